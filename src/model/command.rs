@@ -1,0 +1,253 @@
+//! The one door into the supervisor: every client, signal and page makes a [`Command`] and gets a
+//! [`Reply`] or a [`Fault`].
+
+use std::fmt;
+
+use super::{ProcessState, Signal, SupervisorState};
+
+/// Stands for one asked question until it is answered. Counts up and is never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Whether the answer to a start or stop waits for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum Wait {
+    Yes,
+    No,
+}
+
+/// `name`, `group:name`, `group:*`: what a client calls one process or a whole group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespec {
+    /// The group's name.
+    pub group: String,
+    /// The process in it; `None` means all of them.
+    pub process: Option<String>,
+}
+
+impl Namespec {
+    /// Splits at the first colon. A bare `name` is the process of that name in the group of that
+    /// name; nothing or `*` behind the colon is the whole group.
+    #[must_use]
+    pub fn split(text: &str) -> Self {
+        match text.split_once(':') {
+            None => Self { group: text.to_owned(), process: Some(text.to_owned()) },
+            Some((group, "" | "*")) => Self { group: group.to_owned(), process: None },
+            Some((group, process)) => Self { group: group.to_owned(), process: Some(process.to_owned()) },
+        }
+    }
+
+    /// `name` when group and process are called alike, else `group:name`.
+    #[must_use]
+    pub fn join(group: &str, process: &str) -> String {
+        if group == process { process.to_owned() } else { format!("{group}:{process}") }
+    }
+}
+
+/// Something asked of the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Who runs here.
+    GetIdentification,
+    /// The supervisor's own state.
+    GetState,
+    /// The supervisor's own process id.
+    GetPid,
+    /// One process.
+    GetProcessInfo(Namespec),
+    /// All of them, by group name and process name.
+    GetAllProcessInfo,
+    /// Start a process or, with a whole-group namespec, its group.
+    StartProcess(Namespec, Wait),
+    /// Start the processes of a group that don't run.
+    StartProcessGroup(String, Wait),
+    /// Start all that don't run.
+    StartAllProcesses(Wait),
+    /// Stop a process or, with a whole-group namespec, its group.
+    StopProcess(Namespec, Wait),
+    /// Stop the running processes of a group.
+    StopProcessGroup(String, Wait),
+    /// Stop all that run.
+    StopAllProcesses(Wait),
+    /// Send a signal to a process (never to its process group) or to each of a group.
+    SignalProcess(Namespec, Signal),
+    /// Send a signal to each process of a group that has one to take it.
+    SignalProcessGroup(String, Signal),
+    /// Send a signal to all.
+    SignalAllProcesses(Signal),
+    /// Stop everything, then end.
+    Shutdown,
+    /// Stop everything, read the configuration again, start anew in the same process.
+    Restart,
+}
+
+/// How one process fared in a command over many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BulkRow {
+    /// Process name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// `Err` carries the fault it would have got alone.
+    pub outcome: Result<(), Fault>,
+}
+
+/// What clients are told of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// Process name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// The state column's explanation, in Supervisor's words.
+    pub description: String,
+    /// Unix time of the last start; 0 if never.
+    pub start: i64,
+    /// Unix time of the last end; 0 if never.
+    pub stop: i64,
+    /// Unix time of this answer.
+    pub now: i64,
+    /// Where it stands.
+    pub state: ProcessState,
+    /// Why the last start failed or the last end was unexpected; empty if neither.
+    pub spawn_error: String,
+    /// The last exit code, -1 for a signal, 0 while it runs.
+    pub exit_status: i32,
+    /// Path, or empty.
+    pub stdout_log_file: String,
+    /// Path, or empty.
+    pub stderr_log_file: String,
+    /// 0 when it has none.
+    pub pid: i32,
+}
+
+/// An answer that is no fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// A text.
+    Text(String),
+    /// The supervisor's state.
+    State(SupervisorState),
+    /// A process id.
+    Pid(i32),
+    /// One process.
+    Info(Box<ProcessInfo>),
+    /// Many processes.
+    AllInfo(Vec<ProcessInfo>),
+    /// The rows of a command over many, in the order in which they were finished.
+    Bulk(Vec<BulkRow>),
+}
+
+/// Supervisor's fault codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+pub enum FaultCode {
+    UnknownMethod = 1,
+    IncorrectParameters = 2,
+    BadArguments = 3,
+    SignatureUnsupported = 4,
+    ShutdownState = 6,
+    BadName = 10,
+    BadSignal = 11,
+    NoFile = 20,
+    NotExecutable = 21,
+    Failed = 30,
+    AbnormalTermination = 40,
+    SpawnError = 50,
+    AlreadyStarted = 60,
+    NotRunning = 70,
+    AlreadyAdded = 90,
+    StillRunning = 91,
+    CantReread = 92,
+}
+
+impl FaultCode {
+    /// The word that starts the fault's text.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownMethod => "UNKNOWN_METHOD",
+            Self::IncorrectParameters => "INCORRECT_PARAMETERS",
+            Self::BadArguments => "BAD_ARGUMENTS",
+            Self::SignatureUnsupported => "SIGNATURE_UNSUPPORTED",
+            Self::ShutdownState => "SHUTDOWN_STATE",
+            Self::BadName => "BAD_NAME",
+            Self::BadSignal => "BAD_SIGNAL",
+            Self::NoFile => "NO_FILE",
+            Self::NotExecutable => "NOT_EXECUTABLE",
+            Self::Failed => "FAILED",
+            Self::AbnormalTermination => "ABNORMAL_TERMINATION",
+            Self::SpawnError => "SPAWN_ERROR",
+            Self::AlreadyStarted => "ALREADY_STARTED",
+            Self::NotRunning => "NOT_RUNNING",
+            Self::AlreadyAdded => "ALREADY_ADDED",
+            Self::StillRunning => "STILL_RUNNING",
+            Self::CantReread => "CANT_REREAD",
+        }
+    }
+}
+
+/// The status of a bulk row that went well; never the code of a fault.
+pub const SUCCESS: i32 = 80;
+
+/// A refusal, with Supervisor's code and text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind.
+    pub code: FaultCode,
+    /// Normally the namespec; `None` where Supervisor says no more than the name.
+    pub detail: Option<String>,
+}
+
+impl Fault {
+    /// A fault that says no more than its name.
+    #[must_use]
+    pub fn bare(code: FaultCode) -> Self {
+        Self { code, detail: None }
+    }
+
+    /// A fault about something.
+    pub fn about(code: FaultCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: Some(detail.into()) }
+    }
+}
+
+impl fmt::Display for Fault {
+    /// `BAD_NAME: web`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            Some(detail) => write!(f, "{}: {detail}", self.code.name()),
+            None => f.write_str(self.code.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespecs_split_as_supervisor_splits_them() {
+        for (text, group, process) in [
+            ("web", "web", Some("web")),
+            ("g:web", "g", Some("web")),
+            ("g:*", "g", None),
+            ("g:", "g", None),
+            ("g:a:b", "g", Some("a:b")),
+            ("g:a*", "g", Some("a*")),
+            ("", "", Some("")),
+        ] {
+            let expected = Namespec { group: group.to_owned(), process: process.map(str::to_owned) };
+            assert_eq!(Namespec::split(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fault_texts_are_the_name_and_the_detail() {
+        assert_eq!(Fault::about(FaultCode::BadName, "nope").to_string(), "BAD_NAME: nope");
+        assert_eq!(Fault::bare(FaultCode::ShutdownState).to_string(), "SHUTDOWN_STATE");
+    }
+}

@@ -1,0 +1,23 @@
+//! The shared words: what every other module means by a process, a state, a command.
+//!
+//! Nothing here parses, decides or touches the system. A type is here when two modules of one
+//! layer have to speak of the same thing without importing each other; whatever only one module
+//! needs lives in that module.
+
+mod command;
+mod settings;
+mod signal;
+mod spec;
+mod state;
+mod time;
+
+pub use command::{BulkRow, Command, Fault, FaultCode, Namespec, ProcessInfo, Reply, SUCCESS, Ticket, Wait};
+pub use settings::{
+    Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,
+};
+pub use signal::Signal;
+pub use spec::{
+    AutoRestart, Environment, GroupKind, GroupSpec, LogTarget, ProcessSpec, StreamSpec, User, UserId,
+};
+pub use state::{ExitStatus, Pid, ProcessId, ProcessState, SupervisorState};
+pub use time::{Mono, Now, Wall};

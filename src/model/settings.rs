@@ -1,0 +1,191 @@
+//! What the configuration says of the supervisor itself.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use super::{Environment, GroupSpec, User, UserId};
+
+/// Severity of an activity log line, Supervisor's seven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+pub enum LogLevel {
+    Blather,
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+impl LogLevel {
+    /// The four letters that start a line.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Blather => "BLAT",
+            Self::Trace => "TRAC",
+            Self::Debug => "DEBG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERRO",
+            Self::Critical => "CRIT",
+        }
+    }
+}
+
+/// A line that reading the configuration wants in the activity log, which opens only later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub level: LogLevel,
+    /// One line.
+    pub text: String,
+}
+
+/// The `[supervisord]` section with the command line laid over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSettings {
+    /// `logfile`, absolute; `None` writes no file.
+    pub log_file: Option<PathBuf>,
+    /// `logfile_maxbytes`; never rotated at 0 or less.
+    pub log_bytes_max: i64,
+    /// `logfile_backups`
+    pub log_backups: i64,
+    /// `loglevel`
+    pub log_level: LogLevel,
+    /// `pidfile`, absolute.
+    pub pid_file: PathBuf,
+    /// `umask`, if set.
+    pub umask: Option<u32>,
+    /// `nodaemon`
+    pub foreground: bool,
+    /// `silent`: no activity log on stdout in the foreground.
+    pub silent: bool,
+    /// `minfds`
+    pub fds_min: u64,
+    /// `minprocs`
+    pub processes_min: u64,
+    /// Whether `minfds` or `minprocs` were asked for: only then is not having them an error.
+    pub limits_explicit: bool,
+    /// `nocleanup`: leave the AUTO logs of an earlier run.
+    pub keep_auto_logs: bool,
+    /// `childlogdir`, where AUTO logs go.
+    pub child_log_dir: PathBuf,
+    /// `user` to become before anything else.
+    pub user: Option<User>,
+    /// `directory`
+    pub directory: Option<PathBuf>,
+    /// `strip_ansi`
+    pub strip_ansi: bool,
+    /// `identifier`
+    pub identifier: String,
+    /// `environment` that every child gets.
+    pub environment: Environment,
+}
+
+/// A password as configured. It never shows: `Debug` prints none of it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Password {
+    /// In the clear.
+    Plain(String),
+    /// `{SHA}`: the SHA-1 of the clear one.
+    Sha1([u8; 20]),
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// What a client of a server must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Compared as a whole.
+    pub username: String,
+    /// Compared in constant time.
+    pub password: Password,
+}
+
+/// Who shall own a unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOwner {
+    /// Owner.
+    pub uid: UserId,
+    /// Group.
+    pub gid: Option<UserId>,
+}
+
+/// Where a control server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `[unix_http_server]`
+    Unix {
+        /// Absolute.
+        path: PathBuf,
+        /// `chmod`, 0700 unless set.
+        mode: u32,
+        /// `chown`
+        owner: Option<SocketOwner>,
+    },
+    /// `[inet_http_server]`
+    Inet {
+        /// Lower case; empty for all addresses.
+        host: String,
+        /// 1 to 65535
+        port: u16,
+    },
+}
+
+impl Address {
+    /// The URL that a child or a client reaches it by.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self {
+            Self::Unix { path, .. } => format!("unix://{}", path.display()),
+            Self::Inet { host, port } => {
+                let host = if host.is_empty() { "localhost" } else { host };
+                format!("http://{host}:{port}")
+            }
+        }
+    }
+
+    /// Whether only this machine can reach it; a name other than `localhost` counts as reachable.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unix { .. } => true,
+            Self::Inet { host, .. } => {
+                host == "localhost" || host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).is_loopback()
+            }
+        }
+    }
+}
+
+/// A control server: its section, its address, and what it asks of clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSpec {
+    /// The section's full name, for messages.
+    pub section: String,
+    /// Where it listens.
+    pub address: Address,
+    /// `None` lets everybody in who can connect.
+    pub credentials: Option<Credentials>,
+}
+
+/// A whole configuration, valid as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The supervisor itself.
+    pub daemon: DaemonSettings,
+    /// In the order in which they open: inet first, then unix.
+    pub servers: Vec<ServerSpec>,
+    /// XML-RPC namespaces under which the supervisor's methods are offered (`supervisor`).
+    pub namespaces: Vec<String>,
+    /// By ascending priority, then name.
+    pub groups: Vec<GroupSpec>,
+    /// Lines for the activity log.
+    pub notices: Vec<Notice>,
+}

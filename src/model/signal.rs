@@ -1,0 +1,139 @@
+//! Signal numbers and the names Supervisor prints for them.
+
+use std::fmt;
+
+/// A signal number, 0 to 64. Zero is the null signal: it checks for existence only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signal(pub i32);
+
+/// Linux on every architecture that sv is built for (x86, arm, riscv, s390x and ppc agree on these).
+const NAMES: [(&str, i32); 35] = [
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("STKFLT", 16),
+    ("CHLD", 17),
+    ("CONT", 18),
+    ("STOP", 19),
+    ("TSTP", 20),
+    ("TTIN", 21),
+    ("TTOU", 22),
+    ("URG", 23),
+    ("XCPU", 24),
+    ("XFSZ", 25),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("WINCH", 28),
+    ("POLL", 29),
+    ("PWR", 30),
+    ("SYS", 31),
+    ("RTMIN", 34),
+    ("RTMAX", 64),
+    // Aliases come last: `name` takes the first that fits.
+    ("IO", 29),
+    ("CLD", 17),
+];
+
+impl Signal {
+    /// SIGHUP
+    pub const HUP: Self = Self(1);
+    /// SIGINT
+    pub const INT: Self = Self(2);
+    /// SIGQUIT
+    pub const QUIT: Self = Self(3);
+    /// SIGKILL
+    pub const KILL: Self = Self(9);
+    /// SIGUSR1
+    pub const USR1: Self = Self(10);
+    /// SIGUSR2
+    pub const USR2: Self = Self(12);
+    /// SIGTERM
+    pub const TERM: Self = Self(15);
+    /// SIGCHLD
+    pub const CHLD: Self = Self(17);
+
+    /// The signal with this name, in any case, with or without `SIG`, or `None`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let upper = name.to_ascii_uppercase();
+        let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+        NAMES.iter().find(|(known, _)| *known == bare).map(|&(_, number)| Self(number))
+    }
+
+    /// The signal with this number, if it is one that Supervisor accepts: those that have a name
+    /// of their own, and 0. Other real-time signals are refused there and here.
+    #[must_use]
+    pub fn from_number(number: i64) -> Option<Self> {
+        let named = |n: i64| NAMES.iter().any(|&(_, known)| i64::from(known) == n);
+        (number == 0 || named(number)).then(|| i32::try_from(number).ok().map(Self)).flatten()
+    }
+}
+
+impl fmt::Display for Signal {
+    /// `SIGTERM`; a signal without a name of its own is `signal 40`, as Supervisor prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.iter().find(|&&(_, number)| number == self.0) {
+            Some((name, _)) => write!(f, "SIG{name}"),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_every_spelling() {
+        for (text, number) in [("TERM", 15), ("SIGTERM", 15), ("sigusr2", 12), ("cld", 17), ("RTMAX", 64)] {
+            assert_eq!(Signal::from_name(text), Some(Signal(number)), "{text}");
+        }
+        for text in ["", "SIG", "FOO", "_DFL", "15"] {
+            assert_eq!(Signal::from_name(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_that_have_a_name() {
+        for (number, accepted) in [
+            (0, true),
+            (1, true),
+            (31, true),
+            (34, true),
+            (64, true),
+            (32, false),
+            (33, false),
+            (40, false),
+            (65, false),
+            (-1, false),
+        ] {
+            assert_eq!(Signal::from_number(number).is_some(), accepted, "{number}");
+        }
+    }
+
+    #[test]
+    fn odd_signals_print_as_supervisor_prints_them() {
+        for (number, text) in [
+            (15, "SIGTERM"),
+            (29, "SIGPOLL"),
+            (17, "SIGCHLD"),
+            (34, "SIGRTMIN"),
+            (40, "signal 40"),
+            (64, "SIGRTMAX"),
+        ] {
+            assert_eq!(Signal(number).to_string(), text);
+        }
+    }
+}

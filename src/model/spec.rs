@@ -1,0 +1,134 @@
+//! What the configuration asks for: groups and the processes in them, every value settled.
+
+use std::path::PathBuf;
+
+use super::Signal;
+
+/// Names and values in the order in which they were set; a later one overrides an earlier.
+pub type Environment = Vec<(String, String)>;
+
+/// A numeric user or group id.
+pub type UserId = u32;
+
+/// A user that was looked up once, when the configuration was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// As the user database spells it.
+    pub name: String,
+    /// User id.
+    pub uid: UserId,
+    /// Primary group id.
+    pub gid: UserId,
+    /// Supplementary groups, the primary one included.
+    pub groups: Vec<UserId>,
+}
+
+/// When an exit is answered by a new start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoRestart {
+    /// Only by request.
+    Never,
+    /// When the exit code is not one of `exitcodes`; a death by signal never is.
+    Unexpected,
+    /// Whatever the exit code.
+    Always,
+}
+
+/// Where one stream of a child goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Read and dropped.
+    None,
+    /// A file of our own naming in `childlogdir`, removed at the next start.
+    Auto,
+    /// A path: a file, or `/dev/stdout` and its like, which mean our own descriptors.
+    File(PathBuf),
+}
+
+/// One output stream of a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// `*_logfile`
+    pub target: LogTarget,
+    /// `*_logfile_maxbytes`; a file is never rotated at 0 or less.
+    pub bytes_max: i64,
+    /// `*_logfile_backups`; 0 or less keeps none.
+    pub backups: i64,
+    /// `*_capture_maxbytes`; 0 is off.
+    pub capture_bytes_max: i64,
+    /// `*_events_enabled`
+    pub events_enabled: bool,
+    /// `*_syslog`
+    pub syslog: bool,
+}
+
+/// One process to supervise: a `[program:x]` expanded for one `process_num`.
+///
+/// Numbers that Supervisor lets be negative are signed; times are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSpec {
+    /// `process_name`, expanded.
+    pub name: String,
+    /// The group that owns it.
+    pub group: String,
+    /// Expanded, not yet split: that happens at each spawn, as does the search in PATH.
+    pub command: String,
+    /// `directory`
+    pub directory: Option<PathBuf>,
+    /// `umask`; `None` inherits ours.
+    pub umask: Option<u32>,
+    /// `priority`
+    pub priority: i64,
+    /// `autostart`
+    pub autostart: bool,
+    /// `autorestart`
+    pub autorestart: AutoRestart,
+    /// `startsecs`: alive for longer than this is RUNNING.
+    pub start_secs: i64,
+    /// `startretries`: failed starts beyond the first.
+    pub start_retries: i64,
+    /// `exitcodes` that are expected.
+    pub exit_codes: Vec<i32>,
+    /// `stopsignal`
+    pub stop_signal: Signal,
+    /// `stopwaitsecs` until SIGKILL.
+    pub stop_wait_secs: i64,
+    /// `stopasgroup`: the stop signal goes to the process group.
+    pub stop_as_group: bool,
+    /// `killasgroup`: SIGKILL goes to the process group.
+    pub kill_as_group: bool,
+    /// `user`; `None` keeps ours.
+    pub user: Option<User>,
+    /// `redirect_stderr`: stderr is stdout's pipe.
+    pub redirect_stderr: bool,
+    /// Standard output.
+    pub stdout: StreamSpec,
+    /// Standard error; its target is `None` when redirected.
+    pub stderr: StreamSpec,
+    /// `[supervisord] environment` overlaid by the program's own.
+    pub environment: Environment,
+    /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.
+    pub server_url: Option<String>,
+}
+
+/// What kind of section made a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// `[program:x]` on its own.
+    Program,
+    /// `[group:x]`
+    Group,
+}
+
+/// A group of processes: they are added, removed, started and stopped together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSpec {
+    /// Unique among groups.
+    pub name: String,
+    /// Groups start in ascending and stop in descending order of it.
+    pub priority: i64,
+    /// Which section it came from.
+    pub kind: GroupKind,
+    /// In the order of definition.
+    pub processes: Vec<ProcessSpec>,
+}

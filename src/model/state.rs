@@ -1,0 +1,205 @@
+//! States with the codes that Supervisor's clients know them by.
+
+use std::fmt;
+
+use super::Signal;
+
+/// A process that the kernel knows: always positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(pub i32);
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A supervised process for as long as its group is active. Counts up and is never given twice,
+/// so that a late answer about a removed process can't be taken for news of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId(pub u64);
+
+/// Where a supervised process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u16)]
+#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+pub enum ProcessState {
+    Stopped = 0,
+    Starting = 10,
+    Running = 20,
+    Backoff = 30,
+    Stopping = 40,
+    Exited = 100,
+    Fatal = 200,
+    Unknown = 1000,
+}
+
+impl ProcessState {
+    /// The number that clients are given.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        i32::from(self as u16)
+    }
+
+    /// The word that clients are given.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopped => "STOPPED",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Backoff => "BACKOFF",
+            Self::Stopping => "STOPPING",
+            Self::Exited => "EXITED",
+            Self::Fatal => "FATAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    /// The state with this code, or `None`: the client's way back from an answer.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Self> {
+        let all = [
+            Self::Stopped,
+            Self::Starting,
+            Self::Running,
+            Self::Backoff,
+            Self::Stopping,
+            Self::Exited,
+            Self::Fatal,
+            Self::Unknown,
+        ];
+        all.into_iter().find(|state| i64::from(state.code()) == code)
+    }
+
+    /// Nothing runs and nothing will unless somebody asks.
+    #[must_use]
+    pub fn is_stopped(self) -> bool {
+        matches!(self, Self::Stopped | Self::Exited | Self::Fatal | Self::Unknown)
+    }
+
+    /// Runs, or is about to: a start request is refused, a stop request is taken.
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Backoff | Self::Starting)
+    }
+
+    /// Has a process that a signal can be sent to.
+    #[must_use]
+    pub fn is_signallable(self) -> bool {
+        matches!(self, Self::Running | Self::Starting | Self::Stopping)
+    }
+}
+
+impl fmt::Display for ProcessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Where the supervisor itself stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+pub enum SupervisorState {
+    Running,
+    Restarting,
+    Shutdown,
+}
+
+impl SupervisorState {
+    /// The number that clients are given.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Running => 1,
+            Self::Restarting => 0,
+            Self::Shutdown => -1,
+        }
+    }
+
+    /// The word that clients are given.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Restarting => "RESTARTING",
+            Self::Shutdown => "SHUTDOWN",
+        }
+    }
+}
+
+/// How a child ended, as `waitpid` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It called exit with this code.
+    Exited(u8),
+    /// A signal ended it.
+    Signaled {
+        /// Real-time signals included.
+        signal: Signal,
+        /// Whether a core was dumped.
+        core_dumped: bool,
+    },
+    /// A raw wait status that is neither; a PID 1 must survive any.
+    Unknown(i32),
+}
+
+impl ExitStatus {
+    /// The code that clients are told: -1 for any death that was not an exit.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Exited(code) => i32::from(code),
+            Self::Signaled { .. } | Self::Unknown(_) => -1,
+        }
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    /// Supervisor's words, which people grep for: `exit status 0`, `terminated by SIGSEGV (core dumped)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit status {code}"),
+            Self::Signaled { signal, core_dumped } => {
+                write!(f, "terminated by {signal}{}", if *core_dumped { " (core dumped)" } else { "" })
+            }
+            Self::Unknown(raw) => write!(f, "unknown termination cause {raw:#06x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_come_back() {
+        for (code, name) in [
+            (0, "STOPPED"),
+            (10, "STARTING"),
+            (20, "RUNNING"),
+            (30, "BACKOFF"),
+            (40, "STOPPING"),
+            (100, "EXITED"),
+            (200, "FATAL"),
+            (1000, "UNKNOWN"),
+        ] {
+            assert_eq!(ProcessState::from_code(code).map(ProcessState::name), Some(name));
+        }
+        assert_eq!(ProcessState::from_code(7), None);
+    }
+
+    #[test]
+    fn every_end_has_words() {
+        let signaled = |number, core_dumped| ExitStatus::Signaled { signal: Signal(number), core_dumped };
+        for (status, text, code) in [
+            (ExitStatus::Exited(3), "exit status 3", 3),
+            (signaled(15, false), "terminated by SIGTERM", -1),
+            (signaled(11, true), "terminated by SIGSEGV (core dumped)", -1),
+            (signaled(37, false), "terminated by signal 37", -1),
+            (ExitStatus::Unknown(0x137f), "unknown termination cause 0x137f", -1),
+        ] {
+            assert_eq!((status.to_string().as_str(), status.code()), (text, code));
+        }
+    }
+}
