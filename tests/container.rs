@@ -30,9 +30,10 @@ serverurl=unix:///run/supervisor.sock
 
 const SLEEPER: &str = "[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\n";
 
-/// A few thousand processes whose parents leave at once, then a word that they are all made.
+/// Processes whose parents leave as soon as they are made, then a word that they are all made. A parent that
+/// stayed for more than one would reap the earlier ones itself: shells do so in passing.
 const ORPHANS: &str = "[program:orphans]
-command=/bin/sh -c 'for a in $(seq 30); do (for b in $(seq 100); do : & done); done; echo made >/tmp/made; exec sleep 100000'
+command=/bin/sh -c 'for i in $(seq 3000); do ( : & ); done; echo made >/tmp/made; exec sleep 100000'
 startsecs=0
 ";
 
@@ -79,9 +80,7 @@ fn is_supervisord_under_that_name() {
 fn reaps_orphans_by_the_thousand() {
     let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}{ORPHANS}")) else { return };
     container.wait_ready();
-    container
-        .wait("the orphans to be made", || container.exec(&["cat", "/tmp/made"]).success().then_some(()));
-    container.wait("all zombies to be gone", || (container.zombies() == 0).then_some(()));
+    container.wait_orphans();
     // Its own child, with the same parent as the orphans, was not taken for one of them.
     assert!(container.exec(&["/sv", "status", "sleeper"]).stdout.contains("RUNNING"));
 }
@@ -177,9 +176,7 @@ fn adopts_orphans_as_a_subreaper_below_another_init() {
         let script = "grep ^PPid: /proc/$(cat /tmp/orphan)/status";
         container.exec(&["sh", "-c", script]).stdout.contains(&format!("PPid:\t{ours}\n")).then_some(())
     });
-    container
-        .wait("the orphans to be made", || container.exec(&["cat", "/tmp/made"]).success().then_some(()));
-    container.wait("all zombies to be gone", || (container.zombies() == 0).then_some(()));
+    container.wait_orphans();
 }
 
 /// A container of the test image; it goes when this goes.
@@ -253,6 +250,17 @@ impl Container {
 
     fn wait_log(&self, text: &str) {
         self.wait(&format!("{text:?} in the log"), || self.logs().contains(text).then_some(()));
+    }
+
+    /// Waits until [`ORPHANS`] are made, and reaped by the supervisor, each with a line in its log.
+    fn wait_orphans(&self) {
+        self.wait("the orphans to be made", || self.exec(&["cat", "/tmp/made"]).success().then_some(()));
+        self.wait("all orphans to be reaped", || (self.zombies() == 0).then_some(()));
+        let count = self.exec(&["grep", "-c", "reaped unknown pid", "/var/log/supervisord.log"]).stdout;
+        assert!(
+            count.trim().parse::<usize>().unwrap() >= 3000,
+            "only {count} orphans came to the supervisor"
+        );
     }
 
     fn wait_exit(&self) {
