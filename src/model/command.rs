@@ -20,6 +20,8 @@ pub enum Wait {
 /// `name`, `group:name`, `group:*`: what a client calls one process or a whole group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespec {
+    /// As the client wrote it: what a fault about it quotes.
+    pub text: String,
     /// The group's name.
     pub group: String,
     /// The process in it; `None` means all of them.
@@ -31,11 +33,12 @@ impl Namespec {
     /// name; nothing or `*` behind the colon is the whole group.
     #[must_use]
     pub fn split(text: &str) -> Self {
-        match text.split_once(':') {
-            None => Self { group: text.to_owned(), process: Some(text.to_owned()) },
-            Some((group, "" | "*")) => Self { group: group.to_owned(), process: None },
-            Some((group, process)) => Self { group: group.to_owned(), process: Some(process.to_owned()) },
-        }
+        let (group, process) = match text.split_once(':') {
+            None => (text, Some(text)),
+            Some((group, "" | "*")) => (group, None),
+            Some((group, process)) => (group, Some(process)),
+        };
+        Self { text: text.to_owned(), group: group.to_owned(), process: process.map(str::to_owned) }
     }
 
     /// `name` when group and process are called alike, else `group:name`.
@@ -240,8 +243,8 @@ mod tests {
             ("g:a*", "g", Some("a*")),
             ("", "", Some("")),
         ] {
-            let expected = Namespec { group: group.to_owned(), process: process.map(str::to_owned) };
-            assert_eq!(Namespec::split(text), expected, "{text}");
+            let split = Namespec::split(text);
+            assert_eq!((split.group.as_str(), split.process.as_deref()), (group, process), "{text}");
         }
     }
 
