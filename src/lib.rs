@@ -9,5 +9,7 @@
 //! * layer 2: [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod logs;
 pub mod model;
 pub mod supervise;
+pub mod sys;
