@@ -22,6 +22,7 @@
 mod auth;
 mod body;
 mod chunked;
+pub mod client;
 mod connection;
 mod date;
 mod headers;

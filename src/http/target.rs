@@ -57,6 +57,11 @@ pub fn percent_encode(name: &str) -> String {
     encode_where(name, |byte| !byte.is_ascii_alphanumeric() && !b"-._~:*".contains(&byte))
 }
 
+/// A target that can't end the request line early, whatever is in it.
+pub(super) fn seal(target: &str) -> String {
+    encode_where(target, |byte| !byte.is_ascii_graphic())
+}
+
 fn encode_where(text: &str, is_encoded: impl Fn(u8) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -104,5 +109,6 @@ mod tests {
             assert_eq!(percent_encode(name), encoded);
             assert_eq!(percent_decode(encoded), name);
         }
+        assert_eq!(seal("/a b\r\nX: y?\u{e4}%20"), "/a%20b%0D%0AX:%20y?%C3%A4%20");
     }
 }
