@@ -9,7 +9,9 @@
 //! * layer 2: [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod http;
 pub mod logs;
 pub mod model;
 pub mod supervise;
 pub mod sys;
+pub mod xmlrpc;
