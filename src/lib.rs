@@ -11,4 +11,5 @@
 
 pub mod http;
 pub mod model;
+pub mod rpc;
 pub mod xmlrpc;
