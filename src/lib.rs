@@ -12,6 +12,7 @@
 pub mod http;
 pub mod logs;
 pub mod model;
+pub mod rpc;
 pub mod supervise;
 pub mod sys;
 pub mod xmlrpc;

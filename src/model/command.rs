@@ -48,6 +48,12 @@ impl Namespec {
     }
 }
 
+/// A signal as a client named it; `Err` is the text that names none.
+///
+/// It travels as it is because its refusal has its turn: after a shutdown and an unknown name, and
+/// in a command over many as an entry of each row that would have got the signal.
+pub type SignalRequest = Result<Signal, String>;
+
 /// Something asked of the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -74,11 +80,11 @@ pub enum Command {
     /// Stop all that run.
     StopAllProcesses(Wait),
     /// Send a signal to a process (never to its process group) or to each of a group.
-    SignalProcess(Namespec, Signal),
+    SignalProcess(Namespec, SignalRequest),
     /// Send a signal to each process of a group that has one to take it.
-    SignalProcessGroup(String, Signal),
+    SignalProcessGroup(String, SignalRequest),
     /// Send a signal to all.
-    SignalAllProcesses(Signal),
+    SignalAllProcesses(SignalRequest),
     /// Stop everything, then end.
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.

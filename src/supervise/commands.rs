@@ -3,7 +3,7 @@
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Group, Supervisor, Turn};
 use crate::model::{
-    Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, Signal, Ticket, Wait,
+    BulkRow, Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest, Ticket, Wait,
 };
 
 impl Supervisor {
@@ -141,9 +141,13 @@ impl Supervisor {
         ticket: Ticket,
         id: ProcessId,
         name: &Namespec,
-        signal: Signal,
+        signal: SignalRequest,
         out: &mut Effects,
     ) {
+        let signal = match signal {
+            Ok(signal) => signal,
+            Err(text) => return out.reply(ticket, Err(Fault::about(FaultCode::BadSignal, text))),
+        };
         if !self.state_of(id).is_signallable() {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
@@ -155,16 +159,30 @@ impl Supervisor {
         &mut self,
         ticket: Ticket,
         mut members: Vec<ProcessId>,
-        signal: Signal,
+        signal: SignalRequest,
         out: &mut Effects,
     ) {
         members.retain(|&id| self.state_of(id).is_signallable());
+        let signal = match signal {
+            Ok(signal) => signal,
+            Err(text) => return out.reply(ticket, Ok(self.refuse_signal(&members, &text))),
+        };
         let rows = self.rows(members.clone(), Goal::Signalled);
         self.waiters.add(ticket, Form::Many(Vec::new()), rows);
         for id in members {
             self.with(id, |process| process.signal(signal, out));
         }
         self.answer_settled(out);
+    }
+
+    /// A signal that doesn't exist is no fault of the whole command but of each row.
+    fn refuse_signal(&self, members: &[ProcessId], text: &str) -> Reply {
+        let refused = |process: &super::process::Process| BulkRow {
+            name: process.spec.name.clone(),
+            group: process.spec.group.clone(),
+            outcome: Err(Fault::about(FaultCode::BadSignal, text)),
+        };
+        Reply::Bulk(members.iter().filter_map(|id| self.processes.get(id)).map(refused).collect())
     }
 
     fn rows(&self, members: Vec<ProcessId>, goal: Goal) -> Vec<Row> {

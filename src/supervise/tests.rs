@@ -474,7 +474,7 @@ fn names_that_nobody_has_are_told_as_they_were_asked() {
     for (name, fault) in [("nope", "nope"), ("g:nope", "g:nope"), ("nope:*", "nope:*"), ("g", "g")] {
         story.start(name, Wait::Yes);
         story.stop(name, Wait::Yes);
-        story.ask(Command::SignalProcess(Namespec::split(name), Signal::HUP));
+        story.ask(Command::SignalProcess(Namespec::split(name), Ok(Signal::HUP)));
         story.ask(Command::GetProcessInfo(Namespec::split(name)));
         let told = std::mem::take(&mut story.told);
         assert!(told.iter().all(|line| line.ends_with(&format!(" BAD_NAME: {fault}"))), "{told:?}");
@@ -538,11 +538,11 @@ fn signals_go_to_those_that_can_take_them() {
     let mut story = Story::of(vec![group("g", [spec("a"), spec("b")])]).running();
     story.exits("b", 0);
     story.told.clear();
-    story.ask(Command::SignalProcess(Namespec::split("g:a"), Signal::HUP));
+    story.ask(Command::SignalProcess(Namespec::split("g:a"), Ok(Signal::HUP)));
     story.tells(&["!kill a SIGHUP", "!reply 1 done"]);
-    story.ask(Command::SignalProcess(Namespec::split("g:b"), Signal::HUP));
+    story.ask(Command::SignalProcess(Namespec::split("g:b"), Ok(Signal::HUP)));
     story.tells(&["!reply 2 NOT_RUNNING: g:b"]);
-    story.ask(Command::SignalAllProcesses(Signal::USR1));
+    story.ask(Command::SignalAllProcesses(Ok(Signal::USR1)));
     story.tells(&["!kill a SIGUSR1", "!reply 3 a:ok"]);
 }
 
