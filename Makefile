@@ -1,0 +1,52 @@
+# `make` alone lists what there is. Everything may be run again at any time: what is there is not done twice.
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+SETUP := tests/setup
+CONF ?= examples/quickstart/supervisord.conf
+IMAGE ?= sv
+PREBUILT ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build static setup test check bench quickstart image clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+build: ## build for this machine's own libc
+	cargo build --release
+
+static: ## build the static binary and print where it is
+	@$(SETUP)/static.sh
+
+setup: ## install what the tests need (Debian packages, Rust target, Python reference)
+	@$(SETUP)/install.sh
+
+check: ## formatting and lints
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+
+test: setup check ## run everything: formatting, lints, and all tests against the static binary as well
+	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
+		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
+		cargo test --locked
+
+bench: ## measure beside what is installed (ARGS="--quick --only boot" and the like; --help tells)
+	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \
+		[ -n "$$SV_REFERENCE_BIN" ] || [ ! -x "$$reference/supervisord" ] || export SV_REFERENCE_BIN="$$reference"; \
+		SV_STATIC_BIN="$$bin" cargo bench --locked --bench compare -- $(ARGS)
+
+quickstart: build ## run three programs of different tempers in the foreground
+	@echo "In a second terminal:  $(TARGET_DIR)/release/sv -c $(CONF) status"
+	@exec $(TARGET_DIR)/release/sv run -c $(CONF)
+
+image: ## build the Docker image (PREBUILT=1: from the static binary built here, nothing is pulled)
+ifeq ($(PREBUILT),)
+	docker build -t $(IMAGE) .
+else
+	@bin="$$($(SETUP)/static.sh)" && context="$$(mktemp -d)" && trap 'rm -rf "$$context"' EXIT \
+		&& cp "$$bin" "$$context/sv" && docker build -t $(IMAGE) -f docker/prebuilt.Dockerfile "$$context"
+endif
+
+clean: ## remove what was built
+	cargo clean

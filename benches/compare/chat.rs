@@ -1,0 +1,57 @@
+//! The program that the log subject runs: says when it begins, writes lines as fast as they are taken, stays.
+
+use std::fs;
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::Outcome;
+
+const WORD: &str = "__chat";
+/// A power of two, so that any number of MiB is a number of whole lines: loggers keep an unfinished one back.
+const LINE: usize = 128;
+const BLOCK: usize = 64 * 1024;
+
+/// The command line of such a program.
+pub(crate) fn command(bytes: u64, beacon: &Path) -> Outcome<Vec<String>> {
+    let program = std::env::current_exe()?.display().to_string();
+    Ok(vec![program, WORD.to_owned(), bytes.to_string(), beacon.display().to_string()])
+}
+
+/// Its name in the process table, which has room for fifteen bytes.
+pub(crate) fn process_name() -> Outcome<String> {
+    let program = std::env::current_exe()?;
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(name.chars().take(15).collect())
+}
+
+/// Is that program, when this process was started as it.
+pub(crate) fn run_when_asked() -> Option<Outcome<()>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.as_slice() {
+        [_, word, bytes, beacon] if word == WORD => Some(run(bytes, &PathBuf::from(beacon))),
+        _ => None,
+    }
+}
+
+fn run(bytes: &str, beacon: &Path) -> Outcome<()> {
+    let mut left: usize = bytes.parse()?;
+    let mut line = "the quick brown fox jumps over the lazy dog; ".repeat(3);
+    line.truncate(LINE - 1);
+    line.push('\n');
+    let lines = line.repeat(BLOCK / LINE);
+    let block = lines.as_bytes();
+    fs::write(beacon, "begin\n")?;
+    let mut stdout = stdout().lock();
+    while left > 0 {
+        let length = left.min(block.len());
+        stdout.write_all(&block[..length])?;
+        left -= length;
+    }
+    stdout.flush()?;
+    // Not an exit, which would be answered with a restart in the middle of the measurement.
+    loop {
+        thread::sleep(Duration::from_secs(3600));
+    }
+}

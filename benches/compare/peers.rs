@@ -1,0 +1,366 @@
+//! Who takes part, how each is given the same services, and how each is started, asked and stopped.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::arguments::Arguments;
+use crate::{Outcome, proc};
+
+/// A kind of supervisor or init.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Sv,
+    Supervisord,
+    Runit,
+    S6,
+    Tini,
+    DumbInit,
+}
+
+const KINDS: [Kind; 6] = [Kind::Sv, Kind::Supervisord, Kind::Runit, Kind::S6, Kind::Tini, Kind::DumbInit];
+
+impl Kind {
+    /// The name in the tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Sv => "sv",
+            Kind::Supervisord => "supervisord",
+            Kind::Runit => "runit",
+            Kind::S6 => "s6",
+            Kind::Tini => "tini",
+            Kind::DumbInit => "dumb-init",
+        }
+    }
+
+    /// Whether it runs many services and restarts them; tini and dumb-init have one child and end with it.
+    pub(crate) fn supervises(self) -> bool {
+        !matches!(self, Kind::Tini | Kind::DumbInit)
+    }
+
+    /// The programs it consists of, the supervisor first.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Kind::Sv => &["sv"],
+            Kind::Supervisord => &["supervisord", "supervisorctl"],
+            Kind::Runit => &["runsvdir", "runsv", "sv", "svlogd"],
+            Kind::S6 => &["s6-svscan", "s6-supervise", "s6-svc", "s6-svstat", "s6-log"],
+            Kind::Tini => &["tini"],
+            Kind::DumbInit => &["dumb-init"],
+        }
+    }
+}
+
+/// A supervisor that is installed.
+pub(crate) struct Peer {
+    pub(crate) kind: Kind,
+    /// Where its programs are, in the order of [`Kind::programs`].
+    pub(crate) programs: Vec<PathBuf>,
+}
+
+/// All that is installed and asked for; a line to the terminal for each that is not there.
+pub(crate) fn installed(arguments: &Arguments) -> Vec<Peer> {
+    let wanted =
+        |kind: &Kind| arguments.peer.is_empty() || arguments.peer.iter().any(|name| name == kind.name());
+    let mut peers = Vec::new();
+    for kind in KINDS.into_iter().filter(wanted) {
+        match find(kind) {
+            Ok(programs) => peers.push(Peer { kind, programs }),
+            Err(missing) => eprintln!("skipped: {} ({missing})", kind.name()),
+        }
+    }
+    peers
+}
+
+fn find(kind: Kind) -> Result<Vec<PathBuf>, String> {
+    if kind == Kind::Sv {
+        return Ok(vec![ourselves()?]);
+    }
+    let folder = match kind {
+        Kind::Supervisord => std::env::var_os("SV_REFERENCE_BIN").map(PathBuf::from),
+        _ => None,
+    };
+    let find_one = |program: &&str| {
+        let found = folder.as_ref().map_or_else(|| which(program), |folder| executable(folder.join(program)));
+        found.ok_or_else(|| format!("{program} is not installed"))
+    };
+    kind.programs().iter().map(find_one).collect()
+}
+
+/// The static release binary, and no other: a binary for debugging would be measured in vain.
+fn ourselves() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("SV_STATIC_BIN").filter(|path| !path.is_empty()) {
+        let shown = PathBuf::from(&path).display().to_string();
+        return executable(path.into()).ok_or(format!("SV_STATIC_BIN={shown} is not a program"));
+    }
+    // This program runs from <target>/release/deps.
+    let program = std::env::current_exe().unwrap_or_default();
+    let target = program.ancestors().nth(3).unwrap_or(Path::new("target"));
+    ["musl", "gnu"]
+        .into_iter()
+        .map(|libc| target.join(format!("{}-unknown-linux-{libc}/release/sv", std::env::consts::ARCH)))
+        .find_map(executable)
+        .ok_or_else(|| "there is no static binary: make static".to_owned())
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(system).find_map(|folder| executable(folder.join(program)))
+}
+
+fn executable(path: PathBuf) -> Option<PathBuf> {
+    let metadata = fs::metadata(&path).ok()?;
+    (metadata.is_file() && metadata.permissions().mode() & 0o111 != 0).then_some(path)
+}
+
+/// A program to supervise.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    /// Words without spaces.
+    pub(crate) command: Vec<String>,
+    /// The folder for its log; without one its output goes nowhere.
+    pub(crate) log: Option<PathBuf>,
+    /// How long it has to stay up to count as started.
+    pub(crate) start_secs: u32,
+}
+
+impl Service {
+    /// `count` services of one command.
+    pub(crate) fn many(count: usize, command: &[&str], start_secs: u32) -> Vec<Self> {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        (0..count)
+            .map(|number| Service {
+                name: format!("p{number}"),
+                command: command.clone(),
+                log: None,
+                start_secs,
+            })
+            .collect()
+    }
+}
+
+/// How a supervisor is started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// An ordinary process.
+    Daemon,
+    /// PID 1 of a PID namespace with its own /proc.
+    PidOne,
+}
+
+/// A supervisor at work; it and all below it die with this.
+pub(crate) struct Running<'a> {
+    peer: &'a Peer,
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Peer {
+    /// Writes the services down in this supervisor's own way, in this empty folder, and gives the command.
+    fn command(&self, dir: &Path, services: &[Service]) -> Outcome<Vec<String>> {
+        let supervisor = self.programs[0].display().to_string();
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        Ok(match self.kind {
+            Kind::Sv | Kind::Supervisord => {
+                let config = dir.join("supervisord.conf");
+                fs::write(&config, ini(dir, services)?)?;
+                let mode = if self.kind == Kind::Sv { "run" } else { "-n" };
+                words(&[&supervisor, mode, "-c", &config.display().to_string()])
+            }
+            Kind::Runit | Kind::S6 => {
+                let scan = dir.join("services");
+                for service in services {
+                    self.service_folder(&scan.join(&service.name), service)?;
+                }
+                words(&[&supervisor, &scan.display().to_string()])
+            }
+            Kind::Tini | Kind::DumbInit => {
+                let [service] = services else { return Err("an init of one child takes one service".into()) };
+                [words(&[&supervisor, "--"]), service.command.clone()].concat()
+            }
+        })
+    }
+
+    fn service_folder(&self, folder: &Path, service: &Service) -> Outcome<()> {
+        let command = service.command.join(" ");
+        let output = if service.log.is_some() { "" } else { " >/dev/null 2>&1" };
+        script(&folder.join("run"), &format!("exec {command}{output}"))?;
+        let Some(log) = &service.log else { return Ok(()) };
+        fs::create_dir_all(log)?;
+        let (logger, log) = (self.programs.last().ok_or("no logger")?.display(), log.display());
+        // Both keep all that is written: nothing is deleted, so that the sum of the sizes tells what arrived.
+        match self.kind {
+            Kind::Runit => {
+                fs::write(format!("{log}/config"), "s0\nn0\n")?;
+                script(&folder.join("log/run"), &format!("exec {logger} {log}"))
+            }
+            _ => script(&folder.join("log/run"), &format!("exec {logger} n1000 s268435455 {log}")),
+        }
+    }
+
+    /// Starts it with these services. It is not awaited: that is what is measured.
+    pub(crate) fn start(&self, dir: &Path, services: &[Service], seat: Seat) -> Outcome<Running<'_>> {
+        let words = self.command(dir, services)?;
+        let mut command = match seat {
+            Seat::Daemon => Command::new(&words[0]),
+            Seat::PidOne => {
+                let mut command = Command::new("unshare");
+                command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(&words[0]);
+                command
+            }
+        };
+        command.args(&words[1..]).current_dir(dir).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(dir.join("stderr"))?);
+        let child = command.spawn().map_err(|error| format!("cannot start '{}': {error}", words[0]))?;
+        Ok(Running { peer: self, child, dir: dir.to_owned() })
+    }
+
+    /// The client's command for `status` or `stop all`; `None` where there is no such single command.
+    pub(crate) fn client(&self, dir: &Path, services: &[Service], what: Ask) -> Option<Command> {
+        let folders = || services.iter().map(|service| dir.join("services").join(&service.name));
+        let mut command;
+        match self.kind {
+            Kind::Sv | Kind::Supervisord => {
+                // supervisord's client is its second program, ours is the first and only one.
+                command = Command::new(self.programs.last()?);
+                command.arg("-c").arg(dir.join("supervisord.conf"));
+                match what {
+                    Ask::Status => command.arg("status"),
+                    Ask::StopAll => command.args(["stop", "all"]),
+                };
+            }
+            Kind::Runit => {
+                command = Command::new(&self.programs[2]);
+                match what {
+                    Ask::Status => command.arg("status"),
+                    Ask::StopAll => command.args(["-w", "30", "stop"]),
+                };
+                command.args(folders());
+            }
+            Kind::S6 | Kind::Tini | Kind::DumbInit => return None,
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Some(command)
+    }
+
+    /// The signal by which it stops its services and ends.
+    pub(crate) fn stop_signal(&self) -> Signal {
+        // runsvdir(8): TERM leaves the services running, HUP takes them along.
+        if self.kind == Kind::Runit { Signal::HUP } else { Signal::TERM }
+    }
+}
+
+/// What a client is asked to do.
+#[derive(Clone, Copy)]
+pub(crate) enum Ask {
+    Status,
+    StopAll,
+}
+
+impl Running<'_> {
+    /// The supervisor's process id, seen from here.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// PID 1 of the namespace, seen from here; once it is there.
+    pub(crate) fn pid_one(&self) -> Outcome<u32> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if let Some(pid) = proc::children(self.child.id()).first() {
+                return Ok(*pid);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Err(self.failure("it did not start in a PID namespace"))
+    }
+
+    /// The processes that supervise: all below it but those of the services.
+    pub(crate) fn supervising(&self, service: &str) -> Vec<u32> {
+        let family = proc::family(self.pid()).into_iter();
+        family
+            .filter(|process| process.name != service && !process.zombie)
+            .map(|process| process.pid)
+            .collect()
+    }
+
+    /// The processes of the services, by their name in the process table.
+    pub(crate) fn services(&self, service: &str) -> Vec<u32> {
+        let family = proc::family(self.pid()).into_iter();
+        family.filter(|process| process.name == service).map(|process| process.pid).collect()
+    }
+
+    /// Waits until so many services run.
+    pub(crate) fn wait_services(&mut self, service: &str, count: usize) -> Outcome<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            if self.services(service).len() >= count {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(self.failure(&format!("it ended: {status}")));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(self.failure(&format!("{} of {count} services run", self.services(service).len())))
+    }
+
+    /// An error with what the supervisor had to say.
+    pub(crate) fn failure(&self, what: &str) -> Box<dyn std::error::Error> {
+        let read = |name| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+        let said = read("stderr") + &read("supervisord.log");
+        let from = said.char_indices().rev().nth(2000).map_or(0, |(place, _)| place);
+        format!("{}: {what}\n{}", self.peer.kind.name(), &said[from..]).into()
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // Until nothing is left: those below the supervisor become ours when it is gone.
+        proc::kill_descendants();
+        _ = self.child.wait();
+    }
+}
+
+fn ini(dir: &Path, services: &[Service]) -> Outcome<String> {
+    let dir = dir.display();
+    let mut text = format!(
+        "[supervisord]\nlogfile={dir}/supervisord.log\npidfile={dir}/supervisord.pid\nchildlogdir={dir}\n\
+         [unix_http_server]\nfile={dir}/supervisor.sock\n\
+         [rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
+         [supervisorctl]\nserverurl=unix://{dir}/supervisor.sock\n"
+    );
+    for service in services {
+        let log = match &service.log {
+            Some(folder) => {
+                fs::create_dir_all(folder)?;
+                format!("{}/current\nstdout_logfile_maxbytes=0", folder.display())
+            }
+            None => "NONE".to_owned(),
+        };
+        writeln!(
+            text,
+            "[program:{}]\ncommand={}\nstartsecs={}\nredirect_stderr=true\nstdout_logfile={log}",
+            service.name,
+            service.command.join(" "),
+            service.start_secs
+        )?;
+    }
+    Ok(text)
+}
+
+fn script(path: &Path, line: &str) -> Outcome<()> {
+    fs::create_dir_all(path.parent().ok_or("no folder")?)?;
+    fs::write(path, format!("#!/bin/sh\n{line}\n"))?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}

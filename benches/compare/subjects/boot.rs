@@ -1,0 +1,75 @@
+//! From the start of the supervisor until all services run.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, Run, attempt, millis};
+use crate::Outcome;
+use crate::beacon::Beacon;
+use crate::peers::{Peer, Seat, Service};
+use crate::proc::kill_descendants;
+use crate::table::{Table, median};
+
+/// No round begins after so long.
+const ENOUGH: Duration = Duration::from_secs(20);
+
+pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
+    let count = run.arguments.service_count();
+    let rounds = run.arguments.rounds(9);
+    let mut table = Table::new(
+        "boot",
+        format!("start until {count} services have said that they run, median of {rounds}"),
+        &["ms"],
+    );
+    if let Some(took) = attempt("boot", "floor", || repeat(rounds, || floor(run, count))) {
+        table.row("floor: posix_spawn", vec![took]);
+    }
+    for peer in run.supervisors() {
+        if let Some(took) = attempt("boot", peer.kind.name(), || repeat(rounds, || one(run, peer, count))) {
+            table.row(peer.kind.name(), vec![took]);
+        }
+    }
+    table.note(
+        "runit and s6 start a shell for each service's run script; the others start it themselves".to_owned(),
+    );
+    Ok(table)
+}
+
+/// The median of so many rounds, or of fewer when they take too long.
+pub(crate) fn repeat(rounds: usize, mut once: impl FnMut() -> Outcome<f64>) -> Outcome<Option<f64>> {
+    let began = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < rounds && began.elapsed() < ENOUGH {
+        times.push(once()?);
+    }
+    Ok(median(times))
+}
+
+fn floor(run: &Run<'_>, count: usize) -> Outcome<f64> {
+    let mut beacon = Beacon::new(&run.folder()?)?;
+    let began = Instant::now();
+    // Kept until the end: the pipes belong to what is measured.
+    let _children = (0..count).map(|_| spawn(beacon.script())).collect::<Outcome<Vec<_>>>()?;
+    beacon.lines(count, PATIENCE)?;
+    let took = millis(began.elapsed());
+    kill_descendants();
+    Ok(took)
+}
+
+/// A child as a supervisor has it: nothing to read, its output in pipes. The standard library starts it with
+/// `posix_spawn`.
+pub(crate) fn spawn(program: &Path) -> Outcome<Child> {
+    let mut command = Command::new(program);
+    Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+}
+
+fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<f64> {
+    let dir = run.folder()?;
+    let mut beacon = Beacon::new(&dir)?;
+    let services = Service::many(count, &[&beacon.script().display().to_string()], 0);
+    let began = Instant::now();
+    let running = peer.start(&dir, &services, Seat::Daemon)?;
+    beacon.lines(count, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    Ok(millis(began.elapsed()))
+}

@@ -1,0 +1,116 @@
+//! The subjects, each in a file of its own: one question, one table.
+
+mod boot;
+mod idle;
+mod logs;
+mod memory;
+mod orphans;
+mod restart;
+mod size;
+mod status;
+mod stop;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::arguments::Arguments;
+use crate::peers::{Peer, installed};
+use crate::table::Table;
+use crate::{Outcome, proc};
+
+/// How long a participant may take for anything before it is given up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The services that only have to be there, and their name in the process table.
+pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
+
+type Subject = fn(&Run<'_>) -> Outcome<Table>;
+
+/// The names of [`SUBJECTS`], for the command line.
+pub(crate) const NAMES: [&str; 9] =
+    ["size", "memory", "boot", "restart", "status", "stop", "idle", "logs", "orphans"];
+
+const SUBJECTS: [Subject; 9] = [
+    size::measure,
+    memory::measure,
+    boot::measure,
+    restart::measure,
+    status::measure,
+    stop::measure,
+    idle::measure,
+    logs::measure,
+    orphans::measure,
+];
+
+/// What all subjects need.
+pub(crate) struct Run<'a> {
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) peers: &'a [Peer],
+    dir: &'a Path,
+}
+
+impl Run<'_> {
+    /// A fresh, empty folder; the one before it is gone then.
+    pub(crate) fn folder(&self) -> Outcome<PathBuf> {
+        let folder = self.dir.join("run");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder)?;
+        Ok(folder)
+    }
+
+    /// Those that run many services and restart them.
+    pub(crate) fn supervisors(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().filter(|peer| peer.kind.supervises())
+    }
+}
+
+/// Measures all subjects that are asked for and prints their tables.
+pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
+    let peers = installed(arguments);
+    // Short, because a unix socket's path has to fit in 107 bytes.
+    let dir = arguments.dir.join(format!("sv-bench-{}", std::process::id()));
+    fs::create_dir(&dir).map_err(|error| format!("cannot make '{}': {error}", dir.display()))?;
+    let run = Run { arguments, peers: &peers, dir: &dir };
+    let mut tables = Vec::new();
+    let mut outcome = Ok(());
+    for (name, subject) in NAMES.iter().zip(SUBJECTS) {
+        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == name) {
+            continue;
+        }
+        match subject(&run) {
+            Ok(table) if arguments.json => tables.push(table.json()),
+            Ok(table) => print!("{}", table.text()),
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                outcome = Err(format!("{name} could not be measured").into());
+            }
+        }
+        proc::kill_descendants();
+    }
+    if arguments.json {
+        println!("{{\"subjects\":[{}]}}", tables.join(","));
+    }
+    fs::remove_dir_all(&dir)?;
+    outcome
+}
+
+/// Says on the terminal what is measured now.
+pub(crate) fn progress(subject: &str, who: &str) {
+    eprintln!("... {subject}: {who}");
+}
+
+/// Keeps a failure of one participant from spoiling the table: it is told, and its row stays out.
+pub(crate) fn attempt<T>(subject: &str, who: &str, measure: impl FnOnce() -> Outcome<T>) -> Option<T> {
+    progress(subject, who);
+    let result = measure();
+    proc::kill_descendants();
+    result.inspect_err(|error| eprintln!("skipped: {who} in {subject}: {error}")).ok()
+}
+
+/// Seconds as milliseconds.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

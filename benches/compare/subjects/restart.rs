@@ -1,0 +1,78 @@
+//! From `kill -9` until the service's next process runs.
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::boot::spawn;
+use super::memory::settle;
+use super::{PATIENCE, Run, attempt, millis};
+use crate::Outcome;
+use crate::beacon::Beacon;
+use crate::peers::{Peer, Seat, Service};
+use crate::proc::signal;
+use crate::table::{Table, median};
+
+const SERVICES: usize = 10;
+
+pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
+    let rounds = run.arguments.rounds(5);
+    let mut table = Table::new(
+        "restart",
+        format!(
+            "kill -9 of a service that was up long enough until it runs again, {} times",
+            rounds * SERVICES
+        ),
+        &["median ms", "worst ms"],
+    );
+    if let Some(figures) = attempt("restart", "floor", || floor(run, rounds * SERVICES)) {
+        table.row("floor: wait, posix_spawn", figures);
+    }
+    for peer in run.supervisors() {
+        if let Some(figures) = attempt("restart", peer.kind.name(), || one(run, peer, rounds)) {
+            table.row(peer.kind.name(), figures);
+        }
+    }
+    Ok(table)
+}
+
+fn floor(run: &Run<'_>, count: usize) -> Outcome<Vec<Option<f64>>> {
+    let mut beacon = Beacon::new(&run.folder()?)?;
+    let mut child = spawn(beacon.script())?;
+    beacon.lines(1, PATIENCE)?;
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let began = Instant::now();
+        signal(child.id(), Signal::KILL);
+        child.wait()?;
+        child = spawn(beacon.script())?;
+        beacon.lines(1, PATIENCE)?;
+        times.push(millis(began.elapsed()));
+    }
+    Ok(figures(times))
+}
+
+fn one(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>>> {
+    let dir = run.folder()?;
+    let mut beacon = Beacon::new(&dir)?;
+    let services = Service::many(SERVICES, &[&beacon.script().display().to_string()], 1);
+    let running = peer.start(&dir, &services, Seat::Daemon)?;
+    let mut pids = beacon.pids(SERVICES, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        settle();
+        for pid in &mut pids {
+            let began = Instant::now();
+            signal(*pid, Signal::KILL);
+            let next = beacon.pids(1, PATIENCE)?;
+            times.push(millis(began.elapsed()));
+            *pid = next[0];
+        }
+    }
+    Ok(figures(times))
+}
+
+fn figures(times: Vec<f64>) -> Vec<Option<f64>> {
+    let worst = times.iter().copied().max_by(f64::total_cmp);
+    vec![median(times), worst]
+}

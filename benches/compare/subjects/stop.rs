@@ -1,0 +1,112 @@
+//! How long until the last of many services is gone?
+
+use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, Signal, pidfd_open};
+
+use super::boot::repeat;
+use super::memory::{run_client, settle};
+use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use crate::Outcome;
+use crate::peers::{Ask, Peer, Seat, Service};
+use crate::proc::{raw, signal};
+use crate::table::Table;
+
+pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
+    let count = run.arguments.service_count();
+    let rounds = run.arguments.rounds(5);
+    let mut table = Table::new(
+        "stop",
+        format!("{count} services, median of {rounds}: by the supervisor's stop signal, and by its client"),
+        &["signal ms", "client ms"],
+    );
+    if let Some(took) = attempt("stop", "floor", || repeat(rounds, || floor(count))) {
+        table.row("floor: kill each", vec![took, None]);
+    }
+    for peer in run.supervisors() {
+        let by_signal = attempt("stop", peer.kind.name(), || repeat(rounds, || by_signal(run, peer, count)));
+        let by_client = attempt("stop", peer.kind.name(), || by_client(run, peer, count, rounds));
+        table.row(peer.kind.name(), vec![by_signal.flatten(), by_client.flatten()]);
+    }
+    table.note(
+        "signal: TERM (runsvdir: HUP) until the last service has ended; client: until it returns".to_owned(),
+    );
+    Ok(table)
+}
+
+fn floor(count: usize) -> Outcome<f64> {
+    let mut children = Vec::new();
+    for _ in 0..count {
+        children.push(Command::new(SLEEPER[0]).arg(SLEEPER[1]).spawn()?);
+    }
+    let watch = watch(&children.iter().map(std::process::Child::id).collect::<Vec<_>>())?;
+    let began = Instant::now();
+    for child in &children {
+        signal(child.id(), Signal::TERM);
+    }
+    wait_all(watch)?;
+    let took = millis(began.elapsed());
+    for mut child in children {
+        child.wait()?;
+    }
+    Ok(took)
+}
+
+fn by_signal(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<f64> {
+    let dir = run.folder()?;
+    let mut running = peer.start(&dir, &Service::many(count, &SLEEPER, 1), Seat::Daemon)?;
+    running.wait_services(SLEEPER[0], count)?;
+    settle();
+    let watch = watch(&running.services(SLEEPER[0]))?;
+    let began = Instant::now();
+    signal(running.pid(), peer.stop_signal());
+    wait_all(watch).map_err(|error| running.failure(&error.to_string()))?;
+    Ok(millis(began.elapsed()))
+}
+
+fn by_client(run: &Run<'_>, peer: &Peer, count: usize, rounds: usize) -> Outcome<Option<f64>> {
+    let services = Service::many(count, &SLEEPER, 1);
+    let once = || {
+        let dir = run.folder()?;
+        let mut client = peer.client(&dir, &services, Ask::StopAll).ok_or("no such client")?;
+        let mut running = peer.start(&dir, &services, Seat::Daemon)?;
+        running.wait_services(SLEEPER[0], count)?;
+        settle();
+        let began = Instant::now();
+        run_client(&mut client)?;
+        let took = millis(began.elapsed());
+        match running.services(SLEEPER[0]).len() {
+            0 => Ok(took),
+            left => Err(format!("{left} services still run").into()),
+        }
+    };
+    if peer.client(&run.folder()?, &services, Ask::StopAll).is_none() {
+        Ok(None)
+    } else {
+        repeat(rounds, once)
+    }
+}
+
+/// A descriptor for each process: the kernel says when it ends, and nobody has to look again and again.
+fn watch(pids: &[u32]) -> Outcome<Vec<OwnedFd>> {
+    let open = |pid: &u32| Ok(pidfd_open(raw(*pid).ok_or("no such process")?, PidfdFlags::empty())?);
+    pids.iter().map(open).collect()
+}
+
+fn wait_all(mut watched: Vec<OwnedFd>) -> Outcome<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !watched.is_empty() {
+        let mut fds: Vec<PollFd<'_>> = watched.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: left.as_secs().try_into()?, tv_nsec: left.subsec_nanos().into() };
+        if poll(&mut fds, Some(&timeout))? == 0 {
+            return Err(format!("{} services do not end", watched.len()).into());
+        }
+        let mut ended = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        watched.retain(|_| ended.next() == Some(false));
+    }
+    Ok(())
+}

@@ -1,0 +1,341 @@
+//! `sv` as PID 1 in Docker: the static binary in an image FROM scratch, busybox applets as its programs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+mod support;
+use support::{PATIENCE, have, static_binary};
+
+const HEAD: &str = "\
+[supervisord]
+logfile=/var/log/supervisord.log
+pidfile=/run/supervisord.pid
+user=root
+
+[unix_http_server]
+file=/run/supervisor.sock
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix:///run/supervisor.sock
+
+";
+
+const SLEEPER: &str = "[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\n";
+
+/// Processes whose parents leave as soon as they are made, then a word that they are all made. A parent that
+/// stayed for more than one would reap the earlier ones itself: shells do so in passing.
+const ORPHANS: &str = "[program:orphans]
+command=/bin/sh -c 'for i in $(seq 3000); do ( : & ); done; echo made >/tmp/made; exec sleep 100000'
+startsecs=0
+";
+
+#[test]
+fn finds_its_configuration_and_answers_with_the_right_exit_status() {
+    let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}")) else { return };
+    container.wait_ready();
+    assert_eq!(container.exec(&["cat", "/proc/1/cmdline"]).stdout, "/sv\0");
+    container.wait_log("spawned: 'sleeper' with pid ");
+
+    let status = container.exec(&["/sv", "status"]);
+    assert!(
+        status.stdout.starts_with("sleeper                          RUNNING   pid "),
+        "{}",
+        status.stdout
+    );
+    assert_eq!(status.code, Some(0));
+    assert_eq!(container.exec(&["/sv", "pid"]).stdout, "1\n");
+    // The codes are the LSB's: 3 for a program that does not run, 4 for one that is not known.
+    assert_eq!(container.exec(&["/sv", "status", "nobody"]).code, Some(4));
+    assert_eq!(container.exec(&["/sv", "stop", "sleeper"]).stdout, "sleeper: stopped\n");
+    assert_eq!(container.exec(&["/sv", "status"]).code, Some(3));
+    // The same binary under Supervisor's name for its client.
+    let start = container.exec(&["supervisorctl", "start", "sleeper"]);
+    assert_eq!((start.stdout.as_str(), start.code), ("sleeper: started\n", Some(0)));
+}
+
+#[test]
+fn is_supervisord_under_that_name() {
+    let Some(container) =
+        Container::create(&["--entrypoint", "/bin/supervisord"], &["-n", "-c", "/etc/other.conf"])
+    else {
+        return;
+    };
+    container.copy_in("/etc/other.conf", &format!("{HEAD}{SLEEPER}"));
+    container.start();
+    container.wait_log("spawned: 'sleeper' with pid ");
+    container.wait("the client to be answered", || {
+        (container.exec(&["supervisorctl", "-c", "/etc/other.conf", "status"]).code == Some(0)).then_some(())
+    });
+}
+
+#[test]
+fn reaps_orphans_by_the_thousand() {
+    let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}{ORPHANS}")) else { return };
+    container.wait_ready();
+    container.wait_orphans();
+    // Its own child, with the same parent as the orphans, was not taken for one of them.
+    assert!(container.exec(&["/sv", "status", "sleeper"]).stdout.contains("RUNNING"));
+}
+
+#[test]
+fn docker_stop_is_quick_and_ends_with_status_0() {
+    let program = "[program:server]\ncommand=/bin/sh -c 'trap \"echo bye >/dev/null; exit 0\" TERM; while :; do sleep 0.1; done'\n";
+    let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}{program}")) else { return };
+    container.wait_ready();
+    container.wait_log("success: server entered RUNNING state");
+    let began = Instant::now();
+    assert!(docker(&["stop", &container.name]).success());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "docker stop took {took:?}\n{}", container.logs());
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+    assert!(container.logs().contains("stopped: server (exit status 0)"), "{}", container.logs());
+    assert!(container.logs().contains("stopped: sleeper (terminated by SIGTERM)"), "{}", container.logs());
+}
+
+#[test]
+fn decodes_a_child_killed_by_a_real_time_signal() {
+    let program =
+        "[program:realtime]\ncommand=/bin/sh -c 'sleep 0.2; kill -36 $$'\nstartsecs=0\nautorestart=false\n";
+    let Some(container) = Container::pid1(&format!("{HEAD}{program}")) else { return };
+    container.wait_log("exited: realtime (terminated by signal 36; not expected)");
+    container
+        .wait("its state", || container.exec(&["/sv", "status"]).stdout.contains("EXITED").then_some(()));
+}
+
+#[test]
+fn reloads_on_hup_and_stays_pid_1() {
+    let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}")) else { return };
+    container.wait_ready();
+    let before = container.inspect("{{.State.Pid}} {{.State.StartedAt}}");
+    container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{}", SLEEPER.replace("sleeper", "another")));
+    container.signal("HUP");
+    container.wait("the new program", || {
+        let status = container.exec(&["/sv", "status"]).stdout;
+        (status.contains("another") && status.contains("RUNNING") && !status.contains("sleeper"))
+            .then_some(())
+    });
+    assert_eq!(container.inspect("{{.State.Pid}} {{.State.StartedAt}}"), before);
+    assert_eq!(container.exec(&["/sv", "pid"]).stdout, "1\n");
+}
+
+#[test]
+fn is_not_ended_by_signals_that_ask_for_something_else() {
+    let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}")) else { return };
+    container.wait_ready();
+    for signal in ["USR1", "USR2", "PIPE", "ALRM", "WINCH", "CONT", "TTOU", "URG", "40"] {
+        container.signal(signal);
+    }
+    // From the inside too, where the kernel shields PID 1 only from what it has no handler for.
+    for signal in ["-USR1", "-USR2", "-CHLD", "-PIPE"] {
+        assert!(container.exec(&["kill", signal, "1"]).success());
+    }
+    assert_eq!(container.exec(&["/sv", "status"]).code, Some(0), "{}", container.logs());
+    assert_eq!(container.inspect("{{.State.Running}}"), "true");
+}
+
+#[test]
+fn tells_all_that_is_wrong_with_a_configuration_and_exits_2() {
+    let broken = "[program:first]\nstartsecs=soon\ncommand=/bin/true\n[program:second]\nautostart=true\n";
+    let Some(container) = Container::pid1(&format!("{HEAD}{broken}")) else { return };
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "2");
+    let logs = container.logs();
+    let errors: Vec<&str> = logs.lines().filter(|line| line.starts_with("Error: ")).collect();
+    assert!(errors.iter().any(|line| line.contains("first") && line.contains("soon")), "{logs}");
+    assert!(errors.iter().any(|line| line.contains("second") && line.contains("command")), "{logs}");
+}
+
+#[test]
+fn says_that_there_is_no_configuration_and_exits_2() {
+    let Some(container) = Container::create(&[], &[]) else { return };
+    container.start();
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "2");
+    assert!(container.logs().contains("Error: "), "{}", container.logs());
+}
+
+#[test]
+fn adopts_orphans_as_a_subreaper_below_another_init() {
+    let long_lived = "[program:forker]\ncommand=/bin/sh -c '(sleep 77777 & echo $! >/tmp/orphan); exec sleep 100000'\nstartsecs=0\n";
+    let arguments = ["run", "-c", "/etc/supervisord.conf"];
+    let Some(container) = Container::create(&["--init"], &arguments) else { return };
+    container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{ORPHANS}{long_lived}"));
+    container.start();
+    container.wait_ready();
+    let ours = container.exec(&["/sv", "pid"]).stdout.trim().to_owned();
+    assert_ne!(ours, "1");
+    container.wait("the orphan to have the supervisor as its parent", || {
+        let script = "grep ^PPid: /proc/$(cat /tmp/orphan)/status";
+        container.exec(&["sh", "-c", script]).stdout.contains(&format!("PPid:\t{ours}\n")).then_some(())
+    });
+    container.wait_orphans();
+}
+
+/// A container of the test image; it goes when this goes.
+struct Container {
+    name: String,
+}
+
+impl Container {
+    /// Starts bare `sv` as PID 1 with this as its /etc/supervisord.conf. `None`: this machine cannot, skip.
+    fn pid1(config: &str) -> Option<Self> {
+        let container = Self::create(&[], &[])?;
+        container.copy_in("/etc/supervisord.conf", config);
+        container.start();
+        Some(container)
+    }
+
+    fn create(options: &[&str], arguments: &[&str]) -> Option<Self> {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let image = IMAGE.as_deref()?;
+        let name = format!("sv-test-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
+        let container = Container { name };
+        // No network: a container starts the sooner for it.
+        let line =
+            [&["create", "--name", &container.name, "--network", "none"], options, &[image], arguments]
+                .concat();
+        let created = docker(&line);
+        assert!(created.success(), "{}", created.stderr);
+        Some(container)
+    }
+
+    fn start(&self) {
+        let started = docker(&["start", &self.name]);
+        assert!(started.success(), "{}", started.stderr);
+    }
+
+    /// Copies a file in. Not a bind mount, so that the engine may be on another machine.
+    fn copy_in(&self, path: &str, text: &str) {
+        let file = std::env::temp_dir().join(format!("{}.copy", self.name));
+        fs::write(&file, text).unwrap();
+        let copied = docker(&["cp", file.to_str().unwrap(), &format!("{}:{path}", self.name)]);
+        fs::remove_file(&file).unwrap();
+        assert!(copied.success(), "{}", copied.stderr);
+    }
+
+    fn exec(&self, line: &[&str]) -> Answer {
+        docker(&[&["exec", self.name.as_str()], line].concat())
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(docker(&["kill", "-s", name, &self.name]).success());
+    }
+
+    fn inspect(&self, what: &str) -> String {
+        docker(&["inspect", "-f", what, &self.name]).stdout.trim().to_owned()
+    }
+
+    /// All that the container wrote to its terminal.
+    fn logs(&self) -> String {
+        let logs = docker(&["logs", &self.name]);
+        logs.stdout + &logs.stderr
+    }
+
+    fn zombies(&self) -> usize {
+        let script = "cat /proc/[0-9]*/status 2>/dev/null | grep -c '^State:.Z'";
+        self.exec(&["sh", "-c", script]).stdout.trim().parse().unwrap()
+    }
+
+    fn wait_ready(&self) {
+        self.wait("an answer", || self.exec(&["/sv", "pid"]).success().then_some(()));
+    }
+
+    fn wait_log(&self, text: &str) {
+        self.wait(&format!("{text:?} in the log"), || self.logs().contains(text).then_some(()));
+    }
+
+    /// Waits until [`ORPHANS`] are made, and reaped by the supervisor, each with a line in its log.
+    fn wait_orphans(&self) {
+        self.wait("the orphans to be made", || self.exec(&["cat", "/tmp/made"]).success().then_some(()));
+        self.wait("all orphans to be reaped", || (self.zombies() == 0).then_some(()));
+        let count = self.exec(&["grep", "-c", "reaped unknown pid", "/var/log/supervisord.log"]).stdout;
+        assert!(
+            count.trim().parse::<usize>().unwrap() >= 3000,
+            "only {count} orphans came to the supervisor"
+        );
+    }
+
+    fn wait_exit(&self) {
+        self.wait("the container to end", || (self.inspect("{{.State.Status}}") == "exited").then_some(()));
+    }
+
+    fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {what}\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        docker(&["rm", "-f", &self.name]);
+    }
+}
+
+struct Answer {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Answer {
+    fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+fn docker(arguments: &[&str]) -> Answer {
+    let Ok(Output { status, stdout, stderr }) = Command::new("docker").args(arguments).output() else {
+        return Answer { code: None, stdout: String::new(), stderr: "there is no docker".to_owned() };
+    };
+    Answer {
+        code: status.code(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// The test image, built once for all tests of this run; `None` when something for it is missing.
+static IMAGE: LazyLock<Option<String>> = LazyLock::new(|| {
+    let (sv, busybox) = (static_binary(), static_busybox());
+    let there = have("docker", docker(&["info"]).success())
+        && have("the static binary (make static)", sv.is_some())
+        && have("a static busybox", busybox.is_some());
+    if there { Some(build(&sv?, &busybox?)) } else { None }
+});
+
+fn build(sv: &PathBuf, busybox: &PathBuf) -> String {
+    let context = std::env::temp_dir().join(format!("sv-image-{}", std::process::id()));
+    fs::create_dir_all(&context).unwrap();
+    fs::copy(sv, context.join("sv")).unwrap();
+    fs::copy(busybox, context.join("busybox")).unwrap();
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/pid1.Dockerfile");
+    let tag = "sv-test-pid1".to_owned();
+    let built = docker(&["build", "-q", "-t", &tag, "-f", recipe, context.to_str().unwrap()]);
+    fs::remove_dir_all(&context).unwrap();
+    assert!(built.success(), "{}", built.stderr);
+    // The image of an earlier binary has lost its name to this one.
+    docker(&["image", "prune", "-f", "--filter", "label=sv.test=pid1"]);
+    tag
+}
+
+fn static_busybox() -> Option<PathBuf> {
+    let paths = ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from);
+    let busybox = paths.into_iter().find(|path| path.exists())?;
+    // ldd fails for what is not dynamically linked.
+    let dynamic = Command::new("ldd").arg(&busybox).output().is_ok_and(|output| output.status.success());
+    (!dynamic).then_some(busybox)
+}

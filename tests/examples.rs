@@ -1,0 +1,125 @@
+//! The folders of `examples/` do what their READMEs say: real programs, the real binary.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, kill_process};
+
+mod support;
+use support::{Sandbox, have};
+
+#[test]
+fn nginx_serves_a_page_and_redis_comes_back_after_kill_9() {
+    let installed = |path: &str| Path::new(path).exists();
+    if !have("nginx", installed("/usr/sbin/nginx")) || !have("redis", installed("/usr/bin/redis-server")) {
+        return;
+    }
+    let sandbox = Sandbox::from_example("nginx-redis");
+    let port = free_port();
+    sandbox.replace("nginx.conf", "127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("nginx", "RUNNING");
+    sandbox.wait_state("redis", "RUNNING");
+
+    let page = sandbox.wait("nginx to serve its page", |_| fetch(port));
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    assert!(page.contains("nginx at work"), "{page}");
+    sandbox.wait_file("run/nginx-access.log", "\"GET / HTTP/1.1\" 200");
+    assert_eq!(ask_redis(&sandbox).as_deref(), Some("+PONG\r\n"));
+
+    let first = sandbox.pid("redis").unwrap();
+    kill_process(first, Signal::KILL).unwrap();
+    let second =
+        sandbox.wait("redis to have another pid", |sandbox| sandbox.pid("redis").filter(|pid| *pid != first));
+    sandbox
+        .wait("redis to answer again", |sandbox| ask_redis(sandbox).filter(|answer| answer == "+PONG\r\n"));
+    sandbox.wait_log("exited: redis (terminated by SIGKILL; not expected)");
+    sandbox.wait_log(&format!("spawned: 'redis' with pid {second}"));
+    assert!(fetch(port).is_some(), "nginx has to be untouched");
+
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    // nginx started last, so it stops first, and by its own signal: QUIT ends it with status 0.
+    assert_in_order(&sandbox.log(), &["stopped: nginx (exit status 0)", "stopped: redis (exit status 0)"]);
+    assert!(fetch(port).is_none(), "nothing may listen any more");
+}
+
+#[test]
+fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
+    let sandbox = Sandbox::from_example("quickstart");
+    sandbox.replace("supervisord.conf", "FLAKY_SECONDS=\"8\"", "FLAKY_SECONDS=\"6\"");
+    let mut sandbox = sandbox.start();
+    for name in ["chatty", "flaky", "stubborn"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    sandbox.wait_file("run/chatty.log", "temper=chatty");
+    sandbox.wait_terminal("flaky: up with pid");
+
+    sandbox.wait_log("exited: flaky (exit status 3; not expected)");
+    sandbox.wait_log("exited: flaky (terminated by SIGSEGV; not expected)");
+    sandbox.wait_terminal("flaky: the disk is on fire");
+
+    let began = Instant::now();
+    let answer = sandbox.ctl(&["stop", "stubborn"]);
+    assert_eq!(answer.stdout, "stubborn: stopped\n");
+    assert!(
+        began.elapsed() >= Duration::from_millis(1900),
+        "stubborn has two seconds: {:?}",
+        began.elapsed()
+    );
+    sandbox.wait_terminal("stubborn: I heard TERM and stay");
+    sandbox.wait_log("stopped: stubborn (terminated by SIGKILL)");
+    assert_eq!(sandbox.ctl(&["start", "stubborn"]).stdout, "stubborn: started\n");
+
+    // A fresh one, so that it does not fall over by itself during the two seconds that stubborn takes.
+    assert_eq!(sandbox.ctl(&["restart", "flaky"]).stdout, "flaky: stopped\nflaky: started\n");
+    sandbox.signal(Signal::INT);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    let log = sandbox.log();
+    let (_, shutdown) =
+        log.split_once("waiting for chatty, flaky, stubborn to die").expect("the shutdown's line");
+    assert_in_order(
+        shutdown,
+        &[
+            "killing 'stubborn'",
+            "stopped: stubborn (terminated by SIGKILL)",
+            "stopped: flaky (terminated by SIGTERM)",
+            "stopped: chatty (exit status 0)",
+        ],
+    );
+}
+
+#[track_caller]
+fn assert_in_order(text: &str, needles: &[&str]) {
+    let mut rest = text;
+    for needle in needles {
+        let Some((_, after)) = rest.split_once(needle) else {
+            panic!("{needle:?} is missing, or out of order, in\n{text}");
+        };
+        rest = after;
+    }
+}
+
+/// A port that nobody listened on a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn fetch(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).ok()?;
+    Some(page)
+}
+
+fn ask_redis(sandbox: &Sandbox) -> Option<String> {
+    let mut stream = std::os::unix::net::UnixStream::connect(sandbox.path("run/redis.sock")).ok()?;
+    stream.write_all(b"PING\r\n").ok()?;
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).ok()?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what the tests and benches need on a Debian machine, and only what is missing. Tests whose
+# means are missing skip with a line; with CI set nothing may be missing, and so a failure here ends it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+SUPERVISOR_VERSION=4.3.0
+reference="${SV_REFERENCE_BIN:-target/reference/bin}"
+
+# What is there by whose absence: the program to look for, and the package that brings it.
+needed=(
+    "nginx nginx-light"
+    "redis-server redis-server"
+    "busybox busybox-static"
+    "unshare util-linux"
+    "make make"
+    "cc gcc"
+)
+
+give_up() {
+    echo "setup: $1" >&2
+    if [ -n "${CI:-}" ]; then
+        exit 1
+    fi
+}
+
+missing_packages() {
+    local entry
+    for entry in "${needed[@]}"; do
+        PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "${entry% *}" >/dev/null || echo "${entry#* }"
+    done
+    # A dynamic busybox is of no use in an image FROM scratch.
+    if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
+        echo busybox-static
+    fi
+    if [ ! -x "$reference/supervisord" ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        echo python3-venv
+    fi
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -n "$@"
+    else
+        echo "setup: neither root nor sudo: cannot run $*" >&2
+        return 1
+    fi
+}
+
+install_packages() {
+    command -v apt-get >/dev/null || { echo "setup: there is no apt-get here" >&2; return 1; }
+    # policy-rc.d would do the same, but it is the machine's file, not ours: RUNLEVEL=1 keeps Debian's
+    # packages from starting nginx and redis as services of the machine.
+    as_root apt-get update -qq \
+        && as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+            apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+mapfile -t packages < <(missing_packages)
+if [ "${#packages[@]}" -gt 0 ]; then
+    echo "setup: installing ${packages[*]}"
+    install_packages "${packages[@]}" || give_up "cannot install ${packages[*]}: tests that need them will skip"
+fi
+
+musl="$(uname -m)-unknown-linux-musl"
+if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$musl/lib" ]; then
+    rustup target add "$musl" || echo "setup: cannot add $musl: the static binary will be linked with glibc" >&2
+fi
+
+if [ ! -x "$reference/supervisord" ]; then
+    echo "setup: installing supervisor $SUPERVISOR_VERSION, the reference, into target/reference"
+    { python3 -m venv target/reference && target/reference/bin/pip install --quiet "supervisor==$SUPERVISOR_VERSION"; } \
+        || give_up "cannot install the reference: tests against it will skip"
+fi
+
+if ! docker info >/dev/null 2>&1; then
+    give_up "docker does not answer: container tests will skip"
+fi
