@@ -9,4 +9,5 @@
 //! * layer 2: [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod config;
 pub mod model;

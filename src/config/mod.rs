@@ -1,0 +1,3 @@
+//! Reading a configuration: text to settings.
+
+pub mod ini;
