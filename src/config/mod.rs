@@ -1,7 +1,30 @@
 //! Reading a configuration: text to settings.
+//!
+//! The stages, each in files of its own: bytes become lines, lines become a document of sections
+//! whose options know their file and line ([`ini`]); values are expanded ([`expand`]), take their
+//! type, and together make [`crate::model::Settings`].
+//!
+//! Invariants:
+//!
+//! * Nothing here opens a file, reads a clock or the environment, or looks up a user: all that is
+//!   asked of [`Surroundings`], which is handed in.
+//! * One bad value never hides another: reading goes on with a stand-in and fails at the end, with
+//!   all errors ([`Errors`]). Only a line that can't be parsed ends it early, since whatever it was
+//!   meant to say would be missed in one message after the other.
+//! * No bytes make it panic, and every size has a named bound.
 
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod error;
 pub mod expand;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+#[cfg(test)]
+mod fake;
 pub mod ini;
 mod quote;
+mod search;
+mod surroundings;
 
+pub use error::{Error, ErrorKind, Errors};
 pub use quote::quote;
+pub use search::{find, search_paths};
+pub use surroundings::Surroundings;
