@@ -20,11 +20,18 @@ pub mod expand;
 #[cfg(test)]
 mod fake;
 pub mod ini;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod pairs;
 mod quote;
 mod search;
 mod surroundings;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod values;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod words;
 
 pub use error::{Error, ErrorKind, Errors};
 pub use quote::quote;
 pub use search::{find, search_paths};
 pub use surroundings::Surroundings;
+pub use words::{SplitError, split_command};
