@@ -21,6 +21,8 @@ pub mod expand;
 mod fake;
 pub mod ini;
 #[allow(dead_code, unused_imports, reason = "read by what comes next")]
+pub mod options;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod pairs;
 mod quote;
 mod search;
@@ -31,6 +33,7 @@ mod values;
 mod words;
 
 pub use error::{Error, ErrorKind, Errors};
+pub use options::sample;
 pub use quote::quote;
 pub use search::{find, search_paths};
 pub use surroundings::Surroundings;
