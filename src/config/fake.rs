@@ -4,9 +4,27 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::{User, UserId};
+use crate::model::{Settings, User, UserId};
 
-use super::Surroundings;
+use super::{Errors, Surroundings, load};
+
+/// Where [`Fake::main`] puts its file.
+pub(super) const MAIN: &str = "/etc/x.conf";
+
+/// Loads a text as the main file of an otherwise empty machine.
+pub(super) fn load_text(text: &str) -> Result<Settings, Errors> {
+    load(Path::new(MAIN), &[], &Fake::main(text))
+}
+
+/// What is wrong with a text, a line each; empty if nothing is.
+pub(super) fn errors_in(text: &str) -> Vec<String> {
+    load_text(text).err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
+}
+
+/// What reading a sound text has to remark.
+pub(super) fn notices_in(text: &str) -> Vec<String> {
+    load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
+}
 
 /// Has `/`, `/tmp`, `/var/log` and the working directory `/work`, the users root and www, and
 /// whatever a test adds.
@@ -20,6 +38,10 @@ impl Fake {
     pub(super) fn new() -> Self {
         let directories = ["", "/", "/tmp", "/var/log", "/work", "/home/www"].map(PathBuf::from).to_vec();
         Self { files: BTreeMap::new(), directories, environment: Vec::new() }
+    }
+
+    pub(super) fn main(text: &str) -> Self {
+        Self::new().file(MAIN, text)
     }
 
     pub(super) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {

@@ -13,28 +13,40 @@
 //!   meant to say would be missed in one message after the other.
 //! * No bytes make it panic, and every size has a named bound.
 
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod client;
+mod daemon;
 mod error;
 pub mod expand;
 #[allow(dead_code, unused_imports, reason = "read by what comes next")]
 #[cfg(test)]
 mod fake;
 pub mod ini;
+mod load;
 #[allow(dead_code, unused_imports, reason = "read by what comes next")]
 pub mod options;
 #[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod pairs;
+mod plugins;
 mod quote;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod reader;
+#[allow(dead_code, unused_imports, reason = "read by what comes next")]
+mod reading;
 mod search;
+mod servers;
+mod sources;
 mod surroundings;
 #[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod values;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod words;
 
+pub use client::{ClientSettings, load_client};
 pub use error::{Error, ErrorKind, Errors};
+pub use load::{load, load_servers};
 pub use options::sample;
 pub use quote::quote;
+pub use reader::Override;
 pub use search::{find, search_paths};
+pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX};
 pub use surroundings::Surroundings;
 pub use words::{SplitError, split_command};
