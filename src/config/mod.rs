@@ -17,26 +17,24 @@ mod client;
 mod daemon;
 mod error;
 pub mod expand;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 #[cfg(test)]
 mod fake;
+mod groups;
 pub mod ini;
 mod load;
 #[allow(dead_code, unused_imports, reason = "read by what comes next")]
 pub mod options;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod pairs;
 mod plugins;
+mod program;
 mod quote;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod reader;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod reading;
 mod search;
 mod servers;
 mod sources;
+mod stream;
 mod surroundings;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 mod values;
 mod words;
 
@@ -44,6 +42,7 @@ pub use client::{ClientSettings, load_client};
 pub use error::{Error, ErrorKind, Errors};
 pub use load::{load, load_servers};
 pub use options::sample;
+pub use program::PROCESSES_MAX;
 pub use quote::quote;
 pub use reader::Override;
 pub use search::{find, search_paths};

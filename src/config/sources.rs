@@ -126,3 +126,81 @@ fn syntax_error(path: &Path, error: &SyntaxError) -> Error {
     };
     Error { line, ..Error::about_file(ErrorKind::Syntax, path, message) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, MAIN, errors_in, notices_in};
+    use super::super::load;
+    use super::*;
+
+    fn load_main(around: &Fake) -> Result<crate::model::Settings, String> {
+        load(Path::new(MAIN), &[], around).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn included_files_lie_over_the_main_one() {
+        let around = Fake::main(
+            "[include]\nfiles = %(here)s/d/*.ini\n  b.%(host_node_name)s nope-%(ENV_X)s\n[supervisord]\n",
+        )
+        .variable("X", "y z")
+        .file("/etc/d/2.ini", "[supervisord]\nidentifier=two\n[program:p]\ncommand=%(here)s\n")
+        .file("/etc/d/1.ini", "[supervisord]\nidentifier=one\n[include]\nfiles=/etc/ignored\n")
+        .file("/etc/d/.3.ini", "[bad")
+        .file("/etc/b.node1", "[program:p]\nautostart=0\n")
+        .file("/etc/ignored", "[bad");
+        let settings = load_main(&around).unwrap();
+        assert_eq!(settings.daemon.identifier, "two");
+        let process = &settings.groups[0].processes[0];
+        assert_eq!((process.command.as_str(), process.autostart), ("/etc/d", false));
+        let told: Vec<_> =
+            settings.notices.iter().map(|notice| (notice.level, notice.text.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (LogLevel::Info, "Included extra file \"/etc/d/1.ini\" during parsing"),
+                (LogLevel::Info, "Included extra file \"/etc/d/2.ini\" during parsing"),
+                (LogLevel::Info, "Included extra file \"/etc/b.node1\" during parsing"),
+                (LogLevel::Warn, "No file matches via include \"/etc/nope-y\""),
+                (LogLevel::Warn, "No file matches via include \"/etc/z\""),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_name_the_included_file() {
+        let main = "[supervisord]\n[include]\nfiles=a.ini b.ini c.ini\n";
+        let around = Fake::main(main)
+            .file("/etc/a.ini", "[program:p]\nfoo\ncommand=x\nbar\n")
+            .file("/etc/b.ini", "x")
+            .file("/etc/c.ini", b"[\xff");
+        let expected = "Source contains parsing errors: '/etc/a.ini'\n\
+            \t[line  2]: 'foo\\n'\n\t[line  4]: 'bar\\n'\n\
+            File contains no section headers.\nfile: '/etc/b.ini', line: 1\n'x'\n\
+            byte 0xff in position 1 of '/etc/c.ini' is not valid UTF-8";
+        assert_eq!(load_main(&around), Err(expected.to_owned()));
+        let around = Fake::main(main).file("/etc/b.ini", "[program:p]\ncommand=a\nautostart=no way");
+        let expected = "not a valid boolean value: 'no way' in section 'program:p' \
+            (file: '/etc/b.ini', line: 3, option: autostart)";
+        assert_eq!(load_main(&around), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn an_include_must_name_files() {
+        let expected = ".ini file has [include] section, but no files setting in section 'include' \
+            (file: '/etc/x.conf', line: 2)";
+        assert_eq!(errors_in("[supervisord]\n[include]"), [expected]);
+        assert_eq!(
+            notices_in("[supervisord]\n[include]\nfiles=/var/log"),
+            ["could not read included file \"/var/log\": is a directory",]
+        );
+    }
+
+    #[test]
+    fn files_must_be_there_and_of_a_sane_size() {
+        let message = |path: &str, around: &Fake| load(Path::new(path), &[], around).unwrap_err().to_string();
+        assert_eq!(message("/nope", &Fake::new()), "could not find config file /nope");
+        assert_eq!(message("/tmp", &Fake::new()), "could not read config file /tmp");
+        let large = Fake::new().file("/large", vec![b'\n'; FILE_BYTES_MAX + 1]);
+        assert_eq!(message("/large", &large), "config file /large has more than 16777216 bytes");
+    }
+}
