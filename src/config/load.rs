@@ -14,6 +14,7 @@ use super::reading::Reading;
 use super::servers::servers;
 use super::sources::read_all;
 use super::surroundings::Surroundings;
+use super::unknown;
 
 /// Reads a configuration, the files it includes and the command line's `overrides` into settings.
 ///
@@ -38,6 +39,7 @@ pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> R
     let namespaces = namespaces(&mut reading, &names);
     let groups = groups(&mut reading, &names, own);
     let servers = servers(&mut reading, &names);
+    unknown::warn(&mut reading);
     let notices = reading.finish()?;
     match daemon {
         Some(daemon) => Ok(Settings { daemon, servers, namespaces, groups, notices }),

@@ -22,7 +22,6 @@ mod fake;
 mod groups;
 pub mod ini;
 mod load;
-#[allow(dead_code, unused_imports, reason = "read by what comes next")]
 pub mod options;
 mod pairs;
 mod plugins;
@@ -35,6 +34,7 @@ mod servers;
 mod sources;
 mod stream;
 mod surroundings;
+mod unknown;
 mod values;
 mod words;
 
