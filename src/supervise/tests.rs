@@ -58,6 +58,8 @@ struct Story {
     now: Now,
     pids: i32,
     told: Vec<String>,
+    /// Whether debug lines are told too.
+    verbose: bool,
     spawn_errors: VecDeque<&'static str>,
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
@@ -76,6 +78,7 @@ impl Story {
             now: Now::default(),
             pids: 100,
             told: Vec::new(),
+            verbose: false,
             spawn_errors: VecDeque::new(),
             send_error: None,
             check_fault: None,
@@ -115,7 +118,7 @@ impl Story {
 
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Log { level: LogLevel::Debug | LogLevel::Blather, .. } => None,
+            Effect::Log { level: LogLevel::Debug | LogLevel::Blather, .. } if !self.verbose => None,
             Effect::Log { level, text } => {
                 self.told.push(format!("{} {text}", level.tag()));
                 None
@@ -466,6 +469,68 @@ fn a_start_while_it_stops_is_abnormal() {
     story.told.clear();
     story.start("web", Wait::Yes);
     story.tells(&["WARN process 'web' already running", "!reply 2 ABNORMAL_TERMINATION: web"]);
+}
+
+#[test]
+fn debug_lines_tell_what_is_sent_to_whom() {
+    let mut story = Story::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
+    story.verbose = true;
+    story.ask(Command::SignalProcess(Namespec::split("web"), Ok(Signal::HUP)));
+    story.send_error = Some(SendError::Gone("No such process".to_owned()));
+    story.ask(Command::SignalProcess(Namespec::split("web"), Ok(Signal::HUP)));
+    story.stop("web", Wait::No);
+    story.told.retain(|line| line.starts_with("DEBG"));
+    story.tells(&[
+        "DEBG sending web (pid 101) sig SIGHUP",
+        "DEBG sending web (pid 101) sig SIGHUP",
+        "DEBG unable to signal web (pid 101), it probably just now exited on its own: No such process",
+        "DEBG killing web (pid 101) process group with signal SIGTERM",
+        "DEBG unable to signal web (pid 101), it probably just exited on its own: No such process",
+    ]);
+    story.exits("web", 0);
+    story.start("web", Wait::No);
+    story.exits("web", 0);
+    story.told.clear();
+    story.stop("web", Wait::No);
+    story.tells(&["DEBG Attempted to kill web, which is in BACKOFF state.", "!reply 5 done"]);
+    story.signal(Signal::CHLD);
+    story.signal(Signal::USR1);
+    story.tells(&[
+        "DEBG received SIGCHLD indicating a child quit",
+        "BLAT received SIGUSR1 indicating nothing",
+    ]);
+}
+
+#[test]
+fn process_information_is_what_supervisor_tells() {
+    let mut story = Story::one(|web| web.autorestart = AutoRestart::Never);
+    story.at(Mono(Duration::from_secs(5)));
+    let info = |story: &Story| {
+        let turn = Turn { now: story.now, restarts_allowed: true };
+        story.supervisor.processes[&story.id("web")].info(&turn)
+    };
+    let never = info(&story);
+    assert_eq!((never.start, never.stop, never.pid, never.description.as_str()), (0, 0, 0, "Not started"));
+    story.input(Input::Begin);
+    story.pass(3.0);
+    let running = info(&story);
+    assert_eq!((running.start, running.stop, running.now), (1_795_190_405, 0, 1_795_190_408));
+    assert_eq!((running.pid, running.description.as_str()), (101, "pid 101, uptime 0:00:03"));
+    assert_eq!((running.exit_status, running.spawn_error.as_str()), (0, ""));
+    story.exits("web", 7);
+    let exited = info(&story);
+    assert_eq!((exited.state, exited.stop, exited.pid), (ProcessState::Exited, 1_795_190_408, 0));
+    assert_eq!((exited.exit_status, exited.spawn_error.as_str()), (7, "Bad exit code 7"));
+    story.start("web", Wait::No);
+    assert_eq!((info(&story).exit_status, info(&story).spawn_error.as_str()), (0, ""));
+    story.ends("web", KILLED);
+    let failed = info(&story);
+    assert_eq!((failed.state, failed.exit_status), (ProcessState::Backoff, 0));
+    assert_eq!(failed.description, "Exited too quickly (process log may have details)");
+    story.pass(1.0);
+    story.stop("web", Wait::No);
+    story.ends("web", KILLED);
+    assert_eq!((info(&story).exit_status, info(&story).state), (-1, ProcessState::Stopped));
 }
 
 #[test]

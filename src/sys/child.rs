@@ -12,19 +12,13 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{
-    Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, getuid, setgid, setgroups, setpgid, setuid,
-};
+use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid};
 
 use super::spawn::{ChildEnds, Program};
-use crate::model::User;
+use super::users::become_user;
 
 /// Exit status of a child that could not become its program.
 const NOT_SPAWNED: i32 = 127;
-
-/// Groups that a user may have here; the kernel's own limit is 65,536, but a stack is no place for
-/// that many. More are left out.
-const GROUPS_MAX: usize = 256;
 
 pub(super) fn run(program: &Program, ends: &ChildEnds) -> ! {
     become_program(program, ends);
@@ -79,24 +73,6 @@ fn default_signals() {
         };
     }
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-}
-
-/// Groups first: once the user is changed they can't be any more.
-fn become_user(user: &User) -> Result<(), &'static str> {
-    if getuid() == Uid::from_raw(user.uid) {
-        return Ok(());
-    }
-    if !getuid().is_root() {
-        return Err("Can't drop privilege as nonroot user");
-    }
-    let mut groups = [Gid::from_raw(user.gid); GROUPS_MAX];
-    let count = user.groups.len().min(GROUPS_MAX);
-    for (slot, &gid) in groups.iter_mut().zip(&user.groups) {
-        *slot = Gid::from_raw(gid);
-    }
-    setgroups(&groups[..count]).map_err(|_| "Could not set groups of effective user")?;
-    setgid(Gid::from_raw(user.gid)).map_err(|_| "Could not set group id of effective user")?;
-    setuid(Uid::from_raw(user.uid)).map_err(|_| "Could not set user id of effective user")
 }
 
 /// Writes to standard error without a buffer.

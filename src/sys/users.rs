@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
+
 use crate::model::{User, UserId};
 
 /// The user database as it was read. A missing file is an empty one, as in an empty container.
@@ -92,6 +94,37 @@ impl Users {
         })
     }
 }
+
+/// Becomes this user for good. Groups first: once the user is changed they can't be any more.
+///
+/// # Errors
+/// Supervisor's words for which step failed.
+pub fn become_user(user: &User) -> Result<(), &'static str> {
+    if getuid() == Uid::from_raw(user.uid) {
+        return Ok(());
+    }
+    if !getuid().is_root() {
+        return Err("Can't drop privilege as nonroot user");
+    }
+    let mut groups = [Gid::from_raw(user.gid); GROUPS_MAX];
+    let count = user.groups.len().min(GROUPS_MAX);
+    for (slot, &gid) in groups.iter_mut().zip(&user.groups) {
+        *slot = Gid::from_raw(gid);
+    }
+    setgroups(&groups[..count]).map_err(|_| "Could not set groups of effective user")?;
+    setgid(Gid::from_raw(user.gid)).map_err(|_| "Could not set group id of effective user")?;
+    setuid(Uid::from_raw(user.uid)).map_err(|_| "Could not set user id of effective user")
+}
+
+/// Whether we are root.
+#[must_use]
+pub fn is_root() -> bool {
+    getuid().is_root()
+}
+
+/// Groups that a user may have here; the kernel's own limit is 65,536, but `become_user` also runs
+/// between fork and exec, where nothing can be allocated. More are left out.
+const GROUPS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
