@@ -9,4 +9,13 @@
 //! * layer 2: [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod config;
+pub mod host;
+pub mod http;
+pub mod logs;
 pub mod model;
+pub mod rpc;
+pub mod runtime;
+pub mod supervise;
+pub mod sys;
+pub mod xmlrpc;

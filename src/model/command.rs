@@ -20,6 +20,8 @@ pub enum Wait {
 /// `name`, `group:name`, `group:*`: what a client calls one process or a whole group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespec {
+    /// As the client wrote it: what a fault about it quotes.
+    pub text: String,
     /// The group's name.
     pub group: String,
     /// The process in it; `None` means all of them.
@@ -31,11 +33,12 @@ impl Namespec {
     /// name; nothing or `*` behind the colon is the whole group.
     #[must_use]
     pub fn split(text: &str) -> Self {
-        match text.split_once(':') {
-            None => Self { group: text.to_owned(), process: Some(text.to_owned()) },
-            Some((group, "" | "*")) => Self { group: group.to_owned(), process: None },
-            Some((group, process)) => Self { group: group.to_owned(), process: Some(process.to_owned()) },
-        }
+        let (group, process) = match text.split_once(':') {
+            None => (text, Some(text)),
+            Some((group, "" | "*")) => (group, None),
+            Some((group, process)) => (group, Some(process)),
+        };
+        Self { text: text.to_owned(), group: group.to_owned(), process: process.map(str::to_owned) }
     }
 
     /// `name` when group and process are called alike, else `group:name`.
@@ -44,6 +47,12 @@ impl Namespec {
         if group == process { process.to_owned() } else { format!("{group}:{process}") }
     }
 }
+
+/// A signal as a client named it; `Err` is the text that names none.
+///
+/// It travels as it is because its refusal has its turn: after a shutdown and an unknown name, and
+/// in a command over many as an entry of each row that would have got the signal.
+pub type SignalRequest = Result<Signal, String>;
 
 /// Something asked of the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +80,11 @@ pub enum Command {
     /// Stop all that run.
     StopAllProcesses(Wait),
     /// Send a signal to a process (never to its process group) or to each of a group.
-    SignalProcess(Namespec, Signal),
+    SignalProcess(Namespec, SignalRequest),
     /// Send a signal to each process of a group that has one to take it.
-    SignalProcessGroup(String, Signal),
+    SignalProcessGroup(String, SignalRequest),
     /// Send a signal to all.
-    SignalAllProcesses(Signal),
+    SignalAllProcesses(SignalRequest),
     /// Stop everything, then end.
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.
@@ -240,8 +249,8 @@ mod tests {
             ("g:a*", "g", Some("a*")),
             ("", "", Some("")),
         ] {
-            let expected = Namespec { group: group.to_owned(), process: process.map(str::to_owned) };
-            assert_eq!(Namespec::split(text), expected, "{text}");
+            let split = Namespec::split(text);
+            assert_eq!((split.group.as_str(), split.process.as_deref()), (group, process), "{text}");
         }
     }
 

@@ -11,7 +11,9 @@ mod spec;
 mod state;
 mod time;
 
-pub use command::{BulkRow, Command, Fault, FaultCode, Namespec, ProcessInfo, Reply, SUCCESS, Ticket, Wait};
+pub use command::{
+    BulkRow, Command, Fault, FaultCode, Namespec, ProcessInfo, Reply, SUCCESS, SignalRequest, Ticket, Wait,
+};
 pub use settings::{
     Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,
 };

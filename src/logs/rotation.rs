@@ -1,0 +1,90 @@
+//! When a log file is rotated, and how: `name` becomes `name.1`, `name.1` becomes `name.2`, and so
+//! on up to the number of backups.
+
+use std::path::{Path, PathBuf};
+
+/// One step of a rotation; the file is opened anew, empty, after the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Replaces what has the new name. That the old name is missing is no error.
+    Rename(PathBuf, PathBuf),
+    /// Without backups the file starts again at nothing.
+    Truncate,
+}
+
+/// The size limit of one file and how far it is filled.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    bytes_max: u64,
+    backups: u32,
+    bytes: u64,
+}
+
+/// More backups than this are not kept: each rotation renames all of them.
+const BACKUPS_MAX: u32 = 10_000;
+
+impl Rotation {
+    /// `bytes_max` of 0 or less never rotates, `backups` of 0 or less keep none; `bytes` is the
+    /// size that the file has now.
+    #[must_use]
+    pub fn new(bytes_max: i64, backups: i64, bytes: u64) -> Self {
+        let backups = u32::try_from(backups.max(0)).unwrap_or(u32::MAX).min(BACKUPS_MAX);
+        Self { bytes_max: u64::try_from(bytes_max).unwrap_or(0), backups, bytes }
+    }
+
+    /// Counts what was written. True when the file has reached its limit and is to be rotated
+    /// now: like Supervisor's it may so exceed the limit by one write.
+    pub fn wrote(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.bytes_max > 0 && self.bytes >= self.bytes_max
+    }
+
+    /// The file was opened anew with this size.
+    pub fn reopened(&mut self, bytes: u64) {
+        self.bytes = bytes;
+    }
+
+    /// What to do, in this order.
+    #[must_use]
+    pub fn plan(&self, path: &Path) -> Vec<Step> {
+        let numbered = |n: u32| match n {
+            0 => path.to_owned(),
+            n => PathBuf::from(format!("{}.{n}", path.display())),
+        };
+        if self.backups == 0 {
+            return vec![Step::Truncate];
+        }
+        (0..self.backups).rev().map(|n| Step::Rename(numbered(n), numbered(n + 1))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_due_when_the_limit_is_reached_and_never_without_one() {
+        let mut rotation = Rotation::new(10, 1, 4);
+        assert!(!rotation.wrote(5));
+        assert!(rotation.wrote(1));
+        rotation.reopened(0);
+        assert!(!rotation.wrote(9));
+        assert!(!Rotation::new(0, 1, 0).wrote(usize::MAX));
+        assert!(!Rotation::new(-1, 1, u64::MAX).wrote(1));
+    }
+
+    #[test]
+    fn shifts_the_oldest_first() {
+        let names: Vec<String> = Rotation::new(1, 3, 0)
+            .plan(Path::new("/l/x.log"))
+            .iter()
+            .map(|step| match step {
+                Step::Rename(from, to) => format!("{}>{}", from.display(), to.display()),
+                Step::Truncate => "truncate".to_owned(),
+            })
+            .collect();
+        assert_eq!(names, ["/l/x.log.2>/l/x.log.3", "/l/x.log.1>/l/x.log.2", "/l/x.log>/l/x.log.1"]);
+        assert_eq!(Rotation::new(1, 0, 0).plan(Path::new("x")), [Step::Truncate]);
+        assert_eq!(Rotation::new(1, -1, 0).plan(Path::new("x")), [Step::Truncate]);
+    }
+}

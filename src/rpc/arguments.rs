@@ -1,0 +1,71 @@
+//! Parameters of a call, checked against what its method takes.
+
+use crate::model::{Fault, FaultCode, Namespec, Signal, SignalRequest, Wait};
+use crate::xmlrpc::Value;
+
+use super::methods::Param;
+
+/// As many parameters as the method takes.
+pub(super) struct Arguments<'a> {
+    given: &'a [Value],
+    taken: &'static [Param],
+}
+
+impl<'a> Arguments<'a> {
+    /// Parameters that are optional may be missing at the end.
+    pub(super) fn of(given: &'a [Value], taken: &'static [Param]) -> Result<Self, Fault> {
+        let required = taken.iter().filter(|param| !param.optional).count();
+        if (required..=taken.len()).contains(&given.len()) {
+            Ok(Self { given, taken })
+        } else {
+            Err(Fault::bare(FaultCode::IncorrectParameters))
+        }
+    }
+
+    pub(super) fn text(&self, place: usize) -> Result<&'a str, Fault> {
+        self.given.get(place).and_then(Value::as_str).ok_or_else(|| self.mistyped(place))
+    }
+
+    pub(super) fn group(&self, place: usize) -> Result<String, Fault> {
+        self.text(place).map(str::to_owned)
+    }
+
+    pub(super) fn namespec(&self, place: usize) -> Result<Namespec, Fault> {
+        self.text(place).map(Namespec::split)
+    }
+
+    /// Supervisor takes whatever Python holds for true; scripts send 0 and 1.
+    pub(super) fn wait(&self, place: usize) -> Wait {
+        let waits = match self.given.get(place) {
+            None => true,
+            Some(Value::Bool(truth)) => *truth,
+            Some(Value::Int(number)) => *number != 0,
+            Some(Value::Double(number)) => *number != 0.0,
+            Some(Value::String(text) | Value::DateTime(text)) => !text.is_empty(),
+            Some(Value::Base64(bytes)) => !bytes.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(Value::Struct(members)) => !members.is_empty(),
+        };
+        if waits { Wait::Yes } else { Wait::No }
+    }
+
+    /// A number, or a text that is a number or a name.
+    pub(super) fn signal(&self, place: usize) -> Result<SignalRequest, Fault> {
+        match self.given.get(place) {
+            Some(Value::Int(number)) => Ok(Signal::from_number(*number).ok_or(number.to_string())),
+            _ => self.text(place).map(|text| named_signal(text).ok_or(text.to_owned())),
+        }
+    }
+
+    /// The reference answers this with an internal error, so the words are ours.
+    fn mistyped(&self, place: usize) -> Fault {
+        let name = self.taken.get(place).map_or("parameter", |param| param.name);
+        let kind = self.taken.get(place).map_or("value", |param| param.kind.name());
+        Fault::about(FaultCode::IncorrectParameters, format!("{name} must be a {kind}"))
+    }
+}
+
+fn named_signal(text: &str) -> Option<Signal> {
+    let word = text.trim();
+    word.parse().map_or_else(|_| Signal::from_name(word), Signal::from_number)
+}

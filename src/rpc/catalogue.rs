@@ -1,0 +1,73 @@
+//! The methods under their full names, and what `system.*` tells of them.
+
+use crate::model::{Fault, FaultCode};
+use crate::xmlrpc::Value;
+
+use super::methods::{Kind, Method, Param, SUPERVISOR, SYSTEM};
+
+/// The namespace that is always there and that no configuration can take.
+const SYSTEM_NAMESPACE: &str = "system";
+
+/// All methods that can be called.
+pub(super) struct Catalogue<'a> {
+    namespaces: &'a [String],
+}
+
+impl<'a> Catalogue<'a> {
+    pub(super) fn new(namespaces: &'a [String]) -> Self {
+        Self { namespaces }
+    }
+
+    /// The method with this full name. No name in the table has a dot or starts with an underscore,
+    /// so none that has can reach anything, whatever else it may mean to a client.
+    pub(super) fn find(&self, full_name: &str) -> Option<&'static Method> {
+        let (namespace, name) = full_name.split_once('.')?;
+        self.methods_of(namespace).iter().find(|method| method.names.contains(&name))
+    }
+
+    fn methods_of(&self, namespace: &str) -> &'static [Method] {
+        if namespace == SYSTEM_NAMESPACE {
+            SYSTEM
+        } else if self.namespaces.iter().any(|known| known == namespace) {
+            SUPERVISOR
+        } else {
+            &[]
+        }
+    }
+
+    /// `system.listMethods`
+    pub(super) fn list(&self) -> Value {
+        let namespaces = self.namespaces.iter().map(String::as_str).chain([SYSTEM_NAMESPACE]);
+        let names_in = |namespace: &str| -> Vec<String> {
+            let names = self.methods_of(namespace).iter().flat_map(|method| method.names);
+            names.map(|name| format!("{namespace}.{name}")).collect()
+        };
+        let mut full_names: Vec<String> = namespaces.flat_map(names_in).collect();
+        full_names.sort();
+        full_names.dedup();
+        Value::Array(full_names.into_iter().map(Value::from).collect())
+    }
+
+    /// `system.methodHelp`, in the form that Supervisor's documentation is made from.
+    pub(super) fn help(&self, full_name: &str) -> Result<Value, Fault> {
+        let method = self.described(full_name)?;
+        let mut text = format!("{}\n\n", method.doc);
+        for Param { kind, name, doc, .. } in method.params {
+            text.push_str(&format!("@param {} {name} {doc}\n", kind.name()));
+        }
+        let (kind, doc) = method.returns;
+        text.push_str(&format!("@return {} result {doc}\n", kind.name()));
+        Ok(text.into())
+    }
+
+    /// `system.methodSignature`
+    pub(super) fn signature(&self, full_name: &str) -> Result<Value, Fault> {
+        let method = self.described(full_name)?;
+        let kinds = [method.returns.0].into_iter().chain(method.params.iter().map(|param| param.kind));
+        Ok(Value::Array(kinds.map(Kind::name).map(Value::from).collect()))
+    }
+
+    fn described(&self, full_name: &str) -> Result<&'static Method, Fault> {
+        self.find(full_name).ok_or(Fault::bare(FaultCode::SignatureUnsupported))
+    }
+}

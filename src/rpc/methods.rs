@@ -1,0 +1,246 @@
+//! The table of methods.
+
+use crate::model::{Command, Fault};
+use crate::xmlrpc::Value;
+
+use super::arguments::Arguments;
+use super::catalogue::Catalogue;
+
+/// The version of this API. It has been 3.0 since Supervisor 3.0, and supervisorctl wants it so.
+pub const API_VERSION: &str = "3.0";
+
+/// The Supervisor that we take the place of; clients compare it with what they need.
+pub const SUPERVISOR_VERSION: &str = "4.3.0";
+
+/// The types of parameters and results, as signatures name them.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    String,
+    Int,
+    Boolean,
+    Array,
+    Struct,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Struct => "struct",
+        }
+    }
+}
+
+/// One parameter.
+pub(super) struct Param {
+    pub(super) kind: Kind,
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) optional: bool,
+}
+
+/// What a call of a method comes to.
+pub(super) enum Meaning {
+    /// A command to the core.
+    Command(fn(&Arguments<'_>) -> Result<Command, Fault>),
+    /// Always the same text.
+    Constant(&'static str),
+    /// Something about the methods themselves.
+    Introspection(fn(&Arguments<'_>, &Catalogue<'_>) -> Result<Value, Fault>),
+}
+
+/// One method.
+pub(super) struct Method {
+    /// Its name, then older ones for the same.
+    pub(super) names: &'static [&'static str],
+    pub(super) doc: &'static str,
+    pub(super) params: &'static [Param],
+    pub(super) returns: (Kind, &'static str),
+    pub(super) means: Meaning,
+}
+
+const PROCESS: Param = Param {
+    kind: Kind::String,
+    name: "name",
+    doc: "A process: its name, or group:name where its group is called otherwise",
+    optional: false,
+};
+const PROCESS_OR_GROUP: Param =
+    Param { doc: "A process as name or group:name, or all of a group as group:*", ..PROCESS };
+const GROUP: Param = Param { doc: "A group", ..PROCESS };
+const METHOD: Param = Param { doc: "A method, with its namespace", ..PROCESS };
+const SIGNAL: Param = Param {
+    kind: Kind::String,
+    name: "signal",
+    doc: "The signal's name, with or without SIG, or its number",
+    optional: false,
+};
+const UNTIL_STARTED: Param = Param {
+    kind: Kind::Boolean,
+    name: "wait",
+    doc: "Answer when it has started or failed to, not at once; true unless given",
+    optional: true,
+};
+const UNTIL_STOPPED: Param =
+    Param { doc: "Answer when it has stopped, not at once; true unless given", ..UNTIL_STARTED };
+
+const DONE: (Kind, &str) = (Kind::Boolean, "Always true; what can't be done is a fault");
+const ROWS: (Kind, &str) = (Kind::Array, "For each process a struct of name, group, status and description");
+
+/// The methods of each configured namespace.
+pub(super) const SUPERVISOR: &[Method] = &[
+    Method {
+        names: &["getAPIVersion", "getVersion"],
+        doc: "Tells the version of this API.",
+        params: &[],
+        returns: (Kind::String, "The version"),
+        means: Meaning::Constant(API_VERSION),
+    },
+    Method {
+        names: &["getSupervisorVersion"],
+        doc: "Tells the version of Supervisor whose behaviour this server has.",
+        params: &[],
+        returns: (Kind::String, "The version"),
+        means: Meaning::Constant(SUPERVISOR_VERSION),
+    },
+    Method {
+        names: &["getIdentification"],
+        doc: "Tells the configured identifier of this supervisor.",
+        params: &[],
+        returns: (Kind::String, "The identifier"),
+        means: Meaning::Command(|_| Ok(Command::GetIdentification)),
+    },
+    Method {
+        names: &["getState"],
+        doc: "Tells the supervisor's own state.",
+        params: &[],
+        returns: (Kind::Struct, "Its statecode and statename"),
+        means: Meaning::Command(|_| Ok(Command::GetState)),
+    },
+    Method {
+        names: &["getPID"],
+        doc: "Tells the supervisor's process id.",
+        params: &[],
+        returns: (Kind::Int, "The process id"),
+        means: Meaning::Command(|_| Ok(Command::GetPid)),
+    },
+    Method {
+        names: &["getProcessInfo"],
+        doc: "Tells what is known of a process.",
+        params: &[PROCESS],
+        returns: (Kind::Struct, "State, process id, times, log files and more"),
+        means: Meaning::Command(|given| Ok(Command::GetProcessInfo(given.namespec(0)?))),
+    },
+    Method {
+        names: &["getAllProcessInfo"],
+        doc: "Tells what is known of every process.",
+        params: &[],
+        returns: (Kind::Array, "For each process what getProcessInfo tells"),
+        means: Meaning::Command(|_| Ok(Command::GetAllProcessInfo)),
+    },
+    Method {
+        names: &["startProcess"],
+        doc: "Starts a process, or those of a group.",
+        params: &[PROCESS_OR_GROUP, UNTIL_STARTED],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::StartProcess(given.namespec(0)?, given.wait(1)))),
+    },
+    Method {
+        names: &["startProcessGroup"],
+        doc: "Starts the processes of a group that don't run.",
+        params: &[GROUP, UNTIL_STARTED],
+        returns: ROWS,
+        means: Meaning::Command(|given| Ok(Command::StartProcessGroup(given.group(0)?, given.wait(1)))),
+    },
+    Method {
+        names: &["startAllProcesses"],
+        doc: "Starts all processes that don't run.",
+        params: &[UNTIL_STARTED],
+        returns: ROWS,
+        means: Meaning::Command(|given| Ok(Command::StartAllProcesses(given.wait(0)))),
+    },
+    Method {
+        names: &["stopProcess"],
+        doc: "Stops a process, or those of a group.",
+        params: &[PROCESS_OR_GROUP, UNTIL_STOPPED],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::StopProcess(given.namespec(0)?, given.wait(1)))),
+    },
+    Method {
+        names: &["stopProcessGroup"],
+        doc: "Stops the processes of a group that run.",
+        params: &[GROUP, UNTIL_STOPPED],
+        returns: ROWS,
+        means: Meaning::Command(|given| Ok(Command::StopProcessGroup(given.group(0)?, given.wait(1)))),
+    },
+    Method {
+        names: &["stopAllProcesses"],
+        doc: "Stops all processes that run.",
+        params: &[UNTIL_STOPPED],
+        returns: ROWS,
+        means: Meaning::Command(|given| Ok(Command::StopAllProcesses(given.wait(0)))),
+    },
+    Method {
+        names: &["signalProcess"],
+        doc: "Sends a signal to a process, or to those of a group.",
+        params: &[PROCESS_OR_GROUP, SIGNAL],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::SignalProcess(given.namespec(0)?, given.signal(1)?))),
+    },
+    Method {
+        names: &["signalProcessGroup"],
+        doc: "Sends a signal to the processes of a group.",
+        params: &[GROUP, SIGNAL],
+        returns: ROWS,
+        means: Meaning::Command(|given| Ok(Command::SignalProcessGroup(given.group(0)?, given.signal(1)?))),
+    },
+    Method {
+        names: &["signalAllProcesses"],
+        doc: "Sends a signal to all processes.",
+        params: &[SIGNAL],
+        returns: ROWS,
+        means: Meaning::Command(|given| Ok(Command::SignalAllProcesses(given.signal(0)?))),
+    },
+    Method {
+        names: &["shutdown"],
+        doc: "Stops all processes and ends the supervisor.",
+        params: &[],
+        returns: DONE,
+        means: Meaning::Command(|_| Ok(Command::Shutdown)),
+    },
+    Method {
+        names: &["restart"],
+        doc: "Stops all processes, reads the configuration again and starts anew.",
+        params: &[],
+        returns: DONE,
+        means: Meaning::Command(|_| Ok(Command::Restart)),
+    },
+];
+
+/// The methods of the namespace `system`.
+pub(super) const SYSTEM: &[Method] = &[
+    Method {
+        names: &["listMethods"],
+        doc: "Tells the names of all methods.",
+        params: &[],
+        returns: (Kind::Array, "The names in order"),
+        means: Meaning::Introspection(|_, catalogue| Ok(catalogue.list())),
+    },
+    Method {
+        names: &["methodHelp"],
+        doc: "Tells what a method does, takes and returns.",
+        params: &[METHOD],
+        returns: (Kind::String, "The text"),
+        means: Meaning::Introspection(|given, catalogue| catalogue.help(given.text(0)?)),
+    },
+    Method {
+        names: &["methodSignature"],
+        doc: "Tells the types of a method's result and parameters.",
+        params: &[METHOD],
+        returns: (Kind::Array, "The type of the result, then those of the parameters"),
+        means: Meaning::Introspection(|given, catalogue| catalogue.signature(given.text(0)?)),
+    },
+];

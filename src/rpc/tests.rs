@@ -1,0 +1,314 @@
+use super::*;
+use crate::model::{BulkRow, Namespec, ProcessInfo, ProcessState, Reply, Signal, SupervisorState, Wait};
+use crate::xmlrpc::decode_response;
+
+fn ask_supervisor(method: &str, params: &[Value]) -> Result<Asked, Fault> {
+    ask(method, params, &["supervisor".to_owned()])
+}
+
+fn fault(code: FaultCode) -> Result<Asked, Fault> {
+    Err(Fault::bare(code))
+}
+
+/// The text of the fault that a call gets.
+fn refusal(method: &str, params: &[Value]) -> String {
+    ask_supervisor(method, params).unwrap_err().to_string()
+}
+
+#[test]
+fn every_method_means_its_command() {
+    let name = || Value::from("g:web");
+    let spec = || Namespec::split("g:web");
+    let group = || "g:web".to_owned();
+    let usr1 = || Ok(Signal::USR1);
+    for (method, params, command) in [
+        ("getIdentification", vec![], Command::GetIdentification),
+        ("getState", vec![], Command::GetState),
+        ("getPID", vec![], Command::GetPid),
+        ("getProcessInfo", vec![name()], Command::GetProcessInfo(spec())),
+        ("getAllProcessInfo", vec![], Command::GetAllProcessInfo),
+        ("startProcess", vec![name()], Command::StartProcess(spec(), Wait::Yes)),
+        ("startProcess", vec![name(), false.into()], Command::StartProcess(spec(), Wait::No)),
+        ("startProcessGroup", vec![name()], Command::StartProcessGroup(group(), Wait::Yes)),
+        ("startProcessGroup", vec![name(), 0.into()], Command::StartProcessGroup(group(), Wait::No)),
+        ("startAllProcesses", vec![], Command::StartAllProcesses(Wait::Yes)),
+        ("startAllProcesses", vec![false.into()], Command::StartAllProcesses(Wait::No)),
+        ("stopProcess", vec![name()], Command::StopProcess(spec(), Wait::Yes)),
+        ("stopProcess", vec![name(), false.into()], Command::StopProcess(spec(), Wait::No)),
+        ("stopProcessGroup", vec![name(), true.into()], Command::StopProcessGroup(group(), Wait::Yes)),
+        ("stopProcessGroup", vec![name(), false.into()], Command::StopProcessGroup(group(), Wait::No)),
+        ("stopAllProcesses", vec![1.into()], Command::StopAllProcesses(Wait::Yes)),
+        ("stopAllProcesses", vec![false.into()], Command::StopAllProcesses(Wait::No)),
+        ("signalProcess", vec![name(), "USR1".into()], Command::SignalProcess(spec(), usr1())),
+        ("signalProcessGroup", vec![name(), "10".into()], Command::SignalProcessGroup(group(), usr1())),
+        ("signalAllProcesses", vec![10.into()], Command::SignalAllProcesses(usr1())),
+        ("shutdown", vec![], Command::Shutdown),
+        ("restart", vec![], Command::Restart),
+    ] {
+        let asked = ask_supervisor(&format!("supervisor.{method}"), &params);
+        assert_eq!(asked, Ok(Asked::Command(command)), "{method}");
+    }
+    for (method, text) in [("getAPIVersion", "3.0"), ("getVersion", "3.0"), ("getSupervisorVersion", "4.3.0")]
+    {
+        let asked = ask_supervisor(&format!("supervisor.{method}"), &[]);
+        assert_eq!(asked, Ok(Asked::AnswerUnlessStopping(text.into())), "{method}");
+    }
+}
+
+#[test]
+fn every_method_counts_its_parameters() {
+    for (method, least, most) in [
+        ("supervisor.getAPIVersion", 0, 0),
+        ("supervisor.getVersion", 0, 0),
+        ("supervisor.getSupervisorVersion", 0, 0),
+        ("supervisor.getIdentification", 0, 0),
+        ("supervisor.getState", 0, 0),
+        ("supervisor.getPID", 0, 0),
+        ("supervisor.getProcessInfo", 1, 1),
+        ("supervisor.getAllProcessInfo", 0, 0),
+        ("supervisor.startProcess", 1, 2),
+        ("supervisor.startProcessGroup", 1, 2),
+        ("supervisor.startAllProcesses", 0, 1),
+        ("supervisor.stopProcess", 1, 2),
+        ("supervisor.stopProcessGroup", 1, 2),
+        ("supervisor.stopAllProcesses", 0, 1),
+        ("supervisor.signalProcess", 2, 2),
+        ("supervisor.signalProcessGroup", 2, 2),
+        ("supervisor.signalAllProcesses", 1, 1),
+        ("supervisor.shutdown", 0, 0),
+        ("supervisor.restart", 0, 0),
+        ("system.listMethods", 0, 0),
+        ("system.methodHelp", 1, 1),
+        ("system.methodSignature", 1, 1),
+    ] {
+        for count in 0..=3 {
+            let asked = ask_supervisor(method, &vec!["supervisor.getPID".into(); count]);
+            let is_refused = asked == fault(FaultCode::IncorrectParameters);
+            assert_eq!(is_refused, !(least..=most).contains(&count), "{method} with {count}");
+        }
+    }
+}
+
+#[test]
+fn parameters_of_another_type_are_refused() {
+    let number = || Value::from(5);
+    for (method, params, text) in [
+        ("supervisor.getProcessInfo", vec![number()], "INCORRECT_PARAMETERS: name must be a string"),
+        (
+            "supervisor.startProcess",
+            vec![Value::Array(vec![])],
+            "INCORRECT_PARAMETERS: name must be a string",
+        ),
+        ("supervisor.stopProcessGroup", vec![number()], "INCORRECT_PARAMETERS: name must be a string"),
+        (
+            "supervisor.signalProcess",
+            vec![number(), "HUP".into()],
+            "INCORRECT_PARAMETERS: name must be a string",
+        ),
+        (
+            "supervisor.signalProcess",
+            vec!["a".into(), true.into()],
+            "INCORRECT_PARAMETERS: signal must be a string",
+        ),
+        (
+            "supervisor.signalAllProcesses",
+            vec![Value::Double(1.0)],
+            "INCORRECT_PARAMETERS: signal must be a string",
+        ),
+        ("system.methodHelp", vec![number()], "INCORRECT_PARAMETERS: name must be a string"),
+    ] {
+        assert_eq!(refusal(method, &params), text, "{method}");
+    }
+}
+
+#[test]
+fn whoever_is_unknown_stays_unknown() {
+    for method in [
+        "",
+        ".",
+        "getPID",
+        ".getPID",
+        "supervisor",
+        "supervisor.",
+        "supervisor.getpid",
+        "supervisor.getPID.",
+        "supervisor.getPID.x",
+        "supervisor..getPID",
+        "supervisor._update",
+        "supervisor.__class__",
+        "supervisor.listMethods",
+        "system.getPID",
+        "other.getPID",
+        " supervisor.getPID",
+    ] {
+        assert_eq!(ask_supervisor(method, &[]), fault(FaultCode::UnknownMethod), "{method}");
+    }
+    assert_eq!(refusal("x", &[]), "UNKNOWN_METHOD");
+}
+
+#[test]
+fn methods_live_in_the_configured_namespaces() {
+    let two = ["main".to_owned(), "other".to_owned()];
+    for (method, namespaces, is_known) in [
+        ("main.getPID", two.as_slice(), true),
+        ("other.getPID", &two, true),
+        ("supervisor.getPID", &two, false),
+        ("supervisor.getPID", &[], false),
+        ("system.listMethods", &[], true),
+        ("system.getPID", &["system".to_owned()], false),
+    ] {
+        assert_eq!(ask(method, &[], namespaces).is_ok(), is_known, "{method}");
+    }
+}
+
+#[test]
+fn wait_is_what_python_holds_for_true() {
+    for (value, waits) in [
+        (true.into(), Wait::Yes),
+        (false.into(), Wait::No),
+        (1.into(), Wait::Yes),
+        (0.into(), Wait::No),
+        ("".into(), Wait::No),
+        ("false".into(), Wait::Yes),
+        (Value::Double(0.0), Wait::No),
+        (Value::Array(vec![]), Wait::No),
+        (Value::Struct(vec![]), Wait::No),
+    ] {
+        let asked = ask_supervisor("supervisor.stopAllProcesses", &[value]);
+        assert_eq!(asked, Ok(Asked::Command(Command::StopAllProcesses(waits))));
+    }
+}
+
+#[test]
+fn signals_that_do_not_exist_are_passed_on_as_given() {
+    let refused = |text: &str| Err(text.to_owned());
+    for (value, request) in [
+        (Value::from("HUP"), Ok(Signal::HUP)),
+        ("sighup".into(), Ok(Signal::HUP)),
+        (" 15 ".into(), Ok(Signal::TERM)),
+        (0.into(), Ok(Signal(0))),
+        (Value::Base64(b"INT".to_vec()), Ok(Signal::INT)),
+        ("FOO".into(), refused("FOO")),
+        (" 99 ".into(), refused(" 99 ")),
+        ("".into(), refused("")),
+        ("99999999999999999999".into(), refused("99999999999999999999")),
+        (99.into(), refused("99")),
+        ((-1).into(), refused("-1")),
+    ] {
+        let asked = ask_supervisor("supervisor.signalAllProcesses", &[value]);
+        assert_eq!(asked, Ok(Asked::Command(Command::SignalAllProcesses(request))));
+    }
+}
+
+#[test]
+fn methods_tell_of_themselves() {
+    let about = |method: &str, of: &str| match ask_supervisor(method, &[of.into()]) {
+        Ok(Asked::Answer(value)) => value,
+        other => panic!("{other:?}"),
+    };
+    for (method, signature) in [
+        ("supervisor.getVersion", vec!["string"]),
+        ("supervisor.getState", vec!["struct"]),
+        ("supervisor.getPID", vec!["int"]),
+        ("supervisor.getAllProcessInfo", vec!["array"]),
+        ("supervisor.startProcess", vec!["boolean", "string", "boolean"]),
+        ("supervisor.stopAllProcesses", vec!["array", "boolean"]),
+        ("supervisor.signalProcessGroup", vec!["array", "string", "string"]),
+        ("system.methodSignature", vec!["array", "string"]),
+    ] {
+        let expected = Value::Array(signature.into_iter().map(Value::from).collect());
+        assert_eq!(about("system.methodSignature", method), expected, "{method}");
+    }
+    let help = "Sends a signal to all processes.\n\n\
+        @param string signal The signal's name, with or without SIG, or its number\n\
+        @return array result For each process a struct of name, group, status and description\n";
+    assert_eq!(about("system.methodHelp", "supervisor.signalAllProcesses"), help.into());
+    for method in ["system.methodHelp", "system.methodSignature"] {
+        assert_eq!(refusal(method, &["supervisor.x".into()]), "SIGNATURE_UNSUPPORTED");
+    }
+}
+
+#[test]
+fn methods_are_listed_in_order_with_their_older_names() {
+    let listed = |namespaces: &[String]| match ask("system.listMethods", &[], namespaces) {
+        Ok(Asked::Answer(Value::Array(names))) => names,
+        other => panic!("{other:?}"),
+    };
+    let text = |names: Vec<Value>| -> Vec<String> {
+        names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let system = ["system.listMethods", "system.methodHelp", "system.methodSignature"];
+    assert_eq!(text(listed(&[])), system);
+    assert_eq!(text(listed(&["system".to_owned()])), system);
+    let names = text(listed(&["supervisor".to_owned()]));
+    assert!(names.is_sorted());
+    assert_eq!((names.len(), names[0].as_str()), (22, "supervisor.getAPIVersion"));
+    assert!(names.iter().any(|name| name == "supervisor.getVersion"));
+}
+
+fn info() -> ProcessInfo {
+    ProcessInfo {
+        name: "web".to_owned(),
+        group: "g".to_owned(),
+        description: "pid 7, uptime 0:00:01".to_owned(),
+        start: 100,
+        stop: 50,
+        now: 101,
+        state: ProcessState::Running,
+        spawn_error: String::new(),
+        exit_status: 0,
+        stdout_log_file: "/o".to_owned(),
+        stderr_log_file: "/e".to_owned(),
+        pid: 7,
+    }
+}
+
+#[test]
+fn replies_have_the_shapes_that_clients_know() {
+    let told = Value::members([
+        ("name", "web".into()),
+        ("group", "g".into()),
+        ("start", 100.into()),
+        ("stop", 50.into()),
+        ("now", 101.into()),
+        ("state", 20.into()),
+        ("statename", "RUNNING".into()),
+        ("spawnerr", "".into()),
+        ("exitstatus", 0.into()),
+        ("logfile", "/o".into()),
+        ("stdout_logfile", "/o".into()),
+        ("stderr_logfile", "/e".into()),
+        ("pid", 7.into()),
+        ("description", "pid 7, uptime 0:00:01".into()),
+    ]);
+    let row = |outcome| BulkRow { name: "web".to_owned(), group: "g".to_owned(), outcome };
+    let told_row = |status: i32, description: &str| {
+        let (name, group) = (("name", "web".into()), ("group", "g".into()));
+        Value::members([name, group, ("status", status.into()), ("description", description.into())])
+    };
+    let rows = vec![row(Ok(())), row(Err(Fault::about(FaultCode::BadSignal, "FOO")))];
+    for (reply, expected) in [
+        (Reply::Done, true.into()),
+        (Reply::Text("supervisor".to_owned()), "supervisor".into()),
+        (
+            Reply::State(SupervisorState::Running),
+            Value::members([("statecode", 1.into()), ("statename", "RUNNING".into())]),
+        ),
+        (Reply::Pid(1), 1.into()),
+        (Reply::Info(Box::new(info())), told.clone()),
+        (Reply::AllInfo(vec![info()]), Value::Array(vec![told])),
+        (Reply::Bulk(vec![]), Value::Array(vec![])),
+        (Reply::Bulk(rows), Value::Array(vec![told_row(80, "OK"), told_row(11, "BAD_SIGNAL: FOO")])),
+    ] {
+        assert_eq!(answer(&reply), expected);
+    }
+}
+
+#[test]
+fn bodies_are_replies_or_faults() {
+    assert_eq!(decode_response(&body(&Ok(Reply::Pid(1)))), Ok(Ok(1.into())));
+    let refused = Err(Fault::about(FaultCode::BadName, "nope"));
+    assert_eq!(decode_response(&body(&refused)), Ok(Err((10, "BAD_NAME: nope".to_owned()))));
+    let stopping = fault_body(&Fault::bare(FaultCode::ShutdownState));
+    assert_eq!(decode_response(&stopping), Ok(Err((6, "SHUTDOWN_STATE".to_owned()))));
+}

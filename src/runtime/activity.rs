@@ -1,0 +1,159 @@
+//! The activity log: a file, and in the foreground our standard output as well.
+//!
+//! A line is formatted by `tracing` with Supervisor's form of it, and then taken from there at
+//! once, so that it is written in order with what children wrote to the same place.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::outputs::Outputs;
+use super::sinks::{LogFile, Sink, Trouble};
+use crate::logs::activity_line;
+use crate::model::{DaemonSettings, LogLevel, LogTarget};
+use crate::sys::clock::Clock;
+
+/// Lines that were formatted and are about to be written. Never more than those of one call.
+static FORMATTED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Where lines go.
+pub(super) struct Activity {
+    level: LogLevel,
+    file: Sink,
+    /// Whether lines go to standard output too.
+    echo: bool,
+}
+
+impl Activity {
+    /// Opens the log that the settings ask for.
+    ///
+    /// # Errors
+    /// What opening the file says, with what it was about.
+    pub(super) fn open(settings: &DaemonSettings, echo: bool, outputs: &mut Outputs) -> Result<Self, String> {
+        let target = settings.log_file.clone().map_or(LogTarget::None, LogTarget::File);
+        let file = Sink::open(&target, settings.log_bytes_max, settings.log_backups, outputs)
+            .map_err(|error| cannot_open(settings, &error))?;
+        // COMPAT: Supervisor writes every line twice when its log file is its standard output.
+        let echo = echo && !file.is_stdout(outputs);
+        Ok(Self { level: settings.log_level, file, echo })
+    }
+
+    /// The level below which lines are not written.
+    pub(super) fn level(&self) -> LogLevel {
+        self.level
+    }
+
+    pub(super) fn log(&mut self, level: LogLevel, text: &str, outputs: &mut Outputs) {
+        if level < self.level {
+            return;
+        }
+        emit(level, text);
+        let line = mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
+        // A log that can't be written to is told of where there still is a place to tell it.
+        if let Some(Trouble { text }) = self.file.write(&line, outputs) {
+            outputs.complain(&text);
+        }
+        if self.echo {
+            outputs.stdout(&line);
+        }
+        restore(line);
+    }
+
+    /// Closes and opens the file again, as after somebody has moved it away.
+    pub(super) fn reopen(&mut self, outputs: &mut Outputs) {
+        if let Sink::File(file) = &mut self.file
+            && let Err(error) = LogFile::reopen(file)
+        {
+            outputs.complain(&format!("cannot reopen the log file: {error}"));
+        }
+    }
+
+    /// Stops writing to standard output: it is none of ours any more once we are a daemon.
+    pub(super) fn without_echo(mut self) -> Self {
+        self.echo = false;
+        self
+    }
+}
+
+fn cannot_open(settings: &DaemonSettings, error: &io::Error) -> String {
+    let path = settings.log_file.as_deref().unwrap_or_else(|| "".as_ref());
+    format!("cannot open the log file '{}': {error}", path.display())
+}
+
+/// Gives the buffer back, so that a line costs no allocation.
+fn restore(mut line: Vec<u8>) {
+    line.clear();
+    *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner) = line;
+}
+
+/// `tracing` has five levels where Supervisor has seven, so the tag travels as the target.
+fn emit(level: LogLevel, text: &str) {
+    match level {
+        LogLevel::Critical => tracing::event!(target: "CRIT", Level::ERROR, "{text}"),
+        LogLevel::Error => tracing::event!(target: "ERRO", Level::ERROR, "{text}"),
+        LogLevel::Warn => tracing::event!(target: "WARN", Level::WARN, "{text}"),
+        LogLevel::Info => tracing::event!(target: "INFO", Level::INFO, "{text}"),
+        LogLevel::Debug => tracing::event!(target: "DEBG", Level::DEBUG, "{text}"),
+        LogLevel::Trace => tracing::event!(target: "TRAC", Level::TRACE, "{text}"),
+        LogLevel::Blather => tracing::event!(target: "BLAT", Level::TRACE, "{text}"),
+    }
+}
+
+/// Makes `tracing` speak in Supervisor's form from here on.
+pub(super) fn install(clock: Clock) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(Level::TRACE)
+        .event_format(SupervisorForm { clock })
+        .with_writer(ToFormatted)
+        .finish();
+    // The second time, after a restart in place, the first one is still there and does as well.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+struct SupervisorForm {
+    clock: Clock,
+}
+
+impl<S, N> FormatEvent<S, N> for SupervisorForm
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut message = String::new();
+        context.format_fields(Writer::new(&mut message), event)?;
+        activity_line(&mut writer, self.clock.now().wall, event.metadata().target(), &message)
+    }
+}
+
+struct ToFormatted;
+
+impl<'a> MakeWriter<'a> for ToFormatted {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl io::Write for ToFormatted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        FORMATTED.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

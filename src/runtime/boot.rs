@@ -1,0 +1,410 @@
+//! Before the oath: everything that may fail and end the program, in the order in which Supervisor
+//! does it, so that an error is seen by whoever started it.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::activity::{Activity, install};
+use super::children::Children;
+use super::clients::Clients;
+use super::outputs::Outputs;
+use super::pidfile::PidFile;
+use super::servers::{self, Opened, Servers};
+use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
+use crate::config;
+use crate::host::Host;
+use crate::model::{DaemonSettings, GroupSpec, LogLevel, LogTarget, Notice, Settings, StreamSpec};
+use crate::supervise::{Identity, Supervisor};
+use crate::sys::clock::Clock;
+use crate::sys::limits::{Limit, Raised, raise};
+use crate::sys::poller::{Interest, Poller};
+use crate::sys::process::{Side, become_subreaper, daemonize, is_pid_1, own_pid};
+use crate::sys::signals::Signals;
+use crate::sys::users::{become_user, is_root};
+use crate::sys::{files, process};
+
+/// Exit status after an ordered stop.
+const DONE: u8 = 0;
+
+/// Exit status for everything that is wrong with the configuration or can't be had.
+const FAILED: u8 = 2;
+
+const RUNS_AS_ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is \
+    specified in the config file.  If you intend to run as root, you can set user=root in the config file to \
+    avoid this message.";
+
+/// Supervises until the last process is stopped. Returns the exit status.
+#[must_use]
+pub fn run(launch: Launch) -> u8 {
+    let argv0 = launch.argv0.clone();
+    match boot(launch) {
+        Ok(Some(mut shell)) => {
+            shell.live();
+            DONE
+        }
+        Ok(None) => DONE,
+        Err(errors) => {
+            for error in errors {
+                eprintln!("Error: {error}");
+            }
+            eprintln!("For help, use {argv0} -h");
+            FAILED
+        }
+    }
+}
+
+/// Errors to be told, one line or more each.
+type Errors = Vec<String>;
+
+/// `None` in the process that has left its work to a daemon.
+fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
+    files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
+    files::keep_inherited_descriptors_from_children();
+    let host = Host::look();
+    let config_file = find_config(&launch, &host)?;
+    let mut settings =
+        config::load(&config_file, &launch.overrides, &host).map_err(|errors| vec![errors.to_string()])?;
+    become_configured_user(&mut settings)?;
+    raise_limits(&mut settings)?;
+    if let Some(mask) = settings.daemon.umask {
+        files::set_umask(mask);
+    }
+
+    let mut outputs = Outputs::own();
+    let foreground = launch.is_in_foreground(&settings);
+    let clock = Clock::local();
+    install(Clock::local());
+    let echo = foreground && !settings.daemon.silent;
+    let mut activity = Activity::open(&settings.daemon, echo, &mut outputs).map_err(|text| vec![text])?;
+    // Before anything of a running supervisor with the same configuration is touched.
+    let opened = open_servers(&settings)?;
+    if !foreground {
+        activity.log(LogLevel::Info, "daemonizing the supervisord process", &mut outputs);
+        match daemonize().map_err(|error| one("cannot become a daemon", &error))? {
+            // The sockets belong to the daemon now, so nothing of them may be removed here.
+            Side::Starter => {
+                std::mem::forget(opened);
+                return Ok(None);
+            }
+            Side::Daemon => change_directory(&settings.daemon, &mut activity, &mut outputs),
+        }
+        activity = activity.without_echo();
+        outputs = Outputs::own();
+    }
+    clean_auto_logs(&settings);
+    let (groups, troubles) = instantiate(&settings);
+
+    let shell =
+        take_the_oath(launch, config_file, (host, clock), settings, groups, (outputs, activity), opened);
+    let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
+    tell_notices(&mut shell);
+    for trouble in troubles {
+        shell.log(LogLevel::Warn, &trouble);
+    }
+    write_pid_file(&mut shell);
+    Ok(Some(shell))
+}
+
+fn one(what: &str, error: &io::Error) -> Errors {
+    vec![format!("{what}: {error}")]
+}
+
+impl Launch {
+    pub(super) fn is_in_foreground(&self, settings: &Settings) -> bool {
+        self.foreground || settings.daemon.foreground || is_pid_1()
+    }
+}
+
+fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
+    let found = match &launch.config {
+        Some(path) => Ok(path.clone()),
+        None => {
+            if is_root() && !is_pid_1() {
+                eprintln!(
+                    "warning: supervisord is running as root and it is searching for its configuration file in default \
+                     locations (including its current working directory); you probably want to specify a \"-c\" argument \
+                     specifying an absolute path to a configuration file for improved security."
+                );
+            }
+            config::find(&launch.argv0, host).map_err(|errors| vec![errors.to_string()])
+        }
+    };
+    // Resolved once: a restart finds it wherever we may be then.
+    found.map(|path| env::current_dir().map(|here| here.join(&path)).unwrap_or(path))
+}
+
+/// Before anything is opened or made.
+fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
+    let notice = match &settings.daemon.user {
+        Some(user) => {
+            become_user(user).map_err(|why| vec![why.to_owned()])?;
+            Some(Notice { level: LogLevel::Info, text: format!("Set uid to user {} succeeded", user.uid) })
+        }
+        // In a container root is the normal case.
+        None if is_root() && !is_pid_1() => {
+            Some(Notice { level: LogLevel::Critical, text: RUNS_AS_ROOT.to_owned() })
+        }
+        None => None,
+    };
+    settings.notices.extend(notice);
+    Ok(())
+}
+
+/// A limit that was asked for and can't be had is an error; the defaults never prevent a start.
+fn raise_limits(settings: &mut Settings) -> Result<(), Errors> {
+    let daemon = &settings.daemon;
+    let wishes = [
+        (Limit::OpenFiles, daemon.fds_min, "RLIMIT_NOFILE", "minfds", "file descriptors", "open"),
+        (Limit::Processes, daemon.processes_min, "RLIMIT_NPROC", "minprocs", "available processes", "use"),
+    ];
+    let mut notices = Vec::new();
+    for (limit, least, name, option, things, verb) in wishes {
+        match raise(limit, least) {
+            Ok(Raised::Enough) | Err(_) => {}
+            Ok(Raised::Now) => {
+                let text = format!("Increased {name} limit to {least}");
+                notices.push(Notice { level: LogLevel::Info, text });
+            }
+            Ok(Raised::UpTo(hard)) if daemon.limits_explicit => {
+                return Err(vec![format!(
+                    "The minimum number of {things} required to run this process is {least} as per the \"{option}\" \
+                     command-line argument or config file setting. The current environment will only allow you to \
+                     {verb} {hard} {things}. Either raise the number of usable {things} in your environment (see \
+                     README) or lower the {option} setting in the config file to allow the process to start."
+                )]);
+            }
+            Ok(Raised::UpTo(hard)) => {
+                let text = format!("{name} is {hard}, which is less than the default {option} of {least}");
+                notices.push(Notice { level: LogLevel::Debug, text });
+            }
+        }
+    }
+    settings.notices.extend(notices);
+    Ok(())
+}
+
+fn open_servers(settings: &Settings) -> Result<Vec<Opened>, Errors> {
+    let open = |spec| servers::open(spec, |path| eprintln!("Unlinking stale socket {path}"));
+    settings.servers.iter().map(open).collect::<Result<_, _>>().map_err(|text| vec![text])
+}
+
+fn change_directory(daemon: &DaemonSettings, activity: &mut Activity, outputs: &mut Outputs) {
+    let Some(directory) = &daemon.directory else { return };
+    let shown = directory.display();
+    match env::set_current_dir(directory) {
+        Ok(()) => activity.log(LogLevel::Info, &format!("set current directory: '{shown}'"), outputs),
+        Err(error) => {
+            activity.log(LogLevel::Critical, &format!("can't chdir into '{shown}': {error}"), outputs)
+        }
+    }
+}
+
+/// From here on nothing ends the process but a shutdown.
+fn take_the_oath(
+    launch: Launch,
+    config_file: PathBuf,
+    (host, clock): (Host, Clock),
+    settings: Settings,
+    groups: Vec<GroupSpec>,
+    (outputs, activity): (Outputs, Activity),
+    opened: Vec<Opened>,
+) -> io::Result<Shell> {
+    let signals = Signals::take_over()?;
+    let poller = Poller::new()?;
+    let mut sources = Sources::default();
+    poller.add(&signals, sources.add(Source::Signals), Interest { read: true, write: false })?;
+    let mut servers = Servers::default();
+    for opened in opened {
+        servers.add(opened, &poller, &mut sources);
+    }
+    if !is_pid_1() {
+        // Where a sandbox refuses it, orphans go further up, as without us.
+        let _ = become_subreaper();
+    }
+    let identity = Identity { identifier: settings.daemon.identifier.clone(), pid: own_pid() };
+    Ok(Shell {
+        launch,
+        config_file,
+        host,
+        now: clock.now(),
+        clock,
+        settings,
+        next_settings: None,
+        core: Supervisor::new(identity, groups),
+        poller,
+        sources,
+        signals,
+        children: Children::default(),
+        outputs,
+        activity,
+        servers,
+        clients: Clients::default(),
+        tickets: Tickets::default(),
+        answered: Vec::new(),
+        pid_file: None,
+        buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
+        more_to_reap: false,
+        all_stopped: None,
+    })
+}
+
+/// What reading the configuration had to say: the loudest first, then who listens where.
+pub(super) fn tell_notices(shell: &mut Shell) {
+    let mut notices = std::mem::take(&mut shell.settings.notices);
+    notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
+    for Notice { level, text } in notices {
+        shell.log(level, &text);
+    }
+    let specs: Vec<_> = shell.settings.servers.clone();
+    for server in specs {
+        for namespace in shell.settings.namespaces.clone() {
+            shell.log(LogLevel::Info, &format!("RPC interface '{namespace}' initialized"));
+        }
+        if server.credentials.is_none() {
+            let section = &server.section;
+            let text = format!("Server '{section}' running without any HTTP authentication checking");
+            shell.log(LogLevel::Critical, &text);
+        }
+    }
+}
+
+pub(super) fn write_pid_file(shell: &mut Shell) {
+    let path = shell.settings.daemon.pid_file.clone();
+    match PidFile::write(&path, process::own_pid()) {
+        Ok(file) => shell.pid_file = Some(file),
+        Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
+    }
+    shell.log(LogLevel::Info, &format!("supervisord started with pid {}", process::own_pid()));
+}
+
+/// Letters in the part of an AUTO log's name that makes it unique.
+const UNIQUE_LETTERS: usize = 8;
+
+/// Names tried before giving up on an AUTO log.
+const AUTO_TRIES: u32 = 100;
+
+/// The groups with every AUTO log made and named. What could not be made is told, and that stream
+/// is not logged.
+pub(super) fn instantiate(settings: &Settings) -> (Vec<GroupSpec>, Vec<String>) {
+    let mut groups = settings.groups.clone();
+    let mut troubles = Vec::new();
+    for spec in groups.iter_mut().flat_map(|group| &mut group.processes) {
+        let streams = [(&mut spec.stdout, "stdout"), (&mut spec.stderr, "stderr")];
+        for (StreamSpec { target, .. }, channel) in streams {
+            if *target != LogTarget::Auto {
+                continue;
+            }
+            *target = match make_auto_log(&settings.daemon, &spec.name, channel) {
+                Ok(path) => LogTarget::File(path),
+                Err(error) => {
+                    let folder = settings.daemon.child_log_dir.display();
+                    troubles.push(format!(
+                        "cannot make a {channel} log for {} in '{folder}': {error}",
+                        spec.name
+                    ));
+                    LogTarget::None
+                }
+            };
+        }
+    }
+    (groups, troubles)
+}
+
+/// `web-stdout---supervisor-x7k2m9q_.log`
+fn make_auto_log(daemon: &DaemonSettings, process: &str, channel: &str) -> io::Result<PathBuf> {
+    let mut seed =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    seed ^= u64::from(own_pid().unsigned_abs()) << 32;
+    for _ in 0..AUTO_TRIES {
+        let name = format!("{process}-{channel}---{}-{}.log", daemon.identifier, unique(&mut seed));
+        let path = daemon.child_log_dir.join(name);
+        match files::create_new(&path, AUTO_MODE) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Only we read and write them.
+const AUTO_MODE: u32 = 0o600;
+
+/// Unique, not secret: the file is made with O_EXCL. A step of splitmix64 a name.
+fn unique(seed: &mut u64) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut bits = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits ^= bits >> 27;
+    (0..UNIQUE_LETTERS)
+        .map(|_| {
+            let letter = LETTERS[(bits % 32) as usize];
+            bits /= 32;
+            char::from(letter)
+        })
+        .collect()
+}
+
+/// Removes the AUTO logs that an earlier run of this identifier has left.
+pub(super) fn clean_auto_logs(settings: &Settings) {
+    let daemon = &settings.daemon;
+    if daemon.keep_auto_logs {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(&daemon.child_log_dir) else { return };
+    let names: BTreeSet<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    for name in names.iter().filter(|name| is_auto_log(name, &daemon.identifier)) {
+        let _ = fs::remove_file(Path::new(&daemon.child_log_dir).join(name));
+    }
+}
+
+/// Exactly our own pattern, and the `.N` of its backups.
+/// COMPAT: Supervisor takes the identifier for a regular expression and what follows for granted.
+fn is_auto_log(name: &str, identifier: &str) -> bool {
+    let Some((process_and_channel, rest)) = name.split_once(&format!("---{identifier}-")) else {
+        return false;
+    };
+    let of_a_stream = ["-stdout", "-stderr"].iter().any(|end| process_and_channel.ends_with(end));
+    let Some((unique, backup)) = rest.split_once(".log") else { return false };
+    let is_unique = unique.len() == UNIQUE_LETTERS
+        && unique.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_backup = backup.is_empty()
+        || backup
+            .strip_prefix('.')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()));
+    of_a_stream && is_unique && is_backup
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_auto_logs_of_this_identifier_are_removed() {
+        for (name, removed) in [
+            ("web-stdout---supervisor-abc12_z9.log", true),
+            ("web-stderr---supervisor-abcdefgh.log.3", true),
+            ("a---b-stdout---supervisor-abcdefgh.log", true),
+            ("web-stdout---other-abcdefgh.log", false),
+            ("web-stdout---supervisor-abcdefgh.log.bak", false),
+            ("web-stdout---supervisor-abcdefgh.log.", false),
+            ("web-stdout---supervisor-abc.log", false),
+            ("web---supervisor-abcdefgh.log", false),
+            ("precious.log", false),
+        ] {
+            assert_eq!(is_auto_log(name, "supervisor"), removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut seed = 7;
+        let names: BTreeSet<_> = (0..1000).map(|_| unique(&mut seed)).collect();
+        assert!(names.len() > 990);
+        assert!(names.iter().all(|name| is_auto_log(&format!("x-stdout---s-{name}.log"), "s")));
+    }
+}

@@ -1,0 +1,135 @@
+//! Carrying out what the core has decided.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::{NulError, OsStr, OsString};
+use std::io;
+
+use super::Shell;
+use super::children::Sinks;
+use super::command::{Executable, resolve};
+use super::restart::read_settings;
+use crate::config::quote;
+use crate::model::{Address, Fault, FaultCode, LogLevel, Pid, ProcessId, ProcessSpec};
+use crate::supervise::{Effect, Input, SendError};
+use crate::sys::errno_name;
+use crate::sys::process::send_signal;
+use crate::sys::spawn::{Pipes, Program, spawn};
+
+impl Shell {
+    /// Hands an input to the core and carries out all that follows from it.
+    pub(super) fn feed(&mut self, input: Input) {
+        let mut effects = VecDeque::from(self.core.handle(self.now, input).0);
+        while let Some(effect) = effects.pop_front() {
+            if let Some(outcome) = self.carry_out(effect) {
+                effects.extend(self.core.handle(self.now, outcome).0);
+            }
+        }
+    }
+
+    /// What came of it, for those effects that are answered by an input.
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Log { level, text } => self.log(level, &text),
+            Effect::Spawn { process } => {
+                return Some(Input::Spawned { process, outcome: self.spawn(process) });
+            }
+            Effect::Check { process } => {
+                return Some(Input::Checked { process, outcome: self.check(process) });
+            }
+            Effect::Kill { process, pid, signal, group } => {
+                let outcome = send_signal(pid, signal, group).map_err(|error| match error.raw_os_error() {
+                    Some(nix::libc::ESRCH) => SendError::Gone(error.to_string()),
+                    _ => SendError::Failed(error.to_string()),
+                });
+                return Some(Input::Sent { process, signal, outcome });
+            }
+            Effect::Reply { ticket, result } => self.answer(ticket, &result),
+            Effect::ReadSettings { ticket } => {
+                let outcome = read_settings(&self.config_file, &self.launch, &self.host)
+                    .map(|settings| self.next_settings = Some(settings));
+                return Some(Input::SettingsRead { ticket, outcome });
+            }
+            Effect::ReopenLogs => self.reopen_logs(),
+            Effect::AllStopped(then) => self.all_stopped = Some(then),
+        }
+        None
+    }
+
+    fn reopen_logs(&mut self) {
+        self.log(LogLevel::Info, "supervisord logreopen");
+        self.activity.reopen(&mut self.outputs);
+        for trouble in self.children.reopen_logs() {
+            self.log(LogLevel::Warn, &trouble);
+        }
+    }
+
+    fn check(&self, process: ProcessId) -> Result<(), Fault> {
+        let spec = self.core.spec(process).ok_or_else(|| Fault::bare(FaultCode::BadName))?;
+        resolve(spec, self.host.path()).map(|_| ())
+    }
+
+    /// Starts a process. The error is Supervisor's text for it.
+    fn spawn(&mut self, process: ProcessId) -> Result<Pid, String> {
+        let spec = self.core.spec(process).ok_or("there is no such process")?;
+        let name = &spec.name;
+        let executable =
+            resolve(spec, self.host.path()).map_err(|refusal| refusal.detail.unwrap_or_default())?;
+        let program = self
+            .program(spec, &executable)
+            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
+        let pipes = Pipes::new(spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
+        let sinks = Sinks::open(spec, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
+        let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
+        let child = (process, pid, name.clone());
+        self.children.add(child, ends, sinks, &self.poller, &mut self.sources);
+        Ok(pid)
+    }
+
+    fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {
+        Ok(Program::new(&executable.file, &executable.argv, self.environment(spec))?
+            .directory(spec.directory.as_deref())?
+            .umask(spec.umask)
+            .user(spec.user.clone()))
+    }
+
+    /// Ours, overlaid by what tells a child who started it, overlaid by what is configured.
+    fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {
+        let mut all: BTreeMap<_, _> = self.host.environment_os().iter().cloned().collect();
+        let mut set = |name: &str, value: &str| all.insert(OsString::from(name), OsString::from(value));
+        set("SUPERVISOR_ENABLED", "1");
+        set("SUPERVISOR_PROCESS_NAME", &spec.name);
+        set("SUPERVISOR_GROUP_NAME", &spec.group);
+        match spec.server_url.clone().or_else(|| self.server_url()) {
+            Some(url) if !url.is_empty() => drop(set(SERVER_URL, &url)),
+            // COMPAT: one inherited from an outer supervisor would lead to that one.
+            Some(_) | None => drop(all.remove(OsStr::new(SERVER_URL))),
+        }
+        all.extend(
+            spec.environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))),
+        );
+        all
+    }
+
+    /// The first unix server, else the last inet one.
+    fn server_url(&self) -> Option<String> {
+        let addresses = || self.settings.servers.iter().map(|server| &server.address);
+        let unix = addresses().find(|address| matches!(address, Address::Unix { .. }));
+        unix.or_else(|| addresses().next_back()).map(Address::url)
+    }
+}
+
+const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
+
+fn no_pipes(name: &str, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(nix::libc::EMFILE) => format!("too many open files to spawn '{name}'"),
+        _ => format!("unknown error making dispatchers for '{name}': {}", errno_name(error)),
+    }
+}
+
+fn no_fork(name: &str, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(nix::libc::EAGAIN) => format!("Too many processes in process table to spawn '{name}'"),
+        _ => format!("unknown error during fork for '{name}': {}", errno_name(error)),
+    }
+}

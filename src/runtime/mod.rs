@@ -1,0 +1,161 @@
+//! The shell around the pure parts: it owns every live descriptor, and nothing else does.
+//!
+//! One turn is: wait, read the clock once, turn what is ready into inputs (signals, then the dead,
+//! then output of children, then clients), hand each to [`crate::supervise`], carry out the
+//! effects in order, and derive from the buffers what to wait for next. Nothing is polled for:
+//! with nothing due the process sleeps for ever.
+//!
+//! There are two regimes.
+//!
+//! * **Before the oath** (`boot`): an error is fatal. It is told once, on standard error, and
+//!   becomes the exit status.
+//! * **After it** (`turn` and all below): nothing returns to `main` but a shutdown. Every failure
+//!   becomes a log line and a state. No `unwrap`, no indexing by what came from outside, no
+//!   blocking call but the wait itself, and a named bound on every buffer and every loop.
+//!
+//! No callbacks and no shared mutable state: [`Shell`] is one struct, and a method of it that
+//! needs two of its fields names them.
+
+mod activity;
+mod boot;
+mod children;
+mod clients;
+mod command;
+mod effects;
+mod outputs;
+mod pidfile;
+mod restart;
+mod servers;
+mod sinks;
+mod turn;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::config::Override;
+use crate::host::Host;
+use crate::model::{LogLevel, Mono, Now, Settings, Ticket};
+use crate::supervise::{AfterStop, Supervisor};
+use crate::sys::clock::Clock;
+use crate::sys::poller::Poller;
+use crate::sys::signals::Signals;
+
+use activity::Activity;
+use children::Children;
+use clients::Clients;
+use outputs::{OutputId, Outputs};
+use pidfile::PidFile;
+use servers::Servers;
+
+pub use boot::run;
+
+/// How the supervisor was started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// As typed, for messages and for the places where a configuration is searched.
+    pub argv0: String,
+    /// `-c`; `None` searches.
+    pub config: Option<PathBuf>,
+    /// Options of `[supervisord]` from the command line.
+    pub overrides: Vec<Override>,
+    /// Stay in the foreground whatever the configuration says: as PID 1, or as `sv run`.
+    pub foreground: bool,
+}
+
+/// What wakes the shell. Closed, so that one `match` shows all that can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Server(usize),
+    Client,
+    Child(children::StreamId),
+    Output(OutputId),
+}
+
+/// Tokens count up and are never used again: a late event can't be taken for another's.
+#[derive(Debug, Default)]
+struct Sources {
+    by_token: BTreeMap<u64, Source>,
+    last: u64,
+}
+
+impl Sources {
+    fn add(&mut self, source: Source) -> u64 {
+        self.last += 1;
+        self.by_token.insert(self.last, source);
+        self.last
+    }
+
+    fn get(&self, token: u64) -> Option<Source> {
+        self.by_token.get(&token).copied()
+    }
+
+    fn remove(&mut self, token: u64) {
+        self.by_token.remove(&token);
+    }
+}
+
+/// Everything that lives as long as the supervisor does.
+struct Shell {
+    launch: Launch,
+    /// The configuration file, resolved once: changing the directory does not lose it.
+    config_file: PathBuf,
+    host: Host,
+    clock: Clock,
+    /// Of this turn.
+    now: Now,
+    settings: Settings,
+    /// Read by a restart, used once everything is stopped.
+    next_settings: Option<Settings>,
+    core: Supervisor,
+    poller: Poller,
+    sources: Sources,
+    signals: Signals,
+    children: Children,
+    outputs: Outputs,
+    activity: Activity,
+    servers: Servers,
+    clients: Clients,
+    tickets: Tickets,
+    /// Clients that were answered in this turn and have more to be done for.
+    answered: Vec<u64>,
+    pid_file: Option<PidFile>,
+    /// One for all: what is read is passed on before the next is read.
+    buffer: Box<[u8]>,
+    /// Not all of the dead were taken in this turn.
+    more_to_reap: bool,
+    all_stopped: Option<AfterStop>,
+}
+
+/// Bytes read from a child or a client in one go. A pipe holds no more unless it was enlarged.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// Which connection asked which open question.
+#[derive(Debug, Default)]
+struct Tickets {
+    by_ticket: BTreeMap<Ticket, u64>,
+    last: u64,
+}
+
+impl Tickets {
+    fn give(&mut self, client: u64) -> Ticket {
+        self.last += 1;
+        self.by_ticket.insert(Ticket(self.last), client);
+        Ticket(self.last)
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<u64> {
+        self.by_ticket.remove(&ticket)
+    }
+}
+
+impl Shell {
+    /// The one way into the activity log.
+    fn log(&mut self, level: LogLevel, text: &str) {
+        self.activity.log(level, text, &mut self.outputs);
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        [self.core.deadline(), self.clients.deadline(), self.servers.deadline()].into_iter().flatten().min()
+    }
+}

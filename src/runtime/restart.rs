@@ -1,0 +1,62 @@
+//! Beginning anew in the same process: everything is stopped, and new settings take over.
+
+use std::path::Path;
+
+use super::activity::Activity;
+use super::boot::{clean_auto_logs, instantiate, tell_notices, write_pid_file};
+use super::servers::open;
+use super::{Launch, Shell};
+use crate::config;
+use crate::host::Host;
+use crate::model::{LogLevel, Settings};
+use crate::supervise::{Identity, Input, Supervisor};
+use crate::sys::process::own_pid;
+
+/// Reads the configuration anew. The error has a line for everything that is wrong.
+pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result<Settings, String> {
+    config::load(file, &launch.overrides, host).map_err(|errors| errors.to_string())
+}
+
+impl Shell {
+    /// Nothing in here ends the supervisor: what can't be had any more is told and done without.
+    pub(super) fn begin_anew(&mut self) {
+        let Some(settings) = self.next_settings.take() else { return };
+        self.replace_activity_log(&settings);
+        self.replace_servers(&settings);
+        self.settings = settings;
+        clean_auto_logs(&self.settings);
+        let (groups, troubles) = instantiate(&self.settings);
+        let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
+        let none = Supervisor::new(identity.clone(), Vec::new());
+        self.core = std::mem::replace(&mut self.core, none).succeed(identity, groups);
+        tell_notices(self);
+        for trouble in troubles {
+            self.log(LogLevel::Warn, &trouble);
+        }
+        self.pid_file = None;
+        write_pid_file(self);
+        self.feed(Input::Begin);
+    }
+
+    fn replace_activity_log(&mut self, settings: &Settings) {
+        let echo = self.launch.is_in_foreground(settings) && !settings.daemon.silent;
+        match Activity::open(&settings.daemon, echo, &mut self.outputs) {
+            Ok(activity) => self.activity = activity,
+            Err(text) => self.log(LogLevel::Critical, &format!("{text}; the old one stays in use")),
+        }
+    }
+
+    /// A server that stays as it was keeps its socket and its clients.
+    fn replace_servers(&mut self, settings: &Settings) {
+        self.servers.retain(&settings.servers, &mut self.sources);
+        for spec in &settings.servers {
+            if self.servers.has(spec) {
+                continue;
+            }
+            match open(spec, |_| ()) {
+                Ok(opened) => self.servers.add(opened, &self.poller, &mut self.sources),
+                Err(text) => self.log(LogLevel::Critical, &text),
+            }
+        }
+    }
+}

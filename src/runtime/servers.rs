@@ -1,0 +1,153 @@
+//! The control servers: sockets that listen.
+
+use std::time::Duration;
+
+use super::{Shell, Source, Sources};
+use crate::model::{Address, LogLevel, Mono, ServerSpec};
+use crate::sys::errno_name;
+use crate::sys::poller::{Interest, Poller};
+use crate::sys::sockets::{ListenError, Listener};
+
+/// Connections taken from one server in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long a server rests when there is no descriptor left for a connection. Without a rest the
+/// one that waits would wake us again and again.
+const REST: Duration = Duration::from_millis(500);
+
+const IN_USE: &str = "Another program is already listening on a port that one of our HTTP servers is \
+    configured to use.  Shut this program down first before starting supervisord.";
+
+#[derive(Debug)]
+struct Server {
+    spec: ServerSpec,
+    listener: Listener,
+    token: u64,
+    /// Not watched until then.
+    rests_until: Option<Mono>,
+}
+
+/// All servers, in the order in which they opened. A slot is empty when its server was removed.
+#[derive(Debug, Default)]
+pub(super) struct Servers(Vec<Option<Server>>);
+
+/// A listener that is open and is not watched yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) spec: ServerSpec,
+    pub(super) listener: Listener,
+}
+
+/// Listens. The error is Supervisor's text; a stale socket that was replaced is told to `on_stale`.
+pub(super) fn open(spec: &ServerSpec, on_stale: impl FnOnce(&str)) -> Result<Opened, String> {
+    let listener = match &spec.address {
+        Address::Unix { path, mode, owner } => {
+            let shown = path.display().to_string();
+            Listener::unix(path, *mode, *owner, || on_stale(&shown)).map_err(|error| match error {
+                ListenError::NotASocket => {
+                    format!("cannot listen on '{shown}': there is a file that is no socket")
+                }
+                other => cannot_listen(&shown, &other),
+            })
+        }
+        Address::Inet { host, port } => {
+            Listener::inet(host, *port).map_err(|error| cannot_listen(&format!("{host}:{port}"), &error))
+        }
+    };
+    Ok(Opened { spec: spec.clone(), listener: listener? })
+}
+
+fn cannot_listen(place: &str, error: &ListenError) -> String {
+    match error {
+        ListenError::InUse => format!("{IN_USE} ({place})"),
+        ListenError::NotASocket => format!("cannot listen on '{place}'"),
+        ListenError::Owner(uid, gid) => {
+            let gid = gid.map_or_else(|| "-1".to_owned(), |gid| gid.to_string());
+            format!(
+                "Not permitted to chown {place} to uid/gid ({uid}, {gid}); adjust \"sockchown\" value in config file \
+                 or on command line to values that the current user can successfully chown"
+            )
+        }
+        ListenError::System(error) => match error.raw_os_error() {
+            Some(number) => format!(
+                "Cannot open an HTTP server: socket.error reported errno.{} ({number}) for '{place}'",
+                errno_name(error)
+            ),
+            None => format!("Cannot open an HTTP server: socket.error reported {error} for '{place}'"),
+        },
+    }
+}
+
+impl Servers {
+    /// Watches a server that was opened.
+    pub(super) fn add(&mut self, opened: Opened, poller: &Poller, sources: &mut Sources) {
+        let token = sources.add(Source::Server(self.0.len()));
+        let Opened { spec, listener } = opened;
+        // Only a lack of kernel memory could refuse this; the server then rests and tries again.
+        let watched = poller.add(&listener, token, READ).is_ok();
+        let rests_until = (!watched).then_some(Mono::default());
+        self.0.push(Some(Server { spec, listener, token, rests_until }));
+    }
+
+    /// What a server asks of its clients.
+    pub(super) fn spec(&self, server: usize) -> Option<&ServerSpec> {
+        self.0.get(server)?.as_ref().map(|server| &server.spec)
+    }
+
+    /// Whether a server like this is open.
+    pub(super) fn has(&self, spec: &ServerSpec) -> bool {
+        self.0.iter().flatten().any(|server| server.spec == *spec)
+    }
+
+    /// Closes those that are not wanted any more.
+    pub(super) fn retain(&mut self, wanted: &[ServerSpec], sources: &mut Sources) {
+        for slot in &mut self.0 {
+            if let Some(server) = slot
+                && !wanted.contains(&server.spec)
+            {
+                sources.remove(server.token);
+                *slot = None;
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.0.iter().flatten().filter_map(|server| server.rests_until).min()
+    }
+
+    /// Watches again those that have rested.
+    pub(super) fn wake(&mut self, now: Mono, poller: &Poller) {
+        for server in self.0.iter_mut().flatten() {
+            if server.rests_until.is_some_and(|until| until <= now) {
+                let watched = poller.add(&server.listener, server.token, READ).is_ok();
+                server.rests_until = (!watched).then_some(now.after(REST));
+            }
+        }
+    }
+}
+
+const READ: Interest = Interest { read: true, write: false };
+
+impl Shell {
+    /// Takes the connections that wait.
+    pub(super) fn server_is_ready(&mut self, index: usize) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(Some(server)) = self.servers.0.get_mut(index) else { return };
+            match server.listener.accept() {
+                Ok(Some(stream)) => self.add_client(stream, index),
+                Ok(None) => return,
+                // It was gone before it was taken.
+                Err(error) if error.raw_os_error() == Some(nix::libc::ECONNABORTED) => {}
+                Err(error) => {
+                    self.poller.remove(std::os::fd::AsFd::as_fd(&server.listener));
+                    server.rests_until = Some(self.now.mono.after(REST));
+                    let section = server.spec.section.clone();
+                    return self.log(
+                        LogLevel::Error,
+                        &format!("cannot accept a connection on [{section}]: {error}"),
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One turn after the other, until the last one.
+
+use std::time::Duration;
+
+use super::{Shell, Source};
+use crate::model::{LogLevel, Signal};
+use crate::supervise::{AfterStop, Input};
+use crate::sys::poller::Ready;
+use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
+
+/// Children taken from the kernel in one turn, so that a flood of orphans leaves room for clients.
+const CHILDREN_REAPED_PER_TURN: usize = 256;
+
+/// How long slow readers of our output get at the very end.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long orphans get between SIGTERM and the SIGKILL with which the kernel follows the end of
+/// PID 1.
+const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A failing wait is told this often at most, by resting after it.
+const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+impl Shell {
+    /// Returns when everything is stopped.
+    pub(super) fn live(&mut self) {
+        self.feed(Input::Begin);
+        loop {
+            self.flush();
+            match self.all_stopped.take() {
+                Some(AfterStop::End) => break,
+                Some(AfterStop::Restart) => {
+                    self.begin_anew();
+                    continue;
+                }
+                None => {}
+            }
+            let ready = self.wait(self.timeout());
+            self.turn(&ready);
+        }
+        self.end();
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.more_to_reap {
+            return Some(Duration::ZERO);
+        }
+        let now = self.clock.now().mono;
+        self.deadline().map(|at| at.since(now))
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Vec<Ready> {
+        let ready = self.poller.wait(timeout).map(Iterator::collect);
+        match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.log(LogLevel::Critical, &format!("cannot wait for events: {error}"));
+                // Not a wait for something that was hoped for: it keeps a broken kernel interface
+                // from making a busy loop of PID 1.
+                std::thread::sleep(REST_AFTER_FAILURE);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Signals, then the dead, then output, then clients, then what is due.
+    fn turn(&mut self, ready: &[Ready]) {
+        self.now = self.clock.now();
+        let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
+        if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
+            self.take_signals();
+        }
+        for (source, _) in &sources {
+            match source {
+                Source::Child(id) => self.child_is_ready(*id),
+                Source::Output(id) => self.outputs.flush(*id),
+                Source::Signals | Source::Server(_) | Source::Client => {}
+            }
+        }
+        for (source, it) in &sources {
+            match source {
+                Source::Client => self.client_is_ready(it.token, it.readable),
+                Source::Server(index) => self.server_is_ready(*index),
+                Source::Signals | Source::Child(_) | Source::Output(_) => {}
+            }
+        }
+        if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
+            self.feed(Input::TimePassed);
+        }
+        self.give_up_clients();
+        self.servers.wake(self.now.mono, &self.poller);
+    }
+
+    /// Sends what waits to be sent, and derives from the buffers what to wait for.
+    fn flush(&mut self) {
+        self.serve_answered();
+        self.outputs.watch(&self.poller, &mut self.sources);
+        self.children.watch(&self.outputs, &self.poller);
+    }
+
+    fn take_signals(&mut self) {
+        for signal in self.signals.pending() {
+            self.feed(Input::Signal(signal));
+        }
+        // Several deaths may be behind one SIGCHLD, and none may be left behind.
+        self.more_to_reap = false;
+        for _ in 0..CHILDREN_REAPED_PER_TURN {
+            let Reaped::Child(pid, status) = reap() else { return };
+            let input = match self.children.take_pid(pid) {
+                Some(process) => {
+                    self.hear_last_words(process);
+                    Input::Ended { process, status }
+                }
+                None => Input::OrphanEnded { pid, status },
+            };
+            self.feed(input);
+        }
+        self.more_to_reap = true;
+    }
+
+    /// Everything supervised is stopped; what else there is gets a moment.
+    fn end(&mut self) {
+        if is_pid_1() {
+            self.sweep_orphans();
+        }
+        self.let_readers_finish();
+    }
+
+    /// COMPAT: Supervisor leaves adopted processes to the kernel's SIGKILL.
+    fn sweep_orphans(&mut self) {
+        let until = self.clock.now().mono.after(ORPHANS_PATIENCE);
+        let mut asked = false;
+        loop {
+            match reap() {
+                Reaped::NoChildren => return,
+                Reaped::Child(..) => {}
+                Reaped::NoneEnded if !asked => {
+                    signal_everybody(Signal::TERM);
+                    asked = true;
+                }
+                Reaped::NoneEnded => {
+                    let left = until.since(self.clock.now().mono);
+                    if left.is_zero() {
+                        return;
+                    }
+                    self.wait(Some(left));
+                    self.signals.pending().for_each(drop);
+                }
+            }
+        }
+    }
+
+    fn let_readers_finish(&mut self) {
+        let until = self.clock.now().mono.after(LAST_WORDS_PATIENCE);
+        loop {
+            self.outputs.watch(&self.poller, &mut self.sources);
+            let left = until.since(self.clock.now().mono);
+            if !self.outputs.has_pending() || left.is_zero() {
+                return;
+            }
+            for it in self.wait(Some(left)) {
+                match self.sources.get(it.token) {
+                    Some(Source::Output(id)) => self.outputs.flush(id),
+                    Some(Source::Signals) => self.signals.pending().for_each(drop),
+                    // Nobody else is served any more.
+                    Some(Source::Server(_) | Source::Client | Source::Child(_)) | None => {
+                        self.sources.remove(it.token);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What becomes of each command.
+
+use super::waiters::{Form, Goal, Row};
+use super::{Effect, Effects, Group, Supervisor, Turn};
+use crate::model::{
+    BulkRow, Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest, Ticket, Wait,
+};
+
+impl Supervisor {
+    pub(super) fn command(&mut self, turn: &Turn, ticket: Ticket, command: Command, out: &mut Effects) {
+        if !self.mood.allows_starts() {
+            return out.reply(ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+        }
+        match command {
+            Command::GetIdentification => {
+                out.reply(ticket, Ok(Reply::Text(self.identity.identifier.clone())))
+            }
+            Command::GetState => out.reply(ticket, Ok(Reply::State(self.state()))),
+            Command::GetPid => out.reply(ticket, Ok(Reply::Pid(self.identity.pid))),
+            Command::GetProcessInfo(name) => out.reply(ticket, self.process_info(turn, &name)),
+            Command::GetAllProcessInfo => out.reply(ticket, Ok(self.all_process_info(turn))),
+            Command::StartProcess(name, wait) => match self.find(&name) {
+                Ok(Found::Process(id)) => self.start_one(ticket, id, &name, wait, out),
+                Ok(Found::Group(members)) => self.start_many(ticket, members, wait, out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::StartProcessGroup(name, wait) => match self.group_members(&name) {
+                Ok(members) => self.start_many(ticket, members, wait, out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::StartAllProcesses(wait) => self.start_many(ticket, self.by_priority(), wait, out),
+            Command::StopProcess(name, wait) => match self.find(&name) {
+                Ok(Found::Process(id)) => self.stop_one(turn, ticket, id, &name, wait, out),
+                Ok(Found::Group(members)) => self.stop_many(turn, ticket, members, wait, out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::StopProcessGroup(name, wait) => match self.group_members(&name) {
+                Ok(members) => self.stop_many(turn, ticket, members, wait, out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::StopAllProcesses(wait) => self.stop_many(turn, ticket, self.by_priority(), wait, out),
+            Command::SignalProcess(name, signal) => match self.find(&name) {
+                Ok(Found::Process(id)) => self.signal_one(ticket, id, &name, signal, out),
+                Ok(Found::Group(members)) => self.signal_many(ticket, members, signal, out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::SignalProcessGroup(name, signal) => match self.group_members(&name) {
+                Ok(members) => self.signal_many(ticket, members, signal, out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::SignalAllProcesses(signal) => self.signal_many(ticket, self.by_priority(), signal, out),
+            Command::Shutdown => {
+                out.reply(ticket, Ok(Reply::Done));
+                self.shut_down(turn, out);
+            }
+            Command::Restart => out.push(Effect::ReadSettings { ticket: Some(ticket) }),
+        }
+    }
+
+    fn process_info(&self, turn: &Turn, name: &Namespec) -> Result<Reply, Fault> {
+        match self.find(name)? {
+            Found::Process(id) => {
+                let process = self.processes.get(&id).ok_or_else(|| bad_name(name))?;
+                Ok(Reply::Info(Box::new(process.info(turn))))
+            }
+            Found::Group(_) => Err(bad_name(name)),
+        }
+    }
+
+    /// By group name, then process name, byte by byte.
+    fn all_process_info(&self, turn: &Turn) -> Reply {
+        let mut all: Vec<_> = self.processes.values().map(|process| process.info(turn)).collect();
+        all.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
+        Reply::AllInfo(all)
+    }
+
+    fn start_one(&mut self, ticket: Ticket, id: ProcessId, name: &Namespec, wait: Wait, out: &mut Effects) {
+        let row = Row::new(id, name.text.clone(), Goal::Checked(wait));
+        self.waiters.add(ticket, Form::One, vec![row]);
+        out.push(Effect::Check { process: id });
+    }
+
+    /// All are spawned before any is waited for; what runs already is passed over in silence.
+    fn start_many(&mut self, ticket: Ticket, members: Vec<ProcessId>, wait: Wait, out: &mut Effects) {
+        let mut rows = self.rows(members, Goal::Checked(wait));
+        rows.retain(|row| !self.state_of(row.process).is_running());
+        let checks: Vec<_> = rows.iter().map(|row| Effect::Check { process: row.process }).collect();
+        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        checks.into_iter().for_each(|check| out.push(check));
+        self.answer_settled(out);
+    }
+
+    fn stop_one(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        id: ProcessId,
+        name: &Namespec,
+        wait: Wait,
+        out: &mut Effects,
+    ) {
+        if !self.can_stop(id) {
+            return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
+        }
+        let row = Row::new(id, name.text.clone(), Goal::Stopped(wait));
+        self.waiters.add(ticket, Form::One, vec![row]);
+        self.stop_process(turn, id, wait, out);
+    }
+
+    /// COMPAT: Supervisor signals in ascending order here too; its documentation promises this.
+    fn stop_many(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        mut members: Vec<ProcessId>,
+        wait: Wait,
+        out: &mut Effects,
+    ) {
+        members.reverse();
+        members.retain(|&id| self.can_stop(id));
+        let rows = self.rows(members.clone(), Goal::Stopped(wait));
+        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        for id in members {
+            self.stop_process(turn, id, wait, out);
+        }
+        self.answer_settled(out);
+    }
+
+    fn stop_process(&mut self, turn: &Turn, id: ProcessId, wait: Wait, out: &mut Effects) {
+        self.with(id, |process| {
+            process.stop(turn, out);
+            if wait == Wait::Yes {
+                process.report_stopping(turn, out);
+            }
+        });
+        self.changed(turn, id, None, out);
+    }
+
+    fn signal_one(
+        &mut self,
+        ticket: Ticket,
+        id: ProcessId,
+        name: &Namespec,
+        signal: SignalRequest,
+        out: &mut Effects,
+    ) {
+        let signal = match signal {
+            Ok(signal) => signal,
+            Err(text) => return out.reply(ticket, Err(Fault::about(FaultCode::BadSignal, text))),
+        };
+        if !self.state_of(id).is_signallable() {
+            return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
+        }
+        self.waiters.add(ticket, Form::One, vec![Row::new(id, name.text.clone(), Goal::Signalled)]);
+        self.with(id, |process| process.signal(signal, out));
+    }
+
+    fn signal_many(
+        &mut self,
+        ticket: Ticket,
+        mut members: Vec<ProcessId>,
+        signal: SignalRequest,
+        out: &mut Effects,
+    ) {
+        members.retain(|&id| self.state_of(id).is_signallable());
+        let signal = match signal {
+            Ok(signal) => signal,
+            Err(text) => return out.reply(ticket, Ok(self.refuse_signal(&members, &text))),
+        };
+        let rows = self.rows(members.clone(), Goal::Signalled);
+        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        for id in members {
+            self.with(id, |process| process.signal(signal, out));
+        }
+        self.answer_settled(out);
+    }
+
+    /// A signal that doesn't exist is no fault of the whole command but of each row.
+    fn refuse_signal(&self, members: &[ProcessId], text: &str) -> Reply {
+        let refused = |process: &super::process::Process| BulkRow {
+            name: process.spec.name.clone(),
+            group: process.spec.group.clone(),
+            outcome: Err(Fault::about(FaultCode::BadSignal, text)),
+        };
+        Reply::Bulk(members.iter().filter_map(|id| self.processes.get(id)).map(refused).collect())
+    }
+
+    fn rows(&self, members: Vec<ProcessId>, goal: Goal) -> Vec<Row> {
+        let processes = members.into_iter().filter_map(|id| self.processes.get(&id));
+        processes
+            .map(|process| {
+                let asked_as = Namespec::join(&process.spec.group, &process.spec.name);
+                Row::new(process.id, asked_as, goal)
+            })
+            .collect()
+    }
+
+    fn state_of(&self, id: ProcessId) -> ProcessState {
+        self.processes.get(&id).map_or(ProcessState::Stopped, super::process::Process::state)
+    }
+
+    /// Also one that has ended and is about to be started again: it stays down then.
+    fn can_stop(&self, id: ProcessId) -> bool {
+        self.processes.get(&id).is_some_and(|process| process.state().is_running() || process.will_restart())
+    }
+
+    fn find(&self, name: &Namespec) -> Result<Found, Fault> {
+        let group =
+            self.groups.iter().find(|group| group.name == name.group).ok_or_else(|| bad_name(name))?;
+        let Some(process) = &name.process else {
+            return Ok(Found::Group(self.members_by_priority(group)));
+        };
+        let is_it = |id: &&ProcessId| self.processes.get(id).is_some_and(|it| it.spec.name == *process);
+        group.members.iter().find(is_it).map(|&id| Found::Process(id)).ok_or_else(|| bad_name(name))
+    }
+
+    fn group_members(&self, name: &str) -> Result<Vec<ProcessId>, Fault> {
+        let group: Option<&Group> = self.groups.iter().find(|group| group.name == name);
+        let group = group.ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
+        Ok(self.members_by_priority(group))
+    }
+}
+
+fn bad_name(name: &Namespec) -> Fault {
+    Fault::about(FaultCode::BadName, name.text.clone())
+}
+
+enum Found {
+    Process(ProcessId),
+    Group(Vec<ProcessId>),
+}

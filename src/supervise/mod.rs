@@ -1,0 +1,332 @@
+//! The rules of supervision: inputs in, effects out.
+//!
+//! [`Supervisor::handle`] is given the time of the turn and one [`Input`], and answers with
+//! [`Effect`]s for the shell to carry out in order. It reads no clock, no descriptor, no
+//! environment and no global, so years of uptime are tested in milliseconds and a recorded list
+//! of inputs replays any incident.
+//!
+//! Invariants:
+//!
+//! * Every `Spawn`, `Check`, `Kill` and `ReadSettings` effect is answered by exactly one input,
+//!   before any other input is given.
+//! * Every command is answered by exactly one `Reply` effect, if only when the supervisor ends.
+//! * With no deadline ([`Supervisor::deadline`] is `None`) nothing will happen until something
+//!   comes in from outside: the shell may sleep for ever.
+//! * A process id is never used twice, not even by the supervisor that succeeds this one.
+
+mod commands;
+mod describe;
+mod process;
+mod shutdown;
+mod waiters;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Command, ExitStatus, Fault, GroupSpec, LogLevel, Mono, Now, Pid, ProcessId, ProcessSpec, Reply, Signal,
+    SupervisorState, Ticket,
+};
+
+pub use process::{RESTART_SPACING, SendError, SendOutcome};
+pub use shutdown::AfterStop;
+
+use process::Process;
+use shutdown::Mood;
+use waiters::Waiters;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The shell is ready: programs with `autostart` may start.
+    Begin,
+    /// A signal came for the supervisor itself.
+    Signal(Signal),
+    /// A client or a page asks for something.
+    Command {
+        /// What the reply will carry.
+        ticket: Ticket,
+        /// What is asked.
+        command: Command,
+    },
+    /// The outcome of [`Effect::Spawn`].
+    Spawned {
+        /// Which process.
+        process: ProcessId,
+        /// Its pid, or Supervisor's words for why there is none.
+        outcome: Result<Pid, String>,
+    },
+    /// The outcome of [`Effect::Check`].
+    Checked {
+        /// Which process.
+        process: ProcessId,
+        /// The fault that a start request is answered with (NO_FILE, NOT_EXECUTABLE).
+        outcome: Result<(), Fault>,
+    },
+    /// The outcome of [`Effect::Kill`].
+    Sent {
+        /// Which process.
+        process: ProcessId,
+        /// What was sent.
+        signal: Signal,
+        /// Whether it could be.
+        outcome: SendOutcome,
+    },
+    /// A supervised process was reaped; what it had written was read before.
+    Ended {
+        /// Which process.
+        process: ProcessId,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A process that is none of ours was reaped: an orphan.
+    OrphanEnded {
+        /// Which process.
+        pid: Pid,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The outcome of [`Effect::ReadSettings`].
+    SettingsRead {
+        /// Who asked; `None` for SIGHUP.
+        ticket: Option<Ticket>,
+        /// `Err` tells what is wrong with the configuration, a line for each error.
+        outcome: Result<(), String>,
+    },
+    /// The deadline may have come.
+    TimePassed,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Start the process ([`Supervisor::spec`]); answer with [`Input::Spawned`].
+    Spawn {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// See whether the command could be started; answer with [`Input::Checked`].
+    Check {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Send a signal; answer with [`Input::Sent`].
+    Kill {
+        /// Which process.
+        process: ProcessId,
+        /// Its pid.
+        pid: Pid,
+        /// What to send.
+        signal: Signal,
+        /// Whether it goes to the whole process group.
+        group: bool,
+    },
+    /// Answer a command.
+    Reply {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer.
+        result: Result<Reply, Fault>,
+    },
+    /// Read the configuration again and keep it for [`Effect::AllStopped`]; answer with
+    /// [`Input::SettingsRead`].
+    ReadSettings {
+        /// To be handed back.
+        ticket: Option<Ticket>,
+    },
+    /// Close and open again all log files.
+    ReopenLogs,
+    /// A line for the activity log.
+    Log {
+        /// How loud.
+        level: LogLevel,
+        /// Without a line end.
+        text: String,
+    },
+    /// The last process is gone, as was asked.
+    AllStopped(AfterStop),
+}
+
+/// Effects in the order in which they are to be carried out.
+#[derive(Debug, Default)]
+pub struct Effects(pub Vec<Effect>);
+
+impl Effects {
+    fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+
+    fn log(&mut self, level: LogLevel, text: impl Into<String>) {
+        self.push(Effect::Log { level, text: text.into() });
+    }
+
+    fn reply(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
+        self.push(Effect::Reply { ticket, result });
+    }
+}
+
+/// What holds for everything that happens while one input is handled.
+pub(crate) struct Turn {
+    now: Now,
+    /// False while stopping: nothing starts on its own then.
+    restarts_allowed: bool,
+}
+
+/// What clients may ask of the supervisor's identity.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `identifier`
+    pub identifier: String,
+    /// Its own pid.
+    pub pid: i32,
+}
+
+/// A group as it runs: its processes are found by their ids.
+#[derive(Debug)]
+struct Group {
+    name: String,
+    priority: i64,
+    /// In the order of definition.
+    members: Vec<ProcessId>,
+}
+
+/// The whole supervisor: its groups, its mood, and who waits for what.
+#[derive(Debug)]
+pub struct Supervisor {
+    identity: Identity,
+    mood: Mood,
+    /// In the order in which they were added.
+    groups: Vec<Group>,
+    processes: BTreeMap<ProcessId, Process>,
+    waiters: Waiters,
+    next_process: u64,
+}
+
+impl Supervisor {
+    /// A supervisor of these groups; nothing starts before [`Input::Begin`].
+    #[must_use]
+    pub fn new(identity: Identity, groups: Vec<GroupSpec>) -> Self {
+        let mut supervisor = Self {
+            identity,
+            mood: Mood::Running,
+            groups: Vec::new(),
+            processes: BTreeMap::new(),
+            waiters: Waiters::default(),
+            next_process: 1,
+        };
+        groups.into_iter().for_each(|group| supervisor.add_group(group));
+        supervisor
+    }
+
+    /// The supervisor that takes over after a restart. With everything stopped no question is
+    /// open any more; process ids go on counting.
+    #[must_use]
+    pub fn succeed(self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
+        let mut next = Self::new(identity, Vec::new());
+        next.next_process = self.next_process;
+        groups.into_iter().for_each(|group| next.add_group(group));
+        next
+    }
+
+    fn add_group(&mut self, group: GroupSpec) {
+        let members = group.processes.into_iter().map(|spec| {
+            let id = ProcessId(self.next_process);
+            self.next_process += 1;
+            self.processes.insert(id, Process::new(id, spec, group.priority));
+            id
+        });
+        let members = members.collect();
+        self.groups.push(Group { name: group.name, priority: group.priority, members });
+    }
+
+    /// What a process was configured to be, or `None` if there is no such process.
+    #[must_use]
+    pub fn spec(&self, process: ProcessId) -> Option<&ProcessSpec> {
+        self.processes.get(&process).map(|process| &process.spec)
+    }
+
+    /// The supervisor's own state.
+    #[must_use]
+    pub fn state(&self) -> SupervisorState {
+        self.mood.state()
+    }
+
+    /// When [`Input::TimePassed`] is due; `None` while nothing is.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        let restarts_allowed = self.mood.allows_starts();
+        let processes =
+            self.processes.values().filter_map(|process| process.deadline(restarts_allowed)).min();
+        [processes, self.mood.deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes one input and says what is to be done.
+    #[must_use]
+    pub fn handle(&mut self, now: Now, input: Input) -> Effects {
+        let mut out = Effects::default();
+        let turn = Turn { now, restarts_allowed: self.mood.allows_starts() };
+        match input {
+            Input::Begin => self.begin(&turn, &mut out),
+            Input::Signal(signal) => self.signalled(&turn, signal, &mut out),
+            Input::Command { ticket, command } => self.command(&turn, ticket, command, &mut out),
+            Input::Spawned { process, outcome } => {
+                self.with(process, |process| process.spawned(&turn, outcome, &mut out));
+                self.changed(&turn, process, None, &mut out);
+            }
+            Input::Checked { process, outcome } => self.checked(&turn, process, outcome, &mut out),
+            Input::Sent { process, signal, outcome } => {
+                let failure = self.with(process, |process| process.sent(signal, outcome, &mut out)).flatten();
+                self.sent(&turn, process, failure, &mut out);
+            }
+            Input::Ended { process, status } => {
+                self.with(process, |process| process.ended(&turn, status, &mut out));
+                self.changed(&turn, process, None, &mut out);
+            }
+            Input::OrphanEnded { pid, status } => {
+                out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
+            }
+            Input::SettingsRead { ticket, outcome } => self.settings_read(&turn, ticket, outcome, &mut out),
+            Input::TimePassed => self.time_passed(&turn, &mut out),
+        }
+        out
+    }
+
+    /// COMPAT: inside a group Supervisor ignores the processes' own priorities here.
+    fn begin(&mut self, turn: &Turn, out: &mut Effects) {
+        for process in self.by_priority() {
+            self.with(process, |process| process.autostart(turn, out));
+        }
+    }
+
+    fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        let is_due = |process: &&Process| {
+            process.deadline(turn.restarts_allowed).is_some_and(|at| at <= turn.now.mono)
+        };
+        let due: Vec<_> = self.processes.values().filter(is_due).map(|process| process.id).collect();
+        for process in due {
+            self.with(process, |process| process.time_passed(turn, out));
+            self.changed(turn, process, None, out);
+        }
+        self.report_shutdown(turn, out);
+    }
+
+    /// Every process by ascending priority of its group, name of its group, own priority and
+    /// order of definition: the order in which they start.
+    fn by_priority(&self) -> Vec<ProcessId> {
+        let mut groups: Vec<&Group> = self.groups.iter().collect();
+        groups.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+        groups.into_iter().flat_map(|group| self.members_by_priority(group)).collect()
+    }
+
+    fn members_by_priority(&self, group: &Group) -> Vec<ProcessId> {
+        let mut members = group.members.clone();
+        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        members
+    }
+
+    fn with<T>(&mut self, process: ProcessId, act: impl FnOnce(&mut Process) -> T) -> Option<T> {
+        self.processes.get_mut(&process).map(act)
+    }
+}

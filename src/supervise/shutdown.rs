@@ -1,0 +1,205 @@
+//! Signals for the supervisor itself, and the way down: everything stopped in order, then the end
+//! or a new beginning.
+//!
+//! Groups stop by descending priority. Those of one priority stop side by side, and the next step
+//! begins the moment the last process of this one is gone.
+//! COMPAT: Supervisor stops strictly one group after the other and waits up to a second after each.
+
+use std::time::Duration;
+
+use super::{Effect, Effects, Supervisor, Turn};
+use crate::model::{Fault, FaultCode, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState, Ticket};
+
+/// How often `waiting for a, b to die` is repeated.
+const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
+
+/// What follows when everything is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterStop {
+    /// The supervisor ends.
+    End,
+    /// It begins anew with the settings that were read.
+    Restart,
+}
+
+#[derive(Debug)]
+pub(super) enum Mood {
+    Running,
+    Stopping {
+        then: AfterStop,
+        /// Asked a second time: no order is kept and nobody is waited for.
+        hurried: bool,
+        report_at: Mono,
+    },
+    /// `AllStopped` was said.
+    Stopped(AfterStop),
+}
+
+impl Mood {
+    pub(super) fn state(&self) -> SupervisorState {
+        match self {
+            Self::Running => SupervisorState::Running,
+            Self::Stopping { then: AfterStop::End, .. } | Self::Stopped(AfterStop::End) => {
+                SupervisorState::Shutdown
+            }
+            Self::Stopping { then: AfterStop::Restart, .. } | Self::Stopped(AfterStop::Restart) => {
+                SupervisorState::Restarting
+            }
+        }
+    }
+
+    pub(super) fn allows_starts(&self) -> bool {
+        matches!(self, Self::Running)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        match self {
+            Self::Stopping { report_at, .. } => Some(*report_at),
+            Self::Running | Self::Stopped(_) => None,
+        }
+    }
+}
+
+impl Supervisor {
+    pub(super) fn signalled(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
+        match signal {
+            Signal::TERM | Signal::INT | Signal::QUIT => {
+                out.log(LogLevel::Warn, format!("received {signal} indicating exit request"));
+                self.asked_to_end(turn, out);
+            }
+            Signal::HUP if self.state() == SupervisorState::Shutdown => {
+                let text = format!("ignored {signal} indicating restart request (shutdown in progress)");
+                out.log(LogLevel::Warn, text);
+            }
+            Signal::HUP => {
+                out.log(LogLevel::Warn, format!("received {signal} indicating restart request"));
+                if self.mood.allows_starts() {
+                    out.push(Effect::ReadSettings { ticket: None });
+                }
+            }
+            Signal::USR2 => {
+                out.log(LogLevel::Info, format!("received {signal} indicating log reopen request"));
+                out.push(Effect::ReopenLogs);
+            }
+            Signal::CHLD => out.log(LogLevel::Debug, format!("received {signal} indicating a child quit")),
+            _ => out.log(LogLevel::Blather, format!("received {signal} indicating nothing")),
+        }
+    }
+
+    /// The first request begins the shutdown (or turns a restart into one), each further one
+    /// hastens it: what was asked to stop is killed, all that is left is asked at once.
+    fn asked_to_end(&mut self, turn: &Turn, out: &mut Effects) {
+        match &mut self.mood {
+            Mood::Running => self.shut_down(turn, out),
+            Mood::Stopping { then: then @ AfterStop::Restart, .. } => *then = AfterStop::End,
+            Mood::Stopping { then: AfterStop::End, hurried, .. } => {
+                *hurried = true;
+                for id in self.all_by_descending_priority() {
+                    self.with(id, |process| process.hasten(turn, out));
+                }
+                self.go_on_stopping(turn, out);
+            }
+            Mood::Stopped(_) => {}
+        }
+    }
+
+    pub(super) fn shut_down(&mut self, turn: &Turn, out: &mut Effects) {
+        self.begin_stopping(turn, AfterStop::End, out);
+    }
+
+    /// The new settings are good and wait to be used, or they are not and nothing changes.
+    /// COMPAT: Supervisor stops everything first and then ends with an error.
+    pub(super) fn settings_read(
+        &mut self,
+        turn: &Turn,
+        ticket: Option<Ticket>,
+        outcome: Result<(), String>,
+        out: &mut Effects,
+    ) {
+        let reply = match &outcome {
+            Ok(()) => Ok(Reply::Done),
+            Err(text) => Err(Fault::about(FaultCode::CantReread, text.clone())),
+        };
+        if let Some(ticket) = ticket {
+            out.reply(ticket, reply);
+        }
+        match outcome {
+            Ok(()) => self.begin_stopping(turn, AfterStop::Restart, out),
+            Err(text) => {
+                for line in text.lines() {
+                    out.log(LogLevel::Error, line);
+                }
+                out.log(
+                    LogLevel::Error,
+                    "restart refused: the configuration has errors, all goes on as before",
+                );
+            }
+        }
+    }
+
+    fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
+        self.mood = Mood::Stopping { then, hurried: false, report_at: turn.now.mono };
+        self.go_on_stopping(turn, out);
+        self.report_shutdown(turn, out);
+    }
+
+    /// Stops the highest priority that still has something running; says so when nothing has.
+    /// May be called at any time and as often as one likes.
+    pub(super) fn go_on_stopping(&mut self, turn: &Turn, out: &mut Effects) {
+        let Mood::Stopping { then, hurried, .. } = self.mood else { return };
+        loop {
+            let Some(level) = self.highest_unstopped_priority() else {
+                self.mood = Mood::Stopped(then);
+                return out.push(Effect::AllStopped(then));
+            };
+            for id in self.all_by_descending_priority() {
+                self.with(id, |process| {
+                    if hurried || process.group_priority == level {
+                        process.retire(turn, out);
+                    }
+                });
+            }
+            self.answer_stopped(out);
+            // A level of nothing but processes that waited for another try is done at once.
+            if self.highest_unstopped_priority() == Some(level) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn report_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+        let names: Vec<_> = self.unstopped().map(|process| process.spec.name.as_str()).collect();
+        let text = format!("waiting for {} to die", names.join(", "));
+        if let Mood::Stopping { report_at, .. } = &mut self.mood
+            && turn.now.mono >= *report_at
+        {
+            *report_at = turn.now.mono.after(SHUTDOWN_REPORT_EVERY);
+            out.log(LogLevel::Info, text);
+        }
+    }
+
+    fn highest_unstopped_priority(&self) -> Option<i64> {
+        self.unstopped().map(|process| process.group_priority).max()
+    }
+
+    /// In the order in which groups were added.
+    fn unstopped(&self) -> impl Iterator<Item = &super::Process> {
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        members.filter_map(|id| self.processes.get(id)).filter(|process| process.is_unstopped())
+    }
+
+    fn all_by_descending_priority(&self) -> Vec<ProcessId> {
+        let mut all = self.by_priority();
+        all.reverse();
+        all
+    }
+
+    /// Answers those who waited for processes that a step of the shutdown has settled by itself.
+    fn answer_stopped(&mut self, out: &mut Effects) {
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            self.settle_rows(id, None);
+        }
+        self.answer_settled(out);
+    }
+}

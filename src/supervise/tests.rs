@@ -1,0 +1,856 @@
+//! Stories of supervision, told without a clock and without a fork.
+//!
+//! A [`Story`] plays the shell: spawns succeed with pids 101, 102, …, signals arrive, commands
+//! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
+//! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::*;
+use crate::model::*;
+
+fn spec(name: &str) -> ProcessSpec {
+    let stream = StreamSpec {
+        target: LogTarget::None,
+        bytes_max: 0,
+        backups: 0,
+        capture_bytes_max: 0,
+        events_enabled: false,
+        syslog: false,
+    };
+    ProcessSpec {
+        name: name.to_owned(),
+        group: name.to_owned(),
+        command: "/bin/true".to_owned(),
+        directory: None,
+        umask: None,
+        priority: 999,
+        autostart: true,
+        autorestart: AutoRestart::Unexpected,
+        start_secs: 1,
+        start_retries: 3,
+        exit_codes: vec![0],
+        stop_signal: Signal::TERM,
+        stop_wait_secs: 10,
+        stop_as_group: false,
+        kill_as_group: false,
+        user: None,
+        redirect_stderr: false,
+        stdout: stream.clone(),
+        stderr: stream,
+        environment: Vec::new(),
+        server_url: None,
+    }
+}
+
+fn alone(priority: i64, process: ProcessSpec) -> GroupSpec {
+    GroupSpec { name: process.group.clone(), priority, kind: GroupKind::Program, processes: vec![process] }
+}
+
+fn group(name: &str, processes: impl IntoIterator<Item = ProcessSpec>) -> GroupSpec {
+    let owned = processes.into_iter().map(|it| ProcessSpec { group: name.to_owned(), ..it });
+    GroupSpec { name: name.to_owned(), priority: 999, kind: GroupKind::Group, processes: owned.collect() }
+}
+
+struct Story {
+    supervisor: Supervisor,
+    now: Now,
+    pids: i32,
+    told: Vec<String>,
+    /// Whether debug lines are told too.
+    verbose: bool,
+    spawn_errors: VecDeque<&'static str>,
+    send_error: Option<SendError>,
+    check_fault: Option<Fault>,
+    broken_settings: Option<&'static str>,
+    tickets: u64,
+    named: BTreeMap<ProcessId, String>,
+}
+
+impl Story {
+    fn of(groups: Vec<GroupSpec>) -> Self {
+        let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
+        let supervisor = Supervisor::new(identity, groups);
+        let named = supervisor.processes.iter().map(|(&id, it)| (id, it.spec.name.clone())).collect();
+        Self {
+            supervisor,
+            now: Now::default(),
+            pids: 100,
+            told: Vec::new(),
+            verbose: false,
+            spawn_errors: VecDeque::new(),
+            send_error: None,
+            check_fault: None,
+            broken_settings: None,
+            tickets: 0,
+            named,
+        }
+    }
+
+    fn one(change: impl FnOnce(&mut ProcessSpec)) -> Self {
+        let mut web = spec("web");
+        change(&mut web);
+        Self::of(vec![alone(999, web)])
+    }
+
+    fn begun(mut self) -> Self {
+        self.input(Input::Begin);
+        self
+    }
+
+    /// Begun, and past every `startsecs`; what was told so far is forgotten.
+    fn running(self) -> Self {
+        let mut story = self.begun();
+        story.pass(2.0);
+        story.told.clear();
+        story
+    }
+
+    fn input(&mut self, input: Input) {
+        let mut effects = VecDeque::from(self.supervisor.handle(self.now, input).0);
+        while let Some(effect) = effects.pop_front() {
+            if let Some(answer) = self.carry_out(effect) {
+                effects.extend(self.supervisor.handle(self.now, answer).0);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Log { level: LogLevel::Debug | LogLevel::Blather, .. } if !self.verbose => None,
+            Effect::Log { level, text } => {
+                self.told.push(format!("{} {text}", level.tag()));
+                None
+            }
+            Effect::Spawn { process } => {
+                self.told.push(format!("!spawn {}", self.named[&process]));
+                self.pids += 1;
+                let error = self.spawn_errors.pop_front();
+                let outcome = error.map_or(Ok(Pid(self.pids)), |text| Err(text.to_owned()));
+                Some(Input::Spawned { process, outcome })
+            }
+            Effect::Check { process } => {
+                Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
+            }
+            Effect::Kill { process, signal, group, .. } => {
+                let whole = if group { " group" } else { "" };
+                self.told.push(format!("!kill {} {signal}{whole}", self.named[&process]));
+                let outcome = self.send_error.clone().map_or(Ok(()), Err);
+                Some(Input::Sent { process, signal, outcome })
+            }
+            Effect::Reply { ticket, result } => {
+                let told = match result {
+                    Ok(Reply::Bulk(rows)) => {
+                        let row = |row: &BulkRow| match &row.outcome {
+                            Ok(()) => format!("{}:ok", row.name),
+                            Err(fault) => format!("{}:{fault}", row.name),
+                        };
+                        rows.iter().map(row).collect::<Vec<_>>().join(",")
+                    }
+                    Ok(Reply::Done) => "done".to_owned(),
+                    Ok(other) => format!("{other:?}"),
+                    Err(fault) => fault.to_string(),
+                };
+                self.told.push(format!("!reply {} {told}", ticket.0));
+                None
+            }
+            Effect::ReadSettings { ticket } => {
+                let outcome = self.broken_settings.map_or(Ok(()), |text| Err(text.to_owned()));
+                Some(Input::SettingsRead { ticket, outcome })
+            }
+            Effect::ReopenLogs => {
+                self.told.push("!reopen".to_owned());
+                None
+            }
+            Effect::AllStopped(then) => {
+                self.told.push(format!("!stopped {then:?}"));
+                None
+            }
+        }
+    }
+
+    /// Lets time pass as the shell would: from deadline to deadline.
+    fn pass(&mut self, secs: f64) {
+        let end = self.now.mono.after(Duration::from_secs_f64(secs));
+        let mut wakes = 0;
+        while let Some(at) = self.supervisor.deadline().filter(|at| *at <= end) {
+            self.at(at.max(self.now.mono));
+            self.input(Input::TimePassed);
+            wakes += 1;
+            assert!(wakes < 1_000, "a busy loop: {:?}", self.told);
+        }
+        self.at(end);
+    }
+
+    fn at(&mut self, mono: Mono) {
+        let unix_ms = 1_795_190_400_000 + i64::try_from(mono.0.as_millis()).unwrap();
+        self.now = Now { mono, wall: Wall { unix_ms, utc_offset_secs: 0 } };
+    }
+
+    fn id(&self, name: &str) -> ProcessId {
+        self.named.iter().find(|(_, known)| *known == name).map(|(&id, _)| id).unwrap()
+    }
+
+    fn ends(&mut self, name: &str, status: ExitStatus) {
+        self.input(Input::Ended { process: self.id(name), status });
+    }
+
+    fn exits(&mut self, name: &str, code: u8) {
+        self.ends(name, ExitStatus::Exited(code));
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.input(Input::Signal(signal));
+    }
+
+    fn ask(&mut self, command: Command) {
+        self.tickets += 1;
+        self.input(Input::Command { ticket: Ticket(self.tickets), command });
+    }
+
+    fn start(&mut self, name: &str, wait: Wait) {
+        self.ask(Command::StartProcess(Namespec::split(name), wait));
+    }
+
+    fn stop(&mut self, name: &str, wait: Wait) {
+        self.ask(Command::StopProcess(Namespec::split(name), wait));
+    }
+
+    fn state(&self, name: &str) -> ProcessState {
+        self.supervisor.processes[&self.id(name)].state()
+    }
+
+    /// What was told since the last time.
+    #[track_caller]
+    fn tells(&mut self, expected: &[&str]) {
+        assert_eq!(std::mem::take(&mut self.told), expected);
+    }
+}
+
+const KILLED: ExitStatus = ExitStatus::Signaled { signal: Signal::KILL, core_dumped: false };
+const SUCCESS_LINE: &str =
+    "INFO success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)";
+
+#[test]
+fn runs_after_startsecs_and_then_nothing_is_due() {
+    let mut story = Story::one(|_| ()).begun();
+    story.tells(&["!spawn web", "INFO spawned: 'web' with pid 101"]);
+    story.pass(0.9);
+    assert_eq!(story.state("web"), ProcessState::Starting);
+    story.pass(0.2);
+    story.tells(&[SUCCESS_LINE]);
+    assert_eq!(story.supervisor.deadline(), None, "an idle supervisor sleeps for ever");
+}
+
+#[test]
+fn runs_at_once_with_startsecs_0() {
+    let mut story = Story::one(|web| web.start_secs = 0).begun();
+    assert_eq!(story.state("web"), ProcessState::Running);
+    story.exits("web", 0);
+    assert_eq!(story.state("web"), ProcessState::Exited);
+}
+
+#[test]
+fn negative_times_count_as_none() {
+    let mut story = Story::one(|web| (web.start_secs, web.stop_wait_secs) = (-5, -5)).begun();
+    assert_eq!(story.state("web"), ProcessState::Running);
+    story.stop("web", Wait::No);
+    story.pass(0.1);
+    assert!(story.told.contains(&"WARN killing 'web' (101) with SIGKILL".to_owned()));
+}
+
+#[test]
+fn backs_off_a_second_longer_each_time_and_gives_up() {
+    let mut story = Story::one(|web| web.start_retries = 2).begun();
+    story.exits("web", 0);
+    story.tells(&[
+        "!spawn web",
+        "INFO spawned: 'web' with pid 101",
+        "WARN exited: web (exit status 0; not expected)",
+    ]);
+    story.pass(0.9);
+    story.tells(&[]);
+    story.pass(0.2);
+    story.exits("web", 1);
+    story.tells(&[
+        "!spawn web",
+        "INFO spawned: 'web' with pid 102",
+        "WARN exited: web (exit status 1; not expected)",
+    ]);
+    story.pass(1.9);
+    story.tells(&[]);
+    story.pass(0.2);
+    story.ends("web", KILLED);
+    story.tells(&[
+        "!spawn web",
+        "INFO spawned: 'web' with pid 103",
+        "WARN exited: web (terminated by SIGKILL; not expected)",
+        "INFO gave up: web entered FATAL state, too many start retries too quickly",
+    ]);
+    assert_eq!(story.state("web"), ProcessState::Fatal);
+    story.pass(3600.0);
+    story.tells(&[]);
+}
+
+#[test]
+fn a_command_that_is_not_there_ends_fatal_with_supervisors_words() {
+    let mut story = Story::one(|web| web.start_retries = 1);
+    story.spawn_errors = ["can't find command 'x'"; 2].into();
+    let mut story = story.begun();
+    story.pass(1.0);
+    story.tells(&[
+        "!spawn web",
+        "INFO spawnerr: can't find command 'x'",
+        "!spawn web",
+        "INFO spawnerr: can't find command 'x'",
+        "INFO gave up: web entered FATAL state, too many start retries too quickly",
+    ]);
+    let info =
+        story.supervisor.processes[&story.id("web")].info(&Turn { now: story.now, restarts_allowed: true });
+    assert_eq!(info.description, "can't find command 'x'");
+}
+
+#[test]
+fn exits_are_answered_as_autorestart_says() {
+    let unexpected = AutoRestart::Unexpected;
+    for (policy, status, restarts) in [
+        (AutoRestart::Never, ExitStatus::Exited(1), false),
+        (unexpected, ExitStatus::Exited(0), false),
+        (unexpected, ExitStatus::Exited(2), false),
+        (unexpected, ExitStatus::Exited(1), true),
+        (unexpected, KILLED, true),
+        (AutoRestart::Always, ExitStatus::Exited(0), true),
+    ] {
+        let mut story = Story::one(|web| (web.autorestart, web.exit_codes) = (policy, vec![0, 2])).running();
+        story.ends("web", status);
+        let started = story.told.iter().any(|line| line == "!spawn web");
+        assert_eq!(started, restarts, "{policy:?} {status:?}: {:?}", story.told);
+    }
+}
+
+#[test]
+fn one_that_has_lived_is_restarted_at_once_one_that_has_not_waits_its_second() {
+    let always = |web: &mut ProcessSpec| (web.autorestart, web.start_secs) = (AutoRestart::Always, 0);
+    let mut story = Story::one(always).running();
+    story.exits("web", 0);
+    story.tells(&[
+        "INFO exited: web (exit status 0; expected)",
+        "!spawn web",
+        "INFO spawned: 'web' with pid 102",
+        "INFO success: web entered RUNNING state, process has stayed up for > than 0 seconds (startsecs)",
+    ]);
+    story.exits("web", 0);
+    story.tells(&["INFO exited: web (exit status 0; expected)"]);
+    assert_eq!(story.state("web"), ProcessState::Exited);
+    story.pass(1.0);
+    assert_eq!(story.state("web"), ProcessState::Running);
+}
+
+#[test]
+fn a_held_back_restart_can_be_stopped() {
+    let mut story = Story::one(|web| (web.autorestart, web.start_secs) = (AutoRestart::Always, 0)).begun();
+    story.exits("web", 0);
+    story.told.clear();
+    story.stop("web", Wait::Yes);
+    story.tells(&["!reply 1 done"]);
+    story.pass(5.0);
+    story.tells(&[]);
+}
+
+#[test]
+fn an_exit_noticed_together_with_the_end_of_startsecs_is_one_from_running() {
+    let mut story = Story::one(|_| ()).begun();
+    story.told.clear();
+    story.at(Mono(Duration::from_secs(1)));
+    story.exits("web", 0);
+    story.tells(&["INFO exited: web (exit status 0; expected)"]);
+    assert_eq!(story.state("web"), ProcessState::Exited);
+}
+
+#[test]
+fn stops_when_asked_and_says_how_it_ended() {
+    let mut story = Story::one(|_| ()).running();
+    story.stop("web", Wait::Yes);
+    story.tells(&["!kill web SIGTERM", "INFO waiting for web to stop"]);
+    story.pass(2.5);
+    story.tells(&["INFO waiting for web to stop"]);
+    story.ends("web", ExitStatus::Signaled { signal: Signal::TERM, core_dumped: false });
+    story.tells(&["WARN stopped: web (terminated by SIGTERM)", "!reply 1 done"]);
+    story.pass(60.0);
+    story.tells(&[]);
+}
+
+#[test]
+fn is_killed_when_it_does_not_stop() {
+    let mut story = Story::one(|web| {
+        (web.stop_wait_secs, web.stop_as_group, web.kill_as_group) = (5, false, true);
+    })
+    .running();
+    story.stop("web", Wait::No);
+    story.tells(&["!kill web SIGTERM", "!reply 1 done"]);
+    story.pass(4.9);
+    story.tells(&[]);
+    story.pass(5.2);
+    story.tells(&[
+        "WARN killing 'web' (101) with SIGKILL",
+        "!kill web SIGKILL group",
+        "WARN killing 'web' (101) with SIGKILL",
+        "!kill web SIGKILL group",
+    ]);
+    story.exits("web", 0);
+    story.tells(&["INFO stopped: web (exit status 0)"]);
+}
+
+#[test]
+fn a_stop_while_it_backs_off_is_done_at_once_and_forgives_the_failures() {
+    let mut story = Story::one(|web| web.start_retries = 1).begun();
+    story.exits("web", 1);
+    story.told.clear();
+    story.stop("web", Wait::Yes);
+    story.tells(&["!reply 1 done"]);
+    assert_eq!(story.state("web"), ProcessState::Stopped);
+    story.start("web", Wait::No);
+    story.exits("web", 1);
+    assert_eq!(story.state("web"), ProcessState::Backoff);
+}
+
+#[test]
+fn start_answers_when_it_runs() {
+    let mut story = Story::one(|web| web.autostart = false).begun();
+    story.start("web", Wait::Yes);
+    story.tells(&["!spawn web", "INFO spawned: 'web' with pid 101"]);
+    story.pass(1.0);
+    story.tells(&[SUCCESS_LINE, "!reply 1 done"]);
+    story.start("web", Wait::Yes);
+    story.tells(&["!reply 2 ALREADY_STARTED: web"]);
+}
+
+#[test]
+fn start_without_waiting_answers_when_it_is_spawned() {
+    let mut story = Story::one(|web| web.autostart = false).begun();
+    story.start("web", Wait::No);
+    story.tells(&["!spawn web", "INFO spawned: 'web' with pid 101", "!reply 1 done"]);
+}
+
+#[test]
+fn start_tells_why_it_failed() {
+    let mut story = Story::one(|web| web.autostart = false).begun();
+    story.start("web", Wait::Yes);
+    story.exits("web", 1);
+    assert_eq!(story.told.pop().unwrap(), "!reply 1 SPAWN_ERROR: web");
+    story.stop("web", Wait::No);
+
+    story.check_fault = Some(Fault::about(FaultCode::NoFile, "can't find command 'x'"));
+    story.told.clear();
+    story.start("web", Wait::Yes);
+    story.tells(&["!reply 3 NO_FILE: can't find command 'x'"]);
+    story.check_fault = None;
+
+    story.spawn_errors = ["too many open files to spawn 'web'"].into();
+    story.start("web", Wait::No);
+    story.tells(&[
+        "!spawn web",
+        "INFO spawnerr: too many open files to spawn 'web'",
+        "!reply 4 SPAWN_ERROR: web",
+    ]);
+    story.stop("web", Wait::No);
+
+    story.start("web", Wait::Yes);
+    story.stop("web", Wait::No);
+    story.told.retain(|line| line.starts_with("!reply"));
+    story.tells(&["!reply 5 done", "!reply 6 ABNORMAL_TERMINATION: web", "!reply 7 done"]);
+}
+
+#[test]
+fn a_start_while_it_stops_is_abnormal() {
+    let mut story = Story::one(|_| ()).running();
+    story.stop("web", Wait::No);
+    story.told.clear();
+    story.start("web", Wait::Yes);
+    story.tells(&["WARN process 'web' already running", "!reply 2 ABNORMAL_TERMINATION: web"]);
+}
+
+#[test]
+fn debug_lines_tell_what_is_sent_to_whom() {
+    let mut story = Story::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
+    story.verbose = true;
+    story.ask(Command::SignalProcess(Namespec::split("web"), Ok(Signal::HUP)));
+    story.send_error = Some(SendError::Gone("No such process".to_owned()));
+    story.ask(Command::SignalProcess(Namespec::split("web"), Ok(Signal::HUP)));
+    story.stop("web", Wait::No);
+    story.told.retain(|line| line.starts_with("DEBG"));
+    story.tells(&[
+        "DEBG sending web (pid 101) sig SIGHUP",
+        "DEBG sending web (pid 101) sig SIGHUP",
+        "DEBG unable to signal web (pid 101), it probably just now exited on its own: No such process",
+        "DEBG killing web (pid 101) process group with signal SIGTERM",
+        "DEBG unable to signal web (pid 101), it probably just exited on its own: No such process",
+    ]);
+    story.exits("web", 0);
+    story.start("web", Wait::No);
+    story.exits("web", 0);
+    story.told.clear();
+    story.stop("web", Wait::No);
+    story.tells(&["DEBG Attempted to kill web, which is in BACKOFF state.", "!reply 5 done"]);
+    story.signal(Signal::CHLD);
+    story.signal(Signal::USR1);
+    story.tells(&[
+        "DEBG received SIGCHLD indicating a child quit",
+        "BLAT received SIGUSR1 indicating nothing",
+    ]);
+}
+
+#[test]
+fn process_information_is_what_supervisor_tells() {
+    let mut story = Story::one(|web| web.autorestart = AutoRestart::Never);
+    story.at(Mono(Duration::from_secs(5)));
+    let info = |story: &Story| {
+        let turn = Turn { now: story.now, restarts_allowed: true };
+        story.supervisor.processes[&story.id("web")].info(&turn)
+    };
+    let never = info(&story);
+    assert_eq!((never.start, never.stop, never.pid, never.description.as_str()), (0, 0, 0, "Not started"));
+    story.input(Input::Begin);
+    story.pass(3.0);
+    let running = info(&story);
+    assert_eq!((running.start, running.stop, running.now), (1_795_190_405, 0, 1_795_190_408));
+    assert_eq!((running.pid, running.description.as_str()), (101, "pid 101, uptime 0:00:03"));
+    assert_eq!((running.exit_status, running.spawn_error.as_str()), (0, ""));
+    story.exits("web", 7);
+    let exited = info(&story);
+    assert_eq!((exited.state, exited.stop, exited.pid), (ProcessState::Exited, 1_795_190_408, 0));
+    assert_eq!((exited.exit_status, exited.spawn_error.as_str()), (7, "Bad exit code 7"));
+    story.start("web", Wait::No);
+    assert_eq!((info(&story).exit_status, info(&story).spawn_error.as_str()), (0, ""));
+    story.ends("web", KILLED);
+    let failed = info(&story);
+    assert_eq!((failed.state, failed.exit_status), (ProcessState::Backoff, 0));
+    assert_eq!(failed.description, "Exited too quickly (process log may have details)");
+    story.pass(1.0);
+    story.stop("web", Wait::No);
+    story.ends("web", KILLED);
+    assert_eq!((info(&story).exit_status, info(&story).state), (-1, ProcessState::Stopped));
+}
+
+#[test]
+fn names_that_nobody_has_are_told_as_they_were_asked() {
+    let mut story = Story::of(vec![group("g", [spec("a"), spec("b")])]).running();
+    for (name, fault) in [("nope", "nope"), ("g:nope", "g:nope"), ("nope:*", "nope:*"), ("g", "g")] {
+        story.start(name, Wait::Yes);
+        story.stop(name, Wait::Yes);
+        story.ask(Command::SignalProcess(Namespec::split(name), Ok(Signal::HUP)));
+        story.ask(Command::GetProcessInfo(Namespec::split(name)));
+        let told = std::mem::take(&mut story.told);
+        assert!(told.iter().all(|line| line.ends_with(&format!(" BAD_NAME: {fault}"))), "{told:?}");
+    }
+    story.ask(Command::GetProcessInfo(Namespec::split("g:*")));
+    story.ask(Command::StartProcessGroup("nope".to_owned(), Wait::No));
+    assert_eq!(story.told.pop().unwrap(), "!reply 18 BAD_NAME: nope");
+    assert_eq!(story.told.pop().unwrap(), "!reply 17 BAD_NAME: g:*");
+}
+
+#[test]
+fn groups_start_together_in_order_of_priority() {
+    let low = ProcessSpec { priority: 1, ..spec("low") };
+    let mut story = Story::of(vec![
+        alone(999, spec("last")),
+        group("g", [ProcessSpec { priority: 500, ..spec("high") }, low]),
+        alone(-5, spec("first")),
+    ])
+    .begun();
+    story.told.retain(|line| line.starts_with("!spawn"));
+    story.tells(&["!spawn first", "!spawn low", "!spawn high", "!spawn last"]);
+}
+
+#[test]
+fn bulk_answers_come_in_the_order_in_which_they_are_settled() {
+    let quick = ProcessSpec { start_secs: 0, ..spec("quick") };
+    let mut story = Story::of(vec![group("g", [spec("slow"), quick])]).running();
+    story.ask(Command::StopProcessGroup("g".to_owned(), Wait::Yes));
+    story.exits("slow", 0);
+    story.exits("quick", 0);
+    story.tells(&[
+        "!kill quick SIGTERM",
+        "INFO waiting for quick to stop",
+        "!kill slow SIGTERM",
+        "INFO waiting for slow to stop",
+        "INFO stopped: slow (exit status 0)",
+        "INFO stopped: quick (exit status 0)",
+        "!reply 1 slow:ok,quick:ok",
+    ]);
+    story.ask(Command::StartAllProcesses(Wait::Yes));
+    story.pass(1.0);
+    assert_eq!(story.told.pop().unwrap(), "!reply 2 quick:ok,slow:ok");
+    story.told.clear();
+    story.ask(Command::StartAllProcesses(Wait::Yes));
+    story.tells(&["!reply 3 "]);
+}
+
+#[test]
+fn bulk_answers_carry_each_fault() {
+    let mut story = Story::of(vec![group("g", [spec("a"), spec("b")])]).running();
+    story.exits("a", 0);
+    story.exits("b", 0);
+    story.told.clear();
+    story.check_fault = Some(Fault::about(FaultCode::NoFile, "can't find command 'x'"));
+    story.start("g:*", Wait::Yes);
+    story.tells(&["!reply 1 a:NO_FILE: can't find command 'x',b:NO_FILE: can't find command 'x'"]);
+}
+
+#[test]
+fn signals_go_to_those_that_can_take_them() {
+    let mut story = Story::of(vec![group("g", [spec("a"), spec("b")])]).running();
+    story.exits("b", 0);
+    story.told.clear();
+    story.ask(Command::SignalProcess(Namespec::split("g:a"), Ok(Signal::HUP)));
+    story.tells(&["!kill a SIGHUP", "!reply 1 done"]);
+    story.ask(Command::SignalProcess(Namespec::split("g:b"), Ok(Signal::HUP)));
+    story.tells(&["!reply 2 NOT_RUNNING: g:b"]);
+    story.ask(Command::SignalAllProcesses(Ok(Signal::USR1)));
+    story.tells(&["!kill a SIGUSR1", "!reply 3 a:ok"]);
+}
+
+#[test]
+fn a_signal_that_can_not_be_sent_makes_it_unknown() {
+    let mut story = Story::one(|_| ()).running();
+    story.send_error = Some(SendError::Failed("EPERM".to_owned()));
+    story.stop("web", Wait::Yes);
+    story.tells(&[
+        "!kill web SIGTERM",
+        "INFO waiting for web to stop",
+        "CRIT unknown problem killing web (101):EPERM",
+        "!reply 1 FAILED: unknown problem killing web (101):EPERM",
+    ]);
+    story.start("web", Wait::No);
+    story.tells(&["!reply 2 FAILED: web is in an unknown process state"]);
+    story.exits("web", 0);
+    assert_eq!(story.state("web"), ProcessState::Stopped);
+}
+
+#[test]
+fn one_that_has_just_gone_is_waited_for() {
+    let mut story = Story::one(|_| ()).running();
+    story.send_error = Some(SendError::Gone("no such process".to_owned()));
+    story.stop("web", Wait::Yes);
+    story.exits("web", 0);
+    assert_eq!(story.told.pop().unwrap(), "!reply 1 done");
+}
+
+fn three_levels() -> Story {
+    Story::of(vec![
+        alone(1, spec("db")),
+        alone(5, spec("app")),
+        alone(5, spec("worker")),
+        alone(9, spec("web")),
+    ])
+    .running()
+}
+
+#[test]
+fn shuts_down_by_descending_priority_side_by_side_within_one() {
+    let mut story = three_levels();
+    story.signal(Signal::TERM);
+    story.tells(
+        &[
+            "WARN received SIGTERM indicating exit request",
+            "!kill web SIGTERM",
+            "INFO waiting for db, app, worker, web to die",
+        ]
+        .map(|line| line),
+    );
+    story.exits("web", 0);
+    story.tells(&["INFO stopped: web (exit status 0)", "!kill worker SIGTERM", "!kill app SIGTERM"]);
+    story.exits("app", 0);
+    story.pass(3.1);
+    story.tells(&["INFO stopped: app (exit status 0)", "INFO waiting for db, worker to die"]);
+    story.exits("worker", 0);
+    story.tells(&["INFO stopped: worker (exit status 0)", "!kill db SIGTERM"]);
+    story.exits("db", 0);
+    story.tells(&["INFO stopped: db (exit status 0)", "!stopped End"]);
+    story.pass(3600.0);
+    story.tells(&[]);
+}
+
+#[test]
+fn a_second_request_hastens_the_shutdown() {
+    let mut story = three_levels();
+    story.signal(Signal::TERM);
+    story.told.clear();
+    story.signal(Signal::INT);
+    story.tells(&[
+        "WARN received SIGINT indicating exit request",
+        "!kill web SIGKILL",
+        "!kill worker SIGTERM",
+        "!kill app SIGTERM",
+        "!kill db SIGTERM",
+    ]);
+    story.signal(Signal::INT);
+    let kills = story.told.iter().filter(|line| line.ends_with("SIGKILL")).count();
+    assert_eq!(kills, 4, "{:?}", story.told);
+}
+
+#[test]
+fn while_it_stops_nothing_starts_and_every_command_is_refused() {
+    let retrying = ProcessSpec { start_retries: 50, ..spec("retrying") };
+    let mut story = Story::of(vec![alone(1, retrying), alone(9, spec("web"))]).running();
+    story.exits("retrying", 0);
+    story.start("retrying", Wait::Yes);
+    story.exits("retrying", 1);
+    story.told.clear();
+    story.signal(Signal::TERM);
+    story.pass(9.0);
+    assert!(!story.told.iter().any(|line| line.starts_with("!spawn")), "{:?}", story.told);
+    story.told.clear();
+    for command in [Command::GetPid, Command::Shutdown, Command::StartAllProcesses(Wait::No)] {
+        story.ask(command);
+    }
+    story.tells(&["!reply 2 SHUTDOWN_STATE", "!reply 3 SHUTDOWN_STATE", "!reply 4 SHUTDOWN_STATE"]);
+    story.exits("web", 1);
+    story.tells(&["WARN stopped: web (exit status 1)", "!stopped End"]);
+    assert_eq!(story.state("retrying"), ProcessState::Fatal);
+}
+
+#[test]
+fn waiting_clients_are_answered_before_the_end() {
+    let mut story = Story::of(vec![alone(9, spec("web")), alone(9, spec("late"))]).running();
+    story.stop("web", Wait::Yes);
+    story.exits("late", 0);
+    story.start("late", Wait::Yes);
+    story.ask(Command::Shutdown);
+    story.exits("late", 0);
+    story.exits("web", 0);
+    story.told.retain(|line| line.starts_with('!'));
+    story.tells(&[
+        "!kill web SIGTERM",
+        "!spawn late",
+        "!reply 3 done",
+        "!kill late SIGTERM",
+        "!reply 2 ABNORMAL_TERMINATION: late",
+        "!reply 1 done",
+        "!stopped End",
+    ]);
+}
+
+#[test]
+fn nothing_to_stop_ends_at_once() {
+    let mut story = Story::one(|web| web.autostart = false).begun();
+    story.signal(Signal::QUIT);
+    story.tells(&["WARN received SIGQUIT indicating exit request", "!stopped End"]);
+}
+
+#[test]
+fn hup_restarts_everything_once_the_new_settings_are_good() {
+    let mut story = Story::one(|_| ()).running();
+    story.signal(Signal::HUP);
+    story.exits("web", 0);
+    story.tells(&[
+        "WARN received SIGHUP indicating restart request",
+        "!kill web SIGTERM",
+        "INFO waiting for web to die",
+        "INFO stopped: web (exit status 0)",
+        "!stopped Restart",
+    ]);
+}
+
+#[test]
+fn hup_with_broken_settings_leaves_all_as_it_was() {
+    let mut story = Story::one(|_| ()).running();
+    story.broken_settings = Some("bad one\nbad two");
+    story.signal(Signal::HUP);
+    let refused = "ERRO restart refused: the configuration has errors, all goes on as before";
+    story.tells(&[
+        "WARN received SIGHUP indicating restart request",
+        "ERRO bad one",
+        "ERRO bad two",
+        refused,
+    ]);
+    assert_eq!(story.state("web"), ProcessState::Running);
+    story.ask(Command::Restart);
+    assert_eq!(story.told[0], "!reply 1 CANT_REREAD: bad one\nbad two");
+}
+
+#[test]
+fn term_turns_a_restart_into_a_shutdown_and_hup_then_is_ignored() {
+    let mut story = Story::one(|_| ()).running();
+    story.signal(Signal::HUP);
+    story.signal(Signal::TERM);
+    story.told.clear();
+    story.signal(Signal::HUP);
+    story.exits("web", 0);
+    story.tells(&[
+        "WARN ignored SIGHUP indicating restart request (shutdown in progress)",
+        "INFO stopped: web (exit status 0)",
+        "!stopped End",
+    ]);
+}
+
+#[test]
+fn usr2_reopens_the_logs() {
+    let mut story = Story::one(|_| ()).running();
+    story.signal(Signal::USR2);
+    story.tells(&["INFO received SIGUSR2 indicating log reopen request", "!reopen"]);
+}
+
+#[test]
+fn orphans_are_told_of() {
+    let mut story = Story::one(|_| ()).running();
+    story.input(Input::OrphanEnded { pid: Pid(77), status: KILLED });
+    story.tells(&["INFO reaped unknown pid 77 (terminated by SIGKILL)"]);
+}
+
+#[test]
+fn ids_are_not_used_again_after_a_restart() {
+    let story = Story::one(|_| ()).running();
+    let old = story.id("web");
+    let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
+    let next = story.supervisor.succeed(identity, vec![alone(999, spec("web"))]);
+    assert!(next.spec(old).is_none());
+}
+
+/// Any inputs in any order: nothing panics, nothing loops, and after a shutdown with every child
+/// gone the supervisor is done.
+#[test]
+fn any_inputs_in_any_order_end_in_order() {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    for _ in 0..200 {
+        let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
+        let mut story = Story::of(vec![alone(1, spec("db")), group("g", [spec("app"), quick])]).begun();
+        for _ in 0..60 {
+            let name = ["db", "app", "quick"][random(3) as usize];
+            match random(9) {
+                0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
+                1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
+                2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
+                3 => story.pass(random(4_000) as f64 / 1000.0),
+                4 => story.send_error = (random(4) == 0).then(|| SendError::Failed("EPERM".to_owned())),
+                5 => story.spawn_errors.extend((random(3) == 0).then_some("no")),
+                6 if random(20) == 0 => story.signal(Signal::TERM),
+                _ => {
+                    let id = story.id(name);
+                    if story.supervisor.processes[&id].pid().is_some() {
+                        story.ends(name, [ExitStatus::Exited(random(3) as u8), KILLED][random(2) as usize]);
+                    }
+                }
+            }
+        }
+        story.send_error = None;
+        story.signal(Signal::TERM);
+        for name in ["db", "app", "quick", "db", "app", "quick"] {
+            let id = story.id(name);
+            if story.supervisor.processes[&id].pid().is_some() {
+                story.exits(name, 0);
+            }
+        }
+        let ends = story.told.iter().filter(|line| *line == "!stopped End").count();
+        assert_eq!(ends, 1, "{:?}", story.told);
+        let replies = story.told.iter().filter(|line| line.starts_with("!reply")).count();
+        assert_eq!(replies as u64, story.tickets, "every question is answered once");
+    }
+}

@@ -1,0 +1,116 @@
+//! Between fork and exec. Nothing here allocates, takes a lock, logs or returns: this is a copy of
+//! the supervisor that must not behave like one.
+//!
+//! A step that fails says so on the child's standard error, in Supervisor's words, and ends the
+//! child with status 127.
+
+use std::ffi::CStr;
+use std::fmt::{self, Write};
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid};
+
+use super::spawn::{ChildEnds, Program};
+use super::users::become_user;
+
+/// Exit status of a child that could not become its program.
+const NOT_SPAWNED: i32 = 127;
+
+pub(super) fn run(program: &Program, ends: &ChildEnds) -> ! {
+    become_program(program, ends);
+    say(format_args!("supervisor: child process was not spawned\n"));
+    // SAFETY: _exit(2) ends the process at once: no destructors, no buffers flushed twice.
+    #[expect(unsafe_code, reason = "exit would run the parent's handlers")]
+    unsafe {
+        libc::_exit(NOT_SPAWNED)
+    }
+}
+
+/// Returns only when it failed, having said why.
+fn become_program(program: &Program, ends: &ChildEnds) {
+    // In the order of Supervisor: what fails later finds its standard error in place.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let stderr = ends.stderr.as_ref().unwrap_or(&ends.stdout);
+    if dup2_stdin(&ends.stdin).is_err() || dup2_stdout(&ends.stdout).is_err() || dup2_stderr(stderr).is_err()
+    {
+        return;
+    }
+    default_signals();
+    if let Some(user) = &program.user
+        && let Err(why) = become_user(user)
+    {
+        return say(format_args!("supervisor: couldn't setuid to {}: {why}\n", user.uid));
+    }
+    if let Some(directory) = &program.directory
+        && let Err(errno) = chdir(directory.as_c_str())
+    {
+        return say(format_args!("supervisor: couldn't chdir to {}: {errno:?}\n", Bytes(directory)));
+    }
+    if let Some(mask) = program.umask {
+        umask(Mode::from_bits_truncate(mask));
+    }
+    // SAFETY: `file` and the elements of both arrays are NUL-terminated strings that `program`
+    // keeps alive, and both arrays end with a null pointer.
+    #[expect(unsafe_code, reason = "nix's execve allocates")]
+    unsafe {
+        libc::execve(program.file.as_ptr(), program.argv.as_ptr(), program.envp.as_ptr());
+    }
+    say(format_args!("supervisor: couldn't exec {}: {:?}\n", Bytes(&program.argv0), Errno::last()));
+}
+
+/// COMPAT: Python leaves SIGPIPE and SIGXFSZ ignored in children. Handlers would be dropped by
+/// exec, but what is ignored would stay so; and nothing may be delivered before they are gone.
+fn default_signals() {
+    for number in 1..=64 {
+        // SAFETY: SIG_DFL installs no handler. Numbers that can't be changed are refused.
+        #[expect(unsafe_code, reason = "nix has no real-time signals")]
+        unsafe {
+            libc::signal(number, libc::SIG_DFL)
+        };
+    }
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+/// Writes to standard error without a buffer.
+fn say(message: fmt::Arguments<'_>) {
+    let _ = StandardError.write_fmt(message);
+}
+
+struct StandardError;
+
+impl Write for StandardError {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write_all(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn write_all(mut bytes: &[u8]) {
+    // SAFETY: descriptor 2 was made by dup2 above and stays open until the end of this process.
+    #[expect(unsafe_code, reason = "a descriptor by its number")]
+    let stderr = unsafe { BorrowedFd::borrow_raw(2) };
+    while !bytes.is_empty() {
+        match nix::unistd::write(stderr, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Shows bytes as they are, without making a text of them first.
+struct Bytes<'a>(&'a CStr);
+
+impl fmt::Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever is written before it goes out at once, so the order is kept.
+        self.0.to_bytes().utf8_chunks().try_for_each(|chunk| {
+            f.write_str(chunk.valid())?;
+            if chunk.invalid().is_empty() { Ok(()) } else { f.write_char('\u{fffd}') }
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! Linux made safe: the one place with `unsafe`, and the one place that knows system calls.
+//!
+//! It decides nothing, logs nothing and keeps no state between calls. An error goes up as the
+//! `io::Error` that the kernel gave. Every descriptor made here is close-on-exec.
+
+mod child;
+pub mod clock;
+pub mod files;
+pub mod limits;
+pub mod output;
+pub mod poller;
+pub mod process;
+pub mod signals;
+pub mod sockets;
+pub mod spawn;
+pub mod users;
+
+use std::io;
+
+use nix::errno::Errno;
+
+/// The symbolic name of an error, `ENOENT`: what Supervisor's messages carry.
+#[must_use]
+pub fn errno_name(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(raw) => format!("{:?}", Errno::from_raw(raw)),
+        None => error.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_their_symbolic_names() {
+        for (raw, name) in [(2, "ENOENT"), (13, "EACCES"), (24, "EMFILE"), (28, "ENOSPC")] {
+            assert_eq!(errno_name(&io::Error::from_raw_os_error(raw)), name);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Waiting for descriptors: level-triggered epoll.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::epoll;
+use rustix::event::{Timespec, epoll::EventFlags};
+
+/// Events taken from the kernel in one wait; what is left over is reported by the next.
+const EVENTS_PER_WAIT_MAX: usize = 256;
+
+/// What a source is watched for. Errors and hang-ups are reported whatever is watched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub struct Interest {
+    pub read: bool,
+    pub write: bool,
+}
+
+/// A source that is ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// As registered.
+    pub token: u64,
+    /// Reading gives bytes, an end or an error.
+    pub readable: bool,
+    /// Writing takes bytes or gives an error.
+    pub writable: bool,
+}
+
+/// An epoll instance.
+pub struct Poller {
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+}
+
+impl Poller {
+    /// # Errors
+    /// What epoll_create1(2) says.
+    pub fn new() -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Ok(Self { epoll, events: Vec::with_capacity(EVENTS_PER_WAIT_MAX) })
+    }
+
+    /// Begins to watch a descriptor under a token.
+    ///
+    /// # Errors
+    /// What epoll_ctl(2) says; EPERM for a regular file, which is always ready.
+    pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Changes what a descriptor is watched for.
+    ///
+    /// # Errors
+    /// What epoll_ctl(2) says.
+    pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Ends watching. Closing a descriptor does so too, unless a child still holds a copy of it.
+    pub fn remove(&self, fd: BorrowedFd<'_>) {
+        // The one failure there can be is that it was not watched.
+        let _ = epoll::delete(&self.epoll, fd);
+    }
+
+    /// Sleeps until something is ready or the time-out is over; for ever without one. The time-out
+    /// is rounded up, so that a deadline has come when it wakes.
+    ///
+    /// # Errors
+    /// What epoll_wait(2) says, an interruption excepted.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Ready>> {
+        self.events.clear();
+        // Milliseconds, as epoll_pwait2(2) is missing from older kernels and sandboxes.
+        let timeout = timeout.map(|timeout| {
+            let millis = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128);
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+            Timespec {
+                tv_sec: (millis / 1000).cast_signed(),
+                tv_nsec: ((millis % 1000) * 1_000_000).cast_signed(),
+            }
+        });
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.events.iter().map(|event| {
+            // Packed on x86-64: copied out before they are looked at.
+            let (flags, data) = (event.flags, event.data);
+            let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+            Ready {
+                token: data.u64(),
+                readable: broken || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+                writable: broken || flags.contains(EventFlags::OUT),
+            }
+        }))
+    }
+}
+
+fn flags(interest: Interest) -> EventFlags {
+    let mut flags = EventFlags::empty();
+    flags.set(EventFlags::IN | EventFlags::RDHUP, interest.read);
+    flags.set(EventFlags::OUT, interest.write);
+    flags
+}

@@ -1,0 +1,124 @@
+//! Processes from the outside: reaping them, sending them signals, adopting orphans.
+
+use std::io;
+
+use rustix::process::{Pid as RawPid, WaitOptions, WaitStatus, wait};
+
+use crate::model::{ExitStatus, Pid, Signal};
+
+/// What waiting found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaped {
+    /// A child that ended: ours, or an orphan that became ours.
+    Child(Pid, ExitStatus),
+    /// There are children, none of which has ended.
+    NoneEnded,
+    /// There is no child at all.
+    NoChildren,
+}
+
+/// Takes one ended child from the kernel, if there is one; never waits.
+#[must_use]
+pub fn reap() -> Reaped {
+    loop {
+        // nix's own wrapper loses the status of a child killed by a real-time signal.
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) => return Reaped::Child(Pid(pid.as_raw_nonzero().get()), decode(status)),
+            Ok(None) => return Reaped::NoneEnded,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Reaped::NoChildren,
+        }
+    }
+}
+
+fn decode(status: WaitStatus) -> ExitStatus {
+    const CORE_DUMPED: i32 = 0x80;
+    if let Some(code) = status.exit_status() {
+        return ExitStatus::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
+    }
+    match status.terminating_signal() {
+        Some(number) => {
+            ExitStatus::Signaled { signal: Signal(number), core_dumped: status.as_raw() & CORE_DUMPED != 0 }
+        }
+        None => ExitStatus::Unknown(status.as_raw()),
+    }
+}
+
+/// Sends a signal to a process, or to the process group that it leads.
+///
+/// # Errors
+/// What kill(2) says: ESRCH, EPERM, EINVAL.
+pub fn send_signal(pid: Pid, signal: Signal, group: bool) -> io::Result<()> {
+    let target = if group { -pid.0 } else { pid.0 };
+    // SAFETY: kill(2) takes two integers and touches no memory of ours.
+    #[expect(unsafe_code, reason = "nix and rustix have no real-time signals")]
+    let result = unsafe { nix::libc::kill(target, signal.0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a signal to every process there is but ourselves. Only for a PID 1 that ends.
+pub fn signal_everybody(signal: Signal) {
+    // SAFETY: kill(2) takes two integers and touches no memory of ours.
+    #[expect(unsafe_code, reason = "rustix has no kill of all")]
+    let _ = unsafe { nix::libc::kill(-1, signal.0) };
+}
+
+/// Whether we are the init of our pid namespace.
+#[must_use]
+pub fn is_pid_1() -> bool {
+    rustix::process::getpid() == RawPid::INIT
+}
+
+/// Our own pid.
+#[must_use]
+pub fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Orphaned descendants become our children rather than those of an init further up.
+///
+/// # Errors
+/// What prctl(2) says; sandboxes may refuse it.
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer and touches no memory of ours.
+    #[expect(unsafe_code, reason = "rustix asks for a pid here, which is not what the kernel takes")]
+    let result = unsafe { nix::libc::prctl(nix::libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What daemonizing leaves behind in each of the two processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that was started; it may exit.
+    Starter,
+    /// The one that goes on in a session of its own, without a terminal.
+    Daemon,
+}
+
+/// Forks once; the daemon leads a new session and has `/dev/null` for its standard descriptors.
+///
+/// # Errors
+/// What fork(2), setsid(2) or opening `/dev/null` say.
+pub fn daemonize() -> io::Result<Side> {
+    // SAFETY: the process has one thread, so the child may go on running any code.
+    #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { .. } => Ok(Side::Starter),
+        nix::unistd::ForkResult::Child => {
+            super::files::detach_standard_descriptors()?;
+            nix::unistd::setsid()?;
+            Ok(Side::Daemon)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sending_to_nobody_is_no_such_process() {
+        let error = send_signal(Pid(i32::MAX), Signal(0), false).unwrap_err();
+        assert_eq!(crate::sys::errno_name(&error), "ESRCH");
+    }
+}

@@ -1,0 +1,287 @@
+//! Listening sockets for the control servers.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Gid, Mode, RenameFlags, Uid, chmod, chown, fchmod, renameat_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+
+use crate::model::{SocketOwner, UserId};
+
+/// As Supervisor's.
+const BACKLOG: i32 = 1024;
+
+/// Why a socket can't be listened on.
+#[derive(Debug)]
+pub enum ListenError {
+    /// Somebody answers there.
+    InUse,
+    /// There is something at the path that is no socket; it is left alone.
+    NotASocket,
+    /// The owner can't be set.
+    Owner(UserId, Option<UserId>),
+    /// What the kernel said.
+    System(io::Error),
+}
+
+impl From<io::Error> for ListenError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::AddrInUse { Self::InUse } else { Self::System(error) }
+    }
+}
+
+impl From<rustix::io::Errno> for ListenError {
+    fn from(errno: rustix::io::Errno) -> Self {
+        io::Error::from(errno).into()
+    }
+}
+
+/// A socket that listens. A unix socket is removed when it is dropped, if it is still ours.
+#[derive(Debug)]
+pub enum Listener {
+    /// And the path with the inode that we made there.
+    Unix(UnixListener, PathBuf, Option<u64>),
+    /// Any IP version.
+    Inet(TcpListener),
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum Stream {
+    Unix(UnixStream),
+    Inet(TcpStream),
+}
+
+impl Listener {
+    /// Listens on a path. A socket that nobody answers on is replaced (`on_stale` is told); the
+    /// new one appears at the path complete, with its mode and owner, in one step.
+    ///
+    /// # Errors
+    /// See [`ListenError`]; EINVAL for a path that is too long for a socket.
+    pub fn unix(
+        path: &Path,
+        mode: u32,
+        owner: Option<SocketOwner>,
+        on_stale: impl FnOnce(),
+    ) -> Result<Self, ListenError> {
+        if clear_the_way(path)? {
+            on_stale();
+        }
+        let temporary = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
+        let made = listen_at(&temporary, mode, owner).and_then(|listener| {
+            publish(&temporary, path)?;
+            Ok(listener)
+        });
+        if made.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        let inode = fs::symlink_metadata(path).map(|found| found.ino()).ok();
+        Ok(Self::Unix(made?, path.to_owned(), inode))
+    }
+
+    /// Listens on a TCP port; an empty host means all addresses.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn inet(host: &str, port: u16) -> Result<Self, ListenError> {
+        let host = if host.is_empty() { "0.0.0.0" } else { host };
+        let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        let listener = TcpListener::bind(addresses.as_slice())?;
+        listener.set_nonblocking(true)?;
+        Ok(Self::Inet(listener))
+    }
+
+    /// Takes a connection that waits, or `None`. The stream does not block.
+    ///
+    /// # Errors
+    /// What accept(2) says: EMFILE and ENFILE want a pause, the rest concerns that connection only.
+    pub fn accept(&self) -> io::Result<Option<Stream>> {
+        let accepted = match self {
+            Self::Unix(listener, ..) => listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                Ok(Stream::Unix(stream))
+            }),
+            Self::Inet(listener) => listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Inet(stream))
+            }),
+        };
+        match accepted {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(listener, ..) => listener.as_fd(),
+            Self::Inet(listener) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path, inode) = self {
+            let found = fs::symlink_metadata(&*path).map(|found| found.ino()).ok();
+            if inode.is_some() && found == *inode {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Inet(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl io::Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.read(buffer),
+            Self::Inet(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.write(bytes),
+            Self::Inet(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a stale socket was removed. What is alive or no socket at all is an error.
+fn clear_the_way(path: &Path) -> Result<bool, ListenError> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(false);
+    }
+    if !super::files::is_socket(path) {
+        return Err(ListenError::NotASocket);
+    }
+    if somebody_listens(path) {
+        return Err(ListenError::InUse);
+    }
+    fs::remove_file(path)?;
+    Ok(true)
+}
+
+/// A queue that is full is full of somebody's clients; connecting does not wait for that.
+fn somebody_listens(path: &Path) -> bool {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let Ok(address) = SocketAddrUnix::new(path) else { return false };
+    let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) else { return false };
+    matches!(connect(&socket, &address), Ok(()) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS))
+}
+
+fn listen_at(path: &Path, mode: u32, owner: Option<SocketOwner>) -> Result<UnixListener, ListenError> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // What bind makes has the mode of the socket less the umask: never more than asked for.
+    let mode = Mode::from_raw_mode(mode);
+    fchmod(&socket, mode)?;
+    bind(&socket, &address)?;
+    chmod(path, mode)?;
+    if let Some(SocketOwner { uid, gid }) = owner {
+        let group = gid.map(Gid::from_raw);
+        chown(path, Some(Uid::from_raw(uid)), group).map_err(|_| ListenError::Owner(uid, gid))?;
+    }
+    listen(&socket, BACKLOG)?;
+    Ok(UnixListener::from(socket))
+}
+
+/// Moves the socket to its place unless another starter was faster. File systems without that
+/// kind of rename get a plain one.
+fn publish(temporary: &Path, path: &Path) -> Result<(), ListenError> {
+    match renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::EXIST) => Err(ListenError::InUse),
+        Err(_) => Ok(fs::rename(temporary, path)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("sv-sockets-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_and_goes_with_its_listener() {
+        let path = folder("mode").join("sv.sock");
+        let listener = Listener::unix(&path, 0o750, None, || panic!("nothing was stale")).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
+        assert!(listener.accept().unwrap().is_none());
+        UnixStream::connect(&path).unwrap();
+        assert!(listener.accept().unwrap().is_some());
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_live_socket_is_refused_and_a_stale_one_replaced() {
+        let path = folder("stale").join("sv.sock");
+        let listener = Listener::unix(&path, 0o700, None, || ()).unwrap();
+        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
+        let Listener::Unix(socket, ..) = &listener else { unreachable!() };
+        let left = socket.try_clone().unwrap();
+        // As after a crash: nobody listens, and the file stays.
+        std::mem::forget(listener);
+        drop(left);
+        let stale = folder("stale2").join("sv.sock");
+        drop(UnixListener::bind(&stale).unwrap());
+        let mut told = false;
+        let again = Listener::unix(&stale, 0o700, None, || told = true).unwrap();
+        assert!(told);
+        drop(again);
+    }
+
+    #[test]
+    fn what_is_no_socket_or_not_ours_any_more_is_left_alone() {
+        let path = folder("file").join("sv.sock");
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::NotASocket)));
+        fs::remove_file(&path).unwrap();
+        let listener = Listener::unix(&path, 0o700, None, || ()).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "somebody else's").unwrap();
+        drop(listener);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_an_error() {
+        let path = folder("long").join("x".repeat(200));
+        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::System(_))));
+    }
+}

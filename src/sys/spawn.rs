@@ -1,0 +1,160 @@
+//! Starting a program, the parent's side. What happens between fork and exec is in `child.rs`.
+
+use std::ffi::{CString, NulError, OsStr, c_char};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::unistd::{ForkResult, fork};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::child;
+use crate::model::{Pid, User};
+
+/// A program made ready for exec: everything the child needs is allocated here, as it may not
+/// allocate anything itself.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) file: CString,
+    pub(super) argv0: CString,
+    /// Keeps alive what `argv` and `envp` point to.
+    _strings: Vec<CString>,
+    pub(super) argv: Vec<*const c_char>,
+    pub(super) envp: Vec<*const c_char>,
+    pub(super) directory: Option<CString>,
+    pub(super) umask: Option<u32>,
+    pub(super) user: Option<User>,
+}
+
+impl Program {
+    /// `file` is what is executed, `argv` what the program is told its arguments are.
+    ///
+    /// # Errors
+    /// If any of the texts contains a NUL byte.
+    pub fn new<E: AsRef<OsStr>>(
+        file: &Path,
+        argv: &[String],
+        environment: impl IntoIterator<Item = (E, E)>,
+    ) -> Result<Self, NulError> {
+        let mut strings = Vec::new();
+        for argument in argv {
+            strings.push(CString::new(argument.as_bytes())?);
+        }
+        for (name, value) in environment {
+            strings.push(CString::new([name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()].concat())?);
+        }
+        let pointers = |strings: &[CString]| -> Vec<*const c_char> {
+            strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+        };
+        Ok(Self {
+            file: CString::new(file.as_os_str().as_bytes())?,
+            argv0: strings.first().cloned().unwrap_or_default(),
+            argv: pointers(&strings[..argv.len()]),
+            envp: pointers(&strings[argv.len()..]),
+            _strings: strings,
+            directory: None,
+            umask: None,
+            user: None,
+        })
+    }
+
+    /// The directory it starts in.
+    ///
+    /// # Errors
+    /// If the path contains a NUL byte.
+    pub fn directory(mut self, directory: Option<&Path>) -> Result<Self, NulError> {
+        self.directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
+        Ok(self)
+    }
+
+    /// The umask it starts with.
+    #[must_use]
+    pub fn umask(mut self, umask: Option<u32>) -> Self {
+        self.umask = umask;
+        self
+    }
+
+    /// The user it becomes before it starts; nothing changes if that is who we are.
+    #[must_use]
+    pub fn user(mut self, user: Option<User>) -> Self {
+        self.user = user;
+        self
+    }
+}
+
+/// Our ends of a child's standard descriptors, none of which blocks.
+#[derive(Debug)]
+pub struct ParentEnds {
+    /// Write end.
+    pub stdin: OwnedFd,
+    /// Read end.
+    pub stdout: OwnedFd,
+    /// Read end; `None` when stderr shares stdout's pipe.
+    pub stderr: Option<OwnedFd>,
+}
+
+/// The child's ends.
+#[derive(Debug)]
+pub(super) struct ChildEnds {
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: Option<OwnedFd>,
+}
+
+/// The pipes of one child.
+#[derive(Debug)]
+pub struct Pipes {
+    parent: ParentEnds,
+    child: ChildEnds,
+}
+
+impl Pipes {
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn new(redirect_stderr: bool) -> io::Result<Self> {
+        let (stdin_read, stdin_write) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stdout_read, stdout_write) = pipe_with(PipeFlags::CLOEXEC)?;
+        let stderr = if redirect_stderr { None } else { Some(pipe_with(PipeFlags::CLOEXEC)?) };
+        let (stderr_read, stderr_write) = stderr.unzip();
+        // Only our ends: O_NONBLOCK belongs to the open file, and the child's ends are its own.
+        for fd in [&stdin_write, &stdout_read].into_iter().chain(&stderr_read) {
+            set_nonblocking(fd)?;
+        }
+        Ok(Self {
+            parent: ParentEnds { stdin: stdin_write, stdout: stdout_read, stderr: stderr_read },
+            child: ChildEnds { stdin: stdin_read, stdout: stdout_write, stderr: stderr_write },
+        })
+    }
+}
+
+fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    Ok(fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?)
+}
+
+/// Starts the program as leader of a process group of its own, with default signal dispositions.
+/// That the program can't be executed shows in what it writes to its standard error and in its
+/// exit status of 127, as with Supervisor; fork itself does not wait for exec.
+///
+/// # Errors
+/// What fork(2) says: EAGAIN, ENOMEM.
+pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
+    // A signal that came to the child before it has dropped our handlers would be reported to us.
+    let mut unblocked = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut unblocked))?;
+    // SAFETY: the process has one thread, and the child calls nothing but `child::run`, which
+    // neither allocates nor takes locks.
+    #[expect(unsafe_code, reason = "the fork that this module is for")]
+    let forked = unsafe { fork() };
+    if let Ok(ForkResult::Child) = forked {
+        child::run(program, &pipes.child)
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&unblocked), None)?;
+    match forked? {
+        ForkResult::Parent { child } => Ok((Pid(child.as_raw()), pipes.parent)),
+        ForkResult::Child => unreachable!("child::run does not return"),
+    }
+}

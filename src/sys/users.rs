@@ -1,0 +1,163 @@
+//! Users and groups from /etc/passwd and /etc/group: a static binary has no name service.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
+
+use crate::model::{User, UserId};
+
+/// The user database as it was read. A missing file is an empty one, as in an empty container.
+#[derive(Debug, Default)]
+pub struct Users {
+    passwd: String,
+    group: String,
+}
+
+/// A line of /etc/passwd.
+struct Account<'a> {
+    name: &'a str,
+    uid: UserId,
+    gid: UserId,
+    home: &'a str,
+}
+
+impl Users {
+    /// Reads the files of this machine.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::read_from(Path::new("/etc/passwd"), Path::new("/etc/group"))
+    }
+
+    fn read_from(passwd: &Path, group: &Path) -> Self {
+        let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Self { passwd: text(passwd).unwrap_or_default(), group: text(group).unwrap_or_default() }
+    }
+
+    /// The user with this name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<User> {
+        self.accounts().find(|account| account.name == name).map(|account| self.user(&account))
+    }
+
+    /// The user with this id.
+    #[must_use]
+    pub fn by_id(&self, uid: UserId) -> Option<User> {
+        self.accounts().find(|account| account.uid == uid).map(|account| self.user(&account))
+    }
+
+    /// The home directory of a user.
+    #[must_use]
+    pub fn home(&self, name: &str) -> Option<PathBuf> {
+        self.accounts().find(|account| account.name == name).map(|account| PathBuf::from(account.home))
+    }
+
+    /// The home directory of the user with this id.
+    #[must_use]
+    pub fn home_by_id(&self, uid: UserId) -> Option<PathBuf> {
+        self.accounts().find(|account| account.uid == uid).map(|account| PathBuf::from(account.home))
+    }
+
+    /// The id of the group with this name.
+    #[must_use]
+    pub fn group_id(&self, name: &str) -> Option<UserId> {
+        self.groups().find(|(known, ..)| *known == name).map(|(_, gid, _)| gid)
+    }
+
+    /// Whether there is a group with this id.
+    #[must_use]
+    pub fn group_exists(&self, gid: UserId) -> bool {
+        self.groups().any(|(_, known, _)| known == gid)
+    }
+
+    /// The primary group comes first: some systems keep only the first few.
+    fn user(&self, account: &Account<'_>) -> User {
+        let is_member = |members: &str| members.split(',').any(|member| member == account.name);
+        let others = self.groups().filter(|&(_, gid, members)| is_member(members) && gid != account.gid);
+        let groups = [account.gid].into_iter().chain(others.map(|(_, gid, _)| gid)).collect();
+        User { name: account.name.to_owned(), uid: account.uid, gid: account.gid, groups }
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.passwd.lines().filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
+            Some(Account { name, uid, gid, home: fields.nth(1)? })
+        })
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&str, UserId, &str)> {
+        self.group.lines().filter_map(|line| {
+            let mut fields = line.split(':');
+            Some((fields.next()?, fields.nth(1)?.parse().ok()?, fields.next()?))
+        })
+    }
+}
+
+/// Becomes this user for good. Groups first: once the user is changed they can't be any more.
+///
+/// # Errors
+/// Supervisor's words for which step failed.
+pub fn become_user(user: &User) -> Result<(), &'static str> {
+    if getuid() == Uid::from_raw(user.uid) {
+        return Ok(());
+    }
+    if !getuid().is_root() {
+        return Err("Can't drop privilege as nonroot user");
+    }
+    let mut groups = [Gid::from_raw(user.gid); GROUPS_MAX];
+    let count = user.groups.len().min(GROUPS_MAX);
+    for (slot, &gid) in groups.iter_mut().zip(&user.groups) {
+        *slot = Gid::from_raw(gid);
+    }
+    setgroups(&groups[..count]).map_err(|_| "Could not set groups of effective user")?;
+    setgid(Gid::from_raw(user.gid)).map_err(|_| "Could not set group id of effective user")?;
+    setuid(Uid::from_raw(user.uid)).map_err(|_| "Could not set user id of effective user")
+}
+
+/// Whether we are root.
+#[must_use]
+pub fn is_root() -> bool {
+    getuid().is_root()
+}
+
+/// Groups that a user may have here; the kernel's own limit is 65,536, but `become_user` also runs
+/// between fork and exec, where nothing can be allocated. More are left out.
+const GROUPS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users() -> Users {
+        Users {
+            passwd:
+                "root:x:0:0:root:/root:/bin/sh\nbroken\n\nwww:x:33:33::/var/www:/bin/false\nbad:x:x:1::/:/\n"
+                    .to_owned(),
+            group: "root:x:0:\nwww:x:33:www\ndocker:x:998:root,www\nvideo:x:44:ww,www2\n".to_owned(),
+        }
+    }
+
+    #[test]
+    fn users_are_found_with_all_their_groups() {
+        let www = users().by_name("www").unwrap();
+        assert_eq!((www.uid, www.gid, www.groups.as_slice()), (33, 33, [33, 998].as_slice()));
+        assert_eq!(users().by_id(33), Some(www));
+        assert_eq!(users().home("www"), Some(PathBuf::from("/var/www")));
+    }
+
+    #[test]
+    fn what_is_not_there_or_broken_is_not_found() {
+        for name in ["nobody", "broken", "bad", ""] {
+            assert_eq!(users().by_name(name), None, "{name}");
+        }
+        assert_eq!(Users::read_from(Path::new("/nowhere"), Path::new("/nowhere")).by_id(0), None);
+    }
+
+    #[test]
+    fn groups_are_found_by_name_and_id() {
+        assert_eq!((users().group_id("docker"), users().group_id("nope")), (Some(998), None));
+        assert!(users().group_exists(44) && !users().group_exists(45));
+    }
+}
