@@ -10,3 +10,4 @@
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
 pub mod model;
+pub mod pidproxy;
