@@ -1,0 +1,195 @@
+//! The walk through a document: elements and their text, nothing else.
+//!
+//! `quick-xml` splits the bytes and pairs the tags. What is left to see to here is that every tag is
+//! one of the protocol's, that text stands only where text may stand, and that references resolve
+//! without help of a DTD.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
+
+/// How deep values may nest. Supervisor's deepest, the parameters of a call in a multicall, is 4.
+pub const DEPTH_MAX: usize = 32;
+
+/// All tags there are. A document with any other is refused: `nil`, `i8` and the like are
+/// extensions that Supervisor doesn't know either.
+const TAGS: [&str; 19] = [
+    "methodCall",
+    "methodName",
+    "methodResponse",
+    "params",
+    "param",
+    "fault",
+    "value",
+    "int",
+    "i4",
+    "boolean",
+    "string",
+    "double",
+    "dateTime.iso8601",
+    "base64",
+    "array",
+    "data",
+    "struct",
+    "member",
+    "name",
+];
+
+/// Why bytes are no call or no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// A call that doesn't say of what. Supervisor has a log line of its own for it.
+    NoMethodName,
+    /// Not UTF-8, whatever the document says of itself.
+    NotUtf8,
+    /// Not well-formed, near this byte.
+    NotXml(u64),
+    /// A DOCTYPE: it could define entities.
+    Doctype,
+    /// Values nest deeper than [`DEPTH_MAX`].
+    TooDeep,
+    /// This has no place where it stands, or something else should stand there.
+    Unexpected(&'static str),
+    /// The text of a value of this type doesn't spell one.
+    BadValue(&'static str),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMethodName => f.write_str("no method name"),
+            Self::NotUtf8 => f.write_str("not UTF-8"),
+            Self::NotXml(position) => write!(f, "not well-formed XML at byte {position}"),
+            Self::Doctype => f.write_str("a DOCTYPE is not accepted"),
+            Self::TooDeep => write!(f, "values nest deeper than {DEPTH_MAX}"),
+            Self::Unexpected(what) => write!(f, "unexpected {what}"),
+            Self::BadValue(kind) => write!(f, "not a value of type {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// What comes next in a document.
+pub(super) enum Token<'a> {
+    /// A start tag, one of [`TAGS`].
+    Open(&'static str),
+    /// The end tag of the element that was opened last.
+    Close,
+    /// A piece of text: references and CDATA sections come as pieces of their own.
+    Text(Cow<'a, str>),
+    /// Nothing.
+    End,
+}
+
+/// A document being read from front to back.
+pub(super) struct Document<'a> {
+    xml: Reader<&'a [u8]>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let text = str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)?;
+        let mut xml = Reader::from_str(text);
+        xml.config_mut().expand_empty_elements = true;
+        Ok(Self { xml })
+    }
+
+    /// The next token; comments and processing instructions are passed over.
+    pub(super) fn token(&mut self) -> Result<Token<'a>, DecodeError> {
+        loop {
+            let event = self.xml.read_event().map_err(|_| self.not_xml())?;
+            return Ok(match event {
+                Event::Start(tag) => Token::Open(known(tag.name().as_ref())?),
+                Event::End(_) => Token::Close,
+                // Control characters that XML forbids pass: the reference sends them raw when a
+                // log holds them, and Python's clients do when asked to write one to a child.
+                Event::Text(text) => Token::Text(text.xml10_content()),
+                Event::CData(text) => Token::Text(text.xml10_content()),
+                Event::GeneralRef(name) => Token::Text(self.resolve(&name)?),
+                Event::Eof => Token::End,
+                Event::DocType(_) => return Err(DecodeError::Doctype),
+                Event::Decl(_) | Event::PI(_) | Event::Comment(_) => continue,
+                // The reader is told to make a start and an end of it.
+                Event::Empty(_) => return Err(self.not_xml()),
+            });
+        }
+    }
+
+    /// Goes into the next element of the current one, or leaves the current one and returns `None`.
+    pub(super) fn child(&mut self) -> Result<Option<&'static str>, DecodeError> {
+        loop {
+            match self.token()? {
+                Token::Open(tag) => return Ok(Some(tag)),
+                Token::Close => return Ok(None),
+                Token::Text(text) if is_blank(&text) => {}
+                Token::Text(_) => return Err(DecodeError::Unexpected("text")),
+                Token::End => return Err(DecodeError::Unexpected("end")),
+            }
+        }
+    }
+
+    /// Goes into the next element, which has to be this one.
+    pub(super) fn open(&mut self, expected: &str) -> Result<(), DecodeError> {
+        match self.child()? {
+            Some(tag) if tag == expected => Ok(()),
+            Some(tag) => Err(DecodeError::Unexpected(tag)),
+            None => Err(DecodeError::Unexpected("end of an element")),
+        }
+    }
+
+    /// Leaves the current element, in which nothing more may stand.
+    pub(super) fn close(&mut self) -> Result<(), DecodeError> {
+        match self.child()? {
+            None => Ok(()),
+            Some(tag) => Err(DecodeError::Unexpected(tag)),
+        }
+    }
+
+    /// The text of the current element, which is left; it may have no elements of its own.
+    pub(super) fn text(&mut self) -> Result<String, DecodeError> {
+        let mut text = String::new();
+        loop {
+            match self.token()? {
+                Token::Text(piece) => text.push_str(&piece),
+                Token::Close => return Ok(text),
+                Token::Open(tag) => return Err(DecodeError::Unexpected(tag)),
+                Token::End => return Err(DecodeError::Unexpected("end")),
+            }
+        }
+    }
+
+    /// After the root element: nothing but blanks may follow.
+    pub(super) fn end(&mut self) -> Result<(), DecodeError> {
+        loop {
+            match self.token()? {
+                Token::End => return Ok(()),
+                Token::Text(text) if is_blank(&text) => {}
+                _ => return Err(DecodeError::Unexpected("content after the end")),
+            }
+        }
+    }
+
+    fn resolve(&self, reference: &BytesRef<'_>) -> Result<Cow<'static, str>, DecodeError> {
+        if let Some(character) = reference.resolve_char_ref().map_err(|_| self.not_xml())? {
+            return Ok(Cow::Owned(character.to_string()));
+        }
+        resolve_xml_entity(reference).map(Cow::Borrowed).ok_or_else(|| self.not_xml())
+    }
+
+    fn not_xml(&self) -> DecodeError {
+        DecodeError::NotXml(self.xml.buffer_position())
+    }
+}
+
+/// Space as XML has it, no more.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+fn known(name: &str) -> Result<&'static str, DecodeError> {
+    TAGS.into_iter().find(|tag| *tag == name).ok_or(DecodeError::Unexpected("element"))
+}
