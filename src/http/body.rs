@@ -1,0 +1,77 @@
+//! The second half of a request: which body its head announces, and the reading of it.
+//!
+//! A request that two readers could end at different places is refused: what the one takes for a
+//! body the other would obey as a request.
+
+use std::mem;
+
+use super::chunked::Chunked;
+use super::{BODY_BYTES_MAX, Rejection, Request, Version};
+
+/// How a body tells its end.
+#[derive(Debug)]
+enum Framing {
+    Length(usize),
+    Chunked(Chunked),
+}
+
+/// A request whose body is being read.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) request: Request,
+    framing: Framing,
+    awaits_continue: bool,
+}
+
+impl Pending {
+    pub(super) fn new(request: Request) -> Result<Self, Rejection> {
+        let framing = framing(&request)?;
+        let awaits_continue =
+            request.version == Version::Http11 && request.headers.lists("expect", "100-continue");
+        Ok(Self { request, framing, awaits_continue })
+    }
+
+    /// Takes what belongs to the body off the input; true once that is all of it.
+    pub(super) fn read_body(&mut self, input: &mut Vec<u8>) -> Result<bool, Rejection> {
+        match &mut self.framing {
+            Framing::Length(length) if input.len() < *length => Ok(false),
+            Framing::Length(length) => {
+                self.request.body = input.drain(..*length).collect();
+                Ok(true)
+            }
+            Framing::Chunked(chunked) => {
+                let used = chunked.decode(input, &mut self.request.body, BODY_BYTES_MAX)?;
+                input.drain(..used);
+                Ok(*chunked == Chunked::Done)
+            }
+        }
+    }
+
+    /// Whether the client has to be told to go on; it is told once.
+    pub(super) fn take_continue(&mut self) -> bool {
+        mem::take(&mut self.awaits_continue)
+    }
+}
+
+/// RFC 9112, 6.3, without its leniencies.
+fn framing(request: &Request) -> Result<Framing, Rejection> {
+    let lengths: Vec<&str> = request.headers.all("content-length").collect();
+    let codings: Vec<&str> = request.headers.all("transfer-encoding").collect();
+    match (lengths.as_slice(), codings.as_slice()) {
+        ([], []) if request.method == "POST" => Err(Rejection::LengthRequired),
+        ([], []) => Ok(Framing::Length(0)),
+        ([length], []) => body_length(length).map(Framing::Length),
+        ([], [_]) if request.version == Version::Http10 => Err(Rejection::Malformed),
+        ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked(Chunked::Size)),
+        ([], [_]) => Err(Rejection::UnknownCoding),
+        _ => Err(Rejection::Malformed),
+    }
+}
+
+/// Digits only: `+5` and `5, 5` are numbers to some and not to others.
+fn body_length(text: &str) -> Result<usize, Rejection> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Rejection::Malformed);
+    }
+    text.parse().ok().filter(|length| *length <= BODY_BYTES_MAX).ok_or(Rejection::BodyTooLarge)
+}

@@ -1,0 +1,185 @@
+//! What a client is answered.
+
+use super::Version;
+
+/// What we call ourselves; Supervisor's clients don't look.
+const SERVER: &str = "sv";
+
+/// An answer that is known as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Its status code.
+    pub status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    closes: bool,
+}
+
+impl Response {
+    /// An answer without a body.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new(), closes: false }
+    }
+
+    /// Status 200 with this body.
+    #[must_use]
+    pub fn ok(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(200).body(content_type, body)
+    }
+
+    /// A page that says no more than the status does.
+    #[must_use]
+    pub fn error(status: u16) -> Self {
+        let title = format!("{status} {}", reason(status));
+        let page = format!(
+            "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h1>{title}</h1></body></html>\n"
+        );
+        Self::new(status).body("text/html", page)
+    }
+
+    /// Status 401: who are you? Supervisor announces a close here and then leaves the connection
+    /// hanging; we do close.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::error(401).header("WWW-Authenticate", "Basic realm=\"default\"").closing()
+    }
+
+    /// Adds a header field. Line breaks in its value become blanks, so that it stays one field.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.replace(['\r', '\n'], " ")));
+        self
+    }
+
+    /// Gives it this body.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("Content-Type", content_type)
+    }
+
+    /// Makes it the last one on its connection.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// Whether it is to be the last one on its connection.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// The bytes of it. `date` is what [`super::http_date`] makes of the present time.
+    #[must_use]
+    pub fn encode(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
+        let mut bytes = self.encode_head(keep_alive, version, date);
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    /// The bytes of it without its body, as a HEAD request wants them.
+    #[must_use]
+    pub fn encode_head(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
+        let mut head = format!("{} {} {}\r\n", version.name(), self.status, reason(self.status));
+        let mut field = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
+        field("Server", SERVER);
+        field("Date", date);
+        for (name, value) in &self.headers {
+            field(name, value);
+        }
+        field("Content-Length", &self.body.len().to_string());
+        match (keep_alive && !self.closes, version) {
+            (false, _) => field("Connection", "close"),
+            (true, Version::Http10) => field("Connection", "Keep-Alive"),
+            (true, Version::Http11) => {}
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+}
+
+/// The words behind a status code. Supervisor's tail client can't read a status line without.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        _ => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn answers_tell_their_length_and_whether_they_are_the_last() {
+        for (keep_alive, version, line, connection) in [
+            (true, Version::Http11, "HTTP/1.1 200 OK", ""),
+            (false, Version::Http11, "HTTP/1.1 200 OK", "Connection: close\r\n"),
+            (true, Version::Http10, "HTTP/1.0 200 OK", "Connection: Keep-Alive\r\n"),
+            (false, Version::Http10, "HTTP/1.0 200 OK", "Connection: close\r\n"),
+        ] {
+            let expected = format!(
+                "{line}\r\nServer: sv\r\nDate: {DATE}\r\nContent-Type: text/xml\r\nContent-Length: 2\r\n{connection}\r\nhi"
+            );
+            assert_eq!(text(Response::ok("text/xml", "hi").encode(keep_alive, version, DATE)), expected);
+        }
+    }
+
+    #[test]
+    fn errors_are_pages() {
+        let page = text(Response::error(404).encode(true, Version::Http11, DATE));
+        assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"));
+        assert!(page.contains("Content-Type: text/html\r\n"));
+        assert!(page.ends_with("<h1>404 Not Found</h1></body></html>\n"));
+        assert!(
+            text(Response::error(599).encode(true, Version::Http11, DATE))
+                .starts_with("HTTP/1.1 599 Unknown\r\n")
+        );
+    }
+
+    #[test]
+    fn strangers_are_asked_for_credentials_and_shown_out() {
+        let page = text(Response::unauthorized().encode(true, Version::Http11, DATE));
+        assert!(page.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+        assert!(page.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n"));
+        assert!(page.contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
+    fn a_field_stays_one_field() {
+        let page =
+            text(Response::new(302).header("Location", "/?a\r\nX: y").encode(true, Version::Http11, DATE));
+        assert!(page.contains("\r\nLocation: /?a  X: y\r\n"));
+    }
+
+    #[test]
+    fn a_head_has_the_length_of_the_body_it_lacks() {
+        let head = text(Response::ok("text/plain", "hello").encode_head(true, Version::Http11, DATE));
+        assert!(head.contains("\r\nContent-Length: 5\r\n") && head.ends_with("\r\n\r\n"));
+    }
+}

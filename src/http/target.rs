@@ -1,0 +1,114 @@
+//! Request targets: the path in them, and percent-encoding.
+
+/// What a request target asks for.
+pub(super) struct Target {
+    /// Percent-decoded.
+    pub(super) path: String,
+    /// What follows the question mark, as it was sent.
+    pub(super) query: Option<String>,
+}
+
+impl Target {
+    /// Takes a target apart. `http://host/path`, which only proxies send, means its path, as
+    /// RFC 9112 (3.2.2) demands.
+    pub(super) fn parse(target: &str) -> Self {
+        let resource = match target.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains('/') => {
+                rest.find('/').map_or("/", |slash| &rest[slash..])
+            }
+            _ => target,
+        };
+        let resource = resource.split('#').next().unwrap_or_default();
+        let (path, query) = match resource.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (resource, None),
+        };
+        Self { path: percent_decode(path), query }
+    }
+}
+
+/// `%41` to `A`. What is not followed by two hex digits stays; what is no UTF-8 then becomes U+FFFD.
+fn percent_decode(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        match (first, hex_pair(behind)) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                rest = &behind[2..];
+            }
+            _ => {
+                decoded.push(first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn hex_pair(bytes: &[u8]) -> Option<u8> {
+    let digit = |place: usize| bytes.get(place).and_then(|&byte| char::from(byte).to_digit(16));
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+/// A name as one segment of a path: everything but letters, digits and `-._~:*` is encoded.
+#[must_use]
+pub fn percent_encode(name: &str) -> String {
+    encode_where(name, |byte| !byte.is_ascii_alphanumeric() && !b"-._~:*".contains(&byte))
+}
+
+/// A target that can't end the request line early, whatever is in it.
+pub(super) fn seal(target: &str) -> String {
+    encode_where(target, |byte| !byte.is_ascii_graphic())
+}
+
+fn encode_where(text: &str, is_encoded: impl Fn(u8) -> bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if is_encoded(byte) {
+            encoded.push_str(&format!("%{byte:02X}"));
+        } else {
+            encoded.push(char::from(byte));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_come_apart() {
+        for (target, path, query) in [
+            ("/", "/", None),
+            ("/RPC2?x=1&y=%41", "/RPC2", Some("x=1&y=%41")),
+            ("/a?b?c#d", "/a", Some("b?c")),
+            ("/a#d?e", "/a", None),
+            ("/logtail/g%3Aw%C3%A4b/stdout", "/logtail/g:w\u{e4}b/stdout", None),
+            ("/logtail/w\u{e4}b", "/logtail/w\u{e4}b", None),
+            ("/%zz%4", "/%zz%4", None),
+            ("/%", "/%", None),
+            ("/%ff", "/\u{fffd}", None),
+            ("/%+1", "/%+1", None),
+            ("http://localhost:9001/RPC2", "/RPC2", None),
+            ("http://localhost", "/", None),
+            ("/to?url=http://x/y", "/to", Some("url=http://x/y")),
+            ("*", "*", None),
+        ] {
+            let parsed = Target::parse(target);
+            assert_eq!((parsed.path.as_str(), parsed.query.as_deref()), (path, query), "{target}");
+        }
+    }
+
+    #[test]
+    fn names_are_encoded_and_come_back() {
+        for (name, encoded) in
+            [("g:web_01", "g:web_01"), ("a b/c?d#e%", "a%20b%2Fc%3Fd%23e%25"), ("w\u{e4}b", "w%C3%A4b")]
+        {
+            assert_eq!(percent_encode(name), encoded);
+            assert_eq!(percent_decode(encoded), name);
+        }
+        assert_eq!(seal("/a b\r\nX: y?\u{e4}%20"), "/a%20b%0D%0AX:%20y?%C3%A4%20");
+    }
+}
