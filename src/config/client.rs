@@ -1,0 +1,124 @@
+//! `[supervisorctl]`: what the control client is told.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::error::Errors;
+use super::expand::Names;
+use super::load::missing_section;
+use super::options::SectionKind;
+use super::reader::SectionReader;
+use super::reading::{Findings, Reading};
+use super::sources::read_main;
+use super::surroundings::Surroundings;
+use super::values;
+
+/// The `[supervisorctl]` section.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// `serverurl`; the path of a `unix://` one is absolute.
+    pub server_url: String,
+    /// `username`
+    pub username: Option<String>,
+    /// `password`, in the clear.
+    pub password: Option<String>,
+    /// `prompt`
+    pub prompt: String,
+    /// `history_file`, absolute.
+    pub history_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for ClientSettings {
+    /// All but the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSettings")
+            .field("server_url", &self.server_url)
+            .field("username", &self.username)
+            .field("prompt", &self.prompt)
+            .field("history_file", &self.history_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the client's section. Included files are not looked at, as Supervisor's client doesn't.
+///
+/// # Errors
+///
+/// All that is wrong with it; [`Errors::is_missing_section`] tells that there is none.
+pub fn load_client(path: &Path, around: &dyn Surroundings) -> Result<ClientSettings, Errors> {
+    let document = read_main(path, around)?;
+    let section = document.section("supervisorctl").ok_or_else(|| missing_section(path, "supervisorctl"))?;
+    let names = Names::default().with_variables(around.environment());
+    let host_node_name = around.host_node_name();
+    let mut reading = Reading::new(&document, around, &host_node_name, Findings::default());
+    let mut options = SectionReader::new(&mut reading, section, SectionKind::Supervisorctl, &names);
+    let text = |text: &str| Ok(text.to_owned());
+    let settings = ClientSettings {
+        server_url: options.value("serverurl", |text| Ok(server_url(text, around))).unwrap_or_default(),
+        username: options.value("username", text),
+        password: options.value("password", text),
+        prompt: options.value("prompt", text).unwrap_or_default(),
+        history_file: options
+            .value("history_file", text)
+            .filter(|path| !path.is_empty())
+            .map(|path| values::normal_path(&path, around)),
+    };
+    reading.finish()?;
+    Ok(settings)
+}
+
+/// Not validated: it is judged when it is used, as one from the command line is.
+fn server_url(text: &str, around: &dyn Surroundings) -> String {
+    match text.strip_prefix("unix://") {
+        Some(path) => format!("unix://{}", values::normal_path(path, around).display()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, MAIN};
+    use super::*;
+
+    fn client(text: &str) -> Result<ClientSettings, Errors> {
+        load_client(Path::new(MAIN), &Fake::main(text).variable("P", "geheim"))
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        let expected = ClientSettings {
+            server_url: "http://localhost:9001".to_owned(),
+            username: None,
+            password: None,
+            prompt: "supervisor".to_owned(),
+            history_file: None,
+        };
+        assert_eq!(client("[supervisorctl]\nhistory_file="), Ok(expected));
+    }
+
+    #[test]
+    fn everything_can_be_set_and_the_password_does_not_show() {
+        let text = "[supervisorctl]\nserverurl=unix://%(here)s/../s.sock\nusername=u\npassword=%(ENV_P)s\n\
+            prompt=me\nhistory_file=~/h\n[include]\nfiles=%(nope)s\n[program:x]\nautostart=maybe";
+        let settings = client(text).unwrap();
+        assert_eq!(settings.server_url, "unix:///s.sock");
+        assert_eq!((settings.username.as_deref(), settings.password.as_deref()), (Some("u"), Some("geheim")));
+        assert_eq!(
+            (settings.prompt.as_str(), settings.history_file.as_deref()),
+            ("me", Some(Path::new("/home/www/h")))
+        );
+        assert!(!format!("{settings:?}").contains("geheim"));
+    }
+
+    #[test]
+    fn a_missing_section_is_told_apart() {
+        let missing = client("[supervisord]").unwrap_err();
+        assert!(missing.is_missing_section());
+        assert_eq!(
+            missing.to_string(),
+            ".ini file does not include supervisorctl section (file: '/etc/x.conf')"
+        );
+        let broken = client("[supervisorctl]\nserverurl=%(nope)s").unwrap_err();
+        assert!(!broken.is_missing_section() && broken.to_string().contains("line: 2, option: serverurl"));
+    }
+}

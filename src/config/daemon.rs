@@ -1,0 +1,219 @@
+//! `[supervisord]`: the supervisor itself.
+
+use std::path::PathBuf;
+
+use crate::model::{DaemonSettings, Environment, LogLevel};
+
+use super::expand::{Names, Value};
+use super::ini::{Section, is_space};
+use super::options::SectionKind;
+use super::quote::quote;
+use super::reader::{Override, SectionReader};
+use super::reading::Reading;
+use super::values;
+
+/// Reads the section with the command line laid over it. Its options see the environment and `here`.
+pub(super) fn daemon<'a>(
+    reading: &mut Reading<'a>,
+    section: &'a Section,
+    names: &Names<'_>,
+    overrides: &[Override],
+) -> DaemonSettings {
+    let environment = environment(reading, section, names);
+    let mut options =
+        SectionReader::new(reading, section, SectionKind::Supervisord, names).overridden(overrides);
+    let around = options.around();
+    let directory = |text: &str| values::existing_directory(text, around);
+    DaemonSettings {
+        log_file: log_file(&mut options),
+        log_bytes_max: options.size("logfile_maxbytes"),
+        log_backups: options.integer("logfile_backups"),
+        log_level: options.value("loglevel", values::log_level).unwrap_or(LogLevel::Info),
+        pid_file: path(&mut options, "pidfile"),
+        umask: options.value("umask", values::octal),
+        foreground: options.boolean("nodaemon"),
+        silent: options.boolean("silent"),
+        fds_min: at_least_zero(options.integer("minfds")),
+        processes_min: at_least_zero(options.integer("minprocs")),
+        limits_explicit: options.is_set("minfds") || options.is_set("minprocs"),
+        keep_auto_logs: options.boolean("nocleanup"),
+        child_log_dir: options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir()),
+        user: options.user("user"),
+        directory: options.value("directory", directory),
+        strip_ansi: options.boolean("strip_ansi"),
+        identifier: options.value("identifier", identifier).unwrap_or_default(),
+        environment,
+    }
+}
+
+/// `environment=`, which sees `host_node_name` beside what the other options see.
+pub(super) fn environment<'a>(
+    reading: &mut Reading<'a>,
+    section: &'a Section,
+    names: &Names<'_>,
+) -> Environment {
+    let names = Names::over(names).with("host_node_name", Value::Text(reading.host_node_name));
+    SectionReader::new(reading, section, SectionKind::Supervisord, &names).pairs("environment")
+}
+
+/// The activity log. `NONE` and `AUTO` are file names here, as they are for Supervisor.
+fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
+    if options.text("logfile")? != "syslog" {
+        return Some(path(options, "logfile"));
+    }
+    options.reading.warn("logfile=syslog in [supervisord] has no effect yet".to_owned());
+    None
+}
+
+fn path(options: &mut SectionReader<'_, '_>, option: &str) -> PathBuf {
+    let around = options.around();
+    let convert =
+        |text: &str| values::existing_parent(text, around).map(|_| values::normal_path(text, around));
+    options.value(option, convert).unwrap_or_default()
+}
+
+fn at_least_zero(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// COMPAT: Supervisor takes spaces too, and then sends event headers that no listener can parse.
+fn identifier(text: &str) -> Result<String, String> {
+    if text.contains(is_space) {
+        return Err(format!("an identifier can not hold spaces: {}", quote(text)));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
+    use super::super::load;
+    use super::*;
+
+    #[test]
+    fn everything_has_a_default() {
+        let expected = DaemonSettings {
+            log_file: Some("/work/supervisord.log".into()),
+            log_bytes_max: 50 << 20,
+            log_backups: 10,
+            log_level: LogLevel::Info,
+            pid_file: "/work/supervisord.pid".into(),
+            umask: None,
+            foreground: false,
+            silent: false,
+            fds_min: 1024,
+            processes_min: 200,
+            limits_explicit: false,
+            keep_auto_logs: false,
+            child_log_dir: "/tmp".into(),
+            user: None,
+            directory: None,
+            strip_ansi: false,
+            identifier: "supervisor".to_owned(),
+            environment: Environment::new(),
+        };
+        assert_eq!(load_text("[supervisord]").unwrap().daemon, expected);
+    }
+
+    #[test]
+    fn everything_can_be_set() {
+        let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
+            pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
+            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nidentifier=me%(here)s\n\
+            environment=HOST=\"%(host_node_name)s\"";
+        let daemon = load_text(text).unwrap().daemon;
+        let user = daemon.user.clone();
+        let expected = DaemonSettings {
+            log_file: Some("/home/www/x.log".into()),
+            log_bytes_max: 0,
+            log_backups: 0,
+            log_level: LogLevel::Blather,
+            pid_file: "/tmp/x.pid".into(),
+            umask: Some(0o2),
+            foreground: true,
+            silent: true,
+            fds_min: 0,
+            processes_min: 7,
+            limits_explicit: true,
+            keep_auto_logs: true,
+            child_log_dir: "/var/log".into(),
+            user,
+            directory: Some("/home/www".into()),
+            strip_ansi: true,
+            identifier: "me/etc".to_owned(),
+            environment: vec![("HOST".to_owned(), "node1".to_owned())],
+        };
+        assert_eq!(daemon, expected);
+        assert_eq!(daemon.user.map(|user| user.name).as_deref(), Some("www"));
+    }
+
+    #[test]
+    fn bad_values_are_told() {
+        for (line, message) in [
+            ("logfile=/nodir/x", "The directory named as part of the path /nodir/x does not exist"),
+            ("logfile_maxbytes=x", "not a valid size: 'x'"),
+            ("loglevel=warning", "bad logging level name 'warning'"),
+            ("pidfile=sub/x", "The directory named as part of the path sub/x does not exist"),
+            ("umask=9", "9 can not be converted to an octal type"),
+            ("directory=/nodir", "/nodir is not an existing directory"),
+            ("childlogdir=/nodir", "/nodir is not an existing directory"),
+            ("user=nope", "Invalid user name nope"),
+            ("minfds=x", "not a valid integer: 'x'"),
+            ("nodaemon=", "not a valid boolean value: ''"),
+            ("identifier=a b", "an identifier can not hold spaces: 'a b'"),
+            ("environment=A", "Unexpected end of key/value pairs in value 'A'"),
+            (
+                "identifier=%(host_node_name)s",
+                "Format string '%(host_node_name)s' for 'supervisord.identifier' contains names \
+                 ('host_node_name') which cannot be expanded. Available names: here and 0 ENV_ names",
+            ),
+        ] {
+            let option = line.split('=').next().unwrap();
+            let place = format!("in section 'supervisord' (file: '/etc/x.conf', line: 2, option: {option})");
+            assert_eq!(errors_in(&format!("[supervisord]\n{line}")), [format!("{message} {place}")]);
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let around = Fake::main("[supervisord]\nloglevel=debug\nuser=nope\numask=077\nidentifier=file");
+        let overrides = |user: &str, umask: &str| {
+            [
+                ("loglevel", "warn", "-e"),
+                ("user", user, "-u"),
+                ("umask", umask, "--umask"),
+                ("nodaemon", "true", "-n"),
+            ]
+            .map(|(option, value, spelled)| Override {
+                option,
+                value: value.to_owned(),
+                spelled: spelled.to_owned(),
+            })
+        };
+        let daemon = load(Path::new(MAIN), &overrides("www", "27"), &around).unwrap().daemon;
+        assert_eq!((daemon.log_level, daemon.umask, daemon.foreground), (LogLevel::Warn, Some(0o27), true));
+        assert_eq!((daemon.user.map(|user| user.uid), daemon.identifier.as_str()), (Some(33), "file"));
+        let errors = load(Path::new(MAIN), &overrides("99", "99"), &around).unwrap_err();
+        let expected = "invalid value for --umask '99': 99 can not be converted to an octal type\n\
+             invalid value for -u '99': Invalid user id 99";
+        assert_eq!(errors.to_string(), expected);
+    }
+
+    #[test]
+    fn log_file_words_are_names_but_for_syslog() {
+        let log_file =
+            |value: &str| load_text(&format!("[supervisord]\nlogfile={value}")).unwrap().daemon.log_file;
+        for (value, expected) in [
+            ("NONE", Some("/work/NONE")),
+            ("AUTO", Some("/work/AUTO")),
+            ("Syslog", Some("/work/Syslog")),
+            ("syslog", None),
+        ] {
+            assert_eq!(log_file(value), expected.map(PathBuf::from), "{value}");
+        }
+        let notices = notices_in("[supervisord]\nlogfile=syslog");
+        assert_eq!(notices, ["logfile=syslog in [supervisord] has no effect yet"]);
+    }
+}

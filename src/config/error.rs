@@ -1,0 +1,145 @@
+//! What is wrong with a configuration, each fault with the place to look at.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::quote::quote;
+
+/// What sort of thing went wrong. Callers tell sorts apart, never texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The file is missing, unreadable, too large or not text.
+    File,
+    /// A line is neither a header nor an option.
+    Syntax,
+    /// The section that has to be there is not.
+    MissingSection,
+    /// A section or an option asks for what can't be.
+    Value,
+    /// An option of the command line has a bad value.
+    CommandLine,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What sort it is of.
+    pub kind: ErrorKind,
+    /// What is wrong, in Supervisor's words where it has any.
+    pub message: String,
+    /// The section's full name.
+    pub section: Option<String>,
+    /// The file with the option or, if that is missing, with the section's header.
+    pub file: Option<PathBuf>,
+    /// The line there, from 1.
+    pub line: Option<usize>,
+    /// The option's key.
+    pub option: Option<String>,
+    /// What it was set to; never given for a password.
+    pub value: Option<String>,
+}
+
+impl Error {
+    /// An error without a place.
+    pub(super) fn new(kind: ErrorKind, message: String) -> Self {
+        Self { kind, message, section: None, file: None, line: None, option: None, value: None }
+    }
+
+    /// An error about a whole file.
+    pub(super) fn about_file(kind: ErrorKind, file: &Path, message: String) -> Self {
+        Self { file: Some(file.to_owned()), ..Self::new(kind, message) }
+    }
+
+    /// Whether the message leaves it to us to tell the place.
+    fn is_placed_by_suffix(&self) -> bool {
+        matches!(self.kind, ErrorKind::MissingSection | ErrorKind::Value)
+    }
+}
+
+impl fmt::Display for Error {
+    /// `T in section 'program:x' (file: '/etc/x.conf', line: 12, option: autostart)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.is_placed_by_suffix() {
+            return Ok(());
+        }
+        if let Some(section) = &self.section {
+            write!(f, " in section {}", quote(section))?;
+        }
+        let file = self.file.as_ref().map(|file| format!("file: {}", quote(&file.to_string_lossy())));
+        let line = self.line.map(|line| format!("line: {line}"));
+        let option = self.option.as_ref().map(|option| format!("option: {option}"));
+        let place: Vec<String> = [file, line, option].into_iter().flatten().collect();
+        if place.is_empty() { Ok(()) } else { write!(f, " ({})", place.join(", ")) }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// All that is wrong, in the order in which it was found; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors(pub Vec<Error>);
+
+impl Errors {
+    /// Whether the only complaint is that a section is missing, so that defaults may do instead.
+    #[must_use]
+    pub fn is_missing_section(&self) -> bool {
+        self.0.iter().all(|error| error.kind == ErrorKind::MissingSection)
+    }
+}
+
+impl From<Error> for Errors {
+    fn from(error: Error) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if nth == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Errors {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: ErrorKind) -> Error {
+        Error {
+            kind,
+            message: "no good".to_owned(),
+            section: Some("program:x".to_owned()),
+            file: Some("/etc/x.conf".into()),
+            line: Some(12),
+            option: Some("autostart".to_owned()),
+            value: Some("maybe".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_place_follows_the_message() {
+        let whole = error(ErrorKind::Value);
+        let expected = "no good in section 'program:x' (file: '/etc/x.conf', line: 12, option: autostart)";
+        assert_eq!(whole.to_string(), expected);
+        let section_only = Error { line: None, option: None, ..whole.clone() };
+        assert_eq!(section_only.to_string(), "no good in section 'program:x' (file: '/etc/x.conf')");
+        let nowhere = Error { section: None, file: None, ..section_only };
+        assert_eq!(nowhere.to_string(), "no good");
+        for kind in [ErrorKind::File, ErrorKind::Syntax, ErrorKind::CommandLine] {
+            assert_eq!(error(kind).to_string(), "no good", "{kind:?} tells the place in its message");
+        }
+    }
+
+    #[test]
+    fn errors_print_one_below_the_other() {
+        let both = Errors(vec![error(ErrorKind::File), error(ErrorKind::Syntax)]);
+        assert_eq!(both.to_string(), "no good\nno good");
+        assert!(!both.is_missing_section());
+        assert!(Errors::from(error(ErrorKind::MissingSection)).is_missing_section());
+    }
+}

@@ -1,0 +1,110 @@
+//! The names that a value may use, in layers.
+
+use std::collections::HashMap;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// All but two.
+    Text(&'a str),
+    /// `process_num` and `numprocs`.
+    Number(i64),
+}
+
+/// Names and what they stand for, laid over those of an outer scope.
+///
+/// Nothing is copied: a program's scope holds its own handful of names and points to the scope that
+/// holds the environment, however large that is.
+#[derive(Clone, Debug, Default)]
+pub struct Names<'a> {
+    outer: Option<&'a Names<'a>>,
+    named: Vec<(&'static str, Value<'a>)>,
+    /// Known as `ENV_` and their own name.
+    variables: HashMap<&'a str, &'a str>,
+}
+
+const VARIABLE_PREFIX: &str = "ENV_";
+
+impl<'a> Names<'a> {
+    /// A scope over another one.
+    #[must_use]
+    pub fn over(outer: &'a Self) -> Self {
+        Self { outer: Some(outer), ..Self::default() }
+    }
+
+    /// With one more name.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Value<'a>) -> Self {
+        self.named.push((name, value));
+        self
+    }
+
+    /// With `ENV_X` for each variable X.
+    #[must_use]
+    pub fn with_variables(mut self, environment: &'a [(String, String)]) -> Self {
+        self.variables.extend(environment.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        self
+    }
+
+    /// What a name stands for; inner scopes win.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        match name.strip_prefix(VARIABLE_PREFIX) {
+            Some(variable) => {
+                self.scopes().find_map(|scope| scope.variables.get(variable).copied().map(Value::Text))
+            }
+            None => self.scopes().find_map(|scope| scope.own(name)),
+        }
+    }
+
+    /// All names but the variables, sorted, and how many variables there are. Their names may tell
+    /// more than a log should, their values certainly do.
+    #[must_use]
+    pub fn listed(&self) -> (Vec<&'static str>, usize) {
+        let mut named: Vec<_> =
+            self.scopes().flat_map(|scope| scope.named.iter().map(|(name, _)| *name)).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut variables: Vec<_> = self.scopes().flat_map(|scope| scope.variables.keys()).collect();
+        variables.sort_unstable();
+        variables.dedup();
+        (named, variables.len())
+    }
+
+    fn own(&self, name: &str) -> Option<Value<'a>> {
+        self.named.iter().rev().find(|(known, _)| *known == name).map(|&(_, value)| value)
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |scope| scope.outer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inner_scopes_win() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let (outside, inside) = ([pair("PATH", "/bin"), pair("HOME", "/")], [pair("PATH", "/opt")]);
+        let base = Names::default().with("here", Value::Text("/etc")).with_variables(&outside);
+        let names = Names::over(&base)
+            .with("here", Value::Text("/etc/conf.d"))
+            .with("numprocs", Value::Number(2))
+            .with_variables(&inside);
+        for (name, expected) in [
+            ("here", Some(Value::Text("/etc/conf.d"))),
+            ("numprocs", Some(Value::Number(2))),
+            ("ENV_PATH", Some(Value::Text("/opt"))),
+            ("ENV_HOME", Some(Value::Text("/"))),
+            ("PATH", None),
+            ("ENV_", None),
+            ("ENV_here", None),
+            ("", None),
+        ] {
+            assert_eq!(names.get(name), expected, "{name}");
+        }
+        assert_eq!(names.listed(), (vec!["here", "numprocs"], 2));
+    }
+}

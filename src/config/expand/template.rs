@@ -1,0 +1,269 @@
+//! `%(name)s` in a text: finding the conversions and putting in what they make.
+
+use std::borrow::Cow;
+
+use super::conversion::{Conversion, Flags, NUMBER_MAX};
+use super::names::Names;
+
+/// Why a text can't be expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpandError {
+    /// A name that is not known here.
+    UnknownName(String),
+    /// A `%` that starts no conversion, or one that can't be made of its value.
+    Malformed(String),
+}
+
+/// Longest text that expansion makes: more than a command line or an environment can hold.
+pub const EXPANDED_BYTES_MAX: usize = 1 << 20;
+
+/// Puts the values of `names` into a template, as Python's `%` does with a dictionary. What is put
+/// in is not expanded again.
+///
+/// A conversion without a name is malformed: Python would print the whole dictionary, and with it
+/// the environment.
+///
+/// # Errors
+///
+/// An unknown name or a malformed conversion.
+pub fn expand<'t>(template: &'t str, names: &Names<'_>) -> Result<Cow<'t, str>, ExpandError> {
+    if !template.contains('%') {
+        return Ok(Cow::Borrowed(template));
+    }
+    let mut out = String::with_capacity(template.len() * 2);
+    let mut cursor = Cursor { template, at: 0 };
+    while let Some(text) = cursor.text_before_percent() {
+        out.push_str(text);
+        if cursor.skip('%') {
+            out.push('%');
+        } else {
+            out.push_str(&cursor.conversion(names)?);
+        }
+        if out.len() > EXPANDED_BYTES_MAX {
+            return Err(ExpandError::Malformed(format!("it makes more than {EXPANDED_BYTES_MAX} bytes")));
+        }
+    }
+    out.push_str(cursor.rest());
+    Ok(Cow::Owned(out))
+}
+
+struct Cursor<'t> {
+    template: &'t str,
+    at: usize,
+}
+
+impl<'t> Cursor<'t> {
+    fn rest(&self) -> &'t str {
+        &self.template[self.at..]
+    }
+
+    /// Moves behind the next percent sign.
+    fn text_before_percent(&mut self) -> Option<&'t str> {
+        let (text, _) = self.rest().split_once('%')?;
+        self.at += text.len() + 1;
+        Some(text)
+    }
+
+    fn skip(&mut self, c: char) -> bool {
+        let found = self.rest().starts_with(c);
+        if found {
+            self.at += c.len_utf8();
+        }
+        found
+    }
+
+    fn next(&mut self) -> Result<char, ExpandError> {
+        let c = self.rest().chars().next().ok_or_else(|| malformed("incomplete format"))?;
+        self.at += c.len_utf8();
+        Ok(c)
+    }
+
+    fn conversion(&mut self, names: &Names<'_>) -> Result<String, ExpandError> {
+        let name = self.name()?;
+        let value = names.get(name).ok_or_else(|| ExpandError::UnknownName(name.to_owned()))?;
+        let flags = self.flags();
+        let width = self.number("width")?;
+        let precision = if self.skip('.') { Some(self.number("precision")?.unwrap_or(0)) } else { None };
+        let _length_modifier = self.skip('h') || self.skip('l') || self.skip('L');
+        let kind = self.next()?;
+        let conversion = Conversion { flags, width: width.unwrap_or(0), precision, kind };
+        match conversion.apply(value) {
+            Some(made) => made.map_err(ExpandError::Malformed),
+            None => Err(self.unsupported(kind)),
+        }
+    }
+
+    /// The name in parentheses, which may hold further ones in pairs.
+    fn name(&mut self) -> Result<&'t str, ExpandError> {
+        if self.rest().is_empty() {
+            return Err(malformed("incomplete format"));
+        }
+        if !self.skip('(') {
+            let index = self.template[..self.at].chars().count();
+            return Err(ExpandError::Malformed(format!(
+                "no name in parentheses at index {index}, write %% for a %"
+            )));
+        }
+        let inner = self.rest();
+        let mut depth = 1;
+        for (at, c) in inner.char_indices() {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            if depth == 0 {
+                self.at += at + 1;
+                return Ok(&inner[..at]);
+            }
+        }
+        Err(malformed("incomplete format key"))
+    }
+
+    fn flags(&mut self) -> Flags {
+        let mut flags = Flags::default();
+        loop {
+            match self.rest().chars().next() {
+                Some('-') => flags.left = true,
+                Some('+') => flags.plus = true,
+                Some(' ') => flags.blank = true,
+                Some('#') => flags.alternate = true,
+                Some('0') => flags.zero = true,
+                _ => return flags,
+            }
+            self.at += 1;
+        }
+    }
+
+    fn number(&mut self, what: &str) -> Result<Option<usize>, ExpandError> {
+        let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            return Ok(None);
+        }
+        let number = self.rest()[..digits].parse().ok().filter(|&number| number <= NUMBER_MAX);
+        self.at += digits;
+        number.map(Some).ok_or_else(|| ExpandError::Malformed(format!("{what} too big")))
+    }
+
+    fn unsupported(&self, kind: char) -> ExpandError {
+        let index = self.template[..self.at].chars().count() - 1;
+        let code = u32::from(kind);
+        ExpandError::Malformed(format!("unsupported format character '{kind}' ({code:#x}) at index {index}"))
+    }
+}
+
+fn malformed(why: &str) -> ExpandError {
+    ExpandError::Malformed(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Value;
+    use super::*;
+
+    fn expanded(template: &str) -> Result<String, ExpandError> {
+        let environment = [("P".to_owned(), "50%".to_owned()), ("Q".to_owned(), "%(n)d".to_owned())];
+        let names = Names::default()
+            .with("n", Value::Number(31))
+            .with("m", Value::Number(-31))
+            .with("z", Value::Number(0))
+            .with("big", Value::Number(1_234_567))
+            .with("s", Value::Text("it'sé\n"))
+            .with("c", Value::Text("x"))
+            .with("a(b)", Value::Text("nested"))
+            .with("", Value::Text("nameless"))
+            .with_variables(&environment);
+        expand(template, &names).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn expands_as_python_does() {
+        for (template, expected) in [
+            ("", ""),
+            ("no percent", "no percent"),
+            ("a%%b", "a%b"),
+            ("%%(n)s", "%(n)s"),
+            ("web_%(n)s.", "web_31."),
+            ("web_%(n)05d", "web_00031"),
+            ("é%(n)s%(c)sé", "é31xé"),
+            ("%(ENV_P)s %(ENV_Q)s", "50% %(n)d"),
+            ("%(a(b))s%()s", "nestednameless"),
+            ("%(n)ld%(n)hd%(n)Lu%(n)i", "31313131"),
+            (
+                "%(n)#x|%(n)#06x|%(n)+d|%(n) d|%(n)-5d|%(n)05d|%(n)-05d|%(n).3d|%(n)8.3d|%(n)#o",
+                "0x1f|0x001f|+31| 31|31   |00031|31   |031|     031|0o37",
+            ),
+            (
+                "%(n)r|%(n)5s|%(n)05s|%(n).1s|%(n)X|%(n)#X|%(n)  +d|%(n)0-5d|",
+                "31|   31|   31|3|1F|0X1F|+31|31   |",
+            ),
+            (
+                "%(m)#x|%(m)#08x|%(m)+d|%(m) d|%(m)-5d|%(m)05d|%(m).3d|%(m)#o",
+                "-0x1f|-0x0001f|-31|-31|-31  |-0031|-031|-0o37",
+            ),
+            ("%(n)e|%(n).2f|%(n)g|%(n)G|%(n).f", "3.100000e+01|31.00|31|31|31"),
+            (
+                "%(m)e|%(m).2f|%(m)8.1f|%(m)08.1f|%(m)-8.1f|",
+                "-3.100000e+01|-31.00|   -31.0|-00031.0|-31.0   |",
+            ),
+            (
+                "%(big)g|%(big)#g|%(big).2g|%(big).0e|%(big)#.0e|%(big).0f|%(big)#.0f",
+                "1.23457e+06|1.23457e+06|1.2e+06|1e+06|1.e+06|1234567|1234567.",
+            ),
+            (
+                "%(big).10g|%(big)E|%(big)G|%(z)g|%(z).3g|%(z)F|%(z).3e",
+                "1234567|1.234567E+06|1.23457E+06|0|0|0.000000|0.000e+00",
+            ),
+            ("%(s)r|%(s)5.2s|%(s)-7s|%(s).0s|%(s)a", "\"it'sé\\n\"|   it|it'sé\n ||\"it's\\xe9\\n\""),
+            ("%(n)#.1G|%(n)#.2g|%(n)#.3g", "3.E+01|31.|31.0"),
+            ("%(c)c|%(c)05c|%(n)c", "x|    x|\u{1f}"),
+        ] {
+            assert_eq!(expanded(template), Ok(expected.to_owned()), "{template}");
+        }
+    }
+
+    #[test]
+    fn tells_what_is_malformed() {
+        for (template, expected) in [
+            ("50%", "incomplete format"),
+            ("%(n)", "incomplete format"),
+            ("%(n)5", "incomplete format"),
+            ("%(n", "incomplete format key"),
+            ("%(n(b)s", "incomplete format key"),
+            ("date +%s", "no name in parentheses at index 7, write %% for a %"),
+            ("100% sure", "no name in parentheses at index 4, write %% for a %"),
+            ("é%(n)y", "unsupported format character 'y' (0x79) at index 5"),
+            ("%(n)%", "unsupported format character '%' (0x25) at index 4"),
+            ("%(n)lld", "unsupported format character 'l' (0x6c) at index 5"),
+            ("%(n)*d", "unsupported format character '*' (0x2a) at index 4"),
+            ("%(n)b", "unsupported format character 'b' (0x62) at index 4"),
+            ("%(c)d", "%d format: a number is required, not a text"),
+            ("%(c)g", "%g format: a number is required, not a text"),
+            ("%(s)c", "%c format: a single character is required"),
+            ("%(m)c", "%c format: a single character is required"),
+            ("%(n)999999999d", "width too big"),
+            ("%(n)99999999999999999999999d", "width too big"),
+            ("%(n).1001f", "precision too big"),
+        ] {
+            assert_eq!(expanded(template), Err(malformed(expected)), "{template}");
+        }
+        for (template, name) in [("%(x)s", "x"), ("%(n)s%(ENV_NONE)d", "ENV_NONE"), ("%(N)", "N")] {
+            assert_eq!(expanded(template), Err(ExpandError::UnknownName(name.to_owned())), "{template}");
+        }
+    }
+
+    #[test]
+    fn bombs_and_noise_do_no_harm() {
+        assert_eq!(expanded(&"%(n)1000d".repeat(1000)).map(|text| text.len()), Ok(1_000_000));
+        let error = expanded(&"%(n)1000d".repeat(1100)).unwrap_err();
+        assert_eq!(error, malformed("it makes more than 1048576 bytes"));
+        const PIECES: [&str; 16] =
+            ["%", "(", ")", "n", "s", "(n)", "(s)", "d", "x", ".", "9", "0", "-", "#", "é", "g"];
+        let mut seed: u32 = 3;
+        for _ in 0..20_000 {
+            let mut template = String::new();
+            for _ in 0..12 {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                template.push_str(PIECES[(seed >> 16) as usize % PIECES.len()]);
+            }
+            let made = expanded(&template);
+            assert!(made.is_err() || made.is_ok_and(|text| text.len() < 20_000), "{template}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A machine made up for tests.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Settings, User, UserId};
+
+use super::{Errors, Surroundings, load};
+
+/// Where [`Fake::main`] puts its file.
+pub(super) const MAIN: &str = "/etc/x.conf";
+
+/// Loads a text as the main file of an otherwise empty machine.
+pub(super) fn load_text(text: &str) -> Result<Settings, Errors> {
+    load(Path::new(MAIN), &[], &Fake::main(text))
+}
+
+/// What is wrong with a text, a line each; empty if nothing is.
+pub(super) fn errors_in(text: &str) -> Vec<String> {
+    load_text(text).err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
+}
+
+/// What reading a sound text has to remark.
+pub(super) fn notices_in(text: &str) -> Vec<String> {
+    load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
+}
+
+/// Has `/`, `/tmp`, `/var/log` and the working directory `/work`, the users root and www, and
+/// whatever a test adds.
+pub(super) struct Fake {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    directories: Vec<PathBuf>,
+    environment: Vec<(String, String)>,
+}
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        let directories = ["", "/", "/tmp", "/var/log", "/work", "/home/www"].map(PathBuf::from).to_vec();
+        Self { files: BTreeMap::new(), directories, environment: Vec::new() }
+    }
+
+    pub(super) fn main(text: &str) -> Self {
+        Self::new().file(MAIN, text)
+    }
+
+    pub(super) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.into(), text.as_ref().to_vec());
+        self
+    }
+
+    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+fn users() -> [User; 2] {
+    let user = |name: &str, id, groups: &[UserId]| User {
+        name: name.to_owned(),
+        uid: id,
+        gid: id,
+        groups: groups.to_vec(),
+    };
+    [user("root", 0, &[0]), user("www", 33, &[33, 100])]
+}
+
+impl Surroundings for Fake {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if self.is_dir(path) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.directories.iter().any(|known| known == path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.is_dir(path) || self.files.contains_key(path)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<PathBuf> {
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::default()
+        };
+        let pattern = glob::Pattern::new(pattern).unwrap();
+        let all = self.files.keys().chain(&self.directories);
+        let mut found: Vec<_> =
+            all.filter(|path| pattern.matches_path_with(path, options)).cloned().collect();
+        found.sort();
+        found
+    }
+
+    fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    fn current_dir(&self) -> PathBuf {
+        "/work".into()
+    }
+
+    fn temp_dir(&self) -> PathBuf {
+        "/tmp".into()
+    }
+
+    fn home_dir(&self, user: Option<&str>) -> Option<PathBuf> {
+        matches!(user, None | Some("www")).then(|| "/home/www".into())
+    }
+
+    fn host_node_name(&self) -> String {
+        "node1".to_owned()
+    }
+
+    fn user_by_name(&self, name: &str) -> Option<User> {
+        users().into_iter().find(|user| user.name == name)
+    }
+
+    fn user_by_id(&self, uid: UserId) -> Option<User> {
+        users().into_iter().find(|user| user.uid == uid)
+    }
+
+    fn group_id(&self, name: &str) -> Option<UserId> {
+        [("root", 0), ("adm", 4)].into_iter().find(|&(known, _)| known == name).map(|(_, gid)| gid)
+    }
+
+    fn group_exists(&self, gid: UserId) -> bool {
+        gid == 4
+    }
+}

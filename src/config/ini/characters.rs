@@ -1,0 +1,52 @@
+//! First stage: bytes are text, and what counts as a space in it.
+
+/// A byte that is not part of any UTF-8 character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotText {
+    /// The byte.
+    pub byte: u8,
+    /// How many bytes of the file precede it.
+    pub offset: usize,
+}
+
+/// Takes the bytes for UTF-8. A byte order mark is skipped, which Supervisor takes for a broken header.
+pub(super) fn decode(bytes: &[u8]) -> Result<&str, NotText> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let offset = error.valid_up_to();
+            Err(NotText { byte: bytes[offset], offset })
+        }
+    }
+}
+
+/// Python's idea of a space: Unicode's, and the four separators U+001C to U+001F.
+#[must_use]
+pub fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Without the spaces at both ends.
+#[must_use]
+pub fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_utf8_with_or_without_a_mark() {
+        assert_eq!(decode(b"a\xc3\xa9"), Ok("aé"));
+        assert_eq!(decode(b"\xef\xbb\xbf[a]"), Ok("[a]"));
+        assert_eq!(decode(b"a=\xe9\n"), Err(NotText { byte: 0xe9, offset: 2 }));
+        assert_eq!(decode(b"\xff"), Err(NotText { byte: 0xff, offset: 0 }));
+    }
+
+    #[test]
+    fn spaces_are_those_of_python() {
+        assert_eq!(trim("\u{1c}\u{1f}\u{a0}\u{2003}\u{85} a b \t\u{b}\u{c}"), "a b");
+        assert_eq!(trim("\u{200b}"), "\u{200b}");
+    }
+}

@@ -1,0 +1,17 @@
+//! The INI dialect of Python's `RawConfigParser` as Supervisor sets it up.
+//!
+//! Three stages, a file each: bytes to text (`characters`), text to lines without their comments
+//! (`lines`), lines to sections and options (`parse`, `document`). Every option keeps its file and
+//! line, since a value is judged long after it was read.
+//!
+//! Nothing here knows a section or an option by name, but for `[DEFAULT]`; nothing expands or
+//! unquotes a value.
+
+mod characters;
+mod document;
+mod lines;
+mod parse;
+
+pub use characters::{NotText, is_space, trim};
+pub use document::{Document, Entry, Place, Section, SourceFile};
+pub use parse::{BadLine, SyntaxError, parse};

@@ -1,0 +1,262 @@
+//! The way from lines to the document.
+
+use super::characters::{NotText, decode, is_space, trim};
+use super::document::{Document, Entry, Header, Place};
+use super::lines::{Line, lines};
+
+/// A line that is neither a header nor an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// From 1.
+    pub number: usize,
+    /// All of it, with its end as LF.
+    pub raw: String,
+}
+
+/// Why a file could not be parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SyntaxError {
+    /// It is not UTF-8.
+    NotText(NotText),
+    /// It says something before its first header.
+    NoHeader(BadLine),
+    /// All lines that say nothing.
+    BadLines(Vec<BadLine>),
+}
+
+/// Bad lines that are remembered; a file with more of them is no configuration.
+const BAD_LINES_MAX: usize = 100;
+
+/// Adds what a file says to `document`; later keys override earlier ones, also of other files.
+///
+/// `file` is what [`Document::add_file`] gave.
+///
+/// # Errors
+///
+/// All bad lines at once.
+pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), SyntaxError> {
+    let text = decode(bytes).map_err(SyntaxError::NotText)?;
+    let mut parser = Parser { document, file, header: None, is_open: false, indent: 0, bad: Vec::new() };
+    for line in lines(text) {
+        parser.line(&line)?;
+    }
+    parser.close();
+    if parser.bad.is_empty() { Ok(()) } else { Err(SyntaxError::BadLines(parser.bad)) }
+}
+
+struct Parser<'d> {
+    document: &'d mut Document,
+    file: usize,
+    /// The section that options go to.
+    header: Option<Header>,
+    /// Its last option may be continued.
+    is_open: bool,
+    /// Of the last header or option.
+    indent: usize,
+    bad: Vec<BadLine>,
+}
+
+impl Parser<'_> {
+    fn line(&mut self, line: &Line<'_>) -> Result<(), SyntaxError> {
+        if line.content.is_empty() {
+            if !line.has_comment {
+                self.continue_value("");
+            }
+            return Ok(());
+        }
+        if self.is_open && line.indent > self.indent {
+            self.continue_value(line.content);
+            return Ok(());
+        }
+        self.indent = line.indent;
+        if let Some(name) = header_name(line.content) {
+            self.open_section(name, line.number);
+        } else if let Some(header) = self.header {
+            self.option(header, line);
+        } else {
+            return Err(SyntaxError::NoHeader(BadLine::of(line)));
+        }
+        Ok(())
+    }
+
+    fn open_section(&mut self, name: &str, line: usize) {
+        self.close();
+        self.header = Some(self.document.open(name, Place { file: self.file, line }));
+    }
+
+    fn option(&mut self, header: Header, line: &Line<'_>) {
+        let Some((key, value)) = line.content.split_once(['=', ':']) else {
+            self.remember_bad(line);
+            return;
+        };
+        self.close();
+        let key = trim(key);
+        if key.is_empty() {
+            self.remember_bad(line);
+            return;
+        }
+        let place = Place { file: self.file, line: line.number };
+        let entry = Entry { key: key.to_lowercase(), value: trim(value).to_owned(), place };
+        self.document.section_mut(header).push(entry);
+        self.is_open = true;
+    }
+
+    fn continue_value(&mut self, content: &str) {
+        if let Some(entry) = self.open_entry() {
+            entry.value.push('\n');
+            entry.value.push_str(content);
+        }
+    }
+
+    /// No more lines for the open option; blank ones at its end go.
+    fn close(&mut self) {
+        if let Some(entry) = self.open_entry() {
+            entry.value.truncate(entry.value.trim_end_matches(is_space).len());
+        }
+        self.is_open = false;
+    }
+
+    fn open_entry(&mut self) -> Option<&mut Entry> {
+        let header = self.header.filter(|_| self.is_open)?;
+        self.document.section_mut(header).last_mut()
+    }
+
+    fn remember_bad(&mut self, line: &Line<'_>) {
+        if self.bad.len() < BAD_LINES_MAX {
+            self.bad.push(BadLine::of(line));
+        }
+    }
+}
+
+impl BadLine {
+    fn of(line: &Line<'_>) -> Self {
+        Self { number: line.number, raw: format!("{}{}", line.raw, if line.is_ended { "\n" } else { "" }) }
+    }
+}
+
+/// What stands between the first bracket and the last closing one; whatever follows that is ignored.
+fn header_name(content: &str) -> Option<&str> {
+    let inner = content.strip_prefix('[')?;
+    inner.rfind(']').map(|end| &inner[..end]).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Section;
+    use super::*;
+    use std::path::Path;
+
+    fn document_of(texts: &[&[u8]]) -> Result<Document, SyntaxError> {
+        let mut document = Document::default();
+        for text in texts {
+            let file = document.add_file(Path::new("x.conf"), "/".to_owned());
+            parse(text, file, &mut document)?;
+        }
+        Ok(document)
+    }
+
+    /// `[section]key=value;` with newlines as `|`.
+    fn told(document: &Document) -> String {
+        let section = |section: &Section| {
+            let options = section.entries().iter().map(|e| format!("{}={};", e.key, e.value));
+            format!("[{}]{}", section.name, options.collect::<String>())
+        };
+        document.sections().iter().map(section).collect::<String>().replace('\n', "|")
+    }
+
+    #[test]
+    fn reads_what_python_reads() {
+        for (text, expected) in [
+            ("", ""),
+            ("; only\n# comments\n", ""),
+            ("[a]\nx=1", "[a]x=1;"),
+            ("\u{feff}[a]\nx=1", "[a]x=1;"),
+            ("[a]foo\n[b] ; c\n[c[d]e]\n[f]]\n[ g h ]", "[a][b][c[d]e][f]][ g h ]"),
+            ("[a]\nX-y.Z k = V:w=x\nb : c", "[a]x-y.z k=V:w=x;b=c;"),
+            ("[a]\nx=\ny = ;no\nz=;yes", "[a]x=;y=;z=;yes;"),
+            ("[a]\nx=1\n  2 ; c\n\t3\n", "[a]x=1|2|3;"),
+            ("[a]\nx=1\n\n  2\n \n\n\ny=3", "[a]x=1||2;y=3;"),
+            ("[a]\nx=1\n  ; gone\n  2\n# gone\n  3", "[a]x=1|2|3;"),
+            ("[a]\n  x=1\n  y=2\n    z=3\n y=4", "[a]x=1;y=2|z=3;y=4;"),
+            ("  [a]\n  x=1", "[a]x=1;"),
+            ("[a]\nx=1\n  [b]\ny=2", "[a]x=1|[b];y=2;"),
+            ("[a]\nx=1\n[b]\n[a]\ny=2", "[a]x=1;y=2;[b]"),
+            ("[a]\nx=1 \\\ny=2", "[a]x=1 \\;y=2;"),
+            ("[a]\r\nx=1\r  2\r\n", "[a]x=1|2;"),
+            ("[a]\nx=a;b#c\ny='a ; b'", "[a]x=a;b#c;y='a;"),
+            ("[a]\nx=\n  1\n  2", "[a]x=|1|2;"),
+            ("[a]\nÄ=1", "[a]ä=1;"),
+        ] {
+            let read = document_of(&[text.as_bytes()]).map(|document| told(&document));
+            assert_eq!(read.as_deref(), Ok(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn later_keys_and_files_override_and_keep_their_places() {
+        let document = document_of(&[b"[a]\nx=1\nx=2\n[DEFAULT]\nz=9\n", b"\n[b]\n[a]\nx=3"]).unwrap();
+        let section = document.section("a").unwrap();
+        assert_eq!(section.place, Place { file: 0, line: 1 });
+        let entry = document.entry(section, "x").unwrap();
+        assert_eq!((entry.value.as_str(), entry.place), ("3", Place { file: 1, line: 4 }));
+        assert_eq!(document.entry(section, "z").map(|entry| entry.value.as_str()), Some("9"));
+        assert_eq!(document.entry(section, "y"), None);
+        assert!(document.section("DEFAULT").is_none());
+    }
+
+    #[test]
+    fn tells_all_bad_lines() {
+        let bad = |lines: &[(usize, &str)]| {
+            let bad_line = |&(number, raw): &(usize, &str)| BadLine { number, raw: raw.to_owned() };
+            SyntaxError::BadLines(lines.iter().map(bad_line).collect())
+        };
+        for (text, expected) in [
+            ("[a]\nfoo\nx=1\n bar\nbaz ; c", bad(&[(2, "foo\n"), (5, "baz ; c")])),
+            ("[a]\n=1\n  y\n[]\n", bad(&[(2, "=1\n"), (3, "  y\n"), (4, "[]\n")])),
+            ("[a]\n[b", bad(&[(2, "[b")])),
+        ] {
+            assert_eq!(document_of(&[text.as_bytes()]).unwrap_err(), expected, "{text:?}");
+        }
+        for text in ["\n\nrem x=1\n[a]", "; c\n\n[]\n", "\n\n[a\n"] {
+            let error = document_of(&[text.as_bytes()]).unwrap_err();
+            assert!(matches!(error, SyntaxError::NoHeader(BadLine { number: 3, .. })), "{text:?}: {error:?}");
+        }
+        let not_text = document_of(&[b"[a]\nx=\xc3("]).unwrap_err();
+        assert_eq!(not_text, SyntaxError::NotText(NotText { byte: 0xc3, offset: 6 }));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        const PIECES: [&[u8]; 18] = [
+            b"[",
+            b"]",
+            b"=",
+            b":",
+            b";",
+            b"#",
+            b" ",
+            b"\t",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"a",
+            b"DEFAULT",
+            b"%(a)s",
+            "\u{a0}".as_bytes(),
+            "é".as_bytes(),
+            b"\x1c",
+            b"\0",
+        ];
+        let mut seed: u32 = 7;
+        for _ in 0..3_000 {
+            let mut text = b"[a]\n".to_vec();
+            for _ in 0..30 {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text.extend_from_slice(PIECES[(seed >> 16) as usize % PIECES.len()]);
+            }
+            if let Ok(document) = document_of(&[&text, &text]) {
+                assert!(document.section("a").is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! From a path to settings: the order of things.
+
+use std::path::Path;
+
+use crate::model::{Environment, ServerSpec, Settings};
+
+use super::daemon::{daemon, environment};
+use super::error::{Error, ErrorKind, Errors};
+use super::expand::Names;
+use super::groups::groups;
+use super::plugins::namespaces;
+use super::reader::Override;
+use super::reading::Reading;
+use super::servers::servers;
+use super::sources::read_all;
+use super::surroundings::Surroundings;
+use super::unknown;
+
+/// Reads a configuration, the files it includes and the command line's `overrides` into settings.
+///
+/// # Errors
+///
+/// All that is wrong with it.
+pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
+    let host_node_name = around.host_node_name();
+    let inherited = Names::default().with_variables(around.environment());
+    let (document, findings) = read_all(path, around, &host_node_name, &inherited)?;
+    let mut reading = Reading::new(&document, around, &host_node_name, findings);
+    let daemon = match document.section("supervisord") {
+        Some(section) => Some(daemon(&mut reading, section, &inherited, overrides)),
+        None => {
+            reading.error(missing_section(path, "supervisord"));
+            None
+        }
+    };
+    let nothing = Environment::new();
+    let own = daemon.as_ref().map_or(&nothing, |daemon| &daemon.environment);
+    let names = Names::over(&inherited).with_variables(own);
+    let namespaces = namespaces(&mut reading, &names);
+    let groups = groups(&mut reading, &names, own);
+    let servers = servers(&mut reading, &names);
+    unknown::warn(&mut reading);
+    let notices = reading.finish()?;
+    match daemon {
+        Some(daemon) => Ok(Settings { daemon, servers, namespaces, groups, notices }),
+        None => Err(missing_section(path, "supervisord").into()),
+    }
+}
+
+/// Reads only the control servers of a configuration, for a client that looks for one.
+///
+/// # Errors
+///
+/// All that is wrong with them or with the environment that their values may use.
+pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<ServerSpec>, Errors> {
+    let host_node_name = around.host_node_name();
+    let inherited = Names::default().with_variables(around.environment());
+    let (document, findings) = read_all(path, around, &host_node_name, &inherited)?;
+    let mut reading = Reading::new(&document, around, &host_node_name, findings);
+    let section = document.section("supervisord");
+    let own = section.map(|section| environment(&mut reading, section, &inherited)).unwrap_or_default();
+    let servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
+    reading.finish()?;
+    Ok(servers)
+}
+
+pub(super) fn missing_section(path: &Path, section: &str) -> Error {
+    Error::about_file(
+        ErrorKind::MissingSection,
+        path,
+        format!(".ini file does not include {section} section"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
+    use super::super::sample;
+    use super::*;
+    use crate::model::Address;
+
+    #[test]
+    fn all_errors_are_told_at_once() {
+        let text = "[supervisord]\nloglevel=loud\nminfds=few\n[program:a]\nautostart=maybe\nstartsecs=x\n\
+            [inet_http_server]\n[group:g]\nprograms=nope\n[include]";
+        let found = errors_in(text);
+        let starts = [
+            ".ini file has [include] section, but no files",
+            "bad logging level name 'loud'",
+            "not a valid integer: 'few'",
+            "[group:g] names unknown",
+            "not a valid boolean value: 'maybe'",
+            "not a valid integer: 'x'",
+            "program section program:a does not specify",
+            "section [inet_http_server] has no port",
+        ];
+        assert_eq!(found.len(), starts.len(), "{found:?}");
+        for (error, start) in found.iter().zip(starts) {
+            assert!(error.starts_with(start), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_section_of_the_supervisor_must_be_there() {
+        for text in ["", "[program:a]\ncommand=a", "[Supervisord]", "[DEFAULT]\nx=1"] {
+            assert_eq!(
+                errors_in(text),
+                [".ini file does not include supervisord section (file: '/etc/x.conf')"]
+            );
+        }
+    }
+
+    #[test]
+    fn variables_come_from_the_environment_and_from_the_supervisors_section() {
+        let text = "[program:a]\ncommand=%(ENV_A)s %(ENV_B)s\n[unix_http_server]\nfile=/%(ENV_A)s\n\
+            [supervisord]\nenvironment=A=\"%(ENV_A)s%%\"\nidentifier=%(ENV_A)s\n";
+        let around = Fake::main(text).variable("A", "out%side").variable("B", "%(x)s");
+        let settings = load(Path::new(MAIN), &[], &around).unwrap();
+        assert_eq!(settings.groups[0].processes[0].command, "out%side% %(x)s");
+        assert_eq!(settings.daemon.identifier, "out%side");
+        assert_eq!(settings.servers[0].address.url(), "unix:///out%side%");
+        assert_eq!(load_servers(Path::new(MAIN), &around), Ok(settings.servers));
+    }
+
+    #[test]
+    fn servers_are_read_alone() {
+        let around = Fake::main("[unix_http_server]\nfile=/s\n[program:a]\nautostart=maybe");
+        let servers = load_servers(Path::new(MAIN), &around).unwrap();
+        assert!(matches!(&servers[0].address, Address::Unix { path, .. } if path == Path::new("/s")));
+    }
+
+    #[test]
+    fn the_sample_is_sound() {
+        let settings = load_text(&sample()).unwrap();
+        assert_eq!(settings.notices, []);
+        assert_eq!(settings.servers[0].address.url(), "unix:///tmp/supervisor.sock");
+        assert_eq!(settings.namespaces, ["supervisor"]);
+        assert_eq!(
+            (settings.daemon.log_file, settings.groups),
+            (Some("/tmp/supervisord.log".into()), Vec::new())
+        );
+    }
+
+    /// So every default and every example is a value that its option takes.
+    #[test]
+    fn the_sample_is_sound_with_everything_set() {
+        let is_option = |line: &str| line.starts_with(";[") || line.split(' ').next().unwrap().contains('=');
+        let set = |line: &str| line.strip_prefix(';').filter(|_| is_option(line)).unwrap_or(line).to_owned();
+        let text: String = sample().lines().map(|line| set(line) + "\n").collect();
+        assert_eq!(notices_in(&text), ["No file matches via include \"/etc/conf.d/*.ini\""]);
+        let settings = load_text(&text).unwrap();
+        assert_eq!((settings.servers.len(), settings.groups[0].processes.len()), (2, 1));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        const PIECES: [&str; 30] = [
+            "[supervisord]\n",
+            "[program:a]\n",
+            "[program:b]\n",
+            "[group:a]\n",
+            "[group:g]\n",
+            "[include]\n",
+            "[unix_http_server]\n",
+            "[inet_http_server:x]\n",
+            "[rpcinterface:r]\n",
+            "[x]\n",
+            "command=",
+            "programs=",
+            "numprocs=2\n",
+            "process_name=%(process_num)d\n",
+            "environment=",
+            "files=",
+            "port=",
+            "file=",
+            "password=",
+            "username=",
+            "user=",
+            "a",
+            ",",
+            "%(ENV_X)s",
+            "%(here)",
+            "\"",
+            "=",
+            "\n",
+            "~",
+            "{SHA}",
+        ];
+        let mut seed: u32 = 11;
+        let mut sound = 0;
+        for _ in 0..3_000 {
+            let mut text = String::from("[supervisord]\n");
+            for _ in 0..12 {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text.push_str(PIECES[(seed >> 16) as usize % PIECES.len()]);
+            }
+            sound += usize::from(load_text(&text).is_ok());
+        }
+        assert!(sound > 0);
+    }
+}

@@ -1,0 +1,51 @@
+//! Reading a configuration: text to settings.
+//!
+//! The stages, each in files of its own: bytes become lines, lines become a document of sections
+//! whose options know their file and line ([`ini`]); values are expanded ([`expand`]), take their
+//! type, and together make [`crate::model::Settings`].
+//!
+//! Invariants:
+//!
+//! * Nothing here opens a file, reads a clock or the environment, or looks up a user: all that is
+//!   asked of [`Surroundings`], which is handed in.
+//! * One bad value never hides another: reading goes on with a stand-in and fails at the end, with
+//!   all errors ([`Errors`]). Only a line that can't be parsed ends it early, since whatever it was
+//!   meant to say would be missed in one message after the other.
+//! * No bytes make it panic, and every size has a named bound.
+
+mod client;
+mod daemon;
+mod error;
+pub mod expand;
+#[cfg(test)]
+mod fake;
+mod groups;
+pub mod ini;
+mod load;
+pub mod options;
+mod pairs;
+mod plugins;
+mod program;
+mod quote;
+mod reader;
+mod reading;
+mod search;
+mod servers;
+mod sources;
+mod stream;
+mod surroundings;
+mod unknown;
+mod values;
+mod words;
+
+pub use client::{ClientSettings, load_client};
+pub use error::{Error, ErrorKind, Errors};
+pub use load::{load, load_servers};
+pub use options::sample;
+pub use program::PROCESSES_MAX;
+pub use quote::quote;
+pub use reader::Override;
+pub use search::{find, search_paths};
+pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX};
+pub use surroundings::Surroundings;
+pub use words::{SplitError, split_command};

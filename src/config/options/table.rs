@@ -1,0 +1,184 @@
+//! The rows themselves.
+
+use super::DefaultValue::{Is, Required, Unset};
+use super::Naming::{Optional, Required as Named, Single};
+use super::ValueType::*;
+use super::{DefaultValue, OptionDoc, SectionDoc, SectionKind, ValueType};
+
+/// All sections, in the order in which the sample shows them.
+pub const TABLE: &[SectionDoc] = &[
+    SectionDoc {
+        kind: SectionKind::UnixHttpServer,
+        name: "unix_http_server",
+        naming: Optional,
+        doc: "The control server on a unix socket. More of them are [unix_http_server:NAME].",
+        options: UNIX_HTTP_SERVER,
+    },
+    SectionDoc {
+        kind: SectionKind::InetHttpServer,
+        name: "inet_http_server",
+        naming: Optional,
+        doc: "The control server on a TCP port: whoever can connect can run programs, so set a password.",
+        options: INET_HTTP_SERVER,
+    },
+    SectionDoc {
+        kind: SectionKind::Supervisord,
+        name: "supervisord",
+        naming: Single,
+        doc: "The supervisor itself. This section has to be there, if only as a header.",
+        options: SUPERVISORD,
+    },
+    SectionDoc {
+        kind: SectionKind::RpcInterface,
+        name: "rpcinterface",
+        naming: Named,
+        doc: "Needed for the control client and all other XML-RPC clients.",
+        options: RPC_INTERFACE,
+    },
+    SectionDoc {
+        kind: SectionKind::Supervisorctl,
+        name: "supervisorctl",
+        naming: Single,
+        doc: "The control client.",
+        options: SUPERVISORCTL,
+    },
+    SectionDoc {
+        kind: SectionKind::CtlPlugin,
+        name: "ctlplugin",
+        naming: Named,
+        doc: "A Python plug-in of the control client; it can't be run and is left out.",
+        options: &[],
+    },
+    SectionDoc {
+        kind: SectionKind::Program,
+        name: "program",
+        naming: Named,
+        doc: "A program to run. Values may use %(program_name)s, %(process_num)02d, %(here)s, %(ENV_HOME)s.",
+        options: PROGRAM,
+    },
+    SectionDoc {
+        kind: SectionKind::FcgiProgram,
+        name: "fcgi-program",
+        naming: Named,
+        doc: "A FastCGI program; not run yet.",
+        options: &[],
+    },
+    SectionDoc {
+        kind: SectionKind::EventListener,
+        name: "eventlistener",
+        naming: Named,
+        doc: "A program that is told of events; not run yet.",
+        options: &[],
+    },
+    SectionDoc {
+        kind: SectionKind::Group,
+        name: "group",
+        naming: Named,
+        doc: "Programs that are started and stopped together.",
+        options: GROUP,
+    },
+    SectionDoc {
+        kind: SectionKind::Include,
+        name: "include",
+        naming: Single,
+        doc: "More files to read. Relative patterns start at the directory of this file.",
+        options: INCLUDE,
+    },
+];
+
+const fn row(name: &'static str, value: ValueType, default: DefaultValue, doc: &'static str) -> OptionDoc {
+    OptionDoc { name, value, default, doc }
+}
+
+const UNIX_HTTP_SERVER: &[OptionDoc] = &[
+    row("file", Path, Required("/tmp/supervisor.sock"), "path of the socket"),
+    row("chmod", Octal, Is("0700"), "permissions of the socket"),
+    row("chown", Owner, Unset("root:root"), "owner of the socket, user or user:group"),
+    row("username", Text, Unset("admin"), "asked of clients; default: nothing is"),
+    row("password", Secret, Unset("change-me"), "in the clear, or {SHA} and the SHA-1 of it in hex"),
+];
+
+const INET_HTTP_SERVER: &[OptionDoc] = &[
+    row("port", Address, Required("127.0.0.1:9001"), "host:port, or *:port for all addresses"),
+    row("username", Text, Unset("admin"), "asked of clients; default: nothing is"),
+    row("password", Secret, Unset("change-me"), "in the clear, or {SHA} and the SHA-1 of it in hex"),
+];
+
+const SUPERVISORD: &[OptionDoc] = &[
+    row("logfile", Path, Is("supervisord.log"), "activity log"),
+    row("logfile_maxbytes", Size, Is("50MB"), "size at which it is rotated; 0: never"),
+    row("logfile_backups", Integer, Is("10"), "rotated files to keep; 0: none"),
+    row("loglevel", LogLevel, Is("info"), "critical, error, warn, info, debug, trace or blather"),
+    row("pidfile", Path, Is("supervisord.pid"), "file that holds our process id"),
+    row("nodaemon", Boolean, Is("false"), "stay in the foreground"),
+    row("silent", Boolean, Is("false"), "no activity log on stdout in the foreground"),
+    row("minfds", Integer, Is("1024"), "file descriptors to be had"),
+    row("minprocs", Integer, Is("200"), "processes to be had"),
+    row("umask", Octal, Unset("022"), "file mode mask; 022 when daemonizing"),
+    row("user", User, Unset("root"), "user to become; default: whoever started us"),
+    row("identifier", Text, Is("supervisor"), "name of this supervisor among others"),
+    row("directory", Directory, Unset("/tmp"), "where to go when daemonizing"),
+    row("nocleanup", Boolean, Is("false"), "keep the AUTO logs of an earlier run"),
+    row("childlogdir", Directory, Unset("/tmp"), "where AUTO logs go; default: $TMPDIR or /tmp"),
+    row("environment", Pairs, Is(""), "variables for all programs: A=\"1\",B=\"2\""),
+    row("strip_ansi", Boolean, Is("false"), "take terminal colours out of programs' logs"),
+    row("profile_options", Text, Unset("cumulative,calls"), "has no effect"),
+];
+
+const RPC_INTERFACE: &[OptionDoc] = &[row(
+    "supervisor.rpcinterface_factory",
+    Text,
+    Required("supervisor.rpcinterface:make_main_rpcinterface"),
+    "the only one that is built in",
+)];
+
+const SUPERVISORCTL: &[OptionDoc] = &[
+    row("serverurl", Url, Is("http://localhost:9001"), "unix:///path or http://host:port"),
+    row("username", Text, Unset("admin"), "what the server asks for"),
+    row("password", Secret, Unset("change-me"), "the same, in the clear"),
+    row("prompt", Text, Is("supervisor"), "in front of the > of the shell"),
+    row("history_file", Path, Unset("~/.sv_history"), "keeps the lines typed; default: none"),
+];
+
+const PROGRAM: &[OptionDoc] = &[
+    row("command", Text, Required("/bin/cat"), "program and arguments; PATH is searched, no shell is used"),
+    row("process_name", Text, Is("%(program_name)s"), "needs %(process_num) if numprocs is above 1"),
+    row("numprocs", Integer, Is("1"), "processes to run"),
+    row("numprocs_start", Integer, Is("0"), "process_num of the first"),
+    row("directory", Path, Unset("/tmp"), "where it runs; default: where we do"),
+    row("umask", Octal, Unset("022"), "file mode mask; default: ours"),
+    row("priority", Integer, Is("999"), "lower ones start first and stop last"),
+    row("autostart", Boolean, Is("true"), "start with the supervisor"),
+    row("startsecs", Integer, Is("1"), "seconds it must live to count as running"),
+    row("startretries", Integer, Is("3"), "failed starts after the first before giving up"),
+    row("autorestart", AutoRestart, Is("unexpected"), "restart after an exit: true, false or unexpected"),
+    row("exitcodes", ExitCodes, Is("0"), "exit codes that are expected"),
+    row("stopsignal", Signal, Is("TERM"), "signal that asks it to stop"),
+    row("stopwaitsecs", Integer, Is("10"), "seconds until it is killed"),
+    row("stopasgroup", Boolean, Is("false"), "stop its whole process group"),
+    row("killasgroup", Boolean, Unset("false"), "kill its whole process group; default: as stopasgroup"),
+    row("user", User, Unset("root"), "user to run as; default: ours"),
+    row("redirect_stderr", Boolean, Is("false"), "stderr goes where stdout goes"),
+    row("stdout_logfile", LogFile, Is("AUTO"), "path, AUTO (a name of our own) or NONE"),
+    row("stdout_logfile_maxbytes", Size, Is("50MB"), "size at which it is rotated; 0: never"),
+    row("stdout_logfile_backups", Integer, Is("10"), "rotated files to keep; 0: none"),
+    row("stdout_capture_maxbytes", Size, Is("0"), "bytes to keep in capture mode; 0: off"),
+    row("stdout_events_enabled", Boolean, Is("false"), "tell listeners what it writes"),
+    row("stdout_syslog", Boolean, Is("false"), "send it to syslog"),
+    row("stderr_logfile", LogFile, Is("AUTO"), "path, AUTO (a name of our own) or NONE"),
+    row("stderr_logfile_maxbytes", Size, Is("50MB"), "size at which it is rotated; 0: never"),
+    row("stderr_logfile_backups", Integer, Is("10"), "rotated files to keep; 0: none"),
+    row("stderr_capture_maxbytes", Size, Is("0"), "bytes to keep in capture mode; 0: off"),
+    row("stderr_events_enabled", Boolean, Is("false"), "tell listeners what it writes"),
+    row("stderr_syslog", Boolean, Is("false"), "send it to syslog"),
+    row("environment", Pairs, Is(""), "variables for it: A=\"1\",B=\"2\""),
+    row("serverurl", Url, Is("AUTO"), "value of SUPERVISOR_SERVER_URL"),
+];
+
+const GROUP: &[OptionDoc] = &[
+    row("programs", List, Unset("web"), "names of the programs in it"),
+    row("priority", Integer, Is("999"), "lower ones start first and stop last"),
+];
+
+const INCLUDE: &[OptionDoc] =
+    &[row("files", Globs, Required("conf.d/*.ini"), "patterns, parted by spaces or lines")];

@@ -1,0 +1,101 @@
+//! `environment=`: `KEY=value,KEY2="a, b"` into names and values.
+
+use crate::model::Environment;
+
+use super::quote::quote;
+use super::words::{Word, split_pairs};
+
+/// Reads pairs parted by commas; a comma at the end is fine. Of two pairs with one key the later
+/// one's value stands, in the place of the first.
+///
+/// Supervisor takes whatever single character follows a value for a separator and drops it, and
+/// takes the first character of `~/x` or `$HOME` for the whole value.
+/// COMPAT: here both are errors, since data would be lost without a word.
+pub(super) fn pairs(text: &str) -> Result<Environment, String> {
+    let mut words = split_pairs(text).map_err(|error| error.to_string())?.into_iter();
+    let mut found = Environment::new();
+    while let Some(key) = words.next() {
+        let cut_short = || format!("Unexpected end of key/value pairs in value '{text}'");
+        let key = bare_word(Some(key)).ok_or_else(cut_short)?;
+        words.next().filter(|word| word.is_sign && word.text == "=").ok_or_else(cut_short)?;
+        let value = words.next().ok_or_else(cut_short)?;
+        refuse_sign(&value, text, cut_short)?;
+        set(&mut found, key, value.text);
+        if let Some(separator) = words.next().filter(|word| !is_separator(word)) {
+            refuse_sign(&separator, text, cut_short)?;
+            return Err(cut_short());
+        }
+    }
+    Ok(found)
+}
+
+fn bare_word(word: Option<Word>) -> Option<String> {
+    word.filter(|word| !word.is_sign).map(|word| word.text)
+}
+
+/// Supervisor would take any; the semicolon is the one that people do write.
+fn is_separator(word: &Word) -> bool {
+    word.is_sign && matches!(word.text.as_str(), "," | ";")
+}
+
+fn refuse_sign(word: &Word, text: &str, cut_short: impl Fn() -> String) -> Result<(), String> {
+    match word.text.as_str() {
+        _ if !word.is_sign => Ok(()),
+        "," | ";" | "=" => Err(cut_short()),
+        sign => Err(format!("{} must stand in quotes in value '{text}'", quote(sign))),
+    }
+}
+
+/// Sets `key`, in its old place if it has one.
+pub(super) fn set(pairs: &mut Environment, key: String, value: String) {
+    match pairs.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, old)) => *old = value,
+        None => pairs.push((key, value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(pairs: &Environment) -> String {
+        pairs.iter().map(|(key, value)| format!("<{key}={value}>")).collect()
+    }
+
+    #[test]
+    fn pairs_are_read() {
+        for (text, expected) in [
+            ("", ""),
+            ("A=1", "<A=1>"),
+            ("A=1,B=2,", "<A=1><B=2>"),
+            ("A=1;", "<A=1>"),
+            ("A = 1 , B = 2", "<A=1><B=2>"),
+            ("A=1,\nB=2", "<A=1><B=2>"),
+            ("A='x, y',B=\"a \\\"b\\\" \\c\"", "<A=x, y><B=a \"b\" \\c>"),
+            ("A=foo\"bar\"baz", "<A=foobarbaz>"),
+            ("A=\"\"", "<A=>"),
+            ("A=/usr/bin:/bin,B=a.b+c-d(e)", "<A=/usr/bin:/bin><B=a.b+c-d(e)>"),
+            ("A=1 # all, the=rest\n,B=2", "<A=1><B=2>"),
+            ("A=a\\$b", "<A=a$b>"),
+            ("a-b=1,1a=2", "<a-b=1><1a=2>"),
+            ("A=1,B=2,A=3", "<A=3><B=2>"),
+            ("A='%h'", "<A=%h>"),
+        ] {
+            assert_eq!(pairs(text).map(|pairs| joined(&pairs)), Ok(expected.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn broken_pairs_are_told() {
+        let cut_short = |text: &str| format!("Unexpected end of key/value pairs in value '{text}'");
+        for text in ["A", "A=", "A=1,,B=2", "a=b=c", "A=1 B=2", "=1", "A=,", "A B=1", ",", "A=1,B"] {
+            assert_eq!(pairs(text), Err(cut_short(text)), "{text}");
+        }
+        for (text, sign) in [("A=~/x", "~"), ("A=$HOME", "$"), ("A=%h", "%"), ("A=x$", "$"), ("A=a@b", "@")] {
+            let expected = format!("'{sign}' must stand in quotes in value '{text}'");
+            assert_eq!(pairs(text), Err(expected), "{text}");
+        }
+        assert_eq!(pairs("A=\"x"), Err("No closing quotation".to_owned()));
+        assert_eq!(pairs("A=x\\"), Err("No escaped character".to_owned()));
+    }
+}

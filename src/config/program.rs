@@ -1,0 +1,319 @@
+//! `[program:x]`: one section, as many processes as it asks for.
+
+use std::ops::Range;
+
+use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StreamSpec};
+
+use super::expand::{Names, Value};
+use super::ini::{Section, trim};
+use super::options::SectionKind;
+use super::pairs;
+use super::reader::SectionReader;
+use super::reading::Reading;
+use super::stream::{STDERR, STDOUT, prototype as stream_prototype, stream};
+use super::values;
+
+/// Most processes that one section may ask for.
+pub const PROCESSES_MAX: i64 = 10_000;
+
+/// A program as a group takes it in.
+pub(super) struct Program<'a> {
+    pub(super) section: &'a Section,
+    /// What follows `program:`, a valid name.
+    pub(super) name: &'a str,
+}
+
+/// Reads the processes of a program, in the order of their numbers.
+///
+/// `environment` is what every child gets; `names` already hold it.
+pub(super) fn processes<'a>(
+    reading: &mut Reading<'a>,
+    program: &Program<'a>,
+    group: &str,
+    names: &Names<'_>,
+    environment: &Environment,
+) -> Vec<ProcessSpec> {
+    let names = Names::over(names)
+        .with("program_name", Value::Text(program.name))
+        .with("group_name", Value::Text(group))
+        .with("host_node_name", Value::Text(reading.host_node_name));
+    let mut options = SectionReader::new(reading, program.section, SectionKind::Program, &names);
+    let prototype = prototype(&mut options, group);
+    let mut found = Vec::new();
+    let numbers = numbers(&mut options);
+    let numprocs = Value::Number(numbers.end - numbers.start);
+    let errors_before = options.reading.error_count();
+    for number in numbers {
+        let numbered =
+            Names::over(&names).with("process_num", Value::Number(number)).with("numprocs", numprocs);
+        found.push(process(&mut options.under(&numbered), &numbered, &prototype, environment));
+        if options.reading.error_count() > errors_before {
+            break; // The other processes would only say the same again.
+        }
+    }
+    found
+}
+
+/// What is the same for all processes; these options see no `process_num`.
+fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
+    let stop_as_group = options.boolean("stopasgroup");
+    ProcessSpec {
+        name: String::new(),
+        group: group.to_owned(),
+        command: String::new(),
+        directory: None,
+        umask: options.value("umask", values::octal),
+        priority: options.integer("priority"),
+        autostart: options.boolean("autostart"),
+        autorestart: options.value("autorestart", values::auto_restart).unwrap_or(AutoRestart::Unexpected),
+        start_secs: options.integer("startsecs"),
+        start_retries: options.integer("startretries"),
+        exit_codes: options.value("exitcodes", values::exit_codes).unwrap_or_default(),
+        stop_signal: options.value("stopsignal", values::signal).unwrap_or(Signal::TERM),
+        stop_wait_secs: options.integer("stopwaitsecs"),
+        stop_as_group,
+        kill_as_group: kill_as_group(options, stop_as_group),
+        user: options.user("user"),
+        redirect_stderr: options.boolean("redirect_stderr"),
+        stdout: stream_prototype(options, &STDOUT),
+        stderr: stream_prototype(options, &STDERR),
+        environment: Environment::new(),
+        server_url: server_url(options),
+    }
+}
+
+/// The rest, for the process that `names` number.
+fn process(
+    options: &mut SectionReader<'_, '_>,
+    names: &Names<'_>,
+    prototype: &ProcessSpec,
+    environment: &Environment,
+) -> ProcessSpec {
+    let own_environment = options.pairs("environment");
+    let names = Names::over(names).with_variables(&own_environment);
+    let mut options = options.under(&names);
+    let name = options.value("process_name", |text| values::name(text).map(str::to_owned));
+    let directory = options.text("directory").map(|text| text.as_ref().into());
+    let command = command(&mut options);
+    let stdout = stream(&mut options, &STDOUT, &prototype.stdout);
+    let stderr = stderr(&mut options, prototype);
+    ProcessSpec {
+        name: name.unwrap_or_default(),
+        command,
+        directory,
+        stdout,
+        stderr,
+        environment: overlaid(environment, own_environment),
+        ..prototype.clone()
+    }
+}
+
+fn command(options: &mut SectionReader<'_, '_>) -> String {
+    if !options.is_set("command") {
+        let message = format!("program section {} does not specify a command", options.section.name);
+        options.section_error(message);
+    }
+    options.text("command").unwrap_or_default().into_owned()
+}
+
+/// Standard error. When it is redirected there is no log of its own.
+fn stderr(options: &mut SectionReader<'_, '_>, prototype: &ProcessSpec) -> StreamSpec {
+    let spec = stream(options, &STDERR, &prototype.stderr);
+    if !prototype.redirect_stderr {
+        return spec;
+    }
+    if matches!(spec.target, LogTarget::File(_)) {
+        let section = &options.section.name;
+        options.reading.warn(format!(
+            "For [{section}], redirect_stderr=true but stderr_logfile has also been set to a filename, \
+             the filename has been ignored"
+        ));
+    }
+    StreamSpec { target: LogTarget::None, ..spec }
+}
+
+fn kill_as_group(options: &mut SectionReader<'_, '_>, stop_as_group: bool) -> bool {
+    let kill_as_group = options.value("killasgroup", values::boolean).unwrap_or(stop_as_group);
+    if stop_as_group && !kill_as_group {
+        options.error("killasgroup", "Cannot set stopasgroup=true and killasgroup=false".to_owned());
+    }
+    kill_as_group
+}
+
+/// `None` is AUTO; an empty text stays one.
+fn server_url(options: &mut SectionReader<'_, '_>) -> Option<String> {
+    let text = options.text("serverurl")?;
+    if trim(&text).eq_ignore_ascii_case("auto") { None } else { Some(text.into_owned()) }
+}
+
+/// The `process_num`s; none at all for a `numprocs` of zero or less, which Supervisor takes too.
+fn numbers(options: &mut SectionReader<'_, '_>) -> Range<i64> {
+    let count = options.value("numprocs", |text| match values::integer(text)? {
+        count @ ..=PROCESSES_MAX => Ok(count.max(0)),
+        count => Err(format!("{count} is above upper bound ({PROCESSES_MAX})")),
+    });
+    let (count, start) = (count.unwrap_or(1), options.integer("numprocs_start"));
+    if count > 1 && !options.raw("process_name").is_some_and(|name| name.contains("%(process_num)")) {
+        let message = "%(process_num) must be present within process_name when numprocs > 1".to_owned();
+        options.error(if options.is_set("process_name") { "process_name" } else { "numprocs" }, message);
+        return start..start.saturating_add(1);
+    }
+    start..start.saturating_add(count)
+}
+
+fn overlaid(below: &Environment, above: Environment) -> Environment {
+    let mut whole = below.clone();
+    for (name, value) in above {
+        pairs::set(&mut whole, name, value);
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{errors_in, load_text, notices_in};
+    use super::*;
+
+    const HEAD: &str = "[supervisord]\nenvironment=G=\"g\",H=\"h\"\n[program:x]\n";
+
+    fn all(lines: &str) -> Vec<ProcessSpec> {
+        load_text(&format!("{HEAD}{lines}")).unwrap().groups.remove(0).processes
+    }
+
+    fn one(line: &str) -> ProcessSpec {
+        all(&format!("command=a\n{line}")).remove(0)
+    }
+
+    #[test]
+    fn everything_but_the_command_has_a_default() {
+        let process = one("");
+        let expected = ProcessSpec {
+            name: "x".to_owned(),
+            group: "x".to_owned(),
+            command: "a".to_owned(),
+            directory: None,
+            umask: None,
+            priority: 999,
+            autostart: true,
+            autorestart: AutoRestart::Unexpected,
+            start_secs: 1,
+            start_retries: 3,
+            exit_codes: vec![0],
+            stop_signal: Signal::TERM,
+            stop_wait_secs: 10,
+            stop_as_group: false,
+            kill_as_group: false,
+            user: None,
+            redirect_stderr: false,
+            stdout: process.stdout.clone(),
+            stderr: process.stderr.clone(),
+            environment: vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())],
+            server_url: None,
+        };
+        assert_eq!(process, expected);
+    }
+
+    #[test]
+    fn values_take_their_types() {
+        assert_eq!(one("umask=0027").umask, Some(0o27));
+        assert_eq!(one("priority=-5").priority, -5);
+        assert_eq!(one("autorestart=TRUE").autorestart, AutoRestart::Always);
+        assert_eq!(one("exitcodes=0, 2").exit_codes, [0, 2]);
+        assert_eq!(one("stopsignal=sigusr1").stop_signal, Signal::USR1);
+        assert_eq!(one("user=www").user.map(|user| user.groups), Some(vec![33, 100]));
+        assert_eq!(one("directory=/nodir/%(process_num)d").directory, Some("/nodir/0".into()));
+        assert_eq!(one("startsecs= 1_0").start_secs, 10);
+        for (line, expected) in
+            [("", (false, false)), ("stopasgroup=1", (true, true)), ("killasgroup=1", (false, true))]
+        {
+            let process = one(line);
+            assert_eq!((process.stop_as_group, process.kill_as_group), expected, "{line}");
+        }
+        for (line, expected) in
+            [("", None), ("serverurl= Auto", None), ("serverurl=", Some("")), ("serverurl=u", Some("u"))]
+        {
+            assert_eq!(one(line).server_url.as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_are_expanded_and_stay_whole() {
+        for (command, expected) in [
+            ("%(program_name)s %(group_name)s %(host_node_name)s %(here)s", "x x node1 /etc"),
+            ("%(process_num)02d/%(numprocs)d %(ENV_G)s %(ENV_H)s %(ENV_OWN)s", "00/1 g own 0"),
+            ("date +%%s", "date +%s"),
+            ("", ""),
+            ("'open", "'open"),
+        ] {
+            let process = one(&format!("environment=H=\"own\",OWN=\"%(process_num)d\"\ncommand={command}"));
+            assert_eq!(process.command, expected);
+            let environment: Vec<_> =
+                process.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            assert_eq!(environment, [("G", "g"), ("H", "own"), ("OWN", "0")]);
+        }
+    }
+
+    #[test]
+    fn numprocs_makes_processes() {
+        let names = |lines: &str| all(lines).into_iter().map(|process| process.name).collect::<Vec<_>>();
+        let template = "command=a\nprocess_name=%(program_name)s_%(process_num)02d\n";
+        assert_eq!(names(&format!("{template}numprocs=3\nnumprocs_start=9")), ["x_09", "x_10", "x_11"]);
+        assert_eq!(names(&format!("{template}numprocs=2\nnumprocs_start=-1")), ["x_-1", "x_00"]);
+        assert_eq!(names(&format!("{template}numprocs=0")), Vec::<String>::new());
+        assert_eq!(names("numprocs=-3"), Vec::<String>::new());
+        assert_eq!(names(&format!("{template}numprocs=10000")).len(), 10_000);
+    }
+
+    #[test]
+    fn redirected_stderr_has_no_log() {
+        let process = one("redirect_stderr=true");
+        assert_eq!((process.stdout.target, process.stderr.target), (LogTarget::Auto, LogTarget::None));
+        let lines = "command=a\nredirect_stderr=true\nstderr_logfile=/tmp/x";
+        let expected = "For [program:x], redirect_stderr=true but stderr_logfile has also been set to a \
+            filename, the filename has been ignored";
+        assert_eq!(notices_in(&format!("{HEAD}{lines}")), [expected]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let available = "Available names: group_name, here, host_node_name, program_name and 2 ENV_ names";
+        for (line, message) in [
+            ("autostart=maybe", "not a valid boolean value: 'maybe'"),
+            ("autorestart=Maybe", "invalid 'autorestart' value 'maybe'"),
+            ("startsecs=1.5", "not a valid integer: '1.5'"),
+            ("stopsignal=FOO", "value 'FOO' is not a valid signal name"),
+            ("exitcodes=1,", "not a valid list of exit codes: '1,'"),
+            ("user=nope", "Invalid user name nope"),
+            ("umask=99", "99 can not be converted to an octal type"),
+            ("process_name=a:b", "Invalid name: 'a:b' because of character: ':'"),
+            ("process_name=a%(program_name)2s", "Invalid name: 'a x' because of character: ' '"),
+            ("numprocs=2", "%(process_num) must be present within process_name when numprocs > 1"),
+            ("numprocs=10001", "10001 is above upper bound (10000)"),
+            ("environment=A=\"x", "No closing quotation"),
+            (
+                "directory=50%",
+                "Format string '50%' for 'program:x.directory' is badly formatted: incomplete format",
+            ),
+            (
+                "umask=%(process_num)d",
+                &format!(
+                    "Format string '%(process_num)d' for 'program:x.umask' contains names ('process_num') \
+                     which cannot be expanded. {available}"
+                ),
+            ),
+        ] {
+            let option = line.split('=').next().unwrap();
+            let place = format!("in section 'program:x' (file: '/etc/x.conf', line: 5, option: {option})");
+            let found = errors_in(&format!("{HEAD}command=a\n{line}"));
+            assert_eq!(found, [format!("{message} {place}")]);
+        }
+        let group = errors_in(&format!("{HEAD}command=a\nstopasgroup=1\nkillasgroup=0"));
+        assert!(
+            group[0].starts_with("Cannot set stopasgroup=true and killasgroup=false in section 'program:x'")
+        );
+        let command = errors_in(HEAD);
+        let expected = "program section program:x does not specify a command in section 'program:x' \
+            (file: '/etc/x.conf', line: 3)";
+        assert_eq!(command, [expected]);
+    }
+}

@@ -1,0 +1,73 @@
+//! Values in error texts, quoted as Python quotes them.
+//!
+//! Supervisor's messages carry values in Python's `repr` form, and people grep for them. This is
+//! the one place that makes that form.
+
+/// `'it''s'` as Python would print it: single quotes unless only double ones avoid escaping.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    quoted(text, |c| !is_printable(c))
+}
+
+/// The same with everything that is not ASCII escaped: Python's `ascii()`.
+pub(super) fn quote_ascii(text: &str) -> String {
+    quoted(text, |c| !c.is_ascii() || !is_printable(c))
+}
+
+fn quoted(text: &str, must_escape: impl Fn(char) -> bool) -> String {
+    let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(mark);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == mark => out.extend(['\\', c]),
+            c if must_escape(c) => out.push_str(&escape(c)),
+            c => out.push(c),
+        }
+    }
+    out.push(mark);
+    out
+}
+
+fn escape(c: char) -> String {
+    match u32::from(c) {
+        code @ ..=0xff => format!("\\x{code:02x}"),
+        code @ ..=0xffff => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    }
+}
+
+/// Rust's own idea of printable comes close enough; both follow the Unicode tables. It escapes a
+/// combining mark that has nothing to combine with, so it gets something.
+fn is_printable(c: char) -> bool {
+    match c {
+        ' '..='~' => true,
+        c => !c.is_whitespace() && !format!("a{c}").escape_debug().any(|escaped| escaped == '\\'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_as_python_does() {
+        for (text, expected) in [
+            ("", "''"),
+            ("web", "'web'"),
+            ("it's", r#""it's""#),
+            (r#"it's "so""#, r#"'it\'s "so"'"#),
+            ("a\\b\n\t\r", r"'a\\b\n\t\r'"),
+            ("\u{1}\u{7f}\u{a0}", r"'\x01\x7f\xa0'"),
+            ("é\u{200b}\u{2028}", "'é\\u200b\\u2028'"),
+            ("i\u{307}", "'i\u{307}'"),
+        ] {
+            assert_eq!(quote(text), expected);
+        }
+        assert_eq!(quote_ascii("é\u{1f600}'"), r#""\xe9\U0001f600'""#);
+    }
+}

@@ -1,0 +1,233 @@
+//! Reading one section's options: look up, expand, convert, and write down what is wrong.
+//!
+//! A bad value is written down and answered with `None`; the caller goes on with any stand-in,
+//! since nothing that was read is used once an error was written down.
+
+use std::borrow::Cow;
+
+use crate::model::{Environment, User};
+
+use super::error::{Error, ErrorKind};
+use super::expand::{ExpandError, Names, Value, expand};
+use super::ini::{Entry, Section};
+use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType};
+use super::pairs::pairs;
+use super::quote::quote;
+use super::reading::Reading;
+use super::surroundings::Surroundings;
+use super::values;
+
+/// An option of `[supervisord]` that the command line sets. It wins over the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Its key in the file.
+    pub option: &'static str,
+    /// Its value, which is not expanded; `true` for a flag.
+    pub value: String,
+    /// As it was typed, for messages: `-m` or `--umask`.
+    pub spelled: String,
+}
+
+/// One section under one set of names.
+pub(super) struct SectionReader<'r, 'a> {
+    pub(super) reading: &'r mut Reading<'a>,
+    pub(super) section: &'a Section,
+    options: &'static [OptionDoc],
+    names: &'r Names<'r>,
+    overrides: &'r [Override],
+}
+
+impl<'r, 'a> SectionReader<'r, 'a> {
+    pub(super) fn new(
+        reading: &'r mut Reading<'a>,
+        section: &'a Section,
+        kind: SectionKind,
+        names: &'r Names<'r>,
+    ) -> Self {
+        Self { reading, section, options: kind.options(), names, overrides: &[] }
+    }
+
+    /// With what the command line says on top.
+    pub(super) fn overridden(self, overrides: &'r [Override]) -> Self {
+        Self { overrides, ..self }
+    }
+
+    /// The same section under other names.
+    pub(super) fn under<'s>(&'s mut self, names: &'s Names<'s>) -> SectionReader<'s, 'a> {
+        SectionReader {
+            reading: self.reading,
+            section: self.section,
+            options: self.options,
+            names,
+            overrides: self.overrides,
+        }
+    }
+
+    pub(super) fn around(&self) -> &'a dyn Surroundings {
+        self.reading.around
+    }
+
+    /// Whether the file or the command line sets it.
+    pub(super) fn is_set(&self, option: &str) -> bool {
+        self.entry(option).is_some() || self.overriding(option).is_some()
+    }
+
+    /// As it stands in the file, or else the default, not expanded.
+    pub(super) fn raw(&self, option: &str) -> Option<&'a str> {
+        match self.entry(option) {
+            Some(entry) => Some(&entry.value),
+            None => self.default(option),
+        }
+    }
+
+    /// The expanded value.
+    pub(super) fn text(&mut self, option: &str) -> Option<Cow<'a, str>> {
+        let from_file = self.expanded(option);
+        self.overriding(option).map(|overriding| Cow::Owned(overriding.value.clone())).or(from_file)
+    }
+
+    /// The expanded value, converted.
+    pub(super) fn value<T>(
+        &mut self,
+        option: &str,
+        convert: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let from_file = self.expanded(option).and_then(|text| {
+            let converted = convert(&text);
+            self.sound(option, converted)
+        });
+        let Some(overriding) = self.overriding(option) else { return from_file };
+        match convert(&overriding.value) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.reading.error(command_line_error(overriding, &message));
+                None
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, option: &str) -> bool {
+        self.value(option, values::boolean).unwrap_or_default()
+    }
+
+    pub(super) fn integer(&mut self, option: &str) -> i64 {
+        self.value(option, values::integer).unwrap_or_default()
+    }
+
+    pub(super) fn size(&mut self, option: &str) -> i64 {
+        self.value(option, values::size).unwrap_or_default()
+    }
+
+    pub(super) fn pairs(&mut self, option: &str) -> Environment {
+        self.value(option, pairs).unwrap_or_default()
+    }
+
+    /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
+    pub(super) fn user(&mut self, option: &str) -> Option<User> {
+        if let Some(overriding) = self.overriding(option) {
+            let found = self.reading.user(&overriding.value);
+            return found.map_err(|why| self.reading.error(command_line_error(overriding, &why))).ok();
+        }
+        let text = self.expanded(option)?;
+        let found = self.reading.user(&text);
+        self.sound(option, found)
+    }
+
+    /// Writes down what is wrong with an option, at its line if it has one.
+    pub(super) fn error(&mut self, option: &str, message: String) {
+        let entry = self.entry(option);
+        let place = entry.map_or(self.section.place, |entry| entry.place);
+        let is_secret = self.option(option).is_some_and(|option| option.value == ValueType::Secret);
+        let mut error = self.reading.placed(self.section, place, message);
+        error.option = Some(option.to_owned());
+        error.value = entry.filter(|_| !is_secret).map(|entry| entry.value.clone());
+        self.reading.error(error);
+    }
+
+    /// Writes down that something is missing from the section or wrong with all of it.
+    pub(super) fn section_error(&mut self, message: String) {
+        self.reading.section_error(self.section, message);
+    }
+
+    fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
+        converted.map_err(|message| self.error(option, message)).ok()
+    }
+
+    /// COMPAT: `%(here)s` is the directory of the file that the option stands in, for every option.
+    /// For Supervisor that is so when there is an `[include]`; without one some options don't know it.
+    fn expanded(&mut self, option: &str) -> Option<Cow<'a, str>> {
+        let raw = self.raw(option)?;
+        if !raw.contains('%') {
+            return Some(Cow::Borrowed(raw));
+        }
+        let template = if is_expanded_twice(option) { raw.replace("%%%%", "%%") } else { raw.to_owned() };
+        let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
+        let here = &self.reading.document.file(place).here;
+        let names = Names::over(self.names).with("here", Value::Text(here));
+        match expand(&template, &names) {
+            Ok(text) => Some(Cow::Owned(text.into_owned())),
+            Err(why) => {
+                let message = self.expand_message(option, raw, &why, &names);
+                self.error(option, message);
+                None
+            }
+        }
+    }
+
+    fn expand_message(&self, option: &str, raw: &str, why: &ExpandError, names: &Names<'_>) -> String {
+        let is_secret = self.option(option).is_some_and(|option| option.value == ValueType::Secret);
+        let shown = if is_secret { "'...'".to_owned() } else { quote(raw) };
+        let full_name = match option {
+            "environment" | "process_name" => quote(option),
+            option => quote(&format!("{}.{option}", self.section.name)),
+        };
+        match why {
+            ExpandError::Malformed(why) => {
+                format!("Format string {shown} for {full_name} is badly formatted: {why}")
+            }
+            ExpandError::UnknownName(name) => {
+                let (named, variables) = names.listed();
+                format!(
+                    "Format string {shown} for {full_name} contains names ({}) which cannot be expanded. \
+                     Available names: {} and {variables} ENV_ names",
+                    quote(name),
+                    named.join(", ")
+                )
+            }
+        }
+    }
+
+    fn entry(&self, option: &str) -> Option<&'a Entry> {
+        self.reading.document.entry(self.section, option)
+    }
+
+    fn option(&self, name: &str) -> Option<&'static OptionDoc> {
+        self.options.iter().find(|option| option.name == name)
+    }
+
+    fn default(&self, option: &str) -> Option<&'static str> {
+        match self.option(option)?.default {
+            DefaultValue::Is(value) => Some(value),
+            DefaultValue::Unset(_) | DefaultValue::Required(_) => None,
+        }
+    }
+
+    fn overriding(&self, option: &str) -> Option<&'r Override> {
+        self.overrides.iter().rev().find(|overriding| overriding.option == option)
+    }
+}
+
+/// Supervisor expands these twice, so that old files write `%%%%` for one percent sign.
+/// COMPAT: they are expanded once; both spellings make one sign.
+fn is_expanded_twice(option: &str) -> bool {
+    matches!(option, "stdout_logfile" | "stderr_logfile")
+}
+
+fn command_line_error(overriding: &Override, why: &str) -> Error {
+    let message = format!("invalid value for {} {}: {why}", overriding.spelled, quote(&overriding.value));
+    Error {
+        option: Some(overriding.option.to_owned()),
+        value: Some(overriding.value.clone()),
+        ..Error::new(ErrorKind::CommandLine, message)
+    }
+}

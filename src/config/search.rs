@@ -1,0 +1,82 @@
+//! Where a configuration file is looked for when none is named.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, ErrorKind, Errors};
+use super::surroundings::Surroundings;
+
+/// The places that are searched, first to last: beside the folder of the program, here, in `/etc`.
+///
+/// Relative ones are joined to `current_dir`, so that the file found stays the same one after the
+/// supervisor has changed its directory.
+#[must_use]
+pub fn search_paths(argv0: &str, current_dir: &Path) -> Vec<PathBuf> {
+    let program_dir = Path::new(argv0).parent().and_then(Path::parent).unwrap_or(Path::new(""));
+    let places = [
+        program_dir.join("etc/supervisord.conf"),
+        program_dir.join("supervisord.conf"),
+        "supervisord.conf".into(),
+        "etc/supervisord.conf".into(),
+        "/etc/supervisord.conf".into(),
+        "/etc/supervisor/supervisord.conf".into(),
+    ];
+    places.iter().map(|place| current_dir.join(place)).collect()
+}
+
+/// The first file that exists in [`search_paths`].
+///
+/// # Errors
+///
+/// None does; the message lists them.
+pub fn find(argv0: &str, around: &dyn Surroundings) -> Result<PathBuf, Errors> {
+    let paths = search_paths(argv0, &around.current_dir());
+    if let Some(found) = paths.iter().find(|path| around.exists(path)) {
+        return Ok(found.clone());
+    }
+    let searched: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+    let message = format!(
+        "No config file found at default paths ({}); use the -c option to specify a config file at a \
+         different path",
+        searched.join(", ")
+    );
+    Err(Error::new(ErrorKind::File, message).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::fake::Fake;
+
+    #[test]
+    fn searches_beside_the_program_then_here_then_in_etc() {
+        for (argv0, first, second) in [
+            ("/usr/bin/supervisord", "/usr/etc/supervisord.conf", "/usr/supervisord.conf"),
+            ("supervisord", "/work/etc/supervisord.conf", "/work/supervisord.conf"),
+            ("bin/supervisord", "/work/etc/supervisord.conf", "/work/supervisord.conf"),
+            ("../venv/bin/sv", "/work/../venv/etc/supervisord.conf", "/work/../venv/supervisord.conf"),
+        ] {
+            let expected = [
+                first,
+                second,
+                "/work/supervisord.conf",
+                "/work/etc/supervisord.conf",
+                "/etc/supervisord.conf",
+                "/etc/supervisor/supervisord.conf",
+            ];
+            assert_eq!(search_paths(argv0, Path::new("/work")), expected.map(PathBuf::from), "{argv0}");
+        }
+    }
+
+    #[test]
+    fn the_first_that_exists_wins() {
+        let around = Fake::new().file("/etc/supervisord.conf", "").file("/work/etc/supervisord.conf", "");
+        assert_eq!(find("/usr/bin/sv", &around), Ok("/work/etc/supervisord.conf".into()));
+    }
+
+    #[test]
+    fn finding_none_lists_the_places() {
+        let message = find("/usr/bin/sv", &Fake::new()).unwrap_err().to_string();
+        assert!(message.starts_with("No config file found at default paths (/usr/etc/supervisord.conf, "));
+        assert!(message.ends_with("; use the -c option to specify a config file at a different path"));
+    }
+}

@@ -1,0 +1,146 @@
+//! `[unix_http_server]` and `[inet_http_server]`: where clients may knock, and what they must say.
+
+use crate::model::{Address, Credentials, ServerSpec};
+
+use super::expand::Names;
+use super::ini::trim;
+use super::options::SectionKind;
+use super::reader::SectionReader;
+use super::reading::Reading;
+use super::values;
+
+/// Permissions of a socket that doesn't ask for others.
+const MODE: u32 = 0o700;
+
+/// Reads all servers: inet first, then unix, which is the order in which they open.
+pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<ServerSpec> {
+    let mut found = Vec::new();
+    for kind in [SectionKind::InetHttpServer, SectionKind::UnixHttpServer] {
+        for section in reading.document.sections() {
+            if SectionKind::of(&section.name).is_some_and(|(known, _)| known == kind) {
+                let mut options = SectionReader::new(reading, section, kind, names);
+                let address =
+                    if kind == SectionKind::InetHttpServer { inet(&mut options) } else { unix(&mut options) };
+                found.extend(server(&mut options, address));
+            }
+        }
+    }
+    found
+}
+
+fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Option<ServerSpec> {
+    let section = options.section.name.clone();
+    let credentials = credentials(options);
+    address.map(|address| ServerSpec { section, address, credentials })
+}
+
+fn inet(options: &mut SectionReader<'_, '_>) -> Option<Address> {
+    require(options, "port");
+    options.value("port", values::inet_address).map(|(host, port)| Address::Inet { host, port })
+}
+
+fn unix(options: &mut SectionReader<'_, '_>) -> Option<Address> {
+    require(options, "file");
+    let around = options.around();
+    let path = options.value("file", |text| Ok(values::normal_path(trim(text), around)));
+    let owner = options.value("chown", |text| {
+        values::owner(text, around).ok_or_else(|| format!("Invalid sockchown value {text}"))
+    });
+    let mode =
+        options.value("chmod", |text| values::octal(text).map_err(|_| format!("Invalid chmod value {text}")));
+    Some(Address::Unix { path: path?, mode: mode.unwrap_or(MODE), owner })
+}
+
+fn require(options: &mut SectionReader<'_, '_>, option: &str) {
+    if !options.is_set(option) {
+        let message = format!("section [{}] has no {option} value", options.section.name);
+        options.section_error(message);
+    }
+}
+
+/// Both or neither. COMPAT: an empty user name, which turns the check off in Supervisor, is an error.
+fn credentials(options: &mut SectionReader<'_, '_>) -> Option<Credentials> {
+    let section = &options.section.name;
+    if options.is_set("username") != options.is_set("password") {
+        let message = format!(
+            "Section [{section}] contains incomplete authentication: If a username or a password is \
+             specified, both the username and password must be specified"
+        );
+        options.section_error(message);
+        return None;
+    }
+    let username = options.value("username", |text| match text {
+        "" => Err(format!(
+            "Section [{section}] has an empty username: remove username and password to ask for neither"
+        )),
+        text => Ok(text.to_owned()),
+    });
+    let password = options.value("password", values::password);
+    Some(Credentials { username: username?, password: password? })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Password, SocketOwner};
+
+    use super::super::fake::{errors_in, load_text};
+    use super::*;
+
+    #[test]
+    fn inet_opens_before_unix() {
+        let text = "[supervisord]\n[unix_http_server]\nfile=%(here)s/../s.sock\nchmod=0770\nchown=www:adm\n\
+            [inet_http_server:b]\nport=*:2\n[unix_http_server:c]\nfile=x\n\
+            [inet_http_server]\nport=LOCALHOST:1\nusername=u\npassword=p;%%";
+        let unix = |path: &str, mode, owner| Address::Unix { path: path.into(), mode, owner };
+        let inet = |host: &str, port| Address::Inet { host: host.to_owned(), port };
+        let password = Password::Plain("p;%".to_owned());
+        let credentials = Some(Credentials { username: "u".to_owned(), password });
+        let expected = [
+            ("inet_http_server:b", inet("", 2), None),
+            ("inet_http_server", inet("localhost", 1), credentials),
+            ("unix_http_server", unix("/s.sock", 0o770, Some(SocketOwner { uid: 33, gid: Some(4) })), None),
+            ("unix_http_server:c", unix("/work/x", 0o700, None), None),
+        ];
+        let expected = expected.map(|(section, address, credentials)| ServerSpec {
+            section: section.to_owned(),
+            address,
+            credentials,
+        });
+        assert_eq!(load_text(text).unwrap().servers, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let incomplete = "Section [inet_http_server] contains incomplete authentication: If a username or a \
+            password is specified, both the username and password must be specified";
+        for (section, line, message) in [
+            ("unix_http_server", "", "section [unix_http_server] has no file value"),
+            ("inet_http_server:x", "", "section [inet_http_server:x] has no port value"),
+            ("unix_http_server", "file=x\nchmod=99", "Invalid chmod value 99"),
+            ("unix_http_server", "file=x\nchown=nope", "Invalid sockchown value nope"),
+            ("inet_http_server", "port=foo", "not a valid port number: 'foo'"),
+            ("inet_http_server", "port=:70000", "70000 is above upper bound (65535)"),
+            ("inet_http_server", "port=1\nusername=u", incomplete),
+            ("inet_http_server", "port=1\npassword=u", incomplete),
+            (
+                "inet_http_server",
+                "port=1\npassword=p\nusername=",
+                "Section [inet_http_server] has an empty username: remove username and password to ask for \
+                 neither",
+            ),
+        ] {
+            let found = errors_in(&format!("[supervisord]\n[{section}]\n{line}"));
+            let (start, end) = (format!("{message} in section '{section}'"), found.len());
+            assert!(found[0].starts_with(&start) && end == 1, "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_told() {
+        for password in ["geheim%", "{SHA}geheim", "%(geheim"] {
+            let text = format!("[supervisord]\n[inet_http_server]\nport=1\nusername=u\npassword={password}");
+            let errors = load_text(&text).unwrap_err();
+            assert!(!format!("{errors} {errors:?}").contains("geheim"), "{errors:?}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The files of a configuration: the main one and those that `[include]` names.
+
+use std::io;
+use std::path::Path;
+
+use crate::model::{LogLevel, Notice};
+
+use super::error::{Error, ErrorKind, Errors};
+use super::expand::{Names, Value};
+use super::ini::{BadLine, Document, SyntaxError, parse};
+use super::options::SectionKind;
+use super::quote::quote;
+use super::reader::SectionReader;
+use super::reading::{Findings, Reading};
+use super::surroundings::Surroundings;
+use super::values;
+
+/// Largest file that is read.
+pub const FILE_BYTES_MAX: usize = 16 << 20;
+
+/// Most files that one configuration includes.
+pub const INCLUDED_FILES_MAX: usize = 10_000;
+
+/// Reads the main file.
+pub(super) fn read_main(path: &Path, around: &dyn Surroundings) -> Result<Document, Errors> {
+    let mut document = Document::default();
+    let bytes = around.read(path).map_err(|error| {
+        let problem = if error.kind() == io::ErrorKind::NotFound { "find" } else { "read" };
+        let message = format!("could not {problem} config file {}", path.display());
+        Error::about_file(ErrorKind::File, path, message)
+    })?;
+    add(&mut document, path, &bytes, around)?;
+    Ok(document)
+}
+
+/// Reads the main file and lays the included ones over it.
+///
+/// What is wrong with `[include]` itself is a finding like others; a file that can't be parsed is
+/// an error at once.
+pub(super) fn read_all(
+    path: &Path,
+    around: &dyn Surroundings,
+    host_node_name: &str,
+    names: &Names<'_>,
+) -> Result<(Document, Findings), Errors> {
+    let mut document = read_main(path, around)?;
+    let mut reading = Reading::new(&document, around, host_node_name, Findings::default());
+    let patterns = patterns(&mut reading, names);
+    let mut findings = reading.into_findings();
+    let mut errors = Vec::new();
+    for pattern in patterns {
+        let found = around.glob(&pattern);
+        if found.is_empty() {
+            let text = format!("No file matches via include \"{pattern}\"");
+            findings.notices.push(Notice { level: LogLevel::Warn, text });
+        }
+        for path in found {
+            match include(&mut document, &path, around) {
+                Ok(notice) => findings.notices.push(notice),
+                Err(found) => errors.extend(found.0),
+            }
+        }
+    }
+    if errors.is_empty() { Ok((document, findings)) } else { Err(Errors(errors)) }
+}
+
+/// The absolute patterns of `[include] files`, if there is such a section.
+fn patterns<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<String> {
+    let document: &'a Document = reading.document;
+    let Some(section) = document.section("include") else { return Vec::new() };
+    let names = Names::over(names).with("host_node_name", Value::Text(reading.host_node_name));
+    let mut options = SectionReader::new(reading, section, SectionKind::Include, &names);
+    if !options.is_set("files") {
+        options.section_error(".ini file has [include] section, but no files setting".to_owned());
+    }
+    let files = options.text("files").unwrap_or_default();
+    let base = Path::new(&document.file(section.place).here);
+    files.split_whitespace().map(|pattern| base.join(pattern).to_string_lossy().into_owned()).collect()
+}
+
+/// A match that can't be read is no error. COMPAT: but it is told.
+fn include(document: &mut Document, path: &Path, around: &dyn Surroundings) -> Result<Notice, Errors> {
+    let shown = path.display();
+    if document.file_count() > INCLUDED_FILES_MAX {
+        let message = format!("more than {INCLUDED_FILES_MAX} files are included");
+        return Err(Error::about_file(ErrorKind::File, path, message).into());
+    }
+    let bytes = match around.read(path) {
+        Ok(bytes) => bytes,
+        Err(why) => {
+            let text = format!("could not read included file \"{shown}\": {why}");
+            return Ok(Notice { level: LogLevel::Warn, text });
+        }
+    };
+    add(document, path, &bytes, around)?;
+    Ok(Notice { level: LogLevel::Info, text: format!("Included extra file \"{shown}\" during parsing") })
+}
+
+fn add(document: &mut Document, path: &Path, bytes: &[u8], around: &dyn Surroundings) -> Result<(), Errors> {
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("config file {} has more than {FILE_BYTES_MAX} bytes", path.display());
+        return Err(Error::about_file(ErrorKind::File, path, message).into());
+    }
+    let here = values::absolute(path.parent().unwrap_or(path), around);
+    let file = document.add_file(path, here.to_string_lossy().into_owned());
+    parse(bytes, file, document).map_err(|error| syntax_error(path, &error).into())
+}
+
+/// Supervisor's texts, which name file and lines themselves.
+fn syntax_error(path: &Path, error: &SyntaxError) -> Error {
+    let file = quote(&path.to_string_lossy());
+    let (line, message) = match error {
+        SyntaxError::NotText(bad) => {
+            (None, format!("byte {:#04x} in position {} of {file} is not valid UTF-8", bad.byte, bad.offset))
+        }
+        SyntaxError::NoHeader(BadLine { number, raw }) => {
+            let raw = quote(raw);
+            (Some(*number), format!("File contains no section headers.\nfile: {file}, line: {number}\n{raw}"))
+        }
+        SyntaxError::BadLines(lines) => {
+            let told = |BadLine { number, raw }: &BadLine| format!("\n\t[line {number:2}]: {}", quote(raw));
+            let lines_told: String = lines.iter().map(told).collect();
+            let first = lines.first().map(|line| line.number);
+            (first, format!("Source contains parsing errors: {file}{lines_told}"))
+        }
+    };
+    Error { line, ..Error::about_file(ErrorKind::Syntax, path, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, MAIN, errors_in, notices_in};
+    use super::super::load;
+    use super::*;
+
+    fn load_main(around: &Fake) -> Result<crate::model::Settings, String> {
+        load(Path::new(MAIN), &[], around).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn included_files_lie_over_the_main_one() {
+        let around = Fake::main(
+            "[include]\nfiles = %(here)s/d/*.ini\n  b.%(host_node_name)s nope-%(ENV_X)s\n[supervisord]\n",
+        )
+        .variable("X", "y z")
+        .file("/etc/d/2.ini", "[supervisord]\nidentifier=two\n[program:p]\ncommand=%(here)s\n")
+        .file("/etc/d/1.ini", "[supervisord]\nidentifier=one\n[include]\nfiles=/etc/ignored\n")
+        .file("/etc/d/.3.ini", "[bad")
+        .file("/etc/b.node1", "[program:p]\nautostart=0\n")
+        .file("/etc/ignored", "[bad");
+        let settings = load_main(&around).unwrap();
+        assert_eq!(settings.daemon.identifier, "two");
+        let process = &settings.groups[0].processes[0];
+        assert_eq!((process.command.as_str(), process.autostart), ("/etc/d", false));
+        let told: Vec<_> =
+            settings.notices.iter().map(|notice| (notice.level, notice.text.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (LogLevel::Info, "Included extra file \"/etc/d/1.ini\" during parsing"),
+                (LogLevel::Info, "Included extra file \"/etc/d/2.ini\" during parsing"),
+                (LogLevel::Info, "Included extra file \"/etc/b.node1\" during parsing"),
+                (LogLevel::Warn, "No file matches via include \"/etc/nope-y\""),
+                (LogLevel::Warn, "No file matches via include \"/etc/z\""),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_name_the_included_file() {
+        let main = "[supervisord]\n[include]\nfiles=a.ini b.ini c.ini\n";
+        let around = Fake::main(main)
+            .file("/etc/a.ini", "[program:p]\nfoo\ncommand=x\nbar\n")
+            .file("/etc/b.ini", "x")
+            .file("/etc/c.ini", b"[\xff");
+        let expected = "Source contains parsing errors: '/etc/a.ini'\n\
+            \t[line  2]: 'foo\\n'\n\t[line  4]: 'bar\\n'\n\
+            File contains no section headers.\nfile: '/etc/b.ini', line: 1\n'x'\n\
+            byte 0xff in position 1 of '/etc/c.ini' is not valid UTF-8";
+        assert_eq!(load_main(&around), Err(expected.to_owned()));
+        let around = Fake::main(main).file("/etc/b.ini", "[program:p]\ncommand=a\nautostart=no way");
+        let expected = "not a valid boolean value: 'no way' in section 'program:p' \
+            (file: '/etc/b.ini', line: 3, option: autostart)";
+        assert_eq!(load_main(&around), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn an_include_must_name_files() {
+        let expected = ".ini file has [include] section, but no files setting in section 'include' \
+            (file: '/etc/x.conf', line: 2)";
+        assert_eq!(errors_in("[supervisord]\n[include]"), [expected]);
+        assert_eq!(
+            notices_in("[supervisord]\n[include]\nfiles=/var/log"),
+            ["could not read included file \"/var/log\": is a directory",]
+        );
+    }
+
+    #[test]
+    fn files_must_be_there_and_of_a_sane_size() {
+        let message = |path: &str, around: &Fake| load(Path::new(path), &[], around).unwrap_err().to_string();
+        assert_eq!(message("/nope", &Fake::new()), "could not find config file /nope");
+        assert_eq!(message("/tmp", &Fake::new()), "could not read config file /tmp");
+        let large = Fake::new().file("/large", vec![b'\n'; FILE_BYTES_MAX + 1]);
+        assert_eq!(message("/large", &large), "config file /large has more than 16777216 bytes");
+    }
+}

@@ -1,0 +1,220 @@
+//! `stdout_*` and `stderr_*`: where the output of a program goes.
+
+use std::path::PathBuf;
+
+use crate::model::{LogTarget, StreamSpec};
+
+use super::reader::SectionReader;
+use super::values;
+
+/// The options of one stream.
+pub(super) struct StreamOptions {
+    log_file: &'static str,
+    bytes_max: &'static str,
+    backups: &'static str,
+    capture_bytes_max: &'static str,
+    events_enabled: &'static str,
+    syslog: &'static str,
+}
+
+/// `stdout_*`
+pub(super) const STDOUT: StreamOptions = StreamOptions {
+    log_file: "stdout_logfile",
+    bytes_max: "stdout_logfile_maxbytes",
+    backups: "stdout_logfile_backups",
+    capture_bytes_max: "stdout_capture_maxbytes",
+    events_enabled: "stdout_events_enabled",
+    syslog: "stdout_syslog",
+};
+
+/// `stderr_*`
+pub(super) const STDERR: StreamOptions = StreamOptions {
+    log_file: "stderr_logfile",
+    bytes_max: "stderr_logfile_maxbytes",
+    backups: "stderr_logfile_backups",
+    capture_bytes_max: "stderr_capture_maxbytes",
+    events_enabled: "stderr_events_enabled",
+    syslog: "stderr_syslog",
+};
+
+/// `*_logfile`
+enum LogFile {
+    None,
+    Auto,
+    Syslog,
+    Path(PathBuf),
+}
+
+/// What is the same for all processes of the program.
+pub(super) fn prototype(options: &mut SectionReader<'_, '_>, keys: &StreamOptions) -> StreamSpec {
+    StreamSpec {
+        target: LogTarget::None,
+        bytes_max: 0,
+        backups: 0,
+        capture_bytes_max: options.size(keys.capture_bytes_max),
+        events_enabled: options.boolean(keys.events_enabled),
+        syslog: false,
+    }
+}
+
+/// The rest, for one process.
+pub(super) fn stream(
+    options: &mut SectionReader<'_, '_>,
+    keys: &StreamOptions,
+    prototype: &StreamSpec,
+) -> StreamSpec {
+    let around = options.around();
+    let log_file = options.value(keys.log_file, |text| match LogFile::word(text) {
+        Some(log_file) => Ok(log_file),
+        None => values::existing_parent(text, around).map(LogFile::Path),
+    });
+    let log_file = log_file.unwrap_or(LogFile::None);
+    let is_syslog = options.boolean(keys.syslog);
+    let spec = StreamSpec {
+        bytes_max: options.size(keys.bytes_max),
+        backups: options.integer(keys.backups),
+        syslog: is_syslog || matches!(log_file, LogFile::Syslog),
+        target: LogTarget::None,
+        ..*prototype
+    };
+    warn(options, keys, &spec, &log_file);
+    StreamSpec { target: log_file.target(), ..spec }
+}
+
+impl LogFile {
+    /// What is not a path, in any case.
+    fn word(text: &str) -> Option<Self> {
+        let is = |word: &str| text.eq_ignore_ascii_case(word);
+        if is("") || is("none") || is("off") {
+            Some(Self::None)
+        } else if is("auto") {
+            Some(Self::Auto)
+        } else {
+            is("syslog").then_some(Self::Syslog)
+        }
+    }
+
+    fn target(self) -> LogTarget {
+        match self {
+            Self::None | Self::Syslog => LogTarget::None,
+            Self::Auto => LogTarget::Auto,
+            Self::Path(path) => LogTarget::File(path),
+        }
+    }
+}
+
+fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &StreamSpec, log_file: &LogFile) {
+    let StreamOptions { log_file: log_file_key, syslog, capture_bytes_max, events_enabled, .. } = keys;
+    let section = &options.section.name;
+    if matches!(log_file, LogFile::Syslog) {
+        options.reading.warn(format!(
+            "For [{section}], {log_file_key}=syslog but this is deprecated and will be removed.  \
+             Use {syslog}=true to enable syslog instead."
+        ));
+    }
+    if matches!(log_file, LogFile::Auto) && spec.bytes_max == 0 {
+        options.reading.warn(format!(
+            "For [{section}], AUTO logging used for {log_file_key} without rollover, set maxbytes > 0 to \
+             avoid filling up filesystem unintentionally"
+        ));
+    }
+    let without_effect = [
+        (syslog, spec.syslog),
+        (capture_bytes_max, spec.capture_bytes_max != 0),
+        (events_enabled, spec.events_enabled),
+    ];
+    for (option, _) in without_effect.into_iter().filter(|(_, is_used)| *is_used) {
+        options.reading.warn(format!("For [{section}], {option} has no effect yet"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{errors_in, load_text, notices_in};
+    use super::*;
+
+    fn streams(lines: &str) -> (StreamSpec, StreamSpec) {
+        let text = format!("[supervisord]\n[program:x]\ncommand=a\n{lines}");
+        let process = load_text(&text).unwrap().groups.remove(0).processes.remove(0);
+        (process.stdout, process.stderr)
+    }
+
+    #[test]
+    fn targets() {
+        let file = |path: &str| LogTarget::File(path.into());
+        for (value, expected) in [
+            ("auto", LogTarget::Auto),
+            ("NONE", LogTarget::None),
+            ("Off", LogTarget::None),
+            ("", LogTarget::None),
+            ("SysLog", LogTarget::None),
+            ("/tmp/%(program_name)s.log", file("/tmp/x.log")),
+            ("~/x", file("/home/www/x")),
+            ("x.log", file("x.log")),
+            ("/tmp/50%%", file("/tmp/50%")),
+            ("/tmp/50%%%%", file("/tmp/50%")),
+        ] {
+            assert_eq!(streams(&format!("stdout_logfile={value}")).0.target, expected, "{value}");
+            assert_eq!(streams(&format!("stderr_logfile={value}")).1.target, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn both_streams_have_all_options() {
+        let auto = StreamSpec {
+            target: LogTarget::Auto,
+            bytes_max: 50 << 20,
+            backups: 10,
+            capture_bytes_max: 0,
+            events_enabled: false,
+            syslog: false,
+        };
+        assert_eq!(streams(""), (auto.clone(), auto.clone()));
+        let set = StreamSpec {
+            target: LogTarget::None,
+            bytes_max: 1024,
+            backups: 3,
+            capture_bytes_max: 5,
+            events_enabled: true,
+            syslog: true,
+        };
+        let lines = "K_logfile=off\nK_logfile_maxbytes=1KB\nK_logfile_backups=3\nK_capture_maxbytes=5\n\
+            K_events_enabled=true\nK_syslog=true";
+        assert_eq!(streams(&lines.replace("K_", "stdout_")), (set.clone(), auto.clone()));
+        assert_eq!(streams(&lines.replace("K_", "stderr_")), (auto, set));
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told_once() {
+        let program = "[supervisord]\n[program:x]\ncommand=a\nnumprocs=3\nprocess_name=%(process_num)d\n";
+        let all = "stdout_capture_maxbytes=1\nstdout_events_enabled=1\nstderr_syslog=1";
+        assert_eq!(
+            notices_in(&format!("{program}{all}")),
+            [
+                "For [program:x], stdout_capture_maxbytes has no effect yet",
+                "For [program:x], stdout_events_enabled has no effect yet",
+                "For [program:x], stderr_syslog has no effect yet",
+            ]
+        );
+        assert_eq!(
+            notices_in(&format!("{program}stdout_logfile=syslog")),
+            [
+                "For [program:x], stdout_logfile=syslog but this is deprecated and will be removed.  Use \
+             stdout_syslog=true to enable syslog instead.",
+                "For [program:x], stdout_syslog has no effect yet",
+            ]
+        );
+        let expected = "For [program:x], AUTO logging used for stdout_logfile without rollover, set maxbytes \
+            > 0 to avoid filling up filesystem unintentionally";
+        assert_eq!(notices_in(&format!("{program}stdout_logfile_maxbytes=0")), [expected]);
+    }
+
+    #[test]
+    fn directories_of_logs_must_exist() {
+        assert_eq!(
+            errors_in("[supervisord]\n[program:x]\ncommand=a\nstdout_logfile=/nodir/x"),
+            ["The directory named as part of the path /nodir/x does not exist in section 'program:x' \
+             (file: '/etc/x.conf', line: 4, option: stdout_logfile)",]
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! What reading a configuration has to ask the machine for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::{User, UserId};
+
+/// The machine as the configuration sees it. The program hands in the real one; tests make one up.
+pub trait Surroundings {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read; `NotFound` is told apart from all others.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Whether this is a directory.
+    fn is_dir(&self, path: &Path) -> bool;
+    /// Whether there is anything here.
+    fn exists(&self, path: &Path) -> bool;
+    /// The sorted matches of one absolute pattern, by the rules of Python's `glob`: `*` skips dot
+    /// files, `**` is one level.
+    fn glob(&self, pattern: &str) -> Vec<PathBuf>;
+    /// Our own environment as it was at the start.
+    fn environment(&self) -> &[(String, String)];
+    /// Where relative paths start.
+    fn current_dir(&self) -> PathBuf;
+    /// Where temporary files go.
+    fn temp_dir(&self) -> PathBuf;
+    /// What `~` (no user) or `~user` stands for.
+    fn home_dir(&self, user: Option<&str>) -> Option<PathBuf>;
+    /// What `uname -n` prints.
+    fn host_node_name(&self) -> String;
+    /// A user with the groups it is in.
+    fn user_by_name(&self, name: &str) -> Option<User>;
+    /// The same, by number.
+    fn user_by_id(&self, uid: UserId) -> Option<User>;
+    /// The number of a group.
+    fn group_id(&self, name: &str) -> Option<UserId>;
+    /// Whether a group has this number.
+    fn group_exists(&self, gid: UserId) -> bool;
+}

@@ -1,0 +1,56 @@
+//! Where to listen.
+
+use super::super::quote::quote;
+use super::numbers::integer;
+
+/// `9001`, `:9001`, `*:9001` (all three: every address) or `host:9001`. The host comes out in lower
+/// case, empty for every address.
+pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        let port = port_number(text).map_err(|_| format!("not a valid port number: {}", quote(text)))?;
+        return Ok((String::new(), port));
+    };
+    if port.is_empty() {
+        return Err("no port number specified in ''".to_owned());
+    }
+    let port = port_number(port)?;
+    let host = if host == "*" { String::new() } else { host.to_lowercase() };
+    Ok((host, port))
+}
+
+fn port_number(text: &str) -> Result<u16, String> {
+    match integer(text)? {
+        number @ ..1 => Err(format!("{number} is below lower bound (1)")),
+        number => u16::try_from(number).map_err(|_| format!("{number} is above upper bound (65535)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (text, host, port) in [
+            ("9001", "", 9001),
+            (":9001", "", 9001),
+            ("*:9001", "", 9001),
+            ("LocalHost:65535", "localhost", 65535),
+            ("[::1]:1", "[::1]", 1),
+            ("127.0.0.1: 80 ", "127.0.0.1", 80),
+        ] {
+            assert_eq!(inet_address(text), Ok((host.to_owned(), port)), "{text}");
+        }
+        for (text, expected) in [
+            ("foo", "not a valid port number: 'foo'"),
+            ("0", "not a valid port number: '0'"),
+            ("", "not a valid port number: ''"),
+            ("host:", "no port number specified in ''"),
+            ("host:foo", "not a valid integer: 'foo'"),
+            ("host:0", "0 is below lower bound (1)"),
+            (":70000", "70000 is above upper bound (65535)"),
+        ] {
+            assert_eq!(inet_address(text), Err(expected.to_owned()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a value's text stands for: one function a type, each a pure `&str` to value or message.
+//!
+//! Messages are Supervisor's where it has one in plain words. Where it lets a Python exception
+//! through (`invalid literal for int() with base 10: 'x'`), a plain sentence names the same value.
+//! Users and paths need the machine and take [`super::Surroundings`].
+
+mod address;
+mod numbers;
+mod paths;
+mod users;
+mod vocabulary;
+
+pub(super) use address::inet_address;
+pub(super) use numbers::{exit_codes, integer, octal, size};
+pub(super) use paths::{absolute, existing_directory, existing_parent, normal_path};
+pub(super) use users::{owner, user};
+pub(super) use vocabulary::{auto_restart, boolean, list, log_level, name, password, signal};

@@ -1,0 +1,136 @@
+//! Numbers as Python's `int` reads them.
+
+use super::super::ini::trim;
+use super::super::quote::quote;
+
+/// A whole number: a sign, digits, single underscores between them, spaces around them.
+pub(crate) fn integer(text: &str) -> Result<i64, String> {
+    digits(text, 10).map_err(|error| error.told(text, "integer"))
+}
+
+/// A number of bytes: a whole number and perhaps KB, MB or GB in any case.
+pub(crate) fn size(text: &str) -> Result<i64, String> {
+    let lower = text.to_ascii_lowercase();
+    let suffixes = [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)];
+    let split = |(suffix, unit)| Some((lower.strip_suffix(suffix)?, unit));
+    let (number, unit) = suffixes.into_iter().find_map(split).unwrap_or((&lower, 1));
+    digits(number, 10)
+        .and_then(|number| number.checked_mul(unit).ok_or(NotANumber::TooLarge))
+        .map_err(|error| error.told(text, "size"))
+}
+
+/// Permission bits: `022`, `0o22` or `22`. A negative number is none.
+pub(crate) fn octal(text: &str) -> Result<u32, String> {
+    let bare = trim(text);
+    let bare = bare.strip_prefix("0o").or_else(|| bare.strip_prefix("0O")).unwrap_or(bare);
+    let number = digits(bare, 8).ok().and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| format!("{text} can not be converted to an octal type"))
+}
+
+/// Exit codes parted by commas; nothing is an empty list.
+pub(crate) fn exit_codes(text: &str) -> Result<Vec<i32>, String> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let code = |item: &str| digits(item, 10).ok().and_then(|code| u8::try_from(code).ok()).map(i32::from);
+    let codes: Option<Vec<i32>> = text.split(',').map(code).collect();
+    codes.ok_or_else(|| format!("not a valid list of exit codes: {}", quote(text)))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotANumber {
+    Malformed,
+    TooLarge,
+}
+
+impl NotANumber {
+    fn told(self, text: &str, what: &str) -> String {
+        match self {
+            Self::Malformed => format!("not a valid {what}: {}", quote(text)),
+            Self::TooLarge => format!("{what} out of range: {}", quote(text)),
+        }
+    }
+}
+
+fn digits(text: &str, radix: u32) -> Result<i64, NotANumber> {
+    let text = trim(text);
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let mut number: i64 = 0;
+    let mut after_digit = false;
+    for c in digits.chars() {
+        match c.to_digit(radix) {
+            Some(digit) => {
+                number = number.saturating_mul(radix.into()).saturating_add(i64::from(digit));
+                after_digit = true;
+            }
+            None if c == '_' && after_digit => after_digit = false,
+            None => return Err(NotANumber::Malformed),
+        }
+    }
+    match (after_digit, number) {
+        (false, _) => Err(NotANumber::Malformed),
+        (true, i64::MAX) => Err(NotANumber::TooLarge),
+        (true, number) => Ok(sign * number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers() {
+        for (text, expected) in
+            [("0", 0), ("-1", -1), ("+5", 5), (" 1_000\t", 1000), ("007", 7), ("\u{a0}3\u{1f}", 3)]
+        {
+            assert_eq!(integer(text), Ok(expected), "{text}");
+        }
+        for text in ["", " ", "foo", "1.5", "0x10", "1__0", "_1", "1_", "+ 1", "--1", "1 2"] {
+            assert_eq!(integer(text), Err(format!("not a valid integer: '{text}'")));
+        }
+        let huge = "99999999999999999999";
+        assert_eq!(integer(huge), Err(format!("integer out of range: '{huge}'")));
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", 0),
+            ("1024", 1024),
+            ("1KB", 1024),
+            ("50MB", 50 << 20),
+            ("2gb", 2 << 30),
+            ("5 kB", 5120),
+            ("-1mb", -1 << 20),
+        ] {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for text in ["", "kb", "1.5MB", "1TB", "5k", "1B", "1 0kb", "éb"] {
+            assert_eq!(size(text), Err(format!("not a valid size: '{text}'")));
+        }
+        assert_eq!(size("9999999999GB"), Err("size out of range: '9999999999GB'".to_owned()));
+    }
+
+    #[test]
+    fn octals() {
+        for (text, expected) in [("022", 0o22), ("0o22", 0o22), ("22", 0o22), (" 0O700 ", 0o700), ("0", 0)] {
+            assert_eq!(octal(text), Ok(expected), "{text}");
+        }
+        for text in ["", "99", "0x1", "rwx", "-22", "08", "7777777777777777777777777"] {
+            assert_eq!(octal(text), Err(format!("{text} can not be converted to an octal type")));
+        }
+    }
+
+    #[test]
+    fn lists_of_exit_codes() {
+        for (text, expected) in [("", vec![]), ("0", vec![0]), ("0, 2 ,255", vec![0, 2, 255])] {
+            assert_eq!(exit_codes(text), Ok(expected), "{text}");
+        }
+        for text in ["300", "-1", "0,", ",", "a", "0;1"] {
+            assert_eq!(exit_codes(text), Err(format!("not a valid list of exit codes: '{text}'")));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Users and groups, by name or number.
+
+use crate::model::{SocketOwner, User, UserId};
+
+use super::super::surroundings::Surroundings;
+use super::numbers::integer;
+
+/// A user that the machine knows.
+pub(crate) fn user(text: &str, around: &dyn Surroundings) -> Result<User, String> {
+    match integer(text) {
+        Ok(number) => UserId::try_from(number)
+            .ok()
+            .and_then(|uid| around.user_by_id(uid))
+            .ok_or_else(|| format!("Invalid user id {text}")),
+        Err(_) => around.user_by_name(text).ok_or_else(|| format!("Invalid user name {text}")),
+    }
+}
+
+/// `user` or `user:group`.
+pub(crate) fn owner(text: &str, around: &dyn Surroundings) -> Option<SocketOwner> {
+    let (user_text, group_text) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (text, None),
+    };
+    let uid = user(user_text, around).ok()?.uid;
+    let gid = match group_text {
+        Some(text) => Some(group(text, around)?),
+        None => None,
+    };
+    Some(SocketOwner { uid, gid })
+}
+
+fn group(text: &str, around: &dyn Surroundings) -> Option<UserId> {
+    match integer(text) {
+        Ok(number) => UserId::try_from(number).ok().filter(|&gid| around.group_exists(gid)),
+        Err(_) => around.group_id(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fake::Fake;
+    use super::*;
+
+    #[test]
+    fn users_must_exist() {
+        let around = Fake::new();
+        for text in ["www", "33", " 33 "] {
+            assert_eq!(user(text, &around).map(|user| user.name), Ok("www".to_owned()), "{text}");
+        }
+        for (text, expected) in [
+            ("nope", "Invalid user name nope"),
+            ("", "Invalid user name "),
+            ("34", "Invalid user id 34"),
+            ("-1", "Invalid user id -1"),
+        ] {
+            assert_eq!(user(text, &around), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn owners_are_a_user_and_maybe_a_group() {
+        let around = Fake::new();
+        for (text, expected) in [
+            ("www", Some((33, None))),
+            ("0:adm", Some((0, Some(4)))),
+            ("www:4", Some((33, Some(4)))),
+            ("www:", None),
+            ("www:nope", None),
+            ("www:5", None),
+            ("nope:4", None),
+            ("", None),
+        ] {
+            assert_eq!(owner(text, &around).map(|owner| (owner.uid, owner.gid)), expected, "{text}");
+        }
+    }
+}

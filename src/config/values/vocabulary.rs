@@ -1,0 +1,153 @@
+//! Values that are words: yes and no, signals, levels, names.
+
+use crate::model::{AutoRestart, LogLevel, Password, Signal};
+
+use super::super::ini::trim;
+use super::super::quote::quote;
+use super::numbers::integer;
+
+/// `yes`, `true`, `on`, `1` and their opposites, in any case.
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
+    truth(text).ok_or_else(|| format!("not a valid boolean value: {}", quote(text)))
+}
+
+fn truth(text: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    match (is_one_of(["yes", "true", "on", "1"]), is_one_of(["no", "false", "off", "0"])) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// A boolean or `unexpected`.
+pub(crate) fn auto_restart(text: &str) -> Result<AutoRestart, String> {
+    match truth(text) {
+        Some(true) => Ok(AutoRestart::Always),
+        Some(false) => Ok(AutoRestart::Never),
+        None if text.eq_ignore_ascii_case("unexpected") => Ok(AutoRestart::Unexpected),
+        None => Err(format!("invalid 'autorestart' value {}", quote(&text.to_lowercase()))),
+    }
+}
+
+/// A number or a name, with or without `SIG`.
+pub(crate) fn signal(text: &str) -> Result<Signal, String> {
+    match integer(text) {
+        Ok(number) => Signal::from_number(number)
+            .ok_or_else(|| format!("value {} is not a valid signal number", quote(text))),
+        Err(_) => Signal::from_name(trim(text))
+            .ok_or_else(|| format!("value {} is not a valid signal name", quote(text))),
+    }
+}
+
+/// One of Supervisor's seven levels.
+pub(crate) fn log_level(text: &str) -> Result<LogLevel, String> {
+    Ok(match text.to_ascii_lowercase().as_str() {
+        "critical" => LogLevel::Critical,
+        "error" => LogLevel::Error,
+        "warn" => LogLevel::Warn,
+        "info" => LogLevel::Info,
+        "debug" => LogLevel::Debug,
+        "trace" => LogLevel::Trace,
+        "blather" => LogLevel::Blather,
+        _ => return Err(format!("bad logging level name {}", quote(text))),
+    })
+}
+
+/// The name of a process or group: the characters that namespecs and event headers are made with
+/// are refused. COMPAT: so is the empty name, which Supervisor takes.
+pub(crate) fn name(text: &str) -> Result<&str, String> {
+    let bare = trim(text);
+    if bare.is_empty() {
+        return Err("Invalid name: it is empty".to_owned());
+    }
+    match [' ', ':', '/'].into_iter().find(|&c| bare.contains(c)) {
+        Some(c) => Err(format!("Invalid name: {} because of character: '{c}'", quote(text))),
+        None => Ok(bare),
+    }
+}
+
+/// Items parted by commas; nothing is an empty list, a comma at the end makes an empty item.
+pub(crate) fn list(text: &str) -> Vec<&str> {
+    if text.is_empty() { Vec::new() } else { text.split(',').map(trim).collect() }
+}
+
+/// In the clear, or `{SHA}` and 40 hex digits.
+pub(crate) fn password(text: &str) -> Result<Password, String> {
+    let Some(hex) = text.strip_prefix("{SHA}") else { return Ok(Password::Plain(text.to_owned())) };
+    sha1(hex)
+        .map(Password::Sha1)
+        .ok_or_else(|| "a {SHA} password needs 40 hex digits behind {SHA}".to_owned())
+}
+
+fn sha1(hex: &str) -> Option<[u8; 20]> {
+    let digits: Option<Vec<u8>> = hex.chars().map(|c| u8::try_from(c.to_digit(16)?).ok()).collect();
+    let bytes: Vec<u8> =
+        digits.filter(|digits| digits.len() == 40)?.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_and_restarts() {
+        for (text, expected) in [
+            ("yes", true),
+            ("TRUE", true),
+            ("On", true),
+            ("1", true),
+            ("no", false),
+            ("oFF", false),
+            ("0", false),
+        ] {
+            assert_eq!(boolean(text), Ok(expected), "{text}");
+        }
+        for text in ["", "maybe", "2", " yes", "t"] {
+            assert_eq!(boolean(text), Err(format!("not a valid boolean value: '{text}'")));
+        }
+        assert_eq!(auto_restart("Unexpected"), Ok(AutoRestart::Unexpected));
+        assert_eq!(auto_restart("YES"), Ok(AutoRestart::Always));
+        assert_eq!(auto_restart("0"), Ok(AutoRestart::Never));
+        assert_eq!(auto_restart("Maybe"), Err("invalid 'autorestart' value 'maybe'".to_owned()));
+    }
+
+    #[test]
+    fn signals() {
+        for (text, number) in [("TERM", 15), (" sigusr1 ", 10), ("9", 9), ("64", 64), ("0", 0), ("cld", 17)] {
+            assert_eq!(signal(text), Ok(Signal(number)), "{text}");
+        }
+        for (text, what) in
+            [("FOO", "name"), ("", "name"), ("_DFL", "name"), ("99", "number"), ("40", "number")]
+        {
+            assert_eq!(signal(text), Err(format!("value '{text}' is not a valid signal {what}")));
+        }
+    }
+
+    #[test]
+    fn levels_names_and_lists() {
+        assert_eq!(log_level("Blather"), Ok(LogLevel::Blather));
+        assert_eq!(log_level("warning"), Err("bad logging level name 'warning'".to_owned()));
+        assert_eq!(name(" wéb*\t"), Ok("wéb*"));
+        for (text, sign) in [("x y", " "), ("a:b", ":"), ("a/b", "/"), ("/:", ":")] {
+            assert_eq!(name(text), Err(format!("Invalid name: '{text}' because of character: '{sign}'")));
+        }
+        assert!(name(" ").is_err());
+        assert_eq!(list(""), Vec::<&str>::new());
+        assert_eq!(list("a, b ,,c,"), ["a", "b", "", "c", ""]);
+    }
+
+    #[test]
+    fn passwords() {
+        assert_eq!(password("abc"), Ok(Password::Plain("abc".to_owned())));
+        assert_eq!(password("{SHA}0aFF000000000000000000000000000000000001").ok(), {
+            let mut sum = [0; 20];
+            (sum[0], sum[1], sum[19]) = (0x0a, 0xff, 1);
+            Some(Password::Sha1(sum))
+        });
+        for text in ["{SHA}", "{SHA}zz", "{SHA}0aff"] {
+            assert_eq!(password(text), Err("a {SHA} password needs 40 hex digits behind {SHA}".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Words with quotes: the POSIX half of Python's `shlex`, which `command=` and `environment=` lean on.
+//!
+//! Both are one grammar but for two things: `environment=` knows a comment (`#`) and breaks words at
+//! punctuation, `command=` does neither. Python's rules are not a shell's (a backslash before a
+//! newline keeps the newline, nothing is expanded), so no shell-words crate would do.
+
+use std::fmt;
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// Why a text could not be split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitError {
+    /// A quotation mark has no partner.
+    NoClosingQuotation,
+    /// The text ends in a backslash.
+    NoEscapedCharacter,
+}
+
+impl fmt::Display for SplitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoClosingQuotation => "No closing quotation",
+            Self::NoEscapedCharacter => "No escaped character",
+        })
+    }
+}
+
+impl std::error::Error for SplitError {}
+
+/// Splits a `command=` into its arguments, as Python's `shlex.split` does.
+///
+/// # Errors
+///
+/// An open quotation or a backslash at the end.
+pub fn split_command(text: &str) -> Result<Vec<String>, SplitError> {
+    Ok(split(text, Grammar::Command)?.into_iter().map(|word| word.text).collect())
+}
+
+/// Splits an `environment=` into its keys, signs and values.
+pub(super) fn split_pairs(text: &str) -> Result<Vec<Word>, SplitError> {
+    split(text, Grammar::Pairs)
+}
+
+/// A word with its quotes taken off.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    /// A single character that can't be part of a bare word, outside of quotes.
+    pub(super) is_sign: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grammar {
+    Command,
+    Pairs,
+}
+
+fn split(text: &str, grammar: Grammar) -> Result<Vec<Word>, SplitError> {
+    let mut splitter = Splitter { chars: text.chars().peekable(), grammar };
+    let mut words = Vec::new();
+    while let Some(word) = splitter.next_word()? {
+        words.push(word);
+    }
+    Ok(words)
+}
+
+struct Splitter<'t> {
+    chars: Peekable<Chars<'t>>,
+    grammar: Grammar,
+}
+
+impl Splitter<'_> {
+    fn next_word(&mut self) -> Result<Option<Word>, SplitError> {
+        self.skip_gap();
+        let Some(&first) = self.chars.peek() else { return Ok(None) };
+        if !part_of_word(self.grammar, first) {
+            self.chars.next();
+            return Ok(Some(Word { text: first.to_string(), is_sign: true }));
+        }
+        let mut text = String::new();
+        while let Some(c) = self.chars.next_if(|&c| part_of_word(self.grammar, c)) {
+            match c {
+                '\'' => self.single_quoted(&mut text)?,
+                '"' => self.double_quoted(&mut text)?,
+                '\\' => text.push(self.escaped()?),
+                c => text.push(c),
+            }
+        }
+        Ok(Some(Word { text, is_sign: false }))
+    }
+
+    /// White space, and in `environment=` whatever lies between `#` and the end of its line.
+    fn skip_gap(&mut self) {
+        while let Some(&c) = self.chars.peek() {
+            if c == '#' && self.grammar == Grammar::Pairs {
+                while self.chars.next_if(|&c| c != '\n').is_some() {}
+            } else if !is_gap(c) {
+                return;
+            } else {
+                self.chars.next();
+            }
+        }
+    }
+
+    fn single_quoted(&mut self, text: &mut String) -> Result<(), SplitError> {
+        loop {
+            match self.chars.next().ok_or(SplitError::NoClosingQuotation)? {
+                '\'' => return Ok(()),
+                c => text.push(c),
+            }
+        }
+    }
+
+    /// Here a backslash escapes a quotation mark or itself and stays where it is before all else.
+    fn double_quoted(&mut self, text: &mut String) -> Result<(), SplitError> {
+        loop {
+            match self.chars.next().ok_or(SplitError::NoClosingQuotation)? {
+                '"' => return Ok(()),
+                '\\' => match self.escaped()? {
+                    c @ ('"' | '\\') => text.push(c),
+                    c => text.extend(['\\', c]),
+                },
+                c => text.push(c),
+            }
+        }
+    }
+
+    fn escaped(&mut self) -> Result<char, SplitError> {
+        self.chars.next().ok_or(SplitError::NoEscapedCharacter)
+    }
+}
+
+/// Python's list is narrower than Unicode's, and so is this.
+fn is_gap(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+fn part_of_word(grammar: Grammar, c: char) -> bool {
+    match grammar {
+        Grammar::Command => !is_gap(c),
+        Grammar::Pairs => c.is_alphanumeric() || "_/.+-():'\"\\".contains(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_split_as_python_splits_them() {
+        let cases: [(&str, &[&str]); 14] = [
+            ("", &[]),
+            ("  \t\n ", &[]),
+            ("/bin/cat", &["/bin/cat"]),
+            ("a  b\tc\nd", &["a", "b", "c", "d"]),
+            ("sh -c 'a b'", &["sh", "-c", "a b"]),
+            (r#"x "a \" \\ \n 'y'""#, &["x", r#"a " \ \n 'y'"#]),
+            (r"a\ b \'", &["a b", "'"]),
+            (r"'a\'b", &[r"a\b"]),
+            ("a'b'\"c\"d", &["abcd"]),
+            ("'' \"\"", &["", ""]),
+            ("a # b $HOME *", &["a", "#", "b", "$HOME", "*"]),
+            ("a\\\nb", &["a\nb"]),
+            ("é 'ü x'", &["é", "ü x"]),
+            ("a\u{a0}b", &["a\u{a0}b"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(split_command(text).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn open_quotes_and_escapes_are_named() {
+        for (text, expected) in [
+            ("'a", "No closing quotation"),
+            ("a \"b", "No closing quotation"),
+            ("a\\", "No escaped character"),
+            ("\"a\\", "No escaped character"),
+        ] {
+            assert_eq!(split_command(text).unwrap_err().to_string(), expected, "{text:?}");
+        }
+    }
+}
