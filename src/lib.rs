@@ -9,6 +9,7 @@
 //! * layer 2: [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod model;
