@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod http;
 pub mod model;
 pub mod pidproxy;
