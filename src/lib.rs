@@ -9,11 +9,14 @@
 //! * layer 2: [`host`], [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod host;
 pub mod http;
 pub mod logs;
 pub mod model;
+pub mod pidproxy;
 pub mod python;
 pub mod rpc;
 pub mod runtime;
