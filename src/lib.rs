@@ -4,16 +4,20 @@
 //! shared words up to the shell that owns every file descriptor, are told in ARCHITECTURE.md and
 //! held by `tests/tidy.rs`:
 //!
-//! * layer 0: [`model`]
+//! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
-//! * layer 2: [`rpc`], [`cli`]
+//! * layer 2: [`host`], [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
 
+pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod host;
 pub mod http;
 pub mod logs;
 pub mod model;
+pub mod pidproxy;
+pub mod python;
 pub mod rpc;
 pub mod runtime;
 pub mod supervise;

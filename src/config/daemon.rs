@@ -7,10 +7,10 @@ use crate::model::{DaemonSettings, Environment, LogLevel};
 use super::expand::{Names, Value};
 use super::ini::{Section, is_space};
 use super::options::SectionKind;
-use super::quote::quote;
 use super::reader::{Override, SectionReader};
 use super::reading::Reading;
 use super::values;
+use crate::python::quote;
 
 /// Reads the section with the command line laid over it. Its options see the environment and `here`.
 pub(super) fn daemon<'a>(

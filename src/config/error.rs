@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::quote::quote;
+use crate::python::quote;
 
 /// What sort of thing went wrong. Callers tell sorts apart, never texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use super::expand::Names;
 use super::ini::Section;
 use super::options::SectionKind;
 use super::program::{Program, processes};
-use super::quote::quote;
 use super::reader::SectionReader;
 use super::reading::Reading;
 use super::values;
+use crate::python::quote;
 
 /// Reads all groups, by ascending priority, then name.
 ///

@@ -2,8 +2,8 @@
 
 use crate::model::Environment;
 
-use super::quote::quote;
 use super::words::{Word, split_pairs};
+use crate::python::quote;
 
 /// Reads pairs parted by commas; a comma at the end is fine. Of two pairs with one key the later
 /// one's value stands, in the place of the first.

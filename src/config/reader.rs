@@ -12,10 +12,10 @@ use super::expand::{ExpandError, Names, Value, expand};
 use super::ini::{Entry, Section};
 use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType};
 use super::pairs::pairs;
-use super::quote::quote;
 use super::reading::Reading;
 use super::surroundings::Surroundings;
 use super::values;
+use crate::python::quote;
 
 /// An option of `[supervisord]` that the command line sets. It wins over the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

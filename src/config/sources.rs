@@ -9,11 +9,11 @@ use super::error::{Error, ErrorKind, Errors};
 use super::expand::{Names, Value};
 use super::ini::{BadLine, Document, SyntaxError, parse};
 use super::options::SectionKind;
-use super::quote::quote;
 use super::reader::SectionReader;
 use super::reading::{Findings, Reading};
 use super::surroundings::Surroundings;
 use super::values;
+use crate::python::quote;
 
 /// Largest file that is read.
 pub const FILE_BYTES_MAX: usize = 16 << 20;

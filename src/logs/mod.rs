@@ -2,12 +2,12 @@
 //!
 //! Nothing here opens a file or knows the state of a process.
 
+mod echo;
 mod line;
-mod repr;
 mod rotation;
 mod target;
 
+pub use echo::output_echo;
 pub use line::activity_line;
-pub use repr::{output_echo, repr_text};
 pub use rotation::{Rotation, Step};
 pub use target::{Place, place};

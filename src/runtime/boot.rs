@@ -67,7 +67,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let host = Host::look();
     let config_file = find_config(&launch, &host)?;
     let mut settings =
-        config::load(&config_file, &launch.overrides, &host).map_err(|errors| vec![errors.to_string()])?;
+        config::load(&config_file, &launch.overrides, &host).map_err(|errors| each(&errors))?;
     become_configured_user(&mut settings)?;
     raise_limits(&mut settings)?;
     if let Some(mask) = settings.daemon.umask {
@@ -90,7 +90,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
                 std::mem::forget(opened);
                 return Ok(None);
             }
-            Side::Daemon => change_directory(&settings.daemon, &mut activity, &mut outputs),
+            Side::Daemon => settle_as_daemon(&settings.daemon, &mut activity, &mut outputs),
         }
         activity = activity.without_echo();
         outputs = Outputs::own();
@@ -107,6 +107,10 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     }
     write_pid_file(&mut shell);
     Ok(Some(shell))
+}
+
+fn each(errors: &config::Errors) -> Errors {
+    errors.0.iter().map(ToString::to_string).collect()
 }
 
 fn one(what: &str, error: &io::Error) -> Errors {
@@ -130,7 +134,7 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
                      specifying an absolute path to a configuration file for improved security."
                 );
             }
-            config::find(&launch.argv0, host).map_err(|errors| vec![errors.to_string()])
+            config::find(&launch.argv0, host).map_err(|errors| each(&errors))
         }
     };
     // Resolved once: a restart finds it wherever we may be then.
@@ -192,7 +196,11 @@ fn open_servers(settings: &Settings) -> Result<Vec<Opened>, Errors> {
     settings.servers.iter().map(open).collect::<Result<_, _>>().map_err(|text| vec![text])
 }
 
-fn change_directory(daemon: &DaemonSettings, activity: &mut Activity, outputs: &mut Outputs) {
+/// The umask of a daemon that sets none.
+const DAEMON_UMASK: u32 = 0o022;
+
+fn settle_as_daemon(daemon: &DaemonSettings, activity: &mut Activity, outputs: &mut Outputs) {
+    files::set_umask(daemon.umask.unwrap_or(DAEMON_UMASK));
     let Some(directory) = &daemon.directory else { return };
     let shown = directory.display();
     match env::set_current_dir(directory) {

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::split_command;
-use crate::logs::repr_text;
 use crate::model::{Fault, FaultCode, ProcessSpec};
+use crate::python::quote;
 use crate::sys::files::is_executable;
 
 /// Where commands are looked for if nobody has set a PATH.
@@ -27,7 +27,7 @@ pub(super) type Refusal = Fault;
 pub(super) fn resolve(spec: &ProcessSpec, inherited_path: Option<&str>) -> Result<Executable, Refusal> {
     let command = &spec.command;
     let argv = split_command(command)
-        .map_err(|error| not_executable(format!("can't parse command {}: {error}", repr_text(command))))?;
+        .map_err(|error| not_executable(format!("can't parse command {}: {error}", quote(command))))?;
     let Some(program) = argv.first() else {
         return Err(not_executable("command is empty".to_owned()));
     };
@@ -46,7 +46,7 @@ fn find(program: &str, path: &str) -> Option<PathBuf> {
 }
 
 fn check(file: &Path) -> Result<(), Refusal> {
-    let shown = repr_text(&file.display().to_string());
+    let shown = quote(&file.display().to_string());
     let Ok(found) = fs::metadata(file) else {
         return Err(Fault::about(FaultCode::NoFile, format!("can't find command {shown}")));
     };

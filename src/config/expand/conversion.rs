@@ -1,7 +1,7 @@
 //! One conversion of Python's `%` formatting: a value into text.
 
-use super::super::quote::{quote, quote_ascii};
 use super::names::Value;
+use crate::python::{quote, quote_ascii};
 
 /// Greatest width and precision: `%(x)999999999d` must not fill the memory.
 pub(super) const NUMBER_MAX: usize = 1_000;

@@ -1,7 +1,7 @@
 //! Where to listen.
 
-use super::super::quote::quote;
 use super::numbers::integer;
+use crate::python::quote;
 
 /// `9001`, `:9001`, `*:9001` (all three: every address) or `host:9001`. The host comes out in lower
 /// case, empty for every address.

@@ -1,7 +1,7 @@
 //! Numbers as Python's `int` reads them.
 
 use super::super::ini::trim;
-use super::super::quote::quote;
+use crate::python::quote;
 
 /// A whole number: a sign, digits, single underscores between them, spaces around them.
 pub(crate) fn integer(text: &str) -> Result<i64, String> {

@@ -3,8 +3,8 @@
 use crate::model::{AutoRestart, LogLevel, Password, Signal};
 
 use super::super::ini::trim;
-use super::super::quote::quote;
 use super::numbers::integer;
+use crate::python::quote;
 
 /// `yes`, `true`, `on`, `1` and their opposites, in any case.
 pub(crate) fn boolean(text: &str) -> Result<bool, String> {

@@ -1,7 +1,7 @@
-//! Values in error texts, quoted as Python quotes them.
+//! Texts and bytes written as Python's `repr` writes them.
 //!
-//! Supervisor's messages carry values in Python's `repr` form, and people grep for them. This is
-//! the one place that makes that form.
+//! Supervisor's messages carry values in that form, and people grep for them. This is the one place
+//! that makes it.
 
 /// `'it''s'` as Python would print it: single quotes unless only double ones avoid escaping.
 #[must_use]
@@ -10,7 +10,8 @@ pub fn quote(text: &str) -> String {
 }
 
 /// The same with everything that is not ASCII escaped: Python's `ascii()`.
-pub(super) fn quote_ascii(text: &str) -> String {
+#[must_use]
+pub fn quote_ascii(text: &str) -> String {
     quoted(text, |c| !c.is_ascii() || !is_printable(c))
 }
 
@@ -50,6 +51,27 @@ fn is_printable(c: char) -> bool {
     }
 }
 
+/// `b'bytes'` as Python shows them.
+#[must_use]
+pub fn quote_bytes(bytes: &[u8]) -> String {
+    let mark = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };
+    let mut out = String::with_capacity(bytes.len() + 3);
+    out.extend(['b', char::from(mark)]);
+    for &byte in bytes {
+        match byte {
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            b'\\' => out.push_str("\\\\"),
+            byte if byte == mark => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&escape(char::from(byte))),
+        }
+    }
+    out.push(char::from(mark));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +90,7 @@ mod tests {
         ] {
             assert_eq!(quote(text), expected);
         }
+        assert_eq!(quote_bytes(b"\x88\n'\\a"), r#"b"\x88\n'\\a""#);
         assert_eq!(quote_ascii("é\u{1f600}'"), r#""\xe9\U0001f600'""#);
     }
 }

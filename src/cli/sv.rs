@@ -1,0 +1,342 @@
+//! `sv`'s own command line: one binary, one word for each thing it does.
+//!
+//! Clap has the grammar. The words of `sv run` come from `supervisord`'s table of flags, the client's
+//! from the table of actions, so neither can say something that the compatible faces don't know.
+//!
+//! As PID 1 the same binary is a container's init: no words at all, or options alone, mean `run`.
+//! Everywhere else no words mean the shell.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use super::client::is_url;
+use super::daemon::FLAGS;
+use super::{ACTIONS, Action, ClientOptions, Face, RunOptions};
+use crate::config::Override;
+
+// How to find and reach the supervisor: before the action or behind it. (A doc comment here would
+// become the description of every command that has these options.)
+#[derive(Args, Debug, Default)]
+struct Connection {
+    /// Configuration to take the address from [searched for if absent]
+    #[arg(short = 'c', long = "configuration", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address of the supervisor: unix:///PATH or http://HOST:PORT
+    #[arg(short = 's', long = "serverurl", value_name = "URL", value_parser = url)]
+    server_url: Option<String>,
+    /// User name to authenticate with
+    #[arg(short, long, value_name = "NAME")]
+    username: Option<String>,
+    /// Password to authenticate with
+    #[arg(short, long, value_name = "PASSWORD")]
+    password: Option<String>,
+    /// Ask before a shutdown or reload, and for a password when one is needed
+    #[arg(short, long)]
+    interactive: bool,
+    /// Keep the history of the shell in this file
+    #[arg(short = 'r', long = "history-file", value_name = "FILE")]
+    history_file: Option<PathBuf>,
+}
+
+impl Connection {
+    /// What stands behind the action beats what stands before it.
+    fn or(self, outer: Self) -> Self {
+        Self {
+            config: self.config.or(outer.config),
+            server_url: self.server_url.or(outer.server_url),
+            username: self.username.or(outer.username),
+            password: self.password.or(outer.password),
+            interactive: self.interactive || outer.interactive,
+            history_file: self.history_file.or(outer.history_file),
+        }
+    }
+
+    fn into_client(self, argv0: String, words: Vec<String>) -> ClientOptions {
+        ClientOptions {
+            argv0,
+            face: Face::Sv,
+            config: self.config,
+            server_url: self.server_url,
+            username: self.username,
+            password: self.password,
+            history_file: self.history_file,
+            interactive: self.interactive || words.is_empty(),
+            words,
+            color: true,
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    if is_url(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("not a URL such as unix:///run/supervisor.sock or http://localhost:9001".to_owned())
+    }
+}
+
+/// Parses what follows `sv`.
+pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Action {
+    if is_pid_1 && let Some(action) = parse_as_init(&argv0, &args) {
+        return action;
+    }
+    match command().try_get_matches_from(with_name("sv", &args)) {
+        Ok(matches) => chosen(argv0, &matches),
+        Err(error) => printed(&error),
+    }
+}
+
+/// What PID 1 is told without a word: options, or nothing, are those of `run`.
+fn parse_as_init(argv0: &str, args: &[OsString]) -> Option<Action> {
+    let matches = run_command().try_get_matches_from(with_name("run", args)).ok()?;
+    Some(Action::Run(run_options(argv0.to_owned(), &matches)))
+}
+
+fn with_name<'a>(name: &str, args: &'a [OsString]) -> impl Iterator<Item = OsString> + use<'a> {
+    std::iter::once(OsString::from(name)).chain(args.iter().cloned())
+}
+
+fn printed(error: &clap::Error) -> Action {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    Action::Print { text: error.render().to_string(), code, to_stderr: error.use_stderr() }
+}
+
+fn chosen(argv0: String, matches: &ArgMatches) -> Action {
+    match matches.subcommand() {
+        None => Action::Client(connection(matches).into_client(argv0, Vec::new())),
+        Some(("run", run)) => Action::Run(run_options(argv0, run)),
+        Some(("sample", _)) => Action::Sample,
+        Some(("pidproxy", proxy)) => pidproxy(proxy),
+        Some((action, inner)) => {
+            let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
+            let words = std::iter::once(action.to_owned()).chain(arguments).collect();
+            Action::Client(connection(inner).or(connection(matches)).into_client(argv0, words))
+        }
+    }
+}
+
+/// Clap has checked them already: they can't fail to be read.
+fn connection(matches: &ArgMatches) -> Connection {
+    Connection::from_arg_matches(matches).unwrap_or_default()
+}
+
+fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
+    let overrides = FLAGS.iter().filter_map(|flag| {
+        let value = match flag.value {
+            Some(_) => matches.get_one::<String>(flag.option)?.clone(),
+            None => matches.get_flag(flag.option).then(|| "true".to_owned())?,
+        };
+        Some(Override { option: flag.option, value, spelled: format!("--{}", flag.option) })
+    });
+    let overrides = overrides.collect();
+    RunOptions { argv0, face: Face::Sv, config: matches.get_one::<PathBuf>("config").cloned(), overrides }
+}
+
+fn pidproxy(matches: &ArgMatches) -> Action {
+    let mut words = matches.get_many::<OsString>("words").into_iter().flatten().cloned();
+    let pid_file = words.next().map(PathBuf::from).unwrap_or_default();
+    Action::Pidproxy { pid_file, command: words.collect() }
+}
+
+fn command() -> Command {
+    let command = Command::new("sv")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Supervise processes: a container's init, a daemon, and the client of both")
+        .override_usage("sv run [OPTIONS]\n       sv [OPTIONS] [ACTION [ARGUMENT]...]")
+        .after_help(AFTER)
+        .after_long_help(format!("{AFTER_LONG}\n\n{EXIT_CODES}"))
+        .subcommand_value_name("ACTION")
+        .subcommand_help_heading("Actions")
+        .subcommand(run_command())
+        .subcommand(Command::new("sample").about("Print a sample configuration"))
+        .subcommand(pidproxy_command());
+    Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
+        let command = Command::new(action.name)
+            .about(action.about)
+            .hide(action.is_for_shell())
+            .after_help(format!("Forms:\n{}", action.topic))
+            .after_long_help(format!("Forms:\n{}\n{EXIT_CODES}", action.topic));
+        Connection::augment_args(command)
+            .arg(words("ARGUMENT", ValueParser::string()).help("As in the forms below"))
+    }))
+}
+
+fn run_command() -> Command {
+    let config = Arg::new("config")
+        .short('c')
+        .long("configuration")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .help("Configuration [searched for if absent]");
+    let flags = FLAGS.iter().map(|flag| {
+        let arg = Arg::new(flag.option).short(flag.short).long(flag.option).help(flag.help);
+        let arg = arg.hide(flag.option == "profile_options");
+        match flag.value {
+            Some(name) => arg.value_name(name),
+            None => arg.action(ArgAction::SetTrue),
+        }
+    });
+    Command::new("run")
+        .about("Supervise: start the configured programs and keep them running")
+        .after_help(SEARCHED)
+        .arg(config)
+        .args(flags)
+}
+
+fn pidproxy_command() -> Command {
+    Command::new("pidproxy")
+        .about("Run a command and pass on signals to the process that wrote a pid file")
+        .override_usage("sv pidproxy PIDFILE COMMAND [ARGUMENT]...")
+        .arg(
+            words("WORD", ValueParser::os_string())
+                .help("The pid file, a command by its path, and its arguments")
+                .num_args(2..)
+                .trailing_var_arg(true)
+                .required(true),
+        )
+}
+
+/// Words that may look like options: `tail -f`, `signal -9`.
+fn words(name: &'static str, parser: ValueParser) -> Arg {
+    Arg::new("words").value_name(name).value_parser(parser).num_args(0..).allow_hyphen_values(true)
+}
+
+const SEARCHED: &str = "\
+The configuration is searched for as etc/supervisord.conf and supervisord.conf beside the folder of
+the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.conf and
+/etc/supervisor/supervisord.conf. As `sv run`, and as PID 1, we stay in the foreground.";
+
+const AFTER: &str = "\
+Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
+
+const EXIT_CODES: &str = "\
+Exit codes of the client's actions (with several problems the last one counts):
+  0  done; a start of what runs and a stop of what doesn't count as done
+  1  it failed, or there is no such process
+  2  wrong use: the command line, the configuration, `start` without a name or of an unknown group
+  3  status: a process shown is STOPPED, EXITED, FATAL or UNKNOWN; else: the server lacks the methods
+  4  status: no answer, or no such process; else: the connection was refused
+  5  the server speaks another version of the interface
+  7  nothing runs: no such socket, the program ended at once, or it had no process";
+
+const AFTER_LONG: &str = "\
+Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one.
+
+Called as supervisord, supervisorctl, pidproxy or echo_supervisord_conf (by a link of that name) it
+takes the command line of that program.
+
+The address of the supervisor is that of -s; else of the configuration, given by -c or searched
+for: its [supervisorctl] section or, failing that, its [unix_http_server]; else of the environment's
+SUPERVISOR_SERVER_URL; else http://localhost:9001.
+
+Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &[&str], is_pid_1: bool) -> Action {
+        parse("sv".into(), line.iter().map(OsString::from).collect(), is_pid_1)
+    }
+
+    /// What becomes of a line, in short.
+    fn shown(line: &[&str], is_pid_1: bool) -> String {
+        match parsed(line, is_pid_1) {
+            Action::Run(options) => {
+                let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));
+                format!("run {:?}{}", options.config.unwrap_or_default(), flags.collect::<String>())
+            }
+            Action::Client(options) => {
+                let url = options.server_url.unwrap_or_default();
+                let config = options.config.unwrap_or_default();
+                let asks = if options.interactive { " asking" } else { "" };
+                format!("client {config:?} {url}{asks} {:?}", options.words)
+            }
+            Action::Pidproxy { pid_file, command } => format!("pidproxy {pid_file:?} {command:?}"),
+            Action::Sample => "sample".into(),
+            Action::Print { code, to_stderr, text } => {
+                let first = text.lines().next().unwrap_or_default();
+                format!("print {code} {} {first}", if to_stderr { "err" } else { "out" })
+            }
+        }
+    }
+
+    #[test]
+    fn words_choose_the_action() {
+        for (line, expected) in [
+            (&[][..], "client \"\"  asking []"),
+            (&["-s", "unix:///s"], "client \"\" unix:///s asking []"),
+            (&["status"], "client \"\"  [\"status\"]"),
+            (&["-c", "f", "status", "a", "b"], "client \"f\"  [\"status\", \"a\", \"b\"]"),
+            (&["status", "-c", "f", "a"], "client \"f\"  [\"status\", \"a\"]"),
+            (&["-c", "f", "status", "-c", "g"], "client \"g\"  [\"status\"]"),
+            (&["tail", "-f", "web"], "client \"\"  [\"tail\", \"-f\", \"web\"]"),
+            (&["tail", "-100", "web"], "client \"\"  [\"tail\", \"-100\", \"web\"]"),
+            (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),
+            (&["open", "unix:///s"], "client \"\"  [\"open\", \"unix:///s\"]"),
+            (&["run"], "run \"\""),
+            (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
+            (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
+            (&["sample"], "sample"),
+            (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
+        ] {
+            assert_eq!(shown(line, false), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn as_pid_1_options_alone_are_those_of_run() {
+        for (line, expected) in [
+            (&[][..], "run \"\""),
+            (&["-c", "f"], "run \"f\""),
+            (&["-c", "f", "-e", "debug", "-s"], "run \"f\" silent=true loglevel=debug"),
+            (&["run", "-n"], "run \"\" nodaemon=true"),
+            (&["-c", "f", "status"], "client \"f\"  [\"status\"]"),
+            (&["-s", "unix:///s", "status"], "client \"\" unix:///s [\"status\"]"),
+            (&["--version"], concat!("print 0 out sv ", env!("CARGO_PKG_VERSION"))),
+        ] {
+            assert_eq!(shown(line, true), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn misuse_is_told_on_stderr() {
+        for line in [
+            &["frobnicate"][..],
+            &["-s", "foo", "status"],
+            &["run", "word"],
+            &["pidproxy", "p"],
+            &["run", "-n", "-n"],
+        ] {
+            assert!(
+                shown(line, false).starts_with("print 2 err error: "),
+                "{line:?}: {}",
+                shown(line, false)
+            );
+        }
+    }
+
+    #[test]
+    fn the_help_tells_actions_and_exit_codes() {
+        for line in [&["--help"][..], &["help"]] {
+            let Action::Print { text, code: 0, to_stderr: false } = parsed(line, false) else { panic!() };
+            for part in ["run", "status", "SUPERVISOR_SERVER_URL", "Exit codes", "  7  nothing runs"] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+            assert!(!text.contains("Leave the shell"), "{text}");
+        }
+        for line in [&["help", "stop"][..], &["stop", "--help"]] {
+            let Action::Print { text, .. } = parsed(line, false) else { panic!() };
+            assert!(text.contains("stop <gname>:*"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        command().debug_assert();
+        run_command().debug_assert();
+    }
+}

@@ -1,0 +1,142 @@
+//! The supervisor's answers as rows: past this border no action looks into a [`Value`].
+
+use super::failure::CallError;
+use crate::model::{Namespec, ProcessState};
+use crate::xmlrpc::Value;
+
+/// What the client shows of a process.
+#[derive(Debug)]
+pub(super) struct ProcessRow {
+    pub(super) group: String,
+    pub(super) name: String,
+    /// `None` is a state that we don't know: it is shown, but counts as none.
+    pub(super) state: Option<ProcessState>,
+    pub(super) state_name: String,
+    pub(super) description: String,
+    /// 0 when it has none.
+    pub(super) pid: i64,
+}
+
+impl ProcessRow {
+    /// What people call it.
+    pub(super) fn namespec(&self) -> String {
+        Namespec::join(&self.group, &self.name)
+    }
+}
+
+/// How one process fared in a command over many.
+#[derive(Debug)]
+pub(super) struct BulkRow {
+    pub(super) group: String,
+    pub(super) name: String,
+    pub(super) status: i64,
+    pub(super) description: String,
+}
+
+/// A process of the configuration, active or not.
+#[derive(Debug)]
+pub(super) struct ConfigRow {
+    pub(super) namespec: String,
+    pub(super) in_use: bool,
+    pub(super) autostart: bool,
+    pub(super) group_priority: i64,
+    pub(super) process_priority: i64,
+}
+
+/// What a reread found, as group names.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub(super) added: Vec<String>,
+    pub(super) changed: Vec<String>,
+    pub(super) removed: Vec<String>,
+}
+
+type Read<T> = Result<T, CallError>;
+
+/// `getProcessInfo`
+pub(super) fn process(value: &Value) -> Read<ProcessRow> {
+    Ok(ProcessRow {
+        group: text(value, "group")?,
+        name: text(value, "name")?,
+        state: ProcessState::from_code(number(value, "state")?),
+        state_name: text(value, "statename")?,
+        description: text(value, "description")?,
+        pid: number(value, "pid")?,
+    })
+}
+
+/// `getAllProcessInfo`
+pub(super) fn processes(value: &Value) -> Read<Vec<ProcessRow>> {
+    rows(value, process)
+}
+
+/// Whatever does something to many processes.
+pub(super) fn bulk(value: &Value) -> Read<Vec<BulkRow>> {
+    rows(value, |row| {
+        Ok(BulkRow {
+            group: text(row, "group")?,
+            name: text(row, "name")?,
+            status: number(row, "status")?,
+            description: text(row, "description")?,
+        })
+    })
+}
+
+/// `getAllConfigInfo`
+pub(super) fn config(value: &Value) -> Read<Vec<ConfigRow>> {
+    rows(value, |row| {
+        Ok(ConfigRow {
+            namespec: Namespec::join(&text(row, "group")?, &text(row, "name")?),
+            in_use: truth(row, "inuse")?,
+            autostart: truth(row, "autostart")?,
+            group_priority: number(row, "group_prio")?,
+            process_priority: number(row, "process_prio")?,
+        })
+    })
+}
+
+/// `reloadConfig`: one triple in a list, a shape that clients have come to expect.
+pub(super) fn changes(value: &Value) -> Read<Changes> {
+    match value.as_array().and_then(|outer| outer.first()).and_then(Value::as_array) {
+        Some([added, changed, removed, ..]) => {
+            Ok(Changes { added: names(added)?, changed: names(changed)?, removed: names(removed)? })
+        }
+        _ => Err(missing("the lists of groups")),
+    }
+}
+
+/// An answer that is one text.
+pub(super) fn plain_text(value: &Value) -> Read<String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| missing("text"))
+}
+
+/// An answer that is one number.
+pub(super) fn plain_number(value: &Value) -> Read<i64> {
+    value.as_int().ok_or_else(|| missing("number"))
+}
+
+fn rows<T>(value: &Value, row: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
+    value.as_array().ok_or_else(|| missing("list"))?.iter().map(row).collect()
+}
+
+fn names(value: &Value) -> Read<Vec<String>> {
+    rows(value, plain_text)
+}
+
+fn text(row: &Value, member: &str) -> Read<String> {
+    row.get(member).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| missing(member))
+}
+
+fn number(row: &Value, member: &str) -> Read<i64> {
+    row.get(member).and_then(Value::as_int).ok_or_else(|| missing(member))
+}
+
+/// A boolean, or a number as some versions send it.
+fn truth(row: &Value, member: &str) -> Read<bool> {
+    let value = row.get(member).ok_or_else(|| missing(member))?;
+    value.as_bool().or_else(|| value.as_int().map(|n| n != 0)).ok_or_else(|| missing(member))
+}
+
+fn missing(what: &str) -> CallError {
+    CallError::Nonsense(format!("no {what} in it"))
+}

@@ -1,0 +1,109 @@
+//! Calls over one connection that is kept for as long as the server keeps it.
+//!
+//! A call may take for ever: `start` waits for its process and `stop` for stopwaitsecs, so only
+//! connecting has a deadline. A call that was sent is never sent again, whatever becomes of the
+//! connection: nobody can know whether it was carried out. A connection that the server closed
+//! between two calls is noticed before the next and replaced.
+
+use std::io::{self, Read, Write};
+
+use super::endpoint::{Endpoint, Stream};
+use super::failure::CallError;
+use crate::http::client::{ResponseParser, encode_request};
+use crate::xmlrpc::{Value, decode_response, encode_call};
+
+/// The longest reply that is read: a whole log may be asked for.
+const REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A supervisor as its clients see it.
+pub(super) struct Client {
+    url: String,
+    username: Option<String>,
+    password: Option<String>,
+    /// Open, with no call under way.
+    idle: Option<Stream>,
+}
+
+impl Client {
+    /// Connects at the first call.
+    pub(super) fn new(url: String, username: Option<String>, password: Option<String>) -> Self {
+        Self { url, username, password, idle: None }
+    }
+
+    /// As it was given.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Talks to another server from now on.
+    pub(super) fn turn_to(&mut self, url: &str) {
+        self.url = url.to_owned();
+        self.idle = None;
+    }
+
+    /// Is somebody else from now on.
+    pub(super) fn log_in(&mut self, username: String, password: String) {
+        self.username = Some(username);
+        self.password = Some(password);
+    }
+
+    /// Calls a method and waits for its result.
+    pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
+        let endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
+        let mut stream = match self.idle.take() {
+            Some(stream) if stream.is_quiet() => stream,
+            _ => endpoint.connect().map_err(|error| CallError::Connect(self.url.clone(), error))?,
+        };
+        let body = encode_call(method, params);
+        let request =
+            encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
+        stream.write_all(&request).map_err(CallError::Broken)?;
+        let reply = read_reply(&mut stream)?;
+        if reply.is_reusable() {
+            self.idle = Some(stream);
+        }
+        result(reply)
+    }
+
+    /// Sent only if both parts are there, as the reference does.
+    fn credentials(&self) -> Option<(&str, &str)> {
+        self.username.as_deref().zip(self.password.as_deref())
+    }
+}
+
+fn read_reply(stream: &mut Stream) -> Result<ResponseParser, CallError> {
+    let mut reply = ResponseParser::new(REPLY_BYTES_MAX);
+    let mut buffer = vec![0; READ_BYTES];
+    while !reply.is_complete() {
+        let nonsense = |error| CallError::Nonsense(format!("{error}"));
+        match stream.read(&mut buffer) {
+            Ok(0) if reply.head().is_none() => return Err(CallError::Broken(hung_up())),
+            Ok(0) => {
+                reply.end_of_input().map_err(nonsense)?;
+                break;
+            }
+            Ok(count) => reply.feed(&buffer[..count]).map_err(nonsense)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(CallError::Broken(error)),
+        }
+    }
+    Ok(reply)
+}
+
+fn hung_up() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it without a reply")
+}
+
+fn result(mut reply: ResponseParser) -> Result<Value, CallError> {
+    match reply.head() {
+        Some(head) if head.status != 200 => Err(CallError::Refused(head.status, head.reason.clone())),
+        _ => match decode_response(&reply.take_body()) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err((code, text))) => Err(CallError::Fault(i64::from(code), text)),
+            Err(error) => Err(CallError::Nonsense(error.to_string())),
+        },
+    }
+}

@@ -1,0 +1,188 @@
+//! Where a server listens, by its URL, and the way there.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::python::quote;
+
+/// How long one address may take to answer. (A unix socket answers at once or not at all.)
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An address that can be connected to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// `unix://PATH`; a relative path is taken from here.
+    Unix(PathBuf),
+    /// `http://HOST[:PORT]`, whatever follows.
+    Inet {
+        /// Without the brackets of an IPv6 address.
+        host: String,
+        port: u16,
+    },
+}
+
+impl Endpoint {
+    /// Reads a URL. Its scheme is in lower case: Supervisor takes no other.
+    ///
+    /// # Errors
+    /// What is wrong, in Supervisor's words.
+    pub(super) fn parse(url: &str) -> Result<Self, String> {
+        if let Some(path) = url.strip_prefix("unix://") {
+            return Ok(Self::Unix(path.into()));
+        }
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Err(format!("Unknown protocol for serverurl {url}"));
+        };
+        let place = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        // A user name in a URL is not for us: -u and the configuration have it.
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+        let (host, port) = split_port(place);
+        let host = if host.is_empty() { "localhost" } else { host };
+        let port = match port {
+            "" => 80,
+            port => port
+                .parse()
+                .map_err(|_| format!("Port could not be cast to integer value as {}", quote(port)))?,
+        };
+        Ok(Self::Inet { host: host.to_lowercase(), port })
+    }
+
+    /// What goes into a request's `Host`.
+    pub(super) fn host(&self) -> String {
+        match self {
+            Self::Unix(_) => "localhost".to_owned(),
+            Self::Inet { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Inet { host, port } => format!("{host}:{port}"),
+        }
+    }
+
+    /// Opens a connection, trying every address that a host's name stands for.
+    ///
+    /// # Errors
+    /// Why the last of them failed.
+    pub(super) fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
+            Self::Inet { host, port } => connect_any((host.as_str(), *port).to_socket_addrs()?),
+        }
+    }
+}
+
+/// `host:port`, `host`, `[::1]:port`, `[::1]`
+fn split_port(place: &str) -> (&str, &str) {
+    match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':').unwrap_or("")),
+        None => place.split_once(':').unwrap_or((place, "")),
+    }
+}
+
+fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Stream> {
+    let mut problem = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(stream) => {
+                // A call is one small write and a wait for its answer.
+                stream.set_nodelay(true)?;
+                return Ok(Stream::Tcp(stream));
+            }
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}
+
+/// An open connection of either kind.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    /// Whether it is open with nothing to be read: else the server hung up, or sent what nobody
+    /// asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        let read = match self {
+            Self::Unix(stream) => stream.set_nonblocking(true).and_then(|()| (&mut &*stream).read(&mut byte)),
+            Self::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| (&mut &*stream).read(&mut byte)),
+        };
+        let is_blocking = match self {
+            Self::Unix(stream) => stream.set_nonblocking(false),
+            Self::Tcp(stream) => stream.set_nonblocking(false),
+        };
+        is_blocking.is_ok() && read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.read(buffer),
+            Self::Tcp(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.write(bytes),
+            Self::Tcp(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_endpoints() {
+        let inet = |host: &str, port| Ok(Endpoint::Inet { host: host.to_owned(), port });
+        let unix = |path: &str| Ok(Endpoint::Unix(path.into()));
+        for (url, expected) in [
+            ("unix:///run/s.sock", unix("/run/s.sock")),
+            ("unix://s.sock", unix("s.sock")),
+            ("http://localhost:9001", inet("localhost", 9001)),
+            ("http://Host", inet("host", 80)),
+            ("http://u:p@h:1/RPC2?x", inet("h", 1)),
+            ("http://:9001", inet("localhost", 9001)),
+            ("http://[::1]:9001/", inet("::1", 9001)),
+            ("http://[::1]", inet("::1", 80)),
+            ("http://h:x", Err("Port could not be cast to integer value as 'x'".to_owned())),
+            ("https://h", Err("Unknown protocol for serverurl https://h".to_owned())),
+            ("UNIX:///x", Err("Unknown protocol for serverurl UNIX:///x".to_owned())),
+        ] {
+            assert_eq!(Endpoint::parse(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_host_field_has_a_port_and_brackets() {
+        for (url, host) in
+            [("unix:///x", "localhost"), ("http://h", "h:80"), ("http://[::1]:9001", "[::1]:9001")]
+        {
+            assert_eq!(Endpoint::parse(url).unwrap().host(), host);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_quiet_until_the_other_end_speaks_or_leaves() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let ours = Stream::Unix(ours);
+        assert!(ours.is_quiet());
+        theirs.write_all(b"x").unwrap();
+        assert!(!ours.is_quiet());
+        assert!(ours.is_quiet());
+        drop(theirs);
+        assert!(!ours.is_quiet());
+    }
+}

@@ -1,0 +1,113 @@
+//! Why an action could not be carried out, in the words that follow `error: `.
+//!
+//! The reference shows the Python exception there, and scripts look for the fault's name in it.
+//! Where the exception tells something (a fault, an HTTP status) its form is kept; the Python file
+//! and line that follow it are not, and what would be errno in brackets is a sentence here.
+
+use std::fmt;
+use std::io;
+
+use crate::python::quote;
+
+/// A call that brought no value.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// The URL names no way of talking that we know; the text says so.
+    Address(String),
+    /// Nobody could be reached at this URL.
+    Connect(String, io::Error),
+    /// The connection broke in the middle.
+    Broken(io::Error),
+    /// The reply is not one that a supervisor gives.
+    Nonsense(String),
+    /// HTTP said no: status and reason.
+    Refused(u16, String),
+    /// The supervisor said no: code and text.
+    Fault(i64, String),
+}
+
+/// The fault codes as clients know them: `FaultCode`'s numbers.
+pub(super) mod fault {
+    use crate::model::{FaultCode, SUCCESS};
+
+    pub(in crate::ctl) const UNKNOWN_METHOD: i64 = FaultCode::UnknownMethod as i64;
+    pub(in crate::ctl) const SHUTDOWN_STATE: i64 = FaultCode::ShutdownState as i64;
+    pub(in crate::ctl) const BAD_NAME: i64 = FaultCode::BadName as i64;
+    pub(in crate::ctl) const BAD_SIGNAL: i64 = FaultCode::BadSignal as i64;
+    pub(in crate::ctl) const NO_FILE: i64 = FaultCode::NoFile as i64;
+    pub(in crate::ctl) const NOT_EXECUTABLE: i64 = FaultCode::NotExecutable as i64;
+    pub(in crate::ctl) const FAILED: i64 = FaultCode::Failed as i64;
+    pub(in crate::ctl) const ABNORMAL_TERMINATION: i64 = FaultCode::AbnormalTermination as i64;
+    pub(in crate::ctl) const SPAWN_ERROR: i64 = FaultCode::SpawnError as i64;
+    pub(in crate::ctl) const ALREADY_STARTED: i64 = FaultCode::AlreadyStarted as i64;
+    pub(in crate::ctl) const NOT_RUNNING: i64 = FaultCode::NotRunning as i64;
+    pub(in crate::ctl) const DONE: i64 = SUCCESS as i64;
+    pub(in crate::ctl) const ALREADY_ADDED: i64 = FaultCode::AlreadyAdded as i64;
+    pub(in crate::ctl) const STILL_RUNNING: i64 = FaultCode::StillRunning as i64;
+    pub(in crate::ctl) const CANT_REREAD: i64 = FaultCode::CantReread as i64;
+}
+
+impl CallError {
+    /// The fault's code, if it is one.
+    pub(super) fn fault_code(&self) -> Option<i64> {
+        match self {
+            Self::Fault(code, _) => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// What kind of connection error it is, if it is one.
+    pub(super) fn connect_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Connect(_, error) => Some(error.kind()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(why) => write!(f, "<class 'ValueError'>, {why}"),
+            Self::Connect(url, error) => write!(f, "cannot connect to '{url}': {error}"),
+            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+            Self::Nonsense(why) => write!(f, "cannot understand the server's reply: {why}"),
+            Self::Refused(status, reason) => write!(
+                f,
+                "<class 'xmlrpc.client.ProtocolError'>, <ProtocolError for 127.0.0.1/RPC2: {status} {reason}>"
+            ),
+            Self::Fault(code, text) => {
+                write!(f, "<class 'xmlrpc.client.Fault'>, <Fault {code}: {}>", quote(text))
+            }
+        }
+    }
+}
+
+/// What ends an action before its time.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A call failed in a way that the action has no words for.
+    Call(CallError),
+    /// A result has a code that the action has no words for: the code and the process.
+    UnknownResult(i64, String),
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::UnknownResult(code, name) => {
+                write!(f, "<class 'ValueError'>, Unknown result code {code} for {name}")
+            }
+        }
+    }
+}
+
+/// How an action ends. What it has to say of its own it has said; its exit code is the session's.
+pub(super) type Outcome = Result<(), Failure>;

@@ -1,0 +1,146 @@
+//! What is done to the set of active groups: `reread`, `add`, `remove`, `update`.
+
+use super::answers::{self, Changes};
+use super::exit;
+use super::failure::{CallError, Outcome, fault};
+use super::session::Session;
+
+/// `reread`: what differs between the file and what is active.
+pub(super) fn reread(session: &mut Session, arg: &str) -> Outcome {
+    if session.refuses_arguments("reread", arg) {
+        return Ok(());
+    }
+    match session.call("supervisor.reloadConfig", &[]) {
+        Ok(found) => tell(session, answers::changes(&found)?),
+        Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => {
+            session.complain("ERROR: supervisor shutting down");
+        }
+        Err(CallError::Fault(fault::CANT_REREAD, text)) => session.complain(format_args!("ERROR: {text}")),
+        Err(other) => return Err(other.into()),
+    }
+    Ok(())
+}
+
+/// By name; one that is in two lists is what the later list says.
+fn tell(session: &mut Session, changes: Changes) {
+    let lists =
+        [(changes.added, "available"), (changes.changed, "changed"), (changes.removed, "disappeared")];
+    let pairs = lists.into_iter().flat_map(|(names, word)| names.into_iter().map(move |name| (name, word)));
+    let by_name: std::collections::BTreeMap<String, &str> = pairs.collect();
+    if by_name.is_empty() {
+        session.say("No config updates to processes");
+    }
+    for (name, word) in by_name {
+        session.say(format_args!("{name}: {word}"));
+    }
+}
+
+/// `add GROUP...`
+pub(super) fn add(session: &mut Session, arg: &str) -> Outcome {
+    for name in arg.split_whitespace() {
+        match session.call("supervisor.addProcessGroup", &[name.into()]) {
+            Ok(_) => session.say(format_args!("{name}: added process group")),
+            // Not a failure: it is as was asked for.
+            Err(CallError::Fault(fault::ALREADY_ADDED, _)) => {
+                session.say("ERROR: process group already active");
+            }
+            Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => session.complain("ERROR: shutting down"),
+            Err(CallError::Fault(fault::BAD_NAME, _)) => {
+                session.complain(format_args!("ERROR: no such process/group: {name}"));
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(())
+}
+
+/// `remove GROUP...`
+pub(super) fn remove(session: &mut Session, arg: &str) -> Outcome {
+    for name in arg.split_whitespace() {
+        match session.call("supervisor.removeProcessGroup", &[name.into()]) {
+            Ok(_) => session.say(format_args!("{name}: removed process group")),
+            Err(CallError::Fault(fault::STILL_RUNNING, _)) => {
+                session.complain(format_args!("ERROR: process/group still running: {name}"));
+            }
+            Err(CallError::Fault(fault::BAD_NAME, _)) => {
+                session.complain(format_args!("ERROR: no such process/group: {name}"));
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(())
+}
+
+/// `update [GROUP...]`: reread, then make it so, for these groups or for all.
+pub(super) fn update(session: &mut Session, arg: &str) -> Outcome {
+    let changes = match session.call("supervisor.reloadConfig", &[]) {
+        Ok(found) => answers::changes(&found)?,
+        Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => {
+            session.complain("ERROR: already shutting down");
+            return Ok(());
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let mut wanted: Vec<&str> = Vec::new();
+    for name in arg.split_whitespace() {
+        if !wanted.contains(&name) {
+            wanted.push(name);
+        }
+    }
+    if wanted.contains(&"all") {
+        wanted.clear();
+    }
+    tell_unknown(session, &wanted, &changes.added)?;
+    carry_out(session, &changes, &wanted)
+}
+
+/// A group is known if a process of it is active or if the file has just added it.
+fn tell_unknown(session: &mut Session, wanted: &[&str], added: &[String]) -> Outcome {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let active = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
+    for name in wanted {
+        if !active.iter().any(|row| row.group == *name) && !added.iter().any(|group| group == name) {
+            session.complain(format_args!("ERROR: no such group: {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn carry_out(session: &mut Session, changes: &Changes, wanted: &[&str]) -> Outcome {
+    let is_wanted = |name: &&String| wanted.is_empty() || wanted.contains(&name.as_str());
+    for name in changes.removed.iter().filter(is_wanted) {
+        drop_group(session, name)?;
+    }
+    for name in changes.changed.iter().filter(is_wanted) {
+        replace_group(session, name)?;
+    }
+    for name in changes.added.iter().filter(is_wanted) {
+        session.call("supervisor.addProcessGroup", &[name.as_str().into()])?;
+        session.say(format_args!("{name}: added process group"));
+    }
+    Ok(())
+}
+
+fn drop_group(session: &mut Session, name: &str) -> Outcome {
+    let stopped = answers::bulk(&session.call("supervisor.stopProcessGroup", &[name.into()])?)?;
+    session.say(format_args!("{name}: stopped"));
+    if stopped.iter().any(|row| row.status == fault::FAILED) {
+        session.say(format_args!("{name}: has problems; not removing"));
+        session.fail(exit::GENERIC);
+        return Ok(());
+    }
+    session.call("supervisor.removeProcessGroup", &[name.into()])?;
+    session.say(format_args!("{name}: removed process group"));
+    Ok(())
+}
+
+fn replace_group(session: &mut Session, name: &str) -> Outcome {
+    session.call("supervisor.stopProcessGroup", &[name.into()])?;
+    session.say(format_args!("{name}: stopped"));
+    session.call("supervisor.removeProcessGroup", &[name.into()])?;
+    session.call("supervisor.addProcessGroup", &[name.into()])?;
+    session.say(format_args!("{name}: updated process group"));
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! From a line to an action: what a shell and a one-shot command have in common.
+
+use super::failure::{CallError, Failure, Outcome};
+use super::session::Session;
+use super::{daemon, exit, groups, help, logs, process, status};
+
+/// Whether there will be another line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Stay,
+    Leave,
+}
+
+/// What an action does with the words behind its name.
+type Perform = fn(&mut Session<'_>, &str) -> Outcome;
+
+const TABLE: [(&str, Perform); 20] = [
+    ("add", groups::add),
+    ("avail", status::avail),
+    ("clear", process::clear),
+    ("fg", logs::fg),
+    ("help", help::help),
+    ("maintail", logs::maintail),
+    ("open", daemon::open),
+    ("pid", status::pid),
+    ("reload", daemon::reload),
+    ("remove", groups::remove),
+    ("reread", groups::reread),
+    ("restart", process::restart),
+    ("shutdown", daemon::shutdown),
+    ("signal", process::signal),
+    ("start", process::start),
+    ("status", status::status),
+    ("stop", process::stop),
+    ("tail", logs::tail),
+    ("update", groups::update),
+    ("version", status::version),
+];
+
+/// Carries out one line. Whatever goes wrong is said, and is in the exit code.
+pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
+    let line = asked_with_mark(line.trim());
+    let (word, arg) = split(&line);
+    let then = match word {
+        _ if line.is_empty() => Then::Stay,
+        "exit" | "quit" | "EOF" => {
+            session.say("");
+            Then::Leave
+        }
+        _ => {
+            match TABLE.iter().find(|(name, _)| *name == word) {
+                Some((_, action)) => carry_out(session, *action, arg),
+                None => session.complain(format_args!("*** Unknown syntax: {line}")),
+            }
+            Then::Stay
+        }
+    };
+    session.flush();
+    then
+}
+
+/// `?topic` is another way to write `help topic`.
+fn asked_with_mark(line: &str) -> String {
+    match line.strip_prefix('?') {
+        Some(topic) => format!("help {topic}"),
+        None => line.to_owned(),
+    }
+}
+
+/// The word ends where it can be a name no longer: `tail-f` is `tail` with `-f`.
+fn split(line: &str) -> (&str, &str) {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (word, arg) = line.split_at(line.find(|c| !is_name(c)).unwrap_or(line.len()));
+    (word, arg.trim())
+}
+
+fn carry_out(session: &mut Session<'_>, action: Perform, arg: &str) {
+    let mut outcome = action(session, arg);
+    while let Err(Failure::Call(CallError::Refused(401, _))) = outcome {
+        if !session.logs_in() {
+            break;
+        }
+        outcome = action(session, arg);
+    }
+    if let Err(failure) = outcome {
+        session.say(format_args!("error: {failure}"));
+        session.fail(exit::GENERIC);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ACTIONS;
+
+    #[test]
+    fn every_action_can_be_carried_out() {
+        for action in ACTIONS {
+            let is_here = TABLE.iter().any(|(name, _)| *name == action.name);
+            assert!(is_here || matches!(action.name, "exit" | "quit"), "{}", action.name);
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_name_and_the_rest() {
+        for (line, word, arg) in [
+            ("status", "status", ""),
+            ("start  a b", "start", "a b"),
+            ("tail-f x", "tail", "-f x"),
+            ("!ls", "", "!ls"),
+            ("", "", ""),
+        ] {
+            assert_eq!(split(line), (word, arg), "{line}");
+        }
+        assert_eq!(asked_with_mark("?"), "help ");
+        assert_eq!(asked_with_mark("?start"), "help start");
+    }
+}

@@ -1,0 +1,215 @@
+//! What actions have in common: somebody to call, somewhere to speak, and an exit code.
+//!
+//! Output is gathered and handed over before every wait (a call, a question) and at the end: a table
+//! is one write, and yet a line is seen as soon as it is true. That a reader is gone is no reason to
+//! stop an action half-way; it is only kept in mind that nothing more can be said.
+
+use std::fmt::Display;
+use std::io::{self, BufRead, Write};
+
+use super::ask;
+use super::client::Client;
+use super::exit;
+use super::failure::{CallError, Failure, fault};
+use crate::cli::ClientAction;
+use crate::model::ProcessState;
+use crate::xmlrpc::Value;
+
+/// The version of the interface that we speak. It will never be another.
+const API_VERSION: &str = "3.0";
+
+/// One conversation: a single action or a shell's worth of them.
+pub(super) struct Session<'io> {
+    client: Client,
+    output: &'io mut dyn Write,
+    input: &'io mut dyn BufRead,
+    /// Said but not yet written.
+    unsaid: String,
+    /// The last one set counts; nothing sets it back to 0.
+    exit_code: u8,
+    /// Whether questions may be asked.
+    asks: bool,
+    /// Whether states are shown in colour.
+    colors: bool,
+    /// A second line for those whom nobody answers.
+    hint: Option<String>,
+}
+
+impl<'io> Session<'io> {
+    /// Starts with exit code 0.
+    pub(super) fn new(
+        client: Client,
+        output: &'io mut dyn Write,
+        input: &'io mut dyn BufRead,
+        asks: bool,
+    ) -> Self {
+        let unsaid = String::new();
+        Self { client, output, input, unsaid, exit_code: 0, asks, colors: false, hint: None }
+    }
+
+    /// Whether states are shown in colour.
+    pub(super) fn set_colors(&mut self, colors: bool) {
+        self.colors = colors;
+    }
+
+    /// What is said, on stderr, when nobody answers.
+    pub(super) fn set_hint(&mut self, hint: Option<String>) {
+        self.hint = hint;
+    }
+
+    /// Calls a method of the server.
+    pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
+        self.flush();
+        self.client.call(method, params)
+    }
+
+    /// Where the server is.
+    pub(super) fn url(&self) -> &str {
+        self.client.url()
+    }
+
+    /// Talks to another server from now on.
+    pub(super) fn turn_to(&mut self, url: &str) {
+        self.client.turn_to(url);
+        self.hint = None;
+    }
+
+    /// Says a line.
+    pub(super) fn say(&mut self, line: impl Display) {
+        self.print(&format!("{line}\n"));
+    }
+
+    /// Says a text as it is.
+    pub(super) fn print(&mut self, text: &str) {
+        self.unsaid.push_str(text);
+    }
+
+    /// Hands over what was said.
+    pub(super) fn flush(&mut self) {
+        let text = std::mem::take(&mut self.unsaid);
+        // There is nobody to tell that nobody listens.
+        let _ = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
+    }
+
+    /// Sets the exit code.
+    pub(super) fn fail(&mut self, code: u8) {
+        self.exit_code = code;
+    }
+
+    /// The code so far.
+    pub(super) fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    /// Says a line about something that failed.
+    pub(super) fn complain(&mut self, line: impl Display) {
+        self.say(line);
+        self.fail(exit::GENERIC);
+    }
+
+    /// Says what was wrong with an action's words, and what its words are.
+    pub(super) fn misused(&mut self, action: &str, why: &str) {
+        self.complain(why);
+        self.print(ClientAction::named(action).map_or("", |known| known.topic));
+    }
+
+    /// Whether there are words where the action takes none; says so.
+    pub(super) fn refuses_arguments(&mut self, action: &str, arg: &str) -> bool {
+        if !arg.is_empty() {
+            self.misused(action, &format!("Error: {action} accepts no arguments"));
+        }
+        !arg.is_empty()
+    }
+
+    /// Whether a supervisor answers that speaks our version; says so if not.
+    pub(super) fn upcheck(&mut self) -> Result<bool, Failure> {
+        let error = match self.call("supervisor.getVersion", &[]) {
+            Ok(version) if version.as_str() == Some(API_VERSION) => return Ok(true),
+            Ok(version) => {
+                self.say(format_args!(
+                    "Sorry, this version of supervisorctl expects to talk to a server with API version \
+                     {API_VERSION}, but the remote version is {}.",
+                    version.as_str().unwrap_or("unknown")
+                ));
+                self.fail(exit::NOT_INSTALLED);
+                return Ok(false);
+            }
+            Err(error) => error,
+        };
+        let kind = error.connect_kind();
+        if error.fault_code() == Some(fault::UNKNOWN_METHOD) {
+            self.say(
+                "Sorry, supervisord responded but did not recognize the supervisor namespace commands that \
+                 supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section \
+                 is enabled in the configuration file (see sample.conf).",
+            );
+            self.fail(exit::UNIMPLEMENTED);
+        } else if kind == Some(io::ErrorKind::ConnectionRefused) {
+            self.say(format!("{} refused connection", self.url()));
+            self.fail(exit::NOT_PERMITTED);
+            self.give_hint();
+        } else if kind == Some(io::ErrorKind::NotFound) {
+            self.say(format!("{} no such file", self.url()));
+            self.fail(exit::NOT_RUNNING);
+            self.give_hint();
+        } else {
+            return Err(error.into());
+        }
+        Ok(false)
+    }
+
+    fn give_hint(&mut self) {
+        self.flush();
+        if let Some(hint) = &self.hint {
+            // To stderr: stdout has what the reference says, and no more.
+            let _ = writeln!(io::stderr(), "{hint}");
+        }
+    }
+
+    /// Asks for a line; `None` at the end of the input.
+    pub(super) fn ask(&mut self, prompt: &str) -> Option<String> {
+        self.print(prompt);
+        self.flush();
+        let mut line = String::new();
+        match self.input.read_line(&mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
+        }
+    }
+
+    /// Whether the user means it; without a user it is meant.
+    pub(super) fn confirms(&mut self, question: &str) -> bool {
+        let means_it = |answer: String| answer.to_lowercase().starts_with('y');
+        !self.asks || self.ask(question).is_some_and(means_it)
+    }
+
+    /// Asks who the user is, if that can be asked, and tells the server from now on.
+    pub(super) fn logs_in(&mut self) -> bool {
+        self.say("Server requires authentication");
+        if !self.asks {
+            return false;
+        }
+        let Some(username) = self.ask("Username:") else { return false };
+        let Some(password) = ask::hidden("Password:").or_else(|| self.ask("Password:")) else { return false };
+        self.say("");
+        self.log_in(username, password);
+        true
+    }
+
+    /// Is somebody else from now on.
+    pub(super) fn log_in(&mut self, username: String, password: String) {
+        self.client.log_in(username, password);
+    }
+
+    /// What to write before and behind a state.
+    pub(super) fn paint(&self, state: Option<ProcessState>) -> (&'static str, &'static str) {
+        let on = match state {
+            _ if !self.colors => return ("", ""),
+            Some(ProcessState::Running) => "\x1b[32m",
+            Some(ProcessState::Starting | ProcessState::Stopping | ProcessState::Backoff) => "\x1b[33m",
+            Some(ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown) => "\x1b[31m",
+            Some(ProcessState::Stopped) | None => return ("", ""),
+        };
+        (on, "\x1b[0m")
+    }
+}

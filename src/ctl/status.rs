@@ -1,0 +1,134 @@
+//! What is asked without changing anything: `status`, `pid`, `version`, `avail`.
+
+use super::answers::{self, ConfigRow, ProcessRow};
+use super::exit;
+use super::failure::{CallError, Outcome, fault};
+use super::session::Session;
+use crate::model::{Namespec, ProcessState};
+
+/// The name column is this wide unless a name needs more.
+const NAME_WIDTH_MIN: usize = 30;
+
+/// `status [NAME...]`: errors first, then the table. Exits 3 if a process shown doesn't run.
+pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
+    if !session.upcheck()? {
+        session.fail(exit::STATUS_UNKNOWN);
+        return Ok(());
+    }
+    let all = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
+    let names: Vec<&str> = arg.split_whitespace().collect();
+    let shown: Vec<&ProcessRow> = if names.is_empty() || names.contains(&"all") {
+        all.iter().collect()
+    } else {
+        names.iter().flat_map(|name| named(session, &all, name)).collect()
+    };
+    show(session, &shown);
+    if shown.iter().any(|row| row.state.is_some_and(ProcessState::is_stopped)) {
+        session.fail(exit::STATUS_NOT_RUNNING);
+    }
+    Ok(())
+}
+
+/// The rows that a name stands for; says so if there are none.
+fn named<'r>(session: &mut Session, all: &'r [ProcessRow], name: &str) -> Vec<&'r ProcessRow> {
+    let spec = Namespec::split(name);
+    let is_meant = |row: &&ProcessRow| {
+        row.group == spec.group && spec.process.as_ref().is_none_or(|process| *process == row.name)
+    };
+    let rows: Vec<&ProcessRow> = all.iter().filter(is_meant).collect();
+    if rows.is_empty() {
+        match spec.process {
+            None => session.say(format_args!("{}: ERROR (no such group)", spec.group)),
+            Some(_) => session.say(format_args!("{name}: ERROR (no such process)")),
+        }
+        session.fail(exit::STATUS_UNKNOWN);
+    }
+    rows
+}
+
+fn show(session: &mut Session, rows: &[&ProcessRow]) {
+    let named: Vec<(String, &ProcessRow)> = rows.iter().map(|row| (row.namespec(), *row)).collect();
+    let longest = named.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = longest.max(NAME_WIDTH_MIN) + 3;
+    for (name, row) in named {
+        let state = format!("{:<10}", row.state_name);
+        let (on, off) = session.paint(row.state);
+        session.say(format_args!("{name:<width$}{on}{state}{off}{}", row.description));
+    }
+}
+
+/// `pid`, `pid all`, `pid NAME...`
+pub(super) fn pid(session: &mut Session, arg: &str) -> Outcome {
+    if !session.upcheck()? {
+        return Ok(());
+    }
+    let names: Vec<&str> = arg.split_whitespace().collect();
+    if names.is_empty() {
+        let pid = answers::plain_number(&session.call("supervisor.getPID", &[])?)?;
+        session.say(pid);
+    } else if names.contains(&"all") {
+        for row in answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)? {
+            session.say(row.pid);
+        }
+    } else {
+        for name in names {
+            pid_of(session, name)?;
+        }
+    }
+    Ok(())
+}
+
+fn pid_of(session: &mut Session, name: &str) -> Outcome {
+    match session.call("supervisor.getProcessInfo", &[name.into()]) {
+        Ok(info) => {
+            let pid = answers::process(&info)?.pid;
+            session.say(pid);
+            if pid == 0 {
+                session.fail(exit::NOT_RUNNING);
+            }
+        }
+        Err(CallError::Fault(fault::BAD_NAME, _)) => {
+            session.say(format_args!("No such process {name}"));
+            session.fail(exit::GENERIC);
+        }
+        Err(other) => return Err(other.into()),
+    }
+    Ok(())
+}
+
+/// `version`
+pub(super) fn version(session: &mut Session, arg: &str) -> Outcome {
+    if session.refuses_arguments("version", arg) || !session.upcheck()? {
+        return Ok(());
+    }
+    let version = answers::plain_text(&session.call("supervisor.getSupervisorVersion", &[])?)?;
+    session.say(version);
+    Ok(())
+}
+
+/// `avail`
+pub(super) fn avail(session: &mut Session, arg: &str) -> Outcome {
+    if session.refuses_arguments("avail", arg) {
+        return Ok(());
+    }
+    match session.call("supervisor.getAllConfigInfo", &[]) {
+        Ok(rows) => {
+            for row in answers::config(&rows)? {
+                session.say(available(&row));
+            }
+            Ok(())
+        }
+        Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => {
+            session.complain("ERROR: supervisor shutting down");
+            Ok(())
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn available(row: &ConfigRow) -> String {
+    let in_use = if row.in_use { "in use" } else { "avail" };
+    let start = if row.autostart { "auto" } else { "manual" };
+    let priorities = format!("{}:{}", row.group_priority, row.process_priority);
+    format!("{:<32} {in_use:<9} {start:<9} {priorities}", row.namespec)
+}

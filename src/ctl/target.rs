@@ -1,0 +1,230 @@
+//! Whom to call, and as whom: the command line over the configuration over defaults.
+//!
+//! As `supervisorctl` a configuration that is found has to have a `[supervisorctl]` section, while
+//! finding none is fine. As `sv` more is taken as an answer: a configuration without that section
+//! still says where its server listens, and inside a supervised process the environment says it.
+
+use std::path::Path;
+
+use crate::cli::{ClientOptions, Face};
+use crate::config::{self, ClientSettings, Errors, Surroundings};
+use crate::model::{Address, Credentials, Password, ServerSpec};
+
+/// Where Supervisor's own clients look when nobody told them.
+const DEFAULT_URL: &str = "http://localhost:9001";
+
+/// What a supervised process is told of its supervisor.
+const URL_VARIABLE: &str = "SUPERVISOR_SERVER_URL";
+
+/// The other end, and how to present ourselves.
+pub(super) struct Target {
+    pub(super) url: String,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<String>,
+    /// Without its `> `.
+    pub(super) prompt: String,
+    /// Where the URL comes from, for people whom nobody answers.
+    pub(super) origin: String,
+}
+
+/// Chooses.
+///
+/// # Errors
+/// The text for stderr, when a configuration was found and is no good. The exit code is 2.
+pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Result<Target, String> {
+    let path = options.config.clone().or_else(|| config::find(&options.argv0, around).ok());
+    let found = match &path {
+        Some(path) => read(path, options.face, around).map_err(|errors| told(&errors, options))?,
+        None => None,
+    };
+    let (settings, origin) = found.unwrap_or_else(|| (defaults(), String::new()));
+    let (url, origin) = match &options.server_url {
+        Some(url) => (url.clone(), "the command line".to_owned()),
+        None if !origin.is_empty() => (settings.server_url, origin),
+        None => otherwise(options.face, around),
+    };
+    Ok(Target {
+        url,
+        username: options.username.clone().or(settings.username),
+        password: options.password.clone().or(settings.password),
+        prompt: settings.prompt,
+        origin,
+    })
+}
+
+/// What a configuration says, and what in it; `None` if it has nothing to say to clients.
+fn read(
+    path: &Path,
+    face: Face,
+    around: &dyn Surroundings,
+) -> Result<Option<(ClientSettings, String)>, Errors> {
+    match config::load_client(path, around) {
+        Ok(settings) => Ok(Some((settings, placed("supervisorctl", path)))),
+        Err(errors) if face == Face::Sv && errors.is_missing_section() => {
+            let servers = config::load_servers(path, around)?;
+            Ok(nearest(&servers).map(|server| (as_client(server), placed(&server.section, path))))
+        }
+        Err(errors) => Err(errors),
+    }
+}
+
+fn placed(section: &str, path: &Path) -> String {
+    format!("[{section}] in '{}'", path.display())
+}
+
+/// The first unix socket, which is ours by its permissions; failing that, whatever there is.
+fn nearest(servers: &[ServerSpec]) -> Option<&ServerSpec> {
+    let is_unix = |server: &&ServerSpec| matches!(server.address, Address::Unix { .. });
+    servers.iter().find(is_unix).or_else(|| servers.first())
+}
+
+/// What the server asks for is what a client has to say, if it is there in the clear.
+fn as_client(server: &ServerSpec) -> ClientSettings {
+    let (username, password) = match &server.credentials {
+        Some(Credentials { username, password: Password::Plain(password) }) => {
+            (Some(username.clone()), Some(password.clone()))
+        }
+        Some(Credentials { username, password: Password::Sha1(_) }) => (Some(username.clone()), None),
+        None => (None, None),
+    };
+    ClientSettings { server_url: server.address.url(), username, password, ..defaults() }
+}
+
+fn defaults() -> ClientSettings {
+    ClientSettings {
+        server_url: DEFAULT_URL.to_owned(),
+        username: None,
+        password: None,
+        prompt: "supervisor".to_owned(),
+        history_file: None,
+    }
+}
+
+/// Without a word from command line and configuration.
+fn otherwise(face: Face, around: &dyn Surroundings) -> (String, String) {
+    let told = around.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
+    match told {
+        Some((name, url)) if face == Face::Sv => (url.clone(), format!("the environment's {name}")),
+        _ => (DEFAULT_URL.to_owned(), "nowhere: it is the default".to_owned()),
+    }
+}
+
+fn told(errors: &Errors, options: &ClientOptions) -> String {
+    match options.face {
+        Face::Sv => format!("error: {errors}\n"),
+        _ => format!("Error: {errors}\nFor help, use {} -h\n", options.argv0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::cli;
+    use crate::model::{User, UserId};
+
+    /// One file, or none, and an environment.
+    struct Made {
+        file: Option<&'static str>,
+        environment: Vec<(String, String)>,
+    }
+
+    impl Surroundings for Made {
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            let text = self.file.filter(|_| self.exists(path));
+            text.map(|text| text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        }
+        fn is_dir(&self, _: &Path) -> bool {
+            false
+        }
+        fn exists(&self, path: &Path) -> bool {
+            self.file.is_some() && path == Path::new("/etc/supervisord.conf")
+        }
+        fn glob(&self, _: &str) -> Vec<PathBuf> {
+            Vec::new()
+        }
+        fn environment(&self) -> &[(String, String)] {
+            &self.environment
+        }
+        fn current_dir(&self) -> PathBuf {
+            "/work".into()
+        }
+        fn temp_dir(&self) -> PathBuf {
+            "/tmp".into()
+        }
+        fn home_dir(&self, _: Option<&str>) -> Option<PathBuf> {
+            None
+        }
+        fn host_node_name(&self) -> String {
+            "node".into()
+        }
+        fn user_by_name(&self, _: &str) -> Option<User> {
+            None
+        }
+        fn user_by_id(&self, _: UserId) -> Option<User> {
+            None
+        }
+        fn group_id(&self, _: &str) -> Option<UserId> {
+            None
+        }
+        fn group_exists(&self, _: UserId) -> bool {
+            false
+        }
+    }
+
+    /// `user:password@url (origin)`, or what is said instead.
+    fn chosen(face: Face, options: &[&str], file: Option<&'static str>) -> String {
+        let argv0 = if face == Face::Sv { "/bin/sv" } else { "/bin/supervisorctl" };
+        let words = [&[argv0], options, &["status"]].concat();
+        let parsed = cli::parse(words.iter().map(Into::into).collect(), false);
+        let cli::Action::Client(options) = parsed else { panic!("{parsed:?}") };
+        let environment = vec![(URL_VARIABLE.to_owned(), "unix:///env".to_owned())];
+        match choose(&options, &Made { file, environment }) {
+            Ok(target) => {
+                let word = |text: Option<String>| text.unwrap_or("-".into());
+                let (user, password) = (word(target.username), word(target.password));
+                format!("{user}:{password}@{} ({})", target.url, target.origin)
+            }
+            Err(text) => text,
+        }
+    }
+
+    const WITH_SECTION: &str = "[supervisorctl]\nserverurl=unix:///ctl\nusername=u\npassword=p\n";
+    const WITHOUT_SECTION: &str = "[supervisord]\n[inet_http_server]\nport=9001\n\
+        [unix_http_server]\nfile=/sock\nusername=u\npassword=p\n";
+
+    #[test]
+    fn the_command_line_comes_before_the_configuration_and_that_before_the_environment() {
+        let ctl = "[supervisorctl] in '/etc/supervisord.conf'";
+        let server = "[unix_http_server] in '/etc/supervisord.conf'";
+        let told = "the environment's SUPERVISOR_SERVER_URL";
+        let default = "nowhere: it is the default";
+        let (sv, supervisorctl) = (Face::Sv, Face::Supervisorctl);
+        let url = ["-s", "unix:///s"];
+        for (face, options, file, expected) in [
+            (supervisorctl, &[][..], Some(WITH_SECTION), format!("u:p@unix:///ctl ({ctl})")),
+            (sv, &[], Some(WITH_SECTION), format!("u:p@unix:///ctl ({ctl})")),
+            (sv, &["-u", "x"], Some(WITH_SECTION), format!("x:p@unix:///ctl ({ctl})")),
+            (sv, &url, Some(WITH_SECTION), "u:p@unix:///s (the command line)".to_owned()),
+            (supervisorctl, &url, None, "-:-@unix:///s (the command line)".to_owned()),
+            (supervisorctl, &[], None, format!("-:-@{DEFAULT_URL} ({default})")),
+            (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock ({server})")),
+            (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env ({told})")),
+            (sv, &[], None, format!("-:-@unix:///env ({told})")),
+        ] {
+            assert_eq!(chosen(face, options, file), expected, "{face:?} {options:?} {file:?}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_good_is_told() {
+        let missing = ".ini file does not include supervisorctl section";
+        let told = chosen(Face::Supervisorctl, &[], Some(WITHOUT_SECTION));
+        assert!(told.starts_with(&format!("Error: {missing}")), "{told}");
+        assert!(told.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{told}");
+        let told = chosen(Face::Sv, &["-c", "/nope"], Some(WITHOUT_SECTION));
+        assert_eq!(told, "error: could not find config file /nope\n");
+    }
+}

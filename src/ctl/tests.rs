@@ -1,0 +1,398 @@
+//! Actions against a server that knows its answers by heart: what is called, what is said, and how
+//! it ends. `tests/compat_ctl.rs` compares the same with Supervisor's own client.
+
+use std::io::{Cursor, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use super::client::Client;
+use super::perform::{Then, perform};
+use super::session::Session;
+use super::shell;
+use crate::xmlrpc::{Value, decode_call, encode_fault, encode_response};
+
+/// What one call is answered with.
+enum Answer {
+    Value(Value),
+    Fault(i32, &'static str),
+    Unauthorized,
+    /// Says that it closes the connection, and does.
+    LastValue(Value),
+    HangUp,
+}
+use Answer::{Fault, HangUp, LastValue, Unauthorized};
+
+/// A call as it is compared (`startProcess web`), and its answer.
+type Script = Vec<(&'static str, Answer)>;
+
+fn value(value: impl Into<Value>) -> Answer {
+    Answer::Value(value.into())
+}
+
+/// The upcheck that starts most scripts.
+fn up() -> (&'static str, Answer) {
+    ("getVersion", value("3.0"))
+}
+
+fn socket_path() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("sv-ctl-unit-{}-{nth}.sock", std::process::id()))
+}
+
+/// One request off the stream, or nothing at its end.
+fn read_request(stream: &mut UnixStream) -> Option<(String, Vec<u8>)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    Some((head, body))
+}
+
+fn shown(body: &[u8]) -> String {
+    let call = decode_call(body).unwrap();
+    let params = call.params.iter().map(|param| match param {
+        Value::Int(number) => format!(" {number}"),
+        other => format!(" {}", other.as_str().unwrap_or("?")),
+    });
+    let name = call.method.strip_prefix("supervisor.").unwrap_or(&call.method);
+    format!("{name}{}", params.collect::<String>())
+}
+
+fn reply(status_and_fields: &str, body: &[u8]) -> Vec<u8> {
+    let mut reply =
+        format!("HTTP/1.1 {status_and_fields}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    reply.extend_from_slice(body);
+    reply
+}
+
+/// Answers in order, over as many connections as the client makes of it.
+fn serve(listener: &UnixListener, script: Script) {
+    let mut stream: Option<UnixStream> = None;
+    for (expected, answer) in script {
+        let (head, body) = loop {
+            match stream.as_mut().and_then(read_request) {
+                Some(request) => break request,
+                None => stream = Some(listener.accept().unwrap().0),
+            }
+        };
+        assert!(head.starts_with("POST /RPC2 HTTP/1.1\r\nHost: localhost\r\n"), "{head}");
+        let user = head.lines().find_map(|line| line.strip_prefix("Authorization: ")).map(|_| " as user");
+        assert_eq!(format!("{}{}", shown(&body), user.unwrap_or_default()), expected);
+        let bytes = match &answer {
+            Answer::Value(value) => reply("200 OK", &encode_response(value)),
+            LastValue(value) => reply("200 OK\r\nConnection: close", &encode_response(value)),
+            Fault(code, text) => reply("200 OK", &encode_fault(*code, text)),
+            Unauthorized => reply("401 Unauthorized", b""),
+            HangUp => Vec::new(),
+        };
+        stream.as_mut().unwrap().write_all(&bytes).unwrap();
+        if matches!(answer, LastValue(_) | HangUp) {
+            stream = None;
+        }
+    }
+}
+
+/// Runs something in a session with a scripted server; what was said, and the exit code.
+fn in_session(script: Script, input: &str, asks: bool, act: impl FnOnce(&mut Session<'_>)) -> (String, u8) {
+    let path = socket_path();
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || serve(&listener, script));
+    let client = Client::new(format!("unix://{}", path.display()), None, None);
+    let (mut output, mut input) = (Vec::new(), Cursor::new(input.to_owned()));
+    let mut session = Session::new(client, &mut output, &mut input, asks);
+    act(&mut session);
+    let code = session.exit_code();
+    server.join().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    (String::from_utf8(output).unwrap().replace(&path.display().to_string(), "SOCKET"), code)
+}
+
+fn check(line: &str, script: Script, expected: &str, code: u8) {
+    let result = in_session(script, "", false, |session| {
+        perform(session, line);
+    });
+    assert_eq!(result, (expected.to_owned(), code), "{line}");
+}
+
+fn process(group: &str, name: &str, state: i64, state_name: &str, description: &str, pid: i64) -> Value {
+    Value::members([
+        ("group", group.into()),
+        ("name", name.into()),
+        ("state", state.into()),
+        ("statename", state_name.into()),
+        ("description", description.into()),
+        ("pid", pid.into()),
+    ])
+}
+
+fn three() -> Answer {
+    value(vec![
+        process("web", "web", 20, "RUNNING", "pid 7, uptime 0:00:09", 7),
+        process("pair", "a", 0, "STOPPED", "Not started", 0),
+        process("pair", "b", 30, "BACKOFF", "unknown error", 0),
+    ])
+}
+
+fn row(group: &str, name: &str, status: i32, description: &str) -> Value {
+    Value::members([
+        ("group", group.into()),
+        ("name", name.into()),
+        ("status", status.into()),
+        ("description", description.into()),
+    ])
+}
+
+const WEB: &str = "web                              RUNNING   pid 7, uptime 0:00:09\n";
+const PAIR_A: &str = "pair:a                           STOPPED   Not started\n";
+const PAIR_B: &str = "pair:b                           BACKOFF   unknown error\n";
+
+#[test]
+fn status_shows_what_was_asked_for() {
+    let script = || vec![up(), ("getAllProcessInfo", three())];
+    check("status", script(), &format!("{WEB}{PAIR_A}{PAIR_B}"), 3);
+    check("status pair:b web", script(), &format!("{PAIR_B}{WEB}"), 0);
+    check("status pair:* web", script(), &format!("{PAIR_A}{PAIR_B}{WEB}"), 3);
+    check("status x all", script(), &format!("{WEB}{PAIR_A}{PAIR_B}"), 3);
+    let errors = "x: ERROR (no such process)\ny: ERROR (no such group)\n";
+    check("status x web y:*", script(), &format!("{errors}{WEB}"), 4);
+    check("status", vec![up(), ("getAllProcessInfo", value(vec![]))], "", 0);
+}
+
+#[test]
+fn wide_names_widen_the_table() {
+    let name = "n".repeat(35);
+    let all =
+        value(vec![process(&name, &name, 20, "RUNNING", "", 1), process("x", "x", 1234, "NEWSTATE", "d", 1)]);
+    let expected = format!("{name}   RUNNING   \nx{}NEWSTATE  d\n", " ".repeat(37));
+    check("status", vec![up(), ("getAllProcessInfo", all)], &expected, 0);
+}
+
+#[test]
+fn colours_go_around_the_state_only() {
+    let (said, _) = in_session(vec![up(), ("getAllProcessInfo", three())], "", false, |session| {
+        session.set_colors(true);
+        perform(session, "status");
+    });
+    assert!(said.contains("   \x1b[32mRUNNING   \x1b[0mpid 7"), "{said:?}");
+    assert!(said.contains(PAIR_A), "{said:?}");
+}
+
+#[test]
+fn a_server_that_is_not_ours_is_told() {
+    let sorry = "Sorry, this version of supervisorctl expects to talk to a server with API version 3.0, but \
+                 the remote version is 4.0.\n";
+    for (line, code) in [("version", 5), ("start", 5), ("status", 4)] {
+        check(line, vec![("getVersion", value("4.0"))], sorry, code);
+    }
+    let unknown = vec![("getVersion", Fault(1, "UNKNOWN_METHOD"))];
+    let (said, code) = in_session(unknown, "", false, |session| {
+        perform(session, "pid");
+    });
+    assert!(said.starts_with("Sorry, supervisord responded but did not recognize"), "{said}");
+    assert_eq!(code, 3);
+}
+
+#[test]
+fn deeds_end_by_how_each_process_fared() {
+    let one = |call, answer| vec![up(), (call, answer)];
+    for (line, script, said, code) in [
+        ("start web", one("startProcess web", value(true)), "web: started\n", 0),
+        ("start g:w", one("startProcess g:w", Fault(60, "")), "g:w: ERROR (already started)\n", 0),
+        ("start w", one("startProcess w", Fault(10, "")), "w: ERROR (no such process)\n", 1),
+        ("start w", one("startProcess w", Fault(20, "")), "w: ERROR (no such file)\n", 1),
+        ("start w", one("startProcess w", Fault(21, "")), "w: ERROR (file is not executable)\n", 1),
+        ("start w", one("startProcess w", Fault(40, "")), "w: ERROR (abnormal termination)\n", 7),
+        ("start w", one("startProcess w", Fault(50, "")), "w: ERROR (spawn error)\n", 7),
+        (
+            "start w",
+            one("startProcess w", Fault(92, "")),
+            "error: <class 'ValueError'>, Unknown result code 92 for w\n",
+            1,
+        ),
+        ("start g:*", one("startProcessGroup g", Fault(10, "")), "g: ERROR (no such group)\n", 2),
+        ("stop g:*", one("stopProcessGroup g", Fault(10, "")), "g: ERROR (no such group)\n", 1),
+        (
+            "stop g:*",
+            one("stopProcessGroup g", value(vec![row("g", "b", 80, "OK"), row("g", "a", 70, "")])),
+            "g:b: stopped\ng:a: ERROR (not running)\n",
+            0,
+        ),
+        ("stop w", one("stopProcess w", Fault(30, "FAILED: because")), "FAILED: because\n", 1),
+        (
+            "start x all",
+            one("startAllProcesses", value(vec![row("a", "a", 80, "OK"), row("b", "b", 50, "")])),
+            "a: started\nb: ERROR (spawn error)\n",
+            7,
+        ),
+        ("signal HUP w", one("signalProcess w HUP", value(true)), "w: signalled\n", 0),
+        ("signal HUP g:*", one("signalProcessGroup g HUP", value(vec![])), "", 0),
+        (
+            "signal HUP all",
+            one("signalAllProcesses HUP", value(vec![row("w", "w", 70, "")])),
+            "w: ERROR (not running)\n",
+            7,
+        ),
+        ("signal X w", one("signalProcess w X", Fault(11, "")), "w: ERROR (bad signal name)\n", 1),
+        ("clear w", one("clearProcessLogs w", Fault(30, "")), "w: ERROR (failed)\n", 1),
+        ("clear all", one("clearAllProcessLogs", value(vec![row("w", "w", 80, "OK")])), "w: cleared\n", 0),
+    ] {
+        check(line, script, said, code);
+    }
+}
+
+#[test]
+fn the_last_failure_counts_and_success_does_not_undo_it() {
+    check(
+        "start a b c",
+        vec![
+            up(),
+            ("startProcess a", Fault(50, "")),
+            ("startProcess b", Fault(10, "")),
+            ("startProcess c", value(true)),
+        ],
+        "a: ERROR (spawn error)\nb: ERROR (no such process)\nc: started\n",
+        1,
+    );
+}
+
+#[test]
+fn restart_is_stop_then_start() {
+    check(
+        "restart w",
+        vec![up(), up(), ("stopProcess w", Fault(70, "")), up(), ("startProcess w", value(true))],
+        "w: ERROR (not running)\nw: started\n",
+        0,
+    );
+}
+
+#[test]
+fn clear_knows_groups() {
+    check(
+        "clear pair:* x:*",
+        vec![
+            up(),
+            ("getAllProcessInfo", three()),
+            ("clearProcessLogs pair:a", value(true)),
+            ("clearProcessLogs pair:b", value(true)),
+            ("getAllProcessInfo", three()),
+        ],
+        "pair:a: cleared\npair:b: cleared\nx: ERROR (no such group)\n",
+        1,
+    );
+}
+
+#[test]
+fn update_removes_replaces_and_adds() {
+    let changes = || {
+        let names = |names: &[&str]| Value::Array(names.iter().map(|name| (*name).into()).collect());
+        value(vec![Value::Array(vec![names(&["new"]), names(&["other"]), names(&["old", "bad"])])])
+    };
+    let all_is_well = || value(vec![row("g", "g", 80, "OK")]);
+    check(
+        "update",
+        vec![
+            ("reloadConfig", changes()),
+            ("stopProcessGroup old", all_is_well()),
+            ("removeProcessGroup old", value(true)),
+            ("stopProcessGroup bad", value(vec![row("bad", "bad", 30, "FAILED")])),
+            ("stopProcessGroup other", all_is_well()),
+            ("removeProcessGroup other", value(true)),
+            ("addProcessGroup other", value(true)),
+            ("addProcessGroup new", value(true)),
+        ],
+        "old: stopped\nold: removed process group\nbad: stopped\nbad: has problems; not removing\n\
+         other: stopped\nother: updated process group\nnew: added process group\n",
+        1,
+    );
+    check(
+        "update new x new",
+        vec![
+            ("reloadConfig", changes()),
+            ("getAllProcessInfo", three()),
+            ("addProcessGroup new", value(true)),
+        ],
+        "ERROR: no such group: x\nnew: added process group\n",
+        1,
+    );
+    check(
+        "reread",
+        vec![("reloadConfig", changes())],
+        "bad: disappeared\nnew: available\nold: disappeared\nother: changed\n",
+        0,
+    );
+}
+
+#[test]
+fn a_connection_is_kept_and_replaced_when_it_was_closed() {
+    check(
+        "start a b",
+        vec![
+            ("getVersion", LastValue("3.0".into())),
+            ("startProcess a", LastValue(true.into())),
+            ("startProcess b", value(true)),
+        ],
+        "a: started\nb: started\n",
+        0,
+    );
+}
+
+#[test]
+fn a_call_without_a_reply_is_not_repeated() {
+    check(
+        "start a",
+        vec![up(), ("startProcess a", HangUp)],
+        "error: the connection broke: the server closed it without a reply\n",
+        1,
+    );
+}
+
+#[test]
+fn who_may_not_call_is_asked_for_a_name() {
+    let refused = "Server requires authentication\n";
+    let error = "error: <class 'xmlrpc.client.ProtocolError'>, <ProtocolError for 127.0.0.1/RPC2: 401 \
+                 Unauthorized>\n";
+    check("version", vec![("getVersion", Unauthorized)], &format!("{refused}{error}"), 1);
+    let (said, _) = in_session(vec![("getVersion", Unauthorized)], "", true, |session| {
+        perform(session, "version");
+    });
+    assert_eq!(said, format!("{refused}Username:{error}"));
+    let script = vec![("getVersion as user", value("3.0")), ("getPID as user", value(5))];
+    let (said, _) = in_session(script, "", false, |session| {
+        session.log_in("me".into(), "secret".into());
+        perform(session, "pid");
+    });
+    assert_eq!(said, "5\n");
+}
+
+#[test]
+fn the_shell_goes_on_until_told_to_stop() {
+    let status = || vec![up(), ("getAllProcessInfo", value(vec![]))];
+    for (input, said) in [
+        ("", "s> \n"),
+        ("\n  \nquit\n", "s> s> s> \n"),
+        ("nope\r\nexit\nquit\n", "s> *** Unknown syntax: nope\ns> \n"),
+        ("shutdown\nno\n", "s> Really shut the remote supervisord process down y/N? s> \n"),
+    ] {
+        let (output, _) = in_session(status(), input, true, |session| shell::converse(session, "s"));
+        assert_eq!(output, said, "{input:?}");
+    }
+}
+
+#[test]
+fn only_leaving_ends_a_conversation() {
+    in_session(vec![], "", false, |session| {
+        for (line, then) in [("quit", Then::Leave), ("EOF", Then::Leave), ("", Then::Stay), ("x", Then::Stay)]
+        {
+            assert_eq!(perform(session, line), then, "{line}");
+        }
+    });
+}

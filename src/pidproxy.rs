@@ -1,0 +1,138 @@
+//! `pidproxy`: stands in for a daemon that puts itself into the background.
+//!
+//! A supervisor can only watch a child that stays. `pidproxy` stays: it runs the command, waits for
+//! it, and passes the signals it gets on to the process that wrote a pid file, whoever its parent is.
+//!
+//! Differences from Supervisor's: the wait is a wait (theirs looks every five seconds), the
+//! command's end is our end, status included (theirs exits 0 whatever happened), and a pid file that
+//! holds no process id of one process (`-1` means everybody) is never used.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::process::{Pid, Signal as NamedSignal, kill_process};
+use signal_hook::iterator::Signals;
+
+use crate::model::Signal;
+
+/// What is passed on.
+const FORWARDED: [Signal; 6] =
+    [Signal::TERM, Signal::HUP, Signal::INT, Signal::USR1, Signal::USR2, Signal::QUIT];
+
+/// What a supervisor sends to end a program: having passed it on, we are done.
+const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
+
+/// The shell's exit codes for a command that could not be run.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+const FAILED: u8 = 1;
+
+/// Runs `command` and stays until it ends or we are told to end. The exit code is that of the
+/// command, 128 and the signal if one killed it, 126 or 127 if it could not be run, and 0 once a
+/// signal that ends programs was passed on.
+#[must_use]
+pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
+    // Before the command starts, so that neither its end nor a signal meanwhile is missed.
+    let watched = FORWARDED.iter().chain(&[Signal::CHLD]).map(|signal| signal.0);
+    let mut signals = match Signals::new(watched) {
+        Ok(signals) => signals,
+        Err(error) => return complain(&format!("cannot watch for signals: {error}"), FAILED),
+    };
+    let mut child = match spawn(command) {
+        Ok(child) => child,
+        Err((code, text)) => return complain(&text, code),
+    };
+    for number in signals.forever() {
+        let done = match Signal(number) {
+            Signal::CHLD => ended(&mut child),
+            signal => forward(pid_file, signal),
+        };
+        if let Some(code) = done {
+            return code;
+        }
+    }
+    FAILED
+}
+
+/// The command is a path against the folder we are in: no search, and `argv[0]` as it was typed.
+fn spawn(command: &[OsString]) -> Result<Child, (u8, String)> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err((FAILED, "no command".to_owned()));
+    };
+    let path: PathBuf = std::path::absolute(program).unwrap_or_else(|_| program.into());
+    Command::new(&path).arg0(program).args(arguments).spawn().map_err(|error| {
+        let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+        (code, format!("cannot run '{}': {error}", path.display()))
+    })
+}
+
+fn ended(child: &mut Child) -> Option<u8> {
+    match child.try_wait() {
+        Ok(status) => status.map(exit_code),
+        Err(error) => Some(complain(&format!("cannot wait for the command: {error}"), FAILED)),
+    }
+}
+
+/// As the shell tells it.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|number| 128 + number));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
+}
+
+fn forward(pid_file: &Path, signal: Signal) -> Option<u8> {
+    let Some(pid) = read_pid(pid_file) else {
+        // On stdout, as Supervisor's does: it ends up in the program's log either way.
+        let _ = writeln!(io::stdout(), "Can't read child pidfile {}!", pid_file.display());
+        return None;
+    };
+    let sent = NamedSignal::from_named_raw(signal.0).map(|named| kill_process(pid, named));
+    if let Some(Err(error)) = sent {
+        complain(
+            &format!("cannot send {signal} to process {pid} of '{}': {error}", pid_file.display()),
+            FAILED,
+        );
+        return None;
+    }
+    ENDING.contains(&signal).then_some(0)
+}
+
+/// Read at every signal: the daemon may have been restarted. Only a positive number is one process.
+fn read_pid(pid_file: &Path) -> Option<Pid> {
+    let text = std::fs::read_to_string(pid_file).ok()?;
+    let number: i32 = text.trim().parse().ok()?;
+    (number > 0).then(|| Pid::from_raw(number)).flatten()
+}
+
+fn complain(text: &str, code: u8) -> u8 {
+    // There is nobody to tell if stderr is gone.
+    let _ = writeln!(io::stderr(), "pidproxy: {text}");
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_end_is_told_as_the_shell_tells_it() {
+        for (raw, code) in [(0, 0), (3 << 8, 3), (255 << 8, 255), (15, 143), (9, 137), (11 | 0x80, 139)] {
+            assert_eq!(exit_code(ExitStatus::from_raw(raw)), code, "{raw:#x}");
+        }
+    }
+
+    #[test]
+    fn a_pid_file_names_one_process_or_none() {
+        let path = std::env::temp_dir().join(format!("sv-pidproxy-{}", std::process::id()));
+        for (text, pid) in
+            [("42\n", Some(42)), (" 7 ", Some(7)), ("0", None), ("-1", None), ("x", None), ("", None)]
+        {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(read_pid(&path), pid.and_then(Pid::from_raw), "{text:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read_pid(&path), None);
+    }
+}

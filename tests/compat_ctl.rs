@@ -1,0 +1,476 @@
+//! The client against the real thing: our `supervisorctl` and Supervisor's own say the same lines
+//! and end with the same codes when they ask the same supervisord.
+//!
+//! The reference is looked for in the folder that `SV_REFERENCE_BIN` names, else in
+//! `target/reference/bin`. Without it nothing is compared, except that CI insists on it.
+//!
+//! What may differ is masked: uptimes and the process ids beside them, and the sentences of the help, which are our own. Its usage
+//! forms are Supervisor's. Errors that show a Python exception end where Python's file names begin,
+//! and those about a configuration before our mention of the file.
+
+#![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers included")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// For everything that is waited for.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The folder with the reference's programs.
+fn reference_bin() -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/reference/bin");
+    let folder = std::env::var_os("SV_REFERENCE_BIN").map_or_else(default, PathBuf::from);
+    if folder.join("supervisorctl").exists() && folder.join("supervisord").exists() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CI").is_none(), "no supervisord and supervisorctl in {}", folder.display());
+    println!("skipped: no supervisord and supervisorctl in {}", folder.display());
+    None
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A supervisord of the reference in a folder of its own, and both clients.
+struct Reference {
+    bin: PathBuf,
+    folder: PathBuf,
+    daemon: Child,
+}
+
+impl Reference {
+    /// Starts it; `None` when there is no reference.
+    fn start(programs: &str) -> Option<Self> {
+        Self::start_with("", programs)
+    }
+
+    /// The same with more options for its socket.
+    fn start_with(socket_options: &str, programs: &str) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let bin = reference_bin()?;
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("sv-ctl-{}-{nth}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("supervisord.conf"), config(socket_options, programs)).unwrap();
+        let daemon = Command::new(bin.join("supervisord"))
+            .args(["-n", "-s", "-c"])
+            .arg(folder.join("supervisord.conf"))
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let reference = Self { bin, folder, daemon };
+        wait_until("supervisord listens", || UnixStream::connect(reference.folder.join("s.sock")).is_ok());
+        Some(reference)
+    }
+
+    fn configure(&self, programs: &str) {
+        fs::write(self.folder.join("supervisord.conf"), config("", programs)).unwrap();
+    }
+
+    /// Runs a client with input; both have the reference's name, which is in their messages.
+    fn client(&self, program: &Path, words: &[&str], input: &str) -> Output {
+        let mut child = Command::new(program)
+            .arg0(self.bin.join("supervisorctl"))
+            .args(words)
+            .current_dir(&self.folder)
+            .env_remove("SUPERVISOR_SERVER_URL")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A client that reads no input may be gone by now.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    fn theirs(&self, words: &[&str], input: &str) -> String {
+        masked(&self.client(&self.bin.join("supervisorctl"), words, input))
+    }
+
+    fn ours(&self, words: &[&str], input: &str) -> String {
+        masked(&self.client(Path::new(env!("CARGO_BIN_EXE_sv")), words, input))
+    }
+
+    /// Brings about a state, by our client because it is the faster one.
+    fn prepare(&self, line: &str) {
+        for line in line.split(';').filter(|line| !line.is_empty()) {
+            self.ours(&line.split_whitespace().collect::<Vec<_>>(), "");
+        }
+    }
+
+    fn wait_for(&self, state: &str, name: &str) {
+        wait_until(name, || self.ours(&["status", name], "").contains(state));
+    }
+
+    /// Compares one command line, bringing about the same state for both.
+    fn compare(&self, preparation: &str, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.prepare(preparation);
+        let theirs = self.theirs(&words, "");
+        self.prepare(preparation);
+        let ours = self.ours(&words, "");
+        // Many are told in the order in which they were done, which is anybody's guess.
+        let is_ordered = words.first() == Some(&"status") || !words.contains(&"all");
+        if is_ordered {
+            assert_eq!(ours, theirs, "{line}");
+        } else {
+            assert_eq!(sorted(&ours), sorted(&theirs), "{line}");
+        }
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn config(socket_options: &str, programs: &str) -> String {
+    format!(
+        "[unix_http_server]\nfile=%(here)s/s.sock\n{socket_options}\n\
+         [supervisord]\nlogfile=%(here)s/s.log\npidfile=%(here)s/s.pid\nchildlogdir=%(here)s\n\
+         [rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
+         [supervisorctl]\nserverurl=unix://%(here)s/s.sock\n\
+         {programs}"
+    )
+}
+
+/// Both streams and the exit code, with what may differ taken out.
+fn masked(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(masked_line).collect::<String>();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    format!("{out}--- stderr\n{err}--- exit {:?}\n", output.status.code())
+}
+
+fn masked_line(line: &str) -> String {
+    let line = if line.contains(", uptime ") { before(line, "pid ") } else { line };
+    let end = match line.split_once(' ') {
+        Some(("error:", _)) => ": file: ",
+        Some(("Error:", _)) => " (file: ",
+        _ => "\t",
+    };
+    let line = before(line, end);
+    let line = if line.starts_with("Note: ") { "Note: " } else { line };
+    format!("{line}\n")
+}
+
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn before<'t>(line: &'t str, mark: &str) -> &'t str {
+    line.split_once(mark).map_or(line, |(before, _)| before)
+}
+
+const PROGRAMS: &str = "
+[program:cat]
+command=/bin/cat
+startsecs=0
+[program:many]
+command=/bin/cat
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+startsecs=0
+[program:one]
+command=/bin/cat
+autostart=false
+startsecs=0
+[program:a-name-that-is-longer-than-thirty]
+command=/bin/cat
+autostart=false
+startsecs=0
+[group:pair]
+programs=one,a-name-that-is-longer-than-thirty
+priority=5
+[program:off]
+command=/bin/cat
+autostart=false
+startsecs=0
+[program:short-lived]
+command=/bin/sh -c 'exit 3'
+startretries=0
+startsecs=1
+[program:missing]
+command=/there/is/no/such/file
+autostart=false
+[program:unreadable]
+command=/tmp
+autostart=false
+";
+
+const LOGGERS: &str = "
+[program:talker]
+command=/bin/sh -c 'echo hello; echo oops >&2'
+startsecs=0
+autorestart=false
+[program:mute]
+command=/bin/cat
+startsecs=0
+stdout_logfile=NONE
+";
+
+#[test]
+fn questions_are_answered_alike() {
+    let Some(reference) = Reference::start(&format!("{PROGRAMS}{LOGGERS}")) else { return };
+    reference.wait_for("FATAL", "short-lived");
+    reference.wait_for("EXITED", "talker");
+    for line in [
+        "status",
+        "status all",
+        "status cat",
+        "status cat many:* cat pair:* many:many_01",
+        "status nope cat nope:* many: many:nope",
+        "status nope all",
+        "pid",
+        "pid cat off many:many_00",
+        "pid cat nope",
+        "pid off nope off",
+        "pid all",
+        "version",
+        "version x",
+        "avail",
+        "avail x",
+        "reread",
+        "reread x",
+        "tail talker",
+        "tail talker stderr",
+        "tail -3 talker",
+        "tail -3 talker STDERR",
+        "tail -0 talker",
+        "tail talker x stderr",
+        "tail",
+        "tail -3",
+        "tail -x talker",
+        "tail - talker",
+        "tail talker foo",
+        "tail a b c d",
+        "tail nope",
+        "tail mute",
+        "maintail -20",
+        "maintail -x",
+        "maintail x",
+        "maintail a b",
+        "fg",
+        "fg a b",
+        "fg nope",
+        "fg off",
+        "open foo",
+        "open",
+        "open ftp://x",
+        "help",
+        "help help",
+        "help status",
+        "help foo",
+        "help status foo",
+        "?",
+        "?stop",
+        "foo bar",
+        "!ls",
+        "status;pid",
+        "tail-3 talker",
+        "EOF",
+        "quit",
+        "exit",
+    ] {
+        reference.compare("", line);
+    }
+}
+
+#[test]
+fn deeds_are_told_alike() {
+    let Some(reference) = Reference::start(PROGRAMS) else { return };
+    reference.wait_for("FATAL", "short-lived");
+    for (preparation, line) in [
+        ("", "start"),
+        ("stop cat", "start cat"),
+        ("start cat", "start cat"),
+        ("stop cat", "start nope cat off:nope"),
+        ("start cat", "start nope:* cat"),
+        ("stop many:*", "start many:*"),
+        ("stop many:many_00;start many:many_01", "start many:*"),
+        ("stop pair:*", "start pair:one pair:nope"),
+        ("", "start missing"),
+        ("", "start unreadable"),
+        ("", "start short-lived"),
+        ("stop all", "start off short-lived"),
+        ("stop all", "start all"),
+        ("start cat", "start all nope"),
+        ("", "stop"),
+        ("start cat", "stop cat"),
+        ("stop cat", "stop cat"),
+        ("start cat", "stop nope cat nope:*"),
+        ("stop many:many_01;start many:many_00", "stop many:*"),
+        ("stop all;start cat", "stop all"),
+        ("", "restart"),
+        ("start cat", "restart cat"),
+        ("stop off", "restart off"),
+        ("start cat", "restart nope cat"),
+        ("", "restart nope:*"),
+        ("", "signal"),
+        ("", "signal HUP"),
+        ("start cat", "signal CONT cat"),
+        ("start cat", "signal 0 cat"),
+        ("start cat", "signal BOGUS cat"),
+        ("stop off", "signal CONT off"),
+        ("", "signal CONT nope nope:*"),
+        ("start many:*", "signal CONT many:*"),
+        ("start many:*", "signal BOGUS many:*"),
+        ("stop all;start cat", "signal CONT all"),
+        ("", "clear"),
+        ("", "clear cat nope"),
+        ("", "clear all"),
+        ("", "add"),
+        ("", "add cat nope"),
+        ("", "remove"),
+        ("start cat", "remove cat nope"),
+        ("stop off;add off", "remove off"),
+    ] {
+        reference.compare(preparation, line);
+    }
+}
+
+#[test]
+fn changes_of_the_configuration_are_told_alike() {
+    const BEFORE: &str = "[program:gone]\ncommand=/bin/cat\nstartsecs=0\n\
+        [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
+        [program:changed]\ncommand=/bin/cat -u\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    let Some(reference) = Reference::start(BEFORE) else { return };
+    let compare = |programs: &str, line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let run = |client: &dyn Fn(&[&str], &str) -> String| {
+            reference.configure(BEFORE);
+            reference.prepare("update");
+            reference.configure(programs);
+            client(&words, "")
+        };
+        let theirs = run(&|words, input| reference.theirs(words, input));
+        assert_eq!(run(&|words, input| reference.ours(words, input)), theirs, "{line}");
+    };
+    compare(AFTER, "reread");
+    compare(AFTER, "update");
+    compare(AFTER, "update all nope");
+    compare(AFTER, "update new");
+    compare(AFTER, "update gone nope");
+    compare(BEFORE, "update");
+    compare("[program:x]\ncommand=%(nope)s\n", "reread");
+    compare("[program:x]\n", "update");
+}
+
+#[test]
+fn the_shell_is_alike() {
+    let Some(reference) = Reference::start(PROGRAMS) else { return };
+    reference.wait_for("FATAL", "short-lived");
+    for input in [
+        "",
+        "quit\n",
+        "status cat\n\n   \nfoo\npid off\nhelp\n?tail\nexit\nstatus\n",
+        "shutdown\nn\nreload\n\nshutdown x\n",
+        "open unix://s.sock\nopen foo\nopen http://127.0.0.1:1\nversion\n",
+        "stop cat\nstart cat",
+    ] {
+        let theirs = reference.theirs(&[], input);
+        assert_eq!(reference.ours(&[], input), theirs, "{input:?}");
+        assert_eq!(reference.ours(&["-i"], input), theirs, "{input:?}");
+    }
+    for words in [&["-i", "status", "cat"][..], &["-i", "shutdown"], &["-i", "reload"]] {
+        assert_eq!(reference.ours(words, "n\n"), reference.theirs(words, "n\n"), "{words:?}");
+    }
+}
+
+#[test]
+fn misuse_and_silence_are_told_alike() {
+    let Some(reference) = Reference::start("") else { return };
+    fs::write(reference.folder.join("other.conf"), "[supervisord]\n").unwrap();
+    for line in [
+        "status",
+        "-Z",
+        "--nope",
+        "-c",
+        "-s foo status",
+        "-i --interactive status",
+        "--interactive=x",
+        "-c nope.conf status",
+        "-c other.conf status",
+        "-s unix:///there/is/no.sock status",
+        "-s unix:///there/is/no.sock pid",
+        "-s unix:///there/is/no.sock version",
+        "-s unix:///there/is/no.sock start x",
+        "-s unix:///there/is/no.sock shutdown",
+        "-s unix:///there/is/no.sock open unix:///nor/here",
+        "-s http://127.0.0.1:1 status",
+        "-s http://127.0.0.1:1 start",
+        "-s http://127.0.0.1:1 shutdown",
+        "-s ftp://x status",
+        "-s ftp://x version",
+        "-s http://127.0.0.1:x status",
+        "-s unix://s.sock status",
+        "-s unix://s.sock -u me version",
+    ] {
+        reference.compare("", line);
+    }
+}
+
+#[test]
+fn authentication_is_alike() {
+    let Some(reference) = Reference::start_with("username=me\npassword=se:cret", PROGRAMS) else { return };
+    for line in ["status", "shutdown", "-u me version", "-u me -p wrong version", "-u me -p se:cret version"]
+    {
+        reference.compare("", line);
+    }
+}
+
+#[test]
+fn a_supervisor_on_its_way_out_is_told_alike() {
+    const STUBBORN: &str = "[program:stubborn]\n\
+        command=/bin/sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done'\nstopwaitsecs=60\n\
+        killasgroup=true\nstopasgroup=true\n";
+    let Some(reference) = Reference::start(STUBBORN) else { return };
+    wait_until("the trap is set", || reference.ours(&["tail", "stubborn"], "").starts_with("ready"));
+    assert_eq!(reference.ours(&["shutdown"], ""), "Shut down\n--- stderr\n--- exit Some(0)\n");
+    wait_until("it shuts down", || reference.ours(&["status"], "").contains("SHUTDOWN_STATE"));
+    for line in [
+        "status",
+        "start stubborn",
+        "pid",
+        "avail",
+        "reread",
+        "update",
+        "add stubborn",
+        "remove stubborn",
+        "shutdown",
+        "reload",
+    ] {
+        reference.compare("", line);
+    }
+}
+
+#[test]
+fn shutdown_and_reload_are_alike() {
+    for line in ["shutdown", "reload"] {
+        let run = |is_ours: bool| {
+            let reference = Reference::start("")?;
+            Some(if is_ours { reference.ours(&[line], "") } else { reference.theirs(&[line], "") })
+        };
+        assert_eq!(run(true), run(false), "{line}");
+    }
+}
