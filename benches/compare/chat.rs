@@ -10,13 +10,14 @@ use crate::Outcome;
 
 const WORD: &str = "__chat";
 /// A power of two, so that any number of MiB is a number of whole lines: loggers keep an unfinished one back.
-const LINE: usize = 128;
-const BLOCK: usize = 64 * 1024;
+pub(crate) const LINE: usize = 128;
+/// What a program writes at once that buffers its output generously.
+pub(crate) const BLOCK: usize = 64 * 1024;
 
-/// The command line of such a program.
-pub(crate) fn command(bytes: u64, beacon: &Path) -> Outcome<Vec<String>> {
+/// The command line of such a program: it writes so many bytes, so many at a time.
+pub(crate) fn command(bytes: u64, at_once: usize, beacon: &Path) -> Outcome<Vec<String>> {
     let program = std::env::current_exe()?.display().to_string();
-    Ok(vec![program, WORD.to_owned(), bytes.to_string(), beacon.display().to_string()])
+    Ok(vec![program, WORD.to_owned(), bytes.to_string(), at_once.to_string(), beacon.display().to_string()])
 }
 
 /// Its name in the process table, which has room for fifteen bytes.
@@ -30,17 +31,19 @@ pub(crate) fn process_name() -> Outcome<String> {
 pub(crate) fn run_when_asked() -> Option<Outcome<()>> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.as_slice() {
-        [_, word, bytes, beacon] if word == WORD => Some(run(bytes, &PathBuf::from(beacon))),
+        [_, word, bytes, at_once, beacon] if word == WORD => {
+            Some(run(bytes, at_once, &PathBuf::from(beacon)))
+        }
         _ => None,
     }
 }
 
-fn run(bytes: &str, beacon: &Path) -> Outcome<()> {
+fn run(bytes: &str, at_once: &str, beacon: &Path) -> Outcome<()> {
     let mut left: usize = bytes.parse()?;
     let mut line = "the quick brown fox jumps over the lazy dog; ".repeat(3);
     line.truncate(LINE - 1);
     line.push('\n');
-    let lines = line.repeat(BLOCK / LINE);
+    let lines = line.repeat(at_once.parse::<usize>()? / LINE);
     let block = lines.as_bytes();
     fs::write(beacon, "begin\n")?;
     let mut stdout = stdout().lock();

@@ -6,24 +6,43 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::boot::ENOUGH;
 use super::{PATIENCE, Run, attempt};
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service};
-use crate::table::Table;
+use crate::table::{Table, median};
 use crate::{Outcome, chat, proc};
+
+/// Single lines are so much more work that fewer of them tell as much.
+const FEWER: u64 = 8;
 
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let bytes = run.arguments.log_bytes();
     let mut table = Table::new(
         "logs",
-        format!("one program writes {} MiB of 128-byte lines to its log", bytes >> 20),
-        &["MiB/s", "CPU s per GiB"],
+        format!(
+            "one program writes {} MiB to its log 64 KiB at a time, and {} MiB a line of 128 bytes at a time",
+            bytes >> 20,
+            (bytes / FEWER) >> 20
+        ),
+        &["MiB/s", "CPU s per GiB", "thousand lines/s", "CPU s per million lines"],
     );
-    if let Some(figures) = attempt("logs", "floor", || floor(run, bytes)) {
+    let rounds = run.arguments.rounds(3);
+    let both = |measure: &dyn Fn(u64, usize) -> Outcome<(f64, f64)>| {
+        let blocks = medians(rounds, || measure(bytes, chat::BLOCK))?;
+        let lines = medians(rounds, || measure(bytes / FEWER, chat::LINE))?;
+        let per_mib = (1024 * 1024 / chat::LINE) as f64;
+        let figures = [blocks.0, blocks.1 * 1024.0, lines.0 * per_mib / 1e3, lines.1 / per_mib * 1e6];
+        Ok(figures.map(Some).to_vec())
+    };
+    // The first to fill the machine's page cache pays for it: nobody's figure.
+    attempt("logs", "warm-up", || floor(run, bytes, chat::BLOCK));
+    if let Some(figures) = attempt("logs", "floor", || both(&|bytes, at_once| floor(run, bytes, at_once))) {
         table.row("floor: cat", figures);
     }
     for peer in run.supervisors() {
-        if let Some(figures) = attempt("logs", peer.kind.name(), || one(run, peer, bytes)) {
+        let one = |bytes, at_once| one(run, peer, bytes, at_once);
+        if let Some(figures) = attempt("logs", peer.kind.name(), || both(&one)) {
             table.row(peer.kind.name(), figures);
         }
     }
@@ -33,25 +52,39 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     Ok(table)
 }
 
-fn floor(run: &Run<'_>, bytes: u64) -> Outcome<Vec<Option<f64>>> {
+fn medians(rounds: usize, mut once: impl FnMut() -> Outcome<(f64, f64)>) -> Outcome<(f64, f64)> {
+    let began = Instant::now();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    while first.len() < rounds && began.elapsed() < ENOUGH {
+        let (one, other) = once()?;
+        first.push(one);
+        second.push(other);
+    }
+    median(first).zip(median(second)).ok_or_else(|| "no round".into())
+}
+
+/// MiB a second, and processor seconds a MiB.
+fn floor(run: &Run<'_>, bytes: u64, at_once: usize) -> Outcome<(f64, f64)> {
     let dir = run.folder()?;
     let mut beacon = Beacon::new(&dir)?;
     let log = dir.join("log");
     fs::create_dir(&log)?;
     let (reader, writer) = std::io::pipe()?;
     let cat = Command::new("cat").stdin(reader).stdout(File::create(log.join("current"))?).spawn()?;
-    let words = chat::command(bytes, beacon.path())?;
+    let words = chat::command(bytes, at_once, beacon.path())?;
     Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).stdout(writer).spawn()?;
     beacon.lines(1, PATIENCE)?;
     let took = wait_size(&log, bytes)?;
-    Ok(figures(bytes, took, proc::cpu_seconds(&[cat.id()])))
+    let spent = proc::cpu_seconds(&[cat.id()]);
+    proc::kill_descendants();
+    Ok(figures(bytes, took, spent))
 }
 
-fn one(run: &Run<'_>, peer: &Peer, bytes: u64) -> Outcome<Vec<Option<f64>>> {
+fn one(run: &Run<'_>, peer: &Peer, bytes: u64, at_once: usize) -> Outcome<(f64, f64)> {
     let dir = run.folder()?;
     let mut beacon = Beacon::new(&dir)?;
     let log = dir.join("log");
-    let command = chat::command(bytes, beacon.path())?;
+    let command = chat::command(bytes, at_once, beacon.path())?;
     let service = Service { name: "chat".to_owned(), command, log: Some(log.clone()), start_secs: 0 };
     let running = peer.start(&dir, &[service], Seat::Daemon)?;
     beacon.lines(1, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
@@ -62,9 +95,9 @@ fn one(run: &Run<'_>, peer: &Peer, bytes: u64) -> Outcome<Vec<Option<f64>>> {
     Ok(figures(bytes, took, proc::cpu_seconds(&supervising()) - before))
 }
 
-fn figures(bytes: u64, took: Duration, cpu: f64) -> Vec<Option<f64>> {
+fn figures(bytes: u64, took: Duration, cpu: f64) -> (f64, f64) {
     let mib = (bytes >> 20) as f64;
-    vec![Some(mib / took.as_secs_f64()), Some(cpu * 1024.0 / mib)]
+    (mib / took.as_secs_f64(), cpu / mib)
 }
 
 /// Waits until the files of this folder hold so many bytes.
