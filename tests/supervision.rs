@@ -563,3 +563,33 @@ fn a_full_process_table_is_told_and_retried() {
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
 }
+
+#[test]
+fn log_lines_are_in_the_time_zone_that_tz_names() {
+    let mut sandbox = Sandbox::with_programs("").env("TZ", "XYZ-5:45").start();
+    sandbox.wait_log("supervisord started");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // Five hours and three quarters east of UTC.
+    let (hour, minute) = ((now + 20_700) / 3600 % 24, (now + 20_700) / 60 % 60);
+    let line = sandbox.log();
+    let told: Vec<u64> = line[11..16].split(':').map(|part| part.parse().unwrap()).collect();
+    let minutes_ago = (hour * 60 + minute + 1440 - (told[0] * 60 + told[1])) % 1440;
+    assert!(minutes_ago <= 2, "{line}");
+}
+
+/// The reader of our standard output goes away while output is waiting for it.
+#[test]
+fn a_reader_that_goes_away_costs_nothing() {
+    let mut sandbox = Sandbox::with_programs("[program:flood]\ncommand=yes\nstdout_logfile=/dev/stdout\n");
+    let (read, write) = std::io::pipe().unwrap();
+    let mut command = std::process::Command::new(support::binary());
+    command.args(["run", "-c"]).arg(sandbox.config()).stdout(write).current_dir(sandbox.dir());
+    let mut supervisor = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    drop(command);
+    sandbox.wait("an answer", |sandbox| sandbox.ctl(&["pid"]).success.then_some(()));
+    sandbox.wait_state("flood", "RUNNING");
+    drop(read);
+    assert_eq!(sandbox.ctl(&["stop", "flood"]).stdout, "flood: stopped\n");
+    assert_eq!(sandbox.ctl(&["shutdown"]).stdout, "Shut down\n");
+    assert_eq!(supervisor.wait().unwrap().code(), Some(0));
+}
