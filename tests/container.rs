@@ -101,6 +101,21 @@ fn docker_stop_is_quick_and_ends_with_status_0() {
 }
 
 #[test]
+fn orphans_get_a_term_before_the_container_ends() {
+    let program = "[program:parent]\nstartsecs=0\nautorestart=false\ncommand=/bin/sh -c 'sh /orphan.sh >/dev/null 2>&1 & exit 0'\n";
+    let script = "#!/bin/sh\ntrap 'echo goodbye >/proc/1/fd/1; exit 0' TERM\necho armed >/proc/1/fd/1\n\
+                  while :; do sleep 0.1; done\n";
+    let Some(container) = Container::create(&[], &[]) else { return };
+    container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{program}"));
+    container.copy_in("/orphan.sh", script);
+    container.start();
+    container.wait_log("armed");
+    assert!(docker(&["stop", &container.name]).success());
+    assert!(container.logs().contains("goodbye"), "{}", container.logs());
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0");
+}
+
+#[test]
 fn decodes_a_child_killed_by_a_real_time_signal() {
     let program =
         "[program:realtime]\ncommand=/bin/sh -c 'sleep 0.2; kill -36 $$'\nstartsecs=0\nautorestart=false\n";

@@ -1,3 +1,5 @@
+//! Every method of the table, asked well and badly.
+
 use super::*;
 use crate::model::{BulkRow, Namespec, ProcessInfo, ProcessState, Reply, Signal, SupervisorState, Wait};
 use crate::xmlrpc::decode_response;

@@ -8,6 +8,7 @@ use super::Shell;
 use super::children::Sinks;
 use super::command::{Executable, resolve};
 use super::restart::read_settings;
+use crate::host::Host;
 use crate::model::{Address, Fault, FaultCode, LogLevel, Pid, ProcessId, ProcessSpec};
 use crate::python::quote;
 use crate::supervise::{Effect, Input, SendError};
@@ -45,6 +46,8 @@ impl Shell {
             }
             Effect::Reply { ticket, result } => self.answer(ticket, &result),
             Effect::ReadSettings { ticket } => {
+                // Users may have been added since.
+                self.host = Host::look();
                 let outcome = read_settings(&self.config_file, &self.launch, &self.host)
                     .map(|settings| self.next_settings = Some(settings));
                 return Some(Input::SettingsRead { ticket, outcome });

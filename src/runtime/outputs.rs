@@ -31,6 +31,9 @@ pub(super) const STDERR: OutputId = OutputId(1);
 #[derive(Debug)]
 struct Slow {
     output: Option<Output>,
+    /// Its reader is gone: nothing is written or kept any more. The descriptor is let go of once it
+    /// is off the poller, which would go on reporting a copy of it that others hold.
+    broken: bool,
     /// Where it was opened; `None` for our own.
     path: Option<PathBuf>,
     pending: VecDeque<u8>,
@@ -54,8 +57,7 @@ impl Outputs {
     /// The output for a path that was opened without O_BLOCK; the one that is open already, if
     /// there is one.
     pub(super) fn add(&mut self, path: &Path, open: impl FnOnce() -> Output) -> OutputId {
-        let known =
-            self.0.iter().position(|slow| slow.path.as_deref() == Some(path) && slow.output.is_some());
+        let known = self.0.iter().position(|slow| slow.path.as_deref() == Some(path) && !slow.broken);
         OutputId(known.unwrap_or_else(|| {
             self.0.push(Slow::new(Some(open()), Some(path.to_owned())));
             self.0.len() - 1
@@ -128,21 +130,28 @@ impl Outputs {
 
 impl Slow {
     fn new(output: Option<Output>, path: Option<PathBuf>) -> Self {
-        Self { output, path, pending: VecDeque::new(), token: None, dropped_lines: 0 }
+        Self {
+            broken: output.is_none(),
+            output,
+            path,
+            pending: VecDeque::new(),
+            token: None,
+            dropped_lines: 0,
+        }
     }
 
     fn write(&mut self, mut bytes: &[u8]) {
         if self.pending.is_empty() {
             bytes = self.write_now(bytes);
         }
-        if self.output.is_some() {
+        if !self.broken {
             self.pending.extend(bytes);
         }
     }
 
     /// What did not fit.
     fn write_now<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while let Some(output) = &self.output
+        while let Some(output) = self.output.as_ref().filter(|_| !self.broken)
             && !bytes.is_empty()
         {
             match output.write(bytes) {
@@ -161,13 +170,13 @@ impl Slow {
     /// reader that is gone does not come back.
     fn failed(&mut self, error: &io::Error) {
         if error.kind() != io::ErrorKind::StorageFull {
-            self.output = None;
+            self.broken = true;
             self.pending = VecDeque::new();
         }
     }
 
     fn flush(&mut self) {
-        while let Some(output) = &self.output {
+        while let Some(output) = self.output.as_ref().filter(|_| !self.broken) {
             let (front, _) = self.pending.as_slices();
             if front.is_empty() {
                 return;
@@ -197,14 +206,15 @@ impl Slow {
                     }
                 }
             }
-            (output, Some(token)) if self.pending.is_empty() => {
-                if let Some(output) = output {
-                    poller.remove(output.as_fd());
-                }
+            (Some(output), Some(token)) if self.pending.is_empty() => {
+                poller.remove(output.as_fd());
                 sources.remove(token);
                 self.token = None;
             }
             _ => {}
+        }
+        if self.broken && self.token.is_none() {
+            self.output = None;
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Shell, Source};
 use crate::model::{LogLevel, Signal};
 use crate::supervise::{AfterStop, Input};
+use crate::sys::memory::release_code_pages;
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
 
@@ -25,6 +26,7 @@ impl Shell {
     /// Returns when everything is stopped.
     pub(super) fn live(&mut self) {
         self.feed(Input::Begin);
+        let mut starting = true;
         loop {
             self.flush();
             match self.all_stopped.take() {
@@ -34,6 +36,11 @@ impl Shell {
                     continue;
                 }
                 None => {}
+            }
+            if starting && self.deadline().is_none() {
+                // Whatever was to start has started or failed; what follows needs a fraction of it.
+                release_code_pages();
+                starting = false;
             }
             let ready = self.wait(self.timeout());
             self.turn(&ready);

@@ -62,14 +62,20 @@ fn become_program(program: &Program, ends: &ChildEnds) {
     say(format_args!("supervisor: couldn't exec {}: {:?}\n", Bytes(&program.argv0), Errno::last()));
 }
 
+/// The kernel's signal set: one bit for each of 64 signals.
+const KERNEL_SIGSET_BYTES: usize = 8;
+
 /// COMPAT: Python leaves SIGPIPE and SIGXFSZ ignored in children. Handlers would be dropped by
 /// exec, but what is ignored would stay so; and nothing may be delivered before they are gone.
 fn default_signals() {
+    // All zero: SIG_DFL, no flags, no mask. As large as the kernel's struct on any architecture.
+    let default = [0_u64; 8];
     for number in 1..=64 {
-        // SAFETY: SIG_DFL installs no handler. Numbers that can't be changed are refused.
-        #[expect(unsafe_code, reason = "nix has no real-time signals")]
+        // SAFETY: rt_sigaction(2) reads the action and writes nothing. The libc's own function
+        // would refuse the signals that it keeps for itself, which may be ignored as well.
+        #[expect(unsafe_code, reason = "past the libc")]
         unsafe {
-            libc::signal(number, libc::SIG_DFL)
+            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), 0, KERNEL_SIGSET_BYTES)
         };
     }
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);

@@ -18,7 +18,9 @@ impl Clock {
     /// empty container.
     #[must_use]
     pub fn local() -> Self {
-        Self { zone: TimeZone::local().unwrap_or_else(|_| TimeZone::utc()) }
+        let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
+        let zone = named.map_or_else(TimeZone::local, |name| TimeZone::from_posix_tz(&name));
+        Self { zone: zone.unwrap_or_else(|_| TimeZone::utc()) }
     }
 
     /// The time now.

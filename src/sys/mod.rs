@@ -7,6 +7,7 @@ mod child;
 pub mod clock;
 pub mod files;
 pub mod limits;
+pub mod memory;
 pub mod output;
 pub mod poller;
 pub mod process;

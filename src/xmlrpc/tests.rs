@@ -1,3 +1,5 @@
+//! What goes out is what comes back, and nothing hostile gets in.
+
 use super::*;
 
 /// A call of `m` with what stands for its one parameter.

@@ -1,0 +1,210 @@
+//! The rules of the house, held by a test: who may use whom, where `unsafe` may stand, and that
+//! the documents tell the truth.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may use of the crate. Whoever changes a row says why in the same commit.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // Layer 0: shared words.
+    ("model", &[]),
+    ("python", &[]),
+    // Layer 1: pure, or without policy. No sideways imports.
+    ("config", &["model", "python"]),
+    ("supervise", &["model"]),
+    ("logs", &["model", "python"]),
+    ("http", &[]),
+    ("xmlrpc", &[]),
+    ("sys", &["model"]),
+    // Layer 2: from one language to another.
+    ("host", &["config", "model", "sys"]),
+    ("rpc", &["model", "xmlrpc"]),
+    ("cli", &["config", "model", "python"]),
+    // Layer 3: they act.
+    ("runtime", &["config", "host", "http", "logs", "model", "python", "rpc", "supervise", "sys", "xmlrpc"]),
+    ("ctl", &["cli", "config", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
+    ("pidproxy", &["model", "sys"]),
+];
+
+/// `main.rs` matches on an action and does nothing else.
+const MAIN_LINES_MAX: usize = 30;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read '{}': {error}", path.display()))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = Vec::new();
+    for path in entries {
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The module of the crate that a source file belongs to.
+fn module_of(file: &Path) -> String {
+    let inside = file.strip_prefix(root().join("src")).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The modules that a source text reaches by `crate::`, comments and documentation left out.
+fn used_modules(text: &str) -> BTreeSet<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut used = BTreeSet::new();
+    for line in code {
+        for rest in line.split("crate::").skip(1) {
+            let rest = rest.trim_start_matches('{');
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            used.insert(name);
+        }
+    }
+    used
+}
+
+#[test]
+fn modules_use_only_what_their_layer_may() {
+    let table: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for file in rust_files(&root().join("src")) {
+        let module = module_of(&file);
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let Some(allowed) = table.get(module.as_str()) else {
+            wrong.push(format!("{module} has no row in the table"));
+            continue;
+        };
+        for used in used_modules(&read(&file)) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{}: {module} may not use {used}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_of_the_library_is_in_the_table() {
+    let lib = read(&root().join("src/lib.rs"));
+    let modules = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules: BTreeSet<_> = modules.collect();
+    let rows: BTreeSet<_> = MAY_USE.iter().map(|(module, _)| *module).collect();
+    assert_eq!(modules, rows);
+}
+
+#[test]
+fn unsafe_code_is_in_sys_alone_and_says_why_it_is_sound() {
+    for file in rust_files(&root().join("src")) {
+        let text = read(&file);
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if !code.contains("unsafe {") {
+                continue;
+            }
+            let place = format!("{}:{}", file.display(), number + 1);
+            assert_eq!(module_of(&file), "sys", "{place}: unsafe code outside of sys");
+            let before = &lines[number.saturating_sub(8)..number];
+            assert!(before.iter().any(|line| line.contains("// SAFETY:")), "{place}: no SAFETY comment");
+        }
+    }
+}
+
+#[test]
+fn main_is_short() {
+    let lines = read(&root().join("src/main.rs")).lines().count();
+    assert!(lines <= MAIN_LINES_MAX, "main.rs has {lines} lines");
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for file in rust_files(&root().join("src")) {
+        let text = read(&file);
+        assert!(text.starts_with("//!"), "{} has no module documentation", file.display());
+    }
+}
+
+/// The names of all tests: functions in Rust files, `def test_…` in Python files.
+fn all_tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("tests"))) {
+        let mut is_test = false;
+        for line in read(&file).lines().map(str::trim) {
+            if line == "#[test]" {
+                is_test = true;
+            } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+                names.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+                is_test = false;
+            }
+        }
+    }
+    names
+}
+
+/// The rows of COMPAT.md: identifier, state, tests.
+fn compat_rows() -> Vec<(String, String, Vec<String>)> {
+    let text = read(&root().join("COMPAT.md"));
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() >= 4);
+    rows.filter_map(|line| {
+        let cells: Vec<&str> =
+            line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('|').trim()).collect();
+        let id = cells.first()?.to_string();
+        let is_row = id.contains('-') && id.chars().next()?.is_ascii_uppercase();
+        let tests = cells.last()?.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        is_row.then(|| (id, cells[1].to_owned(), tests))
+    })
+    .collect()
+}
+
+#[test]
+fn every_test_that_compat_names_exists() {
+    let known = all_tests();
+    let rows = compat_rows();
+    assert!(rows.len() > 50, "COMPAT.md has {} rows only: is its form another?", rows.len());
+    let mut missing = Vec::new();
+    for (id, state, tests) in rows {
+        assert!(
+            ["holds", "differs", "partly", "not yet"].contains(&state.as_str()),
+            "{id}: '{state}' is no state"
+        );
+        if tests.is_empty() && state == "holds" {
+            missing.push(format!("{id} holds, and no test shows it"));
+        }
+        missing.extend(
+            tests.iter().filter(|test| !known.contains(*test)).map(|test| format!("{id}: no test {test}")),
+        );
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn deliberate_differences_are_told() {
+    let told = compat_rows().iter().filter(|(_, state, _)| state == "differs").count();
+    let marked: usize =
+        rust_files(&root().join("src")).iter().map(|file| read(file).matches("COMPAT:").count()).sum();
+    assert!(marked <= told, "{marked} differences are marked in the code, COMPAT.md tells of {told}");
+}
+
+#[test]
+fn the_changelog_begins_with_what_is_next_or_this_version() {
+    let text = read(&root().join("CHANGELOG.md"));
+    let first = text.lines().find(|line| line.starts_with("## ")).unwrap_or_default();
+    assert!(
+        first == "## Unreleased" || first.starts_with(concat!("## ", env!("CARGO_PKG_VERSION"))),
+        "'{first}' is neither"
+    );
+}
