@@ -2,7 +2,6 @@
 # and `busybox`; the programs to supervise are busybox applets. Each test copies its own
 # /etc/supervisord.conf in before it starts the container.
 FROM scratch
-LABEL sv.test=pid1
 COPY busybox /bin/busybox
 RUN ["/bin/busybox", "mkdir", "-p", "/etc", "/tmp", "/var/log", "/run"]
 RUN ["/bin/busybox", "--install", "-s", "/bin"]

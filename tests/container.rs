@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -371,10 +371,13 @@ fn docker(arguments: &[&str]) -> Answer {
 static IMAGE: LazyLock<Option<String>> = LazyLock::new(|| {
     let (sv, busybox) = (static_binary(), static_busybox());
     let there = have("docker", docker(&["info"]).success())
-        && have("the static binary (make static)", sv.is_some())
+        && have("a static binary of these sources (make static)", sv.is_some())
         && have("a static busybox", busybox.is_some());
     if there { Some(build(&sv?, &busybox?)) } else { None }
 });
+
+/// Its tags are the process ids of the runs that made them.
+const REPOSITORY: &str = "sv-test-pid1";
 
 fn build(sv: &PathBuf, busybox: &PathBuf) -> String {
     let context = std::env::temp_dir().join(format!("sv-image-{}", std::process::id()));
@@ -382,13 +385,21 @@ fn build(sv: &PathBuf, busybox: &PathBuf) -> String {
     fs::copy(sv, context.join("sv")).unwrap();
     fs::copy(busybox, context.join("busybox")).unwrap();
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/pid1.Dockerfile");
-    let tag = "sv-test-pid1".to_owned();
+    forget_images_of_ended_runs();
+    // The run's own, for another run on this machine may test another binary at the same time.
+    let tag = format!("{REPOSITORY}:{}", std::process::id());
     let built = docker(&["build", "-q", "-t", &tag, "-f", recipe, context.to_str().unwrap()]);
     fs::remove_dir_all(&context).unwrap();
     assert!(built.success(), "{}", built.stderr);
-    // The image of an earlier binary has lost its name to this one.
-    docker(&["image", "prune", "-f", "--filter", "label=sv.test=pid1"]);
     tag
+}
+
+/// Nothing runs at the end of all tests, so each run removes what earlier ones left.
+fn forget_images_of_ended_runs() {
+    let tags = docker(&["images", "--format", "{{.Tag}}", REPOSITORY]).stdout;
+    for tag in tags.lines().filter(|tag| !Path::new("/proc").join(tag).exists()) {
+        docker(&["rmi", &format!("{REPOSITORY}:{tag}")]);
+    }
 }
 
 fn static_busybox() -> Option<PathBuf> {

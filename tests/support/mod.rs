@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -342,7 +342,7 @@ pub fn reference_bin() -> Option<PathBuf> {
     folder.join("supervisord").exists().then_some(folder)
 }
 
-/// The static binary: `SV_STATIC_BIN`, or where `make static` leaves it.
+/// The static binary: `SV_STATIC_BIN`, or where `make static` leaves it, unless the sources have changed since.
 pub fn static_binary() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("SV_STATIC_BIN") {
         return Some(path.into());
@@ -353,7 +353,19 @@ pub fn static_binary() -> Option<PathBuf> {
     ["musl", "gnu"]
         .map(|libc| target.join(format!("{}-unknown-linux-{libc}/release/sv", std::env::consts::ARCH)))
         .into_iter()
-        .find(|path| path.exists())
+        .find(|path| {
+            path.exists() && modified(path) >= newest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        })
+}
+
+fn modified(path: &Path) -> SystemTime {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap()
+}
+
+/// When the youngest file of a folder was written.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { newest(&path) } else { modified(&path) }).max().unwrap()
 }
 
 /// Whether a test may go on. What is missing skips it with one line, and fails it with `CI` set.
