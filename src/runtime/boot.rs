@@ -21,6 +21,7 @@ use crate::model::{DaemonSettings, GroupSpec, LogLevel, LogTarget, Notice, Setti
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, raise};
+use crate::sys::memory::Code;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, is_pid_1, own_pid};
 use crate::sys::signals::Signals;
@@ -257,6 +258,8 @@ fn take_the_oath(
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
         more_to_reap: false,
         all_stopped: None,
+        code: Code::find(),
+        at_rest: false,
     })
 }
 

@@ -33,6 +33,7 @@ impl Shell {
         for trouble in troubles {
             self.log(LogLevel::Warn, &trouble);
         }
+        self.at_rest = false;
         self.pid_file = None;
         write_pid_file(self);
         self.feed(Input::Begin);
