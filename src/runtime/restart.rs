@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::activity::Activity;
-use super::boot::{clean_auto_logs, instantiate, tell_notices, write_pid_file};
+use super::autologs::{clean_auto_logs, instantiate};
+use super::boot::{tell_notices, write_pid_file};
 use super::servers::open;
 use super::{Launch, Shell};
 use crate::config;
