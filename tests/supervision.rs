@@ -593,3 +593,15 @@ fn a_reader_that_goes_away_costs_nothing() {
     assert_eq!(sandbox.ctl(&["shutdown"]).stdout, "Shut down\n");
     assert_eq!(supervisor.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn colours_are_stripped_when_asked_for() {
+    let sandbox = Sandbox::with_programs(
+        "[program:talker]\ncommand=printf '\\033[31mred\\033[0m\\n'\nautorestart=false\nstartsecs=0\n\
+         stdout_logfile=%(here)s/t.log\n",
+    );
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nstrip_ansi=true\n");
+    let mut sandbox = sandbox.start();
+    sandbox.wait_log("exited: talker");
+    assert_eq!(sandbox.file("t.log"), "red\n");
+}

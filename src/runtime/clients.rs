@@ -55,6 +55,10 @@ impl Clients {
         self.0.values().filter_map(|client| client.deadline).min()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn idle_for_longest(&self) -> Option<u64> {
         let idle = self.0.iter().filter(|(_, client)| client.ticket.is_none());
         idle.min_by_key(|(_, client)| client.last_used).map(|(&token, _)| token)
@@ -83,6 +87,7 @@ impl Shell {
                 None => return,
             }
         }
+        self.at_rest = false;
         let token = self.sources.add(Source::Client);
         let interest = Interest { read: true, write: false };
         if self.poller.add(&stream, token, interest).is_err() {

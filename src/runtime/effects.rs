@@ -84,6 +84,7 @@ impl Shell {
         let sinks = Sinks::open(spec, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
         let child = (process, pid, name.clone());
+        let sinks = (sinks, self.settings.daemon.strip_ansi);
         self.children.add(child, ends, sinks, &self.poller, &mut self.sources);
         Ok(pid)
     }

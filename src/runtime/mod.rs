@@ -17,6 +17,7 @@
 //! needs two of its fields names them.
 
 mod activity;
+mod autologs;
 mod boot;
 mod children;
 mod clients;
@@ -37,6 +38,7 @@ use crate::host::Host;
 use crate::model::{LogLevel, Mono, Now, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
+use crate::sys::memory::Code;
 use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
 
@@ -125,6 +127,9 @@ struct Shell {
     /// Not all of the dead were taken in this turn.
     more_to_reap: bool,
     all_stopped: Option<AfterStop>,
+    code: Code,
+    /// Code that the start and clients needed was let go of, and nobody has come since.
+    at_rest: bool,
 }
 
 /// Bytes read from a child or a client in one go. A pipe holds no more unless it was enlarged.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::activity::Activity;
-use super::boot::{clean_auto_logs, instantiate, tell_notices, write_pid_file};
+use super::autologs::{clean_auto_logs, instantiate};
+use super::boot::{tell_notices, write_pid_file};
 use super::servers::open;
 use super::{Launch, Shell};
 use crate::config;
@@ -33,6 +34,7 @@ impl Shell {
         for trouble in troubles {
             self.log(LogLevel::Warn, &trouble);
         }
+        self.at_rest = false;
         self.pid_file = None;
         write_pid_file(self);
         self.feed(Input::Begin);

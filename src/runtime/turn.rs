@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{Shell, Source};
 use crate::model::{LogLevel, Signal};
 use crate::supervise::{AfterStop, Input};
-use crate::sys::memory::release_code_pages;
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
 
@@ -26,7 +25,6 @@ impl Shell {
     /// Returns when everything is stopped.
     pub(super) fn live(&mut self) {
         self.feed(Input::Begin);
-        let mut starting = true;
         loop {
             self.flush();
             match self.all_stopped.take() {
@@ -37,15 +35,20 @@ impl Shell {
                 }
                 None => {}
             }
-            if starting && self.deadline().is_none() {
-                // Whatever was to start has started or failed; what follows needs a fraction of it.
-                release_code_pages();
-                starting = false;
-            }
+            self.come_to_rest();
             let ready = self.wait(self.timeout());
             self.turn(&ready);
         }
         self.end();
+    }
+
+    /// With nothing due and nobody asking: whatever was to start has started or failed, and what
+    /// comes next, if anything, is a child with something to say.
+    fn come_to_rest(&mut self) {
+        if !self.at_rest && self.clients.is_empty() && self.deadline().is_none() {
+            self.code.release();
+            self.at_rest = true;
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {

@@ -16,8 +16,10 @@
 
 mod commands;
 mod describe;
+mod life;
 mod process;
 mod shutdown;
+mod stopping;
 mod waiters;
 
 #[cfg(test)]
@@ -30,8 +32,9 @@ use crate::model::{
     SupervisorState, Ticket,
 };
 
-pub use process::{RESTART_SPACING, SendError, SendOutcome};
+pub use life::RESTART_SPACING;
 pub use shutdown::AfterStop;
+pub use stopping::{SendError, SendOutcome};
 
 use process::Process;
 use shutdown::Mood;

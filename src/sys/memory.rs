@@ -5,20 +5,30 @@ use std::ptr;
 
 use nix::libc;
 
-/// Lets go of the pages of code that were mapped so far. Most of them served the start alone
-/// (reading the configuration, opening everything), and a supervisor lives long: what is needed
-/// again is mapped again from the page cache, a fault each.
-///
-/// Does nothing where it can't be seen what is mapped.
-pub fn release_code_pages() {
-    let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
-    for (start, len) in maps.lines().filter_map(code_of_ours) {
-        // SAFETY: the range is a private mapping of our own executable that can't be written to,
-        // so its pages equal the file's and are read from there at the next use.
-        #[expect(unsafe_code, reason = "madvise(2) has no safe form")]
-        unsafe {
-            libc::madvise(ptr::with_exposed_provenance_mut(start), len, libc::MADV_DONTNEED)
-        };
+/// Where our own code is mapped.
+#[derive(Debug, Default)]
+pub struct Code(Vec<(usize, usize)>);
+
+impl Code {
+    /// Nothing, where it can't be seen what is mapped.
+    #[must_use]
+    pub fn find() -> Self {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        Self(maps.lines().filter_map(code_of_ours).collect())
+    }
+
+    /// Lets go of the pages that were mapped so far. Most code serves the start or a client, and a
+    /// supervisor is at rest most of its life: what is needed again is mapped again from the page
+    /// cache, a fault for every few pages.
+    pub fn release(&self) {
+        for &(start, len) in &self.0 {
+            // SAFETY: the range is a private mapping of our own executable that can't be written
+            // to, so its pages equal the file's and are read from there at the next use.
+            #[expect(unsafe_code, reason = "madvise(2) has no safe form")]
+            unsafe {
+                libc::madvise(ptr::with_exposed_provenance_mut(start), len, libc::MADV_DONTNEED)
+            };
+        }
     }
 }
 
@@ -53,7 +63,9 @@ mod tests {
 
     #[test]
     fn we_go_on_without_the_pages() {
-        release_code_pages();
+        let code = Code::find();
+        assert!(!code.0.is_empty());
+        code.release();
         assert_eq!(code_of_ours("nonsense"), None);
     }
 }
