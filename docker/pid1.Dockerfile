@@ -3,11 +3,11 @@
 # /etc/supervisord.conf in before it starts the container.
 FROM scratch
 COPY busybox /bin/busybox
-RUN ["/bin/busybox", "mkdir", "-p", "/etc", "/tmp", "/var/log", "/run"]
-RUN ["/bin/busybox", "--install", "-s", "/bin"]
-RUN echo 'root:x:0:0:root:/:/bin/sh' >/etc/passwd && echo 'nobody:x:65534:65534:nobody:/:/bin/false' >>/etc/passwd \
-    && echo 'root:x:0:' >/etc/group && echo 'nogroup:x:65534:' >>/etc/group
-# The names under which the binary is Supervisor.
-RUN ln -s /sv /bin/supervisord && ln -s /sv /bin/supervisorctl
+# One step, for each costs a container. The links are the names under which the binary is Supervisor.
+RUN ["/bin/busybox", "sh", "-c", "\
+    set -e; busybox mkdir -p /etc /tmp /var/log /run; busybox --install -s /bin; \
+    printf 'root:x:0:0:root:/:/bin/sh\\nnobody:x:65534:65534:nobody:/:/bin/false\\n' >/etc/passwd; \
+    printf 'root:x:0:\\nnogroup:x:65534:\\n' >/etc/group; \
+    ln -s /sv /bin/supervisord; ln -s /sv /bin/supervisorctl"]
 COPY sv /sv
 ENTRYPOINT ["/sv"]
