@@ -188,6 +188,28 @@ mod tests {
     }
 
     #[test]
+    fn its_environment_is_for_the_other_sections() {
+        let alone = errors_in("[supervisord]\nenvironment=A=\"1\",B=\"%(ENV_A)s\"");
+        assert!(alone[0].contains("for 'environment' contains names ('ENV_A')"), "{alone:?}");
+        let beside = errors_in("[supervisord]\nenvironment=A=\"1\"\nidentifier=%(ENV_A)s");
+        assert!(beside[0].contains("for 'supervisord.identifier' contains names ('ENV_A')"), "{beside:?}");
+        let here = load_text("[supervisord]\nenvironment=A=\"%(here)s\"").unwrap().daemon.environment;
+        assert_eq!(here, [("A".to_owned(), "/etc".to_owned())]);
+    }
+
+    #[test]
+    fn no_variable_sets_an_option() {
+        let mut around = Fake::main("[supervisord]");
+        for option in SectionKind::Supervisord.options() {
+            for prefix in ["", "SUPERVISOR_", "SUPERVISORD_"] {
+                around = around.variable(&format!("{prefix}{}", option.name.to_uppercase()), "1");
+            }
+        }
+        let daemon = load(Path::new(MAIN), &[], &around).unwrap().daemon;
+        assert_eq!(daemon, load_text("[supervisord]").unwrap().daemon);
+    }
+
+    #[test]
     fn what_has_no_effect_is_told() {
         let told = notices_in("[supervisord]\nstrip_ansi=true\nprofile_options=cumulative,calls");
         assert_eq!(told, ["strip_ansi in [supervisord] has no effect yet"]);
