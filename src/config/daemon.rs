@@ -41,7 +41,7 @@ pub(super) fn daemon<'a>(
         child_log_dir: options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir()),
         user: options.user("user"),
         directory: options.value("directory", directory),
-        strip_ansi: strip_ansi(&mut options),
+        strip_ansi: options.boolean("strip_ansi"),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
         environment,
     }
@@ -64,14 +64,6 @@ fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
     }
     options.reading.warn("logfile=syslog in [supervisord] has no effect yet".to_owned());
     None
-}
-
-fn strip_ansi(options: &mut SectionReader<'_, '_>) -> bool {
-    let strip_ansi = options.boolean("strip_ansi");
-    if strip_ansi {
-        options.reading.warn("strip_ansi in [supervisord] has no effect yet".to_owned());
-    }
-    strip_ansi
 }
 
 fn path(options: &mut SectionReader<'_, '_>, option: &str) -> PathBuf {
@@ -210,10 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_told() {
-        let told = notices_in("[supervisord]\nstrip_ansi=true\nprofile_options=cumulative,calls");
-        assert_eq!(told, ["strip_ansi in [supervisord] has no effect yet"]);
-        assert_eq!(notices_in("[supervisord]\nstrip_ansi=false"), Vec::<String>::new());
+    fn profiling_is_taken_and_ignored() {
+        assert_eq!(notices_in("[supervisord]\nprofile_options=cumulative,calls"), Vec::<String>::new());
     }
 
     #[test]
