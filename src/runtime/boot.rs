@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::activity::{Activity, install};
-use super::autologs::{clean_auto_logs, instantiate};
+use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::outputs::Outputs;
@@ -15,7 +15,7 @@ use super::servers::{self, Opened, Servers};
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
-use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings};
+use crate::model::{DaemonSettings, LogLevel, Notice, Settings};
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, raise};
@@ -89,15 +89,10 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
         outputs = Outputs::own();
     }
     clean_auto_logs(&settings);
-    let (groups, troubles) = instantiate(&settings);
 
-    let shell =
-        take_the_oath(launch, config_file, (host, clock), settings, groups, (outputs, activity), opened);
+    let shell = take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), opened);
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
     tell_notices(&mut shell);
-    for trouble in troubles {
-        shell.log(LogLevel::Warn, &trouble);
-    }
     write_pid_file(&mut shell);
     Ok(Some(shell))
 }
@@ -253,7 +248,6 @@ fn take_the_oath(
     config_file: PathBuf,
     (host, clock): (Host, Clock),
     settings: Settings,
-    groups: Vec<GroupSpec>,
     (outputs, activity): (Outputs, Activity),
     opened: Vec<Opened>,
 ) -> io::Result<Shell> {
@@ -276,9 +270,9 @@ fn take_the_oath(
         host,
         now: clock.now(),
         clock,
-        settings,
         next_settings: None,
-        core: Supervisor::new(identity, groups),
+        core: Supervisor::new(identity, settings.groups.clone()),
+        settings,
         poller,
         sources,
         signals,

@@ -8,7 +8,7 @@ use super::outputs::Outputs;
 use super::sinks::{Sink, Trouble};
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::logs::{AnsiStripper, output_echo};
-use crate::model::{LogLevel, Pid, ProcessId, ProcessSpec};
+use crate::model::{LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
@@ -79,11 +79,15 @@ pub(super) struct Sinks {
 impl Sinks {
     /// # Errors
     /// What opening a log says.
-    pub(super) fn open(spec: &ProcessSpec, outputs: &mut Outputs) -> io::Result<Self> {
-        let mut open = |stream: &crate::model::StreamSpec| {
-            Sink::open(&stream.target, stream.bytes_max, stream.backups, outputs)
+    pub(super) fn open(
+        spec: &ProcessSpec,
+        [stdout, stderr]: [LogTarget; 2],
+        outputs: &mut Outputs,
+    ) -> io::Result<Self> {
+        let mut open = |target: &LogTarget, stream: &StreamSpec| {
+            Sink::open(target, stream.bytes_max, stream.backups, outputs)
         };
-        Ok(Self { stdout: open(&spec.stdout)?, stderr: open(&spec.stderr)? })
+        Ok(Self { stdout: open(&stdout, &spec.stdout)?, stderr: open(&stderr, &spec.stderr)? })
     }
 }
 
