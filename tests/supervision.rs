@@ -641,3 +641,26 @@ fn update_makes_it_so_and_touches_only_what_changed() {
         "{broken:?}"
     );
 }
+
+#[test]
+fn logs_can_be_read_and_cleared() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:talker]\ncommand=sh -c 'seq 1 1000; printf \"\\303\\244\\377\\001.\"; exec cat'\n\
+         stdout_logfile=%(here)s/t.log\nstderr_logfile=NONE\n\
+         [program:ended]\ncommand=echo words\nstartsecs=0\nautorestart=false\nstdout_logfile=%(here)s/e.log\n",
+    )
+    .start();
+    sandbox.wait_log("exited: ended");
+    sandbox.wait("the last byte", |it| fs::read(it.path("t.log")).ok()?.ends_with(b".").then_some(()));
+    // What can't be in an answer is shown as such, and never breaks it.
+    assert_eq!(
+        sandbox.ctl(&["tail", "-9", "talker"]).stdout,
+        "1000\n\u{e4}\u{fffd}\u{fffd}.\n".replace("1000", "000")
+    );
+    assert_eq!(sandbox.ctl(&["tail", "ended"]).stdout, "words\n\n");
+    assert_eq!(sandbox.ctl(&["tail", "talker", "stderr"]).stdout, "talker: ERROR (no log file)\n");
+    assert!(sandbox.ctl(&["maintail"]).stdout.contains("exited: ended"));
+    assert_eq!(sandbox.ctl(&["clear", "talker", "ended"]).stdout, "talker: cleared\nended: cleared\n");
+    assert_eq!((sandbox.file("t.log").as_str(), sandbox.file("e.log").as_str()), ("", ""));
+    assert_eq!(sandbox.ctl(&["clear", "nope"]).stdout, "nope: ERROR (no such process)\n");
+}

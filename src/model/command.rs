@@ -93,10 +93,65 @@ pub enum Command {
     RemoveProcessGroup(String),
     /// Every configured process, active or not.
     GetAllConfigInfo,
+    /// Bytes of a log.
+    ReadLog(LogOf, Reading),
+    /// Empty the supervisor's own log.
+    ClearLog,
+    /// Empty both logs of a process.
+    ClearProcessLogs(Namespec),
+    /// Empty the logs of all.
+    ClearAllProcessLogs,
     /// Stop everything, then end.
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.
     Restart,
+}
+
+/// One output stream of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum Channel {
+    Stdout,
+    Stderr,
+}
+
+impl Channel {
+    /// As it is called in options, messages and events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// Whose log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOf {
+    /// The supervisor's own.
+    Supervisor,
+    /// A process's.
+    Process(Namespec, Channel),
+}
+
+/// Which bytes of a log, by Supervisor's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// From an offset on; from the end for a negative one.
+    Range {
+        /// In bytes.
+        offset: i64,
+        /// In bytes; 0 is all.
+        length: i64,
+    },
+    /// The last bytes behind an offset, for clients that follow.
+    Tail {
+        /// In bytes.
+        offset: i64,
+        /// In bytes.
+        length: i64,
+    },
 }
 
 /// How one process fared in a command over many.
@@ -173,6 +228,15 @@ pub enum Reply {
         changed: Vec<String>,
         /// Active and not configured any more.
         removed: Vec<String>,
+    },
+    /// The end of a log.
+    Tail {
+        /// What was read.
+        text: String,
+        /// Where to go on.
+        offset: u64,
+        /// Whether more was written than was asked for.
+        overflow: bool,
     },
     /// The configuration of all processes.
     AllConfig(Vec<ConfigInfo>),

@@ -17,6 +17,11 @@ pub fn answer(reply: &Reply) -> Value {
         Reply::Info(info) => process_info(info),
         Reply::AllInfo(infos) => Value::Array(infos.iter().map(process_info).collect()),
         Reply::Changes { added, changed, removed } => changes([added, changed, removed]),
+        Reply::Tail { text, offset, overflow } => Value::Array(vec![
+            text.as_str().into(),
+            i64::try_from(*offset).unwrap_or(i64::MAX).into(),
+            (*overflow).into(),
+        ]),
         Reply::AllConfig(infos) => Value::Array(infos.iter().map(config_info).collect()),
         Reply::Bulk(rows) => Value::Array(rows.iter().map(bulk_row).collect()),
     }

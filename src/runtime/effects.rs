@@ -52,6 +52,13 @@ impl Shell {
                     .map(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });
             }
+            Effect::ReadLog { ticket, target, reading } => {
+                return Some(Input::LogRead { ticket, outcome: self.read_log(target, reading) });
+            }
+            Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
+            Effect::ClearLogs { process } => {
+                return Some(Input::LogsCleared { process, cleared: self.clear_logs(process).is_ok() });
+            }
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
                 return Some(Input::AutoLogsMade { process, stdout, stderr });

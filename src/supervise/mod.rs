@@ -7,8 +7,8 @@
 //!
 //! Invariants:
 //!
-//! * Every `Spawn`, `Check`, `Kill` and `ReadSettings` effect is answered by exactly one input,
-//!   before any other input is given.
+//! * Every effect whose documentation names an input is answered by exactly one such input, before
+//!   any other is given.
 //! * Every command is answered by exactly one `Reply` effect, if only when the supervisor ends.
 //! * With no deadline ([`Supervisor::deadline`] is `None`) nothing will happen until something
 //!   comes in from outside: the shell may sleep for ever.
@@ -18,6 +18,7 @@ mod commands;
 mod describe;
 mod groups;
 mod life;
+mod logs;
 mod process;
 mod shutdown;
 mod stopping;
@@ -31,7 +32,7 @@ use std::path::PathBuf;
 
 use crate::model::{
     Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec,
-    Reply, Signal, SupervisorState, Ticket,
+    Reading, Reply, Signal, SupervisorState, Ticket,
 };
 
 pub use life::RESTART_SPACING;
@@ -101,6 +102,20 @@ pub enum Input {
         /// The groups that are configured now. `Err` tells what is wrong, a line for each error.
         outcome: Result<Vec<GroupSpec>, String>,
     },
+    /// The outcome of [`Effect::ReadLog`].
+    LogRead {
+        /// Who asked.
+        ticket: Ticket,
+        /// Its answer.
+        outcome: Result<Reply, Fault>,
+    },
+    /// The outcome of [`Effect::ClearLogs`].
+    LogsCleared {
+        /// Whose.
+        process: ProcessId,
+        /// Whether they could be.
+        cleared: bool,
+    },
     /// The outcome of [`Effect::MakeAutoLogs`].
     AutoLogsMade {
         /// Which process.
@@ -159,6 +174,25 @@ pub enum Effect {
     ReadSettings {
         /// To be handed back.
         purpose: ReadFor,
+    },
+    /// Read from a log; answer with [`Input::LogRead`].
+    ReadLog {
+        /// To be handed back.
+        ticket: Ticket,
+        /// Which log; `None` is the supervisor's own.
+        target: Option<LogTarget>,
+        /// Which bytes.
+        reading: Reading,
+    },
+    /// Empty the supervisor's own log; answer with [`Input::LogRead`].
+    ClearLog {
+        /// To be handed back.
+        ticket: Ticket,
+    },
+    /// Empty both logs of a process; answer with [`Input::LogsCleared`].
+    ClearLogs {
+        /// Whose.
+        process: ProcessId,
     },
     /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
     MakeAutoLogs {
@@ -311,6 +345,8 @@ impl Supervisor {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
             }
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
+            Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),
+            Input::LogsCleared { process, cleared } => self.logs_cleared(process, cleared, &mut out),
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }

@@ -163,6 +163,13 @@ impl Story {
                 let outcome = self.broken_settings.map_or_else(groups, |text| Err(text.to_owned()));
                 Some(Input::SettingsRead { purpose, outcome })
             }
+            Effect::ReadLog { ticket, target, .. } => {
+                Some(Input::LogRead { ticket, outcome: Ok(Reply::Text(format!("{target:?}"))) })
+            }
+            Effect::ClearLog { ticket } => Some(Input::LogRead { ticket, outcome: Ok(Reply::Done) }),
+            Effect::ClearLogs { process } => {
+                Some(Input::LogsCleared { process, cleared: self.send_error.is_none() })
+            }
             Effect::MakeAutoLogs { process } => {
                 let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
                 Some(Input::AutoLogsMade { process, stdout: path("out"), stderr: path("err") })
@@ -860,6 +867,38 @@ fn groups_are_added_and_removed() {
     story.ask(Command::RemoveProcessGroup("g".to_owned()));
     story.ask(Command::StartProcessGroup("g".to_owned(), Wait::No));
     story.tells(&["!reply 9 done", "!reply 10 BAD_NAME: g"]);
+}
+
+#[test]
+fn logs_are_read_and_cleared_by_name() {
+    let file = |stream: StreamSpec| StreamSpec { target: LogTarget::File("/x.log".into()), ..stream };
+    let web = ProcessSpec { stdout: file(spec("web").stdout), ..spec("web") };
+    let mut story = Story::of(vec![alone(1, web), group("g", [spec("a")])]).running();
+    let read = |name: &str, channel| {
+        let reading = Reading::Range { offset: 0, length: 0 };
+        Command::ReadLog(LogOf::Process(Namespec::split(name), channel), reading)
+    };
+    story.ask(read("web", Channel::Stdout));
+    story.ask(read("web", Channel::Stderr));
+    story.ask(read("g:*", Channel::Stdout));
+    story.tells(&[
+        "!reply 1 Text(\"Some(File(\\\"/x.log\\\"))\")",
+        "!reply 2 Text(\"Some(None)\")",
+        "!reply 3 BAD_NAME: g:*",
+    ]);
+    story.ask(Command::ClearProcessLogs(Namespec::split("web")));
+    story.ask(Command::ClearProcessLogs(Namespec::split("nope")));
+    story.ask(Command::ClearProcessLogs(Namespec::split("g:*")));
+    story.ask(Command::ClearAllProcessLogs);
+    story.send_error = Some(SendError::Failed("EROFS".to_owned()));
+    story.ask(Command::ClearProcessLogs(Namespec::split("g:a")));
+    story.tells(&[
+        "!reply 4 done",
+        "!reply 5 BAD_NAME: nope",
+        "!reply 6 BAD_NAME: g:*",
+        "!reply 7 web:ok,a:ok",
+        "!reply 8 FAILED: g:a",
+    ]);
 }
 
 #[test]
