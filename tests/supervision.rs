@@ -605,3 +605,62 @@ fn colours_are_stripped_when_asked_for() {
     sandbox.wait_log("exited: talker");
     assert_eq!(sandbox.file("t.log"), "red\n");
 }
+
+#[test]
+fn update_makes_it_so_and_touches_only_what_changed() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:same]\ncommand=/bin/cat\n[program:other]\ncommand=/bin/cat\n[program:gone]\ncommand=/bin/cat\n",
+    )
+    .start();
+    for name in ["same", "other", "gone"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let (same, other) = (sandbox.pid("same"), sandbox.pid("other"));
+    assert_eq!(sandbox.ctl(&["reread"]).stdout, "No config updates to processes\n");
+    sandbox.replace("supervisord.conf", "[program:gone]", "[program:new]");
+    sandbox.replace("supervisord.conf", "[program:other]\n", "[program:other]\nstartretries=7\n");
+    assert_eq!(sandbox.ctl(&["reread"]).stdout, "gone: disappeared\nnew: available\nother: changed\n");
+    assert!(
+        sandbox
+            .ctl(&["avail"])
+            .stdout
+            .contains("new                              avail     auto      999:999")
+    );
+    let done = "gone: stopped\ngone: removed process group\nother: stopped\nother: updated process group\n\
+                new: added process group\n";
+    assert_eq!(sandbox.ctl(&["update"]).stdout, done);
+    sandbox.wait_state("new", "RUNNING");
+    sandbox.wait_state("other", "RUNNING");
+    assert_eq!(sandbox.pid("same"), same);
+    assert_ne!(sandbox.pid("other"), other);
+    assert_eq!(sandbox.ctl(&["status", "gone"]).stdout, "gone: ERROR (no such process)\n");
+    sandbox.replace("supervisord.conf", "startretries=7", "startretries=many");
+    let broken = sandbox.ctl(&["reread"]);
+    assert!(
+        broken.stdout.starts_with("ERROR: CANT_REREAD: ") && broken.stdout.contains("'many'"),
+        "{broken:?}"
+    );
+}
+
+#[test]
+fn logs_can_be_read_and_cleared() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:talker]\ncommand=sh -c 'seq 1 1000; printf \"\\303\\244\\377\\001.\"; exec cat'\n\
+         stdout_logfile=%(here)s/t.log\nstderr_logfile=NONE\n\
+         [program:ended]\ncommand=echo words\nstartsecs=0\nautorestart=false\nstdout_logfile=%(here)s/e.log\n",
+    )
+    .start();
+    sandbox.wait_log("exited: ended");
+    sandbox.wait("the last byte", |it| fs::read(it.path("t.log")).ok()?.ends_with(b".").then_some(()));
+    // What can't be in an answer is shown as such, and never breaks it.
+    assert_eq!(
+        sandbox.ctl(&["tail", "-9", "talker"]).stdout,
+        "1000\n\u{e4}\u{fffd}\u{fffd}.\n".replace("1000", "000")
+    );
+    assert_eq!(sandbox.ctl(&["tail", "ended"]).stdout, "words\n\n");
+    assert_eq!(sandbox.ctl(&["tail", "talker", "stderr"]).stdout, "talker: ERROR (no log file)\n");
+    assert!(sandbox.ctl(&["maintail"]).stdout.contains("exited: ended"));
+    assert_eq!(sandbox.ctl(&["clear", "talker", "ended"]).stdout, "talker: cleared\nended: cleared\n");
+    assert_eq!((sandbox.file("t.log").as_str(), sandbox.file("e.log").as_str()), ("", ""));
+    assert_eq!(sandbox.ctl(&["clear", "nope"]).stdout, "nope: ERROR (no such process)\n");
+}

@@ -7,9 +7,11 @@ mod echo;
 mod line;
 mod rotation;
 mod target;
+mod window;
 
 pub use ansi::AnsiStripper;
 pub use echo::output_echo;
 pub use line::activity_line;
 pub use rotation::{Rotation, Step};
 pub use target::{Place, place};
+pub use window::{WINDOW_BYTES_MAX, Window, read_window, tail_window};

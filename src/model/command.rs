@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{ProcessState, Signal, SupervisorState};
+use super::{ProcessSpec, ProcessState, Signal, SupervisorState};
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,10 +85,73 @@ pub enum Command {
     SignalProcessGroup(String, SignalRequest),
     /// Send a signal to all.
     SignalAllProcesses(SignalRequest),
+    /// Read the configuration again and tell what changed, without acting on it.
+    ReloadConfig,
+    /// Make a configured group active; its programs with `autostart` start.
+    AddProcessGroup(String),
+    /// Take a group out of action of which nothing runs any more.
+    RemoveProcessGroup(String),
+    /// Every configured process, active or not.
+    GetAllConfigInfo,
+    /// Bytes of a log.
+    ReadLog(LogOf, Reading),
+    /// Empty the supervisor's own log.
+    ClearLog,
+    /// Empty both logs of a process.
+    ClearProcessLogs(Namespec),
+    /// Empty the logs of all.
+    ClearAllProcessLogs,
     /// Stop everything, then end.
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.
     Restart,
+}
+
+/// One output stream of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum Channel {
+    Stdout,
+    Stderr,
+}
+
+impl Channel {
+    /// As it is called in options, messages and events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// Whose log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOf {
+    /// The supervisor's own.
+    Supervisor,
+    /// A process's.
+    Process(Namespec, Channel),
+}
+
+/// Which bytes of a log, by Supervisor's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// From an offset on; from the end for a negative one.
+    Range {
+        /// In bytes.
+        offset: i64,
+        /// In bytes; 0 is all.
+        length: i64,
+    },
+    /// The last bytes behind an offset, for clients that follow.
+    Tail {
+        /// In bytes.
+        offset: i64,
+        /// In bytes.
+        length: i64,
+    },
 }
 
 /// How one process fared in a command over many.
@@ -131,6 +194,17 @@ pub struct ProcessInfo {
     pub pid: i32,
 }
 
+/// One process as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigInfo {
+    /// Of the group that owns it.
+    pub group_priority: i64,
+    /// Whether that group is active.
+    pub in_use: bool,
+    /// The process.
+    pub process: ProcessSpec,
+}
+
 /// An answer that is no fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -146,6 +220,26 @@ pub enum Reply {
     Info(Box<ProcessInfo>),
     /// Many processes.
     AllInfo(Vec<ProcessInfo>),
+    /// Names of groups that a new configuration adds, changes and removes.
+    Changes {
+        /// Configured and not active.
+        added: Vec<String>,
+        /// Active and configured otherwise now.
+        changed: Vec<String>,
+        /// Active and not configured any more.
+        removed: Vec<String>,
+    },
+    /// The end of a log.
+    Tail {
+        /// What was read.
+        text: String,
+        /// Where to go on.
+        offset: u64,
+        /// Whether more was written than was asked for.
+        overflow: bool,
+    },
+    /// The configuration of all processes.
+    AllConfig(Vec<ConfigInfo>),
     /// The rows of a command over many, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
 }

@@ -1,6 +1,6 @@
 //! Parameters of a call, checked against what its method takes.
 
-use crate::model::{Fault, FaultCode, Namespec, Signal, SignalRequest, Wait};
+use crate::model::{Fault, FaultCode, Namespec, Reading, Signal, SignalRequest, Wait};
 use crate::xmlrpc::Value;
 
 use super::methods::Param;
@@ -32,6 +32,21 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn namespec(&self, place: usize) -> Result<Namespec, Fault> {
         self.text(place).map(Namespec::split)
+    }
+
+    /// A number, or a text that is one.
+    pub(super) fn number(&self, place: usize) -> Result<i64, Fault> {
+        let given = self.given.get(place);
+        let number = given.and_then(|value| value.as_int().or_else(|| value.as_str()?.trim().parse().ok()));
+        number.ok_or_else(|| self.mistyped(place))
+    }
+
+    pub(super) fn range(&self, place: usize) -> Result<Reading, Fault> {
+        Ok(Reading::Range { offset: self.number(place)?, length: self.number(place + 1)? })
+    }
+
+    pub(super) fn tail(&self, place: usize) -> Result<Reading, Fault> {
+        Ok(Reading::Tail { offset: self.number(place)?, length: self.number(place + 1)? })
     }
 
     /// Supervisor takes whatever Python holds for true; scripts send 0 and 1.

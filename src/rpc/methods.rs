@@ -1,6 +1,6 @@
 //! The table of methods.
 
-use crate::model::{Command, Fault};
+use crate::model::{Channel, Command, Fault, LogOf};
 use crate::xmlrpc::Value;
 
 use super::arguments::Arguments;
@@ -76,6 +76,18 @@ const SIGNAL: Param = Param {
     kind: Kind::String,
     name: "signal",
     doc: "The signal's name, with or without SIG, or its number",
+    optional: false,
+};
+const OFFSET: Param = Param {
+    kind: Kind::Int,
+    name: "offset",
+    doc: "Where to begin, in bytes; from the end if it is negative",
+    optional: false,
+};
+const LENGTH: Param = Param {
+    kind: Kind::Int,
+    name: "length",
+    doc: "How much to read, in bytes; 0 is all there is",
     optional: false,
 };
 const UNTIL_STARTED: Param = Param {
@@ -203,6 +215,105 @@ pub(super) const SUPERVISOR: &[Method] = &[
         params: &[SIGNAL],
         returns: ROWS,
         means: Meaning::Command(|given| Ok(Command::SignalAllProcesses(given.signal(0)?))),
+    },
+    Method {
+        names: &["reloadConfig"],
+        doc: "Reads the configuration again and tells which groups it adds, changes and removes. \
+              Nothing is started or stopped.",
+        params: &[],
+        returns: (Kind::Array, "One array of three arrays of names: added, changed, removed"),
+        means: Meaning::Command(|_| Ok(Command::ReloadConfig)),
+    },
+    Method {
+        names: &["addProcessGroup"],
+        doc: "Makes a configured group active and starts those of its processes that start by themselves.",
+        params: &[GROUP],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::AddProcessGroup(given.group(0)?))),
+    },
+    Method {
+        names: &["removeProcessGroup"],
+        doc: "Takes a group out of action of which nothing runs.",
+        params: &[GROUP],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::RemoveProcessGroup(given.group(0)?))),
+    },
+    Method {
+        names: &["getAllConfigInfo"],
+        doc: "Tells how every process is configured, whether its group is active or not.",
+        params: &[],
+        returns: (Kind::Array, "A struct for each process"),
+        means: Meaning::Command(|_| Ok(Command::GetAllConfigInfo)),
+    },
+    Method {
+        names: &["readLog", "readMainLog"],
+        doc: "Reads from the supervisor's own log.",
+        params: &[OFFSET, LENGTH],
+        returns: (Kind::String, "What was read"),
+        means: Meaning::Command(|given| Ok(Command::ReadLog(LogOf::Supervisor, given.range(0)?))),
+    },
+    Method {
+        names: &["clearLog"],
+        doc: "Empties the supervisor's own log.",
+        params: &[],
+        returns: DONE,
+        means: Meaning::Command(|_| Ok(Command::ClearLog)),
+    },
+    Method {
+        names: &["readProcessStdoutLog", "readProcessLog"],
+        doc: "Reads from the stdout log of a process.",
+        params: &[PROCESS, OFFSET, LENGTH],
+        returns: (Kind::String, "What was read"),
+        means: Meaning::Command(|given| {
+            Ok(Command::ReadLog(LogOf::Process(given.namespec(0)?, Channel::Stdout), given.range(1)?))
+        }),
+    },
+    Method {
+        names: &["tailProcessStdoutLog", "tailProcessLog"],
+        doc: "Reads the end of the stdout log of a process, for a client that follows it.",
+        params: &[PROCESS, OFFSET, LENGTH],
+        returns: (
+            Kind::Array,
+            "What was read, where to go on, and whether more was written than was asked for",
+        ),
+        means: Meaning::Command(|given| {
+            Ok(Command::ReadLog(LogOf::Process(given.namespec(0)?, Channel::Stdout), given.tail(1)?))
+        }),
+    },
+    Method {
+        names: &["readProcessStderrLog"],
+        doc: "Reads from the stderr log of a process.",
+        params: &[PROCESS, OFFSET, LENGTH],
+        returns: (Kind::String, "What was read"),
+        means: Meaning::Command(|given| {
+            Ok(Command::ReadLog(LogOf::Process(given.namespec(0)?, Channel::Stderr), given.range(1)?))
+        }),
+    },
+    Method {
+        names: &["tailProcessStderrLog"],
+        doc: "Reads the end of the stderr log of a process, for a client that follows it.",
+        params: &[PROCESS, OFFSET, LENGTH],
+        returns: (
+            Kind::Array,
+            "What was read, where to go on, and whether more was written than was asked for",
+        ),
+        means: Meaning::Command(|given| {
+            Ok(Command::ReadLog(LogOf::Process(given.namespec(0)?, Channel::Stderr), given.tail(1)?))
+        }),
+    },
+    Method {
+        names: &["clearProcessLogs", "clearProcessLog"],
+        doc: "Empties both logs of a process.",
+        params: &[PROCESS],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::ClearProcessLogs(given.namespec(0)?))),
+    },
+    Method {
+        names: &["clearAllProcessLogs"],
+        doc: "Empties the logs of all processes.",
+        params: &[],
+        returns: ROWS,
+        means: Meaning::Command(|_| Ok(Command::ClearAllProcessLogs)),
     },
     Method {
         names: &["shutdown"],

@@ -1,8 +1,23 @@
 //! Every method of the table, asked well and badly.
 
 use super::*;
-use crate::model::{BulkRow, Namespec, ProcessInfo, ProcessState, Reply, Signal, SupervisorState, Wait};
+use crate::model::{
+    BulkRow, Channel, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply, Signal, SupervisorState,
+    Wait,
+};
 use crate::xmlrpc::decode_response;
+
+fn range(offset: i64, length: i64) -> Reading {
+    Reading::Range { offset, length }
+}
+
+fn tail(offset: i64, length: i64) -> Reading {
+    Reading::Tail { offset, length }
+}
+
+fn log_of(channel: Channel, reading: Reading) -> Command {
+    Command::ReadLog(LogOf::Process(Namespec::split("g:a"), channel), reading)
+}
 
 fn ask_supervisor(method: &str, params: &[Value]) -> Result<Asked, Fault> {
     ask(method, params, &["supervisor".to_owned()])
@@ -29,6 +44,30 @@ fn every_method_means_its_command() {
         ("getPID", vec![], Command::GetPid),
         ("getProcessInfo", vec![name()], Command::GetProcessInfo(spec())),
         ("getAllProcessInfo", vec![], Command::GetAllProcessInfo),
+        ("readLog", vec![0.into(), "10".into()], Command::ReadLog(LogOf::Supervisor, range(0, 10))),
+        ("readMainLog", vec![(-5).into(), 0.into()], Command::ReadLog(LogOf::Supervisor, range(-5, 0))),
+        ("clearLog", vec![], Command::ClearLog),
+        ("readProcessLog", vec!["g:a".into(), 0.into(), 0.into()], log_of(Channel::Stdout, range(0, 0))),
+        (
+            "readProcessStdoutLog",
+            vec!["g:a".into(), 0.into(), 0.into()],
+            log_of(Channel::Stdout, range(0, 0)),
+        ),
+        (
+            "readProcessStderrLog",
+            vec!["g:a".into(), 0.into(), 0.into()],
+            log_of(Channel::Stderr, range(0, 0)),
+        ),
+        ("tailProcessLog", vec!["g:a".into(), 1.into(), 2.into()], log_of(Channel::Stdout, tail(1, 2))),
+        ("tailProcessStdoutLog", vec!["g:a".into(), 1.into(), 2.into()], log_of(Channel::Stdout, tail(1, 2))),
+        ("tailProcessStderrLog", vec!["g:a".into(), 1.into(), 2.into()], log_of(Channel::Stderr, tail(1, 2))),
+        ("clearProcessLog", vec!["a".into()], Command::ClearProcessLogs(Namespec::split("a"))),
+        ("clearProcessLogs", vec!["a".into()], Command::ClearProcessLogs(Namespec::split("a"))),
+        ("clearAllProcessLogs", vec![], Command::ClearAllProcessLogs),
+        ("reloadConfig", vec![], Command::ReloadConfig),
+        ("addProcessGroup", vec!["g".into()], Command::AddProcessGroup("g".to_owned())),
+        ("removeProcessGroup", vec!["g".into()], Command::RemoveProcessGroup("g".to_owned())),
+        ("getAllConfigInfo", vec![], Command::GetAllConfigInfo),
         ("startProcess", vec![name()], Command::StartProcess(spec(), Wait::Yes)),
         ("startProcess", vec![name(), false.into()], Command::StartProcess(spec(), Wait::No)),
         ("startProcessGroup", vec![name()], Command::StartProcessGroup(group(), Wait::Yes)),
@@ -77,6 +116,16 @@ fn every_method_counts_its_parameters() {
         ("supervisor.signalProcess", 2, 2),
         ("supervisor.signalProcessGroup", 2, 2),
         ("supervisor.signalAllProcesses", 1, 1),
+        ("supervisor.readLog", 2, 2),
+        ("supervisor.clearLog", 0, 0),
+        ("supervisor.readProcessStdoutLog", 3, 3),
+        ("supervisor.tailProcessStderrLog", 3, 3),
+        ("supervisor.clearProcessLogs", 1, 1),
+        ("supervisor.clearAllProcessLogs", 0, 0),
+        ("supervisor.reloadConfig", 0, 0),
+        ("supervisor.addProcessGroup", 1, 1),
+        ("supervisor.removeProcessGroup", 1, 1),
+        ("supervisor.getAllConfigInfo", 0, 0),
         ("supervisor.shutdown", 0, 0),
         ("supervisor.restart", 0, 0),
         ("system.listMethods", 0, 0),
@@ -244,7 +293,7 @@ fn methods_are_listed_in_order_with_their_older_names() {
     assert_eq!(text(listed(&["system".to_owned()])), system);
     let names = text(listed(&["supervisor".to_owned()]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (22, "supervisor.getAPIVersion"));
+    assert_eq!((names.len(), names[0].as_str()), (38, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 
@@ -313,4 +362,13 @@ fn bodies_are_replies_or_faults() {
     assert_eq!(decode_response(&body(&refused)), Ok(Err((10, "BAD_NAME: nope".to_owned()))));
     let stopping = fault_body(&Fault::bare(FaultCode::ShutdownState));
     assert_eq!(decode_response(&stopping), Ok(Err((6, "SHUTDOWN_STATE".to_owned()))));
+}
+
+#[test]
+fn changes_are_nested_once_more_than_they_need_be() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let reply = Reply::Changes { added: names(&["a", "b"]), changed: names(&[]), removed: names(&["c"]) };
+    let texts = |names: &[&str]| Value::Array(names.iter().map(|&name| name.into()).collect());
+    let inner = Value::Array(vec![texts(&["a", "b"]), texts(&[]), texts(&["c"])]);
+    assert_eq!(answer(&reply), Value::Array(vec![inner]));
 }

@@ -74,6 +74,14 @@ impl Activity {
         }
     }
 
+    /// Empties the file.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        match &mut self.file {
+            Sink::File(file) => file.clear(),
+            Sink::Nowhere | Sink::Output(_) => Ok(()),
+        }
+    }
+
     /// Stops writing to standard output: it is none of ours any more once we are a daemon.
     pub(super) fn without_echo(mut self) -> Self {
         self.echo = false;

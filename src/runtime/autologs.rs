@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::model::{DaemonSettings, GroupSpec, LogTarget, Settings, StreamSpec};
+use super::Shell;
+use crate::model::{DaemonSettings, LogLevel, LogTarget, ProcessId, Settings};
 use crate::sys::files;
 use crate::sys::process::own_pid;
 
@@ -17,31 +18,25 @@ const UNIQUE_LETTERS: usize = 8;
 /// Names tried before giving up on an AUTO log.
 const AUTO_TRIES: u32 = 100;
 
-/// The groups with every AUTO log made and named. What could not be made is told, and that stream
-/// is not logged.
-pub(super) fn instantiate(settings: &Settings) -> (Vec<GroupSpec>, Vec<String>) {
-    let mut groups = settings.groups.clone();
-    let mut troubles = Vec::new();
-    for spec in groups.iter_mut().flat_map(|group| &mut group.processes) {
-        let streams = [(&mut spec.stdout, "stdout"), (&mut spec.stderr, "stderr")];
-        for (StreamSpec { target, .. }, channel) in streams {
-            if *target != LogTarget::Auto {
-                continue;
+impl Shell {
+    /// The AUTO logs of a process. One that can't be made is told, and that stream is not logged.
+    pub(super) fn make_auto_logs(&mut self, process: ProcessId) -> [Option<PathBuf>; 2] {
+        let Some(spec) = self.core.spec(process).cloned() else { return [None, None] };
+        [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
+            if stream.target != LogTarget::Auto {
+                return None;
             }
-            *target = match make_auto_log(&settings.daemon, &spec.name, channel) {
-                Ok(path) => LogTarget::File(path),
+            match make_auto_log(&self.settings.daemon, &spec.name, channel) {
+                Ok(path) => Some(path),
                 Err(error) => {
-                    let folder = settings.daemon.child_log_dir.display();
-                    troubles.push(format!(
-                        "cannot make a {channel} log for {} in '{folder}': {error}",
-                        spec.name
-                    ));
-                    LogTarget::None
+                    let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
+                    let text = format!("cannot make a {channel} log for {name} in '{folder}': {error}");
+                    self.log(LogLevel::Warn, &text);
+                    None
                 }
-            };
-        }
+            }
+        })
     }
-    (groups, troubles)
 }
 
 /// `web-stdout---supervisor-x7k2m9q_.log`

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::activity::{Activity, install};
-use super::autologs::{clean_auto_logs, instantiate};
+use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::outputs::Outputs;
@@ -15,7 +15,7 @@ use super::servers::{self, Opened, Servers};
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
-use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings};
+use crate::model::{DaemonSettings, LogLevel, Notice, Settings};
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, raise};
@@ -89,15 +89,10 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
         outputs = Outputs::own();
     }
     clean_auto_logs(&settings);
-    let (groups, troubles) = instantiate(&settings);
 
-    let shell =
-        take_the_oath(launch, config_file, (host, clock), settings, groups, (outputs, activity), opened);
+    let shell = take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), opened);
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
     tell_notices(&mut shell);
-    for trouble in troubles {
-        shell.log(LogLevel::Warn, &trouble);
-    }
     write_pid_file(&mut shell);
     Ok(Some(shell))
 }
@@ -161,29 +156,62 @@ fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
     Ok(())
 }
 
-/// A limit that was asked for and can't be had is an error; the defaults never prevent a start.
+/// A limit of ours, as the configuration and the kernel call it.
+struct Wish {
+    limit: Limit,
+    name: &'static str,
+    option: &'static str,
+    things: &'static str,
+    /// What Supervisor calls them and us in its text.
+    shown: (&'static str, &'static str),
+}
+
+const FILES: Wish = Wish {
+    limit: Limit::OpenFiles,
+    name: "RLIMIT_NOFILE",
+    option: "minfds",
+    things: "file descriptors",
+    shown: ("file descriptors", "process"),
+};
+
+const PROCESSES: Wish = Wish {
+    limit: Limit::Processes,
+    name: "RLIMIT_NPROC",
+    option: "minprocs",
+    things: "processes",
+    shown: ("available processes", "program"),
+};
+
+impl Wish {
+    /// COMPAT: Supervisor's text, with the limit that there really is; its own repeats the wish.
+    fn refused(&self, least: u64, hard: u64) -> String {
+        let Self { option, things, shown: (wanted, us), .. } = self;
+        format!(
+            "The minimum number of {wanted} required to run this {us} is {least} as per the \"{option}\" \
+             command-line argument or config file setting. The current environment will only allow you to open \
+             {hard} {things}.  Either raise the number of usable {things} in your environment (see README.rst) or \
+             lower the {option} setting in the config file to allow the {us} to start."
+        )
+    }
+}
+
+/// COMPAT: a limit that was asked for and can't be had is an error; the defaults never prevent a start.
 fn raise_limits(settings: &mut Settings) -> Result<(), Errors> {
     let daemon = &settings.daemon;
     let wishes = [
-        (Limit::OpenFiles, daemon.fds_min, "RLIMIT_NOFILE", "minfds", "file descriptors", "open"),
-        (Limit::Processes, daemon.processes_min, "RLIMIT_NPROC", "minprocs", "available processes", "use"),
+        (FILES, daemon.fds_min, daemon.fds_asked_for),
+        (PROCESSES, daemon.processes_min, daemon.processes_asked_for),
     ];
     let mut notices = Vec::new();
-    for (limit, least, name, option, things, verb) in wishes {
-        match raise(limit, least) {
+    for (wish, least, asked_for) in wishes {
+        let Wish { name, option, .. } = wish;
+        match raise(wish.limit, least) {
             Ok(Raised::Enough) | Err(_) => {}
             Ok(Raised::Now) => {
                 let text = format!("Increased {name} limit to {least}");
                 notices.push(Notice { level: LogLevel::Info, text });
             }
-            Ok(Raised::UpTo(hard)) if daemon.limits_explicit => {
-                return Err(vec![format!(
-                    "The minimum number of {things} required to run this process is {least} as per the \"{option}\" \
-                     command-line argument or config file setting. The current environment will only allow you to \
-                     {verb} {hard} {things}. Either raise the number of usable {things} in your environment (see \
-                     README) or lower the {option} setting in the config file to allow the process to start."
-                )]);
-            }
+            Ok(Raised::UpTo(hard)) if asked_for => return Err(vec![wish.refused(least, hard)]),
             Ok(Raised::UpTo(hard)) => {
                 let text = format!("{name} is {hard}, which is less than the default {option} of {least}");
                 notices.push(Notice { level: LogLevel::Debug, text });
@@ -220,7 +248,6 @@ fn take_the_oath(
     config_file: PathBuf,
     (host, clock): (Host, Clock),
     settings: Settings,
-    groups: Vec<GroupSpec>,
     (outputs, activity): (Outputs, Activity),
     opened: Vec<Opened>,
 ) -> io::Result<Shell> {
@@ -243,9 +270,9 @@ fn take_the_oath(
         host,
         now: clock.now(),
         clock,
-        settings,
         next_settings: None,
-        core: Supervisor::new(identity, groups),
+        core: Supervisor::new(identity, settings.groups.clone()),
+        settings,
         poller,
         sources,
         signals,

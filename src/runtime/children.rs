@@ -8,7 +8,7 @@ use super::outputs::Outputs;
 use super::sinks::{Sink, Trouble};
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::logs::{AnsiStripper, output_echo};
-use crate::model::{LogLevel, Pid, ProcessId, ProcessSpec};
+use crate::model::{Channel, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
@@ -16,21 +16,6 @@ use crate::sys::spawn::ParentEnds;
 /// What is read of a dead child's pipe before its end is told. A pipe can be enlarged to this; a
 /// surviving grandchild that goes on writing is cut off there.
 const LAST_WORDS_BYTES_MAX: usize = 1024 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Channel {
-    Stdout,
-    Stderr,
-}
-
-impl Channel {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
 
 /// One stream of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +64,15 @@ pub(super) struct Sinks {
 impl Sinks {
     /// # Errors
     /// What opening a log says.
-    pub(super) fn open(spec: &ProcessSpec, outputs: &mut Outputs) -> io::Result<Self> {
-        let mut open = |stream: &crate::model::StreamSpec| {
-            Sink::open(&stream.target, stream.bytes_max, stream.backups, outputs)
+    pub(super) fn open(
+        spec: &ProcessSpec,
+        [stdout, stderr]: [LogTarget; 2],
+        outputs: &mut Outputs,
+    ) -> io::Result<Self> {
+        let mut open = |target: &LogTarget, stream: &StreamSpec| {
+            Sink::open(target, stream.bytes_max, stream.backups, outputs)
         };
-        Ok(Self { stdout: open(&spec.stdout)?, stderr: open(&spec.stderr)? })
+        Ok(Self { stdout: open(&stdout, &spec.stdout)?, stderr: open(&stderr, &spec.stderr)? })
     }
 }
 
@@ -134,6 +123,20 @@ impl Children {
                 stream.watched = false;
             }
         }
+    }
+
+    /// Tells the writers of a process that their files are about to be emptied.
+    ///
+    /// # Errors
+    /// What truncating says.
+    pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
+        let Some(child) = self.live.get_mut(&process) else { return Ok(()) };
+        for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
+            if let Sink::File(file) = &mut stream.sink {
+                file.clear()?;
+            }
+        }
+        Ok(())
     }
 
     /// Closes and opens again the logs of all children. Returns what went wrong.

@@ -25,6 +25,7 @@ mod command;
 mod effects;
 mod outputs;
 mod pidfile;
+mod reading;
 mod restart;
 mod servers;
 mod sinks;

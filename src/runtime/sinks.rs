@@ -143,6 +143,13 @@ impl LogFile {
         Err(error)
     }
 
+    /// Empties the file.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.rotation.reopened(0);
+        Ok(())
+    }
+
     /// Opens the path again; what is open stays so if that fails.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let (file, _) = open_log(&self.path, LOG_MODE)?;

@@ -1,7 +1,8 @@
 //! What becomes of each command.
 
+use super::groups::Group;
 use super::waiters::{Form, Goal, Row};
-use super::{Effect, Effects, Group, Supervisor, Turn};
+use super::{Effect, Effects, ReadFor, Supervisor, Turn};
 use crate::model::{
     BulkRow, Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest, Ticket, Wait,
 };
@@ -53,7 +54,15 @@ impl Supervisor {
                 out.reply(ticket, Ok(Reply::Done));
                 self.shut_down(turn, out);
             }
-            Command::Restart => out.push(Effect::ReadSettings { ticket: Some(ticket) }),
+            Command::Restart => out.push(Effect::ReadSettings { purpose: ReadFor::Restart(Some(ticket)) }),
+            Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),
+            Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
+            Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
+            Command::ReadLog(log, reading) => self.read_log(ticket, log, reading, out),
+            Command::ClearLog => out.push(Effect::ClearLog { ticket }),
+            Command::ClearProcessLogs(name) => self.clear_logs_of(ticket, &name, out),
+            Command::ClearAllProcessLogs => self.clear_all_logs(ticket, out),
+            Command::GetAllConfigInfo => out.reply(ticket, Ok(self.all_config())),
         }
     }
 
@@ -185,7 +194,7 @@ impl Supervisor {
         Reply::Bulk(members.iter().filter_map(|id| self.processes.get(id)).map(refused).collect())
     }
 
-    fn rows(&self, members: Vec<ProcessId>, goal: Goal) -> Vec<Row> {
+    pub(super) fn rows(&self, members: Vec<ProcessId>, goal: Goal) -> Vec<Row> {
         let processes = members.into_iter().filter_map(|id| self.processes.get(&id));
         processes
             .map(|process| {
@@ -204,7 +213,7 @@ impl Supervisor {
         self.processes.get(&id).is_some_and(|process| process.state().is_running() || process.will_restart())
     }
 
-    fn find(&self, name: &Namespec) -> Result<Found, Fault> {
+    pub(super) fn find(&self, name: &Namespec) -> Result<Found, Fault> {
         let group =
             self.groups.iter().find(|group| group.name == name.group).ok_or_else(|| bad_name(name))?;
         let Some(process) = &name.process else {
@@ -221,11 +230,11 @@ impl Supervisor {
     }
 }
 
-fn bad_name(name: &Namespec) -> Fault {
+pub(super) fn bad_name(name: &Namespec) -> Fault {
     Fault::about(FaultCode::BadName, name.text.clone())
 }
 
-enum Found {
+pub(super) enum Found {
     Process(ProcessId),
     Group(Vec<ProcessId>),
 }

@@ -17,14 +17,14 @@
 //! no timers to cancel. Each method answers one input in every state by name; there is no
 //! catch-all arm, so a new state or input is a build error wherever it has to be thought of.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::describe::describe;
 use super::stopping::STOP_REPORT_EVERY;
 use super::{Effects, Turn};
 use crate::model::{
-    ExitStatus, LogLevel, LogTarget, Mono, Pid, ProcessId, ProcessInfo, ProcessSpec, ProcessState,
-    StreamSpec, Wall,
+    ExitStatus, LogLevel, LogTarget, Mono, Pid, ProcessId, ProcessInfo, ProcessSpec, ProcessState, Wall,
 };
 
 #[derive(Debug)]
@@ -58,12 +58,21 @@ pub(super) enum State {
     },
 }
 
+/// The files behind AUTO.
+#[derive(Debug, Default)]
+pub(super) struct AutoLogs {
+    pub(super) stdout: Option<PathBuf>,
+    pub(super) stderr: Option<PathBuf>,
+}
+
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) id: ProcessId,
     pub(super) spec: ProcessSpec,
     /// The priority of the group that owns it.
     pub(super) group_priority: i64,
+    /// Set once they are made.
+    pub(super) auto_logs: AutoLogs,
     pub(super) state: State,
     /// Failed starts in a row.
     pub(super) failed_starts: i64,
@@ -79,6 +88,7 @@ impl Process {
             id,
             spec,
             group_priority,
+            auto_logs: AutoLogs::default(),
             state: State::Stopped,
             failed_starts: 0,
             started: None,
@@ -111,6 +121,18 @@ impl Process {
 
     pub(super) fn spawn_error(&self) -> &str {
         &self.spawn_error
+    }
+
+    /// Standard output, standard error. An AUTO log that could not be made is none.
+    pub(super) fn log_targets(&self) -> [LogTarget; 2] {
+        let AutoLogs { stdout, stderr } = &self.auto_logs;
+        [(&self.spec.stdout, stdout), (&self.spec.stderr, stderr)].map(|(stream, auto)| {
+            match &stream.target {
+                LogTarget::Auto => auto.clone().map_or(LogTarget::None, LogTarget::File),
+                LogTarget::None => LogTarget::None,
+                LogTarget::File(path) => LogTarget::File(path.clone()),
+            }
+        })
     }
 
     /// Whether this process still has to be waited for before the supervisor may end.
@@ -183,6 +205,7 @@ impl Process {
     /// What clients are told of it.
     pub(super) fn info(&self, turn: &Turn) -> ProcessInfo {
         let uptime = self.started.map_or(Duration::ZERO, |(at, _)| turn.now.mono.since(at));
+        let [stdout, stderr] = self.log_targets();
         ProcessInfo {
             name: self.spec.name.clone(),
             group: self.spec.group.clone(),
@@ -200,8 +223,8 @@ impl Process {
             state: self.state(),
             spawn_error: self.spawn_error.clone(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
-            stdout_log_file: log_file(&self.spec.stdout),
-            stderr_log_file: log_file(&self.spec.stderr),
+            stdout_log_file: log_file(&stdout),
+            stderr_log_file: log_file(&stderr),
             pid: self.pid().map_or(0, |pid| pid.0),
         }
     }
@@ -212,8 +235,8 @@ pub(super) fn seconds(secs: i64) -> Duration {
     Duration::from_secs(u64::try_from(secs).unwrap_or(0))
 }
 
-fn log_file(stream: &StreamSpec) -> String {
-    match &stream.target {
+fn log_file(target: &LogTarget) -> String {
+    match target {
         LogTarget::File(path) => path.display().to_string(),
         LogTarget::None | LogTarget::Auto => String::new(),
     }

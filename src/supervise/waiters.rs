@@ -18,6 +18,8 @@ pub(super) enum Goal {
     Stopped(Wait),
     /// A signal is to be sent.
     Signalled,
+    /// Its logs are to be emptied.
+    Cleared,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,14 @@ impl Supervisor {
         self.changed(turn, id, failure.as_deref(), out);
     }
 
+    pub(super) fn logs_cleared(&mut self, id: ProcessId, cleared: bool, out: &mut Effects) {
+        for row in self.waiters.open_rows(id).filter(|row| row.goal == Goal::Cleared) {
+            let failed = || Err(Fault::about(FaultCode::Failed, row.asked_as.clone()));
+            row.settled = Some(if cleared { Ok(()) } else { failed() });
+        }
+        self.answer_settled(out);
+    }
+
     /// The outcome of looking a command up: the start itself may follow.
     pub(super) fn checked(
         &mut self,
@@ -165,7 +175,7 @@ fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
 fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Result<(), Fault>> {
     let refused = |code, text: &str| Some(Err(Fault::about(code, text)));
     match (row.goal, process.state()) {
-        (Goal::Checked(_) | Goal::Signalled, _) => None,
+        (Goal::Checked(_) | Goal::Signalled | Goal::Cleared, _) => None,
         (Goal::Started(_), _) if !process.spawn_error().is_empty() => {
             refused(FaultCode::SpawnError, &row.asked_as)
         }

@@ -116,6 +116,11 @@ impl Sandbox {
     pub fn spawn(&mut self) {
         let mut command = supervisor_command(&self.config);
         self.dress(&mut command);
+        self.spawn_as(command);
+    }
+
+    /// Starts a supervisor with a command line of the test's own, as from [`Sandbox::program`].
+    pub fn spawn_as(&mut self, mut command: Command) {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         self.collect(child.stdout.take().unwrap());
@@ -130,6 +135,28 @@ impl Sandbox {
         let output = command.stdin(Stdio::null()).output().unwrap();
         let everything = [output.stdout, output.stderr].concat();
         Output { status: output.status, stdout: everything, stderr: Vec::new() }
+    }
+
+    /// A command for one of Supervisor's programs, by a link of its name in the folder's `bin`.
+    pub fn program(&self, name: &str) -> Command {
+        let path = match reference_under_test() {
+            Some(folder) => folder.join(name),
+            None => self.link(name),
+        };
+        let mut command = Command::new(path);
+        self.dress(&mut command);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn link(&self, name: &str) -> PathBuf {
+        let folder = self.dir.join("bin");
+        fs::create_dir_all(&folder).unwrap();
+        let link = folder.join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink(binary(), &link).unwrap();
+        }
+        link
     }
 
     /// Waits until the supervisor answers its client.

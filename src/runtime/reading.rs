@@ -1,0 +1,92 @@
+//! Reading and emptying logs for clients.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::Shell;
+use crate::logs::{Window, read_window, tail_window};
+use crate::model::{Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
+
+impl Shell {
+    /// The answer to a client that asks for bytes of a log; of our own without a target.
+    pub(super) fn read_log(&self, target: Option<LogTarget>, reading: Reading) -> Result<Reply, Fault> {
+        let path = match target {
+            None => self.settings.daemon.log_file.clone(),
+            Some(LogTarget::File(path)) => Some(path),
+            Some(LogTarget::None | LogTarget::Auto) => None,
+        };
+        match (existing(path), reading) {
+            (Ok(path), Reading::Range { offset, length }) => read_range(&path, offset, length),
+            (Err(fault), Reading::Range { .. }) => Err(fault),
+            (Ok(path), Reading::Tail { offset, length }) => Ok(read_tail(&path, offset, length)),
+            (Err(_), Reading::Tail { .. }) => Ok(nothing_at(0)),
+        }
+    }
+
+    /// COMPAT: Supervisor removes the file and makes a new one; here it is the same file, emptied.
+    pub(super) fn clear_log(&mut self) -> Result<Reply, Fault> {
+        existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
+        self.log(LogLevel::Info, "reopening log file");
+        self.activity.clear().map_err(|_| Fault::bare(FaultCode::Failed))?;
+        Ok(Reply::Done)
+    }
+
+    /// COMPAT: with Supervisor this does nothing for a process that does not run.
+    pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
+        self.children.clear_logs(process)?;
+        for target in self.core.log_targets(process).into_iter().flatten() {
+            if let LogTarget::File(path) = target
+                && path.is_file()
+            {
+                OpenOptions::new().write(true).open(path)?.set_len(0)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// NO_FILE for a log that is not there, with its path where it has one.
+fn existing(path: Option<PathBuf>) -> Result<PathBuf, Fault> {
+    let path = path.ok_or_else(|| Fault::bare(FaultCode::NoFile))?;
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Fault::about(FaultCode::NoFile, path.display().to_string()))
+}
+
+fn read_range(path: &Path, offset: i64, length: i64) -> Result<Reply, Fault> {
+    let failed = |_| Fault::bare(FaultCode::Failed);
+    let (file, size) = open_regular(path).map_err(failed)?;
+    let window = read_window(size, offset, length).ok_or_else(|| Fault::bare(FaultCode::BadArguments))?;
+    read(file, window).map(Reply::Text).map_err(failed)
+}
+
+fn read_tail(path: &Path, offset: i64, length: i64) -> Reply {
+    let Ok((file, size)) = open_regular(path) else { return nothing_at(offset) };
+    let (window, overflow) = tail_window(size, offset, length);
+    read(file, window)
+        .map_or_else(|_| nothing_at(offset), |text| Reply::Tail { text, offset: size, overflow })
+}
+
+fn nothing_at(offset: i64) -> Reply {
+    Reply::Tail { text: String::new(), offset: u64::try_from(offset).unwrap_or(0), overflow: false }
+}
+
+/// A pipe or a terminal has no past that could be read.
+fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    if !path.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    Ok((file, size))
+}
+
+/// What is no UTF-8, or was cut in the middle of a character, is shown as such.
+fn read(mut file: File, window: Window) -> io::Result<String> {
+    file.seek(SeekFrom::Start(window.start))?;
+    let mut bytes = Vec::new();
+    file.take(window.bytes).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

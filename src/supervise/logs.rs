@@ -1,0 +1,49 @@
+//! Commands about logs: whose they are is known here, what is in them is not.
+
+use super::commands::{Found, bad_name};
+use super::waiters::{Form, Goal, Row};
+use super::{Effect, Effects, Supervisor};
+use crate::model::{Channel, Fault, LogOf, LogTarget, Namespec, Reading, Ticket};
+
+impl Supervisor {
+    pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, reading: Reading, out: &mut Effects) {
+        match self.log_target(&log) {
+            Ok(target) => out.push(Effect::ReadLog { ticket, target, reading }),
+            Err(fault) => out.reply(ticket, Err(fault)),
+        }
+    }
+
+    fn log_target(&self, log: &LogOf) -> Result<Option<LogTarget>, Fault> {
+        let LogOf::Process(name, channel) = log else { return Ok(None) };
+        let process = match self.find(name)? {
+            Found::Process(id) => self.processes.get(&id),
+            Found::Group(_) => None,
+        };
+        let [stdout, stderr] = process.ok_or_else(|| bad_name(name))?.log_targets();
+        Ok(Some(match channel {
+            Channel::Stdout => stdout,
+            Channel::Stderr => stderr,
+        }))
+    }
+
+    pub(super) fn clear_logs_of(&mut self, ticket: Ticket, name: &Namespec, out: &mut Effects) {
+        match self.find(name) {
+            Ok(Found::Process(process)) => {
+                let row = Row::new(process, name.text.clone(), Goal::Cleared);
+                self.waiters.add(ticket, Form::One, vec![row]);
+                out.push(Effect::ClearLogs { process });
+            }
+            Ok(Found::Group(_)) => out.reply(ticket, Err(bad_name(name))),
+            Err(fault) => out.reply(ticket, Err(fault)),
+        }
+    }
+
+    /// COMPAT: Supervisor takes them one at a tick.
+    pub(super) fn clear_all_logs(&mut self, ticket: Ticket, out: &mut Effects) {
+        let members = self.by_priority();
+        let rows = self.rows(members.clone(), Goal::Cleared);
+        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        members.into_iter().for_each(|process| out.push(Effect::ClearLogs { process }));
+        self.answer_settled(out);
+    }
+}
