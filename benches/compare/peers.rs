@@ -72,11 +72,21 @@ pub(crate) fn installed(arguments: &Arguments) -> Vec<Peer> {
     let mut peers = Vec::new();
     for kind in KINDS.into_iter().filter(wanted) {
         match find(kind) {
-            Ok(programs) => peers.push(Peer { kind, programs }),
+            Ok(programs) => {
+                programs.iter().for_each(|program| write_back(program));
+                peers.push(Peer { kind, programs });
+            }
             Err(missing) => eprintln!("skipped: {} ({missing})", kind.name()),
         }
     }
     peers
+}
+
+/// Pages of a file that was just built count as dirty memory of who maps them, until they are on the disk.
+fn write_back(program: &Path) {
+    if let Ok(file) = File::open(program) {
+        _ = file.sync_all();
+    }
 }
 
 fn find(kind: Kind) -> Result<Vec<PathBuf>, String> {

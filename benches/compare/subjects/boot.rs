@@ -19,7 +19,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let rounds = run.arguments.rounds(9);
     let mut table = Table::new(
         "boot",
-        format!("start until {count} services have said that they run, median of {rounds}"),
+        format!("start until {count} services have said that they run, median of up to {rounds}"),
         &["ms"],
     );
     if let Some(took) = attempt("boot", "floor", || repeat(rounds, || floor(run, count))) {

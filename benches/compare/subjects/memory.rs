@@ -54,6 +54,8 @@ fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<(Memory, f64)> {
     settle();
     if let Some(mut client) = peer.client(&dir, &services, Ask::Status) {
         run_client(&mut client)?;
+        // What it did for the client, it may put away again.
+        thread::sleep(Duration::from_millis(500));
     }
     let pids = running.supervising(SLEEPER[0]);
     Ok((memory(&pids), pids.len() as f64))

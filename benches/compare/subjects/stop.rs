@@ -20,7 +20,9 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let rounds = run.arguments.rounds(5);
     let mut table = Table::new(
         "stop",
-        format!("{count} services, median of {rounds}: by the supervisor's stop signal, and by its client"),
+        format!(
+            "{count} services, median of up to {rounds}: by the supervisor's stop signal, and by its client"
+        ),
         &["signal ms", "client ms"],
     );
     if let Some(took) = attempt("stop", "floor", || repeat(rounds, || floor(count))) {
