@@ -15,10 +15,13 @@
     reason = "each test crate uses its part of this module, and a helper that fails is a test that fails"
 )]
 
+pub mod peers;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,6 +60,7 @@ pub struct Sandbox {
     dir: PathBuf,
     config: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    supervisor: Vec<OsString>,
     child: Option<Child>,
     terminal: Arc<Mutex<Vec<u8>>>,
 }
@@ -94,6 +98,7 @@ impl Sandbox {
             config: dir.join("supervisord.conf"),
             dir,
             environment: Vec::new(),
+            supervisor: Vec::new(),
             child: None,
             terminal: Arc::default(),
         }
@@ -102,6 +107,13 @@ impl Sandbox {
     /// Sets a variable in the environment of the supervisor and of its clients.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Has another supervisor run it: a program, its name, and what stands before `-c`.
+    pub fn run_by(mut self, program: &Path, name: &str, words: &[&str]) -> Self {
+        let words = words.iter().map(OsString::from);
+        self.supervisor = [program.into(), name.into()].into_iter().chain(words).collect();
         self
     }
 
@@ -114,7 +126,7 @@ impl Sandbox {
 
     /// Starts the supervisor without waiting for anything.
     pub fn spawn(&mut self) {
-        let mut command = supervisor_command(&self.config);
+        let mut command = self.supervisor_command();
         self.dress(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -125,7 +137,7 @@ impl Sandbox {
 
     /// Runs the supervisor to its end, for configurations with which it does not get far.
     pub fn run_to_end(&mut self) -> Output {
-        let mut command = supervisor_command(&self.config);
+        let mut command = self.supervisor_command();
         self.dress(&mut command);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let everything = [output.stdout, output.stderr].concat();
@@ -140,6 +152,15 @@ impl Sandbox {
             // `pid` without a name is the cheapest question that needs the whole way through.
             sandbox.ctl(&["pid"]).success.then_some(())
         });
+    }
+
+    fn supervisor_command(&self) -> Command {
+        let [program, name, words @ ..] = self.supervisor.as_slice() else {
+            return supervisor_command(&self.config);
+        };
+        let mut command = Command::new(program);
+        command.arg0(name).args(words).arg("-c").arg(&self.config);
+        command
     }
 
     fn dress(&self, command: &mut Command) {
@@ -174,6 +195,12 @@ impl Sandbox {
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// What runs in this folder has its mark, by which it is found in the end.
+    pub fn marked(&self, mut command: Command) -> Command {
+        self.dress(&mut command);
+        command
     }
 
     /// What a file of the folder holds now; nothing when it is not there.
