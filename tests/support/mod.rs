@@ -20,6 +20,7 @@ pub mod peers;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -390,6 +391,11 @@ pub fn have(what: &str, there: bool) -> bool {
         eprintln!("skipped: {what} is missing (make setup)");
     }
     there
+}
+
+/// A port that nobody listened on a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn supervisor_command(config: &Path) -> Command {

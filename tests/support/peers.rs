@@ -9,7 +9,8 @@ use std::process::{Command, Output};
 
 use std::os::unix::process::CommandExt;
 
-/// Programs of many tempers.
+/// Programs of many tempers. The short-lived one outlives its spawn, for the reference may see an exit
+/// before it has answered who asked for the start.
 pub const PROGRAMS: &str = "
 [program:cat]
 command=/bin/cat
@@ -35,7 +36,7 @@ command=/bin/cat
 autostart=false
 startsecs=0
 [program:short-lived]
-command=/bin/sh -c 'exit 3'
+command=/bin/sh -c 'sleep 0.1; exit 3'
 startretries=0
 startsecs=1
 [program:missing]
