@@ -95,6 +95,8 @@ impl Listener {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
         let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
         let listener = TcpListener::bind(addresses.as_slice())?;
+        // A second time, as the standard library lets 128 wait.
+        listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Self::Inet(listener))
     }
@@ -228,6 +230,7 @@ fn publish(temporary: &Path, path: &Path) -> Result<(), ListenError> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("sv-sockets-{name}-{}", std::process::id()));
@@ -277,6 +280,17 @@ mod tests {
         fs::write(&path, "somebody else's").unwrap();
         drop(listener);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn many_may_wait_to_be_taken() {
+        let listener = Listener::inet("127.0.0.1", 0).unwrap();
+        let Listener::Inet(inet) = &listener else { panic!("{listener:?}") };
+        let address = inet.local_addr().unwrap();
+        // With a shorter queue the kernel drops what does not fit, and the other end tries again a second later.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        let waiting: Result<Vec<_>, _> = (0..300).map(connect).collect();
+        assert!(waiting.is_ok(), "{waiting:?}");
     }
 
     #[test]
