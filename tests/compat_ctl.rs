@@ -327,6 +327,8 @@ fn misuse_and_silence_are_told_alike() {
         "status",
         "-Z",
         "--nope",
+        "--version",
+        "-s foo",
         "-c",
         "-s foo status",
         "-i --interactive status",

@@ -418,6 +418,18 @@ fn answers_are_whole_whatever_they_tell() {
     assert_eq!((code, detail.as_str()), (10, "BAD_NAME: <&>\u{fffd}"));
 }
 
+#[test]
+fn a_restart_with_a_broken_configuration_is_refused() {
+    let mut sandbox = Sandbox::with_programs(CAT).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let cat = sandbox.pid("cat");
+    sandbox.replace("supervisord.conf", "startsecs=0", "startsecs=soon");
+    let (code, text) = Peer::unix(&sandbox).call("supervisor.restart", &[]).unwrap_err();
+    assert_eq!(code, 92);
+    assert!(text.starts_with("CANT_REREAD: ") && text.contains("soon"), "{text}");
+    assert_eq!(sandbox.pid("cat"), cat);
+}
+
 /// CPU time used so far, in ticks of 10 ms: utime and stime of proc_pid_stat(5).
 fn cpu_ticks(pid: Pid) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
