@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
-use support::{HEAD, PATIENCE, Sandbox, free_port};
+use support::{HEAD, PATIENCE, Sandbox, free_port, free_ports};
 use sv::xmlrpc::{Value, decode_response, encode_call};
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -285,16 +285,16 @@ fn paths_and_methods_have_their_statuses() {
 
 #[test]
 fn strangers_are_told_so_and_shown_out() {
-    let port = free_port();
+    let [port, other] = free_ports();
     let config = format!(
         "{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=se:cret\n\
          [inet_http_server:sha]\nport=127.0.0.1:{}\nusername=me\n\
          password={{SHA}}a6fd8606f8f12a7541202a933e4a2a986fd9c1a1\n",
-        port_beside(port),
+        other,
     );
     let sandbox = Sandbox::new(&config).start();
     let body = encode_call("supervisor.getPID", &[]);
-    for port in [port, port_beside(port)] {
+    for port in [port, other] {
         for (credentials, enters) in [
             // me:se:cret
             ("Basic bWU6c2U6Y3JldA==", true),
@@ -329,23 +329,18 @@ fn strangers_are_told_so_and_shown_out() {
     }
 }
 
-/// Another port that is most likely free as well.
-fn port_beside(port: u16) -> u16 {
-    port ^ 1
-}
-
 #[test]
 fn several_servers_answer_side_by_side() {
-    let port = free_port();
+    let [port, other] = free_ports();
     let config = format!(
         "{HEAD}{CAT}[unix_http_server:two]\nfile=%(here)s/two.sock\n\
          [inet_http_server:one]\nport=127.0.0.1:{port}\n\
          [inet_http_server:two]\nport=127.0.0.1:{}\n",
-        port_beside(port),
+        other,
     );
     let sandbox = Sandbox::new(&config).start();
     let two = UnixStream::connect(sandbox.path("two.sock")).unwrap();
-    let mut peers = [Peer::unix(&sandbox), Peer::of(two), Peer::tcp(port), Peer::tcp(port_beside(port))];
+    let mut peers = [Peer::unix(&sandbox), Peer::of(two), Peer::tcp(port), Peer::tcp(other)];
     let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
     for peer in &mut peers {
         peer.send(get_pid());
