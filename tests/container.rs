@@ -169,6 +169,50 @@ fn tells_all_that_is_wrong_with_a_configuration_and_exits_2() {
 }
 
 #[test]
+fn runs_for_an_ordinary_user_on_a_read_only_root() {
+    // A folder that the image does not have: Docker would give it the image's owner and mode.
+    let config = HEAD
+        .replace("/run/", "/data/")
+        .replace("/var/log/supervisord.log", "/dev/null\nlogfile_maxbytes=0")
+        .replace("user=root", "");
+    let program = "[program:speaker]
+command=/bin/sh -c 'echo I am $(id -u); exec sleep 100000'
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+";
+    let variable = format!("CONFIG={config}{program}");
+    let options = "--read-only --user 65534 --tmpfs /data:mode=1777 --entrypoint /bin/sh -e";
+    let options: Vec<&str> = options.split(' ').chain([variable.as_str()]).collect();
+    let script = "echo \"$CONFIG\" >/data/supervisord.conf; exec /sv run -c /data/supervisord.conf";
+    let Some(container) = Container::create(&options, &["-c", script]) else { return };
+    container.start();
+    container.wait_log("I am 65534\n");
+    container.wait_log("success: speaker entered RUNNING state");
+    assert_eq!(container.exec(&["/sv", "-c", "/data/supervisord.conf", "pid"]).stdout, "1\n");
+    assert!(docker(&["stop", &container.name]).success());
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+}
+
+#[test]
+fn a_second_term_hastens_a_shutdown_that_waits_for_a_deaf_program() {
+    let deaf = "[program:deaf]
+command=/bin/sh -c 'trap \"\" TERM; echo deaf >/tmp/deaf; while :; do sleep 1; done'
+startsecs=0
+stopwaitsecs=600
+";
+    let Some(container) = Container::pid1(&format!("{HEAD}{deaf}")) else { return };
+    container.wait_ready();
+    container
+        .wait("the program to be deaf", || container.exec(&["cat", "/tmp/deaf"]).success().then_some(()));
+    container.signal("TERM");
+    container.wait_log("waiting for deaf to die");
+    assert_eq!(container.inspect("{{.State.Running}}"), "true");
+    container.signal("TERM");
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+}
+
+#[test]
 fn says_that_there_is_no_configuration_and_exits_2() {
     let Some(container) = Container::create(&[], &[]) else { return };
     container.start();

@@ -593,3 +593,51 @@ fn a_reader_that_goes_away_costs_nothing() {
     assert_eq!(sandbox.ctl(&["shutdown"]).stdout, "Shut down\n");
     assert_eq!(supervisor.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn colours_are_stripped_when_asked_for() {
+    let sandbox = Sandbox::with_programs(
+        "[program:talker]\ncommand=printf '\\033[31mred\\033[0m\\n'\nautorestart=false\nstartsecs=0\n\
+         stdout_logfile=%(here)s/t.log\n",
+    );
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nstrip_ansi=true\n");
+    let mut sandbox = sandbox.start();
+    sandbox.wait_log("exited: talker");
+    assert_eq!(sandbox.file("t.log"), "red\n");
+}
+
+#[test]
+fn update_makes_it_so_and_touches_only_what_changed() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:same]\ncommand=/bin/cat\n[program:other]\ncommand=/bin/cat\n[program:gone]\ncommand=/bin/cat\n",
+    )
+    .start();
+    for name in ["same", "other", "gone"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let (same, other) = (sandbox.pid("same"), sandbox.pid("other"));
+    assert_eq!(sandbox.ctl(&["reread"]).stdout, "No config updates to processes\n");
+    sandbox.replace("supervisord.conf", "[program:gone]", "[program:new]");
+    sandbox.replace("supervisord.conf", "[program:other]\n", "[program:other]\nstartretries=7\n");
+    assert_eq!(sandbox.ctl(&["reread"]).stdout, "gone: disappeared\nnew: available\nother: changed\n");
+    assert!(
+        sandbox
+            .ctl(&["avail"])
+            .stdout
+            .contains("new                              avail     auto      999:999")
+    );
+    let done = "gone: stopped\ngone: removed process group\nother: stopped\nother: updated process group\n\
+                new: added process group\n";
+    assert_eq!(sandbox.ctl(&["update"]).stdout, done);
+    sandbox.wait_state("new", "RUNNING");
+    sandbox.wait_state("other", "RUNNING");
+    assert_eq!(sandbox.pid("same"), same);
+    assert_ne!(sandbox.pid("other"), other);
+    assert_eq!(sandbox.ctl(&["status", "gone"]).stdout, "gone: ERROR (no such process)\n");
+    sandbox.replace("supervisord.conf", "startretries=7", "startretries=many");
+    let broken = sandbox.ctl(&["reread"]);
+    assert!(
+        broken.stdout.starts_with("ERROR: CANT_REREAD: ") && broken.stdout.contains("'many'"),
+        "{broken:?}"
+    );
+}

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     orphans: Option<usize>,
     /// The folder for all files of the run
     #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
-    pub(crate) dir: PathBuf,
+    dir: PathBuf,
     /// What cargo itself adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -50,6 +50,11 @@ impl Arguments {
     /// How often to repeat what is repeated: `full` times, and about a fifth of it when it has to be quick.
     pub(crate) fn rounds(&self, full: usize) -> usize {
         if self.quick { full.div_ceil(5).max(2) } else { full }
+    }
+
+    /// A folder of this run's own. Its name is short, because a unix socket's path has to fit in 107 bytes.
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        self.dir.join(format!("sv-bench-{}", std::process::id()))
     }
 
     pub(crate) fn service_count(&self) -> usize {

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         return report(outcome);
     }
     let arguments = Arguments::parse();
-    proc::kill_all_on_interrupt();
+    proc::clean_up_on_interrupt(arguments.run_dir());
     let outcome = rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(Into::into)
         .and_then(|()| subjects::run(&arguments));

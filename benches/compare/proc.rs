@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -138,11 +139,12 @@ pub(crate) fn kill_descendants() {
 }
 
 /// Makes Ctrl-C and its like end the run without leaving anything behind.
-pub(crate) fn kill_all_on_interrupt() {
+pub(crate) fn clean_up_on_interrupt(dir: PathBuf) {
     if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) {
         thread::spawn(move || {
             if signals.forever().next().is_some() {
                 kill_descendants();
+                _ = fs::remove_dir_all(dir);
                 std::process::exit(130);
             }
         });

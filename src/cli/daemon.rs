@@ -167,6 +167,12 @@ mod tests {
             (&["-nsl/tmp/x"], ": nodaemon=true(-n) silent=true(-s) logfile=/tmp/x(-l)"),
             (&["--minf=9", "--umask", "077"], ": minfds=9(--minfds) umask=077(--umask)"),
             (&["--minprocs=7"], ": minprocs=7(--minprocs)"),
+            (
+                &["-uw", "-m1", "-dD", "-y2", "-z3", "-e", "info", "-jP", "-iI", "-qC", "-k", "-a4", "-t"],
+                ": user=w(-u) umask=1(-m) directory=D(-d) logfile_maxbytes=2(-y) logfile_backups=3(-z) \
+                 loglevel=info(-e) pidfile=P(-j) identifier=I(-i) childlogdir=C(-q) nocleanup=true(-k) \
+                 minfds=4(-a) strip_ansi=true(-t)",
+            ),
             (&["--profile_options=calls"], ": profile_options=calls(--profile_options)"),
         ] {
             assert_eq!(shown(line), expected, "{line:?}");

@@ -35,7 +35,8 @@ pub(super) fn daemon<'a>(
         silent: options.boolean("silent"),
         fds_min: at_least_zero(options.integer("minfds")),
         processes_min: at_least_zero(options.integer("minprocs")),
-        limits_explicit: options.is_set("minfds") || options.is_set("minprocs"),
+        fds_asked_for: options.is_set("minfds"),
+        processes_asked_for: options.is_set("minprocs"),
         keep_auto_logs: options.boolean("nocleanup"),
         child_log_dir: options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir()),
         user: options.user("user"),
@@ -105,7 +106,8 @@ mod tests {
             silent: false,
             fds_min: 1024,
             processes_min: 200,
-            limits_explicit: false,
+            fds_asked_for: false,
+            processes_asked_for: false,
             keep_auto_logs: false,
             child_log_dir: "/tmp".into(),
             user: None,
@@ -136,7 +138,8 @@ mod tests {
             silent: true,
             fds_min: 0,
             processes_min: 7,
-            limits_explicit: true,
+            fds_asked_for: true,
+            processes_asked_for: true,
             keep_auto_logs: true,
             child_log_dir: "/var/log".into(),
             user,
@@ -174,6 +177,33 @@ mod tests {
             let place = format!("in section 'supervisord' (file: '/etc/x.conf', line: 2, option: {option})");
             assert_eq!(errors_in(&format!("[supervisord]\n{line}")), [format!("{message} {place}")]);
         }
+    }
+
+    #[test]
+    fn its_environment_is_for_the_other_sections() {
+        let alone = errors_in("[supervisord]\nenvironment=A=\"1\",B=\"%(ENV_A)s\"");
+        assert!(alone[0].contains("for 'environment' contains names ('ENV_A')"), "{alone:?}");
+        let beside = errors_in("[supervisord]\nenvironment=A=\"1\"\nidentifier=%(ENV_A)s");
+        assert!(beside[0].contains("for 'supervisord.identifier' contains names ('ENV_A')"), "{beside:?}");
+        let here = load_text("[supervisord]\nenvironment=A=\"%(here)s\"").unwrap().daemon.environment;
+        assert_eq!(here, [("A".to_owned(), "/etc".to_owned())]);
+    }
+
+    #[test]
+    fn no_variable_sets_an_option() {
+        let mut around = Fake::main("[supervisord]");
+        for option in SectionKind::Supervisord.options() {
+            for prefix in ["", "SUPERVISOR_", "SUPERVISORD_"] {
+                around = around.variable(&format!("{prefix}{}", option.name.to_uppercase()), "1");
+            }
+        }
+        let daemon = load(Path::new(MAIN), &[], &around).unwrap().daemon;
+        assert_eq!(daemon, load_text("[supervisord]").unwrap().daemon);
+    }
+
+    #[test]
+    fn profiling_is_taken_and_ignored() {
+        assert_eq!(notices_in("[supervisord]\nprofile_options=cumulative,calls"), Vec::<String>::new());
     }
 
     #[test]

@@ -209,6 +209,7 @@ mod tests {
         let programs = "[supervisord]\n[program:a]\ncommand=a\n[program:b]\ncommand=b\n";
         for (text, section, message) in [
             ("[group:g]\nprograms=nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
+            ("[group:g]\nprograms=a,nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
             ("[group:g]\nprograms=a,", "group:g", "[group:g] names unknown program or fcgi-program "),
             ("[group:g]\nprograms=a,b,a", "group:g", "two processes of group 'g' are called 'a'"),
             (
@@ -241,10 +242,32 @@ mod tests {
     }
 
     #[test]
+    fn a_program_of_a_group_runs_in_two() {
+        let programs = "[program:a]\ncommand=a\n[group:g]\nprograms=a\n[group:h]\nprograms=a";
+        assert_eq!(told(programs), "g(999): a;h(999): a;");
+    }
+
+    #[test]
+    fn groups_see_the_environment_and_here_alone() {
+        let text = "[supervisord]\nenvironment=P=\"7\",N=\"a\"\n[program:a]\ncommand=a\n\
+            [group:g]\npriority=%(ENV_P)s\nprograms=%(ENV_N)s";
+        assert_eq!(load_text(text).unwrap().groups[0].priority, 7);
+        let (program, group) = ("program:a]\ncommand=a", "group:g]");
+        for (section, name) in [(program, "program_name"), (program, "group_name"), (group, "group_name")] {
+            let found = errors_in(&format!("[supervisord]\n[{section}\npriority=%({name})s"));
+            let expected =
+                format!("contains names ('{name}') which cannot be expanded. Available names: here and");
+            assert!(found[0].contains(&expected), "{found:?}");
+        }
+    }
+
+    #[test]
     fn what_is_not_run_yet_is_left_out() {
         let text = "[supervisord]\n[fcgi-program:f]\nsocket=tcp://a:1\n[eventlistener:e]\nfoo=1\n\
             [group:g]\nprograms=f,a\n[program:a]\ncommand=a";
         assert_eq!(told(&text[14..]), "g(999): a;");
+        let found = errors_in("[supervisord]\n[eventlistener:e]\n[group:g]\nprograms=e");
+        assert!(found[0].starts_with("[group:g] names unknown program or fcgi-program e"), "{found:?}");
         assert_eq!(
             notices_in(text),
             [

@@ -123,6 +123,12 @@ mod tests {
     }
 
     #[test]
+    fn the_clients_section_is_the_clients_affair() {
+        let text = "[supervisord]\n[supervisorctl]\nserverurl=%(nope)s\nprompt=%\n";
+        assert_eq!(load_text(text).map(|settings| settings.notices), Ok(Vec::new()));
+    }
+
+    #[test]
     fn servers_are_read_alone() {
         let around = Fake::main("[unix_http_server]\nfile=/s\n[program:a]\nautostart=maybe");
         let servers = load_servers(Path::new(MAIN), &around).unwrap();

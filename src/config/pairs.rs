@@ -69,6 +69,7 @@ mod tests {
             ("A=1", "<A=1>"),
             ("A=1,B=2,", "<A=1><B=2>"),
             ("A=1;", "<A=1>"),
+            ("A=1 ; B=2", "<A=1><B=2>"),
             ("A = 1 , B = 2", "<A=1><B=2>"),
             ("A=1,\nB=2", "<A=1><B=2>"),
             ("A='x, y',B=\"a \\\"b\\\" \\c\"", "<A=x, y><B=a \"b\" \\c>"),
@@ -80,6 +81,7 @@ mod tests {
             ("a-b=1,1a=2", "<a-b=1><1a=2>"),
             ("A=1,B=2,A=3", "<A=3><B=2>"),
             ("A='%h'", "<A=%h>"),
+            ("A='$HOME',B=\"~ ${X}\"", "<A=$HOME><B=~ ${X}>"),
         ] {
             assert_eq!(pairs(text).map(|pairs| joined(&pairs)), Ok(expected.to_owned()), "{text:?}");
         }
@@ -88,10 +90,14 @@ mod tests {
     #[test]
     fn broken_pairs_are_told() {
         let cut_short = |text: &str| format!("Unexpected end of key/value pairs in value '{text}'");
-        for text in ["A", "A=", "A=1,,B=2", "a=b=c", "A=1 B=2", "=1", "A=,", "A B=1", ",", "A=1,B"] {
+        for text in
+            ["A", "A=", "A=1,,B=2", "a=b=c", "A=1 B=2", "=1", "A=,", "A B=1", ",", "A=1,B", "A=1\nB=2"]
+        {
             assert_eq!(pairs(text), Err(cut_short(text)), "{text}");
         }
-        for (text, sign) in [("A=~/x", "~"), ("A=$HOME", "$"), ("A=%h", "%"), ("A=x$", "$"), ("A=a@b", "@")] {
+        for (text, sign) in
+            [("A=~/x", "~"), ("A=$HOME", "$"), ("A=%h", "%"), ("A=x$", "$"), ("A=a@b", "@"), ("A=1|B=2", "|")]
+        {
             let expected = format!("'{sign}' must stand in quotes in value '{text}'");
             assert_eq!(pairs(text), Err(expected), "{text}");
         }

@@ -48,6 +48,9 @@ mod tests {
             supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
             [rpcinterface:twiddler]\nsupervisor.rpcinterface_factory=a:b\nkey=1\n[ctlplugin:c]\nx=1";
         assert_eq!(load_text(text).unwrap().namespaces, ["supervisor"]);
+        let other = "[supervisord]\nenvironment=M=\"make_main\"\n[rpcinterface:x]\nextra=1\n\
+            supervisor.rpcinterface_factory = supervisor.rpcinterface:%(ENV_M)s_rpcinterface";
+        assert_eq!((load_text(other).unwrap().namespaces, notices_in(other)), (vec!["x".to_owned()], vec![]));
         assert_eq!(
             notices_in(text),
             [

@@ -222,7 +222,9 @@ mod tests {
         assert_eq!(one("stopsignal=sigusr1").stop_signal, Signal::USR1);
         assert_eq!(one("user=www").user.map(|user| user.groups), Some(vec![33, 100]));
         assert_eq!(one("directory=/nodir/%(process_num)d").directory, Some("/nodir/0".into()));
+        assert_eq!(one("directory=~/x").directory, Some("~/x".into()));
         assert_eq!(one("startsecs= 1_0").start_secs, 10);
+        assert_eq!(one("startsecs=-1\nstopwaitsecs=-2\nstartretries=-3").start_secs, -1);
         for (line, expected) in
             [("", (false, false)), ("stopasgroup=1", (true, true)), ("killasgroup=1", (false, true))]
         {
@@ -251,6 +253,57 @@ mod tests {
                 process.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             assert_eq!(environment, [("G", "g"), ("H", "own"), ("OWN", "0")]);
         }
+    }
+
+    /// Those that are one for all processes don't know the number of any.
+    #[test]
+    fn options_see_the_names_of_their_scope() {
+        const SHARED: [&str; 20] = [
+            "umask",
+            "autostart",
+            "autorestart",
+            "startsecs",
+            "startretries",
+            "exitcodes",
+            "stopsignal",
+            "stopwaitsecs",
+            "stopasgroup",
+            "killasgroup",
+            "user",
+            "redirect_stderr",
+            "stdout_capture_maxbytes",
+            "stderr_capture_maxbytes",
+            "stdout_events_enabled",
+            "stderr_events_enabled",
+            "serverurl",
+            "numprocs",
+            "numprocs_start",
+            "priority",
+        ];
+        for option in SHARED {
+            for name in ["process_num", "numprocs", "ENV_OWN"] {
+                let found =
+                    errors_in(&format!("{HEAD}command=a\nenvironment=OWN=\"1\"\n{option}=%({name})s"));
+                let expected = format!("contains names ('{name}') which cannot be expanded");
+                assert!(found.iter().any(|error| error.contains(&expected)), "{option} {name}: {found:?}");
+            }
+        }
+        for option in ["stdout", "stderr"].map(|stream| format!("{stream}_logfile_maxbytes")) {
+            let lines = format!("environment=OWN=\"5\"\n{option}=%(ENV_OWN)s%(process_num)d%(numprocs)d");
+            let process = one(&lines);
+            assert!([process.stdout.bytes_max, process.stderr.bytes_max].contains(&501), "{option}");
+        }
+        let named = "%(program_name)s%(group_name)s%(host_node_name)s%(ENV_G)s%(here)s";
+        assert_eq!(one(&format!("serverurl={named}")).server_url.as_deref(), Some("xxnode1g/etc"));
+    }
+
+    #[test]
+    fn an_environment_is_expanded_before_it_is_split() {
+        let text =
+            "[supervisord]\nenvironment=G=\"1,B='2 3'\"\n[program:x]\ncommand=a\nenvironment=A=%(ENV_G)s";
+        let environment = load_text(text).unwrap().groups.remove(0).processes.remove(0).environment;
+        let told: Vec<_> = environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(told, ["G=1,B='2 3'", "A=1", "B=2 3"]);
     }
 
     #[test]
@@ -285,6 +338,14 @@ mod tests {
             ("exitcodes=1,", "not a valid list of exit codes: '1,'"),
             ("user=nope", "Invalid user name nope"),
             ("umask=99", "99 can not be converted to an octal type"),
+            (
+                "process_name=50%",
+                "Format string '50%' for 'process_name' is badly formatted: incomplete format",
+            ),
+            (
+                "environment=50%",
+                "Format string '50%' for 'environment' is badly formatted: incomplete format",
+            ),
             ("process_name=a:b", "Invalid name: 'a:b' because of character: ':'"),
             ("process_name=a%(program_name)2s", "Invalid name: 'a x' because of character: ' '"),
             ("numprocs=2", "%(process_num) must be present within process_name when numprocs > 1"),

@@ -90,6 +90,7 @@ mod tests {
     fn inet_opens_before_unix() {
         let text = "[supervisord]\n[unix_http_server]\nfile=%(here)s/../s.sock\nchmod=0770\nchown=www:adm\n\
             [inet_http_server:b]\nport=*:2\n[unix_http_server:c]\nfile=x\n\
+            [unix_http_server:d]\nfile=~/s\n\
             [inet_http_server]\nport=LOCALHOST:1\nusername=u\npassword=p;%%";
         let unix = |path: &str, mode, owner| Address::Unix { path: path.into(), mode, owner };
         let inet = |host: &str, port| Address::Inet { host: host.to_owned(), port };
@@ -100,6 +101,7 @@ mod tests {
             ("inet_http_server", inet("localhost", 1), credentials),
             ("unix_http_server", unix("/s.sock", 0o770, Some(SocketOwner { uid: 33, gid: Some(4) })), None),
             ("unix_http_server:c", unix("/work/x", 0o700, None), None),
+            ("unix_http_server:d", unix("/home/www/s", 0o700, None), None),
         ];
         let expected = expected.map(|(section, address, credentials)| ServerSpec {
             section: section.to_owned(),
@@ -133,6 +135,18 @@ mod tests {
             let (start, end) = (format!("{message} in section '{section}'"), found.len());
             assert!(found[0].starts_with(&start) && end == 1, "{line}: {found:?}");
         }
+    }
+
+    #[test]
+    fn values_see_the_environment_and_here() {
+        let text = "[supervisord]\nenvironment=P=\"1\",U=\"u\"\n[inet_http_server]\nport=:%(ENV_P)s\n\
+            username=%(ENV_U)s%(here)s\npassword=%(ENV_P)s%%";
+        let server = load_text(text).unwrap().servers.remove(0);
+        assert_eq!(server.address, Address::Inet { host: String::new(), port: 1 });
+        let password = Password::Plain("1%".to_owned());
+        assert_eq!(server.credentials, Some(Credentials { username: "u/etc".to_owned(), password }));
+        let found = errors_in("[supervisord]\n[unix_http_server]\nfile=%(host_node_name)s");
+        assert!(found[0].contains("contains names ('host_node_name')"), "{found:?}");
     }
 
     #[test]

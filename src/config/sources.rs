@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn included_files_lie_over_the_main_one() {
         let around = Fake::main(
-            "[include]\nfiles = %(here)s/d/*.ini\n  b.%(host_node_name)s nope-%(ENV_X)s\n[supervisord]\n",
+            "[include]\nfiles = %(here)s/d/*.ini\n  b.%(host_node_name)s nope-%(ENV_X)s ~/n\n[supervisord]\n",
         )
         .variable("X", "y z")
-        .file("/etc/d/2.ini", "[supervisord]\nidentifier=two\n[program:p]\ncommand=%(here)s\n")
+        .file("/etc/d/2.ini", "[supervisord]\nidentifier=two\n[program:p]\ncommand=%(here)s %%(here)s\n")
         .file("/etc/d/1.ini", "[supervisord]\nidentifier=one\n[include]\nfiles=/etc/ignored\n")
         .file("/etc/d/.3.ini", "[bad")
         .file("/etc/b.node1", "[program:p]\nautostart=0\n")
@@ -151,7 +151,7 @@ mod tests {
         let settings = load_main(&around).unwrap();
         assert_eq!(settings.daemon.identifier, "two");
         let process = &settings.groups[0].processes[0];
-        assert_eq!((process.command.as_str(), process.autostart), ("/etc/d", false));
+        assert_eq!((process.command.as_str(), process.autostart), ("/etc/d %(here)s", false));
         let told: Vec<_> =
             settings.notices.iter().map(|notice| (notice.level, notice.text.as_str())).collect();
         assert_eq!(
@@ -162,7 +162,22 @@ mod tests {
                 (LogLevel::Info, "Included extra file \"/etc/b.node1\" during parsing"),
                 (LogLevel::Warn, "No file matches via include \"/etc/nope-y\""),
                 (LogLevel::Warn, "No file matches via include \"/etc/z\""),
+                (LogLevel::Warn, "No file matches via include \"/etc/~/n\""),
             ]
+        );
+    }
+
+    #[test]
+    fn a_file_is_read_as_often_as_it_is_matched() {
+        let around = Fake::main("[supervisord]\n[include]\nfiles=a.ini b.ini a.*\n")
+            .file("/etc/a.ini", "[supervisord]\nidentifier=a\n")
+            .file("/etc/b.ini", "[supervisord]\nidentifier=b\n");
+        let settings = load_main(&around).unwrap();
+        assert_eq!(settings.daemon.identifier, "a");
+        let told: Vec<_> = settings.notices.iter().map(|notice| notice.text.as_str()).collect();
+        assert_eq!(
+            told,
+            ["a", "b", "a"].map(|name| format!("Included extra file \"/etc/{name}.ini\" during parsing"))
         );
     }
 
@@ -186,6 +201,8 @@ mod tests {
 
     #[test]
     fn an_include_must_name_files() {
+        let expected = "Format string '%(nope)s' for 'include.files' contains names ('nope')";
+        assert!(errors_in("[supervisord]\n[include]\nfiles=%(nope)s")[0].starts_with(expected));
         let expected = ".ini file has [include] section, but no files setting in section 'include' \
             (file: '/etc/x.conf', line: 2)";
         assert_eq!(errors_in("[supervisord]\n[include]"), [expected]);

@@ -2,11 +2,13 @@
 //!
 //! Nothing here opens a file or knows the state of a process.
 
+mod ansi;
 mod echo;
 mod line;
 mod rotation;
 mod target;
 
+pub use ansi::AnsiStripper;
 pub use echo::output_echo;
 pub use line::activity_line;
 pub use rotation::{Rotation, Step};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{ProcessState, Signal, SupervisorState};
+use super::{ProcessSpec, ProcessState, Signal, SupervisorState};
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,14 @@ pub enum Command {
     SignalProcessGroup(String, SignalRequest),
     /// Send a signal to all.
     SignalAllProcesses(SignalRequest),
+    /// Read the configuration again and tell what changed, without acting on it.
+    ReloadConfig,
+    /// Make a configured group active; its programs with `autostart` start.
+    AddProcessGroup(String),
+    /// Take a group out of action of which nothing runs any more.
+    RemoveProcessGroup(String),
+    /// Every configured process, active or not.
+    GetAllConfigInfo,
     /// Stop everything, then end.
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.
@@ -131,6 +139,17 @@ pub struct ProcessInfo {
     pub pid: i32,
 }
 
+/// One process as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigInfo {
+    /// Of the group that owns it.
+    pub group_priority: i64,
+    /// Whether that group is active.
+    pub in_use: bool,
+    /// The process.
+    pub process: ProcessSpec,
+}
+
 /// An answer that is no fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -146,6 +165,17 @@ pub enum Reply {
     Info(Box<ProcessInfo>),
     /// Many processes.
     AllInfo(Vec<ProcessInfo>),
+    /// Names of groups that a new configuration adds, changes and removes.
+    Changes {
+        /// Configured and not active.
+        added: Vec<String>,
+        /// Active and configured otherwise now.
+        changed: Vec<String>,
+        /// Active and not configured any more.
+        removed: Vec<String>,
+    },
+    /// The configuration of all processes.
+    AllConfig(Vec<ConfigInfo>),
     /// The rows of a command over many, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
 }

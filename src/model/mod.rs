@@ -12,7 +12,8 @@ mod state;
 mod time;
 
 pub use command::{
-    BulkRow, Command, Fault, FaultCode, Namespec, ProcessInfo, Reply, SUCCESS, SignalRequest, Ticket, Wait,
+    BulkRow, Command, ConfigInfo, Fault, FaultCode, Namespec, ProcessInfo, Reply, SUCCESS, SignalRequest,
+    Ticket, Wait,
 };
 pub use settings::{
     Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,

@@ -67,8 +67,10 @@ pub struct DaemonSettings {
     pub fds_min: u64,
     /// `minprocs`
     pub processes_min: u64,
-    /// Whether `minfds` or `minprocs` were asked for: only then is not having them an error.
-    pub limits_explicit: bool,
+    /// Whether `minfds` was asked for: only then is not having it an error.
+    pub fds_asked_for: bool,
+    /// Whether `minprocs` was asked for.
+    pub processes_asked_for: bool,
     /// `nocleanup`: leave the AUTO logs of an earlier run.
     pub keep_auto_logs: bool,
     /// `childlogdir`, where AUTO logs go.

@@ -1,6 +1,9 @@
 //! Replies and faults as clients know them.
 
-use crate::model::{BulkRow, Fault, ProcessInfo, Reply, SUCCESS, SupervisorState};
+use crate::model::{
+    AutoRestart, BulkRow, ConfigInfo, Fault, LogTarget, ProcessInfo, Reply, SUCCESS, StreamSpec,
+    SupervisorState,
+};
 use crate::xmlrpc::{self, Value};
 
 /// The result of a call.
@@ -13,6 +16,8 @@ pub fn answer(reply: &Reply) -> Value {
         Reply::Pid(pid) => (*pid).into(),
         Reply::Info(info) => process_info(info),
         Reply::AllInfo(infos) => Value::Array(infos.iter().map(process_info).collect()),
+        Reply::Changes { added, changed, removed } => changes([added, changed, removed]),
+        Reply::AllConfig(infos) => Value::Array(infos.iter().map(config_info).collect()),
         Reply::Bulk(rows) => Value::Array(rows.iter().map(bulk_row).collect()),
     }
 }
@@ -55,6 +60,85 @@ fn process_info(info: &ProcessInfo) -> Value {
         ("pid", info.pid.into()),
         ("description", text(&info.description)),
     ])
+}
+
+/// Nested once more than it need be: clients unpack it so.
+fn changes(names: [&Vec<String>; 3]) -> Value {
+    let texts = |names: &Vec<String>| Value::Array(names.iter().map(|name| name.as_str().into()).collect());
+    Value::Array(vec![Value::Array(names.map(texts).into())])
+}
+
+fn config_info(info: &ConfigInfo) -> Value {
+    let ConfigInfo { group_priority, in_use, process } = info;
+    let or_none = |text: Option<String>| Value::from(text.unwrap_or_else(|| "none".to_owned()));
+    let directory = process.directory.as_ref().map(|path| path.display().to_string());
+    let uid = process.user.as_ref().map_or_else(|| "none".into(), |user| i64::from(user.uid).into());
+    let mut members = vec![
+        ("name", process.name.as_str().into()),
+        ("group", process.group.as_str().into()),
+        ("inuse", (*in_use).into()),
+        ("group_prio", (*group_priority).into()),
+        ("process_prio", process.priority.into()),
+        ("command", process.command.as_str().into()),
+        ("directory", or_none(directory)),
+        ("uid", uid),
+        ("autostart", process.autostart.into()),
+        ("autorestart", auto_restart(process.autorestart)),
+        ("startsecs", process.start_secs.into()),
+        ("startretries", process.start_retries.into()),
+        ("exitcodes", Value::Array(process.exit_codes.iter().map(|&code| code.into()).collect())),
+        ("stopsignal", process.stop_signal.0.into()),
+        ("stopwaitsecs", process.stop_wait_secs.into()),
+        ("killasgroup", process.kill_as_group.into()),
+        ("redirect_stderr", process.redirect_stderr.into()),
+        ("serverurl", or_none(process.server_url.clone())),
+    ];
+    members.extend(stream_info(STDOUT_MEMBERS, &process.stdout));
+    members.extend(stream_info(STDERR_MEMBERS, &process.stderr));
+    Value::Struct(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+const STDOUT_MEMBERS: [&str; 6] = [
+    "stdout_logfile",
+    "stdout_logfile_maxbytes",
+    "stdout_logfile_backups",
+    "stdout_capture_maxbytes",
+    "stdout_events_enabled",
+    "stdout_syslog",
+];
+
+const STDERR_MEMBERS: [&str; 6] = [
+    "stderr_logfile",
+    "stderr_logfile_maxbytes",
+    "stderr_logfile_backups",
+    "stderr_capture_maxbytes",
+    "stderr_events_enabled",
+    "stderr_syslog",
+];
+
+fn stream_info(names: [&'static str; 6], stream: &StreamSpec) -> impl Iterator<Item = (&'static str, Value)> {
+    let log_file = match &stream.target {
+        LogTarget::None => "none".to_owned(),
+        LogTarget::Auto => "auto".to_owned(),
+        LogTarget::File(path) => path.display().to_string(),
+    };
+    let values: [Value; 6] = [
+        log_file.into(),
+        stream.bytes_max.into(),
+        stream.backups.into(),
+        stream.capture_bytes_max.into(),
+        stream.events_enabled.into(),
+        stream.syslog.into(),
+    ];
+    names.into_iter().zip(values)
+}
+
+fn auto_restart(policy: AutoRestart) -> Value {
+    match policy {
+        AutoRestart::Never => false.into(),
+        AutoRestart::Always => true.into(),
+        AutoRestart::Unexpected => "unexpected".into(),
+    }
 }
 
 fn bulk_row(row: &BulkRow) -> Value {

@@ -205,6 +205,35 @@ pub(super) const SUPERVISOR: &[Method] = &[
         means: Meaning::Command(|given| Ok(Command::SignalAllProcesses(given.signal(0)?))),
     },
     Method {
+        names: &["reloadConfig"],
+        doc: "Reads the configuration again and tells which groups it adds, changes and removes. \
+              Nothing is started or stopped.",
+        params: &[],
+        returns: (Kind::Array, "One array of three arrays of names: added, changed, removed"),
+        means: Meaning::Command(|_| Ok(Command::ReloadConfig)),
+    },
+    Method {
+        names: &["addProcessGroup"],
+        doc: "Makes a configured group active and starts those of its processes that start by themselves.",
+        params: &[GROUP],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::AddProcessGroup(given.group(0)?))),
+    },
+    Method {
+        names: &["removeProcessGroup"],
+        doc: "Takes a group out of action of which nothing runs.",
+        params: &[GROUP],
+        returns: DONE,
+        means: Meaning::Command(|given| Ok(Command::RemoveProcessGroup(given.group(0)?))),
+    },
+    Method {
+        names: &["getAllConfigInfo"],
+        doc: "Tells how every process is configured, whether its group is active or not.",
+        params: &[],
+        returns: (Kind::Array, "A struct for each process"),
+        means: Meaning::Command(|_| Ok(Command::GetAllConfigInfo)),
+    },
+    Method {
         names: &["shutdown"],
         doc: "Stops all processes and ends the supervisor.",
         params: &[],

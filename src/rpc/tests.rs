@@ -29,6 +29,10 @@ fn every_method_means_its_command() {
         ("getPID", vec![], Command::GetPid),
         ("getProcessInfo", vec![name()], Command::GetProcessInfo(spec())),
         ("getAllProcessInfo", vec![], Command::GetAllProcessInfo),
+        ("reloadConfig", vec![], Command::ReloadConfig),
+        ("addProcessGroup", vec!["g".into()], Command::AddProcessGroup("g".to_owned())),
+        ("removeProcessGroup", vec!["g".into()], Command::RemoveProcessGroup("g".to_owned())),
+        ("getAllConfigInfo", vec![], Command::GetAllConfigInfo),
         ("startProcess", vec![name()], Command::StartProcess(spec(), Wait::Yes)),
         ("startProcess", vec![name(), false.into()], Command::StartProcess(spec(), Wait::No)),
         ("startProcessGroup", vec![name()], Command::StartProcessGroup(group(), Wait::Yes)),
@@ -77,6 +81,10 @@ fn every_method_counts_its_parameters() {
         ("supervisor.signalProcess", 2, 2),
         ("supervisor.signalProcessGroup", 2, 2),
         ("supervisor.signalAllProcesses", 1, 1),
+        ("supervisor.reloadConfig", 0, 0),
+        ("supervisor.addProcessGroup", 1, 1),
+        ("supervisor.removeProcessGroup", 1, 1),
+        ("supervisor.getAllConfigInfo", 0, 0),
         ("supervisor.shutdown", 0, 0),
         ("supervisor.restart", 0, 0),
         ("system.listMethods", 0, 0),
@@ -244,7 +252,7 @@ fn methods_are_listed_in_order_with_their_older_names() {
     assert_eq!(text(listed(&["system".to_owned()])), system);
     let names = text(listed(&["supervisor".to_owned()]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (22, "supervisor.getAPIVersion"));
+    assert_eq!((names.len(), names[0].as_str()), (26, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 
@@ -343,4 +351,13 @@ fn faults_have_supervisors_codes_and_names() {
         assert_eq!(told(None), (number, name.to_owned()));
         assert_eq!(told(Some("x")), (number, format!("{name}: x")));
     }
+}
+
+#[test]
+fn changes_are_nested_once_more_than_they_need_be() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let reply = Reply::Changes { added: names(&["a", "b"]), changed: names(&[]), removed: names(&["c"]) };
+    let texts = |names: &[&str]| Value::Array(names.iter().map(|&name| name.into()).collect());
+    let inner = Value::Array(vec![texts(&["a", "b"]), texts(&[]), texts(&["c"])]);
+    assert_eq!(answer(&reply), Value::Array(vec![inner]));
 }

@@ -1,14 +1,12 @@
 //! Before the oath: everything that may fail and end the program, in the order in which Supervisor
 //! does it, so that an error is seen by whoever started it.
 
-use std::collections::BTreeSet;
 use std::env;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::activity::{Activity, install};
+use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::outputs::Outputs;
@@ -17,7 +15,7 @@ use super::servers::{self, Opened, Servers};
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
-use crate::model::{DaemonSettings, GroupSpec, LogLevel, LogTarget, Notice, Settings, StreamSpec};
+use crate::model::{DaemonSettings, LogLevel, Notice, Settings};
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
@@ -67,13 +65,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     files::keep_inherited_descriptors_from_children();
     let host = Host::look();
     let config_file = find_config(&launch, &host)?;
-    let mut settings =
-        config::load(&config_file, &launch.overrides, &host).map_err(|errors| each(&errors))?;
-    become_configured_user(&mut settings)?;
-    raise_limits(&mut settings)?;
-    if let Some(mask) = settings.daemon.umask {
-        files::set_umask(mask);
-    }
+    let settings = prepare(&launch, &config_file, &host)?;
 
     let mut outputs = Outputs::own();
     let foreground = launch.is_in_foreground(&settings);
@@ -97,17 +89,23 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
         outputs = Outputs::own();
     }
     clean_auto_logs(&settings);
-    let (groups, troubles) = instantiate(&settings);
 
-    let shell =
-        take_the_oath(launch, config_file, (host, clock), settings, groups, (outputs, activity), opened);
+    let shell = take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), opened);
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
     tell_notices(&mut shell);
-    for trouble in troubles {
-        shell.log(LogLevel::Warn, &trouble);
-    }
     write_pid_file(&mut shell);
     Ok(Some(shell))
+}
+
+/// Reads the configuration and becomes what it asks for, before anything is opened or made.
+fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, Errors> {
+    let mut settings = config::load(config_file, &launch.overrides, host).map_err(|errors| each(&errors))?;
+    become_configured_user(&mut settings)?;
+    raise_limits(&mut settings)?;
+    if let Some(mask) = settings.daemon.umask {
+        files::set_umask(mask);
+    }
+    Ok(settings)
 }
 
 fn each(errors: &config::Errors) -> Errors {
@@ -142,7 +140,6 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
     found.map(|path| env::current_dir().map(|here| here.join(&path)).unwrap_or(path))
 }
 
-/// Before anything is opened or made.
 fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
     let notice = match &settings.daemon.user {
         Some(user) => {
@@ -159,29 +156,62 @@ fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
     Ok(())
 }
 
-/// A limit that was asked for and can't be had is an error; the defaults never prevent a start.
+/// A limit of ours, as the configuration and the kernel call it.
+struct Wish {
+    limit: Limit,
+    name: &'static str,
+    option: &'static str,
+    things: &'static str,
+    /// What Supervisor calls them and us in its text.
+    shown: (&'static str, &'static str),
+}
+
+const FILES: Wish = Wish {
+    limit: Limit::OpenFiles,
+    name: "RLIMIT_NOFILE",
+    option: "minfds",
+    things: "file descriptors",
+    shown: ("file descriptors", "process"),
+};
+
+const PROCESSES: Wish = Wish {
+    limit: Limit::Processes,
+    name: "RLIMIT_NPROC",
+    option: "minprocs",
+    things: "processes",
+    shown: ("available processes", "program"),
+};
+
+impl Wish {
+    /// COMPAT: Supervisor's text, with the limit that there really is; its own repeats the wish.
+    fn refused(&self, least: u64, hard: u64) -> String {
+        let Self { option, things, shown: (wanted, us), .. } = self;
+        format!(
+            "The minimum number of {wanted} required to run this {us} is {least} as per the \"{option}\" \
+             command-line argument or config file setting. The current environment will only allow you to open \
+             {hard} {things}.  Either raise the number of usable {things} in your environment (see README.rst) or \
+             lower the {option} setting in the config file to allow the {us} to start."
+        )
+    }
+}
+
+/// COMPAT: a limit that was asked for and can't be had is an error; the defaults never prevent a start.
 fn raise_limits(settings: &mut Settings) -> Result<(), Errors> {
     let daemon = &settings.daemon;
     let wishes = [
-        (Limit::OpenFiles, daemon.fds_min, "RLIMIT_NOFILE", "minfds", "file descriptors", "open"),
-        (Limit::Processes, daemon.processes_min, "RLIMIT_NPROC", "minprocs", "available processes", "use"),
+        (FILES, daemon.fds_min, daemon.fds_asked_for),
+        (PROCESSES, daemon.processes_min, daemon.processes_asked_for),
     ];
     let mut notices = Vec::new();
-    for (limit, least, name, option, things, verb) in wishes {
-        match raise(limit, least) {
+    for (wish, least, asked_for) in wishes {
+        let Wish { name, option, .. } = wish;
+        match raise(wish.limit, least) {
             Ok(Raised::Enough) | Err(_) => {}
             Ok(Raised::Now) => {
                 let text = format!("Increased {name} limit to {least}");
                 notices.push(Notice { level: LogLevel::Info, text });
             }
-            Ok(Raised::UpTo(hard)) if daemon.limits_explicit => {
-                return Err(vec![format!(
-                    "The minimum number of {things} required to run this process is {least} as per the \"{option}\" \
-                     command-line argument or config file setting. The current environment will only allow you to \
-                     {verb} {hard} {things}. Either raise the number of usable {things} in your environment (see \
-                     README) or lower the {option} setting in the config file to allow the process to start."
-                )]);
-            }
+            Ok(Raised::UpTo(hard)) if asked_for => return Err(vec![wish.refused(least, hard)]),
             Ok(Raised::UpTo(hard)) => {
                 let text = format!("{name} is {hard}, which is less than the default {option} of {least}");
                 notices.push(Notice { level: LogLevel::Debug, text });
@@ -218,7 +248,6 @@ fn take_the_oath(
     config_file: PathBuf,
     (host, clock): (Host, Clock),
     settings: Settings,
-    groups: Vec<GroupSpec>,
     (outputs, activity): (Outputs, Activity),
     opened: Vec<Opened>,
 ) -> io::Result<Shell> {
@@ -241,9 +270,9 @@ fn take_the_oath(
         host,
         now: clock.now(),
         clock,
-        settings,
         next_settings: None,
-        core: Supervisor::new(identity, groups),
+        core: Supervisor::new(identity, settings.groups.clone()),
+        settings,
         poller,
         sources,
         signals,
@@ -290,132 +319,4 @@ pub(super) fn write_pid_file(shell: &mut Shell) {
         Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
     }
     shell.log(LogLevel::Info, &format!("supervisord started with pid {}", process::own_pid()));
-}
-
-/// Letters in the part of an AUTO log's name that makes it unique.
-const UNIQUE_LETTERS: usize = 8;
-
-/// Names tried before giving up on an AUTO log.
-const AUTO_TRIES: u32 = 100;
-
-/// The groups with every AUTO log made and named. What could not be made is told, and that stream
-/// is not logged.
-pub(super) fn instantiate(settings: &Settings) -> (Vec<GroupSpec>, Vec<String>) {
-    let mut groups = settings.groups.clone();
-    let mut troubles = Vec::new();
-    for spec in groups.iter_mut().flat_map(|group| &mut group.processes) {
-        let streams = [(&mut spec.stdout, "stdout"), (&mut spec.stderr, "stderr")];
-        for (StreamSpec { target, .. }, channel) in streams {
-            if *target != LogTarget::Auto {
-                continue;
-            }
-            *target = match make_auto_log(&settings.daemon, &spec.name, channel) {
-                Ok(path) => LogTarget::File(path),
-                Err(error) => {
-                    let folder = settings.daemon.child_log_dir.display();
-                    troubles.push(format!(
-                        "cannot make a {channel} log for {} in '{folder}': {error}",
-                        spec.name
-                    ));
-                    LogTarget::None
-                }
-            };
-        }
-    }
-    (groups, troubles)
-}
-
-/// `web-stdout---supervisor-x7k2m9q_.log`
-fn make_auto_log(daemon: &DaemonSettings, process: &str, channel: &str) -> io::Result<PathBuf> {
-    let mut seed =
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-    seed ^= u64::from(own_pid().unsigned_abs()) << 32;
-    for _ in 0..AUTO_TRIES {
-        let name = format!("{process}-{channel}---{}-{}.log", daemon.identifier, unique(&mut seed));
-        let path = daemon.child_log_dir.join(name);
-        match files::create_new(&path, AUTO_MODE) {
-            Ok(_) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-/// Only we read and write them.
-const AUTO_MODE: u32 = 0o600;
-
-/// Unique, not secret: the file is made with O_EXCL. A step of splitmix64 a name.
-fn unique(seed: &mut u64) -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut bits = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits ^= bits >> 27;
-    (0..UNIQUE_LETTERS)
-        .map(|_| {
-            let letter = LETTERS[(bits % 32) as usize];
-            bits /= 32;
-            char::from(letter)
-        })
-        .collect()
-}
-
-/// Removes the AUTO logs that an earlier run of this identifier has left.
-pub(super) fn clean_auto_logs(settings: &Settings) {
-    let daemon = &settings.daemon;
-    if daemon.keep_auto_logs {
-        return;
-    }
-    let Ok(entries) = fs::read_dir(&daemon.child_log_dir) else { return };
-    let names: BTreeSet<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    for name in names.iter().filter(|name| is_auto_log(name, &daemon.identifier)) {
-        let _ = fs::remove_file(Path::new(&daemon.child_log_dir).join(name));
-    }
-}
-
-/// Exactly our own pattern, and the `.N` of its backups.
-/// COMPAT: Supervisor takes the identifier for a regular expression and what follows for granted.
-fn is_auto_log(name: &str, identifier: &str) -> bool {
-    let Some((process_and_channel, rest)) = name.split_once(&format!("---{identifier}-")) else {
-        return false;
-    };
-    let of_a_stream = ["-stdout", "-stderr"].iter().any(|end| process_and_channel.ends_with(end));
-    let Some((unique, backup)) = rest.split_once(".log") else { return false };
-    let is_unique = unique.len() == UNIQUE_LETTERS
-        && unique.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let is_backup = backup.is_empty()
-        || backup
-            .strip_prefix('.')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()));
-    of_a_stream && is_unique && is_backup
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_auto_logs_of_this_identifier_are_removed() {
-        for (name, removed) in [
-            ("web-stdout---supervisor-abc12_z9.log", true),
-            ("web-stderr---supervisor-abcdefgh.log.3", true),
-            ("a---b-stdout---supervisor-abcdefgh.log", true),
-            ("web-stdout---other-abcdefgh.log", false),
-            ("web-stdout---supervisor-abcdefgh.log.bak", false),
-            ("web-stdout---supervisor-abcdefgh.log.", false),
-            ("web-stdout---supervisor-abc.log", false),
-            ("web---supervisor-abcdefgh.log", false),
-            ("precious.log", false),
-        ] {
-            assert_eq!(is_auto_log(name, "supervisor"), removed, "{name}");
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let mut seed = 7;
-        let names: BTreeSet<_> = (0..1000).map(|_| unique(&mut seed)).collect();
-        assert!(names.len() > 990);
-        assert!(names.iter().all(|name| is_auto_log(&format!("x-stdout---s-{name}.log"), "s")));
-    }
 }

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::outputs::Outputs;
 use super::sinks::{Sink, Trouble};
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
-use crate::logs::output_echo;
-use crate::model::{LogLevel, Pid, ProcessId, ProcessSpec};
+use crate::logs::{AnsiStripper, output_echo};
+use crate::model::{LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
@@ -44,6 +44,8 @@ struct Stream {
     fd: OwnedFd,
     token: u64,
     sink: Sink,
+    /// `strip_ansi`
+    stripper: Option<AnsiStripper>,
     /// False while its sink is full. It is not watched at all then: a hang-up would be reported
     /// again and again.
     watched: bool,
@@ -77,11 +79,15 @@ pub(super) struct Sinks {
 impl Sinks {
     /// # Errors
     /// What opening a log says.
-    pub(super) fn open(spec: &ProcessSpec, outputs: &mut Outputs) -> io::Result<Self> {
-        let mut open = |stream: &crate::model::StreamSpec| {
-            Sink::open(&stream.target, stream.bytes_max, stream.backups, outputs)
+    pub(super) fn open(
+        spec: &ProcessSpec,
+        [stdout, stderr]: [LogTarget; 2],
+        outputs: &mut Outputs,
+    ) -> io::Result<Self> {
+        let mut open = |target: &LogTarget, stream: &StreamSpec| {
+            Sink::open(target, stream.bytes_max, stream.backups, outputs)
         };
-        Ok(Self { stdout: open(&spec.stdout)?, stderr: open(&spec.stderr)? })
+        Ok(Self { stdout: open(&stdout, &spec.stdout)?, stderr: open(&stderr, &spec.stderr)? })
     }
 }
 
@@ -98,14 +104,15 @@ impl Children {
         &mut self,
         (process, pid, name): (ProcessId, Pid, String),
         ends: ParentEnds,
-        sinks: Sinks,
+        (sinks, strip_ansi): (Sinks, bool),
         poller: &Poller,
         sources: &mut Sources,
     ) {
         let mut stream = |channel, fd: OwnedFd, sink| {
             let token = sources.add(Source::Child(StreamId { process, channel }));
             let watched = poller.add(&fd, token, READ).is_ok();
-            Stream { fd, token, sink, watched }
+            let stripper = strip_ansi.then(AnsiStripper::default);
+            Stream { fd, token, sink, stripper, watched }
         };
         let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout));
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr));
@@ -190,7 +197,8 @@ impl Shell {
             Ok(Some(count)) => count,
             Ok(None) => return Read::NothingNow,
         };
-        let bytes = &self.buffer[..count];
+        let stripped = stream.stripper.as_mut().map(|stripper| stripper.strip(&self.buffer[..count]));
+        let bytes = stripped.as_deref().unwrap_or(&self.buffer[..count]);
         let trouble = stream.sink.write(bytes, &mut self.outputs);
         if self.activity.level() <= LogLevel::Debug {
             let echo = output_echo(&child.name, id.channel.name(), bytes);
@@ -205,10 +213,15 @@ impl Shell {
     fn close_stream(&mut self, id: StreamId) {
         let Some(child) = self.children.live.get_mut(&id.process) else { return };
         let name = child.name.clone();
-        if let Some(stream) = child.stream(id.channel).take() {
+        if let Some(mut stream) = child.stream(id.channel).take() {
+            let held_back = stream.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
+            let trouble = stream.sink.write(held_back, &mut self.outputs);
             self.poller.remove(stream.fd.as_fd());
             self.sources.remove(stream.token);
             let channel = id.channel.name();
+            if let Some(Trouble { text }) = trouble {
+                self.log(LogLevel::Warn, &text);
+            }
             self.log(LogLevel::Debug, &format!("{channel} of '{name}' closed, stopped monitoring it"));
         }
     }

@@ -9,7 +9,7 @@ use super::children::Sinks;
 use super::command::{Executable, resolve};
 use super::restart::read_settings;
 use crate::host::Host;
-use crate::model::{Address, Fault, FaultCode, LogLevel, Pid, ProcessId, ProcessSpec};
+use crate::model::{Address, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
 use crate::python::quote;
 use crate::supervise::{Effect, Input, SendError};
 use crate::sys::errno_name;
@@ -45,12 +45,16 @@ impl Shell {
                 return Some(Input::Sent { process, signal, outcome });
             }
             Effect::Reply { ticket, result } => self.answer(ticket, &result),
-            Effect::ReadSettings { ticket } => {
+            Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
                 self.host = Host::look();
                 let outcome = read_settings(&self.config_file, &self.launch, &self.host)
-                    .map(|settings| self.next_settings = Some(settings));
-                return Some(Input::SettingsRead { ticket, outcome });
+                    .map(|settings| self.take_settings(purpose, settings));
+                return Some(Input::SettingsRead { purpose, outcome });
+            }
+            Effect::MakeAutoLogs { process } => {
+                let [stdout, stderr] = self.make_auto_logs(process);
+                return Some(Input::AutoLogsMade { process, stdout, stderr });
             }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
@@ -74,6 +78,7 @@ impl Shell {
     /// Starts a process. The error is Supervisor's text for it.
     fn spawn(&mut self, process: ProcessId) -> Result<Pid, String> {
         let spec = self.core.spec(process).ok_or("there is no such process")?;
+        let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
         let executable =
             resolve(spec, self.host.path()).map_err(|refusal| refusal.detail.unwrap_or_default())?;
@@ -81,9 +86,10 @@ impl Shell {
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let pipes = Pipes::new(spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
-        let sinks = Sinks::open(spec, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
+        let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
         let child = (process, pid, name.clone());
+        let sinks = (sinks, self.settings.daemon.strip_ansi);
         self.children.add(child, ends, sinks, &self.poller, &mut self.sources);
         Ok(pid)
     }

@@ -17,6 +17,7 @@
 //! needs two of its fields names them.
 
 mod activity;
+mod autologs;
 mod boot;
 mod children;
 mod clients;

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::activity::Activity;
-use super::boot::{clean_auto_logs, instantiate, tell_notices, write_pid_file};
+use super::autologs::clean_auto_logs;
+use super::boot::{tell_notices, write_pid_file};
 use super::servers::open;
 use super::{Launch, Shell};
 use crate::config;
 use crate::host::Host;
-use crate::model::{LogLevel, Settings};
-use crate::supervise::{Identity, Input, Supervisor};
+use crate::model::{GroupSpec, LogLevel, Notice, Settings};
+use crate::supervise::{Identity, Input, ReadFor, Supervisor};
 use crate::sys::process::own_pid;
 
 /// Reads the configuration anew. The error has a line for everything that is wrong.
@@ -18,6 +19,20 @@ pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result
 }
 
 impl Shell {
+    /// Keeps for a restart what was read for one, and hands on the groups.
+    pub(super) fn take_settings(&mut self, purpose: ReadFor, settings: Settings) -> Vec<GroupSpec> {
+        let groups = settings.groups.clone();
+        match purpose {
+            ReadFor::Restart(_) => self.next_settings = Some(settings),
+            ReadFor::Reread(_) => {
+                for Notice { level, text } in settings.notices {
+                    self.log(level, &text);
+                }
+            }
+        }
+        groups
+    }
+
     /// Nothing in here ends the supervisor: what can't be had any more is told and done without.
     pub(super) fn begin_anew(&mut self) {
         let Some(settings) = self.next_settings.take() else { return };
@@ -25,14 +40,11 @@ impl Shell {
         self.replace_servers(&settings);
         self.settings = settings;
         clean_auto_logs(&self.settings);
-        let (groups, troubles) = instantiate(&self.settings);
+        let groups = self.settings.groups.clone();
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         let none = Supervisor::new(identity.clone(), Vec::new());
         self.core = std::mem::replace(&mut self.core, none).succeed(identity, groups);
         tell_notices(self);
-        for trouble in troubles {
-            self.log(LogLevel::Warn, &trouble);
-        }
         self.at_rest = false;
         self.pid_file = None;
         write_pid_file(self);

@@ -9,6 +9,7 @@ use crate::model::{Address, LogLevel, Mono, ServerSpec};
 use crate::sys::errno_name;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::sockets::{ListenError, Listener};
+use crate::sys::users::own_name;
 
 /// Connections taken from one server in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -69,10 +70,14 @@ fn cannot_listen(place: &str, error: &ListenError) -> String {
             let gid = gid.map_or_else(|| "-1".to_owned(), |gid| gid.to_string());
             format!(
                 "Not permitted to chown {place} to uid/gid ({uid}, {gid}); adjust \"sockchown\" value in config file \
-                 or on command line to values that the current user can successfully chown"
+                 or on command line to values that the current user ({}) can successfully chown",
+                own_name()
             )
         }
         ListenError::System(error) => match error.raw_os_error() {
+            Some(nix::libc::ENAMETOOLONG) => {
+                format!("Cannot open an HTTP server: socket.error reported AF_UNIX path too long: '{place}'")
+            }
             Some(number) => format!(
                 "Cannot open an HTTP server: socket.error reported errno.{} ({number}) for '{place}'",
                 errno_name(error)

@@ -49,6 +49,7 @@ impl Sink {
     pub(super) fn write(&mut self, bytes: &[u8], outputs: &mut Outputs) -> Option<Trouble> {
         match self {
             Self::Nowhere => None,
+            _ if bytes.is_empty() => None,
             Self::File(file) => file.write(bytes),
             Self::Output(id) => {
                 outputs.write(*id, bytes);

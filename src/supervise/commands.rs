@@ -1,7 +1,8 @@
 //! What becomes of each command.
 
+use super::groups::Group;
 use super::waiters::{Form, Goal, Row};
-use super::{Effect, Effects, Group, Supervisor, Turn};
+use super::{Effect, Effects, ReadFor, Supervisor, Turn};
 use crate::model::{
     BulkRow, Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest, Ticket, Wait,
 };
@@ -53,7 +54,11 @@ impl Supervisor {
                 out.reply(ticket, Ok(Reply::Done));
                 self.shut_down(turn, out);
             }
-            Command::Restart => out.push(Effect::ReadSettings { ticket: Some(ticket) }),
+            Command::Restart => out.push(Effect::ReadSettings { purpose: ReadFor::Restart(Some(ticket)) }),
+            Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),
+            Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
+            Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
+            Command::GetAllConfigInfo => out.reply(ticket, Ok(self.all_config())),
         }
     }
 

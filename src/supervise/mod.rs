@@ -16,24 +16,30 @@
 
 mod commands;
 mod describe;
+mod groups;
+mod life;
 mod process;
 mod shutdown;
+mod stopping;
 mod waiters;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::model::{
-    Command, ExitStatus, Fault, GroupSpec, LogLevel, Mono, Now, Pid, ProcessId, ProcessSpec, Reply, Signal,
-    SupervisorState, Ticket,
+    Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec,
+    Reply, Signal, SupervisorState, Ticket,
 };
 
-pub use process::{RESTART_SPACING, SendError, SendOutcome};
+pub use life::RESTART_SPACING;
 pub use shutdown::AfterStop;
+pub use stopping::{SendError, SendOutcome};
 
-use process::Process;
+use groups::Group;
+use process::{AutoLogs, Process};
 use shutdown::Mood;
 use waiters::Waiters;
 
@@ -90,13 +96,31 @@ pub enum Input {
     },
     /// The outcome of [`Effect::ReadSettings`].
     SettingsRead {
-        /// Who asked; `None` for SIGHUP.
-        ticket: Option<Ticket>,
-        /// `Err` tells what is wrong with the configuration, a line for each error.
-        outcome: Result<(), String>,
+        /// As asked.
+        purpose: ReadFor,
+        /// The groups that are configured now. `Err` tells what is wrong, a line for each error.
+        outcome: Result<Vec<GroupSpec>, String>,
+    },
+    /// The outcome of [`Effect::MakeAutoLogs`].
+    AutoLogsMade {
+        /// Which process.
+        process: ProcessId,
+        /// The file for its output, where it is to have one.
+        stdout: Option<PathBuf>,
+        /// The file for its errors, where it is to have one.
+        stderr: Option<PathBuf>,
     },
     /// The deadline may have come.
     TimePassed,
+}
+
+/// Why the configuration is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFor {
+    /// To begin anew with it; without a ticket it was a signal that asked.
+    Restart(Option<Ticket>),
+    /// To tell what changed.
+    Reread(Ticket),
 }
 
 /// Something to be done.
@@ -130,11 +154,16 @@ pub enum Effect {
         /// The answer.
         result: Result<Reply, Fault>,
     },
-    /// Read the configuration again and keep it for [`Effect::AllStopped`]; answer with
-    /// [`Input::SettingsRead`].
+    /// Read the configuration again; answer with [`Input::SettingsRead`]. What is read for a
+    /// restart is kept for [`Effect::AllStopped`].
     ReadSettings {
         /// To be handed back.
-        ticket: Option<Ticket>,
+        purpose: ReadFor,
+    },
+    /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
+    MakeAutoLogs {
+        /// Which process.
+        process: ProcessId,
     },
     /// Close and open again all log files.
     ReopenLogs,
@@ -183,20 +212,13 @@ pub struct Identity {
     pub pid: i32,
 }
 
-/// A group as it runs: its processes are found by their ids.
-#[derive(Debug)]
-struct Group {
-    name: String,
-    priority: i64,
-    /// In the order of definition.
-    members: Vec<ProcessId>,
-}
-
 /// The whole supervisor: its groups, its mood, and who waits for what.
 #[derive(Debug)]
 pub struct Supervisor {
     identity: Identity,
     mood: Mood,
+    /// As it was read last, active or not.
+    configured: Vec<GroupSpec>,
     /// In the order in which they were added.
     groups: Vec<Group>,
     processes: BTreeMap<ProcessId, Process>,
@@ -211,12 +233,15 @@ impl Supervisor {
         let mut supervisor = Self {
             identity,
             mood: Mood::Running,
+            configured: groups.clone(),
             groups: Vec::new(),
             processes: BTreeMap::new(),
             waiters: Waiters::default(),
             next_process: 1,
         };
-        groups.into_iter().for_each(|group| supervisor.add_group(group));
+        for group in groups {
+            supervisor.add_group(group);
+        }
         supervisor
     }
 
@@ -226,25 +251,23 @@ impl Supervisor {
     pub fn succeed(self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
         let mut next = Self::new(identity, Vec::new());
         next.next_process = self.next_process;
-        groups.into_iter().for_each(|group| next.add_group(group));
+        next.configured.clone_from(&groups);
+        for group in groups {
+            next.add_group(group);
+        }
         next
-    }
-
-    fn add_group(&mut self, group: GroupSpec) {
-        let members = group.processes.into_iter().map(|spec| {
-            let id = ProcessId(self.next_process);
-            self.next_process += 1;
-            self.processes.insert(id, Process::new(id, spec, group.priority));
-            id
-        });
-        let members = members.collect();
-        self.groups.push(Group { name: group.name, priority: group.priority, members });
     }
 
     /// What a process was configured to be, or `None` if there is no such process.
     #[must_use]
     pub fn spec(&self, process: ProcessId) -> Option<&ProcessSpec> {
         self.processes.get(&process).map(|process| &process.spec)
+    }
+
+    /// Where the streams of a process go, AUTO logs by their names.
+    #[must_use]
+    pub fn log_targets(&self, process: ProcessId) -> Option<[LogTarget; 2]> {
+        self.processes.get(&process).map(Process::log_targets)
     }
 
     /// The supervisor's own state.
@@ -287,7 +310,10 @@ impl Supervisor {
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
             }
-            Input::SettingsRead { ticket, outcome } => self.settings_read(&turn, ticket, outcome, &mut out),
+            Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
+            Input::AutoLogsMade { process, stdout, stderr } => {
+                self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
+            }
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         out
@@ -295,9 +321,8 @@ impl Supervisor {
 
     /// COMPAT: inside a group Supervisor ignores the processes' own priorities here.
     fn begin(&mut self, turn: &Turn, out: &mut Effects) {
-        for process in self.by_priority() {
-            self.with(process, |process| process.autostart(turn, out));
-        }
+        let all = self.by_priority();
+        self.enter(turn, &all, out);
     }
 
     fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use super::{Effect, Effects, Supervisor, Turn};
-use crate::model::{Fault, FaultCode, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState, Ticket};
+use super::{Effect, Effects, ReadFor, Supervisor, Turn};
+use crate::model::{Fault, FaultCode, GroupSpec, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState};
 
 /// How often `waiting for a, b to die` is repeated.
 const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
@@ -74,7 +74,7 @@ impl Supervisor {
             Signal::HUP => {
                 out.log(LogLevel::Warn, format!("received {signal} indicating restart request"));
                 if self.mood.allows_starts() {
-                    out.push(Effect::ReadSettings { ticket: None });
+                    out.push(Effect::ReadSettings { purpose: ReadFor::Restart(None) });
                 }
             }
             Signal::USR2 => {
@@ -107,32 +107,26 @@ impl Supervisor {
         self.begin_stopping(turn, AfterStop::End, out);
     }
 
-    /// The new settings are good and wait to be used, or they are not and nothing changes.
-    /// COMPAT: Supervisor stops everything first and then ends with an error.
+    /// What was read is good, or it is not and nothing changes.
     pub(super) fn settings_read(
         &mut self,
         turn: &Turn,
-        ticket: Option<Ticket>,
-        outcome: Result<(), String>,
+        purpose: ReadFor,
+        outcome: Result<Vec<GroupSpec>, String>,
         out: &mut Effects,
     ) {
-        let reply = match &outcome {
-            Ok(()) => Ok(Reply::Done),
-            Err(text) => Err(Fault::about(FaultCode::CantReread, text.clone())),
-        };
-        if let Some(ticket) = ticket {
-            out.reply(ticket, reply);
-        }
-        match outcome {
-            Ok(()) => self.begin_stopping(turn, AfterStop::Restart, out),
-            Err(text) => {
-                for line in text.lines() {
-                    out.log(LogLevel::Error, line);
+        let cant_reread = |text: &String| Err(Fault::about(FaultCode::CantReread, text.clone()));
+        match (purpose, outcome) {
+            (ReadFor::Reread(ticket), Ok(groups)) => self.reread(ticket, groups, out),
+            (ReadFor::Reread(ticket), Err(text)) => out.reply(ticket, cant_reread(&text)),
+            (ReadFor::Restart(ticket), outcome) => {
+                if let Some(ticket) = ticket {
+                    out.reply(ticket, outcome.as_ref().map_or_else(cant_reread, |_| Ok(Reply::Done)));
                 }
-                out.log(
-                    LogLevel::Error,
-                    "restart refused: the configuration has errors, all goes on as before",
-                );
+                match outcome {
+                    Ok(_) => self.begin_stopping(turn, AfterStop::Restart, out),
+                    Err(text) => refuse_restart(&text, out),
+                }
             }
         }
     }
@@ -202,4 +196,12 @@ impl Supervisor {
         }
         self.answer_settled(out);
     }
+}
+
+/// COMPAT: Supervisor stops everything first and then ends with an error.
+fn refuse_restart(text: &str, out: &mut Effects) {
+    for line in text.lines() {
+        out.log(LogLevel::Error, line);
+    }
+    out.log(LogLevel::Error, "restart refused: the configuration has errors, all goes on as before");
 }

@@ -64,6 +64,8 @@ struct Story {
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
+    /// What the configuration file holds by now.
+    next_groups: Vec<GroupSpec>,
     tickets: u64,
     named: BTreeMap<ProcessId, String>,
 }
@@ -83,6 +85,7 @@ impl Story {
             send_error: None,
             check_fault: None,
             broken_settings: None,
+            next_groups: Vec::new(),
             tickets: 0,
             named,
         }
@@ -155,9 +158,14 @@ impl Story {
                 self.told.push(format!("!reply {} {told}", ticket.0));
                 None
             }
-            Effect::ReadSettings { ticket } => {
-                let outcome = self.broken_settings.map_or(Ok(()), |text| Err(text.to_owned()));
-                Some(Input::SettingsRead { ticket, outcome })
+            Effect::ReadSettings { purpose } => {
+                let groups = || Ok(self.next_groups.clone());
+                let outcome = self.broken_settings.map_or_else(groups, |text| Err(text.to_owned()));
+                Some(Input::SettingsRead { purpose, outcome })
+            }
+            Effect::MakeAutoLogs { process } => {
+                let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
+                Some(Input::AutoLogsMade { process, stdout: path("out"), stderr: path("err") })
             }
             Effect::ReopenLogs => {
                 self.told.push("!reopen".to_owned());
@@ -186,6 +194,14 @@ impl Story {
     fn at(&mut self, mono: Mono) {
         let unix_ms = 1_795_190_400_000 + i64::try_from(mono.0.as_millis()).unwrap();
         self.now = Now { mono, wall: Wall { unix_ms, utc_offset_secs: 0 } };
+    }
+
+    /// Learns the names that processes will have that are added later.
+    fn name_all(&mut self) {
+        let known = self.supervisor.next_process;
+        let later =
+            self.next_groups.iter().filter(|group| group.name != "web").flat_map(|group| &group.processes);
+        self.named.extend(later.zip(known..).map(|(spec, id)| (ProcessId(id), spec.name.clone())));
     }
 
     fn id(&self, name: &str) -> ProcessId {
@@ -783,6 +799,77 @@ fn term_turns_a_restart_into_a_shutdown_and_hup_then_is_ignored() {
         "INFO stopped: web (exit status 0)",
         "!stopped End",
     ]);
+}
+
+#[test]
+fn reread_tells_what_changed_and_touches_nothing() {
+    let mut story =
+        Story::of(vec![alone(1, spec("same")), alone(2, spec("other")), alone(3, spec("gone"))]).running();
+    let changed = ProcessSpec { start_secs: 5, ..spec("other") };
+    story.next_groups = vec![
+        alone(1, spec("same")),
+        alone(2, changed),
+        alone(9, ProcessSpec { autostart: false, ..spec("new") }),
+    ];
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 1 Changes { added: [\"new\"], changed: [\"other\"], removed: [\"gone\"] }"]);
+    assert_eq!(story.state("gone"), ProcessState::Running);
+    story.broken_settings = Some("bad");
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 2 CANT_REREAD: bad"]);
+    story.ask(Command::AddProcessGroup("new".to_owned()));
+    assert_eq!(story.told[0], "!reply 3 done", "what was read last is still there: {:?}", story.told);
+}
+
+#[test]
+fn a_log_that_becomes_auto_is_a_change() {
+    let file = |target: LogTarget| {
+        let web = spec("web");
+        alone(1, ProcessSpec { stdout: StreamSpec { target, ..web.stdout.clone() }, ..web })
+    };
+    let mut story = Story::of(vec![file(LogTarget::File("/x.log".into()))]).running();
+    story.next_groups = vec![file(LogTarget::Auto)];
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 1 Changes { added: [], changed: [\"web\"], removed: [] }"]);
+    let mut story = Story::of(vec![file(LogTarget::Auto)]).running();
+    story.next_groups = vec![file(LogTarget::Auto)];
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 1 Changes { added: [], changed: [], removed: [] }"]);
+}
+
+#[test]
+fn groups_are_added_and_removed() {
+    let mut story = Story::one(|_| ()).running();
+    story.next_groups =
+        vec![alone(999, spec("web")), group("g", [spec("a"), ProcessSpec { autostart: false, ..spec("b") }])];
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    story.tells(&["!reply 1 BAD_NAME: g"]);
+    story.ask(Command::ReloadConfig);
+    story.ask(Command::AddProcessGroup("web".to_owned()));
+    story.told.clear();
+    story.name_all();
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    story.tells(&["!reply 4 done", "!spawn a", "INFO spawned: 'a' with pid 102"]);
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    story.ask(Command::RemoveProcessGroup("g".to_owned()));
+    story.ask(Command::RemoveProcessGroup("nope".to_owned()));
+    story.tells(&["!reply 5 ALREADY_ADDED: g", "!reply 6 STILL_RUNNING: g", "!reply 7 BAD_NAME: nope"]);
+    story.stop("g:a", Wait::No);
+    story.exits("a", 0);
+    story.told.clear();
+    story.ask(Command::RemoveProcessGroup("g".to_owned()));
+    story.ask(Command::StartProcessGroup("g".to_owned(), Wait::No));
+    story.tells(&["!reply 9 done", "!reply 10 BAD_NAME: g"]);
+}
+
+#[test]
+fn auto_logs_are_made_before_the_start_and_told() {
+    let auto = |stream: StreamSpec| StreamSpec { target: LogTarget::Auto, ..stream };
+    let mut story = Story::one(|web| (web.stdout, web.autostart) = (auto(web.stdout.clone()), false)).begun();
+    story.tells(&[]);
+    let turn = Turn { now: story.now, restarts_allowed: true };
+    let info = story.supervisor.processes[&story.id("web")].info(&turn);
+    assert_eq!((info.stdout_log_file.as_str(), info.stderr_log_file.as_str()), ("/auto/1-out", ""));
 }
 
 #[test]

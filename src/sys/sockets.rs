@@ -93,7 +93,9 @@ impl Listener {
     /// See [`ListenError`].
     pub fn inet(host: &str, port: u16) -> Result<Self, ListenError> {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
-        let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        // Supervisor listens by IPv4 only, so that is what clients of a name like `localhost` expect.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
         let listener = TcpListener::bind(addresses.as_slice())?;
         // A second time, as the standard library lets 128 wait.
         listen(&listener, BACKLOG)?;

@@ -116,6 +116,13 @@ pub fn become_user(user: &User) -> Result<(), &'static str> {
     setuid(Uid::from_raw(user.uid)).map_err(|_| "Could not set user id of effective user")
 }
 
+/// What the user database calls us; our number if it doesn't.
+#[must_use]
+pub fn own_name() -> String {
+    let uid = getuid().as_raw();
+    Users::read().by_id(uid).map_or_else(|| uid.to_string(), |user| user.name)
+}
+
 /// Whether we are root.
 #[must_use]
 pub fn is_root() -> bool {

@@ -19,7 +19,7 @@ pub mod peers;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -129,6 +129,11 @@ impl Sandbox {
     pub fn spawn(&mut self) {
         let mut command = self.supervisor_command();
         self.dress(&mut command);
+        self.spawn_as(command);
+    }
+
+    /// Starts a supervisor with a command line of the test's own, as from [`Sandbox::program`].
+    pub fn spawn_as(&mut self, mut command: Command) {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         self.collect(child.stdout.take().unwrap());
@@ -143,6 +148,28 @@ impl Sandbox {
         let output = command.stdin(Stdio::null()).output().unwrap();
         let everything = [output.stdout, output.stderr].concat();
         Output { status: output.status, stdout: everything, stderr: Vec::new() }
+    }
+
+    /// A command for one of Supervisor's programs, by a link of its name in the folder's `bin`.
+    pub fn program(&self, name: &str) -> Command {
+        let path = match reference_under_test() {
+            Some(folder) => folder.join(name),
+            None => self.link(name),
+        };
+        let mut command = Command::new(path);
+        self.dress(&mut command);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn link(&self, name: &str) -> PathBuf {
+        let folder = self.dir.join("bin");
+        fs::create_dir_all(&folder).unwrap();
+        let link = folder.join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink(binary(), &link).unwrap();
+        }
+        link
     }
 
     /// Waits until the supervisor answers its client.
@@ -388,7 +415,8 @@ pub fn static_binary() -> Option<PathBuf> {
 pub fn have(what: &str, there: bool) -> bool {
     if !there {
         assert!(std::env::var_os("CI").is_none(), "{what} is missing, and with CI set nothing may be");
-        eprintln!("skipped: {what} is missing (make setup)");
+        // Not eprintln!, which the test harness keeps to itself when a test passes.
+        _ = writeln!(std::io::stderr(), "skipped: {what} is missing (make setup)");
     }
     there
 }

@@ -12,7 +12,7 @@ use crate::proc::kill_descendants;
 use crate::table::{Table, median};
 
 /// No round begins after so long.
-pub(crate) const ENOUGH: Duration = Duration::from_secs(20);
+pub(crate) const ENOUGH: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let count = run.arguments.service_count();

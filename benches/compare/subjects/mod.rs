@@ -12,7 +12,8 @@ mod stop;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::peers::{Peer, installed};
@@ -70,8 +71,7 @@ impl Run<'_> {
 /// Measures all subjects that are asked for and prints their tables.
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     let peers = installed(arguments);
-    // Short, because a unix socket's path has to fit in 107 bytes.
-    let dir = arguments.dir.join(format!("sv-bench-{}", std::process::id()));
+    let dir = arguments.run_dir();
     fs::create_dir(&dir).map_err(|error| format!("cannot make '{}': {error}", dir.display()))?;
     let run = Run { arguments, peers: &peers, dir: &dir };
     let mut tables = Vec::new();
@@ -99,7 +99,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
 
 /// Says on the terminal what is measured now.
 pub(crate) fn progress(subject: &str, who: &str) {
-    eprintln!("... {subject}: {who}");
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    eprintln!("{:4} s  {subject}: {who}", BEGAN.elapsed().as_secs());
 }
 
 /// Keeps a failure of one participant from spoiling the table: it is told, and its row stays out.

@@ -186,6 +186,9 @@ mod tests {
             ("[a]\nx=a;b#c\ny='a ; b'", "[a]x=a;b#c;y='a;"),
             ("[a]\nx=\n  1\n  2", "[a]x=|1|2;"),
             ("[a]\nÄ=1", "[a]ä=1;"),
+            ("[a]\nx=\"1\"\ny = 'b c' ", "[a]x=\"1\";y='b c';"),
+            ("[A]\n[a]", "[A][a]"),
+            ("[a]\nx=b\u{c}c\u{b}d\u{2028}e\ny=1", "[a]x=b\u{c}c\u{b}d\u{2028}e;y=1;"),
         ] {
             let read = document_of(&[text.as_bytes()]).map(|document| told(&document));
             assert_eq!(read.as_deref(), Ok(expected), "{text:?}");
@@ -194,7 +197,8 @@ mod tests {
 
     #[test]
     fn later_keys_and_files_override_and_keep_their_places() {
-        let document = document_of(&[b"[a]\nx=1\nx=2\n[DEFAULT]\nz=9\n", b"\n[b]\n[a]\nx=3"]).unwrap();
+        let document =
+            document_of(&[b"[a]\nx=1\nx=2\n[DEFAULT]\nz=9\n[default]\ny=9\n", b"\n[b]\n[a]\nx=3"]).unwrap();
         let section = document.section("a").unwrap();
         assert_eq!(section.place, Place { file: 0, line: 1 });
         let entry = document.entry(section, "x").unwrap();

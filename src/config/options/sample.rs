@@ -79,6 +79,27 @@ mod tests {
     }
 
     #[test]
+    fn sets_what_a_client_needs_and_nothing_else() {
+        let sample = sample();
+        let set = sample.lines().filter(|line| !line.is_empty() && !line.starts_with(';'));
+        let set: Vec<_> = set.map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(
+            set,
+            [
+                "[unix_http_server]",
+                "file=/tmp/supervisor.sock",
+                "[supervisord]",
+                "logfile=/tmp/supervisord.log",
+                "pidfile=/tmp/supervisord.pid",
+                "[rpcinterface:supervisor]",
+                "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+                "[supervisorctl]",
+                "serverurl=unix:///tmp/supervisor.sock",
+            ]
+        );
+    }
+
+    #[test]
     fn lines_fit_a_screen() {
         for line in sample().lines() {
             assert!(line.len() <= 110, "{line}");

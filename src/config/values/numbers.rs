@@ -88,7 +88,7 @@ mod tests {
         {
             assert_eq!(integer(text), Ok(expected), "{text}");
         }
-        for text in ["", " ", "foo", "1.5", "0x10", "1__0", "_1", "1_", "+ 1", "--1", "1 2"] {
+        for text in ["", " ", "foo", "1.5", "0x10", "1__0", "_1", "1_", "+ 1", "--1", "1 2", "٣"] {
             assert_eq!(integer(text), Err(format!("not a valid integer: '{text}'")));
         }
         let huge = "99999999999999999999";

@@ -115,21 +115,43 @@ mod tests {
 
     #[test]
     fn signals() {
-        for (text, number) in [("TERM", 15), (" sigusr1 ", 10), ("9", 9), ("64", 64), ("0", 0), ("cld", 17)] {
+        for (text, number) in [
+            ("TERM", 15),
+            (" sigusr1 ", 10),
+            ("9", 9),
+            ("34", 34),
+            ("64", 64),
+            ("0", 0),
+            ("cld", 17),
+            ("POLL", 29),
+        ] {
             assert_eq!(signal(text), Ok(Signal(number)), "{text}");
         }
-        for (text, what) in
-            [("FOO", "name"), ("", "name"), ("_DFL", "name"), ("99", "number"), ("40", "number")]
-        {
+        for (text, what) in [
+            ("FOO", "name"),
+            ("", "name"),
+            ("_DFL", "name"),
+            ("SIG_IGN", "name"),
+            ("99", "number"),
+            ("32", "number"),
+            ("33", "number"),
+            ("35", "number"),
+            ("63", "number"),
+        ] {
             assert_eq!(signal(text), Err(format!("value '{text}' is not a valid signal {what}")));
         }
     }
 
     #[test]
     fn levels_names_and_lists() {
-        assert_eq!(log_level("Blather"), Ok(LogLevel::Blather));
-        assert_eq!(log_level("warning"), Err("bad logging level name 'warning'".to_owned()));
+        let levels = ["Blather", "TRACE", "debug", "info", "Warn", "error", "critical"];
+        let tags: Vec<_> = levels.iter().map(|text| log_level(text).map(LogLevel::tag)).collect();
+        assert_eq!(tags, ["BLAT", "TRAC", "DEBG", "INFO", "WARN", "ERRO", "CRIT"].map(Ok));
+        for text in ["warning", "10", ""] {
+            assert_eq!(log_level(text), Err(format!("bad logging level name '{text}'")));
+        }
         assert_eq!(name(" wéb*\t"), Ok("wéb*"));
+        assert_eq!(name("a\tb"), Ok("a\tb"));
         for (text, sign) in [("x y", " "), ("a:b", ":"), ("a/b", "/"), ("/:", ":")] {
             assert_eq!(name(text), Err(format!("Invalid name: '{text}' because of character: '{sign}'")));
         }

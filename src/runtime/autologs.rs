@@ -1,0 +1,135 @@
+//! AUTO logs: files of our own naming in `childlogdir`, made when a group becomes active and removed
+//! by the next start.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::Shell;
+use crate::model::{DaemonSettings, LogLevel, LogTarget, ProcessId, Settings};
+use crate::sys::files;
+use crate::sys::process::own_pid;
+
+/// Letters in the part of an AUTO log's name that makes it unique.
+const UNIQUE_LETTERS: usize = 8;
+
+/// Names tried before giving up on an AUTO log.
+const AUTO_TRIES: u32 = 100;
+
+impl Shell {
+    /// The AUTO logs of a process. One that can't be made is told, and that stream is not logged.
+    pub(super) fn make_auto_logs(&mut self, process: ProcessId) -> [Option<PathBuf>; 2] {
+        let Some(spec) = self.core.spec(process).cloned() else { return [None, None] };
+        [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
+            if stream.target != LogTarget::Auto {
+                return None;
+            }
+            match make_auto_log(&self.settings.daemon, &spec.name, channel) {
+                Ok(path) => Some(path),
+                Err(error) => {
+                    let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
+                    let text = format!("cannot make a {channel} log for {name} in '{folder}': {error}");
+                    self.log(LogLevel::Warn, &text);
+                    None
+                }
+            }
+        })
+    }
+}
+
+/// `web-stdout---supervisor-x7k2m9q_.log`
+fn make_auto_log(daemon: &DaemonSettings, process: &str, channel: &str) -> io::Result<PathBuf> {
+    let mut seed =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    seed ^= u64::from(own_pid().unsigned_abs()) << 32;
+    for _ in 0..AUTO_TRIES {
+        let name = format!("{process}-{channel}---{}-{}.log", daemon.identifier, unique(&mut seed));
+        let path = daemon.child_log_dir.join(name);
+        match files::create_new(&path, AUTO_MODE) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Only we read and write them.
+const AUTO_MODE: u32 = 0o600;
+
+/// Unique, not secret: the file is made with O_EXCL. A step of splitmix64 a name.
+fn unique(seed: &mut u64) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut bits = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits ^= bits >> 27;
+    (0..UNIQUE_LETTERS)
+        .map(|_| {
+            let letter = LETTERS[(bits % 32) as usize];
+            bits /= 32;
+            char::from(letter)
+        })
+        .collect()
+}
+
+/// Removes the AUTO logs that an earlier run of this identifier has left.
+pub(super) fn clean_auto_logs(settings: &Settings) {
+    let daemon = &settings.daemon;
+    if daemon.keep_auto_logs {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(&daemon.child_log_dir) else { return };
+    let names: BTreeSet<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    for name in names.iter().filter(|name| is_auto_log(name, &daemon.identifier)) {
+        let _ = fs::remove_file(Path::new(&daemon.child_log_dir).join(name));
+    }
+}
+
+/// Exactly our own pattern, and the `.N` of its backups.
+/// COMPAT: Supervisor takes the identifier for a regular expression and what follows for granted.
+fn is_auto_log(name: &str, identifier: &str) -> bool {
+    let Some((process_and_channel, rest)) = name.split_once(&format!("---{identifier}-")) else {
+        return false;
+    };
+    let of_a_stream = ["-stdout", "-stderr"].iter().any(|end| process_and_channel.ends_with(end));
+    let Some((unique, backup)) = rest.split_once(".log") else { return false };
+    let is_unique = unique.len() == UNIQUE_LETTERS
+        && unique.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_backup = backup.is_empty()
+        || backup
+            .strip_prefix('.')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()));
+    of_a_stream && is_unique && is_backup
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_auto_logs_of_this_identifier_are_removed() {
+        for (name, removed) in [
+            ("web-stdout---supervisor-abc12_z9.log", true),
+            ("web-stderr---supervisor-abcdefgh.log.3", true),
+            ("a---b-stdout---supervisor-abcdefgh.log", true),
+            ("web-stdout---other-abcdefgh.log", false),
+            ("web-stdout---supervisor-abcdefgh.log.bak", false),
+            ("web-stdout---supervisor-abcdefgh.log.", false),
+            ("web-stdout---supervisor-abc.log", false),
+            ("web---supervisor-abcdefgh.log", false),
+            ("precious.log", false),
+        ] {
+            assert_eq!(is_auto_log(name, "supervisor"), removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut seed = 7;
+        let names: BTreeSet<_> = (0..1000).map(|_| unique(&mut seed)).collect();
+        assert!(names.len() > 990);
+        assert!(names.iter().all(|name| is_auto_log(&format!("x-stdout---s-{name}.log"), "s")));
+    }
+}

@@ -1,0 +1,125 @@
+//! Which groups there are: those that are active and those that are configured.
+
+use super::process::Process;
+use super::{Effect, Effects, Supervisor, Turn};
+use crate::model::{
+    ConfigInfo, Fault, FaultCode, GroupSpec, LogTarget, ProcessId, ProcessSpec, Reply, Ticket,
+};
+
+/// A group that is active: its processes are found by their ids.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) priority: i64,
+    /// In the order of definition.
+    pub(super) members: Vec<ProcessId>,
+    /// As it was configured when it became active.
+    spec: GroupSpec,
+}
+
+impl Supervisor {
+    pub(super) fn add_group(&mut self, spec: GroupSpec) -> Vec<ProcessId> {
+        let members: Vec<_> =
+            spec.processes.iter().map(|process| self.add_process(process, spec.priority)).collect();
+        self.groups.push(Group {
+            name: spec.name.clone(),
+            priority: spec.priority,
+            members: members.clone(),
+            spec,
+        });
+        members
+    }
+
+    fn add_process(&mut self, spec: &ProcessSpec, group_priority: i64) -> ProcessId {
+        let id = ProcessId(self.next_process);
+        self.next_process += 1;
+        self.processes.insert(id, Process::new(id, spec.clone(), group_priority));
+        id
+    }
+
+    /// The first moments of processes, in this order: their logs are made, then they start.
+    pub(super) fn enter(&mut self, turn: &Turn, processes: &[ProcessId], out: &mut Effects) {
+        for &process in processes {
+            self.with(process, |it| {
+                if [&it.spec.stdout, &it.spec.stderr].iter().any(|stream| stream.target == LogTarget::Auto) {
+                    out.push(Effect::MakeAutoLogs { process });
+                }
+            });
+        }
+        for &process in processes {
+            self.with(process, |process| process.autostart(turn, out));
+        }
+    }
+
+    /// COMPAT: Supervisor leaves a log out of the comparison when one side of it is AUTO.
+    pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
+        self.configured = groups;
+        let active = |name: &str| self.groups.iter().find(|group| group.name == name);
+        let names = |wanted: &dyn Fn(&GroupSpec) -> bool| -> Vec<String> {
+            self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
+        };
+        let added = names(&|spec| active(&spec.name).is_none());
+        let changed = names(&|spec| active(&spec.name).is_some_and(|group| group.spec != *spec));
+        let is_gone = |group: &&Group| !self.configured.iter().any(|spec| spec.name == group.name);
+        let removed = self.groups.iter().filter(is_gone).map(|group| group.name.clone()).collect();
+        out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
+    }
+
+    pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
+        let spec = match self.configured.iter().find(|spec| spec.name == name) {
+            None => return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name))),
+            Some(_) if self.groups.iter().any(|group| group.name == name) => {
+                return out.reply(ticket, Err(Fault::about(FaultCode::AlreadyAdded, name)));
+            }
+            Some(spec) => spec.clone(),
+        };
+        self.add_group(spec);
+        out.reply(ticket, Ok(Reply::Done));
+        let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
+        self.enter(turn, &by_priority.unwrap_or_default(), out);
+    }
+
+    pub(super) fn remove_active(&mut self, ticket: Ticket, name: &str, out: &mut Effects) {
+        let Some(at) = self.groups.iter().position(|group| group.name == name) else {
+            return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
+        };
+        let busy = |id: &ProcessId| {
+            self.processes.get(id).is_some_and(|process| process.is_unstopped() || process.will_restart())
+        };
+        if self.groups[at].members.iter().any(busy) {
+            return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
+        }
+        for id in self.groups.remove(at).members {
+            self.processes.remove(&id);
+        }
+        out.reply(ticket, Ok(Reply::Done));
+    }
+
+    /// By process name alone; those of one name in the order of the configuration.
+    pub(super) fn all_config(&self) -> Reply {
+        let mut infos: Vec<_> = self.configured.iter().flat_map(|group| self.config_of(group)).collect();
+        infos.sort_by(|a, b| a.process.name.cmp(&b.process.name));
+        Reply::AllConfig(infos)
+    }
+
+    /// An AUTO log goes by its name where the group is active and so has one.
+    fn config_of(&self, spec: &GroupSpec) -> impl Iterator<Item = ConfigInfo> {
+        let active = self.groups.iter().find(|group| group.name == spec.name);
+        let members = active.map_or(&[][..], |group| &group.members);
+        let active_process = |name: &str| {
+            members.iter().filter_map(|id| self.processes.get(id)).find(|process| process.spec.name == name)
+        };
+        spec.processes.iter().map(move |process| {
+            let mut process = process.clone();
+            if let Some(active) = active_process(&process.name) {
+                let named = active.log_targets();
+                for (stream, named) in [&mut process.stdout, &mut process.stderr].into_iter().zip(named) {
+                    if stream.target == LogTarget::Auto && named != LogTarget::None {
+                        stream.target = named;
+                    }
+                }
+            }
+            ConfigInfo { group_priority: spec.priority, in_use: active.is_some(), process }
+        })
+    }
+}

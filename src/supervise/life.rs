@@ -1,0 +1,158 @@
+//! How a process comes to life and how it ends: start, spawn, exit, back-off.
+
+use std::time::Duration;
+
+use super::process::{Process, State, seconds};
+use super::{Effect, Effects, Turn};
+use crate::model::{AutoRestart, ExitStatus, LogLevel, Pid};
+
+/// The least time between two automatic starts from EXITED. A program with `startsecs=0` that
+/// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
+/// loop has the same effect. One that has lived longer is started again at once.
+pub const RESTART_SPACING: Duration = Duration::from_secs(1);
+
+/// Failed starts are counted no further than this, so that the wait between two of them, which
+/// grows by a second each time, stays a number however many retries are allowed.
+const BACKOFF_MAX: i64 = 86_400;
+
+/// Told when a process was started and ended before `startsecs`.
+const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
+
+impl Process {
+    /// The first start of a program with `autostart`.
+    pub(super) fn autostart(&mut self, turn: &Turn, out: &mut Effects) {
+        if self.spec.autostart && self.started.is_none() {
+            self.start(turn, out);
+        }
+    }
+
+    /// Starts it, if there is nothing of it running.
+    pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
+        match self.state {
+            State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
+                self.spawn_error.clear();
+                self.exit_status = None;
+                self.started = Some((turn.now.mono, turn.now.wall));
+                let running_at = turn.now.mono.after(seconds(self.spec.start_secs));
+                self.state = State::Starting { pid: None, running_at };
+                out.push(Effect::Spawn { process: self.id });
+            }
+            State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Unknown { .. } => {
+                out.log(LogLevel::Warn, format!("process '{}' already running", self.spec.name));
+            }
+        }
+    }
+
+    /// The outcome of the `Spawn` effect.
+    pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, String>, out: &mut Effects) {
+        match (&self.state, outcome) {
+            (State::Starting { pid: None, running_at }, Ok(pid)) => {
+                let running_at = *running_at;
+                out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
+                self.state = State::Starting { pid: Some(pid), running_at };
+                self.time_passed(turn, out);
+            }
+            (State::Starting { .. }, Err(text)) => {
+                out.log(LogLevel::Info, format!("spawnerr: {text}"));
+                self.spawn_error = text;
+                self.back_off(turn, out);
+            }
+            // It was told to stop before its spawn was over, so it is stopped as soon as it is there.
+            (
+                State::Stopped
+                | State::Starting { pid: Some(_), .. }
+                | State::Running { .. }
+                | State::Backoff { .. }
+                | State::Stopping { .. }
+                | State::Exited { .. }
+                | State::Fatal
+                | State::Unknown { .. },
+                Ok(pid),
+            ) => self.begin_stopping(turn, pid, self.spec.stop_signal, self.spec.stop_as_group, out),
+            (
+                State::Stopped
+                | State::Running { .. }
+                | State::Backoff { .. }
+                | State::Stopping { .. }
+                | State::Exited { .. }
+                | State::Fatal
+                | State::Unknown { .. },
+                Err(text),
+            ) => out.log(LogLevel::Info, format!("spawnerr: {text}")),
+        }
+    }
+
+    /// It was reaped.
+    pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
+        self.ended = Some(turn.now.wall);
+        match self.state {
+            State::Stopping { .. } => self.ended_by_request(status, out),
+            State::Starting { running_at, .. } if turn.now.mono < running_at => {
+                self.exit_status = None;
+                EXITED_TOO_QUICKLY.clone_into(&mut self.spawn_error);
+                out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
+                self.back_off(turn, out);
+            }
+            // An exit that is noticed together with the end of `startsecs` is one from RUNNING.
+            State::Starting { .. } | State::Running { .. } => self.ended_by_itself(turn, status, out),
+            State::Stopped
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => {
+                self.exit_status = Some(status);
+                self.state = State::Stopped;
+            }
+        }
+    }
+
+    fn ended_by_request(&mut self, status: ExitStatus, out: &mut Effects) {
+        let level = if self.expects(status) { LogLevel::Info } else { LogLevel::Warn };
+        out.log(level, format!("stopped: {} ({status})", self.spec.name));
+        self.exit_status = Some(status);
+        self.failed_starts = 0;
+        self.state = State::Stopped;
+    }
+
+    fn ended_by_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
+        let expected = self.expects(status);
+        if expected {
+            out.log(LogLevel::Info, format!("exited: {} ({status}; expected)", self.spec.name));
+        } else {
+            self.spawn_error = format!("Bad exit code {}", status.code());
+            out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
+        }
+        self.exit_status = Some(status);
+        self.failed_starts = 0;
+        let restart = match self.spec.autorestart {
+            AutoRestart::Always => true,
+            AutoRestart::Unexpected => !expected,
+            AutoRestart::Never => false,
+        };
+        let not_before = self.started.map_or(turn.now.mono, |(at, _)| at.after(RESTART_SPACING));
+        self.state = State::Exited { restart_at: (restart && turn.restarts_allowed).then_some(not_before) };
+        self.time_passed(turn, out);
+    }
+
+    fn expects(&self, status: ExitStatus) -> bool {
+        self.spec.exit_codes.contains(&status.code())
+    }
+
+    fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
+        self.failed_starts = (self.failed_starts + 1).min(BACKOFF_MAX);
+        if self.failed_starts > self.spec.start_retries && turn.restarts_allowed {
+            self.failed_starts = 0;
+            self.state = State::Fatal;
+            let name = &self.spec.name;
+            out.log(
+                LogLevel::Info,
+                format!("gave up: {name} entered FATAL state, too many start retries too quickly"),
+            );
+        } else {
+            self.state = State::Backoff { retry_at: turn.now.mono.after(seconds(self.failed_starts)) };
+        }
+    }
+}
