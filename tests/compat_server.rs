@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use support::peers::{self, PROGRAMS, masked_across, sorted};
-use support::{Sandbox, binary, free_port};
+use support::{HEAD, Sandbox, binary, free_port};
 
 /// A supervisor and the client that asks it.
 struct Peer {
@@ -120,6 +120,10 @@ fn questions_to_our_server_are_answered_alike() {
         "pid all",
         "version",
         "version x",
+        "avail",
+        "avail x",
+        "reread",
+        "reread x",
         "help",
         "help start",
         "help nope",
@@ -182,6 +186,13 @@ fn deeds_by_our_server_are_told_alike() {
             ("stop many:*", "signal CONT many:*"),
             ("stop all;start cat", "signal CONT all"),
             ("stop all;start cat", "signal BOGUS all"),
+            ("", "add"),
+            ("", "add cat nope"),
+            ("", "remove"),
+            ("start cat", "remove cat nope"),
+            ("stop cat", "remove cat"),
+            ("remove cat", "add cat"),
+            ("", "update"),
             ("stop all", "start all"),
             ("start cat", "start all nope"),
             ("start all", "restart all"),
@@ -212,6 +223,11 @@ fn our_server_on_its_way_out_is_told_alike() {
             ("", "pid"),
             ("", "pid cat"),
             ("", "version"),
+            ("", "avail"),
+            ("", "reread"),
+            ("", "update"),
+            ("", "add cat"),
+            ("", "remove cat"),
             ("", "shutdown"),
             ("", "reload"),
         ];
@@ -298,6 +314,51 @@ fn python_calls_are_answered_alike() {
     compare(&programs, |peer| {
         settled(&mut peer.sandbox);
         calls_over_the_socket(peer, "deeds")
+    });
+}
+
+#[test]
+fn python_changes_groups_alike() {
+    compare(PROGRAMS, |peer| {
+        settled(&mut peer.sandbox);
+        calls_over_the_socket(peer, "groups")
+    });
+}
+
+#[test]
+fn changes_that_our_server_makes_are_told_alike() {
+    const BEFORE: &str = "[program:gone]\ncommand=/bin/cat\nstartsecs=0\n\
+        [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
+        [program:changed]\ncommand=/bin/cat -u\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    const BROKEN: &str = "[program:x]\ncommand=%(nope)s\n";
+    compare(BEFORE, |peer| {
+        peer.sandbox.wait_state("same", "RUNNING");
+        let same = peer.sandbox.pid("same");
+        let mut told = Vec::new();
+        for (programs, line) in [
+            (AFTER, "reread"),
+            (AFTER, "avail"),
+            (AFTER, "update new"),
+            (AFTER, "update gone nope"),
+            (AFTER, "update all nope"),
+            (AFTER, "status new changed gone"),
+            (BEFORE, "update"),
+            (BEFORE, "update"),
+            (AFTER, "update"),
+            (BROKEN, "reread"),
+            (BROKEN, "avail"),
+        ] {
+            peer.sandbox.write("supervisord.conf", &format!("{HEAD}{programs}"));
+            let mut said = peer.say(line);
+            if line == "reread" && programs == BROKEN {
+                // What is wrong with it, and where, is told in words of our own.
+                said.truncate("ERROR: CANT_REREAD: ".len());
+            }
+            told.push((line.to_owned(), said));
+        }
+        told.push(("the same".to_owned(), (peer.sandbox.pid("same") == same).to_string()));
+        told
     });
 }
 

@@ -4,10 +4,13 @@ whatever they do (process ids, times, folders) is masked.
 
     calls.py PART URL FOLDER
 
-Not called, because the difference is wanted:
+Not compared, because the difference is wanted:
 
 * parameters of a wrong type: the reference answers with status 500 and a traceback in its log, ours
   with INCORRECT_PARAMETERS (only `wait`, which Python takes as true or false, may be anything);
+* `autorestart` of getAllConfigInfo, which this version of the reference does not tell yet;
+* the paths of AUTO logs in getAllConfigInfo once the configuration was read again, which the
+  reference forgets;
 * signals that are constants of Python's module and no signals (`SIG_IGN` is 1 there, so HUP).
 
 Rows of bulk answers are sorted: in which order processes end is not up to the server, and stops
@@ -49,6 +52,10 @@ METHODS = {
     "supervisor.signalProcess": (2, 2),
     "supervisor.signalProcessGroup": (2, 2),
     "supervisor.signalAllProcesses": (1, 1),
+    "supervisor.reloadConfig": (0, 0),
+    "supervisor.addProcessGroup": (1, 1),
+    "supervisor.removeProcessGroup": (1, 1),
+    "supervisor.getAllConfigInfo": (0, 0),
     "supervisor.shutdown": (0, 0),
     "supervisor.restart": (0, 0),
     "system.listMethods": (0, 0),
@@ -82,7 +89,7 @@ def masked_text(text):
 
 def masked(value, key=None):
     if isinstance(value, dict):
-        return {name: masked(member, name) for name, member in sorted(value.items())}
+        return {name: masked(member, name) for name, member in sorted(value.items()) if name != "autorestart"}
     if isinstance(value, list):
         return [masked(item) for item in value]
     if isinstance(value, str):
@@ -245,6 +252,75 @@ def about_stopping():
     do("getAllProcessInfo")
 
 
+def configure(programs):
+    """Other programs after the head of the configuration, which is what it was."""
+    path = folder + "/supervisord.conf"
+    with open(path) as file:
+        head = file.read().split("\n[program:")[0]
+    with open(path, "w") as file:
+        file.write(head + "\n" + programs)
+
+
+def tell_configuration():
+    rows = masked(ask("supervisor.getAllConfigInfo"))
+    for row in rows:
+        for stream in ["stdout_logfile", "stderr_logfile"]:
+            row[stream] = re.sub(r".*<random>.log", "auto", row[stream])
+    tell("configuration", rows)
+
+
+def about_groups():
+    do("getAllConfigInfo")
+    do("reloadConfig")
+    for name in ["cat", "nope", "", "many:*", "many:many_00", "wörk"]:
+        do("addProcessGroup", name)
+        do("removeProcessGroup", name)
+    do("stopProcess", "cat")
+    do("removeProcessGroup", "cat")
+    do("getProcessInfo", "cat")
+    do("removeProcessGroup", "cat")
+    tell_configuration()
+    do("addProcessGroup", "cat")
+    until("cat", "RUNNING")
+    configure("""
+[program:added]
+command=/bin/cat -u
+directory=/tmp
+startsecs=0
+priority=7
+[program:off]
+command=/bin/cat
+autostart=false
+stopsignal=INT
+stdout_logfile_maxbytes=1KB
+[program:many]
+command=/bin/cat
+process_name=%(program_name)s_%(process_num)02d
+numprocs=3
+startsecs=0
+""")
+    do("reloadConfig")
+    do("reloadConfig")
+    tell_configuration()
+    do("getProcessInfo", "cat")
+    do("addProcessGroup", "added")
+    until("added", "RUNNING")
+    do("addProcessGroup", "off")
+    do("removeProcessGroup", "off")
+    do("addProcessGroup", "off")
+    do("stopProcessGroup", "many")
+    do("removeProcessGroup", "many")
+    do("addProcessGroup", "many")
+    until("many:many_02", "RUNNING")
+    do("reloadConfig")
+    # What is broken is refused with a text of our own, and all goes on.
+    configure("[program:broken]\nstartsecs=soon\n")
+    outcome = ask("supervisor.reloadConfig")
+    tell("broken", [outcome["fault"], outcome["text"].split(":")[0]])
+    tell_configuration()
+    do("getProcessInfo", "added")
+
+
 def about_a_shutdown():
     do("shutdown")
     for name, (least, most) in METHODS.items():
@@ -264,6 +340,7 @@ def about_a_shutdown():
 PARTS = {
     "methods": [about_methods, about_refusals],
     "state": [about_state],
+    "groups": [about_groups],
     "deeds": [about_state, about_starting, about_signals, about_stopping],
     "shutdown": [about_a_shutdown],
 }

@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 use std::os::unix::process::CommandExt;
 
 /// Programs of many tempers. The short-lived one outlives its spawn, for the reference may see an exit
-/// before it has answered who asked for the start.
+/// before it has answered who asked for the start; and its `startsecs` is longer than the second in which
+/// the reference may overlook that exit.
 pub const PROGRAMS: &str = "
 [program:cat]
 command=/bin/cat
@@ -38,7 +39,7 @@ startsecs=0
 [program:short-lived]
 command=/bin/sh -c 'sleep 0.1; exit 3'
 startretries=0
-startsecs=1
+startsecs=2
 [program:missing]
 command=/there/is/no/such/file
 autostart=false
