@@ -4,35 +4,24 @@
 //! The reference is looked for in the folder that `SV_REFERENCE_BIN` names, else in
 //! `target/reference/bin`. Without it nothing is compared, except that CI insists on it.
 //!
-//! What may differ is masked: uptimes and the process ids beside them, and the sentences of the help, which are our own. Its usage
-//! forms are Supervisor's. Errors that show a Python exception end where Python's file names begin,
-//! and those about a configuration before our mention of the file.
+//! What may differ is masked: see `support::peers`.
 
 #![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers included")]
+
+mod support;
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use support::peers::{PROGRAMS, client, masked, sorted};
+
 /// For everything that is waited for.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// The folder with the reference's programs.
-fn reference_bin() -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/reference/bin");
-    let folder = std::env::var_os("SV_REFERENCE_BIN").map_or_else(default, PathBuf::from);
-    if folder.join("supervisorctl").exists() && folder.join("supervisord").exists() {
-        return Some(folder);
-    }
-    assert!(std::env::var_os("CI").is_none(), "no supervisord and supervisorctl in {}", folder.display());
-    println!("skipped: no supervisord and supervisorctl in {}", folder.display());
-    None
-}
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
@@ -58,7 +47,7 @@ impl Reference {
     /// The same with more options for its socket.
     fn start_with(socket_options: &str, programs: &str) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let bin = reference_bin()?;
+        let bin = support::peers::reference()?;
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("sv-ctl-{}-{nth}", std::process::id()));
         fs::create_dir(&folder).unwrap();
@@ -82,11 +71,9 @@ impl Reference {
 
     /// Runs a client with input; both have the reference's name, which is in their messages.
     fn client(&self, program: &Path, words: &[&str], input: &str) -> Output {
-        let mut child = Command::new(program)
-            .arg0(self.bin.join("supervisorctl"))
+        let mut child = client(program, &self.bin)
             .args(words)
             .current_dir(&self.folder)
-            .env_remove("SUPERVISOR_SERVER_URL")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -151,71 +138,6 @@ fn config(socket_options: &str, programs: &str) -> String {
          {programs}"
     )
 }
-
-/// Both streams and the exit code, with what may differ taken out.
-fn masked(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(masked_line).collect::<String>();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    format!("{out}--- stderr\n{err}--- exit {:?}\n", output.status.code())
-}
-
-fn masked_line(line: &str) -> String {
-    let line = if line.contains(", uptime ") { before(line, "pid ") } else { line };
-    let end = match line.split_once(' ') {
-        Some(("error:", _)) => ": file: ",
-        Some(("Error:", _)) => " (file: ",
-        _ => "\t",
-    };
-    let line = before(line, end);
-    let line = if line.starts_with("Note: ") { "Note: " } else { line };
-    format!("{line}\n")
-}
-
-fn sorted(text: &str) -> Vec<&str> {
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.sort_unstable();
-    lines
-}
-
-fn before<'t>(line: &'t str, mark: &str) -> &'t str {
-    line.split_once(mark).map_or(line, |(before, _)| before)
-}
-
-const PROGRAMS: &str = "
-[program:cat]
-command=/bin/cat
-startsecs=0
-[program:many]
-command=/bin/cat
-process_name=%(program_name)s_%(process_num)02d
-numprocs=2
-startsecs=0
-[program:one]
-command=/bin/cat
-autostart=false
-startsecs=0
-[program:a-name-that-is-longer-than-thirty]
-command=/bin/cat
-autostart=false
-startsecs=0
-[group:pair]
-programs=one,a-name-that-is-longer-than-thirty
-priority=5
-[program:off]
-command=/bin/cat
-autostart=false
-startsecs=0
-[program:short-lived]
-command=/bin/sh -c 'exit 3'
-startretries=0
-startsecs=1
-[program:missing]
-command=/there/is/no/such/file
-autostart=false
-[program:unreadable]
-command=/tmp
-autostart=false
-";
 
 const LOGGERS: &str = "
 [program:talker]
@@ -405,6 +327,8 @@ fn misuse_and_silence_are_told_alike() {
         "status",
         "-Z",
         "--nope",
+        "--version",
+        "-s foo",
         "-c",
         "-s foo status",
         "-i --interactive status",

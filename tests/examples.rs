@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
 mod support;
-use support::{Sandbox, have};
+use support::{Sandbox, free_port, have};
 
 #[test]
 fn nginx_serves_a_page_and_redis_comes_back_after_kill_9() {
@@ -101,11 +101,6 @@ fn assert_in_order(text: &str, needles: &[&str]) {
         };
         rest = after;
     }
-}
-
-/// A port that nobody listened on a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn fetch(port: u16) -> Option<String> {

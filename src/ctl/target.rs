@@ -210,6 +210,14 @@ mod tests {
             (sv, &url, Some(WITH_SECTION), "u:p@unix:///s (the command line)".to_owned()),
             (supervisorctl, &url, None, "-:-@unix:///s (the command line)".to_owned()),
             (supervisorctl, &[], None, format!("-:-@{DEFAULT_URL} ({default})")),
+            // What it says is judged when it is used.
+            (supervisorctl, &[], Some("[supervisorctl]\nserverurl=foo\n"), format!("-:-@foo ({ctl})")),
+            (
+                supervisorctl,
+                &[],
+                Some("[supervisorctl]\nserverurl=unix://a/../b\n"),
+                format!("-:-@unix:///work/b ({ctl})"),
+            ),
             (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock ({server})")),
             (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env ({told})")),
             (sv, &[], None, format!("-:-@unix:///env ({told})")),
@@ -224,6 +232,14 @@ mod tests {
         let told = chosen(Face::Supervisorctl, &[], Some(WITHOUT_SECTION));
         assert!(told.starts_with(&format!("Error: {missing}")), "{told}");
         assert!(told.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{told}");
+        for (broken, place) in [
+            ("[supervisorctl]\nnonsense\n", "[line  2]: 'nonsense"),
+            ("[supervisorctl]\nserverurl=%(nope)s\n", "line: 2, option: serverurl"),
+        ] {
+            let told = chosen(Face::Supervisorctl, &[], Some(broken));
+            assert!(told.starts_with("Error: ") && told.contains(place), "{told}");
+            assert!(told.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{told}");
+        }
         let told = chosen(Face::Sv, &["-c", "/nope"], Some(WITHOUT_SECTION));
         assert_eq!(told, "error: could not find config file /nope\n");
     }

@@ -174,6 +174,9 @@ fn wide_names_widen_the_table() {
         value(vec![process(&name, &name, 20, "RUNNING", "", 1), process("x", "x", 1234, "NEWSTATE", "d", 1)]);
     let expected = format!("{name}   RUNNING   \nx{}NEWSTATE  d\n", " ".repeat(37));
     check("status", vec![up(), ("getAllProcessInfo", all)], &expected, 0);
+    let all = value(vec![process("w\u{f6}rk", "w\u{f6}rk", 20, "RUNNING", "\u{1f600}", 1)]);
+    let expected = format!("w\u{f6}rk{}RUNNING   \u{1f600}\n", " ".repeat(29));
+    check("status", vec![up(), ("getAllProcessInfo", all)], &expected, 0);
 }
 
 #[test]
@@ -207,6 +210,8 @@ fn deeds_end_by_how_each_process_fared() {
     for (line, script, said, code) in [
         ("start web", one("startProcess web", value(true)), "web: started\n", 0),
         ("start g:w", one("startProcess g:w", Fault(60, "")), "g:w: ERROR (already started)\n", 0),
+        ("start  \"w\t", one("startProcess \"w", value(true)), "\"w: started\n", 0),
+        ("start w\u{f6}rk", one("startProcess w\u{f6}rk", value(true)), "w\u{f6}rk: started\n", 0),
         ("start w", one("startProcess w", Fault(10, "")), "w: ERROR (no such process)\n", 1),
         ("start w", one("startProcess w", Fault(20, "")), "w: ERROR (no such file)\n", 1),
         ("start w", one("startProcess w", Fault(21, "")), "w: ERROR (file is not executable)\n", 1),

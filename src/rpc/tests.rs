@@ -365,6 +365,36 @@ fn bodies_are_replies_or_faults() {
 }
 
 #[test]
+fn faults_have_supervisors_codes_and_names() {
+    for (code, number, name) in [
+        (FaultCode::UnknownMethod, 1, "UNKNOWN_METHOD"),
+        (FaultCode::IncorrectParameters, 2, "INCORRECT_PARAMETERS"),
+        (FaultCode::BadArguments, 3, "BAD_ARGUMENTS"),
+        (FaultCode::SignatureUnsupported, 4, "SIGNATURE_UNSUPPORTED"),
+        (FaultCode::ShutdownState, 6, "SHUTDOWN_STATE"),
+        (FaultCode::BadName, 10, "BAD_NAME"),
+        (FaultCode::BadSignal, 11, "BAD_SIGNAL"),
+        (FaultCode::NoFile, 20, "NO_FILE"),
+        (FaultCode::NotExecutable, 21, "NOT_EXECUTABLE"),
+        (FaultCode::Failed, 30, "FAILED"),
+        (FaultCode::AbnormalTermination, 40, "ABNORMAL_TERMINATION"),
+        (FaultCode::SpawnError, 50, "SPAWN_ERROR"),
+        (FaultCode::AlreadyStarted, 60, "ALREADY_STARTED"),
+        (FaultCode::NotRunning, 70, "NOT_RUNNING"),
+        (FaultCode::AlreadyAdded, 90, "ALREADY_ADDED"),
+        (FaultCode::StillRunning, 91, "STILL_RUNNING"),
+        (FaultCode::CantReread, 92, "CANT_REREAD"),
+    ] {
+        let told = |detail: Option<&str>| {
+            let fault = Fault { code, detail: detail.map(str::to_owned) };
+            decode_response(&fault_body(&fault)).unwrap().unwrap_err()
+        };
+        assert_eq!(told(None), (number, name.to_owned()));
+        assert_eq!(told(Some("x")), (number, format!("{name}: x")));
+    }
+}
+
+#[test]
 fn changes_are_nested_once_more_than_they_need_be() {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let reply = Reply::Changes { added: names(&["a", "b"]), changed: names(&[]), removed: names(&["c"]) };

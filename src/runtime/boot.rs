@@ -18,7 +18,7 @@ use crate::host::Host;
 use crate::model::{DaemonSettings, LogLevel, Notice, Settings};
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
-use crate::sys::limits::{Limit, Raised, raise};
+use crate::sys::limits::{Limit, Raised, open_files_max, raise};
 use crate::sys::memory::Code;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, is_pid_1, own_pid};
@@ -280,7 +280,7 @@ fn take_the_oath(
         outputs,
         activity,
         servers,
-        clients: Clients::default(),
+        clients: Clients::new(open_files_max()),
         tickets: Tickets::default(),
         answered: Vec::new(),
         pid_file: None,

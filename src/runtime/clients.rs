@@ -19,8 +19,13 @@ use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
 use crate::xmlrpc::{DecodeError, decode_call, encode_response};
 
-/// Connections at one time. The one that has been idle for longest makes room for a new one.
+/// Connections at one time, and never more than every second descriptor that we may have open: the
+/// others are for children and logs. The one that has been idle for longest makes room for a new one.
 const CLIENTS_MAX: usize = 1024;
+
+/// For how long a connection has to be idle before it makes room for another because descriptors have
+/// run out. One that has just come is about to speak.
+const IDLE_LEAST: Duration = Duration::from_secs(1);
 
 /// How long a request may take to arrive once it has begun, and an answer to be taken further.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,22 +51,32 @@ struct Client {
     deadline: Option<Mono>,
 }
 
-/// All of them, by their tokens.
-#[derive(Debug, Default)]
-pub(super) struct Clients(BTreeMap<u64, Client>);
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Clients {
+    by_token: BTreeMap<u64, Client>,
+    most: usize,
+}
 
 impl Clients {
+    /// None yet; how many there may be follows from how many files may be open.
+    pub(super) fn new(open_files_max: u64) -> Self {
+        let half = usize::try_from(open_files_max / 2).unwrap_or(usize::MAX);
+        Self { by_token: BTreeMap::new(), most: half.clamp(1, CLIENTS_MAX) }
+    }
+
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.0.values().filter_map(|client| client.deadline).min()
+        self.by_token.values().filter_map(|client| client.deadline).min()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_token.is_empty()
     }
 
-    fn idle_for_longest(&self) -> Option<u64> {
-        let idle = self.0.iter().filter(|(_, client)| client.ticket.is_none());
-        idle.min_by_key(|(_, client)| client.last_used).map(|(&token, _)| token)
+    /// Its token, and since when.
+    fn idle_for_longest(&self) -> Option<(u64, Mono)> {
+        let idle = self.by_token.iter().filter(|(_, client)| client.ticket.is_none());
+        idle.map(|(&token, client)| (token, client.last_used)).min_by_key(|&(_, since)| since)
     }
 }
 
@@ -80,9 +95,9 @@ impl Client {
 
 impl Shell {
     pub(super) fn add_client(&mut self, stream: Stream, server: usize) {
-        if self.clients.0.len() >= CLIENTS_MAX {
+        if self.clients.by_token.len() >= self.clients.most {
             match self.clients.idle_for_longest() {
-                Some(token) => self.drop_client(token),
+                Some((token, _)) => self.drop_client(token),
                 // All of them wait for an answer.
                 None => return,
             }
@@ -104,12 +119,24 @@ impl Shell {
             last_used: self.now.mono,
             deadline: None,
         };
-        self.clients.0.insert(token, client);
+        self.clients.by_token.insert(token, client);
+    }
+
+    /// Gives up a connection that nobody has used for a while, so that there is a descriptor again.
+    /// False if there is none.
+    pub(super) fn make_room(&mut self) -> bool {
+        match self.clients.idle_for_longest() {
+            Some((token, since)) if since.after(IDLE_LEAST) <= self.now.mono => {
+                self.drop_client(token);
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
-        if let Some(client) = self.clients.0.remove(&token) {
+        if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
             // What it asked for goes on; the answer has nobody to go to.
             if let Some(ticket) = client.ticket {
@@ -128,7 +155,7 @@ impl Shell {
 
     /// False once nothing more will come.
     fn read_client(&mut self, token: u64) -> bool {
-        let Some(client) = self.clients.0.get_mut(&token) else { return true };
+        let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
         match client.stream.read(&mut self.buffer[..READ_BYTES_MAX]) {
             Ok(0) => false,
             Ok(count) => {
@@ -150,7 +177,7 @@ impl Shell {
             if !self.send(token) {
                 return self.drop_client(token);
             }
-            let Some(client) = self.clients.0.get_mut(&token) else { return };
+            let Some(client) = self.clients.by_token.get_mut(&token) else { return };
             if !client.unsent.is_empty() || client.lingers {
                 break;
             }
@@ -176,7 +203,7 @@ impl Shell {
 
     /// Derives from the buffers what to wait for, and for how long.
     fn settle(&mut self, token: u64) {
-        let Some(client) = self.clients.0.get_mut(&token) else { return };
+        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
         if !client.lingers {
             let until = client.deadline.unwrap_or_else(|| self.now.mono.after(PATIENCE));
             client.deadline = client.is_busy().then_some(until);
@@ -192,7 +219,7 @@ impl Shell {
 
     /// False if the client is gone.
     fn send(&mut self, token: u64) -> bool {
-        let Some(client) = self.clients.0.get_mut(&token) else { return true };
+        let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
         while !client.unsent.is_empty() {
             match client.stream.write(&client.unsent) {
                 Ok(0) => return false,
@@ -214,14 +241,14 @@ impl Shell {
 
     fn respond(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
-        if let Some(client) = self.clients.0.get_mut(&token) {
+        if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.unsent = client.http.respond(response, &date);
             client.deadline = None;
         }
     }
 
     fn handle_request(&mut self, token: u64, request: &Request) {
-        let server = self.clients.0.get(&token).and_then(|client| self.servers.spec(client.server));
+        let server = self.clients.by_token.get(&token).and_then(|client| self.servers.spec(client.server));
         // Its server is gone, or it has not shown that it may ask.
         let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
         if !allowed {
@@ -255,7 +282,7 @@ impl Shell {
             }
             Ok(Asked::Command(command)) => {
                 let ticket = self.tickets.give(token);
-                if let Some(client) = self.clients.0.get_mut(&token) {
+                if let Some(client) = self.clients.by_token.get_mut(&token) {
                     client.ticket = Some(ticket);
                 }
                 self.feed(Input::Command { ticket, command });
@@ -267,7 +294,7 @@ impl Shell {
     /// The answer to a question, if whoever asked is still there.
     pub(super) fn answer(&mut self, ticket: Ticket, result: &Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
-        if let Some(client) = self.clients.0.get_mut(&token) {
+        if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.ticket = None;
             client.last_used = self.now.mono;
         }
@@ -286,8 +313,13 @@ impl Shell {
     pub(super) fn give_up_clients(&mut self) {
         let now = self.now.mono;
         let is_over = |client: &Client| client.deadline.is_some_and(|at| at <= now);
-        let over: Vec<u64> =
-            self.clients.0.iter().filter(|(_, client)| is_over(client)).map(|(&token, _)| token).collect();
+        let over: Vec<u64> = self
+            .clients
+            .by_token
+            .iter()
+            .filter(|(_, client)| is_over(client))
+            .map(|(&token, _)| token)
+            .collect();
         for token in over {
             self.drop_client(token);
         }

@@ -1,5 +1,7 @@
 //! The control servers: sockets that listen.
 
+use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::{Shell, Source, Sources};
@@ -26,6 +28,8 @@ struct Server {
     token: u64,
     /// Not watched until then.
     rests_until: Option<Mono>,
+    /// Why it rests was told, and there are connections waiting since.
+    rest_told: bool,
 }
 
 /// All servers, in the order in which they opened. A slot is empty when its server was removed.
@@ -91,7 +95,7 @@ impl Servers {
         // Only a lack of kernel memory could refuse this; the server then rests and tries again.
         let watched = poller.add(&listener, token, READ).is_ok();
         let rests_until = (!watched).then_some(Mono::default());
-        self.0.push(Some(Server { spec, listener, token, rests_until }));
+        self.0.push(Some(Server { spec, listener, token, rests_until, rest_told: false }));
     }
 
     /// What a server asks of its clients.
@@ -140,19 +144,30 @@ impl Shell {
             let Some(Some(server)) = self.servers.0.get_mut(index) else { return };
             match server.listener.accept() {
                 Ok(Some(stream)) => self.add_client(stream, index),
-                Ok(None) => return,
+                Ok(None) => {
+                    server.rest_told = false;
+                    return;
+                }
                 // It was gone before it was taken.
                 Err(error) if error.raw_os_error() == Some(nix::libc::ECONNABORTED) => {}
-                Err(error) => {
-                    self.poller.remove(std::os::fd::AsFd::as_fd(&server.listener));
-                    server.rests_until = Some(self.now.mono.after(REST));
-                    let section = server.spec.section.clone();
-                    return self.log(
-                        LogLevel::Error,
-                        &format!("cannot accept a connection on [{section}]: {error}"),
-                    );
-                }
+                Err(error) if is_lack_of_descriptors(&error) && self.make_room() => {}
+                Err(error) => return self.rest(index, &error),
             }
         }
     }
+
+    /// Stops watching a server for a while. The reason is told once, however often it happens again.
+    fn rest(&mut self, index: usize, error: &io::Error) {
+        let Some(Some(server)) = self.servers.0.get_mut(index) else { return };
+        self.poller.remove(server.listener.as_fd());
+        server.rests_until = Some(self.now.mono.after(REST));
+        if !std::mem::replace(&mut server.rest_told, true) {
+            let section = server.spec.section.clone();
+            self.log(LogLevel::Error, &format!("cannot accept a connection on [{section}]: {error}"));
+        }
+    }
+}
+
+fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE))
 }

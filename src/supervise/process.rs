@@ -21,11 +21,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::describe::describe;
-use super::stopping::STOP_REPORT_EVERY;
 use super::{Effects, Turn};
 use crate::model::{
     ExitStatus, LogLevel, LogTarget, Mono, Pid, ProcessId, ProcessInfo, ProcessSpec, ProcessState, Wall,
 };
+
+/// How often `waiting for x to stop` is repeated while a client waits.
+const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) enum State {

@@ -6,9 +6,6 @@ use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
 use crate::model::{LogLevel, Pid, Signal};
 
-/// How often `waiting for x to stop` is repeated while a client waits.
-pub(super) const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
-
 /// The least time between two SIGKILLs for one process, so that `stopwaitsecs=0` on one that the
 /// kernel can't end at once (uninterruptible sleep) is no busy loop.
 const KILL_SPACING: Duration = Duration::from_millis(10);

@@ -43,3 +43,9 @@ pub fn raise(limit: Limit, least: u64) -> io::Result<Raised> {
     let _ = setrlimit(resource, hard, hard);
     Ok(Raised::UpTo(hard))
 }
+
+/// How many descriptors may be open now.
+#[must_use]
+pub fn open_files_max() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
+}

@@ -97,6 +97,8 @@ impl Listener {
         // Supervisor listens by IPv4 only, so that is what clients of a name like `localhost` expect.
         addresses.sort_by_key(SocketAddr::is_ipv6);
         let listener = TcpListener::bind(addresses.as_slice())?;
+        // A second time, as the standard library lets 128 wait.
+        listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Self::Inet(listener))
     }
@@ -230,6 +232,7 @@ fn publish(temporary: &Path, path: &Path) -> Result<(), ListenError> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("sv-sockets-{name}-{}", std::process::id()));
@@ -279,6 +282,17 @@ mod tests {
         fs::write(&path, "somebody else's").unwrap();
         drop(listener);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn many_may_wait_to_be_taken() {
+        let listener = Listener::inet("127.0.0.1", 0).unwrap();
+        let Listener::Inet(inet) = &listener else { panic!("{listener:?}") };
+        let address = inet.local_addr().unwrap();
+        // With a shorter queue the kernel drops what does not fit, and the other end tries again a second later.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        let waiting: Result<Vec<_>, _> = (0..300).map(connect).collect();
+        assert!(waiting.is_ok(), "{waiting:?}");
     }
 
     #[test]

@@ -15,10 +15,14 @@
     reason = "each test crate uses its part of this module, and a helper that fails is a test that fails"
 )]
 
+pub mod peers;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,6 +61,7 @@ pub struct Sandbox {
     dir: PathBuf,
     config: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    supervisor: Vec<OsString>,
     child: Option<Child>,
     terminal: Arc<Mutex<Vec<u8>>>,
 }
@@ -94,6 +99,7 @@ impl Sandbox {
             config: dir.join("supervisord.conf"),
             dir,
             environment: Vec::new(),
+            supervisor: Vec::new(),
             child: None,
             terminal: Arc::default(),
         }
@@ -102,6 +108,13 @@ impl Sandbox {
     /// Sets a variable in the environment of the supervisor and of its clients.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Has another supervisor run it: a program, its name, and what stands before `-c`.
+    pub fn run_by(mut self, program: &Path, name: &str, words: &[&str]) -> Self {
+        let words = words.iter().map(OsString::from);
+        self.supervisor = [program.into(), name.into()].into_iter().chain(words).collect();
         self
     }
 
@@ -114,7 +127,7 @@ impl Sandbox {
 
     /// Starts the supervisor without waiting for anything.
     pub fn spawn(&mut self) {
-        let mut command = supervisor_command(&self.config);
+        let mut command = self.supervisor_command();
         self.dress(&mut command);
         self.spawn_as(command);
     }
@@ -130,7 +143,7 @@ impl Sandbox {
 
     /// Runs the supervisor to its end, for configurations with which it does not get far.
     pub fn run_to_end(&mut self) -> Output {
-        let mut command = supervisor_command(&self.config);
+        let mut command = self.supervisor_command();
         self.dress(&mut command);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let everything = [output.stdout, output.stderr].concat();
@@ -169,6 +182,15 @@ impl Sandbox {
         });
     }
 
+    fn supervisor_command(&self) -> Command {
+        let [program, name, words @ ..] = self.supervisor.as_slice() else {
+            return supervisor_command(&self.config);
+        };
+        let mut command = Command::new(program);
+        command.arg0(name).args(words).arg("-c").arg(&self.config);
+        command
+    }
+
     fn dress(&self, command: &mut Command) {
         command.env(MARK, &self.dir).current_dir(&self.dir);
         // What the tests' own machine sets must not reach into the configuration search or the logs.
@@ -201,6 +223,12 @@ impl Sandbox {
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// What runs in this folder has its mark, by which it is found in the end.
+    pub fn marked(&self, mut command: Command) -> Command {
+        self.dress(&mut command);
+        command
     }
 
     /// What a file of the folder holds now; nothing when it is not there.
@@ -403,6 +431,18 @@ pub fn have(what: &str, there: bool) -> bool {
         _ = writeln!(std::io::stderr(), "skipped: {what} is missing (make setup)");
     }
     there
+}
+
+/// A port that nobody listened on a moment ago.
+pub fn free_port() -> u16 {
+    let [port] = free_ports();
+    port
+}
+
+/// Several of them, each another one.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn supervisor_command(config: &Path) -> Command {

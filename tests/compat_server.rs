@@ -1,0 +1,390 @@
+//! The server against the real thing: the same configuration under the reference's supervisord and
+//! under ours, and Python clients, unmodified, that must not notice whom they talk to.
+//!
+//! Ours runs under two names: as `sv run`, asked by the reference's `supervisorctl`, and as
+//! `supervisord -n`, asked by our own. All three answer the same lines with the same exit status.
+//!
+//! Every line brings about its state first and takes it from there, so that what came before does
+//! not matter. Many are told in the order in which they were done, which is anybody's guess (and
+//! differs by intent: stops go by descending priority here), so those lines are sorted.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use support::peers::{self, PROGRAMS, masked_across, sorted};
+use support::{HEAD, Sandbox, binary, free_port};
+
+/// A supervisor and the client that asks it.
+struct Peer {
+    sandbox: Sandbox,
+    client: PathBuf,
+    reference: PathBuf,
+}
+
+/// Who is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pair {
+    TheirsOnTheirs,
+    TheirsOnOurs,
+    OursOnOurs,
+}
+use Pair::{OursOnOurs, TheirsOnOurs, TheirsOnTheirs};
+
+impl Peer {
+    fn start(pair: Pair, reference: &Path, programs: &str) -> Self {
+        let sandbox = Sandbox::with_programs(programs);
+        let daemon = reference.join("supervisord");
+        let sandbox = match pair {
+            TheirsOnTheirs => sandbox.run_by(&daemon, "supervisord", &["-n"]),
+            TheirsOnOurs => sandbox.run_by(&binary(), "sv", &["run"]),
+            OursOnOurs => sandbox.run_by(&binary(), "supervisord", &["-n"]),
+        };
+        let client = if pair == OursOnOurs { binary() } else { reference.join("supervisorctl") };
+        Self { sandbox: sandbox.start(), client, reference: reference.to_owned() }
+    }
+
+    /// Brings about a state, by our client because it is the faster one.
+    fn prepare(&self, lines: &str) {
+        for line in lines.split(';').filter(|line| !line.is_empty()) {
+            self.sandbox.ctl(&line.split_whitespace().collect::<Vec<_>>());
+        }
+    }
+
+    /// What the client says to a line, and its exit status.
+    fn say(&self, line: &str) -> String {
+        let command = peers::client(&self.client, &self.reference);
+        let mut command = self.sandbox.marked(command);
+        command.arg("-c").arg(self.sandbox.config()).args(line.split_whitespace());
+        masked_across(&command.stdin(Stdio::null()).output().unwrap(), self.sandbox.dir())
+    }
+}
+
+/// Has all three do the same, side by side, and compares what came of it.
+fn compare<T: Send + PartialEq + std::fmt::Debug>(
+    programs: &str,
+    act: impl Fn(&mut Peer) -> Vec<(String, T)> + Sync,
+) {
+    let Some(reference) = peers::reference() else { return };
+    let (reference, act) = (&reference, &act);
+    let told = |pair| move || act(&mut Peer::start(pair, reference, programs));
+    let [theirs, others @ ..] = thread::scope(|scope| {
+        [TheirsOnTheirs, TheirsOnOurs, OursOnOurs]
+            .map(|pair| scope.spawn(told(pair)))
+            .map(|thread| thread.join().unwrap())
+    });
+    for (pair, others) in [TheirsOnOurs, OursOnOurs].into_iter().zip(others) {
+        assert_eq!(others.len(), theirs.len(), "{pair:?}");
+        for ((what, here), (_, there)) in others.iter().zip(&theirs) {
+            assert_eq!(here, there, "{pair:?}: {what}");
+        }
+    }
+}
+
+/// Lines with what has to be so before; each is a client of its own.
+fn compare_lines(programs: &str, ready: impl Fn(&mut Sandbox) + Sync, lines: &[(&str, &str)]) {
+    compare(programs, |peer| {
+        ready(&mut peer.sandbox);
+        let told = lines.iter().map(|(preparation, line)| {
+            peer.prepare(preparation);
+            let text = peer.say(line);
+            let is_ordered = line.starts_with("status") || !line.contains("all") && !line.contains('*');
+            let text = if is_ordered { text } else { sorted(&text).join("\n") };
+            ((*line).to_owned(), text)
+        });
+        told.collect()
+    });
+}
+
+fn settled(sandbox: &mut Sandbox) {
+    sandbox.wait_state("short-lived", "FATAL");
+    sandbox.wait_state("cat", "RUNNING");
+}
+
+#[test]
+fn questions_to_our_server_are_answered_alike() {
+    let lines = [
+        "status",
+        "status all",
+        "status cat",
+        "status cat many:* cat pair:* many:many_01",
+        "status nope cat nope:* many: many:nope",
+        "status short-lived",
+        "pid",
+        "pid cat off many:many_00",
+        "pid cat nope",
+        "pid all",
+        "version",
+        "version x",
+        "avail",
+        "avail x",
+        "reread",
+        "reread x",
+        "help",
+        "help start",
+        "help nope",
+        "nope",
+        "start",
+        "stop",
+        "restart",
+        "signal",
+        "signal HUP",
+        "shutdown x",
+        "reload x",
+    ];
+    compare_lines(PROGRAMS, settled, &lines.map(|line| ("", line)));
+}
+
+#[test]
+fn deeds_by_our_server_are_told_alike() {
+    compare_lines(
+        PROGRAMS,
+        settled,
+        &[
+            ("stop cat", "start cat"),
+            ("start cat", "start cat"),
+            ("stop cat", "start nope cat off:nope"),
+            ("start cat", "start nope:* cat"),
+            ("stop many:*", "start many:*"),
+            ("stop many:many_00;start many:many_01", "start many:*"),
+            ("start many:*", "start many:*"),
+            ("stop pair:*", "start pair:one pair:nope"),
+            ("", "start missing"),
+            ("", "status missing"),
+            ("", "start unreadable"),
+            ("", "start short-lived"),
+            ("", "status short-lived"),
+            ("stop off", "start off short-lived"),
+            ("start cat", "stop cat"),
+            ("stop cat", "stop cat"),
+            ("stop cat", "status cat"),
+            ("", "stop short-lived"),
+            ("start cat", "stop nope cat nope:*"),
+            ("stop many:many_01;start many:many_00", "stop many:*"),
+            ("stop many:*", "stop many:*"),
+            ("stop all;start cat many:*", "stop all"),
+            ("stop all", "stop all"),
+            ("start cat", "restart cat"),
+            ("stop off", "restart off"),
+            ("start cat", "restart nope cat"),
+            ("", "restart nope:*"),
+            ("start cat", "signal CONT cat"),
+            ("start cat", "signal SIGCONT cat"),
+            ("start cat", "signal 0 cat"),
+            ("start cat", "signal 18 cat"),
+            ("start cat", "signal BOGUS cat"),
+            ("start cat", "signal 999 cat"),
+            ("stop off", "signal CONT off"),
+            ("stop off", "signal BOGUS off"),
+            ("", "signal CONT nope nope:*"),
+            ("start many:*", "signal CONT many:*"),
+            ("start many:*", "signal BOGUS many:*"),
+            ("stop many:*", "signal CONT many:*"),
+            ("stop all;start cat", "signal CONT all"),
+            ("stop all;start cat", "signal BOGUS all"),
+            ("", "add"),
+            ("", "add cat nope"),
+            ("", "remove"),
+            ("start cat", "remove cat nope"),
+            ("stop cat", "remove cat"),
+            ("remove cat", "add cat"),
+            ("", "update"),
+            ("stop all", "start all"),
+            ("start cat", "start all nope"),
+            ("start all", "restart all"),
+        ],
+    );
+}
+
+const STUBBORN: &str = "[program:stubborn]\n\
+    command=/bin/sh -c 'trap \"\" TERM; echo > %(here)s/trapped; while :; do sleep 1; done'\n\
+    stopwaitsecs=3600\nstopasgroup=true\nkillasgroup=true\n[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+/// The trap is set, and it runs.
+fn trapped(sandbox: &mut Sandbox) {
+    sandbox.wait_file("trapped", "\n");
+    sandbox.wait_state("stubborn", "RUNNING");
+}
+
+#[test]
+fn our_server_on_its_way_out_is_told_alike() {
+    for line in ["shutdown", "reload"] {
+        let lines = [
+            ("", line),
+            ("", "status"),
+            ("", "start cat"),
+            ("", "stop cat"),
+            ("", "restart cat"),
+            ("", "signal HUP cat"),
+            ("", "pid"),
+            ("", "pid cat"),
+            ("", "version"),
+            ("", "avail"),
+            ("", "reread"),
+            ("", "update"),
+            ("", "add cat"),
+            ("", "remove cat"),
+            ("", "shutdown"),
+            ("", "reload"),
+        ];
+        compare_lines(STUBBORN, trapped, &lines);
+    }
+}
+
+#[test]
+fn shutdown_and_reload_of_our_server_are_alike() {
+    compare("[program:cat]\ncommand=/bin/cat\nstartsecs=0\n", |peer| {
+        let (pid, cat) = (peer.sandbox.supervisor_pid(), peer.sandbox.pid("cat"));
+        let mut told = vec![("reload".to_owned(), peer.say("reload"))];
+        peer.sandbox.wait("another cat", |sandbox| sandbox.pid("cat").filter(|it| Some(*it) != cat));
+        told.push(("status".to_owned(), peer.say("status")));
+        let same = peer.sandbox.ctl(&["pid"]).stdout.trim() == pid.as_raw_nonzero().to_string();
+        told.push(("the same pid".to_owned(), same.to_string()));
+        told.push(("shutdown".to_owned(), peer.say("shutdown")));
+        told.push(("exit".to_owned(), peer.sandbox.wait_exit().to_string()));
+        // Nobody is there any more, and the socket is gone.
+        told.extend(["status", "shutdown", "start cat"].map(|line| (line.to_owned(), peer.say(line))));
+        told
+    });
+}
+
+#[test]
+fn our_server_lets_in_whom_theirs_lets_in() {
+    const SECRETS: [&str; 2] = ["se:cret", "{SHA}a6fd8606f8f12a7541202a933e4a2a986fd9c1a1"];
+    for password in SECRETS {
+        let programs = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+        compare(programs, |peer| {
+            _ = peer.sandbox.ctl(&["shutdown"]);
+            _ = peer.sandbox.wait_exit();
+            let file = "file=%(here)s/supervisor.sock";
+            let with = format!("{file}\nusername=me\npassword={password}");
+            peer.sandbox.replace("supervisord.conf", file, &with);
+            std::fs::remove_file(peer.sandbox.path("supervisord.log")).unwrap();
+            peer.sandbox.spawn();
+            // Our helpers have no password to ask with.
+            peer.sandbox.wait_file("supervisord.log", "spawned: 'cat'");
+            let lines = [
+                "status cat",
+                "shutdown",
+                "-u me version",
+                "-u me -p wrong version",
+                "-u you -p se:cret version",
+                "-u me -p se:cret version",
+            ];
+            lines.map(|line| (line.to_owned(), peer.say(line))).into()
+        });
+    }
+}
+
+/// What a script of calls was answered: what was called, and the outcome as JSON.
+fn calls(peer: &Peer, part: &str, url: &str) -> Vec<(String, String)> {
+    const SCRIPT: &str = include_str!("compat_server/calls.py");
+    let mut python = peer.sandbox.marked(Command::new(peer.reference.join("python")));
+    python.args(["-c", SCRIPT, part, url]).arg(peer.sandbox.dir()).stdin(Stdio::null());
+    let output = python.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}\n{}", peer.sandbox.story());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let split = |line: &str| line.split_once('\t').map(|(what, said)| (what.to_owned(), said.to_owned()));
+    text.lines().map(|line| split(line).unwrap()).collect()
+}
+
+fn calls_over_the_socket(peer: &Peer, part: &str) -> Vec<(String, String)> {
+    calls(peer, part, &format!("unix://{}", peer.sandbox.path("supervisor.sock").display()))
+}
+
+#[test]
+fn python_is_told_of_methods_alike() {
+    compare("", |peer| calls_over_the_socket(peer, "methods"));
+}
+
+#[test]
+fn python_calls_are_answered_alike() {
+    let programs = format!(
+        "{PROGRAMS}[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=2\n\
+         [program:flaky]\ncommand=/bin/false\nautostart=false\nstartretries=50\n\
+         [program:unparsable]\ncommand=/bin/cat \"x\nautostart=false\n\
+         [program:silent]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\nstdout_logfile=NONE\n\
+         stderr_logfile=%(here)s/silent.err\n"
+    );
+    compare(&programs, |peer| {
+        settled(&mut peer.sandbox);
+        calls_over_the_socket(peer, "deeds")
+    });
+}
+
+#[test]
+fn python_changes_groups_alike() {
+    compare(PROGRAMS, |peer| {
+        settled(&mut peer.sandbox);
+        calls_over_the_socket(peer, "groups")
+    });
+}
+
+#[test]
+fn changes_that_our_server_makes_are_told_alike() {
+    const BEFORE: &str = "[program:gone]\ncommand=/bin/cat\nstartsecs=0\n\
+        [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
+        [program:changed]\ncommand=/bin/cat -u\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    const BROKEN: &str = "[program:x]\ncommand=%(nope)s\n";
+    compare(BEFORE, |peer| {
+        peer.sandbox.wait_state("same", "RUNNING");
+        let same = peer.sandbox.pid("same");
+        let mut told = Vec::new();
+        for (programs, line) in [
+            (AFTER, "reread"),
+            (AFTER, "avail"),
+            (AFTER, "update new"),
+            (AFTER, "update gone nope"),
+            (AFTER, "update all nope"),
+            (AFTER, "status new changed gone"),
+            (BEFORE, "update"),
+            (BEFORE, "update"),
+            (AFTER, "update"),
+            (BROKEN, "reread"),
+            (BROKEN, "avail"),
+        ] {
+            peer.sandbox.write("supervisord.conf", &format!("{HEAD}{programs}"));
+            let mut said = peer.say(line);
+            if line == "reread" && programs == BROKEN {
+                // What is wrong with it, and where, is told in words of our own.
+                said.truncate("ERROR: CANT_REREAD: ".len());
+            }
+            told.push((line.to_owned(), said));
+        }
+        told.push(("the same".to_owned(), (peer.sandbox.pid("same") == same).to_string()));
+        told
+    });
+}
+
+#[test]
+fn python_calls_during_a_shutdown_are_answered_alike() {
+    compare(STUBBORN, |peer| {
+        trapped(&mut peer.sandbox);
+        calls_over_the_socket(peer, "shutdown")
+    });
+}
+
+#[test]
+fn python_calls_over_tcp_with_a_password_are_answered_alike() {
+    let port = free_port();
+    // One after the other, as they share the port.
+    let programs = format!(
+        "[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n\
+         [program:cat]\ncommand=/bin/cat\nstartsecs=0\n"
+    );
+    let Some(reference) = peers::reference() else { return };
+    let [theirs, ours] = [TheirsOnTheirs, TheirsOnOurs].map(|pair| {
+        let peer = Peer::start(pair, &reference, &programs);
+        peer.prepare("start cat");
+        ["me:secret@", "me:wrong@", ""]
+            .map(|who| calls(&peer, "state", &format!("http://{who}127.0.0.1:{port}/RPC2")))
+    });
+    assert_eq!(ours, theirs);
+    assert!(ours[1].iter().all(|(what, said)| said.contains("401") || what.contains("getPID")), "{ours:?}");
+}

@@ -1,0 +1,552 @@
+//! Bytes over the sockets of the real binary: what it makes of HTTP and XML-RPC as clients speak them,
+//! well and badly, few and many.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use support::{HEAD, PATIENCE, Sandbox, free_port, free_ports};
+use sv::xmlrpc::{Value, decode_response, encode_call};
+
+const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+/// Does not stop when asked to, and then is killed after a second.
+const STUBBORN: &str = "[program:stubborn]\n\
+    command=/bin/sh -c 'trap \"\" TERM; echo > %(here)s/trapped; while :; do sleep 1; done'\n\
+    stopwaitsecs=1\nstopasgroup=true\nkillasgroup=true\n";
+
+/// Takes an hour to count as started.
+const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\n";
+
+/// Either kind of connection.
+trait Wire: Read + Write {
+    fn patient(self) -> Self;
+}
+
+impl Wire for UnixStream {
+    fn patient(self) -> Self {
+        self.set_read_timeout(Some(PATIENCE)).unwrap();
+        self
+    }
+}
+
+impl Wire for TcpStream {
+    fn patient(self) -> Self {
+        self.set_read_timeout(Some(PATIENCE)).unwrap();
+        self
+    }
+}
+
+/// A connection and what was read of it beyond the last answer.
+struct Peer {
+    wire: Box<dyn ReadWrite>,
+    ahead: Vec<u8>,
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+#[derive(Debug, PartialEq)]
+struct Answer {
+    /// `HTTP/1.1 200 OK`
+    line: String,
+    /// `Name: value`
+    fields: Vec<String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    fn value(&self) -> Result<Value, (i32, String)> {
+        assert_eq!(self.line, "HTTP/1.1 200 OK");
+        assert_eq!(self.field("Content-Type"), Some("text/xml"));
+        assert!(self.body.starts_with(b"<?xml version='1.0'?>"));
+        decode_response(&self.body).unwrap()
+    }
+}
+
+impl Peer {
+    fn unix(sandbox: &Sandbox) -> Self {
+        Self::of(UnixStream::connect(sandbox.path("supervisor.sock")).unwrap())
+    }
+
+    fn tcp(port: u16) -> Self {
+        Self::of(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    fn of(wire: impl Wire + 'static) -> Self {
+        Self { wire: Box::new(wire.patient()), ahead: Vec::new() }
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.wire.write_all(bytes.as_ref()).unwrap();
+        self
+    }
+
+    /// False at the end.
+    fn read_more(&mut self) -> bool {
+        let mut buffer = [0; 8192];
+        match self.wire.read(&mut buffer) {
+            Ok(count) => {
+                self.ahead.extend_from_slice(&buffer[..count]);
+                count > 0
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.ahead)),
+        }
+    }
+
+    /// The head of an answer, line by line.
+    fn head(&mut self) -> Vec<String> {
+        let end = loop {
+            match self.ahead.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(end) => break end,
+                None => assert!(self.read_more(), "no answer but {:?}", String::from_utf8_lossy(&self.ahead)),
+            }
+        };
+        let head: Vec<u8> = self.ahead.drain(..end + 4).collect();
+        String::from_utf8(head).unwrap().trim_end().split("\r\n").map(str::to_owned).collect()
+    }
+
+    fn answer(&mut self) -> Answer {
+        let head = self.head();
+        let mut answer = Answer { line: head[0].clone(), fields: head[1..].to_vec(), body: Vec::new() };
+        let length: usize = answer.field("Content-Length").unwrap().parse().unwrap();
+        while self.ahead.len() < length {
+            assert!(self.read_more(), "{answer:?} ends early");
+        }
+        answer.body = self.ahead.drain(..length).collect();
+        answer
+    }
+
+    /// What is sent is answered with this status line.
+    fn gets(&mut self, bytes: impl AsRef<[u8]>, line: &str) -> Answer {
+        let shown = String::from_utf8_lossy(bytes.as_ref()).into_owned();
+        let answer = self.send(bytes).answer();
+        assert_eq!(answer.line, line, "{shown}");
+        answer
+    }
+
+    /// Whether nothing more comes. (A server that keeps the connection is not waited for.)
+    fn ends(&mut self) -> bool {
+        self.ahead.is_empty() && !self.read_more()
+    }
+
+    fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, (i32, String)> {
+        self.send(call(method, params)).answer().value()
+    }
+}
+
+fn post(fields: &str, body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("POST /RPC2 HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+fn call(method: &str, params: &[Value]) -> Vec<u8> {
+    post("", &encode_call(method, params))
+}
+
+fn get_pid() -> Vec<u8> {
+    call("supervisor.getPID", &[])
+}
+
+fn raw(pid: Pid) -> i64 {
+    i64::from(pid.as_raw_nonzero().get())
+}
+
+/// A supervisor with a unix socket and a port.
+fn with_port(programs: &str) -> (Sandbox, u16) {
+    let port = free_port();
+    let config = format!("{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\n{programs}");
+    (Sandbox::new(&config).start(), port)
+}
+
+#[test]
+fn a_connection_is_kept_for_request_after_request() {
+    let (sandbox, port) = with_port("");
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    for mut peer in [Peer::unix(&sandbox), Peer::tcp(port)] {
+        // Blank lines before the first request, and one too many after a request.
+        peer.send("\r\n\r\n");
+        for _ in 0..3 {
+            assert_eq!(peer.call("supervisor.getPID", &[]), pid);
+            peer.send("\r\n");
+        }
+        // Errors end nothing either.
+        let page = peer.gets("GET /nope HTTP/1.1\r\nHost:\r\n\r\n", "HTTP/1.1 404 Not Found");
+        assert_eq!(page.field("Content-Type"), Some("text/html"));
+        assert!(String::from_utf8(page.body.clone()).unwrap().contains("404"), "{page:?}");
+        assert!(page.field("Server").is_some() && page.field("Date").is_some(), "{page:?}");
+        assert_eq!(peer.call("supervisor.getPID", &[]), pid);
+        // Those sent ahead are answered in order, also those that are answered at once.
+        let ahead = [get_pid(), b"GET /nope HTTP/1.1\r\n\r\n".to_vec(), get_pid()].concat();
+        peer.send(ahead);
+        assert_eq!(peer.answer().value(), pid);
+        assert_eq!(peer.answer().line, "HTTP/1.1 404 Not Found");
+        assert_eq!(peer.answer().value(), pid);
+        let closing = post("Connection: Close\r\n", &encode_call("supervisor.getPID", &[]));
+        assert_eq!(peer.send(closing).answer().value(), pid);
+        assert!(peer.ends());
+    }
+}
+
+#[test]
+fn http_1_0_ends_unless_it_asks_to_go_on() {
+    let (sandbox, port) = with_port("");
+    let request = |fields: &str| {
+        let body = encode_call("supervisor.getPID", &[]);
+        String::from_utf8(post(fields, &body)).unwrap().replace("HTTP/1.1", "HTTP/1.0")
+    };
+    for mut peer in [Peer::unix(&sandbox), Peer::tcp(port)] {
+        let answer = peer.gets(request("Connection: keep-alive\r\n"), "HTTP/1.0 200 OK");
+        assert_eq!(answer.field("Connection"), Some("Keep-Alive"));
+        peer.gets(request(""), "HTTP/1.0 200 OK");
+        assert!(peer.ends());
+    }
+}
+
+#[test]
+fn bodies_come_in_one_piece_in_chunks_or_after_a_word() {
+    let (sandbox, port) = with_port("");
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    let body = encode_call("supervisor.getPID", &[]);
+    let half = body.len() / 2;
+    for mut peer in [Peer::unix(&sandbox), Peer::tcp(port)] {
+        peer.send("POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for piece in [&body[..half], &body[half..]] {
+            peer.send(format!("{:x}\r\n", piece.len())).send(piece).send("\r\n");
+        }
+        assert_eq!(peer.send("0\r\n\r\n").answer().value(), pid);
+        let length = body.len();
+        peer.send(format!("POST /RPC2 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"));
+        assert_eq!(peer.head(), ["HTTP/1.1 100 Continue"]);
+        assert_eq!(peer.send(&body).answer().value(), pid);
+        // Whoever does not wait for the word is not told it.
+        assert_eq!(peer.send(post("Expect: 100-continue\r\n", &body)).answer().value(), pid);
+        for byte in get_pid() {
+            peer.send([byte]);
+        }
+        assert_eq!(peer.answer().value(), pid);
+    }
+}
+
+#[test]
+fn paths_and_methods_have_their_statuses() {
+    let sandbox = Sandbox::with_programs("").start();
+    let mut peer = Peer::unix(&sandbox);
+    let body = encode_call("supervisor.getState", &[]);
+    for target in ["/RPC2", "/RPC2/", "/RPC2/foo", "/RPC2foo?x=1", "/RPC2?", "http://localhost/RPC2"] {
+        let request = String::from_utf8(post("Content-Type: x/y\r\n", &body)).unwrap();
+        peer.gets(request.replace("/RPC2", target), "HTTP/1.1 200 OK");
+    }
+    for (request, line) in [
+        ("GET /RPC2", "HTTP/1.1 400 Bad Request"),
+        ("PUT /RPC2", "HTTP/1.1 400 Bad Request"),
+        ("GET /rpc2", "HTTP/1.1 404 Not Found"),
+        ("GET /nope/n\u{f6}pe", "HTTP/1.1 404 Not Found"),
+        ("GET /nope/%e2%82%ac%zz", "HTTP/1.1 404 Not Found"),
+    ] {
+        peer.gets(format!("{request} HTTP/1.1\r\nHost: \r\n\r\n"), line);
+    }
+    peer.send("HEAD /nope HTTP/1.1\r\n\r\n");
+    let head = peer.head();
+    assert_eq!(head[0], "HTTP/1.1 404 Not Found");
+    assert!(head.iter().any(|field| field.starts_with("Content-Length: ")), "{head:?}");
+    // Had it a body, that would be taken for the next answer.
+    peer.gets("POST /RPC2 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 400 Bad Request");
+    peer.gets(post("", b"<methodCall/>"), "HTTP/1.1 400 Bad Request");
+    peer.gets(post("", b"nonsense"), "HTTP/1.1 400 Bad Request");
+    peer.gets(post("", b"<methodCall>\xff</methodCall>"), "HTTP/1.1 400 Bad Request");
+    assert!(peer.call("supervisor.getPID", &[]).is_ok());
+    let log = sandbox.log();
+    assert!(log.contains("no method name") && log.contains("unmarshallable"), "{log}");
+    for (request, line) in [
+        ("nonsense\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("GET /\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("POST /RPC2 HTTP/1.1\r\n\r\n", "HTTP/1.1 411 Length Required"),
+        ("POST /RPC2 HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", "HTTP/1.1 413 Content Too Large"),
+    ] {
+        let mut peer = Peer::unix(&sandbox);
+        peer.gets(request, line);
+        assert!(peer.ends(), "{request}");
+    }
+}
+
+#[test]
+fn strangers_are_told_so_and_shown_out() {
+    let [port, other] = free_ports();
+    let config = format!(
+        "{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=se:cret\n\
+         [inet_http_server:sha]\nport=127.0.0.1:{}\nusername=me\n\
+         password={{SHA}}a6fd8606f8f12a7541202a933e4a2a986fd9c1a1\n",
+        other,
+    );
+    let sandbox = Sandbox::new(&config).start();
+    let body = encode_call("supervisor.getPID", &[]);
+    for port in [port, other] {
+        for (credentials, enters) in [
+            // me:se:cret
+            ("Basic bWU6c2U6Y3JldA==", true),
+            ("bAsIc bWU6c2U6Y3JldA==", true),
+            // me:se, me, and nothing
+            ("Basic bWU6c2U=", false),
+            ("Basic bWU=", false),
+            ("Basic Og==", false),
+            ("Basic !!!", false),
+            ("Basic", false),
+            ("", false),
+            ("Digest bWU6c2U6Y3JldA==", false),
+        ] {
+            let mut peer = Peer::tcp(port);
+            let answer = peer.send(post(&format!("Authorization: {credentials}\r\n"), &body)).answer();
+            assert_eq!(answer.line == "HTTP/1.1 200 OK", enters, "{credentials}: {answer:?}");
+            if !enters {
+                assert_eq!(answer.line, "HTTP/1.1 401 Unauthorized");
+                assert_eq!(answer.field("WWW-Authenticate"), Some("Basic realm=\"default\""));
+                assert_eq!(answer.field("Connection"), Some("close"));
+                assert!(peer.ends(), "{credentials}");
+            }
+        }
+        for path in ["/", "/nope", "/RPC2", "/logtail/x", "/mainlogtail"] {
+            Peer::tcp(port).gets(format!("GET {path} HTTP/1.1\r\n\r\n"), "HTTP/1.1 401 Unauthorized");
+        }
+    }
+    // The other server asks nobody, so it minds nothing.
+    for credentials in ["Basic Og==", "Basic bWU6c2U6Y3JldA==", "", "!"] {
+        let fields = format!("Authorization: {credentials}\r\n");
+        Peer::unix(&sandbox).gets(post(&fields, &body), "HTTP/1.1 200 OK");
+    }
+}
+
+#[test]
+fn several_servers_answer_side_by_side() {
+    let [port, other] = free_ports();
+    let config = format!(
+        "{HEAD}{CAT}[unix_http_server:two]\nfile=%(here)s/two.sock\n\
+         [inet_http_server:one]\nport=127.0.0.1:{port}\n\
+         [inet_http_server:two]\nport=127.0.0.1:{}\n",
+        other,
+    );
+    let sandbox = Sandbox::new(&config).start();
+    let two = UnixStream::connect(sandbox.path("two.sock")).unwrap();
+    let mut peers = [Peer::unix(&sandbox), Peer::of(two), Peer::tcp(port), Peer::tcp(other)];
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    for peer in &mut peers {
+        peer.send(get_pid());
+    }
+    for peer in peers.iter_mut().rev() {
+        assert_eq!(peer.answer().value(), pid);
+        assert_eq!(peer.call("supervisor.stopProcess", &["cat".into()]), Ok(true.into()));
+        assert_eq!(peer.call("supervisor.startProcess", &["cat".into()]), Ok(true.into()));
+    }
+}
+
+#[test]
+fn a_call_that_waits_holds_up_its_own_connection_only() {
+    let (sandbox, port) = with_port(&format!("{CAT}{SLOW}"));
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    let start = call("supervisor.startProcess", &["slow".into()]);
+    let mut waiting = [Peer::unix(&sandbox), Peer::tcp(port)];
+    // What it asks next is answered after that.
+    waiting[0].send([start, get_pid()].concat());
+    // The first of them starts it; the others are told so by a fault.
+    let mut other = Peer::unix(&sandbox);
+    let mut sandbox = sandbox;
+    sandbox.wait_state("slow", "STARTING");
+    waiting[1].send(call("supervisor.startProcessGroup", &["slow".into()]));
+    assert_eq!(waiting[1].answer().value(), Ok(Value::Array(Vec::new())));
+    for _ in 0..100 {
+        assert_eq!(other.call("supervisor.getPID", &[]), pid);
+    }
+    assert_eq!(other.call("supervisor.stopProcess", &["cat".into()]), Ok(true.into()));
+    assert_eq!(other.call("supervisor.stopProcess", &["slow".into()]), Ok(true.into()));
+    let fault = (40, "ABNORMAL_TERMINATION: slow".to_owned());
+    assert_eq!(waiting[0].answer().value(), Err(fault));
+    assert_eq!(waiting[0].answer().value(), pid);
+}
+
+#[test]
+fn what_a_client_began_goes_on_without_it() {
+    let (mut sandbox, port) = with_port(&format!("{CAT}{STUBBORN}"));
+    sandbox.wait_file("trapped", "\n");
+    sandbox.wait_state("stubborn", "RUNNING");
+    let stop = call("supervisor.stopProcess", &["stubborn".into()]);
+    for mut peer in [Peer::unix(&sandbox), Peer::tcp(port)] {
+        peer.send(&stop);
+    }
+    // Half of a request is nothing that was begun.
+    Peer::unix(&sandbox).send(&stop[..stop.len() - 1]);
+    sandbox.wait_state("stubborn", "STOPPED");
+    assert!(sandbox.log().contains("killing 'stubborn'"), "{}", sandbox.log());
+    assert!(Peer::tcp(port).call("supervisor.getPID", &[]).is_ok());
+}
+
+#[test]
+fn answers_are_whole_whatever_they_tell() {
+    const NAME: &str = "<a>&amp;'\"]]\u{1b}\u{f6}\u{1f600}";
+    let programs = format!(
+        "[program:{NAME}]\ncommand=/no/<such>&\u{1}\u{7f}]]>/file\nstartretries=0\n\
+         stdout_logfile=%(here)s/<o>&.log\n"
+    );
+    let mut sandbox = Sandbox::with_programs(&programs).start();
+    sandbox.wait_log("entered FATAL state");
+    let mut peer = Peer::unix(&sandbox);
+    let all = peer.call("supervisor.getAllProcessInfo", &[]).unwrap();
+    let info = &all.as_array().unwrap()[0];
+    let text = |member| info.get(member).and_then(Value::as_str).unwrap();
+    let shown = NAME.replace('\u{1b}', "\u{fffd}");
+    assert_eq!((text("name"), text("group"), text("statename")), (&*shown, &*shown, "FATAL"));
+    assert!(text("description").contains("/no/<such>&\\x01\\x7f]]>/file"), "{info:?}");
+    assert!(text("stdout_logfile").ends_with("/<o>&.log"), "{info:?}");
+    let (code, detail) = peer.call("supervisor.startProcess", &["<&>\u{2}".into()]).unwrap_err();
+    assert_eq!((code, detail.as_str()), (10, "BAD_NAME: <&>\u{fffd}"));
+}
+
+#[test]
+fn a_restart_with_a_broken_configuration_is_refused() {
+    let mut sandbox = Sandbox::with_programs(CAT).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let cat = sandbox.pid("cat");
+    sandbox.replace("supervisord.conf", "startsecs=0", "startsecs=soon");
+    let (code, text) = Peer::unix(&sandbox).call("supervisor.restart", &[]).unwrap_err();
+    assert_eq!(code, 92);
+    assert!(text.starts_with("CANT_REREAD: ") && text.contains("soon"), "{text}");
+    assert_eq!(sandbox.pid("cat"), cat);
+}
+
+/// CPU time used so far, in ticks of 10 ms: utime and stime of proc_pid_stat(5).
+fn cpu_ticks(pid: Pid) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn resident_kib(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// More descriptors for us, and for the supervisor that is started then.
+fn raise_open_files(least: u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < least) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(least), maximum }).unwrap();
+    }
+}
+
+#[test]
+fn when_there_are_too_many_the_one_idle_for_longest_makes_room() {
+    raise_open_files(4096);
+    let mut sandbox = Sandbox::with_programs(&format!("{CAT}{SLOW}")).start();
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    // Who waits for an answer is not idle, however long.
+    let mut waiting = Peer::unix(&sandbox);
+    waiting.send(call("supervisor.startProcess", &["slow".into()]));
+    sandbox.wait_state("slow", "STARTING");
+    let mut first: Vec<Peer> = (0..100).map(|_| Peer::unix(&sandbox)).collect();
+    let mut peers: Vec<Peer> = (0..1000).map(|_| Peer::unix(&sandbox)).collect();
+    // The last is there, so all before it were.
+    assert_eq!(peers[999].call("supervisor.getPID", &[]), pid);
+    let gone = first.iter_mut().take(50).all(Peer::ends);
+    assert!(gone, "the oldest made room");
+    for peer in &mut peers {
+        assert_eq!(peer.call("supervisor.getPID", &[]), pid);
+    }
+    assert_eq!(peers[0].call("supervisor.stopProcess", &["slow".into()]), Ok(true.into()));
+    assert!(waiting.answer().value().is_err());
+    let resident = resident_kib(sandbox.supervisor_pid());
+    assert!(resident < 16 * 1024, "{resident} KiB for a thousand connections");
+}
+
+#[test]
+fn without_descriptors_for_more_connections_it_rests() {
+    let waits = "[program:wait]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\nnumprocs=20\n\
+        process_name=%(process_num)d\n";
+    let mut sandbox = Sandbox::with_programs(&format!("{CAT}{waits}")).start();
+    let supervisor = sandbox.supervisor_pid();
+    // Whoever waits for an answer makes no room.
+    let mut waiting: Vec<Peer> = (0..20).map(|_| Peer::unix(&sandbox)).collect();
+    for (nth, peer) in waiting.iter_mut().enumerate() {
+        peer.send(call("supervisor.startProcess", &[format!("wait:{nth}").into()]));
+    }
+    sandbox.wait_state("wait:19", "STARTING");
+    let open = fs::read_dir(format!("/proc/{}/fd", supervisor.as_raw_nonzero())).unwrap().count() as u64;
+    let few = Rlimit { current: Some(open + 2), maximum: Some(open + 2) };
+    prlimit(Some(supervisor), Resource::Nofile, few).unwrap();
+    let idle: Vec<Peer> = (0..20).map(|_| Peer::unix(&sandbox)).collect();
+    sandbox.wait_log("cannot accept a connection");
+    let (before, since) = (cpu_ticks(supervisor), Instant::now());
+    sandbox.wait("two seconds", |_| (since.elapsed() > Duration::from_secs(2)).then_some(()));
+    let used = cpu_ticks(supervisor) - before;
+    assert!(used < 20, "{used} ticks of CPU time in two seconds of rest");
+    assert_eq!(sandbox.log().matches("cannot accept a connection").count(), 1, "{}", sandbox.log());
+    // Those who say nothing make room by and by, so that they can't lock others out.
+    sandbox.wait_state("cat", "RUNNING");
+    drop(idle);
+    let mut other = Peer::unix(&sandbox);
+    assert!(other.call("supervisor.stopAllProcesses", &[]).is_ok());
+    for peer in &mut waiting {
+        assert!(peer.answer().value().is_err());
+    }
+}
+
+#[test]
+fn connections_leave_descriptors_to_children() {
+    let limited = "ulimit -n 64; exec \"$0\" run \"$@\"";
+    let sandbox = Sandbox::with_programs(&format!("{CAT}{SLOW}"));
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nminfds=64\n");
+    let binary = support::binary();
+    let words = ["-c", limited, binary.to_str().unwrap()];
+    let mut sandbox = sandbox.run_by("/bin/sh".as_ref(), "sh", &words).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let mut idle: Vec<Peer> = (0..80).map(|_| Peer::unix(&sandbox)).collect();
+    let answer = idle[79].call("supervisor.startProcess", &["slow".into(), false.into()]);
+    assert_eq!(answer, Ok(true.into()), "{}", sandbox.log());
+    assert!(!sandbox.log().contains("cannot accept"), "{}", sandbox.log());
+}
+
+#[test]
+fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
+    let programs = "[program:many]\ncommand=/bin/cat\nautostart=false\nnumprocs=400\n\
+        process_name=a-rather-long-name-so-that-the-answer-is-large-%(process_num)03d\n";
+    let sandbox = Sandbox::with_programs(programs).start();
+    let mut silent = Peer::unix(&sandbox);
+    // Asks for more than a socket holds, again and again, and reads nothing of it.
+    let mut deaf = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap().patient();
+    deaf.write_all(&call("supervisor.getAllProcessInfo", &[]).repeat(10)).unwrap();
+    // Sends a byte for each second in which it hears nothing.
+    let mut slow = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let (request, since) = (call("supervisor.getPID", &[]), Instant::now());
+    for byte in request {
+        _ = slow.write_all(&[byte]);
+        match slow.read(&mut [0]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => break,
+            Ok(_) => panic!("an answer to half a request"),
+        }
+        assert!(since.elapsed() < Duration::from_secs(70), "it is listened to without end");
+    }
+    assert!(since.elapsed() > Duration::from_secs(58), "it was cut off after {:?}", since.elapsed());
+    let resident = resident_kib(sandbox.supervisor_pid());
+    assert!(resident < 16 * 1024, "{resident} KiB");
+    // By now nobody writes any more to the one that did not read: there is an end, and it is early.
+    let mut heard = Vec::new();
+    deaf.read_to_end(&mut heard).unwrap();
+    let answers = heard.windows(15).filter(|window| window == b"HTTP/1.1 200 OK").count();
+    assert_eq!(answers, 1, "{} bytes", heard.len());
+    assert!(!heard.ends_with(b"</methodResponse>\n"), "{} bytes", heard.len());
+    assert!(silent.call("supervisor.getPID", &[]).is_ok());
+}
