@@ -29,7 +29,7 @@ check: ## formatting and lints
 test: setup check ## run everything: formatting, lints, and all tests against the static binary as well
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
-		cargo test --locked
+		cargo test --locked --no-fail-fast
 
 bench: ## measure beside what is installed (ARGS="--quick --only boot" and the like; --help tells)
 	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \
