@@ -1,11 +1,11 @@
 //! The activity log: a file, and in the foreground our standard output as well.
 //!
-//! A line is formatted by `tracing` with Supervisor's form of it, and then taken from there at
-//! once, so that it is written in order with what children wrote to the same place.
+//! A line is formatted by `tracing` in Supervisor's form of it and taken from there at once. The
+//! lines of a turn are written together at its end: after what children said in it, and with one
+//! write however many orphans were reaped.
 
 use std::fmt;
 use std::io;
-use std::mem;
 use std::sync::{Mutex, PoisonError};
 
 use tracing::{Event, Level, Subscriber};
@@ -28,7 +28,12 @@ pub(super) struct Activity {
     file: Sink,
     /// Whether lines go to standard output too.
     echo: bool,
+    /// Lines of this turn.
+    held: Vec<u8>,
 }
+
+/// Lines are written before there are more than this.
+const HELD_BYTES_MAX: usize = 16 * 1024;
 
 impl Activity {
     /// Opens the log that the settings ask for.
@@ -41,7 +46,7 @@ impl Activity {
             .map_err(|error| cannot_open(settings, &error))?;
         // COMPAT: Supervisor writes every line twice when its log file is its standard output.
         let echo = echo && !file.is_stdout(outputs);
-        Ok(Self { level: settings.log_level, file, echo })
+        Ok(Self { level: settings.log_level, file, echo, held: Vec::new() })
     }
 
     /// The level below which lines are not written.
@@ -49,24 +54,38 @@ impl Activity {
         self.level
     }
 
+    /// Takes a line; it is written at the end of the turn, together with what else there was to say.
     pub(super) fn log(&mut self, level: LogLevel, text: &str, outputs: &mut Outputs) {
         if level < self.level {
             return;
         }
         emit(level, text);
-        let line = mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
-        // A log that can't be written to is told of where there still is a place to tell it.
-        if let Some(Trouble { text }) = self.file.write(&line, outputs) {
+        let mut line = FORMATTED.lock().unwrap_or_else(PoisonError::into_inner);
+        self.held.append(&mut line);
+        drop(line);
+        if self.held.len() >= HELD_BYTES_MAX {
+            self.flush(outputs);
+        }
+    }
+
+    /// Writes what was taken. A log that can't be written to is told of where there still is a place
+    /// to tell it.
+    pub(super) fn flush(&mut self, outputs: &mut Outputs) {
+        if self.held.is_empty() {
+            return;
+        }
+        if let Some(Trouble { text }) = self.file.write(&self.held, outputs) {
             outputs.complain(&text);
         }
         if self.echo {
-            outputs.stdout(&line);
+            outputs.stdout(&self.held);
         }
-        restore(line);
+        self.held.clear();
     }
 
     /// Closes and opens the file again, as after somebody has moved it away.
     pub(super) fn reopen(&mut self, outputs: &mut Outputs) {
+        self.flush(outputs);
         if let Sink::File(file) = &mut self.file
             && let Err(error) = LogFile::reopen(file)
         {
@@ -75,7 +94,8 @@ impl Activity {
     }
 
     /// Empties the file.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
+    pub(super) fn clear(&mut self, outputs: &mut Outputs) -> io::Result<()> {
+        self.flush(outputs);
         match &mut self.file {
             Sink::File(file) => file.clear(),
             Sink::Nowhere | Sink::Output(_) => Ok(()),
@@ -92,12 +112,6 @@ impl Activity {
 fn cannot_open(settings: &DaemonSettings, error: &io::Error) -> String {
     let path = settings.log_file.as_deref().unwrap_or_else(|| "".as_ref());
     format!("cannot open the log file '{}': {error}", path.display())
-}
-
-/// Gives the buffer back, so that a line costs no allocation.
-fn restore(mut line: Vec<u8>) {
-    line.clear();
-    *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner) = line;
 }
 
 /// `tracing` has five levels where Supervisor has seven, so the tag travels as the target.

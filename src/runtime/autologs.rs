@@ -30,7 +30,10 @@ impl Shell {
                 Ok(path) => Some(path),
                 Err(error) => {
                     let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
-                    let text = format!("cannot make a {channel} log for {name} in '{folder}': {error}");
+                    let text = format!(
+                        "cannot make a {channel} log for {name} in '{folder}': {error}; it is not logged \
+                         (set {channel}_logfile, or childlogdir in [supervisord])"
+                    );
                     self.log(LogLevel::Warn, &text);
                     None
                 }

@@ -77,6 +77,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let opened = open_servers(&settings)?;
     if !foreground {
         activity.log(LogLevel::Info, "daemonizing the supervisord process", &mut outputs);
+        activity.flush(&mut outputs);
         match daemonize().map_err(|error| one("cannot become a daemon", &error))? {
             // The sockets belong to the daemon now, so nothing of them may be removed here.
             Side::Starter => {

@@ -30,6 +30,9 @@ const IDLE_LEAST: Duration = Duration::from_secs(1);
 /// How long a request may take to arrive once it has begun, and an answer to be taken further.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A reader of large answers that is slower than this is given up.
+const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
+
 /// How long a client that sent rubbish may go on sending, so that it gets to read why it is cut
 /// off: a socket that is closed with bytes unread takes its last answer back.
 const LINGER: Duration = Duration::from_secs(2);
@@ -49,6 +52,8 @@ struct Client {
     last_used: Mono,
     /// When it is given up.
     deadline: Option<Mono>,
+    /// When it is given up although it goes on taking its answer bit by bit.
+    answer_by: Mono,
 }
 
 /// All of them.
@@ -118,6 +123,7 @@ impl Shell {
             lingers: false,
             last_used: self.now.mono,
             deadline: None,
+            answer_by: self.now.mono,
         };
         self.clients.by_token.insert(token, client);
     }
@@ -191,6 +197,7 @@ impl Shell {
                 Ok(None) => {
                     if let Some(interim) = client.http.take_interim() {
                         client.unsent.extend_from_slice(interim);
+                        client.answer_by = self.now.mono.after(PATIENCE);
                         continue;
                     }
                     break;
@@ -225,7 +232,11 @@ impl Shell {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.drain(..count);
-                    client.deadline = None;
+                    client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
+                    if client.unsent.is_empty() {
+                        client.unsent = Vec::new();
+                        client.deadline = None;
+                    }
                 }
                 Err(error) => {
                     return matches!(
@@ -235,7 +246,6 @@ impl Shell {
                 }
             }
         }
-        client.unsent = Vec::new();
         true
     }
 
@@ -243,7 +253,8 @@ impl Shell {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.unsent = client.http.respond(response, &date);
-            client.deadline = None;
+            client.deadline = Some(self.now.mono.after(PATIENCE));
+            client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
         }
     }
 
@@ -324,6 +335,11 @@ impl Shell {
             self.drop_client(token);
         }
     }
+}
+
+/// How long an answer of so many bytes may take on its way, all in all.
+fn patience_with(bytes: usize) -> Duration {
+    PATIENCE + Duration::from_secs((bytes / ANSWER_BYTES_PER_SEC_LEAST) as u64)
 }
 
 fn begin_to_linger(client: &mut Client) {

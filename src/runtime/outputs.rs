@@ -82,11 +82,11 @@ impl Outputs {
         self.line(STDERR, format!("sv: {text}\n").as_bytes());
     }
 
-    /// Takes a line that may be dropped. How many were is told with the next that is not.
+    /// Takes lines that may be dropped. How many were is told with the next that is not.
     pub(super) fn line(&mut self, id: OutputId, line: &[u8]) {
         let Some(slow) = self.0.get_mut(id.0) else { return };
         if slow.pending.len() > PENDING_LINES_BYTES_MAX {
-            slow.dropped_lines += 1;
+            slow.dropped_lines += memchr::memchr_iter(b'\n', line).count() as u64;
             return;
         }
         if slow.dropped_lines > 0 {

@@ -28,7 +28,7 @@ impl Shell {
     pub(super) fn clear_log(&mut self) -> Result<Reply, Fault> {
         existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
         self.log(LogLevel::Info, "reopening log file");
-        self.activity.clear().map_err(|_| Fault::bare(FaultCode::Failed))?;
+        self.activity.clear(&mut self.outputs).map_err(|_| Fault::bare(FaultCode::Failed))?;
         Ok(Reply::Done)
     }
 

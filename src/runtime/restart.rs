@@ -52,6 +52,7 @@ impl Shell {
     }
 
     fn replace_activity_log(&mut self, settings: &Settings) {
+        self.activity.flush(&mut self.outputs);
         let echo = self.launch.is_in_foreground(settings) && !settings.daemon.silent;
         match Activity::open(&settings.daemon, echo, &mut self.outputs) {
             Ok(activity) => self.activity = activity,

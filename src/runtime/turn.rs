@@ -104,6 +104,7 @@ impl Shell {
     /// Sends what waits to be sent, and derives from the buffers what to wait for.
     fn flush(&mut self) {
         self.serve_answered();
+        self.activity.flush(&mut self.outputs);
         self.outputs.watch(&self.poller, &mut self.sources);
         self.children.watch(&self.outputs, &self.poller);
     }
@@ -161,6 +162,7 @@ impl Shell {
     }
 
     fn let_readers_finish(&mut self) {
+        self.activity.flush(&mut self.outputs);
         let until = self.clock.now().mono.after(LAST_WORDS_PATIENCE);
         loop {
             self.outputs.watch(&self.poller, &mut self.sources);

@@ -234,16 +234,32 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
-    fn folder(name: &str) -> PathBuf {
+    /// Removed with all that is in it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn folder(name: &str) -> Folder {
         let folder = std::env::temp_dir().join(format!("sv-sockets-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        folder
+        Folder(folder)
     }
 
     #[test]
     fn a_socket_has_its_mode_and_goes_with_its_listener() {
-        let path = folder("mode").join("sv.sock");
+        let folder = folder("mode");
+        let path = folder.join("sv.sock");
         let listener = Listener::unix(&path, 0o750, None, || panic!("nothing was stale")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
         assert!(listener.accept().unwrap().is_none());
@@ -255,7 +271,8 @@ mod tests {
 
     #[test]
     fn a_live_socket_is_refused_and_a_stale_one_replaced() {
-        let path = folder("stale").join("sv.sock");
+        let first = folder("stale");
+        let path = first.join("sv.sock");
         let listener = Listener::unix(&path, 0o700, None, || ()).unwrap();
         assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
         let Listener::Unix(socket, ..) = &listener else { unreachable!() };
@@ -263,7 +280,8 @@ mod tests {
         // As after a crash: nobody listens, and the file stays.
         std::mem::forget(listener);
         drop(left);
-        let stale = folder("stale2").join("sv.sock");
+        let other = folder("stale2");
+        let stale = other.join("sv.sock");
         drop(UnixListener::bind(&stale).unwrap());
         let mut told = false;
         let again = Listener::unix(&stale, 0o700, None, || told = true).unwrap();
@@ -273,7 +291,8 @@ mod tests {
 
     #[test]
     fn what_is_no_socket_or_not_ours_any_more_is_left_alone() {
-        let path = folder("file").join("sv.sock");
+        let folder = folder("file");
+        let path = folder.join("sv.sock");
         fs::write(&path, "precious").unwrap();
         assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::NotASocket)));
         fs::remove_file(&path).unwrap();
@@ -297,7 +316,8 @@ mod tests {
 
     #[test]
     fn a_path_that_is_too_long_is_an_error() {
-        let path = folder("long").join("x".repeat(200));
+        let folder = folder("long");
+        let path = folder.join(&"x".repeat(200));
         assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::System(_))));
     }
 }
