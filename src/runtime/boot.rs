@@ -248,7 +248,7 @@ fn take_the_oath(
     launch: Launch,
     config_file: PathBuf,
     (host, clock): (Host, Clock),
-    settings: Settings,
+    mut settings: Settings,
     (outputs, activity): (Outputs, Activity),
     opened: Vec<Opened>,
 ) -> io::Result<Shell> {
@@ -272,7 +272,7 @@ fn take_the_oath(
         now: clock.now(),
         clock,
         next_settings: None,
-        core: Supervisor::new(identity, settings.groups.clone()),
+        core: Supervisor::new(identity, std::mem::take(&mut settings.groups)),
         settings,
         poller,
         sources,

@@ -19,18 +19,20 @@ pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result
 }
 
 impl Shell {
-    /// Keeps for a restart what was read for one, and hands on the groups.
+    /// Keeps for a restart what was read for one; the groups of a reread are for the core.
     pub(super) fn take_settings(&mut self, purpose: ReadFor, settings: Settings) -> Vec<GroupSpec> {
-        let groups = settings.groups.clone();
         match purpose {
-            ReadFor::Restart(_) => self.next_settings = Some(settings),
+            ReadFor::Restart(_) => {
+                self.next_settings = Some(settings);
+                Vec::new()
+            }
             ReadFor::Reread(_) => {
                 for Notice { level, text } in settings.notices {
                     self.log(level, &text);
                 }
+                settings.groups
             }
         }
-        groups
     }
 
     /// Nothing in here ends the supervisor: what can't be had any more is told and done without.
@@ -40,7 +42,7 @@ impl Shell {
         self.replace_servers(&settings);
         self.settings = settings;
         clean_auto_logs(&self.settings);
-        let groups = self.settings.groups.clone();
+        let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         let none = Supervisor::new(identity.clone(), Vec::new());
         self.core = std::mem::replace(&mut self.core, none).succeed(identity, groups);

@@ -3,7 +3,7 @@
 use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
-    ConfigInfo, Fault, FaultCode, GroupSpec, LogTarget, ProcessId, ProcessSpec, Reply, Ticket,
+    ConfigInfo, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, ProcessId, ProcessSpec, Reply, Ticket,
 };
 
 /// A group that is active: its processes are found by their ids.
@@ -13,20 +13,15 @@ pub(super) struct Group {
     pub(super) priority: i64,
     /// In the order of definition.
     pub(super) members: Vec<ProcessId>,
-    /// As it was configured when it became active.
-    spec: GroupSpec,
+    kind: GroupKind,
 }
 
 impl Supervisor {
     pub(super) fn add_group(&mut self, spec: GroupSpec) -> Vec<ProcessId> {
         let members: Vec<_> =
             spec.processes.iter().map(|process| self.add_process(process, spec.priority)).collect();
-        self.groups.push(Group {
-            name: spec.name.clone(),
-            priority: spec.priority,
-            members: members.clone(),
-            spec,
-        });
+        let GroupSpec { name, priority, kind, .. } = spec;
+        self.groups.push(Group { name, priority, members: members.clone(), kind });
         members
     }
 
@@ -59,10 +54,19 @@ impl Supervisor {
             self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
         };
         let added = names(&|spec| active(&spec.name).is_none());
-        let changed = names(&|spec| active(&spec.name).is_some_and(|group| group.spec != *spec));
+        let changed =
+            names(&|spec| active(&spec.name).is_some_and(|group| !self.is_as_configured(group, spec)));
         let is_gone = |group: &&Group| !self.configured.iter().any(|spec| spec.name == group.name);
         let removed = self.groups.iter().filter(is_gone).map(|group| group.name.clone()).collect();
         out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
+    }
+
+    /// Whether a group became active with just this configuration.
+    fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
+        let members = group.members.iter().filter_map(|id| self.processes.get(id));
+        group.priority == spec.priority
+            && group.kind == spec.kind
+            && members.map(|process| &process.spec).eq(&spec.processes)
     }
 
     pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {

@@ -99,7 +99,8 @@ pub enum Input {
     SettingsRead {
         /// As asked.
         purpose: ReadFor,
-        /// The groups that are configured now. `Err` tells what is wrong, a line for each error.
+        /// The groups that are configured now, for a reread. `Err` tells what is wrong, a line for
+        /// each error.
         outcome: Result<Vec<GroupSpec>, String>,
     },
     /// The outcome of [`Effect::ReadLog`].
