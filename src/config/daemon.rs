@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn everything_has_a_default() {
         let expected = DaemonSettings {
-            log_file: Some("/work/supervisord.log".into()),
+            log_file: Some("/srv/supervisord.log".into()),
             log_bytes_max: 50 << 20,
             log_backups: 10,
             log_level: LogLevel::Info,
-            pid_file: "/work/supervisord.pid".into(),
+            pid_file: "/srv/supervisord.pid".into(),
             umask: None,
             foreground: false,
             silent: false,
@@ -236,9 +236,9 @@ mod tests {
         let log_file =
             |value: &str| load_text(&format!("[supervisord]\nlogfile={value}")).unwrap().daemon.log_file;
         for (value, expected) in [
-            ("NONE", Some("/work/NONE")),
-            ("AUTO", Some("/work/AUTO")),
-            ("Syslog", Some("/work/Syslog")),
+            ("NONE", Some("/srv/NONE")),
+            ("AUTO", Some("/srv/AUTO")),
+            ("Syslog", Some("/srv/Syslog")),
             ("syslog", None),
         ] {
             assert_eq!(log_file(value), expected.map(PathBuf::from), "{value}");

@@ -26,7 +26,7 @@ pub(super) fn notices_in(text: &str) -> Vec<String> {
     load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
 }
 
-/// Has `/`, `/tmp`, `/var/log` and the working directory `/work`, the users root and www, and
+/// Has `/`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
 /// whatever a test adds.
 pub(super) struct Fake {
     files: BTreeMap<PathBuf, Vec<u8>>,
@@ -36,7 +36,7 @@ pub(super) struct Fake {
 
 impl Fake {
     pub(super) fn new() -> Self {
-        let directories = ["", "/", "/tmp", "/var/log", "/work", "/home/www"].map(PathBuf::from).to_vec();
+        let directories = ["", "/", "/tmp", "/var/log", "/srv", "/home/www"].map(PathBuf::from).to_vec();
         Self { files: BTreeMap::new(), directories, environment: Vec::new() }
     }
 
@@ -100,7 +100,7 @@ impl Surroundings for Fake {
     }
 
     fn current_dir(&self) -> PathBuf {
-        "/work".into()
+        "/srv".into()
     }
 
     fn temp_dir(&self) -> PathBuf {

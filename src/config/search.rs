@@ -51,26 +51,26 @@ mod tests {
     fn searches_beside_the_program_then_here_then_in_etc() {
         for (argv0, first, second) in [
             ("/usr/bin/supervisord", "/usr/etc/supervisord.conf", "/usr/supervisord.conf"),
-            ("supervisord", "/work/etc/supervisord.conf", "/work/supervisord.conf"),
-            ("bin/supervisord", "/work/etc/supervisord.conf", "/work/supervisord.conf"),
-            ("../venv/bin/sv", "/work/../venv/etc/supervisord.conf", "/work/../venv/supervisord.conf"),
+            ("supervisord", "/srv/etc/supervisord.conf", "/srv/supervisord.conf"),
+            ("bin/supervisord", "/srv/etc/supervisord.conf", "/srv/supervisord.conf"),
+            ("../venv/bin/sv", "/srv/../venv/etc/supervisord.conf", "/srv/../venv/supervisord.conf"),
         ] {
             let expected = [
                 first,
                 second,
-                "/work/supervisord.conf",
-                "/work/etc/supervisord.conf",
+                "/srv/supervisord.conf",
+                "/srv/etc/supervisord.conf",
                 "/etc/supervisord.conf",
                 "/etc/supervisor/supervisord.conf",
             ];
-            assert_eq!(search_paths(argv0, Path::new("/work")), expected.map(PathBuf::from), "{argv0}");
+            assert_eq!(search_paths(argv0, Path::new("/srv")), expected.map(PathBuf::from), "{argv0}");
         }
     }
 
     #[test]
     fn the_first_that_exists_wins() {
-        let around = Fake::new().file("/etc/supervisord.conf", "").file("/work/etc/supervisord.conf", "");
-        assert_eq!(find("/usr/bin/sv", &around), Ok("/work/etc/supervisord.conf".into()));
+        let around = Fake::new().file("/etc/supervisord.conf", "").file("/srv/etc/supervisord.conf", "");
+        assert_eq!(find("/usr/bin/sv", &around), Ok("/srv/etc/supervisord.conf".into()));
     }
 
     #[test]

@@ -100,7 +100,7 @@ mod tests {
             ("inet_http_server:b", inet("", 2), None),
             ("inet_http_server", inet("localhost", 1), credentials),
             ("unix_http_server", unix("/s.sock", 0o770, Some(SocketOwner { uid: 33, gid: Some(4) })), None),
-            ("unix_http_server:c", unix("/work/x", 0o700, None), None),
+            ("unix_http_server:c", unix("/srv/x", 0o700, None), None),
             ("unix_http_server:d", unix("/home/www/s", 0o700, None), None),
         ];
         let expected = expected.map(|(section, address, credentials)| ServerSpec {

@@ -149,7 +149,7 @@ mod tests {
             &self.environment
         }
         fn current_dir(&self) -> PathBuf {
-            "/work".into()
+            "/srv".into()
         }
         fn temp_dir(&self) -> PathBuf {
             "/tmp".into()
@@ -216,7 +216,7 @@ mod tests {
                 supervisorctl,
                 &[],
                 Some("[supervisorctl]\nserverurl=unix://a/../b\n"),
-                format!("-:-@unix:///work/b ({ctl})"),
+                format!("-:-@unix:///srv/b ({ctl})"),
             ),
             (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock ({server})")),
             (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env ({told})")),

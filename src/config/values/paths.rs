@@ -93,12 +93,12 @@ mod tests {
     fn normal_paths_are_absolute() {
         let around = Fake::new();
         for (text, expected) in [
-            ("x.pid", "/work/x.pid"),
-            ("./a/../b", "/work/b"),
+            ("x.pid", "/srv/x.pid"),
+            ("./a/../b", "/srv/b"),
             ("/a//b/./c/..", "/a/b"),
             ("../../..", "/"),
             ("~/x", "/home/www/x"),
-            ("", "/work"),
+            ("", "/srv"),
         ] {
             assert_eq!(normal_path(text, &around), PathBuf::from(expected), "{text}");
         }
