@@ -696,6 +696,18 @@ fn shuts_down_by_descending_priority_side_by_side_within_one() {
 }
 
 #[test]
+fn a_group_of_negative_priority_starts_first_and_stops_last() {
+    let mut story = Story::of(vec![alone(999, spec("web")), alone(-1, spec("pool"))]).begun();
+    story.told.retain(|line| line.starts_with("!spawn"));
+    story.tells(&["!spawn pool", "!spawn web"]);
+    story.pass(2.0);
+    story.signal(Signal::TERM);
+    story.exits("web", 0);
+    story.told.retain(|line| line.starts_with("!kill"));
+    story.tells(&["!kill web SIGTERM", "!kill pool SIGTERM"]);
+}
+
+#[test]
 fn a_second_request_hastens_the_shutdown() {
     let mut story = three_levels();
     story.signal(Signal::TERM);
