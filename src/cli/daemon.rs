@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::getopt::{self, Given, Opt};
-use super::{Action, Face, RunOptions, SUPERVISOR_VERSION};
+use super::{Action, Face, RunOptions};
 use crate::config::Override;
+use crate::model::SUPERVISOR_VERSION;
 use crate::python::quote;
 
 /// A flag that overrides an option of `[supervisord]`.

@@ -22,9 +22,6 @@ use crate::config::Override;
 
 pub use actions::{ACTIONS, ClientAction};
 
-/// The version of Supervisor that we tell clients and scripts we are.
-pub const SUPERVISOR_VERSION: &str = "4.3.0";
-
 /// Which of the names that the binary answers to it was called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain words")]

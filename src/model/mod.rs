@@ -24,3 +24,6 @@ pub use spec::{
 };
 pub use state::{ExitStatus, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};
+
+/// The version of Supervisor whose behaviour this is, as clients and scripts are told.
+pub const SUPERVISOR_VERSION: &str = "4.3.0";

@@ -1,6 +1,6 @@
 //! The table of methods.
 
-use crate::model::{Channel, Command, Fault, LogOf};
+use crate::model::{Channel, Command, Fault, LogOf, SUPERVISOR_VERSION};
 use crate::xmlrpc::Value;
 
 use super::arguments::Arguments;
@@ -8,9 +8,6 @@ use super::catalogue::Catalogue;
 
 /// The version of this API. It has been 3.0 since Supervisor 3.0, and supervisorctl wants it so.
 pub const API_VERSION: &str = "3.0";
-
-/// The Supervisor that we take the place of; clients compare it with what they need.
-pub const SUPERVISOR_VERSION: &str = "4.3.0";
 
 /// The types of parameters and results, as signatures name them.
 #[derive(Clone, Copy)]

@@ -27,7 +27,7 @@ use catalogue::Catalogue;
 use methods::Meaning;
 
 pub use answer::{answer, body, fault_body};
-pub use methods::{API_VERSION, SUPERVISOR_VERSION};
+pub use methods::API_VERSION;
 
 /// What a call comes to.
 #[derive(Clone, Debug, PartialEq)]

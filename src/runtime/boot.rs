@@ -70,7 +70,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let mut outputs = Outputs::own();
     let foreground = launch.is_in_foreground(&settings);
     let clock = Clock::local();
-    install(Clock::local());
+    install(clock.clone());
     let echo = foreground && !settings.daemon.silent;
     let mut activity = Activity::open(&settings.daemon, echo, &mut outputs).map_err(|text| vec![text])?;
     // Before anything of a running supervisor with the same configuration is touched.

@@ -54,7 +54,7 @@ impl Outputs {
         Self(vec![Slow::new(stdout, None), Slow::new(stderr, None)])
     }
 
-    /// The output for a path that was opened without O_BLOCK; the one that is open already, if
+    /// The output for a path that was opened with O_NONBLOCK; the one that is open already, if
     /// there is one.
     pub(super) fn add(&mut self, path: &Path, open: impl FnOnce() -> Output) -> OutputId {
         let known = self.0.iter().position(|slow| slow.path.as_deref() == Some(path) && !slow.broken);

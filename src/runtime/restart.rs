@@ -10,7 +10,7 @@ use super::{Launch, Shell};
 use crate::config;
 use crate::host::Host;
 use crate::model::{GroupSpec, LogLevel, Notice, Settings};
-use crate::supervise::{Identity, Input, ReadFor, Supervisor};
+use crate::supervise::{Identity, Input, ReadFor};
 use crate::sys::process::own_pid;
 
 /// Reads the configuration anew. The error has a line for everything that is wrong.
@@ -44,8 +44,7 @@ impl Shell {
         clean_auto_logs(&self.settings);
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
-        let none = Supervisor::new(identity.clone(), Vec::new());
-        self.core = std::mem::replace(&mut self.core, none).succeed(identity, groups);
+        self.core = self.core.succeed(identity, groups);
         tell_notices(self);
         self.at_rest = false;
         self.pid_file = None;

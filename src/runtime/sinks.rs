@@ -162,28 +162,7 @@ impl LogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Removed with all that is in it.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn join(&self, name: &str) -> PathBuf {
-            self.0.join(name)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn folder(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("sv-sinks-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
+    use crate::sys::scratch::Folder;
 
     fn open(path: &Path, bytes_max: i64, backups: i64) -> Sink {
         Sink::open(&LogTarget::File(path.to_owned()), bytes_max, backups, &mut Outputs::own()).unwrap()
@@ -191,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_byte_is_in_one_of_the_files() {
-        let folder = folder("rotate");
+        let folder = Folder::new("sinks-rotate");
         let path = folder.join("x.log");
         let mut sink = open(&path, 10, 2);
         for line in ["one\n", "two\n", "three\n", "four\n", "five\n"] {
@@ -206,7 +185,7 @@ mod tests {
 
     #[test]
     fn without_backups_it_starts_again_at_nothing() {
-        let folder = folder("truncate");
+        let folder = Folder::new("sinks-truncate");
         let path = folder.join("x.log");
         let mut sink = open(&path, 4, 0);
         sink.write(b"12345", &mut Outputs::own());
@@ -221,7 +200,7 @@ mod tests {
         let first = log.write(b"12345").unwrap();
         assert!(first.text.starts_with("cannot write to log '/dev/full': "), "{first:?}");
         assert_eq!(log.write(b"678"), None);
-        let again = folder("again");
+        let again = Folder::new("sinks-again");
         log.file = open_log(&again.join("x.log"), 0o666).unwrap().0;
         let last = log.write(b"9").unwrap();
         assert_eq!(last.text, "log '/dev/full' can be written to again, 8 bytes were lost");

@@ -283,7 +283,7 @@ impl Supervisor {
     /// The supervisor that takes over after a restart. With everything stopped no question is
     /// open any more; process ids go on counting.
     #[must_use]
-    pub fn succeed(self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
+    pub fn succeed(&self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
         let mut next = Self::new(identity, Vec::new());
         next.next_process = self.next_process;
         next.configured.clone_from(&groups);

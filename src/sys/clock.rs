@@ -8,7 +8,7 @@ use tz::TimeZone;
 use crate::model::{Mono, Now, Wall};
 
 /// Reads both clocks; knows the time zone that was in force when it was made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     zone: TimeZone,
 }

@@ -11,6 +11,8 @@ pub mod memory;
 pub mod output;
 pub mod poller;
 pub mod process;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub mod signals;
 pub mod sockets;
 pub mod spawn;

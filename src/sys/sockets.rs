@@ -231,34 +231,13 @@ fn publish(temporary: &Path, path: &Path) -> Result<(), ListenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Folder;
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
-    /// Removed with all that is in it.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn join(&self, name: &str) -> PathBuf {
-            self.0.join(name)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn folder(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("sv-sockets-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
-
     #[test]
     fn a_socket_has_its_mode_and_goes_with_its_listener() {
-        let folder = folder("mode");
+        let folder = Folder::new("sockets-mode");
         let path = folder.join("sv.sock");
         let listener = Listener::unix(&path, 0o750, None, || panic!("nothing was stale")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
@@ -271,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_live_socket_is_refused_and_a_stale_one_replaced() {
-        let first = folder("stale");
+        let first = Folder::new("sockets-stale");
         let path = first.join("sv.sock");
         let listener = Listener::unix(&path, 0o700, None, || ()).unwrap();
         assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
@@ -280,7 +259,7 @@ mod tests {
         // As after a crash: nobody listens, and the file stays.
         std::mem::forget(listener);
         drop(left);
-        let other = folder("stale2");
+        let other = Folder::new("sockets-stale2");
         let stale = other.join("sv.sock");
         drop(UnixListener::bind(&stale).unwrap());
         let mut told = false;
@@ -291,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_no_socket_or_not_ours_any_more_is_left_alone() {
-        let folder = folder("file");
+        let folder = Folder::new("sockets-file");
         let path = folder.join("sv.sock");
         fs::write(&path, "precious").unwrap();
         assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::NotASocket)));
@@ -316,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_too_long_is_an_error() {
-        let folder = folder("long");
+        let folder = Folder::new("sockets-long");
         let path = folder.join(&"x".repeat(200));
         assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::System(_))));
     }
