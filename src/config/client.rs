@@ -8,10 +8,11 @@ use super::expand::Names;
 use super::load::missing_section;
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::{Findings, Reading};
+use super::reading::Reading;
 use super::sources::read_main;
 use super::surroundings::Surroundings;
 use super::values;
+use super::variables;
 
 /// The `[supervisorctl]` section.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,17 +41,19 @@ impl fmt::Debug for ClientSettings {
     }
 }
 
-/// Reads the client's section. Included files are not looked at, as Supervisor's client doesn't.
+/// Reads the client's section. Included files are not looked at, as Supervisor's client doesn't; our variables
+/// lie over it.
 ///
 /// # Errors
 ///
 /// All that is wrong with it; [`Errors::is_missing_section`] tells that there is none.
 pub fn load_client(path: &Path, around: &dyn Surroundings) -> Result<ClientSettings, Errors> {
-    let document = read_main(path, around)?;
+    let mut document = read_main(path, around)?;
+    let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
     let section = document.section("supervisorctl").ok_or_else(|| missing_section(path, "supervisorctl"))?;
     let names = Names::default().with_variables(around.environment());
     let host_node_name = around.host_node_name();
-    let mut reading = Reading::new(&document, around, &host_node_name, Findings::default());
+    let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let mut options = SectionReader::new(&mut reading, section, SectionKind::Supervisorctl, &names);
     let text = |text: &str| Ok(text.to_owned());
     let settings = ClientSettings {

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use crate::model::{DaemonSettings, Environment, LogLevel};
 
+use super::document::Section;
+use super::env_file::env_files;
 use super::expand::{Names, Value};
-use super::ini::{Section, is_space};
+use super::ini::is_space;
 use super::options::SectionKind;
+use super::pairs::overlaid;
 use super::reader::{Override, SectionReader};
 use super::reading::Reading;
 use super::values;
@@ -43,18 +46,21 @@ pub(super) fn daemon<'a>(
         directory: options.value("directory", directory),
         strip_ansi: options.boolean("strip_ansi"),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
+        strict: options.boolean("strict"),
         environment,
     }
 }
 
-/// `environment=`, which sees `host_node_name` beside what the other options see.
+/// `environment=` over `env_file=`; both see `host_node_name` beside what the other options see.
 pub(super) fn environment<'a>(
     reading: &mut Reading<'a>,
     section: &'a Section,
     names: &Names<'_>,
 ) -> Environment {
     let names = Names::over(names).with("host_node_name", Value::Text(reading.host_node_name));
-    SectionReader::new(reading, section, SectionKind::Supervisord, &names).pairs("environment")
+    let mut options = SectionReader::new(reading, section, SectionKind::Supervisord, &names);
+    let from_files = env_files(&mut options);
+    overlaid(from_files, options.pairs("environment"))
 }
 
 /// The activity log. `NONE` and `AUTO` are file names here, as they are for Supervisor.
@@ -62,7 +68,7 @@ fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
     if options.text("logfile")? != "syslog" {
         return Some(path(options, "logfile"));
     }
-    options.reading.warn("logfile=syslog in [supervisord] has no effect yet".to_owned());
+    options.warn("logfile", "logfile=syslog in [supervisord] has no effect yet".to_owned());
     None
 }
 
@@ -113,6 +119,7 @@ mod tests {
             user: None,
             directory: None,
             strip_ansi: false,
+            strict: false,
             identifier: "supervisor".to_owned(),
             environment: Environment::new(),
         };
@@ -123,7 +130,7 @@ mod tests {
     fn everything_can_be_set() {
         let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
             pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
-            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nidentifier=me%(here)s\n\
+            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nstrict=on\nidentifier=me%(here)s\n\
             environment=HOST=\"%(host_node_name)s\"";
         let daemon = load_text(text).unwrap().daemon;
         let user = daemon.user.clone();
@@ -145,6 +152,7 @@ mod tests {
             user,
             directory: Some("/home/www".into()),
             strip_ansi: true,
+            strict: true,
             identifier: "me/etc".to_owned(),
             environment: vec![("HOST".to_owned(), "node1".to_owned())],
         };

@@ -33,6 +33,8 @@ pub struct Error {
     pub file: Option<PathBuf>,
     /// The line there, from 1.
     pub line: Option<usize>,
+    /// The environment variable that says so instead of a file.
+    pub variable: Option<String>,
     /// The option's key.
     pub option: Option<String>,
     /// What it was set to; never given for a password.
@@ -42,7 +44,16 @@ pub struct Error {
 impl Error {
     /// An error without a place.
     pub(super) fn new(kind: ErrorKind, message: String) -> Self {
-        Self { kind, message, section: None, file: None, line: None, option: None, value: None }
+        Self {
+            kind,
+            message,
+            section: None,
+            file: None,
+            line: None,
+            variable: None,
+            option: None,
+            value: None,
+        }
     }
 
     /// An error about a whole file.
@@ -68,8 +79,9 @@ impl fmt::Display for Error {
         }
         let file = self.file.as_ref().map(|file| format!("file: {}", quote(&file.to_string_lossy())));
         let line = self.line.map(|line| format!("line: {line}"));
+        let variable = self.variable.as_ref().map(|name| format!("variable: {name}"));
         let option = self.option.as_ref().map(|option| format!("option: {option}"));
-        let place: Vec<String> = [file, line, option].into_iter().flatten().collect();
+        let place: Vec<String> = [file, line, variable, option].into_iter().flatten().collect();
         if place.is_empty() { Ok(()) } else { write!(f, " ({})", place.join(", ")) }
     }
 }
@@ -116,6 +128,7 @@ mod tests {
             section: Some("program:x".to_owned()),
             file: Some("/etc/x.conf".into()),
             line: Some(12),
+            variable: None,
             option: Some("autostart".to_owned()),
             value: Some("maybe".to_owned()),
         }

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::{Environment, GroupKind, GroupSpec, ProcessSpec};
 
+use super::document::Section;
 use super::expand::Names;
-use super::ini::Section;
 use super::options::SectionKind;
 use super::program::{Program, processes};
 use super::reader::SectionReader;

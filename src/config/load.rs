@@ -5,29 +5,68 @@ use std::path::Path;
 use crate::model::{Environment, ServerSpec, Settings};
 
 use super::daemon::{daemon, environment};
+use super::document::Document;
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
 use super::plugins::namespaces;
 use super::reader::Override;
-use super::reading::Reading;
+use super::reading::{Findings, Reading};
 use super::servers::servers;
 use super::sources::read_all;
 use super::surroundings::Surroundings;
 use super::unknown;
+use super::variables;
 
-/// Reads a configuration, the files it includes and the command line's `overrides` into settings.
+/// Reads a configuration, the files it includes, the environment's overrides and those of the
+/// command line into settings.
 ///
 /// # Errors
 ///
 /// All that is wrong with it.
 pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
+    let Examined { settings, findings, .. } = examine(path, overrides, around);
+    let Findings { errors, remarks } = findings;
+    let notices = remarks.into_iter().map(|remark| remark.notice).collect();
+    settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
+}
+
+/// What reading a configuration comes to.
+pub(super) struct Examined {
+    /// Without notices; `None` if there is any error.
+    pub(super) settings: Option<Settings>,
+    /// `None` if it could not be parsed.
+    pub(super) document: Option<Document>,
+    pub(super) findings: Findings,
+}
+
+/// Reads all there is, whatever is wrong with it.
+pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
-    let (document, findings) = read_all(path, around, &host_node_name, &inherited)?;
+    let (document, findings) = match read_all(path, around, &host_node_name, &inherited) {
+        Ok(read) => read,
+        Err(Errors(errors)) => {
+            let findings = Findings { errors, ..Findings::default() };
+            return Examined { settings: None, document: None, findings };
+        }
+    };
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
-    let daemon = match document.section("supervisord") {
-        Some(section) => Some(daemon(&mut reading, section, &inherited, overrides)),
+    let settings = settings(&mut reading, path, &inherited, overrides);
+    let findings = reading.into_findings().without_repetitions();
+    let settings = settings.filter(|_| findings.errors.is_empty());
+    Examined { settings, document: Some(document), findings }
+}
+
+/// `None` without the section that has to be there.
+fn settings(
+    reading: &mut Reading<'_>,
+    path: &Path,
+    inherited: &Names<'_>,
+    overrides: &[Override],
+) -> Option<Settings> {
+    let daemon = match reading.document.section("supervisord") {
+        Some(section) => Some(daemon(reading, section, inherited, overrides)),
         None => {
             reading.error(missing_section(path, "supervisord"));
             None
@@ -35,16 +74,13 @@ pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> R
     };
     let nothing = Environment::new();
     let own = daemon.as_ref().map_or(&nothing, |daemon| &daemon.environment);
-    let names = Names::over(&inherited).with_variables(own);
-    let namespaces = namespaces(&mut reading, &names);
-    let groups = groups(&mut reading, &names, own);
-    let servers = servers(&mut reading, &names);
-    unknown::warn(&mut reading);
-    let notices = reading.finish()?;
-    match daemon {
-        Some(daemon) => Ok(Settings { daemon, servers, namespaces, groups, notices }),
-        None => Err(missing_section(path, "supervisord").into()),
-    }
+    let names = Names::over(inherited).with_variables(own);
+    let namespaces = namespaces(reading, &names);
+    let groups = groups(reading, &names, own);
+    let servers = servers(reading, &names);
+    unknown::tell(reading, daemon.as_ref().is_some_and(|daemon| daemon.strict));
+    let variables = variables::used(reading.document);
+    daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
 }
 
 /// Reads only the control servers of a configuration, for a client that looks for one.

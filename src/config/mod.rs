@@ -1,7 +1,7 @@
 //! Reading a configuration: text to settings.
 //!
 //! The stages, each in files of its own: bytes become lines, lines become a document of sections
-//! whose options know their file and line ([`ini`]); values are expanded ([`expand`]), take their
+//! whose options know where they were said ([`ini`], [`document`]); values are expanded ([`expand`]), take their
 //! type, and together make [`crate::model::Settings`].
 //!
 //! Invariants:
@@ -15,6 +15,8 @@
 
 mod client;
 mod daemon;
+pub mod document;
+mod env_file;
 mod error;
 pub mod expand;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod plugins;
 mod program;
 mod reader;
 mod reading;
+mod report;
 mod search;
 mod servers;
 mod sources;
@@ -35,6 +38,7 @@ mod stream;
 mod surroundings;
 mod unknown;
 mod values;
+mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
@@ -43,6 +47,7 @@ pub use load::{load, load_servers};
 pub use options::sample;
 pub use program::PROCESSES_MAX;
 pub use reader::Override;
+pub use report::{Finding, Report, Severity, check};
 pub use search::{find, search_paths};
 pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX};
 pub use surroundings::Surroundings;

@@ -54,6 +54,17 @@ pub(super) fn set(pairs: &mut Environment, key: String, value: String) {
     }
 }
 
+/// `below` with `above` laid over it.
+pub(super) fn overlaid(mut below: Environment, above: Environment) -> Environment {
+    if below.is_empty() {
+        return above;
+    }
+    for (name, value) in above {
+        set(&mut below, name, value);
+    }
+    below
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,12 @@ use std::ops::Range;
 
 use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StreamSpec};
 
+use super::document::Section;
+use super::env_file::env_files;
 use super::expand::{Names, Value};
-use super::ini::{Section, trim};
+use super::ini::trim;
 use super::options::SectionKind;
-use super::pairs;
+use super::pairs::overlaid;
 use super::reader::SectionReader;
 use super::reading::Reading;
 use super::stream::{STDERR, STDOUT, prototype as stream_prototype, stream};
@@ -89,7 +91,8 @@ fn process(
     prototype: &ProcessSpec,
     environment: &Environment,
 ) -> ProcessSpec {
-    let own_environment = options.pairs("environment");
+    let from_files = env_files(options);
+    let own_environment = overlaid(from_files, options.pairs("environment"));
     let names = Names::over(names).with_variables(&own_environment);
     let mut options = options.under(&names);
     let name = options.value("process_name", |text| values::name(text).map(str::to_owned));
@@ -103,7 +106,7 @@ fn process(
         directory,
         stdout,
         stderr,
-        environment: overlaid(environment, own_environment),
+        environment: overlaid(environment.clone(), own_environment),
         ..prototype.clone()
     }
 }
@@ -124,10 +127,11 @@ fn stderr(options: &mut SectionReader<'_, '_>, prototype: &ProcessSpec) -> Strea
     }
     if matches!(spec.target, LogTarget::File(_)) {
         let section = &options.section.name;
-        options.reading.warn(format!(
+        let text = format!(
             "For [{section}], redirect_stderr=true but stderr_logfile has also been set to a filename, \
              the filename has been ignored"
-        ));
+        );
+        options.warn("stderr_logfile", text);
     }
     StreamSpec { target: LogTarget::None, ..spec }
 }
@@ -159,14 +163,6 @@ fn numbers(options: &mut SectionReader<'_, '_>) -> Range<i64> {
         return start..start.saturating_add(1);
     }
     start..start.saturating_add(count)
-}
-
-fn overlaid(below: &Environment, above: Environment) -> Environment {
-    let mut whole = below.clone();
-    for (name, value) in above {
-        pairs::set(&mut whole, name, value);
-    }
-    whole
 }
 
 #[cfg(test)]

@@ -7,14 +7,15 @@ use std::borrow::Cow;
 
 use crate::model::{Environment, User};
 
+use super::document::{Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
-use super::ini::{Entry, Section};
 use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType};
-use super::pairs::pairs;
-use super::reading::Reading;
+use super::pairs::{pairs, set};
+use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
 use super::values;
+use super::words::join_words;
 use crate::python::quote;
 
 /// An option of `[supervisord]` that the command line sets. It wins over the file.
@@ -28,10 +29,15 @@ pub struct Override {
     pub spelled: String,
 }
 
+/// What is said of a bad value that must not show.
+const NOT_SHOWN: &str = "the value is not valid; it comes from a file and is not shown";
+
 /// One section under one set of names.
 pub(super) struct SectionReader<'r, 'a> {
     pub(super) reading: &'r mut Reading<'a>,
     pub(super) section: &'a Section,
+    /// The section whose options are a fallback for this one's: `[program-default]`.
+    fallback: Option<&'a Section>,
     options: &'static [OptionDoc],
     names: &'r Names<'r>,
     overrides: &'r [Override],
@@ -44,7 +50,8 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         kind: SectionKind,
         names: &'r Names<'r>,
     ) -> Self {
-        Self { reading, section, options: kind.options(), names, overrides: &[] }
+        let fallback = kind.fallback().and_then(|name| reading.document.section(name));
+        Self { reading, section, fallback, options: kind.options(), names, overrides: &[] }
     }
 
     /// With what the command line says on top.
@@ -57,6 +64,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         SectionReader {
             reading: self.reading,
             section: self.section,
+            fallback: self.fallback,
             options: self.options,
             names,
             overrides: self.overrides,
@@ -67,16 +75,23 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.reading.around
     }
 
+    /// The directory that `%(here)s` means in an option's value.
+    pub(super) fn here(&self, option: &str) -> &'a str {
+        let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
+        &self.reading.document.source(place).here
+    }
+
     /// Whether the file or the command line sets it.
     pub(super) fn is_set(&self, option: &str) -> bool {
         self.entry(option).is_some() || self.overriding(option).is_some()
     }
 
-    /// As it stands in the file, or else the default, not expanded.
-    pub(super) fn raw(&self, option: &str) -> Option<&'a str> {
-        match self.entry(option) {
-            Some(entry) => Some(&entry.value),
-            None => self.default(option),
+    /// As it was written, or else the default, not expanded.
+    pub(super) fn raw(&self, option: &str) -> Option<Cow<'a, str>> {
+        match self.entry(option).map(|entry| &entry.value) {
+            Some(Written::Text(text) | Written::Secret(text)) => Some(Cow::Borrowed(text)),
+            Some(written @ (Written::List(_) | Written::Pairs(_))) => written.shown(),
+            None => self.default(option).map(Cow::Borrowed),
         }
     }
 
@@ -119,7 +134,15 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     pub(super) fn pairs(&mut self, option: &str) -> Environment {
-        self.value(option, pairs).unwrap_or_default()
+        let Some(Written::Pairs(written)) = self.entry(option).map(|entry| &entry.value) else {
+            return self.value(option, pairs).unwrap_or_default();
+        };
+        let mut found = Environment::new();
+        for (name, value) in written {
+            let value = self.expand_text(option, value).unwrap_or_default();
+            set(&mut found, name.clone(), value.into_owned());
+        }
+        found
     }
 
     /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
@@ -140,7 +163,8 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         let is_secret = self.option(option).is_some_and(|option| option.value == ValueType::Secret);
         let mut error = self.reading.placed(self.section, place, message);
         error.option = Some(option.to_owned());
-        error.value = entry.filter(|_| !is_secret).map(|entry| entry.value.clone());
+        let shown = entry.filter(|_| !is_secret).and_then(|entry| entry.value.shown());
+        error.value = shown.map(Cow::into_owned);
         self.reading.error(error);
     }
 
@@ -149,21 +173,51 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.reading.section_error(self.section, message);
     }
 
+    /// Writes down that the section has something odd that is no error.
+    pub(super) fn warn(&mut self, option: &str, text: String) {
+        let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
+        self.reading.warn_at(Spot::of(self.section, place, Some(option)), text);
+    }
+
     fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
-        converted.map_err(|message| self.error(option, message)).ok()
+        let is_secret = matches!(self.entry(option), Some(Entry { value: Written::Secret(_), .. }));
+        let told = |message| if is_secret { NOT_SHOWN.to_owned() } else { message };
+        converted.map_err(|message| self.error(option, told(message))).ok()
+    }
+
+    fn expanded(&mut self, option: &str) -> Option<Cow<'a, str>> {
+        let Some(entry) = self.entry(option) else {
+            return self.default(option).and_then(|default| self.expand_text(option, default));
+        };
+        match &entry.value {
+            Written::Text(text) => self.expand_text(option, text),
+            Written::Secret(text) => Some(Cow::Borrowed(text)),
+            Written::List(items) => {
+                let expanded: Option<Vec<_>> =
+                    items.iter().map(|item| self.expand_text(option, item)).collect();
+                Some(Cow::Owned(self.joined(option, &expanded?)))
+            }
+            written @ Written::Pairs(_) => written.shown(),
+        }
+    }
+
+    /// A list as the option's own text form.
+    fn joined(&self, option: &str, items: &[Cow<'_, str>]) -> String {
+        match self.option(option).map(|option| option.value) {
+            Some(ValueType::Command) => join_words(items),
+            Some(ValueType::Globs) => items.join("\n"),
+            _ => items.join(","),
+        }
     }
 
     /// COMPAT: `%(here)s` is the directory of the file that the option stands in, for every option.
     /// For Supervisor that is so when there is an `[include]`; without one some options don't know it.
-    fn expanded(&mut self, option: &str) -> Option<Cow<'a, str>> {
-        let raw = self.raw(option)?;
+    fn expand_text(&mut self, option: &str, raw: &'a str) -> Option<Cow<'a, str>> {
         if !raw.contains('%') {
             return Some(Cow::Borrowed(raw));
         }
         let template = if is_expanded_twice(option) { raw.replace("%%%%", "%%") } else { raw.to_owned() };
-        let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
-        let here = &self.reading.document.file(place).here;
-        let names = Names::over(self.names).with("here", Value::Text(here));
+        let names = Names::over(self.names).with("here", Value::Text(self.here(option)));
         match expand(&template, &names) {
             Ok(text) => Some(Cow::Owned(text.into_owned())),
             Err(why) => {
@@ -185,6 +239,9 @@ impl<'r, 'a> SectionReader<'r, 'a> {
             ExpandError::Malformed(why) => {
                 format!("Format string {shown} for {full_name} is badly formatted: {why}")
             }
+            ExpandError::Unset { variable, message } => {
+                format!("Format string {shown} for {full_name} needs the variable {variable}: {message}")
+            }
             ExpandError::UnknownName(name) => {
                 let (named, variables) = names.listed();
                 format!(
@@ -198,7 +255,9 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     fn entry(&self, option: &str) -> Option<&'a Entry> {
-        self.reading.document.entry(self.section, option)
+        let own = self.section.entry(option);
+        let inherited = || self.fallback.and_then(|fallback| fallback.entry(option));
+        own.or_else(inherited).or_else(|| self.reading.document.entry(self.section, option))
     }
 
     fn option(&self, name: &str) -> Option<&'static OptionDoc> {

@@ -7,16 +7,60 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::{LogLevel, Notice, User};
 
+use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
-use super::ini::{Document, Place, Section};
 use super::surroundings::Surroundings;
 use super::values;
+
+/// Where something is that is no error.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) section: String,
+    pub(super) place: Place,
+    pub(super) option: Option<String>,
+}
+
+impl Spot {
+    pub(super) fn of(section: &Section, place: Place, option: Option<&str>) -> Self {
+        Self { section: section.name.clone(), place, option: option.map(str::to_owned) }
+    }
+}
+
+/// Something that is no error and yet worth a line.
+#[derive(Debug)]
+pub(super) struct Remark {
+    pub(super) notice: Notice,
+    pub(super) spot: Option<Spot>,
+}
 
 /// What reading finds beside values.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) errors: Vec<Error>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) remarks: Vec<Remark>,
+}
+
+impl Findings {
+    pub(super) fn remark(&mut self, level: LogLevel, text: String) {
+        self.remarks.push(Remark { notice: Notice { level, text }, spot: None });
+    }
+
+    /// Takes in what else was found.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.errors.extend(more.errors);
+        self.remarks.extend(more.remarks);
+    }
+
+    /// What was found wrong twice is told once: a program in two groups is read twice, its
+    /// processes each for themselves.
+    pub(super) fn without_repetitions(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.errors.retain(|error| seen.insert(error.to_string()));
+        seen.clear();
+        let is_quiet = |remark: &Remark| remark.notice.level < LogLevel::Warn;
+        self.remarks.retain(|remark| is_quiet(remark) || seen.insert(remark.notice.text.clone()));
+        self
+    }
 }
 
 /// All that is needed while a document is read, and all that is found.
@@ -41,7 +85,12 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn warn(&mut self, text: String) {
-        self.findings.notices.push(Notice { level: LogLevel::Warn, text });
+        self.findings.remark(LogLevel::Warn, text);
+    }
+
+    pub(super) fn warn_at(&mut self, spot: Spot, text: String) {
+        let notice = Notice { level: LogLevel::Warn, text };
+        self.findings.remarks.push(Remark { notice, spot: Some(spot) });
     }
 
     pub(super) fn error(&mut self, error: Error) {
@@ -58,9 +107,9 @@ impl<'a> Reading<'a> {
         self.error(error);
     }
 
-    /// `/etc/x.conf:12`
+    /// `/etc/x.conf:12`, or the name of a variable.
     pub(super) fn told(&self, place: Place) -> String {
-        format!("{}:{}", self.document.file(place).path.display(), place.line)
+        self.document.told(place)
     }
 
     /// All that was found.
@@ -68,24 +117,19 @@ impl<'a> Reading<'a> {
         self.findings
     }
 
-    /// The notices, if there were no errors. What was found wrong twice is told once: a program in
-    /// two groups is read twice, its processes each for themselves.
+    /// The notices, if there were no errors.
     pub(super) fn finish(self) -> Result<Vec<Notice>, Errors> {
-        let Findings { mut errors, mut notices } = self.findings;
-        let mut seen = HashSet::new();
-        errors.retain(|error| seen.insert(error.to_string()));
-        seen.clear();
-        notices.retain(|notice| notice.level < LogLevel::Warn || seen.insert(notice.text.clone()));
+        let Findings { errors, remarks } = self.findings.without_repetitions();
+        let notices = remarks.into_iter().map(|remark| remark.notice).collect();
         if errors.is_empty() { Ok(notices) } else { Err(Errors(errors)) }
     }
 
     /// An error with a place.
     pub(super) fn placed(&self, section: &Section, place: Place, message: String) -> Error {
-        Error {
-            section: Some(section.name.clone()),
-            file: Some(self.document.file(place).path.clone()),
-            line: Some(place.line),
-            ..Error::new(ErrorKind::Value, message)
+        let error = Error { section: Some(section.name.clone()), ..Error::new(ErrorKind::Value, message) };
+        match &self.document.source(place).origin {
+            Origin::File(path) => Error { file: Some(path.clone()), line: Some(place.line), ..error },
+            Origin::Variable(name) => Error { variable: Some(name.clone()), ..error },
         }
     }
 

@@ -5,14 +5,16 @@ use std::path::Path;
 
 use crate::model::{LogLevel, Notice};
 
+use super::document::Document;
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::{Names, Value};
-use super::ini::{BadLine, Document, SyntaxError, parse};
+use super::ini::{BadLine, SyntaxError, parse};
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Findings, Reading};
 use super::surroundings::Surroundings;
 use super::values;
+use super::variables;
 use crate::python::quote;
 
 /// Largest file that is read.
@@ -33,7 +35,7 @@ pub(super) fn read_main(path: &Path, around: &dyn Surroundings) -> Result<Docume
     Ok(document)
 }
 
-/// Reads the main file and lays the included ones over it.
+/// Reads the main file and lays over it the included ones, and over all of them our variables.
 ///
 /// What is wrong with `[include]` itself is a finding like others; a file that can't be parsed is
 /// an error at once.
@@ -44,7 +46,8 @@ pub(super) fn read_all(
     names: &Names<'_>,
 ) -> Result<(Document, Findings), Errors> {
     let mut document = read_main(path, around)?;
-    let mut reading = Reading::new(&document, around, host_node_name, Findings::default());
+    let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Include);
+    let mut reading = Reading::new(&document, around, host_node_name, findings);
     let patterns = patterns(&mut reading, names);
     let mut findings = reading.into_findings();
     let mut errors = Vec::new();
@@ -52,16 +55,22 @@ pub(super) fn read_all(
         let found = around.glob(&pattern);
         if found.is_empty() {
             let text = format!("No file matches via include \"{pattern}\"");
-            findings.notices.push(Notice { level: LogLevel::Warn, text });
+            findings.remark(LogLevel::Warn, text);
         }
         for path in found {
             match include(&mut document, &path, around) {
-                Ok(notice) => findings.notices.push(notice),
+                Ok(Notice { level, text }) => findings.remark(level, text),
                 Err(found) => errors.extend(found.0),
             }
         }
     }
-    if errors.is_empty() { Ok((document, findings)) } else { Err(Errors(errors)) }
+    if !errors.is_empty() {
+        return Err(Errors(errors));
+    }
+    // What the client reads is none of the server's business.
+    let is_ours = |kind| !matches!(kind, SectionKind::Include | SectionKind::Supervisorctl);
+    findings.extend(variables::lay(&mut document, around, is_ours));
+    Ok((document, findings))
 }
 
 /// The absolute patterns of `[include] files`, if there is such a section.
@@ -74,14 +83,14 @@ fn patterns<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<String> {
         options.section_error(".ini file has [include] section, but no files setting".to_owned());
     }
     let files = options.text("files").unwrap_or_default();
-    let base = Path::new(&document.file(section.place).here);
+    let base = Path::new(&document.source(section.place).here);
     files.split_whitespace().map(|pattern| base.join(pattern).to_string_lossy().into_owned()).collect()
 }
 
 /// A match that can't be read is no error. COMPAT: but it is told.
 fn include(document: &mut Document, path: &Path, around: &dyn Surroundings) -> Result<Notice, Errors> {
     let shown = path.display();
-    if document.file_count() > INCLUDED_FILES_MAX {
+    if document.source_count() > INCLUDED_FILES_MAX {
         let message = format!("more than {INCLUDED_FILES_MAX} files are included");
         return Err(Error::about_file(ErrorKind::File, path, message).into());
     }

@@ -107,16 +107,18 @@ fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &Stream
     let StreamOptions { log_file: log_file_key, syslog, capture_bytes_max, events_enabled, .. } = keys;
     let section = &options.section.name;
     if matches!(log_file, LogFile::Syslog) {
-        options.reading.warn(format!(
+        let text = format!(
             "For [{section}], {log_file_key}=syslog but this is deprecated and will be removed.  \
              Use {syslog}=true to enable syslog instead."
-        ));
+        );
+        options.warn(log_file_key, text);
     }
     if matches!(log_file, LogFile::Auto) && spec.bytes_max == 0 {
-        options.reading.warn(format!(
+        let text = format!(
             "For [{section}], AUTO logging used for {log_file_key} without rollover, set maxbytes > 0 to \
              avoid filling up filesystem unintentionally"
-        ));
+        );
+        options.warn(log_file_key, text);
     }
     let without_effect = [
         (syslog, spec.syslog),
@@ -124,7 +126,7 @@ fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &Stream
         (events_enabled, spec.events_enabled),
     ];
     for (option, _) in without_effect.into_iter().filter(|(_, is_used)| *is_used) {
-        options.reading.warn(format!("For [{section}], {option} has no effect yet"));
+        options.warn(option, format!("For [{section}], {option} has no effect yet"));
     }
 }
 

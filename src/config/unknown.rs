@@ -1,57 +1,96 @@
 //! Sections and options that nothing reads.
 //!
 //! Supervisor ignores them without a word, so a slip of the fingers goes unseen. COMPAT: here each
-//! is told once, with what it may have meant. None is an error: files carry notes for others.
+//! is told once, with what it may have meant. None is an error, as files carry notes for others,
+//! but with `strict` all are.
 
 use std::collections::HashSet;
 
-use super::ini::Section;
+use super::document::{Place, Section};
+use super::error::Error;
 use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section};
-use super::reading::Reading;
+use super::reading::{Reading, Spot};
 
 /// Most that are told of one file; whoever has more has another problem.
 const TOLD_MAX: usize = 100;
 
-/// Warns of what is not in the table. Keys of `[DEFAULT]` are meant for whoever knows them.
-pub(super) fn warn(reading: &mut Reading<'_>) {
+/// Something that nothing reads.
+struct Stranger<'a> {
+    section: &'a Section,
+    place: Place,
+    /// `None` when it is the section itself.
+    option: Option<&'a str>,
+    /// `did you mean 'x'?`
+    suggestion: Option<String>,
+}
+
+/// Tells what is not in the table. Keys of `[DEFAULT]` are meant for whoever knows them.
+pub(super) fn tell(reading: &mut Reading<'_>, is_strict: bool) {
     let mut found = Vec::new();
     for section in reading.document.sections() {
         match SectionKind::of(&section.name) {
-            None => found.push(unknown_section(reading, section)),
+            None => found.push(unknown_section(section)),
             Some((SectionKind::RpcInterface, _)) => {} // Its factory may take any key.
-            Some((kind, _)) => found.extend(unknown_options(reading, section, kind.options())),
+            Some((kind, _)) => found.extend(unknown_options(section, kind.options())),
         }
         if found.len() >= TOLD_MAX {
             break;
         }
     }
-    found.into_iter().for_each(|text| reading.warn(text));
+    for stranger in found {
+        stranger.tell(reading, is_strict);
+    }
 }
 
-fn unknown_section(reading: &Reading<'_>, section: &Section) -> String {
-    let place = reading.told(section.place);
-    let suggestion =
-        nearest_section(&section.name).map_or_else(String::new, |name| format!(", did you mean [{name}]?"));
-    format!("unknown section [{}] ({place}){suggestion}", section.name)
+impl Stranger<'_> {
+    fn tell(&self, reading: &mut Reading<'_>, is_strict: bool) {
+        let Self { section, place, option, suggestion } = self;
+        let name = &section.name;
+        let suggestion = suggestion.as_deref();
+        if is_strict {
+            let suggestion = suggestion.map_or_else(String::new, |text| format!(" ({text})"));
+            let error = match option {
+                Some(key) => Error {
+                    option: Some((*key).to_owned()),
+                    ..reading.placed(section, *place, format!("unknown option '{key}'{suggestion}"))
+                },
+                None => Error {
+                    section: None,
+                    ..reading.placed(section, *place, format!("unknown section [{name}]{suggestion}"))
+                },
+            };
+            return reading.error(error);
+        }
+        let what = match option {
+            Some(key) => format!("unknown option '{key}' in [{name}]"),
+            None => format!("unknown section [{name}]"),
+        };
+        let suggestion = suggestion.map_or_else(String::new, |text| format!(", {text}"));
+        let text = format!("{what} ({}){suggestion}", reading.told(*place));
+        reading.warn_at(Spot::of(section, *place, *option), text);
+    }
 }
 
-fn unknown_options(reading: &Reading<'_>, section: &Section, known: &'static [OptionDoc]) -> Vec<String> {
+fn unknown_section(section: &Section) -> Stranger<'_> {
+    let suggestion = nearest_section(&section.name).map(|name| format!("did you mean [{name}]?"));
+    Stranger { section, place: section.place, option: None, suggestion }
+}
+
+fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<Stranger<'a>> {
     let mut seen = HashSet::new();
     let is_known = |key: &str| known.is_empty() || known.iter().any(|option| option.name == key);
     let unknown =
         section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(entry.key.as_str()));
-    let told = unknown.map(|entry| {
-        let place = reading.told(entry.place);
-        let suggestion = nearest_option(known, &entry.key)
-            .map_or_else(String::new, |name| format!(", did you mean '{name}'?"));
-        format!("unknown option '{}' in [{}] ({place}){suggestion}", entry.key, section.name)
+    let strangers = unknown.map(|entry| {
+        let suggestion = nearest_option(known, &entry.key).map(|name| format!("did you mean '{name}'?"));
+        Stranger { section, place: entry.place, option: Some(&entry.key), suggestion }
     });
-    told.take(TOLD_MAX).collect()
+    strangers.take(TOLD_MAX).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::notices_in;
+    use super::super::fake::{errors_in, notices_in};
     use super::*;
 
     #[test]
@@ -68,6 +107,19 @@ mod tests {
                 "unknown section [programm:y] (/etc/x.conf:10), did you mean [program:y]?",
                 "unknown section [celery] (/etc/x.conf:12)",
                 "unknown option 'url' in [supervisorctl] (/etc/x.conf:15)",
+            ]
+        );
+    }
+
+    #[test]
+    fn with_strict_they_are_errors() {
+        let text = "[supervisord]\nstrict=true\n[program:x]\ncommand=a\nautorestrat=1\n[celery]\nx=1\n";
+        assert_eq!(
+            errors_in(text),
+            [
+                "unknown option 'autorestrat' (did you mean 'autorestart'?) in section 'program:x' \
+                 (file: '/etc/x.conf', line: 5, option: autorestrat)",
+                "unknown section [celery] (file: '/etc/x.conf', line: 6)",
             ]
         );
     }

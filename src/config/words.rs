@@ -4,6 +4,7 @@
 //! punctuation, `command=` does neither. Python's rules are not a shell's (a backslash before a
 //! newline keeps the newline, nothing is expanded), so no shell-words crate would do.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::iter::Peekable;
 use std::str::Chars;
@@ -35,6 +36,20 @@ impl std::error::Error for SplitError {}
 /// An open quotation or a backslash at the end.
 pub fn split_command(text: &str) -> Result<Vec<String>, SplitError> {
     Ok(split(text, Grammar::Command)?.into_iter().map(|word| word.text).collect())
+}
+
+/// The other way round: a text that [`split_command`] takes apart into just these words.
+pub(super) fn join_words(words: &[impl AsRef<str>]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| quoted(word.as_ref())).collect();
+    quoted.join(" ")
+}
+
+fn quoted(word: &str) -> Cow<'_, str> {
+    let is_bare = |c: char| !is_gap(c) && !"'\"\\".contains(c);
+    if !word.is_empty() && word.chars().all(is_bare) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
 /// Splits an `environment=` into its keys, signs and values.
@@ -167,6 +182,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(split_command(text).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn joined_words_split_into_the_same() {
+        let cases: [(&[&str], &str); 4] = [
+            (&["/bin/cat", "-n", "a=b;c"], "/bin/cat -n a=b;c"),
+            (&["sh", "-c", "echo 'a' \"b\" \\c"], r#"sh -c 'echo '\''a'\'' "b" \c'"#),
+            (&["", " ", "a\nb"], "'' ' ' 'a\nb'"),
+            (&[], ""),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(join_words(words), expected);
+            assert_eq!(split_command(expected).unwrap(), words);
         }
     }
 

@@ -83,7 +83,9 @@ pub struct DaemonSettings {
     pub strip_ansi: bool,
     /// `identifier`
     pub identifier: String,
-    /// `environment` that every child gets.
+    /// `strict`: sections and options that nobody knows were errors.
+    pub strict: bool,
+    /// `env_file` and `environment` that every child gets.
     pub environment: Environment,
 }
 
@@ -188,6 +190,9 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// By ascending priority, then name.
     pub groups: Vec<GroupSpec>,
+    /// Our environment variables that set an option. They are no affair of the children's, and some
+    /// of them may be secrets.
+    pub variables: Vec<String>,
     /// Lines for the activity log.
     pub notices: Vec<Notice>,
 }

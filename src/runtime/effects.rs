@@ -108,9 +108,13 @@ impl Shell {
             .user(spec.user.clone()))
     }
 
-    /// Ours, overlaid by what tells a child who started it, overlaid by what is configured.
+    /// Ours but for what configures us, overlaid by what tells a child who started it, overlaid by
+    /// what is configured.
     fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {
         let mut all: BTreeMap<_, _> = self.host.environment_os().iter().cloned().collect();
+        for variable in &self.settings.variables {
+            all.remove(OsStr::new(variable));
+        }
         let mut set = |name: &str, value: &str| all.insert(OsString::from(name), OsString::from(value));
         set("SUPERVISOR_ENABLED", "1");
         set("SUPERVISOR_PROCESS_NAME", &spec.name);

@@ -23,7 +23,8 @@ pub struct Names<'a> {
     variables: HashMap<&'a str, &'a str>,
 }
 
-const VARIABLE_PREFIX: &str = "ENV_";
+/// What the names of environment variables start with.
+pub(super) const VARIABLE_PREFIX: &str = "ENV_";
 
 impl<'a> Names<'a> {
     /// A scope over another one.

@@ -3,13 +3,20 @@
 use std::borrow::Cow;
 
 use super::conversion::{Conversion, Flags, NUMBER_MAX};
-use super::names::Names;
+use super::names::{Names, VARIABLE_PREFIX, Value};
 
 /// Why a text can't be expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpandError {
     /// A name that is not known here.
     UnknownName(String),
+    /// `%(ENV_X:?message)s`, and X is not set or empty.
+    Unset {
+        /// Without its prefix.
+        variable: String,
+        /// As it is written there.
+        message: String,
+    },
     /// A `%` that starts no conversion, or one that can't be made of its value.
     Malformed(String),
 }
@@ -80,7 +87,7 @@ impl<'t> Cursor<'t> {
 
     fn conversion(&mut self, names: &Names<'_>) -> Result<String, ExpandError> {
         let name = self.name()?;
-        let value = names.get(name).ok_or_else(|| ExpandError::UnknownName(name.to_owned()))?;
+        let value = value_of(name, names)?;
         let flags = self.flags();
         let width = self.number("width")?;
         let precision = if self.skip('.') { Some(self.number("precision")?.unwrap_or(0)) } else { None };
@@ -148,17 +155,36 @@ impl<'t> Cursor<'t> {
     }
 }
 
+/// What a name stands for. Behind a variable's name `:-` may give what to take in its place when it
+/// is not set or empty, and `:?` what to say then, as in a shell.
+fn value_of<'n>(name: &'n str, names: &Names<'n>) -> Result<Value<'n>, ExpandError> {
+    let unknown = || ExpandError::UnknownName(name.to_owned());
+    let Some((variable, otherwise)) = name.split_once(':').filter(|_| names.get(name).is_none()) else {
+        return names.get(name).ok_or_else(unknown);
+    };
+    let short = variable.strip_prefix(VARIABLE_PREFIX).ok_or_else(unknown)?;
+    match (names.get(variable), otherwise.split_at_checked(1)) {
+        (Some(Value::Text(text)), Some(("-" | "?", _))) if !text.is_empty() => Ok(Value::Text(text)),
+        (_, Some(("-", instead))) => Ok(Value::Text(instead)),
+        (_, Some(("?", message))) => {
+            let message = if message.is_empty() { "it is not set" } else { message };
+            Err(ExpandError::Unset { variable: short.to_owned(), message: message.to_owned() })
+        }
+        _ => Err(unknown()),
+    }
+}
+
 fn malformed(why: &str) -> ExpandError {
     ExpandError::Malformed(why.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Value;
     use super::*;
 
     fn expanded(template: &str) -> Result<String, ExpandError> {
-        let environment = [("P".to_owned(), "50%".to_owned()), ("Q".to_owned(), "%(n)d".to_owned())];
+        let environment = [("P", "50%"), ("Q", "%(n)d"), ("EMPTY", ""), ("A:-B", "named so")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let names = Names::default()
             .with("n", Value::Number(31))
             .with("m", Value::Number(-31))
@@ -215,6 +241,32 @@ mod tests {
             ("%(c)c|%(c)05c|%(n)c", "x|    x|\u{1f}"),
         ] {
             assert_eq!(expanded(template), Ok(expected.to_owned()), "{template}");
+        }
+    }
+
+    #[test]
+    fn variables_may_have_a_stand_in() {
+        for (template, expected) in [
+            ("%(ENV_P:-x)s %(ENV_P:?must be set)s", "50% 50%"),
+            ("%(ENV_NO:-8080)s|%(ENV_NO:-)s|%(ENV_NO:-a b:-c)s", "8080||a b:-c"),
+            ("%(ENV_EMPTY:-x)s|%(ENV_EMPTY)s", "x|"),
+            ("%(ENV_NO:-/bin/sh -c (a (b)))5s", "/bin/sh -c (a (b))"),
+            ("%(ENV_NO:-%(n)s)s", "%(n)s"),
+            ("%(ENV_A:-B)s", "named so"),
+        ] {
+            assert_eq!(expanded(template), Ok(expected.to_owned()), "{template}");
+        }
+        for (template, message) in
+            [("%(ENV_NO:?set the port)s", "set the port"), ("%(ENV_EMPTY:?)s", "it is not set")]
+        {
+            let variable = template[6..template.find(':').unwrap()].to_owned();
+            let expected = ExpandError::Unset { variable, message: message.to_owned() };
+            assert_eq!(expanded(template), Err(expected), "{template}");
+        }
+        for template in
+            ["%(n:-x)s", "%(ENV_P:x)s", "%(ENV_P:)s", "%(ENV_P:+x)s", "%(ENV_P:é)s", "%(here:-x)s"]
+        {
+            assert!(matches!(expanded(template), Err(ExpandError::UnknownName(_))), "{template}");
         }
     }
 

@@ -8,10 +8,8 @@
 //! unquotes a value.
 
 mod characters;
-mod document;
 mod lines;
 mod parse;
 
 pub use characters::{NotText, is_space, trim};
-pub use document::{Document, Entry, Place, Section, SourceFile};
 pub use parse::{BadLine, SyntaxError, parse};

@@ -1,7 +1,7 @@
 //! The way from lines to the document.
 
+use super::super::document::{Document, Entry, Header, Place, Written};
 use super::characters::{NotText, decode, is_space, trim};
-use super::document::{Document, Entry, Header, Place};
 use super::lines::{Line, lines};
 
 /// A line that is neither a header nor an option.
@@ -81,7 +81,7 @@ impl Parser<'_> {
 
     fn open_section(&mut self, name: &str, line: usize) {
         self.close();
-        self.header = Some(self.document.open(name, Place { file: self.file, line }));
+        self.header = Some(self.document.open(name, Place { source: self.file, line }));
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {
@@ -95,30 +95,31 @@ impl Parser<'_> {
             self.remember_bad(line);
             return;
         }
-        let place = Place { file: self.file, line: line.number };
-        let entry = Entry { key: key.to_lowercase(), value: trim(value).to_owned(), place };
+        let place = Place { source: self.file, line: line.number };
+        let value = Written::Text(trim(value).to_owned());
+        let entry = Entry { key: key.to_lowercase(), value, place };
         self.document.section_mut(header).push(entry);
         self.is_open = true;
     }
 
     fn continue_value(&mut self, content: &str) {
-        if let Some(entry) = self.open_entry() {
-            entry.value.push('\n');
-            entry.value.push_str(content);
+        if let Some(text) = self.open_text() {
+            text.push('\n');
+            text.push_str(content);
         }
     }
 
     /// No more lines for the open option; blank ones at its end go.
     fn close(&mut self) {
-        if let Some(entry) = self.open_entry() {
-            entry.value.truncate(entry.value.trim_end_matches(is_space).len());
+        if let Some(text) = self.open_text() {
+            text.truncate(text.trim_end_matches(is_space).len());
         }
         self.is_open = false;
     }
 
-    fn open_entry(&mut self) -> Option<&mut Entry> {
+    fn open_text(&mut self) -> Option<&mut String> {
         let header = self.header.filter(|_| self.is_open)?;
-        self.document.section_mut(header).last_mut()
+        self.document.section_mut(header).last_text_mut()
     }
 
     fn remember_bad(&mut self, line: &Line<'_>) {
@@ -142,7 +143,7 @@ fn header_name(content: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Section;
+    use super::super::super::document::Section;
     use super::*;
     use std::path::Path;
 
@@ -158,7 +159,8 @@ mod tests {
     /// `[section]key=value;` with newlines as `|`.
     fn told(document: &Document) -> String {
         let section = |section: &Section| {
-            let options = section.entries().iter().map(|e| format!("{}={};", e.key, e.value));
+            let option = |e: &Entry| format!("{}={};", e.key, e.value.shown().unwrap_or_default());
+            let options = section.entries().iter().map(option);
             format!("[{}]{}", section.name, options.collect::<String>())
         };
         document.sections().iter().map(section).collect::<String>().replace('\n', "|")
@@ -200,10 +202,16 @@ mod tests {
         let document =
             document_of(&[b"[a]\nx=1\nx=2\n[DEFAULT]\nz=9\n[default]\ny=9\n", b"\n[b]\n[a]\nx=3"]).unwrap();
         let section = document.section("a").unwrap();
-        assert_eq!(section.place, Place { file: 0, line: 1 });
+        assert_eq!(section.place, Place { source: 0, line: 1 });
         let entry = document.entry(section, "x").unwrap();
-        assert_eq!((entry.value.as_str(), entry.place), ("3", Place { file: 1, line: 4 }));
-        assert_eq!(document.entry(section, "z").map(|entry| entry.value.as_str()), Some("9"));
+        assert_eq!(
+            (&entry.value, entry.place),
+            (&Written::Text("3".to_owned()), Place { source: 1, line: 4 })
+        );
+        assert_eq!(
+            document.entry(section, "z").map(|entry| &entry.value),
+            Some(&Written::Text("9".to_owned()))
+        );
         assert_eq!(document.entry(section, "y"), None);
         assert!(document.section("DEFAULT").is_none());
     }

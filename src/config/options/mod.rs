@@ -28,6 +28,8 @@ pub enum SectionKind {
     Supervisorctl,
     /// `[ctlplugin:x]`
     CtlPlugin,
+    /// `[program-default]`
+    ProgramDefault,
     /// `[program:x]`
     Program,
     /// `[fcgi-program:x]`
@@ -98,6 +100,10 @@ pub enum ValueType {
     List,
     /// Globs parted by spaces.
     Globs,
+    /// A program with its arguments.
+    Command,
+    /// Files parted by commas.
+    Files,
 }
 
 /// What holds when an option is not set.
@@ -139,6 +145,24 @@ impl SectionKind {
             Naming::Required => instance.is_some(),
         };
         fits.then(|| (found.kind, instance.unwrap_or_default()))
+    }
+
+    /// The section that gives what such a section does not say itself.
+    #[must_use]
+    pub fn fallback(self) -> Option<&'static str> {
+        match self {
+            Self::Program | Self::FcgiProgram => Some("program-default"),
+            Self::UnixHttpServer
+            | Self::InetHttpServer
+            | Self::Supervisord
+            | Self::RpcInterface
+            | Self::Supervisorctl
+            | Self::CtlPlugin
+            | Self::ProgramDefault
+            | Self::EventListener
+            | Self::Group
+            | Self::Include => None,
+        }
     }
 
     /// The options that such a section may have.

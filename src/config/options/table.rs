@@ -50,6 +50,13 @@ pub const TABLE: &[SectionDoc] = &[
         options: &[],
     },
     SectionDoc {
+        kind: SectionKind::ProgramDefault,
+        name: "program-default",
+        naming: Single,
+        doc: "What holds for all programs that don't say otherwise; sv only, Supervisor passes it over.",
+        options: PROGRAM,
+    },
+    SectionDoc {
         kind: SectionKind::Program,
         name: "program",
         naming: Named,
@@ -121,7 +128,9 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("nocleanup", Boolean, Is("false"), "keep the AUTO logs of an earlier run"),
     row("childlogdir", Directory, Unset("/tmp"), "where AUTO logs go; default: $TMPDIR or /tmp"),
     row("environment", Pairs, Is(""), "variables for all programs: A=\"1\",B=\"2\""),
+    row("env_file", Files, Unset("-/run/app.env"), "files of variables for all; -: may be missing; sv only"),
     row("strip_ansi", Boolean, Is("false"), "take terminal colours out of programs' logs"),
+    row("strict", Boolean, Is("false"), "unknown sections and options are errors; sv only"),
     row("profile_options", Text, Unset("cumulative,calls"), "has no effect"),
 ];
 
@@ -141,7 +150,12 @@ const SUPERVISORCTL: &[OptionDoc] = &[
 ];
 
 const PROGRAM: &[OptionDoc] = &[
-    row("command", Text, Required("/bin/cat"), "program and arguments; PATH is searched, no shell is used"),
+    row(
+        "command",
+        Command,
+        Required("/bin/cat"),
+        "program and arguments; PATH is searched, no shell is used",
+    ),
     row("process_name", Text, Is("%(program_name)s"), "needs %(process_num) if numprocs is above 1"),
     row("numprocs", Integer, Is("1"), "processes to run"),
     row("numprocs_start", Integer, Is("0"), "process_num of the first"),
@@ -172,7 +186,9 @@ const PROGRAM: &[OptionDoc] = &[
     row("stderr_events_enabled", Boolean, Is("false"), "tell listeners what it writes"),
     row("stderr_syslog", Boolean, Is("false"), "send it to syslog"),
     row("environment", Pairs, Is(""), "variables for it: A=\"1\",B=\"2\""),
+    row("env_file", Files, Unset("-/run/web.env"), "files of variables for it; -: may be missing; sv only"),
     row("serverurl", Url, Is("AUTO"), "value of SUPERVISOR_SERVER_URL"),
+    row("enabled", Boolean, Is("true"), "leave it out when false; sv only"),
 ];
 
 const GROUP: &[OptionDoc] = &[

@@ -1,0 +1,238 @@
+//! What a configuration says: sections with their options, from all sources laid over each other.
+//!
+//! Files in either language and environment variables end up here, and one reader of options is
+//! behind them all. Nothing here knows a section or an option by name, but for `[DEFAULT]`; nothing
+//! expands or unquotes a value.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Where something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which source; [`Document::source`] has it.
+    pub source: usize,
+    /// From 1; 0 where a source has no lines.
+    pub line: usize,
+}
+
+/// What sort of source it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file, as it was named.
+    File(PathBuf),
+    /// An environment variable of ours that overrides an option, by its name.
+    Variable(String),
+}
+
+/// A file or a variable that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Which.
+    pub origin: Origin,
+    /// The absolute directory that `%(here)s` means in it.
+    pub here: String,
+}
+
+/// A value as it was written, not yet expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// A text, with the lines that continue it.
+    Text(String),
+    /// A list of texts. TOML has them; in INI a list is a text that its option takes apart.
+    List(Vec<String>),
+    /// Names and values. TOML has them.
+    Pairs(Vec<(String, String)>),
+    /// What a file holds that a variable names. It is taken as it is, and no message shows it.
+    Secret(String),
+}
+
+impl Written {
+    /// For messages; `None` for what must not show.
+    #[must_use]
+    pub fn shown(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::List(items) => Some(Cow::Owned(items.join(", "))),
+            Self::Pairs(pairs) => {
+                let told: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                Some(Cow::Owned(told.join(", ")))
+            }
+            Self::Secret(_) => None,
+        }
+    }
+}
+
+/// `key = value`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Lower case.
+    pub key: String,
+    /// As it was written.
+    pub value: Written,
+    /// Where the key stands.
+    pub place: Place,
+}
+
+/// `[name]` and the options below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// As written between the brackets.
+    pub name: String,
+    /// Its first header.
+    pub place: Place,
+    /// All of them, overridden ones included: the last of a key counts. Nothing is looked for when
+    /// one is added, so a file of a million lines takes a million steps.
+    entries: Vec<Entry>,
+}
+
+impl Section {
+    /// An empty section.
+    #[must_use]
+    pub fn new(name: &str, place: Place) -> Self {
+        Self { name: name.to_owned(), place, entries: Vec::new() }
+    }
+
+    /// The last of this key.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| entry.key == key)
+    }
+
+    /// All options in the order of the files, overridden ones included.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// The text of the last entry, to be continued.
+    pub(super) fn last_text_mut(&mut self) -> Option<&mut String> {
+        match &mut self.entries.last_mut()?.value {
+            Written::Text(text) => Some(text),
+            Written::List(_) | Written::Pairs(_) | Written::Secret(_) => None,
+        }
+    }
+}
+
+/// Everything that the files say, in the order in which sections were first opened.
+#[derive(Clone, Debug)]
+pub struct Document {
+    sources: Vec<Source>,
+    sections: Vec<Section>,
+    defaults: Section,
+    by_name: HashMap<String, usize>,
+}
+
+/// The section whose options are a fallback in all others.
+const DEFAULTS: &str = "DEFAULT";
+
+impl Default for Document {
+    fn default() -> Self {
+        let defaults = Section::new(DEFAULTS, Place { source: 0, line: 0 });
+        Self { sources: Vec::new(), sections: Vec::new(), defaults, by_name: HashMap::new() }
+    }
+}
+
+/// Which section the options below a header belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    Defaults,
+    Section(usize),
+}
+
+impl Document {
+    /// Registers a file; what is parsed next belongs to it.
+    pub fn add_file(&mut self, path: &Path, here: String) -> usize {
+        self.add(Source { origin: Origin::File(path.to_owned()), here })
+    }
+
+    /// Registers a variable. In it `%(here)s` is the directory of the main file.
+    pub(super) fn add_variable(&mut self, name: &str) -> Place {
+        let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
+        Place { source: self.add(Source { origin: Origin::Variable(name.to_owned()), here }), line: 0 }
+    }
+
+    fn add(&mut self, source: Source) -> usize {
+        self.sources.push(source);
+        self.sources.len() - 1
+    }
+
+    /// The source that a place is in.
+    #[must_use]
+    pub fn source(&self, place: Place) -> &Source {
+        &self.sources[place.source]
+    }
+
+    /// How many sources were added.
+    #[must_use]
+    pub fn source_count(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// `/etc/x.conf:12`, or the name of a variable.
+    #[must_use]
+    pub fn told(&self, place: Place) -> String {
+        match &self.source(place).origin {
+            Origin::File(path) => format!("{}:{}", path.display(), place.line),
+            Origin::Variable(name) => name.clone(),
+        }
+    }
+
+    /// All sections but the defaults.
+    #[must_use]
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    /// The section of exactly this name.
+    #[must_use]
+    pub fn section(&self, name: &str) -> Option<&Section> {
+        self.by_name.get(name).map(|&index| &self.sections[index])
+    }
+
+    /// What a section says of a key, or else what `[DEFAULT]` does.
+    #[must_use]
+    pub fn entry<'d>(&'d self, section: &'d Section, key: &str) -> Option<&'d Entry> {
+        section.entry(key).or_else(|| self.defaults.entry(key))
+    }
+
+    /// All sections but the defaults, by their names.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (Header, &str)> {
+        self.sections
+            .iter()
+            .enumerate()
+            .map(|(index, section)| (Header::Section(index), section.name.as_str()))
+    }
+
+    /// Opens a section, the same one again for the same name.
+    pub(super) fn open(&mut self, name: &str, place: Place) -> Header {
+        if let Some(&index) = self.by_name.get(name) {
+            return Header::Section(index);
+        }
+        if name == DEFAULTS {
+            return Header::Defaults;
+        }
+        let index = self.sections.len();
+        self.sections.push(Section::new(name, place));
+        self.by_name.insert(name.to_owned(), index);
+        Header::Section(index)
+    }
+
+    pub(super) fn section_mut(&mut self, header: Header) -> &mut Section {
+        match header {
+            Header::Defaults => &mut self.defaults,
+            Header::Section(index) => &mut self.sections[index],
+        }
+    }
+}
