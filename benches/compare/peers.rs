@@ -217,9 +217,27 @@ impl Peer {
         }
     }
 
+    /// Whether it reads the INI dialect.
+    pub(crate) fn reads_ini(&self) -> bool {
+        matches!(self.kind, Kind::Sv | Kind::Supervisord)
+    }
+
+    /// Starts it with services whose sections have further options, for those that read the dialect.
+    pub(crate) fn start_with(&self, dir: &Path, services: &[Service], options: &str) -> Outcome<Running<'_>> {
+        let words = self.command(dir, services)?;
+        let config = dir.join("supervisord.conf");
+        let text = ini(dir, services)?.replace("startsecs=", &format!("{options}startsecs="));
+        fs::write(config, text.replace("[supervisord]\n", "[supervisord]\nminfds=8192\n"))?;
+        self.spawn(dir, &words, Seat::Daemon)
+    }
+
     /// Starts it with these services. It is not awaited: that is what is measured.
     pub(crate) fn start(&self, dir: &Path, services: &[Service], seat: Seat) -> Outcome<Running<'_>> {
         let words = self.command(dir, services)?;
+        self.spawn(dir, &words, seat)
+    }
+
+    fn spawn(&self, dir: &Path, words: &[String], seat: Seat) -> Outcome<Running<'_>> {
         let mut command = match seat {
             Seat::Daemon => Command::new(&words[0]),
             Seat::PidOne => {

@@ -1,6 +1,7 @@
 //! The subjects, each in a file of its own: one question, one table.
 
 mod boot;
+mod config;
 mod idle;
 mod logs;
 mod memory;
@@ -29,12 +30,13 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 9] =
-    ["size", "memory", "boot", "restart", "status", "stop", "idle", "logs", "orphans"];
+pub(crate) const NAMES: [&str; 10] =
+    ["size", "memory", "config", "boot", "restart", "status", "stop", "idle", "logs", "orphans"];
 
-const SUBJECTS: [Subject; 9] = [
+const SUBJECTS: [Subject; 10] = [
     size::measure,
     memory::measure,
+    config::measure,
     boot::measure,
     restart::measure,
     status::measure,
