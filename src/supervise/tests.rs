@@ -1137,11 +1137,11 @@ fn while_a_group_is_updated_nothing_else_can_be_made_of_it() {
     update(&mut story, "g");
     story.stop("g:slow", Wait::Yes);
     story.tells(&[
-        "!reply 3 FAILED: g:slow is leaving, its group is being updated",
-        "!reply 4 FAILED: g:quick is leaving, its group is being updated",
+        "!reply 3 ABNORMAL_TERMINATION: g:slow is leaving, its group is being updated",
+        "!reply 4 ABNORMAL_TERMINATION: g:quick is leaving, its group is being updated",
         "!reply 5 ALREADY_STARTED: g:same",
-        "!reply 6 slow:FAILED: g:slow is leaving, its group is being updated,\
-         quick:FAILED: g:quick is leaving, its group is being updated",
+        "!reply 6 slow:ABNORMAL_TERMINATION: g:slow is leaving, its group is being updated,\
+         quick:ABNORMAL_TERMINATION: g:quick is leaving, its group is being updated",
         "!reply 7 STILL_RUNNING: g",
         "!reply 8 ALREADY_ADDED: g",
         "!reply 9 FAILED: an update of g is under way",

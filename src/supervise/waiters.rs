@@ -161,9 +161,11 @@ fn bulk_row(process: &Process, outcome: Result<(), Fault>) -> BulkRow {
 /// Whether a start request is taken at all.
 fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
     match process.state() {
-        _ if process.leaving => {
-            Err(Fault::about(FaultCode::Failed, format!("{asked_as} is leaving, its group is being updated")))
-        }
+        // As one that is stopping; every client has words for this code.
+        _ if process.leaving => Err(Fault::about(
+            FaultCode::AbnormalTermination,
+            format!("{asked_as} is leaving, its group is being updated"),
+        )),
         ProcessState::Running | ProcessState::Starting | ProcessState::Backoff => {
             Err(Fault::about(FaultCode::AlreadyStarted, asked_as))
         }
