@@ -362,6 +362,25 @@ fn changes_that_our_server_makes_are_told_alike() {
     });
 }
 
+/// What ours would apply to a process that runs, Python's client has replaced: it knows of no other way.
+#[test]
+fn updates_by_python_replace_whole_groups() {
+    const BEFORE: &str =
+        "[program:many]\ncommand=/bin/cat\nprocess_name=%(process_num)d\nnumprocs=2\nstartsecs=0\n";
+    let Some(reference) = peers::reference() else { return };
+    let [theirs, ours] = [TheirsOnTheirs, TheirsOnOurs].map(|pair| {
+        let mut peer = Peer::start(pair, &reference, BEFORE);
+        peer.sandbox.wait_state("many:1", "RUNNING");
+        let old = peer.sandbox.pid("many:0");
+        peer.sandbox.write("supervisord.conf", &format!("{HEAD}{BEFORE}stopwaitsecs=9\n"));
+        let told = ["reread", "update", "reread", "update"].map(|line| peer.say(line));
+        let new = peer.sandbox.wait("a successor", |sandbox| sandbox.pid("many:0"));
+        (told, Some(new) == old)
+    });
+    assert_eq!(ours, theirs);
+    assert!(!ours.1, "it has another pid");
+}
+
 #[test]
 fn python_calls_during_a_shutdown_are_answered_alike() {
     compare(STUBBORN, |peer| {

@@ -786,6 +786,30 @@ fn it_becomes_its_user_before_it_makes_anything() {
 }
 
 #[test]
+fn a_restart_becomes_and_raises_nothing_again() {
+    if reference_under_test().is_some() || !have("root", is_root()) {
+        return;
+    }
+    let mut sandbox = open_to_all(&head_with("user=nobody\n"));
+    let mut command = sandbox.program("supervisord");
+    command.arg("-c").arg(sandbox.config());
+    assert!(command.status().unwrap().success());
+    sandbox.wait_log("supervisord started with pid");
+    let pid = sandbox.file("supervisord.pid");
+    assert_eq!(sandbox.ctl(&["reload"]).stdout, "Restarted supervisord\n");
+    sandbox.wait("a second start", |sandbox| {
+        (sandbox.log().matches("supervisord started with pid").count() == 2).then_some(())
+    });
+    assert_eq!(sandbox.file("supervisord.pid"), pid);
+    for text in ["Set uid to user 65534", "daemonizing the supervisord process"] {
+        assert_eq!(sandbox.log().matches(text).count(), 1, "{}", sandbox.log());
+    }
+    assert_eq!(fs::metadata(sandbox.path("supervisord.pid")).unwrap().uid(), NOBODY);
+    assert_eq!(sandbox.ctl(&["shutdown"]).stdout, "Shut down\n");
+    sandbox.wait("the daemon to end", |sandbox| (!sandbox.path("supervisord.pid").exists()).then_some(()));
+}
+
+#[test]
 fn somebody_else_can_not_be_become() {
     if !have("root", is_root()) {
         return;

@@ -618,7 +618,7 @@ fn update_makes_it_so_and_touches_only_what_changed() {
     let (same, other) = (sandbox.pid("same"), sandbox.pid("other"));
     assert_eq!(sandbox.ctl(&["reread"]).stdout, "No config updates to processes\n");
     sandbox.replace("supervisord.conf", "[program:gone]", "[program:new]");
-    sandbox.replace("supervisord.conf", "[program:other]\n", "[program:other]\nstartretries=7\n");
+    sandbox.replace("supervisord.conf", "[program:other]\n", "[program:other]\nenvironment=N=7\n");
     assert_eq!(sandbox.ctl(&["reread"]).stdout, "gone: disappeared\nnew: available\nother: changed\n");
     assert!(
         sandbox
@@ -634,7 +634,7 @@ fn update_makes_it_so_and_touches_only_what_changed() {
     assert_eq!(sandbox.pid("same"), same);
     assert_ne!(sandbox.pid("other"), other);
     assert_eq!(sandbox.ctl(&["status", "gone"]).stdout, "gone: ERROR (no such process)\n");
-    sandbox.replace("supervisord.conf", "startretries=7", "startretries=many");
+    sandbox.replace("supervisord.conf", "environment=N=7", "startretries=many");
     let broken = sandbox.ctl(&["reread"]);
     assert!(
         broken.stdout.starts_with("ERROR: CANT_REREAD: ") && broken.stdout.contains("'many'"),

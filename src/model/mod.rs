@@ -13,7 +13,7 @@ mod time;
 
 pub use command::{
     BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
-    SUCCESS, SignalRequest, Ticket, Wait,
+    SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use settings::{
     Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,

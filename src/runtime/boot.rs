@@ -293,13 +293,10 @@ fn take_the_oath(
     })
 }
 
-/// What reading the configuration had to say: the loudest first, then who listens where.
+/// What reading the configuration had to say, then who listens where.
 pub(super) fn tell_notices(shell: &mut Shell) {
-    let mut notices = std::mem::take(&mut shell.settings.notices);
-    notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
-    for Notice { level, text } in notices {
-        shell.log(level, &text);
-    }
+    let notices = std::mem::take(&mut shell.settings.notices);
+    shell.tell(notices);
     let specs: Vec<_> = shell.settings.servers.clone();
     for server in specs {
         for namespace in shell.settings.namespaces.clone() {

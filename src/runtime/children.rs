@@ -139,6 +139,16 @@ impl Children {
         Ok(())
     }
 
+    /// Has the logs of a child that lives rotate as its specification says by now.
+    pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec) {
+        let Some(child) = self.live.get_mut(&process) else { return };
+        for (stream, spec) in [(&mut child.stdout, &spec.stdout), (&mut child.stderr, &spec.stderr)] {
+            if let Some(Stream { sink: Sink::File(file), .. }) = stream {
+                file.limit(spec.bytes_max, spec.backups);
+            }
+        }
+    }
+
     /// Closes and opens again the logs of all children. Returns what went wrong.
     pub(super) fn reopen_logs(&mut self) -> Vec<String> {
         let mut troubles = Vec::new();

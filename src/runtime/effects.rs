@@ -63,6 +63,7 @@ impl Shell {
                 let [stdout, stderr] = self.make_auto_logs(process);
                 return Some(Input::AutoLogsMade { process, stdout, stderr });
             }
+            Effect::ApplyLogLimits { process } => self.apply_log_limits(process),
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }
@@ -74,6 +75,12 @@ impl Shell {
         self.activity.reopen(&mut self.outputs);
         for trouble in self.children.reopen_logs() {
             self.log(LogLevel::Warn, &trouble);
+        }
+    }
+
+    fn apply_log_limits(&mut self, process: ProcessId) {
+        if let Some(spec) = self.core.spec(process) {
+            self.children.limit_logs(process, spec);
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Group {
     pub(super) priority: i64,
     /// In the order of definition.
     pub(super) members: Vec<ProcessId>,
-    kind: GroupKind,
+    pub(super) kind: GroupKind,
 }
 
 impl Supervisor {
@@ -25,7 +25,7 @@ impl Supervisor {
         members
     }
 
-    fn add_process(&mut self, spec: &ProcessSpec, group_priority: i64) -> ProcessId {
+    pub(super) fn add_process(&mut self, spec: &ProcessSpec, group_priority: i64) -> ProcessId {
         let id = ProcessId(self.next_process);
         self.next_process += 1;
         self.processes.insert(id, Process::new(id, spec.clone(), group_priority));

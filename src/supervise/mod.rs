@@ -16,12 +16,14 @@
 
 mod commands;
 mod describe;
+mod difference;
 mod groups;
 mod life;
 mod logs;
 mod process;
 mod shutdown;
 mod stopping;
+mod update;
 mod waiters;
 
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use stopping::{SendError, SendOutcome};
 use groups::Group;
 use process::{AutoLogs, Process};
 use shutdown::Mood;
+use update::Update;
 use waiters::Waiters;
 
 /// Something that happened.
@@ -200,6 +203,11 @@ pub enum Effect {
         /// Which process.
         process: ProcessId,
     },
+    /// Rotate the logs of the process, if it is alive, as its specification says by now.
+    ApplyLogLimits {
+        /// Whose.
+        process: ProcessId,
+    },
     /// Close and open again all log files.
     ReopenLogs,
     /// A line for the activity log.
@@ -258,6 +266,8 @@ pub struct Supervisor {
     groups: Vec<Group>,
     processes: BTreeMap<ProcessId, Process>,
     waiters: Waiters,
+    /// Under way.
+    updates: Vec<Update>,
     next_process: u64,
 }
 
@@ -272,6 +282,7 @@ impl Supervisor {
             groups: Vec::new(),
             processes: BTreeMap::new(),
             waiters: Waiters::default(),
+            updates: Vec::new(),
             next_process: 1,
         };
         for group in groups {
@@ -384,8 +395,13 @@ impl Supervisor {
 
     fn members_by_priority(&self, group: &Group) -> Vec<ProcessId> {
         let mut members = group.members.clone();
-        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        self.sort_by_priority(&mut members);
         members
+    }
+
+    /// By their own priorities; those of one priority keep their order.
+    fn sort_by_priority(&self, members: &mut [ProcessId]) {
+        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
     }
 
     fn with<T>(&mut self, process: ProcessId, act: impl FnOnce(&mut Process) -> T) -> Option<T> {
