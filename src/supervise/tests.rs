@@ -41,6 +41,7 @@ fn spec(name: &str) -> ProcessSpec {
         stderr: stream,
         environment: Vec::new(),
         server_url: None,
+        socket: None,
     }
 }
 
