@@ -19,18 +19,24 @@ pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result
 }
 
 impl Shell {
-    /// Keeps for a restart what was read for one; the groups of a reread are for the core.
-    pub(super) fn take_settings(&mut self, purpose: ReadFor, settings: Settings) -> Vec<GroupSpec> {
+    /// Keeps for a restart what was read for one, if the sockets for it can be had; the groups of a
+    /// reread are for the core.
+    pub(super) fn take_settings(
+        &mut self,
+        purpose: ReadFor,
+        settings: Settings,
+    ) -> Result<Vec<GroupSpec>, String> {
         match purpose {
             ReadFor::Restart(_) => {
+                self.try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets))?;
                 self.next_settings = Some(settings);
-                Vec::new()
+                Ok(Vec::new())
             }
             ReadFor::Reread(_) => {
                 for Notice { level, text } in settings.notices {
                     self.log(level, &text);
                 }
-                settings.groups
+                Ok(settings.groups)
             }
         }
     }
