@@ -189,16 +189,25 @@ mod tests {
         let is_option = |line: &str| line.starts_with(";[") || line.split(' ').next().unwrap().contains('=');
         let set = |line: &str| line.strip_prefix(';').filter(|_| is_option(line)).unwrap_or(line).to_owned();
         let text: String = sample().lines().map(|line| set(line) + "\n").collect();
-        assert_eq!(notices_in(&text), ["No file matches via include \"/etc/conf.d/*.ini\""]);
+        let notices = notices_in(&text);
+        assert_eq!(notices[0], "No file matches via include \"/etc/conf.d/*.ini\"");
+        assert!(notices[1].ends_with("runs, but is sent no events yet") && notices.len() == 2, "{notices:?}");
         let settings = load_text(&text).unwrap();
-        assert_eq!((settings.servers.len(), settings.groups[0].processes.len()), (2, 1));
+        let groups: Vec<_> = settings.groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!((settings.servers.len(), groups), (2, vec!["alarm", "php", "site"]));
     }
 
     #[test]
     fn no_text_makes_it_panic() {
-        const PIECES: [&str; 30] = [
+        const PIECES: [&str; 36] = [
             "[supervisord]\n",
             "[program:a]\n",
+            "[fcgi-program:f]\n",
+            "[eventlistener:e]\n",
+            "socket=tcp://a:1",
+            "socket=unix:///",
+            "events=TICK",
+            "buffer_size=",
             "[program:b]\n",
             "[group:a]\n",
             "[group:g]\n",

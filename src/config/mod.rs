@@ -21,8 +21,10 @@ mod error;
 pub mod expand;
 #[cfg(test)]
 mod fake;
+mod fastcgi;
 mod groups;
 pub mod ini;
+mod listener;
 mod load;
 pub mod options;
 mod pairs;

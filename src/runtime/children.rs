@@ -39,8 +39,8 @@ struct Stream {
 #[derive(Debug)]
 struct Child {
     name: String,
-    /// Held open: without it the child would see the end of its input.
-    _stdin: OwnedFd,
+    /// Held open: without it the child would see the end of its input. A FastCGI program has none.
+    _stdin: Option<OwnedFd>,
     stdout: Option<Stream>,
     stderr: Option<Stream>,
 }
@@ -103,6 +103,11 @@ impl Children {
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr));
         self.by_pid.insert(pid, process);
         self.live.insert(process, Child { name, _stdin: ends.stdin, stdout, stderr });
+    }
+
+    /// Whether it was started and not reaped since.
+    pub(super) fn is_live(&self, process: ProcessId) -> bool {
+        self.live.contains_key(&process)
     }
 
     /// Whose pid this is; the kernel may give it to another from now on.

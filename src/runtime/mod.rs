@@ -23,6 +23,7 @@ mod children;
 mod clients;
 mod command;
 mod effects;
+mod fastcgi;
 mod outputs;
 mod pidfile;
 mod reading;
@@ -46,6 +47,7 @@ use crate::sys::signals::Signals;
 use activity::Activity;
 use children::Children;
 use clients::Clients;
+use fastcgi::SharedSockets;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
@@ -115,6 +117,7 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    sockets: SharedSockets,
     outputs: Outputs,
     activity: Activity,
     servers: Servers,

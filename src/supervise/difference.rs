@@ -47,7 +47,7 @@ impl Difference {
 /// An option, whether it is the same in both, and what it takes if not.
 type Row = (&'static str, bool, Takes);
 
-fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 19] {
+fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 20] {
     let ProcessSpec {
         name,
         group,
@@ -71,6 +71,7 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 19] {
         stderr: _,
         environment,
         server_url,
+        socket,
     } = old;
     [
         ("process_name", *name == new.name, Restart),
@@ -93,6 +94,7 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 19] {
         // Of the program or of the supervisor: it is in the child either way.
         ("environment", *environment == new.environment, Restart),
         ("serverurl", *server_url == new.server_url, Restart),
+        ("socket", *socket == new.socket, Restart),
     ]
 }
 
@@ -133,11 +135,11 @@ mod tests {
 
     use super::super::tests::spec;
     use super::*;
-    use crate::model::{AutoRestart, LogTarget, Signal, User};
+    use crate::model::{Address, AutoRestart, LogTarget, Signal, SocketSpec, User};
 
     type Change = fn(&mut ProcessSpec);
 
-    const CHANGES: [(&str, Takes, Change); 31] = [
+    const CHANGES: [(&str, Takes, Change); 32] = [
         ("process_name", Restart, |it| it.name.push('x')),
         ("group", Restart, |it| it.group.push('x')),
         ("command", Restart, |it| it.command.push('x')),
@@ -159,6 +161,12 @@ mod tests {
         ("redirect_stderr", Restart, |it| it.redirect_stderr = true),
         ("environment", Restart, |it| it.environment.push(("A".to_owned(), "1".to_owned()))),
         ("serverurl", Restart, |it| it.server_url = Some(String::new())),
+        ("socket", Restart, |it| {
+            let address = Address::Inet { host: "localhost".to_owned(), port: 9000 };
+            it.socket = Some(
+                SocketSpec { section: String::new(), address, owner_asked_for: false, backlog: 1 }.into(),
+            );
+        }),
         ("stdout_logfile", Restart, |it| it.stdout.target = LogTarget::Auto),
         ("stdout_logfile_maxbytes", InPlace, |it| it.stdout.bytes_max = 9),
         ("stdout_logfile_backups", InPlace, |it| it.stdout.backups = 9),

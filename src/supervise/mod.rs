@@ -31,10 +31,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::model::{
-    Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec,
-    Reading, Reply, Signal, SupervisorState, Ticket,
+    Command, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId,
+    ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState, Ticket,
 };
 
 pub use life::RESTART_SPACING;
@@ -129,6 +130,15 @@ pub enum Input {
         /// The file for its errors, where it is to have one.
         stderr: Option<PathBuf>,
     },
+    /// The outcome of [`Effect::TrySockets`].
+    SocketsTried {
+        /// Who asked.
+        ticket: Ticket,
+        /// For which group.
+        group: String,
+        /// What is wrong, a line for each socket.
+        outcome: Result<(), String>,
+    },
     /// The deadline may have come.
     TimePassed,
 }
@@ -207,6 +217,15 @@ pub enum Effect {
     ApplyLogLimits {
         /// Whose.
         process: ProcessId,
+    },
+    /// See whether sockets could be made for a group; answer with [`Input::SocketsTried`].
+    TrySockets {
+        /// To be handed back.
+        ticket: Ticket,
+        /// To be handed back.
+        group: String,
+        /// Those that its processes name.
+        sockets: Vec<Arc<SocketSpec>>,
     },
     /// Close and open again all log files.
     ReopenLogs,
@@ -362,6 +381,10 @@ impl Supervisor {
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }
+            Input::SocketsTried { ticket, group, outcome } => match outcome {
+                Ok(()) => self.activate(&turn, ticket, &group, &mut out),
+                Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
+            },
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         out

@@ -41,6 +41,7 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
         stderr: stream,
         environment: Vec::new(),
         server_url: None,
+        socket: None,
     }
 }
 
@@ -64,6 +65,7 @@ struct Story {
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
+    socket_error: Option<&'static str>,
     /// What the configuration file holds by now.
     next_groups: Vec<GroupSpec>,
     tickets: u64,
@@ -85,6 +87,7 @@ impl Story {
             send_error: None,
             check_fault: None,
             broken_settings: None,
+            socket_error: None,
             next_groups: Vec::new(),
             tickets: 0,
             alive: BTreeMap::new(),
@@ -192,6 +195,12 @@ impl Story {
                 let spec = self.supervisor.spec(process).unwrap();
                 self.told.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));
                 None
+            }
+            Effect::TrySockets { ticket, group, sockets } => {
+                let urls: Vec<_> = sockets.iter().map(|socket| socket.url()).collect();
+                self.told.push(format!("!try {}", urls.join(" ")));
+                let outcome = self.socket_error.map_or(Ok(()), |text| Err(text.to_owned()));
+                Some(Input::SocketsTried { ticket, group, outcome })
             }
             Effect::ReopenLogs => {
                 self.told.push("!reopen".to_owned());
@@ -871,6 +880,44 @@ fn a_log_that_becomes_auto_is_a_change() {
     story.next_groups = vec![file(LogTarget::Auto)];
     story.ask(Command::ReloadConfig);
     story.tells(&["!reply 1 Changes { added: [], changed: [], removed: [] }"]);
+}
+
+fn with_socket(url_path: &str, process: ProcessSpec) -> ProcessSpec {
+    let address = Address::Unix { path: url_path.into(), mode: 0o700, owner: None };
+    let section = format!("fcgi-program:{}", process.group);
+    let socket = SocketSpec { section, address, owner_asked_for: false, backlog: 1 };
+    ProcessSpec { socket: Some(Arc::new(socket)), ..process }
+}
+
+#[test]
+fn a_group_with_sockets_is_added_once_they_can_be_had() {
+    let shared = with_socket("/s", spec("a"));
+    let second = ProcessSpec { autostart: false, ..shared.clone() };
+    let mut story = Story::of(Vec::new()).running();
+    story.next_groups = vec![group("g", [shared, ProcessSpec { name: "b".to_owned(), ..second }])];
+    story.ask(Command::ReloadConfig);
+    story.told.clear();
+    story.socket_error = Some("no such luck");
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    story.tells(&["!try unix:///s", "!reply 2 FAILED: no such luck"]);
+    story.socket_error = None;
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    assert_eq!(story.told[..2], ["!try unix:///s", "!reply 3 done"]);
+    assert_eq!(story.state("a"), ProcessState::Starting);
+    assert_eq!(story.state("b"), ProcessState::Stopped);
+}
+
+#[test]
+fn a_socket_that_is_another_is_a_change() {
+    let f = |path: &str| alone(1, with_socket(path, spec("f")));
+    let mut story = Story::of(vec![f("/s")]).running();
+    for (next, changed) in [(f("/s"), ""), (f("/t"), "\"f\""), (alone(1, spec("f")), "\"f\"")] {
+        story.next_groups = vec![next];
+        story.told.clear();
+        story.ask(Command::ReloadConfig);
+        let expected = format!("Changes {{ added: [], changed: [{changed}], removed: [] }}");
+        assert!(story.told[0].ends_with(&expected), "{:?}", story.told);
+    }
 }
 
 #[test]

@@ -47,6 +47,8 @@ fn section_text(section: &SectionDoc) -> String {
 fn header_name(section: &SectionDoc) -> String {
     let instance = match section.kind {
         SectionKind::RpcInterface => "supervisor",
+        SectionKind::FcgiProgram => "php",
+        SectionKind::EventListener => "alarm",
         SectionKind::Group => "site",
         _ => "web",
     };
