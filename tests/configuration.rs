@@ -132,6 +132,44 @@ fn broken_lines_are_told_with_status_2() {
 }
 
 #[test]
+fn sockets_and_pools_that_can_not_be_are_told_with_status_2() {
+    let sandbox = Sandbox::new("");
+    let of_files = "socket_owner and socket_mode params should only be used with a Unix domain socket in \
+        [fcgi-program:x] socket";
+    let redirected = "[eventlistener:x] section sets redirect_stderr=true but this is not allowed because it will \
+        interfere with the eventlistener protocol";
+    for (kind, lines, text) in [
+        ("fcgi-program", "", "[fcgi-program:x] section requires a \"socket\" line"),
+        ("fcgi-program", "socket=", "[fcgi-program:x] section requires a \"socket\" line"),
+        ("fcgi-program", "socket=tcp://a:0", "0 is below lower bound (1) in [fcgi-program:x] socket"),
+        (
+            "fcgi-program",
+            "socket=tcp://a:70000",
+            "70000 is above upper bound (65535) in [fcgi-program:x] socket",
+        ),
+        ("fcgi-program", "socket=tcp://a:1\nsocket_mode=0700", of_files),
+        ("fcgi-program", "socket=foo\nsocket_owner=root", of_files),
+        ("fcgi-program", "socket=tcp://a:1\nsocket_backlog=0", "Invalid socket_backlog value 0"),
+        ("fcgi-program", "socket=unix:///x\nsocket_owner=n0body", "Invalid socket_owner value n0body"),
+        ("fcgi-program", "socket=unix:///x\nsocket_mode=rw", "Invalid socket_mode value rw"),
+        ("eventlistener", "", "[eventlistener:x] section requires an \"events\" line"),
+        ("eventlistener", "events=", "[eventlistener:x] section requires an \"events\" line"),
+        ("eventlistener", "events=TICK_5,foo", "Unknown event type FOO in [eventlistener:x] events"),
+        ("eventlistener", "events=TICK,", "Unknown event type  in [eventlistener:x] events"),
+        (
+            "eventlistener",
+            "buffer_size=0\nevents=TICK",
+            "[eventlistener:x] section sets invalid buffer_size (0)",
+        ),
+        ("eventlistener", "events=TICK\nredirect_stderr=true", redirected),
+    ] {
+        sandbox.write("supervisord.conf", &format!("[supervisord]\n[{kind}:x]\ncommand=/bin/cat\n{lines}\n"));
+        let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+        assert_refused(&told, text);
+    }
+}
+
+#[test]
 fn a_file_that_may_not_be_read_is_told() {
     if !have("root", is_root()) {
         return;

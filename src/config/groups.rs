@@ -24,7 +24,7 @@ pub(super) fn groups(
     environment: &Environment,
 ) -> Vec<GroupSpec> {
     let mut maker = Maker {
-        programs: programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram]),
+        programs: programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram], names),
         reading,
         names,
         environment,
@@ -56,12 +56,15 @@ fn named<'a>(reading: &mut Reading<'a>, kind: SectionKind) -> Vec<(&'a Section, 
 }
 
 /// The sections of these kinds, kind by kind.
-fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind]) -> Vec<Program<'a>> {
-    let of_kind = |&kind| {
-        let sections = named(reading, kind);
-        sections.into_iter().map(move |(section, name)| Program { kind, section, name })
-    };
-    kinds.iter().flat_map(of_kind).collect()
+fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind], names: &Names<'_>) -> Vec<Program<'a>> {
+    let mut found = Vec::new();
+    for &kind in kinds {
+        for (section, name) in named(reading, kind) {
+            let is_enabled = SectionReader::new(reading, section, kind, names).boolean("enabled");
+            found.push(Program { kind, section, name, is_enabled });
+        }
+    }
+    found
 }
 
 struct Maker<'m, 'a> {
@@ -92,7 +95,9 @@ impl<'a> Maker<'_, 'a> {
                 let found = [SectionKind::Program, SectionKind::FcgiProgram].map(index_of);
                 if let Some(index) = self.member(section, member, found) {
                     self.in_groups.insert(index);
-                    processes.extend(self.processes(index, name));
+                    if self.programs[index].is_enabled {
+                        processes.extend(self.processes(index, name));
+                    }
                 }
             }
             let name = name.to_owned();
@@ -101,9 +106,10 @@ impl<'a> Maker<'_, 'a> {
     }
 
     fn make_lone_programs(&mut self) {
-        let lone: Vec<_> = (0..self.programs.len()).filter(|index| !self.in_groups.contains(index)).collect();
+        let is_lone = |index: &usize| !self.in_groups.contains(index) && self.programs[*index].is_enabled;
+        let lone: Vec<_> = (0..self.programs.len()).filter(is_lone).collect();
         for index in lone {
-            let Program { kind, section, name } = self.programs[index];
+            let Program { kind, section, name, .. } = self.programs[index];
             let mut options = SectionReader::new(self.reading, section, kind, self.names);
             let priority = options.integer("priority");
             let processes = self.processes(index, name);
@@ -114,7 +120,8 @@ impl<'a> Maker<'_, 'a> {
     }
 
     fn make_pools(&mut self) {
-        for listener in programs(self.reading, &[SectionKind::EventListener]) {
+        let listeners = programs(self.reading, &[SectionKind::EventListener], self.names);
+        for listener in listeners.into_iter().filter(|listener| listener.is_enabled) {
             let processes = processes(self.reading, &listener, listener.name, self.names, self.environment);
             let pool = pool(self.reading, &listener, self.names, processes);
             self.add(listener.section, pool);
@@ -208,6 +215,15 @@ mod tests {
             (GroupKind::Group, "g")
         );
         assert_eq!(group.groups[0].processes[0].group, "g");
+    }
+
+    #[test]
+    fn what_is_not_enabled_is_left_out() {
+        let text = "[program:a]\ncommand=a\nenabled=false\n[program:b]\ncommand=b\n[program:c]\nenabled=no\n\
+            [fcgi-program:f]\nenabled=0\n[eventlistener:e]\nenabled=off\n[group:g]\nprograms=b,c,f";
+        assert_eq!(told(text), "g(999): b;");
+        let found = errors_in("[supervisord]\n[program:a]\ncommand=a\nenabled=perhaps");
+        assert!(found[0].starts_with("not a valid boolean value: 'perhaps'"), "{found:?}");
     }
 
     #[test]

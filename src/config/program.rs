@@ -26,6 +26,8 @@ pub(super) struct Program<'a> {
     pub(super) section: &'a Section,
     /// What follows the colon, a valid name.
     pub(super) name: &'a str,
+    /// `enabled`: one that is not is known by its name alone.
+    pub(super) is_enabled: bool,
 }
 
 /// Reads the processes of a program, in the order of their numbers.

@@ -120,6 +120,7 @@ impl Shell {
         }
         self.let_go_of_socket(process);
         let Some(spec) = spec else { return Ok(()) };
+        self.forget_removed_holders();
         let url = spec.url();
         if !self.sockets.by_url.contains_key(&url) {
             self.log(LogLevel::Info, &format!("Creating socket {url}"));
@@ -131,6 +132,16 @@ impl Shell {
         }
         self.sockets.held.insert(process, spec);
         Ok(())
+    }
+
+    /// An update removes a process and starts its successor in one breath; the socket of the one must
+    /// not live on for the other, which may ask for another mode.
+    fn forget_removed_holders(&mut self) {
+        let is_removed = |process: &ProcessId| self.core.spec(*process).is_none();
+        let removed: Vec<_> = self.sockets.held.keys().copied().filter(is_removed).collect();
+        for process in removed {
+            self.let_go_of_socket(process);
+        }
     }
 
     /// A process is gone, or did not come to be.

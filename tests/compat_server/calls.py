@@ -348,6 +348,7 @@ PARTS = {
     "methods": [about_methods, about_refusals],
     "state": [about_state],
     "groups": [about_groups],
+    "configured": [tell_configuration],
     "deeds": [about_state, about_starting, about_signals, about_stopping],
     "shutdown": [about_a_shutdown],
 }
