@@ -22,6 +22,12 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Whatever it is; it is there.
+    pub(super) fn any(&self, place: usize) -> &'a Value {
+        const NOTHING: &Value = &Value::Array(Vec::new());
+        self.given.get(place).unwrap_or(NOTHING)
+    }
+
     pub(super) fn text(&self, place: usize) -> Result<&'a str, Fault> {
         self.given.get(place).and_then(Value::as_str).ok_or_else(|| self.mistyped(place))
     }

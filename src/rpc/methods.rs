@@ -47,6 +47,8 @@ pub(super) enum Meaning {
     Constant(&'static str),
     /// Something about the methods themselves.
     Introspection(fn(&Arguments<'_>, &Catalogue<'_>) -> Result<Value, Fault>),
+    /// Other calls.
+    Calls,
 }
 
 /// One method.
@@ -95,6 +97,13 @@ const UNTIL_STARTED: Param = Param {
 };
 const UNTIL_STOPPED: Param =
     Param { doc: "Answer when it has stopped, not at once; true unless given", ..UNTIL_STARTED };
+
+const CALLS: Param = Param {
+    kind: Kind::Array,
+    name: "calls",
+    doc: "A struct of methodName and params for each call",
+    optional: false,
+};
 
 const DONE: (Kind, &str) = (Kind::Boolean, "Always true; what can't be done is a fault");
 const ROWS: (Kind, &str) = (Kind::Array, "For each process a struct of name, group, status and description");
@@ -350,5 +359,12 @@ pub(super) const SYSTEM: &[Method] = &[
         params: &[METHOD],
         returns: (Kind::Array, "The type of the result, then those of the parameters"),
         means: Meaning::Introspection(|given, catalogue| catalogue.signature(given.text(0)?)),
+    },
+    Method {
+        names: &["multicall"],
+        doc: "Makes several calls, one after the other, and tells what became of each.",
+        params: &[CALLS],
+        returns: (Kind::Array, "For each call its result, or a struct of faultCode and faultString"),
+        means: Meaning::Calls,
     },
 ];

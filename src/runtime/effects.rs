@@ -44,7 +44,7 @@ impl Shell {
                 });
                 return Some(Input::Sent { process, signal, outcome });
             }
-            Effect::Reply { ticket, result } => self.answer(ticket, &result),
+            Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
                 self.host = Host::look();

@@ -120,7 +120,8 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     tickets: Tickets,
-    /// Clients that were answered in this turn and have more to be done for.
+    /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
+    /// next if they were answered at its end.
     answered: Vec<u64>,
     pid_file: Option<PidFile>,
     /// One for all: what is read is passed on before the next is read.

@@ -27,6 +27,9 @@ impl Shell {
         self.feed(Input::Begin);
         loop {
             self.flush();
+            if self.all_stopped.is_some() {
+                self.answer_to_the_end();
+            }
             match self.all_stopped.take() {
                 Some(AfterStop::End) => break,
                 Some(AfterStop::Restart) => {
@@ -52,7 +55,7 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.more_to_reap {
+        if self.more_to_reap || !self.answered.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -107,6 +110,14 @@ impl Shell {
         self.activity.flush(&mut self.outputs);
         self.outputs.watch(&self.poller, &mut self.sources);
         self.children.watch(&self.outputs, &self.poller);
+    }
+
+    /// What clients have asked in one go is answered before anything begins anew. It is refused by now,
+    /// so there is an end to it.
+    fn answer_to_the_end(&mut self) {
+        while !self.answered.is_empty() {
+            self.serve_answered();
+        }
     }
 
     fn take_signals(&mut self) {
