@@ -5,8 +5,11 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 use support::Sandbox;
-use support::wire::{Peer, call, raw};
+use support::wire::{Peer, call, cpu_ticks, raw};
 use sv::xmlrpc::Value;
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -16,6 +19,11 @@ const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs
 
 /// Takes a second to count as started.
 const SOON: &str = "[program:soon]\ncommand=/bin/cat\nautostart=false\nstartsecs=1\n";
+
+/// Does not stop when asked to, and then is killed after a second.
+const STUBBORN: &str = "[program:stubborn]\n\
+    command=/bin/sh -c 'trap \"\" TERM; echo > %(here)s/trapped; while :; do sleep 1; done'\n\
+    stopwaitsecs=1\nstopasgroup=true\nkillasgroup=true\n";
 
 fn one_of(method: &str, params: &[Value]) -> Value {
     Value::members([
@@ -144,4 +152,84 @@ fn calls_that_wait_are_answered_when_the_supervisor_ends_or_begins_anew() {
         let results = vec![fault(40, "ABNORMAL_TERMINATION: other"), stopping(), stopping()];
         assert_eq!(waiting[1].answer().value(), Ok(Value::Array(results)), "{method}");
     }
+}
+
+/// What it reads is in a file.
+const READER: &str = "[program:reader]\ncommand=/bin/sh -c 'exec cat > %(here)s/heard'\nstartsecs=0\n";
+
+/// Reads nothing of what it is sent before it is told to.
+const LATE: &str = "[program:late]\nstartsecs=0\n\
+    command=/bin/sh -c 'echo > %(here)s/late; until test -e %(here)s/go; do sleep 0.05; done; exec cat > %(here)s/late-heard'\n";
+
+/// Has no standard input any more.
+const DEAF: &str =
+    "[program:deaf]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/deaf; exec sleep 3600'\nstartsecs=0\n";
+
+#[test]
+fn what_is_sent_to_standard_input_is_read_there() {
+    let mut sandbox = Sandbox::with_programs(&format!("{READER}{DEAF}{SLOW}")).start();
+    sandbox.wait_file("deaf", "\n");
+    sandbox.wait_state("reader", "RUNNING");
+    let mut peer = Peer::unix(&sandbox);
+    let mut send =
+        |name: &str, text: &str| peer.call("supervisor.sendProcessStdin", &[name.into(), text.into()]);
+    assert_eq!(send("reader", "one\nw\u{f6}rt "), Ok(true.into()));
+    assert_eq!(send("reader:reader", ""), Ok(true.into()));
+    assert_eq!(send("reader", "\u{1f600}\n"), Ok(true.into()));
+    for (name, code, text) in [
+        ("deaf", 20, "NO_FILE: deaf"),
+        ("deaf", 20, "NO_FILE: deaf"),
+        ("slow", 70, "NOT_RUNNING: slow"),
+        ("nope", 10, "BAD_NAME: nope"),
+        ("reader:*", 10, "BAD_NAME: reader:*"),
+    ] {
+        assert_eq!(send(name, "x"), Err((code, text.to_owned())));
+    }
+    sandbox.wait_file("heard", "one\nw\u{f6}rt \u{1f600}\n");
+}
+
+#[test]
+fn a_child_that_does_not_read_is_sent_so_much_and_no_more() {
+    let mut sandbox = Sandbox::with_programs(&format!("{LATE}{READER}")).start();
+    sandbox.wait_file("late", "\n");
+    let mut peer = Peer::unix(&sandbox);
+    let text = "x".repeat(200_000);
+    let mut send =
+        |name: &str| peer.call("supervisor.sendProcessStdin", &[name.into(), text.as_str().into()]);
+    let mut taken = 0;
+    let refusal = loop {
+        match send("late") {
+            Ok(_) => taken += text.len(),
+            Err(refusal) => break refusal,
+        }
+        assert!(taken < 4_000_000);
+    };
+    let told = "FAILED: late has not read what was sent to it before; try again later";
+    assert_eq!(refusal, (30, told.to_owned()));
+    assert!(taken >= 1_000_000, "{taken}");
+    // Others are sent theirs meanwhile, and nobody is woken by a pipe that nothing can be written to.
+    assert_eq!(send("reader"), Ok(true.into()));
+    let (before, since) = (cpu_ticks(sandbox.supervisor_pid()), Instant::now());
+    sandbox.wait("a second", |_| (since.elapsed() > Duration::from_secs(1)).then_some(()));
+    let used = cpu_ticks(sandbox.supervisor_pid()) - before;
+    assert!(used < 10, "{used} ticks of CPU time in a second of waiting");
+    // All of it arrives once it reads, and then there is room again.
+    sandbox.write("go", "");
+    sandbox.wait("room", |_| send("late").ok());
+    let all = taken + text.len();
+    sandbox.wait("all of it", |sandbox| (sandbox.file("late-heard").len() == all).then_some(()));
+    sandbox.wait("the other", |sandbox| (sandbox.file("heard").len() == text.len()).then_some(()));
+}
+
+#[test]
+fn remote_events_are_accepted_also_on_the_way_out() {
+    let mut sandbox = Sandbox::with_programs(STUBBORN).start();
+    sandbox.wait_file("trapped", "\n");
+    let mut peer = Peer::unix(&sandbox);
+    let mut send = |kind: Value, data: Value| peer.call("supervisor.sendRemoteCommEvent", &[kind, data]);
+    assert_eq!(send("type".into(), "w\u{f6}rt\n".into()), Ok(true.into()));
+    assert_eq!(send(5.into(), true.into()), Ok(true.into()));
+    sandbox.signal(Signal::TERM);
+    sandbox.wait_log("waiting for stubborn to die");
+    assert_eq!(send("type".into(), "data".into()), Ok(true.into()));
 }

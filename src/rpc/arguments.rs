@@ -32,6 +32,16 @@ impl<'a> Arguments<'a> {
         self.given.get(place).and_then(Value::as_str).ok_or_else(|| self.mistyped(place))
     }
 
+    /// A text, or what Python would print for a number or a truth.
+    pub(super) fn printed(&self, place: usize) -> Result<String, Fault> {
+        match self.given.get(place) {
+            Some(Value::Int(number)) => Ok(number.to_string()),
+            Some(Value::Double(number)) => Ok(format!("{number:?}")),
+            Some(Value::Bool(truth)) => Ok(if *truth { "True" } else { "False" }.to_owned()),
+            _ => self.text(place).map(str::to_owned),
+        }
+    }
+
     pub(super) fn group(&self, place: usize) -> Result<String, Fault> {
         self.text(place).map(str::to_owned)
     }

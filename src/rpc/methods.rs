@@ -89,6 +89,11 @@ const LENGTH: Param = Param {
     doc: "How much to read, in bytes; 0 is all there is",
     optional: false,
 };
+const CHARS: Param =
+    Param { kind: Kind::String, name: "chars", doc: "What to write; no line end is added", optional: false };
+const EVENT_TYPE: Param =
+    Param { name: "type", doc: "What the header of the event says under type", ..CHARS };
+const EVENT_DATA: Param = Param { name: "data", doc: "The body of the event", ..CHARS };
 const UNTIL_STARTED: Param = Param {
     kind: Kind::Boolean,
     name: "wait",
@@ -320,6 +325,24 @@ pub(super) const SUPERVISOR: &[Method] = &[
         params: &[],
         returns: ROWS,
         means: Meaning::Command(|_| Ok(Command::ClearAllProcessLogs)),
+    },
+    Method {
+        names: &["sendProcessStdin"],
+        doc: "Writes a text to the standard input of a process, as UTF-8.",
+        params: &[PROCESS, CHARS],
+        returns: DONE,
+        means: Meaning::Command(|given| {
+            Ok(Command::SendStdin(given.namespec(0)?, given.text(1)?.to_owned()))
+        }),
+    },
+    Method {
+        names: &["sendRemoteCommEvent"],
+        doc: "Sends an event to those event listeners that listen for remote communication.",
+        params: &[EVENT_TYPE, EVENT_DATA],
+        returns: DONE,
+        means: Meaning::Command(|given| {
+            Ok(Command::SendRemoteEvent { kind: given.printed(0)?, data: given.printed(1)? })
+        }),
     },
     Method {
         names: &["shutdown"],

@@ -38,6 +38,8 @@ fn every_method_means_its_command() {
     let spec = || Namespec::split("g:web");
     let group = || "g:web".to_owned();
     let usr1 = || Ok(Signal::USR1);
+    let remote =
+        |kind: &str, data: &str| Command::SendRemoteEvent { kind: kind.to_owned(), data: data.to_owned() };
     for (method, params, command) in [
         ("getIdentification", vec![], Command::GetIdentification),
         ("getState", vec![], Command::GetState),
@@ -83,6 +85,14 @@ fn every_method_means_its_command() {
         ("signalProcess", vec![name(), "USR1".into()], Command::SignalProcess(spec(), usr1())),
         ("signalProcessGroup", vec![name(), "10".into()], Command::SignalProcessGroup(group(), usr1())),
         ("signalAllProcesses", vec![10.into()], Command::SignalAllProcesses(usr1())),
+        (
+            "sendProcessStdin",
+            vec![name(), "w\u{f6}rt".into()],
+            Command::SendStdin(spec(), "w\u{f6}rt".to_owned()),
+        ),
+        ("sendRemoteCommEvent", vec!["t".into(), "d".into()], remote("t", "d")),
+        ("sendRemoteCommEvent", vec![5.into(), true.into()], remote("5", "True")),
+        ("sendRemoteCommEvent", vec![Value::Double(1.0), false.into()], remote("1.0", "False")),
         ("shutdown", vec![], Command::Shutdown),
         ("restart", vec![], Command::Restart),
     ] {
@@ -126,6 +136,8 @@ fn every_method_counts_its_parameters() {
         ("supervisor.addProcessGroup", 1, 1),
         ("supervisor.removeProcessGroup", 1, 1),
         ("supervisor.getAllConfigInfo", 0, 0),
+        ("supervisor.sendProcessStdin", 2, 2),
+        ("supervisor.sendRemoteCommEvent", 2, 2),
         ("supervisor.shutdown", 0, 0),
         ("supervisor.restart", 0, 0),
         ("system.listMethods", 0, 0),
@@ -166,6 +178,16 @@ fn parameters_of_another_type_are_refused() {
             "supervisor.signalAllProcesses",
             vec![Value::Double(1.0)],
             "INCORRECT_PARAMETERS: signal must be a string",
+        ),
+        (
+            "supervisor.sendProcessStdin",
+            vec!["a".into(), number()],
+            "INCORRECT_PARAMETERS: chars must be a string",
+        ),
+        (
+            "supervisor.sendRemoteCommEvent",
+            vec!["a".into(), Value::Array(vec![])],
+            "INCORRECT_PARAMETERS: data must be a string",
         ),
         ("system.methodHelp", vec![number()], "INCORRECT_PARAMETERS: name must be a string"),
     ] {
@@ -294,7 +316,7 @@ fn methods_are_listed_in_order_with_their_older_names() {
     assert_eq!(text(listed(&["system".to_owned()])), system);
     let names = text(listed(&["supervisor".to_owned()]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (39, "supervisor.addProcessGroup"));
+    assert_eq!((names.len(), names[0].as_str()), (41, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 

@@ -59,6 +59,10 @@ impl Shell {
             Effect::ClearLogs { process } => {
                 return Some(Input::LogsCleared { process, cleared: self.clear_logs(process).is_ok() });
             }
+            Effect::WriteStdin { process, text } => {
+                let outcome = self.write_stdin(process, text.as_bytes());
+                return Some(Input::StdinTaken { process, outcome });
+            }
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
                 return Some(Input::AutoLogsMade { process, stdout, stderr });

@@ -29,6 +29,7 @@ mod reading;
 mod restart;
 mod servers;
 mod sinks;
+mod stdin;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Now, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Now, ProcessId, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -72,6 +73,7 @@ enum Source {
     Server(usize),
     Client,
     Child(children::StreamId),
+    Stdin(ProcessId),
     Output(OutputId),
 }
 

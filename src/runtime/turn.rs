@@ -86,6 +86,7 @@ impl Shell {
         for (source, _) in &sources {
             match source {
                 Source::Child(id) => self.child_is_ready(*id),
+                Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::Output(id) => self.outputs.flush(*id),
                 Source::Signals | Source::Server(_) | Source::Client => {}
             }
@@ -94,7 +95,7 @@ impl Shell {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
-                Source::Signals | Source::Child(_) | Source::Output(_) => {}
+                Source::Signals | Source::Child(_) | Source::Stdin(_) | Source::Output(_) => {}
             }
         }
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
@@ -186,7 +187,7 @@ impl Shell {
                     Some(Source::Output(id)) => self.outputs.flush(id),
                     Some(Source::Signals) => self.signals.pending().for_each(drop),
                     // Nobody else is served any more.
-                    Some(Source::Server(_) | Source::Client | Source::Child(_)) | None => {
+                    Some(Source::Server(_) | Source::Client | Source::Child(_) | Source::Stdin(_)) | None => {
                         self.sources.remove(it.token);
                     }
                 }
