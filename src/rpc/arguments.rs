@@ -22,8 +22,24 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Whatever it is; it is there.
+    pub(super) fn any(&self, place: usize) -> &'a Value {
+        const NOTHING: &Value = &Value::Array(Vec::new());
+        self.given.get(place).unwrap_or(NOTHING)
+    }
+
     pub(super) fn text(&self, place: usize) -> Result<&'a str, Fault> {
         self.given.get(place).and_then(Value::as_str).ok_or_else(|| self.mistyped(place))
+    }
+
+    /// A text, or what Python would print for a number or a truth.
+    pub(super) fn printed(&self, place: usize) -> Result<String, Fault> {
+        match self.given.get(place) {
+            Some(Value::Int(number)) => Ok(number.to_string()),
+            Some(Value::Double(number)) => Ok(format!("{number:?}")),
+            Some(Value::Bool(truth)) => Ok(if *truth { "True" } else { "False" }.to_owned()),
+            _ => self.text(place).map(str::to_owned),
+        }
     }
 
     pub(super) fn group(&self, place: usize) -> Result<String, Fault> {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::outputs::Outputs;
 use super::sinks::{Sink, Trouble};
+use super::stdin::Stdin;
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::logs::{AnsiStripper, output_echo};
 use crate::model::{Channel, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
@@ -39,8 +40,7 @@ struct Stream {
 #[derive(Debug)]
 struct Child {
     name: String,
-    /// Held open: without it the child would see the end of its input. A FastCGI program has none.
-    _stdin: Option<OwnedFd>,
+    stdin: Stdin,
     stdout: Option<Stream>,
     stderr: Option<Stream>,
 }
@@ -102,7 +102,7 @@ impl Children {
         let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout));
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr));
         self.by_pid.insert(pid, process);
-        self.live.insert(process, Child { name, _stdin: ends.stdin, stdout, stderr });
+        self.live.insert(process, Child { name, stdin: Stdin::new(ends.stdin), stdout, stderr });
     }
 
     /// Whether it was started and not reaped since.
@@ -113,6 +113,11 @@ impl Children {
     /// Whose pid this is; the kernel may give it to another from now on.
     pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ProcessId> {
         self.by_pid.remove(&pid)
+    }
+
+    /// The standard input of a child that was not reaped yet.
+    pub(super) fn stdin(&mut self, process: ProcessId) -> Option<&mut Stdin> {
+        self.live.get_mut(&process).map(|child| &mut child.stdin)
     }
 
     /// Watches those whose sinks have room, and only those.
@@ -200,7 +205,9 @@ impl Shell {
             }
             self.close_stream(id);
         }
-        self.children.live.remove(&process);
+        if let Some(mut child) = self.children.live.remove(&process) {
+            child.stdin.close(process, &self.poller, &mut self.sources);
+        }
     }
 
     fn read_stream(&mut self, id: StreamId) -> Read {

@@ -13,11 +13,11 @@ use std::time::Duration;
 use super::{READ_BYTES_MAX, Shell, Source};
 use crate::http::{Connection, Request, Response, Secret, authorize, http_date};
 use crate::model::{Credentials, Fault, FaultCode, LogLevel, Mono, Password, Reply, SupervisorState, Ticket};
-use crate::rpc::{self, Asked};
+use crate::rpc::{self, Asked, Multicall};
 use crate::supervise::Input;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
-use crate::xmlrpc::{DecodeError, decode_call, encode_response};
+use crate::xmlrpc::{DecodeError, Value, decode_call};
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
 /// others are for children and logs. The one that has been idle for longest makes room for a new one.
@@ -47,6 +47,8 @@ struct Client {
     interest: Interest,
     /// Its open question.
     ticket: Option<Ticket>,
+    /// What it asks one thing after the other.
+    calls: Option<Multicall>,
     /// Its writing half is shut down; what comes is read and dropped.
     lingers: bool,
     last_used: Mono,
@@ -80,7 +82,7 @@ impl Clients {
 
     /// Its token, and since when.
     fn idle_for_longest(&self) -> Option<(u64, Mono)> {
-        let idle = self.by_token.iter().filter(|(_, client)| client.ticket.is_none());
+        let idle = self.by_token.iter().filter(|(_, client)| !client.waits());
         idle.map(|(&token, client)| (token, client.last_used)).min_by_key(|&(_, since)| since)
     }
 }
@@ -91,6 +93,11 @@ impl Client {
             read: self.lingers || self.http.wants_input() && self.unsent.is_empty(),
             write: !self.unsent.is_empty(),
         }
+    }
+
+    /// Whether an answer is being worked on.
+    fn waits(&self) -> bool {
+        self.ticket.is_some() || self.calls.is_some()
     }
 
     fn is_busy(&self) -> bool {
@@ -120,6 +127,7 @@ impl Shell {
             unsent: Vec::new(),
             interest,
             ticket: None,
+            calls: None,
             lingers: false,
             last_used: self.now.mono,
             deadline: None,
@@ -190,6 +198,9 @@ impl Shell {
             if client.http.is_closing() {
                 begin_to_linger(client);
                 client.deadline = Some(self.now.mono.after(LINGER));
+                break;
+            }
+            if client.waits() {
                 break;
             }
             match client.http.next_request() {
@@ -285,37 +296,82 @@ impl Shell {
             }
         };
         match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
+            Ok(Asked::Many(calls)) => {
+                if let Some(client) = self.clients.by_token.get_mut(&token) {
+                    client.calls = Some(calls);
+                }
+                self.go_on_calling(token);
+            }
+            asked => {
+                if let Some(outcome) = self.settle_or_ask(token, asked) {
+                    self.respond(token, &xml(rpc::body(&outcome)));
+                }
+            }
+        }
+    }
+
+    /// What came of a call, where that is known without the core. Otherwise the core is asked, and
+    /// answers by [`Shell::answer`], now or later.
+    fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
+        match asked {
             Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
-                self.respond(token, &xml(rpc::fault_body(&Fault::bare(FaultCode::ShutdownState))));
+                Some(Err(Fault::bare(FaultCode::ShutdownState)))
             }
-            Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => {
-                self.respond(token, &xml(encode_response(&value)));
-            }
+            Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
             Ok(Asked::Command(command)) => {
                 let ticket = self.tickets.give(token);
                 if let Some(client) = self.clients.by_token.get_mut(&token) {
                     client.ticket = Some(ticket);
                 }
                 self.feed(Input::Command { ticket, command });
+                None
             }
-            Err(fault) => self.respond(token, &xml(rpc::fault_body(&fault))),
+            // Never inside one: `Multicall::next` refuses it.
+            Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
+            Err(fault) => Some(Err(fault)),
+        }
+    }
+
+    /// Makes the next calls of a client that asked for several, up to one that the core has to answer;
+    /// behind the last one it is told what became of all.
+    fn go_on_calling(&mut self, token: u64) {
+        while let Some(client) = self.clients.by_token.get_mut(&token) {
+            let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
+            let Some(asked) = calls.next(&self.settings.namespaces) else {
+                let results =
+                    client.calls.take().map(Multicall::into_results).unwrap_or(Value::Array(vec![]));
+                return self.respond(token, &xml(rpc::body(&Ok(results))));
+            };
+            let Some(outcome) = self.settle_or_ask(token, asked) else { return };
+            self.take_outcome(token, outcome);
+        }
+    }
+
+    /// What came of a call: one of several, or the answer.
+    fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
+        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
+        match &mut client.calls {
+            Some(calls) => calls.answered(outcome),
+            None => self.respond(token, &xml(rpc::body(&outcome))),
         }
     }
 
     /// The answer to a question, if whoever asked is still there.
-    pub(super) fn answer(&mut self, ticket: Ticket, result: &Result<Reply, Fault>) {
+    pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.ticket = None;
             client.last_used = self.now.mono;
         }
-        self.respond(token, &xml(rpc::body(result)));
+        self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
         self.answered.push(token);
     }
 
-    /// Sends the answers of this turn, and goes on with those clients' next requests.
+    /// Sends the answers of this turn, and goes on with what those clients ask next: one question
+    /// each, so that a client with many leaves room for signals, children and other clients.
     pub(super) fn serve_answered(&mut self) {
-        while let Some(token) = self.answered.pop() {
+        for token in std::mem::take(&mut self.answered) {
+            self.go_on_calling(token);
             self.serve(token);
         }
     }

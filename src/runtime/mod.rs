@@ -30,6 +30,7 @@ mod reading;
 mod restart;
 mod servers;
 mod sinks;
+mod stdin;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Notice, Now, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -74,6 +75,7 @@ enum Source {
     Server(usize),
     Client,
     Child(children::StreamId),
+    Stdin(ProcessId),
     Output(OutputId),
 }
 
@@ -123,7 +125,8 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     tickets: Tickets,
-    /// Clients that were answered in this turn and have more to be done for.
+    /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
+    /// next if they were answered at its end.
     answered: Vec<u64>,
     pid_file: Option<PidFile>,
     /// One for all: what is read is passed on before the next is read.

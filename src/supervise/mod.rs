@@ -22,6 +22,7 @@ mod life;
 mod logs;
 mod process;
 mod shutdown;
+mod stdin;
 mod stopping;
 mod update;
 mod waiters;
@@ -40,6 +41,7 @@ use crate::model::{
 
 pub use life::RESTART_SPACING;
 pub use shutdown::AfterStop;
+pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
 use groups::Group;
@@ -120,6 +122,13 @@ pub enum Input {
         process: ProcessId,
         /// Whether they could be.
         cleared: bool,
+    },
+    /// The outcome of [`Effect::WriteStdin`].
+    StdinTaken {
+        /// Whose.
+        process: ProcessId,
+        /// Whether it was taken, all of it or nothing.
+        outcome: Result<(), StdinError>,
     },
     /// The outcome of [`Effect::MakeAutoLogs`].
     AutoLogsMade {
@@ -207,6 +216,14 @@ pub enum Effect {
     ClearLogs {
         /// Whose.
         process: ProcessId,
+    },
+    /// Write to the standard input of a process that has a pid, now or when it reads; answer with
+    /// [`Input::StdinTaken`].
+    WriteStdin {
+        /// Whose.
+        process: ProcessId,
+        /// What.
+        text: String,
     },
     /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
     MakeAutoLogs {
@@ -378,6 +395,7 @@ impl Supervisor {
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),
             Input::LogsCleared { process, cleared } => self.logs_cleared(process, cleared, &mut out),
+            Input::StdinTaken { process, outcome } => self.stdin_taken(process, outcome, &mut out),
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }
