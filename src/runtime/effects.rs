@@ -19,10 +19,10 @@ use crate::sys::spawn::{Pipes, Program, spawn};
 impl Shell {
     /// Hands an input to the core and carries out all that follows from it.
     pub(super) fn feed(&mut self, input: Input) {
-        let mut effects = VecDeque::from(self.core.handle(self.now, input).0);
+        let mut effects = VecDeque::from(self.core.handle(self.now, input).all);
         while let Some(effect) = effects.pop_front() {
             if let Some(outcome) = self.carry_out(effect) {
-                effects.extend(self.core.handle(self.now, outcome).0);
+                effects.extend(self.core.handle(self.now, outcome).all);
             }
         }
     }
@@ -62,6 +62,10 @@ impl Shell {
             Effect::WriteStdin { process, text } => {
                 let outcome = self.write_stdin(process, text.as_bytes());
                 return Some(Input::StdinTaken { process, outcome });
+            }
+            Effect::SendEvent { process, serial, bytes } => {
+                let outcome = self.write_stdin(process, &bytes);
+                return Some(Input::EventSent { process, serial, outcome });
             }
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);

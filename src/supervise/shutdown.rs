@@ -8,7 +8,10 @@
 use std::time::Duration;
 
 use super::{Effect, Effects, ReadFor, Supervisor, Turn};
-use crate::model::{Fault, FaultCode, GroupSpec, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState};
+use crate::events::Event;
+use crate::model::{
+    EventType, Fault, FaultCode, GroupSpec, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState,
+};
 
 /// How often `waiting for a, b to die` is repeated.
 const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
@@ -133,6 +136,7 @@ impl Supervisor {
 
     fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
         self.mood = Mood::Stopping { then, hurried: false, report_at: turn.now.mono };
+        out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);
         self.refuse_updates(out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
