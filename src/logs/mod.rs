@@ -3,6 +3,7 @@
 //! Nothing here opens a file or knows the state of a process.
 
 mod ansi;
+mod capture;
 mod echo;
 mod line;
 mod rotation;
@@ -10,7 +11,8 @@ mod target;
 mod window;
 
 pub use ansi::AnsiStripper;
-pub use echo::output_echo;
+pub use capture::{Capture, Piece};
+pub use echo::{conversation_echo, output_echo};
 pub use line::activity_line;
 pub use rotation::{Rotation, Step};
 pub use target::{Place, place};

@@ -124,9 +124,8 @@ impl Shell {
         let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
         let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
-        let child = (process, pid, name.clone());
-        let sinks = (sinks, self.settings.daemon.strip_ansi);
-        self.children.add(child, ends, sinks, &self.poller, &mut self.sources);
+        let hearing = (sinks, self.settings.daemon.strip_ansi, self.core.is_listener(process));
+        self.children.add((process, pid, spec), ends, hearing, &self.poller, &mut self.sources);
         Ok(pid)
     }
 
