@@ -9,26 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, kill_process};
-use support::{Sandbox, have, reference_bin};
-
-/// Writes each event to the file of its first argument, as it came, and says that it is done. With a second
-/// argument it counts characters, as a listener does that reads text.
-const TELL: &str = r#"
-$| = 1;
-binmode(STDIN, $ARGV[1] ? ':utf8' : ':raw');
-while (1) {
-    print "READY\n";
-    my $header = <STDIN>;
-    exit unless defined $header;
-    my ($length) = $header =~ / len:(\d+)$/;
-    read(STDIN, my $payload, $length) if $length;
-    open(my $file, '>>', $ARGV[0]) or die;
-    binmode($file, $ARGV[1] ? ':utf8' : ':raw');
-    print $file $header, $payload, "\n--\n";
-    close($file);
-    print "RESULT 2\nOK";
-}
-"#;
+use support::{Sandbox, TELL, have, reference_bin};
 
 /// Tells what it is told by Python's repr, as the body of Supervisor's own loop.
 const PYTHON: &str = "

@@ -99,6 +99,16 @@ impl Listener {
         matches!(self.state, State::Ready) && !self.is_deaf
     }
 
+    /// Whether it has an event to answer, or may come to take one of those that wait.
+    #[must_use]
+    pub fn is_owed(&self, waiting: usize) -> bool {
+        match self.state {
+            State::Busy { .. } => true,
+            State::Acknowledged | State::Ready => waiting > 0 && !self.is_deaf,
+            State::Unknown => false,
+        }
+    }
+
     /// It is sent an event.
     pub fn send(&mut self, delivery: Delivery) {
         self.state = State::Busy { delivery, answer: None };

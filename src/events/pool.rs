@@ -125,6 +125,13 @@ impl Pool {
         Some(sent)
     }
 
+    /// Whether this listener has an event to answer, or one that waits to take. One that can't be told
+    /// anything is owed nothing.
+    #[must_use]
+    pub fn is_owed(&self, process: ProcessId) -> bool {
+        self.listeners.get(&process).is_some_and(|listener| listener.is_owed(self.waiting.len()))
+    }
+
     /// What was sent to it could not be brought to it: it is sent no more until it is started anew.
     pub fn turn_deaf(&mut self, process: ProcessId) -> Option<Delivery> {
         self.listeners.get_mut(&process)?.turn_deaf()

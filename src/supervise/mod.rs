@@ -461,7 +461,10 @@ impl Supervisor {
                 Ok(()) => self.activate(&turn, ticket, &group, &mut out),
                 Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
             },
-            Input::ListenerSaid { process, bytes } => self.listener_said(process, &bytes, &mut out),
+            Input::ListenerSaid { process, bytes } => {
+                self.listener_said(process, &bytes, &mut out);
+                self.go_on_stopping(&turn, &mut out);
+            }
             Input::EventSent { process, serial, outcome } => {
                 self.event_sent(process, serial, outcome, &mut out);
             }
@@ -494,6 +497,7 @@ impl Supervisor {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
         }
+        self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
     }
 

@@ -4,10 +4,11 @@
 //! input's end; then every listener that runs and waits is sent what its pool has waited with longest.
 //! Without a pool that asks for it no event is made at all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::stdin::StdinError;
-use super::{Effect, Effects, Supervisor, Turn};
+use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::events::{Delivery, Event, Heard, OutputKind, Pool};
 use crate::model::{
     Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, ProcessId, ProcessState,
@@ -77,7 +78,8 @@ impl Supervisor {
         self.dispatch(out);
     }
 
-    fn publish_news(&mut self, out: &mut Effects) {
+    /// What has happened so far goes to the pools.
+    pub(super) fn publish_news(&mut self, out: &mut Effects) {
         for event in std::mem::take(&mut out.news) {
             self.publish(event, self.groups.len(), out);
         }
@@ -99,12 +101,9 @@ impl Supervisor {
     /// The first of a pool that runs and waits gets the oldest event, the next the next.
     fn dispatch(&mut self, out: &mut Effects) {
         let (processes, server) = (&self.processes, &self.identity.identifier);
-        let runs = |id: &ProcessId| {
-            processes.get(id).is_some_and(|process| process.state() == ProcessState::Running)
-        };
         for group in &mut self.groups {
             let Some(pool) = group.pool.as_mut().filter(|pool| pool.waiting() > 0) else { continue };
-            for &process in group.members.iter().filter(|id| runs(id)) {
+            for &process in group.members.iter().filter(|id| is_running(processes, **id)) {
                 if let Some((serial, bytes)) = pool.send(process, server) {
                     out.push(Effect::SendEvent { process, serial, bytes });
                 }
@@ -176,6 +175,14 @@ impl Supervisor {
         }
     }
 
+    /// The listeners in groups of this priority that run and are not through with what there is to tell.
+    pub(super) fn owed_listeners(&self, group_priority: i64) -> Vec<ProcessId> {
+        let groups = self.groups.iter().filter(|group| group.priority == group_priority);
+        let pools = groups.filter_map(|group| Some((group.pool.as_ref()?, &group.members)));
+        let owed = pools.flat_map(|(pool, members)| members.iter().filter(|id| pool.is_owed(**id)));
+        owed.copied().filter(|id| is_running(&self.processes, *id)).collect()
+    }
+
     /// A process has written something that listeners have asked for.
     pub(super) fn wrote(
         &self,
@@ -199,6 +206,10 @@ impl Supervisor {
     fn name_of(&self, process: ProcessId) -> String {
         self.spec(process).map_or_else(String::new, |spec| spec.name.clone())
     }
+}
+
+fn is_running(processes: &BTreeMap<ProcessId, Process>, id: ProcessId) -> bool {
+    processes.get(&id).is_some_and(|process| process.state() == ProcessState::Running)
 }
 
 fn put_back(pool: &mut Pool, delivery: Delivery, out: &mut Effects) {

@@ -407,8 +407,39 @@ fn listeners_are_told_of_a_shutdown_to_its_end_and_numbers_go_on_after_a_restart
     assert_eq!(story.payloads(), ["type:t\nstill"], "it is taken in any state");
     story.says("l", &[DONE, READY].concat());
     story.ends("web", KILLED);
-    assert_eq!(story.payloads(), [""; 0], "it is being stopped itself");
+    assert_eq!(story.payloads(), ["processname:web groupname:web from_state:STOPPING pid:102"]);
+    assert_eq!(story.state("l"), ProcessState::Running, "it is not through yet");
+    story.says("l", DONE);
+    story.tells(&["!kill l SIGTERM"]);
     let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
     let next = story.supervisor.succeed(identity, groups);
     assert!(next.next_event > 0 && next.next_event == story.supervisor.next_event);
+}
+
+#[test]
+fn a_shutdown_waits_a_second_for_listeners_that_are_not_through_and_not_at_all_for_others() {
+    let stopped = |story: &Story| story.told.iter().any(|line| line == "!kill l SIGTERM");
+    for (said, is_awaited) in [(&b""[..], true), (b"READY\n", true), (b"READY\nREADY\n", false)] {
+        let groups =
+            vec![pool("pool", &[EventType::SupervisorStateChange], &["l"], 10), alone(1, spec("web"))];
+        let mut story = Story::of(groups).running();
+        story.says("l", said);
+        story.signal(Signal::TERM);
+        story.ends("web", KILLED);
+        assert_eq!(stopped(&story), !is_awaited, "{}", said.escape_ascii());
+        story.pass(0.9);
+        assert_eq!(stopped(&story), !is_awaited, "{}", said.escape_ascii());
+        story.pass(0.1);
+        assert!(stopped(&story));
+        story.exits("l", 0);
+        assert_eq!(story.told.last().unwrap(), "!stopped End");
+    }
+    let mut story = listening(&[EventType::ProcessState], &["l"], 10);
+    story.signal(Signal::TERM);
+    story.told.clear();
+    story.signal(Signal::TERM);
+    assert!(
+        stopped(&story) || story.state("l") == ProcessState::Stopping,
+        "a second request waits for nobody"
+    );
 }
