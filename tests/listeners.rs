@@ -318,6 +318,24 @@ fn what_a_listener_says_is_logged_and_shown_as_it_is() {
     }
 }
 
+#[test]
+fn standard_error_of_a_listener_is_as_any_other() {
+    let tagged = "<!--XSUPERVISOR:BEGIN-->me<!--XSUPERVISOR:END-->";
+    let mut sandbox = sandbox(&format!(
+        "{}[eventlistener:loud]\ncommand=sh -c 'printf \"a{tagged}b\" >&2; printf \"{tagged}\"; exec sleep 1000'\n\
+         events=TICK_3600\nstartsecs=0\nstderr_capture_maxbytes=10\nstderr_events_enabled=true\n\
+         stdout_capture_maxbytes=10\nstdout_logfile=%(here)s/loud.out\nstderr_logfile=%(here)s/loud.err\n",
+        teller("l", "PROCESS_COMMUNICATION,PROCESS_LOG", "")
+    ))
+    .start();
+    sandbox.wait("three events", |it| (told(it, "l").len() == 3).then_some(()));
+    let texts: Vec<_> =
+        told(&sandbox, "l").iter().map(|it| it.rsplit_once('\n').unwrap().1.to_owned()).collect();
+    assert_eq!(texts, ["a", "me", "b"]);
+    sandbox.wait_file("loud.out", tagged);
+    assert_eq!(sandbox.file("loud.err"), "ab");
+}
+
 /// superlance in an environment of its own: `SV_SUPERLANCE_BIN`, or where `make setup` puts it.
 fn superlance() -> Option<PathBuf> {
     let folder = std::env::var_os("SV_SUPERLANCE_BIN")

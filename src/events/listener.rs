@@ -193,6 +193,7 @@ impl Listener {
         self.next()
     }
 
+    /// COMPAT: an answer of no bytes is there at once; Supervisor waits until more is said.
     fn verdict(&mut self) -> Option<Heard> {
         let State::Busy { answer: Some(Answer { left: 0, is_done, .. }), .. } = self.state else {
             return None;

@@ -69,6 +69,7 @@ impl Pool {
     }
 
     /// Whether it is to be told of events of this type.
+    /// COMPAT: Supervisor tells it once for each of the names in `events` that fit.
     #[must_use]
     pub fn asks_for(&self, event: EventType) -> bool {
         self.spec.events.cover(event)

@@ -212,6 +212,7 @@ fn is_running(processes: &BTreeMap<ProcessId, Process>, id: ProcessId) -> bool {
     processes.get(&id).is_some_and(|process| process.state() == ProcessState::Running)
 }
 
+/// COMPAT: Supervisor puts it into every pool that has a process of the same priority.
 fn put_back(pool: &mut Pool, delivery: Delivery, out: &mut Effects) {
     let text = format!(
         "rebuffering event {} for pool {} (buf size={}, max={})",

@@ -330,13 +330,14 @@ fn an_event_that_can_not_be_brought_to_a_listener_goes_to_another() {
 fn ticks_are_told_and_waited_for_only_if_somebody_asks() {
     let mut story = Story::one(|_| ()).running();
     assert_eq!(story.supervisor.deadline(), None);
-    story.next_groups = vec![pool("pool", &[EventType::Tick5], &["l"], 10)];
+    story.next_groups = vec![pool("pool", &[EventType::Tick5, EventType::Tick], &["l"], 10)];
     story.ask(Command::ReloadConfig);
     story.ask(Command::AddProcessGroup("pool".to_owned()));
     story.says("l", READY);
     story.pass(3.1);
     assert_eq!(story.payloads(), ["when:1795190405"]);
     story.says("l", &[DONE, READY].concat());
+    assert_eq!(story.payloads(), [""; 0], "once, whatever it asked for");
     story.pass(60.0);
     story.stop("l", Wait::No);
     story.exits("l", 0);
