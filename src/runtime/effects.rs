@@ -76,6 +76,7 @@ impl Shell {
                 let outcome = self.try_sockets(sockets.iter());
                 return Some(Input::SocketsTried { ticket, group, outcome });
             }
+            Effect::Print { bytes } => self.outputs.stdout(&bytes),
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }

@@ -13,7 +13,8 @@ const REFUSED: &[u8] = b"RESULT 4\nFAIL";
 /// A pool whose listeners run at once.
 pub(super) fn pool(name: &str, events: &[EventType], listeners: &[&str], buffer_size: usize) -> GroupSpec {
     let events = events.iter().copied().collect();
-    let pool = PoolSpec { events, buffer_size, length: EventLength::Characters };
+    let (length, handler) = (EventLength::Characters, ResultHandler::Default);
+    let pool = PoolSpec { events, buffer_size, length, handler };
     let listener = |name: &&str| ProcessSpec { start_secs: 0, ..spec(name) };
     let group = group(name, listeners.iter().map(listener));
     GroupSpec { priority: -1, kind: GroupKind::EventListener(pool), ..group }
@@ -443,4 +444,20 @@ fn a_shutdown_waits_a_second_for_listeners_that_are_not_through_and_not_at_all_f
         stopped(&story) || story.state("l") == ProcessState::Stopping,
         "a second request waits for nobody"
     );
+}
+
+#[test]
+fn lines_of_output_go_to_our_own_when_a_pool_asks_for_that_and_any_answer_will_do() {
+    let GroupKind::EventListener(pool_spec) = pool("p", &[EventType::ProcessLog], &[], 10).kind else {
+        panic!()
+    };
+    let mut group = pool("pool", &[EventType::ProcessLog], &["l"], 10);
+    group.kind = GroupKind::EventListener(PoolSpec { handler: ResultHandler::Stdout, ..pool_spec });
+    let mut story = Story::of(vec![group, alone(1, spec("web"))]).begun();
+    story.says("l", READY);
+    let (process, channel, kind) = (story.id("web"), Channel::Stdout, OutputKind::Log);
+    story.input(Input::Wrote { process, channel, kind, data: b"one\n\ntwo".to_vec() });
+    story.told.clear();
+    story.says("l", REFUSED);
+    story.tells(&["!print web stdout | one\nweb stdout | \nweb stdout | two\n"]);
 }
