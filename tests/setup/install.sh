@@ -15,6 +15,7 @@ needed=(
     "unshare util-linux"
     "make make"
     "cc gcc"
+    "g++ g++"
 )
 
 give_up() {
