@@ -18,6 +18,7 @@ needed=(
     "unshare util-linux"
     "make make"
     "cc gcc"
+    "g++ g++"
 )
 
 give_up() {
