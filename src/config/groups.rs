@@ -89,9 +89,9 @@ impl<'a> Maker<'_, 'a> {
         for (section, name) in named(self.reading, SectionKind::Group) {
             let mut options = SectionReader::new(self.reading, section, SectionKind::Group, self.names);
             let priority = options.integer("priority");
-            let members = options.text("programs").unwrap_or_default();
+            let members = options.items("programs", values::list);
             let mut processes = Vec::new();
-            for member in values::list(&members) {
+            for member in members.iter().map(String::as_str) {
                 if let Some(index) = self.member(section, member, by_name.get(member).copied()) {
                     self.in_groups.insert(index);
                     processes.extend(self.processes(index, name));

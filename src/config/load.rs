@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::model::{Environment, ServerSpec, Settings};
 
 use super::daemon::{daemon, environment};
-use super::document::Document;
+use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
@@ -104,7 +104,7 @@ pub(super) fn missing_section(path: &Path, section: &str) -> Error {
     Error::about_file(
         ErrorKind::MissingSection,
         path,
-        format!(".ini file does not include {section} section"),
+        format!("{} file does not include {section} section", Language::of(path).ending()),
     )
 }
 
