@@ -207,7 +207,8 @@ fn words(name: &'static str, parser: ValueParser) -> Arg {
 const SEARCHED: &str = "\
 The configuration is searched for as etc/supervisord.conf and supervisord.conf beside the folder of
 the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.conf and
-/etc/supervisor/supervisord.conf. As `sv run`, and as PID 1, we stay in the foreground.";
+/etc/supervisor/supervisord.conf; and where there is none, as supervisord.toml in the same places. A
+file whose name ends in .toml is read as TOML. As `sv run`, and as PID 1, we stay in the foreground.";
 
 const AFTER: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
