@@ -106,6 +106,17 @@ fn golden_files_set_every_option_of_every_section() {
     }
 }
 
+#[test]
+fn the_example_of_the_readme_is_sound() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let sandbox = toml_sandbox(rest.split_once("```").unwrap().0);
+    let settings = settings(&sandbox.path("supervisord.toml"));
+    let site = &settings.groups[0];
+    assert_eq!((site.name.as_str(), site.processes[0].command.as_str()), ("site", "nginx -g 'daemon off;'"));
+    assert!(settings.notices.iter().all(|notice| notice.text.contains("conf.d")), "{:?}", settings.notices);
+}
+
 /// The head that tests begin with, in TOML. There is no interface to name.
 const TOML_HEAD: &str = "\
 [supervisord]

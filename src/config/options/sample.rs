@@ -33,9 +33,17 @@ const TOML_INTRODUCTION: &str = "\
 # Sample supervisor config file in TOML.
 #
 # %(ENV_HOME)s in a text stands for the environment variable HOME, %% for a percent sign.
-# Every option takes the text that it takes in a supervisord.conf; lists may be arrays, environment a table.
+# Every option takes the text that it takes in a supervisord.conf, too; lists may be arrays, and
+# environment a table.
 # Options behind a # show their defaults or, where there is none, an example.
 ";
+
+/// What the documentation shows in INI's form, and in TOML's.
+const FORMS: [(&str, &str); 3] = [
+    (":NAME]", ".NAME]"),
+    ("A=\"1\",B=\"2\"", "{ A = \"1\", B = \"2\" }"),
+    ("patterns, parted by spaces or lines", "patterns"),
+];
 
 /// Where the remark behind an option starts.
 const REMARK_COLUMN: usize = 40;
@@ -56,7 +64,8 @@ fn section_text(section: &SectionDoc, language: Language) -> String {
     let comment = comment(language);
     let is_set = set(language).any(|(kind, ..)| kind == section.kind);
     let mark = if is_set { "" } else { comment };
-    let header = format!("\n{comment} {}\n{mark}[{}]\n", section.doc, header_name(section, language));
+    let header =
+        format!("\n{comment} {}\n{mark}[{}]\n", doc(section.doc, language), header_name(section, language));
     std::iter::once(header)
         .chain(section.options.iter().map(|option| option_line(section.kind, option, language)))
         .collect()
@@ -100,7 +109,15 @@ fn option_line(kind: SectionKind, option: &OptionDoc, language: Language) -> Str
         Language::Ini => format!("{mark}{}={value}", option.name),
         Language::Toml => format!("{mark}{} = {}", toml_key(option.name), toml_value(option.value, value)),
     };
-    format!("{assignment:REMARK_COLUMN$} {comment} {}\n", option.doc)
+    format!("{assignment:REMARK_COLUMN$} {comment} {}\n", doc(option.doc, language))
+}
+
+fn doc(text: &str, language: Language) -> String {
+    let forms = match language {
+        Language::Ini => &[][..],
+        Language::Toml => &FORMS,
+    };
+    forms.iter().fold(text.to_owned(), |text, (ini, toml)| text.replace(ini, toml))
 }
 
 fn toml_key(name: &str) -> String {
@@ -196,13 +213,18 @@ mod tests {
         for section in TABLE {
             for option in section.options {
                 assert!(sample(Language::Ini).contains(&format!("{}=", option.name)), "{}", option.name);
-                let key = toml_key(option.name);
-                assert!(
-                    sample(Language::Toml).contains(&format!("#{key} = "))
-                        || SET.iter().any(|(_, name, _)| *name == option.name),
-                    "{key}"
-                );
+                let assignment = format!("{} = ", toml_key(option.name));
+                assert!(sample(Language::Toml).contains(&assignment), "{assignment}");
             }
+        }
+    }
+
+    #[test]
+    fn forms_are_those_of_the_language() {
+        let both = BOTH.map(sample);
+        for (ini, toml) in FORMS {
+            assert!(both[0].contains(ini) && !both[1].contains(ini), "{ini}");
+            assert!(both[1].contains(toml), "{toml}");
         }
     }
 
