@@ -21,7 +21,8 @@ use crate::python::quote;
 /// Largest file that is read.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 
-/// Largest TOML file that is read. Its parser keeps every token, so it needs a multiple of this.
+/// Largest TOML file that is read. Its parser keeps every token and every error, so that noise takes two
+/// hundred times as much memory.
 pub const TOML_BYTES_MAX: usize = 1 << 20;
 
 /// Most files that one configuration includes.
