@@ -67,6 +67,7 @@ const DIFFERENT: &[(&str, &str, Difference)] = &[
     ("exp_server_options_here", "EXP-023", TakenByOursAlone),
     ("envp_escaped_quotes", "ENVP-004", TakenByOursAlone),
     ("envp_joined_quotes", "ENVP-004", ReadOtherwise("a.txt: ")),
+    ("listener_handler", "RISK-07", RefusedByTheirsAlone),
     ("inc_default", "CFG-RPCI-007", TakenByOursAlone),
     ("ini_default_and_plugin", "CFG-RPCI-007", TakenByOursAlone),
     ("ini_empty_program_name", "INI-026", RefusedByOursAlone),

@@ -217,10 +217,18 @@ fn the_first_configuration_on_the_way_is_read() {
     }
     if !Path::new("/etc/supervisord.conf").exists() && !Path::new("/etc/supervisor").exists() {
         let dir = sandbox.dir().display();
+        let paths = |ending| {
+            format!(
+                "{dir}/etc/supervisord.{ending}, {dir}/supervisord.{ending}, {dir}/here/supervisord.{ending}, \
+                 {dir}/here/etc/supervisord.{ending}, /etc/supervisord.{ending}, \
+                 /etc/supervisor/supervisord.{ending}"
+            )
+        };
         let text = format!(
-            "No config file found at default paths ({dir}/etc/supervisord.conf, {dir}/supervisord.conf, \
-             {dir}/here/supervisord.conf, {dir}/here/etc/supervisord.conf, /etc/supervisord.conf, \
-             /etc/supervisor/supervisord.conf); use the -c option to specify a config file at a different path"
+            "No config file found at default paths ({}, {}); use the -c option to specify a config file at a \
+             different path",
+            paths("conf"),
+            paths("toml")
         );
         assert_refused_somewhere(&run(), &text);
     }

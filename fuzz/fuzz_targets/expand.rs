@@ -34,6 +34,9 @@ fn check(template: &str, names: &Names<'_>) {
             assert!(names.get(&name).is_none(), "{name} is known");
             assert!(template.contains(&format!("%({name})")), "{name} is not in the template");
         }
+        Err(ExpandError::Unset { variable, message }) => {
+            assert!(!message.is_empty() && template.contains(&variable));
+        }
         Err(ExpandError::Malformed(why)) => assert!(!why.is_empty() && template.contains('%')),
     }
 }

@@ -90,7 +90,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     pub(super) fn raw(&self, option: &str) -> Option<Cow<'a, str>> {
         match self.entry(option).map(|entry| &entry.value) {
             Some(Written::Text(text) | Written::Secret(text)) => Some(Cow::Borrowed(text)),
-            Some(written @ (Written::List(_) | Written::Pairs(_))) => written.shown(),
+            Some(written @ (Written::List(_) | Written::Pairs(_) | Written::Unfit { .. })) => written.shown(),
             None => self.default(option).map(Cow::Borrowed),
         }
     }
@@ -143,6 +143,19 @@ impl<'r, 'a> SectionReader<'r, 'a> {
             set(&mut found, name.clone(), value.into_owned());
         }
         found
+    }
+
+    /// The items of a list, each expanded: those of an array as they are, those of a text as `split`
+    /// takes it apart.
+    pub(super) fn items(&mut self, option: &str, split: impl Fn(&str) -> Vec<&str>) -> Vec<String> {
+        if let (None, Some(Written::List(items))) =
+            (self.overriding(option), self.entry(option).map(|entry| &entry.value))
+        {
+            let expanded = items.iter().filter_map(|item| self.expand_text(option, item));
+            return expanded.map(Cow::into_owned).collect();
+        }
+        let text = self.text(option).unwrap_or_default();
+        split(&text).into_iter().map(str::to_owned).collect()
     }
 
     /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
@@ -198,6 +211,10 @@ impl<'r, 'a> SectionReader<'r, 'a> {
                 Some(Cow::Owned(self.joined(option, &expanded?)))
             }
             written @ Written::Pairs(_) => written.shown(),
+            Written::Unfit { message, .. } => {
+                self.error(option, message.clone());
+                None
+            }
         }
     }
 
