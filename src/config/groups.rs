@@ -6,7 +6,7 @@ use crate::model::{Environment, GroupKind, GroupSpec, ProcessSpec};
 
 use super::document::Section;
 use super::expand::Names;
-use super::options::SectionKind;
+use super::options::{SectionKind, nearest};
 use super::program::{Program, processes};
 use super::reader::SectionReader;
 use super::reading::Reading;
@@ -131,7 +131,14 @@ impl<'a> Maker<'_, 'a> {
                 format!("[{group}] name {name} is ambiguous (exists as program and fcgi-program)")
             }
         };
-        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
+        let near = nearest(self.programs.iter().map(|program| program.name), name);
+        let suggestion = near.filter(|near| *near != name).map(str::to_owned);
+        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error_about(
+            "programs",
+            message,
+            Some(name.to_owned()),
+            suggestion,
+        );
         None
     }
 

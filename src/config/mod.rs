@@ -14,6 +14,7 @@
 //! * No bytes make it panic, and every size has a named bound.
 
 mod client;
+mod command;
 mod daemon;
 pub mod document;
 mod env_file;
@@ -23,6 +24,7 @@ pub mod expand;
 mod fake;
 mod groups;
 pub mod ini;
+mod lint;
 mod load;
 pub mod options;
 mod pairs;
@@ -42,7 +44,8 @@ mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
-pub use error::{Error, ErrorKind, Errors};
+pub use command::{Executable, resolve};
+pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use load::{load, load_servers};
 pub use options::sample;
 pub use program::PROCESSES_MAX;
