@@ -129,7 +129,7 @@ pub struct Document {
 }
 
 /// The section whose options are a fallback in all others.
-const DEFAULTS: &str = "DEFAULT";
+pub(super) const DEFAULTS: &str = "DEFAULT";
 
 impl Default for Document {
     fn default() -> Self {

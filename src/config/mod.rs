@@ -17,6 +17,7 @@ mod client;
 mod command;
 mod daemon;
 pub mod document;
+mod effective;
 mod env_file;
 mod error;
 pub mod expand;
@@ -45,6 +46,7 @@ mod words;
 
 pub use client::{ClientSettings, load_client};
 pub use command::{Executable, resolve};
+pub use effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use load::{load, load_servers};
 pub use options::sample;

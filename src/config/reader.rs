@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use crate::model::{Environment, User};
 
-use super::document::{Entry, Section, Written};
+use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
 use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, nearest_word};
-use super::pairs::{pairs, set};
+use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
 use super::values;
@@ -213,6 +213,35 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
+    /// The expanded value as its option spells it; `None` if it can't be expanded here.
+    pub(super) fn expanded_text(&mut self, option: &str) -> Option<String> {
+        if matches!(self.entry(option).map(|entry| &entry.value), Some(Written::Pairs(_))) {
+            return None;
+        }
+        self.expanded(option).map(Cow::into_owned)
+    }
+
+    /// The value as it was written, or else the default, in the form that it has in INI.
+    pub(super) fn written(&self, option: &str) -> Option<String> {
+        match self.entry(option).map(|entry| &entry.value) {
+            Some(Written::List(items)) => {
+                let items: Vec<_> = items.iter().map(|item| Cow::Borrowed(item.as_str())).collect();
+                Some(self.joined(option, &items))
+            }
+            Some(Written::Pairs(pairs)) => Some(join_pairs(pairs)),
+            Some(Written::Text(_) | Written::Secret(_)) | None => self.raw(option).map(Cow::into_owned),
+        }
+    }
+
+    /// An option with the section that gives it, if that is another one.
+    pub(super) fn entry_and_source(&self, option: &str) -> Option<(&'a Entry, Option<&'a str>)> {
+        if let Some(own) = self.section.entry(option) {
+            return Some((own, None));
+        }
+        let fallback = self.fallback.and_then(|section| Some((section.entry(option)?, Some(&*section.name))));
+        fallback.or_else(|| self.entry(option).map(|entry| (entry, Some(DEFAULTS))))
+    }
+
     fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
         let is_secret = self.is_hidden(option);
         let told = |message| if is_secret { NOT_SHOWN.to_owned() } else { message };
@@ -309,7 +338,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    fn overriding(&self, option: &str) -> Option<&'r Override> {
+    pub(super) fn overriding(&self, option: &str) -> Option<&'r Override> {
         self.overrides.iter().rev().find(|overriding| overriding.option == option)
     }
 }

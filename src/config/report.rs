@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{LogLevel, Settings};
 
 use super::document::{Document, Origin};
-use super::error::Error;
+use super::error::{Error, Errors};
 use super::load::{Examined, examine};
 use super::options::{SectionKind, ValueType};
 use super::reader::Override;
@@ -49,7 +49,7 @@ pub struct Finding {
 /// What checking a configuration came to.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Errors first, each sort in the order in which it was found.
+    /// Errors first, and those of one file by line.
     pub findings: Vec<Finding>,
     /// `None` if there is any error.
     pub settings: Option<Settings>,
@@ -59,11 +59,39 @@ pub struct Report {
 /// legal and yet a mistake where `grace_secs` are the seconds that a stop may take in all.
 #[must_use]
 pub fn check(path: &Path, overrides: &[Override], around: &dyn Surroundings, grace_secs: i64) -> Report {
-    let Examined { settings, document, findings } = examine(path, overrides, around, Some(grace_secs));
-    let errors = findings.errors.into_iter().flat_map(Finding::of_error);
-    let loud = findings.remarks.into_iter().filter(|remark| remark.notice.level >= LogLevel::Warn);
-    let warnings = loud.map(|remark| Finding::of_remark(remark, document.as_ref()));
-    Report { findings: errors.chain(warnings).collect(), settings }
+    Report::of(examine(path, overrides, around, Some(grace_secs)))
+}
+
+impl Report {
+    pub(super) fn of(examined: Examined) -> Self {
+        let Examined { settings, document, findings } = examined;
+        let errors = findings.errors.into_iter().flat_map(Finding::of_error);
+        let loud = findings.remarks.into_iter().filter(|remark| remark.notice.level >= LogLevel::Warn);
+        let warnings = loud.map(|remark| Finding::of_remark(remark, document.as_ref()));
+        let mut findings: Vec<_> = errors.chain(warnings).collect();
+        sort(&mut findings);
+        Self { findings, settings }
+    }
+}
+
+/// Errors first; within a file by line, and files in the order in which something was found in them.
+fn sort(findings: &mut [Finding]) {
+    let mut files: Vec<Option<PathBuf>> = Vec::new();
+    for finding in findings.iter() {
+        if !files.contains(&finding.file) {
+            files.push(finding.file.clone());
+        }
+    }
+    findings.sort_by_key(|finding| {
+        let is_warning = finding.severity == Severity::Warning;
+        (is_warning, files.iter().position(|file| *file == finding.file), finding.line)
+    });
+}
+
+impl From<Errors> for Vec<Finding> {
+    fn from(errors: Errors) -> Self {
+        errors.0.into_iter().flat_map(Finding::of_error).collect()
+    }
 }
 
 impl Finding {

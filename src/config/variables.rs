@@ -152,9 +152,13 @@ impl<'e> Variable<'e> {
     fn nearest(&self) -> Option<String> {
         let section = self.sections.iter().max_by_key(|section| section.name.len())?;
         let start = format!("{PREFIX}{}_", spelled(section.name));
-        let option = self.name.strip_prefix(&start)?;
-        let near = nearest_option(section.options, &option.to_lowercase())?;
-        Some(format!("{start}{}", spelled(near)))
+        let rest = self.name.strip_prefix(&start)?;
+        let tails = rest.match_indices('_').map(|(at, _)| at + 1);
+        std::iter::once(0).chain(tails).find_map(|at| {
+            let (instance, option) = rest.split_at(at);
+            let near = nearest_option(section.options, &option.to_lowercase())?;
+            Some(format!("{start}{instance}{}", spelled(near)))
+        })
     }
 }
 
@@ -347,6 +351,7 @@ mod tests {
             ("SV_PROGRAM_WEBB_NUMPROCS", Some("there is no [program:webb]")),
             ("SV_SUPERVISORD_LOGLEVL", Some("it names no option, did you mean SV_SUPERVISORD_LOGLEVEL?")),
             ("SV_PROGRAM_X", Some("it names no option")),
+            ("SV_PROGRAM_WEB_NUMPROX", Some("it names no option, did you mean SV_PROGRAM_WEB_NUMPROCS?")),
             ("SV_INET_HTTP_SERVER_USERNAME", Some("there is no [inet_http_server]")),
             ("SV_SOMETHING_ELSE", None),
             ("SV_", None),

@@ -1,6 +1,5 @@
 //! Commands that were written for a shell, and those that go into the background.
 
-use super::super::options::SectionKind;
 use super::super::reader::SectionReader;
 use super::super::reading::Reading;
 use super::super::words::split_command;
@@ -8,7 +7,7 @@ use super::{Advice, Program, with_options};
 use crate::python::quote;
 
 pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>]) {
-    for program in programs.iter().filter(|program| program.kind() != SectionKind::Include) {
+    for program in programs {
         with_options(reading, program.section, program.kind(), |options| {
             if let Some(text) = options.own_text("command") {
                 shell_words(options, text);

@@ -112,6 +112,8 @@ mod tests {
         for section in TABLE {
             for option in section.options {
                 assert!(sample.contains(&format!("{}=", option.name)), "{}", option.name);
+                assert!(!option.doc.is_empty(), "{} says what it is for", option.name);
+                assert!(sample.contains(&format!(" ; {}\n", option.doc)), "{}", option.name);
             }
         }
     }
