@@ -206,6 +206,7 @@ impl Shell {
         let stripped = stream.stripper.as_mut().map(|stripper| stripper.strip(&self.buffer[..count]));
         let bytes = stripped.as_deref().unwrap_or(&self.buffer[..count]);
         let trouble = stream.sink.write(bytes, &mut self.outputs);
+        self.tails.written_to(&stream.sink);
         if self.activity.level() <= LogLevel::Debug {
             let echo = output_echo(&child.name, id.channel.name(), bytes);
             self.log(LogLevel::Debug, &echo);
@@ -222,6 +223,7 @@ impl Shell {
         if let Some(mut stream) = child.stream(id.channel).take() {
             let held_back = stream.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
             let trouble = stream.sink.write(held_back, &mut self.outputs);
+            self.tails.written_to(&stream.sink);
             self.poller.remove(stream.fd.as_fd());
             self.sources.remove(stream.token);
             let channel = id.channel.name();

@@ -80,6 +80,20 @@ impl Clients {
         self.by_token.is_empty()
     }
 
+    /// Sends a client another piece of its stream.
+    pub(super) fn stream(&mut self, token: u64, bytes: &[u8]) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.unsent.extend(client.http.piece(bytes));
+        }
+    }
+
+    /// Ends the stream of a client.
+    pub(super) fn end_stream(&mut self, token: u64) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.unsent.extend_from_slice(client.http.end_stream());
+        }
+    }
+
     /// Its token, and since when.
     fn idle_for_longest(&self) -> Option<(u64, Mono)> {
         let idle = self.by_token.iter().filter(|(_, client)| !client.waits());
@@ -90,7 +104,9 @@ impl Clients {
 impl Client {
     fn wants(&self) -> Interest {
         Interest {
-            read: self.lingers || self.http.wants_input() && self.unsent.is_empty(),
+            read: self.lingers
+                || self.http.is_streaming()
+                || self.http.wants_input() && self.unsent.is_empty(),
             write: !self.unsent.is_empty(),
         }
     }
@@ -101,7 +117,8 @@ impl Client {
     }
 
     fn is_busy(&self) -> bool {
-        !self.unsent.is_empty() || self.http.mid_request()
+        // Who follows a log may rest as long as he likes: it costs no more than what is unsent.
+        !self.http.is_streaming() && (!self.unsent.is_empty() || self.http.mid_request())
     }
 }
 
@@ -150,6 +167,7 @@ impl Shell {
 
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
+        self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
             // What it asked for goes on; the answer has nobody to go to.
@@ -186,7 +204,8 @@ impl Shell {
     }
 
     /// Goes as far with a client as is possible now.
-    fn serve(&mut self, token: u64) {
+    pub(super) fn serve(&mut self, token: u64) {
+        let mut has_its_piece = false;
         loop {
             if !self.send(token) {
                 return self.drop_client(token);
@@ -202,6 +221,18 @@ impl Shell {
             }
             if client.waits() {
                 break;
+            }
+            if client.http.is_streaming() {
+                // One in a turn, so that a fast reader of much leaves room for others.
+                if has_its_piece {
+                    self.tails.put_off(token);
+                    break;
+                }
+                has_its_piece = true;
+                if !self.add_piece(token) {
+                    break;
+                }
+                continue;
             }
             match client.http.next_request() {
                 Ok(Some(request)) => self.handle_request(token, &request),
@@ -243,6 +274,7 @@ impl Shell {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.drain(..count);
+                    client.last_used = self.now.mono;
                     client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
                     if client.unsent.is_empty() {
                         client.unsent = Vec::new();
@@ -260,7 +292,15 @@ impl Shell {
         true
     }
 
-    fn respond(&mut self, token: u64, response: &Response) {
+    /// Begins an answer that goes on until its stream ends.
+    pub(super) fn begin_stream(&mut self, token: u64, response: &Response) {
+        let date = http_date(self.now.wall.unix_secs());
+        if let Some(client) = self.clients.by_token.get_mut(&token) {
+            client.unsent = client.http.begin_stream(response, &date);
+        }
+    }
+
+    pub(super) fn respond(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.unsent = client.http.respond(response, &date);
@@ -276,13 +316,13 @@ impl Shell {
         if !allowed {
             return self.respond(token, &Response::unauthorized());
         }
-        if !request.path.starts_with("/RPC2") {
-            return self.respond(token, &Response::error(404));
+        match request.path.as_str() {
+            path if path.starts_with("/RPC2") && request.method == "POST" => self.call(token, &request.body),
+            path if path.starts_with("/RPC2") => self.respond(token, &Response::error(400)),
+            path if path.starts_with("/logtail") => self.follow_process(token, request),
+            path if path.starts_with("/mainlogtail") => self.follow_own_log(token, request),
+            _ => self.respond(token, &Response::error(404)),
         }
-        if request.method != "POST" {
-            return self.respond(token, &Response::error(400));
-        }
-        self.call(token, &request.body);
     }
 
     fn call(&mut self, token: u64, body: &[u8]) {

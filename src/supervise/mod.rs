@@ -32,8 +32,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::{
-    Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec,
-    Reading, Reply, Signal, SupervisorState, Ticket,
+    Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Namespec, Now, Pid, ProcessId,
+    ProcessSpec, Reading, Reply, Signal, SupervisorState, Ticket,
 };
 
 pub use life::RESTART_SPACING;
@@ -41,6 +41,7 @@ pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
+use commands::Found;
 use groups::Group;
 use process::{AutoLogs, Process};
 use shutdown::Mood;
@@ -320,6 +321,15 @@ impl Supervisor {
     #[must_use]
     pub fn log_targets(&self, process: ProcessId) -> Option<[LogTarget; 2]> {
         self.processes.get(&process).map(Process::log_targets)
+    }
+
+    /// The process of this name; `None` also for a whole group.
+    #[must_use]
+    pub fn find_process(&self, name: &Namespec) -> Option<ProcessId> {
+        match self.find(name) {
+            Ok(Found::Process(process)) => Some(process),
+            Ok(Found::Group(_)) | Err(_) => None,
+        }
     }
 
     /// The supervisor's own state.
