@@ -7,6 +7,7 @@ mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -396,4 +397,36 @@ fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
     assert_eq!(answers, 1, "{} bytes", heard.len());
     assert!(!heard.ends_with(b"</methodResponse>\n"), "{} bytes", heard.len());
     assert!(silent.call("supervisor.getPID", &[]).is_ok());
+}
+
+#[test]
+fn an_address_of_ipv6_stands_in_brackets() {
+    if !support::have("IPv6", TcpListener::bind("[::1]:0").is_ok()) {
+        return;
+    }
+    let port = free_port();
+    let config = format!("{HEAD}[inet_http_server]\nport=[::1]:{port}\n{CAT}");
+    let mut sandbox = Sandbox::new(&config).start();
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    let mut peer = Peer::of(TcpStream::connect(("::1", port)).unwrap());
+    assert_eq!(peer.call("supervisor.getPID", &[]), pid);
+    let url = format!("http://[::1]:{port}");
+    sandbox.wait("our client", |sandbox| sandbox.ctl(&["-s", &url, "status", "cat"]).success.then_some(()));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_port_can_be_had_again_at_once() {
+    let (mut sandbox, port) = with_port("");
+    for _ in 0..2 {
+        // The server hangs up first, so this connection goes on to haunt the port for a minute.
+        let mut peer = Peer::tcp(port);
+        let closing = post("Connection: close\r\n", &encode_call("supervisor.getPID", &[]));
+        assert!(peer.send(closing).answer().value().is_ok());
+        assert!(peer.ends());
+        drop(peer);
+        assert!(Peer::tcp(port).call("supervisor.shutdown", &[]).is_ok());
+        assert!(sandbox.wait_exit().success(), "{}", sandbox.story());
+        sandbox = sandbox.start();
+    }
 }

@@ -2,11 +2,12 @@
 
 use crate::model::{Address, Credentials, ServerSpec};
 
+use super::error::Error;
 use super::expand::Names;
 use super::ini::trim;
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Reading, Spot};
 use super::values;
 
 /// Permissions of a socket that doesn't ask for others.
@@ -26,6 +27,31 @@ pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<Serve
         }
     }
     found
+}
+
+/// Tells of servers that let in whoever reaches them, from other machines too.
+///
+/// COMPAT: Supervisor has one line for all servers without a password; with `strict` it is an error.
+pub(super) fn tell_open(reading: &mut Reading<'_>, servers: &[ServerSpec], is_strict: bool) {
+    let open = servers.iter().filter(|it| it.credentials.is_none() && !it.address.is_local());
+    for ServerSpec { section, address, .. } in open {
+        let (Some(section), Address::Inet { port, .. }) = (reading.document.section(section), address) else {
+            continue;
+        };
+        let place = section.entry("port").map_or(section.place, |entry| entry.place);
+        let text = format!(
+            "[{}] asks for no password: whoever reaches this machine controls all programs and can run others as \
+             their users; set username and password, or port=127.0.0.1:{port}",
+            section.name
+        );
+        if is_strict {
+            let error = reading.placed(section, place, text);
+            reading.error(Error { option: Some("port".to_owned()), ..error });
+        } else {
+            let text = format!("{text} ({})", reading.told(place));
+            reading.warn_at(Spot::of(section, place, Some("port")), text);
+        }
+    }
 }
 
 fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Option<ServerSpec> {
@@ -83,7 +109,7 @@ fn credentials(options: &mut SectionReader<'_, '_>) -> Option<Credentials> {
 mod tests {
     use crate::model::{Password, SocketOwner};
 
-    use super::super::fake::{errors_in, load_text};
+    use super::super::fake::{errors_in, load_text, notices_in};
     use super::*;
 
     #[test]
@@ -134,6 +160,30 @@ mod tests {
             let found = errors_in(&format!("[supervisord]\n[{section}]\n{line}"));
             let (start, end) = (format!("{message} in section '{section}'"), found.len());
             assert!(found[0].starts_with(&start) && end == 1, "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_open_to_all_is_told_with_the_way_out() {
+        for server in [
+            "[inet_http_server]\nport=127.0.0.1:1",
+            "[inet_http_server]\nport=localhost:1",
+            "[inet_http_server]\nport=[::1]:1",
+            "[inet_http_server]\nport=*:1\nusername=u\npassword=p",
+            "[unix_http_server]\nfile=x\nchmod=0777",
+        ] {
+            let text = format!("[supervisord]\nstrict=true\n{server}\n");
+            assert!(notices_in(&text).is_empty(), "{server}");
+        }
+        for port in ["1", ":1", "*:1", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1"] {
+            let expected = "[inet_http_server:x] asks for no password: whoever reaches this machine controls all \
+                programs and can run others as their users; set username and password, or port=127.0.0.1:1";
+            let [loose, strict] = ["false", "true"]
+                .map(|strict| format!("[supervisord]\nstrict={strict}\n[inet_http_server:x]\nport={port}\n"));
+            let told = notices_in(&loose);
+            assert!(told.len() == 1 && told[0].contains(expected), "{port}: {told:?}");
+            let errors = errors_in(&strict);
+            assert!(errors.len() == 1 && errors[0].starts_with(expected), "{port}: {errors:?}");
         }
     }
 

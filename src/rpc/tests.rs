@@ -497,3 +497,27 @@ fn a_multicall_whose_results_are_too_large_does_no_more() {
     calls.answered(Ok("x".repeat(RESULTS_BYTES_MAX).into()));
     assert_eq!(calls.next(&namespaces).unwrap().unwrap_err().code, FaultCode::Failed);
 }
+
+#[test]
+fn offsets_are_whatever_python_makes_a_number_of() {
+    for (value, offset) in [
+        (5.into(), Some(5)),
+        ("5".into(), Some(5)),
+        (" -5\n".into(), Some(-5)),
+        ("+5".into(), Some(5)),
+        (Value::Double(5.9), Some(5)),
+        (Value::Double(-5.9), Some(-5)),
+        (true.into(), Some(1)),
+        (Value::Double(f64::NAN), None),
+        ("5.0".into(), None),
+        ("".into(), None),
+        (Value::Array(vec![]), None),
+    ] {
+        let asked = ask_supervisor("supervisor.readLog", &[value.clone(), 0.into()]);
+        let expected = match offset {
+            Some(offset) => Ok(Asked::Command(Command::ReadLog(LogOf::Supervisor, range(offset, 0)))),
+            None => Err(Fault::about(FaultCode::IncorrectParameters, "offset must be an int")),
+        };
+        assert_eq!(asked, expected, "{value:?}");
+    }
+}
