@@ -105,6 +105,11 @@ impl Children {
         self.live.insert(process, Child { name, stdin: Stdin::new(ends.stdin), stdout, stderr });
     }
 
+    /// Whether it was started and not reaped since.
+    pub(super) fn is_live(&self, process: ProcessId) -> bool {
+        self.live.contains_key(&process)
+    }
+
     /// Whose pid this is; the kernel may give it to another from now on.
     pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ProcessId> {
         self.by_pid.remove(&pid)
@@ -142,6 +147,16 @@ impl Children {
             }
         }
         Ok(())
+    }
+
+    /// Has the logs of a child that lives rotate as its specification says by now.
+    pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec) {
+        let Some(child) = self.live.get_mut(&process) else { return };
+        for (stream, spec) in [(&mut child.stdout, &spec.stdout), (&mut child.stderr, &spec.stderr)] {
+            if let Some(Stream { sink: Sink::File(file), .. }) = stream {
+                file.limit(spec.bytes_max, spec.backups);
+            }
+        }
     }
 
     /// Closes and opens again the logs of all children. Returns what went wrong.

@@ -23,6 +23,7 @@ mod children;
 mod clients;
 mod command;
 mod effects;
+mod fastcgi;
 mod outputs;
 mod pidfile;
 mod reading;
@@ -38,7 +39,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Now, ProcessId, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -48,6 +49,7 @@ use crate::sys::signals::Signals;
 use activity::Activity;
 use children::Children;
 use clients::Clients;
+use fastcgi::SharedSockets;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
@@ -119,6 +121,7 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    sockets: SharedSockets,
     outputs: Outputs,
     activity: Activity,
     servers: Servers,
@@ -172,6 +175,14 @@ impl Shell {
         self.activity.flush(&mut self.outputs);
         if self.activity.take_has_written() {
             self.tails.written_to(self.activity.sink());
+        }
+    }
+
+    /// What reading the configuration had to say, the loudest first.
+    fn tell(&mut self, mut notices: Vec<Notice>) {
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
+        for Notice { level, text } in notices {
+            self.log(level, &text);
         }
     }
 

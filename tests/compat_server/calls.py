@@ -569,6 +569,7 @@ PARTS = {
     "groups": [about_groups],
     "logs": [about_logs, about_the_main_log, about_clearing_logs],
     "more": [about_stdin, about_multicalls, about_types],
+    "configured": [tell_configuration],
     "deeds": [about_state, about_starting, about_signals, about_stopping],
     "shutdown": [about_a_shutdown],
 }

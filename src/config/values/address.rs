@@ -34,7 +34,8 @@ fn host_name(host: &str) -> Result<String, String> {
     }
 }
 
-fn port_number(text: &str) -> Result<u16, String> {
+/// 1 to 65535.
+pub(crate) fn port_number(text: &str) -> Result<u16, String> {
     match integer(text)? {
         number @ ..1 => Err(format!("{number} is below lower bound (1)")),
         number => u16::try_from(number).map_err(|_| format!("{number} is above upper bound (65535)")),
