@@ -742,7 +742,9 @@ fn a_port_without_a_host_is_open_on_all_addresses() {
 fn a_port_open_to_all_without_a_password_is_told_of() {
     let port = free_port();
     let config = format!("{HEAD}[inet_http_server]\nport={port}\n");
-    let told = format!("set username and password, or port=127.0.0.1:{port} (");
+    let told = format!(
+        "whoever reaches *:{port} can run programs here; set username and password, or listen on 127.0.0.1 only ("
+    );
     let mut sandbox = Sandbox::new(&config).start();
     sandbox.wait_log("supervisord started with pid");
     let log = sandbox.log();

@@ -305,6 +305,23 @@ fn a_slow_follower_holds_up_nobody_and_misses_nothing() {
 }
 
 #[test]
+fn followers_that_leave_are_forgotten() {
+    let mut sandbox = started(ECHO);
+    let open = |sandbox: &Sandbox| {
+        let pid = sandbox.supervisor_pid().as_raw_nonzero();
+        fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+    };
+    assert!(Peer::unix(&sandbox).call("supervisor.getPID", &[]).is_ok());
+    let mut followers: Vec<Follower> = (0..50).map(|_| Follower::of(&sandbox, "/logtail/echo")).collect();
+    let before = open(&sandbox);
+    assert!(before > 100, "{before}");
+    followers.truncate(1);
+    sandbox.wait("them to be forgotten", |sandbox| (open(sandbox) <= before - 98).then_some(()));
+    say(&sandbox, "one");
+    followers[0].hears("one\n");
+}
+
+#[test]
 fn supervisorctl_of_the_reference_follows_our_logs() {
     let Some(reference) = peers::reference() else { return };
     let mut sandbox = started(ECHO);

@@ -2,12 +2,13 @@
 
 use crate::model::{Address, Credentials, ServerSpec};
 
+use super::document::Written;
 use super::error::Error;
 use super::expand::Names;
 use super::ini::trim;
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::{Reading, Spot};
+use super::reading::{Reading, Remark, Spot};
 use super::values;
 
 /// Permissions of a socket that doesn't ask for others.
@@ -35,21 +36,30 @@ pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<Serve
 pub(super) fn tell_open(reading: &mut Reading<'_>, servers: &[ServerSpec], is_strict: bool) {
     let open = servers.iter().filter(|it| it.credentials.is_none() && !it.address.is_local());
     for ServerSpec { section, address, .. } in open {
-        let (Some(section), Address::Inet { port, .. }) = (reading.document.section(section), address) else {
+        let (Some(section), Address::Inet { host, port }) = (reading.document.section(section), address)
+        else {
             continue;
         };
-        let place = section.entry("port").map_or(section.place, |entry| entry.place);
-        let text = format!(
-            "[{}] asks for no password: whoever reaches this machine controls all programs and can run others as \
-             their users; set username and password, or port=127.0.0.1:{port}",
+        let entry = section.entry("port");
+        let place = entry.map_or(section.place, |entry| entry.place);
+        let host = if host.is_empty() { "*" } else { host };
+        let shown = match entry.map(|entry| &entry.value) {
+            Some(Written::Secret(_)) => "it".to_owned(),
+            _ if host.contains(':') => format!("[{host}]:{port}"),
+            _ => format!("{host}:{port}"),
+        };
+        let message = format!(
+            "[{}] asks for no password: whoever reaches {shown} can run programs here; set username and \
+             password, or listen on 127.0.0.1 only",
             section.name
         );
         if is_strict {
-            let error = reading.placed(section, place, text);
+            let error = reading.placed(section, place, message);
             reading.error(Error { option: Some("port".to_owned()), ..error });
         } else {
-            let text = format!("{text} ({})", reading.told(place));
-            reading.warn_at(Spot::of(section, place, Some("port")), text);
+            let text = format!("{message} ({})", reading.told(place));
+            let remark = Remark::warning(Spot::of(section, place, Some("port")), text);
+            reading.remark(Remark { message, ..remark });
         }
     }
 }
@@ -175,15 +185,24 @@ mod tests {
             let text = format!("[supervisord]\nstrict=true\n{server}\n");
             assert!(notices_in(&text).is_empty(), "{server}");
         }
-        for port in ["1", ":1", "*:1", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1"] {
-            let expected = "[inet_http_server:x] asks for no password: whoever reaches this machine controls all \
-                programs and can run others as their users; set username and password, or port=127.0.0.1:1";
+        for (port, shown) in [
+            ("1", "*:1"),
+            ("*:1", "*:1"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+            ("[::]:1", "[::]:1"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+            ("example.com:1", "example.com:1"),
+        ] {
+            let expected = format!(
+                "[inet_http_server:x] asks for no password: whoever reaches {shown} can run programs here; set \
+                 username and password, or listen on 127.0.0.1 only"
+            );
             let [loose, strict] = ["false", "true"]
                 .map(|strict| format!("[supervisord]\nstrict={strict}\n[inet_http_server:x]\nport={port}\n"));
             let told = notices_in(&loose);
-            assert!(told.len() == 1 && told[0].contains(expected), "{port}: {told:?}");
+            assert!(told.len() == 1 && told[0].contains(&expected), "{port}: {told:?}");
             let errors = errors_in(&strict);
-            assert!(errors.len() == 1 && errors[0].starts_with(expected), "{port}: {errors:?}");
+            assert!(errors.len() == 1 && errors[0].starts_with(&expected), "{port}: {errors:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Connections of clients: bytes to requests, requests to commands, replies to bytes.
+//! Connections of clients: bytes to requests, answers to bytes. What is asked is for `questions`.
 //!
 //! Each asks one thing at a time; the next request is looked at when the answer to the one before
 //! is sent. So what is kept for a client is bounded by one request, one answer and what it may
@@ -11,13 +11,11 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::{READ_BYTES_MAX, Shell, Source};
-use crate::http::{Connection, Request, Response, Secret, authorize, http_date};
-use crate::model::{Credentials, Fault, FaultCode, LogLevel, Mono, Password, Reply, SupervisorState, Ticket};
-use crate::rpc::{self, Asked, Multicall};
-use crate::supervise::Input;
+use crate::http::{Connection, Response, http_date};
+use crate::model::{Mono, Ticket};
+use crate::rpc::Multicall;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
-use crate::xmlrpc::{DecodeError, Value, decode_call};
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
 /// others are for children and logs. The one that has been idle for longest makes room for a new one.
@@ -38,20 +36,20 @@ const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-struct Client {
+pub(super) struct Client {
     stream: Stream,
     http: Connection,
-    server: usize,
+    pub(super) server: usize,
     /// The answer, as far as it is not sent yet.
     unsent: Vec<u8>,
     interest: Interest,
     /// Its open question.
-    ticket: Option<Ticket>,
+    pub(super) ticket: Option<Ticket>,
     /// What it asks one thing after the other.
-    calls: Option<Multicall>,
+    pub(super) calls: Option<Multicall>,
     /// Its writing half is shut down; what comes is read and dropped.
     lingers: bool,
-    last_used: Mono,
+    pub(super) last_used: Mono,
     /// When it is given up.
     deadline: Option<Mono>,
     /// When it is given up although it goes on taking its answer bit by bit.
@@ -78,6 +76,14 @@ impl Clients {
 
     pub(super) fn is_empty(&self) -> bool {
         self.by_token.is_empty()
+    }
+
+    pub(super) fn get(&self, token: u64) -> Option<&Client> {
+        self.by_token.get(&token)
+    }
+
+    pub(super) fn get_mut(&mut self, token: u64) -> Option<&mut Client> {
+        self.by_token.get_mut(&token)
     }
 
     /// Sends a client another piece of its stream.
@@ -309,113 +315,6 @@ impl Shell {
         }
     }
 
-    fn handle_request(&mut self, token: u64, request: &Request) {
-        let server = self.clients.by_token.get(&token).and_then(|client| self.servers.spec(client.server));
-        // Its server is gone, or it has not shown that it may ask.
-        let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
-        if !allowed {
-            return self.respond(token, &Response::unauthorized());
-        }
-        match request.path.as_str() {
-            path if path.starts_with("/RPC2") && request.method == "POST" => self.call(token, &request.body),
-            path if path.starts_with("/RPC2") => self.respond(token, &Response::error(400)),
-            path if path.starts_with("/logtail") => self.follow_process(token, request),
-            path if path.starts_with("/mainlogtail") => self.follow_own_log(token, request),
-            _ => self.respond(token, &Response::error(404)),
-        }
-    }
-
-    fn call(&mut self, token: u64, body: &[u8]) {
-        let call = match decode_call(body) {
-            Ok(call) => call,
-            Err(error) => {
-                let kind =
-                    if error == DecodeError::NoMethodName { "no method name" } else { "unmarshallable" };
-                self.log(LogLevel::Error, &format!("XML-RPC request data is invalid: {kind} ({error})"));
-                return self.respond(token, &Response::error(400));
-            }
-        };
-        match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
-            Ok(Asked::Many(calls)) => {
-                if let Some(client) = self.clients.by_token.get_mut(&token) {
-                    client.calls = Some(calls);
-                }
-                self.go_on_calling(token);
-            }
-            asked => {
-                if let Some(outcome) = self.settle_or_ask(token, asked) {
-                    self.respond(token, &xml(rpc::body(&outcome)));
-                }
-            }
-        }
-    }
-
-    /// What came of a call, where that is known without the core. Otherwise the core is asked, and
-    /// answers by [`Shell::answer`], now or later.
-    fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
-        match asked {
-            Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
-                Some(Err(Fault::bare(FaultCode::ShutdownState)))
-            }
-            Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
-            Ok(Asked::Command(command)) => {
-                let ticket = self.tickets.give(token);
-                if let Some(client) = self.clients.by_token.get_mut(&token) {
-                    client.ticket = Some(ticket);
-                }
-                self.feed(Input::Command { ticket, command });
-                None
-            }
-            // Never inside one: `Multicall::next` refuses it.
-            Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
-            Err(fault) => Some(Err(fault)),
-        }
-    }
-
-    /// Makes the next calls of a client that asked for several, up to one that the core has to answer;
-    /// behind the last one it is told what became of all.
-    fn go_on_calling(&mut self, token: u64) {
-        while let Some(client) = self.clients.by_token.get_mut(&token) {
-            let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
-            let Some(asked) = calls.next(&self.settings.namespaces) else {
-                let results =
-                    client.calls.take().map(Multicall::into_results).unwrap_or(Value::Array(vec![]));
-                return self.respond(token, &xml(rpc::body(&Ok(results))));
-            };
-            let Some(outcome) = self.settle_or_ask(token, asked) else { return };
-            self.take_outcome(token, outcome);
-        }
-    }
-
-    /// What came of a call: one of several, or the answer.
-    fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
-        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
-        match &mut client.calls {
-            Some(calls) => calls.answered(outcome),
-            None => self.respond(token, &xml(rpc::body(&outcome))),
-        }
-    }
-
-    /// The answer to a question, if whoever asked is still there.
-    pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
-        let Some(token) = self.tickets.take(ticket) else { return };
-        if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.ticket = None;
-            client.last_used = self.now.mono;
-        }
-        self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
-        self.answered.push(token);
-    }
-
-    /// Sends the answers of this turn, and goes on with what those clients ask next: one question
-    /// each, so that a client with many leaves room for signals, children and other clients.
-    pub(super) fn serve_answered(&mut self) {
-        for token in std::mem::take(&mut self.answered) {
-            self.go_on_calling(token);
-            self.serve(token);
-        }
-    }
-
     /// Gives up those whose time is over.
     pub(super) fn give_up_clients(&mut self) {
         let now = self.now.mono;
@@ -444,17 +343,4 @@ fn begin_to_linger(client: &mut Client) {
         Stream::Inet(stream) => stream.shutdown(Shutdown::Write),
     };
     client.lingers = true;
-}
-
-fn may_enter(request: &Request, credentials: Option<&Credentials>) -> bool {
-    let Some(Credentials { username, password }) = credentials else { return true };
-    let secret = match password {
-        Password::Plain(text) => Secret::Plain(text),
-        Password::Sha1(digest) => Secret::Sha1(digest),
-    };
-    authorize(request.header("authorization"), username, secret)
-}
-
-fn xml(body: Vec<u8>) -> Response {
-    Response::ok("text/xml", body)
 }

@@ -25,6 +25,7 @@ mod effects;
 mod fastcgi;
 mod outputs;
 mod pidfile;
+mod questions;
 mod reading;
 mod restart;
 mod servers;
