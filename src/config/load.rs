@@ -13,7 +13,7 @@ use super::lint::lint;
 use super::plugins::namespaces;
 use super::reader::Override;
 use super::reading::{Findings, Reading};
-use super::servers::servers;
+use super::servers::{servers, tell_open};
 use super::sources::read_all;
 use super::surroundings::Surroundings;
 use super::unknown;
@@ -88,7 +88,9 @@ fn settings(
     let namespaces = namespaces(reading, &names);
     let groups = groups(reading, &names, own);
     let servers = servers(reading, &names);
-    unknown::tell(reading, daemon.as_ref().is_some_and(|daemon| daemon.strict));
+    let is_strict = daemon.as_ref().is_some_and(|daemon| daemon.strict);
+    tell_open(reading, &servers, is_strict);
+    unknown::tell(reading, is_strict);
     let variables = variables::used(reading.document);
     daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
 }

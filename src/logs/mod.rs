@@ -4,6 +4,7 @@
 
 mod ansi;
 mod echo;
+mod follow;
 mod line;
 mod rotation;
 mod target;
@@ -11,6 +12,7 @@ mod window;
 
 pub use ansi::AnsiStripper;
 pub use echo::output_echo;
+pub use follow::{FOLLOWED_BYTES_FIRST, TRUNCATED, cut_off_before, follow_from, whole_characters};
 pub use line::activity_line;
 pub use rotation::{Rotation, Step};
 pub use target::{Place, place};

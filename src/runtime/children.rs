@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::outputs::Outputs;
 use super::sinks::{Sink, Trouble};
+use super::stdin::Stdin;
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::logs::{AnsiStripper, output_echo};
 use crate::model::{Channel, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
@@ -39,8 +40,7 @@ struct Stream {
 #[derive(Debug)]
 struct Child {
     name: String,
-    /// Held open: without it the child would see the end of its input. A FastCGI program has none.
-    _stdin: Option<OwnedFd>,
+    stdin: Stdin,
     stdout: Option<Stream>,
     stderr: Option<Stream>,
 }
@@ -102,7 +102,7 @@ impl Children {
         let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout));
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr));
         self.by_pid.insert(pid, process);
-        self.live.insert(process, Child { name, _stdin: ends.stdin, stdout, stderr });
+        self.live.insert(process, Child { name, stdin: Stdin::new(ends.stdin), stdout, stderr });
     }
 
     /// Whether it was started and not reaped since.
@@ -113,6 +113,11 @@ impl Children {
     /// Whose pid this is; the kernel may give it to another from now on.
     pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ProcessId> {
         self.by_pid.remove(&pid)
+    }
+
+    /// The standard input of a child that was not reaped yet.
+    pub(super) fn stdin(&mut self, process: ProcessId) -> Option<&mut Stdin> {
+        self.live.get_mut(&process).map(|child| &mut child.stdin)
     }
 
     /// Watches those whose sinks have room, and only those.
@@ -200,7 +205,9 @@ impl Shell {
             }
             self.close_stream(id);
         }
-        self.children.live.remove(&process);
+        if let Some(mut child) = self.children.live.remove(&process) {
+            child.stdin.close(process, &self.poller, &mut self.sources);
+        }
     }
 
     fn read_stream(&mut self, id: StreamId) -> Read {
@@ -214,6 +221,7 @@ impl Shell {
         let stripped = stream.stripper.as_mut().map(|stripper| stripper.strip(&self.buffer[..count]));
         let bytes = stripped.as_deref().unwrap_or(&self.buffer[..count]);
         let trouble = stream.sink.write(bytes, &mut self.outputs);
+        self.tails.written_to(&stream.sink);
         if self.activity.level() <= LogLevel::Debug {
             let echo = output_echo(&child.name, id.channel.name(), bytes);
             self.log(LogLevel::Debug, &echo);
@@ -230,6 +238,7 @@ impl Shell {
         if let Some(mut stream) = child.stream(id.channel).take() {
             let held_back = stream.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
             let trouble = stream.sink.write(held_back, &mut self.outputs);
+            self.tails.written_to(&stream.sink);
             self.poller.remove(stream.fd.as_fd());
             self.sources.remove(stream.token);
             let channel = id.channel.name();

@@ -44,7 +44,7 @@ impl Shell {
                 });
                 return Some(Input::Sent { process, signal, outcome });
             }
-            Effect::Reply { ticket, result } => self.answer(ticket, &result),
+            Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
                 self.host = Host::look();
@@ -58,6 +58,10 @@ impl Shell {
             Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
             Effect::ClearLogs { process } => {
                 return Some(Input::LogsCleared { process, cleared: self.clear_logs(process).is_ok() });
+            }
+            Effect::WriteStdin { process, text } => {
+                let outcome = self.write_stdin(process, text.as_bytes());
+                return Some(Input::StdinTaken { process, outcome });
             }
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
@@ -77,6 +81,7 @@ impl Shell {
     fn reopen_logs(&mut self) {
         self.log(LogLevel::Info, "supervisord logreopen");
         self.activity.reopen(&mut self.outputs);
+        self.tails.reopened();
         for trouble in self.children.reopen_logs() {
             self.log(LogLevel::Warn, &trouble);
         }

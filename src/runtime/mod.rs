@@ -25,10 +25,13 @@ mod effects;
 mod fastcgi;
 mod outputs;
 mod pidfile;
+mod questions;
 mod reading;
 mod restart;
 mod servers;
 mod sinks;
+mod stdin;
+mod tails;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -36,7 +39,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Notice, Now, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -50,6 +53,7 @@ use fastcgi::SharedSockets;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
+use tails::Tails;
 
 pub use boot::run;
 
@@ -73,6 +77,7 @@ enum Source {
     Server(usize),
     Client,
     Child(children::StreamId),
+    Stdin(ProcessId),
     Output(OutputId),
 }
 
@@ -121,8 +126,10 @@ struct Shell {
     activity: Activity,
     servers: Servers,
     clients: Clients,
+    tails: Tails,
     tickets: Tickets,
-    /// Clients that were answered in this turn and have more to be done for.
+    /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
+    /// next if they were answered at its end.
     answered: Vec<u64>,
     pid_file: Option<PidFile>,
     /// One for all: what is read is passed on before the next is read.
@@ -161,6 +168,14 @@ impl Shell {
     /// The one way into the activity log.
     fn log(&mut self, level: LogLevel, text: &str) {
         self.activity.log(level, text, &mut self.outputs);
+    }
+
+    /// Writes the lines of the activity log that were taken so far.
+    fn flush_activity(&mut self) {
+        self.activity.flush(&mut self.outputs);
+        if self.activity.take_has_written() {
+            self.tails.written_to(self.activity.sink());
+        }
     }
 
     /// What reading the configuration had to say, the loudest first.

@@ -9,7 +9,7 @@ use crate::model::{
 
 impl Supervisor {
     pub(super) fn command(&mut self, turn: &Turn, ticket: Ticket, command: Command, out: &mut Effects) {
-        if !self.mood.allows_starts() {
+        if !self.mood.allows_starts() && !command.is_taken_in_any_state() {
             return out.reply(ticket, Err(Fault::bare(FaultCode::ShutdownState)));
         }
         match command {
@@ -63,6 +63,9 @@ impl Supervisor {
             Command::ClearLog => out.push(Effect::ClearLog { ticket }),
             Command::ClearProcessLogs(name) => self.clear_logs_of(ticket, &name, out),
             Command::ClearAllProcessLogs => self.clear_all_logs(ticket, out),
+            Command::SendStdin(name, text) => self.send_stdin(ticket, &name, text, out),
+            // There are no listeners yet that it could be published to.
+            Command::SendRemoteEvent { .. } => out.reply(ticket, Ok(Reply::Done)),
             Command::GetAllConfigInfo => out.reply(ticket, Ok(self.all_config())),
         }
     }

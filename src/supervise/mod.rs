@@ -22,6 +22,7 @@ mod life;
 mod logs;
 mod process;
 mod shutdown;
+mod stdin;
 mod stopping;
 mod update;
 mod waiters;
@@ -34,14 +35,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{
-    Command, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId,
-    ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState, Ticket,
+    Command, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, Mono, Namespec, Now, Pid,
+    ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState, Ticket,
 };
 
 pub use life::RESTART_SPACING;
 pub use shutdown::AfterStop;
+pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
+use commands::Found;
 use groups::Group;
 use process::{AutoLogs, Process};
 use shutdown::Mood;
@@ -120,6 +123,13 @@ pub enum Input {
         process: ProcessId,
         /// Whether they could be.
         cleared: bool,
+    },
+    /// The outcome of [`Effect::WriteStdin`].
+    StdinTaken {
+        /// Whose.
+        process: ProcessId,
+        /// Whether it was taken, all of it or nothing.
+        outcome: Result<(), StdinError>,
     },
     /// The outcome of [`Effect::MakeAutoLogs`].
     AutoLogsMade {
@@ -207,6 +217,14 @@ pub enum Effect {
     ClearLogs {
         /// Whose.
         process: ProcessId,
+    },
+    /// Write to the standard input of a process that has a pid, now or when it reads; answer with
+    /// [`Input::StdinTaken`].
+    WriteStdin {
+        /// Whose.
+        process: ProcessId,
+        /// What.
+        text: String,
     },
     /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
     MakeAutoLogs {
@@ -335,6 +353,15 @@ impl Supervisor {
         self.processes.get(&process).map(Process::log_targets)
     }
 
+    /// The process of this name; `None` also for a whole group.
+    #[must_use]
+    pub fn find_process(&self, name: &Namespec) -> Option<ProcessId> {
+        match self.find(name) {
+            Ok(Found::Process(process)) => Some(process),
+            Ok(Found::Group(_)) | Err(_) => None,
+        }
+    }
+
     /// The supervisor's own state.
     #[must_use]
     pub fn state(&self) -> SupervisorState {
@@ -378,6 +405,7 @@ impl Supervisor {
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),
             Input::LogsCleared { process, cleared } => self.logs_cleared(process, cleared, &mut out),
+            Input::StdinTaken { process, outcome } => self.stdin_taken(process, outcome, &mut out),
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }

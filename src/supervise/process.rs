@@ -124,6 +124,19 @@ impl Process {
         }
     }
 
+    /// Whether there is somebody who may read what is written to it: not once it is on its way out.
+    pub(super) fn takes_stdin(&self) -> bool {
+        match self.state {
+            State::Running { .. } => true,
+            State::Starting { pid, .. } | State::Unknown { pid } => pid.is_some(),
+            State::Stopped
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal => false,
+        }
+    }
+
     pub(super) fn spawn_error(&self) -> &str {
         &self.spawn_error
     }

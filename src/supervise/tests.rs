@@ -187,6 +187,15 @@ impl Story {
             Effect::ClearLogs { process } => {
                 Some(Input::LogsCleared { process, cleared: self.send_error.is_none() })
             }
+            Effect::WriteStdin { process, text } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!write {name} {text}"));
+                let outcome = self.send_error.as_ref().map_or(Ok(()), |error| match error {
+                    SendError::Gone(_) => Err(StdinError::Closed),
+                    SendError::Failed(_) => Err(StdinError::Full),
+                });
+                Some(Input::StdinTaken { process, outcome })
+            }
             Effect::MakeAutoLogs { process } => {
                 let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
                 Some(Input::AutoLogsMade { process, stdout: path("out"), stderr: path("err") })
@@ -987,6 +996,50 @@ fn auto_logs_are_made_before_the_start_and_told() {
 }
 
 #[test]
+fn what_is_sent_goes_to_those_who_can_read_it() {
+    let later = ProcessSpec { autostart: false, ..spec("later") };
+    let mut story = Story::of(vec![alone(1, spec("web")), alone(2, later)]).begun();
+    story.told.clear();
+    let send = |name: &str| Command::SendStdin(Namespec::split(name), "hi".to_owned());
+    for name in ["web", "later", "nope", "web:*"] {
+        story.ask(send(name));
+    }
+    story.tells(&[
+        "!write web hi",
+        "!reply 1 done",
+        "!reply 2 NOT_RUNNING: later",
+        "!reply 3 BAD_NAME: nope",
+        "!reply 4 BAD_NAME: web:*",
+    ]);
+    story.send_error = Some(SendError::Gone(String::new()));
+    story.ask(send("web"));
+    story.send_error = Some(SendError::Failed(String::new()));
+    story.ask(send("web:web"));
+    story.tells(&[
+        "!write web hi",
+        "!reply 5 NO_FILE: web",
+        "!write web hi",
+        "!reply 6 FAILED: web:web has not read what was sent to it before; try again later",
+    ]);
+    story.send_error = None;
+    story.stop("web", Wait::No);
+    story.told.clear();
+    story.ask(send("web"));
+    story.tells(&["!reply 8 NOT_RUNNING: web"]);
+}
+
+#[test]
+fn remote_events_are_taken_in_any_state() {
+    let mut story = Story::one(|_| ()).running();
+    let event = || Command::SendRemoteEvent { kind: "x".to_owned(), data: "y".to_owned() };
+    story.ask(event());
+    story.signal(Signal::TERM);
+    story.told.retain(|line| line.starts_with("!reply"));
+    story.ask(event());
+    story.tells(&["!reply 1 done", "!reply 2 done"]);
+}
+
+#[test]
 fn usr2_reopens_the_logs() {
     let mut story = Story::one(|_| ()).running();
     story.signal(Signal::USR2);
@@ -1345,7 +1398,8 @@ fn any_inputs_in_any_order_end_in_order() {
         let mut story = Story::of(versions[0].clone()).begun();
         for _ in 0..80 {
             let name = ["db", "g"][random(2) as usize];
-            match random(12) {
+            match random(13) {
+                12 => story.ask(Command::SendStdin(Namespec::split(name), "x".to_owned())),
                 0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
                 1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
                 2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),

@@ -16,6 +16,7 @@
 )]
 
 pub mod peers;
+pub mod wire;
 
 use std::ffi::OsString;
 use std::fs;
