@@ -104,7 +104,7 @@ impl LogFile {
 }
 
 fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &StreamSpec, log_file: &LogFile) {
-    let StreamOptions { log_file: log_file_key, syslog, capture_bytes_max, events_enabled, .. } = keys;
+    let StreamOptions { log_file: log_file_key, syslog, .. } = keys;
     let section = &options.section.name;
     if matches!(log_file, LogFile::Syslog) {
         let text = format!(
@@ -120,13 +120,8 @@ fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &Stream
         );
         options.warn(log_file_key, text);
     }
-    let without_effect = [
-        (syslog, spec.syslog),
-        (capture_bytes_max, spec.capture_bytes_max != 0),
-        (events_enabled, spec.events_enabled),
-    ];
-    for (option, _) in without_effect.into_iter().filter(|(_, is_used)| *is_used) {
-        options.warn(option, format!("For [{section}], {option} has no effect yet"));
+    if spec.syslog {
+        options.warn(syslog, format!("For [{section}], {syslog} has no effect yet"));
     }
 }
 
@@ -195,11 +190,7 @@ mod tests {
         let all = "stdout_capture_maxbytes=1\nstdout_events_enabled=1\nstderr_syslog=1";
         assert_eq!(
             notices_in(&format!("{program}{all}")),
-            [
-                "For [program:x], stdout_capture_maxbytes has no effect yet",
-                "For [program:x], stdout_events_enabled has no effect yet",
-                "For [program:x], stderr_syslog has no effect yet",
-            ]
+            ["For [program:x], stderr_syslog has no effect yet"]
         );
         assert_eq!(
             notices_in(&format!("{program}stdout_logfile=syslog")),

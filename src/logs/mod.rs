@@ -3,6 +3,7 @@
 //! Nothing here opens a file or knows the state of a process.
 
 mod ansi;
+mod capture;
 mod echo;
 mod follow;
 mod line;
@@ -11,7 +12,8 @@ mod target;
 mod window;
 
 pub use ansi::AnsiStripper;
-pub use echo::output_echo;
+pub use capture::{Capture, Piece};
+pub use echo::{conversation_echo, output_echo};
 pub use follow::{FOLLOWED_BYTES_FIRST, TRUNCATED, cut_off_before, follow_from, whole_characters};
 pub use line::activity_line;
 pub use rotation::{Rotation, Step};

@@ -1,5 +1,6 @@
 //! Children that live: their pipes, and where what they say goes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,8 +9,11 @@ use super::outputs::Outputs;
 use super::sinks::{Sink, Trouble};
 use super::stdin::Stdin;
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
-use crate::logs::{AnsiStripper, output_echo};
+use crate::events::OutputKind;
+use crate::logs::{AnsiStripper, Capture, Piece, conversation_echo, output_echo};
 use crate::model::{Channel, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
+use crate::python::quote;
+use crate::supervise::Input;
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
@@ -32,9 +36,82 @@ struct Stream {
     sink: Sink,
     /// `strip_ansi`
     stripper: Option<AnsiStripper>,
+    purpose: Purpose,
     /// False while its sink is full. It is not watched at all then: a hang-up would be reported
     /// again and again.
     watched: bool,
+}
+
+/// What a stream is for, besides its log.
+#[derive(Debug)]
+enum Purpose {
+    Output {
+        /// `*_capture_maxbytes`
+        capture: Option<Box<Capture>>,
+        /// `*_events_enabled`
+        events_enabled: bool,
+    },
+    /// It is a listener's half of the conversation with us.
+    Conversation,
+}
+
+impl Purpose {
+    fn of(spec: &StreamSpec) -> Self {
+        let capture = Capture::new(spec.capture_bytes_max).map(Box::new);
+        Self::Output { capture, events_enabled: spec.events_enabled }
+    }
+}
+
+impl Stream {
+    /// Reads once; of a listener all that there is, so that what it says in two breaths is heard
+    /// together.
+    fn read(&self, buffer: &mut [u8]) -> Read {
+        let mut total = 0;
+        while total < buffer.len() {
+            match read_ready(&self.fd, &mut buffer[total..]) {
+                Ok(Some(0)) | Err(_) if total == 0 => return Read::End,
+                Ok(None) if total == 0 => return Read::NothingNow,
+                Ok(Some(0) | None) | Err(_) => break,
+                Ok(Some(count)) => total += count,
+            }
+            if matches!(self.purpose, Purpose::Output { .. }) {
+                break;
+            }
+        }
+        Read::Some(total)
+    }
+
+    /// What there is in a chunk, in its order.
+    fn pieces<'b>(&mut self, bytes: &'b [u8]) -> Vec<Piece<'b>> {
+        let bytes = match &mut self.stripper {
+            Some(stripper) => Cow::Owned(stripper.strip(bytes)),
+            None => Cow::Borrowed(bytes),
+        };
+        match &mut self.purpose {
+            Purpose::Output { capture: Some(capture), .. } => capture.scan(&bytes),
+            Purpose::Output { capture: None, .. } | Purpose::Conversation => vec![Piece::Text(bytes)],
+        }
+    }
+
+    /// What was held back, now that nothing follows.
+    fn last_pieces(&mut self) -> Vec<Piece<'static>> {
+        let held = self.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
+        let Purpose::Output { capture: Some(capture), .. } = &mut self.purpose else {
+            return vec![Piece::Text(held.into())];
+        };
+        let mut pieces = capture.scan(held);
+        pieces.push(Piece::Text(capture.finish().into()));
+        pieces
+    }
+
+    /// For whom a piece is an event, if it may be one.
+    fn event(&self, piece: &Piece<'_>) -> Option<OutputKind> {
+        match (piece, &self.purpose) {
+            (Piece::Message(_), _) => Some(OutputKind::Communication),
+            (Piece::Text(_), Purpose::Output { events_enabled: true, .. }) => Some(OutputKind::Log),
+            (Piece::Text(_) | Piece::Captured(_), _) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -87,21 +164,24 @@ impl Children {
     /// Begins to listen to a child.
     pub(super) fn add(
         &mut self,
-        (process, pid, name): (ProcessId, Pid, String),
+        (process, pid, spec): (ProcessId, Pid, &ProcessSpec),
         ends: ParentEnds,
-        (sinks, strip_ansi): (Sinks, bool),
+        (sinks, strip_ansi, is_listener): (Sinks, bool, bool),
         poller: &Poller,
         sources: &mut Sources,
     ) {
-        let mut stream = |channel, fd: OwnedFd, sink| {
+        let mut stream = |channel, fd: OwnedFd, sink, purpose| {
             let token = sources.add(Source::Child(StreamId { process, channel }));
             let watched = poller.add(&fd, token, READ).is_ok();
             let stripper = strip_ansi.then(AnsiStripper::default);
-            Stream { fd, token, sink, stripper, watched }
+            Stream { fd, token, sink, stripper, purpose, watched }
         };
-        let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout));
-        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr));
+        let spoken = if is_listener { Purpose::Conversation } else { Purpose::of(&spec.stdout) };
+        let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout, spoken));
+        let purpose = Purpose::of(&spec.stderr);
+        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr, purpose));
         self.by_pid.insert(pid, process);
+        let name = spec.name.clone();
         self.live.insert(process, Child { name, stdin: Stdin::new(ends.stdin), stdout, stderr });
     }
 
@@ -118,6 +198,16 @@ impl Children {
     /// The standard input of a child that was not reaped yet.
     pub(super) fn stdin(&mut self, process: ProcessId) -> Option<&mut Stdin> {
         self.live.get_mut(&process).map(|child| &mut child.stdin)
+    }
+
+    /// A stream that was not closed yet, and whose it is.
+    fn stream(&mut self, id: StreamId) -> Option<(&str, &mut Stream)> {
+        let Child { name, stdout, stderr, .. } = self.live.get_mut(&id.process)?;
+        let stream = match id.channel {
+            Channel::Stdout => stdout,
+            Channel::Stderr => stderr,
+        };
+        Some((name, stream.as_mut()?))
     }
 
     /// Watches those whose sinks have room, and only those.
@@ -211,41 +301,71 @@ impl Shell {
     }
 
     fn read_stream(&mut self, id: StreamId) -> Read {
-        let Some(child) = self.children.live.get_mut(&id.process) else { return Read::End };
-        let Some(stream) = child.stream(id.channel) else { return Read::End };
-        let count = match read_ready(&stream.fd, &mut self.buffer[..READ_BYTES_MAX]) {
-            Ok(Some(0)) | Err(_) => return Read::End,
-            Ok(Some(count)) => count,
-            Ok(None) => return Read::NothingNow,
+        let Some((_, stream)) = self.children.stream(id) else { return Read::End };
+        let read = stream.read(&mut self.buffer[..READ_BYTES_MAX]);
+        if let Read::Some(count) = read {
+            // Taken out while it is looked at, as what follows needs all of us.
+            let buffer = std::mem::take(&mut self.buffer);
+            let inputs = self.heard(id, &buffer[..count]);
+            self.buffer = buffer;
+            inputs.into_iter().for_each(|input| self.feed(input));
+        }
+        read
+    }
+
+    /// A chunk goes where it is to go; what the core is to know of it is returned.
+    fn heard(&mut self, id: StreamId, bytes: &[u8]) -> Vec<Input> {
+        let Some((name, stream)) = self.children.stream(id) else { return Vec::new() };
+        let (pieces, echoes) = (stream.pieces(bytes), self.activity.level() <= LogLevel::Debug);
+        if let Purpose::Output { .. } = stream.purpose {
+            return pieces.iter().filter_map(|piece| self.take_piece(id, piece)).collect();
+        }
+        let echo = echoes.then(|| conversation_echo(name, id.channel.name(), bytes));
+        pieces.iter().for_each(|piece| self.write_piece(id, piece));
+        echo.iter().for_each(|echo| self.log(LogLevel::Debug, echo));
+        vec![Input::ListenerSaid { process: id.process, bytes: bytes.to_owned() }]
+    }
+
+    /// A piece of output goes to the log and, at debug level, to ours; it is an event if somebody asks.
+    fn take_piece(&mut self, id: StreamId, piece: &Piece<'_>) -> Option<Input> {
+        self.write_piece(id, piece);
+        let (name, stream) = self.children.stream(id)?;
+        let (kind, echoes) = (stream.event(piece), self.activity.level() <= LogLevel::Debug);
+        let channel = id.channel.name();
+        let (bytes, echo) = match piece {
+            Piece::Text(bytes) if bytes.is_empty() => return None,
+            Piece::Text(bytes) | Piece::Captured(bytes) => {
+                (bytes, echoes.then(|| output_echo(name, channel, bytes)))
+            }
+            Piece::Message(bytes) => (bytes, Some(format!("{} {channel} emitted a comm event", quote(name)))),
         };
-        let stripped = stream.stripper.as_mut().map(|stripper| stripper.strip(&self.buffer[..count]));
-        let bytes = stripped.as_deref().unwrap_or(&self.buffer[..count]);
+        echo.iter().for_each(|echo| self.log(LogLevel::Debug, echo));
+        let kind = kind.filter(|kind| self.core.asks_for(kind.event_type(id.channel)))?;
+        Some(Input::Wrote { process: id.process, channel: id.channel, kind, data: bytes.to_vec() })
+    }
+
+    fn write_piece(&mut self, id: StreamId, piece: &Piece<'_>) {
+        let Piece::Text(bytes) = piece else { return };
+        let Some((_, stream)) = self.children.stream(id) else { return };
         let trouble = stream.sink.write(bytes, &mut self.outputs);
         self.tails.written_to(&stream.sink);
-        if self.activity.level() <= LogLevel::Debug {
-            let echo = output_echo(&child.name, id.channel.name(), bytes);
-            self.log(LogLevel::Debug, &echo);
-        }
         if let Some(Trouble { text }) = trouble {
             self.log(LogLevel::Warn, &text);
         }
-        Read::Some(count)
     }
 
     fn close_stream(&mut self, id: StreamId) {
-        let Some(child) = self.children.live.get_mut(&id.process) else { return };
-        let name = child.name.clone();
-        if let Some(mut stream) = child.stream(id.channel).take() {
-            let held_back = stream.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
-            let trouble = stream.sink.write(held_back, &mut self.outputs);
-            self.tails.written_to(&stream.sink);
+        let Some((name, stream)) = self.children.stream(id) else { return };
+        let closed = format!("{} of '{name}' closed, stopped monitoring it", id.channel.name());
+        let pieces = stream.last_pieces();
+        let inputs: Vec<_> = pieces.iter().filter_map(|piece| self.take_piece(id, piece)).collect();
+        let stream =
+            self.children.live.get_mut(&id.process).and_then(|child| child.stream(id.channel).take());
+        if let Some(stream) = stream {
             self.poller.remove(stream.fd.as_fd());
             self.sources.remove(stream.token);
-            let channel = id.channel.name();
-            if let Some(Trouble { text }) = trouble {
-                self.log(LogLevel::Warn, &text);
-            }
-            self.log(LogLevel::Debug, &format!("{channel} of '{name}' closed, stopped monitoring it"));
         }
+        self.log(LogLevel::Debug, &closed);
+        inputs.into_iter().for_each(|input| self.feed(input));
     }
 }

@@ -19,10 +19,10 @@ use crate::sys::spawn::{Pipes, Program, spawn};
 impl Shell {
     /// Hands an input to the core and carries out all that follows from it.
     pub(super) fn feed(&mut self, input: Input) {
-        let mut effects = VecDeque::from(self.core.handle(self.now, input).0);
+        let mut effects = VecDeque::from(self.core.handle(self.now, input).all);
         while let Some(effect) = effects.pop_front() {
             if let Some(outcome) = self.carry_out(effect) {
-                effects.extend(self.core.handle(self.now, outcome).0);
+                effects.extend(self.core.handle(self.now, outcome).all);
             }
         }
     }
@@ -62,6 +62,10 @@ impl Shell {
             Effect::WriteStdin { process, text } => {
                 let outcome = self.write_stdin(process, text.as_bytes());
                 return Some(Input::StdinTaken { process, outcome });
+            }
+            Effect::SendEvent { process, serial, bytes } => {
+                let outcome = self.write_stdin(process, &bytes);
+                return Some(Input::EventSent { process, serial, outcome });
             }
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
@@ -120,9 +124,8 @@ impl Shell {
         let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
         let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
-        let child = (process, pid, name.clone());
-        let sinks = (sinks, self.settings.daemon.strip_ansi);
-        self.children.add(child, ends, sinks, &self.poller, &mut self.sources);
+        let hearing = (sinks, self.settings.daemon.strip_ansi, self.core.is_listener(process));
+        self.children.add((process, pid, spec), ends, hearing, &self.poller, &mut self.sources);
         Ok(pid)
     }
 

@@ -11,8 +11,8 @@ use crate::supervise::StdinError;
 use crate::sys::output::Output;
 use crate::sys::poller::{Interest, Poller};
 
-/// Bytes kept for a child that does not read. As much as one request can carry, so that a child that
-/// reads can be sent whatever can be asked for.
+/// Bytes kept for a child that does not read. As much as one request can carry. A child that has read all
+/// can be sent anything: an event that is longer, too.
 const UNREAD_BYTES_MAX: usize = crate::http::BODY_BYTES_MAX;
 
 /// Our end of one of them. Held open also while nothing is written: without it the child would see the
@@ -37,7 +37,8 @@ impl Stdin {
     /// Takes all of it, or nothing.
     fn take(&mut self, bytes: &[u8]) -> Result<(), StdinError> {
         self.write()?;
-        if self.unread.len().saturating_add(bytes.len()) > UNREAD_BYTES_MAX {
+        let is_behind = !self.unread.is_empty();
+        if is_behind && self.unread.len().saturating_add(bytes.len()) > UNREAD_BYTES_MAX {
             return Err(StdinError::Full);
         }
         self.unread.extend(bytes);
@@ -134,6 +135,9 @@ mod tests {
         assert_eq!(stdin.take(&vec![b'x'; written]), Ok(()));
         assert_eq!(stdin.take(b"y"), Err(StdinError::Full));
         assert_eq!(stdin.unread.len(), UNREAD_BYTES_MAX);
+        let (_read, mut stdin) = pipe();
+        assert_eq!(stdin.take(&vec![b'x'; 3 * UNREAD_BYTES_MAX]), Ok(()), "nothing was waiting");
+        assert_eq!(stdin.take(b"y"), Err(StdinError::Full));
     }
 
     #[test]

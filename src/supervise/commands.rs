@@ -3,8 +3,10 @@
 use super::groups::Group;
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, ReadFor, Supervisor, Turn};
+use crate::events::Event;
 use crate::model::{
-    BulkRow, Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest, Ticket, Wait,
+    BulkRow, Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest,
+    Ticket, Wait,
 };
 
 impl Supervisor {
@@ -64,8 +66,10 @@ impl Supervisor {
             Command::ClearProcessLogs(name) => self.clear_logs_of(ticket, &name, out),
             Command::ClearAllProcessLogs => self.clear_all_logs(ticket, out),
             Command::SendStdin(name, text) => self.send_stdin(ticket, &name, text, out),
-            // There are no listeners yet that it could be published to.
-            Command::SendRemoteEvent { .. } => out.reply(ticket, Ok(Reply::Done)),
+            Command::SendRemoteEvent { kind, data } => {
+                out.announce(EventType::RemoteCommunication, || Event::RemoteCommunication { kind, data });
+                out.reply(ticket, Ok(Reply::Done));
+            }
             Command::GetAllConfigInfo => out.reply(ticket, Ok(self.all_config())),
         }
     }

@@ -4,6 +4,8 @@
 //! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
 //! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
 
+mod listeners;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -66,6 +68,7 @@ struct Story {
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
     socket_error: Option<&'static str>,
+    event_error: Option<StdinError>,
     /// What the configuration file holds by now.
     next_groups: Vec<GroupSpec>,
     tickets: u64,
@@ -88,6 +91,7 @@ impl Story {
             check_fault: None,
             broken_settings: None,
             socket_error: None,
+            event_error: None,
             next_groups: Vec::new(),
             tickets: 0,
             alive: BTreeMap::new(),
@@ -114,10 +118,10 @@ impl Story {
     }
 
     fn input(&mut self, input: Input) {
-        let mut effects = VecDeque::from(self.supervisor.handle(self.now, input).0);
+        let mut effects = VecDeque::from(self.supervisor.handle(self.now, input).all);
         while let Some(effect) = effects.pop_front() {
             if let Some(answer) = self.carry_out(effect) {
-                effects.extend(self.supervisor.handle(self.now, answer).0);
+                effects.extend(self.supervisor.handle(self.now, answer).all);
             }
         }
     }
@@ -195,6 +199,15 @@ impl Story {
                     SendError::Failed(_) => Err(StdinError::Full),
                 });
                 Some(Input::StdinTaken { process, outcome })
+            }
+            Effect::SendEvent { process, serial, bytes } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                let text = String::from_utf8(bytes).unwrap();
+                self.told.push(format!(
+                    "!event {name} {}",
+                    text.strip_prefix("ver:3.0 server:supervisor ").unwrap()
+                ));
+                Some(Input::EventSent { process, serial, outcome: self.event_error.map_or(Ok(()), Err) })
             }
             Effect::MakeAutoLogs { process } => {
                 let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
@@ -1388,18 +1401,20 @@ fn any_inputs_in_any_order_end_in_order() {
     // Each a version of the same groups: changed in place, changed otherwise, with more and with less.
     let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
     let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
-    let versions = [
+    let mut versions = [
         vec![alone(1, spec("db")), group("g", [spec("app"), quick.clone()])],
         vec![alone(5, spec("db")), group("g", [ProcessSpec { start_secs: 3, ..spec("app") }, moved.clone()])],
         vec![group("db", [spec("db")]), group("g", [quick, spec("app"), spec("third")])],
         vec![alone(1, ProcessSpec { umask: Some(0), ..spec("db") }), group("g", [moved])],
     ];
+    for (version, groups) in versions.iter_mut().enumerate().filter(|(version, _)| *version != 2) {
+        groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
+    }
     for _ in 0..300 {
         let mut story = Story::of(versions[0].clone()).begun();
         for _ in 0..80 {
-            let name = ["db", "g"][random(2) as usize];
-            match random(13) {
-                12 => story.ask(Command::SendStdin(Namespec::split(name), "x".to_owned())),
+            let name = ["db", "g", "p"][random(3) as usize];
+            match random(15) {
                 0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
                 1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
                 2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
@@ -1412,6 +1427,14 @@ fn any_inputs_in_any_order_end_in_order() {
                     story.ask(Command::ReloadConfig);
                 }
                 8 => update(&mut story, name),
+                9 => story.ask(Command::SendStdin(Namespec::split(name), "x".to_owned())),
+                10 | 11 => {
+                    let said = [&b"READY\n"[..], b"RESULT 2\nOKREADY\n", b"RESULT 4\nFAIL", b"RESU", b"no\n"];
+                    let bytes = said[random(5) as usize].to_owned();
+                    let process = ProcessId(1 + random(story.supervisor.next_process));
+                    story.input(Input::ListenerSaid { process, bytes });
+                    story.event_error = (random(20) == 0).then_some(StdinError::Closed);
+                }
                 _ => {
                     let alive: Vec<_> = story.alive.keys().copied().collect();
                     if let Some(&process) = alive.get(random(alive.len().max(1) as u64) as usize) {
@@ -1423,6 +1446,9 @@ fn any_inputs_in_any_order_end_in_order() {
             let known: BTreeSet<_> =
                 story.supervisor.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
             assert!(story.supervisor.processes.keys().eq(&known), "all processes are in a group");
+            for pool in story.supervisor.groups.iter().filter_map(|group| group.pool.as_ref()) {
+                assert!(pool.waiting() <= 6, "{pool:?}");
+            }
         }
         story.send_error = None;
         story.signal(Signal::TERM);
