@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 
 use super::endpoint::{Endpoint, Stream};
 use super::failure::CallError;
+use super::follow::Follow;
 use crate::http::client::{ResponseParser, encode_request};
 use crate::xmlrpc::{Value, decode_response, encode_call};
 
@@ -66,6 +67,11 @@ impl Client {
             self.idle = Some(stream);
         }
         result(reply)
+    }
+
+    /// Follows a log; the path is the server's. It has a connection of its own.
+    pub(super) fn follow(&self, path: &str) -> Result<Follow, CallError> {
+        Follow::open(&self.url, path, self.credentials())
     }
 
     /// Sent only if both parts are there, as the reference does.

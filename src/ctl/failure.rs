@@ -90,11 +90,19 @@ pub(super) enum Failure {
     Call(CallError),
     /// A result has a code that the action has no words for: the code and the process.
     UnknownResult(i64, String),
+    /// The machine refused something.
+    System(io::Error),
 }
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         Self::Call(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
     }
 }
 
@@ -105,6 +113,7 @@ impl fmt::Display for Failure {
             Self::UnknownResult(code, name) => {
                 write!(f, "<class 'ValueError'>, Unknown result code {code} for {name}")
             }
+            Self::System(error) => error.fmt(f),
         }
     }
 }

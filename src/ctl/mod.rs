@@ -5,9 +5,9 @@
 //! read both; only errors that would show a Python exception are told in our own words.
 //!
 //! * `target`: which server, by command line, configuration, environment;
-//! * `endpoint`, `client`: the way there and calls over it;
-//! * `session`: what actions share; `answers`: results as rows; `failure`, `exit`: how actions end;
-//! * `status`, `process`, `groups`, `logs`, `daemon`, `help`: the actions by subject;
+//! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
+//! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
+//! * `status`, `process`, `groups`, `logs`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`: from lines to actions.
 //!
 //! Nothing here knows how a supervisor works: all it knows of one is what XML-RPC tells.
@@ -19,8 +19,11 @@ mod daemon;
 mod endpoint;
 mod exit;
 mod failure;
+mod follow;
+mod foreground;
 mod groups;
 mod help;
+mod input;
 mod logs;
 mod perform;
 mod process;
@@ -32,10 +35,12 @@ mod target;
 mod tests;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use crate::cli::{ClientOptions, Face};
 use crate::config::Surroundings;
 use client::Client;
+use input::Input;
 use session::Session;
 use target::Target;
 
@@ -54,11 +59,14 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     let hint = (options.face == Face::Sv).then(|| hint(&target));
     let Target { url, username, password, prompt, .. } = target;
     let client = Client::new(url, username, password);
-    let (mut output, mut input) = (io::stdout().lock(), io::stdin().lock());
+    let (mut output, stdin) = (io::stdout().lock(), io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
-    let mut session = Session::new(client, &mut output, &mut input, options.interactive);
+    let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
     session.set_hint(hint);
+    if options.face == Face::Sv {
+        session.be_sv();
+    }
     if options.words.is_empty() {
         shell::converse(&mut session, &prompt);
         return 0;

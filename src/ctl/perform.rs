@@ -2,7 +2,7 @@
 
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
-use super::{daemon, exit, groups, help, logs, process, status};
+use super::{daemon, exit, foreground, groups, help, logs, process, status};
 
 /// Whether there will be another line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ const TABLE: [(&str, Perform); 20] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
-    ("fg", logs::fg),
+    ("fg", foreground::fg),
     ("help", help::help),
     ("maintail", logs::maintail),
     ("open", daemon::open),

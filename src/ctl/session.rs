@@ -5,12 +5,14 @@
 //! stop an action half-way; it is only kept in mind that nothing more can be said.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 
 use super::ask;
 use super::client::Client;
 use super::exit;
 use super::failure::{CallError, Failure, fault};
+use super::follow::Follow;
+use super::input::Input;
 use crate::cli::ClientAction;
 use crate::model::ProcessState;
 use crate::xmlrpc::Value;
@@ -22,7 +24,7 @@ const API_VERSION: &str = "3.0";
 pub(super) struct Session<'io> {
     client: Client,
     output: &'io mut dyn Write,
-    input: &'io mut dyn BufRead,
+    input: Input<'io>,
     /// Said but not yet written.
     unsaid: String,
     /// The last one set counts; nothing sets it back to 0.
@@ -31,25 +33,32 @@ pub(super) struct Session<'io> {
     asks: bool,
     /// Whether states are shown in colour.
     colors: bool,
+    /// Whether we are `sv`, which may say and do more than Supervisor's client.
+    is_sv: bool,
     /// A second line for those whom nobody answers.
     hint: Option<String>,
 }
 
 impl<'io> Session<'io> {
     /// Starts with exit code 0.
-    pub(super) fn new(
-        client: Client,
-        output: &'io mut dyn Write,
-        input: &'io mut dyn BufRead,
-        asks: bool,
-    ) -> Self {
+    pub(super) fn new(client: Client, output: &'io mut dyn Write, input: Input<'io>, asks: bool) -> Self {
         let unsaid = String::new();
-        Self { client, output, input, unsaid, exit_code: 0, asks, colors: false, hint: None }
+        Self { client, output, input, unsaid, exit_code: 0, asks, colors: false, is_sv: false, hint: None }
     }
 
     /// Whether states are shown in colour.
     pub(super) fn set_colors(&mut self, colors: bool) {
         self.colors = colors;
+    }
+
+    /// Is `sv`, not `supervisorctl`, from now on.
+    pub(super) fn be_sv(&mut self) {
+        self.is_sv = true;
+    }
+
+    /// Whether we are `sv`.
+    pub(super) fn is_sv(&self) -> bool {
+        self.is_sv
     }
 
     /// What is said, on stderr, when nobody answers.
@@ -61,6 +70,12 @@ impl<'io> Session<'io> {
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         self.flush();
         self.client.call(method, params)
+    }
+
+    /// Follows a log of the server.
+    pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
+        self.flush();
+        self.client.follow(path)
     }
 
     /// Where the server is.
@@ -89,6 +104,23 @@ impl<'io> Session<'io> {
         let text = std::mem::take(&mut self.unsaid);
         // There is nobody to tell that nobody listens.
         let _ = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
+    }
+
+    /// Hands over bytes as they are.
+    ///
+    /// # Errors
+    /// When nobody reads them any more.
+    pub(super) fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.flush();
+        self.output.write_all(bytes)?;
+        self.output.flush()
+    }
+
+    /// Says a line on stderr: it must not get between the bytes of a log.
+    pub(super) fn warn(&mut self, line: impl Display) {
+        self.flush();
+        // There is nobody to tell if stderr is gone.
+        let _ = writeln!(io::stderr(), "{line}");
     }
 
     /// Sets the exit code.
@@ -159,10 +191,9 @@ impl<'io> Session<'io> {
     }
 
     fn give_hint(&mut self) {
-        self.flush();
-        if let Some(hint) = &self.hint {
-            // To stderr: stdout has what the reference says, and no more.
-            let _ = writeln!(io::stderr(), "{hint}");
+        // To stderr: stdout has what the reference says, and no more.
+        if let Some(hint) = self.hint.clone() {
+            self.warn(hint);
         }
     }
 
@@ -170,11 +201,12 @@ impl<'io> Session<'io> {
     pub(super) fn ask(&mut self, prompt: &str) -> Option<String> {
         self.print(prompt);
         self.flush();
-        let mut line = String::new();
-        match self.input.read_line(&mut line) {
-            Ok(0) | Err(_) => None,
-            Ok(_) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
-        }
+        self.input.line()
+    }
+
+    /// What is typed while something else goes on as well.
+    pub(super) fn input(&mut self) -> &mut Input<'io> {
+        &mut self.input
     }
 
     /// Whether the user means it; without a user it is meant.

@@ -1,13 +1,15 @@
 //! Actions against a server that knows its answers by heart: what is called, what is said, and how
 //! it ends. `tests/compat_ctl.rs` compares the same with Supervisor's own client.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use super::client::Client;
+use super::input::Input;
 use super::perform::{Then, perform};
 use super::session::Session;
 use super::shell;
@@ -107,8 +109,11 @@ fn in_session(script: Script, input: &str, asks: bool, act: impl FnOnce(&mut Ses
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || serve(&listener, script));
     let client = Client::new(format!("unix://{}", path.display()), None, None);
-    let (mut output, mut input) = (Vec::new(), Cursor::new(input.to_owned()));
-    let mut session = Session::new(client, &mut output, &mut input, asks);
+    let (typed, mut keyboard) = std::io::pipe().unwrap();
+    keyboard.write_all(input.as_bytes()).unwrap();
+    drop(keyboard);
+    let mut output = Vec::new();
+    let mut session = Session::new(client, &mut output, Input::new(typed.as_fd()), asks);
     act(&mut session);
     let code = session.exit_code();
     server.join().unwrap();

@@ -16,6 +16,7 @@
 )]
 
 pub mod peers;
+pub mod terminal;
 
 use std::ffi::OsString;
 use std::fs;

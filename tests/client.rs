@@ -1,0 +1,258 @@
+//! The client in use: logs that grow, a process in the foreground, the shell at a terminal.
+//!
+//! What has to be so is shown for each of our client's faces against each server, and beside it
+//! what Supervisor's own client does where that is the same.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use support::terminal::Terminal;
+use support::{Sandbox, binary, peers};
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    Theirs,
+}
+
+/// The servers that know how to follow a log and to pass on input.
+const SERVERS: &[Server] = &[Server::Theirs];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Theirs,
+    /// As `supervisorctl`.
+    Ours,
+    /// As `sv`.
+    Sv,
+}
+
+const CLIENTS: [Client; 3] = [Client::Theirs, Client::Ours, Client::Sv];
+
+/// A server with programs; `None` when it is not there.
+fn serve(server: Server, programs: &str) -> Option<Sandbox> {
+    let sandbox = Sandbox::with_programs(programs);
+    sandbox.write("words", "ready\n");
+    Some(match server {
+        Server::Theirs => {
+            let daemon = peers::reference()?.join("supervisord");
+            sandbox.run_by(&daemon, "supervisord", &["-n"]).start()
+        }
+    })
+}
+
+/// A command of a client that talks to the server of the sandbox.
+fn command(sandbox: &Sandbox, client: Client, words: &[&str]) -> Command {
+    let mut command = match client {
+        Client::Theirs => {
+            let program = peers::reference().unwrap().join("supervisorctl");
+            sandbox.marked(Command::new(program))
+        }
+        Client::Ours => sandbox.program("supervisorctl"),
+        Client::Sv => sandbox.marked(Command::new(binary())),
+    };
+    command.arg("-c").arg(sandbox.config()).args(words);
+    command
+}
+
+/// Does the same with every client on every server.
+fn everywhere(programs: &str, act: impl Fn(&mut Sandbox, Client)) {
+    for server in SERVERS {
+        for client in CLIENTS {
+            let Some(mut sandbox) = serve(*server, programs) else { return };
+            act(&mut sandbox, client);
+        }
+    }
+}
+
+/// Starts a command whose output goes to files of the sandbox: `out` and `err`.
+fn into_files(sandbox: &Sandbox, mut command: Command) -> Child {
+    let file = |name| File::create(sandbox.path(name)).unwrap();
+    command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn().unwrap()
+}
+
+fn interrupt(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+}
+
+/// Says what is written to `words`.
+const TALKER: &str = "[program:talker]\ncommand=/usr/bin/tail -n +1 -f %(here)s/words\nstartsecs=0\n\
+    [program:mute]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+
+fn say(sandbox: &Sandbox, bytes: &[u8]) {
+    let mut words = OpenOptions::new().append(true).create(true).open(sandbox.path("words")).unwrap();
+    words.write_all(bytes).unwrap();
+}
+
+/// Ends with status 0 by itself: no signal did it.
+fn end(sandbox: &mut Sandbox, mut child: Child) -> Option<i32> {
+    sandbox.wait("the client to end", |_| child.try_wait().unwrap()).code()
+}
+
+const PRESS: &str = "==> Press Ctrl-C to exit <==\n";
+
+#[test]
+fn a_growing_log_is_shown_until_ctrl_c() {
+    everywhere(TALKER, |sandbox, client| {
+        let child = into_files(sandbox, command(sandbox, client, &["tail", "-f", "talker"]));
+        sandbox.wait_file("out", "ready\n");
+        say(sandbox, b"steady\n");
+        sandbox.wait_file("out", "steady\n");
+        interrupt(&child);
+        assert_eq!(end(sandbox, child), Some(0), "{client:?}");
+        assert_eq!(sandbox.file("out"), format!("{PRESS}ready\nsteady\n\n"), "{client:?}");
+        assert_eq!(sandbox.file("err"), "", "{client:?}");
+    });
+}
+
+#[test]
+fn what_is_followed_is_passed_on_to_the_byte() {
+    for server in SERVERS {
+        let Some(mut sandbox) = serve(*server, TALKER) else { return };
+        let child = into_files(&sandbox, command(&sandbox, Client::Ours, &["tail", "-f", "talker"]));
+        sandbox.wait_file("out", "ready\n");
+        say(&sandbox, b"\xff\x00\x1b[1m caf\xc3");
+        say(&sandbox, b"\xa9 end\n");
+        sandbox.wait_file("out", " end\n");
+        interrupt(&child);
+        assert_eq!(end(&mut sandbox, child), Some(0));
+        let expected = [PRESS.as_bytes(), b"ready\n\xff\x00\x1b[1m caf\xc3\xa9 end\n\n"].concat();
+        assert_eq!(fs::read(sandbox.path("out")).unwrap(), expected);
+    }
+}
+
+#[test]
+fn the_supervisors_own_log_is_followed() {
+    everywhere(TALKER, |sandbox, client| {
+        let child = into_files(sandbox, command(sandbox, client, &["maintail", "-f"]));
+        sandbox.wait_file("out", "spawned: 'talker'");
+        sandbox.ctl(&["stop", "talker"]);
+        sandbox.wait_file("out", "stopped: talker");
+        interrupt(&child);
+        assert_eq!(end(sandbox, child), Some(0), "{client:?}");
+        assert!(sandbox.file("out").starts_with(PRESS) && sandbox.file("out").ends_with("\n\n"));
+    });
+}
+
+#[test]
+fn what_can_not_be_followed_is_told() {
+    everywhere(TALKER, |sandbox, client| {
+        let code = if client == Client::Sv { Some(1) } else { Some(0) };
+        for (words, path) in [
+            (&["tail", "-f", "nope"][..], "nope/stdout"),
+            (&["tail", "-f", "mute"], "mute/stdout"),
+            (&["tail", "-f", "talker:nope", "stderr"], "talker:nope/stderr"),
+        ] {
+            let child = into_files(sandbox, command(sandbox, client, words));
+            assert_eq!(end(sandbox, child), code, "{client:?} {words:?}");
+            let url = format!("unix://{}", sandbox.path("supervisor.sock").display());
+            let expected = format!("{url}/logtail/{path} Cannot read, status code 404\n");
+            assert_eq!(
+                (sandbox.file("out"), sandbox.file("err")),
+                (PRESS.to_owned(), expected),
+                "{client:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn following_ends_with_its_reader_and_with_the_server() {
+    for server in SERVERS {
+        let Some(mut sandbox) = serve(*server, TALKER) else { return };
+        let mut command_line = command(&sandbox, Client::Sv, &["tail", "-f", "talker"]);
+        let mut child = command_line.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = vec![0; PRESS.len()];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        // The reader is gone, and nothing more is ever said.
+        assert_eq!(end(&mut sandbox, child), Some(0));
+        let child = into_files(&sandbox, command(&sandbox, Client::Sv, &["tail", "-f", "talker"]));
+        sandbox.wait_file("out", "ready\n");
+        sandbox.ctl(&["shutdown"]);
+        assert_eq!(end(&mut sandbox, child), Some(0));
+        assert_eq!(sandbox.file("out"), format!("{PRESS}ready\n"));
+    }
+}
+
+const ECHO: &str = "[program:echo]\ncommand=/bin/cat\nstartsecs=0\nautorestart=false\n\
+    [program:half]\ncommand=/bin/cat\nstartsecs=0\nstderr_logfile=NONE\n";
+
+/// Ours alone at a terminal: the reference hangs after Ctrl-C until the process says something.
+fn in_front(programs: &str, words: &[&str], act: impl Fn(&mut Sandbox, &mut Terminal)) {
+    for (server, client) in SERVERS.iter().flat_map(|server| [(server, Client::Ours), (server, Client::Sv)]) {
+        let Some(mut sandbox) = serve(*server, programs) else { return };
+        let mut terminal = Terminal::start(&command(&sandbox, client, words));
+        act(&mut sandbox, &mut terminal);
+    }
+}
+
+#[test]
+fn a_process_in_the_foreground_hears_what_is_typed_and_is_left_unharmed() {
+    for (key, shown) in [("\x03", "^C"), ("\x04", "")] {
+        in_front(ECHO, &["fg", "echo"], |sandbox, terminal| {
+            let before = sandbox.pid("echo");
+            terminal.expect("==> Press Ctrl-C to exit <==\r\n");
+            terminal.type_in("hello\r");
+            terminal.expect("hello\r\n");
+            assert_eq!(terminal.expect("hello\r\n"), "", "what it says is shown as it is");
+            terminal.type_in(key);
+            terminal.expect(&format!("{shown}Exiting foreground\r\n"));
+            assert_eq!(terminal.wait_exit().code(), Some(0));
+            assert!(before.is_some());
+            assert_eq!(sandbox.pid("echo"), before);
+        });
+    }
+}
+
+#[test]
+fn the_end_of_a_process_in_the_foreground_is_told_at_once() {
+    in_front(ECHO, &["fg", "echo"], |sandbox, terminal| {
+        terminal.expect("==> Press Ctrl-C to exit <==\r\n");
+        kill_process(sandbox.pid("echo").unwrap(), Signal::KILL).unwrap();
+        terminal.expect("Process got killed\r\nExiting foreground\r\n");
+        assert_eq!(terminal.wait_exit().code(), Some(0));
+    });
+}
+
+#[test]
+fn a_channel_without_a_log_is_told_in_the_foreground() {
+    in_front(ECHO, &["fg", "half"], |_, terminal| {
+        terminal.expect("/logtail/half/stderr Cannot read, status code 404\r\n");
+        terminal.type_in("hello\r");
+        terminal.expect("hello\r\n");
+        terminal.expect("hello\r\n");
+        terminal.type_in("\x03");
+        terminal.expect("Exiting foreground\r\n");
+    });
+}
+
+#[test]
+fn a_process_in_the_foreground_can_be_fed_from_a_pipe() {
+    for server in SERVERS {
+        let Some(mut sandbox) = serve(*server, ECHO) else { return };
+        sandbox.write("input", "one\ntwo");
+        for words in [&["fg", "echo"][..], &[]] {
+            let mut command = command(&sandbox, Client::Ours, words);
+            if words.is_empty() {
+                sandbox.write("input", "fg echo\none\ntwo");
+            }
+            command.stdin(File::open(sandbox.path("input")).unwrap()).stderr(Stdio::null());
+            let output = command.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(text.contains(PRESS) && text.contains("Exiting foreground\n"), "{text}");
+            assert_eq!(output.status.code(), Some(0));
+        }
+        sandbox.wait("both to be heard", |sandbox| {
+            (sandbox.ctl(&["tail", "echo"]).stdout == "one\ntwo\none\ntwo\n\n").then_some(())
+        });
+    }
+}
