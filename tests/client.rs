@@ -9,6 +9,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -255,4 +256,146 @@ fn a_process_in_the_foreground_can_be_fed_from_a_pipe() {
             (sandbox.ctl(&["tail", "echo"]).stdout == "one\ntwo\none\ntwo\n\n").then_some(())
         });
     }
+}
+
+const NAMES: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n[program:one]\ncommand=/bin/cat\nstartsecs=0\n\
+    [program:two]\ncommand=/bin/cat\nstartsecs=0\n[group:pair]\nprograms=one,two\n";
+
+/// A shell at a terminal, past the status that it starts with.
+fn shell(programs: &str, words: &[&str], act: impl Fn(&mut Sandbox, &mut Terminal)) {
+    in_front(programs, words, |sandbox, terminal| {
+        terminal.expect("supervisor> ");
+        act(sandbox, terminal);
+    });
+}
+
+#[test]
+fn the_shell_is_left_with_a_blank_line_and_status_0() {
+    for keys in ["\x03", "half a line\x03", "\x04", "quit\r", "exit\r"] {
+        shell(NAMES, &[], |_, terminal| {
+            terminal.type_in(keys);
+            terminal.expect("\r\n");
+            assert_eq!(terminal.wait_exit().code(), Some(0), "{keys:?}");
+        });
+    }
+}
+
+#[test]
+fn lines_can_be_edited_and_come_back() {
+    shell(NAMES, &[], |sandbox, terminal| {
+        let pid = sandbox.pid("cat").unwrap().as_raw_nonzero().to_string();
+        for keys in [
+            "pid cat\r",
+            // The line before, with its end cut off and written anew.
+            "\x1b[A\x17nope\x15\x19\x17cat\r",
+            // Begun at the wrong end.
+            "cat\x01pid \r",
+            "pid caX\x7ft\r",
+            "pid caXt\x1b[D\x1b[D\x1b[3~\r",
+            "pidcat\x02\x02\x02 \r",
+            // A repetition is kept once: there is nothing older, and down is what was typed.
+            "pi\x1b[A\x1b[A\x1b[Bd cat\r",
+        ] {
+            terminal.type_in(keys);
+            terminal.expect(&format!("\r\n{pid}\r\n"));
+            terminal.expect("supervisor> ");
+        }
+    });
+}
+
+#[test]
+fn tab_completes_actions_topics_groups_processes_and_signals() {
+    shell(NAMES, &[], |_, terminal| {
+        for (keys, expected) in [
+            ("vers\t\r", "\r\n4.3.0\r\n"),
+            ("help vers\t\r", "\r\nversion\t"),
+            ("pid ca\t\r", "\r\n"),
+            ("status p\ton\t\r", "\r\npair:one "),
+            ("signal CON\tc\t\r", "\r\ncat: signalled\r\n"),
+            ("status pair:tw\t cat\r", "\r\npair:two "),
+            ("add pa\t\r", "\r\nERROR: process group already active\r\n"),
+        ] {
+            terminal.type_in(keys);
+            terminal.expect(expected);
+            terminal.expect("supervisor> ");
+        }
+        // What is ambiguous is shown at the second time, and the line is there again.
+        terminal.type_in("sta\t\t");
+        terminal.expect("\r\nstart  status\r\n");
+        terminal.expect("supervisor> sta");
+        terminal.type_in("rt nope\r");
+        terminal.expect("\r\nnope: ERROR (no such process)\r\n");
+    });
+}
+
+#[test]
+fn a_signal_finds_the_terminal_as_it_was() {
+    shell(NAMES, &[], |_, terminal| {
+        assert!(!terminal.echoes());
+        terminal.type_in("half");
+        terminal.expect("half");
+        terminal.kill_program(Signal::TERM);
+        assert_eq!(terminal.wait_exit().signal(), Some(15));
+        assert!(terminal.echoes());
+    });
+}
+
+#[test]
+fn history_is_kept_where_it_shall_be_and_nowhere_else() {
+    for words in [&[][..], &["-r", "typed"]] {
+        shell(NAMES, words, |sandbox, terminal| {
+            terminal.type_in("pid nope\r");
+            terminal.expect("No such process nope\r\n");
+            terminal.expect("supervisor> ");
+            terminal.type_in("quit\r");
+            terminal.wait_exit();
+            let kept = if words.is_empty() { "" } else { "pid nope\nquit\n" };
+            assert_eq!(sandbox.file("typed"), kept);
+            if words.is_empty() {
+                return;
+            }
+            let mut next = Terminal::start(&command(sandbox, Client::Sv, words));
+            next.expect("supervisor> ");
+            next.type_in("\x1b[A\x1b[A\r");
+            next.expect("No such process nope\r\n");
+        });
+    }
+}
+
+#[test]
+fn a_process_is_put_in_front_of_a_shell_and_back() {
+    shell(ECHO, &[], |_, terminal| {
+        terminal.type_in("fg echo\r");
+        terminal.expect("==> Press Ctrl-C to exit <==\r\n");
+        for key in ["\x03", "\x04"] {
+            terminal.type_in("hello\r");
+            terminal.expect("hello\r\nhello\r\n");
+            terminal.type_in(key);
+            terminal.expect("Exiting foreground\r\n");
+            terminal.expect("supervisor> ");
+            terminal.type_in("fg echo\r");
+            terminal.expect("==> Press Ctrl-C to exit <==\r\n");
+        }
+        terminal.type_in("\x03");
+        terminal.expect("supervisor> ");
+        terminal.type_in("tail -f echo\r");
+        terminal.expect("hello\r\n");
+        terminal.type_in("\x03");
+        terminal.expect("\r\n");
+        terminal.expect("supervisor> ");
+        terminal.type_in("version\r");
+        terminal.expect("\r\n4.3.0\r\n");
+    });
+}
+
+#[test]
+fn a_terminal_that_knows_no_escapes_gets_none() {
+    let Some(sandbox) = serve(SERVERS[0], NAMES) else { return };
+    let mut shell = command(&sandbox, Client::Sv, &[]);
+    shell.env("TERM", "dumb").env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(&shell);
+    terminal.expect("supervisor> ");
+    terminal.type_in("version\r");
+    terminal.expect("4.3.0\r\nsupervisor> ");
+    assert!(!terminal.shown().contains('\x1b'), "{:?}", terminal.shown());
 }

@@ -27,7 +27,7 @@ fn list() -> String {
 }
 
 /// The names in as few rows as fit, read downwards as `ls` does it.
-fn columns(names: &[&str]) -> String {
+pub(super) fn columns(names: &[&str]) -> String {
     let mut rows = 1;
     let mut widths = widths_in(names, rows);
     while rows < names.len() && widths.iter().sum::<usize>() + 2 * (widths.len() - 1) > LINE_WIDTH {

@@ -58,6 +58,11 @@ impl<'fd> Input<'fd> {
         Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
     }
 
+    /// A byte that was read already.
+    pub(super) fn take_byte(&mut self) -> Option<u8> {
+        self.buffer.pop_front()
+    }
+
     /// Whether the input is at its end with nothing left; the end is then told and forgotten.
     pub(super) fn takes_end(&mut self) -> bool {
         let is_ended = self.is_ended && self.buffer.is_empty();
@@ -113,10 +118,11 @@ mod tests {
         assert_eq!(input.line().as_deref(), Some("fg cat"));
         assert_eq!(input.take_line().as_deref(), Some("hello"));
         assert_eq!(input.take_line(), None);
+        assert_eq!(input.take_byte(), Some(b'x'));
         drop(writer);
         input.read();
         assert!(!input.takes_end());
-        assert_eq!(input.take_line().as_deref(), Some("xy"));
+        assert_eq!(input.take_line().as_deref(), Some("y"));
         assert!(input.takes_end() && !input.takes_end());
     }
 }

@@ -8,14 +8,16 @@
 //! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
 //! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
 //! * `status`, `process`, `groups`, `logs`, `foreground`, `daemon`, `help`: the actions by subject;
-//! * `perform`, `shell`: from lines to actions.
+//! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! Nothing here knows how a supervisor works: all it knows of one is what XML-RPC tells.
 
 mod answers;
 mod ask;
 mod client;
+mod completion;
 mod daemon;
+mod editor;
 mod endpoint;
 mod exit;
 mod failure;
@@ -40,6 +42,7 @@ use std::os::fd::AsFd;
 use crate::cli::{ClientOptions, Face};
 use crate::config::Surroundings;
 use client::Client;
+use editor::{Editor, History};
 use input::Input;
 use session::Session;
 use target::Target;
@@ -57,10 +60,11 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
         }
     };
     let hint = (options.face == Face::Sv).then(|| hint(&target));
-    let Target { url, username, password, prompt, .. } = target;
+    let Target { url, username, password, prompt, history_file, .. } = target;
     let client = Client::new(url, username, password);
     let (mut output, stdin) = (io::stdout().lock(), io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
+    let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
     let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
     session.set_hint(hint);
@@ -68,7 +72,7 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
         session.be_sv();
     }
     if options.words.is_empty() {
-        shell::converse(&mut session, &prompt);
+        shell::converse(&mut session, &prompt, editor);
         return 0;
     }
     perform::perform(&mut session, &options.words.join(" "));
@@ -78,6 +82,12 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
 /// For those whom nobody answers.
 fn hint(target: &Target) -> String {
     format!("(The address comes from {}. Does the supervisor run?)", target.origin)
+}
+
+/// Whether lines can be edited: at a terminal that is more than a typewriter.
+fn can_edit(around: &dyn Surroundings) -> bool {
+    let is_dumb = around.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
 /// See no-color.org.

@@ -39,6 +39,7 @@ const TABLE: [(&str, Perform); 20] = [
 
 /// Carries out one line. Whatever goes wrong is said, and is in the exit code.
 pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
+    session.forget_known();
     let line = asked_with_mark(line.trim());
     let (word, arg) = split(&line);
     let then = match word {

@@ -7,6 +7,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use super::answers::{self, ProcessRow};
 use super::ask;
 use super::client::Client;
 use super::exit;
@@ -35,6 +36,8 @@ pub(super) struct Session<'io> {
     colors: bool,
     /// Whether we are `sv`, which may say and do more than Supervisor's client.
     is_sv: bool,
+    /// What a Tab asked the server for since the last command.
+    known: Option<Vec<ProcessRow>>,
     /// A second line for those whom nobody answers.
     hint: Option<String>,
 }
@@ -43,7 +46,18 @@ impl<'io> Session<'io> {
     /// Starts with exit code 0.
     pub(super) fn new(client: Client, output: &'io mut dyn Write, input: Input<'io>, asks: bool) -> Self {
         let unsaid = String::new();
-        Self { client, output, input, unsaid, exit_code: 0, asks, colors: false, is_sv: false, hint: None }
+        Self {
+            client,
+            output,
+            input,
+            unsaid,
+            exit_code: 0,
+            asks,
+            colors: false,
+            is_sv: false,
+            known: None,
+            hint: None,
+        }
     }
 
     /// Whether states are shown in colour.
@@ -70,6 +84,21 @@ impl<'io> Session<'io> {
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         self.flush();
         self.client.call(method, params)
+    }
+
+    /// The processes that there are, asked for once a command; none if nobody answers.
+    pub(super) fn known_processes(&mut self) -> &[ProcessRow] {
+        if self.known.is_none() {
+            let answer = self.call("supervisor.getAllProcessInfo", &[]);
+            let rows = answer.and_then(|rows| answers::processes(&rows)).unwrap_or_default();
+            self.known = Some(rows);
+        }
+        self.known.as_deref().unwrap_or_default()
+    }
+
+    /// Forgets what may change with the next command.
+    pub(super) fn forget_known(&mut self) {
+        self.known = None;
     }
 
     /// Follows a log of the server.

@@ -4,7 +4,7 @@
 //! finding none is fine. As `sv` more is taken as an answer: a configuration without that section
 //! still says where its server listens, and inside a supervised process the environment says it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{ClientOptions, Face};
 use crate::config::{self, ClientSettings, Errors, Surroundings};
@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) password: Option<String>,
     /// Without its `> `.
     pub(super) prompt: String,
+    /// For the lines of the shell.
+    pub(super) history_file: Option<PathBuf>,
     /// Where the URL comes from, for people whom nobody answers.
     pub(super) origin: String,
 }
@@ -48,6 +50,7 @@ pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Resu
         username: options.username.clone().or(settings.username),
         password: options.password.clone().or(settings.password),
         prompt: settings.prompt,
+        history_file: options.history_file.clone().or(settings.history_file),
         origin,
     })
 }
@@ -119,7 +122,6 @@ fn told(errors: &Errors, options: &ClientOptions) -> String {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::path::PathBuf;
 
     use super::*;
     use crate::cli;

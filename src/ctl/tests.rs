@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use super::client::Client;
+use super::completion::complete;
 use super::input::Input;
 use super::perform::{Then, perform};
 use super::session::Session;
@@ -392,7 +393,7 @@ fn the_shell_goes_on_until_told_to_stop() {
         ("nope\r\nexit\nquit\n", "s> *** Unknown syntax: nope\ns> \n"),
         ("shutdown\nno\n", "s> Really shut the remote supervisord process down y/N? s> \n"),
     ] {
-        let (output, _) = in_session(status(), input, true, |session| shell::converse(session, "s"));
+        let (output, _) = in_session(status(), input, true, |session| shell::converse(session, "s", None));
         assert_eq!(output, said, "{input:?}");
     }
 }
@@ -404,5 +405,24 @@ fn only_leaving_ends_a_conversation() {
         {
             assert_eq!(perform(session, line), then, "{line}");
         }
+    });
+}
+
+#[test]
+fn one_tab_asks_the_server_and_the_next_does_not() {
+    let script = vec![
+        ("getAllProcessInfo", three()),
+        up(),
+        ("getAllProcessInfo", three()),
+        ("getAllProcessInfo", three()),
+    ];
+    in_session(script, "", false, |session| {
+        let candidates = |session: &mut Session<'_>, text: &str| complete(session, text).candidates;
+        assert_eq!(candidates(session, "start w"), ["web"]);
+        assert_eq!(candidates(session, "start pair:"), ["pair:a", "pair:*", "pair:b"]);
+        // Not for what is known without the server.
+        assert_eq!(candidates(session, "rel"), ["reload"]);
+        perform(session, "status");
+        assert_eq!(candidates(session, "add p"), ["pair"]);
     });
 }

@@ -47,6 +47,11 @@ const NAMES: [(&str, i32); 35] = [
 ];
 
 impl Signal {
+    /// The names of all, without `SIG`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
+    }
+
     /// SIGHUP
     pub const HUP: Self = Self(1);
     /// SIGINT

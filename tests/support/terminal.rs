@@ -8,8 +8,9 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::PATIENCE;
 
@@ -65,6 +66,17 @@ impl Terminal {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
+    /// Whether the terminal itself shows what is typed and gathers it into lines.
+    pub fn echoes(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    }
+
+    /// Sends a signal to the program.
+    pub fn kill_program(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+
     /// Waits until the program has ended.
     pub fn wait_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
@@ -85,10 +97,10 @@ impl Drop for Terminal {
     }
 }
 
-/// The same command behind setsid(1), which makes the terminal its controlling one.
+/// The same command behind setsid(1), which makes the terminal its controlling one and becomes the command.
 fn on_terminal(command: &Command, slave: &File) -> Command {
     let mut wrapped = Command::new("setsid");
-    wrapped.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+    wrapped.env("TERM", "xterm").args(["--ctty"]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => wrapped.env(name, value),
@@ -99,7 +111,7 @@ fn on_terminal(command: &Command, slave: &File) -> Command {
         wrapped.current_dir(folder);
     }
     let stream = || slave.try_clone().unwrap();
-    wrapped.env("TERM", "xterm").stdin(stream()).stdout(stream()).stderr(stream());
+    wrapped.stdin(stream()).stdout(stream()).stderr(stream());
     wrapped
 }
 
