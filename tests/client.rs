@@ -42,6 +42,7 @@ const CLIENTS: [Client; 3] = [Client::Theirs, Client::Ours, Client::Sv];
 fn serve(server: Server, programs: &str) -> Option<Sandbox> {
     let sandbox = Sandbox::with_programs(programs);
     sandbox.write("words", "ready\n");
+    sandbox.write("others", "");
     Some(match server {
         Server::Theirs => {
             let daemon = peers::reference()?.join("supervisord");
@@ -398,4 +399,186 @@ fn a_terminal_that_knows_no_escapes_gets_none() {
     terminal.type_in("version\r");
     terminal.expect("4.3.0\r\nsupervisor> ");
     assert!(!terminal.shown().contains('\x1b'), "{:?}", terminal.shown());
+}
+
+#[test]
+fn who_gets_no_answer_is_told_where_the_address_comes_from() {
+    let sandbox = Sandbox::with_programs("");
+    let config = sandbox.config().display().to_string();
+    let line =
+        sandbox.file("supervisord.conf").lines().position(|line| line.starts_with("serverurl")).unwrap();
+    let socket = format!("unix://{}", sandbox.path("supervisor.sock").display());
+    let cannot = |url: &str, why: &str, origin: &str| {
+        format!("error: cannot reach {url}: {why}. Is sv running? (The address comes from {origin}.)\n")
+    };
+    let by_config = cannot(&socket, "no such file", &format!("{config}:{}", line + 1));
+    let by_hand = cannot("http://127.0.0.1:1", "connection refused", "the command line");
+    for (words, told, code) in [
+        (&["status"][..], &by_config, 4),
+        (&["start", "x"], &by_config, 7),
+        (&["reread"], &by_config, 1),
+        (&["-s", "http://127.0.0.1:1", "pid"], &by_hand, 4),
+    ] {
+        let output = command(&sandbox, Client::Sv, words).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), *told, "{words:?}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{words:?}");
+    }
+    let output =
+        command(&sandbox, Client::Sv, &["status"]).env("SV_SUPERVISORCTL_SERVERURL", "unix:///nope").output();
+    let told = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
+    assert_eq!(told, cannot("unix:///nope", "no such file", "SV_SUPERVISORCTL_SERVERURL"));
+}
+
+#[test]
+fn whoever_has_to_wait_sees_that_at_a_terminal() {
+    const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=4\n";
+    let Some(sandbox) = serve(SERVERS[0], SLOW) else { return };
+    for client in [Client::Ours, Client::Sv] {
+        let mut terminal = Terminal::start(&command(&sandbox, client, &["start", "slow"]));
+        terminal.expect("\rwaiting for slow to start: 2 s\x1b[K");
+        terminal.expect("\rwaiting for slow to start: 3 s\x1b[K");
+        terminal.expect("\r\x1b[Kslow: started\r\n");
+        assert_eq!(terminal.wait_exit().code(), Some(0));
+        sandbox.ctl(&["stop", "slow"]);
+    }
+    let answer = sandbox.ctl(&["start", "slow"]);
+    assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("slow: started\n", ""));
+}
+
+#[test]
+fn credentials_are_asked_for_until_they_are_right() {
+    let Some(reference) = peers::reference() else { return };
+    let config = support::HEAD
+        .replace("supervisor.sock\n\n[rpc", "supervisor.sock\nusername=me\npassword=se:cret\n\n[rpc");
+    let mut sandbox = Sandbox::new(&config).run_by(&reference.join("supervisord"), "supervisord", &["-n"]);
+    sandbox.spawn();
+    sandbox.wait_log("supervisord started");
+    for (client, words) in
+        [(Client::Ours, &["-i", "pid"][..]), (Client::Sv, &["-i", "pid"]), (Client::Sv, &[])]
+    {
+        let mut terminal = Terminal::start(&command(&sandbox, client, words));
+        for (name, password) in [("me", "wrong"), ("you", "se:cret"), ("me", "se:cret")] {
+            terminal.expect("Server requires authentication\r\nUsername:");
+            terminal.type_in(&format!("{name}\r"));
+            terminal.expect(&format!("{name}\r\nPassword:"));
+            terminal.wait_until_silent();
+            terminal.type_in(&format!("{password}\r"));
+            assert_eq!(terminal.expect("\r\n\r\n"), "", "a password is not shown");
+        }
+        if words.is_empty() {
+            terminal.expect("supervisor> ");
+            terminal.type_in("pid\r");
+        }
+        terminal.expect(&format!("{}\r\n", sandbox.supervisor_pid()));
+    }
+}
+
+/// Two that say what is written to `words` and `others`, and one without a log.
+const SPEAKERS: &str = "[program:web]\ncommand=/usr/bin/tail -n +1 -f %(here)s/words\nstartsecs=0\n\
+    [program:worker]\ncommand=/bin/sh -c 'exec tail -n +1 -f others >&2'\ndirectory=%(here)s\nstartsecs=0\n\
+    [program:mute]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+
+#[test]
+fn logs_are_shown_side_by_side() {
+    for server in SERVERS {
+        let Some(mut sandbox) = serve(*server, SPEAKERS) else { return };
+        let lines: String =
+            (1..=3000).map(|number| format!("line {number} of many, and long enough\n")).collect();
+        say(&sandbox, lines.as_bytes());
+        OpenOptions::new()
+            .append(true)
+            .open(sandbox.path("others"))
+            .unwrap()
+            .write_all(b"one\ntwo\nhalf")
+            .unwrap();
+        sandbox.wait("all to be logged", |sandbox| {
+            let end =
+                sandbox.ctl(&["tail", "web"]).stdout + &sandbox.ctl(&["tail", "worker", "stderr"]).stdout;
+            (end.contains("line 3000 of") && end.contains("half")).then_some(())
+        });
+        let long = ", and long enough";
+        for (words, told, error, code) in [
+            (&["-n", "1", "web"][..], format!("web | line 3000 of many{long}\n"), "", 0),
+            (
+                &["-n2", "all"],
+                format!(
+                    "web    | line 2999 of many{long}\nweb    | line 3000 of many{long}\nworker | two\nworker | half\n"
+                ),
+                "",
+                0,
+            ),
+            (&["--stderr", "-n", "1", "w*"], "worker | half\n".to_owned(), "", 0),
+            (&["--stdout", "worker"], String::new(), "", 0),
+            (&["mute"], String::new(), "mute: ERROR (no log file)\n", 1),
+            (
+                &["-n", "1", "nope", "no:*", "worker"],
+                "worker | half\n".to_owned(),
+                "nope: ERROR (no such process)\nno: ERROR (no such group)\n",
+                1,
+            ),
+        ] {
+            let answer = sandbox.ctl(&[&["logs"], words].concat());
+            assert_eq!(
+                (answer.stdout, answer.stderr.as_str(), answer.code),
+                (told, error, Some(code)),
+                "{words:?}"
+            );
+        }
+        let all = sandbox.ctl(&["logs", "-n", "3001", "web"]).stdout;
+        assert_eq!(all.lines().count(), 3001);
+        assert!(all.starts_with("web | ready\nweb | line 1 of"), "{}", &all[..100]);
+        let misuse = sandbox.ctl(&["logs", "-n", "x", "web"]);
+        assert!(
+            misuse.stdout.starts_with("Error: bad number of lines 'x'") && misuse.code == Some(2),
+            "{misuse:?}"
+        );
+    }
+}
+
+#[test]
+fn logs_are_followed_side_by_side_without_loss_or_repetition() {
+    for server in SERVERS {
+        let Some(mut sandbox) = serve(*server, SPEAKERS) else { return };
+        say(&sandbox, b"1\n2\n");
+        sandbox.wait("it to be logged", |sandbox| {
+            sandbox.ctl(&["tail", "web"]).stdout.contains("2\n").then_some(())
+        });
+        let child = into_files(&sandbox, command(&sandbox, Client::Sv, &["logs", "-f", "all"]));
+        sandbox.wait_file("out", "web    | ready\nweb    | 1\nweb    | 2\n");
+        let mut others = OpenOptions::new().append(true).open(sandbox.path("others")).unwrap();
+        others.write_all(b"not yet a line").unwrap();
+        sandbox.wait("it to be logged", |sandbox| {
+            sandbox.ctl(&["tail", "worker", "stderr"]).stdout.contains("not yet").then_some(())
+        });
+        say(&sandbox, b"3\n");
+        sandbox.wait_file("out", "web    | 3\n");
+        others.write_all(b", but now\n").unwrap();
+        sandbox.wait_file("out", "but now\n");
+        say(&sandbox, b"half");
+        sandbox.wait("it to be logged", |sandbox| {
+            sandbox.ctl(&["tail", "web"]).stdout.contains("half").then_some(())
+        });
+        interrupt(&child);
+        assert_eq!(end(&mut sandbox, child), Some(0));
+        let told = sandbox.file("out").replace("web    | half\n", "");
+        let expected =
+            "web    | ready\nweb    | 1\nweb    | 2\nweb    | 3\nworker | not yet a line, but now\n";
+        assert_eq!((told.as_str(), sandbox.file("err").as_str()), (expected, ""));
+    }
+}
+
+#[test]
+fn names_in_logs_are_coloured_at_a_terminal_unless_that_is_not_wanted() {
+    let Some(sandbox) = serve(SERVERS[0], SPEAKERS) else { return };
+    for (variable, coloured) in [("", true), ("1", false)] {
+        let mut logs = command(&sandbox, Client::Sv, &["logs", "web"]);
+        let mut terminal = Terminal::start(logs.env("NO_COLOR", variable));
+        terminal.expect("ready\r\n");
+        assert_eq!(
+            terminal.shown().contains("\x1b[36mweb |\x1b[0m ready"),
+            coloured,
+            "{:?}",
+            terminal.shown()
+        );
+    }
 }

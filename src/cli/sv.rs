@@ -157,8 +157,8 @@ fn command() -> Command {
         let command = Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
-            .after_help(format!("Forms:\n{}", action.topic))
-            .after_long_help(format!("Forms:\n{}\n{EXIT_CODES}", action.topic));
+            .after_help(format!("Forms:\n{}{}", action.topic, action.topic_of_sv()))
+            .after_long_help(format!("Forms:\n{}{}\n{EXIT_CODES}", action.topic, action.topic_of_sv()));
         Connection::augment_args(command)
             .arg(words("ARGUMENT", ValueParser::string()).help("As in the forms below"))
     }))
@@ -232,7 +232,8 @@ The address of the supervisor is that of -s; else of the configuration, given by
 for: its [supervisorctl] section or, failing that, its [unix_http_server]; else of the environment's
 SUPERVISOR_SERVER_URL; else http://localhost:9001.
 
-Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all.";
+Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all. Patterns with *, ? and
+[...] mean every process that they fit: 'web_*', 'work*:*'.";
 
 #[cfg(test)]
 mod tests {

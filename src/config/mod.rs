@@ -43,7 +43,7 @@ mod words;
 
 pub use client::{ClientSettings, load_client};
 pub use error::{Error, ErrorKind, Errors};
-pub use load::{load, load_servers};
+pub use load::{load, load_servers, place_of};
 pub use options::sample;
 pub use program::PROCESSES_MAX;
 pub use reader::Override;

@@ -32,7 +32,7 @@ pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
         .map_or(0, |blank| blank + text[blank..].chars().next().map_or(0, char::len_utf8));
     let (before, word) = text.split_at(start);
     let candidates = match expected(before) {
-        Kind::Action => actions(),
+        Kind::Action => actions(session.is_sv()),
         Kind::Group => groups(session.known_processes()),
         Kind::Process => processes(session.known_processes(), word),
         Kind::Signal => Signal::names().map(str::to_owned).collect(),
@@ -49,15 +49,17 @@ fn expected(before: &str) -> Kind {
         [] | ["help"] => Kind::Action,
         ["add" | "remove" | "update", ..] => Kind::Group,
         ["signal"] => Kind::Signal,
-        ["clear" | "fg" | "pid" | "restart" | "signal" | "start" | "status" | "stop" | "tail", ..] => {
-            Kind::Process
-        }
+        [
+            "clear" | "fg" | "logs" | "pid" | "restart" | "signal" | "start" | "status" | "stop" | "tail",
+            ..,
+        ] => Kind::Process,
         _ => Kind::Nothing,
     }
 }
 
-fn actions() -> Vec<String> {
-    let names = ACTIONS.iter().map(|action| action.name).chain(["help"]);
+fn actions(is_sv: bool) -> Vec<String> {
+    let known = ACTIONS.iter().filter(|action| is_sv || !action.is_for_sv());
+    let names = known.map(|action| action.name).chain(["help"]);
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     names.sort_unstable();
     names

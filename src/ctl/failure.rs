@@ -56,6 +56,19 @@ impl CallError {
         }
     }
 
+    /// Why nobody could be reached, and what to do about it where that is known.
+    pub(super) fn unreachable(&self) -> String {
+        match self {
+            Self::Connect(_, error) => match error.kind() {
+                io::ErrorKind::NotFound => "no such file. Is sv running?".to_owned(),
+                io::ErrorKind::ConnectionRefused => "connection refused. Is sv running?".to_owned(),
+                io::ErrorKind::PermissionDenied => "permission denied. Its owner and root may.".to_owned(),
+                _ => error.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// What kind of connection error it is, if it is one.
     pub(super) fn connect_kind(&self) -> Option<io::ErrorKind> {
         match self {

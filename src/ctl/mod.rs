@@ -7,7 +7,8 @@
 //! * `target`: which server, by command line, configuration, environment;
 //! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
 //! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
-//! * `status`, `process`, `groups`, `logs`, `foreground`, `daemon`, `help`: the actions by subject;
+//! * `waiting`: a sign of life; `wildcard`: names that stand for several; `json`: rows for programs;
+//! * `status`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! Nothing here knows how a supervisor works: all it knows of one is what XML-RPC tells.
@@ -26,6 +27,8 @@ mod foreground;
 mod groups;
 mod help;
 mod input;
+mod journal;
+mod json;
 mod logs;
 mod perform;
 mod process;
@@ -35,6 +38,8 @@ mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+mod waiting;
+mod wildcard;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -59,17 +64,16 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
             return exit::INVALID_ARGS;
         }
     };
-    let hint = (options.face == Face::Sv).then(|| hint(&target));
-    let Target { url, username, password, prompt, history_file, .. } = target;
+    let Target { url, username, password, prompt, history_file, origin } = target;
+    let origin = || origin.told(around);
     let client = Client::new(url, username, password);
     let (mut output, stdin) = (io::stdout().lock(), io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
     let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
     let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
-    session.set_hint(hint);
     if options.face == Face::Sv {
-        session.be_sv();
+        session.be_sv(&origin);
     }
     if options.words.is_empty() {
         shell::converse(&mut session, &prompt, editor);
@@ -77,11 +81,6 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     }
     perform::perform(&mut session, &options.words.join(" "));
     session.exit_code()
-}
-
-/// For those whom nobody answers.
-fn hint(target: &Target) -> String {
-    format!("(The address comes from {}. Does the supervisor run?)", target.origin)
 }
 
 /// Whether lines can be edited: at a terminal that is more than a typewriter.

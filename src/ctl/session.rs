@@ -14,6 +14,7 @@ use super::exit;
 use super::failure::{CallError, Failure, fault};
 use super::follow::Follow;
 use super::input::Input;
+use super::wildcard;
 use crate::cli::ClientAction;
 use crate::model::ProcessState;
 use crate::xmlrpc::Value;
@@ -38,8 +39,8 @@ pub(super) struct Session<'io> {
     is_sv: bool,
     /// What a Tab asked the server for since the last command.
     known: Option<Vec<ProcessRow>>,
-    /// A second line for those whom nobody answers.
-    hint: Option<String>,
+    /// Tells where the URL comes from.
+    origin: Option<&'io dyn Fn() -> String>,
 }
 
 impl<'io> Session<'io> {
@@ -56,7 +57,7 @@ impl<'io> Session<'io> {
             colors: false,
             is_sv: false,
             known: None,
-            hint: None,
+            origin: None,
         }
     }
 
@@ -65,19 +66,15 @@ impl<'io> Session<'io> {
         self.colors = colors;
     }
 
-    /// Is `sv`, not `supervisorctl`, from now on.
-    pub(super) fn be_sv(&mut self) {
+    /// Is `sv`, not `supervisorctl`, from now on; `origin` tells where the URL comes from.
+    pub(super) fn be_sv(&mut self, origin: &'io dyn Fn() -> String) {
         self.is_sv = true;
+        self.origin = Some(origin);
     }
 
     /// Whether we are `sv`.
     pub(super) fn is_sv(&self) -> bool {
         self.is_sv
-    }
-
-    /// What is said, on stderr, when nobody answers.
-    pub(super) fn set_hint(&mut self, hint: Option<String>) {
-        self.hint = hint;
     }
 
     /// Calls a method of the server.
@@ -101,6 +98,15 @@ impl<'io> Session<'io> {
         self.known = None;
     }
 
+    /// The names that are meant: what there is is asked for only if there is a pattern among them.
+    pub(super) fn expanded(&mut self, names: &[&str]) -> Result<Vec<String>, CallError> {
+        if !names.iter().any(|name| wildcard::may_be_pattern(name)) {
+            return Ok(names.iter().map(|name| (*name).to_owned()).collect());
+        }
+        let rows = answers::processes(&self.call("supervisor.getAllProcessInfo", &[])?)?;
+        Ok(wildcard::expand(names, &rows))
+    }
+
     /// Follows a log of the server.
     pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
         self.flush();
@@ -115,7 +121,7 @@ impl<'io> Session<'io> {
     /// Talks to another server from now on.
     pub(super) fn turn_to(&mut self, url: &str) {
         self.client.turn_to(url);
-        self.hint = None;
+        self.origin = None;
     }
 
     /// Says a line.
@@ -206,24 +212,31 @@ impl<'io> Session<'io> {
             );
             self.fail(exit::UNIMPLEMENTED);
         } else if kind == Some(io::ErrorKind::ConnectionRefused) {
-            self.say(format!("{} refused connection", self.url()));
+            self.tell_unreachable(&error, "refused connection");
             self.fail(exit::NOT_PERMITTED);
-            self.give_hint();
         } else if kind == Some(io::ErrorKind::NotFound) {
-            self.say(format!("{} no such file", self.url()));
+            self.tell_unreachable(&error, "no such file");
             self.fail(exit::NOT_RUNNING);
-            self.give_hint();
         } else {
             return Err(error.into());
         }
         Ok(false)
     }
 
-    fn give_hint(&mut self) {
-        // To stderr: stdout has what the reference says, and no more.
-        if let Some(hint) = self.hint.clone() {
-            self.warn(hint);
+    /// Says that nobody answers: as `supervisorctl` in the reference's words.
+    fn tell_unreachable(&mut self, error: &CallError, words: &str) {
+        match self.is_sv {
+            true => self.explain_unreachable(error),
+            false => self.say(format!("{} {words}", self.url())),
         }
+    }
+
+    /// Says on stderr that nobody answers, and what helps to find out why.
+    pub(super) fn explain_unreachable(&mut self, error: &CallError) {
+        let origin = self.origin.map(|origin| format!(" (The address comes from {}.)", origin()));
+        let (url, why) = (self.url(), error.unreachable());
+        let text = format!("error: cannot reach {url}: {why}{}", origin.unwrap_or_default());
+        self.warn(text);
     }
 
     /// Asks for a line; `None` at the end of the input.
@@ -260,6 +273,11 @@ impl<'io> Session<'io> {
     /// Is somebody else from now on.
     pub(super) fn log_in(&mut self, username: String, password: String) {
         self.client.log_in(username, password);
+    }
+
+    /// Whether colours are welcome.
+    pub(super) fn has_colors(&self) -> bool {
+        self.colors
     }
 
     /// What to write before and behind a state.

@@ -276,6 +276,67 @@ fn the_last_failure_counts_and_success_does_not_undo_it() {
 }
 
 #[test]
+fn patterns_are_expanded_where_the_reference_knows_no_such_process() {
+    let all = || ("getAllProcessInfo", three());
+    for (line, script, said, code) in [
+        ("start w*", vec![up(), all(), ("startProcess web", value(true))], "web: started\n", 0),
+        (
+            "stop pair:? x*",
+            vec![
+                up(),
+                all(),
+                ("stopProcess pair:a", value(true)),
+                ("stopProcess pair:b", value(true)),
+                ("stopProcess x*", Fault(10, "")),
+            ],
+            "pair:a: stopped\npair:b: stopped\nx*: ERROR (no such process)\n",
+            1,
+        ),
+        ("start p*:*", vec![up(), all(), ("startProcessGroup pair", value(vec![]))], "", 0),
+        (
+            "signal HUP ?",
+            vec![
+                up(),
+                all(),
+                ("signalProcess pair:a HUP", value(true)),
+                ("signalProcess pair:b HUP", value(true)),
+            ],
+            "pair:a: signalled\npair:b: signalled\n",
+            0,
+        ),
+        ("status [ab] we?", vec![up(), all()], &format!("{PAIR_A}{PAIR_B}{WEB}"), 3),
+        ("status w* x*:*", vec![up(), all()], &format!("x*: ERROR (no such group)\n{WEB}"), 4),
+        ("pid x*", vec![up(), all(), ("getProcessInfo x*", Fault(10, ""))], "No such process x*\n", 1),
+    ] {
+        check(line, script, said, code);
+    }
+}
+
+#[test]
+fn json_is_for_sv_alone_and_ends_as_status_does() {
+    check(
+        "status --json",
+        vec![up(), ("getAllProcessInfo", three())],
+        "--json: ERROR (no such process)\n",
+        4,
+    );
+    for (line, names, code) in [
+        ("status --json", &["web", "a", "b"][..], 3),
+        ("status web --json", &["web"], 0),
+        ("status --json pair:b x", &["b"], 4),
+        ("status --json x", &[], 4),
+    ] {
+        let (said, ended) = in_session(vec![up(), ("getAllProcessInfo", three())], "", false, |session| {
+            session.be_sv(&String::new);
+            perform(session, line);
+        });
+        let read: Vec<serde_json::Value> = serde_json::from_str(&said).unwrap();
+        let read: Vec<_> = read.iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!((read.as_slice(), ended), (names, code), "{line}");
+    }
+}
+
+#[test]
 fn restart_is_stop_then_start() {
     check(
         "restart w",
