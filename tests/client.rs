@@ -582,3 +582,44 @@ fn names_in_logs_are_coloured_at_a_terminal_unless_that_is_not_wanted() {
         );
     }
 }
+
+/// What bash offers at the end of a line.
+fn offered(sandbox: &Sandbox, line: &str) -> Vec<String> {
+    const ASK: &str = r#"source <("$SV" completions bash); COMP_LINE="$LINE"; COMP_POINT=${#LINE}; _sv "$SV"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut bash = sandbox.marked(Command::new("bash"));
+    bash.args(["-c", ASK]).env("SV", binary()).env("LINE", line);
+    let output = bash.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+#[test]
+fn bash_completes_actions_options_and_live_names() {
+    let Some(mut sandbox) = serve(SERVERS[0], NAMES) else { return };
+    // Found where the shell is, as the configuration of any sv is.
+    let config = sandbox.config().display().to_string();
+    for (line, expected) in [
+        ("sv stat", &["status"][..]),
+        ("sv start c", &["cat"]),
+        ("sv -c CONFIG restart p", &["pair:one", "pair:*", "pair:two"]),
+        // bash puts it behind the colon.
+        ("sv restart pair:o", &["one"]),
+        ("sv update p", &["pair"]),
+        ("sv signal HU", &["HUP"]),
+        ("sv logs -f c", &["cat"]),
+        ("sv --history", &["--history-file"]),
+        ("sv completions f", &["fish"]),
+        ("sv -c ", &[]),
+        ("sv start nope", &[]),
+    ] {
+        assert_eq!(offered(&sandbox, &line.replace("CONFIG", &config)), expected, "{line}");
+    }
+    sandbox.ctl(&["shutdown"]);
+    sandbox.wait_exit();
+    assert_eq!(offered(&sandbox, "sv start c"), [""; 0], "nobody answers, and nobody is told");
+}

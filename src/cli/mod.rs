@@ -11,6 +11,7 @@
 
 mod actions;
 mod client;
+mod completions;
 mod daemon;
 mod getopt;
 mod sv;
@@ -162,6 +163,9 @@ fn pidproxy_usage(argv0: &str) -> String {
          in PIDFILE at that moment. COMMAND is a path: it is not searched for in PATH.\n"
     )
 }
+
+/// The client's action behind `sv completions`: `=WORD`, then the words before it. Nobody types it.
+pub const COMPLETE: &str = "complete";
 
 /// The words of a command line that end up in one text; what is not UTF-8 can't name anything.
 fn texts(words: &[OsString]) -> Vec<String> {

@@ -9,12 +9,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::ValueParser;
+use clap::builder::{PossibleValue, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::client::is_url;
 use super::daemon::FLAGS;
-use super::{ACTIONS, Action, ClientOptions, Face, RunOptions};
+use super::{ACTIONS, Action, COMPLETE, ClientOptions, Face, RunOptions, completions};
 use crate::config::Override;
 
 // How to find and reach the supervisor: before the action or behind it. (A doc comment here would
@@ -110,6 +110,7 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
         Some(("run", run)) => Action::Run(run_options(argv0, run)),
         Some(("sample", _)) => Action::Sample,
         Some(("pidproxy", proxy)) => pidproxy(proxy),
+        Some(("completions", asked)) => completions(&argv0, asked),
         Some((action, inner)) => {
             let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
             let words = std::iter::once(action.to_owned()).chain(arguments).collect();
@@ -141,6 +142,38 @@ fn pidproxy(matches: &ArgMatches) -> Action {
     Action::Pidproxy { pid_file, command: words.collect() }
 }
 
+/// A script, or what a script asks.
+fn completions(argv0: &str, asked: &ArgMatches) -> Action {
+    let kind = asked.get_one::<String>("kind").map(String::as_str).unwrap_or_default();
+    if let Some(script) = completions::script(kind) {
+        return Action::say(script.to_owned());
+    }
+    let words: Vec<OsString> = asked.get_many("words").into_iter().flatten().cloned().collect();
+    let client = |line: Vec<String>| {
+        let options: Vec<String> = line.iter().take_while(|word| *word != COMPLETE).cloned().collect();
+        let words = line[options.len()..].to_vec();
+        let grammar = Connection::augment_args(Command::new("sv"));
+        // What doesn't fit is told when the line is carried out.
+        let found = grammar.try_get_matches_from(std::iter::once("sv".to_owned()).chain(options));
+        let options = found.map(|matches| connection(&matches)).unwrap_or_default();
+        Action::Client(options.into_client(argv0.to_owned(), words))
+    };
+    completions::words(&command(), &words, client)
+}
+
+fn completions_command() -> Command {
+    let kinds = completions::SHELLS.iter().copied().chain([WORDS]);
+    let kinds: Vec<_> = kinds.map(|kind| PossibleValue::new(kind).hide(kind == WORDS)).collect();
+    Command::new("completions")
+        .about("Print a script that completes sv's command line in a shell")
+        .after_help("bash:  source <(sv completions bash)\nzsh:   source <(sv completions zsh)\nfish:  sv completions fish | source")
+        .arg(Arg::new("kind").value_name("SHELL").value_parser(kinds).required(true))
+        .arg(words("words", ValueParser::os_string()).last(true).hide(true))
+}
+
+/// What a script asks for, in place of a shell's name.
+const WORDS: &str = "words";
+
 fn command() -> Command {
     let command = Command::new("sv")
         .version(env!("CARGO_PKG_VERSION"))
@@ -152,7 +185,8 @@ fn command() -> Command {
         .subcommand_help_heading("Actions")
         .subcommand(run_command())
         .subcommand(Command::new("sample").about("Print a sample configuration"))
-        .subcommand(pidproxy_command());
+        .subcommand(pidproxy_command())
+        .subcommand(completions_command());
     Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
         let command = Command::new(action.name)
             .about(action.about)
@@ -282,6 +316,21 @@ mod tests {
             (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
             (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
             (&["sample"], "sample"),
+            (
+                &["completions", "bash"],
+                "print 0 out # Completion of sv for bash:  source <(sv completions bash)",
+            ),
+            (&["completions", "words", "--", "statu"], "print 0 out status"),
+            (&["completions", "words", "--", "help", "statu"], "print 0 out status"),
+            (&["completions", "words", "--", "completions", "z"], "print 0 out zsh"),
+            (&["completions", "words", "--", "--serv"], "print 0 out --serverurl"),
+            (&["completions", "words", "--", "run", "--nod"], "print 0 out --nodaemon"),
+            (&["completions", "words", "--", "-c", ""], "print 0 out "),
+            (&["completions", "words", "--", "run", ""], "print 0 out "),
+            (
+                &["completions", "words", "--", "-c", "f", "start", "-s", "unix:///s", "a", "w"],
+                "client \"f\" unix:///s [\"complete\", \"=w\", \"start\", \"a\"]",
+            ),
             (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
         ] {
             assert_eq!(shown(line, false), expected, "{line:?}");

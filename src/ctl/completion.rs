@@ -3,6 +3,7 @@
 //! The shell asks for it at each Tab, and so do the completions of bash, zsh and fish.
 
 use super::answers::ProcessRow;
+use super::failure::Outcome;
 use super::session::Session;
 use crate::cli::ACTIONS;
 use crate::model::Signal;
@@ -40,6 +41,17 @@ pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
     };
     let candidates = candidates.into_iter().filter(|candidate| candidate.starts_with(word)).collect();
     Completion { start, candidates }
+}
+
+/// `complete =WORD WORD...`: a candidate a line, for the scripts of shells. Whoever is refused or not
+/// answered says nothing: nobody reads an error in the middle of a line.
+pub(super) fn answer(session: &mut Session<'_>, arg: &str) -> Outcome {
+    let (word, before) = arg.split_once(' ').unwrap_or((arg, ""));
+    let found = complete(session, &format!("{before} {}", word.strip_prefix('=').unwrap_or(word)));
+    for candidate in found.candidates {
+        session.say(candidate);
+    }
+    Ok(())
 }
 
 /// What comes behind these words.

@@ -2,8 +2,8 @@
 
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
-use super::{daemon, exit, foreground, groups, help, journal, logs, process, status};
-use crate::cli::ClientAction;
+use super::{completion, daemon, exit, foreground, groups, help, journal, logs, process, status};
+use crate::cli::{COMPLETE, ClientAction};
 
 /// Whether there will be another line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,12 @@ pub(super) enum Then {
 /// What an action does with the words behind its name.
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
-/// `logs` is for `sv` alone.
-const TABLE: [(&str, Perform); 21] = [
+/// `complete` and `logs` are for `sv` alone.
+const TABLE: [(&str, Perform); 22] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
+    (COMPLETE, completion::answer),
     ("fg", foreground::fg),
     ("help", help::help),
     ("logs", journal::logs),
@@ -64,7 +65,7 @@ pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
 }
 
 fn is_for_sv(name: &str) -> bool {
-    ClientAction::named(name).is_some_and(ClientAction::is_for_sv)
+    name == COMPLETE || ClientAction::named(name).is_some_and(ClientAction::is_for_sv)
 }
 
 /// `?topic` is another way to write `help topic`.
