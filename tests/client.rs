@@ -583,43 +583,74 @@ fn names_in_logs_are_coloured_at_a_terminal_unless_that_is_not_wanted() {
     }
 }
 
-/// What bash offers at the end of a line.
-fn offered(sandbox: &Sandbox, line: &str) -> Vec<String> {
-    const ASK: &str = r#"source <("$SV" completions bash); COMP_LINE="$LINE"; COMP_POINT=${#LINE}; _sv "$SV"
-        printf '%s\n' "${COMPREPLY[@]}""#;
-    let mut bash = sandbox.marked(Command::new("bash"));
-    bash.args(["-c", ASK]).env("SV", binary()).env("LINE", line);
-    let output = bash.output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .map(str::to_owned)
-        .filter(|line| !line.is_empty())
-        .collect()
+/// How a shell is asked what it offers at the end of `$LINE`, one a line; `sv` is in its path.
+const SHELLS: [(&str, &str); 3] = [
+    (
+        "bash",
+        r#"source <(sv completions bash); COMP_LINE="$LINE"; COMP_POINT=${#LINE}; _sv sv
+            printf '%s\n' "${COMPREPLY[@]}""#,
+    ),
+    // Outside of its line editor zsh has none of these.
+    (
+        "zsh",
+        r#"compdef() {}; compadd() { shift; print -l -- "$@" }; _files() {}
+            source <(sv completions zsh); words=("${(@s: :)LINE}"); CURRENT=${#words}; _sv"#,
+    ),
+    (
+        "fish",
+        r#"mkdir -p ~/.config/fish/completions; sv completions fish >~/.config/fish/completions/sv.fish
+            complete -C "$LINE""#,
+    ),
+];
+
+fn offered(sandbox: &Sandbox, shell: &str, ask: &str, line: &str) -> Vec<String> {
+    let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut asked = sandbox.marked(Command::new(shell));
+    asked.args(["-c", ask]).env("PATH", path).env("LINE", line).env("HOME", sandbox.dir());
+    let output = asked.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell} {line}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+fn is_installed(shell: &str) -> bool {
+    support::have(shell, Command::new(shell).args(["-c", "true"]).status().is_ok())
 }
 
 #[test]
-fn bash_completes_actions_options_and_live_names() {
+fn shells_complete_actions_options_and_live_names() {
     let Some(mut sandbox) = serve(SERVERS[0], NAMES) else { return };
-    // Found where the shell is, as the configuration of any sv is.
+    // Without -c it is found where the shell is, as the configuration of any sv is.
     let config = sandbox.config().display().to_string();
+    let shells = SHELLS.into_iter().filter(|(shell, _)| is_installed(shell)).collect::<Vec<_>>();
     for (line, expected) in [
         ("sv stat", &["status"][..]),
         ("sv start c", &["cat"]),
-        ("sv -c CONFIG restart p", &["pair:one", "pair:*", "pair:two"]),
-        // bash puts it behind the colon.
-        ("sv restart pair:o", &["one"]),
+        ("sv -c CONFIG restart p", &["pair:*", "pair:one", "pair:two"]),
+        ("sv restart pair:o", &["pair:one"]),
         ("sv update p", &["pair"]),
         ("sv signal HU", &["HUP"]),
         ("sv logs -f c", &["cat"]),
         ("sv --history", &["--history-file"]),
         ("sv completions f", &["fish"]),
-        ("sv -c ", &[]),
         ("sv start nope", &[]),
     ] {
-        assert_eq!(offered(&sandbox, &line.replace("CONFIG", &config)), expected, "{line}");
+        for (shell, ask) in &shells {
+            let mut offered = offered(&sandbox, shell, ask, &line.replace("CONFIG", &config));
+            offered.sort();
+            // bash puts it behind the colon.
+            let is_cut = *shell == "bash" && line.ends_with("pair:o");
+            let expected = if is_cut { &["one"][..] } else { expected };
+            assert_eq!(offered, expected, "{shell}: {line}");
+        }
     }
     sandbox.ctl(&["shutdown"]);
     sandbox.wait_exit();
-    assert_eq!(offered(&sandbox, "sv start c"), [""; 0], "nobody answers, and nobody is told");
+    for (shell, ask) in &shells {
+        assert_eq!(
+            offered(&sandbox, shell, ask, "sv start c"),
+            [""; 0],
+            "{shell}: nobody answers or complains"
+        );
+    }
 }

@@ -166,7 +166,7 @@ fn completions_command() -> Command {
     let kinds: Vec<_> = kinds.map(|kind| PossibleValue::new(kind).hide(kind == WORDS)).collect();
     Command::new("completions")
         .about("Print a script that completes sv's command line in a shell")
-        .after_help("bash:  source <(sv completions bash)\nzsh:   source <(sv completions zsh)\nfish:  sv completions fish | source")
+        .after_help("bash:  source <(sv completions bash)\nzsh:   source <(sv completions zsh)\nfish:  sv completions fish > ~/.config/fish/completions/sv.fish")
         .arg(Arg::new("kind").value_name("SHELL").value_parser(kinds).required(true))
         .arg(words("words", ValueParser::os_string()).last(true).hide(true))
 }

@@ -15,6 +15,8 @@ needed=(
     "unshare util-linux"
     "make make"
     "cc gcc"
+    "zsh zsh"
+    "fish fish"
 )
 
 give_up() {
