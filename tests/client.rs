@@ -21,6 +21,8 @@ use support::{Sandbox, binary, peers};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Server {
     Theirs,
+    #[allow(dead_code, reason = "it joins SERVERS when it has the streams")]
+    Ours,
 }
 
 /// The servers that know how to follow a log and to pass on input.
@@ -48,6 +50,7 @@ fn serve(server: Server, programs: &str) -> Option<Sandbox> {
             let daemon = peers::reference()?.join("supervisord");
             sandbox.run_by(&daemon, "supervisord", &["-n"]).start()
         }
+        Server::Ours => sandbox.start(),
     })
 }
 
@@ -632,6 +635,7 @@ fn shells_complete_actions_options_and_live_names() {
         ("sv signal HU", &["HUP"]),
         ("sv logs -f c", &["cat"]),
         ("sv --history", &["--history-file"]),
+        ("sv logs --fol", &["--follow"]),
         ("sv completions f", &["fish"]),
         ("sv start nope", &[]),
     ] {

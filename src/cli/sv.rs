@@ -113,7 +113,8 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
         Some(("completions", asked)) => completions(&argv0, asked),
         Some((action, inner)) => {
             let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
-            let words = std::iter::once(action.to_owned()).chain(arguments).collect();
+            let options = options_given(action, inner);
+            let words = std::iter::once(action.to_owned()).chain(options).chain(arguments).collect();
             Action::Client(connection(inner).or(connection(matches)).into_client(argv0, words))
         }
     }
@@ -193,9 +194,42 @@ fn command() -> Command {
             .hide(action.is_for_shell())
             .after_help(format!("Forms:\n{}{}", action.topic, action.topic_of_sv()))
             .after_long_help(format!("Forms:\n{}{}\n{EXIT_CODES}", action.topic, action.topic_of_sv()));
-        Connection::augment_args(command)
-            .arg(words("ARGUMENT", ValueParser::string()).help("As in the forms below"))
+        let options = options_of(action.name);
+        // Without options of its own an action has words that only look like some: `signal -9`.
+        let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
+        Connection::augment_args(command).args(options).arg(words.help("As in the forms below"))
     }))
+}
+
+/// What only `sv`'s form of an action has; the client reads them as words.
+fn options_of(action: &str) -> Vec<Arg> {
+    let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    match action {
+        "status" => vec![flag("json", "Tell it to a program: an array, with an object for each process")],
+        "logs" => vec![
+            flag("follow", "Go on showing what comes, until Ctrl-C").short('f'),
+            Arg::new("lines")
+                .short('n')
+                .long("lines")
+                .value_name("LINES")
+                .help("Show so many lines that are there [10]"),
+            flag("stdout", "Standard output only"),
+            flag("stderr", "Standard error only"),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// The same, as they were given.
+fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
+    let given = options_of(action).into_iter().filter_map(|option| {
+        let name = option.get_id().as_str();
+        match option.get_action() {
+            ArgAction::SetTrue => matches.get_flag(name).then(|| format!("--{name}")),
+            _ => matches.get_one::<String>(name).map(|value| format!("--{name}={value}")),
+        }
+    });
+    given.collect()
 }
 
 fn run_command() -> Command {
@@ -310,6 +344,12 @@ mod tests {
             (&["-c", "f", "status", "-c", "g"], "client \"g\"  [\"status\"]"),
             (&["tail", "-f", "web"], "client \"\"  [\"tail\", \"-f\", \"web\"]"),
             (&["tail", "-100", "web"], "client \"\"  [\"tail\", \"-100\", \"web\"]"),
+            (&["status", "--json"], "client \"\"  [\"status\", \"--json\"]"),
+            (&["status", "web", "--json", "-c", "f"], "client \"f\"  [\"status\", \"--json\", \"web\"]"),
+            (
+                &["logs", "-fn5", "web", "--stderr", "-c", "f", "cron"],
+                "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
+            ),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),
             (&["open", "unix:///s"], "client \"\"  [\"open\", \"unix:///s\"]"),
             (&["run"], "run \"\""),
@@ -358,6 +398,7 @@ mod tests {
             &["frobnicate"][..],
             &["-s", "foo", "status"],
             &["run", "word"],
+            &["logs", "-x", "web"],
             &["pidproxy", "p"],
             &["run", "-n", "-n"],
         ] {
