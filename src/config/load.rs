@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::model::{Environment, ServerSpec, Settings};
 
 use super::daemon::{daemon, environment};
-use super::document::Document;
+use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
+use super::lint::lint;
 use super::options::SectionKind;
 use super::plugins::namespaces;
 use super::reader::Override;
@@ -26,7 +27,7 @@ use super::variables;
 ///
 /// All that is wrong with it.
 pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
-    let Examined { settings, findings, .. } = examine(path, overrides, around);
+    let Examined { settings, findings, .. } = examine(path, overrides, around, None);
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -41,8 +42,14 @@ pub(super) struct Examined {
     pub(super) findings: Findings,
 }
 
-/// Reads all there is, whatever is wrong with it.
-pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Examined {
+/// Reads all there is, whatever is wrong with it. With the seconds that a stop may take in all,
+/// also looks for what is legal and yet a mistake; that needs a configuration without errors.
+pub(super) fn examine(
+    path: &Path,
+    overrides: &[Override],
+    around: &dyn Surroundings,
+    grace_secs: Option<i64>,
+) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
     let (document, findings) = match read_all(path, around, &host_node_name, &inherited) {
@@ -54,8 +61,11 @@ pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surround
     };
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let settings = settings(&mut reading, path, &inherited, overrides);
+    let settings = settings.filter(|_| reading.error_count() == 0);
+    if let Some((settings, grace_secs)) = settings.as_ref().zip(grace_secs) {
+        lint(&mut reading, settings, grace_secs);
+    }
     let findings = reading.into_findings().without_repetitions();
-    let settings = settings.filter(|_| findings.errors.is_empty());
     Examined { settings, document: Some(document), findings }
 }
 
@@ -116,13 +126,13 @@ pub(super) fn missing_section(path: &Path, section: &str) -> Error {
     Error::about_file(
         ErrorKind::MissingSection,
         path,
-        format!(".ini file does not include {section} section"),
+        format!("{} file does not include {section} section", Language::of(path).ending()),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, load_toml, notices_in};
     use super::super::sample;
     use super::*;
     use crate::model::Address;
@@ -185,32 +195,52 @@ mod tests {
 
     #[test]
     fn the_sample_is_sound() {
-        let settings = load_text(&sample()).unwrap();
+        let settings = load_text(&sample(Language::Ini)).unwrap();
         assert_eq!(settings.notices, []);
         assert_eq!(settings.servers[0].address.url(), "unix:///tmp/supervisor.sock");
         assert_eq!(settings.namespaces, ["supervisor"]);
-        assert_eq!(
-            (settings.daemon.log_file, settings.groups),
-            (Some("/tmp/supervisord.log".into()), Vec::new())
-        );
+        assert_eq!(settings.daemon.log_file, Some("/tmp/supervisord.log".into()));
+        assert_eq!(settings.groups, []);
+        assert_eq!(load_toml(&sample(Language::Toml)), Ok(settings));
+    }
+
+    /// With what is behind a comment sign: all but prose.
+    fn all_set(language: Language) -> String {
+        let (comment, is) = match language {
+            Language::Ini => (';', "="),
+            Language::Toml => ('#', " = "),
+        };
+        let is_option = |line: &str| line.starts_with('[') || !line.starts_with(' ') && line.contains(is);
+        let set =
+            |line: &str| line.strip_prefix(comment).filter(|line| is_option(line)).unwrap_or(line).to_owned();
+        sample(language).lines().map(|line| set(line) + "\n").collect()
     }
 
     /// So every default and every example is a value that its option takes.
     #[test]
     fn the_sample_is_sound_with_everything_set() {
-        let is_option = |line: &str| line.starts_with(";[") || line.split(' ').next().unwrap().contains('=');
-        let set = |line: &str| line.strip_prefix(';').filter(|_| is_option(line)).unwrap_or(line).to_owned();
-        let text: String = sample().lines().map(|line| set(line) + "\n").collect();
-        assert_eq!(notices_in(&text), ["No file matches via include \"/etc/conf.d/*.ini\""]);
+        let text = all_set(Language::Ini);
+        let notices = notices_in(&text);
+        assert_eq!(notices[0], "No file matches via include \"/etc/conf.d/*.ini\"");
+        assert!(notices[1].ends_with("runs, but is sent no events yet") && notices.len() == 2, "{notices:?}");
         let settings = load_text(&text).unwrap();
-        assert_eq!((settings.servers.len(), settings.groups[0].processes.len()), (2, 1));
+        let groups: Vec<_> = settings.groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!((settings.servers.len(), groups), (2, vec!["alarm", "php", "site"]));
+        let toml = load_toml(&all_set(Language::Toml)).unwrap();
+        assert_eq!(Settings { notices: Vec::new(), ..toml }, Settings { notices: Vec::new(), ..settings });
     }
 
     #[test]
     fn no_text_makes_it_panic() {
-        const PIECES: [&str; 30] = [
+        const PIECES: [&str; 36] = [
             "[supervisord]\n",
             "[program:a]\n",
+            "[fcgi-program:f]\n",
+            "[eventlistener:e]\n",
+            "socket=tcp://a:1",
+            "socket=unix:///",
+            "events=TICK",
+            "buffer_size=",
             "[program:b]\n",
             "[group:a]\n",
             "[group:g]\n",

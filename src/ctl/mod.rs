@@ -44,7 +44,7 @@ mod wildcard;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
-use crate::cli::{ClientOptions, Face};
+use crate::cli::{ClientOptions, Face, wants_colors};
 use crate::config::Surroundings;
 use client::Client;
 use editor::{Editor, History};
@@ -87,9 +87,4 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
 fn can_edit(around: &dyn Surroundings) -> bool {
     let is_dumb = around.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb");
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
-}
-
-/// See no-color.org.
-fn wants_colors(around: &dyn Surroundings) -> bool {
-    !around.environment().iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty())
 }

@@ -77,6 +77,13 @@ impl<'io> Session<'io> {
         self.is_sv
     }
 
+    /// Says a line that Supervisor's client has no words for.
+    pub(super) fn say_more(&mut self, line: impl Display) {
+        if self.is_sv {
+            self.say(line);
+        }
+    }
+
     /// Calls a method of the server.
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         self.flush();

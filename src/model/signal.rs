@@ -47,11 +47,6 @@ const NAMES: [(&str, i32); 35] = [
 ];
 
 impl Signal {
-    /// The names of all, without `SIG`.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        NAMES.iter().map(|(name, _)| *name)
-    }
-
     /// SIGHUP
     pub const HUP: Self = Self(1);
     /// SIGINT
@@ -75,6 +70,11 @@ impl Signal {
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
         NAMES.iter().find(|(known, _)| *known == bare).map(|&(_, number)| Self(number))
+    }
+
+    /// The names that [`Self::from_name`] knows, in upper case and without `SIG`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|&(name, _)| name)
     }
 
     /// The signal with this number, if it is one that Supervisor accepts: those that have a name

@@ -39,8 +39,8 @@ struct Stream {
 #[derive(Debug)]
 struct Child {
     name: String,
-    /// Held open: without it the child would see the end of its input.
-    _stdin: OwnedFd,
+    /// Held open: without it the child would see the end of its input. A FastCGI program has none.
+    _stdin: Option<OwnedFd>,
     stdout: Option<Stream>,
     stderr: Option<Stream>,
 }
@@ -105,6 +105,11 @@ impl Children {
         self.live.insert(process, Child { name, _stdin: ends.stdin, stdout, stderr });
     }
 
+    /// Whether it was started and not reaped since.
+    pub(super) fn is_live(&self, process: ProcessId) -> bool {
+        self.live.contains_key(&process)
+    }
+
     /// Whose pid this is; the kernel may give it to another from now on.
     pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ProcessId> {
         self.by_pid.remove(&pid)
@@ -137,6 +142,16 @@ impl Children {
             }
         }
         Ok(())
+    }
+
+    /// Has the logs of a child that lives rotate as its specification says by now.
+    pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec) {
+        let Some(child) = self.live.get_mut(&process) else { return };
+        for (stream, spec) in [(&mut child.stdout, &spec.stdout), (&mut child.stderr, &spec.stderr)] {
+            if let Some(Stream { sink: Sink::File(file), .. }) = stream {
+                file.limit(spec.bytes_max, spec.backups);
+            }
+        }
     }
 
     /// Closes and opens again the logs of all children. Returns what went wrong.

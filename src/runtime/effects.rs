@@ -6,8 +6,8 @@ use std::io;
 
 use super::Shell;
 use super::children::Sinks;
-use super::command::{Executable, resolve};
 use super::restart::read_settings;
+use crate::config::{Executable, resolve};
 use crate::host::Host;
 use crate::model::{Address, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
 use crate::python::quote;
@@ -49,7 +49,7 @@ impl Shell {
                 // Users may have been added since.
                 self.host = Host::look();
                 let outcome = read_settings(&self.config_file, &self.launch, &self.host)
-                    .map(|settings| self.take_settings(purpose, settings));
+                    .and_then(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });
             }
             Effect::ReadLog { ticket, target, reading } => {
@@ -62,6 +62,11 @@ impl Shell {
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
                 return Some(Input::AutoLogsMade { process, stdout, stderr });
+            }
+            Effect::ApplyLogLimits { process } => self.apply_log_limits(process),
+            Effect::TrySockets { ticket, group, sockets } => {
+                let outcome = self.try_sockets(sockets.iter());
+                return Some(Input::SocketsTried { ticket, group, outcome });
             }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
@@ -77,22 +82,37 @@ impl Shell {
         }
     }
 
-    fn check(&self, process: ProcessId) -> Result<(), Fault> {
-        let spec = self.core.spec(process).ok_or_else(|| Fault::bare(FaultCode::BadName))?;
-        resolve(spec, self.host.path()).map(|_| ())
+    fn apply_log_limits(&mut self, process: ProcessId) {
+        if let Some(spec) = self.core.spec(process) {
+            self.children.limit_logs(process, spec);
+        }
     }
 
-    /// Starts a process. The error is Supervisor's text for it.
+    fn check(&self, process: ProcessId) -> Result<(), Fault> {
+        let spec = self.core.spec(process).ok_or_else(|| Fault::bare(FaultCode::BadName))?;
+        resolve(spec, &self.host).map(|_| ())
+    }
+
+    /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
     fn spawn(&mut self, process: ProcessId) -> Result<Pid, String> {
+        self.hold_socket(process)?;
+        let started = self.start(process);
+        if started.is_err() {
+            self.let_go_of_socket(process);
+        }
+        started
+    }
+
+    fn start(&mut self, process: ProcessId) -> Result<Pid, String> {
         let spec = self.core.spec(process).ok_or("there is no such process")?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
-        let executable =
-            resolve(spec, self.host.path()).map_err(|refusal| refusal.detail.unwrap_or_default())?;
+        let executable = resolve(spec, &self.host).map_err(|refusal| refusal.detail.unwrap_or_default())?;
         let program = self
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
-        let pipes = Pipes::new(spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
+        let stdin = self.sockets.stdin(process);
+        let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
         let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
         let child = (process, pid, name.clone());

@@ -21,8 +21,8 @@ mod autologs;
 mod boot;
 mod children;
 mod clients;
-mod command;
 mod effects;
+mod fastcgi;
 mod outputs;
 mod pidfile;
 mod reading;
@@ -36,7 +36,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Now, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -46,6 +46,7 @@ use crate::sys::signals::Signals;
 use activity::Activity;
 use children::Children;
 use clients::Clients;
+use fastcgi::SharedSockets;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
@@ -115,6 +116,7 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    sockets: SharedSockets,
     outputs: Outputs,
     activity: Activity,
     servers: Servers,
@@ -159,6 +161,14 @@ impl Shell {
     /// The one way into the activity log.
     fn log(&mut self, level: LogLevel, text: &str) {
         self.activity.log(level, text, &mut self.outputs);
+    }
+
+    /// What reading the configuration had to say, the loudest first.
+    fn tell(&mut self, mut notices: Vec<Notice>) {
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
+        for Notice { level, text } in notices {
+            self.log(level, &text);
+        }
     }
 
     fn deadline(&self) -> Option<Mono> {

@@ -11,12 +11,16 @@ reference="${SV_REFERENCE_BIN:-target/reference/bin}"
 needed=(
     "nginx nginx-light"
     "redis-server redis-server"
+    "php-cgi php-cgi"
+    "cgi-fcgi libfcgi-bin"
+    "perl perl-base"
     "busybox busybox-static"
     "unshare util-linux"
     "make make"
     "cc gcc"
     "zsh zsh"
     "fish fish"
+    "g++ g++"
 )
 
 give_up() {

@@ -1,5 +1,7 @@
 //! A line that is edited: its text, the cursor, and what was cut. No terminal.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use super::keys::Key;
 
 /// A line takes no more than that: nobody types it, and it would be drawn anew for each key.
@@ -73,9 +75,18 @@ impl Line {
 
     /// The part that is shown in so many columns, and the column of the cursor in it.
     pub(super) fn view(&self, columns: usize) -> (String, usize) {
-        let at = self.before_cursor().chars().count();
-        let hidden = at.saturating_sub(columns);
-        (self.text.chars().skip(hidden).take(columns).collect(), at - hidden)
+        let mut hidden = 0;
+        while self.text[hidden..self.cursor].width() > columns {
+            hidden += self.text[hidden..].chars().next().map_or(1, char::len_utf8);
+        }
+        let mut room = columns;
+        let fits = |c: &char| {
+            let left = room.checked_sub(c.width().unwrap_or(0));
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let shown = self.text[hidden..].chars().take_while(fits).collect();
+        (shown, self.text[hidden..self.cursor].width())
     }
 
     fn remove(&mut self, start: usize, end: usize) {
@@ -159,6 +170,10 @@ mod tests {
         line.press(Key::Home);
         assert_eq!(line.view(4), ("0123".to_owned(), 0));
         assert_eq!(line.view(0), (String::new(), 0));
+        // These have two columns each, and an accent has none.
+        line.set("\u{65e5}\u{672c}e\u{301}".to_owned());
+        assert_eq!(line.view(9), ("\u{65e5}\u{672c}e\u{301}".to_owned(), 5));
+        assert_eq!(line.view(4), ("\u{672c}e\u{301}".to_owned(), 3));
     }
 
     #[test]

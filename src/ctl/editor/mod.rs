@@ -6,7 +6,7 @@
 //! * here: the terminal.
 //!
 //! Only one row is used. What does not fit scrolls sideways, so nothing has to be known of how a
-//! terminal wraps; a character counts as one column. While a line is edited the terminal gives us
+//! terminal wraps. While a line is edited the terminal gives us
 //! every byte and makes no signals of them; a signal from elsewhere that would end us finds the
 //! terminal as it was before.
 
@@ -21,6 +21,8 @@ use rustix::process::{Signal as RawSignal, kill_current_process_group};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
+
+use unicode_width::UnicodeWidthStr;
 
 use super::completion;
 use super::follow::wait;
@@ -164,7 +166,7 @@ impl Edit<'_, '_> {
     }
 
     fn draw(&self, session: &mut Session<'_>) {
-        let prompt_columns = self.prompt.chars().count();
+        let prompt_columns = self.prompt.width();
         let (shown, cursor) = self.line.view(columns_of_terminal().saturating_sub(prompt_columns + 1));
         let column = prompt_columns + cursor;
         session.print(&format!("\r{}{shown}\x1b[K\r\x1b[{column}C", self.prompt));

@@ -11,6 +11,8 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::answers::{self, ProcessRow};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
@@ -90,11 +92,12 @@ fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) ->
 
 fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Source> {
     let names: Vec<String> = rows.iter().map(|row| row.namespec()).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
     let colors = COLORS.iter().cycle();
     let of_one = |(namespec, color): (String, &&str)| {
         let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
-        let prefix = format!("{on}{namespec:<width$} |{off} ");
+        let padding = " ".repeat(width - namespec.width());
+        let prefix = format!("{on}{namespec}{padding} |{off} ");
         wanted.channels.iter().map(move |channel| Source {
             namespec: namespec.clone(),
             channel,
