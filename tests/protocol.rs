@@ -7,6 +7,7 @@ mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -396,4 +397,131 @@ fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
     assert_eq!(answers, 1, "{} bytes", heard.len());
     assert!(!heard.ends_with(b"</methodResponse>\n"), "{} bytes", heard.len());
     assert!(silent.call("supervisor.getPID", &[]).is_ok());
+}
+
+#[test]
+fn an_address_of_ipv6_stands_in_brackets() {
+    if !support::have("IPv6", TcpListener::bind("[::1]:0").is_ok()) {
+        return;
+    }
+    let port = free_port();
+    let config = format!("{HEAD}[inet_http_server]\nport=[::1]:{port}\n{CAT}");
+    let mut sandbox = Sandbox::new(&config).start();
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    let mut peer = Peer::of(TcpStream::connect(("::1", port)).unwrap());
+    assert_eq!(peer.call("supervisor.getPID", &[]), pid);
+    let url = format!("http://[::1]:{port}");
+    sandbox.wait("our client", |sandbox| sandbox.ctl(&["-s", &url, "status", "cat"]).success.then_some(()));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_port_can_be_had_again_at_once() {
+    let (mut sandbox, port) = with_port("");
+    for _ in 0..2 {
+        // The server hangs up first, so this connection goes on to haunt the port for a minute.
+        let mut peer = Peer::tcp(port);
+        let closing = post("Connection: close\r\n", &encode_call("supervisor.getPID", &[]));
+        assert!(peer.send(closing).answer().value().is_ok());
+        assert!(peer.ends());
+        drop(peer);
+        assert!(Peer::tcp(port).call("supervisor.shutdown", &[]).is_ok());
+        assert!(sandbox.wait_exit().success(), "{}", sandbox.story());
+        sandbox = sandbox.start();
+    }
+}
+
+/// Random numbers that are the same in every run.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).unwrap()
+    }
+}
+
+#[test]
+fn bytes_that_come_split_anywhere_are_the_same_requests() {
+    let (sandbox, port) = with_port(CAT);
+    let body = encode_call("supervisor.getProcessInfo", &["w\u{f6}rt".into()]);
+    let mut chunked = b"POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in body.chunks(37) {
+        chunked.extend(
+            format!("{:x};x=y\r\n", piece.len()).bytes().chain(piece.iter().copied()).chain(*b"\r\n"),
+        );
+    }
+    chunked.extend(b"0\r\nTrailer: t\r\n\r\n\r\n");
+    let script = [
+        get_pid(),
+        chunked,
+        b"GET /nope/w\xc3\xb6rt HTTP/1.1\r\nHost: \r\n\r\n\r\n".to_vec(),
+        post("", b"<methodCall/>"),
+        call("system.multicall", &[Value::Array(vec![])]),
+    ]
+    .concat();
+    let mut random = random();
+    let mut told = Vec::new();
+    for round in 0..60 {
+        let mut peer = if round % 2 == 0 { Peer::unix(&sandbox) } else { Peer::tcp(port) };
+        let mut rest = script.as_slice();
+        while !rest.is_empty() {
+            // From bytes one by one to all of it at once.
+            let size = (1 + random(1 << (round % 11))).min(rest.len());
+            peer.send(&rest[..size]);
+            rest = &rest[size..];
+        }
+        let answers: Vec<_> = (0..5).map(|_| peer.answer()).map(|it| (it.line, it.body)).collect();
+        if told.is_empty() {
+            let lines: Vec<_> = answers.iter().map(|(line, _)| line.split(' ').nth(1).unwrap()).collect();
+            assert_eq!(lines, ["200", "200", "404", "400", "200"]);
+            told = answers;
+        } else {
+            assert_eq!(answers, told, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_dawdlers_and_an_endless_body_disturb_nobody() {
+    raise_open_files(4096);
+    let (mut sandbox, port) = with_port(CAT);
+    sandbox.wait_state("cat", "RUNNING");
+    let supervisor = sandbox.supervisor_pid();
+    // Each sends a byte of a head that has no end, again and again.
+    let dawdler = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nX: ").unwrap();
+        stream
+    };
+    let mut slow: Vec<TcpStream> = (0..1000).map(|_| dawdler()).collect();
+    let mut endless = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    endless.write_all(b"POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    let mut announced = Peer::tcp(port);
+    announced
+        .gets("POST /RPC2 HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n", "HTTP/1.1 413 Content Too Large");
+    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let mut is_cut_off = false;
+    let mut peer = Peer::unix(&sandbox);
+    for _ in 0..20 {
+        for stream in &mut slow {
+            _ = stream.write_all(b"x");
+        }
+        for _ in 0..8 {
+            is_cut_off |= endless.write_all(&chunk).is_err();
+        }
+        let since = Instant::now();
+        assert_eq!(peer.call("supervisor.stopProcess", &["cat".into()]), Ok(true.into()));
+        assert_eq!(peer.call("supervisor.startProcess", &["cat".into()]), Ok(true.into()));
+        assert!(Peer::tcp(port).call("supervisor.getPID", &[]).is_ok());
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    }
+    // What it sent was not kept: it was told so, and then nobody listened any more.
+    let mut last = Vec::new();
+    _ = endless.set_read_timeout(Some(Duration::from_secs(5)));
+    _ = endless.read_to_end(&mut last);
+    assert!(is_cut_off || last.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&last));
+    let resident = resident_kib(supervisor);
+    assert!(resident < 16 * 1024, "{resident} KiB");
 }

@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["config", "events", "host", "http", "logs", "model", "python", "rpc", "supervise", "sys", "xmlrpc"],
     ),
     ("ctl", &["cli", "config", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
+    ("inspect", &["cli", "config", "model"]),
     ("pidproxy", &["model", "sys"]),
 ];
 

@@ -9,13 +9,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::ValueParser;
+use clap::builder::{PossibleValue, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::client::is_url;
 use super::daemon::FLAGS;
-use super::{ACTIONS, Action, ClientOptions, Face, RunOptions};
-use crate::config::Override;
+use super::{
+    ACTIONS, Action, COMPLETE, ClientOptions, Face, Inspect, InspectOptions, RunOptions, completions,
+};
+use crate::config::{Language, Override};
 
 // How to find and reach the supervisor: before the action or behind it. (A doc comment here would
 // become the description of every command that has these options.)
@@ -108,11 +110,19 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
     match matches.subcommand() {
         None => Action::Client(connection(matches).into_client(argv0, Vec::new())),
         Some(("run", run)) => Action::Run(run_options(argv0, run)),
-        Some(("sample", _)) => Action::Sample,
+        Some((name @ ("check" | "config"), inner)) => {
+            let options =
+                if name == "check" { check_options(argv0, inner) } else { config_options(argv0, inner) };
+            let config = options.config.or(connection(matches).config);
+            Action::Inspect(InspectOptions { config, ..options })
+        }
+        Some(("sample", sample)) => Action::Sample(sample_language(sample)),
         Some(("pidproxy", proxy)) => pidproxy(proxy),
+        Some(("completions", asked)) => completions(&argv0, asked),
         Some((action, inner)) => {
             let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
-            let words = std::iter::once(action.to_owned()).chain(arguments).collect();
+            let options = options_given(action, inner);
+            let words = std::iter::once(action.to_owned()).chain(options).chain(arguments).collect();
             Action::Client(connection(inner).or(connection(matches)).into_client(argv0, words))
         }
     }
@@ -124,6 +134,30 @@ fn connection(matches: &ArgMatches) -> Connection {
 }
 
 fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
+    let config = matches.get_one::<PathBuf>("config").cloned();
+    RunOptions { argv0, face: Face::Sv, config, overrides: overrides(matches) }
+}
+
+fn check_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
+    let grace_secs = matches.get_one("grace").copied().unwrap_or(GRACE_SECS);
+    let (config, json) = inspected(matches);
+    InspectOptions { argv0, config, overrides: strict(matches), json, what: Inspect::Mistakes { grace_secs } }
+}
+
+fn config_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
+    let what = Inspect::Values { expand: matches.get_flag("expand"), changed: matches.get_flag("changed") };
+    let (config, json) = inspected(matches);
+    InspectOptions { argv0, config, overrides: overrides(matches), json, what }
+}
+
+/// The file that is named, with its letter or without, and whether JSON is wanted.
+fn inspected(matches: &ArgMatches) -> (Option<PathBuf>, bool) {
+    let named = matches.get_one::<PathBuf>("file").or_else(|| matches.get_one("config"));
+    (named.cloned(), matches.get_flag("json"))
+}
+
+/// The flags of `sv run`.
+fn overrides(matches: &ArgMatches) -> Vec<Override> {
     let overrides = FLAGS.iter().filter_map(|flag| {
         let value = match flag.value {
             Some(_) => matches.get_one::<String>(flag.option)?.clone(),
@@ -131,8 +165,18 @@ fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
         };
         Some(Override { option: flag.option, value, spelled: format!("--{}", flag.option) })
     });
-    let overrides = overrides.collect();
-    RunOptions { argv0, face: Face::Sv, config: matches.get_one::<PathBuf>("config").cloned(), overrides }
+    overrides.chain(strict(matches)).collect()
+}
+
+/// It has no flag among Supervisor's: one more long name would make an abbreviation of theirs ambiguous.
+fn strict(matches: &ArgMatches) -> Vec<Override> {
+    let is_strict = matches.get_flag("strict");
+    let strict = Override { option: "strict", value: "true".to_owned(), spelled: "--strict".to_owned() };
+    is_strict.then_some(strict).into_iter().collect()
+}
+
+fn sample_language(matches: &ArgMatches) -> Language {
+    if matches.get_flag("toml") { Language::Toml } else { Language::Ini }
 }
 
 fn pidproxy(matches: &ArgMatches) -> Action {
@@ -140,6 +184,38 @@ fn pidproxy(matches: &ArgMatches) -> Action {
     let pid_file = words.next().map(PathBuf::from).unwrap_or_default();
     Action::Pidproxy { pid_file, command: words.collect() }
 }
+
+/// A script, or what a script asks.
+fn completions(argv0: &str, asked: &ArgMatches) -> Action {
+    let kind = asked.get_one::<String>("kind").map(String::as_str).unwrap_or_default();
+    if let Some(script) = completions::script(kind) {
+        return Action::say(script.to_owned());
+    }
+    let words: Vec<OsString> = asked.get_many("words").into_iter().flatten().cloned().collect();
+    let client = |line: Vec<String>| {
+        let options: Vec<String> = line.iter().take_while(|word| *word != COMPLETE).cloned().collect();
+        let words = line[options.len()..].to_vec();
+        let grammar = Connection::augment_args(Command::new("sv"));
+        // What doesn't fit is told when the line is carried out.
+        let found = grammar.try_get_matches_from(std::iter::once("sv".to_owned()).chain(options));
+        let options = found.map(|matches| connection(&matches)).unwrap_or_default();
+        Action::Client(options.into_client(argv0.to_owned(), words))
+    };
+    completions::words(&command(), &words, client)
+}
+
+fn completions_command() -> Command {
+    let kinds = completions::SHELLS.iter().copied().chain([WORDS]);
+    let kinds: Vec<_> = kinds.map(|kind| PossibleValue::new(kind).hide(kind == WORDS)).collect();
+    Command::new("completions")
+        .about("Print a script that completes sv's command line in a shell")
+        .after_help("bash:  source <(sv completions bash)\nzsh:   source <(sv completions zsh)\nfish:  sv completions fish > ~/.config/fish/completions/sv.fish")
+        .arg(Arg::new("kind").value_name("SHELL").value_parser(kinds).required(true))
+        .arg(words("words", ValueParser::os_string()).last(true).hide(true))
+}
+
+/// What a script asks for, in place of a shell's name.
+const WORDS: &str = "words";
 
 fn command() -> Command {
     let command = Command::new("sv")
@@ -151,39 +227,132 @@ fn command() -> Command {
         .subcommand_value_name("ACTION")
         .subcommand_help_heading("Actions")
         .subcommand(run_command())
-        .subcommand(Command::new("sample").about("Print a sample configuration"))
-        .subcommand(pidproxy_command());
+        .subcommand(check_command())
+        .subcommand(config_command())
+        .subcommand(sample_command())
+        .subcommand(pidproxy_command())
+        .subcommand(completions_command());
     Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
         let command = Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
-            .after_help(format!("Forms:\n{}", action.topic))
-            .after_long_help(format!("Forms:\n{}\n{EXIT_CODES}", action.topic));
-        Connection::augment_args(command)
-            .arg(words("ARGUMENT", ValueParser::string()).help("As in the forms below"))
+            .after_help(format!("Forms:\n{}{}", action.topic, action.topic_of_sv()))
+            .after_long_help(format!("Forms:\n{}{}\n{EXIT_CODES}", action.topic, action.topic_of_sv()));
+        let options = options_of(action.name);
+        // Without options of its own an action has words that only look like some: `signal -9`.
+        let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
+        Connection::augment_args(command).args(options).arg(words.help("As in the forms below"))
     }))
 }
 
+/// What only `sv`'s form of an action has; the client reads them as words.
+fn options_of(action: &str) -> Vec<Arg> {
+    let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    match action {
+        "status" => vec![flag("json", "Tell it to a program: an array, with an object for each process")],
+        "logs" => vec![
+            flag("follow", "Go on showing what comes, until Ctrl-C").short('f'),
+            Arg::new("lines")
+                .short('n')
+                .long("lines")
+                .value_name("LINES")
+                .help("Show so many lines that are there [10]"),
+            flag("stdout", "Standard output only"),
+            flag("stderr", "Standard error only"),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// The same, as they were given.
+fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
+    let given = options_of(action).into_iter().filter_map(|option| {
+        let name = option.get_id().as_str();
+        match option.get_action() {
+            ArgAction::SetTrue => matches.get_flag(name).then(|| format!("--{name}")),
+            _ => matches.get_one::<String>(name).map(|value| format!("--{name}={value}")),
+        }
+    });
+    given.collect()
+}
+
 fn run_command() -> Command {
-    let config = Arg::new("config")
+    Command::new("run")
+        .about("Supervise: start the configured programs and keep them running")
+        .after_help(SEARCHED)
+        .arg(config_arg())
+        .args(flags())
+        .arg(strict_arg())
+}
+
+fn check_command() -> Command {
+    let grace = Arg::new("grace")
+        .long("grace")
+        .value_name("SECONDS")
+        .value_parser(clap::value_parser!(u32))
+        .help("What a container is given to stop in [10, as with docker stop; Kubernetes gives 30]");
+    Command::new("check")
+        .about("Tell what is wrong with a configuration, and what is legal and yet a mistake")
+        .after_help(CHECK)
+        .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace])
+}
+
+fn config_command() -> Command {
+    let switch = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let expand =
+        switch("expand", "Put names such as %(ENV_X)s in where they mean the same for a whole section");
+    let changed = switch("changed", "Leave out what nobody has set");
+    Command::new("config")
+        .about("Show what a configuration comes to: each value, and where it comes from")
+        .after_help(CONFIG)
+        .args([file_arg(), config_arg(), json_arg(), expand, changed])
+        .next_help_heading("What `sv run` would be told")
+        .args(flags())
+        .arg(strict_arg())
+}
+
+fn config_arg() -> Arg {
+    Arg::new("config")
         .short('c')
         .long("configuration")
         .value_name("FILE")
         .value_parser(ValueParser::path_buf())
-        .help("Configuration [searched for if absent]");
-    let flags = FLAGS.iter().map(|flag| {
+        .help("Configuration [searched for if absent]")
+}
+
+/// The same without its letter.
+fn file_arg() -> Arg {
+    Arg::new("file")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .conflicts_with("config")
+        .help("Configuration [searched for if absent]")
+}
+
+fn json_arg() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")
+}
+
+fn strict_arg() -> Arg {
+    let help = "Take unknown sections and options for errors (strict=true)";
+    Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(help)
+}
+
+fn flags() -> impl Iterator<Item = Arg> {
+    FLAGS.iter().map(|flag| {
         let arg = Arg::new(flag.option).short(flag.short).long(flag.option).help(flag.help);
         let arg = arg.hide(flag.option == "profile_options");
         match flag.value {
             Some(name) => arg.value_name(name),
             None => arg.action(ArgAction::SetTrue),
         }
-    });
-    Command::new("run")
-        .about("Supervise: start the configured programs and keep them running")
-        .after_help(SEARCHED)
-        .arg(config)
-        .args(flags)
+    })
+}
+
+fn sample_command() -> Command {
+    Command::new("sample")
+        .about("Print a sample configuration")
+        .arg(Arg::new("toml").long("toml").action(ArgAction::SetTrue).help("In TOML instead of INI"))
 }
 
 fn pidproxy_command() -> Command {
@@ -207,7 +376,32 @@ fn words(name: &'static str, parser: ValueParser) -> Arg {
 const SEARCHED: &str = "\
 The configuration is searched for as etc/supervisord.conf and supervisord.conf beside the folder of
 the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.conf and
-/etc/supervisor/supervisord.conf. As `sv run`, and as PID 1, we stay in the foreground.";
+/etc/supervisor/supervisord.conf; and where there is none, as supervisord.toml in the same places. A
+file whose name ends in .toml is read as TOML. As `sv run`, and as PID 1, we stay in the foreground.";
+
+/// What `docker stop` waits for.
+const GRACE_SECS: u32 = 10;
+
+const CHECK: &str = "\
+Errors come first, then warnings; each with its file and line, the line itself, and what was perhaps
+meant. Mistakes that are legal are looked for on this machine and as this user, once there is no error:
+commands that are not there or need a shell, two programs on one log file, stopwaitsecs beyond the
+container's patience, users that we can't become, open doors.
+
+Exit codes:
+  0  there is nothing to say
+  1  there are warnings
+  2  there are errors, and `sv run` would refuse it";
+
+const CONFIG: &str = "\
+Values are shown as they were written, each with its origin behind it: a file and line, an environment
+variable, a flag, or the default. The output is a configuration itself. Passwords, and what files hold
+that an SV_..._FILE names, are not shown. With --expand it is for reading only: percent signs are not
+doubled.
+
+Exit codes:
+  0  it is shown
+  2  it has errors, which are told on stderr as by `sv check`";
 
 const AFTER: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
@@ -232,7 +426,8 @@ The address of the supervisor is that of -s; else of the configuration, given by
 for: its [supervisorctl] section or, failing that, its [unix_http_server]; else of the environment's
 SUPERVISOR_SERVER_URL; else http://localhost:9001.
 
-Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all.";
+Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all. Patterns with *, ? and
+[...] mean every process that they fit: 'web_*', 'work*:*'.";
 
 #[cfg(test)]
 mod tests {
@@ -256,7 +451,12 @@ mod tests {
                 format!("client {config:?} {url}{asks} {:?}", options.words)
             }
             Action::Pidproxy { pid_file, command } => format!("pidproxy {pid_file:?} {command:?}"),
-            Action::Sample => "sample".into(),
+            Action::Inspect(options) => {
+                let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));
+                let (config, json) = (options.config.unwrap_or_default(), options.json);
+                format!("{:?} {config:?} {json}{}", options.what, flags.collect::<String>())
+            }
+            Action::Sample(language) => format!("sample {language:?}"),
             Action::Print { code, to_stderr, text } => {
                 let first = text.lines().next().unwrap_or_default();
                 format!("print {code} {} {first}", if to_stderr { "err" } else { "out" })
@@ -275,12 +475,50 @@ mod tests {
             (&["-c", "f", "status", "-c", "g"], "client \"g\"  [\"status\"]"),
             (&["tail", "-f", "web"], "client \"\"  [\"tail\", \"-f\", \"web\"]"),
             (&["tail", "-100", "web"], "client \"\"  [\"tail\", \"-100\", \"web\"]"),
+            (&["status", "--json"], "client \"\"  [\"status\", \"--json\"]"),
+            (&["status", "web", "--json", "-c", "f"], "client \"f\"  [\"status\", \"--json\", \"web\"]"),
+            (
+                &["logs", "-fn5", "web", "--stderr", "-c", "f", "cron"],
+                "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
+            ),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),
             (&["open", "unix:///s"], "client \"\"  [\"open\", \"unix:///s\"]"),
             (&["run"], "run \"\""),
             (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
             (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
-            (&["sample"], "sample"),
+            (&["run", "--strict", "-e", "warn"], "run \"\" loglevel=warn strict=true"),
+            (&["check"], "Mistakes { grace_secs: 10 } \"\" false"),
+            (
+                &["check", "f", "--strict", "--json", "--grace", "30"],
+                "Mistakes { grace_secs: 30 } \"f\" true strict=true",
+            ),
+            (&["-c", "f", "check"], "Mistakes { grace_secs: 10 } \"f\" false"),
+            (&["check", "-c", "f"], "Mistakes { grace_secs: 10 } \"f\" false"),
+            (
+                &["config", "f", "-e", "debug"],
+                "Values { expand: false, changed: false } \"f\" false loglevel=debug",
+            ),
+            (
+                &["config", "--expand", "--changed", "--json", "--strict", "-n"],
+                "Values { expand: true, changed: true } \"\" true nodaemon=true strict=true",
+            ),
+            (&["sample"], "sample Ini"),
+            (&["sample", "--toml"], "sample Toml"),
+            (
+                &["completions", "bash"],
+                "print 0 out # Completion of sv for bash:  source <(sv completions bash)",
+            ),
+            (&["completions", "words", "--", "statu"], "print 0 out status"),
+            (&["completions", "words", "--", "help", "statu"], "print 0 out status"),
+            (&["completions", "words", "--", "completions", "z"], "print 0 out zsh"),
+            (&["completions", "words", "--", "--serv"], "print 0 out --serverurl"),
+            (&["completions", "words", "--", "run", "--nod"], "print 0 out --nodaemon"),
+            (&["completions", "words", "--", "-c", ""], "print 0 out "),
+            (&["completions", "words", "--", "run", ""], "print 0 out "),
+            (
+                &["completions", "words", "--", "-c", "f", "start", "-s", "unix:///s", "a", "w"],
+                "client \"f\" unix:///s [\"complete\", \"=w\", \"start\", \"a\"]",
+            ),
             (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
         ] {
             assert_eq!(shown(line, false), expected, "{line:?}");
@@ -308,8 +546,14 @@ mod tests {
             &["frobnicate"][..],
             &["-s", "foo", "status"],
             &["run", "word"],
+            &["logs", "-x", "web"],
             &["pidproxy", "p"],
             &["run", "-n", "-n"],
+            &["check", "a", "b"],
+            &["check", "a", "-c", "b"],
+            &["check", "--grace", "-1"],
+            &["check", "-n"],
+            &["run", "--json"],
         ] {
             assert!(
                 shown(line, false).starts_with("print 2 err error: "),

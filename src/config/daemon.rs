@@ -165,7 +165,7 @@ mod tests {
         for (line, message) in [
             ("logfile=/nodir/x", "The directory named as part of the path /nodir/x does not exist"),
             ("logfile_maxbytes=x", "not a valid size: 'x'"),
-            ("loglevel=warning", "bad logging level name 'warning'"),
+            ("loglevel=warning", "bad logging level name 'warning' (did you mean 'warn'?)"),
             ("pidfile=sub/x", "The directory named as part of the path sub/x does not exist"),
             ("umask=9", "9 can not be converted to an octal type"),
             ("directory=/nodir", "/nodir is not an existing directory"),
@@ -195,6 +195,21 @@ mod tests {
         assert!(beside[0].contains("for 'supervisord.identifier' contains names ('ENV_A')"), "{beside:?}");
         let here = load_text("[supervisord]\nenvironment=A=\"%(here)s\"").unwrap().daemon.environment;
         assert_eq!(here, [("A".to_owned(), "/etc".to_owned())]);
+    }
+
+    #[test]
+    fn its_environment_is_written_for_two_expansions_or_for_one() {
+        for (value, expected) in [
+            ("50%%", "50%"),
+            ("50%%%%", "50%"),
+            ("%(host_node_name)s", "node1"),
+            ("%%(host_node_name)s", "node1"),
+            ("%%%%(host_node_name)s", "%(host_node_name)s"),
+        ] {
+            let text = format!("[supervisord]\nenvironment=A=\"{value}\"");
+            let environment = load_text(&text).unwrap().daemon.environment;
+            assert_eq!(environment, [("A".to_owned(), expected.to_owned())], "{value}");
+        }
     }
 
     #[test]

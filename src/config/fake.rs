@@ -11,14 +11,31 @@ use super::{Errors, Surroundings, load};
 /// Where [`Fake::main`] puts its file.
 pub(super) const MAIN: &str = "/etc/x.conf";
 
+/// The same for [`Fake::toml`].
+pub(super) const MAIN_TOML: &str = "/etc/x.toml";
+
 /// Loads a text as the main file of an otherwise empty machine.
 pub(super) fn load_text(text: &str) -> Result<Settings, Errors> {
     load(Path::new(MAIN), &[], &Fake::main(text))
 }
 
+/// The same in TOML.
+pub(super) fn load_toml(text: &str) -> Result<Settings, Errors> {
+    load(Path::new(MAIN_TOML), &[], &Fake::toml(text))
+}
+
 /// What is wrong with a text, a line each; empty if nothing is.
 pub(super) fn errors_in(text: &str) -> Vec<String> {
-    load_text(text).err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
+    told(load_text(text))
+}
+
+/// The same in TOML.
+pub(super) fn toml_errors_in(text: &str) -> Vec<String> {
+    told(load_toml(text))
+}
+
+fn told(loaded: Result<Settings, Errors>) -> Vec<String> {
+    loaded.err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
 }
 
 /// What reading a sound text has to remark.
@@ -26,27 +43,51 @@ pub(super) fn notices_in(text: &str) -> Vec<String> {
     load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
 }
 
-/// Has `/`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
+/// Has `/`, `/dev`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
 /// whatever a test adds.
 pub(super) struct Fake {
     files: BTreeMap<PathBuf, Vec<u8>>,
     directories: Vec<PathBuf>,
+    programs: Vec<PathBuf>,
     environment: Vec<(String, String)>,
+    effective_user: UserId,
 }
 
 impl Fake {
     pub(super) fn new() -> Self {
-        let directories = ["", "/", "/tmp", "/var/log", "/srv", "/home/www"].map(PathBuf::from).to_vec();
-        Self { files: BTreeMap::new(), directories, environment: Vec::new() }
+        let directories =
+            ["", "/", "/dev", "/tmp", "/var/log", "/srv", "/home/www"].map(PathBuf::from).to_vec();
+        Self {
+            files: BTreeMap::new(),
+            directories,
+            programs: Vec::new(),
+            environment: Vec::new(),
+            effective_user: 0,
+        }
     }
 
     pub(super) fn main(text: &str) -> Self {
         Self::new().file(MAIN, text)
     }
 
+    pub(super) fn toml(text: &str) -> Self {
+        Self::new().file(MAIN_TOML, text)
+    }
+
     pub(super) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.into(), text.as_ref().to_vec());
         self
+    }
+
+    /// A file that everybody may execute.
+    pub(super) fn program(mut self, path: &str) -> Self {
+        self.programs.push(path.into());
+        self.file(path, "")
+    }
+
+    /// Acts as this user instead of root.
+    pub(super) fn run_by(self, effective_user: UserId) -> Self {
+        Self { effective_user, ..self }
     }
 
     pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
@@ -81,6 +122,16 @@ impl Surroundings for Fake {
         self.is_dir(path) || self.files.contains_key(path)
     }
 
+    fn mode(&self, path: &Path) -> Option<u32> {
+        let mode =
+            if self.is_dir(path) || self.programs.iter().any(|known| known == path) { 0o755 } else { 0o644 };
+        self.exists(path).then_some(mode)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        self.mode(path) == Some(0o755)
+    }
+
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
         let options = glob::MatchOptions {
             require_literal_separator: true,
@@ -113,6 +164,10 @@ impl Surroundings for Fake {
 
     fn host_node_name(&self) -> String {
         "node1".to_owned()
+    }
+
+    fn effective_user(&self) -> UserId {
+        self.effective_user
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {

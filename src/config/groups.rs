@@ -8,7 +8,7 @@ use super::document::Section;
 use super::expand::Names;
 use super::fastcgi::Agreement;
 use super::listener::pool;
-use super::options::SectionKind;
+use super::options::{SectionKind, nearest};
 use super::program::{Program, processes};
 use super::reader::SectionReader;
 use super::reading::Reading;
@@ -88,12 +88,15 @@ impl<'a> Maker<'_, 'a> {
         for (section, name) in named(self.reading, SectionKind::Group) {
             let mut options = SectionReader::new(self.reading, section, SectionKind::Group, self.names);
             let priority = options.integer("priority");
-            let members = options.text("programs").unwrap_or_default();
+            let members = options.items("programs", values::list);
+            let mut seen = HashSet::new();
             let mut processes = Vec::new();
-            for member in values::list(&members) {
+            for member in members.iter().map(String::as_str) {
                 let index_of = |kind| by_name.get(&(kind, member)).copied();
                 let found = [SectionKind::Program, SectionKind::FcgiProgram].map(index_of);
-                if let Some(index) = self.member(section, member, found) {
+                if !seen.insert(member) {
+                    self.member_error(section, format!("[{}] names {member} twice", section.name));
+                } else if let Some(index) = self.member(section, member, found) {
                     self.in_groups.insert(index);
                     if self.programs[index].is_enabled {
                         processes.extend(self.processes(index, name));
@@ -138,8 +141,19 @@ impl<'a> Maker<'_, 'a> {
                 format!("[{group}] name {name} is ambiguous (exists as program and fcgi-program)")
             }
         };
-        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
+        let near = nearest(self.programs.iter().map(|program| program.name), name);
+        let suggestion = near.filter(|near| *near != name).map(str::to_owned);
+        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error_about(
+            "programs",
+            message,
+            Some(name.to_owned()),
+            suggestion,
+        );
         None
+    }
+
+    fn member_error(&mut self, section: &'a Section, message: String) {
+        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
     }
 
     fn processes(&mut self, index: usize, group: &str) -> Vec<ProcessSpec> {
@@ -233,7 +247,7 @@ mod tests {
             ("[group:g]\nprograms=nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
             ("[group:g]\nprograms=a,nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
             ("[group:g]\nprograms=a,", "group:g", "[group:g] names unknown program or fcgi-program "),
-            ("[group:g]\nprograms=a,b,a", "group:g", "two processes of group 'g' are called 'a'"),
+            ("[group:g]\nprograms=a,b,a", "group:g", "[group:g] names a twice"),
             (
                 "[group:b]\nprograms=a",
                 "program:b",

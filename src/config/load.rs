@@ -5,14 +5,16 @@ use std::path::Path;
 use crate::model::{Environment, ServerSpec, Settings};
 
 use super::daemon::{daemon, environment};
-use super::document::Document;
+use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
+use super::lint::lint;
+use super::options::SectionKind;
 use super::plugins::namespaces;
 use super::reader::Override;
 use super::reading::{Findings, Reading};
-use super::servers::servers;
+use super::servers::{servers, tell_open};
 use super::sources::read_all;
 use super::surroundings::Surroundings;
 use super::unknown;
@@ -25,7 +27,7 @@ use super::variables;
 ///
 /// All that is wrong with it.
 pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
-    let Examined { settings, findings, .. } = examine(path, overrides, around);
+    let Examined { settings, findings, .. } = examine(path, overrides, around, None);
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -40,8 +42,14 @@ pub(super) struct Examined {
     pub(super) findings: Findings,
 }
 
-/// Reads all there is, whatever is wrong with it.
-pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Examined {
+/// Reads all there is, whatever is wrong with it. With the seconds that a stop may take in all,
+/// also looks for what is legal and yet a mistake; that needs a configuration without errors.
+pub(super) fn examine(
+    path: &Path,
+    overrides: &[Override],
+    around: &dyn Surroundings,
+    grace_secs: Option<i64>,
+) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
     let (document, findings) = match read_all(path, around, &host_node_name, &inherited) {
@@ -53,8 +61,11 @@ pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surround
     };
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let settings = settings(&mut reading, path, &inherited, overrides);
+    let settings = settings.filter(|_| reading.error_count() == 0);
+    if let Some((settings, grace_secs)) = settings.as_ref().zip(grace_secs) {
+        lint(&mut reading, settings, grace_secs);
+    }
     let findings = reading.into_findings().without_repetitions();
-    let settings = settings.filter(|_| findings.errors.is_empty());
     Examined { settings, document: Some(document), findings }
 }
 
@@ -78,7 +89,9 @@ fn settings(
     let namespaces = namespaces(reading, &names);
     let groups = groups(reading, &names, own);
     let servers = servers(reading, &names);
-    unknown::tell(reading, daemon.as_ref().is_some_and(|daemon| daemon.strict));
+    let is_strict = daemon.as_ref().is_some_and(|daemon| daemon.strict);
+    tell_open(reading, &servers, is_strict);
+    unknown::tell(reading, is_strict);
     let variables = variables::used(reading.document);
     daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
 }
@@ -100,17 +113,28 @@ pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<Server
     Ok(servers)
 }
 
+/// Where a configuration sets an option of a section: `/etc/x.conf:12`, or the name of a variable.
+/// `None` if it doesn't, or can't be read.
+#[must_use]
+pub fn place_of(path: &Path, section: &str, option: &str, around: &dyn Surroundings) -> Option<String> {
+    let inherited = Names::default().with_variables(around.environment());
+    let (mut document, _) = read_all(path, around, &around.host_node_name(), &inherited).ok()?;
+    variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+    let entry = document.entry(document.section(section)?, option)?;
+    Some(document.told(entry.place))
+}
+
 pub(super) fn missing_section(path: &Path, section: &str) -> Error {
     Error::about_file(
         ErrorKind::MissingSection,
         path,
-        format!(".ini file does not include {section} section"),
+        format!("{} file does not include {section} section", Language::of(path).ending()),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, load_toml, notices_in};
     use super::super::sample;
     use super::*;
     use crate::model::Address;
@@ -173,27 +197,38 @@ mod tests {
 
     #[test]
     fn the_sample_is_sound() {
-        let settings = load_text(&sample()).unwrap();
+        let settings = load_text(&sample(Language::Ini)).unwrap();
         assert_eq!(settings.notices, []);
         assert_eq!(settings.servers[0].address.url(), "unix:///tmp/supervisor.sock");
         assert_eq!(settings.namespaces, ["supervisor"]);
-        assert_eq!(
-            (settings.daemon.log_file, settings.groups),
-            (Some("/tmp/supervisord.log".into()), Vec::new())
-        );
+        assert_eq!(settings.daemon.log_file, Some("/tmp/supervisord.log".into()));
+        assert_eq!(settings.groups, []);
+        assert_eq!(load_toml(&sample(Language::Toml)), Ok(settings));
+    }
+
+    /// With what is behind a comment sign: all but prose.
+    fn all_set(language: Language) -> String {
+        let (comment, is) = match language {
+            Language::Ini => (';', "="),
+            Language::Toml => ('#', " = "),
+        };
+        let is_option = |line: &str| line.starts_with('[') || !line.starts_with(' ') && line.contains(is);
+        let set =
+            |line: &str| line.strip_prefix(comment).filter(|line| is_option(line)).unwrap_or(line).to_owned();
+        sample(language).lines().map(|line| set(line) + "\n").collect()
     }
 
     /// So every default and every example is a value that its option takes.
     #[test]
     fn the_sample_is_sound_with_everything_set() {
-        let is_option = |line: &str| line.starts_with(";[") || line.split(' ').next().unwrap().contains('=');
-        let set = |line: &str| line.strip_prefix(';').filter(|_| is_option(line)).unwrap_or(line).to_owned();
-        let text: String = sample().lines().map(|line| set(line) + "\n").collect();
+        let text = all_set(Language::Ini);
         let notices = notices_in(&text);
         assert_eq!(notices, ["No file matches via include \"/etc/conf.d/*.ini\""]);
         let settings = load_text(&text).unwrap();
         let groups: Vec<_> = settings.groups.iter().map(|group| group.name.as_str()).collect();
         assert_eq!((settings.servers.len(), groups), (2, vec!["alarm", "php", "site"]));
+        let toml = load_toml(&all_set(Language::Toml)).unwrap();
+        assert_eq!(Settings { notices: Vec::new(), ..toml }, Settings { notices: Vec::new(), ..settings });
     }
 
     #[test]

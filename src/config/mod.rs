@@ -1,7 +1,7 @@
 //! Reading a configuration: text to settings.
 //!
 //! The stages, each in files of its own: bytes become lines, lines become a document of sections
-//! whose options know where they were said ([`ini`], [`document`]); values are expanded ([`expand`]), take their
+//! whose options know where they were said ([`ini`], [`toml`], [`document`]); values are expanded ([`expand`]), take their
 //! type, and together make [`crate::model::Settings`].
 //!
 //! Invariants:
@@ -14,8 +14,10 @@
 //! * No bytes make it panic, and every size has a named bound.
 
 mod client;
+mod command;
 mod daemon;
 pub mod document;
+mod effective;
 mod env_file;
 mod error;
 pub mod expand;
@@ -24,6 +26,7 @@ mod fake;
 mod fastcgi;
 mod groups;
 pub mod ini;
+mod lint;
 mod listener;
 mod load;
 pub mod options;
@@ -38,19 +41,23 @@ mod servers;
 mod sources;
 mod stream;
 mod surroundings;
+pub mod toml;
 mod unknown;
 mod values;
 mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
-pub use error::{Error, ErrorKind, Errors};
-pub use load::{load, load_servers};
+pub use command::{Executable, resolve};
+pub use document::Language;
+pub use effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
+pub use error::{Error, ErrorKind, Errors, did_you_mean};
+pub use load::{load, load_servers, place_of};
 pub use options::sample;
 pub use program::PROCESSES_MAX;
 pub use reader::Override;
 pub use report::{Finding, Report, Severity, check};
 pub use search::{find, search_paths};
-pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX};
+pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX, TOML_BYTES_MAX};
 pub use surroundings::Surroundings;
 pub use words::{SplitError, split_command};

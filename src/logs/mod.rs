@@ -5,6 +5,7 @@
 mod ansi;
 mod capture;
 mod echo;
+mod follow;
 mod line;
 mod rotation;
 mod target;
@@ -13,6 +14,7 @@ mod window;
 pub use ansi::AnsiStripper;
 pub use capture::{Capture, Piece};
 pub use echo::{conversation_echo, output_echo};
+pub use follow::{FOLLOWED_BYTES_FIRST, TRUNCATED, cut_off_before, follow_from, whole_characters};
 pub use line::activity_line;
 pub use rotation::{Rotation, Step};
 pub use target::{Place, place};

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    BulkRow, Channel, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply, Signal, SupervisorState,
-    UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, LogOf, LogTarget, Namespec, ProcessInfo, ProcessSpec,
+    ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -514,4 +514,96 @@ fn a_multicall_whose_results_are_too_large_does_no_more() {
     assert!(calls.next(&namespaces).unwrap().is_ok());
     calls.answered(Ok("x".repeat(RESULTS_BYTES_MAX).into()));
     assert_eq!(calls.next(&namespaces).unwrap().unwrap_err().code, FaultCode::Failed);
+}
+
+#[test]
+fn offsets_are_whatever_python_makes_a_number_of() {
+    for (value, offset) in [
+        (5.into(), Some(5)),
+        ("5".into(), Some(5)),
+        (" -5\n".into(), Some(-5)),
+        ("+5".into(), Some(5)),
+        (Value::Double(5.9), Some(5)),
+        (Value::Double(-5.9), Some(-5)),
+        (true.into(), Some(1)),
+        (Value::Double(f64::NAN), None),
+        ("5.0".into(), None),
+        ("".into(), None),
+        (Value::Array(vec![]), None),
+    ] {
+        let asked = ask_supervisor("supervisor.readLog", &[value.clone(), 0.into()]);
+        let expected = match offset {
+            Some(offset) => Ok(Asked::Command(Command::ReadLog(LogOf::Supervisor, range(offset, 0)))),
+            None => Err(Fault::about(FaultCode::IncorrectParameters, "offset must be an int")),
+        };
+        assert_eq!(asked, expected, "{value:?}");
+    }
+}
+
+#[test]
+fn configurations_are_told_with_all_that_clients_know() {
+    let stream = |target| StreamSpec {
+        target,
+        bytes_max: 50,
+        backups: 10,
+        capture_bytes_max: 7,
+        events_enabled: true,
+        syslog: false,
+    };
+    let process = ProcessSpec {
+        name: "web".to_owned(),
+        group: "g".to_owned(),
+        command: "/bin/web".to_owned(),
+        directory: None,
+        umask: None,
+        priority: 5,
+        autostart: true,
+        autorestart: AutoRestart::Never,
+        start_secs: 1,
+        start_retries: 3,
+        exit_codes: vec![0, 2],
+        stop_signal: Signal::TERM,
+        stop_wait_secs: i64::MAX,
+        stop_as_group: true,
+        kill_as_group: true,
+        user: None,
+        redirect_stderr: false,
+        stdout: stream(LogTarget::Auto),
+        stderr: stream(LogTarget::None),
+        environment: Vec::new(),
+        server_url: None,
+        socket: None,
+    };
+    for (autorestart, told) in [
+        (AutoRestart::Never, Value::from(false)),
+        (AutoRestart::Always, true.into()),
+        (AutoRestart::Unexpected, "unexpected".into()),
+    ] {
+        let process = ProcessSpec { autorestart, ..process.clone() };
+        let info = ConfigInfo { group_priority: 9, in_use: true, process };
+        let Value::Array(rows) = answer(&Reply::AllConfig(vec![info])) else { panic!("no array") };
+        assert_eq!(rows[0].get("autorestart"), Some(&told));
+        for (member, value) in [
+            ("group_prio", Value::from(9)),
+            ("process_prio", 5.into()),
+            ("inuse", true.into()),
+            ("directory", "none".into()),
+            ("uid", "none".into()),
+            ("exitcodes", Value::Array(vec![0.into(), 2.into()])),
+            ("stopsignal", 15.into()),
+            ("killasgroup", true.into()),
+            ("stdout_logfile", "auto".into()),
+            ("stderr_logfile", "none".into()),
+            ("stderr_capture_maxbytes", 7.into()),
+            ("stdout_events_enabled", true.into()),
+            ("stdout_syslog", false.into()),
+            ("serverurl", "none".into()),
+        ] {
+            assert_eq!(rows[0].get(member), Some(&value), "{member}");
+        }
+        for member in ["stopasgroup", "environment", "umask", "numprocs"] {
+            assert_eq!(rows[0].get(member), None, "{member}");
+        }
+        assert!(decode_response(&body(&Ok(rows[0].clone()))).is_ok());
+    }
 }

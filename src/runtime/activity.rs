@@ -30,6 +30,7 @@ pub(super) struct Activity {
     echo: bool,
     /// Lines of this turn.
     held: Vec<u8>,
+    has_written: bool,
 }
 
 /// Lines are written before there are more than this.
@@ -46,7 +47,7 @@ impl Activity {
             .map_err(|error| cannot_open(settings, &error))?;
         // COMPAT: Supervisor writes every line twice when its log file is its standard output.
         let echo = echo && !file.is_stdout(outputs);
-        Ok(Self { level: settings.log_level, file, echo, held: Vec::new() })
+        Ok(Self { level: settings.log_level, file, echo, held: Vec::new(), has_written: false })
     }
 
     /// The level below which lines are not written.
@@ -86,6 +87,17 @@ impl Activity {
             outputs.stdout(&self.held);
         }
         self.held.clear();
+        self.has_written = true;
+    }
+
+    /// Where the lines are written; what was flushed is in it.
+    pub(super) fn sink(&self) -> &Sink {
+        &self.file
+    }
+
+    /// Whether lines were written since this was asked last.
+    pub(super) fn take_has_written(&mut self) -> bool {
+        std::mem::take(&mut self.has_written)
     }
 
     /// Closes and opens the file again, as after somebody has moved it away.

@@ -13,6 +13,7 @@ use super::fastcgi::{SharedSockets, try_sockets};
 use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
+use super::tails::Tails;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
@@ -285,6 +286,7 @@ fn take_the_oath(
         activity,
         servers,
         clients: Clients::new(open_files_max()),
+        tails: Tails::default(),
         tickets: Tickets::default(),
         answered: Vec::new(),
         pid_file: None,

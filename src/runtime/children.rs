@@ -356,7 +356,9 @@ impl Shell {
     fn write_piece(&mut self, id: StreamId, piece: &Piece<'_>) {
         let Piece::Text(bytes) = piece else { return };
         let Some((_, stream)) = self.children.stream(id) else { return };
-        if let Some(Trouble { text }) = stream.sink.write(bytes, &mut self.outputs) {
+        let trouble = stream.sink.write(bytes, &mut self.outputs);
+        self.tails.written_to(&stream.sink);
+        if let Some(Trouble { text }) = trouble {
             self.log(LogLevel::Warn, &text);
         }
     }

@@ -1,4 +1,4 @@
-//! Connections of clients: bytes to requests, requests to commands, replies to bytes.
+//! Connections of clients: bytes to requests, answers to bytes. What is asked is for `questions`.
 //!
 //! Each asks one thing at a time; the next request is looked at when the answer to the one before
 //! is sent. So what is kept for a client is bounded by one request, one answer and what it may
@@ -11,13 +11,11 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::{READ_BYTES_MAX, Shell, Source};
-use crate::http::{Connection, Request, Response, Secret, authorize, http_date};
-use crate::model::{Credentials, Fault, FaultCode, LogLevel, Mono, Password, Reply, SupervisorState, Ticket};
-use crate::rpc::{self, Asked, Multicall};
-use crate::supervise::Input;
+use crate::http::{Connection, Response, http_date};
+use crate::model::{Mono, Ticket};
+use crate::rpc::Multicall;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
-use crate::xmlrpc::{DecodeError, Value, decode_call};
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
 /// others are for children and logs. The one that has been idle for longest makes room for a new one.
@@ -38,20 +36,20 @@ const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-struct Client {
+pub(super) struct Client {
     stream: Stream,
     http: Connection,
-    server: usize,
+    pub(super) server: usize,
     /// The answer, as far as it is not sent yet.
     unsent: Vec<u8>,
     interest: Interest,
     /// Its open question.
-    ticket: Option<Ticket>,
+    pub(super) ticket: Option<Ticket>,
     /// What it asks one thing after the other.
-    calls: Option<Multicall>,
+    pub(super) calls: Option<Multicall>,
     /// Its writing half is shut down; what comes is read and dropped.
     lingers: bool,
-    last_used: Mono,
+    pub(super) last_used: Mono,
     /// When it is given up.
     deadline: Option<Mono>,
     /// When it is given up although it goes on taking its answer bit by bit.
@@ -80,6 +78,28 @@ impl Clients {
         self.by_token.is_empty()
     }
 
+    pub(super) fn get(&self, token: u64) -> Option<&Client> {
+        self.by_token.get(&token)
+    }
+
+    pub(super) fn get_mut(&mut self, token: u64) -> Option<&mut Client> {
+        self.by_token.get_mut(&token)
+    }
+
+    /// Sends a client another piece of its stream.
+    pub(super) fn stream(&mut self, token: u64, bytes: &[u8]) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.unsent.extend(client.http.piece(bytes));
+        }
+    }
+
+    /// Ends the stream of a client.
+    pub(super) fn end_stream(&mut self, token: u64) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.unsent.extend_from_slice(client.http.end_stream());
+        }
+    }
+
     /// Its token, and since when.
     fn idle_for_longest(&self) -> Option<(u64, Mono)> {
         let idle = self.by_token.iter().filter(|(_, client)| !client.waits());
@@ -90,7 +110,9 @@ impl Clients {
 impl Client {
     fn wants(&self) -> Interest {
         Interest {
-            read: self.lingers || self.http.wants_input() && self.unsent.is_empty(),
+            read: self.lingers
+                || self.http.is_streaming()
+                || self.http.wants_input() && self.unsent.is_empty(),
             write: !self.unsent.is_empty(),
         }
     }
@@ -101,7 +123,8 @@ impl Client {
     }
 
     fn is_busy(&self) -> bool {
-        !self.unsent.is_empty() || self.http.mid_request()
+        // Who follows a log may rest as long as he likes: it costs no more than what is unsent.
+        !self.http.is_streaming() && (!self.unsent.is_empty() || self.http.mid_request())
     }
 }
 
@@ -150,6 +173,7 @@ impl Shell {
 
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
+        self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
             // What it asked for goes on; the answer has nobody to go to.
@@ -186,7 +210,8 @@ impl Shell {
     }
 
     /// Goes as far with a client as is possible now.
-    fn serve(&mut self, token: u64) {
+    pub(super) fn serve(&mut self, token: u64) {
+        let mut has_its_piece = false;
         loop {
             if !self.send(token) {
                 return self.drop_client(token);
@@ -202,6 +227,18 @@ impl Shell {
             }
             if client.waits() {
                 break;
+            }
+            if client.http.is_streaming() {
+                // One in a turn, so that a fast reader of much leaves room for others.
+                if has_its_piece {
+                    self.tails.put_off(token);
+                    break;
+                }
+                has_its_piece = true;
+                if !self.add_piece(token) {
+                    break;
+                }
+                continue;
             }
             match client.http.next_request() {
                 Ok(Some(request)) => self.handle_request(token, &request),
@@ -243,6 +280,7 @@ impl Shell {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.drain(..count);
+                    client.last_used = self.now.mono;
                     client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
                     if client.unsent.is_empty() {
                         client.unsent = Vec::new();
@@ -260,119 +298,20 @@ impl Shell {
         true
     }
 
-    fn respond(&mut self, token: u64, response: &Response) {
+    /// Begins an answer that goes on until its stream ends.
+    pub(super) fn begin_stream(&mut self, token: u64, response: &Response) {
+        let date = http_date(self.now.wall.unix_secs());
+        if let Some(client) = self.clients.by_token.get_mut(&token) {
+            client.unsent = client.http.begin_stream(response, &date);
+        }
+    }
+
+    pub(super) fn respond(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.unsent = client.http.respond(response, &date);
             client.deadline = Some(self.now.mono.after(PATIENCE));
             client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
-        }
-    }
-
-    fn handle_request(&mut self, token: u64, request: &Request) {
-        let server = self.clients.by_token.get(&token).and_then(|client| self.servers.spec(client.server));
-        // Its server is gone, or it has not shown that it may ask.
-        let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
-        if !allowed {
-            return self.respond(token, &Response::unauthorized());
-        }
-        if !request.path.starts_with("/RPC2") {
-            return self.respond(token, &Response::error(404));
-        }
-        if request.method != "POST" {
-            return self.respond(token, &Response::error(400));
-        }
-        self.call(token, &request.body);
-    }
-
-    fn call(&mut self, token: u64, body: &[u8]) {
-        let call = match decode_call(body) {
-            Ok(call) => call,
-            Err(error) => {
-                let kind =
-                    if error == DecodeError::NoMethodName { "no method name" } else { "unmarshallable" };
-                self.log(LogLevel::Error, &format!("XML-RPC request data is invalid: {kind} ({error})"));
-                return self.respond(token, &Response::error(400));
-            }
-        };
-        match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
-            Ok(Asked::Many(calls)) => {
-                if let Some(client) = self.clients.by_token.get_mut(&token) {
-                    client.calls = Some(calls);
-                }
-                self.go_on_calling(token);
-            }
-            asked => {
-                if let Some(outcome) = self.settle_or_ask(token, asked) {
-                    self.respond(token, &xml(rpc::body(&outcome)));
-                }
-            }
-        }
-    }
-
-    /// What came of a call, where that is known without the core. Otherwise the core is asked, and
-    /// answers by [`Shell::answer`], now or later.
-    fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
-        match asked {
-            Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
-                Some(Err(Fault::bare(FaultCode::ShutdownState)))
-            }
-            Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
-            Ok(Asked::Command(command)) => {
-                let ticket = self.tickets.give(token);
-                if let Some(client) = self.clients.by_token.get_mut(&token) {
-                    client.ticket = Some(ticket);
-                }
-                self.feed(Input::Command { ticket, command });
-                None
-            }
-            // Never inside one: `Multicall::next` refuses it.
-            Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
-            Err(fault) => Some(Err(fault)),
-        }
-    }
-
-    /// Makes the next calls of a client that asked for several, up to one that the core has to answer;
-    /// behind the last one it is told what became of all.
-    fn go_on_calling(&mut self, token: u64) {
-        while let Some(client) = self.clients.by_token.get_mut(&token) {
-            let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
-            let Some(asked) = calls.next(&self.settings.namespaces) else {
-                let results =
-                    client.calls.take().map(Multicall::into_results).unwrap_or(Value::Array(vec![]));
-                return self.respond(token, &xml(rpc::body(&Ok(results))));
-            };
-            let Some(outcome) = self.settle_or_ask(token, asked) else { return };
-            self.take_outcome(token, outcome);
-        }
-    }
-
-    /// What came of a call: one of several, or the answer.
-    fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
-        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
-        match &mut client.calls {
-            Some(calls) => calls.answered(outcome),
-            None => self.respond(token, &xml(rpc::body(&outcome))),
-        }
-    }
-
-    /// The answer to a question, if whoever asked is still there.
-    pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
-        let Some(token) = self.tickets.take(ticket) else { return };
-        if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.ticket = None;
-            client.last_used = self.now.mono;
-        }
-        self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
-        self.answered.push(token);
-    }
-
-    /// Sends the answers of this turn, and goes on with what those clients ask next: one question
-    /// each, so that a client with many leaves room for signals, children and other clients.
-    pub(super) fn serve_answered(&mut self) {
-        for token in std::mem::take(&mut self.answered) {
-            self.go_on_calling(token);
-            self.serve(token);
         }
     }
 
@@ -404,17 +343,4 @@ fn begin_to_linger(client: &mut Client) {
         Stream::Inet(stream) => stream.shutdown(Shutdown::Write),
     };
     client.lingers = true;
-}
-
-fn may_enter(request: &Request, credentials: Option<&Credentials>) -> bool {
-    let Some(Credentials { username, password }) = credentials else { return true };
-    let secret = match password {
-        Password::Plain(text) => Secret::Plain(text),
-        Password::Sha1(digest) => Secret::Sha1(digest),
-    };
-    authorize(request.header("authorization"), username, secret)
-}
-
-fn xml(body: Vec<u8>) -> Response {
-    Response::ok("text/xml", body)
 }

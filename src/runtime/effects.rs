@@ -6,8 +6,8 @@ use std::io;
 
 use super::Shell;
 use super::children::{Hearing, Sinks};
-use super::command::{Executable, resolve};
 use super::restart::read_settings;
+use crate::config::{Executable, resolve};
 use crate::host::Host;
 use crate::model::{Address, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
 use crate::python::quote;
@@ -86,6 +86,7 @@ impl Shell {
     fn reopen_logs(&mut self) {
         self.log(LogLevel::Info, "supervisord logreopen");
         self.activity.reopen(&mut self.outputs);
+        self.tails.reopened();
         for trouble in self.children.reopen_logs() {
             self.log(LogLevel::Warn, &trouble);
         }
@@ -99,7 +100,7 @@ impl Shell {
 
     fn check(&self, process: ProcessId) -> Result<(), Fault> {
         let spec = self.core.spec(process).ok_or_else(|| Fault::bare(FaultCode::BadName))?;
-        resolve(spec, self.host.path()).map(|_| ())
+        resolve(spec, &self.host).map(|_| ())
     }
 
     /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
@@ -116,8 +117,7 @@ impl Shell {
         let spec = self.core.spec(process).ok_or("there is no such process")?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
-        let executable =
-            resolve(spec, self.host.path()).map_err(|refusal| refusal.detail.unwrap_or_default())?;
+        let executable = resolve(spec, &self.host).map_err(|refusal| refusal.detail.unwrap_or_default())?;
         let program = self
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;

@@ -21,16 +21,17 @@ mod autologs;
 mod boot;
 mod children;
 mod clients;
-mod command;
 mod effects;
 mod fastcgi;
 mod outputs;
 mod pidfile;
+mod questions;
 mod reading;
 mod restart;
 mod servers;
 mod sinks;
 mod stdin;
+mod tails;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ use fastcgi::SharedSockets;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
+use tails::Tails;
 
 pub use boot::run;
 
@@ -124,6 +126,7 @@ struct Shell {
     activity: Activity,
     servers: Servers,
     clients: Clients,
+    tails: Tails,
     tickets: Tickets,
     /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
     /// next if they were answered at its end.
@@ -165,6 +168,14 @@ impl Shell {
     /// The one way into the activity log.
     fn log(&mut self, level: LogLevel, text: &str) {
         self.activity.log(level, text, &mut self.outputs);
+    }
+
+    /// Writes the lines of the activity log that were taken so far.
+    fn flush_activity(&mut self) {
+        self.activity.flush(&mut self.outputs);
+        if self.activity.take_has_written() {
+            self.tails.written_to(self.activity.sink());
+        }
     }
 
     /// What reading the configuration had to say, the loudest first.

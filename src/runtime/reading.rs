@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Shell;
 use crate::logs::{Window, read_window, tail_window};
 use crate::model::{Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
+use crate::sys::files::open_to_read;
 
 impl Shell {
     /// The answer to a client that asks for bytes of a log; of our own without a target.
@@ -29,6 +30,7 @@ impl Shell {
         existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
         self.log(LogLevel::Info, "reopening log file");
         self.activity.clear(&mut self.outputs).map_err(|_| Fault::bare(FaultCode::Failed))?;
+        self.tails.reopened();
         Ok(Reply::Done)
     }
 
@@ -39,7 +41,8 @@ impl Shell {
             if let LogTarget::File(path) = target
                 && path.is_file()
             {
-                OpenOptions::new().write(true).open(path)?.set_len(0)?;
+                OpenOptions::new().write(true).open(&path)?.set_len(0)?;
+                self.tails.written(&path);
             }
         }
         Ok(())
@@ -73,12 +76,8 @@ fn nothing_at(offset: i64) -> Reply {
     Reply::Tail { text: String::new(), offset: u64::try_from(offset).unwrap_or(0), overflow: false }
 }
 
-/// A pipe or a terminal has no past that could be read.
 fn open_regular(path: &Path) -> io::Result<(File, u64)> {
-    if !path.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let file = File::open(path)?;
+    let file = open_to_read(path)?;
     let size = file.metadata()?.len();
     Ok((file, size))
 }

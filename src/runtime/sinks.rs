@@ -96,6 +96,10 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), file, rotation, lost_bytes: 0 })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Option<Trouble> {
         if let Err(error) = self.file.write_all(bytes) {
             return self.lost(bytes.len(), &error);

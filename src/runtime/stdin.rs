@@ -19,7 +19,7 @@ const UNREAD_BYTES_MAX: usize = crate::http::BODY_BYTES_MAX;
 /// end of its input.
 #[derive(Debug)]
 pub(super) struct Stdin {
-    /// `None` once the child has closed its end, and for a child whose standard input is a socket.
+    /// `None` once the child has closed its end, and for a FastCGI program, which has none.
     pipe: Option<Output>,
     unread: VecDeque<u8>,
     /// Set while it is watched for room, which is while something waits for it: of a pipe that the child
@@ -30,7 +30,8 @@ pub(super) struct Stdin {
 impl Stdin {
     /// The write end, which does not block.
     pub(super) fn new(pipe: Option<OwnedFd>) -> Self {
-        Self { pipe: pipe.map(|pipe| Output::own(File::from(pipe))), unread: VecDeque::new(), token: None }
+        let pipe = pipe.map(|pipe| Output::own(File::from(pipe)));
+        Self { pipe, unread: VecDeque::new(), token: None }
     }
 
     /// Takes all of it, or nothing.

@@ -55,7 +55,7 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.more_to_reap || !self.answered.is_empty() {
+        if self.more_to_reap || !self.answered.is_empty() || self.tails.is_due() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -108,7 +108,8 @@ impl Shell {
     /// Sends what waits to be sent, and derives from the buffers what to wait for.
     fn flush(&mut self) {
         self.serve_answered();
-        self.activity.flush(&mut self.outputs);
+        self.flush_activity();
+        self.serve_tails();
         self.outputs.watch(&self.poller, &mut self.sources);
         self.children.watch(&self.outputs, &self.poller);
     }
@@ -148,6 +149,7 @@ impl Shell {
 
     /// Everything supervised is stopped; what else there is gets a moment.
     fn end(&mut self) {
+        self.end_tails();
         if is_pid_1() {
             self.sweep_orphans();
         }

@@ -38,7 +38,8 @@ use std::sync::Arc;
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget,
-    Mono, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState, Ticket,
+    Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState,
+    Ticket,
 };
 
 pub use life::RESTART_SPACING;
@@ -46,6 +47,7 @@ pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
+use commands::Found;
 use groups::Group;
 use process::{AutoLogs, Process};
 use shutdown::Mood;
@@ -409,6 +411,15 @@ impl Supervisor {
     #[must_use]
     pub fn log_targets(&self, process: ProcessId) -> Option<[LogTarget; 2]> {
         self.processes.get(&process).map(Process::log_targets)
+    }
+
+    /// The process of this name; `None` also for a whole group.
+    #[must_use]
+    pub fn find_process(&self, name: &Namespec) -> Option<ProcessId> {
+        match self.find(name) {
+            Ok(Found::Process(process)) => Some(process),
+            Ok(Found::Group(_)) | Err(_) => None,
+        }
     }
 
     /// The supervisor's own state.

@@ -50,8 +50,9 @@ def main(tree, programs, folder, names):
     folder = pathlib.Path(folder).resolve()
     folder.mkdir()
     shim = prepare(pathlib.Path(tree).resolve(), pathlib.Path(programs).resolve(), folder)
-    # Fixtures run `python`, which is the shim as well.
-    os.environ.update(END_TO_END="1", PATH=f"{folder}:{os.environ['PATH']}")
+    # Fixtures run `python`, which is the shim as well. AUTO logs go to the folder, where no other supervisor
+    # takes them for its own of an earlier run.
+    os.environ.update(END_TO_END="1", PATH=f"{folder}:{os.environ['PATH']}", TMPDIR=str(folder))
     sys.path.insert(0, str(folder / "tree"))
     sys.executable = str(shim)
     os.chdir(folder)

@@ -20,6 +20,9 @@ needed=(
     "unshare util-linux"
     "make make"
     "cc gcc"
+    "zsh zsh"
+    "fish fish"
+    "g++ g++"
 )
 
 give_up() {

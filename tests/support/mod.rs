@@ -16,6 +16,7 @@
 )]
 
 pub mod peers;
+pub mod terminal;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -489,7 +490,8 @@ fn client_command(config: &Path) -> Command {
     command
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Copies a folder with all below it, but for what a run by hand left there.
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -1,6 +1,6 @@
 //! The way from lines to the document.
 
-use super::super::document::{Document, Entry, Header, Place, Written};
+use super::super::document::{DEFAULTS, Document, Entry, Header, Place, Written};
 use super::characters::{NotText, decode, is_space, trim};
 use super::lines::{Line, lines};
 
@@ -81,7 +81,11 @@ impl Parser<'_> {
 
     fn open_section(&mut self, name: &str, line: usize) {
         self.close();
-        self.header = Some(self.document.open(name, Place { source: self.file, line }));
+        let header = match name {
+            DEFAULTS => Header::Defaults,
+            name => self.document.open(name, Place { source: self.file, line }),
+        };
+        self.header = Some(header);
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {

@@ -130,7 +130,7 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("environment", Pairs, Is(""), "variables for all programs: A=\"1\",B=\"2\""),
     row("env_file", Files, Unset("-/run/app.env"), "files of variables for all; -: may be missing; sv only"),
     row("strip_ansi", Boolean, Is("false"), "take terminal colours out of programs' logs"),
-    row("strict", Boolean, Is("false"), "unknown sections and options are errors; sv only"),
+    row("strict", Boolean, Is("false"), "refuse what is unknown or open to all; sv only"),
     row("profile_options", Text, Unset("cumulative,calls"), "has no effect"),
 ];
 
