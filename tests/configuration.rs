@@ -675,7 +675,7 @@ fn processes_of_groups_and_of_many_are_named_by_their_group() {
     assert_eq!(names, ["cat", "many:many_00", "many:many_01", "z:a", "z:b"]);
     assert!(sandbox.ctl(&["status", "cat:cat"]).stdout.starts_with("cat "));
     assert_eq!(sandbox.ctl(&["status", "many"]).stdout, "many: ERROR (no such process)\n");
-    assert_eq!(sandbox.ctl(&["status", "many:many*"]).stdout, "many:many*: ERROR (no such process)\n");
+    assert_eq!(sandbox.ctl(&["status", "many:more*"]).stdout, "many:more*: ERROR (no such process)\n");
 }
 
 /// A request with these credentials, and the status it gets.

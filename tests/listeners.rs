@@ -336,6 +336,23 @@ fn standard_error_of_a_listener_is_as_any_other() {
     assert_eq!(sandbox.file("loud.err"), "ab");
 }
 
+#[test]
+fn the_listener_of_supervisor_stdout_has_lines_go_to_standard_output() {
+    // As supervisor_stdout does it: the payload is the answer.
+    const ECHO: &str = "$| = 1; while (1) { print qq(READY\\n); my $h = <STDIN>; exit unless defined $h; \
+        my ($n) = $h =~ / len:(\\d+)$/; read(STDIN, my $p, $n); print qq(RESULT $n\\n$p) }";
+    let sandbox = sandbox(
+        "[eventlistener:out]\ncommand=/usr/bin/perl %(here)s/echo.pl\nevents=PROCESS_LOG\nstartsecs=0\n\
+         result_handler=supervisor_stdout:event_handler\nbuffer_size=100\n\
+         [program:web]\ncommand=sh -c 'echo one; echo two >&2; exec cat'\nstartsecs=0\n\
+         stdout_events_enabled=true\nstderr_events_enabled=true\n",
+    );
+    sandbox.write("echo.pl", ECHO);
+    let mut sandbox = sandbox.start();
+    sandbox.wait_terminal("web stdout | one\n");
+    sandbox.wait_terminal("web stderr | two\n");
+}
+
 /// superlance in an environment of its own: `SV_SUPERLANCE_BIN`, or where `make setup` puts it.
 fn superlance() -> Option<PathBuf> {
     let folder = std::env::var_os("SV_SUPERLANCE_BIN")

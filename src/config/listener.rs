@@ -1,6 +1,8 @@
 //! What an `[eventlistener:x]` says beyond what a program does: which events its pool is to be told of.
 
-use crate::model::{EventLength, EventType, EventTypes, GroupKind, GroupSpec, PoolSpec, ProcessSpec};
+use crate::model::{
+    EventLength, EventType, EventTypes, GroupKind, GroupSpec, PoolSpec, ProcessSpec, ResultHandler,
+};
 
 use super::expand::Names;
 use super::options::SectionKind;
@@ -14,8 +16,11 @@ use crate::python::quote;
 /// that they miss nothing, and stop last. Their processes have the default of all others.
 const PRIORITY: i64 = -1;
 
-/// The one judge of a listener's answers that is built in.
+/// The judge of a listener's answers that Supervisor brings.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
+
+/// The one of the package `supervisor-stdout`, which many images use.
+const STDOUT_HANDLER: &str = "supervisor_stdout:event_handler";
 
 /// The pool that a section makes of its processes.
 pub(super) fn pool<'a>(
@@ -27,11 +32,11 @@ pub(super) fn pool<'a>(
     let mut options = SectionReader::new(reading, listener.section, SectionKind::EventListener, names);
     let priority = if options.is_set("priority") { options.integer("priority") } else { PRIORITY };
     refuse_redirection(&mut options);
-    warn_of_handler(&mut options);
     let pool = PoolSpec {
         events: events(&mut options),
         buffer_size: buffer_size(&mut options),
         length: options.value("event_length", length).unwrap_or_default(),
+        handler: handler(&mut options),
     };
     let processes = processes.into_iter().map(with_protocol_on_stdout).collect();
     GroupSpec { name: listener.name.to_owned(), priority, kind: GroupKind::EventListener(pool), processes }
@@ -89,13 +94,19 @@ fn refuse_redirection(options: &mut SectionReader<'_, '_>) {
     }
 }
 
-/// COMPAT: Supervisor imports any handler; here a foreign one is told of and the built-in one is used.
-fn warn_of_handler(options: &mut SectionReader<'_, '_>) {
+/// COMPAT: Supervisor imports any handler; here a foreign one is told of, and any answer will do.
+fn handler(options: &mut SectionReader<'_, '_>) -> ResultHandler {
     let section = &options.section.name;
-    if let Some(foreign) = options.text("result_handler").filter(|handler| handler != DEFAULT_HANDLER) {
-        options.reading.warn(format!(
-            "result_handler of [{section}] is left out: {foreign} is Python code, which can't be run here"
-        ));
+    match options.text("result_handler").as_deref() {
+        None | Some(DEFAULT_HANDLER) => ResultHandler::Default,
+        Some(STDOUT_HANDLER) => ResultHandler::Stdout,
+        Some(foreign) => {
+            options.reading.warn(format!(
+                "result_handler of [{section}] is left out: {foreign} is Python code, which can't be run here; \
+                 any answer of its listeners is taken for a good one"
+            ));
+            ResultHandler::Foreign
+        }
     }
 }
 
@@ -211,8 +222,11 @@ mod tests {
         let handler = |name: &str| notices_in(&format!("{HEAD}events=TICK\nresult_handler={name}"));
         assert_eq!(handler("supervisor.dispatchers:default_handler"), [""; 0]);
         let expected = "result_handler of [eventlistener:e] is left out: foo:bar is Python code, which can't be \
-            run here";
+            run here; any answer of its listeners is taken for a good one";
         assert_eq!(handler("foo:bar"), [expected]);
+        assert_eq!(handler("supervisor_stdout:event_handler"), [""; 0]);
+        assert_eq!(spec("result_handler=supervisor_stdout:event_handler").handler, ResultHandler::Stdout);
+        assert_eq!(spec("result_handler=foo:bar").handler, ResultHandler::Foreign);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum Heard {
     /// It waits for an event.
     Ready,
     /// It is done with its event.
-    Processed,
+    Processed(Delivery),
     /// It has refused its event, which is for another or for later.
     Rejected(Delivery),
     /// It has answered with a line that is no result line. It is UNKNOWN, its event is for another.
@@ -126,12 +126,15 @@ impl Listener {
         self.give_back(State::Unknown)
     }
 
-    /// It has said something.
-    pub fn hear(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    /// It has said something. Of its answers `OK` is the good one, or any will do.
+    pub fn hear(&mut self, bytes: &[u8], any_will_do: bool) -> Vec<Heard> {
         self.said.extend_from_slice(bytes);
         let mut heard = Vec::new();
         while let Some(next) = self.next() {
-            heard.push(next);
+            heard.push(match next {
+                Heard::Rejected(delivery) if any_will_do => Heard::Processed(delivery),
+                other => other,
+            });
         }
         if self.said.is_empty() {
             self.said = Vec::new();
@@ -199,7 +202,7 @@ impl Listener {
             return None;
         };
         let delivery = self.give_back(State::Acknowledged)?;
-        Some(if is_done { Heard::Processed } else { Heard::Rejected(delivery) })
+        Some(if is_done { Heard::Processed(delivery) } else { Heard::Rejected(delivery) })
     }
 }
 
@@ -226,13 +229,13 @@ mod tests {
 
     fn busy() -> Listener {
         let mut listener = Listener::default();
-        assert_eq!(listener.hear(b"READY\n"), [Heard::Ready]);
+        assert_eq!(listener.hear(b"READY\n", false), [Heard::Ready]);
         listener.send(delivery());
         listener
     }
 
     fn in_pieces(mut listener: Listener, said: &[u8], size: usize) -> (Vec<Heard>, ListenerState) {
-        let heard = said.chunks(size).flat_map(|piece| listener.hear(piece)).collect();
+        let heard = said.chunks(size).flat_map(|piece| listener.hear(piece, false)).collect();
         (heard, listener.state())
     }
 
@@ -263,22 +266,29 @@ mod tests {
         use ListenerState::{Acknowledged, Busy, Ready};
         let rejected = || vec![Heard::Rejected(delivery())];
         for (said, heard, state) in [
-            (&b"RESULT 2\nOK"[..], vec![Heard::Processed], Acknowledged),
+            (&b"RESULT 2\nOK"[..], vec![Heard::Processed(delivery())], Acknowledged),
             (b"RESULT 2\nO", vec![], Busy),
             (b"RESULT 4\nFAIL", rejected(), Acknowledged),
             (b"RESULT 3\nOK\n", rejected(), Acknowledged),
             (b"RESULT 2\nKO", rejected(), Acknowledged),
             (b"RESULT 1\nO", rejected(), Acknowledged),
             (b"RESULT 0\n", rejected(), Acknowledged),
-            (b"RESULT 2\r\nOK", vec![Heard::Processed], Acknowledged),
-            (b"anyword 2\nOK", vec![Heard::Processed], Acknowledged),
-            (b"RESULT 2\nOKREADY\n", vec![Heard::Processed, Heard::Ready], Ready),
+            (b"RESULT 2\r\nOK", vec![Heard::Processed(delivery())], Acknowledged),
+            (b"anyword 2\nOK", vec![Heard::Processed(delivery())], Acknowledged),
+            (b"RESULT 2\nOKREADY\n", vec![Heard::Processed(delivery()), Heard::Ready], Ready),
         ] {
             for size in 1..=said.len() {
                 let told = in_pieces(busy(), said, size);
                 assert_eq!(told, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
             }
         }
+    }
+
+    #[test]
+    fn where_any_answer_will_do_none_is_a_refusal() {
+        assert_eq!(busy().hear(b"RESULT 4\nFAIL", true), [Heard::Processed(delivery())]);
+        assert_eq!(busy().hear(b"RESULT 0\n", true), [Heard::Processed(delivery())]);
+        assert!(matches!(busy().hear(b"no\n", true)[..], [Heard::BadResult(..)]));
     }
 
     #[test]
@@ -304,20 +314,20 @@ mod tests {
     fn the_old_line_end_behind_an_answer_ends_it_with_the_next_words() {
         let (heard, state) = in_pieces(busy(), b"RESULT 2\nOK\nREADY\n", 4);
         let violated = Heard::Violated(ListenerState::Acknowledged);
-        assert_eq!((heard, state), (vec![Heard::Processed, violated], ListenerState::Unknown));
+        assert_eq!((heard, state), (vec![Heard::Processed(delivery()), violated], ListenerState::Unknown));
     }
 
     #[test]
     fn nothing_is_kept_of_what_is_said_at_length() {
         let mut listener = busy();
-        listener.hear(b"RESULT 100000000\n");
+        listener.hear(b"RESULT 100000000\n", false);
         for _ in 0..100 {
-            assert_eq!(listener.hear(&[b'x'; 65_536]), []);
+            assert_eq!(listener.hear(&[b'x'; 65_536], false), []);
         }
         assert_eq!((listener.state(), listener.said.capacity()), (ListenerState::Busy, 0));
         let mut unknown = Listener::default();
-        unknown.hear(b"rubbish");
-        assert_eq!((unknown.hear(&[b'x'; 65_536]), unknown.said.capacity()), (vec![], 0));
+        unknown.hear(b"rubbish", false);
+        assert_eq!((unknown.hear(&[b'x'; 65_536], false), unknown.said.capacity()), (vec![], 0));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::{Event, Heard, Listener};
-use crate::model::{EventLength, EventType, EventTypes, PoolSpec, ProcessId};
+use crate::model::{EventLength, EventType, EventTypes, PoolSpec, ProcessId, ResultHandler};
 
 /// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,12 @@ impl Pool {
     #[must_use]
     pub fn events(&self) -> EventTypes {
         self.spec.events
+    }
+
+    /// Who judges its listeners' answers.
+    #[must_use]
+    pub fn handler(&self) -> ResultHandler {
+        self.spec.handler
     }
 
     /// Events that may wait at the same time.
@@ -114,7 +120,8 @@ impl Pool {
 
     /// A listener has said something.
     pub fn hear(&mut self, process: ProcessId, bytes: &[u8]) -> Vec<Heard> {
-        self.listeners.get_mut(&process).map_or_else(Vec::new, |listener| listener.hear(bytes))
+        let any_will_do = self.spec.handler != ResultHandler::Default;
+        self.listeners.get_mut(&process).map_or_else(Vec::new, |listener| listener.hear(bytes, any_will_do))
     }
 
     /// The oldest event in the form in which it is sent, if this listener can take one; it is BUSY then.
@@ -174,7 +181,8 @@ mod tests {
 
     fn pool(buffer_size: usize, length: EventLength) -> Pool {
         let events = [EventType::Event].into_iter().collect();
-        let mut pool = Pool::new("pool", PoolSpec { events, buffer_size, length });
+        let mut pool =
+            Pool::new("pool", PoolSpec { events, buffer_size, length, handler: ResultHandler::Default });
         pool.begin(ONE);
         pool
     }

@@ -149,6 +149,22 @@ pub struct PoolSpec {
     pub buffer_size: usize,
     /// `event_length`
     pub length: EventLength,
+    /// `result_handler`
+    pub handler: ResultHandler,
+}
+
+/// Who judges what a listener answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResultHandler {
+    /// `OK` is the one answer that is no refusal.
+    #[default]
+    Default,
+    /// `supervisor_stdout:event_handler`: what programs write goes to our standard output, each line with
+    /// its origin. Any answer will do.
+    Stdout,
+    /// Python code that we can't run. Any answer will do: what it would say to one is not known, and
+    /// an event that is refused comes again at once.
+    Foreign,
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub use command::{
     BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
     SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
-pub use event::{EventLength, EventType, EventTypes, PoolSpec};
+pub use event::{EventLength, EventType, EventTypes, PoolSpec, ResultHandler};
 pub use settings::{
     Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,
 };

@@ -153,6 +153,15 @@ impl Sinks {
     }
 }
 
+/// What becomes of what a child writes.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    pub(super) sinks: Sinks,
+    pub(super) strip_ansi: bool,
+    /// Its standard output is its half of a conversation.
+    pub(super) is_listener: bool,
+}
+
 /// All children that were not reaped yet.
 #[derive(Debug, Default)]
 pub(super) struct Children {
@@ -166,7 +175,7 @@ impl Children {
         &mut self,
         (process, pid, spec): (ProcessId, Pid, &ProcessSpec),
         ends: ParentEnds,
-        (sinks, strip_ansi, is_listener): (Sinks, bool, bool),
+        Hearing { sinks, strip_ansi, is_listener }: Hearing,
         poller: &Poller,
         sources: &mut Sources,
     ) {

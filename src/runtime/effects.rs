@@ -5,7 +5,7 @@ use std::ffi::{NulError, OsStr, OsString};
 use std::io;
 
 use super::Shell;
-use super::children::Sinks;
+use super::children::{Hearing, Sinks};
 use super::restart::read_settings;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
@@ -76,6 +76,7 @@ impl Shell {
                 let outcome = self.try_sockets(sockets.iter());
                 return Some(Input::SocketsTried { ticket, group, outcome });
             }
+            Effect::Print { bytes } => self.outputs.stdout(&bytes),
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }
@@ -124,7 +125,8 @@ impl Shell {
         let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
         let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
-        let hearing = (sinks, self.settings.daemon.strip_ansi, self.core.is_listener(process));
+        let strip_ansi = self.settings.daemon.strip_ansi;
+        let hearing = Hearing { sinks, strip_ansi, is_listener: self.core.is_listener(process) };
         self.children.add((process, pid, spec), ends, hearing, &self.poller, &mut self.sources);
         Ok(pid)
     }

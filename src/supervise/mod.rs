@@ -266,6 +266,11 @@ pub enum Effect {
         /// Header and payload.
         bytes: Vec<u8>,
     },
+    /// Write lines to our standard output, where they may be dropped if nobody reads them.
+    Print {
+        /// Whole lines.
+        bytes: Vec<u8>,
+    },
     /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
     MakeAutoLogs {
         /// Which process.

@@ -12,6 +12,7 @@ use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::events::{Delivery, Event, Heard, OutputKind, Pool};
 use crate::model::{
     Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, ProcessId, ProcessState,
+    ResultHandler,
 };
 
 impl Effects {
@@ -170,7 +171,10 @@ impl Supervisor {
             tell_heard(&name, &heard, out);
             match heard {
                 Heard::Rejected(delivery) | Heard::BadResult(_, delivery) => put_back(pool, delivery, out),
-                Heard::Ready | Heard::Processed | Heard::Violated(_) => {}
+                Heard::Processed(delivery) if pool.handler() == ResultHandler::Stdout => {
+                    out.push(Effect::Print { bytes: delivery.event.prefixed_lines() });
+                }
+                Heard::Ready | Heard::Processed(_) | Heard::Violated(_) => {}
             }
         }
     }
@@ -237,7 +241,7 @@ fn tell_heard(name: &str, heard: &Heard, out: &mut Effects) {
     use ListenerState::{Acknowledged, Busy, Ready, Unknown};
     let (from, to) = match heard {
         Heard::Ready => (Acknowledged, Ready),
-        Heard::Processed => {
+        Heard::Processed(_) => {
             out.log(LogLevel::Debug, format!("{name}: event was processed"));
             (Busy, Acknowledged)
         }

@@ -224,6 +224,10 @@ impl Story {
                 let outcome = self.socket_error.map_or(Ok(()), |text| Err(text.to_owned()));
                 Some(Input::SocketsTried { ticket, group, outcome })
             }
+            Effect::Print { bytes } => {
+                self.told.push(format!("!print {}", String::from_utf8(bytes).unwrap()));
+                None
+            }
             Effect::ReopenLogs => {
                 self.told.push("!reopen".to_owned());
                 None

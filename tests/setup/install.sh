@@ -86,8 +86,20 @@ fi
 if [ ! -x "$superlance/crashmail" ]; then
     echo "setup: installing superlance $SUPERLANCE_VERSION, listeners that others have written, into target/superlance"
     { python3 -m venv target/superlance && target/superlance/bin/pip install --quiet \
-        "supervisor==$SUPERVISOR_VERSION" "superlance==$SUPERLANCE_VERSION"; } \
+        "supervisor==$SUPERVISOR_VERSION" "superlance==$SUPERLANCE_VERSION" pexpect; } \
         || give_up "cannot install superlance: tests with it will skip"
+fi
+
+unpack_source() {
+    target/superlance/bin/pip download --quiet --no-deps --no-binary supervisor --dest target/download \
+        "supervisor==$SUPERVISOR_VERSION" \
+        && mkdir -p target/supervisor-source \
+        && tar --strip-components=1 -xzf "target/download/supervisor-$SUPERVISOR_VERSION.tar.gz" -C target/supervisor-source
+}
+
+if [ ! -d "${SV_SUPERVISOR_SOURCE:-target/supervisor-source}/supervisor" ]; then
+    echo "setup: unpacking the source of supervisor $SUPERVISOR_VERSION, for its own tests, into target/supervisor-source"
+    unpack_source || give_up "cannot have the source of supervisor: its own tests will skip"
 fi
 
 if ! docker info >/dev/null 2>&1; then

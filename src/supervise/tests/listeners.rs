@@ -13,7 +13,8 @@ const REFUSED: &[u8] = b"RESULT 4\nFAIL";
 /// A pool whose listeners run at once.
 pub(super) fn pool(name: &str, events: &[EventType], listeners: &[&str], buffer_size: usize) -> GroupSpec {
     let events = events.iter().copied().collect();
-    let pool = PoolSpec { events, buffer_size, length: EventLength::Characters };
+    let (length, handler) = (EventLength::Characters, ResultHandler::Default);
+    let pool = PoolSpec { events, buffer_size, length, handler };
     let listener = |name: &&str| ProcessSpec { start_secs: 0, ..spec(name) };
     let group = group(name, listeners.iter().map(listener));
     GroupSpec { priority: -1, kind: GroupKind::EventListener(pool), ..group }
@@ -117,11 +118,9 @@ fn an_exit_at_the_end_of_startsecs_is_told_as_one_from_running() {
     story.takes_all("l");
     story.at(Mono(Duration::from_secs(1)));
     story.exits("web", 0);
+    story.says("l", &[DONE, READY].concat());
     let web = |rest: &str| format!("processname:web groupname:web from_state:{rest}");
-    story.says("l", b"");
-    let mut payloads = story.payloads();
-    payloads.extend(story.takes_all("l"));
-    assert_eq!(payloads[0], web("STARTING pid:102"));
+    assert_eq!(story.payloads(), [web("STARTING pid:102"), web("RUNNING expected:1 pid:102")]);
 }
 
 #[test]
@@ -369,8 +368,12 @@ fn groups_that_come_and_go_are_told_of_and_a_pool_that_goes_is_told_no_more() {
     story.exits("web", 0);
     story.ask(Command::RemoveProcessGroup("web".to_owned()));
     story.ask(Command::AddProcessGroup("web".to_owned()));
-    assert_eq!(story.payloads(), ["groupname:web\n"]);
-    assert_eq!(story.takes_all("l"), [""; 0], "it is busy with the removal, so this is spoken out of turn");
+    story.says("l", &[DONE, READY].concat());
+    let events: Vec<_> =
+        story.told.iter().filter_map(|line| line.split_once("eventname:")).map(|it| it.1).collect();
+    let expected =
+        ["PROCESS_GROUP_REMOVED len:14\ngroupname:web\n", "PROCESS_GROUP_ADDED len:14\ngroupname:web\n"];
+    assert_eq!(events, expected);
     story.stop("l", Wait::No);
     story.exits("l", 0);
     story.ask(Command::RemoveProcessGroup("pool".to_owned()));
@@ -443,4 +446,20 @@ fn a_shutdown_waits_a_second_for_listeners_that_are_not_through_and_not_at_all_f
         stopped(&story) || story.state("l") == ProcessState::Stopping,
         "a second request waits for nobody"
     );
+}
+
+#[test]
+fn lines_of_output_go_to_our_own_when_a_pool_asks_for_that_and_any_answer_will_do() {
+    let GroupKind::EventListener(pool_spec) = pool("p", &[EventType::ProcessLog], &[], 10).kind else {
+        panic!()
+    };
+    let mut group = pool("pool", &[EventType::ProcessLog], &["l"], 10);
+    group.kind = GroupKind::EventListener(PoolSpec { handler: ResultHandler::Stdout, ..pool_spec });
+    let mut story = Story::of(vec![group, alone(1, spec("web"))]).begun();
+    story.says("l", READY);
+    let (process, channel, kind) = (story.id("web"), Channel::Stdout, OutputKind::Log);
+    story.input(Input::Wrote { process, channel, kind, data: b"one\n\ntwo".to_vec() });
+    story.told.clear();
+    story.says("l", REFUSED);
+    story.tells(&["!print web stdout | one\nweb stdout | \nweb stdout | two\n"]);
 }
