@@ -513,7 +513,7 @@ fn at_debug_level_the_log_shows_what_children_write() {
     );
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nloglevel=debug\n");
     let mut sandbox = sandbox.start();
-    sandbox.wait_log("exited: talker");
+    sandbox.wait_log("received SIGCHLD");
     let log = sandbox.log();
     for text in [
         "DEBG 'talker' stdout output:\nout\n",

@@ -122,11 +122,17 @@ impl Shell {
         }
     }
 
+    /// That a child has ended is told behind what the child has said last, as Supervisor does.
     fn take_signals(&mut self) {
-        for signal in self.signals.pending() {
-            self.feed(Input::Signal(signal));
-        }
-        // Several deaths may be behind one SIGCHLD, and none may be left behind.
+        let (deaths, others): (Vec<_>, Vec<_>) =
+            self.signals.pending().partition(|signal| *signal == Signal::CHLD);
+        others.into_iter().for_each(|signal| self.feed(Input::Signal(signal)));
+        self.take_the_dead();
+        deaths.into_iter().for_each(|signal| self.feed(Input::Signal(signal)));
+    }
+
+    /// Several deaths may be behind one SIGCHLD, and none may be left behind.
+    fn take_the_dead(&mut self) {
         self.more_to_reap = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else { return };
