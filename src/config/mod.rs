@@ -24,6 +24,7 @@ mod fake;
 mod groups;
 pub mod ini;
 mod load;
+mod log_form;
 pub mod options;
 mod pairs;
 mod plugins;

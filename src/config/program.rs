@@ -8,6 +8,7 @@ use super::document::Section;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::ini::trim;
+use super::log_form::log_form;
 use super::options::SectionKind;
 use super::pairs::overlaid;
 use super::reader::SectionReader;
@@ -79,6 +80,7 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         redirect_stderr: options.boolean("redirect_stderr"),
         stdout: stream_prototype(options, &STDOUT),
         stderr: stream_prototype(options, &STDERR),
+        log_form: log_form(options),
         environment: Environment::new(),
         server_url: server_url(options),
     }
@@ -203,6 +205,7 @@ mod tests {
             redirect_stderr: false,
             stdout: process.stdout.clone(),
             stderr: process.stderr.clone(),
+            log_form: process.log_form,
             environment: vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())],
             server_url: None,
         };

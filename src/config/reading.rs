@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{LogLevel, Notice, User};
+use crate::model::{LogDefaults, LogLevel, Notice, User};
 
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
+use super::log_form::UNSET;
 use super::surroundings::Surroundings;
 use super::values;
 
@@ -68,6 +69,8 @@ pub(super) struct Reading<'a> {
     pub(super) document: &'a Document,
     pub(super) around: &'a dyn Surroundings,
     pub(super) host_node_name: &'a str,
+    /// What `[supervisord]` says for programs that say nothing of it.
+    pub(super) log_defaults: LogDefaults,
     findings: Findings,
     /// Asked for once: a thousand programs may run as one user.
     users: HashMap<String, Result<User, String>>,
@@ -81,7 +84,8 @@ impl<'a> Reading<'a> {
         host_node_name: &'a str,
         findings: Findings,
     ) -> Self {
-        Self { document, around, host_node_name, findings, users: HashMap::new() }
+        let log_defaults = UNSET;
+        Self { document, around, host_node_name, log_defaults, findings, users: HashMap::new() }
     }
 
     pub(super) fn warn(&mut self, text: String) {

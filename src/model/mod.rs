@@ -16,11 +16,13 @@ pub use command::{
     SUCCESS, SignalRequest, Ticket, Wait,
 };
 pub use settings::{
-    Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,
+    Address, Credentials, DaemonSettings, LogDefaults, LogLevel, Notice, Password, ServerSpec, Settings,
+    SocketOwner,
 };
 pub use signal::Signal;
 pub use spec::{
-    AutoRestart, Environment, GroupKind, GroupSpec, LogTarget, ProcessSpec, StreamSpec, User, UserId,
+    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, StreamSpec,
+    User, UserId,
 };
 pub use state::{ExitStatus, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};

@@ -41,6 +41,7 @@ fn spec(name: &str) -> ProcessSpec {
         stderr: stream,
         environment: Vec::new(),
         server_url: None,
+        log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
     }
 }
 
