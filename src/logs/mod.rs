@@ -4,14 +4,30 @@
 
 mod ansi;
 mod echo;
+mod json;
 mod line;
+mod lines;
+mod loss;
+mod moment;
+mod prefix;
+mod ring;
 mod rotation;
+mod shape;
+mod syslog;
 mod target;
 mod window;
 
 pub use ansi::AnsiStripper;
 pub use echo::output_echo;
+pub use json::{Speaker, activity_object};
 pub use line::activity_line;
+pub use lines::{LINE_BYTES_MAX, Lines, Piece, WholeLines};
+pub use loss::Loss;
+pub use moment::{access_time, rfc3339};
+pub use prefix::LABEL_WIDTH_MAX;
+pub use ring::Ring;
 pub use rotation::{Rotation, Step};
+pub use shape::Shaper;
+pub use syslog::{SYSLOG_TEXT_BYTES_MAX, severity, syslog_message};
 pub use target::{Place, place};
 pub use window::{WINDOW_BYTES_MAX, Window, read_window, tail_window};
