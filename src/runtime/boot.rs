@@ -9,9 +9,11 @@ use super::activity::{Activity, install};
 use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
+use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
+use super::syslog::{SYSLOG_PATH, Syslog};
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
@@ -62,12 +64,14 @@ type Errors = Vec<String>;
 /// `None` in the process that has left its work to a daemon.
 fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
+    let inherited = files::inherited_descriptors();
     files::keep_inherited_descriptors_from_children();
     let host = Host::look();
     let config_file = find_config(&launch, &host)?;
     let settings = prepare(&launch, &config_file, &host)?;
 
-    let mut outputs = Outputs::own();
+    let syslog = Syslog::new(ident(&launch.argv0), Path::new(SYSLOG_PATH));
+    let mut outputs = Outputs::own(inherited, syslog);
     let foreground = launch.is_in_foreground(&settings);
     let clock = Clock::local();
     install(clock.clone());
@@ -87,7 +91,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
             Side::Daemon => settle_as_daemon(&settings.daemon, &mut activity, &mut outputs),
         }
         activity = activity.without_echo();
-        outputs = Outputs::own();
+        outputs = outputs.renewed();
     }
     clean_auto_logs(&settings);
 
@@ -107,6 +111,11 @@ fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings,
         files::set_umask(mask);
     }
     Ok(settings)
+}
+
+/// Who syslog messages are from: the name that we were called by, as with openlog(3).
+fn ident(argv0: &str) -> &str {
+    argv0.rsplit('/').next().unwrap_or(argv0)
 }
 
 fn each(errors: &config::Errors) -> Errors {
@@ -278,6 +287,7 @@ fn take_the_oath(
         sources,
         signals,
         children: Children::default(),
+        rings: Rings::default(),
         outputs,
         activity,
         servers,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::outputs::Outputs;
-use super::sinks::{Sink, Trouble};
+use super::outlets::{Around, Column, Outlet};
+use super::outputs::{Outputs, Writer};
+use super::sinks::Sink;
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
-use crate::logs::{AnsiStripper, output_echo};
-use crate::model::{Channel, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
+use crate::logs::{AnsiStripper, LINE_BYTES_MAX, Speaker, output_echo};
+use crate::model::{Channel, LogLevel, LogTarget, Namespec, Pid, ProcessId, ProcessSpec, StreamSpec};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
@@ -18,20 +19,20 @@ use crate::sys::spawn::ParentEnds;
 const LAST_WORDS_BYTES_MAX: usize = 1024 * 1024;
 
 /// One stream of one process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StreamId {
-    process: ProcessId,
-    channel: Channel,
+    pub(super) process: ProcessId,
+    pub(super) channel: Channel,
 }
 
 #[derive(Debug)]
 struct Stream {
     fd: OwnedFd,
     token: u64,
-    sink: Sink,
+    outlet: Outlet,
     /// `strip_ansi`
     stripper: Option<AnsiStripper>,
-    /// False while its sink is full. It is not watched at all then: a hang-up would be reported
+    /// False while its outlet is full. It is not watched at all then: a hang-up would be reported
     /// again and again.
     watched: bool,
 }
@@ -46,22 +47,24 @@ struct Child {
 }
 
 impl Child {
-    fn stream(&mut self, channel: Channel) -> &mut Option<Stream> {
+    /// And the name of the process.
+    fn stream(&mut self, channel: Channel) -> (&str, &mut Option<Stream>) {
+        let Self { name, stdout, stderr, .. } = self;
         match channel {
-            Channel::Stdout => &mut self.stdout,
-            Channel::Stderr => &mut self.stderr,
+            Channel::Stdout => (name, stdout),
+            Channel::Stderr => (name, stderr),
         }
     }
 }
 
 /// Where the two streams of a child go.
 #[derive(Debug)]
-pub(super) struct Sinks {
-    pub(super) stdout: Sink,
-    pub(super) stderr: Sink,
+pub(super) struct Outlets {
+    pub(super) stdout: Outlet,
+    pub(super) stderr: Outlet,
 }
 
-impl Sinks {
+impl Outlets {
     /// # Errors
     /// What opening a log says.
     pub(super) fn open(
@@ -69,11 +72,37 @@ impl Sinks {
         [stdout, stderr]: [LogTarget; 2],
         outputs: &mut Outputs,
     ) -> io::Result<Self> {
-        let mut open = |target: &LogTarget, stream: &StreamSpec| {
-            Sink::open(target, stream.bytes_max, stream.backups, outputs)
-        };
+        let mut open =
+            |target: &LogTarget, stream: &StreamSpec| Outlet::open(target, stream, spec.log_form, outputs);
         Ok(Self { stdout: open(&stdout, &spec.stdout)?, stderr: open(&stderr, &spec.stderr)? })
     }
+
+    /// Lets both take on the form of their program, in a column of this width.
+    pub(super) fn speak_as(
+        &mut self,
+        spec: &ProcessSpec,
+        (process, pid): (ProcessId, Pid),
+        width: usize,
+        outputs: &Outputs,
+    ) {
+        let name = &label(spec);
+        for (outlet, channel) in [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)] {
+            let is_coloured = outlet.sink.is_terminal(outputs) && may_be_coloured();
+            let column = Column { name, width, colour: is_coloured.then_some(process.0) };
+            let speaker = Speaker { program: &spec.name, group: &spec.group, channel, pid: pid.0 };
+            outlet.speak_as(spec.log_form, &speaker, column);
+        }
+    }
+}
+
+/// The name of a process in front of its lines: as in `status`.
+pub(super) fn label(spec: &ProcessSpec) -> String {
+    Namespec::join(&spec.group, &spec.name)
+}
+
+/// <https://no-color.org>
+fn may_be_coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// All children that were not reaped yet.
@@ -89,18 +118,18 @@ impl Children {
         &mut self,
         (process, pid, name): (ProcessId, Pid, String),
         ends: ParentEnds,
-        (sinks, strip_ansi): (Sinks, bool),
+        (outlets, strip_ansi): (Outlets, bool),
         poller: &Poller,
         sources: &mut Sources,
     ) {
-        let mut stream = |channel, fd: OwnedFd, sink| {
+        let mut stream = |channel, fd: OwnedFd, outlet| {
             let token = sources.add(Source::Child(StreamId { process, channel }));
             let watched = poller.add(&fd, token, READ).is_ok();
             let stripper = strip_ansi.then(AnsiStripper::default);
-            Stream { fd, token, sink, stripper, watched }
+            Stream { fd, token, outlet, stripper, watched }
         };
-        let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout));
-        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr));
+        let stdout = Some(stream(Channel::Stdout, ends.stdout, outlets.stdout));
+        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, outlets.stderr));
         self.by_pid.insert(pid, process);
         self.live.insert(process, Child { name, _stdin: ends.stdin, stdout, stderr });
     }
@@ -110,12 +139,12 @@ impl Children {
         self.by_pid.remove(&pid)
     }
 
-    /// Watches those whose sinks have room, and only those.
+    /// Watches those whose outlets have room, and only those.
     pub(super) fn watch(&mut self, outputs: &Outputs, poller: &Poller) {
         let streams =
             self.live.values_mut().flat_map(|child| child.stdout.iter_mut().chain(&mut child.stderr));
         for stream in streams {
-            let wanted = !stream.sink.is_full(outputs);
+            let wanted = !stream.outlet.is_full(outputs);
             if wanted && !stream.watched {
                 stream.watched = poller.add(&stream.fd, stream.token, READ).is_ok();
             } else if !wanted && stream.watched {
@@ -132,7 +161,7 @@ impl Children {
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
         let Some(child) = self.live.get_mut(&process) else { return Ok(()) };
         for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
-            if let Sink::File(file) = &mut stream.sink {
+            if let Sink::File(file) = &mut stream.outlet.sink {
                 file.clear()?;
             }
         }
@@ -144,7 +173,7 @@ impl Children {
         let mut troubles = Vec::new();
         for child in self.live.values_mut() {
             for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
-                if let Sink::File(file) = &mut stream.sink
+                if let Sink::File(file) = &mut stream.outlet.sink
                     && let Err(error) = file.reopen()
                 {
                     troubles.push(format!("cannot reopen a log of {}: {error}", child.name));
@@ -190,37 +219,40 @@ impl Shell {
 
     fn read_stream(&mut self, id: StreamId) -> Read {
         let Some(child) = self.children.live.get_mut(&id.process) else { return Read::End };
-        let Some(stream) = child.stream(id.channel) else { return Read::End };
-        let count = match read_ready(&stream.fd, &mut self.buffer[..READ_BYTES_MAX]) {
+        let (name, Some(stream)) = child.stream(id.channel) else { return Read::End };
+        // Lines that get a form get longer.
+        let bytes_max = if stream.outlet.is_shaped() { LINE_BYTES_MAX } else { READ_BYTES_MAX };
+        let count = match read_ready(&stream.fd, &mut self.buffer[..bytes_max]) {
             Ok(Some(0)) | Err(_) => return Read::End,
             Ok(Some(count)) => count,
             Ok(None) => return Read::NothingNow,
         };
         let stripped = stream.stripper.as_mut().map(|stripper| stripper.strip(&self.buffer[..count]));
         let bytes = stripped.as_deref().unwrap_or(&self.buffer[..count]);
-        let trouble = stream.sink.write(bytes, &mut self.outputs);
+        let mut around = Around { outputs: &mut self.outputs, rings: &mut self.rings };
+        let trouble = stream.outlet.write(bytes, (id, Writer(stream.token), name), &mut around);
         if self.activity.level() <= LogLevel::Debug {
-            let echo = output_echo(&child.name, id.channel.name(), bytes);
+            let echo = output_echo(name, id.channel.name(), bytes);
             self.log(LogLevel::Debug, &echo);
         }
-        if let Some(Trouble { text }) = trouble {
-            self.log(LogLevel::Warn, &text);
-        }
+        self.tell(trouble);
         Read::Some(count)
     }
 
     fn close_stream(&mut self, id: StreamId) {
         let Some(child) = self.children.live.get_mut(&id.process) else { return };
-        let name = child.name.clone();
-        if let Some(mut stream) = child.stream(id.channel).take() {
+        let (name, stream) = child.stream(id.channel);
+        let name = name.to_owned();
+        if let Some(mut stream) = stream.take() {
             let held_back = stream.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
-            let trouble = stream.sink.write(held_back, &mut self.outputs);
+            let writer = Writer(stream.token);
+            let mut around = Around { outputs: &mut self.outputs, rings: &mut self.rings };
+            let trouble = stream.outlet.write(held_back, (id, writer, &name), &mut around);
+            let trouble = stream.outlet.finish((writer, &name), &mut self.outputs).or(trouble);
             self.poller.remove(stream.fd.as_fd());
             self.sources.remove(stream.token);
             let channel = id.channel.name();
-            if let Some(Trouble { text }) = trouble {
-                self.log(LogLevel::Warn, &text);
-            }
+            self.tell(trouble);
             self.log(LogLevel::Debug, &format!("{channel} of '{name}' closed, stopped monitoring it"));
         }
     }

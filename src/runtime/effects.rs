@@ -5,11 +5,14 @@ use std::ffi::{NulError, OsStr, OsString};
 use std::io;
 
 use super::Shell;
-use super::children::Sinks;
+use super::children::{Outlets, StreamId, label};
 use super::command::{Executable, resolve};
 use super::restart::read_settings;
 use crate::host::Host;
-use crate::model::{Address, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::logs::LABEL_WIDTH_MAX;
+use crate::model::{
+    Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
+};
 use crate::python::quote;
 use crate::supervise::{Effect, Input, SendError};
 use crate::sys::errno_name;
@@ -52,8 +55,8 @@ impl Shell {
                     .map(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });
             }
-            Effect::ReadLog { ticket, target, reading } => {
-                return Some(Input::LogRead { ticket, outcome: self.read_log(target, reading) });
+            Effect::ReadLog { ticket, of, reading } => {
+                return Some(Input::LogRead { ticket, outcome: self.read_log(of, reading) });
             }
             Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
             Effect::ClearLogs { process } => {
@@ -93,12 +96,26 @@ impl Shell {
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let pipes = Pipes::new(spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
-        let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
+        let mut outlets =
+            Outlets::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
+        outlets.speak_as(spec, (process, pid), self.label_width(spec), &self.outputs);
+        self.rings.prepare(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
+        self.rings.prepare(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
         let child = (process, pid, name.clone());
-        let sinks = (sinks, self.settings.daemon.strip_ansi);
-        self.children.add(child, ends, sinks, &self.poller, &mut self.sources);
+        let outlets = (outlets, self.settings.daemon.strip_ansi);
+        self.children.add(child, ends, outlets, &self.poller, &mut self.sources);
         Ok(pid)
+    }
+
+    /// The width of the column of names: that of the longest among those that are shown.
+    fn label_width(&self, spec: &ProcessSpec) -> usize {
+        if spec.log_form.format != LogFormat::Prefix {
+            return 0;
+        }
+        let shown = self.core.specs().filter(|spec| spec.log_form.format == LogFormat::Prefix);
+        let widths = shown.map(|spec| label(spec).chars().count());
+        widths.filter(|width| *width <= LABEL_WIDTH_MAX).max().unwrap_or(0)
     }
 
     fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {

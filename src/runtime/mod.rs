@@ -23,12 +23,14 @@ mod children;
 mod clients;
 mod command;
 mod effects;
+mod outlets;
 mod outputs;
 mod pidfile;
 mod reading;
 mod restart;
 mod servers;
 mod sinks;
+mod syslog;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -46,9 +48,11 @@ use crate::sys::signals::Signals;
 use activity::Activity;
 use children::Children;
 use clients::Clients;
+use outlets::Rings;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
+use sinks::Trouble;
 
 pub use boot::run;
 
@@ -73,6 +77,7 @@ enum Source {
     Client,
     Child(children::StreamId),
     Output(OutputId),
+    Syslog,
 }
 
 /// Tokens count up and are never used again: a late event can't be taken for another's.
@@ -115,6 +120,7 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    rings: Rings,
     outputs: Outputs,
     activity: Activity,
     servers: Servers,
@@ -161,7 +167,15 @@ impl Shell {
         self.activity.log(level, text, &mut self.outputs);
     }
 
+    /// A warning, if there is anything to warn of.
+    fn tell(&mut self, trouble: Option<Trouble>) {
+        if let Some(Trouble { text }) = trouble {
+            self.log(LogLevel::Warn, &text);
+        }
+    }
+
     fn deadline(&self) -> Option<Mono> {
-        [self.core.deadline(), self.clients.deadline(), self.servers.deadline()].into_iter().flatten().min()
+        let others = [self.clients.deadline(), self.servers.deadline(), self.outputs.syslog.deadline()];
+        others.into_iter().chain([self.core.deadline()]).flatten().min()
     }
 }

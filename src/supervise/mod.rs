@@ -31,8 +31,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::{
-    Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec,
-    Reading, Reply, Signal, SupervisorState, Ticket,
+    Channel, Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId,
+    ProcessSpec, Reading, Reply, Signal, SupervisorState, Ticket,
 };
 
 pub use life::RESTART_SPACING;
@@ -180,8 +180,8 @@ pub enum Effect {
     ReadLog {
         /// To be handed back.
         ticket: Ticket,
-        /// Which log; `None` is the supervisor's own.
-        target: Option<LogTarget>,
+        /// Whose log; `None` is the supervisor's own.
+        of: Option<(ProcessId, Channel)>,
         /// Which bytes.
         reading: Reading,
     },
@@ -297,6 +297,11 @@ impl Supervisor {
     #[must_use]
     pub fn spec(&self, process: ProcessId) -> Option<&ProcessSpec> {
         self.processes.get(&process).map(|process| &process.spec)
+    }
+
+    /// What all processes were configured to be.
+    pub fn specs(&self) -> impl Iterator<Item = &ProcessSpec> {
+        self.processes.values().map(|process| &process.spec)
     }
 
     /// Where the streams of a process go, AUTO logs by their names.
