@@ -14,6 +14,7 @@ use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
 use super::syslog::{SYSLOG_PATH, Syslog};
+use super::trace::Traces;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
@@ -293,6 +294,7 @@ fn take_the_oath(
         servers,
         clients: Clients::new(open_files_max()),
         tickets: Tickets::default(),
+        traces: Traces::default(),
         answered: Vec::new(),
         pid_file: None,
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),

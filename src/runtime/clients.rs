@@ -78,6 +78,11 @@ impl Clients {
         self.by_token.is_empty()
     }
 
+    /// Who is at the other end.
+    pub(super) fn peer(&self, token: u64) -> String {
+        self.by_token.get(&token).map_or_else(String::new, |client| client.stream.peer())
+    }
+
     /// Its token, and since when.
     fn idle_for_longest(&self) -> Option<(u64, Mono)> {
         let idle = self.by_token.iter().filter(|(_, client)| client.ticket.is_none());
@@ -142,6 +147,7 @@ impl Shell {
 
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
+        self.traces.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
             // What it asked for goes on; the answer has nobody to go to.
@@ -255,10 +261,13 @@ impl Shell {
             client.unsent = client.http.respond(response, &date);
             client.deadline = Some(self.now.mono.after(PATIENCE));
             client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
+            let bytes = client.unsent.len();
+            self.trace_answer(token, response, bytes);
         }
     }
 
     fn handle_request(&mut self, token: u64, request: &Request) {
+        self.trace_request(token, request);
         let server = self.clients.by_token.get(&token).and_then(|client| self.servers.spec(client.server));
         // Its server is gone, or it has not shown that it may ask.
         let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
@@ -284,6 +293,7 @@ impl Shell {
                 return self.respond(token, &Response::error(400));
             }
         };
+        self.trace_call(token, &call.method);
         match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
             Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
                 self.respond(token, &xml(rpc::fault_body(&Fault::bare(FaultCode::ShutdownState))));

@@ -31,6 +31,7 @@ mod restart;
 mod servers;
 mod sinks;
 mod syslog;
+mod trace;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
 use sinks::Trouble;
+use trace::Traces;
 
 pub use boot::run;
 
@@ -126,6 +128,7 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     tickets: Tickets,
+    traces: Traces,
     /// Clients that were answered in this turn and have more to be done for.
     answered: Vec<u64>,
     pid_file: Option<PidFile>,
