@@ -65,7 +65,7 @@ impl Json {
         out.push(b'{');
         self.write_members(0, time, out);
         out.extend_from_slice(b",\"message\":");
-        out.extend_from_slice(quoted(&String::from_utf8_lossy(piece.bytes)).as_bytes());
+        quote_into(&String::from_utf8_lossy(piece.bytes), out);
         if !piece.is_last {
             out.extend_from_slice(b",\"partial\":true");
         }
@@ -99,7 +99,7 @@ impl Json {
             }
             out.extend_from_slice(member.as_bytes());
             if let Some(Some(time)) = time {
-                out.extend_from_slice(quoted(time).as_bytes());
+                quote_into(time, out);
             }
         }
     }
@@ -118,6 +118,11 @@ pub fn activity_object(time: &str, identifier: &str, pid: i32, level: &str, mess
 fn quoted(text: &str) -> String {
     // A text is always a JSON string.
     serde_json::to_string(text).unwrap_or_default()
+}
+
+fn quote_into(text: &str, out: &mut Vec<u8>) {
+    // A Vec takes all that is written to it.
+    let _ = serde_json::to_writer(out, text);
 }
 
 /// A line that is a JSON object.

@@ -103,11 +103,19 @@ impl Activity {
         if let Some(Trouble { text }) = self.file.write(kept, OURSELVES, outputs) {
             outputs.complain(&text);
         }
-        if self.echo {
-            outputs.stdout(shown);
-        }
+        let trouble = if self.echo { outputs.stdout(shown) } else { None };
         self.held.clear();
         self.held_objects.clear();
+        if let Some(Trouble { text }) = trouble {
+            self.tell_file(&text, outputs);
+        }
+    }
+
+    /// What is wrong with standard output stands in the file alone.
+    fn tell_file(&mut self, text: &str, outputs: &mut Outputs) {
+        emit(LogLevel::Warn, text);
+        let line = std::mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
+        self.file.write(&line, OURSELVES, outputs);
     }
 
     /// Closes and opens the file again, as after somebody has moved it away.

@@ -69,12 +69,13 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     files::keep_inherited_descriptors_from_children();
     let host = Host::look();
     let config_file = find_config(&launch, &host)?;
-    let settings = prepare(&launch, &config_file, &host)?;
+    let mut settings = prepare(&launch, &config_file, &host)?;
 
     let syslog = Syslog::new(ident(&launch.argv0), Path::new(SYSLOG_PATH));
     let mut outputs = Outputs::own(inherited, syslog);
     let foreground = launch.is_in_foreground(&settings);
     let clock = Clock::local();
+    outputs.now = clock.now();
     install(clock.clone());
     let echo = foreground && !settings.daemon.silent;
     let mut activity = Activity::open(&settings.daemon, echo, &mut outputs).map_err(|text| vec![text])?;
@@ -94,7 +95,9 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
         activity = activity.without_echo();
         outputs = outputs.renewed();
     }
-    clean_auto_logs(&settings);
+    for text in clean_auto_logs(&settings.daemon) {
+        settings.notices.push(Notice { level: LogLevel::Warn, text });
+    }
 
     let shell = take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), opened);
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;

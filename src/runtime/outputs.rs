@@ -133,8 +133,8 @@ impl Outputs {
 
     /// Takes a line of the activity log for our standard output, unless there is far too much
     /// waiting already.
-    pub(super) fn stdout(&mut self, line: &[u8]) {
-        self.line(STDOUT, line);
+    pub(super) fn stdout(&mut self, line: &[u8]) -> Option<Trouble> {
+        self.line(STDOUT, line)
     }
 
     /// Says something on standard error that has no other place to go.
@@ -143,12 +143,12 @@ impl Outputs {
     }
 
     /// Takes lines that may be dropped. How many were is told with the next that is not.
-    pub(super) fn line(&mut self, id: OutputId, line: &[u8]) {
+    fn line(&mut self, id: OutputId, line: &[u8]) -> Option<Trouble> {
         let now = self.now.mono;
-        let Some(slow) = self.all.get_mut(id.0) else { return };
+        let slow = self.all.get_mut(id.0)?;
         if slow.pending.len() > PENDING_LINES_BYTES_MAX {
             slow.dropped_lines += memchr::memchr_iter(b'\n', line).count() as u64;
-            return;
+            return None;
         }
         if slow.dropped_lines > 0 {
             let text =
@@ -156,8 +156,7 @@ impl Outputs {
             slow.dropped_lines = 0;
             slow.write(OURSELVES, text.as_bytes(), now);
         }
-        // Troubles of a place are told by those who are not in trouble with telling.
-        slow.write(OURSELVES, line, now);
+        slow.write(OURSELVES, line, now)
     }
 
     /// Whether children that write here are to wait.
