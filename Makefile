@@ -7,7 +7,7 @@ IMAGE ?= sv
 PREBUILT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build static setup test check bench quickstart image clean
+.PHONY: help build static setup test check fuzz bench quickstart image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -24,9 +24,13 @@ setup: ## install what the tests need (Debian packages, Rust target, Python refe
 
 check: ## formatting and lints
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked -- -D warnings
 
-test: setup check ## run everything: formatting, lints, and all tests against the static binary as well
+fuzz: ## throw inputs at the reading of configurations, FUZZ_SECS (15) for each target
+	@fuzz/run.sh
+
+test: setup check fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
 		cargo test --locked --no-fail-fast

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         }
         Action::Client(options) => ctl::run(&options, &Host::look()),
         Action::Pidproxy { pid_file, command } => pidproxy::run(&pid_file, &command),
-        Action::Sample => print(&config::sample(), &mut io::stdout(), 0),
+        Action::Sample(language) => print(&config::sample(language), &mut io::stdout(), 0),
         Action::Print { text, code, to_stderr: true } => print(&text, &mut io::stderr(), code),
         Action::Print { text, code, to_stderr: false } => print(&text, &mut io::stdout(), code),
     })

@@ -326,6 +326,39 @@ fn python_changes_groups_alike() {
 }
 
 #[test]
+fn pools_and_sockets_make_groups_alike() {
+    const KINDS: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n\
+        [eventlistener:pool]\ncommand=/bin/cat\nstartsecs=0\nevents=TICK_3600,process_state_unknown\n\
+        process_name=%(program_name)s_%(process_num)d\nnumprocs=2\n\
+        [eventlistener:late]\ncommand=/bin/cat\nstartsecs=0\nevents=TICK_3600\npriority=1500\n\
+        [fcgi-program:fcgi]\ncommand=/bin/sleep 1000\nstartsecs=0\nsocket=unix://%(here)s/f.sock\npriority=5\n\
+        [fcgi-program:member]\ncommand=/bin/sleep 1000\nstartsecs=0\nsocket=unix://%(here)s/m.sock\n\
+        [group:both]\nprograms=member\npriority=7\n";
+    let lines = [
+        ("", "status"),
+        ("", "avail"),
+        ("", "reread"),
+        ("start all", "stop pool:*"),
+        ("start all", "stop pool:pool_0 fcgi both:member"),
+        ("start all", "status"),
+        ("stop all", "start pool:* fcgi"),
+        ("start all", "remove pool"),
+        ("stop pool:*", "remove pool"),
+        ("", "avail"),
+        ("", "update"),
+        ("stop fcgi", "remove fcgi"),
+        ("", "add fcgi pool"),
+        ("", "update pool"),
+    ];
+    let ready = |sandbox: &mut Sandbox| sandbox.wait_state("pool:pool_1", "RUNNING");
+    compare_lines(KINDS, ready, &lines);
+    compare(KINDS, |peer| {
+        ready(&mut peer.sandbox);
+        calls_over_the_socket(peer, "configured")
+    });
+}
+
+#[test]
 fn changes_that_our_server_makes_are_told_alike() {
     const BEFORE: &str = "[program:gone]\ncommand=/bin/cat\nstartsecs=0\n\
         [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -360,6 +393,25 @@ fn changes_that_our_server_makes_are_told_alike() {
         told.push(("the same".to_owned(), (peer.sandbox.pid("same") == same).to_string()));
         told
     });
+}
+
+/// What ours would apply to a process that runs, Python's client has replaced: it knows of no other way.
+#[test]
+fn updates_by_python_replace_whole_groups() {
+    const BEFORE: &str =
+        "[program:many]\ncommand=/bin/cat\nprocess_name=%(process_num)d\nnumprocs=2\nstartsecs=0\n";
+    let Some(reference) = peers::reference() else { return };
+    let [theirs, ours] = [TheirsOnTheirs, TheirsOnOurs].map(|pair| {
+        let mut peer = Peer::start(pair, &reference, BEFORE);
+        peer.sandbox.wait_state("many:1", "RUNNING");
+        let old = peer.sandbox.pid("many:0");
+        peer.sandbox.write("supervisord.conf", &format!("{HEAD}{BEFORE}stopwaitsecs=9\n"));
+        let told = ["reread", "update", "reread", "update"].map(|line| peer.say(line));
+        let new = peer.sandbox.wait("a successor", |sandbox| sandbox.pid("many:0"));
+        (told, Some(new) == old)
+    });
+    assert_eq!(ours, theirs);
+    assert!(!ours.1, "it has another pid");
 }
 
 #[test]

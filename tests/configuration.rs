@@ -132,6 +132,44 @@ fn broken_lines_are_told_with_status_2() {
 }
 
 #[test]
+fn sockets_and_pools_that_can_not_be_are_told_with_status_2() {
+    let sandbox = Sandbox::new("");
+    let of_files = "socket_owner and socket_mode params should only be used with a Unix domain socket in \
+        [fcgi-program:x] socket";
+    let redirected = "[eventlistener:x] section sets redirect_stderr=true but this is not allowed because it will \
+        interfere with the eventlistener protocol";
+    for (kind, lines, text) in [
+        ("fcgi-program", "", "[fcgi-program:x] section requires a \"socket\" line"),
+        ("fcgi-program", "socket=", "[fcgi-program:x] section requires a \"socket\" line"),
+        ("fcgi-program", "socket=tcp://a:0", "0 is below lower bound (1) in [fcgi-program:x] socket"),
+        (
+            "fcgi-program",
+            "socket=tcp://a:70000",
+            "70000 is above upper bound (65535) in [fcgi-program:x] socket",
+        ),
+        ("fcgi-program", "socket=tcp://a:1\nsocket_mode=0700", of_files),
+        ("fcgi-program", "socket=foo\nsocket_owner=root", of_files),
+        ("fcgi-program", "socket=tcp://a:1\nsocket_backlog=0", "Invalid socket_backlog value 0"),
+        ("fcgi-program", "socket=unix:///x\nsocket_owner=n0body", "Invalid socket_owner value n0body"),
+        ("fcgi-program", "socket=unix:///x\nsocket_mode=rw", "Invalid socket_mode value rw"),
+        ("eventlistener", "", "[eventlistener:x] section requires an \"events\" line"),
+        ("eventlistener", "events=", "[eventlistener:x] section requires an \"events\" line"),
+        ("eventlistener", "events=TICK_5,foo", "Unknown event type FOO in [eventlistener:x] events"),
+        ("eventlistener", "events=TICK,", "Unknown event type  in [eventlistener:x] events"),
+        (
+            "eventlistener",
+            "buffer_size=0\nevents=TICK",
+            "[eventlistener:x] section sets invalid buffer_size (0)",
+        ),
+        ("eventlistener", "events=TICK\nredirect_stderr=true", redirected),
+    ] {
+        sandbox.write("supervisord.conf", &format!("[supervisord]\n[{kind}:x]\ncommand=/bin/cat\n{lines}\n"));
+        let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+        assert_refused(&told, text);
+    }
+}
+
+#[test]
 fn a_file_that_may_not_be_read_is_told() {
     if !have("root", is_root()) {
         return;
@@ -179,10 +217,18 @@ fn the_first_configuration_on_the_way_is_read() {
     }
     if !Path::new("/etc/supervisord.conf").exists() && !Path::new("/etc/supervisor").exists() {
         let dir = sandbox.dir().display();
+        let paths = |ending| {
+            format!(
+                "{dir}/etc/supervisord.{ending}, {dir}/supervisord.{ending}, {dir}/here/supervisord.{ending}, \
+                 {dir}/here/etc/supervisord.{ending}, /etc/supervisord.{ending}, \
+                 /etc/supervisor/supervisord.{ending}"
+            )
+        };
         let text = format!(
-            "No config file found at default paths ({dir}/etc/supervisord.conf, {dir}/supervisord.conf, \
-             {dir}/here/supervisord.conf, {dir}/here/etc/supervisord.conf, /etc/supervisord.conf, \
-             /etc/supervisor/supervisord.conf); use the -c option to specify a config file at a different path"
+            "No config file found at default paths ({}, {}); use the -c option to specify a config file at a \
+             different path",
+            paths("conf"),
+            paths("toml")
         );
         assert_refused_somewhere(&run(), &text);
     }
@@ -783,6 +829,30 @@ fn it_becomes_its_user_before_it_makes_anything() {
         }
         assert!(!sandbox.log().contains("running as root"), "{}", sandbox.log());
     }
+}
+
+#[test]
+fn a_restart_becomes_and_raises_nothing_again() {
+    if reference_under_test().is_some() || !have("root", is_root()) {
+        return;
+    }
+    let mut sandbox = open_to_all(&head_with("user=nobody\n"));
+    let mut command = sandbox.program("supervisord");
+    command.arg("-c").arg(sandbox.config());
+    assert!(command.status().unwrap().success());
+    sandbox.wait_log("supervisord started with pid");
+    let pid = sandbox.file("supervisord.pid");
+    assert_eq!(sandbox.ctl(&["reload"]).stdout, "Restarted supervisord\n");
+    sandbox.wait("a second start", |sandbox| {
+        (sandbox.log().matches("supervisord started with pid").count() == 2).then_some(())
+    });
+    assert_eq!(sandbox.file("supervisord.pid"), pid);
+    for text in ["Set uid to user 65534", "daemonizing the supervisord process"] {
+        assert_eq!(sandbox.log().matches(text).count(), 1, "{}", sandbox.log());
+    }
+    assert_eq!(fs::metadata(sandbox.path("supervisord.pid")).unwrap().uid(), NOBODY);
+    assert_eq!(sandbox.ctl(&["shutdown"]).stdout, "Shut down\n");
+    sandbox.wait("the daemon to end", |sandbox| (!sandbox.path("supervisord.pid").exists()).then_some(()));
 }
 
 #[test]

@@ -48,6 +48,45 @@ fn nginx_serves_a_page_and_redis_comes_back_after_kill_9() {
 }
 
 #[test]
+fn nginx_gets_its_page_from_php_while_one_of_two_is_killed() {
+    let installed = |path: &str| Path::new(path).exists();
+    if !have("nginx", installed("/usr/sbin/nginx")) || !have("php-cgi", installed("/usr/bin/php-cgi")) {
+        return;
+    }
+    let sandbox = Sandbox::from_example("nginx-php");
+    let port = free_port();
+    sandbox.replace("nginx.conf", "127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    let mut sandbox = sandbox.start();
+    for name in ["php:php_0", "php:php_1", "nginx"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    for name in ["php_0", "php_1"] {
+        sandbox.wait(&format!("{name} to make the page"), |_| {
+            let page = fetch(port)?;
+            assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+            page.contains(&format!("PHP at work: {name}, pid")).then_some(())
+        });
+    }
+
+    let first = sandbox.pid("php:php_0").unwrap();
+    kill_process(first, Signal::KILL).unwrap();
+    let second = sandbox.wait("php_0 to have another pid, and a page at any time", |sandbox| {
+        let page = fetch(port).unwrap_or_default();
+        assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}\n{}", sandbox.story());
+        sandbox.pid("php:php_0").filter(|pid| *pid != first)
+    });
+    sandbox.wait("the new one to make the page", |_| {
+        fetch(port)?.contains(&format!("php_0, pid {}", second.as_raw_nonzero())).then_some(())
+    });
+    assert!(!sandbox.log().contains("Closing socket"), "{}", sandbox.log());
+
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    assert_in_order(&sandbox.log(), &["stopped: nginx (exit status 0)", "Closing socket unix://"]);
+    assert!(!sandbox.path("run/php.sock").exists());
+}
+
+#[test]
 fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
     let sandbox = Sandbox::from_example("quickstart");
     sandbox.replace("supervisord.conf", "FLAKY_SECONDS=\"8\"", "FLAKY_SECONDS=\"6\"");

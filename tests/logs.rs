@@ -478,6 +478,24 @@ fn lines_stand_behind_the_names_of_their_programs() {
     }
 }
 
+#[test]
+fn the_form_of_lines_changes_without_a_restart() {
+    let mut sandbox = sandbox(
+        "silent=true",
+        "[program:web]\ncommand=sh -c 'while :; do echo tick; sleep 0.02; done'\nstdout_logfile=/dev/stdout\nlog_ring_bytes=0\n",
+    )
+    .start();
+    sandbox.wait_terminal("tick\ntick\n");
+    sandbox.wait_state("web", "RUNNING");
+    let pid = sandbox.pid("web");
+    sandbox.replace("supervisord.conf", "log_ring_bytes=0", "log_ring_bytes=5\nlog_format=prefix");
+    assert!(sandbox.ctl(&["update"]).success);
+    sandbox.wait_terminal("\nweb | tick\n");
+    assert_eq!(sandbox.pid("web"), pid);
+    sandbox
+        .wait("a tick to be remembered", |it| (it.ctl(&["tail", "web"]).stdout == "tick\n\n").then_some(()));
+}
+
 /// The terminal of `script`, which is one.
 fn on_a_terminal(daemon: &str, variables: &[(&str, &str)]) -> Option<String> {
     let there = Command::new("script").arg("--version").output().is_ok();

@@ -618,7 +618,7 @@ fn update_makes_it_so_and_touches_only_what_changed() {
     let (same, other) = (sandbox.pid("same"), sandbox.pid("other"));
     assert_eq!(sandbox.ctl(&["reread"]).stdout, "No config updates to processes\n");
     sandbox.replace("supervisord.conf", "[program:gone]", "[program:new]");
-    sandbox.replace("supervisord.conf", "[program:other]\n", "[program:other]\nstartretries=7\n");
+    sandbox.replace("supervisord.conf", "[program:other]\n", "[program:other]\nenvironment=N=7\n");
     assert_eq!(sandbox.ctl(&["reread"]).stdout, "gone: disappeared\nnew: available\nother: changed\n");
     assert!(
         sandbox
@@ -634,12 +634,54 @@ fn update_makes_it_so_and_touches_only_what_changed() {
     assert_eq!(sandbox.pid("same"), same);
     assert_ne!(sandbox.pid("other"), other);
     assert_eq!(sandbox.ctl(&["status", "gone"]).stdout, "gone: ERROR (no such process)\n");
-    sandbox.replace("supervisord.conf", "startretries=7", "startretries=many");
+    sandbox.replace("supervisord.conf", "environment=N=7", "startretries=many");
     let broken = sandbox.ctl(&["reread"]);
     assert!(
         broken.stdout.starts_with("ERROR: CANT_REREAD: ") && broken.stdout.contains("'many'"),
         "{broken:?}"
     );
+}
+
+#[test]
+fn pools_of_listeners_run_start_first_stop_last_and_are_groups() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:early]\ncommand=/bin/cat\npriority=0\n[program:late]\ncommand=/bin/cat\n\
+         [eventlistener:pool]\ncommand=sh -c 'echo READY; exec cat'\nevents=TICK_5,PROCESS_STATE\nnumprocs=2\n\
+         process_name=%(program_name)s_%(process_num)d\nstdout_logfile=%(here)s/%(process_num)d.out\n",
+    )
+    .start();
+    let text = sandbox.file("supervisord.conf");
+    let line = 1 + text.lines().position(|line| line == "[eventlistener:pool]").unwrap();
+    let place = format!("{}:{line}", sandbox.config().display());
+    sandbox.wait_log(&format!("WARN [eventlistener:pool] ({place}) runs, but is sent no events yet\n"));
+    for name in ["pool:pool_0", "pool:pool_1", "early", "late"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let log = sandbox.log();
+    let started =
+        ["pool_0", "pool_1", "early", "late"].map(|name| log.find(&format!("spawned: '{name}'")).unwrap());
+    assert!(started.is_sorted(), "{log}");
+    sandbox.wait_file("1.out", "READY\n");
+
+    assert_eq!(sandbox.ctl(&["stop", "pool:*"]).code, Some(0));
+    assert_eq!(sandbox.state("pool:pool_0").as_deref(), Some("STOPPED"));
+    sandbox.ctl(&["start", "pool:*"]);
+    sandbox.replace("supervisord.conf", "TICK_5,", "tick_5,tick_60,");
+    assert_eq!(sandbox.ctl(&["update"]).stdout, "pool: stopped\npool: updated process group\n");
+    sandbox.replace(
+        "supervisord.conf",
+        "tick_5,tick_60,PROCESS_STATE",
+        "PROCESS_STATE,TICK_60,TICK_5,TICK_5",
+    );
+    assert_eq!(sandbox.ctl(&["reread"]).stdout, "No config updates to processes\n", "it asks for the same");
+
+    sandbox.wait_state("pool:pool_1", "RUNNING");
+    let before = sandbox.log().len();
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0));
+    let log = sandbox.log().split_off(before);
+    let at = |name: &str| log.find(&format!("stopped: {name} ")).unwrap();
+    assert!(at("late") < at("early") && at("early") < at("pool_0").min(at("pool_1")), "{log}");
 }
 
 #[test]

@@ -147,9 +147,9 @@ pub const ACTIONS: [ClientAction; 21] = [
     },
     ClientAction {
         name: "update",
-        about: "Read the configuration and make it so: add, remove and restart what changed",
-        topic: "update\t\t\tRead the configuration; add, remove and restart what changed\n\
-                update all\t\tRead the configuration; add, remove and restart what changed\n\
+        about: "Read the configuration and make it so: add, remove and restart what has to be",
+        topic: "update\t\t\tRead the configuration; add, remove and restart what has to be\n\
+                update all\t\tRead the configuration; add, remove and restart what has to be\n\
                 update <gname> [...]\tDo so for these groups only\n",
     },
     ClientAction {

@@ -18,7 +18,7 @@ mod sv;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::config::Override;
+use crate::config::{Language, Override};
 
 pub use actions::{ACTIONS, ClientAction};
 
@@ -62,7 +62,7 @@ pub enum Action {
         command: Vec<OsString>,
     },
     /// Print the sample configuration.
-    Sample,
+    Sample(Language),
     /// Print a text (help, a version, a usage error) and end.
     Print {
         /// Ends in a newline.
@@ -137,7 +137,7 @@ pub fn parse(args: Vec<OsString>, is_pid_1: bool) -> Action {
         Face::Supervisord => daemon::parse(shown, rest),
         Face::Supervisorctl => client::parse(shown, rest),
         Face::Pidproxy => pidproxy(&shown, rest),
-        Face::EchoSupervisordConf => Action::Sample,
+        Face::EchoSupervisordConf => Action::Sample(Language::Ini),
         Face::Sv => sv::parse(shown, rest, is_pid_1),
     }
 }
@@ -208,6 +208,8 @@ mod tests {
 
     #[test]
     fn the_sample_ignores_arguments() {
-        assert_eq!(parsed(&["echo_supervisord_conf", "-h", "x"]), Action::Sample);
+        let ini = Action::Sample(Language::Ini);
+        assert_eq!(parsed(&["echo_supervisord_conf", "-h", "x"]), ini);
+        assert_eq!(parsed(&["echo_supervisord_conf", "--toml"]), ini);
     }
 }

@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::client::is_url;
 use super::daemon::FLAGS;
 use super::{ACTIONS, Action, ClientOptions, Face, RunOptions};
-use crate::config::Override;
+use crate::config::{Language, Override};
 
 // How to find and reach the supervisor: before the action or behind it. (A doc comment here would
 // become the description of every command that has these options.)
@@ -108,7 +108,7 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
     match matches.subcommand() {
         None => Action::Client(connection(matches).into_client(argv0, Vec::new())),
         Some(("run", run)) => Action::Run(run_options(argv0, run)),
-        Some(("sample", _)) => Action::Sample,
+        Some(("sample", sample)) => Action::Sample(sample_language(sample)),
         Some(("pidproxy", proxy)) => pidproxy(proxy),
         Some((action, inner)) => {
             let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
@@ -135,6 +135,10 @@ fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
     RunOptions { argv0, face: Face::Sv, config: matches.get_one::<PathBuf>("config").cloned(), overrides }
 }
 
+fn sample_language(matches: &ArgMatches) -> Language {
+    if matches.get_flag("toml") { Language::Toml } else { Language::Ini }
+}
+
 fn pidproxy(matches: &ArgMatches) -> Action {
     let mut words = matches.get_many::<OsString>("words").into_iter().flatten().cloned();
     let pid_file = words.next().map(PathBuf::from).unwrap_or_default();
@@ -151,7 +155,7 @@ fn command() -> Command {
         .subcommand_value_name("ACTION")
         .subcommand_help_heading("Actions")
         .subcommand(run_command())
-        .subcommand(Command::new("sample").about("Print a sample configuration"))
+        .subcommand(sample_command())
         .subcommand(pidproxy_command());
     Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
         let command = Command::new(action.name)
@@ -186,6 +190,12 @@ fn run_command() -> Command {
         .args(flags)
 }
 
+fn sample_command() -> Command {
+    Command::new("sample")
+        .about("Print a sample configuration")
+        .arg(Arg::new("toml").long("toml").action(ArgAction::SetTrue).help("In TOML instead of INI"))
+}
+
 fn pidproxy_command() -> Command {
     Command::new("pidproxy")
         .about("Run a command and pass on signals to the process that wrote a pid file")
@@ -207,7 +217,8 @@ fn words(name: &'static str, parser: ValueParser) -> Arg {
 const SEARCHED: &str = "\
 The configuration is searched for as etc/supervisord.conf and supervisord.conf beside the folder of
 the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.conf and
-/etc/supervisor/supervisord.conf. As `sv run`, and as PID 1, we stay in the foreground.";
+/etc/supervisor/supervisord.conf; and where there is none, as supervisord.toml in the same places. A
+file whose name ends in .toml is read as TOML. As `sv run`, and as PID 1, we stay in the foreground.";
 
 const AFTER: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
@@ -256,7 +267,7 @@ mod tests {
                 format!("client {config:?} {url}{asks} {:?}", options.words)
             }
             Action::Pidproxy { pid_file, command } => format!("pidproxy {pid_file:?} {command:?}"),
-            Action::Sample => "sample".into(),
+            Action::Sample(language) => format!("sample {language:?}"),
             Action::Print { code, to_stderr, text } => {
                 let first = text.lines().next().unwrap_or_default();
                 format!("print {code} {} {first}", if to_stderr { "err" } else { "out" })
@@ -280,7 +291,8 @@ mod tests {
             (&["run"], "run \"\""),
             (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
             (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
-            (&["sample"], "sample"),
+            (&["sample"], "sample Ini"),
+            (&["sample", "--toml"], "sample Toml"),
             (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
         ] {
             assert_eq!(shown(line, false), expected, "{line:?}");

@@ -208,6 +208,21 @@ mod tests {
     }
 
     #[test]
+    fn its_environment_is_written_for_two_expansions_or_for_one() {
+        for (value, expected) in [
+            ("50%%", "50%"),
+            ("50%%%%", "50%"),
+            ("%(host_node_name)s", "node1"),
+            ("%%(host_node_name)s", "node1"),
+            ("%%%%(host_node_name)s", "%(host_node_name)s"),
+        ] {
+            let text = format!("[supervisord]\nenvironment=A=\"{value}\"");
+            let environment = load_text(&text).unwrap().daemon.environment;
+            assert_eq!(environment, [("A".to_owned(), expected.to_owned())], "{value}");
+        }
+    }
+
+    #[test]
     fn no_variable_sets_an_option() {
         let mut around = Fake::main("[supervisord]");
         for option in SectionKind::Supervisord.options() {

@@ -1,12 +1,37 @@
 //! What a configuration says: sections with their options, from all sources laid over each other.
 //!
 //! Files in either language and environment variables end up here, and one reader of options is
-//! behind them all. Nothing here knows a section or an option by name, but for `[DEFAULT]`; nothing
-//! expands or unquotes a value.
+//! behind them all. Nothing here knows a section or an option by name; nothing expands or unquotes a
+//! value.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// What a file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum Language {
+    Ini,
+    Toml,
+}
+
+impl Language {
+    /// Told by the ending of the file's name: `.toml`, and INI is whatever ends otherwise.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+        if is_toml { Self::Toml } else { Self::Ini }
+    }
+
+    /// The usual ending, for messages.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::Ini => ".ini",
+            Self::Toml => ".toml",
+        }
+    }
+}
 
 /// Where something was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +71,13 @@ pub enum Written {
     Pairs(Vec<(String, String)>),
     /// What a file holds that a variable names. It is taken as it is, and no message shows it.
     Secret(String),
+    /// A value of a type that its option does not take. TOML has them; whoever reads it fails.
+    Unfit {
+        /// As it was written.
+        shown: String,
+        /// What is wrong with it.
+        message: String,
+    },
 }
 
 impl Written {
@@ -53,7 +85,7 @@ impl Written {
     #[must_use]
     pub fn shown(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Text(text) | Self::Unfit { shown: text, .. } => Some(Cow::Borrowed(text)),
             Self::List(items) => Some(Cow::Owned(items.join(", "))),
             Self::Pairs(pairs) => {
                 let told: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -71,7 +103,7 @@ pub struct Entry {
     pub key: String,
     /// As it was written.
     pub value: Written,
-    /// Where the key stands.
+    /// Where the key stands; for an unfit item of a list or table, where that stands.
     pub place: Place,
 }
 
@@ -114,9 +146,22 @@ impl Section {
     pub(super) fn last_text_mut(&mut self) -> Option<&mut String> {
         match &mut self.entries.last_mut()?.value {
             Written::Text(text) => Some(text),
-            Written::List(_) | Written::Pairs(_) | Written::Secret(_) => None,
+            Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::Unfit { .. } => None,
         }
     }
+}
+
+/// What stands where no section reads it. TOML has such places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Misplaced {
+    /// Where it stands.
+    pub(super) place: Place,
+    /// The section that was perhaps meant.
+    pub(super) section: Option<String>,
+    /// Its key, if it looks like an option.
+    pub(super) option: Option<String>,
+    /// What is wrong with it.
+    pub(super) message: String,
 }
 
 /// Everything that the files say, in the order in which sections were first opened.
@@ -126,21 +171,26 @@ pub struct Document {
     sections: Vec<Section>,
     defaults: Section,
     by_name: HashMap<String, usize>,
+    misplaced: Vec<Misplaced>,
 }
-
-/// The section whose options are a fallback in all others.
-const DEFAULTS: &str = "DEFAULT";
 
 impl Default for Document {
     fn default() -> Self {
-        let defaults = Section::new(DEFAULTS, Place { source: 0, line: 0 });
-        Self { sources: Vec::new(), sections: Vec::new(), defaults, by_name: HashMap::new() }
+        let defaults = Section::new("DEFAULT", Place { source: 0, line: 0 });
+        Self {
+            sources: Vec::new(),
+            sections: Vec::new(),
+            defaults,
+            by_name: HashMap::new(),
+            misplaced: Vec::new(),
+        }
     }
 }
 
 /// Which section the options below a header belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
+    /// INI's `[DEFAULT]`, whose options are a fallback in all other sections.
     Defaults,
     Section(usize),
 }
@@ -178,6 +228,15 @@ impl Document {
     #[must_use]
     pub fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// What the main file is written in.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        match self.sources.first().map(|main| &main.origin) {
+            Some(Origin::File(path)) => Language::of(path),
+            Some(Origin::Variable(_)) | None => Language::Ini,
+        }
     }
 
     /// `/etc/x.conf:12`, or the name of a variable.
@@ -220,13 +279,20 @@ impl Document {
         if let Some(&index) = self.by_name.get(name) {
             return Header::Section(index);
         }
-        if name == DEFAULTS {
-            return Header::Defaults;
-        }
         let index = self.sections.len();
         self.sections.push(Section::new(name, place));
         self.by_name.insert(name.to_owned(), index);
         Header::Section(index)
+    }
+
+    /// Remembers what no section reads.
+    pub(super) fn misplace(&mut self, misplaced: Misplaced) {
+        self.misplaced.push(misplaced);
+    }
+
+    /// All that no section reads.
+    pub(super) fn misplaced(&self) -> &[Misplaced] {
+        &self.misplaced
     }
 
     pub(super) fn section_mut(&mut self, header: Header) -> &mut Section {

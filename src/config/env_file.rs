@@ -22,8 +22,8 @@ const OPTIONAL: char = '-';
 /// A relative path starts where the file that names it lies.
 pub(super) fn env_files(options: &mut SectionReader<'_, '_>) -> Environment {
     let mut found = Environment::new();
-    let Some(text) = options.text("env_file") else { return found };
-    for path in values::list(&text).into_iter().filter(|path| !path.is_empty()) {
+    let paths = options.items("env_file", values::list);
+    for path in paths.iter().filter(|path| !path.is_empty()) {
         match read(path, options) {
             Ok(variables) => variables.into_iter().for_each(|(name, value)| set(&mut found, name, value)),
             Err(message) => options.error("env_file", message),

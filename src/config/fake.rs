@@ -11,14 +11,31 @@ use super::{Errors, Surroundings, load};
 /// Where [`Fake::main`] puts its file.
 pub(super) const MAIN: &str = "/etc/x.conf";
 
+/// The same for [`Fake::toml`].
+pub(super) const MAIN_TOML: &str = "/etc/x.toml";
+
 /// Loads a text as the main file of an otherwise empty machine.
 pub(super) fn load_text(text: &str) -> Result<Settings, Errors> {
     load(Path::new(MAIN), &[], &Fake::main(text))
 }
 
+/// The same in TOML.
+pub(super) fn load_toml(text: &str) -> Result<Settings, Errors> {
+    load(Path::new(MAIN_TOML), &[], &Fake::toml(text))
+}
+
 /// What is wrong with a text, a line each; empty if nothing is.
 pub(super) fn errors_in(text: &str) -> Vec<String> {
-    load_text(text).err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
+    told(load_text(text))
+}
+
+/// The same in TOML.
+pub(super) fn toml_errors_in(text: &str) -> Vec<String> {
+    told(load_toml(text))
+}
+
+fn told(loaded: Result<Settings, Errors>) -> Vec<String> {
+    loaded.err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
 }
 
 /// What reading a sound text has to remark.
@@ -42,6 +59,10 @@ impl Fake {
 
     pub(super) fn main(text: &str) -> Self {
         Self::new().file(MAIN, text)
+    }
+
+    pub(super) fn toml(text: &str) -> Self {
+        Self::new().file(MAIN_TOML, text)
     }
 
     pub(super) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {

@@ -1,4 +1,4 @@
-//! `[group:x]`, and the groups that programs make on their own.
+//! `[group:x]`, and the groups that programs and pools of listeners make on their own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,6 +6,8 @@ use crate::model::{Environment, GroupKind, GroupSpec, ProcessSpec};
 
 use super::document::Section;
 use super::expand::Names;
+use super::fastcgi::Agreement;
+use super::listener::pool;
 use super::options::SectionKind;
 use super::program::{Program, processes};
 use super::reader::SectionReader;
@@ -22,16 +24,17 @@ pub(super) fn groups(
     environment: &Environment,
 ) -> Vec<GroupSpec> {
     let mut maker = Maker {
-        programs: programs(reading),
-        left_out: left_out(reading),
+        programs: programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram], names),
         reading,
         names,
         environment,
         in_groups: HashSet::new(),
+        sockets: Agreement::default(),
         found: HashMap::new(),
     };
     maker.make_named_groups();
     maker.make_lone_programs();
+    maker.make_pools();
     let mut found: Vec<_> = maker.found.into_values().map(|(_, group)| group).collect();
     found.sort_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
     found
@@ -52,31 +55,27 @@ fn named<'a>(reading: &mut Reading<'a>, kind: SectionKind) -> Vec<(&'a Section, 
     found
 }
 
-fn programs<'a>(reading: &mut Reading<'a>) -> Vec<Program<'a>> {
-    let sections = named(reading, SectionKind::Program);
-    sections.into_iter().map(|(section, name)| Program { section, name }).collect()
-}
-
-/// Warns of the sections that are not run yet; returns the names of those that a group may name.
-fn left_out<'a>(reading: &mut Reading<'a>) -> HashSet<&'a str> {
-    let fcgi_programs = named(reading, SectionKind::FcgiProgram);
-    let listeners = named(reading, SectionKind::EventListener);
-    for (section, _) in fcgi_programs.iter().chain(&listeners) {
-        let place = reading.told(section.place);
-        reading.warn(format!("[{}] ({place}) is not supported yet and is left out", section.name));
+/// The sections of these kinds, kind by kind.
+fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind], names: &Names<'_>) -> Vec<Program<'a>> {
+    let mut found = Vec::new();
+    for &kind in kinds {
+        for (section, name) in named(reading, kind) {
+            let is_enabled = SectionReader::new(reading, section, kind, names).boolean("enabled");
+            found.push(Program { kind, section, name, is_enabled });
+        }
     }
-    fcgi_programs.into_iter().map(|(_, name)| name).collect()
+    found
 }
 
 struct Maker<'m, 'a> {
     reading: &'m mut Reading<'a>,
     names: &'m Names<'m>,
     environment: &'m Environment,
+    /// What a group may name.
     programs: Vec<Program<'a>>,
-    /// FastCGI programs.
-    left_out: HashSet<&'a str>,
     /// Indexes of programs that make no group of their own.
     in_groups: HashSet<usize>,
+    sockets: Agreement,
     found: HashMap<String, (&'a Section, GroupSpec)>,
 }
 
@@ -84,17 +83,24 @@ impl<'a> Maker<'_, 'a> {
     fn make_named_groups(&mut self) {
         let mut by_name = HashMap::new();
         for (index, program) in self.programs.iter().enumerate() {
-            by_name.entry(program.name).or_insert(index);
+            by_name.entry((program.kind, program.name)).or_insert(index);
         }
         for (section, name) in named(self.reading, SectionKind::Group) {
             let mut options = SectionReader::new(self.reading, section, SectionKind::Group, self.names);
             let priority = options.integer("priority");
-            let members = options.text("programs").unwrap_or_default();
+            let members = options.items("programs", values::list);
+            let mut seen = HashSet::new();
             let mut processes = Vec::new();
-            for member in values::list(&members) {
-                if let Some(index) = self.member(section, member, by_name.get(member).copied()) {
+            for member in members.iter().map(String::as_str) {
+                let index_of = |kind| by_name.get(&(kind, member)).copied();
+                let found = [SectionKind::Program, SectionKind::FcgiProgram].map(index_of);
+                if !seen.insert(member) {
+                    self.member_error(section, format!("[{}] names {member} twice", section.name));
+                } else if let Some(index) = self.member(section, member, found) {
                     self.in_groups.insert(index);
-                    processes.extend(self.processes(index, name));
+                    if self.programs[index].is_enabled {
+                        processes.extend(self.processes(index, name));
+                    }
                 }
             }
             let name = name.to_owned();
@@ -103,40 +109,54 @@ impl<'a> Maker<'_, 'a> {
     }
 
     fn make_lone_programs(&mut self) {
-        let lone: Vec<_> = (0..self.programs.len()).filter(|index| !self.in_groups.contains(index)).collect();
+        let is_lone = |index: &usize| !self.in_groups.contains(index) && self.programs[*index].is_enabled;
+        let lone: Vec<_> = (0..self.programs.len()).filter(is_lone).collect();
         for index in lone {
-            let Program { section, name } = self.programs[index];
-            let mut options = SectionReader::new(self.reading, section, SectionKind::Program, self.names);
+            let Program { kind, section, name, .. } = self.programs[index];
+            let mut options = SectionReader::new(self.reading, section, kind, self.names);
             let priority = options.integer("priority");
             let processes = self.processes(index, name);
-            let name = name.to_owned();
-            self.add(section, GroupSpec { name, priority, kind: GroupKind::Program, processes });
+            let is_fastcgi = kind == SectionKind::FcgiProgram;
+            let kind = if is_fastcgi { GroupKind::FastCgi } else { GroupKind::Program };
+            self.add(section, GroupSpec { name: name.to_owned(), priority, kind, processes });
         }
     }
 
-    /// The program that a group names, if it names one that is run.
-    fn member(&mut self, section: &'a Section, name: &str, program: Option<usize>) -> Option<usize> {
+    fn make_pools(&mut self) {
+        let listeners = programs(self.reading, &[SectionKind::EventListener], self.names);
+        for listener in listeners.into_iter().filter(|listener| listener.is_enabled) {
+            let processes = processes(self.reading, &listener, listener.name, self.names, self.environment);
+            let pool = pool(self.reading, &listener, self.names, processes);
+            self.add(listener.section, pool);
+        }
+    }
+
+    /// The program that a group names, if there is one of just one kind.
+    fn member(&mut self, section: &'a Section, name: &str, found: [Option<usize>; 2]) -> Option<usize> {
         let group = &section.name;
-        let message = match (program, self.left_out.contains(name)) {
-            (Some(index), false) => return Some(index),
-            (None, true) => {
-                let text = format!(
-                    "[{group}] names fcgi-program {name}, which is not supported yet and is left out"
-                );
-                self.reading.warn(text);
-                return None;
-            }
-            (None, false) => format!("[{group}] names unknown program or fcgi-program {name}"),
-            (Some(_), true) => {
+        let message = match found {
+            [Some(index), None] | [None, Some(index)] => return Some(index),
+            [None, None] => format!("[{group}] names unknown program or fcgi-program {name}"),
+            [Some(_), Some(_)] => {
                 format!("[{group}] name {name} is ambiguous (exists as program and fcgi-program)")
             }
         };
-        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
+        self.member_error(section, message);
         None
     }
 
-    fn processes(&mut self, program: usize, group: &str) -> Vec<ProcessSpec> {
-        processes(self.reading, &self.programs[program], group, self.names, self.environment)
+    fn member_error(&mut self, section: &'a Section, message: String) {
+        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
+    }
+
+    fn processes(&mut self, index: usize, group: &str) -> Vec<ProcessSpec> {
+        let program = &self.programs[index];
+        let processes = processes(self.reading, program, group, self.names, self.environment);
+        if let Err(message) = self.sockets.ask(&processes) {
+            SectionReader::new(self.reading, program.section, program.kind, self.names)
+                .error("socket", message);
+        }
+        processes
     }
 
     /// COMPAT: Supervisor takes two groups or processes of one name and runs the first.
@@ -164,7 +184,7 @@ fn first_repeated(processes: &[ProcessSpec]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{errors_in, load_text, notices_in};
+    use super::super::fake::{errors_in, load_text};
     use super::*;
 
     /// `group(priority): process process;` for each group.
@@ -205,13 +225,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_enabled_is_left_out() {
+        let text = "[program:a]\ncommand=a\nenabled=false\n[program:b]\ncommand=b\n[program:c]\nenabled=no\n\
+            [fcgi-program:f]\nenabled=0\n[eventlistener:e]\nenabled=off\n[group:g]\nprograms=b,c,f";
+        assert_eq!(told(text), "g(999): b;");
+        let found = errors_in("[supervisord]\n[program:a]\ncommand=a\nenabled=perhaps");
+        assert!(found[0].starts_with("not a valid boolean value: 'perhaps'"), "{found:?}");
+    }
+
+    #[test]
     fn clashes_and_strangers_are_errors() {
         let programs = "[supervisord]\n[program:a]\ncommand=a\n[program:b]\ncommand=b\n";
         for (text, section, message) in [
             ("[group:g]\nprograms=nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
             ("[group:g]\nprograms=a,nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
             ("[group:g]\nprograms=a,", "group:g", "[group:g] names unknown program or fcgi-program "),
-            ("[group:g]\nprograms=a,b,a", "group:g", "two processes of group 'g' are called 'a'"),
+            ("[group:g]\nprograms=a,b,a", "group:g", "[group:g] names a twice"),
             (
                 "[group:b]\nprograms=a",
                 "program:b",
@@ -229,16 +258,24 @@ mod tests {
             ),
             ("[program:]\ncommand=c", "program:", "Invalid name: it is empty"),
             ("[group:x y]", "group:x y", "Invalid name: 'x y' because of character: ' '"),
-            (
-                "[group:g]\nprograms=a\n[fcgi-program:a]",
-                "group:g",
-                "[group:g] name a is ambiguous (exists as program and fcgi-program)",
-            ),
         ] {
             let found = errors_in(&format!("{programs}{text}"));
             let start = format!("{message} in section '{section}' (file: '/etc/x.conf', line: ");
             assert!(found.len() == 1 && found[0].starts_with(&start), "{text}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_name_of_two_kinds_is_ambiguous() {
+        let found = errors_in(
+            "[supervisord]\n[program:a]\ncommand=a\n[fcgi-program:a]\ncommand=a\nsocket=tcp://a:1\n\
+             [group:g]\nprograms=a",
+        );
+        let ambiguous = "[group:g] name a is ambiguous (exists as program and fcgi-program) in section 'group:g' \
+            (file: '/etc/x.conf', line: 8, option: programs)";
+        let twice = "two groups are called 'a': the other is [program:a] (/etc/x.conf:2) in section \
+            'fcgi-program:a' (file: '/etc/x.conf', line: 4)";
+        assert_eq!(found, [ambiguous, twice]);
     }
 
     #[test]
@@ -262,19 +299,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_run_yet_is_left_out() {
-        let text = "[supervisord]\n[fcgi-program:f]\nsocket=tcp://a:1\n[eventlistener:e]\nfoo=1\n\
-            [group:g]\nprograms=f,a\n[program:a]\ncommand=a";
-        assert_eq!(told(&text[14..]), "g(999): a;");
-        let found = errors_in("[supervisord]\n[eventlistener:e]\n[group:g]\nprograms=e");
+    fn listeners_can_not_join_a_group() {
+        let listener = "[supervisord]\n[eventlistener:e]\ncommand=a\nevents=TICK\n";
+        let found = errors_in(&format!("{listener}[group:g]\nprograms=e"));
         assert!(found[0].starts_with("[group:g] names unknown program or fcgi-program e"), "{found:?}");
-        assert_eq!(
-            notices_in(text),
-            [
-                "[fcgi-program:f] (/etc/x.conf:2) is not supported yet and is left out",
-                "[eventlistener:e] (/etc/x.conf:4) is not supported yet and is left out",
-                "[group:g] names fcgi-program f, which is not supported yet and is left out",
-            ]
-        );
+        let found = errors_in(&format!("{listener}[program:e]\ncommand=a"));
+        assert!(found[0].starts_with("two groups are called 'e': the other is [program:e]"), "{found:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::model::{Environment, ServerSpec, Settings};
 
 use super::daemon::{daemon, environment};
-use super::document::Document;
+use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
@@ -107,13 +107,13 @@ pub(super) fn missing_section(path: &Path, section: &str) -> Error {
     Error::about_file(
         ErrorKind::MissingSection,
         path,
-        format!(".ini file does not include {section} section"),
+        format!("{} file does not include {section} section", Language::of(path).ending()),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, load_toml, notices_in};
     use super::super::sample;
     use super::*;
     use crate::model::Address;
@@ -176,32 +176,52 @@ mod tests {
 
     #[test]
     fn the_sample_is_sound() {
-        let settings = load_text(&sample()).unwrap();
+        let settings = load_text(&sample(Language::Ini)).unwrap();
         assert_eq!(settings.notices, []);
         assert_eq!(settings.servers[0].address.url(), "unix:///tmp/supervisor.sock");
         assert_eq!(settings.namespaces, ["supervisor"]);
-        assert_eq!(
-            (settings.daemon.log_file, settings.groups),
-            (Some("/tmp/supervisord.log".into()), Vec::new())
-        );
+        assert_eq!(settings.daemon.log_file, Some("/tmp/supervisord.log".into()));
+        assert_eq!(settings.groups, []);
+        assert_eq!(load_toml(&sample(Language::Toml)), Ok(settings));
+    }
+
+    /// With what is behind a comment sign: all but prose.
+    fn all_set(language: Language) -> String {
+        let (comment, is) = match language {
+            Language::Ini => (';', "="),
+            Language::Toml => ('#', " = "),
+        };
+        let is_option = |line: &str| line.starts_with('[') || !line.starts_with(' ') && line.contains(is);
+        let set =
+            |line: &str| line.strip_prefix(comment).filter(|line| is_option(line)).unwrap_or(line).to_owned();
+        sample(language).lines().map(|line| set(line) + "\n").collect()
     }
 
     /// So every default and every example is a value that its option takes.
     #[test]
     fn the_sample_is_sound_with_everything_set() {
-        let is_option = |line: &str| line.starts_with(";[") || line.split(' ').next().unwrap().contains('=');
-        let set = |line: &str| line.strip_prefix(';').filter(|_| is_option(line)).unwrap_or(line).to_owned();
-        let text: String = sample().lines().map(|line| set(line) + "\n").collect();
-        assert_eq!(notices_in(&text), ["No file matches via include \"/etc/conf.d/*.ini\""]);
+        let text = all_set(Language::Ini);
+        let notices = notices_in(&text);
+        assert_eq!(notices[0], "No file matches via include \"/etc/conf.d/*.ini\"");
+        assert!(notices[1].ends_with("runs, but is sent no events yet") && notices.len() == 2, "{notices:?}");
         let settings = load_text(&text).unwrap();
-        assert_eq!((settings.servers.len(), settings.groups[0].processes.len()), (2, 1));
+        let groups: Vec<_> = settings.groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!((settings.servers.len(), groups), (2, vec!["alarm", "php", "site"]));
+        let toml = load_toml(&all_set(Language::Toml)).unwrap();
+        assert_eq!(Settings { notices: Vec::new(), ..toml }, Settings { notices: Vec::new(), ..settings });
     }
 
     #[test]
     fn no_text_makes_it_panic() {
-        const PIECES: [&str; 30] = [
+        const PIECES: [&str; 36] = [
             "[supervisord]\n",
             "[program:a]\n",
+            "[fcgi-program:f]\n",
+            "[eventlistener:e]\n",
+            "socket=tcp://a:1",
+            "socket=unix:///",
+            "events=TICK",
+            "buffer_size=",
             "[program:b]\n",
             "[group:a]\n",
             "[group:g]\n",

@@ -1,7 +1,7 @@
 //! Reading a configuration: text to settings.
 //!
 //! The stages, each in files of its own: bytes become lines, lines become a document of sections
-//! whose options know where they were said ([`ini`], [`document`]); values are expanded ([`expand`]), take their
+//! whose options know where they were said ([`ini`], [`toml`], [`document`]); values are expanded ([`expand`]), take their
 //! type, and together make [`crate::model::Settings`].
 //!
 //! Invariants:
@@ -21,8 +21,10 @@ mod error;
 pub mod expand;
 #[cfg(test)]
 mod fake;
+mod fastcgi;
 mod groups;
 pub mod ini;
+mod listener;
 mod load;
 mod log_form;
 pub mod options;
@@ -37,12 +39,14 @@ mod servers;
 mod sources;
 mod stream;
 mod surroundings;
+pub mod toml;
 mod unknown;
 mod values;
 mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
+pub use document::Language;
 pub use error::{Error, ErrorKind, Errors};
 pub use load::{load, load_servers};
 pub use options::sample;
@@ -50,6 +54,6 @@ pub use program::PROCESSES_MAX;
 pub use reader::Override;
 pub use report::{Finding, Report, Severity, check};
 pub use search::{find, search_paths};
-pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX};
+pub use sources::{FILE_BYTES_MAX, INCLUDED_FILES_MAX, TOML_BYTES_MAX};
 pub use surroundings::Surroundings;
 pub use words::{SplitError, split_command};

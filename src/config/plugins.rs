@@ -1,5 +1,6 @@
 //! `[rpcinterface:x]` and `[ctlplugin:x]`: Python plug-ins, of which one is built in.
 
+use super::document::Language;
 use super::expand::Names;
 use super::options::SectionKind;
 use super::reader::SectionReader;
@@ -10,14 +11,20 @@ const FACTORY: &str = "supervisor.rpcinterface_factory";
 /// The plug-in that every configuration names.
 const MAIN_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
 
+/// The namespace that clients ask for.
+const MAIN_NAMESPACE: &str = "supervisor";
+
 /// The namespaces under which the supervisor's own methods are offered. Other plug-ins are warned
-/// of and left out.
+/// of and left out. Nobody has to name a Python factory in TOML: a main file in that language has the
+/// built-in interface unless some file names an interface.
 pub(super) fn namespaces(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<String> {
     let mut found = Vec::new();
+    let mut is_any_named = false;
     for section in reading.document.sections() {
         match SectionKind::of(&section.name) {
             Some((SectionKind::CtlPlugin, _)) => warn(reading, &section.name, "its plug-in"),
             Some((SectionKind::RpcInterface, namespace)) => {
+                is_any_named = true;
                 let mut options = SectionReader::new(reading, section, SectionKind::RpcInterface, names);
                 if !options.is_set(FACTORY) {
                     options.section_error(format!("section [{}] does not specify a {FACTORY}", section.name));
@@ -30,6 +37,9 @@ pub(super) fn namespaces(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<St
             }
             _ => {}
         }
+    }
+    if !is_any_named && reading.document.language() == Language::Toml {
+        found.push(MAIN_NAMESPACE.to_owned());
     }
     found
 }

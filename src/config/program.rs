@@ -1,4 +1,4 @@
-//! `[program:x]`: one section, as many processes as it asks for.
+//! `[program:x]` and the sections that are programs too: one section, as many processes as it asks for.
 
 use std::ops::Range;
 
@@ -7,6 +7,7 @@ use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, Str
 use super::document::Section;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
+use super::fastcgi;
 use super::ini::trim;
 use super::log_form::log_form;
 use super::options::SectionKind;
@@ -21,9 +22,13 @@ pub const PROCESSES_MAX: i64 = 10_000;
 
 /// A program as a group takes it in.
 pub(super) struct Program<'a> {
+    /// `[program:x]`, `[fcgi-program:x]` or `[eventlistener:x]`
+    pub(super) kind: SectionKind,
     pub(super) section: &'a Section,
-    /// What follows `program:`, a valid name.
+    /// What follows the colon, a valid name.
     pub(super) name: &'a str,
+    /// `enabled`: one that is not is known by its name alone.
+    pub(super) is_enabled: bool,
 }
 
 /// Reads the processes of a program, in the order of their numbers.
@@ -36,12 +41,13 @@ pub(super) fn processes<'a>(
     names: &Names<'_>,
     environment: &Environment,
 ) -> Vec<ProcessSpec> {
+    let socket = fastcgi::socket(reading, program, names);
     let names = Names::over(names)
         .with("program_name", Value::Text(program.name))
         .with("group_name", Value::Text(group))
         .with("host_node_name", Value::Text(reading.host_node_name));
-    let mut options = SectionReader::new(reading, program.section, SectionKind::Program, &names);
-    let prototype = prototype(&mut options, group);
+    let mut options = SectionReader::new(reading, program.section, program.kind, &names);
+    let prototype = ProcessSpec { socket, ..prototype(&mut options, group) };
     let mut found = Vec::new();
     let numbers = numbers(&mut options);
     let numprocs = Value::Number(numbers.end - numbers.start);
@@ -83,6 +89,7 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         log_form: log_form(options),
         environment: Environment::new(),
         server_url: server_url(options),
+        socket: None,
     }
 }
 
@@ -208,6 +215,7 @@ mod tests {
             log_form: process.log_form,
             environment: vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())],
             server_url: None,
+            socket: None,
         };
         assert_eq!(process, expected);
     }

@@ -90,7 +90,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     pub(super) fn raw(&self, option: &str) -> Option<Cow<'a, str>> {
         match self.entry(option).map(|entry| &entry.value) {
             Some(Written::Text(text) | Written::Secret(text)) => Some(Cow::Borrowed(text)),
-            Some(written @ (Written::List(_) | Written::Pairs(_))) => written.shown(),
+            Some(written @ (Written::List(_) | Written::Pairs(_) | Written::Unfit { .. })) => written.shown(),
             None => self.default(option).map(Cow::Borrowed),
         }
     }
@@ -143,6 +143,19 @@ impl<'r, 'a> SectionReader<'r, 'a> {
             set(&mut found, name.clone(), value.into_owned());
         }
         found
+    }
+
+    /// The items of a list, each expanded: those of an array as they are, those of a text as `split`
+    /// takes it apart.
+    pub(super) fn items(&mut self, option: &str, split: impl Fn(&str) -> Vec<&str>) -> Vec<String> {
+        if let (None, Some(Written::List(items))) =
+            (self.overriding(option), self.entry(option).map(|entry| &entry.value))
+        {
+            let expanded = items.iter().filter_map(|item| self.expand_text(option, item));
+            return expanded.map(Cow::into_owned).collect();
+        }
+        let text = self.text(option).unwrap_or_default();
+        split(&text).into_iter().map(str::to_owned).collect()
     }
 
     /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
@@ -198,6 +211,10 @@ impl<'r, 'a> SectionReader<'r, 'a> {
                 Some(Cow::Owned(self.joined(option, &expanded?)))
             }
             written @ Written::Pairs(_) => written.shown(),
+            Written::Unfit { message, .. } => {
+                self.error(option, message.clone());
+                None
+            }
         }
     }
 
@@ -216,7 +233,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         if !raw.contains('%') {
             return Some(Cow::Borrowed(raw));
         }
-        let template = if is_expanded_twice(option) { raw.replace("%%%%", "%%") } else { raw.to_owned() };
+        let template = if self.is_expanded_twice(option) { for_one_expansion(raw) } else { raw.to_owned() };
         let names = Names::over(self.names).with("here", Value::Text(self.here(option)));
         match expand(&template, &names) {
             Ok(text) => Some(Cow::Owned(text.into_owned())),
@@ -254,6 +271,16 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
+    /// Supervisor expands these twice, so that files write `%%%%` for one percent sign.
+    /// COMPAT: they are expanded once; both spellings make one sign.
+    fn is_expanded_twice(&self, option: &str) -> bool {
+        match option {
+            "stdout_logfile" | "stderr_logfile" => true,
+            "environment" => self.section.name == "supervisord",
+            _ => false,
+        }
+    }
+
     fn entry(&self, option: &str) -> Option<&'a Entry> {
         let own = self.section.entry(option);
         let inherited = || self.fallback.and_then(|fallback| fallback.entry(option));
@@ -276,10 +303,21 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 }
 
-/// Supervisor expands these twice, so that old files write `%%%%` for one percent sign.
-/// COMPAT: they are expanded once; both spellings make one sign.
-fn is_expanded_twice(option: &str) -> bool {
-    matches!(option, "stdout_logfile" | "stderr_logfile")
+/// A template for two expansions as one for a single one: what the first would leave to the second is
+/// written so that the only one finds it.
+fn for_one_expansion(template: &str) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((text, behind)) = rest.split_once("%%") {
+        let (percent, behind) = match behind.strip_prefix("%%") {
+            Some(behind) => ("%%", behind),
+            None if behind.starts_with('(') => ("%", behind),
+            None => ("%%", behind),
+        };
+        out.extend([text, percent]);
+        rest = behind;
+    }
+    out + rest
 }
 
 fn command_line_error(overriding: &Override, why: &str) -> Error {

@@ -6,21 +6,24 @@ use super::error::{Error, ErrorKind, Errors};
 use super::surroundings::Surroundings;
 
 /// The places that are searched, first to last: beside the folder of the program, here, in `/etc`.
+/// Where no `supervisord.conf` is in any of them, the same ones are searched for a
+/// `supervisord.toml`: whoever has the first keeps what Supervisor would read.
 ///
 /// Relative ones are joined to `current_dir`, so that the file found stays the same one after the
 /// supervisor has changed its directory.
 #[must_use]
 pub fn search_paths(argv0: &str, current_dir: &Path) -> Vec<PathBuf> {
     let program_dir = Path::new(argv0).parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    let places = [
-        program_dir.join("etc/supervisord.conf"),
-        program_dir.join("supervisord.conf"),
-        "supervisord.conf".into(),
-        "etc/supervisord.conf".into(),
-        "/etc/supervisord.conf".into(),
-        "/etc/supervisor/supervisord.conf".into(),
+    let folders = [
+        program_dir.join("etc"),
+        program_dir.into(),
+        "".into(),
+        "etc".into(),
+        "/etc".into(),
+        "/etc/supervisor".into(),
     ];
-    places.iter().map(|place| current_dir.join(place)).collect()
+    let in_all = |name| folders.iter().map(move |folder| current_dir.join(folder).join(name));
+    in_all("supervisord.conf").chain(in_all("supervisord.toml")).collect()
 }
 
 /// The first file that exists in [`search_paths`].
@@ -63,14 +66,19 @@ mod tests {
                 "/etc/supervisord.conf",
                 "/etc/supervisor/supervisord.conf",
             ];
-            assert_eq!(search_paths(argv0, Path::new("/srv")), expected.map(PathBuf::from), "{argv0}");
+            let found = search_paths(argv0, Path::new("/srv"));
+            assert_eq!(found[..6], expected.map(PathBuf::from), "{argv0}");
+            assert_eq!(found[6..], expected.map(|path| Path::new(path).with_extension("toml")), "{argv0}");
         }
     }
 
     #[test]
     fn the_first_that_exists_wins() {
         let around = Fake::new().file("/etc/supervisord.conf", "").file("/srv/etc/supervisord.conf", "");
+        let around = around.file("/usr/supervisord.toml", "");
         assert_eq!(find("/usr/bin/sv", &around), Ok("/srv/etc/supervisord.conf".into()));
+        let around = Fake::new().file("/etc/supervisord.toml", "").file("/srv/supervisord.toml", "");
+        assert_eq!(find("/usr/bin/sv", &around), Ok("/srv/supervisord.toml".into()));
     }
 
     #[test]

@@ -5,20 +5,25 @@ use std::path::Path;
 
 use crate::model::{LogLevel, Notice};
 
-use super::document::Document;
+use super::document::{Document, Language, Misplaced, Origin};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::{Names, Value};
-use super::ini::{BadLine, SyntaxError, parse};
+use super::ini::{self, BadLine, NotText, SyntaxError};
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Findings, Reading};
 use super::surroundings::Surroundings;
+use super::toml;
 use super::values;
 use super::variables;
 use crate::python::quote;
 
 /// Largest file that is read.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
+
+/// Largest TOML file that is read. Its parser keeps every token and every error, so that noise takes two
+/// hundred times as much memory.
+pub const TOML_BYTES_MAX: usize = 1 << 20;
 
 /// Most files that one configuration includes.
 pub const INCLUDED_FILES_MAX: usize = 10_000;
@@ -70,6 +75,9 @@ pub(super) fn read_all(
     // What the client reads is none of the server's business.
     let is_ours = |kind| !matches!(kind, SectionKind::Include | SectionKind::Supervisorctl);
     findings.extend(variables::lay(&mut document, around, is_ours));
+    findings
+        .errors
+        .extend(document.misplaced().iter().map(|misplaced| misplaced_error(&document, misplaced)));
     Ok((document, findings))
 }
 
@@ -80,11 +88,12 @@ fn patterns<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<String> {
     let names = Names::over(names).with("host_node_name", Value::Text(reading.host_node_name));
     let mut options = SectionReader::new(reading, section, SectionKind::Include, &names);
     if !options.is_set("files") {
-        options.section_error(".ini file has [include] section, but no files setting".to_owned());
+        let ending = document.language().ending();
+        options.section_error(format!("{ending} file has [include] section, but no files setting"));
     }
-    let files = options.text("files").unwrap_or_default();
+    let files = options.items("files", |text| text.split_whitespace().collect());
     let base = Path::new(&document.source(section.place).here);
-    files.split_whitespace().map(|pattern| base.join(pattern).to_string_lossy().into_owned()).collect()
+    files.iter().map(|pattern| base.join(pattern).to_string_lossy().into_owned()).collect()
 }
 
 /// A match that can't be read is no error. COMPAT: but it is told.
@@ -106,22 +115,62 @@ fn include(document: &mut Document, path: &Path, around: &dyn Surroundings) -> R
 }
 
 fn add(document: &mut Document, path: &Path, bytes: &[u8], around: &dyn Surroundings) -> Result<(), Errors> {
-    if bytes.len() > FILE_BYTES_MAX {
-        let message = format!("config file {} has more than {FILE_BYTES_MAX} bytes", path.display());
+    let language = Language::of(path);
+    let bytes_max = match language {
+        Language::Ini => FILE_BYTES_MAX,
+        Language::Toml => TOML_BYTES_MAX,
+    };
+    if bytes.len() > bytes_max {
+        let message = format!("config file {} has more than {bytes_max} bytes", path.display());
         return Err(Error::about_file(ErrorKind::File, path, message).into());
     }
     let here = values::absolute(path.parent().unwrap_or(path), around);
     let file = document.add_file(path, here.to_string_lossy().into_owned());
-    parse(bytes, file, document).map_err(|error| syntax_error(path, &error).into())
+    match language {
+        Language::Ini => ini::parse(bytes, file, document).map_err(|error| ini_error(path, &error).into()),
+        Language::Toml => toml::parse(bytes, file, document).map_err(|error| toml_errors(path, error)),
+    }
+}
+
+fn misplaced_error(document: &Document, misplaced: &Misplaced) -> Error {
+    let Misplaced { place, section, option, message } = misplaced;
+    let file = match &document.source(*place).origin {
+        Origin::File(path) => Some(path.clone()),
+        Origin::Variable(_) => None,
+    };
+    Error {
+        file,
+        line: Some(place.line),
+        section: section.clone(),
+        option: option.clone(),
+        ..Error::new(ErrorKind::Value, message.clone())
+    }
+}
+
+fn toml_errors(path: &Path, error: toml::SyntaxError) -> Errors {
+    let told = |toml::BadLine { number, message }: toml::BadLine| {
+        let file = quote(&path.to_string_lossy());
+        let message = format!("not valid TOML: {message} (file: {file}, line: {number})");
+        Error { line: Some(number), ..Error::about_file(ErrorKind::Syntax, path, message) }
+    };
+    match error {
+        toml::SyntaxError::NotText(bad) => {
+            Error::about_file(ErrorKind::Syntax, path, not_text(path, &bad)).into()
+        }
+        toml::SyntaxError::BadLines(lines) => Errors(lines.into_iter().map(told).collect()),
+    }
+}
+
+fn not_text(path: &Path, bad: &NotText) -> String {
+    let file = quote(&path.to_string_lossy());
+    format!("byte {:#04x} in position {} of {file} is not valid UTF-8", bad.byte, bad.offset)
 }
 
 /// Supervisor's texts, which name file and lines themselves.
-fn syntax_error(path: &Path, error: &SyntaxError) -> Error {
+fn ini_error(path: &Path, error: &SyntaxError) -> Error {
     let file = quote(&path.to_string_lossy());
     let (line, message) = match error {
-        SyntaxError::NotText(bad) => {
-            (None, format!("byte {:#04x} in position {} of {file} is not valid UTF-8", bad.byte, bad.offset))
-        }
+        SyntaxError::NotText(bad) => (None, not_text(path, bad)),
         SyntaxError::NoHeader(BadLine { number, raw }) => {
             let raw = quote(raw);
             (Some(*number), format!("File contains no section headers.\nfile: {file}, line: {number}\n{raw}"))

@@ -152,6 +152,9 @@ mod tests {
             ("x.log", file("x.log")),
             ("/tmp/50%%", file("/tmp/50%")),
             ("/tmp/50%%%%", file("/tmp/50%")),
+            ("/tmp/50%%%%%(program_name)s", file("/tmp/50%x")),
+            ("/tmp/%%(program_name)s", file("/tmp/x")),
+            ("/tmp/%%%%(program_name)s", file("/tmp/%(program_name)s")),
         ] {
             assert_eq!(streams(&format!("stdout_logfile={value}")).0.target, expected, "{value}");
             assert_eq!(streams(&format!("stderr_logfile={value}")).1.target, expected, "{value}");

@@ -58,6 +58,7 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     let colors = options.color && wants_colors(around) && output.is_terminal();
     let mut session = Session::new(client, &mut output, &mut input, options.interactive);
     session.set_colors(colors);
+    session.set_says_more(options.face == Face::Sv);
     session.set_hint(hint);
     if options.words.is_empty() {
         shell::converse(&mut session, &prompt);

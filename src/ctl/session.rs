@@ -31,6 +31,8 @@ pub(super) struct Session<'io> {
     asks: bool,
     /// Whether states are shown in colour.
     colors: bool,
+    /// Whether more may be said than Supervisor's client says.
+    says_more: bool,
     /// A second line for those whom nobody answers.
     hint: Option<String>,
 }
@@ -44,12 +46,34 @@ impl<'io> Session<'io> {
         asks: bool,
     ) -> Self {
         let unsaid = String::new();
-        Self { client, output, input, unsaid, exit_code: 0, asks, colors: false, hint: None }
+        Self {
+            client,
+            output,
+            input,
+            unsaid,
+            exit_code: 0,
+            asks,
+            colors: false,
+            says_more: false,
+            hint: None,
+        }
     }
 
     /// Whether states are shown in colour.
     pub(super) fn set_colors(&mut self, colors: bool) {
         self.colors = colors;
+    }
+
+    /// Whether more may be said than Supervisor's client says.
+    pub(super) fn set_says_more(&mut self, says_more: bool) {
+        self.says_more = says_more;
+    }
+
+    /// Says a line that Supervisor's client has no words for.
+    pub(super) fn say_more(&mut self, line: impl Display) {
+        if self.says_more {
+            self.say(line);
+        }
     }
 
     /// What is said, on stderr, when nobody answers.

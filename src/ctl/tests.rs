@@ -14,6 +14,7 @@ use super::shell;
 use crate::xmlrpc::{Value, decode_call, encode_fault, encode_response};
 
 /// What one call is answered with.
+#[derive(Clone)]
 enum Answer {
     Value(Value),
     Fault(i32, &'static str),
@@ -309,6 +310,7 @@ fn update_removes_replaces_and_adds() {
             ("stopProcessGroup old", all_is_well()),
             ("removeProcessGroup old", value(true)),
             ("stopProcessGroup bad", value(vec![row("bad", "bad", 30, "FAILED")])),
+            ("sv.updateProcessGroup other", Fault(1, "UNKNOWN_METHOD")),
             ("stopProcessGroup other", all_is_well()),
             ("removeProcessGroup other", value(true)),
             ("addProcessGroup other", value(true)),
@@ -334,6 +336,56 @@ fn update_removes_replaces_and_adds() {
         "bad: disappeared\nnew: available\nold: disappeared\nother: changed\n",
         0,
     );
+}
+
+#[test]
+fn an_update_tells_what_was_done_and_says_more_under_our_own_name() {
+    let changes = || {
+        let none = || Value::Array(Vec::new());
+        value(vec![Value::Array(vec![none(), Value::Array(vec!["g".into()]), none()])])
+    };
+    let done = |rows: &[(&str, &str)]| {
+        value(rows.iter().map(|(name, done)| row("g", name, 80, done)).collect::<Vec<_>>())
+    };
+    let updated = "g: updated process group\n";
+    let mixed =
+        done(&[("a", "unchanged"), ("b", "applied"), ("c", "replaced"), ("d", "added"), ("e", "removed")]);
+    let problem =
+        vec![row("g", "a", 30, "FAILED: g:a is in an unknown process state"), row("g", "b", 80, "removed")];
+    let under_way = "FAILED: an update of g is under way";
+    for (answer, said, more, code) in [
+        (
+            mixed,
+            updated.to_owned(),
+            "g:b: applied without a restart\ng:c: replaced\ng:d: added\ng:e: removed\n".to_owned(),
+            0,
+        ),
+        (done(&[("a", "replaced"), ("b", "added")]), format!("g: stopped\n{updated}"), String::new(), 0),
+        (done(&[]), format!("g: stopped\n{updated}"), String::new(), 0),
+        (
+            value(problem),
+            "g: has problems; not removing\n".to_owned(),
+            "g:a: FAILED: g:a is in an unknown process state\ng:b: removed\n".to_owned(),
+            1,
+        ),
+        (Fault(30, under_way), format!("ERROR: {under_way}\n"), String::new(), 1),
+        (
+            Fault(6, "SHUTDOWN_STATE"),
+            "error: <class 'xmlrpc.client.Fault'>, <Fault 6: 'SHUTDOWN_STATE'>\n".to_owned(),
+            String::new(),
+            1,
+        ),
+    ] {
+        for says_more in [false, true] {
+            let script = vec![("reloadConfig", changes()), ("sv.updateProcessGroup g", answer.clone())];
+            let told = in_session(script, "", false, |session| {
+                session.set_says_more(says_more);
+                perform(session, "update");
+            });
+            let more = if says_more { more.as_str() } else { "" };
+            assert_eq!(told, (format!("{more}{said}"), code));
+        }
+    }
 }
 
 #[test]

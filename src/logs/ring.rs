@@ -21,6 +21,15 @@ impl Ring {
         Self { bytes_max, kept: VecDeque::new(), total: 0 }
     }
 
+    /// Remembers so many bytes from now on.
+    pub fn limit(&mut self, bytes_max: usize) {
+        self.kept.drain(..self.kept.len().saturating_sub(bytes_max));
+        if bytes_max < self.bytes_max {
+            self.kept.shrink_to(bytes_max);
+        }
+        self.bytes_max = bytes_max;
+    }
+
     /// Takes in what follows.
     pub fn push(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
@@ -80,6 +89,8 @@ mod tests {
         {
             assert_eq!(ring.read(Window { start, bytes }), expected, "{start} {bytes}");
         }
+        ring.limit(3);
+        assert_eq!((ring.size(), ring.read(Window { start: 0, bytes: 99 })), (16, b"789".to_vec()));
         ring.clear();
         assert_eq!((ring.size(), ring.read(Window { start: 0, bytes: 9 })), (0, Vec::new()));
     }

@@ -34,6 +34,11 @@ impl Rotation {
         Self { bytes_max: u64::try_from(bytes_max).unwrap_or(0), backups, bytes, postponed: 0 }
     }
 
+    /// Other limits for the same file, with the meaning that they have for [`Rotation::new`].
+    pub fn limit(&mut self, bytes_max: i64, backups: i64) {
+        *self = Self::new(bytes_max, backups, self.bytes);
+    }
+
     /// Counts what was written. True when the file has reached its limit and is to be rotated
     /// now: like Supervisor's it may so exceed the limit by one write.
     pub fn wrote(&mut self, bytes: usize) -> bool {
@@ -83,6 +88,9 @@ mod tests {
         assert!(rotation.wrote(1));
         rotation.resized(0);
         assert!(!rotation.wrote(9));
+        rotation.limit(12, 1);
+        assert!(!rotation.wrote(2));
+        assert!(rotation.wrote(1));
         assert!(!Rotation::new(0, 1, 0).wrote(usize::MAX));
         assert!(!Rotation::new(-1, 1, u64::MAX).wrote(1));
     }

@@ -91,6 +91,8 @@ pub enum Command {
     AddProcessGroup(String),
     /// Take a group out of action of which nothing runs any more.
     RemoveProcessGroup(String),
+    /// Make an active group as it is configured; only what needs a restart is restarted.
+    UpdateProcessGroup(String),
     /// Every configured process, active or not.
     GetAllConfigInfo,
     /// Bytes of a log.
@@ -163,6 +165,46 @@ pub struct BulkRow {
     pub group: String,
     /// `Err` carries the fault it would have got alone.
     pub outcome: Result<(), Fault>,
+}
+
+/// What an update has done to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updated {
+    /// Nothing: it is as it is configured.
+    Unchanged,
+    /// Its new settings are in force, and it was not touched.
+    Applied,
+    /// It was stopped, and another with its new settings has taken its place.
+    Replaced,
+    /// It was not there before.
+    Added,
+    /// It was stopped and is gone.
+    Removed,
+}
+
+impl Updated {
+    /// The word that clients are given.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Applied => "applied",
+            Self::Replaced => "replaced",
+            Self::Added => "added",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// How one process fared in an update of its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateRow {
+    /// Process name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// `Err` tells why it is as it was.
+    pub outcome: Result<Updated, Fault>,
 }
 
 /// What clients are told of a process.
@@ -242,6 +284,9 @@ pub enum Reply {
     AllConfig(Vec<ConfigInfo>),
     /// The rows of a command over many, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
+    /// What became of each process of an updated group: those that are configured in their order,
+    /// then those that are gone.
+    Updated(Vec<UpdateRow>),
 }
 
 /// Supervisor's fault codes.

@@ -5,6 +5,7 @@
 //! needs lives in that module.
 
 mod command;
+mod event;
 mod settings;
 mod signal;
 mod spec;
@@ -13,18 +14,19 @@ mod time;
 
 pub use command::{
     BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
-    SUCCESS, SignalRequest, Ticket, Wait,
+    SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
+pub use event::{EventLength, EventType, EventTypes, PoolSpec};
 pub use settings::{
     Address, Credentials, DaemonSettings, LogDefaults, LogLevel, Notice, Password, ServerSpec, Settings,
     SocketOwner,
 };
 pub use signal::Signal;
 pub use spec::{
-    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, StreamSpec,
-    User, UserId,
+    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, SocketSpec,
+    StreamSpec, User, UserId,
 };
-pub use state::{ExitStatus, Pid, ProcessId, ProcessState, SupervisorState};
+pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};
 
 /// The version of Supervisor whose behaviour this is, as clients and scripts are told.

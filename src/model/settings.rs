@@ -135,19 +135,19 @@ pub struct SocketOwner {
     pub gid: Option<UserId>,
 }
 
-/// Where a control server listens.
+/// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `[unix_http_server]`
+    /// `[unix_http_server]`, or a `unix://` socket.
     Unix {
         /// Absolute.
         path: PathBuf,
-        /// `chmod`, 0700 unless set.
+        /// Its permissions, 0700 unless set.
         mode: u32,
-        /// `chown`
+        /// Who shall own it, if not we.
         owner: Option<SocketOwner>,
     },
-    /// `[inet_http_server]`
+    /// `[inet_http_server]`, or a `tcp://` socket.
     Inet {
         /// Lower case; empty for all addresses.
         host: String,
@@ -157,7 +157,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The URL that a child or a client reaches it by.
+    /// The URL that a child or a client reaches a control server by.
     #[must_use]
     pub fn url(&self) -> String {
         match self {

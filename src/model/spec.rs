@@ -1,8 +1,9 @@
 //! What the configuration asks for: groups and the processes in them, every value settled.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::Signal;
+use super::{Address, PoolSpec, Signal};
 
 /// Names and values in the order in which they were set; a later one overrides an earlier.
 pub type Environment = Vec<(String, String)>;
@@ -85,6 +86,31 @@ pub struct LogForm {
     pub ring_bytes: u32,
 }
 
+/// A socket that is made for a `[fcgi-program:x]` and is the standard input of each of its processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketSpec {
+    /// The section's full name, for messages.
+    pub section: String,
+    /// `socket` with its mode and owner.
+    pub address: Address,
+    /// Whether `socket_owner` was asked for. If not, the owner is the program's user, and is set only
+    /// when that is not who we are.
+    pub owner_asked_for: bool,
+    /// `socket_backlog`: connections that may wait to be taken.
+    pub backlog: u16,
+}
+
+impl SocketSpec {
+    /// By which it is known in log lines: all that name it share one socket.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.address {
+            Address::Unix { .. } => self.address.url(),
+            Address::Inet { host, port } => format!("tcp://{host}:{port}"),
+        }
+    }
+}
+
 /// One process to supervise: a `[program:x]` expanded for one `process_num`.
 ///
 /// Numbers that Supervisor lets be negative are signed; times are in seconds.
@@ -134,6 +160,8 @@ pub struct ProcessSpec {
     pub environment: Environment,
     /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.
     pub server_url: Option<String>,
+    /// What it has for standard input instead of a pipe from us. Shared by all processes of the program.
+    pub socket: Option<Arc<SocketSpec>>,
 }
 
 /// What kind of section made a group.
@@ -141,6 +169,10 @@ pub struct ProcessSpec {
 pub enum GroupKind {
     /// `[program:x]` on its own.
     Program,
+    /// `[fcgi-program:x]` on its own.
+    FastCgi,
+    /// `[eventlistener:x]`
+    EventListener(PoolSpec),
     /// `[group:x]`
     Group,
 }
@@ -156,4 +188,14 @@ pub struct GroupSpec {
     pub kind: GroupKind,
     /// In the order of definition.
     pub processes: Vec<ProcessSpec>,
+}
+
+impl GroupSpec {
+    /// The sockets that its processes share, each once.
+    pub fn sockets(&self) -> impl Iterator<Item = &Arc<SocketSpec>> {
+        let sockets = self.processes.iter().filter_map(|process| process.socket.as_ref());
+        let mut last = None;
+        // The processes of one section stand together and share one value.
+        sockets.filter(move |socket| !last.replace(*socket).is_some_and(|last| Arc::ptr_eq(last, socket)))
+    }
 }

@@ -97,6 +97,38 @@ impl fmt::Display for ProcessState {
     }
 }
 
+/// Where an event listener stands in its conversation with us. A new one is ACKNOWLEDGED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerState {
+    /// It waits for an event.
+    Ready = 10,
+    /// It was sent one and has not answered yet.
+    Busy = 20,
+    /// It has answered, or has not spoken yet.
+    Acknowledged = 30,
+    /// It has said what it may not, and is sent nothing any more.
+    Unknown = 40,
+}
+
+impl ListenerState {
+    /// Supervisor's number for it.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// Supervisor's word for it, as in `ACKNOWLEDGED -> READY`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "READY",
+            Self::Busy => "BUSY",
+            Self::Acknowledged => "ACKNOWLEDGED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// Where the supervisor itself stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
@@ -187,6 +219,13 @@ mod tests {
             assert_eq!(ProcessState::from_code(code).map(ProcessState::name), Some(name));
         }
         assert_eq!(ProcessState::from_code(7), None);
+    }
+
+    #[test]
+    fn listeners_have_codes_of_their_own() {
+        use ListenerState::*;
+        let told = [Ready, Busy, Acknowledged, Unknown].map(|state| (state.code(), state.name()));
+        assert_eq!(told, [(10, "READY"), (20, "BUSY"), (30, "ACKNOWLEDGED"), (40, "UNKNOWN")]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::model::{
     AutoRestart, BulkRow, ConfigInfo, Fault, LogTarget, ProcessInfo, Reply, SUCCESS, StreamSpec,
-    SupervisorState,
+    SupervisorState, UpdateRow,
 };
 use crate::xmlrpc::{self, Value};
 
@@ -24,6 +24,7 @@ pub fn answer(reply: &Reply) -> Value {
         ]),
         Reply::AllConfig(infos) => Value::Array(infos.iter().map(config_info).collect()),
         Reply::Bulk(rows) => Value::Array(rows.iter().map(bulk_row).collect()),
+        Reply::Updated(rows) => Value::Array(rows.iter().map(update_row).collect()),
     }
 }
 
@@ -146,14 +147,23 @@ fn auto_restart(policy: AutoRestart) -> Value {
     }
 }
 
-fn bulk_row(row: &BulkRow) -> Value {
-    let (status, description) = match &row.outcome {
-        Ok(()) => (SUCCESS, "OK".to_owned()),
+fn bulk_row(BulkRow { name, group, outcome }: &BulkRow) -> Value {
+    status_row(name, group, outcome.as_ref().map(|()| "OK"))
+}
+
+/// As a bulk row, with what was done in the place of `OK`.
+fn update_row(UpdateRow { name, group, outcome }: &UpdateRow) -> Value {
+    status_row(name, group, outcome.as_ref().map(|updated| updated.name()))
+}
+
+fn status_row(name: &str, group: &str, outcome: Result<&str, &Fault>) -> Value {
+    let (status, description) = match outcome {
+        Ok(done) => (SUCCESS, done.to_owned()),
         Err(fault) => (fault.code as i32, fault.to_string()),
     };
     Value::members([
-        ("name", row.name.as_str().into()),
-        ("group", row.group.as_str().into()),
+        ("name", name.into()),
+        ("group", group.into()),
         ("status", status.into()),
         ("description", description.into()),
     ])

@@ -3,10 +3,14 @@
 use crate::model::{Fault, FaultCode};
 use crate::xmlrpc::Value;
 
-use super::methods::{Kind, Method, Param, SUPERVISOR, SYSTEM};
+use super::methods::{Kind, Method, Param, SUPERVISOR, SV, SYSTEM};
 
 /// The namespace that is always there and that no configuration can take.
 const SYSTEM_NAMESPACE: &str = "system";
+
+/// The namespace of our own. It is there where the supervisor's methods are, under whatever name; a
+/// configuration that gives them this very name gets them.
+const OWN_NAMESPACE: &str = "sv";
 
 /// All methods that can be called.
 pub(super) struct Catalogue<'a> {
@@ -30,6 +34,8 @@ impl<'a> Catalogue<'a> {
             SYSTEM
         } else if self.namespaces.iter().any(|known| known == namespace) {
             SUPERVISOR
+        } else if namespace == OWN_NAMESPACE && self.namespaces.iter().any(|it| it != SYSTEM_NAMESPACE) {
+            SV
         } else {
             &[]
         }
@@ -37,7 +43,7 @@ impl<'a> Catalogue<'a> {
 
     /// `system.listMethods`
     pub(super) fn list(&self) -> Value {
-        let namespaces = self.namespaces.iter().map(String::as_str).chain([SYSTEM_NAMESPACE]);
+        let namespaces = self.namespaces.iter().map(String::as_str).chain([OWN_NAMESPACE, SYSTEM_NAMESPACE]);
         let names_in = |namespace: &str| -> Vec<String> {
             let names = self.methods_of(namespace).iter().flat_map(|method| method.names);
             names.map(|name| format!("{namespace}.{name}")).collect()

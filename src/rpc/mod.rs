@@ -5,7 +5,7 @@
 //! `system.methodSignature` tell. A method that isn't in it doesn't exist.
 //!
 //! The methods of the table live under each name that the configuration gives an `[rpcinterface:x]`
-//! section, usually `supervisor` and nothing else; `system.*` is always there.
+//! section, usually `supervisor` and nothing else; `system.*` is always there. `sv.*`, where those are, is what Supervisor has no method for.
 //!
 //! What is refused here is what can be seen without looking at a process: unknown methods and wrong
 //! parameters. Whether the supervisor is shutting down, which most methods ask first, is the

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{
     BulkRow, Channel, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply, Signal, SupervisorState,
-    Wait,
+    UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -89,6 +89,8 @@ fn every_method_means_its_command() {
         let asked = ask_supervisor(&format!("supervisor.{method}"), &params);
         assert_eq!(asked, Ok(Asked::Command(command)), "{method}");
     }
+    let asked = ask_supervisor("sv.updateProcessGroup", &["g".into()]);
+    assert_eq!(asked, Ok(Asked::Command(Command::UpdateProcessGroup("g".to_owned()))));
     for (method, text) in [("getAPIVersion", "3.0"), ("getVersion", "3.0"), ("getSupervisorVersion", "4.3.0")]
     {
         let asked = ask_supervisor(&format!("supervisor.{method}"), &[]);
@@ -128,6 +130,7 @@ fn every_method_counts_its_parameters() {
         ("supervisor.getAllConfigInfo", 0, 0),
         ("supervisor.shutdown", 0, 0),
         ("supervisor.restart", 0, 0),
+        ("sv.updateProcessGroup", 1, 1),
         ("system.listMethods", 0, 0),
         ("system.methodHelp", 1, 1),
         ("system.methodSignature", 1, 1),
@@ -207,8 +210,12 @@ fn methods_live_in_the_configured_namespaces() {
         ("supervisor.getPID", &[], false),
         ("system.listMethods", &[], true),
         ("system.getPID", &["system".to_owned()], false),
+        ("sv.updateProcessGroup", &two, true),
+        ("sv.updateProcessGroup", &[], false),
+        ("sv.getPID", &two, false),
+        ("sv.getPID", &["sv".to_owned()], true),
     ] {
-        assert_eq!(ask(method, &[], namespaces).is_ok(), is_known, "{method}");
+        assert_eq!(ask(method, &[], namespaces) != fault(FaultCode::UnknownMethod), is_known, "{method}");
     }
 }
 
@@ -293,7 +300,7 @@ fn methods_are_listed_in_order_with_their_older_names() {
     assert_eq!(text(listed(&["system".to_owned()])), system);
     let names = text(listed(&["supervisor".to_owned()]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (38, "supervisor.addProcessGroup"));
+    assert_eq!((names.len(), names[0].as_str()), (39, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 
@@ -338,7 +345,18 @@ fn replies_have_the_shapes_that_clients_know() {
         Value::members([name, group, ("status", status.into()), ("description", description.into())])
     };
     let rows = vec![row(Ok(())), row(Err(Fault::about(FaultCode::BadSignal, "FOO")))];
+    let update = |outcome| UpdateRow { name: "web".to_owned(), group: "g".to_owned(), outcome };
+    let updates = [Updated::Unchanged, Updated::Applied, Updated::Replaced, Updated::Added, Updated::Removed];
+    let words = ["unchanged", "applied", "replaced", "added", "removed"];
     for (reply, expected) in [
+        (
+            Reply::Updated(updates.map(|it| update(Ok(it))).into()),
+            Value::Array(words.map(|word| told_row(80, word)).into()),
+        ),
+        (
+            Reply::Updated(vec![update(Err(Fault::about(FaultCode::Failed, "why")))]),
+            Value::Array(vec![told_row(30, "FAILED: why")]),
+        ),
         (Reply::Done, true.into()),
         (Reply::Text("supervisor".to_owned()), "supervisor".into()),
         (

@@ -70,6 +70,11 @@ impl Activity {
         self.level
     }
 
+    /// Writes from this level on.
+    pub(super) fn set_level(&mut self, level: LogLevel) {
+        self.level = level;
+    }
+
     /// Takes a line; it is written at the end of the turn, together with what else there was to say.
     pub(super) fn log(&mut self, level: LogLevel, text: &str, outputs: &mut Outputs) {
         if level < self.level {

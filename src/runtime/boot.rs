@@ -9,6 +9,7 @@ use super::activity::{Activity, install};
 use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
+use super::fastcgi::{SharedSockets, try_sockets};
 use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::pidfile::PidFile;
@@ -18,7 +19,7 @@ use super::trace::Traces;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
-use crate::model::{DaemonSettings, LogLevel, Notice, Settings};
+use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings};
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
@@ -81,6 +82,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let mut activity = Activity::open(&settings.daemon, echo, &mut outputs).map_err(|text| vec![text])?;
     // Before anything of a running supervisor with the same configuration is touched.
     let opened = open_servers(&settings)?;
+    try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets), &[]).map_err(|text| vec![text])?;
     if !foreground {
         activity.log(LogLevel::Info, "daemonizing the supervisord process", &mut outputs);
         activity.flush(&mut outputs);
@@ -291,6 +293,7 @@ fn take_the_oath(
         sources,
         signals,
         children: Children::default(),
+        sockets: SharedSockets::default(),
         rings: Rings::default(),
         outputs,
         activity,
@@ -308,13 +311,10 @@ fn take_the_oath(
     })
 }
 
-/// What reading the configuration had to say: the loudest first, then who listens where.
+/// What reading the configuration had to say, then who listens where.
 pub(super) fn tell_notices(shell: &mut Shell) {
-    let mut notices = std::mem::take(&mut shell.settings.notices);
-    notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
-    for Notice { level, text } in notices {
-        shell.log(level, &text);
-    }
+    let notices = std::mem::take(&mut shell.settings.notices);
+    shell.tell(notices);
     let specs: Vec<_> = shell.settings.servers.clone();
     for server in specs {
         for namespace in shell.settings.namespaces.clone() {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::outlets::{Around, Column, Outlet};
 use super::outputs::{Outputs, Writer};
-use super::sinks::Sink;
+use super::sinks::{Sink, Trouble};
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::logs::{AnsiStripper, LINE_BYTES_MAX, Speaker, output_echo};
 use crate::model::{Channel, LogLevel, LogTarget, Namespec, Pid, ProcessId, ProcessSpec, StreamSpec};
@@ -40,8 +40,9 @@ struct Stream {
 #[derive(Debug)]
 struct Child {
     name: String,
-    /// Held open: without it the child would see the end of its input.
-    _stdin: OwnedFd,
+    pid: Pid,
+    /// Held open: without it the child would see the end of its input. A FastCGI program has none.
+    _stdin: Option<OwnedFd>,
     stdout: Option<Stream>,
     stderr: Option<Stream>,
 }
@@ -81,18 +82,28 @@ impl Outlets {
     pub(super) fn speak_as(
         &mut self,
         spec: &ProcessSpec,
-        (process, pid): (ProcessId, Pid),
+        who: (ProcessId, Pid),
         width: usize,
         outputs: &Outputs,
     ) {
-        let name = &label(spec);
         for (outlet, channel) in [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)] {
-            let is_coloured = outlet.sink.is_terminal(outputs) && may_be_coloured();
-            let column = Column { name, width, colour: is_coloured.then_some(process.0) };
-            let speaker = Speaker { program: &spec.name, group: &spec.group, channel, pid: pid.0 };
-            outlet.speak_as(spec.log_form, &speaker, column);
+            speak_as(outlet, spec, channel, who, width, outputs);
         }
     }
+}
+
+fn speak_as(
+    outlet: &mut Outlet,
+    spec: &ProcessSpec,
+    channel: Channel,
+    (process, pid): (ProcessId, Pid),
+    width: usize,
+    outputs: &Outputs,
+) {
+    let is_coloured = outlet.sink.is_terminal(outputs) && may_be_coloured();
+    let column = Column { name: &label(spec), width, colour: is_coloured.then_some(process.0) };
+    let speaker = Speaker { program: &spec.name, group: &spec.group, channel, pid: pid.0 };
+    outlet.speak_as(spec.log_form, &speaker, column);
 }
 
 /// The name of a process in front of its lines: as in `status`.
@@ -131,7 +142,12 @@ impl Children {
         let stdout = Some(stream(Channel::Stdout, ends.stdout, outlets.stdout));
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, outlets.stderr));
         self.by_pid.insert(pid, process);
-        self.live.insert(process, Child { name, _stdin: ends.stdin, stdout, stderr });
+        self.live.insert(process, Child { name, pid, _stdin: ends.stdin, stdout, stderr });
+    }
+
+    /// Whether it was started and not reaped since.
+    pub(super) fn is_live(&self, process: ProcessId) -> bool {
+        self.live.contains_key(&process)
     }
 
     /// Whose pid this is; the kernel may give it to another from now on.
@@ -166,6 +182,38 @@ impl Children {
             }
         }
         Ok(())
+    }
+
+    /// Has the logs of a child that lives rotate as its specification says by now.
+    pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec) {
+        let Some(child) = self.live.get_mut(&process) else { return };
+        for (stream, spec) in [(&mut child.stdout, &spec.stdout), (&mut child.stderr, &spec.stderr)] {
+            if let Some(Stream { outlet: Outlet { sink: Sink::File(file), .. }, .. }) = stream {
+                file.limit(spec.bytes_max, spec.backups);
+            }
+        }
+    }
+
+    /// Has a child that lives be shown and remembered as its specification says by now.
+    pub(super) fn change_form(
+        &mut self,
+        (process, width): (ProcessId, usize),
+        spec: &ProcessSpec,
+        around: &mut Around<'_>,
+    ) -> Option<Trouble> {
+        let Child { name, pid, stdout, stderr, .. } = self.live.get_mut(&process)?;
+        let mut trouble = None;
+        for (stream, channel) in [(stdout, Channel::Stdout), (stderr, Channel::Stderr)] {
+            let Some(stream) = stream.as_mut().filter(|it| !it.outlet.has_form(spec.log_form)) else {
+                continue;
+            };
+            let writer = Writer(stream.token);
+            trouble = stream.outlet.finish((writer, name), around.outputs).or(trouble);
+            stream.outlet.begin(spec.log_form);
+            speak_as(&mut stream.outlet, spec, channel, (process, *pid), width, around.outputs);
+            around.rings.prepare(StreamId { process, channel }, &stream.outlet);
+        }
+        trouble
     }
 
     /// Closes and opens again the logs of all children. Returns what went wrong.
@@ -235,7 +283,7 @@ impl Shell {
             let echo = output_echo(name, id.channel.name(), bytes);
             self.log(LogLevel::Debug, &echo);
         }
-        self.tell(trouble);
+        self.warn_of(trouble);
         Read::Some(count)
     }
 
@@ -252,7 +300,7 @@ impl Shell {
             self.poller.remove(stream.fd.as_fd());
             self.sources.remove(stream.token);
             let channel = id.channel.name();
-            self.tell(trouble);
+            self.warn_of(trouble);
             self.log(LogLevel::Debug, &format!("{channel} of '{name}' closed, stopped monitoring it"));
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use super::Shell;
 use super::children::{Outlets, StreamId, label};
 use super::command::{Executable, resolve};
+use super::outlets::Around;
 use super::restart::read_settings;
 use crate::host::Host;
 use crate::logs::LABEL_WIDTH_MAX;
@@ -52,7 +53,7 @@ impl Shell {
                 // Users may have been added since.
                 self.host = Host::look();
                 let outcome = read_settings(&self.config_file, &self.launch, &self.host)
-                    .map(|settings| self.take_settings(purpose, settings));
+                    .and_then(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });
             }
             Effect::ReadLog { ticket, of, reading } => {
@@ -65,6 +66,11 @@ impl Shell {
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
                 return Some(Input::AutoLogsMade { process, stdout, stderr });
+            }
+            Effect::ApplyLogLimits { process } => self.apply_log_limits(process),
+            Effect::TrySockets { ticket, group, sockets } => {
+                let outcome = self.try_sockets(sockets.iter());
+                return Some(Input::SocketsTried { ticket, group, outcome });
             }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
@@ -80,13 +86,31 @@ impl Shell {
         }
     }
 
+    fn apply_log_limits(&mut self, process: ProcessId) {
+        let Some(spec) = self.core.spec(process) else { return };
+        self.children.limit_logs(process, spec);
+        let width = self.label_width(spec);
+        let mut around = Around { outputs: &mut self.outputs, rings: &mut self.rings };
+        let trouble = self.children.change_form((process, width), spec, &mut around);
+        self.warn_of(trouble);
+    }
+
     fn check(&self, process: ProcessId) -> Result<(), Fault> {
         let spec = self.core.spec(process).ok_or_else(|| Fault::bare(FaultCode::BadName))?;
         resolve(spec, self.host.path()).map(|_| ())
     }
 
-    /// Starts a process. The error is Supervisor's text for it.
+    /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
     fn spawn(&mut self, process: ProcessId) -> Result<Pid, String> {
+        self.hold_socket(process)?;
+        let started = self.start(process);
+        if started.is_err() {
+            self.let_go_of_socket(process);
+        }
+        started
+    }
+
+    fn start(&mut self, process: ProcessId) -> Result<Pid, String> {
         let spec = self.core.spec(process).ok_or("there is no such process")?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
@@ -95,7 +119,8 @@ impl Shell {
         let program = self
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
-        let pipes = Pipes::new(spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
+        let stdin = self.sockets.stdin(process);
+        let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
         let mut outlets =
             Outlets::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;

@@ -23,6 +23,7 @@ mod children;
 mod clients;
 mod command;
 mod effects;
+mod fastcgi;
 mod outlets;
 mod outputs;
 mod pidfile;
@@ -39,7 +40,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Now, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -49,6 +50,7 @@ use crate::sys::signals::Signals;
 use activity::Activity;
 use children::Children;
 use clients::Clients;
+use fastcgi::SharedSockets;
 use outlets::Rings;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
@@ -122,6 +124,7 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    sockets: SharedSockets,
     rings: Rings,
     outputs: Outputs,
     activity: Activity,
@@ -170,8 +173,16 @@ impl Shell {
         self.activity.log(level, text, &mut self.outputs);
     }
 
+    /// What reading the configuration had to say, the loudest first.
+    fn tell(&mut self, mut notices: Vec<Notice>) {
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
+        for Notice { level, text } in notices {
+            self.log(level, &text);
+        }
+    }
+
     /// A warning, if there is anything to warn of.
-    fn tell(&mut self, trouble: Option<Trouble>) {
+    fn warn_of(&mut self, trouble: Option<Trouble>) {
         if let Some(Trouble { text }) = trouble {
             self.log(LogLevel::Warn, &text);
         }

@@ -16,6 +16,7 @@ use crate::model::{LogForm, LogFormat, LogLevel, LogTarget, ProcessId, StreamSpe
 #[derive(Debug)]
 pub(super) struct Outlet {
     pub(super) sink: Sink,
+    form: LogForm,
     shape: Shape,
     /// `*_syslog`: the lines so far.
     syslog: Option<Lines>,
@@ -56,20 +57,29 @@ impl Outlet {
         outputs: &mut Outputs,
     ) -> io::Result<Self> {
         let sink = Sink::open(target, spec.bytes_max, spec.backups, outputs)?;
-        let is_remembered = match sink {
+        let syslog = spec.syslog.then(|| Lines::new(SYSLOG_TEXT_BYTES_MAX));
+        let mut outlet = Self { sink, form, shape: Shape::Exact, syslog, ring_bytes: 0 };
+        outlet.begin(form);
+        Ok(outlet)
+    }
+
+    /// Begins with another form: bytes as they are, until it is known who speaks.
+    pub(super) fn begin(&mut self, form: LogForm) {
+        let is_remembered = match self.sink {
             Sink::File(_) => false,
             Sink::Output(_) => true,
-            Sink::Nowhere => spec.syslog,
+            Sink::Nowhere => self.syslog.is_some(),
         };
-        Ok(Self {
-            shape: match sink {
-                Sink::Output(_) => Shape::Whole(WholeLines::default()),
-                Sink::Nowhere | Sink::File(_) => Shape::Exact,
-            },
-            sink,
-            syslog: spec.syslog.then(|| Lines::new(SYSLOG_TEXT_BYTES_MAX)),
-            ring_bytes: if is_remembered { form.ring_bytes as usize } else { 0 },
-        })
+        self.form = form;
+        self.ring_bytes = if is_remembered { form.ring_bytes as usize } else { 0 };
+        self.shape = match self.sink {
+            Sink::Output(_) => Shape::Whole(WholeLines::default()),
+            Sink::Nowhere | Sink::File(_) => Shape::Exact,
+        };
+    }
+
+    pub(super) fn has_form(&self, form: LogForm) -> bool {
+        self.form == form
     }
 
     /// Takes on the form of its program, now that it is known who speaks.
@@ -159,7 +169,9 @@ impl Rings {
     /// Begins to remember a stream, or goes on with what was remembered of an earlier run.
     pub(super) fn prepare(&mut self, id: StreamId, outlet: &Outlet) {
         if outlet.ring_bytes > 0 {
-            self.0.entry(id).or_insert_with(|| Ring::new(outlet.ring_bytes));
+            self.0.entry(id).or_insert_with(|| Ring::new(outlet.ring_bytes)).limit(outlet.ring_bytes);
+        } else {
+            self.0.remove(&id);
         }
     }
 

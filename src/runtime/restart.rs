@@ -9,7 +9,7 @@ use super::servers::open;
 use super::{Launch, Shell};
 use crate::config;
 use crate::host::Host;
-use crate::model::{GroupSpec, LogLevel, Notice, Settings};
+use crate::model::{GroupSpec, LogLevel, Settings};
 use crate::supervise::{Identity, Input, ReadFor};
 use crate::sys::process::own_pid;
 
@@ -19,18 +19,25 @@ pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result
 }
 
 impl Shell {
-    /// Keeps for a restart what was read for one; the groups of a reread are for the core.
-    pub(super) fn take_settings(&mut self, purpose: ReadFor, settings: Settings) -> Vec<GroupSpec> {
+    /// Keeps for a restart what was read for one, if the sockets for it can be had; the groups of a
+    /// reread are for the core. Of `[supervisord]` a reread applies `loglevel`, and `environment` as a part of the groups.
+    /// COMPAT: Supervisor applies some more to what is spawned later, and the level to the output of
+    /// children alone.
+    pub(super) fn take_settings(
+        &mut self,
+        purpose: ReadFor,
+        settings: Settings,
+    ) -> Result<Vec<GroupSpec>, String> {
         match purpose {
             ReadFor::Restart(_) => {
+                self.try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets))?;
                 self.next_settings = Some(settings);
-                Vec::new()
+                Ok(Vec::new())
             }
             ReadFor::Reread(_) => {
-                for Notice { level, text } in settings.notices {
-                    self.log(level, &text);
-                }
-                settings.groups
+                self.tell(settings.notices);
+                self.activity.set_level(settings.daemon.log_level);
+                Ok(settings.groups)
             }
         }
     }

@@ -210,6 +210,11 @@ impl LogFile {
         })
     }
 
+    /// Rotates by other limits from now on, at the next write if it exceeds them already.
+    pub(super) fn limit(&mut self, bytes_max: i64, backups: i64) {
+        self.rotation.limit(bytes_max, backups);
+    }
+
     /// Empties the file.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;

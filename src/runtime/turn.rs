@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Shell, Source};
-use crate::model::{LogLevel, Signal};
+use crate::model::{ExitStatus, LogLevel, ProcessId, Signal};
 use crate::supervise::{AfterStop, Input};
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
@@ -88,7 +88,7 @@ impl Shell {
                 Source::Child(id) => self.child_is_ready(*id),
                 Source::Output(id) => {
                     let trouble = self.outputs.flush(*id);
-                    self.tell(trouble);
+                    self.warn_of(trouble);
                 }
                 Source::Syslog => self.outputs.syslog.flush(self.now.mono),
                 Source::Signals | Source::Server(_) | Source::Client => {}
@@ -113,7 +113,7 @@ impl Shell {
     fn flush(&mut self) {
         self.serve_answered();
         let news = self.outputs.syslog.take_news();
-        self.tell(news);
+        self.warn_of(news);
         self.activity.flush(&mut self.outputs);
         self.outputs.watch(&self.poller, &mut self.sources);
         self.children.watch(&self.outputs, &self.poller);
@@ -127,16 +127,21 @@ impl Shell {
         self.more_to_reap = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else { return };
-            let input = match self.children.take_pid(pid) {
-                Some(process) => {
-                    self.hear_last_words(process);
-                    Input::Ended { process, status }
-                }
-                None => Input::OrphanEnded { pid, status },
-            };
-            self.feed(input);
+            match self.children.take_pid(pid) {
+                Some(process) => self.bury(process, status),
+                None => self.feed(Input::OrphanEnded { pid, status }),
+            }
         }
         self.more_to_reap = true;
+    }
+
+    /// A socket that it shared outlives it until it is clear that it is not started again at once.
+    fn bury(&mut self, process: ProcessId, status: ExitStatus) {
+        self.hear_last_words(process);
+        self.feed(Input::Ended { process, status });
+        if !self.children.is_live(process) {
+            self.let_go_of_socket(process);
+        }
     }
 
     /// Everything supervised is stopped; what else there is gets a moment.

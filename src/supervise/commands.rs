@@ -58,6 +58,7 @@ impl Supervisor {
             Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),
             Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
             Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
+            Command::UpdateProcessGroup(name) => self.update_group(turn, ticket, &name, out),
             Command::ReadLog(log, reading) => self.read_log(ticket, log, reading, out),
             Command::ClearLog => out.push(Effect::ClearLog { ticket }),
             Command::ClearProcessLogs(name) => self.clear_logs_of(ticket, &name, out),
@@ -135,7 +136,7 @@ impl Supervisor {
         self.answer_settled(out);
     }
 
-    fn stop_process(&mut self, turn: &Turn, id: ProcessId, wait: Wait, out: &mut Effects) {
+    pub(super) fn stop_process(&mut self, turn: &Turn, id: ProcessId, wait: Wait, out: &mut Effects) {
         self.with(id, |process| {
             process.stop(turn, out);
             if wait == Wait::Yes {

@@ -13,7 +13,7 @@ pub(super) struct Group {
     pub(super) priority: i64,
     /// In the order of definition.
     pub(super) members: Vec<ProcessId>,
-    kind: GroupKind,
+    pub(super) kind: GroupKind,
 }
 
 impl Supervisor {
@@ -25,7 +25,7 @@ impl Supervisor {
         members
     }
 
-    fn add_process(&mut self, spec: &ProcessSpec, group_priority: i64) -> ProcessId {
+    pub(super) fn add_process(&mut self, spec: &ProcessSpec, group_priority: i64) -> ProcessId {
         let id = ProcessId(self.next_process);
         self.next_process += 1;
         self.processes.insert(id, Process::new(id, spec.clone(), group_priority));
@@ -69,13 +69,25 @@ impl Supervisor {
             && members.map(|process| &process.spec).eq(&spec.processes)
     }
 
+    /// A group that is to have sockets becomes active once it is known that they can be had.
     pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
         let spec = match self.configured.iter().find(|spec| spec.name == name) {
             None => return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name))),
             Some(_) if self.groups.iter().any(|group| group.name == name) => {
                 return out.reply(ticket, Err(Fault::about(FaultCode::AlreadyAdded, name)));
             }
-            Some(spec) => spec.clone(),
+            Some(spec) => spec,
+        };
+        let sockets: Vec<_> = spec.sockets().cloned().collect();
+        if sockets.is_empty() {
+            return self.activate(turn, ticket, name, out);
+        }
+        out.push(Effect::TrySockets { ticket, group: name.to_owned(), sockets });
+    }
+
+    pub(super) fn activate(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
+        let Some(spec) = self.configured.iter().find(|spec| spec.name == name).cloned() else {
+            return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
         };
         self.add_group(spec);
         out.reply(ticket, Ok(Reply::Done));

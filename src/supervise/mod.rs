@@ -16,12 +16,14 @@
 
 mod commands;
 mod describe;
+mod difference;
 mod groups;
 mod life;
 mod logs;
 mod process;
 mod shutdown;
 mod stopping;
+mod update;
 mod waiters;
 
 #[cfg(test)]
@@ -29,10 +31,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::model::{
-    Channel, Command, ExitStatus, Fault, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid, ProcessId,
-    ProcessSpec, Reading, Reply, Signal, SupervisorState, Ticket,
+    Channel, Command, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid,
+    ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState, Ticket,
 };
 
 pub use life::RESTART_SPACING;
@@ -42,6 +45,7 @@ pub use stopping::{SendError, SendOutcome};
 use groups::Group;
 use process::{AutoLogs, Process};
 use shutdown::Mood;
+use update::Update;
 use waiters::Waiters;
 
 /// Something that happened.
@@ -126,6 +130,15 @@ pub enum Input {
         /// The file for its errors, where it is to have one.
         stderr: Option<PathBuf>,
     },
+    /// The outcome of [`Effect::TrySockets`].
+    SocketsTried {
+        /// Who asked.
+        ticket: Ticket,
+        /// For which group.
+        group: String,
+        /// What is wrong, a line for each socket.
+        outcome: Result<(), String>,
+    },
     /// The deadline may have come.
     TimePassed,
 }
@@ -200,6 +213,20 @@ pub enum Effect {
         /// Which process.
         process: ProcessId,
     },
+    /// Rotate the logs of the process, if it is alive, as its specification says by now.
+    ApplyLogLimits {
+        /// Whose.
+        process: ProcessId,
+    },
+    /// See whether sockets could be made for a group; answer with [`Input::SocketsTried`].
+    TrySockets {
+        /// To be handed back.
+        ticket: Ticket,
+        /// To be handed back.
+        group: String,
+        /// Those that its processes name.
+        sockets: Vec<Arc<SocketSpec>>,
+    },
     /// Close and open again all log files.
     ReopenLogs,
     /// A line for the activity log.
@@ -258,6 +285,8 @@ pub struct Supervisor {
     groups: Vec<Group>,
     processes: BTreeMap<ProcessId, Process>,
     waiters: Waiters,
+    /// Under way.
+    updates: Vec<Update>,
     next_process: u64,
 }
 
@@ -272,6 +301,7 @@ impl Supervisor {
             groups: Vec::new(),
             processes: BTreeMap::new(),
             waiters: Waiters::default(),
+            updates: Vec::new(),
             next_process: 1,
         };
         for group in groups {
@@ -356,6 +386,10 @@ impl Supervisor {
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }
+            Input::SocketsTried { ticket, group, outcome } => match outcome {
+                Ok(()) => self.activate(&turn, ticket, &group, &mut out),
+                Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
+            },
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         out
@@ -389,8 +423,13 @@ impl Supervisor {
 
     fn members_by_priority(&self, group: &Group) -> Vec<ProcessId> {
         let mut members = group.members.clone();
-        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        self.sort_by_priority(&mut members);
         members
+    }
+
+    /// By their own priorities; those of one priority keep their order.
+    fn sort_by_priority(&self, members: &mut [ProcessId]) {
+        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
     }
 
     fn with<T>(&mut self, process: ProcessId, act: impl FnOnce(&mut Process) -> T) -> Option<T> {

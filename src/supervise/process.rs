@@ -76,6 +76,8 @@ pub(super) struct Process {
     /// Set once they are made.
     pub(super) auto_logs: AutoLogs,
     pub(super) state: State,
+    /// An update waits for its end: it is not started any more.
+    pub(super) leaving: bool,
     /// Failed starts in a row.
     pub(super) failed_starts: i64,
     pub(super) started: Option<(Mono, Wall)>,
@@ -92,6 +94,7 @@ impl Process {
             group_priority,
             auto_logs: AutoLogs::default(),
             state: State::Stopped,
+            leaving: false,
             failed_starts: 0,
             started: None,
             ended: None,

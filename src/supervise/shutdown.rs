@@ -133,6 +133,7 @@ impl Supervisor {
 
     fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
         self.mood = Mood::Stopping { then, hurried: false, report_at: turn.now.mono };
+        self.refuse_updates(out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
     }

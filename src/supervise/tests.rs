@@ -4,13 +4,13 @@
 //! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
 //! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::*;
 use crate::model::*;
 
-fn spec(name: &str) -> ProcessSpec {
+pub(super) fn spec(name: &str) -> ProcessSpec {
     let stream = StreamSpec {
         target: LogTarget::None,
         bytes_max: 0,
@@ -41,6 +41,7 @@ fn spec(name: &str) -> ProcessSpec {
         stderr: stream,
         environment: Vec::new(),
         server_url: None,
+        socket: None,
         log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
     }
 }
@@ -65,17 +66,18 @@ struct Story {
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
+    socket_error: Option<&'static str>,
     /// What the configuration file holds by now.
     next_groups: Vec<GroupSpec>,
     tickets: u64,
-    named: BTreeMap<ProcessId, String>,
+    /// What the kernel would know of, by group and name.
+    alive: BTreeMap<ProcessId, (String, String)>,
 }
 
 impl Story {
     fn of(groups: Vec<GroupSpec>) -> Self {
         let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
         let supervisor = Supervisor::new(identity, groups);
-        let named = supervisor.processes.iter().map(|(&id, it)| (id, it.spec.name.clone())).collect();
         Self {
             supervisor,
             now: Now::default(),
@@ -86,9 +88,10 @@ impl Story {
             send_error: None,
             check_fault: None,
             broken_settings: None,
+            socket_error: None,
             next_groups: Vec::new(),
             tickets: 0,
-            named,
+            alive: BTreeMap::new(),
         }
     }
 
@@ -128,10 +131,16 @@ impl Story {
                 None
             }
             Effect::Spawn { process } => {
-                self.told.push(format!("!spawn {}", self.named[&process]));
+                let spec = self.supervisor.spec(process).unwrap();
+                let name = (spec.group.clone(), spec.name.clone());
+                self.told.push(format!("!spawn {}", name.1));
                 self.pids += 1;
                 let error = self.spawn_errors.pop_front();
                 let outcome = error.map_or(Ok(Pid(self.pids)), |text| Err(text.to_owned()));
+                if outcome.is_ok() {
+                    assert!(!self.alive.values().any(|other| *other == name), "two of {name:?}");
+                    self.alive.insert(process, name);
+                }
                 Some(Input::Spawned { process, outcome })
             }
             Effect::Check { process } => {
@@ -139,7 +148,8 @@ impl Story {
             }
             Effect::Kill { process, signal, group, .. } => {
                 let whole = if group { " group" } else { "" };
-                self.told.push(format!("!kill {} {signal}{whole}", self.named[&process]));
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!kill {name} {signal}{whole}"));
                 let outcome = self.send_error.clone().map_or(Ok(()), Err);
                 Some(Input::Sent { process, signal, outcome })
             }
@@ -148,6 +158,13 @@ impl Story {
                     Ok(Reply::Bulk(rows)) => {
                         let row = |row: &BulkRow| match &row.outcome {
                             Ok(()) => format!("{}:ok", row.name),
+                            Err(fault) => format!("{}:{fault}", row.name),
+                        };
+                        rows.iter().map(row).collect::<Vec<_>>().join(",")
+                    }
+                    Ok(Reply::Updated(rows)) => {
+                        let row = |row: &UpdateRow| match &row.outcome {
+                            Ok(updated) => format!("{}:{}", row.name, updated.name()),
                             Err(fault) => format!("{}:{fault}", row.name),
                         };
                         rows.iter().map(row).collect::<Vec<_>>().join(",")
@@ -174,6 +191,17 @@ impl Story {
             Effect::MakeAutoLogs { process } => {
                 let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
                 Some(Input::AutoLogsMade { process, stdout: path("out"), stderr: path("err") })
+            }
+            Effect::ApplyLogLimits { process } => {
+                let spec = self.supervisor.spec(process).unwrap();
+                self.told.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));
+                None
+            }
+            Effect::TrySockets { ticket, group, sockets } => {
+                let urls: Vec<_> = sockets.iter().map(|socket| socket.url()).collect();
+                self.told.push(format!("!try {}", urls.join(" ")));
+                let outcome = self.socket_error.map_or(Ok(()), |text| Err(text.to_owned()));
+                Some(Input::SocketsTried { ticket, group, outcome })
             }
             Effect::ReopenLogs => {
                 self.told.push("!reopen".to_owned());
@@ -204,20 +232,18 @@ impl Story {
         self.now = Now { mono, wall: Wall { unix_ms, utc_offset_secs: 0 } };
     }
 
-    /// Learns the names that processes will have that are added later.
-    fn name_all(&mut self) {
-        let known = self.supervisor.next_process;
-        let later =
-            self.next_groups.iter().filter(|group| group.name != "web").flat_map(|group| &group.processes);
-        self.named.extend(later.zip(known..).map(|(spec, id)| (ProcessId(id), spec.name.clone())));
-    }
-
     fn id(&self, name: &str) -> ProcessId {
-        self.named.iter().find(|(_, known)| *known == name).map(|(&id, _)| id).unwrap()
+        let known = self.supervisor.processes.values().find(|it| it.spec.name == name);
+        known.map(|it| it.id).unwrap()
     }
 
     fn ends(&mut self, name: &str, status: ExitStatus) {
-        self.input(Input::Ended { process: self.id(name), status });
+        self.end(self.id(name), status);
+    }
+
+    fn end(&mut self, process: ProcessId, status: ExitStatus) {
+        self.alive.remove(&process);
+        self.input(Input::Ended { process, status });
     }
 
     fn exits(&mut self, name: &str, code: u8) {
@@ -857,6 +883,44 @@ fn a_log_that_becomes_auto_is_a_change() {
     story.tells(&["!reply 1 Changes { added: [], changed: [], removed: [] }"]);
 }
 
+fn with_socket(url_path: &str, process: ProcessSpec) -> ProcessSpec {
+    let address = Address::Unix { path: url_path.into(), mode: 0o700, owner: None };
+    let section = format!("fcgi-program:{}", process.group);
+    let socket = SocketSpec { section, address, owner_asked_for: false, backlog: 1 };
+    ProcessSpec { socket: Some(Arc::new(socket)), ..process }
+}
+
+#[test]
+fn a_group_with_sockets_is_added_once_they_can_be_had() {
+    let shared = with_socket("/s", spec("a"));
+    let second = ProcessSpec { autostart: false, ..shared.clone() };
+    let mut story = Story::of(Vec::new()).running();
+    story.next_groups = vec![group("g", [shared, ProcessSpec { name: "b".to_owned(), ..second }])];
+    story.ask(Command::ReloadConfig);
+    story.told.clear();
+    story.socket_error = Some("no such luck");
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    story.tells(&["!try unix:///s", "!reply 2 FAILED: no such luck"]);
+    story.socket_error = None;
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    assert_eq!(story.told[..2], ["!try unix:///s", "!reply 3 done"]);
+    assert_eq!(story.state("a"), ProcessState::Starting);
+    assert_eq!(story.state("b"), ProcessState::Stopped);
+}
+
+#[test]
+fn a_socket_that_is_another_is_a_change() {
+    let f = |path: &str| alone(1, with_socket(path, spec("f")));
+    let mut story = Story::of(vec![f("/s")]).running();
+    for (next, changed) in [(f("/s"), ""), (f("/t"), "\"f\""), (alone(1, spec("f")), "\"f\"")] {
+        story.next_groups = vec![next];
+        story.told.clear();
+        story.ask(Command::ReloadConfig);
+        let expected = format!("Changes {{ added: [], changed: [{changed}], removed: [] }}");
+        assert!(story.told[0].ends_with(&expected), "{:?}", story.told);
+    }
+}
+
 #[test]
 fn groups_are_added_and_removed() {
     let mut story = Story::one(|_| ()).running();
@@ -867,7 +931,6 @@ fn groups_are_added_and_removed() {
     story.ask(Command::ReloadConfig);
     story.ask(Command::AddProcessGroup("web".to_owned()));
     story.told.clear();
-    story.name_all();
     story.ask(Command::AddProcessGroup("g".to_owned()));
     story.tells(&["!reply 4 done", "!spawn a", "INFO spawned: 'a' with pid 102"]);
     story.ask(Command::AddProcessGroup("g".to_owned()));
@@ -945,6 +1008,318 @@ fn ids_are_not_used_again_after_a_restart() {
     assert!(next.spec(old).is_none());
 }
 
+/// What is configured by now, as a reread would find it.
+fn configure(story: &mut Story, groups: Vec<GroupSpec>) {
+    story.next_groups = groups;
+    story.ask(Command::ReloadConfig);
+    story.told.clear();
+}
+
+fn update(story: &mut Story, name: &str) {
+    story.ask(Command::UpdateProcessGroup(name.to_owned()));
+}
+
+#[test]
+fn what_needs_no_restart_is_applied_to_the_process_that_runs() {
+    let mut story = Story::one(|_| ()).running();
+    let limited = StreamSpec { bytes_max: 77, ..spec("web").stdout };
+    let changed = ProcessSpec {
+        stop_signal: Signal::INT,
+        stop_wait_secs: 2,
+        autorestart: AutoRestart::Always,
+        stdout: limited,
+        ..spec("web")
+    };
+    configure(&mut story, vec![alone(7, changed)]);
+    update(&mut story, "web");
+    story.tells(&[
+        "INFO updated: 'web' in place (autorestart, stopsignal, stopwaitsecs, stdout_logfile_maxbytes)",
+        "!limits web 77",
+        "!reply 2 web:applied",
+    ]);
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 3 Changes { added: [], changed: [], removed: [] }"]);
+    update(&mut story, "web");
+    story.tells(&["!reply 4 web:unchanged"]);
+    story.exits("web", 0);
+    story.pass(2.0);
+    story.told.clear();
+    story.stop("web", Wait::No);
+    story.pass(2.0);
+    story.tells(&[
+        "!kill web SIGINT",
+        "!reply 5 done",
+        "WARN killing 'web' (102) with SIGKILL",
+        "!kill web SIGKILL",
+    ]);
+}
+
+#[test]
+fn a_priority_of_a_group_is_in_force_at_once() {
+    let mut story = three_levels();
+    configure(&mut story, vec![alone(99, spec("db"))]);
+    update(&mut story, "db");
+    story.tells(&["!reply 2 db:unchanged"]);
+    story.signal(Signal::TERM);
+    assert!(story.told.contains(&"!kill db SIGTERM".to_owned()), "{:?}", story.told);
+    assert!(!story.told.contains(&"!kill web SIGTERM".to_owned()), "{:?}", story.told);
+}
+
+#[test]
+fn startsecs_that_change_count_from_the_start() {
+    let mut story = Story::one(|web| web.start_secs = 5).begun();
+    story.pass(2.0);
+    configure(&mut story, vec![alone(999, ProcessSpec { start_secs: 9, ..spec("web") })]);
+    update(&mut story, "web");
+    story.pass(6.5);
+    assert_eq!(story.state("web"), ProcessState::Starting);
+    configure(&mut story, vec![alone(999, ProcessSpec { start_secs: 3, ..spec("web") })]);
+    update(&mut story, "web");
+    assert_eq!(story.state("web"), ProcessState::Running);
+}
+
+#[test]
+fn autostart_that_comes_starts_what_was_never_started_and_nothing_else() {
+    let off = |name: &str| ProcessSpec { autostart: false, ..spec(name) };
+    let mut story = Story::of(vec![group("g", [off("new"), off("old")])]).begun();
+    story.start("g:old", Wait::No);
+    story.stop("g:old", Wait::No);
+    story.exits("old", 0);
+    configure(&mut story, vec![group("g", [spec("new"), spec("old")])]);
+    update(&mut story, "g");
+    story.told.retain(|line| line.starts_with('!') && !line.starts_with("!limits"));
+    story.tells(&["!spawn new", "!reply 4 new:applied,old:applied"]);
+}
+
+#[test]
+fn what_needs_a_restart_is_replaced_and_the_rest_is_left_alone() {
+    let changed = |name: &str| ProcessSpec { command: "/bin/false".to_owned(), ..spec(name) };
+    let mut story = Story::of(vec![group("g", [spec("a"), spec("b"), spec("c"), spec("d")])]).running();
+    let old = story.id("b");
+    let first = ProcessSpec { priority: 1, ..spec("new") };
+    configure(&mut story, vec![group("g", [changed("b"), spec("a"), changed("d"), first])]);
+    update(&mut story, "g");
+    story.tells(&[
+        "INFO updating: 'b' is replaced (command)",
+        "INFO updating: 'd' is replaced (command)",
+        "!kill c SIGTERM",
+        "INFO waiting for c to stop",
+        "!kill d SIGTERM",
+        "INFO waiting for d to stop",
+        "!kill b SIGTERM",
+        "INFO waiting for b to stop",
+    ]);
+    story.exits("b", 0);
+    story.exits("d", 0);
+    story.tells(&["INFO stopped: b (exit status 0)", "INFO stopped: d (exit status 0)"]);
+    assert_eq!(story.id("b"), old, "nothing is entered before the last has left");
+    story.exits("c", 0);
+    story.tells(&[
+        "INFO stopped: c (exit status 0)",
+        "!spawn new",
+        "!spawn b",
+        "!spawn d",
+        "!reply 2 b:replaced,a:unchanged,d:replaced,new:added,c:removed",
+        "INFO spawned: 'new' with pid 105",
+        "INFO spawned: 'b' with pid 106",
+        "INFO spawned: 'd' with pid 107",
+    ]);
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 3 Changes { added: [], changed: [], removed: [] }"]);
+}
+
+#[test]
+fn one_that_does_not_run_is_replaced_at_once_and_autostart_says_the_rest() {
+    let off = |name: &str| ProcessSpec { autostart: false, ..spec(name) };
+    let mut story = Story::of(vec![group("g", [spec("stopped"), off("off"), spec("dead")])]).begun();
+    story.stop("g:stopped", Wait::No);
+    story.exits("stopped", 0);
+    story.exits("dead", 1);
+    let moved = |spec: ProcessSpec| ProcessSpec { directory: Some("/".into()), ..spec };
+    let all = [moved(spec("stopped")), moved(off("off")), moved(spec("dead"))];
+    configure(&mut story, vec![group("g", all)]);
+    update(&mut story, "g");
+    story.told.retain(|line| line.starts_with('!'));
+    story.tells(&["!spawn stopped", "!spawn dead", "!reply 3 stopped:replaced,off:replaced,dead:replaced"]);
+}
+
+#[test]
+fn a_group_of_another_kind_is_replaced_as_a_whole() {
+    let mut story = Story::one(|_| ()).running();
+    configure(&mut story, vec![group("web", [spec("web")])]);
+    update(&mut story, "web");
+    story.exits("web", 0);
+    story.tells(&[
+        "INFO updating: 'web' is replaced (kind of its group)",
+        "!kill web SIGTERM",
+        "INFO waiting for web to stop",
+        "INFO stopped: web (exit status 0)",
+        "!spawn web",
+        "!reply 2 web:replaced",
+        "INFO spawned: 'web' with pid 102",
+    ]);
+}
+
+/// A group with a process that is leaving and one that has left already.
+fn while_it_updates() -> Story {
+    let changed = |name: &str| ProcessSpec { umask: Some(0o77), ..spec(name) };
+    let mut story = Story::of(vec![group("g", [spec("slow"), spec("quick"), spec("same")])]).running();
+    configure(&mut story, vec![group("g", [changed("slow"), changed("quick"), spec("same")])]);
+    update(&mut story, "g");
+    story.exits("quick", 0);
+    story.told.clear();
+    story
+}
+
+#[test]
+fn while_a_group_is_updated_nothing_else_can_be_made_of_it() {
+    let mut story = while_it_updates();
+    for name in ["g:slow", "g:quick", "g:same"] {
+        story.start(name, Wait::Yes);
+    }
+    story.ask(Command::StartProcessGroup("g".to_owned(), Wait::No));
+    story.ask(Command::RemoveProcessGroup("g".to_owned()));
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    update(&mut story, "g");
+    story.stop("g:slow", Wait::Yes);
+    story.tells(&[
+        "!reply 3 ABNORMAL_TERMINATION: g:slow is leaving, its group is being updated",
+        "!reply 4 ABNORMAL_TERMINATION: g:quick is leaving, its group is being updated",
+        "!reply 5 ALREADY_STARTED: g:same",
+        "!reply 6 slow:ABNORMAL_TERMINATION: g:slow is leaving, its group is being updated,\
+         quick:ABNORMAL_TERMINATION: g:quick is leaving, its group is being updated",
+        "!reply 7 STILL_RUNNING: g",
+        "!reply 8 ALREADY_ADDED: g",
+        "!reply 9 FAILED: an update of g is under way",
+        "!reply 10 NOT_RUNNING: g:slow",
+    ]);
+    update(&mut story, "nope");
+    story.tells(&["!reply 11 BAD_NAME: nope"]);
+    story.exits("slow", 0);
+    story.told.retain(|line| line.starts_with('!'));
+    story.tells(&["!spawn slow", "!spawn quick", "!reply 2 slow:replaced,quick:replaced,same:unchanged"]);
+}
+
+#[test]
+fn an_update_makes_what_was_configured_when_it_was_asked_for() {
+    let mut story = while_it_updates();
+    configure(&mut story, Vec::new());
+    story.exits("slow", 0);
+    story.told.retain(|line| line.starts_with('!'));
+    story.tells(&["!spawn slow", "!spawn quick", "!reply 2 slow:replaced,quick:replaced,same:unchanged"]);
+    update(&mut story, "g");
+    story.tells(&["!reply 4 BAD_NAME: g"]);
+}
+
+#[test]
+fn a_shutdown_ends_an_update() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut story = while_it_updates();
+        story.signal(signal);
+        assert!(story.told.contains(&"!reply 2 SHUTDOWN_STATE".to_owned()), "{:?}", story.told);
+        story.exits("slow", 0);
+        story.exits("same", 0);
+        assert!(!story.told.iter().any(|line| line.starts_with("!spawn")), "{:?}", story.told);
+        assert!(story.told.last().unwrap().starts_with("!stopped"), "{:?}", story.told);
+    }
+}
+
+#[test]
+fn an_update_goes_on_over_a_restart_that_is_refused() {
+    let mut story = while_it_updates();
+    story.broken_settings = Some("bad");
+    story.signal(Signal::HUP);
+    story.exits("slow", 0);
+    let done = "!reply 2 slow:replaced,quick:replaced,same:unchanged".to_owned();
+    assert!(story.told.contains(&done), "{:?}", story.told);
+}
+
+#[test]
+fn what_can_not_be_stopped_stays_and_is_told() {
+    let mut story = Story::of(vec![group("g", [spec("a"), spec("b")])]).running();
+    configure(&mut story, vec![group("g", [ProcessSpec { umask: Some(0o77), ..spec("a") }])]);
+    story.send_error = Some(SendError::Failed("EPERM".to_owned()));
+    update(&mut story, "g");
+    story.told.retain(|line| line.starts_with("!reply"));
+    story.tells(&[
+        "!reply 2 a:FAILED: g:a is in an unknown process state,b:FAILED: g:b is in an unknown process state",
+    ]);
+    story.ask(Command::ReloadConfig);
+    story.tells(&["!reply 3 Changes { added: [], changed: [\"g\"], removed: [] }"]);
+    story.exits("a", 0);
+    story.exits("b", 0);
+    update(&mut story, "g");
+    story.told.retain(|line| line.starts_with('!'));
+    story.tells(&["!spawn a", "!reply 4 a:replaced,b:removed"]);
+}
+
+#[test]
+fn those_who_wait_for_a_leaving_process_are_answered() {
+    let mut story = Story::one(|web| web.autostart = false).begun();
+    story.start("web", Wait::Yes);
+    configure(&mut story, vec![alone(999, ProcessSpec { umask: Some(0o77), ..spec("web") })]);
+    update(&mut story, "web");
+    story.exits("web", 0);
+    story.told.retain(|line| line.starts_with('!'));
+    story.tells(&[
+        "!kill web SIGTERM",
+        "!reply 1 ABNORMAL_TERMINATION: web",
+        "!spawn web",
+        "!reply 3 web:replaced",
+    ]);
+}
+
+#[test]
+fn auto_logs_stay_with_the_process_and_are_made_for_its_successor() {
+    let auto = |change: fn(&mut ProcessSpec)| {
+        let mut web = spec("web");
+        web.stdout.target = LogTarget::Auto;
+        change(&mut web);
+        alone(999, web)
+    };
+    let mut story = Story::of(vec![auto(|_| ())]).running();
+    let log = |story: &Story| story.supervisor.log_targets(story.id("web")).unwrap()[0].clone();
+    let first = log(&story);
+    assert_eq!(first, LogTarget::File("/auto/1-out".into()));
+    configure(&mut story, vec![auto(|web| web.priority = 1)]);
+    update(&mut story, "web");
+    assert_eq!(log(&story), first);
+    configure(&mut story, vec![auto(|web| web.umask = Some(0))]);
+    update(&mut story, "web");
+    story.exits("web", 0);
+    assert_eq!(log(&story), LogTarget::File("/auto/2-out".into()));
+}
+
+#[test]
+fn groups_without_processes_are_added_updated_and_removed() {
+    let mut story = Story::of(vec![group("g", [])]).begun();
+    update(&mut story, "g");
+    story.ask(Command::RemoveProcessGroup("g".to_owned()));
+    story.ask(Command::ReloadConfig);
+    story.next_groups = vec![group("g", [])];
+    story.ask(Command::ReloadConfig);
+    story.ask(Command::AddProcessGroup("g".to_owned()));
+    story.ask(Command::GetAllProcessInfo);
+    story.tells(&[
+        "!reply 1 ",
+        "!reply 2 done",
+        "!reply 3 Changes { added: [], changed: [], removed: [] }",
+        "!reply 4 Changes { added: [\"g\"], changed: [], removed: [] }",
+        "!reply 5 done",
+        "!reply 6 AllInfo([])",
+    ]);
+}
+
+#[test]
+fn the_configuration_is_told_by_the_names_of_processes_alone() {
+    let groups = vec![group("a", [spec("z"), spec("m")]), alone(1, spec("b")), group("c", [spec("m")])];
+    let story = Story::of(groups);
+    let Reply::AllConfig(infos) = story.supervisor.all_config() else { panic!("another reply") };
+    let names: Vec<_> =
+        infos.iter().map(|info| (info.process.group.as_str(), info.process.name.as_str())).collect();
+    assert_eq!(names, [("b", "b"), ("a", "m"), ("c", "m"), ("a", "z")]);
+}
+
 /// Any inputs in any order: nothing panics, nothing loops, and after a shutdown with every child
 /// gone the supervisor is done.
 #[test]
@@ -956,12 +1331,20 @@ fn any_inputs_in_any_order_end_in_order() {
         seed ^= seed << 17;
         seed % below
     };
-    for _ in 0..200 {
-        let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
-        let mut story = Story::of(vec![alone(1, spec("db")), group("g", [spec("app"), quick])]).begun();
-        for _ in 0..60 {
-            let name = ["db", "app", "quick"][random(3) as usize];
-            match random(9) {
+    // Each a version of the same groups: changed in place, changed otherwise, with more and with less.
+    let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
+    let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
+    let versions = [
+        vec![alone(1, spec("db")), group("g", [spec("app"), quick.clone()])],
+        vec![alone(5, spec("db")), group("g", [ProcessSpec { start_secs: 3, ..spec("app") }, moved.clone()])],
+        vec![group("db", [spec("db")]), group("g", [quick, spec("app"), spec("third")])],
+        vec![alone(1, ProcessSpec { umask: Some(0), ..spec("db") }), group("g", [moved])],
+    ];
+    for _ in 0..300 {
+        let mut story = Story::of(versions[0].clone()).begun();
+        for _ in 0..80 {
+            let name = ["db", "g"][random(2) as usize];
+            match random(12) {
                 0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
                 1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
                 2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
@@ -969,25 +1352,32 @@ fn any_inputs_in_any_order_end_in_order() {
                 4 => story.send_error = (random(4) == 0).then(|| SendError::Failed("EPERM".to_owned())),
                 5 => story.spawn_errors.extend((random(3) == 0).then_some("no")),
                 6 if random(20) == 0 => story.signal(Signal::TERM),
+                7 => {
+                    story.next_groups = versions[random(4) as usize].clone();
+                    story.ask(Command::ReloadConfig);
+                }
+                8 => update(&mut story, name),
                 _ => {
-                    let id = story.id(name);
-                    if story.supervisor.processes[&id].pid().is_some() {
-                        story.ends(name, [ExitStatus::Exited(random(3) as u8), KILLED][random(2) as usize]);
+                    let alive: Vec<_> = story.alive.keys().copied().collect();
+                    if let Some(&process) = alive.get(random(alive.len().max(1) as u64) as usize) {
+                        let status = [ExitStatus::Exited(random(3) as u8), KILLED][random(2) as usize];
+                        story.end(process, status);
                     }
                 }
             }
+            let known: BTreeSet<_> =
+                story.supervisor.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+            assert!(story.supervisor.processes.keys().eq(&known), "all processes are in a group");
         }
         story.send_error = None;
         story.signal(Signal::TERM);
-        for name in ["db", "app", "quick", "db", "app", "quick"] {
-            let id = story.id(name);
-            if story.supervisor.processes[&id].pid().is_some() {
-                story.exits(name, 0);
-            }
+        while let Some((&process, _)) = story.alive.first_key_value() {
+            story.end(process, ExitStatus::Exited(0));
         }
         let ends = story.told.iter().filter(|line| *line == "!stopped End").count();
         assert_eq!(ends, 1, "{:?}", story.told);
         let replies = story.told.iter().filter(|line| line.starts_with("!reply")).count();
         assert_eq!(replies as u64, story.tickets, "every question is answered once");
+        assert!(story.supervisor.updates.is_empty());
     }
 }

@@ -69,10 +69,12 @@ impl Waiters {
 }
 
 impl Supervisor {
-    /// Looks at the rows of a process that may have changed, and on with the shutdown.
+    /// Looks at the rows of a process that may have changed, and on with an update
+    /// and with the shutdown.
     pub(super) fn changed(&mut self, turn: &Turn, id: ProcessId, failure: Option<&str>, out: &mut Effects) {
         self.settle_rows(id, failure);
         self.answer_settled(out);
+        self.go_on_updating(turn, out);
         self.go_on_stopping(turn, out);
     }
 
@@ -159,6 +161,11 @@ fn bulk_row(process: &Process, outcome: Result<(), Fault>) -> BulkRow {
 /// Whether a start request is taken at all.
 fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
     match process.state() {
+        // As one that is stopping; every client has words for this code.
+        _ if process.leaving => Err(Fault::about(
+            FaultCode::AbnormalTermination,
+            format!("{asked_as} is leaving, its group is being updated"),
+        )),
         ProcessState::Running | ProcessState::Starting | ProcessState::Backoff => {
             Err(Fault::about(FaultCode::AlreadyStarted, asked_as))
         }

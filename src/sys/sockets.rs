@@ -1,4 +1,4 @@
-//! Listening sockets for the control servers.
+//! Listening sockets: for the control servers, and for children that accept by themselves.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Gid, Mode, RenameFlags, Uid, chmod, chown, fchmod, renameat_with};
+use rustix::fs::{
+    CWD, Gid, Mode, OFlags, RenameFlags, Uid, chmod, chown, fchmod, fcntl_getfl, fcntl_setfl, renameat_with,
+};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
@@ -94,13 +96,27 @@ impl Listener {
     pub fn inet(host: &str, port: u16) -> Result<Self, ListenError> {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
         let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-        // Supervisor listens by IPv4 only, so that is what clients of a name like `localhost` expect.
-        addresses.sort_by_key(SocketAddr::is_ipv6);
+        // Supervisor listens by IPv4 only, so that is what clients of a name like `localhost` expect:
+        // where that is taken, IPv6 is no way out.
+        if addresses.iter().any(SocketAddr::is_ipv4) {
+            addresses.retain(SocketAddr::is_ipv4);
+        }
         let listener = TcpListener::bind(addresses.as_slice())?;
         // A second time, as the standard library lets 128 wait.
         listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Self::Inet(listener))
+    }
+
+    /// As standard input of programs that accept from it themselves: there accept(2) waits. As many
+    /// connections as `backlog` may wait to be taken.
+    ///
+    /// # Errors
+    /// What listen(2) and fcntl(2) say.
+    pub fn for_children(self, backlog: u16) -> io::Result<Self> {
+        listen(&self, i32::from(backlog))?;
+        fcntl_setfl(&self, fcntl_getfl(&self)? - OFlags::NONBLOCK)?;
+        Ok(self)
     }
 
     /// Takes a connection that waits, or `None`. The stream does not block.
@@ -305,6 +321,22 @@ mod tests {
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
         let waiting: Result<Vec<_>, _> = (0..300).map(connect).collect();
         assert!(waiting.is_ok(), "{waiting:?}");
+    }
+
+    #[test]
+    fn children_wait_in_accept_and_nothing_is_inherited_by_chance() {
+        let listener = Listener::inet("127.0.0.1", 0).unwrap().for_children(5).unwrap();
+        assert!(!fcntl_getfl(&listener).unwrap().contains(OFlags::NONBLOCK));
+        let flags = rustix::io::fcntl_getfd(&listener).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_by_ipv4_is_taken() {
+        let first = Listener::inet("localhost", 0).unwrap();
+        let Listener::Inet(inet) = &first else { panic!("{first:?}") };
+        let port = inet.local_addr().unwrap().port();
+        assert!(matches!(Listener::inet("localhost", port), Err(ListenError::InUse)));
     }
 
     #[test]

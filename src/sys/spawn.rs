@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, NulError, OsStr, c_char};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -86,11 +86,20 @@ impl Program {
     }
 }
 
+/// What a child has for standard input.
+#[derive(Clone, Copy, Debug)]
+pub enum Stdin<'a> {
+    /// A pipe from us.
+    Pipe,
+    /// A socket from which it takes connections.
+    Socket(BorrowedFd<'a>),
+}
+
 /// Our ends of a child's standard descriptors, none of which blocks.
 #[derive(Debug)]
 pub struct ParentEnds {
-    /// Write end.
-    pub stdin: OwnedFd,
+    /// Write end; `None` where standard input is a socket.
+    pub stdin: Option<OwnedFd>,
     /// Read end.
     pub stdout: OwnedFd,
     /// Read end; `None` when stderr shares stdout's pipe.
@@ -105,7 +114,7 @@ pub(super) struct ChildEnds {
     pub(super) stderr: Option<OwnedFd>,
 }
 
-/// The pipes of one child.
+/// The standard descriptors of one child.
 #[derive(Debug)]
 pub struct Pipes {
     parent: ParentEnds,
@@ -115,13 +124,16 @@ pub struct Pipes {
 impl Pipes {
     /// # Errors
     /// EMFILE, ENFILE.
-    pub fn new(redirect_stderr: bool) -> io::Result<Self> {
-        let (stdin_read, stdin_write) = pipe_with(PipeFlags::CLOEXEC)?;
+    pub fn new(stdin: Stdin<'_>, redirect_stderr: bool) -> io::Result<Self> {
+        let (stdin_read, stdin_write) = match stdin {
+            Stdin::Pipe => pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (read, Some(write)))?,
+            Stdin::Socket(socket) => (socket.try_clone_to_owned()?, None),
+        };
         let (stdout_read, stdout_write) = pipe_with(PipeFlags::CLOEXEC)?;
         let stderr = if redirect_stderr { None } else { Some(pipe_with(PipeFlags::CLOEXEC)?) };
         let (stderr_read, stderr_write) = stderr.unzip();
         // Only our ends: O_NONBLOCK belongs to the open file, and the child's ends are its own.
-        for fd in [&stdin_write, &stdout_read].into_iter().chain(&stderr_read) {
+        for fd in [&stdout_read].into_iter().chain(&stdin_write).chain(&stderr_read) {
             set_nonblocking(fd)?;
         }
         Ok(Self {

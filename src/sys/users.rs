@@ -119,8 +119,14 @@ pub fn become_user(user: &User) -> Result<(), &'static str> {
 /// What the user database calls us; our number if it doesn't.
 #[must_use]
 pub fn own_name() -> String {
-    let uid = getuid().as_raw();
+    let uid = own_id();
     Users::read().by_id(uid).map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// Who we are.
+#[must_use]
+pub fn own_id() -> UserId {
+    getuid().as_raw()
 }
 
 /// Whether we are root.

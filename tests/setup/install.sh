@@ -11,10 +11,14 @@ reference="${SV_REFERENCE_BIN:-target/reference/bin}"
 needed=(
     "nginx nginx-light"
     "redis-server redis-server"
+    "php-cgi php-cgi"
+    "cgi-fcgi libfcgi-bin"
+    "perl perl-base"
     "busybox busybox-static"
     "unshare util-linux"
     "make make"
     "cc gcc"
+    "g++ g++"
 )
 
 give_up() {

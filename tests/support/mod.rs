@@ -469,7 +469,8 @@ fn client_command(config: &Path) -> Command {
     command
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Copies a folder with all below it, but for what a run by hand left there.
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

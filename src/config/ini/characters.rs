@@ -10,7 +10,7 @@ pub struct NotText {
 }
 
 /// Takes the bytes for UTF-8. A byte order mark is skipped, which Supervisor takes for a broken header.
-pub(super) fn decode(bytes: &[u8]) -> Result<&str, NotText> {
+pub(in super::super) fn decode(bytes: &[u8]) -> Result<&str, NotText> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {

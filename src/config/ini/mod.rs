@@ -11,5 +11,6 @@ mod characters;
 mod lines;
 mod parse;
 
+pub(super) use characters::decode;
 pub use characters::{NotText, is_space, trim};
 pub use parse::{BadLine, SyntaxError, parse};

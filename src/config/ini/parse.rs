@@ -27,6 +27,9 @@ pub enum SyntaxError {
 /// Bad lines that are remembered; a file with more of them is no configuration.
 const BAD_LINES_MAX: usize = 100;
 
+/// The section whose options are a fallback in all others.
+const DEFAULTS: &str = "DEFAULT";
+
 /// Adds what a file says to `document`; later keys override earlier ones, also of other files.
 ///
 /// `file` is what [`Document::add_file`] gave.
@@ -81,7 +84,11 @@ impl Parser<'_> {
 
     fn open_section(&mut self, name: &str, line: usize) {
         self.close();
-        self.header = Some(self.document.open(name, Place { source: self.file, line }));
+        let header = match name {
+            DEFAULTS => Header::Defaults,
+            name => self.document.open(name, Place { source: self.file, line }),
+        };
+        self.header = Some(header);
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {

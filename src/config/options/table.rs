@@ -67,15 +67,15 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::FcgiProgram,
         name: "fcgi-program",
         naming: Named,
-        doc: "A FastCGI program; not run yet.",
-        options: &[],
+        doc: "A program that takes connections itself, from a socket that is made for it: FastCGI and its like.",
+        options: &FCGI_PROGRAM,
     },
     SectionDoc {
         kind: SectionKind::EventListener,
         name: "eventlistener",
         naming: Named,
-        doc: "A program that is told of events; not run yet.",
-        options: &[],
+        doc: "A pool of programs to be told of events; its own priority is -1 unless set. None are sent yet.",
+        options: &EVENT_LISTENER,
     },
     SectionDoc {
         kind: SectionKind::Group,
@@ -196,6 +196,45 @@ const PROGRAM: &[OptionDoc] = &[
     row("serverurl", Url, Is("AUTO"), "value of SUPERVISOR_SERVER_URL"),
     row("enabled", Boolean, Is("true"), "leave it out when false; sv only"),
 ];
+
+const SOCKET: &[OptionDoc] = &[
+    row(
+        "socket",
+        Url,
+        Required("unix:///tmp/php.sock"),
+        "unix:///path or tcp://host:port; it is their stdin",
+    ),
+    row("socket_owner", Owner, Unset("root:root"), "of a unix socket, user or user:group; default: as user"),
+    row("socket_mode", Octal, Unset("0700"), "permissions of a unix socket; default: 0700"),
+    row("socket_backlog", Integer, Is("4096"), "connections that may wait; the kernel has its own limit"),
+];
+
+const FCGI_PROGRAM: [OptionDoc; SOCKET.len() + PROGRAM.len()] = joined(SOCKET, PROGRAM);
+
+const POOL: &[OptionDoc] = &[
+    row("events", List, Required("PROCESS_STATE,TICK_60"), "types of events to be told of"),
+    row("buffer_size", Integer, Is("10"), "events that may wait for a listener"),
+    row(
+        "result_handler",
+        Text,
+        Is("supervisor.dispatchers:default_handler"),
+        "the only one that is built in",
+    ),
+    row("event_length", Text, Is("characters"), "what len counts, characters or bytes"),
+];
+
+const EVENT_LISTENER: [OptionDoc; POOL.len() + PROGRAM.len()] = joined(POOL, PROGRAM);
+
+/// The options of a section that takes those of another one too.
+const fn joined<const N: usize>(own: &[OptionDoc], others: &[OptionDoc]) -> [OptionDoc; N] {
+    let mut all = [own[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < own.len() { own[at] } else { others[at - own.len()] };
+        at += 1;
+    }
+    all
+}
 
 const GROUP: &[OptionDoc] = &[
     row("programs", List, Unset("web"), "names of the programs in it"),

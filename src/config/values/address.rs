@@ -18,7 +18,8 @@ pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
     Ok((host, port))
 }
 
-fn port_number(text: &str) -> Result<u16, String> {
+/// 1 to 65535.
+pub(crate) fn port_number(text: &str) -> Result<u16, String> {
     match integer(text)? {
         number @ ..1 => Err(format!("{number} is below lower bound (1)")),
         number => u16::try_from(number).map_err(|_| format!("{number} is above upper bound (65535)")),

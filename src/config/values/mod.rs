@@ -10,7 +10,7 @@ mod paths;
 mod users;
 mod vocabulary;
 
-pub(super) use address::inet_address;
+pub(super) use address::{inet_address, port_number};
 pub(super) use numbers::{exit_codes, integer, octal, size};
 pub(super) use paths::{absolute, existing_directory, existing_parent, normal_path};
 pub(super) use users::{owner, user};

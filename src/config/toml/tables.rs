@@ -1,0 +1,176 @@
+//! Second stage: tables into sections.
+//!
+//! The table of options tells which tables are what: `[supervisord]` is a section, `[program.web]`
+//! is one for each program, `[unix_http_server]` is one and may have others below it. A table below
+//! a section is the value of an option (`[program.web.environment]`) or, where there is no such
+//! option, keys with dots: `[rpcinterface.x]` may say `supervisor.rpcinterface_factory = "…"`.
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::super::document::{Document, Entry, Misplaced, Place};
+use super::super::options::{Naming, OptionDoc, SectionKind, TABLE};
+use super::lines::Lines;
+use super::types::{Unfit, written};
+use crate::python::quote;
+
+/// Longer keys are no path to an option: the tables below them are not looked at.
+const PATH_BYTES_MAX: usize = 256;
+
+type Key<'t> = Spanned<std::borrow::Cow<'t, str>>;
+type Value<'t> = Spanned<DeValue<'t>>;
+
+/// Adds the sections of a file in the order of their headers, each with its options in the order of
+/// the file.
+pub(super) fn lay(root: &DeTable<'_>, text: &str, lines: &Lines, file: usize, document: &mut Document) {
+    let mut layout = Layout { text, lines, file, document, sections: Vec::new() };
+    for (key, value) in root {
+        layout.top(key, value);
+    }
+    layout.add_sections();
+}
+
+struct Layout<'l> {
+    text: &'l str,
+    lines: &'l Lines,
+    file: usize,
+    document: &'l mut Document,
+    sections: Vec<Found>,
+}
+
+/// A section, not yet in its place among the others.
+struct Found {
+    name: String,
+    /// The byte where its header is.
+    start: usize,
+    /// Each with the byte where its key is.
+    entries: Vec<(usize, Entry)>,
+}
+
+impl Layout<'_> {
+    /// What stands in no table.
+    fn top(&mut self, key: &Key<'_>, value: &Value<'_>) {
+        let name = key.get_ref();
+        match value.get_ref() {
+            DeValue::Table(table) if has_parts(name) => self.parts(name, value, table),
+            DeValue::Table(table) => self.section(name.to_string(), value, table.iter()),
+            DeValue::Array(array) if is_of_tables(array) => {
+                self.misplace_array(name.to_string(), value);
+            }
+            _ => {
+                let message = format!("{} must be in a section, such as [supervisord]", quote(name));
+                self.misplace(key.span().start, None, Some(name.to_lowercase()), message);
+            }
+        }
+    }
+
+    /// A table with a section for each table in it, and perhaps one of its own.
+    fn parts(&mut self, name: &str, value: &Value<'_>, table: &DeTable<'_>) {
+        let mut own = Vec::new();
+        for (key, part) in table {
+            let full_name = || format!("{name}:{}", key.get_ref());
+            match part.get_ref() {
+                DeValue::Table(inner) => self.section(full_name(), part, inner.iter()),
+                DeValue::Array(array) if is_of_tables(array) => self.misplace_array(full_name(), part),
+                _ => own.push((key, part)),
+            }
+        }
+        // The header of one that may stand alone says that it is there, even if nothing follows.
+        let may_be_alone = SectionKind::of(name).is_some();
+        if !own.is_empty() || table.is_empty() || may_be_alone && self.is_header(value) {
+            self.section(name.to_owned(), value, own.into_iter());
+        }
+    }
+
+    /// Whether a table has a header of its own, and not just tables below it.
+    fn is_header(&self, value: &Value<'_>) -> bool {
+        self.text[value.span()].starts_with(['[', '{'])
+    }
+
+    fn section<'t>(
+        &mut self,
+        name: String,
+        value: &Value<'_>,
+        options: impl Iterator<Item = (&'t Key<'t>, &'t Value<'t>)>,
+    ) {
+        let start = value.span().start;
+        if name.contains(char::is_control) {
+            let message = format!("the name of a section can not hold control characters: {}", quote(&name));
+            return self.misplace(start, None, None, message);
+        }
+        let known = SectionKind::of(&name).map_or(&[][..], |(kind, _)| kind.options());
+        let mut found = Found { name, start, entries: Vec::new() };
+        for (key, value) in options {
+            self.entries(known, "", (key, value), &mut found.entries);
+        }
+        self.sections.push(found);
+    }
+
+    /// An option, or all that are in a table which is none.
+    fn entries(
+        &self,
+        known: &'static [OptionDoc],
+        path: &str,
+        (key, value): (&Key<'_>, &Value<'_>),
+        found: &mut Vec<(usize, Entry)>,
+    ) {
+        let name = format!("{path}{}", key.get_ref().to_lowercase());
+        let option = known.iter().find(|option| option.name == name);
+        match value.get_ref() {
+            DeValue::Table(inner)
+                if option.is_none() && !inner.is_empty() && name.len() <= PATH_BYTES_MAX =>
+            {
+                let path = format!("{name}.");
+                inner.iter().for_each(|pair| self.entries(known, &path, pair, found));
+            }
+            _ => found.push((key.span().start, self.entry(name, option, key, value))),
+        }
+    }
+
+    fn entry(&self, key: String, option: Option<&OptionDoc>, at: &Key<'_>, value: &Value<'_>) -> Entry {
+        let (value, start) = match written(option, value, self.text) {
+            Ok(value) => (value, at.span().start),
+            Err(Unfit { value, start }) => (value, start.unwrap_or(at.span().start)),
+        };
+        Entry { key, value, place: self.place(start) }
+    }
+
+    fn add_sections(mut self) {
+        self.sections.sort_by_key(|section| section.start);
+        for Found { name, start, mut entries } in std::mem::take(&mut self.sections) {
+            let header = self.document.open(&name, self.place(start));
+            entries.sort_by_key(|(start, _)| *start);
+            for (_, entry) in entries {
+                self.document.section_mut(header).push(entry);
+            }
+        }
+    }
+
+    fn misplace_array(&mut self, name: String, value: &Value<'_>) {
+        let message =
+            format!("[{name}] must be a table, not an array of tables: write its header in single brackets");
+        self.misplace(value.span().start, Some(name), None, message);
+    }
+
+    fn misplace(&mut self, start: usize, section: Option<String>, option: Option<String>, message: String) {
+        let place = self.place(start);
+        self.document.misplace(Misplaced { place, section, option, message });
+    }
+
+    fn place(&self, start: usize) -> Place {
+        Place { source: self.file, line: self.lines.number(start) }
+    }
+}
+
+/// Whether the tables in a table of this name are sections. Those of an unknown one are, too, so that
+/// `[programm.web]` is told with what was meant.
+fn has_parts(name: &str) -> bool {
+    match TABLE.iter().find(|section| section.name == name) {
+        Some(section) => section.naming != Naming::Single,
+        None => SectionKind::of(name).is_none(),
+    }
+}
+
+fn is_of_tables(array: &DeArray<'_>) -> bool {
+    !array.is_empty() && array.iter().all(|item| item.get_ref().is_table())
+}

@@ -1,0 +1,195 @@
+//! The types of events that a listener can ask for, with the names that Supervisor gives them.
+//!
+//! They are a tree: whoever asks for `PROCESS_STATE` is told of all of its kinds, and `EVENT` is
+//! everything. Only leaves happen.
+
+use std::fmt;
+
+/// A type of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+pub enum EventType {
+    Event,
+    ProcessState,
+    ProcessStateStopped,
+    ProcessStateExited,
+    ProcessStateStarting,
+    ProcessStateStopping,
+    ProcessStateBackoff,
+    ProcessStateFatal,
+    ProcessStateRunning,
+    ProcessStateUnknown,
+    ProcessCommunication,
+    ProcessCommunicationStdout,
+    ProcessCommunicationStderr,
+    ProcessLog,
+    ProcessLogStdout,
+    ProcessLogStderr,
+    RemoteCommunication,
+    SupervisorStateChange,
+    SupervisorStateChangeRunning,
+    SupervisorStateChangeStopping,
+    Tick,
+    Tick5,
+    Tick60,
+    Tick3600,
+    ProcessGroup,
+    ProcessGroupAdded,
+    ProcessGroupRemoved,
+}
+
+/// Each type, its name, and what it is a kind of, in the order of the enum. The root is its own kind.
+const TREE: [(EventType, &str, EventType); 27] = {
+    use EventType::*;
+    [
+        (Event, "EVENT", Event),
+        (ProcessState, "PROCESS_STATE", Event),
+        (ProcessStateStopped, "PROCESS_STATE_STOPPED", ProcessState),
+        (ProcessStateExited, "PROCESS_STATE_EXITED", ProcessState),
+        (ProcessStateStarting, "PROCESS_STATE_STARTING", ProcessState),
+        (ProcessStateStopping, "PROCESS_STATE_STOPPING", ProcessState),
+        (ProcessStateBackoff, "PROCESS_STATE_BACKOFF", ProcessState),
+        (ProcessStateFatal, "PROCESS_STATE_FATAL", ProcessState),
+        (ProcessStateRunning, "PROCESS_STATE_RUNNING", ProcessState),
+        (ProcessStateUnknown, "PROCESS_STATE_UNKNOWN", ProcessState),
+        (ProcessCommunication, "PROCESS_COMMUNICATION", Event),
+        (ProcessCommunicationStdout, "PROCESS_COMMUNICATION_STDOUT", ProcessCommunication),
+        (ProcessCommunicationStderr, "PROCESS_COMMUNICATION_STDERR", ProcessCommunication),
+        (ProcessLog, "PROCESS_LOG", Event),
+        (ProcessLogStdout, "PROCESS_LOG_STDOUT", ProcessLog),
+        (ProcessLogStderr, "PROCESS_LOG_STDERR", ProcessLog),
+        (RemoteCommunication, "REMOTE_COMMUNICATION", Event),
+        (SupervisorStateChange, "SUPERVISOR_STATE_CHANGE", Event),
+        (SupervisorStateChangeRunning, "SUPERVISOR_STATE_CHANGE_RUNNING", SupervisorStateChange),
+        (SupervisorStateChangeStopping, "SUPERVISOR_STATE_CHANGE_STOPPING", SupervisorStateChange),
+        (Tick, "TICK", Event),
+        (Tick5, "TICK_5", Tick),
+        (Tick60, "TICK_60", Tick),
+        (Tick3600, "TICK_3600", Tick),
+        (ProcessGroup, "PROCESS_GROUP", Event),
+        (ProcessGroupAdded, "PROCESS_GROUP_ADDED", ProcessGroup),
+        (ProcessGroupRemoved, "PROCESS_GROUP_REMOVED", ProcessGroup),
+    ]
+};
+
+impl EventType {
+    /// The type of this name, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        TREE.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)).map(|&(found, ..)| found)
+    }
+
+    /// As the header of an event carries it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        TREE[self as usize].1
+    }
+
+    /// What this is a kind of; `None` for the root.
+    #[must_use]
+    pub fn parent(self) -> Option<Self> {
+        let (_, _, parent) = TREE[self as usize];
+        (parent != self).then_some(parent)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A set of event types: what a pool of listeners asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventTypes(u32);
+
+impl EventTypes {
+    /// Whether just this type was asked for.
+    #[must_use]
+    pub fn contains(self, event: EventType) -> bool {
+        self.0 & (1 << event as u32) != 0
+    }
+
+    /// Whether an event of this type is to be delivered: it, or something that it is a kind of, was
+    /// asked for.
+    #[must_use]
+    pub fn cover(self, event: EventType) -> bool {
+        std::iter::successors(Some(event), |event| event.parent()).any(|event| self.contains(event))
+    }
+}
+
+impl FromIterator<EventType> for EventTypes {
+    fn from_iter<I: IntoIterator<Item = EventType>>(types: I) -> Self {
+        Self(types.into_iter().fold(0, |set, event| set | 1 << event as u32))
+    }
+}
+
+/// What the `len` of an event's header counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventLength {
+    /// As Supervisor does, whatever its documentation says: a listener that reads text depends on it.
+    #[default]
+    Characters,
+    /// For listeners that read bytes.
+    Bytes,
+}
+
+/// What makes an `[eventlistener:x]` a pool, beside its processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// `events`
+    pub events: EventTypes,
+    /// `buffer_size`: events that may wait for a listener, at least one.
+    pub buffer_size: usize,
+    /// `event_length`
+    pub length: EventLength,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_stands_in_the_order_of_its_types() {
+        for (index, (event, name, parent)) in TREE.into_iter().enumerate() {
+            assert_eq!(event as usize, index, "{name}");
+            assert_eq!((event.name(), EventType::named(name)), (name, Some(event)));
+            assert!(parent < event || event == EventType::Event, "{name}: what it is a kind of comes first");
+            assert!(name.starts_with(parent.name()) || parent == EventType::Event, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_known_in_any_case() {
+        for (name, expected) in [
+            ("tick_5", Some(EventType::Tick5)),
+            ("Process_State", Some(EventType::ProcessState)),
+            ("TICK_7", None),
+            ("", None),
+            ("PROCESS_STATE_", None),
+        ] {
+            assert_eq!(EventType::named(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn whoever_asks_for_a_type_asks_for_all_of_its_kinds() {
+        use EventType::*;
+        let set = |types: &[EventType]| types.iter().copied().collect::<EventTypes>();
+        for (asked, event, expected) in [
+            (&[Tick][..], Tick60, true),
+            (&[Tick], Tick, true),
+            (&[Tick5], Tick60, false),
+            (&[Tick5], Tick, false),
+            (&[Event], ProcessGroupRemoved, true),
+            (&[Event], RemoteCommunication, true),
+            (&[ProcessLogStdout, Tick, Tick], ProcessLogStdout, true),
+            (&[ProcessCommunication], ProcessLogStderr, false),
+            (&[], Event, false),
+        ] {
+            assert_eq!(set(asked).cover(event), expected, "{asked:?} {event}");
+        }
+        assert_eq!(set(&[Tick, Tick5]), set(&[Tick5, Tick, Tick5]));
+        assert!(set(&[Tick]).contains(Tick) && !set(&[Tick]).contains(Tick5));
+    }
+}

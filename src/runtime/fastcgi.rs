@@ -1,0 +1,153 @@
+//! Sockets that are made for FastCGI programs and given to their processes as standard input.
+//!
+//! A socket is open as long as a process that names it lives: made before the first of them is
+//! spawned, shared by its URL with all others, closed when the last one is reaped or could not be
+//! started. So the end of one process loses no connection while there is another: it waits in the
+//! socket. That everything could be had is tried before anything is started.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::Shell;
+use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
+use crate::sys::sockets::{ListenError, Listener};
+use crate::sys::spawn::Stdin;
+use crate::sys::users::{own_id, own_name};
+
+#[derive(Debug)]
+struct Shared {
+    spec: Arc<SocketSpec>,
+    listener: Listener,
+    holders: usize,
+}
+
+/// All that are open, and who holds them.
+#[derive(Debug, Default)]
+pub(super) struct SharedSockets {
+    by_url: BTreeMap<String, Shared>,
+    held: BTreeMap<ProcessId, Arc<SocketSpec>>,
+}
+
+impl SharedSockets {
+    /// What a process is given as standard input.
+    pub(super) fn stdin(&self, process: ProcessId) -> Stdin<'_> {
+        let socket = self.held.get(&process).and_then(|held| self.by_url.get(&held.url()));
+        socket.map_or(Stdin::Pipe, |shared| Stdin::Socket(shared.listener.as_fd()))
+    }
+
+    /// The URL of the socket that it was the last to hold, which is closed now.
+    fn let_go(&mut self, process: ProcessId) -> Option<String> {
+        let url = self.held.remove(&process)?.url();
+        let shared = self.by_url.get_mut(&url)?;
+        shared.holders -= 1;
+        (shared.holders == 0).then(|| self.by_url.remove(&url))?;
+        Some(url)
+    }
+}
+
+/// Listens for the children of a program.
+///
+/// COMPAT: Supervisor removes whatever is at the path of a unix socket, a live socket and a file too,
+/// and lets the new one be seen before it has its owner and mode.
+fn open(spec: &SocketSpec) -> Result<Listener, String> {
+    let listener = match &spec.address {
+        Address::Unix { path, mode, owner } => {
+            let owner = owner.filter(|owner| spec.owner_asked_for || owner.uid != own_id());
+            Listener::unix(path, *mode, owner, || ())
+        }
+        Address::Inet { host, port } => Listener::inet(host, *port),
+    };
+    let listener = listener.and_then(|listener| Ok(listener.for_children(spec.backlog)?));
+    listener.map_err(|error| {
+        let (url, section) = (spec.url(), &spec.section);
+        format!("Could not create FastCGI socket {url}: {} in [{section}] socket", cause(&error))
+    })
+}
+
+fn cause(error: &ListenError) -> String {
+    match error {
+        ListenError::InUse => "somebody listens there already".to_owned(),
+        ListenError::NotASocket => "there is a file that is no socket".to_owned(),
+        ListenError::Owner(uid, gid) => {
+            let gid = gid.map_or_else(|| "-1".to_owned(), |gid| gid.to_string());
+            let name = own_name();
+            format!("Could not change ownership of socket file: {name} may not give it to ({uid}, {gid})")
+        }
+        ListenError::System(error) => error.to_string(),
+    }
+}
+
+/// Opens and closes each of these sockets once, but for those that meet one of `ours`: that says
+/// nothing, as it may be the same or be closed by then. The error has a line for each that can't be had.
+pub(super) fn try_sockets<'a>(
+    sockets: impl Iterator<Item = &'a Arc<SocketSpec>>,
+    ours: &[&Address],
+) -> Result<(), String> {
+    let others = sockets.filter(|spec| !ours.iter().any(|our| meet(our, &spec.address)));
+    let each: BTreeMap<String, _> = others.map(|spec| (spec.url(), spec)).collect();
+    let errors: Vec<_> = each.into_values().filter_map(|spec| open(spec).err()).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+}
+
+/// Whether two sockets could be in each other's way.
+fn meet(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Unix { path, .. }, Address::Unix { path: other, .. }) => path == other,
+        (Address::Inet { port, .. }, Address::Inet { port: other, .. }) => port == other,
+        (Address::Unix { .. }, Address::Inet { .. }) | (Address::Inet { .. }, Address::Unix { .. }) => false,
+    }
+}
+
+impl Shell {
+    /// Tries sockets that are not needed yet, while others of ours are open.
+    pub(super) fn try_sockets<'a>(
+        &self,
+        sockets: impl Iterator<Item = &'a Arc<SocketSpec>>,
+    ) -> Result<(), String> {
+        let servers = self.settings.servers.iter().map(|server| &server.address);
+        let shared = self.sockets.by_url.values().map(|shared| &shared.spec.address);
+        try_sockets(sockets, &servers.chain(shared).collect::<Vec<_>>())
+    }
+
+    /// Before a process is spawned: it holds its socket, which is made if nobody has it yet.
+    pub(super) fn hold_socket(&mut self, process: ProcessId) -> Result<(), String> {
+        let spec = self.core.spec(process).and_then(|spec| spec.socket.clone());
+        let held = self.sockets.held.get(&process);
+        // It may still hold the one that it had before it was started again.
+        if held == spec.as_ref() {
+            return Ok(());
+        }
+        self.let_go_of_socket(process);
+        let Some(spec) = spec else { return Ok(()) };
+        self.forget_removed_holders();
+        let url = spec.url();
+        if !self.sockets.by_url.contains_key(&url) {
+            self.log(LogLevel::Info, &format!("Creating socket {url}"));
+            let shared = Shared { spec: Arc::clone(&spec), listener: open(&spec)?, holders: 0 };
+            self.sockets.by_url.insert(url.clone(), shared);
+        }
+        if let Some(shared) = self.sockets.by_url.get_mut(&url) {
+            shared.holders += 1;
+        }
+        self.sockets.held.insert(process, spec);
+        Ok(())
+    }
+
+    /// An update removes a process and starts its successor in one breath; the socket of the one must
+    /// not live on for the other, which may ask for another mode.
+    fn forget_removed_holders(&mut self) {
+        let is_removed = |process: &ProcessId| self.core.spec(*process).is_none();
+        let removed: Vec<_> = self.sockets.held.keys().copied().filter(is_removed).collect();
+        for process in removed {
+            self.let_go_of_socket(process);
+        }
+    }
+
+    /// A process is gone, or did not come to be.
+    pub(super) fn let_go_of_socket(&mut self, process: ProcessId) {
+        if let Some(url) = self.sockets.let_go(process) {
+            self.log(LogLevel::Info, &format!("Closing socket {url}"));
+        }
+    }
+}

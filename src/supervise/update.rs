@@ -1,0 +1,214 @@
+//! An update: an active group becomes what is configured, and nothing is restarted that need not be.
+//!
+//! What can be applied in place is, at once. Processes that need a restart or are configured no more
+//! leave: they are stopped as they were configured until now, all at the same time. When the last of
+//! them is gone their successors and whatever is new are entered together, by priority. So nothing is
+//! started while the process that it replaces may be alive.
+//!
+//! While it goes on a leaving process can't be started, the group can't be removed and another update
+//! of it is refused. A process that can't be stopped stays as it is, and is told as failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::difference::{Difference, Takes};
+use super::groups::Group;
+use super::process::{Process, State, seconds};
+use super::{Effect, Effects, Supervisor, Turn};
+use crate::model::{
+    Fault, FaultCode, GroupSpec, LogLevel, Namespec, ProcessId, ProcessSpec, ProcessState, Reply, Ticket,
+    UpdateRow, Updated, Wait,
+};
+
+/// What becomes of a process that is configured.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Stays(ProcessId, Updated),
+    /// This one leaves, and another of its name is entered.
+    Replaced(ProcessId),
+    Added,
+}
+
+/// An update whose leaving processes are not all gone. There is one a group at most.
+#[derive(Debug)]
+pub(super) struct Update {
+    ticket: Ticket,
+    /// As it was configured at the time of the request.
+    spec: GroupSpec,
+    /// Of each process in `spec`, in its order.
+    fates: Vec<Fate>,
+    removed: Vec<ProcessId>,
+}
+
+impl Update {
+    fn of(group: &Group, members: &[&Process], ticket: Ticket, spec: GroupSpec) -> Self {
+        let by_name: BTreeMap<_, _> = members.iter().map(|it| (it.spec.name.as_str(), *it)).collect();
+        let fate = |new: &ProcessSpec| match by_name.get(new.name.as_str()) {
+            None => Fate::Added,
+            Some(old) if group.kind != spec.kind => Fate::Replaced(old.id),
+            Some(old) => match Difference::between(&old.spec, new).takes() {
+                None => Fate::Stays(old.id, Updated::Unchanged),
+                Some(Takes::InPlace) => Fate::Stays(old.id, Updated::Applied),
+                Some(Takes::Restart) => Fate::Replaced(old.id),
+            },
+        };
+        let fates = spec.processes.iter().map(fate).collect();
+        let configured: BTreeSet<_> = spec.processes.iter().map(|process| process.name.as_str()).collect();
+        let is_gone = |process: &&&Process| !configured.contains(process.spec.name.as_str());
+        let removed = members.iter().filter(is_gone).map(|process| process.id).collect();
+        Self { ticket, spec, fates, removed }
+    }
+
+    fn leaving(&self) -> impl Iterator<Item = ProcessId> {
+        let replaced = self.fates.iter().filter_map(|fate| match fate {
+            Fate::Replaced(id) => Some(*id),
+            Fate::Stays(..) | Fate::Added => None,
+        });
+        replaced.chain(self.removed.iter().copied())
+    }
+}
+
+impl Supervisor {
+    pub(super) fn update_group(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
+        let update = match self.plan_update(ticket, name) {
+            Ok(update) => update,
+            Err(fault) => return out.reply(ticket, Err(fault)),
+        };
+        self.apply_in_place(turn, &update, out);
+        let mut leaving: Vec<_> = update.leaving().collect();
+        self.sort_by_priority(&mut leaving);
+        for id in &leaving {
+            self.with(*id, |process| process.leaving = true);
+        }
+        self.updates.push(update);
+        for id in leaving.into_iter().rev() {
+            self.stop_process(turn, id, Wait::Yes, out);
+        }
+        self.go_on_updating(turn, out);
+    }
+
+    fn plan_update(&self, ticket: Ticket, name: &str) -> Result<Update, Fault> {
+        let group = self.groups.iter().find(|group| group.name == name);
+        let spec = self.configured.iter().find(|spec| spec.name == name);
+        let (Some(group), Some(spec)) = (group, spec) else {
+            return Err(Fault::about(FaultCode::BadName, name));
+        };
+        if self.updates.iter().any(|update| update.spec.name == name) {
+            return Err(Fault::about(FaultCode::Failed, format!("an update of {name} is under way")));
+        }
+        let members: Vec<_> = group.members.iter().filter_map(|id| self.processes.get(id)).collect();
+        Ok(Update::of(group, &members, ticket, spec.clone()))
+    }
+
+    fn apply_in_place(&mut self, turn: &Turn, update: &Update, out: &mut Effects) {
+        let GroupSpec { name, priority, kind, processes } = &update.spec;
+        let Some(group) = self.groups.iter_mut().find(|group| group.name == *name) else { return };
+        (group.priority, group.kind) = (*priority, *kind);
+        for id in group.members.clone() {
+            self.with(id, |process| process.group_priority = *priority);
+        }
+        for (spec, fate) in processes.iter().zip(&update.fates) {
+            match *fate {
+                Fate::Stays(id, Updated::Applied) => {
+                    self.with(id, |process| process.apply(turn, spec, out));
+                    self.changed(turn, id, None, out);
+                }
+                Fate::Replaced(id) => {
+                    self.with(id, |process| process.tell_replaced(spec, out));
+                }
+                Fate::Stays(..) | Fate::Added => {}
+            }
+        }
+    }
+
+    /// Ends those updates whose leaving processes are gone. May be called at any time.
+    pub(super) fn go_on_updating(&mut self, turn: &Turn, out: &mut Effects) {
+        let is_gone = |id| self.processes.get(&id).is_none_or(|process: &Process| !process.is_unstopped());
+        let done: Vec<_> = self.updates.extract_if(.., |update| update.leaving().all(is_gone)).collect();
+        for update in done {
+            self.finish_update(turn, update, out);
+        }
+    }
+
+    fn finish_update(&mut self, turn: &Turn, update: Update, out: &mut Effects) {
+        let Update { ticket, spec, fates, removed } = update;
+        let row =
+            |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.clone(), outcome };
+        let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for (process, fate) in spec.processes.iter().zip(fates) {
+            let (kept, outcome) = self.meet(fate);
+            members.push(kept.unwrap_or_else(|| {
+                let id = self.add_process(process, spec.priority);
+                entered.push(id);
+                id
+            }));
+            rows.push(row(&process.name, outcome));
+        }
+        for id in removed {
+            let name = self.spec(id).map_or_else(String::new, |spec| spec.name.clone());
+            let outcome = self.let_go(id);
+            members.extend(outcome.is_err().then_some(id));
+            rows.push(row(&name, outcome.map(|()| Updated::Removed)));
+        }
+        if let Some(group) = self.groups.iter_mut().find(|group| group.name == spec.name) {
+            group.members = members;
+        }
+        self.sort_by_priority(&mut entered);
+        self.enter(turn, &entered, out);
+        out.reply(ticket, Ok(Reply::Updated(rows)));
+    }
+
+    /// The process that goes on, if it is an old one, and what is told of it.
+    fn meet(&mut self, fate: Fate) -> (Option<ProcessId>, Result<Updated, Fault>) {
+        match fate {
+            Fate::Stays(id, updated) => (Some(id), Ok(updated)),
+            Fate::Added => (None, Ok(Updated::Added)),
+            Fate::Replaced(id) => match self.let_go(id) {
+                Ok(()) => (None, Ok(Updated::Replaced)),
+                Err(fault) => (Some(id), Err(fault)),
+            },
+        }
+    }
+
+    /// Forgets a process that has left, unless it may still be there.
+    fn let_go(&mut self, id: ProcessId) -> Result<(), Fault> {
+        if let Some(process) = self.processes.get_mut(&id)
+            && process.state() == ProcessState::Unknown
+        {
+            process.leaving = false;
+            let name = Namespec::join(&process.spec.group, &process.spec.name);
+            return Err(Fault::about(FaultCode::Failed, format!("{name} is in an unknown process state")));
+        }
+        self.processes.remove(&id);
+        Ok(())
+    }
+
+    /// The supervisor stops: whatever was to be updated stops with the rest.
+    pub(super) fn refuse_updates(&mut self, out: &mut Effects) {
+        for update in self.updates.drain(..) {
+            out.reply(update.ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+        }
+    }
+}
+
+impl Process {
+    /// Settings of which none needs a restart. `startsecs` counts from the start, whenever it was
+    /// changed; a stop that is under way keeps its deadline. One that has not been started yet is,
+    /// if it is one that starts by itself now.
+    fn apply(&mut self, turn: &Turn, spec: &ProcessSpec, out: &mut Effects) {
+        let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
+        out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
+        self.spec = spec.clone();
+        if let (State::Starting { running_at, .. }, Some((at, _))) = (&mut self.state, self.started) {
+            *running_at = at.after(seconds(spec.start_secs));
+        }
+        out.push(Effect::ApplyLogLimits { process: self.id });
+        self.time_passed(turn, out);
+        self.autostart(turn, out);
+    }
+
+    fn tell_replaced(&self, spec: &ProcessSpec, out: &mut Effects) {
+        let options = Difference::between(&self.spec, spec).options(Takes::Restart);
+        let options = if options.is_empty() { "kind of its group".to_owned() } else { options };
+        out.log(LogLevel::Info, format!("updating: '{}' is replaced ({options})", spec.name));
+    }
+}
