@@ -7,12 +7,14 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
 use crate::config::Surroundings;
 use crate::model::{User, UserId};
+use crate::sys::files;
 use crate::sys::users::Users;
 
 /// A configuration file is read no further than this.
@@ -46,12 +48,6 @@ impl Host {
         &self.environment_os
     }
 
-    /// Our own PATH.
-    #[must_use]
-    pub fn path(&self) -> Option<&str> {
-        self.variable("PATH")
-    }
-
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -73,6 +69,14 @@ impl Surroundings for Host {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn mode(&self, path: &Path) -> Option<u32> {
+        fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        files::is_executable(path)
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
@@ -111,6 +115,10 @@ impl Surroundings for Host {
 
     fn host_node_name(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    fn effective_user(&self) -> UserId {
+        rustix::process::geteuid().as_raw()
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {

@@ -7,13 +7,14 @@
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
 //! * layer 2: [`host`], [`rpc`], [`cli`]
-//! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`pidproxy`]
+//! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`]
 
 pub mod cli;
 pub mod config;
 pub mod ctl;
 pub mod host;
 pub mod http;
+pub mod inspect;
 pub mod logs;
 pub mod model;
 pub mod pidproxy;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use sv::cli::{self, Action, Face};
 use sv::host::Host;
 use sv::runtime::Launch;
-use sv::{config, ctl, pidproxy, runtime, sys};
+use sv::{config, ctl, inspect, pidproxy, runtime, sys};
 
 fn main() -> ExitCode {
     ExitCode::from(match cli::parse(env::args_os().collect(), sys::process::is_pid_1()) {
@@ -15,15 +15,16 @@ fn main() -> ExitCode {
             runtime::run(Launch { argv0, config, overrides, foreground: face == Face::Sv })
         }
         Action::Client(options) => ctl::run(&options, &Host::look()),
+        Action::Inspect(options) => inspect::run(&options, &Host::look()),
         Action::Pidproxy { pid_file, command } => pidproxy::run(&pid_file, &command),
-        Action::Sample(language) => print(&config::sample(language), &mut io::stdout(), 0),
-        Action::Print { text, code, to_stderr: true } => print(&text, &mut io::stderr(), code),
-        Action::Print { text, code, to_stderr: false } => print(&text, &mut io::stdout(), code),
+        Action::Sample(language) => print(&config::sample(language), 0, false),
+        Action::Print { text, code, to_stderr } => print(&text, code, to_stderr),
     })
 }
 
 /// A reader that has gone away is no failure of ours.
-fn print(text: &str, out: &mut dyn Write, code: u8) -> u8 {
-    let _ = out.write_all(text.as_bytes());
+fn print(text: &str, code: u8, to_stderr: bool) -> u8 {
+    let bytes = text.as_bytes();
+    let _ = if to_stderr { io::stderr().write_all(bytes) } else { io::stdout().write_all(bytes) };
     code
 }

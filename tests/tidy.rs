@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Layer 3: they act.
     ("runtime", &["config", "host", "http", "logs", "model", "python", "rpc", "supervise", "sys", "xmlrpc"]),
     ("ctl", &["cli", "config", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
+    ("inspect", &["cli", "config", "model"]),
     ("pidproxy", &["model", "sys"]),
 ];
 

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use machine::{MAIN, Machine};
 use sv::config::document::Document;
 use sv::config::ini::{SyntaxError, parse};
-use sv::config::{Error, ErrorKind, Errors, PROCESSES_MAX, load};
+use sv::config::{Error, ErrorKind, Errors, PROCESSES_MAX, check, load};
 use sv::model::{GroupKind, Settings};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -22,7 +22,12 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(settings) => check_settings(&settings),
         Err(errors) => check_errors(&errors, &machine),
     }
+    let report = check(Path::new(MAIN), &[], &machine, GRACE_SECS);
+    assert!(report.settings.is_some() || !report.findings.is_empty());
 });
+
+/// What a container is given to stop.
+const GRACE_SECS: i64 = 10;
 
 /// What is in the document was in the file, and the kind of line ends makes no difference.
 fn check_document(bytes: &[u8]) {

@@ -72,6 +72,14 @@ impl Surroundings for Machine {
         self.is_dir(path) || self.file(path).is_some()
     }
 
+    fn mode(&self, path: &Path) -> Option<u32> {
+        self.exists(path).then_some(0o644)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        path.starts_with("/bin")
+    }
+
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
         if pattern.ends_with('/') { vec!["/etc".into()] } else { vec![BESIDE.into()] }
     }
@@ -94,6 +102,10 @@ impl Surroundings for Machine {
 
     fn host_node_name(&self) -> String {
         "node".to_owned()
+    }
+
+    fn effective_user(&self) -> UserId {
+        0
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {

@@ -18,7 +18,7 @@ mod sv;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Language, Override};
+use crate::config::{Language, Override, Surroundings};
 
 pub use actions::{ACTIONS, ClientAction};
 
@@ -61,6 +61,8 @@ pub enum Action {
         /// Never empty.
         command: Vec<OsString>,
     },
+    /// Tell what is wrong with a configuration, or what it comes to.
+    Inspect(InspectOptions),
     /// Print the sample configuration.
     Sample(Language),
     /// Print a text (help, a version, a usage error) and end.
@@ -97,6 +99,38 @@ pub struct RunOptions {
     pub config: Option<PathBuf>,
     /// Every other flag, in the order given; they beat the file. A flag without a value has `true`.
     pub overrides: Vec<Override>,
+}
+
+/// How to look at a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectOptions {
+    /// As called: the configuration is searched near it.
+    pub argv0: String,
+    /// The file that was named; it is searched for when absent.
+    pub config: Option<PathBuf>,
+    /// Flags of `sv run`; they beat the file.
+    pub overrides: Vec<Override>,
+    /// For machines instead of people.
+    pub json: bool,
+    /// What to tell of it.
+    pub what: Inspect,
+}
+
+/// What to tell of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspect {
+    /// What is wrong with it.
+    Mistakes {
+        /// What a container is given to stop in.
+        grace_secs: u32,
+    },
+    /// What it comes to, and where each value comes from.
+    Values {
+        /// With names put in where they mean the same for a whole section.
+        expand: bool,
+        /// Without what nobody has set.
+        changed: bool,
+    },
 }
 
 /// How to be a client.
@@ -161,6 +195,12 @@ fn pidproxy_usage(argv0: &str) -> String {
          SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGUSR2 and SIGQUIT are sent to the process whose id is\n\
          in PIDFILE at that moment. COMMAND is a path: it is not searched for in PATH.\n"
     )
+}
+
+/// Whether colours are welcome where the output is a terminal; see no-color.org.
+#[must_use]
+pub fn wants_colors(around: &dyn Surroundings) -> bool {
+    !around.environment().iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty())
 }
 
 /// The words of a command line that end up in one text; what is not UTF-8 can't name anything.

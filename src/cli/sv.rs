@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::client::is_url;
 use super::daemon::FLAGS;
-use super::{ACTIONS, Action, ClientOptions, Face, RunOptions};
+use super::{ACTIONS, Action, ClientOptions, Face, Inspect, InspectOptions, RunOptions};
 use crate::config::{Language, Override};
 
 // How to find and reach the supervisor: before the action or behind it. (A doc comment here would
@@ -108,6 +108,12 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
     match matches.subcommand() {
         None => Action::Client(connection(matches).into_client(argv0, Vec::new())),
         Some(("run", run)) => Action::Run(run_options(argv0, run)),
+        Some((name @ ("check" | "config"), inner)) => {
+            let options =
+                if name == "check" { check_options(argv0, inner) } else { config_options(argv0, inner) };
+            let config = options.config.or(connection(matches).config);
+            Action::Inspect(InspectOptions { config, ..options })
+        }
         Some(("sample", sample)) => Action::Sample(sample_language(sample)),
         Some(("pidproxy", proxy)) => pidproxy(proxy),
         Some((action, inner)) => {
@@ -124,6 +130,30 @@ fn connection(matches: &ArgMatches) -> Connection {
 }
 
 fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
+    let config = matches.get_one::<PathBuf>("config").cloned();
+    RunOptions { argv0, face: Face::Sv, config, overrides: overrides(matches) }
+}
+
+fn check_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
+    let grace_secs = matches.get_one("grace").copied().unwrap_or(GRACE_SECS);
+    let (config, json) = inspected(matches);
+    InspectOptions { argv0, config, overrides: strict(matches), json, what: Inspect::Mistakes { grace_secs } }
+}
+
+fn config_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
+    let what = Inspect::Values { expand: matches.get_flag("expand"), changed: matches.get_flag("changed") };
+    let (config, json) = inspected(matches);
+    InspectOptions { argv0, config, overrides: overrides(matches), json, what }
+}
+
+/// The file that is named, with its letter or without, and whether JSON is wanted.
+fn inspected(matches: &ArgMatches) -> (Option<PathBuf>, bool) {
+    let named = matches.get_one::<PathBuf>("file").or_else(|| matches.get_one("config"));
+    (named.cloned(), matches.get_flag("json"))
+}
+
+/// The flags of `sv run`.
+fn overrides(matches: &ArgMatches) -> Vec<Override> {
     let overrides = FLAGS.iter().filter_map(|flag| {
         let value = match flag.value {
             Some(_) => matches.get_one::<String>(flag.option)?.clone(),
@@ -131,8 +161,14 @@ fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
         };
         Some(Override { option: flag.option, value, spelled: format!("--{}", flag.option) })
     });
-    let overrides = overrides.collect();
-    RunOptions { argv0, face: Face::Sv, config: matches.get_one::<PathBuf>("config").cloned(), overrides }
+    overrides.chain(strict(matches)).collect()
+}
+
+/// It has no flag among Supervisor's: one more long name would make an abbreviation of theirs ambiguous.
+fn strict(matches: &ArgMatches) -> Vec<Override> {
+    let is_strict = matches.get_flag("strict");
+    let strict = Override { option: "strict", value: "true".to_owned(), spelled: "--strict".to_owned() };
+    is_strict.then_some(strict).into_iter().collect()
 }
 
 fn sample_language(matches: &ArgMatches) -> Language {
@@ -155,6 +191,8 @@ fn command() -> Command {
         .subcommand_value_name("ACTION")
         .subcommand_help_heading("Actions")
         .subcommand(run_command())
+        .subcommand(check_command())
+        .subcommand(config_command())
         .subcommand(sample_command())
         .subcommand(pidproxy_command());
     Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
@@ -169,25 +207,76 @@ fn command() -> Command {
 }
 
 fn run_command() -> Command {
-    let config = Arg::new("config")
+    Command::new("run")
+        .about("Supervise: start the configured programs and keep them running")
+        .after_help(SEARCHED)
+        .arg(config_arg())
+        .args(flags())
+        .arg(strict_arg())
+}
+
+fn check_command() -> Command {
+    let grace = Arg::new("grace")
+        .long("grace")
+        .value_name("SECONDS")
+        .value_parser(clap::value_parser!(u32))
+        .help("What a container is given to stop in [10, as with docker stop; Kubernetes gives 30]");
+    Command::new("check")
+        .about("Tell what is wrong with a configuration, and what is legal and yet a mistake")
+        .after_help(CHECK)
+        .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace])
+}
+
+fn config_command() -> Command {
+    let switch = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let expand =
+        switch("expand", "Put names such as %(ENV_X)s in where they mean the same for a whole section");
+    let changed = switch("changed", "Leave out what nobody has set");
+    Command::new("config")
+        .about("Show what a configuration comes to: each value, and where it comes from")
+        .after_help(CONFIG)
+        .args([file_arg(), config_arg(), json_arg(), expand, changed])
+        .next_help_heading("What `sv run` would be told")
+        .args(flags())
+        .arg(strict_arg())
+}
+
+fn config_arg() -> Arg {
+    Arg::new("config")
         .short('c')
         .long("configuration")
         .value_name("FILE")
         .value_parser(ValueParser::path_buf())
-        .help("Configuration [searched for if absent]");
-    let flags = FLAGS.iter().map(|flag| {
+        .help("Configuration [searched for if absent]")
+}
+
+/// The same without its letter.
+fn file_arg() -> Arg {
+    Arg::new("file")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .conflicts_with("config")
+        .help("Configuration [searched for if absent]")
+}
+
+fn json_arg() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")
+}
+
+fn strict_arg() -> Arg {
+    let help = "Take unknown sections and options for errors (strict=true)";
+    Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(help)
+}
+
+fn flags() -> impl Iterator<Item = Arg> {
+    FLAGS.iter().map(|flag| {
         let arg = Arg::new(flag.option).short(flag.short).long(flag.option).help(flag.help);
         let arg = arg.hide(flag.option == "profile_options");
         match flag.value {
             Some(name) => arg.value_name(name),
             None => arg.action(ArgAction::SetTrue),
         }
-    });
-    Command::new("run")
-        .about("Supervise: start the configured programs and keep them running")
-        .after_help(SEARCHED)
-        .arg(config)
-        .args(flags)
+    })
 }
 
 fn sample_command() -> Command {
@@ -219,6 +308,30 @@ The configuration is searched for as etc/supervisord.conf and supervisord.conf b
 the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.conf and
 /etc/supervisor/supervisord.conf; and where there is none, as supervisord.toml in the same places. A
 file whose name ends in .toml is read as TOML. As `sv run`, and as PID 1, we stay in the foreground.";
+
+/// What `docker stop` waits for.
+const GRACE_SECS: u32 = 10;
+
+const CHECK: &str = "\
+Errors come first, then warnings; each with its file and line, the line itself, and what was perhaps
+meant. Mistakes that are legal are looked for on this machine and as this user, once there is no error:
+commands that are not there or need a shell, two programs on one log file, stopwaitsecs beyond the
+container's patience, users that we can't become, open doors.
+
+Exit codes:
+  0  there is nothing to say
+  1  there are warnings
+  2  there are errors, and `sv run` would refuse it";
+
+const CONFIG: &str = "\
+Values are shown as they were written, each with its origin behind it: a file and line, an environment
+variable, a flag, or the default. The output is a configuration itself. Passwords, and what files hold
+that an SV_..._FILE names, are not shown. With --expand it is for reading only: percent signs are not
+doubled.
+
+Exit codes:
+  0  it is shown
+  2  it has errors, which are told on stderr as by `sv check`";
 
 const AFTER: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
@@ -267,6 +380,11 @@ mod tests {
                 format!("client {config:?} {url}{asks} {:?}", options.words)
             }
             Action::Pidproxy { pid_file, command } => format!("pidproxy {pid_file:?} {command:?}"),
+            Action::Inspect(options) => {
+                let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));
+                let (config, json) = (options.config.unwrap_or_default(), options.json);
+                format!("{:?} {config:?} {json}{}", options.what, flags.collect::<String>())
+            }
             Action::Sample(language) => format!("sample {language:?}"),
             Action::Print { code, to_stderr, text } => {
                 let first = text.lines().next().unwrap_or_default();
@@ -291,6 +409,22 @@ mod tests {
             (&["run"], "run \"\""),
             (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
             (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
+            (&["run", "--strict", "-e", "warn"], "run \"\" loglevel=warn strict=true"),
+            (&["check"], "Mistakes { grace_secs: 10 } \"\" false"),
+            (
+                &["check", "f", "--strict", "--json", "--grace", "30"],
+                "Mistakes { grace_secs: 30 } \"f\" true strict=true",
+            ),
+            (&["-c", "f", "check"], "Mistakes { grace_secs: 10 } \"f\" false"),
+            (&["check", "-c", "f"], "Mistakes { grace_secs: 10 } \"f\" false"),
+            (
+                &["config", "f", "-e", "debug"],
+                "Values { expand: false, changed: false } \"f\" false loglevel=debug",
+            ),
+            (
+                &["config", "--expand", "--changed", "--json", "--strict", "-n"],
+                "Values { expand: true, changed: true } \"\" true nodaemon=true strict=true",
+            ),
             (&["sample"], "sample Ini"),
             (&["sample", "--toml"], "sample Toml"),
             (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
@@ -322,6 +456,11 @@ mod tests {
             &["run", "word"],
             &["pidproxy", "p"],
             &["run", "-n", "-n"],
+            &["check", "a", "b"],
+            &["check", "a", "-c", "b"],
+            &["check", "--grace", "-1"],
+            &["check", "-n"],
+            &["run", "--json"],
         ] {
             assert!(
                 shown(line, false).starts_with("print 2 err error: "),

@@ -172,7 +172,7 @@ mod tests {
         for (line, message) in [
             ("logfile=/nodir/x", "The directory named as part of the path /nodir/x does not exist"),
             ("logfile_maxbytes=x", "not a valid size: 'x'"),
-            ("loglevel=warning", "bad logging level name 'warning'"),
+            ("loglevel=warning", "bad logging level name 'warning' (did you mean 'warn'?)"),
             ("pidfile=sub/x", "The directory named as part of the path sub/x does not exist"),
             ("umask=9", "9 can not be converted to an octal type"),
             ("directory=/nodir", "/nodir is not an existing directory"),

@@ -34,7 +34,7 @@ impl Language {
 }
 
 /// Where something was said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Which source; [`Document::source`] has it.
     pub source: usize,
@@ -174,9 +174,12 @@ pub struct Document {
     misplaced: Vec<Misplaced>,
 }
 
+/// The section whose options are a fallback in all others.
+pub(super) const DEFAULTS: &str = "DEFAULT";
+
 impl Default for Document {
     fn default() -> Self {
-        let defaults = Section::new("DEFAULT", Place { source: 0, line: 0 });
+        let defaults = Section::new(DEFAULTS, Place { source: 0, line: 0 });
         Self {
             sources: Vec::new(),
             sections: Vec::new(),

@@ -39,6 +39,21 @@ pub struct Error {
     pub option: Option<String>,
     /// What it was set to; never given for a password.
     pub value: Option<String>,
+    /// The part of the value that is wrong, as it is written there, where that is known.
+    pub part: Option<String>,
+    /// What was perhaps meant instead of it.
+    pub suggestion: Option<String>,
+    /// Of a file that can't be parsed: its bad lines, from 1, and what is wrong with each.
+    pub bad_lines: Vec<(usize, &'static str)>,
+}
+
+/// `did you mean 'x'?`
+#[must_use]
+pub fn did_you_mean(suggestion: &str) -> String {
+    if suggestion.starts_with('[') {
+        return format!("did you mean {suggestion}?");
+    }
+    format!("did you mean '{suggestion}'?")
 }
 
 impl Error {
@@ -53,6 +68,9 @@ impl Error {
             variable: None,
             option: None,
             value: None,
+            part: None,
+            suggestion: None,
+            bad_lines: Vec::new(),
         }
     }
 
@@ -71,6 +89,9 @@ impl fmt::Display for Error {
     /// `T in section 'program:x' (file: '/etc/x.conf', line: 12, option: autostart)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
+        if let Some(suggestion) = &self.suggestion {
+            write!(f, " ({})", did_you_mean(suggestion))?;
+        }
         if !self.is_placed_by_suffix() {
             return Ok(());
         }
@@ -123,14 +144,12 @@ mod tests {
 
     fn error(kind: ErrorKind) -> Error {
         Error {
-            kind,
-            message: "no good".to_owned(),
             section: Some("program:x".to_owned()),
             file: Some("/etc/x.conf".into()),
             line: Some(12),
-            variable: None,
             option: Some("autostart".to_owned()),
             value: Some("maybe".to_owned()),
+            ..Error::new(kind, "no good".to_owned())
         }
     }
 

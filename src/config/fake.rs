@@ -43,18 +43,27 @@ pub(super) fn notices_in(text: &str) -> Vec<String> {
     load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
 }
 
-/// Has `/`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
+/// Has `/`, `/dev`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
 /// whatever a test adds.
 pub(super) struct Fake {
     files: BTreeMap<PathBuf, Vec<u8>>,
     directories: Vec<PathBuf>,
+    programs: Vec<PathBuf>,
     environment: Vec<(String, String)>,
+    effective_user: UserId,
 }
 
 impl Fake {
     pub(super) fn new() -> Self {
-        let directories = ["", "/", "/tmp", "/var/log", "/srv", "/home/www"].map(PathBuf::from).to_vec();
-        Self { files: BTreeMap::new(), directories, environment: Vec::new() }
+        let directories =
+            ["", "/", "/dev", "/tmp", "/var/log", "/srv", "/home/www"].map(PathBuf::from).to_vec();
+        Self {
+            files: BTreeMap::new(),
+            directories,
+            programs: Vec::new(),
+            environment: Vec::new(),
+            effective_user: 0,
+        }
     }
 
     pub(super) fn main(text: &str) -> Self {
@@ -68,6 +77,17 @@ impl Fake {
     pub(super) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.into(), text.as_ref().to_vec());
         self
+    }
+
+    /// A file that everybody may execute.
+    pub(super) fn program(mut self, path: &str) -> Self {
+        self.programs.push(path.into());
+        self.file(path, "")
+    }
+
+    /// Acts as this user instead of root.
+    pub(super) fn run_by(self, effective_user: UserId) -> Self {
+        Self { effective_user, ..self }
     }
 
     pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
@@ -102,6 +122,16 @@ impl Surroundings for Fake {
         self.is_dir(path) || self.files.contains_key(path)
     }
 
+    fn mode(&self, path: &Path) -> Option<u32> {
+        let mode =
+            if self.is_dir(path) || self.programs.iter().any(|known| known == path) { 0o755 } else { 0o644 };
+        self.exists(path).then_some(mode)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        self.mode(path) == Some(0o755)
+    }
+
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
         let options = glob::MatchOptions {
             require_literal_separator: true,
@@ -134,6 +164,10 @@ impl Surroundings for Fake {
 
     fn host_node_name(&self) -> String {
         "node1".to_owned()
+    }
+
+    fn effective_user(&self) -> UserId {
+        self.effective_user
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {

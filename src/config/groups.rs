@@ -8,7 +8,7 @@ use super::document::Section;
 use super::expand::Names;
 use super::fastcgi::Agreement;
 use super::listener::pool;
-use super::options::SectionKind;
+use super::options::{SectionKind, nearest};
 use super::program::{Program, processes};
 use super::reader::SectionReader;
 use super::reading::Reading;
@@ -141,7 +141,14 @@ impl<'a> Maker<'_, 'a> {
                 format!("[{group}] name {name} is ambiguous (exists as program and fcgi-program)")
             }
         };
-        self.member_error(section, message);
+        let near = nearest(self.programs.iter().map(|program| program.name), name);
+        let suggestion = near.filter(|near| *near != name).map(str::to_owned);
+        SectionReader::new(self.reading, section, SectionKind::Group, self.names).error_about(
+            "programs",
+            message,
+            Some(name.to_owned()),
+            suggestion,
+        );
         None
     }
 

@@ -9,6 +9,7 @@ use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
+use super::lint::lint;
 use super::plugins::namespaces;
 use super::reader::Override;
 use super::reading::{Findings, Reading};
@@ -25,7 +26,7 @@ use super::variables;
 ///
 /// All that is wrong with it.
 pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
-    let Examined { settings, findings, .. } = examine(path, overrides, around);
+    let Examined { settings, findings, .. } = examine(path, overrides, around, None);
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -40,8 +41,14 @@ pub(super) struct Examined {
     pub(super) findings: Findings,
 }
 
-/// Reads all there is, whatever is wrong with it.
-pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Examined {
+/// Reads all there is, whatever is wrong with it. With the seconds that a stop may take in all,
+/// also looks for what is legal and yet a mistake; that needs a configuration without errors.
+pub(super) fn examine(
+    path: &Path,
+    overrides: &[Override],
+    around: &dyn Surroundings,
+    grace_secs: Option<i64>,
+) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
     let (document, findings) = match read_all(path, around, &host_node_name, &inherited) {
@@ -53,8 +60,11 @@ pub(super) fn examine(path: &Path, overrides: &[Override], around: &dyn Surround
     };
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let settings = settings(&mut reading, path, &inherited, overrides);
+    let settings = settings.filter(|_| reading.error_count() == 0);
+    if let Some((settings, grace_secs)) = settings.as_ref().zip(grace_secs) {
+        lint(&mut reading, settings, grace_secs);
+    }
     let findings = reading.into_findings().without_repetitions();
-    let settings = settings.filter(|_| findings.errors.is_empty());
     Examined { settings, document: Some(document), findings }
 }
 

@@ -14,8 +14,10 @@
 //! * No bytes make it panic, and every size has a named bound.
 
 mod client;
+mod command;
 mod daemon;
 pub mod document;
+mod effective;
 mod env_file;
 mod error;
 pub mod expand;
@@ -24,6 +26,7 @@ mod fake;
 mod fastcgi;
 mod groups;
 pub mod ini;
+mod lint;
 mod listener;
 mod load;
 mod log_form;
@@ -46,8 +49,10 @@ mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
+pub use command::{Executable, resolve};
 pub use document::Language;
-pub use error::{Error, ErrorKind, Errors};
+pub use effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
+pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use load::{load, load_servers};
 pub use options::sample;
 pub use program::PROCESSES_MAX;

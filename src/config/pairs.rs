@@ -46,6 +46,13 @@ fn refuse_sign(word: &Word, text: &str, cut_short: impl Fn() -> String) -> Resul
     }
 }
 
+/// The other way round: a text that [`pairs`] takes apart into these.
+pub(super) fn join_pairs(pairs: &[(String, String)]) -> String {
+    let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+    let told: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
+    told.join(",")
+}
+
 /// Sets `key`, in its old place if it has one.
 pub(super) fn set(pairs: &mut Environment, key: String, value: String) {
     match pairs.iter_mut().find(|(known, _)| *known == key) {
@@ -68,6 +75,13 @@ pub(super) fn overlaid(mut below: Environment, above: Environment) -> Environmen
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn joined_pairs_come_apart_into_the_same() {
+        let made = [("A", "1"), ("B", "a \"b\" \\c, $d;'e'"), ("C", "")];
+        let made: Environment = made.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        assert_eq!(pairs(&join_pairs(&made)), Ok(made));
+    }
 
     fn joined(pairs: &Environment) -> String {
         pairs.iter().map(|(key, value)| format!("<{key}={value}>")).collect()

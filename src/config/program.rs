@@ -60,6 +60,7 @@ pub(super) fn processes<'a>(
             break; // The other processes would only say the same again.
         }
     }
+    reading.made(program.section, group, found.len());
     found
 }
 

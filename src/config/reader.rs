@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use crate::model::{Environment, User};
 
-use super::document::{Entry, Section, Written};
+use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
-use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType};
-use super::pairs::{pairs, set};
+use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, nearest_word};
+use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
 use super::values;
@@ -115,7 +115,9 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         match convert(&overriding.value) {
             Ok(value) => Some(value),
             Err(message) => {
-                self.reading.error(command_line_error(overriding, &message));
+                let meant = self.option(option).and_then(|doc| nearest_word(doc.value, &overriding.value));
+                let suggestion = meant.map(str::to_owned);
+                self.reading.error(Error { suggestion, ..command_line_error(overriding, &message) });
                 None
             }
         }
@@ -171,11 +173,25 @@ impl<'r, 'a> SectionReader<'r, 'a> {
 
     /// Writes down what is wrong with an option, at its line if it has one.
     pub(super) fn error(&mut self, option: &str, message: String) {
+        let written = self.entry(option).and_then(|entry| entry.value.shown());
+        let suggestion = written.and_then(|text| nearest_word(self.option(option)?.value, &text));
+        self.error_about(option, message, None, suggestion.map(str::to_owned));
+    }
+
+    /// The same, with the part of the value that is wrong and what it may have been meant to be.
+    pub(super) fn error_about(
+        &mut self,
+        option: &str,
+        message: String,
+        part: Option<String>,
+        suggestion: Option<String>,
+    ) {
         let entry = self.entry(option);
         let place = entry.map_or(self.section.place, |entry| entry.place);
         let is_secret = self.option(option).is_some_and(|option| option.value == ValueType::Secret);
         let mut error = self.reading.placed(self.section, place, message);
         error.option = Some(option.to_owned());
+        (error.part, error.suggestion) = (part, suggestion);
         let shown = entry.filter(|_| !is_secret).and_then(|entry| entry.value.shown());
         error.value = shown.map(Cow::into_owned);
         self.reading.error(error);
@@ -188,12 +204,61 @@ impl<'r, 'a> SectionReader<'r, 'a> {
 
     /// Writes down that the section has something odd that is no error.
     pub(super) fn warn(&mut self, option: &str, text: String) {
+        self.reading.warn_at(self.spot(option), text);
+    }
+
+    /// Where an option stands, or else the section.
+    pub(super) fn spot(&self, option: &str) -> Spot {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
-        self.reading.warn_at(Spot::of(self.section, place, Some(option)), text);
+        Spot::of(self.section, place, Some(option))
+    }
+
+    /// Whether an option's value must not show.
+    pub(super) fn is_hidden(&self, option: &str) -> bool {
+        matches!(self.entry(option), Some(Entry { value: Written::Secret(_), .. }))
+    }
+
+    /// An option as it was written, if it is one text.
+    pub(super) fn own_text(&self, option: &str) -> Option<&'a str> {
+        match &self.entry(option)?.value {
+            Written::Text(text) => Some(text),
+            Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::Unfit { .. } => None,
+        }
+    }
+
+    /// The expanded value as its option spells it; `None` if it can't be expanded here.
+    pub(super) fn expanded_text(&mut self, option: &str) -> Option<String> {
+        if matches!(self.entry(option).map(|entry| &entry.value), Some(Written::Pairs(_))) {
+            return None;
+        }
+        self.expanded(option).map(Cow::into_owned)
+    }
+
+    /// The value as it was written, or else the default, in the form that it has in INI.
+    pub(super) fn written(&self, option: &str) -> Option<String> {
+        match self.entry(option).map(|entry| &entry.value) {
+            Some(Written::List(items)) => {
+                let items: Vec<_> = items.iter().map(|item| Cow::Borrowed(item.as_str())).collect();
+                Some(self.joined(option, &items))
+            }
+            Some(Written::Pairs(pairs)) => Some(join_pairs(pairs)),
+            Some(Written::Text(_) | Written::Secret(_) | Written::Unfit { .. }) | None => {
+                self.raw(option).map(Cow::into_owned)
+            }
+        }
+    }
+
+    /// An option with the section that gives it, if that is another one.
+    pub(super) fn entry_and_source(&self, option: &str) -> Option<(&'a Entry, Option<&'a str>)> {
+        if let Some(own) = self.section.entry(option) {
+            return Some((own, None));
+        }
+        let fallback = self.fallback.and_then(|section| Some((section.entry(option)?, Some(&*section.name))));
+        fallback.or_else(|| self.entry(option).map(|entry| (entry, Some(DEFAULTS))))
     }
 
     fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
-        let is_secret = matches!(self.entry(option), Some(Entry { value: Written::Secret(_), .. }));
+        let is_secret = self.is_hidden(option);
         let told = |message| if is_secret { NOT_SHOWN.to_owned() } else { message };
         converted.map_err(|message| self.error(option, told(message))).ok()
     }
@@ -239,7 +304,11 @@ impl<'r, 'a> SectionReader<'r, 'a> {
             Ok(text) => Some(Cow::Owned(text.into_owned())),
             Err(why) => {
                 let message = self.expand_message(option, raw, &why, &names);
-                self.error(option, message);
+                let (part, suggestion) = match &why {
+                    ExpandError::UnknownName(name) => (Some(format!("%({name})")), names.nearest(name)),
+                    ExpandError::Malformed(_) | ExpandError::Unset { .. } => (None, None),
+                };
+                self.error_about(option, message, part, suggestion);
                 None
             }
         }
@@ -298,7 +367,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    fn overriding(&self, option: &str) -> Option<&'r Override> {
+    pub(super) fn overriding(&self, option: &str) -> Option<&'r Override> {
         self.overrides.iter().rev().find(|overriding| overriding.option == option)
     }
 }

@@ -14,7 +14,7 @@ use super::surroundings::Surroundings;
 use super::values;
 
 /// Where something is that is no error.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Spot {
     pub(super) section: String,
     pub(super) place: Place,
@@ -30,8 +30,29 @@ impl Spot {
 /// Something that is no error and yet worth a line.
 #[derive(Debug)]
 pub(super) struct Remark {
+    /// For the activity log, where it has to stand for itself.
     pub(super) notice: Notice,
+    /// For those who see the place and the suggestion beside it.
+    pub(super) message: String,
+    /// What was perhaps meant.
+    pub(super) suggestion: Option<String>,
+    /// The part of the value that it is about, as it is written there.
+    pub(super) part: Option<String>,
     pub(super) spot: Option<Spot>,
+    /// The environment variable that it is about, if that sets nothing.
+    pub(super) variable: Option<String>,
+}
+
+impl Remark {
+    pub(super) fn new(level: LogLevel, text: String) -> Self {
+        let message = text.clone();
+        let notice = Notice { level, text };
+        Self { notice, message, suggestion: None, part: None, spot: None, variable: None }
+    }
+
+    pub(super) fn warning(spot: Spot, text: String) -> Self {
+        Self { spot: Some(spot), ..Self::new(LogLevel::Warn, text) }
+    }
 }
 
 /// What reading finds beside values.
@@ -43,7 +64,7 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn remark(&mut self, level: LogLevel, text: String) {
-        self.remarks.push(Remark { notice: Notice { level, text }, spot: None });
+        self.remarks.push(Remark::new(level, text));
     }
 
     /// Takes in what else was found.
@@ -57,11 +78,21 @@ impl Findings {
     pub(super) fn without_repetitions(mut self) -> Self {
         let mut seen = HashSet::new();
         self.errors.retain(|error| seen.insert(error.to_string()));
-        seen.clear();
+        let mut seen = HashSet::new();
         let is_quiet = |remark: &Remark| remark.notice.level < LogLevel::Warn;
-        self.remarks.retain(|remark| is_quiet(remark) || seen.insert(remark.notice.text.clone()));
+        self.remarks.retain(|remark| {
+            is_quiet(remark) || seen.insert((remark.notice.text.clone(), remark.spot.clone()))
+        });
         self
     }
+}
+
+/// A section that was read into so many processes of a group.
+#[derive(Clone, Debug)]
+pub(super) struct Birth<'a> {
+    pub(super) section: &'a Section,
+    pub(super) group: String,
+    pub(super) count: usize,
 }
 
 /// All that is needed while a document is read, and all that is found.
@@ -72,6 +103,8 @@ pub(super) struct Reading<'a> {
     /// What `[supervisord]` says for programs that say nothing of it.
     pub(super) log_defaults: LogDefaults,
     findings: Findings,
+    /// Which section made which processes: a group's are in the order in which it has them.
+    births: Vec<Birth<'a>>,
     /// Asked for once: a thousand programs may run as one user.
     users: HashMap<String, Result<User, String>>,
 }
@@ -84,8 +117,24 @@ impl<'a> Reading<'a> {
         host_node_name: &'a str,
         findings: Findings,
     ) -> Self {
-        let log_defaults = UNSET;
-        Self { document, around, host_node_name, log_defaults, findings, users: HashMap::new() }
+        Self {
+            document,
+            around,
+            host_node_name,
+            log_defaults: UNSET,
+            findings,
+            births: Vec::new(),
+            users: HashMap::new(),
+        }
+    }
+
+    pub(super) fn made(&mut self, section: &'a Section, group: &str, count: usize) {
+        self.births.push(Birth { section, group: group.to_owned(), count });
+    }
+
+    /// All of them, in the order in which the sections were read.
+    pub(super) fn births(&self) -> &[Birth<'a>] {
+        &self.births
     }
 
     pub(super) fn warn(&mut self, text: String) {
@@ -93,8 +142,11 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn warn_at(&mut self, spot: Spot, text: String) {
-        let notice = Notice { level: LogLevel::Warn, text };
-        self.findings.remarks.push(Remark { notice, spot: Some(spot) });
+        self.remark(Remark::warning(spot, text));
+    }
+
+    pub(super) fn remark(&mut self, remark: Remark) {
+        self.findings.remarks.push(remark);
     }
 
     pub(super) fn error(&mut self, error: Error) {

@@ -11,7 +11,7 @@ use super::expand::{Names, Value};
 use super::ini::{self, BadLine, NotText, SyntaxError};
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::{Findings, Reading};
+use super::reading::{Findings, Reading, Remark, Spot};
 use super::surroundings::Surroundings;
 use super::toml;
 use super::values;
@@ -55,16 +55,19 @@ pub(super) fn read_all(
     let mut reading = Reading::new(&document, around, host_node_name, findings);
     let patterns = patterns(&mut reading, names);
     let mut findings = reading.into_findings();
+    let spot = include_spot(&document);
     let mut errors = Vec::new();
     for pattern in patterns {
         let found = around.glob(&pattern);
         if found.is_empty() {
             let text = format!("No file matches via include \"{pattern}\"");
-            findings.remark(LogLevel::Warn, text);
+            findings.remarks.push(Remark { spot: spot.clone(), ..Remark::new(LogLevel::Warn, text) });
         }
         for path in found {
             match include(&mut document, &path, around) {
-                Ok(Notice { level, text }) => findings.remark(level, text),
+                Ok(Notice { level, text }) => {
+                    findings.remarks.push(Remark { spot: spot.clone(), ..Remark::new(level, text) });
+                }
                 Err(found) => errors.extend(found.0),
             }
         }
@@ -94,6 +97,13 @@ fn patterns<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<String> {
     let files = options.items("files", |text| text.split_whitespace().collect());
     let base = Path::new(&document.source(section.place).here);
     files.iter().map(|pattern| base.join(pattern).to_string_lossy().into_owned()).collect()
+}
+
+/// Where the patterns stand.
+fn include_spot(document: &Document) -> Option<Spot> {
+    let section = document.section("include")?;
+    let entry = document.entry(section, "files")?;
+    Some(Spot::of(section, entry.place, Some("files")))
 }
 
 /// A match that can't be read is no error. COMPAT: but it is told.
@@ -166,23 +176,33 @@ fn not_text(path: &Path, bad: &NotText) -> String {
     format!("byte {:#04x} in position {} of {file} is not valid UTF-8", bad.byte, bad.offset)
 }
 
+/// What is wrong with the first line of a file without headers.
+const NO_HEADER: &str = "an option stands before the first [section]";
+
+/// What is wrong with all other lines that can't be parsed.
+const BAD_LINE: &str = "this is neither a [section] nor an option (key=value)";
+
 /// Supervisor's texts, which name file and lines themselves.
 fn ini_error(path: &Path, error: &SyntaxError) -> Error {
     let file = quote(&path.to_string_lossy());
-    let (line, message) = match error {
-        SyntaxError::NotText(bad) => (None, not_text(path, bad)),
+    let (bad_lines, message) = match error {
+        SyntaxError::NotText(bad) => (Vec::new(), not_text(path, bad)),
         SyntaxError::NoHeader(BadLine { number, raw }) => {
             let raw = quote(raw);
-            (Some(*number), format!("File contains no section headers.\nfile: {file}, line: {number}\n{raw}"))
+            (
+                vec![(*number, NO_HEADER)],
+                format!("File contains no section headers.\nfile: {file}, line: {number}\n{raw}"),
+            )
         }
         SyntaxError::BadLines(lines) => {
             let told = |BadLine { number, raw }: &BadLine| format!("\n\t[line {number:2}]: {}", quote(raw));
             let lines_told: String = lines.iter().map(told).collect();
-            let first = lines.first().map(|line| line.number);
-            (first, format!("Source contains parsing errors: {file}{lines_told}"))
+            let bad = lines.iter().map(|line| (line.number, BAD_LINE)).collect();
+            (bad, format!("Source contains parsing errors: {file}{lines_told}"))
         }
     };
-    Error { line, ..Error::about_file(ErrorKind::Syntax, path, message) }
+    let line = bad_lines.first().map(|&(line, _)| line);
+    Error { line, bad_lines, ..Error::about_file(ErrorKind::Syntax, path, message) }
 }
 
 #[cfg(test)]

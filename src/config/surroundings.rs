@@ -17,6 +17,10 @@ pub trait Surroundings {
     fn is_dir(&self, path: &Path) -> bool;
     /// Whether there is anything here.
     fn exists(&self, path: &Path) -> bool;
+    /// The permission bits of what is here, behind links; `None` if nothing is.
+    fn mode(&self, path: &Path) -> Option<u32>;
+    /// Whether we may execute it.
+    fn is_executable(&self, path: &Path) -> bool;
     /// The sorted matches of one absolute pattern, by the rules of Python's `glob`: `*` skips dot
     /// files, `**` is one level.
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;
@@ -30,6 +34,8 @@ pub trait Surroundings {
     fn home_dir(&self, user: Option<&str>) -> Option<PathBuf>;
     /// What `uname -n` prints.
     fn host_node_name(&self) -> String;
+    /// The user as whom we act.
+    fn effective_user(&self) -> UserId;
     /// A user with the groups it is in.
     fn user_by_name(&self, name: &str) -> Option<User>;
     /// The same, by number.

@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 
 use super::document::{Place, Section};
-use super::error::Error;
+use super::error::{Error, did_you_mean};
 use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section};
-use super::reading::{Reading, Spot};
+use super::reading::{Reading, Remark, Spot};
 
 /// Most that are told of one file; whoever has more has another problem.
 const TOLD_MAX: usize = 100;
@@ -20,7 +20,7 @@ struct Stranger<'a> {
     place: Place,
     /// `None` when it is the section itself.
     option: Option<&'a str>,
-    /// `did you mean 'x'?`
+    /// What it may have been meant to be.
     suggestion: Option<String>,
 }
 
@@ -44,35 +44,40 @@ pub(super) fn tell(reading: &mut Reading<'_>, is_strict: bool) {
 
 impl Stranger<'_> {
     fn tell(&self, reading: &mut Reading<'_>, is_strict: bool) {
+        if is_strict { self.tell_error(reading) } else { self.tell_warning(reading) }
+    }
+
+    fn tell_error(&self, reading: &mut Reading<'_>) {
         let Self { section, place, option, suggestion } = self;
-        let name = &section.name;
-        let suggestion = suggestion.as_deref();
-        if is_strict {
-            let suggestion = suggestion.map_or_else(String::new, |text| format!(" ({text})"));
-            let error = match option {
-                Some(key) => Error {
-                    option: Some((*key).to_owned()),
-                    ..reading.placed(section, *place, format!("unknown option '{key}'{suggestion}"))
-                },
-                None => Error {
-                    section: None,
-                    ..reading.placed(section, *place, format!("unknown section [{name}]{suggestion}"))
-                },
-            };
-            return reading.error(error);
-        }
-        let what = match option {
-            Some(key) => format!("unknown option '{key}' in [{name}]"),
-            None => format!("unknown section [{name}]"),
+        let message = match option {
+            Some(key) => format!("unknown option '{key}'"),
+            None => format!("unknown section [{}]", section.name),
         };
-        let suggestion = suggestion.map_or_else(String::new, |text| format!(", {text}"));
-        let text = format!("{what} ({}){suggestion}", reading.told(*place));
-        reading.warn_at(Spot::of(section, *place, *option), text);
+        let error = Error {
+            option: option.map(str::to_owned),
+            suggestion: suggestion.clone(),
+            ..reading.placed(section, *place, message)
+        };
+        // What is wrong with a section as such is not wrong in it.
+        let section = error.section.clone().filter(|_| option.is_some());
+        reading.error(Error { section, ..error });
+    }
+
+    fn tell_warning(&self, reading: &mut Reading<'_>) {
+        let Self { section, place, option, suggestion } = self;
+        let message = match option {
+            Some(key) => format!("unknown option '{key}' in [{}]", section.name),
+            None => format!("unknown section [{}]", section.name),
+        };
+        let hint = suggestion.as_deref().map(|text| format!(", {}", did_you_mean(text))).unwrap_or_default();
+        let text = format!("{message} ({}){hint}", reading.told(*place));
+        let remark = Remark::warning(Spot::of(section, *place, *option), text);
+        reading.remark(Remark { message, suggestion: suggestion.clone(), ..remark });
     }
 }
 
 fn unknown_section(section: &Section) -> Stranger<'_> {
-    let suggestion = nearest_section(&section.name).map(|name| format!("did you mean [{name}]?"));
+    let suggestion = nearest_section(&section.name).map(|name| format!("[{name}]"));
     Stranger { section, place: section.place, option: None, suggestion }
 }
 
@@ -82,7 +87,7 @@ fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec
     let unknown =
         section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(entry.key.as_str()));
     let strangers = unknown.map(|entry| {
-        let suggestion = nearest_option(known, &entry.key).map(|name| format!("did you mean '{name}'?"));
+        let suggestion = nearest_option(known, &entry.key).map(str::to_owned);
         Stranger { section, place: entry.place, option: Some(&entry.key), suggestion }
     });
     strangers.take(TOLD_MAX).collect()

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::document::{Document, Entry, Header, Origin, Written};
 use super::error::{Error, ErrorKind};
 use super::options::{DefaultValue, Naming, OptionDoc, SectionDoc, SectionKind, TABLE, nearest_option};
-use super::reading::Findings;
+use super::reading::{Findings, Remark};
 use super::sources::FILE_BYTES_MAX;
 use super::surroundings::Surroundings;
 use crate::model::LogLevel;
@@ -100,7 +100,7 @@ impl<'e> Variable<'e> {
             (!sections.is_empty()).then_some((meaning, sections))
         });
         let Some((meaning, sections)) = found else {
-            return findings.remark(LogLevel::Warn, self.without_effect());
+            return findings.remarks.push(self.without_effect());
         };
         let [(section, _)] = sections.as_slice() else {
             let names: Vec<_> = sections.iter().map(|(_, name)| format!("[{name}]")).collect();
@@ -136,23 +136,29 @@ impl<'e> Variable<'e> {
     }
 
     /// What is remarked of one that sets nothing.
-    fn without_effect(&self) -> String {
+    fn without_effect(&self) -> Remark {
         let name = self.name;
-        if let Some(meaning) = self.meanings.first() {
-            let what = format!("there is no [{}]", meaning.section_name());
-            return format!("environment variable {name} sets nothing: {what}");
-        }
-        let sections = self.sections.iter().max_by_key(|section| section.name.len());
-        let suggestion = sections.and_then(|section| {
-            let start = format!("{PREFIX}{}_", spelled(section.name));
-            let option = name.strip_prefix(&start)?;
+        let (why, suggestion) = match self.meanings.first() {
+            Some(meaning) => (format!("there is no [{}]", meaning.section_name()), None),
+            None => ("it names no option".to_owned(), self.nearest()),
+        };
+        let message = format!("environment variable {name} sets nothing: {why}");
+        let hint = suggestion.as_deref().map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+        let remark = Remark::new(LogLevel::Warn, format!("{message}{hint}"));
+        Remark { message, suggestion, variable: Some(name.to_owned()), ..remark }
+    }
+
+    /// The variable that this one may have been meant to be.
+    fn nearest(&self) -> Option<String> {
+        let section = self.sections.iter().max_by_key(|section| section.name.len())?;
+        let start = format!("{PREFIX}{}_", spelled(section.name));
+        let rest = self.name.strip_prefix(&start)?;
+        let tails = rest.match_indices('_').map(|(at, _)| at + 1);
+        std::iter::once(0).chain(tails).find_map(|at| {
+            let (instance, option) = rest.split_at(at);
             let near = nearest_option(section.options, &option.to_lowercase())?;
-            Some(format!(", did you mean {start}{}?", spelled(near)))
-        });
-        format!(
-            "environment variable {name} sets nothing: it names no option{}",
-            suggestion.unwrap_or_default()
-        )
+            Some(format!("{start}{instance}{}", spelled(near)))
+        })
     }
 }
 
@@ -345,6 +351,7 @@ mod tests {
             ("SV_PROGRAM_WEBB_NUMPROCS", Some("there is no [program:webb]")),
             ("SV_SUPERVISORD_LOGLEVL", Some("it names no option, did you mean SV_SUPERVISORD_LOGLEVEL?")),
             ("SV_PROGRAM_X", Some("it names no option")),
+            ("SV_PROGRAM_WEB_NUMPROX", Some("it names no option, did you mean SV_PROGRAM_WEB_NUMPROCS?")),
             ("SV_INET_HTTP_SERVER_USERNAME", Some("there is no [inet_http_server]")),
             ("SV_SOMETHING_ELSE", None),
             ("SV_", None),

@@ -33,7 +33,7 @@ mod tests;
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::cli::{ClientOptions, Face};
+use crate::cli::{ClientOptions, Face, wants_colors};
 use crate::config::Surroundings;
 use client::Client;
 use session::Session;
@@ -71,9 +71,4 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
 /// For those whom nobody answers.
 fn hint(target: &Target) -> String {
     format!("(The address comes from {}. Does the supervisor run?)", target.origin)
-}
-
-/// See no-color.org.
-fn wants_colors(around: &dyn Surroundings) -> bool {
-    !around.environment().iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty())
 }

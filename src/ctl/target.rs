@@ -142,6 +142,15 @@ mod tests {
         fn exists(&self, path: &Path) -> bool {
             self.file.is_some() && path == Path::new("/etc/supervisord.conf")
         }
+        fn mode(&self, path: &Path) -> Option<u32> {
+            self.exists(path).then_some(0o644)
+        }
+        fn is_executable(&self, _: &Path) -> bool {
+            false
+        }
+        fn effective_user(&self) -> UserId {
+            0
+        }
         fn glob(&self, _: &str) -> Vec<PathBuf> {
             Vec::new()
         }

@@ -72,6 +72,11 @@ impl Signal {
         NAMES.iter().find(|(known, _)| *known == bare).map(|&(_, number)| Self(number))
     }
 
+    /// The names that [`Self::from_name`] knows, in upper case and without `SIG`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|&(name, _)| name)
+    }
+
     /// The signal with this number, if it is one that Supervisor accepts: those that have a name
     /// of their own, and 0. Other real-time signals are refused there and here.
     #[must_use]

@@ -6,9 +6,9 @@ use std::io;
 
 use super::Shell;
 use super::children::{Outlets, StreamId, label};
-use super::command::{Executable, resolve};
 use super::outlets::Around;
 use super::restart::read_settings;
+use crate::config::{Executable, resolve};
 use crate::host::Host;
 use crate::logs::LABEL_WIDTH_MAX;
 use crate::model::{
@@ -97,7 +97,7 @@ impl Shell {
 
     fn check(&self, process: ProcessId) -> Result<(), Fault> {
         let spec = self.core.spec(process).ok_or_else(|| Fault::bare(FaultCode::BadName))?;
-        resolve(spec, self.host.path()).map(|_| ())
+        resolve(spec, &self.host).map(|_| ())
     }
 
     /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
@@ -114,8 +114,7 @@ impl Shell {
         let spec = self.core.spec(process).ok_or("there is no such process")?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
-        let executable =
-            resolve(spec, self.host.path()).map_err(|refusal| refusal.detail.unwrap_or_default())?;
+        let executable = resolve(spec, &self.host).map_err(|refusal| refusal.detail.unwrap_or_default())?;
         let program = self
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;

@@ -21,7 +21,6 @@ mod autologs;
 mod boot;
 mod children;
 mod clients;
-mod command;
 mod effects;
 mod fastcgi;
 mod outlets;

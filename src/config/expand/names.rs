@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::super::options::nearest;
+
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -72,6 +74,16 @@ impl<'a> Names<'a> {
         (named, variables.len())
     }
 
+    /// The name that is most like an unknown one, if any is like it.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<String> {
+        let named = self.scopes().flat_map(|scope| scope.named.iter().map(|(name, _)| (*name).to_owned()));
+        let variables = self.scopes().flat_map(|scope| scope.variables.keys());
+        let known: Vec<_> =
+            named.chain(variables.map(|variable| format!("{VARIABLE_PREFIX}{variable}"))).collect();
+        nearest(known.iter().map(String::as_str), name).map(str::to_owned)
+    }
+
     fn own(&self, name: &str) -> Option<Value<'a>> {
         self.named.iter().rev().find(|(known, _)| *known == name).map(|&(_, value)| value)
     }
@@ -107,5 +119,8 @@ mod tests {
             assert_eq!(names.get(name), expected, "{name}");
         }
         assert_eq!(names.listed(), (vec!["here", "numprocs"], 2));
+        assert_eq!(names.nearest("ENV_PAHT").as_deref(), Some("ENV_PATH"));
+        assert_eq!(names.nearest("numproc").as_deref(), Some("numprocs"));
+        assert_eq!(names.nearest("process_num"), None);
     }
 }

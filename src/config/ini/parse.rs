@@ -1,6 +1,6 @@
 //! The way from lines to the document.
 
-use super::super::document::{Document, Entry, Header, Place, Written};
+use super::super::document::{DEFAULTS, Document, Entry, Header, Place, Written};
 use super::characters::{NotText, decode, is_space, trim};
 use super::lines::{Line, lines};
 
@@ -26,9 +26,6 @@ pub enum SyntaxError {
 
 /// Bad lines that are remembered; a file with more of them is no configuration.
 const BAD_LINES_MAX: usize = 100;
-
-/// The section whose options are a fallback in all others.
-const DEFAULTS: &str = "DEFAULT";
 
 /// Adds what a file says to `document`; later keys override earlier ones, also of other files.
 ///

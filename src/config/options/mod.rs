@@ -8,7 +8,7 @@ mod suggest;
 mod table;
 
 pub use sample::sample;
-pub(super) use suggest::{nearest_option, nearest_section};
+pub(super) use suggest::{nearest, nearest_option, nearest_section, nearest_word};
 pub use table::TABLE;
 
 use super::ini::trim;

@@ -217,6 +217,8 @@ mod tests {
                 assert!(sample(Language::Ini).contains(&format!("{}=", option.name)), "{}", option.name);
                 let assignment = format!("{} = ", toml_key(option.name));
                 assert!(sample(Language::Toml).contains(&assignment), "{assignment}");
+                assert!(!option.doc.is_empty(), "{} says what it is for", option.name);
+                assert!(sample(Language::Ini).contains(&format!(" ; {}\n", option.doc)), "{}", option.name);
             }
         }
     }

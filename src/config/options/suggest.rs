@@ -1,6 +1,7 @@
 //! What a misspelled name may have meant.
 
-use super::{Naming, OptionDoc, SectionKind, TABLE};
+use super::{Naming, OptionDoc, SectionKind, TABLE, ValueType};
+use crate::model::Signal;
 
 /// Longer names are not compared: they are no slip of the fingers.
 const NAME_BYTES_MAX: usize = 64;
@@ -23,13 +24,52 @@ pub(crate) fn nearest_section(section: &str) -> Option<String> {
     (SectionKind::of(&suggestion).is_some() && suggestion != section).then_some(suggestion)
 }
 
-fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
+/// The word that a value of a type may have been meant to be; `None` if it is one, or like none.
+pub(crate) fn nearest_word(value_type: ValueType, value: &str) -> Option<&'static str> {
+    let value = value.to_lowercase();
+    let meant = SYNONYMS.iter().filter(|(synonym, _)| *synonym == value).map(|&(_, word)| word);
+    let words = words(value_type);
+    let mut meant = meant.filter(|word| words.contains(word));
+    let is_word = words.iter().any(|word| word.eq_ignore_ascii_case(&value));
+    let bare = value.strip_prefix("sig").unwrap_or(&value);
+    meant.next().or_else(|| nearest(words.into_iter(), bare)).filter(|_| !is_word)
+}
+
+/// What other tools call it.
+const SYNONYMS: [(&str, &str); 9] = [
+    ("always", "true"),
+    ("enabled", "true"),
+    ("never", "false"),
+    ("disabled", "false"),
+    ("on-failure", "unexpected"),
+    ("warning", "warn"),
+    ("err", "error"),
+    ("crit", "critical"),
+    ("fatal", "critical"),
+];
+
+/// Those that a value of such a type can be; empty where it is no word.
+fn words(value_type: ValueType) -> Vec<&'static str> {
+    const BOOLEANS: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
+    match value_type {
+        ValueType::Boolean => BOOLEANS.to_vec(),
+        ValueType::AutoRestart => BOOLEANS.into_iter().chain(["unexpected"]).collect(),
+        ValueType::LogLevel => vec!["critical", "error", "warn", "info", "debug", "trace", "blather"],
+        ValueType::Signal => Signal::names().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The one of `known` that is most like `name`, if any is like it.
+pub(crate) fn nearest<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
     let name = name.to_lowercase();
-    let slips_max = 1 + name.len() / 5;
-    let near = known.map(|known| (distance(known, &name), known)).filter(|&(slips, _)| slips <= slips_max);
+    // Of a single letter nothing is like another.
+    let slips_max = (1 + name.len() / 5).min(name.chars().count().saturating_sub(1));
+    let slips = |known: &str| distance(&known.to_lowercase(), &name);
+    let near = known.map(|known| (slips(known), known)).filter(|&(slips, _)| slips <= slips_max);
     near.min_by_key(|&(slips, _)| slips).map(|(_, known)| known)
 }
 
@@ -81,6 +121,27 @@ mod tests {
             assert_eq!(nearest_option(SectionKind::Program.options(), name), expected, "{name}");
         }
         assert_eq!(nearest_option(SectionKind::Program.options(), &"x".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn words_are_looked_for_among_those_of_the_type() {
+        for (value_type, value, expected) in [
+            (ValueType::Boolean, "ture", Some("true")),
+            (ValueType::Boolean, "Flase", Some("false")),
+            (ValueType::Boolean, "maybe", None),
+            (ValueType::Boolean, "YES", None),
+            (ValueType::Boolean, "on-failure", None),
+            (ValueType::AutoRestart, "unexpcted", Some("unexpected")),
+            (ValueType::AutoRestart, "always", Some("true")),
+            (ValueType::AutoRestart, "on-failure", Some("unexpected")),
+            (ValueType::LogLevel, "warning", Some("warn")),
+            (ValueType::LogLevel, "debgu", Some("debug")),
+            (ValueType::Signal, "SIGTREM", Some("TERM")),
+            (ValueType::Signal, "usr3", Some("USR1")),
+            (ValueType::Integer, "ture", None),
+        ] {
+            assert_eq!(nearest_word(value_type, value), expected, "{value}");
+        }
     }
 
     #[test]

@@ -1,0 +1,325 @@
+//! What a configuration comes to: every option of every section that is there, with its value and
+//! where that was said.
+//!
+//! Values are told as they were written, since what a name in them stands for may be a secret; on
+//! demand with names put in where they mean the same for the whole section. A value that depends on
+//! the process, as `%(process_num)d` does, stays as it is.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::Environment;
+
+use super::daemon::environment;
+use super::document::{Document, Entry, Origin, Section};
+use super::env_file::env_files;
+use super::expand::{Names, Value};
+use super::load::{Examined, examine};
+use super::options::{OptionDoc, SectionKind, ValueType};
+use super::pairs::overlaid;
+use super::reader::{Override, SectionReader};
+use super::reading::{Findings, Reading};
+use super::report::{Finding, Report};
+use super::surroundings::Surroundings;
+use super::variables;
+
+/// A section that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectiveSection {
+    /// As written between the brackets.
+    pub name: String,
+    /// What it is for.
+    pub kind: SectionKind,
+    /// In the order of the table.
+    pub options: Vec<EffectiveOption>,
+}
+
+/// An option, set or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectiveOption {
+    /// Its key.
+    pub name: String,
+    /// What holds.
+    pub value: EffectiveValue,
+    /// Where that was said.
+    pub origin: ValueOrigin,
+    /// The section that says so, if it is another one: `program-default` or `DEFAULT`.
+    pub inherited_from: Option<String>,
+}
+
+/// What an option is set to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectiveValue {
+    /// Nothing, and there is no default.
+    Unset,
+    /// What must not show.
+    Hidden,
+    /// This, as a configuration file spells it.
+    Is(String),
+}
+
+/// Who says what an option is set to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueOrigin {
+    /// A file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+    },
+    /// An environment variable, by its name.
+    Variable(String),
+    /// A flag of the command line, as it is spelled.
+    Flag(String),
+    /// Nobody.
+    Default,
+}
+
+/// Reads a configuration and tells what it comes to; with `expand` names are put in.
+///
+/// # Errors
+///
+/// All that is wrong with it.
+pub fn effective(
+    path: &Path,
+    overrides: &[Override],
+    around: &dyn Surroundings,
+    expand: bool,
+) -> Result<Vec<EffectiveSection>, Vec<Finding>> {
+    let examined = examine(path, overrides, around, None);
+    let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
+        return Err(Report::of(examined).findings);
+    };
+    // The server has no use for them, but here they are asked for.
+    let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+    if !findings.errors.is_empty() {
+        let examined = Examined { settings: None, document: Some(document), findings };
+        return Err(Report::of(examined).findings);
+    }
+    let host_node_name = around.host_node_name();
+    let mut reading = Reading::new(&document, around, &host_node_name, Findings::default());
+    Ok(Teller::new(&mut reading, overrides, expand).sections())
+}
+
+/// What is said once more is found wrong no more: findings of this reading are dropped.
+struct Teller<'t, 'a> {
+    reading: &'t mut Reading<'a>,
+    overrides: &'t [Override],
+    /// `None` leaves values as they were written.
+    environment: Option<Environment>,
+}
+
+impl<'t, 'a> Teller<'t, 'a> {
+    fn new(reading: &'t mut Reading<'a>, overrides: &'t [Override], expand: bool) -> Self {
+        let inherited = Names::default().with_variables(reading.around.environment());
+        let section = reading.document.section("supervisord").filter(|_| expand);
+        let environment = section.map(|section| environment(reading, section, &inherited));
+        Self { reading, overrides, environment }
+    }
+
+    fn sections(mut self) -> Vec<EffectiveSection> {
+        let document: &'a Document = self.reading.document;
+        document.sections().iter().filter_map(|section| self.section(section)).collect()
+    }
+
+    fn section(&mut self, section: &'a Section) -> Option<EffectiveSection> {
+        let (kind, instance) = SectionKind::of(&section.name)?;
+        let inherited = Names::default().with_variables(self.reading.around.environment());
+        let ours = self.environment.clone().unwrap_or_default();
+        let named = Names::over(&inherited).with("host_node_name", Value::Text(self.reading.host_node_name));
+        let names = match kind {
+            SectionKind::Supervisord | SectionKind::Include => named,
+            _ => named.with_variables(&ours).with("program_name", Value::Text(instance)),
+        };
+        let overrides = if kind == SectionKind::Supervisord { self.overrides } else { &[] };
+        let expand = self.environment.is_some();
+        let options = SectionReader::new(self.reading, section, kind, &names).overridden(overrides);
+        let options = effective_options(options, section, kind, &names, expand);
+        (!options.is_empty()).then(|| EffectiveSection { name: section.name.clone(), kind, options })
+    }
+}
+
+fn effective_options<'a>(
+    mut options: SectionReader<'_, 'a>,
+    section: &'a Section,
+    kind: SectionKind,
+    names: &Names<'_>,
+    expand: bool,
+) -> Vec<EffectiveOption> {
+    let scope = if expand { Scope::of(&mut options) } else { Scope::Written };
+    let mut found = Vec::new();
+    for option in kind.options() {
+        let text = match (&scope, is_of_process(option.name)) {
+            (Scope::Written, _) | (Scope::Process(None), true) => None,
+            (Scope::Process(Some(own)), true) => {
+                let names = Names::over(names).with_variables(own);
+                options.under(&names).expanded_text(option.name)
+            }
+            (Scope::Process(_), false) => options.expanded_text(option.name),
+        };
+        let is_wanted = kind != SectionKind::ProgramDefault || section.entry(option.name).is_some();
+        found.extend(is_wanted.then(|| effective_option(&options, option, text)));
+    }
+    if kind == SectionKind::RpcInterface {
+        found.extend(strangers(&options, section, kind));
+    }
+    found
+}
+
+/// What the options of single processes are to be expanded with.
+enum Scope {
+    /// Nothing is expanded.
+    Written,
+    /// The program's own variables; `None` if they differ from process to process.
+    Process(Option<Environment>),
+}
+
+impl Scope {
+    fn of(options: &mut SectionReader<'_, '_>) -> Self {
+        let errors_before = options.reading.error_count();
+        let own = overlaid(env_files(options), options.pairs("environment"));
+        Self::Process((options.reading.error_count() == errors_before).then_some(own))
+    }
+}
+
+/// Whether an option is read for each process, with the program's own variables in reach.
+fn is_of_process(option: &str) -> bool {
+    const BOTH: [&str; 4] = ["logfile", "logfile_maxbytes", "logfile_backups", "syslog"];
+    let of_stream = option.strip_prefix("stdout_").or_else(|| option.strip_prefix("stderr_"));
+    matches!(option, "command" | "process_name" | "directory")
+        || of_stream.is_some_and(|option| BOTH.contains(&option))
+}
+
+fn effective_option(
+    options: &SectionReader<'_, '_>,
+    option: &OptionDoc,
+    expanded: Option<String>,
+) -> EffectiveOption {
+    let (name, inherited_from) = (option.name.to_owned(), None);
+    if let Some(overriding) = options.overriding(option.name) {
+        let value = EffectiveValue::Is(overriding.value.clone());
+        let origin = ValueOrigin::Flag(overriding.spelled.clone());
+        return EffectiveOption { name, value, origin, inherited_from };
+    }
+    let Some((entry, inherited_from)) = options.entry_and_source(option.name) else {
+        let value = options.written(option.name).map_or(EffectiveValue::Unset, EffectiveValue::Is);
+        return EffectiveOption { name, value, origin: ValueOrigin::Default, inherited_from };
+    };
+    let is_hidden = option.value == ValueType::Secret || options.is_hidden(option.name);
+    let value = match expanded.or_else(|| options.written(option.name)).filter(|_| !is_hidden) {
+        Some(text) => EffectiveValue::Is(text),
+        None => EffectiveValue::Hidden,
+    };
+    let inherited_from = inherited_from.map(str::to_owned);
+    EffectiveOption { name, value, origin: origin(options.reading.document, entry), inherited_from }
+}
+
+fn origin(document: &Document, entry: &Entry) -> ValueOrigin {
+    match &document.source(entry.place).origin {
+        Origin::File(path) => ValueOrigin::File { path: path.clone(), line: entry.place.line },
+        Origin::Variable(name) => ValueOrigin::Variable(name.clone()),
+    }
+}
+
+/// Keys that are not in the table, of a section that may have any.
+fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKind) -> Vec<EffectiveOption> {
+    let is_known = |key: &str| kind.options().iter().any(|option| option.name == key);
+    let counts = |entry: &&Entry| {
+        !is_known(&entry.key) && section.entry(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry))
+    };
+    let told = |entry: &Entry| EffectiveOption {
+        name: entry.key.clone(),
+        value: entry
+            .value
+            .shown()
+            .map_or(EffectiveValue::Hidden, |text| EffectiveValue::Is(text.into_owned())),
+        origin: origin(options.reading.document, entry),
+        inherited_from: None,
+    };
+    section.entries().iter().filter(counts).map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, MAIN};
+    use super::*;
+
+    const TEXT: &str = "[DEFAULT]\numask=027\n[supervisord]\nidentifier=%(ENV_NAME)s\nminfds=5\n\
+        environment=H=\"h\"\n[program-default]\nstartsecs=3\n[program:web]\ncommand=%(program_name)s %(ENV_OWN)s\n\
+        \x20 %(ENV_H)s\nprocess_name=%(process_num)d\nenvironment=OWN=\"own\"\nnumprocs=2\nserverurl=%(ENV_H)s\n\
+        [inet_http_server]\nport=127.0.0.1:1\nusername=u\npassword=geheim\n[celery]\nx=1\n";
+
+    /// `key=value (origin)` of each option of a section that was set.
+    fn told(section: &str, expand: bool) -> Vec<String> {
+        let around = Fake::main(TEXT)
+            .variable("NAME", "outside")
+            .file("/run/secret", "geheim")
+            .variable("SV_PROGRAM_WEB_PRIORITY", "7")
+            .variable("SV_PROGRAM_WEB_STOPSIGNAL_FILE", "/run/secret2")
+            .file("/run/secret2", "INT");
+        let flag = Override { option: "minfds", value: "9".to_owned(), spelled: "--minfds".to_owned() };
+        let sections = effective(Path::new(MAIN), &[flag], &around, expand).unwrap();
+        let found = sections.into_iter().find(|known| known.name == section).unwrap();
+        let set = found.options.into_iter().filter(|option| option.origin != ValueOrigin::Default);
+        set.map(|option| {
+            let value = match option.value {
+                EffectiveValue::Is(text) => text,
+                other => format!("{other:?}"),
+            };
+            let origin = match option.origin {
+                ValueOrigin::File { line, .. } => line.to_string(),
+                ValueOrigin::Variable(name) | ValueOrigin::Flag(name) => name,
+                ValueOrigin::Default => "default".to_owned(),
+            };
+            let from = option.inherited_from.map(|name| format!("[{name}] ")).unwrap_or_default();
+            format!("{}={value} ({from}{origin})", option.name)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn each_value_knows_where_it_comes_from() {
+        assert_eq!(
+            told("supervisord", false),
+            [
+                "minfds=9 (--minfds)",
+                "umask=027 ([DEFAULT] 2)",
+                "identifier=%(ENV_NAME)s (4)",
+                "environment=H=\"h\" (6)"
+            ]
+        );
+        assert_eq!(
+            told("program:web", false),
+            [
+                "command=%(program_name)s %(ENV_OWN)s\n%(ENV_H)s (10)",
+                "process_name=%(process_num)d (12)",
+                "numprocs=2 (14)",
+                "umask=027 ([DEFAULT] 2)",
+                "priority=7 (SV_PROGRAM_WEB_PRIORITY)",
+                "startsecs=3 ([program-default] 8)",
+                "stopsignal=Hidden (SV_PROGRAM_WEB_STOPSIGNAL_FILE)",
+                "environment=OWN=\"own\" (13)",
+                "serverurl=%(ENV_H)s (15)",
+            ]
+        );
+        assert_eq!(told("program-default", false), ["startsecs=3 (8)"]);
+        let server = ["port=127.0.0.1:1 (17)", "username=u (18)", "password=Hidden (19)"];
+        assert_eq!(told("inet_http_server", true), server);
+    }
+
+    #[test]
+    fn names_are_put_in_where_they_mean_one_thing() {
+        assert!(told("supervisord", true).contains(&"identifier=outside (4)".to_owned()));
+        let web = told("program:web", true);
+        for expected in ["command=web own\nh (10)", "process_name=%(process_num)d (12)", "serverurl=h (15)"] {
+            assert!(web.iter().any(|line| line == expected), "{expected}: {web:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_instead() {
+        let found =
+            effective(Path::new(MAIN), &[], &Fake::main("[supervisord]\nminfds=x"), false).unwrap_err();
+        assert_eq!(found[0].line, Some(2));
+    }
+}

@@ -1,0 +1,130 @@
+//! One log file with two writers, each of which would rotate it under the other.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::super::document::Section;
+use super::super::options::SectionKind;
+use super::super::reading::Reading;
+use super::super::values::absolute;
+use super::{Advice, Program, with_options};
+use crate::model::{LogTarget, Settings, StreamSpec};
+use crate::python::quote;
+
+/// Who writes a file.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    section: &'a Section,
+    kind: SectionKind,
+    option: &'static str,
+    rotates: bool,
+}
+
+/// Below these nothing is a file that could be rotated.
+const STREAMS: [&str; 2] = ["/dev", "/proc"];
+
+/// Two that only append do each other no harm.
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
+    let mut writers: HashMap<PathBuf, Writer<'_>> = HashMap::new();
+    let kind = SectionKind::Supervisord;
+    if let Some((section, path)) =
+        reading.document.section("supervisord").zip(settings.daemon.log_file.as_ref())
+    {
+        let rotates = settings.daemon.log_bytes_max > 0;
+        writers.insert(path.clone(), Writer { section, kind, option: "logfile", rotates });
+    }
+    for program in programs {
+        for process in program.processes {
+            for (option, stream) in [("stdout_logfile", &process.stdout), ("stderr_logfile", &process.stderr)]
+            {
+                let Some(path) = file(reading, stream) else { continue };
+                let rotates = stream.bytes_max > 0;
+                let writer = Writer { section: program.section, kind: program.kind(), option, rotates };
+                let first = *writers.entry(path.clone()).or_insert(writer);
+                let is_first = std::ptr::eq(first.section, writer.section)
+                    && first.option == option
+                    && program.processes.first().is_some_and(|known| std::ptr::eq(known, process));
+                if !is_first && (first.rotates || rotates) {
+                    tell(reading, &writer, &first, &path);
+                }
+            }
+        }
+    }
+}
+
+fn file(reading: &Reading<'_>, stream: &StreamSpec) -> Option<PathBuf> {
+    let LogTarget::File(path) = &stream.target else { return None };
+    let path = absolute(path, reading.around);
+    (!STREAMS.iter().any(|folder| path.starts_with(Path::new(folder)))).then_some(path)
+}
+
+fn tell(reading: &mut Reading<'_>, writer: &Writer<'_>, first: &Writer<'_>, path: &Path) {
+    let (section, option, shown) = (&writer.section.name, writer.option, quote(&path.to_string_lossy()));
+    let is_same_section = section == &first.section.name;
+    let text = if is_same_section && option == first.option {
+        format!(
+            "the processes of [{section}] all write and rotate {shown}: put %(process_num)d into {option}, or \
+             set {option}_maxbytes=0"
+        )
+    } else if is_same_section {
+        format!("stdout and stderr of [{section}] both write and rotate {shown}: set redirect_stderr=true")
+    } else {
+        format!(
+            "[{section}] writes {shown}, as [{}] does with {}, and it is rotated",
+            first.section.name, first.option
+        )
+    };
+    with_options(reading, writer.section, writer.kind, |options| Advice::new(text).tell(options, option));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::warnings_in;
+
+    #[test]
+    fn two_writers_of_one_file_are_told() {
+        let a = "[program:a]\ncommand=a\nstdout_logfile=/tmp/x.log\n";
+        for (text, expected) in [
+            ("[program:b]\ncommand=b\nstdout_logfile=/tmp/y.log\n".to_owned(), None),
+            (
+                "[program:b]\ncommand=b\nstderr_logfile=/tmp/./x.log\n".to_owned(),
+                Some(
+                    "7: [program:b] writes '/tmp/x.log', as [program:a] does with stdout_logfile, and it is rotated",
+                ),
+            ),
+            (
+                "[program:b]\ncommand=b\nstdout_logfile=/dev/stdout\nstderr_logfile=/dev/stdout\n".to_owned(),
+                None,
+            ),
+            (
+                "[program:b]\ncommand=b\nstdout_logfile=/tmp/y.log\nstderr_logfile=/tmp/y.log\n".to_owned(),
+                Some(
+                    "8: stdout and stderr of [program:b] both write and rotate '/tmp/y.log': set redirect_stderr=true",
+                ),
+            ),
+            (
+                "[program:b]\ncommand=b\nstdout_logfile=/tmp/y.log\nredirect_stderr=true\nnumprocs=3\n\
+                 process_name=%(process_num)d\n"
+                    .to_owned(),
+                Some(
+                    "7: the processes of [program:b] all write and rotate '/tmp/y.log': put %(process_num)d into \
+                     stdout_logfile, or set stdout_logfile_maxbytes=0",
+                ),
+            ),
+            (
+                "[program:b]\ncommand=b\nstdout_logfile=/tmp/y.log\nstdout_logfile_maxbytes=0\nnumprocs=3\n\
+                 process_name=%(process_num)d\n"
+                    .to_owned(),
+                None,
+            ),
+            (
+                "[program:b]\ncommand=b\nstdout_logfile=supervisord.log\n".to_owned(),
+                Some(
+                    "7: [program:b] writes '/srv/supervisord.log', as [supervisord] does with logfile, and it is rotated",
+                ),
+            ),
+        ] {
+            assert_eq!(warnings_in(&format!("{a}{text}")), Vec::from_iter(expected), "{text}");
+        }
+    }
+}

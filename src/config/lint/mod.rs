@@ -1,0 +1,155 @@
+//! What is legal and yet a mistake: only `sv check` looks for it.
+//!
+//! A lint says what is certain to go wrong, or not to do what its author meant, with the settings as
+//! they were read and the machine as it is now; whatever may be meant so is left alone. All are
+//! warnings, at the place of the option that they are about.
+//!
+//! * `programs`: commands that can't be run, folders that are not there, users that we can't become;
+//! * `shell`: commands written for a shell, and those that go into the background;
+//! * `logs`: one file with two writers;
+//! * `stopping`: more patience than a container is given;
+//! * `servers`: doors that stand open.
+
+mod logs;
+mod programs;
+mod servers;
+mod shell;
+mod stopping;
+
+use std::collections::HashMap;
+
+use super::document::Section;
+use super::expand::Names;
+use super::options::SectionKind;
+use super::reader::SectionReader;
+use super::reading::{Reading, Remark};
+use crate::model::{GroupSpec, ProcessSpec, Settings};
+
+/// Looks for all of it. `grace_secs` is what a container is given to stop in.
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i64) {
+    let programs = programs(reading, &settings.groups);
+    programs::lint(reading, settings, &programs);
+    shell::lint(reading, &programs);
+    logs::lint(reading, settings, &programs);
+    stopping::lint(reading, &programs, grace_secs);
+    servers::lint(reading, settings);
+}
+
+/// A section with the processes that it made in one group.
+struct Program<'s, 'a> {
+    section: &'a Section,
+    group: &'s GroupSpec,
+    processes: &'s [ProcessSpec],
+}
+
+impl Program<'_, '_> {
+    fn kind(&self) -> SectionKind {
+        SectionKind::of(&self.section.name).map_or(SectionKind::Program, |(kind, _)| kind)
+    }
+}
+
+/// All of them, group by group.
+fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<Program<'s, 'a>> {
+    let mut by_group: HashMap<&str, Vec<_>> = HashMap::new();
+    for birth in reading.births() {
+        by_group.entry(&birth.group).or_default().push(birth);
+    }
+    let mut found = Vec::new();
+    for group in groups {
+        let mut rest = group.processes.as_slice();
+        for birth in by_group.get(group.name.as_str()).into_iter().flatten() {
+            let (processes, others) = rest.split_at(birth.count.min(rest.len()));
+            found.push(Program { section: birth.section, group, processes });
+            rest = others;
+        }
+    }
+    found
+}
+
+/// Lets something look at one section's options.
+fn with_options<T>(
+    reading: &mut Reading<'_>,
+    section: &Section,
+    kind: SectionKind,
+    look: impl FnOnce(&mut SectionReader<'_, '_>) -> T,
+) -> Option<T> {
+    let section = reading.document.section(&section.name)?;
+    Some(look(&mut SectionReader::new(reading, section, kind, &Names::default())))
+}
+
+/// A remark on an option; one on a value that must not show says no more than that.
+struct Advice {
+    text: String,
+    part: Option<String>,
+    suggestion: Option<String>,
+}
+
+impl Advice {
+    fn new(text: String) -> Self {
+        Self { text, part: None, suggestion: None }
+    }
+
+    fn about(self, part: &str) -> Self {
+        Self { part: Some(part.to_owned()), ..self }
+    }
+
+    fn tell(self, options: &mut SectionReader<'_, '_>, option: &str) {
+        let Self { text, part, suggestion } = self;
+        let section = &options.section.name;
+        let text = if options.is_hidden(option) {
+            format!("{option} of [{section}] is a mistake; it comes from a file and is not shown")
+        } else {
+            text
+        };
+        let remark = Remark::warning(options.spot(option), text);
+        options.reading.remark(Remark { part, suggestion, ..remark });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::fake::{Fake, MAIN};
+    use super::super::report::check;
+
+    /// A machine with a few programs.
+    pub(super) fn machine(text: &str) -> Fake {
+        let programs = ["a", "b", "sh", "nginx", "sshd", "cron", "redis-server"];
+        let around = Fake::main(text).variable("PATH", "/bin");
+        programs.into_iter().fold(around, |around, name| around.program(&format!("/bin/{name}")))
+    }
+
+    /// `line: warning`, a line each.
+    pub(super) fn warnings_on(around: &Fake) -> Vec<String> {
+        let report = check(Path::new(MAIN), &[], around, 10);
+        let told = |finding: super::super::Finding| {
+            assert_eq!(finding.severity, super::super::Severity::Warning, "{finding:?}");
+            format!("{}: {}", finding.line.unwrap_or_default(), finding.message)
+        };
+        report.findings.into_iter().map(told).collect()
+    }
+
+    /// Of a text behind `[supervisord]`, which is its first line.
+    pub(super) fn warnings_in(text: &str) -> Vec<String> {
+        warnings_on(&machine(&format!("[supervisord]\n{text}")))
+    }
+
+    #[test]
+    fn what_is_well_is_left_alone() {
+        let text = "[program:a]\ncommand=a\n[program:b]\ncommand=b %(process_num)d\nnumprocs=3\n\
+            process_name=%(process_num)d\n[group:g]\nprograms=a,b\n[group:h]\nprograms=a\n\
+            [inet_http_server]\nport=127.0.0.1:9001\n[unix_http_server]\nfile=/tmp/s\n";
+        assert_eq!(warnings_in(text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn programs_find_their_processes() {
+        let text = "[program:a]\ncommand=a\n[program:b]\ncommand=nope%(process_num)d\nnumprocs=2\n\
+            process_name=%(process_num)d\n[group:g]\nprograms=a,b\n[group:h]\nprograms=b,a\n";
+        assert_eq!(
+            warnings_in(text),
+            ["5: can't find command 'nope0' of [program:b]", "5: can't find command 'nope1' of [program:b]"]
+        );
+    }
+}

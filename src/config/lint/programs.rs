@@ -1,0 +1,134 @@
+//! Programs that can't be run as they are written.
+
+use std::collections::HashSet;
+
+use super::super::command::resolve;
+use super::super::options::SectionKind;
+use super::super::reader::SectionReader;
+use super::super::reading::Reading;
+use super::super::words::split_pairs;
+use super::{Advice, Program, with_options};
+use crate::model::{DaemonSettings, ProcessSpec, Settings, User, UserId};
+use crate::python::quote;
+
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
+    if let Some(section) = reading.document.section("supervisord") {
+        with_options(reading, section, SectionKind::Supervisord, |options| daemon(options, &settings.daemon));
+    }
+    for program in programs {
+        with_options(reading, program.section, program.kind(), |options| {
+            repeated_variables(options);
+            for process in program.processes {
+                command(options, process);
+                directory(options, process);
+                user(options, process, settings.daemon.user.as_ref());
+            }
+        });
+    }
+}
+
+fn daemon(options: &mut SectionReader<'_, '_>, daemon: &DaemonSettings) {
+    repeated_variables(options);
+    let ours = options.around().effective_user();
+    if let Some(user) = daemon.user.as_ref().filter(|user| ours != ROOT && user.uid != ours) {
+        let text = format!("cannot become user {}: only root can, and we are user {ours}", quote(&user.name));
+        Advice::new(text).tell(options, "user");
+    }
+}
+
+/// The words are those of the spawn that will fail.
+fn command(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
+    if let Err(fault) = resolve(process, options.around()) {
+        let text = format!("{} of [{}]", fault.detail.unwrap_or_default(), options.section.name);
+        Advice::new(text).tell(options, "command");
+    }
+}
+
+fn directory(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
+    if let Some(directory) = process.directory.as_ref().filter(|path| !options.around().is_dir(path)) {
+        let shown = quote(&directory.to_string_lossy());
+        let text = format!("directory {shown} of [{}] does not exist", options.section.name);
+        Advice::new(text).tell(options, "directory");
+    }
+}
+
+const ROOT: UserId = 0;
+
+fn user(options: &mut SectionReader<'_, '_>, process: &ProcessSpec, daemon_user: Option<&User>) {
+    let ours = daemon_user.map_or_else(|| options.around().effective_user(), |user| user.uid);
+    let Some(user) = process.user.as_ref().filter(|user| ours != ROOT && user.uid != ours) else { return };
+    let why = match daemon_user {
+        Some(daemon_user) => format!("the supervisor becomes {} first", quote(&daemon_user.name)),
+        None => format!("only root can, and we are user {ours}"),
+    };
+    let (section, name) = (&options.section.name, quote(&user.name));
+    Advice::new(format!("[{section}] cannot become user {name}: {why}")).tell(options, "user");
+}
+
+/// The last one counts, and nobody writes two on purpose.
+fn repeated_variables(options: &mut SectionReader<'_, '_>) {
+    let Some(text) = options.own_text("environment") else { return };
+    let words = split_pairs(text).unwrap_or_default();
+    let names = words.windows(2).filter(|pair| !pair[0].is_sign && pair[1].is_sign && pair[1].text == "=");
+    let mut seen = HashSet::new();
+    let twice: Vec<_> = names.map(|pair| pair[0].text.as_str()).filter(|name| !seen.insert(*name)).collect();
+    for name in twice {
+        let section = &options.section.name;
+        let text = format!("environment of [{section}] sets {} twice: the last one counts", quote(name));
+        Advice::new(text).about(name).tell(options, "environment");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{machine, warnings_in, warnings_on};
+
+    #[test]
+    fn what_can_not_be_run_is_told_at_its_line() {
+        for (lines, expected) in [
+            ("command=nope -x", "3: can't find command 'nope' of [program:x]"),
+            ("command=/tmp", "3: command at '/tmp' is a directory of [program:x]"),
+            ("command='a", "3: can't parse command \"'a\": No closing quotation of [program:x]"),
+            ("command=a\nenvironment=PATH=\"/x\"", "3: can't find command 'a' of [program:x]"),
+            ("command=a\ndirectory=/nodir", "4: directory '/nodir' of [program:x] does not exist"),
+            (
+                "command=a\nenvironment=A=\"1\",B=%(program_name)s,A=\"A=2\"",
+                "4: environment of [program:x] sets 'A' twice: the last one counts",
+            ),
+        ] {
+            assert_eq!(warnings_in(&format!("[program:x]\n{lines}\n")), [expected]);
+        }
+    }
+
+    #[test]
+    fn inherited_options_are_told_where_they_stand() {
+        let text = "[program-default]\ndirectory=/nodir\n[program:x]\ncommand=a\n";
+        assert_eq!(warnings_in(text), ["3: directory '/nodir' of [program:x] does not exist"]);
+    }
+
+    #[test]
+    fn only_root_can_become_others() {
+        let text = "[supervisord]\n[program:x]\ncommand=a\nuser=www\n";
+        assert_eq!(warnings_on(&machine(text)), Vec::<String>::new());
+        assert_eq!(warnings_on(&machine(text).run_by(33)), Vec::<String>::new());
+        assert_eq!(
+            warnings_on(&machine(text).run_by(1000)),
+            ["4: [program:x] cannot become user 'www': only root can, and we are user 1000"]
+        );
+        let text = "[supervisord]\nuser=www\n[program:x]\ncommand=a\nuser=root\n";
+        let given_up = "5: [program:x] cannot become user 'root': the supervisor becomes 'www' first";
+        assert_eq!(warnings_on(&machine(text)), [given_up]);
+        let own = "2: cannot become user 'www': only root can, and we are user 1000";
+        assert_eq!(warnings_on(&machine(text).run_by(1000)), [own, given_up]);
+    }
+
+    #[test]
+    fn what_a_file_holds_does_not_show() {
+        let text = "[supervisord]\n[program:x]\ncommand=a\n";
+        let around = machine(text).file("/run/c", "geheim").variable("SV_PROGRAM_X_COMMAND_FILE", "/run/c");
+        assert_eq!(
+            warnings_on(&around),
+            ["0: command of [program:x] is a mistake; it comes from a file and is not shown"]
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! Doors that stand open.
+
+use super::super::document::Origin;
+use super::super::options::SectionKind;
+use super::super::reader::SectionReader;
+use super::super::reading::Reading;
+use super::{Advice, with_options};
+use crate::model::{Address, Password, ServerSpec, Settings};
+use crate::python::quote;
+
+/// Of a file's mode: everybody may read it.
+const READABLE_BY_ALL: u32 = 0o004;
+
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings) {
+    for server in settings.servers.iter().filter(|server| !server.address.is_local()) {
+        let Some(section) = reading.document.section(&server.section) else { continue };
+        with_options(reading, section, SectionKind::InetHttpServer, |options| door(options, server));
+    }
+}
+
+fn door(options: &mut SectionReader<'_, '_>, server: &ServerSpec) {
+    let Address::Inet { host, port } = &server.address else { return };
+    match server.credentials.as_ref().map(|credentials| &credentials.password) {
+        None => {
+            let host = if host.is_empty() { "*" } else { host };
+            let text = format!(
+                "whoever reaches {host}:{port} can run programs here: set username and password, or listen on \
+                 127.0.0.1 only"
+            );
+            Advice::new(text).tell(options, "port");
+        }
+        Some(Password::Plain(_)) => plain_password(options),
+        Some(Password::Sha1(_)) => {}
+    }
+}
+
+/// In the clear, in a file that everybody can read.
+fn plain_password(options: &mut SectionReader<'_, '_>) {
+    let reading = &options.reading;
+    let Origin::File(path) = &reading.document.source(options.spot("password").place).origin else { return };
+    if options.around().mode(path).is_some_and(|mode| mode & READABLE_BY_ALL != 0) {
+        let shown = quote(&path.to_string_lossy());
+        let text =
+            format!("password in the clear, and everybody can read {shown}: chmod o-r, or use {{SHA}}");
+        Advice::new(text).tell(options, "password");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::warnings_in;
+
+    #[test]
+    fn open_doors_are_told() {
+        let sha = "{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d";
+        for (lines, expected) in [
+            ("port=9001", Some("3: whoever reaches *:9001 can run programs here")),
+            ("port=0.0.0.0:9001", Some("3: whoever reaches 0.0.0.0:9001 can run")),
+            ("port=127.0.0.1:9001", None),
+            ("port=127.0.0.1:9001\nusername=u\npassword=p", None),
+            ("port=*:9001\nusername=u\npassword=p", Some("5: password in the clear, and everybody can read")),
+            (&format!("port=*:9001\nusername=u\npassword={sha}"), None),
+        ] {
+            let found = warnings_in(&format!("[inet_http_server]\n{lines}\n"));
+            assert_eq!(found.len(), usize::from(expected.is_some()), "{lines}: {found:?}");
+            assert!(expected.is_none_or(|start| found[0].starts_with(start)), "{found:?}");
+        }
+    }
+}

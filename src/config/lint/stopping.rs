@@ -1,0 +1,94 @@
+//! More patience than a container is given: whoever runs it kills it before ours is at an end.
+
+use super::super::reading::Reading;
+use super::{Advice, Program, with_options};
+
+/// Only what was written counts: everybody has the default, and most programs stop at once.
+pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>], grace_secs: i64) {
+    let set: Vec<_> = programs.iter().filter_map(|program| wait_secs(reading, program)).collect();
+    for wait in set.iter().filter(|wait| wait.secs > grace_secs) {
+        let text = format!(
+            "stopwaitsecs={} of [{}] is more than the {grace_secs} seconds that a container is given to stop \
+             (--grace)",
+            wait.secs, wait.program.section.name
+        );
+        wait.tell(reading, text);
+    }
+    if set.iter().all(|wait| wait.secs <= grace_secs) {
+        lint_sum(reading, set, grace_secs);
+    }
+}
+
+/// A program that says itself how long it may take.
+struct Wait<'p, 's, 'a> {
+    program: &'p Program<'s, 'a>,
+    secs: i64,
+}
+
+impl Wait<'_, '_, '_> {
+    fn tell(&self, reading: &mut Reading<'_>, text: String) {
+        let Program { section, .. } = self.program;
+        with_options(reading, section, self.program.kind(), |options| {
+            Advice::new(text).tell(options, "stopwaitsecs");
+        });
+    }
+}
+
+fn wait_secs<'p, 's, 'a>(
+    reading: &mut Reading<'_>,
+    program: &'p Program<'s, 'a>,
+) -> Option<Wait<'p, 's, 'a>> {
+    let is_set =
+        with_options(reading, program.section, program.kind(), |options| options.is_set("stopwaitsecs"));
+    let process = program.processes.first().filter(|_| is_set == Some(true))?;
+    Some(Wait { program, secs: process.stop_wait_secs })
+}
+
+/// Groups of one priority stop side by side, one priority after the other.
+fn lint_sum(reading: &mut Reading<'_>, mut set: Vec<Wait<'_, '_, '_>>, grace_secs: i64) {
+    set.sort_by_key(|wait| (std::cmp::Reverse(wait.program.group.priority), std::cmp::Reverse(wait.secs)));
+    set.dedup_by_key(|wait| wait.program.group.priority);
+    let sum = set.iter().fold(0, |sum: i64, wait| sum.saturating_add(wait.secs.max(0)));
+    if let Some(last) = set.last().filter(|_| sum > grace_secs) {
+        let each: Vec<_> = set.iter().map(|wait| wait.secs.to_string()).collect();
+        let text = format!(
+            "priorities stop one after the other, which may take {} = {sum} seconds: more than the {grace_secs} \
+             that a container is given to stop (--grace)",
+            each.join(" + ")
+        );
+        last.tell(reading, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::warnings_in;
+
+    fn warnings(programs: &[(&str, &str)]) -> Vec<String> {
+        let section = |(nth, (priority, secs)): (usize, &(&str, &str))| {
+            format!("[program:p{nth}]\ncommand=a\n{priority}\n{secs}\n")
+        };
+        warnings_in(&programs.iter().enumerate().map(section).collect::<String>())
+    }
+
+    #[test]
+    fn patience_beyond_the_grace_period_is_told() {
+        let none: [String; 0] = [];
+        assert_eq!(warnings(&[("priority=1", "stopwaitsecs=10"), ("priority=2", "")]), none);
+        assert_eq!(warnings(&[("priority=1", "stopwaitsecs=10"), ("priority=1", "stopwaitsecs=9")]), none);
+        assert_eq!(warnings(&[("priority=1", "stopwaitsecs=6"), ("priority=2", "stopwaitsecs=4")]), none);
+        assert_eq!(
+            warnings(&[("", "stopwaitsecs=11")]),
+            [
+                "5: stopwaitsecs=11 of [program:p0] is more than the 10 seconds that a container is given to stop (--grace)"
+            ]
+        );
+        assert_eq!(
+            warnings(&[("priority=1", "stopwaitsecs=6"), ("priority=2", "stopwaitsecs=5")]),
+            [
+                "5: priorities stop one after the other, which may take 5 + 6 = 11 seconds: more than the 10 that a \
+              container is given to stop (--grace)"
+            ]
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Looking at a configuration without running it: `sv check` and `sv config`.
+//!
+//! The configuration itself says what there is to say (`config::check`, `config::effective`); here
+//! it is put before people and machines.
+//!
+//! * `excerpt`: the line that a finding is about, and which part of it;
+//! * `secrecy`: what of all that must not show;
+//! * `report`: findings for people; `values`: the effective settings for people;
+//! * `json`: both for machines.
+
+mod excerpt;
+mod json;
+mod report;
+mod secrecy;
+mod values;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Inspect, InspectOptions, wants_colors};
+use crate::config::{Finding, Report, Severity, Surroundings, check, effective, find};
+use report::Style;
+
+/// There is nothing to say.
+const CLEAN: u8 = 0;
+
+/// There are warnings.
+const WARNED: u8 = 1;
+
+/// It can't be run.
+const FAILED: u8 = 2;
+
+/// Does as it is told and returns the exit status.
+#[must_use]
+pub fn run(options: &InspectOptions, around: &dyn Surroundings) -> u8 {
+    match options.what {
+        Inspect::Mistakes { grace_secs } => mistakes(options, grace_secs, around),
+        Inspect::Values { expand, changed } => values(options, expand, changed, around),
+    }
+}
+
+fn mistakes(options: &InspectOptions, grace_secs: u32, around: &dyn Surroundings) -> u8 {
+    let (path, report) = match config_file(options, around) {
+        Ok(path) => {
+            let report = check(&path, &options.overrides, around, i64::from(grace_secs));
+            (Some(path), report)
+        }
+        Err(findings) => (None, Report { findings, settings: None }),
+    };
+    let report = secrecy::without_secrets(report);
+    let code = exit_code(&report.findings);
+    let mut out = io::stdout();
+    let text = if options.json {
+        json::report(path.as_deref(), &report, code, around)
+    } else {
+        report::text(&report, around, style(out.is_terminal(), around))
+    };
+    print(&mut out, &text);
+    code
+}
+
+fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Surroundings) -> u8 {
+    let told = config_file(options, around)
+        .and_then(|path| Ok((effective(&path, &options.overrides, around, expand)?, path)));
+    match told {
+        Ok((sections, path)) if options.json => {
+            print(&mut io::stdout(), &json::values(&path, &sections, changed));
+            CLEAN
+        }
+        Ok((sections, _)) => {
+            print(&mut io::stdout(), &values::text(&sections, changed));
+            CLEAN
+        }
+        Err(findings) => {
+            let report = secrecy::without_secrets(Report { findings, settings: None });
+            let mut out = io::stderr();
+            let style = style(out.is_terminal(), around);
+            print(&mut out, &report::text(&report, around, style));
+            FAILED
+        }
+    }
+}
+
+/// The file that was named, or the one that `sv run` would find.
+fn config_file(options: &InspectOptions, around: &dyn Surroundings) -> Result<PathBuf, Vec<Finding>> {
+    let named = options.config.clone().map(Ok);
+    named.unwrap_or_else(|| find(&options.argv0, around).map_err(Vec::from))
+}
+
+fn exit_code(findings: &[Finding]) -> u8 {
+    match findings.iter().map(|finding| finding.severity).collect::<Vec<_>>().as_slice() {
+        [] => CLEAN,
+        severities if severities.contains(&Severity::Error) => FAILED,
+        _ => WARNED,
+    }
+}
+
+fn style(is_terminal: bool, around: &dyn Surroundings) -> Style {
+    if is_terminal && wants_colors(around) { Style::Colored } else { Style::Plain }
+}
+
+/// A reader that has gone away is no failure of ours.
+fn print(out: &mut dyn Write, text: &str) {
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// How a path is told.
+fn shown(path: &Path) -> String {
+    excerpt::printable(&path.to_string_lossy())
+}

@@ -1,0 +1,108 @@
+//! Findings as a compiler tells them: place, what it is, the line, and a caret below it.
+
+use super::excerpt::{Excerpt, excerpt, printable};
+use super::shown;
+use crate::config::{Finding, Report, Severity, Surroundings, did_you_mean};
+
+/// How it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    Colored,
+}
+
+const BOLD: &str = "1";
+const RED: &str = "1;31";
+const YELLOW: &str = "1;33";
+const CYAN: &str = "36";
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Colored => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+}
+
+/// All findings and a line that sums up.
+pub(super) fn text(report: &Report, around: &dyn Surroundings, style: Style) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let excerpt = excerpt(finding, around);
+        let line = excerpt.as_ref().and_then(|excerpt| excerpt.line).or(finding.line);
+        text += &told(finding, line, style);
+        text += &drawn(excerpt.as_ref(), finding.severity, style);
+    }
+    text + &style.paint(BOLD, &summary(report)) + "\n"
+}
+
+/// `/etc/x.conf:7: warning: unknown option 'autorestrat' in [program:x], did you mean 'autorestart'?`
+fn told(finding: &Finding, line: Option<usize>, style: Style) -> String {
+    let place =
+        place(finding, line).map(|place| style.paint(BOLD, &format!("{place}: "))).unwrap_or_default();
+    let severity = match finding.severity {
+        Severity::Error => style.paint(RED, "error:"),
+        Severity::Warning => style.paint(YELLOW, "warning:"),
+    };
+    let suggestion = finding.suggestion.as_deref().map(|text| format!(", {}", did_you_mean(text)));
+    let message: Vec<_> = finding.message.lines().map(printable).collect();
+    format!(
+        "{place}{severity} {}{}{}\n",
+        message.join("\n    "),
+        in_section(finding),
+        printable(&suggestion.unwrap_or_default())
+    )
+}
+
+/// `None` where the message names it.
+fn place(finding: &Finding, line: Option<usize>) -> Option<String> {
+    match (&finding.variable, &finding.file, line) {
+        (Some(name), _, _) => Some(name.clone()).filter(|name| !finding.message.contains(name.as_str())),
+        (None, Some(file), Some(line)) => Some(format!("{}:{line}", shown(file))),
+        (None, Some(file), None) => {
+            let shown = shown(file);
+            (!finding.message.contains(&shown)).then_some(shown)
+        }
+        (None, None, _) => None,
+    }
+}
+
+/// The section, unless the message names it or is about all of it.
+fn in_section(finding: &Finding) -> String {
+    let section = finding.section.as_deref().filter(|_| finding.option.is_some());
+    let told = |section: &&str| !finding.message.contains(&format!("[{section}]"));
+    section.filter(told).map(|section| format!(" (in [{}])", printable(section))).unwrap_or_default()
+}
+
+/// Nothing if there is no line to show.
+fn drawn(excerpt: Option<&Excerpt>, severity: Severity, style: Style) -> String {
+    let Some(Excerpt { line, text, caret: (before, width), .. }) = excerpt else { return String::new() };
+    let number = line.map(|line| line.to_string()).unwrap_or_default();
+    let gutter = |number: &str| style.paint(CYAN, &format!("{number:>5} |"));
+    let color = if severity == Severity::Error { RED } else { YELLOW };
+    let carets = style.paint(color, &"^".repeat(*width));
+    format!("{} {text}\n{} {}{carets}\n", gutter(&number), gutter(""), " ".repeat(*before))
+}
+
+/// `2 errors, 1 warning`, and what there is if it can be run.
+fn summary(report: &Report) -> String {
+    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let mut told = vec![if errors == 0 { "no errors".to_owned() } else { counted(errors, "error") }];
+    told.extend((warnings > 0).then(|| counted(warnings, "warning")));
+    if let Some(settings) = &report.settings {
+        let processes = settings.groups.iter().map(|group| group.processes.len()).sum();
+        let (processes, groups) = (process_count(processes), counted(settings.groups.len(), "group"));
+        told.push(format!("{processes} in {groups}"));
+    }
+    told.join(", ")
+}
+
+fn process_count(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,71 @@
+//! What must not show: passwords, and what looks like one.
+//!
+//! The configuration keeps passwords out of what it says. Here are also the lines of files that it
+//! did not understand, so what is named like a secret counts as one.
+
+use crate::config::options::{OptionDoc, SectionKind, ValueType};
+use crate::config::{Finding, Report};
+
+/// What stands in for a secret.
+pub(super) const HIDDEN: &str = "(hidden)";
+
+/// Names of secrets have one of these in them.
+const MARKS: [&str; 5] = ["passw", "passphrase", "secret", "token", "credential"];
+
+/// Where a message about `environment=` starts to quote it.
+const QUOTATION: &str = " in value '";
+
+/// Whether a text names a secret.
+pub(super) fn names_secret(text: &str) -> bool {
+    let text = text.to_lowercase();
+    MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// Whether the value that a finding is about must not show.
+pub(super) fn is_secret(finding: &Finding) -> bool {
+    let Some(option) = finding.option.as_deref() else { return false };
+    match known_option(finding) {
+        Some(OptionDoc { value: ValueType::Secret, .. }) => true,
+        Some(OptionDoc { value: ValueType::Pairs, .. }) => finding.value.as_deref().is_some_and(names_secret),
+        Some(_) => false,
+        None => names_secret(option) || finding.suggestion.as_deref().is_some_and(names_secret),
+    }
+}
+
+/// The option that a finding is about, if there is such a one.
+pub(super) fn known_option(finding: &Finding) -> Option<&'static OptionDoc> {
+    let (kind, _) = SectionKind::of(finding.section.as_deref()?)?;
+    kind.options().iter().find(|known| Some(known.name) == finding.option.as_deref())
+}
+
+/// A report whose messages show none: the variables of a program may be anything, and names may
+/// have been put in for them.
+pub(super) fn without_secrets(report: Report) -> Report {
+    let findings = report.findings.into_iter().map(|finding| {
+        let is_pairs = known_option(&finding).is_some_and(|option| option.value == ValueType::Pairs);
+        let message = match finding.message.split_once(QUOTATION) {
+            Some((head, _)) if is_pairs => head.to_owned(),
+            _ => finding.message.clone(),
+        };
+        Finding { message, ..finding }
+    });
+    Report { findings: findings.collect(), ..report }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for (text, expected) in [
+            ("password", true),
+            ("DB_PASSWD", true),
+            ("A=1,API_TOKEN=x", true),
+            ("command", false),
+            ("compass=1", false),
+        ] {
+            assert_eq!(names_secret(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! `sv check` and `sv config` from outside: what they say of real files, and with which exit status.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Sandbox, have};
+
+/// What `sv` said.
+#[derive(Debug)]
+struct Told {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn told(command: &mut Command) -> Told {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Told { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// `sv` with some words, in the folder of the configuration.
+fn sv(sandbox: &Sandbox, words: &[&str]) -> Told {
+    told(sandbox.program("sv").args(words))
+}
+
+/// What `sv check` says of a text; the folder's name is left out of it.
+fn checked(text: &str, words: &[&str]) -> Told {
+    let sandbox = Sandbox::new(text);
+    let told = sv(&sandbox, &[&["check", "supervisord.conf"], words].concat());
+    Told { stdout: told.stdout.replace(&format!("{}/", sandbox.dir().display()), ""), ..told }
+}
+
+#[track_caller]
+fn assert_told(told: &Told, code: i32, lines: &[&str]) {
+    assert_eq!(told.code, Some(code), "{told:?}");
+    assert_eq!(told.stdout.lines().collect::<Vec<_>>(), lines, "{}", told.stdout);
+}
+
+/// The value behind a path of members.
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+const GOOD: &str = "[supervisord]\n[program:a]\ncommand=/bin/cat\n[program:b]\ncommand=/bin/cat\nnumprocs=2\n\
+    process_name=%(process_num)d\n";
+
+#[test]
+fn nothing_to_say_is_status_0() {
+    assert_told(&checked(GOOD, &[]), 0, &["no errors, 3 processes in 2 groups"]);
+    let sandbox = Sandbox::new(GOOD);
+    for words in [&["check"][..], &["check", "-c", "supervisord.conf"], &["-c", "supervisord.conf", "check"]]
+    {
+        assert_eq!(sv(&sandbox, words).code, Some(0), "{words:?}");
+    }
+}
+
+#[test]
+fn warnings_are_status_1_and_with_strict_status_2() {
+    let text = "[supervisord]\n[program:x]\ncommand=/bin/cat\nautorestrat=1\n";
+    assert_told(
+        &checked(text, &[]),
+        1,
+        &[
+            "supervisord.conf:4: warning: unknown option 'autorestrat' in [program:x], did you mean 'autorestart'?",
+            "    4 | autorestrat=1",
+            "      | ^^^^^^^^^^^",
+            "no errors, 1 warning, 1 process in 1 group",
+        ],
+    );
+    assert_told(
+        &checked(text, &["--strict"]),
+        2,
+        &[
+            "supervisord.conf:4: error: unknown option 'autorestrat' (in [program:x]), did you mean 'autorestart'?",
+            "    4 | autorestrat=1",
+            "      | ^^^^^^^^^^^",
+            "1 error",
+        ],
+    );
+}
+
+#[test]
+fn all_errors_are_told_at_once_and_before_the_warnings() {
+    let text = "[supervisord]\nloglevel=debgu\nidentifier=%(ENV_SV_NO_SUCH)s\nfoo=1\n[program:web]\n\
+        command=/bin/cat\nautostart=ture  ; on\nstopsignal=SIGTRM\n[group:g]\nprograms=web,\n   wbe\n\
+        [inet_http_server]\n";
+    let told = checked(text, &[]);
+    let expected = [
+        "supervisord.conf:2: error: bad logging level name 'debgu' (in [supervisord]), did you mean 'debug'?",
+        "    2 | loglevel=debgu",
+        "      |          ^^^^^",
+        "    3 | identifier=%(ENV_SV_NO_SUCH)s",
+        "      |            ^^^^^^^^^^^^^^^^^",
+        "supervisord.conf:7: error: not a valid boolean value: 'ture' (in [program:web]), did you mean 'true'?",
+        "    7 | autostart=ture  ; on",
+        "      |           ^^^^",
+        "supervisord.conf:8: error: value 'SIGTRM' is not a valid signal name (in [program:web]), did you mean 'TERM'?",
+        "    8 | stopsignal=SIGTRM",
+        "      |            ^^^^^^",
+        "supervisord.conf:11: error: [group:g] names unknown program or fcgi-program wbe, did you mean 'web'?",
+        "   11 |    wbe",
+        "      |    ^^^",
+        "supervisord.conf:12: error: section [inet_http_server] has no port value",
+        "   12 | [inet_http_server]",
+        "      | ^^^^^^^^^^^^^^^^^^",
+        "supervisord.conf:4: warning: unknown option 'foo' in [supervisord]",
+        "    4 | foo=1",
+        "      | ^^^",
+        "6 errors, 1 warning",
+    ];
+    // The longest message names what is available on this machine.
+    let lines: Vec<_> = told.stdout.lines().filter(|line| !line.contains("Format string")).collect();
+    assert_eq!((told.code, lines), (Some(2), expected.to_vec()));
+}
+
+#[test]
+fn lines_that_can_not_be_parsed_are_told_one_by_one() {
+    assert_told(
+        &checked("[supervisord]\nfoo\n\u{feff}\tüb \x1b[2J\n", &[]),
+        2,
+        &[
+            "supervisord.conf:2: error: this is neither a [section] nor an option (key=value)",
+            "    2 | foo",
+            "      | ^^^",
+            "supervisord.conf:3: error: this is neither a [section] nor an option (key=value)",
+            "    3 | \u{feff}    üb \u{fffd}[2J",
+            "      | ^^^^^^^^^^^",
+            "2 errors",
+        ],
+    );
+    assert_told(
+        &checked("foo=1\n", &[]),
+        2,
+        &[
+            "supervisord.conf:1: error: an option stands before the first [section]",
+            "    1 | foo=1",
+            "      | ^^^^^",
+            "1 error",
+        ],
+    );
+    let sandbox = Sandbox::new("");
+    let missing = sv(&sandbox, &["check", "nope.conf"]);
+    assert_told(&missing, 2, &["error: could not find config file nope.conf", "1 error"]);
+    let empty = sv(&sandbox, &["check"]);
+    assert!(empty.stdout.contains(".ini file does not include supervisord section"), "{empty:?}");
+}
+
+#[test]
+fn variables_are_shown_as_lines() {
+    let sandbox = Sandbox::new(GOOD)
+        .env("SV_PROGRAM_B_NUMPROCS", "x")
+        .env("SV_PROGRAM_B_NUMPROX", "geheim")
+        .env("SV_UNIX_HTTP_SERVER_FILE", "/tmp/s")
+        .env("SV_UNIX_HTTP_SERVER_PASSWORD", "geheim");
+    let told = sv(&sandbox, &["check", "supervisord.conf"]);
+    for expected in [
+        "SV_PROGRAM_B_NUMPROCS: error: not a valid integer: 'x' (in [program:b])\n      | SV_PROGRAM_B_NUMPROCS=x\n      |                       ^\n",
+        "warning: environment variable SV_PROGRAM_B_NUMPROX sets nothing: it names no option, \
+         did you mean 'SV_PROGRAM_B_NUMPROCS'?\n      | SV_PROGRAM_B_NUMPROX\n",
+        "incomplete authentication",
+    ] {
+        assert!(told.stdout.contains(expected), "{expected}: {}", told.stdout);
+    }
+    assert!(!told.stdout.contains("geheim"), "{}", told.stdout);
+}
+
+#[test]
+fn legal_mistakes_are_told() {
+    let head = "[supervisord]\n[program:x]\n";
+    for (lines, expected) in [
+        ("command=/no/such -x", "can't find command '/no/such'"),
+        ("command=/etc/passwd", "command at '/etc/passwd' is not executable"),
+        ("command=/bin/cat | /bin/cat", "passes '|' to its program"),
+        ("command=/bin/echo $HOME", "did you mean '%(ENV_HOME)s'?"),
+        ("command=/bin/cat\ndirectory=/no/such", "directory '/no/such' of [program:x] does not exist"),
+        ("command=/bin/cat\nstopwaitsecs=11", "more than the 10 seconds"),
+        ("command=/bin/cat\nenvironment=A=1,A=2", "sets 'A' twice"),
+        ("command=/bin/cat\nstdout_logfile=/tmp/l\nstderr_logfile=/tmp/l", "set redirect_stderr=true"),
+        ("command=/bin/cat\n[inet_http_server]\nport=*:9001", "whoever reaches *:9001 can run programs"),
+        (
+            "command=/bin/cat\nstdout_logfile=/tmp/l\n[program:y]\ncommand=/bin/cat\nstdout_logfile=/tmp/l",
+            "[program:y] writes '/tmp/l', as [program:x] does",
+        ),
+    ] {
+        let told = checked(&format!("{head}{lines}\n"), &[]);
+        assert_eq!(told.code, Some(1), "{lines}: {told:?}");
+        assert!(told.stdout.contains(expected), "{expected}: {}", told.stdout);
+        assert!(told.stdout.contains("no errors, 1 warning, "), "{}", told.stdout);
+    }
+    let patient = checked(&format!("{head}command=/bin/cat\nstopwaitsecs=30\n"), &["--grace", "30"]);
+    assert_eq!(patient.code, Some(0), "{patient:?}");
+}
+
+#[test]
+fn examples_and_the_sample_are_clean() {
+    let sandbox = Sandbox::new("");
+    let sample = sv(&sandbox, &["sample"]).stdout;
+    assert_eq!(checked(&sample, &[]).code, Some(0), "{:?}", checked(&sample, &[]));
+    let installed = |path: &str| Path::new(path).exists();
+    let servers =
+        have("nginx", installed("/usr/sbin/nginx")) && have("redis", installed("/usr/bin/redis-server"));
+    for name in ["quickstart", "nginx-redis"].into_iter().filter(|name| servers || *name == "quickstart") {
+        let sandbox = Sandbox::from_example(name);
+        std::fs::create_dir_all(sandbox.path("run")).unwrap();
+        let told = sv(&sandbox, &["check", "--strict"]);
+        assert_eq!(told.code, Some(0), "{name}: {told:?}");
+    }
+}
+
+#[test]
+fn findings_are_told_to_machines() {
+    let told =
+        checked("[supervisord]\n[program:é]\ncommand=/bin/cat é\nautostart= é ture\nfoo=1\n", &["--json"]);
+    let report = json(&told.stdout);
+    assert_eq!((told.code, &report["exit"]), (Some(2), &Value::from(2)));
+    assert_eq!((&report["errors"], &report["warnings"]), (&Value::from(1), &Value::from(1)));
+    assert_eq!((&report["processes"], &report["groups"]), (&Value::Null, &Value::Null));
+    let error = &report["findings"][0];
+    for (member, expected) in [
+        ("severity", "error"),
+        ("message", "not a valid boolean value: 'é ture'"),
+        ("file", "supervisord.conf"),
+        ("section", "program:é"),
+        ("option", "autostart"),
+        ("value", "é ture"),
+    ] {
+        assert_eq!(error[member], expected, "{error}");
+    }
+    assert_eq!((&error["line"], &error["column"]), (&Value::from(4), &Value::from(12)));
+    assert_eq!(error["variable"], Value::Null);
+    assert_eq!(report["findings"][1]["line"], 5);
+    let clean = json(&checked(GOOD, &["--json"]).stdout);
+    assert_eq!((&clean["processes"], &clean["groups"], &clean["exit"]), (&3.into(), &2.into(), &0.into()));
+    assert_eq!(json(&checked("x", &["--json"]).stdout)["findings"][0]["line"], 1);
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let text = "[supervisord]\nloglevel=x\n";
+    assert!(!checked(text, &[]).stdout.contains('\x1b'));
+    if !have("script", Path::new("/usr/bin/script").exists()) {
+        return;
+    }
+    let sandbox = Sandbox::new(text);
+    let on_terminal = |no_color: &str| {
+        let line = format!("{} check supervisord.conf", sandbox.path("bin/sv").display());
+        sandbox.program("sv"); // Makes the link.
+        let mut script = sandbox.marked(Command::new("/usr/bin/script"));
+        told(script.args(["-qec", &line, "/dev/null"]).env("NO_COLOR", no_color).env("TERM", "xterm")).stdout
+    };
+    assert!(on_terminal("").contains("\x1b[1;31merror:\x1b[0m"), "{:?}", on_terminal(""));
+    assert!(!on_terminal("1").contains('\x1b'), "{:?}", on_terminal("1"));
+}
+
+const ALL_ORIGINS: &str = "[supervisord]\nidentifier=%(ENV_SV_TEST_NAME)s\n[program-default]\nstartsecs=3\n\
+    [program:web]\ncommand=/bin/cat\n  -n %(process_num)d\nnumprocs=1\n";
+
+#[test]
+fn values_are_shown_with_their_origins() {
+    let sandbox = Sandbox::new(ALL_ORIGINS).env("SV_PROGRAM_WEB_PRIORITY", "7").env("SV_TEST_NAME", "me");
+    let told = sv(&sandbox, &["config", "supervisord.conf", "-e", "debug", "--strict"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let squeezed: Vec<_> = told.stdout.lines().map(|line| line.replace("  ", "")).collect();
+    for expected in [
+        "loglevel=debug; --loglevel",
+        "strict=true ; --strict",
+        "identifier=%(ENV_SV_TEST_NAME)s; supervisord.conf:2",
+        "priority=7 ; SV_PROGRAM_WEB_PRIORITY",
+        "startsecs=3; [program-default] supervisord.conf:4",
+        "command=/bin/cat; supervisord.conf:6",
+        "-n %(process_num)d",
+        ";stopsignal=TERM ; default",
+        ";directory=; not set",
+    ] {
+        let same = |line: &String| line.replace(' ', "") == expected.replace(' ', "");
+        assert!(squeezed.iter().any(same), "{expected}: {}", told.stdout);
+    }
+    let expanded = sv(&sandbox, &["config", "supervisord.conf", "--expand", "--changed"]).stdout;
+    assert!(expanded.contains("identifier=me ") && expanded.contains("-n %(process_num)d"), "{expanded}");
+    assert!(!expanded.contains("default\n"), "{expanded}");
+}
+
+#[test]
+fn values_are_told_to_machines() {
+    let sandbox = Sandbox::new(ALL_ORIGINS).env("SV_PROGRAM_WEB_PRIORITY", "7");
+    let sandbox = sandbox.env("SV_TEST_NAME", "me");
+    let sections = json(&sv(&sandbox, &["config", "--json", "-c", "supervisord.conf", "-e", "debug"]).stdout);
+    let origin = |section: &str, option: &str| sections["sections"][section][option]["origin"].clone();
+    for (section, option, kind, member, value) in [
+        ("supervisord", "identifier", "file", "line", Value::from(2)),
+        ("supervisord", "loglevel", "flag", "flag", "--loglevel".into()),
+        ("supervisord", "minfds", "default", "file", Value::Null),
+        ("program:web", "priority", "variable", "variable", "SV_PROGRAM_WEB_PRIORITY".into()),
+        ("program:web", "startsecs", "file", "section", "program-default".into()),
+    ] {
+        let origin = origin(section, option);
+        assert_eq!((&origin["kind"], &origin[member]), (&kind.into(), &value), "{option}");
+    }
+    assert_eq!(sections["sections"]["program:web"]["umask"]["value"], Value::Null);
+    assert_eq!(sections["sections"]["program:web"]["priority"]["value"], "7");
+}
+
+/// What is shown is a configuration, and it means the same.
+#[test]
+fn shown_values_read_as_the_same_configuration() {
+    let text = "[supervisord]\nenvironment=A=\"1 %%\"\n[program:web]\ncommand=/bin/cat\n  -n\n\n  -e\n\
+        environment=B=\"x\",\n  C=\"y\"\nnumprocs=2\nprocess_name=%(process_num)d\n[group:g]\nprograms=web\n\
+        [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n";
+    let sandbox = Sandbox::new(text);
+    let first = sv(&sandbox, &["config", "supervisord.conf"]).stdout;
+    sandbox.write("again.conf", &first);
+    assert_eq!(sv(&sandbox, &["check", "again.conf"]).code, Some(0));
+    let values = |file: &str| {
+        let told = json(&sv(&sandbox, &["config", "--json", "--expand", file]).stdout);
+        let Value::Object(sections) = &told["sections"] else { panic!("{told}") };
+        let options = sections.iter().flat_map(|(section, options)| {
+            let options = options.as_object().unwrap().iter();
+            options.map(move |(name, option)| (format!("{section}.{name}"), option["value"].clone()))
+        });
+        options.collect::<Vec<_>>()
+    };
+    assert_eq!(values("again.conf"), values("supervisord.conf"));
+}
+
+#[test]
+fn secrets_never_show() {
+    let text = "[supervisord]\n[unix_http_server]\nfile=/tmp/s\nusername=u\npassword={SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d\n\
+        [inet_http_server]\nport=127.0.0.1:1\nusername=u\npassword=geheim1\n[program:x]\ncommand=/bin/cat\n\
+        [supervisorctl]\npassword=geheim2\n";
+    let sandbox = Sandbox::new(text)
+        .env("SV_INET_HTTP_SERVER_B_PORT", "127.0.0.1:2")
+        .env("SV_INET_HTTP_SERVER_B_USERNAME", "u")
+        .env("SV_INET_HTTP_SERVER_B_PASSWORD", "geheim3")
+        .env("SV_PROGRAM_X_ENVIRONMENT_FILE", "secret");
+    sandbox.write("secret", "A=\"geheim4\"\n");
+    for words in
+        [&["config"][..], &["config", "--json"], &["config", "--expand"], &["check"], &["check", "--json"]]
+    {
+        let told = sv(&sandbox, words);
+        assert_eq!(told.code, Some(0), "{told:?}");
+        for secret in ["geheim", "82ab"] {
+            assert!(!told.stdout.contains(secret), "{words:?}: {}", told.stdout);
+        }
+    }
+    sandbox.write("secret", "A=geheim4 \"x");
+    sandbox.write(
+        "supervisord.conf",
+        "[supervisord]\n[inet_http_server]\nport=1\npasswrod=geheim5\npassword={SHA}geheim6\nusername=u\n\
+         [program:x]\ncommand=/bin/cat\n[program:y]\ncommand=/bin/cat\nenvironment=DB_PASSWORD=\"geheim7\n",
+    );
+    for words in [&["check"][..], &["check", "--json"], &["config"]] {
+        let told = sv(&sandbox, words);
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(!format!("{told:?}").contains("geheim"), "{words:?}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_instead_of_values() {
+    let sandbox = Sandbox::new("[supervisord]\nminfds=few\n");
+    let told = sv(&sandbox, &["config", "supervisord.conf"]);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""));
+    assert!(told.stderr.starts_with("supervisord.conf:2: error: not a valid integer: 'few'"), "{told:?}");
+    let flag = sv(&sandbox, &["config", "supervisord.conf", "-a", "9", "-e", "loud"]);
+    assert!(flag.stderr.contains("error: invalid value for --loglevel 'loud'"), "{flag:?}");
+}
+
+#[test]
+fn strict_is_a_flag_of_run_too() {
+    let sandbox = Sandbox::new("[supervisord]\nfoo=1\n");
+    let told = sv(&sandbox, &["run", "--strict", "-c", "supervisord.conf"]);
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.stderr.contains("Error: unknown option 'foo' in section 'supervisord'"), "{told:?}");
+}
