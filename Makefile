@@ -19,7 +19,7 @@ build: ## build for this machine's own libc
 static: ## build the static binary and print where it is
 	@$(SETUP)/static.sh
 
-setup: ## install what the tests need (Debian packages, Rust target, Python reference)
+setup: ## install what the tests need (Debian packages, Rust target, Python reference, superlance)
 	@$(SETUP)/install.sh
 
 check: ## formatting and lints

@@ -5,13 +5,14 @@
 //! held by `tests/tidy.rs`:
 //!
 //! * layer 0: [`model`], [`python`]
-//! * layer 1, pure or without policy: [`config`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
+//! * layer 1, pure or without policy: [`config`], [`events`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
 //! * layer 2: [`host`], [`rpc`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`]
 
 pub mod cli;
 pub mod config;
 pub mod ctl;
+pub mod events;
 pub mod host;
 pub mod http;
 pub mod inspect;

@@ -12,6 +12,7 @@
 
 mod support;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -235,6 +236,61 @@ fn our_server_on_its_way_out_is_told_alike() {
     }
 }
 
+const SPEAKER: &str = "[program:speaker]\nstartsecs=0\n\
+    command=/bin/sh -c 'echo h\u{e9}llo \u{20ac}; echo err >&2; exec tee -a %(here)s/heard'\n\
+    stdout_logfile=%(here)s/speaker.out\nstderr_logfile=%(here)s/speaker.err\n\
+    [program:off]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=NONE\n";
+
+#[test]
+fn logs_of_our_server_are_told_alike() {
+    let ready = |sandbox: &mut Sandbox| {
+        sandbox.wait_file("speaker.out", "\u{20ac}\n");
+        sandbox.wait_file("speaker.err", "err\n");
+    };
+    let lines = [
+        "tail speaker",
+        "tail speaker stdout",
+        "tail speaker stderr",
+        "tail -5 speaker",
+        "tail -1000 speaker stderr",
+        "tail off",
+        "tail off stderr",
+        "tail nope",
+        "tail speaker nope",
+        "tail",
+        "clear nope",
+        "clear",
+        "clear speaker",
+        "tail speaker",
+        "clear all",
+        "tail speaker stderr",
+    ];
+    compare_lines(SPEAKER, ready, &lines.map(|line| ("", line)));
+}
+
+/// `fg` of the reference's client: what is typed goes in, what is said comes out.
+#[test]
+fn a_program_of_ours_can_be_brought_to_the_foreground() {
+    let Some(reference) = peers::reference() else { return };
+    for pair in [TheirsOnTheirs, TheirsOnOurs] {
+        let mut peer = Peer::start(pair, &reference, SPEAKER);
+        peer.sandbox.wait_file("speaker.out", "\u{20ac}\n");
+        let mut client = peer.sandbox.marked(Command::new(&peer.client));
+        client.arg("-c").arg(peer.sandbox.config()).args(["fg", "speaker"]).env("PYTHONUNBUFFERED", "1");
+        let shown = std::fs::File::create(peer.sandbox.path("shown")).unwrap();
+        let mut client = client.stdin(Stdio::piped()).stdout(shown).spawn().unwrap();
+        peer.sandbox.wait_file("shown", "\u{20ac}\n");
+        writeln!(client.stdin.as_ref().unwrap(), "typed \u{f6}").unwrap();
+        peer.sandbox.wait_file("heard", "typed \u{f6}\n");
+        peer.sandbox.wait_file("shown", "typed \u{f6}\n");
+        drop(client.stdin.take());
+        peer.sandbox.wait_file("shown", "Exiting foreground");
+        // Its thread would linger for half a minute.
+        client.kill().unwrap();
+        client.wait().unwrap();
+    }
+}
+
 #[test]
 fn shutdown_and_reload_of_our_server_are_alike() {
     compare("[program:cat]\ncommand=/bin/cat\nstartsecs=0\n", |peer| {
@@ -314,6 +370,35 @@ fn python_calls_are_answered_alike() {
     compare(&programs, |peer| {
         settled(&mut peer.sandbox);
         calls_over_the_socket(peer, "deeds")
+    });
+}
+
+/// Repeats what it reads on both streams; has closed its standard input.
+const TALKERS: &str = "[program:parrot]\ncommand=/bin/sh -c 'exec tee /dev/stderr'\nstartsecs=0\n\
+    stdout_logfile=%(here)s/parrot.out\nstderr_logfile=%(here)s/parrot.err\n\
+    [program:deaf]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/deaf; exec sleep 3600'\nstartsecs=0\n\
+    [program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=2\n\
+    [program:silent]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=NONE\n\
+    stderr_logfile=%(here)s/silent.err\n";
+
+#[test]
+fn python_reads_logs_alike() {
+    compare(&format!("{PROGRAMS}{TALKERS}"), |peer| {
+        settled(&mut peer.sandbox);
+        let told = calls_over_the_socket(peer, "logs");
+        assert!(told.len() > 150, "{}", told.len());
+        told
+    });
+}
+
+#[test]
+fn python_sends_and_calls_in_bulk_alike() {
+    compare(&format!("{PROGRAMS}{TALKERS}"), |peer| {
+        settled(&mut peer.sandbox);
+        peer.sandbox.wait_file("deaf", "\n");
+        let told = calls_over_the_socket(peer, "more");
+        assert!(told.len() > 150, "{told:?}");
+        told
     });
 }
 

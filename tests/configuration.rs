@@ -739,6 +739,24 @@ fn a_port_without_a_host_is_open_on_all_addresses() {
 }
 
 #[test]
+fn a_port_open_to_all_without_a_password_is_told_of() {
+    let port = free_port();
+    let config = format!("{HEAD}[inet_http_server]\nport={port}\n");
+    let told = format!(
+        "whoever reaches *:{port} can run programs here; set username and password, or listen on 127.0.0.1 only ("
+    );
+    let mut sandbox = Sandbox::new(&config).start();
+    sandbox.wait_log("supervisord started with pid");
+    let log = sandbox.log();
+    let line = log.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains(" WARN [inet_http_server] asks for no password"), "{line}");
+    assert!(log.contains("CRIT Server 'inet_http_server' running without any HTTP authentication"), "{log}");
+    let strict = Sandbox::new(&config.replace("[supervisord]\n", "[supervisord]\nstrict=true\n"));
+    let refused = self::told(strict.program("supervisord").args(["-n", "-c"]).arg(strict.config()));
+    assert_refused(&refused, "[inet_http_server] asks for no password");
+}
+
+#[test]
 fn a_name_is_listened_on_by_ipv4() {
     let port = free_port();
     let mut sandbox = Sandbox::new(&format!("{HEAD}[inet_http_server]\nport=LocalHost:{port}\n")).start();
@@ -794,7 +812,7 @@ fn servers_that_can_not_listen_are_told_with_status_2() {
             "Cannot open an HTTP server: socket.error reported errno.EADDRNOTAVAIL (99)",
         ),
         (
-            "[inet_http_server]\nport=[::1]:9001".to_owned(),
+            "[inet_http_server]\nport=[2001:db8::1]:9001".to_owned(),
             "Cannot open an HTTP server: socket.error reported ",
         ),
         (

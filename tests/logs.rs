@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
+use support::wire::Peer;
 use support::{Sandbox, have};
 use sv::logs::AnsiStripper;
+use sv::xmlrpc::Value;
 
 /// Whether we may have folders of our own behind the names of the machine's.
 fn may_mount() -> bool {
@@ -444,7 +446,14 @@ fn levels_decide_what_is_written_and_messages_of_several_lines_stay_so() {
 fn at_trace_level_requests_and_calls_are_told() {
     let mut sandbox = sandbox("loglevel=trace", "").start();
     assert!(!sandbox.ctl(&["start", "nope"]).success);
+    let mut peer = Peer::unix(&sandbox);
+    let calls = Value::Array(vec![Value::members([("methodName", "supervisor.getState".into())])]);
+    assert!(peer.call("system.multicall", &[calls]).is_ok());
+    peer.send("GET /mainlogtail HTTP/1.1\r\n\r\n");
     for text in [
+        "TRAC XML-RPC method called: system.multicall()\n",
+        "TRAC XML-RPC method system.multicall() returned successfully\n",
+        "] \"GET /mainlogtail HTTP/1.1\" 200 ",
         "TRAC XML-RPC method called: supervisor.startProcess()\n",
         "TRAC XML-RPC method supervisor.startProcess() returned fault: [10] BAD_NAME: nope\n",
         "TRAC XML-RPC method supervisor.getPID() returned successfully\n",
@@ -645,6 +654,7 @@ fn the_main_log_can_go_to_syslog() {
         Some(())
     });
     assert!(sandbox.ctl(&["maintail"]).stdout.contains("ERROR"));
+    Peer::unix(&sandbox).gets("GET /mainlogtail HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found");
 }
 
 #[test]

@@ -7,13 +7,14 @@ mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
-use support::{HEAD, PATIENCE, Sandbox, free_port, free_ports};
-use sv::xmlrpc::{Value, decode_response, encode_call};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use support::wire::{Peer, Wire, call, cpu_ticks, get_pid, post, raw, resident_kib};
+use support::{HEAD, Sandbox, free_port, free_ports};
+use sv::xmlrpc::{Value, encode_call};
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
 
@@ -24,146 +25,6 @@ const STUBBORN: &str = "[program:stubborn]\n\
 
 /// Takes an hour to count as started.
 const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\n";
-
-/// Either kind of connection.
-trait Wire: Read + Write {
-    fn patient(self) -> Self;
-}
-
-impl Wire for UnixStream {
-    fn patient(self) -> Self {
-        self.set_read_timeout(Some(PATIENCE)).unwrap();
-        self
-    }
-}
-
-impl Wire for TcpStream {
-    fn patient(self) -> Self {
-        self.set_read_timeout(Some(PATIENCE)).unwrap();
-        self
-    }
-}
-
-/// A connection and what was read of it beyond the last answer.
-struct Peer {
-    wire: Box<dyn ReadWrite>,
-    ahead: Vec<u8>,
-}
-
-trait ReadWrite: Read + Write {}
-impl<T: Read + Write> ReadWrite for T {}
-
-#[derive(Debug, PartialEq)]
-struct Answer {
-    /// `HTTP/1.1 200 OK`
-    line: String,
-    /// `Name: value`
-    fields: Vec<String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix(": "))
-    }
-
-    fn value(&self) -> Result<Value, (i32, String)> {
-        assert_eq!(self.line, "HTTP/1.1 200 OK");
-        assert_eq!(self.field("Content-Type"), Some("text/xml"));
-        assert!(self.body.starts_with(b"<?xml version='1.0'?>"));
-        decode_response(&self.body).unwrap()
-    }
-}
-
-impl Peer {
-    fn unix(sandbox: &Sandbox) -> Self {
-        Self::of(UnixStream::connect(sandbox.path("supervisor.sock")).unwrap())
-    }
-
-    fn tcp(port: u16) -> Self {
-        Self::of(TcpStream::connect(("127.0.0.1", port)).unwrap())
-    }
-
-    fn of(wire: impl Wire + 'static) -> Self {
-        Self { wire: Box::new(wire.patient()), ahead: Vec::new() }
-    }
-
-    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.wire.write_all(bytes.as_ref()).unwrap();
-        self
-    }
-
-    /// False at the end.
-    fn read_more(&mut self) -> bool {
-        let mut buffer = [0; 8192];
-        match self.wire.read(&mut buffer) {
-            Ok(count) => {
-                self.ahead.extend_from_slice(&buffer[..count]);
-                count > 0
-            }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.ahead)),
-        }
-    }
-
-    /// The head of an answer, line by line.
-    fn head(&mut self) -> Vec<String> {
-        let end = loop {
-            match self.ahead.windows(4).position(|window| window == b"\r\n\r\n") {
-                Some(end) => break end,
-                None => assert!(self.read_more(), "no answer but {:?}", String::from_utf8_lossy(&self.ahead)),
-            }
-        };
-        let head: Vec<u8> = self.ahead.drain(..end + 4).collect();
-        String::from_utf8(head).unwrap().trim_end().split("\r\n").map(str::to_owned).collect()
-    }
-
-    fn answer(&mut self) -> Answer {
-        let head = self.head();
-        let mut answer = Answer { line: head[0].clone(), fields: head[1..].to_vec(), body: Vec::new() };
-        let length: usize = answer.field("Content-Length").unwrap().parse().unwrap();
-        while self.ahead.len() < length {
-            assert!(self.read_more(), "{answer:?} ends early");
-        }
-        answer.body = self.ahead.drain(..length).collect();
-        answer
-    }
-
-    /// What is sent is answered with this status line.
-    fn gets(&mut self, bytes: impl AsRef<[u8]>, line: &str) -> Answer {
-        let shown = String::from_utf8_lossy(bytes.as_ref()).into_owned();
-        let answer = self.send(bytes).answer();
-        assert_eq!(answer.line, line, "{shown}");
-        answer
-    }
-
-    /// Whether nothing more comes. (A server that keeps the connection is not waited for.)
-    fn ends(&mut self) -> bool {
-        self.ahead.is_empty() && !self.read_more()
-    }
-
-    fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, (i32, String)> {
-        self.send(call(method, params)).answer().value()
-    }
-}
-
-fn post(fields: &str, body: &[u8]) -> Vec<u8> {
-    let head =
-        format!("POST /RPC2 HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
-    [head.as_bytes(), body].concat()
-}
-
-fn call(method: &str, params: &[Value]) -> Vec<u8> {
-    post("", &encode_call(method, params))
-}
-
-fn get_pid() -> Vec<u8> {
-    call("supervisor.getPID", &[])
-}
-
-fn raw(pid: Pid) -> i64 {
-    i64::from(pid.as_raw_nonzero().get())
-}
 
 /// A supervisor with a unix socket and a port.
 fn with_port(programs: &str) -> (Sandbox, u16) {
@@ -425,19 +286,6 @@ fn a_restart_with_a_broken_configuration_is_refused() {
     assert_eq!(sandbox.pid("cat"), cat);
 }
 
-/// CPU time used so far, in ticks of 10 ms: utime and stime of proc_pid_stat(5).
-fn cpu_ticks(pid: Pid) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-fn resident_kib(pid: Pid) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 /// More descriptors for us, and for the supervisor that is started then.
 fn raise_open_files(least: u64) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -549,4 +397,131 @@ fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
     assert_eq!(answers, 1, "{} bytes", heard.len());
     assert!(!heard.ends_with(b"</methodResponse>\n"), "{} bytes", heard.len());
     assert!(silent.call("supervisor.getPID", &[]).is_ok());
+}
+
+#[test]
+fn an_address_of_ipv6_stands_in_brackets() {
+    if !support::have("IPv6", TcpListener::bind("[::1]:0").is_ok()) {
+        return;
+    }
+    let port = free_port();
+    let config = format!("{HEAD}[inet_http_server]\nport=[::1]:{port}\n{CAT}");
+    let mut sandbox = Sandbox::new(&config).start();
+    let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
+    let mut peer = Peer::of(TcpStream::connect(("::1", port)).unwrap());
+    assert_eq!(peer.call("supervisor.getPID", &[]), pid);
+    let url = format!("http://[::1]:{port}");
+    sandbox.wait("our client", |sandbox| sandbox.ctl(&["-s", &url, "status", "cat"]).success.then_some(()));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_port_can_be_had_again_at_once() {
+    let (mut sandbox, port) = with_port("");
+    for _ in 0..2 {
+        // The server hangs up first, so this connection goes on to haunt the port for a minute.
+        let mut peer = Peer::tcp(port);
+        let closing = post("Connection: close\r\n", &encode_call("supervisor.getPID", &[]));
+        assert!(peer.send(closing).answer().value().is_ok());
+        assert!(peer.ends());
+        drop(peer);
+        assert!(Peer::tcp(port).call("supervisor.shutdown", &[]).is_ok());
+        assert!(sandbox.wait_exit().success(), "{}", sandbox.story());
+        sandbox = sandbox.start();
+    }
+}
+
+/// Random numbers that are the same in every run.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).unwrap()
+    }
+}
+
+#[test]
+fn bytes_that_come_split_anywhere_are_the_same_requests() {
+    let (sandbox, port) = with_port(CAT);
+    let body = encode_call("supervisor.getProcessInfo", &["w\u{f6}rt".into()]);
+    let mut chunked = b"POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in body.chunks(37) {
+        chunked.extend(
+            format!("{:x};x=y\r\n", piece.len()).bytes().chain(piece.iter().copied()).chain(*b"\r\n"),
+        );
+    }
+    chunked.extend(b"0\r\nTrailer: t\r\n\r\n\r\n");
+    let script = [
+        get_pid(),
+        chunked,
+        b"GET /nope/w\xc3\xb6rt HTTP/1.1\r\nHost: \r\n\r\n\r\n".to_vec(),
+        post("", b"<methodCall/>"),
+        call("system.multicall", &[Value::Array(vec![])]),
+    ]
+    .concat();
+    let mut random = random();
+    let mut told = Vec::new();
+    for round in 0..60 {
+        let mut peer = if round % 2 == 0 { Peer::unix(&sandbox) } else { Peer::tcp(port) };
+        let mut rest = script.as_slice();
+        while !rest.is_empty() {
+            // From bytes one by one to all of it at once.
+            let size = (1 + random(1 << (round % 11))).min(rest.len());
+            peer.send(&rest[..size]);
+            rest = &rest[size..];
+        }
+        let answers: Vec<_> = (0..5).map(|_| peer.answer()).map(|it| (it.line, it.body)).collect();
+        if told.is_empty() {
+            let lines: Vec<_> = answers.iter().map(|(line, _)| line.split(' ').nth(1).unwrap()).collect();
+            assert_eq!(lines, ["200", "200", "404", "400", "200"]);
+            told = answers;
+        } else {
+            assert_eq!(answers, told, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_dawdlers_and_an_endless_body_disturb_nobody() {
+    raise_open_files(4096);
+    let (mut sandbox, port) = with_port(CAT);
+    sandbox.wait_state("cat", "RUNNING");
+    let supervisor = sandbox.supervisor_pid();
+    // Each sends a byte of a head that has no end, again and again.
+    let dawdler = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nX: ").unwrap();
+        stream
+    };
+    let mut slow: Vec<TcpStream> = (0..1000).map(|_| dawdler()).collect();
+    let mut endless = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    endless.write_all(b"POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    let mut announced = Peer::tcp(port);
+    announced
+        .gets("POST /RPC2 HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n", "HTTP/1.1 413 Content Too Large");
+    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let mut is_cut_off = false;
+    let mut peer = Peer::unix(&sandbox);
+    for _ in 0..20 {
+        for stream in &mut slow {
+            _ = stream.write_all(b"x");
+        }
+        for _ in 0..8 {
+            is_cut_off |= endless.write_all(&chunk).is_err();
+        }
+        let since = Instant::now();
+        assert_eq!(peer.call("supervisor.stopProcess", &["cat".into()]), Ok(true.into()));
+        assert_eq!(peer.call("supervisor.startProcess", &["cat".into()]), Ok(true.into()));
+        assert!(Peer::tcp(port).call("supervisor.getPID", &[]).is_ok());
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    }
+    // What it sent was not kept: it was told so, and then nobody listened any more.
+    let mut last = Vec::new();
+    _ = endless.set_read_timeout(Some(Duration::from_secs(5)));
+    _ = endless.read_to_end(&mut last);
+    assert!(is_cut_off || last.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&last));
+    let resident = resident_kib(supervisor);
+    assert!(resident < 16 * 1024, "{resident} KiB");
 }

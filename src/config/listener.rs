@@ -33,9 +33,6 @@ pub(super) fn pool<'a>(
         buffer_size: buffer_size(&mut options),
         length: options.value("event_length", length).unwrap_or_default(),
     };
-    let place = reading.told(listener.section.place);
-    let section = &listener.section.name;
-    reading.warn(format!("[{section}] ({place}) runs, but is sent no events yet"));
     let processes = processes.into_iter().map(with_protocol_on_stdout).collect();
     GroupSpec { name: listener.name.to_owned(), priority, kind: GroupKind::EventListener(pool), processes }
 }
@@ -211,12 +208,11 @@ mod tests {
 
     #[test]
     fn a_handler_of_its_own_is_told_of_and_left_out() {
-        let runs = "[eventlistener:e] (/etc/x.conf:2) runs, but is sent no events yet";
         let handler = |name: &str| notices_in(&format!("{HEAD}events=TICK\nresult_handler={name}"));
-        assert_eq!(handler("supervisor.dispatchers:default_handler"), [runs]);
+        assert_eq!(handler("supervisor.dispatchers:default_handler"), [""; 0]);
         let expected = "result_handler of [eventlistener:e] is left out: foo:bar is Python code, which can't be \
             run here";
-        assert_eq!(handler("foo:bar"), [expected, runs]);
+        assert_eq!(handler("foo:bar"), [expected]);
     }
 
     #[test]

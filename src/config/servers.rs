@@ -2,11 +2,13 @@
 
 use crate::model::{Address, Credentials, ServerSpec};
 
+use super::document::Written;
+use super::error::Error;
 use super::expand::Names;
 use super::ini::trim;
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Reading, Remark, Spot};
 use super::values;
 
 /// Permissions of a socket that doesn't ask for others.
@@ -26,6 +28,40 @@ pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<Serve
         }
     }
     found
+}
+
+/// Tells of servers that let in whoever reaches them, from other machines too.
+///
+/// COMPAT: Supervisor has one line for all servers without a password; with `strict` it is an error.
+pub(super) fn tell_open(reading: &mut Reading<'_>, servers: &[ServerSpec], is_strict: bool) {
+    let open = servers.iter().filter(|it| it.credentials.is_none() && !it.address.is_local());
+    for ServerSpec { section, address, .. } in open {
+        let (Some(section), Address::Inet { host, port }) = (reading.document.section(section), address)
+        else {
+            continue;
+        };
+        let entry = section.entry("port");
+        let place = entry.map_or(section.place, |entry| entry.place);
+        let host = if host.is_empty() { "*" } else { host };
+        let shown = match entry.map(|entry| &entry.value) {
+            Some(Written::Secret(_)) => "it".to_owned(),
+            _ if host.contains(':') => format!("[{host}]:{port}"),
+            _ => format!("{host}:{port}"),
+        };
+        let message = format!(
+            "[{}] asks for no password: whoever reaches {shown} can run programs here; set username and \
+             password, or listen on 127.0.0.1 only",
+            section.name
+        );
+        if is_strict {
+            let error = reading.placed(section, place, message);
+            reading.error(Error { option: Some("port".to_owned()), ..error });
+        } else {
+            let text = format!("{message} ({})", reading.told(place));
+            let remark = Remark::warning(Spot::of(section, place, Some("port")), text);
+            reading.remark(Remark { message, ..remark });
+        }
+    }
 }
 
 fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Option<ServerSpec> {
@@ -83,7 +119,7 @@ fn credentials(options: &mut SectionReader<'_, '_>) -> Option<Credentials> {
 mod tests {
     use crate::model::{Password, SocketOwner};
 
-    use super::super::fake::{errors_in, load_text};
+    use super::super::fake::{errors_in, load_text, notices_in};
     use super::*;
 
     #[test]
@@ -134,6 +170,39 @@ mod tests {
             let found = errors_in(&format!("[supervisord]\n[{section}]\n{line}"));
             let (start, end) = (format!("{message} in section '{section}'"), found.len());
             assert!(found[0].starts_with(&start) && end == 1, "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_open_to_all_is_told_with_the_way_out() {
+        for server in [
+            "[inet_http_server]\nport=127.0.0.1:1",
+            "[inet_http_server]\nport=localhost:1",
+            "[inet_http_server]\nport=[::1]:1",
+            "[inet_http_server]\nport=*:1\nusername=u\npassword=p",
+            "[unix_http_server]\nfile=x\nchmod=0777",
+        ] {
+            let text = format!("[supervisord]\nstrict=true\n{server}\n");
+            assert!(notices_in(&text).is_empty(), "{server}");
+        }
+        for (port, shown) in [
+            ("1", "*:1"),
+            ("*:1", "*:1"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+            ("[::]:1", "[::]:1"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+            ("example.com:1", "example.com:1"),
+        ] {
+            let expected = format!(
+                "[inet_http_server:x] asks for no password: whoever reaches {shown} can run programs here; set \
+                 username and password, or listen on 127.0.0.1 only"
+            );
+            let [loose, strict] = ["false", "true"]
+                .map(|strict| format!("[supervisord]\nstrict={strict}\n[inet_http_server:x]\nport={port}\n"));
+            let told = notices_in(&loose);
+            assert!(told.len() == 1 && told[0].contains(&expected), "{port}: {told:?}");
+            let errors = errors_in(&strict);
+            assert!(errors.len() == 1 && errors[0].starts_with(&expected), "{port}: {errors:?}");
         }
     }
 

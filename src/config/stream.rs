@@ -104,7 +104,7 @@ impl LogFile {
 }
 
 fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &StreamSpec, log_file: &LogFile) {
-    let StreamOptions { log_file: log_file_key, capture_bytes_max, events_enabled, syslog, .. } = keys;
+    let StreamOptions { log_file: log_file_key, syslog, .. } = keys;
     let section = &options.section.name;
     if matches!(log_file, LogFile::Syslog) {
         let text = format!(
@@ -119,11 +119,6 @@ fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &Stream
              avoid filling up filesystem unintentionally"
         );
         options.warn(log_file_key, text);
-    }
-    let without_effect =
-        [(capture_bytes_max, spec.capture_bytes_max != 0), (events_enabled, spec.events_enabled)];
-    for (option, _) in without_effect.into_iter().filter(|(_, is_used)| *is_used) {
-        options.warn(option, format!("For [{section}], {option} has no effect yet"));
     }
 }
 
@@ -187,16 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_told_once() {
+    fn what_is_better_done_otherwise_is_told_once() {
         let program = "[supervisord]\n[program:x]\ncommand=a\nnumprocs=3\nprocess_name=%(process_num)d\n";
-        let all = "stdout_capture_maxbytes=1\nstdout_events_enabled=1";
-        assert_eq!(
-            notices_in(&format!("{program}{all}")),
-            [
-                "For [program:x], stdout_capture_maxbytes has no effect yet",
-                "For [program:x], stdout_events_enabled has no effect yet",
-            ]
-        );
         assert_eq!(
             notices_in(&format!("{program}stdout_logfile=syslog")),
             ["For [program:x], stdout_logfile=syslog but this is deprecated and will be removed.  Use \

@@ -66,6 +66,20 @@ impl Chunked {
     }
 }
 
+/// What ends a body.
+pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// A chunk. Nothing at all is none, as that would end the body.
+pub(super) fn chunk(bytes: &[u8]) -> Vec<u8> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    chunk
+}
+
 fn size_line(input: &[u8]) -> Result<Option<(usize, Chunked)>, ChunkError> {
     // httparse takes a line without digits for a zero.
     if input.first().is_some_and(|first| !first.is_ascii_hexdigit()) {

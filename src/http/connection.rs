@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! Head ──head complete──▶ Body ──body complete──▶ Handed ──respond──▶ Head, or Closed
-//!   └──────────── rejected ─┴──────────────────────────────────────▶ Closed
+//!   └──────────── rejected ─┴───────────────────────┴──begin_stream──▶ Streaming ──▶ Closed
 //! ```
+//!
+//! A rejected connection is Closed as well.
 
 use std::fmt;
 use std::mem;
@@ -11,7 +13,7 @@ use std::mem;
 use httparse::Status;
 
 use super::body::Pending;
-use super::chunked::ChunkError;
+use super::chunked::{self, ChunkError};
 use super::{Request, Response, Version};
 
 /// Request line and header fields together. Supervisor has no bound.
@@ -109,6 +111,7 @@ enum Stage {
     Head,
     Body(Box<Pending>),
     Handed(Manner),
+    Streaming(Version),
     Closed,
 }
 
@@ -135,17 +138,17 @@ impl Connection {
 
     /// Takes bytes that the client sent.
     pub fn feed(&mut self, bytes: &[u8]) {
-        if !self.is_closing() {
+        if !self.is_closing() && !self.is_streaming() {
             self.input.extend_from_slice(bytes);
         }
     }
 
     /// Whether to read from the client now. Not while it sends ahead of its answers, and not once
-    /// nothing more of it will be answered.
+    /// nothing more of it will be answered. During a stream only to learn that it is gone.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         match self.stage {
-            Stage::Head | Stage::Body(_) => true,
+            Stage::Head | Stage::Body(_) | Stage::Streaming(_) => true,
             Stage::Handed(_) => self.input.len() < PIPELINED_BYTES_MAX,
             Stage::Closed => false,
         }
@@ -169,7 +172,7 @@ impl Connection {
     pub fn take_interim(&mut self) -> Option<&'static [u8]> {
         match &mut self.stage {
             Stage::Body(pending) => pending.take_continue().then_some(CONTINUE),
-            Stage::Head | Stage::Handed(_) | Stage::Closed => None,
+            Stage::Head | Stage::Handed(_) | Stage::Streaming(_) | Stage::Closed => None,
         }
     }
 
@@ -188,6 +191,43 @@ impl Connection {
         }
         let encode = if manner.without_body { Response::encode_head } else { Response::encode };
         encode(response, manner.keep_alive, manner.version, date)
+    }
+
+    /// The first bytes of an answer that goes on until [`Connection::end_stream`]. What the client says
+    /// from here on is dropped.
+    #[must_use]
+    pub fn begin_stream(&mut self, response: &Response, date: &str) -> Vec<u8> {
+        let version = match self.stage {
+            Stage::Handed(manner) => manner.version,
+            _ => Version::Http11,
+        };
+        self.stage = Stage::Streaming(version);
+        self.input = Vec::new();
+        response.encode_stream_head(version, date)
+    }
+
+    /// The bytes that carry a piece of the stream.
+    #[must_use]
+    pub fn piece(&self, bytes: &[u8]) -> Vec<u8> {
+        match self.stage {
+            Stage::Streaming(Version::Http11) => chunked::chunk(bytes),
+            _ => bytes.to_vec(),
+        }
+    }
+
+    /// The bytes that end the stream, and with it the connection: a client that doesn't look at them
+    /// waits for that.
+    #[must_use]
+    pub fn end_stream(&mut self) -> &'static [u8] {
+        let is_chunked = matches!(self.stage, Stage::Streaming(Version::Http11));
+        self.close();
+        if is_chunked { chunked::LAST_CHUNK } else { b"" }
+    }
+
+    /// Whether an answer has begun that has no end yet.
+    #[must_use]
+    pub fn is_streaming(&self) -> bool {
+        matches!(self.stage, Stage::Streaming(_))
     }
 
     /// Whether the connection ends as soon as everything is sent.
@@ -220,7 +260,7 @@ impl Connection {
                 None => return Ok(None),
             },
             Stage::Body(pending) => pending,
-            stage @ (Stage::Handed(_) | Stage::Closed) => {
+            stage @ (Stage::Handed(_) | Stage::Streaming(_) | Stage::Closed) => {
                 self.stage = stage;
                 return Ok(None);
             }

@@ -13,7 +13,8 @@
 //! 2. asks [`Connection::next_request`], and when there is none yet sends what
 //!    [`Connection::take_interim`] has, if anything;
 //! 3. answers a request, or a [`Rejection`], through [`Connection::respond`], and asks again: the
-//!    next request may have been read already;
+//!    next request may have been read already. An answer without a foreseeable end goes through
+//!    [`Connection::begin_stream`], [`Connection::piece`] and [`Connection::end_stream`];
 //! 4. closes when all is sent and [`Connection::is_closing`].
 //!
 //! How long a peer may take is the owner's to decide, with [`Connection::is_idle`] and

@@ -89,18 +89,34 @@ impl Response {
     /// The bytes of it without its body, as a HEAD request wants them.
     #[must_use]
     pub fn encode_head(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
-        let mut head = format!("{} {} {}\r\n", version.name(), self.status, reason(self.status));
-        let mut field = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
-        field("Server", SERVER);
-        field("Date", date);
-        for (name, value) in &self.headers {
-            field(name, value);
-        }
-        field("Content-Length", &self.body.len().to_string());
+        let length = self.body.len().to_string();
+        let mut framing = vec![("Content-Length", length.as_str())];
         match (keep_alive && !self.closes, version) {
-            (false, _) => field("Connection", "close"),
-            (true, Version::Http10) => field("Connection", "Keep-Alive"),
+            (false, _) => framing.push(("Connection", "close")),
+            (true, Version::Http10) => framing.push(("Connection", "Keep-Alive")),
             (true, Version::Http11) => {}
+        }
+        self.head_with(version, date, &framing)
+    }
+
+    /// The bytes before a body of which nobody knows how long it will be. It comes in chunks where the
+    /// client understands them, else it ends with the connection, as it does in any case.
+    #[must_use]
+    pub fn encode_stream_head(&self, version: Version, date: &str) -> Vec<u8> {
+        // Supervisor's tail client compares this word as it stands here.
+        let chunked = (version == Version::Http11).then_some(("Transfer-Encoding", "chunked"));
+        let framing: Vec<_> = chunked.into_iter().chain([("Connection", "close")]).collect();
+        self.head_with(version, date, &framing)
+    }
+
+    fn head_with(&self, version: Version, date: &str, framing: &[(&str, &str)]) -> Vec<u8> {
+        let mut head = format!("{} {} {}\r\n", version.name(), self.status, reason(self.status));
+        let own = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in [("Server", SERVER), ("Date", date)].into_iter().chain(own) {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        for (name, value) in framing {
+            head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         head.into_bytes()

@@ -222,3 +222,26 @@ fn an_owner_can_tell_who_dawdles() {
         assert_eq!((client.is_idle(), client.mid_request()), (is_idle, mid_request), "{sent:?}");
     }
 }
+
+#[test]
+fn a_stream_comes_in_chunks_or_as_it_is_and_is_the_last_answer() {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    for (version, framing, piece, last) in [
+        ("1.1", "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n", "5\r\nhello\r\n", "0\r\n\r\n"),
+        ("1.0", "Connection: close\r\n\r\n", "hello", ""),
+    ] {
+        let mut client = after(&format!("GET /x HTTP/{version}\r\n\r\nGET /y HTTP/1.1\r\n\r\n"));
+        let head = text(client.begin_stream(&Response::new(200), DATE));
+        assert!(head.starts_with(&format!("HTTP/{version} 200 OK\r\n")) && head.ends_with(framing), "{head}");
+        // Nothing it says is listened to, only that it is still there.
+        client.feed(&[b'x'; PIPELINED_BYTES_MAX]);
+        assert!(client.is_streaming() && client.wants_input() && !client.mid_request());
+        assert_eq!(client.next_request(), Ok(None));
+        assert_eq!(
+            (text(client.piece(b"hello")), text(client.piece(b""))),
+            (piece.to_owned(), String::new())
+        );
+        assert_eq!(client.end_stream(), last.as_bytes());
+        assert!(client.is_closing() && !client.is_streaming());
+    }
+}

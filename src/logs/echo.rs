@@ -12,6 +12,12 @@ pub fn output_echo(process: &str, channel: &str, bytes: &[u8]) -> String {
     }
 }
 
+/// The same for what an event listener says, which is shown as bytes in any case.
+#[must_use]
+pub fn conversation_echo(process: &str, channel: &str, bytes: &[u8]) -> String {
+    format!("{} {channel} output:\n{}", quote(process), quote_bytes(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +26,10 @@ mod tests {
     fn output_that_is_no_text_is_shown_as_bytes() {
         assert_eq!(output_echo("x", "stdout", "h\u{e4}\n".as_bytes()), "'x' stdout output:\nh\u{e4}\n");
         assert_eq!(output_echo("x", "stderr", b"\x88\n"), "'x' stderr output:\nUndecodable: b'\\x88\\n'");
+    }
+
+    #[test]
+    fn what_a_listener_says_is_shown_as_bytes() {
+        assert_eq!(conversation_echo("l", "stdout", b"READY\n"), "'l' stdout output:\nb'READY\\n'");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::lines::Piece;
+use super::lines::LinePiece;
 use crate::model::Channel;
 
 /// Who writes.
@@ -51,7 +51,7 @@ impl Json {
         Self { members }
     }
 
-    pub(super) fn write(&self, piece: Piece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, piece: LinePiece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
         let is_whole = piece.is_first && piece.is_last;
         match object(piece.bytes).filter(|_| is_whole) {
             Some(object) => self.write_merged(object, time, out),
@@ -61,7 +61,7 @@ impl Json {
     }
 
     /// Of a line in several pieces all but the last are marked as partial.
-    fn write_message(&self, piece: Piece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
+    fn write_message(&self, piece: LinePiece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
         out.push(b'{');
         self.write_members(0, time, out);
         out.extend_from_slice(b",\"message\":");

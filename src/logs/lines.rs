@@ -3,12 +3,14 @@
 //! A line is held back until it is complete, so that it can be told as one. One that is longer than
 //! the bound is told in pieces, never cut inside a character.
 
+use super::follow::whole_characters;
+
 /// Bytes of a line that are held back for the rest of it. What is longer is told in pieces.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// A line without its line end, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
+pub struct LinePiece<'a> {
     /// As written.
     pub bytes: &'a [u8],
     /// Whether the line begins with it.
@@ -34,7 +36,7 @@ impl Lines {
     }
 
     /// Takes a chunk; tells what is complete.
-    pub fn feed(&mut self, mut chunk: &[u8], mut tell: impl FnMut(Piece<'_>)) {
+    pub fn feed(&mut self, mut chunk: &[u8], mut tell: impl FnMut(LinePiece<'_>)) {
         while let Some(at) = memchr::memchr(b'\n', chunk) {
             self.line(&chunk[..at], &mut tell);
             chunk = &chunk[at + 1..];
@@ -43,50 +45,35 @@ impl Lines {
     }
 
     /// Tells what was held back, now that nothing follows.
-    pub fn finish(&mut self, mut tell: impl FnMut(Piece<'_>)) {
+    pub fn finish(&mut self, mut tell: impl FnMut(LinePiece<'_>)) {
         if !self.held.is_empty() {
             self.line(&[], &mut tell);
         }
     }
 
-    fn line(&mut self, rest: &[u8], tell: &mut impl FnMut(Piece<'_>)) {
+    fn line(&mut self, rest: &[u8], tell: &mut impl FnMut(LinePiece<'_>)) {
         if self.held.is_empty() && rest.len() <= self.bytes_max {
-            tell(Piece { bytes: rest, is_first: !self.in_the_middle, is_last: true });
+            tell(LinePiece { bytes: rest, is_first: !self.in_the_middle, is_last: true });
         } else {
             self.hold(rest, tell);
-            tell(Piece { bytes: &self.held, is_first: !self.in_the_middle, is_last: true });
+            tell(LinePiece { bytes: &self.held, is_first: !self.in_the_middle, is_last: true });
             self.held.clear();
         }
         self.in_the_middle = false;
     }
 
-    fn hold(&mut self, mut bytes: &[u8], tell: &mut impl FnMut(Piece<'_>)) {
+    fn hold(&mut self, mut bytes: &[u8], tell: &mut impl FnMut(LinePiece<'_>)) {
         while self.held.len() + bytes.len() > self.bytes_max {
             let (now, later) = bytes.split_at(self.bytes_max - self.held.len());
             self.held.extend_from_slice(now);
             bytes = later;
             let whole = whole_characters(&self.held);
-            tell(Piece { bytes: &self.held[..whole], is_first: !self.in_the_middle, is_last: false });
+            tell(LinePiece { bytes: &self.held[..whole], is_first: !self.in_the_middle, is_last: false });
             self.held.drain(..whole);
             self.in_the_middle = true;
         }
         self.held.extend_from_slice(bytes);
     }
-}
-
-/// How many bytes there are up to the last character, if that is not complete. What is no UTF-8 is
-/// cut anywhere.
-fn whole_characters(bytes: &[u8]) -> usize {
-    let continues = |byte: u8| byte & 0b1100_0000 == 0b1000_0000;
-    let tail = bytes.iter().rev().take(3).take_while(|byte| continues(**byte)).count();
-    let Some(before) = bytes.len().checked_sub(tail + 1) else { return bytes.len() };
-    let needed = match bytes[before] {
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
-        _ => 1,
-    };
-    if tail + 1 < needed && before > 0 { before } else { bytes.len() }
 }
 
 /// A stream that is passed on byte for byte, and as far as possible by whole lines: what is written
@@ -131,7 +118,7 @@ mod tests {
 
     fn told(chunks: &[&[u8]], bytes_max: usize) -> Vec<String> {
         let mut all = Vec::new();
-        let mut tell = |piece: Piece<'_>| {
+        let mut tell = |piece: LinePiece<'_>| {
             let text = String::from_utf8_lossy(piece.bytes).into_owned();
             let (before, behind) =
                 (if piece.is_first { "" } else { "…" }, if piece.is_last { "" } else { "…" });

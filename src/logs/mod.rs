@@ -3,7 +3,9 @@
 //! Nothing here opens a file or knows the state of a process.
 
 mod ansi;
+mod capture;
 mod echo;
+mod follow;
 mod json;
 mod line;
 mod lines;
@@ -18,10 +20,12 @@ mod target;
 mod window;
 
 pub use ansi::AnsiStripper;
-pub use echo::output_echo;
+pub use capture::{Capture, Piece};
+pub use echo::{conversation_echo, output_echo};
+pub use follow::{FOLLOWED_BYTES_FIRST, TRUNCATED, cut_off_before, follow_from, missed, whole_characters};
 pub use json::{Speaker, activity_object};
 pub use line::activity_line;
-pub use lines::{LINE_BYTES_MAX, Lines, Piece, WholeLines};
+pub use lines::{LINE_BYTES_MAX, LinePiece, Lines, WholeLines};
 pub use loss::Loss;
 pub use moment::{access_time, rfc3339};
 pub use prefix::LABEL_WIDTH_MAX;

@@ -1,6 +1,6 @@
 //! Lines behind the name of the process that wrote them: `web     | hello`.
 
-use super::lines::Piece;
+use super::lines::LinePiece;
 
 /// A longer name is shown whole, and its lines stand out of the column.
 pub const LABEL_WIDTH_MAX: usize = 32;
@@ -29,7 +29,7 @@ impl Prefix {
     }
 
     /// A piece of a line that does not begin with it stands behind a `+`.
-    pub(super) fn write(&self, piece: Piece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, piece: LinePiece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
         if let Some(time) = time {
             out.extend_from_slice(time.as_bytes());
             out.push(b' ');

@@ -54,12 +54,17 @@ impl Ring {
         self.total
     }
 
+    /// Where the first byte is that is still remembered.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.total - self.kept.len() as u64
+    }
+
     /// What is still remembered of a stretch.
     #[must_use]
     pub fn read(&self, window: Window) -> Vec<u8> {
-        let gone = self.total - self.kept.len() as u64;
         let index = |offset: u64| {
-            let index = usize::try_from(offset.saturating_sub(gone)).unwrap_or(usize::MAX);
+            let index = usize::try_from(offset.saturating_sub(self.start())).unwrap_or(usize::MAX);
             index.min(self.kept.len())
         };
         let (start, end) = (index(window.start), index(window.start.saturating_add(window.bytes)));

@@ -1,7 +1,7 @@
 //! The forms in which lines are shown: behind a name, or as JSON objects.
 
 use super::json::{Json, Speaker};
-use super::lines::{LINE_BYTES_MAX, Lines, Piece};
+use super::lines::{LINE_BYTES_MAX, LinePiece, Lines};
 use super::moment::rfc3339;
 use super::prefix::Prefix;
 use crate::model::Wall;
@@ -55,7 +55,7 @@ impl Shaper {
         when: Wall,
         bytes: usize,
         mut pass_on: impl FnMut(&[u8]),
-        tell_lines: impl FnOnce(&mut Lines, &mut dyn FnMut(Piece<'_>)),
+        tell_lines: impl FnOnce(&mut Lines, &mut dyn FnMut(LinePiece<'_>)),
     ) {
         let Self { lines, form, timestamp } = self;
         let time = timestamp.then(|| rfc3339(when));

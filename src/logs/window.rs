@@ -32,9 +32,10 @@ pub fn read_window(size: u64, offset: i64, length: i64) -> Option<Window> {
 /// bytes if there are more than that behind `offset`. The next offset is always the size.
 #[must_use]
 pub fn tail_window(size: u64, offset: i64, length: i64) -> (Window, bool) {
+    // A negative offset is so far before the beginning; Supervisor adds before it looks.
+    let outrun = i128::from(size) > i128::from(offset) + i128::from(length);
     let length = u64::try_from(length).unwrap_or(0).min(WINDOW_BYTES_MAX);
     let offset = u64::try_from(offset).unwrap_or(0);
-    let outrun = size > offset.saturating_add(length);
     let bytes = if outrun || offset < size { length.min(size) } else { 0 };
     (Window { start: size - bytes, bytes }, outrun)
 }
@@ -73,6 +74,7 @@ mod tests {
             (500, 30, 100, 0, false),
             (0, 0, 100, 0, true),
             (-5, 200, 0, 100, false),
+            (-200, 250, 0, 100, true),
             (0, -1, 100, 0, true),
         ] {
             let (window, missed) = tail_window(100, offset, length);

@@ -103,10 +103,27 @@ pub enum Command {
     ClearProcessLogs(Namespec),
     /// Empty the logs of all.
     ClearAllProcessLogs,
+    /// Write a text to the standard input of a process.
+    SendStdin(Namespec, String),
+    /// Tell those who listen for it what somebody outside has to tell. Taken in any state.
+    SendRemoteEvent {
+        /// What kind of thing it is, in the words of whoever sends it.
+        kind: String,
+        /// What there is to tell.
+        data: String,
+    },
     /// Stop everything, then end.
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.
     Restart,
+}
+
+impl Command {
+    /// Whether it is carried out also while the supervisor shuts down or restarts.
+    #[must_use]
+    pub fn is_taken_in_any_state(&self) -> bool {
+        matches!(self, Self::SendRemoteEvent { .. })
+    }
 }
 
 /// One output stream of a child.

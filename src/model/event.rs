@@ -116,6 +116,12 @@ impl EventTypes {
     pub fn cover(self, event: EventType) -> bool {
         std::iter::successors(Some(event), |event| event.parent()).any(|event| self.contains(event))
     }
+
+    /// What either asks for.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 impl FromIterator<EventType> for EventTypes {
@@ -190,6 +196,7 @@ mod tests {
             assert_eq!(set(asked).cover(event), expected, "{asked:?} {event}");
         }
         assert_eq!(set(&[Tick, Tick5]), set(&[Tick5, Tick, Tick5]));
+        assert_eq!(set(&[Tick]).or(set(&[Event, Tick])), set(&[Tick, Event]));
         assert!(set(&[Tick]).contains(Tick) && !set(&[Tick]).contains(Tick5));
     }
 }

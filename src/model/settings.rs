@@ -149,7 +149,7 @@ pub enum Address {
     },
     /// `[inet_http_server]`, or a `tcp://` socket.
     Inet {
-        /// Lower case; empty for all addresses.
+        /// Lower case, IPv6 without brackets; empty for all addresses.
         host: String,
         /// 1 to 65535
         port: u16,
@@ -162,10 +162,12 @@ impl Address {
     pub fn url(&self) -> String {
         match self {
             Self::Unix { path, .. } => format!("unix://{}", path.display()),
-            Self::Inet { host, port } => {
-                let host = if host.is_empty() { "localhost" } else { host };
-                format!("http://{host}:{port}")
-            }
+            Self::Inet { host, port } => match host.as_str() {
+                // Every address there is; the one of this machine is the nearest.
+                "" | "::" => format!("http://localhost:{port}"),
+                host if host.contains(':') => format!("http://[{host}]:{port}"),
+                host => format!("http://{host}:{port}"),
+            },
         }
     }
 

@@ -30,17 +30,11 @@ pub fn answer(reply: &Reply) -> Value {
 
 /// The body of the HTTP reply, whatever the outcome. A fault has the status 200 too.
 #[must_use]
-pub fn body(result: &Result<Reply, Fault>) -> Vec<u8> {
-    match result {
-        Ok(reply) => xmlrpc::encode_response(&answer(reply)),
-        Err(fault) => fault_body(fault),
+pub fn body(outcome: &Result<Value, Fault>) -> Vec<u8> {
+    match outcome {
+        Ok(value) => xmlrpc::encode_response(value),
+        Err(fault) => xmlrpc::encode_fault(fault.code as i32, &fault.to_string()),
     }
-}
-
-/// The body of the HTTP reply to a call that was refused.
-#[must_use]
-pub fn fault_body(fault: &Fault) -> Vec<u8> {
-    xmlrpc::encode_fault(fault.code as i32, &fault.to_string())
 }
 
 fn supervisor_state(state: SupervisorState) -> Value {

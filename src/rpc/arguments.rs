@@ -22,8 +22,24 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Whatever it is; it is there.
+    pub(super) fn any(&self, place: usize) -> &'a Value {
+        const NOTHING: &Value = &Value::Array(Vec::new());
+        self.given.get(place).unwrap_or(NOTHING)
+    }
+
     pub(super) fn text(&self, place: usize) -> Result<&'a str, Fault> {
         self.given.get(place).and_then(Value::as_str).ok_or_else(|| self.mistyped(place))
+    }
+
+    /// A text, or what Python would print for a number or a truth.
+    pub(super) fn printed(&self, place: usize) -> Result<String, Fault> {
+        match self.given.get(place) {
+            Some(Value::Int(number)) => Ok(number.to_string()),
+            Some(Value::Double(number)) => Ok(format!("{number:?}")),
+            Some(Value::Bool(truth)) => Ok(if *truth { "True" } else { "False" }.to_owned()),
+            _ => self.text(place).map(str::to_owned),
+        }
     }
 
     pub(super) fn group(&self, place: usize) -> Result<String, Fault> {
@@ -34,10 +50,14 @@ impl<'a> Arguments<'a> {
         self.text(place).map(Namespec::split)
     }
 
-    /// A number, or a text that is one.
+    /// A number, or whatever else Python makes one of: a text that is one, a fraction, a truth.
     pub(super) fn number(&self, place: usize) -> Result<i64, Fault> {
-        let given = self.given.get(place);
-        let number = given.and_then(|value| value.as_int().or_else(|| value.as_str()?.trim().parse().ok()));
+        let number = self.given.get(place).and_then(|value| match value {
+            Value::Int(number) => Some(*number),
+            Value::Bool(truth) => Some(i64::from(*truth)),
+            Value::Double(number) => number.is_finite().then_some(*number as i64),
+            other => other.as_str()?.trim().parse().ok(),
+        });
         number.ok_or_else(|| self.mistyped(place))
     }
 
@@ -76,7 +96,8 @@ impl<'a> Arguments<'a> {
     fn mistyped(&self, place: usize) -> Fault {
         let name = self.taken.get(place).map_or("parameter", |param| param.name);
         let kind = self.taken.get(place).map_or("value", |param| param.kind.name());
-        Fault::about(FaultCode::IncorrectParameters, format!("{name} must be a {kind}"))
+        let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+        Fault::about(FaultCode::IncorrectParameters, format!("{name} must be {article} {kind}"))
     }
 }
 

@@ -47,6 +47,8 @@ pub(super) enum Meaning {
     Constant(&'static str),
     /// Something about the methods themselves.
     Introspection(fn(&Arguments<'_>, &Catalogue<'_>) -> Result<Value, Fault>),
+    /// Other calls.
+    Calls,
 }
 
 /// One method.
@@ -87,6 +89,11 @@ const LENGTH: Param = Param {
     doc: "How much to read, in bytes; 0 is all there is",
     optional: false,
 };
+const CHARS: Param =
+    Param { kind: Kind::String, name: "chars", doc: "What to write; no line end is added", optional: false };
+const EVENT_TYPE: Param =
+    Param { name: "type", doc: "What the header of the event says under type", ..CHARS };
+const EVENT_DATA: Param = Param { name: "data", doc: "The body of the event", ..CHARS };
 const UNTIL_STARTED: Param = Param {
     kind: Kind::Boolean,
     name: "wait",
@@ -95,6 +102,13 @@ const UNTIL_STARTED: Param = Param {
 };
 const UNTIL_STOPPED: Param =
     Param { doc: "Answer when it has stopped, not at once; true unless given", ..UNTIL_STARTED };
+
+const CALLS: Param = Param {
+    kind: Kind::Array,
+    name: "calls",
+    doc: "A struct of methodName and params for each call",
+    optional: false,
+};
 
 const DONE: (Kind, &str) = (Kind::Boolean, "Always true; what can't be done is a fault");
 const ROWS: (Kind, &str) = (Kind::Array, "For each process a struct of name, group, status and description");
@@ -313,6 +327,24 @@ pub(super) const SUPERVISOR: &[Method] = &[
         means: Meaning::Command(|_| Ok(Command::ClearAllProcessLogs)),
     },
     Method {
+        names: &["sendProcessStdin"],
+        doc: "Writes a text to the standard input of a process, as UTF-8.",
+        params: &[PROCESS, CHARS],
+        returns: DONE,
+        means: Meaning::Command(|given| {
+            Ok(Command::SendStdin(given.namespec(0)?, given.text(1)?.to_owned()))
+        }),
+    },
+    Method {
+        names: &["sendRemoteCommEvent"],
+        doc: "Sends an event to those event listeners that listen for remote communication.",
+        params: &[EVENT_TYPE, EVENT_DATA],
+        returns: DONE,
+        means: Meaning::Command(|given| {
+            Ok(Command::SendRemoteEvent { kind: given.printed(0)?, data: given.printed(1)? })
+        }),
+    },
+    Method {
         names: &["shutdown"],
         doc: "Stops all processes and ends the supervisor.",
         params: &[],
@@ -366,5 +398,12 @@ pub(super) const SYSTEM: &[Method] = &[
         params: &[METHOD],
         returns: (Kind::Array, "The type of the result, then those of the parameters"),
         means: Meaning::Introspection(|given, catalogue| catalogue.signature(given.text(0)?)),
+    },
+    Method {
+        names: &["multicall"],
+        doc: "Makes several calls, one after the other, and tells what became of each.",
+        params: &[CALLS],
+        returns: (Kind::Array, "For each call its result, or a struct of faultCode and faultString"),
+        means: Meaning::Calls,
     },
 ];

@@ -11,11 +11,14 @@
 //! parameters. Whether the supervisor is shutting down, which most methods ask first, is the
 //! core's to know; for the answers that are constants the caller asks the core
 //! ([`Asked::AnswerUnlessStopping`]).
+//!
+//! `system.multicall` comes to a [`Multicall`]: a list of calls that its owner makes one by one.
 
 mod answer;
 mod arguments;
 mod catalogue;
 mod methods;
+mod multicall;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +29,9 @@ use arguments::Arguments;
 use catalogue::Catalogue;
 use methods::Meaning;
 
-pub use answer::{answer, body, fault_body};
+pub use answer::{answer, body};
 pub use methods::API_VERSION;
+pub use multicall::{CALLS_MAX, Multicall, RESULTS_BYTES_MAX};
 
 /// What a call comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +43,8 @@ pub enum Asked {
     /// This is the answer, unless the supervisor is shutting down or restarting: then it is the
     /// fault SHUTDOWN_STATE, as for every command.
     AnswerUnlessStopping(Value),
+    /// Several calls are to be made, one after the other.
+    Many(Multicall),
 }
 
 /// What a call of `method` means where these namespaces are configured.
@@ -55,5 +61,6 @@ pub fn ask(method: &str, params: &[Value], namespaces: &[String]) -> Result<Aske
         Meaning::Command(command) => command(&arguments).map(Asked::Command),
         Meaning::Constant(text) => Ok(Asked::AnswerUnlessStopping(text.into())),
         Meaning::Introspection(about) => about(&arguments, &catalogue).map(Asked::Answer),
+        Meaning::Calls => Multicall::of(arguments.any(0)).map(Asked::Many),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    BulkRow, Channel, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply, Signal, SupervisorState,
-    UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, LogForm, LogFormat, LogOf, LogTarget, Namespec, ProcessInfo,
+    ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -38,6 +38,8 @@ fn every_method_means_its_command() {
     let spec = || Namespec::split("g:web");
     let group = || "g:web".to_owned();
     let usr1 = || Ok(Signal::USR1);
+    let remote =
+        |kind: &str, data: &str| Command::SendRemoteEvent { kind: kind.to_owned(), data: data.to_owned() };
     for (method, params, command) in [
         ("getIdentification", vec![], Command::GetIdentification),
         ("getState", vec![], Command::GetState),
@@ -83,6 +85,14 @@ fn every_method_means_its_command() {
         ("signalProcess", vec![name(), "USR1".into()], Command::SignalProcess(spec(), usr1())),
         ("signalProcessGroup", vec![name(), "10".into()], Command::SignalProcessGroup(group(), usr1())),
         ("signalAllProcesses", vec![10.into()], Command::SignalAllProcesses(usr1())),
+        (
+            "sendProcessStdin",
+            vec![name(), "w\u{f6}rt".into()],
+            Command::SendStdin(spec(), "w\u{f6}rt".to_owned()),
+        ),
+        ("sendRemoteCommEvent", vec!["t".into(), "d".into()], remote("t", "d")),
+        ("sendRemoteCommEvent", vec![5.into(), true.into()], remote("5", "True")),
+        ("sendRemoteCommEvent", vec![Value::Double(1.0), false.into()], remote("1.0", "False")),
         ("shutdown", vec![], Command::Shutdown),
         ("restart", vec![], Command::Restart),
     ] {
@@ -128,12 +138,15 @@ fn every_method_counts_its_parameters() {
         ("supervisor.addProcessGroup", 1, 1),
         ("supervisor.removeProcessGroup", 1, 1),
         ("supervisor.getAllConfigInfo", 0, 0),
+        ("supervisor.sendProcessStdin", 2, 2),
+        ("supervisor.sendRemoteCommEvent", 2, 2),
         ("supervisor.shutdown", 0, 0),
         ("supervisor.restart", 0, 0),
         ("sv.updateProcessGroup", 1, 1),
         ("system.listMethods", 0, 0),
         ("system.methodHelp", 1, 1),
         ("system.methodSignature", 1, 1),
+        ("system.multicall", 1, 1),
     ] {
         for count in 0..=3 {
             let asked = ask_supervisor(method, &vec!["supervisor.getPID".into(); count]);
@@ -168,6 +181,16 @@ fn parameters_of_another_type_are_refused() {
             "supervisor.signalAllProcesses",
             vec![Value::Double(1.0)],
             "INCORRECT_PARAMETERS: signal must be a string",
+        ),
+        (
+            "supervisor.sendProcessStdin",
+            vec!["a".into(), number()],
+            "INCORRECT_PARAMETERS: chars must be a string",
+        ),
+        (
+            "supervisor.sendRemoteCommEvent",
+            vec!["a".into(), Value::Array(vec![])],
+            "INCORRECT_PARAMETERS: data must be a string",
         ),
         ("system.methodHelp", vec![number()], "INCORRECT_PARAMETERS: name must be a string"),
     ] {
@@ -295,12 +318,12 @@ fn methods_are_listed_in_order_with_their_older_names() {
     let text = |names: Vec<Value>| -> Vec<String> {
         names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
-    let system = ["system.listMethods", "system.methodHelp", "system.methodSignature"];
+    let system = ["system.listMethods", "system.methodHelp", "system.methodSignature", "system.multicall"];
     assert_eq!(text(listed(&[])), system);
     assert_eq!(text(listed(&["system".to_owned()])), system);
     let names = text(listed(&["supervisor".to_owned()]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (39, "supervisor.addProcessGroup"));
+    assert_eq!((names.len(), names[0].as_str()), (42, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 
@@ -375,11 +398,9 @@ fn replies_have_the_shapes_that_clients_know() {
 
 #[test]
 fn bodies_are_replies_or_faults() {
-    assert_eq!(decode_response(&body(&Ok(Reply::Pid(1)))), Ok(Ok(1.into())));
+    assert_eq!(decode_response(&body(&Ok(1.into()))), Ok(Ok(1.into())));
     let refused = Err(Fault::about(FaultCode::BadName, "nope"));
     assert_eq!(decode_response(&body(&refused)), Ok(Err((10, "BAD_NAME: nope".to_owned()))));
-    let stopping = fault_body(&Fault::bare(FaultCode::ShutdownState));
-    assert_eq!(decode_response(&stopping), Ok(Err((6, "SHUTDOWN_STATE".to_owned()))));
 }
 
 #[test]
@@ -405,7 +426,7 @@ fn faults_have_supervisors_codes_and_names() {
     ] {
         let told = |detail: Option<&str>| {
             let fault = Fault { code, detail: detail.map(str::to_owned) };
-            decode_response(&fault_body(&fault)).unwrap().unwrap_err()
+            decode_response(&body(&Err(fault))).unwrap().unwrap_err()
         };
         assert_eq!(told(None), (number, name.to_owned()));
         assert_eq!(told(Some("x")), (number, format!("{name}: x")));
@@ -419,4 +440,171 @@ fn changes_are_nested_once_more_than_they_need_be() {
     let texts = |names: &[&str]| Value::Array(names.iter().map(|&name| name.into()).collect());
     let inner = Value::Array(vec![texts(&["a", "b"]), texts(&[]), texts(&["c"])]);
     assert_eq!(answer(&reply), Value::Array(vec![inner]));
+}
+
+fn a_call(method: &str, params: Vec<Value>) -> Value {
+    Value::members([("methodName", method.into()), ("params", Value::Array(params))])
+}
+
+fn multicall(calls: Vec<Value>) -> Multicall {
+    match ask_supervisor("system.multicall", &[Value::Array(calls)]) {
+        Ok(Asked::Many(calls)) => calls,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn calls_of_a_multicall_are_made_one_by_one() {
+    let about = |text: &str| Err(Fault::about(FaultCode::IncorrectParameters, text));
+    let name = |value: Value| Value::members([("methodName", value)]);
+    let table = [
+        (a_call("supervisor.getPID", vec![]), Ok(Asked::Command(Command::GetPid))),
+        (name("supervisor.getPID".into()), Ok(Asked::Command(Command::GetPid))),
+        (a_call("supervisor.getVersion", vec![]), Ok(Asked::AnswerUnlessStopping("3.0".into()))),
+        (a_call("supervisor.getPID", vec![1.into()]), fault(FaultCode::IncorrectParameters)),
+        (a_call("supervisor.nope", vec![]), fault(FaultCode::UnknownMethod)),
+        (
+            a_call("system.multicall", vec![Value::Array(vec![])]),
+            about("Recursive system.multicall forbidden"),
+        ),
+        (Value::Struct(vec![]), about("No methodName")),
+        (name(5.into()), about("methodName must be a string")),
+        (
+            Value::members([("methodName", "supervisor.getPID".into()), ("params", "x".into())]),
+            about("params must be an array"),
+        ),
+    ];
+    let mut calls = multicall(table.iter().map(|(call, _)| call.clone()).collect());
+    let namespaces = ["supervisor".to_owned()];
+    for (call, expected) in table {
+        assert_eq!(calls.next(&namespaces), Some(expected), "{call:?}");
+        calls.answered(Ok(7.into()));
+    }
+    assert_eq!(calls.next(&namespaces), None);
+    assert_eq!(calls.into_results(), Value::Array(vec![7.into(); 9]));
+}
+
+#[test]
+fn results_of_a_multicall_are_bare_and_faults_are_structs() {
+    let mut calls = multicall(vec![a_call("supervisor.getPID", vec![]); 2]);
+    calls.next(&[]);
+    calls.answered(Ok("text".into()));
+    calls.next(&[]);
+    calls.answered(Err(Fault::about(FaultCode::BadName, "nope")));
+    let refused = Value::members([("faultCode", 10.into()), ("faultString", "BAD_NAME: nope".into())]);
+    assert_eq!(calls.into_results(), Value::Array(vec!["text".into(), refused]));
+}
+
+#[test]
+fn what_is_no_list_of_calls_is_refused_before_any_is_made() {
+    let well = || a_call("supervisor.getPID", vec![]);
+    for calls in ["x".into(), 5.into(), well(), Value::Array(vec![well(), "x".into()])] {
+        let text = "INCORRECT_PARAMETERS: calls must be an array of structs";
+        assert_eq!(refusal("system.multicall", &[calls]), text);
+    }
+    assert!(ask_supervisor("system.multicall", &[Value::Array(vec![well(); CALLS_MAX])]).is_ok());
+    let text = "INCORRECT_PARAMETERS: 4097 calls are more than 4096";
+    assert_eq!(refusal("system.multicall", &[Value::Array(vec![well(); CALLS_MAX + 1])]), text);
+}
+
+#[test]
+fn a_multicall_whose_results_are_too_large_does_no_more() {
+    let mut calls = multicall(vec![a_call("supervisor.getPID", vec![]); 3]);
+    let namespaces = ["supervisor".to_owned()];
+    assert!(calls.next(&namespaces).unwrap().is_ok());
+    calls.answered(Ok("x".repeat(RESULTS_BYTES_MAX).into()));
+    assert_eq!(calls.next(&namespaces).unwrap().unwrap_err().code, FaultCode::Failed);
+}
+
+#[test]
+fn offsets_are_whatever_python_makes_a_number_of() {
+    for (value, offset) in [
+        (5.into(), Some(5)),
+        ("5".into(), Some(5)),
+        (" -5\n".into(), Some(-5)),
+        ("+5".into(), Some(5)),
+        (Value::Double(5.9), Some(5)),
+        (Value::Double(-5.9), Some(-5)),
+        (true.into(), Some(1)),
+        (Value::Double(f64::NAN), None),
+        ("5.0".into(), None),
+        ("".into(), None),
+        (Value::Array(vec![]), None),
+    ] {
+        let asked = ask_supervisor("supervisor.readLog", &[value.clone(), 0.into()]);
+        let expected = match offset {
+            Some(offset) => Ok(Asked::Command(Command::ReadLog(LogOf::Supervisor, range(offset, 0)))),
+            None => Err(Fault::about(FaultCode::IncorrectParameters, "offset must be an int")),
+        };
+        assert_eq!(asked, expected, "{value:?}");
+    }
+}
+
+#[test]
+fn configurations_are_told_with_all_that_clients_know() {
+    let stream = |target| StreamSpec {
+        target,
+        bytes_max: 50,
+        backups: 10,
+        capture_bytes_max: 7,
+        events_enabled: true,
+        syslog: false,
+    };
+    let process = ProcessSpec {
+        name: "web".to_owned(),
+        group: "g".to_owned(),
+        command: "/bin/web".to_owned(),
+        directory: None,
+        umask: None,
+        priority: 5,
+        autostart: true,
+        autorestart: AutoRestart::Never,
+        start_secs: 1,
+        start_retries: 3,
+        exit_codes: vec![0, 2],
+        stop_signal: Signal::TERM,
+        stop_wait_secs: i64::MAX,
+        stop_as_group: true,
+        kill_as_group: true,
+        user: None,
+        redirect_stderr: false,
+        stdout: stream(LogTarget::Auto),
+        stderr: stream(LogTarget::None),
+        log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
+        environment: Vec::new(),
+        server_url: None,
+        socket: None,
+    };
+    for (autorestart, told) in [
+        (AutoRestart::Never, Value::from(false)),
+        (AutoRestart::Always, true.into()),
+        (AutoRestart::Unexpected, "unexpected".into()),
+    ] {
+        let process = ProcessSpec { autorestart, ..process.clone() };
+        let info = ConfigInfo { group_priority: 9, in_use: true, process };
+        let Value::Array(rows) = answer(&Reply::AllConfig(vec![info])) else { panic!("no array") };
+        assert_eq!(rows[0].get("autorestart"), Some(&told));
+        for (member, value) in [
+            ("group_prio", Value::from(9)),
+            ("process_prio", 5.into()),
+            ("inuse", true.into()),
+            ("directory", "none".into()),
+            ("uid", "none".into()),
+            ("exitcodes", Value::Array(vec![0.into(), 2.into()])),
+            ("stopsignal", 15.into()),
+            ("killasgroup", true.into()),
+            ("stdout_logfile", "auto".into()),
+            ("stderr_logfile", "none".into()),
+            ("stderr_capture_maxbytes", 7.into()),
+            ("stdout_events_enabled", true.into()),
+            ("stdout_syslog", false.into()),
+            ("serverurl", "none".into()),
+        ] {
+            assert_eq!(rows[0].get(member), Some(&value), "{member}");
+        }
+        for member in ["stopasgroup", "environment", "umask", "numprocs"] {
+            assert_eq!(rows[0].get(member), None, "{member}");
+        }
+        assert!(decode_response(&body(&Ok(rows[0].clone()))).is_ok());
+    }
 }

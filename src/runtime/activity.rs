@@ -37,6 +37,8 @@ pub(super) struct Activity {
     held: Vec<u8>,
     /// The same as JSON objects, if they are wanted.
     held_objects: Vec<u8>,
+    /// Lines were written since [`Activity::take_has_written`] was asked last.
+    has_written: bool,
 }
 
 /// Lines are written before there are more than this.
@@ -62,6 +64,7 @@ impl Activity {
             echo,
             held: Vec::new(),
             held_objects: Vec::new(),
+            has_written: false,
         })
     }
 
@@ -111,6 +114,7 @@ impl Activity {
         let trouble = if self.echo { outputs.stdout(shown) } else { None };
         self.held.clear();
         self.held_objects.clear();
+        self.has_written = true;
         if let Some(Trouble { text }) = trouble {
             self.tell_file(&text, outputs);
         }
@@ -121,6 +125,11 @@ impl Activity {
         emit(LogLevel::Warn, text);
         let line = std::mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
         self.file.write(&line, OURSELVES, outputs);
+    }
+
+    /// Whether lines were written since this was asked last.
+    pub(super) fn take_has_written(&mut self) -> bool {
+        std::mem::take(&mut self.has_written)
     }
 
     /// Closes and opens the file again, as after somebody has moved it away.

@@ -15,6 +15,7 @@ use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
 use super::syslog::{SYSLOG_PATH, Syslog};
+use super::tails::Tails;
 use super::trace::Traces;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
@@ -299,6 +300,7 @@ fn take_the_oath(
         activity,
         servers,
         clients: Clients::new(open_files_max()),
+        tails: Tails::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
         answered: Vec::new(),

@@ -1,4 +1,4 @@
-//! Connections of clients: bytes to requests, requests to commands, replies to bytes.
+//! Connections of clients: bytes to requests, answers to bytes. What is asked is for `questions`.
 //!
 //! Each asks one thing at a time; the next request is looked at when the answer to the one before
 //! is sent. So what is kept for a client is bounded by one request, one answer and what it may
@@ -11,13 +11,11 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::{READ_BYTES_MAX, Shell, Source};
-use crate::http::{Connection, Request, Response, Secret, authorize, http_date};
-use crate::model::{Credentials, Fault, FaultCode, LogLevel, Mono, Password, Reply, SupervisorState, Ticket};
-use crate::rpc::{self, Asked};
-use crate::supervise::Input;
+use crate::http::{Connection, Response, http_date};
+use crate::model::{Mono, Ticket};
+use crate::rpc::Multicall;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
-use crate::xmlrpc::{DecodeError, decode_call, encode_response};
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
 /// others are for children and logs. The one that has been idle for longest makes room for a new one.
@@ -38,18 +36,20 @@ const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-struct Client {
+pub(super) struct Client {
     stream: Stream,
     http: Connection,
-    server: usize,
+    pub(super) server: usize,
     /// The answer, as far as it is not sent yet.
     unsent: Vec<u8>,
     interest: Interest,
     /// Its open question.
-    ticket: Option<Ticket>,
+    pub(super) ticket: Option<Ticket>,
+    /// What it asks one thing after the other.
+    pub(super) calls: Option<Multicall>,
     /// Its writing half is shut down; what comes is read and dropped.
     lingers: bool,
-    last_used: Mono,
+    pub(super) last_used: Mono,
     /// When it is given up.
     deadline: Option<Mono>,
     /// When it is given up although it goes on taking its answer bit by bit.
@@ -83,9 +83,31 @@ impl Clients {
         self.by_token.get(&token).map_or_else(String::new, |client| client.stream.peer())
     }
 
+    pub(super) fn get(&self, token: u64) -> Option<&Client> {
+        self.by_token.get(&token)
+    }
+
+    pub(super) fn get_mut(&mut self, token: u64) -> Option<&mut Client> {
+        self.by_token.get_mut(&token)
+    }
+
+    /// Sends a client another piece of its stream.
+    pub(super) fn stream(&mut self, token: u64, bytes: &[u8]) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.unsent.extend(client.http.piece(bytes));
+        }
+    }
+
+    /// Ends the stream of a client.
+    pub(super) fn end_stream(&mut self, token: u64) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.unsent.extend_from_slice(client.http.end_stream());
+        }
+    }
+
     /// Its token, and since when.
     fn idle_for_longest(&self) -> Option<(u64, Mono)> {
-        let idle = self.by_token.iter().filter(|(_, client)| client.ticket.is_none());
+        let idle = self.by_token.iter().filter(|(_, client)| !client.waits());
         idle.map(|(&token, client)| (token, client.last_used)).min_by_key(|&(_, since)| since)
     }
 }
@@ -93,13 +115,21 @@ impl Clients {
 impl Client {
     fn wants(&self) -> Interest {
         Interest {
-            read: self.lingers || self.http.wants_input() && self.unsent.is_empty(),
+            read: self.lingers
+                || self.http.is_streaming()
+                || self.http.wants_input() && self.unsent.is_empty(),
             write: !self.unsent.is_empty(),
         }
     }
 
+    /// Whether an answer is being worked on.
+    fn waits(&self) -> bool {
+        self.ticket.is_some() || self.calls.is_some()
+    }
+
     fn is_busy(&self) -> bool {
-        !self.unsent.is_empty() || self.http.mid_request()
+        // Who follows a log may rest as long as he likes: it costs no more than what is unsent.
+        !self.http.is_streaming() && (!self.unsent.is_empty() || self.http.mid_request())
     }
 }
 
@@ -125,6 +155,7 @@ impl Shell {
             unsent: Vec::new(),
             interest,
             ticket: None,
+            calls: None,
             lingers: false,
             last_used: self.now.mono,
             deadline: None,
@@ -148,6 +179,7 @@ impl Shell {
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
         self.traces.remove(token);
+        self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
             // What it asked for goes on; the answer has nobody to go to.
@@ -184,7 +216,8 @@ impl Shell {
     }
 
     /// Goes as far with a client as is possible now.
-    fn serve(&mut self, token: u64) {
+    pub(super) fn serve(&mut self, token: u64) {
+        let mut has_its_piece = false;
         loop {
             if !self.send(token) {
                 return self.drop_client(token);
@@ -197,6 +230,21 @@ impl Shell {
                 begin_to_linger(client);
                 client.deadline = Some(self.now.mono.after(LINGER));
                 break;
+            }
+            if client.waits() {
+                break;
+            }
+            if client.http.is_streaming() {
+                // One in a turn, so that a fast reader of much leaves room for others.
+                if has_its_piece {
+                    self.tails.put_off(token);
+                    break;
+                }
+                has_its_piece = true;
+                if !self.add_piece(token) {
+                    break;
+                }
+                continue;
             }
             match client.http.next_request() {
                 Ok(Some(request)) => self.handle_request(token, &request),
@@ -238,6 +286,7 @@ impl Shell {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.drain(..count);
+                    client.last_used = self.now.mono;
                     client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
                     if client.unsent.is_empty() {
                         client.unsent = Vec::new();
@@ -255,7 +304,17 @@ impl Shell {
         true
     }
 
-    fn respond(&mut self, token: u64, response: &Response) {
+    /// Begins an answer that goes on until its stream ends.
+    pub(super) fn begin_stream(&mut self, token: u64, response: &Response) {
+        let date = http_date(self.now.wall.unix_secs());
+        if let Some(client) = self.clients.by_token.get_mut(&token) {
+            client.unsent = client.http.begin_stream(response, &date);
+            let bytes = client.unsent.len();
+            self.trace_answer(token, response, bytes);
+        }
+    }
+
+    pub(super) fn respond(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.unsent = client.http.respond(response, &date);
@@ -263,70 +322,6 @@ impl Shell {
             client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
             let bytes = client.unsent.len();
             self.trace_answer(token, response, bytes);
-        }
-    }
-
-    fn handle_request(&mut self, token: u64, request: &Request) {
-        self.trace_request(token, request);
-        let server = self.clients.by_token.get(&token).and_then(|client| self.servers.spec(client.server));
-        // Its server is gone, or it has not shown that it may ask.
-        let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
-        if !allowed {
-            return self.respond(token, &Response::unauthorized());
-        }
-        if !request.path.starts_with("/RPC2") {
-            return self.respond(token, &Response::error(404));
-        }
-        if request.method != "POST" {
-            return self.respond(token, &Response::error(400));
-        }
-        self.call(token, &request.body);
-    }
-
-    fn call(&mut self, token: u64, body: &[u8]) {
-        let call = match decode_call(body) {
-            Ok(call) => call,
-            Err(error) => {
-                let kind =
-                    if error == DecodeError::NoMethodName { "no method name" } else { "unmarshallable" };
-                self.log(LogLevel::Error, &format!("XML-RPC request data is invalid: {kind} ({error})"));
-                return self.respond(token, &Response::error(400));
-            }
-        };
-        self.trace_call(token, &call.method);
-        match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
-            Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
-                self.respond(token, &xml(rpc::fault_body(&Fault::bare(FaultCode::ShutdownState))));
-            }
-            Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => {
-                self.respond(token, &xml(encode_response(&value)));
-            }
-            Ok(Asked::Command(command)) => {
-                let ticket = self.tickets.give(token);
-                if let Some(client) = self.clients.by_token.get_mut(&token) {
-                    client.ticket = Some(ticket);
-                }
-                self.feed(Input::Command { ticket, command });
-            }
-            Err(fault) => self.respond(token, &xml(rpc::fault_body(&fault))),
-        }
-    }
-
-    /// The answer to a question, if whoever asked is still there.
-    pub(super) fn answer(&mut self, ticket: Ticket, result: &Result<Reply, Fault>) {
-        let Some(token) = self.tickets.take(ticket) else { return };
-        if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.ticket = None;
-            client.last_used = self.now.mono;
-        }
-        self.respond(token, &xml(rpc::body(result)));
-        self.answered.push(token);
-    }
-
-    /// Sends the answers of this turn, and goes on with those clients' next requests.
-    pub(super) fn serve_answered(&mut self) {
-        while let Some(token) = self.answered.pop() {
-            self.serve(token);
         }
     }
 
@@ -358,17 +353,4 @@ fn begin_to_linger(client: &mut Client) {
         Stream::Inet(stream) => stream.shutdown(Shutdown::Write),
     };
     client.lingers = true;
-}
-
-fn may_enter(request: &Request, credentials: Option<&Credentials>) -> bool {
-    let Some(Credentials { username, password }) = credentials else { return true };
-    let secret = match password {
-        Password::Plain(text) => Secret::Plain(text),
-        Password::Sha1(digest) => Secret::Sha1(digest),
-    };
-    authorize(request.header("authorization"), username, secret)
-}
-
-fn xml(body: Vec<u8>) -> Response {
-    Response::ok("text/xml", body)
 }

@@ -23,10 +23,10 @@ use crate::sys::spawn::{Pipes, Program, spawn};
 impl Shell {
     /// Hands an input to the core and carries out all that follows from it.
     pub(super) fn feed(&mut self, input: Input) {
-        let mut effects = VecDeque::from(self.core.handle(self.now, input).0);
+        let mut effects = VecDeque::from(self.core.handle(self.now, input).all);
         while let Some(effect) = effects.pop_front() {
             if let Some(outcome) = self.carry_out(effect) {
-                effects.extend(self.core.handle(self.now, outcome).0);
+                effects.extend(self.core.handle(self.now, outcome).all);
             }
         }
     }
@@ -48,7 +48,7 @@ impl Shell {
                 });
                 return Some(Input::Sent { process, signal, outcome });
             }
-            Effect::Reply { ticket, result } => self.answer(ticket, &result),
+            Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
                 self.host = Host::look();
@@ -62,6 +62,14 @@ impl Shell {
             Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
             Effect::ClearLogs { process } => {
                 return Some(Input::LogsCleared { process, cleared: self.clear_logs(process).is_ok() });
+            }
+            Effect::WriteStdin { process, text } => {
+                let outcome = self.write_stdin(process, text.as_bytes());
+                return Some(Input::StdinTaken { process, outcome });
+            }
+            Effect::SendEvent { process, serial, bytes } => {
+                let outcome = self.write_stdin(process, &bytes);
+                return Some(Input::EventSent { process, serial, outcome });
             }
             Effect::MakeAutoLogs { process } => {
                 let [stdout, stderr] = self.make_auto_logs(process);
@@ -81,6 +89,7 @@ impl Shell {
     fn reopen_logs(&mut self) {
         self.log(LogLevel::Info, "supervisord logreopen");
         self.activity.reopen(&mut self.outputs);
+        self.tails.reopened();
         for trouble in self.children.reopen_logs() {
             self.log(LogLevel::Warn, &trouble);
         }
@@ -90,7 +99,8 @@ impl Shell {
         let Some(spec) = self.core.spec(process) else { return };
         self.children.limit_logs(process, spec);
         let width = self.label_width(spec);
-        let mut around = Around { outputs: &mut self.outputs, rings: &mut self.rings };
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
         let trouble = self.children.change_form((process, width), spec, &mut around);
         self.warn_of(trouble);
     }
@@ -120,12 +130,15 @@ impl Shell {
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let stdin = self.sockets.stdin(process);
         let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
-        let mut outlets =
-            Outlets::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
+        let is_listener = self.core.is_listener(process);
+        let mut outlets = Outlets::open(spec, is_listener, targets, &mut self.outputs)
+            .map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
         outlets.speak_as(spec, (process, pid), self.label_width(spec), &self.outputs);
-        self.rings.prepare(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
-        self.rings.prepare(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        around.remember(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
+        around.remember(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
         let child = (process, pid, name.clone());
         let outlets = (outlets, self.settings.daemon.strip_ansi);
         self.children.add(child, ends, outlets, &self.poller, &mut self.sources);

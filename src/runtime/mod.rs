@@ -26,11 +26,14 @@ mod fastcgi;
 mod outlets;
 mod outputs;
 mod pidfile;
+mod questions;
 mod reading;
 mod restart;
 mod servers;
 mod sinks;
+mod stdin;
 mod syslog;
+mod tails;
 mod trace;
 mod turn;
 
@@ -39,7 +42,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Notice, Now, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -55,6 +58,7 @@ use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
 use sinks::Trouble;
+use tails::Tails;
 use trace::Traces;
 
 pub use boot::run;
@@ -79,6 +83,7 @@ enum Source {
     Server(usize),
     Client,
     Child(children::StreamId),
+    Stdin(ProcessId),
     Output(OutputId),
     Syslog,
 }
@@ -129,9 +134,11 @@ struct Shell {
     activity: Activity,
     servers: Servers,
     clients: Clients,
+    tails: Tails,
     tickets: Tickets,
     traces: Traces,
-    /// Clients that were answered in this turn and have more to be done for.
+    /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
+    /// next if they were answered at its end.
     answered: Vec<u64>,
     pid_file: Option<PidFile>,
     /// One for all: what is read is passed on before the next is read.
@@ -170,6 +177,16 @@ impl Shell {
     /// The one way into the activity log.
     fn log(&mut self, level: LogLevel, text: &str) {
         self.activity.log(level, text, &mut self.outputs);
+    }
+
+    /// Writes the lines of the activity log that were taken so far.
+    fn flush_activity(&mut self) {
+        self.activity.flush(&mut self.outputs);
+        if self.activity.take_has_written()
+            && let Some(path) = &self.settings.daemon.log_file
+        {
+            self.tails.written(path);
+        }
     }
 
     /// What reading the configuration had to say, the loudest first.

@@ -9,6 +9,7 @@ use std::io;
 use super::children::StreamId;
 use super::outputs::{Outputs, Writer};
 use super::sinks::{Sink, Trouble};
+use super::tails::Tails;
 use crate::logs::{Lines, Ring, SYSLOG_TEXT_BYTES_MAX, Shaper, Speaker, WholeLines, severity};
 use crate::model::{LogForm, LogFormat, LogLevel, LogTarget, ProcessId, StreamSpec};
 
@@ -41,10 +42,19 @@ pub(super) struct Column<'a> {
     pub(super) colour: Option<u64>,
 }
 
-/// What an outlet writes to that is not its own.
+/// What an outlet writes to that is not its own, and those who follow what is written.
 pub(super) struct Around<'a> {
     pub(super) outputs: &'a mut Outputs,
     pub(super) rings: &'a mut Rings,
+    pub(super) tails: &'a mut Tails,
+}
+
+impl Around<'_> {
+    /// Begins to remember a stream, goes on with what was remembered of an earlier run, or forgets it.
+    pub(super) fn remember(&mut self, id: StreamId, outlet: &Outlet) {
+        self.rings.prepare(id, outlet);
+        self.tails.remembered(id);
+    }
 }
 
 impl Outlet {
@@ -82,12 +92,12 @@ impl Outlet {
         self.form == form
     }
 
-    /// Takes on the form of its program, now that it is known who speaks.
-    pub(super) fn speak_as(&mut self, form: LogForm, speaker: &Speaker<'_>, column: Column<'_>) {
+    /// Takes on its form, now that it is known who speaks.
+    pub(super) fn speak_as(&mut self, speaker: &Speaker<'_>, column: Column<'_>) {
         if matches!(self.sink, Sink::Nowhere) {
             return;
         }
-        let Column { name, width, colour } = column;
+        let (Column { name, width, colour }, form) = (column, self.form);
         let shaper = match form.format {
             LogFormat::Raw => return,
             LogFormat::Prefix => Shaper::prefix(name, width, colour, form.timestamp),
@@ -118,6 +128,7 @@ impl Outlet {
         }
         if self.ring_bytes > 0 {
             around.rings.push(id, bytes);
+            around.tails.remembered(id);
         }
         let outputs = &mut *around.outputs;
         if let Some(lines) = &mut self.syslog {
@@ -131,6 +142,7 @@ impl Outlet {
             Shape::Whole(lines) => lines.feed(bytes, pass_on),
             Shape::Lines(shaper) => shaper.feed(bytes, wall, pass_on),
         }
+        around.tails.written_to(sink);
         trouble
     }
 
@@ -138,8 +150,9 @@ impl Outlet {
     pub(super) fn finish(
         &mut self,
         (writer, name): (Writer, &str),
-        outputs: &mut Outputs,
+        around: &mut Around<'_>,
     ) -> Option<Trouble> {
+        let outputs = &mut *around.outputs;
         if let Some(lines) = &mut self.syslog {
             lines.finish(|piece| to_syslog(name, piece.bytes, outputs));
         }
@@ -151,6 +164,7 @@ impl Outlet {
             Shape::Whole(lines) => lines.finish(pass_on),
             Shape::Lines(shaper) => shaper.finish(wall, pass_on),
         }
+        around.tails.written_to(sink);
         trouble
     }
 }
@@ -166,8 +180,7 @@ fn to_syslog(process: &str, line: &[u8], outputs: &mut Outputs) {
 pub(super) struct Rings(BTreeMap<StreamId, Ring>);
 
 impl Rings {
-    /// Begins to remember a stream, or goes on with what was remembered of an earlier run.
-    pub(super) fn prepare(&mut self, id: StreamId, outlet: &Outlet) {
+    fn prepare(&mut self, id: StreamId, outlet: &Outlet) {
         if outlet.ring_bytes > 0 {
             self.0.entry(id).or_insert_with(|| Ring::new(outlet.ring_bytes)).limit(outlet.ring_bytes);
         } else {

@@ -8,6 +8,7 @@ use super::Shell;
 use super::children::StreamId;
 use crate::logs::{Ring, Window, read_window, tail_window};
 use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
+use crate::sys::files::open_to_read;
 
 impl Shell {
     /// The answer to a client that asks for bytes of a log; of our own without a target.
@@ -33,7 +34,7 @@ impl Shell {
         }
     }
 
-    fn log_path(&self, process: ProcessId, channel: Channel) -> Option<PathBuf> {
+    pub(super) fn log_path(&self, process: ProcessId, channel: Channel) -> Option<PathBuf> {
         let [stdout, stderr] = self.core.log_targets(process)?;
         let target = match channel {
             Channel::Stdout => stdout,
@@ -50,18 +51,21 @@ impl Shell {
         existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
         self.log(LogLevel::Info, "reopening log file");
         self.activity.clear(&mut self.outputs).map_err(|_| Fault::bare(FaultCode::Failed))?;
+        self.tails.reopened();
         Ok(Reply::Done)
     }
 
     /// COMPAT: with Supervisor this does nothing for a process that does not run.
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
         self.rings.clear(process);
+        self.tails.forgotten(process);
         self.children.clear_logs(process)?;
         for target in self.core.log_targets(process).into_iter().flatten() {
             if let LogTarget::File(path) = target
                 && path.is_file()
             {
-                OpenOptions::new().write(true).open(path)?.set_len(0)?;
+                OpenOptions::new().write(true).open(&path)?.set_len(0)?;
+                self.tails.written(&path);
             }
         }
         Ok(())
@@ -111,12 +115,8 @@ fn nothing_at(offset: i64) -> Reply {
     Reply::Tail { text: String::new(), offset: u64::try_from(offset).unwrap_or(0), overflow: false }
 }
 
-/// A pipe or a terminal has no past that could be read.
 fn open_regular(path: &Path) -> io::Result<(File, u64)> {
-    if !path.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let file = File::open(path)?;
+    let file = open_to_read(path)?;
     let size = file.metadata()?.len();
     Ok((file, size))
 }

@@ -45,6 +45,8 @@ impl Shell {
     /// Nothing in here ends the supervisor: what can't be had any more is told and done without.
     pub(super) fn begin_anew(&mut self) {
         let Some(settings) = self.next_settings.take() else { return };
+        self.tails.end();
+        self.serve_tails();
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;

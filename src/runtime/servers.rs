@@ -56,7 +56,9 @@ pub(super) fn open(spec: &ServerSpec, on_stale: impl FnOnce(&str)) -> Result<Ope
             })
         }
         Address::Inet { host, port } => {
-            Listener::inet(host, *port).map_err(|error| cannot_listen(&format!("{host}:{port}"), &error))
+            let host_shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            let shown = format!("{host_shown}:{port}");
+            Listener::inet(host, *port).map_err(|error| cannot_listen(&shown, &error))
         }
     };
     Ok(Opened { spec: spec.clone(), listener: listener? })

@@ -89,7 +89,7 @@ impl Sink {
 /// `/var/log/nginx/access.log -> /dev/stdout`.
 const LINKS_MAX: usize = 8;
 
-fn place_behind_links(path: &Path) -> Place {
+pub(super) fn place_behind_links(path: &Path) -> Place {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         if let place @ Place::Descriptor(_) = place(&path, own_pid()) {
@@ -132,6 +132,10 @@ impl LogFile {
             looked_at: Mono::default(),
             cannot_rotate: false,
         })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn write(&mut self, bytes: &[u8], now: Mono) -> Option<Trouble> {

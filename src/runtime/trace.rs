@@ -53,6 +53,8 @@ impl Shell {
         }
     }
 
+    /// Of an answer that is a stream this is told when it begins, with the bytes of its head.
+    ///
     /// COMPAT: always of trace level; Supervisor takes whatever has the word error in it for one.
     pub(super) fn trace_answer(&mut self, token: u64, response: &Response, bytes: usize) {
         let Some(Trace { request, method }) = self.traces.0.remove(&token) else { return };

@@ -27,6 +27,9 @@ impl Shell {
         self.feed(Input::Begin);
         loop {
             self.flush();
+            if self.all_stopped.is_some() {
+                self.answer_to_the_end();
+            }
             match self.all_stopped.take() {
                 Some(AfterStop::End) => break,
                 Some(AfterStop::Restart) => {
@@ -54,7 +57,7 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.more_to_reap {
+        if self.more_to_reap || !self.answered.is_empty() || self.tails.is_due() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -86,6 +89,7 @@ impl Shell {
         for (source, _) in &sources {
             match source {
                 Source::Child(id) => self.child_is_ready(*id),
+                Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::Output(id) => {
                     let trouble = self.outputs.flush(*id);
                     self.warn_of(trouble);
@@ -98,7 +102,11 @@ impl Shell {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
-                Source::Signals | Source::Child(_) | Source::Output(_) | Source::Syslog => {}
+                Source::Signals
+                | Source::Child(_)
+                | Source::Stdin(_)
+                | Source::Output(_)
+                | Source::Syslog => {}
             }
         }
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
@@ -114,9 +122,20 @@ impl Shell {
         self.serve_answered();
         let news = self.outputs.syslog.take_news();
         self.warn_of(news);
-        self.activity.flush(&mut self.outputs);
+        self.flush_activity();
+        self.serve_tails();
+        // Those whose log has ended may have asked for more.
+        self.flush_activity();
         self.outputs.watch(&self.poller, &mut self.sources);
         self.children.watch(&self.outputs, &self.poller);
+    }
+
+    /// What clients have asked in one go is answered before anything begins anew. It is refused by now,
+    /// so there is an end to it.
+    fn answer_to_the_end(&mut self) {
+        while !self.answered.is_empty() {
+            self.serve_answered();
+        }
     }
 
     fn take_signals(&mut self) {
@@ -146,6 +165,7 @@ impl Shell {
 
     /// Everything supervised is stopped; what else there is gets a moment.
     fn end(&mut self) {
+        self.end_tails();
         if is_pid_1() {
             self.sweep_orphans();
         }
@@ -191,7 +211,7 @@ impl Shell {
                     Some(Source::Syslog) => self.outputs.syslog.flush(self.clock.now().mono),
                     Some(Source::Signals) => self.signals.pending().for_each(drop),
                     // Nobody else is served any more.
-                    Some(Source::Server(_) | Source::Client | Source::Child(_)) | None => {
+                    Some(Source::Server(_) | Source::Client | Source::Child(_) | Source::Stdin(_)) | None => {
                         self.sources.remove(it.token);
                     }
                 }

@@ -3,13 +3,15 @@
 use super::groups::Group;
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, ReadFor, Supervisor, Turn};
+use crate::events::Event;
 use crate::model::{
-    BulkRow, Command, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest, Ticket, Wait,
+    BulkRow, Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest,
+    Ticket, Wait,
 };
 
 impl Supervisor {
     pub(super) fn command(&mut self, turn: &Turn, ticket: Ticket, command: Command, out: &mut Effects) {
-        if !self.mood.allows_starts() {
+        if !self.mood.allows_starts() && !command.is_taken_in_any_state() {
             return out.reply(ticket, Err(Fault::bare(FaultCode::ShutdownState)));
         }
         match command {
@@ -63,6 +65,11 @@ impl Supervisor {
             Command::ClearLog => out.push(Effect::ClearLog { ticket }),
             Command::ClearProcessLogs(name) => self.clear_logs_of(ticket, &name, out),
             Command::ClearAllProcessLogs => self.clear_all_logs(ticket, out),
+            Command::SendStdin(name, text) => self.send_stdin(ticket, &name, text, out),
+            Command::SendRemoteEvent { kind, data } => {
+                out.announce(EventType::RemoteCommunication, || Event::RemoteCommunication { kind, data });
+                out.reply(ticket, Ok(Reply::Done));
+            }
             Command::GetAllConfigInfo => out.reply(ticket, Ok(self.all_config())),
         }
     }

@@ -2,8 +2,10 @@
 
 use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
+use crate::events::{Event, Pool};
 use crate::model::{
-    ConfigInfo, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, ProcessId, ProcessSpec, Reply, Ticket,
+    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, ProcessId, ProcessSpec, Reply,
+    Ticket,
 };
 
 /// A group that is active: its processes are found by their ids.
@@ -14,6 +16,8 @@ pub(super) struct Group {
     /// In the order of definition.
     pub(super) members: Vec<ProcessId>,
     pub(super) kind: GroupKind,
+    /// Only a group of event listeners has one.
+    pub(super) pool: Option<Box<Pool>>,
 }
 
 impl Supervisor {
@@ -21,7 +25,9 @@ impl Supervisor {
         let members: Vec<_> =
             spec.processes.iter().map(|process| self.add_process(process, spec.priority)).collect();
         let GroupSpec { name, priority, kind, .. } = spec;
-        self.groups.push(Group { name, priority, members: members.clone(), kind });
+        let mut group = Group { name, priority, members: members.clone(), kind, pool: None };
+        group.take_kind(kind);
+        self.groups.push(group);
         members
     }
 
@@ -90,6 +96,8 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
         };
         self.add_group(spec);
+        self.ask_again(out);
+        self.tell_added(self.groups.len() - 1, out);
         out.reply(ticket, Ok(Reply::Done));
         let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
         self.enter(turn, &by_priority.unwrap_or_default(), out);
@@ -108,6 +116,8 @@ impl Supervisor {
         for id in self.groups.remove(at).members {
             self.processes.remove(&id);
         }
+        self.ask_again(out);
+        out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
     }
 

@@ -34,7 +34,7 @@ impl Process {
                 self.exit_status = None;
                 self.started = Some((turn.now.mono, turn.now.wall));
                 let running_at = turn.now.mono.after(seconds(self.spec.start_secs));
-                self.state = State::Starting { pid: None, running_at };
+                self.enter(State::Starting { pid: None, running_at }, out);
                 out.push(Effect::Spawn { process: self.id });
             }
             State::Starting { .. }
@@ -52,7 +52,7 @@ impl Process {
             (State::Starting { pid: None, running_at }, Ok(pid)) => {
                 let running_at = *running_at;
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
-                self.state = State::Starting { pid: Some(pid), running_at };
+                self.enter(State::Starting { pid: Some(pid), running_at }, out);
                 self.time_passed(turn, out);
             }
             (State::Starting { .. }, Err(text)) => {
@@ -97,14 +97,21 @@ impl Process {
                 self.back_off(turn, out);
             }
             // An exit that is noticed together with the end of `startsecs` is one from RUNNING.
-            State::Starting { .. } | State::Running { .. } => self.ended_by_itself(turn, status, out),
+            State::Starting { pid: Some(pid), .. } => {
+                self.failed_starts = 0;
+                self.enter(State::Running { pid }, out);
+                self.ended_by_itself(turn, status, out);
+            }
+            State::Starting { pid: None, .. } | State::Running { .. } => {
+                self.ended_by_itself(turn, status, out);
+            }
             State::Stopped
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Fatal
             | State::Unknown { .. } => {
                 self.exit_status = Some(status);
-                self.state = State::Stopped;
+                self.enter(State::Stopped, out);
             }
         }
     }
@@ -114,7 +121,7 @@ impl Process {
         out.log(level, format!("stopped: {} ({status})", self.spec.name));
         self.exit_status = Some(status);
         self.failed_starts = 0;
-        self.state = State::Stopped;
+        self.enter(State::Stopped, out);
     }
 
     fn ended_by_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
@@ -133,26 +140,27 @@ impl Process {
             AutoRestart::Never => false,
         };
         let not_before = self.started.map_or(turn.now.mono, |(at, _)| at.after(RESTART_SPACING));
-        self.state = State::Exited { restart_at: (restart && turn.restarts_allowed).then_some(not_before) };
+        let restart_at = (restart && turn.restarts_allowed).then_some(not_before);
+        self.enter(State::Exited { restart_at }, out);
         self.time_passed(turn, out);
     }
 
-    fn expects(&self, status: ExitStatus) -> bool {
+    pub(super) fn expects(&self, status: ExitStatus) -> bool {
         self.spec.exit_codes.contains(&status.code())
     }
 
     fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
         self.failed_starts = (self.failed_starts + 1).min(BACKOFF_MAX);
+        let retry_at = turn.now.mono.after(seconds(self.failed_starts));
+        self.enter(State::Backoff { retry_at }, out);
         if self.failed_starts > self.spec.start_retries && turn.restarts_allowed {
             self.failed_starts = 0;
-            self.state = State::Fatal;
+            self.enter(State::Fatal, out);
             let name = &self.spec.name;
             out.log(
                 LogLevel::Info,
                 format!("gave up: {name} entered FATAL state, too many start retries too quickly"),
             );
-        } else {
-            self.state = State::Backoff { retry_at: turn.now.mono.after(seconds(self.failed_starts)) };
         }
     }
 }

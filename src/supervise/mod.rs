@@ -20,8 +20,10 @@ mod difference;
 mod groups;
 mod life;
 mod logs;
+mod pools;
 mod process;
 mod shutdown;
+mod stdin;
 mod stopping;
 mod update;
 mod waiters;
@@ -33,15 +35,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
-    Channel, Command, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, Mono, Now, Pid,
-    ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState, Ticket,
+    Channel, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget,
+    Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState,
+    Ticket,
 };
 
 pub use life::RESTART_SPACING;
 pub use shutdown::AfterStop;
+pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
+use commands::Found;
 use groups::Group;
 use process::{AutoLogs, Process};
 use shutdown::Mood;
@@ -121,6 +127,13 @@ pub enum Input {
         /// Whether they could be.
         cleared: bool,
     },
+    /// The outcome of [`Effect::WriteStdin`].
+    StdinTaken {
+        /// Whose.
+        process: ProcessId,
+        /// Whether it was taken, all of it or nothing.
+        outcome: Result<(), StdinError>,
+    },
     /// The outcome of [`Effect::MakeAutoLogs`].
     AutoLogsMade {
         /// Which process.
@@ -138,6 +151,33 @@ pub enum Input {
         group: String,
         /// What is wrong, a line for each socket.
         outcome: Result<(), String>,
+    },
+    /// A listener has said something on its standard output.
+    ListenerSaid {
+        /// Which one.
+        process: ProcessId,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// The outcome of [`Effect::SendEvent`].
+    EventSent {
+        /// To whom.
+        process: ProcessId,
+        /// As asked.
+        serial: u64,
+        /// Whether it was taken, all of it or nothing.
+        outcome: Result<(), StdinError>,
+    },
+    /// A process has written something that is told to listeners ([`Supervisor::asks_for`]).
+    Wrote {
+        /// Which one.
+        process: ProcessId,
+        /// Where.
+        channel: Channel,
+        /// For whom.
+        kind: OutputKind,
+        /// What.
+        data: Vec<u8>,
     },
     /// The deadline may have come.
     TimePassed,
@@ -208,6 +248,24 @@ pub enum Effect {
         /// Whose.
         process: ProcessId,
     },
+    /// Write to the standard input of a process that has a pid, now or when it reads; answer with
+    /// [`Input::StdinTaken`].
+    WriteStdin {
+        /// Whose.
+        process: ProcessId,
+        /// What.
+        text: String,
+    },
+    /// Write an event to the standard input of a listener, now or when it reads; answer with
+    /// [`Input::EventSent`].
+    SendEvent {
+        /// To whom.
+        process: ProcessId,
+        /// To be handed back.
+        serial: u64,
+        /// Header and payload.
+        bytes: Vec<u8>,
+    },
     /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
     MakeAutoLogs {
         /// Which process.
@@ -242,11 +300,18 @@ pub enum Effect {
 
 /// Effects in the order in which they are to be carried out.
 #[derive(Debug, Default)]
-pub struct Effects(pub Vec<Effect>);
+pub struct Effects {
+    /// All of them.
+    pub all: Vec<Effect>,
+    /// What any pool asks for; of other events none are made.
+    asked_for: EventTypes,
+    /// What happened and is not told to pools yet.
+    news: Vec<Event>,
+}
 
 impl Effects {
     fn push(&mut self, effect: Effect) {
-        self.0.push(effect);
+        self.all.push(effect);
     }
 
     fn log(&mut self, level: LogLevel, text: impl Into<String>) {
@@ -287,7 +352,12 @@ pub struct Supervisor {
     waiters: Waiters,
     /// Under way.
     updates: Vec<Update>,
+    /// What any pool asks for.
+    asked_for: EventTypes,
+    ticks: Ticks,
     next_process: u64,
+    /// The number of the next event.
+    next_event: u64,
 }
 
 impl Supervisor {
@@ -302,7 +372,10 @@ impl Supervisor {
             processes: BTreeMap::new(),
             waiters: Waiters::default(),
             updates: Vec::new(),
+            asked_for: EventTypes::default(),
+            ticks: Ticks::default(),
             next_process: 1,
+            next_event: 0,
         };
         for group in groups {
             supervisor.add_group(group);
@@ -311,11 +384,11 @@ impl Supervisor {
     }
 
     /// The supervisor that takes over after a restart. With everything stopped no question is
-    /// open any more; process ids go on counting.
+    /// open any more; process ids and the numbers of events go on counting.
     #[must_use]
     pub fn succeed(&self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
         let mut next = Self::new(identity, Vec::new());
-        next.next_process = self.next_process;
+        (next.next_process, next.next_event) = (self.next_process, self.next_event);
         next.configured.clone_from(&groups);
         for group in groups {
             next.add_group(group);
@@ -340,6 +413,15 @@ impl Supervisor {
         self.processes.get(&process).map(Process::log_targets)
     }
 
+    /// The process of this name; `None` also for a whole group.
+    #[must_use]
+    pub fn find_process(&self, name: &Namespec) -> Option<ProcessId> {
+        match self.find(name) {
+            Ok(Found::Process(process)) => Some(process),
+            Ok(Found::Group(_)) | Err(_) => None,
+        }
+    }
+
     /// The supervisor's own state.
     #[must_use]
     pub fn state(&self) -> SupervisorState {
@@ -352,19 +434,22 @@ impl Supervisor {
         let restarts_allowed = self.mood.allows_starts();
         let processes =
             self.processes.values().filter_map(|process| process.deadline(restarts_allowed)).min();
-        [processes, self.mood.deadline()].into_iter().flatten().min()
+        [processes, self.mood.deadline(), self.ticks.deadline()].into_iter().flatten().min()
     }
 
     /// Takes one input and says what is to be done.
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
-        let mut out = Effects::default();
+        let mut out = Effects { asked_for: self.asked_for, ..Effects::default() };
         let turn = Turn { now, restarts_allowed: self.mood.allows_starts() };
         match input {
             Input::Begin => self.begin(&turn, &mut out),
             Input::Signal(signal) => self.signalled(&turn, signal, &mut out),
             Input::Command { ticket, command } => self.command(&turn, ticket, command, &mut out),
             Input::Spawned { process, outcome } => {
+                if outcome.is_ok() {
+                    self.listener_began(process);
+                }
                 self.with(process, |process| process.spawned(&turn, outcome, &mut out));
                 self.changed(&turn, process, None, &mut out);
             }
@@ -375,6 +460,7 @@ impl Supervisor {
             }
             Input::Ended { process, status } => {
                 self.with(process, |process| process.ended(&turn, status, &mut out));
+                self.listener_ended(process, &mut out);
                 self.changed(&turn, process, None, &mut out);
             }
             Input::OrphanEnded { pid, status } => {
@@ -383,6 +469,7 @@ impl Supervisor {
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),
             Input::LogsCleared { process, cleared } => self.logs_cleared(process, cleared, &mut out),
+            Input::StdinTaken { process, outcome } => self.stdin_taken(process, outcome, &mut out),
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }
@@ -390,13 +477,29 @@ impl Supervisor {
                 Ok(()) => self.activate(&turn, ticket, &group, &mut out),
                 Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
             },
+            Input::ListenerSaid { process, bytes } => {
+                self.listener_said(process, &bytes, &mut out);
+                self.go_on_stopping(&turn, &mut out);
+            }
+            Input::EventSent { process, serial, outcome } => {
+                self.event_sent(process, serial, outcome, &mut out);
+            }
+            Input::Wrote { process, channel, kind, data } => {
+                self.wrote(process, channel, kind, data, &mut out);
+            }
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
+        self.tell_listeners(&turn, &mut out);
         out
     }
 
     /// COMPAT: inside a group Supervisor ignores the processes' own priorities here.
     fn begin(&mut self, turn: &Turn, out: &mut Effects) {
+        self.ask_again(out);
+        for index in 0..self.groups.len() {
+            self.tell_added(index, out);
+        }
+        out.announce(EventType::SupervisorStateChangeRunning, || Event::SupervisorRunning);
         let all = self.by_priority();
         self.enter(turn, &all, out);
     }
@@ -410,6 +513,7 @@ impl Supervisor {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
         }
+        self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use super::describe::describe;
 use super::{Effects, Turn};
+use crate::events::{Event, ProcessNames, StateChange};
 use crate::model::{
     ExitStatus, LogLevel, LogTarget, Mono, Pid, ProcessId, ProcessInfo, ProcessSpec, ProcessState, Wall,
 };
@@ -124,6 +125,19 @@ impl Process {
         }
     }
 
+    /// Whether there is somebody who may read what is written to it: not once it is on its way out.
+    pub(super) fn takes_stdin(&self) -> bool {
+        match self.state {
+            State::Running { .. } => true,
+            State::Starting { pid, .. } | State::Unknown { pid } => pid.is_some(),
+            State::Stopped
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal => false,
+        }
+    }
+
     pub(super) fn spawn_error(&self) -> &str {
         &self.spawn_error
     }
@@ -173,8 +187,9 @@ impl Process {
         let now = turn.now.mono;
         match &mut self.state {
             State::Starting { pid: Some(pid), running_at } if now >= *running_at => {
-                self.state = State::Running { pid: *pid };
+                let pid = *pid;
                 self.failed_starts = 0;
+                self.enter(State::Running { pid }, out);
                 out.log(
                     LogLevel::Info,
                     format!(
@@ -205,6 +220,39 @@ impl Process {
             | State::Fatal
             | State::Unknown { .. } => {}
         }
+    }
+
+    /// The one way into another state, so that none goes untold.
+    pub(super) fn enter(&mut self, state: State, out: &mut Effects) {
+        let (from, pid_before) = (self.state(), self.pid());
+        self.state = state;
+        if self.state() != from {
+            let change = self.change(self.pid().or(pid_before).map_or(0, |pid| pid.0));
+            let event = || Event::ProcessState { names: self.names(), from, change };
+            out.announce(change.event_type(), event);
+        }
+    }
+
+    /// The state that it has come to, as listeners are told of it.
+    fn change(&self, pid: i32) -> StateChange {
+        let tries = self.failed_starts;
+        match self.state {
+            State::Stopped => StateChange::Stopped { pid },
+            State::Starting { .. } => StateChange::Starting { tries },
+            State::Running { .. } => StateChange::Running { pid },
+            State::Backoff { .. } => StateChange::Backoff { tries },
+            State::Stopping { .. } => StateChange::Stopping { pid },
+            State::Exited { .. } => {
+                StateChange::Exited { expected: self.exit_status.is_some_and(|it| self.expects(it)), pid }
+            }
+            State::Fatal => StateChange::Fatal,
+            State::Unknown { .. } => StateChange::Unknown,
+        }
+    }
+
+    /// By which listeners know it.
+    pub(super) fn names(&self) -> ProcessNames {
+        ProcessNames { process: self.spec.name.clone(), group: self.spec.group.clone() }
     }
 
     /// What clients are told of it.

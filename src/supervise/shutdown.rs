@@ -4,14 +4,23 @@
 //! Groups stop by descending priority. Those of one priority stop side by side, and the next step
 //! begins the moment the last process of this one is gone.
 //! COMPAT: Supervisor stops strictly one group after the other and waits up to a second after each.
+//!
+//! That second is when its listeners are told how the others ended. Here a pool whose turn has come and
+//! whose listeners are not through with what there is to tell gets a second for it, and none if they are.
 
 use std::time::Duration;
 
 use super::{Effect, Effects, ReadFor, Supervisor, Turn};
-use crate::model::{Fault, FaultCode, GroupSpec, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState};
+use crate::events::Event;
+use crate::model::{
+    EventType, Fault, FaultCode, GroupSpec, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState,
+};
 
 /// How often `waiting for a, b to die` is repeated.
 const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
+
+/// How long listeners may take what waits for them, once it is their turn to stop.
+const LISTENERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What follows when everything is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +39,18 @@ pub(super) enum Mood {
         /// Asked a second time: no order is kept and nobody is waited for.
         hurried: bool,
         report_at: Mono,
+        patience: Option<Patience>,
     },
     /// `AllStopped` was said.
     Stopped(AfterStop),
+}
+
+/// With the listeners of one priority.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    level: i64,
+    /// `None` when it is over.
+    until: Option<Mono>,
 }
 
 impl Mood {
@@ -54,7 +72,10 @@ impl Mood {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self {
-            Self::Stopping { report_at, .. } => Some(*report_at),
+            Self::Stopping { report_at, patience, .. } => {
+                let until = patience.and_then(|patience| patience.until);
+                Some(until.map_or(*report_at, |until| until.min(*report_at)))
+            }
             Self::Running | Self::Stopped(_) => None,
         }
     }
@@ -132,7 +153,8 @@ impl Supervisor {
     }
 
     fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
-        self.mood = Mood::Stopping { then, hurried: false, report_at: turn.now.mono };
+        self.mood = Mood::Stopping { then, hurried: false, report_at: turn.now.mono, patience: None };
+        out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);
         self.refuse_updates(out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
@@ -147,9 +169,11 @@ impl Supervisor {
                 self.mood = Mood::Stopped(then);
                 return out.push(Effect::AllStopped(then));
             };
+            self.publish_news(out);
+            let spared = self.listeners_to_wait_for(turn, level);
             for id in self.all_by_descending_priority() {
                 self.with(id, |process| {
-                    if hurried || process.group_priority == level {
+                    if hurried || process.group_priority == level && !spared.contains(&id) {
                         process.retire(turn, out);
                     }
                 });
@@ -160,6 +184,21 @@ impl Supervisor {
                 return;
             }
         }
+    }
+
+    /// Those of this priority that are not through with what there is to tell, while there is patience.
+    fn listeners_to_wait_for(&mut self, turn: &Turn, level: i64) -> Vec<ProcessId> {
+        let Mood::Stopping { patience, hurried, .. } = &mut self.mood else { return Vec::new() };
+        let now = turn.now.mono;
+        let fresh = Patience { level, until: Some(now.after(LISTENERS_PATIENCE)) };
+        let this = patience.filter(|patience| patience.level == level).unwrap_or(fresh);
+        let is_over = *hurried || this.until.is_none_or(|until| now >= until);
+        let spared = if is_over { Vec::new() } else { self.owed_listeners(level) };
+        let until = this.until.filter(|_| !spared.is_empty());
+        if let Mood::Stopping { patience, .. } = &mut self.mood {
+            *patience = Some(Patience { level, until });
+        }
+        spared
     }
 
     pub(super) fn report_shutdown(&mut self, turn: &Turn, out: &mut Effects) {

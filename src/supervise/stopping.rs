@@ -34,10 +34,10 @@ impl Process {
                 out.log(LogLevel::Debug, format!("Attempted to kill {name}, which is in BACKOFF state."));
                 // COMPAT: Supervisor keeps the counter, so a later start may go FATAL at once.
                 self.failed_starts = 0;
-                self.state = State::Stopped;
+                self.enter(State::Stopped, out);
             }
-            State::Starting { pid: None, .. } => self.state = State::Stopped,
-            State::Exited { .. } => self.state = State::Exited { restart_at: None },
+            State::Starting { pid: None, .. } => self.enter(State::Stopped, out),
+            State::Exited { .. } => self.enter(State::Exited { restart_at: None }, out),
             State::Stopped | State::Stopping { .. } | State::Fatal | State::Unknown { .. } => {}
         }
     }
@@ -47,7 +47,7 @@ impl Process {
         match self.state {
             State::Backoff { .. } => {
                 self.failed_starts = 0;
-                self.state = State::Fatal;
+                self.enter(State::Fatal, out);
             }
             State::Stopped
             | State::Starting { .. }
@@ -103,7 +103,7 @@ impl Process {
                     format!("unknown problem sending sig {signal} ({pid}):{cause}")
                 };
                 out.log(LogLevel::Critical, text.clone());
-                self.state = State::Unknown { pid: Some(pid) };
+                self.enter(State::Unknown { pid: Some(pid) }, out);
                 Some(text)
             }
         }
@@ -139,7 +139,7 @@ impl Process {
             | State::Unknown { .. } => None,
         };
         let kill_at = turn.now.mono.after(seconds(self.spec.stop_wait_secs).max(KILL_SPACING));
-        self.state = State::Stopping { pid, kill_at, report_at };
+        self.enter(State::Stopping { pid, kill_at, report_at }, out);
         out.push(Effect::Kill { process: self.id, pid, signal, group });
     }
 

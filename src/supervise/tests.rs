@@ -4,6 +4,8 @@
 //! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
 //! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
 
+mod listeners;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -67,6 +69,7 @@ struct Story {
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
     socket_error: Option<&'static str>,
+    event_error: Option<StdinError>,
     /// What the configuration file holds by now.
     next_groups: Vec<GroupSpec>,
     tickets: u64,
@@ -89,6 +92,7 @@ impl Story {
             check_fault: None,
             broken_settings: None,
             socket_error: None,
+            event_error: None,
             next_groups: Vec::new(),
             tickets: 0,
             alive: BTreeMap::new(),
@@ -115,10 +119,10 @@ impl Story {
     }
 
     fn input(&mut self, input: Input) {
-        let mut effects = VecDeque::from(self.supervisor.handle(self.now, input).0);
+        let mut effects = VecDeque::from(self.supervisor.handle(self.now, input).all);
         while let Some(effect) = effects.pop_front() {
             if let Some(answer) = self.carry_out(effect) {
-                effects.extend(self.supervisor.handle(self.now, answer).0);
+                effects.extend(self.supervisor.handle(self.now, answer).all);
             }
         }
     }
@@ -187,6 +191,24 @@ impl Story {
             Effect::ClearLog { ticket } => Some(Input::LogRead { ticket, outcome: Ok(Reply::Done) }),
             Effect::ClearLogs { process } => {
                 Some(Input::LogsCleared { process, cleared: self.send_error.is_none() })
+            }
+            Effect::WriteStdin { process, text } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!write {name} {text}"));
+                let outcome = self.send_error.as_ref().map_or(Ok(()), |error| match error {
+                    SendError::Gone(_) => Err(StdinError::Closed),
+                    SendError::Failed(_) => Err(StdinError::Full),
+                });
+                Some(Input::StdinTaken { process, outcome })
+            }
+            Effect::SendEvent { process, serial, bytes } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                let text = String::from_utf8(bytes).unwrap();
+                self.told.push(format!(
+                    "!event {name} {}",
+                    text.strip_prefix("ver:3.0 server:supervisor ").unwrap()
+                ));
+                Some(Input::EventSent { process, serial, outcome: self.event_error.map_or(Ok(()), Err) })
             }
             Effect::MakeAutoLogs { process } => {
                 let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
@@ -986,6 +1008,50 @@ fn auto_logs_are_made_before_the_start_and_told() {
 }
 
 #[test]
+fn what_is_sent_goes_to_those_who_can_read_it() {
+    let later = ProcessSpec { autostart: false, ..spec("later") };
+    let mut story = Story::of(vec![alone(1, spec("web")), alone(2, later)]).begun();
+    story.told.clear();
+    let send = |name: &str| Command::SendStdin(Namespec::split(name), "hi".to_owned());
+    for name in ["web", "later", "nope", "web:*"] {
+        story.ask(send(name));
+    }
+    story.tells(&[
+        "!write web hi",
+        "!reply 1 done",
+        "!reply 2 NOT_RUNNING: later",
+        "!reply 3 BAD_NAME: nope",
+        "!reply 4 BAD_NAME: web:*",
+    ]);
+    story.send_error = Some(SendError::Gone(String::new()));
+    story.ask(send("web"));
+    story.send_error = Some(SendError::Failed(String::new()));
+    story.ask(send("web:web"));
+    story.tells(&[
+        "!write web hi",
+        "!reply 5 NO_FILE: web",
+        "!write web hi",
+        "!reply 6 FAILED: web:web has not read what was sent to it before; try again later",
+    ]);
+    story.send_error = None;
+    story.stop("web", Wait::No);
+    story.told.clear();
+    story.ask(send("web"));
+    story.tells(&["!reply 8 NOT_RUNNING: web"]);
+}
+
+#[test]
+fn remote_events_are_taken_in_any_state() {
+    let mut story = Story::one(|_| ()).running();
+    let event = || Command::SendRemoteEvent { kind: "x".to_owned(), data: "y".to_owned() };
+    story.ask(event());
+    story.signal(Signal::TERM);
+    story.told.retain(|line| line.starts_with("!reply"));
+    story.ask(event());
+    story.tells(&["!reply 1 done", "!reply 2 done"]);
+}
+
+#[test]
 fn usr2_reopens_the_logs() {
     let mut story = Story::one(|_| ()).running();
     story.signal(Signal::USR2);
@@ -1334,17 +1400,20 @@ fn any_inputs_in_any_order_end_in_order() {
     // Each a version of the same groups: changed in place, changed otherwise, with more and with less.
     let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
     let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
-    let versions = [
+    let mut versions = [
         vec![alone(1, spec("db")), group("g", [spec("app"), quick.clone()])],
         vec![alone(5, spec("db")), group("g", [ProcessSpec { start_secs: 3, ..spec("app") }, moved.clone()])],
         vec![group("db", [spec("db")]), group("g", [quick, spec("app"), spec("third")])],
         vec![alone(1, ProcessSpec { umask: Some(0), ..spec("db") }), group("g", [moved])],
     ];
+    for (version, groups) in versions.iter_mut().enumerate().filter(|(version, _)| *version != 2) {
+        groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
+    }
     for _ in 0..300 {
         let mut story = Story::of(versions[0].clone()).begun();
         for _ in 0..80 {
-            let name = ["db", "g"][random(2) as usize];
-            match random(12) {
+            let name = ["db", "g", "p"][random(3) as usize];
+            match random(15) {
                 0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
                 1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
                 2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
@@ -1357,6 +1426,14 @@ fn any_inputs_in_any_order_end_in_order() {
                     story.ask(Command::ReloadConfig);
                 }
                 8 => update(&mut story, name),
+                9 => story.ask(Command::SendStdin(Namespec::split(name), "x".to_owned())),
+                10 | 11 => {
+                    let said = [&b"READY\n"[..], b"RESULT 2\nOKREADY\n", b"RESULT 4\nFAIL", b"RESU", b"no\n"];
+                    let bytes = said[random(5) as usize].to_owned();
+                    let process = ProcessId(1 + random(story.supervisor.next_process));
+                    story.input(Input::ListenerSaid { process, bytes });
+                    story.event_error = (random(20) == 0).then_some(StdinError::Closed);
+                }
                 _ => {
                     let alive: Vec<_> = story.alive.keys().copied().collect();
                     if let Some(&process) = alive.get(random(alive.len().max(1) as u64) as usize) {
@@ -1368,6 +1445,9 @@ fn any_inputs_in_any_order_end_in_order() {
             let known: BTreeSet<_> =
                 story.supervisor.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
             assert!(story.supervisor.processes.keys().eq(&known), "all processes are in a group");
+            for pool in story.supervisor.groups.iter().filter_map(|group| group.pool.as_ref()) {
+                assert!(pool.waiting() <= 6, "{pool:?}");
+            }
         }
         story.send_error = None;
         story.signal(Signal::TERM);

@@ -102,10 +102,12 @@ impl Supervisor {
     fn apply_in_place(&mut self, turn: &Turn, update: &Update, out: &mut Effects) {
         let GroupSpec { name, priority, kind, processes } = &update.spec;
         let Some(group) = self.groups.iter_mut().find(|group| group.name == *name) else { return };
-        (group.priority, group.kind) = (*priority, *kind);
+        group.priority = *priority;
+        group.take_kind(*kind);
         for id in group.members.clone() {
             self.with(id, |process| process.group_priority = *priority);
         }
+        self.ask_again(out);
         for (spec, fate) in processes.iter().zip(&update.fates) {
             match *fate {
                 Fate::Stays(id, Updated::Applied) => {

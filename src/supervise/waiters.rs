@@ -20,6 +20,8 @@ pub(super) enum Goal {
     Signalled,
     /// Its logs are to be emptied.
     Cleared,
+    /// A text is to be taken for its standard input.
+    Written,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(super) struct Row {
     pub(super) asked_as: String,
     pub(super) goal: Goal,
     /// Set once the row is settled; taken when it is reported.
-    settled: Option<Result<(), Fault>>,
+    pub(super) settled: Option<Result<(), Fault>>,
 }
 
 impl Row {
@@ -62,7 +64,7 @@ impl Waiters {
     }
 
     /// The rows that concern a process and are not settled yet.
-    fn open_rows(&mut self, process: ProcessId) -> impl Iterator<Item = &mut Row> {
+    pub(super) fn open_rows(&mut self, process: ProcessId) -> impl Iterator<Item = &mut Row> {
         let rows = self.0.iter_mut().flat_map(|waiter| &mut waiter.rows);
         rows.filter(move |row| row.process == process && row.settled.is_none())
     }
@@ -182,7 +184,7 @@ fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
 fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Result<(), Fault>> {
     let refused = |code, text: &str| Some(Err(Fault::about(code, text)));
     match (row.goal, process.state()) {
-        (Goal::Checked(_) | Goal::Signalled | Goal::Cleared, _) => None,
+        (Goal::Checked(_) | Goal::Signalled | Goal::Cleared | Goal::Written, _) => None,
         (Goal::Started(_), _) if !process.spawn_error().is_empty() => {
             refused(FaultCode::SpawnError, &row.asked_as)
         }

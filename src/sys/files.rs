@@ -32,6 +32,17 @@ pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, Kind)> {
     Ok((file, kind))
 }
 
+/// Opens a regular file for reading. Anything else has no past that could be read, and is refused without
+/// waiting for it.
+///
+/// # Errors
+/// EINVAL for what is no regular file; what open(2) says.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
 /// Makes a file that is not there yet.
 ///
 /// # Errors

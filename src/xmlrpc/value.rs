@@ -65,6 +65,19 @@ impl Value {
         }
     }
 
+    /// Roughly what it takes to keep it or to send it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const EACH: usize = 32;
+        EACH + match self {
+            Self::Int(_) | Self::Bool(_) | Self::Double(_) => 0,
+            Self::String(text) | Self::DateTime(text) => text.len(),
+            Self::Base64(bytes) => bytes.len(),
+            Self::Array(items) => items.iter().map(Self::bytes).sum(),
+            Self::Struct(members) => members.iter().map(|(name, value)| name.len() + value.bytes()).sum(),
+        }
+    }
+
     /// A member of a `struct`. Of several with one name the last counts, as it does in Python.
     #[must_use]
     pub fn get(&self, member: &str) -> Option<&Self> {

@@ -6,8 +6,9 @@ whatever they do (process ids, times, folders) is masked.
 
 Not compared, because the difference is wanted:
 
-* parameters of a wrong type: the reference answers with status 500 and a traceback in its log, ours
-  with INCORRECT_PARAMETERS (only `wait`, which Python takes as true or false, may be anything);
+* how parameters of a wrong type are refused: the reference answers with status 500 and a traceback in
+  its log, ours with INCORRECT_PARAMETERS (`wait`, which Python takes as true or false, may be anything);
+* text that was cut in the middle of a character, which is a status of 500 there and U+FFFD here;
 * `autorestart` of getAllConfigInfo, which this version of the reference does not tell yet;
 * the paths of AUTO logs in getAllConfigInfo once the configuration was read again, which the
   reference forgets;
@@ -18,6 +19,8 @@ go by descending priority in ours.
 """
 
 import json
+import os
+import pwd
 import re
 import sys
 import time
@@ -33,7 +36,7 @@ if url.startswith("unix:"):
 else:
     proxy = xmlrpc.client.ServerProxy(url)
 
-# Every method that ours has, and the least and most parameters it takes.
+# Every method, and the least and most parameters it takes.
 METHODS = {
     "supervisor.getAPIVersion": (0, 0),
     "supervisor.getVersion": (0, 0),
@@ -56,11 +59,26 @@ METHODS = {
     "supervisor.addProcessGroup": (1, 1),
     "supervisor.removeProcessGroup": (1, 1),
     "supervisor.getAllConfigInfo": (0, 0),
+    "supervisor.readLog": (2, 2),
+    "supervisor.readMainLog": (2, 2),
+    "supervisor.clearLog": (0, 0),
+    "supervisor.readProcessLog": (3, 3),
+    "supervisor.readProcessStdoutLog": (3, 3),
+    "supervisor.readProcessStderrLog": (3, 3),
+    "supervisor.tailProcessLog": (3, 3),
+    "supervisor.tailProcessStdoutLog": (3, 3),
+    "supervisor.tailProcessStderrLog": (3, 3),
+    "supervisor.clearProcessLog": (1, 1),
+    "supervisor.clearProcessLogs": (1, 1),
+    "supervisor.clearAllProcessLogs": (0, 0),
+    "supervisor.sendProcessStdin": (2, 2),
+    "supervisor.sendRemoteCommEvent": (2, 2),
     "supervisor.shutdown": (0, 0),
     "supervisor.restart": (0, 0),
     "system.listMethods": (0, 0),
     "system.methodHelp": (1, 1),
     "system.methodSignature": (1, 1),
+    "system.multicall": (1, 1),
 }
 
 STRANGERS = [
@@ -111,14 +129,20 @@ def ask(method, *params):
 
 
 def tell(what, outcome):
-    print("%s\t%s" % (json.dumps(what), json.dumps(outcome)), flush=True)
+    print("%s\t%s" % (json.dumps(what, default=str), json.dumps(outcome)), flush=True)
 
 
 def call(method, *params):
-    outcome = masked(ask(method, *params))
-    if isinstance(outcome, list) and outcome and "description" in outcome[0] and "status" in outcome[0]:
-        outcome.sort(key=lambda row: (row["group"], row["name"]))
-    tell([method, *params], outcome)
+    tell([method, *params], in_order(masked(ask(method, *params))))
+
+
+def in_order(outcome):
+    """With the rows of bulk answers sorted, also where such an answer is one of several."""
+    if not isinstance(outcome, list):
+        return outcome
+    if outcome and all(isinstance(row, dict) and "description" in row and "status" in row for row in outcome):
+        return sorted(outcome, key=lambda row: (row["group"], row["name"]))
+    return [in_order(item) for item in outcome]
 
 
 def do(method, *params):
@@ -147,10 +171,10 @@ def public(cls, namespace):
 def about_methods():
     names = ask("system.listMethods")
     tell("in order", names == sorted(names))
-    # Those that ours does not have yet are left out; what the reference lacks it has under `sv` alone.
-    tell("listed", sorted(METHODS.keys() & set(names)))
+    # Ours has methods beside them, in a namespace of their own.
+    tell("listed", [name for name in names if not name.startswith("sv.")])
     known = public(SupervisorNamespaceRPCInterface, "supervisor") | public(SystemNamespaceRPCInterface, "system")
-    tell("strangers", sorted(name for name in set(names) - known if not name.startswith("sv.")))
+    tell("known", sorted(known ^ set(METHODS)))
     for name in METHODS:
         call("system.methodSignature", name)
         # The sentences are our own; what is said of parameters and result is not.
@@ -305,11 +329,43 @@ command=/bin/cat
 process_name=%(program_name)s_%(process_num)02d
 numprocs=3
 startsecs=0
-""")
+[program:rich]
+command=/bin/cat %(program_name)s "%(here)s"
+user={user}
+autostart=false
+autorestart=true
+startretries=7
+stopwaitsecs=77
+exitcodes=0,2,255
+stopsignal=USR2
+killasgroup=true
+stopasgroup=true
+umask=077
+environment=A="b"
+serverurl=http://example.com:1
+stdout_logfile=NONE
+stdout_logfile_backups=3
+stdout_capture_maxbytes=2KB
+stdout_events_enabled=true
+stdout_syslog=true
+stderr_logfile=%(here)s/rich.err
+stderr_logfile_maxbytes=0
+stderr_logfile_backups=0
+stderr_capture_maxbytes=1MB
+stderr_events_enabled=true
+stderr_syslog=true
+[program:joined]
+command=/bin/cat
+autostart=false
+redirect_stderr=true
+stdout_logfile=%(here)s/joined.log
+serverurl=AUTO
+""".replace("{user}", pwd.getpwuid(os.getuid()).pw_name))
     do("reloadConfig")
     do("reloadConfig")
     tell_configuration()
     do("getProcessInfo", "cat")
+    do("getProcessInfo", "rich")
     do("addProcessGroup", "added")
     until("added", "RUNNING")
     do("addProcessGroup", "off")
@@ -326,6 +382,168 @@ startsecs=0
     tell("broken", [outcome["fault"], outcome["text"].split(":")[0]])
     tell_configuration()
     do("getProcessInfo", "added")
+    configure("[program:broken\nno equals sign\n")
+    outcome = ask("supervisor.reloadConfig")
+    tell("no configuration", [outcome["fault"], outcome["text"].split(":")[0]])
+    tell_configuration()
+
+
+OFFSETS = [-1000, -21, -20, -12, -3, -2, -1, 0, 1, 2, 3, 4, 9, 10, 18, 30, 1000, "2", " -3 ", 2.9, True]
+LENGTHS = [-1, 0, 1, 2, 3, 8, 1000, "3", False]
+LOG_METHODS = ["readProcessStdoutLog", "readProcessStderrLog", "tailProcessStdoutLog", "tailProcessStderrLog"]
+
+
+def told_cut(outcome):
+    """A text that was cut in the middle of a character."""
+    if outcome == {"status": 500} or "\ufffd" in str(outcome):
+        return "cut"
+    return masked(outcome)
+
+
+def grown(name, size, channel="Stdout"):
+    """Waits until so much was logged."""
+    end = time.monotonic() + 30
+    while ask("supervisor.tailProcess%sLog" % channel, name, 0, 1)[1] < size:
+        if time.monotonic() > end:
+            sys.exit("%s has not said enough" % name)
+        time.sleep(0.02)
+
+
+def about_logs():
+    text = "h\u00e9llo w\u00f6rld\n\u20ac end \U0001f600\n"
+    size = len(text.encode())
+    do("sendProcessStdin", "parrot", text)
+    grown("parrot", size)
+    grown("parrot", size, "Stderr")
+    for method in LOG_METHODS:
+        for offset in OFFSETS:
+            for length in LENGTHS:
+                tell([method, offset, length], told_cut(ask("supervisor." + method, "parrot", offset, length)))
+        for name in NAMES + ["silent", "parrot:parrot", "parrot:*"]:
+            do(method, name, 0, 100)
+    do("readProcessLog", "parrot", 0, 6)
+    do("tailProcessLog", "parrot", 0, 1000)
+
+
+def about_the_main_log():
+    for method in ["readLog", "readMainLog"]:
+        for offset, length in [(0, 0), (0, 5), (-5, 0), ("0", "5")]:
+            told = ask("supervisor." + method, offset, length)
+            tell([method, offset, length], isinstance(told, str) and len(told) > 0)
+        for offset, length in [(-5, 5), (0, -1), (-1, -1), (10 ** 9, 0), (10 ** 9, 5)]:
+            do(method, offset, length)
+    do("clearLog")
+    tell("cleared", isinstance(ask("supervisor.readLog", 0, 0), str))
+    # Without its file.
+    os.remove(folder + "/supervisord.log")
+    for offset, length in [(0, 0), (-5, 5)]:
+        do("readLog", offset, length)
+    do("clearLog")
+
+
+def about_clearing_logs():
+    for name in NAMES:
+        do("clearProcessLogs", name)
+    do("clearProcessLog", "parrot")
+    for method in LOG_METHODS:
+        do(method, "parrot", 0, 100)
+    do("sendProcessStdin", "parrot", "again\n")
+    grown("parrot", 6)
+    grown("parrot", 6, "Stderr")
+    do("readProcessLog", "parrot", 0, 0)
+    do("clearAllProcessLogs")
+    for method in LOG_METHODS:
+        do(method, "parrot", 0, 100)
+    # Without the file, and with something in its place that can't be read.
+    os.remove(folder + "/parrot.out")
+    do("readProcessStdoutLog", "parrot", 0, 0)
+    do("tailProcessStdoutLog", "parrot", 0, 10)
+    do("tailProcessStdoutLog", "parrot", 7, 10)
+    os.mkdir(folder + "/parrot.out")
+    do("readProcessStdoutLog", "parrot", 0, 0)
+    do("readProcessStdoutLog", "parrot", -1, 1)
+    do("tailProcessStdoutLog", "parrot", 0, 10)
+    do("tailProcessStdoutLog", "parrot", 7, 10)
+    os.rmdir(folder + "/parrot.out")
+
+
+def about_stdin():
+    for name in NAMES + ["deaf", "deaf:deaf", "off", "parrot:*"]:
+        do("sendProcessStdin", name, "x\n")
+    do("sendProcessStdin", "cat", "")
+    do("sendProcessStdin", "cat", xmlrpc.client.Binary("bytes \u00e9\n".encode()))
+    do("stopProcess", "cat")
+    do("sendProcessStdin", "cat", "x\n")
+    do("startProcess", "cat")
+    do("sendProcessStdin", "cat", "x\n")
+    for kind, data in [("type", "data"), ("", ""), ("w\u00f6rt", "z\u00e4hl\n"), (5, 7), (True, 1.5)]:
+        do("sendRemoteCommEvent", kind, data)
+
+
+def multicall(*calls):
+    call("system.multicall", [{"methodName": name, "params": list(params)} for name, *params in calls])
+
+
+def about_multicalls():
+    multicall()
+    multicall(["supervisor.getState"])
+    multicall(["supervisor.getVersion"], ["supervisor.getIdentification"], ["system.listMethod"])
+    multicall(["supervisor.nope"], ["nope"], [""], ["supervisor.getState", 1], ["supervisor.getProcessInfo", "nope"])
+    multicall(["supervisor.stopProcess", "cat"], ["supervisor.stopProcess", "cat"], ["supervisor.getProcessInfo", "cat"],
+              ["supervisor.startProcess", "cat"], ["supervisor.startProcess", "cat"], ["supervisor.getProcessInfo", "cat"])
+    multicall(["supervisor.startProcess", "slow"], ["supervisor.getProcessInfo", "slow"],
+              ["supervisor.stopProcess", "slow"], ["supervisor.getProcessInfo", "slow"])
+    multicall(["supervisor.startProcess", "slow", False], ["supervisor.getProcessInfo", "slow"],
+              ["supervisor.stopProcess", "slow"])
+    multicall(["supervisor.startProcess", "short-lived"], ["supervisor.startProcess", "missing"], ["supervisor.getState"])
+    reach("short-lived", "FATAL")
+    multicall(["supervisor.startProcessGroup", "pair"], ["supervisor.stopProcess", "pair:one"], ["supervisor.stopProcess", "pair:*"])
+    multicall(["system.multicall", []], ["supervisor.getState"])
+    multicall(["system.methodSignature", "system.multicall"], ["system.methodSignature", "nope"])
+    multicall(["supervisor.sendProcessStdin", "cat", "x\n"], ["supervisor.signalProcess", "cat", "CONT"],
+              ["supervisor.readProcessStderrLog", "silent", 0, 0], ["supervisor.sendRemoteCommEvent", "a", "b"])
+    call("system.multicall", [{"methodName": "supervisor.getState"}, {"params": []}, {}, {"other": 1}])
+    for calls in ["x", 5, True, {}, [5], ["x"], [[]]]:
+        refused("system.multicall", calls)
+
+
+def refused(method, *params):
+    """Refused, in whatever way: the reference takes some values of a wrong type for names that are not there."""
+    outcome = ask(method, *params)
+    if outcome == {"status": 500} or isinstance(outcome, dict) and outcome.get("fault") in (2, 10):
+        outcome = "refused"
+    tell([method, *params], masked(outcome))
+
+
+def about_types():
+    names = ["getProcessInfo", "startProcess", "startProcessGroup", "stopProcess", "stopProcessGroup",
+             "addProcessGroup", "removeProcessGroup", "clearProcessLogs"]
+    for wrong in [5, 5.5, True, [], ["cat"], {}]:
+        for method in names:
+            refused("supervisor." + method, wrong)
+        for method in ["signalProcess", "signalProcessGroup"]:
+            refused("supervisor." + method, wrong, "CONT")
+        for method in LOG_METHODS:
+            refused("supervisor." + method, wrong, 0, 0)
+        refused("supervisor.sendProcessStdin", wrong, "x")
+        refused("supervisor.sendProcessStdin", "cat", wrong)
+    for wrong in ["x", "", "1.5", "0x10", [], [1], {}]:
+        refused("supervisor.readLog", wrong, 0)
+        refused("supervisor.readLog", 0, wrong)
+        for method in LOG_METHODS:
+            refused("supervisor." + method, "cat", wrong, 0)
+            refused("supervisor." + method, "cat", 0, wrong)
+    for wrong in [[], ["CONT"], {}]:
+        refused("supervisor.signalProcess", "cat", wrong)
+
+
+# Parameters that are taken, whatever comes of them.
+GIVEN = {
+    "supervisor.readLog": [0, 0],
+    "supervisor.readMainLog": [0, 0],
+    "system.methodSignature": ["supervisor.getPID"],
+    "system.multicall": [[{"methodName": "supervisor.getPID"}, {"methodName": "system.methodSignature"}]],
+}
 
 
 def about_a_shutdown():
@@ -333,9 +551,10 @@ def about_a_shutdown():
     for name, (least, most) in METHODS.items():
         for count in range(least, most + 1):
             if name == "system.listMethods":
-                tell(name, sorted(METHODS.keys() & set(ask(name))))
+                tell(name, [method for method in ask(name) if not method.startswith("sv.")])
             elif name != "system.methodHelp":
-                call(name, *["cat", "CONT"][:count])
+                given = ["cat", 0, 0] if name.endswith("Log") else ["cat", "CONT"]
+                call(name, *GIVEN.get(name, given)[:count])
     for name in ["nope", "many:*", ""]:
         for method in ["getProcessInfo", "startProcess", "stopProcess", "stopProcessGroup"]:
             do(method, name)
@@ -348,6 +567,8 @@ PARTS = {
     "methods": [about_methods, about_refusals],
     "state": [about_state],
     "groups": [about_groups],
+    "logs": [about_logs, about_the_main_log, about_clearing_logs],
+    "more": [about_stdin, about_multicalls, about_types],
     "configured": [tell_configuration],
     "deeds": [about_state, about_starting, about_signals, about_stopping],
     "shutdown": [about_a_shutdown],

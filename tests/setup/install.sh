@@ -6,6 +6,8 @@ cd "$(dirname "$0")/../.."
 
 SUPERVISOR_VERSION=4.3.0
 reference="${SV_REFERENCE_BIN:-target/reference/bin}"
+SUPERLANCE_VERSION=2.0.0
+superlance="${SV_SUPERLANCE_BIN:-target/superlance/bin}"
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -37,7 +39,7 @@ missing_packages() {
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
         echo busybox-static
     fi
-    if [ ! -x "$reference/supervisord" ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ]; } && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
 }
@@ -77,6 +79,13 @@ if [ ! -x "$reference/supervisord" ]; then
     echo "setup: installing supervisor $SUPERVISOR_VERSION, the reference, into target/reference"
     { python3 -m venv target/reference && target/reference/bin/pip install --quiet "supervisor==$SUPERVISOR_VERSION"; } \
         || give_up "cannot install the reference: tests against it will skip"
+fi
+
+if [ ! -x "$superlance/crashmail" ]; then
+    echo "setup: installing superlance $SUPERLANCE_VERSION, listeners that others have written, into target/superlance"
+    { python3 -m venv target/superlance && target/superlance/bin/pip install --quiet \
+        "supervisor==$SUPERVISOR_VERSION" "superlance==$SUPERLANCE_VERSION"; } \
+        || give_up "cannot install superlance: tests with it will skip"
 fi
 
 if ! docker info >/dev/null 2>&1; then

@@ -16,6 +16,7 @@
 )]
 
 pub mod peers;
+pub mod wire;
 
 use std::ffi::OsString;
 use std::fs;
@@ -51,6 +52,25 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://%(here)s/supervisor.sock
 
 ";
+
+/// A listener in Perl. It writes each event to the file of its first argument, as it came, and says that it is done. With a second
+/// argument it counts characters, as a listener does that reads text.
+pub const TELL: &str = r#"
+$| = 1;
+binmode(STDIN, $ARGV[1] ? ':utf8' : ':raw');
+while (1) {
+    print "READY\n";
+    my $header = <STDIN>;
+    exit unless defined $header;
+    my ($length) = $header =~ / len:(\d+)$/;
+    read(STDIN, my $payload, $length) if $length;
+    open(my $file, '>>', $ARGV[0]) or die;
+    binmode($file, $ARGV[1] ? ':utf8' : ':raw');
+    print $file $header, $payload, "\n--\n";
+    close($file);
+    print "RESULT 2\nOK";
+}
+"#;
 
 /// The name of the variable that marks all that a sandbox started.
 const MARK: &str = "SV_TEST_SANDBOX";

@@ -5,7 +5,7 @@ use super::super::options::SectionKind;
 use super::super::reader::SectionReader;
 use super::super::reading::Reading;
 use super::{Advice, with_options};
-use crate::model::{Address, Password, ServerSpec, Settings};
+use crate::model::{Password, ServerSpec, Settings};
 use crate::python::quote;
 
 /// Of a file's mode: everybody may read it.
@@ -18,19 +18,11 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings) {
     }
 }
 
+/// That there is no password at all is told whenever the configuration is read.
 fn door(options: &mut SectionReader<'_, '_>, server: &ServerSpec) {
-    let Address::Inet { host, port } = &server.address else { return };
     match server.credentials.as_ref().map(|credentials| &credentials.password) {
-        None => {
-            let host = if host.is_empty() { "*" } else { host };
-            let text = format!(
-                "whoever reaches {host}:{port} can run programs here: set username and password, or listen on \
-                 127.0.0.1 only"
-            );
-            Advice::new(text).tell(options, "port");
-        }
         Some(Password::Plain(_)) => plain_password(options),
-        Some(Password::Sha1(_)) => {}
+        Some(Password::Sha1(_)) | None => {}
     }
 }
 
@@ -54,8 +46,8 @@ mod tests {
     fn open_doors_are_told() {
         let sha = "{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d";
         for (lines, expected) in [
-            ("port=9001", Some("3: whoever reaches *:9001 can run programs here")),
-            ("port=0.0.0.0:9001", Some("3: whoever reaches 0.0.0.0:9001 can run")),
+            ("port=9001", Some("3: [inet_http_server] asks for no password")),
+            ("port=0.0.0.0:9001", Some("3: [inet_http_server] asks for no password")),
             ("port=127.0.0.1:9001", None),
             ("port=127.0.0.1:9001\nusername=u\npassword=p", None),
             ("port=*:9001\nusername=u\npassword=p", Some("5: password in the clear, and everybody can read")),

@@ -1,10 +1,12 @@
 //! Where to listen.
 
+use std::net::Ipv6Addr;
+
 use super::numbers::integer;
 use crate::python::quote;
 
-/// `9001`, `:9001`, `*:9001` (all three: every address) or `host:9001`. The host comes out in lower
-/// case, empty for every address.
+/// `9001`, `:9001`, `*:9001` (all three: every address), `host:9001` or `[::1]:9001`. The host comes out
+/// in lower case and without brackets, empty for every address.
 pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         let port = port_number(text).map_err(|_| format!("not a valid port number: {}", quote(text)))?;
@@ -14,8 +16,22 @@ pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
         return Err("no port number specified in ''".to_owned());
     }
     let port = port_number(port)?;
-    let host = if host == "*" { String::new() } else { host.to_lowercase() };
+    let host = if host == "*" { String::new() } else { host_name(host)? };
     Ok((host, port))
+}
+
+/// COMPAT: Supervisor knows nothing of IPv6.
+fn host_name(host: &str) -> Result<String, String> {
+    match host.strip_prefix('[') {
+        Some(rest) => {
+            let inner = rest.strip_suffix(']').filter(|inner| inner.parse::<Ipv6Addr>().is_ok());
+            inner.map(str::to_lowercase).ok_or_else(|| format!("not an IPv6 address: {}", quote(host)))
+        }
+        None if host.contains(':') => {
+            Err(format!("an IPv6 address stands in brackets, as in [::1]:9001: {}", quote(host)))
+        }
+        None => Ok(host.to_lowercase()),
+    }
 }
 
 /// 1 to 65535.
@@ -37,7 +53,9 @@ mod tests {
             (":9001", "", 9001),
             ("*:9001", "", 9001),
             ("LocalHost:65535", "localhost", 65535),
-            ("[::1]:1", "[::1]", 1),
+            ("[::1]:1", "::1", 1),
+            ("[FE80::1]:9001", "fe80::1", 9001),
+            ("[::]:9001", "::", 9001),
             ("127.0.0.1: 80 ", "127.0.0.1", 80),
         ] {
             assert_eq!(inet_address(text), Ok((host.to_owned(), port)), "{text}");
@@ -49,6 +67,9 @@ mod tests {
             ("host:", "no port number specified in ''"),
             ("host:foo", "not a valid integer: 'foo'"),
             ("host:0", "0 is below lower bound (1)"),
+            ("[::1:9001", "not an IPv6 address: '[::1'"),
+            ("[nope]:9001", "not an IPv6 address: '[nope]'"),
+            ("::1:9001", "an IPv6 address stands in brackets, as in [::1]:9001: '::1'"),
             (":70000", "70000 is above upper bound (65535)"),
         ] {
             assert_eq!(inet_address(text), Err(expected.to_owned()), "{text}");

@@ -1,0 +1,264 @@
+//! One thing that happened, and what listeners are told of it.
+
+use std::borrow::Cow;
+
+use super::Period;
+use crate::model::{Channel, EventLength, EventType, ProcessState};
+use crate::python::quote_bytes;
+
+/// By which listeners know a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessNames {
+    /// Its own.
+    pub process: String,
+    /// Its group's.
+    pub group: String,
+}
+
+/// Something that happened. It holds what was so then: a process may have gone on by the time at which a
+/// listener takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A process is in another state.
+    ProcessState {
+        /// Which process.
+        names: ProcessNames,
+        /// The state that it was in before.
+        from: ProcessState,
+        /// The state that it is in.
+        change: StateChange,
+    },
+    /// A process has written something.
+    Output {
+        /// Which process.
+        names: ProcessNames,
+        /// Its pid.
+        pid: i32,
+        /// Where it has written.
+        channel: Channel,
+        /// For whom.
+        kind: OutputKind,
+        /// What.
+        data: Vec<u8>,
+    },
+    /// A client has something to tell to listeners.
+    RemoteCommunication {
+        /// What kind of thing, in the client's words.
+        kind: String,
+        /// What.
+        data: String,
+    },
+    /// The supervisor begins.
+    SupervisorRunning,
+    /// The supervisor begins to stop everything.
+    SupervisorStopping,
+    /// A stretch of time has begun.
+    Tick {
+        /// How long it is.
+        period: Period,
+        /// Unix time of its beginning.
+        when: i64,
+    },
+    /// A group has become active.
+    GroupAdded(String),
+    /// A group is not active any more.
+    GroupRemoved(String),
+}
+
+/// The state that a process has come to, with what is told of it. A pid of 0 is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+pub enum StateChange {
+    Stopped { pid: i32 },
+    Exited { expected: bool, pid: i32 },
+    Starting { tries: i64 },
+    Stopping { pid: i32 },
+    Backoff { tries: i64 },
+    Fatal,
+    Running { pid: i32 },
+    Unknown,
+}
+
+/// For whom a process has written something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// For its log.
+    Log,
+    /// For listeners: what stood between the tags of capture mode.
+    Communication,
+}
+
+impl OutputKind {
+    /// The type of the event that is made of such output.
+    #[must_use]
+    pub fn event_type(self, channel: Channel) -> EventType {
+        match (self, channel) {
+            (Self::Log, Channel::Stdout) => EventType::ProcessLogStdout,
+            (Self::Log, Channel::Stderr) => EventType::ProcessLogStderr,
+            (Self::Communication, Channel::Stdout) => EventType::ProcessCommunicationStdout,
+            (Self::Communication, Channel::Stderr) => EventType::ProcessCommunicationStderr,
+        }
+    }
+}
+
+impl StateChange {
+    /// The type of the event that tells of it.
+    #[must_use]
+    pub fn event_type(self) -> EventType {
+        match self {
+            Self::Stopped { .. } => EventType::ProcessStateStopped,
+            Self::Exited { .. } => EventType::ProcessStateExited,
+            Self::Starting { .. } => EventType::ProcessStateStarting,
+            Self::Stopping { .. } => EventType::ProcessStateStopping,
+            Self::Backoff { .. } => EventType::ProcessStateBackoff,
+            Self::Fatal => EventType::ProcessStateFatal,
+            Self::Running { .. } => EventType::ProcessStateRunning,
+            Self::Unknown => EventType::ProcessStateUnknown,
+        }
+    }
+
+    /// What follows `from_state:S`.
+    fn extra(self) -> String {
+        match self {
+            Self::Starting { tries } | Self::Backoff { tries } => format!(" tries:{tries}"),
+            Self::Exited { expected, pid } => format!(" expected:{} pid:{pid}", u8::from(expected)),
+            Self::Stopped { pid } | Self::Stopping { pid } | Self::Running { pid } => format!(" pid:{pid}"),
+            Self::Fatal | Self::Unknown => String::new(),
+        }
+    }
+}
+
+impl Event {
+    /// What it is in the tree of types: always a leaf.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Self::ProcessState { change, .. } => change.event_type(),
+            Self::Output { kind, channel, .. } => kind.event_type(*channel),
+            Self::RemoteCommunication { .. } => EventType::RemoteCommunication,
+            Self::SupervisorRunning => EventType::SupervisorStateChangeRunning,
+            Self::SupervisorStopping => EventType::SupervisorStateChangeStopping,
+            Self::Tick { period, .. } => period.event_type(),
+            Self::GroupAdded(_) => EventType::ProcessGroupAdded,
+            Self::GroupRemoved(_) => EventType::ProcessGroupRemoved,
+        }
+    }
+
+    /// What follows the header. For a listener that counts characters it is text whatever a process has
+    /// written.
+    #[must_use]
+    pub fn payload(&self, length: EventLength) -> Vec<u8> {
+        let mut payload = self.head().into_bytes();
+        if let Self::Output { data, .. } = self {
+            payload.extend_from_slice(&told(data, length));
+        }
+        payload
+    }
+
+    fn head(&self) -> String {
+        match self {
+            Self::ProcessState { names, from, change } => {
+                let ProcessNames { process, group } = names;
+                format!("processname:{process} groupname:{group} from_state:{from}{}", change.extra())
+            }
+            Self::Output { names: ProcessNames { process, group }, pid, channel, kind, .. } => {
+                let channel = match kind {
+                    OutputKind::Log => format!(" channel:{}", channel.name()),
+                    OutputKind::Communication => String::new(),
+                };
+                format!("processname:{process} groupname:{group} pid:{pid}{channel}\n")
+            }
+            Self::RemoteCommunication { kind, data } => format!("type:{kind}\n{data}"),
+            Self::SupervisorRunning | Self::SupervisorStopping => String::new(),
+            Self::Tick { when, .. } => format!("when:{when}"),
+            Self::GroupAdded(group) | Self::GroupRemoved(group) => format!("groupname:{group}\n"),
+        }
+    }
+}
+
+/// What is no text is shown as Python shows bytes, to those who read text.
+fn told(data: &[u8], length: EventLength) -> Cow<'_, [u8]> {
+    if length == EventLength::Bytes || std::str::from_utf8(data).is_ok() {
+        return data.into();
+    }
+    format!("Undecodable: {}", quote_bytes(data)).into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> ProcessNames {
+        ProcessNames { process: "web".to_owned(), group: "site".to_owned() }
+    }
+
+    fn output(kind: OutputKind, channel: Channel, data: &[u8]) -> Event {
+        Event::Output { names: names(), pid: 7, channel, kind, data: data.to_owned() }
+    }
+
+    #[track_caller]
+    fn tells(event: &Event, name: &str, payload: &str) {
+        let told = String::from_utf8(event.payload(EventLength::Characters)).unwrap();
+        assert_eq!((event.event_type().name(), told.as_str()), (name, payload));
+    }
+
+    #[test]
+    fn states_are_told_with_what_supervisor_tells_of_each() {
+        for (change, name, extra) in [
+            (StateChange::Stopped { pid: 7 }, "STOPPED", " pid:7"),
+            (StateChange::Exited { expected: false, pid: 7 }, "EXITED", " expected:0 pid:7"),
+            (StateChange::Exited { expected: true, pid: 7 }, "EXITED", " expected:1 pid:7"),
+            (StateChange::Starting { tries: 0 }, "STARTING", " tries:0"),
+            (StateChange::Stopping { pid: 7 }, "STOPPING", " pid:7"),
+            (StateChange::Backoff { tries: 2 }, "BACKOFF", " tries:2"),
+            (StateChange::Fatal, "FATAL", ""),
+            (StateChange::Running { pid: 7 }, "RUNNING", " pid:7"),
+            (StateChange::Unknown, "UNKNOWN", ""),
+        ] {
+            let event = Event::ProcessState { names: names(), from: ProcessState::Running, change };
+            let payload = format!("processname:web groupname:site from_state:RUNNING{extra}");
+            tells(&event, &format!("PROCESS_STATE_{name}"), &payload);
+        }
+    }
+
+    #[test]
+    fn output_is_told_with_its_channel_and_what_is_meant_for_listeners_without() {
+        use Channel::{Stderr, Stdout};
+        use OutputKind::{Communication, Log};
+        for (kind, channel, name, head) in [
+            (Log, Stdout, "PROCESS_LOG_STDOUT", " channel:stdout"),
+            (Log, Stderr, "PROCESS_LOG_STDERR", " channel:stderr"),
+            (Communication, Stdout, "PROCESS_COMMUNICATION_STDOUT", ""),
+            (Communication, Stderr, "PROCESS_COMMUNICATION_STDERR", ""),
+        ] {
+            let payload = format!("processname:web groupname:site pid:7{head}\nh\u{e4}\n");
+            tells(&output(kind, channel, "h\u{e4}\n".as_bytes()), name, &payload);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_shown_as_bytes_but_for_those_who_read_bytes() {
+        let event = output(OutputKind::Log, Channel::Stdout, b"\x88\n");
+        let head = "processname:web groupname:site pid:7 channel:stdout\n";
+        tells(&event, "PROCESS_LOG_STDOUT", &format!("{head}Undecodable: b'\\x88\\n'"));
+        assert_eq!(event.payload(EventLength::Bytes), [head.as_bytes(), b"\x88\n"].concat());
+    }
+
+    #[test]
+    fn what_else_happens() {
+        let remote = Event::RemoteCommunication { kind: "deploy".to_owned(), data: "a\nb".to_owned() };
+        let tick = |period| Event::Tick { period, when: 1_795_190_400 };
+        for (event, name, payload) in [
+            (remote, "REMOTE_COMMUNICATION", "type:deploy\na\nb"),
+            (Event::SupervisorRunning, "SUPERVISOR_STATE_CHANGE_RUNNING", ""),
+            (Event::SupervisorStopping, "SUPERVISOR_STATE_CHANGE_STOPPING", ""),
+            (tick(Period::FiveSeconds), "TICK_5", "when:1795190400"),
+            (tick(Period::Minute), "TICK_60", "when:1795190400"),
+            (tick(Period::Hour), "TICK_3600", "when:1795190400"),
+            (Event::GroupAdded("g".to_owned()), "PROCESS_GROUP_ADDED", "groupname:g\n"),
+            (Event::GroupRemoved("g".to_owned()), "PROCESS_GROUP_REMOVED", "groupname:g\n"),
+        ] {
+            tells(&event, name, payload);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The conversation with one listener: what it says goes in, what it means comes out.
+//!
+//! A listener says `READY\n`, is sent an event, and answers it with `RESULT n\n` and n bytes, of which
+//! `OK` is the one answer that is not a refusal. Then it says `READY\n` again. Whatever else it says ends
+//! the conversation until it is started anew. Nothing that it says is kept but the beginning of a line,
+//! and of its answer only what it amounts to.
+
+use super::Delivery;
+use crate::model::ListenerState;
+use crate::python::quote_bytes;
+
+const READY: &[u8] = b"READY\n";
+
+/// What a listener answers when it is done with an event.
+const DONE: &[u8] = b"OK";
+
+/// The number in a result line follows so many bytes. Like Supervisor we don't look at them.
+const RESULT_WORD_BYTES: usize = b"RESULT ".len();
+
+/// A result line that is longer is none.
+pub const RESULT_LINE_BYTES_MAX: usize = 1024;
+
+/// What a listener has said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It waits for an event.
+    Ready,
+    /// It is done with its event.
+    Processed,
+    /// It has refused its event, which is for another or for later.
+    Rejected(Delivery),
+    /// It has answered with a line that is no result line. It is UNKNOWN, its event is for another.
+    BadResult(String, Delivery),
+    /// It has spoken out of turn, in this state. It is UNKNOWN.
+    Violated(ListenerState),
+}
+
+/// How far a listener has come.
+#[derive(Debug, Default)]
+pub struct Listener {
+    state: State,
+    /// What it has said that means nothing yet: less than `RESULT_LINE_BYTES_MAX` between two calls.
+    said: Vec<u8>,
+    /// Events can't be brought to it: it has closed its standard input, or does not read from it.
+    is_deaf: bool,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Acknowledged,
+    Ready,
+    Busy {
+        delivery: Delivery,
+        /// Set once the result line was there.
+        answer: Option<Answer>,
+    },
+    Unknown,
+}
+
+/// The bytes behind a result line.
+#[derive(Debug)]
+struct Answer {
+    bytes: usize,
+    left: usize,
+    is_done: bool,
+}
+
+impl Answer {
+    fn of(bytes: usize) -> Self {
+        Self { bytes, left: bytes, is_done: bytes == DONE.len() }
+    }
+
+    /// Takes what belongs to the answer; returns how much that was.
+    fn take(&mut self, said: &[u8]) -> usize {
+        let count = self.left.min(said.len());
+        let at = self.bytes - self.left;
+        self.is_done = self.is_done && DONE[at..].starts_with(&said[..count]);
+        self.left -= count;
+        count
+    }
+}
+
+impl Listener {
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> ListenerState {
+        match self.state {
+            State::Acknowledged => ListenerState::Acknowledged,
+            State::Ready => ListenerState::Ready,
+            State::Busy { .. } => ListenerState::Busy,
+            State::Unknown => ListenerState::Unknown,
+        }
+    }
+
+    /// Whether it can be sent an event.
+    #[must_use]
+    pub fn takes_events(&self) -> bool {
+        matches!(self.state, State::Ready) && !self.is_deaf
+    }
+
+    /// Whether it has an event to answer, or may come to take one of those that wait.
+    #[must_use]
+    pub fn is_owed(&self, waiting: usize) -> bool {
+        match self.state {
+            State::Busy { .. } => true,
+            State::Acknowledged | State::Ready => waiting > 0 && !self.is_deaf,
+            State::Unknown => false,
+        }
+    }
+
+    /// It is sent an event.
+    pub fn send(&mut self, delivery: Delivery) {
+        self.state = State::Busy { delivery, answer: None };
+    }
+
+    /// The event that it was sent just now could not be brought to it; nor could any other.
+    pub fn turn_deaf(&mut self) -> Option<Delivery> {
+        self.is_deaf = true;
+        self.give_back(State::Ready)
+    }
+
+    /// The event that it has not answered, now that it is gone.
+    #[must_use]
+    pub fn end(mut self) -> Option<Delivery> {
+        self.give_back(State::Unknown)
+    }
+
+    /// It has said something.
+    pub fn hear(&mut self, bytes: &[u8]) -> Vec<Heard> {
+        self.said.extend_from_slice(bytes);
+        let mut heard = Vec::new();
+        while let Some(next) = self.next() {
+            heard.push(next);
+        }
+        if self.said.is_empty() {
+            self.said = Vec::new();
+        }
+        heard
+    }
+
+    fn give_back(&mut self, next: State) -> Option<Delivery> {
+        match std::mem::replace(&mut self.state, next) {
+            State::Busy { delivery, .. } => Some(delivery),
+            State::Acknowledged | State::Ready | State::Unknown => None,
+        }
+    }
+
+    /// `None` when it has to say more before it means anything.
+    fn next(&mut self) -> Option<Heard> {
+        match &mut self.state {
+            State::Acknowledged if self.said.len() < READY.len() => None,
+            State::Acknowledged if self.said.starts_with(READY) => {
+                self.said.drain(..READY.len());
+                self.state = State::Ready;
+                Some(Heard::Ready)
+            }
+            State::Ready if self.said.is_empty() => None,
+            State::Acknowledged | State::Ready => {
+                let violated = Heard::Violated(self.state());
+                self.state = State::Unknown;
+                self.said.clear();
+                Some(violated)
+            }
+            State::Busy { answer: None, .. } => self.result_line(),
+            State::Busy { answer: Some(answer), .. } => {
+                let count = answer.take(&self.said);
+                self.said.drain(..count);
+                self.verdict()
+            }
+            State::Unknown => {
+                self.said.clear();
+                None
+            }
+        }
+    }
+
+    fn result_line(&mut self) -> Option<Heard> {
+        let end = memchr::memchr(b'\n', &self.said);
+        if end.is_none() && self.said.len() < RESULT_LINE_BYTES_MAX {
+            return None;
+        }
+        let line = &self.said[..end.unwrap_or(RESULT_LINE_BYTES_MAX).min(RESULT_LINE_BYTES_MAX)];
+        let Some(bytes) = end.and_then(|_| answer_bytes(line)) else {
+            let line = text(line);
+            self.said.clear();
+            return Some(Heard::BadResult(line, self.give_back(State::Unknown)?));
+        };
+        self.said.drain(..=end.unwrap_or(0));
+        if let State::Busy { answer, .. } = &mut self.state {
+            *answer = Some(Answer::of(bytes));
+        }
+        self.next()
+    }
+
+    /// COMPAT: an answer of no bytes is there at once; Supervisor waits until more is said.
+    fn verdict(&mut self) -> Option<Heard> {
+        let State::Busy { answer: Some(Answer { left: 0, is_done, .. }), .. } = self.state else {
+            return None;
+        };
+        let delivery = self.give_back(State::Acknowledged)?;
+        Some(if is_done { Heard::Processed } else { Heard::Rejected(delivery) })
+    }
+}
+
+/// What is no text is shown as Python shows bytes.
+fn text(line: &[u8]) -> String {
+    std::str::from_utf8(line)
+        .map_or_else(|_| format!("Undecodable: {}", quote_bytes(line)), ToOwned::to_owned)
+}
+
+fn answer_bytes(line: &[u8]) -> Option<usize> {
+    std::str::from_utf8(line.get(RESULT_WORD_BYTES..)?).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::events::Event;
+
+    fn delivery() -> Delivery {
+        Delivery { serial: 3, pool_serial: 1, event: Arc::new(Event::SupervisorRunning) }
+    }
+
+    fn busy() -> Listener {
+        let mut listener = Listener::default();
+        assert_eq!(listener.hear(b"READY\n"), [Heard::Ready]);
+        listener.send(delivery());
+        listener
+    }
+
+    fn in_pieces(mut listener: Listener, said: &[u8], size: usize) -> (Vec<Heard>, ListenerState) {
+        let heard = said.chunks(size).flat_map(|piece| listener.hear(piece)).collect();
+        (heard, listener.state())
+    }
+
+    #[test]
+    fn a_listener_is_ready_when_it_says_so() {
+        use ListenerState::{Acknowledged, Ready, Unknown};
+        let violated = |state| vec![Heard::Violated(state)];
+        for (said, heard, state) in [
+            (&b""[..], vec![], Acknowledged),
+            (b"READY", vec![], Acknowledged),
+            (b"rubbi", vec![], Acknowledged),
+            (b"READY\n", vec![Heard::Ready], Ready),
+            (b"READY ", violated(Acknowledged), Unknown),
+            (b"rubbish", violated(Acknowledged), Unknown),
+            (b"ready\n", violated(Acknowledged), Unknown),
+            (b"READY\nx", vec![Heard::Ready, Heard::Violated(Ready)], Unknown),
+            (b"READY\nREADY\nREADY\n", vec![Heard::Ready, Heard::Violated(Ready)], Unknown),
+        ] {
+            for size in 1..=said.len().max(1) {
+                let told = in_pieces(Listener::default(), said, size);
+                assert_eq!(told, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_ok_or_a_refusal() {
+        use ListenerState::{Acknowledged, Busy, Ready};
+        let rejected = || vec![Heard::Rejected(delivery())];
+        for (said, heard, state) in [
+            (&b"RESULT 2\nOK"[..], vec![Heard::Processed], Acknowledged),
+            (b"RESULT 2\nO", vec![], Busy),
+            (b"RESULT 4\nFAIL", rejected(), Acknowledged),
+            (b"RESULT 3\nOK\n", rejected(), Acknowledged),
+            (b"RESULT 2\nKO", rejected(), Acknowledged),
+            (b"RESULT 1\nO", rejected(), Acknowledged),
+            (b"RESULT 0\n", rejected(), Acknowledged),
+            (b"RESULT 2\r\nOK", vec![Heard::Processed], Acknowledged),
+            (b"anyword 2\nOK", vec![Heard::Processed], Acknowledged),
+            (b"RESULT 2\nOKREADY\n", vec![Heard::Processed, Heard::Ready], Ready),
+        ] {
+            for size in 1..=said.len() {
+                let told = in_pieces(busy(), said, size);
+                assert_eq!(told, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_ends_the_conversation() {
+        let long = [b'9'; RESULT_LINE_BYTES_MAX + 1];
+        for (said, line) in [
+            (&b"OK\n"[..], "OK"),
+            (b"RESULT\n", "RESULT"),
+            (b"RESULT x\n", "RESULT x"),
+            (b"RESULT -1\n", "RESULT -1"),
+            (b"RESULT 99999999999999999999999\n", "RESULT 99999999999999999999999"),
+            (b"\xff\n", "Undecodable: b'\\xff'"),
+            (&long, &"9".repeat(RESULT_LINE_BYTES_MAX)),
+        ] {
+            for size in [1, said.len()] {
+                let bad = Heard::BadResult(line.to_owned(), delivery());
+                assert_eq!(in_pieces(busy(), said, size), (vec![bad], ListenerState::Unknown), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_old_line_end_behind_an_answer_ends_it_with_the_next_words() {
+        let (heard, state) = in_pieces(busy(), b"RESULT 2\nOK\nREADY\n", 4);
+        let violated = Heard::Violated(ListenerState::Acknowledged);
+        assert_eq!((heard, state), (vec![Heard::Processed, violated], ListenerState::Unknown));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_said_at_length() {
+        let mut listener = busy();
+        listener.hear(b"RESULT 100000000\n");
+        for _ in 0..100 {
+            assert_eq!(listener.hear(&[b'x'; 65_536]), []);
+        }
+        assert_eq!((listener.state(), listener.said.capacity()), (ListenerState::Busy, 0));
+        let mut unknown = Listener::default();
+        unknown.hear(b"rubbish");
+        assert_eq!((unknown.hear(&[b'x'; 65_536]), unknown.said.capacity()), (vec![], 0));
+    }
+
+    #[test]
+    fn an_event_that_was_not_answered_is_given_back() {
+        assert_eq!(busy().end(), Some(delivery()));
+        assert_eq!(Listener::default().end(), None);
+        let mut deaf = busy();
+        assert_eq!(deaf.turn_deaf(), Some(delivery()));
+        assert_eq!((deaf.state(), deaf.takes_events()), (ListenerState::Ready, false));
+    }
+}

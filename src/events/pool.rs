@@ -1,0 +1,264 @@
+//! What an `[eventlistener:x]` is beside its processes: events that wait for one of them, and how far the
+//! conversation with each has come.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
+use std::sync::Arc;
+
+use super::{Event, Heard, Listener};
+use crate::model::{EventLength, EventType, EventTypes, PoolSpec, ProcessId};
+
+/// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Among all events that anybody listened for.
+    pub serial: u64,
+    /// Among those of its pool.
+    pub pool_serial: u64,
+    /// Shared by all pools that it is for.
+    pub event: Arc<Event>,
+}
+
+/// The listeners of one group and what waits for them.
+#[derive(Debug)]
+pub struct Pool {
+    name: String,
+    spec: PoolSpec,
+    accepted: u64,
+    /// The oldest first. No more than `buffer_size`.
+    waiting: VecDeque<Delivery>,
+    /// Of each process that was started and not reaped since.
+    listeners: BTreeMap<ProcessId, Listener>,
+}
+
+impl Pool {
+    /// A pool whose listeners are not started yet.
+    #[must_use]
+    pub fn new(name: &str, spec: PoolSpec) -> Self {
+        let (waiting, listeners) = (VecDeque::new(), BTreeMap::new());
+        Self { name: name.to_owned(), spec, accepted: 0, waiting, listeners }
+    }
+
+    /// Its group's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it asks for.
+    #[must_use]
+    pub fn events(&self) -> EventTypes {
+        self.spec.events
+    }
+
+    /// Events that may wait at the same time.
+    #[must_use]
+    pub fn buffer_size(&self) -> usize {
+        self.spec.buffer_size
+    }
+
+    /// Events that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// It is configured otherwise from now on. What waits goes on waiting.
+    pub fn configure(&mut self, spec: PoolSpec) {
+        self.spec = spec;
+    }
+
+    /// Whether it is to be told of events of this type.
+    /// COMPAT: Supervisor tells it once for each of the names in `events` that fit.
+    #[must_use]
+    pub fn asks_for(&self, event: EventType) -> bool {
+        self.spec.events.cover(event)
+    }
+
+    /// Takes an event. What there is no room for any more is returned.
+    pub fn accept(&mut self, serial: u64, event: Arc<Event>) -> Vec<Delivery> {
+        let discarded = self.make_room();
+        self.waiting.push_back(Delivery { serial, pool_serial: self.accepted, event });
+        self.accepted += 1;
+        discarded
+    }
+
+    /// Takes an event back that a listener has not dealt with: it is the next to be sent. What there is no
+    /// room for any more is, as with Supervisor, the oldest of the others.
+    pub fn put_back(&mut self, delivery: Delivery) -> Vec<Delivery> {
+        let discarded = self.make_room();
+        self.waiting.push_front(delivery);
+        discarded
+    }
+
+    fn make_room(&mut self) -> Vec<Delivery> {
+        let surplus = (self.waiting.len() + 1).saturating_sub(self.spec.buffer_size);
+        self.waiting.drain(..surplus.min(self.waiting.len())).collect()
+    }
+
+    /// A listener was started.
+    pub fn begin(&mut self, process: ProcessId) {
+        self.listeners.insert(process, Listener::default());
+    }
+
+    /// A listener is gone; returns what it has not dealt with.
+    pub fn end(&mut self, process: ProcessId) -> Option<Delivery> {
+        self.listeners.remove(&process)?.end()
+    }
+
+    /// Whether this process is one of its listeners and was started.
+    #[must_use]
+    pub fn has(&self, process: ProcessId) -> bool {
+        self.listeners.contains_key(&process)
+    }
+
+    /// A listener has said something.
+    pub fn hear(&mut self, process: ProcessId, bytes: &[u8]) -> Vec<Heard> {
+        self.listeners.get_mut(&process).map_or_else(Vec::new, |listener| listener.hear(bytes))
+    }
+
+    /// The oldest event in the form in which it is sent, if this listener can take one; it is BUSY then.
+    pub fn send(&mut self, process: ProcessId, server: &str) -> Option<(u64, Vec<u8>)> {
+        let listener = self.listeners.get_mut(&process).filter(|listener| listener.takes_events())?;
+        let delivery = self.waiting.pop_front()?;
+        let sent = (delivery.serial, envelope(server, &self.name, &delivery, self.spec.length));
+        listener.send(delivery);
+        Some(sent)
+    }
+
+    /// Whether this listener has an event to answer, or one that waits to take. One that can't be told
+    /// anything is owed nothing.
+    #[must_use]
+    pub fn is_owed(&self, process: ProcessId) -> bool {
+        self.listeners.get(&process).is_some_and(|listener| listener.is_owed(self.waiting.len()))
+    }
+
+    /// What was sent to it could not be brought to it: it is sent no more until it is started anew.
+    pub fn turn_deaf(&mut self, process: ProcessId) -> Option<Delivery> {
+        self.listeners.get_mut(&process)?.turn_deaf()
+    }
+}
+
+/// The header line and the payload.
+fn envelope(server: &str, pool: &str, delivery: &Delivery, length: EventLength) -> Vec<u8> {
+    let Delivery { serial, pool_serial, event } = delivery;
+    let payload = event.payload(length);
+    let count = match length {
+        EventLength::Bytes => payload.len(),
+        EventLength::Characters => characters(&payload),
+    };
+    let mut bytes = Vec::with_capacity(payload.len() + 160);
+    // Writing to memory does not fail.
+    let _ = writeln!(
+        bytes,
+        "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{pool_serial} eventname:{} len:{count}",
+        event.event_type()
+    );
+    bytes.extend_from_slice(&payload);
+    bytes
+}
+
+/// In UTF-8 each has one byte that does not go on with another.
+fn characters(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{OutputKind, ProcessNames};
+    use crate::model::Channel;
+
+    const ONE: ProcessId = ProcessId(1);
+    const TWO: ProcessId = ProcessId(2);
+
+    fn pool(buffer_size: usize, length: EventLength) -> Pool {
+        let events = [EventType::Event].into_iter().collect();
+        let mut pool = Pool::new("pool", PoolSpec { events, buffer_size, length });
+        pool.begin(ONE);
+        pool
+    }
+
+    fn group(number: u64) -> Arc<Event> {
+        Arc::new(Event::GroupAdded(number.to_string()))
+    }
+
+    fn serials(deliveries: &[Delivery]) -> Vec<u64> {
+        deliveries.iter().map(|delivery| delivery.serial).collect()
+    }
+
+    fn sent(pool: &mut Pool, process: ProcessId) -> Option<String> {
+        pool.send(process, "here").map(|(_, bytes)| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn an_event_is_one_header_line_and_its_payload() {
+        let mut pool = pool(10, EventLength::Characters);
+        pool.accept(21, group(1));
+        pool.accept(22, Arc::new(Event::SupervisorStopping));
+        assert_eq!(sent(&mut pool, ONE), None, "it is not ready");
+        pool.hear(ONE, b"READY\n");
+        let first = "ver:3.0 server:here serial:21 pool:pool poolserial:0 eventname:PROCESS_GROUP_ADDED \
+            len:12\ngroupname:1\n";
+        assert_eq!(sent(&mut pool, ONE).as_deref(), Some(first));
+        assert_eq!(sent(&mut pool, ONE), None, "it has one already");
+        pool.hear(ONE, b"RESULT 2\nOKREADY\n");
+        let second = "ver:3.0 server:here serial:22 pool:pool poolserial:1 \
+            eventname:SUPERVISOR_STATE_CHANGE_STOPPING len:0\n";
+        assert_eq!(sent(&mut pool, ONE).as_deref(), Some(second));
+    }
+
+    #[test]
+    fn the_length_counts_characters_or_bytes() {
+        let names = ProcessNames { process: "w".to_owned(), group: "w".to_owned() };
+        let said = |data: &[u8]| {
+            let (channel, kind) = (Channel::Stdout, OutputKind::Communication);
+            Arc::new(Event::Output { names: names.clone(), pid: 1, channel, kind, data: data.to_owned() })
+        };
+        let head = "processname:w groupname:w pid:1\n".len();
+        let undecodable = "Undecodable: b'\\xff'".len();
+        for (data, length, count) in [
+            ("h\u{e4}\u{1f600}".as_bytes(), EventLength::Characters, head + 3),
+            ("h\u{e4}\u{1f600}".as_bytes(), EventLength::Bytes, head + 7),
+            (b"\xff", EventLength::Characters, head + undecodable),
+            (b"\xff", EventLength::Bytes, head + 1),
+        ] {
+            let mut pool = pool(1, length);
+            pool.hear(ONE, b"READY\n");
+            pool.accept(0, said(data));
+            let (_, bytes) = pool.send(ONE, "here").unwrap();
+            let (header, payload) = bytes.split_at(1 + memchr::memchr(b'\n', &bytes).unwrap());
+            assert!(header.ends_with(format!(" len:{count}\n").as_bytes()), "{}", header.escape_ascii());
+            assert_eq!(payload.ends_with(data), length == EventLength::Bytes || data != b"\xff");
+        }
+    }
+
+    #[test]
+    fn the_oldest_goes_when_there_is_no_room() {
+        let mut pool = pool(2, EventLength::Characters);
+        assert!(pool.accept(0, group(0)).is_empty() && pool.accept(1, group(1)).is_empty());
+        assert_eq!(serials(&pool.accept(2, group(2))), [0]);
+        let smaller = PoolSpec { buffer_size: 1, ..pool.spec };
+        pool.configure(smaller);
+        assert_eq!(serials(&pool.accept(3, group(3))), [1, 2]);
+        assert_eq!(pool.waiting(), 1);
+    }
+
+    #[test]
+    fn what_comes_back_is_the_next_with_the_numbers_that_it_had() {
+        let mut pool = pool(2, EventLength::Characters);
+        pool.begin(TWO);
+        pool.hear(ONE, b"READY\n");
+        pool.hear(TWO, b"READY\n");
+        pool.accept(5, group(5));
+        pool.accept(6, group(6));
+        let first = sent(&mut pool, ONE);
+        let delivery = pool.end(ONE).unwrap();
+        assert!(pool.put_back(delivery).is_empty());
+        assert_eq!(sent(&mut pool, TWO), first, "the other gets the same");
+        pool.accept(7, group(7));
+        let delivery = pool.end(TWO).unwrap();
+        assert_eq!(serials(&pool.put_back(delivery)), [6], "there were two already");
+        assert_eq!(serials(pool.waiting.make_contiguous()), [5, 7]);
+    }
+}

@@ -1,0 +1,92 @@
+//! Following a log as it grows: where to begin, and which bytes make a piece.
+
+/// How much of a log whoever begins to follow it is shown.
+pub const FOLLOWED_BYTES_FIRST: u64 = 1024;
+
+/// Told when a log was emptied, before what is in it then.
+pub const TRUNCATED: &[u8] = b"==> File truncated <==\n";
+
+/// Told where bytes were gone before they could be sent.
+#[must_use]
+pub fn missed(bytes: u64) -> String {
+    format!("==> {bytes} bytes missed <==\n")
+}
+
+/// A character has three bytes that are not its first, at most.
+const CONTINUATION_BYTES_MAX: usize = 3;
+
+/// Where in a log of this size to begin.
+#[must_use]
+pub fn follow_from(size: u64) -> u64 {
+    size.saturating_sub(FOLLOWED_BYTES_FIRST)
+}
+
+/// How many bytes at the beginning belong to a character that begins before them.
+///
+/// COMPAT: Supervisor begins in the middle of a character, which its own client then can't show, nor
+/// anything else of that piece.
+#[must_use]
+pub fn cut_off_before(bytes: &[u8]) -> usize {
+    let count = bytes.iter().take_while(|&&byte| is_continuation(byte)).count();
+    if count <= CONTINUATION_BYTES_MAX { count } else { 0 }
+}
+
+/// How many bytes there are before a character that does not end in them. All of them if there is none, or
+/// if nothing else would be left.
+#[must_use]
+pub fn whole_characters(bytes: &[u8]) -> usize {
+    let behind = bytes.iter().rev().take(CONTINUATION_BYTES_MAX).take_while(|&&byte| is_continuation(byte));
+    let start = bytes.len().saturating_sub(behind.count() + 1);
+    match bytes.get(start) {
+        Some(&first) if start > 0 && start + character_len(first) > bytes.len() => start,
+        Some(_) | None => bytes.len(),
+    }
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+/// By its first byte; 1 for what begins none.
+fn character_len(first: u8) -> usize {
+    match first {
+        0b1100_0000..=0b1101_1111 => 2,
+        0b1110_0000..=0b1110_1111 => 3,
+        0b1111_0000..=0b1111_0111 => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn begins_near_the_end() {
+        for (size, from) in [(0, 0), (1024, 0), (1025, 1), (u64::MAX, u64::MAX - 1024)] {
+            assert_eq!(follow_from(size), from);
+        }
+    }
+
+    #[test]
+    fn characters_stay_whole() {
+        for (bytes, before, whole) in [
+            (&b""[..], 0, 0),
+            (b"abc", 0, 3),
+            ("\u{f6}".as_bytes(), 0, 2),
+            (b"\xb6x", 1, 2),
+            (b"\x98\x80x\xf0\x9f\x98", 2, 3),
+            (b"x\xc3", 0, 1),
+            (b"x\xe2\x82", 0, 1),
+            ("x\u{20ac}".as_bytes(), 0, 4),
+            // No text, so no characters.
+            (b"\x80\x80\x80\x80", 0, 4),
+            (b"\xff\xff\xff", 0, 3),
+            (b"x\xff", 0, 2),
+            // Nothing else would be left.
+            (b"\xc3", 0, 1),
+        ] {
+            assert_eq!((cut_off_before(bytes), whole_characters(bytes)), (before, whole), "{bytes:?}");
+        }
+    }
+}

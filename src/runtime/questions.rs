@@ -1,0 +1,136 @@
+//! What clients ask: requests to commands, replies to answers.
+//!
+//! A question is a ticket of the core's. A client that asks several in one call
+//! ([`crate::rpc::Multicall`]) has one after the other, and one of them in a turn.
+
+use super::Shell;
+use crate::http::{Request, Response, Secret, authorize};
+use crate::model::{Credentials, Fault, FaultCode, LogLevel, Password, Reply, SupervisorState, Ticket};
+use crate::rpc::{self, Asked, Multicall};
+use crate::supervise::Input;
+use crate::xmlrpc::{DecodeError, Value, decode_call};
+
+impl Shell {
+    /// Answers a request, or begins to.
+    pub(super) fn handle_request(&mut self, token: u64, request: &Request) {
+        self.trace_request(token, request);
+        let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
+        // Its server is gone, or it has not shown that it may ask.
+        let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
+        if !allowed {
+            return self.respond(token, &Response::unauthorized());
+        }
+        match request.path.as_str() {
+            path if path.starts_with("/RPC2") && request.method == "POST" => self.call(token, &request.body),
+            path if path.starts_with("/RPC2") => self.respond(token, &Response::error(400)),
+            path if path.starts_with("/logtail") => self.follow_process(token, request),
+            path if path.starts_with("/mainlogtail") => self.follow_own_log(token, request),
+            _ => self.respond(token, &Response::error(404)),
+        }
+    }
+
+    fn call(&mut self, token: u64, body: &[u8]) {
+        let call = match decode_call(body) {
+            Ok(call) => call,
+            Err(error) => {
+                let kind =
+                    if error == DecodeError::NoMethodName { "no method name" } else { "unmarshallable" };
+                self.log(LogLevel::Error, &format!("XML-RPC request data is invalid: {kind} ({error})"));
+                return self.respond(token, &Response::error(400));
+            }
+        };
+        self.trace_call(token, &call.method);
+        match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
+            Ok(Asked::Many(calls)) => {
+                if let Some(client) = self.clients.get_mut(token) {
+                    client.calls = Some(calls);
+                }
+                self.go_on_calling(token);
+            }
+            asked => {
+                if let Some(outcome) = self.settle_or_ask(token, asked) {
+                    self.respond(token, &xml(rpc::body(&outcome)));
+                }
+            }
+        }
+    }
+
+    /// What came of a call, where that is known without the core. Otherwise the core is asked, and
+    /// answers by [`Shell::answer`], now or later.
+    fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
+        match asked {
+            Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
+                Some(Err(Fault::bare(FaultCode::ShutdownState)))
+            }
+            Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
+            Ok(Asked::Command(command)) => {
+                let ticket = self.tickets.give(token);
+                if let Some(client) = self.clients.get_mut(token) {
+                    client.ticket = Some(ticket);
+                }
+                self.feed(Input::Command { ticket, command });
+                None
+            }
+            // Never inside one: `Multicall::next` refuses it.
+            Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
+            Err(fault) => Some(Err(fault)),
+        }
+    }
+
+    /// Makes the next calls of a client that asked for several, up to one that the core has to answer;
+    /// behind the last one it is told what became of all.
+    fn go_on_calling(&mut self, token: u64) {
+        while let Some(client) = self.clients.get_mut(token) {
+            let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
+            let Some(asked) = calls.next(&self.settings.namespaces) else {
+                let results =
+                    client.calls.take().map(Multicall::into_results).unwrap_or(Value::Array(vec![]));
+                return self.respond(token, &xml(rpc::body(&Ok(results))));
+            };
+            let Some(outcome) = self.settle_or_ask(token, asked) else { return };
+            self.take_outcome(token, outcome);
+        }
+    }
+
+    /// What came of a call: one of several, or the answer.
+    fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
+        let Some(client) = self.clients.get_mut(token) else { return };
+        match &mut client.calls {
+            Some(calls) => calls.answered(outcome),
+            None => self.respond(token, &xml(rpc::body(&outcome))),
+        }
+    }
+
+    /// The answer to a question, if whoever asked is still there.
+    pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
+        let Some(token) = self.tickets.take(ticket) else { return };
+        if let Some(client) = self.clients.get_mut(token) {
+            client.ticket = None;
+            client.last_used = self.now.mono;
+        }
+        self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
+        self.answered.push(token);
+    }
+
+    /// Sends the answers of this turn, and goes on with what those clients ask next: one question
+    /// each, so that a client with many leaves room for signals, children and other clients.
+    pub(super) fn serve_answered(&mut self) {
+        for token in std::mem::take(&mut self.answered) {
+            self.go_on_calling(token);
+            self.serve(token);
+        }
+    }
+}
+
+fn may_enter(request: &Request, credentials: Option<&Credentials>) -> bool {
+    let Some(Credentials { username, password }) = credentials else { return true };
+    let secret = match password {
+        Password::Plain(text) => Secret::Plain(text),
+        Password::Sha1(digest) => Secret::Sha1(digest),
+    };
+    authorize(request.header("authorization"), username, secret)
+}
+
+fn xml(body: Vec<u8>) -> Response {
+    Response::ok("text/xml", body)
+}

@@ -1,0 +1,151 @@
+//! The standard input of children, written without ever waiting for one of them to read it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::{Shell, Source, Sources};
+use crate::model::ProcessId;
+use crate::supervise::StdinError;
+use crate::sys::output::Output;
+use crate::sys::poller::{Interest, Poller};
+
+/// Bytes kept for a child that does not read. As much as one request can carry. A child that has read all
+/// can be sent anything: an event that is longer, too.
+const UNREAD_BYTES_MAX: usize = crate::http::BODY_BYTES_MAX;
+
+/// Our end of one of them. Held open also while nothing is written: without it the child would see the
+/// end of its input.
+#[derive(Debug)]
+pub(super) struct Stdin {
+    /// `None` once the child has closed its end, and for a FastCGI program, which has none.
+    pipe: Option<Output>,
+    unread: VecDeque<u8>,
+    /// Set while it is watched for room, which is while something waits for it: of a pipe that the child
+    /// has closed the poller would tell again and again.
+    token: Option<u64>,
+}
+
+impl Stdin {
+    /// The write end, which does not block.
+    pub(super) fn new(pipe: Option<OwnedFd>) -> Self {
+        let pipe = pipe.map(|pipe| Output::own(File::from(pipe)));
+        Self { pipe, unread: VecDeque::new(), token: None }
+    }
+
+    /// Takes all of it, or nothing.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), StdinError> {
+        self.write()?;
+        let is_behind = !self.unread.is_empty();
+        if is_behind && self.unread.len().saturating_add(bytes.len()) > UNREAD_BYTES_MAX {
+            return Err(StdinError::Full);
+        }
+        self.unread.extend(bytes);
+        self.write()
+    }
+
+    /// Writes what there is room for now.
+    fn write(&mut self) -> Result<(), StdinError> {
+        let pipe = self.pipe.as_ref().ok_or(StdinError::Closed)?;
+        let outcome = drain(pipe, &mut self.unread).map_err(|_| StdinError::Closed);
+        if outcome.is_err() || self.unread.is_empty() {
+            self.unread = VecDeque::new();
+        }
+        outcome
+    }
+
+    /// Watches it while something waits, and lets go of what is closed.
+    fn watch(&mut self, process: ProcessId, is_open: bool, poller: &Poller, sources: &mut Sources) {
+        let Some(pipe) = &self.pipe else { return };
+        match self.token {
+            None if !self.unread.is_empty() => {
+                let token = sources.add(Source::Stdin(process));
+                let room = Interest { read: false, write: true };
+                match poller.add(pipe, token, room) {
+                    Ok(()) => self.token = Some(token),
+                    Err(_) => sources.remove(token),
+                }
+            }
+            Some(token) if self.unread.is_empty() => {
+                poller.remove(pipe.as_fd());
+                sources.remove(token);
+                self.token = None;
+            }
+            None | Some(_) => {}
+        }
+        if !is_open {
+            self.pipe = None;
+        }
+    }
+
+    /// Lets go of it: the child is gone.
+    pub(super) fn close(&mut self, process: ProcessId, poller: &Poller, sources: &mut Sources) {
+        self.unread = VecDeque::new();
+        self.watch(process, false, poller, sources);
+    }
+}
+
+fn drain(pipe: &Output, unread: &mut VecDeque<u8>) -> io::Result<()> {
+    loop {
+        let (front, _) = unread.as_slices();
+        if front.is_empty() {
+            return Ok(());
+        }
+        match pipe.write(front)? {
+            0 => return Ok(()),
+            count => drop(unread.drain(..count)),
+        }
+    }
+}
+
+impl Shell {
+    /// Takes a text for a child, to be written now or when it reads.
+    pub(super) fn write_stdin(&mut self, process: ProcessId, bytes: &[u8]) -> Result<(), StdinError> {
+        let stdin = self.children.stdin(process).ok_or(StdinError::Closed)?;
+        let outcome = stdin.take(bytes);
+        let is_open = outcome != Err(StdinError::Closed);
+        stdin.watch(process, is_open, &self.poller, &mut self.sources);
+        outcome
+    }
+
+    /// A child has read something, or closed its end.
+    pub(super) fn stdin_is_ready(&mut self, process: ProcessId) {
+        let Some(stdin) = self.children.stdin(process) else { return };
+        let is_open = stdin.write().is_ok();
+        stdin.watch(process, is_open, &self.poller, &mut self.sources);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipe() -> (OwnedFd, Stdin) {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+        (read, Stdin::new(Some(write)))
+    }
+
+    #[test]
+    fn all_is_taken_or_nothing() {
+        let (_read, mut stdin) = pipe();
+        assert_eq!(stdin.take(&vec![b'x'; UNREAD_BYTES_MAX]), Ok(()));
+        let written = UNREAD_BYTES_MAX - stdin.unread.len();
+        assert!(written > 0);
+        assert_eq!(stdin.take(&vec![b'x'; written]), Ok(()));
+        assert_eq!(stdin.take(b"y"), Err(StdinError::Full));
+        assert_eq!(stdin.unread.len(), UNREAD_BYTES_MAX);
+        let (_read, mut stdin) = pipe();
+        assert_eq!(stdin.take(&vec![b'x'; 3 * UNREAD_BYTES_MAX]), Ok(()), "nothing was waiting");
+        assert_eq!(stdin.take(b"y"), Err(StdinError::Full));
+    }
+
+    #[test]
+    fn what_was_not_read_goes_with_the_reader() {
+        let (read, mut stdin) = pipe();
+        assert_eq!(stdin.take(&vec![b'x'; UNREAD_BYTES_MAX]), Ok(()));
+        drop(read);
+        assert_eq!(stdin.take(b"y"), Err(StdinError::Closed));
+        assert!(stdin.unread.is_empty());
+    }
+}

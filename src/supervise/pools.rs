@@ -1,0 +1,264 @@
+//! Who is told of what happens: pools take events, and their listeners are sent them one at a time.
+//!
+//! What happens while an input is handled is collected in its order and handed to the pools at the
+//! input's end; then every listener that runs and waits is sent what its pool has waited with longest.
+//! Without a pool that asks for it no event is made at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::stdin::StdinError;
+use super::{Effect, Effects, Process, Supervisor, Turn};
+use crate::events::{Delivery, Event, Heard, OutputKind, Pool};
+use crate::model::{
+    Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, ProcessId, ProcessState,
+};
+
+impl Effects {
+    /// Something has happened that listeners may have asked for.
+    pub(super) fn announce(&mut self, event: EventType, make: impl FnOnce() -> Event) {
+        if self.asked_for.cover(event) {
+            self.news.push(make());
+        }
+    }
+}
+
+impl super::groups::Group {
+    /// It is of this kind from now on. A pool that goes on being one keeps what waits in it.
+    pub(super) fn take_kind(&mut self, kind: GroupKind) {
+        self.kind = kind;
+        match (kind, &mut self.pool) {
+            (GroupKind::EventListener(spec), Some(pool)) => pool.configure(spec),
+            (GroupKind::EventListener(spec), none) => *none = Some(Box::new(Pool::new(&self.name, spec))),
+            (GroupKind::Program | GroupKind::FastCgi | GroupKind::Group, pool) => *pool = None,
+        }
+    }
+}
+
+impl Supervisor {
+    /// Whether anybody is to be told of events of this type.
+    #[must_use]
+    pub fn asks_for(&self, event: EventType) -> bool {
+        self.asked_for.cover(event)
+    }
+
+    /// Whether the standard output of a process is its half of a conversation with us.
+    #[must_use]
+    pub fn is_listener(&self, process: ProcessId) -> bool {
+        self.groups.iter().any(|group| group.pool.is_some() && group.members.contains(&process))
+    }
+
+    /// To be called whenever there are other pools, or they ask for something else.
+    pub(super) fn ask_again(&mut self, out: &mut Effects) {
+        let pools = self.groups.iter().filter_map(|group| group.pool.as_ref());
+        self.asked_for = pools.fold(EventTypes::default(), |all, pool| all.or(pool.events()));
+        out.asked_for = self.asked_for;
+    }
+
+    /// A group is active, with its pool if it has one. At the start each is told to the pools of itself
+    /// and of those before it.
+    pub(super) fn tell_added(&mut self, index: usize, out: &mut Effects) {
+        self.publish_news(out);
+        if let Some(group) = self.groups.get(index)
+            && self.asks_for(EventType::ProcessGroupAdded)
+        {
+            let event = Event::GroupAdded(group.name.clone());
+            self.publish(event, index + 1, out);
+        }
+    }
+
+    /// What is at the end of every input: all is told, and whoever can take an event is sent one.
+    pub(super) fn tell_listeners(&mut self, turn: &Turn, out: &mut Effects) {
+        let nobody_asks = self.asked_for == EventTypes::default();
+        if nobody_asks && self.ticks.deadline().is_none() {
+            return;
+        }
+        out.news.extend(self.ticks.pass(turn.now, self.asked_for));
+        self.publish_news(out);
+        self.dispatch(out);
+    }
+
+    /// What has happened so far goes to the pools.
+    pub(super) fn publish_news(&mut self, out: &mut Effects) {
+        for event in std::mem::take(&mut out.news) {
+            self.publish(event, self.groups.len(), out);
+        }
+    }
+
+    /// To the pools among the first so many groups. The event has its number as soon as one takes it.
+    fn publish(&mut self, event: Event, groups: usize, out: &mut Effects) {
+        let (kind, event) = (event.event_type(), Arc::new(event));
+        let pools = self.groups.iter_mut().take(groups).filter_map(|group| group.pool.as_mut());
+        let mut is_taken = false;
+        for pool in pools.filter(|pool| pool.asks_for(kind)) {
+            is_taken = true;
+            let discarded = pool.accept(self.next_event, Arc::clone(&event));
+            tell_discarded(pool, &discarded, out);
+        }
+        self.next_event += u64::from(is_taken);
+    }
+
+    /// The first of a pool that runs and waits gets the oldest event, the next the next.
+    fn dispatch(&mut self, out: &mut Effects) {
+        let (processes, server) = (&self.processes, &self.identity.identifier);
+        for group in &mut self.groups {
+            let Some(pool) = group.pool.as_mut().filter(|pool| pool.waiting() > 0) else { continue };
+            for &process in group.members.iter().filter(|id| is_running(processes, **id)) {
+                if let Some((serial, bytes)) = pool.send(process, server) {
+                    out.push(Effect::SendEvent { process, serial, bytes });
+                }
+            }
+        }
+    }
+
+    /// The outcome of `SendEvent`. An event that could not be brought to a listener is for another; that
+    /// listener gets no more, as it would not get them either.
+    pub(super) fn event_sent(
+        &mut self,
+        process: ProcessId,
+        serial: u64,
+        outcome: Result<(), StdinError>,
+        out: &mut Effects,
+    ) {
+        let name = self.name_of(process);
+        let failed = match outcome {
+            Ok(()) => {
+                return out.log(LogLevel::Debug, format!("event {serial} sent to listener {name}"));
+            }
+            Err(StdinError::Closed) => (
+                LogLevel::Debug,
+                format!(
+                    "epipe occurred while sending event {serial} to listener {name}, listener state unchanged"
+                ),
+            ),
+            Err(StdinError::Full) => (
+                LogLevel::Warn,
+                format!("{name}: does not read the events that it is sent and will no longer receive any"),
+            ),
+        };
+        out.log(failed.0, failed.1);
+        if let Some(pool) = self.pool_of(process)
+            && let Some(delivery) = pool.turn_deaf(process)
+        {
+            put_back(pool, delivery, out);
+        }
+    }
+
+    /// A process was started; if it is a listener a conversation with it begins.
+    pub(super) fn listener_began(&mut self, process: ProcessId) {
+        let group = self.groups.iter_mut().find(|it| it.pool.is_some() && it.members.contains(&process));
+        if let Some(pool) = group.and_then(|group| group.pool.as_mut()) {
+            pool.begin(process);
+        }
+    }
+
+    /// A process was reaped; if it was a listener its event is for another. Its end is told before.
+    pub(super) fn listener_ended(&mut self, process: ProcessId, out: &mut Effects) {
+        self.publish_news(out);
+        if let Some(pool) = self.pool_of(process)
+            && let Some(delivery) = pool.end(process)
+        {
+            put_back(pool, delivery, out);
+        }
+    }
+
+    /// A listener has said something on its standard output.
+    pub(super) fn listener_said(&mut self, process: ProcessId, bytes: &[u8], out: &mut Effects) {
+        let name = self.name_of(process);
+        let Some(pool) = self.pool_of(process) else { return };
+        for heard in pool.hear(process, bytes) {
+            tell_heard(&name, &heard, out);
+            match heard {
+                Heard::Rejected(delivery) | Heard::BadResult(_, delivery) => put_back(pool, delivery, out),
+                Heard::Ready | Heard::Processed | Heard::Violated(_) => {}
+            }
+        }
+    }
+
+    /// The listeners in groups of this priority that run and are not through with what there is to tell.
+    pub(super) fn owed_listeners(&self, group_priority: i64) -> Vec<ProcessId> {
+        let groups = self.groups.iter().filter(|group| group.priority == group_priority);
+        let pools = groups.filter_map(|group| Some((group.pool.as_ref()?, &group.members)));
+        let owed = pools.flat_map(|(pool, members)| members.iter().filter(|id| pool.is_owed(**id)));
+        owed.copied().filter(|id| is_running(&self.processes, *id)).collect()
+    }
+
+    /// A process has written something that listeners have asked for.
+    pub(super) fn wrote(
+        &self,
+        process: ProcessId,
+        channel: Channel,
+        kind: OutputKind,
+        data: Vec<u8>,
+        out: &mut Effects,
+    ) {
+        let Some(process) = self.processes.get(&process) else { return };
+        let pid = process.pid().map_or(0, |pid| pid.0);
+        let event = || Event::Output { names: process.names(), pid, channel, kind, data };
+        out.announce(kind.event_type(channel), event);
+    }
+
+    fn pool_of(&mut self, process: ProcessId) -> Option<&mut Pool> {
+        let mut pools = self.groups.iter_mut().filter_map(|group| group.pool.as_deref_mut());
+        pools.find(|pool| pool.has(process))
+    }
+
+    fn name_of(&self, process: ProcessId) -> String {
+        self.spec(process).map_or_else(String::new, |spec| spec.name.clone())
+    }
+}
+
+fn is_running(processes: &BTreeMap<ProcessId, Process>, id: ProcessId) -> bool {
+    processes.get(&id).is_some_and(|process| process.state() == ProcessState::Running)
+}
+
+/// COMPAT: Supervisor puts it into every pool that has a process of the same priority.
+fn put_back(pool: &mut Pool, delivery: Delivery, out: &mut Effects) {
+    let text = format!(
+        "rebuffering event {} for pool {} (buf size={}, max={})",
+        delivery.serial,
+        pool.name(),
+        pool.waiting(),
+        pool.buffer_size()
+    );
+    out.log(LogLevel::Debug, text);
+    let discarded = pool.put_back(delivery);
+    tell_discarded(pool, &discarded, out);
+}
+
+fn tell_discarded(pool: &Pool, discarded: &[Delivery], out: &mut Effects) {
+    for Delivery { serial, .. } in discarded {
+        let text = format!("pool {} event buffer overflowed, discarding event {serial}", pool.name());
+        out.log(LogLevel::Error, text);
+    }
+}
+
+fn tell_heard(name: &str, heard: &Heard, out: &mut Effects) {
+    use ListenerState::{Acknowledged, Busy, Ready, Unknown};
+    let (from, to) = match heard {
+        Heard::Ready => (Acknowledged, Ready),
+        Heard::Processed => {
+            out.log(LogLevel::Debug, format!("{name}: event was processed"));
+            (Busy, Acknowledged)
+        }
+        Heard::Rejected(_) => {
+            out.log(LogLevel::Warn, format!("{name}: event was rejected"));
+            (Busy, Acknowledged)
+        }
+        Heard::BadResult(line, _) => {
+            out.log(LogLevel::Warn, format!("{name}: bad result line: '{line}'"));
+            (Busy, Unknown)
+        }
+        Heard::Violated(from) => (*from, Unknown),
+    };
+    out.log(LogLevel::Debug, format!("{name}: {} -> {}", from.name(), to.name()));
+    if to == Unknown {
+        out.log(
+            LogLevel::Warn,
+            format!(
+                "{name}: has entered the UNKNOWN state and will no longer receive events, this usually \
+                 indicates the process violated the eventlistener protocol"
+            ),
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! Commands that write to the standard input of a process: who can take it is known here, how much of it
+//! there is room for is not.
+
+use super::commands::{Found, bad_name};
+use super::waiters::{Form, Goal, Row};
+use super::{Effect, Effects, Supervisor};
+use crate::model::{Fault, FaultCode, Namespec, ProcessId, Ticket};
+
+/// Why a text was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StdinError {
+    /// The process has closed its end, or has none.
+    Closed,
+    /// It has not read what was sent to it before, and no more is kept for it.
+    Full,
+}
+
+impl Supervisor {
+    pub(super) fn send_stdin(&mut self, ticket: Ticket, name: &Namespec, text: String, out: &mut Effects) {
+        let process = match self.find(name) {
+            Ok(Found::Process(process)) => process,
+            Ok(Found::Group(_)) => return out.reply(ticket, Err(bad_name(name))),
+            Err(fault) => return out.reply(ticket, Err(fault)),
+        };
+        if !self.processes.get(&process).is_some_and(super::Process::takes_stdin) {
+            return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
+        }
+        let row = Row::new(process, name.text.clone(), Goal::Written);
+        self.waiters.add(ticket, Form::One, vec![row]);
+        out.push(Effect::WriteStdin { process, text });
+    }
+
+    /// COMPAT: Supervisor keeps whatever is sent, and answers with an internal error once the pipe is full.
+    pub(super) fn stdin_taken(&mut self, id: ProcessId, outcome: Result<(), StdinError>, out: &mut Effects) {
+        for row in self.waiters.open_rows(id).filter(|row| row.goal == Goal::Written) {
+            let name = &row.asked_as;
+            let full = || format!("{name} has not read what was sent to it before; try again later");
+            row.settled = Some(outcome.map_err(|error| match error {
+                StdinError::Closed => Fault::about(FaultCode::NoFile, name.clone()),
+                StdinError::Full => Fault::about(FaultCode::Failed, full()),
+            }));
+        }
+        self.answer_settled(out);
+    }
+}
