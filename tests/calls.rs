@@ -166,6 +166,15 @@ const DEAF: &str =
     "[program:deaf]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/deaf; exec sleep 3600'\nstartsecs=0\n";
 
 #[test]
+fn a_fastcgi_program_has_no_standard_input_to_send_to() {
+    let program = "[fcgi-program:f]\ncommand=sleep 1000\nsocket=unix://%(here)s/f.sock\nstartsecs=0\n";
+    let mut sandbox = Sandbox::with_programs(program).start();
+    sandbox.wait_state("f", "RUNNING");
+    let answer = Peer::unix(&sandbox).call("supervisor.sendProcessStdin", &["f".into(), "x".into()]);
+    assert_eq!(answer, Err((20, "NO_FILE: f".to_owned())));
+}
+
+#[test]
 fn what_is_sent_to_standard_input_is_read_there() {
     let mut sandbox = Sandbox::with_programs(&format!("{READER}{DEAF}{SLOW}")).start();
     sandbox.wait_file("deaf", "\n");

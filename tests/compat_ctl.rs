@@ -292,6 +292,7 @@ fn changes_of_the_configuration_are_told_alike() {
     compare(AFTER, "update");
     compare(AFTER, "update all nope");
     compare(AFTER, "update new");
+    compare(AFTER, "add new");
     compare(AFTER, "update gone nope");
     compare(BEFORE, "update");
     compare("[program:x]\ncommand=%(nope)s\n", "reread");

@@ -449,6 +449,8 @@ fn changes_that_our_server_makes_are_told_alike() {
         [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
     const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
         [program:changed]\ncommand=/bin/cat -u\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
+    // Nobody has read it yet when it is to be added.
+    const WITH_ANOTHER: &str = "[program:another]\ncommand=/bin/cat\n";
     const BROKEN: &str = "[program:x]\ncommand=%(nope)s\n";
     compare(BEFORE, |peer| {
         peer.sandbox.wait_state("same", "RUNNING");
@@ -458,6 +460,7 @@ fn changes_that_our_server_makes_are_told_alike() {
             (AFTER, "reread"),
             (AFTER, "avail"),
             (AFTER, "update new"),
+            (WITH_ANOTHER, "add another"),
             (AFTER, "update gone nope"),
             (AFTER, "update all nope"),
             (AFTER, "status new changed gone"),

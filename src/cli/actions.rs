@@ -20,6 +20,23 @@ impl ClientAction {
         ACTIONS.iter().find(|action| action.name == name)
     }
 
+    /// Whether Supervisor's client has no such thing: then only `sv` has it.
+    #[must_use]
+    pub fn is_for_sv(&self) -> bool {
+        self.name == "logs"
+    }
+
+    /// Forms that only `sv` has, in the manner of `topic`; empty for most.
+    #[must_use]
+    pub fn topic_of_sv(&self) -> &'static str {
+        match self.name {
+            "status" => {
+                "status --json [...]\tThe same for programs: an array, with an object for each process\n"
+            }
+            _ => "",
+        }
+    }
+
     /// Whether it makes sense only inside the shell.
     #[must_use]
     pub fn is_for_shell(&self) -> bool {
@@ -28,7 +45,7 @@ impl ClientAction {
 }
 
 /// All of them, in the alphabetical order in which they are listed.
-pub const ACTIONS: [ClientAction; 21] = [
+pub const ACTIONS: [ClientAction; 22] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
@@ -52,6 +69,15 @@ pub const ACTIONS: [ClientAction; 21] = [
         about: "Talk to a process: see its output, type its input",
         topic: "fg <process>\tSee the output of a process and type its input\n\
                 \t\tCtrl-C to leave it\n",
+    },
+    ClientAction {
+        name: "logs",
+        about: "Show the logs of processes side by side",
+        topic: "logs <name>\t\tShow the last 10 lines of a process, stdout and stderr\n\
+                logs -n 50 <name>\tShow its last 50 *lines*\n\
+                logs --stderr <name>\tShow its stderr only (or --stdout)\n\
+                logs -f <name> <name>\tFollow several processes or groups (Ctrl-C to leave)\n\
+                logs -f all\t\tFollow all processes\n",
     },
     ClientAction {
         name: "maintail",

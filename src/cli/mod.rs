@@ -11,6 +11,7 @@
 
 mod actions;
 mod client;
+mod completions;
 mod daemon;
 mod getopt;
 mod sv;
@@ -196,6 +197,9 @@ fn pidproxy_usage(argv0: &str) -> String {
          in PIDFILE at that moment. COMMAND is a path: it is not searched for in PATH.\n"
     )
 }
+
+/// The client's action behind `sv completions`: `=WORD`, then the words before it. Nobody types it.
+pub const COMPLETE: &str = "complete";
 
 /// Whether colours are welcome where the output is a terminal; see no-color.org.
 #[must_use]

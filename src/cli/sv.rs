@@ -9,12 +9,14 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::ValueParser;
+use clap::builder::{PossibleValue, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::client::is_url;
 use super::daemon::FLAGS;
-use super::{ACTIONS, Action, ClientOptions, Face, Inspect, InspectOptions, RunOptions};
+use super::{
+    ACTIONS, Action, COMPLETE, ClientOptions, Face, Inspect, InspectOptions, RunOptions, completions,
+};
 use crate::config::{Language, Override};
 
 // How to find and reach the supervisor: before the action or behind it. (A doc comment here would
@@ -116,9 +118,11 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
         }
         Some(("sample", sample)) => Action::Sample(sample_language(sample)),
         Some(("pidproxy", proxy)) => pidproxy(proxy),
+        Some(("completions", asked)) => completions(&argv0, asked),
         Some((action, inner)) => {
             let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
-            let words = std::iter::once(action.to_owned()).chain(arguments).collect();
+            let options = options_given(action, inner);
+            let words = std::iter::once(action.to_owned()).chain(options).chain(arguments).collect();
             Action::Client(connection(inner).or(connection(matches)).into_client(argv0, words))
         }
     }
@@ -181,6 +185,38 @@ fn pidproxy(matches: &ArgMatches) -> Action {
     Action::Pidproxy { pid_file, command: words.collect() }
 }
 
+/// A script, or what a script asks.
+fn completions(argv0: &str, asked: &ArgMatches) -> Action {
+    let kind = asked.get_one::<String>("kind").map(String::as_str).unwrap_or_default();
+    if let Some(script) = completions::script(kind) {
+        return Action::say(script.to_owned());
+    }
+    let words: Vec<OsString> = asked.get_many("words").into_iter().flatten().cloned().collect();
+    let client = |line: Vec<String>| {
+        let options: Vec<String> = line.iter().take_while(|word| *word != COMPLETE).cloned().collect();
+        let words = line[options.len()..].to_vec();
+        let grammar = Connection::augment_args(Command::new("sv"));
+        // What doesn't fit is told when the line is carried out.
+        let found = grammar.try_get_matches_from(std::iter::once("sv".to_owned()).chain(options));
+        let options = found.map(|matches| connection(&matches)).unwrap_or_default();
+        Action::Client(options.into_client(argv0.to_owned(), words))
+    };
+    completions::words(&command(), &words, client)
+}
+
+fn completions_command() -> Command {
+    let kinds = completions::SHELLS.iter().copied().chain([WORDS]);
+    let kinds: Vec<_> = kinds.map(|kind| PossibleValue::new(kind).hide(kind == WORDS)).collect();
+    Command::new("completions")
+        .about("Print a script that completes sv's command line in a shell")
+        .after_help("bash:  source <(sv completions bash)\nzsh:   source <(sv completions zsh)\nfish:  sv completions fish > ~/.config/fish/completions/sv.fish")
+        .arg(Arg::new("kind").value_name("SHELL").value_parser(kinds).required(true))
+        .arg(words("words", ValueParser::os_string()).last(true).hide(true))
+}
+
+/// What a script asks for, in place of a shell's name.
+const WORDS: &str = "words";
+
 fn command() -> Command {
     let command = Command::new("sv")
         .version(env!("CARGO_PKG_VERSION"))
@@ -194,16 +230,50 @@ fn command() -> Command {
         .subcommand(check_command())
         .subcommand(config_command())
         .subcommand(sample_command())
-        .subcommand(pidproxy_command());
+        .subcommand(pidproxy_command())
+        .subcommand(completions_command());
     Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
         let command = Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
-            .after_help(format!("Forms:\n{}", action.topic))
-            .after_long_help(format!("Forms:\n{}\n{EXIT_CODES}", action.topic));
-        Connection::augment_args(command)
-            .arg(words("ARGUMENT", ValueParser::string()).help("As in the forms below"))
+            .after_help(format!("Forms:\n{}{}", action.topic, action.topic_of_sv()))
+            .after_long_help(format!("Forms:\n{}{}\n{EXIT_CODES}", action.topic, action.topic_of_sv()));
+        let options = options_of(action.name);
+        // Without options of its own an action has words that only look like some: `signal -9`.
+        let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
+        Connection::augment_args(command).args(options).arg(words.help("As in the forms below"))
     }))
+}
+
+/// What only `sv`'s form of an action has; the client reads them as words.
+fn options_of(action: &str) -> Vec<Arg> {
+    let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    match action {
+        "status" => vec![flag("json", "Tell it to a program: an array, with an object for each process")],
+        "logs" => vec![
+            flag("follow", "Go on showing what comes, until Ctrl-C").short('f'),
+            Arg::new("lines")
+                .short('n')
+                .long("lines")
+                .value_name("LINES")
+                .help("Show so many lines that are there [10]"),
+            flag("stdout", "Standard output only"),
+            flag("stderr", "Standard error only"),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// The same, as they were given.
+fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
+    let given = options_of(action).into_iter().filter_map(|option| {
+        let name = option.get_id().as_str();
+        match option.get_action() {
+            ArgAction::SetTrue => matches.get_flag(name).then(|| format!("--{name}")),
+            _ => matches.get_one::<String>(name).map(|value| format!("--{name}={value}")),
+        }
+    });
+    given.collect()
 }
 
 fn run_command() -> Command {
@@ -356,7 +426,8 @@ The address of the supervisor is that of -s; else of the configuration, given by
 for: its [supervisorctl] section or, failing that, its [unix_http_server]; else of the environment's
 SUPERVISOR_SERVER_URL; else http://localhost:9001.
 
-Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all.";
+Names of processes: NAME, GROUP:NAME, GROUP:* for all of a group, all for all. Patterns with *, ? and
+[...] mean every process that they fit: 'web_*', 'work*:*'.";
 
 #[cfg(test)]
 mod tests {
@@ -404,6 +475,12 @@ mod tests {
             (&["-c", "f", "status", "-c", "g"], "client \"g\"  [\"status\"]"),
             (&["tail", "-f", "web"], "client \"\"  [\"tail\", \"-f\", \"web\"]"),
             (&["tail", "-100", "web"], "client \"\"  [\"tail\", \"-100\", \"web\"]"),
+            (&["status", "--json"], "client \"\"  [\"status\", \"--json\"]"),
+            (&["status", "web", "--json", "-c", "f"], "client \"f\"  [\"status\", \"--json\", \"web\"]"),
+            (
+                &["logs", "-fn5", "web", "--stderr", "-c", "f", "cron"],
+                "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
+            ),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),
             (&["open", "unix:///s"], "client \"\"  [\"open\", \"unix:///s\"]"),
             (&["run"], "run \"\""),
@@ -427,6 +504,21 @@ mod tests {
             ),
             (&["sample"], "sample Ini"),
             (&["sample", "--toml"], "sample Toml"),
+            (
+                &["completions", "bash"],
+                "print 0 out # Completion of sv for bash:  source <(sv completions bash)",
+            ),
+            (&["completions", "words", "--", "statu"], "print 0 out status"),
+            (&["completions", "words", "--", "help", "statu"], "print 0 out status"),
+            (&["completions", "words", "--", "completions", "z"], "print 0 out zsh"),
+            (&["completions", "words", "--", "--serv"], "print 0 out --serverurl"),
+            (&["completions", "words", "--", "run", "--nod"], "print 0 out --nodaemon"),
+            (&["completions", "words", "--", "-c", ""], "print 0 out "),
+            (&["completions", "words", "--", "run", ""], "print 0 out "),
+            (
+                &["completions", "words", "--", "-c", "f", "start", "-s", "unix:///s", "a", "w"],
+                "client \"f\" unix:///s [\"complete\", \"=w\", \"start\", \"a\"]",
+            ),
             (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
         ] {
             assert_eq!(shown(line, false), expected, "{line:?}");
@@ -454,6 +546,7 @@ mod tests {
             &["frobnicate"][..],
             &["-s", "foo", "status"],
             &["run", "word"],
+            &["logs", "-x", "web"],
             &["pidproxy", "p"],
             &["run", "-n", "-n"],
             &["check", "a", "b"],

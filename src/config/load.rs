@@ -10,6 +10,7 @@ use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
 use super::lint::lint;
+use super::options::SectionKind;
 use super::plugins::namespaces;
 use super::reader::Override;
 use super::reading::{Findings, Reading};
@@ -113,6 +114,17 @@ pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<Server
     let servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
     reading.finish()?;
     Ok(servers)
+}
+
+/// Where a configuration sets an option of a section: `/etc/x.conf:12`, or the name of a variable.
+/// `None` if it doesn't, or can't be read.
+#[must_use]
+pub fn place_of(path: &Path, section: &str, option: &str, around: &dyn Surroundings) -> Option<String> {
+    let inherited = Names::default().with_variables(around.environment());
+    let (mut document, _) = read_all(path, around, &around.host_node_name(), &inherited).ok()?;
+    variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+    let entry = document.entry(document.section(section)?, option)?;
+    Some(document.told(entry.place))
 }
 
 pub(super) fn missing_section(path: &Path, section: &str) -> Error {

@@ -53,7 +53,7 @@ pub use command::{Executable, resolve};
 pub use document::Language;
 pub use effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
-pub use load::{load, load_servers};
+pub use load::{load, load_servers, place_of};
 pub use options::sample;
 pub use program::PROCESSES_MAX;
 pub use reader::Override;

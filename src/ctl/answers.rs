@@ -22,6 +22,19 @@ impl ProcessRow {
     pub(super) fn namespec(&self) -> String {
         Namespec::join(&self.group, &self.name)
     }
+
+    /// Whether it is that process, or one of that group.
+    pub(super) fn is_meant_by(&self, spec: &Namespec) -> bool {
+        self.group == spec.group && spec.process.as_ref().is_none_or(|process| *process == self.name)
+    }
+}
+
+/// What is said of a name that nothing is called by.
+pub(super) fn unknown(spec: &Namespec) -> String {
+    match spec.process {
+        None => format!("{}: ERROR (no such group)", spec.group),
+        Some(_) => format!("{}: ERROR (no such process)", spec.text),
+    }
 }
 
 /// How one process fared in a command over many.

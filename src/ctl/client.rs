@@ -6,9 +6,13 @@
 //! between two calls is noticed before the next and replaced.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::Instant;
 
 use super::endpoint::{Endpoint, Stream};
 use super::failure::CallError;
+use super::follow::{Follow, wait};
+use super::waiting::{self, PATIENCE, REFRESH_INTERVAL, Sign};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::xmlrpc::{Value, decode_response, encode_call};
 
@@ -61,6 +65,9 @@ impl Client {
         let request =
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
         stream.write_all(&request).map_err(CallError::Broken)?;
+        if let Some(sign) = waiting::described(method, params).and_then(Sign::of) {
+            await_reply(&stream, sign);
+        }
         let reply = read_reply(&mut stream)?;
         if reply.is_reusable() {
             self.idle = Some(stream);
@@ -68,9 +75,24 @@ impl Client {
         result(reply)
     }
 
+    /// Follows a log; the path is the server's. It has a connection of its own.
+    pub(super) fn follow(&self, path: &str) -> Result<Follow, CallError> {
+        Follow::open(&self.url, path, self.credentials())
+    }
+
     /// Sent only if both parts are there, as the reference does.
     fn credentials(&self) -> Option<(&str, &str)> {
         self.username.as_deref().zip(self.password.as_deref())
+    }
+}
+
+/// Waits until something comes, and shows that we do. Whatever goes wrong shows in reading.
+fn await_reply(stream: &Stream, mut sign: Sign) {
+    let started = Instant::now();
+    let mut patience = PATIENCE;
+    while wait(&[stream.as_fd()], Some(patience)).is_ok_and(|ready| ready == [false]) {
+        sign.show(started.elapsed());
+        patience = REFRESH_INTERVAL;
     }
 }
 

@@ -56,6 +56,19 @@ impl CallError {
         }
     }
 
+    /// Why nobody could be reached, and what to do about it where that is known.
+    pub(super) fn unreachable(&self) -> String {
+        match self {
+            Self::Connect(_, error) => match error.kind() {
+                io::ErrorKind::NotFound => "no such file. Is sv running?".to_owned(),
+                io::ErrorKind::ConnectionRefused => "connection refused. Is sv running?".to_owned(),
+                io::ErrorKind::PermissionDenied => "permission denied. Its owner and root may.".to_owned(),
+                _ => error.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// What kind of connection error it is, if it is one.
     pub(super) fn connect_kind(&self) -> Option<io::ErrorKind> {
         match self {
@@ -90,11 +103,19 @@ pub(super) enum Failure {
     Call(CallError),
     /// A result has a code that the action has no words for: the code and the process.
     UnknownResult(i64, String),
+    /// The machine refused something.
+    System(io::Error),
 }
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         Self::Call(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
     }
 }
 
@@ -105,6 +126,7 @@ impl fmt::Display for Failure {
             Self::UnknownResult(code, name) => {
                 write!(f, "<class 'ValueError'>, Unknown result code {code} for {name}")
             }
+            Self::System(error) => error.fmt(f),
         }
     }
 }

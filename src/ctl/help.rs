@@ -10,24 +10,29 @@ const LINE_WIDTH: usize = 79;
 /// `help [ACTION]`; never fails.
 pub(super) fn help(session: &mut Session, arg: &str) -> Outcome {
     match arg {
-        "" => session.print(&list()),
+        "" => session.print(&list(session.is_sv())),
         "help" => session.print("help\t\tList the actions\nhelp <action>\tExplain an action\n"),
         topic => match ClientAction::named(topic) {
-            Some(action) => session.print(action.topic),
-            None => session.say(format_args!("*** No help on {topic}")),
+            Some(action) if session.is_sv() => {
+                session.print(action.topic);
+                session.print(action.topic_of_sv());
+            }
+            Some(action) if !action.is_for_sv() => session.print(action.topic),
+            _ => session.say(format_args!("*** No help on {topic}")),
         },
     }
     Ok(())
 }
 
-fn list() -> String {
+fn list(is_sv: bool) -> String {
     let header = "default commands (type help <topic>):";
-    let names: Vec<&str> = ACTIONS.iter().map(|action| action.name).collect();
+    let shown = ACTIONS.iter().filter(|action| is_sv || !action.is_for_sv());
+    let names: Vec<&str> = shown.map(|action| action.name).collect();
     format!("\n{header}\n{}\n{}\n", "=".repeat(header.len()), columns(&names))
 }
 
 /// The names in as few rows as fit, read downwards as `ls` does it.
-fn columns(names: &[&str]) -> String {
+pub(super) fn columns(names: &[&str]) -> String {
     let mut rows = 1;
     let mut widths = widths_in(names, rows);
     while rows < names.len() && widths.iter().sum::<usize>() + 2 * (widths.len() - 1) > LINE_WIDTH {
@@ -62,7 +67,8 @@ mod tests {
             avail  fg        pid   remove  shutdown  status  update \n\
             clear  maintail  quit  reread  signal    stop    version\n\
             \n";
-        assert_eq!(list(), expected);
+        assert_eq!(list(false), expected);
+        assert!(list(true).contains("  logs "));
     }
 
     #[test]

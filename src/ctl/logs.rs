@@ -1,10 +1,15 @@
-//! What processes and the supervisor have written: `tail`, `maintail`, and the way into `fg`.
+//! What processes and the supervisor have written: `tail` and `maintail`.
+
+use std::os::fd::AsFd;
 
 use super::answers;
+use super::exit;
 use super::failure::{CallError, Outcome, fault};
+use super::follow::{Follow, log_of, wait};
 use super::session::Session;
-use crate::model::ProcessState;
+use crate::model::Signal;
 use crate::python::quote;
+use crate::sys::interrupts::Held;
 use crate::xmlrpc::Value;
 
 /// How much of a log is shown unless a number is given.
@@ -64,10 +69,7 @@ fn tail_words(session: &mut Session, words: &[&str]) -> Outcome {
     };
     match option.map_or(Some(Extent::Last(TAIL_BYTES)), extent) {
         Some(Extent::Last(bytes)) => show(session, method, Some(name), bytes),
-        Some(Extent::Follow) => {
-            session.complain("tail -f: not supported yet");
-            Ok(())
-        }
+        Some(Extent::Follow) => follow(session, &log_of(name, &channel)),
         None => {
             session.complain(format_args!("Error: bad argument {}", option.unwrap_or_default()));
             Ok(())
@@ -91,7 +93,7 @@ pub(super) fn maintail(session: &mut Session, arg: &str) -> Outcome {
     };
     match wanted {
         Some(Extent::Last(bytes)) => return show(session, "supervisor.readLog", None, bytes),
-        Some(Extent::Follow) => session.complain("maintail -f: not supported yet"),
+        Some(Extent::Follow) => return follow(session, "/mainlogtail"),
         None => session.complain(format_args!("Error: bad argument {arg}")),
     }
     Ok(())
@@ -116,34 +118,52 @@ fn show(session: &mut Session, method: &str, name: Option<&str>, bytes: i32) -> 
     Ok(())
 }
 
-/// `fg NAME`: so far only what is said before the conversation starts.
-pub(super) fn fg(session: &mut Session, arg: &str) -> Outcome {
-    if !session.upcheck()? {
-        return Ok(());
-    }
-    let mut names = arg.split_whitespace();
-    match (names.next(), names.next()) {
-        (None, _) => session.misused("fg", "ERROR: no process name supplied"),
-        (Some(_), Some(_)) => session.complain("ERROR: too many process names supplied"),
-        (Some(name), None) => return fg_one(session, name),
+/// What is said before something that only Ctrl-C ends.
+pub(super) const PRESS: &str = "==> Press Ctrl-C to exit <==";
+
+/// Shows a log while it grows, until Ctrl-C or the server ends it.
+fn follow(session: &mut Session, path: &str) -> Outcome {
+    session.say(PRESS);
+    let interrupts = Held::back(&[Signal::INT])?;
+    let told = match session.follow(path) {
+        Ok(mut log) => pass_on(session, &mut log, &interrupts),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = told {
+        tell_unreadable(session, path, &error);
+        // For the reference that is no failure.
+        if session.is_sv() {
+            session.fail(exit::GENERIC);
+        }
     }
     Ok(())
 }
 
-fn fg_one(session: &mut Session, name: &str) -> Outcome {
-    match session.call("supervisor.getProcessInfo", &[name.into()]) {
-        Ok(info) if answers::process(&info)?.state != Some(ProcessState::Running) => {
-            session.complain("ERROR: process not running");
+fn pass_on(session: &mut Session, log: &mut Follow, interrupts: &Held) -> Result<(), CallError> {
+    loop {
+        // Whoever read us may be gone: then there is nothing left to do.
+        let Ok(ready) = wait(&[log.as_fd(), interrupts.as_fd()], None) else { return Ok(()) };
+        if interrupts.take() {
+            session.say("");
+            return Ok(());
         }
-        Ok(_) => session.complain("fg: not supported yet"),
-        Err(CallError::Fault(fault::BAD_NAME, _)) => session.complain("ERROR: bad process name supplied"),
-        Err(CallError::Fault(code, text)) => {
-            // The reference leaves the exit code alone here.
-            session.say(format_args!("ERROR: <Fault {code}: {}>", quote(&text)));
+        if ready[0] {
+            match log.read()? {
+                Some(bytes) if session.pass_on(&bytes).is_ok() => {}
+                _ => return Ok(()),
+            }
         }
-        Err(other) => return Err(other.into()),
     }
-    Ok(())
+}
+
+/// Says on stderr why a log can't be followed.
+pub(super) fn tell_unreadable(session: &mut Session, path: &str, error: &CallError) {
+    let why = match error {
+        CallError::Refused(status, _) => format!("Cannot read, status code {status}"),
+        other => format!("Cannot connect, error: {other}"),
+    };
+    let url = session.url().to_owned();
+    session.warn(format_args!("{url}{path} {why}"));
 }
 
 #[cfg(test)]

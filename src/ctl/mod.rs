@@ -5,22 +5,30 @@
 //! read both; only errors that would show a Python exception are told in our own words.
 //!
 //! * `target`: which server, by command line, configuration, environment;
-//! * `endpoint`, `client`: the way there and calls over it;
-//! * `session`: what actions share; `answers`: results as rows; `failure`, `exit`: how actions end;
-//! * `status`, `process`, `groups`, `logs`, `daemon`, `help`: the actions by subject;
-//! * `perform`, `shell`: from lines to actions.
+//! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
+//! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
+//! * `waiting`: a sign of life; `wildcard`: names that stand for several; `json`: rows for programs;
+//! * `status`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
+//! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! Nothing here knows how a supervisor works: all it knows of one is what XML-RPC tells.
 
 mod answers;
 mod ask;
 mod client;
+mod completion;
 mod daemon;
+mod editor;
 mod endpoint;
 mod exit;
 mod failure;
+mod follow;
+mod foreground;
 mod groups;
 mod help;
+mod input;
+mod journal;
+mod json;
 mod logs;
 mod perform;
 mod process;
@@ -30,12 +38,17 @@ mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+mod waiting;
+mod wildcard;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use crate::cli::{ClientOptions, Face, wants_colors};
 use crate::config::Surroundings;
 use client::Client;
+use editor::{Editor, History};
+use input::Input;
 use session::Session;
 use target::Target;
 
@@ -51,24 +64,27 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
             return exit::INVALID_ARGS;
         }
     };
-    let hint = (options.face == Face::Sv).then(|| hint(&target));
-    let Target { url, username, password, prompt, .. } = target;
+    let Target { url, username, password, prompt, history_file, origin } = target;
+    let origin = || origin.told(around);
     let client = Client::new(url, username, password);
-    let (mut output, mut input) = (io::stdout().lock(), io::stdin().lock());
+    let (mut output, stdin) = (io::stdout().lock(), io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
-    let mut session = Session::new(client, &mut output, &mut input, options.interactive);
+    let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
+    let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
-    session.set_says_more(options.face == Face::Sv);
-    session.set_hint(hint);
+    if options.face == Face::Sv {
+        session.be_sv(&origin);
+    }
     if options.words.is_empty() {
-        shell::converse(&mut session, &prompt);
+        shell::converse(&mut session, &prompt, editor);
         return 0;
     }
     perform::perform(&mut session, &options.words.join(" "));
     session.exit_code()
 }
 
-/// For those whom nobody answers.
-fn hint(target: &Target) -> String {
-    format!("(The address comes from {}. Does the supervisor run?)", target.origin)
+/// Whether lines can be edited: at a terminal that is more than a typewriter.
+fn can_edit(around: &dyn Surroundings) -> bool {
+    let is_dumb = around.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }

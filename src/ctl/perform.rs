@@ -2,7 +2,8 @@
 
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
-use super::{daemon, exit, groups, help, logs, process, status};
+use super::{completion, daemon, exit, foreground, groups, help, journal, logs, process, status};
+use crate::cli::{COMPLETE, ClientAction};
 
 /// Whether there will be another line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +15,15 @@ pub(super) enum Then {
 /// What an action does with the words behind its name.
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
-const TABLE: [(&str, Perform); 20] = [
+/// `complete` and `logs` are for `sv` alone.
+const TABLE: [(&str, Perform); 22] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
-    ("fg", logs::fg),
+    (COMPLETE, completion::answer),
+    ("fg", foreground::fg),
     ("help", help::help),
+    ("logs", journal::logs),
     ("maintail", logs::maintail),
     ("open", daemon::open),
     ("pid", status::pid),
@@ -39,6 +43,7 @@ const TABLE: [(&str, Perform); 20] = [
 
 /// Carries out one line. Whatever goes wrong is said, and is in the exit code.
 pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
+    session.forget_known();
     let line = asked_with_mark(line.trim());
     let (word, arg) = split(&line);
     let then = match word {
@@ -49,14 +54,18 @@ pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
         }
         _ => {
             match TABLE.iter().find(|(name, _)| *name == word) {
-                Some((_, action)) => carry_out(session, *action, arg),
-                None => session.complain(format_args!("*** Unknown syntax: {line}")),
+                Some((_, action)) if session.is_sv() || !is_for_sv(word) => carry_out(session, *action, arg),
+                _ => session.complain(format_args!("*** Unknown syntax: {line}")),
             }
             Then::Stay
         }
     };
     session.flush();
     then
+}
+
+fn is_for_sv(name: &str) -> bool {
+    name == COMPLETE || ClientAction::named(name).is_some_and(ClientAction::is_for_sv)
 }
 
 /// `?topic` is another way to write `help topic`.
@@ -82,10 +91,14 @@ fn carry_out(session: &mut Session<'_>, action: Perform, arg: &str) {
         }
         outcome = action(session, arg);
     }
-    if let Err(failure) = outcome {
-        session.say(format_args!("error: {failure}"));
-        session.fail(exit::GENERIC);
+    match outcome {
+        Ok(()) => return,
+        Err(Failure::Call(error @ CallError::Connect(..))) if session.is_sv() => {
+            session.explain_unreachable(&error);
+        }
+        Err(failure) => session.say(format_args!("error: {failure}")),
     }
+    session.fail(exit::GENERIC);
 }
 
 #[cfg(test)]

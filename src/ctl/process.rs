@@ -145,10 +145,10 @@ impl Verb {
             let rows = session.call(self.all, &params(None, signal))?;
             return self.tell_rows(session, &answers::bulk(&rows)?);
         }
-        for name in names {
-            let spec = Namespec::split(name);
+        for name in session.expanded(&names)? {
+            let spec = Namespec::split(&name);
             match (&spec.process, self.group) {
-                (Some(process), _) => self.to_one(session, name, &spec.group, process, signal)?,
+                (Some(process), _) => self.to_one(session, &name, &spec.group, process, signal)?,
                 (None, Some(method)) => self.to_group(session, method, &spec.group, signal)?,
                 (None, None) => self.to_each(session, &spec.group)?,
             }

@@ -5,12 +5,16 @@
 //! stop an action half-way; it is only kept in mind that nothing more can be said.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 
+use super::answers::{self, ProcessRow};
 use super::ask;
 use super::client::Client;
 use super::exit;
 use super::failure::{CallError, Failure, fault};
+use super::follow::Follow;
+use super::input::Input;
+use super::wildcard;
 use crate::cli::ClientAction;
 use crate::model::ProcessState;
 use crate::xmlrpc::Value;
@@ -22,7 +26,7 @@ const API_VERSION: &str = "3.0";
 pub(super) struct Session<'io> {
     client: Client,
     output: &'io mut dyn Write,
-    input: &'io mut dyn BufRead,
+    input: Input<'io>,
     /// Said but not yet written.
     unsaid: String,
     /// The last one set counts; nothing sets it back to 0.
@@ -31,20 +35,17 @@ pub(super) struct Session<'io> {
     asks: bool,
     /// Whether states are shown in colour.
     colors: bool,
-    /// Whether more may be said than Supervisor's client says.
-    says_more: bool,
-    /// A second line for those whom nobody answers.
-    hint: Option<String>,
+    /// Whether we are `sv`, which may say and do more than Supervisor's client.
+    is_sv: bool,
+    /// What a Tab asked the server for since the last command.
+    known: Option<Vec<ProcessRow>>,
+    /// Tells where the URL comes from.
+    origin: Option<&'io dyn Fn() -> String>,
 }
 
 impl<'io> Session<'io> {
     /// Starts with exit code 0.
-    pub(super) fn new(
-        client: Client,
-        output: &'io mut dyn Write,
-        input: &'io mut dyn BufRead,
-        asks: bool,
-    ) -> Self {
+    pub(super) fn new(client: Client, output: &'io mut dyn Write, input: Input<'io>, asks: bool) -> Self {
         let unsaid = String::new();
         Self {
             client,
@@ -54,8 +55,9 @@ impl<'io> Session<'io> {
             exit_code: 0,
             asks,
             colors: false,
-            says_more: false,
-            hint: None,
+            is_sv: false,
+            known: None,
+            origin: None,
         }
     }
 
@@ -64,27 +66,58 @@ impl<'io> Session<'io> {
         self.colors = colors;
     }
 
-    /// Whether more may be said than Supervisor's client says.
-    pub(super) fn set_says_more(&mut self, says_more: bool) {
-        self.says_more = says_more;
+    /// Is `sv`, not `supervisorctl`, from now on; `origin` tells where the URL comes from.
+    pub(super) fn be_sv(&mut self, origin: &'io dyn Fn() -> String) {
+        self.is_sv = true;
+        self.origin = Some(origin);
+    }
+
+    /// Whether we are `sv`.
+    pub(super) fn is_sv(&self) -> bool {
+        self.is_sv
     }
 
     /// Says a line that Supervisor's client has no words for.
     pub(super) fn say_more(&mut self, line: impl Display) {
-        if self.says_more {
+        if self.is_sv {
             self.say(line);
         }
-    }
-
-    /// What is said, on stderr, when nobody answers.
-    pub(super) fn set_hint(&mut self, hint: Option<String>) {
-        self.hint = hint;
     }
 
     /// Calls a method of the server.
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         self.flush();
         self.client.call(method, params)
+    }
+
+    /// The processes that there are, asked for once a command; none if nobody answers.
+    pub(super) fn known_processes(&mut self) -> &[ProcessRow] {
+        if self.known.is_none() {
+            let answer = self.call("supervisor.getAllProcessInfo", &[]);
+            let rows = answer.and_then(|rows| answers::processes(&rows)).unwrap_or_default();
+            self.known = Some(rows);
+        }
+        self.known.as_deref().unwrap_or_default()
+    }
+
+    /// Forgets what may change with the next command.
+    pub(super) fn forget_known(&mut self) {
+        self.known = None;
+    }
+
+    /// The names that are meant: what there is is asked for only if there is a pattern among them.
+    pub(super) fn expanded(&mut self, names: &[&str]) -> Result<Vec<String>, CallError> {
+        if !names.iter().any(|name| wildcard::may_be_pattern(name)) {
+            return Ok(names.iter().map(|name| (*name).to_owned()).collect());
+        }
+        let rows = answers::processes(&self.call("supervisor.getAllProcessInfo", &[])?)?;
+        Ok(wildcard::expand(names, &rows))
+    }
+
+    /// Follows a log of the server.
+    pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
+        self.flush();
+        self.client.follow(path)
     }
 
     /// Where the server is.
@@ -95,7 +128,7 @@ impl<'io> Session<'io> {
     /// Talks to another server from now on.
     pub(super) fn turn_to(&mut self, url: &str) {
         self.client.turn_to(url);
-        self.hint = None;
+        self.origin = None;
     }
 
     /// Says a line.
@@ -113,6 +146,23 @@ impl<'io> Session<'io> {
         let text = std::mem::take(&mut self.unsaid);
         // There is nobody to tell that nobody listens.
         let _ = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
+    }
+
+    /// Hands over bytes as they are.
+    ///
+    /// # Errors
+    /// When nobody reads them any more.
+    pub(super) fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.flush();
+        self.output.write_all(bytes)?;
+        self.output.flush()
+    }
+
+    /// Says a line on stderr: it must not get between the bytes of a log.
+    pub(super) fn warn(&mut self, line: impl Display) {
+        self.flush();
+        // There is nobody to tell if stderr is gone.
+        let _ = writeln!(io::stderr(), "{line}");
     }
 
     /// Sets the exit code.
@@ -169,36 +219,43 @@ impl<'io> Session<'io> {
             );
             self.fail(exit::UNIMPLEMENTED);
         } else if kind == Some(io::ErrorKind::ConnectionRefused) {
-            self.say(format!("{} refused connection", self.url()));
+            self.tell_unreachable(&error, "refused connection");
             self.fail(exit::NOT_PERMITTED);
-            self.give_hint();
         } else if kind == Some(io::ErrorKind::NotFound) {
-            self.say(format!("{} no such file", self.url()));
+            self.tell_unreachable(&error, "no such file");
             self.fail(exit::NOT_RUNNING);
-            self.give_hint();
         } else {
             return Err(error.into());
         }
         Ok(false)
     }
 
-    fn give_hint(&mut self) {
-        self.flush();
-        if let Some(hint) = &self.hint {
-            // To stderr: stdout has what the reference says, and no more.
-            let _ = writeln!(io::stderr(), "{hint}");
+    /// Says that nobody answers: as `supervisorctl` in the reference's words.
+    fn tell_unreachable(&mut self, error: &CallError, words: &str) {
+        match self.is_sv {
+            true => self.explain_unreachable(error),
+            false => self.say(format!("{} {words}", self.url())),
         }
+    }
+
+    /// Says on stderr that nobody answers, and what helps to find out why.
+    pub(super) fn explain_unreachable(&mut self, error: &CallError) {
+        let origin = self.origin.map(|origin| format!(" (The address comes from {}.)", origin()));
+        let (url, why) = (self.url(), error.unreachable());
+        let text = format!("error: cannot reach {url}: {why}{}", origin.unwrap_or_default());
+        self.warn(text);
     }
 
     /// Asks for a line; `None` at the end of the input.
     pub(super) fn ask(&mut self, prompt: &str) -> Option<String> {
         self.print(prompt);
         self.flush();
-        let mut line = String::new();
-        match self.input.read_line(&mut line) {
-            Ok(0) | Err(_) => None,
-            Ok(_) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
-        }
+        self.input.line()
+    }
+
+    /// What is typed while something else goes on as well.
+    pub(super) fn input(&mut self) -> &mut Input<'io> {
+        &mut self.input
     }
 
     /// Whether the user means it; without a user it is meant.
@@ -223,6 +280,11 @@ impl<'io> Session<'io> {
     /// Is somebody else from now on.
     pub(super) fn log_in(&mut self, username: String, password: String) {
         self.client.log_in(username, password);
+    }
+
+    /// Whether colours are welcome.
+    pub(super) fn has_colors(&self) -> bool {
+        self.colors
     }
 
     /// What to write before and behind a state.

@@ -4,10 +4,14 @@ use super::answers::{self, ConfigRow, ProcessRow};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
 use super::session::Session;
+use super::{json, wildcard};
 use crate::model::{Namespec, ProcessState};
 
 /// The name column is this wide unless a name needs more.
 const NAME_WIDTH_MIN: usize = 30;
+
+/// As `sv` an option among the names.
+const JSON: &str = "--json";
 
 /// `status [NAME...]`: errors first, then the table. Exits 3 if a process shown doesn't run.
 pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
@@ -15,39 +19,47 @@ pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
         session.fail(exit::STATUS_UNKNOWN);
         return Ok(());
     }
-    let all = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
-    let names: Vec<&str> = arg.split_whitespace().collect();
-    let shown: Vec<&ProcessRow> = if names.is_empty() || names.contains(&"all") {
-        all.iter().collect()
+    let answer = session.call("supervisor.getAllProcessInfo", &[])?;
+    let all = answers::processes(&answer)?;
+    let mut names: Vec<&str> = arg.split_whitespace().collect();
+    let wants_json = session.is_sv() && names.contains(&JSON);
+    names.retain(|name| !(wants_json && *name == JSON));
+    let names = wildcard::expand(&names, &all);
+    let shown: Vec<usize> = if names.is_empty() || names.iter().any(|name| name == "all") {
+        (0..all.len()).collect()
     } else {
-        names.iter().flat_map(|name| named(session, &all, name)).collect()
+        names.iter().flat_map(|name| named(session, &all, name, wants_json)).collect()
     };
-    show(session, &shown);
-    if shown.iter().any(|row| row.state.is_some_and(ProcessState::is_stopped)) {
+    if wants_json {
+        let values = answer.as_array().unwrap_or_default();
+        session.print(&json::processes(shown.iter().map(|at| &values[*at])));
+    } else {
+        show(session, shown.iter().map(|at| &all[*at]));
+    }
+    if shown.iter().any(|at| all[*at].state.is_some_and(ProcessState::is_stopped)) {
         session.fail(exit::STATUS_NOT_RUNNING);
     }
     Ok(())
 }
 
-/// The rows that a name stands for; says so if there are none.
-fn named<'r>(session: &mut Session, all: &'r [ProcessRow], name: &str) -> Vec<&'r ProcessRow> {
+/// Where the rows are that a name stands for; says so if there are none, on stderr if stdout is for JSON.
+fn named(session: &mut Session, all: &[ProcessRow], name: &str, is_json: bool) -> Vec<usize> {
     let spec = Namespec::split(name);
-    let is_meant = |row: &&ProcessRow| {
-        row.group == spec.group && spec.process.as_ref().is_none_or(|process| *process == row.name)
-    };
-    let rows: Vec<&ProcessRow> = all.iter().filter(is_meant).collect();
+    let rows: Vec<usize> = (0..all.len()).filter(|at| all[*at].is_meant_by(&spec)).collect();
     if rows.is_empty() {
-        match spec.process {
-            None => session.say(format_args!("{}: ERROR (no such group)", spec.group)),
-            Some(_) => session.say(format_args!("{name}: ERROR (no such process)")),
+        let problem = answers::unknown(&spec);
+        if is_json {
+            session.warn(problem)
+        } else {
+            session.say(problem)
         }
         session.fail(exit::STATUS_UNKNOWN);
     }
     rows
 }
 
-fn show(session: &mut Session, rows: &[&ProcessRow]) {
-    let named: Vec<(String, &ProcessRow)> = rows.iter().map(|row| (row.namespec(), *row)).collect();
+fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
+    let named: Vec<(String, &ProcessRow)> = rows.map(|row| (row.namespec(), row)).collect();
     let longest = named.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let width = longest.max(NAME_WIDTH_MIN) + 3;
     for (name, row) in named {
@@ -71,8 +83,8 @@ pub(super) fn pid(session: &mut Session, arg: &str) -> Outcome {
             session.say(row.pid);
         }
     } else {
-        for name in names {
-            pid_of(session, name)?;
+        for name in session.expanded(&names)? {
+            pid_of(session, &name)?;
         }
     }
     Ok(())

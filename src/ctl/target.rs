@@ -4,7 +4,7 @@
 //! finding none is fine. As `sv` more is taken as an answer: a configuration without that section
 //! still says where its server listens, and inside a supervised process the environment says it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{ClientOptions, Face};
 use crate::config::{self, ClientSettings, Errors, Surroundings};
@@ -23,8 +23,39 @@ pub(super) struct Target {
     pub(super) password: Option<String>,
     /// Without its `> `.
     pub(super) prompt: String,
+    /// For the lines of the shell.
+    pub(super) history_file: Option<PathBuf>,
     /// Where the URL comes from, for people whom nobody answers.
-    pub(super) origin: String,
+    pub(super) origin: Origin,
+}
+
+/// Where a URL comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    CommandLine,
+    /// An option of a section of this file; or its default, if it isn't set.
+    Configuration {
+        path: PathBuf,
+        section: String,
+        option: &'static str,
+    },
+    /// What a supervised process is told.
+    Environment,
+    /// Nobody said anything.
+    Nowhere,
+}
+
+impl Origin {
+    /// In words. Only now is it looked up where exactly it stands: few need to know.
+    pub(super) fn told(&self, around: &dyn Surroundings) -> String {
+        match self {
+            Self::CommandLine => "the command line".to_owned(),
+            Self::Configuration { path, section, option } => config::place_of(path, section, option, around)
+                .unwrap_or_else(|| format!("nowhere: [{section}] in {} has no {option}", path.display())),
+            Self::Environment => format!("the environment's {URL_VARIABLE}"),
+            Self::Nowhere => "nowhere: no configuration was found, it is the default".to_owned(),
+        }
+    }
 }
 
 /// Chooses.
@@ -37,10 +68,10 @@ pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Resu
         Some(path) => read(path, options.face, around).map_err(|errors| told(&errors, options))?,
         None => None,
     };
-    let (settings, origin) = found.unwrap_or_else(|| (defaults(), String::new()));
+    let (settings, origin) = found.unwrap_or_else(|| (defaults(), Origin::Nowhere));
     let (url, origin) = match &options.server_url {
-        Some(url) => (url.clone(), "the command line".to_owned()),
-        None if !origin.is_empty() => (settings.server_url, origin),
+        Some(url) => (url.clone(), Origin::CommandLine),
+        None if origin != Origin::Nowhere => (settings.server_url, origin),
         None => otherwise(options.face, around),
     };
     Ok(Target {
@@ -48,6 +79,7 @@ pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Resu
         username: options.username.clone().or(settings.username),
         password: options.password.clone().or(settings.password),
         prompt: settings.prompt,
+        history_file: options.history_file.clone().or(settings.history_file),
         origin,
     })
 }
@@ -57,25 +89,31 @@ fn read(
     path: &Path,
     face: Face,
     around: &dyn Surroundings,
-) -> Result<Option<(ClientSettings, String)>, Errors> {
+) -> Result<Option<(ClientSettings, Origin)>, Errors> {
     match config::load_client(path, around) {
-        Ok(settings) => Ok(Some((settings, placed("supervisorctl", path)))),
+        Ok(settings) => Ok(Some((settings, placed("supervisorctl", "serverurl", path)))),
         Err(errors) if face == Face::Sv && errors.is_missing_section() => {
             let servers = config::load_servers(path, around)?;
-            Ok(nearest(&servers).map(|server| (as_client(server), placed(&server.section, path))))
+            Ok(nearest(&servers).map(|server| {
+                let option = if is_unix(&server) { "file" } else { "port" };
+                (as_client(server), placed(&server.section, option, path))
+            }))
         }
         Err(errors) => Err(errors),
     }
 }
 
-fn placed(section: &str, path: &Path) -> String {
-    format!("[{section}] in '{}'", path.display())
+fn placed(section: &str, option: &'static str, path: &Path) -> Origin {
+    Origin::Configuration { path: path.to_owned(), section: section.to_owned(), option }
 }
 
 /// The first unix socket, which is ours by its permissions; failing that, whatever there is.
 fn nearest(servers: &[ServerSpec]) -> Option<&ServerSpec> {
-    let is_unix = |server: &&ServerSpec| matches!(server.address, Address::Unix { .. });
     servers.iter().find(is_unix).or_else(|| servers.first())
+}
+
+fn is_unix(server: &&ServerSpec) -> bool {
+    matches!(server.address, Address::Unix { .. })
 }
 
 /// What the server asks for is what a client has to say, if it is there in the clear.
@@ -101,11 +139,11 @@ fn defaults() -> ClientSettings {
 }
 
 /// Without a word from command line and configuration.
-fn otherwise(face: Face, around: &dyn Surroundings) -> (String, String) {
+fn otherwise(face: Face, around: &dyn Surroundings) -> (String, Origin) {
     let told = around.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
     match told {
-        Some((name, url)) if face == Face::Sv => (url.clone(), format!("the environment's {name}")),
-        _ => (DEFAULT_URL.to_owned(), "nowhere: it is the default".to_owned()),
+        Some((_, url)) if face == Face::Sv => (url.clone(), Origin::Environment),
+        _ => (DEFAULT_URL.to_owned(), Origin::Nowhere),
     }
 }
 
@@ -119,7 +157,6 @@ fn told(errors: &Errors, options: &ClientOptions) -> String {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::path::PathBuf;
 
     use super::*;
     use crate::cli;
@@ -190,11 +227,13 @@ mod tests {
         let parsed = cli::parse(words.iter().map(Into::into).collect(), false);
         let cli::Action::Client(options) = parsed else { panic!("{parsed:?}") };
         let environment = vec![(URL_VARIABLE.to_owned(), "unix:///env".to_owned())];
-        match choose(&options, &Made { file, environment }) {
+        let made = Made { file, environment };
+        match choose(&options, &made) {
             Ok(target) => {
+                let origin = target.origin.told(&made);
                 let word = |text: Option<String>| text.unwrap_or("-".into());
                 let (user, password) = (word(target.username), word(target.password));
-                format!("{user}:{password}@{} ({})", target.url, target.origin)
+                format!("{user}:{password}@{} ({origin})", target.url)
             }
             Err(text) => text,
         }
@@ -206,10 +245,11 @@ mod tests {
 
     #[test]
     fn the_command_line_comes_before_the_configuration_and_that_before_the_environment() {
-        let ctl = "[supervisorctl] in '/etc/supervisord.conf'";
-        let server = "[unix_http_server] in '/etc/supervisord.conf'";
+        let ctl = "/etc/supervisord.conf:2";
+        let server = "/etc/supervisord.conf:5";
+        let unset = "nowhere: [supervisorctl] in /etc/supervisord.conf has no serverurl";
         let told = "the environment's SUPERVISOR_SERVER_URL";
-        let default = "nowhere: it is the default";
+        let default = "nowhere: no configuration was found, it is the default";
         let (sv, supervisorctl) = (Face::Sv, Face::Supervisorctl);
         let url = ["-s", "unix:///s"];
         for (face, options, file, expected) in [
@@ -227,6 +267,7 @@ mod tests {
                 Some("[supervisorctl]\nserverurl=unix://a/../b\n"),
                 format!("-:-@unix:///srv/b ({ctl})"),
             ),
+            (sv, &[], Some("[supervisorctl]\n"), format!("-:-@{DEFAULT_URL} ({unset})")),
             (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock ({server})")),
             (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env ({told})")),
             (sv, &[], None, format!("-:-@unix:///env ({told})")),

@@ -1,13 +1,16 @@
 //! Actions against a server that knows its answers by heart: what is called, what is said, and how
 //! it ends. `tests/compat_ctl.rs` compares the same with Supervisor's own client.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use super::client::Client;
+use super::completion::complete;
+use super::input::Input;
 use super::perform::{Then, perform};
 use super::session::Session;
 use super::shell;
@@ -108,8 +111,11 @@ fn in_session(script: Script, input: &str, asks: bool, act: impl FnOnce(&mut Ses
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || serve(&listener, script));
     let client = Client::new(format!("unix://{}", path.display()), None, None);
-    let (mut output, mut input) = (Vec::new(), Cursor::new(input.to_owned()));
-    let mut session = Session::new(client, &mut output, &mut input, asks);
+    let (typed, mut keyboard) = std::io::pipe().unwrap();
+    keyboard.write_all(input.as_bytes()).unwrap();
+    drop(keyboard);
+    let mut output = Vec::new();
+    let mut session = Session::new(client, &mut output, Input::new(typed.as_fd()), asks);
     act(&mut session);
     let code = session.exit_code();
     server.join().unwrap();
@@ -271,6 +277,67 @@ fn the_last_failure_counts_and_success_does_not_undo_it() {
 }
 
 #[test]
+fn patterns_are_expanded_where_the_reference_knows_no_such_process() {
+    let all = || ("getAllProcessInfo", three());
+    for (line, script, said, code) in [
+        ("start w*", vec![up(), all(), ("startProcess web", value(true))], "web: started\n", 0),
+        (
+            "stop pair:? x*",
+            vec![
+                up(),
+                all(),
+                ("stopProcess pair:a", value(true)),
+                ("stopProcess pair:b", value(true)),
+                ("stopProcess x*", Fault(10, "")),
+            ],
+            "pair:a: stopped\npair:b: stopped\nx*: ERROR (no such process)\n",
+            1,
+        ),
+        ("start p*:*", vec![up(), all(), ("startProcessGroup pair", value(vec![]))], "", 0),
+        (
+            "signal HUP ?",
+            vec![
+                up(),
+                all(),
+                ("signalProcess pair:a HUP", value(true)),
+                ("signalProcess pair:b HUP", value(true)),
+            ],
+            "pair:a: signalled\npair:b: signalled\n",
+            0,
+        ),
+        ("status [ab] we?", vec![up(), all()], &format!("{PAIR_A}{PAIR_B}{WEB}"), 3),
+        ("status w* x*:*", vec![up(), all()], &format!("x*: ERROR (no such group)\n{WEB}"), 4),
+        ("pid x*", vec![up(), all(), ("getProcessInfo x*", Fault(10, ""))], "No such process x*\n", 1),
+    ] {
+        check(line, script, said, code);
+    }
+}
+
+#[test]
+fn json_is_for_sv_alone_and_ends_as_status_does() {
+    check(
+        "status --json",
+        vec![up(), ("getAllProcessInfo", three())],
+        "--json: ERROR (no such process)\n",
+        4,
+    );
+    for (line, names, code) in [
+        ("status --json", &["web", "a", "b"][..], 3),
+        ("status web --json", &["web"], 0),
+        ("status --json pair:b x", &["b"], 4),
+        ("status --json x", &[], 4),
+    ] {
+        let (said, ended) = in_session(vec![up(), ("getAllProcessInfo", three())], "", false, |session| {
+            session.be_sv(&String::new);
+            perform(session, line);
+        });
+        let read: Vec<serde_json::Value> = serde_json::from_str(&said).unwrap();
+        let read: Vec<_> = read.iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!((read.as_slice(), ended), (names, code), "{line}");
+    }
+}
+
+#[test]
 fn restart_is_stop_then_start() {
     check(
         "restart w",
@@ -379,7 +446,9 @@ fn an_update_tells_what_was_done_and_says_more_under_our_own_name() {
         for says_more in [false, true] {
             let script = vec![("reloadConfig", changes()), ("sv.updateProcessGroup g", answer.clone())];
             let told = in_session(script, "", false, |session| {
-                session.set_says_more(says_more);
+                if says_more {
+                    session.be_sv(&String::new);
+                }
                 perform(session, "update");
             });
             let more = if says_more { more.as_str() } else { "" };
@@ -439,7 +508,7 @@ fn the_shell_goes_on_until_told_to_stop() {
         ("nope\r\nexit\nquit\n", "s> *** Unknown syntax: nope\ns> \n"),
         ("shutdown\nno\n", "s> Really shut the remote supervisord process down y/N? s> \n"),
     ] {
-        let (output, _) = in_session(status(), input, true, |session| shell::converse(session, "s"));
+        let (output, _) = in_session(status(), input, true, |session| shell::converse(session, "s", None));
         assert_eq!(output, said, "{input:?}");
     }
 }
@@ -451,5 +520,24 @@ fn only_leaving_ends_a_conversation() {
         {
             assert_eq!(perform(session, line), then, "{line}");
         }
+    });
+}
+
+#[test]
+fn one_tab_asks_the_server_and_the_next_does_not() {
+    let script = vec![
+        ("getAllProcessInfo", three()),
+        up(),
+        ("getAllProcessInfo", three()),
+        ("getAllProcessInfo", three()),
+    ];
+    in_session(script, "", false, |session| {
+        let candidates = |session: &mut Session<'_>, text: &str| complete(session, text).candidates;
+        assert_eq!(candidates(session, "start w"), ["web"]);
+        assert_eq!(candidates(session, "start pair:"), ["pair:a", "pair:*", "pair:b"]);
+        // Not for what is known without the server.
+        assert_eq!(candidates(session, "rel"), ["reload"]);
+        perform(session, "status");
+        assert_eq!(candidates(session, "add p"), ["pair"]);
     });
 }

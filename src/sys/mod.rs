@@ -6,6 +6,7 @@
 mod child;
 pub mod clock;
 pub mod files;
+pub mod interrupts;
 pub mod limits;
 pub mod memory;
 pub mod output;

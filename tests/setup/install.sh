@@ -20,6 +20,8 @@ needed=(
     "unshare util-linux"
     "make make"
     "cc gcc"
+    "zsh zsh"
+    "fish fish"
     "g++ g++"
 )
 

@@ -16,6 +16,7 @@
 )]
 
 pub mod peers;
+pub mod terminal;
 pub mod wire;
 
 use std::ffi::OsString;

@@ -1,0 +1,145 @@
+//! What a word of a command line can go on to: actions, groups, processes, signals.
+//!
+//! The shell asks for it at each Tab, and so do the completions of bash, zsh and fish.
+
+use super::answers::ProcessRow;
+use super::failure::Outcome;
+use super::session::Session;
+use crate::cli::ACTIONS;
+use crate::model::Signal;
+
+/// Where the word begins that is completed, and what can stand there instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Completion {
+    pub(super) start: usize,
+    pub(super) candidates: Vec<String>,
+}
+
+/// What can stand at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Action,
+    Group,
+    Process,
+    Signal,
+    Nothing,
+}
+
+/// Completes the last word of a text. The server is asked once for each command, and one that does
+/// not answer has no names.
+pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
+    let start = text
+        .rfind(char::is_whitespace)
+        .map_or(0, |blank| blank + text[blank..].chars().next().map_or(0, char::len_utf8));
+    let (before, word) = text.split_at(start);
+    let candidates = match expected(before) {
+        Kind::Action => actions(session.is_sv()),
+        Kind::Group => groups(session.known_processes()),
+        Kind::Process => processes(session.known_processes(), word),
+        Kind::Signal => Signal::names().map(str::to_owned).collect(),
+        Kind::Nothing => Vec::new(),
+    };
+    let candidates = candidates.into_iter().filter(|candidate| candidate.starts_with(word)).collect();
+    Completion { start, candidates }
+}
+
+/// `complete =WORD WORD...`: a candidate a line, for the scripts of shells. Whoever is refused or not
+/// answered says nothing: nobody reads an error in the middle of a line.
+pub(super) fn answer(session: &mut Session<'_>, arg: &str) -> Outcome {
+    let (word, before) = arg.split_once(' ').unwrap_or((arg, ""));
+    let found = complete(session, &format!("{before} {}", word.strip_prefix('=').unwrap_or(word)));
+    for candidate in found.candidates {
+        session.say(candidate);
+    }
+    Ok(())
+}
+
+/// What comes behind these words.
+fn expected(before: &str) -> Kind {
+    let words: Vec<&str> = before.split_whitespace().collect();
+    match words[..] {
+        [] | ["help"] => Kind::Action,
+        ["add" | "remove" | "update", ..] => Kind::Group,
+        ["signal"] => Kind::Signal,
+        [
+            "clear" | "fg" | "logs" | "pid" | "restart" | "signal" | "start" | "status" | "stop" | "tail",
+            ..,
+        ] => Kind::Process,
+        _ => Kind::Nothing,
+    }
+}
+
+fn actions(is_sv: bool) -> Vec<String> {
+    let known = ACTIONS.iter().filter(|action| is_sv || !action.is_for_sv());
+    let names = known.map(|action| action.name).chain(["help"]);
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort_unstable();
+    names
+}
+
+fn groups(rows: &[ProcessRow]) -> Vec<String> {
+    distinct(rows.iter().map(|row| row.group.clone()))
+}
+
+/// Of a process that has its group to itself the group is not told, unless it was typed.
+fn processes(rows: &[ProcessRow], word: &str) -> Vec<String> {
+    distinct(rows.iter().flat_map(|row| {
+        let ProcessRow { group, name, .. } = row;
+        if word.contains(':') || name != group {
+            vec![format!("{group}:{name}"), format!("{group}:*")]
+        } else {
+            vec![name.clone()]
+        }
+    }))
+}
+
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for name in names {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_before_say_what_is_expected() {
+        for (before, kind) in [
+            ("", Kind::Action),
+            ("  ", Kind::Action),
+            ("help ", Kind::Action),
+            ("help start ", Kind::Nothing),
+            ("start ", Kind::Process),
+            ("start a b ", Kind::Process),
+            ("tail -f ", Kind::Process),
+            ("signal ", Kind::Signal),
+            ("signal HUP ", Kind::Process),
+            ("update ", Kind::Group),
+            ("version ", Kind::Nothing),
+            ("nope ", Kind::Nothing),
+        ] {
+            assert_eq!(expected(before), kind, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_that_people_type() {
+        let row = |group: &str, name: &str| ProcessRow {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            state: None,
+            state_name: String::new(),
+            description: String::new(),
+            pid: 0,
+        };
+        let rows = [row("web", "web"), row("pair", "a"), row("pair", "b")];
+        assert_eq!(groups(&rows), ["web", "pair"]);
+        assert_eq!(processes(&rows, "w"), ["web", "pair:a", "pair:*", "pair:b"]);
+        assert_eq!(processes(&rows, "web:"), ["web:web", "web:*", "pair:a", "pair:*", "pair:b"]);
+    }
+}

@@ -1,0 +1,265 @@
+//! A line editor for the shell: what readline's users have in their fingers, and no more.
+//!
+//! * `keys`: from the bytes of a terminal to keys;
+//! * `line`: the text, the cursor, and what keys do to them;
+//! * `history`: earlier lines, in memory and in a file;
+//! * here: the terminal.
+//!
+//! Only one row is used. What does not fit scrolls sideways, so nothing has to be known of how a
+//! terminal wraps. While a line is edited the terminal gives us
+//! every byte and makes no signals of them; a signal from elsewhere that would end us finds the
+//! terminal as it was before.
+
+mod history;
+mod keys;
+mod line;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::process::{Signal as RawSignal, kill_current_process_group};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::completion;
+use super::follow::wait;
+use super::help::columns;
+use super::session::Session;
+use crate::model::Signal;
+use crate::sys::interrupts::Held;
+pub(super) use history::History;
+use keys::Key;
+use line::Line;
+
+/// For terminals that don't know how wide they are.
+const COLUMNS_UNLESS_TOLD: usize = 80;
+
+/// What came of editing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Typed {
+    Line(String),
+    /// Ctrl-D on an empty line, or nobody types any more.
+    End,
+    /// Ctrl-C
+    Interrupted,
+}
+
+/// What outlives a line.
+pub(super) struct Editor {
+    history: History,
+    /// What was cut last.
+    cut: String,
+}
+
+impl Editor {
+    /// With the lines of an earlier session, if there are any.
+    pub(super) fn new(history: History) -> Self {
+        Self { history, cut: String::new() }
+    }
+
+    /// Has a line typed.
+    pub(super) fn read(&mut self, session: &mut Session<'_>, prompt: &str) -> Typed {
+        session.flush();
+        let terminal = session.input().source();
+        // Let go of in the other order: a signal that came meanwhile finds the terminal restored.
+        let held = Held::back(&[Signal::TERM, Signal::HUP]);
+        let raw = Raw::enter(terminal);
+        let (Ok(held), Ok(raw)) = (held, raw) else {
+            return session.ask(prompt).map_or(Typed::End, Typed::Line);
+        };
+        let mut line = Line::new(std::mem::take(&mut self.cut));
+        let typed = Edit { history: &mut self.history, line: &mut line, raw, prompt }.run(session, &held);
+        self.cut = line.into_cut();
+        if let Typed::Line(text) = &typed {
+            self.history.add(text);
+        }
+        session.say("");
+        session.flush();
+        typed
+    }
+}
+
+/// A line under way.
+struct Edit<'e, 'fd> {
+    history: &'e mut History,
+    line: &'e mut Line,
+    raw: Raw<'fd>,
+    prompt: &'e str,
+}
+
+impl Edit<'_, '_> {
+    fn run(mut self, session: &mut Session<'_>, held: &Held) -> Typed {
+        let mut bytes = Vec::new();
+        let mut before = Key::Other;
+        self.draw(session);
+        loop {
+            // What was typed or pasted at once is drawn at once.
+            while let Some(byte) = session.input().take_byte() {
+                bytes.push(byte);
+                if let Some((key, used)) = keys::decode(&bytes) {
+                    bytes.drain(..used);
+                    let done = self.press(session, key, before);
+                    before = key;
+                    if let Some(typed) = done {
+                        self.draw(session);
+                        return typed;
+                    }
+                }
+            }
+            self.draw(session);
+            if !can_read_more(session, held) {
+                return Typed::End;
+            }
+        }
+    }
+
+    /// Does what a key does; the line is drawn by and by.
+    fn press(&mut self, session: &mut Session<'_>, key: Key, before: Key) -> Option<Typed> {
+        match key {
+            Key::Enter => return Some(Typed::Line(self.line.text().to_owned())),
+            Key::Interrupt => return Some(Typed::Interrupted),
+            Key::DeleteOrEnd if self.line.text().is_empty() => return Some(Typed::End),
+            Key::Older => self.recall(|history, now| history.older(now)),
+            Key::Newer => self.recall(|history, now| history.newer(now)),
+            Key::Tab => self.complete(session, before),
+            Key::Clear => session.print("\x1b[H\x1b[2J"),
+            Key::Suspend => self.suspend(session),
+            other => self.line.press(other),
+        }
+        None
+    }
+
+    fn recall(&mut self, choose: impl Fn(&mut History, &str) -> Option<String>) {
+        if let Some(text) = choose(self.history, self.line.text()) {
+            self.line.set(text);
+        }
+    }
+
+    /// Adds what all candidates have in common; a second time shows them.
+    fn complete(&mut self, session: &mut Session<'_>, before: Key) {
+        let found = completion::complete(session, self.line.before_cursor());
+        match found.candidates.as_slice() {
+            [] => {}
+            [only] => self.line.replace_behind(found.start, &format!("{only} ")),
+            several => {
+                let common = common_start(several);
+                if common.len() > self.line.before_cursor().len() - found.start {
+                    self.line.replace_behind(found.start, common);
+                } else if before == Key::Tab {
+                    let names: Vec<&str> = several.iter().map(String::as_str).collect();
+                    session.print(&format!("\n{}", columns(&names)));
+                }
+            }
+        }
+    }
+
+    /// What Ctrl-Z does where the terminal makes signals of keys.
+    fn suspend(&mut self, session: &mut Session<'_>) {
+        session.say("");
+        session.flush();
+        self.raw.leave();
+        let _ = kill_current_process_group(RawSignal::TSTP);
+        self.raw.enter_again();
+    }
+
+    fn draw(&self, session: &mut Session<'_>) {
+        let prompt_columns = self.prompt.width();
+        let (shown, cursor) = self.line.view(columns_of_terminal().saturating_sub(prompt_columns + 1));
+        let column = prompt_columns + cursor;
+        session.print(&format!("\r{}{shown}\x1b[K\r\x1b[{column}C", self.prompt));
+        session.flush();
+    }
+}
+
+/// Waits for bytes and reads them; `false` when there will be none, or none that are for us.
+fn can_read_more(session: &mut Session<'_>, held: &Held) -> bool {
+    let ready = wait(&[session.input().source(), held.as_fd()], None);
+    match ready.as_deref() {
+        Ok([_, true]) | Err(_) => return false,
+        Ok([true, _]) => session.input().read(),
+        Ok(_) => {}
+    }
+    !session.input().takes_end()
+}
+
+fn common_start(words: &[String]) -> &str {
+    let [first, others @ ..] = words else { return "" };
+    let is_common = |at: usize| others.iter().all(|other| other.get(..at) == first.get(..at));
+    let ends = first.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| is_common(*end)).last().unwrap_or(0);
+    &first[..end]
+}
+
+fn columns_of_terminal() -> usize {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => COLUMNS_UNLESS_TOLD,
+    }
+}
+
+/// A terminal that hands over every byte as it is typed, until this is dropped.
+struct Raw<'fd> {
+    terminal: BorrowedFd<'fd>,
+    before: Termios,
+}
+
+impl<'fd> Raw<'fd> {
+    fn enter(terminal: BorrowedFd<'fd>) -> io::Result<Self> {
+        let raw = Self { terminal, before: tcgetattr(terminal)? };
+        raw.set()?;
+        Ok(raw)
+    }
+
+    /// Enter still comes as a newline: what was typed ahead is then read alike, whoever reads it.
+    fn set(&self) -> io::Result<()> {
+        let mut modes = self.before.clone();
+        modes
+            .local_modes
+            .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN);
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // Without a flush: what was typed ahead stays.
+        Ok(tcsetattr(self.terminal, OptionalActions::Drain, &modes)?)
+    }
+
+    fn leave(&self) {
+        // There is nothing that could be done about it.
+        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
+    }
+
+    /// Whoever had the terminal meanwhile may have left it in another way.
+    fn enter_again(&mut self) {
+        if let Ok(now) = tcgetattr(self.terminal) {
+            self.before = now;
+        }
+        let _ = self.set();
+    }
+}
+
+impl Drop for Raw<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_have_a_start_in_common() {
+        for (words, common) in [
+            (&["start", "status"][..], "sta"),
+            (&["a", "b"], ""),
+            (&["w\u{f6}rk", "w\u{f8}rk"], "w"),
+            (&["web", "web:*"], "web"),
+            (&["one"], "one"),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(common_start(&words), common);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Bytes of a log made into lines with a name in front, and where a stream goes on from what was read.
+
+/// A longer line is broken, with the name in front of each part.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// So far before its end a stream of the server begins.
+const STREAM_HEAD_BYTES: usize = 1024;
+
+/// A channel's lines: what came of the last one waits for its end.
+pub(super) struct Lines {
+    prefix: Vec<u8>,
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    /// Each gets this in front.
+    pub(super) fn behind(prefix: &str) -> Self {
+        Self { prefix: prefix.as_bytes().to_vec(), begun: Vec::new() }
+    }
+
+    /// The lines that these bytes complete.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(piece);
+            while self.begun.len() > LINE_BYTES_MAX {
+                let rest = self.begun.split_off(LINE_BYTES_MAX);
+                text.extend(self.rest());
+                self.begun = rest;
+            }
+            if self.begun.ends_with(b"\n") {
+                self.begun.pop();
+                text.extend(self.end());
+            }
+        }
+        text
+    }
+
+    /// A line that will not be completed any more, if there is one.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        if self.begun.is_empty() { Vec::new() } else { self.end() }
+    }
+
+    fn end(&mut self) -> Vec<u8> {
+        let line = std::mem::take(&mut self.begun);
+        [self.prefix.as_slice(), &line, b"\n"].concat()
+    }
+}
+
+/// The end of a log that has so many lines, one that is not complete among them.
+pub(super) fn last(text: &[u8], lines: usize) -> &[u8] {
+    let body = text.strip_suffix(b"\n").unwrap_or(text);
+    if lines == 0 {
+        return &[];
+    }
+    let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+    let start = breaks.map(|(at, _)| at + 1).nth(lines - 1).unwrap_or(0);
+    &text[start..]
+}
+
+/// Where what was read of a log and what is streamed of it meet.
+///
+/// The stream begins at most [`STREAM_HEAD_BYTES`] before the end that the log had then, so it
+/// brings again the last bytes that we have, as far as nothing was written in between.
+#[derive(Default)]
+pub(super) struct Joint {
+    /// The last that was read; empty when the stream has come to it.
+    seen: Vec<u8>,
+    /// What the stream brought so far.
+    streamed: Vec<u8>,
+}
+
+impl Joint {
+    /// Behind this.
+    pub(super) fn at_end_of(text: &[u8]) -> Self {
+        Self { seen: text[text.len().saturating_sub(STREAM_HEAD_BYTES)..].to_vec(), streamed: Vec::new() }
+    }
+
+    /// Whether more has to come before it is known where to go on.
+    pub(super) fn is_open(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
+    /// What of these bytes was not seen before. They are kept until that can be told.
+    pub(super) fn behind(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if !self.is_open() {
+            return bytes;
+        }
+        self.streamed.extend(bytes);
+        if self.streamed.len() < self.seen.len() { Vec::new() } else { self.close() }
+    }
+
+    /// Has waited enough: what was kept and not seen before.
+    pub(super) fn close(&mut self) -> Vec<u8> {
+        let (seen, mut streamed) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.streamed));
+        let longest = seen.len().min(streamed.len());
+        let again = (0..=longest).rev().find(|len| seen.ends_with(&streamed[..*len])).unwrap_or(0);
+        streamed.drain(..again);
+        streamed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn only_whole_lines_are_let_out() {
+        let mut lines = Lines::behind("web | ");
+        assert_eq!(text(lines.take(b"one\ntw")), "web | one\n");
+        assert_eq!(text(lines.take(b"o\n\nthr")), "web | two\nweb | \n");
+        assert_eq!(text(lines.rest()), "web | thr\n");
+        assert_eq!(text(lines.rest()), "");
+        let long = "x".repeat(LINE_BYTES_MAX);
+        assert_eq!(text(lines.take(long.as_bytes())), "");
+        assert_eq!(text(lines.take(b"yz\n")), format!("web | {long}\nweb | yz\n"));
+    }
+
+    #[test]
+    fn the_last_lines_are_counted_from_the_end() {
+        for (log, lines, expected) in [
+            ("a\nb\nc\n", 2, "b\nc\n"),
+            ("a\nb\nc", 2, "b\nc"),
+            ("a\nb\n", 5, "a\nb\n"),
+            ("a\n\n", 1, "\n"),
+            ("", 3, ""),
+            ("a\n", 0, ""),
+        ] {
+            assert_eq!(last(log.as_bytes(), lines), expected.as_bytes(), "{log:?} {lines}");
+        }
+    }
+
+    #[test]
+    fn a_stream_goes_on_where_the_log_was_read_to() {
+        let long = "0123456789".repeat(200);
+        for (seen, streamed, fresh) in [
+            ("", &["new"][..], "new"),
+            ("old\n", &["old\n", "new"], "new"),
+            ("old\n", &["ol", "d\nnew"], "new"),
+            // Much was written in between: the stream begins with the end of what we know, or behind it.
+            ("a\nb\nc\n", &["c\nd\ne\nf\n"], "d\ne\nf\n"),
+            ("old\n", &["quite new"], "quite new"),
+            (&long, &[&long[long.len() - 1024..], "x"], "x"),
+        ] {
+            let mut joint = Joint::at_end_of(seen.as_bytes());
+            let mut all: Vec<u8> = Vec::new();
+            streamed.iter().for_each(|bytes| all.extend(joint.behind(bytes.as_bytes().to_vec())));
+            assert!(!joint.is_open());
+            assert_eq!(text(all), fresh);
+        }
+    }
+
+    #[test]
+    fn what_never_comes_is_not_waited_for() {
+        let mut joint = Joint::at_end_of(b"it was long before it was rotated\n");
+        assert_eq!(joint.behind(b"new\n".to_vec()), b"");
+        assert!(joint.is_open());
+        assert_eq!(joint.close(), b"new\n");
+        assert_eq!(joint.behind(b"x".to_vec()), b"x");
+    }
+}

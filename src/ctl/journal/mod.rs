@@ -1,0 +1,222 @@
+//! `sv logs`: the logs of several processes as one, each line behind the name of who wrote it.
+//!
+//! What is there already is shown process by process, for logs tell no times. What comes then is
+//! shown as it comes, whole lines only. A stream of the server begins a little before the end of
+//! its log; what of that was shown before is recognised by its text.
+
+mod lines;
+mod wanted;
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::answers::{self, ProcessRow};
+use super::exit;
+use super::failure::{CallError, Outcome, fault};
+use super::follow::{Follow, log_of, wait};
+use super::session::Session;
+use super::wildcard;
+use crate::model::{Namespec, Signal};
+use crate::sys::interrupts::Held;
+use crate::xmlrpc::Value;
+use lines::{Joint, Lines};
+use wanted::Wanted;
+
+/// The end of a log that is asked for first; each further time eight times as much.
+const WINDOW_BYTES: usize = 16 * 1024;
+
+/// More than that is not asked for, however many lines are wanted.
+const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long a stream may take to come to where we have read already: then we have missed nothing.
+const JOINT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Told apart on dark and on light terminals; red is for what is wrong.
+const COLORS: [&str; 6] = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[96m"];
+
+/// A channel of a process.
+struct Source {
+    namespec: String,
+    channel: &'static str,
+    lines: Lines,
+    joint: Joint,
+    stream: Option<Follow>,
+}
+
+/// `logs [-f] [-n LINES] [--stdout|--stderr] NAME...`
+pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
+    let wanted = match Wanted::parse(arg) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            session.misused("logs", &why);
+            session.fail(exit::INVALID_ARGS);
+            return Ok(());
+        }
+    };
+    if !session.upcheck()? {
+        return Ok(());
+    }
+    let rows = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
+    let chosen = chosen(session, &rows, &wanted);
+    let mut sources = sources(&chosen, &wanted, session.has_colors());
+    let mut shown = Vec::new();
+    for source in &mut sources {
+        shown.push(show_end(session, source, &wanted)?);
+    }
+    tell_without_log(session, &sources, &shown, &wanted);
+    if wanted.follows && !sources.is_empty() { follow(session, sources) } else { Ok(()) }
+}
+
+/// The processes that are meant, each once; says so of names that mean none.
+fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) -> Vec<&'r ProcessRow> {
+    let names = wildcard::expand(&wanted.names, rows);
+    let mut chosen: Vec<&ProcessRow> = Vec::new();
+    for name in &names {
+        let spec = Namespec::split(name);
+        let mut found = rows.iter().filter(|row| name == "all" || row.is_meant_by(&spec)).peekable();
+        if found.peek().is_none() && name != "all" {
+            session.warn(answers::unknown(&spec));
+            session.fail(exit::GENERIC);
+        }
+        for row in found {
+            if !chosen.iter().any(|other| std::ptr::eq(*other, row)) {
+                chosen.push(row);
+            }
+        }
+    }
+    chosen
+}
+
+fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Source> {
+    let names: Vec<String> = rows.iter().map(|row| row.namespec()).collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    let colors = COLORS.iter().cycle();
+    let of_one = |(namespec, color): (String, &&str)| {
+        let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
+        let padding = " ".repeat(width - namespec.width());
+        let prefix = format!("{on}{namespec}{padding} |{off} ");
+        wanted.channels.iter().map(move |channel| Source {
+            namespec: namespec.clone(),
+            channel,
+            lines: Lines::behind(&prefix),
+            joint: Joint::default(),
+            stream: None,
+        })
+    };
+    names.into_iter().zip(colors).flat_map(of_one).collect()
+}
+
+/// Shows the last lines that there are; `false` if there is no log.
+fn show_end(session: &mut Session, source: &mut Source, wanted: &Wanted) -> Result<bool, CallError> {
+    let end = match end_of_log(session, source, wanted.lines) {
+        Ok(text) => text,
+        Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(false),
+        Err(CallError::Fault(code, text)) => {
+            let (namespec, channel) = (&source.namespec, source.channel);
+            session.warn(format_args!("{namespec}: ERROR (cannot read {channel}: fault {code}, {text})"));
+            session.fail(exit::GENERIC);
+            String::new()
+        }
+        Err(other) => return Err(other),
+    };
+    source.joint = Joint::at_end_of(end.as_bytes());
+    let mut text = source.lines.take(lines::last(end.as_bytes(), wanted.lines));
+    // A line that is not complete goes on in what follows, if anything does.
+    if !wanted.follows {
+        text.extend(source.lines.rest());
+    }
+    // Whoever does not want to hear it is noticed when we follow, or has what he wants.
+    let _ = session.pass_on(&text);
+    Ok(true)
+}
+
+/// So much of the end that it has these lines, if there are so many within bounds.
+fn end_of_log(session: &mut Session, source: &Source, lines: usize) -> Result<String, CallError> {
+    let method = match source.channel {
+        "stderr" => "supervisor.readProcessStderrLog",
+        _ => "supervisor.readProcessStdoutLog",
+    };
+    let mut window = WINDOW_BYTES;
+    loop {
+        let offset = Value::Int(-i64::try_from(window).unwrap_or(i64::MAX));
+        let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
+        let text = answers::plain_text(&session.call(method, &params)?)?;
+        let has_all = text.len() < window || text.matches('\n').count() > lines;
+        if has_all || window >= WINDOW_BYTES_MAX {
+            return Ok(text);
+        }
+        window = (window * 8).min(WINDOW_BYTES_MAX);
+    }
+}
+
+/// Of all processes some may well have none; of one that was named it is worth a word.
+fn tell_without_log(session: &mut Session, sources: &[Source], shown: &[bool], wanted: &Wanted) {
+    let has_log = |namespec: &str| {
+        sources.iter().zip(shown).any(|(source, shown)| *shown && source.namespec == namespec)
+    };
+    let mut told: Vec<&str> = Vec::new();
+    for Source { namespec, .. } in sources {
+        if !wanted.names.contains(&"all") && !has_log(namespec) && !told.contains(&namespec.as_str()) {
+            session.warn(format_args!("{namespec}: ERROR (no log file)"));
+            session.fail(exit::GENERIC);
+            told.push(namespec);
+        }
+    }
+}
+
+/// Shows what comes, until Ctrl-C or the server ends it.
+fn follow(session: &mut Session, mut sources: Vec<Source>) -> Outcome {
+    let interrupts = Held::back(&[Signal::INT])?;
+    for source in &mut sources {
+        source.stream = session.follow(&log_of(&source.namespec, source.channel)).ok();
+    }
+    let started = Instant::now();
+    while sources.iter().any(|source| source.stream.is_some()) {
+        let is_joining = sources.iter().any(|source| source.stream.is_some() && source.joint.is_open());
+        let streams = sources.iter().filter_map(|source| source.stream.as_ref());
+        let watched: Vec<BorrowedFd<'_>> =
+            std::iter::once(interrupts.as_fd()).chain(streams.map(Follow::as_fd)).collect();
+        let Ok(ready) = wait(&watched, is_joining.then_some(JOINT_PATIENCE)) else { return Ok(()) };
+        if interrupts.take() {
+            // Behind the ^C that the terminal shows.
+            if io::stdout().is_terminal() {
+                session.say("");
+            }
+            break;
+        }
+        let mut ready = ready.into_iter().skip(1);
+        let is_late = started.elapsed() >= JOINT_PATIENCE;
+        for source in sources.iter_mut().filter(|source| source.stream.is_some()) {
+            let text = source.turn(ready.next() == Some(true), is_late);
+            if session.pass_on(&text).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    for source in &mut sources {
+        let rest = source.lines.rest();
+        let _ = session.pass_on(&rest);
+    }
+    Ok(())
+}
+
+impl Source {
+    /// The whole lines that came.
+    fn turn(&mut self, is_ready: bool, is_late: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if is_ready && let Some(stream) = &mut self.stream {
+            match stream.read() {
+                Ok(Some(more)) => bytes = self.joint.behind(more),
+                // A channel that has no log is no failure here: there may be another.
+                Ok(None) | Err(_) => self.stream = None,
+            }
+        }
+        if is_late || self.stream.is_none() {
+            bytes.extend(self.joint.close());
+        }
+        self.lines.take(&bytes)
+    }
+}

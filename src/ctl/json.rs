@@ -1,0 +1,78 @@
+//! `sv status --json`: what a supervisor tells of its processes, for programs.
+//!
+//! An array with an object for each process, a line each. Every member is always there; what there
+//! is nothing to say of is null. Members may be added, none is ever removed or changes its type:
+//!
+//! * `name`, `group`, `state` (`RUNNING`), `description` as in `status`;
+//! * `pid`, null without one; `uptime_secs`, null unless it has one;
+//! * `started_at`, `stopped_at`: the last time that it did so, in seconds since 1970;
+//! * `exit_status`: that of the last exit, -1 if a signal ended it; `spawn_error`: why it couldn't be started;
+//! * `stdout_logfile`, `stderr_logfile`: null for none.
+
+use serde_json::{Map, Value as Json};
+
+use crate::xmlrpc::Value;
+
+/// The rows of `getAllProcessInfo`, as text that ends in a newline.
+pub(super) fn processes<'r>(rows: impl Iterator<Item = &'r Value>) -> String {
+    let objects: Vec<String> = rows.map(|row| process(row).to_string()).collect();
+    if objects.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", objects.join(",\n")) }
+}
+
+fn process(row: &Value) -> Json {
+    let number = |member: &str| row.get(member).and_then(Value::as_int).filter(|number| *number != 0);
+    let text = |member: &str| row.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (pid, started_at, stopped_at) = (number("pid"), number("start"), number("stop"));
+    // A clock that was set back tells of no uptime rather than of a negative one.
+    let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
+    // Without an exit the protocol says 0.
+    let exit_status = stopped_at.and(row.get("exitstatus").and_then(Value::as_int));
+    let members: [(&str, Json); 12] = [
+        ("name", text("name").into()),
+        ("group", text("group").into()),
+        ("state", text("statename").into()),
+        ("description", text("description").into()),
+        ("pid", pid.into()),
+        ("uptime_secs", uptime.into()),
+        ("started_at", started_at.into()),
+        ("stopped_at", stopped_at.into()),
+        ("exit_status", exit_status.into()),
+        ("spawn_error", text("spawnerr").into()),
+        ("stdout_logfile", text("stdout_logfile").into()),
+        ("stderr_logfile", text("stderr_logfile").into()),
+    ];
+    let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Json::Object(members.collect::<Map<String, Json>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_always_there() {
+        let running = Value::members([
+            ("name", "a\"b\u{e9}".into()),
+            ("group", "g".into()),
+            ("statename", "RUNNING".into()),
+            ("description", "pid 7, uptime 0:00:09".into()),
+            ("pid", 7.into()),
+            ("start", 1000.into()),
+            ("stop", 0.into()),
+            ("now", 1009.into()),
+            ("exitstatus", 0.into()),
+            ("spawnerr", "".into()),
+            ("stdout_logfile", "/l".into()),
+            ("stderr_logfile", "".into()),
+        ]);
+        let ended = Value::members([("stop", 1.into()), ("now", 9.into()), ("exitstatus", 0.into())]);
+        let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\
+            \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
+            \"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"uptime_secs\":9},\n\
+            {\"description\":null,\"exit_status\":0,\"group\":null,\"name\":null,\"pid\":null,\
+            \"spawn_error\":null,\"started_at\":null,\"state\":null,\"stderr_logfile\":null,\
+            \"stdout_logfile\":null,\"stopped_at\":1,\"uptime_secs\":null}\n]\n";
+        assert_eq!(processes([running, ended].iter()), expected);
+        assert_eq!(processes([].iter()), "[]\n");
+    }
+}

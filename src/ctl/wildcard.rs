@@ -1,0 +1,84 @@
+//! Names with `*`, `?` and `[...]` in them, made into the names of processes that there are.
+//!
+//! A pattern without a colon is for the names of processes, whatever their group; one with a colon
+//! has a part for either, and `GROUP*:*` means whole groups. A name that there is means itself,
+//! whatever is in it, and one that nothing fits stays as it is: it is then told as unknown.
+
+use glob::Pattern;
+
+use super::answers::ProcessRow;
+use crate::model::Namespec;
+
+/// Whether a name could be a pattern: only then it's worth asking what there is.
+pub(super) fn may_be_pattern(name: &str) -> bool {
+    let spec = Namespec::split(name);
+    let is_wild = |part: &str| part.contains(['*', '?', '[']);
+    is_wild(&spec.group) || spec.process.is_some_and(|process| is_wild(&process))
+}
+
+/// The names that are meant, each pattern's in the order of the rows.
+///
+/// COMPAT: for the reference a pattern is the name of a process that doesn't exist.
+pub(super) fn expand(names: &[&str], rows: &[ProcessRow]) -> Vec<String> {
+    names.iter().flat_map(|name| meant(name, rows)).collect()
+}
+
+fn meant(name: &str, rows: &[ProcessRow]) -> Vec<String> {
+    let (itself, spec) = (vec![name.to_owned()], Namespec::split(name));
+    if !may_be_pattern(name) || rows.iter().any(|row| row.is_meant_by(&spec)) {
+        return itself;
+    }
+    let mut found: Vec<String> = Vec::new();
+    for row in rows {
+        found.extend(fitting(row, name).filter(|fit| !found.contains(fit)));
+    }
+    if found.is_empty() { itself } else { found }
+}
+
+/// What a row is called if the pattern fits it.
+fn fitting(row: &ProcessRow, pattern: &str) -> Option<String> {
+    let fits = |pattern: &str, text: &str| Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(text));
+    match pattern.split_once(':') {
+        None => fits(pattern, &row.name).then(|| row.namespec()),
+        Some((group, "" | "*")) => fits(group, &row.group).then(|| format!("{}:*", row.group)),
+        Some((group, process)) => {
+            (fits(group, &row.group) && fits(process, &row.name)).then(|| row.namespec())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_become_the_names_that_there_are() {
+        let row = |(group, name): (&str, &str)| ProcessRow {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            state: None,
+            state_name: String::new(),
+            description: String::new(),
+            pid: 0,
+        };
+        let rows = [("web_a", "web_a"), ("web_b", "web_b"), ("work", "w_0"), ("work", "w_1"), ("x*", "x*")];
+        let rows = rows.map(row);
+        for (names, expected) in [
+            (&["web_*"][..], &["web_a", "web_b"][..]),
+            (&["web_?", "w_*"], &["web_a", "web_b", "work:w_0", "work:w_1"]),
+            (&["web_[!a]"], &["web_b"]),
+            (&["wor*:*"], &["work:*"]),
+            (&["w*:"], &["web_a:*", "web_b:*", "work:*"]),
+            (&["work:w_[01]"], &["work:w_0", "work:w_1"]),
+            (&["*:w_1"], &["work:w_1"]),
+            // What exists is meant as it is.
+            (&["x*"], &["x*"]),
+            (&["work:*", "all", "web_a"], &["work:*", "all", "web_a"]),
+            // What fits nothing, or is no pattern, is left to be told.
+            (&["y*", "y*:*", "web_[", "a***"], &["y*", "y*:*", "web_[", "a***"]),
+        ] {
+            assert_eq!(expand(names, &rows), expected, "{names:?}");
+        }
+        assert!(!may_be_pattern("work:*") && !may_be_pattern("work:") && may_be_pattern("wor*:*"));
+    }
+}

@@ -1,0 +1,135 @@
+//! A terminal with a program on it, and somebody who types.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+use super::PATIENCE;
+
+/// A pseudo-terminal, and the program that it is the controlling terminal of.
+#[derive(Debug)]
+pub struct Terminal {
+    keyboard: File,
+    screen: Arc<Mutex<Vec<u8>>>,
+    /// How much of the screen was looked at already.
+    seen: usize,
+    child: Child,
+}
+
+impl Terminal {
+    /// Starts the command on a terminal of 80 columns. Its environment and folder are kept.
+    pub fn start(command: &Command) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave =
+            OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).unwrap();
+        let child = on_terminal(command, &slave).spawn().unwrap();
+        let keyboard = File::from(master);
+        let screen = Arc::default();
+        show(keyboard.try_clone().unwrap(), Arc::clone(&screen));
+        Self { keyboard, screen, seen: 0, child }
+    }
+
+    /// Types a text; `\r` is the Enter key.
+    pub fn type_in(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until the text appears behind what was waited for last, and gives what stands before it.
+    pub fn expect(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let screen = String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned();
+            let fresh = screen.get(self.seen..).unwrap_or_default();
+            if let Some(at) = fresh.find(text) {
+                self.seen += at + text.len();
+                return fresh[..at].to_owned();
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {text:?} behind {fresh:?} in {screen:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// All that was shown so far.
+    pub fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
+    }
+
+    /// Whether the terminal itself shows what is typed and gathers it into lines.
+    pub fn echoes(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    }
+
+    /// Waits until the terminal no longer shows what is typed: for a password.
+    pub fn wait_until_silent(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO) {
+            assert!(Instant::now() < deadline, "it shows what is typed: {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends a signal to the program.
+    pub fn kill_program(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// Waits until the program has ended.
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it did not end: {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// The same command behind setsid(1), which makes the terminal its controlling one and becomes the command.
+fn on_terminal(command: &Command, slave: &File) -> Command {
+    let mut wrapped = Command::new("setsid");
+    wrapped.env("TERM", "xterm").args(["--ctty"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    let stream = || slave.try_clone().unwrap();
+    wrapped.stdin(stream()).stdout(stream()).stderr(stream());
+    wrapped
+}
+
+/// Reads until nobody has the terminal open any more.
+fn show(mut from: File, screen: Arc<Mutex<Vec<u8>>>) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            screen.lock().unwrap().extend_from_slice(&buffer[..length]);
+        }
+    });
+}
