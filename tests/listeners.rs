@@ -319,6 +319,27 @@ fn what_a_listener_says_is_logged_and_shown_as_it_is() {
 }
 
 #[test]
+fn a_form_is_for_output_and_neither_for_events_nor_for_what_listeners_say() {
+    let sandbox = sandbox(&format!(
+        "{}[program:x]\ncommand=printf 'one<!--XSUPERVISOR:BEGIN-->mail<!--XSUPERVISOR:END--> more\\nlast'\n\
+         autorestart=false\nstartsecs=0\nstdout_logfile=/dev/stdout\nstdout_capture_maxbytes=8\n\
+         stdout_events_enabled=true\n",
+        teller("l", "PROCESS_COMMUNICATION,PROCESS_LOG", "stdout_logfile=%(here)s/l.out")
+    ));
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nsilent=true\nlog_format=prefix\n");
+    let mut sandbox = sandbox.start();
+    sandbox.wait_terminal("x | last\n");
+    assert!(sandbox.terminal().contains("x | one more\n"), "{}", sandbox.terminal());
+    assert_eq!(sandbox.ctl(&["tail", "x"]).stdout, "one more\nlast\n");
+    let events = ["one", "mail", " more\nlast"];
+    sandbox.wait("all events", |it| (told(it, "l").len() == events.len()).then_some(()));
+    for (event, text) in told(&sandbox, "l").iter().zip(events) {
+        assert_eq!(without_header(event).split_once('\n').unwrap().1, text);
+    }
+    sandbox.wait_file("l.out", "READY\nRESULT 2\nOKREADY\n");
+}
+
+#[test]
 fn standard_error_of_a_listener_is_as_any_other() {
     let tagged = "<!--XSUPERVISOR:BEGIN-->me<!--XSUPERVISOR:END-->";
     let mut sandbox = sandbox(&format!(

@@ -131,7 +131,8 @@ fn a_stream_begins_with_the_last_kilobyte_of_whole_characters() {
 
 #[test]
 fn what_is_no_log_is_not_there() {
-    let silent = "[program:silent]\ncommand=/bin/cat\nstdout_logfile=NONE\nstderr_logfile=/dev/null\n\
+    let silent = "[program:silent]\ncommand=/bin/cat\nstdout_logfile=NONE\nstderr_logfile=/dev/null\nlog_ring_bytes=0\n\
+        [program:passing]\ncommand=/bin/cat\nstdout_logfile=/dev/stdout\nlog_ring_bytes=0\n\
         [program:never]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=%(here)s/never.log\n";
     let sandbox = started(&format!("{ECHO}{silent}"));
     let mut peer = Peer::unix(&sandbox);
@@ -147,6 +148,7 @@ fn what_is_no_log_is_not_there() {
         "/logtail/silent",
         "/logtail/silent/stderr",
         "/logtail/never",
+        "/logtail/passing",
     ] {
         peer.gets(format!("GET {path} HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found");
     }
@@ -235,6 +237,62 @@ fn a_log_that_is_emptied_is_told_of() {
     own.hears("\n");
     assert!(peer.call("supervisor.clearLog", &[]).is_ok());
     own.hears("==> File truncated <==\n");
+}
+
+#[test]
+fn what_is_remembered_of_a_stream_without_a_file_can_be_followed() {
+    let programs = ECHO.replace("%(here)s/echo.out", "/dev/stdout").replace("%(here)s/echo.err", "NONE");
+    let programs = format!("{programs}stderr_syslog=true\nlog_ring_bytes=1KB\nlog_format=prefix\n");
+    let mut sandbox = Sandbox::with_programs(&programs).start();
+    sandbox.wait_terminal("echo | ready\n");
+    let (mut follower, mut errors) =
+        (Follower::of(&sandbox, "/logtail/echo"), Follower::of(&sandbox, "/logtail/echo/stderr"));
+    for text in ["one", "w\u{f6}rt"] {
+        say(&sandbox, text);
+        follower.hears(&format!("{text}\n"));
+        errors.hears(&format!("not {text}\n"));
+    }
+    assert_eq!(
+        (follower.heard.as_str(), errors.heard.as_str()),
+        ("ready\none\nw\u{f6}rt\n", "not one\nnot w\u{f6}rt\n")
+    );
+    let mut peer = Peer::unix(&sandbox);
+    assert!(peer.call("supervisor.clearProcessLogs", &["echo".into()]).is_ok());
+    follower.hears("==> File truncated <==\n");
+    // It goes on with the next process of this name.
+    assert!(peer.call("supervisor.stopProcess", &["echo".into()]).is_ok());
+    assert!(peer.call("supervisor.startProcess", &["echo".into()]).is_ok());
+    follower.hears("<==\nready\n");
+    assert!(peer.call("supervisor.stopProcess", &["echo".into()]).is_ok());
+    assert!(peer.call("supervisor.removeProcessGroup", &["echo".into()]).is_ok());
+    assert!(follower.hears_out().ends_with("<==\nready\n"));
+}
+
+#[test]
+fn whoever_misses_what_is_not_remembered_any_more_is_told_how_much() {
+    let programs = ECHO.replace("%(here)s/echo.out", "/dev/stdout");
+    let mut sandbox = Sandbox::with_programs(&format!("{programs}log_ring_bytes=100\n")).start();
+    sandbox.wait_terminal("ready\n");
+    let mut follower = Follower::of(&sandbox, "/logtail/echo");
+    say(&sandbox, &"\u{20ac}".repeat(1000));
+    follower.hears("\u{20ac}\n");
+    let (before, behind) = follower.heard.split_once("==> ").unwrap();
+    let (missed, behind) = behind.split_once(" bytes missed <==\n").unwrap();
+    let missed: usize = missed.parse().unwrap();
+    // One or two bytes of a character that was cut are not shown.
+    let all = before.len() + missed + behind.len();
+    assert!((3005..=3007).contains(&all), "{}", follower.heard);
+    assert!(behind.trim_end().chars().all(|it| it == '\u{20ac}'), "{behind}");
+}
+
+#[test]
+fn lines_that_get_a_form_wake_their_followers() {
+    let sandbox = Sandbox::with_programs(&format!("{ECHO}log_format=prefix\n"));
+    let mut sandbox = sandbox.start();
+    sandbox.wait_file("echo.out", "echo | ready\n");
+    let mut follower = Follower::of(&sandbox, "/logtail/echo");
+    say(&sandbox, "one");
+    follower.hears("echo | ready\necho | one\n");
 }
 
 #[test]

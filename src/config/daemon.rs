@@ -8,6 +8,7 @@ use super::document::Section;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::ini::is_space;
+use super::log_form::log_defaults;
 use super::options::SectionKind;
 use super::pairs::overlaid;
 use super::reader::{Override, SectionReader};
@@ -45,6 +46,7 @@ pub(super) fn daemon<'a>(
         user: options.user("user"),
         directory: options.value("directory", directory),
         strip_ansi: options.boolean("strip_ansi"),
+        log_defaults: log_defaults(&mut options),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
         strict: options.boolean("strict"),
         environment,
@@ -63,13 +65,9 @@ pub(super) fn environment<'a>(
     overlaid(from_files, options.pairs("environment"))
 }
 
-/// The activity log. `NONE` and `AUTO` are file names here, as they are for Supervisor.
+/// The activity log; `None` is syslog. `NONE` and `AUTO` are file names here, as they are for Supervisor.
 fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
-    if options.text("logfile")? != "syslog" {
-        return Some(path(options, "logfile"));
-    }
-    options.warn("logfile", "logfile=syslog in [supervisord] has no effect yet".to_owned());
-    None
+    (options.text("logfile")? != "syslog").then(|| path(options, "logfile"))
 }
 
 fn path(options: &mut SectionReader<'_, '_>, option: &str) -> PathBuf {
@@ -97,7 +95,9 @@ mod tests {
 
     use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
     use super::super::load;
+    use super::super::log_form::UNSET;
     use super::*;
+    use crate::model::{LogDefaults, LogFormat};
 
     #[test]
     fn everything_has_a_default() {
@@ -119,6 +119,7 @@ mod tests {
             user: None,
             directory: None,
             strip_ansi: false,
+            log_defaults: UNSET,
             strict: false,
             identifier: "supervisor".to_owned(),
             environment: Environment::new(),
@@ -130,7 +131,8 @@ mod tests {
     fn everything_can_be_set() {
         let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
             pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
-            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nstrict=on\nidentifier=me%(here)s\n\
+            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nlog_format=JSON\n\
+            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\nidentifier=me%(here)s\n\
             environment=HOST=\"%(host_node_name)s\"";
         let daemon = load_text(text).unwrap().daemon;
         let user = daemon.user.clone();
@@ -152,6 +154,11 @@ mod tests {
             user,
             directory: Some("/home/www".into()),
             strip_ansi: true,
+            log_defaults: LogDefaults {
+                format: LogFormat::Json,
+                timestamp: Some(false),
+                ring_bytes: 1 << 20,
+            },
             strict: true,
             identifier: "me/etc".to_owned(),
             environment: vec![("HOST".to_owned(), "node1".to_owned())],
@@ -173,6 +180,9 @@ mod tests {
             ("user=nope", "Invalid user name nope"),
             ("minfds=x", "not a valid integer: 'x'"),
             ("nodaemon=", "not a valid boolean value: ''"),
+            ("log_format=xml", "bad log format 'xml': it is raw, prefix or json"),
+            ("log_ring_bytes=17MB", "17825792 is above upper bound (16777216)"),
+            ("log_ring_bytes=-1", "-1 is below lower bound (0)"),
             ("identifier=a b", "an identifier can not hold spaces: 'a b'"),
             ("environment=A", "Unexpected end of key/value pairs in value 'A'"),
             (
@@ -266,7 +276,6 @@ mod tests {
         ] {
             assert_eq!(log_file(value), expected.map(PathBuf::from), "{value}");
         }
-        let notices = notices_in("[supervisord]\nlogfile=syslog");
-        assert_eq!(notices, ["logfile=syslog in [supervisord] has no effect yet"]);
+        assert_eq!(notices_in("[supervisord]\nlogfile=syslog"), Vec::<String>::new());
     }
 }

@@ -83,6 +83,9 @@ fn settings(
             None
         }
     };
+    if let Some(daemon) = &daemon {
+        reading.log_defaults = daemon.log_defaults;
+    }
     let nothing = Environment::new();
     let own = daemon.as_ref().map_or(&nothing, |daemon| &daemon.environment);
     let names = Names::over(inherited).with_variables(own);

@@ -29,6 +29,7 @@ pub mod ini;
 mod lint;
 mod listener;
 mod load;
+mod log_form;
 pub mod options;
 mod pairs;
 mod plugins;

@@ -9,6 +9,7 @@ use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::fastcgi;
 use super::ini::trim;
+use super::log_form::log_form;
 use super::options::SectionKind;
 use super::pairs::overlaid;
 use super::reader::SectionReader;
@@ -86,6 +87,7 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         redirect_stderr: options.boolean("redirect_stderr"),
         stdout: stream_prototype(options, &STDOUT),
         stderr: stream_prototype(options, &STDERR),
+        log_form: log_form(options),
         environment: Environment::new(),
         server_url: server_url(options),
         socket: None,
@@ -211,6 +213,7 @@ mod tests {
             redirect_stderr: false,
             stdout: process.stdout.clone(),
             stderr: process.stderr.clone(),
+            log_form: process.log_form,
             environment: vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())],
             server_url: None,
             socket: None,

@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{LogLevel, Notice, User};
+use crate::model::{LogDefaults, LogLevel, Notice, User};
 
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
+use super::log_form::UNSET;
 use super::surroundings::Surroundings;
 use super::values;
 
@@ -99,6 +100,8 @@ pub(super) struct Reading<'a> {
     pub(super) document: &'a Document,
     pub(super) around: &'a dyn Surroundings,
     pub(super) host_node_name: &'a str,
+    /// What `[supervisord]` says for programs that say nothing of it.
+    pub(super) log_defaults: LogDefaults,
     findings: Findings,
     /// Which section made which processes: a group's are in the order in which it has them.
     births: Vec<Birth<'a>>,
@@ -114,7 +117,15 @@ impl<'a> Reading<'a> {
         host_node_name: &'a str,
         findings: Findings,
     ) -> Self {
-        Self { document, around, host_node_name, findings, births: Vec::new(), users: HashMap::new() }
+        Self {
+            document,
+            around,
+            host_node_name,
+            log_defaults: UNSET,
+            findings,
+            births: Vec::new(),
+            users: HashMap::new(),
+        }
     }
 
     pub(super) fn made(&mut self, section: &'a Section, group: &str, count: usize) {

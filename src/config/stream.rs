@@ -120,9 +120,6 @@ fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &Stream
         );
         options.warn(log_file_key, text);
     }
-    if spec.syslog {
-        options.warn(syslog, format!("For [{section}], {syslog} has no effect yet"));
-    }
 }
 
 #[cfg(test)]
@@ -185,20 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_told_once() {
+    fn what_is_better_done_otherwise_is_told_once() {
         let program = "[supervisord]\n[program:x]\ncommand=a\nnumprocs=3\nprocess_name=%(process_num)d\n";
-        let all = "stdout_capture_maxbytes=1\nstdout_events_enabled=1\nstderr_syslog=1";
-        assert_eq!(
-            notices_in(&format!("{program}{all}")),
-            ["For [program:x], stderr_syslog has no effect yet"]
-        );
         assert_eq!(
             notices_in(&format!("{program}stdout_logfile=syslog")),
-            [
-                "For [program:x], stdout_logfile=syslog but this is deprecated and will be removed.  Use \
-             stdout_syslog=true to enable syslog instead.",
-                "For [program:x], stdout_syslog has no effect yet",
-            ]
+            ["For [program:x], stdout_logfile=syslog but this is deprecated and will be removed.  Use \
+             stdout_syslog=true to enable syslog instead.",]
         );
         let expected = "For [program:x], AUTO logging used for stdout_logfile without rollover, set maxbytes \
             > 0 to avoid filling up filesystem unintentionally";

@@ -59,6 +59,12 @@ impl Response {
         self.header("Content-Type", content_type)
     }
 
+    /// Its body.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Makes it the last one on its connection.
     #[must_use]
     pub fn closing(mut self) -> Self {

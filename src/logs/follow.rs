@@ -6,6 +6,12 @@ pub const FOLLOWED_BYTES_FIRST: u64 = 1024;
 /// Told when a log was emptied, before what is in it then.
 pub const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
+/// Told where bytes were gone before they could be sent.
+#[must_use]
+pub fn missed(bytes: u64) -> String {
+    format!("==> {bytes} bytes missed <==\n")
+}
+
 /// A character has three bytes that are not its first, at most.
 const CONTINUATION_BYTES_MAX: usize = 3;
 

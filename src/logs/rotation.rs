@@ -18,6 +18,8 @@ pub struct Rotation {
     bytes_max: u64,
     backups: u32,
     bytes: u64,
+    /// What it held when a rotation failed.
+    postponed: u64,
 }
 
 /// More backups than this are not kept: each rotation renames all of them.
@@ -29,7 +31,7 @@ impl Rotation {
     #[must_use]
     pub fn new(bytes_max: i64, backups: i64, bytes: u64) -> Self {
         let backups = u32::try_from(backups.max(0)).unwrap_or(u32::MAX).min(BACKUPS_MAX);
-        Self { bytes_max: u64::try_from(bytes_max).unwrap_or(0), backups, bytes }
+        Self { bytes_max: u64::try_from(bytes_max).unwrap_or(0), backups, bytes, postponed: 0 }
     }
 
     /// Other limits for the same file, with the meaning that they have for [`Rotation::new`].
@@ -41,12 +43,24 @@ impl Rotation {
     /// now: like Supervisor's it may so exceed the limit by one write.
     pub fn wrote(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        self.bytes_max > 0 && self.bytes >= self.bytes_max
+        self.is_due()
     }
 
-    /// The file was opened anew with this size.
-    pub fn reopened(&mut self, bytes: u64) {
+    /// Whether the file has reached its limit.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.bytes_max > 0 && self.bytes >= self.bytes_max.saturating_add(self.postponed)
+    }
+
+    /// It could not be rotated: that is tried again when as much was written once more.
+    pub fn postpone(&mut self) {
+        self.postponed = self.bytes;
+    }
+
+    /// The file has this size now: it was opened anew, or somebody else has changed it.
+    pub fn resized(&mut self, bytes: u64) {
         self.bytes = bytes;
+        self.postponed = self.postponed.min(bytes);
     }
 
     /// What to do, in this order.
@@ -72,7 +86,7 @@ mod tests {
         let mut rotation = Rotation::new(10, 1, 4);
         assert!(!rotation.wrote(5));
         assert!(rotation.wrote(1));
-        rotation.reopened(0);
+        rotation.resized(0);
         assert!(!rotation.wrote(9));
         rotation.limit(12, 1);
         assert!(!rotation.wrote(2));

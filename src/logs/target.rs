@@ -1,27 +1,30 @@
-//! What a log path means. The names of our own standard descriptors are not opened again by path:
-//! that fails for a user who may not open them, truncates, and loses the shared position in a file.
+//! What a log path means. The names of our own descriptors are not opened again by path: that fails
+//! for a user who may not open them and for a socket, truncates, and loses the shared position in a
+//! file.
 
 use std::path::Path;
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Our own standard output.
-    Stdout,
-    /// Our own standard error.
-    Stderr,
+    /// A descriptor that we were given: 1 is our standard output, 2 our standard error.
+    Descriptor(u32),
     /// Something to be opened.
     Path,
 }
 
-/// Where this path leads.
+/// Where this path leads for the process of this id.
 #[must_use]
-pub fn place(path: &Path) -> Place {
-    match path.to_str() {
-        Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Place::Stdout,
-        Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Place::Stderr,
-        _ => Place::Path,
-    }
+pub fn place(path: &Path, own_pid: i32) -> Place {
+    let Some(text) = path.to_str() else { return Place::Path };
+    let own = format!("/proc/{own_pid}/fd/");
+    let number = match text {
+        "/dev/stdout" => Some("1"),
+        "/dev/stderr" => Some("2"),
+        _ => ["/dev/fd/", "/proc/self/fd/", &own].into_iter().find_map(|folder| text.strip_prefix(folder)),
+    };
+    let is_plain = |number: &&str| number.bytes().all(|byte| byte.is_ascii_digit());
+    number.filter(is_plain).and_then(|number| number.parse().ok()).map_or(Place::Path, Place::Descriptor)
 }
 
 #[cfg(test)]
@@ -31,14 +34,19 @@ mod tests {
     #[test]
     fn our_own_descriptors_have_several_names() {
         for (path, expected) in [
-            ("/dev/stdout", Place::Stdout),
-            ("/proc/self/fd/1", Place::Stdout),
-            ("/dev/fd/2", Place::Stderr),
-            ("/dev/stderr", Place::Stderr),
-            ("/dev/fd/3", Place::Path),
+            ("/dev/stdout", Place::Descriptor(1)),
+            ("/dev/stderr", Place::Descriptor(2)),
+            ("/proc/self/fd/1", Place::Descriptor(1)),
+            ("/proc/42/fd/1", Place::Descriptor(1)),
+            ("/dev/fd/2", Place::Descriptor(2)),
+            ("/dev/fd/17", Place::Descriptor(17)),
+            ("/dev/fd/+1", Place::Path),
+            ("/dev/fd/", Place::Path),
+            ("/dev/fd/1/x", Place::Path),
+            ("/proc/1/fd/1", Place::Path),
             ("/var/log/x.log", Place::Path),
         ] {
-            assert_eq!(place(Path::new(path)), expected, "{path}");
+            assert_eq!(place(Path::new(path), 42), expected, "{path}");
         }
     }
 }

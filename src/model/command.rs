@@ -127,7 +127,7 @@ impl Command {
 }
 
 /// One output stream of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Channel {
     Stdout,

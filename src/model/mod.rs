@@ -18,12 +18,13 @@ pub use command::{
 };
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, ResultHandler};
 pub use settings::{
-    Address, Credentials, DaemonSettings, LogLevel, Notice, Password, ServerSpec, Settings, SocketOwner,
+    Address, Credentials, DaemonSettings, LogDefaults, LogLevel, Notice, Password, ServerSpec, Settings,
+    SocketOwner,
 };
 pub use signal::Signal;
 pub use spec::{
-    AutoRestart, Environment, GroupKind, GroupSpec, LogTarget, ProcessSpec, SocketSpec, StreamSpec, User,
-    UserId,
+    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, SocketSpec,
+    StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::{Environment, GroupSpec, User, UserId};
+use super::{Environment, GroupSpec, LogFormat, User, UserId};
 
 /// Severity of an activity log line, Supervisor's seven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,17 @@ impl LogLevel {
     }
 }
 
+/// What programs that say nothing of it get for `log_format`, `log_timestamp`, `log_ring_bytes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogDefaults {
+    /// `log_format`
+    pub format: LogFormat,
+    /// `log_timestamp`; `None` follows from the format.
+    pub timestamp: Option<bool>,
+    /// `log_ring_bytes`
+    pub ring_bytes: u32,
+}
+
 /// A line that reading the configuration wants in the activity log, which opens only later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -47,7 +58,7 @@ pub struct Notice {
 /// The `[supervisord]` section with the command line laid over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonSettings {
-    /// `logfile`, absolute; `None` writes no file.
+    /// `logfile`, absolute; `None` for the word `syslog`.
     pub log_file: Option<PathBuf>,
     /// `logfile_maxbytes`; never rotated at 0 or less.
     pub log_bytes_max: i64,
@@ -81,6 +92,8 @@ pub struct DaemonSettings {
     pub directory: Option<PathBuf>,
     /// `strip_ansi`
     pub strip_ansi: bool,
+    /// `log_format`, `log_timestamp` and `log_ring_bytes` of all programs.
+    pub log_defaults: LogDefaults,
     /// `identifier`
     pub identifier: String,
     /// `strict`: sections and options that nobody knows were errors.

@@ -63,6 +63,29 @@ pub struct StreamSpec {
     pub syslog: bool,
 }
 
+/// In which form what a program writes gets into its logs (`log_format`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Byte for byte.
+    Raw,
+    /// Each line behind the name of its process.
+    Prefix,
+    /// Each line as a JSON object.
+    Json,
+}
+
+/// What holds for all output of a program, whichever stream it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogForm {
+    /// `log_format`
+    pub format: LogFormat,
+    /// `log_timestamp`: lines that have a form carry the time at which they were read.
+    pub timestamp: bool,
+    /// `log_ring_bytes`: what is remembered of a stream that goes into no regular file; 0 is
+    /// nothing.
+    pub ring_bytes: u32,
+}
+
 /// A socket that is made for a `[fcgi-program:x]` and is the standard input of each of its processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketSpec {
@@ -131,6 +154,8 @@ pub struct ProcessSpec {
     pub stdout: StreamSpec,
     /// Standard error; its target is `None` when redirected.
     pub stderr: StreamSpec,
+    /// How output is shown and remembered.
+    pub log_form: LogForm,
     /// `[supervisord] environment` overlaid by the program's own.
     pub environment: Environment,
     /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.

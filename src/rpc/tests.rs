@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, LogOf, LogTarget, Namespec, ProcessInfo, ProcessSpec,
-    ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, LogForm, LogFormat, LogOf, LogTarget, Namespec, ProcessInfo,
+    ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -570,6 +570,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         redirect_stderr: false,
         stdout: stream(LogTarget::Auto),
         stderr: stream(LogTarget::None),
+        log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
         environment: Vec::new(),
         server_url: None,
         socket: None,

@@ -1,4 +1,4 @@
-//! The activity log: a file, and in the foreground our standard output as well.
+//! The activity log: a file or syslog, and in the foreground our standard output as well.
 //!
 //! A line is formatted by `tracing` in Supervisor's form of it and taken from there at once. The
 //! lines of a turn are written together at its end: after what children said in it, and with one
@@ -13,11 +13,12 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::outputs::Outputs;
+use super::outputs::{OURSELVES, Outputs};
 use super::sinks::{LogFile, Sink, Trouble};
-use crate::logs::activity_line;
-use crate::model::{DaemonSettings, LogLevel, LogTarget};
+use crate::logs::{activity_line, activity_object, rfc3339, severity};
+use crate::model::{DaemonSettings, LogFormat, LogLevel, LogTarget};
 use crate::sys::clock::Clock;
+use crate::sys::process::own_pid;
 
 /// Lines that were formatted and are about to be written. Never more than those of one call.
 static FORMATTED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -26,10 +27,17 @@ static FORMATTED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 pub(super) struct Activity {
     level: LogLevel,
     file: Sink,
+    /// Whether lines go to syslog, and no file.
+    to_syslog: bool,
     /// Whether lines go to standard output too.
     echo: bool,
+    /// Where programs write JSON beside us we do too, as who: so that one reader can read it all.
+    speaks_json_as: Option<String>,
     /// Lines of this turn.
     held: Vec<u8>,
+    /// The same as JSON objects, if they are wanted.
+    held_objects: Vec<u8>,
+    /// Lines were written since [`Activity::take_has_written`] was asked last.
     has_written: bool,
 }
 
@@ -47,7 +55,17 @@ impl Activity {
             .map_err(|error| cannot_open(settings, &error))?;
         // COMPAT: Supervisor writes every line twice when its log file is its standard output.
         let echo = echo && !file.is_stdout(outputs);
-        Ok(Self { level: settings.log_level, file, echo, held: Vec::new(), has_written: false })
+        let speaks_json = settings.log_defaults.format == LogFormat::Json;
+        Ok(Self {
+            level: settings.log_level,
+            to_syslog: settings.log_file.is_none(),
+            speaks_json_as: speaks_json.then(|| settings.identifier.clone()),
+            file,
+            echo,
+            held: Vec::new(),
+            held_objects: Vec::new(),
+            has_written: false,
+        })
     }
 
     /// The level below which lines are not written.
@@ -67,8 +85,16 @@ impl Activity {
         }
         emit(level, text);
         let mut line = FORMATTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.to_syslog {
+            send_to_syslog(level, &line, outputs);
+        }
         self.held.append(&mut line);
         drop(line);
+        if let Some(identifier) = &self.speaks_json_as {
+            let time = rfc3339(outputs.now.wall);
+            let object = activity_object(&time, identifier, own_pid(), level.tag(), text);
+            self.held_objects.extend_from_slice(object.as_bytes());
+        }
         if self.held.len() >= HELD_BYTES_MAX {
             self.flush(outputs);
         }
@@ -80,19 +106,25 @@ impl Activity {
         if self.held.is_empty() {
             return;
         }
-        if let Some(Trouble { text }) = self.file.write(&self.held, outputs) {
+        let shown = if self.speaks_json_as.is_some() { &self.held_objects } else { &self.held };
+        let kept = if let Sink::Output(_) = self.file { shown } else { &self.held };
+        if let Some(Trouble { text }) = self.file.write(kept, OURSELVES, outputs) {
             outputs.complain(&text);
         }
-        if self.echo {
-            outputs.stdout(&self.held);
-        }
+        let trouble = if self.echo { outputs.stdout(shown) } else { None };
         self.held.clear();
+        self.held_objects.clear();
         self.has_written = true;
+        if let Some(Trouble { text }) = trouble {
+            self.tell_file(&text, outputs);
+        }
     }
 
-    /// Where the lines are written; what was flushed is in it.
-    pub(super) fn sink(&self) -> &Sink {
-        &self.file
+    /// What is wrong with standard output stands in the file alone.
+    fn tell_file(&mut self, text: &str, outputs: &mut Outputs) {
+        emit(LogLevel::Warn, text);
+        let line = std::mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
+        self.file.write(&line, OURSELVES, outputs);
     }
 
     /// Whether lines were written since this was asked last.
@@ -123,6 +155,14 @@ impl Activity {
     pub(super) fn without_echo(mut self) -> Self {
         self.echo = false;
         self
+    }
+}
+
+/// COMPAT: each message is as loud as its line; Supervisor's are all of level info.
+fn send_to_syslog(level: LogLevel, lines: &[u8], outputs: &mut Outputs) {
+    let now = outputs.now;
+    for line in lines.trim_ascii_end().split(|byte| *byte == b'\n') {
+        outputs.syslog.send(severity(level), &[line], now);
     }
 }
 

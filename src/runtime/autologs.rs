@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::Shell;
-use crate::model::{DaemonSettings, LogLevel, LogTarget, ProcessId, Settings};
+use crate::model::{DaemonSettings, LogLevel, LogTarget, ProcessId};
+use crate::python::quote;
 use crate::sys::files;
 use crate::sys::process::own_pid;
 
@@ -77,17 +78,21 @@ fn unique(seed: &mut u64) -> String {
         .collect()
 }
 
-/// Removes the AUTO logs that an earlier run of this identifier has left.
-pub(super) fn clean_auto_logs(settings: &Settings) {
-    let daemon = &settings.daemon;
+/// Removes the AUTO logs that an earlier run of this identifier has left. Returns what went wrong, in
+/// Supervisor's words.
+pub(super) fn clean_auto_logs(daemon: &DaemonSettings) -> Vec<String> {
     if daemon.keep_auto_logs {
-        return;
+        return Vec::new();
     }
-    let Ok(entries) = fs::read_dir(&daemon.child_log_dir) else { return };
+    let Ok(entries) = fs::read_dir(&daemon.child_log_dir) else {
+        return vec!["Could not clear childlog dir".to_owned()];
+    };
     let names: BTreeSet<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    for name in names.iter().filter(|name| is_auto_log(name, &daemon.identifier)) {
-        let _ = fs::remove_file(Path::new(&daemon.child_log_dir).join(name));
-    }
+    let old = names.iter().filter(|name| is_auto_log(name, &daemon.identifier));
+    old.map(|name| daemon.child_log_dir.join(name))
+        .filter(|path| fs::remove_file(path).is_err())
+        .map(|path| format!("Failed to clean up {}", quote(&path.display().to_string())))
+        .collect()
 }
 
 /// Exactly our own pattern, and the `.N` of its backups.

@@ -10,10 +10,13 @@ use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
+use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
+use super::syslog::{SYSLOG_PATH, Syslog};
 use super::tails::Tails;
+use super::trace::Traces;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
@@ -64,14 +67,17 @@ type Errors = Vec<String>;
 /// `None` in the process that has left its work to a daemon.
 fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
+    let inherited = files::inherited_descriptors();
     files::keep_inherited_descriptors_from_children();
     let host = Host::look();
     let config_file = find_config(&launch, &host)?;
-    let settings = prepare(&launch, &config_file, &host)?;
+    let mut settings = prepare(&launch, &config_file, &host)?;
 
-    let mut outputs = Outputs::own();
+    let syslog = Syslog::new(ident(&launch.argv0), Path::new(SYSLOG_PATH));
+    let mut outputs = Outputs::own(inherited, syslog);
     let foreground = launch.is_in_foreground(&settings);
     let clock = Clock::local();
+    outputs.now = clock.now();
     install(clock.clone());
     let echo = foreground && !settings.daemon.silent;
     let mut activity = Activity::open(&settings.daemon, echo, &mut outputs).map_err(|text| vec![text])?;
@@ -90,9 +96,11 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
             Side::Daemon => settle_as_daemon(&settings.daemon, &mut activity, &mut outputs),
         }
         activity = activity.without_echo();
-        outputs = Outputs::own();
+        outputs = outputs.renewed();
     }
-    clean_auto_logs(&settings);
+    for text in clean_auto_logs(&settings.daemon) {
+        settings.notices.push(Notice { level: LogLevel::Warn, text });
+    }
 
     let shell = take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), opened);
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
@@ -110,6 +118,11 @@ fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings,
         files::set_umask(mask);
     }
     Ok(settings)
+}
+
+/// Who syslog messages are from: the name that we were called by, as with openlog(3).
+fn ident(argv0: &str) -> &str {
+    argv0.rsplit('/').next().unwrap_or(argv0)
 }
 
 fn each(errors: &config::Errors) -> Errors {
@@ -282,12 +295,14 @@ fn take_the_oath(
         signals,
         children: Children::default(),
         sockets: SharedSockets::default(),
+        rings: Rings::default(),
         outputs,
         activity,
         servers,
         clients: Clients::new(open_files_max()),
         tails: Tails::default(),
         tickets: Tickets::default(),
+        traces: Traces::default(),
         answered: Vec::new(),
         pid_file: None,
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),

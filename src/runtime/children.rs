@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::outputs::Outputs;
+use super::outlets::{Around, Column, Outlet};
+use super::outputs::{Outputs, Writer};
 use super::sinks::{Sink, Trouble};
 use super::stdin::Stdin;
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::events::OutputKind;
-use crate::logs::{AnsiStripper, Capture, Piece, conversation_echo, output_echo};
-use crate::model::{Channel, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, StreamSpec};
+use crate::logs::{AnsiStripper, Capture, LINE_BYTES_MAX, Piece, Speaker, conversation_echo, output_echo};
+use crate::model::{
+    Channel, LogForm, LogFormat, LogLevel, LogTarget, Namespec, Pid, ProcessId, ProcessSpec, StreamSpec,
+};
 use crate::python::quote;
 use crate::supervise::Input;
 use crate::sys::output::read_ready;
@@ -23,21 +26,21 @@ use crate::sys::spawn::ParentEnds;
 const LAST_WORDS_BYTES_MAX: usize = 1024 * 1024;
 
 /// One stream of one process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StreamId {
-    process: ProcessId,
-    channel: Channel,
+    pub(super) process: ProcessId,
+    pub(super) channel: Channel,
 }
 
 #[derive(Debug)]
 struct Stream {
     fd: OwnedFd,
     token: u64,
-    sink: Sink,
+    outlet: Outlet,
     /// `strip_ansi`
     stripper: Option<AnsiStripper>,
     purpose: Purpose,
-    /// False while its sink is full. It is not watched at all then: a hang-up would be reported
+    /// False while its outlet is full. It is not watched at all then: a hang-up would be reported
     /// again and again.
     watched: bool,
 }
@@ -60,12 +63,23 @@ impl Purpose {
         let capture = Capture::new(spec.capture_bytes_max).map(Box::new);
         Self::Output { capture, events_enabled: spec.events_enabled }
     }
+
+    /// The form of what such a stream says. That of a conversation is the protocol's.
+    fn form(&self, form: LogForm) -> LogForm {
+        match self {
+            Self::Output { .. } => form,
+            Self::Conversation => LogForm { format: LogFormat::Raw, ..form },
+        }
+    }
 }
 
 impl Stream {
     /// Reads once; of a listener all that there is, so that what it says in two breaths is heard
     /// together.
     fn read(&self, buffer: &mut [u8]) -> Read {
+        // Lines that get a form get longer.
+        let bytes_max = if self.outlet.is_shaped() { LINE_BYTES_MAX } else { READ_BYTES_MAX };
+        let buffer = &mut buffer[..bytes_max];
         let mut total = 0;
         while total < buffer.len() {
             match read_ready(&self.fd, &mut buffer[total..]) {
@@ -117,6 +131,7 @@ impl Stream {
 #[derive(Debug)]
 struct Child {
     name: String,
+    pid: Pid,
     stdin: Stdin,
     stdout: Option<Stream>,
     stderr: Option<Stream>,
@@ -131,35 +146,69 @@ impl Child {
     }
 }
 
-/// Where the two streams of a child go.
+/// Where the two streams of a child go, and what they are for.
 #[derive(Debug)]
-pub(super) struct Sinks {
-    pub(super) stdout: Sink,
-    pub(super) stderr: Sink,
+pub(super) struct Outlets {
+    pub(super) stdout: Outlet,
+    pub(super) stderr: Outlet,
+    purposes: [Purpose; 2],
 }
 
-impl Sinks {
+impl Outlets {
     /// # Errors
     /// What opening a log says.
     pub(super) fn open(
         spec: &ProcessSpec,
+        is_listener: bool,
         [stdout, stderr]: [LogTarget; 2],
         outputs: &mut Outputs,
     ) -> io::Result<Self> {
-        let mut open = |target: &LogTarget, stream: &StreamSpec| {
-            Sink::open(target, stream.bytes_max, stream.backups, outputs)
+        let spoken = if is_listener { Purpose::Conversation } else { Purpose::of(&spec.stdout) };
+        let purposes = [spoken, Purpose::of(&spec.stderr)];
+        let mut open = |target: &LogTarget, stream: &StreamSpec, purpose: &Purpose| {
+            Outlet::open(target, stream, purpose.form(spec.log_form), outputs)
         };
-        Ok(Self { stdout: open(&stdout, &spec.stdout)?, stderr: open(&stderr, &spec.stderr)? })
+        let stdout = open(&stdout, &spec.stdout, &purposes[0])?;
+        let stderr = open(&stderr, &spec.stderr, &purposes[1])?;
+        Ok(Self { stdout, stderr, purposes })
+    }
+
+    /// Lets both take on their form, in a column of this width.
+    pub(super) fn speak_as(
+        &mut self,
+        spec: &ProcessSpec,
+        who: (ProcessId, Pid),
+        width: usize,
+        outputs: &Outputs,
+    ) {
+        for (outlet, channel) in [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)] {
+            speak_as(outlet, spec, channel, who, width, outputs);
+        }
     }
 }
 
-/// What becomes of what a child writes.
-#[derive(Debug)]
-pub(super) struct Hearing {
-    pub(super) sinks: Sinks,
-    pub(super) strip_ansi: bool,
-    /// Its standard output is its half of a conversation.
-    pub(super) is_listener: bool,
+fn speak_as(
+    outlet: &mut Outlet,
+    spec: &ProcessSpec,
+    channel: Channel,
+    (process, pid): (ProcessId, Pid),
+    width: usize,
+    outputs: &Outputs,
+) {
+    let is_coloured = outlet.sink.is_terminal(outputs) && may_be_coloured();
+    let column = Column { name: &label(spec), width, colour: is_coloured.then_some(process.0) };
+    let speaker = Speaker { program: &spec.name, group: &spec.group, channel, pid: pid.0 };
+    outlet.speak_as(&speaker, column);
+}
+
+/// The name of a process in front of its lines: as in `status`.
+pub(super) fn label(spec: &ProcessSpec) -> String {
+    Namespec::join(&spec.group, &spec.name)
+}
+
+/// <https://no-color.org>
+fn may_be_coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// All children that were not reaped yet.
@@ -173,25 +222,23 @@ impl Children {
     /// Begins to listen to a child.
     pub(super) fn add(
         &mut self,
-        (process, pid, spec): (ProcessId, Pid, &ProcessSpec),
+        (process, pid, name): (ProcessId, Pid, String),
         ends: ParentEnds,
-        Hearing { sinks, strip_ansi, is_listener }: Hearing,
+        (outlets, strip_ansi): (Outlets, bool),
         poller: &Poller,
         sources: &mut Sources,
     ) {
-        let mut stream = |channel, fd: OwnedFd, sink, purpose| {
+        let mut stream = |channel, fd: OwnedFd, outlet, purpose| {
             let token = sources.add(Source::Child(StreamId { process, channel }));
             let watched = poller.add(&fd, token, READ).is_ok();
             let stripper = strip_ansi.then(AnsiStripper::default);
-            Stream { fd, token, sink, stripper, purpose, watched }
+            Stream { fd, token, outlet, stripper, purpose, watched }
         };
-        let spoken = if is_listener { Purpose::Conversation } else { Purpose::of(&spec.stdout) };
-        let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout, spoken));
-        let purpose = Purpose::of(&spec.stderr);
-        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr, purpose));
+        let Outlets { stdout, stderr, purposes: [of_stdout, of_stderr] } = outlets;
+        let stdout = Some(stream(Channel::Stdout, ends.stdout, stdout, of_stdout));
+        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, stderr, of_stderr));
         self.by_pid.insert(pid, process);
-        let name = spec.name.clone();
-        self.live.insert(process, Child { name, stdin: Stdin::new(ends.stdin), stdout, stderr });
+        self.live.insert(process, Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr });
     }
 
     /// Whether it was started and not reaped since.
@@ -219,12 +266,12 @@ impl Children {
         Some((name, stream.as_mut()?))
     }
 
-    /// Watches those whose sinks have room, and only those.
+    /// Watches those whose outlets have room, and only those.
     pub(super) fn watch(&mut self, outputs: &Outputs, poller: &Poller) {
         let streams =
             self.live.values_mut().flat_map(|child| child.stdout.iter_mut().chain(&mut child.stderr));
         for stream in streams {
-            let wanted = !stream.sink.is_full(outputs);
+            let wanted = !stream.outlet.is_full(outputs);
             if wanted && !stream.watched {
                 stream.watched = poller.add(&stream.fd, stream.token, READ).is_ok();
             } else if !wanted && stream.watched {
@@ -241,7 +288,7 @@ impl Children {
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
         let Some(child) = self.live.get_mut(&process) else { return Ok(()) };
         for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
-            if let Sink::File(file) = &mut stream.sink {
+            if let Sink::File(file) = &mut stream.outlet.sink {
                 file.clear()?;
             }
         }
@@ -252,10 +299,33 @@ impl Children {
     pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec) {
         let Some(child) = self.live.get_mut(&process) else { return };
         for (stream, spec) in [(&mut child.stdout, &spec.stdout), (&mut child.stderr, &spec.stderr)] {
-            if let Some(Stream { sink: Sink::File(file), .. }) = stream {
+            if let Some(Stream { outlet: Outlet { sink: Sink::File(file), .. }, .. }) = stream {
                 file.limit(spec.bytes_max, spec.backups);
             }
         }
+    }
+
+    /// Has a child that lives be shown and remembered as its specification says by now.
+    pub(super) fn change_form(
+        &mut self,
+        (process, width): (ProcessId, usize),
+        spec: &ProcessSpec,
+        around: &mut Around<'_>,
+    ) -> Option<Trouble> {
+        let Child { name, pid, stdout, stderr, .. } = self.live.get_mut(&process)?;
+        let mut trouble = None;
+        for (stream, channel) in [(stdout, Channel::Stdout), (stderr, Channel::Stderr)] {
+            let Some(Stream { outlet, purpose, token, .. }) = stream else { continue };
+            let form = purpose.form(spec.log_form);
+            if outlet.has_form(form) {
+                continue;
+            }
+            trouble = outlet.finish((Writer(*token), name), around).or(trouble);
+            outlet.begin(form);
+            speak_as(outlet, spec, channel, (process, *pid), width, around.outputs);
+            around.remember(StreamId { process, channel }, outlet);
+        }
+        trouble
     }
 
     /// Closes and opens again the logs of all children. Returns what went wrong.
@@ -263,7 +333,7 @@ impl Children {
         let mut troubles = Vec::new();
         for child in self.live.values_mut() {
             for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
-                if let Sink::File(file) = &mut stream.sink
+                if let Sink::File(file) = &mut stream.outlet.sink
                     && let Err(error) = file.reopen()
                 {
                     troubles.push(format!("cannot reopen a log of {}: {error}", child.name));
@@ -311,7 +381,7 @@ impl Shell {
 
     fn read_stream(&mut self, id: StreamId) -> Read {
         let Some((_, stream)) = self.children.stream(id) else { return Read::End };
-        let read = stream.read(&mut self.buffer[..READ_BYTES_MAX]);
+        let read = stream.read(&mut self.buffer);
         if let Read::Some(count) = read {
             // Taken out while it is looked at, as what follows needs all of us.
             let buffer = std::mem::take(&mut self.buffer);
@@ -355,12 +425,11 @@ impl Shell {
 
     fn write_piece(&mut self, id: StreamId, piece: &Piece<'_>) {
         let Piece::Text(bytes) = piece else { return };
-        let Some((_, stream)) = self.children.stream(id) else { return };
-        let trouble = stream.sink.write(bytes, &mut self.outputs);
-        self.tails.written_to(&stream.sink);
-        if let Some(Trouble { text }) = trouble {
-            self.log(LogLevel::Warn, &text);
-        }
+        let Some((name, stream)) = self.children.stream(id) else { return };
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        let trouble = stream.outlet.write(bytes, (id, Writer(stream.token), name), &mut around);
+        self.warn_of(trouble);
     }
 
     fn close_stream(&mut self, id: StreamId) {
@@ -368,13 +437,20 @@ impl Shell {
         let closed = format!("{} of '{name}' closed, stopped monitoring it", id.channel.name());
         let pieces = stream.last_pieces();
         let inputs: Vec<_> = pieces.iter().filter_map(|piece| self.take_piece(id, piece)).collect();
-        let stream =
-            self.children.live.get_mut(&id.process).and_then(|child| child.stream(id.channel).take());
-        if let Some(stream) = stream {
-            self.poller.remove(stream.fd.as_fd());
-            self.sources.remove(stream.token);
-        }
+        self.let_go_of_stream(id);
         self.log(LogLevel::Debug, &closed);
         inputs.into_iter().for_each(|input| self.feed(input));
+    }
+
+    /// What was held back for the end of its line is written without one.
+    fn let_go_of_stream(&mut self, id: StreamId) {
+        let Some(child) = self.children.live.get_mut(&id.process) else { return };
+        let Some(mut stream) = child.stream(id.channel).take() else { return };
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        let trouble = stream.outlet.finish((Writer(stream.token), &child.name), &mut around);
+        self.poller.remove(stream.fd.as_fd());
+        self.sources.remove(stream.token);
+        self.warn_of(trouble);
     }
 }

@@ -78,6 +78,11 @@ impl Clients {
         self.by_token.is_empty()
     }
 
+    /// Who is at the other end.
+    pub(super) fn peer(&self, token: u64) -> String {
+        self.by_token.get(&token).map_or_else(String::new, |client| client.stream.peer())
+    }
+
     pub(super) fn get(&self, token: u64) -> Option<&Client> {
         self.by_token.get(&token)
     }
@@ -173,6 +178,7 @@ impl Shell {
 
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
+        self.traces.remove(token);
         self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
@@ -303,6 +309,8 @@ impl Shell {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.unsent = client.http.begin_stream(response, &date);
+            let bytes = client.unsent.len();
+            self.trace_answer(token, response, bytes);
         }
     }
 
@@ -312,6 +320,8 @@ impl Shell {
             client.unsent = client.http.respond(response, &date);
             client.deadline = Some(self.now.mono.after(PATIENCE));
             client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
+            let bytes = client.unsent.len();
+            self.trace_answer(token, response, bytes);
         }
     }
 

@@ -5,11 +5,16 @@ use std::ffi::{NulError, OsStr, OsString};
 use std::io;
 
 use super::Shell;
-use super::children::{Hearing, Sinks};
+use super::children::{Outlets, StreamId, label};
+use super::outlets::Around;
 use super::restart::read_settings;
+use super::sinks::Trouble;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
-use crate::model::{Address, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::logs::LABEL_WIDTH_MAX;
+use crate::model::{
+    Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
+};
 use crate::python::quote;
 use crate::supervise::{Effect, Input, SendError};
 use crate::sys::errno_name;
@@ -52,8 +57,8 @@ impl Shell {
                     .and_then(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });
             }
-            Effect::ReadLog { ticket, target, reading } => {
-                return Some(Input::LogRead { ticket, outcome: self.read_log(target, reading) });
+            Effect::ReadLog { ticket, of, reading } => {
+                return Some(Input::LogRead { ticket, outcome: self.read_log(of, reading) });
             }
             Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
             Effect::ClearLogs { process } => {
@@ -76,7 +81,11 @@ impl Shell {
                 let outcome = self.try_sockets(sockets.iter());
                 return Some(Input::SocketsTried { ticket, group, outcome });
             }
-            Effect::Print { bytes } => self.outputs.stdout(&bytes),
+            Effect::Print { bytes } => {
+                if let Some(Trouble { text }) = self.outputs.stdout(&bytes) {
+                    self.log(LogLevel::Warn, &text);
+                }
+            }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }
@@ -93,9 +102,13 @@ impl Shell {
     }
 
     fn apply_log_limits(&mut self, process: ProcessId) {
-        if let Some(spec) = self.core.spec(process) {
-            self.children.limit_logs(process, spec);
-        }
+        let Some(spec) = self.core.spec(process) else { return };
+        self.children.limit_logs(process, spec);
+        let width = self.label_width(spec);
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        let trouble = self.children.change_form((process, width), spec, &mut around);
+        self.warn_of(trouble);
     }
 
     fn check(&self, process: ProcessId) -> Result<(), Fault> {
@@ -123,12 +136,29 @@ impl Shell {
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let stdin = self.sockets.stdin(process);
         let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
-        let sinks = Sinks::open(spec, targets, &mut self.outputs).map_err(|error| no_pipes(name, &error))?;
+        let is_listener = self.core.is_listener(process);
+        let mut outlets = Outlets::open(spec, is_listener, targets, &mut self.outputs)
+            .map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
-        let strip_ansi = self.settings.daemon.strip_ansi;
-        let hearing = Hearing { sinks, strip_ansi, is_listener: self.core.is_listener(process) };
-        self.children.add((process, pid, spec), ends, hearing, &self.poller, &mut self.sources);
+        outlets.speak_as(spec, (process, pid), self.label_width(spec), &self.outputs);
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        around.remember(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
+        around.remember(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
+        let child = (process, pid, name.clone());
+        let outlets = (outlets, self.settings.daemon.strip_ansi);
+        self.children.add(child, ends, outlets, &self.poller, &mut self.sources);
         Ok(pid)
+    }
+
+    /// The width of the column of names: that of the longest among those that are shown.
+    fn label_width(&self, spec: &ProcessSpec) -> usize {
+        if spec.log_form.format != LogFormat::Prefix {
+            return 0;
+        }
+        let shown = self.core.specs().filter(|spec| spec.log_form.format == LogFormat::Prefix);
+        let widths = shown.map(|spec| label(spec).chars().count());
+        widths.filter(|width| *width <= LABEL_WIDTH_MAX).max().unwrap_or(0)
     }
 
     fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {

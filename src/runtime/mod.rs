@@ -23,6 +23,7 @@ mod children;
 mod clients;
 mod effects;
 mod fastcgi;
+mod outlets;
 mod outputs;
 mod pidfile;
 mod questions;
@@ -31,7 +32,9 @@ mod restart;
 mod servers;
 mod sinks;
 mod stdin;
+mod syslog;
 mod tails;
+mod trace;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -50,10 +53,13 @@ use activity::Activity;
 use children::Children;
 use clients::Clients;
 use fastcgi::SharedSockets;
+use outlets::Rings;
 use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
+use sinks::Trouble;
 use tails::Tails;
+use trace::Traces;
 
 pub use boot::run;
 
@@ -79,6 +85,7 @@ enum Source {
     Child(children::StreamId),
     Stdin(ProcessId),
     Output(OutputId),
+    Syslog,
 }
 
 /// Tokens count up and are never used again: a late event can't be taken for another's.
@@ -122,12 +129,14 @@ struct Shell {
     signals: Signals,
     children: Children,
     sockets: SharedSockets,
+    rings: Rings,
     outputs: Outputs,
     activity: Activity,
     servers: Servers,
     clients: Clients,
     tails: Tails,
     tickets: Tickets,
+    traces: Traces,
     /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
     /// next if they were answered at its end.
     answered: Vec<u64>,
@@ -173,8 +182,10 @@ impl Shell {
     /// Writes the lines of the activity log that were taken so far.
     fn flush_activity(&mut self) {
         self.activity.flush(&mut self.outputs);
-        if self.activity.take_has_written() {
-            self.tails.written_to(self.activity.sink());
+        if self.activity.take_has_written()
+            && let Some(path) = &self.settings.daemon.log_file
+        {
+            self.tails.written(path);
         }
     }
 
@@ -186,7 +197,15 @@ impl Shell {
         }
     }
 
+    /// A warning, if there is anything to warn of.
+    fn warn_of(&mut self, trouble: Option<Trouble>) {
+        if let Some(Trouble { text }) = trouble {
+            self.log(LogLevel::Warn, &text);
+        }
+    }
+
     fn deadline(&self) -> Option<Mono> {
-        [self.core.deadline(), self.clients.deadline(), self.servers.deadline()].into_iter().flatten().min()
+        let others = [self.clients.deadline(), self.servers.deadline(), self.outputs.syslog.deadline()];
+        others.into_iter().chain([self.core.deadline()]).flatten().min()
     }
 }

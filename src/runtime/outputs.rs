@@ -1,16 +1,25 @@
-//! Places to write to that have a reader who may be slow: our standard output and error, and log
-//! paths that turned out to be pipes or terminals.
+//! Places to write to that have a reader who may be slow: our standard output and error, other
+//! descriptors that we were given, log paths that turned out to be pipes or terminals, and syslog.
 //!
 //! What does not fit now is kept, up to a bound. Whoever writes here asks [`Outputs::is_full`]
 //! first and stops reading the child that has more to say; so a slow reader slows the chatty
 //! child down and nobody else.
+//!
+//! A reader that is gone, or a disk that is full, holds nobody up: what can't be written is dropped and
+//! counted, told once when that begins and once when it is over.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::sinks::{LOG_MODE, Trouble};
+use super::syslog::Syslog;
 use super::{Source, Sources};
+use crate::logs::Loss;
+use crate::model::{Mono, Now};
+use crate::sys::files::open_log;
 use crate::sys::output::Output;
 use crate::sys::poller::{Interest, Poller};
 
@@ -21,6 +30,12 @@ const PENDING_BYTES_MAX: usize = 256 * 1024;
 /// dropped.
 const PENDING_LINES_BYTES_MAX: usize = 2 * PENDING_BYTES_MAX;
 
+/// Bytes kept for a reader before anything is dropped: last words of children come however full it is.
+const PENDING_LAST_WORDS_BYTES_MAX: usize = 8 * PENDING_BYTES_MAX;
+
+/// How often a path whose reader is gone is opened again, if there is something to write.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
+
 /// One of [`Outputs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OutputId(usize);
@@ -28,53 +43,98 @@ pub(super) struct OutputId(usize);
 pub(super) const STDOUT: OutputId = OutputId(0);
 pub(super) const STDERR: OutputId = OutputId(1);
 
+/// Whose bytes these are: a stream's token, or the supervisor's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writer(pub(super) u64);
+
+pub(super) const OURSELVES: Writer = Writer(0);
+
 #[derive(Debug)]
 struct Slow {
     output: Option<Output>,
-    /// Its reader is gone: nothing is written or kept any more. The descriptor is let go of once it
-    /// is off the poller, which would go on reporting a copy of it that others hold.
+    /// Its reader is gone: nothing is written or kept. The descriptor is let go of once it is off the
+    /// poller, which would go on reporting a copy of it that others hold.
     broken: bool,
-    /// Where it was opened; `None` for our own.
+    name: String,
+    /// Where it is opened again; `None` for descriptors that we were given.
     path: Option<PathBuf>,
+    reopen_at: Mono,
     pending: VecDeque<u8>,
     /// Set while it is watched for room.
     token: Option<u64>,
+    /// Who has begun a line that is not complete yet.
+    mid_line: Option<Writer>,
     dropped_lines: u64,
+    loss: Loss,
 }
 
 /// All of them; they stay until the end, as there are no more than paths in the configuration.
 #[derive(Debug)]
-pub(super) struct Outputs(Vec<Slow>);
+pub(super) struct Outputs {
+    all: Vec<Slow>,
+    /// The numbers from 3 on that we were given.
+    inherited: Vec<i32>,
+    pub(super) syslog: Syslog,
+    /// Of this turn.
+    pub(super) now: Now,
+}
 
 impl Outputs {
-    /// Our standard output and error. One that can't be used takes everything and keeps nothing.
-    pub(super) fn own() -> Self {
+    /// Our standard output and error, and what else we were given. One that can't be used takes
+    /// everything and keeps nothing.
+    pub(super) fn own(inherited: Vec<i32>, syslog: Syslog) -> Self {
         let stdout = Output::inherited(io::stdout().as_fd()).ok();
         let stderr = Output::inherited(io::stderr().as_fd()).ok();
-        Self(vec![Slow::new(stdout, None), Slow::new(stderr, None)])
+        let all = vec![Slow::new("standard output", stdout, None), Slow::new("standard error", stderr, None)];
+        Self { all, inherited, syslog, now: Now::default() }
     }
 
-    /// The output for a path that was opened with O_NONBLOCK; the one that is open already, if
-    /// there is one.
-    pub(super) fn add(&mut self, path: &Path, open: impl FnOnce() -> Output) -> OutputId {
-        let known = self.0.iter().position(|slow| slow.path.as_deref() == Some(path) && !slow.broken);
-        OutputId(known.unwrap_or_else(|| {
-            self.0.push(Slow::new(Some(open()), Some(path.to_owned())));
-            self.0.len() - 1
-        }))
+    /// The same places for a process whose standard output and error are others now.
+    pub(super) fn renewed(self) -> Self {
+        Self { now: self.now, ..Self::own(self.inherited, self.syslog) }
+    }
+
+    /// A descriptor that we were given.
+    ///
+    /// # Errors
+    /// EBADF for one that we were not.
+    pub(super) fn descriptor(&mut self, number: u32) -> io::Result<OutputId> {
+        match i32::try_from(number) {
+            Ok(1) => Ok(STDOUT),
+            Ok(2) => Ok(STDERR),
+            Ok(number) if self.inherited.contains(&number) => {
+                let name = format!("descriptor {number}");
+                if let Some(index) = self.all.iter().position(|slow| slow.name == name) {
+                    return Ok(OutputId(index));
+                }
+                self.all.push(Slow::new(&name, Some(Output::inherited_number(number)?), None));
+                Ok(OutputId(self.all.len() - 1))
+            }
+            Ok(_) | Err(_) => Err(io::Error::from_raw_os_error(nix::libc::EBADF)),
+        }
+    }
+
+    /// The output for a path: the one that is open already, or what was opened with O_NONBLOCK.
+    /// Without a file its reader is not there yet.
+    pub(super) fn add(&mut self, path: &Path, open: Option<Output>) -> OutputId {
+        if let Some(index) = self.all.iter().position(|slow| slow.path.as_deref() == Some(path)) {
+            return OutputId(index);
+        }
+        let name = format!("log '{}'", path.display());
+        self.all.push(Slow::new(&name, open, Some(path.to_owned())));
+        OutputId(self.all.len() - 1)
     }
 
     /// Takes bytes of a child: all of them, whether they fit or not.
-    pub(super) fn write(&mut self, id: OutputId, bytes: &[u8]) {
-        if let Some(slow) = self.0.get_mut(id.0) {
-            slow.write(bytes);
-        }
+    pub(super) fn write(&mut self, id: OutputId, writer: Writer, bytes: &[u8]) -> Option<Trouble> {
+        let now = self.now.mono;
+        self.all.get_mut(id.0)?.write(writer, bytes, now)
     }
 
     /// Takes a line of the activity log for our standard output, unless there is far too much
     /// waiting already.
-    pub(super) fn stdout(&mut self, line: &[u8]) {
-        self.line(STDOUT, line);
+    pub(super) fn stdout(&mut self, line: &[u8]) -> Option<Trouble> {
+        self.line(STDOUT, line)
     }
 
     /// Says something on standard error that has no other place to go.
@@ -83,113 +143,159 @@ impl Outputs {
     }
 
     /// Takes lines that may be dropped. How many were is told with the next that is not.
-    pub(super) fn line(&mut self, id: OutputId, line: &[u8]) {
-        let Some(slow) = self.0.get_mut(id.0) else { return };
+    fn line(&mut self, id: OutputId, line: &[u8]) -> Option<Trouble> {
+        let now = self.now.mono;
+        let slow = self.all.get_mut(id.0)?;
         if slow.pending.len() > PENDING_LINES_BYTES_MAX {
             slow.dropped_lines += memchr::memchr_iter(b'\n', line).count() as u64;
-            return;
+            return None;
         }
         if slow.dropped_lines > 0 {
             let text =
                 format!("sv: {} lines were dropped here, the reader was too slow\n", slow.dropped_lines);
             slow.dropped_lines = 0;
-            slow.write(text.as_bytes());
+            slow.write(OURSELVES, text.as_bytes(), now);
         }
-        slow.write(line);
+        slow.write(OURSELVES, line, now)
     }
 
     /// Whether children that write here are to wait.
     pub(super) fn is_full(&self, id: OutputId) -> bool {
-        self.0.get(id.0).is_some_and(|slow| slow.pending.len() >= PENDING_BYTES_MAX)
+        self.all.get(id.0).is_some_and(|slow| slow.pending.len() >= PENDING_BYTES_MAX)
     }
 
     /// Whether anything waits for a reader.
     pub(super) fn has_pending(&self) -> bool {
-        self.0.iter().any(|slow| !slow.pending.is_empty())
+        self.syslog.has_pending() || self.all.iter().any(|slow| !slow.pending.is_empty())
     }
 
     /// There is room again, or the reader is gone.
-    pub(super) fn flush(&mut self, id: OutputId) {
-        if let Some(slow) = self.0.get_mut(id.0) {
-            slow.flush();
-        }
+    pub(super) fn flush(&mut self, id: OutputId) -> Option<Trouble> {
+        self.all.get_mut(id.0)?.flush()
     }
 
     /// Watches those that have something waiting, and only those.
     pub(super) fn watch(&mut self, poller: &Poller, sources: &mut Sources) {
-        for (index, slow) in self.0.iter_mut().enumerate() {
+        for (index, slow) in self.all.iter_mut().enumerate() {
             slow.watch(OutputId(index), poller, sources);
         }
+        self.syslog.watch(poller, sources);
     }
 
     /// The descriptor behind an output.
     pub(super) fn get(&self, id: OutputId) -> Option<&Output> {
-        self.0.get(id.0)?.output.as_ref()
+        self.all.get(id.0)?.output.as_ref()
     }
 }
 
 impl Slow {
-    fn new(output: Option<Output>, path: Option<PathBuf>) -> Self {
+    fn new(name: &str, output: Option<Output>, path: Option<PathBuf>) -> Self {
         Self {
             broken: output.is_none(),
             output,
+            name: name.to_owned(),
             path,
+            reopen_at: Mono::default(),
             pending: VecDeque::new(),
             token: None,
+            mid_line: None,
             dropped_lines: 0,
+            loss: Loss::default(),
         }
     }
 
-    fn write(&mut self, mut bytes: &[u8]) {
-        if self.pending.is_empty() {
-            bytes = self.write_now(bytes);
+    fn write(&mut self, writer: Writer, bytes: &[u8], now: Mono) -> Option<Trouble> {
+        if self.broken
+            && let Err(error) = self.reopen(now)
+        {
+            return self.lost(bytes.len(), &error);
         }
-        if !self.broken {
-            self.pending.extend(bytes);
+        if self.pending.len() > PENDING_LAST_WORDS_BYTES_MAX {
+            return self.lost(bytes.len(), &io::Error::other("its reader is too slow"));
+        }
+        let trouble = self.end_line_of_another(writer).and_then(|()| self.take(bytes));
+        self.mid_line = bytes.last().filter(|&&byte| byte != b'\n').map(|_| writer);
+        match trouble {
+            Ok(()) => self.recovered(),
+            Err((lost, error)) => self.failed(lost, &error),
         }
     }
 
-    /// What did not fit.
-    fn write_now<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while let Some(output) = self.output.as_ref().filter(|_| !self.broken)
+    /// Half a line of one writer and half a line of another never make one.
+    fn end_line_of_another(&mut self, writer: Writer) -> Result<(), (usize, io::Error)> {
+        let is_anothers = self.mid_line.is_some_and(|begun_by| begun_by != writer);
+        if is_anothers { self.take(b"\n") } else { Ok(()) }
+    }
+
+    /// Writes what there is room for and keeps the rest; the error says how much is lost.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+        while let Some(output) = self.output.as_ref()
+            && self.pending.is_empty()
             && !bytes.is_empty()
         {
             match output.write(bytes) {
                 Ok(0) => break,
                 Ok(count) => bytes = &bytes[count..],
-                Err(error) => {
-                    self.failed(&error);
-                    return &[];
-                }
+                Err(error) => return Err((bytes.len(), error)),
             }
         }
-        bytes
+        self.pending.extend(bytes);
+        Ok(())
     }
 
     /// A full disk may have room again later, so that what is being written alone is lost; a
-    /// reader that is gone does not come back.
-    fn failed(&mut self, error: &io::Error) {
-        if error.kind() != io::ErrorKind::StorageFull {
-            self.broken = true;
-            self.pending = VecDeque::new();
-        }
+    /// reader that is gone takes what waits for it along.
+    fn failed(&mut self, bytes: usize, error: &io::Error) -> Option<Trouble> {
+        let waiting = std::mem::take(&mut self.pending).len();
+        let is_passing = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        self.broken |= !is_passing;
+        self.mid_line = None;
+        self.lost(bytes + waiting, error)
     }
 
-    fn flush(&mut self) {
+    fn lost(&mut self, bytes: usize, error: &io::Error) -> Option<Trouble> {
+        let is_first = self.loss.add(bytes);
+        is_first.then(|| Trouble { text: format!("cannot write to {}: {error}", self.name) })
+    }
+
+    fn recovered(&mut self) -> Option<Trouble> {
+        let lost = self.loss.end()?;
+        Some(Trouble { text: format!("{} can be written to again, {lost} bytes were lost", self.name) })
+    }
+
+    /// Looks for a new reader now and then. A descriptor that we were given has none but the one.
+    fn reopen(&mut self, now: Mono) -> io::Result<()> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let path = self.path.as_deref().ok_or_else(gone)?;
+        if self.token.is_some() || now < self.reopen_at {
+            return Err(gone());
+        }
+        self.reopen_at = now.after(REOPEN_EVERY);
+        let (file, _) = open_log(path, LOG_MODE)?;
+        self.output = Some(Output::own(file));
+        self.broken = false;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Option<Trouble> {
         while let Some(output) = self.output.as_ref().filter(|_| !self.broken) {
             let (front, _) = self.pending.as_slices();
             if front.is_empty() {
-                return;
+                break;
             }
             match output.write(front) {
-                Ok(0) => return,
+                Ok(0) => break,
                 Ok(count) => drop(self.pending.drain(..count)),
-                Err(error) => {
-                    self.failed(&error);
-                    self.pending.clear();
-                }
+                Err(error) => return self.failed(0, &error),
             }
         }
+        if self.pending.is_empty() {
+            self.pending = VecDeque::new();
+        }
+        None
     }
 
     fn watch(&mut self, id: OutputId, poller: &Poller, sources: &mut Sources) {
@@ -216,5 +322,83 @@ impl Slow {
         if self.broken && self.token.is_none() {
             self.output = None;
         }
+    }
+}
+
+#[cfg(test)]
+impl Outputs {
+    /// For tests of what writes to files.
+    pub(super) fn for_tests() -> Self {
+        Self::own(Vec::new(), Syslog::new("test", Path::new("/nodir/log")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::sys::scratch::Folder;
+
+    fn pipe() -> (File, Slow) {
+        let (read, write): (OwnedFd, OwnedFd) = rustix::pipe::pipe().unwrap();
+        rustix::fs::fcntl_setfl(&write, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let slow = Slow::new("standard output", Some(Output::own(File::from(write))), None);
+        (File::from(read), slow)
+    }
+
+    #[test]
+    fn halves_of_lines_of_two_writers_never_make_one() {
+        let (mut reader, mut slow) = pipe();
+        for (writer, text) in
+            [(1, "a1"), (1, "a2\n"), (2, "b\n"), (1, "half"), (2, "b\n"), (0, "own\n"), (1, "x")]
+        {
+            assert_eq!(slow.write(Writer(writer), text.as_bytes(), Mono::default()), None);
+        }
+        drop(slow);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a1a2\nb\nhalf\nb\nown\nx");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_told_once() {
+        let (reader, mut slow) = pipe();
+        drop(reader);
+        let trouble = slow.write(OURSELVES, b"12345", Mono::default()).unwrap();
+        assert!(trouble.text.starts_with("cannot write to standard output: "), "{trouble:?}");
+        assert_eq!(slow.write(OURSELVES, b"67", Mono::default()), None);
+        assert!(slow.broken && slow.pending.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_beyond_the_bound() {
+        let (_reader, mut slow) = pipe();
+        let chunk = vec![b'x'; 100_000];
+        let told: Vec<_> = (0..100).filter_map(|_| slow.write(Writer(1), &chunk, Mono::default())).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(slow.pending.len() <= PENDING_LAST_WORDS_BYTES_MAX + chunk.len());
+    }
+
+    #[test]
+    fn a_fifo_finds_its_reader_again() {
+        let folder = Folder::new("outputs-fifo");
+        let path = folder.join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut slow = Slow::new("log 'fifo'", None, Some(path.clone()));
+        let at = |secs| Mono(Duration::from_secs(secs));
+        assert!(
+            slow.write(Writer(1), b"one", at(10)).unwrap().text.starts_with("cannot write to log 'fifo': ")
+        );
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+        let reader = rustix::fs::open(&path, flags, rustix::fs::Mode::empty()).unwrap();
+        assert_eq!(slow.write(Writer(1), b"two", at(10)), None, "not so soon");
+        let told = slow.write(Writer(1), b"three", at(11)).unwrap();
+        assert_eq!(told.text, "log 'fifo' can be written to again, 6 bytes were lost");
+        let mut text = [0; 16];
+        assert_eq!(rustix::io::read(&reader, &mut text).unwrap(), 5);
+        assert_eq!(&text[..5], b"three");
     }
 }

@@ -13,6 +13,7 @@ use crate::xmlrpc::{DecodeError, Value, decode_call};
 impl Shell {
     /// Answers a request, or begins to.
     pub(super) fn handle_request(&mut self, token: u64, request: &Request) {
+        self.trace_request(token, request);
         let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
         // Its server is gone, or it has not shown that it may ask.
         let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
@@ -38,6 +39,7 @@ impl Shell {
                 return self.respond(token, &Response::error(400));
             }
         };
+        self.trace_call(token, &call.method);
         match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
             Ok(Asked::Many(calls)) => {
                 if let Some(client) = self.clients.get_mut(token) {

@@ -1,27 +1,48 @@
-//! Reading and emptying logs for clients.
+//! Reading and emptying logs for clients: files, and what is remembered of streams that go elsewhere.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::Shell;
-use crate::logs::{Window, read_window, tail_window};
-use crate::model::{Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
+use super::children::StreamId;
+use crate::logs::{Ring, Window, read_window, tail_window};
+use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
 use crate::sys::files::open_to_read;
 
 impl Shell {
     /// The answer to a client that asks for bytes of a log; of our own without a target.
-    pub(super) fn read_log(&self, target: Option<LogTarget>, reading: Reading) -> Result<Reply, Fault> {
-        let path = match target {
+    pub(super) fn read_log(
+        &self,
+        of: Option<(ProcessId, Channel)>,
+        reading: Reading,
+    ) -> Result<Reply, Fault> {
+        let path = match of {
             None => self.settings.daemon.log_file.clone(),
-            Some(LogTarget::File(path)) => Some(path),
-            Some(LogTarget::None | LogTarget::Auto) => None,
+            Some((process, channel)) => {
+                if let Some(ring) = self.rings.get(StreamId { process, channel }) {
+                    return read_ring(ring, reading);
+                }
+                self.log_path(process, channel)
+            }
         };
         match (existing(path), reading) {
             (Ok(path), Reading::Range { offset, length }) => read_range(&path, offset, length),
             (Err(fault), Reading::Range { .. }) => Err(fault),
             (Ok(path), Reading::Tail { offset, length }) => Ok(read_tail(&path, offset, length)),
             (Err(_), Reading::Tail { .. }) => Ok(nothing_at(0)),
+        }
+    }
+
+    pub(super) fn log_path(&self, process: ProcessId, channel: Channel) -> Option<PathBuf> {
+        let [stdout, stderr] = self.core.log_targets(process)?;
+        let target = match channel {
+            Channel::Stdout => stdout,
+            Channel::Stderr => stderr,
+        };
+        match target {
+            LogTarget::File(path) => Some(path),
+            LogTarget::None | LogTarget::Auto => None,
         }
     }
 
@@ -36,6 +57,8 @@ impl Shell {
 
     /// COMPAT: with Supervisor this does nothing for a process that does not run.
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
+        self.rings.clear(process);
+        self.tails.forgotten(process);
         self.children.clear_logs(process)?;
         for target in self.core.log_targets(process).into_iter().flatten() {
             if let LogTarget::File(path) = target
@@ -56,6 +79,22 @@ fn existing(path: Option<PathBuf>) -> Result<PathBuf, Fault> {
         return Ok(path);
     }
     Err(Fault::about(FaultCode::NoFile, path.display().to_string()))
+}
+
+/// COMPAT: Supervisor can't read from what is no regular file; here its last bytes are remembered.
+fn read_ring(ring: &Ring, reading: Reading) -> Result<Reply, Fault> {
+    let size = ring.size();
+    let text = |window| String::from_utf8_lossy(&ring.read(window)).into_owned();
+    match reading {
+        Reading::Range { offset, length } => {
+            let window = read_window(size, offset, length);
+            window.map(text).map(Reply::Text).ok_or_else(|| Fault::bare(FaultCode::BadArguments))
+        }
+        Reading::Tail { offset, length } => {
+            let (window, overflow) = tail_window(size, offset, length);
+            Ok(Reply::Tail { text: text(window), offset: size, overflow })
+        }
+    }
 }
 
 fn read_range(path: &Path, offset: i64, length: i64) -> Result<Reply, Fault> {

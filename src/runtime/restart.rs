@@ -50,7 +50,9 @@ impl Shell {
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;
-        clean_auto_logs(&self.settings);
+        for text in clean_auto_logs(&self.settings.daemon) {
+            self.log(LogLevel::Warn, &text);
+        }
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         self.core = self.core.succeed(identity, groups);

@@ -3,12 +3,14 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::outputs::{OutputId, Outputs, STDERR, STDOUT};
-use crate::logs::{Place, Rotation, Step, place};
-use crate::model::LogTarget;
-use crate::sys::files::{Kind, is_same_file, open_log};
+use super::outputs::{OutputId, Outputs, STDOUT, Writer};
+use crate::logs::{Loss, Place, Rotation, Step, place};
+use crate::model::{LogTarget, Mono};
+use crate::sys::files::{Kind, is_fifo, is_file_at, is_removed, is_same_file, open_log};
 use crate::sys::output::Output;
+use crate::sys::process::own_pid;
 
 /// Something that went wrong and is told once, until it goes well again.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,28 +35,26 @@ impl Sink {
         outputs: &mut Outputs,
     ) -> io::Result<Self> {
         let LogTarget::File(path) = target else { return Ok(Self::Nowhere) };
-        match place(path) {
-            Place::Stdout => return Ok(Self::Output(STDOUT)),
-            Place::Stderr => return Ok(Self::Output(STDERR)),
-            Place::Path => {}
+        if let Place::Descriptor(number) = place_behind_links(path) {
+            return outputs.descriptor(number).map(Self::Output);
         }
-        let (file, kind) = open_log(path, LOG_MODE)?;
-        Ok(match kind {
-            Kind::Regular => Self::File(LogFile::new(path, file, bytes_max, backups)?),
-            Kind::Stream => Self::Output(outputs.add(path, || Output::own(file))),
-        })
+        match open_log(path, LOG_MODE) {
+            Ok((file, Kind::Regular)) => LogFile::new(path, file, bytes_max, backups).map(Self::File),
+            Ok((file, Kind::Stream)) => Ok(Self::Output(outputs.add(path, Some(Output::own(file))))),
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) && is_fifo(path) => {
+                Ok(Self::Output(outputs.add(path, None)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes all of it, or keeps it for later, or drops it and says so.
-    pub(super) fn write(&mut self, bytes: &[u8], outputs: &mut Outputs) -> Option<Trouble> {
+    pub(super) fn write(&mut self, bytes: &[u8], writer: Writer, outputs: &mut Outputs) -> Option<Trouble> {
         match self {
             Self::Nowhere => None,
             _ if bytes.is_empty() => None,
-            Self::File(file) => file.write(bytes),
-            Self::Output(id) => {
-                outputs.write(*id, bytes);
-                None
-            }
+            Self::File(file) => file.write(bytes, outputs.now.mono),
+            Self::Output(id) => outputs.write(*id, writer, bytes),
         }
     }
 
@@ -75,10 +75,37 @@ impl Sink {
             Self::Output(id) => outputs.get(*id).is_some_and(|output| is_same_file(output, stdout)),
         }
     }
+
+    /// Whether people look at what is written here.
+    pub(super) fn is_terminal(&self, outputs: &Outputs) -> bool {
+        match self {
+            Self::Output(id) => outputs.get(*id).is_some_and(Output::is_terminal),
+            Self::Nowhere | Self::File(_) => false,
+        }
+    }
+}
+
+/// Links followed on the way to one of our descriptors, as images have them:
+/// `/var/log/nginx/access.log -> /dev/stdout`.
+const LINKS_MAX: usize = 8;
+
+pub(super) fn place_behind_links(path: &Path) -> Place {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        if let place @ Place::Descriptor(_) = place(&path, own_pid()) {
+            return place;
+        }
+        let Ok(link) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("/")).join(link);
+    }
+    Place::Path
 }
 
 /// Less the umask.
-const LOG_MODE: u32 = 0o666;
+pub(super) const LOG_MODE: u32 = 0o666;
+
+/// How often a file that is written to is looked at, whether somebody has removed it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A regular file that is rotated when it is full.
 #[derive(Debug)]
@@ -86,65 +113,105 @@ pub(super) struct LogFile {
     path: PathBuf,
     file: File,
     rotation: Rotation,
-    /// Bytes that could not be written since the last that could.
-    lost_bytes: u64,
+    /// What could not be written since the last that could.
+    loss: Loss,
+    looked_at: Mono,
+    /// The last rotation failed, and that was told.
+    cannot_rotate: bool,
 }
 
 impl LogFile {
     fn new(path: &Path, file: File, bytes_max: i64, backups: i64) -> io::Result<Self> {
         let rotation = Rotation::new(bytes_max, backups, file.metadata()?.len());
-        Ok(Self { path: path.to_owned(), file, rotation, lost_bytes: 0 })
+        let path = path.to_owned();
+        Ok(Self {
+            path,
+            file,
+            rotation,
+            loss: Loss::default(),
+            looked_at: Mono::default(),
+            cannot_rotate: false,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Option<Trouble> {
-        if let Err(error) = self.file.write_all(bytes) {
-            return self.lost(bytes.len(), &error);
+    fn write(&mut self, bytes: &[u8], now: Mono) -> Option<Trouble> {
+        if now.since(self.looked_at) >= LOOK_EVERY {
+            self.look(now);
         }
-        let trouble = self.recovered();
-        if self.rotation.wrote(bytes.len()) {
-            return self.rotate().err().map(|error| self.trouble("rotate", &error)).or(trouble);
+        let (written, outcome) = write_most(&self.file, bytes);
+        let trouble = match outcome {
+            Ok(()) => self.recovered(),
+            Err(error) => self.lost(bytes.len() - written, &error),
+        };
+        if self.rotation.wrote(written) { self.rotate_if_full().or(trouble) } else { trouble }
+    }
+
+    /// What is written to a file that was removed nobody will ever read.
+    fn look(&mut self, now: Mono) {
+        self.looked_at = now;
+        if is_removed(&self.file) {
+            // Where it can't be made again, what is open will do; the next look tries again.
+            let _ = self.reopen();
         }
-        trouble
     }
 
     fn lost(&mut self, bytes: usize, error: &io::Error) -> Option<Trouble> {
-        let first = self.lost_bytes == 0;
-        self.lost_bytes = self.lost_bytes.saturating_add(bytes as u64);
-        first.then(|| self.trouble("write to", error))
+        self.loss.add(bytes).then(|| self.trouble("write to", error))
     }
 
     fn recovered(&mut self) -> Option<Trouble> {
-        let lost = std::mem::take(&mut self.lost_bytes);
-        let text =
-            || format!("log '{}' can be written to again, {lost} bytes were lost", self.path.display());
-        (lost > 0).then(|| Trouble { text: text() })
+        let lost = self.loss.end()?;
+        let path = self.path.display();
+        Some(Trouble { text: format!("log '{path}' can be written to again, {lost} bytes were lost") })
     }
 
     fn trouble(&self, verb: &str, error: &io::Error) -> Trouble {
         Trouble { text: format!("cannot {verb} log '{}': {error}", self.path.display()) }
     }
 
+    /// Somebody else may have emptied the file in between, or moved it away: another process of ours
+    /// with the same log, or logrotate.
+    fn rotate_if_full(&mut self) -> Option<Trouble> {
+        let size = self.file.metadata().map_or(0, |found| found.len());
+        self.rotation.resized(size);
+        if !self.rotation.is_due() {
+            return None;
+        }
+        let is_ours = self.path.exists() && is_file_at(&self.file, &self.path);
+        let outcome = if is_ours { self.rotate() } else { self.reopen() };
+        self.tell_rotation(outcome)
+    }
+
+    /// One that is impossible (a read-only folder) is tried again a whole file later, and told once.
+    fn tell_rotation(&mut self, outcome: io::Result<()>) -> Option<Trouble> {
+        let failed_before = std::mem::replace(&mut self.cannot_rotate, outcome.is_err());
+        let error = outcome.err()?;
+        self.rotation.postpone();
+        (!failed_before).then(|| self.trouble("rotate", &error))
+    }
+
     fn rotate(&mut self) -> io::Result<()> {
+        let mut moved = None;
         for step in self.rotation.plan(&self.path) {
             match step {
                 Step::Rename(from, to) => match fs::rename(&from, &to) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return self.keep(error),
-                    Ok(()) | Err(_) => {}
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    Ok(()) => moved = Some((from, to)),
+                    Err(_) => {}
                 },
                 Step::Truncate => self.file.set_len(0)?,
             }
         }
-        self.reopen()
-    }
-
-    /// A rotation that is impossible (a read-only folder) is tried again a whole file later.
-    fn keep(&mut self, error: io::Error) -> io::Result<()> {
-        self.rotation.reopened(0);
-        Err(error)
+        self.reopen().inspect_err(|_| {
+            // Back where it belongs: the next rotation would take what is still written to for a backup.
+            if let Some((from, to)) = moved {
+                let _ = fs::rename(to, from);
+            }
+        })
     }
 
     /// Rotates by other limits from now on, at the next write if it exceeds them already.
@@ -155,70 +222,166 @@ impl LogFile {
     /// Empties the file.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
-        self.rotation.reopened(0);
+        self.rotation.resized(0);
         Ok(())
     }
 
     /// Opens the path again; what is open stays so if that fails.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let (file, _) = open_log(&self.path, LOG_MODE)?;
-        self.rotation.reopened(file.metadata()?.len());
+        self.rotation.resized(file.metadata()?.len());
         self.file = file;
         Ok(())
     }
 }
 
+/// How much could be written, and why not the rest.
+fn write_most(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::outputs::OURSELVES;
     use crate::sys::scratch::Folder;
 
-    fn open(path: &Path, bytes_max: i64, backups: i64) -> Sink {
-        Sink::open(&LogTarget::File(path.to_owned()), bytes_max, backups, &mut Outputs::own()).unwrap()
+    const START: Mono = Mono(Duration::ZERO);
+
+    fn open(path: &Path, bytes_max: i64, backups: i64) -> LogFile {
+        let (file, _) = open_log(path, LOG_MODE).unwrap();
+        LogFile::new(path, file, bytes_max, backups).unwrap()
+    }
+
+    fn read(path: &Path, suffix: &str) -> String {
+        fs::read_to_string(format!("{}{suffix}", path.display())).unwrap_or_else(|_| "-".to_owned())
     }
 
     #[test]
     fn every_byte_is_in_one_of_the_files() {
         let folder = Folder::new("sinks-rotate");
         let path = folder.join("x.log");
-        let mut sink = open(&path, 10, 2);
+        let mut log = open(&path, 10, 2);
         for line in ["one\n", "two\n", "three\n", "four\n", "five\n"] {
-            assert_eq!(sink.write(line.as_bytes(), &mut Outputs::own()), None);
+            assert_eq!(log.write(line.as_bytes(), START), None);
         }
-        let read = |name: String| fs::read_to_string(name).unwrap_or_default();
-        let name = path.display();
-        assert_eq!(read(format!("{name}.2")), "one\ntwo\nthree\n");
-        assert_eq!(read(format!("{name}.1")), "four\nfive\n");
-        assert_eq!(read(name.to_string()), "");
+        assert_eq!(read(&path, ".2"), "one\ntwo\nthree\n");
+        assert_eq!(read(&path, ".1"), "four\nfive\n");
+        assert_eq!(read(&path, ""), "");
     }
 
     #[test]
     fn without_backups_it_starts_again_at_nothing() {
         let folder = Folder::new("sinks-truncate");
         let path = folder.join("x.log");
-        let mut sink = open(&path, 4, 0);
-        sink.write(b"12345", &mut Outputs::own());
-        sink.write(b"67", &mut Outputs::own());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "67");
+        let mut log = open(&path, 4, 0);
+        log.write(b"12345", START);
+        log.write(b"67", START);
+        assert_eq!(read(&path, ""), "67");
     }
 
     #[test]
     fn a_full_disk_is_told_once_and_then_how_much_was_lost() {
-        let (file, _) = open_log(Path::new("/dev/full"), 0o666).unwrap();
-        let mut log = LogFile::new(Path::new("/dev/full"), file, 0, 0).unwrap();
-        let first = log.write(b"12345").unwrap();
+        let mut log = open(Path::new("/dev/full"), 0, 0);
+        let first = log.write(b"12345", START).unwrap();
         assert!(first.text.starts_with("cannot write to log '/dev/full': "), "{first:?}");
-        assert_eq!(log.write(b"678"), None);
+        assert_eq!(log.write(b"678", START), None);
         let again = Folder::new("sinks-again");
         log.file = open_log(&again.join("x.log"), 0o666).unwrap().0;
-        let last = log.write(b"9").unwrap();
+        let last = log.write(b"9", START).unwrap();
         assert_eq!(last.text, "log '/dev/full' can be written to again, 8 bytes were lost");
     }
 
     #[test]
+    fn a_file_that_was_emptied_by_somebody_else_is_filled_again() {
+        let folder = Folder::new("sinks-emptied");
+        let path = folder.join("x.log");
+        let mut log = open(&path, 10, 2);
+        log.write(b"12345678", START);
+        log.file.set_len(0).unwrap();
+        log.write(b"abc", START);
+        assert_eq!((read(&path, ""), read(&path, ".1")), ("abc".to_owned(), "-".to_owned()));
+        log.write(b"defghijk", START);
+        assert_eq!((read(&path, ""), read(&path, ".1")), (String::new(), "abcdefghijk".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_made_again() {
+        let folder = Folder::new("sinks-removed");
+        let path = folder.join("x.log");
+        let mut log = open(&path, 0, 0);
+        log.write(b"1", START);
+        fs::remove_file(&path).unwrap();
+        log.write(b"2", START.after(LOOK_EVERY));
+        assert_eq!(read(&path, ""), "2");
+    }
+
+    #[test]
+    fn two_who_write_to_one_file_rotate_it_once() {
+        let folder = Folder::new("sinks-shared");
+        let path = folder.join("x.log");
+        let (mut one, mut other) = (open(&path, 10, 3), open(&path, 10, 3));
+        other.write(b"other: 1\n", START);
+        one.write(b"one: 1, 2, 3\n", START);
+        other.write(b"other: 2\n", START);
+        one.write(b"one: 4\n", START);
+        assert_eq!(read(&path, ".1"), "other: 1\none: 1, 2, 3\nother: 2\n");
+        assert_eq!((read(&path, ""), read(&path, ".2")), ("one: 4\n".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn a_rotation_that_is_impossible_is_told_once_and_loses_nothing() {
+        let folder = Folder::new("sinks-stuck");
+        let path = folder.join("x.log");
+        let mut log = open(&path, 4, 1);
+        // Root may write to any folder, but nobody can put a file in the place of a folder that is not empty.
+        fs::create_dir_all(folder.join("x.log.1/in")).unwrap();
+        let told: Vec<_> = (0..8).filter_map(|_| log.write(b"abc\n", START)).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(read(&path, ""), "abc\n".repeat(8));
+        fs::remove_dir_all(folder.join("x.log.1")).unwrap();
+        let mut more = 8;
+        while read(&path, ".1") == "-" && more < 100 {
+            assert_eq!(log.write(b"abc\n", START), None);
+            more += 1;
+        }
+        assert_eq!(read(&path, ".1") + &read(&path, ""), "abc\n".repeat(more));
+    }
+
+    #[test]
     fn our_own_descriptors_are_not_opened_again() {
-        let mut outputs = Outputs::own();
-        let sink = Sink::open(&LogTarget::File("/dev/stdout".into()), 50, 10, &mut outputs).unwrap();
-        assert!(matches!(sink, Sink::Output(STDOUT)) && sink.is_stdout(&outputs));
+        let folder = Folder::new("sinks-own");
+        let link = folder.join("link.log");
+        std::os::unix::fs::symlink("/dev/stdout", &link).unwrap();
+        let mut outputs = Outputs::for_tests();
+        for path in [Path::new("/dev/stdout"), &link] {
+            let sink = Sink::open(&LogTarget::File(path.into()), 50, 10, &mut outputs).unwrap();
+            assert!(matches!(sink, Sink::Output(STDOUT)) && sink.is_stdout(&outputs));
+        }
+        // What we have opened ourselves is no place for logs.
+        let ours = File::open("/dev/null").unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&ours);
+        let opened = Sink::open(&LogTarget::File(format!("/dev/fd/{number}").into()), 0, 0, &mut outputs);
+        assert_eq!(opened.unwrap_err().raw_os_error(), Some(nix::libc::EBADF));
+    }
+
+    #[test]
+    fn a_fifo_without_reader_is_no_error() {
+        let folder = Folder::new("sinks-fifo");
+        let path = folder.join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut outputs = Outputs::for_tests();
+        let mut sink = Sink::open(&LogTarget::File(path), 0, 0, &mut outputs).unwrap();
+        assert!(sink.write(b"x", OURSELVES, &mut outputs).is_some(), "told once");
+        assert_eq!(sink.write(b"y", OURSELVES, &mut outputs), None);
     }
 }

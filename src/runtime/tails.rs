@@ -6,6 +6,9 @@
 //! one of our own writers has written to the path that it follows ([`Tails::written`]), and nobody looks
 //! in between. What others do to the file (`logrotate`) is found out with the next line that we write.
 //!
+//! Of a stream that goes into no file its ring is the buffer. It forgets: a client that was too slow for it
+//! is told how much it has missed.
+//!
 //! An answer ends when its log does: when the group of the process is removed, with a restart, and with
 //! the end of the supervisor.
 
@@ -16,10 +19,12 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Shell;
-use super::sinks::Sink;
+use super::children::StreamId;
+use super::outlets::Rings;
+use super::sinks::{Sink, place_behind_links};
 use crate::http::{Request, Response, http_date};
-use crate::logs::{TRUNCATED, cut_off_before, follow_from, whole_characters};
-use crate::model::{Channel, LogTarget, Namespec, ProcessId};
+use crate::logs::{Place, TRUNCATED, Window, cut_off_before, follow_from, missed, whole_characters};
+use crate::model::{Channel, Namespec, ProcessId};
 use crate::sys::files::open_to_read;
 
 /// A client that follows a log.
@@ -27,21 +32,30 @@ use crate::sys::files::open_to_read;
 struct Tail {
     /// `None` for our own log.
     process: Option<ProcessId>,
-    path: PathBuf,
-    file: File,
+    log: Log,
     /// Up to where it was read.
     position: u64,
-    /// Nothing has been read yet.
-    is_new: bool,
+    /// What is read next may begin in the middle of a character.
+    is_cut: bool,
     /// There will be nothing more than there is.
     is_over: bool,
 }
 
+/// What is followed.
+#[derive(Debug)]
+enum Log {
+    File { path: PathBuf, file: File },
+    Ring(StreamId),
+}
+
 /// What there is for a client that follows a log.
+#[derive(Debug, PartialEq, Eq)]
 enum Piece {
     /// So many bytes of the buffer.
     Bytes(usize),
     Truncated,
+    /// So many bytes were forgotten before they could be read.
+    Missed(u64),
     /// All there will ever be was sent.
     End,
 }
@@ -49,31 +63,47 @@ enum Piece {
 impl Tail {
     fn open(process: Option<ProcessId>, path: PathBuf) -> io::Result<Self> {
         let file = open_to_read(&path)?;
-        let position = follow_from(file.metadata()?.len());
-        Ok(Self { process, path, file, position, is_new: true, is_over: false })
+        let size = file.metadata()?.len();
+        Ok(Self::new(process, Log::File { path, file }, (0, size)))
+    }
+
+    /// Begins near the end of a log that goes from its start to its size.
+    fn new(process: Option<ProcessId>, log: Log, (start, size): (u64, u64)) -> Self {
+        let position = follow_from(size).max(start);
+        Self { process, log, position, is_cut: position > 0, is_over: false }
     }
 
     /// What is next; `None` if there is nothing yet.
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Piece>> {
-        if self.file.metadata()?.len() < self.position {
+    fn next(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<Option<Piece>> {
+        let (start, size) = self.log.extent(rings)?;
+        if size < self.position {
             self.position = 0;
             return Ok(Some(Piece::Truncated));
         }
-        match self.read(buffer)? {
-            0 if self.follow_rotation()? => self.next(buffer),
+        if self.position < start {
+            return Ok(Some(self.skip_to(start)));
+        }
+        match self.read(buffer, rings)? {
+            0 if self.follow_rotation()? => self.next(buffer, rings),
             0 if self.is_over => Ok(Some(Piece::End)),
             0 => Ok(None),
             count => Ok(Some(Piece::Bytes(count))),
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut count = self.file.read_at(buffer, self.position)?;
+    fn skip_to(&mut self, start: u64) -> Piece {
+        let bytes = start - self.position;
+        (self.position, self.is_cut) = (start, true);
+        Piece::Missed(bytes)
+    }
+
+    fn read(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<usize> {
+        let mut count = self.log.read(buffer, self.position, rings)?;
         if count == buffer.len() {
             count = whole_characters(buffer);
         }
         self.position += count as u64;
-        if std::mem::take(&mut self.is_new) && self.position > count as u64 {
+        if std::mem::take(&mut self.is_cut) {
             let cut_off = cut_off_before(&buffer[..count]);
             buffer.copy_within(cut_off..count, 0);
             count -= cut_off;
@@ -84,15 +114,42 @@ impl Tail {
     /// Goes on with the file that has taken the place of the one that was read to its end. False if it
     /// is still the same, or there is none.
     fn follow_rotation(&mut self) -> io::Result<bool> {
-        let here = self.file.metadata()?;
-        let is_here =
-            |there: &File| there.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (here.dev(), here.ino()));
-        match open_to_read(&self.path) {
+        let Log::File { path, file: here } = &mut self.log else { return Ok(false) };
+        let metadata = here.metadata()?;
+        let is_here = |there: &File| {
+            there.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (metadata.dev(), metadata.ino()))
+        };
+        match open_to_read(path) {
             Ok(file) if !is_here(&file) => {
-                (self.file, self.position) = (file, 0);
+                (*here, self.position) = (file, 0);
                 Ok(true)
             }
             Ok(_) | Err(_) => Ok(false),
+        }
+    }
+}
+
+impl Log {
+    /// Where it begins, and how far it goes. A stream that is not remembered any more has an error.
+    fn extent(&self, rings: &Rings) -> io::Result<(u64, u64)> {
+        match self {
+            Self::File { file, .. } => Ok((0, file.metadata()?.len())),
+            Self::Ring(id) => {
+                let ring = rings.get(*id).ok_or(io::ErrorKind::NotFound)?;
+                Ok((ring.start(), ring.size()))
+            }
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8], position: u64, rings: &Rings) -> io::Result<usize> {
+        match self {
+            Self::File { file, .. } => file.read_at(buffer, position),
+            Self::Ring(id) => {
+                let ring = rings.get(*id).ok_or(io::ErrorKind::NotFound)?;
+                let bytes = ring.read(Window { start: position, bytes: buffer.len() as u64 });
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
         }
     }
 }
@@ -102,13 +159,17 @@ impl Tail {
 pub(super) struct Tails {
     by_client: BTreeMap<u64, Tail>,
     by_path: BTreeMap<PathBuf, BTreeSet<u64>>,
+    by_stream: BTreeMap<StreamId, BTreeSet<u64>>,
     /// Those for whom there may be something.
     due: BTreeSet<u64>,
 }
 
 impl Tails {
     fn add(&mut self, client: u64, tail: Tail) {
-        self.by_path.entry(tail.path.clone()).or_default().insert(client);
+        match &tail.log {
+            Log::File { path, .. } => self.by_path.entry(path.clone()).or_default().insert(client),
+            Log::Ring(id) => self.by_stream.entry(*id).or_default().insert(client),
+        };
         self.by_client.insert(client, tail);
     }
 
@@ -116,11 +177,9 @@ impl Tails {
     pub(super) fn remove(&mut self, client: u64) {
         self.due.remove(&client);
         let Some(tail) = self.by_client.remove(&client) else { return };
-        if let Some(clients) = self.by_path.get_mut(&tail.path) {
-            clients.remove(&client);
-            if clients.is_empty() {
-                self.by_path.remove(&tail.path);
-            }
+        match tail.log {
+            Log::File { path, .. } => remove_from(&mut self.by_path, &path, client),
+            Log::Ring(id) => remove_from(&mut self.by_stream, &id, client),
         }
     }
 
@@ -135,6 +194,20 @@ impl Tails {
     pub(super) fn written_to(&mut self, sink: &Sink) {
         if let Sink::File(file) = sink {
             self.written(file.path());
+        }
+    }
+
+    /// What is remembered of a stream is more now, or less.
+    pub(super) fn remembered(&mut self, id: StreamId) {
+        if let Some(clients) = self.by_stream.get(&id) {
+            self.due.extend(clients);
+        }
+    }
+
+    /// What was remembered of a process was forgotten.
+    pub(super) fn forgotten(&mut self, process: ProcessId) {
+        for channel in [Channel::Stdout, Channel::Stderr] {
+            self.remembered(StreamId { process, channel });
         }
     }
 
@@ -153,10 +226,10 @@ impl Tails {
         self.due.insert(client);
     }
 
-    /// What is next for a client. A file that can't be read any more is at its end.
-    fn next(&mut self, client: u64, buffer: &mut [u8]) -> Option<Piece> {
+    /// What is next for a client. What can't be read any more is at its end.
+    fn next(&mut self, client: u64, buffer: &mut [u8], rings: &Rings) -> Option<Piece> {
         let tail = self.by_client.get_mut(&client)?;
-        tail.next(buffer).unwrap_or(Some(Piece::End))
+        tail.next(buffer, rings).unwrap_or(Some(Piece::End))
     }
 
     /// Ends all of them.
@@ -175,6 +248,15 @@ impl Tails {
     }
 }
 
+fn remove_from<K: Ord>(followers: &mut BTreeMap<K, BTreeSet<u64>>, log: &K, client: u64) {
+    if let Some(clients) = followers.get_mut(log) {
+        clients.remove(&client);
+        if clients.is_empty() {
+            followers.remove(log);
+        }
+    }
+}
+
 /// The process and the stream that the path of a request names: `/logtail/NAME`, `/logtail/NAME/stderr`.
 /// As with Supervisor its first segment may go on behind the word.
 fn named(path: &str) -> Option<(Namespec, Channel)> {
@@ -188,15 +270,26 @@ impl Shell {
     /// Begins to answer a client that asks for the log of a process.
     pub(super) fn follow_process(&mut self, token: u64, request: &Request) {
         let opened = named(&request.path).and_then(|(name, channel)| {
-            let process = self.core.find_process(&name)?;
-            let [stdout, stderr] = self.core.log_targets(process)?;
-            let target = if channel == Channel::Stdout { stdout } else { stderr };
-            let LogTarget::File(path) = target else { return None };
-            Tail::open(Some(process), path).ok()
+            self.tail_of(StreamId { process: self.core.find_process(&name)?, channel })
         });
         // Supervisor tells nginx this of the logs of processes only.
         let unbuffered = |response: Response| response.header("X-Accel-Buffering", "no");
         self.begin_tail(token, request, opened, unbuffered);
+    }
+
+    /// What is remembered of the stream, or else its file; `None` if there is neither.
+    ///
+    /// COMPAT: Supervisor can't follow what goes into no regular file.
+    fn tail_of(&self, id: StreamId) -> Option<Tail> {
+        if let Some(ring) = self.rings.get(id) {
+            return Some(Tail::new(Some(id.process), Log::Ring(id), (ring.start(), ring.size())));
+        }
+        let path = self.log_path(id.process, id.channel)?;
+        match place_behind_links(&path) {
+            Place::Path => Tail::open(Some(id.process), path).ok(),
+            // It has no path that would be told of what is written.
+            Place::Descriptor(_) => None,
+        }
     }
 
     /// Begins to answer a client that asks for our own log.
@@ -217,7 +310,10 @@ impl Shell {
             return self.respond(token, &Response::error(400));
         }
         let Some(tail) = opened else { return self.respond(token, &Response::error(404)) };
-        let written = tail.file.metadata().map_or(0, |metadata| metadata.mtime());
+        let written = match &tail.log {
+            Log::File { file, .. } => file.metadata().map_or(0, |metadata| metadata.mtime()),
+            Log::Ring(_) => self.now.wall.unix_secs(),
+        };
         let head = Response::new(200)
             .header("Content-Type", "text/plain;charset=utf-8")
             .header("Last-Modified", &http_date(written));
@@ -227,10 +323,11 @@ impl Shell {
 
     /// Gives a client what comes next of the log that it follows. False if there is nothing now.
     pub(super) fn add_piece(&mut self, token: u64) -> bool {
-        match self.tails.next(token, &mut self.buffer) {
+        match self.tails.next(token, &mut self.buffer, &self.rings) {
             None => return false,
             Some(Piece::Bytes(count)) => self.clients.stream(token, &self.buffer[..count]),
             Some(Piece::Truncated) => self.clients.stream(token, TRUNCATED),
+            Some(Piece::Missed(bytes)) => self.clients.stream(token, missed(bytes).as_bytes()),
             Some(Piece::End) => {
                 self.clients.end_stream(token);
                 self.tails.remove(token);

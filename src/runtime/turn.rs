@@ -50,6 +50,8 @@ impl Shell {
     fn come_to_rest(&mut self) {
         if !self.at_rest && self.clients.is_empty() && self.deadline().is_none() {
             self.code.release();
+            let core = &self.core;
+            self.rings.retain(|process| core.spec(process).is_some());
             self.at_rest = true;
         }
     }
@@ -79,6 +81,7 @@ impl Shell {
     /// Signals, then the dead, then output, then clients, then what is due.
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
+        self.outputs.now = self.now;
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
         if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
             self.take_signals();
@@ -87,7 +90,11 @@ impl Shell {
             match source {
                 Source::Child(id) => self.child_is_ready(*id),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
-                Source::Output(id) => self.outputs.flush(*id),
+                Source::Output(id) => {
+                    let trouble = self.outputs.flush(*id);
+                    self.warn_of(trouble);
+                }
+                Source::Syslog => self.outputs.syslog.flush(self.now.mono),
                 Source::Signals | Source::Server(_) | Source::Client => {}
             }
         }
@@ -95,21 +102,30 @@ impl Shell {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
-                Source::Signals | Source::Child(_) | Source::Stdin(_) | Source::Output(_) => {}
+                Source::Signals
+                | Source::Child(_)
+                | Source::Stdin(_)
+                | Source::Output(_)
+                | Source::Syslog => {}
             }
         }
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.feed(Input::TimePassed);
         }
         self.give_up_clients();
+        self.outputs.syslog.wake(self.now.mono);
         self.servers.wake(self.now.mono, &self.poller);
     }
 
     /// Sends what waits to be sent, and derives from the buffers what to wait for.
     fn flush(&mut self) {
         self.serve_answered();
+        let news = self.outputs.syslog.take_news();
+        self.warn_of(news);
         self.flush_activity();
         self.serve_tails();
+        // Those whose log has ended may have asked for more.
+        self.flush_activity();
         self.outputs.watch(&self.poller, &mut self.sources);
         self.children.watch(&self.outputs, &self.poller);
     }
@@ -197,7 +213,8 @@ impl Shell {
             }
             for it in self.wait(Some(left)) {
                 match self.sources.get(it.token) {
-                    Some(Source::Output(id)) => self.outputs.flush(id),
+                    Some(Source::Output(id)) => drop(self.outputs.flush(id)),
+                    Some(Source::Syslog) => self.outputs.syslog.flush(self.clock.now().mono),
                     Some(Source::Signals) => self.signals.pending().for_each(drop),
                     // Nobody else is served any more.
                     Some(Source::Server(_) | Source::Client | Source::Child(_) | Source::Stdin(_)) | None => {

@@ -7,7 +7,7 @@
 //! Both specifications are taken apart field by field, so that a new field is a build error here
 //! until it has its row.
 
-use crate::model::{ProcessSpec, StreamSpec};
+use crate::model::{LogForm, ProcessSpec, StreamSpec};
 
 /// What it takes for a change to be in force. The greater includes the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ impl Difference {
 /// An option, whether it is the same in both, and what it takes if not.
 type Row = (&'static str, bool, Takes);
 
-fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 20] {
+fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 23] {
     let ProcessSpec {
         name,
         group,
@@ -69,6 +69,7 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 20] {
         // Each has rows of its own.
         stdout: _,
         stderr: _,
+        log_form: LogForm { format, timestamp, ring_bytes },
         environment,
         server_url,
         socket,
@@ -91,6 +92,9 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 20] {
         ("killasgroup", *kill_as_group == new.kill_as_group, InPlace),
         ("user", *user == new.user, Restart),
         ("redirect_stderr", *redirect_stderr == new.redirect_stderr, Restart),
+        ("log_format", *format == new.log_form.format, InPlace),
+        ("log_timestamp", *timestamp == new.log_form.timestamp, InPlace),
+        ("log_ring_bytes", *ring_bytes == new.log_form.ring_bytes, InPlace),
         // Of the program or of the supervisor: it is in the child either way.
         ("environment", *environment == new.environment, Restart),
         ("serverurl", *server_url == new.server_url, Restart),
@@ -135,11 +139,11 @@ mod tests {
 
     use super::super::tests::spec;
     use super::*;
-    use crate::model::{Address, AutoRestart, LogTarget, Signal, SocketSpec, User};
+    use crate::model::{Address, AutoRestart, LogFormat, LogTarget, Signal, SocketSpec, User};
 
     type Change = fn(&mut ProcessSpec);
 
-    const CHANGES: [(&str, Takes, Change); 32] = [
+    const CHANGES: [(&str, Takes, Change); 35] = [
         ("process_name", Restart, |it| it.name.push('x')),
         ("group", Restart, |it| it.group.push('x')),
         ("command", Restart, |it| it.command.push('x')),
@@ -159,6 +163,9 @@ mod tests {
             it.user = Some(User { name: "nobody".to_owned(), uid: 65534, gid: 65534, groups: vec![65534] });
         }),
         ("redirect_stderr", Restart, |it| it.redirect_stderr = true),
+        ("log_format", InPlace, |it| it.log_form.format = LogFormat::Json),
+        ("log_timestamp", InPlace, |it| it.log_form.timestamp = true),
+        ("log_ring_bytes", InPlace, |it| it.log_form.ring_bytes = 9),
         ("environment", Restart, |it| it.environment.push(("A".to_owned(), "1".to_owned()))),
         ("serverurl", Restart, |it| it.server_url = Some(String::new())),
         ("socket", Restart, |it| {

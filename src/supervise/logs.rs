@@ -3,27 +3,22 @@
 use super::commands::{Found, bad_name};
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Supervisor};
-use crate::model::{Channel, Fault, LogOf, LogTarget, Namespec, Reading, Ticket};
+use crate::model::{Channel, Fault, LogOf, Namespec, ProcessId, Reading, Ticket};
 
 impl Supervisor {
     pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, reading: Reading, out: &mut Effects) {
-        match self.log_target(&log) {
-            Ok(target) => out.push(Effect::ReadLog { ticket, target, reading }),
+        match self.owner(&log) {
+            Ok(of) => out.push(Effect::ReadLog { ticket, of, reading }),
             Err(fault) => out.reply(ticket, Err(fault)),
         }
     }
 
-    fn log_target(&self, log: &LogOf) -> Result<Option<LogTarget>, Fault> {
+    fn owner(&self, log: &LogOf) -> Result<Option<(ProcessId, Channel)>, Fault> {
         let LogOf::Process(name, channel) = log else { return Ok(None) };
-        let process = match self.find(name)? {
-            Found::Process(id) => self.processes.get(&id),
-            Found::Group(_) => None,
-        };
-        let [stdout, stderr] = process.ok_or_else(|| bad_name(name))?.log_targets();
-        Ok(Some(match channel {
-            Channel::Stdout => stdout,
-            Channel::Stderr => stderr,
-        }))
+        match self.find(name)? {
+            Found::Process(id) => Ok(Some((id, *channel))),
+            Found::Group(_) => Err(bad_name(name)),
+        }
     }
 
     pub(super) fn clear_logs_of(&mut self, ticket: Ticket, name: &Namespec, out: &mut Effects) {

@@ -233,8 +233,8 @@ pub enum Effect {
     ReadLog {
         /// To be handed back.
         ticket: Ticket,
-        /// Which log; `None` is the supervisor's own.
-        target: Option<LogTarget>,
+        /// Whose log; `None` is the supervisor's own.
+        of: Option<(ProcessId, Channel)>,
         /// Which bytes.
         reading: Reading,
     },
@@ -405,6 +405,11 @@ impl Supervisor {
     #[must_use]
     pub fn spec(&self, process: ProcessId) -> Option<&ProcessSpec> {
         self.processes.get(&process).map(|process| &process.spec)
+    }
+
+    /// What all processes were configured to be.
+    pub fn specs(&self) -> impl Iterator<Item = &ProcessSpec> {
+        self.processes.values().map(|process| &process.spec)
     }
 
     /// Where the streams of a process go, AUTO logs by their names.

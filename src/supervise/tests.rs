@@ -44,6 +44,7 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
         environment: Vec::new(),
         server_url: None,
         socket: None,
+        log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
     }
 }
 
@@ -184,8 +185,8 @@ impl Story {
                 let outcome = self.broken_settings.map_or_else(groups, |text| Err(text.to_owned()));
                 Some(Input::SettingsRead { purpose, outcome })
             }
-            Effect::ReadLog { ticket, target, .. } => {
-                Some(Input::LogRead { ticket, outcome: Ok(Reply::Text(format!("{target:?}"))) })
+            Effect::ReadLog { ticket, of, .. } => {
+                Some(Input::LogRead { ticket, outcome: Ok(Reply::Text(format!("{of:?}"))) })
             }
             Effect::ClearLog { ticket } => Some(Input::LogRead { ticket, outcome: Ok(Reply::Done) }),
             Effect::ClearLogs { process } => {
@@ -972,9 +973,7 @@ fn groups_are_added_and_removed() {
 
 #[test]
 fn logs_are_read_and_cleared_by_name() {
-    let file = |stream: StreamSpec| StreamSpec { target: LogTarget::File("/x.log".into()), ..stream };
-    let web = ProcessSpec { stdout: file(spec("web").stdout), ..spec("web") };
-    let mut story = Story::of(vec![alone(1, web), group("g", [spec("a")])]).running();
+    let mut story = Story::of(vec![alone(1, spec("web")), group("g", [spec("a")])]).running();
     let read = |name: &str, channel| {
         let reading = Reading::Range { offset: 0, length: 0 };
         Command::ReadLog(LogOf::Process(Namespec::split(name), channel), reading)
@@ -983,8 +982,8 @@ fn logs_are_read_and_cleared_by_name() {
     story.ask(read("web", Channel::Stderr));
     story.ask(read("g:*", Channel::Stdout));
     story.tells(&[
-        "!reply 1 Text(\"Some(File(\\\"/x.log\\\"))\")",
-        "!reply 2 Text(\"Some(None)\")",
+        "!reply 1 Text(\"Some((ProcessId(1), Stdout))\")",
+        "!reply 2 Text(\"Some((ProcessId(1), Stderr))\")",
         "!reply 3 BAD_NAME: g:*",
     ]);
     story.ask(Command::ClearProcessLogs(Namespec::split("web")));

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -75,10 +75,7 @@ pub fn set_umask(mask: u32) {
 /// What opening `/dev/null` says.
 pub fn ensure_standard_descriptors() -> io::Result<()> {
     for number in 0..3 {
-        // SAFETY: asked only whether it is open; a closed one answers EBADF.
-        #[expect(unsafe_code, reason = "a descriptor by its number")]
-        let is_open = fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_GETFD).is_ok();
-        if !is_open {
+        if !is_open(number) {
             // The lowest free number is the one that was found closed.
             std::mem::forget(OpenOptions::new().read(true).write(true).open("/dev/null")?);
         }
@@ -96,6 +93,24 @@ pub fn detach_standard_descriptors() -> io::Result<()> {
     dup2_stdout(&null)?;
     dup2_stderr(&null)?;
     Ok(())
+}
+
+/// The numbers of the descriptors from 3 on that are open: what we were given, if nothing was opened
+/// before.
+#[must_use]
+pub fn inherited_descriptors() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
+    let mut numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    numbers.retain(|&number| number > 2 && is_open(number));
+    numbers
+}
+
+fn is_open(number: i32) -> bool {
+    // SAFETY: asked only whether it is open; a closed one answers EBADF, the listing's own among them.
+    #[expect(unsafe_code, reason = "a descriptor by its number")]
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(fd, FcntlArg::F_GETFD).is_ok()
 }
 
 /// Marks every descriptor from 3 on as close-on-exec, so that children get nothing that we were
@@ -121,6 +136,26 @@ fn mark_open_descriptors() {
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
         let _ = fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
     }
+}
+
+/// Whether a path leads to a FIFO.
+#[must_use]
+pub fn is_fifo(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+}
+
+/// Whether the file that was opened is the one that the path leads to now.
+#[must_use]
+pub fn is_file_at(file: &File, path: &Path) -> bool {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    let (open, there) = (file.metadata().map(identity), fs::metadata(path).map(identity));
+    matches!((open, there), (Ok(open), Ok(there)) if open == there)
+}
+
+/// Whether nobody can find it any more: the last of its names was removed.
+#[must_use]
+pub fn is_removed(file: &File) -> bool {
+    file.metadata().is_ok_and(|found| found.nlink() == 0)
 }
 
 /// Whether two descriptors refer to the same file, pipe or terminal.

@@ -6,7 +6,7 @@
 //! write whether it would wait, and write no more than is sure to fit.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
@@ -62,6 +62,24 @@ impl Output {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(format!("/proc/self/fd/{}", file.as_raw_fd()));
         Ok(again.map_or(Self { file, way: Way::Shared }, Self::own))
+    }
+
+    /// The descriptor of this number, which we were given.
+    ///
+    /// # Errors
+    /// EBADF, EMFILE.
+    pub fn inherited_number(number: i32) -> io::Result<Self> {
+        // SAFETY: only looked at and copied; a closed one answers EBADF. It is none of those that this
+        // process opens and closes, as it was there before.
+        #[expect(unsafe_code, reason = "a descriptor by its number")]
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        Self::inherited(fd)
+    }
+
+    /// Whether people look at it.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
     }
 
     /// Writes as much as there is room for; `Ok(0)` if there is none now.

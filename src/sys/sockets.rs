@@ -163,6 +163,20 @@ impl Drop for Listener {
     }
 }
 
+impl Stream {
+    /// Who is at the other end, as Supervisor calls it: `127.0.0.1:56606`, and `localhost:0` for a unix
+    /// socket.
+    #[must_use]
+    pub fn peer(&self) -> String {
+        match self {
+            Self::Inet(stream) => {
+                stream.peer_addr().map_or_else(|_| "?:0".to_owned(), |peer| peer.to_string())
+            }
+            Self::Unix(_) => "localhost:0".to_owned(),
+        }
+    }
+}
+
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {

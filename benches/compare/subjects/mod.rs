@@ -6,6 +6,7 @@ mod idle;
 mod logs;
 mod memory;
 mod orphans;
+mod prefix;
 mod restart;
 mod size;
 mod status;
@@ -30,10 +31,10 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 10] =
-    ["size", "memory", "config", "boot", "restart", "status", "stop", "idle", "logs", "orphans"];
+pub(crate) const NAMES: [&str; 11] =
+    ["size", "memory", "config", "boot", "restart", "status", "stop", "idle", "logs", "prefix", "orphans"];
 
-const SUBJECTS: [Subject; 10] = [
+const SUBJECTS: [Subject; 11] = [
     size::measure,
     memory::measure,
     config::measure,
@@ -43,6 +44,7 @@ const SUBJECTS: [Subject; 10] = [
     stop::measure,
     idle::measure,
     logs::measure,
+    prefix::measure,
     orphans::measure,
 ];
 

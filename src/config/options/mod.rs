@@ -83,6 +83,7 @@ pub enum ValueType {
     ExitCodes,
     AutoRestart,
     LogLevel,
+    LogFormat,
     LogFile,
     /// A file that may not exist yet.
     Path,

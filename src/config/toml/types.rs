@@ -51,6 +51,7 @@ impl Beside {
             ValueType::Text
             | ValueType::Secret
             | ValueType::LogLevel
+            | ValueType::LogFormat
             | ValueType::LogFile
             | ValueType::Path
             | ValueType::Directory

@@ -1,6 +1,6 @@
 //! Values that are words: yes and no, signals, levels, names.
 
-use crate::model::{AutoRestart, LogLevel, Password, Signal};
+use crate::model::{AutoRestart, LogFormat, LogLevel, Password, Signal};
 
 use super::super::ini::trim;
 use super::numbers::integer;
@@ -51,6 +51,16 @@ pub(crate) fn log_level(text: &str) -> Result<LogLevel, String> {
         "trace" => LogLevel::Trace,
         "blather" => LogLevel::Blather,
         _ => return Err(format!("bad logging level name {}", quote(text))),
+    })
+}
+
+/// How lines of output are shown, in any case.
+pub(crate) fn log_format(text: &str) -> Result<LogFormat, String> {
+    Ok(match text.to_ascii_lowercase().as_str() {
+        "raw" => LogFormat::Raw,
+        "prefix" => LogFormat::Prefix,
+        "json" => LogFormat::Json,
+        _ => return Err(format!("bad log format {}: it is raw, prefix or json", quote(text))),
     })
 }
 

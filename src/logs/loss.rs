@@ -1,0 +1,45 @@
+//! What could not be written somewhere: told when it begins and when it is over, not in between.
+
+/// A count that is told once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    bytes: u64,
+    is_told: bool,
+}
+
+impl Loss {
+    /// Counts; true for the first of a row.
+    pub fn add(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        !std::mem::replace(&mut self.is_told, true)
+    }
+
+    /// Whether nothing can be written, as far as is known.
+    #[must_use]
+    pub fn is_going_on(&self) -> bool {
+        self.is_told
+    }
+
+    /// How much was lost, once something could be written again.
+    pub fn end(&mut self) -> Option<u64> {
+        std::mem::take(self).total()
+    }
+
+    fn total(self) -> Option<u64> {
+        self.is_told.then_some(self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_told_once_and_counted() {
+        let mut loss = Loss::default();
+        assert_eq!(loss.end(), None);
+        assert_eq!((loss.add(5), loss.add(3), loss.is_going_on()), (true, false, true));
+        assert_eq!((loss.end(), loss.end(), loss.is_going_on()), (Some(8), None, false));
+        assert!(loss.add(1));
+    }
+}

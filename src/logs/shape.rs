@@ -1,0 +1,184 @@
+//! The forms in which lines are shown: behind a name, or as JSON objects.
+
+use super::json::{Json, Speaker};
+use super::lines::{LINE_BYTES_MAX, LinePiece, Lines};
+use super::moment::rfc3339;
+use super::prefix::Prefix;
+use crate::model::Wall;
+
+/// Lines are passed on before there are many more bytes of them than this.
+const SHAPED_BYTES_MAX: usize = 64 * 1024;
+
+/// Gives the lines of one stream their form.
+#[derive(Debug)]
+pub struct Shaper {
+    lines: Lines,
+    form: Form,
+    timestamp: bool,
+}
+
+#[derive(Debug)]
+enum Form {
+    Prefix(Prefix),
+    Json(Json),
+}
+
+impl Shaper {
+    /// `name | line`, the name in a column of `width`; with a number, in the colour of that number.
+    #[must_use]
+    pub fn prefix(name: &str, width: usize, colour: Option<u64>, timestamp: bool) -> Self {
+        Self::new(Form::Prefix(Prefix::new(name, width, colour)), timestamp)
+    }
+
+    /// A JSON object for each line.
+    #[must_use]
+    pub fn json(speaker: &Speaker<'_>, timestamp: bool) -> Self {
+        Self::new(Form::Json(Json::new(speaker)), timestamp)
+    }
+
+    fn new(form: Form, timestamp: bool) -> Self {
+        Self { lines: Lines::new(LINE_BYTES_MAX), form, timestamp }
+    }
+
+    /// Passes on the lines that are complete with this chunk, whole.
+    pub fn feed(&mut self, chunk: &[u8], when: Wall, pass_on: impl FnMut(&[u8])) {
+        self.shape(when, chunk.len(), pass_on, |lines, tell| lines.feed(chunk, tell));
+    }
+
+    /// Passes on what was held back, now that nothing follows.
+    pub fn finish(&mut self, when: Wall, pass_on: impl FnMut(&[u8])) {
+        self.shape(when, 0, pass_on, |lines, tell| lines.finish(tell));
+    }
+
+    fn shape(
+        &mut self,
+        when: Wall,
+        bytes: usize,
+        mut pass_on: impl FnMut(&[u8]),
+        tell_lines: impl FnOnce(&mut Lines, &mut dyn FnMut(LinePiece<'_>)),
+    ) {
+        let Self { lines, form, timestamp } = self;
+        let time = timestamp.then(|| rfc3339(when));
+        let mut shaped = Vec::with_capacity(bytes.min(SHAPED_BYTES_MAX));
+        tell_lines(lines, &mut |piece| {
+            match form {
+                Form::Prefix(prefix) => prefix.write(piece, time.as_deref(), &mut shaped),
+                Form::Json(json) => json.write(piece, time.as_deref(), &mut shaped),
+            }
+            if shaped.len() >= SHAPED_BYTES_MAX {
+                pass_on(&shaped);
+                shaped.clear();
+            }
+        });
+        if !shaped.is_empty() {
+            pass_on(&shaped);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::prefix::LABEL_WIDTH_MAX;
+    use crate::model::Channel;
+
+    const WHEN: Wall = Wall { unix_ms: 1_795_191_096_042, utc_offset_secs: 0 };
+
+    fn shaped(mut shaper: Shaper, text: &[u8]) -> String {
+        let mut all = Vec::new();
+        shaper.feed(text, WHEN, |bytes| all.extend_from_slice(bytes));
+        shaper.finish(WHEN, |bytes| all.extend_from_slice(bytes));
+        String::from_utf8(all).unwrap()
+    }
+
+    fn json(timestamp: bool) -> Shaper {
+        let speaker = Speaker { program: "w\"b", group: "site", channel: Channel::Stderr, pid: 7 };
+        Shaper::json(&speaker, timestamp)
+    }
+
+    #[test]
+    fn a_prefix_is_a_name_in_a_column_and_a_bar() {
+        let plain = |timestamp| Shaper::prefix("web", 6, None, timestamp);
+        assert_eq!(shaped(plain(false), b"one\n\ntwo"), "web    | one\nweb    | \nweb    | two\n");
+        assert_eq!(shaped(plain(true), b"one\n"), "2026-11-20T16:11:36.042Z web    | one\n");
+        let coloured = Shaper::prefix("web", 3, Some(21), false);
+        assert_eq!(shaped(coloured, b"x\n"), "\x1b[33mweb \x1b[0m| x\n");
+        let long = "n".repeat(40);
+        assert_eq!(shaped(Shaper::prefix(&long, 40, None, false), b"x\n"), format!("{long} | x\n"));
+        assert_eq!(
+            shaped(Shaper::prefix("n", 999, None, false), b"x\n").len(),
+            LABEL_WIDTH_MAX + " | x\n".len()
+        );
+    }
+
+    #[test]
+    fn a_long_line_goes_on_behind_a_plus() {
+        let line = [&b"x".repeat(LINE_BYTES_MAX)[..], b"yz\n"].concat();
+        let text = shaped(Shaper::prefix("web", 3, None, false), &line);
+        assert!(text.starts_with("web | xx") && text.ends_with("x\nweb + yz\n"));
+    }
+
+    #[test]
+    fn a_line_becomes_a_json_object() {
+        let ours = r#""program":"w\"b","group":"site","stream":"stderr","pid":7"#;
+        for (line, expected) in [
+            (
+                &b"a\t\"b\" \xc3\xa4\xff\n"[..],
+                format!("{{{ours},\"message\":\"a\\t\\\"b\\\" \u{e4}\u{fffd}\"}}\n"),
+            ),
+            (b"\n", format!("{{{ours},\"message\":\"\"}}\n")),
+            (b"no end", format!("{{{ours},\"message\":\"no end\"}}\n")),
+            (b"{broken\n", format!("{{{ours},\"message\":\"{{broken\"}}\n")),
+            (b"{\"a\":1} {}\n", format!("{{{ours},\"message\":\"{{\\\"a\\\":1}} {{}}\"}}\n")),
+            (b"[1]\n", format!("{{{ours},\"message\":\"[1]\"}}\n")),
+        ] {
+            assert_eq!(shaped(json(false), line), expected);
+        }
+        let timed = shaped(json(true), b"x\n");
+        assert!(timed.starts_with("{\"time\":\"2026-11-20T16:11:36.042Z\",\"program\":"), "{timed}");
+    }
+
+    #[test]
+    fn an_object_keeps_what_it_says_and_gets_the_rest() {
+        let ours = r#""program":"w\"b","group":"site","stream":"stderr","pid":7"#;
+        for (line, expected) in [
+            (r#"{"level":"info", "n": 1.50}"#, format!(r#"{{"level":"info", "n": 1.50,{ours}}}"#)),
+            (" {} ", format!("{{{ours}}}")),
+            (
+                r#"{"pid":1,"gr\u006fup":{}}"#,
+                r#"{"pid":1,"gr\u006fup":{},"program":"w\"b","stream":"stderr"}"#.into(),
+            ),
+            (
+                r#"{"program":0,"group":0,"stream":0,"pid":0}"#,
+                r#"{"program":0,"group":0,"stream":0,"pid":0}"#.into(),
+            ),
+        ] {
+            assert_eq!(shaped(json(false), format!("{line}\n").as_bytes()), format!("{expected}\n"));
+        }
+        let own_time = shaped(json(true), b"{\"time\":1}\n");
+        assert!(own_time.starts_with("{\"time\":1,\"program\":"), "{own_time}");
+    }
+
+    #[test]
+    fn pieces_of_a_long_line_are_marked() {
+        let line = [&b"{\"a\":\""[..], &b"x".repeat(LINE_BYTES_MAX), b"\"}\n"].concat();
+        let text = shaped(json(false), &line);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines[0].ends_with("x\",\"partial\":true}") && lines[1].ends_with("\\\"}\"}"),
+            "{}",
+            lines[1]
+        );
+    }
+
+    #[test]
+    fn many_short_lines_are_passed_on_in_between() {
+        let (mut largest, mut lines) = (0, 0);
+        Shaper::prefix("web", 3, None, false).feed(&b"\n".repeat(100_000), WHEN, |bytes| {
+            largest = largest.max(bytes.len());
+            lines += memchr::memchr_iter(b'\n', bytes).count();
+        });
+        assert!(largest < SHAPED_BYTES_MAX + 100 && lines == 100_000);
+    }
+}

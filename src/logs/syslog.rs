@@ -1,0 +1,50 @@
+//! Messages for the machine's syslog, as syslog(3) of the C library sends them to `/dev/log`.
+
+use std::fmt::Write;
+
+use super::moment::rfc3164;
+use crate::model::{LogLevel, Wall};
+
+/// What a message may hold; common daemons cut what is longer. A longer line is several messages.
+pub const SYSLOG_TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// LOG_USER, the facility of programs that ask for none.
+const FACILITY_USER: u8 = 1;
+
+/// How loud a message is, in syslog's numbers.
+#[must_use]
+pub fn severity(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Critical => 2,
+        LogLevel::Error => 3,
+        LogLevel::Warn => 4,
+        LogLevel::Info => 6,
+        LogLevel::Debug | LogLevel::Trace | LogLevel::Blather => 7,
+    }
+}
+
+/// `<14>Nov 20 16:11:36 supervisord: web hello`; the parts of the text are parted by spaces.
+#[must_use]
+pub fn syslog_message(severity: u8, when: Wall, ident: &str, text: &[&[u8]]) -> Vec<u8> {
+    let mut head = format!("<{}>", FACILITY_USER << 3 | severity);
+    // A String takes all that is written to it.
+    let _ = rfc3164(&mut head, when).and_then(|()| write!(head, " {ident}: "));
+    [head.as_bytes(), &text.join(&b' ')].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_those_of_the_c_library() {
+        let when = Wall { unix_ms: 1_795_191_096_042, utc_offset_secs: 3600 };
+        for (level, parts, expected) in [
+            (LogLevel::Info, &[&b"web"[..], b"hello"][..], "<14>Nov 20 17:11:36 sv: web hello"),
+            (LogLevel::Critical, &[b"x"], "<10>Nov 20 17:11:36 sv: x"),
+            (LogLevel::Blather, &[b"web", b""], "<15>Nov 20 17:11:36 sv: web "),
+        ] {
+            assert_eq!(syslog_message(severity(level), when, "sv", parts), expected.as_bytes());
+        }
+    }
+}

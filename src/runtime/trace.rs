@@ -1,0 +1,72 @@
+//! What the activity log tells of clients at trace level: who asked for what, and what came of it.
+//!
+//! What came of a call is read back from the answer, so that no way to answer can forget to tell.
+
+use std::collections::BTreeMap;
+
+use super::Shell;
+use crate::http::{Request, Response};
+use crate::logs::access_time;
+use crate::model::LogLevel;
+use crate::xmlrpc::decode_response;
+
+/// What clients asked that were not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Traces(BTreeMap<u64, Trace>);
+
+#[derive(Debug)]
+struct Trace {
+    /// `POST /RPC2 HTTP/1.1`
+    request: String,
+    /// `supervisor.getState`
+    method: Option<String>,
+}
+
+impl Traces {
+    /// A client is gone.
+    pub(super) fn remove(&mut self, token: u64) {
+        self.0.remove(&token);
+    }
+}
+
+impl Shell {
+    fn traces(&self) -> bool {
+        self.activity.level() <= LogLevel::Trace
+    }
+
+    pub(super) fn trace_request(&mut self, token: u64, request: &Request) {
+        if self.traces() {
+            let request = format!("{} {} {}", request.method, request.target, request.version.name());
+            self.traces.0.insert(token, Trace { request, method: None });
+        }
+    }
+
+    pub(super) fn trace_call(&mut self, token: u64, method: &str) {
+        if !self.traces() {
+            return;
+        }
+        // It may hold anything, line ends too.
+        let method = method.escape_debug().to_string();
+        self.log(LogLevel::Trace, &format!("XML-RPC method called: {method}()"));
+        if let Some(trace) = self.traces.0.get_mut(&token) {
+            trace.method = Some(method);
+        }
+    }
+
+    /// Of an answer that is a stream this is told when it begins, with the bytes of its head.
+    ///
+    /// COMPAT: always of trace level; Supervisor takes whatever has the word error in it for one.
+    pub(super) fn trace_answer(&mut self, token: u64, response: &Response, bytes: usize) {
+        let Some(Trace { request, method }) = self.traces.0.remove(&token) else { return };
+        if let Some(method) = method {
+            let outcome = match decode_response(response.content()) {
+                Ok(Err((code, text))) => format!("returned fault: [{code}] {text}"),
+                Ok(Ok(_)) | Err(_) => "returned successfully".to_owned(),
+            };
+            self.log(LogLevel::Trace, &format!("XML-RPC method {method}() {outcome}"));
+        }
+        let (peer, time) = (self.clients.peer(token), access_time(self.now.wall));
+        let line = format!("{peer} - - [{time}] \"{request}\" {} {bytes}", response.status);
+        self.log(LogLevel::Trace, &line);
+    }
+}
