@@ -14,6 +14,7 @@ use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
 use super::tails::Tails;
+use super::visits::Visits;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
@@ -272,6 +273,7 @@ fn take_the_oath(
         launch,
         config_file,
         host,
+        began: clock.now().wall,
         now: clock.now(),
         clock,
         next_settings: None,
@@ -287,6 +289,7 @@ fn take_the_oath(
         servers,
         clients: Clients::new(open_files_max()),
         tails: Tails::default(),
+        visits: Visits::default(),
         tickets: Tickets::default(),
         answered: Vec::new(),
         pid_file: None,

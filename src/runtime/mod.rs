@@ -33,13 +33,14 @@ mod sinks;
 mod stdin;
 mod tails;
 mod turn;
+mod visits;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -54,6 +55,7 @@ use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
 use tails::Tails;
+use visits::Visits;
 
 pub use boot::run;
 
@@ -111,6 +113,8 @@ struct Shell {
     config_file: PathBuf,
     host: Host,
     clock: Clock,
+    /// When this program was started.
+    began: Wall,
     /// Of this turn.
     now: Now,
     settings: Settings,
@@ -127,6 +131,7 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     tails: Tails,
+    visits: Visits,
     tickets: Tickets,
     /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
     /// next if they were answered at its end.
