@@ -35,6 +35,10 @@ impl Shell {
             return self.respond(token, &Response::error(400));
         }
         if Sender::of(request) == Sender::ForeignPage {
+            self.log(
+                LogLevel::Warn,
+                "refused an XML-RPC call that a page of another site had a browser send",
+            );
             return self.respond(token, &Response::error(403));
         }
         let call = match decode_call(&request.body) {

@@ -108,7 +108,7 @@ struct Link {
     is_apart: bool,
 }
 
-/// Five for each process, so that each has its place: `None` where there is nothing to do.
+/// Five for each process, so that scripts find each in its place: `None` where there is nothing to do.
 fn links_of(state: ProcessState, encoded: &str) -> [Option<Link>; 5] {
     let act = |label, action| {
         let href = format!("index.html?processname={encoded}&amp;action={action}");
