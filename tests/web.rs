@@ -12,13 +12,17 @@ use support::peers::{self, PROGRAMS};
 use support::wire::{Answer, Peer, call, get_pid, post};
 use support::{HEAD, Sandbox, binary, free_port, have};
 use sv::http::form_fields;
+use sv::xmlrpc::{Value, encode_call};
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
 
-/// Does not stop when asked to, and then is killed after two seconds.
-const STUBBORN: &str = "[program:stubborn]\n\
-    command=/bin/sh -c 'trap \"\" TERM; echo > %(here)s/trapped; while :; do sleep 1; done'\n\
-    startsecs=0\nstopwaitsecs=2\nstopasgroup=true\nkillasgroup=true\n";
+/// Does not stop when asked to, but when there is a file `go`.
+const STUBBORN: &str = "[program:stubborn]\ndirectory=%(here)s\nstartsecs=0\nstopwaitsecs=60\n\
+    command=/bin/sh -c 'rm -f go; trap \"\" TERM; echo > trapped; until [ -e go ]; do sleep 0.05; done'\n";
+
+fn let_go(sandbox: &Sandbox) {
+    fs::write(sandbox.path("go"), "").unwrap();
+}
 
 fn request(line: &str, fields: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
@@ -197,7 +201,7 @@ fn what_takes_long_is_answered_when_it_is_done_and_holds_up_nobody() {
     sandbox.wait_state("stubborn", "STOPPING");
     let page = text(&get(&mut other, "/"));
     assert_eq!(rows(&page)[0].state, "stopping");
-    assert!(peer.ahead.is_empty());
+    let_go(&sandbox);
     assert_eq!(message(&peer.answer()), "Process stubborn stopped");
     assert_eq!(sandbox.state("stubborn").as_deref(), Some("STOPPED"));
 }
@@ -213,6 +217,9 @@ fn a_restart_goes_on_when_its_client_has_gone() {
         sandbox.wait_state("stubborn", "STOPPING");
         fs::remove_file(sandbox.path("trapped")).unwrap();
         drop(peer);
+        // Whoever comes after it is answered when it is known to be gone.
+        assert_eq!(sandbox.state("stubborn").as_deref(), Some("STOPPING"));
+        let_go(&sandbox);
         sandbox.wait_state("stubborn", "RUNNING");
         assert!(sandbox.pid("stubborn").is_some_and(|pid| pid != first), "{query}");
     }
@@ -245,10 +252,10 @@ fn pages_of_other_sites_change_nothing() {
     let stop = call("supervisor.stopAllProcesses", &[]);
     let stop = String::from_utf8(stop).unwrap().replace("Host:", "Origin: http://evil.example\r\nHost:");
     peer.gets(stop, "HTTP/1.1 403 Forbidden");
-    let program =
-        post("User-Agent: Mozilla/5.0 (so it says)\r\n", &sv::xmlrpc::encode_call("supervisor.getPID", &[]));
+    let program = post("User-Agent: Mozilla/5.0 (so it says)\r\n", &encode_call("supervisor.getPID", &[]));
     peer.gets(program, "HTTP/1.1 200 OK");
     assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
+    sandbox.wait_log("WARN refused an XML-RPC call");
     for fields in [
         "Referer: http://localhost/index.html\r\nUser-Agent: Mozilla/5.0\r\n",
         "Sec-Fetch-Site: same-origin\r\nOrigin: https://proxy\r\n",
@@ -331,6 +338,7 @@ fn a_supervisor_on_its_way_out_says_so() {
     let told = act(&mut peer, "processname=stubborn&action=start");
     assert_eq!(told, "ERROR: Process stubborn: unexpected rpc fault [6] SHUTDOWN_STATE");
     assert_eq!(text(&get(&mut peer, "/ok.html")), "OK");
+    let_go(&sandbox);
     assert!(sandbox.wait_exit().success());
 }
 
@@ -377,6 +385,21 @@ fn curl_can_use_the_pages() {
     let page = curl(&["-L", "-d", "processname=cat", "-d", "action=start", "http://localhost/index.html"]);
     assert!(page.contains(">Process cat started</div>"), "{page}");
     assert!(curl(&["-I", "http://localhost/"]).starts_with("HTTP/1.1 200 OK"));
+    // The log of a process goes on until its supervisor ends.
+    let mut follow = sandbox.marked(Command::new("curl"));
+    follow.args(["-sSN", "-o"]).arg(sandbox.path("followed")).arg("--unix-socket");
+    follow.arg(sandbox.path("supervisor.sock")).arg("http://localhost/logtail/cat");
+    let mut follow = follow.spawn().unwrap();
+    say(&sandbox, "hello\n");
+    sandbox.wait_file("followed", "hello");
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+}
+
+/// Has the program say something: it repeats what it is sent.
+fn say(sandbox: &Sandbox, text: &str) {
+    let params = [Value::from("cat"), Value::from(text)];
+    assert_eq!(Peer::unix(sandbox).call("supervisor.sendProcessStdin", &params), Ok(Value::from(true)));
 }
 
 /// Ours and theirs, side by side, with the same programs.
