@@ -164,7 +164,7 @@ fn a_row_has_the_links_that_its_state_allows() {
         let labels = links.split(" name=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
         let labels: Vec<_> = labels.collect();
         assert_eq!(labels, [actions, &logs].concat(), "{state}");
-        assert_eq!(page.matches("<li").count(), 3 + 5, "{state}");
+        assert_eq!(page.matches("</li>").count(), 3 + 5, "{state}");
     }
 }
 
