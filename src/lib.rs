@@ -6,7 +6,7 @@
 //!
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`events`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
-//! * layer 2: [`host`], [`rpc`], [`cli`]
+//! * layer 2: [`host`], [`rpc`], [`web`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`]
 
 pub mod cli;
@@ -24,4 +24,5 @@ pub mod rpc;
 pub mod runtime;
 pub mod supervise;
 pub mod sys;
+pub mod web;
 pub mod xmlrpc;

@@ -23,11 +23,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Layer 2: from one language to another.
     ("host", &["config", "model", "sys"]),
     ("rpc", &["model", "xmlrpc"]),
+    ("web", &["http", "model"]),
     ("cli", &["config", "model", "python"]),
     // Layer 3: they act.
     (
         "runtime",
-        &["config", "events", "host", "http", "logs", "model", "python", "rpc", "supervise", "sys", "xmlrpc"],
+        &[
+            "config",
+            "events",
+            "host",
+            "http",
+            "logs",
+            "model",
+            "python",
+            "rpc",
+            "supervise",
+            "sys",
+            "web",
+            "xmlrpc",
+        ],
     ),
     ("ctl", &["cli", "config", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
     ("inspect", &["cli", "config", "model"]),

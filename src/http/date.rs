@@ -19,6 +19,18 @@ pub fn http_date(unix_secs: i64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
+/// The way back; `None` for anything else. The two forms that RFC 9110 calls obsolete are not read.
+#[must_use]
+pub fn http_date_secs(text: &str) -> Option<i64> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, day, month, year, clock, "GMT"] = words[..] else { return None };
+    let month = MONTHS.iter().zip(1..).find(|(name, _)| **name == month).map(|(_, number)| number)?;
+    let clock: Vec<u8> = clock.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [hour, minute, second] = clock[..] else { return None };
+    let time = UtcDateTime::new(year.parse().ok()?, month, day.parse().ok()?, hour, minute, second, 0);
+    time.ok().map(|time| time.unix_time())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +47,26 @@ mod tests {
             (i64::MAX, "Thu, 01 Jan 1970 00:00:00 GMT"),
         ] {
             assert_eq!(http_date(unix_secs), text);
+        }
+    }
+
+    #[test]
+    fn dates_come_back() {
+        for unix_secs in [0, 784_111_777, 951_827_696, 1_735_689_599, 4_107_542_400, -1] {
+            assert_eq!(http_date_secs(&http_date(unix_secs)), Some(unix_secs));
+        }
+        for text in [
+            "",
+            "yesterday",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 99999999999 08:49:37 GMT",
+        ] {
+            assert_eq!(http_date_secs(text), None, "{text}");
         }
     }
 }

@@ -26,9 +26,11 @@ mod chunked;
 pub mod client;
 mod connection;
 mod date;
+mod form;
 mod headers;
 mod request;
 mod response;
+mod sender;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -37,8 +39,10 @@ pub use auth::{Secret, authorize};
 pub use connection::{
     BODY_BYTES_MAX, Connection, HEADERS_MAX, PIPELINED_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, Rejection,
 };
-pub use date::http_date;
+pub use date::{http_date, http_date_secs};
+pub use form::form_fields;
 pub use headers::Headers;
 pub use request::{Request, Version};
 pub use response::Response;
+pub use sender::Sender;
 pub use target::percent_encode;

@@ -65,6 +65,13 @@ impl Response {
         &self.body
     }
 
+    /// Makes of it the answer to a client that has its body already: status 304, without one.
+    #[must_use]
+    pub fn not_modified(mut self) -> Self {
+        self.status = 304;
+        self
+    }
+
     /// Makes it the last one on its connection.
     #[must_use]
     pub fn closing(mut self) -> Self {
@@ -82,7 +89,9 @@ impl Response {
     #[must_use]
     pub fn encode(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
         let mut bytes = self.encode_head(keep_alive, version, date);
-        bytes.extend_from_slice(&self.body);
+        if self.status != 304 {
+            bytes.extend_from_slice(&self.body);
+        }
         bytes
     }
 
@@ -203,5 +212,9 @@ mod tests {
     fn a_head_has_the_length_of_the_body_it_lacks() {
         let head = text(Response::ok("text/plain", "hello").encode_head(true, Version::Http11, DATE));
         assert!(head.contains("\r\nContent-Length: 5\r\n") && head.ends_with("\r\n\r\n"));
+        let kept = Response::ok("text/plain", "hello").not_modified().encode(true, Version::Http11, DATE);
+        let kept = text(kept);
+        assert!(kept.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{kept}");
+        assert!(kept.contains("\r\nContent-Length: 5\r\n") && kept.ends_with("\r\n\r\n"), "{kept}");
     }
 }

@@ -17,6 +17,7 @@ use super::servers::{self, Opened, Servers};
 use super::syslog::{SYSLOG_PATH, Syslog};
 use super::tails::Tails;
 use super::trace::Traces;
+use super::visits::Visits;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
@@ -285,6 +286,7 @@ fn take_the_oath(
         launch,
         config_file,
         host,
+        began: clock.now().wall,
         now: clock.now(),
         clock,
         next_settings: None,
@@ -301,6 +303,7 @@ fn take_the_oath(
         servers,
         clients: Clients::new(open_files_max()),
         tails: Tails::default(),
+        visits: Visits::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
         answered: Vec::new(),

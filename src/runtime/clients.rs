@@ -19,7 +19,7 @@ use crate::sys::sockets::Stream;
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
 /// others are for children and logs. The one that has been idle for longest makes room for a new one.
-const CLIENTS_MAX: usize = 1024;
+pub(super) const CLIENTS_MAX: usize = 1024;
 
 /// For how long a connection has to be idle before it makes room for another because descriptors have
 /// run out. One that has just come is about to speak.
@@ -182,8 +182,9 @@ impl Shell {
         self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.poller.remove(client.stream.as_fd());
-            // What it asked for goes on; the answer has nobody to go to.
-            if let Some(ticket) = client.ticket {
+            // What it asked for goes on; the answer has nobody to go to, unless there is more to be done.
+            let goes_on = self.visits.leave(token);
+            if let Some(ticket) = client.ticket.filter(|_| !goes_on) {
                 self.tickets.take(ticket);
             }
         }

@@ -36,13 +36,14 @@ mod syslog;
 mod tails;
 mod trace;
 mod turn;
+mod visits;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket};
+use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -60,6 +61,7 @@ use servers::Servers;
 use sinks::Trouble;
 use tails::Tails;
 use trace::Traces;
+use visits::Visits;
 
 pub use boot::run;
 
@@ -118,6 +120,8 @@ struct Shell {
     config_file: PathBuf,
     host: Host,
     clock: Clock,
+    /// When this program was started.
+    began: Wall,
     /// Of this turn.
     now: Now,
     settings: Settings,
@@ -135,6 +139,7 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     tails: Tails,
+    visits: Visits,
     tickets: Tickets,
     traces: Traces,
     /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the

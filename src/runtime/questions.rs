@@ -1,11 +1,13 @@
 //! What clients ask: requests to commands, replies to answers.
 //!
 //! A question is a ticket of the core's. A client that asks several in one call
-//! ([`crate::rpc::Multicall`]) has one after the other, and one of them in a turn.
+//! ([`crate::rpc::Multicall`]) has one after the other, and one of them in a turn. So has a page.
 
 use super::Shell;
-use crate::http::{Request, Response, Secret, authorize};
-use crate::model::{Credentials, Fault, FaultCode, LogLevel, Password, Reply, SupervisorState, Ticket};
+use crate::http::{Request, Response, Secret, Sender, authorize};
+use crate::model::{
+    Command, Credentials, Fault, FaultCode, LogLevel, Password, Reply, SupervisorState, Ticket,
+};
 use crate::rpc::{self, Asked, Multicall};
 use crate::supervise::Input;
 use crate::xmlrpc::{DecodeError, Value, decode_call};
@@ -21,16 +23,26 @@ impl Shell {
             return self.respond(token, &Response::unauthorized());
         }
         match request.path.as_str() {
-            path if path.starts_with("/RPC2") && request.method == "POST" => self.call(token, &request.body),
-            path if path.starts_with("/RPC2") => self.respond(token, &Response::error(400)),
+            path if path.starts_with("/RPC2") => self.call(token, request),
             path if path.starts_with("/logtail") => self.follow_process(token, request),
             path if path.starts_with("/mainlogtail") => self.follow_own_log(token, request),
-            _ => self.respond(token, &Response::error(404)),
+            _ => self.visit(token, request),
         }
     }
 
-    fn call(&mut self, token: u64, body: &[u8]) {
-        let call = match decode_call(body) {
+    /// COMPAT: Supervisor takes calls that the page of another site makes a browser send.
+    fn call(&mut self, token: u64, request: &Request) {
+        if request.method != "POST" {
+            return self.respond(token, &Response::error(400));
+        }
+        if Sender::of(request) == Sender::ForeignPage {
+            self.log(
+                LogLevel::Warn,
+                "refused an XML-RPC call that a page of another site had a browser send",
+            );
+            return self.respond(token, &Response::error(403));
+        }
+        let call = match decode_call(&request.body) {
             Ok(call) => call,
             Err(error) => {
                 let kind =
@@ -65,16 +77,21 @@ impl Shell {
             Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
             Ok(Asked::Command(command)) => {
                 let ticket = self.tickets.give(token);
-                if let Some(client) = self.clients.get_mut(token) {
-                    client.ticket = Some(ticket);
-                }
-                self.feed(Input::Command { ticket, command });
+                self.put(token, ticket, command);
                 None
             }
             // Never inside one: `Multicall::next` refuses it.
             Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
             Err(fault) => Some(Err(fault)),
         }
+    }
+
+    /// Puts a client's question to the core.
+    pub(super) fn put(&mut self, token: u64, ticket: Ticket, command: Command) {
+        if let Some(client) = self.clients.get_mut(token) {
+            client.ticket = Some(ticket);
+        }
+        self.feed(Input::Command { ticket, command });
     }
 
     /// Makes the next calls of a client that asked for several, up to one that the core has to answer;
@@ -108,7 +125,9 @@ impl Shell {
             client.ticket = None;
             client.last_used = self.now.mono;
         }
-        self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
+        if let Err(result) = self.visits.answered(token, result) {
+            self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
+        }
         self.answered.push(token);
     }
 
@@ -117,6 +136,7 @@ impl Shell {
     pub(super) fn serve_answered(&mut self) {
         for token in std::mem::take(&mut self.answered) {
             self.go_on_calling(token);
+            self.go_on_visiting(token);
             self.serve(token);
         }
     }

@@ -23,6 +23,7 @@ needed=(
     "zsh zsh"
     "fish fish"
     "g++ g++"
+    "curl curl"
 )
 
 give_up() {

@@ -1,0 +1,98 @@
+//! Who made a client send a request: whoever holds it in his hands, or a page of somebody else.
+//!
+//! A browser sends what any page asks it to send, with the user's credentials, and to addresses
+//! that only the user can reach. It tells where that page came from:
+//!
+//! * `Sec-Fetch-Site` says it outright, over TLS and to the machine itself;
+//! * `Origin` and `Referer` name the page's origin, which is ours if it is the host that was asked. A
+//!   proxy in between has to pass that on, as `Host` or `X-Forwarded-Host`; no page can set either.
+//!
+//! A page can ask for its name to be left out. A browser that says nothing of where a request comes from
+//! can't be told from one that was tricked; a program that is no browser has no pages.
+
+use super::Request;
+
+/// On whose behalf a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A page of this server, or an address that the user typed.
+    OwnPage,
+    /// A page of another server.
+    ForeignPage,
+    /// A browser that does not tell.
+    SilentBrowser,
+    /// A client that knows no pages, like curl.
+    Program,
+}
+
+impl Sender {
+    /// What the header fields of a request tell of its sender.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        let told = ["origin", "referer"].into_iter().find_map(|name| request.header(name));
+        match (request.header("sec-fetch-site"), told) {
+            (Some("same-origin" | "none"), _) => Self::OwnPage,
+            (Some(_), _) => Self::ForeignPage,
+            (None, Some(url)) if is_ours(request, url) => Self::OwnPage,
+            (None, Some(_)) => Self::ForeignPage,
+            (None, None) if is_browser(request) => Self::SilentBrowser,
+            (None, None) => Self::Program,
+        }
+    }
+}
+
+/// Whether a page came from the host that is asked now. Its scheme says nothing: a proxy may change it.
+fn is_ours(request: &Request, url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let asked = ["host", "x-forwarded-host"].into_iter().filter_map(|name| request.header(name));
+    !host.is_empty() && asked.into_iter().any(|asked| asked.eq_ignore_ascii_case(host))
+}
+
+/// There has been no browser for thirty years that does not begin so.
+fn is_browser(request: &Request) -> bool {
+    request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Connection;
+    use super::*;
+
+    #[test]
+    fn a_request_tells_who_made_the_client_send_it() {
+        use Sender::*;
+        for (fields, sender) in [
+            ("", Program),
+            ("User-Agent: curl/8.5.0", Program),
+            ("User-Agent: Mozilla/5.0 (X11)", SilentBrowser),
+            ("Sec-Fetch-Site: same-origin", OwnPage),
+            ("Sec-Fetch-Site: none\r\nUser-Agent: Mozilla/5.0", OwnPage),
+            ("Sec-Fetch-Site: same-site", ForeignPage),
+            ("Sec-Fetch-Site: cross-site\r\nOrigin: http://here:9001", ForeignPage),
+            // A proxy that changed the host, and a browser that tells more than the host.
+            ("Sec-Fetch-Site: same-origin\r\nOrigin: https://proxy", OwnPage),
+            ("Origin: http://here:9001", OwnPage),
+            ("Origin: https://HERE:9001", OwnPage),
+            ("Origin: http://here", ForeignPage),
+            ("Origin: http://here:9001.evil.org", ForeignPage),
+            ("Origin: http://evil.org\r\nReferer: http://here:9001/", ForeignPage),
+            ("Origin: null", ForeignPage),
+            ("Origin:", ForeignPage),
+            ("Referer: http://here:9001/index.html?action=refresh", OwnPage),
+            ("Referer: http://evil.org/http://here:9001/", ForeignPage),
+            ("Referer: http://evil.org?http://here:9001", ForeignPage),
+            ("Referer: http://here:9001@evil.org/", ForeignPage),
+            ("Referer: https://proxy/sv/\r\nX-Forwarded-Host: proxy", OwnPage),
+        ] {
+            let mut connection = Connection::new();
+            connection.feed(format!("GET / HTTP/1.1\r\nHost: here:9001\r\n{fields}\r\n\r\n").as_bytes());
+            // A blank line in the middle ends the head: the first case.
+            let request = connection.next_request().unwrap().unwrap();
+            assert_eq!(Sender::of(&request), sender, "{fields}");
+        }
+        let mut connection = Connection::new();
+        connection.feed(b"GET / HTTP/1.1\r\nHost:\r\nOrigin: file:///x\r\n\r\n");
+        assert_eq!(Sender::of(&connection.next_request().unwrap().unwrap()), ForeignPage);
+    }
+}

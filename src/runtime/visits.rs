@@ -1,0 +1,76 @@
+//! Visits to the web pages: what their requests ask the core, one command after the other.
+
+use std::collections::BTreeMap;
+
+use super::Shell;
+use super::clients::CLIENTS_MAX;
+use crate::http::Request;
+use crate::model::{Fault, Reply, Ticket};
+use crate::web::{self, Answer, Visit};
+
+/// Those that wait for an answer of the core, by the tickets that they were given.
+///
+/// They don't belong to connections: a restart whose client has gone goes on, since a page that is closed
+/// or loaded again while a process takes its time to stop must not leave it stopped.
+#[derive(Debug, Default)]
+pub(super) struct Visits {
+    by_client: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    visit: Visit,
+    /// Its open question.
+    ticket: Option<Ticket>,
+}
+
+impl Visits {
+    /// Hands a visit what came of its command. What is no visit's is given back.
+    pub(super) fn answered(
+        &mut self,
+        client: u64,
+        outcome: Result<Reply, Fault>,
+    ) -> Result<(), Result<Reply, Fault>> {
+        let Some(waiting) = self.by_client.get_mut(&client) else { return Err(outcome) };
+        waiting.ticket = None;
+        waiting.visit.answered(outcome);
+        Ok(())
+    }
+
+    /// The client is gone. Whether its visit goes on.
+    pub(super) fn leave(&mut self, client: u64) -> bool {
+        let room = self.by_client.len() <= CLIENTS_MAX;
+        let goes_on = self.by_client.get(&client).is_some_and(|it| room && it.visit.outlives_its_client());
+        if !goes_on {
+            self.by_client.remove(&client);
+        }
+        goes_on
+    }
+}
+
+impl Shell {
+    /// Answers a request for a page, or begins to.
+    pub(super) fn visit(&mut self, token: u64, request: &Request) {
+        match web::ask(request, self.began.unix_secs()) {
+            Answer::Now(response) => self.respond(token, &response),
+            Answer::Later(visit) => {
+                self.visits.by_client.insert(token, Waiting { visit, ticket: None });
+                self.go_on_visiting(token);
+            }
+        }
+    }
+
+    /// Asks what a visit asks next; behind the last command its client is answered, if it is still there.
+    pub(super) fn go_on_visiting(&mut self, token: u64) {
+        let waiting = self.visits.by_client.get_mut(&token).filter(|waiting| waiting.ticket.is_none());
+        let Some(waiting) = waiting else { return };
+        if let Some(command) = waiting.visit.next() {
+            let ticket = self.tickets.give(token);
+            waiting.ticket = Some(ticket);
+            return self.put(token, ticket, command);
+        }
+        if let Some(Waiting { visit, .. }) = self.visits.by_client.remove(&token) {
+            self.respond(token, &visit.into_response(self.now.wall));
+        }
+    }
+}

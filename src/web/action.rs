@@ -1,0 +1,177 @@
+//! What the links of the status page do, and how it went, in Supervisor's words.
+
+use crate::http::http_date;
+use crate::model::{BulkRow, Command, Fault, FaultCode, Namespec, Reply, Wait, Wall};
+
+/// Processes that a message names before it only counts them.
+const NAMED_MAX: usize = 5;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    Refresh,
+    StopAll,
+    RestartAll,
+    Start(Namespec),
+    Stop(Namespec),
+    Restart(Namespec),
+    ClearLog(Namespec),
+}
+
+/// How far a visit has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Progress {
+    /// Commands so far.
+    pub(super) asked: usize,
+    /// What came of the last one.
+    pub(super) last: Option<Result<Reply, Fault>>,
+    /// What did not work in commands over many.
+    failures: Vec<String>,
+}
+
+impl Progress {
+    pub(super) fn take(&mut self, outcome: Result<Reply, Fault>) {
+        if let Ok(Reply::Bulk(rows)) = &outcome {
+            self.failures.extend(rows.iter().filter_map(failure));
+        }
+        self.last = Some(outcome);
+    }
+
+    fn fault(&self) -> Option<&Fault> {
+        self.last.as_ref().and_then(|outcome| outcome.as_ref().err())
+    }
+}
+
+fn failure(BulkRow { name, group, outcome }: &BulkRow) -> Option<String> {
+    let fault = outcome.as_ref().err()?;
+    Some(format!("{}: {}", Namespec::join(group, name), why_not_started(fault)))
+}
+
+impl Action {
+    /// The action of this name. COMPAT: Supervisor fails at others, with a traceback in its log.
+    pub(super) fn parse(name: &str, process: Option<&str>) -> Result<Self, String> {
+        let of = match (name, process) {
+            ("refresh", _) => return Ok(Self::Refresh),
+            ("stopall", _) => return Ok(Self::StopAll),
+            ("restartall", _) => return Ok(Self::RestartAll),
+            ("start", _) => Self::Start,
+            ("stop", _) => Self::Stop,
+            ("restart", _) => Self::Restart,
+            ("clearlog", _) => Self::ClearLog,
+            _ => return Err(format!("There is no action '{name}'.")),
+        };
+        match process {
+            Some(process) => Ok(of(Namespec::split(process))),
+            None => Err(format!("The action '{name}' needs a process: processname is missing.")),
+        }
+    }
+
+    pub(super) fn changes_something(&self) -> bool {
+        *self != Self::Refresh
+    }
+
+    fn process(&self) -> Option<&Namespec> {
+        match self {
+            Self::Refresh | Self::StopAll | Self::RestartAll => None,
+            Self::Start(name) | Self::Stop(name) | Self::Restart(name) | Self::ClearLog(name) => Some(name),
+        }
+    }
+
+    /// A whole group is no process here.
+    fn names_a_group(&self) -> bool {
+        self.process().is_some_and(|name| name.process.is_none())
+    }
+
+    /// What is to be done next.
+    pub(super) fn command(&self, progress: &Progress) -> Option<Command> {
+        if self.names_a_group() {
+            return None;
+        }
+        match (self, progress.asked) {
+            (Self::StopAll | Self::RestartAll, 0) => Some(Command::StopAllProcesses(Wait::Yes)),
+            (Self::RestartAll, 1) if progress.fault().is_none() => {
+                Some(Command::StartAllProcesses(Wait::Yes))
+            }
+            (Self::Start(name), 0) => Some(Command::StartProcess(name.clone(), Wait::Yes)),
+            (Self::Stop(name) | Self::Restart(name), 0) => {
+                Some(Command::StopProcess(name.clone(), Wait::Yes))
+            }
+            (Self::Restart(name), 1) if is_down(progress) => {
+                Some(Command::StartProcess(name.clone(), Wait::Yes))
+            }
+            (Self::ClearLog(name), 0) => Some(Command::ClearProcessLogs(name.clone())),
+            _ => None,
+        }
+    }
+
+    /// How it went.
+    pub(super) fn message(&self, progress: &Progress, wall: Wall) -> String {
+        let name = self.process().map_or("", |name| name.text.as_str());
+        let is_unknown = progress.fault().is_some_and(|fault| fault.code == FaultCode::BadName);
+        if is_unknown || self.names_a_group() {
+            return format!("No such process named {name}");
+        }
+        match (self, progress.fault()) {
+            (Self::Refresh, _) => format!("Page refreshed at {}", ctime(wall)),
+            (Self::StopAll, None) => all_done("stopped", progress, wall),
+            (Self::RestartAll, None) => all_done("restarted", progress, wall),
+            (Self::Start(_), None) => format!("Process {name} started"),
+            (Self::Stop(_), None) => format!("Process {name} stopped"),
+            (Self::Restart(_), None) => format!("Process {name} restarted"),
+            (Self::ClearLog(_), None) => format!("Log for {name} cleared"),
+            (Self::Start(_), Some(fault)) => not_started(name, fault),
+            // COMPAT: Supervisor tells of a restart whatever came of it.
+            (Self::Restart(_), Some(fault)) if progress.asked > 1 => not_started(name, fault),
+            (Self::StopAll | Self::RestartAll | Self::Stop(_) | Self::Restart(_), Some(fault))
+            | (Self::ClearLog(_), Some(fault)) => unexpected(fault),
+        }
+    }
+}
+
+/// Whether what is to be restarted does not run now.
+fn is_down(progress: &Progress) -> bool {
+    progress.fault().is_none_or(|fault| fault.code == FaultCode::NotRunning)
+}
+
+/// COMPAT: Supervisor says the first whatever became of them.
+fn all_done(done: &str, progress: &Progress, wall: Wall) -> String {
+    let at = ctime(wall);
+    if progress.failures.is_empty() {
+        return format!("All {done} at {at}");
+    }
+    let named = progress.failures.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match progress.failures.len().saturating_sub(NAMED_MAX) {
+        0 => format!("Not all {done} at {at}: {named}"),
+        more => format!("Not all {done} at {at}: {named}, and {more} more"),
+    }
+}
+
+fn not_started(name: &str, fault: &Fault) -> String {
+    format!("ERROR: Process {name}: {}", why_not_started(fault))
+}
+
+fn why_not_started(fault: &Fault) -> String {
+    let known = match fault.code {
+        FaultCode::NoFile => "no such file",
+        FaultCode::NotExecutable => "file not executable",
+        FaultCode::AlreadyStarted => "already started",
+        FaultCode::SpawnError => "spawn error",
+        FaultCode::AbnormalTermination => "abnormal termination",
+        _ => return unexpected(fault),
+    };
+    known.to_owned()
+}
+
+pub(super) fn unexpected(fault: &Fault) -> String {
+    format!("unexpected rpc fault [{}] {fault}", fault.code as i32)
+}
+
+/// Local time in the form of ctime(3): `Sun Nov  6 08:49:37 1994`.
+pub(super) fn ctime(wall: Wall) -> String {
+    let date = http_date(wall.unix_secs() + i64::from(wall.utc_offset_secs));
+    match date.split([',', ' ']).collect::<Vec<_>>()[..] {
+        [weekday, _, day, month, year, clock, _] => {
+            format!("{weekday} {month} {:>2} {clock} {year}", day.trim_start_matches('0'))
+        }
+        _ => date,
+    }
+}

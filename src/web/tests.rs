@@ -1,0 +1,414 @@
+//! Requests in, pages and commands out.
+
+use super::*;
+use crate::http::{Connection, Version};
+use crate::model::{BulkRow, FaultCode, Namespec, ProcessInfo, ProcessState, Reading, Wait};
+
+const BEGAN: i64 = 784_111_777;
+
+/// Sunday, November 6, 1994, 09:49:37, an hour east of UTC.
+const WALL: Wall = Wall { unix_ms: BEGAN * 1000, utc_offset_secs: 3600 };
+
+fn request(line: &str, fields: &str, body: &str) -> Request {
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let mut connection = Connection::new();
+    connection.feed(format!("{line} HTTP/1.1\r\nHost: here\r\n{fields}{length}\r\n{body}").as_bytes());
+    connection.next_request().unwrap().unwrap()
+}
+
+fn asked(request: &Request) -> Answer {
+    ask(request, BEGAN)
+}
+
+fn text(response: &Response) -> String {
+    String::from_utf8(response.encode(true, Version::Http11, "now")).unwrap()
+}
+
+fn now(line: &str) -> String {
+    match asked(&request(line, "", "")) {
+        Answer::Now(response) => text(&response),
+        Answer::Later(visit) => panic!("{line}: {visit:?}"),
+    }
+}
+
+fn later(line: &str) -> Visit {
+    match asked(&request(line, "", "")) {
+        Answer::Later(visit) => visit,
+        Answer::Now(response) => panic!("{line}: {response:?}"),
+    }
+}
+
+fn fault(code: FaultCode) -> Result<Reply, Fault> {
+    Err(Fault::about(code, "web"))
+}
+
+/// Visits, answering its commands with these outcomes and telling what they were.
+fn story(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String) {
+    let (mut visit, mut commands) = (later(line), Vec::new());
+    let mut outcomes = outcomes.iter();
+    while let Some(command) = visit.next() {
+        commands.push(command);
+        visit.answered(outcomes.next().unwrap().clone());
+    }
+    assert_eq!(outcomes.next(), None, "{line}");
+    (commands, text(&visit.into_response(WALL)))
+}
+
+/// The message that an answer sends its client on to.
+fn message(page: &str) -> String {
+    assert!(page.starts_with("HTTP/1.1 303 See Other\r\n"), "{page}");
+    let location = page.split("\r\nLocation: ./?").nth(1).unwrap().split("\r\n").next().unwrap();
+    form_fields(location).next().unwrap().1
+}
+
+fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
+    ProcessInfo {
+        name: name.to_owned(),
+        group: group.to_owned(),
+        description: "pid 1, <uptime>".to_owned(),
+        start: 0,
+        stop: 0,
+        now: 0,
+        state,
+        spawn_error: String::new(),
+        exit_status: 0,
+        stdout_log_file: String::new(),
+        stderr_log_file: String::new(),
+        pid: 0,
+    }
+}
+
+fn status_of(infos: &[ProcessInfo]) -> String {
+    let (commands, page) = story("GET /", &[Ok(Reply::AllInfo(infos.to_vec()))]);
+    assert_eq!(commands, [Command::GetAllProcessInfo]);
+    page
+}
+
+#[test]
+fn paths_lead_to_pages_files_and_nowhere() {
+    for line in ["GET /", "POST /", "GET /index.html", "GET //index.html", "HEAD /", "GET /?action=&x=1"] {
+        assert!(matches!(later(&line.replace("POST", "GET")).purpose, Purpose::ShowStatus { .. }), "{line}");
+    }
+    assert!(matches!(later("GET /tail.html").purpose, Purpose::ShowTail(_)));
+    for (line, status) in [
+        ("GET /ok.html", "200 OK"),
+        ("GET /stylesheets/supervisor.css", "200 OK"),
+        ("GET /images/icon.svg", "200 OK"),
+        ("GET /stylesheets", "404 Not Found"),
+        ("GET /stylesheets/", "404 Not Found"),
+        ("GET /stylesheets/../../x", "404 Not Found"),
+        ("GET /%2e%2e/%2e%2e/etc/passwd", "404 Not Found"),
+        ("GET /status.html", "404 Not Found"),
+        ("GET /images/icon.png", "404 Not Found"),
+        ("GET /index.html/", "404 Not Found"),
+        ("PUT /", "400 Bad Request"),
+        ("DELETE /nope", "400 Bad Request"),
+    ] {
+        assert!(now(line).starts_with(&format!("HTTP/1.1 {status}\r\n")), "{line}");
+    }
+    assert!(now("GET /ok.html").contains("\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nOK"));
+    let posted = asked(&request("POST /stylesheets/supervisor.css", "", "a=b"));
+    assert_eq!(posted, Answer::Now(Response::error(400)));
+}
+
+#[test]
+fn a_file_is_sent_once() {
+    for (since, status) in [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "304 Not Modified"),
+        ("Sun, 06 Nov 1994 08:49:38 GMT", "304 Not Modified"),
+        ("Sun, 06 Nov 1994 08:49:36 GMT", "200 OK"),
+        ("yesterday", "200 OK"),
+    ] {
+        let fields = format!("If-Modified-Since: {since}\r\n");
+        let Answer::Now(response) = asked(&request("GET /stylesheets/supervisor.css", &fields, "")) else {
+            panic!("a file has to be asked for")
+        };
+        let answer = text(&response);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{since}: {answer}");
+        assert!(answer.contains("\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{answer}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_stands_in_the_form_or_else_in_the_query() {
+    for (query, body, expected) in [
+        ("a=1&a=2", "", Some("1")),
+        ("a=1", "a=2&a=3", Some("3")),
+        ("a=1", "b=2", Some("1")),
+        ("a=1", "a=", Some("1")),
+        ("b=1", "", None),
+    ] {
+        let posted = request(&format!("POST /?{query}"), "Content-Type: x/y\r\n", &format!("{body}&c=d"));
+        assert_eq!(field(&posted, "a").as_deref(), expected, "{query} {body}");
+    }
+    assert_eq!(field(&request("GET /?a=1", "", "a=2"), "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_row_has_the_links_that_its_state_allows() {
+    let logs = ["Clear Log", "Tail -f Stdout", "Tail -f Stderr"];
+    for (state, class, actions) in [
+        (ProcessState::Running, "statusrunning", &["Restart", "Stop"] as &[_]),
+        (ProcessState::Stopped, "statusnominal", &["Start"]),
+        (ProcessState::Exited, "statusnominal", &["Start"]),
+        (ProcessState::Fatal, "statuserror", &["Start"]),
+        (ProcessState::Backoff, "statuserror", &[]),
+        (ProcessState::Starting, "statusnominal", &[]),
+        (ProcessState::Stopping, "statusnominal", &[]),
+        (ProcessState::Unknown, "statusnominal", &[]),
+    ] {
+        let page = status_of(&[info("web", "web", state)]);
+        let word = state.name().to_lowercase();
+        assert!(page.contains(&format!("<span class=\"{class}\">{word}</span>")), "{page}");
+        let links = page.split("<td class=\"action\">").nth(1).unwrap();
+        let labels = links.split(" name=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let labels: Vec<_> = labels.collect();
+        assert_eq!(labels, [actions, &logs].concat(), "{state}");
+        assert_eq!(page.matches("</li>").count(), 3 + 5, "{state}");
+    }
+}
+
+#[test]
+fn names_are_shown_and_linked_whatever_is_in_them() {
+    let page = status_of(&[
+        info("g", "<i>\u{e4}&\"'%", ProcessState::Stopped),
+        info("g", "b", ProcessState::Stopped),
+    ]);
+    for part in [
+        "<a href=\"tail.html?processname=g%3A%3Ci%3E%C3%A4%26%22%27%25\" target=\"_blank\">g:&lt;i&gt;\u{e4}&amp;&quot;&#39;%</a>",
+        "\"index.html?processname=g%3A%3Ci%3E%C3%A4%26%22%27%25&amp;action=start\"",
+        "\"logtail/g%3A%3Ci%3E%C3%A4%26%22%27%25/stderr\"",
+        "<td><span>pid 1, &lt;uptime&gt;</span></td>",
+        "<tr class=\"shade\">\n<td class=\"status\">",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("<i>"), "{page}");
+}
+
+#[test]
+fn pages_are_never_kept_and_take_nothing_from_elsewhere() {
+    let page = status_of(&[]);
+    for field in [
+        "Content-Type: text/html;charset=utf-8",
+        "Pragma: no-cache",
+        "Cache-Control: no-cache",
+        "Expires: Thu, 01 Jan 1970 00:00:00 GMT",
+    ] {
+        assert!(page.contains(&format!("\r\n{field}\r\n")), "{field} in {page}");
+    }
+    assert!(page.contains("default-src 'none'") && page.contains("frame-ancestors 'self'"), "{page}");
+    assert!(page.contains("No programs to manage") && !page.contains("<table"), "{page}");
+    assert!(page.contains("<span>4.3.0</span>"), "{page}");
+    for foreign in ["<script", "http://", "https://", "//", "onclick", "http-equiv"] {
+        let body = page.split("\r\n\r\n").nth(1).unwrap();
+        assert!(!body.contains(foreign), "{foreign} in {body}");
+    }
+}
+
+#[test]
+fn a_message_is_shown_as_text() {
+    let (_, page) = story("GET /?message=%3Cb%3E&message=2", &[Ok(Reply::AllInfo(Vec::new()))]);
+    assert!(page.contains("<div class=\"status_msg\" role=\"status\">&lt;b&gt;</div>"), "{page}");
+    assert!(!status_of(&[]).contains("status_msg"));
+}
+
+#[test]
+fn a_supervisor_that_stops_says_so() {
+    let (_, page) = story("GET /?message=hi", &[fault(FaultCode::ShutdownState)]);
+    assert!(page.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{page}");
+    assert!(page.contains(">hi</div>") && page.contains("shutting down"), "{page}");
+    assert!(!page.contains("action=stopall"), "{page}");
+}
+
+#[test]
+fn actions_are_commands_and_their_outcomes_messages() {
+    use FaultCode::*;
+    let web = || Namespec::split("web");
+    let (start, stop) = ([Command::StartProcess(web(), Wait::Yes)], [Command::StopProcess(web(), Wait::Yes)]);
+    let clear = [Command::ClearProcessLogs(web())];
+    let done = || Ok(Reply::Done);
+    let restart = [stop.clone(), start.clone()].concat();
+    for (action, outcomes, commands, told) in [
+        ("start", vec![done()], &start as &[_], "Process web started"),
+        ("start", vec![fault(BadName)], &start, "No such process named web"),
+        ("start", vec![fault(NoFile)], &start, "ERROR: Process web: no such file"),
+        ("start", vec![fault(NotExecutable)], &start, "ERROR: Process web: file not executable"),
+        ("start", vec![fault(AlreadyStarted)], &start, "ERROR: Process web: already started"),
+        ("start", vec![fault(SpawnError)], &start, "ERROR: Process web: spawn error"),
+        ("start", vec![fault(AbnormalTermination)], &start, "ERROR: Process web: abnormal termination"),
+        (
+            "start",
+            vec![Err(Fault::bare(ShutdownState))],
+            &start,
+            "ERROR: Process web: unexpected rpc fault [6] SHUTDOWN_STATE",
+        ),
+        ("stop", vec![done()], &stop, "Process web stopped"),
+        ("stop", vec![fault(NotRunning)], &stop, "unexpected rpc fault [70] NOT_RUNNING: web"),
+        ("stop", vec![fault(BadName)], &stop, "No such process named web"),
+        ("restart", vec![done(), done()], &restart, "Process web restarted"),
+        ("restart", vec![fault(NotRunning), done()], &restart, "Process web restarted"),
+        ("restart", vec![done(), fault(SpawnError)], &restart, "ERROR: Process web: spawn error"),
+        ("restart", vec![fault(BadName)], &restart[..1], "No such process named web"),
+        ("restart", vec![fault(Failed)], &restart[..1], "unexpected rpc fault [30] FAILED: web"),
+        ("clearlog", vec![done()], &clear, "Log for web cleared"),
+        ("clearlog", vec![fault(Failed)], &clear, "unexpected rpc fault [30] FAILED: web"),
+    ] {
+        let (asked, page) = story(&format!("GET /?processname=web&action={action}"), &outcomes);
+        assert_eq!((asked.as_slice(), message(&page).as_str()), (commands, told));
+    }
+    for action in ["start", "stop", "restart", "clearlog"] {
+        for name in ["g:*", "g:"] {
+            let (asked, page) = story(&format!("GET /?processname={name}&action={action}"), &[]);
+            assert_eq!((asked, message(&page)), (vec![], format!("No such process named {name}")));
+        }
+    }
+}
+
+#[test]
+fn all_of_them_are_restarted_and_those_that_were_not_are_told() {
+    let row = |name: &str, outcome| BulkRow { name: name.to_owned(), group: "g".to_owned(), outcome };
+    let fine = || Ok(Reply::Bulk(vec![row("a", Ok(()))]));
+    let not = |code| Ok(Reply::Bulk(vec![row("a", Ok(())), row("b", Err(Fault::about(code, "g:b")))]));
+    let many = (0..7).map(|_| row("c", Err(Fault::bare(FaultCode::SpawnError)))).collect();
+    let at = "Sun Nov  6 09:49:37 1994";
+    let spawn_errors = ["g:c: spawn error"; 5].join(", ");
+    for (action, outcomes, told) in [
+        ("refresh", vec![], format!("Page refreshed at {at}")),
+        ("stopall", vec![fine()], format!("All stopped at {at}")),
+        (
+            "stopall",
+            vec![not(FaultCode::Failed)],
+            format!("Not all stopped at {at}: g:b: unexpected rpc fault [30] FAILED: g:b"),
+        ),
+        ("restartall", vec![fine(), fine()], format!("All restarted at {at}")),
+        (
+            "restartall",
+            vec![fine(), not(FaultCode::NoFile)],
+            format!("Not all restarted at {at}: g:b: no such file"),
+        ),
+        (
+            "restartall",
+            vec![fine(), Ok(Reply::Bulk(many))],
+            format!("Not all restarted at {at}: {spawn_errors}, and 2 more"),
+        ),
+        (
+            "restartall",
+            vec![Err(Fault::bare(FaultCode::ShutdownState))],
+            "unexpected rpc fault [6] SHUTDOWN_STATE".to_owned(),
+        ),
+    ] {
+        let (commands, page) = story(&format!("GET /?action={action}&processname=web"), &outcomes);
+        assert_eq!(message(&page), told);
+        let all = [Command::StopAllProcesses(Wait::Yes), Command::StartAllProcesses(Wait::Yes)];
+        assert_eq!(commands, all[..outcomes.len()]);
+    }
+}
+
+#[test]
+fn only_what_must_be_brought_to_an_end_outlives_its_client() {
+    for (query, outlives) in [
+        ("action=restartall", true),
+        ("action=restart&processname=web", true),
+        ("action=stop&processname=web", false),
+        ("message=x", false),
+    ] {
+        assert_eq!(later(&format!("GET /?{query}")).outlives_its_client(), outlives, "{query}");
+    }
+}
+
+#[test]
+fn a_message_fits_in_a_url() {
+    let name = "\u{6f22}".repeat(MESSAGE_BYTES_MAX);
+    let posted = request("POST /", "", &format!("action=stop&processname={name}"));
+    let Answer::Later(mut visit) = asked(&posted) else { panic!("a stop has to be asked for") };
+    visit.next();
+    visit.answered(fault(FaultCode::BadName));
+    let told = message(&text(&visit.into_response(WALL)));
+    assert!(told.starts_with("No such process named \u{6f22}\u{6f22}") && told.ends_with('\u{6f22}'));
+    assert!((MESSAGE_BYTES_MAX - 2..=MESSAGE_BYTES_MAX).contains(&told.len()), "{}", told.len());
+}
+
+#[test]
+fn actions_that_nobody_knows_are_refused() {
+    for query in ["action=nope", "action=nope&processname=web", "action=start", "action=%3Cb%3E"] {
+        let page = now(&format!("GET /?{query}"));
+        assert!(page.starts_with("HTTP/1.1 400 Bad Request\r\n") && !page.contains("<b>"), "{page}");
+    }
+}
+
+#[test]
+fn what_a_foreign_page_asks_for_is_shown_and_not_done() {
+    let foreign =
+        ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil\r\n", "User-Agent: Mozilla/5.0\r\n"];
+    for fields in foreign {
+        for (query, is_done) in [
+            ("action=stopall", false),
+            ("action=restartall", false),
+            ("action=start&processname=%3Cb%3E", false),
+            ("action=stop&processname=web", false),
+            ("action=clearlog&processname=web", false),
+            ("action=refresh", true),
+            ("message=hi", true),
+        ] {
+            match asked(&request(&format!("GET /?{query}"), fields, "")) {
+                Answer::Later(visit) => assert!(is_done, "{fields}{query}: {visit:?}"),
+                Answer::Now(response) => {
+                    let page = text(&response);
+                    assert!(!is_done && page.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{page}");
+                    assert!(page.contains("<form action=\"index.html\" method=\"post\">"), "{page}");
+                    assert!(page.contains("frame-ancestors 'self'") && !page.contains("<b>"), "{page}");
+                }
+            }
+        }
+        assert_eq!(
+            asked(&request("POST /?action=stopall", fields, "a=b")),
+            Answer::Now(pages::refusal("stopall", None))
+        );
+    }
+    for fields in ["", "User-Agent: curl/8\r\n", "Referer: http://here/\r\n", "Origin: http://here\r\n"] {
+        assert!(matches!(asked(&request("GET /?action=stopall", fields, "")), Answer::Later(_)), "{fields}");
+    }
+    // Looking at the head of it changes nothing.
+    assert!(matches!(later("HEAD /?action=stopall").purpose, Purpose::ShowStatus { .. }));
+}
+
+#[test]
+fn the_tail_page_shows_the_end_of_a_log_or_why_not() {
+    use FaultCode::*;
+    let text = |text: &str| Ok(Reply::Text(text.to_owned()));
+    for (query, outcomes, bytes, shown) in [
+        ("processname=web", vec![text("a<b>\u{fffd}\n")], 1024, "<pre>a&lt;b&gt;\u{fffd}\n</pre>"),
+        ("processname=web&limit=1", vec![text("")], 1024, "<pre></pre>"),
+        ("processname=web&limit=2000", vec![text("")], 2000, "&amp;limit=2000\""),
+        ("processname=web&limit=-5", vec![text("")], 1024, "&amp;limit=1024\""),
+        ("processname=web&limit=many", vec![text("")], 1024, "&amp;limit=1024\""),
+        (
+            "processname=web&limit=99999999999999999999",
+            vec![text("")],
+            TAIL_BYTES_MAX,
+            "&amp;limit=1048576\"",
+        ),
+        ("processname=web", vec![fault(NoFile)], 1024, "<pre>No file for web</pre>"),
+        (
+            "processname=web",
+            vec![fault(BadName)],
+            1024,
+            "<pre>ERROR: unexpected rpc fault [10] BAD_NAME: web</pre>",
+        ),
+        ("", vec![], 0, "<pre>No process name found</pre>"),
+        ("processname=", vec![], 0, "<title>Supervisor tail of process None</title>"),
+    ] {
+        let (commands, page) = story(&format!("GET /tail.html?{query}"), &outcomes);
+        assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains(shown), "{query}: {page}");
+        let offsets: Vec<_> = commands
+            .iter()
+            .map(|command| match command {
+                Command::ReadLog(_, Reading::Range { offset, length: 0 }) => *offset,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(offsets, outcomes.iter().map(|_| -bytes).collect::<Vec<_>>(), "{query}");
+        assert_eq!(page.contains("tail.html?processname=web"), !outcomes.is_empty(), "{query}");
+    }
+}
