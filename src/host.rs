@@ -121,6 +121,10 @@ impl Surroundings for Host {
         rustix::process::geteuid().as_raw()
     }
 
+    fn effective_group(&self) -> UserId {
+        rustix::process::getegid().as_raw()
+    }
+
     fn user_by_name(&self, name: &str) -> Option<User> {
         self.users.by_name(name)
     }

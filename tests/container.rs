@@ -1,34 +1,10 @@
 //! `sv` as PID 1 in Docker: the static binary in an image FROM scratch, busybox applets as its programs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 mod support;
-use support::{PATIENCE, have, static_binary};
-
-const HEAD: &str = "\
-[supervisord]
-logfile=/var/log/supervisord.log
-pidfile=/run/supervisord.pid
-user=root
-
-[unix_http_server]
-file=/run/supervisor.sock
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-
-[supervisorctl]
-serverurl=unix:///run/supervisor.sock
-
-";
-
-const SLEEPER: &str = "[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\n";
+use support::container::{Container, HEAD, SLEEPER, docker};
 
 /// Processes whose parents leave as soon as they are made, then a word that they are all made. A parent that
 /// stayed for more than one would reap the earlier ones itself: shells do so in passing.
@@ -80,7 +56,7 @@ fn is_supervisord_under_that_name() {
 fn reaps_orphans_by_the_thousand() {
     let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}{ORPHANS}")) else { return };
     container.wait_ready();
-    container.wait_orphans();
+    wait_orphans(&container);
     // Its own child, with the same parent as the orphans, was not taken for one of them.
     assert!(container.exec(&["/sv", "status", "sleeper"]).stdout.contains("RUNNING"));
 }
@@ -235,177 +211,14 @@ fn adopts_orphans_as_a_subreaper_below_another_init() {
         let script = "grep ^PPid: /proc/$(cat /tmp/orphan)/status";
         container.exec(&["sh", "-c", script]).stdout.contains(&format!("PPid:\t{ours}\n")).then_some(())
     });
-    container.wait_orphans();
+    wait_orphans(&container);
 }
 
-/// A container of the test image; it goes when this goes.
-struct Container {
-    name: String,
-}
-
-impl Container {
-    /// Starts bare `sv` as PID 1 with this as its /etc/supervisord.conf. `None`: this machine cannot, skip.
-    fn pid1(config: &str) -> Option<Self> {
-        let container = Self::create(&[], &[])?;
-        container.copy_in("/etc/supervisord.conf", config);
-        container.start();
-        Some(container)
-    }
-
-    fn create(options: &[&str], arguments: &[&str]) -> Option<Self> {
-        static SERIAL: AtomicU32 = AtomicU32::new(0);
-        let image = IMAGE.as_deref()?;
-        let name = format!("sv-test-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
-        let container = Container { name };
-        // No network: a container starts the sooner for it.
-        let line =
-            [&["create", "--name", &container.name, "--network", "none"], options, &[image], arguments]
-                .concat();
-        let created = docker(&line);
-        assert!(created.success(), "{}", created.stderr);
-        Some(container)
-    }
-
-    fn start(&self) {
-        let started = docker(&["start", &self.name]);
-        assert!(started.success(), "{}", started.stderr);
-    }
-
-    /// Copies a file in. Not a bind mount, so that the engine may be on another machine.
-    fn copy_in(&self, path: &str, text: &str) {
-        let file = std::env::temp_dir().join(format!("{}.copy", self.name));
-        fs::write(&file, text).unwrap();
-        let copied = docker(&["cp", file.to_str().unwrap(), &format!("{}:{path}", self.name)]);
-        fs::remove_file(&file).unwrap();
-        assert!(copied.success(), "{}", copied.stderr);
-    }
-
-    fn exec(&self, line: &[&str]) -> Answer {
-        docker(&[&["exec", self.name.as_str()], line].concat())
-    }
-
-    fn signal(&self, name: &str) {
-        assert!(docker(&["kill", "-s", name, &self.name]).success());
-    }
-
-    fn inspect(&self, what: &str) -> String {
-        docker(&["inspect", "-f", what, &self.name]).stdout.trim().to_owned()
-    }
-
-    /// All that the container wrote to its terminal.
-    fn logs(&self) -> String {
-        let logs = docker(&["logs", &self.name]);
-        logs.stdout + &logs.stderr
-    }
-
-    fn zombies(&self) -> usize {
-        let script = "cat /proc/[0-9]*/status 2>/dev/null | grep -c '^State:.Z'";
-        self.exec(&["sh", "-c", script]).stdout.trim().parse().unwrap()
-    }
-
-    fn wait_ready(&self) {
-        self.wait("an answer", || self.exec(&["/sv", "pid"]).success().then_some(()));
-    }
-
-    fn wait_log(&self, text: &str) {
-        self.wait(&format!("{text:?} in the log"), || self.logs().contains(text).then_some(()));
-    }
-
-    /// Waits until [`ORPHANS`] are made, and reaped by the supervisor, each with a line in its log.
-    fn wait_orphans(&self) {
-        self.wait("the orphans to be made", || self.exec(&["cat", "/tmp/made"]).success().then_some(()));
-        self.wait("all orphans to be reaped", || (self.zombies() == 0).then_some(()));
-        let count = self.exec(&["grep", "-c", "reaped unknown pid", "/var/log/supervisord.log"]).stdout;
-        assert!(
-            count.trim().parse::<usize>().unwrap() >= 3000,
-            "only {count} orphans came to the supervisor"
-        );
-    }
-
-    fn wait_exit(&self) {
-        self.wait("the container to end", || (self.inspect("{{.State.Status}}") == "exited").then_some(()));
-    }
-
-    fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "waited in vain for {what}\n{}", self.logs());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        docker(&["rm", "-f", &self.name]);
-    }
-}
-
-struct Answer {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Answer {
-    fn success(&self) -> bool {
-        self.code == Some(0)
-    }
-}
-
-fn docker(arguments: &[&str]) -> Answer {
-    let Ok(Output { status, stdout, stderr }) = Command::new("docker").args(arguments).output() else {
-        return Answer { code: None, stdout: String::new(), stderr: "there is no docker".to_owned() };
-    };
-    Answer {
-        code: status.code(),
-        stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
-    }
-}
-
-/// The test image, built once for all tests of this run; `None` when something for it is missing.
-static IMAGE: LazyLock<Option<String>> = LazyLock::new(|| {
-    let (sv, busybox) = (static_binary(), static_busybox());
-    let there = have("docker", docker(&["info"]).success())
-        && have("a static binary of these sources (make static)", sv.is_some())
-        && have("a static busybox", busybox.is_some());
-    if there { Some(build(&sv?, &busybox?)) } else { None }
-});
-
-/// Its tags are the process ids of the runs that made them.
-const REPOSITORY: &str = "sv-test-pid1";
-
-fn build(sv: &PathBuf, busybox: &PathBuf) -> String {
-    let context = std::env::temp_dir().join(format!("sv-image-{}", std::process::id()));
-    fs::create_dir_all(&context).unwrap();
-    fs::copy(sv, context.join("sv")).unwrap();
-    fs::copy(busybox, context.join("busybox")).unwrap();
-    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/pid1.Dockerfile");
-    forget_images_of_ended_runs();
-    // The run's own, for another run on this machine may test another binary at the same time.
-    let tag = format!("{REPOSITORY}:{}", std::process::id());
-    let built = docker(&["build", "-q", "-t", &tag, "-f", recipe, context.to_str().unwrap()]);
-    fs::remove_dir_all(&context).unwrap();
-    assert!(built.success(), "{}", built.stderr);
-    tag
-}
-
-/// Nothing runs at the end of all tests, so each run removes what earlier ones left.
-fn forget_images_of_ended_runs() {
-    let tags = docker(&["images", "--format", "{{.Tag}}", REPOSITORY]).stdout;
-    for tag in tags.lines().filter(|tag| !Path::new("/proc").join(tag).exists()) {
-        docker(&["rmi", &format!("{REPOSITORY}:{tag}")]);
-    }
-}
-
-fn static_busybox() -> Option<PathBuf> {
-    let paths = ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from);
-    let busybox = paths.into_iter().find(|path| path.exists())?;
-    // ldd fails for what is not dynamically linked.
-    let dynamic = Command::new("ldd").arg(&busybox).output().is_ok_and(|output| output.status.success());
-    (!dynamic).then_some(busybox)
+/// Waits until [`ORPHANS`] are made, and reaped by the supervisor, each with a line in its log.
+fn wait_orphans(container: &Container) {
+    container
+        .wait("the orphans to be made", || container.exec(&["cat", "/tmp/made"]).success().then_some(()));
+    container.wait("all orphans to be reaped", || (container.zombies() == 0).then_some(()));
+    let count = container.exec(&["grep", "-c", "reaped unknown pid", "/var/log/supervisord.log"]).stdout;
+    assert!(count.trim().parse::<usize>().unwrap() >= 3000, "only {count} orphans came to the supervisor");
 }

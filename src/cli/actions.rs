@@ -23,7 +23,7 @@ impl ClientAction {
     /// Whether Supervisor's client has no such thing: then only `sv` has it.
     #[must_use]
     pub fn is_for_sv(&self) -> bool {
-        self.name == "logs"
+        matches!(self.name, "health" | "logs")
     }
 
     /// Forms that only `sv` has, in the manner of `topic`; empty for most.
@@ -45,7 +45,7 @@ impl ClientAction {
 }
 
 /// All of them, in the alphabetical order in which they are listed.
-pub const ACTIONS: [ClientAction; 22] = [
+pub const ACTIONS: [ClientAction; 23] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
@@ -69,6 +69,13 @@ pub const ACTIONS: [ClientAction; 22] = [
         about: "Talk to a process: see its output, type its input",
         topic: "fg <process>\tSee the output of a process and type its input\n\
                 \t\tCtrl-C to leave it\n",
+    },
+    ClientAction {
+        name: "health",
+        about: "Tell whether all is well, for HEALTHCHECK and probes",
+        topic: "health\t\t\tExit status 0 if all processes run, are done or rest on purpose; else 1\n\
+                health <name> [...]\tExit status 0 if these run or are done; else 1\n\
+                health --json [...]\tThe same for programs: an object\n",
     },
     ClientAction {
         name: "logs",

@@ -250,6 +250,7 @@ fn options_of(action: &str) -> Vec<Arg> {
     let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     match action {
         "status" => vec![flag("json", "Tell it to a program: an array, with an object for each process")],
+        "health" => vec![flag("json", "Tell it to a program: an object")],
         "logs" => vec![
             flag("follow", "Go on showing what comes, until Ctrl-C").short('f'),
             Arg::new("lines")
@@ -409,7 +410,7 @@ Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; 
 const EXIT_CODES: &str = "\
 Exit codes of the client's actions (with several problems the last one counts):
   0  done; a start of what runs and a stop of what doesn't count as done
-  1  it failed, or there is no such process
+  1  it failed, or there is no such process; health: something is not well
   2  wrong use: the command line, the configuration, `start` without a name or of an unknown group
   3  status: a process shown is STOPPED, EXITED, FATAL or UNKNOWN; else: the server lacks the methods
   4  status: no answer, or no such process; else: the connection was refused
@@ -481,6 +482,7 @@ mod tests {
                 &["logs", "-fn5", "web", "--stderr", "-c", "f", "cron"],
                 "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
             ),
+            (&["health", "web", "--json"], "client \"\"  [\"health\", \"--json\", \"web\"]"),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),
             (&["open", "unix:///s"], "client \"\"  [\"open\", \"unix:///s\"]"),
             (&["run"], "run \"\""),

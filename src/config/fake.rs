@@ -170,6 +170,11 @@ impl Surroundings for Fake {
         self.effective_user
     }
 
+    /// As with OpenShift's users, whose number is any and whose group is root's.
+    fn effective_group(&self) -> UserId {
+        0
+    }
+
     fn user_by_name(&self, name: &str) -> Option<User> {
         users().into_iter().find(|user| user.name == name)
     }

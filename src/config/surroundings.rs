@@ -36,6 +36,8 @@ pub trait Surroundings {
     fn host_node_name(&self) -> String;
     /// The user as whom we act.
     fn effective_user(&self) -> UserId;
+    /// Our group.
+    fn effective_group(&self) -> UserId;
     /// A user with the groups it is in.
     fn user_by_name(&self, name: &str) -> Option<User>;
     /// The same, by number.

@@ -29,6 +29,24 @@ impl ProcessRow {
     }
 }
 
+/// What tells whether a process is well.
+#[derive(Debug)]
+pub(super) struct HealthRow {
+    pub(super) process: ProcessRow,
+    /// Of its last exit: -1 if a signal ended it, 0 without one.
+    pub(super) exit_status: i64,
+    /// Whether it ever was.
+    pub(super) was_started: bool,
+}
+
+/// What a process is configured to do.
+#[derive(Debug)]
+pub(super) struct Expectation {
+    pub(super) namespec: String,
+    pub(super) autostart: bool,
+    pub(super) exit_codes: Vec<i64>,
+}
+
 /// What is said of a name that nothing is called by.
 pub(super) fn unknown(spec: &Namespec) -> String {
     match spec.process {
@@ -81,6 +99,29 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
 /// `getAllProcessInfo`
 pub(super) fn processes(value: &Value) -> Read<Vec<ProcessRow>> {
     rows(value, process)
+}
+
+/// `getAllProcessInfo`, with what `health` looks at.
+pub(super) fn health(value: &Value) -> Read<Vec<HealthRow>> {
+    rows(value, |row| {
+        Ok(HealthRow {
+            process: process(row)?,
+            exit_status: number(row, "exitstatus")?,
+            was_started: number(row, "start")? != 0,
+        })
+    })
+}
+
+/// `getAllConfigInfo`, what `health` compares with.
+pub(super) fn expectations(value: &Value) -> Read<Vec<Expectation>> {
+    rows(value, |row| {
+        let exit_codes = row.get("exitcodes").ok_or_else(|| missing("exitcodes"))?;
+        Ok(Expectation {
+            namespec: Namespec::join(&text(row, "group")?, &text(row, "name")?),
+            autostart: truth(row, "autostart")?,
+            exit_codes: rows(exit_codes, plain_number)?,
+        })
+    })
 }
 
 /// Whatever does something to many processes.

@@ -7,7 +7,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::endpoint::{Endpoint, Stream};
 use super::failure::CallError;
@@ -27,6 +27,8 @@ pub(super) struct Client {
     url: String,
     username: Option<String>,
     password: Option<String>,
+    /// How long the other end may be silent; without one as long as it likes.
+    patience: Option<Duration>,
     /// Open, with no call under way.
     idle: Option<Stream>,
 }
@@ -34,7 +36,7 @@ pub(super) struct Client {
 impl Client {
     /// Connects at the first call.
     pub(super) fn new(url: String, username: Option<String>, password: Option<String>) -> Self {
-        Self { url, username, password, idle: None }
+        Self { url, username, password, patience: None, idle: None }
     }
 
     /// As it was given.
@@ -46,6 +48,11 @@ impl Client {
     pub(super) fn turn_to(&mut self, url: &str) {
         self.url = url.to_owned();
         self.idle = None;
+    }
+
+    /// Waits no longer than this for an answer from now on.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = Some(patience);
     }
 
     /// Is somebody else from now on.
@@ -61,6 +68,7 @@ impl Client {
             Some(stream) if stream.is_quiet() => stream,
             _ => endpoint.connect().map_err(|error| CallError::Connect(self.url.clone(), error))?,
         };
+        stream.set_patience(self.patience).map_err(CallError::Broken)?;
         let body = encode_call(method, params);
         let request =
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
@@ -109,10 +117,18 @@ fn read_reply(stream: &mut Stream) -> Result<ResponseParser, CallError> {
             }
             Ok(count) => reply.feed(&buffer[..count]).map_err(nonsense)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(CallError::Broken(too_late()));
+            }
             Err(error) => return Err(CallError::Broken(error)),
         }
     }
     Ok(reply)
+}
+
+/// What a time-out of the socket is called by the kernel tells nobody anything.
+fn too_late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the server takes too long to answer")
 }
 
 fn hung_up() -> io::Error {

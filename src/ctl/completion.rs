@@ -62,7 +62,8 @@ fn expected(before: &str) -> Kind {
         ["add" | "remove" | "update", ..] => Kind::Group,
         ["signal"] => Kind::Signal,
         [
-            "clear" | "fg" | "logs" | "pid" | "restart" | "signal" | "start" | "status" | "stop" | "tail",
+            "clear" | "fg" | "health" | "logs" | "pid" | "restart" | "signal" | "start" | "status" | "stop"
+            | "tail",
             ..,
         ] => Kind::Process,
         _ => Kind::Nothing,

@@ -103,6 +103,21 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// How long a read or a write may take; then it fails with `WouldBlock`.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub(super) fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => {
+                stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience))
+            }
+            Self::Tcp(stream) => {
+                stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience))
+            }
+        }
+    }
+
     /// Whether it is open with nothing to be read: else the server hung up, or sent what nobody
     /// asked for.
     pub(super) fn is_quiet(&self) -> bool {

@@ -8,7 +8,7 @@
 //! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
 //! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
 //! * `waiting`: a sign of life; `wildcard`: names that stand for several; `json`: rows for programs;
-//! * `status`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
+//! * `status`, `health`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! Nothing here knows how a supervisor works: all it knows of one is what XML-RPC tells.
@@ -25,6 +25,7 @@ mod failure;
 mod follow;
 mod foreground;
 mod groups;
+mod health;
 mod help;
 mod input;
 mod journal;
@@ -61,7 +62,7 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
         Err(text) => {
             // There is nobody to tell if stderr is gone.
             let _ = io::stderr().write_all(text.as_bytes());
-            return exit::INVALID_ARGS;
+            return if asks_for_health(options) { exit::GENERIC } else { exit::INVALID_ARGS };
         }
     };
     let Target { url, username, password, prompt, history_file, origin } = target;
@@ -81,6 +82,11 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     }
     perform::perform(&mut session, &options.words.join(" "));
     session.exit_code()
+}
+
+/// Probes know well and unwell: whatever keeps us from asking is the latter.
+fn asks_for_health(options: &ClientOptions) -> bool {
+    options.face == Face::Sv && options.words.first().is_some_and(|word| word == "health")
 }
 
 /// Whether lines can be edited: at a terminal that is more than a typewriter.

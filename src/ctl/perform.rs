@@ -2,7 +2,7 @@
 
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
-use super::{completion, daemon, exit, foreground, groups, help, journal, logs, process, status};
+use super::{completion, daemon, exit, foreground, groups, health, help, journal, logs, process, status};
 use crate::cli::{COMPLETE, ClientAction};
 
 /// Whether there will be another line.
@@ -15,13 +15,14 @@ pub(super) enum Then {
 /// What an action does with the words behind its name.
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
-/// `complete` and `logs` are for `sv` alone.
-const TABLE: [(&str, Perform); 22] = [
+/// `complete`, `health` and `logs` are for `sv` alone.
+const TABLE: [(&str, Perform); 23] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
     (COMPLETE, completion::answer),
     ("fg", foreground::fg),
+    ("health", health::health),
     ("help", help::help),
     ("logs", journal::logs),
     ("maintail", logs::maintail),

@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::answers::{self, ProcessRow};
 use super::ask;
@@ -230,6 +231,11 @@ impl<'io> Session<'io> {
         Ok(false)
     }
 
+    /// Waits no longer than this for an answer from now on.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.client.set_patience(patience);
+    }
+
     /// Says that nobody answers: as `supervisorctl` in the reference's words.
     fn tell_unreachable(&mut self, error: &CallError, words: &str) {
         match self.is_sv {
@@ -240,10 +246,15 @@ impl<'io> Session<'io> {
 
     /// Says on stderr that nobody answers, and what helps to find out why.
     pub(super) fn explain_unreachable(&mut self, error: &CallError) {
+        let text = self.unreachable(error);
+        self.warn(format_args!("error: {text}"));
+    }
+
+    /// That nobody answers, and what helps to find out why.
+    pub(super) fn unreachable(&self, error: &CallError) -> String {
         let origin = self.origin.map(|origin| format!(" (The address comes from {}.)", origin()));
         let (url, why) = (self.url(), error.unreachable());
-        let text = format!("error: cannot reach {url}: {why}{}", origin.unwrap_or_default());
-        self.warn(text);
+        format!("cannot reach {url}: {why}{}", origin.unwrap_or_default())
     }
 
     /// Asks for a line; `None` at the end of the input.

@@ -188,6 +188,9 @@ mod tests {
         fn effective_user(&self) -> UserId {
             0
         }
+        fn effective_group(&self) -> UserId {
+            0
+        }
         fn glob(&self, _: &str) -> Vec<PathBuf> {
             Vec::new()
         }

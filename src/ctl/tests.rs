@@ -174,6 +174,63 @@ fn status_shows_what_was_asked_for() {
     check("status", vec![up(), ("getAllProcessInfo", value(vec![]))], "", 0);
 }
 
+/// What `health` looks at: name, state, exit status, when it was started.
+fn of_health(rows: &[(&str, i64, &str, i64, i64)]) -> Answer {
+    let row = |&(name, state, state_name, exit_status, start): &(&str, i64, &str, i64, i64)| {
+        let Value::Struct(mut members) = process("g", name, state, state_name, "why", 0) else { panic!() };
+        members.push(("exitstatus".to_owned(), exit_status.into()));
+        members.push(("start".to_owned(), start.into()));
+        Value::Struct(members)
+    };
+    value(rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn check_health(line: &str, script: Script, expected: &str, code: u8) {
+    let told = in_session(script, "", false, |session| {
+        session.be_sv(&String::new);
+        perform(session, line);
+    });
+    assert_eq!(told, (expected.to_owned(), code), "{line}");
+}
+
+#[test]
+fn health_is_one_of_two_codes_and_says_what_is_wrong() {
+    let expectation = |name: &str, code: i64| {
+        Value::members([
+            ("group", "g".into()),
+            ("name", name.into()),
+            ("autostart", true.into()),
+            ("exitcodes", vec![Value::from(code)].into()),
+        ])
+    };
+    let configured = || ("getAllConfigInfo", value(vec![expectation("a", 0), expectation("job", 7)]));
+    let processes = |rows: &[(&str, i64, &str, i64, i64)]| ("getAllProcessInfo", of_health(rows));
+    let runs = || vec![processes(&[("a", 20, "RUNNING", 0, 9)])];
+    let done = || vec![processes(&[("a", 20, "RUNNING", 0, 9), ("job", 100, "EXITED", 7, 9)]), configured()];
+    let bad = || vec![processes(&[("a", 200, "FATAL", 0, 9), ("job", 0, "STOPPED", 0, 9)]), configured()];
+    let a_is_fatal = "not healthy: g:a is FATAL: why\n";
+    let job_is_stopped = "not healthy: g:job is STOPPED: why\n";
+    check_health("health", runs(), "healthy\n", 0);
+    check_health("health g:a", runs(), "healthy\n", 0);
+    check_health("health x", runs(), "not healthy: x: ERROR (no such process)\n", 1);
+    check_health("health", done(), "healthy\n", 0);
+    check_health("health g:*", done(), "healthy\n", 0);
+    check_health("health", bad(), a_is_fatal, 1);
+    check_health("health g:*", bad(), &format!("{a_is_fatal}{job_is_stopped}"), 1);
+    check_health("health all", bad(), a_is_fatal, 1);
+    check_health("health g:job", bad(), job_is_stopped, 1);
+    let json = "{\"healthy\":true,\"problem\":null,\"processes\":\
+        [{\"group\":\"g\",\"healthy\":true,\"name\":\"a\",\"state\":\"RUNNING\"}]}\n";
+    check_health("health --json", runs(), json, 0);
+    let shutting_down = || vec![("getAllProcessInfo", Fault(6, "SHUTDOWN_STATE"))];
+    check_health("health", shutting_down(), "not healthy: the supervisor is shutting down\n", 1);
+    let json = "{\"healthy\":false,\"problem\":\"the supervisor is shutting down\",\"processes\":[]}\n";
+    check_health("health --json", shutting_down(), json, 1);
+    let refused = "not healthy: the server asks for a user and a password: -u and -p, or [supervisorctl]\n";
+    check_health("health", vec![("getAllProcessInfo", Unauthorized)], refused, 1);
+    check("health", Vec::new(), "*** Unknown syntax: health\n", 1);
+}
+
 #[test]
 fn wide_names_widen_the_table() {
     let name = "n".repeat(35);

@@ -19,13 +19,17 @@ pub(super) fn may_be_pattern(name: &str) -> bool {
 /// The names that are meant, each pattern's in the order of the rows.
 ///
 /// COMPAT: for the reference a pattern is the name of a process that doesn't exist.
-pub(super) fn expand(names: &[&str], rows: &[ProcessRow]) -> Vec<String> {
-    names.iter().flat_map(|name| meant(name, rows)).collect()
+pub(super) fn expand<'r>(
+    names: &[&str],
+    rows: impl IntoIterator<Item = &'r ProcessRow, IntoIter: Clone>,
+) -> Vec<String> {
+    let rows = rows.into_iter();
+    names.iter().flat_map(|name| meant(name, rows.clone())).collect()
 }
 
-fn meant(name: &str, rows: &[ProcessRow]) -> Vec<String> {
+fn meant<'r>(name: &str, rows: impl Iterator<Item = &'r ProcessRow> + Clone) -> Vec<String> {
     let (itself, spec) = (vec![name.to_owned()], Namespec::split(name));
-    if !may_be_pattern(name) || rows.iter().any(|row| row.is_meant_by(&spec)) {
+    if !may_be_pattern(name) || rows.clone().any(|row| row.is_meant_by(&spec)) {
         return itself;
     }
     let mut found: Vec<String> = Vec::new();

@@ -21,7 +21,7 @@ use super::visits::Visits;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
-use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings};
+use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
@@ -29,7 +29,7 @@ use crate::sys::memory::Code;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, is_pid_1, own_pid};
 use crate::sys::signals::Signals;
-use crate::sys::users::{become_user, is_root};
+use crate::sys::users::{become_user, is_root, own_id};
 use crate::sys::{files, process};
 
 /// Exit status after an ordered stop.
@@ -81,9 +81,9 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     outputs.now = clock.now();
     install(clock.clone());
     let echo = foreground && !settings.daemon.silent;
-    let mut activity = Activity::open(&settings.daemon, echo, &mut outputs).map_err(|text| vec![text])?;
+    let mut activity = open_activity(&mut settings, echo, &mut outputs)?;
     // Before anything of a running supervisor with the same configuration is touched.
-    let opened = open_servers(&settings)?;
+    let opened = open_servers(&mut settings)?;
     try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets), &[]).map_err(|text| vec![text])?;
     if !foreground {
         activity.log(LogLevel::Info, "daemonizing the supervisord process", &mut outputs);
@@ -161,7 +161,7 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
 fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
     let notice = match &settings.daemon.user {
         Some(user) => {
-            become_user(user).map_err(|why| vec![why.to_owned()])?;
+            become_user(user).map_err(|why| vec![cannot_become(user, why)])?;
             Some(Notice { level: LogLevel::Info, text: format!("Set uid to user {} succeeded", user.uid) })
         }
         // In a container root is the normal case.
@@ -172,6 +172,11 @@ fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
     };
     settings.notices.extend(notice);
     Ok(())
+}
+
+fn cannot_become(user: &User, why: &str) -> String {
+    let User { name, uid, .. } = user;
+    format!("{why}: uid {} cannot become {name} (uid {uid}), the user of [supervisord]", own_id())
 }
 
 /// A limit of ours, as the configuration and the kernel call it.
@@ -240,9 +245,45 @@ fn raise_limits(settings: &mut Settings) -> Result<(), Errors> {
     Ok(())
 }
 
-fn open_servers(settings: &Settings) -> Result<Vec<Opened>, Errors> {
-    let open = |spec| servers::open(spec, |path| eprintln!("Unlinking stale socket {path}"));
-    settings.servers.iter().map(open).collect::<Result<_, _>>().map_err(|text| vec![text])
+/// Whether the programs are worth more than what we keep on disk for ourselves.
+///
+/// COMPAT: where a file system doesn't let a container's init make its log file or a control socket
+/// (`--read-only` without a tmpfs), that is a warning, and supervision goes on without. Supervisor ends,
+/// and so do we with `strict`, or when somebody else is PID 1 and can tell.
+fn does_without(settings: &Settings) -> bool {
+    is_pid_1() && !settings.daemon.strict
+}
+
+fn open_activity(settings: &mut Settings, echo: bool, outputs: &mut Outputs) -> Result<Activity, Errors> {
+    let why = match Activity::open(&settings.daemon, echo, outputs) {
+        Ok(activity) => return Ok(activity),
+        Err(why) => why,
+    };
+    if !does_without(settings) {
+        return Err(vec![why]);
+    }
+    settings.daemon.log_file = None;
+    let text = format!("{why}; going on without it (logfile=/dev/null in [supervisord] asks for none)");
+    settings.notices.push(Notice { level: LogLevel::Warn, text });
+    Activity::open(&settings.daemon, echo, outputs).map_err(|why| vec![why])
+}
+
+/// What is done without is no server of the settings any more.
+fn open_servers(settings: &mut Settings) -> Result<Vec<Opened>, Errors> {
+    let mut opened = Vec::new();
+    for spec in std::mem::take(&mut settings.servers) {
+        match servers::open(&spec, |path| eprintln!("Unlinking stale socket {path}")) {
+            Ok(server) => opened.push(server),
+            Err(refusal) if refusal.is_by_file_system && does_without(settings) => {
+                let text = format!("{}; going on without [{}]", refusal.text, spec.section);
+                settings.notices.push(Notice { level: LogLevel::Warn, text });
+                continue;
+            }
+            Err(refusal) => return Err(vec![refusal.text]),
+        }
+        settings.servers.push(spec);
+    }
+    Ok(opened)
 }
 
 /// The umask of a daemon that sets none.

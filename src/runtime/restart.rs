@@ -81,7 +81,7 @@ impl Shell {
             }
             match open(spec, |_| ()) {
                 Ok(opened) => self.servers.add(opened, &self.poller, &mut self.sources),
-                Err(text) => self.log(LogLevel::Critical, &text),
+                Err(refusal) => self.log(LogLevel::Critical, &refusal.text),
             }
         }
     }

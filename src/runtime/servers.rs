@@ -43,25 +43,45 @@ pub(super) struct Opened {
     pub(super) listener: Listener,
 }
 
-/// Listens. The error is Supervisor's text; a stale socket that was replaced is told to `on_stale`.
-pub(super) fn open(spec: &ServerSpec, on_stale: impl FnOnce(&str)) -> Result<Opened, String> {
+/// Why a server could not be opened.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Supervisor's words.
+    pub(super) text: String,
+    /// Whether it is the file system that has no place for a socket, and no mistake or neighbour.
+    pub(super) is_by_file_system: bool,
+}
+
+/// Listens. A stale socket that was replaced is told to `on_stale`.
+pub(super) fn open(spec: &ServerSpec, on_stale: impl FnOnce(&str)) -> Result<Opened, Refusal> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
             let shown = path.display().to_string();
-            Listener::unix(path, *mode, *owner, || on_stale(&shown)).map_err(|error| match error {
-                ListenError::NotASocket => {
-                    format!("cannot listen on '{shown}': there is a file that is no socket")
-                }
-                other => cannot_listen(&shown, &other),
+            Listener::unix(path, *mode, *owner, || on_stale(&shown)).map_err(|error| Refusal {
+                is_by_file_system: is_by_file_system(&error),
+                text: match error {
+                    ListenError::NotASocket => {
+                        format!("cannot listen on '{shown}': there is a file that is no socket")
+                    }
+                    other => cannot_listen(&shown, &other),
+                },
             })
         }
         Address::Inet { host, port } => {
             let host_shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let shown = format!("{host_shown}:{port}");
-            Listener::inet(host, *port).map_err(|error| cannot_listen(&shown, &error))
+            Listener::inet(host, *port)
+                .map_err(|error| Refusal { text: cannot_listen(&shown, &error), is_by_file_system: false })
         }
     };
     Ok(Opened { spec: spec.clone(), listener: listener? })
+}
+
+fn is_by_file_system(error: &ListenError) -> bool {
+    use nix::libc::{EACCES, EDQUOT, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS};
+    let ListenError::System(error) = error else { return false };
+    let refusals = [EACCES, EDQUOT, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS];
+    error.raw_os_error().is_some_and(|number| refusals.contains(&number))
 }
 
 fn cannot_listen(place: &str, error: &ListenError) -> String {

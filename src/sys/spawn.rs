@@ -9,7 +9,7 @@ use std::ptr;
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, fork};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child;
@@ -141,6 +141,18 @@ impl Pipes {
             child: ChildEnds { stdin: stdin_read, stdout: stdout_write, stderr: stderr_write },
         })
     }
+
+    /// Makes the pipes the user's own. A program that opens /dev/stdout by its path opens the pipe once more,
+    /// which only its owner and root may. Where we may not give them away the child can't become that user
+    /// either, and says so itself.
+    fn give_to(&self, user: &User) {
+        let (uid, gid) = (Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
+        // Standard input that is a socket belongs to others too.
+        let stdin = self.parent.stdin.as_ref().map(|_| &self.child.stdin);
+        for fd in [&self.child.stdout].into_iter().chain(&self.child.stderr).chain(stdin) {
+            let _ = fchown(fd, uid, gid);
+        }
+    }
 }
 
 fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
@@ -154,6 +166,9 @@ fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
 /// # Errors
 /// What fork(2) says: EAGAIN, ENOMEM.
 pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
+    if let Some(user) = &program.user {
+        pipes.give_to(user);
+    }
     // A signal that came to the child before it has dropped our handlers would be reported to us.
     let mut unblocked = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut unblocked))?;

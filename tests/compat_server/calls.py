@@ -277,6 +277,9 @@ def about_stopping():
     for name in ["nope", "", "many:*", "many:many_00"]:
         do("stopProcessGroup", name)
     do("stopAllProcesses", False)
+    # The next one waits for what runs, and not for what is stopping already.
+    for name in ["cat", "many:many_00", "many:many_01", "off", "pair:a-name-that-is-longer-than-thirty", "silent"]:
+        reach(name, "STOPPED")
     until("slow", "STOPPED")
     until("pair:one", "STOPPED")
     do("stopAllProcesses")

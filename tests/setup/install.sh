@@ -38,6 +38,8 @@ missing_packages() {
     for entry in "${needed[@]}"; do
         PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "${entry% *}" >/dev/null || echo "${entry#* }"
     done
+    # They read the manifests of the examples.
+    python3 -c 'import jsonschema, yaml' 2>/dev/null || printf '%s\n' python3-jsonschema python3-yaml
     # A dynamic busybox is of no use in an image FROM scratch.
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
         echo busybox-static

@@ -5,15 +5,28 @@ use crate::model::{SocketOwner, User, UserId};
 use super::super::surroundings::Surroundings;
 use super::numbers::integer;
 
-/// A user that the machine knows.
+/// A user that the machine knows, or we.
 pub(crate) fn user(text: &str, around: &dyn Surroundings) -> Result<User, String> {
     match integer(text) {
         Ok(number) => UserId::try_from(number)
             .ok()
-            .and_then(|uid| around.user_by_id(uid))
+            .and_then(|uid| around.user_by_id(uid).or_else(|| ourselves(uid, around)))
             .ok_or_else(|| format!("Invalid user id {text}")),
-        Err(_) => around.user_by_name(text).ok_or_else(|| format!("Invalid user name {text}")),
+        Err(_) => around
+            .user_by_name(text)
+            .or_else(|| ourselves(ROOT, around).filter(|_| text == "root"))
+            .ok_or_else(|| format!("Invalid user name {text}")),
     }
+}
+
+const ROOT: UserId = 0;
+
+/// COMPAT: who we are needs no entry in /etc/passwd. An image FROM scratch has no such file, and OpenShift
+/// runs containers as a number that nobody has entered there.
+fn ourselves(uid: UserId, around: &dyn Surroundings) -> Option<User> {
+    let gid = around.effective_group();
+    let user = || User { name: uid.to_string(), uid, gid, groups: vec![gid] };
+    (uid == around.effective_user()).then(user)
 }
 
 /// `user` or `user:group`.
@@ -56,6 +69,14 @@ mod tests {
         ] {
             assert_eq!(user(text, &around), Err(expected.to_owned()));
         }
+    }
+
+    #[test]
+    fn who_we_are_needs_no_entry() {
+        let around = Fake::new().run_by(1_000_620_000);
+        let found = user("1000620000", &around).unwrap();
+        assert_eq!((found.uid, found.gid, found.groups), (1_000_620_000, 0, vec![0]));
+        assert_eq!(user("1000620001", &around), Err("Invalid user id 1000620001".to_owned()));
     }
 
     #[test]

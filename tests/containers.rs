@@ -1,0 +1,261 @@
+//! Where `sv` must run: below another init, as any user, on file systems that take nothing, without
+//! capabilities, at a terminal. Each test is a container of the static binary.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+use std::time::{Duration, Instant};
+
+mod support;
+use support::container::{Answer, Container, HEAD, SLEEPER, docker};
+
+/// What a restricted pod gives a container.
+const RESTRICTED: [&str; 8] = [
+    "--read-only",
+    "--user",
+    "1000620000:0",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+    "--pids-limit=4000",
+];
+
+/// Says who it is, and that it could write to what a program takes for the container's output.
+const SPEAKER: &str = "[program:speaker]
+command=/bin/sh -c 'echo I am $(id -u):$(id -g); echo by path >/dev/stdout; exec sleep 100000'
+stdout_logfile=/dev/stdout
+stderr_logfile=/dev/stderr
+";
+
+/// Logs and sockets in /run alone.
+fn in_run(programs: &str) -> String {
+    let head = HEAD.replace("/var/log/supervisord.log", "/run/supervisord.log").replace("user=root\n", "");
+    format!("{head}{programs}")
+}
+
+/// Everything ends within this once it was asked to: children that die at once need no patience. Docker
+/// itself takes most of it.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+fn assert_stops_at_once(container: &Container) {
+    let began = Instant::now();
+    assert!(docker(&["stop", "-t", "60", &container.name]).success());
+    let took = began.elapsed();
+    assert!(took < AT_ONCE, "docker stop took {took:?}\n{}", container.logs());
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+}
+
+/// Ends by itself, by an error: its status is 2.
+fn assert_refused(container: &Container, text: &str) {
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "2", "{}", container.logs());
+    assert!(container.logs().contains(text), "{}", container.logs());
+}
+
+#[test]
+fn a_restricted_container_with_a_tmpfs_at_run_lacks_nothing() {
+    let options = [&RESTRICTED[..], &["--tmpfs", "/run:mode=1777"]].concat();
+    let Some(container) = Container::configured(&options, &[], &in_run(SPEAKER)) else { return };
+    container.start();
+    container.wait_log("I am 1000620000:0\n");
+    container.wait_log("by path\n");
+    container.wait_ready();
+    container.wait_log("success: speaker entered RUNNING state");
+    assert_eq!(told(&container.exec(&["/sv", "health"])), ("healthy\n".to_owned(), 0));
+    assert_eq!(container.exec(&["cat", "/run/supervisord.pid"]).stdout, "1\n");
+    assert!(!container.logs().contains("WARN"), "{}", container.logs());
+    assert_stops_at_once(&container);
+}
+
+#[test]
+fn without_any_place_to_write_it_warns_and_supervises() {
+    let Some(container) = Container::configured(&RESTRICTED, &[], &in_run(SPEAKER)) else { return };
+    container.start();
+    container.wait_log("I am 1000620000:0\n");
+    container.wait_log("success: speaker entered RUNNING state");
+    let logs = container.logs();
+    for line in [
+        "WARN cannot open the log file '/run/supervisord.log': ",
+        "WARN Cannot open an HTTP server: socket.error reported errno.E",
+        "; going on without [unix_http_server]",
+        "CRIT could not write pidfile /run/supervisord.pid",
+    ] {
+        assert!(logs.contains(line), "{line}\n{logs}");
+    }
+    // A program that dies comes back, and orphans are reaped: that is supervision.
+    let logs = container.logs();
+    let (_, spawned) = logs.split_once("spawned: 'speaker' with pid ").unwrap();
+    assert!(container.exec(&["kill", "-KILL", spawned.split_whitespace().next().unwrap()]).success());
+    container.wait_log("exited: speaker (terminated by SIGKILL; not expected)");
+    container.wait("another process", || {
+        (container.logs().matches("spawned: 'speaker'").count() == 2).then_some(())
+    });
+    // Nobody can be asked: that is not healthy, and told in one line.
+    let (text, code) = told(&container.exec(&["/sv", "health"]));
+    assert_eq!((text.lines().count(), code), (1, 1), "{text}");
+    assert!(
+        text.starts_with("not healthy: cannot reach unix:///run/supervisor.sock: no such file"),
+        "{text}"
+    );
+    assert_stops_at_once(&container);
+}
+
+#[test]
+fn what_can_not_be_made_is_an_error_with_strict_and_when_somebody_else_is_pid_1() {
+    let strict = in_run(SLEEPER).replace("[supervisord]", "[supervisord]\nstrict=true");
+    let Some(container) = Container::configured(&["--read-only"], &[], &strict) else { return };
+    container.start();
+    assert_refused(&container, "Error: cannot open the log file '/run/supervisord.log': ");
+
+    let no_log = in_run(SLEEPER).replace("/run/supervisord.log", "/dev/null\nlogfile_maxbytes=0");
+    let arguments = ["run", "-c", "/etc/supervisord.conf"];
+    let Some(container) = Container::configured(&["--read-only", "--init"], &arguments, &no_log) else {
+        return;
+    };
+    container.start();
+    assert_refused(&container, "Error: Cannot open an HTTP server: socket.error reported errno.EROFS (30)");
+}
+
+#[test]
+fn a_restart_tries_again_what_could_not_be_made() {
+    // Root's alone, and not in the image, whose modes it would get.
+    let options = ["--user", "65534:65534", "--tmpfs", "/data:mode=700"];
+    let config = in_run(SLEEPER).replace("/run/", "/data/");
+    let Some(container) = Container::configured(&options, &[], &config) else { return };
+    container.start();
+    container.wait_log("going on without [unix_http_server]");
+    assert!(docker(&["exec", "-u", "0", &container.name, "chmod", "1777", "/data"]).success());
+    container.signal("HUP");
+    container.wait_ready();
+    assert_eq!(container.exec(&["/sv", "pid"]).stdout, "1\n");
+}
+
+#[test]
+fn to_be_who_one_is_takes_neither_a_right_nor_an_entry_in_passwd() {
+    for (user, option) in [("1000620000", "1000620000"), ("65534", "nobody"), ("0", "root"), ("0", "0")] {
+        let config =
+            in_run(&SPEAKER.replace("[program:speaker]", &format!("[program:speaker]\nuser={option}")))
+                .replace("[supervisord]", &format!("[supervisord]\nuser={option}"));
+        let options = [
+            "--user",
+            user,
+            "--tmpfs",
+            "/run:mode=1777",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+        ];
+        let Some(container) = Container::configured(&options, &[], &config) else { return };
+        container.start();
+        container.wait_log(&format!("I am {user}:"));
+        container.wait_log("success: speaker entered RUNNING state");
+        container.wait_log(&format!("Set uid to user {user} succeeded"));
+    }
+}
+
+#[test]
+fn to_be_somebody_else_without_the_right_is_a_clear_error() {
+    let config = |section: &str| in_run(SPEAKER).replace(section, &format!("{section}\nuser=nobody"));
+    // Without capabilities, root has the right no more than anybody else.
+    for (user, why) in [
+        (
+            "1000620000",
+            "Can't drop privilege as nonroot user: uid 1000620000 cannot become nobody (uid 65534)",
+        ),
+        ("0", "Could not set groups of effective user: uid 0 cannot become nobody (uid 65534)"),
+    ] {
+        let options = ["--user", user, "--tmpfs", "/run:mode=1777", "--cap-drop", "ALL"];
+        let Some(container) = Container::configured(&options, &[], &config("[supervisord]")) else { return };
+        container.start();
+        assert_refused(&container, &format!("Error: {why}, the user of [supervisord]"));
+
+        // Of a program it is that program's affair.
+        let programs = config("[program:speaker]") + SLEEPER;
+        let Some(container) = Container::configured(&options, &[], &programs) else { return };
+        container.start();
+        let (first, _) = why.split_once(": ").unwrap();
+        container.wait_log(&format!("couldn't setuid to 65534: {first}"));
+        container.wait_log("success: sleeper entered RUNNING state");
+    }
+}
+
+#[test]
+fn children_of_another_user_write_to_the_output_of_a_container_of_root() {
+    let program = SPEAKER.replace("[program:speaker]", "[program:speaker]\nuser=nobody");
+    for options in [&["--tmpfs", "/run"][..], &["--tmpfs", "/run", "-t"]] {
+        let Some(container) = Container::configured(options, &[], &in_run(&program)) else { return };
+        container.start();
+        container.wait_log("I am 65534:65534");
+        // The path leads them to a pipe of ours that is theirs to open: of a terminal of root's it would not.
+        container.wait_log("by path");
+        container.wait_log("success: speaker entered RUNNING state");
+    }
+}
+
+#[test]
+fn at_a_terminal_it_is_pid_1_all_the_same() {
+    let Some(container) = Container::configured(&["-t"], &[], &format!("{HEAD}{SLEEPER}")) else { return };
+    container.start();
+    container.wait_ready();
+    assert_eq!(container.exec(&["/sv", "pid"]).stdout, "1\n");
+    assert_stops_at_once(&container);
+}
+
+#[test]
+fn beside_others_in_one_pid_namespace_it_reaps_its_own_orphans_and_leaves_the_rest_alone() {
+    let Some(pause) = Container::create(&["--entrypoint", "/bin/sleep"], &["100000"]) else { return };
+    pause.start();
+    let namespace = format!("container:{}", pause.name);
+    let program = "[program:forker]\nstartsecs=0\n\
+        command=/bin/sh -c '(sleep 77777 & echo $! >/run/orphan); exec sleep 100000'\n";
+    let options = ["--pid", &namespace, "--tmpfs", "/run"];
+    let arguments = ["run", "-c", "/etc/supervisord.conf"];
+    let Some(container) = Container::configured(&options, &arguments, &in_run(program)) else { return };
+    container.start();
+    container.wait_ready();
+    let ours = container.exec(&["/sv", "pid"]).stdout.trim().to_owned();
+    assert_ne!(ours, "1");
+    container.wait("the orphan to have the supervisor as its parent", || {
+        let script = "grep ^PPid: /proc/$(cat /run/orphan)/status";
+        container.exec(&["sh", "-c", script]).stdout.contains(&format!("PPid:\t{ours}\n")).then_some(())
+    });
+    assert_stops_at_once(&container);
+    assert_eq!(pause.inspect("{{.State.Running}}"), "true");
+}
+
+#[test]
+fn a_thousand_orphans_that_live_do_not_hold_up_docker_stop() {
+    let orphans = "[program:orphans]\nstartsecs=0\nautorestart=false\n\
+        command=/bin/sh -c 'for i in $(seq 1000); do ( sleep 77777 & ); done; echo made >/run/made'\n";
+    let options = [&RESTRICTED[..], &["--tmpfs", "/run:mode=1777"]].concat();
+    let Some(container) = Container::configured(&options, &[], &in_run(&format!("{SLEEPER}{orphans}")))
+    else {
+        return;
+    };
+    container.start();
+    container.wait("the orphans", || container.exec(&["cat", "/run/made"]).success().then_some(()));
+    assert_stops_at_once(&container);
+}
+
+#[test]
+fn health_follows_the_programs() {
+    let flaky = "[program:job]\ncommand=/bin/true\nstartsecs=0\nautorestart=false\n\
+        [program:late]\ncommand=/bin/sh -c 'exec sleep 100000'\nstartsecs=2\n";
+    let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}{flaky}")) else { return };
+    container.wait("it to be healthy", || container.exec(&["/sv", "health"]).success().then_some(()));
+    container.wait_log("success: late entered RUNNING state");
+    assert_eq!(told(&container.exec(&["/sv", "health", "job", "late"])), ("healthy\n".to_owned(), 0));
+    assert!(container.exec(&["/sv", "stop", "late"]).success());
+    assert_eq!(container.exec(&["/sv", "health"]).code, Some(0), "what was stopped on purpose rests");
+    let (text, code) = told(&container.exec(&["/sv", "health", "late"]));
+    assert!(text.starts_with("not healthy: late is STOPPED: ") && code == 1, "{text}");
+    let unreachable = container.exec(&["/sv", "-s", "unix:///nowhere", "health"]);
+    let text = "not healthy: cannot reach unix:///nowhere: no such file. Is sv running? \
+        (The address comes from the command line.)\n";
+    assert_eq!(told(&unreachable), (text.to_owned(), 1));
+    assert_eq!(container.exec(&["/sv", "-c", "/nowhere", "health"]).code, Some(1));
+}
+
+fn told(answer: &Answer) -> (String, i32) {
+    (format!("{}{}", answer.stdout, answer.stderr), answer.code.unwrap_or(-1))
+}
