@@ -97,7 +97,17 @@ impl InitOptions {
                 self.exit_codes.push((read(one, |text| text.parse().ok(), AN_EXIT_CODE)?, 0));
             }
             Key::ExitCode => self.exit_codes.push(read(one, exit_codes, EXIT_CODES)?),
-            Key::Rewrite => self.rewrites.push(read(one, rewrite, A_REWRITE)?),
+            Key::Rewrite => {
+                let rewrite = read(one, rewrite, A_REWRITE)?;
+                // dumb-init takes it, without effect.
+                if self.face == Face::Sv && NOT_REWRITTEN.contains(&rewrite.0) {
+                    return Err(format!(
+                        "{} can't rewrite {}, which is never passed on",
+                        one.spelled, rewrite.0
+                    ));
+                }
+                self.rewrites.push(rewrite);
+            }
             Key::Help | Key::Version | Key::License => {}
         }
         Ok(())
@@ -173,7 +183,9 @@ fn exit_codes(text: &str) -> Option<(u8, u8)> {
     Some((from.parse().ok()?, to.parse().ok()?))
 }
 
-/// What can't be caught can't be rewritten either, nor what tells of children.
+/// What can't be caught, and what tells of children.
+const NOT_REWRITTEN: [Signal; 3] = [Signal::KILL, Signal::STOP, Signal::CHLD];
+
 fn rewrite(text: &str) -> Option<(Signal, Option<Signal>)> {
     let (from, to) = text.split_once(':')?;
     let from = Signal::from_any(from)?;
@@ -413,6 +425,7 @@ mod tests {
             ("tini", "--version", "0 out tini version 0.19.0"),
             ("dumb-init", "ls -l", "group session | ls -l"),
             ("dumb-init", "-c -r 15:3 --rewrite 1:0 -- ls", "SIGTERM->SIGQUIT SIGHUP->nothing | ls"),
+            ("dumb-init", "-r 9:15 ls", "group session SIGKILL->SIGTERM | ls"),
             ("dumb-init", "-v ls", "group session v3 | ls"),
             ("dumb-init", "--single ls -- -l", "| ls -- -l"),
             ("dumb-init", "-V", "0 err dumb-init v1.2.5"),
@@ -435,6 +448,7 @@ mod tests {
                 "--parent-death=FOO -- ls",
                 "2 err error: --parent-death takes a signal: TERM, SIGTERM, RTMIN+3 or 15, not 'FOO'",
             ),
+            ("sv", "-r KILL:TERM -- ls", "2 err error: -r can't rewrite SIGKILL, which is never passed on"),
             ("sv", "-z -- ls", "2 err error: option -z not recognized"),
             ("sv", "-p -- ls", "2 err error: option -p requires argument"),
             ("tini", "-e 256 -- ls", "1 err [FATAL tini] -e takes an exit code from 0 to 255, not '256'"),

@@ -3,6 +3,7 @@
 mod boot;
 mod config;
 mod idle;
+mod init;
 mod logs;
 mod memory;
 mod orphans;
@@ -30,13 +31,14 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 10] =
-    ["size", "memory", "config", "boot", "restart", "status", "stop", "idle", "logs", "orphans"];
+pub(crate) const NAMES: [&str; 11] =
+    ["size", "memory", "config", "init", "boot", "restart", "status", "stop", "idle", "logs", "orphans"];
 
-const SUBJECTS: [Subject; 10] = [
+const SUBJECTS: [Subject; 11] = [
     size::measure,
     memory::measure,
     config::measure,
+    init::measure,
     boot::measure,
     restart::measure,
     status::measure,
