@@ -129,8 +129,9 @@ fn what_can_not_be_run_has_the_shells_exit_code_and_one_line() {
 #[test]
 fn behaves_as_tini_and_dumb_init_do() {
     let trap = "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.01; done";
-    let family = "(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.01; done) & trap 'wait; exit 4' TERM; wait";
-    let left = "(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.01; done) & while :; do sleep 0.02; kill -0 $! && break; done; sleep 0.2; exit 5";
+    let family = "trap 'wait; exit 4' TERM; (trap 'echo child; exit' TERM; echo up; while :; do sleep 0.01; done) & wait";
+    let left = "(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.01; done) & \
+                until grep -q up out; do sleep 0.01; done; exit 5";
     for (name, words, variables, script, signal) in [
         ("tini", &["--"][..], &[][..], "exit 7", 0),
         ("tini", &["-e", "7", "--"], &[], "exit 7", 0),
@@ -292,7 +293,9 @@ fn adopts_and_reaps_orphans_below_another_init() {
 #[test]
 fn tells_of_reaped_orphans_and_more_if_asked() {
     let sandbox = Sandbox::new("");
-    let script = "(sh -c 'exit 9' & echo $! >pid); while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done";
+    // It lives until its parent is gone, who might reap it in passing.
+    let script = "rm -f go; (sh -c 'until [ -e go ]; do sleep 0.01; done' & echo $! >pid); : >go; \
+                  while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done";
     for (face, words, variables, told) in [
         ("sv", &["-w", "--"][..], &[][..], "sv: reaped process "),
         ("tini", &["-w", "--"], &[], " reaped process "),
