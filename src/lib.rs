@@ -7,7 +7,8 @@
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`events`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
 //! * layer 2: [`host`], [`rpc`], [`web`], [`cli`]
-//! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`]
+//! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
+//!   [`init`] (of one command)
 
 pub mod cli;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod ctl;
 pub mod events;
 pub mod host;
 pub mod http;
+pub mod init;
 pub mod inspect;
 pub mod logs;
 pub mod model;

@@ -222,3 +222,74 @@ fn wait_orphans(container: &Container) {
     let count = container.exec(&["grep", "-c", "reaped unknown pid", "/var/log/supervisord.log"]).stdout;
     assert!(count.trim().parse::<usize>().unwrap() >= 3000, "only {count} orphans came to the supervisor");
 }
+
+/// The same init, by its three names, as PID 1 of a namespace.
+const INITS: [(&str, &[&str]); 3] = [("/sv", &["--"]), ("/bin/tini", &["--"]), ("/bin/dumb-init", &[])];
+
+#[test]
+fn one_command_is_ended_by_docker_stop_and_its_exit_code_is_the_containers() {
+    for (entrypoint, words) in INITS {
+        for (script, code) in [
+            ("trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done", "7"),
+            // Not PID 1, so that the default is to end.
+            ("echo up; exec sleep 100000", "143"),
+        ] {
+            let arguments = [words, &["sh", "-c", script]].concat();
+            let Some(container) = Container::create(&["--entrypoint", entrypoint], &arguments) else {
+                return;
+            };
+            container.start();
+            container.wait_log("up");
+            let began = Instant::now();
+            assert!(docker(&["stop", &container.name]).success());
+            assert!(began.elapsed() < Duration::from_secs(5), "{entrypoint}: {:?}", began.elapsed());
+            assert_eq!(container.inspect("{{.State.ExitCode}}"), code, "{entrypoint} {script}");
+        }
+        let arguments = [words, &["nosuch"]].concat();
+        let Some(container) = Container::create(&["--entrypoint", entrypoint], &arguments) else { return };
+        container.start();
+        container.wait_exit();
+        let code = if entrypoint == "/bin/dumb-init" { "2" } else { "127" };
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), code, "{}", container.logs());
+    }
+}
+
+#[test]
+fn one_commands_signals_reach_it_through_pid_1() {
+    let script = "for n in 1 2 3 10 12 15 28 34 40 64; do trap \"echo got $n.\" $n; done; echo up; while :; do sleep 0.1; done";
+    let Some(container) = Container::create(&[], &["--", "sh", "-c", script]) else { return };
+    container.start();
+    container.wait_log("up");
+    for number in ["1", "2", "3", "10", "12", "15", "28", "34", "40", "64"] {
+        // Through the engine, and from the inside, where the kernel shields PID 1 from what it does not wait for.
+        container.signal(number);
+        container.wait_log(&format!("got {number}.\n"));
+    }
+    assert!(container.exec(&["kill", "-TERM", "1"]).success());
+    container.wait("the second TERM", || (container.logs().matches("got 15.").count() == 2).then_some(()));
+}
+
+#[test]
+fn one_commands_orphans_are_reaped_by_the_thousand() {
+    let script = "for i in $(seq 3000); do ( : & ); done; echo made; exec sleep 100000";
+    for (entrypoint, words) in INITS {
+        let arguments = [words, &["sh", "-c", script]].concat();
+        let Some(container) = Container::create(&["--entrypoint", entrypoint], &arguments) else { return };
+        container.start();
+        container.wait_log("made");
+        container.wait("all orphans to be reaped", || (container.zombies() == 0).then_some(()));
+        assert_eq!(container.inspect("{{.State.Running}}"), "true");
+    }
+}
+
+#[test]
+fn one_command_runs_for_an_ordinary_user_on_a_read_only_root_with_a_terminal() {
+    let options = ["--read-only", "--user", "65534", "-t"];
+    let Some(container) = Container::create(&options, &["--", "sh", "-c", "tty; id -u; exit 9"]) else {
+        return;
+    };
+    container.start();
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "9", "{}", container.logs());
+    assert_eq!(container.logs().replace('\r', ""), "/dev/pts/0\n65534\n");
+}

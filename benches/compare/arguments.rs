@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Measure only this subject (may be repeated)
     #[arg(long, value_name = "NAME", value_parser = NAMES)]
     pub(crate) only: Vec<String>,
-    /// Measure only this participant beside the floor: sv, supervisord, runit, s6, tini, dumb-init (may be repeated)
+    /// Measure only this participant beside the floor: sv, sv --, supervisord, runit, s6, tini, dumb-init (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub(crate) peer: Vec<String>,
     /// Fewer rounds and smaller amounts: for a look, not for a figure

@@ -18,6 +18,8 @@ use crate::{Outcome, proc};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Sv,
+    /// `sv` as the init of one command.
+    SvCommand,
     Supervisord,
     Runit,
     S6,
@@ -25,13 +27,15 @@ pub(crate) enum Kind {
     DumbInit,
 }
 
-const KINDS: [Kind; 6] = [Kind::Sv, Kind::Supervisord, Kind::Runit, Kind::S6, Kind::Tini, Kind::DumbInit];
+const KINDS: [Kind; 7] =
+    [Kind::Sv, Kind::SvCommand, Kind::Supervisord, Kind::Runit, Kind::S6, Kind::Tini, Kind::DumbInit];
 
 impl Kind {
     /// The name in the tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Sv => "sv",
+            Kind::SvCommand => "sv --",
             Kind::Supervisord => "supervisord",
             Kind::Runit => "runit",
             Kind::S6 => "s6",
@@ -40,15 +44,15 @@ impl Kind {
         }
     }
 
-    /// Whether it runs many services and restarts them; tini and dumb-init have one child and end with it.
+    /// Whether it runs many services and restarts them; an init of one command has one child and ends with it.
     pub(crate) fn supervises(self) -> bool {
-        !matches!(self, Kind::Tini | Kind::DumbInit)
+        !matches!(self, Kind::SvCommand | Kind::Tini | Kind::DumbInit)
     }
 
     /// The programs it consists of, the supervisor first.
     fn programs(self) -> &'static [&'static str] {
         match self {
-            Kind::Sv => &["sv"],
+            Kind::Sv | Kind::SvCommand => &["sv"],
             Kind::Supervisord => &["supervisord", "supervisorctl"],
             Kind::Runit => &["runsvdir", "runsv", "sv", "svlogd"],
             Kind::S6 => &["s6-svscan", "s6-supervise", "s6-svc", "s6-svstat", "s6-log"],
@@ -90,7 +94,7 @@ fn write_back(program: &Path) {
 }
 
 fn find(kind: Kind) -> Result<Vec<PathBuf>, String> {
-    if kind == Kind::Sv {
+    if matches!(kind, Kind::Sv | Kind::SvCommand) {
         return Ok(vec![ourselves()?]);
     }
     let folder = match kind {
@@ -193,11 +197,17 @@ impl Peer {
                 }
                 words(&[&supervisor, &scan.display().to_string()])
             }
-            Kind::Tini | Kind::DumbInit => {
+            Kind::SvCommand | Kind::Tini | Kind::DumbInit => {
                 let [service] = services else { return Err("an init of one child takes one service".into()) };
-                [words(&[&supervisor, "--"]), service.command.clone()].concat()
+                let before = self.before_command().ok_or("not an init of one command")?;
+                [before, service.command.clone()].concat()
             }
         })
+    }
+
+    /// What stands before a command whose init it is; `None` for those that supervise.
+    pub(crate) fn before_command(&self) -> Option<Vec<String>> {
+        (!self.kind.supervises()).then(|| vec![self.programs[0].display().to_string(), "--".to_owned()])
     }
 
     fn service_folder(&self, folder: &Path, service: &Service) -> Outcome<()> {
@@ -274,7 +284,7 @@ impl Peer {
                 };
                 command.args(folders());
             }
-            Kind::S6 | Kind::Tini | Kind::DumbInit => return None,
+            Kind::SvCommand | Kind::S6 | Kind::Tini | Kind::DumbInit => return None,
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Some(command)

@@ -1,8 +1,9 @@
 //! Command lines: what was typed, under which name, becomes one [`Action`].
 //!
-//! The binary answers to five names. As `supervisord`, `supervisorctl`, `pidproxy` and
+//! The binary answers to seven names. As `supervisord`, `supervisorctl`, `pidproxy` and
 //! `echo_supervisord_conf` it follows the reference's grammar and words to the letter, so that
-//! images and scripts need no change; under any other name it is `sv`, with a grammar of our own.
+//! images and scripts need no change; as `tini` and `dumb-init` it takes their command lines; under any
+//! other name it is `sv`, with a grammar of our own.
 //!
 //! Nothing here acts: no file is opened, nothing is printed, the process does not exit. What has to
 //! be said is an [`Action::Print`]. Values are judged only where that needs no knowledge of the
@@ -14,6 +15,7 @@ mod client;
 mod completions;
 mod daemon;
 mod getopt;
+mod init;
 mod sv;
 
 use std::ffi::{OsStr, OsString};
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Language, Override, Surroundings};
 
 pub use actions::{ACTIONS, ClientAction};
+pub use init::InitOptions;
 
 /// Which of the names that the binary answers to it was called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +35,13 @@ pub enum Face {
     Supervisorctl,
     Pidproxy,
     EchoSupervisordConf,
+    Tini,
+    DumbInit,
 }
 
 impl Face {
-    /// By the last part of `argv[0]`; a name that is none of Supervisor's is `sv`.
+    /// By the last part of `argv[0]`; a name that is nobody else's is `sv`. `docker-init` is how Docker
+    /// calls its tini.
     #[must_use]
     pub fn of(argv0: &OsStr) -> Self {
         match Path::new(argv0).file_name().and_then(OsStr::to_str) {
@@ -43,6 +49,8 @@ impl Face {
             Some("supervisorctl") => Self::Supervisorctl,
             Some("pidproxy") => Self::Pidproxy,
             Some("echo_supervisord_conf") => Self::EchoSupervisordConf,
+            Some("tini" | "tini-static" | "docker-init") => Self::Tini,
+            Some("dumb-init") => Self::DumbInit,
             _ => Self::Sv,
         }
     }
@@ -62,6 +70,8 @@ pub enum Action {
         /// Never empty.
         command: Vec<OsString>,
     },
+    /// Run one command as its init.
+    Init(InitOptions),
     /// Tell what is wrong with a configuration, or what it comes to.
     Inspect(InspectOptions),
     /// Print the sample configuration.
@@ -173,6 +183,8 @@ pub fn parse(args: Vec<OsString>, is_pid_1: bool) -> Action {
         Face::Supervisorctl => client::parse(shown, rest),
         Face::Pidproxy => pidproxy(&shown, rest),
         Face::EchoSupervisordConf => Action::Sample(Language::Ini),
+        Face::Tini => init::parse_tini(&shown, rest),
+        Face::DumbInit => init::parse_dumb_init(&shown, rest),
         Face::Sv => sv::parse(shown, rest, is_pid_1),
     }
 }
@@ -224,6 +236,9 @@ mod tests {
             ("./supervisorctl", Face::Supervisorctl),
             ("pidproxy", Face::Pidproxy),
             ("/a/echo_supervisord_conf", Face::EchoSupervisordConf),
+            ("/usr/bin/tini-static", Face::Tini),
+            ("/sbin/docker-init", Face::Tini),
+            ("dumb-init", Face::DumbInit),
             ("supervisord.old", Face::Sv),
             ("", Face::Sv),
         ] {

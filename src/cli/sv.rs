@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::client::is_url;
 use super::daemon::FLAGS;
 use super::{
-    ACTIONS, Action, COMPLETE, ClientOptions, Face, Inspect, InspectOptions, RunOptions, completions,
+    ACTIONS, Action, COMPLETE, ClientOptions, Face, Inspect, InspectOptions, RunOptions, completions, init,
 };
 use crate::config::{Language, Override};
 
@@ -82,6 +82,9 @@ fn url(text: &str) -> Result<String, String> {
 
 /// Parses what follows `sv`.
 pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Action {
+    if let Some(action) = init::parse(&args) {
+        return action;
+    }
     if is_pid_1 && let Some(action) = parse_as_init(&argv0, &args) {
         return action;
     }
@@ -221,9 +224,9 @@ fn command() -> Command {
     let command = Command::new("sv")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Supervise processes: a container's init, a daemon, and the client of both")
-        .override_usage("sv run [OPTIONS]\n       sv [OPTIONS] [ACTION [ARGUMENT]...]")
+        .override_usage("sv run [OPTIONS]\n       sv [INIT OPTIONS] -- COMMAND [ARGUMENT]...\n       sv [OPTIONS] [ACTION [ARGUMENT]...]")
         .after_help(AFTER)
-        .after_long_help(format!("{AFTER_LONG}\n\n{EXIT_CODES}"))
+        .after_long_help(format!("{AFTER_LONG}\n\n{}\n\n{EXIT_CODES}", init::HELP))
         .subcommand_value_name("ACTION")
         .subcommand_help_heading("Actions")
         .subcommand(run_command())
@@ -420,8 +423,8 @@ Exit codes of the client's actions (with several problems the last one counts):
 const AFTER_LONG: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one.
 
-Called as supervisord, supervisorctl, pidproxy or echo_supervisord_conf (by a link of that name) it
-takes the command line of that program.
+Called as supervisord, supervisorctl, pidproxy, echo_supervisord_conf, tini or dumb-init (by a link of
+that name) it takes the command line of that program.
 
 The address of the supervisor is that of -s; else of the configuration, given by -c or searched
 for: its [supervisorctl] section or, failing that, its [unix_http_server]; else of the environment's
@@ -452,6 +455,7 @@ mod tests {
                 format!("client {config:?} {url}{asks} {:?}", options.words)
             }
             Action::Pidproxy { pid_file, command } => format!("pidproxy {pid_file:?} {command:?}"),
+            Action::Init(options) => format!("init {:?}", options.command),
             Action::Inspect(options) => {
                 let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));
                 let (config, json) = (options.config.unwrap_or_default(), options.json);
@@ -521,6 +525,9 @@ mod tests {
                 &["completions", "words", "--", "-c", "f", "start", "-s", "unix:///s", "a", "w"],
                 "client \"f\" unix:///s [\"complete\", \"=w\", \"start\", \"a\"]",
             ),
+            (&["--", "status"], "init [\"status\"]"),
+            (&["-g", "--", "ls", "--", "-l"], "init [\"ls\", \"--\", \"-l\"]"),
+            (&["tail", "--", "-f"], "client \"\"  [\"tail\", \"-f\"]"),
             (&["pidproxy", "p", "/c", "-x"], "pidproxy \"p\" [\"/c\", \"-x\"]"),
         ] {
             assert_eq!(shown(line, false), expected, "{line:?}");
@@ -534,6 +541,7 @@ mod tests {
             (&["-c", "f"], "run \"f\""),
             (&["-c", "f", "-e", "debug", "-s"], "run \"f\" silent=true loglevel=debug"),
             (&["run", "-n"], "run \"\" nodaemon=true"),
+            (&["-vg", "--", "run"], "init [\"run\"]"),
             (&["-c", "f", "status"], "client \"f\"  [\"status\"]"),
             (&["-s", "unix:///s", "status"], "client \"\" unix:///s [\"status\"]"),
             (&["--version"], concat!("print 0 out sv ", env!("CARGO_PKG_VERSION"))),

@@ -63,6 +63,19 @@ impl Signal {
     pub const TERM: Self = Self(15);
     /// SIGCHLD
     pub const CHLD: Self = Self(17);
+    /// SIGCONT
+    pub const CONT: Self = Self(18);
+    /// SIGSTOP
+    pub const STOP: Self = Self(19);
+    /// SIGTSTP
+    pub const TSTP: Self = Self(20);
+    /// SIGTTIN
+    pub const TTIN: Self = Self(21);
+    /// SIGTTOU
+    pub const TTOU: Self = Self(22);
+
+    /// What the kernel sends for a mistake of the process itself, and SIGABRT, which it sends itself.
+    pub const FAULTS: [Self; 7] = [Self(4), Self(5), Self(6), Self(7), Self(8), Self(11), Self(31)];
 
     /// The signal with this name, in any case, with or without `SIG`, or `None`.
     #[must_use]
@@ -70,6 +83,25 @@ impl Signal {
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
         NAMES.iter().find(|(known, _)| *known == bare).map(|&(_, number)| Self(number))
+    }
+
+    /// Any signal that there is: by its name, as `RTMIN+3` or `RTMAX-1`, or by its number from 1 on.
+    #[must_use]
+    pub fn from_any(text: &str) -> Option<Self> {
+        let offset = |sign| {
+            text.split_once(sign)
+                .and_then(|(name, by)| Some((Self::from_name(name)?.0, by.parse::<i32>().ok()?)))
+        };
+        let number = match (text.parse(), Self::from_name(text)) {
+            (Ok(number), _) => number,
+            (_, Some(signal)) => signal.0,
+            _ => match (offset('+'), offset('-')) {
+                (Some((34, by @ 0..)), _) => by.checked_add(34)?,
+                (_, Some((64, by @ 0..=30))) => 64 - by,
+                _ => return None,
+            },
+        };
+        (1..=64).contains(&number).then_some(Self(number))
     }
 
     /// The names that [`Self::from_name`] knows, in upper case and without `SIG`.
@@ -107,6 +139,27 @@ mod tests {
         }
         for text in ["", "SIG", "FOO", "_DFL", "15"] {
             assert_eq!(Signal::from_name(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_signal_can_be_named() {
+        for (text, number) in [
+            ("TERM", 15),
+            ("sigkill", 9),
+            ("15", 15),
+            ("64", 64),
+            ("32", 32),
+            ("RTMIN+3", 37),
+            ("SIGRTMAX-30", 34),
+            ("RTMIN+0", 34),
+        ] {
+            assert_eq!(Signal::from_any(text), Some(Signal(number)), "{text}");
+        }
+        for text in
+            ["", "0", "65", "-1", "TERM+1", "RTMIN+31", "RTMAX-31", "RTMIN+-1", "RTMIN+", "RTMIN+2147483647"]
+        {
+            assert_eq!(Signal::from_any(text), None, "{text}");
         }
     }
 

@@ -6,27 +6,60 @@
 
 use std::ffi::CStr;
 use std::fmt::{self, Write};
+use std::io;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid};
+use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid, setsid};
+use rustix::process::{getpgrp, ioctl_tiocsctty};
+use rustix::termios::tcsetpgrp;
 
-use super::spawn::{ChildEnds, Program};
+use super::spawn::{ChildEnds, Place, Program, Refusal};
 use super::users::become_user;
 
 /// Exit status of a child that could not become its program.
-const NOT_SPAWNED: i32 = 127;
+pub(super) const NOT_SPAWNED: i32 = 127;
 
 pub(super) fn run(program: &Program, ends: &ChildEnds) -> ! {
     become_program(program, ends);
     say(format_args!("supervisor: child process was not spawned\n"));
+    exit(NOT_SPAWNED)
+}
+
+/// With our own standard descriptors. What `refused` writes is told there, and what it gives is the exit status.
+pub(super) fn run_in_place(program: &Program, place: Place, refused: &Refusal) -> ! {
+    // While all signals are still blocked, SIGTTOU among them: a background group takes the terminal here.
+    take_place(place);
+    default_signals();
+    let errno = exec(program);
+    exit(i32::from(refused(errno.into(), &mut StandardError)))
+}
+
+/// Done on this side of fork, so that the program can't run before it. Nothing here can fail for a child that
+/// was just forked but for the terminal, without which it goes on.
+fn take_place(place: Place) {
+    match place {
+        Place::Group { foreground } => {
+            let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+            if foreground {
+                let _ = tcsetpgrp(io::stdin(), getpgrp());
+            }
+        }
+        Place::Session => {
+            let _ = setsid();
+            let _ = ioctl_tiocsctty(io::stdin());
+        }
+    }
+}
+
+pub(super) fn exit(status: i32) -> ! {
     // SAFETY: _exit(2) ends the process at once: no destructors, no buffers flushed twice.
     #[expect(unsafe_code, reason = "exit would run the parent's handlers")]
     unsafe {
-        libc::_exit(NOT_SPAWNED)
+        libc::_exit(status)
     }
 }
 
@@ -53,32 +86,50 @@ fn become_program(program: &Program, ends: &ChildEnds) {
     if let Some(mask) = program.umask {
         umask(Mode::from_bits_truncate(mask));
     }
-    // SAFETY: `file` and the elements of both arrays are NUL-terminated strings that `program`
-    // keeps alive, and both arrays end with a null pointer.
-    #[expect(unsafe_code, reason = "nix's execve allocates")]
-    unsafe {
-        libc::execve(program.file.as_ptr(), program.argv.as_ptr(), program.envp.as_ptr());
+    let errno = exec(program);
+    say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
+}
+
+/// Executes the first of the program's files that can be, as execvp(3) does: one that may not be executed
+/// is passed over, and told of if there is no other. Returns only when there was none.
+fn exec(program: &Program) -> Errno {
+    let mut worst = Errno::ENOENT;
+    for file in &program.files {
+        // SAFETY: `file` and the elements of both arrays are NUL-terminated strings that `program`
+        // keeps alive, and both arrays end with a null pointer.
+        #[expect(unsafe_code, reason = "nix's execve allocates")]
+        unsafe {
+            libc::execve(file.as_ptr(), program.argv.as_ptr(), program.envp.as_ptr());
+        }
+        match Errno::last() {
+            Errno::ENOENT if worst == Errno::ENOTDIR => {}
+            Errno::ENOENT | Errno::ENOTDIR if worst == Errno::EACCES => {}
+            missing @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => worst = missing,
+            other => return other,
+        }
     }
-    say(format_args!("supervisor: couldn't exec {}: {:?}\n", Bytes(&program.argv0), Errno::last()));
+    worst
 }
 
 /// The kernel's signal set: one bit for each of 64 signals.
-const KERNEL_SIGSET_BYTES: usize = 8;
+pub(super) const KERNEL_SIGSET_BYTES: usize = 8;
 
 /// COMPAT: Python leaves SIGPIPE and SIGXFSZ ignored in children. Handlers would be dropped by
 /// exec, but what is ignored would stay so; and nothing may be delivered before they are gone.
 fn default_signals() {
+    (1..=64).for_each(default_signal);
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+pub(super) fn default_signal(number: i32) {
     // All zero: SIG_DFL, no flags, no mask. As large as the kernel's struct on any architecture.
     let default = [0_u64; 8];
-    for number in 1..=64 {
-        // SAFETY: rt_sigaction(2) reads the action and writes nothing. The libc's own function
-        // would refuse the signals that it keeps for itself, which may be ignored as well.
-        #[expect(unsafe_code, reason = "past the libc")]
-        unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), 0, KERNEL_SIGSET_BYTES)
-        };
-    }
-    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    // SAFETY: rt_sigaction(2) reads the action and writes nothing. The libc's own function
+    // would refuse the signals that it keeps for itself, which may be ignored as well.
+    #[expect(unsafe_code, reason = "past the libc")]
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), 0, KERNEL_SIGSET_BYTES)
+    };
 }
 
 /// Writes to standard error without a buffer.

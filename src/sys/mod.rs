@@ -15,8 +15,10 @@ pub mod process;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod signals;
+pub mod sigwait;
 pub mod sockets;
 pub mod spawn;
+pub mod terminal;
 pub mod users;
 
 use std::io;

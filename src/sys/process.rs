@@ -2,7 +2,8 @@
 
 use std::io;
 
-use rustix::process::{Pid as RawPid, WaitOptions, WaitStatus, wait};
+use nix::errno::Errno;
+use rustix::process::{Pid as RawPid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getppid, wait, waitid};
 
 use crate::model::{ExitStatus, Pid, Signal};
 
@@ -31,6 +32,14 @@ pub fn reap() -> Reaped {
     }
 }
 
+/// Whether a child of ours was stopped since the last call.
+#[must_use]
+pub fn was_stopped(child: Pid) -> bool {
+    let Some(pid) = RawPid::from_raw(child.0) else { return false };
+    waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG)
+        .is_ok_and(|status| status.is_some_and(|status| status.stopped()))
+}
+
 fn decode(status: WaitStatus) -> ExitStatus {
     const CORE_DUMPED: i32 = 0x80;
     if let Some(code) = status.exit_status() {
@@ -54,6 +63,18 @@ pub fn send_signal(pid: Pid, signal: Signal, group: bool) -> io::Result<()> {
     #[expect(unsafe_code, reason = "nix and rustix have no real-time signals")]
     let result = unsafe { nix::libc::kill(target, signal.0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a signal to our own process group, ourselves included.
+pub fn signal_own_group(signal: Signal) {
+    // SAFETY: kill(2) takes two integers and touches no memory of ours.
+    #[expect(unsafe_code, reason = "as in send_signal")]
+    let _ = unsafe { nix::libc::kill(0, signal.0) };
+}
+
+/// Stops ourselves alone; returns when we are continued. PID 1 does not stop.
+pub fn suspend() {
+    let _ = send_signal(Pid(own_pid()), Signal::STOP, false);
 }
 
 /// Sends a signal to every process there is but ourselves. Only for a PID 1 that ends.
@@ -84,6 +105,21 @@ pub fn become_subreaper() -> io::Result<()> {
     #[expect(unsafe_code, reason = "rustix asks for a pid here, which is not what the kernel takes")]
     let result = unsafe { nix::libc::prctl(nix::libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel send us a signal when our parent ends.
+///
+/// # Errors
+/// What prctl(2) says; ESRCH if the parent has ended meanwhile, so that no signal will come.
+pub fn ask_for_parent_death(signal: Signal) -> io::Result<()> {
+    let parent = getppid();
+    // SAFETY: PR_SET_PDEATHSIG takes one integer and touches no memory of ours.
+    #[expect(unsafe_code, reason = "rustix has no real-time signals")]
+    let result = unsafe { nix::libc::prctl(nix::libc::PR_SET_PDEATHSIG, signal.0, 0, 0, 0) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 /// What daemonizing leaves behind in each of the two processes.

@@ -1,12 +1,14 @@
 //! Starting a program, the parent's side. What happens between fork and exec is in `child.rs`.
 
 use std::ffi::{CString, NulError, OsStr, c_char};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, fork};
 use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
@@ -19,7 +21,8 @@ use crate::model::{Pid, User};
 /// allocate anything itself.
 #[derive(Debug)]
 pub struct Program {
-    pub(super) file: CString,
+    /// Tried one after the other.
+    pub(super) files: Vec<CString>,
     pub(super) argv0: CString,
     /// Keeps alive what `argv` and `envp` point to.
     _strings: Vec<CString>,
@@ -35,14 +38,14 @@ impl Program {
     ///
     /// # Errors
     /// If any of the texts contains a NUL byte.
-    pub fn new<E: AsRef<OsStr>>(
+    pub fn new<A: AsRef<OsStr>, E: AsRef<OsStr>>(
         file: &Path,
-        argv: &[String],
+        argv: &[A],
         environment: impl IntoIterator<Item = (E, E)>,
     ) -> Result<Self, NulError> {
         let mut strings = Vec::new();
         for argument in argv {
-            strings.push(CString::new(argument.as_bytes())?);
+            strings.push(CString::new(argument.as_ref().as_bytes())?);
         }
         for (name, value) in environment {
             strings.push(CString::new([name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()].concat())?);
@@ -51,7 +54,7 @@ impl Program {
             strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
         };
         Ok(Self {
-            file: CString::new(file.as_os_str().as_bytes())?,
+            files: vec![CString::new(file.as_os_str().as_bytes())?],
             argv0: strings.first().cloned().unwrap_or_default(),
             argv: pointers(&strings[..argv.len()]),
             envp: pointers(&strings[argv.len()..]),
@@ -60,6 +63,17 @@ impl Program {
             umask: None,
             user: None,
         })
+    }
+
+    /// Where else it may be, in this order.
+    ///
+    /// # Errors
+    /// If a path contains a NUL byte.
+    pub fn or_else(mut self, files: impl IntoIterator<Item = PathBuf>) -> Result<Self, NulError> {
+        for file in files {
+            self.files.push(CString::new(file.as_os_str().as_bytes())?);
+        }
+        Ok(self)
     }
 
     /// The directory it starts in.
@@ -172,16 +186,75 @@ pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
     // A signal that came to the child before it has dropped our handlers would be reported to us.
     let mut unblocked = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut unblocked))?;
-    // SAFETY: the process has one thread, and the child calls nothing but `child::run`, which
-    // neither allocates nor takes locks.
-    #[expect(unsafe_code, reason = "the fork that this module is for")]
-    let forked = unsafe { fork() };
-    if let Ok(ForkResult::Child) = forked {
-        child::run(program, &pipes.child)
-    }
+    let forked = fork_into(|| child::run(program, &pipes.child));
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&unblocked), None)?;
-    match forked? {
-        ForkResult::Parent { child } => Ok((Pid(child.as_raw()), pipes.parent)),
-        ForkResult::Child => unreachable!("child::run does not return"),
+    Ok((forked?, pipes.parent))
+}
+
+/// Where a program runs that has our own standard descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a process group of its own.
+    Group {
+        /// Which takes our place in the foreground of the terminal.
+        foreground: bool,
+    },
+    /// In a session of its own, with standard input for its terminal if that is one and free.
+    Session,
+}
+
+/// Why a program could not be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What kind of reason it is.
+    pub cause: Cause,
+    /// `No such file or directory`
+    pub text: &'static str,
+}
+
+/// What a shell tells apart by its exit codes 126 and 127.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum Cause {
+    NotFound,
+    Denied,
+    Other,
+}
+
+impl From<Errno> for Refused {
+    fn from(errno: Errno) -> Self {
+        let cause = match errno {
+            Errno::ENOENT | Errno::ENOTDIR => Cause::NotFound,
+            Errno::EACCES => Cause::Denied,
+            _ => Cause::Other,
+        };
+        Self { cause, text: errno.desc() }
+    }
+}
+
+/// Tells on the child's standard error that its program could not be executed, and gives the child's exit
+/// status. It is called between fork and exec: it may not allocate, nor take a lock.
+pub type Refusal<'a> = dyn Fn(Refused, &mut dyn fmt::Write) -> u8 + 'a;
+
+/// Starts the program with our own standard descriptors, and with whatever else we have open, with
+/// default signal dispositions. For callers who block all signals ([`super::sigwait`]).
+///
+/// # Errors
+/// What fork(2) says: EAGAIN, ENOMEM.
+pub fn spawn_in_place(program: &Program, place: Place, refused: &Refusal) -> io::Result<Pid> {
+    fork_into(|| child::run_in_place(program, place, refused))
+}
+
+/// `run` does not return.
+fn fork_into(run: impl FnOnce()) -> io::Result<Pid> {
+    // SAFETY: the process has one thread, and the child calls nothing but functions of `child`,
+    // which neither allocate nor take locks.
+    #[expect(unsafe_code, reason = "the fork that this module is for")]
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            run();
+            child::exit(child::NOT_SPAWNED)
+        }
+        ForkResult::Parent { child } => Ok(Pid(child.as_raw())),
     }
 }

@@ -3,6 +3,7 @@
 mod boot;
 mod config;
 mod idle;
+mod init;
 mod logs;
 mod memory;
 mod orphans;
@@ -31,13 +32,16 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 11] =
-    ["size", "memory", "config", "boot", "restart", "status", "stop", "idle", "logs", "prefix", "orphans"];
+pub(crate) const NAMES: [&str; 12] = [
+    "size", "memory", "config", "init", "boot", "restart", "status", "stop", "idle", "logs", "prefix",
+    "orphans",
+];
 
-const SUBJECTS: [Subject; 11] = [
+const SUBJECTS: [Subject; 12] = [
     size::measure,
     memory::measure,
     config::measure,
+    init::measure,
     boot::measure,
     restart::measure,
     status::measure,

@@ -11,7 +11,8 @@ use crate::table::Table;
 
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let mut table = Table::new("size", "files on disk, shared libraries apart".to_owned(), &["KiB", "files"]);
-    for peer in run.peers {
+    // The same file, another command line.
+    for peer in run.peers.iter().filter(|peer| peer.kind != Kind::SvCommand) {
         if let Some((bytes, files)) = attempt("size", peer.kind.name(), || weigh(peer)) {
             table.row(peer.kind.name(), vec![Some(bytes / 1024.0), Some(files)]);
         }

@@ -1,0 +1,261 @@
+//! One command and its init: `sv -- COMMAND`, what tini and dumb-init do.
+//!
+//! The only events are signals, so the whole of it is one loop around `rt_sigtimedwait`: SIGCHLD means
+//! to reap, any other signal is passed on. All signals are blocked before anything else happens, and
+//! the child unblocks its own only after it is where signals to it go; so none is lost, however early it comes.
+//!
+//! The command gets a process group of its own, and the foreground of the terminal if that is ours. When it is
+//! stopped there (Ctrl-Z) we hand the terminal back and stop with it, as the shell above sees us and not the
+//! command; where there is no such shell, as for PID 1, the command goes on at once. With `--session`, and as
+//! dumb-init, it leads a session of its own instead.
+//!
+//! We end when the command does, having reaped what has ended until then. Who is left is left to the kernel,
+//! which kills all of a namespace with its PID 1; a session is sent TERM first.
+//!
+//! Nothing that goes wrong after the start ends us before the command ends.
+
+mod rules;
+mod voice;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::cli::InitOptions;
+use crate::model::{ExitStatus, Pid, Signal};
+use crate::sys::process::{self, Reaped};
+use crate::sys::sigwait::Inbox;
+use crate::sys::spawn::{Place, Program, spawn_in_place};
+use crate::sys::terminal;
+
+use rules::Rules;
+use voice::{Level, Voice};
+
+/// What we exit with when the command could not even be tried.
+const FAILED: u8 = 1;
+
+/// Where commands are searched for without PATH: execvp(3).
+const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
+
+/// Runs the command and gives its exit code, or 128 and the signal that ended it.
+#[must_use]
+pub fn run(options: InitOptions) -> u8 {
+    let options = options.with_environment(|name| env::var_os(name));
+    let voice = Voice::new(&options);
+    let ended = begin(&options, voice).map(|mut init| init.watch());
+    ended.unwrap_or_else(|why| {
+        voice.say(Level::Fatal, format_args!("{why}"));
+        FAILED
+    })
+}
+
+/// A command that runs.
+#[derive(Debug)]
+struct Init {
+    inbox: Inbox,
+    rules: Rules,
+    voice: Voice,
+    child: Pid,
+    to_group: bool,
+    session: bool,
+    warn_of_reaped: bool,
+}
+
+/// Up to here an error is the end; it is told as it is.
+fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
+    let mut rules = Rules::new(options);
+    let inbox = Inbox::open(Rules::left_alone(options.face))
+        .map_err(|error| format!("cannot block signals: {error}"))?;
+    if let Some(signal) = options.parent_death {
+        process::ask_for_parent_death(signal)
+            .map_err(|error| format!("cannot ask for {signal} at the parent's death: {error}"))?;
+    }
+    adopt_orphans(options.subreaper)?;
+    let place = place(options.session, &mut rules);
+    let program = program(&options.command).map_err(|error| error.to_string())?;
+    let shown = options.command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    let child = spawn_in_place(&program, place, &|refused, out| voice.refuse(&shown, refused, out))
+        .map_err(|error| format!("cannot fork: {error}"))?;
+    voice.say(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
+    // Whoever stands in a folder keeps its file system from being unmounted.
+    let _ = env::set_current_dir("/");
+    let (to_group, session) = (options.to_group, options.session);
+    Ok(Init { inbox, rules, voice, child, to_group, session, warn_of_reaped: options.warn_of_reaped })
+}
+
+/// PID 1 gets them anyhow. Sandboxes may refuse it to others, who then go on without.
+fn adopt_orphans(required: bool) -> Result<(), String> {
+    if process::is_pid_1() {
+        return Ok(());
+    }
+    match process::become_subreaper() {
+        Err(error) if required => Err(format!("cannot adopt orphans: {error}")),
+        _ => Ok(()),
+    }
+}
+
+/// A session takes the terminal along if we let it go; a group takes our place in the foreground.
+fn place(session: bool, rules: &mut Rules) -> Place {
+    let foreground = terminal::is_in_foreground();
+    if !session {
+        return Place::Group { foreground };
+    }
+    let hangup = foreground && terminal::is_session_leader();
+    if terminal::give_up().is_ok() && hangup {
+        rules.expect_hangup();
+    }
+    Place::Session
+}
+
+fn program(command: &[OsString]) -> Result<Program, std::ffi::NulError> {
+    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    let mut files = candidates(command.first().map(OsString::as_os_str).unwrap_or_default(), &path);
+    // A name that is found nowhere is told as it was typed.
+    let first = if files.is_empty() { PathBuf::new() } else { files.remove(0) };
+    Program::new(&first, command, env::vars_os())?.or_else(files)
+}
+
+/// The files that a command's name may mean, as execvp(3) has it: in each folder of `path` unless it is a path itself.
+fn candidates(name: &OsStr, path: &OsStr) -> Vec<PathBuf> {
+    if name.is_empty() || name.as_bytes().contains(&b'/') {
+        return vec![name.into()];
+    }
+    // An empty entry is the folder that we are in.
+    env::split_paths(path).map(|folder| folder.join(name)).collect()
+}
+
+impl Init {
+    /// Until the command has ended; gives our exit code.
+    fn watch(&mut self) -> u8 {
+        loop {
+            match self.inbox.take() {
+                Ok(signal) => {
+                    if let Some(status) = self.handle(signal) {
+                        return self.end(status);
+                    }
+                }
+                // It has no error for arguments that are right. If it had one, waiting for the command is left.
+                Err(error) => {
+                    self.voice.say(Level::Fatal, format_args!("cannot wait for signals: {error}"));
+                    return FAILED;
+                }
+            }
+        }
+    }
+
+    /// How the command ended, if it has.
+    fn handle(&mut self, signal: Signal) -> Option<ExitStatus> {
+        let step = self.rules.on(signal);
+        if step.reap {
+            return self.look_after_children();
+        }
+        self.voice.say(Level::Debug, format_args!("received {signal}"));
+        if signal == Signal::CONT && !self.session {
+            self.hand_terminal_over();
+        }
+        match step.send {
+            Some(sent) => self.send(sent),
+            None => self.voice.say(Level::Debug, format_args!("not passing {signal} on")),
+        }
+        if step.suspend {
+            process::suspend();
+        }
+        None
+    }
+
+    /// Reaps all who have ended, the command or not.
+    fn look_after_children(&mut self) -> Option<ExitStatus> {
+        let mut ended = None;
+        while let Reaped::Child(pid, status) = process::reap() {
+            if pid == self.child {
+                // At once: its number is free from now on, and only those of its group still use it.
+                self.say_farewell();
+                self.voice.say(Level::Info, format_args!("the command ended: {status}"));
+                ended = Some(status);
+            } else {
+                let level = if self.warn_of_reaped { Level::Warning } else { Level::Debug };
+                self.voice.say(level, format_args!("reaped process {}: {status}", pid.0));
+            }
+        }
+        if ended.is_none() && !self.session && process::was_stopped(self.child) {
+            self.stop_with_command();
+        }
+        ended
+    }
+
+    /// A child that has not yet made its group is signalled alone: it has nobody with it yet.
+    fn send(&self, signal: Signal) {
+        let mut sent = process::send_signal(self.child, signal, self.to_group);
+        if self.to_group && sent.as_ref().is_err_and(|error| error.raw_os_error() == Some(NO_SUCH_PROCESS)) {
+            sent = process::send_signal(self.child, signal, false);
+        }
+        match sent {
+            Ok(()) => self.voice.say(Level::Debug, format_args!("sent {signal}")),
+            Err(error) => self.voice.say(Level::Warning, format_args!("cannot send {signal}: {error}")),
+        }
+    }
+
+    fn say_farewell(&self) {
+        if let Some(signal) = self.rules.farewell() {
+            let _ = process::send_signal(self.child, signal, true);
+        }
+    }
+
+    /// Only if it is ours to give: `bg` continues us too.
+    fn hand_terminal_over(&self) {
+        if terminal::is_in_foreground()
+            && let Err(error) = terminal::put_into_foreground(self.child)
+        {
+            self.voice.say(Level::Warning, format_args!("cannot hand the terminal over: {error}"));
+        }
+    }
+
+    /// The command was stopped. Where that is a matter of our terminal we are the job that the shell sees.
+    fn stop_with_command(&self) {
+        let Some(foreground) = terminal::foreground() else { return };
+        let was_in_front = foreground == self.child;
+        self.take_terminal_back();
+        // The kernel ignores it in a group that no shell looks after, and for PID 1.
+        process::signal_own_group(Signal::TSTP);
+        let _ = self.inbox.let_through(Signal::TSTP);
+        // Who is behind waits for our SIGCONT: a reader there would be stopped again at once.
+        if was_in_front {
+            self.hand_terminal_over();
+            let _ = process::send_signal(self.child, Signal::CONT, true);
+        }
+    }
+
+    fn take_terminal_back(&self) {
+        if terminal::foreground() == Some(self.child) {
+            let _ = terminal::take_back();
+        }
+    }
+
+    fn end(&self, status: ExitStatus) -> u8 {
+        self.take_terminal_back();
+        self.rules.exit_code(status)
+    }
+}
+
+/// ESRCH
+const NO_SUCH_PROCESS: i32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_searched_for_and_a_path_is_not() {
+        for (name, path, expected) in [
+            ("ls", "/a:/b", &["/a/ls", "/b/ls"][..]),
+            ("ls", "/a::", &["/a/ls", "ls", "ls"]),
+            ("./ls", "/a", &["./ls"]),
+            ("/bin/ls", "", &["/bin/ls"]),
+            ("", "/a", &[""]),
+        ] {
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(candidates(OsStr::new(name), OsStr::new(path)), expected, "{name} {path}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What is done about a signal, and what the end of the command means: decided in values.
+
+use crate::cli::{Face, InitOptions};
+use crate::model::{ExitStatus, Signal};
+
+/// The exit code where the kernel told neither a code nor a signal.
+const UNKNOWN: u8 = 1;
+
+/// What a shell adds to the signal that ended a command.
+const SIGNALED: i32 = 128;
+
+/// What one signal leads to, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Step {
+    /// Look after the children.
+    pub(super) reap: bool,
+    /// Send this to the command.
+    pub(super) send: Option<Signal>,
+    /// Stop ourselves until somebody continues us.
+    pub(super) suspend: bool,
+}
+
+/// The rules of one face with its options.
+#[derive(Debug)]
+pub(super) struct Rules {
+    rewrites: Vec<(Signal, Option<Signal>)>,
+    exit_codes: Vec<(u8, u8)>,
+    suspends: bool,
+    says_farewell: bool,
+    /// Each once: what the kernel sends us for giving the terminal up.
+    unheard: Vec<Signal>,
+}
+
+impl Rules {
+    /// As tini and dumb-init have them. tini does not pass TTIN and TTOU on. dumb-init stops with its command;
+    /// and as a session of its own ignores TSTP when nobody is there to continue it, it sends STOP instead.
+    pub(super) fn new(options: &InitOptions) -> Self {
+        let own: Vec<_> = match options.face {
+            Face::Tini => [Signal::TTIN, Signal::TTOU].map(|signal| (signal, None)).to_vec(),
+            _ if options.session => TERMINAL_STOPS.map(|signal| (signal, Some(Signal::STOP))).to_vec(),
+            _ => Vec::new(),
+        };
+        Self {
+            rewrites: own.into_iter().chain(options.rewrites.iter().copied()).collect(),
+            exit_codes: options.exit_codes.clone(),
+            suspends: options.face == Face::DumbInit,
+            says_farewell: options.session,
+            unheard: Vec::new(),
+        }
+    }
+
+    /// What keeps its effect on ourselves, as tini has it. The others pass on what somebody sends; a fault of our own ends
+    /// us all the same.
+    pub(super) fn left_alone(face: Face) -> &'static [Signal] {
+        if face == Face::Tini { &Signal::FAULTS } else { &[] }
+    }
+
+    /// The terminal is given up: a hang-up comes that does not mean the command.
+    pub(super) fn expect_hangup(&mut self) {
+        self.unheard = vec![Signal::HUP, Signal::CONT];
+    }
+
+    /// What to do about a signal that came.
+    pub(super) fn on(&mut self, signal: Signal) -> Step {
+        if signal == Signal::CHLD {
+            return Step { reap: true, ..Step::default() };
+        }
+        if let Some(at) = self.unheard.iter().position(|unheard| *unheard == signal) {
+            self.unheard.remove(at);
+            return Step::default();
+        }
+        let suspend = self.suspends && TERMINAL_STOPS.contains(&signal);
+        Step { reap: false, send: self.rewritten(signal), suspend }
+    }
+
+    /// What is sent to those whom the command leaves behind.
+    pub(super) fn farewell(&self) -> Option<Signal> {
+        if self.says_farewell { self.rewritten(Signal::TERM) } else { None }
+    }
+
+    /// What to exit with.
+    pub(super) fn exit_code(&self, status: ExitStatus) -> u8 {
+        let code = match status {
+            ExitStatus::Exited(code) => code,
+            ExitStatus::Signaled { signal, .. } => u8::try_from(SIGNALED + signal.0).unwrap_or(UNKNOWN),
+            ExitStatus::Unknown(_) => UNKNOWN,
+        };
+        self.exit_codes.iter().rev().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)
+    }
+
+    fn rewritten(&self, signal: Signal) -> Option<Signal> {
+        let rewrite = self.rewrites.iter().rev().find(|(from, _)| *from == signal);
+        rewrite.map_or(Some(signal), |(_, to)| *to)
+    }
+}
+
+/// By which a terminal stops processes.
+const TERMINAL_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(change: impl Fn(&mut InitOptions)) -> Rules {
+        let mut options = InitOptions::new(Face::Sv);
+        change(&mut options);
+        Rules::new(&options)
+    }
+
+    fn face(face: Face) -> Rules {
+        Rules::new(&InitOptions::new(face))
+    }
+
+    #[test]
+    fn every_signal_goes_on_as_it_came() {
+        let mut rules = rules(|_| {});
+        for number in (1..=64).filter(|number| *number != Signal::CHLD.0) {
+            let step = Step { send: Some(Signal(number)), ..Step::default() };
+            assert_eq!(rules.on(Signal(number)), step, "{number}");
+        }
+        assert_eq!(rules.on(Signal::CHLD), Step { reap: true, ..Step::default() });
+    }
+
+    #[test]
+    fn signals_are_rewritten_and_the_last_rewrite_counts() {
+        let mut rules = rules(|options| {
+            options.rewrites = vec![
+                (Signal::TERM, Some(Signal::HUP)),
+                (Signal::TERM, Some(Signal::QUIT)),
+                (Signal::USR1, None),
+            ];
+        });
+        assert_eq!(rules.on(Signal::TERM).send, Some(Signal::QUIT));
+        assert_eq!(rules.on(Signal::USR1).send, None);
+        assert_eq!(rules.on(Signal::QUIT).send, Some(Signal::QUIT));
+        assert_eq!(rules.farewell(), None);
+    }
+
+    #[test]
+    fn faces_differ_in_what_a_terminal_sends() {
+        for (name, number, send, suspend) in [
+            (Face::Tini, 20, Some(20), false),
+            (Face::Tini, 21, None, false),
+            (Face::Tini, 22, None, false),
+            (Face::DumbInit, 20, Some(19), true),
+            (Face::DumbInit, 21, Some(19), true),
+            (Face::DumbInit, 1, Some(1), false),
+        ] {
+            let step = Step { send: send.map(Signal), suspend, ..Step::default() };
+            assert_eq!(face(name).on(Signal(number)), step, "{name:?} {number}");
+        }
+        assert_eq!(face(Face::DumbInit).farewell(), Some(Signal::TERM));
+    }
+
+    #[test]
+    fn the_hangup_of_giving_the_terminal_up_is_unheard_once() {
+        let mut rules = rules(|options| options.session = true);
+        rules.expect_hangup();
+        for sent in [None, Some(Signal::HUP)] {
+            assert_eq!(rules.on(Signal::HUP).send, sent);
+        }
+        for sent in [None, Some(Signal::CONT)] {
+            assert_eq!(rules.on(Signal::CONT).send, sent);
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_the_commands_or_what_is_put_in_its_place() {
+        let rules = rules(|options| options.exit_codes = vec![(143, 0), (3, 4), (3, 5)]);
+        let signaled = |number| ExitStatus::Signaled { signal: Signal(number), core_dumped: false };
+        for (status, code) in [
+            (ExitStatus::Exited(0), 0),
+            (ExitStatus::Exited(255), 255),
+            (ExitStatus::Exited(143), 0),
+            (ExitStatus::Exited(3), 5),
+            (signaled(15), 0),
+            (signaled(9), 137),
+            (signaled(64), 192),
+            (ExitStatus::Unknown(0x137f), 1),
+        ] {
+            assert_eq!(rules.exit_code(status), code, "{status}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the init of one command says, on standard error: little, and in the form of the face.
+
+use std::fmt;
+use std::io::{self, Write as _};
+
+use crate::cli::{Face, InitOptions};
+use crate::sys::process::own_pid;
+use crate::sys::spawn::{Cause, Refused};
+
+/// How much a line matters; what is above the verbosity is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Fatal,
+    Warning,
+    Info,
+    Debug,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voice {
+    face: Face,
+    verbosity: u8,
+}
+
+impl Voice {
+    pub(super) fn new(options: &InitOptions) -> Self {
+        Self { face: options.face, verbosity: options.verbosity }
+    }
+
+    pub(super) fn say(self, level: Level, text: fmt::Arguments<'_>) {
+        if self.verbosity >= level as u8 {
+            // There is nobody to tell if stderr is gone.
+            let _ = writeln!(io::stderr(), "{}{text}", self.prefix(level));
+        }
+    }
+
+    /// Tells that the command can't be executed, and gives the exit code for it, each as the face has it.
+    /// Called between fork and exec: nothing here allocates.
+    pub(super) fn refuse(self, command: &str, refused: Refused, out: &mut dyn fmt::Write) -> u8 {
+        let (prefix, why) = (self.prefix(Level::Fatal), refused.text);
+        let _ = match (self.face, refused.cause) {
+            (Face::Tini, _) => writeln!(out, "{prefix}exec {command} failed: {why}"),
+            (Face::DumbInit, _) => writeln!(out, "{prefix}{command}: {why}"),
+            (_, Cause::NotFound) => writeln!(out, "{prefix}cannot find '{command}': {why}"),
+            (_, Cause::Denied | Cause::Other) => writeln!(out, "{prefix}cannot execute '{command}': {why}"),
+        };
+        match (self.face, refused.cause) {
+            (Face::DumbInit, _) => 2,
+            (_, Cause::NotFound) => 127,
+            (Face::Tini, Cause::Other) => 1,
+            (_, Cause::Denied | Cause::Other) => 126,
+        }
+    }
+
+    fn prefix(self, level: Level) -> Prefix {
+        Prefix(self.face, level)
+    }
+}
+
+/// Not a text, for a child of fork may not make one.
+struct Prefix(Face, Level);
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.1 {
+            Level::Fatal => "FATAL",
+            Level::Warning => "WARN ",
+            Level::Info => "INFO ",
+            Level::Debug => "DEBUG",
+        };
+        match self.0 {
+            Face::Tini => write!(f, "[{word} tini ({})] ", own_pid()),
+            Face::DumbInit => f.write_str("[dumb-init] "),
+            _ => f.write_str("sv: "),
+        }
+    }
+}
