@@ -1,8 +1,9 @@
 //! `[supervisord]`: the supervisor itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::{DaemonSettings, Environment, LogLevel};
+use crate::model::{DaemonSettings, Environment, LogLevel, Rules};
 
 use super::document::Section;
 use super::env_file::env_files;
@@ -47,7 +48,20 @@ pub(super) fn daemon<'a>(
         strip_ansi: options.boolean("strip_ansi"),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
         strict: options.boolean("strict"),
+        rules: rules(&mut options),
         environment,
+    }
+}
+
+/// What `signal_*` says is read when the groups are known.
+fn rules(options: &mut SectionReader<'_, '_>) -> Rules {
+    Rules {
+        on_idle: options.value("on_idle", values::on_idle).unwrap_or_default(),
+        shutdown_timeout_secs: options.value("shutdown_timeout", |text| match values::integer(text)? {
+            secs @ ..1 => Err(format!("not a number of seconds above 0: '{secs}'")),
+            secs => Ok(secs.unsigned_abs()),
+        }),
+        signals: BTreeMap::new(),
     }
 }
 
@@ -98,6 +112,7 @@ mod tests {
     use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
     use super::super::load;
     use super::*;
+    use crate::model::OnIdle;
 
     #[test]
     fn everything_has_a_default() {
@@ -121,6 +136,7 @@ mod tests {
             strip_ansi: false,
             strict: false,
             identifier: "supervisor".to_owned(),
+            rules: Rules::default(),
             environment: Environment::new(),
         };
         assert_eq!(load_text("[supervisord]").unwrap().daemon, expected);
@@ -130,7 +146,7 @@ mod tests {
     fn everything_can_be_set() {
         let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
             pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
-            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nstrict=on\nidentifier=me%(here)s\n\
+            childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nstrict=on\non_idle=exit\nshutdown_timeout=25\nidentifier=me%(here)s\n\
             environment=HOST=\"%(host_node_name)s\"";
         let daemon = load_text(text).unwrap().daemon;
         let user = daemon.user.clone();
@@ -154,6 +170,7 @@ mod tests {
             strip_ansi: true,
             strict: true,
             identifier: "me/etc".to_owned(),
+            rules: Rules { on_idle: OnIdle::Exit, shutdown_timeout_secs: Some(25), signals: BTreeMap::new() },
             environment: vec![("HOST".to_owned(), "node1".to_owned())],
         };
         assert_eq!(daemon, expected);
@@ -172,6 +189,8 @@ mod tests {
             ("childlogdir=/nodir", "/nodir is not an existing directory"),
             ("user=nope", "Invalid user name nope"),
             ("minfds=x", "not a valid integer: 'x'"),
+            ("on_idle=exist", "'exist' is neither wait nor exit (did you mean 'exit'?)"),
+            ("shutdown_timeout=0", "not a number of seconds above 0: '0'"),
             ("nodaemon=", "not a valid boolean value: ''"),
             ("identifier=a b", "an identifier can not hold spaces: 'a b'"),
             ("environment=A", "Unexpected end of key/value pairs in value 'A'"),

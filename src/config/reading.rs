@@ -99,6 +99,8 @@ pub(super) struct Reading<'a> {
     pub(super) document: &'a Document,
     pub(super) around: &'a dyn Surroundings,
     pub(super) host_node_name: &'a str,
+    /// Whom programs run as that don't say, if it is not whoever started us.
+    pub(super) own_user: Option<User>,
     findings: Findings,
     /// Which section made which processes: a group's are in the order in which it has them.
     births: Vec<Birth<'a>>,
@@ -114,7 +116,8 @@ impl<'a> Reading<'a> {
         host_node_name: &'a str,
         findings: Findings,
     ) -> Self {
-        Self { document, around, host_node_name, findings, births: Vec::new(), users: HashMap::new() }
+        let (own_user, births, users) = (None, Vec::new(), HashMap::new());
+        Self { document, around, host_node_name, own_user, findings, births, users }
     }
 
     pub(super) fn made(&mut self, section: &'a Section, group: &str, count: usize) {
@@ -175,6 +178,7 @@ impl<'a> Reading<'a> {
         match &self.document.source(place).origin {
             Origin::File(path) => Error { file: Some(path.clone()), line: Some(place.line), ..error },
             Origin::Variable(name) => Error { variable: Some(name.clone()), ..error },
+            Origin::CommandLine => error,
         }
     }
 

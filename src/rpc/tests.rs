@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, LogOf, LogTarget, Namespec, ProcessInfo, ProcessSpec,
+    AutoRestart, BulkRow, Channel, ConfigInfo, LogOf, LogTarget, Namespec, OnEnd, ProcessInfo, ProcessSpec,
     ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
@@ -566,8 +566,11 @@ fn configurations_are_told_with_all_that_clients_know() {
         stop_wait_secs: i64::MAX,
         stop_as_group: true,
         kill_as_group: true,
+        on_exit: OnEnd::Ignore,
+        on_fatal: OnEnd::Ignore,
         user: None,
         redirect_stderr: false,
+        inherits_stdio: false,
         stdout: stream(LogTarget::Auto),
         stderr: stream(LogTarget::None),
         environment: Vec::new(),

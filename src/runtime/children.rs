@@ -177,7 +177,7 @@ impl Children {
             Stream { fd, token, sink, stripper, purpose, watched }
         };
         let spoken = if is_listener { Purpose::Conversation } else { Purpose::of(&spec.stdout) };
-        let stdout = Some(stream(Channel::Stdout, ends.stdout, sinks.stdout, spoken));
+        let stdout = ends.stdout.map(|fd| stream(Channel::Stdout, fd, sinks.stdout, spoken));
         let purpose = Purpose::of(&spec.stderr);
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, sinks.stderr, purpose));
         self.by_pid.insert(pid, process);

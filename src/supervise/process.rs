@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::describe::describe;
+use super::ending::LastEnd;
 use super::{Effects, Turn};
 use crate::events::{Event, ProcessNames, StateChange};
 use crate::model::{
@@ -84,6 +85,8 @@ pub(super) struct Process {
     pub(super) started: Option<(Mono, Wall)>,
     pub(super) ended: Option<Wall>,
     pub(super) exit_status: Option<ExitStatus>,
+    /// Of the last try, also when that counts as none.
+    pub(super) last_end: Option<LastEnd>,
     pub(super) spawn_error: String,
 }
 
@@ -100,6 +103,7 @@ impl Process {
             started: None,
             ended: None,
             exit_status: None,
+            last_end: None,
             spawn_error: String::new(),
         }
     }

@@ -73,6 +73,21 @@ impl Process {
         }
     }
 
+    /// Ends all patience with it: what has a pid is killed, whether it was asked to stop or not.
+    pub(super) fn give_up(&mut self, turn: &Turn, out: &mut Effects) {
+        match self.state {
+            State::Starting { pid: Some(pid), .. } | State::Running { pid } | State::Stopping { pid, .. } => {
+                self.kill(turn, pid, out)
+            }
+            State::Starting { pid: None, .. }
+            | State::Stopped
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => self.retire(turn, out),
+        }
+    }
+
     /// A signal that is not meant to end it. Goes to the process, never to its group.
     pub(super) fn signal(&self, signal: Signal, out: &mut Effects) {
         if let Some(pid) = self.pid() {

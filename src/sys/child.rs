@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid};
+use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, getpid, setpgid};
 
 use super::spawn::{ChildEnds, Program};
 use super::users::become_user;
@@ -38,6 +38,13 @@ fn become_program(program: &Program, ends: &ChildEnds) {
     if dup2_stdin(&ends.stdin).is_err() || dup2_stdout(&ends.stdout).is_err() || dup2_stderr(stderr).is_err()
     {
         return;
+    }
+    if ends.is_in_foreground {
+        // Of a terminal that is ours: who is in the background can't read from it. SIGTTOU, with which the
+        // kernel answers this otherwise, is blocked still.
+        // SAFETY: tcsetpgrp(3) takes two integers and touches no memory of ours.
+        #[expect(unsafe_code, reason = "nix has it with its terminals only")]
+        let _ = unsafe { libc::tcsetpgrp(libc::STDIN_FILENO, getpid().as_raw()) };
     }
     default_signals();
     if let Some(user) = &program.user
