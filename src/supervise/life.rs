@@ -54,6 +54,7 @@ impl Process {
     pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
+                self.clear_away_rest(out);
                 self.spawn_error.clear();
                 self.exit_status = None;
                 self.started = Some((turn.now.mono, turn.now.wall));
@@ -112,6 +113,12 @@ impl Process {
 
     /// It was reaped.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
+        let (pid, kill_at) = (self.pid(), self.kill_at());
+        self.ended_itself(turn, status, out);
+        self.leave_rest(pid, kill_at, out);
+    }
+
+    fn ended_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         self.ended = Some(turn.now.wall);
         self.last_end = Some(LastEnd::Ended(status));
         match self.state {

@@ -23,6 +23,7 @@ mod life;
 mod logs;
 mod pools;
 mod process;
+mod rest;
 mod shutdown;
 mod stdin;
 mod stopping;
@@ -474,6 +475,7 @@ impl Supervisor {
             }
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
+                self.ask_after_rests(&mut out);
             }
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),

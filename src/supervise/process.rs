@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use super::describe::describe;
 use super::ending::LastEnd;
+use super::rest::Rest;
 use super::{Effects, Turn};
 use crate::events::{Event, ProcessNames, StateChange};
 use crate::model::{
@@ -87,6 +88,8 @@ pub(super) struct Process {
     pub(super) exit_status: Option<ExitStatus>,
     /// Of the last try, also when that counts as none.
     pub(super) last_end: Option<LastEnd>,
+    /// Of its group, when it is dead itself.
+    pub(super) rest: Option<Rest>,
     pub(super) spawn_error: String,
 }
 
@@ -104,6 +107,7 @@ impl Process {
             ended: None,
             exit_status: None,
             last_end: None,
+            rest: None,
             spawn_error: String::new(),
         }
     }
@@ -160,7 +164,7 @@ impl Process {
 
     /// Whether this process still has to be waited for before the supervisor may end.
     pub(super) fn is_unstopped(&self) -> bool {
-        !self.state().is_stopped()
+        !self.state().is_stopped() || self.is_stopping_rest()
     }
 
     /// Whether it has ended and is about to be started again by itself.
@@ -171,7 +175,7 @@ impl Process {
     /// When `time_passed` wants to be called. What would only start something has no deadline
     /// while nothing may start.
     pub(super) fn deadline(&self, restarts_allowed: bool) -> Option<Mono> {
-        match self.state {
+        let own = match self.state {
             State::Starting { pid: Some(_), running_at } => Some(running_at),
             State::Backoff { retry_at } => restarts_allowed.then_some(retry_at),
             State::Stopping { kill_at, report_at, .. } => {
@@ -183,11 +187,13 @@ impl Process {
             | State::Running { .. }
             | State::Fatal
             | State::Unknown { .. } => None,
-        }
+        };
+        [own, self.rest_deadline()].into_iter().flatten().min()
     }
 
     /// Acts on a deadline that is due; does nothing before.
     pub(super) fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        self.rest_time_passed(turn, out);
         let now = turn.now.mono;
         match &mut self.state {
             State::Starting { pid: Some(pid), running_at } if now >= *running_at => {

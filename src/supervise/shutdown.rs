@@ -264,7 +264,9 @@ impl Supervisor {
     /// In the order in which groups were added.
     fn unstopped(&self) -> impl Iterator<Item = &super::Process> {
         let members = self.groups.iter().flat_map(|group| &group.members);
-        members.filter_map(|id| self.processes.get(id)).filter(|process| process.is_unstopped())
+        members
+            .filter_map(|id| self.processes.get(id))
+            .filter(|process| process.is_unstopped() || process.rest.is_some())
     }
 
     fn all_by_descending_priority(&self) -> Vec<ProcessId> {

@@ -77,6 +77,8 @@ struct Story {
     tickets: u64,
     /// What the kernel would know of, by group and name.
     alive: BTreeMap<ProcessId, (String, String)>,
+    /// Whether a group outlives its leader.
+    has_rest: bool,
 }
 
 impl Story {
@@ -98,6 +100,7 @@ impl Story {
             next_groups: Vec::new(),
             tickets: 0,
             alive: BTreeMap::new(),
+            has_rest: false,
         }
     }
 
@@ -153,6 +156,11 @@ impl Story {
                 Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
             }
             Effect::Kill { process, signal, group, .. } => {
+                if signal == Signal(0) {
+                    let gone = Err(SendError::Gone("No such process".to_owned()));
+                    let outcome = if self.has_rest { Ok(()) } else { gone };
+                    return Some(Input::Sent { process, signal, outcome });
+                }
                 let whole = if group { " group" } else { "" };
                 let name = &self.supervisor.spec(process).unwrap().name;
                 self.told.push(format!("!kill {name} {signal}{whole}"));
@@ -1642,4 +1650,79 @@ fn signals_do_what_the_rules_say() {
     ]);
     story.signal(Signal(37));
     assert_eq!(story.told[0], "WARN received signal 37 indicating exit request");
+}
+
+impl Story {
+    fn orphan_ends(&mut self) {
+        self.input(Input::OrphanEnded { pid: Pid(4000), status: ExitStatus::Exited(0) });
+    }
+}
+
+#[test]
+fn a_group_is_stopped_when_the_last_of_it_is_gone() {
+    let mut story = Story::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
+    story.has_rest = true;
+    story.stop("web", Wait::Yes);
+    story.exits("web", 0);
+    assert_eq!(story.state("web"), ProcessState::Stopped);
+    story.orphan_ends();
+    story.tells(&[
+        "!kill web SIGTERM group",
+        "INFO waiting for web to stop",
+        "INFO stopped: web (exit status 0)",
+        "INFO reaped unknown pid 4000 (exit status 0)",
+    ]);
+    story.has_rest = false;
+    story.orphan_ends();
+    story.tells(&["INFO reaped unknown pid 4000 (exit status 0)", "!reply 1 done"]);
+    assert_eq!(story.supervisor.deadline(), None);
+}
+
+#[test]
+fn what_is_left_of_a_group_is_killed_when_its_time_is_over() {
+    let mut story = Story::one(|web| (web.kill_as_group, web.stop_wait_secs) = (true, 5)).running();
+    story.has_rest = true;
+    story.signal(Signal::TERM);
+    story.pass(1.0);
+    story.exits("web", 0);
+    story.told.clear();
+    story.pass(3.9);
+    story.tells(&["INFO waiting for web to die"]);
+    story.pass(0.2);
+    story.tells(&["WARN killing what is left of the group of 'web' with SIGKILL", "!kill web SIGKILL group"]);
+    story.has_rest = false;
+    story.orphan_ends();
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn what_a_dead_leader_has_left_is_stopped_with_all_else() {
+    let mut story = Story::one(|web| web.kill_as_group = true).running();
+    story.has_rest = true;
+    story.exits("web", 0);
+    assert_eq!((story.state("web"), story.supervisor.deadline()), (ProcessState::Exited, None));
+    story.told.clear();
+    story.signal(Signal::TERM);
+    story.tells(&[
+        "WARN received SIGTERM indicating exit request",
+        "!kill web SIGTERM group",
+        "INFO waiting for web to die",
+    ]);
+    story.has_rest = false;
+    story.orphan_ends();
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn a_new_start_forgets_what_a_dead_leader_has_left() {
+    let mut story = Story::one(|web| web.kill_as_group = true).running();
+    story.has_rest = true;
+    story.exits("web", 0);
+    story.start("web", Wait::No);
+    story.pass(2.0);
+    story.told.clear();
+    story.has_rest = false;
+    story.signal(Signal::TERM);
+    story.exits("web", 0);
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
 }
