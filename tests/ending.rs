@@ -112,6 +112,24 @@ fn signals_mean_what_the_configuration_says_also_after_a_reload() {
     assert_eq!(sandbox.wait_exit().code(), Some(0));
 }
 
+#[test]
+fn the_rest_of_a_group_is_killed_when_its_leader_is_dead() {
+    let sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=sh %(here)s/web.sh\nstartsecs=0\nstopasgroup=true\nstopwaitsecs=1\n\
+         stdout_logfile=%(here)s/web.out\n",
+    );
+    let deaf = "sh -c 'trap \"\" TERM; echo deaf $$; while :; do sleep 0.1; done' &\n";
+    sandbox.write("web.sh", &format!("{deaf}trap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"));
+    let mut sandbox = sandbox.start();
+    sandbox.wait_file("web.out", "deaf ");
+    let rest = sandbox.file("web.out").trim().replace("deaf ", "/proc/");
+    assert!(std::path::Path::new(&rest).exists(), "{rest}");
+    assert!(sandbox.ctl(&["stop", "web"]).success, "{}", sandbox.log());
+    assert!(!std::path::Path::new(&rest).exists(), "{rest} is there\n{}", sandbox.log());
+    assert!(sandbox.log().contains("stopped: web (exit status 0)"), "{}", sandbox.log());
+    assert!(sandbox.log().contains("killing what is left of the group of 'web'"), "{}", sandbox.log());
+}
+
 /// `sv run -c FILE -- WORDS`
 fn beside(sandbox: &Sandbox, words: &[&str]) -> Command {
     let mut command = sandbox.marked(Command::new(binary()));

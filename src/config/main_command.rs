@@ -4,7 +4,7 @@
 //! `[program-default]` and `[supervisord]`, as any program.
 
 use super::document::{Document, Entry, Place, Written};
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, Errors};
 use super::options::SectionKind;
 use crate::model::Settings;
 
@@ -35,7 +35,7 @@ const OPTIONS: [(&str, &str); 14] = [
 /// # Errors
 ///
 /// If something else is called so.
-pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Error> {
+pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Errors> {
     if command.is_empty() {
         return Ok(());
     }
@@ -44,7 +44,7 @@ pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Err
             "the command behind -- is the program '{NAME}', and so is [{name}] ({}): give that another name",
             document.told(place)
         );
-        return Err(Error::new(ErrorKind::CommandLine, message));
+        return Err(Error::new(ErrorKind::CommandLine, message).into());
     }
     let place = document.add_command_line();
     let section = document.open(&format!("program:{NAME}"), place);
