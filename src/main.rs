@@ -11,8 +11,8 @@ use sv::{config, ctl, init, inspect, pidproxy, runtime, sys};
 
 fn main() -> ExitCode {
     ExitCode::from(match cli::parse(env::args_os().collect(), sys::process::is_pid_1()) {
-        Action::Run(cli::RunOptions { argv0, face, config, overrides }) => {
-            runtime::run(Launch { argv0, config, overrides, foreground: face == Face::Sv })
+        Action::Run(cli::RunOptions { argv0, face, config, overrides, command }) => {
+            runtime::run(Launch { argv0, config, overrides, command, foreground: face == Face::Sv })
         }
         Action::Client(options) => ctl::run(&options, &Host::look()),
         Action::Inspect(options) => inspect::run(&options, &Host::look()),

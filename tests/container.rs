@@ -293,3 +293,81 @@ fn one_command_runs_for_an_ordinary_user_on_a_read_only_root_with_a_terminal() {
     assert_eq!(container.inspect("{{.State.ExitCode}}"), "9", "{}", container.logs());
     assert_eq!(container.logs().replace('\r', ""), "/dev/pts/0\n65534\n");
 }
+
+#[test]
+fn the_exit_status_is_that_of_the_table() {
+    let web = |lines: &str| format!("[program:web]\nstartsecs=0\nstartretries=0\n{lines}\n");
+    for (program, words, status, reason) in [
+        (web("command=/bin/sh -c 'exit 7'\non_exit=shutdown"), &[][..], "7", "web ended: exit status 7"),
+        (
+            web("command=/bin/sh -c 'kill -9 $$'\non_exit=shutdown"),
+            &[],
+            "137",
+            "web ended: terminated by SIGKILL",
+        ),
+        (
+            web("startsecs=9\ncommand=/bin/sh -c 'exit 8'\non_fatal=shutdown"),
+            &[],
+            "8",
+            "web failed: exit status 8",
+        ),
+        (web("startsecs=9\ncommand=/bin/true\non_fatal=shutdown"), &[], "1", "web failed: exit status 0"),
+        (web("command=/nope\non_fatal=shutdown"), &[], "127", "web failed: can't find command '/nope'"),
+        (web("command=/etc/passwd\non_fatal=shutdown"), &[], "126", "web failed: command at '/etc/passwd'"),
+        (
+            web("command=/bin/sleep 100000"),
+            &["run", "--", "/bin/sh", "-c", "exit 5"],
+            "5",
+            "main ended: exit status 5",
+        ),
+        (
+            web("command=/bin/sleep 100000"),
+            &["run", "--", "/nope"],
+            "127",
+            "main failed: can't find command '/nope'",
+        ),
+    ] {
+        let Some(container) = Container::create(&[], words) else { return };
+        container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{program}"));
+        container.start();
+        container.wait_exit();
+        let told = format!("sv ends with status {status}: {reason}");
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), status, "{program}{}", container.logs());
+        assert!(container.logs().contains(&told), "{told}\n{}", container.logs());
+    }
+}
+
+#[test]
+fn an_idle_container_ends_with_the_status_of_what_failed() {
+    let head = HEAD.replace("[supervisord]\n", "[supervisord]\non_idle=exit\n");
+    for (code, told) in [("0", "all ended as expected"), ("6", "and web failed: exit status 6")] {
+        let program =
+            format!("[program:web]\ncommand=/bin/sh -c 'exit {code}'\nstartsecs=0\nautorestart=false\n");
+        let Some(container) = Container::pid1(&format!("{head}{program}")) else { return };
+        container.wait_exit();
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), code, "{}", container.logs());
+        let line = format!("sv ends with status {code}: no program is left, {told}");
+        assert!(container.logs().contains(&line), "{}", container.logs());
+    }
+}
+
+#[test]
+fn any_stopsignal_stops_it_and_the_reason_is_in_the_termination_log() {
+    let head =
+        HEAD.replace("[supervisord]\n", "[supervisord]\nsignal_RTMIN+3=shutdown\nsignal_TERM=ignore\n");
+    // The folder /dev goes with the container, a file that the link leads to does not.
+    let script =
+        "echo longer than the reason will be, by far >/reason; ln -s /reason /dev/termination-log; exec /sv";
+    let options = ["--entrypoint", "/bin/sh", "--stop-signal", "SIGRTMIN+3"];
+    let Some(container) = Container::create(&options, &["-c", script]) else { return };
+    container.copy_in("/etc/supervisord.conf", &format!("{head}{SLEEPER}"));
+    container.start();
+    container.wait_ready();
+    container.signal("TERM");
+    assert!(container.exec(&["/sv", "pid"]).success(), "{}", container.logs());
+    assert!(docker(&["stop", &container.name]).success());
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+    let reason = "sv ends with status 0: signal 37 asked for it\n";
+    assert!(container.logs().contains(reason), "{}", container.logs());
+    assert_eq!(container.copy_out("/reason"), reason);
+}

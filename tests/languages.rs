@@ -100,7 +100,8 @@ fn golden_files_set_every_option_of_every_section() {
         // FastCGI programs, listeners and the defaults have the options of programs once more.
         let is_own = |name| section.name == "program" || !is_of_programs(name);
         for option in section.options.iter().filter(|option| is_own(option.name)) {
-            let sets = |line: &str| line.replace('"', "").starts_with(&format!("{} = ", option.name));
+            let sets =
+                |line: &str| line.replace('"', "").starts_with(&format!("{} = ", option.example_key()));
             let is_set = with_section.iter().any(|text| text.lines().any(sets));
             assert!(is_set, "no golden file sets {} in a [{}]", option.name, section.name);
         }

@@ -88,7 +88,8 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
         let why = format!("positional arguments are not supported: [{}]", shown.join(", "));
         return Action::misused(&argv0, &why);
     }
-    let mut options = RunOptions { argv0, face: Face::Supervisord, config: None, overrides: Vec::new() };
+    let (config, overrides, command) = (None, Vec::new(), Vec::new());
+    let mut options = RunOptions { argv0, face: Face::Supervisord, config, overrides, command };
     for one in given {
         if let Some(action) = take(&mut options, one) {
             return action;

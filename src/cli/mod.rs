@@ -110,6 +110,8 @@ pub struct RunOptions {
     pub config: Option<PathBuf>,
     /// Every other flag, in the order given; they beat the file. A flag without a value has `true`.
     pub overrides: Vec<Override>,
+    /// What stands behind `--`: the command that the programs of the configuration run beside.
+    pub command: Vec<String>,
 }
 
 /// How to look at a configuration.

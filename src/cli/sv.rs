@@ -138,7 +138,8 @@ fn connection(matches: &ArgMatches) -> Connection {
 
 fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
     let config = matches.get_one::<PathBuf>("config").cloned();
-    RunOptions { argv0, face: Face::Sv, config, overrides: overrides(matches) }
+    let command = matches.get_many("command").into_iter().flatten().cloned().collect();
+    RunOptions { argv0, face: Face::Sv, config, overrides: overrides(matches), command }
 }
 
 fn check_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
@@ -287,6 +288,12 @@ fn run_command() -> Command {
         .arg(config_arg())
         .args(flags())
         .arg(strict_arg())
+        .arg(main_command_arg())
+}
+
+fn main_command_arg() -> Arg {
+    let help = "The main program: those of the configuration run beside it, and we end with its status";
+    Arg::new("command").value_name("COMMAND").num_args(1..).last(true).help(help)
 }
 
 fn check_command() -> Command {
@@ -446,7 +453,9 @@ mod tests {
         match parsed(line, is_pid_1) {
             Action::Run(options) => {
                 let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));
-                format!("run {:?}{}", options.config.unwrap_or_default(), flags.collect::<String>())
+                let words = options.command.iter().map(|word| format!(" -{word}-"));
+                let (flags, words): (String, String) = (flags.collect(), words.collect());
+                format!("run {:?}{flags}{words}", options.config.unwrap_or_default())
             }
             Action::Client(options) => {
                 let url = options.server_url.unwrap_or_default();
@@ -493,6 +502,7 @@ mod tests {
             (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
             (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
             (&["run", "--strict", "-e", "warn"], "run \"\" loglevel=warn strict=true"),
+            (&["run", "-c", "f", "--", "job", "-n", "--"], "run \"f\" -job- --n- ----"),
             (&["check"], "Mistakes { grace_secs: 10 } \"\" false"),
             (
                 &["check", "f", "--strict", "--json", "--grace", "30"],
@@ -542,6 +552,7 @@ mod tests {
             (&["-c", "f", "-e", "debug", "-s"], "run \"f\" silent=true loglevel=debug"),
             (&["run", "-n"], "run \"\" nodaemon=true"),
             (&["-vg", "--", "run"], "init [\"run\"]"),
+            (&["-c", "f", "--", "job", "-n"], "run \"f\" -job- --n-"),
             (&["-c", "f", "status"], "client \"f\"  [\"status\"]"),
             (&["-s", "unix:///s", "status"], "client \"\" unix:///s [\"status\"]"),
             (&["--version"], concat!("print 0 out sv ", env!("CARGO_PKG_VERSION"))),

@@ -1,8 +1,9 @@
 //! `[supervisord]`: the supervisor itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::{DaemonSettings, Environment, LogLevel};
+use crate::model::{DaemonSettings, Environment, LogLevel, Rules};
 
 use super::document::Section;
 use super::env_file::env_files;
@@ -49,7 +50,20 @@ pub(super) fn daemon<'a>(
         log_defaults: log_defaults(&mut options),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
         strict: options.boolean("strict"),
+        rules: rules(&mut options),
         environment,
+    }
+}
+
+/// What `signal_*` says is read when the groups are known.
+fn rules(options: &mut SectionReader<'_, '_>) -> Rules {
+    Rules {
+        on_idle: options.value("on_idle", values::on_idle).unwrap_or_default(),
+        shutdown_timeout_secs: options.value("shutdown_timeout", |text| match values::integer(text)? {
+            secs @ ..1 => Err(format!("not a number of seconds above 0: '{secs}'")),
+            secs => Ok(secs.unsigned_abs()),
+        }),
+        signals: BTreeMap::new(),
     }
 }
 
@@ -97,7 +111,7 @@ mod tests {
     use super::super::load;
     use super::super::log_form::UNSET;
     use super::*;
-    use crate::model::{LogDefaults, LogFormat};
+    use crate::model::{LogDefaults, LogFormat, OnIdle};
 
     #[test]
     fn everything_has_a_default() {
@@ -122,6 +136,7 @@ mod tests {
             log_defaults: UNSET,
             strict: false,
             identifier: "supervisor".to_owned(),
+            rules: Rules::default(),
             environment: Environment::new(),
         };
         assert_eq!(load_text("[supervisord]").unwrap().daemon, expected);
@@ -132,7 +147,7 @@ mod tests {
         let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
             pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
             childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nlog_format=JSON\n\
-            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\nidentifier=me%(here)s\n\
+            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\non_idle=exit\nshutdown_timeout=25\nidentifier=me%(here)s\n\
             environment=HOST=\"%(host_node_name)s\"";
         let daemon = load_text(text).unwrap().daemon;
         let user = daemon.user.clone();
@@ -161,6 +176,7 @@ mod tests {
             },
             strict: true,
             identifier: "me/etc".to_owned(),
+            rules: Rules { on_idle: OnIdle::Exit, shutdown_timeout_secs: Some(25), signals: BTreeMap::new() },
             environment: vec![("HOST".to_owned(), "node1".to_owned())],
         };
         assert_eq!(daemon, expected);
@@ -179,6 +195,8 @@ mod tests {
             ("childlogdir=/nodir", "/nodir is not an existing directory"),
             ("user=nope", "Invalid user name nope"),
             ("minfds=x", "not a valid integer: 'x'"),
+            ("on_idle=exist", "'exist' is neither wait nor exit (did you mean 'exit'?)"),
+            ("shutdown_timeout=0", "not a number of seconds above 0: '0'"),
             ("nodaemon=", "not a valid boolean value: ''"),
             ("log_format=xml", "bad log format 'xml': it is raw, prefix or json"),
             ("log_ring_bytes=17MB", "17825792 is above upper bound (16777216)"),

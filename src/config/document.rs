@@ -49,6 +49,8 @@ pub enum Origin {
     File(PathBuf),
     /// An environment variable of ours that overrides an option, by its name.
     Variable(String),
+    /// The command line of `sv run`.
+    CommandLine,
 }
 
 /// A file or a variable that was read.
@@ -210,6 +212,12 @@ impl Document {
         Place { source: self.add(Source { origin: Origin::Variable(name.to_owned()), here }), line: 0 }
     }
 
+    /// Registers the command line, likewise.
+    pub(super) fn add_command_line(&mut self) -> Place {
+        let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
+        Place { source: self.add(Source { origin: Origin::CommandLine, here }), line: 0 }
+    }
+
     fn add(&mut self, source: Source) -> usize {
         self.sources.push(source);
         self.sources.len() - 1
@@ -238,7 +246,7 @@ impl Document {
     pub fn language(&self) -> Language {
         match self.sources.first().map(|main| &main.origin) {
             Some(Origin::File(path)) => Language::of(path),
-            Some(Origin::Variable(_)) | None => Language::Ini,
+            Some(Origin::Variable(_) | Origin::CommandLine) | None => Language::Ini,
         }
     }
 
@@ -248,6 +256,7 @@ impl Document {
         match &self.source(place).origin {
             Origin::File(path) => format!("{}:{}", path.display(), place.line),
             Origin::Variable(name) => name.clone(),
+            Origin::CommandLine => "command line".to_owned(),
         }
     }
 

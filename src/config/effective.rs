@@ -5,6 +5,7 @@
 //! demand with names put in where they mean the same for the whole section. A value that depends on
 //! the process, as `%(process_num)d` does, stays as it is.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::model::Environment;
@@ -86,7 +87,7 @@ pub fn effective(
     around: &dyn Surroundings,
     expand: bool,
 ) -> Result<Vec<EffectiveSection>, Vec<Finding>> {
-    let examined = examine(path, overrides, around, None);
+    let examined = examine(path, overrides, &[], around, None);
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);
     };
@@ -148,22 +149,34 @@ fn effective_options<'a>(
 ) -> Vec<EffectiveOption> {
     let scope = if expand { Scope::of(&mut options) } else { Scope::Written };
     let mut found = Vec::new();
-    for option in kind.options() {
-        let text = match (&scope, is_of_process(option.name)) {
+    let options_of_table = kind.options().iter().flat_map(|option| keys(option, section));
+    for (option, key) in options_of_table {
+        let text = match (&scope, is_of_process(key)) {
             (Scope::Written, _) | (Scope::Process(None), true) => None,
             (Scope::Process(Some(own)), true) => {
                 let names = Names::over(names).with_variables(own);
-                options.under(&names).expanded_text(option.name)
+                options.under(&names).expanded_text(key)
             }
-            (Scope::Process(_), false) => options.expanded_text(option.name),
+            (Scope::Process(_), false) => options.expanded_text(key),
         };
-        let is_wanted = kind != SectionKind::ProgramDefault || section.entry(option.name).is_some();
-        found.extend(is_wanted.then(|| effective_option(&options, option, text)));
+        let is_wanted = kind != SectionKind::ProgramDefault || section.entry(key).is_some();
+        found.extend(is_wanted.then(|| effective_option(&options, (option, key), text)));
     }
     if kind == SectionKind::RpcInterface {
         found.extend(strangers(&options, section, kind));
     }
     found
+}
+
+/// An option by its key; of a family those members that the section sets.
+fn keys<'s>(
+    option: &'static OptionDoc,
+    section: &'s Section,
+) -> impl Iterator<Item = (&'static OptionDoc, &'s str)> {
+    let set = section.entries().iter().map(|entry| entry.key.as_str()).filter(|key| option.takes(key));
+    let members: BTreeSet<_> = set.filter(|_| option.family().is_some()).collect();
+    let itself = option.family().is_none().then_some(option.name);
+    itself.into_iter().chain(members).map(move |key| (option, key))
 }
 
 /// What the options of single processes are to be expanded with.
@@ -192,21 +205,21 @@ fn is_of_process(option: &str) -> bool {
 
 fn effective_option(
     options: &SectionReader<'_, '_>,
-    option: &OptionDoc,
+    (option, key): (&OptionDoc, &str),
     expanded: Option<String>,
 ) -> EffectiveOption {
-    let (name, inherited_from) = (option.name.to_owned(), None);
-    if let Some(overriding) = options.overriding(option.name) {
+    let (name, inherited_from) = (key.to_owned(), None);
+    if let Some(overriding) = options.overriding(key) {
         let value = EffectiveValue::Is(overriding.value.clone());
         let origin = ValueOrigin::Flag(overriding.spelled.clone());
         return EffectiveOption { name, value, origin, inherited_from };
     }
-    let Some((entry, inherited_from)) = options.entry_and_source(option.name) else {
-        let value = options.written(option.name).map_or(EffectiveValue::Unset, EffectiveValue::Is);
+    let Some((entry, inherited_from)) = options.entry_and_source(key) else {
+        let value = options.written(key).map_or(EffectiveValue::Unset, EffectiveValue::Is);
         return EffectiveOption { name, value, origin: ValueOrigin::Default, inherited_from };
     };
-    let is_hidden = option.value == ValueType::Secret || options.is_hidden(option.name);
-    let value = match expanded.or_else(|| options.written(option.name)).filter(|_| !is_hidden) {
+    let is_hidden = option.value == ValueType::Secret || options.is_hidden(key);
+    let value = match expanded.or_else(|| options.written(key)).filter(|_| !is_hidden) {
         Some(text) => EffectiveValue::Is(text),
         None => EffectiveValue::Hidden,
     };
@@ -218,12 +231,13 @@ fn origin(document: &Document, entry: &Entry) -> ValueOrigin {
     match &document.source(entry.place).origin {
         Origin::File(path) => ValueOrigin::File { path: path.clone(), line: entry.place.line },
         Origin::Variable(name) => ValueOrigin::Variable(name.clone()),
+        Origin::CommandLine => ValueOrigin::Flag("--".to_owned()),
     }
 }
 
 /// Keys that are not in the table, of a section that may have any.
 fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKind) -> Vec<EffectiveOption> {
-    let is_known = |key: &str| kind.options().iter().any(|option| option.name == key);
+    let is_known = |key: &str| kind.options().iter().any(|option| option.takes(key));
     let counts = |entry: &&Entry| {
         !is_known(&entry.key) && section.entry(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry))
     };

@@ -10,11 +10,13 @@ use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
 use super::lint::lint;
+use super::main_command;
 use super::options::SectionKind;
 use super::plugins::namespaces;
 use super::reader::Override;
 use super::reading::{Findings, Reading};
 use super::servers::{servers, tell_open};
+use super::signals::signals;
 use super::sources::read_all;
 use super::surroundings::Surroundings;
 use super::unknown;
@@ -27,7 +29,21 @@ use super::variables;
 ///
 /// All that is wrong with it.
 pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
-    let Examined { settings, findings, .. } = examine(path, overrides, around, None);
+    load_beside(path, overrides, &[], around)
+}
+
+/// The same with a command that the programs of the configuration run beside; it is the program `main`.
+///
+/// # Errors
+///
+/// All that is wrong with it, or a program that is called `main` too.
+pub fn load_beside(
+    path: &Path,
+    overrides: &[Override],
+    command: &[String],
+    around: &dyn Surroundings,
+) -> Result<Settings, Errors> {
+    let Examined { settings, findings, .. } = examine(path, overrides, command, around, None);
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -47,12 +63,17 @@ pub(super) struct Examined {
 pub(super) fn examine(
     path: &Path,
     overrides: &[Override],
+    command: &[String],
     around: &dyn Surroundings,
     grace_secs: Option<i64>,
 ) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
-    let (document, findings) = match read_all(path, around, &host_node_name, &inherited) {
+    let read = read_all(path, around, &host_node_name, &inherited).and_then(|(mut document, findings)| {
+        main_command::lay(&mut document, command)?;
+        Ok((document, findings))
+    });
+    let (document, findings) = match read {
         Ok(read) => read,
         Err(Errors(errors)) => {
             let findings = Findings { errors, ..Findings::default() };
@@ -61,7 +82,10 @@ pub(super) fn examine(
     };
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let settings = settings(&mut reading, path, &inherited, overrides);
-    let settings = settings.filter(|_| reading.error_count() == 0);
+    let mut settings = settings.filter(|_| reading.error_count() == 0);
+    if let Some(settings) = settings.as_mut().filter(|_| !command.is_empty()) {
+        main_command::connect(settings);
+    }
     if let Some((settings, grace_secs)) = settings.as_ref().zip(grace_secs) {
         lint(&mut reading, settings, grace_secs);
     }
@@ -76,7 +100,8 @@ fn settings(
     inherited: &Names<'_>,
     overrides: &[Override],
 ) -> Option<Settings> {
-    let daemon = match reading.document.section("supervisord") {
+    let section = reading.document.section("supervisord");
+    let mut daemon = match section {
         Some(section) => Some(daemon(reading, section, inherited, overrides)),
         None => {
             reading.error(missing_section(path, "supervisord"));
@@ -86,16 +111,21 @@ fn settings(
     if let Some(daemon) = &daemon {
         reading.log_defaults = daemon.log_defaults;
     }
+    reading.own_user = daemon.as_ref().and_then(|daemon| daemon.user.clone());
     let nothing = Environment::new();
     let own = daemon.as_ref().map_or(&nothing, |daemon| &daemon.environment);
     let names = Names::over(inherited).with_variables(own);
     let namespaces = namespaces(reading, &names);
     let groups = groups(reading, &names, own);
+    let signals = section.map(|section| signals(reading, section, inherited, &groups));
     let servers = servers(reading, &names);
     let is_strict = daemon.as_ref().is_some_and(|daemon| daemon.strict);
     tell_open(reading, &servers, is_strict);
     unknown::tell(reading, is_strict);
     let variables = variables::used(reading.document);
+    if let Some((daemon, signals)) = daemon.as_mut().zip(signals) {
+        daemon.rules.signals = signals;
+    }
     daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
 }
 

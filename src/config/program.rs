@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StreamSpec};
+use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StreamSpec, User};
 
 use super::document::Section;
 use super::env_file::env_files;
@@ -83,8 +83,11 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         stop_wait_secs: options.integer("stopwaitsecs"),
         stop_as_group,
         kill_as_group: kill_as_group(options, stop_as_group),
+        on_exit: options.value("on_exit", values::on_end).unwrap_or_default(),
+        on_fatal: options.value("on_fatal", values::on_end).unwrap_or_default(),
         user: options.user("user"),
         redirect_stderr: options.boolean("redirect_stderr"),
+        inherits_stdio: false,
         stdout: stream_prototype(options, &STDOUT),
         stderr: stream_prototype(options, &STDERR),
         log_form: log_form(options),
@@ -102,7 +105,8 @@ fn process(
     environment: &Environment,
 ) -> ProcessSpec {
     let from_files = env_files(options);
-    let own_environment = overlaid(from_files, options.pairs("environment"));
+    let of_user = user_environment(options, prototype.user.as_ref());
+    let own_environment = overlaid(overlaid(of_user, from_files), options.pairs("environment"));
     let names = Names::over(names).with_variables(&own_environment);
     let mut options = options.under(&names);
     let name = options.value("process_name", |text| values::name(text).map(str::to_owned));
@@ -119,6 +123,19 @@ fn process(
         environment: overlaid(environment.clone(), own_environment),
         ..prototype.clone()
     }
+}
+
+/// What a login would set, below all that the program sets itself.
+fn user_environment(options: &mut SectionReader<'_, '_>, user: Option<&User>) -> Environment {
+    if !options.boolean("set_user_environment") {
+        return Environment::new();
+    }
+    let around = options.around();
+    let ours = || options.reading.own_user.clone().or_else(|| around.user_by_id(around.effective_user()));
+    let Some(user) = user.cloned().or_else(ours) else { return Environment::new() };
+    let home = around.home_dir(Some(&user.name)).map(|home| ("HOME", home.display().to_string()));
+    let names = [("USER", user.name.clone()), ("LOGNAME", user.name)];
+    home.into_iter().chain(names).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn command(options: &mut SectionReader<'_, '_>) -> String {
@@ -179,6 +196,7 @@ fn numbers(options: &mut SectionReader<'_, '_>) -> Range<i64> {
 mod tests {
     use super::super::fake::{errors_in, load_text, notices_in};
     use super::*;
+    use crate::model::OnEnd;
 
     const HEAD: &str = "[supervisord]\nenvironment=G=\"g\",H=\"h\"\n[program:x]\n";
 
@@ -209,8 +227,11 @@ mod tests {
             stop_wait_secs: 10,
             stop_as_group: false,
             kill_as_group: false,
+            on_exit: OnEnd::Ignore,
+            on_fatal: OnEnd::Ignore,
             user: None,
             redirect_stderr: false,
+            inherits_stdio: false,
             stdout: process.stdout.clone(),
             stderr: process.stderr.clone(),
             log_form: process.log_form,
@@ -224,6 +245,8 @@ mod tests {
     #[test]
     fn values_take_their_types() {
         assert_eq!(one("umask=0027").umask, Some(0o27));
+        assert_eq!((one("on_exit=shutdown").on_exit, one("").on_exit), (OnEnd::Shutdown, OnEnd::Ignore));
+        assert_eq!((one("on_fatal=shutdown").on_fatal, one("").on_fatal), (OnEnd::Shutdown, OnEnd::Ignore));
         assert_eq!(one("priority=-5").priority, -5);
         assert_eq!(one("autorestart=TRUE").autorestart, AutoRestart::Always);
         assert_eq!(one("exitcodes=0, 2").exit_codes, [0, 2]);
@@ -266,7 +289,9 @@ mod tests {
     /// Those that are one for all processes don't know the number of any.
     #[test]
     fn options_see_the_names_of_their_scope() {
-        const SHARED: [&str; 20] = [
+        const SHARED: [&str; 22] = [
+            "on_exit",
+            "on_fatal",
             "umask",
             "autostart",
             "autorestart",
@@ -343,6 +368,8 @@ mod tests {
             ("autorestart=Maybe", "invalid 'autorestart' value 'maybe'"),
             ("startsecs=1.5", "not a valid integer: '1.5'"),
             ("stopsignal=FOO", "value 'FOO' is not a valid signal name"),
+            ("on_exit=shutdwon", "'shutdwon' is neither ignore nor shutdown (did you mean 'shutdown'?)"),
+            ("on_fatal=", "'' is neither ignore nor shutdown"),
             ("exitcodes=1,", "not a valid list of exit codes: '1,'"),
             ("user=nope", "Invalid user name nope"),
             ("umask=99", "99 can not be converted to an octal type"),

@@ -357,7 +357,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     fn option(&self, name: &str) -> Option<&'static OptionDoc> {
-        self.options.iter().find(|option| option.name == name)
+        self.options.iter().find(|option| option.takes(name))
     }
 
     fn default(&self, option: &str) -> Option<&'static str> {

@@ -102,6 +102,8 @@ pub(super) struct Reading<'a> {
     pub(super) host_node_name: &'a str,
     /// What `[supervisord]` says for programs that say nothing of it.
     pub(super) log_defaults: LogDefaults,
+    /// Whom programs run as that don't say, if it is not whoever started us.
+    pub(super) own_user: Option<User>,
     findings: Findings,
     /// Which section made which processes: a group's are in the order in which it has them.
     births: Vec<Birth<'a>>,
@@ -122,6 +124,7 @@ impl<'a> Reading<'a> {
             around,
             host_node_name,
             log_defaults: UNSET,
+            own_user: None,
             findings,
             births: Vec::new(),
             users: HashMap::new(),
@@ -186,6 +189,7 @@ impl<'a> Reading<'a> {
         match &self.document.source(place).origin {
             Origin::File(path) => Error { file: Some(path.clone()), line: Some(place.line), ..error },
             Origin::Variable(name) => Error { variable: Some(name.clone()), ..error },
+            Origin::CommandLine => error,
         }
     }
 

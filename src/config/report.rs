@@ -59,7 +59,7 @@ pub struct Report {
 /// legal and yet a mistake where `grace_secs` are the seconds that a stop may take in all.
 #[must_use]
 pub fn check(path: &Path, overrides: &[Override], around: &dyn Surroundings, grace_secs: i64) -> Report {
-    Report::of(examine(path, overrides, around, Some(grace_secs)))
+    Report::of(examine(path, overrides, &[], around, Some(grace_secs)))
 }
 
 impl Report {
@@ -139,6 +139,7 @@ impl Finding {
         match &document.source(spot.place).origin {
             Origin::File(path) => Self { file: Some(path.clone()), line: Some(spot.place.line), ..finding },
             Origin::Variable(name) => Self { variable: Some(name.clone()), ..finding },
+            Origin::CommandLine => finding,
         }
     }
 }
@@ -146,8 +147,9 @@ impl Finding {
 /// What the option at a spot was set to, if it is one of ours and no secret.
 fn written(spot: &Spot, document: &Document) -> Option<String> {
     let (kind, _) = SectionKind::of(&spot.section)?;
-    let option = kind.options().iter().find(|option| Some(option.name) == spot.option.as_deref())?;
+    let key = spot.option.as_deref()?;
+    let option = kind.options().iter().find(|option| option.takes(key))?;
     let section = document.section(&spot.section)?;
-    let entry = document.entry(section, option.name).filter(|_| option.value != ValueType::Secret)?;
+    let entry = document.entry(section, key).filter(|_| option.value != ValueType::Secret)?;
     entry.value.shown().map(std::borrow::Cow::into_owned)
 }

@@ -146,7 +146,7 @@ fn misplaced_error(document: &Document, misplaced: &Misplaced) -> Error {
     let Misplaced { place, section, option, message } = misplaced;
     let file = match &document.source(*place).origin {
         Origin::File(path) => Some(path.clone()),
-        Origin::Variable(_) => None,
+        Origin::Variable(_) | Origin::CommandLine => None,
     };
     Error {
         file,

@@ -83,11 +83,11 @@ fn unknown_section(section: &Section) -> Stranger<'_> {
 
 fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<Stranger<'a>> {
     let mut seen = HashSet::new();
-    let is_known = |key: &str| known.is_empty() || known.iter().any(|option| option.name == key);
+    let is_known = |key: &str| known.is_empty() || known.iter().any(|option| option.takes(key));
     let unknown =
         section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(entry.key.as_str()));
     let strangers = unknown.map(|entry| {
-        let suggestion = nearest_option(known, &entry.key).map(str::to_owned);
+        let suggestion = nearest_option(known, &entry.key);
         Stranger { section, place: entry.place, option: Some(&entry.key), suggestion }
     });
     strangers.take(TOLD_MAX).collect()

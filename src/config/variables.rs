@@ -54,6 +54,16 @@ fn spelled(name: &str) -> String {
     name.chars().map(spelled).collect()
 }
 
+/// What stands before an option's spelling at the end of a variable's name, and the option's key.
+fn split_key<'n>(option: &OptionDoc, name: &'n str) -> Option<(&'n str, String)> {
+    let Some(family) = option.family() else {
+        return Some((name.strip_suffix(&spelled(option.name))?, option.name.to_owned()));
+    };
+    let (instance, key) = name.split_at(name.find(&spelled(family))?);
+    let key = key.to_lowercase();
+    option.takes(&key).then_some((instance, key))
+}
+
 /// A variable of ours.
 struct Variable<'e> {
     name: &'e str,
@@ -71,6 +81,8 @@ struct Meaning {
     /// What follows the section's name, spelled as it is there.
     instance: String,
     option: &'static OptionDoc,
+    /// The option's, or that of a member of its family.
+    key: String,
     is_file: bool,
 }
 
@@ -110,7 +122,7 @@ impl<'e> Variable<'e> {
         match self.written(meaning, around) {
             Ok(value) => {
                 let place = document.add_variable(self.name);
-                let key = meaning.option.name.to_owned();
+                let key = meaning.key.clone();
                 document.section_mut(*section).push(Entry { key, value, place });
             }
             Err(message) => findings.errors.push(self.error(message)),
@@ -157,7 +169,7 @@ impl<'e> Variable<'e> {
         std::iter::once(0).chain(tails).find_map(|at| {
             let (instance, option) = rest.split_at(at);
             let near = nearest_option(section.options, &option.to_lowercase())?;
-            Some(format!("{start}{instance}{}", spelled(near)))
+            Some(format!("{start}{instance}{}", spelled(&near)))
         })
     }
 }
@@ -165,10 +177,13 @@ impl<'e> Variable<'e> {
 impl Meaning {
     /// `behind` is what follows the section's name and an underscore.
     fn of(section: &'static SectionDoc, option: &'static OptionDoc, behind: &str) -> Option<Self> {
-        let key = spelled(option.name);
-        let (instance, is_file) = match behind.strip_suffix(&key) {
-            Some(instance) => (instance, false),
-            None => (behind.strip_suffix(FILE_SUFFIX)?.strip_suffix(&key)?, true),
+        let without_file = behind.strip_suffix(FILE_SUFFIX);
+        let of_file = || split_key(option, without_file?);
+        let ((instance, key), is_file) = match split_key(option, behind) {
+            // No member of a family ends like this.
+            Some(_) if option.family().is_some() && without_file.is_some() => (of_file()?, true),
+            Some(found) => (found, false),
+            None => (of_file()?, true),
         };
         let instance = if instance.is_empty() { "" } else { instance.strip_suffix('_')? };
         let fits = match section.naming {
@@ -176,7 +191,7 @@ impl Meaning {
             Naming::Optional => true,
             Naming::Required => !instance.is_empty(),
         };
-        fits.then(|| Self { section, instance: instance.to_owned(), option, is_file })
+        fits.then(|| Self { section, instance: instance.to_owned(), option, key, is_file })
     }
 
     /// The sections that are meant, with their names; more than one where names are spelled alike.
@@ -213,7 +228,7 @@ impl Meaning {
 pub(super) fn used(document: &Document) -> Vec<String> {
     let name = |origin: &Origin| match origin {
         Origin::Variable(name) => Some(name.clone()),
-        Origin::File(_) => None,
+        Origin::File(_) | Origin::CommandLine => None,
     };
     let mut names: Vec<_> = document.sources().iter().filter_map(|source| name(&source.origin)).collect();
     names.sort_unstable();

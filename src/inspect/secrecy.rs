@@ -35,7 +35,8 @@ pub(super) fn is_secret(finding: &Finding) -> bool {
 /// The option that a finding is about, if there is such a one.
 pub(super) fn known_option(finding: &Finding) -> Option<&'static OptionDoc> {
     let (kind, _) = SectionKind::of(finding.section.as_deref()?)?;
-    kind.options().iter().find(|known| Some(known.name) == finding.option.as_deref())
+    let key = finding.option.as_deref()?;
+    kind.options().iter().find(|known| known.takes(key))
 }
 
 /// A report whose messages show none: the variables of a program may be anything, and names may

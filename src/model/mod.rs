@@ -6,6 +6,7 @@
 
 mod command;
 mod event;
+mod rules;
 mod settings;
 mod signal;
 mod spec;
@@ -17,6 +18,7 @@ pub use command::{
     SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, ResultHandler};
+pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
 pub use settings::{
     Address, Credentials, DaemonSettings, LogDefaults, LogLevel, Notice, Password, ServerSpec, Settings,
     SocketOwner,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::{Environment, GroupSpec, LogFormat, User, UserId};
+use super::{Environment, GroupSpec, LogFormat, Rules, User, UserId};
 
 /// Severity of an activity log line, Supervisor's seven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +98,8 @@ pub struct DaemonSettings {
     pub identifier: String,
     /// `strict`: sections and options that nobody knows were errors.
     pub strict: bool,
+    /// When it ends, and what signals mean to it.
+    pub rules: Rules,
     /// `env_file` and `environment` that every child gets.
     pub environment: Environment,
 }

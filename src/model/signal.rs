@@ -63,6 +63,10 @@ impl Signal {
     pub const TERM: Self = Self(15);
     /// SIGCHLD
     pub const CHLD: Self = Self(17);
+    /// SIGRTMIN, as glibc counts
+    pub const RTMIN: Self = Self(34);
+    /// SIGRTMAX
+    pub const RTMAX: Self = Self(64);
     /// SIGCONT
     pub const CONT: Self = Self(18);
     /// SIGSTOP
@@ -107,6 +111,14 @@ impl Signal {
     /// The names that [`Self::from_name`] knows, in upper case and without `SIG`.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|&(name, _)| name)
+    }
+
+    /// Whether it can be given a meaning: KILL and STOP never reach a process, CHLD has one, and what
+    /// a fault raises (SEGV, BUS, …) would only be raised again.
+    #[must_use]
+    pub fn is_catchable(self) -> bool {
+        const NOT: [i32; 10] = [4, 5, 6, 7, 8, 9, 11, 17, 19, 31];
+        !NOT.contains(&self.0)
     }
 
     /// The signal with this number, if it is one that Supervisor accepts: those that have a name

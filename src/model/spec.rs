@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Address, PoolSpec, Signal};
+use super::{Address, OnEnd, PoolSpec, Signal};
 
 /// Names and values in the order in which they were set; a later one overrides an earlier.
 pub type Environment = Vec<(String, String)>;
@@ -146,10 +146,16 @@ pub struct ProcessSpec {
     pub stop_as_group: bool,
     /// `killasgroup`: SIGKILL goes to the process group.
     pub kill_as_group: bool,
+    /// `on_exit`: what its end means for the supervisor.
+    pub on_exit: OnEnd,
+    /// `on_fatal`: the same when it can't be started.
+    pub on_fatal: OnEnd,
     /// `user`; `None` keeps ours.
     pub user: Option<User>,
     /// `redirect_stderr`: stderr is stdout's pipe.
     pub redirect_stderr: bool,
+    /// It reads and writes where we do, past all pipes and logs, and has the terminal if there is one.
+    pub inherits_stdio: bool,
     /// Standard output.
     pub stdout: StreamSpec,
     /// Standard error; its target is `None` when redirected.

@@ -185,6 +185,16 @@ impl ExitStatus {
             Self::Signaled { .. } | Self::Unknown(_) => -1,
         }
     }
+
+    /// As a shell tells it: the code of an exit, 128 and the number of a signal, 255 for what is neither.
+    #[must_use]
+    pub fn for_shell(self) -> u8 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signaled { signal, .. } => u8::try_from(128 + signal.0).unwrap_or(u8::MAX),
+            Self::Unknown(_) => u8::MAX,
+        }
+    }
 }
 
 impl fmt::Display for ExitStatus {
@@ -231,14 +241,15 @@ mod tests {
     #[test]
     fn every_end_has_words() {
         let signaled = |number, core_dumped| ExitStatus::Signaled { signal: Signal(number), core_dumped };
-        for (status, text, code) in [
-            (ExitStatus::Exited(3), "exit status 3", 3),
-            (signaled(15, false), "terminated by SIGTERM", -1),
-            (signaled(11, true), "terminated by SIGSEGV (core dumped)", -1),
-            (signaled(37, false), "terminated by signal 37", -1),
-            (ExitStatus::Unknown(0x137f), "unknown termination cause 0x137f", -1),
+        for (status, text, code, for_shell) in [
+            (ExitStatus::Exited(3), "exit status 3", 3, 3),
+            (signaled(15, false), "terminated by SIGTERM", -1, 143),
+            (signaled(11, true), "terminated by SIGSEGV (core dumped)", -1, 139),
+            (signaled(37, false), "terminated by signal 37", -1, 165),
+            (ExitStatus::Unknown(0x137f), "unknown termination cause 0x137f", -1, 255),
         ] {
-            assert_eq!((status.to_string().as_str(), status.code()), (text, code));
+            let told = (status.to_string(), status.code(), status.for_shell());
+            assert_eq!(told, (text.to_owned(), code, for_shell));
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, LogForm, LogFormat, LogOf, LogTarget, Namespec, ProcessInfo,
-    ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, LogForm, LogFormat, LogOf, LogTarget, Namespec, OnEnd,
+    ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow,
+    Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -566,8 +567,11 @@ fn configurations_are_told_with_all_that_clients_know() {
         stop_wait_secs: i64::MAX,
         stop_as_group: true,
         kill_as_group: true,
+        on_exit: OnEnd::Ignore,
+        on_fatal: OnEnd::Ignore,
         user: None,
         redirect_stderr: false,
+        inherits_stdio: false,
         stdout: stream(LogTarget::Auto),
         stderr: stream(LogTarget::None),
         log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },

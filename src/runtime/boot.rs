@@ -10,6 +10,7 @@ use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
+use super::last_word;
 use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::pidfile::PidFile;
@@ -32,7 +33,7 @@ use crate::sys::signals::Signals;
 use crate::sys::users::{become_user, is_root, own_id};
 use crate::sys::{files, process};
 
-/// Exit status after an ordered stop.
+/// Exit status of the process that has left its work to a daemon.
 const DONE: u8 = 0;
 
 /// Exit status for everything that is wrong with the configuration or can't be had.
@@ -48,8 +49,11 @@ pub fn run(launch: Launch) -> u8 {
     let argv0 = launch.argv0.clone();
     match boot(launch) {
         Ok(Some(mut shell)) => {
-            shell.live();
-            DONE
+            let ending = shell.live();
+            if shell.has_last_word(&ending) {
+                last_word::tell(&ending);
+            }
+            ending.status()
         }
         Ok(None) => DONE,
         Err(errors) => {
@@ -112,7 +116,8 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
 
 /// Reads the configuration and becomes what it asks for, before anything is opened or made.
 fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, Errors> {
-    let mut settings = config::load(config_file, &launch.overrides, host).map_err(|errors| each(&errors))?;
+    let settings = config::load_beside(config_file, &launch.overrides, &launch.command, host);
+    let mut settings = settings.map_err(|errors| each(&errors))?;
     become_configured_user(&mut settings)?;
     raise_limits(&mut settings)?;
     if let Some(mask) = settings.daemon.umask {
@@ -311,6 +316,7 @@ fn take_the_oath(
     opened: Vec<Opened>,
 ) -> io::Result<Shell> {
     let signals = Signals::take_over()?;
+    signals.deliver(settings.daemon.rules.signals.keys().copied())?;
     let poller = Poller::new()?;
     let mut sources = Sources::default();
     poller.add(&signals, sources.add(Source::Signals), Interest { read: true, write: false })?;
@@ -331,7 +337,8 @@ fn take_the_oath(
         now: clock.now(),
         clock,
         next_settings: None,
-        core: Supervisor::new(identity, std::mem::take(&mut settings.groups)),
+        core: Supervisor::new(identity, std::mem::take(&mut settings.groups))
+            .under(settings.daemon.rules.clone()),
         settings,
         poller,
         sources,

@@ -235,7 +235,7 @@ impl Children {
             Stream { fd, token, outlet, stripper, purpose, watched }
         };
         let Outlets { stdout, stderr, purposes: [of_stdout, of_stderr] } = outlets;
-        let stdout = Some(stream(Channel::Stdout, ends.stdout, stdout, of_stdout));
+        let stdout = ends.stdout.map(|fd| stream(Channel::Stdout, fd, stdout, of_stdout));
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, stderr, of_stderr));
         self.by_pid.insert(pid, process);
         self.live.insert(process, Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr });

@@ -16,7 +16,7 @@ use crate::model::{
     Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
 };
 use crate::python::quote;
-use crate::supervise::{Effect, Input, SendError};
+use crate::supervise::{Effect, Input, NotSpawned, SendError};
 use crate::sys::errno_name;
 use crate::sys::process::send_signal;
 use crate::sys::spawn::{Pipes, Program, spawn};
@@ -117,7 +117,7 @@ impl Shell {
     }
 
     /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
-    fn spawn(&mut self, process: ProcessId) -> Result<Pid, String> {
+    fn spawn(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
         self.hold_socket(process)?;
         let started = self.start(process);
         if started.is_err() {
@@ -126,16 +126,17 @@ impl Shell {
         started
     }
 
-    fn start(&mut self, process: ProcessId) -> Result<Pid, String> {
-        let spec = self.core.spec(process).ok_or("there is no such process")?;
+    fn start(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
+        let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
-        let executable = resolve(spec, &self.host).map_err(|refusal| refusal.detail.unwrap_or_default())?;
+        let executable = resolve(spec, &self.host).map_err(not_found)?;
         let program = self
             .program(spec, &executable)
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let stdin = self.sockets.stdin(process);
-        let pipes = Pipes::new(stdin, spec.redirect_stderr).map_err(|error| no_pipes(name, &error))?;
+        let pipes = if spec.inherits_stdio { Pipes::ours() } else { Pipes::new(stdin, spec.redirect_stderr) };
+        let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
         let is_listener = self.core.is_listener(process);
         let mut outlets = Outlets::open(spec, is_listener, targets, &mut self.outputs)
             .map_err(|error| no_pipes(name, &error))?;
@@ -196,6 +197,15 @@ impl Shell {
         let unix = addresses().find(|address| matches!(address, Address::Unix { .. }));
         unix.or_else(|| addresses().next_back()).map(Address::url)
     }
+}
+
+/// Why a command can't be executed, with the status that a shell has for it.
+fn not_found(refusal: Fault) -> NotSpawned {
+    let status = match refusal.code {
+        FaultCode::NoFile => NotSpawned::NOT_FOUND,
+        _ => NotSpawned::NOT_EXECUTABLE,
+    };
+    NotSpawned { text: refusal.detail.unwrap_or_default(), status }
 }
 
 const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";

@@ -23,6 +23,7 @@ mod children;
 mod clients;
 mod effects;
 mod fastcgi;
+mod last_word;
 mod outlets;
 mod outputs;
 mod pidfile;
@@ -74,6 +75,8 @@ pub struct Launch {
     pub config: Option<PathBuf>,
     /// Options of `[supervisord]` from the command line.
     pub overrides: Vec<Override>,
+    /// What the programs of the configuration run beside; empty if they run for themselves.
+    pub command: Vec<String>,
     /// Stay in the foreground whatever the configuration says: as PID 1, or as `sv run`.
     pub foreground: bool,
 }

@@ -15,7 +15,7 @@ use crate::sys::process::own_pid;
 
 /// Reads the configuration anew. The error has a line for everything that is wrong.
 pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result<Settings, String> {
-    config::load(file, &launch.overrides, host).map_err(|errors| errors.to_string())
+    config::load_beside(file, &launch.overrides, &launch.command, host).map_err(|errors| errors.to_string())
 }
 
 impl Shell {
@@ -50,12 +50,15 @@ impl Shell {
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;
+        if let Err(error) = self.signals.deliver(self.settings.daemon.rules.signals.keys().copied()) {
+            self.log(LogLevel::Critical, &error.to_string());
+        }
         for text in clean_auto_logs(&self.settings.daemon) {
             self.log(LogLevel::Warn, &text);
         }
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
-        self.core = self.core.succeed(identity, groups);
+        self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         tell_notices(self);
         self.at_rest = false;
         self.pid_file = None;

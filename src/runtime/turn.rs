@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Shell, Source};
 use crate::model::{ExitStatus, LogLevel, ProcessId, Signal};
-use crate::supervise::{AfterStop, Input};
+use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
 
@@ -22,16 +22,16 @@ const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 impl Shell {
-    /// Returns when everything is stopped.
-    pub(super) fn live(&mut self) {
+    /// Returns when everything is stopped, with the reason.
+    pub(super) fn live(&mut self) -> Ending {
         self.feed(Input::Begin);
-        loop {
+        let ending = loop {
             self.flush();
             if self.all_stopped.is_some() {
                 self.answer_to_the_end();
             }
             match self.all_stopped.take() {
-                Some(AfterStop::End) => break,
+                Some(AfterStop::End(ending)) => break ending,
                 Some(AfterStop::Restart) => {
                     self.begin_anew();
                     continue;
@@ -41,8 +41,9 @@ impl Shell {
             self.come_to_rest();
             let ready = self.wait(self.timeout());
             self.turn(&ready);
-        }
+        };
         self.end();
+        ending
     }
 
     /// With nothing due and nobody asking: whatever was to start has started or failed, and what

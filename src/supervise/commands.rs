@@ -2,7 +2,7 @@
 
 use super::groups::Group;
 use super::waiters::{Form, Goal, Row};
-use super::{Effect, Effects, ReadFor, Supervisor, Turn};
+use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
     BulkRow, Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest,
@@ -54,7 +54,7 @@ impl Supervisor {
             Command::SignalAllProcesses(signal) => self.signal_many(ticket, self.by_priority(), signal, out),
             Command::Shutdown => {
                 out.reply(ticket, Ok(Reply::Done));
-                self.shut_down(turn, out);
+                self.shut_down(turn, Ending::Client, out);
             }
             Command::Restart => out.push(Effect::ReadSettings { purpose: ReadFor::Restart(Some(ticket)) }),
             Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),

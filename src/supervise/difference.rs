@@ -47,7 +47,7 @@ impl Difference {
 /// An option, whether it is the same in both, and what it takes if not.
 type Row = (&'static str, bool, Takes);
 
-fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 23] {
+fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 26] {
     let ProcessSpec {
         name,
         group,
@@ -64,8 +64,11 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 23] {
         stop_wait_secs,
         stop_as_group,
         kill_as_group,
+        on_exit,
+        on_fatal,
         user,
         redirect_stderr,
+        inherits_stdio,
         // Each has rows of its own.
         stdout: _,
         stderr: _,
@@ -90,11 +93,15 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 23] {
         ("stopwaitsecs", *stop_wait_secs == new.stop_wait_secs, InPlace),
         ("stopasgroup", *stop_as_group == new.stop_as_group, InPlace),
         ("killasgroup", *kill_as_group == new.kill_as_group, InPlace),
+        ("on_exit", *on_exit == new.on_exit, InPlace),
+        ("on_fatal", *on_fatal == new.on_fatal, InPlace),
         ("user", *user == new.user, Restart),
         ("redirect_stderr", *redirect_stderr == new.redirect_stderr, Restart),
         ("log_format", *format == new.log_form.format, InPlace),
         ("log_timestamp", *timestamp == new.log_form.timestamp, InPlace),
         ("log_ring_bytes", *ring_bytes == new.log_form.ring_bytes, InPlace),
+        // No option: the main command has it.
+        ("stdio", *inherits_stdio == new.inherits_stdio, Restart),
         // Of the program or of the supervisor: it is in the child either way.
         ("environment", *environment == new.environment, Restart),
         ("serverurl", *server_url == new.server_url, Restart),
@@ -139,11 +146,11 @@ mod tests {
 
     use super::super::tests::spec;
     use super::*;
-    use crate::model::{Address, AutoRestart, LogFormat, LogTarget, Signal, SocketSpec, User};
+    use crate::model::{Address, AutoRestart, LogFormat, LogTarget, OnEnd, Signal, SocketSpec, User};
 
     type Change = fn(&mut ProcessSpec);
 
-    const CHANGES: [(&str, Takes, Change); 35] = [
+    const CHANGES: [(&str, Takes, Change); 38] = [
         ("process_name", Restart, |it| it.name.push('x')),
         ("group", Restart, |it| it.group.push('x')),
         ("command", Restart, |it| it.command.push('x')),
@@ -159,6 +166,8 @@ mod tests {
         ("stopwaitsecs", InPlace, |it| it.stop_wait_secs = 9),
         ("stopasgroup", InPlace, |it| it.stop_as_group = true),
         ("killasgroup", InPlace, |it| it.kill_as_group = true),
+        ("on_exit", InPlace, |it| it.on_exit = OnEnd::Shutdown),
+        ("on_fatal", InPlace, |it| it.on_fatal = OnEnd::Shutdown),
         ("user", Restart, |it| {
             it.user = Some(User { name: "nobody".to_owned(), uid: 65534, gid: 65534, groups: vec![65534] });
         }),
@@ -166,6 +175,7 @@ mod tests {
         ("log_format", InPlace, |it| it.log_form.format = LogFormat::Json),
         ("log_timestamp", InPlace, |it| it.log_form.timestamp = true),
         ("log_ring_bytes", InPlace, |it| it.log_form.ring_bytes = 9),
+        ("stdio", Restart, |it| it.inherits_stdio = true),
         ("environment", Restart, |it| it.environment.push(("A".to_owned(), "1".to_owned()))),
         ("serverurl", Restart, |it| it.server_url = Some(String::new())),
         ("socket", Restart, |it| {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::ending::LastEnd;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
-use crate::model::{AutoRestart, ExitStatus, LogLevel, Pid};
+use crate::model::{AutoRestart, ExitStatus, LogLevel, OnEnd, Pid};
 
 /// The least time between two automatic starts from EXITED. A program with `startsecs=0` that
 /// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
@@ -18,6 +19,29 @@ const BACKOFF_MAX: i64 = 86_400;
 /// Told when a process was started and ended before `startsecs`.
 const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
 
+/// Why there is no process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotSpawned {
+    /// Supervisor's words for it.
+    pub text: String,
+    /// A shell's status for it: 127 for a command that is not there, 126 for one that can't be executed.
+    pub status: u8,
+}
+
+impl NotSpawned {
+    /// The status of a command that is not there.
+    pub const NOT_FOUND: u8 = 127;
+    /// The status of one that is there.
+    pub const NOT_EXECUTABLE: u8 = 126;
+}
+
+impl From<String> for NotSpawned {
+    /// For whatever else there is to lack: pipes, processes, a socket.
+    fn from(text: String) -> Self {
+        Self { text, status: Self::NOT_EXECUTABLE }
+    }
+}
+
 impl Process {
     /// The first start of a program with `autostart`.
     pub(super) fn autostart(&mut self, turn: &Turn, out: &mut Effects) {
@@ -30,6 +54,7 @@ impl Process {
     pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
+                self.clear_away_rest(out);
                 self.spawn_error.clear();
                 self.exit_status = None;
                 self.started = Some((turn.now.mono, turn.now.wall));
@@ -47,7 +72,7 @@ impl Process {
     }
 
     /// The outcome of the `Spawn` effect.
-    pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, String>, out: &mut Effects) {
+    pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, NotSpawned>, out: &mut Effects) {
         match (&self.state, outcome) {
             (State::Starting { pid: None, running_at }, Ok(pid)) => {
                 let running_at = *running_at;
@@ -55,9 +80,10 @@ impl Process {
                 self.enter(State::Starting { pid: Some(pid), running_at }, out);
                 self.time_passed(turn, out);
             }
-            (State::Starting { .. }, Err(text)) => {
+            (State::Starting { .. }, Err(NotSpawned { text, status })) => {
                 out.log(LogLevel::Info, format!("spawnerr: {text}"));
                 self.spawn_error = text;
+                self.last_end = Some(LastEnd::NotSpawned(status));
                 self.back_off(turn, out);
             }
             // It was told to stop before its spawn was over, so it is stopped as soon as it is there.
@@ -80,14 +106,21 @@ impl Process {
                 | State::Exited { .. }
                 | State::Fatal
                 | State::Unknown { .. },
-                Err(text),
+                Err(NotSpawned { text, .. }),
             ) => out.log(LogLevel::Info, format!("spawnerr: {text}")),
         }
     }
 
     /// It was reaped.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
+        let (pid, kill_at) = (self.pid(), self.kill_at());
+        self.ended_itself(turn, status, out);
+        self.leave_rest(pid, kill_at, out);
+    }
+
+    fn ended_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         self.ended = Some(turn.now.wall);
+        self.last_end = Some(LastEnd::Ended(status));
         match self.state {
             State::Stopping { .. } => self.ended_by_request(status, out),
             State::Starting { running_at, .. } if turn.now.mono < running_at => {
@@ -134,14 +167,17 @@ impl Process {
         }
         self.exit_status = Some(status);
         self.failed_starts = 0;
-        let restart = match self.spec.autorestart {
-            AutoRestart::Always => true,
-            AutoRestart::Unexpected => !expected,
-            AutoRestart::Never => false,
+        let restart = match (self.spec.on_exit, self.spec.autorestart) {
+            (OnEnd::Shutdown, _) | (OnEnd::Ignore, AutoRestart::Never) => false,
+            (OnEnd::Ignore, AutoRestart::Always) => true,
+            (OnEnd::Ignore, AutoRestart::Unexpected) => !expected,
         };
         let not_before = self.started.map_or(turn.now.mono, |(at, _)| at.after(RESTART_SPACING));
         let restart_at = (restart && turn.restarts_allowed).then_some(not_before);
         self.enter(State::Exited { restart_at }, out);
+        if restart_at.is_none() {
+            out.ended.push(self.id);
+        }
         self.time_passed(turn, out);
     }
 
@@ -156,6 +192,7 @@ impl Process {
         if self.failed_starts > self.spec.start_retries && turn.restarts_allowed {
             self.failed_starts = 0;
             self.enter(State::Fatal, out);
+            out.ended.push(self.id);
             let name = &self.spec.name;
             out.log(
                 LogLevel::Info,

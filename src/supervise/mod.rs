@@ -17,11 +17,13 @@
 mod commands;
 mod describe;
 mod difference;
+mod ending;
 mod groups;
 mod life;
 mod logs;
 mod pools;
 mod process;
+mod rest;
 mod shutdown;
 mod stdin;
 mod stopping;
@@ -38,11 +40,12 @@ use std::sync::Arc;
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget,
-    Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Signal, SocketSpec, SupervisorState,
-    Ticket,
+    Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal, SocketSpec,
+    SupervisorState, Ticket,
 };
 
-pub use life::RESTART_SPACING;
+pub use ending::{Ending, Failed};
+pub use life::{NotSpawned, RESTART_SPACING};
 pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
@@ -72,8 +75,8 @@ pub enum Input {
     Spawned {
         /// Which process.
         process: ProcessId,
-        /// Its pid, or Supervisor's words for why there is none.
-        outcome: Result<Pid, String>,
+        /// Its pid, or why there is none.
+        outcome: Result<Pid, NotSpawned>,
     },
     /// The outcome of [`Effect::Check`].
     Checked {
@@ -312,6 +315,10 @@ pub struct Effects {
     asked_for: EventTypes,
     /// What happened and is not told to pools yet.
     news: Vec<Event>,
+    /// Who came to an end by themselves and is not judged yet.
+    ended: Vec<ProcessId>,
+    /// Whether there may be nothing left to do.
+    may_be_idle: bool,
 }
 
 impl Effects {
@@ -348,6 +355,7 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Supervisor {
     identity: Identity,
+    rules: Rules,
     mood: Mood,
     /// As it was read last, active or not.
     configured: Vec<GroupSpec>,
@@ -371,6 +379,7 @@ impl Supervisor {
     pub fn new(identity: Identity, groups: Vec<GroupSpec>) -> Self {
         let mut supervisor = Self {
             identity,
+            rules: Rules::default(),
             mood: Mood::Running,
             configured: groups.clone(),
             groups: Vec::new(),
@@ -386,6 +395,12 @@ impl Supervisor {
             supervisor.add_group(group);
         }
         supervisor
+    }
+
+    /// The same with rules of its own.
+    #[must_use]
+    pub fn under(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// The supervisor that takes over after a restart. With everything stopped no question is
@@ -470,6 +485,7 @@ impl Supervisor {
             }
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
+                self.ask_after_rests(&mut out);
             }
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),
@@ -494,6 +510,7 @@ impl Supervisor {
             }
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
+        self.judge_ends(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
         out
     }
@@ -507,6 +524,7 @@ impl Supervisor {
         out.announce(EventType::SupervisorStateChangeRunning, || Event::SupervisorRunning);
         let all = self.by_priority();
         self.enter(turn, &all, out);
+        out.may_be_idle = true;
     }
 
     fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
@@ -518,6 +536,7 @@ impl Supervisor {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
         }
+        self.bound_shutdown(turn, out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
     }

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::describe::describe;
+use super::ending::LastEnd;
+use super::rest::Rest;
 use super::{Effects, Turn};
 use crate::events::{Event, ProcessNames, StateChange};
 use crate::model::{
@@ -84,6 +86,10 @@ pub(super) struct Process {
     pub(super) started: Option<(Mono, Wall)>,
     pub(super) ended: Option<Wall>,
     pub(super) exit_status: Option<ExitStatus>,
+    /// Of the last try, also when that counts as none.
+    pub(super) last_end: Option<LastEnd>,
+    /// Of its group, when it is dead itself.
+    pub(super) rest: Option<Rest>,
     pub(super) spawn_error: String,
 }
 
@@ -100,6 +106,8 @@ impl Process {
             started: None,
             ended: None,
             exit_status: None,
+            last_end: None,
+            rest: None,
             spawn_error: String::new(),
         }
     }
@@ -156,7 +164,7 @@ impl Process {
 
     /// Whether this process still has to be waited for before the supervisor may end.
     pub(super) fn is_unstopped(&self) -> bool {
-        !self.state().is_stopped()
+        !self.state().is_stopped() || self.is_stopping_rest()
     }
 
     /// Whether it has ended and is about to be started again by itself.
@@ -167,7 +175,7 @@ impl Process {
     /// When `time_passed` wants to be called. What would only start something has no deadline
     /// while nothing may start.
     pub(super) fn deadline(&self, restarts_allowed: bool) -> Option<Mono> {
-        match self.state {
+        let own = match self.state {
             State::Starting { pid: Some(_), running_at } => Some(running_at),
             State::Backoff { retry_at } => restarts_allowed.then_some(retry_at),
             State::Stopping { kill_at, report_at, .. } => {
@@ -179,11 +187,13 @@ impl Process {
             | State::Running { .. }
             | State::Fatal
             | State::Unknown { .. } => None,
-        }
+        };
+        [own, self.rest_deadline()].into_iter().flatten().min()
     }
 
     /// Acts on a deadline that is due; does nothing before.
     pub(super) fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        self.rest_time_passed(turn, out);
         let now = turn.now.mono;
         match &mut self.state {
             State::Starting { pid: Some(pid), running_at } if now >= *running_at => {

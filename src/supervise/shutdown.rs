@@ -7,13 +7,17 @@
 //!
 //! That second is when its listeners are told how the others ended. Here a pool whose turn has come and
 //! whose listeners are not through with what there is to tell gets a second for it, and none if they are.
+//!
+//! `shutdown_timeout` bounds all of it: when it is over, whatever is left is killed, whoever's turn it is.
 
 use std::time::Duration;
 
-use super::{Effect, Effects, ReadFor, Supervisor, Turn};
+use super::commands::Found;
+use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
-    EventType, Fault, FaultCode, GroupSpec, LogLevel, Mono, ProcessId, Reply, Signal, SupervisorState,
+    EventType, Fault, FaultCode, GroupSpec, LogLevel, Mono, Namespec, ProcessId, Reply, Signal, SignalAction,
+    SupervisorState,
 };
 
 /// How often `waiting for a, b to die` is repeated.
@@ -23,10 +27,10 @@ const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
 const LISTENERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What follows when everything is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AfterStop {
-    /// The supervisor ends.
-    End,
+    /// The supervisor ends, for this reason.
+    End(Ending),
     /// It begins anew with the settings that were read.
     Restart,
 }
@@ -39,6 +43,8 @@ pub(super) enum Mood {
         /// Asked a second time: no order is kept and nobody is waited for.
         hurried: bool,
         report_at: Mono,
+        /// `shutdown_timeout`; `None` if there is none, or it is over.
+        kill_at: Option<Mono>,
         patience: Option<Patience>,
     },
     /// `AllStopped` was said.
@@ -57,7 +63,7 @@ impl Mood {
     pub(super) fn state(&self) -> SupervisorState {
         match self {
             Self::Running => SupervisorState::Running,
-            Self::Stopping { then: AfterStop::End, .. } | Self::Stopped(AfterStop::End) => {
+            Self::Stopping { then: AfterStop::End(_), .. } | Self::Stopped(AfterStop::End(_)) => {
                 SupervisorState::Shutdown
             }
             Self::Stopping { then: AfterStop::Restart, .. } | Self::Stopped(AfterStop::Restart) => {
@@ -72,9 +78,9 @@ impl Mood {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self {
-            Self::Stopping { report_at, patience, .. } => {
+            Self::Stopping { report_at, kill_at, patience, .. } => {
                 let until = patience.and_then(|patience| patience.until);
-                Some(until.map_or(*report_at, |until| until.min(*report_at)))
+                [Some(*report_at), *kill_at, until].into_iter().flatten().min()
             }
             Self::Running | Self::Stopped(_) => None,
         }
@@ -83,37 +89,59 @@ impl Mood {
 
 impl Supervisor {
     pub(super) fn signalled(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
-        match signal {
-            Signal::TERM | Signal::INT | Signal::QUIT => {
+        match self.rules.action(signal) {
+            SignalAction::Shutdown => {
                 out.log(LogLevel::Warn, format!("received {signal} indicating exit request"));
-                self.asked_to_end(turn, out);
+                self.asked_to_end(turn, signal, out);
             }
-            Signal::HUP if self.state() == SupervisorState::Shutdown => {
+            SignalAction::Reload if self.state() == SupervisorState::Shutdown => {
                 let text = format!("ignored {signal} indicating restart request (shutdown in progress)");
                 out.log(LogLevel::Warn, text);
             }
-            Signal::HUP => {
+            SignalAction::Reload => {
                 out.log(LogLevel::Warn, format!("received {signal} indicating restart request"));
                 if self.mood.allows_starts() {
                     out.push(Effect::ReadSettings { purpose: ReadFor::Restart(None) });
                 }
             }
-            Signal::USR2 => {
+            SignalAction::Reopen => {
                 out.log(LogLevel::Info, format!("received {signal} indicating log reopen request"));
                 out.push(Effect::ReopenLogs);
             }
-            Signal::CHLD => out.log(LogLevel::Debug, format!("received {signal} indicating a child quit")),
-            _ => out.log(LogLevel::Blather, format!("received {signal} indicating nothing")),
+            SignalAction::Forward(names) => self.forward(signal, &names, out),
+            SignalAction::Ignore if signal == Signal::CHLD => {
+                out.log(LogLevel::Debug, format!("received {signal} indicating a child quit"));
+            }
+            SignalAction::Ignore => {
+                out.log(LogLevel::Blather, format!("received {signal} indicating nothing"))
+            }
+        }
+    }
+
+    /// Those of the named processes that have a pid get it too.
+    fn forward(&self, signal: Signal, names: &[String], out: &mut Effects) {
+        out.log(LogLevel::Info, format!("received {signal}, forwarding it to {}", names.join(", ")));
+        for name in names {
+            let members = match self.find(&Namespec::split(name)) {
+                Ok(Found::Process(process)) => vec![process],
+                Ok(Found::Group(members)) => members,
+                Err(_) => continue, // Its group is not active.
+            };
+            for process in members.iter().filter_map(|id| self.processes.get(id)) {
+                process.signal(signal, out);
+            }
         }
     }
 
     /// The first request begins the shutdown (or turns a restart into one), each further one
     /// hastens it: what was asked to stop is killed, all that is left is asked at once.
-    fn asked_to_end(&mut self, turn: &Turn, out: &mut Effects) {
+    fn asked_to_end(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
         match &mut self.mood {
-            Mood::Running => self.shut_down(turn, out),
-            Mood::Stopping { then: then @ AfterStop::Restart, .. } => *then = AfterStop::End,
-            Mood::Stopping { then: AfterStop::End, hurried, .. } => {
+            Mood::Running => self.shut_down(turn, Ending::Signal(signal), out),
+            Mood::Stopping { then: then @ AfterStop::Restart, .. } => {
+                *then = AfterStop::End(Ending::Signal(signal));
+            }
+            Mood::Stopping { then: AfterStop::End(_), hurried, .. } => {
                 *hurried = true;
                 for id in self.all_by_descending_priority() {
                     self.with(id, |process| process.hasten(turn, out));
@@ -124,8 +152,8 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn shut_down(&mut self, turn: &Turn, out: &mut Effects) {
-        self.begin_stopping(turn, AfterStop::End, out);
+    pub(super) fn shut_down(&mut self, turn: &Turn, ending: Ending, out: &mut Effects) {
+        self.begin_stopping(turn, AfterStop::End(ending), out);
     }
 
     /// What was read is good, or it is not and nothing changes.
@@ -153,7 +181,10 @@ impl Supervisor {
     }
 
     fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
-        self.mood = Mood::Stopping { then, hurried: false, report_at: turn.now.mono, patience: None };
+        let now = turn.now.mono;
+        let bound = self.rules.shutdown_timeout_secs.map(Duration::from_secs);
+        let kill_at = bound.map(|bound| now.after(bound));
+        self.mood = Mood::Stopping { then, hurried: false, report_at: now, kill_at, patience: None };
         out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);
         self.refuse_updates(out);
         self.go_on_stopping(turn, out);
@@ -163,10 +194,11 @@ impl Supervisor {
     /// Stops the highest priority that still has something running; says so when nothing has.
     /// May be called at any time and as often as one likes.
     pub(super) fn go_on_stopping(&mut self, turn: &Turn, out: &mut Effects) {
-        let Mood::Stopping { then, hurried, .. } = self.mood else { return };
+        let Mood::Stopping { then, hurried, .. } = &self.mood else { return };
+        let (then, hurried) = (then.clone(), *hurried);
         loop {
             let Some(level) = self.highest_unstopped_priority() else {
-                self.mood = Mood::Stopped(then);
+                self.mood = Mood::Stopped(then.clone());
                 return out.push(Effect::AllStopped(then));
             };
             self.publish_news(out);
@@ -201,6 +233,19 @@ impl Supervisor {
         spared
     }
 
+    /// Kills what is left once `shutdown_timeout` is over.
+    pub(super) fn bound_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+        let Mood::Stopping { hurried, kill_at, .. } = &mut self.mood else { return };
+        if kill_at.take_if(|at| turn.now.mono >= *at).is_none() {
+            return;
+        }
+        *hurried = true;
+        out.log(LogLevel::Warn, "shutdown_timeout is over: killing what is left");
+        for id in self.all_by_descending_priority() {
+            self.with(id, |process| process.give_up(turn, out));
+        }
+    }
+
     pub(super) fn report_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
         let names: Vec<_> = self.unstopped().map(|process| process.spec.name.as_str()).collect();
         let text = format!("waiting for {} to die", names.join(", "));
@@ -219,7 +264,9 @@ impl Supervisor {
     /// In the order in which groups were added.
     fn unstopped(&self) -> impl Iterator<Item = &super::Process> {
         let members = self.groups.iter().flat_map(|group| &group.members);
-        members.filter_map(|id| self.processes.get(id)).filter(|process| process.is_unstopped())
+        members
+            .filter_map(|id| self.processes.get(id))
+            .filter(|process| process.is_unstopped() || process.rest.is_some())
     }
 
     fn all_by_descending_priority(&self) -> Vec<ProcessId> {

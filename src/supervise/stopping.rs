@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
-use crate::model::{LogLevel, Pid, Signal};
+use crate::model::{LogLevel, Mono, Pid, Signal};
 
 /// The least time between two SIGKILLs for one process, so that `stopwaitsecs=0` on one that the
 /// kernel can't end at once (uninterruptible sleep) is no busy loop.
@@ -42,8 +42,23 @@ impl Process {
         }
     }
 
+    /// When it is killed, if it is asked to stop.
+    pub(super) fn kill_at(&self) -> Option<Mono> {
+        match self.state {
+            State::Stopping { kill_at, .. } => Some(kill_at),
+            State::Stopped
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => None,
+        }
+    }
+
     /// The supervisor ends: as `stop`, but a process that waits for another try has failed.
     pub(super) fn retire(&mut self, turn: &Turn, out: &mut Effects) {
+        self.retire_rest(turn, out);
         match self.state {
             State::Backoff { .. } => {
                 self.failed_starts = 0;
@@ -61,11 +76,30 @@ impl Process {
 
     /// Ends the patience with a process that is already stopping.
     pub(super) fn hasten(&mut self, turn: &Turn, out: &mut Effects) {
+        if self.is_stopping_rest() {
+            self.kill_rest(turn, out);
+        }
         match self.state {
             State::Stopping { pid, .. } => self.kill(turn, pid, out),
             State::Stopped
             | State::Starting { .. }
             | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => self.retire(turn, out),
+        }
+    }
+
+    /// Ends all patience with it: what has a pid is killed, whether it was asked to stop or not.
+    pub(super) fn give_up(&mut self, turn: &Turn, out: &mut Effects) {
+        self.kill_rest(turn, out);
+        match self.state {
+            State::Starting { pid: Some(pid), .. } | State::Running { pid } | State::Stopping { pid, .. } => {
+                self.kill(turn, pid, out)
+            }
+            State::Starting { pid: None, .. }
+            | State::Stopped
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Fatal
@@ -84,7 +118,13 @@ impl Process {
 
     /// The outcome of a `Kill` effect. Returns the text of a failure that a client is to be told.
     pub(super) fn sent(&mut self, signal: Signal, outcome: SendOutcome, out: &mut Effects) -> Option<String> {
-        let (name, pid) = (&self.spec.name, self.pid()?);
+        let Some(pid) = self.pid() else {
+            if outcome.is_err() {
+                self.forget_rest();
+            }
+            return None;
+        };
+        let name = &self.spec.name;
         let stopping = matches!(self.state, State::Stopping { .. });
         match outcome {
             Ok(()) => None,

@@ -37,8 +37,11 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
         stop_wait_secs: 10,
         stop_as_group: false,
         kill_as_group: false,
+        on_exit: OnEnd::Ignore,
+        on_fatal: OnEnd::Ignore,
         user: None,
         redirect_stderr: false,
+        inherits_stdio: false,
         stdout: stream.clone(),
         stderr: stream,
         environment: Vec::new(),
@@ -75,6 +78,8 @@ struct Story {
     tickets: u64,
     /// What the kernel would know of, by group and name.
     alive: BTreeMap<ProcessId, (String, String)>,
+    /// Whether a group outlives its leader.
+    has_rest: bool,
 }
 
 impl Story {
@@ -96,6 +101,7 @@ impl Story {
             next_groups: Vec::new(),
             tickets: 0,
             alive: BTreeMap::new(),
+            has_rest: false,
         }
     }
 
@@ -140,7 +146,7 @@ impl Story {
                 self.told.push(format!("!spawn {}", name.1));
                 self.pids += 1;
                 let error = self.spawn_errors.pop_front();
-                let outcome = error.map_or(Ok(Pid(self.pids)), |text| Err(text.to_owned()));
+                let outcome = error.map_or(Ok(Pid(self.pids)), |text| Err(NotSpawned::from(text.to_owned())));
                 if outcome.is_ok() {
                     assert!(!self.alive.values().any(|other| *other == name), "two of {name:?}");
                     self.alive.insert(process, name);
@@ -151,6 +157,11 @@ impl Story {
                 Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
             }
             Effect::Kill { process, signal, group, .. } => {
+                if signal == Signal(0) {
+                    let gone = Err(SendError::Gone("No such process".to_owned()));
+                    let outcome = if self.has_rest { Ok(()) } else { gone };
+                    return Some(Input::Sent { process, signal, outcome });
+                }
                 let whole = if group { " group" } else { "" };
                 let name = &self.supervisor.spec(process).unwrap().name;
                 self.told.push(format!("!kill {name} {signal}{whole}"));
@@ -234,7 +245,11 @@ impl Story {
                 None
             }
             Effect::AllStopped(then) => {
-                self.told.push(format!("!stopped {then:?}"));
+                self.told.push(match then {
+                    AfterStop::End(ending) if ending.is_ordered() => "!stopped End".to_owned(),
+                    AfterStop::End(ending) => format!("!stopped {}: {ending}", ending.status()),
+                    AfterStop::Restart => "!stopped Restart".to_owned(),
+                });
                 None
             }
         }
@@ -1464,4 +1479,253 @@ fn any_inputs_in_any_order_end_in_order() {
         assert_eq!(replies as u64, story.tickets, "every question is answered once");
         assert!(story.supervisor.updates.is_empty());
     }
+}
+
+fn end_of(rules: Rules, groups: Vec<GroupSpec>) -> Story {
+    let mut story = Story::of(groups);
+    story.supervisor = story.supervisor.under(rules);
+    story
+}
+
+const IDLE_ENDS: fn() -> Rules = || Rules { on_idle: OnIdle::Exit, ..Rules::default() };
+
+#[test]
+fn a_program_that_matters_ends_everything_with_its_status() {
+    for (status, expected) in [
+        (ExitStatus::Exited(0), "!stopped 0: web ended: exit status 0"),
+        (ExitStatus::Exited(3), "!stopped 3: web ended: exit status 3"),
+        (KILLED, "!stopped 137: web ended: terminated by SIGKILL"),
+    ] {
+        let web = ProcessSpec { on_exit: OnEnd::Shutdown, autorestart: AutoRestart::Always, ..spec("web") };
+        let mut story = Story::of(vec![alone(1, spec("db")), alone(999, web)]).running();
+        story.ends("web", status);
+        assert_eq!(story.told.last().unwrap(), "INFO waiting for db to die");
+        story.told.clear();
+        story.exits("db", 0);
+        story.tells(&["INFO stopped: db (exit status 0)", expected]);
+    }
+}
+
+#[test]
+fn a_stop_by_request_ends_nothing_and_changes_no_status() {
+    let mut story = Story::one(|web| web.on_exit = OnEnd::Shutdown).running();
+    story.stop("web", Wait::No);
+    story.exits("web", 3);
+    assert_eq!(story.supervisor.state(), SupervisorState::Running);
+    story.start("web", Wait::No);
+    story.pass(2.0);
+    story.signal(Signal::TERM);
+    story.exits("web", 3);
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn too_quick_an_exit_is_a_failed_start_and_on_fatal_decides() {
+    let mut story = Story::one(|web| {
+        (web.on_exit, web.on_fatal, web.start_retries) = (OnEnd::Shutdown, OnEnd::Shutdown, 1);
+    })
+    .begun();
+    story.exits("web", 4);
+    assert_eq!(story.supervisor.state(), SupervisorState::Running);
+    story.pass(1.0);
+    story.told.clear();
+    story.exits("web", 5);
+    story.tells(&[
+        "WARN exited: web (exit status 5; not expected)",
+        "INFO gave up: web entered FATAL state, too many start retries too quickly",
+        "WARN web failed: exit status 5, too quickly to count as started; shutting down",
+        "!stopped 5: web failed: exit status 5, too quickly to count as started",
+    ]);
+}
+
+#[test]
+fn a_failure_never_ends_with_status_0() {
+    let mut story = Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, 0)).begun();
+    story.exits("web", 0);
+    assert!(story.told.last().unwrap().starts_with("!stopped 1: "), "{:?}", story.told);
+}
+
+#[test]
+fn what_can_not_be_spawned_ends_with_a_shells_status() {
+    let mut story = Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, 0));
+    story.spawn_errors.push_back("command at '/x' is not executable");
+    let mut story = story.begun();
+    story.told.drain(..3);
+    story.tells(&[
+        "WARN web failed: command at '/x' is not executable; shutting down",
+        "!stopped 126: web failed: command at '/x' is not executable",
+    ]);
+}
+
+#[test]
+fn an_idle_supervisor_ends_when_told_so() {
+    let never = |name: &str| ProcessSpec { autorestart: AutoRestart::Never, ..spec(name) };
+    let mut story = end_of(IDLE_ENDS(), vec![alone(1, never("a")), group("g", [never("b")])]).running();
+    story.exits("a", 0);
+    assert_eq!(story.supervisor.state(), SupervisorState::Running);
+    story.exits("b", 0);
+    assert_eq!(story.told.last().unwrap(), "!stopped 0: no program is left, all ended as expected");
+
+    let mut story = end_of(IDLE_ENDS(), vec![alone(1, never("a")), group("g", [never("b")])]).running();
+    story.exits("b", 6);
+    story.exits("a", 0);
+    assert_eq!(story.told.last().unwrap(), "!stopped 6: no program is left, and g:b failed: exit status 6");
+}
+
+#[test]
+fn what_is_restarted_or_was_stopped_by_hand_is_not_idle() {
+    let mut story = end_of(IDLE_ENDS(), vec![alone(999, spec("web"))]).running();
+    story.exits("web", 1);
+    assert_eq!(story.state("web"), ProcessState::Starting);
+    story.pass(2.0);
+    story.stop("web", Wait::No);
+    story.exits("web", 0);
+    assert_eq!(
+        (story.state("web"), story.supervisor.state()),
+        (ProcessState::Stopped, SupervisorState::Running)
+    );
+}
+
+#[test]
+fn with_nothing_to_start_an_idle_supervisor_ends_at_once() {
+    let by_hand = ProcessSpec { autostart: false, ..spec("web") };
+    let mut story = end_of(IDLE_ENDS(), vec![alone(999, by_hand)]).begun();
+    assert!(story.told.last().unwrap().starts_with("!stopped 0: "), "{:?}", story.told);
+    story.told.clear();
+    let mut story = Story::of(Vec::new()).begun();
+    story.tells(&[]);
+}
+
+#[test]
+fn an_end_during_a_shutdown_does_not_change_its_reason() {
+    let vital = |name: &str| ProcessSpec { on_exit: OnEnd::Shutdown, ..spec(name) };
+    let mut story = Story::of(vec![alone(1, vital("db")), alone(999, vital("web"))]).running();
+    story.exits("web", 3);
+    story.exits("db", 9);
+    assert_eq!(story.told.last().unwrap(), "!stopped 3: web ended: exit status 3");
+    let mut story = Story::of(vec![alone(1, vital("db")), alone(999, vital("web"))]).running();
+    story.signal(Signal::TERM);
+    story.exits("db", 9);
+    story.exits("web", 3);
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn a_bound_shutdown_kills_what_is_left_whoevers_turn_it_is() {
+    let rules = Rules { shutdown_timeout_secs: Some(4), ..Rules::default() };
+    let mut story = end_of(rules, vec![alone(1, spec("db")), alone(999, spec("web"))]).running();
+    story.signal(Signal::TERM);
+    story.pass(3.9);
+    story.told.clear();
+    story.pass(0.2);
+    story.tells(&[
+        "WARN shutdown_timeout is over: killing what is left",
+        "!kill web SIGKILL",
+        "!kill db SIGKILL",
+    ]);
+    story.ends("db", KILLED);
+    story.ends("web", KILLED);
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn signals_do_what_the_rules_say() {
+    let forward = SignalAction::Forward(vec!["g:*".to_owned(), "web:web".to_owned(), "gone:*".to_owned()]);
+    let signals = BTreeMap::from([
+        (Signal::TERM, SignalAction::Ignore),
+        (Signal::USR1, forward),
+        (Signal::HUP, SignalAction::Reopen),
+        (Signal(37), SignalAction::Shutdown),
+    ]);
+    let groups = vec![alone(999, spec("web")), group("g", [spec("a"), spec("b")])];
+    let mut story = end_of(Rules { signals, ..Rules::default() }, groups).running();
+    story.exits("b", 0);
+    story.told.clear();
+    for signal in [Signal::TERM, Signal::USR1, Signal::HUP] {
+        story.signal(signal);
+    }
+    story.tells(&[
+        "INFO received SIGUSR1, forwarding it to g:*, web:web, gone:*",
+        "!kill a SIGUSR1",
+        "!kill web SIGUSR1",
+        "INFO received SIGHUP indicating log reopen request",
+        "!reopen",
+    ]);
+    story.signal(Signal(37));
+    assert_eq!(story.told[0], "WARN received signal 37 indicating exit request");
+}
+
+impl Story {
+    fn orphan_ends(&mut self) {
+        self.input(Input::OrphanEnded { pid: Pid(4000), status: ExitStatus::Exited(0) });
+    }
+}
+
+#[test]
+fn a_group_is_stopped_when_the_last_of_it_is_gone() {
+    let mut story = Story::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
+    story.has_rest = true;
+    story.stop("web", Wait::Yes);
+    story.exits("web", 0);
+    assert_eq!(story.state("web"), ProcessState::Stopped);
+    story.orphan_ends();
+    story.tells(&[
+        "!kill web SIGTERM group",
+        "INFO waiting for web to stop",
+        "INFO stopped: web (exit status 0)",
+        "INFO reaped unknown pid 4000 (exit status 0)",
+    ]);
+    story.has_rest = false;
+    story.orphan_ends();
+    story.tells(&["INFO reaped unknown pid 4000 (exit status 0)", "!reply 1 done"]);
+    assert_eq!(story.supervisor.deadline(), None);
+}
+
+#[test]
+fn what_is_left_of_a_group_is_killed_when_its_time_is_over() {
+    let mut story = Story::one(|web| (web.kill_as_group, web.stop_wait_secs) = (true, 5)).running();
+    story.has_rest = true;
+    story.signal(Signal::TERM);
+    story.pass(1.0);
+    story.exits("web", 0);
+    story.told.clear();
+    story.pass(3.9);
+    story.tells(&["INFO waiting for web to die"]);
+    story.pass(0.2);
+    story.tells(&["WARN killing what is left of the group of 'web' with SIGKILL", "!kill web SIGKILL group"]);
+    story.has_rest = false;
+    story.orphan_ends();
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn what_a_dead_leader_has_left_is_stopped_with_all_else() {
+    let mut story = Story::one(|web| web.kill_as_group = true).running();
+    story.has_rest = true;
+    story.exits("web", 0);
+    assert_eq!((story.state("web"), story.supervisor.deadline()), (ProcessState::Exited, None));
+    story.told.clear();
+    story.signal(Signal::TERM);
+    story.tells(&[
+        "WARN received SIGTERM indicating exit request",
+        "!kill web SIGTERM group",
+        "INFO waiting for web to die",
+    ]);
+    story.has_rest = false;
+    story.orphan_ends();
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+}
+
+#[test]
+fn a_new_start_forgets_what_a_dead_leader_has_left() {
+    let mut story = Story::one(|web| web.kill_as_group = true).running();
+    story.has_rest = true;
+    story.exits("web", 0);
+    story.start("web", Wait::No);
+    story.pass(2.0);
+    story.told.clear();
+    story.has_rest = false;
+    story.signal(Signal::TERM);
+    story.exits("web", 0);
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
 }

@@ -191,7 +191,7 @@ fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Result<
         (Goal::Started(Wait::No), _) | (Goal::Started(Wait::Yes), ProcessState::Running) => Some(Ok(())),
         (Goal::Started(Wait::Yes), ProcessState::Starting) => None,
         (Goal::Started(Wait::Yes), _) => refused(FaultCode::AbnormalTermination, &row.asked_as),
-        (Goal::Stopped(_), state) if state.is_stopped() => {
+        (Goal::Stopped(_), state) if state.is_stopped() && !process.is_stopping_rest() => {
             Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))
         }
         (Goal::Stopped(_), _) => None,

@@ -72,6 +72,11 @@ fn become_program(program: &Program, ends: &ChildEnds) {
     {
         return;
     }
+    if ends.is_in_foreground {
+        // Of a terminal that is ours: who is in the background can't read from it. SIGTTOU, with which the
+        // kernel answers this otherwise, is blocked still.
+        let _ = tcsetpgrp(&ends.stdin, getpgrp());
+    }
     default_signals();
     if let Some(user) = &program.user
         && let Err(why) = become_user(user)

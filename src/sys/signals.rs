@@ -54,6 +54,19 @@ impl Signals {
         Ok(Self { delivery })
     }
 
+    /// Delivers these too, whatever they did so far.
+    ///
+    /// # Errors
+    /// For a signal that can't be handled, as one that the libc keeps to itself.
+    pub fn deliver(&self, signals: impl IntoIterator<Item = Signal>) -> io::Result<()> {
+        let handle = self.delivery.handle();
+        let add = |signal: Signal| {
+            let told = |error| io::Error::other(format!("{signal} can not be handled here: {error}"));
+            handle.add_signal(signal.0).map_err(told)
+        };
+        signals.into_iter().try_for_each(add)
+    }
+
     /// What came since the last call.
     pub fn pending(&mut self) -> impl Iterator<Item = Signal> + use<> {
         self.delivery.pending().map(Signal)

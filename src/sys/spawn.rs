@@ -112,11 +112,11 @@ pub enum Stdin<'a> {
 /// Our ends of a child's standard descriptors, none of which blocks.
 #[derive(Debug)]
 pub struct ParentEnds {
-    /// Write end; `None` where standard input is a socket.
+    /// Write end; `None` where standard input is a socket, or ours.
     pub stdin: Option<OwnedFd>,
-    /// Read end.
-    pub stdout: OwnedFd,
-    /// Read end; `None` when stderr shares stdout's pipe.
+    /// Read end; `None` where it is ours.
+    pub stdout: Option<OwnedFd>,
+    /// Read end; `None` when stderr shares stdout's pipe, or is ours.
     pub stderr: Option<OwnedFd>,
 }
 
@@ -126,6 +126,8 @@ pub(super) struct ChildEnds {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: Option<OwnedFd>,
+    /// Whether it is to have the terminal that its standard input may be.
+    pub(super) is_in_foreground: bool,
 }
 
 /// The standard descriptors of one child.
@@ -151,8 +153,30 @@ impl Pipes {
             set_nonblocking(fd)?;
         }
         Ok(Self {
-            parent: ParentEnds { stdin: stdin_write, stdout: stdout_read, stderr: stderr_read },
-            child: ChildEnds { stdin: stdin_read, stdout: stdout_write, stderr: stderr_write },
+            parent: ParentEnds { stdin: stdin_write, stdout: Some(stdout_read), stderr: stderr_read },
+            child: ChildEnds {
+                stdin: stdin_read,
+                stdout: stdout_write,
+                stderr: stderr_write,
+                is_in_foreground: false,
+            },
+        })
+    }
+
+    /// The descriptors that we have ourselves, and the terminal with them if they are one.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn ours() -> io::Result<Self> {
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        Ok(Self {
+            parent: ParentEnds { stdin: None, stdout: None, stderr: None },
+            child: ChildEnds {
+                stdin: stdin.as_fd().try_clone_to_owned()?,
+                stdout: stdout.as_fd().try_clone_to_owned()?,
+                stderr: Some(stderr.as_fd().try_clone_to_owned()?),
+                is_in_foreground: true,
+            },
         })
     }
 

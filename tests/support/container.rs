@@ -95,6 +95,16 @@ impl Container {
         assert!(copied.success(), "{}", copied.stderr);
     }
 
+    /// What a file holds, also when the container has ended.
+    pub fn copy_out(&self, path: &str) -> String {
+        let file = std::env::temp_dir().join(format!("{}.copied", self.name));
+        let copied = docker(&["cp", &format!("{}:{path}", self.name), file.to_str().unwrap()]);
+        assert!(copied.success(), "{}", copied.stderr);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        text
+    }
+
     pub fn exec(&self, line: &[&str]) -> Answer {
         docker(&[&["exec", self.name.as_str()], line].concat())
     }

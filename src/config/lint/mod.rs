@@ -31,7 +31,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i
     programs::lint(reading, settings, &programs);
     shell::lint(reading, &programs);
     logs::lint(reading, settings, &programs);
-    stopping::lint(reading, &programs, grace_secs);
+    stopping::lint(reading, settings, &programs, grace_secs);
     servers::lint(reading, settings);
 }
 

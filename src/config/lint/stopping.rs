@@ -1,21 +1,57 @@
-//! More patience than a container is given: whoever runs it kills it before ours is at an end.
+//! More patience than there is: whoever runs the container, or our own `shutdown_timeout`, kills before
+//! a program's own time is over.
 
+use super::super::options::SectionKind;
 use super::super::reading::Reading;
 use super::{Advice, Program, with_options};
+use crate::model::Settings;
+
+/// What there is to stop in.
+#[derive(Clone, Copy)]
+struct Bound {
+    secs: i64,
+    /// Behind the number, for messages.
+    told: &'static str,
+}
+
+impl Bound {
+    /// The lesser of both; a `shutdown_timeout` that is not is told.
+    fn of(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i64) -> Self {
+        let grace = Self { secs: grace_secs, told: "that a container is given to stop (--grace)" };
+        let timeout = settings.daemon.rules.shutdown_timeout_secs;
+        let Some(secs) = timeout.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX)) else { return grace };
+        if secs <= grace_secs {
+            return Self { secs, told: "after which shutdown_timeout kills what is left" };
+        }
+        if let Some(section) = reading.document.section("supervisord") {
+            let text =
+                format!("shutdown_timeout={secs} is more than the {grace_secs} seconds {}", grace.told);
+            with_options(reading, section, SectionKind::Supervisord, |options| {
+                Advice::new(text).tell(options, "shutdown_timeout");
+            });
+        }
+        grace
+    }
+}
 
 /// Only what was written counts: everybody has the default, and most programs stop at once.
-pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>], grace_secs: i64) {
+pub(super) fn lint(
+    reading: &mut Reading<'_>,
+    settings: &Settings,
+    programs: &[Program<'_, '_>],
+    grace_secs: i64,
+) {
+    let bound = Bound::of(reading, settings, grace_secs);
     let set: Vec<_> = programs.iter().filter_map(|program| wait_secs(reading, program)).collect();
-    for wait in set.iter().filter(|wait| wait.secs > grace_secs) {
-        let text = format!(
-            "stopwaitsecs={} of [{}] is more than the {grace_secs} seconds that a container is given to stop \
-             (--grace)",
-            wait.secs, wait.program.section.name
-        );
+    for wait in set.iter().filter(|wait| wait.secs > bound.secs) {
+        let Bound { secs, told } = bound;
+        let section = &wait.program.section.name;
+        let text =
+            format!("stopwaitsecs={} of [{section}] is more than the {secs} seconds {told}", wait.secs);
         wait.tell(reading, text);
     }
-    if set.iter().all(|wait| wait.secs <= grace_secs) {
-        lint_sum(reading, set, grace_secs);
+    if set.iter().all(|wait| wait.secs <= bound.secs) {
+        lint_sum(reading, set, bound);
     }
 }
 
@@ -45,16 +81,17 @@ fn wait_secs<'p, 's, 'a>(
 }
 
 /// Groups of one priority stop side by side, one priority after the other.
-fn lint_sum(reading: &mut Reading<'_>, mut set: Vec<Wait<'_, '_, '_>>, grace_secs: i64) {
+fn lint_sum(reading: &mut Reading<'_>, mut set: Vec<Wait<'_, '_, '_>>, bound: Bound) {
     set.sort_by_key(|wait| (std::cmp::Reverse(wait.program.group.priority), std::cmp::Reverse(wait.secs)));
     set.dedup_by_key(|wait| wait.program.group.priority);
     let sum = set.iter().fold(0, |sum: i64, wait| sum.saturating_add(wait.secs.max(0)));
-    if let Some(last) = set.last().filter(|_| sum > grace_secs) {
+    if let Some(last) = set.last().filter(|_| sum > bound.secs) {
         let each: Vec<_> = set.iter().map(|wait| wait.secs.to_string()).collect();
         let text = format!(
-            "priorities stop one after the other, which may take {} = {sum} seconds: more than the {grace_secs} \
-             that a container is given to stop (--grace)",
-            each.join(" + ")
+            "priorities stop one after the other, which may take {} = {sum} seconds: more than the {} {}",
+            each.join(" + "),
+            bound.secs,
+            bound.told
         );
         last.tell(reading, text);
     }
@@ -69,6 +106,28 @@ mod tests {
             format!("[program:p{nth}]\ncommand=a\n{priority}\n{secs}\n")
         };
         warnings_in(&programs.iter().enumerate().map(section).collect::<String>())
+    }
+
+    #[test]
+    fn patience_beyond_the_bound_of_a_shutdown_is_told() {
+        let none: [String; 0] = [];
+        let program = "[program:p]\ncommand=a\nstopwaitsecs=";
+        let with = |timeout: &str, wait: &str| {
+            warnings_in(&format!("{program}{wait}\n[supervisord]\nshutdown_timeout={timeout}\n"))
+        };
+        assert_eq!(with("8", "8"), none);
+        assert_eq!(
+            with("8", "9"),
+            [
+                "4: stopwaitsecs=9 of [program:p] is more than the 8 seconds after which shutdown_timeout kills what is left"
+            ]
+        );
+        assert_eq!(
+            with("11", "9"),
+            [
+                "6: shutdown_timeout=11 is more than the 10 seconds that a container is given to stop (--grace)"
+            ]
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(super) use suggest::{nearest, nearest_option, nearest_section, nearest_word}
 pub use table::TABLE;
 
 use super::ini::trim;
+use crate::model::Signal;
 
 /// What a section is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +83,12 @@ pub enum ValueType {
     Signal,
     ExitCodes,
     AutoRestart,
+    /// `ignore` or `shutdown`
+    OnEnd,
+    /// `wait` or `exit`
+    OnIdle,
+    /// What a signal does.
+    SignalAction,
     LogLevel,
     LogFormat,
     LogFile,
@@ -121,7 +128,7 @@ pub enum DefaultValue {
 /// An option.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionDoc {
-    /// Its key.
+    /// Its key; with a `*` at its end it is a family of options, one for each signal.
     pub name: &'static str,
     /// Of its value.
     pub value: ValueType,
@@ -129,6 +136,33 @@ pub struct OptionDoc {
     pub default: DefaultValue,
     /// What it is for, a few words.
     pub doc: &'static str,
+}
+
+impl OptionDoc {
+    /// The start of the keys of a family.
+    pub(super) fn family(&self) -> Option<&'static str> {
+        self.name.strip_suffix('*')
+    }
+
+    /// Whether a key is this option, or one of this family.
+    #[must_use]
+    pub fn takes(&self, key: &str) -> bool {
+        self.family().map_or(self.name == key, |family| key.len() > family.len() && key.starts_with(family))
+    }
+
+    /// The key, for a family that of a member.
+    #[must_use]
+    pub fn example_key(&self) -> String {
+        self.name.replace('*', "TERM")
+    }
+
+    /// All keys that it has.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let Some(family) = self.family() else { return vec![self.name.to_owned()] };
+        let is_catchable = |name: &&str| Signal::from_name(name).is_some_and(Signal::is_catchable);
+        let names = Signal::names().filter(is_catchable);
+        names.map(|name| format!("{family}{}", name.to_lowercase())).collect()
+    }
 }
 
 impl SectionKind {

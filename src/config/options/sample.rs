@@ -108,8 +108,10 @@ fn option_line(kind: SectionKind, option: &OptionDoc, language: Language) -> Str
         }
     };
     let assignment = match language {
-        Language::Ini => format!("{mark}{}={value}", option.name),
-        Language::Toml => format!("{mark}{} = {}", toml_key(option.name), toml_value(option.value, value)),
+        Language::Ini => format!("{mark}{}={value}", option.example_key()),
+        Language::Toml => {
+            format!("{mark}{} = {}", toml_key(&option.example_key()), toml_value(option.value, value))
+        }
     };
     format!("{assignment:REMARK_COLUMN$} {comment} {}\n", doc(option.doc, language))
 }
@@ -214,8 +216,9 @@ mod tests {
     fn shows_every_option() {
         for section in TABLE {
             for option in section.options {
-                assert!(sample(Language::Ini).contains(&format!("{}=", option.name)), "{}", option.name);
-                let assignment = format!("{} = ", toml_key(option.name));
+                let key = option.example_key();
+                assert!(sample(Language::Ini).contains(&format!("{key}=")), "{key}");
+                let assignment = format!("{} = ", toml_key(&key));
                 assert!(sample(Language::Toml).contains(&assignment), "{assignment}");
                 assert!(!option.doc.is_empty(), "{} says what it is for", option.name);
                 assert!(sample(Language::Ini).contains(&format!(" ; {}\n", option.doc)), "{}", option.name);

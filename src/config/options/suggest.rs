@@ -7,8 +7,9 @@ use crate::model::Signal;
 const NAME_BYTES_MAX: usize = 64;
 
 /// The option that is most like `name`, if any is like it.
-pub(crate) fn nearest_option(options: &'static [OptionDoc], name: &str) -> Option<&'static str> {
-    nearest(options.iter().map(|option| option.name), name)
+pub(crate) fn nearest_option(options: &[OptionDoc], name: &str) -> Option<String> {
+    let keys: Vec<_> = options.iter().flat_map(OptionDoc::keys).collect();
+    nearest(keys.iter().map(String::as_str), name).map(str::to_owned)
 }
 
 /// The section that is most like `section`, with what follows the colon in it.
@@ -54,6 +55,9 @@ fn words(value_type: ValueType) -> Vec<&'static str> {
     match value_type {
         ValueType::Boolean => BOOLEANS.to_vec(),
         ValueType::AutoRestart => BOOLEANS.into_iter().chain(["unexpected"]).collect(),
+        ValueType::OnEnd => vec!["ignore", "shutdown"],
+        ValueType::OnIdle => vec!["wait", "exit"],
+        ValueType::SignalAction => vec!["shutdown", "reload", "reopen", "ignore"],
         ValueType::LogLevel => vec!["critical", "error", "warn", "info", "debug", "trace", "blather"],
         ValueType::Signal => Signal::names().collect(),
         _ => Vec::new(),
@@ -118,7 +122,8 @@ mod tests {
             ("x", None),
             ("", None),
         ] {
-            assert_eq!(nearest_option(SectionKind::Program.options(), name), expected, "{name}");
+            let found = nearest_option(SectionKind::Program.options(), name);
+            assert_eq!(found.as_deref(), expected, "{name}");
         }
         assert_eq!(nearest_option(SectionKind::Program.options(), &"x".repeat(100_000)), None);
     }

@@ -115,7 +115,7 @@ impl Layout<'_> {
         found: &mut Vec<(usize, Entry)>,
     ) {
         let name = format!("{path}{}", key.get_ref().to_lowercase());
-        let option = known.iter().find(|option| option.name == name);
+        let option = known.iter().find(|option| option.takes(&name));
         match value.get_ref() {
             DeValue::Table(inner)
                 if option.is_none() && !inner.is_empty() && name.len() <= PATH_BYTES_MAX =>

@@ -50,6 +50,9 @@ impl Beside {
             ValueType::Pairs => Self::Table,
             ValueType::Text
             | ValueType::Secret
+            | ValueType::OnEnd
+            | ValueType::OnIdle
+            | ValueType::SignalAction
             | ValueType::LogLevel
             | ValueType::LogFormat
             | ValueType::LogFile

@@ -14,4 +14,7 @@ pub(super) use address::{inet_address, port_number};
 pub(super) use numbers::{exit_codes, integer, octal, size};
 pub(super) use paths::{absolute, existing_directory, existing_parent, normal_path};
 pub(super) use users::{owner, user};
-pub(super) use vocabulary::{auto_restart, boolean, list, log_format, log_level, name, password, signal};
+pub(super) use vocabulary::{
+    auto_restart, boolean, caught_signal, list, log_format, log_level, name, on_end, on_idle, password,
+    signal,
+};

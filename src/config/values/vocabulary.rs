@@ -1,6 +1,6 @@
 //! Values that are words: yes and no, signals, levels, names.
 
-use crate::model::{AutoRestart, LogFormat, LogLevel, Password, Signal};
+use crate::model::{AutoRestart, LogFormat, LogLevel, OnEnd, OnIdle, Password, Signal};
 
 use super::super::ini::trim;
 use super::numbers::integer;
@@ -37,6 +37,45 @@ pub(crate) fn signal(text: &str) -> Result<Signal, String> {
             .ok_or_else(|| format!("value {} is not a valid signal number", quote(text))),
         Err(_) => Signal::from_name(trim(text))
             .ok_or_else(|| format!("value {} is not a valid signal name", quote(text))),
+    }
+}
+
+/// A signal that can be given a meaning: a name, a number, or `RTMIN+3`; `_` does for the plus.
+pub(crate) fn caught_signal(text: &str) -> Result<Signal, String> {
+    let real_time = || {
+        let (base, offset) = text.split_once(['+', '_'])?;
+        let base = Signal::from_name(base).filter(|base| *base == Signal::RTMIN)?;
+        let number = base.0.checked_add(offset.parse().ok().filter(|offset| *offset >= 0)?)?;
+        (number <= Signal::RTMAX.0).then_some(Signal(number))
+    };
+    let known = match text.parse() {
+        Ok(number @ 1..=31 | number @ 34..=64) => Some(Signal(number)),
+        Ok(_) => return Err(format!("{} is not a valid signal number", quote(text))),
+        Err(_) => Signal::from_name(text).or_else(real_time),
+    };
+    match known {
+        None => Err(format!("{} is not a valid signal name", quote(text))),
+        Some(signal) if signal.is_catchable() => Ok(signal),
+        Some(Signal::CHLD) => Err("SIGCHLD tells us of our children, it can do nothing else".to_owned()),
+        Some(signal) => Err(format!("no process can do something about {signal}")),
+    }
+}
+
+/// `ignore` or `shutdown`.
+pub(crate) fn on_end(text: &str) -> Result<OnEnd, String> {
+    match text {
+        "ignore" => Ok(OnEnd::Ignore),
+        "shutdown" => Ok(OnEnd::Shutdown),
+        _ => Err(format!("{} is neither ignore nor shutdown", quote(text))),
+    }
+}
+
+/// `wait` or `exit`.
+pub(crate) fn on_idle(text: &str) -> Result<OnIdle, String> {
+    match text {
+        "wait" => Ok(OnIdle::Wait),
+        "exit" => Ok(OnIdle::Exit),
+        _ => Err(format!("{} is neither wait nor exit", quote(text))),
     }
 }
 

@@ -1,0 +1,136 @@
+//! The command behind `--` of `sv run`: a program beside those of the files, which is what they are for.
+//!
+//! It is read as a `[program:main]` that sets what makes it the main one. All else it has from
+//! `[program-default]` and `[supervisord]`, as any program.
+
+use super::document::{Document, Entry, Place, Written};
+use super::error::{Error, ErrorKind, Errors};
+use super::options::SectionKind;
+use crate::model::Settings;
+
+/// The name of the program and of its group.
+const NAME: &str = "main";
+
+/// It starts last and stops first, for the others serve it; nobody starts it again; and the end of it
+/// is the end of all. Nothing of its output is ours.
+const OPTIONS: [(&str, &str); 14] = [
+    ("process_name", NAME),
+    ("numprocs", "1"),
+    ("enabled", "true"),
+    ("priority", "2147483647"),
+    ("autostart", "true"),
+    ("autorestart", "false"),
+    ("startsecs", "0"),
+    ("startretries", "0"),
+    ("on_exit", "shutdown"),
+    ("on_fatal", "shutdown"),
+    ("redirect_stderr", "false"),
+    ("stdout_logfile", "NONE"),
+    ("stderr_logfile", "NONE"),
+    ("stdout_events_enabled", "false"),
+];
+
+/// Lays the section over what the files say; without a command there is none.
+///
+/// # Errors
+///
+/// If something else is called so.
+pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Errors> {
+    if command.is_empty() {
+        return Ok(());
+    }
+    if let Some((name, place)) = namesake(document) {
+        let message = format!(
+            "the command behind -- is the program '{NAME}', and so is [{name}] ({}): give that another name",
+            document.told(place)
+        );
+        return Err(Error::new(ErrorKind::CommandLine, message).into());
+    }
+    let place = document.add_command_line();
+    let section = document.open(&format!("program:{NAME}"), place);
+    // Taken as it is: nothing in it is a name to be expanded.
+    let words = command.iter().map(|word| word.replace('%', "%%")).collect();
+    let options = OPTIONS.map(|(key, value)| (key, Written::Text(value.to_owned())));
+    for (key, value) in [("command", Written::List(words))].into_iter().chain(options) {
+        document.section_mut(section).push(Entry { key: key.to_owned(), value, place });
+    }
+    Ok(())
+}
+
+/// A section that makes a group of this name.
+fn namesake(document: &Document) -> Option<(String, Place)> {
+    let makes_group = |name: &str| {
+        SectionKind::of(name).is_some_and(|(kind, instance)| {
+            let is_group = matches!(
+                kind,
+                SectionKind::Program
+                    | SectionKind::FcgiProgram
+                    | SectionKind::EventListener
+                    | SectionKind::Group
+            );
+            is_group && instance == NAME
+        })
+    };
+    let found = document.sections().iter().find(|section| makes_group(&section.name))?;
+    Some((found.name.clone(), found.place))
+}
+
+/// Has it read and write where we do.
+pub(super) fn connect(settings: &mut Settings) {
+    let group = settings.groups.iter_mut().find(|group| group.name == NAME);
+    for process in group.into_iter().flat_map(|group| &mut group.processes) {
+        process.inherits_stdio = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::fake::{Fake, MAIN};
+    use super::super::load_beside;
+    use super::*;
+    use crate::model::{AutoRestart, OnEnd};
+
+    fn loaded(text: &str, command: &[&str]) -> Result<Settings, String> {
+        let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
+        load_beside(Path::new(MAIN), &[], &command, &Fake::main(text)).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn it_is_a_program_of_its_own_that_starts_last() {
+        let text = "[supervisord]\n[program-default]\numask=077\npriority=5\nnumprocs=2\nstartsecs=9\n\
+            stdout_logfile=/tmp/x\nprocess_name=%(process_num)d\n[program:web]\ncommand=a\n";
+        let settings = loaded(text, &["/bin/job", "100%", "a b", "%(x)s", "it's"]).unwrap();
+        let last = settings.groups.last().unwrap();
+        let main = &last.processes[0];
+        assert_eq!((last.name.as_str(), main.name.as_str(), last.processes.len()), ("main", "main", 1));
+        assert_eq!(
+            super::super::split_command(&main.command).unwrap(),
+            ["/bin/job", "100%", "a b", "%(x)s", "it's"]
+        );
+        assert_eq!((main.on_exit, main.on_fatal), (OnEnd::Shutdown, OnEnd::Shutdown));
+        assert_eq!((main.autorestart, main.start_secs, main.umask), (AutoRestart::Never, 0, Some(0o77)));
+        let inherits: Vec<_> =
+            settings.groups.iter().flat_map(|group| &group.processes).map(|it| it.inherits_stdio).collect();
+        assert_eq!(inherits, [false, false, true]);
+        assert_eq!((settings.notices, settings.variables), (vec![], vec![]));
+    }
+
+    #[test]
+    fn nothing_else_may_be_called_so() {
+        for section in
+            ["program:main", "program: main", "group:main", "eventlistener:main", "fcgi-program:main"]
+        {
+            let text = format!("[supervisord]\n[{section}]\ncommand=a\n");
+            let expected = format!(
+                "the command behind -- is the program 'main', and so is [{section}] (/etc/x.conf:2): give that \
+                 another name"
+            );
+            let error = loaded(&text, &["a"]).unwrap_err();
+            assert!(error.starts_with(&expected), "{error}");
+        }
+        let alone = loaded("[supervisord]\n[program:main]\ncommand=a\n", &[]).unwrap();
+        assert!(!alone.groups[0].processes[0].inherits_stdio);
+    }
+}

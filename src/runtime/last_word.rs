@@ -1,0 +1,50 @@
+//! Why we end, told to those who look after the container has.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::Shell;
+use crate::supervise::Ending;
+
+/// What Kubernetes shows as the message of a container that has ended. It is there for us to write
+/// to, and nobody else's business to make.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+impl Shell {
+    /// Whether there is somebody to tell. Supervisor says nothing of an end that was asked for, nor
+    /// does a daemon of any.
+    pub(super) fn has_last_word(&self, ending: &Ending) -> bool {
+        self.launch.is_in_foreground(&self.settings) && (self.launch.foreground || !ending.is_ordered())
+    }
+}
+
+/// One line on standard error and, where there is one, in the termination log. That nobody reads
+/// either is no failure of ours.
+pub(super) fn tell(ending: &Ending) {
+    let line = format!("sv ends with status {}: {ending}\n", ending.status());
+    let _ = io::stderr().write_all(line.as_bytes());
+    let _ = write_existing(Path::new(TERMINATION_LOG), &line);
+}
+
+fn write_existing(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).truncate(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::sys::scratch::Folder;
+
+    #[test]
+    fn only_a_file_that_is_there_is_written_to() {
+        let folder = Folder::new("last-word");
+        let path = folder.join("log");
+        assert!(write_existing(&path, "x").is_err() && !path.exists());
+        fs::write(&path, "longer than that").unwrap();
+        write_existing(&path, "why\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "why\n");
+    }
+}

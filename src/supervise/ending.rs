@@ -1,0 +1,183 @@
+//! Why the supervisor ends, and with which status.
+//!
+//! A process that comes to its end by itself, never to start again unless somebody asks, is written
+//! down while an input is handled and judged at the input's end: by its own `on_exit` or `on_fatal`,
+//! then by `on_idle`. The first verdict counts; what ends during a shutdown changes nothing about it.
+
+use std::fmt;
+
+use super::process::{Process, State};
+use super::{Effects, Supervisor, Turn};
+use crate::model::{ExitStatus, GroupKind, LogLevel, Namespec, OnEnd, OnIdle, ProcessId, Signal};
+
+/// The status of a container whose program has failed without a status that says so.
+const FAILED: u8 = 1;
+
+/// Why the supervisor ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A signal asked for it.
+    Signal(Signal),
+    /// A client did.
+    Client,
+    /// A program with `on_exit=shutdown` has ended.
+    Exited {
+        /// `group:name`, or one word where both are the same.
+        process: String,
+        /// How.
+        status: ExitStatus,
+    },
+    /// A program with `on_fatal=shutdown` could not be started.
+    Fatal(Failed),
+    /// No program is left, with `on_idle=exit`; the first that has failed decides the status.
+    Idle(Option<Failed>),
+}
+
+/// A program that did not do what it was started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// As in [`Ending::Exited`].
+    pub process: String,
+    /// What its end comes to as an exit status, never 0.
+    pub status: u8,
+    /// What is known of it.
+    pub why: String,
+}
+
+impl Ending {
+    /// The exit status.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Signal(_) | Self::Client | Self::Idle(None) => 0,
+            Self::Exited { status, .. } => status.for_shell(),
+            Self::Fatal(failed) | Self::Idle(Some(failed)) => failed.status,
+        }
+    }
+
+    /// Whether somebody asked for it, as people ask Supervisor.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        match self {
+            Self::Signal(_) | Self::Client => true,
+            Self::Exited { .. } | Self::Fatal(_) | Self::Idle(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal) => write!(f, "{signal} asked for it"),
+            Self::Client => f.write_str("a client asked for it"),
+            Self::Exited { process, status } => write!(f, "{process} ended: {status}"),
+            Self::Fatal(failed) => write!(f, "{failed}"),
+            Self::Idle(None) => f.write_str("no program is left, all ended as expected"),
+            Self::Idle(Some(failed)) => write!(f, "no program is left, and {failed}"),
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.process, self.why)
+    }
+}
+
+/// How a process came to its last end, or why it never began.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LastEnd {
+    Ended(ExitStatus),
+    /// With the status that a shell has for it, 126 or 127.
+    NotSpawned(u8),
+}
+
+impl LastEnd {
+    fn for_shell(self) -> u8 {
+        match self {
+            Self::Ended(status) => status.for_shell(),
+            Self::NotSpawned(status) => status,
+        }
+    }
+}
+
+impl Process {
+    fn full_name(&self) -> String {
+        Namespec::join(&self.spec.group, &self.spec.name)
+    }
+
+    /// What its end asks for.
+    fn verdict(&self) -> Option<Ending> {
+        match self.state {
+            State::Exited { .. } if self.spec.on_exit == OnEnd::Shutdown => {
+                let status = self.exit_status?;
+                Some(Ending::Exited { process: self.full_name(), status })
+            }
+            State::Fatal if self.spec.on_fatal == OnEnd::Shutdown => self.failure().map(Ending::Fatal),
+            State::Stopped
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => None,
+        }
+    }
+
+    /// `None` if it did not fail, or is not at its end.
+    fn failure(&self) -> Option<Failed> {
+        let told = |why: String| {
+            let status = self.last_end.map_or(FAILED, LastEnd::for_shell).max(FAILED);
+            Some(Failed { process: self.full_name(), status, why })
+        };
+        match self.state {
+            State::Fatal => told(match self.last_end {
+                Some(LastEnd::Ended(status)) => format!("{status}, too quickly to count as started"),
+                Some(LastEnd::NotSpawned(_)) | None => self.spawn_error.clone(),
+            }),
+            State::Exited { .. } => {
+                self.exit_status.filter(|&status| !self.expects(status)).and_then(|it| told(it.to_string()))
+            }
+            State::Stopped
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Unknown { .. } => None,
+        }
+    }
+}
+
+impl Supervisor {
+    /// At the end of an input: whether what ended in it ends the supervisor too.
+    pub(super) fn judge_ends(&mut self, turn: &Turn, out: &mut Effects) {
+        let ended = std::mem::take(&mut out.ended);
+        let may_be_idle = std::mem::take(&mut out.may_be_idle) || !ended.is_empty();
+        if !self.mood.allows_starts() {
+            return;
+        }
+        let verdict = ended.iter().find_map(|id: &ProcessId| self.processes.get(id)?.verdict());
+        let idle = || (may_be_idle && self.is_idle()).then(|| Ending::Idle(self.first_failure()));
+        if let Some(ending) = verdict.or_else(idle) {
+            out.log(LogLevel::Warn, format!("{ending}; shutting down"));
+            self.shut_down(turn, ending, out);
+        }
+    }
+
+    /// Whether `on_idle=exit` has come true. Listeners wait for ever, so they do not count.
+    fn is_idle(&self) -> bool {
+        let is_busy = |process: &Process| process.is_unstopped() || process.will_restart();
+        self.rules.on_idle == OnIdle::Exit && !self.programs().any(is_busy)
+    }
+
+    fn first_failure(&self) -> Option<Failed> {
+        self.programs().find_map(Process::failure)
+    }
+
+    /// All but listeners.
+    fn programs(&self) -> impl Iterator<Item = &Process> {
+        let groups = self.groups.iter().filter(|it| !matches!(it.kind, GroupKind::EventListener(_)));
+        groups.flat_map(|group| &group.members).filter_map(|id| self.processes.get(id))
+    }
+}

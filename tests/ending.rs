@@ -1,0 +1,189 @@
+//! When the supervisor ends, why, with which exit status; and what signals make of it. From outside.
+
+mod support;
+
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use support::terminal::Terminal;
+use support::{Sandbox, binary};
+
+/// A program that runs until it is asked to stop, beside whatever a test is about.
+const SLEEPER: &str = "[program:sleeper]\ncommand=sleep 100000\nstartsecs=0\npriority=1\n";
+
+#[test]
+fn an_end_has_the_status_of_the_program_that_is_to_blame() {
+    for (program, status, reason) in [
+        ("command=sh -c 'exit 7'\nstartsecs=0\non_exit=shutdown", 7, "web ended: exit status 7"),
+        ("command=true\nstartsecs=0\nautorestart=true\non_exit=shutdown", 0, "web ended: exit status 0"),
+        (
+            "command=sh -c 'kill -9 $$'\nstartsecs=0\non_exit=shutdown",
+            137,
+            "web ended: terminated by SIGKILL",
+        ),
+        (
+            "command=sh -c 'exit 9'\nstartretries=0\non_fatal=shutdown",
+            9,
+            "web failed: exit status 9, too quickly",
+        ),
+        ("command=true\nstartretries=0\non_fatal=shutdown", 1, "web failed: exit status 0, too quickly"),
+        ("command=/nope\nstartretries=0\non_fatal=shutdown", 127, "web failed: can't find command '/nope'"),
+        (
+            "command=/etc/passwd\nstartretries=0\non_fatal=shutdown",
+            126,
+            "web failed: command at '/etc/passwd'",
+        ),
+    ] {
+        let mut sandbox = Sandbox::with_programs(&format!("{SLEEPER}[program:web]\n{program}\n"));
+        let Output { status: ended, stdout, .. } = sandbox.run_to_end();
+        let told = String::from_utf8_lossy(&stdout);
+        let line = format!("sv ends with status {status}: {reason}");
+        assert!(told.lines().any(|it| it.starts_with(&line)), "no {line:?} in\n{told}");
+        assert_eq!(ended.code(), Some(status), "{program}\n{told}");
+        assert!(sandbox.log().contains("stopped: sleeper (terminated by SIGTERM)"), "{}", sandbox.log());
+    }
+}
+
+#[test]
+fn an_idle_supervisor_ends_with_the_status_of_what_failed() {
+    for (code, status) in [(0, 0), (6, 6)] {
+        let config = support::HEAD.replace("[supervisord]\n", "[supervisord]\non_idle=exit\n");
+        let job = |name: &str, code| {
+            format!("[program:{name}]\ncommand=sh -c 'exit {code}'\nstartsecs=0\nautorestart=false\n")
+        };
+        let mut sandbox = Sandbox::new(&format!("{config}{}{}", job("first", code), job("second", 0)));
+        let ended = sandbox.run_to_end();
+        assert_eq!(ended.status.code(), Some(status), "{}", sandbox.log());
+    }
+}
+
+#[test]
+fn a_stop_that_was_asked_for_ends_with_0_and_says_by_whom() {
+    let mut sandbox = Sandbox::with_programs(&format!("{SLEEPER}on_exit=shutdown\n")).start();
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0));
+    sandbox.wait("the reason", |sandbox| {
+        sandbox.terminal().contains("sv ends with status 0: SIGTERM asked for it\n").then_some(())
+    });
+    let mut sandbox = Sandbox::with_programs(SLEEPER).start();
+    assert!(sandbox.ctl(&["shutdown"]).success);
+    assert_eq!(sandbox.wait_exit().code(), Some(0));
+    sandbox
+        .wait("the reason", |sandbox| sandbox.terminal().contains("a client asked for it\n").then_some(()));
+}
+
+#[test]
+fn a_stop_takes_no_longer_than_it_may() {
+    let config = support::HEAD.replace("[supervisord]\n", "[supervisord]\nshutdown_timeout=1\n");
+    let deaf = "command=sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 0.1; done'\nstopwaitsecs=600\n\
+        startsecs=0\nstdout_logfile=%(here)s/%(program_name)s.out\n";
+    let mut sandbox =
+        Sandbox::new(&format!("{config}[program:one]\n{deaf}[program:two]\npriority=1\n{deaf}")).start();
+    sandbox.wait_file("one.out", "deaf");
+    sandbox.wait_file("two.out", "deaf");
+    let began = Instant::now();
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10), "{}", sandbox.log());
+    assert!(sandbox.log().contains("shutdown_timeout is over: killing what is left"), "{}", sandbox.log());
+}
+
+#[test]
+fn signals_mean_what_the_configuration_says_also_after_a_reload() {
+    let config = support::HEAD.replace(
+        "[supervisord]\n",
+        "[supervisord]\nsignal_TERM=ignore\nsignal_USR1=forward:web\nsignal_USR2=reload\n",
+    );
+    let web = "[program:web]\nstartsecs=0\nstdout_logfile=%(here)s/web.out\n\
+        command=sh -c 'trap \"echo usr1\" USR1; echo armed; while :; do sleep 0.1; done'\n";
+    let mut sandbox = Sandbox::new(&format!("{config}{web}")).start();
+    sandbox.wait_file("web.out", "armed");
+    sandbox.signal(Signal::TERM);
+    sandbox.signal(Signal::USR1);
+    sandbox.wait_file("web.out", "usr1");
+    sandbox.replace("supervisord.conf", "signal_USR1=forward:web", "signal_WINCH=shutdown");
+    sandbox.signal(Signal::USR2);
+    sandbox.wait_log("received SIGUSR2 indicating restart request");
+    sandbox.wait("the new program", |sandbox| {
+        (sandbox.log().matches("spawned: 'web'").count() == 2).then_some(())
+    });
+    sandbox.signal(Signal::WINCH);
+    assert_eq!(sandbox.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn the_rest_of_a_group_is_killed_when_its_leader_is_dead() {
+    let sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=sh %(here)s/web.sh\nstartsecs=0\nstopasgroup=true\nstopwaitsecs=1\n\
+         stdout_logfile=%(here)s/web.out\n",
+    );
+    let deaf = "sh -c 'trap \"\" TERM; echo deaf $$; while :; do sleep 0.1; done' &\n";
+    sandbox.write("web.sh", &format!("{deaf}trap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"));
+    let mut sandbox = sandbox.start();
+    sandbox.wait_file("web.out", "deaf ");
+    let rest = sandbox.file("web.out").trim().replace("deaf ", "/proc/");
+    assert!(std::path::Path::new(&rest).exists(), "{rest}");
+    assert!(sandbox.ctl(&["stop", "web"]).success, "{}", sandbox.log());
+    assert!(!std::path::Path::new(&rest).exists(), "{rest} is there\n{}", sandbox.log());
+    assert!(sandbox.log().contains("stopped: web (exit status 0)"), "{}", sandbox.log());
+    assert!(sandbox.log().contains("killing what is left of the group of 'web'"), "{}", sandbox.log());
+}
+
+/// `sv run -c FILE -- WORDS`
+fn beside(sandbox: &Sandbox, words: &[&str]) -> Command {
+    let mut command = sandbox.marked(Command::new(binary()));
+    command.args(["run", "-s", "-c"]).arg(sandbox.config()).arg("--").args(words);
+    command
+}
+
+#[test]
+fn programs_run_beside_a_main_command_that_has_our_descriptors() {
+    let sandbox = Sandbox::with_programs(SLEEPER);
+    let script = "read line; echo out $line; echo err >&2; exit 5";
+    let mut command = beside(&sandbox, &["sh", "-c", script]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"100% %(x)s\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let told = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert_eq!(told.0, "out 100% %(x)s\n");
+    assert!(told.1.starts_with("err\n"), "{told:?}");
+    assert!(told.1.ends_with("sv ends with status 5: main ended: exit status 5\n"), "{told:?}");
+    assert_eq!(ended.status.code(), Some(5));
+    let log = sandbox.log();
+    assert!(log.contains("stopped: sleeper (terminated by SIGTERM)"), "{log}");
+}
+
+#[test]
+fn a_main_command_that_is_not_there_ends_with_127() {
+    let sandbox = Sandbox::with_programs(SLEEPER);
+    let ended = beside(&sandbox, &["/nope"]).output().unwrap();
+    assert_eq!(ended.status.code(), Some(127), "{}", sandbox.log());
+}
+
+#[test]
+fn a_main_command_has_the_terminal_to_itself() {
+    let sandbox = Sandbox::with_programs(SLEEPER);
+    let command = beside(&sandbox, &["sh", "-c", "echo ready; read line; echo \"got $line\"; exit 3"]);
+    let mut terminal = Terminal::start(&command);
+    terminal.expect("ready");
+    terminal.type_in("hello\r");
+    terminal.expect("got hello");
+    assert_eq!(terminal.wait_exit().code(), Some(3));
+}
+
+#[test]
+fn a_program_has_the_variables_of_its_user() {
+    if !support::have("root", rustix::process::getuid().is_root()) {
+        return;
+    }
+    let mut sandbox = Sandbox::with_programs(
+        "[program:who]\ncommand=sh -c 'echo $HOME $USER $LOGNAME %(ENV_USER)s; echo done'\nautorestart=false\nstartsecs=0\n\
+         user=www-data\nset_user_environment=true\nenvironment=LOGNAME=\"own\"\n\
+         stdout_logfile=%(here)s/who.out\n",
+    )
+    .start();
+    sandbox.wait_file("who.out", "done\n");
+    assert_eq!(sandbox.file("who.out"), "/var/www www-data own www-data\ndone\n");
+}
