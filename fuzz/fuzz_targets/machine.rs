@@ -108,6 +108,10 @@ impl Surroundings for Machine {
         0
     }
 
+    fn effective_group(&self) -> UserId {
+        0
+    }
+
     fn user_by_name(&self, name: &str) -> Option<User> {
         matches!(name, "root" | "nobody").then(|| user(name, if name == "root" { 0 } else { 65534 }))
     }
