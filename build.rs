@@ -1,5 +1,8 @@
 //! Leaves the unwind tables out of the static release binary: an eighth of it, and of no use where a
 //! panic aborts. Debug builds and those for glibc keep theirs, for backtraces.
+//!
+//! Its relocations are packed, which saves another twenty-fifth. musl 1.2.4 is the first that unpacks
+//! them; Rust has brought 1.2.5 since the version that the manifest asks for.
 
 use std::env;
 
@@ -13,5 +16,6 @@ fn main() {
         let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{here}/{SCRIPT}");
         println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
+        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
