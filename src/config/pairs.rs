@@ -2,7 +2,7 @@
 
 use crate::model::Environment;
 
-use super::words::{Word, split_pairs};
+use super::words::{Word, split_pairs, split_pairs_of_old};
 use crate::python::quote;
 
 /// Reads pairs parted by commas; a comma at the end is fine. Of two pairs with one key the later
@@ -11,8 +11,18 @@ use crate::python::quote;
 /// Supervisor takes whatever single character follows a value for a separator and drops it, and
 /// takes the first character of `~/x` or `$HOME` for the whole value.
 /// COMPAT: here both are errors, since data would be lost without a word.
+///
+/// It is read as 4.3.0 reads it; where that fails, as later versions do, which know escapes. COMPAT:
+/// so a value with escaped quotes is whole, which 4.3.0 refuses or cuts off.
 pub(super) fn pairs(text: &str) -> Result<Environment, String> {
-    let mut words = split_pairs(text).map_err(|error| error.to_string())?.into_iter();
+    match split_pairs_of_old(text).map(|words| pairs_of(words, text)) {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(_)) | Err(_) => pairs_of(split_pairs(text).map_err(|error| error.to_string())?, text),
+    }
+}
+
+fn pairs_of(words: Vec<Word>, text: &str) -> Result<Environment, String> {
+    let mut words = words.into_iter();
     let mut found = Environment::new();
     while let Some(key) = words.next() {
         let cut_short = || format!("Unexpected end of key/value pairs in value '{text}'");
@@ -48,9 +58,20 @@ fn refuse_sign(word: &Word, text: &str, cut_short: impl Fn() -> String) -> Resul
 
 /// The other way round: a text that [`pairs`] takes apart into these.
 pub(super) fn join_pairs(pairs: &[(String, String)]) -> String {
-    let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-    let told: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
-    told.join(",")
+    pairs.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect::<Vec<_>>().join(",")
+}
+
+/// A value in the plainest form that is read as it was.
+fn quoted(value: &str) -> String {
+    let is_read = |form: &String| {
+        pairs(&format!("A={form},B=1"))
+            .is_ok_and(|found| found.first().is_some_and(|(_, read)| read == value))
+    };
+    let in_double = value.replace('\\', "\\\\").replace('"', "\\\"");
+    let forms = [format!("\"{value}\""), format!("'{value}'"), format!("\"{in_double}\"")];
+    // With a backslash before each character it can only be read in the later way.
+    let escaped = || value.chars().flat_map(|c| ['\\', c]).collect();
+    forms.into_iter().find(is_read).unwrap_or_else(escaped)
 }
 
 /// Sets `key`, in its old place if it has one.
@@ -98,7 +119,7 @@ mod tests {
             ("A = 1 , B = 2", "<A=1><B=2>"),
             ("A=1,\nB=2", "<A=1><B=2>"),
             ("A='x, y',B=\"a \\\"b\\\" \\c\"", "<A=x, y><B=a \"b\" \\c>"),
-            ("A=foo\"bar\"baz", "<A=foobarbaz>"),
+            ("A=foo\"bar\"baz,B=x\\ y", "<A=foobarbaz><B=x y>"),
             ("A=\"\"", "<A=>"),
             ("A=/usr/bin:/bin,B=a.b+c-d(e)", "<A=/usr/bin:/bin><B=a.b+c-d(e)>"),
             ("A=1 # all, the=rest\n,B=2", "<A=1><B=2>"),
@@ -109,6 +130,29 @@ mod tests {
             ("A='$HOME',B=\"~ ${X}\"", "<A=$HOME><B=~ ${X}>"),
         ] {
             assert_eq!(pairs(text).map(|pairs| joined(&pairs)), Ok(expected.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_4_3_0_takes_is_read_as_it_reads_it() {
+        for (text, expected) in [
+            ("A=foo\"bar\"baz", "<A=foo\"bar\"baz>"),
+            ("A='\"x\"',B=\"'y'\"", "<A=x><B=y>"),
+            ("A=\"a\\\\b\",B='c\\d'", "<A=a\\\\b><B=c\\d>"),
+            ("A=x\",B=y'", "<A=x><B=y>"),
+            ("A=\"{'a': 1}\"", "<A={'a': 1}>"),
+        ] {
+            assert_eq!(pairs(text).map(|pairs| joined(&pairs)), Ok(expected.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn joined_pairs_are_read_as_they_were() {
+        for value in
+            ["", "a b", "a\\b", "a\\\\b", "\"x\"", "'x'", "it's", "say \"hi\" it's", "\\", "a\nb", "é,=;#"]
+        {
+            let environment = vec![("A".to_owned(), value.to_owned()), ("B".to_owned(), "1".to_owned())];
+            assert_eq!(pairs(&join_pairs(&environment)), Ok(environment), "{value}");
         }
     }
 

@@ -333,10 +333,10 @@ mod tests {
     #[test]
     fn an_environment_is_expanded_before_it_is_split() {
         let text =
-            "[supervisord]\nenvironment=G=\"1,B='2 3'\"\n[program:x]\ncommand=a\nenvironment=A=%(ENV_G)s";
+            "[supervisord]\nenvironment=G=\"1,B='2 3',\"\n[program:x]\ncommand=a\nenvironment=A=%(ENV_G)s";
         let environment = load_text(text).unwrap().groups.remove(0).processes.remove(0).environment;
         let told: Vec<_> = environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(told, ["G=1,B='2 3'", "A=1", "B=2 3"]);
+        assert_eq!(told, ["G=1,B='2 3',", "A=1", "B=2 3"]);
     }
 
     #[test]

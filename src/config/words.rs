@@ -57,6 +57,18 @@ pub(super) fn split_pairs(text: &str) -> Result<Vec<Word>, SplitError> {
     split(text, Grammar::Pairs)
 }
 
+/// The same in the older mode of `shlex`, which Supervisor 4.3.0 is content with: a quotation is a
+/// word of its own and ends at the next mark of its kind, nothing is escaped, marks inside a bare
+/// word stay, and all marks at both ends of a word go.
+pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word>, SplitError> {
+    let mut splitter = Splitter { chars: text.chars().peekable(), grammar: Grammar::PairsOfOld };
+    let mut words = Vec::new();
+    while let Some(word) = splitter.next_word_of_old()? {
+        words.push(word);
+    }
+    Ok(words)
+}
+
 /// A word with its quotes taken off.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -69,6 +81,7 @@ pub(super) struct Word {
 enum Grammar {
     Command,
     Pairs,
+    PairsOfOld,
 }
 
 fn split(text: &str, grammar: Grammar) -> Result<Vec<Word>, SplitError> {
@@ -105,10 +118,33 @@ impl Splitter<'_> {
         Ok(Some(Word { text, is_sign: false }))
     }
 
+    fn next_word_of_old(&mut self) -> Result<Option<Word>, SplitError> {
+        self.skip_gap();
+        let Some(first) = self.chars.next() else { return Ok(None) };
+        let mut text = first.to_string();
+        if matches!(first, '\'' | '"') {
+            loop {
+                let c = self.chars.next().ok_or(SplitError::NoClosingQuotation)?;
+                text.push(c);
+                if c == first {
+                    break;
+                }
+            }
+        } else if !part_of_word(self.grammar, first) {
+            return Ok(Some(Word { text, is_sign: true }));
+        } else {
+            while let Some(c) = self.chars.next_if(|&c| part_of_word(self.grammar, c)) {
+                text.push(c);
+            }
+        }
+        let text = text.trim_matches(['\'', '"']).to_owned();
+        Ok(Some(Word { text, is_sign: false }))
+    }
+
     /// White space, and in `environment=` whatever lies between `#` and the end of its line.
     fn skip_gap(&mut self) {
         while let Some(&c) = self.chars.peek() {
-            if c == '#' && self.grammar == Grammar::Pairs {
+            if c == '#' && self.grammar != Grammar::Command {
                 while self.chars.next_if(|&c| c != '\n').is_some() {}
             } else if !is_gap(c) {
                 return;
@@ -155,6 +191,7 @@ fn part_of_word(grammar: Grammar, c: char) -> bool {
     match grammar {
         Grammar::Command => !is_gap(c),
         Grammar::Pairs => c.is_alphanumeric() || "_/.+-():'\"\\".contains(c),
+        Grammar::PairsOfOld => c.is_ascii_alphanumeric() || "_/.+-():'\"".contains(c),
     }
 }
 
