@@ -205,7 +205,9 @@ fn examples_and_the_sample_are_clean() {
     let installed = |path: &str| Path::new(path).exists();
     let servers =
         have("nginx", installed("/usr/sbin/nginx")) && have("redis", installed("/usr/bin/redis-server"));
-    for name in ["quickstart", "nginx-redis"].into_iter().filter(|name| servers || *name == "quickstart") {
+    for name in
+        ["quickstart", "job", "nginx-redis"].into_iter().filter(|name| servers || *name != "nginx-redis")
+    {
         let sandbox = Sandbox::from_example(name);
         std::fs::create_dir_all(sandbox.path("run")).unwrap();
         let told = sv(&sandbox, &["check", "--strict"]);

@@ -87,6 +87,78 @@ fn nginx_gets_its_page_from_php_while_one_of_two_is_killed() {
 }
 
 #[test]
+fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
+    let installed = |module: &str| Path::new("/usr/lib/python3/dist-packages").join(module).exists();
+    let gunicorn = Path::new("/usr/bin/gunicorn").exists();
+    if !have("celery", installed("celery") && installed("redis")) || !have("gunicorn", gunicorn) {
+        return;
+    }
+    let sandbox = Sandbox::from_example("celery");
+    let port = free_port();
+    sandbox.replace("supervisord.conf", "127.0.0.1:8000", &format!("127.0.0.1:{port}"));
+    let mut sandbox = sandbox.start();
+    for name in ["redis", "worker:worker_0", "worker:worker_1", "beat", "web"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let added = |_: &mut Sandbox| fetch_path(port, "/2/3").filter(|page| page.ends_with("\r\n\r\n5\n"));
+    sandbox.wait("a worker to add two numbers", added);
+    sandbox.wait_terminal("beat            | ");
+    sandbox.wait_terminal("Scheduler: Sending due task tick");
+
+    assert_eq!(
+        sandbox.ctl(&["restart", "worker:worker_0"]).stdout,
+        "worker:worker_0: stopped\nworker:worker_0: started\n"
+    );
+    sandbox.wait_terminal("worker:worker_0 | worker: Warm shutdown (MainProcess)");
+    sandbox.wait("a worker to add them again", added);
+
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    let log = sandbox.log();
+    let (_, shutdown) = log.split_once("received SIGTERM").expect("the shutdown's line");
+    for name in ["worker_0", "worker_1"] {
+        assert_in_order(
+            shutdown,
+            &["stopped: web (exit status 0)", &format!("stopped: {name} "), "stopped: redis "],
+        );
+    }
+}
+
+#[test]
+fn the_listener_tells_of_ends_that_nobody_expected() {
+    let mut sandbox = Sandbox::from_example("listener").start();
+    sandbox.wait_file(
+        "run/alerts",
+        "PROCESS_STATE_FATAL processname:missing groupname:missing from_state:BACKOFF",
+    );
+    sandbox.wait_file(
+        "run/alerts",
+        "PROCESS_STATE_EXITED processname:moody groupname:moody from_state:RUNNING expected:0",
+    );
+    sandbox.wait_log("exited: moody (exit status 0; expected)");
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    let alerts = std::fs::read_to_string(sandbox.path("run/alerts")).unwrap();
+    assert!(!alerts.contains("expected:1"), "{alerts}");
+}
+
+#[test]
+fn the_job_ends_with_the_status_of_the_part_that_failed() {
+    for (part, status, reason) in [
+        ("none", 0, "no program is left, all ended as expected"),
+        ("1", 3, "no program is left, and part:part_1 failed: exit status 3"),
+    ] {
+        let mut sandbox = Sandbox::from_example("job").env("FAIL", part);
+        let told = sandbox.run_to_end();
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        assert_eq!(told.status.code(), Some(status), "{text}");
+        for line in ["part:part_0 | part 0 of 3 is done\n", "part:part_2 | part 2 of 3 is done\n", reason] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+}
+
+#[test]
 fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
     let sandbox = Sandbox::from_example("quickstart");
     sandbox.replace("supervisord.conf", "FLAKY_SECONDS=\"8\"", "FLAKY_SECONDS=\"6\"");
@@ -143,8 +215,13 @@ fn assert_in_order(text: &str, needles: &[&str]) {
 }
 
 fn fetch(port: u16) -> Option<String> {
+    fetch_path(port, "/")
+}
+
+fn fetch_path(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut page = String::new();
     stream.read_to_string(&mut page).ok()?;
     Some(page)

@@ -24,6 +24,8 @@ needed=(
     "fish fish"
     "g++ g++"
     "curl curl"
+    "celery celery"
+    "gunicorn gunicorn"
 )
 
 give_up() {
@@ -40,6 +42,8 @@ missing_packages() {
     done
     # They read the manifests of the examples.
     python3 -c 'import jsonschema, yaml' 2>/dev/null || printf '%s\n' python3-jsonschema python3-yaml
+    # The broker of the example with celery, and its client.
+    [ -e /usr/lib/python3/dist-packages/redis ] || echo python3-redis
     # A dynamic busybox is of no use in an image FROM scratch.
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
         echo busybox-static
