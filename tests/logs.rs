@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use support::wire::Peer;
 use support::{Sandbox, have};
 use sv::logs::AnsiStripper;
@@ -283,6 +283,45 @@ fn descriptors_that_run_out_are_told_and_nothing_is_lost() {
     sandbox.wait_log("spawnerr: too many open files to spawn 'p");
     sandbox.wait_state("p0", "RUNNING");
     assert_eq!(sandbox.file("0.log"), "0\n");
+}
+
+/// Lets the supervisor open no descriptor from this number on.
+fn limit_descriptors(sandbox: &Sandbox, current: u64) {
+    let limits = Rlimit { current: Some(current), ..getrlimit(Resource::Nofile) };
+    prlimit(Some(sandbox.supervisor_pid()), Resource::Nofile, limits).unwrap();
+}
+
+#[test]
+fn descriptors_that_run_out_in_the_middle_of_a_rotation_cost_no_byte_and_no_backup() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.002; done'\n\
+         stdout_logfile=%(here)s/t.log\nstdout_logfile_maxbytes=300\nstdout_logfile_backups=3\n",
+    )
+    .start();
+    let backup = |it: &Sandbox, n: u32| it.file(&format!("t.log.{n}"));
+    sandbox.wait("three backups", |it| it.path("t.log.3").exists().then_some(()));
+    limit_descriptors(&sandbox, 3);
+    sandbox.wait_log("WARN cannot rotate log '");
+    let kept = [1, 2].map(|n| backup(&sandbox, n));
+    // Several rotations fail, and what is asked for by signal too.
+    sandbox.wait("a log that is too long", |it| (it.file("t.log").len() > 1500).then_some(()));
+    sandbox.signal(Signal::USR2);
+    sandbox.wait_log("WARN cannot reopen a log of talker: ");
+    sandbox.wait("a longer one", |it| (it.file("t.log").len() > 3000).then_some(()));
+    assert_eq!([1, 2].map(|n| backup(&sandbox, n)), kept, "backups stay where they are");
+    let log = sandbox.log();
+    assert_eq!(log.matches("cannot rotate log").count(), 1, "{log}");
+    limit_descriptors(&sandbox, 1024);
+    sandbox.wait("a rotation", |it| (backup(it, 1).len() > 3000).then_some(()));
+    assert!(sandbox.ctl(&["stop", "talker"]).success);
+    let text = String::from_utf8(together(&rotated(&sandbox.path("t.log")))).unwrap();
+    let numbers: Vec<u32> = text
+        .lines()
+        .map(|line| {
+            line.strip_prefix("line ").unwrap_or_else(|| panic!("{line:?} in {text}")).parse().unwrap()
+        })
+        .collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{text}");
 }
 
 // Places with a reader.

@@ -194,24 +194,31 @@ impl LogFile {
         (!failed_before).then(|| self.trouble("rotate", &error))
     }
 
+    /// What a rotation that fails has moved goes back where it was: the next would take what is still
+    /// written to for a backup, and one failing after the other would push all backups out.
     fn rotate(&mut self) -> io::Result<()> {
-        let mut moved = None;
+        let mut moved = Vec::new();
+        let outcome = self.shift(&mut moved).and_then(|()| self.reopen());
+        if outcome.is_err() {
+            for (from, to) in moved.iter().rev() {
+                let _ = fs::rename(to, from);
+            }
+        }
+        outcome
+    }
+
+    fn shift(&mut self, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
         for step in self.rotation.plan(&self.path) {
             match step {
                 Step::Rename(from, to) => match fs::rename(&from, &to) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    Ok(()) => moved = Some((from, to)),
+                    Ok(()) => moved.push((from, to)),
                     Err(_) => {}
                 },
                 Step::Truncate => self.file.set_len(0)?,
             }
         }
-        self.reopen().inspect_err(|_| {
-            // Back where it belongs: the next rotation would take what is still written to for a backup.
-            if let Some((from, to)) = moved {
-                let _ = fs::rename(to, from);
-            }
-        })
+        Ok(())
     }
 
     /// Rotates by other limits from now on, at the next write if it exceeds them already.
