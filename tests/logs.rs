@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use support::wire::Peer;
 use support::{Sandbox, have};
 use sv::logs::AnsiStripper;
@@ -720,6 +720,58 @@ fn the_reference_sends_the_same_to_syslog() {
     let link = folder.path("supervisord");
     std::os::unix::fs::symlink(support::binary(), &link).unwrap();
     assert_eq!(messages(&link), messages(&reference.join("supervisord")));
+}
+
+/// A daemon in wide use, with the one kind of socket or the other; it is started again when it ends.
+const WITH_SYSLOG_NG: &str = "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && \
+    mknod -m 666 /dev/urandom c 1 9 && ln -s /proc/self/fd /dev/fd && ln -s fd/1 /dev/stdout && \
+    { until [ -e stop ]; do syslog-ng -F --no-caps -f $PWD/ng.conf -R $PWD/ng.persist -c $PWD/ng.ctl -p $PWD/ng.pid; done & } && \
+    until [ -S /dev/log ]; do sleep 0.01; done; exec \"$@\"";
+
+const SYSLOG_NG: &str = "@version: current\noptions { flush-lines(1); };\nsource s { KIND(\"/dev/log\"); };\n\
+    destination d { file(\"FOLDER/messages\" template(\"$FACILITY.$LEVEL $PROGRAM: $MESSAGE\\n\")); };\n\
+    log { source(s); destination(d); };\n";
+
+#[test]
+fn syslog_ng_understands_us_by_datagrams_and_by_a_stream_and_may_be_started_anew() {
+    let there = Command::new("syslog-ng").arg("--version").output().is_ok_and(|it| it.status.success());
+    if !may_mount() || !have("syslog-ng", there) {
+        return;
+    }
+    for kind in ["unix-dgram", "unix-stream"] {
+        let mut sandbox = Sandbox::with_programs(
+            "[program:web]\ncommand=sh -c 'printf %%020000d 0 | tr 0 x; echo; i=0; \
+             while :; do i=$((i+1)); echo line $i of it; sleep 0.01; done'\n\
+             stdout_syslog=true\nstdout_logfile=NONE\n",
+        );
+        let folder = sandbox.dir().display().to_string();
+        sandbox.write("ng.conf", &SYSLOG_NG.replace("KIND", kind).replace("FOLDER", &folder));
+        let command = under_shell(&sandbox, &["unshare", "--mount"], WITH_SYSLOG_NG);
+        sandbox.spawn_as(command);
+        sandbox.wait_file("messages", "user.info sv: web line 5 of it\n");
+        let messages = sandbox.file("messages");
+        let long: Vec<_> = messages.lines().filter(|line| line.ends_with("xxx")).collect();
+        let count = long.iter().map(|line| line.matches('x').count()).sum::<usize>();
+        assert!(long.len() > 1 && count == 20_000, "{kind}: {count} in {} messages {messages}", long.len());
+
+        let pid = || sandbox.file("ng.pid").trim().parse().ok().and_then(Pid::from_raw);
+        let first = pid().unwrap();
+        kill_process(first, Signal::KILL).unwrap();
+        let before = sandbox.file("messages").lines().count();
+        sandbox.wait("messages from another one", |it| {
+            let second = it.file("ng.pid").trim().parse().ok().and_then(Pid::from_raw);
+            (second != Some(first) && it.file("messages").lines().count() > before + 20).then_some(())
+        });
+        let whole = |line: &str| line.starts_with("user.info sv: web line ") && line.ends_with(" of it");
+        let messages = sandbox.file("messages");
+        let last = messages.lines().skip(before + 1).find(|line| !whole(line));
+        assert_eq!(last, None, "{kind}");
+        let log = sandbox.log();
+        let (gone, back) =
+            (log.matches("cannot write to syslog").count(), log.matches("be written to again").count());
+        assert!(gone == back && gone <= 1, "{kind}: {log}");
+        sandbox.write("stop", "");
+    }
 }
 
 #[test]

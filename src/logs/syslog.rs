@@ -23,13 +23,16 @@ pub fn severity(level: LogLevel) -> u8 {
     }
 }
 
-/// `<14>Nov 20 16:11:36 supervisord: web hello`; the parts of the text are parted by spaces.
+/// `<14>Nov 20 16:11:36 supervisord: web hello`; the parts of the text are parted by spaces, which also stand for NUL bytes: one
+/// would end the message on a stream socket, and what follows it could pass for a message of somebody else.
 #[must_use]
 pub fn syslog_message(severity: u8, when: Wall, ident: &str, text: &[&[u8]]) -> Vec<u8> {
     let mut head = format!("<{}>", FACILITY_USER << 3 | severity);
     // A String takes all that is written to it.
     let _ = rfc3164(&mut head, when).and_then(|()| write!(head, " {ident}: "));
-    [head.as_bytes(), &text.join(&b' ')].concat()
+    let mut message = head.into_bytes();
+    message.extend(text.join(&b' ').iter().map(|&byte| if byte == 0 { b' ' } else { byte }));
+    message
 }
 
 #[cfg(test)]
@@ -42,6 +45,7 @@ mod tests {
         for (level, parts, expected) in [
             (LogLevel::Info, &[&b"web"[..], b"hello"][..], "<14>Nov 20 17:11:36 sv: web hello"),
             (LogLevel::Critical, &[b"x"], "<10>Nov 20 17:11:36 sv: x"),
+            (LogLevel::Info, &[b"web", b"a\0<8>b"], "<14>Nov 20 17:11:36 sv: web a <8>b"),
             (LogLevel::Blather, &[b"web", b""], "<15>Nov 20 17:11:36 sv: web "),
         ] {
             assert_eq!(syslog_message(severity(level), when, "sv", parts), expected.as_bytes());

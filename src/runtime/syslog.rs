@@ -1,4 +1,5 @@
-//! The machine's syslog: a datagram socket at `/dev/log`, as syslog(3) uses it.
+//! The machine's syslog: a socket at `/dev/log`, as syslog(3) uses it. Most daemons take datagrams there; one that
+//! has made a stream socket gets its messages by that.
 //!
 //! The daemon may be slow, be restarted or never have been there. While it is slow, messages wait, up to
 //! a bound, and so do the children who have more to say. One that takes nothing for a while counts as
@@ -6,9 +7,9 @@
 //! it is looked for less and less often.
 
 use std::collections::VecDeque;
-use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
+use std::io::{self, IoSlice, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::{Source, Sources};
 use crate::logs::syslog_message;
 use crate::model::{Mono, Now};
 use crate::sys::poller::{Interest, Poller};
+use crate::sys::sockets::connect_without_waiting;
 
 /// Where the daemon listens.
 pub(super) const SYSLOG_PATH: &str = "/dev/log";
@@ -34,7 +36,7 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 pub(super) struct Syslog {
     ident: String,
     path: PathBuf,
-    socket: Option<UnixDatagram>,
+    socket: Option<Socket>,
     /// Set while the socket is watched for room.
     token: Option<u64>,
     pending: VecDeque<Vec<u8>>,
@@ -46,6 +48,14 @@ pub(super) struct Syslog {
     /// That it is gone was told.
     is_told: bool,
     news: Option<Trouble>,
+}
+
+/// The way to the daemon, of the kind that it has made.
+#[derive(Debug)]
+enum Socket {
+    Datagrams(UnixDatagram),
+    /// And how much of the message in front was sent: there may be no room for all of it at once.
+    Stream(UnixStream, usize),
 }
 
 /// What came of sending one message.
@@ -113,15 +123,15 @@ impl Syslog {
     }
 
     fn send_once(&mut self, message: &[u8]) -> Sent {
-        let socket = match &self.socket {
+        let socket = match &mut self.socket {
             Some(socket) => socket,
-            None => match connect(&self.path) {
+            None => match Socket::connect(&self.path) {
                 Ok(socket) => self.socket.insert(socket),
                 Err(error) => return Sent::No(error),
             },
         };
         match socket.send(message) {
-            Ok(_) => Sent::Yes,
+            Ok(()) => Sent::Yes,
             Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
                 self.lost += 1;
                 Sent::Yes
@@ -241,16 +251,56 @@ impl Syslog {
     }
 }
 
-fn connect(path: &Path) -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(path)?;
-    Ok(socket)
+impl Socket {
+    fn connect(path: &Path) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(path) {
+            Ok(()) => Ok(Self::Datagrams(socket)),
+            Err(error) if error.raw_os_error() == Some(nix::libc::EPROTOTYPE) => {
+                Ok(Self::Stream(connect_without_waiting(path)?, 0))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends what is not sent yet of the message that is in front.
+    fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Datagrams(socket) => socket.send(message).map(drop),
+            Self::Stream(stream, sent) => send_record(stream, message, sent),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Datagrams(socket) => socket.as_fd(),
+            Self::Stream(stream, _) => stream.as_fd(),
+        }
+    }
+}
+
+/// On a stream a message ends with a NUL byte, as the C library ends it.
+fn send_record(stream: &mut UnixStream, message: &[u8], sent: &mut usize) -> io::Result<()> {
+    while *sent <= message.len() {
+        match stream.write_vectored(&[IoSlice::new(&message[*sent..]), IoSlice::new(b"\0")]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => *sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    *sent = 0;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Read;
+    use std::os::unix::net::UnixListener;
 
     use super::*;
     use crate::sys::scratch::Folder;
@@ -287,6 +337,58 @@ mod tests {
         syslog.send(6, &[b"three"], at(12));
         assert!(receive(&daemon).ends_with(" sv: three"));
         assert_eq!((syslog.take_news(), syslog.deadline()), (None, None));
+    }
+
+    fn read_records(stream: &mut UnixStream, count: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut buffer = [0; 64 * 1024];
+        while all.iter().filter(|byte| **byte == 0).count() < count {
+            let length = stream.read(&mut buffer).unwrap();
+            assert!(length > 0, "{} bytes came", all.len());
+            all.extend_from_slice(&buffer[..length]);
+        }
+        let records = String::from_utf8(all).unwrap();
+        records.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_daemon_with_a_stream_socket_gets_whole_messages_and_again_when_it_was_started_anew() {
+        let folder = Folder::new("syslog-stream");
+        let path = folder.join("log");
+        let daemon = UnixListener::bind(&path).unwrap();
+        let mut syslog = Syslog::new("sv", &path);
+        syslog.send(6, &[b"web", b"one\0two"], at(1));
+        let (mut taken, _) = daemon.accept().unwrap();
+        assert!(read_records(&mut taken, 1)[0].ends_with(" sv: web one two"));
+
+        // More than fits: some message is begun and not ended when the daemon goes.
+        let line = [b'x'; 5000];
+        let mut count = 0;
+        while !syslog.is_full() {
+            syslog.send(6, &[&line], at(1));
+            count += 1;
+        }
+        let seen = read_records(&mut taken, 2).len();
+        drop((taken, daemon));
+        fs::remove_file(&path).unwrap();
+        let daemon = UnixListener::bind(&path).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            daemon.accept().unwrap().0.read_to_string(&mut text).unwrap();
+            text
+        });
+        while syslog.deadline().is_some() {
+            syslog.flush(at(2).mono);
+        }
+        syslog.send(6, &[b"last"], at(3));
+        assert_eq!(syslog.take_news(), None);
+        drop(syslog);
+        let text = reader.join().unwrap();
+        let records: Vec<_> = text.split_terminator('\0').collect();
+        assert!(records.last().unwrap().ends_with(" sv: last"), "{records:?}");
+        let whole = records.iter().filter(|it| it.ends_with(&"x".repeat(line.len()))).count();
+        assert_eq!(whole, records.len() - 1, "none is cut");
+        assert!(whole > 10 && seen + whole < count, "{seen} and {whole} of {count}");
     }
 
     #[test]

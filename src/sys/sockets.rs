@@ -163,6 +163,17 @@ impl Drop for Listener {
     }
 }
 
+/// Connects to a unix socket; that and all that is done with it does not wait.
+///
+/// # Errors
+/// EAGAIN where too many wait to be accepted; what socket(2) and connect(2) say.
+pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
 impl Stream {
     /// Who is at the other end, as Supervisor calls it: `127.0.0.1:56606`, and `localhost:0` for a unix
     /// socket.

@@ -35,11 +35,19 @@ give_up() {
     fi
 }
 
+is_there() {
+    PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null
+}
+
 missing_packages() {
     local entry
     for entry in "${needed[@]}"; do
-        PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "${entry% *}" >/dev/null || echo "${entry#* }"
+        is_there "${entry% *}" || echo "${entry#* }"
     done
+    # Where rsyslog is the machine's own daemon it would have to go for this one.
+    if ! { is_there syslog-ng || is_there rsyslogd; }; then
+        echo syslog-ng-core
+    fi
     # They read the manifests of the examples.
     python3 -c 'import jsonschema, yaml' 2>/dev/null || printf '%s\n' python3-jsonschema python3-yaml
     # The broker of the example with celery, and its client.
