@@ -5,8 +5,12 @@
 mod support;
 
 use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use rustix::process::{Signal, kill_process};
 use support::{Sandbox, TELL, have, reference_bin};
@@ -405,6 +409,83 @@ fn superlances_crashmail_and_batches_of_fatal_processes_are_mailed() {
         let (_, mail) = told.split_once("Sending notification email:\nTo: me@there\n")?;
         mail.contains("fatal-one").then_some(())
     });
+}
+
+/// A mail host that takes every mail, and the mails that it was given.
+fn mail_host() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mails = Arc::<Mutex<Vec<String>>>::default();
+    let taken = Arc::clone(&mails);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let taken = Arc::clone(&taken);
+            thread::spawn(move || take_mail(&stream.unwrap(), &taken));
+        }
+    });
+    (address, mails)
+}
+
+/// SMTP as RFC 5321 has it, for one client.
+fn take_mail(mut stream: &TcpStream, mails: &Mutex<Vec<String>>) -> io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    stream.write_all(b"220 here\r\n")?;
+    while let Some(line) = lines.next().transpose()? {
+        match line.split([' ', ':']).next() {
+            Some("data") => {
+                stream.write_all(b"354 go on\r\n")?;
+                let text: Result<Vec<String>, _> = lines
+                    .by_ref()
+                    .take_while(|line| line.as_ref().map_or(true, |line| line != "."))
+                    .collect();
+                mails.lock().unwrap().push(text?.join("\n"));
+                stream.write_all(b"250 taken\r\n")?;
+            }
+            Some("quit") => return stream.write_all(b"221 bye\r\n"),
+            _ => stream.write_all(b"250 yes\r\n")?,
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn superlances_batches_of_crashes_are_mailed_to_a_mail_host() {
+    let Some(folder) = superlance() else { return };
+    let (host, mails) = mail_host();
+    let listener = |name: &str, events: &str, more: &str| {
+        format!(
+            "[eventlistener:{name}]\ncommand={}/{name} --toEmail=me@there,you@there --fromEmail=us@here \
+             --interval=0.01 --smtpHost={host} --tickEvent=TICK_5{more}\nevents={events},TICK_5\nbuffer_size=100\n",
+            folder.display()
+        )
+    };
+    let mut sandbox = sandbox(&format!(
+        "{}{}{}\
+         [program:crash]\ncommand=sh -c 'sleep 0.3; exit 3'\nstartsecs=0\nautorestart=false\n\
+         [program:fine]\ncommand=sh -c 'sleep 0.3; exit 0'\nstartsecs=0\nautorestart=false\n\
+         [program:none]\ncommand=/there/is/none\nstartretries=0\n",
+        listener("crashmailbatch", "PROCESS_STATE", ""),
+        listener("crashsms", "PROCESS_STATE_EXITED", " --subject=Look"),
+        listener("fatalmailbatch", "PROCESS_STATE_FATAL", ""),
+    ))
+    .start();
+    sandbox.wait("three mails", |_| (mails.lock().unwrap().len() >= 3).then_some(()));
+    let pid =
+        sandbox.log().split_once("spawned: 'crash' with pid ").unwrap().1.lines().next().unwrap().to_owned();
+    let mails = mails.lock().unwrap();
+    for (subject, body) in [
+        ("Crash alert from supervisord", format!(" -- Process crash:crash (pid {pid}) died unexpectedly")),
+        ("Look", format!("[crash:crash]({pid}) exited unexpectedly ")),
+        (
+            "Fatal start alert from supervisord",
+            " -- Process none:none failed to start too many times".to_owned(),
+        ),
+    ] {
+        let mail = mails.iter().find(|mail| mail.contains(&format!("Subject: {subject}\n")));
+        let mail = mail.unwrap_or_else(|| panic!("{subject} is not in {mails:#?}"));
+        assert!(mail.contains("From: us@here\nTo: me@there, you@there\n") && mail.contains(&body), "{mail}");
+        assert!(!mail.contains("fine"), "{mail}");
+    }
 }
 
 #[test]
