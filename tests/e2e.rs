@@ -1,10 +1,13 @@
 //! Supervisor's own end-to-end tests, as they come with its source, run against our programs. They start them on
-//! a terminal, read what they print and talk to them by `supervisorctl` and XML-RPC.
+//! a terminal, read what they print and talk to them by `supervisorctl` and XML-RPC. Those with a client run
+//! also with one half ours and the other Supervisor's.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
 
 mod support;
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -63,11 +66,40 @@ impl Means {
         have("Supervisor's source", there).then_some(Self { source, python })
     }
 
+    /// The tests that start a client.
+    fn with_client(&self) -> Vec<&'static str> {
+        let text = fs::read_to_string(self.source.join("supervisor/tests/test_end_to_end.py")).unwrap();
+        let mut tests = TESTS.to_vec();
+        tests.retain(|name| {
+            let (_, behind) = text.split_once(&format!("def test_{name}(")).unwrap();
+            behind.split("    def test_").next().unwrap().contains("supervisor.supervisorctl")
+        });
+        tests
+    }
+
+    /// All of these tests pass with some programs of another folder in the place of ours.
+    fn pass(&self, tests: &[&'static str], others: &[(&Path, &str)]) {
+        let lane = |lane: usize| move || self.run(tests.iter().skip(lane).step_by(LANES), others);
+        let told = thread::scope(|scope| {
+            let lanes: Vec<_> = (0..LANES).map(|number| scope.spawn(lane(number))).collect();
+            lanes.into_iter().map(|thread| thread.join().unwrap()).collect::<String>()
+        });
+        let passed: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("ok test_")).collect();
+        for test in tests {
+            assert!(passed.contains(test), "{test}\n{told}");
+        }
+    }
+
     /// What became of these tests: a line for each, and for those that failed why.
-    fn run(&self, tests: impl Iterator<Item = &'static str>) -> String {
+    fn run<'t>(&self, tests: impl Iterator<Item = &'t &'static str>, others: &[(&Path, &str)]) -> String {
         let sandbox = Sandbox::new("");
         for name in ["supervisord", "supervisorctl", "pidproxy", "echo_supervisord_conf"] {
             drop(sandbox.program(name));
+        }
+        for (folder, name) in others {
+            let link = sandbox.path("bin").join(name);
+            fs::remove_file(&link).unwrap();
+            symlink(folder.join(name), link).unwrap();
         }
         let mut command = sandbox.marked(Command::new(&self.python));
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/run.py"));
@@ -82,14 +114,16 @@ impl Means {
 #[test]
 fn supervisors_own_end_to_end_tests_pass() {
     let Some(means) = Means::find() else { return };
-    let means = &means;
-    let lane = |lane: usize| move || means.run(TESTS.into_iter().skip(lane).step_by(LANES));
-    let told = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES).map(|number| scope.spawn(lane(number))).collect();
-        lanes.into_iter().map(|thread| thread.join().unwrap()).collect::<String>()
-    });
-    let passed: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("ok test_")).collect();
-    for test in TESTS {
-        assert!(passed.contains(&test), "{test}\n{told}");
+    means.pass(&TESTS, &[]);
+}
+
+#[test]
+fn those_with_a_client_pass_with_ours_against_the_reference_and_with_its_own_against_ours() {
+    let Some(means) = Means::find() else { return };
+    let Some(reference) = support::peers::reference() else { return };
+    let tests = means.with_client();
+    assert!(tests.len() >= 10, "{tests:?}");
+    for theirs in ["supervisord", "supervisorctl"] {
+        means.pass(&tests, &[(&reference, theirs)]);
     }
 }
