@@ -135,6 +135,23 @@ fn executable(path: PathBuf) -> Option<PathBuf> {
     (metadata.is_file() && metadata.permissions().mode() & 0o111 != 0).then_some(path)
 }
 
+/// A log is rotated at this size, which is Supervisor's default.
+const LOG_BYTES_MAX: u64 = 50 << 20;
+
+/// So many rotated ones are kept where a number has to be said: more than any subject fills.
+const LOG_BACKUPS: u32 = 30;
+
+/// How much was written to this folder for a log, rotated or not.
+pub(crate) fn log_size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let logs = entries.flatten().filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("current") || name.starts_with('@')
+    });
+    logs.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+}
+
 /// A program to supervise.
 #[derive(Clone)]
 pub(crate) struct Service {
@@ -220,10 +237,10 @@ impl Peer {
         // Both keep all that is written: nothing is deleted, so that the sum of the sizes tells what arrived.
         match self.kind {
             Kind::Runit => {
-                fs::write(format!("{log}/config"), "s0\nn0\n")?;
+                fs::write(format!("{log}/config"), format!("s{LOG_BYTES_MAX}\nn0\n"))?;
                 script(&folder.join("log/run"), &format!("exec {logger} {log}"))
             }
-            _ => script(&folder.join("log/run"), &format!("exec {logger} n1000 s268435455 {log}")),
+            _ => script(&folder.join("log/run"), &format!("exec {logger} n1000 s{LOG_BYTES_MAX} {log}")),
         }
     }
 
@@ -382,7 +399,10 @@ fn ini(dir: &Path, services: &[Service]) -> Outcome<String> {
         let log = match &service.log {
             Some(folder) => {
                 fs::create_dir_all(folder)?;
-                format!("{}/current\nstdout_logfile_maxbytes=0", folder.display())
+                format!(
+                    "{}/current\nstdout_logfile_maxbytes={LOG_BYTES_MAX}\nstdout_logfile_backups={LOG_BACKUPS}",
+                    folder.display()
+                )
             }
             None => "NONE".to_owned(),
         };

@@ -9,12 +9,20 @@ use std::time::{Duration, Instant};
 use super::boot::ENOUGH;
 use super::{PATIENCE, Run, attempt};
 use crate::beacon::Beacon;
-use crate::peers::{Peer, Seat, Service};
+use crate::peers::{Peer, Seat, Service, log_size};
 use crate::table::{Table, median};
 use crate::{Outcome, chat, proc};
 
 /// Single lines are so much more work that fewer of them tell as much.
 const FEWER: u64 = 8;
+
+/// What one run gave.
+struct Figures {
+    mib_per_sec: f64,
+    cpu_secs_per_mib: f64,
+    /// When the program began, and when all had arrived.
+    pss_kib: [f64; 2],
+}
 
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let bytes = run.arguments.log_bytes();
@@ -25,14 +33,24 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
             bytes >> 20,
             (bytes / FEWER) >> 20
         ),
-        &["MiB/s", "CPU s per GiB", "thousand lines/s", "CPU s per million lines"],
+        &[
+            "MiB/s",
+            "CPU s per GiB",
+            "PSS KiB before",
+            "PSS KiB after",
+            "thousand lines/s",
+            "CPU s per million lines",
+        ],
     );
     let rounds = run.arguments.rounds(3);
-    let both = |measure: &dyn Fn(u64, usize) -> Outcome<(f64, f64)>| {
+    let both = |measure: &dyn Fn(u64, usize) -> Outcome<Figures>| {
         let blocks = medians(rounds, || measure(bytes, chat::BLOCK))?;
         let lines = medians(rounds, || measure(bytes / FEWER, chat::LINE))?;
         let per_mib = (1024 * 1024 / chat::LINE) as f64;
-        let figures = [blocks.0, blocks.1 * 1024.0, lines.0 * per_mib / 1e3, lines.1 / per_mib * 1e6];
+        let [before, after] = blocks.pss_kib;
+        let lines = [lines.mib_per_sec * per_mib / 1e3, lines.cpu_secs_per_mib / per_mib * 1e6];
+        let figures =
+            [blocks.mib_per_sec, blocks.cpu_secs_per_mib * 1024.0, before, after, lines[0], lines[1]];
         Ok(figures.map(Some).to_vec())
     };
     // The first to fill the machine's page cache pays for it: nobody's figure.
@@ -46,25 +64,29 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
             table.row(peer.kind.name(), figures);
         }
     }
+    table.note("all but cat rotate the log, every 50 MiB".to_owned());
     table.note(
-        "CPU: of the supervising processes; runit's log goes through svlogd, s6's through s6-log".to_owned(),
+        "CPU and PSS: of the supervising processes; runit's log goes through svlogd, s6's through s6-log"
+            .to_owned(),
     );
     Ok(table)
 }
 
-fn medians(rounds: usize, mut once: impl FnMut() -> Outcome<(f64, f64)>) -> Outcome<(f64, f64)> {
+fn medians(rounds: usize, mut once: impl FnMut() -> Outcome<Figures>) -> Outcome<Figures> {
     let began = Instant::now();
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    while first.len() < rounds && began.elapsed() < ENOUGH {
-        let (one, other) = once()?;
-        first.push(one);
-        second.push(other);
+    let mut all = Vec::new();
+    while all.len() < rounds && began.elapsed() < ENOUGH {
+        all.push(once()?);
     }
-    median(first).zip(median(second)).ok_or_else(|| "no round".into())
+    let middle = |of: fn(&Figures) -> f64| median(all.iter().map(of).collect()).ok_or("no round");
+    Ok(Figures {
+        mib_per_sec: middle(|it| it.mib_per_sec)?,
+        cpu_secs_per_mib: middle(|it| it.cpu_secs_per_mib)?,
+        pss_kib: [middle(|it| it.pss_kib[0])?, middle(|it| it.pss_kib[1])?],
+    })
 }
 
-/// MiB a second, and processor seconds a MiB.
-fn floor(run: &Run<'_>, bytes: u64, at_once: usize) -> Outcome<(f64, f64)> {
+fn floor(run: &Run<'_>, bytes: u64, at_once: usize) -> Outcome<Figures> {
     let dir = run.folder()?;
     let mut beacon = Beacon::new(&dir)?;
     let log = dir.join("log");
@@ -74,13 +96,16 @@ fn floor(run: &Run<'_>, bytes: u64, at_once: usize) -> Outcome<(f64, f64)> {
     let words = chat::command(bytes, at_once, beacon.path())?;
     Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).stdout(writer).spawn()?;
     beacon.lines(1, PATIENCE)?;
+    let before = Spent::by(&[cat.id()]);
     let took = wait_size(&log, bytes)?;
-    let spent = proc::cpu_seconds(&[cat.id()]);
+    // Its start is not left out, as it is over before the program has begun.
+    let before = Spent { cpu_secs: 0.0, ..before };
+    let figures = figures(bytes, took, &before, &Spent::by(&[cat.id()]));
     proc::kill_descendants();
-    Ok(figures(bytes, took, spent))
+    Ok(figures)
 }
 
-fn one(run: &Run<'_>, peer: &Peer, bytes: u64, at_once: usize) -> Outcome<(f64, f64)> {
+fn one(run: &Run<'_>, peer: &Peer, bytes: u64, at_once: usize) -> Outcome<Figures> {
     let dir = run.folder()?;
     let mut beacon = Beacon::new(&dir)?;
     let log = dir.join("log");
@@ -90,14 +115,30 @@ fn one(run: &Run<'_>, peer: &Peer, bytes: u64, at_once: usize) -> Outcome<(f64, 
     beacon.lines(1, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
     let supervising = || running.supervising(&chat::process_name().unwrap_or_default());
     // Its start is not part of what its output costs.
-    let before = proc::cpu_seconds(&supervising());
+    let before = Spent::by(&supervising());
     let took = wait_size(&log, bytes).map_err(|error| running.failure(&error.to_string()))?;
-    Ok(figures(bytes, took, proc::cpu_seconds(&supervising()) - before))
+    Ok(figures(bytes, took, &before, &Spent::by(&supervising())))
 }
 
-fn figures(bytes: u64, took: Duration, cpu: f64) -> (f64, f64) {
+/// What processes have taken so far.
+struct Spent {
+    cpu_secs: f64,
+    pss_kib: f64,
+}
+
+impl Spent {
+    fn by(pids: &[u32]) -> Self {
+        Self { cpu_secs: proc::cpu_seconds(pids), pss_kib: proc::memory(pids).pss }
+    }
+}
+
+fn figures(bytes: u64, took: Duration, before: &Spent, after: &Spent) -> Figures {
     let mib = (bytes >> 20) as f64;
-    (mib / took.as_secs_f64(), cpu / mib)
+    Figures {
+        mib_per_sec: mib / took.as_secs_f64(),
+        cpu_secs_per_mib: (after.cpu_secs - before.cpu_secs) / mib,
+        pss_kib: [before.pss_kib, after.pss_kib],
+    }
 }
 
 /// Waits until the files of this folder hold so many bytes.
@@ -107,19 +148,10 @@ fn wait_size(folder: &Path, bytes: u64) -> Outcome<Duration> {
     let patience = PATIENCE.max(Duration::from_secs(bytes >> 21));
     while began.elapsed() < patience {
         let now = Instant::now();
-        if size(folder) >= bytes {
+        if log_size(folder) >= bytes {
             return Ok(now - began);
         }
         thread::sleep(Duration::from_millis(1));
     }
-    Err(format!("{} of {bytes} bytes arrived", size(folder)).into())
-}
-
-fn size(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let logs = entries.flatten().filter(|entry| {
-        let name = entry.file_name();
-        name == "current" || name.to_string_lossy().starts_with('@')
-    });
-    logs.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+    Err(format!("{} of {bytes} bytes arrived", log_size(folder)).into())
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{PATIENCE, Run, attempt};
 use crate::beacon::Beacon;
-use crate::peers::{Kind, Peer, Seat, Service};
+use crate::peers::{Kind, Peer, Seat, Service, log_size};
 use crate::table::Table;
 use crate::{Outcome, chat, proc};
 
@@ -25,7 +25,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let mut table = Table::new(
         "prefix",
         format!("{TALKERS} programs write 1 MiB of lines of 128 bytes a second each, to a log each"),
-        &["MiB/s arrived", "CPU %"],
+        &["MiB/s arrived", "CPU %", "PSS KiB before", "PSS KiB after"],
     );
     for peer in run.supervisors() {
         let forms = if peer.kind == Kind::Sv { &FORMS[..] } else { &[(peer.kind.name(), "")] };
@@ -36,14 +36,14 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         }
     }
     table.note(
-        "CPU: of the supervising processes; all but the second and third row write lines as they are"
+        "CPU and PSS: of the supervising processes; all but the second and third row write lines as they are"
             .to_owned(),
     );
     Ok(table)
 }
 
-/// MiB a second, and the share of one processor.
-fn one(run: &Run<'_>, peer: &Peer, options: &str) -> Outcome<[f64; 2]> {
+/// MiB a second, the share of one processor, and the memory in KiB before and after.
+fn one(run: &Run<'_>, peer: &Peer, options: &str) -> Outcome<[f64; 4]> {
     let dir = run.folder()?;
     let mut beacon = Beacon::new(&dir)?;
     let logs = dir.join("logs");
@@ -59,15 +59,16 @@ fn one(run: &Run<'_>, peer: &Peer, options: &str) -> Outcome<[f64; 2]> {
     };
     beacon.lines(TALKERS, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
     let supervising = || running.supervising(&chat::process_name().unwrap_or_default());
+    let memory = || proc::memory(&supervising()).pss;
+    let before = memory();
     let (began, bytes, cpu) = (Instant::now(), size(&logs), proc::cpu_seconds(&supervising()));
     thread::sleep(run.arguments.idle_window());
     let (bytes, cpu) = (size(&logs) - bytes, proc::cpu_seconds(&supervising()) - cpu);
     let took = began.elapsed().as_secs_f64();
-    Ok([bytes as f64 / f64::from(1 << 20) / took, cpu / took * 100.0])
+    Ok([bytes as f64 / f64::from(1 << 20) / took, cpu / took * 100.0, before, memory()])
 }
 
 fn size(logs: &Path) -> u64 {
     let folders = fs::read_dir(logs).into_iter().flatten().flatten();
-    let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
-    files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    folders.map(|folder| log_size(&folder.path())).sum()
 }
