@@ -116,8 +116,8 @@ pub(super) struct LogFile {
     /// What could not be written since the last that could.
     loss: Loss,
     looked_at: Mono,
-    /// The last rotation failed, and that was told.
-    cannot_rotate: bool,
+    /// The last rotation failed, or making the file anew, and that was told.
+    is_stuck: bool,
 }
 
 impl LogFile {
@@ -130,7 +130,7 @@ impl LogFile {
             rotation,
             loss: Loss::default(),
             looked_at: Mono::default(),
-            cannot_rotate: false,
+            is_stuck: false,
         })
     }
 
@@ -139,24 +139,25 @@ impl LogFile {
     }
 
     fn write(&mut self, bytes: &[u8], now: Mono) -> Option<Trouble> {
-        if now.since(self.looked_at) >= LOOK_EVERY {
-            self.look(now);
-        }
+        let removed = if now.since(self.looked_at) >= LOOK_EVERY { self.look(now) } else { None };
         let (written, outcome) = write_most(&self.file, bytes);
         let trouble = match outcome {
             Ok(()) => self.recovered(),
             Err(error) => self.lost(bytes.len() - written, &error),
-        };
+        }
+        .or(removed);
         if self.rotation.wrote(written) { self.rotate_if_full().or(trouble) } else { trouble }
     }
 
-    /// What is written to a file that was removed nobody will ever read.
-    fn look(&mut self, now: Mono) {
+    /// What is written to a file that was removed nobody will ever read. Where it can't be made again, as its
+    /// folder is gone too, that is told once, and tried with each look.
+    fn look(&mut self, now: Mono) -> Option<Trouble> {
         self.looked_at = now;
-        if is_removed(&self.file) {
-            // Where it can't be made again, what is open will do; the next look tries again.
-            let _ = self.reopen();
+        if !is_removed(&self.file) {
+            return None;
         }
+        let outcome = self.reopen();
+        self.tell("make anew the removed", outcome)
     }
 
     fn lost(&mut self, bytes: usize, error: &io::Error) -> Option<Trouble> {
@@ -183,15 +184,18 @@ impl LogFile {
         }
         let is_ours = self.path.exists() && is_file_at(&self.file, &self.path);
         let outcome = if is_ours { self.rotate() } else { self.reopen() };
-        self.tell_rotation(outcome)
+        if outcome.is_err() {
+            // One that is impossible (a read-only folder) is tried again a whole file later.
+            self.rotation.postpone();
+        }
+        self.tell("rotate", outcome)
     }
 
-    /// One that is impossible (a read-only folder) is tried again a whole file later, and told once.
-    fn tell_rotation(&mut self, outcome: io::Result<()>) -> Option<Trouble> {
-        let failed_before = std::mem::replace(&mut self.cannot_rotate, outcome.is_err());
+    /// Tells of a failure unless the one before was one too.
+    fn tell(&mut self, verb: &str, outcome: io::Result<()>) -> Option<Trouble> {
+        let was_stuck = std::mem::replace(&mut self.is_stuck, outcome.is_err());
         let error = outcome.err()?;
-        self.rotation.postpone();
-        (!failed_before).then(|| self.trouble("rotate", &error))
+        (!was_stuck).then(|| self.trouble(verb, &error))
     }
 
     /// What a rotation that fails has moved goes back where it was: the next would take what is still
@@ -330,6 +334,26 @@ mod tests {
         fs::remove_file(&path).unwrap();
         log.write(b"2", START.after(LOOK_EVERY));
         assert_eq!(read(&path, ""), "2");
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_told_once_and_used_again_when_it_is_back() {
+        let folder = Folder::new("sinks-gone");
+        let sub = folder.join("sub");
+        fs::create_dir(&sub).unwrap();
+        let path = sub.join("x.log");
+        let mut log = open(&path, 0, 0);
+        log.write(b"1", START);
+        fs::remove_dir_all(&sub).unwrap();
+        let at = |looks: u32| START.after(LOOK_EVERY * looks);
+        let told = log.write(b"2", at(1)).unwrap().text;
+        assert!(told.starts_with("cannot make anew the removed log '") && told.contains("x.log': "), "{told}");
+        assert_eq!((log.write(b"3", at(1)), log.write(b"4", at(2))), (None, None));
+        fs::create_dir(&sub).unwrap();
+        assert_eq!(log.write(b"5", at(3)), None);
+        assert_eq!(read(&path, ""), "5");
+        fs::remove_dir_all(&sub).unwrap();
+        assert!(log.write(b"6", at(4)).is_some(), "it is another time");
     }
 
     #[test]

@@ -14,12 +14,19 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Takes the zone from `TZ` or `/etc/localtime`; UTC where neither can be read, as in an
-    /// empty container.
+    /// Takes the zone from `TZ` or `/etc/localtime`; UTC where that can't be read, as in an empty
+    /// container, and where `TZ` is empty (tzset(3)).
     #[must_use]
     pub fn local() -> Self {
-        let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
-        let zone = named.map_or_else(TimeZone::local, |name| TimeZone::from_posix_tz(&name));
+        Self::in_zone(std::env::var("TZ").ok().as_deref())
+    }
+
+    fn in_zone(named: Option<&str>) -> Self {
+        let zone = match named {
+            None => TimeZone::local(),
+            Some("") => Ok(TimeZone::utc()),
+            Some(name) => TimeZone::from_posix_tz(name),
+        };
         Self { zone: zone.unwrap_or_else(|_| TimeZone::utc()) }
     }
 
@@ -31,7 +38,12 @@ impl Clock {
 
     fn wall(&self) -> Wall {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let unix_ms = i64::try_from(unix.as_millis()).unwrap_or(i64::MAX);
+        self.at(i64::try_from(unix.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// With the offset that is in force at that moment: a clock may be put forward or back, by a law or by
+    /// hand.
+    fn at(&self, unix_ms: i64) -> Wall {
         let local = self.zone.find_local_time_type(unix_ms / 1000);
         Wall { unix_ms, utc_offset_secs: local.map_or(0, |local| local.ut_offset()) }
     }
@@ -42,4 +54,30 @@ fn monotonic() -> Mono {
     let now = clock_gettime(ClockId::Monotonic);
     let secs = u64::try_from(now.tv_sec).unwrap_or(0);
     Mono(Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summer_time_comes_and_goes() {
+        let clock = Clock::in_zone(Some("CET-1CEST,M3.5.0,M10.5.0/3"));
+        let (spring, autumn) = (1_774_746_000, 1_792_890_000);
+        for (secs, hours) in
+            [(spring - 1, 1), (spring, 2), (autumn - 1, 2), (autumn, 1), (spring - 1, 1), (0, 1)]
+        {
+            let wall = clock.at(secs * 1000 + 999);
+            assert_eq!((wall.unix_secs(), wall.utc_offset_secs), (secs, hours * 3600));
+        }
+    }
+
+    #[test]
+    fn an_empty_zone_and_one_that_nobody_knows_are_utc() {
+        for name in ["", "there/is/none", "../../etc/passwd"] {
+            assert_eq!(Clock::in_zone(Some(name)).at(1_790_000_000_000).utc_offset_secs, 0, "{name}");
+        }
+        // A time that no calendar has is told without an offset rather than not at all.
+        assert_eq!(Clock::in_zone(Some("XYZ-5:45")).at(i64::MAX).unix_ms, i64::MAX);
+    }
 }
