@@ -124,14 +124,7 @@ impl LogFile {
     fn new(path: &Path, file: File, bytes_max: i64, backups: i64) -> io::Result<Self> {
         let rotation = Rotation::new(bytes_max, backups, file.metadata()?.len());
         let path = path.to_owned();
-        Ok(Self {
-            path,
-            file,
-            rotation,
-            loss: Loss::default(),
-            looked_at: Mono::default(),
-            is_stuck: false,
-        })
+        Ok(Self { path, file, rotation, loss: Loss::default(), looked_at: Mono::default(), is_stuck: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -347,7 +340,10 @@ mod tests {
         fs::remove_dir_all(&sub).unwrap();
         let at = |looks: u32| START.after(LOOK_EVERY * looks);
         let told = log.write(b"2", at(1)).unwrap().text;
-        assert!(told.starts_with("cannot make anew the removed log '") && told.contains("x.log': "), "{told}");
+        assert!(
+            told.starts_with("cannot make anew the removed log '") && told.contains("x.log': "),
+            "{told}"
+        );
         assert_eq!((log.write(b"3", at(1)), log.write(b"4", at(2))), (None, None));
         fs::create_dir(&sub).unwrap();
         assert_eq!(log.write(b"5", at(3)), None);

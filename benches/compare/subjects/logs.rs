@@ -21,7 +21,7 @@ struct Figures {
     mib_per_sec: f64,
     cpu_secs_per_mib: f64,
     /// When the program began, and when all had arrived.
-    pss_kib: [f64; 2],
+    dirty_kib: [f64; 2],
 }
 
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
@@ -36,8 +36,8 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         &[
             "MiB/s",
             "CPU s per GiB",
-            "PSS KiB before",
-            "PSS KiB after",
+            "dirty KiB before",
+            "dirty KiB after",
             "thousand lines/s",
             "CPU s per million lines",
         ],
@@ -47,7 +47,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         let blocks = medians(rounds, || measure(bytes, chat::BLOCK))?;
         let lines = medians(rounds, || measure(bytes / FEWER, chat::LINE))?;
         let per_mib = (1024 * 1024 / chat::LINE) as f64;
-        let [before, after] = blocks.pss_kib;
+        let [before, after] = blocks.dirty_kib;
         let lines = [lines.mib_per_sec * per_mib / 1e3, lines.cpu_secs_per_mib / per_mib * 1e6];
         let figures =
             [blocks.mib_per_sec, blocks.cpu_secs_per_mib * 1024.0, before, after, lines[0], lines[1]];
@@ -66,7 +66,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     }
     table.note("all but cat rotate the log, every 50 MiB".to_owned());
     table.note(
-        "CPU and PSS: of the supervising processes; runit's log goes through svlogd, s6's through s6-log"
+        "CPU and dirty memory: of the supervising processes; runit's log goes through svlogd, s6's through s6-log"
             .to_owned(),
     );
     Ok(table)
@@ -82,7 +82,7 @@ fn medians(rounds: usize, mut once: impl FnMut() -> Outcome<Figures>) -> Outcome
     Ok(Figures {
         mib_per_sec: middle(|it| it.mib_per_sec)?,
         cpu_secs_per_mib: middle(|it| it.cpu_secs_per_mib)?,
-        pss_kib: [middle(|it| it.pss_kib[0])?, middle(|it| it.pss_kib[1])?],
+        dirty_kib: [middle(|it| it.dirty_kib[0])?, middle(|it| it.dirty_kib[1])?],
     })
 }
 
@@ -123,12 +123,12 @@ fn one(run: &Run<'_>, peer: &Peer, bytes: u64, at_once: usize) -> Outcome<Figure
 /// What processes have taken so far.
 struct Spent {
     cpu_secs: f64,
-    pss_kib: f64,
+    dirty_kib: f64,
 }
 
 impl Spent {
     fn by(pids: &[u32]) -> Self {
-        Self { cpu_secs: proc::cpu_seconds(pids), pss_kib: proc::memory(pids).pss }
+        Self { cpu_secs: proc::cpu_seconds(pids), dirty_kib: proc::memory(pids).private_dirty }
     }
 }
 
@@ -137,7 +137,7 @@ fn figures(bytes: u64, took: Duration, before: &Spent, after: &Spent) -> Figures
     Figures {
         mib_per_sec: mib / took.as_secs_f64(),
         cpu_secs_per_mib: (after.cpu_secs - before.cpu_secs) / mib,
-        pss_kib: [before.pss_kib, after.pss_kib],
+        dirty_kib: [before.dirty_kib, after.dirty_kib],
     }
 }
 

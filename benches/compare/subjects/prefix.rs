@@ -25,7 +25,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let mut table = Table::new(
         "prefix",
         format!("{TALKERS} programs write 1 MiB of lines of 128 bytes a second each, to a log each"),
-        &["MiB/s arrived", "CPU %", "PSS KiB before", "PSS KiB after"],
+        &["MiB/s arrived", "CPU %", "dirty KiB before", "dirty KiB after"],
     );
     for peer in run.supervisors() {
         let forms = if peer.kind == Kind::Sv { &FORMS[..] } else { &[(peer.kind.name(), "")] };
@@ -36,7 +36,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         }
     }
     table.note(
-        "CPU and PSS: of the supervising processes; all but the second and third row write lines as they are"
+        "CPU and dirty memory: of the supervising processes; all but the second and third row write lines as they are"
             .to_owned(),
     );
     Ok(table)
@@ -59,7 +59,7 @@ fn one(run: &Run<'_>, peer: &Peer, options: &str) -> Outcome<[f64; 4]> {
     };
     beacon.lines(TALKERS, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
     let supervising = || running.supervising(&chat::process_name().unwrap_or_default());
-    let memory = || proc::memory(&supervising()).pss;
+    let memory = || proc::memory(&supervising()).private_dirty;
     let before = memory();
     let (began, bytes, cpu) = (Instant::now(), size(&logs), proc::cpu_seconds(&supervising()));
     thread::sleep(run.arguments.idle_window());
