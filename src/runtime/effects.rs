@@ -95,6 +95,7 @@ impl Shell {
     fn reopen_logs(&mut self) {
         self.log(LogLevel::Info, "supervisord logreopen");
         self.activity.reopen(&mut self.outputs);
+        self.outputs.reopen();
         self.tails.reopened();
         for trouble in self.children.reopen_logs() {
             self.log(LogLevel::Warn, &trouble);

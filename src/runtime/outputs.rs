@@ -114,15 +114,26 @@ impl Outputs {
         }
     }
 
-    /// The output for a path: the one that is open already, or what was opened with O_NONBLOCK.
-    /// Without a file its reader is not there yet.
+    /// The output for a path, which was opened with O_NONBLOCK. Without a file its reader is not there
+    /// yet. All who write to a path share its last opening.
     pub(super) fn add(&mut self, path: &Path, open: Option<Output>) -> OutputId {
-        if let Some(index) = self.all.iter().position(|slow| slow.path.as_deref() == Some(path)) {
+        let mut all = self.all.iter_mut().enumerate();
+        if let Some((index, slow)) = all.find(|(_, slow)| slow.path.as_deref() == Some(path)) {
+            slow.renew(open);
             return OutputId(index);
         }
         let name = format!("log '{}'", path.display());
         self.all.push(Slow::new(&name, open, Some(path.to_owned())));
         OutputId(self.all.len() - 1)
+    }
+
+    /// Opens all paths again, as somebody may have put another pipe in the place of one.
+    pub(super) fn reopen(&mut self) {
+        for slow in &mut self.all {
+            // One that can't be opened has no reader now: what is open is as good.
+            let open = slow.path.as_deref().and_then(|path| open_log(path, LOG_MODE).ok());
+            slow.renew(open.map(|(file, _)| Output::own(file)));
+        }
     }
 
     /// Takes bytes of a child: all of them, whether they fit or not.
@@ -201,6 +212,14 @@ impl Slow {
             mid_line: None,
             dropped_lines: 0,
             loss: Loss::default(),
+        }
+    }
+
+    /// Goes on with another opening of the same path, unless something waits for the reader of this one.
+    fn renew(&mut self, open: Option<Output>) {
+        if open.is_some() && self.pending.is_empty() && self.token.is_none() {
+            self.output = open;
+            self.broken = false;
         }
     }
 
