@@ -509,14 +509,15 @@ fn supervisord_becomes_a_daemon_unless_it_is_told_not_to() {
 #[test]
 fn at_debug_level_the_log_shows_what_children_write() {
     let sandbox = Sandbox::with_programs(
-        "[program:talker]\ncommand=sh -c 'echo out; printf \"\\210\\n\" >&2'\nautorestart=false\nstartsecs=0\n",
+        "[program:talker]\ncommand=sh -c 'printf \"out\\033[1m\\n\"; printf \"\\210\\n\" >&2'\nautorestart=false\nstartsecs=0\n",
     );
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nloglevel=debug\n");
     let mut sandbox = sandbox.start();
     sandbox.wait_log("received SIGCHLD");
     let log = sandbox.log();
     for text in [
-        "DEBG 'talker' stdout output:\nout\n",
+        // What would steer the terminal of whoever reads the log is shown, not done.
+        "DEBG 'talker' stdout output:\nout\\x1b[1m\n",
         "DEBG 'talker' stderr output:\nUndecodable: b'\\x88\\n'\n",
         "DEBG received SIGCHLD indicating a child quit\n",
         "closed, stopped monitoring",
