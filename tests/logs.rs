@@ -782,6 +782,8 @@ fn syslog_ng_understands_us_by_datagrams_and_by_a_stream_and_may_be_started_anew
         let messages = sandbox.file("messages");
         let long: Vec<_> = messages.lines().filter(|line| line.ends_with("xxx")).collect();
         let count = long.iter().map(|line| line.matches('x').count()).sum::<usize>();
+        // rsyslog would cut what is longer.
+        assert!(long.iter().all(|line| line.len() < 8000));
         assert!(long.len() > 1 && count == 20_000, "{kind}: {count} in {} messages {messages}", long.len());
 
         let pid = || sandbox.file("ng.pid").trim().parse().ok().and_then(Pid::from_raw);

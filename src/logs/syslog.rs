@@ -5,8 +5,9 @@ use std::fmt::Write;
 use super::moment::rfc3164;
 use crate::model::{LogLevel, Wall};
 
-/// What a message may hold; common daemons cut what is longer. A longer line is several messages.
-pub const SYSLOG_TEXT_BYTES_MAX: usize = 8 * 1024;
+/// What a message may hold of a line; a longer line is several messages. rsyslog cuts, unless it is told otherwise, what
+/// is longer than 8,096 bytes with all that we put in front of it.
+pub const SYSLOG_TEXT_BYTES_MAX: usize = 7 * 1024;
 
 /// LOG_USER, the facility of programs that ask for none.
 const FACILITY_USER: u8 = 1;
