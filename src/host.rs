@@ -4,11 +4,11 @@
 //! made; a restart looks again.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use glob::MatchOptions;
 
@@ -20,9 +20,13 @@ use crate::sys::users::Users;
 /// A configuration file is read no further than this.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// As Python's `glob` matches: case counts, `*` neither crosses a folder nor finds dot files.
-const GLOB: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+/// As Python's `glob` matches: case counts and `*` does not cross a folder. Which dot files are found is
+/// [`finds`]'s affair: asked here, `.x*` would not find them either.
+const GLOB: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// This machine.
 #[derive(Debug)]
@@ -53,6 +57,51 @@ impl Host {
     }
 }
 
+/// A pattern for one name as the package reads it: Python's `**` is no more than `*`, and a bracket that
+/// nothing closes stands for itself.
+fn folder_pattern(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        match c {
+            '*' if out.ends_with('*') => {}
+            '[' => match class_end(rest) {
+                Some(end) => {
+                    out.push_str(&rest[..end]);
+                    rest = &rest[end..];
+                    continue;
+                }
+                None => out.push_str("[[]"),
+            },
+            c => out.push(c),
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+/// Where `[...]` ends; a `]` that comes first is one of its characters.
+fn class_end(pattern: &str) -> Option<usize> {
+    let behind = if pattern.starts_with("[!") { 2 } else { 1 };
+    let first = pattern[behind..].chars().next()?.len_utf8();
+    let end = pattern[behind + first..].find(']')?;
+    Some(behind + first + end + 1)
+}
+
+/// Whether a match is one for Python too: a dot file is found by a pattern that starts with a dot itself,
+/// and the folder and its parent never are.
+fn finds(pattern: &Path, path: &Path) -> bool {
+    let (wanted, found) = (pattern.components(), path.components());
+    let is_found = |(wanted, found): (Component<'_>, Component<'_>)| match (wanted, found) {
+        (Component::Normal(wanted), Component::Normal(found)) => {
+            let [wanted, found] = [wanted, found].map(OsStr::as_encoded_bytes);
+            !found.starts_with(b".") || wanted.starts_with(b".") || wanted == found
+        }
+        (wanted, found) => wanted == found,
+    };
+    wanted.clone().count() == found.clone().count() && wanted.zip(found).all(is_found)
+}
+
 impl Surroundings for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = fs::File::open(path)?;
@@ -80,11 +129,12 @@ impl Surroundings for Host {
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
-        // Python's `**` is no more than `*` there.
-        let pattern = pattern.replace("**", "*");
+        let pattern = pattern.split('/').map(folder_pattern).collect::<Vec<_>>().join("/");
         let Ok(found) = glob::glob_with(&pattern, GLOB) else { return Vec::new() };
-        let mut found: Vec<_> = found.filter_map(Result::ok).collect();
-        found.sort();
+        let mut found: Vec<_> =
+            found.filter_map(Result::ok).filter(|path| finds(Path::new(&pattern), path)).collect();
+        // As texts: by its parts, `a/x` would come before `a-b/x`.
+        found.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
         found
     }
 
@@ -139,5 +189,44 @@ impl Surroundings for Host {
 
     fn group_exists(&self, gid: UserId) -> bool {
         self.users.group_exists(gid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_for_a_name_is_read_as_python_reads_it() {
+        for (pattern, expected) in [
+            ("*.ini", "*.ini"),
+            ("**", "*"),
+            ("a***b", "a*b"),
+            ("[a", "[[]a"),
+            ("[]", "[[]]"),
+            ("[!]", "[[]!]"),
+            ("[]a]*", "[]a]*"),
+            ("[!]a][", "[!]a][[]"),
+            ("[**]", "[**]"),
+            ("x[ü]é", "x[ü]é"),
+        ] {
+            assert_eq!(folder_pattern(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn dot_files_are_found_by_patterns_with_a_dot() {
+        for (pattern, path, expected) in [
+            ("/x/*", "/x/a", true),
+            ("/x/*", "/x/.a", false),
+            ("/x/.a*", "/x/.ab", true),
+            ("/.x/*", "/.x/a", true),
+            ("/*/a", "/.x/a", false),
+            ("/x/./../*", "/x/../a", true),
+            ("/x/.*", "/x/.", false),
+            ("/x/.*", "/x/..", false),
+        ] {
+            assert_eq!(finds(Path::new(pattern), Path::new(path)), expected, "{pattern} {path}");
+        }
     }
 }

@@ -70,7 +70,6 @@ const DIFFERENT: &[(&str, &str, Difference)] = &[
     ("ini_empty_program_name", "INI-026", RefusedByOurs),
     ("exp_no_name", "EXP-007", RefusedByOurs),
     ("exp_injected_colon", "EXP-018", RefusedByOurs),
-    ("type_integer_digits", "TYPE-023", RefusedByOurs),
     ("type_signal_constant", "TYPE-008", RefusedByOurs),
     ("envp_bare_home", "ENVP-007", RefusedByOurs),
     ("envp_separator", "ENVP-002", RefusedByOurs),

@@ -479,10 +479,11 @@ fn what_fails_before_the_fork_is_told_by_the_starter() {
 #[test]
 fn includes_are_globbed_as_python_does_it_and_told_in_order() {
     let mut sandbox = Sandbox::new(&format!(
-        "{}[include]\nfiles = d/*.ini d/?x.conf\n  d/[ab].cfg e/**/deep.ini d/1.ini none/*.ini\n",
+        "{}[include]\nfiles = d/*.ini d/?x.conf\n  d/[ab].cfg e/**/deep.ini d/1.ini none/*.ini \
+         h/.i*.ini h/[.]i*.ini h/[a*.ini h/f*/x.ini\n",
         head_with("identifier=main\n")
     ));
-    for folder in ["d", "e/f/g", "d/folder.ini"] {
+    for folder in ["d", "e/f/g", "d/folder.ini", "h/f", "h/f-g"] {
         fs::create_dir_all(sandbox.path(folder)).unwrap();
     }
     for (name, text) in [
@@ -497,6 +498,10 @@ fn includes_are_globbed_as_python_does_it_and_told_in_order() {
         ("e/f/deep.ini", ""),
         ("e/f/g/deep.ini", "broken"),
         ("e/deep.ini", "broken"),
+        ("h/.i.ini", ""),
+        ("h/[ab.ini", ""),
+        ("h/f/x.ini", ""),
+        ("h/f-g/x.ini", ""),
     ] {
         sandbox.write(name, text);
     }
@@ -512,10 +517,23 @@ fn includes_are_globbed_as_python_does_it_and_told_in_order() {
         .collect();
     assert_eq!(
         included,
-        ["d/1.ini", "d/2.ini", "d/1x.conf", "d/a.cfg", "d/b.cfg", "e/f/deep.ini", "d/1.ini"],
+        [
+            "d/1.ini",
+            "d/2.ini",
+            "d/1x.conf",
+            "d/a.cfg",
+            "d/b.cfg",
+            "e/f/deep.ini",
+            "d/1.ini",
+            "h/.i.ini",
+            "h/[ab.ini",
+            "h/f-g/x.ini",
+            "h/f/x.ini",
+        ],
         "{log}"
     );
     assert!(log.contains("WARN No file matches via include \"DIR/none/*.ini\"\n"), "{log}");
+    assert!(log.contains("WARN No file matches via include \"DIR/h/[.]i*.ini\"\n"), "{log}");
     if reference_under_test().is_none() {
         assert!(log.contains("WARN could not read included file \"DIR/d/folder.ini\": "), "{log}");
     }

@@ -114,7 +114,7 @@ fn unix(path: &str, around: &dyn Surroundings) -> Result<PathBuf, String> {
 /// `tcp://host:port`
 fn tcp(text: &str) -> Result<Address, String> {
     let is_host = |host: &str| !host.is_empty() && !host.contains(is_space);
-    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |port: &str| !port.is_empty() && port.chars().all(|c| values::decimal_digit(c).is_some());
     let parts = text.strip_prefix("tcp://").and_then(|rest| rest.split_once(':'));
     let (host, port) = parts
         .filter(|(host, port)| is_host(host) && is_number(port))
@@ -168,6 +168,7 @@ mod tests {
             ("unix:////run/./x/../f.sock", unix("/run/f.sock"), "unix:///run/f.sock"),
             ("unix://%(here)s/%(program_name)s.%(ENV_S)s", unix("/etc/f.sock"), "unix:///etc/f.sock"),
             ("tcp://LocalHost:9000", tcp("localhost", 9000), "tcp://localhost:9000"),
+            ("tcp://a:٩٠", tcp("a", 90), "tcp://a:90"),
             ("tcp://0.0.0.0:0080", tcp("0.0.0.0", 80), "tcp://0.0.0.0:80"),
         ] {
             let spec = socket(&format!("socket={value}"));

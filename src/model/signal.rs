@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Signal(pub i32);
 
 /// Linux on every architecture that sv is built for (x86, arm, riscv, s390x and ppc agree on these).
-const NAMES: [(&str, i32); 35] = [
+const NAMES: [(&str, i32); 36] = [
     ("HUP", 1),
     ("INT", 2),
     ("QUIT", 3),
@@ -44,6 +44,7 @@ const NAMES: [(&str, i32); 35] = [
     // Aliases come last: `name` takes the first that fits.
     ("IO", 29),
     ("CLD", 17),
+    ("IOT", 6),
 ];
 
 impl Signal {

@@ -11,7 +11,7 @@ mod users;
 mod vocabulary;
 
 pub(super) use address::{inet_address, port_number};
-pub(super) use numbers::{exit_codes, integer, octal, size};
+pub(super) use numbers::{decimal_digit, exit_codes, integer, octal, size};
 pub(super) use paths::{absolute, existing_directory, existing_parent, normal_path};
 pub(super) use users::{owner, user};
 pub(super) use vocabulary::{

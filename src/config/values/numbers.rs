@@ -1,4 +1,6 @@
 //! Numbers as Python's `int` reads them.
+//!
+//! It takes the decimal digits of every script, so whoever writes `١٢` in a file means twelve.
 
 use super::super::ini::trim;
 use crate::python::quote;
@@ -52,6 +54,25 @@ impl NotANumber {
     }
 }
 
+/// Where the ten digits of each script start: all of Unicode's decimal digits (category Nd), as Python 3.11
+/// knows them.
+#[rustfmt::skip]
+const ZEROS: [u32; 66] = [
+    0x0030, 0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
+    0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50,
+    0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30,
+    0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0,
+    0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec,
+    0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+];
+
+/// What a character stands for as a decimal digit of any script.
+pub(crate) fn decimal_digit(c: char) -> Option<u32> {
+    let c = u32::from(c);
+    let below = ZEROS.partition_point(|&zero| zero <= c).checked_sub(1)?;
+    Some(c - ZEROS[below]).filter(|&digit| digit < 10)
+}
+
 fn digits(text: &str, radix: u32) -> Result<i64, NotANumber> {
     let text = trim(text);
     let (sign, digits) = match text.strip_prefix('-') {
@@ -61,7 +82,7 @@ fn digits(text: &str, radix: u32) -> Result<i64, NotANumber> {
     let mut number: i64 = 0;
     let mut after_digit = false;
     for c in digits.chars() {
-        match c.to_digit(radix) {
+        match decimal_digit(c).filter(|&digit| digit < radix) {
             Some(digit) => {
                 number = number.saturating_mul(radix.into()).saturating_add(i64::from(digit));
                 after_digit = true;
@@ -83,16 +104,39 @@ mod tests {
 
     #[test]
     fn integers() {
-        for (text, expected) in
-            [("0", 0), ("-1", -1), ("+5", 5), (" 1_000\t", 1000), ("007", 7), ("\u{a0}3\u{1f}", 3)]
-        {
+        for (text, expected) in [
+            ("0", 0),
+            ("-1", -1),
+            ("+5", 5),
+            (" 1_000\t", 1000),
+            ("007", 7),
+            ("\u{a0}3\u{1f}", 3),
+            ("-١_٢3", -123),
+            ("１２", 12),
+        ] {
             assert_eq!(integer(text), Ok(expected), "{text}");
         }
-        for text in ["", " ", "foo", "1.5", "0x10", "1__0", "_1", "1_", "+ 1", "--1", "1 2", "٣"] {
+        for text in ["", " ", "foo", "1.5", "0x10", "1__0", "_1", "1_", "+ 1", "--1", "1 2", "²", "Ⅳ", "一"]
+        {
             assert_eq!(integer(text), Err(format!("not a valid integer: '{text}'")));
         }
         let huge = "99999999999999999999";
         assert_eq!(integer(huge), Err(format!("integer out of range: '{huge}'")));
+    }
+
+    #[test]
+    fn digits_of_every_script_count() {
+        assert!(ZEROS.is_sorted(), "they are searched");
+        let all = |c: char| decimal_digit(c).map(|digit| (c, digit));
+        let known: Vec<_> = ('\0'..=char::MAX).filter_map(all).collect();
+        assert_eq!(known.len(), 660);
+        assert!(known.iter().all(|(c, _)| c.is_numeric()));
+        for (c, digit) in [('0', 0), ('9', 9), ('\u{661}', 1), ('９', 9), ('\u{1d7ff}', 9)] {
+            assert_eq!(decimal_digit(c), Some(digit), "{c}");
+        }
+        for c in ['/', ':', 'a', '½', '\0', char::MAX] {
+            assert_eq!(decimal_digit(c), None, "{c:?}");
+        }
     }
 
     #[test]
@@ -105,6 +149,7 @@ mod tests {
             ("2gb", 2 << 30),
             ("5 kB", 5120),
             ("-1mb", -1 << 20),
+            ("٣MB", 3 << 20),
         ] {
             assert_eq!(size(text), Ok(expected), "{text}");
         }
@@ -116,7 +161,9 @@ mod tests {
 
     #[test]
     fn octals() {
-        for (text, expected) in [("022", 0o22), ("0o22", 0o22), ("22", 0o22), (" 0O700 ", 0o700), ("0", 0)] {
+        for (text, expected) in
+            [("022", 0o22), ("0o22", 0o22), ("22", 0o22), (" 0O700 ", 0o700), ("0", 0), ("٢٢", 0o22)]
+        {
             assert_eq!(octal(text), Ok(expected), "{text}");
         }
         for text in ["", "99", "0x1", "rwx", "-22", "08", "7777777777777777777777777"] {
@@ -126,7 +173,8 @@ mod tests {
 
     #[test]
     fn lists_of_exit_codes() {
-        for (text, expected) in [("", vec![]), ("0", vec![0]), ("0, 2 ,255", vec![0, 2, 255])] {
+        for (text, expected) in [("", vec![]), ("0", vec![0]), ("0, 2 ,255", vec![0, 2, 255]), ("٣", vec![3])]
+        {
             assert_eq!(exit_codes(text), Ok(expected), "{text}");
         }
         for text in ["300", "-1", "0,", ",", "a", "0;1"] {
