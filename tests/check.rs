@@ -86,6 +86,27 @@ fn warnings_are_status_1_and_with_strict_status_2() {
 }
 
 #[test]
+fn the_main_command_is_checked_with_the_file() {
+    let sandbox = Sandbox::new("[supervisord]\nsignal_USR1=forward:main\n");
+    let alone = sv(&sandbox, &["check", "supervisord.conf"]);
+    assert!(alone.code == Some(2) && alone.stdout.contains("there is no group called 'main'"), "{alone:?}");
+    let beside = |command: &[&str]| sv(&sandbox, &[&["check", "supervisord.conf", "--"], command].concat());
+    assert_told(&beside(&["/bin/cat", "-"]), 0, &["no errors, 1 process in 1 group"]);
+    assert_told(
+        &beside(&["/bin/no-such-thing"]),
+        1,
+        &[
+            "warning: can't find command '/bin/no-such-thing' of [program:main]",
+            "no errors, 1 warning, 1 process in 1 group",
+        ],
+    );
+    let shown = sv(&sandbox, &["config", "--changed", "supervisord.conf", "--", "/bin/cat", "100%"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let main = shown.stdout.split_once("[program:main]\n").unwrap().1;
+    assert!(main.starts_with("command=/bin/cat 100%%") && main.contains("; --\n"), "{main}");
+}
+
+#[test]
 fn all_errors_are_told_at_once_and_before_the_warnings() {
     let text = "[supervisord]\nloglevel=debgu\nidentifier=%(ENV_SV_NO_SUCH)s\nfoo=1\n[program:web]\n\
         command=/bin/cat\nautostart=ture  ; on\nstopsignal=SIGTRM\n[group:g]\nprograms=web,\n   wbe\n\

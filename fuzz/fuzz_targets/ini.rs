@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(settings) => check_settings(&settings),
         Err(errors) => check_errors(&errors, &machine),
     }
-    let report = check(Path::new(MAIN), &[], &machine, GRACE_SECS);
+    let report = check(Path::new(MAIN), &[], &[], &machine, GRACE_SECS);
     assert!(report.settings.is_some() || !report.findings.is_empty());
 });
 

@@ -123,6 +123,8 @@ pub struct InspectOptions {
     pub config: Option<PathBuf>,
     /// Flags of `sv run`; they beat the file.
     pub overrides: Vec<Override>,
+    /// The main program that `sv run` would be given; empty if it wouldn't be.
+    pub command: Vec<String>,
     /// For machines instead of people.
     pub json: bool,
     /// What to tell of it.

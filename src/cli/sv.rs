@@ -138,20 +138,25 @@ fn connection(matches: &ArgMatches) -> Connection {
 
 fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
     let config = matches.get_one::<PathBuf>("config").cloned();
-    let command = matches.get_many("command").into_iter().flatten().cloned().collect();
-    RunOptions { argv0, face: Face::Sv, config, overrides: overrides(matches), command }
+    let (overrides, command) = (overrides(matches), main_command(matches));
+    RunOptions { argv0, face: Face::Sv, config, overrides, command }
+}
+
+fn main_command(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many("command").into_iter().flatten().cloned().collect()
 }
 
 fn check_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
     let grace_secs = matches.get_one("grace").copied().unwrap_or(GRACE_SECS);
-    let (config, json) = inspected(matches);
-    InspectOptions { argv0, config, overrides: strict(matches), json, what: Inspect::Mistakes { grace_secs } }
+    let what = Inspect::Mistakes { grace_secs };
+    let ((config, json), command) = (inspected(matches), main_command(matches));
+    InspectOptions { argv0, config, overrides: strict(matches), command, json, what }
 }
 
 fn config_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
     let what = Inspect::Values { expand: matches.get_flag("expand"), changed: matches.get_flag("changed") };
-    let (config, json) = inspected(matches);
-    InspectOptions { argv0, config, overrides: overrides(matches), json, what }
+    let ((config, json), command) = (inspected(matches), main_command(matches));
+    InspectOptions { argv0, config, overrides: overrides(matches), command, json, what }
 }
 
 /// The file that is named, with its letter or without, and whether JSON is wanted.
@@ -296,6 +301,10 @@ fn main_command_arg() -> Arg {
     Arg::new("command").value_name("COMMAND").num_args(1..).last(true).help(help)
 }
 
+fn checked_command_arg() -> Arg {
+    main_command_arg().help("The main program that `sv run` would be given: [program:main] stands for it")
+}
+
 fn check_command() -> Command {
     let grace = Arg::new("grace")
         .long("grace")
@@ -305,7 +314,7 @@ fn check_command() -> Command {
     Command::new("check")
         .about("Tell what is wrong with a configuration, and what is legal and yet a mistake")
         .after_help(CHECK)
-        .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace])
+        .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace, checked_command_arg()])
 }
 
 fn config_command() -> Command {
@@ -316,7 +325,7 @@ fn config_command() -> Command {
     Command::new("config")
         .about("Show what a configuration comes to: each value, and where it comes from")
         .after_help(CONFIG)
-        .args([file_arg(), config_arg(), json_arg(), expand, changed])
+        .args([file_arg(), config_arg(), json_arg(), expand, changed, checked_command_arg()])
         .next_help_heading("What `sv run` would be told")
         .args(flags())
         .arg(strict_arg())
@@ -397,7 +406,8 @@ const CHECK: &str = "\
 Errors come first, then warnings; each with its file and line, the line itself, and what was perhaps
 meant. Mistakes that are legal are looked for on this machine and as this user, once there is no error:
 commands that are not there or need a shell, two programs on one log file, stopwaitsecs beyond the
-container's patience, users that we can't become, open doors.
+container's patience, users that we can't become, open doors. With a main command
+behind --, as for `sv run`, it is checked too.
 
 Exit codes:
   0  there is nothing to say
@@ -468,7 +478,8 @@ mod tests {
             Action::Inspect(options) => {
                 let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));
                 let (config, json) = (options.config.unwrap_or_default(), options.json);
-                format!("{:?} {config:?} {json}{}", options.what, flags.collect::<String>())
+                let words: String = options.command.iter().map(|word| format!(" -{word}-")).collect();
+                format!("{:?} {config:?} {json}{}{words}", options.what, flags.collect::<String>())
             }
             Action::Sample(language) => format!("sample {language:?}"),
             Action::Print { code, to_stderr, text } => {
@@ -510,6 +521,12 @@ mod tests {
             ),
             (&["-c", "f", "check"], "Mistakes { grace_secs: 10 } \"f\" false"),
             (&["check", "-c", "f"], "Mistakes { grace_secs: 10 } \"f\" false"),
+            (&["check", "f", "--", "job", "-n"], "Mistakes { grace_secs: 10 } \"f\" false -job- --n-"),
+            (&["check", "--", "job"], "Mistakes { grace_secs: 10 } \"\" false -job-"),
+            (
+                &["config", "f", "-n", "--", "job", "--"],
+                "Values { expand: false, changed: false } \"f\" false nodaemon=true -job- ----",
+            ),
             (
                 &["config", "f", "-e", "debug"],
                 "Values { expand: false, changed: false } \"f\" false loglevel=debug",

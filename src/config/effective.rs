@@ -76,7 +76,8 @@ pub enum ValueOrigin {
     Default,
 }
 
-/// Reads a configuration and tells what it comes to; with `expand` names are put in.
+/// Reads a configuration and tells what it comes to; with `expand` names are put in. `command` is the main
+/// program, as for [`super::load_beside`].
 ///
 /// # Errors
 ///
@@ -84,10 +85,11 @@ pub enum ValueOrigin {
 pub fn effective(
     path: &Path,
     overrides: &[Override],
+    command: &[String],
     around: &dyn Surroundings,
     expand: bool,
 ) -> Result<Vec<EffectiveSection>, Vec<Finding>> {
-    let examined = examine(path, overrides, &[], around, None);
+    let examined = examine(path, overrides, command, around, None);
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);
     };
@@ -272,7 +274,7 @@ mod tests {
             .variable("SV_PROGRAM_WEB_STOPSIGNAL_FILE", "/run/secret2")
             .file("/run/secret2", "INT");
         let flag = Override { option: "minfds", value: "9".to_owned(), spelled: "--minfds".to_owned() };
-        let sections = effective(Path::new(MAIN), &[flag], &around, expand).unwrap();
+        let sections = effective(Path::new(MAIN), &[flag], &[], &around, expand).unwrap();
         let found = sections.into_iter().find(|known| known.name == section).unwrap();
         let set = found.options.into_iter().filter(|option| option.origin != ValueOrigin::Default);
         set.map(|option| {
@@ -333,7 +335,19 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_instead() {
         let found =
-            effective(Path::new(MAIN), &[], &Fake::main("[supervisord]\nminfds=x"), false).unwrap_err();
+            effective(Path::new(MAIN), &[], &[], &Fake::main("[supervisord]\nminfds=x"), false).unwrap_err();
         assert_eq!(found[0].line, Some(2));
+    }
+
+    #[test]
+    fn the_main_command_is_a_section_too() {
+        let text = "[supervisord]\nsignal_USR1=forward:main\n[program-default]\nstopwaitsecs=3\n";
+        let command = ["job", "a b", "50%"].map(str::to_owned);
+        let sections = effective(Path::new(MAIN), &[], &command, &Fake::main(text), false).unwrap();
+        let main = sections.into_iter().find(|section| section.name == "program:main").unwrap();
+        let told = |name: &str| main.options.iter().find(|option| option.name == name).cloned().unwrap();
+        assert_eq!(told("command").value, EffectiveValue::Is("job 'a b' 50%%".to_owned()));
+        assert_eq!(told("command").origin, ValueOrigin::Flag("--".to_owned()));
+        assert_eq!(told("stopwaitsecs").inherited_from.as_deref(), Some("program-default"));
     }
 }

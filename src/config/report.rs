@@ -56,10 +56,17 @@ pub struct Report {
 }
 
 /// Reads a configuration and tells everything about it: what is wrong and, if nothing is, what is
-/// legal and yet a mistake where `grace_secs` are the seconds that a stop may take in all.
+/// legal and yet a mistake where `grace_secs` are the seconds that a stop may take in all. `command` is
+/// the main program, as for [`super::load_beside`].
 #[must_use]
-pub fn check(path: &Path, overrides: &[Override], around: &dyn Surroundings, grace_secs: i64) -> Report {
-    Report::of(examine(path, overrides, &[], around, Some(grace_secs)))
+pub fn check(
+    path: &Path,
+    overrides: &[Override],
+    command: &[String],
+    around: &dyn Surroundings,
+    grace_secs: i64,
+) -> Report {
+    Report::of(examine(path, overrides, command, around, Some(grace_secs)))
 }
 
 impl Report {

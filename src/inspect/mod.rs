@@ -42,7 +42,7 @@ pub fn run(options: &InspectOptions, around: &dyn Surroundings) -> u8 {
 fn mistakes(options: &InspectOptions, grace_secs: u32, around: &dyn Surroundings) -> u8 {
     let (path, report) = match config_file(options, around) {
         Ok(path) => {
-            let report = check(&path, &options.overrides, around, i64::from(grace_secs));
+            let report = check(&path, &options.overrides, &options.command, around, i64::from(grace_secs));
             (Some(path), report)
         }
         Err(findings) => (None, Report { findings, settings: None }),
@@ -61,7 +61,7 @@ fn mistakes(options: &InspectOptions, grace_secs: u32, around: &dyn Surroundings
 
 fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Surroundings) -> u8 {
     let told = config_file(options, around)
-        .and_then(|path| Ok((effective(&path, &options.overrides, around, expand)?, path)));
+        .and_then(|path| Ok((effective(&path, &options.overrides, &options.command, around, expand)?, path)));
     match told {
         Ok((sections, path)) if options.json => {
             print(&mut io::stdout(), &json::values(&path, &sections, changed));

@@ -40,11 +40,11 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[P
                 let Some(path) = file(reading, stream) else { continue };
                 let rotates = stream.bytes_max > 0;
                 let writer = Writer { section: program.section, kind: program.kind(), option, rotates };
-                let first = *writers.entry(path.clone()).or_insert(writer);
-                let is_first = std::ptr::eq(first.section, writer.section)
-                    && first.option == option
-                    && program.processes.first().is_some_and(|known| std::ptr::eq(known, process));
-                if !is_first && (first.rotates || rotates) {
+                let Some(first) = writers.get(&path).copied() else {
+                    writers.insert(path, writer);
+                    continue;
+                };
+                if first.rotates || rotates {
                     tell(reading, &writer, &first, &path);
                 }
             }
@@ -110,6 +110,12 @@ mod tests {
                     "7: the processes of [program:b] all write and rotate '/tmp/y.log': put %(process_num)d into \
                      stdout_logfile, or set stdout_logfile_maxbytes=0",
                 ),
+            ),
+            (
+                "[program:b]\ncommand=b\nstdout_logfile=/tmp/%(process_num)d.log\nnumprocs=3\n\
+                 process_name=%(process_num)d\n"
+                    .to_owned(),
+                None,
             ),
             (
                 "[program:b]\ncommand=b\nstdout_logfile=/tmp/y.log\nstdout_logfile_maxbytes=0\nnumprocs=3\n\

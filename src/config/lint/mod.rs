@@ -122,7 +122,7 @@ mod tests {
 
     /// `line: warning`, a line each.
     pub(super) fn warnings_on(around: &Fake) -> Vec<String> {
-        let report = check(Path::new(MAIN), &[], around, 10);
+        let report = check(Path::new(MAIN), &[], &[], around, 10);
         let told = |finding: super::super::Finding| {
             assert_eq!(finding.severity, super::super::Severity::Warning, "{finding:?}");
             format!("{}: {}", finding.line.unwrap_or_default(), finding.message)
