@@ -124,6 +124,10 @@ impl Surroundings for Host {
         fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
     }
 
+    fn may_write(&self, path: &Path, user: Option<&User>) -> io::Result<()> {
+        files::may_write(path, user)
+    }
+
     fn is_executable(&self, path: &Path) -> bool {
         files::is_executable(path)
     }

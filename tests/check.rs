@@ -107,6 +107,18 @@ fn the_main_command_is_checked_with_the_file() {
 }
 
 #[test]
+fn files_that_can_not_be_made_are_told() {
+    let text = "[supervisord]\nlogfile=NAME\n[program:a]\ncommand=/bin/cat\nstdout_logfile=%(here)s\n\
+        [unix_http_server]\nfile=%(here)s/nodir/s.sock\n";
+    let told = checked(&text.replace("NAME", "%(here)s"), &[]);
+    let warned = |what: &str| told.stdout.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert_eq!(warned("' of [supervisord] is a directory"), 1, "{told:?}");
+    assert_eq!(warned("' of [program:a] is a directory"), 1, "{told:?}");
+    assert_eq!(warned("' of [unix_http_server] in '"), 1, "{told:?}");
+}
+
+#[test]
 fn all_errors_are_told_at_once_and_before_the_warnings() {
     let text = "[supervisord]\nloglevel=debgu\nidentifier=%(ENV_SV_NO_SUCH)s\nfoo=1\n[program:web]\n\
         command=/bin/cat\nautostart=ture  ; on\nstopsignal=SIGTRM\n[group:g]\nprograms=web,\n   wbe\n\

@@ -406,7 +406,7 @@ const CHECK: &str = "\
 Errors come first, then warnings; each with its file and line, the line itself, and what was perhaps
 meant. Mistakes that are legal are looked for on this machine and as this user, once there is no error:
 commands that are not there or need a shell, two programs on one log file, stopwaitsecs beyond the
-container's patience, users that we can't become, open doors. With a main command
+container's patience, users that we can't become, files that we can't write, open doors. With a main command
 behind --, as for `sv run`, it is checked too.
 
 Exit codes:

@@ -51,6 +51,8 @@ pub(super) struct Fake {
     programs: Vec<PathBuf>,
     environment: Vec<(String, String)>,
     effective_user: UserId,
+    /// What can't be written, and why.
+    refusing: Vec<(PathBuf, io::ErrorKind)>,
 }
 
 impl Fake {
@@ -63,6 +65,7 @@ impl Fake {
             programs: Vec::new(),
             environment: Vec::new(),
             effective_user: 0,
+            refusing: Vec::new(),
         }
     }
 
@@ -83,6 +86,12 @@ impl Fake {
     pub(super) fn program(mut self, path: &str) -> Self {
         self.programs.push(path.into());
         self.file(path, "")
+    }
+
+    /// Lets nobody write here.
+    pub(super) fn refusing(mut self, path: &str, why: io::ErrorKind) -> Self {
+        self.refusing.push((path.into(), why));
+        self
     }
 
     /// Acts as this user instead of root.
@@ -126,6 +135,11 @@ impl Surroundings for Fake {
         let mode =
             if self.is_dir(path) || self.programs.iter().any(|known| known == path) { 0o755 } else { 0o644 };
         self.exists(path).then_some(mode)
+    }
+
+    fn may_write(&self, path: &Path, _: Option<&User>) -> io::Result<()> {
+        let refused = self.refusing.iter().find(|(known, _)| known == path);
+        refused.map_or(Ok(()), |&(_, why)| Err(why.into()))
     }
 
     fn is_executable(&self, path: &Path) -> bool {

@@ -19,6 +19,13 @@ pub trait Surroundings {
     fn exists(&self, path: &Path) -> bool;
     /// The permission bits of what is here, behind links; `None` if nothing is.
     fn mode(&self, path: &Path) -> Option<u32>;
+    /// Whether somebody may write to what is here, into a file or in a directory: we, or a user that we
+    /// become.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    fn may_write(&self, path: &Path, user: Option<&User>) -> io::Result<()>;
     /// Whether we may execute it.
     fn is_executable(&self, path: &Path) -> bool;
     /// The sorted matches of one absolute pattern, by the rules of Python's `glob`: `*` skips dot

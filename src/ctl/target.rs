@@ -182,6 +182,10 @@ mod tests {
         fn mode(&self, path: &Path) -> Option<u32> {
             self.exists(path).then_some(0o644)
         }
+        fn may_write(&self, _: &Path, _: Option<&User>) -> io::Result<()> {
+            Ok(())
+        }
+
         fn is_executable(&self, _: &Path) -> bool {
             false
         }

@@ -9,7 +9,10 @@ use std::path::Path;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, AtFlags, CWD, access, accessat};
+use rustix::process::geteuid;
+
+use crate::model::{User, UserId};
 
 /// What a log path turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,45 @@ pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
 #[must_use]
 pub fn is_executable(path: &Path) -> bool {
     access(path, Access::EXEC_OK).is_ok()
+}
+
+/// Whether we may write to a file or in a directory, or the user that we would become.
+///
+/// For another user the permission bits are asked, and for the way there those that let one search it; what
+/// access control lists say besides is not looked at.
+///
+/// # Errors
+/// EACCES, EROFS, and whatever keeps us from looking.
+pub fn may_write(path: &Path, user: Option<&User>) -> io::Result<()> {
+    let needed = if path.is_dir() { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK };
+    accessat(CWD, path, needed, AtFlags::EACCESS)?;
+    let Some(user) = user.filter(|user| user.uid != ROOT && user.uid != geteuid().as_raw()) else {
+        return Ok(());
+    };
+    let mut way = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let may_search = way.all(|folder| fs::metadata(folder).is_ok_and(|it| permits(&it, user, SEARCH)));
+    let bits = if path.is_dir() { WRITE | SEARCH } else { WRITE };
+    if may_search && permits(&fs::metadata(path)?, user, bits) {
+        return Ok(());
+    }
+    Err(io::ErrorKind::PermissionDenied.into())
+}
+
+const ROOT: UserId = 0;
+
+/// Of the permission bits of others.
+const WRITE: u32 = 0o2;
+const SEARCH: u32 = 0o1;
+
+/// Whether the class that a user belongs to has these bits: the first that fits is it, as for the kernel.
+fn permits(found: &fs::Metadata, user: &User, bits: u32) -> bool {
+    let is_of_group = found.gid() == user.gid || user.groups.contains(&found.gid());
+    let shift = match found.uid() == user.uid {
+        true => 6,
+        false if is_of_group => 3,
+        false => 0,
+    };
+    found.mode() >> shift & bits == bits
 }
 
 /// Whether there is a socket at this path.
@@ -174,5 +216,41 @@ mod tests {
     fn a_log_is_a_file_or_a_stream() {
         assert_eq!(open_log(Path::new("/dev/null"), 0o666).unwrap().1, Kind::Stream);
         assert!(open_log(Path::new("/"), 0o666).is_err());
+    }
+
+    /// For root the permission bits are no hindrance, so the other user is asked for.
+    #[test]
+    fn permission_bits_tell_whether_another_may_write() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = std::env::temp_dir().join(format!("sv-may-write-{}", std::process::id()));
+        let file = folder.join("x.log");
+        fs::create_dir(&folder).unwrap();
+        fs::write(&file, "").unwrap();
+        let (uid, gid) = (geteuid().as_raw(), fs::metadata(&file).unwrap().gid());
+        let other = |groups: &[UserId]| User {
+            name: "x".into(),
+            uid: uid + 1,
+            gid: gid + 1,
+            groups: groups.to_vec(),
+        };
+        for (folder_mode, mode, groups, expected) in [
+            (0o755, 0o644, &[][..], [false, false]),
+            (0o777, 0o666, &[], [true, true]),
+            (0o755, 0o666, &[], [false, true]),
+            (0o700, 0o666, &[], [false, false]),
+            (0o775, 0o664, &[gid], [true, true]),
+            // The group is what counts for its members, even if all others may.
+            (0o757, 0o646, &[gid], [false, false]),
+        ] {
+            for (path, mode) in [(&folder, folder_mode), (&file, mode)] {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let found = [&folder, &file].map(|path| may_write(path, Some(&other(groups))).is_ok());
+            assert_eq!(found, expected, "{folder_mode:o} {mode:o} {groups:?}");
+        }
+        assert!(may_write(&file, None).is_ok());
+        assert_eq!(may_write(&folder.join("y"), None).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,9 +7,11 @@
 //! * `programs`: commands that can't be run, folders that are not there, users that we can't become;
 //! * `shell`: commands written for a shell, and those that go into the background;
 //! * `logs`: one file with two writers;
+//! * `files`: logs, pid files and sockets that we may not make;
 //! * `stopping`: more patience than a container is given;
 //! * `servers`: doors that stand open.
 
+mod files;
 mod logs;
 mod programs;
 mod servers;
@@ -31,6 +33,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i
     programs::lint(reading, settings, &programs);
     shell::lint(reading, &programs);
     logs::lint(reading, settings, &programs);
+    files::lint(reading, settings, &programs);
     stopping::lint(reading, settings, &programs, grace_secs);
     servers::lint(reading, settings);
 }

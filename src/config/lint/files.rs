@@ -1,0 +1,214 @@
+//! Files that can't be written by whom we run as, and sockets that can't be made.
+//!
+//! Logs and sockets are opened after `user=` of `[supervisord]` was followed, and never as the user of a program.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::options::SectionKind;
+use super::super::reader::SectionReader;
+use super::super::reading::Reading;
+use super::super::values::absolute;
+use super::{Advice, Program, with_options};
+use crate::model::{Address, DaemonSettings, LogTarget, Settings, User};
+use crate::python::quote;
+
+/// Whoever writes all of them.
+#[derive(Clone, Copy)]
+struct Writer<'s>(Option<&'s User>);
+
+/// Below these nothing is made by us, and what is there is no regular file.
+const STREAMS: [&str; 2] = ["/dev", "/proc"];
+
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
+    let writer = Writer(settings.daemon.user.as_ref());
+    let has_auto_logs = programs.iter().flat_map(|program| program.processes).any(|process| {
+        [&process.stdout, &process.stderr].into_iter().any(|stream| stream.target == LogTarget::Auto)
+    });
+    if let Some(section) = reading.document.section("supervisord") {
+        with_options(reading, section, SectionKind::Supervisord, |options| {
+            writer.daemon(options, &settings.daemon, has_auto_logs);
+        });
+    }
+    for program in programs {
+        with_options(reading, program.section, program.kind(), |options| writer.program(options, program));
+    }
+    for server in &settings.servers {
+        let (Some(section), Address::Unix { path, .. }) =
+            (reading.document.section(&server.section), &server.address)
+        else {
+            continue;
+        };
+        with_options(reading, section, SectionKind::UnixHttpServer, |options| {
+            writer.socket(options, "file", path);
+        });
+    }
+}
+
+impl Writer<'_> {
+    fn daemon(self, options: &mut SectionReader<'_, '_>, daemon: &DaemonSettings, has_auto_logs: bool) {
+        if let Some(path) = &daemon.log_file {
+            self.file(options, "logfile", path);
+        }
+        self.file(options, "pidfile", &daemon.pid_file);
+        let folder = &daemon.child_log_dir;
+        if has_auto_logs && let Err(why) = self.may_write(options, folder) {
+            let text = format!("cannot make AUTO logs in childlogdir {}: {}", shown(folder), self.told(&why));
+            Advice::new(text).tell(options, "childlogdir");
+        }
+    }
+
+    /// Of the files of its processes the first that can't be had: the others are its like.
+    fn program(self, options: &mut SectionReader<'_, '_>, program: &Program<'_, '_>) {
+        for option in ["stdout_logfile", "stderr_logfile"] {
+            let targets = program.processes.iter().map(|process| match option {
+                "stdout_logfile" => &process.stdout.target,
+                _ => &process.stderr.target,
+            });
+            let mut files = targets.filter_map(|target| match target {
+                LogTarget::File(path) => Some(path),
+                LogTarget::None | LogTarget::Auto => None,
+            });
+            files.find(|path| self.file(options, option, path));
+        }
+        let socket = program.processes.iter().find_map(|process| process.socket.as_ref());
+        if let Some(Address::Unix { path, .. }) = socket.map(|socket| &socket.address) {
+            self.socket(options, "socket", path);
+        }
+    }
+
+    /// Whether there was something to tell of a file that is written.
+    fn file(self, options: &mut SectionReader<'_, '_>, option: &str, path: &Path) -> bool {
+        let path = absolute(path, options.around());
+        if STREAMS.iter().any(|folder| path.starts_with(Path::new(folder))) {
+            return false;
+        }
+        let (section, file) = (&options.section.name, shown(&path));
+        let text = if options.around().is_dir(&path) {
+            Some(format!("{option} {file} of [{section}] is a directory"))
+        } else if options.around().exists(&path) {
+            let why = self.may_write(options, &path).err();
+            why.map(|why| format!("cannot write {option} {file} of [{section}]: {}", self.told(&why)))
+        } else {
+            self.missing(options, option, &path)
+        };
+        text.map(|text| Advice::new(text).tell(options, option)).is_some()
+    }
+
+    /// A socket appears under a name of its own first, so its folder has to let us in either way.
+    fn socket(self, options: &mut SectionReader<'_, '_>, option: &str, path: &Path) {
+        let text = if options.around().is_dir(path) {
+            Some(format!("{option} {} of [{}] is a directory", shown(path), options.section.name))
+        } else {
+            self.missing(options, option, path)
+        };
+        if let Some(text) = text {
+            Advice::new(text).tell(options, option);
+        }
+    }
+
+    /// Why a file that is not there can't be made.
+    fn missing(self, options: &SectionReader<'_, '_>, option: &str, path: &Path) -> Option<String> {
+        let folder = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+        let why = if options.around().is_dir(&folder) {
+            self.told(&self.may_write(options, &folder).err()?)
+        } else {
+            "it does not exist".to_owned()
+        };
+        let (section, folder) = (&options.section.name, shown(&folder));
+        Some(format!("cannot make {option} {} of [{section}] in {folder}: {why}", shown(path)))
+    }
+
+    fn may_write(self, options: &SectionReader<'_, '_>, path: &Path) -> io::Result<()> {
+        options.around().may_write(path, self.0)
+    }
+
+    fn told(self, why: &io::Error) -> String {
+        match (why.kind(), self.0) {
+            (io::ErrorKind::ReadOnlyFilesystem, _) => "the file system is read-only".to_owned(),
+            (io::ErrorKind::PermissionDenied, Some(user)) => {
+                format!("user {} may not write there", quote(&user.name))
+            }
+            (io::ErrorKind::PermissionDenied, None) => "we may not write there".to_owned(),
+            _ => why.to_string(),
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    quote(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+
+    use super::super::tests::{machine, warnings_on};
+
+    fn warnings(lines: &str) -> Vec<String> {
+        let around = machine(&format!("[supervisord]\n{lines}"))
+            .refusing("/home/www", PermissionDenied)
+            .refusing("/var/log", ReadOnlyFilesystem)
+            .file("/tmp/old.log", "")
+            .refusing("/tmp/old.log", PermissionDenied);
+        warnings_on(&around)
+    }
+
+    #[test]
+    fn files_that_can_not_be_written_are_told() {
+        for (lines, expected) in [
+            (
+                "logfile=/home/www/s.log\n",
+                "2: cannot make logfile '/home/www/s.log' of [supervisord] in '/home/www': we may not write there",
+            ),
+            (
+                "pidfile=/var/log/s.pid\n",
+                "2: cannot make pidfile '/var/log/s.pid' of [supervisord] in '/var/log': the file system is read-only",
+            ),
+            ("pidfile=/tmp\n", "2: pidfile '/tmp' of [supervisord] is a directory"),
+            (
+                "user=www\n[program:a]\ncommand=a\nstdout_logfile=/tmp/old.log\n",
+                "5: cannot write stdout_logfile '/tmp/old.log' of [program:a]: user 'www' may not write there",
+            ),
+            (
+                "childlogdir=/home/www\n[program:a]\ncommand=a\n",
+                "2: cannot make AUTO logs in childlogdir '/home/www': we may not write there",
+            ),
+            (
+                "[program:a]\ncommand=a\nnumprocs=3\nprocess_name=%(process_num)d\n\
+                 stderr_logfile=/home/www/%(process_num)d.log\n",
+                "6: cannot make stderr_logfile '/home/www/0.log' of [program:a] in '/home/www': we may not write there",
+            ),
+        ] {
+            assert_eq!(warnings(lines), [expected], "{lines}");
+        }
+    }
+
+    #[test]
+    fn sockets_need_a_folder_that_lets_us_in() {
+        for (lines, expected) in [
+            (
+                "[unix_http_server]\nfile=/home/www/s\n",
+                "3: cannot make file '/home/www/s' of [unix_http_server] in '/home/www': we may not write there",
+            ),
+            (
+                "[unix_http_server]\nfile=/nodir/s\n",
+                "3: cannot make file '/nodir/s' of [unix_http_server] in '/nodir': it does not exist",
+            ),
+            (
+                "[fcgi-program:a]\ncommand=a\nsocket=unix:///tmp\n",
+                "4: socket '/tmp' of [fcgi-program:a] is a directory",
+            ),
+        ] {
+            assert_eq!(warnings(lines), [expected], "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_written_is_left_alone() {
+        let lines = "logfile=/tmp/s.log\npidfile=/dev/null\nchildlogdir=/home/www\n[program:a]\ncommand=a\n\
+            stdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\n\
+            [unix_http_server]\nfile=/tmp/s\n";
+        assert_eq!(warnings(lines), Vec::<String>::new());
+    }
+}
