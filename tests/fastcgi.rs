@@ -320,6 +320,26 @@ fn a_restart_is_refused_when_a_new_socket_can_not_be_had() {
     }
 }
 
+/// Nobody knows the name, but no name server is asked for it: that could take long.
+#[test]
+fn a_name_that_comes_later_is_looked_for_in_the_file_of_hosts_alone() {
+    let own = free_port();
+    let mut sandbox = sandbox(&teller("f", &format!("socket=tcp://localhost:{own}"))).start();
+    sandbox.wait_state("f", "RUNNING");
+    let text = sandbox.file("supervisord.conf");
+    let later = teller("g", &format!("socket=tcp://sv-test.invalid:{}", free_port()));
+    sandbox.write("supervisord.conf", &format!("{text}{later}"));
+    sandbox.ctl(&["reread"]);
+    let told = sandbox.ctl(&["add", "g"]);
+    let expected = "'sv-test.invalid' is not in /etc/hosts, and name servers are asked at the start only";
+    assert!((told.stdout.clone() + &told.stderr).contains(expected), "{told:?}");
+    // The name that was known at the start is known again when the socket is made anew.
+    for (action, answer) in [("stop", "f: stopped\n"), ("start", "f: started\n")] {
+        assert_eq!(sandbox.ctl(&[action, "f"]).stdout, answer);
+    }
+    assert!(ask_port(own).is_some());
+}
+
 #[test]
 fn a_socket_of_another_mode_is_a_change() {
     let mut sandbox = sandbox(&teller("f", "socket=unix://%(here)s/f.sock\nsocket_mode=0700")).start();

@@ -27,6 +27,7 @@ use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
 use crate::sys::memory::Code;
+use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, is_pid_1, own_pid};
 use crate::sys::signals::Signals;
@@ -87,8 +88,10 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let echo = foreground && !settings.daemon.silent;
     let mut activity = open_activity(&mut settings, echo, &mut outputs)?;
     // Before anything of a running supervisor with the same configuration is touched.
-    let opened = open_servers(&mut settings)?;
-    try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets), &[]).map_err(|text| vec![text])?;
+    let mut names = HostNames::at_the_start();
+    let opened = open_servers(&mut settings, &mut names)?;
+    let sockets = settings.groups.iter().flat_map(GroupSpec::sockets);
+    try_sockets(sockets, &[], &mut names).map_err(|text| vec![text])?;
     if !foreground {
         activity.log(LogLevel::Info, "daemonizing the supervisord process", &mut outputs);
         activity.flush(&mut outputs);
@@ -107,7 +110,8 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
         settings.notices.push(Notice { level: LogLevel::Warn, text });
     }
 
-    let shell = take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), opened);
+    let shell =
+        take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), (opened, names));
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
     tell_notices(&mut shell);
     write_pid_file(&mut shell);
@@ -274,10 +278,10 @@ fn open_activity(settings: &mut Settings, echo: bool, outputs: &mut Outputs) -> 
 }
 
 /// What is done without is no server of the settings any more.
-fn open_servers(settings: &mut Settings) -> Result<Vec<Opened>, Errors> {
+fn open_servers(settings: &mut Settings, names: &mut HostNames) -> Result<Vec<Opened>, Errors> {
     let mut opened = Vec::new();
     for spec in std::mem::take(&mut settings.servers) {
-        match servers::open(&spec, |path| eprintln!("Unlinking stale socket {path}")) {
+        match servers::open(&spec, names, |path| eprintln!("Unlinking stale socket {path}")) {
             Ok(server) => opened.push(server),
             Err(refusal) if refusal.is_by_file_system && does_without(settings) => {
                 let text = format!("{}; going on without [{}]", refusal.text, spec.section);
@@ -313,7 +317,7 @@ fn take_the_oath(
     (host, clock): (Host, Clock),
     mut settings: Settings,
     (outputs, activity): (Outputs, Activity),
-    opened: Vec<Opened>,
+    (opened, names): (Vec<Opened>, HostNames),
 ) -> io::Result<Shell> {
     let signals = Signals::take_over()?;
     signals.deliver(settings.daemon.rules.signals.keys().copied())?;
@@ -345,6 +349,7 @@ fn take_the_oath(
         signals,
         children: Children::default(),
         sockets: SharedSockets::default(),
+        host_names: names.without_waiting(),
         rings: Rings::default(),
         outputs,
         activity,

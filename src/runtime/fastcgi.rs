@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Shell;
 use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
+use crate::sys::names::HostNames;
 use crate::sys::sockets::{ListenError, Listener};
 use crate::sys::spawn::Stdin;
 use crate::sys::users::{own_id, own_name};
@@ -50,13 +51,13 @@ impl SharedSockets {
 ///
 /// COMPAT: Supervisor removes whatever is at the path of a unix socket, a live socket and a file too,
 /// and lets the new one be seen before it has its owner and mode.
-fn open(spec: &SocketSpec) -> Result<Listener, String> {
+fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<Listener, String> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
             let owner = owner.filter(|owner| spec.owner_asked_for || owner.uid != own_id());
             Listener::unix(path, *mode, owner, || ())
         }
-        Address::Inet { host, port } => Listener::inet(host, *port),
+        Address::Inet { host, port } => Listener::inet(host, *port, names),
     };
     let listener = listener.and_then(|listener| Ok(listener.for_children(spec.backlog)?));
     listener.map_err(|error| {
@@ -83,10 +84,11 @@ fn cause(error: &ListenError) -> String {
 pub(super) fn try_sockets<'a>(
     sockets: impl Iterator<Item = &'a Arc<SocketSpec>>,
     ours: &[&Address],
+    names: &mut HostNames,
 ) -> Result<(), String> {
     let others = sockets.filter(|spec| !ours.iter().any(|our| meet(our, &spec.address)));
     let each: BTreeMap<String, _> = others.map(|spec| (spec.url(), spec)).collect();
-    let errors: Vec<_> = each.into_values().filter_map(|spec| open(spec).err()).collect();
+    let errors: Vec<_> = each.into_values().filter_map(|spec| open(spec, names).err()).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
@@ -102,12 +104,13 @@ fn meet(one: &Address, other: &Address) -> bool {
 impl Shell {
     /// Tries sockets that are not needed yet, while others of ours are open.
     pub(super) fn try_sockets<'a>(
-        &self,
+        &mut self,
         sockets: impl Iterator<Item = &'a Arc<SocketSpec>>,
     ) -> Result<(), String> {
         let servers = self.settings.servers.iter().map(|server| &server.address);
         let shared = self.sockets.by_url.values().map(|shared| &shared.spec.address);
-        try_sockets(sockets, &servers.chain(shared).collect::<Vec<_>>())
+        let ours: Vec<_> = servers.chain(shared).collect();
+        try_sockets(sockets, &ours, &mut self.host_names)
     }
 
     /// Before a process is spawned: it holds its socket, which is made if nobody has it yet.
@@ -124,7 +127,8 @@ impl Shell {
         let url = spec.url();
         if !self.sockets.by_url.contains_key(&url) {
             self.log(LogLevel::Info, &format!("Creating socket {url}"));
-            let shared = Shared { spec: Arc::clone(&spec), listener: open(&spec)?, holders: 0 };
+            let listener = open(&spec, &mut self.host_names)?;
+            let shared = Shared { spec: Arc::clone(&spec), listener, holders: 0 };
             self.sockets.by_url.insert(url.clone(), shared);
         }
         if let Some(shared) = self.sockets.by_url.get_mut(&url) {

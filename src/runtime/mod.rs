@@ -48,6 +48,7 @@ use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wal
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
+use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
 
@@ -136,6 +137,7 @@ struct Shell {
     signals: Signals,
     children: Children,
     sockets: SharedSockets,
+    host_names: HostNames,
     rings: Rings,
     outputs: Outputs,
     activity: Activity,

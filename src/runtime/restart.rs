@@ -82,7 +82,7 @@ impl Shell {
             if self.servers.has(spec) {
                 continue;
             }
-            match open(spec, |_| ()) {
+            match open(spec, &mut self.host_names, |_| ()) {
                 Ok(opened) => self.servers.add(opened, &self.poller, &mut self.sources),
                 Err(refusal) => self.log(LogLevel::Critical, &refusal.text),
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Shell, Source, Sources};
 use crate::model::{Address, LogLevel, Mono, ServerSpec};
 use crate::sys::errno_name;
+use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::sockets::{ListenError, Listener};
 use crate::sys::users::own_name;
@@ -53,7 +54,11 @@ pub(super) struct Refusal {
 }
 
 /// Listens. A stale socket that was replaced is told to `on_stale`.
-pub(super) fn open(spec: &ServerSpec, on_stale: impl FnOnce(&str)) -> Result<Opened, Refusal> {
+pub(super) fn open(
+    spec: &ServerSpec,
+    names: &mut HostNames,
+    on_stale: impl FnOnce(&str),
+) -> Result<Opened, Refusal> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
             let shown = path.display().to_string();
@@ -70,7 +75,7 @@ pub(super) fn open(spec: &ServerSpec, on_stale: impl FnOnce(&str)) -> Result<Ope
         Address::Inet { host, port } => {
             let host_shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let shown = format!("{host_shown}:{port}");
-            Listener::inet(host, *port)
+            Listener::inet(host, *port, names)
                 .map_err(|error| Refusal { text: cannot_listen(&shown, &error), is_by_file_system: false })
         }
     };

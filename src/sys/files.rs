@@ -210,6 +210,7 @@ pub fn is_same_file(one: impl AsFd, other: impl AsFd) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scratch::Folder;
     use super::*;
 
     #[test]
@@ -223,8 +224,8 @@ mod tests {
     fn permission_bits_tell_whether_another_may_write() {
         use std::os::unix::fs::PermissionsExt;
 
-        let folder = std::env::temp_dir().join(format!("sv-may-write-{}", std::process::id()));
-        let file = folder.join("x.log");
+        let scratch = Folder::new("may-write");
+        let (folder, file) = (scratch.join("x"), scratch.join("x/x.log"));
         fs::create_dir(&folder).unwrap();
         fs::write(&file, "").unwrap();
         let (uid, gid) = (geteuid().as_raw(), fs::metadata(&file).unwrap().gid());
@@ -251,6 +252,5 @@ mod tests {
         }
         assert!(may_write(&file, None).is_ok());
         assert_eq!(may_write(&folder.join("y"), None).unwrap_err().kind(), io::ErrorKind::NotFound);
-        fs::remove_dir_all(&folder).unwrap();
     }
 }

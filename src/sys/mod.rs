@@ -9,6 +9,7 @@ pub mod files;
 pub mod interrupts;
 pub mod limits;
 pub mod memory;
+pub mod names;
 pub mod output;
 pub mod poller;
 pub mod process;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,6 +15,7 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 
+use super::names::HostNames;
 use crate::model::{SocketOwner, UserId};
 
 /// As Supervisor's.
@@ -93,9 +94,10 @@ impl Listener {
     ///
     /// # Errors
     /// See [`ListenError`].
-    pub fn inet(host: &str, port: u16) -> Result<Self, ListenError> {
+    pub fn inet(host: &str, port: u16, names: &mut HostNames) -> Result<Self, ListenError> {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
-        let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        let addresses = names.addresses(host)?;
+        let mut addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
         // Supervisor listens by IPv4 only, so that is what clients of a name like `localhost` expect:
         // where that is taken, IPv6 is no way out.
         if addresses.iter().any(SocketAddr::is_ipv4) {
@@ -325,7 +327,7 @@ mod tests {
 
     #[test]
     fn many_may_wait_to_be_taken() {
-        let listener = Listener::inet("127.0.0.1", 0).unwrap();
+        let listener = Listener::inet("127.0.0.1", 0, &mut HostNames::at_the_start()).unwrap();
         let Listener::Inet(inet) = &listener else { panic!("{listener:?}") };
         let address = inet.local_addr().unwrap();
         // With a shorter queue the kernel drops what does not fit, and the other end tries again a second later.
@@ -336,7 +338,8 @@ mod tests {
 
     #[test]
     fn children_wait_in_accept_and_nothing_is_inherited_by_chance() {
-        let listener = Listener::inet("127.0.0.1", 0).unwrap().for_children(5).unwrap();
+        let listener =
+            Listener::inet("127.0.0.1", 0, &mut HostNames::at_the_start()).unwrap().for_children(5).unwrap();
         assert!(!fcntl_getfl(&listener).unwrap().contains(OFlags::NONBLOCK));
         let flags = rustix::io::fcntl_getfd(&listener).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
@@ -344,10 +347,11 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_by_ipv4_is_taken() {
-        let first = Listener::inet("localhost", 0).unwrap();
+        let mut names = HostNames::at_the_start();
+        let first = Listener::inet("localhost", 0, &mut names).unwrap();
         let Listener::Inet(inet) = &first else { panic!("{first:?}") };
         let port = inet.local_addr().unwrap().port();
-        assert!(matches!(Listener::inet("localhost", port), Err(ListenError::InUse)));
+        assert!(matches!(Listener::inet("localhost", port, &mut names), Err(ListenError::InUse)));
     }
 
     #[test]
