@@ -354,7 +354,7 @@ fn json_arg() -> Arg {
 }
 
 fn strict_arg() -> Arg {
-    let help = "Take unknown sections and options for errors (strict=true)";
+    let help = "Take unknown sections, options and SV_ variables for errors (strict=true)";
     Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(help)
 }
 

@@ -122,6 +122,9 @@ fn settings(
     let is_strict = daemon.as_ref().is_some_and(|daemon| daemon.strict);
     tell_open(reading, &servers, is_strict);
     unknown::tell(reading, is_strict);
+    if is_strict {
+        reading.refuse_idle_variables();
+    }
     let variables = variables::used(reading.document);
     if let Some((daemon, signals)) = daemon.as_mut().zip(signals) {
         daemon.rules.signals = signals;

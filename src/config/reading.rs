@@ -156,6 +156,18 @@ impl<'a> Reading<'a> {
         self.findings.errors.push(error);
     }
 
+    /// Makes errors of what was remarked of variables that set nothing.
+    pub(super) fn refuse_idle_variables(&mut self) {
+        let (idle, others) = std::mem::take(&mut self.findings.remarks)
+            .into_iter()
+            .partition(|it: &Remark| it.variable.is_some());
+        self.findings.remarks = others;
+        let idle: Vec<Remark> = idle;
+        for Remark { message, suggestion, variable, .. } in idle {
+            self.error(Error { suggestion, variable, ..Error::new(ErrorKind::Value, message) });
+        }
+    }
+
     pub(super) fn error_count(&self) -> usize {
         self.findings.errors.len()
     }

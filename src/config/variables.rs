@@ -5,7 +5,9 @@
 //! that can be read in two ways is read with the longest option, among sections that are there.
 //! With `_FILE` behind it the value is what that file holds: a secret that no message shows.
 //!
-//! A variable that sets an option without which a section is nothing makes the section.
+//! A variable that sets an option without which a section is nothing makes the section. One that looks like
+//! ours and sets nothing is told, and with `strict` an error, as an unknown option in a file is: `strict`
+//! promises that whatever was said is heard.
 
 use std::path::Path;
 
@@ -376,6 +378,28 @@ mod tests {
             let expected = expected.map(|why| format!("environment variable {name} sets nothing: {why}"));
             assert_eq!(told, Vec::from_iter(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn what_sets_nothing_is_an_error_with_strict() {
+        for (name, expected) in [
+            (
+                "SV_SUPERVISORD_LOGLEVL",
+                "environment variable SV_SUPERVISORD_LOGLEVL sets nothing: it names no option (did you mean \
+                 'SV_SUPERVISORD_LOGLEVEL'?) (variable: SV_SUPERVISORD_LOGLEVL)",
+            ),
+            (
+                "SV_PROGRAM_WEBB_NUMPROCS",
+                "environment variable SV_PROGRAM_WEBB_NUMPROCS sets nothing: there is no [program:webb] \
+                 (variable: SV_PROGRAM_WEBB_NUMPROCS)",
+            ),
+        ] {
+            let errors = loaded(&[(name, "1"), ("SV_SUPERVISORD_STRICT", "true")]).unwrap_err();
+            assert_eq!(errors.to_string(), expected);
+        }
+        // These are somebody else's.
+        let foreign = [("SV_SERVICE_HOST", "1"), ("SV_X", "1"), ("SV_SUPERVISORD_STRICT", "true")];
+        assert_eq!(loaded(&foreign).unwrap().notices, []);
     }
 
     #[test]

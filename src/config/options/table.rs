@@ -74,7 +74,7 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::EventListener,
         name: "eventlistener",
         naming: Named,
-        doc: "A pool of programs to be told of events; its own priority is -1 unless set. None are sent yet.",
+        doc: "A pool of programs to be told of events; its own priority is -1 unless set.",
         options: &EVENT_LISTENER,
     },
     SectionDoc {
@@ -136,7 +136,7 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("log_format", LogFormat, Is("raw"), "of programs' output: raw, prefix or json; sv only"),
     row("log_timestamp", Boolean, Unset("true"), "time in prefix and json; default: in json; sv only"),
     row("log_ring_bytes", Size, Is("64KB"), "kept for tail where no file is; 0: none; sv only"),
-    row("strict", Boolean, Is("false"), "refuse what is unknown or open to all; sv only"),
+    row("strict", Boolean, Is("false"), "refuse what is unknown, idle or open to all; sv only"),
     row("profile_options", Text, Unset("cumulative,calls"), "has no effect"),
 ];
 
