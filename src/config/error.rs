@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, each fault with the place to look at.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ pub struct Error {
     /// What was perhaps meant instead of it.
     pub suggestion: Option<String>,
     /// Of a file that can't be parsed: its bad lines, from 1, and what is wrong with each.
-    pub bad_lines: Vec<(usize, &'static str)>,
+    pub bad_lines: Vec<(usize, Cow<'static, str>)>,
 }
 
 /// `did you mean 'x'?`

@@ -370,7 +370,7 @@ mod tests {
             ("stopsignal=FOO", "value 'FOO' is not a valid signal name"),
             ("on_exit=shutdwon", "'shutdwon' is neither ignore nor shutdown (did you mean 'shutdown'?)"),
             ("on_fatal=", "'' is neither ignore nor shutdown"),
-            ("exitcodes=1,", "not a valid list of exit codes: '1,'"),
+            ("exitcodes=1,", "not a valid list of exit codes: '1,' (did you mean '1'?)"),
             ("user=nope", "Invalid user name nope"),
             ("umask=99", "99 can not be converted to an octal type"),
             (

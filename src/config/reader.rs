@@ -10,7 +10,7 @@ use crate::model::{Environment, User};
 use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
-use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, nearest_word};
+use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, meant};
 use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
@@ -115,8 +115,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         match convert(&overriding.value) {
             Ok(value) => Some(value),
             Err(message) => {
-                let meant = self.option(option).and_then(|doc| nearest_word(doc.value, &overriding.value));
-                let suggestion = meant.map(str::to_owned);
+                let suggestion = self.option(option).and_then(|doc| meant(doc.value, &overriding.value));
                 self.reading.error(Error { suggestion, ..command_line_error(overriding, &message) });
                 None
             }
@@ -174,8 +173,8 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     /// Writes down what is wrong with an option, at its line if it has one.
     pub(super) fn error(&mut self, option: &str, message: String) {
         let written = self.entry(option).and_then(|entry| entry.value.shown());
-        let suggestion = written.and_then(|text| nearest_word(self.option(option)?.value, &text));
-        self.error_about(option, message, None, suggestion.map(str::to_owned));
+        let suggestion = written.and_then(|text| meant(self.option(option)?.value, &text));
+        self.error_about(option, message, None, suggestion);
     }
 
     /// The same, with the part of the value that is wrong and what it may have been meant to be.

@@ -1,5 +1,6 @@
 //! All that there is to say of a configuration, each with its place: what `sv check` prints.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::model::{LogLevel, Settings};
@@ -112,9 +113,9 @@ impl Finding {
         if bad_lines.is_empty() {
             return vec![whole];
         }
-        let of_line = |(line, message): (usize, &str)| Self {
+        let of_line = |(line, message): (usize, Cow<'static, str>)| Self {
             line: Some(line),
-            message: message.to_owned(),
+            message: message.into_owned(),
             ..whole.clone()
         };
         bad_lines.into_iter().map(of_line).collect()

@@ -1,5 +1,6 @@
 //! The files of a configuration: the main one and those that `[include]` names.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -32,8 +33,10 @@ pub const INCLUDED_FILES_MAX: usize = 10_000;
 pub(super) fn read_main(path: &Path, around: &dyn Surroundings) -> Result<Document, Errors> {
     let mut document = Document::default();
     let bytes = around.read(path).map_err(|error| {
-        let problem = if error.kind() == io::ErrorKind::NotFound { "find" } else { "read" };
-        let message = format!("could not {problem} config file {}", path.display());
+        let message = match error.kind() {
+            io::ErrorKind::NotFound => format!("could not find config file {}", path.display()),
+            _ => format!("could not read config file {}: {error}", path.display()),
+        };
         Error::about_file(ErrorKind::File, path, message)
     })?;
     add(&mut document, path, &bytes, around)?;
@@ -137,8 +140,10 @@ fn add(document: &mut Document, path: &Path, bytes: &[u8], around: &dyn Surround
     let here = values::absolute(path.parent().unwrap_or(path), around);
     let file = document.add_file(path, here.to_string_lossy().into_owned());
     match language {
-        Language::Ini => ini::parse(bytes, file, document).map_err(|error| ini_error(path, &error).into()),
-        Language::Toml => toml::parse(bytes, file, document).map_err(|error| toml_errors(path, error)),
+        Language::Ini => {
+            ini::parse(bytes, file, document).map_err(|error| ini_error(path, bytes, &error).into())
+        }
+        Language::Toml => toml::parse(bytes, file, document).map_err(|error| toml_errors(path, bytes, error)),
     }
 }
 
@@ -157,23 +162,33 @@ fn misplaced_error(document: &Document, misplaced: &Misplaced) -> Error {
     }
 }
 
-fn toml_errors(path: &Path, error: toml::SyntaxError) -> Errors {
-    let told = |toml::BadLine { number, message }: toml::BadLine| {
+fn toml_errors(path: &Path, bytes: &[u8], error: toml::SyntaxError) -> Errors {
+    let told = |toml::BadLine { number, message, part, suggestion }: toml::BadLine| {
         let file = quote(&path.to_string_lossy());
-        let message = format!("not valid TOML: {message} (file: {file}, line: {number})");
-        Error { line: Some(number), ..Error::about_file(ErrorKind::Syntax, path, message) }
+        let message = format!("not valid TOML: {message}");
+        let bad_lines = vec![(number, Cow::Owned(message.clone()))];
+        let message = format!("{message} (file: {file}, line: {number})");
+        let error = Error::about_file(ErrorKind::Syntax, path, message);
+        Error { line: Some(number), bad_lines, part, suggestion, ..error }
     };
     match error {
-        toml::SyntaxError::NotText(bad) => {
-            Error::about_file(ErrorKind::Syntax, path, not_text(path, &bad)).into()
-        }
+        toml::SyntaxError::NotText(bad) => not_text(path, bytes, &bad).into(),
         toml::SyntaxError::BadLines(lines) => Errors(lines.into_iter().map(told).collect()),
     }
 }
 
-fn not_text(path: &Path, bad: &NotText) -> String {
+/// Some editors of Windows mean UTF-16 by Unicode, and start files with these.
+const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
+fn not_text(path: &Path, bytes: &[u8], bad: &NotText) -> Error {
     let file = quote(&path.to_string_lossy());
-    format!("byte {:#04x} in position {} of {file} is not valid UTF-8", bad.byte, bad.offset)
+    let is_utf_16 = UTF_16_MARKS.iter().any(|mark| bytes.starts_with(mark));
+    let hint = if is_utf_16 { ": it is UTF-16, save it as UTF-8" } else { "" };
+    let message =
+        format!("byte {:#04x} in position {} of {file} is not valid UTF-8{hint}", bad.byte, bad.offset);
+    let before = bytes.get(..bad.offset).unwrap_or_default();
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    Error { line: Some(line), ..Error::about_file(ErrorKind::Syntax, path, message) }
 }
 
 /// What is wrong with the first line of a file without headers.
@@ -183,25 +198,25 @@ const NO_HEADER: &str = "an option stands before the first [section]";
 const BAD_LINE: &str = "this is neither a [section] nor an option (key=value)";
 
 /// Supervisor's texts, which name file and lines themselves.
-fn ini_error(path: &Path, error: &SyntaxError) -> Error {
+fn ini_error(path: &Path, bytes: &[u8], error: &SyntaxError) -> Error {
     let file = quote(&path.to_string_lossy());
     let (bad_lines, message) = match error {
-        SyntaxError::NotText(bad) => (Vec::new(), not_text(path, bad)),
+        SyntaxError::NotText(bad) => return not_text(path, bytes, bad),
         SyntaxError::NoHeader(BadLine { number, raw }) => {
             let raw = quote(raw);
             (
-                vec![(*number, NO_HEADER)],
+                vec![(*number, Cow::Borrowed(NO_HEADER))],
                 format!("File contains no section headers.\nfile: {file}, line: {number}\n{raw}"),
             )
         }
         SyntaxError::BadLines(lines) => {
             let told = |BadLine { number, raw }: &BadLine| format!("\n\t[line {number:2}]: {}", quote(raw));
             let lines_told: String = lines.iter().map(told).collect();
-            let bad = lines.iter().map(|line| (line.number, BAD_LINE)).collect();
+            let bad = lines.iter().map(|line| (line.number, Cow::Borrowed(BAD_LINE))).collect();
             (bad, format!("Source contains parsing errors: {file}{lines_told}"))
         }
     };
-    let line = bad_lines.first().map(|&(line, _)| line);
+    let line = bad_lines.first().map(|(line, _)| *line);
     Error { line, bad_lines, ..Error::about_file(ErrorKind::Syntax, path, message) }
 }
 
@@ -294,7 +309,9 @@ mod tests {
     fn files_must_be_there_and_of_a_sane_size() {
         let message = |path: &str, around: &Fake| load(Path::new(path), &[], around).unwrap_err().to_string();
         assert_eq!(message("/nope", &Fake::new()), "could not find config file /nope");
-        assert_eq!(message("/tmp", &Fake::new()), "could not read config file /tmp");
+        assert_eq!(message("/tmp", &Fake::new()), "could not read config file /tmp: is a directory");
+        let wide = Fake::new().file("/wide", b"\xff\xfe[\0s\0");
+        assert!(message("/wide", &wide).ends_with("it is UTF-16, save it as UTF-8"));
         let large = Fake::new().file("/large", vec![b'\n'; FILE_BYTES_MAX + 1]);
         assert_eq!(message("/large", &large), "config file /large has more than 16777216 bytes");
     }

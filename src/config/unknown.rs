@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::document::{Place, Section};
+use super::document::{Entry, Place, Section, Written};
 use super::error::{Error, did_you_mean};
 use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section};
 use super::reading::{Reading, Remark, Spot};
@@ -87,10 +87,18 @@ fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec
     let unknown =
         section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(entry.key.as_str()));
     let strangers = unknown.map(|entry| {
-        let suggestion = nearest_option(known, &entry.key);
+        let suggestion = unclosed_header(entry).or_else(|| nearest_option(known, &entry.key));
         Stranger { section, place: entry.place, option: Some(&entry.key), suggestion }
     });
     strangers.take(TOLD_MAX).collect()
+}
+
+/// `[program:web` without its bracket is an option `[program`, for Supervisor as well.
+fn unclosed_header(entry: &Entry) -> Option<String> {
+    let Written::Text(value) = &entry.value else { return None };
+    let kind = entry.key.strip_prefix('[')?;
+    let name = format!("{kind}:{}", value.lines().next().unwrap_or_default());
+    SectionKind::of(&name).map(|_| format!("[{name}]"))
 }
 
 #[cfg(test)]
@@ -125,6 +133,17 @@ mod tests {
                 "unknown option 'autorestrat' (did you mean 'autorestart'?) in section 'program:x' \
                  (file: '/etc/x.conf', line: 5, option: autorestrat)",
                 "unknown section [celery] (file: '/etc/x.conf', line: 6)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_header_without_its_bracket_is_recognised() {
+        assert_eq!(
+            notices_in("[supervisord]\n[program:web\ncommand=a\n"),
+            [
+                "unknown option '[program' in [supervisord] (/etc/x.conf:2), did you mean [program:web]?",
+                "unknown option 'command' in [supervisord] (/etc/x.conf:3)",
             ]
         );
     }

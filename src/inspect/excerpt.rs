@@ -99,7 +99,8 @@ fn of_whole_line(finding: &Finding, number: usize, line: &str, span: Range<usize
         return Excerpt::new(Some(number), HIDDEN, 0..HIDDEN.len());
     }
     let span = if is_header && finding.section.is_some() { header(line, &span) } else { span };
-    Excerpt::new(Some(number), line, span)
+    let part = finding.part.as_ref().and_then(|part| find_word(line, &span, part));
+    Excerpt::new(Some(number), line, part.unwrap_or(span))
 }
 
 /// `[x]` without what follows it.

@@ -9,11 +9,13 @@
 //! * `logs`: one file with two writers;
 //! * `files`: logs, pid files and sockets that we may not make;
 //! * `stopping`: more patience than a container is given;
+//! * `repeated`: options that a file sets twice;
 //! * `servers`: doors that stand open.
 
 mod files;
 mod logs;
 mod programs;
+mod repeated;
 mod servers;
 mod shell;
 mod stopping;
@@ -36,6 +38,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i
     files::lint(reading, settings, &programs);
     stopping::lint(reading, settings, &programs, grace_secs);
     servers::lint(reading, settings);
+    repeated::lint(reading);
 }
 
 /// A section with the processes that it made in one group.

@@ -8,7 +8,7 @@ mod suggest;
 mod table;
 
 pub use sample::sample;
-pub(super) use suggest::{nearest, nearest_option, nearest_section, nearest_word};
+pub(super) use suggest::{meant, nearest, nearest_option, nearest_section};
 pub use table::TABLE;
 
 use super::ini::trim;

@@ -36,6 +36,34 @@ pub(crate) fn nearest_word(value_type: ValueType, value: &str) -> Option<&'stati
     meant.next().or_else(|| nearest(words.into_iter(), bare)).filter(|_| !is_word)
 }
 
+/// What a value of a type may have been meant to be: a word, or a number in another form.
+pub(crate) fn meant(value_type: ValueType, value: &str) -> Option<String> {
+    let number = || match value_type {
+        ValueType::Size => with_unit(value, &[("KB", "k"), ("MB", "m"), ("GB", "g"), ("", "b")]),
+        ValueType::Integer => with_unit(value, &[("", "s")]),
+        ValueType::ExitCodes => parted_by_commas(value),
+        _ => None,
+    };
+    nearest_word(value_type, value).map(str::to_owned).or_else(number)
+}
+
+/// `10M`, `10 MiB` as `10MB`, and `5s`, `5 seconds` as `5`: units by their first letter.
+fn with_unit(value: &str, units: &[(&str, &str)]) -> Option<String> {
+    let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = value[digits.len()..].trim().to_lowercase();
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (known, _) = units.iter().find(|(_, letter)| unit.starts_with(letter))?;
+    let is_other = is_number && !unit.eq_ignore_ascii_case(known) && unit.len() <= "seconds".len();
+    is_other.then(|| format!("{digits}{known}"))
+}
+
+/// `0;1`, `0 1` and `0,1,` as `0,1`.
+fn parted_by_commas(value: &str) -> Option<String> {
+    let items: Vec<_> = value.split([',', ';', ' ']).filter(|item| !item.is_empty()).collect();
+    let is_code = |item: &&str| item.parse::<u8>().is_ok();
+    (!items.is_empty() && items.iter().all(is_code)).then(|| items.join(","))
+}
+
 /// What other tools call it.
 const SYNONYMS: [(&str, &str); 9] = [
     ("always", "true"),
@@ -146,6 +174,28 @@ mod tests {
             (ValueType::Integer, "ture", None),
         ] {
             assert_eq!(nearest_word(value_type, value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_known_in_other_forms() {
+        for (value_type, value, expected) in [
+            (ValueType::Size, "10M", Some("10MB")),
+            (ValueType::Size, "50 MiB", Some("50MB")),
+            (ValueType::Size, "5k", Some("5KB")),
+            (ValueType::Size, "512 bytes", Some("512")),
+            (ValueType::Size, "1.5MB", None),
+            (ValueType::Size, "17mb", None),
+            (ValueType::Size, "many", None),
+            (ValueType::Integer, "5s", Some("5")),
+            (ValueType::Integer, "10 seconds", Some("10")),
+            (ValueType::Integer, "5m", None),
+            (ValueType::ExitCodes, "0;1", Some("0,1")),
+            (ValueType::ExitCodes, "0, 1,", Some("0,1")),
+            (ValueType::ExitCodes, "300", None),
+            (ValueType::Boolean, "ture", Some("true")),
+        ] {
+            assert_eq!(meant(value_type, value).as_deref(), expected, "{value}");
         }
     }
 

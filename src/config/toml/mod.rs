@@ -30,6 +30,10 @@ pub struct BadLine {
     pub number: usize,
     /// What is wrong with it, in the words of the parser.
     pub message: String,
+    /// The part of the line that is wrong, where that is known.
+    pub part: Option<String>,
+    /// What was perhaps meant by the line.
+    pub suggestion: Option<String>,
 }
 
 /// Why a file could not be parsed.
@@ -59,13 +63,39 @@ pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), S
         tables::lay(root.get_ref(), text, &lines, file, document);
         return Ok(());
     }
-    let bad_line = |error: &toml::de::Error| BadLine {
-        number: lines.number(error.span().map_or(text.len(), |span| span.start)),
-        message: error.message().to_owned(),
-    };
-    let mut bad: Vec<_> = errors.iter().map(bad_line).collect();
-    bad.sort_by_key(|line| line.number);
-    bad.dedup_by_key(|line| line.number);
+    let numbered = |error| (lines.number(start(error, text)), error);
+    let mut bad: Vec<(usize, &toml::de::Error)> = errors.iter().map(numbered).collect();
+    bad.sort_by_key(|(number, _)| *number);
+    bad.dedup_by_key(|(number, _)| *number);
     bad.truncate(BAD_LINES_MAX);
+    let bad = bad.into_iter().map(|(number, error)| bad_line(number, error, text)).collect();
     Err(SyntaxError::BadLines(bad))
+}
+
+fn start(error: &toml::de::Error, text: &str) -> usize {
+    error.span().map_or(text.len(), |span| span.start)
+}
+
+fn bad_line(number: usize, error: &toml::de::Error, text: &str) -> BadLine {
+    let (before, behind) = text.split_at_checked(start(error, text)).unwrap_or((text, ""));
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line_end = before.len() + behind.find('\n').unwrap_or(behind.len());
+    let part = error.span().and_then(|span| text.get(span)).and_then(|part| part.lines().next());
+    BadLine {
+        number,
+        message: error.message().to_owned(),
+        part: part.filter(|part| !part.is_empty()).map(str::to_owned),
+        suggestion: header_of_ini(&text[line_start..line_end]),
+    }
+}
+
+/// `[program.x]` for the `[program:x]` of who comes from INI.
+fn header_of_ini(line: &str) -> Option<String> {
+    let inner = line.trim().strip_prefix('[')?.split(']').next()?;
+    let (kind, name) = inner.split_once(':')?;
+    let is_bare = |key: &str| {
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let name = if is_bare(name) { name.to_owned() } else { format!("{name:?}") };
+    is_bare(kind).then(|| format!("[{kind}.{name}]"))
 }

@@ -201,7 +201,7 @@ fn all_bad_lines_are_told_and_each_once() {
         (
             "[program:web]\ncommand=sleep 60\nautostart=true\n\nstartsecs=01\n",
             &[
-                "invalid unquoted key, expected letters, numbers, `-`, `_` (file: '/etc/x.toml', line: 1)",
+                "invalid unquoted key, expected letters, numbers, `-`, `_` (file: '/etc/x.toml', line: 1) (did you mean [program.web]?)",
                 "string values must be quoted, expected literal string (file: '/etc/x.toml', line: 2)",
                 "unexpected leading zero, expected nothing (file: '/etc/x.toml', line: 5)",
             ],
