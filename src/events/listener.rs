@@ -179,11 +179,13 @@ impl Listener {
     }
 
     fn result_line(&mut self) -> Option<Heard> {
-        let end = memchr::memchr(b'\n', &self.said);
-        if end.is_none() && self.said.len() < RESULT_LINE_BYTES_MAX {
+        let line = &self.said[..self.said.len().min(RESULT_LINE_BYTES_MAX)];
+        // A line that is too long is so too when it has come in one piece.
+        let end = memchr::memchr(b'\n', line);
+        if end.is_none() && line.len() < RESULT_LINE_BYTES_MAX {
             return None;
         }
-        let line = &self.said[..end.unwrap_or(RESULT_LINE_BYTES_MAX).min(RESULT_LINE_BYTES_MAX)];
+        let line = &line[..end.unwrap_or(line.len())];
         let Some(bytes) = end.and_then(|_| answer_bytes(line)) else {
             let line = text(line);
             self.said.clear();
@@ -294,6 +296,7 @@ mod tests {
     #[test]
     fn what_is_no_answer_ends_the_conversation() {
         let long = [b'9'; RESULT_LINE_BYTES_MAX + 1];
+        let padded = format!("{:RESULT_LINE_BYTES_MAX$}\n", "RESULT 2");
         for (said, line) in [
             (&b"OK\n"[..], "OK"),
             (b"RESULT\n", "RESULT"),
@@ -302,6 +305,7 @@ mod tests {
             (b"RESULT 99999999999999999999999\n", "RESULT 99999999999999999999999"),
             (b"\xff\n", "Undecodable: b'\\xff'"),
             (&long, &"9".repeat(RESULT_LINE_BYTES_MAX)),
+            (padded.as_bytes(), padded.trim_end_matches('\n')),
         ] {
             for size in [1, said.len()] {
                 let bad = Heard::BadResult(line.to_owned(), delivery());

@@ -85,10 +85,12 @@ fn size_line(input: &[u8]) -> Result<Option<(usize, Chunked)>, ChunkError> {
     if input.first().is_some_and(|first| !first.is_ascii_hexdigit()) {
         return Err(ChunkError::Malformed);
     }
-    match httparse::parse_chunk_size(input) {
+    // A line that is too long is so too when it has come in one piece.
+    let bounded = &input[..input.len().min(SIZE_LINE_BYTES_MAX)];
+    match httparse::parse_chunk_size(bounded) {
         Ok(Status::Complete((line, 0))) => Ok(Some((line, Chunked::Trailers(0)))),
         Ok(Status::Complete((line, size))) => Ok(Some((line, Chunked::Data(size)))),
-        Ok(Status::Partial) if input.len() < SIZE_LINE_BYTES_MAX => Ok(None),
+        Ok(Status::Partial) if bounded.len() < SIZE_LINE_BYTES_MAX => Ok(None),
         _ => Err(ChunkError::Malformed),
     }
 }
@@ -147,6 +149,7 @@ mod tests {
     #[test]
     fn what_is_no_chunk_is_refused() {
         let long_line = format!("1;{}", "x".repeat(SIZE_LINE_BYTES_MAX));
+        let long_line_with_end = format!("{long_line}\r\nx\r\n0\r\n\r\n");
         let long_trailer = format!("0\r\n{}", "x: y\r\n".repeat(TRAILER_BYTES_MAX / 6 + 1));
         for (input, error) in [
             ("\r\n", ChunkError::Malformed),
@@ -159,6 +162,7 @@ mod tests {
             ("11\r\n0123456789abcdefg\r\n", ChunkError::TooLarge),
             ("9\r\n012345678\r\n8\r\n01234567\r\n", ChunkError::TooLarge),
             (&long_line, ChunkError::Malformed),
+            (&long_line_with_end, ChunkError::Malformed),
             (&long_trailer, ChunkError::Malformed),
         ] {
             assert_eq!(decode(input.as_bytes()), Err(error), "{input}");
