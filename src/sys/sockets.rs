@@ -79,6 +79,8 @@ impl Listener {
             on_stale();
         }
         let temporary = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
+        // PID 1 is always called so: one that was killed half-way may have left it, on a volume that stays.
+        clear_the_way(&temporary)?;
         let made = listen_at(&temporary, mode, owner).and_then(|listener| {
             publish(&temporary, path)?;
             Ok(listener)
@@ -236,12 +238,14 @@ fn clear_the_way(path: &Path) -> Result<bool, ListenError> {
     Ok(true)
 }
 
-/// A queue that is full is full of somebody's clients; connecting does not wait for that.
+/// Nobody does only where the kernel says so: what can't be asked, or speaks in datagrams, is
+/// somebody's. A queue that is full is full of somebody's clients; connecting does not wait for that.
 fn somebody_listens(path: &Path) -> bool {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let Ok(address) = SocketAddrUnix::new(path) else { return false };
-    let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) else { return false };
-    matches!(connect(&socket, &address), Ok(()) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS))
+    let connected = SocketAddrUnix::new(path).and_then(|address| {
+        connect(&socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?, &address)
+    });
+    connected != Err(rustix::io::Errno::CONNREFUSED)
 }
 
 fn listen_at(path: &Path, mode: u32, owner: Option<SocketOwner>) -> Result<UnixListener, ListenError> {
@@ -276,6 +280,7 @@ mod tests {
     use super::*;
     use crate::sys::scratch::Folder;
     use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixDatagram;
     use std::time::Duration;
 
     #[test]
@@ -309,6 +314,25 @@ mod tests {
         let again = Listener::unix(&stale, 0o700, None, || told = true).unwrap();
         assert!(told);
         drop(again);
+    }
+
+    #[test]
+    fn a_socket_of_another_kind_is_somebodys() {
+        let folder = Folder::new("sockets-datagram");
+        let path = folder.join("log");
+        let _log = UnixDatagram::bind(&path).unwrap();
+        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn what_was_left_half_way_is_in_nobodys_way() {
+        let folder = Folder::new("sockets-half-way");
+        let left = folder.join(&format!("sv.sock.{}", std::process::id()));
+        drop(UnixListener::bind(&left).unwrap());
+        let path = folder.join("sv.sock");
+        let _listener = Listener::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
+        assert!(path.exists() && !left.exists());
     }
 
     #[test]
