@@ -27,7 +27,7 @@ check: ## formatting and lints
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked -- -D warnings
 
-fuzz: ## throw inputs at the reading of configurations, FUZZ_SECS (15) for each target
+fuzz: ## throw inputs at everything that reads what others wrote, FUZZ_SECS (10) for each target
 	@fuzz/run.sh
 
 test: setup check fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well

@@ -22,7 +22,7 @@ run() {
     local found="$target_dir/corpus/$name" crashes="$target_dir/crashes/" log="$target_dir/$name.log"
     mkdir -p "$found" "$crashes"
     # The first folder takes what is new; an input that shows a bug is put among the crashes and named.
-    if ! "$target_dir/$target/release/$name" -max_total_time="${FUZZ_SECS:-15}" -seed=1 -max_len=4096 \
+    if ! "$target_dir/$target/release/$name" -max_total_time="${FUZZ_SECS:-10}" -seed=1 -max_len=4096 \
         -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$crashes" -dict="$name.dict" \
         "$found" "corpus/$name" "$@" >"$log" 2>&1; then
         tail -n 50 "$log" >&2
@@ -34,3 +34,6 @@ run() {
 
 run ini ../tests/compat
 run expand
+run http
+run xmlrpc
+run listener
