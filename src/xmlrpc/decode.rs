@@ -112,7 +112,7 @@ fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError
 fn typed(document: &mut Document<'_>, kind: &'static str, depth: usize) -> Result<Value, DecodeError> {
     match kind {
         "string" => document.text().map(Value::String),
-        "int" | "i4" => parsed(document, kind).map(Value::Int),
+        "int" | "i4" | "i8" => parsed(document, kind).map(Value::Int),
         "double" => parsed(document, kind).map(Value::Double),
         // Supervisor takes `1` for true and anything else for false.
         "boolean" => Ok(Value::Bool(document.text()? == "1")),

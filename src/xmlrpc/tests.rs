@@ -22,6 +22,7 @@ fn values_are_read_in_every_spelling() {
         ("<value><int>5</int></value>", 5.into()),
         ("<value><i4> -5\n</i4></value>", (-5).into()),
         ("<value><int>4294967296</int></value>", 4_294_967_296_i64.into()),
+        ("<value><i8>-7</i8></value>", (-7).into()),
         ("<value><boolean>1</boolean></value>", true.into()),
         ("<value><boolean>0</boolean></value>", false.into()),
         ("<value><boolean>true</boolean></value>", false.into()),
@@ -60,7 +61,8 @@ fn values_are_read_in_every_spelling() {
 fn what_is_no_value_is_refused() {
     for (xml, error) in [
         ("<value><nil/></value>", DecodeError::Unexpected("element")),
-        ("<value><i8>1</i8></value>", DecodeError::Unexpected("element")),
+        ("<value><i8>x</i8></value>", DecodeError::BadValue("i8")),
+        ("<value><nil/></value>", DecodeError::Unexpected("element")),
         ("<value><name>x</name></value>", DecodeError::Unexpected("name")),
         ("<value><int/></value>", DecodeError::BadValue("int")),
         ("<value><int>1.5</int></value>", DecodeError::BadValue("int")),
