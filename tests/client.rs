@@ -449,6 +449,38 @@ fn whoever_has_to_wait_sees_that_at_a_terminal() {
 }
 
 #[test]
+fn ctrl_c_ends_a_wait_and_not_the_shell() {
+    const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\n\
+        [program:cat]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n";
+    const GOES_ON: &str = "interrupted: what was asked for goes on\r\n";
+    shell(SLOW, &[], |sandbox, terminal| {
+        // At once, once the wait is shown, and with another process that was to follow.
+        for (line, waits) in [("start slow", false), ("start slow", true), ("start slow cat", true)] {
+            terminal.type_in(&format!("{line}\r"));
+            if waits {
+                terminal.expect("waiting for slow to start");
+            } else {
+                sandbox.wait_state("slow", "STARTING");
+            }
+            terminal.type_in("\x03");
+            terminal.expect(GOES_ON);
+            terminal.expect("supervisor> ");
+            terminal.type_in("status\r");
+            for (name, state) in [("cat", "STOPPED"), ("slow", "STARTING")] {
+                terminal.expect(&format!("\r\n{name:33}"));
+                terminal.expect(state);
+            }
+            terminal.expect("supervisor> ");
+            terminal.type_in("stop slow\r");
+            terminal.expect("slow: stopped\r\n");
+            terminal.expect("supervisor> ");
+        }
+        terminal.type_in("\x03");
+        assert_eq!(terminal.wait_exit().code(), Some(0));
+    });
+}
+
+#[test]
 fn credentials_are_asked_for_until_they_are_right() {
     let Some(reference) = peers::reference() else { return };
     let config = support::HEAD

@@ -14,6 +14,8 @@ use super::failure::CallError;
 use super::follow::{Follow, wait};
 use super::waiting::{self, PATIENCE, REFRESH_INTERVAL, Sign};
 use crate::http::client::{ResponseParser, encode_request};
+use crate::model::Signal;
+use crate::sys::interrupts::Held;
 use crate::xmlrpc::{Value, decode_response, encode_call};
 
 /// The longest reply that is read: a whole log may be asked for.
@@ -29,6 +31,8 @@ pub(super) struct Client {
     password: Option<String>,
     /// How long the other end may be silent; without one as long as it likes.
     patience: Option<Duration>,
+    /// Whether Ctrl-C ends a wait and not us.
+    is_interruptible: bool,
     /// Open, with no call under way.
     idle: Option<Stream>,
 }
@@ -36,7 +40,7 @@ pub(super) struct Client {
 impl Client {
     /// Connects at the first call.
     pub(super) fn new(url: String, username: Option<String>, password: Option<String>) -> Self {
-        Self { url, username, password, patience: None, idle: None }
+        Self { url, username, password, patience: None, is_interruptible: false, idle: None }
     }
 
     /// As it was given.
@@ -53,6 +57,11 @@ impl Client {
     /// Waits no longer than this for an answer from now on.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         self.patience = Some(patience);
+    }
+
+    /// Lets Ctrl-C end a wait, and not us, from now on.
+    pub(super) fn be_interruptible(&mut self) {
+        self.is_interruptible = true;
     }
 
     /// Is somebody else from now on.
@@ -72,9 +81,10 @@ impl Client {
         let body = encode_call(method, params);
         let request =
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
+        let wait = waiting::described(method, params).map(|what| Wait::new(what, self.is_interruptible));
         stream.write_all(&request).map_err(CallError::Broken)?;
-        if let Some(sign) = waiting::described(method, params).and_then(Sign::of) {
-            await_reply(&stream, sign);
+        if let Some(wait) = wait {
+            wait.until_it_comes(&stream)?;
         }
         let reply = read_reply(&mut stream)?;
         if reply.is_reusable() {
@@ -94,13 +104,36 @@ impl Client {
     }
 }
 
-/// Waits until something comes, and shows that we do. Whatever goes wrong shows in reading.
-fn await_reply(stream: &Stream, mut sign: Sign) {
-    let started = Instant::now();
-    let mut patience = PATIENCE;
-    while wait(&[stream.as_fd()], Some(patience)).is_ok_and(|ready| ready == [false]) {
-        sign.show(started.elapsed());
-        patience = REFRESH_INTERVAL;
+/// The wait for a reply that may take long.
+struct Wait {
+    sign: Option<Sign>,
+    /// Held back from before the request is sent: from then on there is something to wait for.
+    interrupts: Option<Held>,
+}
+
+impl Wait {
+    fn new(what: String, is_interruptible: bool) -> Self {
+        let interrupts = is_interruptible.then(|| Held::back(&[Signal::INT]).ok()).flatten();
+        Self { sign: Sign::of(what), interrupts }
+    }
+
+    /// Waits until something comes, and shows that we do. Whatever goes wrong shows in reading.
+    fn until_it_comes(mut self, stream: &Stream) -> Result<(), CallError> {
+        if self.sign.is_none() && self.interrupts.is_none() {
+            return Ok(());
+        }
+        let watched: Vec<_> =
+            [stream.as_fd()].into_iter().chain(self.interrupts.as_ref().map(Held::as_fd)).collect();
+        let started = Instant::now();
+        let mut patience = self.sign.as_ref().map(|_| PATIENCE);
+        while wait(&watched, patience).is_ok_and(|ready| !ready.contains(&true)) {
+            if let Some(sign) = &mut self.sign {
+                sign.show(started.elapsed());
+            }
+            patience = patience.map(|_| REFRESH_INTERVAL);
+        }
+        let is_interrupted = self.interrupts.as_ref().is_some_and(Held::take);
+        if is_interrupted { Err(CallError::Interrupted) } else { Ok(()) }
     }
 }
 

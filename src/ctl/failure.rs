@@ -16,6 +16,8 @@ pub(super) enum CallError {
     Address(String),
     /// Nobody could be reached at this URL.
     Connect(String, io::Error),
+    /// The user did not want to wait for the reply any longer.
+    Interrupted,
     /// The connection broke in the middle.
     Broken(io::Error),
     /// The reply is not one that a supervisor gives.
@@ -83,6 +85,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Address(why) => write!(f, "<class 'ValueError'>, {why}"),
             Self::Connect(url, error) => write!(f, "cannot connect to '{url}': {error}"),
+            Self::Interrupted => f.write_str("interrupted: what was asked for goes on"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Nonsense(why) => write!(f, "cannot understand the server's reply: {why}"),
             Self::Refused(status, reason) => write!(

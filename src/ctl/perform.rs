@@ -97,6 +97,7 @@ fn carry_out(session: &mut Session<'_>, action: Perform, arg: &str) {
         Err(Failure::Call(error @ CallError::Connect(..))) if session.is_sv() => {
             session.explain_unreachable(&error);
         }
+        Err(Failure::Call(error @ CallError::Interrupted)) => session.say(error),
         Err(failure) => session.say(format_args!("error: {failure}")),
     }
     session.fail(exit::GENERIC);

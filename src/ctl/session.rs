@@ -236,6 +236,11 @@ impl<'io> Session<'io> {
         self.client.set_patience(patience);
     }
 
+    /// Lets Ctrl-C end a wait, and not us, from now on.
+    pub(super) fn be_interruptible(&mut self) {
+        self.client.be_interruptible();
+    }
+
     /// Says that nobody answers: as `supervisorctl` in the reference's words.
     fn tell_unreachable(&mut self, error: &CallError, words: &str) {
         match self.is_sv {

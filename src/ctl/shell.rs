@@ -1,6 +1,9 @@
 //! The shell: a line, its action, the next line.
 //!
 //! At a terminal lines can be edited and completed; anywhere else they are read as they come.
+//!
+//! COMPAT: Ctrl-C ends the shell at its prompt, as in Supervisor's, but while an action waits it ends that
+//! wait only: whoever does not want to wait any longer wants to see what has become of it.
 
 use super::editor::{Editor, Typed};
 use super::perform::{Then, perform};
@@ -8,6 +11,9 @@ use super::session::Session;
 
 /// Shows the status, then carries out lines until one ends it, or the input does, or Ctrl-C.
 pub(super) fn converse(session: &mut Session<'_>, prompt: &str, mut editor: Option<Editor>) {
+    if editor.is_some() {
+        session.be_interruptible();
+    }
     perform(session, "status");
     let prompt = format!("{prompt}> ");
     loop {
