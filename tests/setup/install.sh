@@ -26,6 +26,7 @@ needed=(
     "curl curl"
     "celery celery"
     "gunicorn gunicorn"
+    "chromium chromium"
 )
 
 give_up() {

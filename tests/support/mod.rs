@@ -15,6 +15,7 @@
     reason = "each test crate uses its part of this module, and a helper that fails is a test that fails"
 )]
 
+pub mod browser;
 pub mod container;
 pub mod peers;
 pub mod terminal;

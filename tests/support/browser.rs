@@ -1,0 +1,134 @@
+//! A browser without a window, told what to do through a pair of pipes.
+//!
+//! It is Chromium, and the language of the pipes is its DevTools protocol: JSON, each message ended by a
+//! zero byte. No driver is needed and no package: https://chromedevtools.github.io/devtools-protocol.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::PATIENCE;
+
+/// The names that it goes by.
+const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Where it is, if it is installed.
+pub fn program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    PROGRAMS
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|path| path.exists())
+}
+
+/// One page of a browser.
+#[derive(Debug)]
+pub struct Browser {
+    child: Child,
+    commands: ChildStdin,
+    replies: Receiver<Value>,
+    session: Option<String>,
+    asked: u64,
+}
+
+impl Browser {
+    /// Starts it with an empty page. What it keeps, it keeps in this folder.
+    pub fn start(program: &Path, folder: &Path) -> Self {
+        // It reads from descriptor 3 and writes to descriptor 4.
+        let mut child = Command::new("sh")
+            .args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh"])
+            .arg(program)
+            .args(["--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu"])
+            .args(["--disable-dev-shm-usage", "--no-first-run", "about:blank"])
+            .arg(format!("--user-data-dir={}", folder.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (commands, replies) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for message in BufReader::new(replies).split(0).map_while(Result::ok) {
+                let message: Value = serde_json::from_slice(&message).unwrap();
+                // The rest are events, which nobody waits for.
+                if message["id"].is_u64() && sender.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut browser = Self { child, commands, replies: receiver, session: None, asked: 0 };
+        let page = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": page["targetId"], "flatten": true});
+        let session = browser.call("Target.attachToTarget", attach);
+        browser.session = Some(session["sessionId"].as_str().unwrap().to_owned());
+        browser
+    }
+
+    /// Opens an address as if it had been typed.
+    pub fn open(&mut self, url: &str) {
+        let outcome = self.call("Page.navigate", json!({"url": url, "transitionType": "typed"}));
+        assert_eq!(outcome["errorText"], Value::Null, "{url}");
+    }
+
+    /// Presses on the first element that fits.
+    pub fn click(&mut self, selector: &str) {
+        self.wait_for(
+            &format!(
+                "document.querySelector({selector:?}) && (document.querySelector({selector:?}).click(), true)"
+            ),
+            "true",
+        );
+    }
+
+    /// Waits until an expression has this value, as text.
+    pub fn wait_for(&mut self, expression: &str, value: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.value(expression);
+            if found.as_deref() == Some(value) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {value:?}: {expression} is {found:?} in {:?}",
+                self.value("document.documentElement.outerHTML")
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What an expression comes to, as text; `None` between two pages and where there is nothing.
+    pub fn value(&mut self, expression: &str) -> Option<String> {
+        let expression = format!("(async () => String(await ({expression})))()");
+        let ask = json!({"expression": expression, "awaitPromise": true});
+        self.call("Runtime.evaluate", ask)["result"]["value"].as_str().map(str::to_owned)
+    }
+
+    /// What a call comes to; nothing if the page was left in the meantime.
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.asked += 1;
+        let mut message = json!({"id": self.asked, "method": method, "params": params});
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.commands.write_all(format!("{message}\0").as_bytes()).unwrap();
+        loop {
+            let reply = self.replies.recv_timeout(PATIENCE).unwrap();
+            if reply["id"] == self.asked {
+                return reply["result"].clone();
+            }
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
