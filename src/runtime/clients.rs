@@ -74,8 +74,14 @@ impl Clients {
         self.by_token.values().filter_map(|client| client.deadline).min()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_token.is_empty()
+    /// Whether somebody has an answer to come.
+    pub(super) fn is_anyone_served(&self) -> bool {
+        self.by_token.values().any(|client| client.waits() || !client.unsent.is_empty())
+    }
+
+    /// When one of those that there are has last said or taken something.
+    pub(super) fn last_used(&self) -> Option<Mono> {
+        self.by_token.values().map(|client| client.last_used).max()
     }
 
     /// Who is at the other end.
@@ -192,6 +198,7 @@ impl Shell {
 
     /// A client has sent something, can take something, or is gone.
     pub(super) fn client_is_ready(&mut self, token: u64, readable: bool) {
+        self.at_rest = false;
         if readable && !self.read_client(token) {
             return self.drop_client(token);
         }

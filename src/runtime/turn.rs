@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Shell, Source};
-use crate::model::{ExitStatus, LogLevel, ProcessId, Signal};
+use crate::model::{ExitStatus, LogLevel, Mono, ProcessId, Signal};
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
@@ -17,6 +17,10 @@ const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long orphans get between SIGTERM and the SIGKILL with which the kernel follows the end of
 /// PID 1.
 const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Clients that keep their connection and ask nothing for so long leave us at rest. One that asks again and
+/// again does not find that all it needs has to be mapped again each time.
+const SILENCE: Duration = Duration::from_millis(250);
 
 /// A failing wait is told this often at most, by resting after it.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -49,7 +53,7 @@ impl Shell {
     /// With nothing due and nobody asking: whatever was to start has started or failed, and what
     /// comes next, if anything, is a child with something to say.
     fn come_to_rest(&mut self) {
-        if !self.at_rest && self.clients.is_empty() && self.deadline().is_none() {
+        if self.rest_due().is_some_and(|at| at <= self.now.mono) {
             self.code.release();
             let core = &self.core;
             self.rings.retain(|process| core.spec(process).is_some());
@@ -57,12 +61,22 @@ impl Shell {
         }
     }
 
+    /// When to come to rest, if nothing else happens before. With clients that are silent it is the one
+    /// thing for which we wake up by ourselves, once.
+    fn rest_due(&self) -> Option<Mono> {
+        if self.at_rest || self.deadline().is_some() || self.clients.is_anyone_served() {
+            return None;
+        }
+        let due = |since: Mono| since.after(SILENCE);
+        Some(self.clients.last_used().map_or(self.now.mono, due))
+    }
+
     fn timeout(&self) -> Option<Duration> {
         if self.more_to_reap || !self.answered.is_empty() || self.tails.is_due() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
-        self.deadline().map(|at| at.since(now))
+        self.deadline().or_else(|| self.rest_due()).map(|at| at.since(now))
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Vec<Ready> {
