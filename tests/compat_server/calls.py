@@ -91,11 +91,16 @@ STRANGERS = [
 NAMES = [
     "cat", "cat:cat", "cat:*", "cat:", "many:many_00", "many", "many_00", "many:*", "many:nope", "pair:one",
     "one", "nope", "nope:*", "nope:nope", "", ":", "*", "*:*", ":cat", "a:b:c", "CAT", " cat", "wörk",
-    "missing", "unreadable", "unparsable", "short-lived",
+    "missing", "unreadable", "unparsable", "short-lived", "cat:cat:cat", "*:cat", "::", "cat\n", "\tcat", "%s",
+    "../cat", "w\U0001f4a5", "ca\u0301t", "x" * 300,
 ]
 
 SIGNALS = ["CONT", "cont", "SIGCONT", "sigcont", " CONT ", "18", " 18 ", 18, 0, "0",
            "BOGUS", "", " ", 999, "999", -1, "-1", "18.0", "SIG", "TERM KILL", "wörk"]
+
+# For a process that never runs, as they may end it.
+HARSH_SIGNALS = ["ABRT", "IOT", "SIGIOT", "CLD", "POLL", "IO", "PWR", "SYS", "STKFLT", "RTMIN", "SIGRTMAX", "RTMIN+1",
+                 "34", "64", "65", "18\n", "+18", "0x12", "1e1", "SIGSIGHUP", "EMT", "INFO", "NSIG", "ITIMER_REAL"]
 
 
 def masked_text(text):
@@ -248,6 +253,9 @@ def about_signals():
     for signal in SIGNALS:
         for name in ["cat", "off", "nope"]:
             do("signalProcess", name, signal)
+    for signal in HARSH_SIGNALS:
+        do("signalProcess", "missing", signal)
+        do("signalProcessGroup", "missing", signal)
     for signal in ["CONT", "18", 18, "BOGUS", 999, ""]:
         do("signalProcess", "many:*", signal)
         for name in ["many", "nope", "pair"]:
