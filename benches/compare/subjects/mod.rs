@@ -4,6 +4,7 @@ mod boot;
 mod config;
 mod idle;
 mod init;
+mod load;
 mod logs;
 mod memory;
 mod orphans;
@@ -32,12 +33,12 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 12] = [
-    "size", "memory", "config", "init", "boot", "restart", "status", "stop", "idle", "logs", "prefix",
-    "orphans",
+pub(crate) const NAMES: [&str; 13] = [
+    "size", "memory", "config", "init", "boot", "restart", "status", "load", "stop", "idle", "logs",
+    "prefix", "orphans",
 ];
 
-const SUBJECTS: [Subject; 12] = [
+const SUBJECTS: [Subject; 13] = [
     size::measure,
     memory::measure,
     config::measure,
@@ -45,6 +46,7 @@ const SUBJECTS: [Subject; 12] = [
     boot::measure,
     restart::measure,
     status::measure,
+    load::measure,
     stop::measure,
     idle::measure,
     logs::measure,
