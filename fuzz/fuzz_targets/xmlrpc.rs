@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     // A child may have printed it, or a client named a process so.
     let text = String::from_utf8_lossy(bytes).into_owned();
     check_fault(1, &text);
-    check_value(&Value::members([(&text, text.as_str().into()), ("bytes", Value::Base64(bytes.to_vec()))]));
+    let bytes = Value::Base64(bytes.to_vec());
+    check_value(&Value::Struct(vec![(text.clone().into(), text.as_str().into()), ("bytes".into(), bytes)]));
     assert_well_formed(&encode_call(&text, &[text.as_str().into()]));
 });
 
@@ -78,8 +79,8 @@ fn carried(value: &Value) -> Value {
         Value::DateTime(text) => Value::DateTime(carried_text(text).trim().to_owned()),
         Value::Array(items) => Value::Array(items.iter().map(carried).collect()),
         Value::Struct(members) => {
-            let carried = |(name, value): &(String, Value)| (carried_text(name), carried(value));
-            Value::Struct(members.iter().map(carried).collect())
+            let members = members.iter();
+            Value::Struct(members.map(|(name, value)| (carried_text(name).into(), carried(value))).collect())
         }
         Value::Bool(_) | Value::Double(_) | Value::Base64(_) => value.clone(),
     }

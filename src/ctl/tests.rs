@@ -178,8 +178,8 @@ fn status_shows_what_was_asked_for() {
 fn of_health(rows: &[(&str, i64, &str, i64, i64)]) -> Answer {
     let row = |&(name, state, state_name, exit_status, start): &(&str, i64, &str, i64, i64)| {
         let Value::Struct(mut members) = process("g", name, state, state_name, "why", 0) else { panic!() };
-        members.push(("exitstatus".to_owned(), exit_status.into()));
-        members.push(("start".to_owned(), start.into()));
+        members.push(("exitstatus".into(), exit_status.into()));
+        members.push(("start".into(), start.into()));
         Value::Struct(members)
     };
     value(rows.iter().map(row).collect::<Vec<_>>())

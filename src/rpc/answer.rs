@@ -95,7 +95,7 @@ fn config_info(info: &ConfigInfo) -> Value {
     ];
     members.extend(stream_info(STDOUT_MEMBERS, &process.stdout));
     members.extend(stream_info(STDERR_MEMBERS, &process.stderr));
-    Value::Struct(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Value::Struct(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
 const STDOUT_MEMBERS: [&str; 6] = [

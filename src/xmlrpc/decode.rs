@@ -1,5 +1,7 @@
 //! Bytes to values.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 
@@ -149,7 +151,10 @@ fn array(document: &mut Document<'_>, depth: usize) -> Result<Vec<Value>, Decode
 }
 
 /// The rest of `<struct>`.
-fn members(document: &mut Document<'_>, depth: usize) -> Result<Vec<(String, Value)>, DecodeError> {
+fn members(
+    document: &mut Document<'_>,
+    depth: usize,
+) -> Result<Vec<(Cow<'static, str>, Value)>, DecodeError> {
     let mut members = Vec::new();
     while let Some(tag) = document.child()? {
         if tag != "member" {
@@ -158,7 +163,7 @@ fn members(document: &mut Document<'_>, depth: usize) -> Result<Vec<(String, Val
         document.open("name")?;
         let name = document.text()?;
         document.open("value")?;
-        members.push((name, value(document, depth + 1)?));
+        members.push((name.into(), value(document, depth + 1)?));
         document.close()?;
     }
     Ok(members)

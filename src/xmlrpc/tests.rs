@@ -236,7 +236,7 @@ impl Dice {
             4 => Value::Base64(self.text().into_bytes()),
             5 => Value::String(self.text()),
             6 => Value::Array((0..count).map(|_| self.value(depth - 1)).collect()),
-            _ => Value::Struct((0..count).map(|_| (self.text(), self.value(depth - 1))).collect()),
+            _ => Value::Struct((0..count).map(|_| (self.text().into(), self.value(depth - 1))).collect()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The protocol's types.
 
+use std::borrow::Cow;
+
 /// A parameter or a result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -17,15 +19,16 @@ pub enum Value {
     Base64(Vec<u8>),
     /// `array`
     Array(Vec<Value>),
-    /// `struct`, its members in the order in which they were written.
-    Struct(Vec<(String, Value)>),
+    /// `struct`, its members in the order in which they were written. Ours have names that are always the
+    /// same: an answer about many processes has thousands of them.
+    Struct(Vec<(Cow<'static, str>, Value)>),
 }
 
 impl Value {
     /// A struct with these members, in this order.
     #[must_use]
-    pub fn members<const N: usize>(members: [(&str, Value); N]) -> Self {
-        Self::Struct(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    pub fn members<const N: usize>(members: [(&'static str, Value); N]) -> Self {
+        Self::Struct(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
     /// The text of a `string`, or of a `base64` that holds UTF-8: clients send either for text.
