@@ -359,6 +359,14 @@ fn python_is_told_of_methods_alike() {
 }
 
 #[test]
+fn requests_that_no_client_of_theirs_sends_are_answered_alike() {
+    compare("[program:cat]\ncommand=/bin/cat\nstartsecs=0\n", |peer| {
+        peer.sandbox.wait_state("cat", "RUNNING");
+        calls_over_the_socket(peer, "http")
+    });
+}
+
+#[test]
 fn python_calls_are_answered_alike() {
     let programs = format!(
         "{PROGRAMS}[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=2\n\

@@ -17,10 +17,10 @@ fn file(path: &str) -> Option<(&'static str, &'static str)> {
 
 /// A file, or 304 for a client that has it from a time after `changed`.
 pub(super) fn answer(path: &str, request: &Request, changed: i64) -> Response {
-    let Some((content_type, text)) = file(path) else { return Response::error(404) };
     if request.method == "POST" {
         return Response::error(400);
     }
+    let Some((content_type, text)) = file(path) else { return Response::error(404) };
     let response = Response::ok(content_type, text).header("Last-Modified", &http_date(changed));
     let since = request.header("if-modified-since").and_then(http_date_secs);
     if since.is_some_and(|since| changed <= since) { response.not_modified() } else { response }

@@ -107,8 +107,10 @@ fn paths_lead_to_pages_files_and_nowhere() {
         assert!(now(line).starts_with(&format!("HTTP/1.1 {status}\r\n")), "{line}");
     }
     assert!(now("GET /ok.html").contains("\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nOK"));
-    let posted = asked(&request("POST /stylesheets/supervisor.css", "", "a=b"));
-    assert_eq!(posted, Answer::Now(Response::error(400)));
+    for path in ["/stylesheets/supervisor.css", "/nope"] {
+        let posted = asked(&request(&format!("POST {path}"), "", "a=b"));
+        assert_eq!(posted, Answer::Now(Response::error(400)));
+    }
 }
 
 #[test]

@@ -18,10 +18,12 @@ Rows of bulk answers are sorted: in which order processes end is not up to the s
 go by descending priority in ours.
 """
 
+import http.client as http_client
 import json
 import os
 import pwd
 import re
+import socket
 import sys
 import time
 import xmlrpc.client
@@ -574,7 +576,66 @@ def about_a_shutdown():
     about_refusals()
 
 
+GET_STATE = "<methodCall><methodName>supervisor.getState</methodName></methodCall>"
+BAD_NAME = ("<methodCall><methodName>supervisor.getProcessInfo</methodName><params><param>"
+            "<value>nope</value></param></params></methodCall>")
+
+REQUEST_LINES = [
+    "GET /RPC2", "PUT /RPC2", "HEAD /RPC2", "OPTIONS *", "OPTIONS /", "DELETE /", "PUT /", "GET /nope", "GET /rpc2",
+    "GET /../../etc/passwd", "GET /%2e%2e/%2e%2e/etc/passwd", "GET /stylesheets/../index.html", "GET /%00",
+    "GET /n\u00f6pe", "GET /n%C3%B6pe", "GET /", "GET /index.html", "GET /tail.html", "GET /tail.html?processname=cat",
+    "GET /tail.html?processname=cat&limit=x", "GET /ok.html", "GET /stylesheets/supervisor.css", "HEAD /logtail/cat",
+    "GET /logtail/nope", "GET /logtail/cat/nope", "GET /logtail/cat/", "GET /logtail/cat/stdout/x", "PUT /logtail/cat",
+]
+
+# Where and how a call is sent that is always the same.
+POSTS = [
+    ("/RPC2", {}), ("/RPC2/", {}), ("/RPC2/x?y", {}), ("/RPC2x", {}), ("/%52PC2", {}), ("/nope", {}),
+    ("/RPC2", {"Content-Type": "application/json"}), ("/RPC2", {"Accept-Encoding": "gzip"}),
+    ("/RPC2", {"Expect": "something"}), ("/RPC2", {"Connection": "Upgrade", "Upgrade": "h2c"}),
+    ("/RPC2", {"Authorization": "Basic Og=="}), ("/RPC2", {"Cookie": "w\u00f6rk"}),
+]
+
+BODIES = [
+    GET_STATE, GET_STATE + "\n\n", GET_STATE + "x", GET_STATE + "\0", GET_STATE + "<!-- x -->", "\ufeff" + GET_STATE,
+    BAD_NAME, BAD_NAME.replace("nope", " nope "), BAD_NAME.replace("nope", "<string/>"),
+    BAD_NAME.replace("nope", "<![CDATA[<&>]]>"), BAD_NAME.replace("nope", "&#119;&amp;"), BAD_NAME.replace("nope", "&nope;"),
+    BAD_NAME.replace("<value>nope</value>", ""), BAD_NAME.replace("<value>nope</value>", "<value/>"),
+    GET_STATE.replace("supervisor.getState", " supervisor.getState "), GET_STATE.replace("supervisor.getState", ""),
+    GET_STATE.replace("<methodName>", "<methodName>nope</methodName><methodName>"),
+    GET_STATE.replace("<methodName>", "<methodName a='b'>"), "<methodResponse/>", "nonsense", "<methodCall>",
+    BAD_NAME.replace("getProcessInfo", "readLog").replace("nope", "<int>x</int>"),
+]
+
+
+def http(line, fields, body=""):
+    """The status, the type and, of an answer to a call, the body."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(30)
+    connection.connect(url[len("unix://"):])
+    body = body.encode()
+    fields = dict({"Host": "localhost", "Content-Length": len(body)}, **fields)
+    head = "".join("%s: %s\r\n" % field for field in fields.items())
+    connection.sendall(("%s HTTP/1.1\r\n%s\r\n" % (line, head)).encode() + body)
+    answer = http_client.HTTPResponse(connection, method=line.split()[0])
+    answer.begin()
+    kind = answer.getheader("Content-Type")
+    told = [answer.status, kind, answer.read().decode() if kind == "text/xml" else None]
+    connection.close()
+    tell([line, fields, body.decode()], told)
+
+
+def about_http():
+    for line in REQUEST_LINES:
+        http(line, {})
+    for target, fields in POSTS:
+        http("POST " + target, fields, GET_STATE)
+    for body in BODIES:
+        http("POST /RPC2", {}, body)
+
+
 PARTS = {
+    "http": [about_http],
     "methods": [about_methods, about_refusals],
     "state": [about_state],
     "groups": [about_groups],
