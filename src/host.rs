@@ -105,7 +105,9 @@ fn finds(pattern: &Path, path: &Path) -> bool {
 impl Surroundings for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = fs::File::open(path)?;
-        let mut bytes = Vec::new();
+        // With room for a byte more the end is found without asking for more room.
+        let bytes_expected = file.metadata().map_or(0, |found| found.len().min(FILE_BYTES_MAX) + 1);
+        let mut bytes = Vec::with_capacity(usize::try_from(bytes_expected).unwrap_or(0));
         if file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 > FILE_BYTES_MAX {
             return Err(io::Error::other("the file is larger than 16 MiB"));
         }

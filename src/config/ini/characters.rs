@@ -29,7 +29,17 @@ pub fn is_space(c: char) -> bool {
 /// Without the spaces at both ends.
 #[must_use]
 pub fn trim(text: &str) -> &str {
+    // Every line, key and value passes here, and hardly one has anything to lose.
+    if text.as_bytes().first().is_some_and(u8::is_ascii_graphic) {
+        return trim_end(text);
+    }
     text.trim_matches(is_space)
+}
+
+/// Without the spaces at its end.
+pub(super) fn trim_end(text: &str) -> &str {
+    let is_bare = text.as_bytes().last().is_some_and(u8::is_ascii_graphic);
+    if is_bare { text } else { text.trim_end_matches(is_space) }
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ impl<'t> Line<'t> {
 }
 
 fn comment_start(line: &str) -> Option<usize> {
-    if line.trim_start_matches(is_space).starts_with([';', '#']) { Some(0) } else { inline_comment(line) }
+    // Most lines have neither sign, and need no closer look.
+    let first = memchr2(b';', b'#', line.as_bytes())?;
+    if line[..first].chars().all(is_space) { Some(0) } else { inline_comment(line) }
 }
 
 /// A comment inside a line starts at a `;` or `#` that follows a space, inside of quotes too.

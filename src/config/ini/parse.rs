@@ -1,7 +1,9 @@
 //! The way from lines to the document.
 
+use memchr::memchr2;
+
 use super::super::document::{DEFAULTS, Document, Entry, Header, Place, Written};
-use super::characters::{NotText, decode, is_space, trim};
+use super::characters::{NotText, decode, trim, trim_end};
 use super::lines::{Line, lines};
 
 /// A line that is neither a header nor an option.
@@ -89,12 +91,12 @@ impl Parser<'_> {
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {
-        let Some((key, value)) = line.content.split_once(['=', ':']) else {
+        let Some(end) = memchr2(b'=', b':', line.content.as_bytes()) else {
             self.remember_bad(line);
             return;
         };
         self.close();
-        let key = trim(key);
+        let (key, value) = (trim(&line.content[..end]), &line.content[end + 1..]);
         if key.is_empty() {
             self.remember_bad(line);
             return;
@@ -116,7 +118,7 @@ impl Parser<'_> {
     /// No more lines for the open option; blank ones at its end go.
     fn close(&mut self) {
         if let Some(text) = self.open_text() {
-            text.truncate(text.trim_end_matches(is_space).len());
+            text.truncate(trim_end(text).len());
         }
         self.is_open = false;
     }
