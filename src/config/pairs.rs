@@ -21,7 +21,7 @@ pub(super) fn pairs(text: &str) -> Result<Environment, String> {
     }
 }
 
-fn pairs_of(words: Vec<Word>, text: &str) -> Result<Environment, String> {
+fn pairs_of(words: Vec<Word<'_>>, text: &str) -> Result<Environment, String> {
     let mut words = words.into_iter();
     let mut found = Environment::new();
     while let Some(key) = words.next() {
@@ -30,7 +30,7 @@ fn pairs_of(words: Vec<Word>, text: &str) -> Result<Environment, String> {
         words.next().filter(|word| word.is_sign && word.text == "=").ok_or_else(cut_short)?;
         let value = words.next().ok_or_else(cut_short)?;
         refuse_sign(&value, text, cut_short)?;
-        set(&mut found, key, value.text);
+        set(&mut found, key, value.text.into_owned());
         if let Some(separator) = words.next().filter(|word| !is_separator(word)) {
             refuse_sign(&separator, text, cut_short)?;
             return Err(cut_short());
@@ -39,17 +39,17 @@ fn pairs_of(words: Vec<Word>, text: &str) -> Result<Environment, String> {
     Ok(found)
 }
 
-fn bare_word(word: Option<Word>) -> Option<String> {
-    word.filter(|word| !word.is_sign).map(|word| word.text)
+fn bare_word(word: Option<Word<'_>>) -> Option<String> {
+    word.filter(|word| !word.is_sign).map(|word| word.text.into_owned())
 }
 
 /// Supervisor would take any; the semicolon is the one that people do write.
-fn is_separator(word: &Word) -> bool {
-    word.is_sign && matches!(word.text.as_str(), "," | ";")
+fn is_separator(word: &Word<'_>) -> bool {
+    word.is_sign && matches!(&*word.text, "," | ";")
 }
 
-fn refuse_sign(word: &Word, text: &str, cut_short: impl Fn() -> String) -> Result<(), String> {
-    match word.text.as_str() {
+fn refuse_sign(word: &Word<'_>, text: &str, cut_short: impl Fn() -> String) -> Result<(), String> {
+    match &*word.text {
         _ if !word.is_sign => Ok(()),
         "," | ";" | "=" => Err(cut_short()),
         sign => Err(format!("{} must stand in quotes in value '{text}'", quote(sign))),

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::iter::Peekable;
 use std::str::Chars;
 
 /// Why a text could not be split.
@@ -35,7 +34,7 @@ impl std::error::Error for SplitError {}
 ///
 /// An open quotation or a backslash at the end.
 pub fn split_command(text: &str) -> Result<Vec<String>, SplitError> {
-    Ok(split(text, Grammar::Command)?.into_iter().map(|word| word.text).collect())
+    Ok(split(text, Grammar::Command)?.into_iter().map(|word| word.text.into_owned()).collect())
 }
 
 /// The other way round: a text that [`split_command`] takes apart into just these words.
@@ -53,15 +52,15 @@ fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 /// Splits an `environment=` into its keys, signs and values.
-pub(super) fn split_pairs(text: &str) -> Result<Vec<Word>, SplitError> {
+pub(super) fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     split(text, Grammar::Pairs)
 }
 
 /// The same in the older mode of `shlex`, which Supervisor 4.3.0 is content with: a quotation is a
 /// word of its own and ends at the next mark of its kind, nothing is escaped, marks inside a bare
 /// word stay, and all marks at both ends of a word go.
-pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word>, SplitError> {
-    let mut splitter = Splitter { chars: text.chars().peekable(), grammar: Grammar::PairsOfOld };
+pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
+    let mut splitter = Splitter { chars: text.chars(), grammar: Grammar::PairsOfOld };
     let mut words = Vec::new();
     while let Some(word) = splitter.next_word_of_old()? {
         words.push(word);
@@ -71,8 +70,8 @@ pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word>, SplitError> {
 
 /// A word with its quotes taken off.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) text: String,
+pub(super) struct Word<'t> {
+    pub(super) text: Cow<'t, str>,
     /// A single character that can't be part of a bare word, outside of quotes.
     pub(super) is_sign: bool,
 }
@@ -84,8 +83,8 @@ enum Grammar {
     PairsOfOld,
 }
 
-fn split(text: &str, grammar: Grammar) -> Result<Vec<Word>, SplitError> {
-    let mut splitter = Splitter { chars: text.chars().peekable(), grammar };
+fn split(text: &str, grammar: Grammar) -> Result<Vec<Word<'_>>, SplitError> {
+    let mut splitter = Splitter { chars: text.chars(), grammar };
     let mut words = Vec::new();
     while let Some(word) = splitter.next_word()? {
         words.push(word);
@@ -94,20 +93,41 @@ fn split(text: &str, grammar: Grammar) -> Result<Vec<Word>, SplitError> {
 }
 
 struct Splitter<'t> {
-    chars: Peekable<Chars<'t>>,
+    chars: Chars<'t>,
     grammar: Grammar,
 }
 
-impl Splitter<'_> {
-    fn next_word(&mut self) -> Result<Option<Word>, SplitError> {
+impl<'t> Splitter<'t> {
+    fn peek(&self) -> Option<char> {
+        self.chars.clone().next()
+    }
+
+    fn next_if(&mut self, is_wanted: impl FnOnce(char) -> bool) -> Option<char> {
+        let next = self.peek().filter(|&c| is_wanted(c))?;
+        self.chars.next();
+        Some(next)
+    }
+
+    fn next_if_part(&mut self) -> Option<char> {
+        let grammar = self.grammar;
+        self.next_if(|c| part_of_word(grammar, c))
+    }
+
+    /// What was passed since `rest` was the rest.
+    fn passed_of(&self, rest: &'t str) -> &'t str {
+        &rest[..rest.len() - self.chars.as_str().len()]
+    }
+
+    fn next_word(&mut self) -> Result<Option<Word<'t>>, SplitError> {
         self.skip_gap();
-        let Some(&first) = self.chars.peek() else { return Ok(None) };
+        let rest = self.chars.as_str();
+        let Some(first) = self.peek() else { return Ok(None) };
         if !part_of_word(self.grammar, first) {
             self.chars.next();
-            return Ok(Some(Word { text: first.to_string(), is_sign: true }));
+            return Ok(Some(Word { text: self.passed_of(rest).into(), is_sign: true }));
         }
         let mut text = String::new();
-        while let Some(c) = self.chars.next_if(|&c| part_of_word(self.grammar, c)) {
+        while let Some(c) = self.next_if_part() {
             match c {
                 '\'' => self.single_quoted(&mut text)?,
                 '"' => self.double_quoted(&mut text)?,
@@ -115,37 +135,29 @@ impl Splitter<'_> {
                 c => text.push(c),
             }
         }
-        Ok(Some(Word { text, is_sign: false }))
+        Ok(Some(Word { text: text.into(), is_sign: false }))
     }
 
-    fn next_word_of_old(&mut self) -> Result<Option<Word>, SplitError> {
+    fn next_word_of_old(&mut self) -> Result<Option<Word<'t>>, SplitError> {
         self.skip_gap();
+        let rest = self.chars.as_str();
         let Some(first) = self.chars.next() else { return Ok(None) };
-        let mut text = first.to_string();
         if matches!(first, '\'' | '"') {
-            loop {
-                let c = self.chars.next().ok_or(SplitError::NoClosingQuotation)?;
-                text.push(c);
-                if c == first {
-                    break;
-                }
-            }
+            self.chars.find(|&c| c == first).ok_or(SplitError::NoClosingQuotation)?;
         } else if !part_of_word(self.grammar, first) {
-            return Ok(Some(Word { text, is_sign: true }));
+            return Ok(Some(Word { text: self.passed_of(rest).into(), is_sign: true }));
         } else {
-            while let Some(c) = self.chars.next_if(|&c| part_of_word(self.grammar, c)) {
-                text.push(c);
-            }
+            while self.next_if_part().is_some() {}
         }
-        let text = text.trim_matches(['\'', '"']).to_owned();
-        Ok(Some(Word { text, is_sign: false }))
+        let text = self.passed_of(rest).trim_matches(['\'', '"']);
+        Ok(Some(Word { text: text.into(), is_sign: false }))
     }
 
     /// White space, and in `environment=` whatever lies between `#` and the end of its line.
     fn skip_gap(&mut self) {
-        while let Some(&c) = self.chars.peek() {
+        while let Some(c) = self.peek() {
             if c == '#' && self.grammar != Grammar::Command {
-                while self.chars.next_if(|&c| c != '\n').is_some() {}
+                while self.next_if(|c| c != '\n').is_some() {}
             } else if !is_gap(c) {
                 return;
             } else {

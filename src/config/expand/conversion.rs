@@ -1,5 +1,7 @@
 //! One conversion of Python's `%` formatting: a value into text.
 
+use std::borrow::Cow;
+
 use super::names::Value;
 use crate::python::{quote, quote_ascii};
 
@@ -32,7 +34,15 @@ pub(super) struct Conversion {
 
 impl Conversion {
     /// The text of a value, or why it can't have this form; `None` if there is no such form.
-    pub(super) fn apply(self, value: Value<'_>) -> Option<Result<String, String>> {
+    pub(super) fn apply(self, value: Value<'_>) -> Option<Result<Cow<'_, str>, String>> {
+        if let ('s', Value::Text(text), 0, None) = (self.kind, value, self.width, self.precision) {
+            return Some(Ok(Cow::Borrowed(text)));
+        }
+        Some(self.made(value)?.map(Cow::Owned))
+    }
+
+    /// The same in the general case.
+    fn made(self, value: Value<'_>) -> Option<Result<String, String>> {
         let precision = self.precision.unwrap_or(6);
         Some(match self.kind {
             's' | 'r' | 'a' => Ok(self.text(value)),

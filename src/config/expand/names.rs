@@ -1,7 +1,5 @@
 //! The names that a value may use, in layers.
 
-use std::collections::HashMap;
-
 use super::super::options::nearest;
 
 /// What a name stands for.
@@ -13,6 +11,9 @@ pub enum Value<'a> {
     Number(i64),
 }
 
+/// A name and what it stands for.
+type Named<'a> = (&'static str, Value<'a>);
+
 /// Names and what they stand for, laid over those of an outer scope.
 ///
 /// Nothing is copied: a program's scope holds its own handful of names and points to the scope that
@@ -20,9 +21,11 @@ pub enum Value<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Names<'a> {
     outer: Option<&'a Names<'a>>,
-    named: Vec<(&'static str, Value<'a>)>,
-    /// Known as `ENV_` and their own name.
-    variables: HashMap<&'a str, &'a str>,
+    /// The only name of most scopes, as each value has one of its own.
+    first: Option<Named<'a>>,
+    named: Vec<Named<'a>>,
+    /// Known as `ENV_` and their own name. Sorted by it; of several with one name the last counts.
+    variables: Vec<(&'a str, &'a str)>,
 }
 
 /// What the names of environment variables start with.
@@ -38,7 +41,10 @@ impl<'a> Names<'a> {
     /// With one more name.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Value<'a>) -> Self {
-        self.named.push((name, value));
+        match self.first {
+            None => self.first = Some((name, value)),
+            Some(_) => self.named.push((name, value)),
+        }
         self
     }
 
@@ -46,6 +52,7 @@ impl<'a> Names<'a> {
     #[must_use]
     pub fn with_variables(mut self, environment: &'a [(String, String)]) -> Self {
         self.variables.extend(environment.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        self.variables.sort_by_key(|(name, _)| *name);
         self
     }
 
@@ -53,9 +60,7 @@ impl<'a> Names<'a> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         match name.strip_prefix(VARIABLE_PREFIX) {
-            Some(variable) => {
-                self.scopes().find_map(|scope| scope.variables.get(variable).copied().map(Value::Text))
-            }
+            Some(variable) => self.scopes().find_map(|scope| scope.variable(variable)).map(Value::Text),
             None => self.scopes().find_map(|scope| scope.own(name)),
         }
     }
@@ -64,11 +69,10 @@ impl<'a> Names<'a> {
     /// more than a log should, their values certainly do.
     #[must_use]
     pub fn listed(&self) -> (Vec<&'static str>, usize) {
-        let mut named: Vec<_> =
-            self.scopes().flat_map(|scope| scope.named.iter().map(|(name, _)| *name)).collect();
+        let mut named: Vec<_> = self.scopes().flat_map(Self::named).map(|(name, _)| *name).collect();
         named.sort_unstable();
         named.dedup();
-        let mut variables: Vec<_> = self.scopes().flat_map(|scope| scope.variables.keys()).collect();
+        let mut variables: Vec<_> = self.scopes().flat_map(Self::variable_names).collect();
         variables.sort_unstable();
         variables.dedup();
         (named, variables.len())
@@ -77,15 +81,29 @@ impl<'a> Names<'a> {
     /// The name that is most like an unknown one, if any is like it.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<String> {
-        let named = self.scopes().flat_map(|scope| scope.named.iter().map(|(name, _)| (*name).to_owned()));
-        let variables = self.scopes().flat_map(|scope| scope.variables.keys());
+        let named = self.scopes().flat_map(Self::named).map(|(name, _)| (*name).to_owned());
+        let variables = self.scopes().flat_map(Self::variable_names);
         let known: Vec<_> =
             named.chain(variables.map(|variable| format!("{VARIABLE_PREFIX}{variable}"))).collect();
         nearest(known.iter().map(String::as_str), name).map(str::to_owned)
     }
 
     fn own(&self, name: &str) -> Option<Value<'a>> {
-        self.named.iter().rev().find(|(known, _)| *known == name).map(|&(_, value)| value)
+        self.named().rev().find(|(known, _)| *known == name).map(|&(_, value)| value)
+    }
+
+    fn named(&self) -> impl DoubleEndedIterator<Item = &Named<'a>> {
+        self.first.iter().chain(&self.named)
+    }
+
+    fn variable(&self, name: &str) -> Option<&'a str> {
+        let end = self.variables.partition_point(|(known, _)| *known <= name);
+        let &(known, value) = self.variables[..end].last()?;
+        (known == name).then_some(value)
+    }
+
+    fn variable_names(&self) -> impl Iterator<Item = &'a str> {
+        self.variables.iter().map(|(name, _)| *name)
     }
 
     fn scopes(&self) -> impl Iterator<Item = &Self> {

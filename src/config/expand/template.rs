@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::conversion::{Conversion, Flags, NUMBER_MAX};
 use super::names::{Names, VARIABLE_PREFIX, Value};
 
@@ -34,14 +36,14 @@ pub const EXPANDED_BYTES_MAX: usize = 1 << 20;
 ///
 /// An unknown name or a malformed conversion.
 pub fn expand<'t>(template: &'t str, names: &Names<'_>) -> Result<Cow<'t, str>, ExpandError> {
-    if !template.contains('%') {
+    if memchr(b'%', template.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(template));
     }
     let mut out = String::with_capacity(template.len() * 2);
     let mut cursor = Cursor { template, at: 0 };
     while let Some(text) = cursor.text_before_percent() {
         out.push_str(text);
-        if cursor.skip('%') {
+        if cursor.skip(b'%') {
             out.push('%');
         } else {
             out.push_str(&cursor.conversion(names)?);
@@ -66,16 +68,16 @@ impl<'t> Cursor<'t> {
 
     /// Moves behind the next percent sign.
     fn text_before_percent(&mut self) -> Option<&'t str> {
-        let (text, _) = self.rest().split_once('%')?;
-        self.at += text.len() + 1;
+        let end = memchr(b'%', self.rest().as_bytes())?;
+        let text = &self.rest()[..end];
+        self.at += end + 1;
         Some(text)
     }
 
-    fn skip(&mut self, c: char) -> bool {
-        let found = self.rest().starts_with(c);
-        if found {
-            self.at += c.len_utf8();
-        }
+    /// Moves behind an ASCII character if it is the next one.
+    fn skip(&mut self, c: u8) -> bool {
+        let found = self.rest().as_bytes().first() == Some(&c);
+        self.at += usize::from(found);
         found
     }
 
@@ -85,13 +87,16 @@ impl<'t> Cursor<'t> {
         Ok(c)
     }
 
-    fn conversion(&mut self, names: &Names<'_>) -> Result<String, ExpandError> {
+    fn conversion<'n>(&mut self, names: &Names<'n>) -> Result<Cow<'n, str>, ExpandError>
+    where
+        't: 'n,
+    {
         let name = self.name()?;
         let value = value_of(name, names)?;
         let flags = self.flags();
         let width = self.number("width")?;
-        let precision = if self.skip('.') { Some(self.number("precision")?.unwrap_or(0)) } else { None };
-        let _length_modifier = self.skip('h') || self.skip('l') || self.skip('L');
+        let precision = if self.skip(b'.') { Some(self.number("precision")?.unwrap_or(0)) } else { None };
+        let _length_modifier = self.skip(b'h') || self.skip(b'l') || self.skip(b'L');
         let kind = self.next()?;
         let conversion = Conversion { flags, width: width.unwrap_or(0), precision, kind };
         match conversion.apply(value) {
@@ -105,7 +110,7 @@ impl<'t> Cursor<'t> {
         if self.rest().is_empty() {
             return Err(malformed("incomplete format"));
         }
-        if !self.skip('(') {
+        if !self.skip(b'(') {
             let index = self.template[..self.at].chars().count();
             return Err(ExpandError::Malformed(format!(
                 "no name in parentheses at index {index}, write %% for a %"
@@ -113,8 +118,8 @@ impl<'t> Cursor<'t> {
         }
         let inner = self.rest();
         let mut depth = 1;
-        for (at, c) in inner.char_indices() {
-            depth += i32::from(c == '(') - i32::from(c == ')');
+        for (at, byte) in inner.bytes().enumerate() {
+            depth += i32::from(byte == b'(') - i32::from(byte == b')');
             if depth == 0 {
                 self.at += at + 1;
                 return Ok(&inner[..at]);

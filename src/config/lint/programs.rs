@@ -71,7 +71,7 @@ fn repeated_variables(options: &mut SectionReader<'_, '_>) {
     let words = split_pairs(text).unwrap_or_default();
     let names = words.windows(2).filter(|pair| !pair[0].is_sign && pair[1].is_sign && pair[1].text == "=");
     let mut seen = HashSet::new();
-    let twice: Vec<_> = names.map(|pair| pair[0].text.as_str()).filter(|name| !seen.insert(*name)).collect();
+    let twice: Vec<_> = names.map(|pair| &*pair[0].text).filter(|name| !seen.insert(*name)).collect();
     for name in twice {
         let section = &options.section.name;
         let text = format!("environment of [{section}] sets {} twice: the last one counts", quote(name));
