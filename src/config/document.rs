@@ -121,17 +121,20 @@ pub struct Section {
     entries: Vec<Entry>,
 }
 
+/// As many options as most sections have: there is room for them from the start.
+const ENTRIES_USUAL: usize = 8;
+
 impl Section {
     /// An empty section.
     #[must_use]
     pub fn new(name: &str, place: Place) -> Self {
-        Self { name: name.to_owned(), place, entries: Vec::new() }
+        Self { name: name.to_owned(), place, entries: Vec::with_capacity(ENTRIES_USUAL) }
     }
 
     /// The last of this key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().rev().find(|entry| entry.key == key)
+        self.entries.iter().rev().find(|entry| entry.key.len() == key.len() && entry.key == key)
     }
 
     /// All options in the order of the files, overridden ones included.
@@ -275,7 +278,12 @@ impl Document {
     /// What a section says of a key, or else what `[DEFAULT]` does.
     #[must_use]
     pub fn entry<'d>(&'d self, section: &'d Section, key: &str) -> Option<&'d Entry> {
-        section.entry(key).or_else(|| self.defaults.entry(key))
+        section.entry(key).or_else(|| self.fallback(key))
+    }
+
+    /// What `[DEFAULT]` says of a key.
+    pub(super) fn fallback(&self, key: &str) -> Option<&Entry> {
+        self.defaults.entry(key)
     }
 
     /// All sections but the defaults, by their names.

@@ -15,7 +15,7 @@ use super::document::{Document, Entry, Origin, Section};
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::load::{Examined, examine};
-use super::options::{OptionDoc, SectionKind, ValueType};
+use super::options::{OptionDoc, SectionKind, ValueType, option_of};
 use super::pairs::overlaid;
 use super::reader::{Override, SectionReader};
 use super::reading::{Findings, Reading};
@@ -239,7 +239,7 @@ fn origin(document: &Document, entry: &Entry) -> ValueOrigin {
 
 /// Keys that are not in the table, of a section that may have any.
 fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKind) -> Vec<EffectiveOption> {
-    let is_known = |key: &str| kind.options().iter().any(|option| option.takes(key));
+    let is_known = |key: &str| option_of(kind.options(), key).is_some();
     let counts = |entry: &&Entry| {
         !is_known(&entry.key) && section.entry(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry))
     };

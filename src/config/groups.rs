@@ -23,14 +23,15 @@ pub(super) fn groups(
     names: &Names<'_>,
     environment: &Environment,
 ) -> Vec<GroupSpec> {
+    let programs = programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram], names);
     let mut maker = Maker {
-        programs: programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram], names),
+        found: HashMap::with_capacity(programs.len()),
+        programs,
         reading,
         names,
         environment,
         in_groups: HashSet::new(),
         sockets: Agreement::default(),
-        found: HashMap::new(),
     };
     maker.make_named_groups();
     maker.make_lone_programs();
@@ -43,10 +44,7 @@ pub(super) fn groups(
 /// The sections of one kind that have a valid name, with it.
 fn named<'a>(reading: &mut Reading<'a>, kind: SectionKind) -> Vec<(&'a Section, &'a str)> {
     let mut found = Vec::new();
-    for section in reading.document.sections() {
-        let Some((_, name)) = SectionKind::of(&section.name).filter(|&(known, _)| known == kind) else {
-            continue;
-        };
+    for (section, name) in reading.sections_of(kind) {
         match values::name(name) {
             Ok(name) => found.push((section, name)),
             Err(message) => reading.section_error(section, message),

@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use crate::model::{Environment, User};
 
 use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
-use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, meant};
+use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
 use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
@@ -50,7 +52,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         kind: SectionKind,
         names: &'r Names<'r>,
     ) -> Self {
-        let fallback = kind.fallback().and_then(|name| reading.document.section(name));
+        let fallback = reading.program_defaults.filter(|_| kind.has_defaults());
         Self { reading, section, fallback, options: kind.options(), names, overrides: &[] }
     }
 
@@ -257,9 +259,12 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
-        let is_secret = self.is_hidden(option);
-        let told = |message| if is_secret { NOT_SHOWN.to_owned() } else { message };
-        converted.map_err(|message| self.error(option, told(message))).ok()
+        converted
+            .map_err(|message| {
+                let told = if self.is_hidden(option) { NOT_SHOWN.to_owned() } else { message };
+                self.error(option, told);
+            })
+            .ok()
     }
 
     fn expanded(&mut self, option: &str) -> Option<Cow<'a, str>> {
@@ -294,10 +299,13 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     /// COMPAT: `%(here)s` is the directory of the file that the option stands in, for every option.
     /// For Supervisor that is so when there is an `[include]`; without one some options don't know it.
     fn expand_text(&mut self, option: &str, raw: &'a str) -> Option<Cow<'a, str>> {
-        if !raw.contains('%') {
+        if memchr(b'%', raw.as_bytes()).is_none() {
             return Some(Cow::Borrowed(raw));
         }
-        let template = if self.is_expanded_twice(option) { for_one_expansion(raw) } else { raw.to_owned() };
+        let template = match self.is_expanded_twice(option) {
+            true => Cow::Owned(for_one_expansion(raw)),
+            false => Cow::Borrowed(raw),
+        };
         let names = Names::over(self.names).with("here", Value::Text(self.here(option)));
         match expand(&template, &names) {
             Ok(text) => Some(Cow::Owned(text.into_owned())),
@@ -352,11 +360,11 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     fn entry(&self, option: &str) -> Option<&'a Entry> {
         let own = self.section.entry(option);
         let inherited = || self.fallback.and_then(|fallback| fallback.entry(option));
-        own.or_else(inherited).or_else(|| self.reading.document.entry(self.section, option))
+        own.or_else(inherited).or_else(|| self.reading.document.fallback(option))
     }
 
     fn option(&self, name: &str) -> Option<&'static OptionDoc> {
-        self.options.iter().find(|option| option.takes(name))
+        option_of(self.options, name)
     }
 
     fn default(&self, option: &str) -> Option<&'static str> {

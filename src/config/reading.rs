@@ -10,6 +10,7 @@ use crate::model::{LogDefaults, LogLevel, Notice, User};
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
 use super::log_form::UNSET;
+use super::options::SectionKind;
 use super::surroundings::Surroundings;
 use super::values;
 
@@ -100,15 +101,23 @@ pub(super) struct Reading<'a> {
     pub(super) document: &'a Document,
     pub(super) around: &'a dyn Surroundings,
     pub(super) host_node_name: &'a str,
+    /// `[program-default]`, looked for once: every program falls back on it.
+    pub(super) program_defaults: Option<&'a Section>,
     /// What `[supervisord]` says for programs that say nothing of it.
     pub(super) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
     pub(super) own_user: Option<User>,
     findings: Findings,
+    /// The sections that are of a kind, each with what follows the colon in its name.
+    kinds: Vec<(SectionKind, &'a Section, &'a str)>,
     /// Which section made which processes: a group's are in the order in which it has them.
     births: Vec<Birth<'a>>,
     /// Asked for once: a thousand programs may run as one user.
     users: HashMap<String, Result<User, String>>,
+}
+
+fn with_kind(section: &Section) -> Option<(SectionKind, &Section, &str)> {
+    SectionKind::of(&section.name).map(|(kind, instance)| (kind, section, instance))
 }
 
 impl<'a> Reading<'a> {
@@ -123,12 +132,20 @@ impl<'a> Reading<'a> {
             document,
             around,
             host_node_name,
+            program_defaults: document.section("program-default"),
             log_defaults: UNSET,
             own_user: None,
             findings,
+            kinds: document.sections().iter().filter_map(with_kind).collect(),
             births: Vec::new(),
             users: HashMap::new(),
         }
+    }
+
+    /// The sections of one kind, in the order of the document.
+    pub(super) fn sections_of(&self, kind: SectionKind) -> Vec<(&'a Section, &'a str)> {
+        let found = self.kinds.iter().filter(|(known, ..)| *known == kind);
+        found.map(|&(_, section, instance)| (section, instance)).collect()
     }
 
     pub(super) fn made(&mut self, section: &'a Section, group: &str, count: usize) {

@@ -8,7 +8,7 @@ use crate::model::{LogLevel, Settings};
 use super::document::{Document, Origin};
 use super::error::{Error, Errors};
 use super::load::{Examined, examine};
-use super::options::{SectionKind, ValueType};
+use super::options::{SectionKind, ValueType, option_of};
 use super::reader::Override;
 use super::reading::{Remark, Spot};
 use super::surroundings::Surroundings;
@@ -156,7 +156,7 @@ impl Finding {
 fn written(spot: &Spot, document: &Document) -> Option<String> {
     let (kind, _) = SectionKind::of(&spot.section)?;
     let key = spot.option.as_deref()?;
-    let option = kind.options().iter().find(|option| option.takes(key))?;
+    let option = option_of(kind.options(), key)?;
     let section = document.section(&spot.section)?;
     let entry = document.entry(section, key).filter(|_| option.value != ValueType::Secret)?;
     entry.value.shown().map(std::borrow::Cow::into_owned)

@@ -18,13 +18,11 @@ const MODE: u32 = 0o700;
 pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<ServerSpec> {
     let mut found = Vec::new();
     for kind in [SectionKind::InetHttpServer, SectionKind::UnixHttpServer] {
-        for section in reading.document.sections() {
-            if SectionKind::of(&section.name).is_some_and(|(known, _)| known == kind) {
-                let mut options = SectionReader::new(reading, section, kind, names);
-                let address =
-                    if kind == SectionKind::InetHttpServer { inet(&mut options) } else { unix(&mut options) };
-                found.extend(server(&mut options, address));
-            }
+        for (section, _) in reading.sections_of(kind) {
+            let mut options = SectionReader::new(reading, section, kind, names);
+            let address =
+                if kind == SectionKind::InetHttpServer { inet(&mut options) } else { unix(&mut options) };
+            found.extend(server(&mut options, address));
         }
     }
     found

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::document::{Entry, Place, Section, Written};
 use super::error::{Error, did_you_mean};
-use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section};
+use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section, option_of};
 use super::reading::{Reading, Remark, Spot};
 
 /// Most that are told of one file; whoever has more has another problem.
@@ -83,7 +83,7 @@ fn unknown_section(section: &Section) -> Stranger<'_> {
 
 fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<Stranger<'a>> {
     let mut seen = HashSet::new();
-    let is_known = |key: &str| known.is_empty() || known.iter().any(|option| option.takes(key));
+    let is_known = |key: &str| known.is_empty() || option_of(known, key).is_some();
     let unknown =
         section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(entry.key.as_str()));
     let strangers = unknown.map(|entry| {

@@ -3,7 +3,7 @@
 //! The configuration keeps passwords out of what it says. Here are also the lines of files that it
 //! did not understand, so what is named like a secret counts as one.
 
-use crate::config::options::{OptionDoc, SectionKind, ValueType};
+use crate::config::options::{OptionDoc, SectionKind, ValueType, option_of};
 use crate::config::{Finding, Report};
 
 /// What stands in for a secret.
@@ -36,7 +36,7 @@ pub(super) fn is_secret(finding: &Finding) -> bool {
 pub(super) fn known_option(finding: &Finding) -> Option<&'static OptionDoc> {
     let (kind, _) = SectionKind::of(finding.section.as_deref()?)?;
     let key = finding.option.as_deref()?;
-    kind.options().iter().find(|known| known.takes(key))
+    option_of(kind.options(), key)
 }
 
 /// A report whose messages show none: the variables of a program may be anything, and names may

@@ -11,6 +11,8 @@ pub use sample::sample;
 pub(super) use suggest::{meant, nearest, nearest_option, nearest_section};
 pub use table::TABLE;
 
+use memchr::memchr;
+
 use super::ini::trim;
 use crate::model::Signal;
 
@@ -147,7 +149,11 @@ impl OptionDoc {
     /// Whether a key is this option, or one of this family.
     #[must_use]
     pub fn takes(&self, key: &str) -> bool {
-        self.family().map_or(self.name == key, |family| key.len() > family.len() && key.starts_with(family))
+        self.name == key || self.has_member(key)
+    }
+
+    fn has_member(&self, key: &str) -> bool {
+        self.family().is_some_and(|family| key.len() > family.len() && key.starts_with(family))
     }
 
     /// The key, for a family that of a member.
@@ -165,12 +171,22 @@ impl OptionDoc {
     }
 }
 
+/// The one of these options that a key is, or is of the family of.
+///
+/// Every option of every program is looked up here, so what takes least goes first: lengths, then names.
+/// Hardly any key is of a family.
+#[must_use]
+pub fn option_of<'o>(options: &'o [OptionDoc], key: &str) -> Option<&'o OptionDoc> {
+    let named = options.iter().find(|option| option.name.len() == key.len() && option.name == key);
+    named.or_else(|| options.iter().find(|option| option.has_member(key)))
+}
+
 impl SectionKind {
     /// What a section of this name is, and what follows the colon in it, trimmed.
     #[must_use]
     pub fn of(section: &str) -> Option<(Self, &str)> {
-        let (name, instance) = match section.split_once(':') {
-            Some((name, instance)) => (name, Some(trim(instance))),
+        let (name, instance) = match memchr(b':', section.as_bytes()) {
+            Some(colon) => (&section[..colon], Some(trim(&section[colon + 1..]))),
             None => (section, None),
         };
         let found = TABLE.iter().find(|known| known.name == name)?;
@@ -182,11 +198,11 @@ impl SectionKind {
         fits.then(|| (found.kind, instance.unwrap_or_default()))
     }
 
-    /// The section that gives what such a section does not say itself.
+    /// Whether `[program-default]` gives what such a section does not say itself.
     #[must_use]
-    pub fn fallback(self) -> Option<&'static str> {
+    pub fn has_defaults(self) -> bool {
         match self {
-            Self::Program | Self::FcgiProgram => Some("program-default"),
+            Self::Program | Self::FcgiProgram => true,
             Self::UnixHttpServer
             | Self::InetHttpServer
             | Self::Supervisord
@@ -196,7 +212,7 @@ impl SectionKind {
             | Self::ProgramDefault
             | Self::EventListener
             | Self::Group
-            | Self::Include => None,
+            | Self::Include => false,
         }
     }
 

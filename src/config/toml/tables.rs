@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::super::document::{Document, Entry, Misplaced, Place};
-use super::super::options::{Naming, OptionDoc, SectionKind, TABLE};
+use super::super::options::{Naming, OptionDoc, SectionKind, TABLE, option_of};
 use super::lines::Lines;
 use super::types::{Unfit, written};
 use crate::python::quote;
@@ -115,7 +115,7 @@ impl Layout<'_> {
         found: &mut Vec<(usize, Entry)>,
     ) {
         let name = format!("{path}{}", key.get_ref().to_lowercase());
-        let option = known.iter().find(|option| option.takes(&name));
+        let option = option_of(known, &name);
         match value.get_ref() {
             DeValue::Table(inner)
                 if option.is_none() && !inner.is_empty() && name.len() <= PATH_BYTES_MAX =>

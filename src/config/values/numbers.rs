@@ -12,10 +12,12 @@ pub(crate) fn integer(text: &str) -> Result<i64, String> {
 
 /// A number of bytes: a whole number and perhaps KB, MB or GB in any case.
 pub(crate) fn size(text: &str) -> Result<i64, String> {
-    let lower = text.to_ascii_lowercase();
     let suffixes = [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)];
-    let split = |(suffix, unit)| Some((lower.strip_suffix(suffix)?, unit));
-    let (number, unit) = suffixes.into_iter().find_map(split).unwrap_or((&lower, 1));
+    let split = |(suffix, unit)| {
+        let (number, end) = text.split_at_checked(text.len().checked_sub(2)?)?;
+        end.eq_ignore_ascii_case(suffix).then_some((number, unit))
+    };
+    let (number, unit) = suffixes.into_iter().find_map(split).unwrap_or((text, 1));
     digits(number, 10)
         .and_then(|number| number.checked_mul(unit).ok_or(NotANumber::TooLarge))
         .map_err(|error| error.told(text, "size"))
