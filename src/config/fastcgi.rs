@@ -128,7 +128,7 @@ pub(super) struct Agreement(HashMap<String, Arc<SocketSpec>>);
 
 impl Agreement {
     /// Takes in what a program says of its socket. The error names the other section.
-    pub(super) fn ask(&mut self, processes: &[ProcessSpec]) -> Result<(), String> {
+    pub(super) fn ask(&mut self, processes: &[Arc<ProcessSpec>]) -> Result<(), String> {
         let Some(socket) = processes.iter().find_map(|process| process.socket.as_ref()) else {
             return Ok(());
         };
@@ -151,7 +151,7 @@ mod tests {
     const HEAD: &str = "[supervisord]\nenvironment=S=\"sock\"\n[fcgi-program:f]\ncommand=a\n";
 
     fn processes(settings: &Settings) -> impl Iterator<Item = &ProcessSpec> {
-        settings.groups.iter().flat_map(|group| &group.processes)
+        settings.groups.iter().flat_map(|group| group.processes.iter().map(|process| &**process))
     }
 
     fn socket(lines: &str) -> SocketSpec {

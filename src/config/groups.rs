@@ -1,6 +1,7 @@
 //! `[group:x]`, and the groups that programs and pools of listeners make on their own.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::model::{Environment, GroupKind, GroupSpec, ProcessSpec};
 
@@ -23,6 +24,7 @@ pub(super) fn groups(
     names: &Names<'_>,
     environment: &Environment,
 ) -> Vec<GroupSpec> {
+    let environment = &Arc::new(environment.clone());
     let programs = programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram], names);
     let mut maker = Maker {
         found: HashMap::with_capacity(programs.len()),
@@ -68,7 +70,7 @@ fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind], names: &Names<
 struct Maker<'m, 'a> {
     reading: &'m mut Reading<'a>,
     names: &'m Names<'m>,
-    environment: &'m Environment,
+    environment: &'m Arc<Environment>,
     /// What a group may name.
     programs: Vec<Program<'a>>,
     /// Indexes of programs that make no group of their own.
@@ -154,7 +156,7 @@ impl<'a> Maker<'_, 'a> {
         SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
     }
 
-    fn processes(&mut self, index: usize, group: &str) -> Vec<ProcessSpec> {
+    fn processes(&mut self, index: usize, group: &str) -> Vec<Arc<ProcessSpec>> {
         let program = &self.programs[index];
         let processes = processes(self.reading, program, group, self.names, self.environment);
         if let Err(message) = self.sockets.ask(&processes) {
@@ -181,7 +183,7 @@ impl<'a> Maker<'_, 'a> {
 }
 
 /// A name that two processes have; the empty one stands in for a name that was told to be bad.
-fn first_repeated(processes: &[ProcessSpec]) -> Option<&str> {
+fn first_repeated(processes: &[Arc<ProcessSpec>]) -> Option<&str> {
     let mut seen = HashSet::new();
     let mut names = processes.iter().map(|process| process.name.as_str()).filter(|name| !name.is_empty());
     names.find(|name| !seen.insert(*name))

@@ -1,5 +1,7 @@
 //! What an `[eventlistener:x]` says beyond what a program does: which events its pool is to be told of.
 
+use std::sync::Arc;
+
 use crate::model::{
     EventLength, EventType, EventTypes, GroupKind, GroupSpec, PoolSpec, ProcessSpec, ResultHandler,
 };
@@ -27,7 +29,7 @@ pub(super) fn pool<'a>(
     reading: &mut Reading<'a>,
     listener: &Program<'a>,
     names: &Names<'_>,
-    processes: Vec<ProcessSpec>,
+    mut processes: Vec<Arc<ProcessSpec>>,
 ) -> GroupSpec {
     let mut options = SectionReader::new(reading, listener.section, SectionKind::EventListener, names);
     let priority = if options.is_set("priority") { options.integer("priority") } else { PRIORITY };
@@ -38,7 +40,9 @@ pub(super) fn pool<'a>(
         length: options.value("event_length", length).unwrap_or_default(),
         handler: handler(&mut options),
     };
-    let processes = processes.into_iter().map(with_protocol_on_stdout).collect();
+    for process in &mut processes {
+        keep_protocol_on_stdout(Arc::make_mut(process));
+    }
     GroupSpec { name: listener.name.to_owned(), priority, kind: GroupKind::EventListener(pool), processes }
 }
 
@@ -112,11 +116,10 @@ fn handler(options: &mut SectionReader<'_, '_>) -> ResultHandler {
 
 /// A listener's standard output is its half of the conversation: it is logged as it comes, and none of
 /// what can be done to the output of programs is done to it.
-fn with_protocol_on_stdout(mut process: ProcessSpec) -> ProcessSpec {
+fn keep_protocol_on_stdout(process: &mut ProcessSpec) {
     process.stdout.capture_bytes_max = 0;
     process.stdout.events_enabled = false;
     process.stdout.syslog = false;
-    process
 }
 
 #[cfg(test)]
@@ -232,9 +235,9 @@ mod tests {
     #[test]
     fn standard_output_of_a_listener_is_its_protocol() {
         let lines = "events=TICK\nK_capture_maxbytes=5\nK_events_enabled=true\nK_syslog=true";
-        let stdout = group(&lines.replace("K_", "stdout_")).processes.remove(0).stdout;
+        let stdout = group(&lines.replace("K_", "stdout_")).processes.remove(0).stdout.clone();
         assert_eq!((stdout.capture_bytes_max, stdout.events_enabled, stdout.syslog), (0, false, false));
-        let stderr = group(&lines.replace("K_", "stderr_")).processes.remove(0).stderr;
+        let stderr = group(&lines.replace("K_", "stderr_")).processes.remove(0).stderr.clone();
         assert_eq!((stderr.capture_bytes_max, stderr.events_enabled, stderr.syslog), (5, true, true));
     }
 }

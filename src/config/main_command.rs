@@ -3,6 +3,8 @@
 //! It is read as a `[program:main]` that sets what makes it the main one. All else it has from
 //! `[program-default]` and `[supervisord]`, as any program.
 
+use std::sync::Arc;
+
 use super::document::{Document, Entry, Place, Written};
 use super::error::{Error, ErrorKind, Errors};
 use super::options::SectionKind;
@@ -79,7 +81,7 @@ fn namesake(document: &Document) -> Option<(String, Place)> {
 pub(super) fn connect(settings: &mut Settings) {
     let group = settings.groups.iter_mut().find(|group| group.name == NAME);
     for process in group.into_iter().flat_map(|group| &mut group.processes) {
-        process.inherits_stdio = true;
+        Arc::make_mut(process).inherits_stdio = true;
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[program:x]` and the sections that are programs too: one section, as many processes as it asks for.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StreamSpec, User};
 
@@ -39,8 +40,8 @@ pub(super) fn processes<'a>(
     program: &Program<'a>,
     group: &str,
     names: &Names<'_>,
-    environment: &Environment,
-) -> Vec<ProcessSpec> {
+    environment: &Arc<Environment>,
+) -> Vec<Arc<ProcessSpec>> {
     let socket = fastcgi::socket(reading, program, names);
     let names = Names::over(names)
         .with("program_name", Value::Text(program.name))
@@ -55,7 +56,8 @@ pub(super) fn processes<'a>(
     for number in numbers {
         let numbered =
             Names::over(&names).with("process_num", Value::Number(number)).with("numprocs", numprocs);
-        found.push(process(&mut options.under(&numbered), &numbered, &prototype, environment));
+        let process = process(&mut options.under(&numbered), &numbered, &prototype, environment);
+        found.push(Arc::new(process));
         if options.reading.error_count() > errors_before {
             break; // The other processes would only say the same again.
         }
@@ -91,7 +93,7 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         stdout: stream_prototype(options, &STDOUT),
         stderr: stream_prototype(options, &STDERR),
         log_form: log_form(options),
-        environment: Environment::new(),
+        environment: Arc::default(),
         server_url: server_url(options),
         socket: None,
     }
@@ -102,7 +104,7 @@ fn process(
     options: &mut SectionReader<'_, '_>,
     names: &Names<'_>,
     prototype: &ProcessSpec,
-    environment: &Environment,
+    environment: &Arc<Environment>,
 ) -> ProcessSpec {
     let from_files = env_files(options);
     let of_user = user_environment(options, prototype.user.as_ref());
@@ -120,9 +122,17 @@ fn process(
         directory,
         stdout,
         stderr,
-        environment: overlaid(environment.clone(), own_environment),
+        environment: shared(environment, own_environment),
         ..prototype.clone()
     }
+}
+
+/// A thousand programs without an environment of their own have one in common.
+fn shared(environment: &Arc<Environment>, own: Environment) -> Arc<Environment> {
+    if own.is_empty() {
+        return Arc::clone(environment);
+    }
+    Arc::new(overlaid(Environment::clone(environment), own))
 }
 
 /// What a login would set, below all that the program sets itself.
@@ -201,7 +211,8 @@ mod tests {
     const HEAD: &str = "[supervisord]\nenvironment=G=\"g\",H=\"h\"\n[program:x]\n";
 
     fn all(lines: &str) -> Vec<ProcessSpec> {
-        load_text(&format!("{HEAD}{lines}")).unwrap().groups.remove(0).processes
+        let group = load_text(&format!("{HEAD}{lines}")).unwrap().groups.remove(0);
+        group.processes.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     fn one(line: &str) -> ProcessSpec {
@@ -235,7 +246,7 @@ mod tests {
             stdout: process.stdout.clone(),
             stderr: process.stderr.clone(),
             log_form: process.log_form,
-            environment: vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())],
+            environment: Arc::new(vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())]),
             server_url: None,
             socket: None,
         };
@@ -334,7 +345,7 @@ mod tests {
     fn an_environment_is_expanded_before_it_is_split() {
         let text =
             "[supervisord]\nenvironment=G=\"1,B='2 3',\"\n[program:x]\ncommand=a\nenvironment=A=%(ENV_G)s";
-        let environment = load_text(text).unwrap().groups.remove(0).processes.remove(0).environment;
+        let environment = load_text(text).unwrap().groups.remove(0).processes.remove(0).environment.clone();
         let told: Vec<_> = environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(told, ["G=1,B='2 3',", "A=1", "B=2 3"]);
     }

@@ -130,7 +130,7 @@ mod tests {
     fn streams(lines: &str) -> (StreamSpec, StreamSpec) {
         let text = format!("[supervisord]\n[program:x]\ncommand=a\n{lines}");
         let process = load_text(&text).unwrap().groups.remove(0).processes.remove(0);
-        (process.stdout, process.stderr)
+        (process.stdout.clone(), process.stderr.clone())
     }
 
     #[test]

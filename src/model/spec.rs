@@ -162,8 +162,8 @@ pub struct ProcessSpec {
     pub stderr: StreamSpec,
     /// How output is shown and remembered.
     pub log_form: LogForm,
-    /// `[supervisord] environment` overlaid by the program's own.
-    pub environment: Environment,
+    /// `[supervisord] environment` overlaid by the program's own; shared by all that have none of their own.
+    pub environment: Arc<Environment>,
     /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.
     pub server_url: Option<String>,
     /// What it has for standard input instead of a pipe from us. Shared by all processes of the program.
@@ -192,8 +192,8 @@ pub struct GroupSpec {
     pub priority: i64,
     /// Which section it came from.
     pub kind: GroupKind,
-    /// In the order of definition.
-    pub processes: Vec<ProcessSpec>,
+    /// In the order of definition. What is configured and what runs share them.
+    pub processes: Vec<Arc<ProcessSpec>>,
 }
 
 impl GroupSpec {

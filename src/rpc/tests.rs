@@ -1,5 +1,7 @@
 //! Every method of the table, asked well and badly.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{
     AutoRestart, BulkRow, Channel, ConfigInfo, LogForm, LogFormat, LogOf, LogTarget, Namespec, OnEnd,
@@ -575,7 +577,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         stdout: stream(LogTarget::Auto),
         stderr: stream(LogTarget::None),
         log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
-        environment: Vec::new(),
+        environment: Arc::default(),
         server_url: None,
         socket: None,
     };

@@ -215,7 +215,8 @@ fn may_be_coloured() -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Children {
     by_pid: BTreeMap<Pid, ProcessId>,
-    live: BTreeMap<ProcessId, Child>,
+    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
+    live: BTreeMap<ProcessId, Box<Child>>,
 }
 
 impl Children {
@@ -238,7 +239,8 @@ impl Children {
         let stdout = ends.stdout.map(|fd| stream(Channel::Stdout, fd, stdout, of_stdout));
         let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, stderr, of_stderr));
         self.by_pid.insert(pid, process);
-        self.live.insert(process, Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr });
+        let child = Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr };
+        self.live.insert(process, Box::new(child));
     }
 
     /// Whether it was started and not reaped since.
@@ -258,7 +260,7 @@ impl Children {
 
     /// A stream that was not closed yet, and whose it is.
     fn stream(&mut self, id: StreamId) -> Option<(&str, &mut Stream)> {
-        let Child { name, stdout, stderr, .. } = self.live.get_mut(&id.process)?;
+        let Child { name, stdout, stderr, .. } = &mut **self.live.get_mut(&id.process)?;
         let stream = match id.channel {
             Channel::Stdout => stdout,
             Channel::Stderr => stderr,
@@ -312,7 +314,7 @@ impl Children {
         spec: &ProcessSpec,
         around: &mut Around<'_>,
     ) -> Option<Trouble> {
-        let Child { name, pid, stdout, stderr, .. } = self.live.get_mut(&process)?;
+        let Child { name, pid, stdout, stderr, .. } = &mut **self.live.get_mut(&process)?;
         let mut trouble = None;
         for (stream, channel) in [(stdout, Channel::Stdout), (stderr, Channel::Stderr)] {
             let Some(Stream { outlet, purpose, token, .. }) = stream else { continue };

@@ -77,7 +77,7 @@ impl Supervisor {
     fn process_info(&self, turn: &Turn, name: &Namespec) -> Result<Reply, Fault> {
         match self.find(name)? {
             Found::Process(id) => {
-                let process = self.processes.get(&id).ok_or_else(|| bad_name(name))?;
+                let process = self.process(id).ok_or_else(|| bad_name(name))?;
                 Ok(Reply::Info(Box::new(process.info(turn))))
             }
             Found::Group(_) => Err(bad_name(name)),
@@ -199,11 +199,11 @@ impl Supervisor {
             group: process.spec.group.clone(),
             outcome: Err(Fault::about(FaultCode::BadSignal, text)),
         };
-        Reply::Bulk(members.iter().filter_map(|id| self.processes.get(id)).map(refused).collect())
+        Reply::Bulk(members.iter().filter_map(|id| self.process(*id)).map(refused).collect())
     }
 
     pub(super) fn rows(&self, members: Vec<ProcessId>, goal: Goal) -> Vec<Row> {
-        let processes = members.into_iter().filter_map(|id| self.processes.get(&id));
+        let processes = members.into_iter().filter_map(|id| self.process(id));
         processes
             .map(|process| {
                 let asked_as = Namespec::join(&process.spec.group, &process.spec.name);
@@ -213,12 +213,12 @@ impl Supervisor {
     }
 
     fn state_of(&self, id: ProcessId) -> ProcessState {
-        self.processes.get(&id).map_or(ProcessState::Stopped, super::process::Process::state)
+        self.process(id).map_or(ProcessState::Stopped, super::process::Process::state)
     }
 
     /// Also one that has ended and is about to be started again: it stays down then.
     fn can_stop(&self, id: ProcessId) -> bool {
-        self.processes.get(&id).is_some_and(|process| process.state().is_running() || process.will_restart())
+        self.process(id).is_some_and(|process| process.state().is_running() || process.will_restart())
     }
 
     pub(super) fn find(&self, name: &Namespec) -> Result<Found, Fault> {
@@ -227,7 +227,7 @@ impl Supervisor {
         let Some(process) = &name.process else {
             return Ok(Found::Group(self.members_by_priority(group)));
         };
-        let is_it = |id: &&ProcessId| self.processes.get(id).is_some_and(|it| it.spec.name == *process);
+        let is_it = |id: &&ProcessId| self.process(**id).is_some_and(|it| it.spec.name == *process);
         group.members.iter().find(is_it).map(|&id| Found::Process(id)).ok_or_else(|| bad_name(name))
     }
 

@@ -142,6 +142,8 @@ fn stream(names: [&'static str; 6], old: &StreamSpec, new: &StreamSpec) -> [Row;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use std::collections::BTreeSet;
 
     use super::super::tests::spec;
@@ -176,7 +178,9 @@ mod tests {
         ("log_timestamp", InPlace, |it| it.log_form.timestamp = true),
         ("log_ring_bytes", InPlace, |it| it.log_form.ring_bytes = 9),
         ("stdio", Restart, |it| it.inherits_stdio = true),
-        ("environment", Restart, |it| it.environment.push(("A".to_owned(), "1".to_owned()))),
+        ("environment", Restart, |it| {
+            Arc::make_mut(&mut it.environment).push(("A".to_owned(), "1".to_owned()))
+        }),
         ("serverurl", Restart, |it| it.server_url = Some(String::new())),
         ("socket", Restart, |it| {
             let address = Address::Inet { host: "localhost".to_owned(), port: 9000 };

@@ -157,7 +157,7 @@ impl Supervisor {
         if !self.mood.allows_starts() {
             return;
         }
-        let verdict = ended.iter().find_map(|id: &ProcessId| self.processes.get(id)?.verdict());
+        let verdict = ended.iter().find_map(|id: &ProcessId| self.process(*id)?.verdict());
         let idle = || (may_be_idle && self.is_idle()).then(|| Ending::Idle(self.first_failure()));
         if let Some(ending) = verdict.or_else(idle) {
             out.log(LogLevel::Warn, format!("{ending}; shutting down"));
@@ -178,6 +178,6 @@ impl Supervisor {
     /// All but listeners.
     fn programs(&self) -> impl Iterator<Item = &Process> {
         let groups = self.groups.iter().filter(|it| !matches!(it.kind, GroupKind::EventListener(_)));
-        groups.flat_map(|group| &group.members).filter_map(|id| self.processes.get(id))
+        groups.flat_map(|group| &group.members).filter_map(|id| self.process(*id))
     }
 }

@@ -1,5 +1,7 @@
 //! Which groups there are: those that are active and those that are configured.
 
+use std::sync::Arc;
+
 use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Event, Pool};
@@ -31,10 +33,10 @@ impl Supervisor {
         members
     }
 
-    pub(super) fn add_process(&mut self, spec: &ProcessSpec, group_priority: i64) -> ProcessId {
+    pub(super) fn add_process(&mut self, spec: &Arc<ProcessSpec>, group_priority: i64) -> ProcessId {
         let id = ProcessId(self.next_process);
         self.next_process += 1;
-        self.processes.insert(id, Process::new(id, spec.clone(), group_priority));
+        self.processes.insert(id, Box::new(Process::new(id, Arc::clone(spec), group_priority)));
         id
     }
 
@@ -69,7 +71,7 @@ impl Supervisor {
 
     /// Whether a group became active with just this configuration.
     fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
-        let members = group.members.iter().filter_map(|id| self.processes.get(id));
+        let members = group.members.iter().filter_map(|id| self.process(*id));
         group.priority == spec.priority
             && group.kind == spec.kind
             && members.map(|process| &process.spec).eq(&spec.processes)
@@ -108,7 +110,7 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
         };
         let busy = |id: &ProcessId| {
-            self.processes.get(id).is_some_and(|process| process.is_unstopped() || process.will_restart())
+            self.process(*id).is_some_and(|process| process.is_unstopped() || process.will_restart())
         };
         if self.groups[at].members.iter().any(busy) {
             return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
@@ -133,10 +135,10 @@ impl Supervisor {
         let active = self.groups.iter().find(|group| group.name == spec.name);
         let members = active.map_or(&[][..], |group| &group.members);
         let active_process = |name: &str| {
-            members.iter().filter_map(|id| self.processes.get(id)).find(|process| process.spec.name == name)
+            members.iter().filter_map(|id| self.process(*id)).find(|process| process.spec.name == name)
         };
         spec.processes.iter().map(move |process| {
-            let mut process = process.clone();
+            let mut process = ProcessSpec::clone(process);
             if let Some(active) = active_process(&process.name) {
                 let named = active.log_targets();
                 for (stream, named) in [&mut process.stdout, &mut process.stderr].into_iter().zip(named) {

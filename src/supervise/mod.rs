@@ -361,7 +361,8 @@ pub struct Supervisor {
     configured: Vec<GroupSpec>,
     /// In the order in which they were added.
     groups: Vec<Group>,
-    processes: BTreeMap<ProcessId, Process>,
+    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
+    processes: BTreeMap<ProcessId, Box<Process>>,
     waiters: Waiters,
     /// Under way.
     updates: Vec<Update>,
@@ -419,18 +420,18 @@ impl Supervisor {
     /// What a process was configured to be, or `None` if there is no such process.
     #[must_use]
     pub fn spec(&self, process: ProcessId) -> Option<&ProcessSpec> {
-        self.processes.get(&process).map(|process| &process.spec)
+        self.process(process).map(|process| &*process.spec)
     }
 
     /// What all processes were configured to be.
     pub fn specs(&self) -> impl Iterator<Item = &ProcessSpec> {
-        self.processes.values().map(|process| &process.spec)
+        self.processes.values().map(|process| &*process.spec)
     }
 
     /// Where the streams of a process go, AUTO logs by their names.
     #[must_use]
     pub fn log_targets(&self, process: ProcessId) -> Option<[LogTarget; 2]> {
-        self.processes.get(&process).map(Process::log_targets)
+        self.process(process).map(Process::log_targets)
     }
 
     /// The process of this name; `None` also for a whole group.
@@ -528,10 +529,10 @@ impl Supervisor {
     }
 
     fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
-        let is_due = |process: &&Process| {
-            process.deadline(turn.restarts_allowed).is_some_and(|at| at <= turn.now.mono)
-        };
-        let due: Vec<_> = self.processes.values().filter(is_due).map(|process| process.id).collect();
+        let is_due =
+            |process: &Process| process.deadline(turn.restarts_allowed).is_some_and(|at| at <= turn.now.mono);
+        let processes = self.processes.values().filter(|process| is_due(process));
+        let due: Vec<_> = processes.map(|process| process.id).collect();
         for process in due {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
@@ -557,10 +558,14 @@ impl Supervisor {
 
     /// By their own priorities; those of one priority keep their order.
     fn sort_by_priority(&self, members: &mut [ProcessId]) {
-        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        members.sort_by_key(|id| self.process(*id).map_or(0, |process| process.spec.priority));
+    }
+
+    fn process(&self, process: ProcessId) -> Option<&Process> {
+        self.processes.get(&process).map(|process| &**process)
     }
 
     fn with<T>(&mut self, process: ProcessId, act: impl FnOnce(&mut Process) -> T) -> Option<T> {
-        self.processes.get_mut(&process).map(act)
+        self.processes.get_mut(&process).map(|process| act(process))
     }
 }

@@ -196,7 +196,7 @@ impl Supervisor {
         data: Vec<u8>,
         out: &mut Effects,
     ) {
-        let Some(process) = self.processes.get(&process) else { return };
+        let Some(process) = self.process(process) else { return };
         let pid = process.pid().map_or(0, |pid| pid.0);
         let event = || Event::Output { names: process.names(), pid, channel, kind, data };
         out.announce(kind.event_type(channel), event);
@@ -212,7 +212,7 @@ impl Supervisor {
     }
 }
 
-fn is_running(processes: &BTreeMap<ProcessId, Process>, id: ProcessId) -> bool {
+fn is_running(processes: &BTreeMap<ProcessId, Box<Process>>, id: ProcessId) -> bool {
     processes.get(&id).is_some_and(|process| process.state() == ProcessState::Running)
 }
 

@@ -18,6 +18,7 @@
 //! catch-all arm, so a new state or input is a build error wherever it has to be thought of.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::describe::describe;
@@ -73,7 +74,7 @@ pub(super) struct AutoLogs {
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) id: ProcessId,
-    pub(super) spec: ProcessSpec,
+    pub(super) spec: Arc<ProcessSpec>,
     /// The priority of the group that owns it.
     pub(super) group_priority: i64,
     /// Set once they are made.
@@ -94,7 +95,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(id: ProcessId, spec: ProcessSpec, group_priority: i64) -> Self {
+    pub(super) fn new(id: ProcessId, spec: Arc<ProcessSpec>, group_priority: i64) -> Self {
         Self {
             id,
             spec,

@@ -127,7 +127,7 @@ impl Supervisor {
                 Ok(Found::Group(members)) => members,
                 Err(_) => continue, // Its group is not active.
             };
-            for process in members.iter().filter_map(|id| self.processes.get(id)) {
+            for process in members.iter().filter_map(|id| self.process(*id)) {
                 process.signal(signal, out);
             }
         }
@@ -265,7 +265,7 @@ impl Supervisor {
     fn unstopped(&self) -> impl Iterator<Item = &super::Process> {
         let members = self.groups.iter().flat_map(|group| &group.members);
         members
-            .filter_map(|id| self.processes.get(id))
+            .filter_map(|id| self.process(*id))
             .filter(|process| process.is_unstopped() || process.rest.is_some())
     }
 

@@ -22,7 +22,7 @@ impl Supervisor {
             Ok(Found::Group(_)) => return out.reply(ticket, Err(bad_name(name))),
             Err(fault) => return out.reply(ticket, Err(fault)),
         };
-        if !self.processes.get(&process).is_some_and(super::Process::takes_stdin) {
+        if !self.process(process).is_some_and(super::Process::takes_stdin) {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
         let row = Row::new(process, name.text.clone(), Goal::Written);

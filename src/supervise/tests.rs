@@ -44,7 +44,7 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
         inherits_stdio: false,
         stdout: stream.clone(),
         stderr: stream,
-        environment: Vec::new(),
+        environment: Arc::default(),
         server_url: None,
         socket: None,
         log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
@@ -52,11 +52,16 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
 }
 
 fn alone(priority: i64, process: ProcessSpec) -> GroupSpec {
-    GroupSpec { name: process.group.clone(), priority, kind: GroupKind::Program, processes: vec![process] }
+    GroupSpec {
+        name: process.group.clone(),
+        priority,
+        kind: GroupKind::Program,
+        processes: vec![process.into()],
+    }
 }
 
 fn group(name: &str, processes: impl IntoIterator<Item = ProcessSpec>) -> GroupSpec {
-    let owned = processes.into_iter().map(|it| ProcessSpec { group: name.to_owned(), ..it });
+    let owned = processes.into_iter().map(|it| ProcessSpec { group: name.to_owned(), ..it }.into());
     GroupSpec { name: name.to_owned(), priority: 999, kind: GroupKind::Group, processes: owned.collect() }
 }
 

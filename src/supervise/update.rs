@@ -9,6 +9,7 @@
 //! of it is refused. A process that can't be stopped stays as it is, and is told as failed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::difference::{Difference, Takes};
 use super::groups::Group;
@@ -42,7 +43,7 @@ pub(super) struct Update {
 impl Update {
     fn of(group: &Group, members: &[&Process], ticket: Ticket, spec: GroupSpec) -> Self {
         let by_name: BTreeMap<_, _> = members.iter().map(|it| (it.spec.name.as_str(), *it)).collect();
-        let fate = |new: &ProcessSpec| match by_name.get(new.name.as_str()) {
+        let fate = |new: &Arc<ProcessSpec>| match by_name.get(new.name.as_str()) {
             None => Fate::Added,
             Some(old) if group.kind != spec.kind => Fate::Replaced(old.id),
             Some(old) => match Difference::between(&old.spec, new).takes() {
@@ -95,7 +96,7 @@ impl Supervisor {
         if self.updates.iter().any(|update| update.spec.name == name) {
             return Err(Fault::about(FaultCode::Failed, format!("an update of {name} is under way")));
         }
-        let members: Vec<_> = group.members.iter().filter_map(|id| self.processes.get(id)).collect();
+        let members: Vec<_> = group.members.iter().filter_map(|id| self.process(*id)).collect();
         Ok(Update::of(group, &members, ticket, spec.clone()))
     }
 
@@ -124,7 +125,7 @@ impl Supervisor {
 
     /// Ends those updates whose leaving processes are gone. May be called at any time.
     pub(super) fn go_on_updating(&mut self, turn: &Turn, out: &mut Effects) {
-        let is_gone = |id| self.processes.get(&id).is_none_or(|process: &Process| !process.is_unstopped());
+        let is_gone = |id| self.processes.get(&id).is_none_or(|process| !process.is_unstopped());
         let done: Vec<_> = self.updates.extract_if(.., |update| update.leaving().all(is_gone)).collect();
         for update in done {
             self.finish_update(turn, update, out);
@@ -196,10 +197,10 @@ impl Process {
     /// Settings of which none needs a restart. `startsecs` counts from the start, whenever it was
     /// changed; a stop that is under way keeps its deadline. One that has not been started yet is,
     /// if it is one that starts by itself now.
-    fn apply(&mut self, turn: &Turn, spec: &ProcessSpec, out: &mut Effects) {
+    fn apply(&mut self, turn: &Turn, spec: &Arc<ProcessSpec>, out: &mut Effects) {
         let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
         out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
-        self.spec = spec.clone();
+        self.spec = Arc::clone(spec);
         if let (State::Starting { running_at, .. }, Some((at, _))) = (&mut self.state, self.started) {
             *running_at = at.after(seconds(spec.start_secs));
         }

@@ -21,6 +21,7 @@ mod shell;
 mod stopping;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::document::Section;
 use super::expand::Names;
@@ -45,7 +46,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i
 struct Program<'s, 'a> {
     section: &'a Section,
     group: &'s GroupSpec,
-    processes: &'s [ProcessSpec],
+    processes: &'s [Arc<ProcessSpec>],
 }
 
 impl Program<'_, '_> {

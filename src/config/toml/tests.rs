@@ -281,7 +281,7 @@ fn items_of_arrays_are_not_split() {
     let [group] = settings.groups.as_slice() else { panic!("{:?}", settings.groups) };
     let commands: Vec<_> = group.processes.iter().map(|process| process.command.as_str()).collect();
     assert_eq!(commands, ["/bin/sh -c 'echo '\\''x'\\'' 100%'", "b"]);
-    assert_eq!(group.processes[0].environment, [("A".to_owned(), "1".to_owned())]);
+    assert_eq!(*group.processes[0].environment, [("A".to_owned(), "1".to_owned())]);
     let text = "No file matches via include \"/etc/nope *\"";
     assert!(notices(&settings).contains(&text), "{:?}", settings.notices);
 }

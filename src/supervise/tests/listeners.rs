@@ -181,7 +181,7 @@ fn numbers_count_what_anybody_listened_for_and_what_the_pool_took() {
 #[test]
 fn nothing_is_sent_before_a_listener_runs_and_says_that_it_is_ready() {
     let mut pool = pool("pool", &[EventType::RemoteCommunication], &["l"], 10);
-    pool.processes[0].start_secs = 1;
+    Arc::make_mut(&mut pool.processes[0]).start_secs = 1;
     let mut story = Story::of(vec![pool]).begun();
     story.remote("x");
     story.says("l", READY);
