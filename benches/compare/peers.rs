@@ -193,6 +193,8 @@ pub(crate) struct Running<'a> {
     peer: &'a Peer,
     child: Child,
     dir: PathBuf,
+    /// When it was started; its files were written before.
+    pub(crate) began: Instant,
 }
 
 impl Peer {
@@ -275,8 +277,9 @@ impl Peer {
         };
         command.args(&words[1..]).current_dir(dir).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(dir.join("stderr"))?);
+        let began = Instant::now();
         let child = command.spawn().map_err(|error| format!("cannot start '{}': {error}", words[0]))?;
-        Ok(Running { peer: self, child, dir: dir.to_owned() })
+        Ok(Running { peer: self, child, dir: dir.to_owned(), began })
     }
 
     /// The client's command for `status` or `stop all`; `None` where there is no such single command.
