@@ -101,8 +101,8 @@ impl Written {
 /// `key = value`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Lower case.
-    pub key: String,
+    /// Lower case; borrowed where it is one that there is.
+    pub key: Cow<'static, str>,
     /// As it was written.
     pub value: Written,
     /// Where the key stands; for an unfit item of a list or table, where that stands.

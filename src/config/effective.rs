@@ -175,7 +175,7 @@ fn keys<'s>(
     option: &'static OptionDoc,
     section: &'s Section,
 ) -> impl Iterator<Item = (&'static OptionDoc, &'s str)> {
-    let set = section.entries().iter().map(|entry| entry.key.as_str()).filter(|key| option.takes(key));
+    let set = section.entries().iter().map(|entry| &*entry.key).filter(|key| option.takes(key));
     let members: BTreeSet<_> = set.filter(|_| option.family().is_some()).collect();
     let itself = option.family().is_none().then_some(option.name);
     itself.into_iter().chain(members).map(move |key| (option, key))
@@ -244,7 +244,7 @@ fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKi
         !is_known(&entry.key) && section.entry(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry))
     };
     let told = |entry: &Entry| EffectiveOption {
-        name: entry.key.clone(),
+        name: entry.key.to_string(),
         value: entry
             .value
             .shown()

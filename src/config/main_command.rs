@@ -54,7 +54,7 @@ pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Err
     let words = command.iter().map(|word| word.replace('%', "%%")).collect();
     let options = OPTIONS.map(|(key, value)| (key, Written::Text(value.to_owned())));
     for (key, value) in [("command", Written::List(words))].into_iter().chain(options) {
-        document.section_mut(section).push(Entry { key: key.to_owned(), value, place });
+        document.section_mut(section).push(Entry { key: key.into(), value, place });
     }
     Ok(())
 }

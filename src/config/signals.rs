@@ -23,7 +23,7 @@ pub(super) fn signals<'a>(
     names: &Names<'_>,
     groups: &[GroupSpec],
 ) -> BTreeMap<Signal, SignalAction> {
-    let keys = section.entries().iter().map(|entry| entry.key.as_str());
+    let keys = section.entries().iter().map(|entry| &*entry.key);
     let keys: BTreeSet<_> = keys.filter(|key| key.starts_with(PREFIX)).collect();
     let mut options = SectionReader::new(reading, section, SectionKind::Supervisord, names);
     let mut found = BTreeMap::new();

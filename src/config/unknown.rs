@@ -84,8 +84,7 @@ fn unknown_section(section: &Section) -> Stranger<'_> {
 fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<Stranger<'a>> {
     let mut seen = HashSet::new();
     let is_known = |key: &str| known.is_empty() || option_of(known, key).is_some();
-    let unknown =
-        section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(entry.key.as_str()));
+    let unknown = section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(&*entry.key));
     let strangers = unknown.map(|entry| {
         let suggestion = unclosed_header(entry).or_else(|| nearest_option(known, &entry.key));
         Stranger { section, place: entry.place, option: Some(&entry.key), suggestion }

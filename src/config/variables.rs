@@ -124,7 +124,7 @@ impl<'e> Variable<'e> {
         match self.written(meaning, around) {
             Ok(value) => {
                 let place = document.add_variable(self.name);
-                let key = meaning.key.clone();
+                let key = meaning.key.clone().into();
                 document.section_mut(*section).push(Entry { key, value, place });
             }
             Err(message) => findings.errors.push(self.error(message)),

@@ -1,8 +1,11 @@
 //! The way from lines to the document.
 
+use std::borrow::Cow;
+
 use memchr::memchr2;
 
 use super::super::document::{DEFAULTS, Document, Entry, Header, Place, Written};
+use super::super::options::{OptionDoc, SectionKind, option_of};
 use super::characters::{NotText, decode, trim, trim_end};
 use super::lines::{Line, lines};
 
@@ -38,7 +41,8 @@ const BAD_LINES_MAX: usize = 100;
 /// All bad lines at once.
 pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), SyntaxError> {
     let text = decode(bytes).map_err(SyntaxError::NotText)?;
-    let mut parser = Parser { document, file, header: None, is_open: false, indent: 0, bad: Vec::new() };
+    let mut parser =
+        Parser { document, file, header: None, options: &[], is_open: false, indent: 0, bad: Vec::new() };
     for line in lines(text) {
         parser.line(&line)?;
     }
@@ -51,6 +55,8 @@ struct Parser<'d> {
     file: usize,
     /// The section that options go to.
     header: Option<Header>,
+    /// Those that such a section may have.
+    options: &'static [OptionDoc],
     /// Its last option may be continued.
     is_open: bool,
     /// Of the last header or option.
@@ -88,6 +94,7 @@ impl Parser<'_> {
             name => self.document.open(name, Place { source: self.file, line }),
         };
         self.header = Some(header);
+        self.options = SectionKind::of(name).map_or(&[], |(kind, _)| kind.options());
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {
@@ -103,9 +110,15 @@ impl Parser<'_> {
         }
         let place = Place { source: self.file, line: line.number };
         let value = Written::Text(trim(value).to_owned());
-        let entry = Entry { key: key.to_lowercase(), value, place };
+        let entry = Entry { key: self.key(key), value, place };
         self.document.section_mut(header).push(entry);
         self.is_open = true;
+    }
+
+    /// The same few keys stand in every program, so those that there are have no copy each.
+    fn key(&self, key: &str) -> Cow<'static, str> {
+        let known = option_of(self.options, key).map(|option| option.name).filter(|name| *name == key);
+        known.map_or_else(|| Cow::Owned(key.to_lowercase()), Cow::Borrowed)
     }
 
     fn continue_value(&mut self, content: &str) {

@@ -132,7 +132,7 @@ impl Layout<'_> {
             Ok(value) => (value, at.span().start),
             Err(Unfit { value, start }) => (value, start.unwrap_or(at.span().start)),
         };
-        Entry { key, value, place: self.place(start) }
+        Entry { key: key.into(), value, place: self.place(start) }
     }
 
     fn add_sections(mut self) {
