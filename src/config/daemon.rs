@@ -180,7 +180,7 @@ mod tests {
             environment: vec![("HOST".to_owned(), "node1".to_owned())],
         };
         assert_eq!(daemon, expected);
-        assert_eq!(daemon.user.map(|user| user.name).as_deref(), Some("www"));
+        assert_eq!(daemon.user.as_ref().map(|user| user.name.as_str()), Some("www"));
     }
 
     #[test]

@@ -184,6 +184,9 @@ impl<'a> Maker<'_, 'a> {
 
 /// A name that two processes have; the empty one stands in for a name that was told to be bad.
 fn first_repeated(processes: &[Arc<ProcessSpec>]) -> Option<&str> {
+    if processes.len() < 2 {
+        return None;
+    }
     let mut seen = HashSet::new();
     let mut names = processes.iter().map(|process| process.name.as_str()).filter(|name| !name.is_empty());
     names.find(|name| !seen.insert(*name))

@@ -107,7 +107,7 @@ fn process(
     environment: &Arc<Environment>,
 ) -> ProcessSpec {
     let from_files = env_files(options);
-    let of_user = user_environment(options, prototype.user.as_ref());
+    let of_user = user_environment(options, prototype.user.clone());
     let own_environment = overlaid(overlaid(of_user, from_files), options.pairs("environment"));
     let names = Names::over(names).with_variables(&own_environment);
     let mut options = options.under(&names);
@@ -136,15 +136,16 @@ fn shared(environment: &Arc<Environment>, own: Environment) -> Arc<Environment> 
 }
 
 /// What a login would set, below all that the program sets itself.
-fn user_environment(options: &mut SectionReader<'_, '_>, user: Option<&User>) -> Environment {
+fn user_environment(options: &mut SectionReader<'_, '_>, user: Option<Arc<User>>) -> Environment {
     if !options.boolean("set_user_environment") {
         return Environment::new();
     }
     let around = options.around();
-    let ours = || options.reading.own_user.clone().or_else(|| around.user_by_id(around.effective_user()));
-    let Some(user) = user.cloned().or_else(ours) else { return Environment::new() };
+    let who_starts_us = || around.user_by_id(around.effective_user()).map(Arc::new);
+    let ours = || options.reading.own_user.clone().or_else(who_starts_us);
+    let Some(user) = user.or_else(ours) else { return Environment::new() };
     let home = around.home_dir(Some(&user.name)).map(|home| ("HOME", home.display().to_string()));
-    let names = [("USER", user.name.clone()), ("LOGNAME", user.name)];
+    let names = [("USER", user.name.clone()), ("LOGNAME", user.name.clone())];
     home.into_iter().chain(names).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(one("autorestart=TRUE").autorestart, AutoRestart::Always);
         assert_eq!(one("exitcodes=0, 2").exit_codes, [0, 2]);
         assert_eq!(one("stopsignal=sigusr1").stop_signal, Signal::USR1);
-        assert_eq!(one("user=www").user.map(|user| user.groups), Some(vec![33, 100]));
+        assert_eq!(one("user=www").user.map(|user| user.groups.clone()), Some(vec![33, 100]));
         assert_eq!(one("directory=/nodir/%(process_num)d").directory, Some("/nodir/0".into()));
         assert_eq!(one("directory=~/x").directory, Some("~/x".into()));
         assert_eq!(one("startsecs= 1_0").start_secs, 10);

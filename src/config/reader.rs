@@ -4,6 +4,7 @@
 //! since nothing that was read is used once an error was written down.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use memchr::memchr;
 
@@ -162,7 +163,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
-    pub(super) fn user(&mut self, option: &str) -> Option<User> {
+    pub(super) fn user(&mut self, option: &str) -> Option<Arc<User>> {
         if let Some(overriding) = self.overriding(option) {
             let found = self.reading.user(&overriding.value);
             return found.map_err(|why| self.reading.error(command_line_error(overriding, &why))).ok();

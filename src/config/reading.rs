@@ -4,6 +4,7 @@
 //! the first error makes all that was read worthless, but never ends the reading.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::model::{LogDefaults, LogLevel, Notice, User};
 
@@ -106,14 +107,14 @@ pub(super) struct Reading<'a> {
     /// What `[supervisord]` says for programs that say nothing of it.
     pub(super) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
-    pub(super) own_user: Option<User>,
+    pub(super) own_user: Option<Arc<User>>,
     findings: Findings,
     /// The sections that are of a kind, each with what follows the colon in its name.
     kinds: Vec<(SectionKind, &'a Section, &'a str)>,
     /// Which section made which processes: a group's are in the order in which it has them.
     births: Vec<Birth<'a>>,
     /// Asked for once: a thousand programs may run as one user.
-    users: HashMap<String, Result<User, String>>,
+    users: HashMap<String, Result<Arc<User>, String>>,
 }
 
 fn with_kind(section: &Section) -> Option<(SectionKind, &Section, &str)> {
@@ -223,11 +224,11 @@ impl<'a> Reading<'a> {
     }
 
     /// A user of the machine, by name or number.
-    pub(super) fn user(&mut self, text: &str) -> Result<User, String> {
+    pub(super) fn user(&mut self, text: &str) -> Result<Arc<User>, String> {
         if let Some(known) = self.users.get(text) {
             return known.clone();
         }
-        let found = values::user(text, self.around);
+        let found = values::user(text, self.around).map(Arc::new);
         self.users.insert(text.to_owned(), found.clone());
         found
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{Environment, GroupSpec, LogFormat, Rules, User, UserId};
 
@@ -87,7 +88,7 @@ pub struct DaemonSettings {
     /// `childlogdir`, where AUTO logs go.
     pub child_log_dir: PathBuf,
     /// `user` to become before anything else.
-    pub user: Option<User>,
+    pub user: Option<Arc<User>>,
     /// `directory`
     pub directory: Option<PathBuf>,
     /// `strip_ansi`

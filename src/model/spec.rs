@@ -151,7 +151,7 @@ pub struct ProcessSpec {
     /// `on_fatal`: the same when it can't be started.
     pub on_fatal: OnEnd,
     /// `user`; `None` keeps ours.
-    pub user: Option<User>,
+    pub user: Option<Arc<User>>,
     /// `redirect_stderr`: stderr is stdout's pipe.
     pub redirect_stderr: bool,
     /// It reads and writes where we do, past all pipes and logs, and has the terminal if there is one.

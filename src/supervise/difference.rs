@@ -171,7 +171,8 @@ mod tests {
         ("on_exit", InPlace, |it| it.on_exit = OnEnd::Shutdown),
         ("on_fatal", InPlace, |it| it.on_fatal = OnEnd::Shutdown),
         ("user", Restart, |it| {
-            it.user = Some(User { name: "nobody".to_owned(), uid: 65534, gid: 65534, groups: vec![65534] });
+            it.user =
+                Some(User { name: "nobody".to_owned(), uid: 65534, gid: 65534, groups: vec![65534] }.into());
         }),
         ("redirect_stderr", Restart, |it| it.redirect_stderr = true),
         ("log_format", InPlace, |it| it.log_form.format = LogFormat::Json),

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -30,7 +31,7 @@ pub struct Program {
     pub(super) envp: Vec<*const c_char>,
     pub(super) directory: Option<CString>,
     pub(super) umask: Option<u32>,
-    pub(super) user: Option<User>,
+    pub(super) user: Option<Arc<User>>,
 }
 
 impl Program {
@@ -94,7 +95,7 @@ impl Program {
 
     /// The user it becomes before it starts; nothing changes if that is who we are.
     #[must_use]
-    pub fn user(mut self, user: Option<User>) -> Self {
+    pub fn user(mut self, user: Option<Arc<User>>) -> Self {
         self.user = user;
         self
     }

@@ -21,7 +21,7 @@ struct Writer<'s>(Option<&'s User>);
 const STREAMS: [&str; 2] = ["/dev", "/proc"];
 
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
-    let writer = Writer(settings.daemon.user.as_ref());
+    let writer = Writer(settings.daemon.user.as_deref());
     let has_auto_logs = programs.iter().flat_map(|program| program.processes).any(|process| {
         [&process.stdout, &process.stderr].into_iter().any(|stream| stream.target == LogTarget::Auto)
     });

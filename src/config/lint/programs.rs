@@ -21,7 +21,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[P
             for process in program.processes {
                 command(options, process);
                 directory(options, process);
-                user(options, process, settings.daemon.user.as_ref());
+                user(options, process, settings.daemon.user.as_deref());
             }
         });
     }

@@ -10,6 +10,11 @@ pub(crate) fn integer(text: &str) -> Result<i64, String> {
     digits(text, 10).map_err(|error| error.told(text, "integer"))
 }
 
+/// A whole number, or none: for what may be a name as well.
+pub(super) fn number(text: &str) -> Option<i64> {
+    digits(text, 10).ok()
+}
+
 /// A number of bytes: a whole number and perhaps KB, MB or GB in any case.
 pub(crate) fn size(text: &str) -> Result<i64, String> {
     let suffixes = [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)];

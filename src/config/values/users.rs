@@ -3,16 +3,16 @@
 use crate::model::{SocketOwner, User, UserId};
 
 use super::super::surroundings::Surroundings;
-use super::numbers::integer;
+use super::numbers::number;
 
 /// A user that the machine knows, or we.
 pub(crate) fn user(text: &str, around: &dyn Surroundings) -> Result<User, String> {
-    match integer(text) {
-        Ok(number) => UserId::try_from(number)
+    match number(text) {
+        Some(number) => UserId::try_from(number)
             .ok()
             .and_then(|uid| around.user_by_id(uid).or_else(|| ourselves(uid, around)))
             .ok_or_else(|| format!("Invalid user id {text}")),
-        Err(_) => around
+        None => around
             .user_by_name(text)
             .or_else(|| ourselves(ROOT, around).filter(|_| text == "root"))
             .ok_or_else(|| format!("Invalid user name {text}")),
@@ -44,9 +44,9 @@ pub(crate) fn owner(text: &str, around: &dyn Surroundings) -> Option<SocketOwner
 }
 
 fn group(text: &str, around: &dyn Surroundings) -> Option<UserId> {
-    match integer(text) {
-        Ok(number) => UserId::try_from(number).ok().filter(|&gid| around.group_exists(gid)),
-        Err(_) => around.group_id(text),
+    match number(text) {
+        Some(number) => UserId::try_from(number).ok().filter(|&gid| around.group_exists(gid)),
+        None => around.group_id(text),
     }
 }
 

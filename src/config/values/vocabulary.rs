@@ -3,7 +3,7 @@
 use crate::model::{AutoRestart, LogFormat, LogLevel, OnEnd, OnIdle, Password, Signal};
 
 use super::super::ini::trim;
-use super::numbers::integer;
+use super::numbers::number;
 use crate::python::quote;
 
 /// `yes`, `true`, `on`, `1` and their opposites, in any case.
@@ -32,10 +32,10 @@ pub(crate) fn auto_restart(text: &str) -> Result<AutoRestart, String> {
 
 /// A number or a name, with or without `SIG`.
 pub(crate) fn signal(text: &str) -> Result<Signal, String> {
-    match integer(text) {
-        Ok(number) => Signal::from_number(number)
+    match number(text) {
+        Some(number) => Signal::from_number(number)
             .ok_or_else(|| format!("value {} is not a valid signal number", quote(text))),
-        Err(_) => Signal::from_name(trim(text))
+        None => Signal::from_name(trim(text))
             .ok_or_else(|| format!("value {} is not a valid signal name", quote(text))),
     }
 }
