@@ -259,7 +259,8 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         fallback.or_else(|| self.entry(option).map(|entry| (entry, Some(DEFAULTS))))
     }
 
-    fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
+    /// What an option was converted to, or else writes down what is wrong with it.
+    pub(super) fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
         converted
             .map_err(|message| {
                 let told = if self.is_hidden(option) { NOT_SHOWN.to_owned() } else { message };

@@ -4,6 +4,7 @@
 //! the first error makes all that was read worthless, but never ends the reading.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{LogDefaults, LogLevel, Notice, User};
@@ -115,6 +116,8 @@ pub(super) struct Reading<'a> {
     births: Vec<Birth<'a>>,
     /// Asked for once: a thousand programs may run as one user.
     users: HashMap<String, Result<Arc<User>, String>>,
+    /// The directory that was last seen to be there: a thousand programs may log side by side.
+    directory: Option<PathBuf>,
 }
 
 fn with_kind(section: &Section) -> Option<(SectionKind, &Section, &str)> {
@@ -140,6 +143,7 @@ impl<'a> Reading<'a> {
             kinds: document.sections().iter().filter_map(with_kind).collect(),
             births: Vec::new(),
             users: HashMap::new(),
+            directory: None,
         }
     }
 
@@ -221,6 +225,21 @@ impl<'a> Reading<'a> {
             Origin::Variable(name) => Error { variable: Some(name.clone()), ..error },
             Origin::CommandLine => error,
         }
+    }
+
+    /// The path of a file that may not exist yet in a directory that must.
+    pub(super) fn in_existing(&mut self, text: &str) -> Result<PathBuf, String> {
+        let Self { around, directory, .. } = self;
+        values::in_existing(text, *around, |parent| {
+            if directory.as_deref().is_some_and(|known| known.as_os_str() == parent.as_os_str()) {
+                return true;
+            }
+            let exists = around.is_dir(parent);
+            if exists {
+                *directory = Some(parent.to_owned());
+            }
+            exists
+        })
     }
 
     /// A user of the machine, by name or number.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::model::{LogTarget, StreamSpec};
 
 use super::reader::SectionReader;
-use super::values;
 
 /// The options of one stream.
 pub(super) struct StreamOptions {
@@ -63,12 +62,7 @@ pub(super) fn stream(
     keys: &StreamOptions,
     prototype: &StreamSpec,
 ) -> StreamSpec {
-    let around = options.around();
-    let log_file = options.value(keys.log_file, |text| match LogFile::word(text) {
-        Some(log_file) => Ok(log_file),
-        None => values::existing_parent(text, around).map(LogFile::Path),
-    });
-    let log_file = log_file.unwrap_or(LogFile::None);
+    let log_file = log_file(options, keys.log_file).unwrap_or(LogFile::None);
     let is_syslog = options.boolean(keys.syslog);
     let spec = StreamSpec {
         bytes_max: options.size(keys.bytes_max),
@@ -79,6 +73,15 @@ pub(super) fn stream(
     };
     warn(options, keys, &spec, &log_file);
     StreamSpec { target: log_file.target(), ..spec }
+}
+
+fn log_file(options: &mut SectionReader<'_, '_>, option: &str) -> Option<LogFile> {
+    let text = options.text(option)?;
+    let found = match LogFile::word(&text) {
+        Some(log_file) => Ok(log_file),
+        None => options.reading.in_existing(&text).map(LogFile::Path),
+    };
+    options.sound(option, found)
 }
 
 impl LogFile {

@@ -61,7 +61,8 @@ pub(super) fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
 /// word stay, and all marks at both ends of a word go.
 pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     let mut splitter = Splitter { chars: text.chars(), grammar: Grammar::PairsOfOld };
-    let mut words = Vec::new();
+    // Names and values have a few letters each: there is hardly ever need for more room.
+    let mut words = Vec::with_capacity(text.len() / 4);
     while let Some(word) = splitter.next_word_of_old()? {
         words.push(word);
     }

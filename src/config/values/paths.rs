@@ -6,10 +6,19 @@ use super::super::surroundings::Surroundings;
 
 /// The path of a file that may not exist yet in a directory that must.
 pub(crate) fn existing_parent(text: &str, around: &dyn Surroundings) -> Result<PathBuf, String> {
+    in_existing(text, around, |folder| around.is_dir(folder))
+}
+
+/// The same for those who know some directories already.
+pub(crate) fn in_existing(
+    text: &str,
+    around: &dyn Surroundings,
+    is_dir: impl FnOnce(&Path) -> bool,
+) -> Result<PathBuf, String> {
     let path = with_home(text, around);
     let parent = if text.ends_with('/') { Some(path.as_path()) } else { path.parent() };
     match parent {
-        Some(parent) if parent != Path::new("") && !around.is_dir(parent) => {
+        Some(parent) if parent != Path::new("") && !is_dir(parent) => {
             Err(format!("The directory named as part of the path {text} does not exist"))
         }
         _ => Ok(path),
