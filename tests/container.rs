@@ -121,7 +121,7 @@ fn reloads_on_hup_and_stays_pid_1() {
 fn is_not_ended_by_signals_that_ask_for_something_else() {
     let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}")) else { return };
     container.wait_ready();
-    for signal in ["USR1", "USR2", "PIPE", "ALRM", "WINCH", "CONT", "TTOU", "URG", "40"] {
+    for signal in ["USR1", "USR2", "PIPE", "ALRM", "WINCH", "CONT", "TTOU", "URG", "34", "40"] {
         container.signal(signal);
     }
     // From the inside too, where the kernel shields PID 1 only from what it has no handler for.
@@ -370,4 +370,34 @@ fn any_stopsignal_stops_it_and_the_reason_is_in_the_termination_log() {
     let reason = "sv ends with status 0: signal 37 asked for it\n";
     assert!(container.logs().contains(reason), "{}", container.logs());
     assert_eq!(container.copy_out("/reason"), reason);
+}
+
+/// SIGRTMIN is 34, and its like are counted from there, as Docker and glibc do: musl keeps it for itself.
+#[test]
+fn the_signals_that_a_libc_keeps_for_itself_are_signals_like_others() {
+    let head =
+        HEAD.replace("[supervisord]\n", "[supervisord]\nsignal_RTMIN=shutdown\nsignal_RTMIN+1=ignore\n");
+    let (run, here) = (["run", "-c", "/etc/supervisord.conf"], ["--stop-signal", "SIGRTMIN"]);
+    // Below another init nothing shields it from signals that nobody handles.
+    for options in [&here[..], &[&here[..], &["--init"]].concat()] {
+        let Some(container) = Container::create(options, &run) else { return };
+        container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{SLEEPER}"));
+        container.start();
+        container.wait_ready();
+        let pid = container.exec(&["/sv", "pid"]).stdout.trim().to_owned();
+        for number in ["-32", "-33", "-34", "-35", "-64"] {
+            assert!(container.exec(&["kill", number, &pid]).success());
+        }
+        assert_eq!(container.exec(&["/sv", "pid"]).stdout.trim(), pid, "{}", container.logs());
+        // Also after a restart in place, when it means something of a sudden.
+        container.copy_in("/etc/supervisord.conf", &format!("{head}{SLEEPER}"));
+        assert!(container.exec(&["/sv", "reload"]).success());
+        container.wait("another start", || {
+            (container.logs().matches("supervisord started with pid").count() == 2).then_some(())
+        });
+        assert!(docker(&["stop", "-t", "60", &container.name]).success());
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+        let reason = "sv ends with status 0: SIGRTMIN asked for it\n";
+        assert!(container.logs().contains(reason), "{}", container.logs());
+    }
 }

@@ -319,11 +319,13 @@ fn take_the_oath(
     (outputs, activity): (Outputs, Activity),
     (opened, names): (Vec<Opened>, HostNames),
 ) -> io::Result<Shell> {
-    let signals = Signals::take_over()?;
+    let mut signals = Signals::take_over()?;
     signals.deliver(settings.daemon.rules.signals.keys().copied())?;
     let poller = Poller::new()?;
     let mut sources = Sources::default();
-    poller.add(&signals, sources.add(Source::Signals), Interest { read: true, write: false })?;
+    for descriptor in signals.descriptors() {
+        poller.add(descriptor, sources.add(Source::Signals), Interest { read: true, write: false })?;
+    }
     let mut servers = Servers::default();
     for opened in opened {
         servers.add(opened, &poller, &mut sources);

@@ -11,12 +11,12 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid, setsid};
 use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
+use super::kernel_signals;
 use super::spawn::{ChildEnds, Place, Program, Refusal};
 use super::users::become_user;
 
@@ -116,25 +116,11 @@ fn exec(program: &Program) -> Errno {
     worst
 }
 
-/// The kernel's signal set: one bit for each of 64 signals.
-pub(super) const KERNEL_SIGSET_BYTES: usize = 8;
-
 /// COMPAT: Python leaves SIGPIPE and SIGXFSZ ignored in children. Handlers would be dropped by
 /// exec, but what is ignored would stay so; and nothing may be delivered before they are gone.
 fn default_signals() {
-    (1..=64).for_each(default_signal);
-    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-}
-
-pub(super) fn default_signal(number: i32) {
-    // All zero: SIG_DFL, no flags, no mask. As large as the kernel's struct on any architecture.
-    let default = [0_u64; 8];
-    // SAFETY: rt_sigaction(2) reads the action and writes nothing. The libc's own function
-    // would refuse the signals that it keeps for itself, which may be ignored as well.
-    #[expect(unsafe_code, reason = "past the libc")]
-    unsafe {
-        libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), 0, KERNEL_SIGSET_BYTES)
-    };
+    (1..=64).for_each(kernel_signals::default);
+    let _ = kernel_signals::block(0);
 }
 
 /// Writes to standard error without a buffer.

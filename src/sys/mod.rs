@@ -7,6 +7,7 @@ mod child;
 pub mod clock;
 pub mod files;
 pub mod interrupts;
+mod kernel_signals;
 pub mod limits;
 pub mod memory;
 pub mod names;

@@ -1,13 +1,14 @@
 //! Signals for the supervisor itself, turned into something to read.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::signal::{self, SaFlags, SigAction, SigHandler, SigSet};
+use nix::libc;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
+use super::kernel_signals::{self, ALL, bit, block};
 use crate::model::Signal;
 
 /// Signals that mean something to the supervisor.
@@ -16,27 +17,34 @@ const HANDLED: [Signal; 6] =
 
 /// Signals that would end a process or stop it, but mean nothing to the supervisor. Faults
 /// (SEGV, BUS, ILL, FPE, TRAP, SYS, ABRT) keep their default: ignoring one would loop.
-const IGNORED: [signal::Signal; 13] = [
-    signal::Signal::SIGUSR1,
-    signal::Signal::SIGPIPE,
-    signal::Signal::SIGALRM,
-    signal::Signal::SIGSTKFLT,
-    signal::Signal::SIGTSTP,
-    signal::Signal::SIGTTIN,
-    signal::Signal::SIGTTOU,
-    signal::Signal::SIGXCPU,
-    signal::Signal::SIGXFSZ,
-    signal::Signal::SIGVTALRM,
-    signal::Signal::SIGPROF,
-    signal::Signal::SIGIO,
-    signal::Signal::SIGPWR,
+const IGNORED: [i32; 13] = [
+    libc::SIGUSR1,
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGSTKFLT,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
 ];
 
-/// Delivers handled signals through a descriptor. Several of one kind that come between two
-/// reads are one.
+/// Those of the libc among them: with one thread it has no use for them, and who sends them means us.
+const REALTIME: std::ops::RangeInclusive<i32> = 32..=64;
+
+/// What can't be read at once is read the next time.
+const READ_AT_ONCE: usize = 8;
+
+/// Delivers handled signals through descriptors. Several of one kind that come between two
+/// reads are one, but for those that the libc refuses.
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
+    refused: Refused,
 }
 
 impl Signals {
@@ -50,50 +58,71 @@ impl Signals {
         write.set_nonblocking(true)?;
         let handled = HANDLED.map(|signal| signal.0);
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, handled)?;
-        ignore_the_rest();
-        Ok(Self { delivery })
+        IGNORED.into_iter().chain(REALTIME).for_each(kernel_signals::ignore);
+        Ok(Self { delivery, refused: Refused::new() })
     }
 
     /// Delivers these too, whatever they did so far.
     ///
     /// # Errors
-    /// For a signal that can't be handled, as one that the libc keeps to itself.
-    pub fn deliver(&self, signals: impl IntoIterator<Item = Signal>) -> io::Result<()> {
+    /// For a signal that can't be handled.
+    pub fn deliver(&mut self, signals: impl IntoIterator<Item = Signal>) -> io::Result<()> {
         let handle = self.delivery.handle();
-        let add = |signal: Signal| {
-            let told = |error| io::Error::other(format!("{signal} can not be handled here: {error}"));
-            handle.add_signal(signal.0).map_err(told)
-        };
-        signals.into_iter().try_for_each(add)
+        signals.into_iter().try_for_each(|signal| match handle.add_signal(signal.0) {
+            Ok(()) => Ok(()),
+            Err(error) if !REALTIME.contains(&signal.0) => {
+                Err(io::Error::other(format!("{signal} can not be handled here: {error}")))
+            }
+            Err(_) => self.refused.add(signal),
+        })
     }
 
     /// What came since the last call.
     pub fn pending(&mut self) -> impl Iterator<Item = Signal> + use<> {
-        self.delivery.pending().map(Signal)
+        self.delivery.pending().map(Signal).chain(self.refused.read())
+    }
+
+    /// What there is to read from when a signal has come.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [self.delivery.get_read().as_fd()]
+            .into_iter()
+            .chain(self.refused.descriptor.as_ref().map(AsFd::as_fd))
     }
 }
 
-impl AsFd for Signals {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.delivery.get_read().as_fd()
-    }
+/// Signals that the libc, and `signal-hook` with it, lets nobody handle: 34 is one of musl's. They are blocked and read
+/// from a descriptor, and stay ignored, so that they do no harm whoever unblocks them.
+#[derive(Debug)]
+struct Refused {
+    /// Only a sandbox refuses it.
+    descriptor: Option<OwnedFd>,
+    set: u64,
 }
 
-fn ignore_the_rest() {
-    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    for signal in IGNORED {
-        // SAFETY: no handler is installed, so no code runs in signal context.
-        // It can't fail: each is a signal that may be ignored.
-        #[expect(unsafe_code, reason = "sigaction(2) is unsafe in nix")]
-        let _ = unsafe { signal::sigaction(signal, &ignore) };
+impl Refused {
+    fn new() -> Self {
+        Self { descriptor: kernel_signals::descriptor().ok(), set: 0 }
     }
-    for number in REALTIME {
-        // SAFETY: as above; SIG_IGN is a valid disposition for every real-time signal.
-        #[expect(unsafe_code, reason = "nix has no real-time signals")]
-        let _ = unsafe { nix::libc::signal(number, nix::libc::SIG_IGN) };
+
+    fn add(&mut self, signal: Signal) -> io::Result<()> {
+        let Some(descriptor) = &self.descriptor else {
+            return Err(io::Error::other(format!("{signal} can not be handled here: there is no signalfd")));
+        };
+        self.set |= bit(signal);
+        // Nothing comes through in between.
+        let before = block(ALL)?;
+        block(before | self.set)?;
+        kernel_signals::read_from(descriptor, self.set)
+    }
+
+    fn read(&self) -> impl Iterator<Item = Signal> + use<> {
+        let mut buffer = [0_u8; READ_AT_ONCE * size_of::<libc::signalfd_siginfo>()];
+        let count =
+            self.descriptor.as_ref().and_then(|fd| rustix::io::read(fd, &mut buffer).ok()).unwrap_or(0);
+        let told = buffer[..count].chunks_exact(size_of::<libc::signalfd_siginfo>());
+        // A record begins with the signal's number: signalfd(2).
+        let numbers: Vec<i32> =
+            told.filter_map(|record| record.first_chunk()).map(|bytes| i32::from_ne_bytes(*bytes)).collect();
+        numbers.into_iter().map(Signal)
     }
 }
-
-/// The real-time signals that a libc leaves to programs (32 and 33, and musl's 34, are its own
-/// and are refused by it).
-const REALTIME: std::ops::RangeInclusive<i32> = 34..=64;

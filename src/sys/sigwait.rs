@@ -9,7 +9,7 @@ use std::ptr;
 
 use nix::libc;
 
-use super::child::KERNEL_SIGSET_BYTES;
+use super::kernel_signals::{self, ALL, SET_BYTES, bit, block};
 use crate::model::Signal;
 
 /// The signals that are held and not yet taken. For programs of one thread.
@@ -26,9 +26,9 @@ impl Inbox {
     /// # Errors
     /// What rt_sigprocmask(2) says.
     pub fn open(left_alone: &[Signal]) -> io::Result<Self> {
-        super::child::default_signal(Signal::CHLD.0);
-        let held = left_alone.iter().fold(u64::MAX, |set, signal| set & !bit(*signal));
-        mask(held)?;
+        kernel_signals::default(Signal::CHLD.0);
+        let held = left_alone.iter().fold(ALL, |set, signal| set & !bit(*signal));
+        block(held)?;
         Ok(Self { held })
     }
 
@@ -37,10 +37,10 @@ impl Inbox {
     /// # Errors
     /// What rt_sigprocmask(2) says.
     pub fn let_through(&self, signal: Signal) -> io::Result<()> {
-        super::child::default_signal(signal.0);
+        kernel_signals::default(signal.0);
         // It is delivered before the call returns.
-        mask(self.held & !bit(signal))?;
-        mask(self.held)
+        block(self.held & !bit(signal))?;
+        block(self.held).map(drop)
     }
 
     /// Waits for ever until there is one. Several of one kind are one, but for real-time signals.
@@ -58,7 +58,7 @@ impl Inbox {
                     ptr::from_ref(&self.held),
                     ptr::null_mut::<libc::siginfo_t>(),
                     ptr::null::<libc::timespec>(),
-                    KERNEL_SIGSET_BYTES,
+                    SET_BYTES,
                 )
             };
             if let Some(number) = i32::try_from(result).ok().filter(|number| *number > 0) {
@@ -72,37 +72,9 @@ impl Inbox {
     }
 }
 
-fn mask(blocked: u64) -> io::Result<()> {
-    // SAFETY: reads one signal set of the size that it is told, and writes nothing. The libc's
-    // own function would leave the signals out that it keeps for itself.
-    #[expect(unsafe_code, reason = "past the libc")]
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            ptr::from_ref(&blocked),
-            ptr::null_mut::<u64>(),
-            KERNEL_SIGSET_BYTES,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Zero for what is no signal.
-fn bit(signal: Signal) -> u64 {
-    u32::try_from(signal.0 - 1).ok().and_then(|shift| 1_u64.checked_shl(shift)).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_signal_has_its_bit() {
-        for (number, set) in [(1, 1), (9, 0x100), (64, 1 << 63), (0, 0), (65, 0)] {
-            assert_eq!(bit(Signal(number)), set, "{number}");
-        }
-    }
 
     #[test]
     fn signals_are_taken_in_their_order_and_once() {

@@ -10,12 +10,11 @@ use std::ptr;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, fork};
 use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::child;
+use super::{child, kernel_signals};
 use crate::model::{Pid, User};
 
 /// A program made ready for exec: everything the child needs is allocated here, as it may not
@@ -209,10 +208,9 @@ pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
         pipes.give_to(user);
     }
     // A signal that came to the child before it has dropped our handlers would be reported to us.
-    let mut unblocked = SigSet::empty();
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut unblocked))?;
+    let before = kernel_signals::block(kernel_signals::ALL)?;
     let forked = fork_into(|| child::run(program, &pipes.child));
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&unblocked), None)?;
+    kernel_signals::block(before)?;
     Ok((forked?, pipes.parent))
 }
 
