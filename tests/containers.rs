@@ -2,10 +2,12 @@
 //! capabilities, at a terminal. Each test is a container of the static binary.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 mod support;
 use support::container::{Answer, Container, HEAD, SLEEPER, docker};
+use support::terminal::Terminal;
 
 /// What a restricted pod gives a container.
 const RESTRICTED: [&str; 8] = [
@@ -30,6 +32,31 @@ stderr_logfile=/dev/stderr
 fn in_run(programs: &str) -> String {
     let head = HEAD.replace("/var/log/supervisord.log", "/run/supervisord.log").replace("user=root\n", "");
     format!("{head}{programs}")
+}
+
+/// What a stop takes where nothing has to be waited for. Machines that do much else have a bad moment now and
+/// then, so the best of several counts.
+const STOP_MAX: Duration = Duration::from_millis(200);
+const STOPS_MAX: usize = 20;
+
+#[test]
+fn docker_stop_takes_less_than_a_fifth_of_a_second_where_children_die_at_once() {
+    for arguments in [&["run", "-c", "/etc/supervisord.conf"][..], &["--", "sleep", "100000"]] {
+        let options = ["--tmpfs", "/run"];
+        let Some(container) = Container::configured(&options, arguments, &in_run(SLEEPER)) else { return };
+        let mut fastest = Duration::MAX;
+        for _ in 0..STOPS_MAX {
+            container.start();
+            container.wait("the sleeper", || container.exec(&["pidof", "sleep"]).success().then_some(()));
+            let began = Instant::now();
+            assert!(docker(&["stop", "-t", "60", &container.name]).success());
+            fastest = fastest.min(began.elapsed());
+            if fastest < STOP_MAX {
+                break;
+            }
+        }
+        assert!(fastest < STOP_MAX, "docker stop took {fastest:?} at best\n{}", container.logs());
+    }
 }
 
 /// Everything ends within this once it was asked to: children that die at once need no patience. Docker
@@ -199,6 +226,123 @@ fn at_a_terminal_it_is_pid_1_all_the_same() {
     container.wait_ready();
     assert_eq!(container.exec(&["/sv", "pid"]).stdout, "1\n");
     assert_stops_at_once(&container);
+}
+
+/// As `docker run -it` has it: what is typed, Ctrl-C and the size of the window come to the command.
+#[test]
+fn one_command_has_the_terminal_of_docker_run_it() {
+    for entrypoint in ["/sv", "/bin/tini", "/bin/dumb-init"] {
+        let options = ["-i", "-t", "--entrypoint", entrypoint];
+        let script = "trap 'echo interrupted; exit 3' INT; echo up; read line; echo \"<$line>\"; \
+            trap 'echo size $(stty size)' WINCH; echo armed; while :; do sleep 0.05; done";
+        let Some(container) = Container::create(&options, &["--", "sh", "-c", script]) else { return };
+        let mut attached = Command::new("docker");
+        attached.args(["start", "-a", "-i", &container.name]);
+        let mut terminal = Terminal::start(&attached);
+        terminal.expect("up");
+        terminal.type_in("word\r");
+        terminal.expect("<word>");
+        terminal.expect("armed");
+        terminal.resize(50, 132);
+        terminal.expect("size 50 132");
+        terminal.type_in("\x03");
+        terminal.expect("interrupted");
+        assert_eq!(terminal.wait_exit().code(), Some(3), "{entrypoint}");
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), "3", "{entrypoint}");
+    }
+}
+
+/// What kernels before 5.11 and the profiles of old engines do not have; and what no supervisor needs.
+const YOUNG_CALLS: &str = r#""close_range", "clone3", "epoll_pwait2", "faccessat2", "openat2", "pidfd_open",
+    "pidfd_send_signal", "pidfd_getfd", "preadv2", "pwritev2", "renameat2", "rseq", "signalfd4", "statx",
+    "copy_file_range", "getrandom", "membarrier", "prlimit64""#;
+
+#[test]
+fn a_sandbox_that_refuses_young_system_calls_takes_nothing_from_it() {
+    for errno in ["38", "1"] {
+        let profile = std::env::temp_dir().join(format!("sv-seccomp-{}-{errno}.json", std::process::id()));
+        let refused =
+            format!(r#"{{"names": [{YOUNG_CALLS}], "action": "SCMP_ACT_ERRNO", "errnoRet": {errno}}}"#);
+        let rules = format!(r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{refused}]}}"#);
+        std::fs::write(&profile, rules).unwrap();
+        let sandbox = format!("seccomp={}", profile.display());
+        let options = ["--security-opt", &sandbox, "--tmpfs", "/run"];
+        // It was given a descriptor, which its children may not have.
+        let script = "exec 9</etc/passwd; exec /sv run -c /etc/supervisord.conf";
+        let program = "[program:speaker]\nstdout_logfile=/dev/stdout\n\
+            command=/bin/sh -c 'ls /proc/self/fd/9 2>&1; echo told; exec sleep 100000'\n";
+        let shell = [&options[..], &["--entrypoint", "/bin/sh"]].concat();
+        let Some(container) = Container::configured(&shell, &["-c", script], &in_run(program)) else {
+            return;
+        };
+        container.start();
+        container.wait_log("told\n");
+        assert!(container.logs().contains("/proc/self/fd/9: No such file"), "{}", container.logs());
+        container.wait("it to be healthy", || container.exec(&["/sv", "health"]).success().then_some(()));
+        container.signal("HUP");
+        container.wait("another start", || (container.logs().matches("told\n").count() == 2).then_some(()));
+        assert_stops_at_once(&container);
+
+        let Some(one) = Container::create(&options, &["--", "sh", "-c", "exit 7"]) else { return };
+        one.start();
+        one.wait_exit();
+        assert_eq!(one.inspect("{{.State.ExitCode}}"), "7", "{}", one.logs());
+        std::fs::remove_file(&profile).unwrap();
+    }
+}
+
+#[test]
+fn a_limit_of_processes_is_the_affair_of_those_who_come_too_late() {
+    let many = "[program:many]\ncommand=/bin/sleep 100000\nprocess_name=%(process_num)02d\nnumprocs=40\n\
+        startsecs=0\nstartretries=1000\n";
+    let options = ["--pids-limit", "32", "--tmpfs", "/run"];
+    let Some(container) = Container::configured(&options, &[], &in_run(many)) else { return };
+    container.start();
+    container.wait_log("spawnerr: Too many processes in process table to spawn '39'");
+    // Nobody can come in to ask; but it takes signals, starts again what dies, and ends in order.
+    container.signal("HUP");
+    container.wait("another start", || {
+        (container.logs().matches("supervisord started with pid 1").count() == 2).then_some(())
+    });
+    assert_eq!(container.inspect("{{.State.Running}}"), "true", "{}", container.logs());
+    assert_stops_at_once(&container);
+}
+
+#[test]
+fn a_program_that_takes_all_memory_is_killed_and_started_again() {
+    let hog = "[program:hog]\nstartsecs=0\ncommand=/bin/sh -c 'exec sort /dev/zero'\n";
+    let options = ["--memory", "24m", "--memory-swap", "24m", "--tmpfs", "/run"];
+    let Some(container) = Container::configured(&options, &[], &in_run(&format!("{SLEEPER}{hog}"))) else {
+        return;
+    };
+    container.start();
+    container.wait_log("exited: hog (terminated by SIGKILL; not expected)");
+    container
+        .wait("another start", || (container.logs().matches("spawned: 'hog'").count() > 1).then_some(()));
+    assert_eq!(container.logs().matches("spawned: 'sleeper'").count(), 1, "{}", container.logs());
+    assert_stops_at_once(&container);
+}
+
+#[test]
+fn without_any_standard_descriptor_it_is_pid_1_all_the_same() {
+    let program =
+        "[program:lister]\nstartsecs=0\ncommand=/bin/sh -c 'ls /proc/self/fd >/run/fds; exec sleep 100000'\n";
+    let options = ["--tmpfs", "/run", "--entrypoint", "/bin/sh"];
+    let closed = ["-c", "exec /sv <&- >&- 2>&-"];
+    let Some(container) = Container::configured(&options, &closed, &in_run(program)) else { return };
+    container.start();
+    container.wait_ready();
+    container.wait("the program's descriptors", || {
+        // The fourth is the listing's own.
+        (container.exec(&["cat", "/run/fds"]).stdout == "0\n1\n2\n3\n").then_some(())
+    });
+    assert_stops_at_once(&container);
+
+    let closed = ["-c", "exec /sv -- sh -c 'cat; echo told || exit 1; exit 7' <&- >&- 2>&-"];
+    let Some(container) = Container::create(&options, &closed) else { return };
+    container.start();
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "7");
 }
 
 #[test]
