@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use sv::cli::{self, Action};
@@ -73,56 +74,217 @@ fn the_image_is_the_binary_and_below_3_mb() {
     assert_eq!(last_stage("Dockerfile"), last_stage("docker/prebuilt.Dockerfile"));
 }
 
-/// The bases can't be pulled everywhere: the image of the container tests takes their place, and all else
-/// is as it is written.
-#[test]
-fn the_recipes_build_check_their_configuration_and_become_healthy() {
-    let Some(image) = image() else { return };
-    let folder = Folder::new("web");
-    // A copy of what is there already is an empty layer, of which the builder loses track (moby 37965).
-    fs::write(folder.0.join("Dockerfile"), format!("FROM {image}\nRUN [\"/bin/rm\", \"/sv\"]\n")).unwrap();
-    let base = docker(&["build", "-q", "--no-cache", folder.path()]);
-    assert!(base.success(), "{}", base.stderr);
-    let base = base.stdout.trim();
-    // Removing what is built upon it would remove it too, if nobody held it.
-    let _holder = Container::of_image(base, &[], &[]);
-    fs::create_dir(folder.0.join("app")).unwrap();
-    fs::write(folder.0.join("app/web"), "#!/bin/sh\necho at work\nexec sleep 100000\n").unwrap();
-    fs::set_permissions(folder.0.join("app/web"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(folder.0.join("supervisord.conf"), read("docker/recipes/supervisord.conf")).unwrap();
-    for name in ["debian", "alpine", "distroless"] {
-        let recipe = root().join(format!("docker/recipes/{name}.Dockerfile"));
-        let (sv, below) = (format!("SV={image}"), format!("BASE={base}"));
-        let recipe = recipe.to_str().unwrap();
+/// What is run in an image of the recipes: a program of the base's own libc, or a script for its shell.
+struct App {
+    base: &'static str,
+    /// The compiler, or else it is a script.
+    compiler: Option<&'static str>,
+}
+
+const APPS: [App; 3] = [
+    App { base: "debian", compiler: None },
+    App { base: "distroless", compiler: Some("cc") },
+    App { base: "alpine", compiler: Some("musl-gcc") },
+];
+
+const SCRIPT: &str = "#!/bin/sh\ndpkg --version >/dev/null && echo at work\nexec sleep 100000\n";
+const SOURCE: &str =
+    "#include <unistd.h>\nint main(void) { write(1, \"at work\\n\", 8); for (;;) pause(); }\n";
+
+/// An image that was made here; it goes when this goes.
+struct Image(String);
+
+impl Image {
+    /// Upon what tests/setup/bases.sh has made in the place of the base that is written down.
+    fn of_recipe(app: &App) -> Option<Self> {
+        let sv = image()?;
+        let bases = std::env::var_os("SV_BASES").map_or_else(|| root().join("target/bases"), PathBuf::from);
+        let archive = bases.join(format!("{}.tar", app.base));
+        if !have(&format!("the base {}", archive.display()), archive.exists()) {
+            return None;
+        }
+        // By names, so that it stays when an image upon it goes.
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let run = format!("{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
+        let base = Self(format!("sv-test-base-{}-{run}", app.base));
+        let imported = docker(&["import", archive.to_str().unwrap(), &base.0]);
+        assert!(imported.success(), "{}", imported.stderr);
+        let folder = Folder::new(&format!("{}-{run}", app.base));
+        fs::create_dir(folder.0.join("app")).unwrap();
+        app.make(&folder.0.join("app/web"));
+        fs::write(folder.0.join("supervisord.conf"), read("docker/recipes/supervisord.conf")).unwrap();
+        let recipe = root().join(format!("docker/recipes/{}.Dockerfile", app.base));
+        let (sv, below) = (format!("SV={sv}"), format!("BASE={}", base.0));
+        let tag = format!("sv-test-recipe-{}-{run}", app.base);
         // Without the cache: its layers may be those of another run that removes them right now.
-        let options = ["build", "-q", "--no-cache", "--force-rm", "-f", recipe];
+        let options = ["build", "-q", "--no-cache", "--force-rm", "-t", &tag, "-f", recipe.to_str().unwrap()];
         let bases = ["--build-arg", &sv, "--build-arg", &below, folder.path()];
         let built = docker(&[&options[..], &bases].concat());
-        assert!(built.success(), "{name}: {}{}", built.stdout, built.stderr);
-        let container = Container::of_image(built.stdout.trim(), &["--health-interval", "1s"], &[]);
+        assert!(built.success(), "{}: {}{}", app.base, built.stdout, built.stderr);
+        Some(Self(tag))
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        docker(&["rmi", &self.0]);
+    }
+}
+
+impl App {
+    fn make(&self, path: &Path) {
+        let Some(compiler) = self.compiler else {
+            fs::write(path, SCRIPT).unwrap();
+            return fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let source = path.with_extension("c");
+        fs::write(&source, SOURCE).unwrap();
+        let compiled = Command::new(compiler).arg("-o").arg(path).arg(&source).status();
+        assert!(compiled.is_ok_and(|status| status.success()), "{compiler}");
+    }
+}
+
+#[test]
+fn the_recipes_build_check_their_configuration_and_become_healthy() {
+    for app in APPS {
+        let compiler = app.compiler.unwrap_or("cc");
+        if !have(compiler, Command::new(compiler).arg("--version").output().is_ok()) {
+            return;
+        }
+        let Some(image) = Image::of_recipe(&app) else { return };
+        let container = Container::of_image(&image.0, &["--health-interval", "1s"], &[]);
         container.start();
         container.wait_log("at work\n");
         container.wait("Docker to find it healthy", || {
             (container.inspect("{{.State.Health.Status}}") == "healthy").then_some(())
         });
+        assert!(docker(&["stop", "-t", "60", &container.name]).success());
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
     }
 }
 
-/// The documents of YAML files, held to the schema of the API; `None` where Python can't read them.
+/// A project of the compose file, with the images of this run; it goes when this goes.
+struct Project {
+    name: String,
+    tool: &'static [&'static str],
+    override_file: PathBuf,
+}
+
+impl Project {
+    /// The images, and what else is different in a test.
+    fn new(name: &str, web: &str, folder: &Folder, variables: &str) -> Option<Self> {
+        let tools: [&'static [&'static str]; 2] = [&["docker", "compose"], &["docker-compose"]];
+        let is_there = |tool: &&&[&str]| {
+            let mut command = Command::new(tool[0]);
+            command.args(&tool[1..]).arg("version").output().is_ok_and(|output| output.status.success())
+        };
+        let tool = tools.iter().find(is_there);
+        if !have("docker-compose", tool.is_some()) {
+            return None;
+        }
+        let override_file = folder.0.join(format!("{name}.yaml"));
+        let report = image()?;
+        let text = format!(
+            "services:\n  web:\n    image: {web}\n    network_mode: none\n    environment: {{{variables}}}\n    \
+             healthcheck: {{interval: 1s, start_period: 0s}}\n  \
+             report:\n    image: {report}\n    network_mode: none\n    \
+             command: [\"--\", \"echo\", \"all is well\"]\n"
+        );
+        fs::write(&override_file, text).unwrap();
+        let name = format!("svtest{name}{}", std::process::id());
+        Some(Self { name, tool: tool?, override_file })
+    }
+
+    fn compose(&self, words: &[&str]) -> (bool, String) {
+        let mut command = Command::new(self.tool[0]);
+        command.args(&self.tool[1..]).args(["-p", &self.name, "-f"]).arg(root().join(COMPOSE));
+        let output = command.arg("-f").arg(&self.override_file).args(words).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (output.status.success(), text.concat())
+    }
+
+    /// The ids of those that there are, also when they have ended.
+    fn containers(&self, service: &str) -> String {
+        let filters = [("project", self.name.as_str()), ("service", service)];
+        let filters = filters.map(|(what, name)| format!("label=com.docker.compose.{what}={name}"));
+        docker(&["ps", "-a", "-q", "-f", &filters[0], "-f", &filters[1]]).stdout
+    }
+
+    fn inspect(&self, service: &str, what: &str) -> String {
+        docker(&["inspect", "-f", what, self.containers(service).trim()]).stdout.trim().to_owned()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.compose(&["down", "-t", "1"]);
+    }
+}
+
+#[test]
+fn a_service_of_the_compose_file_waits_until_the_other_is_healthy() {
+    let Some(image) = Image::of_recipe(&APPS[0]) else { return };
+    let folder = Folder::new("compose");
+    let Some(project) = Project::new("well", &image.0, &folder, "") else { return };
+    let (done, said) = project.compose(&["up", "-d"]);
+    assert!(done, "{said}");
+    assert_eq!(project.inspect("web", "{{.State.Health.Status}}"), "healthy", "{said}");
+    assert_eq!(project.inspect("web", "{{.HostConfig.ReadonlyRootfs}} {{.Config.User}}"), "true 1000:1000");
+    let started = |service| project.inspect(service, "{{.State.StartedAt}}");
+    let checked = project.inspect("web", "{{(index .State.Health.Log 0).End}}");
+    assert!(started("web") < started("report") && !checked.is_empty());
+    let (done, status) = project.compose(&["exec", "-T", "web", "/sv", "status"]);
+    assert!(done && status.starts_with("web                              RUNNING   pid "), "{status}");
+    let (_, logs) = project.compose(&["logs", "--no-color"]);
+    assert!(logs.contains("all is well") && logs.contains("at work"), "{logs}");
+    let (done, said) = project.compose(&["stop"]);
+    assert!(done && project.inspect("web", "{{.State.ExitCode}}") == "0", "{said}");
+    let (done, said) = project.compose(&["down"]);
+    assert!(done && project.containers("web").is_empty(), "{said}");
+
+    // One that is not well is waited for in vain.
+    let command = "SV_PROGRAM_WEB_COMMAND: /nope";
+    let Some(project) = Project::new("ill", &image.0, &folder, command) else { return };
+    let (done, said) = project.compose(&["up", "-d"]);
+    assert!(!done && project.inspect("web", "{{.State.Health.Status}}") == "unhealthy", "{said}");
+    assert_ne!(project.inspect("report", "{{.State.Status}}"), "exited", "{said}");
+}
+
+/// The documents of YAML files, those for Kubernetes held to the schemas of its API; `None` without them.
 fn documents(paths: &[&str]) -> Option<Vec<Value>> {
-    let ready = |python: &str| {
-        let asked = Command::new(python).args(["-c", "import jsonschema, yaml"]).output();
-        asked.is_ok_and(|output| output.status.success())
-    };
-    let python = ["python3", "/usr/bin/python3"].into_iter().find(|python| ready(python));
-    if !have("python3 with yaml and jsonschema", python.is_some()) {
+    let paths: Vec<_> = paths.iter().map(|path| root().join(path)).collect();
+    let output = read_documents(&paths)?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+fn read_documents(paths: &[PathBuf]) -> Option<Output> {
+    let folder = std::env::var_os("SV_KUBERNETES_BIN");
+    let folder = folder.map_or_else(|| root().join("target/kubernetes/bin"), PathBuf::from);
+    if !have("kubernetes-validate", folder.join("kubernetes-validate").exists()) {
         return None;
     }
     let script = root().join("tests/kubernetes/to_json.py");
-    let paths = paths.iter().map(|path| root().join(path));
-    let output = Command::new(python?).arg(script).args(paths).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    Some(Command::new(folder.join("python")).arg(script).args(paths).output().unwrap())
+}
+
+#[test]
+fn a_manifest_that_the_api_would_not_take_is_refused() {
+    let folder = Folder::new("manifest");
+    for (right, wrong, told) in [
+        ("readinessProbe:", "readynessProbe:", "readynessProbe"),
+        ("periodSeconds: 5", "periodSeconds: often", "often"),
+        ("  containers:", "  tins:", "containers"),
+        ("kind: Pod", "kind: Pot", "pot-v1"),
+    ] {
+        let manifest = read("examples/kubernetes/sidecar.yaml");
+        assert!(manifest.contains(right), "{right}");
+        let path = folder.0.join("manifest.yaml");
+        fs::write(&path, manifest.replacen(right, wrong, 1)).unwrap();
+        let Some(output) = read_documents(&[path]) else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(told), "{wrong}: {said}");
+    }
 }
 
 /// The pod of a document, with the labels that it has.

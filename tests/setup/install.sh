@@ -8,6 +8,8 @@ SUPERVISOR_VERSION=4.3.0
 reference="${SV_REFERENCE_BIN:-target/reference/bin}"
 SUPERLANCE_VERSION=2.0.0
 superlance="${SV_SUPERLANCE_BIN:-target/superlance/bin}"
+KUBERNETES_VALIDATE_VERSION=1.37.0
+kubernetes="${SV_KUBERNETES_BIN:-target/kubernetes/bin}"
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -27,6 +29,11 @@ needed=(
     "celery celery"
     "gunicorn gunicorn"
     "chromium chromium"
+    "tini tini"
+    "dumb-init dumb-init"
+    "catatonit catatonit"
+    "mmdebstrap mmdebstrap"
+    "musl-gcc musl-tools"
 )
 
 give_up() {
@@ -49,15 +56,15 @@ missing_packages() {
     if ! { is_there syslog-ng || is_there rsyslogd; }; then
         echo syslog-ng-core
     fi
-    # They read the manifests of the examples.
-    python3 -c 'import jsonschema, yaml' 2>/dev/null || printf '%s\n' python3-jsonschema python3-yaml
     # The broker of the example with celery, and its client.
     [ -e /usr/lib/python3/dist-packages/redis ] || echo python3-redis
+    docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || echo docker-compose
     # A dynamic busybox is of no use in an image FROM scratch.
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
         echo busybox-static
     fi
-    if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ]; } && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ] && [ -x "$kubernetes/kubernetes-validate" ]; } \
+        && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
 }
@@ -105,6 +112,15 @@ if [ ! -x "$superlance/crashmail" ]; then
         "supervisor==$SUPERVISOR_VERSION" "superlance==$SUPERLANCE_VERSION" pexpect; } \
         || give_up "cannot install superlance: tests with it will skip"
 fi
+
+if [ ! -x "$kubernetes/kubernetes-validate" ]; then
+    echo "setup: installing kubernetes-validate $KUBERNETES_VALIDATE_VERSION, the schemas of the API, into target/kubernetes"
+    { python3 -m venv target/kubernetes && target/kubernetes/bin/pip install --quiet \
+        "kubernetes-validate==$KUBERNETES_VALIDATE_VERSION"; } \
+        || give_up "cannot install kubernetes-validate: tests of the manifests will skip"
+fi
+
+tests/setup/bases.sh || give_up "cannot make base images of Debian's packages: tests of the recipes will skip"
 
 unpack_source() {
     target/superlance/bin/pip download --quiet --no-deps --no-binary supervisor --dest target/download \
