@@ -25,10 +25,19 @@ pub(crate) enum Kind {
     S6,
     Tini,
     DumbInit,
+    Catatonit,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Sv, Kind::SvCommand, Kind::Supervisord, Kind::Runit, Kind::S6, Kind::Tini, Kind::DumbInit];
+const KINDS: [Kind; 8] = [
+    Kind::Sv,
+    Kind::SvCommand,
+    Kind::Supervisord,
+    Kind::Runit,
+    Kind::S6,
+    Kind::Tini,
+    Kind::DumbInit,
+    Kind::Catatonit,
+];
 
 impl Kind {
     /// The name in the tables.
@@ -41,12 +50,13 @@ impl Kind {
             Kind::S6 => "s6",
             Kind::Tini => "tini",
             Kind::DumbInit => "dumb-init",
+            Kind::Catatonit => "catatonit",
         }
     }
 
     /// Whether it runs many services and restarts them; an init of one command has one child and ends with it.
     pub(crate) fn supervises(self) -> bool {
-        !matches!(self, Kind::SvCommand | Kind::Tini | Kind::DumbInit)
+        !matches!(self, Kind::SvCommand | Kind::Tini | Kind::DumbInit | Kind::Catatonit)
     }
 
     /// The programs it consists of, the supervisor first.
@@ -58,6 +68,7 @@ impl Kind {
             Kind::S6 => &["s6-svscan", "s6-supervise", "s6-svc", "s6-svstat", "s6-log"],
             Kind::Tini => &["tini"],
             Kind::DumbInit => &["dumb-init"],
+            Kind::Catatonit => &["catatonit"],
         }
     }
 }
@@ -199,7 +210,7 @@ pub(crate) struct Running<'a> {
 
 impl Peer {
     /// Writes the services down in this supervisor's own way, in this empty folder, and gives the command.
-    fn command(&self, dir: &Path, services: &[Service]) -> Outcome<Vec<String>> {
+    pub(crate) fn command(&self, dir: &Path, services: &[Service]) -> Outcome<Vec<String>> {
         let supervisor = self.programs[0].display().to_string();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         Ok(match self.kind {
@@ -216,7 +227,7 @@ impl Peer {
                 }
                 words(&[&supervisor, &scan.display().to_string()])
             }
-            Kind::SvCommand | Kind::Tini | Kind::DumbInit => {
+            Kind::SvCommand | Kind::Tini | Kind::DumbInit | Kind::Catatonit => {
                 let [service] = services else { return Err("an init of one child takes one service".into()) };
                 let before = self.before_command().ok_or("not an init of one command")?;
                 [before, service.command.clone()].concat()
@@ -304,7 +315,7 @@ impl Peer {
                 };
                 command.args(folders());
             }
-            Kind::SvCommand | Kind::S6 | Kind::Tini | Kind::DumbInit => return None,
+            Kind::SvCommand | Kind::S6 | Kind::Tini | Kind::DumbInit | Kind::Catatonit => return None,
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Some(command)

@@ -16,7 +16,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let mut table = Table::new(
         "idle",
         format!(
-            "{SERVICES} sleeping services watched for {} s (one child for tini, dumb-init)",
+            "{SERVICES} sleeping services watched for {} s (one child for an init of one command)",
             window.as_secs()
         ),
         &["context switches", "per minute", "CPU µs per minute"],

@@ -2,6 +2,7 @@
 
 mod boot;
 mod config;
+mod docker_stop;
 mod idle;
 mod init;
 mod load;
@@ -33,12 +34,24 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 13] = [
-    "size", "memory", "config", "init", "boot", "restart", "status", "load", "stop", "idle", "logs",
-    "prefix", "orphans",
+pub(crate) const NAMES: [&str; 14] = [
+    "size",
+    "memory",
+    "config",
+    "init",
+    "boot",
+    "restart",
+    "status",
+    "load",
+    "stop",
+    "idle",
+    "logs",
+    "prefix",
+    "orphans",
+    "docker-stop",
 ];
 
-const SUBJECTS: [Subject; 13] = [
+const SUBJECTS: [Subject; 14] = [
     size::measure,
     memory::measure,
     config::measure,
@@ -52,6 +65,7 @@ const SUBJECTS: [Subject; 13] = [
     logs::measure,
     prefix::measure,
     orphans::measure,
+    docker_stop::measure,
 ];
 
 /// What all subjects need.
