@@ -395,6 +395,38 @@ fn every_option_of_supervisors_is_in_the_page_on_migration() {
     assert!(missing.is_empty() && options > 70, "{options} options, not told of: {missing:?}");
 }
 
+/// Their options are those of their help, so that none of a later version is missed.
+#[test]
+fn every_option_of_tini_and_dumb_init_is_in_the_page_on_migration() {
+    let page = read("docs/migration.md");
+    let page = page.split("## From tini and dumb-init").nth(1).unwrap();
+    for (name, hidden) in [("tini", ""), ("dumb-init", "DUMB_INIT_SETSID DUMB_INIT_DEBUG")] {
+        let help = Command::new(name).arg("-h").output();
+        if !have(name, help.is_ok()) {
+            continue;
+        }
+        let help = help.unwrap();
+        let help = String::from_utf8([help.stdout, help.stderr].concat()).unwrap();
+        // Lines that begin with an option or a variable, with all that they have of them.
+        let lines =
+            help.lines().map(str::trim).filter(|line| line.starts_with('-') || line.starts_with("TINI_"));
+        let words = lines.flat_map(|line| line.split("  ").next().unwrap_or_default().split([' ', ',', ':']));
+        let options: Vec<&str> = words
+            .filter(|word| word.starts_with('-') || word.starts_with("TINI_"))
+            .chain(hidden.split_whitespace())
+            .collect();
+        assert!(options.len() >= 10, "{options:?}");
+        let row = |option: &&str| {
+            let of_it = |line: &&str| line.starts_with(&format!("| {name} ")) || line.contains("TINI_");
+            page.lines().filter(of_it).any(|line| {
+                line.split('`').skip(1).step_by(2).any(|code| code.split([' ', '=']).next() == Some(*option))
+            })
+        };
+        let missing: Vec<&&str> = options.iter().filter(|option| !row(option)).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+    }
+}
+
 fn row(option: &str) -> String {
     format!("\n| `{option}` | ")
 }
