@@ -75,6 +75,9 @@ const ZEROS: [u32; 66] = [
 
 /// What a character stands for as a decimal digit of any script.
 pub(crate) fn decimal_digit(c: char) -> Option<u32> {
+    if c.is_ascii() {
+        return c.to_digit(10);
+    }
     let c = u32::from(c);
     let below = ZEROS.partition_point(|&zero| zero <= c).checked_sub(1)?;
     Some(c - ZEROS[below]).filter(|&digit| digit < 10)
