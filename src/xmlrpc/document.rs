@@ -14,8 +14,8 @@ use quick_xml::events::{BytesRef, Event};
 /// How deep values may nest. Supervisor's deepest, the parameters of a call in a multicall, is 4.
 pub const DEPTH_MAX: usize = 32;
 
-/// All tags there are, with the one for wider numbers that some clients send. A document with any other is refused: `nil` and the like are
-/// extensions that Supervisor doesn't know either.
+/// All tags there are, with the one for wider numbers that some clients send. A document with any other is
+/// refused: `nil` and the like are extensions that Supervisor doesn't know either.
 const TAGS: [&str; 20] = [
     "methodCall",
     "methodName",
