@@ -4,7 +4,7 @@
 //! is sent. So what is kept for a client is bounded by one request, one answer and what it may
 //! send ahead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -40,8 +40,9 @@ pub(super) struct Client {
     stream: Stream,
     http: Connection,
     pub(super) server: usize,
-    /// The answer, as far as it is not sent yet.
-    unsent: Vec<u8>,
+    /// The answer, as far as it is not sent yet. A slow reader takes it from the front bit by bit, which moves
+    /// nothing of the rest.
+    unsent: VecDeque<u8>,
     interest: Interest,
     /// Its open question.
     pub(super) ticket: Option<Ticket>,
@@ -107,7 +108,7 @@ impl Clients {
     /// Ends the stream of a client.
     pub(super) fn end_stream(&mut self, token: u64) {
         if let Some(client) = self.by_token.get_mut(&token) {
-            client.unsent.extend_from_slice(client.http.end_stream());
+            client.unsent.extend(client.http.end_stream());
         }
     }
 
@@ -158,7 +159,7 @@ impl Shell {
             stream,
             http: Connection::new(),
             server,
-            unsent: Vec::new(),
+            unsent: VecDeque::new(),
             interest,
             ticket: None,
             calls: None,
@@ -258,7 +259,7 @@ impl Shell {
                 Ok(Some(request)) => self.handle_request(token, &request),
                 Ok(None) => {
                     if let Some(interim) = client.http.take_interim() {
-                        client.unsent.extend_from_slice(interim);
+                        client.unsent.extend(interim);
                         client.answer_by = self.now.mono.after(PATIENCE);
                         continue;
                     }
@@ -290,14 +291,14 @@ impl Shell {
     fn send(&mut self, token: u64) -> bool {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
         while !client.unsent.is_empty() {
-            match client.stream.write(&client.unsent) {
+            match client.stream.write(client.unsent.as_slices().0) {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.drain(..count);
                     client.last_used = self.now.mono;
                     client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
                     if client.unsent.is_empty() {
-                        client.unsent = Vec::new();
+                        client.unsent = VecDeque::new();
                         client.deadline = None;
                     }
                 }
@@ -316,7 +317,7 @@ impl Shell {
     pub(super) fn begin_stream(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.unsent = client.http.begin_stream(response, &date);
+            client.unsent = client.http.begin_stream(response, &date).into();
             let bytes = client.unsent.len();
             self.trace_answer(token, response, bytes);
         }
@@ -325,7 +326,7 @@ impl Shell {
     pub(super) fn respond(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.unsent = client.http.respond(response, &date);
+            client.unsent = client.http.respond(response, &date).into();
             client.deadline = Some(self.now.mono.after(PATIENCE));
             client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
             let bytes = client.unsent.len();
