@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use crate::cli::InitOptions;
 use crate::model::{ExitStatus, Pid, Signal};
+use crate::sys::memory::Code;
 use crate::sys::process::{self, Reaped};
 use crate::sys::sigwait::Inbox;
 use crate::sys::spawn::{Place, Program, spawn_in_place};
@@ -59,6 +60,8 @@ struct Init {
     child: Pid,
     to_group: bool,
     session: bool,
+    /// The command has a terminal, and we are what the shell above sees of it.
+    is_job: bool,
     warn_of_reaped: bool,
 }
 
@@ -80,8 +83,11 @@ fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
     voice.say(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
     // Whoever stands in a folder keeps its file system from being unmounted.
     let _ = env::set_current_dir("/");
+    // From here to the end there is little left to do: most of what is mapped has served the start.
+    Code::find().release();
     let (to_group, session) = (options.to_group, options.session);
-    Ok(Init { inbox, rules, voice, child, to_group, session, warn_of_reaped: options.warn_of_reaped })
+    let is_job = !session && terminal::foreground().is_some();
+    Ok(Init { inbox, rules, voice, child, to_group, session, is_job, warn_of_reaped: options.warn_of_reaped })
 }
 
 /// PID 1 gets them anyhow. Sandboxes may refuse it to others, who then go on without.
@@ -178,7 +184,7 @@ impl Init {
                 self.voice.say(level, format_args!("reaped process {}: {status}", pid.0));
             }
         }
-        if ended.is_none() && !self.session && process::was_stopped(self.child) {
+        if ended.is_none() && self.is_job && process::was_stopped(self.child) {
             self.stop_with_command();
         }
         ended
