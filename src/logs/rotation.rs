@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// One step of a rotation; the file is opened anew, empty, after the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Replaces what has the new name. That the old name is missing is no error.
+    /// Replaces what has the new name. That the old name is missing is no error, and then nothing is replaced.
     Rename(PathBuf, PathBuf),
     /// Without backups the file starts again at nothing.
     Truncate,

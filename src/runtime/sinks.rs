@@ -207,7 +207,7 @@ impl LogFile {
     fn shift(&mut self, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
         for step in self.rotation.plan(&self.path) {
             match step {
-                Step::Rename(from, to) => match fs::rename(&from, &to) {
+                Step::Rename(from, to) => match replace(&from, &to) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     Ok(()) => moved.push((from, to)),
                     Err(_) => {}
@@ -237,6 +237,19 @@ impl LogFile {
         self.file = file;
         Ok(())
     }
+}
+
+/// Renames a backup. What has the new name is removed first, as Supervisor does it: a file system that makes sure
+/// that a replaced file is never seen half (ext4's auto_da_alloc) writes all of the other one to the disk before it
+/// goes on, and nobody waits for that with us.
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    if from.exists() {
+        match fs::remove_file(to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(from, to)
 }
 
 /// How much could be written, and why not the rest.
