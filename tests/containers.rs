@@ -346,6 +346,67 @@ fn without_any_standard_descriptor_it_is_pid_1_all_the_same() {
 }
 
 #[test]
+fn a_signal_is_forwarded_and_the_whole_stop_is_bounded() {
+    let rules = "[supervisord]\nshutdown_timeout=1\nsignal_USR1=forward:web\n";
+    let programs = "[program:web]
+command=/bin/sh -c 'trap \"echo USR1 has come\" USR1; echo ready; while :; do sleep 0.1; done'
+stdout_logfile=/dev/stdout
+[program:deaf]
+command=/bin/sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 1; done'
+stdout_logfile=/dev/stdout
+stopwaitsecs=600
+";
+    let config = format!("{HEAD}{programs}").replace("[supervisord]\n", rules);
+    let Some(container) = Container::pid1(&config) else { return };
+    for line in ["ready\n", "deaf\n"] {
+        container.wait_log(line);
+    }
+    container.signal("USR1");
+    container.wait_log("USR1 has come\n");
+    let began = Instant::now();
+    assert!(docker(&["stop", "-t", "600", &container.name]).success());
+    assert!(began.elapsed() < AT_ONCE * 5, "docker stop took {:?}", began.elapsed());
+    assert!(
+        container.logs().contains("shutdown_timeout is over: killing what is left"),
+        "{}",
+        container.logs()
+    );
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+}
+
+#[test]
+fn a_group_is_stopped_with_its_leader_and_after_it() {
+    let programs = "[program:leader]
+command=/bin/sh -c '(trap \"\" TERM; echo left behind; exec sleep 100001) & exec sleep 100000'
+stdout_logfile=/dev/stdout
+stopasgroup=true
+killasgroup=true
+stopwaitsecs=1
+";
+    let Some(container) = Container::pid1(&format!("{HEAD}{programs}")) else { return };
+    container.wait_log("left behind\n");
+    container.wait_ready();
+    assert_eq!(container.exec(&["/sv", "stop", "leader"]).stdout, "leader: stopped\n");
+    let left = container.exec(&["pidof", "sleep"]);
+    assert_eq!((left.stdout.as_str(), left.code), ("", Some(1)), "{}", container.logs());
+}
+
+#[test]
+fn a_program_of_another_user_has_the_environment_of_a_login_when_asked() {
+    let program = |name: &str, asked: &str| {
+        format!(
+            "[program:{name}]\ncommand=/bin/sh -c 'echo {name}=$HOME,$USER,$LOGNAME; exec sleep 100000'\n\
+             user=nobody\nstdout_logfile=/dev/stdout\n{asked}"
+        )
+    };
+    let config = [HEAD, &program("login", "set_user_environment=true\n"), &program("plain", "")].concat();
+    let Some(container) = Container::pid1(&config) else { return };
+    container.wait_log("login=/,nobody,nobody\n");
+    // Supervisor's way: what PID 1 has itself.
+    container.wait_log("plain=/,,\n");
+}
+
+#[test]
 fn beside_others_in_one_pid_namespace_it_reaps_its_own_orphans_and_leaves_the_rest_alone() {
     let Some(pause) = Container::create(&["--entrypoint", "/bin/sleep"], &["100000"]) else { return };
     pause.start();
