@@ -228,3 +228,30 @@ fn the_changelog_begins_with_what_is_next_or_this_version() {
         "'{first}' is neither"
     );
 }
+
+/// Sources take texts in from beside `src` too, and the image is built from what its Dockerfile copies.
+#[test]
+fn the_dockerfile_copies_what_sources_include() {
+    let dockerfile = read(&root().join("Dockerfile"));
+    let copied: BTreeSet<&str> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .flat_map(str::split_whitespace)
+        .collect();
+    let mut outside = 0;
+    for file in rust_files(&root().join("src")) {
+        for part in read(&file).split("include_str!(\"").skip(1) {
+            let path = file.parent().unwrap().join(part.split('"').next().unwrap()).canonicalize().unwrap();
+            let top = path.strip_prefix(root().canonicalize().unwrap()).unwrap().iter().next().unwrap();
+            let top = top.to_str().unwrap();
+            outside += usize::from(top != "src");
+            assert!(
+                copied.contains(top),
+                "{} includes {}, which is not copied",
+                file.display(),
+                path.display()
+            );
+        }
+    }
+    assert!(outside > 0, "none is looked at");
+}
