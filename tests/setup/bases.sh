@@ -3,7 +3,7 @@
 # archives in target/bases, which tests/recipes.rs imports. What is there is not made again.
 #
 #   debian      the essential packages, installed and configured, without documentation: as debian:*-slim
-#   distroless  glibc, certificates, time zones and users, and no shell: as gcr.io/distroless/base
+#   distroless  glibc, certificates, time zones and users, and no shell: as the distroless base image
 #   alpine      busybox and the loader of musl, which is Alpine's libc; none of its packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
