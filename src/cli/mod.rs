@@ -21,7 +21,7 @@ mod sv;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Language, Override, Surroundings};
+use crate::config::{Language, Override, SUPERVISOR_SAMPLE, Surroundings};
 
 pub use actions::{ACTIONS, ClientAction};
 pub use init::InitOptions;
@@ -186,7 +186,9 @@ pub fn parse(args: Vec<OsString>, is_pid_1: bool) -> Action {
         Face::Supervisord => daemon::parse(shown, rest),
         Face::Supervisorctl => client::parse(shown, rest),
         Face::Pidproxy => pidproxy(&shown, rest),
-        Face::EchoSupervisordConf => Action::Sample(Language::Ini),
+        Face::EchoSupervisordConf => {
+            Action::Print { text: SUPERVISOR_SAMPLE.to_owned(), code: 0, to_stderr: false }
+        }
         Face::Tini => init::parse_tini(&shown, rest),
         Face::DumbInit => init::parse_dumb_init(&shown, rest),
         Face::Sv => sv::parse(shown, rest, is_pid_1),
@@ -271,8 +273,8 @@ mod tests {
 
     #[test]
     fn the_sample_ignores_arguments() {
-        let ini = Action::Sample(Language::Ini);
-        assert_eq!(parsed(&["echo_supervisord_conf", "-h", "x"]), ini);
-        assert_eq!(parsed(&["echo_supervisord_conf", "--toml"]), ini);
+        let sample = Action::Print { text: SUPERVISOR_SAMPLE.to_owned(), code: 0, to_stderr: false };
+        assert_eq!(parsed(&["echo_supervisord_conf", "-h", "x"]), sample);
+        assert_eq!(parsed(&["echo_supervisord_conf", "--toml"]), sample);
     }
 }

@@ -7,7 +7,7 @@ mod sample;
 mod suggest;
 mod table;
 
-pub use sample::sample;
+pub use sample::{SUPERVISOR_SAMPLE, sample};
 pub(super) use suggest::{meant, nearest, nearest_option, nearest_section};
 pub use table::TABLE;
 

@@ -48,6 +48,10 @@ const FORMS: [(&str, &str); 3] = [
 /// Where the remark behind an option starts.
 const REMARK_COLUMN: usize = 40;
 
+/// What `echo_supervisord_conf` prints. Dockerfiles edit that output with `sed` and `grep`, so every
+/// line of Supervisor's file that is not prose is here on the same line, spelled the same up to its remark.
+pub const SUPERVISOR_SAMPLE: &str = include_str!("echo_supervisord_conf.ini");
+
 /// A commented configuration that works as it stands.
 #[must_use]
 pub fn sample(language: Language) -> String {
@@ -173,6 +177,34 @@ mod tests {
         let is_set = |line: &&str| !line.is_empty() && !line.starts_with(comment(language));
         let bare = |line: &str| line.split(['#', ';']).next().unwrap().trim_end().to_owned();
         sample(language).lines().filter(is_set).map(bare).collect()
+    }
+
+    #[test]
+    fn supervisors_sample_sets_what_supervisor_does() {
+        let is_set = |line: &&str| !line.is_empty() && !line.starts_with(';');
+        let set = SUPERVISOR_SAMPLE.lines().filter(is_set);
+        let set: Vec<_> = set.map(|line| line.split(" ;").next().unwrap().trim_end()).collect();
+        assert_eq!(
+            set,
+            [
+                "[unix_http_server]",
+                "file=/tmp/supervisor.sock",
+                "[supervisord]",
+                "logfile=/tmp/supervisord.log",
+                "logfile_maxbytes=50MB",
+                "logfile_backups=10",
+                "loglevel=info",
+                "pidfile=/tmp/supervisord.pid",
+                "nodaemon=false",
+                "silent=false",
+                "minfds=1024",
+                "minprocs=200",
+                "[rpcinterface:supervisor]",
+                "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+                "[supervisorctl]",
+                "serverurl=unix:///tmp/supervisor.sock",
+            ]
+        );
     }
 
     #[test]
