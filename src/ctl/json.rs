@@ -6,11 +6,15 @@
 //! * `name`, `group`, `state` (`RUNNING`), `description` as in `status`;
 //! * `pid`, null without one; `uptime_secs`, null unless it has one;
 //! * `started_at`, `stopped_at`: the last time that it did so, in seconds since 1970;
-//! * `exit_status`: that of the last exit, -1 if a signal ended it; `spawn_error`: why it couldn't be started;
+//! * `exit_status`, `term_signal` (`SIGTERM`): how it ended last, kept while it runs again; at most one of them
+//!   is not null. A Supervisor in Python says neither of a process that runs again or has failed to start, and
+//!   no signal of any;
+//! * `spawn_error`: why it couldn't be started;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
 use serde_json::{Map, Value as Json};
 
+use crate::model::ProcessState;
 use crate::xmlrpc::Value;
 
 /// The rows of `getAllProcessInfo`, as text that ends in a newline.
@@ -25,9 +29,7 @@ fn process(row: &Value) -> Json {
     let (pid, started_at, stopped_at) = (number("pid"), number("start"), number("stop"));
     // A clock that was set back tells of no uptime rather than of a negative one.
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
-    // Without an exit the protocol says 0.
-    let exit_status = stopped_at.and(row.get("exitstatus").and_then(Value::as_int));
-    let members: [(&str, Json); 12] = [
+    let members: [(&str, Json); 13] = [
         ("name", text("name").into()),
         ("group", text("group").into()),
         ("state", text("statename").into()),
@@ -36,13 +38,27 @@ fn process(row: &Value) -> Json {
         ("uptime_secs", uptime.into()),
         ("started_at", started_at.into()),
         ("stopped_at", stopped_at.into()),
-        ("exit_status", exit_status.into()),
+        ("exit_status", exit_status(row).into()),
+        ("term_signal", text("last_term_signal").into()),
         ("spawn_error", text("spawnerr").into()),
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
     ];
     let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
     Json::Object(members.collect::<Map<String, Json>>())
+}
+
+/// The status of the last end, if it has one. Of a foreign server only an end by an exit is certain, and
+/// only as long as nothing has been started since.
+fn exit_status(row: &Value) -> Option<i64> {
+    let number = |member: &str| row.get(member).and_then(Value::as_int);
+    if row.get("ended_as_expected").is_some() {
+        return number("last_exit_status");
+    }
+    let state = number("state").and_then(ProcessState::from_code);
+    let is_of_an_end = matches!(state, Some(ProcessState::Exited | ProcessState::Stopped))
+        && number("stop").is_some_and(|at| at != 0);
+    number("exitstatus").filter(|status| is_of_an_end && *status >= 0)
 }
 
 #[cfg(test)]
@@ -65,14 +81,37 @@ mod tests {
             ("stdout_logfile", "/l".into()),
             ("stderr_logfile", "".into()),
         ]);
-        let ended = Value::members([("stop", 1.into()), ("now", 9.into()), ("exitstatus", 0.into())]);
+        let ended = Value::members([
+            ("stop", 1.into()),
+            ("now", 9.into()),
+            ("last_term_signal", "SIGKILL".into()),
+            ("ended_as_expected", false.into()),
+        ]);
         let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\
             \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
-            \"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"uptime_secs\":9},\n\
-            {\"description\":null,\"exit_status\":0,\"group\":null,\"name\":null,\"pid\":null,\
+            \"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
+            \"uptime_secs\":9},\n\
+            {\"description\":null,\"exit_status\":null,\"group\":null,\"name\":null,\"pid\":null,\
             \"spawn_error\":null,\"started_at\":null,\"state\":null,\"stderr_logfile\":null,\
-            \"stdout_logfile\":null,\"stopped_at\":1,\"uptime_secs\":null}\n]\n";
+            \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);
         assert_eq!(processes([].iter()), "[]\n");
+    }
+
+    #[test]
+    fn a_foreign_server_is_believed_where_its_number_is_that_of_an_end() {
+        // State, stop, exitstatus.
+        for (state, stop, code, expected) in [
+            (ProcessState::Exited, 9, 3, Some(3)),
+            (ProcessState::Stopped, 9, 0, Some(0)),
+            (ProcessState::Stopped, 9, -1, None),
+            (ProcessState::Stopped, 0, 0, None),
+            (ProcessState::Running, 9, 0, None),
+            (ProcessState::Fatal, 9, 0, None),
+        ] {
+            let members =
+                [("state", state.code().into()), ("stop", stop.into()), ("exitstatus", code.into())];
+            assert_eq!(exit_status(&Value::members(members)), expected, "{state} {stop} {code}");
+        }
     }
 }

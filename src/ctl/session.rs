@@ -91,6 +91,17 @@ impl<'io> Session<'io> {
         self.client.call(method, params)
     }
 
+    /// All processes; as `sv` with how each ended last, where the server tells that.
+    pub(super) fn all_process_info(&mut self) -> Result<Value, CallError> {
+        if self.is_sv {
+            match self.call("sv.getAllProcessInfo", &[]) {
+                Err(CallError::Fault(fault::UNKNOWN_METHOD, _)) => {}
+                answer => return answer,
+            }
+        }
+        self.call("supervisor.getAllProcessInfo", &[])
+    }
+
     /// The processes that there are, asked for once a command; none if nobody answers.
     pub(super) fn known_processes(&mut self) -> &[ProcessRow] {
         if self.known.is_none() {

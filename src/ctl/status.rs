@@ -19,7 +19,7 @@ pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
         session.fail(exit::STATUS_UNKNOWN);
         return Ok(());
     }
-    let answer = session.call("supervisor.getAllProcessInfo", &[])?;
+    let answer = session.all_process_info()?;
     let all = answers::processes(&answer)?;
     let mut names: Vec<&str> = arg.split_whitespace().collect();
     let wants_json = session.is_sv() && names.contains(&JSON);

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{ProcessSpec, ProcessState, Signal, SupervisorState};
+use super::{ExitStatus, ProcessSpec, ProcessState, Signal, SupervisorState};
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +67,8 @@ pub enum Command {
     GetProcessInfo(Namespec),
     /// All of them, by group name and process name.
     GetAllProcessInfo,
+    /// The same with how each ended last, which Supervisor's clients are not sent.
+    GetAllProcessDetails,
     /// Start a process or, with a whole-group namespec, its group.
     StartProcess(Namespec, Wait),
     /// Start the processes of a group that don't run.
@@ -245,6 +247,10 @@ pub struct ProcessInfo {
     pub spawn_error: String,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
+    /// How its process ended last; kept while it runs again and after a start that failed.
+    pub last_exit: Option<ExitStatus>,
+    /// Whether that was an exit with one of its `exitcodes`.
+    pub ended_as_expected: bool,
     /// Path, or empty.
     pub stdout_log_file: String,
     /// Path, or empty.
@@ -279,6 +285,8 @@ pub enum Reply {
     Info(Box<ProcessInfo>),
     /// Many processes.
     AllInfo(Vec<ProcessInfo>),
+    /// Many processes, with how each ended last.
+    AllDetails(Vec<ProcessInfo>),
     /// Names of groups that a new configuration adds, changes and removes.
     Changes {
         /// Configured and not active.

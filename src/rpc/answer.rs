@@ -1,7 +1,7 @@
 //! Replies and faults as clients know them.
 
 use crate::model::{
-    AutoRestart, BulkRow, ConfigInfo, Fault, LogTarget, ProcessInfo, Reply, SUCCESS, StreamSpec,
+    AutoRestart, BulkRow, ConfigInfo, ExitStatus, Fault, LogTarget, ProcessInfo, Reply, SUCCESS, StreamSpec,
     SupervisorState, UpdateRow,
 };
 use crate::xmlrpc::{self, Value};
@@ -16,6 +16,7 @@ pub fn answer(reply: &Reply) -> Value {
         Reply::Pid(pid) => (*pid).into(),
         Reply::Info(info) => process_info(info),
         Reply::AllInfo(infos) => Value::Array(infos.iter().map(process_info).collect()),
+        Reply::AllDetails(infos) => Value::Array(infos.iter().map(process_details).collect()),
         Reply::Changes { added, changed, removed } => changes([added, changed, removed]),
         Reply::Tail { text, offset, overflow } => Value::Array(vec![
             text.as_str().into(),
@@ -42,8 +43,30 @@ fn supervisor_state(state: SupervisorState) -> Value {
 }
 
 fn process_info(info: &ProcessInfo) -> Value {
+    members(process_members(info))
+}
+
+/// What clients of Supervisor know, and how it ended last: members without a value are left out.
+fn process_details(info: &ProcessInfo) -> Value {
+    let mut details = process_members(info);
+    match info.last_exit {
+        Some(ExitStatus::Exited(code)) => details.push(("last_exit_status", i32::from(code).into())),
+        Some(ExitStatus::Signaled { signal, .. }) => {
+            details.push(("last_term_signal", signal.to_string().into()));
+        }
+        Some(ExitStatus::Unknown(_)) | None => {}
+    }
+    details.push(("ended_as_expected", info.ended_as_expected.into()));
+    members(details)
+}
+
+fn members(members: Vec<(&'static str, Value)>) -> Value {
+    Value::Struct(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+}
+
+fn process_members(info: &ProcessInfo) -> Vec<(&'static str, Value)> {
     let text = |text: &String| Value::from(text.as_str());
-    Value::members([
+    vec![
         ("name", text(&info.name)),
         ("group", text(&info.group)),
         ("start", info.start.into()),
@@ -59,7 +82,7 @@ fn process_info(info: &ProcessInfo) -> Value {
         ("stderr_logfile", text(&info.stderr_log_file)),
         ("pid", info.pid.into()),
         ("description", text(&info.description)),
-    ])
+    ]
 }
 
 /// Nested once more than it need be: clients unpack it so.
@@ -95,7 +118,7 @@ fn config_info(info: &ConfigInfo) -> Value {
     ];
     members.extend(stream_info(STDOUT_MEMBERS, &process.stdout));
     members.extend(stream_info(STDERR_MEMBERS, &process.stderr));
-    Value::Struct(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    self::members(members)
 }
 
 const STDOUT_MEMBERS: [&str; 6] = [

@@ -361,20 +361,31 @@ pub(super) const SUPERVISOR: &[Method] = &[
 ];
 
 /// The methods of the namespace `sv`: what Supervisor has no method for.
-pub(super) const SV: &[Method] = &[Method {
-    names: &["updateProcessGroup"],
-    doc: "Makes an active group as it is configured, as the configuration was read last. Settings that a \
+pub(super) const SV: &[Method] = &[
+    Method {
+        names: &["getAllProcessInfo"],
+        doc: "Returns what supervisor.getAllProcessInfo returns, and how each process ended last: \
+              last_exit_status, or last_term_signal (SIGTERM) where a signal ended it, both left out if it \
+              never ended; ended_as_expected, whether the last end was an exit with one of its exitcodes.",
+        params: &[],
+        returns: (Kind::Array, "A struct for each process"),
+        means: Meaning::Command(|_| Ok(Command::GetAllProcessDetails)),
+    },
+    Method {
+        names: &["updateProcessGroup"],
+        doc: "Makes an active group as it is configured, as the configuration was read last. Settings that a \
           running process need not be restarted for are applied to it; only processes with other changes \
           are stopped and started again, and those that are new or gone are added and removed. Answers \
           when all of it is done.",
-    params: &[GROUP],
-    returns: (
-        Kind::Array,
-        "For each process a struct of name, group, status and description: unchanged, applied, replaced, \
+        params: &[GROUP],
+        returns: (
+            Kind::Array,
+            "For each process a struct of name, group, status and description: unchanged, applied, replaced, \
          added or removed, or why it could not be stopped",
-    ),
-    means: Meaning::Command(|given| Ok(Command::UpdateProcessGroup(given.group(0)?))),
-}];
+        ),
+        means: Meaning::Command(|given| Ok(Command::UpdateProcessGroup(given.group(0)?))),
+    },
+];
 
 /// The methods of the namespace `system`.
 pub(super) const SYSTEM: &[Method] = &[

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, LogForm, LogFormat, LogOf, LogTarget, Namespec, OnEnd,
-    ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState, UpdateRow,
-    Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, LogForm, LogFormat, LogOf, LogTarget, Namespec,
+    OnEnd, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState,
+    UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -104,6 +104,8 @@ fn every_method_means_its_command() {
     }
     let asked = ask_supervisor("sv.updateProcessGroup", &["g".into()]);
     assert_eq!(asked, Ok(Asked::Command(Command::UpdateProcessGroup("g".to_owned()))));
+    let asked = ask_supervisor("sv.getAllProcessInfo", &[]);
+    assert_eq!(asked, Ok(Asked::Command(Command::GetAllProcessDetails)));
     for (method, text) in [("getAPIVersion", "3.0"), ("getVersion", "3.0"), ("getSupervisorVersion", "4.3.0")]
     {
         let asked = ask_supervisor(&format!("supervisor.{method}"), &[]);
@@ -145,6 +147,7 @@ fn every_method_counts_its_parameters() {
         ("supervisor.sendRemoteCommEvent", 2, 2),
         ("supervisor.shutdown", 0, 0),
         ("supervisor.restart", 0, 0),
+        ("sv.getAllProcessInfo", 0, 0),
         ("sv.updateProcessGroup", 1, 1),
         ("system.listMethods", 0, 0),
         ("system.methodHelp", 1, 1),
@@ -326,7 +329,7 @@ fn methods_are_listed_in_order_with_their_older_names() {
     assert_eq!(text(listed(&["system".to_owned()])), system);
     let names = text(listed(&["supervisor".to_owned()]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (42, "supervisor.addProcessGroup"));
+    assert_eq!((names.len(), names[0].as_str()), (43, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 
@@ -341,6 +344,8 @@ fn info() -> ProcessInfo {
         state: ProcessState::Running,
         spawn_error: String::new(),
         exit_status: 0,
+        last_exit: None,
+        ended_as_expected: false,
         stdout_log_file: "/o".to_owned(),
         stderr_log_file: "/e".to_owned(),
         pid: 7,
@@ -397,6 +402,25 @@ fn replies_have_the_shapes_that_clients_know() {
     ] {
         assert_eq!(answer(&reply), expected);
     }
+}
+
+#[test]
+fn the_last_end_is_told_by_our_own_method_alone() {
+    let told = |last_exit, ended_as_expected| {
+        let info = || ProcessInfo { last_exit, ended_as_expected, ..info() };
+        let foreign = answer(&Reply::Info(Box::new(info())));
+        let Value::Array(rows) = answer(&Reply::AllDetails(vec![info()])) else { panic!() };
+        let (Value::Struct(foreign), Value::Struct(own)) = (foreign, &rows[0]) else { panic!() };
+        assert_eq!(own[..foreign.len()], foreign);
+        own[foreign.len()..].iter().map(|(name, value)| (name.to_string(), value.clone())).collect::<Vec<_>>()
+    };
+    let expected = |is: bool| ("ended_as_expected".to_owned(), Value::from(is));
+    let killed = ExitStatus::Signaled { signal: Signal::KILL, core_dumped: false };
+    let status = ("last_exit_status".to_owned(), Value::from(3));
+    let signal = ("last_term_signal".to_owned(), Value::from("SIGKILL"));
+    assert_eq!(told(None, false), [expected(false)]);
+    assert_eq!(told(Some(ExitStatus::Exited(3)), true), [status, expected(true)]);
+    assert_eq!(told(Some(killed), false), [signal, expected(false)]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
-    BulkRow, Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessState, Reply, SignalRequest,
-    Ticket, Wait,
+    BulkRow, Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessInfo, ProcessState, Reply,
+    SignalRequest, Ticket, Wait,
 };
 
 impl Supervisor {
@@ -21,7 +21,12 @@ impl Supervisor {
             Command::GetState => out.reply(ticket, Ok(Reply::State(self.state()))),
             Command::GetPid => out.reply(ticket, Ok(Reply::Pid(self.identity.pid))),
             Command::GetProcessInfo(name) => out.reply(ticket, self.process_info(turn, &name)),
-            Command::GetAllProcessInfo => out.reply(ticket, Ok(self.all_process_info(turn))),
+            Command::GetAllProcessInfo => {
+                out.reply(ticket, Ok(Reply::AllInfo(self.all_process_info(turn))));
+            }
+            Command::GetAllProcessDetails => {
+                out.reply(ticket, Ok(Reply::AllDetails(self.all_process_info(turn))));
+            }
             Command::StartProcess(name, wait) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.start_one(ticket, id, &name, wait, out),
                 Ok(Found::Group(members)) => self.start_many(ticket, members, wait, out),
@@ -85,10 +90,10 @@ impl Supervisor {
     }
 
     /// By group name, then process name, byte by byte.
-    fn all_process_info(&self, turn: &Turn) -> Reply {
+    fn all_process_info(&self, turn: &Turn) -> Vec<ProcessInfo> {
         let mut all: Vec<_> = self.processes.values().map(|process| process.info(turn)).collect();
         all.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
-        Reply::AllInfo(all)
+        all
     }
 
     fn start_one(&mut self, ticket: Ticket, id: ProcessId, name: &Namespec, wait: Wait, out: &mut Effects) {

@@ -119,7 +119,7 @@ impl Process {
     }
 
     fn ended_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
-        self.ended = Some(turn.now.wall);
+        self.ended = Some((turn.now.wall, status));
         self.last_end = Some(LastEnd::Ended(status));
         match self.state {
             State::Stopping { .. } => self.ended_by_request(status, out),

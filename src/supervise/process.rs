@@ -85,7 +85,9 @@ pub(super) struct Process {
     /// Failed starts in a row.
     pub(super) failed_starts: i64,
     pub(super) started: Option<(Mono, Wall)>,
-    pub(super) ended: Option<Wall>,
+    /// When and how its process ended last. A later start leaves it as it is.
+    pub(super) ended: Option<(Wall, ExitStatus)>,
+    /// As Supervisor reports it: `None` again from the next start on, and after one that failed.
     pub(super) exit_status: Option<ExitStatus>,
     /// Of the last try, also when that counts as none.
     pub(super) last_end: Option<LastEnd>,
@@ -279,14 +281,16 @@ impl Process {
                 self.pid(),
                 uptime,
                 &self.spawn_error,
-                self.ended,
+                self.ended.map(|(at, _)| at),
             ),
             start: self.started.map_or(0, |(_, wall)| wall.unix_secs()),
-            stop: self.ended.map_or(0, Wall::unix_secs),
+            stop: self.ended.map_or(0, |(at, _)| at.unix_secs()),
             now: turn.now.wall.unix_secs(),
             state: self.state(),
             spawn_error: self.spawn_error.clone(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
+            last_exit: self.ended.map(|(_, status)| status),
+            ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),
             stdout_log_file: log_file(&stdout),
             stderr_log_file: log_file(&stderr),
             pid: self.pid().map_or(0, |pid| pid.0),

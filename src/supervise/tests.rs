@@ -613,6 +613,7 @@ fn process_information_is_what_supervisor_tells() {
     assert_eq!((running.start, running.stop, running.now), (1_795_190_405, 0, 1_795_190_408));
     assert_eq!((running.pid, running.description.as_str()), (101, "pid 101, uptime 0:00:03"));
     assert_eq!((running.exit_status, running.spawn_error.as_str()), (0, ""));
+    assert_eq!((running.last_exit, running.ended_as_expected), (None, false));
     story.exits("web", 7);
     let exited = info(&story);
     assert_eq!((exited.state, exited.stop, exited.pid), (ProcessState::Exited, 1_795_190_408, 0));
@@ -627,6 +628,31 @@ fn process_information_is_what_supervisor_tells() {
     story.stop("web", Wait::No);
     story.ends("web", KILLED);
     assert_eq!((info(&story).exit_status, info(&story).state), (-1, ProcessState::Stopped));
+}
+
+#[test]
+fn the_last_end_is_kept_while_it_runs_again_and_after_a_failed_start() {
+    let mut story = Story::one(|web| {
+        web.autorestart = AutoRestart::Always;
+        web.start_retries = 0;
+    });
+    let told = |story: &Story| {
+        let turn = Turn { now: story.now, restarts_allowed: true };
+        let info = story.supervisor.processes[&story.id("web")].info(&turn);
+        (info.state, info.last_exit, info.ended_as_expected)
+    };
+    story.input(Input::Begin);
+    story.pass(3.0);
+    story.exits("web", 0);
+    story.pass(3.0);
+    assert_eq!(told(&story), (ProcessState::Running, Some(ExitStatus::Exited(0)), true));
+    story.stop("web", Wait::No);
+    story.ends("web", KILLED);
+    assert_eq!(told(&story), (ProcessState::Stopped, Some(KILLED), false));
+    story.start("web", Wait::No);
+    assert_eq!(told(&story), (ProcessState::Starting, Some(KILLED), false));
+    story.exits("web", 3);
+    assert_eq!(told(&story), (ProcessState::Fatal, Some(ExitStatus::Exited(3)), false));
 }
 
 #[test]

@@ -72,6 +72,8 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         state,
         spawn_error: String::new(),
         exit_status: 0,
+        last_exit: None,
+        ended_as_expected: false,
         stdout_log_file: String::new(),
         stderr_log_file: String::new(),
         pid: 0,
