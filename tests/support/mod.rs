@@ -29,10 +29,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long any one thing may take. Generous: it bounds a broken test, not a slow machine.
@@ -111,6 +112,7 @@ impl Sandbox {
     }
 
     fn empty() -> Self {
+        shed_inherited_signals();
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         // Short, because a unix socket's path has to fit in 107 bytes.
@@ -403,8 +405,27 @@ pub struct Answer {
     pub stderr: String,
 }
 
+/// Whatever started the tests (`nohup`, a shell's `&`, a CI runner) may ignore or block signals, and exec keeps both. From
+/// here on the children of this thread start with nothing ignored and nothing blocked. For the tests themselves nothing
+/// changes: what was ignored has a handler that does nothing, which exec replaces by the default. SIGPIPE is the standard
+/// library's own affair: it ignores it here and restores it in children.
+pub fn shed_inherited_signals() {
+    static IGNORED: Once = Once::new();
+    IGNORED.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+        let numbers = (1..32).filter(|number| ignored & (1 << (number - 1)) != 0);
+        for number in numbers.filter(|number| *number != Signal::PIPE.as_raw()) {
+            signal_hook::flag::register(number, Arc::new(AtomicBool::new(false))).unwrap();
+        }
+    });
+    SigSet::empty().thread_set_mask().unwrap();
+}
+
 /// The binary that cargo built, or the one that `SV_TEST_BIN` names.
 pub fn binary() -> PathBuf {
+    shed_inherited_signals();
     std::env::var_os("SV_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_sv").into(), PathBuf::from)
 }
 
