@@ -8,7 +8,7 @@
 //! * layer 1, pure or without policy: [`config`], [`events`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
 //! * layer 2: [`host`], [`rpc`], [`web`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
-//!   [`init`] (of one command)
+//!   [`print_listener`], [`init`] (of one command)
 
 pub mod cli;
 pub mod config;
@@ -21,6 +21,7 @@ pub mod inspect;
 pub mod logs;
 pub mod model;
 pub mod pidproxy;
+pub mod print_listener;
 pub mod python;
 pub mod rpc;
 pub mod runtime;

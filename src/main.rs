@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use sv::cli::{self, Action, Face};
 use sv::host::Host;
 use sv::runtime::Launch;
-use sv::{config, ctl, init, inspect, pidproxy, runtime, sys};
+use sv::{config, ctl, init, inspect, pidproxy, print_listener, runtime, sys};
 
 fn main() -> ExitCode {
     ExitCode::from(match cli::parse(env::args_os().collect(), sys::process::is_pid_1()) {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Action::Inspect(options) => inspect::run(&options, &Host::look()),
         Action::Init(options) => init::run(options),
         Action::Pidproxy { pid_file, command } => pidproxy::run(&pid_file, &command),
+        Action::PrintListener(length) => print_listener::run(length),
         Action::Sample(language) => print(&config::sample(language), 0, false),
         Action::Print { text, code, to_stderr } => print(&text, code, to_stderr),
     })

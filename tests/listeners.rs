@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::process::{Signal, kill_process};
-use support::{Sandbox, TELL, have, reference_bin};
+use support::{Sandbox, TELL, have, reference_bin, reference_under_test};
 
 /// Tells what it is told by Python's repr, as the body of Supervisor's own loop.
 const PYTHON: &str = "
@@ -376,6 +376,32 @@ fn the_listener_of_supervisor_stdout_has_lines_go_to_standard_output() {
     let mut sandbox = sandbox.start();
     sandbox.wait_terminal("web stdout | one\n");
     sandbox.wait_terminal("web stderr | two\n");
+}
+
+/// The same where that package is not installed: its listener is built in too.
+#[test]
+fn ours_prints_output_without_the_python_package_that_a_listener_names() {
+    if reference_under_test().is_some() {
+        return;
+    }
+    let sandbox = sandbox(
+        "[eventlistener:out]\ncommand=supervisor_stdout\nevents=PROCESS_LOG\n\
+         result_handler=supervisor_stdout:event_handler\nbuffer_size=100\n\
+         [eventlistener:colors]\ncommand=/no/python -m supervisor_stdlog\nevents=PROCESS_LOG_STDERR\n\
+         result_handler=supervisor_stdlog:log_handler\nbuffer_size=100\n\
+         [program:web]\ncommand=sh -c 'echo one; echo z\u{f6}\u{20ac} >&2; echo three; exec cat'\nstartsecs=0\n\
+         stdout_events_enabled=true\nstderr_events_enabled=true\n",
+    );
+    let mut sandbox = sandbox.start();
+    sandbox.wait_terminal("web stdout | one\n");
+    sandbox.wait_terminal("web stderr | z\u{f6}\u{20ac}\n");
+    sandbox.wait_terminal("three\n");
+    sandbox.wait_terminal("\u{1b}[36mweb | \u{1b}[31mz\u{f6}\u{20ac}\u{1b}[m\n");
+    sandbox.wait_state("out", "RUNNING");
+    let lines = sandbox.log().matches("[eventlistener:out] is built in: what supervisor_stdout does").count();
+    assert_eq!(lines, 1, "{}", sandbox.log());
+    // It ends like any other.
+    assert_eq!(sandbox.ctl(&["stop", "out"]).stdout, "out: stopped\n");
 }
 
 /// superlance in an environment of its own: `SV_SUPERLANCE_BIN`, or where `make setup` puts it.

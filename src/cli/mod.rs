@@ -21,7 +21,8 @@ mod sv;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Language, Override, SUPERVISOR_SAMPLE, Surroundings};
+use crate::config::{BYTES, Language, Override, SUPERVISOR_SAMPLE, Surroundings};
+use crate::model::EventLength;
 
 pub use actions::{ACTIONS, ClientAction};
 pub use init::InitOptions;
@@ -35,6 +36,7 @@ pub enum Face {
     Supervisorctl,
     Pidproxy,
     EchoSupervisordConf,
+    PrintListener,
     Tini,
     DumbInit,
 }
@@ -49,6 +51,7 @@ impl Face {
             Some("supervisorctl") => Self::Supervisorctl,
             Some("pidproxy") => Self::Pidproxy,
             Some("echo_supervisord_conf") => Self::EchoSupervisordConf,
+            Some("supervisor_stdout" | "supervisor-stdlog" | "supervisor-console") => Self::PrintListener,
             Some("tini" | "tini-static" | "docker-init") => Self::Tini,
             Some("dumb-init") => Self::DumbInit,
             _ => Self::Sv,
@@ -72,6 +75,8 @@ pub enum Action {
     },
     /// Run one command as its init.
     Init(InitOptions),
+    /// Be the listener of a package that prints what programs write.
+    PrintListener(EventLength),
     /// Tell what is wrong with a configuration, or what it comes to.
     Inspect(InspectOptions),
     /// Print the sample configuration.
@@ -189,6 +194,10 @@ pub fn parse(args: Vec<OsString>, is_pid_1: bool) -> Action {
         Face::EchoSupervisordConf => {
             Action::Print { text: SUPERVISOR_SAMPLE.to_owned(), code: 0, to_stderr: false }
         }
+        Face::PrintListener => Action::PrintListener(match rest.first() {
+            Some(word) if word == BYTES => EventLength::Bytes,
+            _ => EventLength::Characters,
+        }),
         Face::Tini => init::parse_tini(&shown, rest),
         Face::DumbInit => init::parse_dumb_init(&shown, rest),
         Face::Sv => sv::parse(shown, rest, is_pid_1),
@@ -242,6 +251,9 @@ mod tests {
             ("./supervisorctl", Face::Supervisorctl),
             ("pidproxy", Face::Pidproxy),
             ("/a/echo_supervisord_conf", Face::EchoSupervisordConf),
+            ("supervisor_stdout", Face::PrintListener),
+            ("/usr/local/bin/supervisor-stdlog", Face::PrintListener),
+            ("supervisor-console", Face::PrintListener),
             ("/usr/bin/tini-static", Face::Tini),
             ("/sbin/docker-init", Face::Tini),
             ("dumb-init", Face::DumbInit),

@@ -474,6 +474,7 @@ mod tests {
                 format!("client {config:?} {url}{asks} {:?}", options.words)
             }
             Action::Pidproxy { pid_file, command } => format!("pidproxy {pid_file:?} {command:?}"),
+            Action::PrintListener(length) => format!("print listener {length:?}"),
             Action::Init(options) => format!("init {:?}", options.command),
             Action::Inspect(options) => {
                 let flags = options.overrides.iter().map(|o| format!(" {}={}", o.option, o.value));

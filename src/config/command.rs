@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{Fault, FaultCode, ProcessSpec};
+use crate::model::{EventLength, Fault, FaultCode, PrintHandler, ProcessSpec, StandIn};
 use crate::python::quote;
 
+use super::print_listeners;
 use super::surroundings::Surroundings;
 use super::words::split_command;
 
@@ -13,6 +14,9 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
 /// The bits of a file's mode that let somebody execute it.
 const EXECUTABLE: u32 = 0o111;
+
+/// Has a built-in listener count bytes.
+pub const BYTES: &str = "bytes";
 
 /// What is to be executed.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +33,35 @@ pub struct Executable {
 /// # Errors
 ///
 /// Why it can't be executed: the text, and the code that a start request is refused with.
+///
+/// A listener that is built in takes the place of a command that is not there, and of the script of the
+/// package that it is modelled on: that needs Python, and does the same.
 pub fn resolve(spec: &ProcessSpec, around: &dyn Surroundings) -> Result<Executable, Fault> {
+    let found = look_up(spec, around);
+    let Some(StandIn { package, length }) = spec.stand_in else { return found };
+    let is_replaced = match &found {
+        Ok(Executable { file, .. }) => is_of_package(&spec.command, file, package, around),
+        Err(fault) => fault.code == FaultCode::NoFile,
+    };
+    if !is_replaced {
+        return found;
+    }
+    let script = print_listeners::script(package).to_owned();
+    let words = match length {
+        EventLength::Characters => vec![script],
+        EventLength::Bytes => vec![script, BYTES.to_owned()],
+    };
+    Ok(Executable { file: PathBuf::from(print_listeners::OURSELVES), argv: words })
+}
+
+/// Another program may have the name of the script.
+fn is_of_package(command: &str, file: &Path, package: PrintHandler, around: &dyn Surroundings) -> bool {
+    let is_python = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"));
+    print_listeners::run_by(command) == Some(package)
+        && (is_python || print_listeners::is_script(file, package, around))
+}
+
+fn look_up(spec: &ProcessSpec, around: &dyn Surroundings) -> Result<Executable, Fault> {
     let command = &spec.command;
     let argv = split_command(command)
         .map_err(|error| not_executable(format!("can't parse command {}: {error}", quote(command))))?;

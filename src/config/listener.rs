@@ -1,16 +1,20 @@
 //! What an `[eventlistener:x]` says beyond what a program does: which events its pool is to be told of.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{
-    EventLength, EventType, EventTypes, GroupKind, GroupSpec, PoolSpec, ProcessSpec, ResultHandler,
+    EventLength, EventType, EventTypes, GroupKind, GroupSpec, LogLevel, PoolSpec, ProcessSpec, ResultHandler,
+    StandIn,
 };
 
+use super::command::resolve;
 use super::expand::Names;
 use super::options::SectionKind;
+use super::print_listeners;
 use super::program::Program;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Reading, Remark};
 use super::values;
 use crate::python::quote;
 
@@ -20,9 +24,6 @@ const PRIORITY: i64 = -1;
 
 /// The judge of a listener's answers that Supervisor brings.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
-
-/// The one of the package `supervisor-stdout`, which many images use.
-const STDOUT_HANDLER: &str = "supervisor_stdout:event_handler";
 
 /// The pool that a section makes of its processes.
 pub(super) fn pool<'a>(
@@ -34,14 +35,19 @@ pub(super) fn pool<'a>(
     let mut options = SectionReader::new(reading, listener.section, SectionKind::EventListener, names);
     let priority = if options.is_set("priority") { options.integer("priority") } else { PRIORITY };
     refuse_redirection(&mut options);
+    let command = processes.first().map_or("", |process| &process.command);
+    warn_of_dependent_startup(&mut options, command);
     let pool = PoolSpec {
         events: events(&mut options),
         buffer_size: buffer_size(&mut options),
         length: options.value("event_length", length).unwrap_or_default(),
-        handler: handler(&mut options),
+        handler: handler(&mut options, command),
     };
+    let stand_in = processes.first().and_then(|first| stand_in(&mut options, pool, first));
     for process in &mut processes {
-        keep_protocol_on_stdout(Arc::make_mut(process));
+        let process = Arc::make_mut(process);
+        process.stand_in = stand_in;
+        keep_protocol_on_stdout(process);
     }
     GroupSpec { name: listener.name.to_owned(), priority, kind: GroupKind::EventListener(pool), processes }
 }
@@ -98,19 +104,54 @@ fn refuse_redirection(options: &mut SectionReader<'_, '_>) {
     }
 }
 
-/// COMPAT: Supervisor imports any handler; here a foreign one is told of, and any answer will do.
-fn handler(options: &mut SectionReader<'_, '_>) -> ResultHandler {
+/// COMPAT: Supervisor imports any handler; here those of known packages are built in, and another one is
+/// left out with a warning, so that any answer will do.
+fn handler(options: &mut SectionReader<'_, '_>, command: &str) -> ResultHandler {
     let section = &options.section.name;
-    match options.text("result_handler").as_deref() {
-        None | Some(DEFAULT_HANDLER) => ResultHandler::Default,
-        Some(STDOUT_HANDLER) => ResultHandler::Stdout,
-        Some(foreign) => {
+    let name = options.is_set("result_handler").then(|| options.text("result_handler")).flatten();
+    let package = match name.as_deref() {
+        Some(name) => print_listeners::with_handler(name),
+        // Its listener answers in a way that only its handler takes.
+        None => print_listeners::run_by(command),
+    };
+    match (package, name.as_deref()) {
+        (Some(package), _) => ResultHandler::Print(package),
+        (None, None | Some(DEFAULT_HANDLER)) => ResultHandler::Default,
+        (None, Some(foreign)) => {
             options.reading.warn(format!(
                 "result_handler of [{section}] is left out: {foreign} is Python code, which can't be run here; \
                  any answer of its listeners is taken for a good one"
             ));
             ResultHandler::Foreign
         }
+    }
+}
+
+/// The listener that may run in place of the command, with a line in the log if it does as things are.
+fn stand_in(options: &mut SectionReader<'_, '_>, pool: PoolSpec, first: &ProcessSpec) -> Option<StandIn> {
+    let ResultHandler::Print(package) = pool.handler else { return None };
+    let stand_in = Some(StandIn { package, length: pool.length });
+    let with_it = ProcessSpec { stand_in, ..first.clone() };
+    let around = options.reading.around;
+    if resolve(&with_it, around).is_ok_and(|found| found.file == Path::new(print_listeners::OURSELVES)) {
+        let (section, script) = (&options.section.name, print_listeners::script(package));
+        let text = format!("[{section}] is built in: what {script} does needs no Python here");
+        options.reading.remark(Remark::new(LogLevel::Info, text));
+    }
+    stand_in
+}
+
+/// The one known package whose work is not built in.
+fn warn_of_dependent_startup(options: &mut SectionReader<'_, '_>, command: &str) {
+    const NAMES: [&str; 2] = ["supervisord_dependent_startup", "supervisord-dependent-startup"];
+    let is_it = |word: &str| NAMES.iter().any(|name| word.ends_with(name));
+    if command.split_whitespace().any(is_it) {
+        let text = format!(
+            "[{}] runs supervisord_dependent_startup, which is Python code and not built in: where it can't \
+             run, the programs that it is to start stay STOPPED",
+            options.section.name
+        );
+        options.warn("command", text);
     }
 }
 
@@ -124,8 +165,10 @@ fn keep_protocol_on_stdout(process: &mut ProcessSpec) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
+    use super::super::load;
     use super::*;
+    use crate::model::PrintHandler;
 
     const HEAD: &str = "[supervisord]\n[eventlistener:e]\ncommand=a\n";
 
@@ -227,9 +270,75 @@ mod tests {
         let expected = "result_handler of [eventlistener:e] is left out: foo:bar is Python code, which can't be \
             run here; any answer of its listeners is taken for a good one";
         assert_eq!(handler("foo:bar"), [expected]);
-        assert_eq!(handler("supervisor_stdout:event_handler"), [""; 0]);
-        assert_eq!(spec("result_handler=supervisor_stdout:event_handler").handler, ResultHandler::Stdout);
+        let handled_by = |name: &str| spec(&format!("result_handler={name}")).handler;
+        for (name, package) in [
+            ("supervisor_stdout:event_handler", PrintHandler::Stdout),
+            ("supervisor_stdlog:log_handler", PrintHandler::Stdlog),
+            ("supervisor_console.events:event_handler", PrintHandler::Console),
+        ] {
+            assert_eq!(handled_by(name), ResultHandler::Print(package));
+        }
         assert_eq!(spec("result_handler=foo:bar").handler, ResultHandler::Foreign);
+    }
+
+    const STDOUT: &str = "supervisor_stdout:event_handler";
+
+    /// What is executed for a listener, and what the log says about it.
+    fn executed(around: Fake, command: &str, lines: &str) -> (String, Vec<String>) {
+        let text =
+            format!("[supervisord]\n[eventlistener:e]\ncommand={command}\nevents=PROCESS_LOG\n{lines}");
+        let around = around.file(MAIN, &text);
+        let settings = load(Path::new(MAIN), &[], &around).unwrap();
+        let executed = match resolve(&settings.groups[0].processes[0], &around) {
+            Ok(found) => format!("{} {}", found.file.display(), found.argv.join(" ")),
+            Err(fault) => fault.detail.unwrap_or_default(),
+        };
+        (executed, settings.notices.into_iter().map(|notice| notice.text).collect())
+    }
+
+    #[test]
+    fn the_listener_of_a_known_package_is_built_in() {
+        let machine = || Fake::new().variable("PATH", "/bin");
+        let handler = format!("result_handler={STDOUT}");
+        let built_in =
+            |script: &str| format!("[eventlistener:e] is built in: what {script} does needs no Python here");
+        let ours = "/proc/self/exe supervisor_stdout";
+        for (command, lines, expected, script) in [
+            ("supervisor_stdout", handler.as_str(), ours, "supervisor_stdout"),
+            ("/usr/bin/python -m supervisor_stdout", &handler, ours, "supervisor_stdout"),
+            ("/opt/venv/bin/listener", &handler, ours, "supervisor_stdout"),
+            // Without its handler the package rejects every event.
+            ("supervisor_stdout", "", ours, "supervisor_stdout"),
+            (
+                "supervisor_stdout",
+                "event_length=bytes",
+                "/proc/self/exe supervisor_stdout bytes",
+                "supervisor_stdout",
+            ),
+            ("supervisor-stdlog", "", "/proc/self/exe supervisor-stdlog", "supervisor-stdlog"),
+        ] {
+            let (executed, notices) = executed(machine(), command, lines);
+            assert_eq!((executed.as_str(), notices), (expected, vec![built_in(script)]), "{command} {lines}");
+        }
+        let python = "#!/usr/bin/python\nfrom supervisor_stdout import main";
+        let installed = machine().program("/bin/supervisor_stdout").file("/bin/supervisor_stdout", python);
+        assert_eq!(executed(installed, "supervisor_stdout", &handler).0, ours);
+        let another = machine().program("/bin/supervisor_stdout");
+        let kept = ("/bin/supervisor_stdout supervisor_stdout".to_owned(), vec![]);
+        assert_eq!(executed(another, "supervisor_stdout", &handler), kept);
+        let own = machine().program("/bin/listener");
+        assert_eq!(executed(own, "listener", &handler), ("/bin/listener listener".to_owned(), vec![]));
+        let missing = ("can't find command 'listener'".to_owned(), vec![]);
+        assert_eq!(executed(machine(), "listener", ""), missing);
+    }
+
+    #[test]
+    fn dependent_startup_is_not_built_in_and_said_so() {
+        let text = "[supervisord]\n[eventlistener:e]\ncommand=python -m supervisord_dependent_startup -c /x\n\
+            events=PROCESS_STATE";
+        let expected = "[eventlistener:e] runs supervisord_dependent_startup, which is Python code and not built \
+            in: where it can't run, the programs that it is to start stay STOPPED";
+        assert_eq!(notices_in(text), [expected]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod main_command;
 pub mod options;
 mod pairs;
 mod plugins;
+mod print_listeners;
 mod program;
 mod reader;
 mod reading;
@@ -51,7 +52,7 @@ mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
-pub use command::{Executable, resolve};
+pub use command::{BYTES, Executable, resolve};
 pub use document::Language;
 pub use effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};

@@ -95,6 +95,7 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         log_form: log_form(options),
         environment: Arc::default(),
         server_url: server_url(options),
+        stand_in: None,
         socket: None,
     }
 }
@@ -249,6 +250,7 @@ mod tests {
             log_form: process.log_form,
             environment: Arc::new(vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())]),
             server_url: None,
+            stand_in: None,
             socket: None,
         };
         assert_eq!(process, expected);

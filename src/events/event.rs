@@ -155,16 +155,6 @@ impl Event {
         payload
     }
 
-    /// The lines that a process has written, each with its origin: `web stdout | line`. Nothing for any
-    /// other event.
-    #[must_use]
-    pub fn prefixed_lines(&self) -> Vec<u8> {
-        let Self::Output { names, channel, data, .. } = self else { return Vec::new() };
-        let prefix = format!("{} {} | ", names.process, channel.name());
-        let lines = data.strip_suffix(b"\n").unwrap_or(data).split(|byte| *byte == b'\n');
-        lines.flat_map(|line| [prefix.as_bytes(), line, b"\n"].concat()).collect()
-    }
-
     fn head(&self) -> String {
         match self {
             Self::ProcessState { names, from, change } => {

@@ -5,6 +5,7 @@
 //! * [`Ticks`] makes events of the wall clock.
 //! * [`Pool`] is what an `[eventlistener:x]` is beside its processes: a buffer, its numbers, and how far
 //!   the conversation with each listener has come.
+//! * `printer` has the lines that the result handlers of known Python packages print.
 //! * [`Listener`] is one such conversation: what it says goes in, what it means comes out.
 //!
 //! Nothing here reads or writes, and nothing knows which processes run: [`crate::supervise`] tells of
@@ -13,6 +14,7 @@
 mod event;
 mod listener;
 mod pool;
+mod printer;
 mod ticks;
 
 pub use event::{Event, OutputKind, ProcessNames, StateChange};

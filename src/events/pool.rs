@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::sync::Arc;
 
+use super::printer::Printer;
 use super::{Event, Heard, Listener};
-use crate::model::{EventLength, EventType, EventTypes, PoolSpec, ProcessId, ResultHandler};
+use crate::model::{Channel, EventLength, EventType, EventTypes, PoolSpec, ProcessId, ResultHandler, Wall};
 
 /// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub struct Pool {
     waiting: VecDeque<Delivery>,
     /// Of each process that was started and not reaped since.
     listeners: BTreeMap<ProcessId, Listener>,
+    printer: Printer,
 }
 
 impl Pool {
@@ -36,7 +38,7 @@ impl Pool {
     #[must_use]
     pub fn new(name: &str, spec: PoolSpec) -> Self {
         let (waiting, listeners) = (VecDeque::new(), BTreeMap::new());
-        Self { name: name.to_owned(), spec, accepted: 0, waiting, listeners }
+        Self { name: name.to_owned(), spec, accepted: 0, waiting, listeners, printer: Printer::default() }
     }
 
     /// Its group's name.
@@ -51,10 +53,12 @@ impl Pool {
         self.spec.events
     }
 
-    /// Who judges its listeners' answers.
-    #[must_use]
-    pub fn handler(&self) -> ResultHandler {
-        self.spec.handler
+    /// What its result handler prints of an event that was processed: whole lines, and where they go.
+    pub fn print(&mut self, event: &Event, wall: Wall) -> Option<(Channel, Vec<u8>)> {
+        match self.spec.handler {
+            ResultHandler::Print(handler) => self.printer.lines(handler, event, wall),
+            ResultHandler::Default | ResultHandler::Foreign => None,
+        }
     }
 
     /// Events that may wait at the same time.

@@ -159,12 +159,32 @@ pub enum ResultHandler {
     /// `OK` is the one answer that is no refusal.
     #[default]
     Default,
-    /// `supervisor_stdout:event_handler`: what programs write goes to our standard output, each line with
-    /// its origin. Any answer will do.
-    Stdout,
+    /// What programs write is printed, each line with its origin. Any answer will do.
+    Print(PrintHandler),
     /// Python code that we can't run. Any answer will do: what it would say to one is not known, and
     /// an event that is refused comes again at once.
     Foreign,
+}
+
+/// A Python package that prints what programs write: a listener that answers each event with the event, and
+/// a handler that prints the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrintHandler {
+    /// `supervisor_stdout:event_handler` of supervisor-stdout
+    Stdout,
+    /// `supervisor_stdlog:log_handler` of supervisor-stdlog
+    Stdlog,
+    /// `supervisor_console.events:event_handler` of supervisor-console
+    Console,
+}
+
+/// A listener that is built in and may run in place of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandIn {
+    /// Whose listener it is.
+    pub package: PrintHandler,
+    /// How it counts what it is sent.
+    pub length: EventLength,
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub use command::{
     BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
     SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
-pub use event::{EventLength, EventType, EventTypes, PoolSpec, ResultHandler};
+pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
 pub use settings::{
     Address, Credentials, DaemonSettings, LogDefaults, LogLevel, Notice, Password, ServerSpec, Settings,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Address, OnEnd, PoolSpec, Signal};
+use super::{Address, OnEnd, PoolSpec, Signal, StandIn};
 
 /// Names and values in the order in which they were set; a later one overrides an earlier.
 pub type Environment = Vec<(String, String)>;
@@ -166,6 +166,8 @@ pub struct ProcessSpec {
     pub environment: Arc<Environment>,
     /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.
     pub server_url: Option<String>,
+    /// A listener that is built in and may be run in place of `command`.
+    pub stand_in: Option<StandIn>,
     /// What it has for standard input instead of a pipe from us. Shared by all processes of the program.
     pub socket: Option<Arc<SocketSpec>>,
 }

@@ -603,6 +603,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
         environment: Arc::default(),
         server_url: None,
+        stand_in: None,
         socket: None,
     };
     for (autorestart, told) in [

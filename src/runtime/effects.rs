@@ -81,8 +81,8 @@ impl Shell {
                 let outcome = self.try_sockets(sockets.iter());
                 return Some(Input::SocketsTried { ticket, group, outcome });
             }
-            Effect::Print { bytes } => {
-                if let Some(Trouble { text }) = self.outputs.stdout(&bytes) {
+            Effect::Print { channel, bytes } => {
+                if let Some(Trouble { text }) = self.outputs.lines(channel, &bytes) {
                     self.log(LogLevel::Warn, &text);
                 }
             }

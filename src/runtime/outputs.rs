@@ -18,7 +18,7 @@ use super::sinks::{LOG_MODE, Trouble};
 use super::syslog::Syslog;
 use super::{Source, Sources};
 use crate::logs::Loss;
-use crate::model::{Mono, Now};
+use crate::model::{Channel, Mono, Now};
 use crate::sys::files::open_log;
 use crate::sys::output::Output;
 use crate::sys::poller::{Interest, Poller};
@@ -146,6 +146,14 @@ impl Outputs {
     /// waiting already.
     pub(super) fn stdout(&mut self, line: &[u8]) -> Option<Trouble> {
         self.line(STDOUT, line)
+    }
+
+    /// Takes lines for our standard output or standard error in the same way.
+    pub(super) fn lines(&mut self, channel: Channel, lines: &[u8]) -> Option<Trouble> {
+        match channel {
+            Channel::Stdout => self.line(STDOUT, lines),
+            Channel::Stderr => self.line(STDERR, lines),
+        }
     }
 
     /// Says something on standard error that has no other place to go.

@@ -47,7 +47,7 @@ impl Difference {
 /// An option, whether it is the same in both, and what it takes if not.
 type Row = (&'static str, bool, Takes);
 
-fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 26] {
+fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 27] {
     let ProcessSpec {
         name,
         group,
@@ -75,6 +75,7 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 26] {
         log_form: LogForm { format, timestamp, ring_bytes },
         environment,
         server_url,
+        stand_in,
         socket,
     } = old;
     [
@@ -105,6 +106,8 @@ fn table(old: &ProcessSpec, new: &ProcessSpec) -> [Row; 26] {
         // Of the program or of the supervisor: it is in the child either way.
         ("environment", *environment == new.environment, Restart),
         ("serverurl", *server_url == new.server_url, Restart),
+        // No option of a process: its pool has it.
+        ("result_handler", *stand_in == new.stand_in, Restart),
         ("socket", *socket == new.socket, Restart),
     ]
 }
@@ -148,11 +151,14 @@ mod tests {
 
     use super::super::tests::spec;
     use super::*;
-    use crate::model::{Address, AutoRestart, LogFormat, LogTarget, OnEnd, Signal, SocketSpec, User};
+    use crate::model::{
+        Address, AutoRestart, EventLength, LogFormat, LogTarget, OnEnd, PrintHandler, Signal, SocketSpec,
+        StandIn, User,
+    };
 
     type Change = fn(&mut ProcessSpec);
 
-    const CHANGES: [(&str, Takes, Change); 38] = [
+    const CHANGES: [(&str, Takes, Change); 39] = [
         ("process_name", Restart, |it| it.name.push('x')),
         ("group", Restart, |it| it.group.push('x')),
         ("command", Restart, |it| it.command.push('x')),
@@ -183,6 +189,9 @@ mod tests {
             Arc::make_mut(&mut it.environment).push(("A".to_owned(), "1".to_owned()))
         }),
         ("serverurl", Restart, |it| it.server_url = Some(String::new())),
+        ("result_handler", Restart, |it| {
+            it.stand_in = Some(StandIn { package: PrintHandler::Stdout, length: EventLength::Bytes });
+        }),
         ("socket", Restart, |it| {
             let address = Address::Inet { host: "localhost".to_owned(), port: 9000 };
             it.socket = Some(

@@ -269,8 +269,10 @@ pub enum Effect {
         /// Header and payload.
         bytes: Vec<u8>,
     },
-    /// Write lines to our standard output, where they may be dropped if nobody reads them.
+    /// Write lines to our standard output or standard error, where they may be dropped if nobody reads them.
     Print {
+        /// Which of the two.
+        channel: Channel,
         /// Whole lines.
         bytes: Vec<u8>,
     },
@@ -500,7 +502,7 @@ impl Supervisor {
                 Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
             },
             Input::ListenerSaid { process, bytes } => {
-                self.listener_said(process, &bytes, &mut out);
+                self.listener_said(process, &bytes, &turn, &mut out);
                 self.go_on_stopping(&turn, &mut out);
             }
             Input::EventSent { process, serial, outcome } => {

@@ -12,7 +12,6 @@ use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::events::{Delivery, Event, Heard, OutputKind, Pool};
 use crate::model::{
     Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, ProcessId, ProcessState,
-    ResultHandler,
 };
 
 impl Effects {
@@ -164,17 +163,19 @@ impl Supervisor {
     }
 
     /// A listener has said something on its standard output.
-    pub(super) fn listener_said(&mut self, process: ProcessId, bytes: &[u8], out: &mut Effects) {
+    pub(super) fn listener_said(&mut self, process: ProcessId, bytes: &[u8], turn: &Turn, out: &mut Effects) {
         let name = self.name_of(process);
         let Some(pool) = self.pool_of(process) else { return };
         for heard in pool.hear(process, bytes) {
             tell_heard(&name, &heard, out);
             match heard {
                 Heard::Rejected(delivery) | Heard::BadResult(_, delivery) => put_back(pool, delivery, out),
-                Heard::Processed(delivery) if pool.handler() == ResultHandler::Stdout => {
-                    out.push(Effect::Print { bytes: delivery.event.prefixed_lines() });
+                Heard::Processed(delivery) => {
+                    if let Some((channel, bytes)) = pool.print(&delivery.event, turn.now.wall) {
+                        out.push(Effect::Print { channel, bytes });
+                    }
                 }
-                Heard::Ready | Heard::Processed(_) | Heard::Violated(_) => {}
+                Heard::Ready | Heard::Violated(_) => {}
             }
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
         stderr: stream,
         environment: Arc::default(),
         server_url: None,
+        stand_in: None,
         socket: None,
         log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
     }
@@ -241,8 +242,9 @@ impl Story {
                 let outcome = self.socket_error.map_or(Ok(()), |text| Err(text.to_owned()));
                 Some(Input::SocketsTried { ticket, group, outcome })
             }
-            Effect::Print { bytes } => {
-                self.told.push(format!("!print {}", String::from_utf8(bytes).unwrap()));
+            Effect::Print { channel, bytes } => {
+                let text = String::from_utf8(bytes).unwrap();
+                self.told.push(format!("!print to {}: {text}", channel.name()));
                 None
             }
             Effect::ReopenLogs => {

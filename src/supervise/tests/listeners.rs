@@ -454,12 +454,15 @@ fn lines_of_output_go_to_our_own_when_a_pool_asks_for_that_and_any_answer_will_d
         panic!()
     };
     let mut group = pool("pool", &[EventType::ProcessLog], &["l"], 10);
-    group.kind = GroupKind::EventListener(PoolSpec { handler: ResultHandler::Stdout, ..pool_spec });
+    group.kind = GroupKind::EventListener(PoolSpec {
+        handler: ResultHandler::Print(PrintHandler::Stdlog),
+        ..pool_spec
+    });
     let mut story = Story::of(vec![group, alone(1, spec("web"))]).begun();
     story.says("l", READY);
-    let (process, channel, kind) = (story.id("web"), Channel::Stdout, OutputKind::Log);
-    story.input(Input::Wrote { process, channel, kind, data: b"one\n\ntwo".to_vec() });
+    let (process, channel, kind) = (story.id("web"), Channel::Stderr, OutputKind::Log);
+    story.input(Input::Wrote { process, channel, kind, data: b"one\n".to_vec() });
     story.told.clear();
     story.says("l", REFUSED);
-    story.tells(&["!print web stdout | one\nweb stdout | \nweb stdout | two\n"]);
+    story.tells(&["!print to stderr: \u{1b}[36mweb | \u{1b}[31mone\u{1b}[m\n"]);
 }
