@@ -36,7 +36,10 @@ impl Rotation {
 
     /// Other limits for the same file, with the meaning that they have for [`Rotation::new`].
     pub fn limit(&mut self, bytes_max: i64, backups: i64) {
-        *self = Self::new(bytes_max, backups, self.bytes);
+        let new = Self::new(bytes_max, backups, self.bytes);
+        if (new.bytes_max, new.backups) != (self.bytes_max, self.backups) {
+            *self = new;
+        }
     }
 
     /// Counts what was written. True when the file has reached its limit and is to be rotated

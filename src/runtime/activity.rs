@@ -13,8 +13,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::logfile::LogFile;
 use super::outputs::{OURSELVES, Outputs};
-use super::sinks::{LogFile, Sink, Trouble};
+use super::sinks::{Sink, Trouble};
 use crate::logs::{activity_line, activity_object, rfc3339, severity};
 use crate::model::{DaemonSettings, LogFormat, LogLevel, LogTarget};
 use crate::sys::clock::Clock;
@@ -135,8 +136,8 @@ impl Activity {
     /// Closes and opens the file again, as after somebody has moved it away.
     pub(super) fn reopen(&mut self, outputs: &mut Outputs) {
         self.flush(outputs);
-        if let Sink::File(file) = &mut self.file
-            && let Err(error) = LogFile::reopen(file)
+        if let Some(file) = self.file.file_mut(outputs)
+            && let Err(error) = file.reopen()
         {
             outputs.complain(&format!("cannot reopen the log file: {error}"));
         }
@@ -145,10 +146,13 @@ impl Activity {
     /// Empties the file.
     pub(super) fn clear(&mut self, outputs: &mut Outputs) -> io::Result<()> {
         self.flush(outputs);
-        match &mut self.file {
-            Sink::File(file) => file.clear(),
-            Sink::Nowhere | Sink::Output(_) => Ok(()),
-        }
+        self.file.file_mut(outputs).map_or(Ok(()), LogFile::clear)
+    }
+
+    /// Writes what was taken and closes the file.
+    pub(super) fn close(mut self, outputs: &mut Outputs) {
+        self.flush(outputs);
+        self.file.close(outputs);
     }
 
     /// Stops writing to standard output: it is none of ours any more once we are a daemon.

@@ -349,7 +349,7 @@ fn take_the_oath(
         poller,
         sources,
         signals,
-        children: Children::default(),
+        children: Children::new(open_files_max()),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         rings: Rings::default(),

@@ -1,13 +1,16 @@
-//! Children that live: their pipes, and where what they say goes.
+//! Children: their pipes, and where their output goes.
+//!
+//! The pipes of a dead child that others still hold open are read on, see [`super::held`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::held::{HeldId, HeldStream, HeldStreams};
 use super::outlets::{Around, Column, Outlet};
 use super::outputs::{Outputs, Writer};
-use super::sinks::{Sink, Trouble};
+use super::sinks::Trouble;
 use super::stdin::Stdin;
 use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::events::OutputKind;
@@ -21,9 +24,9 @@ use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
 
-/// What is read of a dead child's pipe before its end is told. A pipe can be enlarged to this; a
-/// surviving grandchild that goes on writing is cut off there.
-const LAST_WORDS_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes read of a dead child's pipe before its end is reported. A pipe can be enlarged to this; what a
+/// descendant writes beyond it is read later.
+const DRAINED_BYTES_MAX: usize = 1024 * 1024;
 
 /// One stream of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,11 +35,27 @@ pub(super) struct StreamId {
     pub(super) channel: Channel,
 }
 
+/// A stream that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamKey {
+    Live(StreamId),
+    /// Its process is dead.
+    Held(HeldId),
+}
+
+/// Whose stream it is.
+#[derive(Clone, Copy, Debug)]
+struct Owner<'a> {
+    id: StreamId,
+    pid: Pid,
+    name: &'a str,
+}
+
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     fd: OwnedFd,
-    token: u64,
-    outlet: Outlet,
+    pub(super) token: u64,
+    pub(super) outlet: Outlet,
     /// `strip_ansi`
     stripper: Option<AnsiStripper>,
     purpose: Purpose,
@@ -169,8 +188,19 @@ impl Outlets {
             Outlet::open(target, stream, purpose.form(spec.log_form), outputs)
         };
         let stdout = open(&stdout, &spec.stdout, &purposes[0])?;
-        let stderr = open(&stderr, &spec.stderr, &purposes[1])?;
-        Ok(Self { stdout, stderr, purposes })
+        match open(&stderr, &spec.stderr, &purposes[1]) {
+            Ok(stderr) => Ok(Self { stdout, stderr, purposes }),
+            Err(error) => {
+                stdout.close(outputs);
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing will be written.
+    pub(super) fn close(self, outputs: &mut Outputs) {
+        self.stdout.close(outputs);
+        self.stderr.close(outputs);
     }
 
     /// Lets both take on their form, in a column of this width.
@@ -211,33 +241,43 @@ fn may_be_coloured() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// All children that were not reaped yet.
-#[derive(Debug, Default)]
+/// All children that were not reaped yet, and what others hold open of those that were.
+#[derive(Debug)]
 pub(super) struct Children {
     by_pid: BTreeMap<Pid, ProcessId>,
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     live: BTreeMap<ProcessId, Box<Child>>,
+    pub(super) held: HeldStreams,
 }
 
 impl Children {
+    /// None yet; the bound of what is held open follows from how many files may be open.
+    pub(super) fn new(open_files_max: u64) -> Self {
+        Self { by_pid: BTreeMap::new(), live: BTreeMap::new(), held: HeldStreams::new(open_files_max) }
+    }
+
     /// Begins to listen to a child.
     pub(super) fn add(
         &mut self,
         (process, pid, name): (ProcessId, Pid, String),
         ends: ParentEnds,
         (outlets, strip_ansi): (Outlets, bool),
-        poller: &Poller,
-        sources: &mut Sources,
+        outputs: &mut Outputs,
+        (poller, sources): (&Poller, &mut Sources),
     ) {
-        let mut stream = |channel, fd: OwnedFd, outlet, purpose| {
-            let token = sources.add(Source::Child(StreamId { process, channel }));
+        let mut stream = |channel, fd: Option<OwnedFd>, outlet: Outlet, purpose| {
+            let Some(fd) = fd else {
+                outlet.close(outputs);
+                return None;
+            };
+            let token = sources.add(Source::Child(StreamKey::Live(StreamId { process, channel })));
             let watched = poller.add(&fd, token, READ).is_ok();
             let stripper = strip_ansi.then(AnsiStripper::default);
-            Stream { fd, token, outlet, stripper, purpose, watched }
+            Some(Stream { fd, token, outlet, stripper, purpose, watched })
         };
         let Outlets { stdout, stderr, purposes: [of_stdout, of_stderr] } = outlets;
-        let stdout = ends.stdout.map(|fd| stream(Channel::Stdout, fd, stdout, of_stdout));
-        let stderr = ends.stderr.map(|fd| stream(Channel::Stderr, fd, stderr, of_stderr));
+        let stdout = stream(Channel::Stdout, ends.stdout, stdout, of_stdout);
+        let stderr = stream(Channel::Stderr, ends.stderr, stderr, of_stderr);
         self.by_pid.insert(pid, process);
         let child = Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr };
         self.live.insert(process, Box::new(child));
@@ -259,20 +299,56 @@ impl Children {
     }
 
     /// A stream that was not closed yet, and whose it is.
-    fn stream(&mut self, id: StreamId) -> Option<(&str, &mut Stream)> {
-        let Child { name, stdout, stderr, .. } = &mut **self.live.get_mut(&id.process)?;
-        let stream = match id.channel {
-            Channel::Stdout => stdout,
-            Channel::Stderr => stderr,
-        };
-        Some((name, stream.as_mut()?))
+    fn stream(&mut self, key: StreamKey) -> Option<(Owner<'_>, &mut Stream)> {
+        match key {
+            StreamKey::Live(id) => {
+                let Child { name, pid, stdout, stderr, .. } = &mut **self.live.get_mut(&id.process)?;
+                let stream = match id.channel {
+                    Channel::Stdout => stdout,
+                    Channel::Stderr => stderr,
+                };
+                Some((Owner { id, pid: *pid, name }, stream.as_mut()?))
+            }
+            StreamKey::Held(held) => {
+                let HeldStream { id, pid, name, stream } = self.held.get_mut(held)?;
+                Some((Owner { id: *id, pid: *pid, name }, stream))
+            }
+        }
+    }
+
+    /// Takes a stream out.
+    fn take_stream(&mut self, key: StreamKey) -> Option<(String, Stream)> {
+        match key {
+            StreamKey::Live(id) => {
+                let child = self.live.get_mut(&id.process)?;
+                let stream = child.stream(id.channel).take()?;
+                Some((child.name.clone(), stream))
+            }
+            StreamKey::Held(held) => self.held.remove(held).map(|it| (it.name, it.stream)),
+        }
+    }
+
+    /// All that are read.
+    fn streams(&mut self) -> impl Iterator<Item = &mut Stream> {
+        let live = self.live.values_mut().flat_map(|child| child.stdout.iter_mut().chain(&mut child.stderr));
+        live.chain(self.held.all_mut().map(|held| &mut held.stream))
+    }
+
+    /// Those of one process, of its earlier runs too, with the pid that they are of.
+    fn streams_of(&mut self, process: ProcessId) -> impl Iterator<Item = (Channel, Pid, &str, &mut Stream)> {
+        let live = self.live.get_mut(&process).into_iter().flat_map(|child| {
+            let Child { name, pid, stdout, stderr, .. } = &mut **child;
+            let (name, pid) = (&**name, *pid);
+            let stdout = stdout.as_mut().map(|stream| (Channel::Stdout, pid, name, stream));
+            stdout.into_iter().chain(stderr.as_mut().map(|stream| (Channel::Stderr, pid, name, stream)))
+        });
+        let held = self.held.all_mut().filter(move |held| held.id.process == process);
+        live.chain(held.map(|it| (it.id.channel, it.pid, &*it.name, &mut it.stream)))
     }
 
     /// Watches those whose outlets have room, and only those.
     pub(super) fn watch(&mut self, outputs: &Outputs, poller: &Poller) {
-        let streams =
-            self.live.values_mut().flat_map(|child| child.stdout.iter_mut().chain(&mut child.stderr));
-        for stream in streams {
+        for stream in self.streams() {
             let wanted = !stream.outlet.is_full(outputs);
             if wanted && !stream.watched {
                 stream.watched = poller.add(&stream.fd, stream.token, READ).is_ok();
@@ -283,66 +359,49 @@ impl Children {
         }
     }
 
-    /// Tells the writers of a process that their files are about to be emptied.
+    /// Empties the files that the streams of a process write to.
     ///
     /// # Errors
     /// What truncating says.
-    pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
-        let Some(child) = self.live.get_mut(&process) else { return Ok(()) };
-        for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
-            if let Sink::File(file) = &mut stream.outlet.sink {
-                file.clear()?;
-            }
+    pub(super) fn clear_logs(&mut self, process: ProcessId, outputs: &mut Outputs) -> io::Result<()> {
+        for (_, _, _, stream) in self.streams_of(process) {
+            stream.outlet.sink.file_mut(outputs).map_or(Ok(()), |file| file.clear())?;
         }
         Ok(())
     }
 
-    /// Has the logs of a child that lives rotate as its specification says by now.
-    pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec) {
-        let Some(child) = self.live.get_mut(&process) else { return };
-        for (stream, spec) in [(&mut child.stdout, &spec.stdout), (&mut child.stderr, &spec.stderr)] {
-            if let Some(Stream { outlet: Outlet { sink: Sink::File(file), .. }, .. }) = stream {
+    /// Has the logs of a process rotate as its specification says by now.
+    pub(super) fn limit_logs(&mut self, process: ProcessId, spec: &ProcessSpec, outputs: &mut Outputs) {
+        for (channel, _, _, stream) in self.streams_of(process) {
+            let spec = match channel {
+                Channel::Stdout => &spec.stdout,
+                Channel::Stderr => &spec.stderr,
+            };
+            if let Some(file) = stream.outlet.sink.file_mut(outputs) {
                 file.limit(spec.bytes_max, spec.backups);
             }
         }
     }
 
-    /// Has a child that lives be shown and remembered as its specification says by now.
+    /// Has the output of a process be shown and remembered as its specification says by now.
     pub(super) fn change_form(
         &mut self,
         (process, width): (ProcessId, usize),
         spec: &ProcessSpec,
         around: &mut Around<'_>,
     ) -> Option<Trouble> {
-        let Child { name, pid, stdout, stderr, .. } = &mut **self.live.get_mut(&process)?;
         let mut trouble = None;
-        for (stream, channel) in [(stdout, Channel::Stdout), (stderr, Channel::Stderr)] {
-            let Some(Stream { outlet, purpose, token, .. }) = stream else { continue };
+        for (channel, pid, name, Stream { outlet, purpose, token, .. }) in self.streams_of(process) {
             let form = purpose.form(spec.log_form);
             if outlet.has_form(form) {
                 continue;
             }
             trouble = outlet.finish((Writer(*token), name), around).or(trouble);
             outlet.begin(form);
-            speak_as(outlet, spec, channel, (process, *pid), width, around.outputs);
+            speak_as(outlet, spec, channel, (process, pid), width, around.outputs);
             around.remember(StreamId { process, channel }, outlet);
         }
         trouble
-    }
-
-    /// Closes and opens again the logs of all children. Returns what went wrong.
-    pub(super) fn reopen_logs(&mut self) -> Vec<String> {
-        let mut troubles = Vec::new();
-        for child in self.live.values_mut() {
-            for stream in child.stdout.iter_mut().chain(&mut child.stderr) {
-                if let Sink::File(file) = &mut stream.outlet.sink
-                    && let Err(error) = file.reopen()
-                {
-                    troubles.push(format!("cannot reopen a log of {}: {error}", child.name));
-                }
-            }
-        }
-        troubles
     }
 }
 
@@ -356,38 +415,48 @@ enum Read {
 }
 
 impl Shell {
-    /// A child has said something, or closed its end.
-    pub(super) fn child_is_ready(&mut self, id: StreamId) {
-        if matches!(self.read_stream(id), Read::End) {
-            self.close_stream(id);
+    /// There is output of a child, or its end.
+    pub(super) fn child_is_ready(&mut self, key: StreamKey) {
+        if matches!(self.read_stream(key), Read::End) {
+            self.close_stream(key);
         }
     }
 
-    /// Reads what a dead child has left in its pipes, then lets go of it.
-    pub(super) fn hear_last_words(&mut self, process: ProcessId) {
+    /// Reads what a dead child has left in its pipes, before its end is reported. What others still hold open is
+    /// kept, as a process that writes to a pipe without a reader is killed.
+    pub(super) fn drain_dead(&mut self, process: ProcessId) {
         for channel in [Channel::Stdout, Channel::Stderr] {
-            let id = StreamId { process, channel };
-            let mut bytes = 0;
-            while bytes < LAST_WORDS_BYTES_MAX {
-                match self.read_stream(id) {
-                    Read::Some(count) => bytes += count,
-                    Read::NothingNow | Read::End => break,
-                }
-            }
-            self.close_stream(id);
+            self.drain(StreamKey::Live(StreamId { process, channel }));
         }
-        if let Some(mut child) = self.children.live.remove(&process) {
-            child.stdin.close(process, &self.poller, &mut self.sources);
+        let Some(mut child) = self.children.live.remove(&process) else { return };
+        child.stdin.close(process, &self.poller, &mut self.sources);
+        for (channel, stream) in [(Channel::Stdout, child.stdout), (Channel::Stderr, child.stderr)] {
+            if let Some(stream) = stream {
+                let (pid, name) = (child.pid, child.name.clone());
+                self.hold(HeldStream { id: StreamId { process, channel }, pid, name, stream });
+            }
         }
     }
 
-    fn read_stream(&mut self, id: StreamId) -> Read {
-        let Some((_, stream)) = self.children.stream(id) else { return Read::End };
+    /// Reads what there is now, up to a bound.
+    pub(super) fn drain(&mut self, key: StreamKey) {
+        let mut bytes = 0;
+        while bytes < DRAINED_BYTES_MAX {
+            match self.read_stream(key) {
+                Read::Some(count) => bytes += count,
+                Read::NothingNow => return,
+                Read::End => return self.close_stream(key),
+            }
+        }
+    }
+
+    fn read_stream(&mut self, key: StreamKey) -> Read {
+        let Some((_, stream)) = self.children.stream(key) else { return Read::End };
         let read = stream.read(&mut self.buffer);
         if let Read::Some(count) = read {
             // Taken out while it is looked at, as what follows needs all of us.
             let buffer = std::mem::take(&mut self.buffer);
-            let inputs = self.heard(id, &buffer[..count]);
+            let inputs = self.heard(key, &buffer[..count]);
             self.buffer = buffer;
             inputs.into_iter().for_each(|input| self.feed(input));
         }
@@ -395,64 +464,70 @@ impl Shell {
     }
 
     /// A chunk goes where it is to go; what the core is to know of it is returned.
-    fn heard(&mut self, id: StreamId, bytes: &[u8]) -> Vec<Input> {
-        let Some((name, stream)) = self.children.stream(id) else { return Vec::new() };
+    fn heard(&mut self, key: StreamKey, bytes: &[u8]) -> Vec<Input> {
+        let Some((owner, stream)) = self.children.stream(key) else { return Vec::new() };
         let (pieces, echoes) = (stream.pieces(bytes), self.activity.level() <= LogLevel::Debug);
         if let Purpose::Output { .. } = stream.purpose {
-            return pieces.iter().filter_map(|piece| self.take_piece(id, piece)).collect();
+            return pieces.iter().filter_map(|piece| self.take_piece(key, piece)).collect();
         }
-        let echo = echoes.then(|| conversation_echo(name, id.channel.name(), bytes));
-        pieces.iter().for_each(|piece| self.write_piece(id, piece));
+        let process = owner.id.process;
+        let echo = echoes.then(|| conversation_echo(owner.name, owner.id.channel.name(), bytes));
+        pieces.iter().for_each(|piece| self.write_piece(key, piece));
         echo.iter().for_each(|echo| self.log(LogLevel::Debug, echo));
-        vec![Input::ListenerSaid { process: id.process, bytes: bytes.to_owned() }]
+        match key {
+            StreamKey::Live(_) => vec![Input::ListenerSaid { process, bytes: bytes.to_owned() }],
+            // What a dead listener has left behind does not answer for the next.
+            StreamKey::Held(_) => Vec::new(),
+        }
     }
 
     /// A piece of output goes to the log and, at debug level, to ours; it is an event if somebody asks.
-    fn take_piece(&mut self, id: StreamId, piece: &Piece<'_>) -> Option<Input> {
-        self.write_piece(id, piece);
-        let (name, stream) = self.children.stream(id)?;
+    fn take_piece(&mut self, key: StreamKey, piece: &Piece<'_>) -> Option<Input> {
+        self.write_piece(key, piece);
+        let (Owner { id: StreamId { process, channel }, pid, name }, stream) = self.children.stream(key)?;
         let (kind, echoes) = (stream.event(piece), self.activity.level() <= LogLevel::Debug);
-        let channel = id.channel.name();
         let (bytes, echo) = match piece {
             Piece::Text(bytes) if bytes.is_empty() => return None,
             Piece::Text(bytes) | Piece::Captured(bytes) => {
-                (bytes, echoes.then(|| output_echo(name, channel, bytes)))
+                (bytes, echoes.then(|| output_echo(name, channel.name(), bytes)))
             }
-            Piece::Message(bytes) => (bytes, Some(format!("{} {channel} emitted a comm event", quote(name)))),
+            Piece::Message(bytes) => {
+                (bytes, Some(format!("{} {} emitted a comm event", quote(name), channel.name())))
+            }
         };
         echo.iter().for_each(|echo| self.log(LogLevel::Debug, echo));
-        let kind = kind.filter(|kind| self.core.asks_for(kind.event_type(id.channel)))?;
-        Some(Input::Wrote { process: id.process, channel: id.channel, kind, data: bytes.to_vec() })
+        let kind = kind.filter(|kind| self.core.asks_for(kind.event_type(channel)))?;
+        Some(Input::Wrote { process, pid, channel, kind, data: bytes.to_vec() })
     }
 
-    fn write_piece(&mut self, id: StreamId, piece: &Piece<'_>) {
+    fn write_piece(&mut self, key: StreamKey, piece: &Piece<'_>) {
         let Piece::Text(bytes) = piece else { return };
-        let Some((name, stream)) = self.children.stream(id) else { return };
+        let Some((owner, stream)) = self.children.stream(key) else { return };
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        let trouble = stream.outlet.write(bytes, (id, Writer(stream.token), name), &mut around);
+        let trouble = stream.outlet.write(bytes, (owner.id, Writer(stream.token), owner.name), &mut around);
         self.warn_of(trouble);
     }
 
-    fn close_stream(&mut self, id: StreamId) {
-        let Some((name, stream)) = self.children.stream(id) else { return };
-        let closed = format!("{} of '{name}' closed, stopped monitoring it", id.channel.name());
+    /// Closes a stream whose end has come. Its last line is written without an end.
+    pub(super) fn close_stream(&mut self, key: StreamKey) {
+        let Some((owner, stream)) = self.children.stream(key) else { return };
+        let closed = format!("{} of '{}' closed, stopped monitoring it", owner.id.channel.name(), owner.name);
         let pieces = stream.last_pieces();
-        let inputs: Vec<_> = pieces.iter().filter_map(|piece| self.take_piece(id, piece)).collect();
-        self.let_go_of_stream(id);
+        let inputs: Vec<_> = pieces.iter().filter_map(|piece| self.take_piece(key, piece)).collect();
+        self.remove_stream(key);
         self.log(LogLevel::Debug, &closed);
         inputs.into_iter().for_each(|input| self.feed(input));
     }
 
-    /// What was held back for the end of its line is written without one.
-    fn let_go_of_stream(&mut self, id: StreamId) {
-        let Some(child) = self.children.live.get_mut(&id.process) else { return };
-        let Some(mut stream) = child.stream(id.channel).take() else { return };
+    fn remove_stream(&mut self, key: StreamKey) {
+        let Some((name, mut stream)) = self.children.take_stream(key) else { return };
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        let trouble = stream.outlet.finish((Writer(stream.token), &child.name), &mut around);
+        let trouble = stream.outlet.finish((Writer(stream.token), &name), &mut around);
         self.poller.remove(stream.fd.as_fd());
         self.sources.remove(stream.token);
+        stream.outlet.close(&mut self.outputs);
         self.warn_of(trouble);
     }
 }

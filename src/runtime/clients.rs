@@ -183,6 +183,12 @@ impl Shell {
         }
     }
 
+    /// Closes all connections.
+    pub(super) fn drop_clients(&mut self) {
+        let tokens: Vec<_> = self.clients.by_token.keys().copied().collect();
+        tokens.into_iter().for_each(|token| self.drop_client(token));
+    }
+
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
         self.traces.remove(token);

@@ -97,14 +97,14 @@ impl Shell {
         self.activity.reopen(&mut self.outputs);
         self.outputs.reopen();
         self.tails.reopened();
-        for trouble in self.children.reopen_logs() {
-            self.log(LogLevel::Warn, &trouble);
+        for trouble in self.outputs.files.reopen() {
+            self.warn_of(Some(trouble));
         }
     }
 
     fn apply_log_limits(&mut self, process: ProcessId) {
         let Some(spec) = self.core.spec(process) else { return };
-        self.children.limit_logs(process, spec);
+        self.children.limit_logs(process, spec, &mut self.outputs);
         let width = self.label_width(spec);
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
@@ -141,7 +141,14 @@ impl Shell {
         let is_listener = self.core.is_listener(process);
         let mut outlets = Outlets::open(spec, is_listener, targets, &mut self.outputs)
             .map_err(|error| no_pipes(name, &error))?;
-        let (pid, ends) = spawn(&program, pipes).map_err(|error| no_fork(name, &error))?;
+        let (pid, ends) = match spawn(&program, pipes) {
+            Ok(started) => started,
+            Err(error) => {
+                let text = no_fork(name, &error);
+                outlets.close(&mut self.outputs);
+                return Err(text.into());
+            }
+        };
         outlets.speak_as(spec, (process, pid), self.label_width(spec), &self.outputs);
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
@@ -149,7 +156,8 @@ impl Shell {
         around.remember(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
         let child = (process, pid, name.clone());
         let outlets = (outlets, self.settings.daemon.strip_ansi);
-        self.children.add(child, ends, outlets, &self.poller, &mut self.sources);
+        let watch = (&self.poller, &mut self.sources);
+        self.children.add(child, ends, outlets, &mut self.outputs, watch);
         Ok(pid)
     }
 

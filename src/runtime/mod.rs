@@ -23,7 +23,9 @@ mod children;
 mod clients;
 mod effects;
 mod fastcgi;
+mod held;
 mod last_word;
+mod logfile;
 mod outlets;
 mod outputs;
 mod pidfile;
@@ -88,7 +90,7 @@ enum Source {
     Signals,
     Server(usize),
     Client,
-    Child(children::StreamId),
+    Child(children::StreamKey),
     Stdin(ProcessId),
     Output(OutputId),
     Syslog,
@@ -110,6 +112,11 @@ impl Sources {
 
     fn get(&self, token: u64) -> Option<Source> {
         self.by_token.get(&token).copied()
+    }
+
+    /// What is watched under this token is something else now.
+    fn replace(&mut self, token: u64, source: Source) {
+        self.by_token.insert(token, source);
     }
 
     fn remove(&mut self, token: u64) {
@@ -215,7 +222,8 @@ impl Shell {
     }
 
     fn deadline(&self) -> Option<Mono> {
-        let others = [self.clients.deadline(), self.servers.deadline(), self.outputs.syslog.deadline()];
-        others.into_iter().chain([self.core.deadline()]).flatten().min()
+        let clients = [self.clients.deadline(), self.servers.deadline()];
+        let output = [self.outputs.syslog.deadline(), self.children.held.deadline()];
+        clients.into_iter().chain(output).chain([self.core.deadline()]).flatten().min()
     }
 }

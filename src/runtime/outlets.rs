@@ -106,6 +106,11 @@ impl Outlet {
         self.shape = Shape::Lines(Box::new(shaper));
     }
 
+    /// Nothing more is written.
+    pub(super) fn close(self, outputs: &mut Outputs) {
+        self.sink.close(outputs);
+    }
+
     /// Whether chunks should be small, as their lines grow.
     pub(super) fn is_shaped(&self) -> bool {
         matches!(self.shape, Shape::Lines(_))
@@ -142,7 +147,7 @@ impl Outlet {
             Shape::Whole(lines) => lines.feed(bytes, pass_on),
             Shape::Lines(shaper) => shaper.feed(bytes, wall, pass_on),
         }
-        around.tails.written_to(sink);
+        around.tails.written_to(sink, around.outputs);
         trouble
     }
 
@@ -164,7 +169,7 @@ impl Outlet {
             Shape::Whole(lines) => lines.finish(pass_on),
             Shape::Lines(shaper) => shaper.finish(wall, pass_on),
         }
-        around.tails.written_to(sink);
+        around.tails.written_to(sink, around.outputs);
         trouble
     }
 }

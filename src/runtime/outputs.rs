@@ -8,13 +8,14 @@
 //! A reader that is gone, or a disk that is full, holds nobody up: what can't be written is dropped and
 //! counted, told once when that begins and once when it is over.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sinks::{LOG_MODE, Trouble};
+use super::logfile::{LOG_MODE, LogFiles};
+use super::sinks::Trouble;
 use super::syslog::Syslog;
 use super::{Source, Sources};
 use crate::logs::Loss;
@@ -36,9 +37,13 @@ const PENDING_LAST_WORDS_BYTES_MAX: usize = 8 * PENDING_BYTES_MAX;
 /// How often a path whose reader is gone is opened again, if there is something to write.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
+/// Outputs that nobody writes to any more and whose readers have not taken all. When there are more, the
+/// oldest is closed.
+const CLOSING_OUTPUTS_MAX: usize = 16;
+
 /// One of [`Outputs`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OutputId(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OutputId(u64);
 
 pub(super) const STDOUT: OutputId = OutputId(0);
 pub(super) const STDERR: OutputId = OutputId(1);
@@ -66,12 +71,16 @@ struct Slow {
     mid_line: Option<Writer>,
     dropped_lines: u64,
     loss: Loss,
+    /// Streams that write here.
+    writers: usize,
 }
 
-/// All of them; they stay until the end, as there are no more than paths in the configuration.
+/// All of them. One is closed with its last writer, except our standard output and error.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    all: Vec<Slow>,
+    all: BTreeMap<OutputId, Slow>,
+    last: u64,
+    pub(super) files: LogFiles,
     /// The numbers from 3 on that we were given.
     inherited: Vec<i32>,
     pub(super) syslog: Syslog,
@@ -83,53 +92,76 @@ impl Outputs {
     /// Our standard output and error, and what else we were given. One that can't be used takes
     /// everything and keeps nothing.
     pub(super) fn own(inherited: Vec<i32>, syslog: Syslog) -> Self {
-        let stdout = Output::inherited(io::stdout().as_fd()).ok();
-        let stderr = Output::inherited(io::stderr().as_fd()).ok();
-        let all = vec![Slow::new("standard output", stdout, None), Slow::new("standard error", stderr, None)];
-        Self { all, inherited, syslog, now: Now::default() }
+        let (all, files) = (standard_outputs(), LogFiles::default());
+        Self { all, last: STDERR.0, files, inherited, syslog, now: Now::default() }
     }
 
     /// The same places for a process whose standard output and error are others now.
-    pub(super) fn renewed(self) -> Self {
-        Self { now: self.now, ..Self::own(self.inherited, self.syslog) }
+    pub(super) fn renewed(mut self) -> Self {
+        self.all.extend(standard_outputs());
+        self
     }
 
-    /// A descriptor that we were given.
+    /// A descriptor that we were given, with one more writer.
     ///
     /// # Errors
     /// EBADF for one that we were not.
     pub(super) fn descriptor(&mut self, number: u32) -> io::Result<OutputId> {
-        match i32::try_from(number) {
-            Ok(1) => Ok(STDOUT),
-            Ok(2) => Ok(STDERR),
+        let id = match i32::try_from(number) {
+            Ok(1) => STDOUT,
+            Ok(2) => STDERR,
             Ok(number) if self.inherited.contains(&number) => {
                 let name = format!("descriptor {number}");
-                if let Some(index) = self.all.iter().position(|slow| slow.name == name) {
-                    return Ok(OutputId(index));
+                match self.find(|slow| slow.name == name) {
+                    Some(id) => id,
+                    None => self.insert(Slow::new(&name, Some(Output::inherited_number(number)?), None)),
                 }
-                self.all.push(Slow::new(&name, Some(Output::inherited_number(number)?), None));
-                Ok(OutputId(self.all.len() - 1))
             }
-            Ok(_) | Err(_) => Err(io::Error::from_raw_os_error(nix::libc::EBADF)),
-        }
+            Ok(_) | Err(_) => return Err(io::Error::from_raw_os_error(nix::libc::EBADF)),
+        };
+        Ok(self.with_writer(id))
     }
 
-    /// The output for a path, which was opened with O_NONBLOCK. Without a file its reader is not there
-    /// yet. All who write to a path share its last opening.
+    /// The output for a path, which was opened with O_NONBLOCK, with one more writer. Without a file its reader
+    /// is not there yet. All who write to a path share its last opening.
     pub(super) fn add(&mut self, path: &Path, open: Option<Output>) -> OutputId {
-        let mut all = self.all.iter_mut().enumerate();
-        if let Some((index, slow)) = all.find(|(_, slow)| slow.path.as_deref() == Some(path)) {
-            slow.renew(open);
-            return OutputId(index);
-        }
-        let name = format!("log '{}'", path.display());
-        self.all.push(Slow::new(&name, open, Some(path.to_owned())));
-        OutputId(self.all.len() - 1)
+        let id = match self.find(|slow| slow.path.as_deref() == Some(path)) {
+            Some(id) => {
+                self.all.entry(id).and_modify(|slow| slow.renew(open));
+                id
+            }
+            None => {
+                let name = format!("log '{}'", path.display());
+                self.insert(Slow::new(&name, open, Some(path.to_owned())))
+            }
+        };
+        self.with_writer(id)
+    }
+
+    fn find(&self, is_it: impl Fn(&Slow) -> bool) -> Option<OutputId> {
+        self.all.iter().find(|(_, slow)| is_it(slow)).map(|(id, _)| *id)
+    }
+
+    fn insert(&mut self, slow: Slow) -> OutputId {
+        self.last += 1;
+        self.all.insert(OutputId(self.last), slow);
+        OutputId(self.last)
+    }
+
+    fn with_writer(&mut self, id: OutputId) -> OutputId {
+        self.all.entry(id).and_modify(|slow| slow.writers += 1);
+        id
+    }
+
+    /// One writer less. Without any it is closed as soon as its reader has taken what waits, see
+    /// [`Outputs::watch`].
+    pub(super) fn release(&mut self, id: OutputId) {
+        self.all.entry(id).and_modify(|slow| slow.writers = slow.writers.saturating_sub(1));
     }
 
     /// Opens all paths again, as somebody may have put another pipe in the place of one.
     pub(super) fn reopen(&mut self) {
-        for slow in &mut self.all {
+        for slow in self.all.values_mut() {
             // One that can't be opened has no reader now: what is open is as good.
             let open = slow.path.as_deref().and_then(|path| open_log(path, LOG_MODE).ok());
             slow.renew(open.map(|(file, _)| Output::own(file)));
@@ -139,7 +171,7 @@ impl Outputs {
     /// Takes bytes of a child: all of them, whether they fit or not.
     pub(super) fn write(&mut self, id: OutputId, writer: Writer, bytes: &[u8]) -> Option<Trouble> {
         let now = self.now.mono;
-        self.all.get_mut(id.0)?.write(writer, bytes, now)
+        self.all.get_mut(&id)?.write(writer, bytes, now)
     }
 
     /// Takes a line of the activity log for our standard output, unless there is far too much
@@ -164,7 +196,7 @@ impl Outputs {
     /// Takes lines that may be dropped. How many were is told with the next that is not.
     fn line(&mut self, id: OutputId, line: &[u8]) -> Option<Trouble> {
         let now = self.now.mono;
-        let slow = self.all.get_mut(id.0)?;
+        let slow = self.all.get_mut(&id)?;
         if slow.pending.len() > PENDING_LINES_BYTES_MAX {
             slow.dropped_lines += memchr::memchr_iter(b'\n', line).count() as u64;
             return None;
@@ -180,31 +212,55 @@ impl Outputs {
 
     /// Whether children that write here are to wait.
     pub(super) fn is_full(&self, id: OutputId) -> bool {
-        self.all.get(id.0).is_some_and(|slow| slow.pending.len() >= PENDING_BYTES_MAX)
+        self.all.get(&id).is_some_and(|slow| slow.pending.len() >= PENDING_BYTES_MAX)
     }
 
     /// Whether anything waits for a reader.
     pub(super) fn has_pending(&self) -> bool {
-        self.syslog.has_pending() || self.all.iter().any(|slow| !slow.pending.is_empty())
+        self.syslog.has_pending() || self.all.values().any(|slow| !slow.pending.is_empty())
     }
 
     /// There is room again, or the reader is gone.
     pub(super) fn flush(&mut self, id: OutputId) -> Option<Trouble> {
-        self.all.get_mut(id.0)?.flush()
+        self.all.get_mut(&id)?.flush()
     }
 
     /// Watches those that have something waiting, and only those.
     pub(super) fn watch(&mut self, poller: &Poller, sources: &mut Sources) {
-        for (index, slow) in self.all.iter_mut().enumerate() {
-            slow.watch(OutputId(index), poller, sources);
+        for (id, slow) in &mut self.all {
+            slow.watch(*id, poller, sources);
         }
+        self.close_unused(poller, sources);
         self.syslog.watch(poller, sources);
+    }
+
+    /// Closes those that nobody writes to any more: at once if nothing waits for the reader.
+    fn close_unused(&mut self, poller: &Poller, sources: &mut Sources) {
+        let mut closing = 0;
+        let unused = |(id, slow): &(&OutputId, &mut Slow)| **id > STDERR && slow.writers == 0;
+        for (_, slow) in self.all.iter_mut().rev().filter(unused) {
+            closing += usize::from(!slow.pending.is_empty());
+            if closing > CLOSING_OUTPUTS_MAX {
+                slow.pending.clear();
+                slow.unwatch(poller, sources);
+            }
+        }
+        self.all.retain(|id, slow| *id <= STDERR || slow.writers > 0 || !slow.pending.is_empty());
     }
 
     /// The descriptor behind an output.
     pub(super) fn get(&self, id: OutputId) -> Option<&Output> {
-        self.all.get(id.0)?.output.as_ref()
+        self.all.get(&id)?.output.as_ref()
     }
+}
+
+fn standard_outputs() -> BTreeMap<OutputId, Slow> {
+    let stdout = Output::inherited(io::stdout().as_fd()).ok();
+    let stderr = Output::inherited(io::stderr().as_fd()).ok();
+    [(STDOUT, "standard output", stdout), (STDERR, "standard error", stderr)]
+        .into_iter()
+        .map(|(id, name, output)| (id, Slow::new(name, output, None)))
+        .collect()
 }
 
 impl Slow {
@@ -220,6 +276,7 @@ impl Slow {
             mid_line: None,
             dropped_lines: 0,
             loss: Loss::default(),
+            writers: 0,
         }
     }
 
@@ -339,16 +396,20 @@ impl Slow {
                     }
                 }
             }
-            (Some(output), Some(token)) if self.pending.is_empty() => {
-                poller.remove(output.as_fd());
-                sources.remove(token);
-                self.token = None;
-            }
+            (Some(_), Some(_)) if self.pending.is_empty() => self.unwatch(poller, sources),
             _ => {}
         }
         if self.broken && self.token.is_none() {
             self.output = None;
         }
+    }
+
+    fn unwatch(&mut self, poller: &Poller, sources: &mut Sources) {
+        let Some(token) = self.token.take() else { return };
+        if let Some(output) = &self.output {
+            poller.remove(output.as_fd());
+        }
+        sources.remove(token);
     }
 }
 

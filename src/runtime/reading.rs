@@ -59,7 +59,7 @@ impl Shell {
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
         self.rings.clear(process);
         self.tails.forgotten(process);
-        self.children.clear_logs(process)?;
+        self.children.clear_logs(process, &mut self.outputs)?;
         for target in self.core.log_targets(process).into_iter().flatten() {
             if let LogTarget::File(path) = target
                 && path.is_file()

@@ -70,7 +70,7 @@ impl Shell {
         self.activity.flush(&mut self.outputs);
         let echo = self.launch.is_in_foreground(settings) && !settings.daemon.silent;
         match Activity::open(&settings.daemon, echo, &mut self.outputs) {
-            Ok(activity) => self.activity = activity,
+            Ok(activity) => std::mem::replace(&mut self.activity, activity).close(&mut self.outputs),
             Err(text) => self.log(LogLevel::Critical, &format!("{text}; the old one stays in use")),
         }
     }

@@ -1,14 +1,14 @@
 //! Where the bytes of one stream go: a file that rotates, an output with a reader, or nowhere.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::fs;
+use std::io;
+use std::path::Path;
 
+use super::logfile::{FileId, LOG_MODE, LogFile};
 use super::outputs::{OutputId, Outputs, STDOUT, Writer};
-use crate::logs::{Loss, Place, Rotation, Step, place};
-use crate::model::{LogTarget, Mono};
-use crate::sys::files::{Kind, is_fifo, is_file_at, is_removed, is_same_file, open_log};
+use crate::logs::{Place, place};
+use crate::model::LogTarget;
+use crate::sys::files::{Kind, is_fifo, is_same_file, open_log};
 use crate::sys::output::Output;
 use crate::sys::process::own_pid;
 
@@ -18,10 +18,11 @@ pub(super) struct Trouble {
     pub(super) text: String,
 }
 
+/// Where a stream writes to. It holds what it writes to open: it is given back with [`Sink::close`].
 #[derive(Debug)]
 pub(super) enum Sink {
     Nowhere,
-    File(LogFile),
+    File(FileId),
     Output(OutputId),
 }
 
@@ -39,7 +40,7 @@ impl Sink {
             return outputs.descriptor(number).map(Self::Output);
         }
         match open_log(path, LOG_MODE) {
-            Ok((file, Kind::Regular)) => LogFile::new(path, file, bytes_max, backups).map(Self::File),
+            Ok((file, Kind::Regular)) => outputs.files.add(path, file, bytes_max, backups).map(Self::File),
             Ok((file, Kind::Stream)) => Ok(Self::Output(outputs.add(path, Some(Output::own(file))))),
             Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) && is_fifo(path) => {
                 Ok(Self::Output(outputs.add(path, None)))
@@ -48,21 +49,46 @@ impl Sink {
         }
     }
 
+    /// Nothing more is written here. What it wrote to is closed if nobody else writes there.
+    pub(super) fn close(self, outputs: &mut Outputs) {
+        match self {
+            Self::Nowhere => {}
+            Self::File(id) => outputs.files.release(id),
+            Self::Output(id) => outputs.release(id),
+        }
+    }
+
     /// Writes all of it, or keeps it for later, or drops it and says so.
     pub(super) fn write(&mut self, bytes: &[u8], writer: Writer, outputs: &mut Outputs) -> Option<Trouble> {
         match self {
             Self::Nowhere => None,
             _ if bytes.is_empty() => None,
-            Self::File(file) => file.write(bytes, outputs.now.mono),
+            Self::File(id) => outputs.files.get_mut(*id)?.write(bytes, outputs.now.mono),
             Self::Output(id) => outputs.write(*id, writer, bytes),
         }
     }
 
-    /// Whether whoever writes here is to wait.
+    /// Whether children that write here are to wait.
     pub(super) fn is_full(&self, outputs: &Outputs) -> bool {
         match self {
             Self::Output(id) => outputs.is_full(*id),
             Self::Nowhere | Self::File(_) => false,
+        }
+    }
+
+    /// The log file, if it is one.
+    pub(super) fn file<'o>(&self, outputs: &'o Outputs) -> Option<&'o LogFile> {
+        match self {
+            Self::File(id) => outputs.files.get(*id),
+            Self::Nowhere | Self::Output(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn file_mut<'o>(&self, outputs: &'o mut Outputs) -> Option<&'o mut LogFile> {
+        match self {
+            Self::File(id) => outputs.files.get_mut(*id),
+            Self::Nowhere | Self::Output(_) => None,
         }
     }
 
@@ -71,7 +97,7 @@ impl Sink {
         let Some(stdout) = outputs.get(STDOUT) else { return false };
         match self {
             Self::Nowhere => false,
-            Self::File(log) => is_same_file(&log.file, stdout),
+            Self::File(_) => self.file(outputs).is_some_and(|log| is_same_file(log.file(), stdout)),
             Self::Output(id) => outputs.get(*id).is_some_and(|output| is_same_file(output, stdout)),
         }
     }
@@ -101,301 +127,13 @@ pub(super) fn place_behind_links(path: &Path) -> Place {
     Place::Path
 }
 
-/// Less the umask.
-pub(super) const LOG_MODE: u32 = 0o666;
-
-/// How often a file that is written to is looked at, whether somebody has removed it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// A regular file that is rotated when it is full.
-#[derive(Debug)]
-pub(super) struct LogFile {
-    path: PathBuf,
-    file: File,
-    rotation: Rotation,
-    /// What could not be written since the last that could.
-    loss: Loss,
-    looked_at: Mono,
-    /// The last rotation failed, or making the file anew, and that was told.
-    is_stuck: bool,
-}
-
-impl LogFile {
-    fn new(path: &Path, file: File, bytes_max: i64, backups: i64) -> io::Result<Self> {
-        let rotation = Rotation::new(bytes_max, backups, file.metadata()?.len());
-        let path = path.to_owned();
-        Ok(Self { path, file, rotation, loss: Loss::default(), looked_at: Mono::default(), is_stuck: false })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn write(&mut self, bytes: &[u8], now: Mono) -> Option<Trouble> {
-        let removed = if now.since(self.looked_at) >= LOOK_EVERY { self.look(now) } else { None };
-        let (written, outcome) = write_most(&self.file, bytes);
-        let trouble = match outcome {
-            Ok(()) => self.recovered(),
-            Err(error) => self.lost(bytes.len() - written, &error),
-        }
-        .or(removed);
-        if self.rotation.wrote(written) { self.rotate_if_full().or(trouble) } else { trouble }
-    }
-
-    /// What is written to a file that was removed nobody will ever read. Where it can't be made again, as its
-    /// folder is gone too, that is told once, and tried with each look.
-    fn look(&mut self, now: Mono) -> Option<Trouble> {
-        self.looked_at = now;
-        if !is_removed(&self.file) {
-            return None;
-        }
-        let outcome = self.reopen();
-        self.tell("make anew the removed", outcome)
-    }
-
-    fn lost(&mut self, bytes: usize, error: &io::Error) -> Option<Trouble> {
-        self.loss.add(bytes).then(|| self.trouble("write to", error))
-    }
-
-    fn recovered(&mut self) -> Option<Trouble> {
-        let lost = self.loss.end()?;
-        let path = self.path.display();
-        Some(Trouble { text: format!("log '{path}' can be written to again, {lost} bytes were lost") })
-    }
-
-    fn trouble(&self, verb: &str, error: &io::Error) -> Trouble {
-        Trouble { text: format!("cannot {verb} log '{}': {error}", self.path.display()) }
-    }
-
-    /// Somebody else may have emptied the file in between, or moved it away: another process of ours
-    /// with the same log, or logrotate.
-    fn rotate_if_full(&mut self) -> Option<Trouble> {
-        let size = self.file.metadata().map_or(0, |found| found.len());
-        self.rotation.resized(size);
-        if !self.rotation.is_due() {
-            return None;
-        }
-        let is_ours = self.path.exists() && is_file_at(&self.file, &self.path);
-        let outcome = if is_ours { self.rotate() } else { self.reopen() };
-        if outcome.is_err() {
-            // One that is impossible (a read-only folder) is tried again a whole file later.
-            self.rotation.postpone();
-        }
-        self.tell("rotate", outcome)
-    }
-
-    /// Tells of a failure unless the one before was one too.
-    fn tell(&mut self, verb: &str, outcome: io::Result<()>) -> Option<Trouble> {
-        let was_stuck = std::mem::replace(&mut self.is_stuck, outcome.is_err());
-        let error = outcome.err()?;
-        (!was_stuck).then(|| self.trouble(verb, &error))
-    }
-
-    /// What a rotation that fails has moved goes back where it was: the next would take what is still
-    /// written to for a backup, and one failing after the other would push all backups out.
-    fn rotate(&mut self) -> io::Result<()> {
-        let mut moved = Vec::new();
-        let outcome = self.shift(&mut moved).and_then(|()| self.reopen());
-        if outcome.is_err() {
-            for (from, to) in moved.iter().rev() {
-                let _ = fs::rename(to, from);
-            }
-        }
-        outcome
-    }
-
-    fn shift(&mut self, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
-        for step in self.rotation.plan(&self.path) {
-            match step {
-                Step::Rename(from, to) => match replace(&from, &to) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    Ok(()) => moved.push((from, to)),
-                    Err(_) => {}
-                },
-                Step::Truncate => self.file.set_len(0)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Rotates by other limits from now on, at the next write if it exceeds them already.
-    pub(super) fn limit(&mut self, bytes_max: i64, backups: i64) {
-        self.rotation.limit(bytes_max, backups);
-    }
-
-    /// Empties the file.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.rotation.resized(0);
-        Ok(())
-    }
-
-    /// Opens the path again; what is open stays so if that fails.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let (file, _) = open_log(&self.path, LOG_MODE)?;
-        self.rotation.resized(file.metadata()?.len());
-        self.file = file;
-        Ok(())
-    }
-}
-
-/// Renames a backup. What has the new name is removed first, as Supervisor does it: a file system that makes sure
-/// that a replaced file is never seen half (ext4's auto_da_alloc) writes all of the other one to the disk before it
-/// goes on, and nobody waits for that with us.
-fn replace(from: &Path, to: &Path) -> io::Result<()> {
-    if from.exists() {
-        match fs::remove_file(to) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    fs::rename(from, to)
-}
-
-/// How much could be written, and why not the rest.
-fn write_most(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
-    let mut written = 0;
-    while written < bytes.len() {
-        match file.write(&bytes[written..]) {
-            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
-            Ok(count) => written += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (written, Err(error)),
-        }
-    }
-    (written, Ok(()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::runtime::outputs::OURSELVES;
     use crate::sys::scratch::Folder;
-
-    const START: Mono = Mono(Duration::ZERO);
-
-    fn open(path: &Path, bytes_max: i64, backups: i64) -> LogFile {
-        let (file, _) = open_log(path, LOG_MODE).unwrap();
-        LogFile::new(path, file, bytes_max, backups).unwrap()
-    }
-
-    fn read(path: &Path, suffix: &str) -> String {
-        fs::read_to_string(format!("{}{suffix}", path.display())).unwrap_or_else(|_| "-".to_owned())
-    }
-
-    #[test]
-    fn every_byte_is_in_one_of_the_files() {
-        let folder = Folder::new("sinks-rotate");
-        let path = folder.join("x.log");
-        let mut log = open(&path, 10, 2);
-        for line in ["one\n", "two\n", "three\n", "four\n", "five\n"] {
-            assert_eq!(log.write(line.as_bytes(), START), None);
-        }
-        assert_eq!(read(&path, ".2"), "one\ntwo\nthree\n");
-        assert_eq!(read(&path, ".1"), "four\nfive\n");
-        assert_eq!(read(&path, ""), "");
-    }
-
-    #[test]
-    fn without_backups_it_starts_again_at_nothing() {
-        let folder = Folder::new("sinks-truncate");
-        let path = folder.join("x.log");
-        let mut log = open(&path, 4, 0);
-        log.write(b"12345", START);
-        log.write(b"67", START);
-        assert_eq!(read(&path, ""), "67");
-    }
-
-    #[test]
-    fn a_full_disk_is_told_once_and_then_how_much_was_lost() {
-        let mut log = open(Path::new("/dev/full"), 0, 0);
-        let first = log.write(b"12345", START).unwrap();
-        assert!(first.text.starts_with("cannot write to log '/dev/full': "), "{first:?}");
-        assert_eq!(log.write(b"678", START), None);
-        let again = Folder::new("sinks-again");
-        log.file = open_log(&again.join("x.log"), 0o666).unwrap().0;
-        let last = log.write(b"9", START).unwrap();
-        assert_eq!(last.text, "log '/dev/full' can be written to again, 8 bytes were lost");
-    }
-
-    #[test]
-    fn a_file_that_was_emptied_by_somebody_else_is_filled_again() {
-        let folder = Folder::new("sinks-emptied");
-        let path = folder.join("x.log");
-        let mut log = open(&path, 10, 2);
-        log.write(b"12345678", START);
-        log.file.set_len(0).unwrap();
-        log.write(b"abc", START);
-        assert_eq!((read(&path, ""), read(&path, ".1")), ("abc".to_owned(), "-".to_owned()));
-        log.write(b"defghijk", START);
-        assert_eq!((read(&path, ""), read(&path, ".1")), (String::new(), "abcdefghijk".to_owned()));
-    }
-
-    #[test]
-    fn a_file_that_was_removed_is_made_again() {
-        let folder = Folder::new("sinks-removed");
-        let path = folder.join("x.log");
-        let mut log = open(&path, 0, 0);
-        log.write(b"1", START);
-        fs::remove_file(&path).unwrap();
-        log.write(b"2", START.after(LOOK_EVERY));
-        assert_eq!(read(&path, ""), "2");
-    }
-
-    #[test]
-    fn a_folder_that_was_removed_is_told_once_and_used_again_when_it_is_back() {
-        let folder = Folder::new("sinks-gone");
-        let sub = folder.join("sub");
-        fs::create_dir(&sub).unwrap();
-        let path = sub.join("x.log");
-        let mut log = open(&path, 0, 0);
-        log.write(b"1", START);
-        fs::remove_dir_all(&sub).unwrap();
-        let at = |looks: u32| START.after(LOOK_EVERY * looks);
-        let told = log.write(b"2", at(1)).unwrap().text;
-        assert!(
-            told.starts_with("cannot make anew the removed log '") && told.contains("x.log': "),
-            "{told}"
-        );
-        assert_eq!((log.write(b"3", at(1)), log.write(b"4", at(2))), (None, None));
-        fs::create_dir(&sub).unwrap();
-        assert_eq!(log.write(b"5", at(3)), None);
-        assert_eq!(read(&path, ""), "5");
-        fs::remove_dir_all(&sub).unwrap();
-        assert!(log.write(b"6", at(4)).is_some(), "it is another time");
-    }
-
-    #[test]
-    fn two_who_write_to_one_file_rotate_it_once() {
-        let folder = Folder::new("sinks-shared");
-        let path = folder.join("x.log");
-        let (mut one, mut other) = (open(&path, 10, 3), open(&path, 10, 3));
-        other.write(b"other: 1\n", START);
-        one.write(b"one: 1, 2, 3\n", START);
-        other.write(b"other: 2\n", START);
-        one.write(b"one: 4\n", START);
-        assert_eq!(read(&path, ".1"), "other: 1\none: 1, 2, 3\nother: 2\n");
-        assert_eq!((read(&path, ""), read(&path, ".2")), ("one: 4\n".to_owned(), "-".to_owned()));
-    }
-
-    #[test]
-    fn a_rotation_that_is_impossible_is_told_once_and_loses_nothing() {
-        let folder = Folder::new("sinks-stuck");
-        let path = folder.join("x.log");
-        let mut log = open(&path, 4, 1);
-        // Root may write to any folder, but nobody can put a file in the place of a folder that is not empty.
-        fs::create_dir_all(folder.join("x.log.1/in")).unwrap();
-        let told: Vec<_> = (0..8).filter_map(|_| log.write(b"abc\n", START)).collect();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert_eq!(read(&path, ""), "abc\n".repeat(8));
-        fs::remove_dir_all(folder.join("x.log.1")).unwrap();
-        let mut more = 8;
-        while read(&path, ".1") == "-" && more < 100 {
-            assert_eq!(log.write(b"abc\n", START), None);
-            more += 1;
-        }
-        assert_eq!(read(&path, ".1") + &read(&path, ""), "abc\n".repeat(more));
-    }
 
     #[test]
     fn our_own_descriptors_are_not_opened_again() {

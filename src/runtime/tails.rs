@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use super::Shell;
 use super::children::StreamId;
 use super::outlets::Rings;
+use super::outputs::Outputs;
 use super::sinks::{Sink, place_behind_links};
 use crate::http::{Request, Response, http_date};
 use crate::logs::{Place, TRUNCATED, Window, cut_off_before, follow_from, missed, whole_characters};
@@ -191,8 +192,10 @@ impl Tails {
     }
 
     /// The same, by the writer.
-    pub(super) fn written_to(&mut self, sink: &Sink) {
-        if let Sink::File(file) = sink {
+    pub(super) fn written_to(&mut self, sink: &Sink, outputs: &Outputs) {
+        if !self.by_path.is_empty()
+            && let Some(file) = sink.file(outputs)
+        {
             self.written(file.path());
         }
     }

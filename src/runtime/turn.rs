@@ -14,6 +14,9 @@ const CHILDREN_REAPED_PER_TURN: usize = 256;
 /// How long slow readers of our output get at the very end.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long others get at the very end to write what they still have to write to the pipes of ended programs.
+const LAST_OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long orphans get between SIGTERM and the SIGKILL with which the kernel follows the end of
 /// PID 1.
 const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
@@ -127,6 +130,7 @@ impl Shell {
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.feed(Input::TimePassed);
         }
+        self.report_held();
         self.give_up_clients();
         self.outputs.syslog.wake(self.now.mono);
         self.servers.wake(self.now.mono, &self.poller);
@@ -168,7 +172,7 @@ impl Shell {
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else { return };
             match self.children.take_pid(pid) {
-                Some(process) => self.bury(process, status),
+                Some(process) => self.child_ended(process, status),
                 None => self.feed(Input::OrphanEnded { pid, status }),
             }
         }
@@ -176,8 +180,8 @@ impl Shell {
     }
 
     /// A socket that it shared outlives it until it is clear that it is not started again at once.
-    fn bury(&mut self, process: ProcessId, status: ExitStatus) {
-        self.hear_last_words(process);
+    fn child_ended(&mut self, process: ProcessId, status: ExitStatus) {
+        self.drain_dead(process);
         self.feed(Input::Ended { process, status });
         if !self.children.is_live(process) {
             self.let_go_of_socket(process);
@@ -187,9 +191,14 @@ impl Shell {
     /// Everything supervised is stopped; what else there is gets a moment.
     fn end(&mut self) {
         self.end_tails();
+        // Nobody is served any more, and what is not looked at must not wake us.
+        self.drop_clients();
+        self.servers.retain(&[], &mut self.sources);
+        self.finish_held(self.clock.now().mono.after(LAST_OUTPUT_PATIENCE));
         if is_pid_1() {
             self.sweep_orphans();
         }
+        self.close_held();
         self.let_readers_finish();
     }
 
@@ -210,33 +219,43 @@ impl Shell {
                     if left.is_zero() {
                         return;
                     }
-                    self.wait(Some(left));
-                    self.signals.pending().for_each(drop);
+                    self.take_last_output(left);
                 }
             }
         }
     }
 
     fn let_readers_finish(&mut self) {
-        self.activity.flush(&mut self.outputs);
         let until = self.clock.now().mono.after(LAST_WORDS_PATIENCE);
         loop {
-            self.outputs.watch(&self.poller, &mut self.sources);
+            self.activity.flush(&mut self.outputs);
             let left = until.since(self.clock.now().mono);
             if !self.outputs.has_pending() || left.is_zero() {
                 return;
             }
-            for it in self.wait(Some(left)) {
-                match self.sources.get(it.token) {
-                    Some(Source::Output(id)) => drop(self.outputs.flush(id)),
-                    Some(Source::Syslog) => self.outputs.syslog.flush(self.clock.now().mono),
-                    Some(Source::Signals) => self.signals.pending().for_each(drop),
-                    // Nobody else is served any more.
-                    Some(Source::Server(_) | Source::Client | Source::Child(_) | Source::Stdin(_)) | None => {
-                        self.sources.remove(it.token);
-                    }
-                }
+            self.take_last_output(left);
+        }
+    }
+
+    /// Waits once for orphans that end or write and for readers of our output, which are all that there still is.
+    /// False if nothing came.
+    pub(super) fn take_last_output(&mut self, timeout: Duration) -> bool {
+        self.flush_activity();
+        self.outputs.watch(&self.poller, &mut self.sources);
+        self.children.watch(&self.outputs, &self.poller);
+        let ready = self.wait(Some(timeout));
+        self.now = self.clock.now();
+        self.outputs.now = self.now;
+        for it in &ready {
+            match self.sources.get(it.token) {
+                Some(Source::Output(id)) => drop(self.outputs.flush(id)),
+                Some(Source::Syslog) => self.outputs.syslog.flush(self.now.mono),
+                Some(Source::Signals) => self.signals.pending().for_each(drop),
+                Some(Source::Child(key)) => self.child_is_ready(key),
+                // All of them are closed, and the kernel forgets what is closed.
+                Some(Source::Server(_) | Source::Client | Source::Stdin(_)) | None => {}
             }
         }
+        !ready.is_empty()
     }
 }

@@ -175,6 +175,8 @@ pub enum Input {
     Wrote {
         /// Which one.
         process: ProcessId,
+        /// Its pid, also when it is dead and others write to its pipes.
+        pid: Pid,
         /// Where.
         channel: Channel,
         /// For whom.
@@ -508,8 +510,8 @@ impl Supervisor {
             Input::EventSent { process, serial, outcome } => {
                 self.event_sent(process, serial, outcome, &mut out);
             }
-            Input::Wrote { process, channel, kind, data } => {
-                self.wrote(process, channel, kind, data, &mut out);
+            Input::Wrote { process, pid, channel, kind, data } => {
+                self.wrote(process, pid, (channel, kind), data, &mut out);
             }
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }

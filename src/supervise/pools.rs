@@ -11,7 +11,7 @@ use super::stdin::StdinError;
 use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::events::{Delivery, Event, Heard, OutputKind, Pool};
 use crate::model::{
-    Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, ProcessId, ProcessState,
+    Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, Pid, ProcessId, ProcessState,
 };
 
 impl Effects {
@@ -192,14 +192,13 @@ impl Supervisor {
     pub(super) fn wrote(
         &self,
         process: ProcessId,
-        channel: Channel,
-        kind: OutputKind,
+        pid: Pid,
+        (channel, kind): (Channel, OutputKind),
         data: Vec<u8>,
         out: &mut Effects,
     ) {
         let Some(process) = self.process(process) else { return };
-        let pid = process.pid().map_or(0, |pid| pid.0);
-        let event = || Event::Output { names: process.names(), pid, channel, kind, data };
+        let event = || Event::Output { names: process.names(), pid: pid.0, channel, kind, data };
         out.announce(kind.event_type(channel), event);
     }
 

@@ -350,7 +350,8 @@ fn output_is_told_only_to_those_who_ask_for_it() {
     let process = story.id("l");
     for kind in [OutputKind::Log, OutputKind::Communication] {
         let data = format!("{kind:?}").into_bytes();
-        story.input(Input::Wrote { process, channel: Channel::Stderr, kind, data });
+        let (pid, channel) = (Pid(101), Channel::Stderr);
+        story.input(Input::Wrote { process, pid, channel, kind, data });
     }
     assert_eq!(story.payloads(), ["processname:l groupname:pool pid:101\nCommunication"]);
     assert!(story.supervisor.asks_for(EventType::ProcessCommunicationStderr));
@@ -460,8 +461,9 @@ fn lines_of_output_go_to_our_own_when_a_pool_asks_for_that_and_any_answer_will_d
     });
     let mut story = Story::of(vec![group, alone(1, spec("web"))]).begun();
     story.says("l", READY);
-    let (process, channel, kind) = (story.id("web"), Channel::Stderr, OutputKind::Log);
-    story.input(Input::Wrote { process, channel, kind, data: b"one\n".to_vec() });
+    let (process, pid) = (story.id("web"), Pid(102));
+    let (channel, kind) = (Channel::Stderr, OutputKind::Log);
+    story.input(Input::Wrote { process, pid, channel, kind, data: b"one\n".to_vec() });
     story.told.clear();
     story.says("l", REFUSED);
     story.tells(&["!print to stderr: \u{1b}[36mweb | \u{1b}[31mone\u{1b}[m\n"]);
