@@ -7,8 +7,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, test_kill_process};
 use support::{PATIENCE, Sandbox};
 
 fn is_alive(pid: Pid) -> bool {
@@ -543,23 +545,101 @@ fn a_user_that_we_may_not_become_is_told_on_standard_error() {
     );
 }
 
+fn limit(supervisor: Pid, resource: Resource, count: u64) {
+    let maximum = getrlimit(resource).maximum;
+    let current = Some(maximum.map_or(count, |maximum| maximum.min(count)));
+    prlimit(Some(supervisor), resource, Rlimit { current, maximum }).unwrap();
+}
+
+/// While it is short of something a program waits and never fails; then it runs, and each is logged once.
+fn assert_shortage_is_waited_out(sandbox: &mut Sandbox, name: &str, text: &str, end: impl FnOnce()) {
+    let starts = "starts are retried until the shortage is over";
+    sandbox.wait_log(&format!("WARN spawnerr: {text}; {starts}\n"));
+    // The second attempt is a second after the first, the third two seconds later.
+    let since = Instant::now();
+    sandbox.wait(&format!("{name} to be tried again"), |sandbox| {
+        let status = sandbox.ctl(&["status", name]).stdout;
+        assert!(!status.contains("FATAL"), "{}", sandbox.story());
+        let waits = status.contains(" BACKOFF ") && status.contains(text);
+        (waits && since.elapsed() > Duration::from_secs(4)).then_some(())
+    });
+    end();
+    sandbox.wait_state(name, "RUNNING");
+    sandbox.wait_log(" failed meanwhile\n");
+    let log = sandbox.log();
+    assert_eq!(log.matches("spawnerr").count(), 1, "{log}");
+    assert_eq!(log.matches("the shortage is over, ").count(), 1, "{log}");
+    assert!(!log.contains("gave up"), "{log}");
+}
+
 #[test]
-fn a_full_process_table_is_told_and_retried() {
+fn a_full_process_table_is_waited_out() {
     if !support::have("root", is_root()) {
         return;
     }
     let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\nstartretries=0\n");
-    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nuser=nobody\nminprocs=0\n");
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nminprocs=0\n");
     fs::set_permissions(sandbox.dir(), fs::Permissions::from_mode(0o777)).unwrap();
-    // Nobody may have no more than the supervisor itself.
-    let mut limited = std::process::Command::new("prlimit");
-    limited.arg("--nproc=1").arg(support::binary()).args(["run", "-c"]).arg(sandbox.config());
-    limited.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let mut supervisor = limited.spawn().unwrap();
-    sandbox.wait_log("spawnerr: Too many processes in process table to spawn 'cat'");
-    sandbox.wait_log("gave up: cat entered FATAL state");
-    supervisor.kill().unwrap();
-    supervisor.wait().unwrap();
+    // A user of the test's own, who may have two processes: the supervisor and one that is in the way.
+    let uid = (100_000 + std::process::id()).to_string();
+    let as_user = |program: &Path, arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", &uid, "--clear-groups"]).arg(program).args(arguments);
+        command
+    };
+    let mut other = as_user(Path::new("sleep"), &["100000"]).spawn().unwrap();
+    let other_status = format!("/proc/{}/status", other.id());
+    sandbox.wait("the other process to have its user", |_| {
+        fs::read_to_string(&other_status).unwrap().contains(&format!("Uid:\t{uid}")).then_some(())
+    });
+    let mut limited = sandbox.marked(as_user(Path::new("prlimit"), &["--nproc=2:"]));
+    limited.arg(support::binary()).args(["run", "-c"]).arg(sandbox.config());
+    sandbox.spawn_as(limited);
+    let text = "Too many processes in process table to spawn 'cat'";
+    assert_shortage_is_waited_out(&mut sandbox, "cat", text, || {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    });
+}
+
+/// Its user has as many processes as it may when the child becomes that user, which execve(2) refuses.
+#[test]
+fn a_child_that_may_not_execute_for_want_of_processes_waits() {
+    if !support::have("root", is_root()) {
+        return;
+    }
+    let mut sandbox = Sandbox::with_programs(
+        "[program:cat]\ncommand=/bin/cat\nuser=nobody\nstartretries=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
+    );
+    let mut other = std::process::Command::new("setpriv")
+        .args(["--reuid", "nobody", "--clear-groups", "sleep", "100000"])
+        .spawn()
+        .unwrap();
+    let mut limited = sandbox.marked(std::process::Command::new("prlimit"));
+    limited.arg("--nproc=0:").arg(support::binary()).args(["run", "-c"]).arg(sandbox.config());
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nminprocs=0\n");
+    sandbox.spawn_as(limited);
+    let supervisor = sandbox.supervisor_pid();
+    assert_shortage_is_waited_out(&mut sandbox, "cat", "couldn't exec 'cat': EAGAIN", || {
+        limit(supervisor, Resource::Nproc, 1 << 15);
+    });
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
+fn a_shortage_of_descriptors_is_waited_out() {
+    let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\nstartretries=0\n").start();
+    sandbox.wait_state("cat", "RUNNING");
+    let supervisor = sandbox.supervisor_pid();
+    let (child, fds) = (sandbox.pid("cat").unwrap(), format!("/proc/{}/fd", supervisor.as_raw_nonzero()));
+    let open = fs::read_dir(fds).unwrap().count() as u64;
+    // The dead child leaves three; one more is enough for a client, and too little for three pipes.
+    limit(supervisor, Resource::Nofile, open + 1);
+    kill_process(child, Signal::KILL).unwrap();
+    assert_shortage_is_waited_out(&mut sandbox, "cat", "too many open files to spawn 'cat'", || {
+        limit(supervisor, Resource::Nofile, 1024);
+    });
 }
 
 #[test]

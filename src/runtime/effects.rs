@@ -16,10 +16,10 @@ use crate::model::{
     Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
 };
 use crate::python::quote;
-use crate::supervise::{Effect, Input, NotSpawned, SendError};
-use crate::sys::errno_name;
+use crate::supervise::{Blame, Effect, Input, NotSpawned, SendError};
 use crate::sys::process::send_signal;
 use crate::sys::spawn::{Pipes, Program, spawn};
+use crate::sys::{errno_name, is_shortage};
 
 impl Shell {
     /// Hands an input to the core and carries out all that follows from it.
@@ -146,7 +146,7 @@ impl Shell {
             Err(error) => {
                 let text = no_fork(name, &error);
                 outlets.close(&mut self.outputs);
-                return Err(text.into());
+                return Err(text);
             }
         };
         outlets.speak_as(spec, (process, pid), self.label_width(spec), &self.outputs);
@@ -214,21 +214,33 @@ fn not_found(refusal: Fault) -> NotSpawned {
         FaultCode::NoFile => NotSpawned::NOT_FOUND,
         _ => NotSpawned::NOT_EXECUTABLE,
     };
-    NotSpawned { text: refusal.detail.unwrap_or_default(), status }
+    NotSpawned { text: refusal.detail.unwrap_or_default(), status, blame: Blame::Program }
 }
 
 const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 
-fn no_pipes(name: &str, error: &io::Error) -> String {
-    match error.raw_os_error() {
+fn no_pipes(name: &str, error: &io::Error) -> NotSpawned {
+    let text = match error.raw_os_error() {
         Some(nix::libc::EMFILE) => format!("too many open files to spawn '{name}'"),
         _ => format!("unknown error making dispatchers for '{name}': {}", errno_name(error)),
-    }
+    };
+    not_spawned(text, error)
 }
 
-fn no_fork(name: &str, error: &io::Error) -> String {
-    match error.raw_os_error() {
+fn no_fork(name: &str, error: &io::Error) -> NotSpawned {
+    let text = match error.raw_os_error() {
         Some(nix::libc::EAGAIN) => format!("Too many processes in process table to spawn '{name}'"),
         _ => format!("unknown error during fork for '{name}': {}", errno_name(error)),
-    }
+    };
+    not_spawned(text, error)
+}
+
+/// What a child has told that could not execute its program.
+pub(super) fn no_exec(name: &str, error: &io::Error) -> NotSpawned {
+    not_spawned(format!("couldn't exec '{name}': {}", errno_name(error)), error)
+}
+
+/// A start that a system call has refused: the error says whose failure that is.
+pub(super) fn not_spawned(text: String, error: &io::Error) -> NotSpawned {
+    if is_shortage(error) { NotSpawned::for_shortage(text) } else { NotSpawned::from(text) }
 }

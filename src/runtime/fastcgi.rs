@@ -10,7 +10,9 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::Shell;
+use super::effects::not_spawned;
 use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
+use crate::supervise::NotSpawned;
 use crate::sys::names::HostNames;
 use crate::sys::sockets::{ListenError, Listener};
 use crate::sys::spawn::Stdin;
@@ -51,7 +53,7 @@ impl SharedSockets {
 ///
 /// COMPAT: Supervisor removes whatever is at the path of a unix socket, a live socket and a file too,
 /// and lets the new one be seen before it has its owner and mode.
-fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<Listener, String> {
+fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<Listener, ListenError> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
             let owner = owner.filter(|owner| spec.owner_asked_for || owner.uid != own_id());
@@ -59,11 +61,11 @@ fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<Listener, String> {
         }
         Address::Inet { host, port } => Listener::inet(host, *port, names),
     };
-    let listener = listener.and_then(|listener| Ok(listener.for_children(spec.backlog)?));
-    listener.map_err(|error| {
-        let (url, section) = (spec.url(), &spec.section);
-        format!("Could not create FastCGI socket {url}: {} in [{section}] socket", cause(&error))
-    })
+    listener.and_then(|listener| Ok(listener.for_children(spec.backlog)?))
+}
+
+fn refusal(spec: &SocketSpec, error: &ListenError) -> String {
+    format!("Could not create FastCGI socket {}: {} in [{}] socket", spec.url(), cause(error), spec.section)
 }
 
 fn cause(error: &ListenError) -> String {
@@ -88,7 +90,8 @@ pub(super) fn try_sockets<'a>(
 ) -> Result<(), String> {
     let others = sockets.filter(|spec| !ours.iter().any(|our| meet(our, &spec.address)));
     let each: BTreeMap<String, _> = others.map(|spec| (spec.url(), spec)).collect();
-    let errors: Vec<_> = each.into_values().filter_map(|spec| open(spec, names).err()).collect();
+    let tried = each.into_values().map(|spec| open(spec, names).map_err(|error| refusal(spec, &error)));
+    let errors: Vec<_> = tried.filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
@@ -114,7 +117,7 @@ impl Shell {
     }
 
     /// Before a process is spawned: it holds its socket, which is made if nobody has it yet.
-    pub(super) fn hold_socket(&mut self, process: ProcessId) -> Result<(), String> {
+    pub(super) fn hold_socket(&mut self, process: ProcessId) -> Result<(), NotSpawned> {
         let spec = self.core.spec(process).and_then(|spec| spec.socket.clone());
         let held = self.sockets.held.get(&process);
         // It may still hold the one that it had before it was started again.
@@ -127,7 +130,13 @@ impl Shell {
         let url = spec.url();
         if !self.sockets.by_url.contains_key(&url) {
             self.log(LogLevel::Info, &format!("Creating socket {url}"));
-            let listener = open(&spec, &mut self.host_names)?;
+            let listener = open(&spec, &mut self.host_names).map_err(|error| {
+                let text = refusal(&spec, &error);
+                match error {
+                    ListenError::System(error) => not_spawned(text, &error),
+                    ListenError::InUse | ListenError::NotASocket | ListenError::Owner(..) => text.into(),
+                }
+            })?;
             let shared = Shared { spec: Arc::clone(&spec), listener, holders: 0 };
             self.sockets.by_url.insert(url.clone(), shared);
         }

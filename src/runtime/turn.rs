@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::effects::no_exec;
 use super::{Shell, Source};
-use crate::model::{ExitStatus, LogLevel, Mono, ProcessId, Signal};
+use crate::model::{ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal};
 use crate::supervise::{AfterStop, Ending, Input};
+use crate::sys::exec_shortages;
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
 
@@ -172,7 +174,7 @@ impl Shell {
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else { return };
             match self.children.take_pid(pid) {
-                Some(process) => self.child_ended(process, status),
+                Some(process) => self.child_ended(process, pid, status),
                 None => self.feed(Input::OrphanEnded { pid, status }),
             }
         }
@@ -180,9 +182,15 @@ impl Shell {
     }
 
     /// A socket that it shared outlives it until it is clear that it is not started again at once.
-    fn child_ended(&mut self, process: ProcessId, status: ExitStatus) {
+    fn child_ended(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) {
         self.drain_dead(process);
-        self.feed(Input::Ended { process, status });
+        self.feed(match exec_shortages::take(pid) {
+            Some(error) => {
+                let name = self.core.spec(process).map_or("", |spec| &spec.name);
+                Input::NotExecuted { process, status, failure: no_exec(name, &error) }
+            }
+            None => Input::Ended { process, status },
+        });
         if !self.children.is_live(process) {
             self.let_go_of_socket(process);
         }

@@ -26,6 +26,17 @@ pub struct NotSpawned {
     pub text: String,
     /// A shell's status for it: 127 for a command that is not there, 126 for one that can't be executed.
     pub status: u8,
+    /// Whose failure it is.
+    pub blame: Blame,
+}
+
+/// Whose failure it is that a process could not be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The program's, or that of its configuration: its starts are counted.
+    Program,
+    /// The machine's, which is short of descriptors, processes or memory.
+    Machine,
 }
 
 impl NotSpawned {
@@ -33,12 +44,18 @@ impl NotSpawned {
     pub const NOT_FOUND: u8 = 127;
     /// The status of one that is there.
     pub const NOT_EXECUTABLE: u8 = 126;
+
+    /// The machine lacks what every program needs.
+    #[must_use]
+    pub fn for_shortage(text: String) -> Self {
+        Self { text, status: Self::NOT_EXECUTABLE, blame: Blame::Machine }
+    }
 }
 
 impl From<String> for NotSpawned {
-    /// For whatever else there is to lack: pipes, processes, a socket.
+    /// For whatever else is in the way of a start: a log, a socket.
     fn from(text: String) -> Self {
-        Self { text, status: Self::NOT_EXECUTABLE }
+        Self { text, status: Self::NOT_EXECUTABLE, blame: Blame::Program }
     }
 }
 
@@ -55,6 +72,9 @@ impl Process {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
                 self.clear_away_rest(out);
+                if !matches!(self.state, State::Backoff { .. }) {
+                    self.short_attempts = 0;
+                }
                 self.spawn_error.clear();
                 self.exit_status = None;
                 self.started = Some((turn.now.mono, turn.now.wall));
@@ -80,7 +100,10 @@ impl Process {
                 self.enter(State::Starting { pid: Some(pid), running_at }, out);
                 self.time_passed(turn, out);
             }
-            (State::Starting { .. }, Err(NotSpawned { text, status })) => {
+            (State::Starting { .. }, Err(NotSpawned { text, blame: Blame::Machine, .. })) => {
+                self.wait_out_shortage(turn, text, out);
+            }
+            (State::Starting { .. }, Err(NotSpawned { text, status, blame: Blame::Program })) => {
                 out.log(LogLevel::Info, format!("spawnerr: {text}"));
                 self.spawn_error = text;
                 self.last_end = Some(LastEnd::NotSpawned(status));
@@ -111,6 +134,28 @@ impl Process {
         }
     }
 
+    /// It was reaped before it became its program, which it was kept from by a shortage.
+    pub(super) fn not_executed(
+        &mut self,
+        turn: &Turn,
+        status: ExitStatus,
+        failure: NotSpawned,
+        out: &mut Effects,
+    ) {
+        match self.state {
+            State::Starting { .. } | State::Running { .. } => {
+                self.ended = Some((turn.now.wall, status));
+                self.wait_out_shortage(turn, failure.text, out);
+            }
+            State::Stopped
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => self.ended(turn, status, out),
+        }
+    }
+
     /// It was reaped.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let (pid, kill_at) = (self.pid(), self.kill_at());
@@ -132,6 +177,7 @@ impl Process {
             // An exit that is noticed together with the end of `startsecs` is one from RUNNING.
             State::Starting { pid: Some(pid), .. } => {
                 self.failed_starts = 0;
+                self.short_attempts = 0;
                 self.enter(State::Running { pid }, out);
                 self.ended_by_itself(turn, status, out);
             }
@@ -186,6 +232,7 @@ impl Process {
     }
 
     fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
+        self.short_attempts = 0;
         self.failed_starts = (self.failed_starts + 1).min(BACKOFF_MAX);
         let retry_at = turn.now.mono.after(seconds(self.failed_starts));
         self.enter(State::Backoff { retry_at }, out);

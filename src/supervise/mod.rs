@@ -24,6 +24,7 @@ mod logs;
 mod pools;
 mod process;
 mod rest;
+mod shortage;
 mod shutdown;
 mod stdin;
 mod stopping;
@@ -45,7 +46,7 @@ use crate::model::{
 };
 
 pub use ending::{Ending, Failed};
-pub use life::{NotSpawned, RESTART_SPACING};
+pub use life::{Blame, NotSpawned, RESTART_SPACING};
 pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
@@ -53,6 +54,7 @@ pub use stopping::{SendError, SendOutcome};
 use commands::Found;
 use groups::Group;
 use process::{AutoLogs, Process};
+use shortage::Shortage;
 use shutdown::Mood;
 use update::Update;
 use waiters::Waiters;
@@ -100,6 +102,15 @@ pub enum Input {
         process: ProcessId,
         /// How it ended.
         status: ExitStatus,
+    },
+    /// A child was reaped that could not become its program because the machine is short of something.
+    NotExecuted {
+        /// Which process.
+        process: ProcessId,
+        /// How the child ended.
+        status: ExitStatus,
+        /// What it was short of.
+        failure: NotSpawned,
     },
     /// A process that is none of ours was reaped: an orphan.
     OrphanEnded {
@@ -370,6 +381,7 @@ pub struct Supervisor {
     waiters: Waiters,
     /// Under way.
     updates: Vec<Update>,
+    shortage: Shortage,
     /// What any pool asks for.
     asked_for: EventTypes,
     ticks: Ticks,
@@ -391,6 +403,7 @@ impl Supervisor {
             processes: BTreeMap::new(),
             waiters: Waiters::default(),
             updates: Vec::new(),
+            shortage: Shortage::default(),
             asked_for: EventTypes::default(),
             ticks: Ticks::default(),
             next_process: 1,
@@ -475,7 +488,11 @@ impl Supervisor {
                 if outcome.is_ok() {
                     self.listener_began(process);
                 }
+                let is_short = matches!(outcome, Err(NotSpawned { blame: Blame::Machine, .. }));
                 self.with(process, |process| process.spawned(&turn, outcome, &mut out));
+                if is_short {
+                    self.shortage_met(process, &mut out);
+                }
                 self.changed(&turn, process, None, &mut out);
             }
             Input::Checked { process, outcome } => self.checked(&turn, process, outcome, &mut out),
@@ -485,6 +502,12 @@ impl Supervisor {
             }
             Input::Ended { process, status } => {
                 self.with(process, |process| process.ended(&turn, status, &mut out));
+                self.listener_ended(process, &mut out);
+                self.changed(&turn, process, None, &mut out);
+            }
+            Input::NotExecuted { process, status, failure } => {
+                self.with(process, |process| process.not_executed(&turn, status, failure, &mut out));
+                self.shortage_met(process, &mut out);
                 self.listener_ended(process, &mut out);
                 self.changed(&turn, process, None, &mut out);
             }

@@ -82,6 +82,8 @@ pub(super) struct Process {
     pub(super) state: State,
     /// An update waits for its end: it is not started any more.
     pub(super) leaving: bool,
+    /// Starts in a row that failed because the machine was short of something: not counted as failed.
+    pub(super) short_attempts: u32,
     /// Failed starts in a row.
     pub(super) failed_starts: i64,
     pub(super) started: Option<(Mono, Wall)>,
@@ -105,6 +107,7 @@ impl Process {
             auto_logs: AutoLogs::default(),
             state: State::Stopped,
             leaving: false,
+            short_attempts: 0,
             failed_starts: 0,
             started: None,
             ended: None,
@@ -202,6 +205,7 @@ impl Process {
             State::Starting { pid: Some(pid), running_at } if now >= *running_at => {
                 let pid = *pid;
                 self.failed_starts = 0;
+                self.short_attempts = 0;
                 self.enter(State::Running { pid }, out);
                 out.log(
                     LogLevel::Info,

@@ -74,6 +74,8 @@ struct Story {
     /// Whether debug lines are told too.
     verbose: bool,
     spawn_errors: VecDeque<&'static str>,
+    /// Whether the next starts fail because the machine is short of something.
+    is_short: bool,
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
@@ -99,6 +101,7 @@ impl Story {
             told: Vec::new(),
             verbose: false,
             spawn_errors: VecDeque::new(),
+            is_short: false,
             send_error: None,
             check_fault: None,
             broken_settings: None,
@@ -152,7 +155,13 @@ impl Story {
                 self.told.push(format!("!spawn {}", name.1));
                 self.pids += 1;
                 let error = self.spawn_errors.pop_front();
-                let outcome = error.map_or(Ok(Pid(self.pids)), |text| Err(NotSpawned::from(text.to_owned())));
+                let outcome = match error {
+                    _ if self.is_short => {
+                        Err(NotSpawned::for_shortage(format!("too many open files to spawn '{}'", name.1)))
+                    }
+                    Some(text) => Err(NotSpawned::from(text.to_owned())),
+                    None => Ok(Pid(self.pids)),
+                };
                 if outcome.is_ok() {
                     assert!(!self.alive.values().any(|other| *other == name), "two of {name:?}");
                     self.alive.insert(process, name);
@@ -407,6 +416,68 @@ fn a_command_that_is_not_there_ends_fatal_with_supervisors_words() {
     let info =
         story.supervisor.processes[&story.id("web")].info(&Turn { now: story.now, restarts_allowed: true });
     assert_eq!(info.description, "can't find command 'x'");
+}
+
+#[test]
+fn a_shortage_is_waited_out_and_counts_for_no_failed_start() {
+    let mut one = spec("one");
+    (one.start_retries, one.on_fatal) = (0, OnEnd::Shutdown);
+    let mut story = Story::of(vec![alone(1, one), alone(2, spec("two"))]);
+    story.is_short = true;
+    let mut story = story.begun();
+    story.tells(&[
+        "!spawn one",
+        "!spawn two",
+        "WARN spawnerr: too many open files to spawn 'one'; starts are retried until the shortage is over",
+    ]);
+    // 1, 2, 4, then every 5 seconds, without another line and without an end.
+    for wait in [1.0, 2.0, 4.0, 5.0, 5.0] {
+        story.pass(wait - 0.001);
+        story.tells(&[]);
+        story.pass(0.001);
+        story.tells(&["!spawn one", "!spawn two"]);
+    }
+    assert_eq!(story.state("one"), ProcessState::Backoff);
+    let turn = Turn { now: story.now, restarts_allowed: true };
+    let info = story.supervisor.processes[&story.id("one")].info(&turn);
+    assert_eq!(info.description, "too many open files to spawn 'one'");
+    // A child may lack what its parent had.
+    story.is_short = false;
+    story.pass(5.0);
+    let process = story.id("two");
+    let failure = NotSpawned::for_shortage("couldn't exec 'two': EAGAIN".to_owned());
+    story.alive.remove(&process);
+    story.input(Input::NotExecuted { process, status: ExitStatus::Exited(127), failure });
+    story.tells(&[
+        "!spawn one",
+        "!spawn two",
+        "INFO spawned: 'one' with pid 113",
+        "INFO spawned: 'two' with pid 114",
+    ]);
+    story.pass(6.0);
+    story.tells(&[
+        "INFO success: one entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)",
+        "!spawn two",
+        "INFO spawned: 'two' with pid 115",
+        "INFO success: two entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)",
+        "INFO the shortage is over, 13 starts failed meanwhile",
+    ]);
+    // What a program fails by itself is counted from nothing.
+    story.exits("one", 1);
+    story.exits("one", 1);
+    assert_eq!(story.state("one"), ProcessState::Fatal);
+}
+
+#[test]
+fn who_is_stopped_waits_for_no_end_of_a_shortage() {
+    let mut story = Story::one(|_| ());
+    story.is_short = true;
+    let mut story = story.begun();
+    story.told.clear();
+    story.stop("web", Wait::Yes);
+    story.tells(&["INFO the shortage is over, 1 start failed meanwhile", "!reply 1 done"]);
+    story.pass(100.0);
+    story.tells(&[]);
 }
 
 #[test]
@@ -1471,7 +1542,10 @@ fn any_inputs_in_any_order_end_in_order() {
                 2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
                 3 => story.pass(random(4_000) as f64 / 1000.0),
                 4 => story.send_error = (random(4) == 0).then(|| SendError::Failed("EPERM".to_owned())),
-                5 => story.spawn_errors.extend((random(3) == 0).then_some("no")),
+                5 => {
+                    story.spawn_errors.extend((random(3) == 0).then_some("no"));
+                    story.is_short = random(8) == 0;
+                }
                 6 if random(20) == 0 => story.signal(Signal::TERM),
                 7 => {
                     story.next_groups = versions[random(4) as usize].clone();

@@ -74,6 +74,7 @@ impl Supervisor {
     /// Looks at the rows of a process that may have changed, and on with an update
     /// and with the shutdown.
     pub(super) fn changed(&mut self, turn: &Turn, id: ProcessId, failure: Option<&str>, out: &mut Effects) {
+        self.check_shortage(id, out);
         self.settle_rows(id, failure);
         self.answer_settled(out);
         self.go_on_updating(turn, out);

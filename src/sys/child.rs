@@ -16,9 +16,9 @@ use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid, set
 use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
-use super::kernel_signals;
 use super::spawn::{ChildEnds, Place, Program, Refusal};
 use super::users::become_user;
+use super::{exec_shortages, kernel_signals};
 
 /// Exit status of a child that could not become its program.
 pub(super) const NOT_SPAWNED: i32 = 127;
@@ -92,6 +92,7 @@ fn become_program(program: &Program, ends: &ChildEnds) {
         umask(Mode::from_bits_truncate(mask));
     }
     let errno = exec(program);
+    exec_shortages::leave(errno);
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
 }
 

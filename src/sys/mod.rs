@@ -1,10 +1,12 @@
 //! Linux made safe: the one place with `unsafe`, and the one place that knows system calls.
 //!
-//! It decides nothing, logs nothing and keeps no state between calls. An error goes up as the
+//! It decides nothing, logs nothing and keeps no state between calls but the page in
+//! which children leave notes (`exec_shortages`). An error goes up as the
 //! `io::Error` that the kernel gave. Every descriptor made here is close-on-exec.
 
 mod child;
 pub mod clock;
+pub mod exec_shortages;
 pub mod files;
 pub mod interrupts;
 mod kernel_signals;
@@ -34,6 +36,15 @@ pub fn errno_name(error: &io::Error) -> String {
         Some(raw) => format!("{:?}", Errno::from_raw(raw)),
         None => error.kind().to_string(),
     }
+}
+
+/// Whether a call was refused because the machine, or what we may have of it, is short of descriptors, processes or
+/// memory. EAGAIN is what fork(2) and execve(2) say at a limit of processes.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    const SHORTAGES: [Errno; 6] =
+        [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN, Errno::ENOMEM, Errno::ENOBUFS, Errno::ENOSR];
+    error.raw_os_error().is_some_and(|raw| SHORTAGES.contains(&Errno::from_raw(raw)))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use nix::unistd::{ForkResult, fork};
 use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{child, kernel_signals};
+use super::{child, exec_shortages, kernel_signals};
 use crate::model::{Pid, User};
 
 /// A program made ready for exec: everything the child needs is allocated here, as it may not
@@ -207,6 +207,7 @@ pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
     if let Some(user) = &program.user {
         pipes.give_to(user);
     }
+    exec_shortages::prepare();
     // A signal that came to the child before it has dropped our handlers would be reported to us.
     let before = kernel_signals::block(kernel_signals::ALL)?;
     let forked = fork_into(|| child::run(program, &pipes.child));

@@ -1,0 +1,85 @@
+//! Starts that fail because the machine is short of descriptors, processes or memory.
+//!
+//! That is not the program's failure: it counts for nothing (`startretries`), never ends in FATAL, and is
+//! tried again for as long as it lasts. The log has one line when it begins and one when it is over,
+//! however many programs wait.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::process::{Process, State};
+use super::{Effects, Supervisor, Turn};
+use crate::model::{LogLevel, ProcessId};
+
+/// The wait before the first new attempt; it doubles with each.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// The longest wait. Whatever is short may be free again at any time, and nobody says when.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// The wait after so many attempts in a row.
+fn retry_after(attempts: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    RETRY_MIN.saturating_mul(doubled).min(RETRY_MAX)
+}
+
+/// A shortage that lasts, from the first start that failed to the last that was made up for.
+#[derive(Debug, Default)]
+pub(super) struct Shortage {
+    waiting: BTreeSet<ProcessId>,
+    failed: u64,
+}
+
+impl Process {
+    /// It could not be started, through no fault of its own.
+    ///
+    /// COMPAT: Supervisor counts it as a failed start, and the program is FATAL after `startretries`.
+    pub(super) fn wait_out_shortage(&mut self, turn: &Turn, text: String, out: &mut Effects) {
+        self.spawn_error = text;
+        self.short_attempts = self.short_attempts.saturating_add(1);
+        let retry_at = turn.now.mono.after(retry_after(self.short_attempts));
+        self.enter(State::Backoff { retry_at }, out);
+    }
+
+    /// Also while it is just being tried again.
+    fn waits_out_shortage(&self) -> bool {
+        self.short_attempts > 0 && matches!(self.state, State::Backoff { .. } | State::Starting { .. })
+    }
+}
+
+impl Supervisor {
+    /// A start has failed for want of something.
+    pub(super) fn shortage_met(&mut self, id: ProcessId, out: &mut Effects) {
+        let Some(process) = self.process(id).filter(|process| process.waits_out_shortage()) else { return };
+        if self.shortage.waiting.is_empty() {
+            let text = &process.spawn_error;
+            out.log(
+                LogLevel::Warn,
+                format!("spawnerr: {text}; starts are retried until the shortage is over"),
+            );
+        }
+        self.shortage.waiting.insert(id);
+        self.shortage.failed += 1;
+    }
+
+    /// To be called when a process may have ceased to wait: it was started, stopped or removed.
+    pub(super) fn check_shortage(&mut self, id: ProcessId, out: &mut Effects) {
+        let waits = self.process(id).is_some_and(Process::waits_out_shortage);
+        if !waits && self.shortage.waiting.remove(&id) && self.shortage.waiting.is_empty() {
+            let failed = std::mem::take(&mut self.shortage.failed);
+            let starts = if failed == 1 { "start" } else { "starts" };
+            out.log(LogLevel::Info, format!("the shortage is over, {failed} {starts} failed meanwhile"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound() {
+        let secs = |attempts| retry_after(attempts).as_secs();
+        assert_eq!([1, 2, 3, 4, 100, u32::MAX].map(secs), [1, 2, 4, 5, 5, 5]);
+    }
+}
