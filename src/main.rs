@@ -19,14 +19,12 @@ fn main() -> ExitCode {
         Action::Init(options) => init::run(options),
         Action::Pidproxy { pid_file, command } => pidproxy::run(&pid_file, &command),
         Action::PrintListener(length) => print_listener::run(length),
-        Action::Sample(language) => print(&config::sample(language), 0, false),
-        Action::Print { text, code, to_stderr } => print(&text, code, to_stderr),
+        Action::Sample(language) => sys::stdout::print(&config::sample(language), 0),
+        Action::Print { text, code, to_stderr: false } => sys::stdout::print(&text, code),
+        Action::Print { text, code, to_stderr: true } => {
+            // If stderr fails there is nowhere left to report it.
+            let _ = io::stderr().write_all(text.as_bytes());
+            code
+        }
     })
-}
-
-/// A reader that has gone away is no failure of ours.
-fn print(text: &str, code: u8, to_stderr: bool) -> u8 {
-    let bytes = text.as_bytes();
-    let _ = if to_stderr { io::stderr().write_all(bytes) } else { io::stdout().write_all(bytes) };
-    code
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 
 use serde_json::Value as Json;
@@ -52,4 +53,95 @@ fn json_rows_tell_how_each_process_ended_last() {
     sandbox.ctl(&["stop", "deaf"]);
     assert_eq!(last_end(&sandbox, "waits"), ("RUNNING".into(), Json::Null, "SIGTERM".into()));
     assert_eq!(last_end(&sandbox, "deaf"), ("STOPPED".into(), Json::Null, "SIGKILL".into()));
+}
+
+/// Runs a line of a shell in which `$SV` is the binary, `$CTL` the same as supervisorctl, and `$DIR` the folder.
+fn shell(sandbox: &Sandbox, line: &str) -> (String, String, Option<i32>) {
+    let mut shell = sandbox.marked(Command::new("/bin/bash"));
+    let ctl = sandbox.program("supervisorctl");
+    shell.env("SV", binary()).env("CTL", ctl.get_program()).env("DIR", sandbox.dir());
+    told(&shell.args(["-o", "pipefail", "-c", line]).output().unwrap())
+}
+
+const CAT: &str = "[program:cat]\ncommand=/bin/sh -c 'echo hello; exec cat'\nstartsecs=0\nstdout_logfile=%(here)s/cat.log\n";
+
+#[test]
+fn output_that_can_not_be_written_is_an_error() {
+    let mut sandbox = Sandbox::with_programs(CAT).start();
+    sandbox.wait_file("cat.log", "hello");
+    let connected = "-c $DIR/supervisord.conf";
+    let lines = ["--version", "--help", "help status", "sample", "sample --toml", "completions bash"];
+    let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    lines.extend(["config", "config --json"].map(|line| format!("{line} $DIR/supervisord.conf")));
+    let actions = [
+        "status",
+        "status --json",
+        "health",
+        "pid all",
+        "avail",
+        "maintail",
+        "logs cat",
+        "tail -f cat",
+        "restart cat",
+        "reread",
+        // The shell.
+        "</dev/null",
+    ];
+    lines.extend(actions.map(|action| format!("{connected} {action}")));
+    for words in lines {
+        for (redirection, why) in [
+            (">/dev/full", "No space left on device (os error 28)"),
+            (">&-", "Bad file descriptor (os error 9)"),
+            ("1</dev/null", "Bad file descriptor (os error 9)"),
+        ] {
+            let found = shell(&sandbox, &format!("exec $SV {words} {redirection}"));
+            let expected = format!("error: cannot write to standard output: {why}\n");
+            assert_eq!(found, (String::new(), expected, Some(1)), "{words} {redirection}");
+        }
+    }
+    // What the status says already stays: here that there are errors.
+    sandbox.write("broken.conf", "[program:x\n");
+    assert_eq!(shell(&sandbox, "exec $SV check $DIR/broken.conf >/dev/full").2, Some(2));
+    // Supervisor's client ends with 1 too.
+    assert_eq!(shell(&sandbox, &format!("exec $CTL {connected} status >/dev/full")).2, Some(1));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_not_an_error() {
+    let sandbox = Sandbox::with_programs(CAT).start();
+    for (line, code) in [
+        ("$SV sample | true", 0),
+        ("$SV config $DIR/supervisord.conf | true", 0),
+        ("$SV -c $DIR/supervisord.conf status | true", 0),
+        ("$SV -c $DIR/supervisord.conf restart cat | true", 0),
+        ("$SV -c $DIR/supervisord.conf status nope | true", 4),
+    ] {
+        assert_eq!(shell(&sandbox, line), (String::new(), String::new(), Some(code)), "{line}");
+    }
+}
+
+#[test]
+fn a_request_that_only_reads_is_given_up_when_the_server_is_silent() {
+    let sandbox = Sandbox::new("");
+    let path = sandbox.path("silent.sock");
+    // Connections are accepted by the kernel, and nobody reads them.
+    let _silent = UnixListener::bind(&path).unwrap();
+    let url = format!("unix://{}", path.display());
+    let silence = |asked_for: &str| {
+        format!(
+            "error: cannot reach {url}: asked for {asked_for}, it did not answer within 1 s. It may be \
+             stopped or overloaded. (The address comes from the command line.)\n"
+        )
+    };
+    for (words, asked_for, code) in [
+        (&["status"][..], "its version", 4),
+        (&["status", "--json"], "its version", 4),
+        (&["pid"], "its version", 1),
+        (&["avail"], "the configured processes", 1),
+    ] {
+        let mut command = sandbox.marked(Command::new(binary()));
+        command.args(["--request-timeout", "1", "-s", &url]).args(words);
+        let found = told(&command.output().unwrap());
+        assert_eq!(found, (String::new(), silence(asked_for), Some(code)), "{words:?}");
+    }
 }

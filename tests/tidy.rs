@@ -44,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("ctl", &["cli", "config", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
-    ("inspect", &["cli", "config", "model"]),
+    ("inspect", &["cli", "config", "model", "sys"]),
     ("pidproxy", &["model", "sys"]),
     ("print_listener", &["model"]),
     ("init", &["cli", "model", "sys"]),

@@ -49,6 +49,7 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
         history_file: None,
         interactive: words.is_empty(),
         words: texts(&words),
+        request_timeout: None,
         color: false,
     };
     let mut seen = Vec::new();

@@ -20,6 +20,7 @@ mod sv;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::{BYTES, Language, Override, SUPERVISOR_SAMPLE, Surroundings};
 use crate::model::EventLength;
@@ -174,6 +175,8 @@ pub struct ClientOptions {
     pub interactive: bool,
     /// One action with its arguments; none starts a shell.
     pub words: Vec<String>,
+    /// `--request-timeout`: how long a request that only reads may take; `None` is forever.
+    pub request_timeout: Option<Duration>,
     /// Whether colours are welcome where the output is a terminal.
     pub color: bool,
 }

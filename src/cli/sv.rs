@@ -8,6 +8,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValue, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -38,6 +39,9 @@ struct Connection {
     /// Ask before a shutdown or reload, and for a password when one is needed
     #[arg(short, long)]
     interactive: bool,
+    /// How long to wait for an answer to a request that only reads; 0 is forever [default: 30]
+    #[arg(long = "request-timeout", value_name = "SECONDS")]
+    request_timeout: Option<u32>,
     /// Keep the history of the shell in this file
     #[arg(short = 'r', long = "history-file", value_name = "FILE")]
     history_file: Option<PathBuf>,
@@ -52,11 +56,13 @@ impl Connection {
             username: self.username.or(outer.username),
             password: self.password.or(outer.password),
             interactive: self.interactive || outer.interactive,
+            request_timeout: self.request_timeout.or(outer.request_timeout),
             history_file: self.history_file.or(outer.history_file),
         }
     }
 
     fn into_client(self, argv0: String, words: Vec<String>) -> ClientOptions {
+        let timeout_secs = self.request_timeout.unwrap_or(REQUEST_TIMEOUT_SECS);
         ClientOptions {
             argv0,
             face: Face::Sv,
@@ -67,10 +73,15 @@ impl Connection {
             history_file: self.history_file,
             interactive: self.interactive || words.is_empty(),
             words,
+            request_timeout: (timeout_secs > 0).then(|| Duration::from_secs(timeout_secs.into())),
             color: true,
         }
     }
 }
+
+/// A supervisor answers what it only has to look up within a turn; this long it is silent only when stopped
+/// or overloaded.
+const REQUEST_TIMEOUT_SECS: u32 = 30;
 
 fn url(text: &str) -> Result<String, String> {
     if is_url(text) {

@@ -1,7 +1,7 @@
 //! Calls over one connection that is kept for as long as the server keeps it.
 //!
-//! A call may take for ever: `start` waits for its process and `stop` for stopwaitsecs, so only
-//! connecting has a deadline. A call that was sent is never sent again, whatever becomes of the
+//! A call may take forever: `start` waits for its process and `stop` for stopwaitsecs. So connecting
+//! has a deadline, and under our own name so have requests that only read; no others. A call that was sent is never sent again, whatever becomes of the
 //! connection: nobody can know whether it was carried out. A connection that the server closed
 //! between two calls is noticed before the next and replaced.
 
@@ -29,8 +29,10 @@ pub(super) struct Client {
     url: String,
     username: Option<String>,
     password: Option<String>,
-    /// How long the other end may be silent; without one as long as it likes.
+    /// How long the other end may be silent, whatever is asked; without one as long as it likes.
     patience: Option<Duration>,
+    /// The same for requests that only read.
+    reading_timeout: Option<Duration>,
     /// Whether Ctrl-C ends a wait and not us.
     is_interruptible: bool,
     /// Open, with no call under way.
@@ -40,7 +42,15 @@ pub(super) struct Client {
 impl Client {
     /// Connects at the first call.
     pub(super) fn new(url: String, username: Option<String>, password: Option<String>) -> Self {
-        Self { url, username, password, patience: None, is_interruptible: false, idle: None }
+        Self {
+            url,
+            username,
+            password,
+            patience: None,
+            reading_timeout: None,
+            is_interruptible: false,
+            idle: None,
+        }
     }
 
     /// As it was given.
@@ -57,6 +67,11 @@ impl Client {
     /// Waits no longer than this for an answer from now on.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         self.patience = Some(patience);
+    }
+
+    /// Waits no longer than this for an answer to a request that only reads.
+    pub(super) fn set_reading_timeout(&mut self, timeout: Option<Duration>) {
+        self.reading_timeout = timeout;
     }
 
     /// Lets Ctrl-C end a wait, and not us, from now on.
@@ -77,16 +92,24 @@ impl Client {
             Some(stream) if stream.is_quiet() => stream,
             _ => endpoint.connect().map_err(|error| CallError::Connect(self.url.clone(), error))?,
         };
-        stream.set_patience(self.patience).map_err(CallError::Broken)?;
+        let asked_for = waiting::asked_for(method);
+        let timeout = self.patience.or_else(|| self.reading_timeout.filter(|_| asked_for.is_some()));
+        stream.set_patience(timeout).map_err(CallError::Broken)?;
         let body = encode_call(method, params);
         let request =
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
         let wait = waiting::described(method, params).map(|what| Wait::new(what, self.is_interruptible));
-        stream.write_all(&request).map_err(CallError::Broken)?;
+        let failed = |error: io::Error| match timeout {
+            Some(after) if error.kind() == io::ErrorKind::WouldBlock => {
+                CallError::Silent { asked_for: asked_for.unwrap_or("an answer"), after }
+            }
+            _ => CallError::Broken(error),
+        };
+        stream.write_all(&request).map_err(failed)?;
         if let Some(wait) = wait {
             wait.until_it_comes(&stream)?;
         }
-        let reply = read_reply(&mut stream)?;
+        let reply = read_reply(&mut stream, failed)?;
         if reply.is_reusable() {
             self.idle = Some(stream);
         }
@@ -137,7 +160,10 @@ impl Wait {
     }
 }
 
-fn read_reply(stream: &mut Stream) -> Result<ResponseParser, CallError> {
+fn read_reply(
+    stream: &mut Stream,
+    failed: impl Fn(io::Error) -> CallError,
+) -> Result<ResponseParser, CallError> {
     let mut reply = ResponseParser::new(REPLY_BYTES_MAX);
     let mut buffer = vec![0; READ_BYTES];
     while !reply.is_complete() {
@@ -150,18 +176,10 @@ fn read_reply(stream: &mut Stream) -> Result<ResponseParser, CallError> {
             }
             Ok(count) => reply.feed(&buffer[..count]).map_err(nonsense)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(CallError::Broken(too_late()));
-            }
-            Err(error) => return Err(CallError::Broken(error)),
+            Err(error) => return Err(failed(error)),
         }
     }
     Ok(reply)
-}
-
-/// What a time-out of the socket is called by the kernel tells nobody anything.
-fn too_late() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the server takes too long to answer")
 }
 
 fn hung_up() -> io::Error {

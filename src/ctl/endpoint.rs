@@ -4,12 +4,16 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::python::quote;
 
-/// How long one address may take to answer. (A unix socket answers at once or not at all.)
+/// How long one address may take to answer. A unix socket answers at once, except while more
+/// connections wait to be accepted than its server allows.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An address that can be connected to.
@@ -66,7 +70,7 @@ impl Endpoint {
     /// Why the last of them failed.
     pub(super) fn connect(&self) -> io::Result<Stream> {
         match self {
-            Self::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
+            Self::Unix(path) => connect_unix(path).map(Stream::Unix),
             Self::Inet { host, port } => connect_any((host.as_str(), *port).to_socket_addrs()?),
         }
     }
@@ -78,6 +82,16 @@ fn split_port(place: &str) -> (&str, &str) {
         Some((host, rest)) => (host, rest.strip_prefix(':').unwrap_or("")),
         None => place.split_once(':').unwrap_or((place, "")),
     }
+}
+
+/// The standard library has no time-out for this.
+fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
+    connect(&socket, &address)?;
+    set_socket_timeout(&socket, Timeout::Send, None)?;
+    Ok(socket.into())
 }
 
 fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Stream> {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use crate::python::quote;
 
@@ -18,6 +19,8 @@ pub(super) enum CallError {
     Connect(String, io::Error),
     /// The user did not want to wait for the reply any longer.
     Interrupted,
+    /// No answer came in time.
+    Silent { asked_for: &'static str, after: Duration },
     /// The connection broke in the middle.
     Broken(io::Error),
     /// The reply is not one that a supervisor gives.
@@ -64,6 +67,9 @@ impl CallError {
             Self::Connect(_, error) => match error.kind() {
                 io::ErrorKind::NotFound => "no such file. Is sv running?".to_owned(),
                 io::ErrorKind::ConnectionRefused => "connection refused. Is sv running?".to_owned(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    "it does not accept connections. It may be stopped or overloaded.".to_owned()
+                }
                 io::ErrorKind::PermissionDenied => "permission denied. Its owner and root may.".to_owned(),
                 _ => error.to_string(),
             },
@@ -86,6 +92,11 @@ impl fmt::Display for CallError {
             Self::Address(why) => write!(f, "<class 'ValueError'>, {why}"),
             Self::Connect(url, error) => write!(f, "cannot connect to '{url}': {error}"),
             Self::Interrupted => f.write_str("interrupted: what was asked for goes on"),
+            Self::Silent { asked_for, after } => write!(
+                f,
+                "asked for {asked_for}, it did not answer within {} s. It may be stopped or overloaded.",
+                after.as_secs()
+            ),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Nonsense(why) => write!(f, "cannot understand the server's reply: {why}"),
             Self::Refused(status, reason) => write!(

@@ -102,7 +102,7 @@ fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) 
 
 fn told(session: &Session, error: &CallError) -> String {
     match error {
-        CallError::Connect(..) => session.unreachable(error),
+        CallError::Connect(..) | CallError::Silent { .. } => session.unreachable(error),
         CallError::Fault(fault::SHUTDOWN_STATE, _) => "the supervisor is shutting down".to_owned(),
         CallError::Refused(401, _) => {
             "the server asks for a user and a password: -u and -p, or [supervisorctl]".to_owned()

@@ -47,6 +47,7 @@ use std::os::fd::AsFd;
 
 use crate::cli::{ClientOptions, Face, wants_colors};
 use crate::config::Surroundings;
+use crate::sys::stdout::{self, Stdout};
 use client::Client;
 use editor::{Editor, History};
 use input::Input;
@@ -68,20 +69,21 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     let Target { url, username, password, prompt, history_file, origin } = target;
     let origin = || origin.told(around);
     let client = Client::new(url, username, password);
-    let (mut output, stdin) = (io::stdout().lock(), io::stdin());
+    let (mut output, stdin) = (Stdout, io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
     let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
     let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
     if options.face == Face::Sv {
         session.be_sv(&origin);
+        session.set_reading_timeout(options.request_timeout);
     }
     if options.words.is_empty() {
         shell::converse(&mut session, &prompt, editor);
-        return 0;
+        return stdout::status(0, session.written());
     }
     perform::perform(&mut session, &options.words.join(" "));
-    session.exit_code()
+    stdout::status(session.exit_code(), session.written())
 }
 
 /// Probes know well and unwell: whatever keeps us from asking is the latter.

@@ -94,7 +94,9 @@ fn carry_out(session: &mut Session<'_>, action: Perform, arg: &str) {
     }
     match outcome {
         Ok(()) => return,
-        Err(Failure::Call(error @ CallError::Connect(..))) if session.is_sv() => {
+        Err(Failure::Call(error @ (CallError::Connect(..) | CallError::Silent { .. })))
+            if session.is_sv() =>
+        {
             session.explain_unreachable(&error);
         }
         Err(Failure::Call(error @ CallError::Interrupted)) => session.say(error),

@@ -2,7 +2,7 @@
 //!
 //! Output is gathered and handed over before every wait (a call, a question) and at the end: a table
 //! is one write, and yet a line is seen as soon as it is true. That a reader is gone is no reason to
-//! stop an action half-way; it is only kept in mind that nothing more can be said.
+//! stop an action half-way; the first error in writing is kept and decides the exit status in the end.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -23,6 +23,10 @@ use crate::xmlrpc::Value;
 /// The version of the interface that we speak. It will never be another.
 const API_VERSION: &str = "3.0";
 
+/// What was said could not be written; [`Session::written`] has the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost;
+
 /// One conversation: a single action or a shell's worth of them.
 pub(super) struct Session<'io> {
     client: Client,
@@ -30,6 +34,8 @@ pub(super) struct Session<'io> {
     input: Input<'io>,
     /// Said but not yet written.
     unsaid: String,
+    /// Why something that was said could not be written.
+    lost: Option<io::Error>,
     /// The last one set counts; nothing sets it back to 0.
     exit_code: u8,
     /// Whether questions may be asked.
@@ -53,6 +59,7 @@ impl<'io> Session<'io> {
             output,
             input,
             unsaid,
+            lost: None,
             exit_code: 0,
             asks,
             colors: false,
@@ -156,18 +163,38 @@ impl<'io> Session<'io> {
     /// Hands over what was said.
     pub(super) fn flush(&mut self) {
         let text = std::mem::take(&mut self.unsaid);
-        // There is nobody to tell that nobody listens.
-        let _ = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
+        if !text.is_empty() {
+            // It is kept, and reported in the end.
+            let _ = self.write(text.as_bytes());
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+        self.output.write_all(bytes).and_then(|()| self.output.flush()).map_err(|error| {
+            self.lost.get_or_insert(error);
+            Lost
+        })
+    }
+
+    /// Whether all that was said could be written; to be asked once, in the end.
+    ///
+    /// # Errors
+    /// Why the first text that could not be written was lost.
+    pub(super) fn written(&mut self) -> io::Result<()> {
+        self.flush();
+        self.lost.take().map_or(Ok(()), Err)
     }
 
     /// Hands over bytes as they are.
     ///
     /// # Errors
-    /// When nobody reads them any more.
-    pub(super) fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// When they can't be written, or what was said before could not.
+    pub(super) fn pass_on(&mut self, bytes: &[u8]) -> Result<(), Lost> {
         self.flush();
-        self.output.write_all(bytes)?;
-        self.output.flush()
+        if self.lost.is_some() {
+            return Err(Lost);
+        }
+        self.write(bytes)
     }
 
     /// Says a line on stderr: it must not get between the bytes of a log.
@@ -236,6 +263,9 @@ impl<'io> Session<'io> {
         } else if kind == Some(io::ErrorKind::NotFound) {
             self.tell_unreachable(&error, "no such file");
             self.fail(exit::NOT_RUNNING);
+        } else if matches!(error, CallError::Silent { .. }) {
+            self.explain_unreachable(&error);
+            self.fail(exit::GENERIC);
         } else {
             return Err(error.into());
         }
@@ -245,6 +275,11 @@ impl<'io> Session<'io> {
     /// Waits no longer than this for an answer from now on.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         self.client.set_patience(patience);
+    }
+
+    /// Waits no longer than this for an answer to a request that only reads.
+    pub(super) fn set_reading_timeout(&mut self, timeout: Option<Duration>) {
+        self.client.set_reading_timeout(timeout);
     }
 
     /// Lets Ctrl-C end a wait, and not us, from now on.

@@ -19,7 +19,14 @@ pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
         session.fail(exit::STATUS_UNKNOWN);
         return Ok(());
     }
-    let answer = session.all_process_info()?;
+    let answer = match session.all_process_info() {
+        Err(error @ CallError::Silent { .. }) => {
+            session.explain_unreachable(&error);
+            session.fail(exit::STATUS_UNKNOWN);
+            return Ok(());
+        }
+        answer => answer?,
+    };
     let all = answers::processes(&answer)?;
     let mut names: Vec<&str> = arg.split_whitespace().collect();
     let wants_json = session.is_sv() && names.contains(&JSON);

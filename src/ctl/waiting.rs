@@ -30,6 +30,20 @@ pub(super) fn described(method: &str, params: &[Value]) -> Option<String> {
     Some(format!("waiting for {name}{whole} to {deed}"))
 }
 
+/// What a request that changes nothing asks for, in words; `None` for the others.
+pub(super) fn asked_for(method: &str) -> Option<&'static str> {
+    Some(match method.split_once('.')?.1 {
+        "getVersion" | "getSupervisorVersion" | "getAPIVersion" => "its version",
+        "getPID" => "its process id",
+        "getProcessInfo" => "the state of a process",
+        "getAllProcessInfo" => "the state of all processes",
+        "getAllConfigInfo" => "the configured processes",
+        "readLog" => "its log",
+        "readProcessStdoutLog" | "readProcessStderrLog" => "the log of a process",
+        _ => return None,
+    })
+}
+
 /// The line, on standard error; without a terminal there it is never shown.
 pub(super) struct Sign {
     what: String,
@@ -77,6 +91,11 @@ mod tests {
             ("supervisor.getPID", &[], None),
         ] {
             assert_eq!(described(method, params).as_deref(), words);
+            // No request is both waited for without end and given up on.
+            assert_eq!(asked_for(method).is_some(), words.is_none(), "{method}");
+        }
+        for method in ["supervisor.reloadConfig", "supervisor.shutdown", "supervisor.sendProcessStdin"] {
+            assert_eq!((described(method, &[]), asked_for(method)), (None, None));
         }
     }
 }

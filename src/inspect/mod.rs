@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Inspect, InspectOptions, wants_colors};
 use crate::config::{Finding, Report, Severity, Surroundings, check, effective, find};
+use crate::sys::stdout::{self, Stdout};
 use report::Style;
 
 /// There is nothing to say.
@@ -49,14 +50,12 @@ fn mistakes(options: &InspectOptions, grace_secs: u32, around: &dyn Surroundings
     };
     let report = secrecy::without_secrets(report);
     let code = exit_code(&report.findings);
-    let mut out = io::stdout();
     let text = if options.json {
         json::report(path.as_deref(), &report, code, around)
     } else {
-        report::text(&report, around, style(out.is_terminal(), around))
+        report::text(&report, around, style(Stdout.is_terminal(), around))
     };
-    print(&mut out, &text);
-    code
+    stdout::print(&text, code)
 }
 
 fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Surroundings) -> u8 {
@@ -64,18 +63,15 @@ fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Su
         .and_then(|path| Ok((effective(&path, &options.overrides, &options.command, around, expand)?, path)));
     match told {
         Ok((sections, path)) if options.json => {
-            print(&mut io::stdout(), &json::values(&path, &sections, changed));
-            CLEAN
+            stdout::print(&json::values(&path, &sections, changed), CLEAN)
         }
-        Ok((sections, _)) => {
-            print(&mut io::stdout(), &values::text(&sections, changed));
-            CLEAN
-        }
+        Ok((sections, _)) => stdout::print(&values::text(&sections, changed), CLEAN),
         Err(findings) => {
             let report = secrecy::without_secrets(Report { findings, settings: None });
             let mut out = io::stderr();
             let style = style(out.is_terminal(), around);
-            print(&mut out, &report::text(&report, around, style));
+            // If stderr fails there is nowhere left to report it.
+            let _ = out.write_all(report::text(&report, around, style).as_bytes());
             FAILED
         }
     }
@@ -97,11 +93,6 @@ fn exit_code(findings: &[Finding]) -> u8 {
 
 fn style(is_terminal: bool, around: &dyn Surroundings) -> Style {
     if is_terminal && wants_colors(around) { Style::Colored } else { Style::Plain }
-}
-
-/// A reader that has gone away is no failure of ours.
-fn print(out: &mut dyn Write, text: &str) {
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// How a path is told.

@@ -22,6 +22,7 @@ pub mod signals;
 pub mod sigwait;
 pub mod sockets;
 pub mod spawn;
+pub mod stdout;
 pub mod terminal;
 pub mod users;
 
