@@ -158,7 +158,14 @@ fn what_can_not_be_followed_is_told() {
             let child = into_files(sandbox, command(sandbox, client, words));
             assert_eq!(end(sandbox, child), code, "{client:?} {words:?}");
             let url = format!("unix://{}", sandbox.path("supervisor.sock").display());
-            let expected = format!("{url}/logtail/{path} Cannot read, status code 404\n");
+            let expected = match client {
+                Client::Sv => format!(
+                    "error: cannot follow '/logtail/{path}': there is no such process, or it has no log\n"
+                ),
+                Client::Theirs | Client::Ours => {
+                    format!("{url}/logtail/{path} Cannot read, status code 404\n")
+                }
+            };
             assert_eq!(
                 (sandbox.file("out"), sandbox.file("err")),
                 (PRESS.to_owned(), expected),

@@ -692,7 +692,8 @@ fn processes_of_groups_and_of_many_are_named_by_their_group() {
     let names: Vec<_> = status.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, ["cat", "many:many_00", "many:many_01", "z:a", "z:b"]);
     assert!(sandbox.ctl(&["status", "cat:cat"]).stdout.starts_with("cat "));
-    assert_eq!(sandbox.ctl(&["status", "many"]).stdout, "many: ERROR (no such process)\n");
+    let meant = "many: ERROR (no such process, did you mean 'many:*'?)\n";
+    assert_eq!(sandbox.ctl(&["status", "many"]).stdout, meant);
     assert_eq!(sandbox.ctl(&["status", "many:more*"]).stdout, "many:more*: ERROR (no such process)\n");
 }
 

@@ -145,3 +145,69 @@ fn a_request_that_only_reads_is_given_up_when_the_server_is_silent() {
         assert_eq!(found, (String::new(), silence(asked_for), Some(code)), "{words:?}");
     }
 }
+
+/// A server that asks for a password.
+const LOCKED: &str = "[supervisord]\nnodaemon=true\nlogfile=%(here)s/log\npidfile=%(here)s/pid\n\
+    [unix_http_server]\nfile=%(here)s/supervisor.sock\nusername=u\npassword=p\n\
+    [rpcinterface:supervisor]\n\
+    supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
+    [supervisorctl]\nserverurl=unix://%(here)s/supervisor.sock\n\
+    [program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+#[test]
+fn refusals_are_told_without_python() {
+    let mut sandbox = Sandbox::new(LOCKED);
+    sandbox.spawn();
+    sandbox.wait("the socket", |sandbox| sandbox.path("supervisor.sock").exists().then_some(()));
+    let asked = "error: the server asks for a user name and a password: give them by -u and -p, or as username= \
+                 and password= in [supervisorctl]\n";
+    for words in
+        [&["status"][..], &["start", "cat"], &["update"], &["avail"], &["logs", "cat"], &["fg", "cat"]]
+    {
+        let found = told(&sv(&sandbox, words).output().unwrap());
+        assert_eq!(found, (String::new(), asked.to_owned(), Some(1)), "{words:?}");
+    }
+    let wrong = told(&sv(&sandbox, &["-u", "u", "-p", "x", "status"]).output().unwrap());
+    let expected = "error: the server does not accept this user name and password\n";
+    assert_eq!(wrong, (String::new(), expected.to_owned(), Some(1)));
+    let protocol = told(&sv(&sandbox, &["-s", "https://x", "status"]).output().unwrap());
+    let expected = "error: cannot use the address 'https://x': it has to begin with unix:// or http://\n";
+    assert_eq!(protocol, (String::new(), expected.to_owned(), Some(1)));
+    // A configuration that is broken by now, for a client with another.
+    let original = sandbox.file("supervisord.conf");
+    sandbox.write("client.conf", &original);
+    sandbox.write("supervisord.conf", &format!("{original}autostart=perhaps\n"));
+    let mut update = sandbox.marked(Command::new(binary()));
+    update.arg("-c").arg(sandbox.path("client.conf")).args(["-u", "u", "-p", "p", "update"]);
+    let (out, err, code) = told(&update.output().unwrap());
+    assert_eq!((out.as_str(), code), ("", Some(1)));
+    assert!(err.starts_with("error: cannot read the configuration: ") && err.contains("perhaps"), "{err}");
+    assert!(!err.contains("<class") && !err.contains("<Fault"), "{err}");
+}
+
+#[test]
+fn unknown_names_are_told_with_what_they_may_mean() {
+    let sandbox = Sandbox::with_programs(
+        "[program:nginx]\ncommand=/bin/cat\nstartsecs=0\n\
+         [program:worker]\ncommand=/bin/cat\nstartsecs=0\nnumprocs=2\n\
+         process_name=%(program_name)s_%(process_num)02d\n",
+    )
+    .start();
+    for (words, line) in [
+        (&["restart", "worker"][..], "worker: ERROR (no such process, did you mean 'worker:*'?)"),
+        (&["stop", "nginxx"], "nginxx: ERROR (no such process, did you mean 'nginx'?)"),
+        (&["status", "worker_00"], "worker_00: ERROR (no such process, did you mean 'worker:worker_00'?)"),
+        (&["pid", "ngnix"], "No such process ngnix, did you mean 'nginx'?"),
+        (&["tail", "ngnix"], "ngnix: ERROR (no such process name, did you mean 'nginx'?)"),
+        (&["fg", "ngnix"], "ERROR: bad process name supplied, did you mean 'nginx'?"),
+        (&["remove", "workers"], "ERROR: no such process/group: workers, did you mean 'worker'?"),
+        (&["stop", "postgres"], "postgres: ERROR (no such process)"),
+    ] {
+        let (out, err, code) = told(&sv(&sandbox, words).output().unwrap());
+        assert_eq!((out, err.as_str()), (format!("{line}\n"), ""), "{words:?}");
+        assert_eq!(code, Some(if words[0] == "status" { 4 } else { 1 }));
+    }
+    // Supervisor's client says what Supervisor's says.
+    let found = shell(&sandbox, "$CTL -c $DIR/supervisord.conf stop nginxx");
+    assert_eq!(found, ("nginxx: ERROR (no such process)\n".to_owned(), String::new(), Some(1)));
+}

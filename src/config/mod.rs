@@ -57,7 +57,7 @@ pub use document::Language;
 pub use effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use load::{load, load_beside, load_servers, place_of};
-pub use options::{SUPERVISOR_SAMPLE, sample};
+pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
 pub use program::PROCESSES_MAX;
 pub use reader::Override;
 pub use report::{Finding, Report, Severity, check};

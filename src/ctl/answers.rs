@@ -47,11 +47,11 @@ pub(super) struct Expectation {
     pub(super) exit_codes: Vec<i64>,
 }
 
-/// What is said of a name that nothing is called by.
-pub(super) fn unknown(spec: &Namespec) -> String {
+/// What is said of a name that nothing is called by, with what it may have meant.
+pub(super) fn unknown(spec: &Namespec, suggestion: &str) -> String {
     match spec.process {
-        None => format!("{}: ERROR (no such group)", spec.group),
-        Some(_) => format!("{}: ERROR (no such process)", spec.text),
+        None => format!("{}: ERROR (no such group{suggestion})", spec.group),
+        Some(_) => format!("{}: ERROR (no such process{suggestion})", spec.text),
     }
 }
 

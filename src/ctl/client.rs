@@ -121,6 +121,11 @@ impl Client {
         Follow::open(&self.url, path, self.credentials())
     }
 
+    /// Whether it says who the user is.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.credentials().is_some()
+    }
+
     /// Sent only if both parts are there, as the reference does.
     fn credentials(&self) -> Option<(&str, &str)> {
         self.username.as_deref().zip(self.password.as_deref())

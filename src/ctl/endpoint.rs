@@ -1,5 +1,6 @@
 //! Where a server listens, by its URL, and the way there.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,17 +30,48 @@ pub(super) enum Endpoint {
     },
 }
 
+/// What is wrong with a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoEndpoint {
+    /// All of it: nobody knows this protocol.
+    Protocol(String),
+    /// What stands in the place of the port.
+    Port(String),
+}
+
+impl NoEndpoint {
+    /// For people, with what to do about it.
+    pub(super) fn plain(&self) -> String {
+        match self {
+            Self::Protocol(url) => {
+                format!("cannot use the address '{url}': it has to begin with unix:// or http://")
+            }
+            Self::Port(port) => format!("cannot use '{port}' as a port: it has to be a number up to 65535"),
+        }
+    }
+}
+
+impl fmt::Display for NoEndpoint {
+    /// Supervisor's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(url) => write!(f, "Unknown protocol for serverurl {url}"),
+            Self::Port(port) => write!(f, "Port could not be cast to integer value as {}", quote(port)),
+        }
+    }
+}
+
 impl Endpoint {
     /// Reads a URL. Its scheme is in lower case: Supervisor takes no other.
     ///
     /// # Errors
-    /// What is wrong, in Supervisor's words.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub(super) fn parse(url: &str) -> Result<Self, NoEndpoint> {
         if let Some(path) = url.strip_prefix("unix://") {
             return Ok(Self::Unix(path.into()));
         }
         let Some(rest) = url.strip_prefix("http://") else {
-            return Err(format!("Unknown protocol for serverurl {url}"));
+            return Err(NoEndpoint::Protocol(url.to_owned()));
         };
         let place = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
         // A user name in a URL is not for us: -u and the configuration have it.
@@ -48,9 +80,7 @@ impl Endpoint {
         let host = if host.is_empty() { "localhost" } else { host };
         let port = match port {
             "" => 80,
-            port => port
-                .parse()
-                .map_err(|_| format!("Port could not be cast to integer value as {}", quote(port)))?,
+            port => port.parse().map_err(|_| NoEndpoint::Port(port.to_owned()))?,
         };
         Ok(Self::Inet { host: host.to_lowercase(), port })
     }
@@ -196,11 +226,23 @@ mod tests {
             ("http://:9001", inet("localhost", 9001)),
             ("http://[::1]:9001/", inet("::1", 9001)),
             ("http://[::1]", inet("::1", 80)),
-            ("http://h:x", Err("Port could not be cast to integer value as 'x'".to_owned())),
-            ("https://h", Err("Unknown protocol for serverurl https://h".to_owned())),
-            ("UNIX:///x", Err("Unknown protocol for serverurl UNIX:///x".to_owned())),
+            ("http://h:x", Err(NoEndpoint::Port("x".to_owned()))),
+            ("https://h", Err(NoEndpoint::Protocol("https://h".to_owned()))),
+            ("UNIX:///x", Err(NoEndpoint::Protocol("UNIX:///x".to_owned()))),
         ] {
             assert_eq!(Endpoint::parse(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_bad_url_is_told_in_supervisors_words_and_in_plain_ones() {
+        for (url, supervisors, plain) in [
+            ("http://h:x", "Port could not be cast to integer value as 'x'", "cannot use 'x' as a port: "),
+            ("https://h", "Unknown protocol for serverurl https://h", "cannot use the address 'https://h': "),
+        ] {
+            let error = Endpoint::parse(url).unwrap_err();
+            assert_eq!(error.to_string(), supervisors);
+            assert!(error.plain().starts_with(plain), "{}", error.plain());
         }
     }
 

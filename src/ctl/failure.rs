@@ -2,19 +2,21 @@
 //!
 //! The reference shows the Python exception there, and scripts look for the fault's name in it.
 //! Where the exception tells something (a fault, an HTTP status) its form is kept; the Python file
-//! and line that follow it are not, and what would be errno in brackets is a sentence here.
+//! and line that follow it are not, and what would be errno in brackets is a sentence here. So it is
+//! for `supervisorctl`; as `sv` we say what is wrong and what to do about it (`plain`).
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::endpoint::NoEndpoint;
 use crate::python::quote;
 
 /// A call that brought no value.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// The URL names no way of talking that we know; the text says so.
-    Address(String),
+    /// The URL names no way of talking that we know.
+    Address(NoEndpoint),
     /// Nobody could be reached at this URL.
     Connect(String, io::Error),
     /// The user did not want to wait for the reply any longer.
@@ -77,12 +79,52 @@ impl CallError {
         }
     }
 
+    /// For people who have never heard of Python, with what to do about it where that is known.
+    pub(super) fn plain(&self) -> String {
+        match self {
+            Self::Address(error) => error.plain(),
+            Self::Connect(..) => self.unreachable(),
+            Self::Refused(401, _) => {
+                "the server asks for a user name and a password: give them by -u and -p, or as username= and \
+                 password= in [supervisorctl]"
+                    .to_owned()
+            }
+            Self::Refused(status, reason) => {
+                format!("the server refused the request: {status} {reason}. Is it a supervisor?")
+            }
+            Self::Fault(code, text) => plain_fault(*code, text),
+            Self::Interrupted | Self::Silent { .. } | Self::Broken(_) | Self::Nonsense(_) => self.to_string(),
+        }
+    }
+
     /// What kind of connection error it is, if it is one.
     pub(super) fn connect_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Connect(_, error) => Some(error.kind()),
             _ => None,
         }
+    }
+}
+
+/// A fault in plain words: its text without the fault's name, or a sentence in its place.
+pub(super) fn plain_fault(code: i64, text: &str) -> String {
+    let named = text
+        .split_once(": ")
+        .filter(|(name, _)| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+    let detail = named.map_or(text, |(_, detail)| detail);
+    match code {
+        fault::SHUTDOWN_STATE => "the supervisor is shutting down".to_owned(),
+        fault::UNKNOWN_METHOD => {
+            "the supervisor does not offer this: its configuration needs the section [rpcinterface:supervisor]"
+                .to_owned()
+        }
+        fault::BAD_NAME => format!("there is no process or group '{detail}'"),
+        fault::CANT_REREAD => format!("cannot read the configuration: {detail}"),
+        // The supervisor's words for the state UNKNOWN.
+        fault::FAILED if detail.ends_with("is in an unknown process state") => {
+            "its state is UNKNOWN, since a signal could not be sent to it: 'sv maintail' shows why".to_owned()
+        }
+        _ => detail.to_owned(),
     }
 }
 
@@ -115,7 +157,7 @@ impl fmt::Display for CallError {
 pub(super) enum Failure {
     /// A call failed in a way that the action has no words for.
     Call(CallError),
-    /// A result has a code that the action has no words for: the code and the process.
+    /// As `supervisorctl`: a result has a code that the action has no words for. The code and the process.
     UnknownResult(i64, String),
     /// The machine refused something.
     System(io::Error),
@@ -141,6 +183,25 @@ impl fmt::Display for Failure {
                 write!(f, "<class 'ValueError'>, Unknown result code {code} for {name}")
             }
             Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_in_plain_words_have_no_name_and_no_number() {
+        for (code, text, plain) in [
+            (6, "SHUTDOWN_STATE", "the supervisor is shutting down"),
+            (10, "BAD_NAME: web", "there is no process or group 'web'"),
+            (30, "FAILED: update of web is under way", "update of web is under way"),
+            (92, "CANT_REREAD: line 7: no colon", "cannot read the configuration: line 7: no colon"),
+            (21, "NOT_EXECUTABLE: /bin/x: y", "/bin/x: y"),
+            (99, "what: ever", "what: ever"),
+        ] {
+            assert_eq!(plain_fault(code, text), plain);
         }
     }
 }

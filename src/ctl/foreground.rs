@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::answers;
-use super::failure::{CallError, Failure, Outcome, fault};
+use super::failure::{CallError, Failure, Outcome, fault, plain_fault};
 use super::follow::{Follow, log_of, wait};
 use super::logs::{PRESS, tell_unreadable};
 use super::session::Session;
@@ -53,7 +53,10 @@ fn fg_one(session: &mut Session, name: &str) -> Outcome {
             session.complain("ERROR: process not running");
         }
         Ok(_) => return converse(session, name),
-        Err(CallError::Fault(fault::BAD_NAME, _)) => session.complain("ERROR: bad process name supplied"),
+        Err(CallError::Fault(fault::BAD_NAME, _)) => {
+            let suggestion = session.suggestion(name);
+            session.complain(format_args!("ERROR: bad process name supplied{suggestion}"));
+        }
         // The reference leaves the exit code alone here.
         Err(CallError::Fault(code, text)) => tell_fault(session, code, &text),
         Err(other) => return Err(other.into()),
@@ -62,7 +65,10 @@ fn fg_one(session: &mut Session, name: &str) -> Outcome {
 }
 
 fn tell_fault(session: &mut Session, code: i64, text: &str) {
-    session.say(format_args!("ERROR: <Fault {code}: {}>", quote(text)));
+    match session.is_sv() {
+        true => session.say(format_args!("ERROR: {}", plain_fault(code, text))),
+        false => session.say(format_args!("ERROR: <Fault {code}: {}>", quote(text))),
+    }
 }
 
 fn converse(session: &mut Session, name: &str) -> Outcome {

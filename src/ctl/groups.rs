@@ -47,7 +47,8 @@ pub(super) fn add(session: &mut Session, arg: &str) -> Outcome {
             }
             Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => session.complain("ERROR: shutting down"),
             Err(CallError::Fault(fault::BAD_NAME, _)) => {
-                session.complain(format_args!("ERROR: no such process/group: {name}"));
+                let suggestion = session.group_suggestion(name);
+                session.complain(format_args!("ERROR: no such process/group: {name}{suggestion}"));
             }
             Err(other) => return Err(other.into()),
         }
@@ -64,7 +65,8 @@ pub(super) fn remove(session: &mut Session, arg: &str) -> Outcome {
                 session.complain(format_args!("ERROR: process/group still running: {name}"));
             }
             Err(CallError::Fault(fault::BAD_NAME, _)) => {
-                session.complain(format_args!("ERROR: no such process/group: {name}"));
+                let suggestion = session.group_suggestion(name);
+                session.complain(format_args!("ERROR: no such process/group: {name}{suggestion}"));
             }
             Err(other) => return Err(other.into()),
         }
@@ -103,7 +105,8 @@ fn tell_unknown(session: &mut Session, wanted: &[&str], added: &[String]) -> Out
     let active = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
     for name in wanted {
         if !active.iter().any(|row| row.group == *name) && !added.iter().any(|group| group == name) {
-            session.complain(format_args!("ERROR: no such group: {name}"));
+            let suggestion = session.group_suggestion(name);
+            session.complain(format_args!("ERROR: no such group: {name}{suggestion}"));
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 use super::answers::{self, Expectation, HealthRow};
 use super::exit;
-use super::failure::{CallError, Outcome, fault};
+use super::failure::{CallError, Outcome};
 use super::session::Session;
 use super::wildcard;
 use crate::model::{Namespec, ProcessState};
@@ -44,7 +44,7 @@ pub(super) fn health(session: &mut Session, arg: &str) -> Outcome {
     let wants_json = names.contains(&JSON);
     names.retain(|name| *name != JSON);
     let report = look(session, &names)
-        .unwrap_or_else(|error| Report { problem: Some(told(session, &error)), ..Report::default() });
+        .unwrap_or_else(|error| Report { problem: Some(session.plain(&error)), ..Report::default() });
     if wants_json {
         session.say(report.json());
     } else {
@@ -71,7 +71,7 @@ fn look(session: &mut Session, names: &[&str]) -> Result<Report, CallError> {
         names.iter().filter(|_| is_asked_for).map(|name| Namespec::split(name)).collect();
     let is_named = |row: &HealthRow| specs.iter().any(|spec| row.process.is_meant_by(spec));
     let is_missing = |spec: &&Namespec| !all.iter().any(|row| row.process.is_meant_by(spec));
-    let unknown = specs.iter().filter(is_missing).map(answers::unknown).collect();
+    let unknown = specs.iter().filter(is_missing).map(|spec| answers::unknown(spec, "")).collect();
     let shown = all.into_iter().filter(|row| !is_asked_for || is_named(row));
     let processes = shown.map(|row| {
         let expected = expectations.iter().find(|expected| expected.namespec == row.process.namespec());
@@ -97,17 +97,6 @@ fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) 
             ProcessState::Starting | ProcessState::Backoff | ProcessState::Fatal | ProcessState::Unknown,
         )
         | None => false,
-    }
-}
-
-fn told(session: &Session, error: &CallError) -> String {
-    match error {
-        CallError::Connect(..) | CallError::Silent { .. } => session.unreachable(error),
-        CallError::Fault(fault::SHUTDOWN_STATE, _) => "the supervisor is shutting down".to_owned(),
-        CallError::Refused(401, _) => {
-            "the server asks for a user and a password: -u and -p, or [supervisorctl]".to_owned()
-        }
-        other => other.to_string(),
     }
 }
 

@@ -99,6 +99,8 @@ pub(super) fn maintail(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
+const NO_SUCH_NAME: &str = "no such process name";
+
 /// A negative offset counts from the end, and a length of 0 is all that follows.
 fn show(session: &mut Session, method: &str, name: Option<&str>, bytes: i32) -> Outcome {
     let offset = Value::Int(-i64::from(bytes));
@@ -111,10 +113,14 @@ fn show(session: &mut Session, method: &str, name: Option<&str>, bytes: i32) -> 
         }
         Err(CallError::Fault(fault::NO_FILE, _)) => "no log file",
         Err(CallError::Fault(fault::FAILED, _)) => "unknown error reading log",
-        Err(CallError::Fault(fault::BAD_NAME, _)) if name.is_some() => "no such process name",
+        Err(CallError::Fault(fault::BAD_NAME, _)) if name.is_some() => NO_SUCH_NAME,
         Err(other) => return Err(other.into()),
     };
-    session.complain(format_args!("{}: ERROR ({problem})", name.unwrap_or("supervisord")));
+    let suggestion = match name {
+        Some(name) if problem == NO_SUCH_NAME => session.suggestion(name),
+        _ => String::new(),
+    };
+    session.complain(format_args!("{}: ERROR ({problem}{suggestion})", name.unwrap_or("supervisord")));
     Ok(())
 }
 
@@ -158,6 +164,13 @@ fn pass_on(session: &mut Session, log: &mut Follow, interrupts: &Held) -> Result
 
 /// Says on stderr why a log can't be followed.
 pub(super) fn tell_unreadable(session: &mut Session, path: &str, error: &CallError) {
+    if session.is_sv() {
+        let why = match error {
+            CallError::Refused(404, _) => "there is no such process, or it has no log".to_owned(),
+            other => session.plain(other),
+        };
+        return session.warn(format_args!("error: cannot follow '{path}': {why}"));
+    }
     let why = match error {
         CallError::Refused(status, _) => format!("Cannot read, status code {status}"),
         other => format!("Cannot connect, error: {other}"),

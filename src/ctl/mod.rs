@@ -7,7 +7,7 @@
 //! * `target`: which server, by command line, configuration, environment;
 //! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
 //! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
-//! * `waiting`: a sign of life; `wildcard`: names that stand for several; `json`: rows for programs;
+//! * `waiting`: a sign of life; `suggest`: what an unknown name may have meant; `wildcard`: names that stand for several; `json`: rows for programs;
 //! * `status`, `health`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
@@ -36,6 +36,7 @@ mod process;
 mod session;
 mod shell;
 mod status;
+mod suggest;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -94,12 +94,11 @@ fn carry_out(session: &mut Session<'_>, action: Perform, arg: &str) {
     }
     match outcome {
         Ok(()) => return,
-        Err(Failure::Call(error @ (CallError::Connect(..) | CallError::Silent { .. })))
-            if session.is_sv() =>
-        {
-            session.explain_unreachable(&error);
-        }
         Err(Failure::Call(error @ CallError::Interrupted)) => session.say(error),
+        Err(Failure::Call(error)) if session.is_sv() => {
+            let text = session.plain(&error);
+            session.warn(format_args!("error: {text}"));
+        }
         Err(failure) => session.say(format_args!("error: {failure}")),
     }
     session.fail(exit::GENERIC);

@@ -5,7 +5,7 @@
 
 use super::answers::{self, BulkRow};
 use super::exit;
-use super::failure::{CallError, Failure, Outcome, fault};
+use super::failure::{CallError, Failure, Outcome, fault, plain_fault};
 use super::session::Session;
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
@@ -86,7 +86,7 @@ const CLEAR: Verb = Verb {
 /// `start NAME...`: each is waited for before the next begins.
 pub(super) fn start(session: &mut Session, arg: &str) -> Outcome {
     if session.upcheck()? && has_names(session, "start", arg, exit::INVALID_ARGS) {
-        START.carry_out(session, arg.split_whitespace().collect(), None)?;
+        START.carry_out(session, &words(arg), None)?;
     }
     Ok(())
 }
@@ -94,16 +94,25 @@ pub(super) fn start(session: &mut Session, arg: &str) -> Outcome {
 /// `stop NAME...`
 pub(super) fn stop(session: &mut Session, arg: &str) -> Outcome {
     if session.upcheck()? && has_names(session, "stop", arg, exit::GENERIC) {
-        STOP.carry_out(session, arg.split_whitespace().collect(), None)?;
+        STOP.carry_out(session, &words(arg), None)?;
     }
     Ok(())
 }
 
-/// `restart NAME...`: all are stopped, then all are started.
+/// `restart NAME...`: all are stopped, then all are started. As `sv` an unknown name is told once.
 pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
-    if session.upcheck()? && has_names(session, "restart", arg, exit::GENERIC) {
+    if !session.upcheck()? || !has_names(session, "restart", arg, exit::GENERIC) {
+        return Ok(());
+    }
+    if !session.is_sv() {
         stop(session, arg)?;
-        start(session, arg)?;
+        return start(session, arg);
+    }
+    let names = words(arg);
+    let unknown = STOP.carry_out(session, &names, None)?;
+    let known: Vec<&str> = names.into_iter().filter(|name| !unknown.iter().any(|it| it == name)).collect();
+    if !known.is_empty() {
+        START.carry_out(session, &known, None)?;
     }
     Ok(())
 }
@@ -111,7 +120,7 @@ pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
 /// `clear NAME...`
 pub(super) fn clear(session: &mut Session, arg: &str) -> Outcome {
     if session.upcheck()? && has_names(session, "clear", arg, exit::GENERIC) {
-        CLEAR.carry_out(session, arg.split_whitespace().collect(), None)?;
+        CLEAR.carry_out(session, &words(arg), None)?;
     }
     Ok(())
 }
@@ -128,7 +137,11 @@ pub(super) fn signal(session: &mut Session, arg: &str) -> Outcome {
         session.misused("signal", "Error: signal requires a signal name and a process name");
         return Ok(());
     }
-    SIGNAL.carry_out(session, names, Some(signal))
+    SIGNAL.carry_out(session, &names, Some(signal)).map(drop)
+}
+
+fn words(arg: &str) -> Vec<&str> {
+    arg.split_whitespace().collect()
 }
 
 fn has_names(session: &mut Session, action: &str, arg: &str, code: u8) -> bool {
@@ -140,22 +153,34 @@ fn has_names(session: &mut Session, action: &str, arg: &str, code: u8) -> bool {
 }
 
 impl Verb {
-    fn carry_out(&self, session: &mut Session, names: Vec<&str>, signal: Option<&str>) -> Outcome {
+    /// Returns the names that nothing is called by.
+    fn carry_out(
+        &self,
+        session: &mut Session,
+        names: &[&str],
+        signal: Option<&str>,
+    ) -> Result<Vec<String>, Failure> {
+        let mut unknown = Vec::new();
         if names.contains(&"all") {
             let rows = session.call(self.all, &params(None, signal))?;
-            return self.tell_rows(session, &answers::bulk(&rows)?);
+            self.tell_rows(session, &answers::bulk(&rows)?)?;
+            return Ok(unknown);
         }
-        for name in session.expanded(&names)? {
+        for name in session.expanded(names)? {
             let spec = Namespec::split(&name);
-            match (&spec.process, self.group) {
+            let is_known = match (&spec.process, self.group) {
                 (Some(process), _) => self.to_one(session, &name, &spec.group, process, signal)?,
-                (None, Some(method)) => self.to_group(session, method, &spec.group, signal)?,
-                (None, None) => self.to_each(session, &spec.group)?,
+                (None, Some(method)) => self.to_group(session, method, &name, signal)?,
+                (None, None) => self.to_each(session, &name)?,
+            };
+            if !is_known {
+                unknown.push(name);
             }
         }
-        Ok(())
+        Ok(unknown)
     }
 
+    /// `false` if there is no such process.
     fn to_one(
         &self,
         session: &mut Session,
@@ -163,42 +188,55 @@ impl Verb {
         group: &str,
         process: &str,
         signal: Option<&str>,
-    ) -> Outcome {
+    ) -> Result<bool, Failure> {
         let (status, description) = match session.call(self.one, &params(Some(namespec), signal)) {
             Ok(_) => (fault::DONE, String::new()),
             Err(CallError::Fault(code, text)) => (code, text),
             Err(other) => return Err(other.into()),
         };
         let row = BulkRow { group: group.to_owned(), name: process.to_owned(), status, description };
-        self.tell(session, &row)
+        self.tell(session, &row)?;
+        Ok(status != fault::BAD_NAME)
     }
 
-    fn to_group(&self, session: &mut Session, method: &str, group: &str, signal: Option<&str>) -> Outcome {
-        match session.call(method, &params(Some(group), signal)) {
-            Ok(rows) => self.tell_rows(session, &answers::bulk(&rows)?),
+    /// `false` if there is no such group.
+    fn to_group(
+        &self,
+        session: &mut Session,
+        method: &str,
+        name: &str,
+        signal: Option<&str>,
+    ) -> Result<bool, Failure> {
+        let group = Namespec::split(name).group;
+        match session.call(method, &params(Some(&group), signal)) {
+            Ok(rows) => self.tell_rows(session, &answers::bulk(&rows)?)?,
             Err(CallError::Fault(fault::BAD_NAME, _)) => {
-                self.tell_no_group(session, group);
-                Ok(())
+                self.tell_no_group(session, name, &group);
+                return Ok(false);
             }
-            Err(other) => Err(other.into()),
+            Err(other) => return Err(other.into()),
         }
+        Ok(true)
     }
 
     /// COMPAT: the reference takes `clear GROUP:*` for a process called None.
-    fn to_each(&self, session: &mut Session, group: &str) -> Outcome {
+    fn to_each(&self, session: &mut Session, name: &str) -> Result<bool, Failure> {
+        let group = Namespec::split(name).group;
         let all = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
         let members: Vec<_> = all.iter().filter(|row| row.group == group).collect();
         if members.is_empty() {
-            self.tell_no_group(session, group);
+            self.tell_no_group(session, name, &group);
+            return Ok(false);
         }
         for row in members {
-            self.to_one(session, &format!("{group}:{}", row.name), group, &row.name, None)?;
+            self.to_one(session, &format!("{group}:{}", row.name), &group, &row.name, None)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn tell_no_group(&self, session: &mut Session, group: &str) {
-        session.say(format_args!("{group}: ERROR (no such group)"));
+    fn tell_no_group(&self, session: &mut Session, name: &str, group: &str) {
+        let suggestion = session.suggestion(name);
+        session.say(format_args!("{group}: ERROR (no such group{suggestion})"));
         session.fail(self.no_group);
     }
 
@@ -207,21 +245,30 @@ impl Verb {
     }
 
     fn tell(&self, session: &mut Session, row: &BulkRow) -> Outcome {
-        session.say(self.line(row)?);
+        let line = self.line(session, row)?;
+        session.say(line);
         if row.status != fault::DONE && row.status != self.harmless {
             session.fail(exit_code(row.status));
         }
         Ok(())
     }
 
-    fn line(&self, row: &BulkRow) -> Result<String, Failure> {
+    fn line(&self, session: &mut Session, row: &BulkRow) -> Result<String, Failure> {
         let name = Namespec::join(&row.group, &row.name);
         if row.status == fault::DONE {
             return Ok(format!("{name}: {}", self.done));
         }
-        match self.problems.iter().find(|(code, _)| *code == row.status) {
-            Some((_, words)) if *words == OWN_WORDS => Ok(row.description.clone()),
-            Some((_, words)) => Ok(format!("{name}: ERROR ({words})")),
+        let words = self.problems.iter().find(|(code, _)| *code == row.status).map(|(_, words)| *words);
+        match words {
+            Some(words) if words != OWN_WORDS => {
+                let is_unknown = row.status == fault::BAD_NAME;
+                let suggestion = if is_unknown { session.suggestion(&name) } else { String::new() };
+                Ok(format!("{name}: ERROR ({words}{suggestion})"))
+            }
+            _ if session.is_sv() => {
+                Ok(format!("{name}: ERROR ({})", plain_fault(row.status, &row.description)))
+            }
+            Some(_) => Ok(row.description.clone()),
             None => Err(Failure::UnknownResult(row.status, name)),
         }
     }

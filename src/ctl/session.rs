@@ -15,8 +15,9 @@ use super::exit;
 use super::failure::{CallError, Failure, fault};
 use super::follow::Follow;
 use super::input::Input;
-use super::wildcard;
+use super::{suggest, wildcard};
 use crate::cli::ClientAction;
+use crate::config::did_you_mean;
 use crate::model::ProcessState;
 use crate::xmlrpc::Value;
 
@@ -238,6 +239,14 @@ impl<'io> Session<'io> {
     pub(super) fn upcheck(&mut self) -> Result<bool, Failure> {
         let error = match self.call("supervisor.getVersion", &[]) {
             Ok(version) if version.as_str() == Some(API_VERSION) => return Ok(true),
+            Ok(version) if self.is_sv => {
+                self.warn(format_args!(
+                    "error: the server speaks version {} of the interface, and sv version {API_VERSION}",
+                    version.as_str().unwrap_or("unknown")
+                ));
+                self.fail(exit::NOT_INSTALLED);
+                return Ok(false);
+            }
             Ok(version) => {
                 self.say(format_args!(
                     "Sorry, this version of supervisorctl expects to talk to a server with API version \
@@ -250,7 +259,11 @@ impl<'io> Session<'io> {
             Err(error) => error,
         };
         let kind = error.connect_kind();
-        if error.fault_code() == Some(fault::UNKNOWN_METHOD) {
+        if error.fault_code() == Some(fault::UNKNOWN_METHOD) && self.is_sv {
+            let text = self.plain(&error);
+            self.warn(format_args!("error: {text}"));
+            self.fail(exit::UNIMPLEMENTED);
+        } else if error.fault_code() == Some(fault::UNKNOWN_METHOD) {
             self.say(
                 "Sorry, supervisord responded but did not recognize the supervisor namespace commands that \
                  supervisorctl uses to control it.  Please check that the [rpcinterface:supervisor] section \
@@ -301,6 +314,33 @@ impl<'io> Session<'io> {
         self.warn(format_args!("error: {text}"));
     }
 
+    /// What went wrong, in plain words.
+    pub(super) fn plain(&self, error: &CallError) -> String {
+        match error {
+            CallError::Connect(..) | CallError::Silent { .. } => self.unreachable(error),
+            CallError::Refused(401, _) if self.client.has_credentials() => {
+                "the server does not accept this user name and password".to_owned()
+            }
+            other => other.plain(),
+        }
+    }
+
+    /// `, did you mean 'web:*'?` for a name that nothing is called by. Supervisor's client says nothing.
+    pub(super) fn suggestion(&mut self, name: &str) -> String {
+        if !self.is_sv {
+            return String::new();
+        }
+        suggested(suggest::process(name, self.known_processes()))
+    }
+
+    /// The same for the name of a group.
+    pub(super) fn group_suggestion(&mut self, name: &str) -> String {
+        if !self.is_sv {
+            return String::new();
+        }
+        suggested(suggest::group(name, self.known_processes()))
+    }
+
     /// That nobody answers, and what helps to find out why.
     pub(super) fn unreachable(&self, error: &CallError) -> String {
         let origin = self.origin.map(|origin| format!(" (The address comes from {}.)", origin()));
@@ -328,7 +368,9 @@ impl<'io> Session<'io> {
 
     /// Asks who the user is, if that can be asked, and tells the server from now on.
     pub(super) fn logs_in(&mut self) -> bool {
-        self.say("Server requires authentication");
+        if self.asks || !self.is_sv {
+            self.say("Server requires authentication");
+        }
         if !self.asks {
             return false;
         }
@@ -360,4 +402,8 @@ impl<'io> Session<'io> {
         };
         (on, "\x1b[0m")
     }
+}
+
+fn suggested(meant: Option<String>) -> String {
+    meant.map(|meant| format!(", {}", did_you_mean(&meant))).unwrap_or_default()
 }

@@ -54,7 +54,7 @@ fn named(session: &mut Session, all: &[ProcessRow], name: &str, is_json: bool) -
     let spec = Namespec::split(name);
     let rows: Vec<usize> = (0..all.len()).filter(|at| all[*at].is_meant_by(&spec)).collect();
     if rows.is_empty() {
-        let problem = answers::unknown(&spec);
+        let problem = answers::unknown(&spec, &session.suggestion(name));
         if is_json {
             session.warn(problem)
         } else {
@@ -107,7 +107,8 @@ fn pid_of(session: &mut Session, name: &str) -> Outcome {
             }
         }
         Err(CallError::Fault(fault::BAD_NAME, _)) => {
-            session.say(format_args!("No such process {name}"));
+            let suggestion = session.suggestion(name);
+            session.say(format_args!("No such process {name}{suggestion}"));
             session.fail(exit::GENERIC);
         }
         Err(other) => return Err(other.into()),

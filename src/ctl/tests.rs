@@ -226,7 +226,11 @@ fn health_is_one_of_two_codes_and_says_what_is_wrong() {
     check_health("health", shutting_down(), "not healthy: the supervisor is shutting down\n", 1);
     let json = "{\"healthy\":false,\"problem\":\"the supervisor is shutting down\",\"processes\":[]}\n";
     check_health("health --json", shutting_down(), json, 1);
-    let refused = "not healthy: the server asks for a user and a password: -u and -p, or [supervisorctl]\n";
+    let refused = "not healthy: the server asks for a user name and a password: give them by -u and -p, or as \
+                   username= and password= in [supervisorctl]\n";
+    let lacking = "not healthy: the supervisor does not offer this: its configuration needs the section \
+                   [rpcinterface:supervisor]\n";
+    check_health("health", vec![("getAllProcessInfo", Fault(1, "UNKNOWN_METHOD"))], lacking, 1);
     check_health("health", vec![("getAllProcessInfo", Unauthorized)], refused, 1);
     check("health", Vec::new(), "*** Unknown syntax: health\n", 1);
 }
@@ -398,6 +402,53 @@ fn json_is_for_sv_alone_and_ends_as_status_does() {
 }
 
 #[test]
+fn under_our_own_name_faults_are_told_in_plain_words_and_unknown_names_with_what_they_may_mean() {
+    let state = "its state is UNKNOWN, since a signal could not be sent to it: 'sv maintail' shows why";
+    let unknown = || Fault(30, "FAILED: w is in an unknown process state");
+    let all = || ("getAllProcessInfo", three());
+    for (line, script, expected, code) in [
+        ("start w", vec![up(), ("startProcess w", unknown())], format!("w: ERROR ({state})\n"), 1),
+        ("stop w", vec![up(), ("stopProcess w", unknown())], format!("w: ERROR ({state})\n"), 1),
+        (
+            "start w a",
+            vec![up(), ("startProcess w", Fault(99, "WHAT: ever")), ("startProcess a", value(true))],
+            "w: ERROR (ever)\na: started\n".to_owned(),
+            1,
+        ),
+        (
+            "stop webb",
+            vec![up(), ("stopProcess webb", Fault(10, "")), all()],
+            "webb: ERROR (no such process, did you mean 'web'?)\n".to_owned(),
+            1,
+        ),
+        (
+            "restart pair web",
+            vec![
+                up(),
+                ("stopProcess pair", Fault(10, "")),
+                all(),
+                ("stopProcess web", value(true)),
+                ("startProcess web", value(true)),
+            ],
+            "pair: ERROR (no such process, did you mean 'pair:*'?)\nweb: stopped\nweb: started\n".to_owned(),
+            1,
+        ),
+        (
+            "start pari:*",
+            vec![up(), ("startProcessGroup pari", Fault(10, "")), all()],
+            "pari: ERROR (no such group, did you mean 'pair:*'?)\n".to_owned(),
+            2,
+        ),
+    ] {
+        let told = in_session(script, "", false, |session| {
+            session.be_sv(&String::new);
+            perform(session, line);
+        });
+        assert_eq!(told, (expected, code), "{line}");
+    }
+}
+
+#[test]
 fn restart_is_stop_then_start() {
     check(
         "restart w",
@@ -512,6 +563,8 @@ fn an_update_tells_what_was_done_and_says_more_under_our_own_name() {
                 perform(session, "update");
             });
             let more = if says_more { more.as_str() } else { "" };
+            // As `sv` a plain sentence is on stderr.
+            let said = if says_more && said.contains("<class") { "" } else { &said };
             assert_eq!(told, (format!("{more}{said}"), code));
         }
     }

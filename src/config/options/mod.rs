@@ -8,7 +8,8 @@ mod suggest;
 mod table;
 
 pub use sample::{SUPERVISOR_SAMPLE, sample};
-pub(super) use suggest::{meant, nearest, nearest_option, nearest_section};
+pub use suggest::nearest;
+pub(super) use suggest::{meant, nearest_option, nearest_section};
 pub use table::TABLE;
 
 use memchr::memchr;

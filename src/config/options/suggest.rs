@@ -93,7 +93,8 @@ fn words(value_type: ValueType) -> Vec<&'static str> {
 }
 
 /// The one of `known` that is most like `name`, if any is like it.
-pub(crate) fn nearest<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
+#[must_use]
+pub fn nearest<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }

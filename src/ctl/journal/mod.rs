@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::answers::{self, ProcessRow};
 use super::exit;
-use super::failure::{CallError, Outcome, fault};
+use super::failure::{CallError, Outcome, fault, plain_fault};
 use super::follow::{Follow, log_of, wait};
 use super::session::Session;
 use super::wildcard;
@@ -78,7 +78,8 @@ fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) ->
         let spec = Namespec::split(name);
         let mut found = rows.iter().filter(|row| name == "all" || row.is_meant_by(&spec)).peekable();
         if found.peek().is_none() && name != "all" {
-            session.warn(answers::unknown(&spec));
+            let suggestion = session.suggestion(name);
+            session.warn(answers::unknown(&spec, &suggestion));
             session.fail(exit::GENERIC);
         }
         for row in found {
@@ -116,7 +117,8 @@ fn show_end(session: &mut Session, source: &mut Source, wanted: &Wanted) -> Resu
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(false),
         Err(CallError::Fault(code, text)) => {
             let (namespec, channel) = (&source.namespec, source.channel);
-            session.warn(format_args!("{namespec}: ERROR (cannot read {channel}: fault {code}, {text})"));
+            let why = plain_fault(code, &text);
+            session.warn(format_args!("{namespec}: ERROR (cannot read {channel}: {why})"));
             session.fail(exit::GENERIC);
             String::new()
         }

@@ -1,0 +1,61 @@
+//! What a name may have meant that nothing is called by.
+
+use super::answers::ProcessRow;
+use crate::config::nearest;
+use crate::model::Namespec;
+
+/// All of a group whose name it is; else the process of that name in another group; else what is spelled
+/// most like it.
+pub(super) fn process(name: &str, rows: &[ProcessRow]) -> Option<String> {
+    let spec = Namespec::split(name);
+    let is_bare = !name.contains(':');
+    if is_bare && rows.iter().any(|row| row.group == name) {
+        return Some(format!("{name}:*"));
+    }
+    if let Some(row) = rows.iter().find(|row| is_bare && row.name == name) {
+        return Some(row.namespec());
+    }
+    let names: Vec<String> = match spec.process {
+        Some(_) => rows.iter().map(ProcessRow::namespec).chain(groups(rows)).collect(),
+        None => groups(rows).collect(),
+    };
+    nearest(names.iter().map(String::as_str), name).map(str::to_owned)
+}
+
+/// The group that is spelled most like it.
+pub(super) fn group(name: &str, rows: &[ProcessRow]) -> Option<String> {
+    nearest(rows.iter().map(|row| row.group.as_str()), name).map(str::to_owned)
+}
+
+fn groups(rows: &[ProcessRow]) -> impl Iterator<Item = String> + '_ {
+    rows.iter().map(|row| format!("{}:*", row.group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_then_the_process_then_the_nearest_spelling_is_meant() {
+        let row = |(group, name): (&str, &str)| ProcessRow {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            state: None,
+            state_name: String::new(),
+            description: String::new(),
+            pid: 0,
+        };
+        let rows = [("nginx", "nginx"), ("worker", "worker_00"), ("worker", "worker_01")].map(row);
+        for (name, meant) in [
+            ("worker", Some("worker:*")),
+            ("worker_01", Some("worker:worker_01")),
+            ("nginxx", Some("nginx")),
+            ("worker:worker_1", Some("worker:worker_01")),
+            ("wroker:*", Some("worker:*")),
+            ("redis", None),
+        ] {
+            assert_eq!(process(name, &rows).as_deref(), meant, "{name}");
+        }
+        assert_eq!(group("ngnix", &rows).as_deref(), Some("nginx"));
+    }
+}
