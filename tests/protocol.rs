@@ -523,3 +523,38 @@ fn a_thousand_dawdlers_and_an_endless_body_disturb_nobody() {
     let resident = resident_kib(supervisor);
     assert!(resident < 16 * 1024, "{resident} KiB");
 }
+
+/// supervisor_cache, mr.laforge and supervisor_twiddler, as the clients of these packages call them.
+#[test]
+fn ours_has_the_methods_of_small_packages() {
+    if support::reference_under_test().is_some() {
+        return;
+    }
+    let factories = "[rpcinterface:cache]\n\
+        supervisor.rpcinterface_factory=supervisor_cache.rpcinterface:make_cache_rpcinterface\n\
+        [rpcinterface:laforge]\n\
+        supervisor.rpcinterface_factory=mr.laforge.rpcinterface:make_laforge_rpcinterface\n\
+        [rpcinterface:twiddler]\n\
+        supervisor.rpcinterface_factory=supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface\n";
+    let trap = "[program:trap]\nstartsecs=0\n\
+        command=/bin/sh -c 'trap \"echo got > %(here)s/got\" HUP; echo > %(here)s/ready; while :; do sleep 0.05; done'\n";
+    let mut sandbox = Sandbox::with_programs(&format!("{factories}{CAT}{trap}")).start();
+    sandbox.wait_file("ready", "\n");
+    let mut peer = Peer::unix(&sandbox);
+    let mut asked = |method: &str, params: &[Value]| peer.call(method, params);
+    assert_eq!(asked("cache.store", &["k".into(), "v\u{e4}lue".into()]), Ok(true.into()));
+    assert_eq!(asked("cache.fetch", &["k".into()]), Ok("v\u{e4}lue".into()));
+    assert_eq!(asked("cache.getKeys", &[]), Ok(Value::Array(vec!["k".into()])));
+    assert_eq!(asked("cache.getCount", &[]), Ok(1.into()));
+    assert_eq!(asked("cache.delete", &["k".into()]), Ok(true.into()));
+    assert_eq!(asked("cache.fetch", &["k".into()]), Err((10, "BAD_NAME".to_owned())));
+    let groups = Value::Array(vec!["cat".into(), "trap".into()]);
+    assert_eq!(asked("twiddler.getGroupNames", &[]), Ok(groups));
+    assert_eq!(asked("twiddler.log", &["from a client".into(), "WARN".into()]), Ok(true.into()));
+    assert_eq!(asked("laforge.killProcess", &["trap".into(), "HUP".into()]), Ok(true.into()));
+    let nobody = Err((10, "BAD_NAME: nobody".to_owned()));
+    assert_eq!(asked("laforge.killProcess", &["nobody".into(), "HUP".into()]), nobody);
+    drop(peer);
+    sandbox.wait_file("got", "got");
+    sandbox.wait_log("WARN from a client");
+}

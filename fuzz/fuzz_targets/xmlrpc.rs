@@ -5,6 +5,7 @@
 mod well_formed;
 
 use libfuzzer_sys::fuzz_target;
+use sv::model::Namespace;
 use sv::rpc::{Asked, Multicall, ask, body};
 use sv::xmlrpc::{Call, Value, decode_call, decode_response, encode_call, encode_fault, encode_response};
 use well_formed::{assert_well_formed, is_char};
@@ -50,21 +51,21 @@ fn check_fault(code: i32, text: &str) {
 
 /// What the methods themselves say to it, if it is one that needs no supervisor.
 fn answer(method: &str, params: &[Value]) {
-    let namespaces = ["supervisor".to_owned()];
+    let namespaces = ["supervisor"].map(Namespace::of_supervisor);
     let outcome = match ask(method, params, &namespaces) {
         Ok(Asked::Many(calls)) => Ok(results(calls, &namespaces)),
         Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Ok(value),
-        Ok(Asked::Command(_)) => return,
+        Ok(Asked::Command(_) | Asked::Cache(_)) => return,
         Err(fault) => Err(fault),
     };
     assert_well_formed(&body(&outcome));
 }
 
-fn results(mut calls: Multicall, namespaces: &[String]) -> Value {
+fn results(mut calls: Multicall, namespaces: &[Namespace]) -> Value {
     while let Some(asked) = calls.next(namespaces) {
         calls.answered(asked.map(|asked| match asked {
             Asked::Answer(value) | Asked::AnswerUnlessStopping(value) => value,
-            Asked::Command(_) => true.into(),
+            Asked::Command(_) | Asked::Cache(_) => true.into(),
             Asked::Many(_) => panic!("a multicall in a multicall"),
         }));
     }

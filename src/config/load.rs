@@ -115,11 +115,11 @@ fn settings(
     let nothing = Environment::new();
     let own = daemon.as_ref().map_or(&nothing, |daemon| &daemon.environment);
     let names = Names::over(inherited).with_variables(own);
-    let namespaces = namespaces(reading, &names);
+    let is_strict = daemon.as_ref().is_some_and(|daemon| daemon.strict);
+    let namespaces = namespaces(reading, &names, is_strict);
     let groups = groups(reading, &names, own);
     let signals = section.map(|section| signals(reading, section, inherited, &groups));
     let servers = servers(reading, &names);
-    let is_strict = daemon.as_ref().is_some_and(|daemon| daemon.strict);
     tell_open(reading, &servers, is_strict);
     unknown::tell(reading, is_strict);
     if is_strict {
@@ -236,7 +236,7 @@ mod tests {
         let settings = load_text(&sample(Language::Ini)).unwrap();
         assert_eq!(settings.notices, []);
         assert_eq!(settings.servers[0].address.url(), "unix:///tmp/supervisor.sock");
-        assert_eq!(settings.namespaces, ["supervisor"]);
+        assert_eq!(settings.namespaces, [crate::model::Namespace::of_supervisor("supervisor")]);
         assert_eq!(settings.daemon.log_file, Some("/tmp/supervisord.log".into()));
         assert_eq!(settings.groups, []);
         assert_eq!(load_toml(&sample(Language::Toml)), Ok(settings));

@@ -1,73 +1,125 @@
-//! `[rpcinterface:x]` and `[ctlplugin:x]`: Python plug-ins, of which one is built in.
+//! `[rpcinterface:x]` and `[ctlplugin:x]`: Python plug-ins. Supervisor's own interface is built in, and so are
+//! those of some small packages.
 
-use super::document::Language;
+use super::document::{Language, Section};
 use super::expand::Names;
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Reading, Remark, Spot};
+use crate::model::{Namespace, RpcInterface};
 
 const FACTORY: &str = "supervisor.rpcinterface_factory";
 
 /// The plug-in that every configuration names.
 const MAIN_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
 
+/// The interfaces that are built in.
+const FACTORIES: [(&str, RpcInterface); 4] = [
+    (MAIN_FACTORY, RpcInterface::Supervisor),
+    ("supervisor_cache.rpcinterface:make_cache_rpcinterface", RpcInterface::Cache),
+    ("mr.laforge.rpcinterface:make_laforge_rpcinterface", RpcInterface::LaForge),
+    ("supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface", RpcInterface::Twiddler),
+];
+
 /// The namespace that clients ask for.
 const MAIN_NAMESPACE: &str = "supervisor";
 
-/// The namespaces under which the supervisor's own methods are offered. Other plug-ins are warned
-/// of and left out. Nobody has to name a Python factory in TOML: a main file in that language has the
-/// built-in interface unless some file names an interface.
-pub(super) fn namespaces(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<String> {
+/// The XML-RPC namespaces. Plug-ins that are not built in are left out with a warning; with `strict` an
+/// interface that is not is an error. Nobody has to name a Python factory in TOML: a main file in that
+/// language has the built-in interface unless some file names an interface.
+pub(super) fn namespaces(reading: &mut Reading<'_>, names: &Names<'_>, is_strict: bool) -> Vec<Namespace> {
     let mut found = Vec::new();
     let mut is_any_named = false;
     for section in reading.document.sections() {
         match SectionKind::of(&section.name) {
-            Some((SectionKind::CtlPlugin, _)) => warn(reading, &section.name, "its plug-in"),
-            Some((SectionKind::RpcInterface, namespace)) => {
+            Some((SectionKind::CtlPlugin, _)) => {
+                let text = format!("[{}] is left out: its plug-in {WHY}", section.name);
+                warn(reading, Spot::of(section, section.place, None), text);
+            }
+            Some((SectionKind::RpcInterface, name)) => {
                 is_any_named = true;
-                let mut options = SectionReader::new(reading, section, SectionKind::RpcInterface, names);
-                if !options.is_set(FACTORY) {
-                    options.section_error(format!("section [{}] does not specify a {FACTORY}", section.name));
-                }
-                match options.text(FACTORY).as_deref() {
-                    Some(MAIN_FACTORY) => found.push(namespace.to_owned()),
-                    Some(foreign) => warn(reading, &section.name, foreign),
-                    None => {}
-                }
+                let interface = interface(reading, section, names, is_strict);
+                found.extend(interface.map(|interface| Namespace { name: name.to_owned(), interface }));
             }
             _ => {}
         }
     }
     if !is_any_named && reading.document.language() == Language::Toml {
-        found.push(MAIN_NAMESPACE.to_owned());
+        found.push(Namespace::of_supervisor(MAIN_NAMESPACE));
     }
     found
 }
 
-fn warn(reading: &mut Reading<'_>, section: &str, plugin: &str) {
-    reading.warn(format!("[{section}] is left out: {plugin} is Python code, which can't be run here"));
+const WHY: &str = "is Python code, which can't be run here";
+
+fn interface<'a>(
+    reading: &mut Reading<'a>,
+    section: &'a Section,
+    names: &Names<'_>,
+    is_strict: bool,
+) -> Option<RpcInterface> {
+    let mut options = SectionReader::new(reading, section, SectionKind::RpcInterface, names);
+    if !options.is_set(FACTORY) {
+        options.section_error(format!("section [{}] does not specify a {FACTORY}", section.name));
+    }
+    let factory = options.text(FACTORY)?;
+    let known = FACTORIES.iter().find(|(name, _)| *name == factory).map(|(_, interface)| *interface);
+    if known.is_none() && is_strict {
+        options.error(FACTORY, format!("{factory} {WHY}"));
+    } else if known.is_none() {
+        let spot = options.spot(FACTORY);
+        warn(reading, spot, format!("[{}] is left out: {factory} {WHY}", section.name));
+    }
+    known
+}
+
+/// With its place, which the log shows as well.
+fn warn(reading: &mut Reading<'_>, spot: Spot, message: String) {
+    let text = format!("{message} ({})", reading.told(spot.place));
+    reading.remark(Remark { message, ..Remark::warning(spot, text) });
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fake::{errors_in, load_text, notices_in};
+    use super::*;
 
     #[test]
     fn the_main_plugin_offers_its_namespace_and_others_are_left_out() {
         let text = "[supervisord]\n[rpcinterface:supervisor]\n\
             supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
-            [rpcinterface:twiddler]\nsupervisor.rpcinterface_factory=a:b\nkey=1\n[ctlplugin:c]\nx=1";
-        assert_eq!(load_text(text).unwrap().namespaces, ["supervisor"]);
+            [rpcinterface:mine]\nsupervisor.rpcinterface_factory=a:b\nkey=1\n[ctlplugin:c]\nx=1";
+        assert_eq!(load_text(text).unwrap().namespaces, [Namespace::of_supervisor("supervisor")]);
         let other = "[supervisord]\nenvironment=M=\"make_main\"\n[rpcinterface:x]\nextra=1\n\
             supervisor.rpcinterface_factory = supervisor.rpcinterface:%(ENV_M)s_rpcinterface";
-        assert_eq!((load_text(other).unwrap().namespaces, notices_in(other)), (vec!["x".to_owned()], vec![]));
+        let settings = load_text(other).unwrap();
+        assert_eq!((settings.namespaces, settings.notices), (vec![Namespace::of_supervisor("x")], vec![]));
         assert_eq!(
             notices_in(text),
             [
-                "[rpcinterface:twiddler] is left out: a:b is Python code, which can't be run here",
-                "[ctlplugin:c] is left out: its plug-in is Python code, which can't be run here",
+                "[rpcinterface:mine] is left out: a:b is Python code, which can't be run here (/etc/x.conf:5)",
+                "[ctlplugin:c] is left out: its plug-in is Python code, which can't be run here (/etc/x.conf:7)",
             ]
         );
+    }
+
+    #[test]
+    fn with_strict_an_interface_that_is_not_built_in_is_an_error() {
+        let text = "[supervisord]\nstrict=true\n[rpcinterface:mine]\nsupervisor.rpcinterface_factory=a:b\n\
+            [ctlplugin:c]\nsupervisor.ctl_factory=a:b";
+        let expected = "a:b is Python code, which can't be run here in section 'rpcinterface:mine' (file: \
+            '/etc/x.conf', line: 4, option: supervisor.rpcinterface_factory)";
+        assert_eq!(errors_in(text), [expected]);
+    }
+
+    #[test]
+    fn interfaces_of_small_packages_are_built_in() {
+        for (factory, interface) in FACTORIES {
+            let text = format!("[supervisord]\n[rpcinterface:x]\nsupervisor.rpcinterface_factory={factory}");
+            let settings = load_text(&text).unwrap();
+            assert_eq!(settings.namespaces, [Namespace { name: "x".to_owned(), interface }]);
+            assert_eq!(settings.notices, []);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{ExitStatus, ProcessSpec, ProcessState, Signal, SupervisorState};
+use super::{ExitStatus, LogLevel, ProcessSpec, ProcessState, Signal, SupervisorState};
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,10 @@ pub type SignalRequest = Result<Signal, String>;
 pub enum Command {
     /// Who runs here.
     GetIdentification,
+    /// The names of all active groups.
+    GetGroupNames,
+    /// A line for the supervisor's own log.
+    WriteLog(LogLevel, String),
     /// The supervisor's own state.
     GetState,
     /// The supervisor's own process id.
@@ -277,6 +281,8 @@ pub enum Reply {
     Done,
     /// A text.
     Text(String),
+    /// Names.
+    Names(Vec<String>),
     /// The supervisor's state.
     State(SupervisorState),
     /// A process id.

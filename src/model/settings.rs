@@ -197,6 +197,36 @@ pub struct ServerSpec {
     pub credentials: Option<Credentials>,
 }
 
+/// Whose methods an XML-RPC namespace has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RpcInterface {
+    /// Supervisor's own.
+    Supervisor,
+    /// Those of the package `supervisor_cache`.
+    Cache,
+    /// Those of `mr.laforge`.
+    LaForge,
+    /// Those of `supervisor_twiddler` that change no group.
+    Twiddler,
+}
+
+/// An `[rpcinterface:x]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// What methods have before their dot.
+    pub name: String,
+    /// Which methods there are.
+    pub interface: RpcInterface,
+}
+
+impl Namespace {
+    /// One with Supervisor's own methods.
+    #[must_use]
+    pub fn of_supervisor(name: &str) -> Self {
+        Self { name: name.to_owned(), interface: RpcInterface::Supervisor }
+    }
+}
+
 /// A whole configuration, valid as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -204,8 +234,8 @@ pub struct Settings {
     pub daemon: DaemonSettings,
     /// In the order in which they open: inet first, then unix.
     pub servers: Vec<ServerSpec>,
-    /// XML-RPC namespaces under which the supervisor's methods are offered (`supervisor`).
-    pub namespaces: Vec<String>,
+    /// The XML-RPC namespaces that are configured.
+    pub namespaces: Vec<Namespace>,
     /// By ascending priority, then name.
     pub groups: Vec<GroupSpec>,
     /// Our environment variables that set an option. They are no affair of the children's, and some

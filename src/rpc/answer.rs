@@ -12,6 +12,7 @@ pub fn answer(reply: &Reply) -> Value {
     match reply {
         Reply::Done => true.into(),
         Reply::Text(text) => text.as_str().into(),
+        Reply::Names(names) => Value::Array(names.iter().map(|name| name.as_str().into()).collect()),
         Reply::State(state) => supervisor_state(*state),
         Reply::Pid(pid) => (*pid).into(),
         Reply::Info(info) => process_info(info),

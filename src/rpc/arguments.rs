@@ -1,9 +1,20 @@
 //! Parameters of a call, checked against what its method takes.
 
-use crate::model::{Fault, FaultCode, Namespec, Reading, Signal, SignalRequest, Wait};
+use crate::model::{Fault, FaultCode, LogLevel, Namespec, Reading, Signal, SignalRequest, Wait};
 use crate::xmlrpc::Value;
 
 use super::methods::Param;
+
+/// The levels with Supervisor's numbers.
+const LOG_LEVELS: [(LogLevel, i64); 7] = [
+    (LogLevel::Critical, 50),
+    (LogLevel::Error, 40),
+    (LogLevel::Warn, 30),
+    (LogLevel::Info, 20),
+    (LogLevel::Debug, 10),
+    (LogLevel::Trace, 5),
+    (LogLevel::Blather, 3),
+];
 
 /// As many parameters as the method takes.
 pub(super) struct Arguments<'a> {
@@ -90,6 +101,21 @@ impl<'a> Arguments<'a> {
             Some(Value::Int(number)) => Ok(Signal::from_number(*number).ok_or(number.to_string())),
             _ => self.text(place).map(|text| named_signal(text).ok_or(text.to_owned())),
         }
+    }
+
+    /// A level of the log by its name in four letters or its number in Supervisor; INFO unless given.
+    pub(super) fn log_level(&self, place: usize) -> Result<LogLevel, Fault> {
+        let found = match self.given.get(place) {
+            None => Some(LogLevel::Info),
+            Some(Value::Int(number)) => {
+                LOG_LEVELS.iter().find(|(_, it)| it == number).map(|(level, _)| *level)
+            }
+            Some(value) => value.as_str().and_then(|name| {
+                let named = LOG_LEVELS.iter().find(|(level, _)| level.tag().eq_ignore_ascii_case(name));
+                named.map(|(level, _)| *level)
+            }),
+        };
+        found.ok_or(Fault::bare(FaultCode::IncorrectParameters))
     }
 
     /// The reference answers this with an internal error, so the words are ours.

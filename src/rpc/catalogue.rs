@@ -1,9 +1,10 @@
 //! The methods under their full names, and what `system.*` tells of them.
 
-use crate::model::{Fault, FaultCode};
+use crate::model::{Fault, FaultCode, Namespace, RpcInterface};
 use crate::xmlrpc::Value;
 
 use super::methods::{Kind, Method, Param, SUPERVISOR, SV, SYSTEM};
+use super::packages::{CACHE, LAFORGE, TWIDDLER};
 
 /// The namespace that is always there and that no configuration can take.
 const SYSTEM_NAMESPACE: &str = "system";
@@ -14,11 +15,11 @@ const OWN_NAMESPACE: &str = "sv";
 
 /// All methods that can be called.
 pub(super) struct Catalogue<'a> {
-    namespaces: &'a [String],
+    namespaces: &'a [Namespace],
 }
 
 impl<'a> Catalogue<'a> {
-    pub(super) fn new(namespaces: &'a [String]) -> Self {
+    pub(super) fn new(namespaces: &'a [Namespace]) -> Self {
         Self { namespaces }
     }
 
@@ -30,20 +31,27 @@ impl<'a> Catalogue<'a> {
     }
 
     fn methods_of(&self, namespace: &str) -> &'static [Method] {
-        if namespace == SYSTEM_NAMESPACE {
-            SYSTEM
-        } else if self.namespaces.iter().any(|known| known == namespace) {
-            SUPERVISOR
-        } else if namespace == OWN_NAMESPACE && self.namespaces.iter().any(|it| it != SYSTEM_NAMESPACE) {
-            SV
-        } else {
-            &[]
+        let configured = self.namespaces.iter().find(|known| known.name == namespace);
+        match configured.map(|known| known.interface) {
+            _ if namespace == SYSTEM_NAMESPACE => SYSTEM,
+            Some(RpcInterface::Supervisor) => SUPERVISOR,
+            Some(RpcInterface::Cache) => CACHE,
+            Some(RpcInterface::LaForge) => LAFORGE,
+            Some(RpcInterface::Twiddler) => TWIDDLER,
+            None if namespace == OWN_NAMESPACE && self.has_supervisors_methods() => SV,
+            None => &[],
         }
+    }
+
+    fn has_supervisors_methods(&self) -> bool {
+        let is_it = |it: &Namespace| it.interface == RpcInterface::Supervisor && it.name != SYSTEM_NAMESPACE;
+        self.namespaces.iter().any(is_it)
     }
 
     /// `system.listMethods`
     pub(super) fn list(&self) -> Value {
-        let namespaces = self.namespaces.iter().map(String::as_str).chain([OWN_NAMESPACE, SYSTEM_NAMESPACE]);
+        let namespaces =
+            self.namespaces.iter().map(|it| it.name.as_str()).chain([OWN_NAMESPACE, SYSTEM_NAMESPACE]);
         let names_in = |namespace: &str| -> Vec<String> {
             let names = self.methods_of(namespace).iter().flat_map(|method| method.names);
             names.map(|name| format!("{namespace}.{name}")).collect()

@@ -4,6 +4,7 @@ use crate::model::{Channel, Command, Fault, LogOf, SUPERVISOR_VERSION};
 use crate::xmlrpc::Value;
 
 use super::arguments::Arguments;
+use super::cache::CacheCall;
 use super::catalogue::Catalogue;
 
 /// The version of this API. It has been 3.0 since Supervisor 3.0, and supervisorctl wants it so.
@@ -43,6 +44,8 @@ pub(super) struct Param {
 pub(super) enum Meaning {
     /// A command to the core.
     Command(fn(&Arguments<'_>) -> Result<Command, Fault>),
+    /// A question to the cache.
+    Cache(fn(&Arguments<'_>) -> Result<CacheCall, Fault>),
     /// Always the same text.
     Constant(&'static str),
     /// Something about the methods themselves.
@@ -61,17 +64,17 @@ pub(super) struct Method {
     pub(super) means: Meaning,
 }
 
-const PROCESS: Param = Param {
+pub(super) const PROCESS: Param = Param {
     kind: Kind::String,
     name: "name",
     doc: "A process: its name, or group:name where its group is called otherwise",
     optional: false,
 };
-const PROCESS_OR_GROUP: Param =
+pub(super) const PROCESS_OR_GROUP: Param =
     Param { doc: "A process as name or group:name, or all of a group as group:*", ..PROCESS };
-const GROUP: Param = Param { doc: "A group", ..PROCESS };
+pub(super) const GROUP: Param = Param { doc: "A group", ..PROCESS };
 const METHOD: Param = Param { doc: "A method, with its namespace", ..PROCESS };
-const SIGNAL: Param = Param {
+pub(super) const SIGNAL: Param = Param {
     kind: Kind::String,
     name: "signal",
     doc: "The signal's name, with or without SIG, or its number",
@@ -110,8 +113,9 @@ const CALLS: Param = Param {
     optional: false,
 };
 
-const DONE: (Kind, &str) = (Kind::Boolean, "Always true; what can't be done is a fault");
-const ROWS: (Kind, &str) = (Kind::Array, "For each process a struct of name, group, status and description");
+pub(super) const DONE: (Kind, &str) = (Kind::Boolean, "Always true; what can't be done is a fault");
+pub(super) const ROWS: (Kind, &str) =
+    (Kind::Array, "For each process a struct of name, group, status and description");
 
 /// The methods of each configured namespace.
 pub(super) const SUPERVISOR: &[Method] = &[

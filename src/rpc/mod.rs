@@ -5,7 +5,8 @@
 //! `system.methodSignature` tell. A method that isn't in it doesn't exist.
 //!
 //! The methods of the table live under each name that the configuration gives an `[rpcinterface:x]`
-//! section, usually `supervisor` and nothing else; `system.*` is always there. `sv.*`, where those are, is what Supervisor has no method for.
+//! section, usually `supervisor` and nothing else; `system.*` is always there. Some small packages that add
+//! an interface of their own to Supervisor are built in (`packages.rs`). `sv.*`, where those are, is what Supervisor has no method for.
 //!
 //! What is refused here is what can be seen without looking at a process: unknown methods and wrong
 //! parameters. Whether the supervisor is shutting down, which most methods ask first, is the
@@ -16,13 +17,15 @@
 
 mod answer;
 mod arguments;
+mod cache;
 mod catalogue;
 mod methods;
 mod multicall;
+mod packages;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Command, Fault, FaultCode};
+use crate::model::{Command, Fault, FaultCode, Namespace};
 use crate::xmlrpc::Value;
 
 use arguments::Arguments;
@@ -30,6 +33,7 @@ use catalogue::Catalogue;
 use methods::Meaning;
 
 pub use answer::{answer, body};
+pub use cache::{CACHE_BYTES_MAX, Cache, CacheCall};
 pub use methods::API_VERSION;
 pub use multicall::{CALLS_MAX, Multicall, RESULTS_BYTES_MAX};
 
@@ -43,6 +47,8 @@ pub enum Asked {
     /// This is the answer, unless the supervisor is shutting down or restarting: then it is the
     /// fault SHUTDOWN_STATE, as for every command.
     AnswerUnlessStopping(Value),
+    /// The cache has to answer, unless the supervisor is shutting down or restarting.
+    Cache(CacheCall),
     /// Several calls are to be made, one after the other.
     Many(Multicall),
 }
@@ -53,12 +59,13 @@ pub enum Asked {
 ///
 /// UNKNOWN_METHOD, INCORRECT_PARAMETERS, and SIGNATURE_UNSUPPORTED for help about a method that
 /// doesn't exist.
-pub fn ask(method: &str, params: &[Value], namespaces: &[String]) -> Result<Asked, Fault> {
+pub fn ask(method: &str, params: &[Value], namespaces: &[Namespace]) -> Result<Asked, Fault> {
     let catalogue = Catalogue::new(namespaces);
     let found = catalogue.find(method).ok_or(Fault::bare(FaultCode::UnknownMethod))?;
     let arguments = Arguments::of(params, found.params)?;
     match found.means {
         Meaning::Command(command) => command(&arguments).map(Asked::Command),
+        Meaning::Cache(call) => call(&arguments).map(Asked::Cache),
         Meaning::Constant(text) => Ok(Asked::AnswerUnlessStopping(text.into())),
         Meaning::Introspection(about) => about(&arguments, &catalogue).map(Asked::Answer),
         Meaning::Calls => Multicall::of(arguments.any(0)).map(Asked::Many),

@@ -5,7 +5,7 @@
 //! this method comes from wraps each in an array; Supervisor doesn't) and structs that stand for faults.
 
 use super::{Asked, ask};
-use crate::model::{Fault, FaultCode};
+use crate::model::{Fault, FaultCode, Namespace};
 use crate::xmlrpc::Value;
 
 /// Calls in one multicall. Supervisor has no bound; what a script batches is a call for each process.
@@ -42,7 +42,7 @@ impl Multicall {
 
     /// What the next call comes to; `None` after the last. Each is to be answered by
     /// [`Multicall::answered`] before the next is asked for.
-    pub fn next(&mut self, namespaces: &[String]) -> Option<Result<Asked, Fault>> {
+    pub fn next(&mut self, namespaces: &[Namespace]) -> Option<Result<Asked, Fault>> {
         let call = self.left.pop()?;
         if self.results_bytes > RESULTS_BYTES_MAX {
             let text = format!("not done, as the results before it exceed {RESULTS_BYTES_MAX} bytes");
@@ -68,7 +68,7 @@ impl Multicall {
     }
 }
 
-fn ask_one(call: &Value, namespaces: &[String]) -> Result<Asked, Fault> {
+fn ask_one(call: &Value, namespaces: &[Namespace]) -> Result<Asked, Fault> {
     let refused = |text: &str| Err(Fault::about(FaultCode::IncorrectParameters, text));
     let params = match call.get("params") {
         None => &[],

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, LogForm, LogFormat, LogOf, LogTarget, Namespec,
-    OnEnd, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, Signal, StreamSpec, SupervisorState,
-    UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, LogForm, LogFormat, LogLevel, LogOf, LogTarget,
+    Namespace, Namespec, OnEnd, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, RpcInterface, Signal,
+    StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -23,7 +23,7 @@ fn log_of(channel: Channel, reading: Reading) -> Command {
 }
 
 fn ask_supervisor(method: &str, params: &[Value]) -> Result<Asked, Fault> {
-    ask(method, params, &["supervisor".to_owned()])
+    ask(method, params, &[Namespace::of_supervisor("supervisor")])
 }
 
 fn fault(code: FaultCode) -> Result<Asked, Fault> {
@@ -231,18 +231,18 @@ fn whoever_is_unknown_stays_unknown() {
 
 #[test]
 fn methods_live_in_the_configured_namespaces() {
-    let two = ["main".to_owned(), "other".to_owned()];
+    let two = ["main", "other"].map(Namespace::of_supervisor);
     for (method, namespaces, is_known) in [
         ("main.getPID", two.as_slice(), true),
         ("other.getPID", &two, true),
         ("supervisor.getPID", &two, false),
         ("supervisor.getPID", &[], false),
         ("system.listMethods", &[], true),
-        ("system.getPID", &["system".to_owned()], false),
+        ("system.getPID", &[Namespace::of_supervisor("system")], false),
         ("sv.updateProcessGroup", &two, true),
         ("sv.updateProcessGroup", &[], false),
         ("sv.getPID", &two, false),
-        ("sv.getPID", &["sv".to_owned()], true),
+        ("sv.getPID", &[Namespace::of_supervisor("sv")], true),
     ] {
         assert_eq!(ask(method, &[], namespaces) != fault(FaultCode::UnknownMethod), is_known, "{method}");
     }
@@ -317,7 +317,7 @@ fn methods_tell_of_themselves() {
 
 #[test]
 fn methods_are_listed_in_order_with_their_older_names() {
-    let listed = |namespaces: &[String]| match ask("system.listMethods", &[], namespaces) {
+    let listed = |namespaces: &[Namespace]| match ask("system.listMethods", &[], namespaces) {
         Ok(Asked::Answer(Value::Array(names))) => names,
         other => panic!("{other:?}"),
     };
@@ -326,8 +326,8 @@ fn methods_are_listed_in_order_with_their_older_names() {
     };
     let system = ["system.listMethods", "system.methodHelp", "system.methodSignature", "system.multicall"];
     assert_eq!(text(listed(&[])), system);
-    assert_eq!(text(listed(&["system".to_owned()])), system);
-    let names = text(listed(&["supervisor".to_owned()]));
+    assert_eq!(text(listed(&[Namespace::of_supervisor("system")])), system);
+    let names = text(listed(&[Namespace::of_supervisor("supervisor")]));
     assert!(names.is_sorted());
     assert_eq!((names.len(), names[0].as_str()), (43, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
@@ -502,7 +502,7 @@ fn calls_of_a_multicall_are_made_one_by_one() {
         ),
     ];
     let mut calls = multicall(table.iter().map(|(call, _)| call.clone()).collect());
-    let namespaces = ["supervisor".to_owned()];
+    let namespaces = [Namespace::of_supervisor("supervisor")];
     for (call, expected) in table {
         assert_eq!(calls.next(&namespaces), Some(expected), "{call:?}");
         calls.answered(Ok(7.into()));
@@ -537,7 +537,7 @@ fn what_is_no_list_of_calls_is_refused_before_any_is_made() {
 #[test]
 fn a_multicall_whose_results_are_too_large_does_no_more() {
     let mut calls = multicall(vec![a_call("supervisor.getPID", vec![]); 3]);
-    let namespaces = ["supervisor".to_owned()];
+    let namespaces = [Namespace::of_supervisor("supervisor")];
     assert!(calls.next(&namespaces).unwrap().is_ok());
     calls.answered(Ok("x".repeat(RESULTS_BYTES_MAX).into()));
     assert_eq!(calls.next(&namespaces).unwrap().unwrap_err().code, FaultCode::Failed);
@@ -637,5 +637,49 @@ fn configurations_are_told_with_all_that_clients_know() {
             assert_eq!(rows[0].get(member), None, "{member}");
         }
         assert!(decode_response(&body(&Ok(rows[0].clone()))).is_ok());
+    }
+}
+
+/// The namespaces of small packages, each by the name that its documentation gives it.
+fn packages() -> [Namespace; 3] {
+    [("cache", RpcInterface::Cache), ("laforge", RpcInterface::LaForge), ("twiddler", RpcInterface::Twiddler)]
+        .map(|(name, interface)| Namespace { name: name.to_owned(), interface })
+}
+
+#[test]
+fn packages_that_add_an_interface_have_their_methods() {
+    let asked = |method: &str, params: &[Value]| ask(method, params, &packages());
+    let command = |command| Ok(Asked::Command(command));
+    let constant = |text: &str| Ok(Asked::AnswerUnlessStopping(text.into()));
+    assert_eq!(asked("cache.getAPIVersion", &[]), constant("0.2"));
+    assert_eq!(asked("laforge.getAPIVersion", &[]), constant("0.1"));
+    assert_eq!(asked("laforge.getMrLaForgeVersion", &[]), constant("0.9"));
+    assert_eq!(asked("twiddler.getAPIVersion", &[]), constant("1.0"));
+    let store = CacheCall::Store("k".to_owned(), "v".into());
+    assert_eq!(asked("cache.store", &["k".into(), "v".into()]), Ok(Asked::Cache(store)));
+    let refused = Fault::about(FaultCode::BadName, "Cache key must be a non-empty string");
+    for key in [Value::from(""), 5.into()] {
+        assert_eq!(asked("cache.fetch", &[key]), Err(refused.clone()));
+    }
+    let signal = Command::SignalProcess(Namespec::split("g:*"), Ok(Signal::HUP));
+    assert_eq!(asked("laforge.killProcess", &["g:*".into(), "hup".into()]), command(signal));
+    let signal = Command::SignalProcessGroup("g".to_owned(), Ok(Signal::HUP));
+    assert_eq!(asked("laforge.killProcessGroup", &["g".into(), "1".into()]), command(signal));
+    assert_eq!(asked("twiddler.getGroupNames", &[]), command(Command::GetGroupNames));
+    for (level, expected) in [
+        (None, LogLevel::Info),
+        (Some(Value::from("warn")), LogLevel::Warn),
+        (Some("ERRO".into()), LogLevel::Error),
+        (Some(50.into()), LogLevel::Critical),
+    ] {
+        let params: Vec<Value> = [Value::from("text")].into_iter().chain(level).collect();
+        assert_eq!(asked("twiddler.log", &params), command(Command::WriteLog(expected, "text".to_owned())));
+    }
+    for level in [Value::from("critical"), 7.into()] {
+        assert_eq!(asked("twiddler.log", &["x".into(), level]), fault(FaultCode::IncorrectParameters));
+    }
+    for method in ["cache.getPID", "twiddler.addProgramToGroup", "supervisor.getPID", "sv.updateProcessGroup"]
+    {
+        assert_eq!(asked(method, &[]), fault(FaultCode::UnknownMethod), "{method}");
     }
 }

@@ -23,6 +23,7 @@ use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
 use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
+use crate::rpc::Cache;
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
@@ -367,6 +368,7 @@ fn take_the_oath(
         more_to_reap: false,
         all_stopped: None,
         code: Code::find(),
+        cache: Cache::default(),
         at_rest: false,
     })
 }
@@ -378,7 +380,7 @@ pub(super) fn tell_notices(shell: &mut Shell) {
     let specs: Vec<_> = shell.settings.servers.clone();
     for server in specs {
         for namespace in shell.settings.namespaces.clone() {
-            shell.log(LogLevel::Info, &format!("RPC interface '{namespace}' initialized"));
+            shell.log(LogLevel::Info, &format!("RPC interface '{}' initialized", namespace.name));
         }
         if server.credentials.is_none() {
             let section = &server.section;

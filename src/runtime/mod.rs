@@ -47,6 +47,7 @@ use std::path::PathBuf;
 use crate::config::Override;
 use crate::host::Host;
 use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
+use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
@@ -166,6 +167,8 @@ struct Shell {
     code: Code,
     /// Code that the start and clients needed was let go of, and nobody has come since.
     at_rest: bool,
+    /// What clients store by the methods of `supervisor_cache`.
+    cache: Cache,
 }
 
 /// Bytes read from a child or a client in one go. A pipe holds no more unless it was enlarged.

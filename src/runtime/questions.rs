@@ -71,10 +71,13 @@ impl Shell {
     /// answers by [`Shell::answer`], now or later.
     fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
         match asked {
-            Ok(Asked::AnswerUnlessStopping(_)) if self.core.state() != SupervisorState::Running => {
+            Ok(Asked::AnswerUnlessStopping(_) | Asked::Cache(_))
+                if self.core.state() != SupervisorState::Running =>
+            {
                 Some(Err(Fault::bare(FaultCode::ShutdownState)))
             }
             Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
+            Ok(Asked::Cache(call)) => Some(self.cache.answer(call)),
             Ok(Asked::Command(command)) => {
                 let ticket = self.tickets.give(token);
                 self.put(token, ticket, command);

@@ -10,6 +10,7 @@ use super::{Launch, Shell};
 use crate::config;
 use crate::host::Host;
 use crate::model::{GroupSpec, LogLevel, Settings};
+use crate::rpc::Cache;
 use crate::supervise::{Identity, Input, ReadFor};
 use crate::sys::process::own_pid;
 
@@ -50,6 +51,7 @@ impl Shell {
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;
+        self.cache = Cache::default();
         if let Err(error) = self.signals.deliver(self.settings.daemon.rules.signals.keys().copied()) {
             self.log(LogLevel::Critical, &error.to_string());
         }

@@ -18,6 +18,14 @@ impl Supervisor {
             Command::GetIdentification => {
                 out.reply(ticket, Ok(Reply::Text(self.identity.identifier.clone())))
             }
+            Command::GetGroupNames => {
+                let names = self.groups.iter().map(|group| group.name.clone()).collect();
+                out.reply(ticket, Ok(Reply::Names(names)));
+            }
+            Command::WriteLog(level, text) => {
+                out.log(level, text);
+                out.reply(ticket, Ok(Reply::Done));
+            }
             Command::GetState => out.reply(ticket, Ok(Reply::State(self.state()))),
             Command::GetPid => out.reply(ticket, Ok(Reply::Pid(self.identity.pid))),
             Command::GetProcessInfo(name) => out.reply(ticket, self.process_info(turn, &name)),

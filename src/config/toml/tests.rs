@@ -6,7 +6,11 @@ use super::super::document::{Document, Section};
 use super::super::fake::{Fake, MAIN, MAIN_TOML, errors_in, load_text, load_toml, toml_errors_in};
 use super::super::{Errors, load, load_client, load_servers};
 use super::*;
-use crate::model::Settings;
+use crate::model::{Namespace, Settings};
+
+fn names_of(namespaces: &[Namespace]) -> Vec<&str> {
+    namespaces.iter().map(|namespace| namespace.name.as_str()).collect()
+}
 
 fn document_of(text: &str) -> Document {
     let mut document = Document::default();
@@ -301,13 +305,16 @@ fn files_of_both_languages_include_each_other() {
         let processes = settings.groups.iter().flat_map(|group| &group.processes);
         let told: Vec<_> = processes.map(|it| (it.command.as_str(), it.autostart, it.start_secs)).collect();
         assert_eq!(told, [("/etc/d", true, 7), ("b", false, 7)], "{main}");
-        assert_eq!(settings.namespaces, namespaces, "{main}");
+        assert_eq!(names_of(&settings.namespaces), namespaces, "{main}");
     }
 }
 
 #[test]
 fn the_interface_is_built_in_unless_one_is_named() {
-    let namespaces = |text: &str| load_toml(&format!("[supervisord]\n{text}")).unwrap().namespaces;
+    let namespaces = |text: &str| -> Vec<String> {
+        let settings = load_toml(&format!("[supervisord]\n{text}")).unwrap();
+        settings.namespaces.into_iter().map(|namespace| namespace.name).collect()
+    };
     let factory = "supervisor.rpcinterface_factory = 'supervisor.rpcinterface:make_main_rpcinterface'";
     assert_eq!(namespaces(""), ["supervisor"]);
     assert_eq!(namespaces(&format!("[rpcinterface.x]\n{factory}")), ["x"]);
