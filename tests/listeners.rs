@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use rustix::process::{Signal, kill_process};
 use support::{Sandbox, TELL, have, reference_bin, reference_under_test};
@@ -546,4 +547,50 @@ fn superlances_httpok_restarts_what_does_not_answer_with_the_password_in_its_env
     let first = sandbox.pid("web");
     assert!(first.is_some());
     sandbox.wait("another server", |it| it.pid("web").filter(|pid| Some(*pid) != first));
+}
+
+#[test]
+fn a_listener_that_refuses_everything_costs_little() {
+    let mut sandbox = sandbox(
+        "[eventlistener:no]\ncommand=/usr/bin/perl %(here)s/no.pl\nevents=PROCESS_STATE_EXITED\nstdout_logfile=NONE\n\
+         [program:job]\ncommand=true\nstartsecs=0\nautorestart=false\n",
+    );
+    sandbox.write(
+        "no.pl",
+        r#"
+$| = 1;
+while (1) {
+    print "READY\n";
+    my $header = <STDIN>;
+    exit unless defined $header;
+    my ($length) = $header =~ / len:(\d+)$/;
+    read(STDIN, my $payload, $length);
+    open(my $file, '>>', 'refused') or die;
+    print $file $header;
+    close($file);
+    print "RESULT 4\nFAIL";
+}
+"#,
+    );
+    let mut sandbox = sandbox.start();
+    sandbox.wait_log("WARN pool no: 10 events were rejected in a row, the next is sent in 5 seconds\n");
+    assert!(sandbox.file("refused").lines().count() <= 11, "{}", sandbox.file("refused"));
+    assert_eq!(sandbox.log().matches("no: event was rejected\n").count(), 1, "{}", sandbox.log());
+}
+
+#[test]
+fn a_listener_that_is_too_slow_has_one_line_a_second() {
+    let mut sandbox = sandbox(
+        "[eventlistener:slow]\ncommand=sh -c 'echo READY; exec sleep 100000'\nevents=PROCESS_LOG\nstartsecs=0\n\
+         [program:flood]\ncommand=sh -c 'for i in $(seq 20000); do echo $i; done'\nstdout_events_enabled=true\n\
+         startsecs=0\nautorestart=false\n",
+    )
+    .start();
+    let since = Instant::now();
+    sandbox.wait_log("exited: flood (exit status 0; expected)\n");
+    sandbox.wait_log(" more\n");
+    let (log, seconds) = (sandbox.log(), since.elapsed().as_secs());
+    let lines = log.matches("event buffer overflowed").count() as u64;
+    // One more for the first, and one for the second that began before the clock was read.
+    assert!(lines <= seconds + 2, "{lines} in {seconds} seconds\n{log}");
 }

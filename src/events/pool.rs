@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::sync::Arc;
 
+use super::pace::{Discarded, Pace, RefusalNews};
 use super::printer::Printer;
 use super::{Event, Heard, Listener};
-use crate::model::{Channel, EventLength, EventType, EventTypes, PoolSpec, ProcessId, ResultHandler, Wall};
+use crate::model::{
+    Channel, EventLength, EventType, EventTypes, Mono, PoolSpec, ProcessId, ResultHandler, Wall,
+};
 
 /// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,7 @@ pub struct Pool {
     /// Of each process that was started and not reaped since.
     listeners: BTreeMap<ProcessId, Listener>,
     printer: Printer,
+    pace: Pace,
 }
 
 impl Pool {
@@ -38,7 +42,8 @@ impl Pool {
     #[must_use]
     pub fn new(name: &str, spec: PoolSpec) -> Self {
         let (waiting, listeners) = (VecDeque::new(), BTreeMap::new());
-        Self { name: name.to_owned(), spec, accepted: 0, waiting, listeners, printer: Printer::default() }
+        let (printer, pace) = (Printer::default(), Pace::default());
+        Self { name: name.to_owned(), spec, accepted: 0, waiting, listeners, printer, pace }
     }
 
     /// Its group's name.
@@ -85,25 +90,25 @@ impl Pool {
         self.spec.events.cover(event)
     }
 
-    /// Takes an event. What there is no room for any more is returned.
-    pub fn accept(&mut self, serial: u64, event: Arc<Event>) -> Vec<Delivery> {
-        let discarded = self.make_room();
+    /// Takes an event. The oldest is discarded if there is no room.
+    pub fn accept(&mut self, serial: u64, event: Arc<Event>) {
+        self.make_room();
         self.waiting.push_back(Delivery { serial, pool_serial: self.accepted, event });
         self.accepted += 1;
-        discarded
     }
 
-    /// Takes an event back that a listener has not dealt with: it is the next to be sent. What there is no
-    /// room for any more is, as with Supervisor, the oldest of the others.
-    pub fn put_back(&mut self, delivery: Delivery) -> Vec<Delivery> {
-        let discarded = self.make_room();
+    /// Takes an event back that a listener has not dealt with: it is the next to be sent. Without room the
+    /// oldest of the others is discarded, as with Supervisor.
+    pub fn put_back(&mut self, delivery: Delivery) {
+        self.make_room();
         self.waiting.push_front(delivery);
-        discarded
     }
 
-    fn make_room(&mut self) -> Vec<Delivery> {
+    fn make_room(&mut self) {
         let surplus = (self.waiting.len() + 1).saturating_sub(self.spec.buffer_size);
-        self.waiting.drain(..surplus.min(self.waiting.len())).collect()
+        for delivery in self.waiting.drain(..surplus.min(self.waiting.len())) {
+            self.pace.discarded(delivery.serial);
+        }
     }
 
     /// A listener was started.
@@ -128,8 +133,32 @@ impl Pool {
         self.listeners.get_mut(&process).map_or_else(Vec::new, |listener| listener.hear(bytes, any_will_do))
     }
 
+    /// A listener has refused an event. Returns what is to be logged of that.
+    pub fn refused(&mut self, now: Mono) -> Option<RefusalNews> {
+        self.pace.refused(now)
+    }
+
+    /// A listener has processed an event. Returns how many refusals in a row that ends.
+    pub fn processed(&mut self) -> u64 {
+        self.pace.processed()
+    }
+
+    /// When [`Pool::pass`] wants to be called.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        self.pace.deadline()
+    }
+
+    /// Acts on what is due. Returns what was discarded since the last line about that, if one is due.
+    pub fn pass(&mut self, now: Mono) -> Option<Discarded> {
+        self.pace.pass(now)
+    }
+
     /// The oldest event in the form in which it is sent, if this listener can take one; it is BUSY then.
     pub fn send(&mut self, process: ProcessId, server: &str) -> Option<(u64, Vec<u8>)> {
+        if self.pace.is_paused() {
+            return None;
+        }
         let listener = self.listeners.get_mut(&process).filter(|listener| listener.takes_events())?;
         let delivery = self.waiting.pop_front()?;
         let sent = (delivery.serial, envelope(server, &self.name, &delivery, self.spec.length));
@@ -195,8 +224,10 @@ mod tests {
         Arc::new(Event::GroupAdded(number.to_string()))
     }
 
-    fn serials(deliveries: &[Delivery]) -> Vec<u64> {
-        deliveries.iter().map(|delivery| delivery.serial).collect()
+    /// How many were discarded since the last time, and the first of them.
+    fn discarded(pool: &mut Pool) -> Option<(u64, u64)> {
+        let later = pool.deadline()?;
+        pool.pass(later).map(|it| (it.count, it.serial))
     }
 
     fn sent(pool: &mut Pool, process: ProcessId) -> Option<String> {
@@ -248,11 +279,15 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_there_is_no_room() {
         let mut pool = pool(2, EventLength::Characters);
-        assert!(pool.accept(0, group(0)).is_empty() && pool.accept(1, group(1)).is_empty());
-        assert_eq!(serials(&pool.accept(2, group(2))), [0]);
+        pool.accept(0, group(0));
+        pool.accept(1, group(1));
+        assert_eq!(discarded(&mut pool), None);
+        pool.accept(2, group(2));
+        assert_eq!(discarded(&mut pool), Some((1, 0)));
         let smaller = PoolSpec { buffer_size: 1, ..pool.spec };
         pool.configure(smaller);
-        assert_eq!(serials(&pool.accept(3, group(3))), [1, 2]);
+        pool.accept(3, group(3));
+        assert_eq!(discarded(&mut pool), Some((2, 1)));
         assert_eq!(pool.waiting(), 1);
     }
 
@@ -266,11 +301,13 @@ mod tests {
         pool.accept(6, group(6));
         let first = sent(&mut pool, ONE);
         let delivery = pool.end(ONE).unwrap();
-        assert!(pool.put_back(delivery).is_empty());
+        pool.put_back(delivery);
+        assert_eq!(discarded(&mut pool), None);
         assert_eq!(sent(&mut pool, TWO), first, "the other gets the same");
         pool.accept(7, group(7));
         let delivery = pool.end(TWO).unwrap();
-        assert_eq!(serials(&pool.put_back(delivery)), [6], "there were two already");
-        assert_eq!(serials(pool.waiting.make_contiguous()), [5, 7]);
+        pool.put_back(delivery);
+        assert_eq!(discarded(&mut pool), Some((1, 6)), "there were two already");
+        assert_eq!(pool.waiting.iter().map(|it| it.serial).collect::<Vec<_>>(), [5, 7]);
     }
 }

@@ -472,7 +472,10 @@ impl Supervisor {
         let restarts_allowed = self.mood.allows_starts();
         let processes =
             self.processes.values().filter_map(|process| process.deadline(restarts_allowed)).min();
-        [processes, self.mood.deadline(), self.ticks.deadline()].into_iter().flatten().min()
+        [processes, self.mood.deadline(), self.ticks.deadline(), self.pools_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes one input and says what is to be done.

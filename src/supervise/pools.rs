@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::stdin::StdinError;
 use super::{Effect, Effects, Process, Supervisor, Turn};
-use crate::events::{Delivery, Event, Heard, OutputKind, Pool};
+use crate::events::{Delivery, Discarded, Event, Heard, OutputKind, Pool, RefusalNews};
 use crate::model::{
-    Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, Pid, ProcessId, ProcessState,
+    Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, Mono, Pid, ProcessId, ProcessState,
 };
 
 impl Effects {
@@ -63,7 +63,7 @@ impl Supervisor {
             && self.asks_for(EventType::ProcessGroupAdded)
         {
             let event = Event::GroupAdded(group.name.clone());
-            self.publish(event, index + 1, out);
+            self.publish(event, index + 1);
         }
     }
 
@@ -75,25 +75,37 @@ impl Supervisor {
         }
         out.news.extend(self.ticks.pass(turn.now, self.asked_for));
         self.publish_news(out);
+        for pool in self.groups.iter_mut().filter_map(|group| group.pool.as_mut()) {
+            if let Some(discarded) = pool.pass(turn.now.mono) {
+                log_discarded(pool.name(), discarded, out);
+            }
+        }
         self.dispatch(out);
+    }
+
+    /// When a pool has something to do by itself.
+    pub(super) fn pools_deadline(&self) -> Option<Mono> {
+        if self.asked_for == EventTypes::default() {
+            return None;
+        }
+        self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min()
     }
 
     /// What has happened so far goes to the pools.
     pub(super) fn publish_news(&mut self, out: &mut Effects) {
         for event in std::mem::take(&mut out.news) {
-            self.publish(event, self.groups.len(), out);
+            self.publish(event, self.groups.len());
         }
     }
 
     /// To the pools among the first so many groups. The event has its number as soon as one takes it.
-    fn publish(&mut self, event: Event, groups: usize, out: &mut Effects) {
+    fn publish(&mut self, event: Event, groups: usize) {
         let (kind, event) = (event.event_type(), Arc::new(event));
         let pools = self.groups.iter_mut().take(groups).filter_map(|group| group.pool.as_mut());
         let mut is_taken = false;
         for pool in pools.filter(|pool| pool.asks_for(kind)) {
             is_taken = true;
-            let discarded = pool.accept(self.next_event, Arc::clone(&event));
-            tell_discarded(pool, &discarded, out);
+            pool.accept(self.next_event, Arc::clone(&event));
         }
         self.next_event += u64::from(is_taken);
     }
@@ -167,10 +179,14 @@ impl Supervisor {
         let name = self.name_of(process);
         let Some(pool) = self.pool_of(process) else { return };
         for heard in pool.hear(process, bytes) {
+            if let Heard::Rejected(_) = heard {
+                log_refusal(pool, turn, &name, out);
+            }
             tell_heard(&name, &heard, out);
             match heard {
                 Heard::Rejected(delivery) | Heard::BadResult(_, delivery) => put_back(pool, delivery, out),
                 Heard::Processed(delivery) => {
+                    log_end_of_refusals(pool, out);
                     if let Some((channel, bytes)) = pool.print(&delivery.event, turn.now.wall) {
                         out.push(Effect::Print { channel, bytes });
                     }
@@ -226,14 +242,34 @@ fn put_back(pool: &mut Pool, delivery: Delivery, out: &mut Effects) {
         pool.buffer_size()
     );
     out.log(LogLevel::Debug, text);
-    let discarded = pool.put_back(delivery);
-    tell_discarded(pool, &discarded, out);
+    pool.put_back(delivery);
 }
 
-fn tell_discarded(pool: &Pool, discarded: &[Delivery], out: &mut Effects) {
-    for Delivery { serial, .. } in discarded {
-        let text = format!("pool {} event buffer overflowed, discarding event {serial}", pool.name());
-        out.log(LogLevel::Error, text);
+/// COMPAT: Supervisor has a line for each event. Here there is one line a second.
+fn log_discarded(pool: &str, discarded: Discarded, out: &mut Effects) {
+    let Discarded { count, serial } = discarded;
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    out.log(LogLevel::Error, format!("pool {pool} event buffer overflowed, discarding event {serial}{more}"));
+}
+
+/// COMPAT: Supervisor has a line for each refusal, and sends the event again at once.
+fn log_refusal(pool: &mut Pool, turn: &Turn, listener: &str, out: &mut Effects) {
+    match pool.refused(turn.now.mono) {
+        Some(RefusalNews::First) => out.log(LogLevel::Warn, format!("{listener}: event was rejected")),
+        Some(RefusalNews::LongestPause { refusals, pause }) => {
+            let (pool, secs) = (pool.name(), pause.as_secs());
+            let count = format!("{refusals} events were rejected in a row");
+            out.log(LogLevel::Warn, format!("pool {pool}: {count}, the next is sent in {secs} seconds"));
+        }
+        None => {}
+    }
+}
+
+fn log_end_of_refusals(pool: &mut Pool, out: &mut Effects) {
+    let refusals = pool.processed();
+    if refusals > 1 {
+        let text = format!("an event was processed after {refusals} were rejected in a row");
+        out.log(LogLevel::Info, format!("pool {}: {text}", pool.name()));
     }
 }
 
@@ -245,10 +281,7 @@ fn tell_heard(name: &str, heard: &Heard, out: &mut Effects) {
             out.log(LogLevel::Debug, format!("{name}: event was processed"));
             (Busy, Acknowledged)
         }
-        Heard::Rejected(_) => {
-            out.log(LogLevel::Warn, format!("{name}: event was rejected"));
-            (Busy, Acknowledged)
-        }
+        Heard::Rejected(_) => (Busy, Acknowledged),
         Heard::BadResult(line, _) => {
             out.log(LogLevel::Warn, format!("{name}: bad result line: '{line}'"));
             (Busy, Unknown)

@@ -263,11 +263,70 @@ fn the_oldest_is_discarded_when_the_buffer_is_full_and_that_is_told() {
         story.remote(data);
     }
     assert_eq!(story.told.pop().unwrap(), "ERRO pool pool event buffer overflowed, discarding event 1");
+    story.pass(1.0);
     story.told.clear();
     story.says("l", REFUSED);
     story
         .tells(&["WARN l: event was rejected", "ERRO pool pool event buffer overflowed, discarding event 2"]);
     assert_eq!(story.takes_all("l"), ["a", "d"].map(|data| format!("REMOTE_COMMUNICATION type:t\n{data}")));
+}
+
+#[test]
+fn discarded_events_have_one_line_a_second() {
+    let mut story = listening(&[EventType::RemoteCommunication], &["l"], 1);
+    story.remote("a");
+    story.remote("b");
+    story.told.clear();
+    for _ in 0..1000 {
+        story.remote("c");
+    }
+    story.tells(&["ERRO pool pool event buffer overflowed, discarding event 1"]);
+    story.pass(0.9);
+    story.tells(&[]);
+    story.pass(0.1);
+    story.tells(&["ERRO pool pool event buffer overflowed, discarding event 2 and 998 more"]);
+    story.pass(3600.0);
+    story.tells(&[]);
+    assert_eq!(story.supervisor.deadline(), None);
+}
+
+#[test]
+fn a_listener_that_refuses_everything_is_sent_less_and_less() {
+    let mut story = listening(&[EventType::RemoteCommunication], &["l"], 10);
+    story.remote("a");
+    story.told.clear();
+    let again = "!event l serial:0 pool:pool poolserial:0 eventname:REMOTE_COMMUNICATION len:8\ntype:t\na";
+    let refused = [REFUSED, READY].concat();
+    story.says("l", &refused);
+    story.tells(&["WARN l: event was rejected", again]);
+    for _ in 0..2 {
+        story.says("l", &refused);
+        story.tells(&[again]);
+    }
+    for pause in [0.1, 0.2, 0.4, 0.8, 1.6, 3.2] {
+        story.says("l", &refused);
+        story.pass(pause - 0.001);
+        story.tells(&[]);
+        story.pass(0.001);
+        story.tells(&[again]);
+    }
+    story.says("l", &refused);
+    story.tells(&["WARN pool pool: 10 events were rejected in a row, the next is sent in 5 seconds"]);
+    story.remote("b");
+    story.pass(5.0);
+    story.tells(&[again]);
+    story.says("l", &refused);
+    story.tells(&[]);
+    story.pass(5.0);
+    story.told.clear();
+    // What it takes at last ends the pause.
+    story.says("l", &[DONE, READY].concat());
+    story.tells(&[
+        "INFO pool pool: an event was processed after 11 were rejected in a row",
+        "!event l serial:1 pool:pool poolserial:1 eventname:REMOTE_COMMUNICATION len:8\ntype:t\nb",
+    ]);
+    story.says("l", DONE);
+    assert_eq!(story.supervisor.deadline(), None);
 }
 
 const UNKNOWN: &str = "WARN l: has entered the UNKNOWN state and will no longer receive events, this usually \

@@ -1,0 +1,128 @@
+//! What keeps a pool whose listeners refuse everything, or are too slow, from filling CPU and log.
+//!
+//! Refused events are sent again with a growing pause. Refusals and discarded events are counted where a
+//! line for each would say nothing new.
+
+use std::time::Duration;
+
+use crate::model::Mono;
+
+/// Refusals in a row that are answered with another delivery at once: another listener of the pool may take
+/// the event, or the cause has gone.
+const FREE_REFUSALS: u64 = 3;
+
+/// The first pause; each refusal doubles it.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The least time between two lines about discarded events.
+const DISCARD_LINE_EVERY: Duration = Duration::from_secs(1);
+
+/// How fast a pool delivers, and what its log lines leave out.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// In a row, by whichever listeners.
+    refusals: u64,
+    /// Nothing is sent before.
+    paused_until: Option<Mono>,
+    /// Of the last line about discarded events.
+    discard_line_at: Option<Mono>,
+    /// Since that line.
+    unlogged: Option<Discarded>,
+}
+
+/// Events that there was no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discarded {
+    /// How many.
+    pub count: u64,
+    /// The number of the first.
+    pub serial: u64,
+}
+
+/// What is to be logged of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalNews {
+    /// It is the first in a row.
+    First,
+    /// The pause has become as long as it gets.
+    LongestPause {
+        /// How many there were in a row.
+        refusals: u64,
+        /// How long it is.
+        pause: Duration,
+    },
+}
+
+impl Pace {
+    /// A listener has refused an event.
+    pub(super) fn refused(&mut self, now: Mono) -> Option<RefusalNews> {
+        self.refusals += 1;
+        let refusals = self.refusals;
+        let pause = pause_after(refusals);
+        self.paused_until = (!pause.is_zero()).then(|| now.after(pause));
+        match pause {
+            _ if refusals == 1 => Some(RefusalNews::First),
+            PAUSE_MAX if pause_after(refusals - 1) < PAUSE_MAX => {
+                Some(RefusalNews::LongestPause { refusals, pause })
+            }
+            _ => None,
+        }
+    }
+
+    /// A listener has processed an event. Returns how many refusals in a row that ends.
+    pub(super) fn processed(&mut self) -> u64 {
+        self.paused_until = None;
+        std::mem::take(&mut self.refusals)
+    }
+
+    /// Whether events may be sent.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_until.is_some()
+    }
+
+    /// An event was discarded.
+    pub(super) fn discarded(&mut self, serial: u64) {
+        self.unlogged.get_or_insert(Discarded { count: 0, serial }).count += 1;
+    }
+
+    fn line_due(&self) -> Option<Mono> {
+        self.unlogged?;
+        Some(self.discard_line_at.map_or(Mono::default(), |at| at.after(DISCARD_LINE_EVERY)))
+    }
+
+    /// When `pass` wants to be called.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        [self.paused_until, self.line_due()].into_iter().flatten().min()
+    }
+
+    /// Ends a pause that is over. Returns what was discarded since the last line, if one is due.
+    pub(super) fn pass(&mut self, now: Mono) -> Option<Discarded> {
+        self.paused_until = self.paused_until.filter(|at| *at > now);
+        self.line_due().filter(|at| *at <= now)?;
+        self.discard_line_at = Some(now);
+        self.unlogged.take()
+    }
+}
+
+fn pause_after(refusals: u64) -> Duration {
+    let Some(doublings) = refusals.checked_sub(FREE_REFUSALS + 1) else { return Duration::ZERO };
+    let factor = u32::try_from(doublings).ok().and_then(|shift| 1_u32.checked_shl(shift));
+    PAUSE_MIN.saturating_mul(factor.unwrap_or(u32::MAX)).min(PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        let millis = |refusals| pause_after(refusals).as_millis();
+        assert_eq!(
+            [0, 1, 3, 4, 5, 9, 10, 50, u64::MAX].map(millis),
+            [0, 0, 0, 100, 200, 3200, 5000, 5000, 5000]
+        );
+    }
+}
