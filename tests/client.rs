@@ -318,7 +318,7 @@ fn lines_can_be_edited_and_come_back() {
 fn tab_completes_actions_topics_groups_processes_and_signals() {
     shell(NAMES, &[], |_, terminal| {
         for (keys, expected) in [
-            ("vers\t\r", "\r\n4.3.0\r\n"),
+            ("vers\t\r", "4.3.0"),
             ("help vers\t\r", "\r\nversion\t"),
             ("pid ca\t\r", "\r\n"),
             ("status p\ton\t\r", "\r\npair:one "),

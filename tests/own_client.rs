@@ -211,3 +211,24 @@ fn unknown_names_are_told_with_what_they_may_mean() {
     let found = shell(&sandbox, "$CTL -c $DIR/supervisord.conf stop nginxx");
     assert_eq!(found, ("nginxx: ERROR (no such process)\n".to_owned(), String::new(), Some(1)));
 }
+
+#[test]
+fn versions_are_told_in_one_form() {
+    let sandbox = Sandbox::with_programs(CAT).start();
+    let version = concat!("sv ", env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.3.0)\n");
+    for line in ["$SV --version", "$SV -V", "$SV -c $DIR/supervisord.conf version"] {
+        assert_eq!(shell(&sandbox, line), (version.to_owned(), String::new(), Some(0)), "{line}");
+    }
+    let found = shell(&sandbox, "$CTL -c $DIR/supervisord.conf version");
+    assert_eq!(found, ("4.3.0\n".to_owned(), String::new(), Some(0)));
+}
+
+#[test]
+fn a_configuration_can_be_named_without_its_letter() {
+    let mut sandbox = Sandbox::with_programs(CAT);
+    let mut run = sandbox.marked(Command::new(binary()));
+    run.arg("run").arg(sandbox.config());
+    sandbox.spawn_as(run);
+    sandbox.wait_ready();
+    sandbox.wait_state("cat", "RUNNING");
+}

@@ -26,13 +26,59 @@ impl ClientAction {
         matches!(self.name, "health" | "logs")
     }
 
+    /// How it is called as `sv`, for its help: all forms with their meanings, and an example.
+    #[must_use]
+    pub fn forms(&self) -> String {
+        let topic = format!("{}{}", self.topic, self.topic_of_sv());
+        let rows: Vec<(String, &str)> = topic.lines().filter_map(|line| self.form(line)).collect();
+        let with_meaning = rows.iter().filter(|(_, meaning)| !meaning.is_empty());
+        let width = with_meaning.map(|(form, _)| form.len()).max().unwrap_or(0);
+        let lines = rows.iter().map(|(form, meaning)| {
+            let line = format!("  {form:<width$}  {meaning}");
+            format!("{}\n", line.trim_end())
+        });
+        let example = self.example();
+        let example = if example.is_empty() { String::new() } else { format!("\nExample:\n  {example}\n") };
+        format!("{}{example}", lines.collect::<String>())
+    }
+
+    /// A line of the topic as a form and its meaning; what goes on or remarks has no form.
+    fn form<'t>(&self, line: &'t str) -> Option<(String, &'t str)> {
+        let (form, meaning) = line.split_once('\t').unwrap_or((line, ""));
+        let mut form = form.trim().to_owned();
+        for (placeholder, plain) in PLACEHOLDERS {
+            form = form.replace(placeholder, plain);
+        }
+        let meaning = meaning.trim().trim_end_matches('.');
+        if form.split_whitespace().next() == Some(self.name) {
+            return Some((format!("sv {form}"), meaning));
+        }
+        // `Ex:` introduces forms that are shown as the others.
+        (form.is_empty() && !meaning.is_empty()).then_some((form, meaning))
+    }
+
+    fn example(&self) -> &'static str {
+        match self.name {
+            "clear" => "sv clear web",
+            "fg" => "sv fg console",
+            "health" => "HEALTHCHECK CMD [\"sv\", \"health\"]",
+            "logs" => "sv logs -f -n 50 web 'worker:*'",
+            "pid" => "kill -USR1 $(sv pid web)",
+            "restart" => "sv restart web 'worker:*'",
+            "signal" => "sv signal HUP nginx",
+            "start" => "sv start web 'worker:*'",
+            "status" => "sv status --json | jq -r '.[] | select(.state != \"RUNNING\") | .name'",
+            "stop" => "sv stop web 'worker:*'",
+            "tail" => "sv tail -f web stderr",
+            _ => "",
+        }
+    }
+
     /// Forms that only `sv` has, in the manner of `topic`; empty for most.
     #[must_use]
     pub fn topic_of_sv(&self) -> &'static str {
         match self.name {
-            "status" => {
-                "status --json [...]\tThe same for programs: an array, with an object for each process\n"
-            }
+            "status" => "status --json [...]\tPrint a JSON array with an object for each process\n",
             _ => "",
         }
     }
@@ -44,12 +90,22 @@ impl ClientAction {
     }
 }
 
+/// What Supervisor calls an argument, and how `sv` writes it.
+const PLACEHOLDERS: [(&str, &str); 6] = [
+    ("<signal name>", "SIGNAL"),
+    ("<gname>", "GROUP"),
+    ("<name>", "NAME"),
+    ("<process>", "NAME"),
+    ("<url>", "URL"),
+    (" [...]", " [NAME]..."),
+];
+
 /// All of them, in the alphabetical order in which they are listed.
 pub const ACTIONS: [ClientAction; 23] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
-        topic: "add <name> [...]\tPut configured programs or groups into action\n",
+        topic: "add <name> [...]\tStart programs or groups that are configured but not active\n",
     },
     ClientAction {
         name: "avail",
@@ -72,10 +128,10 @@ pub const ACTIONS: [ClientAction; 23] = [
     },
     ClientAction {
         name: "health",
-        about: "Tell whether all is well, for HEALTHCHECK and probes",
-        topic: "health\t\t\tExit status 0 if all processes run, are done or rest on purpose; else 1\n\
-                health <name> [...]\tExit status 0 if these run or are done; else 1\n\
-                health --json [...]\tThe same for programs: an object\n",
+        about: "Check whether all is well, for HEALTHCHECK and probes",
+        topic: "health\t\t\tExit with 0 if all processes run, are done or are stopped on purpose; else with 1\n\
+                health <name> [...]\tExit with 0 if these run or are done; else with 1\n\
+                health --json [...]\tPrint a JSON object\n",
     },
     ClientAction {
         name: "logs",
@@ -109,18 +165,18 @@ pub const ACTIONS: [ClientAction; 23] = [
     ClientAction { name: "quit", about: "Leave the shell", topic: "quit\tLeave the shell.\n" },
     ClientAction {
         name: "reload",
-        about: "Stop everything, read the configuration anew and start again",
-        topic: "reload \t\tStop everything, read the configuration anew and start again.\n",
+        about: "Stop everything, read the configuration again and start everything",
+        topic: "reload \t\tStop everything, read the configuration again and start everything.\n",
     },
     ClientAction {
         name: "remove",
-        about: "Take stopped groups out of action",
-        topic: "remove <name> [...]\tTake stopped programs or groups out of action\n",
+        about: "Remove stopped groups from the running supervisor",
+        topic: "remove <name> [...]\tRemove stopped programs or groups from the running supervisor\n",
     },
     ClientAction {
         name: "reread",
-        about: "Read the configuration and tell what changed, without acting on it",
-        topic: "reread \t\t\tRead the configuration and tell what changed, without acting on it\n",
+        about: "Read the configuration and show what changed, without applying it",
+        topic: "reread \t\t\tRead the configuration and show what changed, without applying it\n",
     },
     ClientAction {
         name: "restart",
@@ -154,15 +210,15 @@ pub const ACTIONS: [ClientAction; 23] = [
     },
     ClientAction {
         name: "status",
-        about: "Show how processes fare",
-        topic: "status <name>\t\tShow how one process fares\n\
-                status <gname>:*\tShow how the processes of a group fare\n\
-                status <name> <name>\tShow how several processes fare\n\
-                status\t\t\tShow how all processes fare\n",
+        about: "Show process status",
+        topic: "status <name>\t\tShow the status of one process\n\
+                status <gname>:*\tShow the status of the processes of a group\n\
+                status <name> <name>\tShow the status of several processes or groups\n\
+                status\t\t\tShow the status of all processes\n",
     },
     ClientAction {
         name: "stop",
-        about: "Stop processes and wait until they ended",
+        about: "Stop processes and wait until they have ended",
         topic: "stop <name>\t\tStop one process\n\
                 stop <gname>:*\t\tStop the processes of a group\n\
                 stop <name> <name>\tStop several processes or groups\n\
@@ -180,10 +236,10 @@ pub const ACTIONS: [ClientAction; 23] = [
     },
     ClientAction {
         name: "update",
-        about: "Read the configuration and make it so: add, remove and restart what has to be",
-        topic: "update\t\t\tRead the configuration; add, remove and restart what has to be\n\
-                update all\t\tRead the configuration; add, remove and restart what has to be\n\
-                update <gname> [...]\tDo so for these groups only\n",
+        about: "Read the configuration and apply it: add, remove and restart what changed",
+        topic: "update\t\t\tRead the configuration; add, remove and restart what changed\n\
+                update all\t\tRead the configuration; add, remove and restart what changed\n\
+                update <gname> [...]\tThe same for these groups only\n",
     },
     ClientAction {
         name: "version",
@@ -195,6 +251,23 @@ pub const ACTIONS: [ClientAction; 23] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forms_are_set_in_columns_with_an_example_behind_them() {
+        let forms = |name: &str| ClientAction::named(name).unwrap().forms();
+        assert_eq!(
+            forms("start"),
+            "  sv start NAME       Start one process\n  \
+               sv start GROUP:*    Start the processes of a group\n  \
+               sv start NAME NAME  Start several processes or groups\n  \
+               sv start all        Start everything\n\n\
+             Example:\n  sv start web 'worker:*'\n"
+        );
+        assert!(forms("fg").contains("\n              Ctrl-C to leave it\n"), "{}", forms("fg"));
+        for action in ACTIONS {
+            assert!(!action.forms().contains(['\t', '<']), "{}", action.forms());
+        }
+    }
 
     #[test]
     fn are_listed_in_order_and_explain_themselves() {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, ValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::client::is_url;
@@ -101,13 +102,23 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Actio
     }
     match command().try_get_matches_from(with_name("sv", &args)) {
         Ok(matches) => chosen(argv0, &matches),
-        Err(error) => printed(&error),
+        Err(error) => printed(&error, is_pid_1),
     }
+}
+
+/// `docker run IMAGE bash` with sv as the entry point: what was meant is another command. Elsewhere a word
+/// that is like an action was meant to be that.
+fn tip(error: &clap::Error, is_pid_1: bool) -> Option<String> {
+    if !is_pid_1 && error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    Some(format!("\n  tip: to run '{word}' with sv as its init: sv -- {word}\n"))
 }
 
 /// What PID 1 is told without a word: options, or nothing, are those of `run`.
 fn parse_as_init(argv0: &str, args: &[OsString]) -> Option<Action> {
-    let matches = run_command().try_get_matches_from(with_name("run", args)).ok()?;
+    let matches = run_command(None).try_get_matches_from(with_name("run", args)).ok()?;
     Some(Action::Run(run_options(argv0.to_owned(), &matches)))
 }
 
@@ -115,9 +126,15 @@ fn with_name<'a>(name: &str, args: &'a [OsString]) -> impl Iterator<Item = OsStr
     std::iter::once(OsString::from(name)).chain(args.iter().cloned())
 }
 
-fn printed(error: &clap::Error) -> Action {
+fn printed(error: &clap::Error, is_pid_1: bool) -> Action {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
-    Action::Print { text: error.render().to_string(), code, to_stderr: error.use_stderr() }
+    let mut text = error.render().to_string();
+    if let Some(tip) = tip(error, is_pid_1) {
+        // Behind the error itself, where clap's own tips are.
+        let end = text.find('\n').map_or(text.len(), |end| end + 1);
+        text.insert_str(end, &tip);
+    }
+    Action::Print { text, code, to_stderr: error.use_stderr() }
 }
 
 fn chosen(argv0: String, matches: &ArgMatches) -> Action {
@@ -148,7 +165,8 @@ fn connection(matches: &ArgMatches) -> Connection {
 }
 
 fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
-    let config = matches.get_one::<PathBuf>("config").cloned();
+    let named = matches.try_get_one::<PathBuf>("file").ok().flatten();
+    let config = named.or_else(|| matches.get_one("config")).cloned();
     let (overrides, command) = (overrides(matches), main_command(matches));
     RunOptions { argv0, face: Face::Sv, config, overrides, command }
 }
@@ -237,16 +255,21 @@ fn completions_command() -> Command {
 /// What a script asks for, in place of a shell's name.
 const WORDS: &str = "words";
 
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.3.0)");
+
+/// What an action does, how it is called, and only then what else there is to say.
+const ACTION_HELP: &str = "{about-with-newline}\nUsage:\n{before-help}{all-args}{after-help}";
+
 fn command() -> Command {
     let command = Command::new("sv")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(VERSION)
         .about("Supervise processes: a container's init, a daemon, and the client of both")
         .override_usage("sv run [OPTIONS]\n       sv [INIT OPTIONS] -- COMMAND [ARGUMENT]...\n       sv [OPTIONS] [ACTION [ARGUMENT]...]")
         .after_help(AFTER)
         .after_long_help(format!("{AFTER_LONG}\n\n{}\n\n{EXIT_CODES}", init::HELP))
         .subcommand_value_name("ACTION")
         .subcommand_help_heading("Actions")
-        .subcommand(run_command())
+        .subcommand(run_command(Some(file_arg())))
         .subcommand(check_command())
         .subcommand(config_command())
         .subcommand(sample_command())
@@ -256,12 +279,13 @@ fn command() -> Command {
         let command = Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
-            .after_help(format!("Forms:\n{}{}", action.topic, action.topic_of_sv()))
-            .after_long_help(format!("Forms:\n{}{}\n{EXIT_CODES}", action.topic, action.topic_of_sv()));
+            .help_template(ACTION_HELP)
+            .before_help(action.forms().trim_end().to_owned())
+            .after_long_help(EXIT_CODES);
         let options = options_of(action.name);
         // Without options of its own an action has words that only look like some: `signal -9`.
         let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
-        Connection::augment_args(command).args(options).arg(words.help("As in the forms below"))
+        Connection::augment_args(command).args(options).arg(words.hide(true))
     }))
 }
 
@@ -269,15 +293,15 @@ fn command() -> Command {
 fn options_of(action: &str) -> Vec<Arg> {
     let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     match action {
-        "status" => vec![flag("json", "Tell it to a program: an array, with an object for each process")],
-        "health" => vec![flag("json", "Tell it to a program: an object")],
+        "status" => vec![flag("json", "Print a JSON array with an object for each process")],
+        "health" => vec![flag("json", "Print a JSON object")],
         "logs" => vec![
-            flag("follow", "Go on showing what comes, until Ctrl-C").short('f'),
+            flag("follow", "Keep showing new output, until Ctrl-C").short('f'),
             Arg::new("lines")
                 .short('n')
                 .long("lines")
                 .value_name("LINES")
-                .help("Show so many lines that are there [10]"),
+                .help("How many lines to show of what is there [default: 10]"),
             flag("stdout", "Standard output only"),
             flag("stderr", "Standard error only"),
         ],
@@ -297,11 +321,13 @@ fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
     given.collect()
 }
 
-fn run_command() -> Command {
+/// As PID 1 `sv WORD` is not `sv run FILE`: there is no file without its letter then.
+fn run_command(file: Option<Arg>) -> Command {
     Command::new("run")
         .about("Supervise: start the configured programs and keep them running")
         .after_help(SEARCHED)
         .arg(config_arg())
+        .args(file)
         .args(flags())
         .arg(strict_arg())
         .arg(main_command_arg())
@@ -323,7 +349,7 @@ fn check_command() -> Command {
         .value_parser(clap::value_parser!(u32))
         .help("What a container is given to stop in [10, as with docker stop; Kubernetes gives 30]");
     Command::new("check")
-        .about("Tell what is wrong with a configuration, and what is legal and yet a mistake")
+        .about("Report errors and likely mistakes in a configuration")
         .after_help(CHECK)
         .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace, checked_command_arg()])
 }
@@ -334,7 +360,7 @@ fn config_command() -> Command {
         switch("expand", "Put names such as %(ENV_X)s in where they mean the same for a whole section");
     let changed = switch("changed", "Leave out what nobody has set");
     Command::new("config")
-        .about("Show what a configuration comes to: each value, and where it comes from")
+        .about("Show the effective configuration: each value, and where it comes from")
         .after_help(CONFIG)
         .args([file_arg(), config_arg(), json_arg(), expand, changed, checked_command_arg()])
         .next_help_heading("What `sv run` would be told")
@@ -524,6 +550,8 @@ mod tests {
             (&["run"], "run \"\""),
             (&["run", "-nc", "f", "-e", "debug"], "run \"f\" nodaemon=true loglevel=debug"),
             (&["run", "-s", "--minfds=9"], "run \"\" silent=true minfds=9"),
+            (&["run", "f"], "run \"f\""),
+            (&["run", "f", "-n", "--", "job"], "run \"f\" nodaemon=true -job-"),
             (&["run", "--strict", "-e", "warn"], "run \"\" loglevel=warn strict=true"),
             (&["run", "-c", "f", "--", "job", "-n", "--"], "run \"f\" -job- --n- ----"),
             (&["check"], "Mistakes { grace_secs: 10 } \"\" false"),
@@ -584,7 +612,12 @@ mod tests {
             (&["-c", "f", "--", "job", "-n"], "run \"f\" -job- --n-"),
             (&["-c", "f", "status"], "client \"f\"  [\"status\"]"),
             (&["-s", "unix:///s", "status"], "client \"\" unix:///s [\"status\"]"),
-            (&["--version"], concat!("print 0 out sv ", env!("CARGO_PKG_VERSION"))),
+            (
+                &["--version"],
+                concat!("print 0 out sv ", env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.3.0)"),
+            ),
+            // Never a configuration: it is what `docker run IMAGE bash` passes on.
+            (&["bash"], "print 2 err error: unrecognized subcommand 'bash'"),
         ] {
             assert_eq!(shown(line, true), expected, "{line:?}");
         }
@@ -595,7 +628,8 @@ mod tests {
         for line in [
             &["frobnicate"][..],
             &["-s", "foo", "status"],
-            &["run", "word"],
+            &["run", "word", "word"],
+            &["run", "word", "-c", "f"],
             &["logs", "-x", "web"],
             &["pidproxy", "p"],
             &["run", "-n", "-n"],
@@ -614,6 +648,23 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_is_no_action_may_be_a_command() {
+        for is_pid_1 in [false, true] {
+            let Action::Print { text, .. } = parsed(&["bash", "-c", "ls"], is_pid_1) else { panic!() };
+            assert!(text.contains("\n  tip: to run 'bash' with sv as its init: sv -- bash\n"), "{text}");
+            let Action::Print { text, .. } = parsed(&["stat"], is_pid_1) else { panic!() };
+            assert_eq!(text.contains("sv -- stat"), is_pid_1, "{text}");
+            let Action::Print { text, .. } = parsed(&["run", "--nope"], is_pid_1) else { panic!() };
+            assert!(!text.contains("as its init"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_version_names_supervisors() {
+        assert!(VERSION.ends_with(&format!("(speaks Supervisor {})", crate::model::SUPERVISOR_VERSION)));
+    }
+
+    #[test]
     fn the_help_tells_actions_and_exit_codes() {
         for line in [&["--help"][..], &["help"]] {
             let Action::Print { text, code: 0, to_stderr: false } = parsed(line, false) else { panic!() };
@@ -624,13 +675,16 @@ mod tests {
         }
         for line in [&["help", "stop"][..], &["stop", "--help"]] {
             let Action::Print { text, .. } = parsed(line, false) else { panic!() };
-            assert!(text.contains("stop <gname>:*"), "{text}");
+            let forms = text.find("  sv stop GROUP:*").unwrap();
+            let example = text.find("  sv stop web 'worker:*'").unwrap();
+            let options = text.find("Options:").unwrap();
+            assert!(forms < example && example < options, "{text}");
         }
     }
 
     #[test]
     fn the_grammar_is_sound() {
         command().debug_assert();
-        run_command().debug_assert();
+        run_command(None).debug_assert();
     }
 }

@@ -116,13 +116,23 @@ fn pid_of(session: &mut Session, name: &str) -> Outcome {
     Ok(())
 }
 
-/// `version`
+/// `version`: Supervisor's number alone, or as `sv` who answers and what it speaks.
 pub(super) fn version(session: &mut Session, arg: &str) -> Outcome {
     if session.refuses_arguments("version", arg) || !session.upcheck()? {
         return Ok(());
     }
     let version = answers::plain_text(&session.call("supervisor.getSupervisorVersion", &[])?)?;
-    session.say(version);
+    if !session.is_sv() {
+        session.say(version);
+        return Ok(());
+    }
+    match session.call("sv.getVersion", &[]) {
+        Ok(own) => {
+            session.say(format_args!("sv {} (speaks Supervisor {version})", answers::plain_text(&own)?));
+        }
+        Err(CallError::Fault(fault::UNKNOWN_METHOD, _)) => session.say(format_args!("Supervisor {version}")),
+        Err(other) => return Err(other.into()),
+    }
     Ok(())
 }
 

@@ -376,6 +376,13 @@ pub(super) const SV: &[Method] = &[
         means: Meaning::Command(|_| Ok(Command::GetAllProcessDetails)),
     },
     Method {
+        names: &["getVersion"],
+        doc: "Returns the version of sv itself.",
+        params: &[],
+        returns: (Kind::String, "The version"),
+        means: Meaning::Constant(env!("CARGO_PKG_VERSION")),
+    },
+    Method {
         names: &["updateProcessGroup"],
         doc: "Makes an active group as it is configured, as the configuration was read last. Settings that a \
           running process need not be restarted for are applied to it; only processes with other changes \
