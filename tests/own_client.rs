@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value as Json;
 
+use support::terminal::Terminal;
 use support::{Sandbox, binary};
 
 /// `sv WORDS` against the server of the sandbox.
@@ -231,4 +232,77 @@ fn a_configuration_can_be_named_without_its_letter() {
     sandbox.spawn_as(run);
     sandbox.wait_ready();
     sandbox.wait_state("cat", "RUNNING");
+}
+
+#[test]
+fn ctrl_c_clears_what_was_typed_and_ends_an_empty_prompt() {
+    let sandbox = Sandbox::with_programs(CAT).start();
+    let mut terminal = Terminal::start(&sv(&sandbox, &[]));
+    terminal.expect("supervisor> ");
+    terminal.type_in("stop cat\x03");
+    terminal.expect("^C\r\n");
+    terminal.expect("supervisor> ");
+    // Nothing of the line is left, and the shell goes on.
+    terminal.type_in("pid\r");
+    terminal.expect(&format!("\r\n{}\r\n", sandbox.supervisor_pid()));
+    terminal.expect("supervisor> ");
+    terminal.type_in("\x03");
+    assert_eq!(terminal.wait_exit().code(), Some(0));
+    assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
+    // Supervisor's client ends.
+    let mut ctl = sandbox.program("supervisorctl");
+    let mut terminal = Terminal::start(ctl.arg("-c").arg(sandbox.config()));
+    terminal.expect("supervisor> ");
+    terminal.type_in("half a line\x03");
+    assert_eq!(terminal.wait_exit().code(), Some(0));
+}
+
+/// Jobs that are done, one that failed, and names that are wide and long.
+const JOBS: &str = "[program:done]\ncommand=/bin/sh -c 'exit 2'\nexitcodes=2\nstartsecs=0\nautorestart=false\n\
+    [program:failed]\ncommand=/bin/sh -c 'exit 3'\nexitcodes=2\nstartsecs=0\nautorestart=false\n\
+    [program:\u{6771}\u{4eac}]\ncommand=/bin/cat\nstartsecs=0\n";
+
+#[test]
+fn an_expected_exit_is_well_and_an_unexpected_one_is_not() {
+    let mut sandbox = Sandbox::with_programs(JOBS).start();
+    sandbox.wait_state("failed", "EXITED");
+    sandbox.wait_state("done", "EXITED");
+    let mut terminal = Terminal::start(sv(&sandbox, &["status"]).env("TERM", "xterm").env_remove("NO_COLOR"));
+    terminal.wait_exit();
+    let shown = terminal.shown();
+    for (name, color) in [("done", 32), ("failed", 31)] {
+        let line = shown.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(line.contains(&format!("\x1b[{color}mEXITED    \x1b[0m")), "{line:?}");
+    }
+    for (variable, value) in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let mut terminal =
+            Terminal::start(sv(&sandbox, &["status"]).env("TERM", "xterm").env(variable, value));
+        terminal.wait_exit();
+        assert!(!terminal.shown().contains('\x1b'), "{variable}={value}: {:?}", terminal.shown());
+    }
+    assert_eq!(told(&sv(&sandbox, &["health", "done"]).output().unwrap()).2, Some(0));
+    assert_eq!(told(&sv(&sandbox, &["health", "failed"]).output().unwrap()).2, Some(1));
+}
+
+#[test]
+fn columns_are_set_by_the_width_of_names_and_one_long_name_leaves_the_others_alone() {
+    let long = "n".repeat(111);
+    let programs = format!("{JOBS}[program:{long}]\ncommand=/bin/cat\nstartsecs=0\n");
+    let mut sandbox = Sandbox::with_programs(&programs).start();
+    sandbox.wait_state("failed", "EXITED");
+    sandbox.wait_state("done", "EXITED");
+    let (table, ..) = told(&sv(&sandbox, &["status"]).output().unwrap());
+    let starts = |name: &str, state: &str| {
+        let line = table.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once(state).unwrap().0.to_owned()
+    };
+    assert_eq!(starts("done", "EXITED"), format!("done{}", " ".repeat(29)));
+    // Two characters that take four columns.
+    let wide = "\u{6771}\u{4eac}";
+    assert_eq!(starts(wide, "RUNNING"), format!("{wide}{}", " ".repeat(29)));
+    assert_eq!(starts(&long, "RUNNING"), format!("{long}   "));
+    // Supervisor's client makes room by counting characters.
+    let (table, ..) = shell(&sandbox, "$CTL -c $DIR/supervisord.conf status");
+    let line = table.lines().find(|line| line.starts_with("done")).unwrap();
+    assert!(line.starts_with(&format!("done{}EXITED", " ".repeat(110))), "{line}");
 }

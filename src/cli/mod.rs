@@ -231,10 +231,16 @@ fn pidproxy_usage(argv0: &str) -> String {
 /// The client's action behind `sv completions`: `=WORD`, then the words before it. Nobody types it.
 pub const COMPLETE: &str = "complete";
 
-/// Whether colours are welcome where the output is a terminal; see no-color.org.
+/// Whether colours are welcome where the output is a terminal: see no-color.org, and a dumb terminal
+/// shows escape sequences as they are.
 #[must_use]
 pub fn wants_colors(around: &dyn Surroundings) -> bool {
-    !around.environment().iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty())
+    let forbids = |name: &str, value: &str| match name {
+        "NO_COLOR" => !value.is_empty(),
+        "TERM" => value == "dumb",
+        _ => false,
+    };
+    !around.environment().iter().any(|(name, value)| forbids(name, value))
 }
 
 /// The words of a command line that end up in one text; what is not UTF-8 can't name anything.

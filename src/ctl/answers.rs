@@ -15,6 +15,8 @@ pub(super) struct ProcessRow {
     pub(super) description: String,
     /// 0 when it has none.
     pub(super) pid: i64,
+    /// Whether it is EXITED as it should be. A foreign server does not tell which statuses are expected: 0 is.
+    pub(super) is_done: bool,
 }
 
 impl ProcessRow {
@@ -86,10 +88,14 @@ type Read<T> = Result<T, CallError>;
 
 /// `getProcessInfo`
 pub(super) fn process(value: &Value) -> Read<ProcessRow> {
+    let state = ProcessState::from_code(number(value, "state")?);
+    let ended_as_expected = value.get("ended_as_expected").and_then(Value::as_bool);
+    let exited_with_0 = || value.get("exitstatus").and_then(Value::as_int) == Some(0);
     Ok(ProcessRow {
         group: text(value, "group")?,
         name: text(value, "name")?,
-        state: ProcessState::from_code(number(value, "state")?),
+        state,
+        is_done: state == Some(ProcessState::Exited) && ended_as_expected.unwrap_or_else(exited_with_0),
         state_name: text(value, "statename")?,
         description: text(value, "description")?,
         pid: number(value, "pid")?,

@@ -35,6 +35,8 @@ pub(super) struct Client {
     reading_timeout: Option<Duration>,
     /// Whether Ctrl-C ends a wait and not us.
     is_interruptible: bool,
+    /// Whether standard error understands escape sequences, if it is a terminal.
+    shows_waits: bool,
     /// Open, with no call under way.
     idle: Option<Stream>,
 }
@@ -49,6 +51,7 @@ impl Client {
             patience: None,
             reading_timeout: None,
             is_interruptible: false,
+            shows_waits: true,
             idle: None,
         }
     }
@@ -79,6 +82,11 @@ impl Client {
         self.is_interruptible = true;
     }
 
+    /// Shows no sign of life while something takes long.
+    pub(super) fn hide_waits(&mut self) {
+        self.shows_waits = false;
+    }
+
     /// Is somebody else from now on.
     pub(super) fn log_in(&mut self, username: String, password: String) {
         self.username = Some(username);
@@ -98,7 +106,10 @@ impl Client {
         let body = encode_call(method, params);
         let request =
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
-        let wait = waiting::described(method, params).map(|what| Wait::new(what, self.is_interruptible));
+        let wait = waiting::described(method, params).map(|what| {
+            let sign = if self.shows_waits { Sign::of(what) } else { None };
+            Wait::new(sign, self.is_interruptible)
+        });
         let failed = |error: io::Error| match timeout {
             Some(after) if error.kind() == io::ErrorKind::WouldBlock => {
                 CallError::Silent { asked_for: asked_for.unwrap_or("an answer"), after }
@@ -140,9 +151,9 @@ struct Wait {
 }
 
 impl Wait {
-    fn new(what: String, is_interruptible: bool) -> Self {
+    fn new(sign: Option<Sign>, is_interruptible: bool) -> Self {
         let interrupts = is_interruptible.then(|| Held::back(&[Signal::INT]).ok()).flatten();
-        Self { sign: Sign::of(what), interrupts }
+        Self { sign, interrupts }
     }
 
     /// Waits until something comes, and shows that we do. Whatever goes wrong shows in reading.

@@ -137,6 +137,7 @@ mod tests {
             state_name: String::new(),
             description: String::new(),
             pid: 0,
+            is_done: false,
         };
         let rows = [row("web", "web"), row("pair", "a"), row("pair", "b")];
         assert_eq!(groups(&rows), ["web", "pair"]);

@@ -167,6 +167,7 @@ mod tests {
                 state_name: String::new(),
                 description: String::new(),
                 pid: 0,
+                is_done: false,
             };
             let row = HealthRow { process, exit_status, was_started };
             let expected =

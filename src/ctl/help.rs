@@ -1,5 +1,7 @@
 //! `help`: the list of actions, and a topic for each.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::failure::Outcome;
 use super::session::Session;
 use crate::cli::{ACTIONS, ClientAction};
@@ -42,7 +44,8 @@ pub(super) fn columns(names: &[&str]) -> String {
     let mut text = String::new();
     for row in 0..rows {
         let cells = names.iter().skip(row).step_by(rows).zip(&widths);
-        let line: Vec<String> = cells.map(|(name, width)| format!("{name:<width$}")).collect();
+        let padded = |(name, width): (&&str, &usize)| format!("{name}{}", " ".repeat(width - name.width()));
+        let line: Vec<String> = cells.map(padded).collect();
         text.push_str(&line.join("  "));
         text.push('\n');
     }
@@ -51,7 +54,7 @@ pub(super) fn columns(names: &[&str]) -> String {
 
 /// How wide each column is when there are so many rows.
 fn widths_in(names: &[&str], rows: usize) -> Vec<usize> {
-    names.chunks(rows).map(|column| column.iter().map(|name| name.len()).max().unwrap_or(0)).collect()
+    names.chunks(rows).map(|column| column.iter().map(|name| name.width()).max().unwrap_or(0)).collect()
 }
 
 #[cfg(test)]

@@ -75,6 +75,9 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
     let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
+    if is_dumb(around) {
+        session.be_dumb();
+    }
     if options.face == Face::Sv {
         session.be_sv(&origin);
         session.set_reading_timeout(options.request_timeout);
@@ -94,6 +97,9 @@ fn asks_for_health(options: &ClientOptions) -> bool {
 
 /// Whether lines can be edited: at a terminal that is more than a typewriter.
 fn can_edit(around: &dyn Surroundings) -> bool {
-    let is_dumb = around.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb");
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb(around)
+}
+
+fn is_dumb(around: &dyn Surroundings) -> bool {
+    around.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb")
 }

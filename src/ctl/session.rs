@@ -75,6 +75,12 @@ impl<'io> Session<'io> {
         self.colors = colors;
     }
 
+    /// Writes no escape sequences, for a terminal that shows them as they are.
+    pub(super) fn be_dumb(&mut self) {
+        self.colors = false;
+        self.client.hide_waits();
+    }
+
     /// Is `sv`, not `supervisorctl`, from now on; `origin` tells where the URL comes from.
     pub(super) fn be_sv(&mut self, origin: &'io dyn Fn() -> String) {
         self.is_sv = true;
@@ -391,11 +397,12 @@ impl<'io> Session<'io> {
         self.colors
     }
 
-    /// What to write before and behind a state.
-    pub(super) fn paint(&self, state: Option<ProcessState>) -> (&'static str, &'static str) {
-        let on = match state {
+    /// What to write before and after a process's state: green is well, as in `health`.
+    pub(super) fn paint(&self, row: &ProcessRow) -> (&'static str, &'static str) {
+        let on = match row.state {
             _ if !self.colors => return ("", ""),
             Some(ProcessState::Running) => "\x1b[32m",
+            Some(ProcessState::Exited) if row.is_done => "\x1b[32m",
             Some(ProcessState::Starting | ProcessState::Stopping | ProcessState::Backoff) => "\x1b[33m",
             Some(ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown) => "\x1b[31m",
             Some(ProcessState::Stopped) | None => return ("", ""),

@@ -2,8 +2,9 @@
 //!
 //! At a terminal lines can be edited and completed; anywhere else they are read as they come.
 //!
-//! COMPAT: Ctrl-C ends the shell at its prompt, as in Supervisor's, but while an action waits it ends that
-//! wait only: whoever does not want to wait any longer wants to see what has become of it.
+//! COMPAT: Ctrl-C ends the shell at its prompt, as in Supervisor's, but as `sv` it first clears what was
+//! typed. While an action waits it ends that wait only: whoever does not want to wait any longer wants to see
+//! what has become of it.
 
 use super::editor::{Editor, Typed};
 use super::perform::{Then, perform};

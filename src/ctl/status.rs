@@ -1,5 +1,7 @@
 //! What is asked without changing anything: `status`, `pid`, `version`, `avail`.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::answers::{self, ConfigRow, ProcessRow};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
@@ -9,6 +11,9 @@ use crate::model::{Namespec, ProcessState};
 
 /// The name column is this wide unless a name needs more.
 const NAME_WIDTH_MIN: usize = 30;
+
+/// As `sv` a name that needs more than this takes it from its own row only.
+const NAME_WIDTH_MAX: usize = 48;
 
 /// As `sv` an option among the names.
 const JSON: &str = "--json";
@@ -67,12 +72,17 @@ fn named(session: &mut Session, all: &[ProcessRow], name: &str, is_json: bool) -
 
 fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
     let named: Vec<(String, &ProcessRow)> = rows.map(|row| (row.namespec(), row)).collect();
-    let longest = named.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let width = longest.max(NAME_WIDTH_MIN) + 3;
+    // Supervisor counts characters, and makes room for all of them.
+    let is_sv = session.is_sv();
+    let width_of = |name: &str| if is_sv { name.width() } else { name.chars().count() };
+    let widths = named.iter().map(|(name, _)| width_of(name));
+    let longest = widths.filter(|width| !is_sv || *width <= NAME_WIDTH_MAX).max().unwrap_or(0);
+    let width = longest.max(NAME_WIDTH_MIN);
     for (name, row) in named {
+        let padding = " ".repeat(width.saturating_sub(width_of(&name)) + 3);
         let state = format!("{:<10}", row.state_name);
-        let (on, off) = session.paint(row.state);
-        session.say(format_args!("{name:<width$}{on}{state}{off}{}", row.description));
+        let (on, off) = session.paint(row);
+        session.say(format_args!("{name}{padding}{on}{state}{off}{}", row.description));
     }
 }
 
@@ -144,7 +154,8 @@ pub(super) fn avail(session: &mut Session, arg: &str) -> Outcome {
     match session.call("supervisor.getAllConfigInfo", &[]) {
         Ok(rows) => {
             for row in answers::config(&rows)? {
-                session.say(available(&row));
+                let line = available(&row, session.is_sv());
+                session.say(line);
             }
             Ok(())
         }
@@ -156,9 +167,12 @@ pub(super) fn avail(session: &mut Session, arg: &str) -> Outcome {
     }
 }
 
-fn available(row: &ConfigRow) -> String {
+fn available(row: &ConfigRow, is_sv: bool) -> String {
     let in_use = if row.in_use { "in use" } else { "avail" };
     let start = if row.autostart { "auto" } else { "manual" };
     let priorities = format!("{}:{}", row.group_priority, row.process_priority);
-    format!("{:<32} {in_use:<9} {start:<9} {priorities}", row.namespec)
+    let name = &row.namespec;
+    let width = if is_sv { name.width() } else { name.chars().count() };
+    let padding = " ".repeat(32_usize.saturating_sub(width));
+    format!("{name}{padding} {in_use:<9} {start:<9} {priorities}")
 }

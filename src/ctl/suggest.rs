@@ -44,6 +44,7 @@ mod tests {
             state_name: String::new(),
             description: String::new(),
             pid: 0,
+            is_done: false,
         };
         let rows = [("nginx", "nginx"), ("worker", "worker_00"), ("worker", "worker_01")].map(row);
         for (name, meant) in [

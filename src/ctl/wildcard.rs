@@ -64,6 +64,7 @@ mod tests {
             state_name: String::new(),
             description: String::new(),
             pid: 0,
+            is_done: false,
         };
         let rows = [("web_a", "web_a"), ("web_b", "web_b"), ("work", "w_0"), ("work", "w_1"), ("x*", "x*")];
         let rows = rows.map(row);

@@ -43,7 +43,7 @@ pub(super) enum Typed {
     Line(String),
     /// Ctrl-D on an empty line, or nobody types any more.
     End,
-    /// Ctrl-C
+    /// Ctrl-C, as `sv` on an empty line.
     Interrupted,
 }
 
@@ -120,6 +120,8 @@ impl Edit<'_, '_> {
     fn press(&mut self, session: &mut Session<'_>, key: Key, before: Key) -> Option<Typed> {
         match key {
             Key::Enter => return Some(Typed::Line(self.line.text().to_owned())),
+            // As in any shell, unlike Supervisor's.
+            Key::Interrupt if session.is_sv() && !self.line.text().is_empty() => self.discard(session),
             Key::Interrupt => return Some(Typed::Interrupted),
             Key::DeleteOrEnd if self.line.text().is_empty() => return Some(Typed::End),
             Key::Older => self.recall(|history, now| history.older(now)),
@@ -130,6 +132,15 @@ impl Edit<'_, '_> {
             other => self.line.press(other),
         }
         None
+    }
+
+    /// Leaves what was typed on its row and begins another line.
+    fn discard(&mut self, session: &mut Session<'_>) {
+        self.draw(session);
+        session.say("^C");
+        self.line.set(String::new());
+        // A blank line is not kept, but the next older one is the last again.
+        self.history.add("");
     }
 
     fn recall(&mut self, choose: impl Fn(&mut History, &str) -> Option<String>) {

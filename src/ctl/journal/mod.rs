@@ -34,6 +34,9 @@ const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a stream may take to come to where we have read already: then we have missed nothing.
 const JOINT_PATIENCE: Duration = Duration::from_millis(500);
 
+/// A name that needs more than this takes it from its own lines only.
+const NAME_WIDTH_MAX: usize = 32;
+
 /// Told apart on dark and on light terminals; red is for what is wrong.
 const COLORS: [&str; 6] = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[96m"];
 
@@ -93,11 +96,12 @@ fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) ->
 
 fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Source> {
     let names: Vec<String> = rows.iter().map(|row| row.namespec()).collect();
-    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    let widths = names.iter().map(|name| name.width());
+    let width = widths.filter(|width| *width <= NAME_WIDTH_MAX).max().unwrap_or(0);
     let colors = COLORS.iter().cycle();
     let of_one = |(namespec, color): (String, &&str)| {
         let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
-        let padding = " ".repeat(width - namespec.width());
+        let padding = " ".repeat(width.saturating_sub(namespec.width()));
         let prefix = format!("{on}{namespec}{padding} |{off} ");
         wanted.channels.iter().map(move |channel| Source {
             namespec: namespec.clone(),
