@@ -79,6 +79,20 @@ fn each_call_of_a_multicall_waits_for_the_one_before() {
 }
 
 #[test]
+fn a_group_gets_its_stop_signal_from_the_first_moment() {
+    let sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=sleep 1000\nautostart=false\nstopasgroup=true\nstopwaitsecs=1\n",
+    )
+    .start();
+    let (start, stop) = (["web".into(), false.into()], ["web".into(), true.into()]);
+    let calls: Vec<_> =
+        (0..30).flat_map(|_| [("startProcess", &start[..]), ("stopProcess", &stop[..])]).collect();
+    let results = Peer::unix(&sandbox).call("system.multicall", &many(&calls)).unwrap();
+    assert_eq!(results, Value::Array(vec![true.into(); 60]), "{}", sandbox.log());
+    assert!(!sandbox.log().contains("SIGKILL"), "the signal met no group: {}", sandbox.log());
+}
+
+#[test]
 fn a_multicall_that_waits_holds_up_its_own_connection_only() {
     let mut sandbox = Sandbox::with_programs(&format!("{CAT}{SLOW}")).start();
     let pid = || Value::from(raw(sandbox.supervisor_pid()));

@@ -211,6 +211,9 @@ pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
     // A signal that came to the child before it has dropped our handlers would be reported to us.
     let before = kernel_signals::block(kernel_signals::ALL)?;
     let forked = fork_into(|| child::run(program, &pipes.child));
+    if let Ok(pid) = &forked {
+        make_group_leader(*pid);
+    }
     kernel_signals::block(before)?;
     Ok((forked?, pipes.parent))
 }
@@ -267,6 +270,13 @@ pub type Refusal<'a> = dyn Fn(Refused, &mut dyn fmt::Write) -> u8 + 'a;
 /// What fork(2) says: EAGAIN, ENOMEM.
 pub fn spawn_in_place(program: &Program, place: Place, refused: &Refusal) -> io::Result<Pid> {
     fork_into(|| child::run_in_place(program, place, refused))
+}
+
+/// Both sides of a fork do this: whichever runs first, the group is there before anybody can signal it.
+/// It fails if the child has done it and executed its program since (EACCES), or has ended (ESRCH).
+fn make_group_leader(child: Pid) {
+    let child = nix::unistd::Pid::from_raw(child.0);
+    let _ = nix::unistd::setpgid(child, child);
 }
 
 /// `run` does not return.
