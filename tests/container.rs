@@ -183,7 +183,11 @@ stopwaitsecs=600
     container.signal("TERM");
     container.wait_log("waiting for deaf to die");
     assert_eq!(container.inspect("{{.State.Running}}"), "true");
-    container.signal("TERM");
+    // It counts once a second has passed since the first.
+    container.wait("the end of what was asked to stop", || {
+        container.signal("TERM");
+        container.logs().contains("stopped: deaf (terminated by SIGKILL)").then_some(())
+    });
     container.wait_exit();
     assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
 }

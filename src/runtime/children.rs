@@ -20,6 +20,7 @@ use crate::model::{
 };
 use crate::python::quote;
 use crate::supervise::Input;
+use crate::sys::groups::{Group, LeaderFd};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::ParentEnds;
@@ -248,12 +249,15 @@ pub(super) struct Children {
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     live: BTreeMap<ProcessId, Box<Child>>,
     pub(super) held: HeldStreams,
+    /// Of the groups that are killed as a whole, also when their leader is dead.
+    group_handles: BTreeMap<ProcessId, LeaderFd>,
 }
 
 impl Children {
     /// None yet; the bound of what is held open follows from how many files may be open.
     pub(super) fn new(open_files_max: u64) -> Self {
-        Self { by_pid: BTreeMap::new(), live: BTreeMap::new(), held: HeldStreams::new(open_files_max) }
+        let held = HeldStreams::new(open_files_max);
+        Self { by_pid: BTreeMap::new(), live: BTreeMap::new(), held, group_handles: BTreeMap::new() }
     }
 
     /// Begins to listen to a child.
@@ -281,6 +285,30 @@ impl Children {
         self.by_pid.insert(pid, process);
         let child = Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr };
         self.live.insert(process, Box::new(child));
+    }
+
+    /// A process was started as the leader of its group, with a handle if it is killed with all its group.
+    pub(super) fn lead_group(&mut self, process: ProcessId, handle: Option<LeaderFd>) {
+        self.group_handles.remove(&process);
+        handle.map(|handle| self.group_handles.insert(process, handle));
+    }
+
+    /// The group that a process led until it was reaped.
+    pub(super) fn group(&self, process: ProcessId, leader: Pid) -> Group<'_> {
+        Group::of(leader, self.group_handles.get(&process))
+    }
+
+    /// Its group is of no interest any more, unless it leads one again.
+    pub(super) fn forget_group(&mut self, process: ProcessId) {
+        if !self.is_live(process) {
+            self.group_handles.remove(&process);
+        }
+    }
+
+    /// What dead processes have left is of no interest to the supervisor that takes over.
+    pub(super) fn forget_groups(&mut self) {
+        let live = &self.live;
+        self.group_handles.retain(|process, _| live.contains_key(process));
     }
 
     /// Whether it was started and not reaped since.

@@ -16,7 +16,8 @@ use crate::model::{
     Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
 };
 use crate::python::quote;
-use crate::supervise::{Blame, Effect, Input, NotSpawned, SendError};
+use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
+use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
 use crate::sys::process::send_signal;
 use crate::sys::spawn::{Pipes, Program, spawn};
 use crate::sys::{errno_name, is_shortage};
@@ -43,12 +44,20 @@ impl Shell {
                 return Some(Input::Checked { process, outcome: self.check(process) });
             }
             Effect::Kill { process, pid, signal, group } => {
-                let outcome = send_signal(pid, signal, group).map_err(|error| match error.raw_os_error() {
+                let sent =
+                    if group { signal_with_leader(pid, signal) } else { send_signal(pid, signal, false) };
+                let outcome = sent.map_err(|error| match error.raw_os_error() {
                     Some(nix::libc::ESRCH) => SendError::Gone(error.to_string()),
                     _ => SendError::Failed(error.to_string()),
                 });
                 return Some(Input::Sent { process, signal, outcome });
             }
+            Effect::FindMembers { groups } => return Some(Input::MembersFound(self.find_members(&groups))),
+            Effect::KillMembers { process, leader, signal } => {
+                // Whoever is not hit is found by the look that follows.
+                let _ = self.children.group(process, leader).signal(signal);
+            }
+            Effect::ForgetMembers { process } => self.children.forget_group(process),
             Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
@@ -90,6 +99,24 @@ impl Shell {
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }
         None
+    }
+
+    /// Who is left of these groups. One search serves all that are not empty.
+    fn find_members(&self, groups: &[(ProcessId, Pid)]) -> Vec<(ProcessId, Members)> {
+        let is_left =
+            |(process, leader): &&(ProcessId, Pid)| !self.children.group(*process, *leader).is_empty();
+        let left: BTreeMap<ProcessId, Pid> = groups.iter().filter(is_left).copied().collect();
+        let numbers: Vec<Pid> = left.values().copied().collect();
+        let found = if numbers.is_empty() { Some(Vec::new()) } else { members_of(&numbers) };
+        let members = |process: ProcessId| {
+            let (Some(leader), Some(found)) = (left.get(&process), &found) else {
+                return if left.contains_key(&process) { Members::Unknown } else { Members::None };
+            };
+            let pids: Vec<_> =
+                found.iter().filter(|(group, _)| group == leader).map(|(_, pid)| *pid).collect();
+            if pids.is_empty() { Members::None } else { Members::Some(pids) }
+        };
+        groups.iter().map(|(process, _)| (*process, members(*process))).collect()
     }
 
     fn reopen_logs(&mut self) {
@@ -154,6 +181,9 @@ impl Shell {
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
         around.remember(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
         around.remember(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
+        // A kill that is to reach the whole group may come when its leader is dead.
+        let handle = if spec.kill_as_group { LeaderFd::open(pid) } else { None };
+        self.children.lead_group(process, handle);
         let child = (process, pid, name.clone());
         let outlets = (outlets, self.settings.daemon.strip_ansi);
         let watch = (&self.poller, &mut self.sources);

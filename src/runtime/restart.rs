@@ -60,6 +60,7 @@ impl Shell {
         }
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
+        self.children.forget_groups();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         tell_notices(self);
         self.at_rest = false;

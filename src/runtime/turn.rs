@@ -39,6 +39,10 @@ impl Shell {
             if self.all_stopped.is_some() {
                 self.answer_to_the_end();
             }
+            if self.all_stopped == Some(AfterStop::Restart) {
+                // One that asks for the end overrides a restart until the last moment.
+                self.take_signals();
+            }
             match self.all_stopped.take() {
                 Some(AfterStop::End(ending)) => break ending,
                 Some(AfterStop::Restart) => {
@@ -214,7 +218,8 @@ impl Shell {
     fn sweep_orphans(&mut self) {
         let until = self.clock.now().mono.after(ORPHANS_PATIENCE);
         let mut asked = false;
-        loop {
+        // The time is up also where one orphan after the other ends, without a pause between them.
+        while !until.since(self.clock.now().mono).is_zero() {
             match reap() {
                 Reaped::NoChildren => return,
                 Reaped::Child(..) => {}
@@ -224,9 +229,6 @@ impl Shell {
                 }
                 Reaped::NoneEnded => {
                     let left = until.since(self.clock.now().mono);
-                    if left.is_zero() {
-                        return;
-                    }
                     self.take_last_output(left);
                 }
             }

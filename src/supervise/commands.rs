@@ -36,15 +36,15 @@ impl Supervisor {
                 out.reply(ticket, Ok(Reply::AllDetails(self.all_process_info(turn))));
             }
             Command::StartProcess(name, wait) => match self.find(&name) {
-                Ok(Found::Process(id)) => self.start_one(ticket, id, &name, wait, out),
-                Ok(Found::Group(members)) => self.start_many(ticket, members, wait, out),
+                Ok(Found::Process(id)) => self.start_one(turn, ticket, id, &name, wait, out),
+                Ok(Found::Group(members)) => self.start_many(turn, ticket, members, wait, out),
                 Err(fault) => out.reply(ticket, Err(fault)),
             },
             Command::StartProcessGroup(name, wait) => match self.group_members(&name) {
-                Ok(members) => self.start_many(ticket, members, wait, out),
+                Ok(members) => self.start_many(turn, ticket, members, wait, out),
                 Err(fault) => out.reply(ticket, Err(fault)),
             },
-            Command::StartAllProcesses(wait) => self.start_many(ticket, self.by_priority(), wait, out),
+            Command::StartAllProcesses(wait) => self.start_many(turn, ticket, self.by_priority(), wait, out),
             Command::StopProcess(name, wait) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.stop_one(turn, ticket, id, &name, wait, out),
                 Ok(Found::Group(members)) => self.stop_many(turn, ticket, members, wait, out),
@@ -56,15 +56,17 @@ impl Supervisor {
             },
             Command::StopAllProcesses(wait) => self.stop_many(turn, ticket, self.by_priority(), wait, out),
             Command::SignalProcess(name, signal) => match self.find(&name) {
-                Ok(Found::Process(id)) => self.signal_one(ticket, id, &name, signal, out),
-                Ok(Found::Group(members)) => self.signal_many(ticket, members, signal, out),
+                Ok(Found::Process(id)) => self.signal_one(turn, ticket, id, &name, signal, out),
+                Ok(Found::Group(members)) => self.signal_many(turn, ticket, members, signal, out),
                 Err(fault) => out.reply(ticket, Err(fault)),
             },
             Command::SignalProcessGroup(name, signal) => match self.group_members(&name) {
-                Ok(members) => self.signal_many(ticket, members, signal, out),
+                Ok(members) => self.signal_many(turn, ticket, members, signal, out),
                 Err(fault) => out.reply(ticket, Err(fault)),
             },
-            Command::SignalAllProcesses(signal) => self.signal_many(ticket, self.by_priority(), signal, out),
+            Command::SignalAllProcesses(signal) => {
+                self.signal_many(turn, ticket, self.by_priority(), signal, out)
+            }
             Command::Shutdown => {
                 out.reply(ticket, Ok(Reply::Done));
                 self.shut_down(turn, Ending::Client, out);
@@ -76,9 +78,9 @@ impl Supervisor {
             Command::UpdateProcessGroup(name) => self.update_group(turn, ticket, &name, out),
             Command::ReadLog(log, reading) => self.read_log(ticket, log, reading, out),
             Command::ClearLog => out.push(Effect::ClearLog { ticket }),
-            Command::ClearProcessLogs(name) => self.clear_logs_of(ticket, &name, out),
-            Command::ClearAllProcessLogs => self.clear_all_logs(ticket, out),
-            Command::SendStdin(name, text) => self.send_stdin(ticket, &name, text, out),
+            Command::ClearProcessLogs(name) => self.clear_logs_of(turn, ticket, &name, out),
+            Command::ClearAllProcessLogs => self.clear_all_logs(turn, ticket, out),
+            Command::SendStdin(name, text) => self.send_stdin(turn, ticket, &name, text, out),
             Command::SendRemoteEvent { kind, data } => {
                 out.announce(EventType::RemoteCommunication, || Event::RemoteCommunication { kind, data });
                 out.reply(ticket, Ok(Reply::Done));
@@ -99,25 +101,39 @@ impl Supervisor {
 
     /// By group name, then process name, byte by byte.
     fn all_process_info(&self, turn: &Turn) -> Vec<ProcessInfo> {
-        let mut all: Vec<_> = self.processes.values().map(|process| process.info(turn)).collect();
+        let mut all: Vec<_> = self.processes.iter().map(|process| process.info(turn)).collect();
         all.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
         all
     }
 
-    fn start_one(&mut self, ticket: Ticket, id: ProcessId, name: &Namespec, wait: Wait, out: &mut Effects) {
-        let row = Row::new(id, name.text.clone(), Goal::Checked(wait));
-        self.waiters.add(ticket, Form::One, vec![row]);
+    fn start_one(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        id: ProcessId,
+        name: &Namespec,
+        wait: Wait,
+        out: &mut Effects,
+    ) {
+        let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Checked(wait) };
+        self.waiters.add(turn, ticket, Form::One, vec![row], out);
         out.push(Effect::Check { process: id });
     }
 
     /// All are spawned before any is waited for; what runs already is passed over in silence.
-    fn start_many(&mut self, ticket: Ticket, members: Vec<ProcessId>, wait: Wait, out: &mut Effects) {
-        let mut rows = self.rows(members, Goal::Checked(wait));
+    fn start_many(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        members: Vec<ProcessId>,
+        wait: Wait,
+        out: &mut Effects,
+    ) {
+        let mut rows = self.rows(&members, Goal::Checked(wait));
         rows.retain(|row| !self.state_of(row.process).is_running());
         let checks: Vec<_> = rows.iter().map(|row| Effect::Check { process: row.process }).collect();
-        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        self.waiters.add(turn, ticket, Form::Many, rows, out);
         checks.into_iter().for_each(|check| out.push(check));
-        self.answer_settled(out);
     }
 
     fn stop_one(
@@ -132,8 +148,8 @@ impl Supervisor {
         if !self.can_stop(id) {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
-        let row = Row::new(id, name.text.clone(), Goal::Stopped(wait));
-        self.waiters.add(ticket, Form::One, vec![row]);
+        let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Stopped(wait) };
+        self.waiters.add(turn, ticket, Form::One, vec![row], out);
         self.stop_process(turn, id, wait, out);
     }
 
@@ -146,14 +162,12 @@ impl Supervisor {
         wait: Wait,
         out: &mut Effects,
     ) {
-        members.reverse();
         members.retain(|&id| self.can_stop(id));
-        let rows = self.rows(members.clone(), Goal::Stopped(wait));
-        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
-        for id in members {
+        let rows = self.rows(&members, Goal::Stopped(wait));
+        self.waiters.add(turn, ticket, Form::Many, rows, out);
+        for id in members.into_iter().rev() {
             self.stop_process(turn, id, wait, out);
         }
-        self.answer_settled(out);
     }
 
     pub(super) fn stop_process(&mut self, turn: &Turn, id: ProcessId, wait: Wait, out: &mut Effects) {
@@ -168,6 +182,7 @@ impl Supervisor {
 
     fn signal_one(
         &mut self,
+        turn: &Turn,
         ticket: Ticket,
         id: ProcessId,
         name: &Namespec,
@@ -181,12 +196,14 @@ impl Supervisor {
         if !self.state_of(id).is_signallable() {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
-        self.waiters.add(ticket, Form::One, vec![Row::new(id, name.text.clone(), Goal::Signalled)]);
+        let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Signalled };
+        self.waiters.add(turn, ticket, Form::One, vec![row], out);
         self.with(id, |process| process.signal(signal, out));
     }
 
     fn signal_many(
         &mut self,
+        turn: &Turn,
         ticket: Ticket,
         mut members: Vec<ProcessId>,
         signal: SignalRequest,
@@ -197,12 +214,11 @@ impl Supervisor {
             Ok(signal) => signal,
             Err(text) => return out.reply(ticket, Ok(self.refuse_signal(&members, &text))),
         };
-        let rows = self.rows(members.clone(), Goal::Signalled);
-        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        let rows = self.rows(&members, Goal::Signalled);
+        self.waiters.add(turn, ticket, Form::Many, rows, out);
         for id in members {
             self.with(id, |process| process.signal(signal, out));
         }
-        self.answer_settled(out);
     }
 
     /// A signal that doesn't exist is no fault of the whole command but of each row.
@@ -215,17 +231,17 @@ impl Supervisor {
         Reply::Bulk(members.iter().filter_map(|id| self.process(*id)).map(refused).collect())
     }
 
-    pub(super) fn rows(&self, members: Vec<ProcessId>, goal: Goal) -> Vec<Row> {
-        let processes = members.into_iter().filter_map(|id| self.process(id));
+    pub(super) fn rows(&self, members: &[ProcessId], goal: Goal) -> Vec<Row> {
+        let processes = members.iter().filter_map(|id| self.process(*id));
         processes
             .map(|process| {
                 let asked_as = Namespec::join(&process.spec.group, &process.spec.name);
-                Row::new(process.id, asked_as, goal)
+                Row { process: process.id, asked_as, goal }
             })
             .collect()
     }
 
-    fn state_of(&self, id: ProcessId) -> ProcessState {
+    pub(super) fn state_of(&self, id: ProcessId) -> ProcessState {
         self.process(id).map_or(ProcessState::Stopped, super::process::Process::state)
     }
 

@@ -102,7 +102,7 @@ impl LastEnd {
 }
 
 impl Process {
-    fn full_name(&self) -> String {
+    pub(super) fn full_name(&self) -> String {
         Namespec::join(&self.spec.group, &self.spec.name)
     }
 

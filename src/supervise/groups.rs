@@ -36,7 +36,7 @@ impl Supervisor {
     pub(super) fn add_process(&mut self, spec: &Arc<ProcessSpec>, group_priority: i64) -> ProcessId {
         let id = ProcessId(self.next_process);
         self.next_process += 1;
-        self.processes.insert(id, Box::new(Process::new(id, Arc::clone(spec), group_priority)));
+        self.processes.add(Process::new(id, Arc::clone(spec), group_priority));
         id
     }
 
@@ -116,7 +116,8 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
         }
         for id in self.groups.remove(at).members {
-            self.processes.remove(&id);
+            self.with(id, |process| process.forget_members(out));
+            self.processes.remove(id);
         }
         self.ask_again(out);
         out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));

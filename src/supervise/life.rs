@@ -71,7 +71,7 @@ impl Process {
     pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
-                self.clear_away_rest(out);
+                self.clear_away_members(out);
                 if !matches!(self.state, State::Backoff { .. }) {
                     self.short_attempts = 0;
                 }
@@ -80,6 +80,7 @@ impl Process {
                 self.started = Some((turn.now.mono, turn.now.wall));
                 let running_at = turn.now.mono.after(seconds(self.spec.start_secs));
                 self.enter(State::Starting { pid: None, running_at }, out);
+                self.is_spawning = true;
                 out.push(Effect::Spawn { process: self.id });
             }
             State::Starting { .. }
@@ -93,6 +94,7 @@ impl Process {
 
     /// The outcome of the `Spawn` effect.
     pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, NotSpawned>, out: &mut Effects) {
+        self.is_spawning = false;
         match (&self.state, outcome) {
             (State::Starting { pid: None, running_at }, Ok(pid)) => {
                 let running_at = *running_at;
@@ -120,7 +122,7 @@ impl Process {
                 | State::Fatal
                 | State::Unknown { .. },
                 Ok(pid),
-            ) => self.begin_stopping(turn, pid, self.spec.stop_signal, self.spec.stop_as_group, out),
+            ) => self.begin_stopping(turn, pid, out),
             (
                 State::Stopped
                 | State::Running { .. }
@@ -158,12 +160,12 @@ impl Process {
 
     /// It was reaped.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
-        let (pid, kill_at) = (self.pid(), self.kill_at());
-        self.ended_itself(turn, status, out);
-        self.leave_rest(pid, kill_at, out);
+        let (pid, stop) = (self.pid(), self.stop_under_way());
+        self.leader_ended(turn, status, out);
+        self.leave_members(pid, stop, out);
     }
 
-    fn ended_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
+    fn leader_ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         self.ended = Some((turn.now.wall, status));
         self.last_end = Some(LastEnd::Ended(status));
         match self.state {

@@ -2,7 +2,7 @@
 
 use super::commands::{Found, bad_name};
 use super::waiters::{Form, Goal, Row};
-use super::{Effect, Effects, Supervisor};
+use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{Channel, Fault, LogOf, Namespec, ProcessId, Reading, Ticket};
 
 impl Supervisor {
@@ -21,11 +21,11 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn clear_logs_of(&mut self, ticket: Ticket, name: &Namespec, out: &mut Effects) {
+    pub(super) fn clear_logs_of(&mut self, turn: &Turn, ticket: Ticket, name: &Namespec, out: &mut Effects) {
         match self.find(name) {
             Ok(Found::Process(process)) => {
-                let row = Row::new(process, name.text.clone(), Goal::Cleared);
-                self.waiters.add(ticket, Form::One, vec![row]);
+                let row = Row { process, asked_as: name.text.clone(), goal: Goal::Cleared };
+                self.waiters.add(turn, ticket, Form::One, vec![row], out);
                 out.push(Effect::ClearLogs { process });
             }
             Ok(Found::Group(_)) => out.reply(ticket, Err(bad_name(name))),
@@ -34,11 +34,10 @@ impl Supervisor {
     }
 
     /// COMPAT: Supervisor takes them one at a tick.
-    pub(super) fn clear_all_logs(&mut self, ticket: Ticket, out: &mut Effects) {
+    pub(super) fn clear_all_logs(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
         let members = self.by_priority();
-        let rows = self.rows(members.clone(), Goal::Cleared);
-        self.waiters.add(ticket, Form::Many(Vec::new()), rows);
+        let rows = self.rows(&members, Goal::Cleared);
+        self.waiters.add(turn, ticket, Form::Many, rows, out);
         members.into_iter().for_each(|process| out.push(Effect::ClearLogs { process }));
-        self.answer_settled(out);
     }
 }

@@ -21,9 +21,10 @@ mod ending;
 mod groups;
 mod life;
 mod logs;
+mod members;
 mod pools;
 mod process;
-mod rest;
+mod processes;
 mod shortage;
 mod shutdown;
 mod stdin;
@@ -34,7 +35,6 @@ mod waiters;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,13 +47,16 @@ use crate::model::{
 
 pub use ending::{Ending, Failed};
 pub use life::{Blame, NotSpawned, RESTART_SPACING};
+pub use members::Members;
 pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
 use commands::Found;
 use groups::Group;
+use members::NextLook;
 use process::{AutoLogs, Process};
+use processes::Processes;
 use shortage::Shortage;
 use shutdown::Mood;
 use update::Update;
@@ -195,6 +198,8 @@ pub enum Input {
         /// What.
         data: Vec<u8>,
     },
+    /// The outcome of [`Effect::FindMembers`].
+    MembersFound(Vec<(ProcessId, Members)>),
     /// The deadline may have come.
     TimePassed,
 }
@@ -229,8 +234,28 @@ pub enum Effect {
         pid: Pid,
         /// What to send.
         signal: Signal,
-        /// Whether it goes to the whole process group.
+        /// Whether it goes to the whole process group, and to the process itself if it has left that.
         group: bool,
+    },
+    /// Find who is left of the groups of these processes, whose leaders, with these pids, were reaped; answer
+    /// with [`Input::MembersFound`].
+    FindMembers {
+        /// In any order.
+        groups: Vec<(ProcessId, Pid)>,
+    },
+    /// Send a signal to what is left of a group whose leader was reaped, if the group is still the same.
+    KillMembers {
+        /// Which process.
+        process: ProcessId,
+        /// Of the leader.
+        leader: Pid,
+        /// What to send.
+        signal: Signal,
+    },
+    /// The group of this process is of no interest any more.
+    ForgetMembers {
+        /// Which process.
+        process: ProcessId,
     },
     /// Answer a command.
     Reply {
@@ -334,6 +359,8 @@ pub struct Effects {
     ended: Vec<ProcessId>,
     /// Whether there may be nothing left to do.
     may_be_idle: bool,
+    /// Whether members of groups whose leaders are dead are to be looked for.
+    look_for_members: bool,
 }
 
 impl Effects {
@@ -376,12 +403,15 @@ pub struct Supervisor {
     configured: Vec<GroupSpec>,
     /// In the order in which they were added.
     groups: Vec<Group>,
-    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
-    processes: BTreeMap<ProcessId, Box<Process>>,
+    processes: Processes,
+    /// When to look for members of groups whose leaders are dead.
+    next_look: Option<NextLook>,
     waiters: Waiters,
     /// Under way.
     updates: Vec<Update>,
     shortage: Shortage,
+    /// Which of the groups have pools.
+    pools: Vec<usize>,
     /// What any pool asks for.
     asked_for: EventTypes,
     ticks: Ticks,
@@ -400,10 +430,12 @@ impl Supervisor {
             mood: Mood::Running,
             configured: groups.clone(),
             groups: Vec::new(),
-            processes: BTreeMap::new(),
+            processes: Processes::default(),
+            next_look: None,
             waiters: Waiters::default(),
             updates: Vec::new(),
             shortage: Shortage::default(),
+            pools: Vec::new(),
             asked_for: EventTypes::default(),
             ticks: Ticks::default(),
             next_process: 1,
@@ -442,7 +474,7 @@ impl Supervisor {
 
     /// What all processes were configured to be.
     pub fn specs(&self) -> impl Iterator<Item = &ProcessSpec> {
-        self.processes.values().map(|process| &*process.spec)
+        self.processes.iter().map(|process| &*process.spec)
     }
 
     /// Where the streams of a process go, AUTO logs by their names.
@@ -469,13 +501,14 @@ impl Supervisor {
     /// When [`Input::TimePassed`] is due; `None` while nothing is.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        let restarts_allowed = self.mood.allows_starts();
-        let processes =
-            self.processes.values().filter_map(|process| process.deadline(restarts_allowed)).min();
-        [processes, self.mood.deadline(), self.ticks.deadline(), self.pools_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let deadlines = [
+            self.processes.deadline(),
+            self.mood.deadline(),
+            self.ticks.deadline(),
+            self.pools_deadline(),
+            self.look_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Takes one input and says what is to be done.
@@ -488,8 +521,9 @@ impl Supervisor {
             Input::Signal(signal) => self.signalled(&turn, signal, &mut out),
             Input::Command { ticket, command } => self.command(&turn, ticket, command, &mut out),
             Input::Spawned { process, outcome } => {
-                if outcome.is_ok() {
+                if let Ok(pid) = outcome {
                     self.listener_began(process);
+                    self.forget_group(&turn, pid, &mut out);
                 }
                 let is_short = matches!(outcome, Err(NotSpawned { blame: Blame::Machine, .. }));
                 self.with(process, |process| process.spawned(&turn, outcome, &mut out));
@@ -505,6 +539,7 @@ impl Supervisor {
             }
             Input::Ended { process, status } => {
                 self.with(process, |process| process.ended(&turn, status, &mut out));
+                self.stop_members_in_shutdown(&turn, process, &mut out);
                 self.listener_ended(process, &mut out);
                 self.changed(&turn, process, None, &mut out);
             }
@@ -516,12 +551,12 @@ impl Supervisor {
             }
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
-                self.ask_after_rests(&mut out);
+                self.orphan_ended(&mut out);
             }
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),
-            Input::LogsCleared { process, cleared } => self.logs_cleared(process, cleared, &mut out),
-            Input::StdinTaken { process, outcome } => self.stdin_taken(process, outcome, &mut out),
+            Input::LogsCleared { process, cleared } => self.logs_cleared(&turn, process, cleared, &mut out),
+            Input::StdinTaken { process, outcome } => self.stdin_taken(&turn, process, outcome, &mut out),
             Input::AutoLogsMade { process, stdout, stderr } => {
                 self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
             }
@@ -539,10 +574,12 @@ impl Supervisor {
             Input::Wrote { process, pid, channel, kind, data } => {
                 self.wrote(process, pid, (channel, kind), data, &mut out);
             }
+            Input::MembersFound(found) => self.members_found(&turn, &found, &mut out),
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         self.judge_ends(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
+        self.schedule_look(&turn, &mut out);
         out
     }
 
@@ -559,17 +596,14 @@ impl Supervisor {
     }
 
     fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
-        let is_due =
-            |process: &Process| process.deadline(turn.restarts_allowed).is_some_and(|at| at <= turn.now.mono);
-        let processes = self.processes.values().filter(|process| is_due(process));
-        let due: Vec<_> = processes.map(|process| process.id).collect();
-        for process in due {
+        for process in self.processes.due(turn.now.mono) {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
         }
         self.bound_shutdown(turn, out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
+        self.look_for_members(turn, out);
     }
 
     /// Every process by ascending priority of its group, name of its group, own priority and
@@ -592,10 +626,10 @@ impl Supervisor {
     }
 
     fn process(&self, process: ProcessId) -> Option<&Process> {
-        self.processes.get(&process).map(|process| &**process)
+        self.processes.get(process)
     }
 
     fn with<T>(&mut self, process: ProcessId, act: impl FnOnce(&mut Process) -> T) -> Option<T> {
-        self.processes.get_mut(&process).map(|process| act(process))
+        self.processes.with(process, act)
     }
 }

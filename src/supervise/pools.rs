@@ -4,11 +4,12 @@
 //! input's end; then every listener that runs and waits is sent what its pool has waited with longest.
 //! Without a pool that asks for it no event is made at all.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::groups::Group;
+use super::processes::Processes;
 use super::stdin::StdinError;
-use super::{Effect, Effects, Process, Supervisor, Turn};
+use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Delivery, Discarded, Event, Heard, OutputKind, Pool, RefusalNews};
 use crate::model::{
     Channel, EventType, EventTypes, GroupKind, ListenerState, LogLevel, Mono, Pid, ProcessId, ProcessState,
@@ -23,7 +24,7 @@ impl Effects {
     }
 }
 
-impl super::groups::Group {
+impl Group {
     /// It is of this kind from now on. A pool that goes on being one keeps what waits in it.
     pub(super) fn take_kind(&mut self, kind: GroupKind) {
         self.kind = kind;
@@ -45,12 +46,18 @@ impl Supervisor {
     /// Whether the standard output of a process is its half of a conversation with us.
     #[must_use]
     pub fn is_listener(&self, process: ProcessId) -> bool {
-        self.groups.iter().any(|group| group.pool.is_some() && group.members.contains(&process))
+        self.groups_with_pools().any(|group| group.members.contains(&process))
+    }
+
+    fn groups_with_pools(&self) -> impl Iterator<Item = &Group> {
+        self.pools.iter().filter_map(|index| self.groups.get(*index))
     }
 
     /// To be called whenever there are other pools, or they ask for something else.
     pub(super) fn ask_again(&mut self, out: &mut Effects) {
-        let pools = self.groups.iter().filter_map(|group| group.pool.as_ref());
+        let has_pool = |(index, group): (usize, &Group)| group.pool.is_some().then_some(index);
+        self.pools = self.groups.iter().enumerate().filter_map(has_pool).collect();
+        let pools = self.groups_with_pools().filter_map(|group| group.pool.as_ref());
         self.asked_for = pools.fold(EventTypes::default(), |all, pool| all.or(pool.events()));
         out.asked_for = self.asked_for;
     }
@@ -75,7 +82,10 @@ impl Supervisor {
         }
         out.news.extend(self.ticks.pass(turn.now, self.asked_for));
         self.publish_news(out);
-        for pool in self.groups.iter_mut().filter_map(|group| group.pool.as_mut()) {
+        for &index in &self.pools {
+            let Some(pool) = self.groups.get_mut(index).and_then(|group| group.pool.as_mut()) else {
+                continue;
+            };
             if let Some(discarded) = pool.pass(turn.now.mono) {
                 log_discarded(pool.name(), discarded, out);
             }
@@ -88,7 +98,7 @@ impl Supervisor {
         if self.asked_for == EventTypes::default() {
             return None;
         }
-        self.groups.iter().filter_map(|group| group.pool.as_ref()?.deadline()).min()
+        self.groups_with_pools().filter_map(|group| group.pool.as_ref()?.deadline()).min()
     }
 
     /// What has happened so far goes to the pools.
@@ -101,9 +111,14 @@ impl Supervisor {
     /// To the pools among the first so many groups. The event has its number as soon as one takes it.
     fn publish(&mut self, event: Event, groups: usize) {
         let (kind, event) = (event.event_type(), Arc::new(event));
-        let pools = self.groups.iter_mut().take(groups).filter_map(|group| group.pool.as_mut());
         let mut is_taken = false;
-        for pool in pools.filter(|pool| pool.asks_for(kind)) {
+        for &index in self.pools.iter().take_while(|index| **index < groups) {
+            let Some(pool) = self.groups.get_mut(index).and_then(|group| group.pool.as_mut()) else {
+                continue;
+            };
+            if !pool.asks_for(kind) {
+                continue;
+            }
             is_taken = true;
             pool.accept(self.next_event, Arc::clone(&event));
         }
@@ -113,7 +128,8 @@ impl Supervisor {
     /// The first of a pool that runs and waits gets the oldest event, the next the next.
     fn dispatch(&mut self, out: &mut Effects) {
         let (processes, server) = (&self.processes, &self.identity.identifier);
-        for group in &mut self.groups {
+        for &index in &self.pools {
+            let Some(group) = self.groups.get_mut(index) else { continue };
             let Some(pool) = group.pool.as_mut().filter(|pool| pool.waiting() > 0) else { continue };
             for &process in group.members.iter().filter(|id| is_running(processes, **id)) {
                 if let Some((serial, bytes)) = pool.send(process, server) {
@@ -158,8 +174,8 @@ impl Supervisor {
 
     /// A process was started; if it is a listener a conversation with it begins.
     pub(super) fn listener_began(&mut self, process: ProcessId) {
-        let group = self.groups.iter_mut().find(|it| it.pool.is_some() && it.members.contains(&process));
-        if let Some(pool) = group.and_then(|group| group.pool.as_mut()) {
+        let is_its = |group: &Group| group.members.contains(&process);
+        if let Some(pool) = self.find_pool(is_its) {
             pool.begin(process);
         }
     }
@@ -196,12 +212,10 @@ impl Supervisor {
         }
     }
 
-    /// The listeners in groups of this priority that run and are not through with what there is to tell.
-    pub(super) fn owed_listeners(&self, group_priority: i64) -> Vec<ProcessId> {
-        let groups = self.groups.iter().filter(|group| group.priority == group_priority);
-        let pools = groups.filter_map(|group| Some((group.pool.as_ref()?, &group.members)));
-        let owed = pools.flat_map(|(pool, members)| members.iter().filter(|id| pool.is_owed(**id)));
-        owed.copied().filter(|id| is_running(&self.processes, *id)).collect()
+    /// Whether this is a listener that runs and has events to deal with.
+    pub(super) fn is_owed_events(&self, process: ProcessId) -> bool {
+        let mut pools = self.groups_with_pools().filter_map(|group| group.pool.as_ref());
+        is_running(&self.processes, process) && pools.any(|pool| pool.is_owed(process))
     }
 
     /// A process has written something that listeners have asked for.
@@ -219,8 +233,12 @@ impl Supervisor {
     }
 
     fn pool_of(&mut self, process: ProcessId) -> Option<&mut Pool> {
-        let mut pools = self.groups.iter_mut().filter_map(|group| group.pool.as_deref_mut());
-        pools.find(|pool| pool.has(process))
+        self.find_pool(|group| group.pool.as_ref().is_some_and(|pool| pool.has(process)))
+    }
+
+    fn find_pool(&mut self, is_it: impl Fn(&Group) -> bool) -> Option<&mut Pool> {
+        let index = self.pools.iter().find(|index| self.groups.get(**index).is_some_and(&is_it)).copied()?;
+        self.groups.get_mut(index)?.pool.as_deref_mut()
     }
 
     fn name_of(&self, process: ProcessId) -> String {
@@ -228,8 +246,8 @@ impl Supervisor {
     }
 }
 
-fn is_running(processes: &BTreeMap<ProcessId, Box<Process>>, id: ProcessId) -> bool {
-    processes.get(&id).is_some_and(|process| process.state() == ProcessState::Running)
+fn is_running(processes: &Processes, id: ProcessId) -> bool {
+    processes.get(id).is_some_and(|process| process.state() == ProcessState::Running)
 }
 
 /// COMPAT: Supervisor puts it into every pool that has a process of the same priority.

@@ -23,15 +23,14 @@ use std::time::Duration;
 
 use super::describe::describe;
 use super::ending::LastEnd;
-use super::rest::Rest;
+use super::members::RemainingGroup;
+use super::processes::Indexed;
+use super::stopping::Stop;
 use super::{Effects, Turn};
 use crate::events::{Event, ProcessNames, StateChange};
 use crate::model::{
     ExitStatus, LogLevel, LogTarget, Mono, Pid, ProcessId, ProcessInfo, ProcessSpec, ProcessState, Wall,
 };
-
-/// How often `waiting for x to stop` is repeated while a client waits.
-const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -47,11 +46,9 @@ pub(super) enum State {
     Backoff {
         retry_at: Mono,
     },
-    /// `report_at` is set while a client waits for the end.
     Stopping {
         pid: Pid,
-        kill_at: Mono,
-        report_at: Option<Mono>,
+        stop: Stop,
     },
     /// `restart_at` is set while an automatic restart is held back by `RESTART_SPACING`.
     Exited {
@@ -93,8 +90,12 @@ pub(super) struct Process {
     pub(super) exit_status: Option<ExitStatus>,
     /// Of the last try, also when that counts as none.
     pub(super) last_end: Option<LastEnd>,
-    /// Of its group, when it is dead itself.
-    pub(super) rest: Option<Rest>,
+    /// Its group, once it is dead itself and while members may be left.
+    pub(super) remaining: Option<RemainingGroup>,
+    /// A `Spawn` effect is not answered yet, whatever the state.
+    pub(super) is_spawning: bool,
+    /// What the index of all processes holds of this one.
+    pub(super) indexed: Indexed,
     pub(super) spawn_error: String,
 }
 
@@ -113,7 +114,9 @@ impl Process {
             ended: None,
             exit_status: None,
             last_end: None,
-            rest: None,
+            remaining: None,
+            is_spawning: false,
+            indexed: Indexed::default(),
             spawn_error: String::new(),
         }
     }
@@ -168,9 +171,18 @@ impl Process {
         })
     }
 
-    /// Whether this process still has to be waited for before the supervisor may end.
+    /// Whether anything of this process is there or about to be.
     pub(super) fn is_unstopped(&self) -> bool {
-        !self.state().is_stopped() || self.is_stopping_rest()
+        !self.state().is_stopped() || self.has_stopping_members() || self.is_spawning
+    }
+
+    /// Whether this process has to be waited for before the supervisor may end, or an update go on.
+    pub(super) fn is_pending(&self) -> bool {
+        self.is_unstopped() && !self.is_given_up()
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self.state, State::Starting { .. })
     }
 
     /// Whether it has ended and is about to be started again by itself.
@@ -184,9 +196,7 @@ impl Process {
         let own = match self.state {
             State::Starting { pid: Some(_), running_at } => Some(running_at),
             State::Backoff { retry_at } => restarts_allowed.then_some(retry_at),
-            State::Stopping { kill_at, report_at, .. } => {
-                Some(report_at.map_or(kill_at, |at| at.min(kill_at)))
-            }
+            State::Stopping { stop, .. } => stop.deadline(),
             State::Exited { restart_at } => restart_at.filter(|_| restarts_allowed),
             State::Starting { pid: None, .. }
             | State::Stopped
@@ -194,12 +204,12 @@ impl Process {
             | State::Fatal
             | State::Unknown { .. } => None,
         };
-        [own, self.rest_deadline()].into_iter().flatten().min()
+        [own, self.members_deadline()].into_iter().flatten().min()
     }
 
     /// Acts on a deadline that is due; does nothing before.
     pub(super) fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
-        self.rest_time_passed(turn, out);
+        self.members_time_passed(turn, out);
         let now = turn.now.mono;
         match &mut self.state {
             State::Starting { pid: Some(pid), running_at } if now >= *running_at => {
@@ -219,19 +229,10 @@ impl Process {
             State::Exited { restart_at: Some(at) } if now >= *at && turn.restarts_allowed => {
                 self.start(turn, out)
             }
-            State::Stopping { pid, kill_at, .. } if now >= *kill_at => {
-                let pid = *pid;
-                out.log(LogLevel::Warn, format!("killing '{}' ({pid}) with SIGKILL", self.spec.name));
-                self.kill(turn, pid, out);
-            }
-            State::Stopping { report_at: Some(report_at), .. } if now >= *report_at => {
-                *report_at = now.after(STOP_REPORT_EVERY);
-                out.log(LogLevel::Info, format!("waiting for {} to stop", self.spec.name));
-            }
+            State::Stopping { .. } => self.stop_time_passed(turn, out),
             State::Starting { .. }
             | State::Backoff { .. }
             | State::Exited { .. }
-            | State::Stopping { .. }
             | State::Stopped
             | State::Running { .. }
             | State::Fatal

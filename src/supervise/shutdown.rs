@@ -1,15 +1,18 @@
-//! Signals for the supervisor itself, and the way down: everything stopped in order, then the end
-//! or a new beginning.
+//! Signals for the supervisor itself, and the shutdown: everything is stopped in order, then the supervisor ends
+//! or begins again.
 //!
-//! Groups stop by descending priority. Those of one priority stop side by side, and the next step
+//! Groups stop by descending priority. Those of one priority stop side by side, and the next priority
 //! begins the moment the last process of this one is gone.
 //! COMPAT: Supervisor stops strictly one group after the other and waits up to a second after each.
 //!
-//! That second is when its listeners are told how the others ended. Here a pool whose turn has come and
-//! whose listeners are not through with what there is to tell gets a second for it, and none if they are.
+//! That second is when its listeners learn how the others ended. Here listeners whose turn has come to stop
+//! get time for the events that they have not dealt with: a second in all, whatever their priorities.
 //!
-//! `shutdown_timeout` bounds all of it: when it is over, whatever is left is killed, whoever's turn it is.
+//! Every shutdown ends. `shutdown_timeout` bounds all of it: when it is over, whatever is left is killed,
+//! whatever its priority. So does a request that is repeated, if not within a second: several programs send
+//! SIGTERM twice at once. What does not end after SIGKILL is given up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::commands::Found;
@@ -23,8 +26,11 @@ use crate::model::{
 /// How often `waiting for a, b to die` is repeated.
 const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
 
-/// How long listeners may take what waits for them, once it is their turn to stop.
-const LISTENERS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a shutdown waits in all for listeners that have not dealt with their events.
+const LISTENERS_GRACE: Duration = Duration::from_secs(1);
+
+/// A request to end that comes sooner after the last one is the same request.
+const REQUEST_SPACING: Duration = Duration::from_secs(1);
 
 /// What follows when everything is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,37 +44,61 @@ pub enum AfterStop {
 #[derive(Debug)]
 pub(super) enum Mood {
     Running,
-    Stopping {
-        then: AfterStop,
-        /// Asked a second time: no order is kept and nobody is waited for.
-        hurried: bool,
-        report_at: Mono,
-        /// `shutdown_timeout`; `None` if there is none, or it is over.
-        kill_at: Option<Mono>,
-        patience: Option<Patience>,
-    },
+    Stopping(Shutdown),
     /// `AllStopped` was said.
     Stopped(AfterStop),
 }
 
-/// With the listeners of one priority.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    level: i64,
-    /// `None` when it is over.
-    until: Option<Mono>,
+/// A shutdown that is under way.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    then: AfterStop,
+    /// When it was asked for, for the last time.
+    requested_at: Mono,
+    /// It was asked for again: no order is kept and no listener is waited for.
+    is_hurried: bool,
+    report_at: Mono,
+    /// `shutdown_timeout`; `None` if there is none, or it is over.
+    kill_at: Option<Mono>,
+    /// All processes by the priority of their group, each in the order in which they stop.
+    levels: BTreeMap<i64, Vec<ProcessId>>,
+    /// The priority whose processes are being stopped.
+    level: Option<i64>,
+    listeners: BusyListeners,
+}
+
+/// Listeners of the current priority that are not asked to stop yet, as they have events to deal with.
+#[derive(Debug)]
+struct BusyListeners {
+    ids: Vec<ProcessId>,
+    /// While there are any.
+    waiting_since: Option<Mono>,
+    time_left: Duration,
+}
+
+impl BusyListeners {
+    fn deadline(&self) -> Option<Mono> {
+        self.waiting_since.map(|since| since.after(self.time_left))
+    }
+
+    /// Waits for these only, as long as there is time left.
+    fn wait_for(&mut self, now: Mono, ids: Vec<ProcessId>) {
+        if let Some(since) = self.waiting_since.take() {
+            self.time_left = self.time_left.saturating_sub(now.since(since));
+        }
+        self.ids = if self.time_left.is_zero() { Vec::new() } else { ids };
+        self.waiting_since = (!self.ids.is_empty()).then_some(now);
+    }
 }
 
 impl Mood {
     pub(super) fn state(&self) -> SupervisorState {
         match self {
             Self::Running => SupervisorState::Running,
-            Self::Stopping { then: AfterStop::End(_), .. } | Self::Stopped(AfterStop::End(_)) => {
-                SupervisorState::Shutdown
-            }
-            Self::Stopping { then: AfterStop::Restart, .. } | Self::Stopped(AfterStop::Restart) => {
-                SupervisorState::Restarting
-            }
+            Self::Stopping(Shutdown { then, .. }) | Self::Stopped(then) => match then {
+                AfterStop::End(_) => SupervisorState::Shutdown,
+                AfterStop::Restart => SupervisorState::Restarting,
+            },
         }
     }
 
@@ -78,9 +108,8 @@ impl Mood {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self {
-            Self::Stopping { report_at, kill_at, patience, .. } => {
-                let until = patience.and_then(|patience| patience.until);
-                [Some(*report_at), *kill_at, until].into_iter().flatten().min()
+            Self::Stopping(Shutdown { report_at, kill_at, listeners, .. }) => {
+                [Some(*report_at), *kill_at, listeners.deadline()].into_iter().flatten().min()
             }
             Self::Running | Self::Stopped(_) => None,
         }
@@ -133,22 +162,36 @@ impl Supervisor {
         }
     }
 
-    /// The first request begins the shutdown (or turns a restart into one), each further one
-    /// hastens it: what was asked to stop is killed, all that is left is asked at once.
+    /// The first request begins the shutdown or turns a restart into one. Each further one hastens it: what
+    /// was asked to stop is killed, all that is left is asked at once.
     fn asked_to_end(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
+        let now = turn.now.mono;
         match &mut self.mood {
             Mood::Running => self.shut_down(turn, Ending::Signal(signal), out),
-            Mood::Stopping { then: then @ AfterStop::Restart, .. } => {
+            Mood::Stopping(Shutdown { then: then @ AfterStop::Restart, requested_at, .. }) => {
                 *then = AfterStop::End(Ending::Signal(signal));
+                *requested_at = now;
             }
-            Mood::Stopping { then: AfterStop::End(_), hurried, .. } => {
-                *hurried = true;
-                for id in self.all_by_descending_priority() {
+            Mood::Stopping(Shutdown { requested_at, .. }) if now < requested_at.after(REQUEST_SPACING) => {
+                let text =
+                    format!("{signal} came within a second of the last request and counts as the same");
+                out.log(LogLevel::Debug, text);
+            }
+            Mood::Stopping(shutdown) => {
+                shutdown.requested_at = now;
+                shutdown.is_hurried = true;
+                for id in shutdown.all() {
                     self.with(id, |process| process.hasten(turn, out));
+                    self.settle_changed(turn, id, out);
                 }
                 self.go_on_stopping(turn, out);
             }
-            Mood::Stopped(_) => {}
+            // The restart has not begun yet.
+            Mood::Stopped(then @ AfterStop::Restart) => {
+                *then = AfterStop::End(Ending::Signal(signal));
+                out.push(Effect::AllStopped(then.clone()));
+            }
+            Mood::Stopped(AfterStop::End(_)) => {}
         }
     }
 
@@ -183,105 +226,119 @@ impl Supervisor {
     fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
         let now = turn.now.mono;
         let bound = self.rules.shutdown_timeout_secs.map(Duration::from_secs);
-        let kill_at = bound.map(|bound| now.after(bound));
-        self.mood = Mood::Stopping { then, hurried: false, report_at: now, kill_at, patience: None };
+        self.mood = Mood::Stopping(Shutdown {
+            then,
+            requested_at: now,
+            is_hurried: false,
+            report_at: now,
+            kill_at: bound.map(|bound| now.after(bound)),
+            levels: self.levels(),
+            level: None,
+            listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
+        });
+        self.processes.forbid_starts();
         out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);
         self.refuse_updates(out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
     }
 
+    /// All processes by the priority of their group, each in the order in which they stop: the reverse of that
+    /// in which they start.
+    fn levels(&self) -> BTreeMap<i64, Vec<ProcessId>> {
+        let mut levels: BTreeMap<i64, Vec<ProcessId>> = BTreeMap::new();
+        for id in self.by_priority().into_iter().rev() {
+            let priority = self.process(id).map_or(0, |process| process.group_priority);
+            levels.entry(priority).or_default().push(id);
+        }
+        levels
+    }
+
     /// Stops the highest priority that still has something running; says so when nothing has.
     /// May be called at any time and as often as one likes.
     pub(super) fn go_on_stopping(&mut self, turn: &Turn, out: &mut Effects) {
-        let Mood::Stopping { then, hurried, .. } = &self.mood else { return };
-        let (then, hurried) = (then.clone(), *hurried);
-        loop {
-            let Some(level) = self.highest_unstopped_priority() else {
+        while let Mood::Stopping(shutdown) = &mut self.mood {
+            let Some(level) = self.processes.highest_pending_priority() else {
+                let then = shutdown.then.clone();
                 self.mood = Mood::Stopped(then.clone());
                 return out.push(Effect::AllStopped(then));
             };
-            self.publish_news(out);
-            let spared = self.listeners_to_wait_for(turn, level);
-            for id in self.all_by_descending_priority() {
-                self.with(id, |process| {
-                    if hurried || process.group_priority == level && !spared.contains(&id) {
-                        process.retire(turn, out);
-                    }
-                });
-            }
-            self.answer_stopped(out);
+            let members = if shutdown.level == Some(level) {
+                std::mem::take(&mut shutdown.listeners.ids)
+            } else {
+                shutdown.level = Some(level);
+                shutdown.levels.get(&level).cloned().unwrap_or_default()
+            };
+            self.retire(turn, members, out);
             // A level of nothing but processes that waited for another try is done at once.
-            if self.highest_unstopped_priority() == Some(level) {
+            if self.processes.highest_pending_priority() == Some(level) {
                 return;
             }
         }
     }
 
-    /// Those of this priority that are not through with what there is to tell, while there is patience.
-    fn listeners_to_wait_for(&mut self, turn: &Turn, level: i64) -> Vec<ProcessId> {
-        let Mood::Stopping { patience, hurried, .. } = &mut self.mood else { return Vec::new() };
-        let now = turn.now.mono;
-        let fresh = Patience { level, until: Some(now.after(LISTENERS_PATIENCE)) };
-        let this = patience.filter(|patience| patience.level == level).unwrap_or(fresh);
-        let is_over = *hurried || this.until.is_none_or(|until| now >= until);
-        let spared = if is_over { Vec::new() } else { self.owed_listeners(level) };
-        let until = this.until.filter(|_| !spared.is_empty());
-        if let Mood::Stopping { patience, .. } = &mut self.mood {
-            *patience = Some(Patience { level, until });
+    /// Asks these to stop, but for listeners that still get time for their events.
+    fn retire(&mut self, turn: &Turn, members: Vec<ProcessId>, out: &mut Effects) {
+        if members.is_empty() {
+            return;
         }
-        spared
+        self.publish_news(out);
+        let (busy, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|id| self.is_owed_events(*id));
+        let Mood::Stopping(shutdown) = &mut self.mood else { return };
+        let waits = !shutdown.is_hurried;
+        shutdown.listeners.wait_for(turn.now.mono, if waits { busy.clone() } else { Vec::new() });
+        let asked = if shutdown.listeners.ids.is_empty() { busy } else { Vec::new() };
+        for id in others.into_iter().chain(asked) {
+            self.with(id, |process| process.retire(turn, out));
+            self.settle_changed(turn, id, out);
+        }
+    }
+
+    /// A leader has ended by itself. Members of its group are stopped now if its turn has come already.
+    pub(super) fn stop_members_in_shutdown(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        let priority = self.process(id).map(|process| process.group_priority);
+        if let Mood::Stopping(Shutdown { is_hurried, level, .. }) = &self.mood
+            && (*is_hurried || level.is_some_and(|level| priority >= Some(level)))
+        {
+            self.with(id, |process| process.stop_members(turn, out));
+        }
     }
 
     /// Kills what is left once `shutdown_timeout` is over.
     pub(super) fn bound_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
-        let Mood::Stopping { hurried, kill_at, .. } = &mut self.mood else { return };
-        if kill_at.take_if(|at| turn.now.mono >= *at).is_none() {
+        let Mood::Stopping(shutdown) = &mut self.mood else { return };
+        if shutdown.kill_at.take_if(|at| turn.now.mono >= *at).is_none() {
             return;
         }
-        *hurried = true;
+        shutdown.is_hurried = true;
         out.log(LogLevel::Warn, "shutdown_timeout is over: killing what is left");
-        for id in self.all_by_descending_priority() {
-            self.with(id, |process| process.give_up(turn, out));
+        for id in shutdown.all() {
+            self.with(id, |process| process.kill_now(turn, out));
+            self.settle_changed(turn, id, out);
         }
     }
 
     pub(super) fn report_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
-        let names: Vec<_> = self.unstopped().map(|process| process.spec.name.as_str()).collect();
-        let text = format!("waiting for {} to die", names.join(", "));
-        if let Mood::Stopping { report_at, .. } = &mut self.mood
-            && turn.now.mono >= *report_at
-        {
-            *report_at = turn.now.mono.after(SHUTDOWN_REPORT_EVERY);
-            out.log(LogLevel::Info, text);
+        let Mood::Stopping(shutdown) = &mut self.mood else { return };
+        if turn.now.mono < shutdown.report_at {
+            return;
         }
-    }
-
-    fn highest_unstopped_priority(&self) -> Option<i64> {
-        self.unstopped().map(|process| process.group_priority).max()
+        shutdown.report_at = turn.now.mono.after(SHUTDOWN_REPORT_EVERY);
+        let names: Vec<_> = self.pending().map(|process| process.spec.name.as_str()).collect();
+        out.log(LogLevel::Info, format!("waiting for {} to die", names.join(", ")));
     }
 
     /// In the order in which groups were added.
-    fn unstopped(&self) -> impl Iterator<Item = &super::Process> {
+    fn pending(&self) -> impl Iterator<Item = &super::Process> {
         let members = self.groups.iter().flat_map(|group| &group.members);
-        members
-            .filter_map(|id| self.process(*id))
-            .filter(|process| process.is_unstopped() || process.rest.is_some())
+        members.filter_map(|id| self.process(*id)).filter(|process| process.is_pending())
     }
+}
 
-    fn all_by_descending_priority(&self) -> Vec<ProcessId> {
-        let mut all = self.by_priority();
-        all.reverse();
-        all
-    }
-
-    /// Answers those who waited for processes that a step of the shutdown has settled by itself.
-    fn answer_stopped(&mut self, out: &mut Effects) {
-        let ids: Vec<_> = self.processes.keys().copied().collect();
-        for id in ids {
-            self.settle_rows(id, None);
-        }
-        self.answer_settled(out);
+impl Shutdown {
+    /// By descending priority.
+    fn all(&self) -> Vec<ProcessId> {
+        self.levels.values().rev().flatten().copied().collect()
     }
 }
 

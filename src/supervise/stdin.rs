@@ -3,7 +3,7 @@
 
 use super::commands::{Found, bad_name};
 use super::waiters::{Form, Goal, Row};
-use super::{Effect, Effects, Supervisor};
+use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::model::{Fault, FaultCode, Namespec, ProcessId, Ticket};
 
 /// Why a text was not taken.
@@ -16,30 +16,44 @@ pub enum StdinError {
 }
 
 impl Supervisor {
-    pub(super) fn send_stdin(&mut self, ticket: Ticket, name: &Namespec, text: String, out: &mut Effects) {
+    pub(super) fn send_stdin(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        name: &Namespec,
+        text: String,
+        out: &mut Effects,
+    ) {
         let process = match self.find(name) {
             Ok(Found::Process(process)) => process,
             Ok(Found::Group(_)) => return out.reply(ticket, Err(bad_name(name))),
             Err(fault) => return out.reply(ticket, Err(fault)),
         };
-        if !self.process(process).is_some_and(super::Process::takes_stdin) {
+        if !self.process(process).is_some_and(Process::takes_stdin) {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
-        let row = Row::new(process, name.text.clone(), Goal::Written);
-        self.waiters.add(ticket, Form::One, vec![row]);
+        let row = Row { process, asked_as: name.text.clone(), goal: Goal::Written };
+        self.waiters.add(turn, ticket, Form::One, vec![row], out);
         out.push(Effect::WriteStdin { process, text });
     }
 
     /// COMPAT: Supervisor keeps whatever is sent, and answers with an internal error once the pipe is full.
-    pub(super) fn stdin_taken(&mut self, id: ProcessId, outcome: Result<(), StdinError>, out: &mut Effects) {
-        for row in self.waiters.open_rows(id).filter(|row| row.goal == Goal::Written) {
+    pub(super) fn stdin_taken(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        outcome: Result<(), StdinError>,
+        out: &mut Effects,
+    ) {
+        let taken = |row: &mut Row, _: &Process| {
             let name = &row.asked_as;
             let full = || format!("{name} has not read what was sent to it before; try again later");
-            row.settled = Some(outcome.map_err(|error| match error {
+            let fault = |error| match error {
                 StdinError::Closed => Fault::about(FaultCode::NoFile, name.clone()),
                 StdinError::Full => Fault::about(FaultCode::Failed, full()),
-            }));
-        }
-        self.answer_settled(out);
+            };
+            (row.goal == Goal::Written).then(|| outcome.map_err(fault))
+        };
+        self.settle_rows(turn, id, taken, out);
     }
 }

@@ -6,9 +6,37 @@ use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
 use crate::model::{LogLevel, Mono, Pid, Signal};
 
-/// The least time between two SIGKILLs for one process, so that `stopwaitsecs=0` on one that the
-/// kernel can't end at once (uninterruptible sleep) is no busy loop.
-const KILL_SPACING: Duration = Duration::from_millis(10);
+/// How often `waiting for x to stop` is repeated while a client waits.
+const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// A stop takes at least so long before it kills, also with `stopwaitsecs=0`.
+const KILL_AFTER_MIN: Duration = Duration::from_millis(10);
+
+/// How long a process may take to end after SIGKILL. The kernel ends most at once; one with much memory takes
+/// its time, and one in an uninterruptible sleep (state D) may never end. Then it is given up.
+pub(super) const GRACE_AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// The same once `shutdown_timeout` is over or a shutdown was asked for again.
+pub(super) const GRACE_AFTER_KILL_IN_A_HURRY: Duration = Duration::from_secs(1);
+
+/// A stop that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stop {
+    pub(super) kill_at: Mono,
+    /// Set once SIGKILL was sent.
+    pub(super) give_up_at: Option<Mono>,
+    /// Set while a client waits for the end.
+    report_at: Option<Mono>,
+    /// It did not end after SIGKILL, and nothing waits for it any more.
+    is_given_up: bool,
+}
+
+impl Stop {
+    pub(super) fn deadline(self) -> Option<Mono> {
+        let next = self.give_up_at.unwrap_or(self.kill_at);
+        (!self.is_given_up).then_some(self.report_at.map_or(next, |at| at.min(next)))
+    }
+}
 
 /// What happened to an attempt to send a signal.
 pub type SendOutcome = Result<(), SendError>;
@@ -27,7 +55,7 @@ impl Process {
     pub(super) fn stop(&mut self, turn: &Turn, out: &mut Effects) {
         match self.state {
             State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
-                self.begin_stopping(turn, pid, self.spec.stop_signal, self.spec.stop_as_group, out);
+                self.begin_stopping(turn, pid, out);
             }
             State::Backoff { .. } => {
                 let name = &self.spec.name;
@@ -42,10 +70,9 @@ impl Process {
         }
     }
 
-    /// When it is killed, if it is asked to stop.
-    pub(super) fn kill_at(&self) -> Option<Mono> {
+    pub(super) fn stop_under_way(&self) -> Option<Stop> {
         match self.state {
-            State::Stopping { kill_at, .. } => Some(kill_at),
+            State::Stopping { stop, .. } => Some(stop),
             State::Stopped
             | State::Starting { .. }
             | State::Running { .. }
@@ -56,9 +83,20 @@ impl Process {
         }
     }
 
+    /// Whether SIGKILL did not end it, so that nothing waits for it any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.stop_under_way().is_some_and(|stop| stop.is_given_up)
+    }
+
+    /// What clients are told of a process that was given up.
+    pub(super) fn given_up_text(&self) -> Option<String> {
+        let pid = self.pid().filter(|_| self.is_given_up())?;
+        Some(format!("{} (pid {pid}) does not end after SIGKILL", self.full_name()))
+    }
+
     /// The supervisor ends: as `stop`, but a process that waits for another try has failed.
     pub(super) fn retire(&mut self, turn: &Turn, out: &mut Effects) {
-        self.retire_rest(turn, out);
+        self.stop_members(turn, out);
         match self.state {
             State::Backoff { .. } => {
                 self.failed_starts = 0;
@@ -74,13 +112,13 @@ impl Process {
         }
     }
 
-    /// Ends the patience with a process that is already stopping.
+    /// A shutdown was asked for again: what was asked to stop before is killed, the others are asked now.
     pub(super) fn hasten(&mut self, turn: &Turn, out: &mut Effects) {
-        if self.is_stopping_rest() {
-            self.kill_rest(turn, out);
+        if self.has_stopping_members() {
+            self.kill_members(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
         }
         match self.state {
-            State::Stopping { pid, .. } => self.kill(turn, pid, out),
+            State::Stopping { .. } => self.kill(turn, GRACE_AFTER_KILL_IN_A_HURRY, out),
             State::Stopped
             | State::Starting { .. }
             | State::Running { .. }
@@ -91,12 +129,12 @@ impl Process {
         }
     }
 
-    /// Ends all patience with it: what has a pid is killed, whether it was asked to stop or not.
-    pub(super) fn give_up(&mut self, turn: &Turn, out: &mut Effects) {
-        self.kill_rest(turn, out);
+    /// The time for the shutdown is over: what has a pid is killed, whether it was asked to stop or not.
+    pub(super) fn kill_now(&mut self, turn: &Turn, out: &mut Effects) {
+        self.kill_members(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
         match self.state {
-            State::Starting { pid: Some(pid), .. } | State::Running { pid } | State::Stopping { pid, .. } => {
-                self.kill(turn, pid, out)
+            State::Starting { pid: Some(_), .. } | State::Running { .. } | State::Stopping { .. } => {
+                self.kill(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
             }
             State::Starting { pid: None, .. }
             | State::Stopped
@@ -118,12 +156,7 @@ impl Process {
 
     /// The outcome of a `Kill` effect. Returns the text of a failure that a client is to be told.
     pub(super) fn sent(&mut self, signal: Signal, outcome: SendOutcome, out: &mut Effects) -> Option<String> {
-        let Some(pid) = self.pid() else {
-            if outcome.is_err() {
-                self.forget_rest();
-            }
-            return None;
-        };
+        let pid = self.pid()?;
         let name = &self.spec.name;
         let stopping = matches!(self.state, State::Stopping { .. });
         match outcome {
@@ -149,41 +182,68 @@ impl Process {
         }
     }
 
-    /// A client waits for the end of this process: tell so in the log now and then.
+    /// A client waits for the end of this process: the log says so now and then.
     pub(super) fn report_stopping(&mut self, turn: &Turn, out: &mut Effects) {
-        if let State::Stopping { report_at: report_at @ None, .. } = &mut self.state {
+        if let State::Stopping { stop: Stop { report_at: report_at @ None, .. }, .. } = &mut self.state {
             *report_at = Some(turn.now.mono);
             self.time_passed(turn, out);
         }
     }
 
-    pub(super) fn begin_stopping(
-        &mut self,
-        turn: &Turn,
-        pid: Pid,
-        signal: Signal,
-        group: bool,
-        out: &mut Effects,
-    ) {
+    /// Acts on what is due of a stop that is under way.
+    pub(super) fn stop_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        let (now, name) = (turn.now.mono, &self.spec.name);
+        let State::Stopping { pid, stop } = &mut self.state else { return };
+        match stop {
+            Stop { is_given_up: true, .. } => {}
+            Stop { give_up_at: Some(at), .. } if now >= *at => {
+                stop.is_given_up = true;
+                let text = format!("giving up '{name}' ({pid}), which does not end after SIGKILL");
+                out.log(LogLevel::Critical, text);
+            }
+            Stop { give_up_at: None, kill_at, .. } if now >= *kill_at => {
+                out.log(LogLevel::Warn, format!("killing '{name}' ({pid}) with SIGKILL"));
+                self.kill(turn, GRACE_AFTER_KILL, out);
+            }
+            Stop { report_at: Some(report_at), .. } if now >= *report_at => {
+                *report_at = now.after(STOP_REPORT_EVERY);
+                out.log(LogLevel::Info, format!("waiting for {name} to stop"));
+            }
+            Stop { .. } => {}
+        }
+    }
+
+    /// Asks it to stop.
+    pub(super) fn begin_stopping(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
+        let kill_at = turn.now.mono.after(seconds(self.spec.stop_wait_secs).max(KILL_AFTER_MIN));
+        let stop = Stop { kill_at, give_up_at: None, report_at: None, is_given_up: false };
+        self.send_to_end_it(pid, stop, self.spec.stop_signal, self.spec.stop_as_group, out);
+    }
+
+    /// Kills it, unless that was done before, and gives it up after this grace period.
+    fn kill(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
+        let Some(pid) = self.pid() else { return };
+        let now = turn.now.mono;
+        let latest = now.after(grace);
+        let asked = Stop { kill_at: now, give_up_at: None, report_at: None, is_given_up: false };
+        let stop = self.stop_under_way().unwrap_or(asked);
+        match stop.give_up_at {
+            None => {
+                let stop = Stop { give_up_at: Some(latest), ..stop };
+                self.send_to_end_it(pid, stop, Signal::KILL, self.spec.kill_as_group, out);
+            }
+            Some(at) => {
+                let stop = Stop { give_up_at: Some(at.min(latest)), ..stop };
+                self.enter(State::Stopping { pid, stop }, out);
+            }
+        }
+    }
+
+    fn send_to_end_it(&mut self, pid: Pid, stop: Stop, signal: Signal, group: bool, out: &mut Effects) {
         let target = if group { "process group " } else { "" };
         let name = &self.spec.name;
         out.log(LogLevel::Debug, format!("killing {name} (pid {pid}) {target}with signal {signal}"));
-        let report_at = match self.state {
-            State::Stopping { report_at, .. } => report_at,
-            State::Stopped
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Backoff { .. }
-            | State::Exited { .. }
-            | State::Fatal
-            | State::Unknown { .. } => None,
-        };
-        let kill_at = turn.now.mono.after(seconds(self.spec.stop_wait_secs).max(KILL_SPACING));
-        self.enter(State::Stopping { pid, kill_at, report_at }, out);
+        self.enter(State::Stopping { pid, stop }, out);
         out.push(Effect::Kill { process: self.id, pid, signal, group });
-    }
-
-    pub(super) fn kill(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
-        self.begin_stopping(turn, pid, Signal::KILL, self.spec.kill_as_group, out);
     }
 }

@@ -4,7 +4,9 @@
 //! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
 //! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
 
+mod bounded;
 mod listeners;
+mod random;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -86,8 +88,12 @@ struct Story {
     tickets: u64,
     /// What the kernel would know of, by group and name.
     alive: BTreeMap<ProcessId, (String, String)>,
-    /// Whether a group outlives its leader.
-    has_rest: bool,
+    /// The pids that these have.
+    pids_in_use: BTreeMap<ProcessId, Pid>,
+    /// Who is left of every group whose leader is dead.
+    members: Members,
+    /// Whose groups were looked at.
+    looks: u32,
 }
 
 impl Story {
@@ -110,7 +116,9 @@ impl Story {
             next_groups: Vec::new(),
             tickets: 0,
             alive: BTreeMap::new(),
-            has_rest: false,
+            pids_in_use: BTreeMap::new(),
+            members: Members::None,
+            looks: 0,
         }
     }
 
@@ -134,12 +142,22 @@ impl Story {
     }
 
     fn input(&mut self, input: Input) {
-        let mut effects = VecDeque::from(self.supervisor.handle(self.now, input).all);
+        let mut effects = VecDeque::from(self.handle(input));
         while let Some(effect) = effects.pop_front() {
             if let Some(answer) = self.carry_out(effect) {
-                effects.extend(self.supervisor.handle(self.now, answer).all);
+                effects.extend(self.handle(answer));
             }
         }
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<Effect> {
+        let effects = self.supervisor.handle(self.now, input).all;
+        for effect in &effects {
+            if let Effect::KillMembers { leader, .. } = effect {
+                assert!(!self.pids_in_use.values().any(|pid| pid == leader), "{leader} is another's by now");
+            }
+        }
+        effects
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
@@ -154,6 +172,9 @@ impl Story {
                 let name = (spec.group.clone(), spec.name.clone());
                 self.told.push(format!("!spawn {}", name.1));
                 self.pids += 1;
+                while self.pids_in_use.values().any(|pid| pid.0 == self.pids) {
+                    self.pids += 1;
+                }
                 let error = self.spawn_errors.pop_front();
                 let outcome = match error {
                     _ if self.is_short => {
@@ -165,6 +186,7 @@ impl Story {
                 if outcome.is_ok() {
                     assert!(!self.alive.values().any(|other| *other == name), "two of {name:?}");
                     self.alive.insert(process, name);
+                    self.pids_in_use.insert(process, Pid(self.pids));
                 }
                 Some(Input::Spawned { process, outcome })
             }
@@ -172,17 +194,23 @@ impl Story {
                 Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
             }
             Effect::Kill { process, signal, group, .. } => {
-                if signal == Signal(0) {
-                    let gone = Err(SendError::Gone("No such process".to_owned()));
-                    let outcome = if self.has_rest { Ok(()) } else { gone };
-                    return Some(Input::Sent { process, signal, outcome });
-                }
                 let whole = if group { " group" } else { "" };
                 let name = &self.supervisor.spec(process).unwrap().name;
                 self.told.push(format!("!kill {name} {signal}{whole}"));
                 let outcome = self.send_error.clone().map_or(Ok(()), Err);
                 Some(Input::Sent { process, signal, outcome })
             }
+            Effect::FindMembers { groups } => {
+                self.looks += 1;
+                let found = groups.iter().map(|(process, _)| (*process, self.members.clone()));
+                Some(Input::MembersFound(found.collect()))
+            }
+            Effect::KillMembers { process, leader, signal } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!kill {name} {signal} members of {leader}"));
+                None
+            }
+            Effect::ForgetMembers { .. } => None,
             Effect::Reply { ticket, result } => {
                 let told = match result {
                     Ok(Reply::Bulk(rows)) => {
@@ -284,13 +312,20 @@ impl Story {
         self.at(end);
     }
 
+    /// What is due at once, as the shell does at the end of each turn.
+    fn finish_turn(&mut self) {
+        if self.supervisor.look_deadline().is_some_and(|at| at <= self.now.mono) {
+            self.input(Input::TimePassed);
+        }
+    }
+
     fn at(&mut self, mono: Mono) {
         let unix_ms = 1_795_190_400_000 + i64::try_from(mono.0.as_millis()).unwrap();
         self.now = Now { mono, wall: Wall { unix_ms, utc_offset_secs: 0 } };
     }
 
     fn id(&self, name: &str) -> ProcessId {
-        let known = self.supervisor.processes.values().find(|it| it.spec.name == name);
+        let known = self.supervisor.processes.iter().find(|it| it.spec.name == name);
         known.map(|it| it.id).unwrap()
     }
 
@@ -300,7 +335,9 @@ impl Story {
 
     fn end(&mut self, process: ProcessId, status: ExitStatus) {
         self.alive.remove(&process);
+        self.pids_in_use.remove(&process);
         self.input(Input::Ended { process, status });
+        self.finish_turn();
     }
 
     fn exits(&mut self, name: &str, code: u8) {
@@ -325,7 +362,7 @@ impl Story {
     }
 
     fn state(&self, name: &str) -> ProcessState {
-        self.supervisor.processes[&self.id(name)].state()
+        self.supervisor.process(self.id(name)).unwrap().state()
     }
 
     /// What was told since the last time.
@@ -413,8 +450,11 @@ fn a_command_that_is_not_there_ends_fatal_with_supervisors_words() {
         "INFO spawnerr: can't find command 'x'",
         "INFO gave up: web entered FATAL state, too many start retries too quickly",
     ]);
-    let info =
-        story.supervisor.processes[&story.id("web")].info(&Turn { now: story.now, restarts_allowed: true });
+    let info = story
+        .supervisor
+        .process(story.id("web"))
+        .unwrap()
+        .info(&Turn { now: story.now, restarts_allowed: true });
     assert_eq!(info.description, "can't find command 'x'");
 }
 
@@ -439,7 +479,7 @@ fn a_shortage_is_waited_out_and_counts_for_no_failed_start() {
     }
     assert_eq!(story.state("one"), ProcessState::Backoff);
     let turn = Turn { now: story.now, restarts_allowed: true };
-    let info = story.supervisor.processes[&story.id("one")].info(&turn);
+    let info = story.supervisor.process(story.id("one")).unwrap().info(&turn);
     assert_eq!(info.description, "too many open files to spawn 'one'");
     // A child may lack what its parent had.
     story.is_short = false;
@@ -561,12 +601,7 @@ fn is_killed_when_it_does_not_stop() {
     story.pass(4.9);
     story.tells(&[]);
     story.pass(5.2);
-    story.tells(&[
-        "WARN killing 'web' (101) with SIGKILL",
-        "!kill web SIGKILL group",
-        "WARN killing 'web' (101) with SIGKILL",
-        "!kill web SIGKILL group",
-    ]);
+    story.tells(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL group"]);
     story.exits("web", 0);
     story.tells(&["INFO stopped: web (exit status 0)"]);
 }
@@ -676,7 +711,7 @@ fn process_information_is_what_supervisor_tells() {
     story.at(Mono(Duration::from_secs(5)));
     let info = |story: &Story| {
         let turn = Turn { now: story.now, restarts_allowed: true };
-        story.supervisor.processes[&story.id("web")].info(&turn)
+        story.supervisor.process(story.id("web")).unwrap().info(&turn)
     };
     let never = info(&story);
     assert_eq!((never.start, never.stop, never.pid, never.description.as_str()), (0, 0, 0, "Not started"));
@@ -711,7 +746,7 @@ fn the_last_end_is_kept_while_it_runs_again_and_after_a_failed_start() {
     });
     let told = |story: &Story| {
         let turn = Turn { now: story.now, restarts_allowed: true };
-        let info = story.supervisor.processes[&story.id("web")].info(&turn);
+        let info = story.supervisor.process(story.id("web")).unwrap().info(&turn);
         (info.state, info.last_exit, info.ended_as_expected)
     };
     story.input(Input::Begin);
@@ -883,6 +918,7 @@ fn a_group_of_negative_priority_starts_first_and_stops_last() {
 fn a_second_request_hastens_the_shutdown() {
     let mut story = three_levels();
     story.signal(Signal::TERM);
+    story.pass(1.0);
     story.told.clear();
     story.signal(Signal::INT);
     story.tells(&[
@@ -892,9 +928,17 @@ fn a_second_request_hastens_the_shutdown() {
         "!kill app SIGTERM",
         "!kill db SIGTERM",
     ]);
+    // The same request, sent twice.
+    story.signal(Signal::INT);
+    story.tells(&["WARN received SIGINT indicating exit request"]);
+    story.pass(0.9);
+    story.signal(Signal::INT);
+    story.tells(&["WARN received SIGINT indicating exit request"]);
+    story.ends("web", KILLED);
+    story.pass(0.1);
     story.signal(Signal::INT);
     let kills = story.told.iter().filter(|line| line.ends_with("SIGKILL")).count();
-    assert_eq!(kills, 4, "{:?}", story.told);
+    assert_eq!(kills, 3, "{:?}", story.told);
 }
 
 #[test]
@@ -1126,7 +1170,7 @@ fn auto_logs_are_made_before_the_start_and_told() {
     let mut story = Story::one(|web| (web.stdout, web.autostart) = (auto(web.stdout.clone()), false)).begun();
     story.tells(&[]);
     let turn = Turn { now: story.now, restarts_allowed: true };
-    let info = story.supervisor.processes[&story.id("web")].info(&turn);
+    let info = story.supervisor.process(story.id("web")).unwrap().info(&turn);
     assert_eq!((info.stdout_log_file.as_str(), info.stderr_log_file.as_str()), ("/auto/1-out", ""));
 }
 
@@ -1509,85 +1553,6 @@ fn the_configuration_is_told_by_the_names_of_processes_alone() {
     assert_eq!(names, [("b", "b"), ("a", "m"), ("c", "m"), ("a", "z")]);
 }
 
-/// Any inputs in any order: nothing panics, nothing loops, and after a shutdown with every child
-/// gone the supervisor is done.
-#[test]
-fn any_inputs_in_any_order_end_in_order() {
-    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |below: u64| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed % below
-    };
-    // Each a version of the same groups: changed in place, changed otherwise, with more and with less.
-    let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
-    let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
-    let mut versions = [
-        vec![alone(1, spec("db")), group("g", [spec("app"), quick.clone()])],
-        vec![alone(5, spec("db")), group("g", [ProcessSpec { start_secs: 3, ..spec("app") }, moved.clone()])],
-        vec![group("db", [spec("db")]), group("g", [quick, spec("app"), spec("third")])],
-        vec![alone(1, ProcessSpec { umask: Some(0), ..spec("db") }), group("g", [moved])],
-    ];
-    for (version, groups) in versions.iter_mut().enumerate().filter(|(version, _)| *version != 2) {
-        groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
-    }
-    for _ in 0..300 {
-        let mut story = Story::of(versions[0].clone()).begun();
-        for _ in 0..80 {
-            let name = ["db", "g", "p"][random(3) as usize];
-            match random(15) {
-                0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
-                1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
-                2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
-                3 => story.pass(random(4_000) as f64 / 1000.0),
-                4 => story.send_error = (random(4) == 0).then(|| SendError::Failed("EPERM".to_owned())),
-                5 => {
-                    story.spawn_errors.extend((random(3) == 0).then_some("no"));
-                    story.is_short = random(8) == 0;
-                }
-                6 if random(20) == 0 => story.signal(Signal::TERM),
-                7 => {
-                    story.next_groups = versions[random(4) as usize].clone();
-                    story.ask(Command::ReloadConfig);
-                }
-                8 => update(&mut story, name),
-                9 => story.ask(Command::SendStdin(Namespec::split(name), "x".to_owned())),
-                10 | 11 => {
-                    let said = [&b"READY\n"[..], b"RESULT 2\nOKREADY\n", b"RESULT 4\nFAIL", b"RESU", b"no\n"];
-                    let bytes = said[random(5) as usize].to_owned();
-                    let process = ProcessId(1 + random(story.supervisor.next_process));
-                    story.input(Input::ListenerSaid { process, bytes });
-                    story.event_error = (random(20) == 0).then_some(StdinError::Closed);
-                }
-                _ => {
-                    let alive: Vec<_> = story.alive.keys().copied().collect();
-                    if let Some(&process) = alive.get(random(alive.len().max(1) as u64) as usize) {
-                        let status = [ExitStatus::Exited(random(3) as u8), KILLED][random(2) as usize];
-                        story.end(process, status);
-                    }
-                }
-            }
-            let known: BTreeSet<_> =
-                story.supervisor.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
-            assert!(story.supervisor.processes.keys().eq(&known), "all processes are in a group");
-            for pool in story.supervisor.groups.iter().filter_map(|group| group.pool.as_ref()) {
-                assert!(pool.waiting() <= 6, "{pool:?}");
-            }
-        }
-        story.send_error = None;
-        story.signal(Signal::TERM);
-        while let Some((&process, _)) = story.alive.first_key_value() {
-            story.end(process, ExitStatus::Exited(0));
-        }
-        let ends = story.told.iter().filter(|line| *line == "!stopped End").count();
-        assert_eq!(ends, 1, "{:?}", story.told);
-        let replies = story.told.iter().filter(|line| line.starts_with("!reply")).count();
-        assert_eq!(replies as u64, story.tickets, "every question is answered once");
-        assert!(story.supervisor.updates.is_empty());
-    }
-}
-
 fn end_of(rules: Rules, groups: Vec<GroupSpec>) -> Story {
     let mut story = Story::of(groups);
     story.supervisor = story.supervisor.under(rules);
@@ -1760,79 +1725,4 @@ fn signals_do_what_the_rules_say() {
     ]);
     story.signal(Signal(37));
     assert_eq!(story.told[0], "WARN received signal 37 indicating exit request");
-}
-
-impl Story {
-    fn orphan_ends(&mut self) {
-        self.input(Input::OrphanEnded { pid: Pid(4000), status: ExitStatus::Exited(0) });
-    }
-}
-
-#[test]
-fn a_group_is_stopped_when_the_last_of_it_is_gone() {
-    let mut story = Story::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
-    story.has_rest = true;
-    story.stop("web", Wait::Yes);
-    story.exits("web", 0);
-    assert_eq!(story.state("web"), ProcessState::Stopped);
-    story.orphan_ends();
-    story.tells(&[
-        "!kill web SIGTERM group",
-        "INFO waiting for web to stop",
-        "INFO stopped: web (exit status 0)",
-        "INFO reaped unknown pid 4000 (exit status 0)",
-    ]);
-    story.has_rest = false;
-    story.orphan_ends();
-    story.tells(&["INFO reaped unknown pid 4000 (exit status 0)", "!reply 1 done"]);
-    assert_eq!(story.supervisor.deadline(), None);
-}
-
-#[test]
-fn what_is_left_of_a_group_is_killed_when_its_time_is_over() {
-    let mut story = Story::one(|web| (web.kill_as_group, web.stop_wait_secs) = (true, 5)).running();
-    story.has_rest = true;
-    story.signal(Signal::TERM);
-    story.pass(1.0);
-    story.exits("web", 0);
-    story.told.clear();
-    story.pass(3.9);
-    story.tells(&["INFO waiting for web to die"]);
-    story.pass(0.2);
-    story.tells(&["WARN killing what is left of the group of 'web' with SIGKILL", "!kill web SIGKILL group"]);
-    story.has_rest = false;
-    story.orphan_ends();
-    assert_eq!(story.told.last().unwrap(), "!stopped End");
-}
-
-#[test]
-fn what_a_dead_leader_has_left_is_stopped_with_all_else() {
-    let mut story = Story::one(|web| web.kill_as_group = true).running();
-    story.has_rest = true;
-    story.exits("web", 0);
-    assert_eq!((story.state("web"), story.supervisor.deadline()), (ProcessState::Exited, None));
-    story.told.clear();
-    story.signal(Signal::TERM);
-    story.tells(&[
-        "WARN received SIGTERM indicating exit request",
-        "!kill web SIGTERM group",
-        "INFO waiting for web to die",
-    ]);
-    story.has_rest = false;
-    story.orphan_ends();
-    assert_eq!(story.told.last().unwrap(), "!stopped End");
-}
-
-#[test]
-fn a_new_start_forgets_what_a_dead_leader_has_left() {
-    let mut story = Story::one(|web| web.kill_as_group = true).running();
-    story.has_rest = true;
-    story.exits("web", 0);
-    story.start("web", Wait::No);
-    story.pass(2.0);
-    story.told.clear();
-    story.has_rest = false;
-    story.signal(Signal::TERM);
-    story.exits("web", 0);
-    assert_eq!(story.told.last().unwrap(), "!stopped End");
 }

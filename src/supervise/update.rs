@@ -16,8 +16,8 @@ use super::groups::Group;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
-    Fault, FaultCode, GroupSpec, LogLevel, Namespec, ProcessId, ProcessSpec, ProcessState, Reply, Ticket,
-    UpdateRow, Updated, Wait,
+    Fault, FaultCode, GroupSpec, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket, UpdateRow,
+    Updated, Wait,
 };
 
 /// What becomes of a process that is configured.
@@ -38,6 +38,8 @@ pub(super) struct Update {
     /// Of each process in `spec`, in its order.
     fates: Vec<Fate>,
     removed: Vec<ProcessId>,
+    /// Of those that leave, the ones that are not gone yet.
+    awaited: BTreeSet<ProcessId>,
 }
 
 impl Update {
@@ -56,7 +58,7 @@ impl Update {
         let configured: BTreeSet<_> = spec.processes.iter().map(|process| process.name.as_str()).collect();
         let is_gone = |process: &&&Process| !configured.contains(process.spec.name.as_str());
         let removed = members.iter().filter(is_gone).map(|process| process.id).collect();
-        Self { ticket, spec, fates, removed }
+        Self { ticket, spec, fates, removed, awaited: BTreeSet::new() }
     }
 
     fn leaving(&self) -> impl Iterator<Item = ProcessId> {
@@ -70,7 +72,7 @@ impl Update {
 
 impl Supervisor {
     pub(super) fn update_group(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
-        let update = match self.plan_update(ticket, name) {
+        let mut update = match self.plan_update(ticket, name) {
             Ok(update) => update,
             Err(fault) => return out.reply(ticket, Err(fault)),
         };
@@ -80,11 +82,14 @@ impl Supervisor {
         for id in &leaving {
             self.with(*id, |process| process.leaving = true);
         }
+        if leaving.is_empty() {
+            return self.finish_update(turn, update, out);
+        }
+        update.awaited = leaving.iter().copied().collect();
         self.updates.push(update);
         for id in leaving.into_iter().rev() {
             self.stop_process(turn, id, Wait::Yes, out);
         }
-        self.go_on_updating(turn, out);
     }
 
     fn plan_update(&self, ticket: Ticket, name: &str) -> Result<Update, Fault> {
@@ -123,22 +128,25 @@ impl Supervisor {
         }
     }
 
-    /// Ends those updates whose leaving processes are gone. May be called at any time.
-    pub(super) fn go_on_updating(&mut self, turn: &Turn, out: &mut Effects) {
-        let is_gone = |id| self.processes.get(&id).is_none_or(|process| !process.is_unstopped());
-        let done: Vec<_> = self.updates.extract_if(.., |update| update.leaving().all(is_gone)).collect();
+    /// A process may be gone: ends the update that waited for it last.
+    pub(super) fn continue_updates(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        if self.updates.is_empty() || self.process(id).is_some_and(Process::is_pending) {
+            return;
+        }
+        let is_done = |update: &mut Update| update.awaited.remove(&id) && update.awaited.is_empty();
+        let done: Vec<_> = self.updates.extract_if(.., is_done).collect();
         for update in done {
             self.finish_update(turn, update, out);
         }
     }
 
     fn finish_update(&mut self, turn: &Turn, update: Update, out: &mut Effects) {
-        let Update { ticket, spec, fates, removed } = update;
+        let Update { ticket, spec, fates, removed, .. } = update;
         let row =
             |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.clone(), outcome };
         let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for (process, fate) in spec.processes.iter().zip(fates) {
-            let (kept, outcome) = self.meet(fate);
+            let (kept, outcome) = self.meet(fate, out);
             members.push(kept.unwrap_or_else(|| {
                 let id = self.add_process(process, spec.priority);
                 entered.push(id);
@@ -148,7 +156,7 @@ impl Supervisor {
         }
         for id in removed {
             let name = self.spec(id).map_or_else(String::new, |spec| spec.name.clone());
-            let outcome = self.let_go(id);
+            let outcome = self.release(id, out);
             members.extend(outcome.is_err().then_some(id));
             rows.push(row(&name, outcome.map(|()| Updated::Removed)));
         }
@@ -161,11 +169,11 @@ impl Supervisor {
     }
 
     /// The process that goes on, if it is an old one, and what is told of it.
-    fn meet(&mut self, fate: Fate) -> (Option<ProcessId>, Result<Updated, Fault>) {
+    fn meet(&mut self, fate: Fate, out: &mut Effects) -> (Option<ProcessId>, Result<Updated, Fault>) {
         match fate {
             Fate::Stays(id, updated) => (Some(id), Ok(updated)),
             Fate::Added => (None, Ok(Updated::Added)),
-            Fate::Replaced(id) => match self.let_go(id) {
+            Fate::Replaced(id) => match self.release(id, out) {
                 Ok(()) => (None, Ok(Updated::Replaced)),
                 Err(fault) => (Some(id), Err(fault)),
             },
@@ -173,15 +181,17 @@ impl Supervisor {
     }
 
     /// Forgets a process that has left, unless it may still be there.
-    fn let_go(&mut self, id: ProcessId) -> Result<(), Fault> {
-        if let Some(process) = self.processes.get_mut(&id)
-            && process.state() == ProcessState::Unknown
-        {
-            process.leaving = false;
-            let name = Namespec::join(&process.spec.group, &process.spec.name);
-            return Err(Fault::about(FaultCode::Failed, format!("{name} is in an unknown process state")));
+    fn release(&mut self, id: ProcessId, out: &mut Effects) -> Result<(), Fault> {
+        let why = self.process(id).and_then(|process| match process.state() {
+            ProcessState::Unknown => Some(format!("{} is in an unknown process state", process.full_name())),
+            _ => process.given_up_text(),
+        });
+        if let Some(why) = why {
+            self.with(id, |process| process.leaving = false);
+            return Err(Fault::about(FaultCode::Failed, why));
         }
-        self.processes.remove(&id);
+        self.with(id, |process| process.forget_members(out));
+        self.processes.remove(id);
         Ok(())
     }
 

@@ -1,11 +1,21 @@
 //! Who waits for what: commands whose answer depends on what becomes of processes.
 //!
-//! A waiter is a ticket with a row for each process it concerns. Whenever a process changes, its
-//! rows are looked at; when the last row is settled the ticket is answered.
+//! A waiter is a ticket with a row for each process that it concerns. Whenever a process changes, its rows
+//! are looked at; when the last row of a ticket is settled the ticket is answered.
+//!
+//! The rows of an answer come in the order in which Supervisor gives them. It goes through the rows that are
+//! open every 50 ms at most, in the order of the request, and appends those that are settled by then. So what
+//! is settled at once comes first, and rows that are settled within one interval keep the order of the request.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::process::Process;
 use super::{Effects, Supervisor, Turn};
-use crate::model::{BulkRow, Fault, FaultCode, ProcessId, ProcessState, Reply, Ticket, Wait};
+use crate::model::{BulkRow, Fault, FaultCode, Mono, ProcessId, ProcessState, Reply, Ticket, Wait};
+
+/// How often Supervisor goes through the open rows of a request.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a row waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,88 +34,157 @@ pub(super) enum Goal {
     Written,
 }
 
+/// What became of a row.
+pub(super) type Outcome = Result<(), Fault>;
+
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) process: ProcessId,
     /// What the client called it: the detail of faults.
     pub(super) asked_as: String,
     pub(super) goal: Goal,
-    /// Set once the row is settled; taken when it is reported.
-    pub(super) settled: Option<Result<(), Fault>>,
-}
-
-impl Row {
-    pub(super) fn new(process: ProcessId, asked_as: String, goal: Goal) -> Self {
-        Self { process, asked_as, goal, settled: None }
-    }
 }
 
 /// Whether a ticket is answered with one outcome or with a list of rows.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     One,
-    Many(Vec<BulkRow>),
+    Many,
 }
 
 #[derive(Debug)]
 struct Waiter {
-    ticket: Ticket,
     form: Form,
-    rows: Vec<Row>,
+    asked_at: Mono,
+    /// Rows that are not settled yet.
+    open: usize,
+    /// With the interval in which they were settled and their place in the request.
+    settled: Vec<(u128, usize, BulkRow)>,
+}
+
+#[derive(Debug)]
+struct OpenRow {
+    ticket: Ticket,
+    /// Its place in the request.
+    place: usize,
+    row: Row,
 }
 
 /// All open tickets. Bounded by the number of connections, each of which asks one thing at a time.
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Vec<Waiter>);
+pub(super) struct Waiters {
+    tickets: BTreeMap<Ticket, Waiter>,
+    rows: BTreeMap<ProcessId, Vec<OpenRow>>,
+}
 
 impl Waiters {
-    pub(super) fn add(&mut self, ticket: Ticket, form: Form, rows: Vec<Row>) {
-        self.0.push(Waiter { ticket, form, rows });
+    /// `rows` are in the order in which the answer lists those that are settled together.
+    pub(super) fn add(&mut self, turn: &Turn, ticket: Ticket, form: Form, rows: Vec<Row>, out: &mut Effects) {
+        if rows.is_empty() {
+            return out.reply(ticket, Ok(Reply::Bulk(Vec::new())));
+        }
+        let waiter = Waiter { form, asked_at: turn.now.mono, open: rows.len(), settled: Vec::new() };
+        self.tickets.insert(ticket, waiter);
+        for (place, row) in rows.into_iter().enumerate() {
+            self.rows.entry(row.process).or_default().push(OpenRow { ticket, place, row });
+        }
     }
 
-    /// The rows that concern a process and are not settled yet.
-    pub(super) fn open_rows(&mut self, process: ProcessId) -> impl Iterator<Item = &mut Row> {
-        let rows = self.0.iter_mut().flat_map(|waiter| &mut waiter.rows);
-        rows.filter(move |row| row.process == process && row.settled.is_none())
+    /// Settles those open rows of a process for which there is an outcome, and answers the tickets that have no
+    /// open row left.
+    fn settle(
+        &mut self,
+        turn: &Turn,
+        process: &Process,
+        mut outcome: impl FnMut(&mut Row) -> Option<Outcome>,
+        out: &mut Effects,
+    ) {
+        let Some(rows) = self.rows.get_mut(&process.id) else { return };
+        let mut settled = Vec::new();
+        rows.retain_mut(|open| match outcome(&mut open.row) {
+            None => true,
+            Some(outcome) => {
+                settled.push((open.ticket, open.place, outcome));
+                false
+            }
+        });
+        if rows.is_empty() {
+            self.rows.remove(&process.id);
+        }
+        for (ticket, place, outcome) in settled {
+            self.row_settled(turn, process, (ticket, place, outcome), out);
+        }
+    }
+
+    fn row_settled(
+        &mut self,
+        turn: &Turn,
+        process: &Process,
+        (ticket, place, outcome): (Ticket, usize, Outcome),
+        out: &mut Effects,
+    ) {
+        let Some(waiter) = self.tickets.get_mut(&ticket) else { return };
+        if waiter.form == Form::One {
+            self.tickets.remove(&ticket);
+            return out.reply(ticket, outcome.map(|()| Reply::Done));
+        }
+        let elapsed = turn.now.mono.since(waiter.asked_at);
+        let interval = elapsed.as_nanos().div_ceil(INTERVAL.as_nanos());
+        waiter.settled.push((interval, place, bulk_row(process, outcome)));
+        waiter.open -= 1;
+        if waiter.open == 0
+            && let Some(mut waiter) = self.tickets.remove(&ticket)
+        {
+            waiter.settled.sort_by_key(|(interval, place, _)| (*interval, *place));
+            let rows = waiter.settled.into_iter().map(|(_, _, row)| row).collect();
+            out.reply(ticket, Ok(Reply::Bulk(rows)));
+        }
     }
 }
 
 impl Supervisor {
-    /// Looks at the rows of a process that may have changed, and on with an update
-    /// and with the shutdown.
+    /// Looks at the rows of a process that may have changed, and continues with an update and with the
+    /// shutdown.
     pub(super) fn changed(&mut self, turn: &Turn, id: ProcessId, failure: Option<&str>, out: &mut Effects) {
         self.check_shortage(id, out);
-        self.settle_rows(id, failure);
-        self.answer_settled(out);
-        self.go_on_updating(turn, out);
+        self.settle_rows(turn, id, |row, process| settle(row, process, failure), out);
+        self.continue_updates(turn, id, out);
         self.go_on_stopping(turn, out);
     }
 
-    pub(super) fn settle_rows(&mut self, id: ProcessId, failure: Option<&str>) {
-        if let Some(process) = self.processes.get(&id) {
-            for row in self.waiters.open_rows(id) {
-                row.settled = settle(row, process, failure);
-            }
+    /// The same for the rows alone.
+    pub(super) fn settle_changed(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        self.settle_rows(turn, id, |row, process| settle(row, process, None), out);
+    }
+
+    pub(super) fn settle_rows(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        mut outcome: impl FnMut(&mut Row, &Process) -> Option<Outcome>,
+        out: &mut Effects,
+    ) {
+        if let Some(process) = self.processes.get(id) {
+            self.waiters.settle(turn, process, |row| outcome(row, process), out);
         }
     }
 
-    /// The outcome of sending a signal, which settles those who asked for no more than that.
+    /// The outcome of sending a signal, which settles the rows that asked for no more than that.
     pub(super) fn sent(&mut self, turn: &Turn, id: ProcessId, failure: Option<String>, out: &mut Effects) {
-        for row in self.waiters.open_rows(id) {
-            if matches!(row.goal, Goal::Signalled | Goal::Stopped(Wait::No)) {
-                row.settled =
-                    Some(failure.clone().map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))));
-            }
-        }
+        let outcome = failure.clone().map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text)));
+        let sent = |row: &mut Row, _: &Process| {
+            matches!(row.goal, Goal::Signalled | Goal::Stopped(Wait::No)).then(|| outcome.clone())
+        };
+        self.settle_rows(turn, id, sent, out);
         self.changed(turn, id, failure.as_deref(), out);
     }
 
-    pub(super) fn logs_cleared(&mut self, id: ProcessId, cleared: bool, out: &mut Effects) {
-        for row in self.waiters.open_rows(id).filter(|row| row.goal == Goal::Cleared) {
+    pub(super) fn logs_cleared(&mut self, turn: &Turn, id: ProcessId, cleared: bool, out: &mut Effects) {
+        let outcome = |row: &mut Row, _: &Process| {
             let failed = || Err(Fault::about(FaultCode::Failed, row.asked_as.clone()));
-            row.settled = Some(if cleared { Ok(()) } else { failed() });
-        }
-        self.answer_settled(out);
+            (row.goal == Goal::Cleared).then(|| if cleared { Ok(()) } else { failed() })
+        };
+        self.settle_rows(turn, id, outcome, out);
     }
 
     /// The outcome of looking a command up: the start itself may follow.
@@ -116,48 +195,27 @@ impl Supervisor {
         outcome: Result<(), Fault>,
         out: &mut Effects,
     ) {
-        let Some(process) = self.processes.get_mut(&id) else { return };
         let mut start = false;
-        for row in self.waiters.open_rows(id) {
-            let Goal::Checked(wait) = row.goal else { continue };
+        let decide = |row: &mut Row, process: &Process| {
+            let Goal::Checked(wait) = row.goal else { return None };
             row.goal = Goal::Started(wait);
-            match outcome.clone().and_then(|()| may_start(process, &row.asked_as)) {
-                Ok(()) => start = true,
-                Err(fault) => row.settled = Some(Err(fault)),
-            }
-        }
-        let was_stopping = process.state() == ProcessState::Stopping;
+            let may_start = outcome.clone().and_then(|()| may_start(process, &row.asked_as));
+            start |= may_start.is_ok();
+            may_start.err().map(Err)
+        };
+        self.settle_rows(turn, id, decide, out);
+        let was_stopping = self.state_of(id) == ProcessState::Stopping;
         if start {
-            process.start(turn, out);
+            self.with(id, |process| process.start(turn, out));
         }
         // Otherwise the outcome of the spawn settles the rows.
         if !start || was_stopping {
             self.changed(turn, id, None, out);
         }
     }
-
-    pub(super) fn answer_settled(&mut self, out: &mut Effects) {
-        let processes = &self.processes;
-        for waiter in &mut self.waiters.0 {
-            for row in waiter.rows.extract_if(.., |row| row.settled.is_some()) {
-                let Some(outcome) = row.settled else { continue };
-                match &mut waiter.form {
-                    Form::One => out.reply(waiter.ticket, outcome.map(|()| Reply::Done)),
-                    Form::Many(done) => {
-                        done.extend(processes.get(&row.process).map(|it| bulk_row(it, outcome)))
-                    }
-                }
-            }
-        }
-        for waiter in self.waiters.0.extract_if(.., |waiter| waiter.rows.is_empty()) {
-            if let Form::Many(done) = waiter.form {
-                out.reply(waiter.ticket, Ok(Reply::Bulk(done)));
-            }
-        }
-    }
 }
 
-fn bulk_row(process: &Process, outcome: Result<(), Fault>) -> BulkRow {
+fn bulk_row(process: &Process, outcome: Outcome) -> BulkRow {
     BulkRow { name: process.spec.name.clone(), group: process.spec.group.clone(), outcome }
 }
 
@@ -182,7 +240,7 @@ fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
 
 /// The outcome of a row, or `None` while it is open. `failure` is the text of a signal that could
 /// not be sent just now.
-fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Result<(), Fault>> {
+fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Outcome> {
     let refused = |code, text: &str| Some(Err(Fault::about(code, text)));
     match (row.goal, process.state()) {
         (Goal::Checked(_) | Goal::Signalled | Goal::Cleared | Goal::Written, _) => None,
@@ -192,9 +250,12 @@ fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Result<
         (Goal::Started(Wait::No), _) | (Goal::Started(Wait::Yes), ProcessState::Running) => Some(Ok(())),
         (Goal::Started(Wait::Yes), ProcessState::Starting) => None,
         (Goal::Started(Wait::Yes), _) => refused(FaultCode::AbnormalTermination, &row.asked_as),
-        (Goal::Stopped(_), state) if state.is_stopped() && !process.is_stopping_rest() => {
+        (Goal::Stopped(_), state) if state.is_stopped() && !process.is_unstopped() => {
             Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))
         }
-        (Goal::Stopped(_), _) => None,
+        // COMPAT: Supervisor's client waits for ever.
+        (Goal::Stopped(_), _) => {
+            process.given_up_text().map(|text| Err(Fault::about(FaultCode::Failed, text)))
+        }
     }
 }

@@ -8,6 +8,7 @@ mod child;
 pub mod clock;
 pub mod exec_shortages;
 pub mod files;
+pub mod groups;
 pub mod interrupts;
 mod kernel_signals;
 pub mod limits;

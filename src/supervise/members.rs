@@ -1,0 +1,250 @@
+//! Members of a process group that outlive their leader.
+//!
+//! With `stopasgroup` or `killasgroup` a stop ends the whole group. The members that are left when the leader
+//! was reaped keep the time that the stop gave them, then they are killed. A stop waits for them, but not
+//! for ever: what SIGKILL does not end within a grace period is given up, with one log line that names the
+//! pids. Zombies are not members, as nothing can be done about them. Members of a leader that ended by
+//! itself are left alone, as by Supervisor, until everything is stopped.
+//!
+//! The kernel does not give the number of a group to another process while the group has members. So it is
+//! forgotten when no member is left, when another program of ours is started with this pid, and when the
+//! process is started again.
+//! COMPAT: Supervisor never sends anything to a group whose leader is dead.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::process::{Process, seconds};
+use super::stopping::{GRACE_AFTER_KILL, Stop};
+use super::{Effect, Effects, Supervisor, Turn};
+use crate::model::{LogLevel, Mono, Pid, ProcessId, Signal};
+
+/// How long to wait before looking again for members that a stop waits for. The end of one that is not our
+/// child is not reported to us. Doubled each time, up to `LOOK_AGAIN_AFTER_MAX`.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+const LOOK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
+
+/// How many pids the line about members that were given up names.
+const PIDS_NAMED_MAX: usize = 10;
+
+/// What was found in a process group. Zombies do not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// Nobody.
+    None,
+    /// These.
+    Some(Vec<Pid>),
+    /// The group exists, but without /proc nobody can say whether there are only zombies in it.
+    Unknown,
+}
+
+impl fmt::Display for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Some(pids) = self else { return f.write_str("pids unknown") };
+        f.write_str(if pids.len() == 1 { "pid " } else { "pids " })?;
+        let named: Vec<_> = pids.iter().take(PIDS_NAMED_MAX).map(Pid::to_string).collect();
+        f.write_str(&named.join(", "))?;
+        match pids.len().saturating_sub(PIDS_NAMED_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// The group of a leader that was reaped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RemainingGroup {
+    leader: Pid,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Its leader ended by itself.
+    LeftAlone {
+        /// Whether somebody looked and there were members.
+        is_known: bool,
+    },
+    /// It was asked to stop.
+    Stopping {
+        kill_at: Mono,
+    },
+    Killed {
+        give_up_at: Mono,
+    },
+}
+
+/// When to look for members again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NextLook {
+    at: Mono,
+    pause: Duration,
+}
+
+impl Process {
+    /// The leader, with this pid, was reaped; `stop` is the stop that was under way.
+    pub(super) fn leave_members(&mut self, leader: Option<Pid>, stop: Option<Stop>, out: &mut Effects) {
+        if self.is_starting() {
+            return;
+        }
+        let Some(leader) = leader.filter(|_| self.spec.kill_as_group) else {
+            return out.push(Effect::ForgetMembers { process: self.id });
+        };
+        let phase = match stop {
+            None => Phase::LeftAlone { is_known: false },
+            Some(Stop { give_up_at: Some(give_up_at), .. }) => Phase::Killed { give_up_at },
+            Some(Stop { kill_at, .. }) => Phase::Stopping { kill_at },
+        };
+        self.remaining = Some(RemainingGroup { leader, phase });
+        out.look_for_members = true;
+    }
+
+    fn signal_members(&self, signal: Signal, out: &mut Effects) {
+        if let Some(RemainingGroup { leader, .. }) = self.remaining {
+            out.push(Effect::KillMembers { process: self.id, leader, signal });
+        }
+    }
+
+    pub(super) fn forget_members(&mut self, out: &mut Effects) {
+        if self.remaining.take().is_some() {
+            out.push(Effect::ForgetMembers { process: self.id });
+        }
+    }
+
+    /// The process is started again: members that a stop has not ended yet must not be in its way.
+    pub(super) fn clear_away_members(&mut self, out: &mut Effects) {
+        if self.has_stopping_members() {
+            self.signal_members(Signal::KILL, out);
+        }
+        self.forget_members(out);
+    }
+
+    /// Everything is stopped, so they are asked to stop, too.
+    pub(super) fn stop_members(&mut self, turn: &Turn, out: &mut Effects) {
+        if let Some(RemainingGroup { phase: phase @ Phase::LeftAlone { .. }, .. }) = &mut self.remaining {
+            *phase = Phase::Stopping { kill_at: turn.now.mono.after(seconds(self.spec.stop_wait_secs)) };
+            self.signal_members(self.spec.stop_signal, out);
+            out.look_for_members = true;
+        }
+    }
+
+    /// Kills them, and gives up what is left of them after this grace period.
+    pub(super) fn kill_members(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
+        let Some(RemainingGroup { phase, .. }) = &mut self.remaining else { return };
+        let latest = turn.now.mono.after(grace);
+        if let Phase::Killed { give_up_at } = phase {
+            *give_up_at = latest.min(*give_up_at);
+            return;
+        }
+        *phase = Phase::Killed { give_up_at: latest };
+        let text = format!("killing what is left of the group of '{}' with SIGKILL", self.spec.name);
+        out.log(LogLevel::Warn, text);
+        self.signal_members(Signal::KILL, out);
+        out.look_for_members = true;
+    }
+
+    /// Acts on the deadline of members. Whether there are any to be given up is for a last look to say.
+    pub(super) fn members_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        match self.remaining.map(|group| group.phase) {
+            Some(Phase::Stopping { kill_at }) if turn.now.mono >= kill_at => {
+                self.kill_members(turn, GRACE_AFTER_KILL, out);
+            }
+            Some(Phase::Killed { give_up_at }) if turn.now.mono >= give_up_at => out.look_for_members = true,
+            Some(Phase::LeftAlone { .. } | Phase::Stopping { .. } | Phase::Killed { .. }) | None => {}
+        }
+    }
+
+    pub(super) fn members_deadline(&self) -> Option<Mono> {
+        match self.remaining?.phase {
+            Phase::LeftAlone { .. } => None,
+            Phase::Stopping { kill_at } => Some(kill_at),
+            Phase::Killed { give_up_at } => Some(give_up_at),
+        }
+    }
+
+    /// Whether a stop waits for them.
+    pub(super) fn has_stopping_members(&self) -> bool {
+        self.members_deadline().is_some()
+    }
+
+    /// The leader of a group that has to be looked at.
+    fn group_to_look_at(&self) -> Option<Pid> {
+        let RemainingGroup { leader, phase } = self.remaining?;
+        match phase {
+            Phase::LeftAlone { is_known } => (!is_known).then_some(leader),
+            Phase::Stopping { .. } | Phase::Killed { .. } => Some(leader),
+        }
+    }
+
+    fn members_found(&mut self, turn: &Turn, found: &Members, out: &mut Effects) {
+        let Some(RemainingGroup { phase, .. }) = &mut self.remaining else { return };
+        match phase {
+            _ if *found == Members::None => self.forget_members(out),
+            Phase::LeftAlone { is_known } => *is_known = true,
+            Phase::Killed { give_up_at } if turn.now.mono >= *give_up_at => {
+                let name = &self.spec.name;
+                let text = format!("giving up what is left of the group of '{name}' after SIGKILL: {found}");
+                out.log(LogLevel::Warn, text);
+                self.forget_members(out);
+            }
+            Phase::Stopping { .. } | Phase::Killed { .. } => {}
+        }
+    }
+}
+
+impl Supervisor {
+    /// An orphan was reaped, who may have been the last member of a group that a stop waits for.
+    pub(super) fn orphan_ended(&self, out: &mut Effects) {
+        out.look_for_members |= self.awaits_members();
+    }
+
+    /// At the end of an input: members have to be looked for, in this turn.
+    pub(super) fn schedule_look(&mut self, turn: &Turn, out: &mut Effects) {
+        if std::mem::take(&mut out.look_for_members) {
+            self.next_look = Some(NextLook { at: turn.now.mono, pause: LOOK_AGAIN_AFTER });
+        }
+    }
+
+    pub(super) fn look_deadline(&self) -> Option<Mono> {
+        self.next_look.map(|look| look.at)
+    }
+
+    /// Looks for the members of all groups that somebody waits for, if it is time to.
+    pub(super) fn look_for_members(&mut self, turn: &Turn, out: &mut Effects) {
+        if out.look_for_members || self.look_deadline().is_some_and(|at| at <= turn.now.mono) {
+            out.look_for_members = false;
+            let groups = self.processes.with_members();
+            let groups = groups.filter_map(|it| Some((it.id, it.group_to_look_at()?)));
+            out.push(Effect::FindMembers { groups: groups.collect() });
+        }
+    }
+
+    /// The outcome of `FindMembers`.
+    pub(super) fn members_found(&mut self, turn: &Turn, found: &[(ProcessId, Members)], out: &mut Effects) {
+        for (id, members) in found {
+            self.with(*id, |process| process.members_found(turn, members, out));
+            self.changed(turn, *id, None, out);
+        }
+        let pause = self.next_look.map_or(LOOK_AGAIN_AFTER, |look| look.pause);
+        let again = NextLook {
+            at: turn.now.mono.after(pause),
+            pause: pause.saturating_mul(2).min(LOOK_AGAIN_AFTER_MAX),
+        };
+        self.next_look = self.awaits_members().then_some(again);
+    }
+
+    fn awaits_members(&self) -> bool {
+        self.processes.with_members().any(Process::has_stopping_members)
+    }
+
+    /// A program was started with this pid, so no group of this number is left of any other.
+    pub(super) fn forget_group(&mut self, turn: &Turn, number: Pid, out: &mut Effects) {
+        let taken = |process: &&Process| process.remaining.is_some_and(|group| group.leader == number);
+        let ids: Vec<_> = self.processes.with_members().filter(taken).map(|process| process.id).collect();
+        for id in ids {
+            self.with(id, |process| process.forget_members(out));
+            self.changed(turn, id, None, out);
+        }
+    }
+}

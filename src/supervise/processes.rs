@@ -1,0 +1,143 @@
+//! All processes, with an index of what would take a walk over all of them to find out: which deadlines
+//! are next, and which priorities still have processes to wait for.
+//!
+//! A process is changed through [`Processes::with`] alone, which keeps the index in step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::process::Process;
+use crate::model::{Mono, ProcessId};
+
+/// What the index holds of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Indexed {
+    deadline: Option<Mono>,
+    /// The priority of its group, while a shutdown has to wait for it.
+    pending: Option<i64>,
+    /// Whether members of its group have outlived it.
+    has_members: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Processes {
+    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
+    all: BTreeMap<ProcessId, Box<Process>>,
+    deadlines: BTreeSet<(Mono, ProcessId)>,
+    /// How many processes of each group priority a shutdown has to wait for.
+    pending: BTreeMap<i64, usize>,
+    with_members: BTreeSet<ProcessId>,
+    /// While nothing may start, what would only start something has no deadline.
+    may_start: bool,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self {
+            all: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            with_members: BTreeSet::new(),
+            may_start: true,
+        }
+    }
+}
+
+impl Processes {
+    pub(super) fn add(&mut self, process: Process) {
+        let id = process.id;
+        self.all.insert(id, Box::new(process));
+        self.update_index(id);
+    }
+
+    pub(super) fn remove(&mut self, id: ProcessId) {
+        if let Some(process) = self.all.remove(&id) {
+            self.reindex(id, process.indexed, Indexed::default());
+        }
+    }
+
+    pub(super) fn get(&self, id: ProcessId) -> Option<&Process> {
+        self.all.get(&id).map(|process| &**process)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.all.values().map(|process| &**process)
+    }
+
+    /// The one way to change a process.
+    pub(super) fn with<T>(&mut self, id: ProcessId, change: impl FnOnce(&mut Process) -> T) -> Option<T> {
+        let result = change(self.all.get_mut(&id)?);
+        self.update_index(id);
+        Some(result)
+    }
+
+    /// From now on nothing starts, and what is left of groups is waited for.
+    pub(super) fn forbid_starts(&mut self) {
+        self.may_start = false;
+        let ids: Vec<_> = self.all.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.update_index(id));
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Those whose deadline has come, in the order of their ids.
+    pub(super) fn due(&self, now: Mono) -> Vec<ProcessId> {
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
+        let mut ids: Vec<_> = due.map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The highest group priority that a shutdown still has to wait for.
+    pub(super) fn highest_pending_priority(&self) -> Option<i64> {
+        self.pending.last_key_value().map(|(priority, _)| *priority)
+    }
+
+    /// Those whose groups may have outlived them.
+    pub(super) fn with_members(&self) -> impl Iterator<Item = &Process> {
+        self.with_members.iter().filter_map(|id| self.get(*id))
+    }
+
+    fn update_index(&mut self, id: ProcessId) {
+        let Some(process) = self.all.get_mut(&id) else { return };
+        let is_stopping = !self.may_start;
+        let new = Indexed {
+            deadline: process.deadline(self.may_start),
+            pending: (process.is_pending() || is_stopping && process.remaining.is_some())
+                .then_some(process.group_priority),
+            has_members: process.remaining.is_some(),
+        };
+        let old = std::mem::replace(&mut process.indexed, new);
+        self.reindex(id, old, new);
+    }
+
+    fn reindex(&mut self, id: ProcessId, old: Indexed, new: Indexed) {
+        if old.deadline != new.deadline {
+            if let Some(at) = old.deadline {
+                self.deadlines.remove(&(at, id));
+            }
+            if let Some(at) = new.deadline {
+                self.deadlines.insert((at, id));
+            }
+        }
+        if old.pending != new.pending {
+            if let Some(priority) = old.pending
+                && let Some(count) = self.pending.get_mut(&priority)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    self.pending.remove(&priority);
+                }
+            }
+            if let Some(priority) = new.pending {
+                *self.pending.entry(priority).or_default() += 1;
+            }
+        }
+        match (old.has_members, new.has_members) {
+            (false, true) => drop(self.with_members.insert(id)),
+            (true, false) => drop(self.with_members.remove(&id)),
+            (true, true) | (false, false) => {}
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Any inputs in any order, from many seeds: nothing panics, nothing loops, every question is answered once,
+//! and every shutdown ends in bounded time, whatever becomes of the processes.
+
+use super::*;
+
+/// As many seconds as the longest shutdown of these stories may take: `stopwaitsecs` and the grace after SIGKILL
+/// for each of the priorities, and the time for listeners.
+const SHUTDOWN_SECS_MAX: f64 = 3.0 * (STOP_WAIT_SECS as f64 + 10.0) + 1.0;
+
+const STOP_WAIT_SECS: i64 = 10;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
+    }
+
+    fn of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+        all.get(self.below(all.len().max(1) as u64) as usize).cloned()
+    }
+}
+
+/// Each a version of the same groups: changed in place, changed otherwise, with more and with less.
+fn versions() -> [Vec<GroupSpec>; 4] {
+    let spec = |name: &str| ProcessSpec { stop_wait_secs: STOP_WAIT_SECS, ..spec(name) };
+    let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
+    let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
+    let app = ProcessSpec { stop_as_group: true, kill_as_group: true, ..spec("app") };
+    let db = ProcessSpec { kill_as_group: true, ..spec("db") };
+    let vital = ProcessSpec { on_fatal: OnEnd::Shutdown, start_retries: 1, ..spec("third") };
+    let mut versions = [
+        vec![alone(1, db.clone()), group("g", [app.clone(), quick.clone()])],
+        vec![alone(5, db.clone()), group("g", [ProcessSpec { start_secs: 3, ..app.clone() }, moved.clone()])],
+        vec![group("db", [db.clone()]), group("g", [quick, app, vital])],
+        vec![alone(1, ProcessSpec { umask: Some(0), ..db }), group("g", [moved])],
+    ];
+    for (version, groups) in versions.iter_mut().enumerate().filter(|(version, _)| *version != 2) {
+        groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
+    }
+    versions
+}
+
+/// One thing that happens. Only children of this story end, and only those that can.
+fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
+    let name = ["db", "g", "p"][random.below(3) as usize];
+    match random.below(19) {
+        0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
+        1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
+        2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
+        3 => story.pass(random.below(4_000) as f64 / 1000.0),
+        4 => story.send_error = random.one_in(4).then(|| SendError::Failed("EPERM".to_owned())),
+        5 => {
+            story.spawn_errors.extend(random.one_in(3).then_some("no"));
+            story.is_short = random.one_in(8);
+        }
+        6 if random.one_in(20) => story.signal(Signal::TERM),
+        6 if random.one_in(20) => story.signal(Signal::HUP),
+        7 => {
+            story.next_groups = versions[random.below(4) as usize].clone();
+            story.ask(Command::ReloadConfig);
+        }
+        8 => update(story, name),
+        9 => story.ask(Command::SendStdin(Namespec::split(name), "x".to_owned())),
+        10 | 11 => {
+            let said = [&b"READY\n"[..], b"RESULT 2\nOKREADY\n", b"RESULT 4\nFAIL", b"RESU", b"no\n"];
+            let bytes = said[random.below(5) as usize].to_owned();
+            let process = ProcessId(1 + random.below(story.supervisor.next_process));
+            story.input(Input::ListenerSaid { process, bytes });
+            story.event_error = random.one_in(20).then_some(StdinError::Closed);
+        }
+        12 => {
+            let pids = || Members::Some(vec![Pid(4000)]);
+            story.members = random.of(&[Members::None, pids(), pids(), Members::Unknown]).unwrap();
+        }
+        13 => story.orphan_ends(),
+        // The kernel begins again with its lowest numbers.
+        14 if random.one_in(2) => story.pids = 100,
+        14 => story.stop(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
+        _ => {
+            let alive: Vec<_> = story.alive.keys().copied().collect();
+            if let Some(process) = random.of(&alive) {
+                let status = [ExitStatus::Exited(random.below(3) as u8), KILLED][random.below(2) as usize];
+                story.end(process, status);
+            }
+        }
+    }
+}
+
+fn check_invariants(story: &Story) {
+    let known: BTreeSet<_> =
+        story.supervisor.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+    assert!(story.supervisor.processes.iter().map(|it| it.id).eq(known), "all processes are in a group");
+    for pool in story.supervisor.groups.iter().filter_map(|group| group.pool.as_ref()) {
+        assert!(pool.waiting() <= 6, "{pool:?}");
+    }
+    let may_start = story.supervisor.mood.allows_starts();
+    let deadline = story.supervisor.processes.iter().filter_map(|it| it.deadline(may_start)).min();
+    assert_eq!(story.supervisor.processes.deadline(), deadline, "the index is in step");
+    let pending = |process: &&Process| process.is_pending() || !may_start && process.remaining.is_some();
+    let priority = story.supervisor.processes.iter().filter(pending).map(|it| it.group_priority).max();
+    assert_eq!(story.supervisor.processes.highest_pending_priority(), priority, "the index is in step");
+}
+
+fn replies(story: &Story) -> u64 {
+    story.told.iter().filter(|line| line.starts_with("!reply")).count() as u64
+}
+
+/// Whether the supervisor is done; one that is to begin again does.
+fn is_done(story: &mut Story) -> bool {
+    match story.told.iter().rev().find(|line| line.starts_with("!stopped")).map(String::as_str) {
+        None => false,
+        Some("!stopped Restart") => story.supervisor.state() == SupervisorState::Restarting,
+        Some(_) => true,
+    }
+}
+
+/// What is left alive after the end: children that SIGKILL does not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Leaders,
+    Members,
+}
+
+fn ends(seed: u64, left: Left, kind: u64) {
+    let mut random = Random(seed);
+    let versions = versions();
+    let shutdown_timeout_secs = [None, Some(3)][random.below(2) as usize];
+    let rules = Rules { shutdown_timeout_secs, ..Rules::default() };
+    let mut story = end_of(rules, versions[0].clone()).begun();
+    for _ in 0..80 {
+        happen(&mut story, &mut random, &versions);
+        check_invariants(&story);
+        if is_done(&mut story) {
+            break;
+        }
+    }
+    story.send_error = None;
+    story.members = if left == Left::Members { Members::Unknown } else { Members::None };
+    let first = if kind == 0 { Signal::HUP } else { Signal::TERM };
+    story.signal(first);
+    if kind == 2 {
+        story.pass(1.5);
+        story.signal(Signal::TERM);
+    }
+    let alive: Vec<_> = story.alive.keys().copied().collect();
+    for process in alive.into_iter().filter(|_| left != Left::Leaders) {
+        story.end(process, ExitStatus::Exited(0));
+        check_invariants(&story);
+    }
+    // What lives is waited for, but not for ever.
+    story.pass(SHUTDOWN_SECS_MAX);
+    assert!(is_done(&mut story), "seed {seed} {left:?} {kind}: it never ends\n{}", story.told.join("\n"));
+    // Until the last moment.
+    story.signal(Signal::TERM);
+    let ends: Vec<_> = story.told.iter().filter(|line| line.starts_with("!stopped")).collect();
+    assert!(ends.last().is_some_and(|end| *end != "!stopped Restart"), "seed {seed}: TERM is lost {ends:?}");
+    assert_eq!(replies(&story), story.tickets, "seed {seed}: every question is answered once");
+    assert!(story.supervisor.updates.is_empty());
+    let deadlines = [story.supervisor.processes.deadline(), story.supervisor.look_deadline()];
+    assert_eq!(deadlines, [None, None], "seed {seed}: but for ticks, nothing is due");
+    check_invariants(&story);
+}
+
+#[test]
+fn any_inputs_in_any_order_end_in_order() {
+    let mut seeds = Random(0x2545_f491_4f6c_dd1d);
+    for number in 0..600 {
+        let left = [Left::Nothing, Left::Leaders, Left::Members][number % 3];
+        ends(seeds.below(u64::MAX), left, (number / 3 % 3) as u64);
+    }
+}

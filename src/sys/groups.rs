@@ -1,0 +1,187 @@
+//! Process groups from the outside: whether anybody is left in one, who, and signals for all of them.
+//!
+//! The kernel does not reuse the number of a group while there is anybody in it, zombies included. Once the
+//! group is empty the number may become another process's, and a signal sent to it by number alone could hit
+//! a stranger. A pidfd of the leader goes on meaning the group that it led, even after the leader was reaped.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use rustix::process::{Pid as RawPid, PidfdFlags, getpid, pidfd_open};
+
+use super::process::send_signal;
+use crate::model::{Pid, Signal};
+
+/// Processes that a search looks at. On a machine with more, who is in a group stays unknown.
+const SEARCHED_MAX: usize = 65_536;
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
+const TO_THE_GROUP: libc::c_uint = 1 << 2;
+
+/// The null signal: whether there is anybody.
+const NULL: Signal = Signal(0);
+
+/// A handle for the process group that a child leads.
+#[derive(Debug)]
+pub struct LeaderFd(OwnedFd);
+
+impl LeaderFd {
+    /// For the group of this child, which was not reaped yet. `None` where the kernel has no pidfds, or there is
+    /// no descriptor to be had.
+    #[must_use]
+    pub fn open(leader: Pid) -> Option<Self> {
+        pidfd_open(RawPid::from_raw(leader.0)?, PidfdFlags::empty()).ok().map(Self)
+    }
+}
+
+/// The process group of a leader that was reaped.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'fd> {
+    leader: Pid,
+    pidfd: Option<BorrowedFd<'fd>>,
+}
+
+impl<'fd> Group<'fd> {
+    /// By its number, and by a handle if there is one.
+    #[must_use]
+    pub fn of(leader: Pid, handle: Option<&'fd LeaderFd>) -> Self {
+        Self { leader, pidfd: handle.map(|LeaderFd(pidfd)| pidfd.as_fd()) }
+    }
+
+    /// Sends a signal to the members.
+    ///
+    /// # Errors
+    /// ESRCH if nobody is left, EPERM.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        if let Some(pidfd) = self.pidfd {
+            match signal_group_by_pidfd(pidfd, signal) {
+                // A kernel that does not know the flag, or a sandbox that does not know the call.
+                Err(error) if is_unsupported(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        // While a group has members, no process or thread has its number. One that has it took it later.
+        match send_signal(self.leader, NULL, false) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => send_signal(self.leader, signal, true),
+            Ok(()) | Err(_) => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    }
+
+    /// Whether the group is empty. Zombies count as members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.signal(NULL).is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
+    }
+}
+
+fn signal_group_by_pidfd(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    let no_info: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: pidfd_send_signal(2) takes a descriptor that lives as long as the call, and a null pointer for
+    // the information that goes with the signal.
+    #[expect(unsafe_code, reason = "rustix has no flags here, nor real-time signals")]
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.0, no_info, TO_THE_GROUP)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
+}
+
+/// The processes in these groups that are not zombies, each with its group's number. `None` if that can't be
+/// found out: without /proc, or if it shows another pid namespace.
+#[must_use]
+pub fn members_of(groups: &[Pid]) -> Option<Vec<(Pid, Pid)>> {
+    let own = fs::read_link("/proc/self").ok()?;
+    if own.to_str()?.parse() != Ok(getpid().as_raw_nonzero().get()) {
+        return None;
+    }
+    let pids =
+        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut members = Vec::new();
+    for (searched, number) in pids.enumerate() {
+        if searched >= SEARCHED_MAX {
+            return None;
+        }
+        let pid = Pid(number);
+        if let Ok(group) = group_of(pid)
+            && groups.contains(&group)
+            && !is_zombie(pid)
+        {
+            members.push((group, pid));
+        }
+    }
+    Some(members)
+}
+
+/// Not rustix's, which takes 0 for an impossible answer. It is that of a process whose group is led from
+/// outside of our pid namespace.
+fn group_of(pid: Pid) -> Result<Pid, Errno> {
+    nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).map(|group| Pid(group.as_raw()))
+}
+
+/// Whether the process has ended, reaped or not.
+fn is_zombie(pid: Pid) -> bool {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        // The name, which may hold anything, ends with the last parenthesis; the state is next.
+        Ok(stat) => match stat.rsplit(|byte| *byte == b')').next() {
+            Some([b' ', state, ..]) => matches!(state, b'Z' | b'X' | b'x'),
+            _ => false,
+        },
+        Err(error) => matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)),
+    }
+}
+
+/// Sends a signal to the group that a child leads, which was not reaped yet, and to the child itself if it has
+/// left that group.
+///
+/// # Errors
+/// What kill(2) says: ESRCH if there was nobody, EPERM.
+pub fn signal_with_leader(leader: Pid, signal: Signal) -> io::Result<()> {
+    let sent = send_signal(leader, signal, true);
+    match group_of(leader) {
+        Ok(group) if group != leader => send_signal(leader, signal, false),
+        Ok(_) | Err(_) => sent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn members_are_found_until_they_end_and_the_number_means_nobody_else() {
+        let mut leader = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let number = Pid(i32::try_from(leader.id()).unwrap());
+        let mut member = Command::new("sleep").arg("1000").process_group(number.0).spawn().unwrap();
+        let pid = Pid(i32::try_from(member.id()).unwrap());
+        let handle = LeaderFd::open(number);
+        let groups = [Group::of(number, handle.as_ref()), Group::of(number, None)];
+        // The leader lives, so by number alone this could be anybody's.
+        assert!(groups[1].is_empty());
+        leader.kill().unwrap();
+        leader.wait().unwrap();
+        for group in &groups {
+            assert!(!group.is_empty(), "{group:?}");
+        }
+        assert_eq!(members_of(&[number]), Some(vec![(number, pid)]));
+        groups[0].signal(Signal::KILL).unwrap();
+        // A zombie until it is waited for, which counts as a member for the kernel alone.
+        while members_of(&[number]) != Some(Vec::new()) {
+            std::thread::yield_now();
+        }
+        assert!(!groups[0].is_empty());
+        member.wait().unwrap();
+        for group in &groups {
+            assert!(group.is_empty(), "{group:?}");
+            assert_eq!(group.signal(Signal::KILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        }
+    }
+}
