@@ -142,8 +142,10 @@ pub struct InspectOptions {
 pub enum Inspect {
     /// What is wrong with it.
     Mistakes {
-        /// What a container is given to stop in.
-        grace_secs: u32,
+        /// What a container is given to stop in, if that was said.
+        grace_secs: Option<u32>,
+        /// Whether this machine is the one that it is for, if that was said.
+        is_image: Option<bool>,
     },
     /// What it comes to, and where each value comes from.
     Values {

@@ -176,8 +176,9 @@ fn main_command(matches: &ArgMatches) -> Vec<String> {
 }
 
 fn check_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
-    let grace_secs = matches.get_one("grace").copied().unwrap_or(GRACE_SECS);
-    let what = Inspect::Mistakes { grace_secs };
+    let grace_secs = matches.get_one("grace").copied();
+    let is_image = matches.get_one::<String>("image").map(|answer| answer == "yes");
+    let what = Inspect::Mistakes { grace_secs, is_image };
     let ((config, json), command) = (inspected(matches), main_command(matches));
     InspectOptions { argv0, config, overrides: strict(matches), command, json, what }
 }
@@ -347,11 +348,20 @@ fn check_command() -> Command {
         .long("grace")
         .value_name("SECONDS")
         .value_parser(clap::value_parser!(u32))
-        .help("What a container is given to stop in [10, as with docker stop; Kubernetes gives 30]");
+        .help("What a container is given to stop in [10 in a container, as with docker stop; Kubernetes gives 30]");
+    let image = Arg::new("image")
+        .long("image")
+        .value_name("yes|no")
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("yes")
+        .overrides_with("image")
+        .value_parser(["yes", "no"])
+        .help("This is the image that the configuration is for: what is missing is an error [as root in a container]");
     Command::new("check")
         .about("Report errors and likely mistakes in a configuration")
         .after_help(CHECK)
-        .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace, checked_command_arg()])
+        .args([file_arg(), config_arg(), strict_arg(), json_arg(), grace, image, checked_command_arg()])
 }
 
 fn config_command() -> Command {
@@ -436,25 +446,22 @@ the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.con
 /etc/supervisor/supervisord.conf; and where there is none, as supervisord.toml in the same places. A
 file whose name ends in .toml is read as TOML. As `sv run`, and as PID 1, we stay in the foreground.";
 
-/// What `docker stop` waits for.
-const GRACE_SECS: u32 = 10;
-
 const CHECK: &str = "\
-Errors come first, then warnings; each with its file and line, the line itself, and what was perhaps
-meant. Mistakes that are legal are looked for on this machine and as this user, once there is no error:
-commands that are not there or need a shell, two programs on one log file, stopwaitsecs beyond the
-container's patience, users that we can't become, files that we can't write, open doors. With a main command
-behind --, as for `sv run`, it is checked too.
+Errors come first, then warnings (likely mistakes), then notes; each with its file and line, the line
+itself, and what was perhaps meant. What this machine lacks (a user, a folder, a command, a file that can't
+be written) is a note that begins with \"here:\", since the image that the configuration is for may have it.
+With --image it is an error. A file of conf.d, with programs and without [supervisord], is checked as it is.
+A main command after --, as for `sv run`, is checked too.
 
 Exit codes:
-  0  there is nothing to say
+  0  there are no errors and no warnings
   1  there are warnings
   2  there are errors, and `sv run` would refuse it";
 
 const CONFIG: &str = "\
 Values are shown as they were written, each with its origin behind it: a file and line, an environment
-variable, a flag, or the default. The output is a configuration itself. Passwords, and what files hold
-that an SV_..._FILE names, are not shown. With --expand it is for reading only: percent signs are not
+variable, a flag, or the default. The output is a configuration that `sv run` takes. Passwords are not shown:
+in their place stands the variable that sets them. Nor is what a file holds that an SV_..._FILE names. With --expand it is for reading only: percent signs are not
 doubled.
 
 Exit codes:
@@ -554,15 +561,18 @@ mod tests {
             (&["run", "f", "-n", "--", "job"], "run \"f\" nodaemon=true -job-"),
             (&["run", "--strict", "-e", "warn"], "run \"\" loglevel=warn strict=true"),
             (&["run", "-c", "f", "--", "job", "-n", "--"], "run \"f\" -job- --n- ----"),
-            (&["check"], "Mistakes { grace_secs: 10 } \"\" false"),
+            (&["check"], "Mistakes { grace_secs: None, is_image: None } \"\" false"),
             (
                 &["check", "f", "--strict", "--json", "--grace", "30"],
-                "Mistakes { grace_secs: 30 } \"f\" true strict=true",
+                "Mistakes { grace_secs: Some(30), is_image: None } \"f\" true strict=true",
             ),
-            (&["-c", "f", "check"], "Mistakes { grace_secs: 10 } \"f\" false"),
-            (&["check", "-c", "f"], "Mistakes { grace_secs: 10 } \"f\" false"),
-            (&["check", "f", "--", "job", "-n"], "Mistakes { grace_secs: 10 } \"f\" false -job- --n-"),
-            (&["check", "--", "job"], "Mistakes { grace_secs: 10 } \"\" false -job-"),
+            (&["-c", "f", "check"], "Mistakes { grace_secs: None, is_image: None } \"f\" false"),
+            (&["check", "-c", "f"], "Mistakes { grace_secs: None, is_image: None } \"f\" false"),
+            (
+                &["check", "f", "--", "job", "-n"],
+                "Mistakes { grace_secs: None, is_image: None } \"f\" false -job- --n-",
+            ),
+            (&["check", "--", "job"], "Mistakes { grace_secs: None, is_image: None } \"\" false -job-"),
             (
                 &["config", "f", "-n", "--", "job", "--"],
                 "Values { expand: false, changed: false } \"f\" false nodaemon=true -job- ----",

@@ -269,6 +269,14 @@ impl Document {
         &self.sections
     }
 
+    /// The files that it was read from.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().filter_map(|source| match &source.origin {
+            Origin::File(path) => Some(path.as_path()),
+            Origin::Variable(_) | Origin::CommandLine => None,
+        })
+    }
+
     /// The section of exactly this name.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<&Section> {

@@ -12,9 +12,10 @@ use crate::model::Environment;
 
 use super::daemon::environment;
 use super::document::{Document, Entry, Origin, Section};
+use super::elsewhere::{Elsewhere, variables_needed};
 use super::env_file::env_files;
 use super::expand::{Names, Value};
-use super::load::{Examined, examine};
+use super::load::{Examined, Look, examine};
 use super::options::{OptionDoc, SectionKind, ValueType, option_of};
 use super::pairs::overlaid;
 use super::reader::{Override, SectionReader};
@@ -76,6 +77,15 @@ pub enum ValueOrigin {
     Default,
 }
 
+/// What a configuration comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// In the order in which they are first opened.
+    pub sections: Vec<EffectiveSection>,
+    /// It is a part of a configuration: it has no `[supervisord]`, and an empty one is added here.
+    pub is_fragment: bool,
+}
+
 /// Reads a configuration and tells what it comes to; with `expand` names are put in. `command` is the main
 /// program, as for [`super::load_beside`].
 ///
@@ -88,20 +98,37 @@ pub fn effective(
     command: &[String],
     around: &dyn Surroundings,
     expand: bool,
-) -> Result<Vec<EffectiveSection>, Vec<Finding>> {
-    let examined = examine(path, overrides, command, around, None);
+) -> Result<Effective, Vec<Finding>> {
+    let found = effective_on(path, overrides, command, around, expand);
+    if found.is_ok() || expand {
+        return found;
+    }
+    // Values as they are written are the same on a machine that has what this one lacks.
+    let variables = variables_needed(std::iter::once(path), around);
+    effective_on(path, overrides, command, &Elsewhere::new(around, path, &variables), expand).or(found)
+}
+
+fn effective_on(
+    path: &Path,
+    overrides: &[Override],
+    command: &[String],
+    around: &dyn Surroundings,
+    expand: bool,
+) -> Result<Effective, Vec<Finding>> {
+    let examined = examine(path, overrides, command, around, Look::Values);
+    let is_fragment = examined.is_fragment;
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);
     };
     // The server has no use for them, but here they are asked for.
     let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
     if !findings.errors.is_empty() {
-        let examined = Examined { settings: None, document: Some(document), findings };
+        let examined = Examined { settings: None, document: Some(document), findings, is_fragment };
         return Err(Report::of(examined).findings);
     }
     let host_node_name = around.host_node_name();
     let mut reading = Reading::new(&document, around, &host_node_name, Findings::default());
-    Ok(Teller::new(&mut reading, overrides, expand).sections())
+    Ok(Effective { sections: Teller::new(&mut reading, overrides, expand).sections(), is_fragment })
 }
 
 /// What is said once more is found wrong no more: findings of this reading are dropped.
@@ -274,7 +301,7 @@ mod tests {
             .variable("SV_PROGRAM_WEB_STOPSIGNAL_FILE", "/run/secret2")
             .file("/run/secret2", "INT");
         let flag = Override { option: "minfds", value: "9".to_owned(), spelled: "--minfds".to_owned() };
-        let sections = effective(Path::new(MAIN), &[flag], &[], &around, expand).unwrap();
+        let sections = effective(Path::new(MAIN), &[flag], &[], &around, expand).unwrap().sections;
         let found = sections.into_iter().find(|known| known.name == section).unwrap();
         let set = found.options.into_iter().filter(|option| option.origin != ValueOrigin::Default);
         set.map(|option| {
@@ -343,7 +370,7 @@ mod tests {
     fn the_main_command_is_a_section_too() {
         let text = "[supervisord]\nsignal_USR1=forward:main\n[program-default]\nstopwaitsecs=3\n";
         let command = ["job", "a b", "50%"].map(str::to_owned);
-        let sections = effective(Path::new(MAIN), &[], &command, &Fake::main(text), false).unwrap();
+        let sections = effective(Path::new(MAIN), &[], &command, &Fake::main(text), false).unwrap().sections;
         let main = sections.into_iter().find(|section| section.name == "program:main").unwrap();
         let told = |name: &str| main.options.iter().find(|option| option.name == name).cloned().unwrap();
         assert_eq!(told("command").value, EffectiveValue::Is("job 'a b' 50%%".to_owned()));

@@ -136,6 +136,7 @@ impl<'a> Maker<'_, 'a> {
         let group = &section.name;
         let message = match found {
             [Some(index), None] | [None, Some(index)] => return Some(index),
+            [None, None] if self.reading.is_fragment => return None,
             [None, None] => format!("[{group}] names unknown program or fcgi-program {name}"),
             [Some(_), Some(_)] => {
                 format!("[{group}] name {name} is ambiguous (exists as program and fcgi-program)")

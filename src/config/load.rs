@@ -43,7 +43,7 @@ pub fn load_beside(
     command: &[String],
     around: &dyn Surroundings,
 ) -> Result<Settings, Errors> {
-    let Examined { settings, findings, .. } = examine(path, overrides, command, around, None);
+    let Examined { settings, findings, .. } = examine(path, overrides, command, around, Look::Settings);
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -56,16 +56,33 @@ pub(super) struct Examined {
     /// `None` if it could not be parsed.
     pub(super) document: Option<Document>,
     pub(super) findings: Findings,
+    /// It is a part of a configuration: it has programs and no `[supervisord]`.
+    pub(super) is_fragment: bool,
 }
 
-/// Reads all there is, whatever is wrong with it. With the seconds that a stop may take in all,
-/// also looks for what is legal and yet a mistake; that needs a configuration without errors.
+/// What a configuration is read for.
+#[derive(Clone, Copy)]
+pub(super) enum Look<'l> {
+    /// To run it: there has to be a `[supervisord]`.
+    Settings,
+    /// To show it, or a part of one.
+    Values,
+    /// To find all that is wrong, in a part of one as well.
+    Mistakes {
+        /// The seconds that a stop may take in all, where that is known.
+        grace_secs: Option<i64>,
+        /// What to take for its settings where there are none because of errors.
+        settings: Option<&'l Settings>,
+    },
+}
+
+/// Reads all there is, whatever is wrong with it. Looking for mistakes needs settings.
 pub(super) fn examine(
     path: &Path,
     overrides: &[Override],
     command: &[String],
     around: &dyn Surroundings,
-    grace_secs: Option<i64>,
+    look: Look<'_>,
 ) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
@@ -73,24 +90,43 @@ pub(super) fn examine(
         main_command::lay(&mut document, command)?;
         Ok((document, findings))
     });
-    let (document, findings) = match read {
+    let (mut document, findings) = match read {
         Ok(read) => read,
         Err(Errors(errors)) => {
             let findings = Findings { errors, ..Findings::default() };
-            return Examined { settings: None, document: None, findings };
+            return Examined { settings: None, document: None, findings, is_fragment: false };
         }
     };
+    let is_fragment = !matches!(look, Look::Settings) && is_fragment(&document);
+    if is_fragment {
+        let place = document.add_command_line();
+        document.open("supervisord", place);
+    }
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
+    reading.is_fragment = is_fragment;
     let settings = settings(&mut reading, path, &inherited, overrides);
     let mut settings = settings.filter(|_| reading.error_count() == 0);
     if let Some(settings) = settings.as_mut().filter(|_| !command.is_empty()) {
         main_command::connect(settings);
     }
-    if let Some((settings, grace_secs)) = settings.as_ref().zip(grace_secs) {
+    if let Look::Mistakes { grace_secs, settings: others } = look
+        && let Some(settings) = settings.as_ref().or(others)
+    {
         lint(&mut reading, settings, grace_secs);
     }
     let findings = reading.into_findings().without_repetitions();
-    Examined { settings, document: Some(document), findings }
+    Examined { settings, document: Some(document), findings, is_fragment }
+}
+
+/// Files below `conf.d` have programs and leave `[supervisord]` to the file that includes them.
+fn is_fragment(document: &Document) -> bool {
+    let kinds = || document.sections().iter().filter_map(|section| SectionKind::of(&section.name));
+    let is_program = |kind| {
+        use SectionKind::{EventListener, FcgiProgram, Group, Program};
+        matches!(kind, Program | FcgiProgram | EventListener | Group)
+    };
+    let is_main = |kind| matches!(kind, SectionKind::Supervisord | SectionKind::Include);
+    kinds().any(|(kind, _)| is_program(kind)) && !kinds().any(|(kind, _)| is_main(kind))
 }
 
 /// `None` without the section that has to be there.

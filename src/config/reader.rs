@@ -11,6 +11,7 @@ use memchr::memchr;
 use crate::model::{Environment, User};
 
 use super::document::{DEFAULTS, Entry, Section, Written};
+use super::elsewhere::variables_in;
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
 use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
@@ -190,6 +191,9 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     ) {
         let entry = self.entry(option);
         let place = entry.map_or(self.section.place, |entry| entry.place);
+        if entry.and_then(|entry| entry.value.shown()).is_some_and(|text| self.has_made_up_variables(&text)) {
+            return;
+        }
         let is_secret = self.option(option).is_some_and(|option| option.value == ValueType::Secret);
         let mut error = self.reading.placed(self.section, place, message);
         error.option = Some(option.to_owned());
@@ -197,6 +201,10 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         let shown = entry.filter(|_| !is_secret).and_then(|entry| entry.value.shown());
         error.value = shown.map(Cow::into_owned);
         self.reading.error(error);
+    }
+
+    fn has_made_up_variables(&self, text: &str) -> bool {
+        variables_in(text).iter().any(|name| self.reading.around.is_made_up(name))
     }
 
     /// Writes down that something is missing from the section or wrong with all of it.

@@ -109,6 +109,8 @@ pub(super) struct Reading<'a> {
     pub(super) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
     pub(super) own_user: Option<Arc<User>>,
+    /// Other files may have what this one refers to.
+    pub(super) is_fragment: bool,
     findings: Findings,
     /// The sections that are of a kind, each with what follows the colon in its name.
     kinds: Vec<(SectionKind, &'a Section, &'a str)>,
@@ -139,6 +141,7 @@ impl<'a> Reading<'a> {
             program_defaults: document.section("program-default"),
             log_defaults: UNSET,
             own_user: None,
+            is_fragment: false,
             findings,
             kinds: document.sections().iter().filter_map(with_kind).collect(),
             births: Vec::new(),

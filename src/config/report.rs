@@ -1,25 +1,32 @@
 //! All that there is to say of a configuration, each with its place: what `sv check` prints.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::model::{LogLevel, Settings};
+use crate::python::quote;
 
 use super::document::{Document, Origin};
+use super::elsewhere::{Elsewhere, variables_needed};
 use super::error::{Error, Errors};
-use super::load::{Examined, examine};
+use super::load::{Examined, Look, examine};
 use super::options::{SectionKind, ValueType, option_of};
 use super::reader::Override;
 use super::reading::{Remark, Spot};
 use super::surroundings::Surroundings;
 
-/// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How bad something is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Nothing runs with it.
     Error,
     /// It runs, but perhaps not as was meant.
     Warning,
+    /// This machine lacks something that the machine that it is for may have.
+    Here,
+    /// Good to know.
+    Note,
 }
 
 /// Something that is to be said of a configuration.
@@ -50,29 +57,102 @@ pub struct Finding {
 /// What checking a configuration came to.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Errors first, and those of one file by line.
+    /// The worst first, and those of one file by line.
     pub findings: Vec<Finding>,
     /// `None` if there is any error.
     pub settings: Option<Settings>,
 }
 
-/// Reads a configuration and tells everything about it: what is wrong and, if nothing is, what is
-/// legal and yet a mistake where `grace_secs` are the seconds that a stop may take in all. `command` is
-/// the main program, as for [`super::load_beside`].
+/// How to look at a configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Examination {
+    /// The seconds that a stop may take in all, where that is known.
+    pub grace_secs: Option<i64>,
+    /// This machine is the one that the configuration is for: what it lacks is an error.
+    pub is_image: bool,
+}
+
+/// How often a configuration is read again because more of its files are known by then.
+const ROUNDS_MAX: usize = 3;
+
+/// Reads a configuration and reports everything about it: what is wrong, what is legal and probably a mistake,
+/// and what this machine lacks. `command` is the main program, as for [`super::load_beside`].
 #[must_use]
 pub fn check(
     path: &Path,
     overrides: &[Override],
     command: &[String],
     around: &dyn Surroundings,
-    grace_secs: i64,
+    examination: Examination,
 ) -> Report {
-    Report::of(examine(path, overrides, command, around, Some(grace_secs)))
+    let grace_secs = examination.grace_secs;
+    let elsewhere = elsewhere(path, overrides, command, around, grace_secs);
+    let settings = elsewhere.settings.as_ref();
+    let here = examine(path, overrides, command, around, Look::Mistakes { grace_secs, settings });
+    let is_fragment = here.is_fragment || elsewhere.is_fragment;
+    let is_readable = here.document.is_some();
+    let elsewhere = Report::of(elsewhere);
+    let everywhere: HashSet<Key> = elsewhere.findings.iter().map(Finding::key).collect();
+    let mut report = Report::of(here);
+    drop_echoes(&mut report.findings, &everywhere);
+    for finding in &mut report.findings {
+        if !everywhere.contains(&finding.key()) {
+            finding.is_of_this_machine(examination.is_image);
+        }
+    }
+    // A file that is included under another name on this machine says nothing about the others.
+    if !is_readable && elsewhere.settings.is_some() && !examination.is_image {
+        report.findings.extend(elsewhere.findings);
+    }
+    let has_errors = report.findings.iter().any(|finding| finding.severity == Severity::Error);
+    report.settings = report.settings.or(elsewhere.settings).filter(|_| !has_errors);
+    if is_fragment {
+        report.findings.retain(|finding| finding.section.as_deref() != Some("supervisord"));
+        report.findings.push(Finding::of_fragment(path));
+    }
+    sort(&mut report.findings);
+    report
 }
+
+/// What is missing is an error of its option, and what looks at the option later finds it once more.
+fn drop_echoes(findings: &mut Vec<Finding>, everywhere: &HashSet<Key>) {
+    let spot = |it: &Finding| (it.file.clone(), it.line, it.section.clone(), it.option.clone());
+    let is_here = |it: &&Finding| !everywhere.contains(&it.key());
+    let errors = findings.iter().filter(|it| it.severity == Severity::Error).filter(is_here);
+    let errors: HashSet<_> = errors.map(spot).collect();
+    findings.retain(|it| it.severity == Severity::Error || !is_here(&it) || !errors.contains(&spot(it)));
+}
+
+/// What a machine that lacks nothing finds. The variables that it is to have are known from the files, and an
+/// included file may be found by a variable.
+fn elsewhere(
+    path: &Path,
+    overrides: &[Override],
+    command: &[String],
+    around: &dyn Surroundings,
+    grace_secs: Option<i64>,
+) -> Examined {
+    let mut variables = variables_needed(std::iter::once(path), around);
+    let mut rounds = 0;
+    loop {
+        let elsewhere = Elsewhere::new(around, path, &variables);
+        let look = Look::Mistakes { grace_secs, settings: None };
+        let examined = examine(path, overrides, command, &elsewhere, look);
+        let needed = examined.document.as_ref().map(|document| variables_needed(document.files(), around));
+        rounds += 1;
+        match needed {
+            Some(needed) if needed != variables && rounds < ROUNDS_MAX => variables = needed,
+            _ => return examined,
+        }
+    }
+}
+
+/// What makes a finding the same on two machines.
+type Key = (String, Option<PathBuf>, Option<usize>, Option<String>, Option<String>, Option<String>);
 
 impl Report {
     pub(super) fn of(examined: Examined) -> Self {
-        let Examined { settings, document, findings } = examined;
+        let Examined { settings, document, findings, .. } = examined;
         let errors = findings.errors.into_iter().flat_map(Finding::of_error);
         let loud = findings.remarks.into_iter().filter(|remark| remark.notice.level >= LogLevel::Warn);
         let warnings = loud.map(|remark| Finding::of_remark(remark, document.as_ref()));
@@ -82,18 +162,14 @@ impl Report {
     }
 }
 
-/// Errors first; within a file by line, and files in the order in which something was found in them.
+/// The worst first; within a file by line, and files in the order in which something was found in them.
 fn sort(findings: &mut [Finding]) {
-    let mut files: Vec<Option<PathBuf>> = Vec::new();
+    let mut files: HashMap<Option<PathBuf>, usize> = HashMap::new();
     for finding in findings.iter() {
-        if !files.contains(&finding.file) {
-            files.push(finding.file.clone());
-        }
+        let next = files.len();
+        files.entry(finding.file.clone()).or_insert(next);
     }
-    findings.sort_by_key(|finding| {
-        let is_warning = finding.severity == Severity::Warning;
-        (is_warning, files.iter().position(|file| *file == finding.file), finding.line)
-    });
+    findings.sort_by_key(|finding| (finding.severity, files.get(&finding.file).copied(), finding.line));
 }
 
 impl From<Errors> for Vec<Finding> {
@@ -119,6 +195,61 @@ impl Finding {
             ..whole.clone()
         };
         bad_lines.into_iter().map(of_line).collect()
+    }
+
+    fn key(&self) -> Key {
+        let Self { message, file, line, variable, section, option, .. } = self.clone();
+        (message, file, line, variable, section, option)
+    }
+
+    /// It was found on this machine, and would not be on one that lacks nothing.
+    fn is_of_this_machine(&mut self, is_image: bool) {
+        if is_image {
+            self.severity = Severity::Error;
+            return;
+        }
+        self.severity = Severity::Here;
+        if let Some(variable) = self.unset_variable() {
+            self.message = format!(
+                "the environment variable {variable} is not set here: set it where this is to run, or write \
+                 what to take instead: %(ENV_{variable}:-...)s"
+            );
+            self.severity = Severity::Warning;
+            self.suggestion = None;
+        } else if let Some(name) = self.message.strip_prefix("Invalid user name ") {
+            self.message = format!("user {} does not exist", quote(name));
+        } else if let Some(number) = self.message.strip_prefix("Invalid user id ") {
+            self.message = format!("there is no user with the number {number}");
+        } else if let Some(path) = self.message.strip_suffix(" is not an existing directory") {
+            self.message = format!("directory {} does not exist", quote(path));
+        } else if let Some(path) = self.message.strip_prefix("The directory named as part of the path ") {
+            let path = path.trim_end_matches(" does not exist");
+            self.message = format!("the folder of {} does not exist", quote(path));
+        }
+    }
+
+    /// The variable for want of which a value can't be expanded.
+    fn unset_variable(&self) -> Option<String> {
+        let behind = |text: &str| self.message.split_once(text).map(|(_, rest)| rest.to_owned());
+        let named =
+            behind("contains names ('ENV_").and_then(|rest| Some(rest.split_once('\'')?.0.to_owned()));
+        named.or_else(|| Some(behind("needs the variable ")?.split_once(':')?.0.to_owned()))
+    }
+
+    fn of_fragment(path: &Path) -> Self {
+        Self {
+            severity: Severity::Note,
+            message: "this is a part of a configuration: it has no [supervisord], and all else is checked"
+                .to_owned(),
+            file: Some(path.to_owned()),
+            suggestion: None,
+            line: None,
+            variable: None,
+            section: None,
+            option: None,
+            value: None,
+            part: None,
+        }
     }
 
     fn of_remark(remark: Remark, document: Option<&Document>) -> Self {

@@ -33,6 +33,10 @@ pub trait Surroundings {
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;
     /// Our own environment as it was at the start.
     fn environment(&self) -> &[(String, String)];
+    /// Whether a variable of the environment is made up: what it holds is no guide to what it will hold.
+    fn is_made_up(&self, _variable: &str) -> bool {
+        false
+    }
     /// Where relative paths start.
     fn current_dir(&self) -> PathBuf;
     /// Where temporary files go.

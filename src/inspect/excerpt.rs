@@ -4,7 +4,9 @@
 //! whatever language has `key = value` lines. The file is read once more; if it has changed by then,
 //! the line is shown as it is now or not at all.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -33,14 +35,30 @@ pub(super) struct Excerpt {
     pub(super) caret: (usize, usize),
 }
 
-/// What a finding is about, as far as it can be shown.
-pub(super) fn excerpt(finding: &Finding, around: &dyn Surroundings) -> Option<Excerpt> {
-    if let Some(name) = &finding.variable {
-        return of_variable(finding, name, around);
+/// The lines of the files that findings are about; each file is read once.
+pub(super) struct Texts<'a> {
+    around: &'a dyn Surroundings,
+    files: HashMap<PathBuf, Vec<String>>,
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn new(around: &'a dyn Surroundings) -> Self {
+        Self { around, files: HashMap::new() }
     }
-    let bytes = around.read(finding.file.as_deref()?).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    of_line(finding, &lines(&text))
+
+    /// What a finding is about, as far as it can be shown.
+    pub(super) fn excerpt(&mut self, finding: &Finding) -> Option<Excerpt> {
+        if let Some(name) = &finding.variable {
+            return of_variable(finding, name, self.around);
+        }
+        let file = finding.file.as_deref()?;
+        if !self.files.contains_key(file) {
+            let bytes = self.around.read(file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            self.files.insert(file.to_owned(), lines(&text).into_iter().map(str::to_owned).collect());
+        }
+        of_line(finding, self.files.get(file)?)
+    }
 }
 
 /// Split as the configuration does it.
@@ -63,9 +81,9 @@ fn of_variable(finding: &Finding, name: &str, around: &dyn Surroundings) -> Opti
     Some(Excerpt::new(None, &line, part.unwrap_or(whole)))
 }
 
-fn of_line(finding: &Finding, lines: &[&str]) -> Option<Excerpt> {
+fn of_line<L: AsRef<str>>(finding: &Finding, lines: &[L]) -> Option<Excerpt> {
     let number = finding.line?;
-    let line = *lines.get(number.checked_sub(1)?)?;
+    let line = lines.get(number.checked_sub(1)?)?.as_ref();
     let whole = trimmed(line, 0..line.len());
     let Some(option) = &finding.option else { return Some(of_whole_line(finding, number, line, whole)) };
     let Some((key, value)) = key_and_value(line, option) else {
@@ -79,11 +97,12 @@ fn of_line(finding: &Finding, lines: &[&str]) -> Option<Excerpt> {
     if known_option(finding).is_none() {
         return Some(Excerpt::new(Some(number), line, key));
     }
-    let behind = lines.get(number..).unwrap_or_default().iter().take(VALUE_LINES_MAX);
-    let behind = behind.take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', ']']));
+    let behind = lines.get(number..).unwrap_or_default().iter().map(AsRef::as_ref).take(VALUE_LINES_MAX);
+    let behind =
+        behind.take_while(|line: &&str| line.trim().is_empty() || line.starts_with([' ', '\t', ']']));
     let (first, value) = ((number, line, value.clone()), own_value(finding, line, value));
     let all = std::iter::once(first)
-        .chain(behind.enumerate().map(|(nth, line)| (number + 1 + nth, *line, 0..line.len())));
+        .chain(behind.enumerate().map(|(nth, line): (usize, &str)| (number + 1 + nth, line, 0..line.len())));
     let all: Vec<_> = all.collect();
     let found = parts(finding).into_iter().find_map(|part| {
         all.iter().find_map(|(number, line, span)| Some((*number, *line, find_word(line, span, &part)?)))

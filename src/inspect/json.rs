@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::excerpt::excerpt;
+use super::excerpt::Texts;
 use super::secrecy::is_secret;
 use crate::config::{
     EffectiveOption, EffectiveSection, EffectiveValue, Finding, Report, Severity, Surroundings, ValueOrigin,
@@ -17,6 +17,8 @@ struct ReportForm<'r> {
     findings: Vec<FindingForm<'r>>,
     errors: usize,
     warnings: usize,
+    /// What this machine lacks, and what is good to know.
+    notes: usize,
     /// Null if there are errors.
     groups: Option<usize>,
     processes: Option<usize>,
@@ -42,11 +44,13 @@ struct FindingForm<'r> {
 pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, around: &dyn Surroundings) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let groups = report.settings.as_ref().map(|settings| &settings.groups);
+    let mut texts = Texts::new(around);
     written(&ReportForm {
         file: path.map(text_of),
-        findings: report.findings.iter().map(|finding| finding_form(finding, around)).collect(),
+        findings: report.findings.iter().map(|finding| finding_form(finding, &mut texts)).collect(),
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
+        notes: count(Severity::Here) + count(Severity::Note),
         groups: groups.map(Vec::len),
         processes: groups.map(|groups| groups.iter().map(|group| group.processes.len()).sum()),
         exit,
@@ -54,12 +58,14 @@ pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, around: &dy
 }
 
 /// The line is that of the part that is meant: a value may have several.
-fn finding_form<'r>(finding: &'r Finding, around: &dyn Surroundings) -> FindingForm<'r> {
-    let excerpt = excerpt(finding, around);
+fn finding_form<'r>(finding: &'r Finding, texts: &mut Texts<'_>) -> FindingForm<'r> {
+    let excerpt = texts.excerpt(finding);
     FindingForm {
         severity: match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Here => "here",
+            Severity::Note => "note",
         },
         message: &finding.message,
         file: finding.file.as_deref().map(text_of),

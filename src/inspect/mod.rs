@@ -18,7 +18,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Inspect, InspectOptions, wants_colors};
-use crate::config::{Finding, Report, Severity, Surroundings, check, effective, find};
+use crate::config::{Examination, Finding, Report, Severity, Surroundings, check, effective, find};
 use crate::sys::stdout::{self, Stdout};
 use report::Style;
 
@@ -35,15 +35,37 @@ const FAILED: u8 = 2;
 #[must_use]
 pub fn run(options: &InspectOptions, around: &dyn Surroundings) -> u8 {
     match options.what {
-        Inspect::Mistakes { grace_secs } => mistakes(options, grace_secs, around),
+        Inspect::Mistakes { grace_secs, is_image } => {
+            mistakes(options, examination(grace_secs, is_image, around), around)
+        }
         Inspect::Values { expand, changed } => values(options, expand, changed, around),
     }
 }
 
-fn mistakes(options: &InspectOptions, grace_secs: u32, around: &dyn Surroundings) -> u8 {
+/// What `docker stop` gives a container.
+const GRACE_SECS: i64 = 10;
+
+/// A container's configuration is checked in its image, or as one that is given little time to stop.
+fn examination(grace_secs: Option<u32>, is_image: Option<bool>, around: &dyn Surroundings) -> Examination {
+    let is_container = is_container(around);
+    let is_image = is_image.unwrap_or(is_container && around.effective_user() == 0);
+    let assumed = (is_container || is_image).then_some(GRACE_SECS);
+    Examination { grace_secs: grace_secs.map(i64::from).or(assumed), is_image }
+}
+
+/// Docker and Podman leave a file, most others a variable.
+fn is_container(around: &dyn Surroundings) -> bool {
+    const FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+    const VARIABLES: [&str; 2] = ["container", "KUBERNETES_SERVICE_HOST"];
+    FILES.iter().any(|file| around.exists(Path::new(file)))
+        || around.environment().iter().any(|(name, _)| VARIABLES.contains(&name.as_str()))
+        || std::process::id() == 1
+}
+
+fn mistakes(options: &InspectOptions, examination: Examination, around: &dyn Surroundings) -> u8 {
     let (path, report) = match config_file(options, around) {
         Ok(path) => {
-            let report = check(&path, &options.overrides, &options.command, around, i64::from(grace_secs));
+            let report = check(&path, &options.overrides, &options.command, around, examination);
             (Some(path), report)
         }
         Err(findings) => (None, Report { findings, settings: None }),
@@ -62,10 +84,10 @@ fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Su
     let told = config_file(options, around)
         .and_then(|path| Ok((effective(&path, &options.overrides, &options.command, around, expand)?, path)));
     match told {
-        Ok((sections, path)) if options.json => {
-            stdout::print(&json::values(&path, &sections, changed), CLEAN)
+        Ok((found, path)) if options.json => {
+            stdout::print(&json::values(&path, &found.sections, changed), CLEAN)
         }
-        Ok((sections, _)) => stdout::print(&values::text(&sections, changed), CLEAN),
+        Ok((found, _)) => stdout::print(&values::text(&found, changed), CLEAN),
         Err(findings) => {
             let report = secrecy::without_secrets(Report { findings, settings: None });
             let mut out = io::stderr();
@@ -84,10 +106,10 @@ fn config_file(options: &InspectOptions, around: &dyn Surroundings) -> Result<Pa
 }
 
 fn exit_code(findings: &[Finding]) -> u8 {
-    match findings.iter().map(|finding| finding.severity).collect::<Vec<_>>().as_slice() {
-        [] => CLEAN,
-        severities if severities.contains(&Severity::Error) => FAILED,
-        _ => WARNED,
+    match findings.iter().map(|finding| finding.severity).min() {
+        Some(Severity::Error) => FAILED,
+        Some(Severity::Warning) => WARNED,
+        Some(Severity::Here | Severity::Note) | None => CLEAN,
     }
 }
 

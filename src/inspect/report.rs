@@ -1,6 +1,6 @@
 //! Findings as a compiler tells them: place, what it is, the line, and a caret below it.
 
-use super::excerpt::{Excerpt, excerpt, printable};
+use super::excerpt::{Excerpt, Texts, printable};
 use super::shown;
 use crate::config::{Finding, Report, Severity, Surroundings, did_you_mean};
 
@@ -28,8 +28,9 @@ impl Style {
 /// All findings and a line that sums up.
 pub(super) fn text(report: &Report, around: &dyn Surroundings, style: Style) -> String {
     let mut text = String::new();
+    let mut texts = Texts::new(around);
     for finding in &report.findings {
-        let excerpt = excerpt(finding, around);
+        let excerpt = texts.excerpt(finding);
         let line = excerpt.as_ref().and_then(|excerpt| excerpt.line).or(finding.line);
         text += &told(finding, line, style);
         text += &drawn(excerpt.as_ref(), finding.severity, style);
@@ -44,6 +45,8 @@ fn told(finding: &Finding, line: Option<usize>, style: Style) -> String {
     let severity = match finding.severity {
         Severity::Error => style.paint(RED, "error:"),
         Severity::Warning => style.paint(YELLOW, "warning:"),
+        Severity::Here => style.paint(CYAN, "here:"),
+        Severity::Note => style.paint(CYAN, "note:"),
     };
     let suggestion = finding.suggestion.as_deref().map(|text| format!(", {}", did_you_mean(text)));
     let message: Vec<_> = finding.message.lines().map(printable).collect();
@@ -80,7 +83,11 @@ fn drawn(excerpt: Option<&Excerpt>, severity: Severity, style: Style) -> String 
     let Some(Excerpt { line, text, caret: (before, width), .. }) = excerpt else { return String::new() };
     let number = line.map(|line| line.to_string()).unwrap_or_default();
     let gutter = |number: &str| style.paint(CYAN, &format!("{number:>5} |"));
-    let color = if severity == Severity::Error { RED } else { YELLOW };
+    let color = match severity {
+        Severity::Error => RED,
+        Severity::Warning => YELLOW,
+        Severity::Here | Severity::Note => CYAN,
+    };
     let carets = style.paint(color, &"^".repeat(*width));
     format!("{} {text}\n{} {}{carets}\n", gutter(&number), gutter(""), " ".repeat(*before))
 }
@@ -91,6 +98,8 @@ fn summary(report: &Report) -> String {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let mut told = vec![if errors == 0 { "no errors".to_owned() } else { counted(errors, "error") }];
     told.extend((warnings > 0).then(|| counted(warnings, "warning")));
+    let lacks = count(Severity::Here);
+    told.extend((lacks > 0).then(|| format!("{} about this machine", counted(lacks, "note"))));
     if let Some(settings) = &report.settings {
         let processes = settings.groups.iter().map(|group| group.processes.len()).sum();
         let (processes, groups) = (process_count(processes), counted(settings.groups.len(), "group"));

@@ -9,7 +9,7 @@ use super::excerpt::printable;
 use super::secrecy::HIDDEN;
 use super::shown;
 use crate::config::options::SectionKind;
-use crate::config::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin};
+use crate::config::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin};
 
 /// Origins start no further to the right than this, but for those of longer lines.
 const ORIGIN_COLUMN_MAX: usize = 48;
@@ -18,19 +18,27 @@ const ORIGIN_COLUMN_MAX: usize = 48;
 const INDENT: &str = "    ";
 
 /// All sections; without defaults if only what is `changed` is wanted.
-pub(super) fn text(sections: &[EffectiveSection], changed: bool) -> String {
+pub(super) fn text(found: &Effective, changed: bool) -> String {
+    let sections = &found.sections;
     let lines: Vec<Vec<Line>> = sections.iter().map(|section| lines(section, changed)).collect();
     let widths = lines.iter().flatten().map(|line| line.assignment.width() + 2);
     let column = widths.filter(|&width| width <= ORIGIN_COLUMN_MAX).max().unwrap_or_default();
-    let told = sections.iter().zip(lines).filter(|(_, lines)| !changed || !lines.is_empty());
+    // A configuration has to have a [supervisord], even an empty one.
+    let is_wanted = |section: &EffectiveSection, lines: &[Line]| {
+        !changed || !lines.is_empty() || section.kind == SectionKind::Supervisord
+    };
+    let told = sections.iter().zip(lines).filter(|(section, lines)| is_wanted(section, lines));
     let told: Vec<String> = told
         .map(|(section, lines)| {
             let lines: String = lines.iter().map(|line| line.text(column)).collect();
             format!("{}[{}]\n{lines}", mark(section), printable(&section.name))
         })
         .collect();
-    told.join("\n")
+    let head = if found.is_fragment { FRAGMENT } else { "" };
+    format!("{head}{}", told.join("\n"))
 }
+
+const FRAGMENT: &str = "; The file is a part of a configuration: it has no [supervisord].\n";
 
 /// What is included is shown, so nothing may be included once more.
 fn mark(section: &EffectiveSection) -> &'static str {
@@ -49,23 +57,60 @@ struct Line {
 fn lines(section: &EffectiveSection, changed: bool) -> Vec<Line> {
     let options = section.options.iter();
     let wanted = options.filter(|option| !changed || option.origin != ValueOrigin::Default);
-    wanted.map(|option| line(option, mark(section))).collect()
+    wanted.map(|option| line(option, section)).collect()
 }
 
-fn line(option: &EffectiveOption, mark: &str) -> Line {
+fn line(option: &EffectiveOption, section: &EffectiveSection) -> Line {
     let (mark, value) = match (&option.value, &option.origin) {
-        (EffectiveValue::Unset, _) => (";", ""),
-        (EffectiveValue::Hidden, _) => (";", HIDDEN),
-        (EffectiveValue::Is(text), ValueOrigin::Default) => (";", text.as_str()),
-        (EffectiveValue::Is(text), _) => (mark, text.as_str()),
+        (EffectiveValue::Unset, _) => (";", String::new()),
+        // Whoever runs the output has that variable, or is told which one is missing.
+        (EffectiveValue::Hidden, ValueOrigin::File { path, line }) => {
+            let variable = variable(&section.name, &option.name);
+            let place = format!("{}:{line}", shown(path)).replace([')', '%'], "_");
+            (mark(section), format!("%(ENV_{variable}:?{} of {place} is not shown)s", option.name))
+        }
+        (EffectiveValue::Hidden, _) => (";", HIDDEN.to_owned()),
+        (EffectiveValue::Is(text), ValueOrigin::Default) => (";", text.clone()),
+        (EffectiveValue::Is(text), _) => (mark(section), ini_text(text)),
     };
     let mut lines = value.split('\n');
     let first = lines.next().unwrap_or_default();
     Line {
-        assignment: format!("{mark}{}={}", option.name, printable(first)),
+        assignment: format!("{mark}{}={}", option.name, printable_value(first)),
         origin: origin(option),
-        continued: lines.map(|line| format!("{mark}{INDENT}{}", printable(line))).collect(),
+        continued: lines.map(|line| format!("{mark}{INDENT}{}", printable_value(line))).collect(),
     }
+}
+
+/// The variable that sets an option: `SV_UNIX_HTTP_SERVER_PASSWORD`.
+fn variable(section: &str, option: &str) -> String {
+    let name = format!("SV_{section}_{option}").to_uppercase();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// Expands to nothing. It keeps apart what would mean something else side by side.
+const NOTHING: &str = "%(here).0s";
+
+/// A value so that a file can hold it: a space before a semicolon or hash would begin a comment, and spaces at
+/// the ends would be lost.
+fn ini_text(value: &str) -> String {
+    let mut text = String::new();
+    for (index, c) in value.char_indices() {
+        let before = value[..index].chars().next_back();
+        if matches!(c, ';' | '#') && before.is_some_and(char::is_whitespace) {
+            text.push_str(NOTHING);
+        }
+        text.push(c);
+    }
+    let is_space = |c: Option<char>| c.is_some_and(char::is_whitespace);
+    let head = if is_space(value.chars().next()) { NOTHING } else { "" };
+    let tail = if is_space(value.chars().next_back()) { NOTHING } else { "" };
+    format!("{head}{text}{tail}")
+}
+
+/// Tabs are a part of a value.
+fn printable_value(line: &str) -> String {
+    line.split('\t').map(printable).collect::<Vec<_>>().join("\t")
 }
 
 fn origin(option: &EffectiveOption) -> String {
@@ -95,6 +140,34 @@ mod tests {
         EffectiveOption { name: name.to_owned(), value, origin, inherited_from: None }
     }
 
+    fn of(section: EffectiveSection) -> Effective {
+        Effective { sections: vec![section], is_fragment: false }
+    }
+
+    #[test]
+    fn values_that_a_file_would_read_otherwise_are_kept_apart() {
+        for (value, expected) in [
+            ("a;b#c", "a;b#c"),
+            ("sh -c 'a ; b'", "sh -c 'a %(here).0s; b'"),
+            ("a\n;b", "a\n%(here).0s;b"),
+            (" a ", "%(here).0s a %(here).0s"),
+            ("", ""),
+        ] {
+            assert_eq!(ini_text(value), expected);
+        }
+    }
+
+    #[test]
+    fn hidden_values_of_files_are_references() {
+        let origin = ValueOrigin::File { path: "/etc/x.conf".into(), line: 3 };
+        let options = vec![option("password", EffectiveValue::Hidden, origin)];
+        let name = "unix_http_server:my-x".to_owned();
+        let section = EffectiveSection { name, kind: SectionKind::UnixHttpServer, options };
+        let expected = "[unix_http_server:my-x]\npassword=%(ENV_SV_UNIX_HTTP_SERVER_MY_X_PASSWORD:?password of \
+            /etc/x.conf:3 is not shown)s  ; /etc/x.conf:3\n";
+        assert_eq!(text(&of(section), false), expected);
+    }
+
     #[test]
     fn origins_line_up_behind_the_options() {
         let is = |text: &str| EffectiveValue::Is(text.to_owned());
@@ -119,8 +192,9 @@ mod tests {
             ;password=(hidden)  ; SV_X\n\
             loglevel=debug      ; --loglevel\n\
             user=www            ; [program-default] /etc/x.conf:3\n";
-        assert_eq!(text(std::slice::from_ref(&section), false), expected);
-        let changed = text(&[section], true);
+        let found = of(section);
+        assert_eq!(text(&found, false), expected);
+        let changed = text(&found, true);
         assert!(!changed.contains("priority") && changed.contains("user=www"), "{changed}");
     }
 
@@ -130,6 +204,6 @@ mod tests {
             option("files", EffectiveValue::Is("*.ini".to_owned()), ValueOrigin::Variable("V".to_owned()));
         let section =
             EffectiveSection { name: "include".to_owned(), kind: SectionKind::Include, options: vec![files] };
-        assert_eq!(text(&[section], false), ";[include]\n;files=*.ini  ; V\n");
+        assert_eq!(text(&of(section), false), ";[include]\n;files=*.ini  ; V\n");
     }
 }

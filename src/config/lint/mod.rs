@@ -30,8 +30,8 @@ use super::reader::SectionReader;
 use super::reading::{Reading, Remark};
 use crate::model::{GroupSpec, ProcessSpec, Settings};
 
-/// Looks for all of it. `grace_secs` is what a container is given to stop in.
-pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i64) {
+/// Looks for all of it. `grace_secs` is what a container is given to stop in, if it is for one.
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: Option<i64>) {
     let programs = programs(reading, &settings.groups);
     programs::lint(reading, settings, &programs);
     shell::lint(reading, &programs);
@@ -118,7 +118,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::fake::{Fake, MAIN};
-    use super::super::report::check;
+    use super::super::report::{Examination, check};
 
     /// A machine with a few programs.
     pub(super) fn machine(text: &str) -> Fake {
@@ -129,12 +129,15 @@ mod tests {
 
     /// `line: warning`, a line each.
     pub(super) fn warnings_on(around: &Fake) -> Vec<String> {
-        let report = check(Path::new(MAIN), &[], &[], around, 10);
+        let examination = Examination { grace_secs: Some(10), is_image: false };
+        let report = check(Path::new(MAIN), &[], &[], around, examination);
         let told = |finding: super::super::Finding| {
-            assert_eq!(finding.severity, super::super::Severity::Warning, "{finding:?}");
+            assert_ne!(finding.severity, super::super::Severity::Error, "{finding:?}");
             format!("{}: {}", finding.line.unwrap_or_default(), finding.message)
         };
-        report.findings.into_iter().map(told).collect()
+        let mut findings = report.findings;
+        findings.sort_by_key(|finding| finding.line);
+        findings.into_iter().map(told).collect()
     }
 
     /// Of a text behind `[supervisord]`, which is its first line.

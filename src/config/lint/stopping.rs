@@ -15,22 +15,22 @@ struct Bound {
 }
 
 impl Bound {
-    /// The lesser of both; a `shutdown_timeout` that is not is told.
-    fn of(reading: &mut Reading<'_>, settings: &Settings, grace_secs: i64) -> Self {
-        let grace = Self { secs: grace_secs, told: "that a container is given to stop (--grace)" };
+    /// The lesser of both, or the one that is known; a `shutdown_timeout` that is not the lesser is reported.
+    fn of(reading: &mut Reading<'_>, settings: &Settings, grace_secs: Option<i64>) -> Option<Self> {
+        let grace = grace_secs.map(|secs| Self { secs, told: "that a container is given to stop (--grace)" });
         let timeout = settings.daemon.rules.shutdown_timeout_secs;
         let Some(secs) = timeout.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX)) else { return grace };
-        if secs <= grace_secs {
-            return Self { secs, told: "after which shutdown_timeout kills what is left" };
-        }
+        let Some(grace) = grace.filter(|grace| secs > grace.secs) else {
+            return Some(Self { secs, told: "after which shutdown_timeout kills what is left" });
+        };
         if let Some(section) = reading.document.section("supervisord") {
             let text =
-                format!("shutdown_timeout={secs} is more than the {grace_secs} seconds {}", grace.told);
+                format!("shutdown_timeout={secs} is more than the {} seconds {}", grace.secs, grace.told);
             with_options(reading, section, SectionKind::Supervisord, |options| {
                 Advice::new(text).tell(options, "shutdown_timeout");
             });
         }
-        grace
+        Some(grace)
     }
 }
 
@@ -39,9 +39,9 @@ pub(super) fn lint(
     reading: &mut Reading<'_>,
     settings: &Settings,
     programs: &[Program<'_, '_>],
-    grace_secs: i64,
+    grace_secs: Option<i64>,
 ) {
-    let bound = Bound::of(reading, settings, grace_secs);
+    let Some(bound) = Bound::of(reading, settings, grace_secs) else { return };
     let set: Vec<_> = programs.iter().filter_map(|program| wait_secs(reading, program)).collect();
     for wait in set.iter().filter(|wait| wait.secs > bound.secs) {
         let Bound { secs, told } = bound;
