@@ -10,7 +10,13 @@ use sv::runtime::Launch;
 use sv::{config, ctl, init, inspect, pidproxy, print_listener, runtime, sys};
 
 fn main() -> ExitCode {
-    ExitCode::from(match cli::parse(env::args_os().collect(), sys::process::is_pid_1()) {
+    // Before anything else: a signal that comes from here on waits until somebody is ready for it.
+    let blocked = sys::startup::block_signals();
+    let action = cli::parse(env::args_os().collect(), sys::process::is_pid_1());
+    if !action.takes_over_signals() {
+        blocked.restore();
+    }
+    ExitCode::from(match action {
         Action::Run(cli::RunOptions { argv0, face, config, overrides, command }) => {
             runtime::run(Launch { argv0, config, overrides, command, foreground: face == Face::Sv })
         }

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal as NamedSignal, kill_process};
 use signal_hook::iterator::Signals;
 
 use crate::model::Signal;
+use crate::sys::startup::unblock_signals;
 
 /// What is passed on.
 const FORWARDED: [Signal; 6] =
@@ -41,6 +42,7 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
         Ok(signals) => signals,
         Err(error) => return complain(&format!("cannot watch for signals: {error}"), FAILED),
     };
+    unblock_signals();
     let mut child = match spawn(command) {
         Ok(child) => child,
         Err((code, text)) => return complain(&text, code),

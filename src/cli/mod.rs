@@ -94,6 +94,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it decides itself what signals do. All are blocked until it has.
+    #[must_use]
+    pub fn takes_over_signals(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Init(_) | Self::Pidproxy { .. } => true,
+            Self::Client(_)
+            | Self::Inspect(_)
+            | Self::PrintListener(_)
+            | Self::Sample(_)
+            | Self::Print { .. } => false,
+        }
+    }
+
     fn say(text: String) -> Self {
         Self::Print { text, code: 0, to_stderr: false }
     }

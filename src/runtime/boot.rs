@@ -336,6 +336,7 @@ fn take_the_oath(
         let _ = become_subreaper();
     }
     let identity = Identity { identifier: settings.daemon.identifier.clone(), pid: own_pid() };
+    signals.unblock()?;
     Ok(Shell {
         launch,
         config_file,

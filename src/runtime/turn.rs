@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::effects::no_exec;
 use super::{Shell, Source};
-use crate::model::{ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal};
+use crate::model::{ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::exec_shortages;
 use crate::sys::poller::Ready;
@@ -33,7 +33,7 @@ const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
 impl Shell {
     /// Returns when everything is stopped, with the reason.
     pub(super) fn live(&mut self) -> Ending {
-        self.feed(Input::Begin);
+        self.begin();
         let ending = loop {
             self.flush();
             if self.all_stopped.is_some() {
@@ -57,6 +57,14 @@ impl Shell {
         };
         self.end();
         ending
+    }
+
+    /// Signals that came during the start-up come first: after a request to end nothing is started.
+    fn begin(&mut self) {
+        self.take_signals();
+        if self.core.state() == SupervisorState::Running {
+            self.feed(Input::Begin);
+        }
     }
 
     /// With nothing due and nobody asking: whatever was to start has started or failed, and what

@@ -23,6 +23,7 @@ pub mod signals;
 pub mod sigwait;
 pub mod sockets;
 pub mod spawn;
+pub mod startup;
 pub mod stdout;
 pub mod terminal;
 pub mod users;

@@ -10,6 +10,8 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use super::startup::while_waiting;
+
 /// The file is read no further than this.
 const HOSTS_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -47,7 +49,8 @@ impl HostNames {
         if !self.may_wait {
             return self.known(host);
         }
-        let found = (host, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect());
+        let found = while_waiting(|| (host, 0).to_socket_addrs());
+        let found = found.map(|found| found.map(|address| address.ip()).collect());
         let found: Vec<_> = found.or_else(|error| without_hosts(host).ok_or(error))?;
         self.remembered.insert(host.to_owned(), found.clone());
         Ok(found)

@@ -62,6 +62,15 @@ impl Signals {
         Ok(Self { delivery, refused: Refused::new() })
     }
 
+    /// Lets come what was held back since the start ([`super::startup`]). What we inherited as blocked does not
+    /// stay so: a supervisor that is deaf to SIGCHLD reaps nobody.
+    ///
+    /// # Errors
+    /// What rt_sigprocmask(2) says.
+    pub fn unblock(&self) -> io::Result<()> {
+        block(self.refused.set).map(drop)
+    }
+
     /// Delivers these too, whatever they did so far.
     ///
     /// # Errors

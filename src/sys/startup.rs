@@ -1,0 +1,115 @@
+//! Signals between exec and the moment when we are ready for them.
+//!
+//! The kernel drops a signal to PID 1 that has no handler, unless it is blocked: a blocked signal waits, whatever
+//! its disposition is. So all signals are blocked before anything else is done. An action that takes over signals
+//! unblocks them when its handlers are installed; any other restores the inherited mask.
+//!
+//! Before `main` the C library relocates the program, page by page, which takes a millisecond where the machine
+//! is busy. On x86-64 the entry point of the executable is therefore ours: it makes one system call and goes on
+//! to that of the C library. Elsewhere the first call of `main` does the same, a little later.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::libc;
+
+use super::kernel_signals::{ALL, bit, block};
+use crate::model::Signal;
+
+/// What was blocked when we were executed; all signals unless the entry point wrote to it.
+static INHERITED: AtomicU64 = AtomicU64::new(ALL);
+
+/// `build.rs` makes `sv_entry` the entry point of the executable.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "nothing but assembly runs before the program is relocated")]
+mod entry {
+    use super::{ALL, INHERITED, libc};
+
+    static EVERY_SIGNAL: u64 = ALL;
+
+    // SAFETY: rt_sigprocmask(SIG_SETMASK, &EVERY_SIGNAL, &INHERITED, 8), with addresses relative to the code. The
+    // kernel hands rdx and the stack to the C library, and both stay as they are.
+    std::arch::global_asm!(
+        ".pushsection .text.sv_entry, \"ax\", @progbits",
+        ".globl sv_entry",
+        ".type sv_entry, @function",
+        "sv_entry:",
+        "mov r12, rdx",
+        "mov eax, {rt_sigprocmask}",
+        "mov edi, {setmask}",
+        "lea rsi, [rip + {every}]",
+        "lea rdx, [rip + {inherited}]",
+        "mov r10d, 8",
+        "syscall",
+        "mov rdx, r12",
+        "jmp _start",
+        ".size sv_entry, . - sv_entry",
+        ".popsection",
+        rt_sigprocmask = const libc::SYS_rt_sigprocmask,
+        setmask = const libc::SIG_SETMASK,
+        every = sym EVERY_SIGNAL,
+        inherited = sym INHERITED,
+    );
+}
+
+/// All signals are blocked.
+#[derive(Debug)]
+#[must_use]
+pub struct Blocked {
+    inherited: u64,
+}
+
+/// Blocks all signals, even those that the C library keeps for itself.
+pub fn block_signals() -> Blocked {
+    // The call has no error for arguments that are right.
+    let before = block(ALL).unwrap_or(0);
+    // KILL and STOP are never blocked, so a mask of all signals was never inherited.
+    let inherited = INHERITED.load(Ordering::Relaxed);
+    Blocked { inherited: if inherited == ALL { before } else { inherited } }
+}
+
+impl Blocked {
+    /// Blocks what was blocked when we were executed, and nothing else.
+    pub fn restore(self) {
+        let _ = block(self.inherited);
+    }
+}
+
+/// Unblocks all signals, whatever was blocked when we were executed.
+pub fn unblock_signals() {
+    let _ = block(0);
+}
+
+/// The signals that ask a supervisor to end.
+const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
+
+/// Does something during the start that may wait for others, while all signals are blocked. One that asks us to
+/// end does so at once, with status 0: nothing runs yet that would have to be stopped.
+///
+/// # Errors
+/// What sigaction(2) says, and the errors of `wait`.
+pub fn while_waiting<T>(wait: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let mut handlers = Vec::new();
+    for signal in ENDING {
+        // SAFETY: the handler does nothing but end the process by _exit(2).
+        #[expect(unsafe_code, reason = "code in signal context")]
+        let handler = unsafe { signal_hook::low_level::register(signal.0, end_at_once) };
+        handlers.push(handler?);
+    }
+    let before = block(ALL)?;
+    block(before & !ENDING.iter().fold(0, |set, signal| set | bit(*signal)))?;
+    let result = wait();
+    block(before)?;
+    for handler in handlers {
+        signal_hook::low_level::unregister(handler);
+    }
+    result
+}
+
+fn end_at_once() {
+    // SAFETY: _exit(2) ends the process and may be called from a handler.
+    #[expect(unsafe_code, reason = "exit(3) may not be called from a handler")]
+    unsafe {
+        libc::_exit(0)
+    }
+}
