@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
-use support::wire::Peer;
+use support::wire::{Peer, resident_kib};
 use support::{Sandbox, have};
 use sv::logs::AnsiStripper;
 use sv::xmlrpc::Value;
@@ -812,4 +812,51 @@ fn without_a_syslog_nobody_waits_and_one_line_tells() {
     sandbox.wait_log("WARN cannot write to syslog '/dev/log': ");
     assert_eq!(sandbox.log().matches("/dev/log").count(), 1);
     assert!(sandbox.ctl(&["tail", "-4", "flood"]).stdout.starts_with("y\ny\n"), "it is remembered");
+}
+
+/// Fills what is remembered of it, and stays.
+const FILLER: &str = "dd if=/dev/zero bs=65536 count=4 2>/dev/null | tr \"\\000\" x; echo; exec sleep 1000";
+
+#[test]
+fn what_is_remembered_goes_with_its_process_while_something_is_due_too() {
+    let programs: String = (0..5)
+        .map(|n| {
+            format!("[program:p{n}]\ncommand=sh -c '{FILLER}'\nstartsecs=0\nstdout_logfile=/dev/stdout\nenvironment=A=\"0\"\n")
+        })
+        .collect();
+    // A tick is due all the time, so the supervisor is never idle.
+    let listener = "[eventlistener:ticks]\ncommand=cat\nevents=TICK_5\n";
+    let mut sandbox = sandbox("log_ring_bytes=256KB", &format!("{programs}{listener}")).start();
+    let supervisor = sandbox.supervisor_pid();
+    let settle = |sandbox: &mut Sandbox| {
+        sandbox.wait("all rings to be full", |it| {
+            let answer = Peer::unix(it).call("supervisor.getAllProcessInfo", &[]).ok()?;
+            let Value::Array(all) = answer else { return None };
+            let is_full = |n: usize| {
+                let tail = it.ctl(&["tail", "-262144", &format!("p{n}")]).stdout;
+                tail.len() >= 200_000
+            };
+            (all.len() == 6 && (0..5).all(is_full)).then_some(())
+        });
+        resident_kib(supervisor)
+    };
+    let first = settle(&mut sandbox);
+    for round in 0..12 {
+        if round % 2 == 0 {
+            let (old, new) = (format!("A=\"{round}\""), format!("A=\"{}\"", round + 2));
+            sandbox.replace("supervisord.conf", &old, &new);
+            assert!(sandbox.ctl(&["update"]).success);
+        } else {
+            let starts = sandbox.log().matches("supervisord started with pid").count();
+            sandbox.signal(Signal::HUP);
+            sandbox.wait("a restart", |it| {
+                (it.log().matches("supervisord started with pid").count() > starts).then_some(())
+            });
+            sandbox.wait_ready();
+        }
+        settle(&mut sandbox);
+    }
+    let last = settle(&mut sandbox);
+    // Five rings of 256 KiB in each of twelve rounds would be 15 MiB.
+    assert!(last < first + 5 * 1024, "{first} KiB have become {last} KiB");
 }

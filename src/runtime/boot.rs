@@ -355,6 +355,7 @@ fn take_the_oath(
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         rings: Rings::default(),
+        forgotten: Vec::new(),
         outputs,
         activity,
         servers,

@@ -36,6 +36,12 @@ pub(super) struct StreamId {
     pub(super) channel: Channel,
 }
 
+impl StreamId {
+    pub(super) fn both(process: ProcessId) -> [Self; 2] {
+        [Channel::Stdout, Channel::Stderr].map(|channel| Self { process, channel })
+    }
+}
+
 /// A stream that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamKey {

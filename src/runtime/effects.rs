@@ -95,6 +95,7 @@ impl Shell {
                     self.log(LogLevel::Warn, &text);
                 }
             }
+            Effect::Forget { process } => self.forgotten.push(process),
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }

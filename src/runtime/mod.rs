@@ -147,6 +147,8 @@ struct Shell {
     sockets: SharedSockets,
     host_names: HostNames,
     rings: Rings,
+    /// Processes that are no more and whose rings may still be followed.
+    forgotten: Vec<ProcessId>,
     outputs: Outputs,
     activity: Activity,
     servers: Servers,

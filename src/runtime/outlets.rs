@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::Shell;
 use super::children::StreamId;
 use super::outputs::{Outputs, Writer};
 use super::sinks::{Sink, Trouble};
@@ -205,11 +206,28 @@ impl Rings {
 
     /// Forgets what a process has said.
     pub(super) fn clear(&mut self, process: ProcessId) {
-        self.0.iter_mut().filter(|(id, _)| id.process == process).for_each(|(_, ring)| ring.clear());
+        for id in StreamId::both(process) {
+            self.0.entry(id).and_modify(Ring::clear);
+        }
     }
 
-    /// Forgets the processes that are no more.
-    pub(super) fn retain(&mut self, is_there: impl Fn(ProcessId) -> bool) {
-        self.0.retain(|id, _| is_there(id.process));
+    /// Whose streams are remembered.
+    pub(super) fn processes(&self) -> impl Iterator<Item = ProcessId> {
+        self.0.keys().map(|id| id.process)
+    }
+}
+
+impl Shell {
+    /// Forgets the streams of processes that are no more, once nobody follows them.
+    pub(super) fn forget_rings(&mut self) {
+        let Self { forgotten, rings, tails, .. } = self;
+        forgotten.retain(|&process| {
+            let ids = StreamId::both(process);
+            let is_followed = ids.iter().any(|id| tails.follows(*id));
+            if !is_followed {
+                ids.iter().for_each(|id| drop(rings.0.remove(id)));
+            }
+            is_followed
+        });
     }
 }

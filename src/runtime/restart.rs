@@ -48,6 +48,7 @@ impl Shell {
         let Some(settings) = self.next_settings.take() else { return };
         self.tails.end();
         self.serve_tails();
+        self.forgotten.extend(self.rings.processes());
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;

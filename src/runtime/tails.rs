@@ -207,11 +207,14 @@ impl Tails {
         }
     }
 
+    /// Whether a client follows what is remembered of a stream.
+    pub(super) fn follows(&self, id: StreamId) -> bool {
+        self.by_stream.contains_key(&id)
+    }
+
     /// What was remembered of a process was forgotten.
     pub(super) fn forgotten(&mut self, process: ProcessId) {
-        for channel in [Channel::Stdout, Channel::Stderr] {
-            self.remembered(StreamId { process, channel });
-        }
+        StreamId::both(process).into_iter().for_each(|id| self.remembered(id));
     }
 
     /// All logs were opened anew.

@@ -72,8 +72,6 @@ impl Shell {
     fn come_to_rest(&mut self) {
         if self.rest_due().is_some_and(|at| at <= self.now.mono) {
             self.code.release();
-            let core = &self.core;
-            self.rings.retain(|process| core.spec(process).is_some());
             self.at_rest = true;
         }
     }
@@ -157,6 +155,7 @@ impl Shell {
         self.warn_of(news);
         self.flush_activity();
         self.serve_tails();
+        self.forget_rings();
         // Those whose log has ended may have asked for more.
         self.flush_activity();
         self.outputs.watch(&self.poller, &mut self.sources);

@@ -116,12 +116,17 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
         }
         for id in self.groups.remove(at).members {
-            self.with(id, |process| process.forget_members(out));
-            self.processes.remove(id);
+            self.forget(id, out);
         }
         self.ask_again(out);
         out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
+    }
+
+    pub(super) fn forget(&mut self, process: ProcessId, out: &mut Effects) {
+        self.with(process, |process| process.forget_members(out));
+        self.processes.remove(process);
+        out.push(Effect::Forget { process });
     }
 
     /// By process name alone; those of one name in the order of the configuration.

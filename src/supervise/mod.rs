@@ -333,6 +333,11 @@ pub enum Effect {
         /// Those that its processes name.
         sockets: Vec<Arc<SocketSpec>>,
     },
+    /// The process is no more: what is kept of it alone can go.
+    Forget {
+        /// Which process.
+        process: ProcessId,
+    },
     /// Close and open again all log files.
     ReopenLogs,
     /// A line for the activity log.

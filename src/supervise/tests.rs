@@ -284,6 +284,7 @@ impl Story {
                 self.told.push(format!("!print to {}: {text}", channel.name()));
                 None
             }
+            Effect::Forget { .. } => None,
             Effect::ReopenLogs => {
                 self.told.push("!reopen".to_owned());
                 None

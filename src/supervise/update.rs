@@ -190,8 +190,7 @@ impl Supervisor {
             self.with(id, |process| process.leaving = false);
             return Err(Fault::about(FaultCode::Failed, why));
         }
-        self.with(id, |process| process.forget_members(out));
-        self.processes.remove(id);
+        self.forget(id, out);
         Ok(())
     }
 
