@@ -450,7 +450,7 @@ fn a_pipe_for_the_main_log_is_never_rotated() {
         "logfile=/dev/stderr\nlogfile_maxbytes=1\nloglevel=debug",
     ));
     let mut sandbox = sandbox.start();
-    assert!(sandbox.ctl(&["maintail"]).stdout.contains("ERROR"));
+    assert!(sandbox.ctl(&["maintail"]).stdout.contains("supervisord started with pid "));
     sandbox.wait_terminal("supervisord started with pid ");
     sandbox.signal(Signal::USR2);
     sandbox.wait_terminal("supervisord logreopen");
@@ -708,8 +708,9 @@ fn the_main_log_can_go_to_syslog() {
         assert!(line.contains(" user.info sv: 20") && line.contains(" INFO supervisord started"), "{line}");
         Some(())
     });
-    assert!(sandbox.ctl(&["maintail"]).stdout.contains("ERROR"));
-    Peer::unix(&sandbox).gets("GET /mainlogtail HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found");
+    // What can't be read back is remembered.
+    assert!(sandbox.ctl(&["maintail"]).stdout.contains("supervisord started with pid "));
+    assert_eq!(Peer::unix(&sandbox).send("GET /mainlogtail HTTP/1.1\r\n\r\n").head()[0], "HTTP/1.1 200 OK");
 }
 
 #[test]
@@ -859,4 +860,87 @@ fn what_is_remembered_goes_with_its_process_while_something_is_due_too() {
     let last = settle(&mut sandbox);
     // Five rings of 256 KiB in each of twelve rounds would be 15 MiB.
     assert!(last < first + 5 * 1024, "{first} KiB have become {last} KiB");
+}
+
+// Halves of lines.
+
+#[test]
+fn half_a_line_passes_at_once_where_one_stream_writes_and_after_a_second_where_several_do() {
+    let asks = "command=sh -c 'printf \"name? \"; read -r name; echo \"hello $name\"; exec sleep 1000'\nstartsecs=0\n";
+    let alone = format!("[program:alone]\n{asks}stdout_logfile=/dev/stdout\n");
+    let mut one = sandbox("silent=true", &alone).start();
+    one.wait_terminal("name? ");
+    let mut peer = Peer::unix(&one);
+    peer.call("supervisor.sendProcessStdin", &["alone".into(), "you\n".into()]).unwrap();
+    one.wait_terminal("name? hello you\n");
+
+    let other = "[program:other]\ncommand=sh -c 'until [ -e go ]; do sleep 0.02; done; echo other; exec sleep 1000'\n\
+                 directory=%(here)s\nstdout_logfile=/dev/stdout\nstartsecs=0\n";
+    let mut two = sandbox("silent=true", &format!("{alone}{other}")).start();
+    two.wait_terminal("name? ");
+    // A line of another does not continue it, and the rest stands in a line of its own.
+    two.write("go", "");
+    two.wait_terminal("name? \nother\n");
+    let mut peer = Peer::unix(&two);
+    peer.call("supervisor.sendProcessStdin", &["alone".into(), "you\n".into()]).unwrap();
+    two.wait_terminal("\nother\nhello you\n");
+}
+
+#[test]
+fn a_line_whose_end_comes_soon_is_not_cut() {
+    let writes = |name: &str| {
+        format!(
+            "[program:{name}]\ncommand=sh -c 'i=0; while [ $i -lt 50 ]; do i=$((i+1)); printf {name}; sleep 0.01; \
+             echo \" $i\"; done; exec sleep 1000'\nstdout_logfile=/dev/stdout\nstartsecs=0\n"
+        )
+    };
+    let mut sandbox = sandbox("silent=true", &(writes("one") + &writes("two"))).start();
+    for name in ["one", "two"] {
+        sandbox.wait_terminal(&format!("{name} 50\n"));
+    }
+    let text = sandbox.terminal();
+    for name in ["one", "two"] {
+        for n in 1..=50 {
+            assert!(format!("\n{text}").contains(&format!("\n{name} {n}\n")), "{name} {n} in {text}");
+        }
+    }
+}
+
+// Logs that can't be opened.
+
+#[test]
+fn a_program_whose_log_can_not_be_opened_runs_and_is_remembered() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done'\n\
+         stdout_logfile=%(here)s/t.log\nstderr_logfile=NONE\nstartsecs=0\n",
+    );
+    fs::create_dir(sandbox.path("t.log")).unwrap();
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("talker", "RUNNING");
+    let warning =
+        format!("WARN cannot open log '{}' of 'talker': Is a directory", sandbox.path("t.log").display());
+    sandbox.wait_log(&warning);
+    sandbox.wait("its output", |it| it.ctl(&["tail", "talker"]).stdout.contains("line 3\n").then_some(()));
+    // Each start is not another loss.
+    assert!(sandbox.ctl(&["restart", "talker"]).success);
+    sandbox.wait("its output", |it| it.ctl(&["tail", "talker"]).stdout.contains("line 3\n").then_some(()));
+    assert_eq!(sandbox.log().matches(&warning).count(), 1, "{}", sandbox.log());
+    // The log is used as soon as it can be.
+    fs::remove_dir(sandbox.path("t.log")).unwrap();
+    sandbox.wait_log("is open now, ");
+    sandbox.wait_file("t.log", "\nline ");
+    let tail = sandbox.ctl(&["tail", "-20", "talker"]).stdout;
+    assert!(sandbox.file("t.log").contains(tail.trim()), "{tail}");
+}
+
+#[test]
+fn with_strict_a_log_that_can_not_be_opened_is_a_failure() {
+    let sandbox = sandbox(
+        "strict=true",
+        "[program:talker]\ncommand=cat\nstdout_logfile=%(here)s/t.log\nstartretries=0\n",
+    );
+    fs::create_dir(sandbox.path("t.log")).unwrap();
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("talker", "FATAL");
+    sandbox.wait_log("spawnerr: unknown error making dispatchers for 'talker': EISDIR");
 }

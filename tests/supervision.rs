@@ -104,7 +104,6 @@ fn commands_that_can_not_be_run_are_fatal_in_supervisors_words_and_the_rest_runs
          [program:plain]\ncommand=/etc/passwd\nstartretries=0\n\
          [program:unquoted]\ncommand=echo \"\nstartretries=0\n\
          [program:empty]\ncommand=\nstartretries=0\n\
-         [program:log]\ncommand=/bin/cat\nstdout_logfile=%(here)s\nstartretries=0\n\
          [program:fine]\ncommand=/bin/cat\n",
     )
     .start();
@@ -115,7 +114,6 @@ fn commands_that_can_not_be_run_are_fatal_in_supervisors_words_and_the_rest_runs
         ("plain", "command at '/etc/passwd' is not executable"),
         ("unquoted", "can't parse command 'echo \"': No closing quotation"),
         ("empty", "command is empty"),
-        ("log", "unknown error making dispatchers for 'log': EISDIR"),
     ] {
         sandbox.wait_state(name, "FATAL");
         let line = sandbox.ctl(&["status", name]).stdout;

@@ -65,7 +65,8 @@ impl Json {
         out.push(b'{');
         self.write_members(0, time, out);
         out.extend_from_slice(b",\"message\":");
-        quote_into(&String::from_utf8_lossy(piece.bytes), out);
+        let text = if piece.is_last { without_carriage_return(piece.bytes) } else { piece.bytes };
+        quote_into(&String::from_utf8_lossy(text), out);
         if !piece.is_last {
             out.extend_from_slice(b",\"partial\":true");
         }
@@ -105,9 +106,14 @@ impl Json {
     }
 }
 
+/// A line may end with CR LF.
+fn without_carriage_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 /// One line of the supervisor itself among those of its programs.
 #[must_use]
-pub fn activity_object(time: &str, identifier: &str, pid: i32, level: &str, message: &str) -> String {
+pub(super) fn activity_object(time: &str, identifier: &str, pid: i32, level: &str, message: &str) -> String {
     let [time, identifier, level, message] = [time, identifier, level, message].map(quoted);
     format!(
         "{{\"time\":{time},\"program\":{identifier},\"level\":{level},\"pid\":{pid},\"message\":{message}}}\n"

@@ -103,12 +103,18 @@ impl WholeLines {
         }
     }
 
-    /// Passes on what was held back, now that nothing follows.
+    /// Passes on what was held back: nothing follows, or not soon.
     pub fn finish(&mut self, mut pass_on: impl FnMut(&[u8])) {
         if !self.held.is_empty() {
             pass_on(&self.held);
             self.held = Vec::new();
         }
+    }
+
+    /// Whether a line has begun and is held back.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        !self.held.is_empty()
     }
 }
 

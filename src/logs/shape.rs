@@ -130,6 +130,8 @@ mod tests {
             (b"no end", format!("{{{ours},\"message\":\"no end\"}}\n")),
             (b"{broken\n", format!("{{{ours},\"message\":\"{{broken\"}}\n")),
             (b"{\"a\":1} {}\n", format!("{{{ours},\"message\":\"{{\\\"a\\\":1}} {{}}\"}}\n")),
+            (b"crlf\r\n", format!("{{{ours},\"message\":\"crlf\"}}\n")),
+            (b"a\rb\r\r\n", format!("{{{ours},\"message\":\"a\\rb\\r\"}}\n")),
             (b"[1]\n", format!("{{{ours},\"message\":\"[1]\"}}\n")),
         ] {
             assert_eq!(shaped(json(false), line), expected);

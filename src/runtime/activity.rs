@@ -16,8 +16,8 @@ use tracing_subscriber::registry::LookupSpan;
 use super::logfile::LogFile;
 use super::outputs::{OURSELVES, Outputs};
 use super::sinks::{Sink, Trouble};
-use crate::logs::{activity_line, activity_object, rfc3339, severity};
-use crate::model::{DaemonSettings, LogFormat, LogLevel, LogTarget};
+use crate::logs::{OwnForm, activity_line, severity};
+use crate::model::{DaemonSettings, LogDefaults, LogFormat, LogLevel, LogTarget};
 use crate::sys::clock::Clock;
 use crate::sys::process::own_pid;
 
@@ -32,14 +32,12 @@ pub(super) struct Activity {
     to_syslog: bool,
     /// Whether lines go to standard output too.
     echo: bool,
-    /// Where programs write JSON beside us we do too, as who: so that one reader can read it all.
-    speaks_json_as: Option<String>,
     /// Lines of this turn.
     held: Vec<u8>,
-    /// The same as JSON objects, if they are wanted.
-    held_objects: Vec<u8>,
-    /// Lines were written since [`Activity::take_has_written`] was asked last.
-    has_written: bool,
+    /// The same in the form that the lines of programs have, if it is another.
+    held_shaped: Vec<u8>,
+    /// Lines that were written since [`Activity::take_written`] was asked last.
+    written: Vec<u8>,
 }
 
 /// Lines are written before there are more than this.
@@ -56,16 +54,20 @@ impl Activity {
             .map_err(|error| cannot_open(settings, &error))?;
         // COMPAT: Supervisor writes every line twice when its log file is its standard output.
         let echo = echo && !file.is_stdout(outputs);
-        let speaks_json = settings.log_defaults.format == LogFormat::Json;
+        if let Sink::Output(id) = file {
+            outputs.count_own_log(id, true);
+        }
+        let LogDefaults { format, timestamp, .. } = settings.log_defaults;
+        let timestamp = timestamp.unwrap_or(format == LogFormat::Json);
+        outputs.own_form = OwnForm::beside(format, timestamp, &settings.identifier, own_pid());
         Ok(Self {
             level: settings.log_level,
             to_syslog: settings.log_file.is_none(),
-            speaks_json_as: speaks_json.then(|| settings.identifier.clone()),
             file,
             echo,
             held: Vec::new(),
-            held_objects: Vec::new(),
-            has_written: false,
+            held_shaped: Vec::new(),
+            written: Vec::new(),
         })
     }
 
@@ -91,10 +93,8 @@ impl Activity {
         }
         self.held.append(&mut line);
         drop(line);
-        if let Some(identifier) = &self.speaks_json_as {
-            let time = rfc3339(outputs.now.wall);
-            let object = activity_object(&time, identifier, own_pid(), level.tag(), text);
-            self.held_objects.extend_from_slice(object.as_bytes());
+        if let Some(line) = outputs.own_form.line(outputs.now.wall, level, text) {
+            self.held_shaped.extend_from_slice(&line);
         }
         if self.held.len() >= HELD_BYTES_MAX {
             self.flush(outputs);
@@ -107,15 +107,15 @@ impl Activity {
         if self.held.is_empty() {
             return;
         }
-        let shown = if self.speaks_json_as.is_some() { &self.held_objects } else { &self.held };
+        let is_plain = outputs.own_form == OwnForm::Plain;
+        let shown = if is_plain { &self.held } else { &self.held_shaped };
         let kept = if let Sink::Output(_) = self.file { shown } else { &self.held };
         if let Some(Trouble { text }) = self.file.write(kept, OURSELVES, outputs) {
             outputs.complain(&text);
         }
         let trouble = if self.echo { outputs.stdout(shown) } else { None };
-        self.held.clear();
-        self.held_objects.clear();
-        self.has_written = true;
+        self.written.append(&mut self.held);
+        self.held_shaped.clear();
         if let Some(Trouble { text }) = trouble {
             self.tell_file(&text, outputs);
         }
@@ -128,9 +128,14 @@ impl Activity {
         self.file.write(&line, OURSELVES, outputs);
     }
 
-    /// Whether lines were written since this was asked last.
-    pub(super) fn take_has_written(&mut self) -> bool {
-        std::mem::take(&mut self.has_written)
+    /// The lines that were written since this was asked last.
+    pub(super) fn take_written(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Whether its lines can't be read back from where they go.
+    pub(super) fn is_unreadable(&self) -> bool {
+        !matches!(self.file, Sink::File(_))
     }
 
     /// Closes and opens the file again, as after somebody has moved it away.
@@ -152,6 +157,9 @@ impl Activity {
     /// Writes what was taken and closes the file.
     pub(super) fn close(mut self, outputs: &mut Outputs) {
         self.flush(outputs);
+        if let Sink::Output(id) = self.file {
+            outputs.count_own_log(id, false);
+        }
         self.file.close(outputs);
     }
 

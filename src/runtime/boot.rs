@@ -1,6 +1,7 @@
 //! Before the oath: everything that may fail and end the program, in the order in which Supervisor
 //! does it, so that an error is seen by whoever started it.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
-use super::last_word;
 use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::pidfile::PidFile;
@@ -53,7 +53,7 @@ pub fn run(launch: Launch) -> u8 {
         Ok(Some(mut shell)) => {
             let ending = shell.live();
             if shell.has_last_word(&ending) {
-                last_word::tell(&ending);
+                shell.tell_last(&ending);
             }
             ending.status()
         }
@@ -114,6 +114,8 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let shell =
         take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), (opened, names));
     let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
+    shell.remember_own_log();
+    shell.measure_labels();
     tell_notices(&mut shell);
     write_pid_file(&mut shell);
     Ok(Some(shell))
@@ -366,6 +368,9 @@ fn take_the_oath(
         traces: Traces::default(),
         answered: Vec::new(),
         pid_file: None,
+        unopened: BTreeSet::new(),
+        half_lines: BTreeSet::new(),
+        label_width: (0, 0),
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
         more_to_reap: false,
         all_stopped: None,

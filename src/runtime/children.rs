@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use super::held::{HeldId, HeldStream, HeldStreams};
 use super::outlets::{Around, Column, Outlet};
@@ -16,7 +17,7 @@ use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::events::OutputKind;
 use crate::logs::{AnsiStripper, Capture, LINE_BYTES_MAX, Piece, Speaker, conversation_echo, output_echo};
 use crate::model::{
-    Channel, LogForm, LogFormat, LogLevel, LogTarget, Namespec, Pid, ProcessId, ProcessSpec, StreamSpec,
+    Channel, LogForm, LogFormat, LogLevel, LogTarget, Mono, Namespec, Pid, ProcessId, ProcessSpec, StreamSpec,
 };
 use crate::python::quote;
 use crate::supervise::Input;
@@ -28,6 +29,9 @@ use crate::sys::spawn::ParentEnds;
 /// Bytes read of a dead child's pipe before its end is reported. A pipe can be enlarged to this; what a
 /// descendant writes beyond it is read later.
 const DRAINED_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long half a line waits for the rest where several streams write to one output.
+const LINE_END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One stream of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +70,8 @@ pub(super) struct Stream {
     /// `strip_ansi`
     stripper: Option<AnsiStripper>,
     purpose: Purpose,
+    /// It is among those whose half line is looked at later.
+    awaits_line_end: bool,
     /// False while its outlet is full. It is not watched at all then: a hang-up would be reported
     /// again and again.
     watched: bool,
@@ -181,22 +187,28 @@ pub(super) struct Outlets {
 }
 
 impl Outlets {
+    /// A log that can't be opened is tried again later, and what is wrong with it is in the list, with its path.
+    ///
     /// # Errors
-    /// What opening a log says.
+    /// What opening a log says, see [`Outlet::open`].
     pub(super) fn open(
         spec: &ProcessSpec,
-        is_listener: bool,
+        (is_listener, strict): (bool, bool),
         [stdout, stderr]: [LogTarget; 2],
         outputs: &mut Outputs,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Vec<Trouble>)> {
         let spoken = if is_listener { Purpose::Conversation } else { Purpose::of(&spec.stdout) };
         let purposes = [spoken, Purpose::of(&spec.stderr)];
+        let mut troubles = Vec::new();
         let mut open = |target: &LogTarget, stream: &StreamSpec, purpose: &Purpose| {
-            Outlet::open(target, stream, purpose.form(spec.log_form), outputs)
+            let form = (purpose.form(spec.log_form), strict);
+            let (outlet, error) = Outlet::open(target, stream, form, outputs)?;
+            troubles.extend(error.and_then(|error| cannot_open(target, &spec.name, &error)));
+            Ok(outlet)
         };
         let stdout = open(&stdout, &spec.stdout, &purposes[0])?;
         match open(&stderr, &spec.stderr, &purposes[1]) {
-            Ok(stderr) => Ok(Self { stdout, stderr, purposes }),
+            Ok(stderr) => Ok((Self { stdout, stderr, purposes }, troubles)),
             Err(error) => {
                 stdout.close(outputs);
                 Err(error)
@@ -222,6 +234,15 @@ impl Outlets {
             speak_as(outlet, spec, channel, who, width, outputs);
         }
     }
+}
+
+fn cannot_open(target: &LogTarget, name: &str, error: &io::Error) -> Option<Trouble> {
+    let LogTarget::File(path) = target else { return None };
+    let path = path.display();
+    let text = format!(
+        "cannot open log '{path}' of '{name}': {error}; its last output is kept in memory until it opens"
+    );
+    Some(Trouble { text })
 }
 
 fn speak_as(
@@ -283,7 +304,7 @@ impl Children {
             let token = sources.add(Source::Child(StreamKey::Live(StreamId { process, channel })));
             let watched = poller.add(&fd, token, READ).is_ok();
             let stripper = strip_ansi.then(AnsiStripper::default);
-            Some(Stream { fd, token, outlet, stripper, purpose, watched })
+            Some(Stream { fd, token, outlet, stripper, purpose, awaits_line_end: false, watched })
         };
         let Outlets { stdout, stderr, purposes: [of_stdout, of_stderr] } = outlets;
         let stdout = stream(Channel::Stdout, ends.stdout, stdout, of_stdout);
@@ -391,6 +412,11 @@ impl Children {
                 stream.watched = false;
             }
         }
+    }
+
+    /// Has logs that could not be opened be tried again with the next bytes for them.
+    pub(super) fn retry_logs(&mut self, now: Mono) {
+        self.streams().for_each(|stream| stream.outlet.sink.retry_at(now));
     }
 
     /// Empties the files that the streams of a process write to.
@@ -539,8 +565,36 @@ impl Shell {
         let Some((owner, stream)) = self.children.stream(key) else { return };
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        let trouble = stream.outlet.write(bytes, (owner.id, Writer(stream.token), owner.name), &mut around);
+        let token = stream.token;
+        let trouble = stream.outlet.write(bytes, (owner.id, Writer(token), owner.name), &mut around);
+        if let Some(since) = stream.outlet.half_since()
+            && !std::mem::replace(&mut stream.awaits_line_end, true)
+        {
+            self.half_lines.insert((since.after(LINE_END_PATIENCE), token));
+        }
         self.warn_of(trouble);
+    }
+
+    /// Passes on halves of lines whose ends have not come in time.
+    pub(super) fn pass_on_half_lines(&mut self) {
+        while let Some(&(at, token)) = self.half_lines.first().filter(|(at, _)| *at <= self.now.mono) {
+            self.half_lines.remove(&(at, token));
+            let Some(Source::Child(key)) = self.sources.get(token) else { continue };
+            let Some((_, stream)) = self.children.stream(key) else { continue };
+            // The one that it was about may be complete, and another one have begun.
+            match stream.outlet.half_since().map(|since| since.after(LINE_END_PATIENCE)) {
+                Some(later) if later > self.now.mono => {
+                    self.half_lines.insert((later, token));
+                    continue;
+                }
+                due => {
+                    stream.awaits_line_end = false;
+                    let writer = Writer(token);
+                    let trouble = due.and_then(|_| stream.outlet.pass_on_half(writer, &mut self.outputs));
+                    self.warn_of(trouble);
+                }
+            }
+        }
     }
 
     /// Closes a stream whose end has come. Its last line is written without an end.

@@ -11,7 +11,7 @@ use super::restart::read_settings;
 use super::sinks::Trouble;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
-use crate::logs::LABEL_WIDTH_MAX;
+use crate::logs::{LABEL_WIDTH_MAX, OWN_LABEL};
 use crate::model::{
     Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
 };
@@ -67,6 +67,7 @@ impl Shell {
                 return Some(Input::SettingsRead { purpose, outcome });
             }
             Effect::ReadLog { ticket, of, reading } => {
+                self.flush_activity();
                 return Some(Input::LogRead { ticket, outcome: self.read_log(of, reading) });
             }
             Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
@@ -124,6 +125,7 @@ impl Shell {
         self.log(LogLevel::Info, "supervisord logreopen");
         self.activity.reopen(&mut self.outputs);
         self.outputs.reopen();
+        self.children.retry_logs(self.now.mono);
         self.tails.reopened();
         for trouble in self.outputs.files.reopen() {
             self.warn_of(Some(trouble));
@@ -131,9 +133,15 @@ impl Shell {
     }
 
     fn apply_log_limits(&mut self, process: ProcessId) {
+        self.measure_labels();
         let Some(spec) = self.core.spec(process) else { return };
         self.children.limit_logs(process, spec, &mut self.outputs);
-        let width = self.label_width(spec);
+        if spec.log_form.format == LogFormat::Prefix {
+            // It may be the first that is shown so.
+            self.label_width.1 = self.label_width.1.max(shown_width(spec).unwrap_or(0));
+            self.outputs.own_form.set_width(self.label_width.1);
+        }
+        let width = self.label_width.1;
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
         let trouble = self.children.change_form((process, width), spec, &mut around);
@@ -156,6 +164,7 @@ impl Shell {
     }
 
     fn start(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
+        self.measure_labels();
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
@@ -167,7 +176,8 @@ impl Shell {
         let pipes = if spec.inherits_stdio { Pipes::ours() } else { Pipes::new(stdin, spec.redirect_stderr) };
         let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
         let is_listener = self.core.is_listener(process);
-        let mut outlets = Outlets::open(spec, is_listener, targets, &mut self.outputs)
+        let manner = (is_listener, self.settings.daemon.strict);
+        let (mut outlets, troubles) = Outlets::open(spec, manner, targets, &mut self.outputs)
             .map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = match spawn(&program, pipes) {
             Ok(started) => started,
@@ -177,7 +187,7 @@ impl Shell {
                 return Err(text);
             }
         };
-        outlets.speak_as(spec, (process, pid), self.label_width(spec), &self.outputs);
+        outlets.speak_as(spec, (process, pid), self.label_width.1, &self.outputs);
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
         around.remember(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
@@ -189,17 +199,25 @@ impl Shell {
         let outlets = (outlets, self.settings.daemon.strip_ansi);
         let watch = (&self.poller, &mut self.sources);
         self.children.add(child, ends, outlets, &mut self.outputs, watch);
+        let was_told =
+            if troubles.is_empty() { self.unopened.remove(&process) } else { !self.unopened.insert(process) };
+        if !was_told {
+            troubles.into_iter().for_each(|trouble| self.warn_of(Some(trouble)));
+        }
         Ok(pid)
     }
 
-    /// The width of the column of names: that of the longest among those that are shown.
-    fn label_width(&self, spec: &ProcessSpec) -> usize {
-        if spec.log_form.format != LogFormat::Prefix {
-            return 0;
+    /// Measures the column of names: it is as wide as the longest among those that are shown, ours too. That is
+    /// done once for all processes that are added at one time.
+    pub(super) fn measure_labels(&mut self) {
+        let made = self.core.processes_made();
+        if self.label_width.0 == made {
+            return;
         }
         let shown = self.core.specs().filter(|spec| spec.log_form.format == LogFormat::Prefix);
-        let widths = shown.map(|spec| label(spec).chars().count());
-        widths.filter(|width| *width <= LABEL_WIDTH_MAX).max().unwrap_or(0)
+        let width = shown.filter_map(shown_width).max().unwrap_or(0);
+        self.label_width = (made, width.max(OWN_LABEL.len()));
+        self.outputs.own_form.set_width(self.label_width.1);
     }
 
     fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {
@@ -237,6 +255,11 @@ impl Shell {
         let unix = addresses().find(|address| matches!(address, Address::Unix { .. }));
         unix.or_else(|| addresses().next_back()).map(Address::url)
     }
+}
+
+/// The width of a name in the column; a name that is too long stands out of it.
+fn shown_width(spec: &ProcessSpec) -> Option<usize> {
+    Some(label(spec).chars().count()).filter(|width| *width <= LABEL_WIDTH_MAX)
 }
 
 /// Why a command can't be executed, with the status that a shell has for it.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::Shell;
+use crate::model::LogLevel;
 use crate::supervise::Ending;
 
 /// What Kubernetes shows as the message of a container that has ended. It is there for us to write
@@ -17,14 +18,17 @@ impl Shell {
     pub(super) fn has_last_word(&self, ending: &Ending) -> bool {
         self.launch.is_in_foreground(&self.settings) && (self.launch.foreground || !ending.is_ordered())
     }
-}
 
-/// One line on standard error and, where there is one, in the termination log. That nobody reads
-/// either is no failure of ours.
-pub(super) fn tell(ending: &Ending) {
-    let line = format!("sv ends with status {}: {ending}\n", ending.status());
-    let _ = io::stderr().write_all(line.as_bytes());
-    let _ = write_existing(Path::new(TERMINATION_LOG), &line);
+    /// One line on standard error, in the form of our other lines, and, where there is one, in the termination log.
+    /// That nobody reads either is no failure of ours.
+    pub(super) fn tell_last(&self, ending: &Ending) {
+        let text = format!("sv ends with status {}: {ending}", ending.status());
+        let plain = format!("{text}\n");
+        let level = if ending.status() == 0 { LogLevel::Info } else { LogLevel::Error };
+        let shaped = self.outputs.own_form.line(self.clock.now().wall, level, &text);
+        let _ = io::stderr().write_all(shaped.as_deref().unwrap_or(plain.as_bytes()));
+        let _ = write_existing(Path::new(TERMINATION_LOG), &plain);
+    }
 }
 
 fn write_existing(path: &Path, text: &str) -> io::Result<()> {

@@ -41,12 +41,12 @@ mod trace;
 mod turn;
 mod visits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
+use crate::model::{Channel, LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
 use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
@@ -56,7 +56,7 @@ use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
 
 use activity::Activity;
-use children::Children;
+use children::{Children, StreamId};
 use clients::Clients;
 use fastcgi::SharedSockets;
 use outlets::Rings;
@@ -161,6 +161,12 @@ struct Shell {
     /// next if they were answered at its end.
     answered: Vec<u64>,
     pid_file: Option<PidFile>,
+    /// Processes with a log that could not be opened when they were started, which was logged.
+    unopened: BTreeSet<ProcessId>,
+    /// When streams, by their tokens, are looked at because half a line of theirs waits for the rest.
+    half_lines: BTreeSet<(Mono, u64)>,
+    /// The width of the column of names, and how many processes there had been when it was measured.
+    label_width: (u64, usize),
     /// One for all: what is read is passed on before the next is read.
     buffer: Box<[u8]>,
     /// Not all of the dead were taken in this turn.
@@ -172,6 +178,9 @@ struct Shell {
     /// What clients store by the methods of `supervisor_cache`.
     cache: Cache,
 }
+
+/// Under which our own log is remembered. No process has this number.
+const OWN_LOG: StreamId = StreamId { process: ProcessId(0), channel: Channel::Stdout };
 
 /// Bytes read from a child or a client in one go. A pipe holds no more unless it was enlarged.
 const READ_BYTES_MAX: usize = 64 * 1024;
@@ -204,11 +213,21 @@ impl Shell {
     /// Writes the lines of the activity log that were taken so far.
     fn flush_activity(&mut self) {
         self.activity.flush(&mut self.outputs);
-        if self.activity.take_has_written()
-            && let Some(path) = &self.settings.daemon.log_file
-        {
+        let written = self.activity.take_written();
+        if written.is_empty() {
+            return;
+        }
+        self.rings.push(OWN_LOG, &written);
+        self.tails.remembered(OWN_LOG);
+        if let Some(path) = &self.settings.daemon.log_file {
             self.tails.written(path);
         }
+    }
+
+    /// Begins to remember our own log, where it can't be read back, or stops.
+    fn remember_own_log(&mut self) {
+        let bytes = self.settings.daemon.log_defaults.ring_bytes as usize;
+        self.rings.limit(OWN_LOG, if self.activity.is_unreadable() { bytes } else { 0 });
     }
 
     /// What reading the configuration had to say, the loudest first.
@@ -228,7 +247,8 @@ impl Shell {
 
     fn deadline(&self) -> Option<Mono> {
         let clients = [self.clients.deadline(), self.servers.deadline()];
-        let output = [self.outputs.syslog.deadline(), self.children.held.deadline()];
+        let half_line = self.half_lines.first().map(|(at, _)| *at);
+        let output = [self.outputs.syslog.deadline(), self.children.held.deadline(), half_line];
         clients.into_iter().chain(output).chain([self.core.deadline()]).flatten().min()
     }
 }

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::Shell;
 use super::children::StreamId;
 use super::outputs::{Outputs, Writer};
 use super::sinks::{Sink, Trouble};
 use super::tails::Tails;
+use super::{OWN_LOG, Shell};
 use crate::logs::{Lines, Ring, SYSLOG_TEXT_BYTES_MAX, Shaper, Speaker, WholeLines, severity};
-use crate::model::{LogForm, LogFormat, LogLevel, LogTarget, ProcessId, StreamSpec};
+use crate::model::{LogForm, LogFormat, LogLevel, LogTarget, Mono, ProcessId, StreamSpec};
+use crate::sys::is_shortage;
 
 /// Where the output of one stream goes, and as what.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Outlet {
     syslog: Option<Lines>,
     /// What is remembered of it; 0 is nothing.
     ring_bytes: usize,
+    /// Since when half a line waits for the rest.
+    half_since: Option<Mono>,
 }
 
 #[derive(Debug)]
@@ -53,39 +56,49 @@ pub(super) struct Around<'a> {
 impl Around<'_> {
     /// Begins to remember a stream, goes on with what was remembered of an earlier run, or forgets it.
     pub(super) fn remember(&mut self, id: StreamId, outlet: &Outlet) {
-        self.rings.prepare(id, outlet);
+        self.rings.limit(id, outlet.ring_bytes);
         self.tails.remembered(id);
     }
 }
 
 impl Outlet {
+    /// A log that can't be opened is tried again later; what is wrong with it is returned as well.
+    ///
     /// # Errors
-    /// What opening a log says.
+    /// What opening a log says, with `strict`, for a lack of descriptors or memory, and for a descriptor that we were not given.
     pub(super) fn open(
         target: &LogTarget,
         spec: &StreamSpec,
-        form: LogForm,
+        (form, strict): (LogForm, bool),
         outputs: &mut Outputs,
-    ) -> io::Result<Self> {
-        let sink = Sink::open(target, spec.bytes_max, spec.backups, outputs)?;
+    ) -> io::Result<(Self, Option<io::Error>)> {
+        let (sink, trouble) = match Sink::open(target, spec.bytes_max, spec.backups, outputs) {
+            Ok(sink) => (sink, None),
+            // A descriptor that we were not given will not be there later either.
+            Err(error) if strict || is_shortage(&error) || is_missing_descriptor(&error) => {
+                return Err(error);
+            }
+            Err(error) => (Sink::unopened(target, spec, outputs), Some(error)),
+        };
         let syslog = spec.syslog.then(|| Lines::new(SYSLOG_TEXT_BYTES_MAX));
-        let mut outlet = Self { sink, form, shape: Shape::Exact, syslog, ring_bytes: 0 };
+        let mut outlet = Self { sink, form, shape: Shape::Exact, syslog, ring_bytes: 0, half_since: None };
         outlet.begin(form);
-        Ok(outlet)
+        Ok((outlet, trouble))
     }
 
     /// Begins with another form: bytes as they are, until it is known who speaks.
     pub(super) fn begin(&mut self, form: LogForm) {
         let is_remembered = match self.sink {
             Sink::File(_) => false,
-            Sink::Output(_) => true,
+            Sink::Output(_) | Sink::Unopened(_) => true,
             Sink::Nowhere => self.syslog.is_some(),
         };
         self.form = form;
+        self.half_since = None;
         self.ring_bytes = if is_remembered { form.ring_bytes as usize } else { 0 };
         self.shape = match self.sink {
             Sink::Output(_) => Shape::Whole(WholeLines::default()),
-            Sink::Nowhere | Sink::File(_) => Shape::Exact,
+            Sink::Nowhere | Sink::File(_) | Sink::Unopened(_) => Shape::Exact,
         };
     }
 
@@ -132,6 +145,7 @@ impl Outlet {
         if bytes.is_empty() {
             return None;
         }
+        let opened = self.retry(id, around);
         if self.ring_bytes > 0 {
             around.rings.push(id, bytes);
             around.tails.remembered(id);
@@ -140,8 +154,11 @@ impl Outlet {
         if let Some(lines) = &mut self.syslog {
             lines.feed(bytes, |piece| to_syslog(name, piece.bytes, outputs));
         }
+        if memchr::memchr(b'\n', bytes).is_some() {
+            self.half_since = None;
+        }
         let Self { sink, shape, .. } = self;
-        let (wall, mut trouble) = (outputs.now.wall, None);
+        let (wall, mut trouble) = (outputs.now.wall, opened);
         let mut pass_on = |bytes: &[u8]| trouble = sink.write(bytes, writer, outputs).or(trouble.take());
         match shape {
             Shape::Exact => pass_on(bytes),
@@ -149,7 +166,48 @@ impl Outlet {
             Shape::Lines(shaper) => shaper.feed(bytes, wall, pass_on),
         }
         around.tails.written_to(sink, around.outputs);
+        self.pass_on_alone(writer, around.outputs).or(trouble)
+    }
+
+    /// Opens a log that could not be opened before, now and then. What is remembered of the stream instead is
+    /// forgotten then.
+    fn retry(&mut self, id: StreamId, around: &mut Around<'_>) -> Option<Trouble> {
+        let trouble = self.sink.retry(around.outputs)?;
+        let shape = std::mem::replace(&mut self.shape, Shape::Exact);
+        self.begin(self.form);
+        if let Shape::Lines(shaper) = shape {
+            self.shape = Shape::Lines(shaper);
+        }
+        around.remember(id, self);
+        Some(trouble)
+    }
+
+    /// With nobody else to write there, half a line need not wait for the rest.
+    fn pass_on_alone(&mut self, writer: Writer, outputs: &mut Outputs) -> Option<Trouble> {
+        let Shape::Whole(lines) = &self.shape else { return None };
+        if !lines.is_holding() {
+            self.half_since = None;
+        } else if self.sink.is_shared(outputs) {
+            self.half_since.get_or_insert(outputs.now.mono);
+        } else {
+            return self.pass_on_half(writer, outputs);
+        }
+        None
+    }
+
+    /// Passes on half a line, which has waited long enough for the rest. A line of another that comes before the
+    /// rest begins a line of its own.
+    pub(super) fn pass_on_half(&mut self, writer: Writer, outputs: &mut Outputs) -> Option<Trouble> {
+        let Self { sink, shape: Shape::Whole(lines), half_since, .. } = self else { return None };
+        let mut trouble = None;
+        lines.finish(|bytes| trouble = sink.write(bytes, writer, outputs));
+        *half_since = None;
         trouble
+    }
+
+    /// Since when half a line waits for the rest.
+    pub(super) fn half_since(&self) -> Option<Mono> {
+        self.half_since
     }
 
     /// Passes on what was held back, now that nothing follows.
@@ -175,6 +233,10 @@ impl Outlet {
     }
 }
 
+fn is_missing_descriptor(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::libc::EBADF)
+}
+
 fn to_syslog(process: &str, line: &[u8], outputs: &mut Outputs) {
     let now = outputs.now;
     outputs.syslog.send(severity(LogLevel::Info), &[process.as_bytes(), line], now);
@@ -186,15 +248,16 @@ fn to_syslog(process: &str, line: &[u8], outputs: &mut Outputs) {
 pub(super) struct Rings(BTreeMap<StreamId, Ring>);
 
 impl Rings {
-    fn prepare(&mut self, id: StreamId, outlet: &Outlet) {
-        if outlet.ring_bytes > 0 {
-            self.0.entry(id).or_insert_with(|| Ring::new(outlet.ring_bytes)).limit(outlet.ring_bytes);
+    /// Remembers so many bytes of a stream from now on; 0 forgets it.
+    pub(super) fn limit(&mut self, id: StreamId, bytes_max: usize) {
+        if bytes_max > 0 {
+            self.0.entry(id).or_insert_with(|| Ring::new(bytes_max)).limit(bytes_max);
         } else {
             self.0.remove(&id);
         }
     }
 
-    fn push(&mut self, id: StreamId, bytes: &[u8]) {
+    pub(super) fn push(&mut self, id: StreamId, bytes: &[u8]) {
         if let Some(ring) = self.0.get_mut(&id) {
             ring.push(bytes);
         }
@@ -211,16 +274,19 @@ impl Rings {
         }
     }
 
-    /// Whose streams are remembered.
+    /// The processes whose streams are remembered.
     pub(super) fn processes(&self) -> impl Iterator<Item = ProcessId> {
-        self.0.keys().map(|id| id.process)
+        self.0.keys().filter(|id| **id != OWN_LOG).map(|id| id.process)
     }
 }
 
 impl Shell {
     /// Forgets the streams of processes that are no more, once nobody follows them.
     pub(super) fn forget_rings(&mut self) {
-        let Self { forgotten, rings, tails, .. } = self;
+        let Self { forgotten, rings, tails, unopened, .. } = self;
+        for process in &*forgotten {
+            unopened.remove(process);
+        }
         forgotten.retain(|&process| {
             let ids = StreamId::both(process);
             let is_followed = ids.iter().any(|id| tails.follows(*id));

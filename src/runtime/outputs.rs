@@ -18,8 +18,8 @@ use super::logfile::{LOG_MODE, LogFiles};
 use super::sinks::Trouble;
 use super::syslog::Syslog;
 use super::{Source, Sources};
-use crate::logs::Loss;
-use crate::model::{Channel, Mono, Now};
+use crate::logs::{Loss, OwnForm};
+use crate::model::{Channel, LogLevel, Mono, Now};
 use crate::sys::files::open_log;
 use crate::sys::output::Output;
 use crate::sys::poller::{Interest, Poller};
@@ -71,8 +71,10 @@ struct Slow {
     mid_line: Option<Writer>,
     dropped_lines: u64,
     loss: Loss,
-    /// Streams that write here.
+    /// Streams that write here, and our own log if it does.
     writers: usize,
+    /// 1 while our own log does.
+    own_writers: usize,
 }
 
 /// All of them. One is closed with its last writer, except our standard output and error.
@@ -86,6 +88,8 @@ pub(super) struct Outputs {
     pub(super) syslog: Syslog,
     /// Of this turn.
     pub(super) now: Now,
+    /// Of our own lines.
+    pub(super) own_form: OwnForm,
 }
 
 impl Outputs {
@@ -93,7 +97,15 @@ impl Outputs {
     /// everything and keeps nothing.
     pub(super) fn own(inherited: Vec<i32>, syslog: Syslog) -> Self {
         let (all, files) = (standard_outputs(), LogFiles::default());
-        Self { all, last: STDERR.0, files, inherited, syslog, now: Now::default() }
+        Self {
+            all,
+            last: STDERR.0,
+            files,
+            inherited,
+            syslog,
+            now: Now::default(),
+            own_form: OwnForm::default(),
+        }
     }
 
     /// The same places for a process whose standard output and error are others now.
@@ -136,6 +148,19 @@ impl Outputs {
             }
         };
         self.with_writer(id)
+    }
+
+    /// Whether several streams of programs write here, so that half a line of one could meet one of another.
+    pub(super) fn is_shared(&self, id: OutputId) -> bool {
+        self.all.get(&id).is_some_and(|slow| slow.writers > slow.own_writers + 1)
+    }
+
+    /// One of the writers is our own log, or is not any more. It writes whole lines only.
+    pub(super) fn count_own_log(&mut self, id: OutputId, is_open: bool) {
+        if let Some(slow) = self.all.get_mut(&id) {
+            slow.own_writers =
+                if is_open { slow.own_writers + 1 } else { slow.own_writers.saturating_sub(1) };
+        }
     }
 
     fn find(&self, is_it: impl Fn(&Slow) -> bool) -> Option<OutputId> {
@@ -190,7 +215,13 @@ impl Outputs {
 
     /// Says something on standard error that has no other place to go.
     pub(super) fn complain(&mut self, text: &str) {
-        self.line(STDERR, format!("sv: {text}\n").as_bytes());
+        let line = self.own_line(LogLevel::Error, text);
+        self.line(STDERR, &line);
+    }
+
+    fn own_line(&self, level: LogLevel, text: &str) -> Vec<u8> {
+        let shaped = self.own_form.line(self.now.wall, level, text);
+        shaped.unwrap_or_else(|| format!("sv: {text}\n").into_bytes())
     }
 
     /// Takes lines that may be dropped. How many were is told with the next that is not.
@@ -202,12 +233,12 @@ impl Outputs {
             return None;
         }
         if slow.dropped_lines > 0 {
-            let text =
-                format!("sv: {} lines were dropped here, the reader was too slow\n", slow.dropped_lines);
-            slow.dropped_lines = 0;
-            slow.write(OURSELVES, text.as_bytes(), now);
+            let lines = std::mem::take(&mut slow.dropped_lines);
+            let text = format!("{lines} lines were dropped here, the reader was too slow");
+            let line = self.own_line(LogLevel::Warn, &text);
+            self.all.get_mut(&id)?.write(OURSELVES, &line, now);
         }
-        slow.write(OURSELVES, line, now)
+        self.all.get_mut(&id)?.write(OURSELVES, line, now)
     }
 
     /// Whether children that write here are to wait.
@@ -277,6 +308,7 @@ impl Slow {
             dropped_lines: 0,
             loss: Loss::default(),
             writers: 0,
+            own_writers: 0,
         }
     }
 

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::Shell;
 use super::children::StreamId;
+use super::{OWN_LOG, Shell};
 use crate::logs::{Ring, Window, read_window, tail_window};
 use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
 use crate::sys::files::open_to_read;
@@ -17,14 +17,13 @@ impl Shell {
         of: Option<(ProcessId, Channel)>,
         reading: Reading,
     ) -> Result<Reply, Fault> {
+        let id = of.map_or(OWN_LOG, |(process, channel)| StreamId { process, channel });
+        if let Some(ring) = self.rings.get(id) {
+            return read_ring(ring, reading);
+        }
         let path = match of {
             None => self.settings.daemon.log_file.clone(),
-            Some((process, channel)) => {
-                if let Some(ring) = self.rings.get(StreamId { process, channel }) {
-                    return read_ring(ring, reading);
-                }
-                self.log_path(process, channel)
-            }
+            Some((process, channel)) => self.log_path(process, channel),
         };
         match (existing(path), reading) {
             (Ok(path), Reading::Range { offset, length }) => read_range(&path, offset, length),
@@ -48,9 +47,13 @@ impl Shell {
 
     /// COMPAT: Supervisor removes the file and makes a new one; here it is the same file, emptied.
     pub(super) fn clear_log(&mut self) -> Result<Reply, Fault> {
-        existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
+        if self.rings.get(OWN_LOG).is_none() {
+            existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
+        }
         self.log(LogLevel::Info, "reopening log file");
+        self.flush_activity();
         self.activity.clear(&mut self.outputs).map_err(|_| Fault::bare(FaultCode::Failed))?;
+        self.rings.clear(OWN_LOG.process);
         self.tails.reopened();
         Ok(Reply::Done)
     }

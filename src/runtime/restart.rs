@@ -63,6 +63,8 @@ impl Shell {
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         self.children.forget_groups();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
+        self.remember_own_log();
+        self.measure_labels();
         tell_notices(self);
         self.at_rest = false;
         self.pid_file = None;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::logfile::{FileId, LOG_MODE, LogFile};
 use super::outputs::{OutputId, Outputs, STDOUT, Writer};
 use crate::logs::{Place, place};
-use crate::model::LogTarget;
+use crate::model::{LogTarget, Mono, StreamSpec};
 use crate::sys::files::{Kind, is_fifo, is_same_file, open_log};
 use crate::sys::output::Output;
 use crate::sys::process::own_pid;
@@ -24,7 +25,22 @@ pub(super) enum Sink {
     Nowhere,
     File(FileId),
     Output(OutputId),
+    /// A log that could not be opened.
+    Unopened(Box<Unopened>),
 }
+
+/// A log that is opened later, if that can be.
+#[derive(Debug)]
+pub(super) struct Unopened {
+    target: LogTarget,
+    bytes_max: i64,
+    backups: i64,
+    retry_at: Mono,
+    lost: u64,
+}
+
+/// How often a log that can't be opened is tried again, if there is something to write.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 impl Sink {
     /// # Errors
@@ -49,10 +65,38 @@ impl Sink {
         }
     }
 
+    /// A log that could not be opened just now.
+    pub(super) fn unopened(target: &LogTarget, spec: &StreamSpec, outputs: &Outputs) -> Self {
+        let (bytes_max, backups) = (spec.bytes_max, spec.backups);
+        let retry_at = outputs.now.mono.after(RETRY_EVERY);
+        Self::Unopened(Box::new(Unopened { target: target.clone(), bytes_max, backups, retry_at, lost: 0 }))
+    }
+
+    /// A log that could not be opened is tried again from then on.
+    pub(super) fn retry_at(&mut self, at: Mono) {
+        if let Self::Unopened(unopened) = self {
+            unopened.retry_at = at;
+        }
+    }
+
+    /// Tries again to open a log if that is due. What there is to say if it could be.
+    pub(super) fn retry(&mut self, outputs: &mut Outputs) -> Option<Trouble> {
+        let Self::Unopened(unopened) = self else { return None };
+        if outputs.now.mono < unopened.retry_at {
+            return None;
+        }
+        unopened.retry_at = outputs.now.mono.after(RETRY_EVERY);
+        let sink = Self::open(&unopened.target, unopened.bytes_max, unopened.backups, outputs).ok()?;
+        let (LogTarget::File(path), lost) = (&unopened.target, unopened.lost) else { return None };
+        let text = format!("log '{}' is open now, {lost} bytes were not written to it", path.display());
+        *self = sink;
+        Some(Trouble { text })
+    }
+
     /// Nothing more is written here. What it wrote to is closed if nobody else writes there.
     pub(super) fn close(self, outputs: &mut Outputs) {
         match self {
-            Self::Nowhere => {}
+            Self::Nowhere | Self::Unopened(_) => {}
             Self::File(id) => outputs.files.release(id),
             Self::Output(id) => outputs.release(id),
         }
@@ -65,6 +109,10 @@ impl Sink {
             _ if bytes.is_empty() => None,
             Self::File(id) => outputs.files.get_mut(*id)?.write(bytes, outputs.now.mono),
             Self::Output(id) => outputs.write(*id, writer, bytes),
+            Self::Unopened(unopened) => {
+                unopened.lost = unopened.lost.saturating_add(bytes.len() as u64);
+                None
+            }
         }
     }
 
@@ -72,7 +120,15 @@ impl Sink {
     pub(super) fn is_full(&self, outputs: &Outputs) -> bool {
         match self {
             Self::Output(id) => outputs.is_full(*id),
-            Self::Nowhere | Self::File(_) => false,
+            Self::Nowhere | Self::File(_) | Self::Unopened(_) => false,
+        }
+    }
+
+    /// Whether other streams of programs write to the same output.
+    pub(super) fn is_shared(&self, outputs: &Outputs) -> bool {
+        match self {
+            Self::Output(id) => outputs.is_shared(*id),
+            Self::Nowhere | Self::File(_) | Self::Unopened(_) => false,
         }
     }
 
@@ -80,7 +136,7 @@ impl Sink {
     pub(super) fn file<'o>(&self, outputs: &'o Outputs) -> Option<&'o LogFile> {
         match self {
             Self::File(id) => outputs.files.get(*id),
-            Self::Nowhere | Self::Output(_) => None,
+            Self::Nowhere | Self::Output(_) | Self::Unopened(_) => None,
         }
     }
 
@@ -88,7 +144,7 @@ impl Sink {
     pub(super) fn file_mut<'o>(&self, outputs: &'o mut Outputs) -> Option<&'o mut LogFile> {
         match self {
             Self::File(id) => outputs.files.get_mut(*id),
-            Self::Nowhere | Self::Output(_) => None,
+            Self::Nowhere | Self::Output(_) | Self::Unopened(_) => None,
         }
     }
 
@@ -96,7 +152,7 @@ impl Sink {
     pub(super) fn is_stdout(&self, outputs: &Outputs) -> bool {
         let Some(stdout) = outputs.get(STDOUT) else { return false };
         match self {
-            Self::Nowhere => false,
+            Self::Nowhere | Self::Unopened(_) => false,
             Self::File(_) => self.file(outputs).is_some_and(|log| is_same_file(log.file(), stdout)),
             Self::Output(id) => outputs.get(*id).is_some_and(|output| is_same_file(output, stdout)),
         }
@@ -106,7 +162,7 @@ impl Sink {
     pub(super) fn is_terminal(&self, outputs: &Outputs) -> bool {
         match self {
             Self::Output(id) => outputs.get(*id).is_some_and(Output::is_terminal),
-            Self::Nowhere | Self::File(_) => false,
+            Self::Nowhere | Self::File(_) | Self::Unopened(_) => false,
         }
     }
 }

@@ -18,11 +18,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::Shell;
 use super::children::StreamId;
 use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::sinks::{Sink, place_behind_links};
+use super::{OWN_LOG, Shell};
 use crate::http::{Request, Response, http_date};
 use crate::logs::{Place, TRUNCATED, Window, cut_off_before, follow_from, missed, whole_characters};
 use crate::model::{Channel, Namespec, ProcessId};
@@ -301,7 +301,10 @@ impl Shell {
     /// Begins to answer a client that asks for our own log.
     pub(super) fn follow_own_log(&mut self, token: u64, request: &Request) {
         self.flush_activity();
-        let opened = self.settings.daemon.log_file.clone().and_then(|path| Tail::open(None, path).ok());
+        let opened = match self.rings.get(OWN_LOG) {
+            Some(ring) => Some(Tail::new(None, Log::Ring(OWN_LOG), (ring.start(), ring.size()))),
+            None => self.settings.daemon.log_file.clone().and_then(|path| Tail::open(None, path).ok()),
+        };
         self.begin_tail(token, request, opened, |response| response);
     }
 

@@ -143,6 +143,7 @@ impl Shell {
             self.feed(Input::TimePassed);
         }
         self.report_held();
+        self.pass_on_half_lines();
         self.give_up_clients();
         self.outputs.syslog.wake(self.now.mono);
         self.servers.wake(self.now.mono, &self.poller);

@@ -482,6 +482,12 @@ impl Supervisor {
         self.processes.iter().map(|process| &*process.spec)
     }
 
+    /// How many processes there have been so far: another number once one was added.
+    #[must_use]
+    pub fn processes_made(&self) -> u64 {
+        self.next_process
+    }
+
     /// Where the streams of a process go, AUTO logs by their names.
     #[must_use]
     pub fn log_targets(&self, process: ProcessId) -> Option<[LogTarget; 2]> {
