@@ -551,7 +551,7 @@ fn superlances_httpok_restarts_what_does_not_answer_with_the_password_in_its_env
 
 #[test]
 fn a_listener_that_refuses_everything_costs_little() {
-    let mut sandbox = sandbox(
+    let sandbox = sandbox(
         "[eventlistener:no]\ncommand=/usr/bin/perl %(here)s/no.pl\nevents=PROCESS_STATE_EXITED\nstdout_logfile=NONE\n\
          [program:job]\ncommand=true\nstartsecs=0\nautorestart=false\n",
     );

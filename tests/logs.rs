@@ -910,7 +910,7 @@ fn a_line_whose_end_comes_soon_is_not_cut() {
 
 #[test]
 fn a_program_whose_log_can_not_be_opened_runs_and_is_remembered() {
-    let mut sandbox = Sandbox::with_programs(
+    let sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done'\n\
          stdout_logfile=%(here)s/t.log\nstderr_logfile=NONE\nstartsecs=0\n",
     );
