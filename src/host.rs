@@ -1,7 +1,7 @@
 //! The machine we run on, as the configuration sees it: files, environment, users.
 //!
 //! What can change under us (the user database, the environment) is looked at once, when this is
-//! made; a restart looks again.
+//! made; a restart looks again, and a spawn does for users.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use glob::MatchOptions;
 
@@ -50,6 +51,13 @@ impl Host {
     #[must_use]
     pub fn environment_os(&self) -> &[(OsString, OsString)] {
         &self.environment_os
+    }
+
+    /// The user as /etc/passwd and /etc/group have it now, with its groups: they are read again when they have
+    /// changed. One that has been removed stays as it was.
+    pub fn user_now(&mut self, user: &Arc<User>) -> Arc<User> {
+        self.users.refresh();
+        self.users.again(user).filter(|now| *now != **user).map_or_else(|| Arc::clone(user), Arc::new)
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

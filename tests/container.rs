@@ -405,3 +405,25 @@ fn the_signals_that_a_libc_keeps_for_itself_are_signals_like_others() {
         assert!(container.logs().contains(reason), "{}", container.logs());
     }
 }
+
+/// As with Supervisor, a group that a user was given since counts at the next start.
+#[test]
+fn groups_of_a_user_are_those_of_the_moment_of_the_start() {
+    let who = "[program:who]\ncommand=/bin/sh -c 'echo \"groups $(id -G)\"; exec sleep 100000'\nuser=nobody\n\
+               stdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\n";
+    let Some(container) = Container::pid1(&format!("{HEAD}{who}")) else { return };
+    container.wait_log("groups 65534\n");
+    container.wait_ready();
+    for (line, groups) in [
+        ("echo 'extra:x:50:nobody' >>/etc/group", "groups 65534 50\n"),
+        // Tools write a new file and rename it, here one of the same length.
+        ("sed s/50/51/ /etc/group >/etc/group.new; mv /etc/group.new /etc/group", "groups 65534 51\n"),
+        // One that has been removed stays who it was, with the last groups that it was known to have.
+        ("sed -i /nobody/d /etc/passwd", "groups 65534\n"),
+    ] {
+        assert!(container.exec(&["sh", "-c", line]).success());
+        let before = container.logs().matches(groups).count();
+        assert!(container.exec(&["/sv", "restart", "who"]).success(), "{}", container.logs());
+        container.wait(groups, || (container.logs().matches(groups).count() > before).then_some(()));
+    }
+}

@@ -11,7 +11,7 @@ pub type Environment = Vec<(String, String)>;
 /// A numeric user or group id.
 pub type UserId = u32;
 
-/// A user that was looked up once, when the configuration was read.
+/// A user as it was looked up when the configuration was read. Its groups are looked up again at each spawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// As the user database spells it.

@@ -169,9 +169,11 @@ impl Shell {
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
         let executable = resolve(spec, &self.host).map_err(not_found)?;
+        let user = spec.user.as_ref().map(|user| self.host.user_now(user));
         let program = self
             .program(spec, &executable)
-            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
+            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?
+            .user(user);
         let stdin = self.sockets.stdin(process);
         let pipes = if spec.inherits_stdio { Pipes::ours() } else { Pipes::new(stdin, spec.redirect_stderr) };
         let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
@@ -223,8 +225,7 @@ impl Shell {
     fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {
         Ok(Program::new(&executable.file, &executable.argv, self.environment(spec))?
             .directory(spec.directory.as_deref())?
-            .umask(spec.umask)
-            .user(spec.user.clone()))
+            .umask(spec.umask))
     }
 
     /// Ours but for what configures us, overlaid by what tells a child who started it, overlaid by

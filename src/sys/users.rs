@@ -1,6 +1,7 @@
 //! Users and groups from /etc/passwd and /etc/group: a static binary has no name service.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
@@ -12,6 +13,32 @@ use crate::model::{User, UserId};
 pub struct Users {
     passwd: String,
     group: String,
+    /// Of both files as they were read.
+    stamps: [Option<Stamp>; 2],
+}
+
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+
+/// By which a file that has changed is known. Tools replace both files; editors may write to them in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &str) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        Some(Self {
+            inode: found.ino(),
+            bytes: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
 }
 
 /// A line of /etc/passwd.
@@ -26,12 +53,31 @@ impl Users {
     /// Reads the files of this machine.
     #[must_use]
     pub fn read() -> Self {
-        Self::read_from(Path::new("/etc/passwd"), Path::new("/etc/group"))
+        // Looked at before they are read: a change in between is seen the next time.
+        let stamps = [PASSWD, GROUP].map(Stamp::of);
+        Self { stamps, ..Self::read_from(Path::new(PASSWD), Path::new(GROUP)) }
+    }
+
+    /// Reads the files again if they have changed since.
+    pub fn refresh(&mut self) {
+        if [PASSWD, GROUP].map(Stamp::of) != self.stamps {
+            *self = Self::read();
+        }
+    }
+
+    /// The same user with the groups that it has by now; `None` if it has been removed.
+    #[must_use]
+    pub fn again(&self, user: &User) -> Option<User> {
+        self.by_name(&user.name).filter(|found| found.uid == user.uid).or_else(|| self.by_id(user.uid))
     }
 
     fn read_from(passwd: &Path, group: &Path) -> Self {
         let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Self { passwd: text(passwd).unwrap_or_default(), group: text(group).unwrap_or_default() }
+        Self {
+            passwd: text(passwd).unwrap_or_default(),
+            group: text(group).unwrap_or_default(),
+            stamps: [None; 2],
+        }
     }
 
     /// The user with this name.
@@ -149,6 +195,7 @@ mod tests {
                 "root:x:0:0:root:/root:/bin/sh\nbroken\n\nwww:x:33:33::/var/www:/bin/false\nbad:x:x:1::/:/\n"
                     .to_owned(),
             group: "root:x:0:\nwww:x:33:www\ndocker:x:998:root,www\nvideo:x:44:ww,www2\n".to_owned(),
+            stamps: [None; 2],
         }
     }
 
@@ -166,6 +213,19 @@ mod tests {
             assert_eq!(users().by_name(name), None, "{name}");
         }
         assert_eq!(Users::read_from(Path::new("/nowhere"), Path::new("/nowhere")).by_id(0), None);
+    }
+
+    #[test]
+    fn a_user_is_found_again_with_its_groups_of_now() {
+        let mut now = users();
+        let configured = now.by_name("www").unwrap();
+        now.group.push_str("extra:x:50:www\n");
+        assert_eq!(now.again(&configured).unwrap().groups, [33, 998, 50]);
+        // The number counts, as with Supervisor: the name may have been given to another since.
+        now.passwd = now.passwd.replace("www:x:33:33", "web:x:33:33").replace("root:x:0", "www:x:0");
+        assert_eq!(now.again(&configured).unwrap().name, "web");
+        now.passwd.clear();
+        assert_eq!(now.again(&configured), None);
     }
 
     #[test]
