@@ -781,3 +781,68 @@ fn logs_can_be_read_and_cleared() {
     assert_eq!((sandbox.file("t.log").as_str(), sandbox.file("e.log").as_str()), ("", ""));
     assert_eq!(sandbox.ctl(&["clear", "nope"]).stdout, "nope: ERROR (no such process)\n");
 }
+
+const FORKS_TWICE: &str = "exit 0 if fork; POSIX::setsid(); exit 0 if fork; sleep 100000";
+
+/// The pid that a hint names.
+fn background_pid(text: &str) -> Option<Pid> {
+    let (_, rest) = text.split_once("it went into the background as pid ")?;
+    Pid::from_raw(rest.split_once(';')?.0.parse().ok()?)
+}
+
+#[test]
+fn a_program_that_goes_into_the_background_is_told_from_one_that_fails() {
+    let sandbox = Sandbox::with_programs(&format!(
+        "[program:daemon]\ncommand=/usr/bin/perl -MPOSIX -e '{FORKS_TWICE}'\nstartretries=0\n\
+         [program:fails]\ncommand=sh -c 'sleep 100000 & exit 1'\nstartretries=0\n"
+    ));
+    let mut sandbox = sandbox.start();
+    sandbox.wait_log("WARN daemon went into the background as pid ");
+    sandbox.wait_state("daemon", "FATAL");
+    let words = "Exited too quickly (process log may have details)";
+    let pid = sandbox.wait("the pid of the second child", |sandbox| {
+        let status = sandbox.ctl(&["status", "daemon"]).stdout;
+        assert!(status.contains(&format!("{words}; it went into the background as pid ")), "{status}");
+        assert!(status.ends_with("; run it in the foreground\n"), "{status}");
+        background_pid(&status).filter(|pid| is_alive(*pid))
+    });
+    let json = sandbox.ctl(&["status", "--json", "daemon"]).stdout;
+    assert_eq!(background_pid(&json), Some(pid), "{json}");
+    // In Supervisor's words there is no more than Supervisor says.
+    let mut client = sandbox.program("supervisorctl");
+    let status = client.arg("-c").arg(sandbox.config()).args(["status", "daemon"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&status.stdout).ends_with(&format!("{words}\n")), "{status:?}");
+    sandbox.wait_state("fails", "FATAL");
+    assert!(sandbox.ctl(&["status", "fails"]).stdout.ends_with(&format!("{words}\n")));
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+#[test]
+fn nginx_in_the_background_is_told_how_to_stay() {
+    if !support::have("nginx", Path::new("/usr/sbin/nginx").exists()) {
+        return;
+    }
+    let sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=/usr/sbin/nginx -e stderr -p %(here)s/ -c %(here)s/nginx.conf\nstartretries=1\n",
+    );
+    let port = support::free_port();
+    sandbox.write(
+        "nginx.conf",
+        &format!(
+            "pid nginx.pid;\nevents {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:{port}; }} }}\n"
+        ),
+    );
+    let mut sandbox = sandbox.start();
+    let status = sandbox.wait("a hint", |sandbox| {
+        let status = sandbox.ctl(&["status", "web"]).stdout;
+        status.ends_with("; run it in the foreground (nginx -g 'daemon off;')\n").then_some(status)
+    });
+    let master = sandbox.file("nginx.pid");
+    assert_eq!(
+        background_pid(&status).map(|pid| pid.as_raw_nonzero().to_string()).as_deref(),
+        Some(master.trim())
+    );
+    // It tries for its port for longer than `startsecs`, so it is started again without end.
+    sandbox.wait_log("exited: web (exit status 1; not expected)");
+    assert_eq!(sandbox.log().matches("web went into the background").count(), 1, "{}", sandbox.log());
+}

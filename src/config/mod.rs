@@ -25,6 +25,7 @@ pub mod expand;
 #[cfg(test)]
 mod fake;
 mod fastcgi;
+mod foreground;
 mod groups;
 pub mod ini;
 mod lint;
@@ -57,6 +58,7 @@ pub use command::{BYTES, Executable, resolve};
 pub use document::Language;
 pub use effective::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
+pub use foreground::foreground_form;
 pub use load::{load, load_beside, load_servers, place_of};
 pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
 pub use program::PROCESSES_MAX;

@@ -13,6 +13,8 @@ pub(super) struct ProcessRow {
     pub(super) state: Option<ProcessState>,
     pub(super) state_name: String,
     pub(super) description: String,
+    /// What only `sv` knows beyond that, and tells its own client.
+    pub(super) hint: Option<String>,
     /// 0 when it has none.
     pub(super) pid: i64,
     /// Whether it is EXITED as it should be. A foreign server does not tell which statuses are expected: 0 is.
@@ -98,6 +100,7 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
         is_done: state == Some(ProcessState::Exited) && ended_as_expected.unwrap_or_else(exited_with_0),
         state_name: text(value, "statename")?,
         description: text(value, "description")?,
+        hint: value.get("hint").and_then(Value::as_str).map(str::to_owned),
         pid: number(value, "pid")?,
     })
 }

@@ -136,6 +136,7 @@ mod tests {
             state: None,
             state_name: String::new(),
             description: String::new(),
+            hint: None,
             pid: 0,
             is_done: false,
         };

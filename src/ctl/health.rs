@@ -166,6 +166,7 @@ mod tests {
                 state,
                 state_name: String::new(),
                 description: String::new(),
+                hint: None,
                 pid: 0,
                 is_done: false,
             };

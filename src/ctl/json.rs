@@ -9,7 +9,7 @@
 //! * `exit_status`, `term_signal` (`SIGTERM`): how it ended last, kept while it runs again; at most one of them
 //!   is not null. A Supervisor in Python says neither of a process that runs again or has failed to start, and
 //!   no signal of any;
-//! * `spawn_error`: why it couldn't be started;
+//! * `spawn_error`: why it couldn't be started; `hint`: what else is known about that;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
 use serde_json::{Map, Value as Json};
@@ -29,7 +29,7 @@ fn process(row: &Value) -> Json {
     let (pid, started_at, stopped_at) = (number("pid"), number("start"), number("stop"));
     // A clock that was set back tells of no uptime rather than of a negative one.
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
-    let members: [(&str, Json); 13] = [
+    let members: [(&str, Json); 14] = [
         ("name", text("name").into()),
         ("group", text("group").into()),
         ("state", text("statename").into()),
@@ -41,6 +41,7 @@ fn process(row: &Value) -> Json {
         ("exit_status", exit_status(row).into()),
         ("term_signal", text("last_term_signal").into()),
         ("spawn_error", text("spawnerr").into()),
+        ("hint", text("hint").into()),
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
     ];
@@ -87,11 +88,11 @@ mod tests {
             ("last_term_signal", "SIGKILL".into()),
             ("ended_as_expected", false.into()),
         ]);
-        let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\
+        let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\"hint\":null,\
             \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
             \"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
             \"uptime_secs\":9},\n\
-            {\"description\":null,\"exit_status\":null,\"group\":null,\"name\":null,\"pid\":null,\
+            {\"description\":null,\"exit_status\":null,\"group\":null,\"hint\":null,\"name\":null,\"pid\":null,\
             \"spawn_error\":null,\"started_at\":null,\"state\":null,\"stderr_logfile\":null,\
             \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);

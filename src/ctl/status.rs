@@ -82,7 +82,8 @@ fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
         let padding = " ".repeat(width.saturating_sub(width_of(&name)) + 3);
         let state = format!("{:<10}", row.state_name);
         let (on, off) = session.paint(row);
-        session.say(format_args!("{name}{padding}{on}{state}{off}{}", row.description));
+        let hint = row.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+        session.say(format_args!("{name}{padding}{on}{state}{off}{}{hint}", row.description));
     }
 }
 

@@ -249,6 +249,8 @@ pub struct ProcessInfo {
     pub state: ProcessState,
     /// Why the last start failed or the last end was unexpected; empty if neither.
     pub spawn_error: String,
+    /// What `sv` knows beyond Supervisor's words about a start that failed.
+    pub hint: Option<String>,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// How its process ended last; kept while it runs again and after a start that failed.

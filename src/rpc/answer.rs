@@ -57,6 +57,9 @@ fn process_details(info: &ProcessInfo) -> Value {
         }
         Some(ExitStatus::Unknown(_)) | None => {}
     }
+    if let Some(hint) = &info.hint {
+        details.push(("hint", hint.as_str().into()));
+    }
     details.push(("ended_as_expected", info.ended_as_expected.into()));
     members(details)
 }

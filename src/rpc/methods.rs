@@ -370,7 +370,8 @@ pub(super) const SV: &[Method] = &[
         names: &["getAllProcessInfo"],
         doc: "Returns what supervisor.getAllProcessInfo returns, and how each process ended last: \
               last_exit_status, or last_term_signal (SIGTERM) where a signal ended it, both left out if it \
-              never ended; ended_as_expected, whether the last end was an exit with one of its exitcodes.",
+              never ended; ended_as_expected, whether the last end was an exit with one of its exitcodes; hint, \
+              what else is known about a start that failed.",
         params: &[],
         returns: (Kind::Array, "A struct for each process"),
         means: Meaning::Command(|_| Ok(Command::GetAllProcessDetails)),

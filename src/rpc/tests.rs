@@ -344,6 +344,7 @@ fn info() -> ProcessInfo {
         now: 101,
         state: ProcessState::Running,
         spawn_error: String::new(),
+        hint: None,
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,

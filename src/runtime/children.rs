@@ -348,6 +348,11 @@ impl Children {
         self.by_pid.remove(&pid)
     }
 
+    /// Whether this is a supervised child that was not reaped yet.
+    pub(super) fn has_pid(&self, pid: Pid) -> bool {
+        self.by_pid.contains_key(&pid)
+    }
+
     /// The standard input of a child that was not reaped yet.
     pub(super) fn stdin(&mut self, process: ProcessId) -> Option<&mut Stdin> {
         self.live.get_mut(&process).map(|child| &mut child.stdin)

@@ -58,6 +58,9 @@ impl Shell {
                 let _ = self.children.group(process, leader).signal(signal);
             }
             Effect::ForgetMembers { process } => self.children.forget_group(process),
+            Effect::LookForOrphans { process, leader, age } => {
+                return Some(Input::OrphansFound { process, leader, orphans: self.orphans(process, age) });
+            }
             Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.

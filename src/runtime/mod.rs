@@ -26,6 +26,7 @@ mod fastcgi;
 mod held;
 mod last_word;
 mod logfile;
+mod orphans;
 mod outlets;
 mod outputs;
 mod pidfile;

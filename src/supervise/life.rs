@@ -75,6 +75,9 @@ impl Process {
                 if !matches!(self.state, State::Backoff { .. }) {
                     self.short_attempts = 0;
                 }
+                if !self.is_due_again() {
+                    self.background = None;
+                }
                 self.spawn_error.clear();
                 self.exit_status = None;
                 self.started = Some((turn.now.mono, turn.now.wall));
@@ -90,6 +93,11 @@ impl Process {
                 out.log(LogLevel::Warn, format!("process '{}' already running", self.spec.name));
             }
         }
+    }
+
+    /// Whether it is started by itself, as it was before.
+    fn is_due_again(&self) -> bool {
+        matches!(self.state, State::Backoff { .. } | State::Exited { restart_at: Some(_) })
     }
 
     /// The outcome of the `Spawn` effect.
@@ -161,7 +169,11 @@ impl Process {
     /// It was reaped.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let (pid, stop) = (self.pid(), self.stop_under_way());
+        let is_stopped = matches!(self.state, State::Stopping { .. });
         self.leader_ended(turn, status, out);
+        if !is_stopped {
+            self.look_for_background(turn, pid, status, out);
+        }
         self.leave_members(pid, stop, out);
     }
 

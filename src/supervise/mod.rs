@@ -14,6 +14,7 @@
 //!   comes in from outside: the shell may sleep for ever.
 //! * A process id is never used twice, not even by the supervisor that succeeds this one.
 
+mod background;
 mod commands;
 mod describe;
 mod difference;
@@ -35,8 +36,10 @@ mod waiters;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
@@ -45,6 +48,7 @@ use crate::model::{
     SupervisorState, Ticket,
 };
 
+pub use background::Orphan;
 pub use ending::{Ending, Failed};
 pub use life::{Blame, NotSpawned, RESTART_SPACING};
 pub use members::Members;
@@ -121,6 +125,15 @@ pub enum Input {
         pid: Pid,
         /// How it ended.
         status: ExitStatus,
+    },
+    /// The outcome of [`Effect::LookForOrphans`].
+    OrphansFound {
+        /// As asked.
+        process: ProcessId,
+        /// As asked.
+        leader: Pid,
+        /// Those that are younger and live.
+        orphans: Vec<Orphan>,
     },
     /// The outcome of [`Effect::ReadSettings`].
     SettingsRead {
@@ -256,6 +269,15 @@ pub enum Effect {
     ForgetMembers {
         /// Which process.
         process: ProcessId,
+    },
+    /// See what we have adopted since a program was started; answer with [`Input::OrphansFound`].
+    LookForOrphans {
+        /// Which program.
+        process: ProcessId,
+        /// Its pid, which is dead.
+        leader: Pid,
+        /// How long ago it was started.
+        age: Duration,
     },
     /// Answer a command.
     Reply {
@@ -415,6 +437,8 @@ pub struct Supervisor {
     /// Under way.
     updates: Vec<Update>,
     shortage: Shortage,
+    /// What processes have left there and was not reaped yet.
+    in_background: BTreeMap<Pid, ProcessId>,
     /// Which of the groups have pools.
     pools: Vec<usize>,
     /// What any pool asks for.
@@ -440,6 +464,7 @@ impl Supervisor {
             waiters: Waiters::default(),
             updates: Vec::new(),
             shortage: Shortage::default(),
+            in_background: BTreeMap::new(),
             pools: Vec::new(),
             asked_for: EventTypes::default(),
             ticks: Ticks::default(),
@@ -563,6 +588,10 @@ impl Supervisor {
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
                 self.orphan_ended(&mut out);
+                self.look_again(pid, &turn, &mut out);
+            }
+            Input::OrphansFound { process, leader, orphans } => {
+                self.orphans_found(process, leader, &orphans, &mut out);
             }
             Input::SettingsRead { purpose, outcome } => self.settings_read(&turn, purpose, outcome, &mut out),
             Input::LogRead { ticket, outcome } => out.reply(ticket, outcome),

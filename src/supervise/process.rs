@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::background::Background;
 use super::describe::describe;
 use super::ending::LastEnd;
 use super::members::RemainingGroup;
@@ -79,6 +80,8 @@ pub(super) struct Process {
     pub(super) state: State,
     /// An update waits for its end: it is not started any more.
     pub(super) leaving: bool,
+    /// What it has left there and still lives.
+    pub(super) background: Option<Background>,
     /// Starts in a row that failed because the machine was short of something: not counted as failed.
     pub(super) short_attempts: u32,
     /// Failed starts in a row.
@@ -108,6 +111,7 @@ impl Process {
             auto_logs: AutoLogs::default(),
             state: State::Stopped,
             leaving: false,
+            background: None,
             short_attempts: 0,
             failed_starts: 0,
             started: None,
@@ -293,6 +297,7 @@ impl Process {
             now: turn.now.wall.unix_secs(),
             state: self.state(),
             spawn_error: self.spawn_error.clone(),
+            hint: self.hint().filter(|_| self.may_be_kept_from_running(uptime)),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.ended.map(|(_, status)| status),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),

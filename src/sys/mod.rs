@@ -5,6 +5,7 @@
 //! `io::Error` that the kernel gave. Every descriptor made here is close-on-exec.
 
 mod child;
+pub mod children;
 pub mod clock;
 pub mod exec_shortages;
 pub mod files;

@@ -78,7 +78,8 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     let (shown, encoded) = (escape(&name), percent_encode(&name));
     let shade = if is_shaded { " class=\"shade\"" } else { "" };
     let (class, state) = (class_of(info.state), info.state.name().to_lowercase());
-    let description = escape(&info.description);
+    let hint = info.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+    let description = escape(&format!("{}{hint}", info.description));
     let links: String =
         links_of(info.state, &encoded).iter().map(|link| item(link.as_ref(), &shown)).collect();
     format!(

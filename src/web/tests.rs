@@ -71,6 +71,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         now: 0,
         state,
         spawn_error: String::new(),
+        hint: None,
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,

@@ -1,0 +1,107 @@
+//! What /proc has of our children, adopted ones among them.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::model::Pid;
+
+/// Children that are looked at; there may be any number.
+pub const CHILDREN_MAX: usize = 1024;
+
+/// What is read of an environment.
+pub const ENVIRON_BYTES_MAX: u64 = 128 * 1024;
+
+/// Ticks a second in /proc: the same on all architectures for which there is a Rust.
+const TICKS_PER_SEC: u64 = 100;
+
+/// A process that is not a zombie.
+#[derive(Debug)]
+pub struct Found {
+    /// Its process group.
+    pub group: Pid,
+    /// How long ago it was forked, at most a tick more than that.
+    pub age: Duration,
+    /// The name of its executable, cut after 15 bytes.
+    pub name: String,
+}
+
+/// Our children, dead ones that were not reaped yet among them. Empty where the kernel does not tell.
+#[must_use]
+pub fn children() -> Vec<Pid> {
+    let path = format!("/proc/self/task/{}/children", super::process::own_pid());
+    let mut text = String::new();
+    // A pid and a blank are at most eight bytes.
+    let bytes_max = CHILDREN_MAX as u64 * 8;
+    if File::open(path).and_then(|file| file.take(bytes_max).read_to_string(&mut text)).is_err() {
+        return Vec::new();
+    }
+    text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Pid)).take(CHILDREN_MAX).collect()
+}
+
+/// What there is to know of a process that lives.
+#[must_use]
+pub fn look_at(pid: Pid) -> Option<Found> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    found(&stat, since_boot())
+}
+
+fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
+/// See proc_pid_stat(5). The name stands in parentheses and may hold anything, parentheses too.
+fn found(stat: &str, now: Duration) -> Option<Found> {
+    let (before, after) = stat.rsplit_once(") ")?;
+    let (_, name) = before.split_once('(')?;
+    let mut fields = after.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    let group = Pid(fields.nth(1)?.parse().ok()?);
+    let ticks: u64 = fields.nth(16)?.parse().ok()?;
+    let began = Duration::from_millis(ticks.saturating_mul(1000 / TICKS_PER_SEC));
+    Some(Found { group, age: now.saturating_sub(began), name: name.to_owned() })
+}
+
+/// The values that these variables had when a process was executed; `None` if we may not look, or it has
+/// overwritten them with its title.
+#[must_use]
+pub fn variables<const N: usize>(pid: Pid, names: [&str; N]) -> Option<[String; N]> {
+    let mut environment = Vec::new();
+    let file = File::open(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
+    file.take(ENVIRON_BYTES_MAX).read_to_end(&mut environment).ok()?;
+    let value = |name: &str| {
+        let entries = environment.split(|byte| *byte == 0);
+        let mut values = entries.filter_map(|it| it.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+        Some(String::from_utf8_lossy(values.next()?).into_owned())
+    };
+    let values = names.map(value);
+    values.iter().all(Option::is_some).then(|| values.map(Option::unwrap_or_default))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_from_its_stat_whatever_its_name_holds() {
+        let fields = "1 14 14 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 250 9";
+        let found = |state: &str| found(&format!("14 (a) b) {state} {fields}"), Duration::from_secs(4));
+        let it = found("S").unwrap();
+        assert_eq!((it.group, it.age, it.name.as_str()), (Pid(14), Duration::from_millis(1500), "a) b"));
+        assert!(found("Z").is_none());
+    }
+
+    #[test]
+    fn we_are_found_with_our_environment() {
+        let own = Pid(super::super::process::own_pid());
+        assert!(look_at(own).is_some());
+        let [path] = variables(own, ["PATH"]).unwrap();
+        assert_eq!(path, std::env::var("PATH").unwrap());
+        assert_eq!(variables(own, ["PATH", "NO_SUCH_VARIABLE_HERE"]), None);
+    }
+}
