@@ -306,3 +306,39 @@ fn columns_are_set_by_the_width_of_names_and_one_long_name_leaves_the_others_alo
     let line = table.lines().find(|line| line.starts_with("done")).unwrap();
     assert!(line.starts_with(&format!("done{}EXITED", " ".repeat(110))), "{line}");
 }
+
+#[test]
+fn actions_of_the_plugin_wildcards_take_patterns_and_other_plugins_are_named() {
+    let programs = "[program:work]\ncommand=/bin/cat\nstartsecs=0\nnumprocs=2\n\
+        process_name=w_%(process_num)d\n[program:other]\ncommand=/bin/cat\nstartsecs=0\n";
+    let plugins = "[ctlplugin:wildcards]\n\
+        supervisor.ctl_factory=supervisorwildcards.controllerplugin:make_wildcards_controllerplugin\n\
+        [ctlplugin:mine]\nsupervisor.ctl_factory=my.plugin:make\n";
+    let mut sandbox = Sandbox::with_programs(&format!("{programs}{plugins}")).start();
+    sandbox.wait_state("other", "RUNNING");
+    for (client, config) in
+        [("$SV", "supervisord.conf"), ("$CTL", "supervisord.conf"), ("$SV", "without.conf")]
+    {
+        let without = sandbox.file("supervisord.conf").replace(plugins, "");
+        sandbox.write("without.conf", &without);
+        let run = |line: &str| shell(&sandbox, &format!("{client} -c $DIR/{config} {line}"));
+        let done = |word: &str| (format!("work:w_0: {word}\nwork:w_1: {word}\n"), String::new(), Some(0));
+        assert_eq!(run("mstop 'work:w*'"), done("stopped"));
+        assert_eq!(run("mstart 'w_*'"), done("started"));
+        let (table, _, code) = run("mstatus 'work:*'");
+        assert_eq!((table.lines().count(), code), (2, Some(0)), "{table}");
+        let (lines, _, code) = run("mrestart 'work:*'");
+        assert!(lines.ends_with("work:w_0: started\nwork:w_1: started\n"), "{lines}");
+        assert_eq!(code, Some(0));
+    }
+    let left_out = "[ctlplugin:mine] is left out: my.plugin:make is Python code, which can't be run here\n";
+    let found = shell(&sandbox, "$CTL -c $DIR/supervisord.conf mdance now");
+    assert_eq!(found, (format!("*** Unknown syntax: mdance now\n{left_out}"), String::new(), Some(1)));
+    let (told, ..) = shell(&sandbox, "echo mdance | $SV -c $DIR/supervisord.conf");
+    assert!(told.contains(&format!("*** Unknown syntax: mdance\n{left_out}")), "{told}");
+    // Without the plug-in Supervisor's client does not know its actions.
+    let found = shell(&sandbox, "$CTL -c $DIR/without.conf mstop 'work:*'");
+    assert_eq!(found, ("*** Unknown syntax: mstop 'work:*'\n".replace('\'', ""), String::new(), Some(1)));
+    let log = sandbox.log();
+    assert!(log.contains("[ctlplugin:mine]") && !log.contains("[ctlplugin:wildcards]"), "{log}");
+}

@@ -83,12 +83,27 @@ impl ClientAction {
         }
     }
 
+    /// The action that one of the plug-in supervisor-wildcards stands for. (The plug-in has no `mstatus`.)
+    #[must_use]
+    pub fn without_wildcards(name: &str) -> Option<&'static str> {
+        WILDCARDS.iter().find(|(plugins, _)| *plugins == name).map(|(_, ours)| *ours)
+    }
+
+    /// What supervisor-wildcards calls this action.
+    #[must_use]
+    pub fn with_wildcards(&self) -> Option<&'static str> {
+        WILDCARDS.iter().find(|(_, ours)| *ours == self.name).map(|(plugins, _)| *plugins)
+    }
+
     /// Whether it makes sense only inside the shell.
     #[must_use]
     pub fn is_for_shell(&self) -> bool {
         matches!(self.name, "exit" | "quit" | "open")
     }
 }
+
+const WILDCARDS: [(&str, &str); 4] =
+    [("mrestart", "restart"), ("mstart", "start"), ("mstatus", "status"), ("mstop", "stop")];
 
 /// What Supervisor calls an argument, and how `sv` writes it.
 const PLACEHOLDERS: [(&str, &str); 6] = [

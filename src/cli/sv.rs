@@ -280,6 +280,7 @@ fn command() -> Command {
         let command = Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
+            .aliases(action.with_wildcards())
             .help_template(ACTION_HELP)
             .before_help(action.forms().trim_end().to_owned())
             .after_long_help(EXIT_CODES);
@@ -552,6 +553,7 @@ mod tests {
                 "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
             ),
             (&["health", "web", "--json"], "client \"\"  [\"health\", \"--json\", \"web\"]"),
+            (&["mstop", "work:*"], "client \"\"  [\"stop\", \"work:*\"]"),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),
             (&["open", "unix:///s"], "client \"\"  [\"open\", \"unix:///s\"]"),
             (&["run"], "run \"\""),

@@ -61,6 +61,7 @@ pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use foreground::foreground_form;
 pub use load::{load, load_beside, load_servers, place_of};
 pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
+pub use plugins::{ClientPlugin, client_plugins};
 pub use program::PROCESSES_MAX;
 pub use reader::Override;
 pub use report::{Examination, Finding, Report, Severity, check};

@@ -1,17 +1,59 @@
 //! `[rpcinterface:x]` and `[ctlplugin:x]`: Python plug-ins. Supervisor's own interface is built in, and so are
-//! those of some small packages.
+//! those of some small packages and the client's plug-in supervisor-wildcards.
+
+use std::path::Path;
 
 use super::document::{Language, Section};
 use super::expand::Names;
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Reading, Remark, Spot};
+use super::sources::read_main;
+use super::surroundings::Surroundings;
 use crate::model::{Namespace, RpcInterface};
 
 const FACTORY: &str = "supervisor.rpcinterface_factory";
 
 /// The plug-in that every configuration names.
 const MAIN_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
+
+/// The plug-in of the client that is built in: its actions are others by another name.
+const WILDCARDS_FACTORY: &str = "supervisorwildcards.controllerplugin:make_wildcards_controllerplugin";
+
+const CTL_FACTORY: &str = "supervisor.ctl_factory";
+
+/// A `[ctlplugin:x]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientPlugin {
+    /// With its name: `ctlplugin:x`.
+    pub section: String,
+    /// `supervisor.ctl_factory`, as written; empty if it has none.
+    pub factory: String,
+}
+
+impl ClientPlugin {
+    fn of(section: &Section) -> Self {
+        let factory = section.entry(CTL_FACTORY).and_then(|entry| entry.value.shown());
+        let factory = factory.map(|text| text.trim().to_owned()).unwrap_or_default();
+        Self { section: section.name.clone(), factory }
+    }
+
+    /// Whether it is the supervisor-wildcards of PyPI, with `mstart`, `mstop` and `mrestart`.
+    #[must_use]
+    pub fn is_wildcards(&self) -> bool {
+        self.factory == WILDCARDS_FACTORY
+    }
+}
+
+/// The plug-ins that a configuration names for the client; none if it can't be read. As for Supervisor's
+/// client included files don't count.
+#[must_use]
+pub fn client_plugins(path: &Path, around: &dyn Surroundings) -> Vec<ClientPlugin> {
+    let Ok(document) = read_main(path, around) else { return Vec::new() };
+    let is_plugin =
+        |section: &&Section| matches!(SectionKind::of(&section.name), Some((SectionKind::CtlPlugin, _)));
+    document.sections().iter().filter(is_plugin).map(ClientPlugin::of).collect()
+}
 
 /// The interfaces that are built in.
 const FACTORIES: [(&str, RpcInterface); 4] = [
@@ -32,6 +74,7 @@ pub(super) fn namespaces(reading: &mut Reading<'_>, names: &Names<'_>, is_strict
     let mut is_any_named = false;
     for section in reading.document.sections() {
         match SectionKind::of(&section.name) {
+            Some((SectionKind::CtlPlugin, _)) if ClientPlugin::of(section).is_wildcards() => {}
             Some((SectionKind::CtlPlugin, _)) => {
                 let text = format!("[{}] is left out: its plug-in {WHY}", section.name);
                 warn(reading, Spot::of(section, section.place, None), text);
@@ -81,7 +124,7 @@ fn warn(reading: &mut Reading<'_>, spot: Spot, message: String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
     use super::*;
 
     #[test]
@@ -99,6 +142,25 @@ mod tests {
             [
                 "[rpcinterface:mine] is left out: a:b is Python code, which can't be run here (/etc/x.conf:5)",
                 "[ctlplugin:c] is left out: its plug-in is Python code, which can't be run here (/etc/x.conf:7)",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_wildcards_of_the_client_are_built_in() {
+        let text =
+            format!("[supervisord]\n[ctlplugin:wildcards]\nsupervisor.ctl_factory = {WILDCARDS_FACTORY}");
+        assert_eq!(notices_in(&text), [] as [&str; 0]);
+        let text = format!("{text}\n[ctlplugin:mine]\nsupervisor.ctl_factory=a:b\n[ctlplugin:none]");
+        let plugins = client_plugins(Path::new(MAIN), &Fake::main(&text));
+        let told: Vec<_> =
+            plugins.iter().map(|it| (it.section.as_str(), it.factory.as_str(), it.is_wildcards())).collect();
+        assert_eq!(
+            told,
+            [
+                ("ctlplugin:wildcards", WILDCARDS_FACTORY, true),
+                ("ctlplugin:mine", "a:b", false),
+                ("ctlplugin:none", "", false),
             ]
         );
     }

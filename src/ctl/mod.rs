@@ -69,12 +69,14 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
     };
     let Target { url, username, password, prompt, history_file, origin } = target;
     let origin = || origin.told(around);
+    let plugins = || target::plugins(options, around);
     let client = Client::new(url, username, password);
     let (mut output, stdin) = (Stdout, io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
     let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
     let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
+    session.set_plugins(&plugins);
     if is_dumb(around) {
         session.be_dumb();
     }

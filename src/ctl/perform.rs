@@ -4,6 +4,7 @@ use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
 use super::{completion, daemon, exit, foreground, groups, health, help, journal, logs, process, status};
 use crate::cli::{COMPLETE, ClientAction};
+use crate::config::ClientPlugin;
 
 /// Whether there will be another line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,15 +55,36 @@ pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
             Then::Leave
         }
         _ => {
+            let word = without_wildcards(session, word);
             match TABLE.iter().find(|(name, _)| *name == word) {
                 Some((_, action)) if session.is_sv() || !is_for_sv(word) => carry_out(session, *action, arg),
-                _ => session.complain(format_args!("*** Unknown syntax: {line}")),
+                _ => tell_unknown(session, &line),
             }
             Then::Stay
         }
     };
     session.flush();
     then
+}
+
+/// `mstop` of the plug-in supervisor-wildcards is `stop`, which takes patterns anyway. Supervisor's client has
+/// it where the configuration names the plug-in.
+fn without_wildcards<'w>(session: &Session<'_>, word: &'w str) -> &'w str {
+    let action = ClientAction::without_wildcards(word);
+    let is_here = |session: &Session<'_>| session.plugins().iter().any(ClientPlugin::is_wildcards);
+    match action {
+        Some(action) if session.is_sv() || is_here(session) => action,
+        _ => word,
+    }
+}
+
+/// It may be an action of a plug-in that can't be run here.
+fn tell_unknown(session: &mut Session<'_>, line: &str) {
+    session.complain(format_args!("*** Unknown syntax: {line}"));
+    for ClientPlugin { section, factory } in session.plugins().iter().filter(|it| !it.is_wildcards()) {
+        session
+            .say(format_args!("[{section}] is left out: {factory} is Python code, which can't be run here"));
+    }
 }
 
 fn is_for_sv(name: &str) -> bool {

@@ -17,7 +17,7 @@ use super::follow::Follow;
 use super::input::Input;
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
-use crate::config::did_you_mean;
+use crate::config::{ClientPlugin, did_you_mean};
 use crate::model::ProcessState;
 use crate::xmlrpc::Value;
 
@@ -49,6 +49,8 @@ pub(super) struct Session<'io> {
     known: Option<Vec<ProcessRow>>,
     /// Tells where the URL comes from.
     origin: Option<&'io dyn Fn() -> String>,
+    /// Looks up the plug-ins that the configuration names.
+    plugins: Option<&'io dyn Fn() -> Vec<ClientPlugin>>,
 }
 
 impl<'io> Session<'io> {
@@ -67,6 +69,7 @@ impl<'io> Session<'io> {
             is_sv: false,
             known: None,
             origin: None,
+            plugins: None,
         }
     }
 
@@ -85,6 +88,16 @@ impl<'io> Session<'io> {
     pub(super) fn be_sv(&mut self, origin: &'io dyn Fn() -> String) {
         self.is_sv = true;
         self.origin = Some(origin);
+    }
+
+    /// Knows from now on how to look up the plug-ins that the configuration names.
+    pub(super) fn set_plugins(&mut self, plugins: &'io dyn Fn() -> Vec<ClientPlugin>) {
+        self.plugins = Some(plugins);
+    }
+
+    /// The plug-ins that the configuration names: looked up only when an action needs one.
+    pub(super) fn plugins(&self) -> Vec<ClientPlugin> {
+        self.plugins.map(|look_up| look_up()).unwrap_or_default()
     }
 
     /// Whether we are `sv`.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{ClientOptions, Face};
-use crate::config::{self, ClientSettings, Errors, Surroundings};
+use crate::config::{self, ClientPlugin, ClientSettings, Errors, Surroundings, client_plugins};
 use crate::model::{Address, Credentials, Password, ServerSpec};
 
 /// Where Supervisor's own clients look when nobody told them.
@@ -82,6 +82,12 @@ pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Resu
         history_file: options.history_file.clone().or(settings.history_file),
         origin,
     })
+}
+
+/// The plug-ins that the same configuration names.
+pub(super) fn plugins(options: &ClientOptions, around: &dyn Surroundings) -> Vec<ClientPlugin> {
+    let path = options.config.clone().or_else(|| config::find(&options.argv0, around).ok());
+    path.map(|path| client_plugins(&path, around)).unwrap_or_default()
 }
 
 /// What a configuration says, and what in it; `None` if it has nothing to say to clients.

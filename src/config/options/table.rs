@@ -46,7 +46,7 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::CtlPlugin,
         name: "ctlplugin",
         naming: Named,
-        doc: "A Python plug-in of the control client; it can't be run and is left out.",
+        doc: "A Python plug-in of the control client. supervisor-wildcards is built in; others can't be run.",
         options: &[],
     },
     SectionDoc {
