@@ -68,7 +68,15 @@ fn links_do_what_they_say_in_a_browser() {
         press(&mut browser, name, "Clear Log");
         browser.wait_for(MESSAGE, &format!("Log for {name} cleared"));
     }
+    // What stops everything is asked for twice.
+    let before = sandbox.pid("cat");
     browser.click("#buttons li:nth-child(3) a");
+    browser.wait_for("document.querySelector('h1')?.innerText", "Stop All");
+    browser.click(".action-button a");
+    is_in_state(&mut browser, "cat", "running");
+    assert_eq!(sandbox.pid("cat"), before);
+    browser.click("#buttons li:nth-child(3) a");
+    browser.click("button");
     is_in_state(&mut browser, "cat", "stopped");
     sandbox.wait_state("cat", "STOPPED");
     // An address that was typed is meant as well.
@@ -90,6 +98,26 @@ fn a_log_is_shown_as_it_is_in_a_browser() {
     browser.wait_for("document.querySelector('pre')?.innerText.trim()", text);
     browser.click("#buttons a");
     browser.wait_for("document.querySelector('pre')?.innerText.trim()", text);
+    browser.click("#buttons li:last-child a");
+    browser.wait_for("document.querySelector('h1')?.innerText", "Supervisor Status");
+}
+
+#[test]
+fn a_log_on_standard_error_is_shown_and_an_empty_one_is_no_box() {
+    let Some((mut browser, mut sandbox, url)) = visit() else { return };
+    let program = format!(
+        "{PROGRAMS}[program:errs]\ncommand=/bin/sh -c 'echo oh no >&2'\nstartsecs=0\nautorestart=false\n"
+    );
+    let config = sandbox.file("supervisord.conf").replace(PROGRAMS, &program);
+    sandbox.write("supervisord.conf", &config);
+    assert!(sandbox.ctl(&["update"]).success);
+    sandbox.wait_state("errs", "EXITED");
+    browser.open(&format!("{url}tail.html?processname=errs"));
+    browser.wait_for("document.querySelectorAll('pre')[1]?.innerText.trim()", "oh no");
+    browser.wait_for("document.querySelectorAll('pre')[0].offsetHeight", "0");
+    browser.open(&format!("{url}?message=ERROR:%20Process%20x:%20spawn%20error"));
+    let color = "getComputedStyle(document.querySelector('.status_msg')).color";
+    browser.wait_for(color, "rgb(179, 22, 27)");
 }
 
 /// The address of a page with this text, on a server of its own.

@@ -44,5 +44,5 @@ pub use form::form_fields;
 pub use headers::Headers;
 pub use request::{Request, Version};
 pub use response::Response;
-pub use sender::Sender;
+pub use sender::{Sender, is_browser};
 pub use target::percent_encode;

@@ -5,6 +5,12 @@ use super::Version;
 /// What we call ourselves; Supervisor's clients don't look.
 const SERVER: &str = "sv";
 
+/// As the pages look whose style is a file.
+const ERROR_STYLE: &str = ":root { color-scheme: light dark; } \
+    body { margin: 0 auto; max-width: 80rem; padding: 1rem; color: #1c2024; background: #fff; \
+    font: 1rem/1.5 system-ui, sans-serif; } h1 { font-size: 1.4rem; margin: 0 0 1rem; } \
+    @media (prefers-color-scheme: dark) { body { color: #e4e7ea; background: #14171a; } }";
+
 /// An answer that is known as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -28,12 +34,23 @@ impl Response {
         Self::new(200).body(content_type, body)
     }
 
-    /// A page that says no more than the status does.
+    /// A page about the status. It carries its style with it: who may not enter gets no file either.
     #[must_use]
     pub fn error(status: u16) -> Self {
         let title = format!("{status} {}", reason(status));
+        let sentence = match status {
+            400 => "<p>The server does not understand this request.</p>\n",
+            401 => {
+                "<p>A user name and a password are needed, as the supervisor's configuration has them.</p>\n"
+            }
+            404 => "<p>There is nothing here.</p>\n",
+            _ => "",
+        };
         let page = format!(
-            "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h1>{title}</h1></body></html>\n"
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n<style>{ERROR_STYLE}</style></head>\n\
+             <body><h1>{title}</h1>\n{sentence}</body></html>\n"
         );
         Self::new(status).body("text/html", page)
     }
@@ -186,7 +203,7 @@ mod tests {
         let page = text(Response::error(404).encode(true, Version::Http11, DATE));
         assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"));
         assert!(page.contains("Content-Type: text/html\r\n"));
-        assert!(page.ends_with("<h1>404 Not Found</h1></body></html>\n"));
+        assert!(page.ends_with("<h1>404 Not Found</h1>\n<p>There is nothing here.</p>\n</body></html>\n"));
         assert!(
             text(Response::error(599).encode(true, Version::Http11, DATE))
                 .starts_with("HTTP/1.1 599 Unknown\r\n")

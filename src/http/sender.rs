@@ -49,9 +49,11 @@ fn is_ours(request: &Request, url: &str) -> bool {
     !host.is_empty() && asked.into_iter().any(|asked| asked.eq_ignore_ascii_case(host))
 }
 
-/// There has been no browser for thirty years that does not begin so.
-fn is_browser(request: &Request) -> bool {
-    request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"))
+/// Whether a person may see the answer. There has been no browser for thirty years that does not begin so.
+#[must_use]
+pub fn is_browser(request: &Request) -> bool {
+    let is_named = request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
+    is_named || request.header("sec-fetch-site").is_some()
 }
 
 #[cfg(test)]

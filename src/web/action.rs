@@ -69,6 +69,17 @@ impl Action {
         *self != Self::Refresh
     }
 
+    /// What its link says and what it does, if it stops all that runs.
+    pub(super) fn stops_everything(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::StopAll => Some(("Stop All", "This stops every process that runs.")),
+            Self::RestartAll => {
+                Some(("Restart All", "This stops every process that runs, then starts all programs."))
+            }
+            Self::Refresh | Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::ClearLog(_) => None,
+        }
+    }
+
     fn process(&self) -> Option<&Namespec> {
         match self {
             Self::Refresh | Self::StopAll | Self::RestartAll => None,

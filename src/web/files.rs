@@ -1,6 +1,7 @@
 //! The style of the pages and their icon. They are part of the program, so there is no folder to
 //! escape from.
 
+use super::pages;
 use crate::http::{Request, Response, http_date, http_date_secs};
 
 const STYLE: &str = include_str!("supervisor.css");
@@ -20,7 +21,7 @@ pub(super) fn answer(path: &str, request: &Request, changed: i64) -> Response {
     if request.method == "POST" {
         return Response::error(400);
     }
-    let Some((content_type, text)) = file(path) else { return Response::error(404) };
+    let Some((content_type, text)) = file(path) else { return pages::not_found() };
     let response = Response::ok(content_type, text).header("Last-Modified", &http_date(changed));
     let since = request.header("if-modified-since").and_then(http_date_secs);
     if since.is_some_and(|since| changed <= since) { response.not_modified() } else { response }

@@ -20,7 +20,7 @@ mod pages;
 #[cfg(test)]
 mod tests;
 
-use crate::http::{Request, Response, Sender, form_fields, percent_encode};
+use crate::http::{Request, Response, Sender, form_fields, is_browser, percent_encode};
 use crate::model::{Command, Fault, Reply, Wall};
 
 use action::{Action, Progress};
@@ -86,6 +86,12 @@ fn index(request: &Request) -> Answer {
         Ok(action) if action.changes_something() && !is_trusted(request) => {
             Answer::Now(pages::refusal(&name, process.as_deref()))
         }
+        // COMPAT: Supervisor does it at once. A program still finds it so; a person at a browser is asked
+        // first, and says yes by a form.
+        Ok(action) if request.method == "GET" && is_browser(request) => match action.stops_everything() {
+            Some((label, warning)) => Answer::Now(pages::question(&name, label, warning)),
+            None => Answer::Later(Visit::new(Purpose::Act(action))),
+        },
         Ok(action) => Answer::Later(Visit::new(Purpose::Act(action))),
     }
 }
@@ -118,8 +124,8 @@ impl Visit {
         let command = match (&self.purpose, self.progress.asked) {
             (Purpose::Act(action), _) => action.command(&self.progress),
             (Purpose::ShowStatus { .. }, 0) => Some(Command::GetAllProcessInfo),
-            (Purpose::ShowTail(tail), 0) => tail.command(),
-            (Purpose::ShowStatus { .. } | Purpose::ShowTail(_), _) => None,
+            (Purpose::ShowTail(tail), asked) => tail.command(asked),
+            (Purpose::ShowStatus { .. }, _) => None,
         }?;
         self.progress.asked += 1;
         Some(command)
@@ -127,6 +133,9 @@ impl Visit {
 
     /// Takes what came of the command.
     pub fn answered(&mut self, outcome: Result<Reply, Fault>) {
+        if let Purpose::ShowTail(tail) = &mut self.purpose {
+            tail.answered(&outcome);
+        }
         self.progress.take(outcome);
     }
 
@@ -146,7 +155,7 @@ impl Visit {
                 Some(Ok(Reply::AllInfo(processes))) => pages::status(&processes, message.as_deref()),
                 _ => pages::stopping(message.as_deref()),
             },
-            Purpose::ShowTail(tail) => tail.page(progress.last),
+            Purpose::ShowTail(tail) => tail.page(progress.asked, progress.last),
             Purpose::Act(action) => redirect(&action.message(&progress, wall)),
         }
     }

@@ -13,6 +13,9 @@ use super::html::{document, escape};
 /// Bytes of a log that a page shows at least, and unless asked for more.
 const TAIL_BYTES_LEAST: i64 = 1024;
 
+/// How much more of a log the next page shows.
+const MORE_TIMES: i64 = 16;
+
 /// Nothing from elsewhere, no scripts, and no frames on pages of others.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'self'";
@@ -57,13 +60,25 @@ pub(super) fn stopping(message: Option<&str>) -> Response {
 
 fn status_body(message: Option<&str>, content: &str) -> String {
     let message = message.map_or(String::new(), |text| {
-        format!("<div class=\"status_msg\" role=\"status\">{}</div>\n", escape(text))
+        let (mark, role) = if is_error(text) { (ERROR, "alert") } else { ("", "status") };
+        format!("<div class=\"status_msg\" role=\"{role}\"{mark}>{}</div>\n", escape(text))
     });
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "<h1>Supervisor Status</h1>\n{message}<main>\n{content}</main>\n\
          <footer id=\"footer\">sv {version}, compatible with Supervisor <span>{SUPERVISOR_VERSION}</span></footer>\n"
     )
+}
+
+/// What an error is marked by; classes are Supervisor's.
+const ERROR: &str = " data-kind=\"error\"";
+
+/// Whether a message of an action tells of something that did not work. It comes from the address of the page, so
+/// its words have to say it.
+fn is_error(message: &str) -> bool {
+    ["ERROR", "unexpected rpc fault", "No such process", "Not all "]
+        .iter()
+        .any(|start| message.starts_with(start))
 }
 
 fn buttons(actions: &[(&str, &str)]) -> String {
@@ -82,8 +97,14 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     let description = escape(&format!("{}{hint}", info.description));
     let links: String =
         links_of(info.state, &encoded).iter().map(|link| item(link.as_ref(), &shown)).collect();
+    // Supervisor's classes don't tell these apart.
+    let end = match (info.state, info.ended_as_expected) {
+        (ProcessState::Exited, true) => " data-end=\"expected\"",
+        (ProcessState::Exited, false) => " data-end=\"unexpected\"",
+        _ => "",
+    };
     format!(
-        "<tr{shade}>\n<td class=\"status\"><span class=\"{class}\">{state}</span></td>\n\
+        "<tr{shade}{end}>\n<td class=\"status\"><span class=\"{class}\">{state}</span></td>\n\
          <td><span>{description}</span></td>\n\
          <td><a href=\"tail.html?processname={encoded}\" target=\"_blank\">{shown}</a></td>\n\
          <td class=\"action\"><ul>\n{links}</ul></td>\n</tr>\n"
@@ -137,11 +158,13 @@ fn item(link: Option<&Link>, shown: &str) -> String {
     )
 }
 
-/// The end of a log that is asked for.
+/// The ends of the logs that are asked for: of standard output and, where it has a log of its own, of standard
+/// error.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tail {
     process: Option<String>,
     bytes: i64,
+    stdout: Option<Result<Reply, Fault>>,
 }
 
 impl Tail {
@@ -149,41 +172,120 @@ impl Tail {
     pub(super) fn of(process: Option<String>, limit: Option<&str>) -> Self {
         let digits = limit.filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
         let asked = digits.map_or(0, |digits| digits.parse().unwrap_or(i64::MAX));
-        Self { process, bytes: asked.clamp(TAIL_BYTES_LEAST, TAIL_BYTES_MAX) }
+        Self { process, bytes: asked.clamp(TAIL_BYTES_LEAST, TAIL_BYTES_MAX), stdout: None }
     }
 
-    pub(super) fn command(&self) -> Option<Command> {
-        let log = LogOf::Process(Namespec::split(self.process.as_deref()?), Channel::Stdout);
-        Some(Command::ReadLog(log, Reading::Range { offset: -self.bytes, length: 0 }))
+    /// What is asked next, after so many commands. Where one stream can't be read for want of a process
+    /// the other can't either.
+    pub(super) fn command(&self, asked: usize) -> Option<Command> {
+        let channel = match (asked, &self.stdout) {
+            (0, _) => Channel::Stdout,
+            (1, Some(Ok(_))) => Channel::Stderr,
+            (1, Some(Err(fault))) if fault.code == FaultCode::NoFile => Channel::Stderr,
+            _ => return None,
+        };
+        let log = LogOf::Process(Namespec::split(self.process.as_deref()?), channel);
+        // A byte more than is shown tells whether there is more.
+        Some(Command::ReadLog(log, Reading::Range { offset: -self.bytes - 1, length: 0 }))
     }
 
-    pub(super) fn page(&self, outcome: Option<Result<Reply, Fault>>) -> Response {
+    /// Takes the first outcome, which decides whether there is a second question.
+    pub(super) fn answered(&mut self, outcome: &Result<Reply, Fault>) {
+        self.stdout.get_or_insert_with(|| outcome.clone());
+    }
+
+    /// COMPAT: Supervisor shows standard output alone, and begins in the middle of a line.
+    pub(super) fn page(&self, asked: usize, last: Option<Result<Reply, Fault>>) -> Response {
         let process = self.process.as_deref().unwrap_or("None");
         let title = format!("Supervisor tail of process {process}");
-        let refresh = self.process.as_deref().map_or(String::new(), |process| {
-            let (process, limit) = (percent_encode(process), self.bytes);
-            let href = format!("tail.html?processname={process}&amp;limit={limit}");
-            format!(
-                "<ul id=\"buttons\"><li class=\"action-button\"><a href=\"{href}\">Refresh</a></li></ul>\n"
-            )
-        });
-        let text = escape(&tail_text(process, outcome));
-        page(
-            200,
-            &title,
-            &format!("<h1>{}</h1>\n<main>\n<pre>{text}</pre>\n{refresh}</main>\n", escape(&title)),
-        )
+        let stdout = match &self.stdout {
+            None => failed("No process name found"),
+            Some(Ok(Reply::Text(text))) => self.log("Standard output", text),
+            Some(Ok(_)) => String::new(),
+            Some(Err(fault)) if fault.code == FaultCode::NoFile => failed(&format!("No file for {process}")),
+            Some(Err(fault)) => failed(&format!("ERROR: {}", unexpected(fault))),
+        };
+        let stderr = match last {
+            Some(Ok(Reply::Text(text))) if asked > 1 => self.log("Standard error", &text),
+            // It goes where standard output goes, or nowhere.
+            _ => String::new(),
+        };
+        let body =
+            format!("<h1>{}</h1>\n{}<main>\n{stdout}{stderr}</main>\n", escape(&title), self.buttons());
+        page(200, &title, &body)
+    }
+
+    fn buttons(&self) -> String {
+        let button =
+            |href: &str, label| format!("<li class=\"action-button\"><a href=\"{href}\">{label}</a></li>\n");
+        let back = button("index.html", "Supervisor Status");
+        let Some(process) = self.process.as_deref().map(percent_encode) else {
+            return format!("<ul id=\"buttons\">\n{back}</ul>\n");
+        };
+        let tail = |bytes: i64| format!("tail.html?processname={process}&amp;limit={bytes}");
+        let refresh = button(&tail(self.bytes), "Refresh");
+        let more = (self.bytes < TAIL_BYTES_MAX)
+            .then(|| button(&tail(self.bytes.saturating_mul(MORE_TIMES).min(TAIL_BYTES_MAX)), "Show More"));
+        format!("<ul id=\"buttons\">\n{refresh}{}{back}</ul>\n", more.unwrap_or_default())
+    }
+
+    /// An empty log is no empty box: a sentence says so. (Its element is there, since scripts look for it.)
+    fn log(&self, title: &str, text: &str) -> String {
+        let shown = last_lines(text, self.bytes);
+        let (empty, omitted) = match (shown.is_empty(), shown.len() < text.len()) {
+            (true, _) => ("<p>Nothing was written.</p>\n", ""),
+            (false, true) => ("", "<p>Earlier output is not shown.</p>\n"),
+            (false, false) => ("", ""),
+        };
+        format!("<h2>{title}</h2>\n{empty}{omitted}<pre>{}</pre>\n", escape(shown))
     }
 }
 
-fn tail_text(process: &str, outcome: Option<Result<Reply, Fault>>) -> String {
-    match outcome {
-        None => "No process name found".to_owned(),
-        Some(Ok(Reply::Text(text))) => text,
-        Some(Ok(_)) => String::new(),
-        Some(Err(fault)) if fault.code == FaultCode::NoFile => format!("No file for {process}"),
-        Some(Err(fault)) => format!("ERROR: {}", unexpected(&fault)),
+fn failed(text: &str) -> String {
+    format!("<div{ERROR}><pre>{}</pre></div>\n", escape(text))
+}
+
+/// So much of the end as is wanted, from the beginning of a line on where there is one. The text has a byte more
+/// if there is more.
+fn last_lines(text: &str, bytes: i64) -> &str {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if text.len() <= bytes {
+        return text;
     }
+    match text.find('\n').map(|end| &text[end + 1..]) {
+        Some(lines) if !lines.is_empty() => lines,
+        // One line, longer than what is wanted.
+        _ => {
+            let surplus = text.len() - bytes;
+            let start = (surplus..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            &text[start..]
+        }
+    }
+}
+
+/// What a browser that is one click away from stopping everything is asked.
+pub(super) fn question(action: &str, label: &str, warning: &str) -> Response {
+    let (shown, value) = (escape(label), escape(action));
+    page(
+        200,
+        label,
+        &format!(
+            "<h1>{shown}</h1>\n<main>\n<p>{warning}</p>\n\
+             <form action=\"index.html\" method=\"post\">\n\
+             <input type=\"hidden\" name=\"action\" value=\"{value}\">\n\
+             <ul id=\"buttons\">\n<li><button data-kind=\"error\">{shown}</button></li>\n\
+             <li class=\"action-button\"><a href=\"index.html\">Cancel</a></li>\n</ul>\n</form>\n</main>\n"
+        ),
+    )
+}
+
+/// Another way to say no more than a status does, in the style of the other pages.
+pub(super) fn not_found() -> Response {
+    page(
+        404,
+        "404 Not Found",
+        &format!("<h1>404 Not Found</h1>\n<main><p>There is no such page.</p>\n{BACK}</main>\n"),
+    )
 }
 
 /// Nothing was done, as there is nothing that could have been meant.

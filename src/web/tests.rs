@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::{Connection, Version};
-use crate::model::{BulkRow, FaultCode, Namespec, ProcessInfo, ProcessState, Reading, Wait};
+use crate::model::{BulkRow, Channel, FaultCode, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Wait};
 
 const BEGAN: i64 = 784_111_777;
 
@@ -383,18 +383,23 @@ fn the_tail_page_shows_the_end_of_a_log_or_why_not() {
     use FaultCode::*;
     let text = |text: &str| Ok(Reply::Text(text.to_owned()));
     for (query, outcomes, bytes, shown) in [
-        ("processname=web", vec![text("a<b>\u{fffd}\n")], 1024, "<pre>a&lt;b&gt;\u{fffd}\n</pre>"),
-        ("processname=web&limit=1", vec![text("")], 1024, "<pre></pre>"),
-        ("processname=web&limit=2000", vec![text("")], 2000, "&amp;limit=2000\""),
-        ("processname=web&limit=-5", vec![text("")], 1024, "&amp;limit=1024\""),
-        ("processname=web&limit=many", vec![text("")], 1024, "&amp;limit=1024\""),
+        (
+            "processname=web",
+            vec![text("a<b>\u{fffd}\n"), fault(NoFile)],
+            1024,
+            "<pre>a&lt;b&gt;\u{fffd}\n</pre>",
+        ),
+        ("processname=web&limit=1", vec![text(""), fault(NoFile)], 1024, "<pre></pre>"),
+        ("processname=web&limit=2000", vec![text(""), fault(NoFile)], 2000, "&amp;limit=2000\""),
+        ("processname=web&limit=-5", vec![text(""), fault(NoFile)], 1024, "&amp;limit=1024\""),
+        ("processname=web&limit=many", vec![text(""), fault(NoFile)], 1024, "&amp;limit=1024\""),
         (
             "processname=web&limit=99999999999999999999",
-            vec![text("")],
+            vec![text(""), fault(NoFile)],
             TAIL_BYTES_MAX,
             "&amp;limit=1048576\"",
         ),
-        ("processname=web", vec![fault(NoFile)], 1024, "<pre>No file for web</pre>"),
+        ("processname=web", vec![fault(NoFile), fault(NoFile)], 1024, "<pre>No file for web</pre>"),
         (
             "processname=web",
             vec![fault(BadName)],
@@ -413,7 +418,86 @@ fn the_tail_page_shows_the_end_of_a_log_or_why_not() {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(offsets, outcomes.iter().map(|_| -bytes).collect::<Vec<_>>(), "{query}");
+        assert_eq!(offsets, outcomes.iter().map(|_| -bytes - 1).collect::<Vec<_>>(), "{query}");
         assert_eq!(page.contains("tail.html?processname=web"), !outcomes.is_empty(), "{query}");
+    }
+}
+
+#[test]
+fn the_tail_page_shows_whole_lines_of_both_streams_and_the_way_back() {
+    let text = |text: &str| Ok(Reply::Text(text.to_owned()));
+    let shown = |stdout: Result<Reply, Fault>, stderr: Result<Reply, Fault>| {
+        let (commands, page) = story("GET /tail.html?processname=web", &[stdout, stderr]);
+        let channels: Vec<_> = commands
+            .iter()
+            .map(|command| match command {
+                Command::ReadLog(LogOf::Process(_, channel), _) => *channel,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(channels, [Channel::Stdout, Channel::Stderr]);
+        assert!(page.contains("<a href=\"index.html\">Supervisor Status</a>"), "{page}");
+        assert!(page.contains("limit=16384\">Show More</a>"), "{page}");
+        page
+    };
+    let page = shown(text(""), text("oh\n"));
+    let nothing = "<h2>Standard output</h2>\n<p>Nothing was written.</p>\n<pre></pre>\n";
+    assert!(page.contains(&format!("{nothing}<h2>Standard error</h2>\n<pre>oh\n</pre>")), "{page}");
+    let page = shown(fault(FaultCode::NoFile), text("oh\n"));
+    assert!(page.contains("<div data-kind=\"error\"><pre>No file for web</pre></div>\n<h2>Standard error"));
+    let page = shown(text("x\n"), fault(FaultCode::NoFile));
+    assert!(!page.contains("Standard error"), "{page}");
+    // A byte more than asked for: the first line is not whole.
+    let lines = format!("{}\n{}\n", "a".repeat(24), "b".repeat(999));
+    let page = shown(text(&lines), text(""));
+    let whole = format!("<p>Earlier output is not shown.</p>\n<pre>{}\n</pre>", "b".repeat(999));
+    assert!(page.contains(&whole), "{page}");
+    // What fits is shown from its beginning.
+    let page = shown(text(&lines[1..]), text(""));
+    assert!(page.contains(&format!("<pre>{}\n{}\n</pre>", "a".repeat(23), "b".repeat(999))), "{page}");
+    // A single line has no beginning of another.
+    let page = shown(text(&"\u{e4}".repeat(513)), text(""));
+    assert!(page.contains(&format!("<pre>{}</pre>", "\u{e4}".repeat(512))), "{page}");
+}
+
+#[test]
+fn errors_and_ends_look_like_what_they_are() {
+    let of = |message: &str| story(&format!("GET /?message={message}"), &[Ok(Reply::AllInfo(vec![]))]).1;
+    for message in ["ERROR:%20x", "unexpected%20rpc%20fault%20[30]", "No%20such%20process%20named%20x"] {
+        assert!(of(message).contains("role=\"alert\" data-kind=\"error\">"), "{message}");
+    }
+    assert!(of("Process%20x%20started").contains("role=\"status\">"));
+    let end = |state, ended_as_expected| {
+        let info = ProcessInfo { ended_as_expected, ..info("g", "x", state) };
+        status_of(&[info])
+    };
+    assert!(end(ProcessState::Exited, true).contains("<tr data-end=\"expected\">"));
+    assert!(end(ProcessState::Exited, false).contains("<tr data-end=\"unexpected\">"));
+    assert!(!end(ProcessState::Running, true).contains("data-end"));
+}
+
+#[test]
+fn what_stops_everything_is_asked_of_people_and_not_of_programs() {
+    for (action, label) in [("stopall", "Stop All"), ("restartall", "Restart All")] {
+        let ask = |method: &str, fields: &str| {
+            asked(&request(
+                &format!("{method} /index.html?action={action}"),
+                fields,
+                if method == "POST" { "x" } else { "" },
+            ))
+        };
+        const BROWSER: &str = "User-Agent: Mozilla/5.0\r\nReferer: http://here/\r\n";
+        for fields in ["Sec-Fetch-Site: same-origin\r\n", BROWSER] {
+            let Answer::Now(page) = ask("GET", fields) else { panic!("{action} was done for {fields}") };
+            let page = text(&page);
+            assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+            assert!(page.contains(&format!("<button data-kind=\"error\">{label}</button>")), "{page}");
+            assert!(page.contains(&format!(
+                "method=\"post\">\n<input type=\"hidden\" name=\"action\" value=\"{action}\">"
+            )));
+            assert!(matches!(ask("POST", fields), Answer::Later(_)), "{action}");
+        }
+        assert!(matches!(ask("GET", "User-Agent: curl/8.5.0\r\n"), Answer::Later(_)), "{action}");
+        assert!(matches!(ask("GET", ""), Answer::Later(_)), "{action}");
     }
 }
