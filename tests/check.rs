@@ -558,3 +558,51 @@ fn what_is_shown_can_be_run() {
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.stderr.contains("needs the variable SV_UNIX_HTTP_SERVER_PASSWORD: password of "), "{run:?}");
 }
+
+/// What public configurations get wrong, and what is said about it.
+#[test]
+fn common_slips_are_explained() {
+    let program = |lines: &str| format!("[supervisord]\n[program:x]\ncommand=/bin/cat\n{lines}\n");
+    for (text, expected) in [
+        (program("user='root'"), "Invalid user name 'root' (in [program:x]), did you mean 'root'?"),
+        (program("stdout_logfile=\"/dev/stdout\""), "did you mean '/dev/stdout'?"),
+        (program("environment=A=\"1\" B=\"2\""), "did you mean 'A=...,B=...'?"),
+        (program("environment=P=\"$PATH:/x\""), "did you mean '%(ENV_PATH)s'?"),
+        (program("environment=FORMAT=\"%(asctime)s\""), "did you mean '%%(asctime)'?"),
+        (program("depends_on=y"), "programs do not wait for each other yet"),
+        (program("on_exit=shutdown"), "set on_fatal=shutdown too"),
+        (
+            "[supervisord]\ncommand=/bin/cat\n".to_owned(),
+            "unknown option 'command' in [supervisord]: it is an option of [program:x]",
+        ),
+        (
+            "[supervisord]\n[include]\nfiles=a.conf,b.conf\n".to_owned(),
+            "a.conf,b.conf\": patterns are separated by spaces, not by commas",
+        ),
+        (
+            "[supervisord]\n[program:x]\ncommand=bash -c \"sleep 1 ; exec cat\"\n".to_owned(),
+            "ends before ' ;', which begins a comment after a space: what is left is 'bash -c \"sleep 1'",
+        ),
+        (
+            "[supervisord]\n[program:x]\ncommand=sh -c 'true && cat'\n".to_owned(),
+            "sh of [program:x] stays beside 'cat', and passes no signal on to it",
+        ),
+        ("[supervisord]\n[program:x]\ncommand=A=1 cat\n".to_owned(), "write environment=A=\"1\""),
+        (
+            "[supervisord]\n[program:x]\ncommand=/bin/cat \\\n  -n\n".to_owned(),
+            "has a backslash at the end of a line",
+        ),
+        (
+            "[supervisord]\n[program:x]\ncommand=service nginx start\n".to_owned(),
+            "run \"nginx -g 'daemon off;'\" instead",
+        ),
+        (
+            "[supervisord]\n[supervisorctl]\nserverurl=unix:///tmp/s\n".to_owned(),
+            "names a server that is not there",
+        ),
+    ] {
+        let told = checked(&text, &[]);
+        assert!(told.stdout.contains(expected), "{text}: {}", told.stdout);
+        assert!(told.code.is_some_and(|code| code > 0), "{text}: {told:?}");
+    }
+}

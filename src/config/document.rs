@@ -177,6 +177,8 @@ pub struct Document {
     defaults: Section,
     by_name: HashMap<String, usize>,
     misplaced: Vec<Misplaced>,
+    /// What comments cut off commands: the places of the commands and the comments.
+    comments: Vec<(Place, String)>,
 }
 
 /// The section whose options are a fallback in all others.
@@ -191,8 +193,14 @@ impl Default for Document {
             defaults,
             by_name: HashMap::new(),
             misplaced: Vec::new(),
+            comments: Vec::new(),
         }
     }
+}
+
+/// Files are read one after the other, each from its first line on.
+fn place_key(place: Place) -> (usize, usize) {
+    (place.source, place.line)
 }
 
 /// Which section the options below a header belong to.
@@ -224,6 +232,11 @@ impl Document {
     fn add(&mut self, source: Source) -> usize {
         self.sources.push(source);
         self.sources.len() - 1
+    }
+
+    /// A source by its number.
+    pub(super) fn source_at(&self, source: usize) -> Option<&Source> {
+        self.sources.get(source)
     }
 
     /// The source that a place is in.
@@ -311,6 +324,18 @@ impl Document {
         self.sections.push(Section::new(name, place));
         self.by_name.insert(name.to_owned(), index);
         Header::Section(index)
+    }
+
+    /// Remembers a comment that follows a command, or one of its lines.
+    pub(super) fn remember_comment(&mut self, command: Place, comment: &str) {
+        self.comments.push((command, comment.to_owned()));
+    }
+
+    /// The comments that follow the command in this place.
+    pub(super) fn comments_of(&self, command: Place) -> impl Iterator<Item = &str> {
+        let start = self.comments.partition_point(|(place, _)| place_key(*place) < place_key(command));
+        let of_it = self.comments[start..].iter().take_while(move |(place, _)| *place == command);
+        of_it.map(|(_, comment)| comment.as_str())
     }
 
     /// Remembers what no section reads.

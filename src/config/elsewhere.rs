@@ -35,6 +35,11 @@ impl<'a> Elsewhere<'a> {
     }
 }
 
+/// Whether a machine may have something of this name. What has quotes was meant to be without.
+fn is_likely(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['"', '\''])
+}
+
 fn nobody(name: String, uid: UserId) -> User {
     User { name, uid, gid: MADE_UP, groups: vec![MADE_UP] }
 }
@@ -48,7 +53,7 @@ impl Surroundings for Elsewhere<'_> {
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        self.here.is_dir(path) || !self.here.exists(path)
+        self.here.is_dir(path) || !self.here.exists(path) && is_likely(&path.to_string_lossy())
     }
 
     fn exists(&self, _: &Path) -> bool {
@@ -104,7 +109,7 @@ impl Surroundings for Elsewhere<'_> {
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {
-        let made_up = || (!name.is_empty()).then(|| nobody(name.to_owned(), MADE_UP));
+        let made_up = || is_likely(name).then(|| nobody(name.to_owned(), MADE_UP));
         self.here.user_by_name(name).or_else(made_up)
     }
 
@@ -113,7 +118,7 @@ impl Surroundings for Elsewhere<'_> {
     }
 
     fn group_id(&self, name: &str) -> Option<UserId> {
-        self.here.group_id(name).or_else(|| (!name.is_empty()).then_some(MADE_UP))
+        self.here.group_id(name).or_else(|| is_likely(name).then_some(MADE_UP))
     }
 
     fn group_exists(&self, _: UserId) -> bool {

@@ -322,7 +322,12 @@ impl<'r, 'a> SectionReader<'r, 'a> {
             Err(why) => {
                 let message = self.expand_message(option, raw, &why, &names);
                 let (part, suggestion) = match &why {
-                    ExpandError::UnknownName(name) => (Some(format!("%({name})")), names.nearest(name)),
+                    ExpandError::UnknownName(name) => {
+                        // Formats of other programs have names in such parentheses as well.
+                        let is_ours = name.starts_with("ENV_") || NAMES.contains(&name.as_str());
+                        let doubled = || (!is_ours).then(|| format!("%%({name})"));
+                        (Some(format!("%({name})")), names.nearest(name).or_else(doubled))
+                    }
                     ExpandError::Malformed(_) | ExpandError::Unset { .. } => (None, None),
                 };
                 self.error_about(option, message, part, suggestion);
@@ -388,6 +393,9 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.overrides.iter().rev().find(|overriding| overriding.option == option)
     }
 }
+
+/// What some option or other knows.
+const NAMES: [&str; 6] = ["here", "host_node_name", "program_name", "group_name", "process_num", "numprocs"];
 
 /// A template for two expansions as one for a single one: what the first would leave to the second is
 /// written so that the only one finds it.

@@ -44,13 +44,15 @@ pub(super) struct Remark {
     pub(super) spot: Option<Spot>,
     /// The environment variable that it is about, if that sets nothing.
     pub(super) variable: Option<String>,
+    /// It is no mistake, and only for those who look for one.
+    pub(super) is_note: bool,
 }
 
 impl Remark {
     pub(super) fn new(level: LogLevel, text: String) -> Self {
         let message = text.clone();
         let notice = Notice { level, text };
-        Self { notice, message, suggestion: None, part: None, spot: None, variable: None }
+        Self { notice, message, suggestion: None, part: None, spot: None, variable: None, is_note: false }
     }
 
     pub(super) fn warning(spot: Spot, text: String) -> Self {

@@ -154,7 +154,10 @@ impl Report {
     pub(super) fn of(examined: Examined) -> Self {
         let Examined { settings, document, findings, .. } = examined;
         let errors = findings.errors.into_iter().flat_map(Finding::of_error);
-        let loud = findings.remarks.into_iter().filter(|remark| remark.notice.level >= LogLevel::Warn);
+        let loud = findings
+            .remarks
+            .into_iter()
+            .filter(|remark| remark.is_note || remark.notice.level >= LogLevel::Warn);
         let warnings = loud.map(|remark| Finding::of_remark(remark, document.as_ref()));
         let mut findings: Vec<_> = errors.chain(warnings).collect();
         sort(&mut findings);
@@ -253,9 +256,9 @@ impl Finding {
     }
 
     fn of_remark(remark: Remark, document: Option<&Document>) -> Self {
-        let Remark { notice: _, message, suggestion, part, spot, variable } = remark;
+        let Remark { notice: _, message, suggestion, part, spot, variable, is_note } = remark;
         let finding = Self {
-            severity: Severity::Warning,
+            severity: if is_note { Severity::Note } else { Severity::Warning },
             message,
             suggestion,
             file: None,

@@ -64,7 +64,12 @@ pub(super) fn read_all(
         let found = around.glob(&pattern);
         if found.is_empty() {
             let text = format!("No file matches via include \"{pattern}\"");
-            findings.remarks.push(Remark { spot: spot.clone(), ..Remark::new(LogLevel::Warn, text) });
+            let remark = Remark { spot: spot.clone(), ..Remark::new(LogLevel::Warn, text) };
+            let message = match pattern.contains(',') {
+                true => format!("{}: patterns are separated by spaces, not by commas", remark.message),
+                false => remark.message.clone(),
+            };
+            findings.remarks.push(Remark { message, ..remark });
         }
         for path in found {
             match include(&mut document, &path, around) {

@@ -22,6 +22,8 @@ struct Stranger<'a> {
     option: Option<&'a str>,
     /// What it may have been meant to be.
     suggestion: Option<String>,
+    /// Why it is not known here.
+    why: Option<String>,
 }
 
 /// Tells what is not in the table. Keys of `[DEFAULT]` are meant for whoever knows them.
@@ -48,9 +50,9 @@ impl Stranger<'_> {
     }
 
     fn tell_error(&self, reading: &mut Reading<'_>) {
-        let Self { section, place, option, suggestion } = self;
+        let Self { section, place, option, suggestion, why } = self;
         let message = match option {
-            Some(key) => format!("unknown option '{key}'"),
+            Some(key) => format!("unknown option '{key}'{}", why.as_deref().unwrap_or_default()),
             None => format!("unknown section [{}]", section.name),
         };
         let error = Error {
@@ -64,9 +66,10 @@ impl Stranger<'_> {
     }
 
     fn tell_warning(&self, reading: &mut Reading<'_>) {
-        let Self { section, place, option, suggestion } = self;
+        let Self { section, place, option, suggestion, why } = self;
+        let why = why.as_deref().unwrap_or_default();
         let message = match option {
-            Some(key) => format!("unknown option '{key}' in [{}]", section.name),
+            Some(key) => format!("unknown option '{key}' in [{}]{why}", section.name),
             None => format!("unknown section [{}]", section.name),
         };
         let hint = suggestion.as_deref().map(|text| format!(", {}", did_you_mean(text))).unwrap_or_default();
@@ -78,7 +81,7 @@ impl Stranger<'_> {
 
 fn unknown_section(section: &Section) -> Stranger<'_> {
     let suggestion = nearest_section(&section.name).map(|name| format!("[{name}]"));
-    Stranger { section, place: section.place, option: None, suggestion }
+    Stranger { section, place: section.place, option: None, suggestion, why: None }
 }
 
 fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<Stranger<'a>> {
@@ -86,10 +89,39 @@ fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec
     let is_known = |key: &str| known.is_empty() || option_of(known, key).is_some();
     let unknown = section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(&*entry.key));
     let strangers = unknown.map(|entry| {
+        let why = reason(&entry.key, known);
         let suggestion = unclosed_header(entry).or_else(|| nearest_option(known, &entry.key));
-        Stranger { section, place: entry.place, option: Some(&entry.key), suggestion }
+        let suggestion = suggestion.filter(|_| why.is_none());
+        Stranger { section, place: entry.place, option: Some(&entry.key), suggestion, why }
     });
     strangers.take(TOLD_MAX).collect()
+}
+
+/// Options of other tools that order the start of programs.
+const DEPENDENCIES: [&str; 4] =
+    ["depends_on", "dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"];
+
+/// The sections whose options are often found in others.
+const HOMES: [SectionKind; 4] =
+    [SectionKind::Program, SectionKind::EventListener, SectionKind::Supervisord, SectionKind::InetHttpServer];
+
+fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
+    if DEPENDENCIES.contains(&key) {
+        return Some(
+            ": programs do not wait for each other yet, they start in the order of priority".to_owned(),
+        );
+    }
+    // Of a section that takes any key nothing is foreign.
+    let is_home =
+        |kind: &SectionKind| option_of(kind.options(), key).is_some_and(|option| option.family().is_none());
+    let home = HOMES.into_iter().find(is_home).filter(|_| !known.is_empty())?;
+    let header = match home {
+        SectionKind::Program => "[program:x]",
+        SectionKind::EventListener => "[eventlistener:x]",
+        SectionKind::InetHttpServer => "[inet_http_server]",
+        _ => "[supervisord]",
+    };
+    Some(format!(": it is an option of {header}"))
 }
 
 /// `[program:web` without its bracket is an option `[program`, for Supervisor as well.
@@ -142,7 +174,26 @@ mod tests {
             notices_in("[supervisord]\n[program:web\ncommand=a\n"),
             [
                 "unknown option '[program' in [supervisord] (/etc/x.conf:2), did you mean [program:web]?",
-                "unknown option 'command' in [supervisord] (/etc/x.conf:3)",
+                "unknown option 'command' in [supervisord]: it is an option of [program:x] (/etc/x.conf:3)",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_option_of_another_section_is_told_where_it_belongs() {
+        let text = "[supervisord]\nautorestart=true\nbuffer_size=1\n[program:x]\ncommand=a\nminfds=1\n\
+            depends_on=y\ndependent_startup=true\n[supervisorctl]\nport=1\n";
+        assert_eq!(
+            notices_in(text),
+            [
+                "unknown option 'autorestart' in [supervisord]: it is an option of [program:x] (/etc/x.conf:2)",
+                "unknown option 'buffer_size' in [supervisord]: it is an option of [eventlistener:x] (/etc/x.conf:3)",
+                "unknown option 'minfds' in [program:x]: it is an option of [supervisord] (/etc/x.conf:6)",
+                "unknown option 'depends_on' in [program:x]: programs do not wait for each other yet, they start in \
+                 the order of priority (/etc/x.conf:7)",
+                "unknown option 'dependent_startup' in [program:x]: programs do not wait for each other yet, they \
+                 start in the order of priority (/etc/x.conf:8)",
+                "unknown option 'port' in [supervisorctl]: it is an option of [inet_http_server] (/etc/x.conf:10)",
             ]
         );
     }

@@ -36,6 +36,14 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
+impl Line<'_> {
+    /// What is taken for a comment after the content, with its sign.
+    pub(super) fn comment(&self) -> &str {
+        let behind = |at| trim(&self.raw[at..]);
+        comment_start(self.raw).map(behind).unwrap_or_default()
+    }
+}
+
 fn cut(text: &str) -> (&str, bool, &str) {
     let Some(end) = memchr2(b'\n', b'\r', text.as_bytes()) else { return (text, false, "") };
     let width = if text[end..].starts_with("\r\n") { 2 } else { 1 };

@@ -41,8 +41,17 @@ const BAD_LINES_MAX: usize = 100;
 /// All bad lines at once.
 pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), SyntaxError> {
     let text = decode(bytes).map_err(SyntaxError::NotText)?;
-    let mut parser =
-        Parser { document, file, header: None, options: &[], is_open: false, indent: 0, bad: Vec::new() };
+    let mut parser = Parser {
+        document,
+        file,
+        header: None,
+        options: &[],
+        is_open: false,
+        is_command: false,
+        command_at: Place { source: file, line: 0 },
+        indent: 0,
+        bad: Vec::new(),
+    };
     for line in lines(text) {
         parser.line(&line)?;
     }
@@ -59,6 +68,9 @@ struct Parser<'d> {
     options: &'static [OptionDoc],
     /// Its last option may be continued.
     is_open: bool,
+    /// Its last option is a command, which stands here.
+    is_command: bool,
+    command_at: Place,
     /// Of the last header or option.
     indent: usize,
     bad: Vec<BadLine>,
@@ -74,6 +86,7 @@ impl Parser<'_> {
         }
         if self.is_open && line.indent > self.indent {
             self.continue_value(line.content);
+            self.remember_comment(line);
             return Ok(());
         }
         self.indent = line.indent;
@@ -111,8 +124,11 @@ impl Parser<'_> {
         let place = Place { source: self.file, line: line.number };
         let value = Written::Text(trim(value).to_owned());
         let entry = Entry { key: self.key(key), value, place };
+        self.is_command = entry.key == "command";
+        self.command_at = place;
         self.document.section_mut(header).push(entry);
         self.is_open = true;
+        self.remember_comment(line);
     }
 
     /// The same few keys stand in every program, so those that there are have no copy each.
@@ -139,6 +155,13 @@ impl Parser<'_> {
     fn open_text(&mut self) -> Option<&mut String> {
         let header = self.header.filter(|_| self.is_open)?;
         self.document.section_mut(header).last_text_mut()
+    }
+
+    /// Of a command: a shell has another idea of what a semicolon is.
+    fn remember_comment(&mut self, line: &Line<'_>) {
+        if self.is_command && line.has_comment {
+            self.document.remember_comment(self.command_at, line.comment());
+        }
     }
 
     fn remember_bad(&mut self, line: &Line<'_>) {

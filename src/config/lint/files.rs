@@ -143,10 +143,10 @@ fn shown(path: &Path) -> String {
 mod tests {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
 
-    use super::super::tests::{machine, warnings_on};
+    use super::super::tests::{INTERFACE, machine, warnings_on};
 
     fn warnings(lines: &str) -> Vec<String> {
-        let around = machine(&format!("[supervisord]\n{lines}"))
+        let around = machine(&format!("[supervisord]\n{lines}{INTERFACE}"))
             .refusing("/home/www", PermissionDenied)
             .refusing("/var/log", ReadOnlyFilesystem)
             .file("/tmp/old.log", "")

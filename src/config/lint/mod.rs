@@ -10,12 +10,14 @@
 //! * `files`: logs, pid files and sockets that we may not make;
 //! * `stopping`: more patience than a container is given;
 //! * `repeated`: options that a file sets twice;
-//! * `servers`: doors that stand open.
+//! * `servers`: doors that stand open;
+//! * `sections`: those that miss their counterpart, or that nothing reads.
 
 mod files;
 mod logs;
 mod programs;
 mod repeated;
+mod sections;
 mod servers;
 mod shell;
 mod stopping;
@@ -39,6 +41,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: O
     files::lint(reading, settings, &programs);
     stopping::lint(reading, settings, &programs, grace_secs);
     servers::lint(reading, settings);
+    sections::lint(reading, settings);
     repeated::lint(reading);
 }
 
@@ -120,6 +123,10 @@ mod tests {
     use super::super::fake::{Fake, MAIN};
     use super::super::report::{Examination, check};
 
+    /// What a server needs beside it.
+    pub(super) const INTERFACE: &str = "[rpcinterface:supervisor]\n\
+        supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n";
+
     /// A machine with a few programs.
     pub(super) fn machine(text: &str) -> Fake {
         let programs = ["a", "b", "sh", "nginx", "sshd", "cron", "redis-server"];
@@ -150,7 +157,7 @@ mod tests {
         let text = "[program:a]\ncommand=a\n[program:b]\ncommand=b %(process_num)d\nnumprocs=3\n\
             process_name=%(process_num)d\n[group:g]\nprograms=a,b\n[group:h]\nprograms=a\n\
             [inet_http_server]\nport=127.0.0.1:9001\n[unix_http_server]\nfile=/tmp/s\n";
-        assert_eq!(warnings_in(text), Vec::<String>::new());
+        assert_eq!(warnings_in(&format!("{text}{INTERFACE}")), Vec::<String>::new());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::super::options::SectionKind;
 use super::super::reader::SectionReader;
 use super::super::reading::Reading;
 use super::super::words::split_pairs;
+use super::shell::shell_variable;
 use super::{Advice, Program, with_options};
 use crate::model::{DaemonSettings, ProcessSpec, Settings, User, UserId};
 use crate::python::quote;
@@ -18,6 +19,11 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[P
     for program in programs {
         with_options(reading, program.section, program.kind(), |options| {
             repeated_variables(options);
+            shell_variables(options);
+            ends(options);
+            if program.kind() == SectionKind::EventListener {
+                unused_by_listeners(options);
+            }
             for process in program.processes {
                 command(options, process);
                 directory(options, process);
@@ -79,6 +85,47 @@ fn repeated_variables(options: &mut SectionReader<'_, '_>) {
     }
 }
 
+/// `environment=PATH="$PATH:/x"`
+fn shell_variables(options: &mut SectionReader<'_, '_>) {
+    let Some(text) = options.own_text("environment") else { return };
+    let words = split_pairs(text).unwrap_or_default();
+    let found = words.iter().find_map(|word| shell_variable(&word.text));
+    if let Some((variable, name)) = found {
+        let (variable, section) = (variable.to_owned(), &options.section.name);
+        let text = format!(
+            "environment of [{section}] has {}: there is no shell that replaces it",
+            quote(&variable)
+        );
+        let suggestion = Some(format!("%(ENV_{name})s"));
+        Advice { suggestion, ..Advice::new(text).about(&variable) }.tell(options, "environment");
+    }
+}
+
+/// Who wants the supervisor to end with a program wants that also when it can't be started.
+fn ends(options: &mut SectionReader<'_, '_>) {
+    if options.text("on_exit").as_deref() == Some("shutdown") && !options.is_set("on_fatal") {
+        let text = format!(
+            "on_exit=shutdown of [{}] does not count when the program can't be started: set on_fatal=shutdown too, \
+             or on_fatal=ignore if that is meant",
+            options.section.name
+        );
+        Advice::new(text).tell(options, "on_exit");
+    }
+}
+
+/// What programs can have done with their standard output. That of a listener is its protocol.
+fn unused_by_listeners(options: &mut SectionReader<'_, '_>) {
+    for option in ["stdout_syslog", "stdout_events_enabled"] {
+        if options.own_text(option).is_some() && options.boolean(option) {
+            let section = &options.section.name;
+            let text = format!(
+                "{option} of [{section}] has no effect: the standard output of a listener is its half of the protocol"
+            );
+            Advice::new(text).tell(options, option);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{machine, warnings_in, warnings_on};
@@ -92,12 +139,35 @@ mod tests {
             ("command=a\nenvironment=PATH=\"/x\"", "3: can't find command 'a' of [program:x]"),
             ("command=a\ndirectory=/nodir", "4: directory '/nodir' of [program:x] does not exist"),
             (
+                "command=a\nenvironment=P=\"$PATH:/x\"",
+                "4: environment of [program:x] has '$PATH': there is no shell that replaces it",
+            ),
+            (
+                "command=a\non_exit=shutdown",
+                "4: on_exit=shutdown of [program:x] does not count when the program can't be started: set \
+                 on_fatal=shutdown too, or on_fatal=ignore if that is meant",
+            ),
+            (
                 "command=a\nenvironment=A=\"1\",B=%(program_name)s,A=\"A=2\"",
                 "4: environment of [program:x] sets 'A' twice: the last one counts",
             ),
         ] {
             assert_eq!(warnings_in(&format!("[program:x]\n{lines}\n")), [expected]);
         }
+    }
+
+    #[test]
+    fn what_is_meant_for_programs_alone_is_told_of_listeners() {
+        let text = "[eventlistener:e]\ncommand=a\nevents=TICK_5\nstdout_syslog=true\nstderr_syslog=true\n\
+            stdout_events_enabled=true\n[program:x]\ncommand=a\non_exit=shutdown\non_fatal=ignore\n\
+            stdout_syslog=true\nenvironment=A='1$'\n";
+        let expected = |line: usize, option: &str| {
+            format!(
+                "{line}: {option} of [eventlistener:e] has no effect: the standard output of a listener is its half of \
+                 the protocol"
+            )
+        };
+        assert_eq!(warnings_in(text), [expected(5, "stdout_syslog"), expected(7, "stdout_events_enabled")]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn plain_password(options: &mut SectionReader<'_, '_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::warnings_in;
+    use super::super::tests::{INTERFACE, warnings_in};
 
     #[test]
     fn open_doors_are_told() {
@@ -53,7 +53,7 @@ mod tests {
             ("port=*:9001\nusername=u\npassword=p", Some("5: password in the clear, and everybody can read")),
             (&format!("port=*:9001\nusername=u\npassword={sha}"), None),
         ] {
-            let found = warnings_in(&format!("[inet_http_server]\n{lines}\n"));
+            let found = warnings_in(&format!("[inet_http_server]\n{lines}\n{INTERFACE}"));
             assert_eq!(found.len(), usize::from(expected.is_some()), "{lines}: {found:?}");
             assert!(expected.is_none_or(|start| found[0].starts_with(start)), "{found:?}");
         }

@@ -2,20 +2,120 @@
 
 use super::super::reader::SectionReader;
 use super::super::reading::Reading;
-use super::super::words::split_command;
+use super::super::words::{SplitError, split_command};
 use super::{Advice, Program, with_options};
+use crate::model::ProcessSpec;
 use crate::python::quote;
 
 pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>]) {
     for program in programs {
         with_options(reading, program.section, program.kind(), |options| {
             if let Some(text) = options.own_text("command") {
+                if cut_off(options, text) {
+                    return;
+                }
+                backslashes(options, text);
+                assignment(options, text);
                 shell_words(options, text);
             }
             for process in program.processes {
                 background(options, &process.command);
+                shell_that_stays(options, process);
             }
         });
+    }
+}
+
+/// Whether a comment has cut off a part of the command, as far as one can see: its quotation is left open, or
+/// the comment reads like the rest of a command.
+fn cut_off(options: &mut SectionReader<'_, '_>, text: &str) -> bool {
+    let place = options.spot("command").place;
+    let comments: Vec<&str> = options.reading.document.comments_of(place).collect();
+    let is_open = split_command(text) == Err(SplitError::NoClosingQuotation);
+    let Some(comment) = comments.into_iter().find(|comment| is_open || reads_like_a_command(comment, text))
+    else {
+        return false;
+    };
+    let sign = &comment[..1];
+    let text = format!(
+        "command of [{}] ends before {}, which begins a comment after a space: what is left is {}. Write it \
+         without the space",
+        options.section.name,
+        quote(&format!(" {sign}")),
+        quote(text)
+    );
+    Advice::new(text).about(comment).tell(options, "command");
+    true
+}
+
+/// Words that a shell's command may begin with and no sentence does.
+const SHELL_WORDS: [&str; 12] =
+    ["exec", "sleep", "while", "do", "done", "wait", "cd", "then", "fi", "echo", "exit", "export"];
+
+fn reads_like_a_command(comment: &str, kept: &str) -> bool {
+    let rest = comment[1..].trim();
+    let first = rest.split_whitespace().next().unwrap_or_default();
+    let closes = (rest.ends_with('"') || rest.ends_with('\'')) && rest.matches(['"', '\'']).count() % 2 == 1;
+    let ends_a_word = rest.starts_with('"') || rest.starts_with('\'');
+    let is_one = SHELL_WORDS.contains(&first) || first.starts_with('/') || rest.contains("&&");
+    closes || ends_a_word || is_one && !kept.is_empty()
+}
+
+fn backslashes(options: &mut SectionReader<'_, '_>, text: &str) {
+    if text.lines().rev().skip(1).any(|line| line.ends_with('\\')) {
+        let text = format!(
+            "command of [{}] has a backslash at the end of a line: it becomes a part of an argument. A line that is \
+             indented continues the one before as it is",
+            options.section.name
+        );
+        Advice::new(text).about("\\").tell(options, "command");
+    }
+}
+
+/// `A=1 cmd`
+fn assignment(options: &mut SectionReader<'_, '_>, text: &str) {
+    let Some((name, value)) = text.split_whitespace().next().and_then(|word| word.split_once('=')) else {
+        return;
+    };
+    let is_name = |name: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(is_part)
+    };
+    if is_name(name) {
+        let text = format!(
+            "command of [{}] begins with a variable, and there is no shell that sets it: write \
+             environment={name}=\"{}\"",
+            options.section.name,
+            value.trim_matches(['"', '\''])
+        );
+        Advice::new(text).about(&format!("{name}={value}")).tell(options, "command");
+    }
+}
+
+/// Shells that stay beside the last command of a list. With a single command most replace themselves by it.
+const LIST_SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
+
+/// A shell that gets the signals which its last command should get.
+fn shell_that_stays(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
+    let words = split_command(&process.command).unwrap_or_default();
+    let Some((program, arguments)) = words.split_first() else { return };
+    let flag = arguments
+        .iter()
+        .position(|word| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c'));
+    let Some(script) = flag.and_then(|flag| arguments.get(flag + 1)) else { return };
+    let Some((_, last)) = script.rsplit_once("&&") else { return };
+    let last = last.trim();
+    let name = base_name(program);
+    let is_simple =
+        !last.is_empty() && !last.contains(['|', '&', ';', '(', '{', '\n']) && !last.starts_with("exec ");
+    if LIST_SHELLS.contains(&name) && is_simple && !process.stop_as_group {
+        let text = format!(
+            "{name} of [{}] stays beside {}, and passes no signal on to it: write {}, or set stopasgroup=true",
+            options.section.name,
+            quote(last),
+            quote(&format!("exec {last}"))
+        );
+        Advice::new(text).about(last).tell(options, "command");
     }
 }
 
@@ -54,7 +154,7 @@ fn shell_words(options: &mut SectionReader<'_, '_>, text: &str) {
 }
 
 /// `$PORT` or `${PORT}` and the name; only in capitals, as programs have signs of their own.
-fn shell_variable(word: &str) -> Option<(&str, &str)> {
+pub(super) fn shell_variable(word: &str) -> Option<(&str, &str)> {
     let start = word.find('$')?;
     let behind = &word[start + 1..];
     let name = behind.strip_prefix('{').unwrap_or(behind);
@@ -84,7 +184,7 @@ enum Background {
 
 /// Only those of which the command line alone is proof: nginx, php-fpm and redis may be told in
 /// files of their own.
-const BACKGROUND: [(&str, Background); 12] = [
+const BACKGROUND: [(&str, Background); 11] = [
     ("apache2", Background::Unless(&["FOREGROUND", "-DFOREGROUND", "-DNO_DETACH", "-X"])),
     ("apachectl", Background::Unless(&["FOREGROUND", "-DFOREGROUND"])),
     ("apache2ctl", Background::Unless(&["FOREGROUND", "-DFOREGROUND"])),
@@ -94,15 +194,77 @@ const BACKGROUND: [(&str, Background); 12] = [
     ("memcached", Background::With(&["-d", "--daemon"])),
     ("php-fpm", Background::With(&["-D", "--daemonize"])),
     ("redis-server", Background::With(&["--daemonize yes"])),
-    ("service", Background::Unless(&["status", "stop"])),
     ("sshd", Background::Unless(&["-D", "-d", "-i"])),
     ("uwsgi", Background::With(&["--daemonize", "-d"])),
 ];
 
+/// What stays in the foreground of what an init script starts.
+const FOREGROUND: [(&str, &str); 14] = [
+    ("apache2", "apachectl -D FOREGROUND"),
+    ("cron", "cron -f"),
+    ("crond", "crond -n"),
+    ("docker", "dockerd"),
+    ("httpd", "httpd -D FOREGROUND"),
+    ("mariadb", "mariadbd"),
+    ("memcached", "memcached -u memcache"),
+    ("mysql", "mysqld"),
+    ("nginx", "nginx -g 'daemon off;'"),
+    ("postgresql", "postgres -D DATA"),
+    ("redis-server", "redis-server --daemonize no"),
+    ("rsyslog", "rsyslogd -n"),
+    ("ssh", "/usr/sbin/sshd -D"),
+    ("sshd", "/usr/sbin/sshd -D"),
+];
+
+/// Where init scripts are.
+const INIT_FOLDERS: [&str; 3] = ["/etc/init.d/", "/etc/rc.d/", "/etc/rc.d/init.d/"];
+
+/// The service that a command has an init script start: `service nginx start`, `/etc/init.d/cron start`.
+fn service_started<'w>(program: &'w str, arguments: &'w [String]) -> Option<&'w str> {
+    let (service, verb) = match (base_name(program), arguments) {
+        ("service" | "invoke-rc.d" | "rc-service", [service, verb, ..]) => (service.as_str(), verb),
+        ("systemctl", [verb, service, ..]) => (service.trim_end_matches(".service"), verb),
+        (script, [verb, ..]) if INIT_FOLDERS.iter().any(|folder| program.starts_with(folder)) => {
+            (script, verb)
+        }
+        _ => return None,
+    };
+    matches!(verb.as_str(), "start" | "restart" | "reload" | "force-reload").then_some(service)
+}
+
+/// The same of a shell that runs a script by its path.
+fn script_of(words: &[String]) -> (&str, &[String]) {
+    match words {
+        [shell, script, rest @ ..] if SHELLS.contains(&base_name(shell)) && script.starts_with('/') => {
+            (script, rest)
+        }
+        [program, rest @ ..] => (program, rest),
+        [] => ("", &[]),
+    }
+}
+
 fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     let words = split_command(command).unwrap_or_default();
-    let Some((program, arguments)) = words.split_first() else { return };
+    let (program, arguments) = script_of(&words);
     let section = &options.section.name;
+    if let Some(service) = service_started(program, arguments) {
+        let known = FOREGROUND.iter().find(|(name, _)| *name == service);
+        let instead = match known {
+            Some((_, command)) => format!("run {} instead", quote(command)),
+            None if service.starts_with("php") && service.ends_with("-fpm") => {
+                "run 'php-fpm -F' instead".to_owned()
+            }
+            None => format!("run {}'s own program in the foreground instead", service),
+        };
+        let text = format!(
+            "command of [{section}] has an init script start {service} in the background and end, and then it \
+             counts as ended: {instead}"
+        );
+        return Advice::new(text).tell(options, "command");
+    }
+    if INIT_FOLDERS.iter().any(|folder| program.starts_with(folder)) {
+        return;
+    }
     let Some((name, background)) = BACKGROUND.iter().find(|(name, _)| *name == base_name(program)) else {
         return;
     };
@@ -151,7 +313,7 @@ mod tests {
             ("a --port=$PORT", Some("$PORT")),
             ("a ${HOME}/x", Some("${HOME}")),
             ("sh -c 'a | b $X'", None),
-            ("/bin/sh -c \"a && b\"", None),
+            ("/bin/sh -c \"a && exec b\"", None),
             ("a '|' \"&\"", None),
             ("a '$HOME'", None),
             ("a x|y a>b $request $1 $", None),
@@ -162,6 +324,89 @@ mod tests {
                 assert!(found[0].starts_with("3: command of [program:x] passes "), "{found:?}");
                 assert!(found[0].contains(&quote(word)), "{found:?}");
             }
+        }
+    }
+
+    /// The warnings about a command, without their line.
+    fn told(lines: &str) -> Vec<String> {
+        let found = warnings_in(&format!("[program:x]\ncommand={lines}\n"));
+        let is_about_shells = |it: &String| !it.contains("can't find command");
+        let without_line = |it: String| it.split_once(": ").unwrap().1.to_owned();
+        found.into_iter().filter(is_about_shells).map(without_line).collect()
+    }
+
+    #[test]
+    fn a_semicolon_that_cuts_a_command_is_told() {
+        for (command, left) in [
+            ("bash -c \"sleep 1 ; x\"", "'bash -c \"sleep 1'"),
+            ("sh -c 'a && b # c'", "\"sh -c 'a && b\""),
+            ("sh -c 'while :\n  do a ; done'", "\"sh -c 'while :\\\\ndo a\""),
+            ("a ; exec b", "'a'"),
+            ("a ; /bin/b", "'a'"),
+            ("nginx -g 'daemon off ;'", "\"nginx -g 'daemon off\""),
+        ] {
+            let found = told(command);
+            let sign = if command.contains(" #") { "' #'" } else { "' ;'" };
+            let expected = format!(
+                "command of [program:x] ends before {sign}, which begins a comment after a space: what is left is \
+                 {}. Write it without the space",
+                left.replace("\\\\", "\\")
+            );
+            assert!(found.contains(&expected), "{command}: {found:?}, not {expected}");
+        }
+        for command in ["a ; the program", "a ; don't start by hand", "a # runs \"b\"", "a;b"] {
+            assert_eq!(told(command), [""; 0], "{command}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_shell_reads_is_told_with_its_cure() {
+        for (lines, expected) in [
+            ("a \\\n  -b", "command of [program:x] has a backslash at the end of a line: "),
+            (
+                "A=1 a",
+                "command of [program:x] begins with a variable, and there is no shell that sets it: write environment=A=\"1\"",
+            ),
+            (
+                "sh -c 'x && a -b'",
+                "sh of [program:x] stays beside 'a -b', and passes no signal on to it: write 'exec a -b', or set stopasgroup=true",
+            ),
+        ] {
+            let found = told(lines);
+            assert_eq!(found.len(), 1, "{lines}: {found:?}");
+            assert!(found[0].starts_with(expected), "{lines}: {found:?}");
+        }
+        for lines in [
+            "a\n  -b",
+            "a A=1",
+            "sh -c 'x && exec a'",
+            "sh -c 'x && a'\nstopasgroup=true",
+            "sh -c 'a'",
+            "sh -c 'a && b | c'",
+        ] {
+            assert_eq!(told(lines), [""; 0], "{lines}");
+        }
+    }
+
+    #[test]
+    fn init_scripts_are_known_by_name_and_by_path() {
+        let instead = |service: &str, instead: &str| {
+            format!(
+                "command of [program:x] has an init script start {service} in the background and end, and then it \
+                 counts as ended: run {instead} instead"
+            )
+        };
+        for (command, expected) in [
+            ("service nginx start", Some(instead("nginx", "\"nginx -g 'daemon off;'\""))),
+            ("/usr/sbin/service cron restart", Some(instead("cron", "'cron -f'"))),
+            ("/etc/init.d/cron start", Some(instead("cron", "'cron -f'"))),
+            ("sh /etc/init.d/ssh start", Some(instead("ssh", "'/usr/sbin/sshd -D'"))),
+            ("/etc/init.d/php8.2-fpm start", Some(instead("php8.2-fpm", "'php-fpm -F'"))),
+            ("systemctl start own.service", Some(instead("own", "own's own program in the foreground"))),
+            ("service nginx status", None),
+            ("/etc/init.d/cron status", None),
+        ] {
+            assert_eq!(told(command), Vec::from_iter(expected), "{command}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a misspelled name may have meant.
 
+use super::super::words::{Word, split_pairs};
 use super::{Naming, OptionDoc, SectionKind, TABLE, ValueType};
 use crate::model::Signal;
 
@@ -42,9 +43,17 @@ pub(crate) fn meant(value_type: ValueType, value: &str) -> Option<String> {
         ValueType::Size => with_unit(value, &[("KB", "k"), ("MB", "m"), ("GB", "g"), ("", "b")]),
         ValueType::Integer => with_unit(value, &[("", "s")]),
         ValueType::ExitCodes => parted_by_commas(value),
+        ValueType::Pairs => with_commas(value),
         _ => None,
     };
-    nearest_word(value_type, value).map(str::to_owned).or_else(number)
+    nearest_word(value_type, value).map(str::to_owned).or_else(number).or_else(|| unquoted(value_type, value))
+}
+
+/// Quotes are a part of a value where it is not a list of words.
+fn unquoted(value_type: ValueType, value: &str) -> Option<String> {
+    let is_single = !matches!(value_type, ValueType::Command | ValueType::Pairs | ValueType::Secret);
+    let bare = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    bare.filter(|bare| is_single && !bare.is_empty()).map(str::to_owned)
 }
 
 /// `10M`, `10 MiB` as `10MB`, and `5s`, `5 seconds` as `5`: units by their first letter.
@@ -62,6 +71,16 @@ fn parted_by_commas(value: &str) -> Option<String> {
     let items: Vec<_> = value.split([',', ';', ' ']).filter(|item| !item.is_empty()).collect();
     let is_code = |item: &&str| item.parse::<u8>().is_ok();
     (!items.is_empty() && items.iter().all(is_code)).then(|| items.join(","))
+}
+
+/// `A="1" B="2"` as `A=...,B=...`: the values may be secrets.
+fn with_commas(value: &str) -> Option<String> {
+    const NAMES_MAX: usize = 3;
+    let words = split_pairs(value).ok()?;
+    let is_name = |pair: &[Word<'_>]| !pair[0].is_sign && pair[1].is_sign && pair[1].text == "=";
+    let lacks_comma = words.windows(3).any(|three| !three[0].is_sign && is_name(&three[1..]));
+    let names = words.windows(2).filter(|pair| is_name(pair)).map(|pair| format!("{}=...", pair[0].text));
+    lacks_comma.then(|| names.take(NAMES_MAX).collect::<Vec<_>>().join(","))
 }
 
 /// What other tools call it.
@@ -195,6 +214,13 @@ mod tests {
             (ValueType::ExitCodes, "0, 1,", Some("0,1")),
             (ValueType::ExitCodes, "300", None),
             (ValueType::Boolean, "ture", Some("true")),
+            (ValueType::User, "'nobody'", Some("nobody")),
+            (ValueType::Path, "\"/dev/stdout\"", Some("/dev/stdout")),
+            (ValueType::Text, "'a", None),
+            (ValueType::Command, "'a'", None),
+            (ValueType::Pairs, "A=\"1\" B='2'", Some("A=...,B=...")),
+            (ValueType::Pairs, "A=1\nB=2", Some("A=...,B=...")),
+            (ValueType::Pairs, "A=1,B", None),
         ] {
             assert_eq!(meant(value_type, value).as_deref(), expected, "{value}");
         }
