@@ -267,7 +267,7 @@ impl Peer {
         let words = self.command(dir, services)?;
         let config = dir.join("supervisord.conf");
         let text = ini(dir, services)?.replace("startsecs=", &format!("{options}startsecs="));
-        fs::write(config, text.replace("[supervisord]\n", "[supervisord]\nminfds=8192\n"))?;
+        fs::write(config, text.replace("[supervisord]\n", "[supervisord]\nminfds=16384\n"))?;
         self.spawn(dir, &words, Seat::Daemon)
     }
 
@@ -305,6 +305,7 @@ impl Peer {
                 match what {
                     Ask::Status => command.arg("status"),
                     Ask::StopAll => command.args(["stop", "all"]),
+                    Ask::Pid => command.arg("pid"),
                 };
             }
             Kind::Runit => {
@@ -312,6 +313,7 @@ impl Peer {
                 match what {
                     Ask::Status => command.arg("status"),
                     Ask::StopAll => command.args(["-w", "30", "stop"]),
+                    Ask::Pid => return None,
                 };
                 command.args(folders());
             }
@@ -333,6 +335,8 @@ impl Peer {
 pub(crate) enum Ask {
     Status,
     StopAll,
+    /// The cheapest question.
+    Pid,
 }
 
 impl Running<'_> {

@@ -1,5 +1,6 @@
 //! The subjects, each in a file of its own: one question, one table.
 
+mod attack;
 mod boot;
 mod config;
 mod docker_stop;
@@ -7,6 +8,7 @@ mod idle;
 mod init;
 mod load;
 mod logs;
+mod many;
 mod memory;
 mod orphans;
 mod prefix;
@@ -34,13 +36,15 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 16] = [
     "size",
     "memory",
     "config",
+    "many",
     "init",
     "boot",
     "restart",
+    "attack",
     "status",
     "load",
     "stop",
@@ -51,13 +55,15 @@ pub(crate) const NAMES: [&str; 14] = [
     "docker-stop",
 ];
 
-const SUBJECTS: [Subject; 14] = [
+const SUBJECTS: [Subject; 16] = [
     size::measure,
     memory::measure,
     config::measure,
+    many::measure,
     init::measure,
     boot::measure,
     restart::measure,
+    attack::measure,
     status::measure,
     load::measure,
     stop::measure,
