@@ -594,3 +594,20 @@ fn a_listener_that_is_too_slow_has_one_line_a_second() {
     // One more for the first, and one for the second that began before the clock was read.
     assert!(lines <= seconds + 2, "{lines} in {seconds} seconds\n{log}");
 }
+
+#[test]
+fn a_listener_that_has_broken_the_protocol_is_not_healthy() {
+    let mut sandbox = Sandbox::with_programs(
+        "[eventlistener:chatty]\ncommand=sh -c 'echo hello; exec sleep 1000'\nevents=TICK_3600\nstartsecs=0\n\
+         [eventlistener:fine]\ncommand=sh -c 'echo READY; exec sleep 1000'\nevents=TICK_3600\nstartsecs=0\n",
+    )
+    .start();
+    sandbox.wait_log("chatty: has entered the UNKNOWN state");
+    sandbox.wait_state("chatty", "RUNNING");
+    sandbox.wait_state("fine", "RUNNING");
+    let answer = sandbox.ctl(&["health"]);
+    assert_eq!(answer.code, Some(1));
+    let text = "not healthy: chatty is RUNNING, but has broken the protocol of listeners and is sent no events: restart it\n";
+    assert_eq!(answer.stdout, text);
+    assert_eq!(sandbox.ctl(&["health", "fine"]).stdout, "healthy\n");
+}

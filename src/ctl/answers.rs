@@ -1,7 +1,7 @@
 //! The supervisor's answers as rows: past this border no action looks into a [`Value`].
 
 use super::failure::CallError;
-use crate::model::{Namespec, ProcessState};
+use crate::model::{ListenerState, Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
 /// What the client shows of a process.
@@ -41,6 +41,8 @@ pub(super) struct HealthRow {
     pub(super) exit_status: i64,
     /// Whether it ever was.
     pub(super) was_started: bool,
+    /// A listener that has broken the protocol: it runs and is sent nothing.
+    pub(super) is_cut_off: bool,
 }
 
 /// What a process is configured to do.
@@ -117,6 +119,8 @@ pub(super) fn health(value: &Value) -> Read<Vec<HealthRow>> {
             process: process(row)?,
             exit_status: number(row, "exitstatus")?,
             was_started: number(row, "start")? != 0,
+            is_cut_off: row.get("listenerstate").and_then(Value::as_str)
+                == Some(ListenerState::Unknown.name()),
         })
     })
 }

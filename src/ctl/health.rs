@@ -3,8 +3,8 @@
 //! All is well when each process runs, or has done its work (EXITED with a code of its `exitcodes`), or
 //! rests because nobody has started it or somebody has stopped it. Whoever names a process asks that it
 //! runs or has done its work. Everything else is not well: what starts, backs off or gave up, an exit that
-//! was not expected, a supervisor that shuts down, refuses us or doesn't answer. There are two exit codes,
-//! as Docker reserves the others: 0 and 1.
+//! was not expected, a listener that runs but has broken the protocol, a supervisor that shuts down, refuses
+//! us or doesn't answer. There are two exit codes, as Docker reserves the others: 0 and 1.
 //!
 //! With `--json` it is one object, to which the rules of [`super::json`] apply: `healthy`; `problem`, why
 //! nothing is known of the processes, or null; `processes`, with `name`, `group`, `state` and `healthy`.
@@ -58,7 +58,7 @@ pub(super) fn health(session: &mut Session, arg: &str) -> Outcome {
 
 /// One question, and a second one only if a process is seen that may rest.
 fn look(session: &mut Session, names: &[&str]) -> Result<Report, CallError> {
-    let all = answers::health(&session.call("supervisor.getAllProcessInfo", &[])?)?;
+    let all = answers::health(&session.all_process_info()?)?;
     let rests =
         |row: &HealthRow| matches!(row.process.state, Some(ProcessState::Exited | ProcessState::Stopped));
     let expectations = match all.iter().any(rests) {
@@ -83,7 +83,7 @@ fn look(session: &mut Session, names: &[&str]) -> Result<Report, CallError> {
 
 fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) -> bool {
     match row.process.state {
-        Some(ProcessState::Running) => true,
+        Some(ProcessState::Running) => !row.is_cut_off,
         Some(ProcessState::Exited) => match expected {
             Some(expected) => expected.exit_codes.contains(&row.exit_status),
             None => row.exit_status == 0,
@@ -115,6 +115,9 @@ impl Report {
         let sick = self.processes.iter().filter(|(_, is_well)| !is_well).map(|(row, _)| {
             let (name, state) = (row.process.namespec(), &row.process.state_name);
             match row.process.description.as_str() {
+                _ if row.is_cut_off => {
+                    format!("{name} is {state}, but has broken the protocol of listeners and is sent no events: restart it")
+                }
                 "" => format!("{name} is {state}"),
                 why => format!("{name} is {state}: {why}"),
             }
@@ -170,11 +173,13 @@ mod tests {
                 pid: 0,
                 is_done: false,
             };
-            let row = HealthRow { process, exit_status, was_started };
+            let row = HealthRow { process, exit_status, was_started, is_cut_off: false };
             let expected =
                 Expectation { namespec: "g:x".to_owned(), autostart: true, exit_codes: vec![2, 3] };
             let found = [false, true].map(|is_asked_for| is_well(&row, Some(&expected), is_asked_for));
             assert_eq!(found, [among_all, by_name], "{row:?}");
+            let row = HealthRow { is_cut_off: true, ..row };
+            assert!(state != Some(Running) || !is_well(&row, Some(&expected), false));
         }
     }
 }

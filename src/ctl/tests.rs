@@ -204,7 +204,7 @@ fn health_is_one_of_two_codes_and_says_what_is_wrong() {
         ])
     };
     let configured = || ("getAllConfigInfo", value(vec![expectation("a", 0), expectation("job", 7)]));
-    let processes = |rows: &[(&str, i64, &str, i64, i64)]| ("getAllProcessInfo", of_health(rows));
+    let processes = |rows: &[(&str, i64, &str, i64, i64)]| ("sv.getAllProcessInfo", of_health(rows));
     let runs = || vec![processes(&[("a", 20, "RUNNING", 0, 9)])];
     let done = || vec![processes(&[("a", 20, "RUNNING", 0, 9), ("job", 100, "EXITED", 7, 9)]), configured()];
     let bad = || vec![processes(&[("a", 200, "FATAL", 0, 9), ("job", 0, "STOPPED", 0, 9)]), configured()];
@@ -222,7 +222,7 @@ fn health_is_one_of_two_codes_and_says_what_is_wrong() {
     let json = "{\"healthy\":true,\"problem\":null,\"processes\":\
         [{\"group\":\"g\",\"healthy\":true,\"name\":\"a\",\"state\":\"RUNNING\"}]}\n";
     check_health("health --json", runs(), json, 0);
-    let shutting_down = || vec![("getAllProcessInfo", Fault(6, "SHUTDOWN_STATE"))];
+    let shutting_down = || vec![("sv.getAllProcessInfo", Fault(6, "SHUTDOWN_STATE"))];
     check_health("health", shutting_down(), "not healthy: the supervisor is shutting down\n", 1);
     let json = "{\"healthy\":false,\"problem\":\"the supervisor is shutting down\",\"processes\":[]}\n";
     check_health("health --json", shutting_down(), json, 1);
@@ -230,8 +230,14 @@ fn health_is_one_of_two_codes_and_says_what_is_wrong() {
                    username= and password= in [supervisorctl]\n";
     let lacking = "not healthy: the supervisor does not offer this: its configuration needs the section \
                    [rpcinterface:supervisor]\n";
-    check_health("health", vec![("getAllProcessInfo", Fault(1, "UNKNOWN_METHOD"))], lacking, 1);
-    check_health("health", vec![("getAllProcessInfo", Unauthorized)], refused, 1);
+    let no_method = |name: &'static str| (name, Fault(1, "UNKNOWN_METHOD"));
+    check_health(
+        "health",
+        vec![no_method("sv.getAllProcessInfo"), no_method("getAllProcessInfo")],
+        lacking,
+        1,
+    );
+    check_health("health", vec![("sv.getAllProcessInfo", Unauthorized)], refused, 1);
     check("health", Vec::new(), "*** Unknown syntax: health\n", 1);
 }
 

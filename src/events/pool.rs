@@ -9,7 +9,8 @@ use super::pace::{Discarded, Pace, RefusalNews};
 use super::printer::Printer;
 use super::{Event, Heard, Listener};
 use crate::model::{
-    Channel, EventLength, EventType, EventTypes, Mono, PoolSpec, ProcessId, ResultHandler, Wall,
+    Channel, EventLength, EventType, EventTypes, ListenerState, Mono, PoolSpec, ProcessId, ResultHandler,
+    Wall,
 };
 
 /// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
@@ -125,6 +126,11 @@ impl Pool {
     #[must_use]
     pub fn has(&self, process: ProcessId) -> bool {
         self.listeners.contains_key(&process)
+    }
+
+    /// How far the conversation with each of its listeners has come.
+    pub fn states(&self) -> impl Iterator<Item = (ProcessId, ListenerState)> {
+        self.listeners.iter().map(|(process, listener)| (*process, listener.state()))
     }
 
     /// A listener has said something.

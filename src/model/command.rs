@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{ExitStatus, LogLevel, ProcessSpec, ProcessState, Signal, SupervisorState};
+use super::{ExitStatus, ListenerState, LogLevel, ProcessSpec, ProcessState, Signal, SupervisorState};
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -263,6 +263,8 @@ pub struct ProcessInfo {
     pub stderr_log_file: String,
     /// 0 when it has none.
     pub pid: i32,
+    /// How far the conversation with a listener that was started has come; `None` for a program.
+    pub listener: Option<ListenerState>,
 }
 
 /// One process as it is configured.

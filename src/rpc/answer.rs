@@ -61,6 +61,7 @@ fn process_details(info: &ProcessInfo) -> Value {
         details.push(("hint", hint.as_str().into()));
     }
     details.push(("ended_as_expected", info.ended_as_expected.into()));
+    details.extend(info.listener.map(|state| ("listenerstate", state.name().into())));
     members(details)
 }
 

@@ -371,7 +371,8 @@ pub(super) const SV: &[Method] = &[
         doc: "Returns what supervisor.getAllProcessInfo returns, and how each process ended last: \
               last_exit_status, or last_term_signal (SIGTERM) where a signal ended it, both left out if it \
               never ended; ended_as_expected, whether the last end was an exit with one of its exitcodes; hint, \
-              what else is known about a start that failed.",
+              what else is known about a start that failed; of a listener that runs listenerstate, which is UNKNOWN \
+              once it has broken the protocol and is sent no more events.",
         params: &[],
         returns: (Kind::Array, "A struct for each process"),
         means: Meaning::Command(|_| Ok(Command::GetAllProcessDetails)),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, LogForm, LogFormat, LogLevel, LogOf, LogTarget,
-    Namespace, Namespec, OnEnd, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, RpcInterface, Signal,
-    StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogForm, LogFormat, LogLevel,
+    LogOf, LogTarget, Namespace, Namespec, OnEnd, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply,
+    RpcInterface, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -351,6 +351,7 @@ fn info() -> ProcessInfo {
         stdout_log_file: "/o".to_owned(),
         stderr_log_file: "/e".to_owned(),
         pid: 7,
+        listener: None,
     }
 }
 
@@ -423,6 +424,9 @@ fn the_last_end_is_told_by_our_own_method_alone() {
     assert_eq!(told(None, false), [expected(false)]);
     assert_eq!(told(Some(ExitStatus::Exited(3)), true), [status, expected(true)]);
     assert_eq!(told(Some(killed), false), [signal, expected(false)]);
+    let listener = ProcessInfo { listener: Some(ListenerState::Unknown), ..info() };
+    let Value::Array(rows) = answer(&Reply::AllDetails(vec![listener])) else { panic!() };
+    assert_eq!(rows[0].get("listenerstate"), Some(&"UNKNOWN".into()));
 }
 
 #[test]

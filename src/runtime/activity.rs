@@ -133,6 +133,11 @@ impl Activity {
         std::mem::take(&mut self.written)
     }
 
+    /// Whether its lines stand among those of programs.
+    pub(super) fn is_shown(&self) -> bool {
+        self.echo || matches!(self.file, Sink::Output(_))
+    }
+
     /// Whether its lines can't be read back from where they go.
     pub(super) fn is_unreadable(&self) -> bool {
         !matches!(self.file, Sink::File(_))

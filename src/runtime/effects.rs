@@ -221,7 +221,8 @@ impl Shell {
         }
         let shown = self.core.specs().filter(|spec| spec.log_form.format == LogFormat::Prefix);
         let width = shown.filter_map(shown_width).max().unwrap_or(0);
-        self.label_width = (made, width.max(OWN_LABEL.len()));
+        let ours = if self.activity.is_shown() { OWN_LABEL.len() } else { 0 };
+        self.label_width = (made, width.max(ours));
         self.outputs.own_form.set_width(self.label_width.1);
     }
 

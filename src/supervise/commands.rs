@@ -101,7 +101,12 @@ impl Supervisor {
 
     /// By group name, then process name, byte by byte.
     fn all_process_info(&self, turn: &Turn) -> Vec<ProcessInfo> {
-        let mut all: Vec<_> = self.processes.iter().map(|process| process.info(turn)).collect();
+        let listeners = self.listener_states();
+        let info = |process: &super::Process| ProcessInfo {
+            listener: listeners.get(&process.id).copied(),
+            ..process.info(turn)
+        };
+        let mut all: Vec<_> = self.processes.iter().map(info).collect();
         all.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
         all
     }

@@ -4,6 +4,7 @@
 //! input's end; then every listener that runs and waits is sent what its pool has waited with longest.
 //! Without a pool that asks for it no event is made at all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::groups::Group;
@@ -47,6 +48,12 @@ impl Supervisor {
     #[must_use]
     pub fn is_listener(&self, process: ProcessId) -> bool {
         self.groups_with_pools().any(|group| group.members.contains(&process))
+    }
+
+    /// How far the conversation with each listener has come that was started.
+    pub(super) fn listener_states(&self) -> BTreeMap<ProcessId, ListenerState> {
+        let pools = self.groups_with_pools().filter_map(|group| group.pool.as_deref());
+        pools.flat_map(Pool::states).collect()
     }
 
     fn groups_with_pools(&self) -> impl Iterator<Item = &Group> {

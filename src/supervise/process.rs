@@ -304,6 +304,7 @@ impl Process {
             stdout_log_file: log_file(&stdout),
             stderr_log_file: log_file(&stderr),
             pid: self.pid().map_or(0, |pid| pid.0),
+            listener: None,
         }
     }
 }

@@ -78,6 +78,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         stdout_log_file: String::new(),
         stderr_log_file: String::new(),
         pid: 0,
+        listener: None,
     }
 }
 
