@@ -6,9 +6,9 @@ mod support;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use rustix::process::Signal;
-use support::wire::{Peer, cpu_ticks};
-use support::{HEAD, Sandbox};
+use rustix::process::{Pid, Signal, kill_process};
+use support::wire::{Peer, cpu_ticks, ticks_of};
+use support::{HEAD, Sandbox, have};
 use sv::xmlrpc::Value;
 
 fn sandbox(daemon: &str, programs: &str) -> Sandbox {
@@ -147,4 +147,41 @@ fn clients_that_leave_at_the_very_end_cost_no_cpu_time() {
     let used = cpu_ticks(supervisor) - before;
     assert!(used < 10, "{used} ticks of CPU time");
     sandbox.wait_exit();
+}
+
+#[test]
+fn clients_that_leave_while_pid_1_waits_for_orphans_cost_no_cpu_time() {
+    let there = Command::new("unshare").args(["--pid", "--fork", "true"]).stderr(Stdio::null()).status();
+    if !have("root with namespaces of process ids", there.is_ok_and(|status| status.success())) {
+        return;
+    }
+    let mut sandbox = Sandbox::with_programs(
+        "[program:launcher]\ncommand=sh -c '(trap \"\" TERM; echo armed >armed; sleep 1000) & exit 0'\ndirectory=%(here)s\n\
+         startsecs=0\nautorestart=false\n",
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child"]).arg(support::binary()).args(["run", "-c"]);
+    command.arg(sandbox.config()).stdin(Stdio::null());
+    let command = sandbox.marked(command);
+    sandbox.spawn_as(command);
+    sandbox.wait_ready();
+    sandbox.wait_file("armed", "armed");
+    let outer = sandbox.supervisor_pid().as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
+    let pid_1 = children.trim().parse().ok().and_then(Pid::from_raw).unwrap();
+    let peers: Vec<Peer> = (0..20).map(|_| Peer::unix(&sandbox)).collect();
+    assert!(sandbox.ctl(&["pid"]).success);
+    let before = cpu_ticks(pid_1);
+    kill_process(pid_1, Signal::TERM).unwrap();
+    sandbox.wait_log("received SIGTERM indicating exit request");
+    drop(peers);
+    let (stat, mut last) = (format!("/proc/{}/stat", pid_1.as_raw_nonzero()), before);
+    sandbox.wait("it to end", |_| {
+        let text = std::fs::read_to_string(&stat).ok().filter(|text| !text.contains(") Z "));
+        if let Some(text) = &text {
+            last = ticks_of(text);
+        }
+        text.is_none().then_some(())
+    });
+    assert!(last - before < 10, "{} ticks of CPU time", last - before);
 }

@@ -152,7 +152,11 @@ pub fn raw(pid: Pid) -> i64 {
 
 /// CPU time used so far, in ticks of 10 ms: utime and stime of proc_pid_stat(5).
 pub fn cpu_ticks(pid: Pid) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+    ticks_of(&fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap())
+}
+
+/// The same of a process whose file was read.
+pub fn ticks_of(stat: &str) -> u64 {
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
