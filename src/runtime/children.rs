@@ -276,6 +276,8 @@ pub(super) struct Children {
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     live: BTreeMap<ProcessId, Box<Child>>,
     pub(super) held: HeldStreams,
+    /// Whether any stream is not watched.
+    has_unwatched: bool,
     /// Of the groups that are killed as a whole, also when their leader is dead.
     group_handles: BTreeMap<ProcessId, LeaderFd>,
 }
@@ -284,7 +286,7 @@ impl Children {
     /// None yet; the bound of what is held open follows from how many files may be open.
     pub(super) fn new(open_files_max: u64) -> Self {
         let held = HeldStreams::new(open_files_max);
-        Self { by_pid: BTreeMap::new(), live: BTreeMap::new(), held, group_handles: BTreeMap::new() }
+        Self { by_pid: BTreeMap::new(), live: BTreeMap::new(), held, has_unwatched: false, group_handles: BTreeMap::new() }
     }
 
     /// Begins to listen to a child.
@@ -309,6 +311,7 @@ impl Children {
         let Outlets { stdout, stderr, purposes: [of_stdout, of_stderr] } = outlets;
         let stdout = stream(Channel::Stdout, ends.stdout, stdout, of_stdout);
         let stderr = stream(Channel::Stderr, ends.stderr, stderr, of_stderr);
+        self.has_unwatched |= stdout.iter().chain(&stderr).any(|stream| !stream.watched);
         self.by_pid.insert(pid, process);
         let child = Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr };
         self.live.insert(process, Box::new(child));
@@ -408,6 +411,11 @@ impl Children {
 
     /// Watches those whose outlets have room, and only those.
     pub(super) fn watch(&mut self, outputs: &Outputs, poller: &Poller) {
+        // Nearly always: no walk over all streams.
+        if !self.has_unwatched && !outputs.is_any_full() {
+            return;
+        }
+        let mut has_unwatched = false;
         for stream in self.streams() {
             let wanted = !stream.outlet.is_full(outputs);
             if wanted && !stream.watched {
@@ -416,7 +424,9 @@ impl Children {
                 poller.remove(stream.fd.as_fd());
                 stream.watched = false;
             }
+            has_unwatched |= !stream.watched;
         }
+        self.has_unwatched = has_unwatched;
     }
 
     /// Has logs that could not be opened be tried again with the next bytes for them.

@@ -246,6 +246,11 @@ impl Outputs {
         self.all.get(&id).is_some_and(|slow| slow.pending.len() >= PENDING_BYTES_MAX)
     }
 
+    /// Whether children that write to any of them are to wait.
+    pub(super) fn is_any_full(&self) -> bool {
+        self.syslog.is_full() || self.all.keys().any(|id| self.is_full(*id))
+    }
+
     /// Whether anything waits for a reader.
     pub(super) fn has_pending(&self) -> bool {
         self.syslog.has_pending() || self.all.values().any(|slow| !slow.pending.is_empty())
