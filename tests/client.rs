@@ -697,3 +697,25 @@ fn shells_complete_actions_options_and_live_names() {
         );
     }
 }
+
+#[test]
+fn lines_about_many_processes_are_in_the_order_of_status() {
+    let late = "sh -c 'trap \"sleep 0.5; exit\" TERM; echo > %(here)s/armed; while :; do sleep 0.05; done'";
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:late]\ncommand={late}\n[program:soon]\ncommand=/bin/cat\n[program:none]\ncommand=/nope\n\
+         [program-default]\nstartsecs=0\nstartretries=0\nautostart=false\n\
+         [group:g]\nprograms=late,soon,none\n"
+    ))
+    .start();
+    let all = "g:late: started\ng:none: ERROR (no such file)\ng:soon: started\n";
+    assert_eq!(sandbox.ctl(&["start", "g:*"]).stdout, all);
+    sandbox.wait_file("armed", "\n");
+    assert_eq!(sandbox.ctl(&["stop", "all"]).stdout, "g:late: stopped\ng:soon: stopped\n");
+    // Supervisor's own client prints what was done first.
+    fs::remove_file(sandbox.path("armed")).unwrap();
+    assert_eq!(sandbox.ctl(&["start", "g:*"]).stdout, all);
+    sandbox.wait_file("armed", "\n");
+    let mut supervisorctl = sandbox.program("supervisorctl");
+    let output = supervisorctl.arg("-c").arg(sandbox.config()).args(["stop", "all"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "g:soon: stopped\ng:late: stopped\n");
+}

@@ -18,7 +18,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use support::peers::{self, PROGRAMS, masked_across, sorted};
-use support::{HEAD, Sandbox, binary, free_port};
+use support::{HEAD, Sandbox, binary, free_port, wire};
+use sv::xmlrpc::Value;
 
 /// A supervisor and the client that asks it.
 struct Peer {
@@ -415,6 +416,73 @@ fn python_changes_groups_alike() {
     compare(PROGRAMS, |peer| {
         settled(&mut peer.sandbox);
         calls_over_the_socket(peer, "groups")
+    });
+}
+
+/// Some fail at once, some settle at once, others later, and not in the order of the request.
+#[test]
+fn rows_of_bulk_answers_come_in_the_same_order() {
+    let slow = |name: &str, secs: &str| {
+        format!(
+            "[program:{name}]\nstartsecs=0\n\
+             command=sh -c 'trap \"sleep {secs}; exit 0\" TERM; echo > %(here)s/{name}.armed; while :; do sleep 0.05; done'\n"
+        )
+    };
+    let programs = [
+        "[program:a]\ncommand=/bin/cat\nautostart=false\nstartsecs=1\n\
+         [program:b]\ncommand=/nope\nautostart=false\n\
+         [program:c]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n\
+         [program:d]\ncommand=sh -c 'sleep 0.3; exit 3'\nautostart=false\nstartretries=0\n\
+         [program:e]\ncommand=/bin/cat\nautostart=false\nstartsecs=1\n\
+         [group:g]\nprograms=e,d,c,b,a\n"
+            .to_owned(),
+        slow("s", "1.6"),
+        slow("t", "0.1"),
+        slow("u", "0.9"),
+        "[program:first]\ncommand=/bin/cat\nstartsecs=0\npriority=1\n\
+         [program:y]\ncommand=/bin/cat\nstartsecs=0\n[program:z]\ncommand=/bin/cat\nstartsecs=0\n"
+            .to_owned(),
+    ];
+    let (yes, no) = (Value::Bool(true), Value::Bool(false));
+    let named = |name: &str, wait: &Value| vec![Value::from(name), wait.clone()];
+    let calls = [
+        ("startProcessGroup", named("g", &no)),
+        ("stopProcessGroup", named("g", &no)),
+        ("startProcessGroup", named("g", &yes)),
+        ("stopProcessGroup", named("g", &no)),
+        ("stopProcessGroup", named("first", &no)),
+        ("stopProcessGroup", named("y", &no)),
+        ("stopProcessGroup", named("z", &no)),
+        // Only those are left whose ends are far apart: which of two that end together is noticed first is
+        // anybody's guess there.
+        ("stopAllProcesses", vec![yes.clone()]),
+        ("startAllProcesses", vec![no.clone()]),
+        ("signalAllProcesses", vec!["CONT".into()]),
+        ("signalProcessGroup", named("y", &"NOPE".into())),
+        ("stopAllProcesses", vec![no.clone()]),
+        ("removeProcessGroup", vec!["y".into()]),
+        ("addProcessGroup", vec!["y".into()]),
+        ("clearAllProcessLogs", Vec::new()),
+        ("signalAllProcesses", vec!["CONT".into()]),
+        ("stopAllProcesses", vec![no.clone()]),
+    ];
+    compare(&programs.concat(), |peer| {
+        for name in ["s", "t", "u"] {
+            peer.sandbox.wait_file(&format!("{name}.armed"), "\n");
+        }
+        let told = calls.iter().map(|(method, params)| {
+            let ask = |sandbox: &Sandbox, method: &str, params: &[Value]| {
+                wire::Peer::unix(sandbox).call(&format!("supervisor.{method}"), params)
+            };
+            let answer = ask(&peer.sandbox, method, params);
+            // What was not waited for is over before the next call.
+            peer.sandbox.wait("nothing to be under way", |sandbox| {
+                let all = format!("{:?}", ask(sandbox, "getAllProcessInfo", &[]));
+                (!["STARTING", "STOPPING", "BACKOFF"].iter().any(|state| all.contains(state))).then_some(())
+            });
+            (format!("{method} {params:?}"), format!("{answer:?}"))
+        });
+        told.collect()
     });
 }
 

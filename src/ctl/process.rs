@@ -240,8 +240,14 @@ impl Verb {
         session.fail(self.no_group);
     }
 
+    /// COMPAT: as `sv` in the order of `status`; Supervisor's client prints them in that of the answer, which
+    /// is the order in which they were done.
     fn tell_rows(&self, session: &mut Session, rows: &[BulkRow]) -> Outcome {
-        rows.iter().try_for_each(|row| self.tell(session, row))
+        let mut rows: Vec<_> = rows.iter().collect();
+        if session.is_sv() {
+            rows.sort_by_key(|row| (&row.group, &row.name));
+        }
+        rows.into_iter().try_for_each(|row| self.tell(session, row))
     }
 
     fn tell(&self, session: &mut Session, row: &BulkRow) -> Outcome {

@@ -286,7 +286,13 @@ impl Children {
     /// None yet; the bound of what is held open follows from how many files may be open.
     pub(super) fn new(open_files_max: u64) -> Self {
         let held = HeldStreams::new(open_files_max);
-        Self { by_pid: BTreeMap::new(), live: BTreeMap::new(), held, has_unwatched: false, group_handles: BTreeMap::new() }
+        Self {
+            by_pid: BTreeMap::new(),
+            live: BTreeMap::new(),
+            held,
+            has_unwatched: false,
+            group_handles: BTreeMap::new(),
+        }
     }
 
     /// Begins to listen to a child.

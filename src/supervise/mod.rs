@@ -646,11 +646,12 @@ impl Supervisor {
         self.look_for_members(turn, out);
     }
 
-    /// Every process by ascending priority of its group, name of its group, own priority and
-    /// order of definition: the order in which they start.
+    /// Every process by ascending priority of its group, age of its group, own priority and order of
+    /// definition: the order in which they start. The groups of a configuration are added by priority and
+    /// name; one that is removed and added again is the youngest.
     fn by_priority(&self) -> Vec<ProcessId> {
         let mut groups: Vec<&Group> = self.groups.iter().collect();
-        groups.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+        groups.sort_by_key(|group| group.priority);
         groups.into_iter().flat_map(|group| self.members_by_priority(group)).collect()
     }
 

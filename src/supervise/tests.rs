@@ -861,8 +861,8 @@ fn names_that_nobody_has_are_told_as_they_were_asked() {
 fn groups_start_together_in_order_of_priority() {
     let low = ProcessSpec { priority: 1, ..spec("low") };
     let mut story = Story::of(vec![
-        alone(999, spec("last")),
         group("g", [ProcessSpec { priority: 500, ..spec("high") }, low]),
+        alone(999, spec("last")),
         alone(-5, spec("first")),
     ])
     .begun();
@@ -892,6 +892,45 @@ fn bulk_answers_come_in_the_order_in_which_they_are_settled() {
     story.told.clear();
     story.ask(Command::StartAllProcesses(Wait::Yes));
     story.tells(&["!reply 3 "]);
+}
+
+#[test]
+fn rows_that_are_settled_together_keep_the_order_of_the_request() {
+    let quick = |name: &str| ProcessSpec { start_secs: 0, autostart: false, ..spec(name) };
+    let mut story = Story::of(vec![group("g", ["a", "b", "c"].map(quick))]).begun();
+    story.spawn_errors.extend(["no"]);
+    story.start("g:*", Wait::Yes);
+    assert_eq!(story.told.pop().unwrap(), "!reply 1 a:SPAWN_ERROR: g:a,b:ok,c:ok");
+    story.stop("g:a", Wait::No);
+    story.start("g:a", Wait::Yes);
+    story.stop("g:*", Wait::No);
+    assert_eq!(story.told.pop().unwrap(), "!reply 4 a:ok,b:ok,c:ok");
+    for name in ["c", "b", "a"] {
+        story.exits(name, 0);
+    }
+    // Within one interval of 50 ms, and in two.
+    for (pause, order) in [(0.01, "a:ok,b:ok,c:ok"), (0.06, "c:ok,b:ok,a:ok")] {
+        story.start("g:*", Wait::Yes);
+        story.stop("g:*", Wait::Yes);
+        for name in ["c", "b", "a"] {
+            story.pass(pause);
+            story.exits(name, 0);
+        }
+        let answer = story.told.pop().unwrap();
+        assert!(answer.ends_with(order), "{answer}");
+    }
+}
+
+#[test]
+fn a_group_that_is_added_again_is_the_last_of_its_priority() {
+    let off = |name: &str| ProcessSpec { autostart: false, start_secs: 0, ..spec(name) };
+    let mut story = Story::of(["a", "b", "c"].map(|name| alone(999, off(name))).to_vec()).begun();
+    story.ask(Command::RemoveProcessGroup("a".to_owned()));
+    story.ask(Command::AddProcessGroup("a".to_owned()));
+    story.ask(Command::StartAllProcesses(Wait::No));
+    story.ask(Command::SignalAllProcesses(Ok(Signal::HUP)));
+    story.told.retain(|line| line.contains("b:ok"));
+    story.tells(&["!reply 3 b:ok,c:ok,a:ok", "!reply 4 b:ok,c:ok,a:ok"]);
 }
 
 #[test]

@@ -509,6 +509,28 @@ fn a_shutdown_waits_a_second_for_listeners_that_are_not_through_and_not_at_all_f
 }
 
 #[test]
+fn a_shutdown_waits_a_second_for_listeners_of_all_priorities_together() {
+    let silent = |name: &str, priority| GroupSpec {
+        priority,
+        ..pool(name, &[EventType::Event], &[&format!("{name}-listener")], 10)
+    };
+    let groups = (1..=5).map(|priority| silent(&format!("p{priority}"), priority));
+    let mut story = Story::of(groups.chain([alone(9, spec("web"))]).collect()).running();
+    story.signal(Signal::TERM);
+    story.exits("web", 0);
+    let began = story.now.mono;
+    for name in ["p5", "p4", "p3", "p2", "p1"] {
+        while story.state(&format!("{name}-listener")) == ProcessState::Running {
+            story.pass(0.1);
+        }
+        story.exits(&format!("{name}-listener"), 0);
+    }
+    assert_eq!(story.told.last().unwrap(), "!stopped End");
+    let took = story.now.mono.since(began);
+    assert!((1_000..=1_100).contains(&took.as_millis()), "{took:?}");
+}
+
+#[test]
 fn lines_of_output_go_to_our_own_when_a_pool_asks_for_that_and_any_answer_will_do() {
     let GroupKind::EventListener(pool_spec) = pool("p", &[EventType::ProcessLog], &[], 10).kind else {
         panic!()
