@@ -55,7 +55,7 @@ fn a_secret_from_a_file_works_and_shows_nowhere() {
     sandbox.spawn();
     sandbox.wait_log("RUNNING state");
     let refused = sandbox.ctl(&["status"]);
-    assert!(refused.stdout.contains("authentication"), "{refused:?}");
+    assert!(refused.stderr.contains("a user name and a password"), "{refused:?}");
     let asked = sandbox.ctl(&["-u", "me", "-p", "geheim%1", "status"]);
     assert!(asked.stdout.contains("RUNNING"), "{asked:?}");
     let told = format!("{}{}", sandbox.log(), sandbox.terminal());
@@ -114,7 +114,7 @@ fn variables_from_files_reach_the_children_and_follow_a_restart() {
     });
     sandbox.write("a.env", "PERCENT=50%\nbroken\n");
     let refused = sandbox.ctl(&["reread"]);
-    assert!(refused.stdout.contains("line 2: it is no NAME=value"), "{refused:?}");
+    assert!(refused.stderr.contains("line 2: it is no NAME=value"), "{refused:?}");
 }
 
 #[test]

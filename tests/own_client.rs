@@ -178,12 +178,17 @@ fn refusals_are_told_without_python() {
     let original = sandbox.file("supervisord.conf");
     sandbox.write("client.conf", &original);
     sandbox.write("supervisord.conf", &format!("{original}autostart=perhaps\n"));
-    let mut update = sandbox.marked(Command::new(binary()));
-    update.arg("-c").arg(sandbox.path("client.conf")).args(["-u", "u", "-p", "p", "update"]);
-    let (out, err, code) = told(&update.output().unwrap());
-    assert_eq!((out.as_str(), code), ("", Some(1)));
-    assert!(err.starts_with("error: cannot read the configuration: ") && err.contains("perhaps"), "{err}");
-    assert!(!err.contains("<class") && !err.contains("<Fault"), "{err}");
+    for action in ["update", "reread"] {
+        let mut client = sandbox.marked(Command::new(binary()));
+        client.arg("-c").arg(sandbox.path("client.conf")).args(["-u", "u", "-p", "p", action]);
+        let (out, err, code) = told(&client.output().unwrap());
+        assert_eq!((out.as_str(), code), ("", Some(1)));
+        assert!(
+            err.starts_with("error: cannot read the configuration: ") && err.contains("perhaps"),
+            "{err}"
+        );
+        assert!(!err.contains("<class") && !err.contains("CANT_REREAD"), "{err}");
+    }
 }
 
 #[test]
@@ -202,6 +207,7 @@ fn unknown_names_are_told_with_what_they_may_mean() {
         (&["tail", "ngnix"], "ngnix: ERROR (no such process name, did you mean 'nginx'?)"),
         (&["fg", "ngnix"], "ERROR: bad process name supplied, did you mean 'nginx'?"),
         (&["remove", "workers"], "ERROR: no such process/group: workers, did you mean 'worker'?"),
+        (&["add", "ngnix"], "ERROR: no such process/group: ngnix, did you mean 'nginx'?"),
         (&["stop", "postgres"], "postgres: ERROR (no such process)"),
     ] {
         let (out, err, code) = told(&sv(&sandbox, words).output().unwrap());

@@ -109,7 +109,7 @@ fn a_broken_file_changes_nothing_and_says_where_it_is_broken() {
     let ask = |sandbox: &Sandbox, action: &str| {
         let mut client = sandbox.marked(Command::new(binary()));
         let told = client.arg("-c").arg(sandbox.path("client.conf")).arg(action).output().unwrap();
-        (told.status.code(), String::from_utf8(told.stdout).unwrap())
+        (told.status.code(), String::from_utf8([told.stdout, told.stderr].concat()).unwrap())
     };
     let last = HEAD.lines().count();
     for (programs, line, what) in [
@@ -121,7 +121,7 @@ fn a_broken_file_changes_nothing_and_says_where_it_is_broken() {
         for action in ["reread", "update"] {
             let (code, said) = ask(&sandbox, action);
             assert_eq!(code, Some(1), "{said}");
-            let start = if action == "reread" { "ERROR: CANT_REREAD: " } else { "error: " };
+            let start = "error: cannot read the configuration: ";
             assert!(said.starts_with(start) && said.contains(what), "{said}");
             let place = ["supervisord.conf".to_owned(), (last + line).to_string()];
             assert!(place.iter().all(|it| said.contains(it.as_str())), "{place:?}: {said}");
@@ -133,7 +133,7 @@ fn a_broken_file_changes_nothing_and_says_where_it_is_broken() {
     }
     configure(&sandbox, GOOD);
     assert_eq!(["a", "b"].map(|name| sandbox.pid(name)), pids.map(Some));
-    assert_eq!(sandbox.ctl(&["add", "new"]).stdout, "ERROR: no such process/group: new\n");
+    assert!(sandbox.ctl(&["add", "new"]).stdout.starts_with("ERROR: no such process/group: new"));
 }
 
 #[test]

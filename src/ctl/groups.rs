@@ -16,7 +16,9 @@ pub(super) fn reread(session: &mut Session, arg: &str) -> Outcome {
         Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => {
             session.complain("ERROR: supervisor shutting down");
         }
-        Err(CallError::Fault(fault::CANT_REREAD, text)) => session.complain(format_args!("ERROR: {text}")),
+        Err(CallError::Fault(fault::CANT_REREAD, text)) if !session.is_sv() => {
+            session.complain(format_args!("ERROR: {text}"));
+        }
         Err(other) => return Err(other.into()),
     }
     Ok(())
@@ -47,7 +49,7 @@ pub(super) fn add(session: &mut Session, arg: &str) -> Outcome {
             }
             Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => session.complain("ERROR: shutting down"),
             Err(CallError::Fault(fault::BAD_NAME, _)) => {
-                let suggestion = session.group_suggestion(name);
+                let suggestion = session.configured_suggestion(name);
                 session.complain(format_args!("ERROR: no such process/group: {name}{suggestion}"));
             }
             Err(other) => return Err(other.into()),

@@ -357,7 +357,18 @@ impl<'io> Session<'io> {
         if !self.is_sv {
             return String::new();
         }
-        suggested(suggest::group(name, self.known_processes()))
+        suggested(suggest::group(name, self.known_processes().iter().map(|row| row.group.as_str())))
+    }
+
+    /// The same for a group that is configured, active or not.
+    pub(super) fn configured_suggestion(&mut self, name: &str) -> String {
+        if !self.is_sv {
+            return String::new();
+        }
+        let answer = self.call("supervisor.getAllConfigInfo", &[]);
+        let rows = answer.and_then(|rows| answers::config(&rows)).unwrap_or_default();
+        let groups = rows.iter().map(|row| row.namespec.split(':').next().unwrap_or_default());
+        suggested(suggest::group(name, groups))
     }
 
     /// That nobody answers, and what helps to find out why.

@@ -214,6 +214,8 @@ mod tests {
     fn strangers_are_asked_for_credentials_and_shown_out() {
         let page = text(Response::unauthorized().encode(true, Version::Http11, DATE));
         assert!(page.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+        // There is no file of a style for strangers.
+        assert!(page.contains("<style>") && page.contains("<p>A user name and a password are needed"));
         assert!(page.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n"));
         assert!(page.contains("\r\nConnection: close\r\n"));
     }

@@ -21,7 +21,12 @@ pub(super) fn answer(path: &str, request: &Request, changed: i64) -> Response {
     if request.method == "POST" {
         return Response::error(400);
     }
-    let Some((content_type, text)) = file(path) else { return pages::not_found() };
+    let (content_type, text) = match file(path) {
+        Some(found) => found,
+        // Addresses are relative: from here neither the style nor the way back would be found.
+        None if path.contains('/') => return Response::error(404),
+        None => return pages::not_found(),
+    };
     let response = Response::ok(content_type, text).header("Last-Modified", &http_date(changed));
     let since = request.header("if-modified-since").and_then(http_date_secs);
     if since.is_some_and(|since| changed <= since) { response.not_modified() } else { response }

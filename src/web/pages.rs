@@ -31,7 +31,10 @@ pub(super) fn uncached(response: Response) -> Response {
 }
 
 fn page(status: u16, title: &str, body: &str) -> Response {
-    let response = Response::new(status).body("text/html;charset=utf-8", document(title, body));
+    guarded(Response::new(status).body("text/html;charset=utf-8", document(title, body)))
+}
+
+fn guarded(response: Response) -> Response {
     uncached(response).header("Content-Security-Policy", POLICY).header("X-Content-Type-Options", "nosniff")
 }
 
@@ -279,13 +282,10 @@ pub(super) fn question(action: &str, label: &str, warning: &str) -> Response {
     )
 }
 
-/// Another way to say no more than a status does, in the style of the other pages.
+/// There is no such page. As all pages about a status it names no character set.
 pub(super) fn not_found() -> Response {
-    page(
-        404,
-        "404 Not Found",
-        &format!("<h1>404 Not Found</h1>\n<main><p>There is no such page.</p>\n{BACK}</main>\n"),
-    )
+    let body = format!("<h1>404 Not Found</h1>\n<main><p>There is no such page.</p>\n{BACK}</main>\n");
+    guarded(Response::new(404).body("text/html", document("404 Not Found", &body)))
 }
 
 /// Nothing was done, as there is nothing that could have been meant.

@@ -502,3 +502,12 @@ fn what_stops_everything_is_asked_of_people_and_not_of_programs() {
         assert!(matches!(ask("GET", ""), Answer::Later(_)), "{action}");
     }
 }
+
+#[test]
+fn a_page_that_is_not_there_has_the_style_of_the_others_and_a_way_back() {
+    let page = now("GET /nope");
+    assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"), "{page}");
+    assert!(page.contains("\r\nContent-Type: text/html\r\n"), "{page}");
+    assert!(page.contains("href=\"stylesheets/supervisor.css\""), "{page}");
+    assert!(page.contains("<a href=\"index.html\">Supervisor Status</a>"), "{page}");
+}
