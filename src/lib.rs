@@ -5,8 +5,8 @@
 //! held by `tests/tidy.rs`:
 //!
 //! * layer 0: [`model`], [`python`]
-//! * layer 1, pure or without policy: [`config`], [`events`], [`supervise`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
-//! * layer 2: [`host`], [`rpc`], [`web`], [`cli`]
+//! * layer 1, pure or without policy: [`config`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
+//! * layer 2: [`supervise`], [`host`], [`rpc`], [`web`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
 //!   [`print_listener`], [`init`] (of one command)
 

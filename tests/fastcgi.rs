@@ -351,3 +351,17 @@ fn a_socket_of_another_mode_is_a_change() {
     sandbox.wait_state("f", "RUNNING");
     assert_eq!(fs::metadata(sandbox.path("f.sock")).unwrap().mode() & 0o777, 0o770);
 }
+
+#[test]
+fn ours_refuses_a_fastcgi_program_without_a_socket_in_a_group_too() {
+    if support::reference_under_test().is_some() {
+        return;
+    }
+    for group in ["", "[group:g]\nprograms=f\n"] {
+        let mut sandbox = Sandbox::with_programs(&format!("[fcgi-program:f]\ncommand=/bin/cat\n{group}"));
+        let output = sandbox.run_to_end();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("[fcgi-program:f] section requires a \"socket\" line"), "{told}");
+    }
+}

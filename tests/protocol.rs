@@ -558,3 +558,39 @@ fn ours_has_the_methods_of_small_packages() {
     sandbox.wait_file("got", "got");
     sandbox.wait_log("WARN from a client");
 }
+
+/// A request as XML, which our own encoder would not write.
+fn posted(peer: &mut Peer, xml: &str) -> String {
+    peer.send(post("", xml.as_bytes())).answer().line
+}
+
+#[test]
+fn ours_takes_no_document_type() {
+    if support::reference_under_test().is_some() {
+        return;
+    }
+    let sandbox = Sandbox::with_programs(CAT).start();
+    for doctype in [
+        "<!DOCTYPE methodCall>",
+        "<!DOCTYPE methodCall [<!ENTITY e \"x\">]>",
+        "<!DOCTYPE m SYSTEM \"http://x/\">",
+    ] {
+        let call = "<methodCall><methodName>supervisor.getPID</methodName></methodCall>";
+        let mut peer = Peer::unix(&sandbox);
+        let answer = posted(&mut peer, &format!("<?xml version=\"1.0\"?>{doctype}{call}"));
+        assert_eq!(answer, "HTTP/1.1 400 Bad Request", "{doctype}");
+    }
+    assert!(sandbox.log().contains("unmarshallable (a DOCTYPE is not accepted)"), "{}", sandbox.log());
+}
+
+#[test]
+fn ours_takes_no_nil() {
+    if support::reference_under_test().is_some() {
+        return;
+    }
+    let sandbox = Sandbox::with_programs(CAT).start();
+    let call = "<methodCall><methodName>supervisor.stopProcess</methodName><params>\
+        <param><value><string>cat</string></value></param><param><value><nil/></value></param></params></methodCall>";
+    assert_eq!(posted(&mut Peer::unix(&sandbox), call), "HTTP/1.1 400 Bad Request");
+    assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
+}

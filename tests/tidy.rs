@@ -12,15 +12,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Layer 0: shared words.
     ("model", &[]),
     ("python", &[]),
-    // Layer 1: pure, or without policy. No sideways imports but one: the core keeps pools of listeners.
+    // Layer 1: pure, or without policy. No sideways imports.
     ("config", &["model", "python"]),
     ("events", &["model", "python"]),
-    ("supervise", &["events", "model"]),
     ("logs", &["model", "python"]),
     ("http", &[]),
     ("xmlrpc", &[]),
     ("sys", &["model"]),
-    // Layer 2: from one language to another.
+    // Layer 2: the rules of supervision, and from one language to another.
+    ("supervise", &["events", "model"]),
     ("host", &["config", "model", "sys"]),
     ("rpc", &["model", "xmlrpc"]),
     ("web", &["http", "model"]),
@@ -125,6 +125,37 @@ fn every_module_of_the_library_is_in_the_table() {
     let modules: BTreeSet<_> = modules.collect();
     let rows: BTreeSet<_> = MAY_USE.iter().map(|(module, _)| *module).collect();
     assert_eq!(modules, rows);
+}
+
+/// The layer of each module, as a document has it: `(module, layer)`.
+fn layers_in_architecture() -> BTreeMap<String, usize> {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let rows = text.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let layer = cells.next()?.parse().ok()?;
+        Some((cells.next()?.trim_matches('`').to_owned(), layer))
+    });
+    rows.collect()
+}
+
+#[test]
+fn documents_agree_on_the_layers() {
+    let layers = layers_in_architecture();
+    let lib = read(&root().join("src/lib.rs"));
+    let mut layer = 0;
+    let mut told = BTreeMap::new();
+    for line in lib.lines().take_while(|line| line.starts_with("//!")) {
+        if let Some(digit) = line.strip_prefix("//! * layer ").and_then(|rest| rest.chars().next()) {
+            layer = digit.to_digit(10).unwrap() as usize;
+        }
+        let names = line.split("[`").skip(1).filter_map(|rest| rest.split_once("`]"));
+        told.extend(names.map(|(name, _)| (name.to_owned(), layer)));
+    }
+    assert_eq!(told, layers);
+    for (module, uses) in MAY_USE {
+        let lower = |used: &&str| layers[*used] < layers[*module];
+        assert!(uses.iter().all(|used| lower(&used)), "{module} uses {uses:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -51,14 +51,23 @@ impl<'a> Texts<'a> {
         if let Some(name) = &finding.variable {
             return of_variable(finding, name, self.around);
         }
+        let Self { around, files } = self;
         let file = finding.file.as_deref()?;
-        if !self.files.contains_key(file) {
-            let bytes = self.around.read(file).unwrap_or_default();
-            let text = String::from_utf8_lossy(&bytes);
-            self.files.insert(file.to_owned(), lines(&text).into_iter().map(str::to_owned).collect());
-        }
-        of_line(finding, self.files.get(file)?)
+        of_line(finding, lines_of(files, file, || around.read(file).unwrap_or_default()))
     }
+}
+
+/// The lines of a file, which is read when they are asked for first.
+fn lines_of<'f>(
+    files: &'f mut HashMap<PathBuf, Vec<String>>,
+    file: &Path,
+    read: impl FnOnce() -> Vec<u8>,
+) -> &'f [String] {
+    files.entry(file.to_owned()).or_insert_with(|| {
+        let bytes = read();
+        let text = String::from_utf8_lossy(&bytes);
+        lines(&text).into_iter().map(str::to_owned).collect()
+    })
 }
 
 /// Split as the configuration does it.
@@ -306,6 +315,20 @@ mod tests {
         }
         let beyond = Finding { line: Some(9), ..finding("x", None, "") };
         assert_eq!(drawn(&beyond, "a"), "nothing");
+    }
+
+    #[test]
+    fn a_file_is_read_once_for_all_that_is_about_it() {
+        let mut files = HashMap::new();
+        let mut reads = 0;
+        for _ in 0..3 {
+            let lines = lines_of(&mut files, Path::new("/x"), || {
+                reads += 1;
+                b"a\nb".to_vec()
+            });
+            assert_eq!(lines, ["a", "b"]);
+        }
+        assert_eq!(reads, 1);
     }
 
     #[test]

@@ -229,6 +229,23 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_says_what_is_applied_in_place() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let row = readme.lines().find(|line| line.contains("| applies it to the process that runs"));
+        let told = row.unwrap().trim_start_matches('|').split('|').next().unwrap();
+        let told: BTreeSet<_> = told.split('`').skip(1).step_by(2).collect();
+        // Both streams have the same options.
+        let in_place = CHANGES.iter().filter(|(_, takes, _)| *takes == InPlace).map(|(option, ..)| *option);
+        let in_place = in_place.map(|option| match option.split_once("_logfile_") {
+            Some((_, rest)) => format!("*_logfile_{rest}"),
+            None => option.to_owned(),
+        });
+        let in_place: BTreeSet<_> = in_place.collect();
+        assert_eq!(told, in_place.iter().map(String::as_str).collect());
+    }
+
+    #[test]
     fn one_change_that_takes_a_restart_is_enough() {
         let old = spec("web");
         assert_eq!(Difference::between(&old, &old).takes(), None);
