@@ -307,7 +307,7 @@ fn a_restart_is_refused_when_a_new_socket_can_not_be_had() {
     assert!(sandbox.ctl(&["reread"]).stdout.contains("g: available"));
     let refused = sandbox.ctl(&["add", "g"]);
     let told = refused.stdout + &refused.stderr;
-    assert!(told.contains("FAILED: Could not create FastCGI socket") && refused.code != Some(0), "{told}");
+    assert!(told.contains("error: Could not create FastCGI socket") && refused.code != Some(0), "{told}");
     drop(taken);
     assert_eq!(sandbox.ctl(&["add", "g"]).stdout, "g: added process group\n");
     sandbox.wait(&format!("port {port} to answer"), |_| ask_port(port));
