@@ -189,6 +189,17 @@ fn clearing_the_log_and_another_form_reach_what_descendants_write() {
 }
 
 #[test]
+fn the_last_line_of_a_program_does_not_wait_for_its_descendants() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=sh -c 'sleep 1000 & printf \"out of memory\"; exit 3'\nstartsecs=0\nautorestart=false\n\
+         log_format=prefix\nstdout_logfile=%(here)s/out.log\n",
+    )
+    .start();
+    sandbox.wait_log("exited: web (exit status 3; not expected)");
+    assert_eq!(sandbox.file("out.log"), "web | out of memory\n");
+}
+
+#[test]
 fn no_line_is_lost_behind_a_tee() {
     if !have("bash", std::process::Command::new("bash").arg("-c").arg(":").status().is_ok()) {
         return;

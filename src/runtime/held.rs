@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::children::{Stream, StreamId, StreamKey};
+use super::outlets::Around;
+use super::outputs::Writer;
 use super::{Shell, Source};
 use crate::model::{LogLevel, Mono, Pid, ProcessId};
 
@@ -119,8 +121,13 @@ impl HeldStreams {
 }
 
 impl Shell {
-    /// Reads a stream of a dead process on.
-    pub(super) fn hold(&mut self, held: HeldStream) {
+    /// Reads a stream of a dead process on. The line that the process has begun will not be continued by it.
+    pub(super) fn hold(&mut self, mut held: HeldStream) {
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        let writer = Writer(held.stream.token);
+        let trouble = held.stream.outlet.finish((writer, &held.name), &mut around);
+        self.warn_of(trouble);
         let token = held.stream.token;
         let id = self.children.held.add(held, self.now.mono.after(REPORT_AFTER));
         self.sources.replace(token, Source::Child(StreamKey::Held(id)));

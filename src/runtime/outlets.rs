@@ -220,6 +220,7 @@ impl Outlet {
         if let Some(lines) = &mut self.syslog {
             lines.finish(|piece| to_syslog(name, piece.bytes, outputs));
         }
+        self.half_since = None;
         let Self { sink, shape, .. } = self;
         let (wall, mut trouble) = (outputs.now.wall, None);
         let pass_on = |bytes: &[u8]| trouble = sink.write(bytes, writer, outputs).or(trouble.take());
