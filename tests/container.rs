@@ -193,6 +193,21 @@ stopwaitsecs=600
 }
 
 #[test]
+fn a_command_in_the_place_of_an_action_is_told_how_to_be_run() {
+    let Some(container) = Container::create(&[], &["bash"]) else { return };
+    container.start();
+    container.wait_exit();
+    let logs = container.logs();
+    assert!(logs.contains("  tip: to run 'bash' with sv as its init: sv -- bash\n"), "{logs}");
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "2");
+    // And so it is.
+    let Some(container) = Container::create(&[], &["--", "sh", "-c", "exit 7"]) else { return };
+    container.start();
+    container.wait_exit();
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "7");
+}
+
+#[test]
 fn says_that_there_is_no_configuration_and_exits_2() {
     let Some(container) = Container::create(&[], &[]) else { return };
     container.start();
