@@ -18,6 +18,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::wire::Peer;
 use support::{HEAD, PATIENCE, Sandbox, have, reference_under_test};
 
 /// What a program that ran to its end had to say.
@@ -1075,4 +1076,18 @@ fn pidproxy_tells_of_a_pid_file_that_it_can_not_read_and_stays() {
     sandbox.wait("the second complaint", |sandbox| {
         (sandbox.terminal().matches("Can't read child pidfile nope.pid!").count() == 2).then_some(())
     });
+}
+
+#[test]
+fn a_start_is_tried_forever_when_asked() {
+    let programs = "[program:web]\ncommand=sh -c 'exit 1'\nstartretries=0\n";
+    let mut sandbox = Sandbox::with_programs(programs).env("SV_PROGRAM_WEB_STARTRETRIES", "forever").start();
+    // With 0 it would be FATAL at its first end.
+    sandbox.wait("a second attempt", |sandbox| {
+        (sandbox.log().matches("exited: web (exit status 1; not expected)").count() >= 2).then_some(())
+    });
+    assert!(!sandbox.log().contains("FATAL"), "{}", sandbox.log());
+    let told = Peer::unix(&sandbox).call("supervisor.getAllConfigInfo", &[]).unwrap();
+    let retries = told.as_array().unwrap()[0].get("startretries").cloned();
+    assert_eq!(retries, Some(2_147_483_647.into()));
 }

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StreamSpec, User};
+use crate::model::{
+    AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StartRetries, StreamSpec, User,
+};
 
 use super::document::Section;
 use super::env_file::env_files;
@@ -79,7 +81,7 @@ fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
         autostart: options.boolean("autostart"),
         autorestart: options.value("autorestart", values::auto_restart).unwrap_or(AutoRestart::Unexpected),
         start_secs: options.integer("startsecs"),
-        start_retries: options.integer("startretries"),
+        start_retries: options.value("startretries", values::start_retries).unwrap_or(StartRetries::Times(0)),
         exit_codes: options.value("exitcodes", values::exit_codes).unwrap_or_default(),
         stop_signal: options.value("stopsignal", values::signal).unwrap_or(Signal::TERM),
         stop_wait_secs: options.integer("stopwaitsecs"),
@@ -234,7 +236,7 @@ mod tests {
             autostart: true,
             autorestart: AutoRestart::Unexpected,
             start_secs: 1,
-            start_retries: 3,
+            start_retries: StartRetries::Times(3),
             exit_codes: vec![0],
             stop_signal: Signal::TERM,
             stop_wait_secs: 10,

@@ -26,7 +26,7 @@ pub use settings::{
 pub use signal::Signal;
 pub use spec::{
     AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, SocketSpec,
-    StreamSpec, User, UserId,
+    StartRetries, StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};

@@ -24,6 +24,41 @@ pub struct User {
     pub groups: Vec<UserId>,
 }
 
+/// How many failed starts beyond the first there may be before a program is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartRetries {
+    /// So many. A negative number allows none, like 0.
+    Times(i64),
+    /// It is never given up.
+    Forever,
+}
+
+impl StartRetries {
+    /// Whether another start may follow after so many failed ones.
+    #[must_use]
+    pub fn allow(self, failed_starts: i64) -> bool {
+        match self {
+            Self::Times(times) => failed_starts <= times,
+            Self::Forever => true,
+        }
+    }
+
+    /// What clients are given, who know numbers only.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Times(times) => times,
+            Self::Forever => i32::MAX.into(),
+        }
+    }
+}
+
+impl From<i64> for StartRetries {
+    fn from(times: i64) -> Self {
+        Self::Times(times)
+    }
+}
+
 /// When an exit is answered by a new start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoRestart {
@@ -135,7 +170,7 @@ pub struct ProcessSpec {
     /// `startsecs`: alive for longer than this is RUNNING.
     pub start_secs: i64,
     /// `startretries`: failed starts beyond the first.
-    pub start_retries: i64,
+    pub start_retries: StartRetries,
     /// `exitcodes` that are expected.
     pub exit_codes: Vec<i32>,
     /// `stopsignal`

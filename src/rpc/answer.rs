@@ -113,7 +113,7 @@ fn config_info(info: &ConfigInfo) -> Value {
         ("autostart", process.autostart.into()),
         ("autorestart", auto_restart(process.autorestart)),
         ("startsecs", process.start_secs.into()),
-        ("startretries", process.start_retries.into()),
+        ("startretries", process.start_retries.number().into()),
         ("exitcodes", Value::Array(process.exit_codes.iter().map(|&code| code.into()).collect())),
         ("stopsignal", process.stop_signal.0.into()),
         ("stopwaitsecs", process.stop_wait_secs.into()),

@@ -593,7 +593,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         autostart: true,
         autorestart: AutoRestart::Never,
         start_secs: 1,
-        start_retries: 3,
+        start_retries: crate::model::StartRetries::Times(3),
         exit_codes: vec![0, 2],
         stop_signal: Signal::TERM,
         stop_wait_secs: i64::MAX,

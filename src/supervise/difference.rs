@@ -168,7 +168,7 @@ mod tests {
         ("autostart", InPlace, |it| it.autostart = false),
         ("autorestart", InPlace, |it| it.autorestart = AutoRestart::Never),
         ("startsecs", InPlace, |it| it.start_secs = 9),
-        ("startretries", InPlace, |it| it.start_retries = 9),
+        ("startretries", InPlace, |it| it.start_retries = crate::model::StartRetries::Times(9)),
         ("exitcodes", InPlace, |it| it.exit_codes = vec![0, 2]),
         ("stopsignal", InPlace, |it| it.stop_signal = Signal::INT),
         ("stopwaitsecs", InPlace, |it| it.stop_wait_secs = 9),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ending::LastEnd;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
-use crate::model::{AutoRestart, ExitStatus, LogLevel, OnEnd, Pid};
+use crate::model::{AutoRestart, ExitStatus, LogLevel, OnEnd, Pid, StartRetries};
 
 /// The least time between two automatic starts from EXITED. A program with `startsecs=0` that
 /// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
@@ -15,6 +15,9 @@ pub const RESTART_SPACING: Duration = Duration::from_secs(1);
 /// Failed starts are counted no further than this, so that the wait between two of them, which
 /// grows by a second each time, stays a number however many retries are allowed.
 const BACKOFF_MAX: i64 = 86_400;
+
+/// The longest wait in seconds with `startretries=forever`: what the program waits for may come at any time.
+const BACKOFF_MAX_FOREVER: i64 = 60;
 
 /// Told when a process was started and ended before `startsecs`.
 const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
@@ -248,9 +251,13 @@ impl Process {
     fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
         self.short_attempts = 0;
         self.failed_starts = (self.failed_starts + 1).min(BACKOFF_MAX);
-        let retry_at = turn.now.mono.after(seconds(self.failed_starts));
+        let longest = match self.spec.start_retries {
+            StartRetries::Times(_) => BACKOFF_MAX,
+            StartRetries::Forever => BACKOFF_MAX_FOREVER,
+        };
+        let retry_at = turn.now.mono.after(seconds(self.failed_starts.min(longest)));
         self.enter(State::Backoff { retry_at }, out);
-        if self.failed_starts > self.spec.start_retries && turn.restarts_allowed {
+        if !self.spec.start_retries.allow(self.failed_starts) && turn.restarts_allowed {
             self.failed_starts = 0;
             self.enter(State::Fatal, out);
             out.ended.push(self.id);

@@ -33,7 +33,7 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
         autostart: true,
         autorestart: AutoRestart::Unexpected,
         start_secs: 1,
-        start_retries: 3,
+        start_retries: StartRetries::Times(3),
         exit_codes: vec![0],
         stop_signal: Signal::TERM,
         stop_wait_secs: 10,
@@ -413,7 +413,7 @@ fn negative_times_count_as_none() {
 
 #[test]
 fn backs_off_a_second_longer_each_time_and_gives_up() {
-    let mut story = Story::one(|web| web.start_retries = 2).begun();
+    let mut story = Story::one(|web| web.start_retries = StartRetries::Times(2)).begun();
     story.exits("web", 0);
     story.tells(&[
         "!spawn web",
@@ -445,8 +445,22 @@ fn backs_off_a_second_longer_each_time_and_gives_up() {
 }
 
 #[test]
+fn with_forever_it_is_never_given_up_and_waits_a_minute_at_most() {
+    let mut story = Story::one(|web| web.start_retries = StartRetries::Forever).begun();
+    for failure in 1..200 {
+        story.exits("web", 1);
+        assert_eq!(story.state("web"), ProcessState::Backoff);
+        let wait = f64::from(failure.min(60));
+        story.pass(wait - 0.1);
+        assert_eq!(story.state("web"), ProcessState::Backoff, "{failure}");
+        story.pass(0.1);
+        assert_eq!(story.state("web"), ProcessState::Starting, "{failure}");
+    }
+}
+
+#[test]
 fn a_command_that_is_not_there_ends_fatal_with_supervisors_words() {
-    let mut story = Story::one(|web| web.start_retries = 1);
+    let mut story = Story::one(|web| web.start_retries = StartRetries::Times(1));
     story.spawn_errors = ["can't find command 'x'"; 2].into();
     let mut story = story.begun();
     story.pass(1.0);
@@ -482,7 +496,7 @@ fn hint(story: &Story) -> Option<String> {
 
 #[test]
 fn a_program_that_goes_into_the_background_is_found_there() {
-    let mut story = Story::one(|web| web.start_retries = 1).begun();
+    let mut story = Story::one(|web| web.start_retries = StartRetries::Times(1)).begun();
     story.told.clear();
     // Of another program; and one that hides its environment behind its title, as nginx does.
     story.orphans = vec![orphan(7, Some("db"), true), orphan(8, None, false), orphan(14, None, true)];
@@ -538,7 +552,7 @@ fn only_an_exit_with_0_before_startsecs_is_looked_into() {
 #[test]
 fn a_shortage_is_waited_out_and_counts_for_no_failed_start() {
     let mut one = spec("one");
-    (one.start_retries, one.on_fatal) = (0, OnEnd::Shutdown);
+    (one.start_retries, one.on_fatal) = (StartRetries::Times(0), OnEnd::Shutdown);
     let mut story = Story::of(vec![alone(1, one), alone(2, spec("two"))]);
     story.is_short = true;
     let mut story = story.begun();
@@ -685,7 +699,7 @@ fn is_killed_when_it_does_not_stop() {
 
 #[test]
 fn a_stop_while_it_backs_off_is_done_at_once_and_forgives_the_failures() {
-    let mut story = Story::one(|web| web.start_retries = 1).begun();
+    let mut story = Story::one(|web| web.start_retries = StartRetries::Times(1)).begun();
     story.exits("web", 1);
     story.told.clear();
     story.stop("web", Wait::Yes);
@@ -819,7 +833,7 @@ fn process_information_is_what_supervisor_tells() {
 fn the_last_end_is_kept_while_it_runs_again_and_after_a_failed_start() {
     let mut story = Story::one(|web| {
         web.autorestart = AutoRestart::Always;
-        web.start_retries = 0;
+        web.start_retries = StartRetries::Times(0);
     });
     let told = |story: &Story| {
         let turn = Turn { now: story.now, restarts_allowed: true };
@@ -1059,7 +1073,7 @@ fn a_second_request_hastens_the_shutdown() {
 
 #[test]
 fn while_it_stops_nothing_starts_and_every_command_is_refused() {
-    let retrying = ProcessSpec { start_retries: 50, ..spec("retrying") };
+    let retrying = ProcessSpec { start_retries: StartRetries::Times(50), ..spec("retrying") };
     let mut story = Story::of(vec![alone(1, retrying), alone(9, spec("web"))]).running();
     story.exits("retrying", 0);
     story.start("retrying", Wait::Yes);
@@ -1710,7 +1724,8 @@ fn a_stop_by_request_ends_nothing_and_changes_no_status() {
 #[test]
 fn too_quick_an_exit_is_a_failed_start_and_on_fatal_decides() {
     let mut story = Story::one(|web| {
-        (web.on_exit, web.on_fatal, web.start_retries) = (OnEnd::Shutdown, OnEnd::Shutdown, 1);
+        (web.on_exit, web.on_fatal) = (OnEnd::Shutdown, OnEnd::Shutdown);
+        web.start_retries = StartRetries::Times(1);
     })
     .begun();
     story.exits("web", 4);
@@ -1728,14 +1743,17 @@ fn too_quick_an_exit_is_a_failed_start_and_on_fatal_decides() {
 
 #[test]
 fn a_failure_never_ends_with_status_0() {
-    let mut story = Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, 0)).begun();
+    let mut story =
+        Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, StartRetries::Times(0)))
+            .begun();
     story.exits("web", 0);
     assert!(story.told.last().unwrap().starts_with("!stopped 1: "), "{:?}", story.told);
 }
 
 #[test]
 fn what_can_not_be_spawned_ends_with_a_shells_status() {
-    let mut story = Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, 0));
+    let mut story =
+        Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, StartRetries::Times(0)));
     story.spawn_errors.push_back("command at '/x' is not executable");
     let mut story = story.begun();
     story.told.drain(..3);

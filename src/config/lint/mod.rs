@@ -10,6 +10,7 @@
 //! * `files`: logs, pid files and sockets that we may not make;
 //! * `stopping`: more patience than a container is given;
 //! * `repeated`: options that a file sets twice;
+//! * `retries`: numbers of retries that are meant to be for ever;
 //! * `servers`: doors that stand open;
 //! * `sections`: those that miss their counterpart, or that nothing reads.
 
@@ -17,6 +18,7 @@ mod files;
 mod logs;
 mod programs;
 mod repeated;
+mod retries;
 mod sections;
 mod servers;
 mod shell;
@@ -37,6 +39,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: O
     let programs = programs(reading, &settings.groups);
     programs::lint(reading, settings, &programs);
     shell::lint(reading, &programs);
+    retries::lint(reading, &programs);
     logs::lint(reading, settings, &programs);
     files::lint(reading, settings, &programs);
     stopping::lint(reading, settings, &programs, grace_secs);

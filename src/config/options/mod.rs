@@ -81,6 +81,8 @@ pub enum ValueType {
     Secret,
     Boolean,
     Integer,
+    /// An integer or `forever`
+    Retries,
     Size,
     Octal,
     Signal,

@@ -137,7 +137,7 @@ fn toml_value(kind: ValueType, value: &str) -> String {
     let is_number = value.parse::<i64>().is_ok();
     let is_bare = match kind {
         ValueType::Boolean | ValueType::AutoRestart => matches!(value, "true" | "false"),
-        ValueType::Integer | ValueType::Size | ValueType::Address => is_number,
+        ValueType::Integer | ValueType::Retries | ValueType::Size | ValueType::Address => is_number,
         _ => false,
     };
     match kind {

@@ -84,7 +84,7 @@ fn with_commas(value: &str) -> Option<String> {
 }
 
 /// What other tools call it.
-const SYNONYMS: [(&str, &str); 9] = [
+const SYNONYMS: [(&str, &str); 13] = [
     ("always", "true"),
     ("enabled", "true"),
     ("never", "false"),
@@ -94,6 +94,10 @@ const SYNONYMS: [(&str, &str); 9] = [
     ("err", "error"),
     ("crit", "critical"),
     ("fatal", "critical"),
+    ("always", "forever"),
+    ("infinite", "forever"),
+    ("infinity", "forever"),
+    ("unlimited", "forever"),
 ];
 
 /// Those that a value of such a type can be; empty where it is no word.
@@ -102,6 +106,7 @@ fn words(value_type: ValueType) -> Vec<&'static str> {
     match value_type {
         ValueType::Boolean => BOOLEANS.to_vec(),
         ValueType::AutoRestart => BOOLEANS.into_iter().chain(["unexpected"]).collect(),
+        ValueType::Retries => vec!["forever"],
         ValueType::OnEnd => vec!["ignore", "shutdown"],
         ValueType::OnIdle => vec!["wait", "exit"],
         ValueType::SignalAction => vec!["shutdown", "reload", "reopen", "ignore"],
@@ -208,6 +213,9 @@ mod tests {
             (ValueType::Size, "17mb", None),
             (ValueType::Size, "many", None),
             (ValueType::Integer, "5s", Some("5")),
+            (ValueType::Retries, "unlimited", Some("forever")),
+            (ValueType::Retries, "forevre", Some("forever")),
+            (ValueType::AutoRestart, "infinite", None),
             (ValueType::Integer, "10 seconds", Some("10")),
             (ValueType::Integer, "5m", None),
             (ValueType::ExitCodes, "0;1", Some("0,1")),

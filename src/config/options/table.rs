@@ -170,7 +170,7 @@ const PROGRAM: &[OptionDoc] = &[
     row("priority", Integer, Is("999"), "lower ones start first and stop last"),
     row("autostart", Boolean, Is("true"), "start with the supervisor"),
     row("startsecs", Integer, Is("1"), "seconds it must live to count as running"),
-    row("startretries", Integer, Is("3"), "failed starts after the first before giving up"),
+    row("startretries", Retries, Is("3"), "failed starts after the first before giving up, or forever"),
     row("autorestart", AutoRestart, Is("unexpected"), "restart after an exit: true, false or unexpected"),
     row("exitcodes", ExitCodes, Is("0"), "exit codes that are expected"),
     row("stopsignal", Signal, Is("TERM"), "signal that asks it to stop"),

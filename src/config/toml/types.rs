@@ -41,7 +41,7 @@ impl Beside {
         match value {
             ValueType::Boolean => Self::Boolean,
             ValueType::AutoRestart => Self::BooleanOrWord,
-            ValueType::Integer => Self::Integer,
+            ValueType::Integer | ValueType::Retries => Self::Integer,
             ValueType::Size => Self::Size,
             ValueType::Octal => Self::Octal,
             ValueType::Signal | ValueType::User | ValueType::Owner | ValueType::Address => Self::Number,

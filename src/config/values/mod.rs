@@ -16,5 +16,5 @@ pub(super) use paths::{absolute, existing_directory, existing_parent, in_existin
 pub(super) use users::{owner, user};
 pub(super) use vocabulary::{
     auto_restart, boolean, caught_signal, list, log_format, log_level, name, on_end, on_idle, password,
-    signal,
+    signal, start_retries,
 };

@@ -1,9 +1,9 @@
 //! Values that are words: yes and no, signals, levels, names.
 
-use crate::model::{AutoRestart, LogFormat, LogLevel, OnEnd, OnIdle, Password, Signal};
+use crate::model::{AutoRestart, LogFormat, LogLevel, OnEnd, OnIdle, Password, Signal, StartRetries};
 
 use super::super::ini::trim;
-use super::numbers::number;
+use super::numbers::{integer, number};
 use crate::python::quote;
 
 /// `yes`, `true`, `on`, `1` and their opposites, in any case.
@@ -18,6 +18,14 @@ fn truth(text: &str) -> Option<bool> {
         (_, true) => Some(false),
         _ => None,
     }
+}
+
+/// A number or `forever`.
+pub(crate) fn start_retries(text: &str) -> Result<StartRetries, String> {
+    if trim(text).eq_ignore_ascii_case("forever") {
+        return Ok(StartRetries::Forever);
+    }
+    integer(text).map(StartRetries::Times)
 }
 
 /// A boolean or `unexpected`.

@@ -273,7 +273,8 @@ fn a_request_that_overrides_a_restart_is_the_first_one() {
 /// The end of one program begins the shutdown while the spawn of another is under way.
 #[test]
 fn a_shutdown_waits_for_what_is_being_spawned() {
-    let vital = ProcessSpec { on_fatal: OnEnd::Shutdown, start_retries: 0, ..spec("vital") };
+    let vital =
+        ProcessSpec { on_fatal: OnEnd::Shutdown, start_retries: StartRetries::Times(0), ..spec("vital") };
     let mut story = Story::of(vec![alone(1, vital), alone(9, spec("web"))]);
     story.spawn_errors.push_back("no");
     let mut story = story.begun();

@@ -71,7 +71,7 @@ fn listening(events: &[EventType], listeners: &[&str], buffer_size: usize) -> St
 #[test]
 fn everything_that_happens_to_a_process_is_told_in_its_order() {
     let mut web = spec("web");
-    (web.start_retries, web.autorestart) = (1, AutoRestart::Never);
+    (web.start_retries, web.autorestart) = (StartRetries::Times(1), AutoRestart::Never);
     let pool = pool("pool", &[EventType::ProcessState], &["l"], 100);
     let mut story = Story::of(vec![pool, alone(999, web)]).begun();
     story.exits("web", 0);

@@ -35,7 +35,8 @@ fn versions() -> [Vec<GroupSpec>; 4] {
     let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
     let app = ProcessSpec { stop_as_group: true, kill_as_group: true, ..spec("app") };
     let db = ProcessSpec { kill_as_group: true, ..spec("db") };
-    let vital = ProcessSpec { on_fatal: OnEnd::Shutdown, start_retries: 1, ..spec("third") };
+    let vital =
+        ProcessSpec { on_fatal: OnEnd::Shutdown, start_retries: StartRetries::Times(1), ..spec("third") };
     let mut versions = [
         vec![alone(1, db.clone()), group("g", [app.clone(), quick.clone()])],
         vec![alone(5, db.clone()), group("g", [ProcessSpec { start_secs: 3, ..app.clone() }, moved.clone()])],
