@@ -549,7 +549,8 @@ fn a_user_that_we_may_not_become_is_told_on_standard_error() {
 fn limit(supervisor: Pid, resource: Resource, count: u64) {
     let maximum = getrlimit(resource).maximum;
     let current = Some(maximum.map_or(count, |maximum| maximum.min(count)));
-    prlimit(Some(supervisor), resource, Rlimit { current, maximum }).unwrap();
+    let set = prlimit(Some(supervisor), resource, Rlimit { current, maximum });
+    assert!(set.is_ok(), "{set:?}");
 }
 
 /// While it is short of something a program waits and never fails; then it runs, and each is logged once.

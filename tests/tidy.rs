@@ -154,7 +154,7 @@ fn documents_agree_on_the_layers() {
     assert_eq!(told, layers);
     for (module, uses) in MAY_USE {
         let lower = |used: &&str| layers[*used] < layers[*module];
-        assert!(uses.iter().all(|used| lower(&used)), "{module} uses {uses:?}");
+        assert!(uses.iter().all(lower), "{module} uses {uses:?}");
     }
 }
 
