@@ -707,7 +707,8 @@ fn lines_about_many_processes_are_in_the_order_of_status() {
          [group:g]\nprograms=late,soon,none\n"
     ))
     .start();
-    let all = "g:late: started\ng:none: ERROR (no such file)\ng:soon: started\n";
+    let all = "g:late: started\ng:none: ERROR (can't find command '/nope': check its command, and PATH)\n\
+        g:soon: started\n";
     assert_eq!(sandbox.ctl(&["start", "g:*"]).stdout, all);
     sandbox.wait_file("armed", "\n");
     assert_eq!(sandbox.ctl(&["stop", "all"]).stdout, "g:late: stopped\ng:soon: stopped\n");
@@ -718,4 +719,27 @@ fn lines_about_many_processes_are_in_the_order_of_status() {
     let mut supervisorctl = sandbox.program("supervisorctl");
     let output = supervisorctl.arg("-c").arg(sandbox.config()).args(["stop", "all"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "g:soon: stopped\ng:late: stopped\n");
+}
+
+/// Supervisor's client says no more than that there is no file.
+#[test]
+fn a_start_of_what_can_not_be_run_names_the_file_under_our_own_name() {
+    if support::reference_under_test().is_some() {
+        return;
+    }
+    let sandbox = Sandbox::with_programs(
+        "[program:x]\ncommand=/no/such -a\nautostart=false\n[program:y]\ncommand=/etc/passwd\nautostart=false\n",
+    )
+    .start();
+    let started = |program: &str| {
+        let mut command = sandbox.program(program);
+        let output = command.args(["-c", "supervisord.conf", "start", "x", "y"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        started("sv"),
+        "x: ERROR (can't find command '/no/such': check its command, and PATH)\n\
+         y: ERROR (command at '/etc/passwd' is not executable: check its command, and PATH)\n"
+    );
+    assert_eq!(started("supervisorctl"), "x: ERROR (no such file)\ny: ERROR (file is not executable)\n");
 }

@@ -675,7 +675,9 @@ fn a_relative_command_is_checked_here_and_run_in_its_directory() {
     let mut sandbox = sandbox.start();
     sandbox.wait_file("x.out", "there\n");
     fs::remove_file(sandbox.path("tool")).unwrap();
-    assert_eq!(sandbox.ctl(&["start", "x"]).stdout, "x: ERROR (no such file)\n");
+    let started =
+        sandbox.program("supervisorctl").args(["-c", "supervisord.conf", "start", "x"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&started.stdout), "x: ERROR (no such file)\n");
 }
 
 #[test]

@@ -120,8 +120,13 @@ fn commands_that_can_not_be_run_are_fatal_in_supervisors_words_and_the_rest_runs
         assert!(line.trim_end().ends_with(text), "{line}");
         sandbox.wait_log(&format!("spawnerr: {text}"));
     }
-    assert_eq!(sandbox.ctl(&["start", "missing"]).stdout, "missing: ERROR (no such file)\n");
-    assert_eq!(sandbox.ctl(&["start", "plain"]).stdout, "plain: ERROR (file is not executable)\n");
+    let started = |name: &str| {
+        let mut client = sandbox.program("supervisorctl");
+        let output = client.args(["-c", "supervisord.conf", "start", name]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(started("missing"), "missing: ERROR (no such file)\n");
+    assert_eq!(started("plain"), "plain: ERROR (file is not executable)\n");
 }
 
 #[test]

@@ -264,6 +264,11 @@ impl Verb {
         if row.status == fault::DONE {
             return Ok(format!("{name}: {}", self.done));
         }
+        if session.is_sv()
+            && let Some(why) = why_not_runnable(row)
+        {
+            return Ok(format!("{name}: ERROR ({why}: check its command, and PATH)"));
+        }
         let words = self.problems.iter().find(|(code, _)| *code == row.status).map(|(_, words)| *words);
         match words {
             Some(words) if words != OWN_WORDS => {
@@ -278,6 +283,13 @@ impl Verb {
             None => Err(Failure::UnknownResult(row.status, name)),
         }
     }
+}
+
+/// Which file can't be run and why, where the supervisor says it: `can't find command '/bin/x'`.
+fn why_not_runnable(row: &BulkRow) -> Option<String> {
+    let why = plain_fault(row.status, &row.description);
+    let is_about_file = matches!(row.status, fault::NO_FILE | fault::NOT_EXECUTABLE);
+    (is_about_file && why.contains("command")).then_some(why)
 }
 
 /// Names come before signals.
