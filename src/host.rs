@@ -6,8 +6,8 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,8 +15,9 @@ use glob::MatchOptions;
 
 use crate::config::Surroundings;
 use crate::model::{User, UserId};
-use crate::sys::files;
+use crate::sys::startup::while_waiting;
 use crate::sys::users::Users;
+use crate::sys::{files, process};
 
 /// A configuration file is read no further than this.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -29,12 +30,25 @@ const GLOB: MatchOptions = MatchOptions {
     require_literal_leading_dot: false,
 };
 
+/// Which files may be something that has to be waited for, such as a pipe.
+#[derive(Debug)]
+enum WaitsFor {
+    /// A command of a person, who can interrupt it.
+    Anything,
+    /// A configuration that is read at the start: `-c /dev/stdin`, `-c <(…)`.
+    File(PathBuf),
+    Nothing,
+}
+
 /// This machine.
 #[derive(Debug)]
 pub struct Host {
     environment: Vec<(String, String)>,
     environment_os: Vec<(OsString, OsString)>,
     users: Users,
+    waits_for: WaitsFor,
+    /// Whether folders for logs are made where they are missing.
+    makes_log_folders: bool,
 }
 
 impl Host {
@@ -44,7 +58,32 @@ impl Host {
         let environment_os: Vec<_> = env::vars_os().collect();
         let text = |value: &OsString| value.to_string_lossy().into_owned();
         let environment = environment_os.iter().map(|(name, value)| (text(name), text(value))).collect();
-        Self { environment, environment_os, users: Users::read() }
+        Self {
+            environment,
+            environment_os,
+            users: Users::read(),
+            waits_for: WaitsFor::Anything,
+            makes_log_folders: false,
+        }
+    }
+
+    /// The same for a supervisor, which waits for no file and makes missing folders for logs if it is a container's
+    /// init.
+    #[must_use]
+    pub fn look_as_supervisor() -> Self {
+        Self { waits_for: WaitsFor::Nothing, makes_log_folders: process::is_pid_1(), ..Self::look() }
+    }
+
+    /// The same, as long as there is nothing else to do than to read this configuration.
+    #[must_use]
+    pub fn waiting_for(self, config_file: &Path) -> Self {
+        Self { waits_for: WaitsFor::File(config_file.to_owned()), ..self }
+    }
+
+    /// Waits for no file from now on.
+    #[must_use]
+    pub fn without_waiting(self) -> Self {
+        Self { waits_for: WaitsFor::Nothing, ..self }
     }
 
     /// Our environment as it was at the start, byte by byte: what children inherit.
@@ -112,14 +151,13 @@ fn finds(pattern: &Path, path: &Path) -> bool {
 
 impl Surroundings for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = fs::File::open(path)?;
-        // With room for a byte more the end is found without asking for more room.
-        let bytes_expected = file.metadata().map_or(0, |found| found.len().min(FILE_BYTES_MAX) + 1);
-        let mut bytes = Vec::with_capacity(usize::try_from(bytes_expected).unwrap_or(0));
-        if file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 > FILE_BYTES_MAX {
-            return Err(io::Error::other("the file is larger than 16 MiB"));
+        match &self.waits_for {
+            WaitsFor::Anything => files::read_and_wait(path, FILE_BYTES_MAX),
+            WaitsFor::File(file) if file == path && fs::metadata(path)?.file_type().is_fifo() => {
+                while_waiting(|| files::read_and_wait(path, FILE_BYTES_MAX))
+            }
+            WaitsFor::File(_) | WaitsFor::Nothing => files::read_file(path, FILE_BYTES_MAX),
         }
-        Ok(bytes)
     }
 
     fn is_dir(&self, path: &Path) -> bool {
@@ -136,6 +174,10 @@ impl Surroundings for Host {
 
     fn may_write(&self, path: &Path, user: Option<&User>) -> io::Result<()> {
         files::may_write(path, user)
+    }
+
+    fn make_log_folder(&self, path: &Path, owner: Option<&User>) -> bool {
+        self.makes_log_folders && files::make_folder(path, owner).is_ok()
     }
 
     fn is_executable(&self, path: &Path) -> bool {

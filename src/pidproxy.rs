@@ -5,26 +5,38 @@
 //!
 //! Differences from Supervisor's: the wait is a wait (theirs looks every five seconds), the
 //! command's end is our end, status included (theirs exits 0 whatever happened), and a pid file that
-//! holds no process id of one process (`-1` means everybody) is never used.
+//! holds no process id of one process (`-1` means everybody) is never used. A signal that ends programs does not
+//! end us before the process that it was sent to: whoever restarts us would start the next beside it.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 
-use rustix::process::{Pid, Signal as NamedSignal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal as NamedSignal, kill_process, pidfd_open, test_kill_process};
 use signal_hook::iterator::Signals;
 
 use crate::model::Signal;
+use crate::sys::files::read_file;
 use crate::sys::startup::unblock_signals;
 
 /// What is passed on.
 const FORWARDED: [Signal; 6] =
     [Signal::TERM, Signal::HUP, Signal::INT, Signal::USR1, Signal::USR2, Signal::QUIT];
 
-/// What a supervisor sends to end a program: having passed it on, we are done.
+/// What a supervisor sends to end a program: having passed it on, we wait for its end and are done. A supervisor
+/// whose time is over kills us.
 const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
+
+/// A larger file holds no pid.
+const PID_BYTES_MAX: u64 = 4096;
+
+/// How often a process is looked at, where the kernel can't tell of its end, and signals that came between two
+/// waits are.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The shell's exit codes for a command that could not be run.
 const NOT_EXECUTABLE: u8 = 126;
@@ -32,8 +44,8 @@ const NOT_FOUND: u8 = 127;
 const FAILED: u8 = 1;
 
 /// Runs `command` and stays until it ends or we are told to end. The exit code is that of the
-/// command, 128 and the signal if one killed it, 126 or 127 if it could not be run, and 0 once a
-/// signal that ends programs was passed on.
+/// command, 128 and the signal if one killed it, 126 or 127 if it could not be run, and 0 once the process that a
+/// signal that ends programs was passed on to has ended.
 #[must_use]
 pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
     // Before the command starts, so that neither its end nor a signal meanwhile is missed.
@@ -47,16 +59,56 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
         Ok(child) => child,
         Err((code, text)) => return complain(&text, code),
     };
-    for number in signals.forever() {
-        let done = match Signal(number) {
-            Signal::CHLD => ended(&mut child),
-            signal => forward(pid_file, signal),
+    let mut ending: Option<Target> = None;
+    loop {
+        // Without a target there is nothing to wait for but signals.
+        let arrived: Vec<i32> = match &ending {
+            Some(target) if target.has_ended() => return 0,
+            Some(_) => signals.pending().collect(),
+            None => signals.wait().collect(),
         };
-        if let Some(code) = done {
-            return code;
+        for signal in arrived.into_iter().map(Signal) {
+            let sent_to = match signal {
+                Signal::CHLD => match (ended(&mut child), &ending) {
+                    (Some(code), None) => return code,
+                    // The process that was signalled may outlive the command that started it.
+                    (Some(_) | None, _) => continue,
+                },
+                signal => forward(pid_file, signal),
+            };
+            if ENDING.contains(&signal) {
+                ending = sent_to.or(ending);
+            }
+        }
+        if let Some(target) = &ending {
+            target.wait();
         }
     }
-    FAILED
+}
+
+/// A process that was asked to end.
+struct Target {
+    pid: Pid,
+    /// `None` for kernels before 5.3, and where a sandbox refuses it.
+    handle: Option<OwnedFd>,
+}
+
+impl Target {
+    fn new(pid: Pid) -> Self {
+        Self { pid, handle: pidfd_open(pid, PidfdFlags::empty()).ok() }
+    }
+
+    /// Waits for its end, a signal, or [`LOOK_EVERY`].
+    fn wait(&self) {
+        let mut fds: Vec<_> = self.handle.iter().map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
+        let _ = poll(&mut fds, Some(&LOOK_EVERY));
+    }
+
+    fn has_ended(&self) -> bool {
+        let Some(handle) = &self.handle else { return test_kill_process(self.pid).is_err() };
+        let mut fds = [PollFd::new(handle, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    }
 }
 
 /// The command is a path against the folder we are in: no search, and `argv[0]` as it was typed.
@@ -84,12 +136,15 @@ fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
 }
 
-fn forward(pid_file: &Path, signal: Signal) -> Option<u8> {
+/// The process that it was sent to.
+fn forward(pid_file: &Path, signal: Signal) -> Option<Target> {
     let Some(pid) = read_pid(pid_file) else {
         // On stdout, as Supervisor's does: it ends up in the program's log either way.
         let _ = writeln!(io::stdout(), "Can't read child pidfile {}!", pid_file.display());
         return None;
     };
+    // Before it is signalled: its number is free for others once it has ended.
+    let target = Target::new(pid);
     let sent = NamedSignal::from_named_raw(signal.0).map(|named| kill_process(pid, named));
     if let Some(Err(error)) = sent {
         complain(
@@ -98,13 +153,13 @@ fn forward(pid_file: &Path, signal: Signal) -> Option<u8> {
         );
         return None;
     }
-    ENDING.contains(&signal).then_some(0)
+    Some(target)
 }
 
 /// Read at every signal: the daemon may have been restarted. Only a positive number is one process.
 fn read_pid(pid_file: &Path) -> Option<Pid> {
-    let text = std::fs::read_to_string(pid_file).ok()?;
-    let number: i32 = text.trim().parse().ok()?;
+    let bytes = read_file(pid_file, PID_BYTES_MAX).ok()?;
+    let number: i32 = str::from_utf8(&bytes).ok()?.trim().parse().ok()?;
     (number > 0).then(|| Pid::from_raw(number)).flatten()
 }
 

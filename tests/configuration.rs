@@ -349,7 +349,9 @@ fn stored_messages_come_loudest_first_and_servers_are_told() {
         free_port()
     ));
     sandbox.write("x.ini", "");
-    sandbox.spawn();
+    let mut command = sandbox.program("supervisord");
+    command.args(["-n", "-c"]).arg(sandbox.config());
+    sandbox.spawn_as(command);
     sandbox.wait_ready();
     sandbox.wait_log("supervisord started with pid");
     let log = sandbox.log();
@@ -371,6 +373,16 @@ fn stored_messages_come_loudest_first_and_servers_are_told() {
     }
     assert!(log.contains("WARN No file matches via include \""), "{log}");
     assert!(log.contains("WARN For [program:cat], AUTO logging used for stdout_logfile without rollover"));
+}
+
+#[test]
+fn under_our_own_name_nothing_is_critical_about_root_and_its_private_socket() {
+    let mut sandbox = Sandbox::with_programs("").start();
+    sandbox.wait_log("supervisord started with pid");
+    assert!(!sandbox.log().contains("CRIT"), "{}", sandbox.log());
+    let open = HEAD.replace("supervisor.sock\n\n[rpc", "supervisor.sock\nchmod=0777\n\n[rpc");
+    let mut sandbox = Sandbox::new(&open).start();
+    sandbox.wait_log("CRIT Server 'unix_http_server' running without any HTTP authentication checking");
 }
 
 #[test]
@@ -1032,12 +1044,12 @@ const DAEMON: &str = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n\
 fn pidproxy_passes_signals_on_and_leaves_after_those_that_end() {
     let mut sandbox = Sandbox::new("");
     sandbox.write("daemon", DAEMON);
-    let mut daemon = Command::new("setsid");
-    daemon.arg("sh").arg(sandbox.path("daemon")).env("SV_TEST_SANDBOX", sandbox.dir());
-    let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut daemon = daemon.unwrap();
-    sandbox.wait_file("daemon.pid", "\n");
     for (passed_on, last) in [(&["HUP", "USR1", "USR2"][..], "TERM"), (&[], "INT"), (&[], "QUIT")] {
+        let mut daemon = Command::new("setsid");
+        daemon.arg("sh").arg(sandbox.path("daemon")).env("SV_TEST_SANDBOX", sandbox.dir());
+        daemon.current_dir(sandbox.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut daemon = daemon.spawn().unwrap();
+        sandbox.wait_file("daemon.pid", "\n");
         let mut proxy = sandbox.program("pidproxy");
         proxy
             .args(["daemon.pid", "/bin/sh", "-c", "echo up; exec sleep 1000"])
@@ -1047,7 +1059,7 @@ fn pidproxy_passes_signals_on_and_leaves_after_those_that_end() {
         let mut up = [0; 3];
         proxy.stdout.take().unwrap().read_exact(&mut up).unwrap();
         let pid = Pid::from_child(&proxy);
-        for name in passed_on.iter().chain([&last]) {
+        for name in passed_on.iter().chain([&last, &"USR1"]) {
             let signal = match *name {
                 "HUP" => Signal::HUP,
                 "USR1" => Signal::USR1,
@@ -1056,13 +1068,43 @@ fn pidproxy_passes_signals_on_and_leaves_after_those_that_end() {
                 "QUIT" => Signal::QUIT,
                 _ => Signal::TERM,
             };
+            // The process goes on, and so it passes on what comes behind a signal that ends programs too.
             kill_process(pid, signal).unwrap();
             sandbox.wait_file("got", &format!("{name}\n"));
+            sandbox.write("got", "");
         }
+        assert_eq!(proxy.try_wait().unwrap(), None, "{last}");
+        sandbox.write("end", "");
+        daemon.wait().unwrap();
         assert_eq!(proxy.wait().unwrap().code(), Some(0), "{last}");
+        for file in ["end", "daemon.pid"] {
+            fs::remove_file(sandbox.path(file)).unwrap();
+        }
     }
-    sandbox.write("end", "");
-    daemon.wait().unwrap();
+}
+
+/// Takes its time to end, and says when another runs beside it.
+const SLOW_DAEMON: &str = "if ! mkdir alone; then echo beside another >> beside; fi\n\
+    trap 'sleep 0.3; rmdir alone; exit 0' TERM\necho $$ > slow.pid\nwhile :; do sleep 0.02; done\n";
+
+#[test]
+fn a_restart_through_pidproxy_waits_for_the_process_of_the_pid_file() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:slow]\ncommand=%(here)s/bin/pidproxy slow.pid /bin/sh -c 'setsid sh slow & exec sleep 1000'\n\
+         directory=%(here)s\nstartsecs=0\n",
+    );
+    sandbox.write("slow", SLOW_DAEMON);
+    drop(sandbox.program("pidproxy"));
+    sandbox = sandbox.start();
+    let mut last = String::new();
+    for _ in 0..4 {
+        last = sandbox.wait("another process in the pid file", |sandbox| {
+            Some(sandbox.file("slow.pid")).filter(|pid| pid.ends_with('\n') && *pid != last)
+        });
+        let answer = sandbox.ctl(&["restart", "slow"]);
+        assert_eq!(answer.stdout, "slow: stopped\nslow: started\n", "{}", sandbox.story());
+    }
+    assert_eq!(sandbox.file("beside"), "");
 }
 
 #[test]

@@ -8,6 +8,8 @@
 //! What is not installed is left out with a line that says so. Nothing outlives the run: this process is a
 //! subreaper, so whatever it started stays below it and is killed in the end.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
+
 mod arguments;
 mod beacon;
 mod chat;

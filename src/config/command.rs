@@ -69,7 +69,8 @@ fn look_up(spec: &ProcessSpec, around: &dyn Surroundings) -> Result<Executable, 
         return Err(not_executable("command is empty".to_owned()));
     };
     let own_path = path_of(spec.environment.iter().rev());
-    let path = own_path.or_else(|| path_of(around.environment().iter())).unwrap_or(DEFAULT_PATH);
+    let inherited = || path_of(around.environment().iter()).filter(|path| !path.is_empty());
+    let path = own_path.or_else(inherited).unwrap_or(DEFAULT_PATH);
     let file = find(program, path, around).unwrap_or_else(|| PathBuf::from(program));
     check(&file, around)?;
     Ok(Executable { file, argv })
@@ -127,6 +128,18 @@ mod tests {
             Err(fault) => fault.detail.unwrap_or_default(),
         }
     }
+
+    #[test]
+    fn without_a_path_or_with_an_empty_one_the_usual_folders_are_searched() {
+        for around in [Fake::main(CAT), Fake::main(CAT).variable("PATH", "")] {
+            let around = around.program("/usr/bin/cat");
+            let settings = load(Path::new(MAIN), &[], &around).unwrap();
+            let found = resolve(&settings.groups[0].processes[0], &around).map(|found| found.file);
+            assert_eq!(found.ok(), Some("/usr/bin/cat".into()));
+        }
+    }
+
+    const CAT: &str = "[supervisord]\n[program:x]\ncommand=cat\n";
 
     #[test]
     fn commands_are_looked_up_in_the_own_path_then_in_ours() {

@@ -29,12 +29,17 @@ pub(super) fn daemon<'a>(
         SectionReader::new(reading, section, SectionKind::Supervisord, names).overridden(overrides);
     let around = options.around();
     let directory = |text: &str| values::existing_directory(text, around);
+    let (strict, user) = (options.boolean("strict"), options.user("user"));
+    options.reading.makes_log_folders = !strict;
+    options.reading.own_user.clone_from(&user);
     DaemonSettings {
+        log_to_syslog: options.text("logfile").is_some_and(|text| text == SYSLOG),
         log_file: log_file(&mut options),
         log_bytes_max: options.size("logfile_maxbytes"),
         log_backups: options.integer("logfile_backups"),
         log_level: options.value("loglevel", values::log_level).unwrap_or(LogLevel::Info),
         pid_file: path(&mut options, "pidfile"),
+        pid_file_asked_for: options.is_set("pidfile"),
         umask: options.value("umask", values::octal),
         foreground: options.boolean("nodaemon"),
         silent: options.boolean("silent"),
@@ -43,13 +48,13 @@ pub(super) fn daemon<'a>(
         fds_asked_for: options.is_set("minfds"),
         processes_asked_for: options.is_set("minprocs"),
         keep_auto_logs: options.boolean("nocleanup"),
-        child_log_dir: options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir()),
-        user: options.user("user"),
+        child_log_dir: child_log_dir(&mut options),
+        user,
         directory: options.value("directory", directory),
         strip_ansi: options.boolean("strip_ansi"),
         log_defaults: log_defaults(&mut options),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
-        strict: options.boolean("strict"),
+        strict,
         rules: rules(&mut options),
         environment,
     }
@@ -79,9 +84,25 @@ pub(super) fn environment<'a>(
     overlaid(from_files, options.pairs("environment"))
 }
 
-/// The activity log; `None` is syslog. `NONE` and `AUTO` are file names here, as they are for Supervisor.
+/// What `logfile` says for syslog.
+const SYSLOG: &str = "syslog";
+
+/// The file of the activity log. `NONE` and `AUTO` are file names here, as they are for Supervisor.
 fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
-    (options.text("logfile")? != "syslog").then(|| path(options, "logfile"))
+    let text = options.text("logfile").filter(|text| text != SYSLOG)?;
+    if let Some(folder) = values::parent_of(&text, options.around()) {
+        options.reading.has_log_folder(&folder);
+    }
+    Some(path(options, "logfile"))
+}
+
+fn child_log_dir(options: &mut SectionReader<'_, '_>) -> PathBuf {
+    let around = options.around();
+    if let Some(text) = options.text("childlogdir").filter(|text| !text.is_empty()) {
+        options.reading.has_log_folder(&values::normal_path(&text, around));
+    }
+    let directory = |text: &str| values::existing_directory(text, around);
+    options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir())
 }
 
 fn path(options: &mut SectionReader<'_, '_>, option: &str) -> PathBuf {
@@ -117,10 +138,12 @@ mod tests {
     fn everything_has_a_default() {
         let expected = DaemonSettings {
             log_file: Some("/srv/supervisord.log".into()),
+            log_to_syslog: false,
             log_bytes_max: 50 << 20,
             log_backups: 10,
             log_level: LogLevel::Info,
             pid_file: "/srv/supervisord.pid".into(),
+            pid_file_asked_for: false,
             umask: None,
             foreground: false,
             silent: false,
@@ -153,10 +176,12 @@ mod tests {
         let user = daemon.user.clone();
         let expected = DaemonSettings {
             log_file: Some("/home/www/x.log".into()),
+            log_to_syslog: false,
             log_bytes_max: 0,
             log_backups: 0,
             log_level: LogLevel::Blather,
             pid_file: "/tmp/x.pid".into(),
+            pid_file_asked_for: true,
             umask: Some(0o2),
             foreground: true,
             silent: true,
@@ -277,8 +302,8 @@ mod tests {
         assert_eq!((daemon.log_level, daemon.umask, daemon.foreground), (LogLevel::Warn, Some(0o27), true));
         assert_eq!((daemon.user.map(|user| user.uid), daemon.identifier.as_str()), (Some(33), "file"));
         let errors = load(Path::new(MAIN), &overrides("99", "99"), &around).unwrap_err();
-        let expected = "invalid value for --umask '99': 99 can not be converted to an octal type\n\
-             invalid value for -u '99': Invalid user id 99";
+        let expected = "invalid value for -u '99': Invalid user id 99\n\
+             invalid value for --umask '99': 99 can not be converted to an octal type";
         assert_eq!(errors.to_string(), expected);
     }
 

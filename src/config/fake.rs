@@ -137,6 +137,10 @@ impl Surroundings for Fake {
         self.exists(path).then_some(mode)
     }
 
+    fn make_log_folder(&self, _: &Path, _: Option<&User>) -> bool {
+        false
+    }
+
     fn may_write(&self, path: &Path, _: Option<&User>) -> io::Result<()> {
         let refused = self.refusing.iter().find(|(known, _)| known == path);
         refused.map_or(Ok(()), |&(_, why)| Err(why.into()))

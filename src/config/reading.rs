@@ -4,7 +4,7 @@
 //! the first error makes all that was read worthless, but never ends the reading.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{LogDefaults, LogLevel, Notice, User};
@@ -111,6 +111,8 @@ pub(super) struct Reading<'a> {
     pub(super) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
     pub(super) own_user: Option<Arc<User>>,
+    /// Whether a folder for logs that is missing may be made.
+    pub(super) makes_log_folders: bool,
     /// Other files may have what this one refers to.
     pub(super) is_fragment: bool,
     findings: Findings,
@@ -143,6 +145,7 @@ impl<'a> Reading<'a> {
             program_defaults: document.section("program-default"),
             log_defaults: UNSET,
             own_user: None,
+            makes_log_folders: false,
             is_fragment: false,
             findings,
             kinds: document.sections().iter().filter_map(with_kind).collect(),
@@ -232,19 +235,32 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The path of a file that may not exist yet in a directory that must.
-    pub(super) fn in_existing(&mut self, text: &str) -> Result<PathBuf, String> {
-        let Self { around, directory, .. } = self;
-        values::in_existing(text, *around, |parent| {
-            if directory.as_deref().is_some_and(|known| known.as_os_str() == parent.as_os_str()) {
+    /// The path of a log that may not exist yet in a directory that must, or that a container's init makes.
+    pub(super) fn in_log_folder(&mut self, text: &str) -> Result<PathBuf, String> {
+        let around = self.around;
+        values::in_existing(text, around, |parent| {
+            if self.directory.as_deref().is_some_and(|known| known.as_os_str() == parent.as_os_str()) {
                 return true;
             }
-            let exists = around.is_dir(parent);
+            let exists = self.has_log_folder(parent);
             if exists {
-                *directory = Some(parent.to_owned());
+                self.directory = Some(parent.to_owned());
             }
             exists
         })
+    }
+
+    /// Whether a folder for logs is there, or was made.
+    pub(super) fn has_log_folder(&mut self, folder: &Path) -> bool {
+        if self.around.is_dir(folder) {
+            return true;
+        }
+        let is_made = self.makes_log_folders && self.around.make_log_folder(folder, self.own_user.as_deref());
+        if is_made {
+            self.findings
+                .remark(LogLevel::Info, format!("made the missing log folder '{}'", folder.display()));
+        }
+        is_made
     }
 
     /// A user of the machine, by name or number.

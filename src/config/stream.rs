@@ -79,7 +79,7 @@ fn log_file(options: &mut SectionReader<'_, '_>, option: &str) -> Option<LogFile
     let text = options.text(option)?;
     let found = match LogFile::word(&text) {
         Some(log_file) => Ok(log_file),
-        None => options.reading.in_existing(&text).map(LogFile::Path),
+        None => options.reading.in_log_folder(&text).map(LogFile::Path),
     };
     options.sound(option, found)
 }

@@ -1,11 +1,11 @@
 //! What the init of one command says, on standard error: little, and in the form of the face.
 
 use std::fmt;
-use std::io::{self, Write as _};
 
 use crate::cli::{Face, InitOptions};
 use crate::sys::process::own_pid;
 use crate::sys::spawn::{Cause, Refused};
+use crate::sys::stderr;
 
 /// How much a line matters; what is above the verbosity is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +29,7 @@ impl Voice {
 
     pub(super) fn say(self, level: Level, text: fmt::Arguments<'_>) {
         if self.verbosity >= level as u8 {
-            // There is nobody to tell if stderr is gone.
-            let _ = writeln!(io::stderr(), "{}{text}", self.prefix(level));
+            stderr::print_at_once(format!("{}{text}\n", self.prefix(level)));
         }
     }
 

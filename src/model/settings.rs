@@ -59,8 +59,10 @@ pub struct Notice {
 /// The `[supervisord]` section with the command line laid over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonSettings {
-    /// `logfile`, absolute; `None` for the word `syslog`.
+    /// `logfile`, absolute; `None` without one.
     pub log_file: Option<PathBuf>,
+    /// `logfile=syslog`
+    pub log_to_syslog: bool,
     /// `logfile_maxbytes`; never rotated at 0 or less.
     pub log_bytes_max: i64,
     /// `logfile_backups`
@@ -69,6 +71,8 @@ pub struct DaemonSettings {
     pub log_level: LogLevel,
     /// `pidfile`, absolute.
     pub pid_file: PathBuf,
+    /// Whether `pidfile` was set: a container's init writes none otherwise.
+    pub pid_file_asked_for: bool,
     /// `umask`, if set.
     pub umask: Option<u32>,
     /// `nodaemon`

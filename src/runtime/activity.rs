@@ -62,7 +62,7 @@ impl Activity {
         outputs.own_form = OwnForm::beside(format, timestamp, &settings.identifier, own_pid());
         Ok(Self {
             level: settings.log_level,
-            to_syslog: settings.log_file.is_none(),
+            to_syslog: settings.log_to_syslog,
             file,
             echo,
             held: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::activity::{Activity, install};
 use super::autologs::clean_auto_logs;
@@ -22,7 +23,7 @@ use super::visits::Visits;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
 use crate::config;
 use crate::host::Host;
-use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
+use crate::model::{Address, DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
 use crate::rpc::Cache;
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
@@ -30,10 +31,10 @@ use crate::sys::limits::{Limit, Raised, open_files_max, raise};
 use crate::sys::memory::Code;
 use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
-use crate::sys::process::{Side, become_subreaper, daemonize, is_pid_1, own_pid};
+use crate::sys::process::{Side, become_subreaper, daemonize, ensure_reaping, is_pid_1, own_pid};
 use crate::sys::signals::Signals;
 use crate::sys::users::{become_user, is_root, own_id};
-use crate::sys::{files, process};
+use crate::sys::{files, process, stderr};
 
 /// Exit status of the process that has left its work to a daemon.
 const DONE: u8 = 0;
@@ -59,10 +60,8 @@ pub fn run(launch: Launch) -> u8 {
         }
         Ok(None) => DONE,
         Err(errors) => {
-            for error in errors {
-                eprintln!("Error: {error}");
-            }
-            eprintln!("For help, use {argv0} -h");
+            let errors: String = errors.iter().map(|error| format!("Error: {error}\n")).collect();
+            stderr::print(format!("{errors}For help, use {argv0} -h\n"));
             FAILED
         }
     }
@@ -76,9 +75,11 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
     let inherited = files::inherited_descriptors();
     files::keep_inherited_descriptors_from_children();
-    let host = Host::look();
+    let host = Host::look_as_supervisor();
     let config_file = find_config(&launch, &host)?;
+    let host = host.waiting_for(&config_file);
     let mut settings = prepare(&launch, &config_file, &host)?;
+    let host = host.without_waiting();
 
     let syslog = Syslog::new(ident(&launch.argv0), Path::new(SYSLOG_PATH));
     let mut outputs = Outputs::own(inherited, syslog);
@@ -113,7 +114,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
 
     let shell =
         take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), (opened, names));
-    let mut shell = shell.map_err(|error| one("cannot take over signals", &error))?;
+    let mut shell = shell.map_err(|error| vec![format!("cannot begin to supervise: {error}")])?;
     shell.remember_own_log();
     shell.measure_labels();
     tell_notices(&mut shell);
@@ -125,7 +126,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
 fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, Errors> {
     let settings = config::load_beside(config_file, &launch.overrides, &launch.command, host);
     let mut settings = settings.map_err(|errors| each(&errors))?;
-    become_configured_user(&mut settings)?;
+    become_configured_user(launch, &mut settings)?;
     raise_limits(&mut settings)?;
     if let Some(mask) = settings.daemon.umask {
         files::set_umask(mask);
@@ -157,10 +158,10 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
         Some(path) => Ok(path.clone()),
         None => {
             if is_root() && !is_pid_1() {
-                eprintln!(
+                stderr::print(
                     "warning: supervisord is running as root and it is searching for its configuration file in default \
                      locations (including its current working directory); you probably want to specify a \"-c\" argument \
-                     specifying an absolute path to a configuration file for improved security."
+                     specifying an absolute path to a configuration file for improved security.\n",
                 );
             }
             config::find(&launch.argv0, host).map_err(|errors| each(&errors))
@@ -170,14 +171,14 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
     found.map(|path| env::current_dir().map(|here| here.join(&path)).unwrap_or(path))
 }
 
-fn become_configured_user(settings: &mut Settings) -> Result<(), Errors> {
+fn become_configured_user(launch: &Launch, settings: &mut Settings) -> Result<(), Errors> {
     let notice = match &settings.daemon.user {
         Some(user) => {
             become_user(user).map_err(|why| vec![cannot_become(user, why)])?;
             Some(Notice { level: LogLevel::Info, text: format!("Set uid to user {} succeeded", user.uid) })
         }
-        // In a container root is the normal case.
-        None if is_root() && !is_pid_1() => {
+        // COMPAT: in a container root is the normal case, and under our own name nobody has to be told who he is.
+        None if is_root() && !is_pid_1() && !launch.foreground => {
             Some(Notice { level: LogLevel::Critical, text: RUNS_AS_ROOT.to_owned() })
         }
         None => None,
@@ -284,7 +285,7 @@ fn open_activity(settings: &mut Settings, echo: bool, outputs: &mut Outputs) -> 
 fn open_servers(settings: &mut Settings, names: &mut HostNames) -> Result<Vec<Opened>, Errors> {
     let mut opened = Vec::new();
     for spec in std::mem::take(&mut settings.servers) {
-        match servers::open(&spec, names, |path| eprintln!("Unlinking stale socket {path}")) {
+        match servers::open(&spec, names, |path| stderr::print(format!("Unlinking stale socket {path}\n"))) {
             Ok(server) => opened.push(server),
             Err(refusal) if refusal.is_by_file_system && does_without(settings) => {
                 let text = format!("{}; going on without [{}]", refusal.text, spec.section);
@@ -313,6 +314,10 @@ fn settle_as_daemon(daemon: &DaemonSettings, activity: &mut Activity, outputs: &
     }
 }
 
+fn refused(what: &str, error: &io::Error) -> io::Error {
+    io::Error::other(format!("cannot {what}: {error}; a seccomp profile may deny the system calls for it"))
+}
+
 /// From here on nothing ends the process but a shutdown.
 fn take_the_oath(
     launch: Launch,
@@ -322,9 +327,12 @@ fn take_the_oath(
     (outputs, activity): (Outputs, Activity),
     (opened, names): (Vec<Opened>, HostNames),
 ) -> io::Result<Shell> {
+    // A sandbox may refuse what we live on: better no supervisor than one that does nothing.
+    ensure_reaping().map_err(|error| refused("wait for children", &error))?;
     let mut signals = Signals::take_over()?;
     signals.deliver(settings.daemon.rules.signals.keys().copied())?;
-    let poller = Poller::new()?;
+    let mut poller = Poller::new()?;
+    poller.wait(Some(Duration::ZERO)).map(drop).map_err(|error| refused("wait for events", &error))?;
     let mut sources = Sources::default();
     for descriptor in signals.descriptors() {
         poller.add(descriptor, sources.add(Source::Signals), Interest { read: true, write: false })?;
@@ -389,7 +397,7 @@ pub(super) fn tell_notices(shell: &mut Shell) {
         for namespace in shell.settings.namespaces.clone() {
             shell.log(LogLevel::Info, &format!("RPC interface '{}' initialized", namespace.name));
         }
-        if server.credentials.is_none() {
+        if server.credentials.is_none() && !(shell.launch.foreground && is_private(&server.address)) {
             let section = &server.section;
             let text = format!("Server '{section}' running without any HTTP authentication checking");
             shell.log(LogLevel::Critical, &text);
@@ -397,11 +405,19 @@ pub(super) fn tell_notices(shell: &mut Shell) {
     }
 }
 
+/// Whether nobody but the owner can connect, who needs no password for what is his.
+fn is_private(address: &Address) -> bool {
+    matches!(address, Address::Unix { mode, .. } if mode & 0o077 == 0)
+}
+
+/// COMPAT: a container's init, whose pid everybody knows, writes none unless `pidfile` is set.
 pub(super) fn write_pid_file(shell: &mut Shell) {
-    let path = shell.settings.daemon.pid_file.clone();
-    match PidFile::write(&path, process::own_pid()) {
-        Ok(file) => shell.pid_file = Some(file),
-        Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
+    if shell.settings.daemon.pid_file_asked_for || !is_pid_1() {
+        let path = shell.settings.daemon.pid_file.clone();
+        match PidFile::write(&path, process::own_pid()) {
+            Ok(file) => shell.pid_file = Some(file),
+            Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
+        }
     }
     shell.log(LogLevel::Info, &format!("supervisord started with pid {}", process::own_pid()));
 }

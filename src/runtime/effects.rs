@@ -64,7 +64,7 @@ impl Shell {
             Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
-                self.host = Host::look();
+                self.host = Host::look_as_supervisor();
                 let outcome = read_settings(&self.config_file, &self.launch, &self.host)
                     .and_then(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });

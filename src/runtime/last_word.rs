@@ -1,12 +1,12 @@
 //! Why we end, told to those who look after the container has.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
 use std::path::Path;
 
 use super::Shell;
 use crate::model::LogLevel;
 use crate::supervise::Ending;
+use crate::sys::files::write_file;
+use crate::sys::stderr;
 
 /// What Kubernetes shows as the message of a container that has ended. It is there for us to write
 /// to, and nobody else's business to make.
@@ -26,13 +26,9 @@ impl Shell {
         let plain = format!("{text}\n");
         let level = if ending.status() == 0 { LogLevel::Info } else { LogLevel::Error };
         let shaped = self.outputs.own_form.line(self.clock.now().wall, level, &text);
-        let _ = io::stderr().write_all(shaped.as_deref().unwrap_or(plain.as_bytes()));
-        let _ = write_existing(Path::new(TERMINATION_LOG), &plain);
+        stderr::print(shaped.as_deref().unwrap_or(plain.as_bytes()));
+        let _ = write_file(Path::new(TERMINATION_LOG), &plain, false);
     }
-}
-
-fn write_existing(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).truncate(true).open(path)?.write_all(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -46,9 +42,9 @@ mod tests {
     fn only_a_file_that_is_there_is_written_to() {
         let folder = Folder::new("last-word");
         let path = folder.join("log");
-        assert!(write_existing(&path, "x").is_err() && !path.exists());
+        assert!(write_file(&path, "x", false).is_err() && !path.exists());
         fs::write(&path, "longer than that").unwrap();
-        write_existing(&path, "why\n").unwrap();
+        write_file(&path, "why\n", false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "why\n");
     }
 }

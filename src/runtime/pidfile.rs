@@ -4,6 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::sys::files::{read_file, write_file};
+
+/// A larger file is not one of ours.
+const PID_BYTES_MAX: u64 = 64;
+
 #[derive(Debug)]
 pub(super) struct PidFile {
     path: PathBuf,
@@ -16,7 +21,7 @@ impl PidFile {
     /// # Errors
     /// What writing the file says.
     pub(super) fn write(path: &Path, pid: i32) -> io::Result<Self> {
-        fs::write(path, format!("{pid}\n"))?;
+        write_file(path, &format!("{pid}\n"), true)?;
         Ok(Self { path: path.to_owned(), pid })
     }
 }
@@ -24,7 +29,8 @@ impl PidFile {
 impl Drop for PidFile {
     fn drop(&mut self) {
         // Another run may have replaced it meanwhile.
-        let ours = fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == self.pid.to_string());
+        let ours = read_file(&self.path, PID_BYTES_MAX)
+            .is_ok_and(|bytes| bytes.trim_ascii() == self.pid.to_string().as_bytes());
         if ours {
             let _ = fs::remove_file(&self.path);
         }

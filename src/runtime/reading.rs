@@ -1,6 +1,6 @@
 //! Reading and emptying logs for clients: files, and what is remembered of streams that go elsewhere.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::children::StreamId;
 use super::{OWN_LOG, Shell};
 use crate::logs::{Ring, Window, read_window, tail_window};
 use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
-use crate::sys::files::open_to_read;
+use crate::sys::files::{empty_file, open_to_read};
 
 impl Shell {
     /// The answer to a client that asks for bytes of a log; of our own without a target.
@@ -67,7 +67,7 @@ impl Shell {
             if let LogTarget::File(path) = target
                 && path.is_file()
             {
-                OpenOptions::new().write(true).open(&path)?.set_len(0)?;
+                empty_file(&path)?;
                 self.tails.written(&path);
             }
         }

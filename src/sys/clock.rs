@@ -1,11 +1,16 @@
 //! The clocks, and the time zone.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
-use tz::TimeZone;
+use tz::{TimeZone, TimeZoneSettings};
 
+use super::files::read_file;
 use crate::model::{Mono, Now, Wall};
+
+/// A description of a time zone that is larger is not read; those of the tz database have a few kilobytes.
+const ZONE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads both clocks; knows the time zone that was in force when it was made.
 #[derive(Clone, Debug)]
@@ -22,10 +27,12 @@ impl Clock {
     }
 
     fn in_zone(named: Option<&str>) -> Self {
+        let read = |path: &str| Ok(read_file(Path::new(path), ZONE_BYTES_MAX)?);
+        let settings = TimeZoneSettings::new(TimeZoneSettings::DEFAULT_DIRECTORIES, read);
         let zone = match named {
-            None => TimeZone::local(),
+            None => settings.parse_local(),
             Some("") => Ok(TimeZone::utc()),
-            Some(name) => TimeZone::from_posix_tz(name),
+            Some(name) => settings.parse_posix_tz(name),
         };
         Self { zone: zone.unwrap_or_else(|_| TimeZone::utc()) }
     }

@@ -1,17 +1,18 @@
 //! Files and inherited descriptors.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
-use rustix::fs::{Access, AtFlags, CWD, access, accessat};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, access, accessat, open};
 use rustix::process::geteuid;
 
+use super::limits::open_files_max_ever;
 use crate::model::{User, UserId};
 
 /// What a log path turned out to be.
@@ -29,10 +30,18 @@ pub enum Kind {
 /// # Errors
 /// What open(2) says; ENXIO for a FIFO without a reader.
 pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, Kind)> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().append(true).create(true).mode(mode).custom_flags(flags).open(path)?;
+    let file = open_without_waiting(OpenOptions::new().append(true).create(true).mode(mode), path)?;
     let kind = if file.metadata()?.is_file() { Kind::Regular } else { Kind::Stream };
     Ok((file, kind))
+}
+
+/// Opens a path that somebody else chose. It waits for nobody: not for the other end of a FIFO, not for a terminal
+/// line; and no terminal becomes ours.
+///
+/// # Errors
+/// What open(2) says; ENXIO for a FIFO that is to be written to and has no reader.
+pub fn open_without_waiting(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
 /// Opens a regular file for reading. Anything else has no past that could be read, and is refused without
@@ -41,9 +50,71 @@ pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, Kind)> {
 /// # Errors
 /// EINVAL for what is no regular file; what open(2) says.
 pub fn open_to_read(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    let file = open_without_waiting(OpenOptions::new().read(true), path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    let what = match () {
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () => "a device",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what} and not a regular file")))
+}
+
+/// Reads a regular file of no more than so many bytes, without waiting for anybody. /dev/null counts as an empty
+/// one.
+///
+/// # Errors
+/// As [`open_to_read`]; and that it is larger.
+pub fn read_file(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    match open_to_read(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput && is_null(path) => Ok(Vec::new()),
+        file => read_to_end(file?, bytes_max),
+    }
+}
+
+/// Reads whatever there is at the path up to its end, and waits for it.
+///
+/// # Errors
+/// What open(2) and read(2) say; and that it is larger.
+pub fn read_and_wait(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    read_to_end(OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(path)?, bytes_max)
+}
+
+fn read_to_end(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    // With room for a byte more the end is found without asking for more room.
+    let bytes_expected = file.metadata().map_or(0, |found| found.len().min(bytes_max) + 1);
+    let mut bytes = Vec::with_capacity(usize::try_from(bytes_expected).unwrap_or(0));
+    if file.take(bytes_max + 1).read_to_end(&mut bytes)? as u64 > bytes_max {
+        return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn is_null(path: &Path) -> bool {
+    let number = |path: &Path| fs::metadata(path).map(|found| found.rdev()).ok();
+    number(path).is_some_and(|found| Some(found) == number(Path::new("/dev/null")))
+}
+
+/// Replaces what a file holds, or writes to what else there is at the path, without waiting for a reader. Makes the
+/// file if `create` is set.
+///
+/// # Errors
+/// As [`open_without_waiting`]; what write(2) says.
+pub fn write_file(path: &Path, text: &str, create: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true).create(create);
+    open_without_waiting(&mut options, path)?.write_all(text.as_bytes())
+}
+
+/// Empties a file.
+///
+/// # Errors
+/// What open(2) and ftruncate(2) say: EINVAL for what is no regular file.
+pub fn empty_file(path: &Path) -> io::Result<()> {
+    open_without_waiting(OpenOptions::new().write(true), path)?.set_len(0)
 }
 
 /// Makes a file that is not there yet.
@@ -52,6 +123,22 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 /// EEXIST if it is; what open(2) says.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Makes a folder that everybody may read, and the folders above it. The umask does not count.
+///
+/// # Errors
+/// What mkdir(2), chmod(2) and chown(2) say.
+pub fn make_folder(path: &Path, owner: Option<&User>) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("") && !parent.exists()) {
+        make_folder(parent, None)?;
+    }
+    fs::create_dir(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    match owner {
+        Some(owner) => chown(path, Some(owner.uid), Some(owner.gid)),
+        None => Ok(()),
+    }
 }
 
 /// Whether we may execute it.
@@ -114,12 +201,15 @@ pub fn set_umask(mask: u32) {
 /// open takes their place and is given to children by mistake.
 ///
 /// # Errors
-/// What opening `/dev/null` says.
+/// What open(2) says.
 pub fn ensure_standard_descriptors() -> io::Result<()> {
     for number in 0..3 {
         if !is_open(number) {
-            // The lowest free number is the one that was found closed.
-            std::mem::forget(OpenOptions::new().read(true).write(true).open("/dev/null")?);
+            // The lowest free number is the one that was found closed. Without /dev/null it is a folder, which can
+            // neither be read nor written to.
+            // They are for children too, and so not close-on-exec.
+            let null = open("/dev/null", OFlags::RDWR, Mode::empty());
+            std::mem::forget(null.or_else(|_| open("/", OFlags::RDONLY, Mode::empty()))?);
         }
     }
     Ok(())
@@ -141,11 +231,24 @@ pub fn detach_standard_descriptors() -> io::Result<()> {
 /// before.
 #[must_use]
 pub fn inherited_descriptors() -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
+    candidates().into_iter().filter(|&number| is_open(number)).collect()
+}
+
+/// Where neither the kernel nor /proc says which descriptors are open, none above this is looked for.
+const NUMBERS_MAX: u64 = 65_536;
+
+/// The numbers from 3 on that may be open.
+fn candidates() -> Vec<i32> {
+    let listed = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let mut numbers: Vec<i32> =
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    numbers.retain(|&number| number > 2 && is_open(number));
-    numbers
+        listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // The listing has at least its own.
+    if numbers.is_empty() {
+        // The soft limit may have been higher when they were opened.
+        let end = open_files_max_ever().min(NUMBERS_MAX);
+        numbers = (0..i32::try_from(end).unwrap_or(i32::MAX)).collect();
+    }
+    numbers.into_iter().filter(|&number| number > 2).collect()
 }
 
 fn is_open(number: i32) -> bool {
@@ -156,7 +259,7 @@ fn is_open(number: i32) -> bool {
 }
 
 /// Marks every descriptor from 3 on as close-on-exec, so that children get nothing that we were
-/// given. Costs the same whatever the limit of descriptors is.
+/// given. Costs the same whatever the limit of descriptors is, where the kernel has close_range(2).
 pub fn keep_inherited_descriptors_from_children() {
     const FIRST: u32 = 3;
     // SAFETY: close_range(2) with CLOEXEC changes a flag on descriptors and touches no memory.
@@ -164,16 +267,13 @@ pub fn keep_inherited_descriptors_from_children() {
     let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result != 0 {
         // A kernel or sandbox without it: mark those that are open.
-        mark_open_descriptors();
+        mark_descriptors(candidates());
     }
 }
 
-fn mark_open_descriptors() {
-    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
-    let numbers: Vec<i32> =
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    for number in numbers.into_iter().filter(|&number| number > 2) {
-        // SAFETY: a flag is set; the descriptor of the listing itself is closed by now (EBADF).
+fn mark_descriptors(numbers: Vec<i32>) {
+    for number in numbers {
+        // SAFETY: a flag is set; what is closed answers EBADF, such as the listing that found it.
         #[expect(unsafe_code, reason = "a descriptor by its number")]
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
         let _ = fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));

@@ -49,3 +49,9 @@ pub fn raise(limit: Limit, least: u64) -> io::Result<Raised> {
 pub fn open_files_max() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
 }
+
+/// How many descriptors we may allow ourselves to have open.
+#[must_use]
+pub fn open_files_max_ever() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, hard)| soft.max(hard))
+}

@@ -25,6 +25,7 @@ pub mod sigwait;
 pub mod sockets;
 pub mod spawn;
 pub mod startup;
+pub mod stderr;
 pub mod stdout;
 pub mod terminal;
 pub mod users;

@@ -5,11 +5,11 @@
 //! names stand there.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use super::files::open_to_read;
 use super::startup::while_waiting;
 
 /// The file is read no further than this.
@@ -73,7 +73,7 @@ impl HostNames {
     /// Empty if it can't be read.
     fn hosts_text(&self) -> String {
         let mut bytes = Vec::new();
-        let file = File::open(&self.hosts);
+        let file = open_to_read(&self.hosts);
         let _ = file.and_then(|file| file.take(HOSTS_BYTES_MAX).read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     }

@@ -1,11 +1,16 @@
 //! Waiting for descriptors: level-triggered epoll.
 
 use std::io;
+#[cfg(target_arch = "x86_64")]
+use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+#[cfg(target_arch = "x86_64")]
+use nix::libc;
 use rustix::event::epoll;
 use rustix::event::{Timespec, epoll::EventFlags};
+use rustix::io::Errno;
 
 /// Events taken from the kernel in one wait; what is left over is reported by the next.
 const EVENTS_PER_WAIT_MAX: usize = 256;
@@ -81,8 +86,18 @@ impl Poller {
                 tv_nsec: ((millis % 1000) * 1_000_000).cast_signed(),
             }
         });
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let waited = match epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut self.events),
+            timeout.as_ref(),
+        ) {
+            Err(Errno::PERM | Errno::NOSYS | Errno::ACCESS) => {
+                wait_by_old_call(&self.epoll, &mut self.events, timeout.as_ref())
+            }
+            waited => waited.map(drop),
+        };
+        match waited {
+            Ok(()) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(self.events.iter().map(|event| {
@@ -96,6 +111,45 @@ impl Poller {
             }
         }))
     }
+}
+
+/// By epoll_wait(2), for a sandbox that knows no epoll_pwait(2).
+#[cfg(target_arch = "x86_64")]
+fn wait_by_old_call(
+    epoll: &OwnedFd,
+    events: &mut Vec<epoll::Event>,
+    timeout: Option<&Timespec>,
+) -> Result<(), Errno> {
+    let millis = timeout.map_or(-1, |timeout| {
+        timeout.tv_sec.saturating_mul(1000).saturating_add(timeout.tv_nsec / 1_000_000)
+    });
+    let millis = i32::try_from(millis).unwrap_or(i32::MAX);
+    events.reserve(EVENTS_PER_WAIT_MAX);
+    // SAFETY: the kernel writes no more events than there is room for, and events of rustix are laid out as the
+    // kernel's; as many as it reports are initialised.
+    #[expect(unsafe_code, reason = "rustix has no epoll_wait")]
+    unsafe {
+        let count = libc::syscall(
+            libc::SYS_epoll_wait,
+            epoll.as_raw_fd(),
+            events.as_mut_ptr(),
+            EVENTS_PER_WAIT_MAX,
+            millis,
+        );
+        match usize::try_from(count) {
+            Ok(count) => events.set_len(count),
+            Err(_) => {
+                return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// There never was another.
+#[cfg(not(target_arch = "x86_64"))]
+fn wait_by_old_call(_: &OwnedFd, _: &mut Vec<epoll::Event>, _: Option<&Timespec>) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }
 
 fn flags(interest: Interest) -> EventFlags {

@@ -3,7 +3,10 @@
 use std::io;
 
 use nix::errno::Errno;
-use rustix::process::{Pid as RawPid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getppid, wait, waitid};
+use nix::libc;
+use rustix::process::{
+    Pid as RawPid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getppid, wait, waitid, waitpid,
+};
 
 use crate::model::{ExitStatus, Pid, Signal};
 
@@ -27,8 +30,58 @@ pub fn reap() -> Reaped {
             Ok(Some((pid, status))) => return Reaped::Child(Pid(pid.as_raw_nonzero().get()), decode(status)),
             Ok(None) => return Reaped::NoneEnded,
             Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Reaped::NoChildren,
+            Err(rustix::io::Errno::CHILD) => return Reaped::NoChildren,
+            // A sandbox that knows no wait4(2).
+            Err(_) => return reap_by_waitid().unwrap_or(Reaped::NoChildren),
         }
+    }
+}
+
+/// The same by waitid(2).
+fn reap_by_waitid() -> io::Result<Reaped> {
+    let (pid, code, status) = waitid_any()?;
+    if pid == 0 {
+        return Ok(Reaped::NoneEnded);
+    }
+    let status = match code {
+        libc::CLD_EXITED => ExitStatus::Exited(u8::try_from(status & 0xff).unwrap_or(u8::MAX)),
+        libc::CLD_KILLED | libc::CLD_DUMPED => {
+            ExitStatus::Signaled { signal: Signal(status), core_dumped: code == libc::CLD_DUMPED }
+        }
+        _ => ExitStatus::Unknown(status),
+    };
+    Ok(Reaped::Child(Pid(pid), status))
+}
+
+/// Pid, kind of end, and status or signal; the pid is 0 if none has ended.
+fn waitid_any() -> io::Result<(i32, i32, i32)> {
+    // SAFETY: siginfo_t is plain data, for which zeroes are valid. The kernel fills it in for a child that has
+    // ended, and the fields that are read are those of SIGCHLD.
+    #[expect(unsafe_code, reason = "rustix tells no pid, nix no real-time signals")]
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        if libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok((info.si_pid(), info.si_code, info.si_status()))
+    }
+}
+
+/// Finds out whether children can be reaped here at all.
+///
+/// # Errors
+/// What wait4(2) and waitid(2) say, where a sandbox refuses both.
+pub fn ensure_reaping() -> io::Result<()> {
+    // Nobody is their own child, so nobody is reaped.
+    let refused = |error| matches!(error, Err(errno) if errno != rustix::io::Errno::CHILD);
+    let by_wait4 = waitpid(Some(rustix::process::getpid()), WaitOptions::NOHANG).map(drop);
+    let by_waitid =
+        waitid(WaitId::Pid(rustix::process::getpid()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    match by_waitid.map(drop) {
+        by_waitid if refused(by_wait4) && refused(by_waitid) => {
+            Err(by_waitid.err().map_or_else(|| io::ErrorKind::PermissionDenied.into(), io::Error::from))
+        }
+        _ => Ok(()),
     }
 }
 

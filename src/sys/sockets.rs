@@ -78,9 +78,7 @@ impl Listener {
         if clear_the_way(path)? {
             on_stale();
         }
-        let temporary = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
-        // PID 1 is always called so: one that was killed half-way may have left it, on a volume that stays.
-        clear_the_way(&temporary)?;
+        let temporary = temporary_name(path)?;
         let made = listen_at(&temporary, mode, owner).and_then(|listener| {
             publish(&temporary, path)?;
             Ok(listener)
@@ -238,6 +236,21 @@ fn clear_the_way(path: &Path) -> Result<bool, ListenError> {
     Ok(true)
 }
 
+/// Names that are tried for a socket that is not in its place yet.
+const TEMPORARY_NAMES_MAX: u32 = 16;
+
+/// A free name beside the path. What a stranger has put there, in a folder where everybody may write, is left alone,
+/// and another name is taken.
+fn temporary_name(path: &Path) -> Result<PathBuf, ListenError> {
+    let name = |end: String| PathBuf::from(format!("{}.{}{end}", path.display(), std::process::id()));
+    // PID 1 is always called so: one that was killed half-way may have left it, on a volume that stays.
+    let first = name(String::new());
+    let Err(error) = clear_the_way(&first) else { return Ok(first) };
+    let began = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
+    let others = (0..TEMPORARY_NAMES_MAX).map(|number| name(format!(".{:x}", began.wrapping_add(number))));
+    others.into_iter().find(|other| fs::symlink_metadata(other).is_err()).ok_or(error)
+}
+
 /// Nobody does only where the kernel says so: what can't be asked, or speaks in datagrams, is
 /// somebody's. A queue that is full is full of somebody's clients; connecting does not wait for that.
 fn somebody_listens(path: &Path) -> bool {
@@ -333,6 +346,19 @@ mod tests {
         let path = folder.join("sv.sock");
         let _listener = Listener::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
         assert!(path.exists() && !left.exists());
+    }
+
+    #[test]
+    fn a_strangers_file_beside_the_path_is_left_alone_and_in_nobodys_way() {
+        let folder = Folder::new("sockets-squatted");
+        let squatted = folder.join(&format!("sv.sock.{}", std::process::id()));
+        fs::write(&squatted, "precious").unwrap();
+        let path = folder.join("sv.sock");
+        let listener = Listener::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
+        UnixStream::connect(&path).unwrap();
+        assert!(squatted.exists());
+        drop(listener);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]

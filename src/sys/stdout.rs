@@ -19,6 +19,8 @@ extern "C" fn look() {
     // SAFETY: only looked at; a closed one answers EBADF.
     let stdout = unsafe { BorrowedFd::borrow_raw(1) };
     WAS_CLOSED.store(fcntl_getfd(stdout) == Err(Errno::BADF), Ordering::Relaxed);
+    // The standard library aborts where one is closed and there is no /dev/null. If this fails too, it does.
+    let _ = super::files::ensure_standard_descriptors();
 }
 
 // The C library calls what it finds there before the standard library looks at the descriptors.

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
 
+use super::files::read_file;
 use crate::model::{User, UserId};
+
+/// A user database that is larger is not read.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The user database as it was read. A missing file is an empty one, as in an empty container.
 #[derive(Debug, Default)]
@@ -72,7 +76,8 @@ impl Users {
     }
 
     fn read_from(passwd: &Path, group: &Path) -> Self {
-        let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let text =
+            |path| read_file(path, FILE_BYTES_MAX).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Self {
             passwd: text(passwd).unwrap_or_default(),
             group: text(group).unwrap_or_default(),

@@ -15,14 +15,19 @@ pub(crate) fn in_existing(
     around: &dyn Surroundings,
     is_dir: impl FnOnce(&Path) -> bool,
 ) -> Result<PathBuf, String> {
-    let path = with_home(text, around);
-    let parent = if text.ends_with('/') { Some(path.as_path()) } else { path.parent() };
-    match parent {
-        Some(parent) if parent != Path::new("") && !is_dir(parent) => {
+    match parent_of(text, around) {
+        Some(parent) if !is_dir(&parent) => {
             Err(format!("The directory named as part of the path {text} does not exist"))
         }
-        _ => Ok(path),
+        _ => Ok(with_home(text, around)),
     }
+}
+
+/// The directory that a path names as a part of it, if it does.
+pub(crate) fn parent_of(text: &str, around: &dyn Surroundings) -> Option<PathBuf> {
+    let path = with_home(text, around);
+    let parent = if text.ends_with('/') { Some(path.as_path()) } else { path.parent() };
+    parent.filter(|parent| *parent != Path::new("")).map(Path::to_owned)
 }
 
 /// The path of a directory that must exist.
