@@ -1,40 +1,67 @@
 //! Programs that go into the background unless they are told not to, and how each is told.
 
-/// By the name of the executable; a version may follow it (`php-fpm8.2`).
-const FOREGROUND: [(&str, &str); 24] = [
-    ("apache2", "apache2ctl -DFOREGROUND"),
-    ("atd", "atd -f"),
-    ("cron", "cron -f"),
-    ("crond", "crond -f, or -n for cronie"),
-    ("dnsmasq", "dnsmasq -k"),
-    ("gunicorn", "without --daemon"),
-    ("haproxy", "haproxy -db"),
-    ("httpd", "httpd -DFOREGROUND"),
-    ("keepalived", "keepalived -n"),
-    ("lighttpd", "lighttpd -D"),
-    ("memcached", "without -d"),
-    ("mongod", "without --fork"),
-    ("mysqld", "mysqld --daemonize=OFF"),
-    ("named", "named -f"),
-    ("nginx", "nginx -g 'daemon off;'"),
-    ("ntpd", "ntpd -n"),
-    ("php-fpm", "php-fpm -F"),
-    ("redis-server", "redis-server --daemonize no"),
-    ("rsyslogd", "rsyslogd -n"),
-    ("squid", "squid -N"),
-    ("sshd", "sshd -D"),
-    ("unbound", "unbound -d"),
-    ("uwsgi", "without --daemonize"),
-    ("varnishd", "varnishd -F"),
+/// When a program leaves its starter, as far as its command line is proof of that.
+pub(super) enum Background {
+    /// Always, but for these options.
+    Unless(&'static [&'static str]),
+    /// With one of these options.
+    With(&'static [&'static str]),
+    /// That is said in a file of its own, or by an environment.
+    Unknown,
+}
+
+use Background::{Unknown, Unless, With};
+
+/// The name of an executable or of its init script, when it leaves, and how it stays.
+const DAEMONS: [(&str, Background, &str); 32] = [
+    ("apache2", Unless(&["FOREGROUND", "-DFOREGROUND", "-DNO_DETACH", "-X"]), "apachectl -D FOREGROUND"),
+    ("apache2ctl", Unless(&["FOREGROUND", "-DFOREGROUND"]), "apache2ctl -D FOREGROUND"),
+    ("apachectl", Unless(&["FOREGROUND", "-DFOREGROUND"]), "apachectl -D FOREGROUND"),
+    ("atd", Unknown, "atd -f"),
+    ("cron", Unless(&["-f"]), "cron -f"),
+    ("crond", Unknown, "crond -n"),
+    ("dnsmasq", Unknown, "dnsmasq -k"),
+    ("docker", Unknown, "dockerd"),
+    ("gunicorn", With(&["--daemon", "-D"]), "gunicorn without --daemon"),
+    ("haproxy", With(&["-D"]), "haproxy -db"),
+    ("httpd", Unknown, "httpd -D FOREGROUND"),
+    ("keepalived", Unknown, "keepalived -n"),
+    ("lighttpd", Unknown, "lighttpd -D"),
+    ("mariadb", Unknown, "mariadbd"),
+    ("memcached", With(&["-d", "--daemon"]), "memcached -u memcache"),
+    ("mongod", Unknown, "mongod without --fork"),
+    ("mysql", Unknown, "mysqld"),
+    ("mysqld", Unknown, "mysqld --daemonize=OFF"),
+    ("named", Unknown, "named -f"),
+    ("nginx", Unknown, "nginx -g 'daemon off;'"),
+    ("ntpd", Unknown, "ntpd -n"),
+    ("php-fpm", With(&["-D", "--daemonize"]), "php-fpm -F"),
+    ("postgresql", Unknown, "postgres -D DATA"),
+    ("redis-server", With(&["--daemonize yes"]), "redis-server --daemonize no"),
+    ("rsyslog", Unknown, "rsyslogd -n"),
+    ("rsyslogd", Unknown, "rsyslogd -n"),
+    ("squid", Unknown, "squid -N"),
+    ("ssh", Unknown, "/usr/sbin/sshd -D"),
+    ("sshd", Unless(&["-D", "-d", "-i"]), "/usr/sbin/sshd -D"),
+    ("unbound", Unknown, "unbound -d"),
+    ("uwsgi", With(&["--daemonize", "-d"]), "uwsgi without --daemonize"),
+    ("varnishd", Unknown, "varnishd -F"),
 ];
 
-/// How a program of this name is kept in the foreground, if we know it.
+/// When a program of this name leaves its starter.
+pub(super) fn leaves(program: &str) -> Option<(&'static str, &'static Background)> {
+    DAEMONS.iter().find(|(name, ..)| *name == program).map(|(name, background, _)| (*name, background))
+}
+
+/// How a program of this name is kept in the foreground, if we know it. A version may follow the name
+/// (`php-fpm8.2`), or stand in it as in those of Debian's init scripts (`php8.2-fpm`).
 #[must_use]
 pub fn foreground_form(program: &str) -> Option<&'static str> {
-    let is_it = |name: &str| {
-        program.strip_prefix(name).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
-    };
-    FOREGROUND.iter().find(|(name, _)| is_it(name)).map(|(_, form)| *form)
+    let is_version = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let php = program.strip_prefix("php").and_then(|rest| rest.strip_suffix("-fpm"));
+    let program = if php.is_some_and(is_version) { "php-fpm" } else { program };
+    let is_it = |name: &str| program.strip_prefix(name).is_some_and(is_version);
+    DAEMONS.iter().find(|(name, ..)| is_it(name)).map(|(.., form)| *form)
 }
 
 #[cfg(test)]
@@ -46,6 +73,7 @@ mod tests {
         for (program, expected) in [
             ("nginx", Some("nginx -g 'daemon off;'")),
             ("php-fpm8.2", Some("php-fpm -F")),
+            ("php8.2-fpm", Some("php-fpm -F")),
             ("cron", Some("cron -f")),
             ("crontab", None),
             ("my-nginx", None),

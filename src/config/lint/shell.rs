@@ -1,5 +1,6 @@
 //! Commands that were written for a shell, and those that go into the background.
 
+use super::super::foreground::{Background, foreground_form, leaves};
 use super::super::reader::SectionReader;
 use super::super::reading::Reading;
 use super::super::words::{SplitError, split_command};
@@ -174,48 +175,6 @@ fn base_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// When a program leaves its starter.
-enum Background {
-    /// Always, but for these options.
-    Unless(&'static [&'static str]),
-    /// With one of these options.
-    With(&'static [&'static str]),
-}
-
-/// Only those of which the command line alone is proof: nginx, php-fpm and redis may be told in
-/// files of their own.
-const BACKGROUND: [(&str, Background); 11] = [
-    ("apache2", Background::Unless(&["FOREGROUND", "-DFOREGROUND", "-DNO_DETACH", "-X"])),
-    ("apachectl", Background::Unless(&["FOREGROUND", "-DFOREGROUND"])),
-    ("apache2ctl", Background::Unless(&["FOREGROUND", "-DFOREGROUND"])),
-    ("cron", Background::Unless(&["-f"])),
-    ("gunicorn", Background::With(&["--daemon", "-D"])),
-    ("haproxy", Background::With(&["-D"])),
-    ("memcached", Background::With(&["-d", "--daemon"])),
-    ("php-fpm", Background::With(&["-D", "--daemonize"])),
-    ("redis-server", Background::With(&["--daemonize yes"])),
-    ("sshd", Background::Unless(&["-D", "-d", "-i"])),
-    ("uwsgi", Background::With(&["--daemonize", "-d"])),
-];
-
-/// What stays in the foreground of what an init script starts.
-const FOREGROUND: [(&str, &str); 14] = [
-    ("apache2", "apachectl -D FOREGROUND"),
-    ("cron", "cron -f"),
-    ("crond", "crond -n"),
-    ("docker", "dockerd"),
-    ("httpd", "httpd -D FOREGROUND"),
-    ("mariadb", "mariadbd"),
-    ("memcached", "memcached -u memcache"),
-    ("mysql", "mysqld"),
-    ("nginx", "nginx -g 'daemon off;'"),
-    ("postgresql", "postgres -D DATA"),
-    ("redis-server", "redis-server --daemonize no"),
-    ("rsyslog", "rsyslogd -n"),
-    ("ssh", "/usr/sbin/sshd -D"),
-    ("sshd", "/usr/sbin/sshd -D"),
-];
-
 /// Where init scripts are.
 const INIT_FOLDERS: [&str; 3] = ["/etc/init.d/", "/etc/rc.d/", "/etc/rc.d/init.d/"];
 
@@ -248,12 +207,8 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     let (program, arguments) = script_of(&words);
     let section = &options.section.name;
     if let Some(service) = service_started(program, arguments) {
-        let known = FOREGROUND.iter().find(|(name, _)| *name == service);
-        let instead = match known {
-            Some((_, command)) => format!("run {} instead", quote(command)),
-            None if service.starts_with("php") && service.ends_with("-fpm") => {
-                "run 'php-fpm -F' instead".to_owned()
-            }
+        let instead = match foreground_form(service) {
+            Some(command) => format!("run {} instead", quote(command)),
             None => format!("run {}'s own program in the foreground instead", service),
         };
         let text = format!(
@@ -265,9 +220,7 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     if INIT_FOLDERS.iter().any(|folder| program.starts_with(folder)) {
         return;
     }
-    let Some((name, background)) = BACKGROUND.iter().find(|(name, _)| *name == base_name(program)) else {
-        return;
-    };
+    let Some((name, background)) = leaves(base_name(program)) else { return };
     let text = match background {
         Background::Unless(foreground) if !foreground.iter().any(|option| has(arguments, option)) => {
             let option = foreground.first().copied().unwrap_or_default();
@@ -277,7 +230,7 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
             Some(flag) => format!("{name} of [{section}] goes into the background with {}", quote(flag)),
             None => return,
         },
-        Background::Unless(_) => return,
+        Background::Unless(_) | Background::Unknown => return,
     };
     Advice::new(format!("{text}: it counts as ended then")).tell(options, "command");
 }
