@@ -550,6 +550,16 @@ fn what_is_shown_can_be_run() {
             }
         }
     }
+    // The folder of an included file is another one.
+    let sandbox = Sandbox::new("[supervisord]\n[include]\nfiles=d/*.ini\n[group:empty]\nprograms=\n");
+    std::fs::create_dir(sandbox.path("d")).unwrap();
+    sandbox.write("d/x.ini", "[program:x]\ncommand=%(here)s/run\n");
+    for words in [&["config", "supervisord.conf"][..], &["config", "supervisord.conf", "--changed"]] {
+        sandbox.write("again.conf", &sv(&sandbox, words).stdout);
+        let mut values = all_values(&sandbox, "supervisord.conf");
+        values.retain(|(name, _)| !name.starts_with("include."));
+        assert_eq!(all_values(&sandbox, "again.conf"), values);
+    }
     // Without its variable the password is asked for, and the server does not open without one.
     let sandbox =
         Sandbox::new("[supervisord]\n[unix_http_server]\nfile=%(here)s/s\nusername=u\npassword=x\n");

@@ -248,7 +248,14 @@ fn effective_option(
         return EffectiveOption { name, value, origin: ValueOrigin::Default, inherited_from };
     };
     let is_hidden = option.value == ValueType::Secret || options.is_hidden(key);
-    let value = match expanded.or_else(|| options.written(key)).filter(|_| !is_hidden) {
+    let is_included = entry.place.source > 0
+        && matches!(options.reading.document.source(entry.place).origin, Origin::File(_));
+    let written = || {
+        // All options are shown side by side, and the folder of an included file may be another one.
+        let folder = options.here(key).replace('%', "%%");
+        options.written(key).map(|text| if is_included { text.replace("%(here)s", &folder) } else { text })
+    };
+    let value = match expanded.or_else(written).filter(|_| !is_hidden) {
         Some(text) => EffectiveValue::Is(text),
         None => EffectiveValue::Hidden,
     };

@@ -23,15 +23,16 @@ pub(super) fn text(found: &Effective, changed: bool) -> String {
     let lines: Vec<Vec<Line>> = sections.iter().map(|section| lines(section, changed)).collect();
     let widths = lines.iter().flatten().map(|line| line.assignment.width() + 2);
     let column = widths.filter(|&width| width <= ORIGIN_COLUMN_MAX).max().unwrap_or_default();
-    // A configuration has to have a [supervisord], even an empty one.
+    // A configuration has to have a [supervisord], even an empty one, and there are empty groups.
     let is_wanted = |section: &EffectiveSection, lines: &[Line]| {
-        !changed || !lines.is_empty() || section.kind == SectionKind::Supervisord
+        let counts_empty = matches!(section.kind, SectionKind::Supervisord | SectionKind::Group);
+        !changed || !lines.is_empty() || counts_empty
     };
     let told = sections.iter().zip(lines).filter(|(section, lines)| is_wanted(section, lines));
     let told: Vec<String> = told
         .map(|(section, lines)| {
             let lines: String = lines.iter().map(|line| line.text(column)).collect();
-            format!("{}[{}]\n{lines}", mark(section), printable(&section.name))
+            format!("{}[{}]\n{lines}", mark(section), printable_value(&section.name))
         })
         .collect();
     let head = if found.is_fragment { FRAGMENT } else { "" };
