@@ -6,12 +6,13 @@
 //!
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
-//! * layer 2: [`supervise`], [`host`], [`rpc`], [`web`], [`cli`]
+//! * layer 2: [`supervise`], [`host`], [`control_socket`], [`rpc`], [`web`], [`cli`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
 //!   [`print_listener`], [`init`] (of one command)
 
 pub mod cli;
 pub mod config;
+pub mod control_socket;
 pub mod ctl;
 pub mod events;
 pub mod host;

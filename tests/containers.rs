@@ -104,14 +104,37 @@ fn without_any_place_to_write_it_warns_and_supervises() {
     container.wait("another process", || {
         (container.logs().matches("spawned: 'speaker'").count() == 2).then_some(())
     });
-    // Nobody can be asked: that is not healthy, and told in one line.
-    let (text, code) = told(&container.exec(&["/sv", "health"]));
-    assert_eq!((text.lines().count(), code), (1, 1), "{text}");
-    assert!(
-        text.starts_with("not healthy: cannot reach unix:///run/supervisor.sock: no such file"),
-        "{text}"
-    );
+    // A name that needs no file system takes the place of the socket.
+    container.wait("health", || container.exec(&["/sv", "health"]).success().then_some(()));
     assert_stops_at_once(&container);
+}
+
+#[test]
+fn as_pid_1_it_can_be_asked_without_a_configured_server() {
+    const BARE: &str = "[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=/run/supervisord.pid\n";
+    let config = format!("{BARE}[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\n");
+    let as_nobody = config.replacen("[supervisord]", "[supervisord]\nuser=65534", 1);
+    let root: &[&str] = &[];
+    let tmp = ["--tmpfs", "/tmp:mode=1777"];
+    for (options, config, place) in [
+        (root, &config, "/run/sv-0/init-"),
+        (&["--user", "1000"], &config, "/sv-1000/init-"),
+        (&RESTRICTED, &config, "@sv-1000620000/"),
+        // Root asks what runs as another user.
+        (&tmp, &as_nobody, "/sv-65534/init-"),
+    ] {
+        let Some(container) = Container::configured(options, &[], config) else { return };
+        container.start();
+        let status = container.wait("an answer", || {
+            let answer = container.exec(&["/sv", "status"]);
+            answer.success().then_some(answer.stdout)
+        });
+        assert!(status.contains("sleeper") && status.contains("RUNNING"), "{place}: {status}");
+        assert_eq!(told(&container.exec(&["/sv", "-c", "/etc/supervisord.conf", "pid"])).0, "1\n", "{place}");
+        let listed =
+            container.exec(&["sh", "-c", "cat /proc/net/unix; ls -d /run/sv-*/* /tmp/sv-*/*"]).stdout;
+        assert!(listed.contains(place), "{place}: {listed}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Layer 2: the rules of supervision, and from one language to another.
     ("supervise", &["events", "model"]),
     ("host", &["config", "model", "sys"]),
+    ("control_socket", &["model", "sys"]),
     ("rpc", &["model", "xmlrpc"]),
     ("web", &["http", "model"]),
     ("cli", &["config", "model", "python"]),
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "runtime",
         &[
             "config",
+            "control_socket",
             "events",
             "host",
             "http",
@@ -43,7 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "xmlrpc",
         ],
     ),
-    ("ctl", &["cli", "config", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
+    ("ctl", &["cli", "config", "control_socket", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
     ("inspect", &["cli", "config", "model", "sys"]),
     ("pidproxy", &["model", "sys"]),
     ("print_listener", &["model"]),

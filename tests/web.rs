@@ -363,7 +363,8 @@ fn pages_ask_for_the_password_and_for_no_rpc_interface() {
         "[supervisord]\nlogfile=%(here)s/supervisord.log\npidfile=%(here)s/supervisord.pid\nchildlogdir=%(here)s\n\
          [inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=se:cret\n{CAT}"
     );
-    let mut sandbox = Sandbox::new(&config);
+    // As `sv` there would be the interface, configured or not.
+    let mut sandbox = Sandbox::new(&config).run_by(&support::binary(), "supervisord", &["-n"]);
     sandbox.spawn();
     sandbox.wait_log("spawned: 'cat'");
     for path in ["/", "/index.html?action=stopall", "/tail.html", "/ok.html", "/stylesheets/supervisor.css"] {

@@ -19,6 +19,8 @@ use super::variables;
 pub struct ClientSettings {
     /// `serverurl`; the path of a `unix://` one is absolute.
     pub server_url: String,
+    /// Whether it is set, and not the default.
+    pub is_server_url_set: bool,
     /// `username`
     pub username: Option<String>,
     /// `password`, in the clear.
@@ -57,6 +59,7 @@ pub fn load_client(path: &Path, around: &dyn Surroundings) -> Result<ClientSetti
     let mut options = SectionReader::new(&mut reading, section, SectionKind::Supervisorctl, &names);
     let text = |text: &str| Ok(text.to_owned());
     let settings = ClientSettings {
+        is_server_url_set: options.is_set("serverurl"),
         server_url: options.value("serverurl", |text| Ok(server_url(text, around))).unwrap_or_default(),
         username: options.value("username", text),
         password: options.value("password", text),
@@ -72,7 +75,7 @@ pub fn load_client(path: &Path, around: &dyn Surroundings) -> Result<ClientSetti
 
 /// Not validated: it is judged when it is used, as one from the command line is.
 fn server_url(text: &str, around: &dyn Surroundings) -> String {
-    match text.strip_prefix("unix://") {
+    match text.strip_prefix("unix://").filter(|path| !path.starts_with('@')) {
         Some(path) => format!("unix://{}", values::normal_path(path, around).display()),
         None => text.to_owned(),
     }
@@ -91,6 +94,7 @@ mod tests {
     fn everything_has_a_default() {
         let expected = ClientSettings {
             server_url: "http://localhost:9001".to_owned(),
+            is_server_url_set: false,
             username: None,
             password: None,
             prompt: "supervisor".to_owned(),

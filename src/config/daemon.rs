@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::{DaemonSettings, Environment, LogLevel, Rules};
+use crate::model::{ControlSocket, DaemonSettings, Environment, LogLevel, Rules};
 
 use super::document::Section;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
-use super::ini::is_space;
+use super::ini::{is_space, trim};
 use super::log_form::log_defaults;
 use super::options::SectionKind;
 use super::pairs::overlaid;
@@ -53,6 +53,7 @@ pub(super) fn daemon<'a>(
         directory: options.value("directory", directory),
         strip_ansi: options.boolean("strip_ansi"),
         log_defaults: log_defaults(&mut options),
+        control_socket: control_socket(&mut options),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
         strict,
         rules: rules(&mut options),
@@ -116,6 +117,19 @@ fn at_least_zero(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// `auto`, `none` or a path.
+pub(super) fn control_socket(options: &mut SectionReader<'_, '_>) -> ControlSocket {
+    let around = options.around();
+    let convert = |text: &str| {
+        Ok(match trim(text) {
+            "auto" => ControlSocket::Auto,
+            "none" => ControlSocket::Off,
+            path => ControlSocket::At(values::normal_path(path, around)),
+        })
+    };
+    options.value("control_socket", convert).unwrap_or_default()
+}
+
 /// COMPAT: Supervisor takes spaces too, and then sends event headers that no listener can parse.
 fn identifier(text: &str) -> Result<String, String> {
     if text.contains(is_space) {
@@ -158,6 +172,7 @@ mod tests {
             strip_ansi: false,
             log_defaults: UNSET,
             strict: false,
+            control_socket: ControlSocket::Auto,
             identifier: "supervisor".to_owned(),
             rules: Rules::default(),
             environment: Environment::new(),
@@ -170,7 +185,7 @@ mod tests {
         let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
             pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
             childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nlog_format=JSON\n\
-            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\non_idle=exit\nshutdown_timeout=25\nidentifier=me%(here)s\n\
+            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\ncontrol_socket=%(here)s/c.sock\non_idle=exit\nshutdown_timeout=25\nidentifier=me%(here)s\n\
             environment=HOST=\"%(host_node_name)s\"";
         let daemon = load_text(text).unwrap().daemon;
         let user = daemon.user.clone();
@@ -200,6 +215,7 @@ mod tests {
                 ring_bytes: 1 << 20,
             },
             strict: true,
+            control_socket: ControlSocket::At("/etc/c.sock".into()),
             identifier: "me/etc".to_owned(),
             rules: Rules { on_idle: OnIdle::Exit, shutdown_timeout_secs: Some(25), signals: BTreeMap::new() },
             environment: vec![("HOST".to_owned(), "node1".to_owned())],

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::model::{Environment, ServerSpec, Settings};
+use crate::model::{Address, ControlSocket, Environment, ServerSpec, Settings};
 
-use super::daemon::{daemon, environment};
+use super::daemon::{control_socket, daemon, environment};
 use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
@@ -13,9 +13,9 @@ use super::lint::lint;
 use super::main_command;
 use super::options::SectionKind;
 use super::plugins::namespaces;
-use super::reader::Override;
+use super::reader::{Override, SectionReader};
 use super::reading::{Findings, Reading};
-use super::servers::{servers, tell_open};
+use super::servers::{SOCKET_MODE, servers, tell_open};
 use super::signals::signals;
 use super::sources::read_all;
 use super::surroundings::Surroundings;
@@ -168,7 +168,8 @@ fn settings(
     daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
 }
 
-/// Reads only the control servers of a configuration, for a client that looks for one.
+/// Reads only the control servers of a configuration, for a client that looks for one. A path of `control_socket` is
+/// one of them, the last.
 ///
 /// # Errors
 ///
@@ -180,7 +181,13 @@ pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<Server
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let section = document.section("supervisord");
     let own = section.map(|section| environment(&mut reading, section, &inherited)).unwrap_or_default();
-    let servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
+    let mut servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
+    if let Some(section) = section {
+        let mut options = SectionReader::new(&mut reading, section, SectionKind::Supervisord, &inherited);
+        if let ControlSocket::At(path) = control_socket(&mut options) {
+            servers.push(ServerSpec::implicit(Address::Unix { path, mode: SOCKET_MODE, owner: None }));
+        }
+    }
     reading.finish()?;
     Ok(servers)
 }
@@ -209,7 +216,6 @@ mod tests {
     use super::super::fake::{Fake, MAIN, errors_in, load_text, load_toml, notices_in};
     use super::super::sample;
     use super::*;
-    use crate::model::Address;
 
     #[test]
     fn all_errors_are_told_at_once() {

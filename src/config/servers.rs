@@ -12,7 +12,7 @@ use super::reading::{Reading, Remark, Spot};
 use super::values;
 
 /// Permissions of a socket that doesn't ask for others.
-const MODE: u32 = 0o700;
+pub(super) const SOCKET_MODE: u32 = 0o700;
 
 /// Reads all servers: inet first, then unix, which is the order in which they open.
 pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<ServerSpec> {
@@ -65,7 +65,7 @@ pub(super) fn tell_open(reading: &mut Reading<'_>, servers: &[ServerSpec], is_st
 fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Option<ServerSpec> {
     let section = options.section.name.clone();
     let credentials = credentials(options);
-    address.map(|address| ServerSpec { section, address, credentials })
+    address.map(|address| ServerSpec { section, address, credentials, is_implicit: false })
 }
 
 fn inet(options: &mut SectionReader<'_, '_>) -> Option<Address> {
@@ -82,7 +82,7 @@ fn unix(options: &mut SectionReader<'_, '_>) -> Option<Address> {
     });
     let mode =
         options.value("chmod", |text| values::octal(text).map_err(|_| format!("Invalid chmod value {text}")));
-    Some(Address::Unix { path: path?, mode: mode.unwrap_or(MODE), owner })
+    Some(Address::Unix { path: path?, mode: mode.unwrap_or(SOCKET_MODE), owner })
 }
 
 fn require(options: &mut SectionReader<'_, '_>, option: &str) {
@@ -141,6 +141,7 @@ mod tests {
             section: section.to_owned(),
             address,
             credentials,
+            is_implicit: false,
         });
         assert_eq!(load_text(text).unwrap().servers, expected);
     }

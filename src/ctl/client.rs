@@ -7,12 +7,14 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::endpoint::{Endpoint, Stream};
 use super::failure::CallError;
 use super::follow::{Follow, wait};
 use super::waiting::{self, PATIENCE, REFRESH_INTERVAL, Sign};
+use crate::control_socket::{self, Wanted};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::Signal;
 use crate::sys::interrupts::Held;
@@ -29,6 +31,8 @@ pub(super) struct Client {
     url: String,
     username: Option<String>,
     password: Option<String>,
+    /// Where else the same supervisor may listen.
+    elsewhere: Option<Elsewhere>,
     /// How long the other end may be silent, whatever is asked; without one as long as it likes.
     patience: Option<Duration>,
     /// The same for requests that only read.
@@ -48,6 +52,7 @@ impl Client {
             url,
             username,
             password,
+            elsewhere: None,
             patience: None,
             reading_timeout: None,
             is_interruptible: false,
@@ -61,9 +66,15 @@ impl Client {
         &self.url
     }
 
+    /// Where to look for the same supervisor if nobody listens at its address.
+    pub(super) fn set_elsewhere(&mut self, elsewhere: Option<Elsewhere>) {
+        self.elsewhere = elsewhere;
+    }
+
     /// Talks to another server from now on.
     pub(super) fn turn_to(&mut self, url: &str) {
         self.url = url.to_owned();
+        self.elsewhere = None;
         self.idle = None;
     }
 
@@ -95,10 +106,17 @@ impl Client {
 
     /// Calls a method and waits for its result.
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
-        let endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
+        let mut endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
         let mut stream = match self.idle.take() {
             Some(stream) if stream.is_quiet() => stream,
-            _ => endpoint.connect().map_err(|error| CallError::Connect(self.url.clone(), error))?,
+            _ => match endpoint.connect() {
+                Err(error) if is_absence(&error) && self.turn_elsewhere() => {
+                    endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
+                    endpoint.connect()
+                }
+                connected => connected,
+            }
+            .map_err(|error| CallError::Connect(self.url.clone(), error))?,
         };
         let asked_for = waiting::asked_for(method);
         let timeout = self.patience.or_else(|| self.reading_timeout.filter(|_| asked_for.is_some()));
@@ -127,9 +145,23 @@ impl Client {
         result(reply)
     }
 
+    /// Talks to the control socket of the same supervisor from now on, if there is one.
+    fn turn_elsewhere(&mut self) -> bool {
+        let found = self.elsewhere.take().and_then(|elsewhere| elsewhere.find());
+        if let Some(url) = &found {
+            self.url.clone_from(url);
+        }
+        found.is_some()
+    }
+
     /// Follows a log; the path is the server's. It has a connection of its own.
-    pub(super) fn follow(&self, path: &str) -> Result<Follow, CallError> {
-        Follow::open(&self.url, path, self.credentials())
+    pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
+        match Follow::open(&self.url, path, self.credentials()) {
+            Err(CallError::Connect(_, error)) if is_absence(&error) && self.turn_elsewhere() => {
+                Follow::open(&self.url, path, self.credentials())
+            }
+            opened => opened,
+        }
     }
 
     /// Whether it says who the user is.
@@ -141,6 +173,27 @@ impl Client {
     fn credentials(&self) -> Option<(&str, &str)> {
         self.username.as_deref().zip(self.password.as_deref())
     }
+}
+
+/// Where a supervisor may listen that does not listen where its configuration says: as PID 1 it goes on
+/// without a server that the file system refuses, and a `serverurl` may name one that is not configured.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    /// The configuration that names the address.
+    pub(super) config: PathBuf,
+    /// `$XDG_RUNTIME_DIR`
+    pub(super) runtime_dir: Option<PathBuf>,
+}
+
+impl Elsewhere {
+    fn find(&self) -> Option<String> {
+        let wanted = Wanted { config: Some(&self.config), is_config_named: true };
+        Some(control_socket::find(wanted, self.runtime_dir.as_deref()).address?.url())
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 /// The wait for a reply that may take long.

@@ -5,12 +5,13 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
+use crate::control_socket;
 use crate::python::quote;
 
 /// How long one address may take to answer. A unix socket answers at once, except while more
@@ -22,6 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Endpoint {
     /// `unix://PATH`; a relative path is taken from here.
     Unix(PathBuf),
+    /// `unix://@NAME`, in the abstract namespace.
+    Abstract(String),
     /// `http://HOST[:PORT]`, whatever follows.
     Inet {
         /// Without the brackets of an IPv6 address.
@@ -68,7 +71,10 @@ impl Endpoint {
     /// What is wrong with it.
     pub(super) fn parse(url: &str) -> Result<Self, NoEndpoint> {
         if let Some(path) = url.strip_prefix("unix://") {
-            return Ok(Self::Unix(path.into()));
+            return Ok(match path.strip_prefix('@') {
+                Some(name) => Self::Abstract(name.to_owned()),
+                None => Self::Unix(path.into()),
+            });
         }
         let Some(rest) = url.strip_prefix("http://") else {
             return Err(NoEndpoint::Protocol(url.to_owned()));
@@ -88,7 +94,7 @@ impl Endpoint {
     /// What goes into a request's `Host`.
     pub(super) fn host(&self) -> String {
         match self {
-            Self::Unix(_) => "localhost".to_owned(),
+            Self::Unix(_) | Self::Abstract(_) => "localhost".to_owned(),
             Self::Inet { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             Self::Inet { host, port } => format!("{host}:{port}"),
         }
@@ -100,7 +106,19 @@ impl Endpoint {
     /// Why the last of them failed.
     pub(super) fn connect(&self) -> io::Result<Stream> {
         match self {
-            Self::Unix(path) => connect_unix(path).map(Stream::Unix),
+            Self::Unix(path) => {
+                let stream = connect_unix(&SocketAddrUnix::new(path)?)?;
+                if control_socket::is_default_path(path) {
+                    control_socket::check_supervisor(&stream)?;
+                }
+                Ok(Stream::Unix(stream))
+            }
+            // Anybody may listen at such a name.
+            Self::Abstract(name) => {
+                let stream = connect_unix(&SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+                control_socket::check_supervisor(&stream)?;
+                Ok(Stream::Unix(stream))
+            }
             Self::Inet { host, port } => connect_any((host.as_str(), *port).to_socket_addrs()?),
         }
     }
@@ -115,11 +133,10 @@ fn split_port(place: &str) -> (&str, &str) {
 }
 
 /// The standard library has no time-out for this.
-fn connect_unix(path: &Path) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
+fn connect_unix(address: &SocketAddrUnix) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
-    connect(&socket, &address)?;
+    connect(&socket, address)?;
     set_socket_timeout(&socket, Timeout::Send, None)?;
     Ok(socket.into())
 }
@@ -220,6 +237,7 @@ mod tests {
         for (url, expected) in [
             ("unix:///run/s.sock", unix("/run/s.sock")),
             ("unix://s.sock", unix("s.sock")),
+            ("unix://@sv-0/1/a.sock", Ok(Endpoint::Abstract("sv-0/1/a.sock".to_owned()))),
             ("http://localhost:9001", inet("localhost", 9001)),
             ("http://Host", inet("host", 80)),
             ("http://u:p@h:1/RPC2?x", inet("h", 1)),

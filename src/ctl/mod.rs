@@ -67,10 +67,11 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
             return if asks_for_health(options) { exit::GENERIC } else { exit::INVALID_ARGS };
         }
     };
-    let Target { url, username, password, prompt, history_file, origin } = target;
-    let origin = || origin.told(around);
+    let Target { url, username, password, prompt, history_file, origin, elsewhere } = target;
+    let origin = || origin.remark(around);
+    let mut client = Client::new(url, username, password);
+    client.set_elsewhere(elsewhere);
     let plugins = || target::plugins(options, around);
-    let client = Client::new(url, username, password);
     let (mut output, stdin) = (Stdout, io::stdin());
     let colors = options.color && wants_colors(around) && output.is_terminal();
     let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));

@@ -373,7 +373,7 @@ impl<'io> Session<'io> {
 
     /// That nobody answers, and what helps to find out why.
     pub(super) fn unreachable(&self, error: &CallError) -> String {
-        let origin = self.origin.map(|origin| format!(" (The address comes from {}.)", origin()));
+        let origin = self.origin.map(|origin| origin());
         let (url, why) = (self.url(), error.unreachable());
         format!("cannot reach {url}: {why}{}", origin.unwrap_or_default())
     }

@@ -2,12 +2,19 @@
 //!
 //! As `supervisorctl` a configuration that is found has to have a `[supervisorctl]` section, while
 //! finding none is fine. As `sv` more is taken as an answer: a configuration without that section
-//! still says where its server listens, and inside a supervised process the environment says it.
+//! still says where its server listens, inside a supervised process the environment says it, and a supervisor
+//! without any configured server has a control socket that can be found ([`crate::control_socket`]).
+//!
+//! A supervisor that listens at a configured address is asked there. One that does not, but is known to have been
+//! started with the same configuration, is asked at its control socket; another supervisor is not, as an address that
+//! is named names one supervisor.
 
 use std::path::{Path, PathBuf};
 
+use super::client::Elsewhere;
 use crate::cli::{ClientOptions, Face};
 use crate::config::{self, ClientPlugin, ClientSettings, Errors, Surroundings, client_plugins};
+use crate::control_socket::{self, Found, RUNTIME_DIR_VARIABLE, Wanted};
 use crate::model::{Address, Credentials, Password, ServerSpec};
 
 /// Where Supervisor's own clients look when nobody told them.
@@ -27,6 +34,8 @@ pub(super) struct Target {
     pub(super) history_file: Option<PathBuf>,
     /// Where the URL comes from, for people whom nobody answers.
     pub(super) origin: Origin,
+    /// Where else the same supervisor may listen.
+    pub(super) elsewhere: Option<Elsewhere>,
 }
 
 /// Where a URL comes from.
@@ -41,21 +50,60 @@ pub(super) enum Origin {
     },
     /// What a supervised process is told.
     Environment,
-    /// Nobody said anything.
-    Nowhere,
+    /// A control socket that was found.
+    ControlSocket,
+    /// It is the default: no other was found.
+    Nowhere {
+        /// The configuration that names none, and whether it was named on the command line.
+        config: Option<(PathBuf, bool)>,
+        /// Where control sockets were looked for.
+        places: Vec<String>,
+        /// Those that could not be used, each with the reason.
+        refusals: Vec<String>,
+    },
 }
 
 impl Origin {
-    /// In words. Only now is it looked up where exactly it stands: few need to know.
-    pub(super) fn told(&self, around: &dyn Surroundings) -> String {
-        match self {
+    /// Whether it is the address of a server over TCP: the control socket is nearer, and asks for no password.
+    fn is_inet_server(&self) -> bool {
+        matches!(self, Self::Configuration { option: "port", .. })
+    }
+
+    /// What is known of the address, after the words that nobody answers there. Only now is it looked up where
+    /// exactly it stands: few need to know.
+    pub(super) fn remark(&self, around: &dyn Surroundings) -> String {
+        let comes_from = match self {
             Self::CommandLine => "the command line".to_owned(),
             Self::Configuration { path, section, option } => config::place_of(path, section, option, around)
                 .unwrap_or_else(|| format!("nowhere: [{section}] in {} has no {option}", path.display())),
             Self::Environment => format!("the environment's {URL_VARIABLE}"),
-            Self::Nowhere => "nowhere: no configuration was found, it is the default".to_owned(),
-        }
+            Self::ControlSocket => return String::new(),
+            Self::Nowhere { config, places, refusals } => {
+                return default_remark(config.as_ref(), places, refusals);
+            }
+        };
+        format!(" (The address comes from {comes_from}.)")
     }
+}
+
+/// What was looked for in vain, and what helps.
+fn default_remark(config: Option<&(PathBuf, bool)>, places: &[String], refusals: &[String]) -> String {
+    let names_none = match config {
+        Some((path, _)) => format!("{} names no address", path.display()),
+        None => "no configuration was found".to_owned(),
+    };
+    if places.is_empty() {
+        return format!(" (The address is the default: {names_none}.)");
+    }
+    let places = places.join(", ");
+    let refusals: String = refusals.iter().map(|refusal| format!(" {refusal}.")).collect();
+    let remedy = match config {
+        Some((_, true)) => "A supervisor of another configuration is not asked: leave out -c.",
+        _ => "Name the address of one with -s, or its configuration with -c.",
+    };
+    format!(
+        " (The address is the default: {names_none}, and no control socket was found in {places}.{refusals} {remedy})"
+    )
 }
 
 /// Chooses.
@@ -63,17 +111,41 @@ impl Origin {
 /// # Errors
 /// The text for stderr, when a configuration was found and is no good. The exit code is 2.
 pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Result<Target, String> {
+    let runtime_dir = around.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
+    let runtime_dir = runtime_dir.map(|(_, value)| PathBuf::from(value));
+    choose_among(options, around, &|wanted| control_socket::find(wanted, runtime_dir.as_deref()))
+}
+
+/// Chooses, with `find` to look for control sockets.
+fn choose_among(
+    options: &ClientOptions,
+    around: &dyn Surroundings,
+    find: &dyn Fn(Wanted<'_>) -> Found,
+) -> Result<Target, String> {
     let path = options.config.clone().or_else(|| config::find(&options.argv0, around).ok());
     let found = match &path {
         Some(path) => read(path, options.face, around).map_err(|errors| told(&errors, options))?,
         None => None,
     };
-    let (settings, origin) = found.unwrap_or_else(|| (defaults(), Origin::Nowhere));
-    let (url, origin) = match &options.server_url {
-        Some(url) => (url.clone(), Origin::CommandLine),
-        None if origin != Origin::Nowhere => (settings.server_url, origin),
-        None => otherwise(options.face, around),
+    let config = path.as_ref().map(|path| around.current_dir().join(path));
+    let search = Search { config: config.as_deref(), is_named: options.config.is_some(), find };
+    let (settings, origin) =
+        found.map_or_else(|| (defaults(), None), |(settings, origin)| (settings, origin));
+    let (url, origin) = match (&options.server_url, origin) {
+        (Some(url), _) => (url.clone(), Origin::CommandLine),
+        (None, Some(origin)) if options.face == Face::Sv && origin.is_inet_server() => {
+            search.own().unwrap_or((settings.server_url, origin))
+        }
+        (None, Some(origin)) => (settings.server_url, origin),
+        (None, None) if options.face == Face::Sv => {
+            search.own().or_else(|| by_environment(around)).unwrap_or_else(|| search.any())
+        }
+        (None, None) => (DEFAULT_URL.to_owned(), search.nowhere(Found::default())),
     };
+    let is_configured = matches!(origin, Origin::Configuration { .. });
+    let elsewhere = config.filter(|_| options.face == Face::Sv && is_configured);
+    let environment = |name: &str| around.environment().iter().find(|(known, _)| known == name);
+    let runtime_dir = environment(RUNTIME_DIR_VARIABLE).map(|(_, value)| PathBuf::from(value));
     Ok(Target {
         url,
         username: options.username.clone().or(settings.username),
@@ -81,6 +153,7 @@ pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Resu
         prompt: settings.prompt,
         history_file: options.history_file.clone().or(settings.history_file),
         origin,
+        elsewhere: elsewhere.map(|config| Elsewhere { config, runtime_dir }),
     })
 }
 
@@ -90,23 +163,69 @@ pub(super) fn plugins(options: &ClientOptions, around: &dyn Surroundings) -> Vec
     path.map(|path| client_plugins(&path, around)).unwrap_or_default()
 }
 
-/// What a configuration says, and what in it; `None` if it has nothing to say to clients.
+/// The search for a control socket.
+struct Search<'a> {
+    config: Option<&'a Path>,
+    is_named: bool,
+    find: &'a dyn Fn(Wanted<'_>) -> Found,
+}
+
+impl Search<'_> {
+    /// That of the configuration.
+    fn own(&self) -> Option<(String, Origin)> {
+        let wanted = Wanted { config: Some(self.config?), is_config_named: true };
+        Some(((self.find)(wanted).address?.url(), Origin::ControlSocket))
+    }
+
+    /// Any that may be meant, and otherwise the default address.
+    fn any(&self) -> (String, Origin) {
+        let found = (self.find)(Wanted { config: self.config, is_config_named: self.is_named });
+        match &found.address {
+            Some(address) => (address.url(), Origin::ControlSocket),
+            None => (DEFAULT_URL.to_owned(), self.nowhere(found)),
+        }
+    }
+
+    fn nowhere(&self, Found { places, refusals, .. }: Found) -> Origin {
+        let config = self.config.map(|path| (path.to_owned(), self.is_named));
+        Origin::Nowhere { config, places, refusals }
+    }
+}
+
+/// What a configuration says, and what in it says where the server is; `None` if it has nothing to say to
+/// clients.
 fn read(
     path: &Path,
     face: Face,
     around: &dyn Surroundings,
-) -> Result<Option<(ClientSettings, Origin)>, Errors> {
-    match config::load_client(path, around) {
-        Ok(settings) => Ok(Some((settings, placed("supervisorctl", "serverurl", path)))),
-        Err(errors) if face == Face::Sv && errors.is_missing_section() => {
-            let servers = config::load_servers(path, around)?;
-            Ok(nearest(&servers).map(|server| {
-                let option = if is_unix(&server) { "file" } else { "port" };
-                (as_client(server), placed(&server.section, option, path))
-            }))
+) -> Result<Option<(ClientSettings, Option<Origin>)>, Errors> {
+    let is_sv = face == Face::Sv;
+    let own = match config::load_client(path, around) {
+        Ok(settings) if !is_sv || settings.is_server_url_set => {
+            return Ok(Some((settings, Some(placed("supervisorctl", "serverurl", path)))));
         }
-        Err(errors) => Err(errors),
-    }
+        Ok(settings) => Some(settings),
+        Err(errors) if is_sv && errors.is_missing_section() => None,
+        Err(errors) => return Err(errors),
+    };
+    let servers = config::load_servers(path, around)?;
+    let Some(server) = nearest(&servers) else { return Ok(own.map(|settings| (settings, None))) };
+    let option = match &server.address {
+        _ if server.is_implicit => "control_socket",
+        Address::Inet { .. } => "port",
+        Address::Unix { .. } | Address::Abstract { .. } => "file",
+    };
+    let said = as_client(server);
+    let settings = match own {
+        Some(own) => ClientSettings {
+            server_url: said.server_url,
+            username: own.username.or(said.username),
+            password: own.password.or(said.password),
+            ..own
+        },
+        None => said,
+    };
+    Ok(Some((settings, Some(placed(&server.section, option, path)))))
 }
 
 fn placed(section: &str, option: &'static str, path: &Path) -> Origin {
@@ -137,6 +256,7 @@ fn as_client(server: &ServerSpec) -> ClientSettings {
 fn defaults() -> ClientSettings {
     ClientSettings {
         server_url: DEFAULT_URL.to_owned(),
+        is_server_url_set: false,
         username: None,
         password: None,
         prompt: "supervisor".to_owned(),
@@ -144,13 +264,10 @@ fn defaults() -> ClientSettings {
     }
 }
 
-/// Without a word from command line and configuration.
-fn otherwise(face: Face, around: &dyn Surroundings) -> (String, Origin) {
+/// What a supervised process is told.
+fn by_environment(around: &dyn Surroundings) -> Option<(String, Origin)> {
     let told = around.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
-    match told {
-        Some((_, url)) if face == Face::Sv => (url.clone(), Origin::Environment),
-        _ => (DEFAULT_URL.to_owned(), Origin::Nowhere),
-    }
+    told.map(|(_, url)| (url.clone(), Origin::Environment))
 }
 
 fn told(errors: &Errors, options: &ClientOptions) -> String {
@@ -239,18 +356,46 @@ mod tests {
 
     /// `user:password@url (origin)`, or what is said instead.
     fn chosen(face: Face, options: &[&str], file: Option<&'static str>) -> String {
+        chosen_among(&Sockets::default(), Some("unix:///env"), face, options, file)
+    }
+
+    /// The control sockets that there are.
+    #[derive(Default)]
+    struct Sockets {
+        /// Of the supervisor of /etc/supervisord.conf.
+        own: Option<&'static str>,
+        /// Of PID 1, which has another configuration.
+        init: Option<&'static str>,
+    }
+
+    impl Sockets {
+        fn find(&self, wanted: Wanted<'_>) -> Found {
+            let own = self.own.filter(|_| wanted.config == Some(Path::new("/etc/supervisord.conf")));
+            let path = own.or(self.init.filter(|_| !wanted.is_config_named));
+            let address = path.map(|path| Address::Unix { path: path.into(), mode: 0o700, owner: None });
+            Found { address, places: vec!["/run/sv-0".to_owned()], refusals: Vec::new() }
+        }
+    }
+
+    fn chosen_among(
+        sockets: &Sockets,
+        url: Option<&str>,
+        face: Face,
+        options: &[&str],
+        file: Option<&'static str>,
+    ) -> String {
         let argv0 = if face == Face::Sv { "/bin/sv" } else { "/bin/supervisorctl" };
         let words = [&[argv0], options, &["status"]].concat();
         let parsed = cli::parse(words.iter().map(Into::into).collect(), false);
         let cli::Action::Client(options) = parsed else { panic!("{parsed:?}") };
-        let environment = vec![(URL_VARIABLE.to_owned(), "unix:///env".to_owned())];
+        let environment = url.map(|url| (URL_VARIABLE.to_owned(), url.to_owned())).into_iter().collect();
         let made = Made { file, environment };
-        match choose(&options, &made) {
+        match choose_among(&options, &made, &|wanted| sockets.find(wanted)) {
             Ok(target) => {
-                let origin = target.origin.told(&made);
+                let origin = target.origin.remark(&made);
                 let word = |text: Option<String>| text.unwrap_or("-".into());
                 let (user, password) = (word(target.username), word(target.password));
-                format!("{user}:{password}@{} ({origin})", target.url)
+                format!("{user}:{password}@{}{origin}", target.url)
             }
             Err(text) => text,
         }
@@ -262,34 +407,95 @@ mod tests {
 
     #[test]
     fn the_command_line_comes_before_the_configuration_and_that_before_the_environment() {
-        let ctl = "/etc/supervisord.conf:2";
-        let server = "/etc/supervisord.conf:5";
-        let unset = "nowhere: [supervisorctl] in /etc/supervisord.conf has no serverurl";
-        let told = "the environment's SUPERVISOR_SERVER_URL";
-        let default = "nowhere: no configuration was found, it is the default";
+        let from = |place: &str| format!(" (The address comes from {place}.)");
+        let (ctl, server) = (from("/etc/supervisord.conf:2"), from("/etc/supervisord.conf:5"));
+        let (told, by_hand) = (from("the environment's SUPERVISOR_SERVER_URL"), from("the command line"));
+        let default = " (The address is the default: no configuration was found.)";
+        let unset = from("nowhere: [supervisorctl] in /etc/supervisord.conf has no serverurl");
         let (sv, supervisorctl) = (Face::Sv, Face::Supervisorctl);
         let url = ["-s", "unix:///s"];
         for (face, options, file, expected) in [
-            (supervisorctl, &[][..], Some(WITH_SECTION), format!("u:p@unix:///ctl ({ctl})")),
-            (sv, &[], Some(WITH_SECTION), format!("u:p@unix:///ctl ({ctl})")),
-            (sv, &["-u", "x"], Some(WITH_SECTION), format!("x:p@unix:///ctl ({ctl})")),
-            (sv, &url, Some(WITH_SECTION), "u:p@unix:///s (the command line)".to_owned()),
-            (supervisorctl, &url, None, "-:-@unix:///s (the command line)".to_owned()),
-            (supervisorctl, &[], None, format!("-:-@{DEFAULT_URL} ({default})")),
+            (supervisorctl, &[][..], Some(WITH_SECTION), format!("u:p@unix:///ctl{ctl}")),
+            (sv, &[], Some(WITH_SECTION), format!("u:p@unix:///ctl{ctl}")),
+            (sv, &["-u", "x"], Some(WITH_SECTION), format!("x:p@unix:///ctl{ctl}")),
+            (sv, &url, Some(WITH_SECTION), format!("u:p@unix:///s{by_hand}")),
+            (supervisorctl, &url, None, format!("-:-@unix:///s{by_hand}")),
+            (supervisorctl, &[], None, format!("-:-@{DEFAULT_URL}{default}")),
             // What it says is judged when it is used.
-            (supervisorctl, &[], Some("[supervisorctl]\nserverurl=foo\n"), format!("-:-@foo ({ctl})")),
+            (supervisorctl, &[], Some("[supervisorctl]\nserverurl=foo\n"), format!("-:-@foo{ctl}")),
             (
                 supervisorctl,
                 &[],
                 Some("[supervisorctl]\nserverurl=unix://a/../b\n"),
-                format!("-:-@unix:///srv/b ({ctl})"),
+                format!("-:-@unix:///srv/b{ctl}"),
             ),
-            (sv, &[], Some("[supervisorctl]\n"), format!("-:-@{DEFAULT_URL} ({unset})")),
-            (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock ({server})")),
-            (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env ({told})")),
-            (sv, &[], None, format!("-:-@unix:///env ({told})")),
+            (supervisorctl, &[], Some("[supervisorctl]\n"), format!("-:-@{DEFAULT_URL}{unset}")),
+            (sv, &[], Some("[supervisorctl]\nusername=x\n"), format!("x:-@unix:///env{told}")),
+            (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock{server}")),
+            (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env{told}")),
+            (sv, &[], None, format!("-:-@unix:///env{told}")),
         ] {
             assert_eq!(chosen(face, options, file), expected, "{face:?} {options:?} {file:?}");
+        }
+    }
+
+    #[test]
+    fn a_control_socket_is_asked_where_no_address_is_configured() {
+        const INET: &str = "[supervisord]\n[inet_http_server]\nport=9001\n";
+        const NONE: &str = "[supervisord]\n";
+        let both = Sockets { own: Some("/own"), init: Some("/init") };
+        let (only_init, none) = (Sockets { own: None, init: Some("/init") }, Sockets::default());
+        let named = ["-c", "/etc/supervisord.conf"];
+        let (sv, supervisorctl) = (Face::Sv, Face::Supervisorctl);
+        let searched = |names_none: &str, remedy: &str| {
+            format!(
+                "{DEFAULT_URL} (The address is the default: {names_none}, and no control socket was found in \
+                 /run/sv-0. {remedy})"
+            )
+        };
+        let unset = "/etc/supervisord.conf names no address";
+        let name = "Name the address of one with -s, or its configuration with -c.";
+        for (sockets, face, options, file, expected) in [
+            (&both, sv, &[][..], Some(NONE), "unix:///own".to_owned()),
+            (&both, sv, &named, Some(NONE), "unix:///own".to_owned()),
+            (&both, sv, &[], Some(INET), "unix:///own".to_owned()),
+            (
+                &both,
+                sv,
+                &[],
+                Some(WITH_SECTION),
+                "unix:///ctl (The address comes from /etc/supervisord.conf:2.)".to_owned(),
+            ),
+            (&both, sv, &[], None, "unix:///init".to_owned()),
+            (&only_init, sv, &[], Some(NONE), "unix:///init".to_owned()),
+            (
+                &only_init,
+                sv,
+                &[],
+                Some(INET),
+                "http://localhost:9001 (The address comes from /etc/supervisord.conf:3.)".to_owned(),
+            ),
+            // Whoever names a configuration does not mean the supervisor of another.
+            (
+                &only_init,
+                sv,
+                &named,
+                Some(NONE),
+                searched(unset, "A supervisor of another configuration is not asked: leave out -c."),
+            ),
+            (&none, sv, &[], Some(NONE), searched(unset, name)),
+            (&none, sv, &[], None, searched("no configuration was found", name)),
+            (
+                &both,
+                supervisorctl,
+                &[],
+                None,
+                format!("{DEFAULT_URL} (The address is the default: no configuration was found.)"),
+            ),
+        ] {
+            let chosen = chosen_among(sockets, None, face, options, file);
+            let (_, chosen) = chosen.split_once('@').unwrap();
+            assert_eq!(chosen, expected, "{face:?} {options:?} {file:?}");
         }
     }
 

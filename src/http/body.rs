@@ -11,9 +11,13 @@ use super::{BODY_BYTES_MAX, Rejection, Request, Version};
 /// How a body tells its end.
 #[derive(Debug)]
 enum Framing {
+    /// So many bytes are still missing.
     Length(usize),
     Chunked(Chunked),
 }
+
+/// Room for a body grows by at least this, and by no more than what there is already.
+const GROWTH_BYTES_MIN: usize = 64 * 1024;
 
 /// A request whose body is being read.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(super) struct Pending {
     pub(super) request: Request,
     framing: Framing,
     awaits_continue: bool,
+    /// Nobody has looked at the head yet.
+    is_new: bool,
 }
 
 impl Pending {
@@ -28,16 +34,21 @@ impl Pending {
         let framing = framing(&request)?;
         let awaits_continue =
             request.version == Version::Http11 && request.headers.lists("expect", "100-continue");
-        Ok(Self { request, framing, awaits_continue })
+        Ok(Self { request, framing, awaits_continue, is_new: true })
     }
 
     /// Takes what belongs to the body off the input; true once that is all of it.
     pub(super) fn read_body(&mut self, input: &mut Vec<u8>) -> Result<bool, Rejection> {
         match &mut self.framing {
-            Framing::Length(length) if input.len() < *length => Ok(false),
-            Framing::Length(length) => {
-                self.request.body = input.drain(..*length).collect();
-                Ok(true)
+            Framing::Length(missing) => {
+                let body = &mut self.request.body;
+                let here = input.len().min(*missing);
+                if body.capacity() - body.len() < here {
+                    body.reserve_exact(here.max(body.len().max(GROWTH_BYTES_MIN)).min(*missing));
+                }
+                body.extend(input.drain(..here));
+                *missing -= here;
+                Ok(*missing == 0)
             }
             Framing::Chunked(chunked) => {
                 let used = chunked.decode(input, &mut self.request.body, BODY_BYTES_MAX)?;
@@ -45,6 +56,16 @@ impl Pending {
                 Ok(*chunked == Chunked::Done)
             }
         }
+    }
+
+    /// The head, for the one look that decides whether the body is wanted.
+    pub(super) fn take_head(&mut self) -> Option<&Request> {
+        mem::take(&mut self.is_new).then_some(&self.request)
+    }
+
+    /// Memory that the body takes so far.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.request.body.capacity()
     }
 
     /// Whether the client has to be told to go on; it is told once.

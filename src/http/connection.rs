@@ -21,7 +21,7 @@ pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// A request's body. Supervisor has no bound; what its clients send is some hundred bytes, or what
 /// is written to a child's stdin.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Header fields of a request.
 pub const HEADERS_MAX: usize = 64;
@@ -154,6 +154,29 @@ impl Connection {
         }
     }
 
+    /// The head of the next request, once, as soon as it is complete: whoever may not ask is answered now
+    /// ([`Connection::respond`]), before the body is kept. [`Connection::next_request`] goes on from here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::next_request`].
+    pub fn next_head(&mut self) -> Result<Option<&Request>, Rejection> {
+        if matches!(self.stage, Stage::Head) {
+            match self.read_head() {
+                Ok(Some(pending)) => self.stage = Stage::Body(Box::new(pending)),
+                Ok(None) => {}
+                Err(rejection) => {
+                    self.close();
+                    return Err(rejection);
+                }
+            }
+        }
+        match &mut self.stage {
+            Stage::Body(pending) => Ok(pending.take_head()),
+            Stage::Head | Stage::Handed(_) | Stage::Streaming(_) | Stage::Closed => Ok(None),
+        }
+    }
+
     /// The next request, if it is complete and the one before it is answered.
     ///
     /// # Errors
@@ -180,8 +203,16 @@ impl Connection {
     /// `date` is what [`super::http_date`] makes of the present time.
     #[must_use]
     pub fn respond(&mut self, response: &Response, date: &str) -> Vec<u8> {
-        let manner = match self.stage {
-            Stage::Handed(manner) => manner,
+        self.respond_in_parts(response.clone(), date).concat()
+    }
+
+    /// The same as head and body: a large body is not copied.
+    #[must_use]
+    pub fn respond_in_parts(&mut self, response: Response, date: &str) -> [Vec<u8>; 2] {
+        let manner = match &self.stage {
+            Stage::Handed(manner) => *manner,
+            // The rest of the body may be on its way, so this is the last answer.
+            Stage::Body(pending) => Manner { keep_alive: false, ..Manner::of(&pending.request) },
             _ => Manner { keep_alive: false, version: Version::Http11, without_body: false },
         };
         if manner.keep_alive && !response.closes() {
@@ -189,8 +220,9 @@ impl Connection {
         } else {
             self.close();
         }
-        let encode = if manner.without_body { Response::encode_head } else { Response::encode };
-        encode(response, manner.keep_alive, manner.version, date)
+        let head = response.encode_head(manner.keep_alive, manner.version, date);
+        let body = if manner.without_body { Vec::new() } else { response.into_content() };
+        [head, body]
     }
 
     /// The first bytes of an answer that goes on until [`Connection::end_stream`]. What the client says
@@ -236,6 +268,22 @@ impl Connection {
         matches!(self.stage, Stage::Closed)
     }
 
+    /// Memory that is kept for what the client has sent so far.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let body = match &self.stage {
+            Stage::Body(pending) => pending.held_bytes(),
+            Stage::Head | Stage::Handed(_) | Stage::Streaming(_) | Stage::Closed => 0,
+        };
+        self.input.capacity() + body
+    }
+
+    /// Whether there is input that may hold another request.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Whether nothing was asked and nothing is owed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -265,13 +313,14 @@ impl Connection {
                 return Ok(None);
             }
         };
-        if !pending.read_body(&mut self.input)? {
-            self.stage = Stage::Body(pending);
-            return Ok(None);
-        }
+        let is_complete = pending.read_body(&mut self.input)?;
         // A client that once sent much shall not make us keep the room for it while it idles.
         if self.input.is_empty() {
             self.input = Vec::new();
+        }
+        if !is_complete {
+            self.stage = Stage::Body(pending);
+            return Ok(None);
         }
         self.stage = Stage::Handed(Manner::of(&pending.request));
         Ok(Some(pending.request))

@@ -10,7 +10,8 @@
 //!
 //! 1. reads from the socket while [`Connection::wants_input`] and hands the bytes to
 //!    [`Connection::feed`];
-//! 2. asks [`Connection::next_request`], and when there is none yet sends what
+//! 2. may look at the head by [`Connection::next_head`], to refuse a body before it is kept, asks
+//!    [`Connection::next_request`], and when there is none yet sends what
 //!    [`Connection::take_interim`] has, if anything;
 //! 3. answers a request, or a [`Rejection`], through [`Connection::respond`], and asks again: the
 //!    next request may have been read already. An answer without a foreseeable end goes through

@@ -102,17 +102,14 @@ impl Response {
         self.closes
     }
 
-    /// The bytes of it. `date` is what [`super::http_date`] makes of the present time.
+    /// The body as it is sent after the head: with status 304 there is none.
     #[must_use]
-    pub fn encode(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
-        let mut bytes = self.encode_head(keep_alive, version, date);
-        if self.status != 304 {
-            bytes.extend_from_slice(&self.body);
-        }
-        bytes
+    pub fn into_content(self) -> Vec<u8> {
+        if self.status == 304 { Vec::new() } else { self.body }
     }
 
-    /// The bytes of it without its body, as a HEAD request wants them.
+    /// The bytes before its body, which are all that a HEAD request wants. `date` is what [`super::http_date`]
+    /// makes of the present time.
     #[must_use]
     pub fn encode_head(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
         let length = self.body.len().to_string();
@@ -179,6 +176,12 @@ mod tests {
 
     const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
+    impl Response {
+        fn encode_all(self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
+            [self.encode_head(keep_alive, version, date), self.into_content()].concat()
+        }
+    }
+
     fn text(bytes: Vec<u8>) -> String {
         String::from_utf8(bytes).unwrap()
     }
@@ -194,25 +197,25 @@ mod tests {
             let expected = format!(
                 "{line}\r\nServer: sv\r\nDate: {DATE}\r\nContent-Type: text/xml\r\nContent-Length: 2\r\n{connection}\r\nhi"
             );
-            assert_eq!(text(Response::ok("text/xml", "hi").encode(keep_alive, version, DATE)), expected);
+            assert_eq!(text(Response::ok("text/xml", "hi").encode_all(keep_alive, version, DATE)), expected);
         }
     }
 
     #[test]
     fn errors_are_pages() {
-        let page = text(Response::error(404).encode(true, Version::Http11, DATE));
+        let page = text(Response::error(404).encode_all(true, Version::Http11, DATE));
         assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"));
         assert!(page.contains("Content-Type: text/html\r\n"));
         assert!(page.ends_with("<h1>404 Not Found</h1>\n<p>There is nothing here.</p>\n</body></html>\n"));
         assert!(
-            text(Response::error(599).encode(true, Version::Http11, DATE))
+            text(Response::error(599).encode_all(true, Version::Http11, DATE))
                 .starts_with("HTTP/1.1 599 Unknown\r\n")
         );
     }
 
     #[test]
     fn strangers_are_asked_for_credentials_and_shown_out() {
-        let page = text(Response::unauthorized().encode(true, Version::Http11, DATE));
+        let page = text(Response::unauthorized().encode_all(true, Version::Http11, DATE));
         assert!(page.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
         // There is no file of a style for strangers.
         assert!(page.contains("<style>") && page.contains("<p>A user name and a password are needed"));
@@ -222,8 +225,11 @@ mod tests {
 
     #[test]
     fn a_field_stays_one_field() {
-        let page =
-            text(Response::new(302).header("Location", "/?a\r\nX: y").encode(true, Version::Http11, DATE));
+        let page = text(Response::new(302).header("Location", "/?a\r\nX: y").encode_all(
+            true,
+            Version::Http11,
+            DATE,
+        ));
         assert!(page.contains("\r\nLocation: /?a  X: y\r\n"));
     }
 
@@ -231,7 +237,7 @@ mod tests {
     fn a_head_has_the_length_of_the_body_it_lacks() {
         let head = text(Response::ok("text/plain", "hello").encode_head(true, Version::Http11, DATE));
         assert!(head.contains("\r\nContent-Length: 5\r\n") && head.ends_with("\r\n\r\n"));
-        let kept = Response::ok("text/plain", "hello").not_modified().encode(true, Version::Http11, DATE);
+        let kept = Response::ok("text/plain", "hello").not_modified().encode_all(true, Version::Http11, DATE);
         let kept = text(kept);
         assert!(kept.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{kept}");
         assert!(kept.contains("\r\nContent-Length: 5\r\n") && kept.ends_with("\r\n\r\n"), "{kept}");

@@ -20,8 +20,8 @@ pub use command::{
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
 pub use settings::{
-    Address, Credentials, DaemonSettings, LogDefaults, LogLevel, Namespace, Notice, Password, RpcInterface,
-    ServerSpec, Settings, SocketOwner,
+    Address, ControlSocket, Credentials, DaemonSettings, LogDefaults, LogLevel, Namespace, Notice, Password,
+    RpcInterface, ServerSpec, Settings, SocketOwner,
 };
 pub use signal::Signal;
 pub use spec::{

@@ -56,6 +56,18 @@ pub struct Notice {
     pub text: String,
 }
 
+/// The control socket that needs no server section.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlSocket {
+    /// At a private default path, where no unix server is configured.
+    #[default]
+    Auto,
+    /// None.
+    Off,
+    /// At this path, absolute.
+    At(PathBuf),
+}
+
 /// The `[supervisord]` section with the command line laid over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonSettings {
@@ -99,6 +111,8 @@ pub struct DaemonSettings {
     pub strip_ansi: bool,
     /// `log_format`, `log_timestamp` and `log_ring_bytes` of all programs.
     pub log_defaults: LogDefaults,
+    /// `control_socket`: the one that exists without a server section.
+    pub control_socket: ControlSocket,
     /// `identifier`
     pub identifier: String,
     /// `strict`: sections and options that nobody knows were errors.
@@ -161,6 +175,12 @@ pub enum Address {
         /// 1 to 65535
         port: u16,
     },
+    /// A unix socket without a file: a name in Linux's abstract namespace. It has no permissions, so the
+    /// peer's user is checked instead.
+    Abstract {
+        /// Without the NUL byte that it starts with.
+        name: String,
+    },
 }
 
 impl Address {
@@ -175,14 +195,21 @@ impl Address {
                 host if host.contains(':') => format!("http://[{host}]:{port}"),
                 host => format!("http://{host}:{port}"),
             },
+            Self::Abstract { name } => format!("unix://@{name}"),
         }
+    }
+
+    /// Whether it is a unix socket.
+    #[must_use]
+    pub fn is_unix(&self) -> bool {
+        matches!(self, Self::Unix { .. } | Self::Abstract { .. })
     }
 
     /// Whether only this machine can reach it; a name other than `localhost` counts as reachable.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Unix { .. } => true,
+            Self::Unix { .. } | Self::Abstract { .. } => true,
             Self::Inet { host, .. } => {
                 host == "localhost" || host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).is_loopback()
             }
@@ -199,6 +226,17 @@ pub struct ServerSpec {
     pub address: Address,
     /// `None` lets everybody in who can connect.
     pub credentials: Option<Credentials>,
+    /// No server section made it. Children are not given its address, and it offers the supervisor's
+    /// methods whatever `[rpcinterface:x]` sections there are.
+    pub is_implicit: bool,
+}
+
+impl ServerSpec {
+    /// One that no server section made.
+    #[must_use]
+    pub fn implicit(address: Address) -> Self {
+        Self { section: "supervisord".to_owned(), address, credentials: None, is_implicit: true }
+    }
 }
 
 /// Whose methods an XML-RPC namespace has.

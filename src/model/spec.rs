@@ -140,7 +140,7 @@ impl SocketSpec {
     #[must_use]
     pub fn url(&self) -> String {
         match &self.address {
-            Address::Unix { .. } => self.address.url(),
+            Address::Unix { .. } | Address::Abstract { .. } => self.address.url(),
             Address::Inet { host, port } => format!("tcp://{host}:{port}"),
         }
     }

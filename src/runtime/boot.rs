@@ -20,7 +20,7 @@ use super::syslog::{SYSLOG_PATH, Syslog};
 use super::tails::Tails;
 use super::trace::Traces;
 use super::visits::Visits;
-use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets};
+use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
 use crate::config;
 use crate::host::Host;
 use crate::model::{Address, DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
@@ -91,7 +91,8 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let mut activity = open_activity(&mut settings, echo, &mut outputs)?;
     // Before anything of a running supervisor with the same configuration is touched.
     let mut names = HostNames::at_the_start();
-    let opened = open_servers(&mut settings, &mut names)?;
+    let mut opened = open_servers(&mut settings, &mut names)?;
+    opened.extend(open_implicit_server(&launch, &mut settings, (&config_file, &host), &mut names)?);
     let sockets = settings.groups.iter().flat_map(GroupSpec::sockets);
     try_sockets(sockets, &[], &mut names).map_err(|text| vec![text])?;
     if !foreground {
@@ -299,6 +300,25 @@ fn open_servers(settings: &mut Settings, names: &mut HostNames) -> Result<Vec<Op
     Ok(opened)
 }
 
+/// The control socket that needs no section.
+fn open_implicit_server(
+    launch: &Launch,
+    settings: &mut Settings,
+    (config_file, host): (&Path, &Host),
+    names: &mut HostNames,
+) -> Result<Option<Opened>, Errors> {
+    let wish = implicit::wish(launch, settings, settings.servers.iter());
+    match implicit::open(&wish, config_file, host, names) {
+        Ok(opened) => Ok(opened),
+        // Who names a path expects to find a socket there.
+        Err(text) if wish.is_explicit() && !does_without(settings) => Err(vec![text]),
+        Err(text) => {
+            settings.notices.push(Notice { level: LogLevel::Warn, text });
+            Ok(None)
+        }
+    }
+}
+
 /// The umask of a daemon that sets none.
 const DAEMON_UMASK: u32 = 0o022;
 
@@ -374,7 +394,6 @@ fn take_the_oath(
         visits: Visits::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
-        answered: Vec::new(),
         pid_file: None,
         unopened: BTreeSet::new(),
         half_lines: BTreeSet::new(),
@@ -402,6 +421,10 @@ pub(super) fn tell_notices(shell: &mut Shell) {
             let text = format!("Server '{section}' running without any HTTP authentication checking");
             shell.log(LogLevel::Critical, &text);
         }
+    }
+    let implicit = shell.servers.specs().find(|spec| spec.is_implicit).map(|spec| spec.address.url());
+    if let Some(url) = implicit {
+        shell.log(LogLevel::Debug, &format!("clients reach us at {url} (control_socket)"));
     }
 }
 

@@ -1,10 +1,16 @@
 //! Connections of clients: bytes to requests, answers to bytes. What is asked is for `questions`.
 //!
-//! Each asks one thing at a time; the next request is looked at when the answer to the one before
-//! is sent. So what is kept for a client is bounded by one request, one answer and what it may
-//! send ahead.
+//! Each asks one thing at a time; the next request is looked at when the answer to the one before is sent.
+//!
+//! Clients never keep supervision waiting. Connections with something to do stand in a queue; they are served in
+//! turn, one request each, and for [`WORK_PER_TURN`] in all. Then the loop looks at signals, at dead children and
+//! at what is due before it goes on.
+//!
+//! All connections together keep no more than [`HELD_BYTES_MAX`] of unfinished requests and of replies that
+//! are not read. Beyond that, connections over TCP yield before those over a unix socket, which only root and
+//! our own user can open, and among equals the one that has made no progress for longest; small ones are spared.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -18,32 +24,87 @@ use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
-/// others are for children and logs. The one that has been idle for longest makes room for a new one.
+/// others are for children and logs.
 pub(super) const CLIENTS_MAX: usize = 1024;
 
-/// For how long a connection has to be idle before it makes room for another because descriptors have
+/// Time for clients in one turn. It is looked at between two requests, so one that takes longer is completed.
+pub(super) const WORK_PER_TURN: Duration = Duration::from_millis(5);
+
+/// Unfinished requests and unread replies of all clients together. A single reply may be larger while no other
+/// connection holds much. Small enough for a container of 64 MiB.
+const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What a connection may hold without having to yield: any request head, and most requests and replies.
+const SMALL_BYTES_MAX: usize = 32 * 1024;
+
+/// For how long a connection has to be idle before it makes room for one of its kind because descriptors have
 /// run out. One that has just come is about to speak.
 const IDLE_LEAST: Duration = Duration::from_secs(1);
 
 /// How long a request may take to arrive once it has begun, and an answer to be taken further.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A reader of large answers that is slower than this is given up.
+/// A reader of large answers that is slower than this is disconnected.
 const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
 
 /// How long a client that sent rubbish may go on sending, so that it gets to read why it is cut
 /// off: a socket that is closed with bytes unread takes its last answer back.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// An answer, as far as it is not sent yet, in the pieces in which it was made.
+#[derive(Debug, Default)]
+struct Unsent {
+    pieces: VecDeque<Vec<u8>>,
+    /// Of the first piece.
+    sent: usize,
+}
+
+impl Unsent {
+    fn push(&mut self, piece: impl Into<Vec<u8>>) {
+        let piece = piece.into();
+        if !piece.is_empty() {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn bytes(&self) -> usize {
+        self.pieces.iter().map(Vec::len).sum::<usize>() - self.sent
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.pieces.iter().map(Vec::capacity).sum()
+    }
+
+    fn front(&self) -> Option<&[u8]> {
+        self.pieces.front().map(|piece| &piece[self.sent..])
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.sent += count;
+        if self.pieces.front().is_some_and(|piece| piece.len() <= self.sent) {
+            self.pieces.pop_front();
+            self.sent = 0;
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Client {
     stream: Stream,
     http: Connection,
     pub(super) server: usize,
-    /// The answer, as far as it is not sent yet. A slow reader takes it from the front bit by bit, which moves
-    /// nothing of the rest.
-    unsent: VecDeque<u8>,
+    /// It came through a unix socket.
+    is_local: bool,
+    /// It has made a request that it was entitled to.
+    pub(super) has_asked: bool,
+    unsent: Unsent,
     interest: Interest,
+    /// There is something to be read.
+    is_readable: bool,
     /// Its open question.
     pub(super) ticket: Option<Ticket>,
     /// What it asks one thing after the other.
@@ -51,10 +112,12 @@ pub(super) struct Client {
     /// Its writing half is shut down; what comes is read and dropped.
     lingers: bool,
     pub(super) last_used: Mono,
-    /// When it is given up.
+    /// When it is disconnected.
     deadline: Option<Mono>,
-    /// When it is given up although it goes on taking its answer bit by bit.
+    /// When it is disconnected although it goes on taking its answer bit by bit.
     answer_by: Mono,
+    /// What it was last found to hold.
+    held_bytes: usize,
 }
 
 /// All of them.
@@ -62,13 +125,61 @@ pub(super) struct Client {
 pub(super) struct Clients {
     by_token: BTreeMap<u64, Client>,
     most: usize,
+    /// Connections with something to do, and pages whose client may have gone; the next one first.
+    queue: VecDeque<u64>,
+    queued: BTreeSet<u64>,
+    /// The sum of what all hold.
+    held_bytes: usize,
+}
+
+/// How readily a connection is closed to make room for another, the readiest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Over TCP, and has not shown that it may ask.
+    Stranger,
+    /// Over TCP, and idle.
+    Guest,
+    /// Over a unix socket, and idle.
+    Local,
+    /// Over TCP, waiting for an answer or following a log.
+    BusyGuest,
+    /// The same over a unix socket.
+    BusyLocal,
+}
+
+/// Who a connection is closed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Newcomer {
+    /// A connection over TCP.
+    Guest,
+    /// A connection over a unix socket.
+    Local,
+    /// A child that is to be started.
+    Child,
+}
+
+impl Newcomer {
+    /// Whether a connection of this standing yields to it.
+    fn displaces(self, standing: Standing) -> bool {
+        match self {
+            Self::Guest => standing <= Standing::Guest,
+            Self::Local => standing != Standing::BusyLocal,
+            Self::Child => standing <= Standing::Local,
+        }
+    }
 }
 
 impl Clients {
     /// None yet; how many there may be follows from how many files may be open.
     pub(super) fn new(open_files_max: u64) -> Self {
         let half = usize::try_from(open_files_max / 2).unwrap_or(usize::MAX);
-        Self { by_token: BTreeMap::new(), most: half.clamp(1, CLIENTS_MAX) }
+        Self {
+            by_token: BTreeMap::new(),
+            most: half.clamp(1, CLIENTS_MAX),
+            queue: VecDeque::new(),
+            queued: BTreeSet::new(),
+            held_bytes: 0,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -101,21 +212,55 @@ impl Clients {
     /// Sends a client another piece of its stream.
     pub(super) fn stream(&mut self, token: u64, bytes: &[u8]) {
         if let Some(client) = self.by_token.get_mut(&token) {
-            client.unsent.extend(client.http.piece(bytes));
+            client.unsent.push(client.http.piece(bytes));
         }
     }
 
     /// Ends the stream of a client.
     pub(super) fn end_stream(&mut self, token: u64) {
         if let Some(client) = self.by_token.get_mut(&token) {
-            client.unsent.extend(client.http.end_stream());
+            client.unsent.push(client.http.end_stream());
         }
     }
 
-    /// Its token, and since when.
-    fn idle_for_longest(&self) -> Option<(u64, Mono)> {
-        let idle = self.by_token.iter().filter(|(_, client)| !client.waits());
-        idle.map(|(&token, client)| (token, client.last_used)).min_by_key(|&(_, since)| since)
+    /// Has something to do for a connection, after the others that have.
+    pub(super) fn enqueue(&mut self, token: u64) {
+        if self.queued.insert(token) {
+            self.queue.push_back(token);
+        }
+    }
+
+    /// Whether there is something to do for any connection.
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    fn next_in_queue(&mut self) -> Option<u64> {
+        let token = self.queue.pop_front()?;
+        self.queued.remove(&token);
+        Some(token)
+    }
+
+    /// The connection that yields to a newcomer: the one of the least standing, and of these the one that has
+    /// been idle for longest. One of the newcomer's own kind yields only after a time of silence.
+    fn yielding(&self, newcomer: Newcomer, now: Mono, idle_least: Duration) -> Option<u64> {
+        let yields = |client: &Client| {
+            let is_idle =
+                newcomer == Newcomer::Local && !client.is_local || now.since(client.last_used) >= idle_least;
+            is_idle && newcomer.displaces(client.standing())
+        };
+        let candidates = self.by_token.iter().filter(|(_, client)| yields(client));
+        candidates.min_by_key(|(_, client)| (client.standing(), client.last_used)).map(|(&token, _)| token)
+    }
+
+    /// The connection that yields what it holds, if all hold too much; never the only one that holds much.
+    fn yielding_memory(&self) -> Option<u64> {
+        if self.held_bytes <= HELD_BYTES_MAX {
+            return None;
+        }
+        let large = || self.by_token.iter().filter(|(_, client)| client.held_bytes > SMALL_BYTES_MAX);
+        large().nth(1)?;
+        large().min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, _)| token)
     }
 }
 
@@ -138,14 +283,26 @@ impl Client {
         // Who follows a log may rest as long as he likes: it costs no more than what is unsent.
         !self.http.is_streaming() && (!self.unsent.is_empty() || self.http.mid_request())
     }
+
+    fn standing(&self) -> Standing {
+        match (self.is_local, self.waits() || self.http.is_streaming()) {
+            (true, true) => Standing::BusyLocal,
+            (true, false) => Standing::Local,
+            (false, true) => Standing::BusyGuest,
+            (false, false) if self.has_asked => Standing::Guest,
+            (false, false) => Standing::Stranger,
+        }
+    }
 }
 
 impl Shell {
     pub(super) fn add_client(&mut self, stream: Stream, server: usize) {
+        let is_local = matches!(stream, Stream::Unix(_));
+        let newcomer = if is_local { Newcomer::Local } else { Newcomer::Guest };
         if self.clients.by_token.len() >= self.clients.most {
-            match self.clients.idle_for_longest() {
-                Some((token, _)) => self.drop_client(token),
-                // All of them wait for an answer.
+            match self.clients.yielding(newcomer, self.now.mono, Duration::ZERO) {
+                Some(token) => self.drop_client(token),
+                // All of them have more right to be here.
                 None => return,
             }
         }
@@ -159,28 +316,43 @@ impl Shell {
             stream,
             http: Connection::new(),
             server,
-            unsent: VecDeque::new(),
+            is_local,
+            has_asked: false,
+            unsent: Unsent::default(),
             interest,
+            is_readable: false,
             ticket: None,
             calls: None,
             lingers: false,
             last_used: self.now.mono,
             deadline: None,
             answer_by: self.now.mono,
+            held_bytes: 0,
         };
         self.clients.by_token.insert(token, client);
     }
 
-    /// Gives up a connection that nobody has used for a while, so that there is a descriptor again.
-    /// False if there is none.
-    pub(super) fn make_room(&mut self) -> bool {
-        match self.clients.idle_for_longest() {
-            Some((token, since)) if since.after(IDLE_LEAST) <= self.now.mono => {
-                self.drop_client(token);
-                true
-            }
-            Some(_) | None => false,
+    /// Closes a connection so that there is a descriptor for a new one. False if there is none that yields.
+    pub(super) fn make_room(&mut self, newcomer: Newcomer) -> bool {
+        let yielding = self.clients.yielding(newcomer, self.now.mono, IDLE_LEAST);
+        if let Some(token) = yielding {
+            self.drop_client(token);
         }
+        yielding.is_some()
+    }
+
+    /// Closes idle connections so that there are descriptors for a child, as many as there are up to `count`.
+    /// False if there is none.
+    pub(super) fn yield_descriptors(&mut self, count: usize) -> bool {
+        let mut is_any = false;
+        for _ in 0..count {
+            let Some(token) = self.clients.yielding(Newcomer::Child, self.now.mono, Duration::ZERO) else {
+                break;
+            };
+            self.drop_client(token);
+            is_any = true;
+        }
+        is_any
     }
 
     /// Closes all connections.
@@ -194,7 +366,9 @@ impl Shell {
         self.traces.remove(token);
         self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
+            self.clients.held_bytes -= client.held_bytes;
             self.poller.remove(client.stream.as_fd());
+            self.servers.descriptor_is_free();
             // What it asked for goes on; the answer has nobody to go to, unless there is more to be done.
             let goes_on = self.visits.leave(token);
             if let Some(ticket) = client.ticket.filter(|_| !goes_on) {
@@ -206,10 +380,51 @@ impl Shell {
     /// A client has sent something, can take something, or is gone.
     pub(super) fn client_is_ready(&mut self, token: u64, readable: bool) {
         self.at_rest = false;
-        if readable && !self.read_client(token) {
-            return self.drop_client(token);
+        if let Some(client) = self.clients.by_token.get_mut(&token) {
+            client.is_readable |= readable;
+            self.clients.enqueue(token);
         }
-        self.serve(token);
+    }
+
+    /// Serves connections in turn, each for one request, until there is nothing to do or the time for it is over.
+    pub(super) fn serve_clients(&mut self) {
+        let until = self.clock.now().mono.after(WORK_PER_TURN);
+        while let Some(token) = self.clients.next_in_queue() {
+            self.go_on_calling(token, until);
+            self.go_on_visiting(token);
+            let is_readable =
+                self.clients.by_token.get_mut(&token).is_some_and(|it| std::mem::take(&mut it.is_readable));
+            if is_readable && !self.read_client(token) {
+                self.drop_client(token);
+            } else {
+                self.serve(token);
+            }
+            self.keep_to_the_budget();
+            if self.is_over(until) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the time for clients in this turn is over.
+    pub(super) fn is_over(&self, until: Mono) -> bool {
+        self.clock.now().mono >= until
+    }
+
+    /// Has connections give back memory while all of them hold too much.
+    fn keep_to_the_budget(&mut self) {
+        while let Some(token) = self.clients.yielding_memory() {
+            let is_reading = self.clients.get(token).is_some_and(|client| client.unsent.is_empty());
+            if is_reading {
+                // Its request is not complete: there is an answer to that.
+                self.respond(token, Response::error(503).closing());
+                self.serve(token);
+            }
+            // It may have been its answer that was too much.
+            if self.clients.get(token).is_some_and(|client| client.held_bytes > SMALL_BYTES_MAX) {
+                self.drop_client(token);
+            }
+        }
     }
 
     /// False once nothing more will come.
@@ -230,9 +445,9 @@ impl Shell {
         }
     }
 
-    /// Goes as far with a client as is possible now.
+    /// Goes as far with a client as is possible now, and no further than one request.
     pub(super) fn serve(&mut self, token: u64) {
-        let mut has_its_piece = false;
+        let mut has_had_its_share = false;
         loop {
             if !self.send(token) {
                 return self.drop_client(token);
@@ -250,28 +465,50 @@ impl Shell {
                 break;
             }
             if client.http.is_streaming() {
-                // One in a turn, so that a fast reader of much leaves room for others.
-                if has_its_piece {
+                if has_had_its_share {
                     self.tails.put_off(token);
                     break;
                 }
-                has_its_piece = true;
+                has_had_its_share = true;
                 if !self.add_piece(token) {
                     break;
                 }
                 continue;
             }
+            if has_had_its_share {
+                if client.http.has_input() {
+                    self.clients.enqueue(token);
+                }
+                break;
+            }
+            let is_admitted = match client.http.next_head() {
+                Ok(Some(head)) => {
+                    let head = head.clone();
+                    self.admit(token, &head)
+                }
+                Ok(None) => true,
+                Err(rejection) => {
+                    self.respond(token, rejection.response());
+                    continue;
+                }
+            };
+            let Some(client) = self.clients.by_token.get_mut(&token).filter(|_| is_admitted) else {
+                continue;
+            };
             match client.http.next_request() {
-                Ok(Some(request)) => self.handle_request(token, &request),
+                Ok(Some(request)) => {
+                    has_had_its_share = true;
+                    self.handle_request(token, &request);
+                }
                 Ok(None) => {
                     if let Some(interim) = client.http.take_interim() {
-                        client.unsent.extend(interim);
+                        client.unsent.push(interim);
                         client.answer_by = self.now.mono.after(PATIENCE);
                         continue;
                     }
                     break;
                 }
-                Err(rejection) => self.respond(token, &rejection.response()),
+                Err(rejection) => self.respond(token, rejection.response()),
             }
         }
         self.settle(token);
@@ -280,6 +517,9 @@ impl Shell {
     /// Derives from the buffers what to wait for, and for how long.
     fn settle(&mut self, token: u64) {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return };
+        let held_bytes = client.http.held_bytes() + client.unsent.held_bytes();
+        self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);
+        self.clients.held_bytes += held_bytes;
         if !client.lingers {
             let until = client.deadline.unwrap_or_else(|| self.now.mono.after(PATIENCE));
             client.deadline = client.is_busy().then_some(until);
@@ -296,15 +536,14 @@ impl Shell {
     /// False if the client is gone.
     fn send(&mut self, token: u64) -> bool {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
-        while !client.unsent.is_empty() {
-            match client.stream.write(client.unsent.as_slices().0) {
+        while let Some(front) = client.unsent.front() {
+            match client.stream.write(front) {
                 Ok(0) => return false,
                 Ok(count) => {
-                    client.unsent.drain(..count);
+                    client.unsent.advance(count);
                     client.last_used = self.now.mono;
                     client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
                     if client.unsent.is_empty() {
-                        client.unsent = VecDeque::new();
                         client.deadline = None;
                     }
                 }
@@ -323,24 +562,29 @@ impl Shell {
     pub(super) fn begin_stream(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.unsent = client.http.begin_stream(response, &date).into();
-            let bytes = client.unsent.len();
+            client.unsent.push(client.http.begin_stream(response, &date));
+            let bytes = client.unsent.bytes();
             self.trace_answer(token, response, bytes);
         }
     }
 
-    pub(super) fn respond(&mut self, token: u64, response: &Response) {
+    pub(super) fn respond(&mut self, token: u64, response: Response) {
         let date = http_date(self.now.wall.unix_secs());
+        let traced = self.traces.is_any().then(|| response.clone());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
-            client.unsent = client.http.respond(response, &date).into();
+            for part in client.http.respond_in_parts(response, &date) {
+                client.unsent.push(part);
+            }
+            let bytes = client.unsent.bytes();
             client.deadline = Some(self.now.mono.after(PATIENCE));
-            client.answer_by = self.now.mono.after(patience_with(client.unsent.len()));
-            let bytes = client.unsent.len();
-            self.trace_answer(token, response, bytes);
+            client.answer_by = self.now.mono.after(patience_with(bytes));
+            if let Some(response) = traced {
+                self.trace_answer(token, &response, bytes);
+            }
         }
     }
 
-    /// Gives up those whose time is over.
+    /// Disconnects those whose time is over.
     pub(super) fn give_up_clients(&mut self) {
         let now = self.now.mono;
         let is_over = |client: &Client| client.deadline.is_some_and(|at| at <= now);

@@ -130,6 +130,7 @@ impl Shell {
         self.outputs.reopen();
         self.children.retry_logs(self.now.mono);
         self.tails.reopened();
+        self.restore_socket_files(true);
         for trouble in self.outputs.files.reopen() {
             self.warn_of(Some(trouble));
         }
@@ -159,7 +160,11 @@ impl Shell {
     /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
     fn spawn(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
         self.hold_socket(process)?;
-        let started = self.start(process);
+        let mut started = self.start(process);
+        // A program is worth more than connections that nobody uses.
+        if started.as_ref().is_err_and(lacks_descriptors) && self.yield_descriptors(DESCRIPTORS_OF_A_START) {
+            started = self.start(process);
+        }
         if started.is_err() {
             self.let_go_of_socket(process);
         }
@@ -278,9 +283,18 @@ fn not_found(refusal: Fault) -> NotSpawned {
 
 const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 
+/// Both ends of three pipes, and a log file for each stream.
+const DESCRIPTORS_OF_A_START: usize = 8;
+
+const TOO_MANY_FILES: &str = "too many open files to spawn";
+
+fn lacks_descriptors(refusal: &NotSpawned) -> bool {
+    refusal.text.starts_with(TOO_MANY_FILES)
+}
+
 fn no_pipes(name: &str, error: &io::Error) -> NotSpawned {
     let text = match error.raw_os_error() {
-        Some(nix::libc::EMFILE) => format!("too many open files to spawn '{name}'"),
+        Some(nix::libc::EMFILE) => format!("{TOO_MANY_FILES} '{name}'"),
         _ => format!("unknown error making dispatchers for '{name}': {}", errno_name(error)),
     };
     not_spawned(text, error)

@@ -60,6 +60,7 @@ fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<Listener, ListenErro
             Listener::unix(path, *mode, owner, || ())
         }
         Address::Inet { host, port } => Listener::inet(host, *port, names),
+        Address::Abstract { name } => Listener::abstract_name(name),
     };
     listener.and_then(|listener| Ok(listener.for_children(spec.backlog)?))
 }
@@ -100,7 +101,8 @@ fn meet(one: &Address, other: &Address) -> bool {
     match (one, other) {
         (Address::Unix { path, .. }, Address::Unix { path: other, .. }) => path == other,
         (Address::Inet { port, .. }, Address::Inet { port: other, .. }) => port == other,
-        (Address::Unix { .. }, Address::Inet { .. }) | (Address::Inet { .. }, Address::Unix { .. }) => false,
+        (Address::Abstract { name }, Address::Abstract { name: other }) => name == other,
+        (Address::Unix { .. } | Address::Inet { .. } | Address::Abstract { .. }, _) => false,
     }
 }
 

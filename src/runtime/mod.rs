@@ -24,6 +24,7 @@ mod clients;
 mod effects;
 mod fastcgi;
 mod held;
+mod implicit;
 mod last_word;
 mod logfile;
 mod orphans;
@@ -91,6 +92,8 @@ pub struct Launch {
 enum Source {
     Signals,
     Server(usize),
+    /// A unix socket's file may have been removed.
+    SocketFiles,
     Client,
     Child(children::StreamKey),
     Stdin(ProcessId),
@@ -158,9 +161,6 @@ struct Shell {
     visits: Visits,
     tickets: Tickets,
     traces: Traces,
-    /// Clients whose questions were answered, and for whom there is more to do: in this turn, or in the
-    /// next if they were answered at its end.
-    answered: Vec<u64>,
     pid_file: Option<PidFile>,
     /// Processes with a log that could not be opened when they were started, which was logged.
     unopened: BTreeSet<ProcessId>,

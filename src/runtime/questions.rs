@@ -6,21 +6,40 @@
 use super::Shell;
 use crate::http::{Request, Response, Secret, Sender, authorize};
 use crate::model::{
-    Command, Credentials, Fault, FaultCode, LogLevel, Password, Reply, SupervisorState, Ticket,
+    Command, Credentials, Fault, FaultCode, LogLevel, Mono, Namespace, Password, Reply, SupervisorState,
+    Ticket,
 };
 use crate::rpc::{self, Asked, Multicall};
 use crate::supervise::Input;
 use crate::xmlrpc::{DecodeError, Value, decode_call};
 
+/// The namespace that every client knows.
+const USUAL_NAMESPACE: &str = "supervisor";
+
 impl Shell {
-    /// Answers a request, or begins to.
+    /// Whether a request may be made, which its head decides. If not, it is answered.
+    pub(super) fn admit(&mut self, token: u64, head: &Request) -> bool {
+        let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
+        // Otherwise its server is gone, or it has not shown that it may ask.
+        let is_admitted = server.is_some_and(|server| may_enter(head, server.credentials.as_ref()));
+        if is_admitted {
+            if let Some(client) = self.clients.get_mut(token) {
+                client.has_asked = true;
+            }
+        } else {
+            self.trace_request(token, head);
+            self.respond(token, Response::unauthorized());
+        }
+        is_admitted
+    }
+
+    /// Answers a request that was admitted, or begins to.
     pub(super) fn handle_request(&mut self, token: u64, request: &Request) {
         self.trace_request(token, request);
-        let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
-        // Its server is gone, or it has not shown that it may ask.
-        let allowed = server.is_some_and(|server| may_enter(request, server.credentials.as_ref()));
-        if !allowed {
-            return self.respond(token, &Response::unauthorized());
+        let is_served =
+            self.clients.get(token).is_some_and(|client| self.servers.spec(client.server).is_some());
+        if !is_served {
+            return self.respond(token, Response::unauthorized());
         }
         match request.path.as_str() {
             path if path.starts_with("/RPC2") => self.call(token, request),
@@ -33,14 +52,14 @@ impl Shell {
     /// COMPAT: Supervisor takes calls that the page of another site makes a browser send.
     fn call(&mut self, token: u64, request: &Request) {
         if request.method != "POST" {
-            return self.respond(token, &Response::error(400));
+            return self.respond(token, Response::error(400));
         }
         if Sender::of(request) == Sender::ForeignPage {
             self.log(
                 LogLevel::Warn,
                 "refused an XML-RPC call that a page of another site had a browser send",
             );
-            return self.respond(token, &Response::error(403));
+            return self.respond(token, Response::error(403));
         }
         let call = match decode_call(&request.body) {
             Ok(call) => call,
@@ -48,20 +67,20 @@ impl Shell {
                 let kind =
                     if error == DecodeError::NoMethodName { "no method name" } else { "unmarshallable" };
                 self.log(LogLevel::Error, &format!("XML-RPC request data is invalid: {kind} ({error})"));
-                return self.respond(token, &Response::error(400));
+                return self.respond(token, Response::error(400));
             }
         };
         self.trace_call(token, &call.method);
-        match rpc::ask(&call.method, &call.params, &self.settings.namespaces) {
+        match rpc::ask(&call.method, &call.params, &self.namespaces(token)) {
             Ok(Asked::Many(calls)) => {
                 if let Some(client) = self.clients.get_mut(token) {
                     client.calls = Some(calls);
+                    self.clients.enqueue(token);
                 }
-                self.go_on_calling(token);
             }
             asked => {
                 if let Some(outcome) = self.settle_or_ask(token, asked) {
-                    self.respond(token, &xml(rpc::body(&outcome)));
+                    self.respond(token, xml(rpc::body(&outcome)));
                 }
             }
         }
@@ -97,18 +116,39 @@ impl Shell {
         self.feed(Input::Command { ticket, command });
     }
 
-    /// Makes the next calls of a client that asked for several, up to one that the core has to answer;
-    /// behind the last one it is told what became of all.
-    fn go_on_calling(&mut self, token: u64) {
+    /// The names under which a client finds the supervisor's methods.
+    ///
+    /// COMPAT: as `sv`, and on a socket that no section made, the usual name is always among them; Supervisor
+    /// has none without an `[rpcinterface:x]` section.
+    fn namespaces(&self, token: u64) -> Vec<Namespace> {
+        let mut namespaces = self.settings.namespaces.clone();
+        let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
+        let has_usual = self.launch.foreground || server.is_some_and(|server| server.is_implicit);
+        if has_usual && !namespaces.iter().any(|it| it.name == USUAL_NAMESPACE) {
+            namespaces.push(Namespace::of_supervisor(USUAL_NAMESPACE));
+        }
+        namespaces
+    }
+
+    /// Makes the next calls of a client that asked for several, up to one that the core has to answer, or until
+    /// the time for clients is over; after the last one it gets the results of all.
+    pub(super) fn go_on_calling(&mut self, token: u64, until: Mono) {
+        if self.clients.get(token).is_none_or(|client| client.calls.is_none() || client.ticket.is_some()) {
+            return;
+        }
+        let namespaces = self.namespaces(token);
         while let Some(client) = self.clients.get_mut(token) {
             let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
-            let Some(asked) = calls.next(&self.settings.namespaces) else {
+            let Some(asked) = calls.next(&namespaces) else {
                 let results =
                     client.calls.take().map(Multicall::into_results).unwrap_or(Value::Array(vec![]));
-                return self.respond(token, &xml(rpc::body(&Ok(results))));
+                return self.respond(token, xml(rpc::body(&Ok(results))));
             };
             let Some(outcome) = self.settle_or_ask(token, asked) else { return };
             self.take_outcome(token, outcome);
+            if self.is_over(until) {
+                return self.clients.enqueue(token);
+            }
         }
     }
 
@@ -117,7 +157,7 @@ impl Shell {
         let Some(client) = self.clients.get_mut(token) else { return };
         match &mut client.calls {
             Some(calls) => calls.answered(outcome),
-            None => self.respond(token, &xml(rpc::body(&outcome))),
+            None => self.respond(token, xml(rpc::body(&outcome))),
         }
     }
 
@@ -131,17 +171,7 @@ impl Shell {
         if let Err(result) = self.visits.answered(token, result) {
             self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
         }
-        self.answered.push(token);
-    }
-
-    /// Sends the answers of this turn, and goes on with what those clients ask next: one question
-    /// each, so that a client with many leaves room for signals, children and other clients.
-    pub(super) fn serve_answered(&mut self) {
-        for token in std::mem::take(&mut self.answered) {
-            self.go_on_calling(token);
-            self.go_on_visiting(token);
-            self.serve(token);
-        }
+        self.clients.enqueue(token);
     }
 }
 

@@ -6,7 +6,7 @@ use super::activity::Activity;
 use super::autologs::clean_auto_logs;
 use super::boot::{tell_notices, write_pid_file};
 use super::servers::open;
-use super::{Launch, Shell};
+use super::{Launch, Shell, implicit};
 use crate::config;
 use crate::host::Host;
 use crate::model::{GroupSpec, LogLevel, Settings};
@@ -83,15 +83,34 @@ impl Shell {
 
     /// A server that stays as it was keeps its socket and its clients.
     fn replace_servers(&mut self, settings: &Settings) {
-        self.servers.retain(&settings.servers, &mut self.sources);
-        for spec in &settings.servers {
-            if self.servers.has(spec) {
+        let wanted = &settings.servers;
+        self.servers.retain(|spec| spec.is_implicit || wanted.contains(spec), &mut self.sources);
+        // What is still at the path of one that stays, or is not.
+        self.restore_socket_files(true);
+        for spec in wanted {
+            if self.servers.specs().any(|open| open == spec) {
                 continue;
             }
             match open(spec, &mut self.host_names, |_| ()) {
                 Ok(opened) => self.servers.add(opened, &self.poller, &mut self.sources),
                 Err(refusal) => self.log(LogLevel::Critical, &refusal.text),
             }
+        }
+        self.replace_implicit_server(settings);
+    }
+
+    /// The socket that no section made stays as it is while it is wanted.
+    fn replace_implicit_server(&mut self, settings: &Settings) {
+        let configured = self.servers.specs().filter(|spec| !spec.is_implicit);
+        let wish = implicit::wish(&self.launch, settings, configured);
+        self.servers.retain(|spec| !spec.is_implicit || wish.is_met_by(spec), &mut self.sources);
+        if self.servers.specs().any(|spec| spec.is_implicit) {
+            return;
+        }
+        match implicit::open(&wish, &self.config_file, &self.host, &mut self.host_names) {
+            Ok(Some(opened)) => self.servers.add(opened, &self.poller, &mut self.sources),
+            Ok(None) => {}
+            Err(text) => self.log(LogLevel::Warn, &text),
         }
     }
 }

@@ -2,22 +2,30 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
+use super::clients::Newcomer;
 use super::{Shell, Source, Sources};
+use crate::control_socket;
 use crate::model::{Address, LogLevel, Mono, ServerSpec};
 use crate::sys::errno_name;
+use crate::sys::files::ReserveDescriptor;
 use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
-use crate::sys::sockets::{ListenError, Listener};
+use crate::sys::sockets::{ListenError, Listener, Presence, Stream};
 use crate::sys::users::own_name;
+use crate::sys::watch::FileWatch;
 
 /// Connections taken from one server in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// How long a server rests when there is no descriptor left for a connection. Without a rest the
-/// one that waits would wake us again and again.
+/// How long a server rests at most when there is no descriptor left for a connection. Without a rest the
+/// one that waits would wake us again and again. It ends as soon as a connection is closed or a child is gone.
 const REST: Duration = Duration::from_millis(500);
+
+/// A socket's file that somebody removes again and again is made again this often.
+const RESTORE_INTERVAL: Duration = Duration::from_secs(1);
 
 const IN_USE: &str = "Another program is already listening on a port that one of our HTTP servers is \
     configured to use.  Shut this program down first before starting supervisord.";
@@ -31,11 +39,25 @@ struct Server {
     rests_until: Option<Mono>,
     /// Why it rests was told, and there are connections waiting since.
     rest_told: bool,
+    /// That its path is lost was logged, and it is still lost.
+    loss_told: bool,
 }
 
-/// All servers, in the order in which they opened. A slot is empty when its server was removed.
+/// All servers.
 #[derive(Debug, Default)]
-pub(super) struct Servers(Vec<Option<Server>>);
+pub(super) struct Servers {
+    /// In the order in which they opened. A slot is empty when its server was removed.
+    slots: Vec<Option<Server>>,
+    /// With it a client over a unix socket is served where all descriptors are in use.
+    reserve: ReserveDescriptor,
+    /// A descriptor was closed since servers began to rest.
+    is_descriptor_free: bool,
+    /// Watches the files of unix sockets, where the kernel lets us.
+    watch: Option<FileWatch>,
+    /// When the files are to be looked at.
+    check_at: Option<Mono>,
+    checked_at: Mono,
+}
 
 /// A listener that is open and is not watched yet.
 #[derive(Debug)]
@@ -61,6 +83,9 @@ pub(super) fn open(
 ) -> Result<Opened, Refusal> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
+            if spec.is_implicit {
+                control_socket::restore_folder(path);
+            }
             let shown = path.display().to_string();
             Listener::unix(path, *mode, *owner, || on_stale(&shown)).map_err(|error| Refusal {
                 is_by_file_system: is_by_file_system(&error),
@@ -78,6 +103,10 @@ pub(super) fn open(
             Listener::inet(host, *port, names)
                 .map_err(|error| Refusal { text: cannot_listen(&shown, &error), is_by_file_system: false })
         }
+        Address::Abstract { name } => Listener::abstract_name(name).map_err(|error| {
+            let text = cannot_listen(&format!("@{name}"), &error);
+            Refusal { text, is_by_file_system: false }
+        }),
     };
     Ok(Opened { spec: spec.clone(), listener: listener? })
 }
@@ -117,48 +146,105 @@ fn cannot_listen(place: &str, error: &ListenError) -> String {
 impl Servers {
     /// Watches a server that was opened.
     pub(super) fn add(&mut self, opened: Opened, poller: &Poller, sources: &mut Sources) {
-        let token = sources.add(Source::Server(self.0.len()));
+        let token = sources.add(Source::Server(self.slots.len()));
         let Opened { spec, listener } = opened;
         // Only a lack of kernel memory could refuse this; the server then rests and tries again.
-        let watched = poller.add(&listener, token, READ).is_ok();
-        let rests_until = (!watched).then_some(Mono::default());
-        self.0.push(Some(Server { spec, listener, token, rests_until, rest_told: false }));
+        let is_watched = poller.add(&listener, token, READ).is_ok();
+        let rests_until = (!is_watched).then_some(Mono::default());
+        self.reserve.refill();
+        if let Address::Unix { path, .. } = &spec.address {
+            self.watch_file(path, poller, sources);
+        }
+        self.slots.push(Some(Server {
+            spec,
+            listener,
+            token,
+            rests_until,
+            rest_told: false,
+            loss_told: false,
+        }));
+    }
+
+    /// Has us woken when the file of a unix socket is removed. Where inotify is not available, it is looked at
+    /// with the signals that reopen logs and restart.
+    fn watch_file(&mut self, path: &Path, poller: &Poller, sources: &mut Sources) {
+        if self.watch.is_none()
+            && let Ok(watch) = FileWatch::new()
+            && poller.add(&watch, sources.add(Source::SocketFiles), READ).is_ok()
+        {
+            self.watch = Some(watch);
+        }
+        if let Some(watch) = &self.watch {
+            let _ = watch.add(path);
+        }
     }
 
     /// What a server asks of its clients.
     pub(super) fn spec(&self, server: usize) -> Option<&ServerSpec> {
-        self.0.get(server)?.as_ref().map(|server| &server.spec)
+        self.slots.get(server)?.as_ref().map(|server| &server.spec)
     }
 
-    /// Whether a server like this is open.
-    pub(super) fn has(&self, spec: &ServerSpec) -> bool {
-        self.0.iter().flatten().any(|server| server.spec == *spec)
+    /// Those that are open.
+    pub(super) fn specs(&self) -> impl Iterator<Item = &ServerSpec> {
+        self.slots.iter().flatten().map(|server| &server.spec)
     }
 
     /// Closes those that are not wanted any more.
-    pub(super) fn retain(&mut self, wanted: &[ServerSpec], sources: &mut Sources) {
-        for slot in &mut self.0 {
-            if let Some(server) = slot
-                && !wanted.contains(&server.spec)
-            {
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(&ServerSpec) -> bool, sources: &mut Sources) {
+        for slot in &mut self.slots {
+            if let Some(server) = slot.take_if(|server| !is_wanted(&server.spec)) {
                 sources.remove(server.token);
-                *slot = None;
+                close(server);
             }
         }
     }
 
+    /// Closes all of them, at the very end.
+    pub(super) fn close(&mut self) {
+        self.watch = None;
+        self.slots.drain(..).flatten().for_each(close);
+    }
+
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.0.iter().flatten().filter_map(|server| server.rests_until).min()
+        let rests = self.slots.iter().flatten().filter_map(|server| server.rests_until);
+        // There may be room for a connection that waits: look in the next turn.
+        let rests = rests.map(|until| if self.is_descriptor_free { Mono::default() } else { until });
+        rests.chain(self.check_at).min()
+    }
+
+    /// A connection or a child has given back descriptors.
+    pub(super) fn descriptor_is_free(&mut self) {
+        self.is_descriptor_free = true;
     }
 
     /// Watches again those that have rested.
     pub(super) fn wake(&mut self, now: Mono, poller: &Poller) {
-        for server in self.0.iter_mut().flatten() {
-            if server.rests_until.is_some_and(|until| until <= now) {
-                let watched = poller.add(&server.listener, server.token, READ).is_ok();
-                server.rests_until = (!watched).then_some(now.after(REST));
+        let is_free = std::mem::take(&mut self.is_descriptor_free);
+        if is_free {
+            self.reserve.refill();
+        }
+        for server in self.slots.iter_mut().flatten() {
+            if server.rests_until.is_some_and(|until| is_free || until <= now) {
+                let is_watched = poller.add(&server.listener, server.token, READ).is_ok();
+                server.rests_until = (!is_watched).then_some(now.after(REST));
             }
         }
+    }
+
+    /// Whether the files of unix sockets are to be looked at now.
+    pub(super) fn take_check_due(&mut self, now: Mono) -> bool {
+        self.check_at.take_if(|at| *at <= now).is_some()
+    }
+}
+
+/// Closes a server, with the folder that was made for it.
+fn close(server: Server) {
+    let Server { spec, listener, .. } = server;
+    drop(listener);
+    if let Address::Unix { path, .. } = &spec.address
+        && spec.is_implicit
+    {
+        control_socket::remove_folder(path);
     }
 }
 
@@ -168,29 +254,109 @@ impl Shell {
     /// Takes the connections that wait.
     pub(super) fn server_is_ready(&mut self, index: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(Some(server)) = self.servers.0.get_mut(index) else { return };
+            let Some(Some(server)) = self.servers.slots.get_mut(index) else { return };
+            let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Guest };
             match server.listener.accept() {
-                Ok(Some(stream)) => self.add_client(stream, index),
+                Ok(Some(stream)) => self.take_connection(stream, index),
                 Ok(None) => {
                     server.rest_told = false;
                     return;
                 }
                 // It was gone before it was taken.
                 Err(error) if error.raw_os_error() == Some(nix::libc::ECONNABORTED) => {}
-                Err(error) if is_lack_of_descriptors(&error) && self.make_room() => {}
+                Err(error) if is_lack_of_descriptors(&error) => {
+                    let has_room = self.make_room(newcomer)
+                        || newcomer == Newcomer::Local && self.servers.reserve.spend();
+                    if !has_room {
+                        return self.rest(index, &error);
+                    }
+                }
                 Err(error) => return self.rest(index, &error),
             }
         }
     }
 
+    fn take_connection(&mut self, stream: Stream, index: usize) {
+        let is_abstract =
+            self.servers.spec(index).is_some_and(|spec| matches!(spec.address, Address::Abstract { .. }));
+        let may_ask = match &stream {
+            Stream::Unix(stream) if is_abstract => control_socket::may_ask(stream),
+            Stream::Unix(_) | Stream::Inet(_) => true,
+        };
+        if may_ask {
+            self.add_client(stream, index);
+        }
+    }
+
     /// Stops watching a server for a while. The reason is told once, however often it happens again.
     fn rest(&mut self, index: usize, error: &io::Error) {
-        let Some(Some(server)) = self.servers.0.get_mut(index) else { return };
+        let Some(Some(server)) = self.servers.slots.get_mut(index) else { return };
         self.poller.remove(server.listener.as_fd());
         server.rests_until = Some(self.now.mono.after(REST));
         if !std::mem::replace(&mut server.rest_told, true) {
             let section = server.spec.section.clone();
             self.log(LogLevel::Error, &format!("cannot accept a connection on [{section}]: {error}"));
+        }
+    }
+
+    /// Something happened to the file of a unix socket.
+    pub(super) fn socket_files_changed(&mut self) {
+        let servers = &mut self.servers;
+        if let Some(watch) = &servers.watch {
+            watch.drain();
+        }
+        servers.check_at = Some(servers.checked_at.after(RESTORE_INTERVAL).max(self.now.mono));
+    }
+
+    /// Makes the files of unix sockets again that were removed. Where another process listens at the path, it
+    /// is left alone. When we are asked to (`is_asked`), a path is also taken back from a process that is gone.
+    pub(super) fn restore_socket_files(&mut self, is_asked: bool) {
+        self.servers.checked_at = self.now.mono;
+        for index in 0..self.servers.slots.len() {
+            let Some(Some(server)) = self.servers.slots.get_mut(index) else { continue };
+            let presence = server.listener.presence();
+            if presence == Presence::Ours {
+                server.loss_told = false;
+                continue;
+            }
+            let is_first = !std::mem::replace(&mut server.loss_told, true);
+            let spec = server.spec.clone();
+            let Address::Unix { path, .. } = &spec.address else { continue };
+            let shown = path.display();
+            if presence == Presence::Foreign && !is_asked {
+                if is_first {
+                    let text = format!(
+                        "another process has put something else in the place of the control socket '{shown}'; clients cannot reach us there"
+                    );
+                    self.log(LogLevel::Warn, &text);
+                }
+                continue;
+            }
+            match open(&spec, &mut self.host_names, |_| ()) {
+                Ok(opened) => {
+                    self.replace_listener(index, opened.listener);
+                    self.log(
+                        LogLevel::Info,
+                        &format!("made the control socket '{shown}' again: it had been removed"),
+                    );
+                }
+                Err(refusal) if is_first || is_asked => self.log(LogLevel::Error, &refusal.text),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Listens by another socket from now on. Those who wait at the old one are served.
+    fn replace_listener(&mut self, index: usize, listener: Listener) {
+        self.server_is_ready(index);
+        let Some(Some(server)) = self.servers.slots.get_mut(index) else { return };
+        self.poller.remove(server.listener.as_fd());
+        server.listener = listener;
+        server.loss_told = false;
+        let is_watched = self.poller.add(&server.listener, server.token, READ).is_ok();
+        server.rests_until = (!is_watched).then_some(self.now.mono.after(REST));
+        if let Address::Unix { path, .. } = server.spec.address.clone() {
+            self.servers.watch_file(&path, &self.poller, &mut self.sources);
         }
     }
 }

@@ -19,6 +19,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::children::StreamId;
+use super::clients::WORK_PER_TURN;
 use super::outlets::Rings;
 use super::outputs::Outputs;
 use super::sinks::{Sink, place_behind_links};
@@ -163,6 +164,8 @@ pub(super) struct Tails {
     by_stream: BTreeMap<StreamId, BTreeSet<u64>>,
     /// Those for whom there may be something.
     due: BTreeSet<u64>,
+    /// The next turn begins after this one.
+    last_served: u64,
 }
 
 impl Tails {
@@ -225,6 +228,14 @@ impl Tails {
     /// Whether somebody is to be served in the next turn.
     pub(super) fn is_due(&self) -> bool {
         !self.due.is_empty()
+    }
+
+    /// All of them, from the one after that which was served last.
+    fn take_due(&mut self) -> Vec<u64> {
+        let mut due: Vec<u64> = std::mem::take(&mut self.due).into_iter().collect();
+        let next = due.partition_point(|token| *token <= self.last_served);
+        due.rotate_left(next);
+        due
     }
 
     /// Puts a client off to the next turn.
@@ -316,9 +327,9 @@ impl Shell {
         dress: impl Fn(Response) -> Response,
     ) {
         if request.method != "GET" {
-            return self.respond(token, &Response::error(400));
+            return self.respond(token, Response::error(400));
         }
-        let Some(tail) = opened else { return self.respond(token, &Response::error(404)) };
+        let Some(tail) = opened else { return self.respond(token, Response::error(404)) };
         let written = match &tail.log {
             Log::File { file, .. } => file.metadata().map_or(0, |metadata| metadata.mtime()),
             Log::Ring(_) => self.now.wall.unix_secs(),
@@ -351,7 +362,14 @@ impl Shell {
             return;
         }
         self.tails.end_where(|process| process.is_some_and(|process| self.core.spec(process).is_none()));
-        for token in std::mem::take(&mut self.tails.due) {
+        let until = self.clock.now().mono.after(WORK_PER_TURN);
+        for token in self.tails.take_due() {
+            // The others go on where this turn ends.
+            if self.is_over(until) {
+                self.tails.put_off(token);
+                continue;
+            }
+            self.tails.last_served = token;
             self.serve(token);
         }
     }

@@ -23,6 +23,11 @@ struct Trace {
 }
 
 impl Traces {
+    /// Whether an answer has to be looked at.
+    pub(super) fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// A client is gone.
     pub(super) fn remove(&mut self, token: u64) {
         self.0.remove(&token);

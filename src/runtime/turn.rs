@@ -87,7 +87,7 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.more_to_reap || !self.answered.is_empty() || self.tails.is_due() {
+        if self.more_to_reap || self.clients.has_work() || self.tails.is_due() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -108,7 +108,7 @@ impl Shell {
         }
     }
 
-    /// Signals, then the dead, then output, then clients, then what is due.
+    /// Signals, then the dead, then output, then what is due. Clients are served after that, in `flush`.
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
         self.outputs.now = self.now;
@@ -125,13 +125,17 @@ impl Shell {
                     self.warn_of(trouble);
                 }
                 Source::Syslog => self.outputs.syslog.flush(self.now.mono),
-                Source::Signals | Source::Server(_) | Source::Client => {}
+                Source::Signals | Source::Server(_) | Source::SocketFiles | Source::Client => {}
             }
+        }
+        if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
+            self.feed(Input::TimePassed);
         }
         for (source, it) in &sources {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
+                Source::SocketFiles => self.socket_files_changed(),
                 Source::Signals
                 | Source::Child(_)
                 | Source::Stdin(_)
@@ -139,19 +143,19 @@ impl Shell {
                 | Source::Syslog => {}
             }
         }
-        if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
-            self.feed(Input::TimePassed);
-        }
         self.report_held();
         self.pass_on_half_lines();
         self.give_up_clients();
         self.outputs.syslog.wake(self.now.mono);
         self.servers.wake(self.now.mono, &self.poller);
+        if self.servers.take_check_due(self.now.mono) {
+            self.restore_socket_files(false);
+        }
     }
 
     /// Sends what waits to be sent, and derives from the buffers what to wait for.
     fn flush(&mut self) {
-        self.serve_answered();
+        self.serve_clients();
         let news = self.outputs.syslog.take_news();
         self.warn_of(news);
         self.flush_activity();
@@ -166,8 +170,8 @@ impl Shell {
     /// What clients have asked in one go is answered before anything begins anew. It is refused by now,
     /// so there is an end to it.
     fn answer_to_the_end(&mut self) {
-        while !self.answered.is_empty() {
-            self.serve_answered();
+        while self.clients.has_work() {
+            self.serve_clients();
         }
     }
 
@@ -203,6 +207,7 @@ impl Shell {
             }
             None => Input::Ended { process, status },
         });
+        self.servers.descriptor_is_free();
         if !self.children.is_live(process) {
             self.let_go_of_socket(process);
         }
@@ -213,7 +218,7 @@ impl Shell {
         self.end_tails();
         // Nobody is served any more, and what is not looked at must not wake us.
         self.drop_clients();
-        self.servers.retain(&[], &mut self.sources);
+        self.servers.close();
         self.finish_held(self.clock.now().mono.after(LAST_OUTPUT_PATIENCE));
         if is_pid_1() {
             self.sweep_orphans();
@@ -271,7 +276,7 @@ impl Shell {
                 Some(Source::Signals) => self.signals.pending().for_each(drop),
                 Some(Source::Child(key)) => self.child_is_ready(key),
                 // All of them are closed, and the kernel forgets what is closed.
-                Some(Source::Server(_) | Source::Client | Source::Stdin(_)) | None => {}
+                Some(Source::Server(_) | Source::SocketFiles | Source::Client | Source::Stdin(_)) | None => {}
             }
         }
         !ready.is_empty()

@@ -52,7 +52,7 @@ impl Shell {
     /// Answers a request for a page, or begins to.
     pub(super) fn visit(&mut self, token: u64, request: &Request) {
         match web::ask(request, self.began.unix_secs()) {
-            Answer::Now(response) => self.respond(token, &response),
+            Answer::Now(response) => self.respond(token, response),
             Answer::Later(visit) => {
                 self.visits.by_client.insert(token, Waiting { visit, ticket: None });
                 self.go_on_visiting(token);
@@ -70,7 +70,7 @@ impl Shell {
             return self.put(token, ticket, command);
         }
         if let Some(Waiting { visit, .. }) = self.visits.by_client.remove(&token) {
-            self.respond(token, &visit.into_response(self.now.wall));
+            self.respond(token, visit.into_response(self.now.wall));
         }
     }
 }

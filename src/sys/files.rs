@@ -192,6 +192,24 @@ pub fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
+/// A descriptor that is kept open for the moment when there is no other left.
+#[derive(Debug, Default)]
+pub struct ReserveDescriptor(Option<File>);
+
+impl ReserveDescriptor {
+    /// Opens it, if it is not open and there is one.
+    pub fn refill(&mut self) {
+        if self.0.is_none() {
+            self.0 = File::open("/dev/null").ok();
+        }
+    }
+
+    /// Closes it. False if it was closed before.
+    pub fn spend(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
 /// Sets our umask.
 pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));

@@ -29,6 +29,7 @@ pub mod stderr;
 pub mod stdout;
 pub mod terminal;
 pub mod users;
+pub mod watch;
 
 use std::io;
 

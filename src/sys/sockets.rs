@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use rustix::net::{
 };
 
 use super::names::HostNames;
-use crate::model::{SocketOwner, UserId};
+use crate::model::{Pid, SocketOwner, UserId};
 
 /// As Supervisor's.
 const BACKLOG: i32 = 1024;
@@ -46,13 +46,58 @@ impl From<rustix::io::Errno> for ListenError {
     }
 }
 
-/// A socket that listens. A unix socket is removed when it is dropped, if it is still ours.
+/// A socket that listens. A unix socket's file is removed when it is dropped, if it is still ours.
 #[derive(Debug)]
 pub enum Listener {
-    /// And the path with the inode that we made there.
-    Unix(UnixListener, PathBuf, Option<u64>),
+    /// With a file.
+    Unix(UnixListener, SocketFile),
+    /// With a name in the abstract namespace of Linux, which any local process can connect to.
+    Abstract(UnixListener),
     /// Any IP version.
     Inet(TcpListener),
+}
+
+/// The file that clients reach a unix socket by.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    id: Option<FileId>,
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+/// What is at a socket's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The socket that listens.
+    Ours,
+    /// Nothing.
+    Missing,
+    /// Something that another process put there.
+    Foreign,
+}
+
+impl SocketFile {
+    fn made_at(path: &Path) -> Self {
+        Self { path: path.to_owned(), id: file_id(path).ok() }
+    }
+
+    fn presence(&self) -> Presence {
+        match file_id(&self.path) {
+            Ok(found) if self.id == Some(found) => Presence::Ours,
+            Err(error) if is_absence(&error) => Presence::Missing,
+            Ok(_) | Err(_) => Presence::Foreign,
+        }
+    }
+}
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A connection that was accepted.
@@ -86,8 +131,29 @@ impl Listener {
         if made.is_err() {
             let _ = fs::remove_file(&temporary);
         }
-        let inode = fs::symlink_metadata(path).map(|found| found.ino()).ok();
-        Ok(Self::Unix(made?, path.to_owned(), inode))
+        Ok(Self::Unix(made?, SocketFile::made_at(path)))
+    }
+
+    /// Listens on a name in the abstract namespace, which needs no file system. The name goes with the
+    /// socket.
+    ///
+    /// # Errors
+    /// See [`ListenError`]; EINVAL for a name that is too long.
+    pub fn abstract_name(name: &str) -> Result<Self, ListenError> {
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes())?;
+        let socket = unix_socket()?;
+        bind(&socket, &address)?;
+        listen(&socket, BACKLOG)?;
+        Ok(Self::Abstract(UnixListener::from(socket)))
+    }
+
+    /// What is at the path of a unix socket; sockets without a path are always there.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        match self {
+            Self::Unix(_, file) => file.presence(),
+            Self::Abstract(_) | Self::Inet(_) => Presence::Ours,
+        }
     }
 
     /// Listens on a TCP port; an empty host means all addresses.
@@ -127,10 +193,12 @@ impl Listener {
     /// What accept(2) says: EMFILE and ENFILE want a pause, the rest concerns that connection only.
     pub fn accept(&self) -> io::Result<Option<Stream>> {
         let accepted = match self {
-            Self::Unix(listener, ..) => listener.accept().and_then(|(stream, _)| {
-                stream.set_nonblocking(true)?;
-                Ok(Stream::Unix(stream))
-            }),
+            Self::Unix(listener, _) | Self::Abstract(listener) => {
+                listener.accept().and_then(|(stream, _)| {
+                    stream.set_nonblocking(true)?;
+                    Ok(Stream::Unix(stream))
+                })
+            }
             Self::Inet(listener) => listener.accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(true)?;
                 stream.set_nodelay(true)?;
@@ -148,7 +216,7 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Unix(listener, ..) => listener.as_fd(),
+            Self::Unix(listener, _) | Self::Abstract(listener) => listener.as_fd(),
             Self::Inet(listener) => listener.as_fd(),
         }
     }
@@ -156,11 +224,10 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix(_, path, inode) = self {
-            let found = fs::symlink_metadata(&*path).map(|found| found.ino()).ok();
-            if inode.is_some() && found == *inode {
-                let _ = fs::remove_file(path);
-            }
+        if let Self::Unix(_, file) = self
+            && file.presence() == Presence::Ours
+        {
+            let _ = fs::remove_file(&file.path);
         }
     }
 }
@@ -170,10 +237,60 @@ impl Drop for Listener {
 /// # Errors
 /// EAGAIN where too many wait to be accepted; what socket(2) and connect(2) say.
 pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = unix_socket()?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket.into())
+}
+
+/// The same for a name in the abstract namespace.
+///
+/// # Errors
+/// As [`connect_without_waiting`].
+pub fn connect_to_name_without_waiting(name: &str) -> io::Result<UnixStream> {
+    let socket = unix_socket()?;
+    connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+    Ok(socket.into())
+}
+
+fn unix_socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
+/// The process at the other end of a unix socket: the one that connected, or the one that listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its effective user when it connected or began to listen.
+    pub user: UserId,
+    /// `None` if it is outside of our PID namespace.
+    pub pid: Option<Pid>,
+}
+
+impl Peer {
+    /// Of a connected unix socket.
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    #[expect(unsafe_code, reason = "rustix can't hold the pid 0 of another namespace, nix lacks the feature")]
+    pub fn of(stream: &UnixStream) -> io::Result<Self> {
+        let mut found = nix::libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+        let mut length = size_of::<nix::libc::ucred>() as nix::libc::socklen_t;
+        // SAFETY: getsockopt(2) writes at most `length` bytes to `found`, a plain C struct of that size, and the
+        // new length to `length`; both outlive the call.
+        let result = unsafe {
+            nix::libc::getsockopt(
+                stream.as_raw_fd(),
+                nix::libc::SOL_SOCKET,
+                nix::libc::SO_PEERCRED,
+                (&raw mut found).cast(),
+                &raw mut length,
+            )
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { user: found.uid, pid: (found.pid > 0).then_some(Pid(found.pid)) })
+    }
 }
 
 impl Stream {
@@ -254,17 +371,19 @@ fn temporary_name(path: &Path) -> Result<PathBuf, ListenError> {
 /// Nobody does only where the kernel says so: what can't be asked, or speaks in datagrams, is
 /// somebody's. A queue that is full is full of somebody's clients; connecting does not wait for that.
 fn somebody_listens(path: &Path) -> bool {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let connected = SocketAddrUnix::new(path).and_then(|address| {
-        connect(&socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?, &address)
-    });
-    connected != Err(rustix::io::Errno::CONNREFUSED)
+    connect_without_waiting(path).err().is_none_or(|error| error.kind() != io::ErrorKind::ConnectionRefused)
+}
+
+/// Removes a socket that nobody listens on any more.
+pub fn remove_if_abandoned(path: &Path) {
+    if super::files::is_socket(path) && !somebody_listens(path) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn listen_at(path: &Path, mode: u32, owner: Option<SocketOwner>) -> Result<UnixListener, ListenError> {
     let address = SocketAddrUnix::new(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = unix_socket()?;
     // What bind makes has the mode of the socket less the umask: never more than asked for.
     let mode = Mode::from_raw_mode(mode);
     fchmod(&socket, mode)?;

@@ -21,7 +21,10 @@ fn asked(request: &Request) -> Answer {
 }
 
 fn text(response: &Response) -> String {
-    String::from_utf8(response.encode(true, Version::Http11, "now")).unwrap()
+    String::from_utf8(
+        [response.encode_head(true, Version::Http11, "now"), response.clone().into_content()].concat(),
+    )
+    .unwrap()
 }
 
 fn now(line: &str) -> String {

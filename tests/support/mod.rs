@@ -218,6 +218,8 @@ impl Sandbox {
 
     fn dress(&self, command: &mut Command) {
         command.env(MARK, &self.dir).current_dir(&self.dir);
+        // Where a supervisor without a configured server listens: not where others do, and clients look here first.
+        command.env("XDG_RUNTIME_DIR", &self.dir);
         // What the tests' own machine sets must not reach into the configuration search or the logs.
         command.env_remove("SUPERVISOR_ENABLED").env_remove("SUPERVISOR_SERVER_URL");
         for (name, value) in &self.environment {

@@ -99,6 +99,8 @@ pub enum ValueType {
     LogFile,
     /// A file that may not exist yet.
     Path,
+    /// `auto`, `none` or a path
+    ControlSocket,
     /// A directory that must exist.
     Directory,
     User,

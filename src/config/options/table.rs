@@ -130,6 +130,12 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("on_idle", OnIdle, Is("wait"), "exit: end when no program runs or will; sv only"),
     row("shutdown_timeout", Integer, Unset("25"), "seconds until a stop kills all; default: none; sv only"),
     row("signal_*", SignalAction, Unset("shutdown"), "or reload, reopen, ignore, forward:NAME; sv only"),
+    row(
+        "control_socket",
+        ControlSocket,
+        Is("auto"),
+        "or none, or a path; auto: where sv looks for it; sv only",
+    ),
     row("environment", Pairs, Is(""), "variables for all programs: A=\"1\",B=\"2\""),
     row("env_file", Files, Unset("-/run/app.env"), "files of variables for all; -: may be missing; sv only"),
     row("strip_ansi", Boolean, Is("false"), "take terminal colours out of programs' logs"),

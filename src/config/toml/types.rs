@@ -57,6 +57,7 @@ impl Beside {
             | ValueType::LogFormat
             | ValueType::LogFile
             | ValueType::Path
+            | ValueType::ControlSocket
             | ValueType::Directory
             | ValueType::Url => Self::Nothing,
         }

@@ -1,0 +1,464 @@
+//! Where a supervisor and its client meet when the configuration names no control server.
+//!
+//! The supervisor makes a socket in a private folder of its user, in the first place that takes one:
+//! `$XDG_RUNTIME_DIR/sv-UID`, `/run/sv-UID`, `/tmp/sv-UID`; where no file system does, it listens on a name in
+//! the abstract namespace. The socket is named after the configuration file, so supervisors of different
+//! configurations don't meet, and that of PID 1 can be told from the others.
+//!
+//! A client looks in the same places: for the socket of its configuration, and if no configuration was named on
+//! its command line, for that of PID 1, and then for the only one in its user's folder.
+//!
+//! Anybody may have been in `/tmp`, or at an abstract name, before us. A folder is used if it belongs to our user
+//! and lets nobody else in. A client talks to a socket if the process that listens is of root or of the
+//! client's user, or is PID 1; a process of another PID namespace, which shares a volume or the network with us,
+//! is another container's. What has no permissions is also checked by the supervisor: [`may_ask`].
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use sha1::{Digest, Sha1};
+
+use crate::model::{Address, Pid, UserId};
+use crate::sys::sockets::{
+    ListenError, Listener, Peer, connect_to_name_without_waiting, connect_without_waiting,
+    remove_if_abandoned,
+};
+use crate::sys::users::own_id;
+
+/// The variable that names the first place.
+pub const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
+
+/// The places after that.
+const BASES: [&str; 2] = ["/run", "/tmp"];
+
+/// What the name of a socket of PID 1 starts with.
+const INIT: &str = "init-";
+
+const ENDING: &str = ".sock";
+
+/// Permissions of the folders and of the sockets: their user's alone.
+const FOLDER_MODE: u32 = 0o700;
+const SOCKET_MODE: u32 = 0o700;
+
+/// Entries of a folder that are looked at.
+const ENTRIES_MAX: usize = 4096;
+
+/// What is read of the kernel's list of unix sockets.
+const SOCKET_LIST_BYTES_MAX: u64 = 4 << 20;
+
+const PID_1: Pid = Pid(1);
+
+const ROOT: UserId = 0;
+
+/// A socket's address: a file, or a name in the abstract namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    File(PathBuf),
+    Abstract(String),
+}
+
+impl Place {
+    fn address(&self) -> Address {
+        match self {
+            Self::File(path) => Address::Unix { path: path.clone(), mode: SOCKET_MODE, owner: None },
+            Self::Abstract(name) => Address::Abstract { name: name.clone() },
+        }
+    }
+}
+
+/// Listens at the first place that takes a socket.
+///
+/// # Errors
+/// Why none does, one text for each.
+pub fn open(
+    config: &Path,
+    is_init: bool,
+    runtime_dir: Option<&Path>,
+) -> Result<(Address, Listener), Vec<String>> {
+    let name = file_name(config, is_init);
+    let user = own_id();
+    let mut refusals = Vec::new();
+    for base in bases(runtime_dir) {
+        let folder = folder_in(&base, user);
+        let made = make_folder(&folder, user).map_err(ListenError::from).and_then(|()| {
+            remove_abandoned(&folder);
+            Listener::unix(&folder.join(&name), SOCKET_MODE, None, || ())
+        });
+        match made {
+            Ok(listener) => return Ok((Place::File(folder.join(&name)).address(), listener)),
+            Err(error) => refusals.push(format!("{}: {}", folder.display(), why(&error))),
+        }
+    }
+    let name = abstract_name(user, &name);
+    match Listener::abstract_name(&name) {
+        Ok(listener) => Ok((Place::Abstract(name).address(), listener)),
+        Err(error) => {
+            refusals.push(format!("@{name}: {}", why(&error)));
+            Err(refusals)
+        }
+    }
+}
+
+/// Whether this is an address that [`open`] may have made.
+#[must_use]
+pub fn is_default(address: &Address) -> bool {
+    match address {
+        Address::Unix { path, .. } => path.parent().is_some_and(|folder| is_folder_of(folder, own_id())),
+        Address::Abstract { name } => is_abstract_of(name, own_id()),
+        Address::Inet { .. } => false,
+    }
+}
+
+/// Whether [`open`], of whichever user, may have made a socket at this path.
+#[must_use]
+pub fn is_default_path(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    folder.and_then(|name| name.strip_prefix("sv-")).is_some_and(|user| user.parse::<UserId>().is_ok())
+}
+
+/// Makes the folder of a socket that [`open`] made again, if it is one of ours and missing.
+pub fn restore_folder(socket: &Path) {
+    let user = own_id();
+    if let Some(folder) = socket.parent().filter(|folder| is_folder_of(folder, user)) {
+        // Where this fails, listening fails too and is reported.
+        let _ = make_folder(folder, user);
+    }
+}
+
+/// Removes the folder of a socket that [`open`] made, if nothing else is in it.
+pub fn remove_folder(socket: &Path) {
+    if let Some(folder) = socket.parent().filter(|folder| is_folder_of(folder, own_id())) {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+/// Whether a client at an address without permissions may ask us: one of root or of our own user.
+#[must_use]
+pub fn may_ask(client: &UnixStream) -> bool {
+    Peer::of(client).is_ok_and(|peer| peer.user == ROOT || peer.user == own_id())
+}
+
+/// Whether a client may believe the supervisor that it is connected to.
+///
+/// # Errors
+/// `PermissionDenied`, with the owner of the socket.
+pub fn check_supervisor(stream: &UnixStream) -> io::Result<()> {
+    let peer = Peer::of(stream)?;
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    match peer {
+        Peer { pid: None, .. } => refused("it belongs to a process of another container".to_owned()),
+        Peer { pid: Some(PID_1), .. } => Ok(()),
+        Peer { user, .. } if user == ROOT || user == own_id() => Ok(()),
+        Peer { user, .. } => refused(format!("it belongs to user {user}, ask as that user")),
+    }
+}
+
+/// What a client found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Where a supervisor answers.
+    pub address: Option<Address>,
+    /// Sockets that are there and can't be used, each with the reason.
+    pub refusals: Vec<String>,
+    /// Where sockets were looked for, for people.
+    pub places: Vec<String>,
+}
+
+/// Which sockets a client looks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The configuration that it has read.
+    pub config: Option<&'a Path>,
+    /// Only a supervisor of that configuration will do.
+    pub is_config_named: bool,
+}
+
+/// Looks for a supervisor that listens where [`open`] put it.
+#[must_use]
+pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
+    let user = own_id();
+    let own: Vec<PathBuf> = bases(runtime_dir).iter().map(|base| folder_in(base, user)).collect();
+    let mut found = Found {
+        places: own
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .chain([abstract_prefix(user)])
+            .collect(),
+        ..Found::default()
+    };
+    let all = || {
+        let others =
+            bases(runtime_dir).into_iter().filter(|_| user == ROOT).flat_map(|base| folders_of_others(&base));
+        let folders = own.iter().cloned().chain(others);
+        let files = folders.flat_map(|folder| sockets_in(&folder));
+        files.chain(abstract_sockets()).collect::<Vec<(Place, String)>>()
+    };
+    let all = all();
+    let mut try_all = |is_wanted: &dyn Fn(&str) -> bool| {
+        let mut matching = all.iter().filter(|(_, name)| is_wanted(name));
+        found.address = matching.find_map(|(place, _)| match answers(place) {
+            Ok(true) => Some(place.address()),
+            Ok(false) => None,
+            Err(error) => {
+                let refusal = format!("{}: {error}", place.address().url());
+                if !found.refusals.contains(&refusal) {
+                    found.refusals.push(refusal);
+                }
+                None
+            }
+        });
+        found.address.is_some()
+    };
+    if let Some(config) = wanted.config {
+        let names = [false, true].map(|is_init| file_name(config, is_init));
+        if try_all(&|name| names.iter().any(|wanted| wanted == name)) {
+            return found;
+        }
+    }
+    if wanted.is_config_named || try_all(&|name| name.starts_with(INIT)) {
+        return found;
+    }
+    // Only what is nearest to this user counts: a test or a session of its own has a runtime directory of its own.
+    let near = own.iter().find(|folder| folder.is_dir());
+    let mut only = None;
+    for (place, _) in &all {
+        let is_near = match place {
+            Place::File(path) => near.is_some_and(|near| path.parent() == Some(near)),
+            Place::Abstract(name) => near.is_none() && is_abstract_of(name, user),
+        };
+        if is_near && answers(place).unwrap_or(false) && only.replace(place).is_some() {
+            found
+                .refusals
+                .push("several supervisors run here: name the configuration of one with -c".to_owned());
+            return found;
+        }
+    }
+    found.address = only.map(Place::address);
+    found
+}
+
+fn bases(runtime_dir: Option<&Path>) -> Vec<PathBuf> {
+    let runtime_dir = runtime_dir.filter(|path| {
+        path.is_absolute() && fs::metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == own_id())
+    });
+    runtime_dir.into_iter().map(PathBuf::from).chain(BASES.map(PathBuf::from)).collect()
+}
+
+fn folder_in(base: &Path, user: UserId) -> PathBuf {
+    base.join(format!("sv-{user}"))
+}
+
+fn is_folder_of(folder: &Path, user: UserId) -> bool {
+    folder.file_name().is_some_and(|name| name == format!("sv-{user}").as_str())
+}
+
+/// Makes a private folder. One that is there does if it is ours; others are kept out of it.
+fn make_folder(folder: &Path, user: UserId) -> io::Result<()> {
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() || found.uid() != user {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    if found.mode() & 0o077 != 0 {
+        fs::set_permissions(folder, fs::Permissions::from_mode(FOLDER_MODE))?;
+    }
+    Ok(())
+}
+
+/// What supervisors that were killed have left.
+fn remove_abandoned(folder: &Path) {
+    for (place, _) in sockets_in(folder) {
+        if let Place::File(path) = place {
+            remove_if_abandoned(&path);
+        }
+    }
+}
+
+/// `HASH.sock`, for PID 1 `init-HASH.sock`: after the file that the configuration really is.
+fn file_name(config: &Path, is_init: bool) -> String {
+    let config = fs::canonicalize(config).unwrap_or_else(|_| config.to_owned());
+    let hash = Sha1::digest(config.as_os_str().as_encoded_bytes());
+    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}{hash}{ENDING}", if is_init { INIT } else { "" })
+}
+
+/// Containers may share a network, and with it the abstract namespace; no two share their mounts.
+fn abstract_name(user: UserId, name: &str) -> String {
+    format!("{}{name}", &abstract_prefix(user)[1..])
+}
+
+fn abstract_prefix(user: UserId) -> String {
+    format!("@sv-{user}/{}/", mount_namespace())
+}
+
+fn mount_namespace() -> String {
+    let link = fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
+    link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
+}
+
+fn is_abstract_of(name: &str, user: UserId) -> bool {
+    name.starts_with(&abstract_prefix(user)[1..])
+}
+
+/// The private folders of other users. Root may ask PID 1 whoever that is.
+fn folders_of_others(base: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(base).into_iter().flatten().take(ENTRIES_MAX).flatten();
+    let is_private = |entry: &fs::DirEntry| {
+        let user =
+            entry.file_name().to_str().and_then(|name| name.strip_prefix("sv-")?.parse::<UserId>().ok());
+        user.is_some_and(|user| {
+            user != own_id() && entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == user)
+        })
+    };
+    entries.filter(is_private).map(|entry| entry.path()).collect()
+}
+
+/// Sockets with their names, in the order of these.
+fn sockets_in(folder: &Path) -> Vec<(Place, String)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES_MAX).flatten();
+    let named =
+        entries.filter_map(|entry| Some((Place::File(entry.path()), entry.file_name().into_string().ok()?)));
+    let mut sockets: Vec<_> = named.filter(|(_, name)| name.ends_with(ENDING)).collect();
+    sockets.sort();
+    sockets
+}
+
+/// Those of our mount namespace, of whichever user; the kernel lists those of our network.
+fn abstract_sockets() -> Vec<(Place, String)> {
+    let mut list = Vec::new();
+    if let Ok(file) = fs::File::open("/proc/net/unix") {
+        // What could be read is read.
+        let _ = file.take(SOCKET_LIST_BYTES_MAX).read_to_end(&mut list);
+    }
+    let list = String::from_utf8_lossy(&list);
+    let mut sockets: Vec<_> = list.lines().filter_map(abstract_socket).collect();
+    sockets.sort();
+    sockets.dedup();
+    sockets
+}
+
+fn abstract_socket(line: &str) -> Option<(Place, String)> {
+    let name = line.split_whitespace().next_back()?.strip_prefix("@sv-")?;
+    let [user, namespace, file] = name.split('/').collect::<Vec<_>>().try_into().ok()?;
+    let is_here = namespace == mount_namespace() && user.parse::<UserId>().is_ok();
+    is_here.then(|| (Place::Abstract(format!("sv-{name}")), file.to_owned()))
+}
+
+/// Whether somebody listens there. The error is why he is not to be asked.
+fn answers(place: &Place) -> io::Result<bool> {
+    let connected = match place {
+        Place::File(path) => connect_without_waiting(path),
+        Place::Abstract(name) => connect_to_name_without_waiting(name),
+    };
+    match connected {
+        Ok(stream) => check_supervisor(&stream).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn why(error: &ListenError) -> String {
+    match error {
+        ListenError::InUse => "another process listens there".to_owned(),
+        ListenError::NotASocket => "there is a file that is no socket".to_owned(),
+        ListenError::Owner(..) => "its owner cannot be set".to_owned(),
+        ListenError::System(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Folder;
+
+    fn found(config: Option<&Path>, is_config_named: bool, runtime_dir: &Path) -> Option<Address> {
+        find(Wanted { config, is_config_named }, Some(runtime_dir)).address
+    }
+
+    #[test]
+    fn a_client_finds_the_supervisor_of_its_configuration() {
+        let folder = Folder::new("control-found");
+        let (first, second) = (folder.join("a.conf"), folder.join("b.conf"));
+        for config in [&first, &second] {
+            fs::write(config, "").unwrap();
+        }
+        let runtime_dir = folder.join("");
+        let (address, listener) = open(&first, false, Some(&runtime_dir)).unwrap();
+        assert_eq!(found(Some(&first), true, &runtime_dir), Some(address.clone()));
+        // By another way to the same file, and by nothing at all.
+        let link = folder.join("link.conf");
+        std::os::unix::fs::symlink(&first, &link).unwrap();
+        assert_eq!(found(Some(&link), true, &runtime_dir), Some(address.clone()));
+        assert_eq!(found(None, false, &runtime_dir), Some(address.clone()));
+        // The only one does for a configuration that was found by search, and not for one that was named.
+        assert_eq!(found(Some(&second), false, &runtime_dir), Some(address.clone()));
+        assert_eq!(found(Some(&second), true, &runtime_dir), None);
+        // Two of them are only told apart by name.
+        let (other, _other_listener) = open(&second, false, Some(&runtime_dir)).unwrap();
+        assert_eq!(found(Some(&second), true, &runtime_dir), Some(other));
+        let none = find(Wanted { config: None, is_config_named: false }, Some(&runtime_dir));
+        assert_eq!(none.address, None);
+        assert_eq!(none.refusals, ["several supervisors run here: name the configuration of one with -c"]);
+        drop(listener);
+        let Address::Unix { path, .. } = address else { panic!("{address:?}") };
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_folder_is_private_and_what_is_left_of_dead_supervisors_goes() {
+        let folder = Folder::new("control-private");
+        let config = folder.join("a.conf");
+        fs::write(&config, "").unwrap();
+        let own = folder_in(&folder.join(""), own_id());
+        fs::create_dir(&own).unwrap();
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+        let left = own.join("0123456789abcdef.sock");
+        drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+        let (address, _listener) = open(&config, true, Some(&folder.join(""))).unwrap();
+        assert_eq!(fs::metadata(&own).unwrap().mode() & 0o777, 0o700);
+        assert!(!left.exists());
+        assert!(address.url().contains("/init-"), "{address:?}");
+        let Address::Unix { path, .. } = address else { panic!("{address:?}") };
+        assert_eq!(path.parent(), Some(own.as_path()));
+    }
+
+    #[test]
+    fn a_place_that_somebody_else_has_taken_is_passed_over() {
+        let folder = Folder::new("control-taken");
+        let elsewhere = folder.join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        let own = folder_in(&folder.join(""), own_id());
+        // A link into a folder of another's choice.
+        std::os::unix::fs::symlink(&elsewhere, &own).unwrap();
+        assert_eq!(make_folder(&own, own_id()).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        fs::remove_file(&own).unwrap();
+        fs::create_dir(&own).unwrap();
+        let another = own_id() + 1;
+        assert_eq!(make_folder(&own, another).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn abstract_names_are_those_of_this_mount_namespace() {
+        let name = abstract_name(7, "init-0.sock");
+        let line = format!("0000: 00000002 00000000 00010000 0001 01 12345 @{name}");
+        assert_eq!(abstract_socket(&line), Some((Place::Abstract(name), "init-0.sock".to_owned())));
+        for line in ["", "x /run/a.sock", "x @sv-7/0/init-0.sock", "x @sv-u/1/a", "x @other"] {
+            assert_eq!(abstract_socket(line), None, "{line}");
+        }
+        let name = format!("sv-test-{}", std::process::id());
+        let listener = Listener::abstract_name(&name).unwrap();
+        assert!(answers(&Place::Abstract(name.clone())).unwrap());
+        assert!(may_ask(&connect_to_name_without_waiting(&name).unwrap()));
+        drop(listener);
+        assert!(!answers(&Place::Abstract(name)).unwrap());
+    }
+}

@@ -1,0 +1,85 @@
+//! The control socket that no server section asks for.
+//!
+//! As `sv`, and as PID 1 by any name, a supervisor can always be asked how its programs are: who runs
+//! `docker exec CONTAINER sv status` has not written the configuration. Where a unix server is configured that one
+//! does; `control_socket` in `[supervisord]` names another path, or turns it off.
+//!
+//! COMPAT: as `supervisord` below another init only what is configured is opened, as Supervisor does. As PID 1 that
+//! name makes no difference: there is nobody else in the container who could be asked.
+
+use std::path::{Path, PathBuf};
+
+use super::Launch;
+use super::servers::{self, Opened};
+use crate::config::Surroundings;
+use crate::control_socket::{self, RUNTIME_DIR_VARIABLE};
+use crate::host::Host;
+use crate::model::{Address, ControlSocket, ServerSpec, Settings};
+use crate::sys::names::HostNames;
+use crate::sys::process::is_pid_1;
+
+/// As those of a socket whose section does not say.
+const MODE: u32 = 0o700;
+
+/// Which socket there is to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    None,
+    /// At the first place that takes one.
+    Anywhere,
+    At(PathBuf),
+}
+
+impl Wish {
+    /// Whether the configuration names it.
+    pub(super) fn is_explicit(&self) -> bool {
+        matches!(self, Self::At(_))
+    }
+
+    /// Whether this is it.
+    pub(super) fn is_met_by(&self, open: &ServerSpec) -> bool {
+        match self {
+            Self::None => false,
+            Self::Anywhere => control_socket::is_default(&open.address),
+            Self::At(wanted) => matches!(&open.address, Address::Unix { path, .. } if path == wanted),
+        }
+    }
+}
+
+/// What is wanted beside the servers that are configured and open.
+pub(super) fn wish<'a>(
+    launch: &Launch,
+    settings: &Settings,
+    mut configured: impl Iterator<Item = &'a ServerSpec>,
+) -> Wish {
+    match &settings.daemon.control_socket {
+        ControlSocket::Off => Wish::None,
+        ControlSocket::At(path) => Wish::At(path.clone()),
+        ControlSocket::Auto if !launch.foreground && !is_pid_1() => Wish::None,
+        ControlSocket::Auto if configured.any(|server| server.address.is_unix()) => Wish::None,
+        ControlSocket::Auto => Wish::Anywhere,
+    }
+}
+
+/// Opens it. The error is one line.
+pub(super) fn open(
+    wish: &Wish,
+    config_file: &Path,
+    host: &Host,
+    names: &mut HostNames,
+) -> Result<Option<Opened>, String> {
+    match wish {
+        Wish::None => Ok(None),
+        Wish::At(path) => {
+            let spec = ServerSpec::implicit(Address::Unix { path: path.clone(), mode: MODE, owner: None });
+            servers::open(&spec, names, |_| ()).map(Some).map_err(|refusal| refusal.text)
+        }
+        Wish::Anywhere => {
+            let runtime_dir = host.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
+            let runtime_dir = runtime_dir.map(|(_, value)| Path::new(value));
+            control_socket::open(config_file, is_pid_1(), runtime_dir)
+                .map(|(address, listener)| Some(Opened { spec: ServerSpec::implicit(address), listener }))
+                .map_err(|refusals| format!("cannot make a control socket: {}", refusals.join("; ")))
+        }
+    }
+}

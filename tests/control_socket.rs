@@ -1,0 +1,179 @@
+//! The socket that a supervisor listens on when the configuration names none, and the files of those that it does name.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use support::wire::Peer;
+use support::{Sandbox, binary, free_port};
+use sv::xmlrpc::Value;
+
+const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+/// No section for a server, for a client or for the interface, like most configurations that there are.
+fn bare(lines: &str) -> String {
+    format!(
+        "[supervisord]\nlogfile=%(here)s/supervisord.log\npidfile=%(here)s/supervisord.pid\nchildlogdir=%(here)s\n{lines}"
+    )
+}
+
+/// The default sockets of a sandbox.
+fn sockets(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let folders = fs::read_dir(sandbox.dir()).unwrap().map(|entry| entry.unwrap().path());
+    let own = folders.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("sv-"));
+    own.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect()
+}
+
+/// What the client says in another folder, where it finds no configuration.
+fn elsewhere(sandbox: &Sandbox, words: &[&str]) -> (String, String) {
+    let mut command = sandbox.marked(Command::new(binary()));
+    let output = command.args(words).current_dir("/").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|found| found.ino())
+}
+
+#[test]
+fn a_supervisor_without_a_configured_server_can_be_asked() {
+    let tell = "[program:tell]\ncommand=/bin/sh -c 'env > %(here)s/environment; exec cat'\nstartsecs=0\n";
+    let mut sandbox = Sandbox::new(&bare(&format!("{CAT}{tell}"))).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let pid = sandbox.supervisor_pid().as_raw_nonzero().to_string();
+    // With the configuration, by its search, and where there is none at all.
+    assert_eq!(sandbox.ctl(&["pid"]).stdout.trim(), pid);
+    let searched = sandbox.marked(Command::new(binary())).arg("pid").output().unwrap();
+    assert_eq!(String::from_utf8(searched.stdout).unwrap().trim(), pid);
+    assert_eq!(elsewhere(&sandbox, &["pid"]).0.trim(), pid);
+    assert_eq!(elsewhere(&sandbox, &["stop", "cat"]).0, "cat: stopped\n");
+    assert!(elsewhere(&sandbox, &["health"]).0.starts_with("healthy"));
+    // It is ours alone, and no concern of the programs: for them nothing is configured.
+    let [socket] = sockets(&sandbox).try_into().unwrap();
+    for (path, is_socket) in [(socket.as_path(), true), (socket.parent().unwrap(), false)] {
+        let found = fs::symlink_metadata(path).unwrap();
+        assert_eq!((found.mode() & 0o777, found.file_type().is_socket()), (0o700, is_socket));
+    }
+    sandbox.wait_file("environment", "SUPERVISOR_ENABLED=1");
+    assert!(!sandbox.file("environment").contains("SUPERVISOR_SERVER_URL"));
+    // A restart keeps it, with the connections that there are.
+    let mut peer = Peer::of(std::os::unix::net::UnixStream::connect(&socket).unwrap());
+    assert!(peer.call("supervisor.getPID", &[]).is_ok());
+    let before = inode(&socket);
+    sandbox.signal(Signal::HUP);
+    sandbox.wait("the restart", |sandbox| {
+        (sandbox.log().matches("supervisord started with pid").count() == 2).then_some(())
+    });
+    assert_eq!(peer.call("supervisor.getPID", &[]), Ok(Value::from(pid.parse::<i64>().unwrap())));
+    assert_eq!(inode(&socket), before);
+    sandbox.signal(Signal::TERM);
+    assert!(sandbox.wait_exit().success());
+    assert!(!socket.exists() && !socket.parent().unwrap().exists());
+}
+
+#[test]
+fn the_configuration_and_the_environment_say_where_it_is_or_that_there_is_none() {
+    let at_path = Sandbox::new(&bare("control_socket=%(here)s/own.sock\n")).start();
+    assert!(at_path.path("own.sock").exists() && sockets(&at_path).is_empty());
+    let told = elsewhere(&at_path, &["-c", at_path.config().to_str().unwrap(), "pid"]).0;
+    assert_eq!(told.trim(), at_path.supervisor_pid().as_raw_nonzero().to_string());
+
+    for (lines, variable) in [("control_socket=none\n", ""), ("", "none")] {
+        let mut sandbox = Sandbox::new(&bare(&format!("{lines}{CAT}")));
+        if !variable.is_empty() {
+            sandbox = sandbox.env("SV_SUPERVISORD_CONTROL_SOCKET", variable);
+        }
+        sandbox.spawn();
+        sandbox.wait_log("spawned: 'cat'");
+        assert!(sockets(&sandbox).is_empty());
+        let config = sandbox.config().display().to_string();
+        let (_, told) = elsewhere(&sandbox, &["-c", &config, "status"]);
+        let own = format!("{}/sv-", sandbox.dir().display());
+        for part in ["cannot reach http://localhost:9001", &format!("{config} names no address"), &own] {
+            assert!(told.contains(part), "{part}\n{told}");
+        }
+    }
+}
+
+#[test]
+fn a_configured_unix_server_takes_its_place_and_one_over_tcp_does_not() {
+    let unix = Sandbox::with_programs("").start();
+    assert!(sockets(&unix).is_empty());
+
+    let port = free_port();
+    let inet = format!("[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n");
+    let inet = Sandbox::new(&bare(&inet)).start();
+    // Whoever may open the socket need not know the password.
+    assert_eq!(sockets(&inet).len(), 1);
+    let config = inet.config().to_str().unwrap().to_owned();
+    let pid = inet.supervisor_pid().as_raw_nonzero().to_string();
+    assert_eq!(elsewhere(&inet, &["-u", "x", "-p", "y", "-c", &config, "pid"]).0.trim(), pid);
+}
+
+#[test]
+fn as_supervisord_below_another_init_only_what_is_configured_is_opened() {
+    let mut sandbox = Sandbox::new(&bare(CAT)).run_by(&binary(), "supervisord", &["-n"]);
+    sandbox.spawn();
+    sandbox.wait_log("spawned: 'cat'");
+    assert!(sockets(&sandbox).is_empty());
+}
+
+#[test]
+fn an_address_that_nobody_answers_at_leads_to_the_supervisor_of_the_same_configuration() {
+    let sandbox = Sandbox::new(&bare(&format!("{CAT}[supervisorctl]\nserverurl=unix:///nowhere/sv.sock\n")));
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("cat", "RUNNING");
+    sandbox.write("other.conf", "[supervisord]\n[supervisorctl]\nserverurl=unix:///nowhere/sv.sock\n");
+    let other = sandbox.path("other.conf").display().to_string();
+    let (_, told) = elsewhere(&sandbox, &["-c", &other, "pid"]);
+    assert!(told.contains("cannot reach unix:///nowhere/sv.sock: no such file"), "{told}");
+}
+
+#[test]
+fn a_socket_that_is_removed_comes_back() {
+    for config in [bare(CAT), format!("{}{CAT}", support::HEAD)] {
+        let mut sandbox = Sandbox::new(&config).start();
+        let socket = sockets(&sandbox).pop().unwrap_or_else(|| sandbox.path("supervisor.sock"));
+        for round in 1..=2 {
+            fs::remove_file(&socket).unwrap();
+            sandbox.wait("the socket", |_| socket.exists().then_some(()));
+            sandbox.wait_ready();
+            let told = format!("made the control socket '{}' again: it had been removed", socket.display());
+            sandbox.wait("the line", |sandbox| (sandbox.log().matches(&told).count() == round).then_some(()));
+        }
+        sandbox.signal(Signal::TERM);
+        assert!(sandbox.wait_exit().success());
+        assert!(!socket.exists());
+    }
+}
+
+#[test]
+fn a_socket_of_somebody_else_in_its_place_is_left_alone() {
+    let mut sandbox = Sandbox::with_programs(CAT).start();
+    let socket = sandbox.path("supervisor.sock");
+    let aside = sandbox.path("aside.sock");
+    let theirs = UnixListener::bind(&aside).unwrap();
+    fs::rename(&aside, &socket).unwrap();
+    let foreign = inode(&socket);
+    sandbox.wait_log("another process has put something else in the place of the control socket");
+    for (signal, line) in
+        [(Signal::USR2, "supervisord logreopen"), (Signal::HUP, "supervisord started with pid")]
+    {
+        let before = sandbox.log().matches(line).count();
+        sandbox.signal(signal);
+        sandbox.wait(line, |sandbox| (sandbox.log().matches(line).count() > before).then_some(()));
+        assert_eq!(inode(&socket), foreign);
+    }
+    // Once they are gone it is ours again, for the asking.
+    drop(theirs);
+    sandbox.signal(Signal::USR2);
+    sandbox.wait_ready();
+}

@@ -1,0 +1,224 @@
+//! Clients that ask for too much: what they cost, and that programs are looked after while they are served.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::wire::{Peer, call, get_pid, raw, resident_kib};
+use support::{HEAD, PATIENCE, Sandbox, free_port};
+use sv::xmlrpc::Value;
+
+const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+
+/// Of 200 connections that each hold back the last byte of a request of a mebibyte.
+const CONNECTIONS: usize = 200;
+const BODY_BYTES: usize = 1024 * 1024;
+
+/// What they may cost together, all told: the budget, buffers of sockets aside, and some for the allocator.
+const RESIDENT_KIB_MAX: u64 = 24 * 1024;
+
+fn with_port(credentials: &str, programs: &str) -> (Sandbox, u16) {
+    let port = free_port();
+    let config = format!("{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\n{credentials}{programs}");
+    (Sandbox::new(&config).start(), port)
+}
+
+/// Sends as much of a request as is taken, and leaves out its end.
+fn unfinished(mut wire: impl Read + Write, fields: &str) -> impl Read + Write {
+    let head = format!("POST /RPC2 HTTP/1.1\r\nHost:\r\n{fields}Content-Length: {BODY_BYTES}\r\n\r\n");
+    let _ = wire.write_all(head.as_bytes()).and_then(|()| wire.write_all(&vec![b'x'; BODY_BYTES - 1]));
+    wire
+}
+
+fn answered(mut wire: impl Read, line: &str) -> bool {
+    let mut text = vec![0; line.len()];
+    wire.read_exact(&mut text).is_ok() && text == line.as_bytes()
+}
+
+#[test]
+fn a_request_without_the_password_is_refused_at_its_head() {
+    let (mut sandbox, port) = with_port("username=me\npassword=secret\n", CAT);
+    for fields in ["", "Authorization: Basic bWU6d3Jvbmc=\r\n"] {
+        let mut peer = Peer::tcp(port);
+        // Nothing of the body is sent.
+        let head = format!("POST /RPC2 HTTP/1.1\r\nHost:\r\n{fields}Content-Length: {BODY_BYTES}\r\n\r\n");
+        peer.gets(head, "HTTP/1.1 401 Unauthorized");
+        assert!(peer.ends());
+    }
+    let before = resident_kib(sandbox.supervisor_pid());
+    let connect = |_| unfinished(TcpStream::connect(("127.0.0.1", port)).unwrap(), "");
+    let open: Vec<_> = (0..CONNECTIONS).map(connect).collect();
+    let after = resident_kib(sandbox.supervisor_pid());
+    assert!(after < before + 4 * 1024, "{before} KiB became {after}");
+    drop(open);
+    sandbox.wait_ready();
+}
+
+#[test]
+fn unfinished_requests_of_all_clients_share_a_budget() {
+    let (mut sandbox, port) = with_port("", CAT);
+    let path = sandbox.path("supervisor.sock");
+    let timeout = Some(PATIENCE);
+    let mut open: Vec<Box<dyn Read>> = Vec::new();
+    for number in 0..CONNECTIONS {
+        open.push(if number % 2 == 0 {
+            let wire = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            wire.set_write_timeout(timeout).unwrap();
+            Box::new(unfinished(wire, ""))
+        } else {
+            let wire = UnixStream::connect(&path).unwrap();
+            wire.set_write_timeout(timeout).unwrap();
+            Box::new(unfinished(wire, ""))
+        });
+    }
+    let resident = resident_kib(sandbox.supervisor_pid());
+    assert!(resident < RESIDENT_KIB_MAX, "{resident} KiB");
+    // Those that had to go were told so, and somebody with a small request never is.
+    assert!(answered(open.swap_remove(0), "HTTP/1.1 503 Service Unavailable"));
+    sandbox.wait_ready();
+    assert!(Peer::tcp(port).call("supervisor.getState", &[]).is_ok());
+}
+
+#[test]
+fn a_text_of_more_than_a_mebibyte_is_taken_for_a_child() {
+    let count = "[program:count]\ncommand=/bin/sh -c 'head -c 1100000 | wc -c > %(here)s/count; exec cat'\nstartsecs=0\n";
+    let mut sandbox = Sandbox::with_programs(count).start();
+    sandbox.wait_state("count", "RUNNING");
+    let text = "x".repeat(1_100_000);
+    let sent = Peer::unix(&sandbox).call("supervisor.sendProcessStdin", &["count".into(), text.into()]);
+    assert_eq!(sent, Ok(Value::from(true)));
+    sandbox.wait_file("count", "1100000");
+}
+
+#[test]
+fn replies_that_are_not_read_share_a_budget() {
+    let (mut sandbox, port) = with_port("", CAT);
+    // Each character becomes five in a reply, so all of them would come to 60 MiB.
+    std::fs::write(sandbox.path("supervisord.log"), "&".repeat(1 << 20)).unwrap();
+    let ask = |_| {
+        let mut wire = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        wire.write_all(&call("supervisor.readLog", &[0.into(), 0.into()])).unwrap();
+        wire
+    };
+    let open: Vec<_> = (0..12).map(ask).collect();
+    for _ in 0..5 {
+        assert!(Peer::tcp(port).call("supervisor.getState", &[]).is_ok());
+    }
+    sandbox.wait("the replies to be dropped", |sandbox| {
+        (resident_kib(sandbox.supervisor_pid()) < 40 * 1024).then_some(())
+    });
+    assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
+    drop(open);
+}
+
+/// Programs that cost a reread as much as in the worst of real configurations.
+fn many_programs() -> String {
+    let program = |number| format!("[program:p{number}]\ncommand=/bin/cat\nautostart=false\n");
+    (0..1000).map(program).collect()
+}
+
+/// Asks a question so often that the answers take long, and gives a count of those that came.
+fn flood(wire: UnixStream, question: &[u8], count: usize) -> std::thread::JoinHandle<usize> {
+    let mut writer = wire.try_clone().unwrap();
+    let questions = question.repeat(count);
+    std::thread::spawn(move || writer.write_all(&questions));
+    std::thread::spawn(move || {
+        let mut peer = Peer::of(wire);
+        (0..count).take_while(|_| peer.answer().line == "HTTP/1.1 200 OK").count()
+    })
+}
+
+#[test]
+fn a_program_that_dies_is_started_again_while_a_flood_is_answered() {
+    let mut sandbox = Sandbox::with_programs(&format!("{CAT}{}", many_programs())).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let connect = || UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
+    let methods =
+        |name: &str| Value::members([("methodName", name.into()), ("params", Value::Array(Vec::new()))]);
+    let calls = Value::Array(vec![methods("supervisor.getAllProcessInfo"); 8]);
+    for (question, count) in [
+        (call("supervisor.reloadConfig", &[]), 60),
+        (call("supervisor.getAllProcessInfo", &[]), 100),
+        (call("system.multicall", &[calls]), 20),
+    ] {
+        let flood = flood(connect(), &question, count);
+        let mut peer = Peer::unix(&sandbox);
+        let pid_of =
+            |info: &Value| Pid::from_raw(info.get("pid").unwrap().as_int().unwrap().try_into().unwrap());
+        let info = |peer: &mut Peer| peer.call("supervisor.getProcessInfo", &["cat".into()]).unwrap();
+        for _ in 0..3 {
+            let pid = pid_of(&info(&mut peer)).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+            let deadline = Instant::now() + PATIENCE;
+            while pid_of(&info(&mut peer)).is_none_or(|new| new == pid) {
+                assert!(Instant::now() < deadline, "{}", sandbox.story());
+            }
+        }
+        assert!(!flood.is_finished(), "the flood was over before the program was back");
+        assert_eq!(flood.join().unwrap(), count);
+    }
+}
+
+/// Starts a supervisor that may have so many descriptors.
+fn limited(config: &str, descriptors: u32) -> Sandbox {
+    let mut sandbox = Sandbox::new(config);
+    let script = format!("ulimit -n {descriptors}; exec \"$@\"");
+    let mut command = sandbox.marked(Command::new("/bin/sh"));
+    command.args(["-c", &script, "sh"]).arg(support::binary());
+    command.args(["run", "--minfds=20", "-c"]).arg(sandbox.config());
+    sandbox.spawn_as(command);
+    sandbox.wait_ready();
+    sandbox
+}
+
+#[test]
+fn strangers_make_no_follower_go() {
+    let port = free_port();
+    let inet = format!("[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n");
+    // Room for thirty connections.
+    let sandbox = limited(&format!("{HEAD}{inet}{CAT}"), 60);
+    let mut follower = Peer::unix(&sandbox);
+    follower.send("GET /mainlogtail HTTP/1.1\r\nHost:\r\n\r\n");
+    assert_eq!(follower.head()[0], "HTTP/1.1 200 OK");
+    let mut idle = Peer::unix(&sandbox);
+    assert_eq!(idle.call("supervisor.getPID", &[]), Ok(Value::from(raw(sandbox.supervisor_pid()))));
+    let strangers: Vec<_> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    // Whoever may open the socket gets in, and those who were there before are there still.
+    for _ in 0..10 {
+        assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
+    }
+    assert!(idle.call("supervisor.getState", &[]).is_ok());
+    sandbox.ctl(&["stop", "cat"]);
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("stopped: cat") {
+        follower.ahead.clear();
+        assert!(follower.read_more(), "the follower was disconnected");
+        seen.extend_from_slice(&follower.ahead);
+    }
+    drop(strangers);
+}
+
+#[test]
+fn connections_are_taken_again_as_soon_as_there_are_descriptors() {
+    let sleepers = "[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\nnumprocs=16\n\
+        process_name=%(program_name)s_%(process_num)02d\n";
+    let sandbox = limited(&format!("{HEAD}{sleepers}"), 64);
+    let path = sandbox.path("supervisor.sock");
+    for round in 0..3 {
+        let began = Instant::now();
+        for _ in 0..250 {
+            let mut wire = UnixStream::connect(&path).unwrap();
+            wire.write_all(&get_pid()).unwrap();
+        }
+        assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
+        // Four every half a second would be half a minute.
+        assert!(began.elapsed() < PATIENCE / 2, "round {round}: {:?}", began.elapsed());
+    }
+}
