@@ -187,6 +187,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// How an action ends. What it has to say of its own it has said; its exit code is the session's.
+pub(super) type Outcome = Result<(), Failure>;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +208,3 @@ mod tests {
         }
     }
 }
-
-/// How an action ends. What it has to say of its own it has said; its exit code is the session's.
-pub(super) type Outcome = Result<(), Failure>;
