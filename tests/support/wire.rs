@@ -87,6 +87,8 @@ impl Peer {
                 count > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            // With a time-out, a read is interrupted also by a stop of the whole process: signal(7).
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.ahead)),
         }
     }
