@@ -177,3 +177,12 @@ fn a_socket_of_somebody_else_in_its_place_is_left_alone() {
     sandbox.signal(Signal::USR2);
     sandbox.wait_ready();
 }
+
+#[test]
+fn clients_see_that_a_listener_asks_for_events_of_its_output() {
+    let listener =
+        "[eventlistener:l]\ncommand=/bin/cat\nevents=TICK_5\nautostart=false\nstdout_events_enabled=true\n";
+    let sandbox = Sandbox::with_programs(listener).start();
+    let told = Peer::unix(&sandbox).call("supervisor.getAllConfigInfo", &[]).unwrap();
+    assert_eq!(told.as_array().unwrap()[0].get("stdout_events_enabled"), Some(&Value::from(true)));
+}

@@ -156,10 +156,10 @@ fn warn_of_dependent_startup(options: &mut SectionReader<'_, '_>, command: &str)
 }
 
 /// A listener's standard output is its half of the conversation: it is logged as it comes, and none of
-/// what can be done to the output of programs is done to it.
+/// what can be done to the output of programs is done to it. `stdout_events_enabled` stays as it is set, for
+/// clients see it: a conversation makes no events.
 fn keep_protocol_on_stdout(process: &mut ProcessSpec) {
     process.stdout.capture_bytes_max = 0;
-    process.stdout.events_enabled = false;
     process.stdout.syslog = false;
 }
 
@@ -345,7 +345,7 @@ mod tests {
     fn standard_output_of_a_listener_is_its_protocol() {
         let lines = "events=TICK\nK_capture_maxbytes=5\nK_events_enabled=true\nK_syslog=true";
         let stdout = group(&lines.replace("K_", "stdout_")).processes.remove(0).stdout.clone();
-        assert_eq!((stdout.capture_bytes_max, stdout.events_enabled, stdout.syslog), (0, false, false));
+        assert_eq!((stdout.capture_bytes_max, stdout.events_enabled, stdout.syslog), (0, true, false));
         let stderr = group(&lines.replace("K_", "stderr_")).processes.remove(0).stderr.clone();
         assert_eq!((stderr.capture_bytes_max, stderr.events_enabled, stderr.syslog), (5, true, true));
     }
