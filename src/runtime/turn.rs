@@ -155,7 +155,10 @@ impl Shell {
 
     /// Sends what waits to be sent, and derives from the buffers what to wait for.
     fn flush(&mut self) {
-        self.serve_clients();
+        // Clients find all programs started that start by themselves.
+        if !self.core.has_pending_starts() {
+            self.serve_clients();
+        }
         let news = self.outputs.syslog.take_news();
         self.warn_of(news);
         self.flush_activity();

@@ -49,9 +49,7 @@ impl Supervisor {
                 }
             });
         }
-        for &process in processes {
-            self.with(process, |process| process.autostart(turn, out));
-        }
+        self.autostart(turn, processes, out);
     }
 
     /// COMPAT: Supervisor leaves a log out of the comparison when one side of it is AUTO.

@@ -14,6 +14,7 @@
 //!   comes in from outside: the shell may sleep for ever.
 //! * A process id is never used twice, not even by the supervisor that succeeds this one.
 
+mod autostart;
 mod background;
 mod commands;
 mod describe;
@@ -56,6 +57,7 @@ pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{SendError, SendOutcome};
 
+use autostart::Autostarts;
 use commands::Found;
 use groups::Group;
 use members::NextLook;
@@ -431,6 +433,7 @@ pub struct Supervisor {
     /// In the order in which they were added.
     groups: Vec<Group>,
     processes: Processes,
+    autostarts: Autostarts,
     /// When to look for members of groups whose leaders are dead.
     next_look: Option<NextLook>,
     waiters: Waiters,
@@ -460,6 +463,7 @@ impl Supervisor {
             configured: groups.clone(),
             groups: Vec::new(),
             processes: Processes::default(),
+            autostarts: Autostarts::default(),
             next_look: None,
             waiters: Waiters::default(),
             updates: Vec::new(),
@@ -539,6 +543,7 @@ impl Supervisor {
     pub fn deadline(&self) -> Option<Mono> {
         let deadlines = [
             self.processes.deadline(),
+            self.autostarts.deadline(),
             self.mood.deadline(),
             self.ticks.deadline(),
             self.pools_deadline(),
@@ -640,6 +645,7 @@ impl Supervisor {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
         }
+        self.go_on_starting(turn, out);
         self.bound_shutdown(turn, out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);

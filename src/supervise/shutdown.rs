@@ -237,6 +237,7 @@ impl Supervisor {
             listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
         });
         self.processes.forbid_starts();
+        self.autostarts.clear();
         out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);
         self.refuse_updates(out);
         self.go_on_stopping(turn, out);

@@ -4,6 +4,7 @@
 //! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
 //! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
 
+mod autostart;
 mod bounded;
 mod listeners;
 mod random;
