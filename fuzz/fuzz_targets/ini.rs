@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use machine::{MAIN, Machine};
 use sv::config::document::Document;
 use sv::config::ini::{SyntaxError, parse};
-use sv::config::{Error, ErrorKind, Errors, PROCESSES_MAX, check, load};
+use sv::config::{Error, ErrorKind, Errors, Examination, PROCESSES_MAX, check, load};
 use sv::model::{GroupKind, Settings};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -22,8 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(settings) => check_settings(&settings),
         Err(errors) => check_errors(&errors, &machine),
     }
-    let report = check(Path::new(MAIN), &[], &[], &machine, GRACE_SECS);
-    assert!(report.settings.is_some() || !report.findings.is_empty());
+    for is_image in [false, true] {
+        let examination = Examination { grace_secs: Some(GRACE_SECS), is_image };
+        let report = check(Path::new(MAIN), &[], &[], &machine, examination);
+        assert!(report.settings.is_some() || !report.findings.is_empty());
+    }
 });
 
 /// What a container is given to stop.
