@@ -47,8 +47,8 @@ pub struct Host {
     environment_os: Vec<(OsString, OsString)>,
     users: Users,
     waits_for: WaitsFor,
-    /// Whether folders for logs are made where they are missing.
-    makes_log_folders: bool,
+    /// Whether missing folders for logs, sockets and the pid file are made.
+    makes_folders: bool,
 }
 
 impl Host {
@@ -63,15 +63,14 @@ impl Host {
             environment_os,
             users: Users::read(),
             waits_for: WaitsFor::Anything,
-            makes_log_folders: false,
+            makes_folders: false,
         }
     }
 
-    /// The same for a supervisor, which waits for no file and makes missing folders for logs if it is a container's
-    /// init.
+    /// The same for a supervisor, which waits for no file and makes missing folders if it is a container's init.
     #[must_use]
     pub fn look_as_supervisor() -> Self {
-        Self { waits_for: WaitsFor::Nothing, makes_log_folders: process::is_pid_1(), ..Self::look() }
+        Self { waits_for: WaitsFor::Nothing, makes_folders: process::is_pid_1(), ..Self::look() }
     }
 
     /// The same, as long as there is nothing else to do than to read this configuration.
@@ -176,8 +175,8 @@ impl Surroundings for Host {
         files::may_write(path, user)
     }
 
-    fn make_log_folder(&self, path: &Path, owner: Option<&User>) -> bool {
-        self.makes_log_folders && files::make_folder(path, owner).is_ok()
+    fn make_folder(&self, path: &Path, owner: Option<&User>) -> Option<io::Result<()>> {
+        self.makes_folders.then(|| files::make_folder(path, owner))
     }
 
     fn is_executable(&self, path: &Path) -> bool {

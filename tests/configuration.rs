@@ -382,7 +382,13 @@ fn under_our_own_name_nothing_is_critical_about_root_and_its_private_socket() {
     assert!(!sandbox.log().contains("CRIT"), "{}", sandbox.log());
     let open = HEAD.replace("supervisor.sock\n\n[rpc", "supervisor.sock\nchmod=0777\n\n[rpc");
     let mut sandbox = Sandbox::new(&open).start();
-    sandbox.wait_log("CRIT Server 'unix_http_server' running without any HTTP authentication checking");
+    sandbox.wait_log("WARN [unix_http_server] asks for no password: every user who may open '");
+    let loopback = format!("{HEAD}[inet_http_server]\nport=127.0.0.1:{}\n", free_port());
+    let mut sandbox = Sandbox::new(&loopback).start();
+    sandbox.wait_log(
+        "WARN [inet_http_server] asks for no password: every local user can run programs here; set",
+    );
+    assert!(!sandbox.log().contains("CRIT"), "{}", sandbox.log());
 }
 
 #[test]

@@ -244,26 +244,25 @@ files = /etc/supervisor/conf.d/*.conf
 ";
 
 #[test]
-fn a_container_makes_the_log_folders_that_its_image_lacks() {
+fn a_container_makes_the_folders_that_its_image_lacks() {
     let web = "[program:web]\ncommand=/bin/sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\n\
         stdout_logfile=/var/log/web/out.log\n";
-    let script = "mkdir -p /var/run; exec /sv";
-    let Some(container) = Container::create(&["--entrypoint", "/bin/sh"], &["-c", script]) else { return };
+    let Some(container) = Container::create(&[], &[]) else { return };
     container.copy_in("/etc/supervisord.conf", &format!("{DEBIAN}{web}"));
     container.start();
     container.wait("the program's log", || {
         (container.exec(&["cat", "/var/log/web/out.log"]).stdout == "hello\n").then_some(())
     });
-    for folder in ["/var/log/supervisor", "/var/log/web"] {
-        container.wait_log(&format!("INFO made the missing log folder '{folder}'"));
+    for folder in ["/var/log/supervisor", "/var/log/web", "/var/run"] {
+        container.wait_log(&format!("INFO made the missing folder '{folder}'"));
         assert_eq!(container.exec(&["stat", "-c", "%a", folder]).stdout, "755\n");
     }
-    assert_eq!(container.logs().matches("made the missing").count(), 2, "{}", container.logs());
+    assert_eq!(container.logs().matches("made the missing").count(), 3, "{}", container.logs());
     assert!(container.exec(&["test", "-s", "/var/log/supervisor/supervisord.log"]).success());
     // Neither is it worth a word that root is root, nor that a private socket has no password.
     assert!(!container.logs().contains("CRIT"), "{}", container.logs());
 
-    let Some(container) = Container::create(&["--entrypoint", "/bin/sh"], &["-c", script]) else { return };
+    let Some(container) = Container::create(&[], &[]) else { return };
     container
         .copy_in("/etc/supervisord.conf", &DEBIAN.replace("[supervisord]", "[supervisord]\nstrict=true"));
     container.start();
@@ -274,6 +273,36 @@ fn a_container_makes_the_log_folders_that_its_image_lacks() {
         "{}",
         container.logs()
     );
+}
+
+#[test]
+fn folders_that_can_not_be_made_are_warnings_to_a_container() {
+    let web = "[program:web]\ncommand=/bin/sh -c 'echo hello; exec sleep 1000'\nstartsecs=0\n\
+        stdout_logfile=/var/log/web/out.log\n";
+    let options = ["--read-only", "--user=12345"];
+    let Some(container) = Container::configured(&options, &[], &format!("{DEBIAN}{web}")) else { return };
+    container.start();
+    for folder in ["/var/log/supervisor", "/var/log/web", "/var/run"] {
+        container.wait_log(&format!("WARN cannot make the missing folder '{folder}': "));
+    }
+    container.wait("the program", || {
+        container.exec(&["/sv", "status", "web"]).stdout.contains("RUNNING").then_some(())
+    });
+    // Its output can be read all the same.
+    container.wait("its output", || {
+        container.exec(&["/sv", "tail", "web"]).stdout.contains("hello").then_some(())
+    });
+    // The check in the image tells what is missing, and that it is no error there.
+    let container = Container::configured(&["--entrypoint", "/sv"], &["check"], &format!("{DEBIAN}{web}"));
+    let Some(container) = container else { return };
+    container.start();
+    container.wait_exit();
+    let logs = container.logs();
+    assert!(
+        logs.contains("here: directory '/var/log/supervisor' does not exist; as PID 1 sv makes it"),
+        "{logs}"
+    );
+    assert!(!logs.contains("error:"), "{logs}");
 }
 
 #[test]

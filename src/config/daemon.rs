@@ -30,7 +30,7 @@ pub(super) fn daemon<'a>(
     let around = options.around();
     let directory = |text: &str| values::existing_directory(text, around);
     let (strict, user) = (options.boolean("strict"), options.user("user"));
-    options.reading.makes_log_folders = !strict;
+    options.reading.makes_folders = !strict;
     options.reading.own_user.clone_from(&user);
     DaemonSettings {
         log_to_syslog: options.text("logfile").is_some_and(|text| text == SYSLOG),
@@ -90,26 +90,28 @@ const SYSLOG: &str = "syslog";
 
 /// The file of the activity log. `NONE` and `AUTO` are file names here, as they are for Supervisor.
 fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
-    let text = options.text("logfile").filter(|text| text != SYSLOG)?;
-    if let Some(folder) = values::parent_of(&text, options.around()) {
-        options.reading.has_log_folder(&folder);
-    }
+    options.text("logfile").filter(|text| text != SYSLOG)?;
     Some(path(options, "logfile"))
 }
 
 fn child_log_dir(options: &mut SectionReader<'_, '_>) -> PathBuf {
     let around = options.around();
-    if let Some(text) = options.text("childlogdir").filter(|text| !text.is_empty()) {
-        options.reading.has_log_folder(&values::normal_path(&text, around));
-    }
-    let directory = |text: &str| values::existing_directory(text, around);
+    let text = options.text("childlogdir").filter(|text| !text.is_empty());
+    let has_folder = text.is_some_and(|text| options.reading.has_folder(&values::normal_path(&text, around)));
+    let directory = |text: &str| {
+        let existing = values::existing_directory(text, around);
+        existing.or_else(|why| if has_folder { Ok(values::normal_path(text, around)) } else { Err(why) })
+    };
     options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir())
 }
 
 fn path(options: &mut SectionReader<'_, '_>, option: &str) -> PathBuf {
     let around = options.around();
-    let convert =
-        |text: &str| values::existing_parent(text, around).map(|_| values::normal_path(text, around));
+    let folder = options.text(option).and_then(|text| values::parent_of(&text, around));
+    let has_folder = folder.is_none_or(|folder| options.reading.has_folder(&folder));
+    let convert = |text: &str| {
+        values::in_existing(text, around, |_| has_folder).map(|_| values::normal_path(text, around))
+    };
     options.value(option, convert).unwrap_or_default()
 }
 

@@ -64,8 +64,8 @@ impl Surroundings for Elsewhere<'_> {
         Some(0o755)
     }
 
-    fn make_log_folder(&self, path: &Path, owner: Option<&User>) -> bool {
-        self.here.make_log_folder(path, owner)
+    fn make_folder(&self, path: &Path, owner: Option<&User>) -> Option<io::Result<()>> {
+        self.here.make_folder(path, owner)
     }
 
     fn may_write(&self, _: &Path, _: Option<&User>) -> io::Result<()> {

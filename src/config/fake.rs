@@ -137,8 +137,8 @@ impl Surroundings for Fake {
         self.exists(path).then_some(mode)
     }
 
-    fn make_log_folder(&self, _: &Path, _: Option<&User>) -> bool {
-        false
+    fn make_folder(&self, _: &Path, _: Option<&User>) -> Option<io::Result<()>> {
+        None
     }
 
     fn may_write(&self, path: &Path, _: Option<&User>) -> io::Result<()> {

@@ -111,8 +111,8 @@ pub(super) struct Reading<'a> {
     pub(super) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
     pub(super) own_user: Option<Arc<User>>,
-    /// Whether a folder for logs that is missing may be made.
-    pub(super) makes_log_folders: bool,
+    /// Whether missing folders may be made.
+    pub(super) makes_folders: bool,
     /// Other files may have what this one refers to.
     pub(super) is_fragment: bool,
     findings: Findings,
@@ -145,7 +145,7 @@ impl<'a> Reading<'a> {
             program_defaults: document.section("program-default"),
             log_defaults: UNSET,
             own_user: None,
-            makes_log_folders: false,
+            makes_folders: false,
             is_fragment: false,
             findings,
             kinds: document.sections().iter().filter_map(with_kind).collect(),
@@ -242,7 +242,7 @@ impl<'a> Reading<'a> {
             if self.directory.as_deref().is_some_and(|known| known.as_os_str() == parent.as_os_str()) {
                 return true;
             }
-            let exists = self.has_log_folder(parent);
+            let exists = self.has_folder(parent);
             if exists {
                 self.directory = Some(parent.to_owned());
             }
@@ -250,17 +250,24 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Whether a folder for logs is there, or was made.
-    pub(super) fn has_log_folder(&mut self, folder: &Path) -> bool {
+    /// Whether a folder is there, or was made. A container's init runs without one that can't be made: what was to be
+    /// in it is then missing, which is reported when it is opened.
+    pub(super) fn has_folder(&mut self, folder: &Path) -> bool {
         if self.around.is_dir(folder) {
             return true;
         }
-        let is_made = self.makes_log_folders && self.around.make_log_folder(folder, self.own_user.as_deref());
-        if is_made {
-            self.findings
-                .remark(LogLevel::Info, format!("made the missing log folder '{}'", folder.display()));
+        let made =
+            if self.makes_folders { self.around.make_folder(folder, self.own_user.as_deref()) } else { None };
+        let Some(made) = made else { return false };
+        let shown = folder.display();
+        match made {
+            Ok(()) => self.findings.remark(LogLevel::Info, format!("made the missing folder '{shown}'")),
+            Err(error) => {
+                let text = format!("cannot make the missing folder '{shown}': {error}");
+                self.findings.remark(LogLevel::Warn, text);
+            }
         }
-        is_made
+        true
     }
 
     /// A user of the machine, by name or number.

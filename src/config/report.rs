@@ -95,9 +95,14 @@ pub fn check(
     let everywhere: HashSet<Key> = elsewhere.findings.iter().map(Finding::key).collect();
     let mut report = Report::of(here);
     drop_echoes(&mut report.findings, &everywhere);
+    let makes_folders = elsewhere.settings.as_ref().is_some_and(|settings| !settings.daemon.strict);
     for finding in &mut report.findings {
         if !everywhere.contains(&finding.key()) {
-            finding.is_of_this_machine(examination.is_image);
+            let is_made = makes_folders && finding.is_about_a_missing_folder();
+            finding.is_of_this_machine(examination.is_image && !is_made);
+            if is_made && examination.is_image {
+                finding.message.push_str("; as PID 1 sv makes it");
+            }
         }
     }
     // A file that is included under another name on this machine says nothing about the others.
@@ -229,6 +234,15 @@ impl Finding {
             let path = path.trim_end_matches(" does not exist");
             self.message = format!("the folder of {} does not exist", quote(path));
         }
+    }
+
+    /// Whether it is a folder that a container's init makes by itself.
+    fn is_about_a_missing_folder(&self) -> bool {
+        let message = &self.message;
+        message.starts_with("The directory named as part of the path ")
+            || message.ends_with(" is not an existing directory")
+                && self.option.as_deref() == Some("childlogdir")
+            || message.starts_with("cannot make ") && message.ends_with(": it does not exist")
     }
 
     /// The variable for want of which a value can't be expanded.

@@ -1,5 +1,7 @@
 //! `[unix_http_server]` and `[inet_http_server]`: where clients may knock, and what they must say.
 
+use std::path::Path;
+
 use crate::model::{Address, Credentials, ServerSpec};
 
 use super::document::Written;
@@ -77,6 +79,9 @@ fn unix(options: &mut SectionReader<'_, '_>) -> Option<Address> {
     require(options, "file");
     let around = options.around();
     let path = options.value("file", |text| Ok(values::normal_path(trim(text), around)));
+    if let Some(folder) = path.as_deref().and_then(Path::parent) {
+        options.reading.has_folder(folder);
+    }
     let owner = options.value("chown", |text| {
         values::owner(text, around).ok_or_else(|| format!("Invalid sockchown value {text}"))
     });

@@ -26,9 +26,9 @@ pub trait Surroundings {
     ///
     /// Why not.
     fn may_write(&self, path: &Path, user: Option<&User>) -> io::Result<()>;
-    /// Makes a missing folder for logs, for this user if not for us. `false` if that failed, or is not done here: only
-    /// a container's init makes folders.
-    fn make_log_folder(&self, path: &Path, owner: Option<&User>) -> bool;
+    /// Makes a missing folder, for this user if not for us. `None` if that is not done here: only a container's init
+    /// makes folders.
+    fn make_folder(&self, path: &Path, owner: Option<&User>) -> Option<io::Result<()>>;
     /// Whether we may execute it.
     fn is_executable(&self, path: &Path) -> bool;
     /// The sorted matches of one absolute pattern, by the rules of Python's `glob`: `*` skips dot

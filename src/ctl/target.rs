@@ -305,8 +305,8 @@ mod tests {
         fn mode(&self, path: &Path) -> Option<u32> {
             self.exists(path).then_some(0o644)
         }
-        fn make_log_folder(&self, _: &Path, _: Option<&User>) -> bool {
-            false
+        fn make_folder(&self, _: &Path, _: Option<&User>) -> Option<io::Result<()>> {
+            None
         }
 
         fn may_write(&self, _: &Path, _: Option<&User>) -> io::Result<()> {

@@ -416,10 +416,16 @@ pub(super) fn tell_notices(shell: &mut Shell) {
         for namespace in shell.settings.namespaces.clone() {
             shell.log(LogLevel::Info, &format!("RPC interface '{}' initialized", namespace.name));
         }
-        if server.credentials.is_none() && !(shell.launch.foreground && is_private(&server.address)) {
-            let section = &server.section;
+        if server.credentials.is_some() {
+            continue;
+        }
+        let section = &server.section;
+        if !shell.launch.foreground || !server.address.is_local() {
             let text = format!("Server '{section}' running without any HTTP authentication checking");
             shell.log(LogLevel::Critical, &text);
+        } else if let Some(clients) = local_clients(&server.address) {
+            let text = format!("[{section}] asks for no password: {clients}");
+            shell.log(LogLevel::Warn, &text);
         }
     }
     let implicit = shell.servers.specs().find(|spec| spec.is_implicit).map(|spec| spec.address.url());
@@ -428,9 +434,19 @@ pub(super) fn tell_notices(shell: &mut Shell) {
     }
 }
 
-/// Whether nobody but the owner can connect, who needs no password for what is his.
-fn is_private(address: &Address) -> bool {
-    matches!(address, Address::Unix { mode, .. } if mode & 0o077 == 0)
+/// Who on this machine can use a server without a password, besides its owner, and what to do about it.
+fn local_clients(address: &Address) -> Option<String> {
+    match address {
+        Address::Unix { mode, .. } if mode & 0o077 == 0 => None,
+        Address::Unix { path, .. } => Some(format!(
+            "every user who may open '{}' can run programs here; set username and password, or chmod=0700",
+            path.display()
+        )),
+        Address::Inet { .. } | Address::Abstract { .. } => Some(
+            "every local user can run programs here; set username and password, or use [unix_http_server]"
+                .to_owned(),
+        ),
+    }
 }
 
 /// COMPAT: a container's init, whose pid everybody knows, writes none unless `pidfile` is set.

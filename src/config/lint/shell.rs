@@ -208,7 +208,8 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     let section = &options.section.name;
     if let Some(service) = service_started(program, arguments) {
         let instead = match foreground_form(service) {
-            Some(command) => format!("run {} instead", quote(command)),
+            // Another package's program may have the same name.
+            Some(command) => format!("run {} instead", quote(command.split(';').next().unwrap_or(command))),
             None => format!("run {}'s own program in the foreground instead", service),
         };
         let text = format!(

@@ -12,7 +12,7 @@ mod vocabulary;
 
 pub(super) use address::{inet_address, port_number};
 pub(super) use numbers::{decimal_digit, exit_codes, integer, octal, size};
-pub(super) use paths::{absolute, existing_directory, existing_parent, in_existing, normal_path, parent_of};
+pub(super) use paths::{absolute, existing_directory, in_existing, normal_path, parent_of};
 pub(super) use users::{owner, user};
 pub(super) use vocabulary::{
     auto_restart, boolean, caught_signal, list, log_format, log_level, name, on_end, on_idle, password,

@@ -5,11 +5,6 @@ use std::path::{Component, Path, PathBuf};
 use super::super::surroundings::Surroundings;
 
 /// The path of a file that may not exist yet in a directory that must.
-pub(crate) fn existing_parent(text: &str, around: &dyn Surroundings) -> Result<PathBuf, String> {
-    in_existing(text, around, |folder| around.is_dir(folder))
-}
-
-/// The same for those who know some directories already.
 pub(crate) fn in_existing(
     text: &str,
     around: &dyn Surroundings,
@@ -74,6 +69,7 @@ mod tests {
     #[test]
     fn parents_must_exist() {
         let around = Fake::new();
+        let existing_parent = |text| in_existing(text, &around, |folder| around.is_dir(folder));
         for (text, expected) in [
             ("app.log", "app.log"),
             ("/var/log/app.log", "/var/log/app.log"),
@@ -83,11 +79,11 @@ mod tests {
             ("~nobody", "~nobody"),
             ("", ""),
         ] {
-            assert_eq!(existing_parent(text, &around), Ok(expected.into()), "{text}");
+            assert_eq!(existing_parent(text), Ok(expected.into()), "{text}");
         }
         for text in ["/nowhere/app.log", "sub/app.log", "~nobody/x", "/nowhere/"] {
             let expected = format!("The directory named as part of the path {text} does not exist");
-            assert_eq!(existing_parent(text, &around), Err(expected));
+            assert_eq!(existing_parent(text), Err(expected));
         }
     }
 
