@@ -20,26 +20,32 @@ const UNIQUE_LETTERS: usize = 8;
 const AUTO_TRIES: u32 = 100;
 
 impl Shell {
-    /// The AUTO logs of a process. One that can't be made is told, and that stream is not logged.
+    /// The AUTO logs of a process. Of a stream whose log can't be made only the last output is kept, in memory.
     pub(super) fn make_auto_logs(&mut self, process: ProcessId) -> [Option<PathBuf>; 2] {
         let Some(spec) = self.core.spec(process).cloned() else { return [None, None] };
-        [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
+        let mut failed = None;
+        let made = [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
             if stream.target != LogTarget::Auto {
                 return None;
             }
-            match make_auto_log(&self.settings.daemon, &spec.name, channel) {
-                Ok(path) => Some(path),
-                Err(error) => {
-                    let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
-                    let text = format!(
-                        "cannot make a {channel} log for {name} in '{folder}': {error}; it is not logged \
-                         (set {channel}_logfile, or childlogdir in [supervisord])"
-                    );
-                    self.log(LogLevel::Warn, &text);
-                    None
-                }
-            }
-        })
+            let made = make_auto_log(&self.settings.daemon, &spec.name, channel);
+            made.map_err(|error| failed = Some((channel, error))).ok()
+        });
+        // One line: as a rule neither can be made.
+        if let Some((channel, error)) = failed {
+            let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
+            let kept = match spec.log_form.ring_bytes {
+                0 => "its output is not logged",
+                _ => "its last output is kept in memory",
+            };
+            let text = format!(
+                "cannot make AUTO logs of {} in '{folder}': {error}; {kept} (set {channel}_logfile, or childlogdir \
+                 in [supervisord])",
+                quote(name)
+            );
+            self.log(LogLevel::Warn, &text);
+        }
+        made
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Outlet {
     shape: Shape,
     /// `*_syslog`: the lines so far.
     syslog: Option<Lines>,
+    /// Whether there should be an AUTO log, which could not be made.
+    lacks_auto_log: bool,
     /// What is remembered of it; 0 is nothing.
     ring_bytes: usize,
     /// Since when half a line waits for the rest.
@@ -81,7 +83,9 @@ impl Outlet {
             Err(error) => (Sink::unopened(target, spec, outputs), Some(error)),
         };
         let syslog = spec.syslog.then(|| Lines::new(SYSLOG_TEXT_BYTES_MAX));
-        let mut outlet = Self { sink, form, shape: Shape::Exact, syslog, ring_bytes: 0, half_since: None };
+        let lacks_auto_log = spec.target == LogTarget::Auto && *target == LogTarget::None;
+        let shape = Shape::Exact;
+        let mut outlet = Self { sink, form, shape, syslog, lacks_auto_log, ring_bytes: 0, half_since: None };
         outlet.begin(form);
         Ok((outlet, trouble))
     }
@@ -91,7 +95,7 @@ impl Outlet {
         let is_remembered = match self.sink {
             Sink::File(_) => false,
             Sink::Output(_) | Sink::Unopened(_) => true,
-            Sink::Nowhere => self.syslog.is_some(),
+            Sink::Nowhere => self.syslog.is_some() || self.lacks_auto_log,
         };
         self.form = form;
         self.half_since = None;

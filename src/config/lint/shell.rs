@@ -209,7 +209,9 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     if let Some(service) = service_started(program, arguments) {
         let instead = match foreground_form(service) {
             // Another package's program may have the same name.
-            Some(command) => format!("run {} instead", quote(command.split(';').next().unwrap_or(command))),
+            Some(command) => {
+                format!("run {} instead", quote(command.split("; BusyBox").next().unwrap_or(command)))
+            }
             None => format!("run {}'s own program in the foreground instead", service),
         };
         let text = format!(
