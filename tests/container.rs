@@ -433,7 +433,7 @@ fn groups_of_a_user_are_those_of_the_moment_of_the_start() {
         ("echo 'extra:x:50:nobody' >>/etc/group", "groups 65534 50\n"),
         // Tools write a new file and rename it, here one of the same length.
         ("sed s/50/51/ /etc/group >/etc/group.new; mv /etc/group.new /etc/group", "groups 65534 51\n"),
-        // One that has been removed stays who it was, with the last groups that it was known to have.
+        // One that has been removed stays who it was, with the groups of when the configuration was read.
         ("sed -i /nobody/d /etc/passwd", "groups 65534\n"),
     ] {
         assert!(container.exec(&["sh", "-c", line]).success());
