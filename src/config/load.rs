@@ -175,21 +175,33 @@ fn settings(
 ///
 /// All that is wrong with them or with the environment that their values may use.
 pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<ServerSpec>, Errors> {
+    let (mut servers, control_socket) = read_servers(path, around)?;
+    if let ControlSocket::At(path) = control_socket {
+        servers.push(ServerSpec::implicit(Address::Unix { path, mode: SOCKET_MODE, owner: None }));
+    }
+    Ok(servers)
+}
+
+/// Whether a configuration turns the control socket off.
+#[must_use]
+pub fn is_control_socket_off(path: &Path, around: &dyn Surroundings) -> bool {
+    read_servers(path, around).is_ok_and(|(_, control_socket)| control_socket == ControlSocket::Off)
+}
+
+fn read_servers(path: &Path, around: &dyn Surroundings) -> Result<(Vec<ServerSpec>, ControlSocket), Errors> {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
     let (document, findings) = read_all(path, around, &host_node_name, &inherited)?;
     let mut reading = Reading::new(&document, around, &host_node_name, findings);
     let section = document.section("supervisord");
     let own = section.map(|section| environment(&mut reading, section, &inherited)).unwrap_or_default();
-    let mut servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
-    if let Some(section) = section {
+    let servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
+    let control_socket = section.map(|section| {
         let mut options = SectionReader::new(&mut reading, section, SectionKind::Supervisord, &inherited);
-        if let ControlSocket::At(path) = control_socket(&mut options) {
-            servers.push(ServerSpec::implicit(Address::Unix { path, mode: SOCKET_MODE, owner: None }));
-        }
-    }
+        control_socket(&mut options)
+    });
     reading.finish()?;
-    Ok(servers)
+    Ok((servers, control_socket.unwrap_or_default()))
 }
 
 /// Where a configuration sets an option of a section: `/etc/x.conf:12`, or the name of a variable.

@@ -59,7 +59,7 @@ pub use document::Language;
 pub use effective::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use foreground::foreground_form;
-pub use load::{load, load_beside, load_servers, place_of};
+pub use load::{is_control_socket_off, load, load_beside, load_servers, place_of};
 pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
 pub use plugins::{ClientPlugin, client_plugins};
 pub use program::PROCESSES_MAX;

@@ -79,11 +79,26 @@ impl Origin {
             Self::Environment => format!("the environment's {URL_VARIABLE}"),
             Self::ControlSocket => return String::new(),
             Self::Nowhere { config, places, refusals } => {
-                return default_remark(config.as_ref(), places, refusals);
+                return match config {
+                    // Only where one was looked for.
+                    Some((path, _)) if !places.is_empty() && config::is_control_socket_off(path, around) => {
+                        off_remark(path)
+                    }
+                    _ => default_remark(config.as_ref(), places, refusals),
+                };
             }
         };
         format!(" (The address comes from {comes_from}.)")
     }
+}
+
+/// Why there is no control socket to be looked for.
+fn off_remark(path: &Path) -> String {
+    format!(
+        " (The address is the default: {0} names no address, and has no control socket because of \
+         control_socket=none in [supervisord]. Remove that option or add [unix_http_server], then restart it.)",
+        path.display()
+    )
 }
 
 /// What was looked for in vain, and what helps.
@@ -443,6 +458,7 @@ mod tests {
     fn a_control_socket_is_asked_where_no_address_is_configured() {
         const INET: &str = "[supervisord]\n[inet_http_server]\nport=9001\n";
         const NONE: &str = "[supervisord]\n";
+        const OFF: &str = "[supervisord]\ncontrol_socket=none\n";
         let both = Sockets { own: Some("/own"), init: Some("/init") };
         let (only_init, none) = (Sockets { own: None, init: Some("/init") }, Sockets::default());
         let named = ["-c", "/etc/supervisord.conf"];
@@ -485,6 +501,17 @@ mod tests {
             ),
             (&none, sv, &[], Some(NONE), searched(unset, name)),
             (&none, sv, &[], None, searched("no configuration was found", name)),
+            (
+                &none,
+                sv,
+                &[],
+                Some(OFF),
+                format!(
+                    "{DEFAULT_URL} (The address is the default: {unset}, and has no control socket because of \
+                     control_socket=none in [supervisord]. Remove that option or add [unix_http_server], then \
+                     restart it.)"
+                ),
+            ),
             (
                 &both,
                 supervisorctl,
