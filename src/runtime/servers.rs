@@ -1,5 +1,6 @@
 //! The control servers: sockets that listen.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -46,8 +47,10 @@ struct Server {
 /// All servers.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
-    /// In the order in which they opened. A slot is empty when its server was removed.
-    slots: Vec<Option<Server>>,
+    /// By number, in the order in which they opened. A number is never used again: a client that came through a
+    /// server that was removed is not taken for one of another.
+    by_number: BTreeMap<usize, Server>,
+    last: usize,
     /// With it a client over a unix socket is served where all descriptors are in use.
     reserve: ReserveDescriptor,
     /// A descriptor was closed since servers began to rest.
@@ -146,7 +149,8 @@ fn cannot_listen(place: &str, error: &ListenError) -> String {
 impl Servers {
     /// Watches a server that was opened.
     pub(super) fn add(&mut self, opened: Opened, poller: &Poller, sources: &mut Sources) {
-        let token = sources.add(Source::Server(self.slots.len()));
+        self.last += 1;
+        let token = sources.add(Source::Server(self.last));
         let Opened { spec, listener } = opened;
         // Only a lack of kernel memory could refuse this; the server then rests and tries again.
         let is_watched = poller.add(&listener, token, READ).is_ok();
@@ -155,14 +159,8 @@ impl Servers {
         if let Address::Unix { path, .. } = &spec.address {
             self.watch_file(path, poller, sources);
         }
-        self.slots.push(Some(Server {
-            spec,
-            listener,
-            token,
-            rests_until,
-            rest_told: false,
-            loss_told: false,
-        }));
+        let server = Server { spec, listener, token, rests_until, rest_told: false, loss_told: false };
+        self.by_number.insert(self.last, server);
     }
 
     /// Has us woken when the file of a unix socket is removed. Where inotify is not available, it is looked at
@@ -181,32 +179,32 @@ impl Servers {
 
     /// What a server asks of its clients.
     pub(super) fn spec(&self, server: usize) -> Option<&ServerSpec> {
-        self.slots.get(server)?.as_ref().map(|server| &server.spec)
+        self.by_number.get(&server).map(|server| &server.spec)
     }
 
     /// Those that are open.
     pub(super) fn specs(&self) -> impl Iterator<Item = &ServerSpec> {
-        self.slots.iter().flatten().map(|server| &server.spec)
+        self.by_number.values().map(|server| &server.spec)
     }
 
     /// Closes those that are not wanted any more.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&ServerSpec) -> bool, sources: &mut Sources) {
-        for slot in &mut self.slots {
-            if let Some(server) = slot.take_if(|server| !is_wanted(&server.spec)) {
-                sources.remove(server.token);
-                close(server);
-            }
+        let unwanted = self.by_number.iter().filter(|(_, server)| !is_wanted(&server.spec));
+        let unwanted: Vec<usize> = unwanted.map(|(&number, _)| number).collect();
+        for server in unwanted.into_iter().filter_map(|number| self.by_number.remove(&number)) {
+            sources.remove(server.token);
+            close(server);
         }
     }
 
     /// Closes all of them, at the very end.
     pub(super) fn close(&mut self) {
         self.watch = None;
-        self.slots.drain(..).flatten().for_each(close);
+        std::mem::take(&mut self.by_number).into_values().for_each(close);
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        let rests = self.slots.iter().flatten().filter_map(|server| server.rests_until);
+        let rests = self.by_number.values().filter_map(|server| server.rests_until);
         // There may be room for a connection that waits: look in the next turn.
         let rests = rests.map(|until| if self.is_descriptor_free { Mono::default() } else { until });
         rests.chain(self.check_at).min()
@@ -223,7 +221,7 @@ impl Servers {
         if is_free {
             self.reserve.refill();
         }
-        for server in self.slots.iter_mut().flatten() {
+        for server in self.by_number.values_mut() {
             if server.rests_until.is_some_and(|until| is_free || until <= now) {
                 let is_watched = poller.add(&server.listener, server.token, READ).is_ok();
                 server.rests_until = (!is_watched).then_some(now.after(REST));
@@ -252,12 +250,12 @@ const READ: Interest = Interest { read: true, write: false };
 
 impl Shell {
     /// Takes the connections that wait.
-    pub(super) fn server_is_ready(&mut self, index: usize) {
+    pub(super) fn server_is_ready(&mut self, number: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(Some(server)) = self.servers.slots.get_mut(index) else { return };
+            let Some(server) = self.servers.by_number.get_mut(&number) else { return };
             let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Guest };
             match server.listener.accept() {
-                Ok(Some(stream)) => self.take_connection(stream, index),
+                Ok(Some(stream)) => self.take_connection(stream, number),
                 Ok(None) => {
                     server.rest_told = false;
                     return;
@@ -268,29 +266,29 @@ impl Shell {
                     let has_room = self.make_room(newcomer)
                         || newcomer == Newcomer::Local && self.servers.reserve.spend();
                     if !has_room {
-                        return self.rest(index, &error);
+                        return self.rest(number, &error);
                     }
                 }
-                Err(error) => return self.rest(index, &error),
+                Err(error) => return self.rest(number, &error),
             }
         }
     }
 
-    fn take_connection(&mut self, stream: Stream, index: usize) {
+    fn take_connection(&mut self, stream: Stream, number: usize) {
         let is_abstract =
-            self.servers.spec(index).is_some_and(|spec| matches!(spec.address, Address::Abstract { .. }));
+            self.servers.spec(number).is_some_and(|spec| matches!(spec.address, Address::Abstract { .. }));
         let may_ask = match &stream {
             Stream::Unix(stream) if is_abstract => control_socket::may_ask(stream),
             Stream::Unix(_) | Stream::Inet(_) => true,
         };
         if may_ask {
-            self.add_client(stream, index);
+            self.add_client(stream, number);
         }
     }
 
     /// Stops watching a server for a while. The reason is told once, however often it happens again.
-    fn rest(&mut self, index: usize, error: &io::Error) {
-        let Some(Some(server)) = self.servers.slots.get_mut(index) else { return };
+    fn rest(&mut self, number: usize, error: &io::Error) {
+        let Some(server) = self.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());
         server.rests_until = Some(self.now.mono.after(REST));
         if !std::mem::replace(&mut server.rest_told, true) {
@@ -312,8 +310,9 @@ impl Shell {
     /// is left alone. When we are asked to (`is_asked`), a path is also taken back from a process that is gone.
     pub(super) fn restore_socket_files(&mut self, is_asked: bool) {
         self.servers.checked_at = self.now.mono;
-        for index in 0..self.servers.slots.len() {
-            let Some(Some(server)) = self.servers.slots.get_mut(index) else { continue };
+        let numbers: Vec<usize> = self.servers.by_number.keys().copied().collect();
+        for number in numbers {
+            let Some(server) = self.servers.by_number.get_mut(&number) else { continue };
             let presence = server.listener.presence();
             if presence == Presence::Ours {
                 server.loss_told = false;
@@ -334,7 +333,7 @@ impl Shell {
             }
             match open(&spec, &mut self.host_names, |_| ()) {
                 Ok(opened) => {
-                    self.replace_listener(index, opened.listener);
+                    self.replace_listener(number, opened.listener);
                     self.log(
                         LogLevel::Info,
                         &format!("made the control socket '{shown}' again: it had been removed"),
@@ -347,9 +346,9 @@ impl Shell {
     }
 
     /// Listens by another socket from now on. Those who wait at the old one are served.
-    fn replace_listener(&mut self, index: usize, listener: Listener) {
-        self.server_is_ready(index);
-        let Some(Some(server)) = self.servers.slots.get_mut(index) else { return };
+    fn replace_listener(&mut self, number: usize, listener: Listener) {
+        self.server_is_ready(number);
+        let Some(server) = self.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());
         server.listener = listener;
         server.loss_told = false;
