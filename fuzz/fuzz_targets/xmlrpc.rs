@@ -53,7 +53,7 @@ fn check_fault(code: i32, text: &str) {
 fn answer(method: &str, params: &[Value]) {
     let namespaces = ["supervisor"].map(Namespace::of_supervisor);
     let outcome = match ask(method, params, &namespaces) {
-        Ok(Asked::Many(calls)) => Ok(results(calls, &namespaces)),
+        Ok(Asked::Many(calls)) => return assert_well_formed(&results(calls, &namespaces)),
         Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Ok(value),
         Ok(Asked::Command(_) | Asked::Cache(_)) => return,
         Err(fault) => Err(fault),
@@ -61,7 +61,7 @@ fn answer(method: &str, params: &[Value]) {
     assert_well_formed(&body(&outcome));
 }
 
-fn results(mut calls: Multicall, namespaces: &[Namespace]) -> Value {
+fn results(mut calls: Multicall, namespaces: &[Namespace]) -> Vec<u8> {
     while let Some(asked) = calls.next(namespaces) {
         calls.answered(asked.map(|asked| match asked {
             Asked::Answer(value) | Asked::AnswerUnlessStopping(value) => value,
@@ -69,7 +69,7 @@ fn results(mut calls: Multicall, namespaces: &[Namespace]) -> Value {
             Asked::Many(_) => panic!("a multicall in a multicall"),
         }));
     }
-    calls.into_results()
+    calls.into_body()
 }
 
 /// A value as the protocol can carry it.

@@ -8,22 +8,20 @@ use crate::xmlrpc::{self, Value};
 
 /// The result of a call.
 #[must_use]
-pub fn answer(reply: &Reply) -> Value {
+pub fn answer(reply: Reply) -> Value {
     match reply {
         Reply::Done => true.into(),
-        Reply::Text(text) => text.as_str().into(),
-        Reply::Names(names) => Value::Array(names.iter().map(|name| name.as_str().into()).collect()),
-        Reply::State(state) => supervisor_state(*state),
-        Reply::Pid(pid) => (*pid).into(),
-        Reply::Info(info) => process_info(info),
+        Reply::Text(text) => text.into(),
+        Reply::Names(names) => Value::Array(names.into_iter().map(Value::from).collect()),
+        Reply::State(state) => supervisor_state(state),
+        Reply::Pid(pid) => pid.into(),
+        Reply::Info(info) => process_info(&info),
         Reply::AllInfo(infos) => Value::Array(infos.iter().map(process_info).collect()),
         Reply::AllDetails(infos) => Value::Array(infos.iter().map(process_details).collect()),
-        Reply::Changes { added, changed, removed } => changes([added, changed, removed]),
-        Reply::Tail { text, offset, overflow } => Value::Array(vec![
-            text.as_str().into(),
-            i64::try_from(*offset).unwrap_or(i64::MAX).into(),
-            (*overflow).into(),
-        ]),
+        Reply::Changes { added, changed, removed } => changes([&added, &changed, &removed]),
+        Reply::Tail { text, offset, overflow } => {
+            Value::Array(vec![text.into(), i64::try_from(offset).unwrap_or(i64::MAX).into(), overflow.into()])
+        }
         Reply::AllConfig(infos) => Value::Array(infos.iter().map(config_info).collect()),
         Reply::Bulk(rows) => Value::Array(rows.iter().map(bulk_row).collect()),
         Reply::Updated(rows) => Value::Array(rows.iter().map(update_row).collect()),

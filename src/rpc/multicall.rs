@@ -6,13 +6,13 @@
 
 use super::{Asked, ask};
 use crate::model::{Fault, FaultCode, Namespace};
-use crate::xmlrpc::Value;
+use crate::xmlrpc::{ArrayResponse, Value};
 
 /// Calls in one multicall. Supervisor has no bound; what a script batches is a call for each process.
 pub const CALLS_MAX: usize = 4096;
 
-/// What the results may come to. A call beyond it is refused and not made, as nobody could be told
-/// what came of it.
+/// What the results may come to, as they are sent. A call beyond it is refused and not made, as nobody could be
+/// told what came of it.
 pub const RESULTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 const NAME: &str = "system.multicall";
@@ -22,8 +22,10 @@ const NAME: &str = "system.multicall";
 pub struct Multicall {
     /// The next one is the last.
     left: Vec<Value>,
-    results: Vec<Value>,
-    results_bytes: usize,
+    /// About what those take.
+    left_bytes: usize,
+    /// Encoded as they come.
+    results: ArrayResponse,
 }
 
 impl Multicall {
@@ -36,15 +38,17 @@ impl Multicall {
         if calls.len() > CALLS_MAX {
             return Err(refused(format!("{} calls are more than {CALLS_MAX}", calls.len())));
         }
+        let left_bytes = calls.iter().map(Value::bytes).sum();
         let left = calls.iter().rev().cloned().collect();
-        Ok(Self { left, results: Vec::with_capacity(calls.len()), results_bytes: 0 })
+        Ok(Self { left, left_bytes, results: ArrayResponse::new() })
     }
 
     /// What the next call comes to; `None` after the last. Each is to be answered by
     /// [`Multicall::answered`] before the next is asked for.
     pub fn next(&mut self, namespaces: &[Namespace]) -> Option<Result<Asked, Fault>> {
         let call = self.left.pop()?;
-        if self.results_bytes > RESULTS_BYTES_MAX {
+        self.left_bytes -= call.bytes();
+        if self.results.bytes() > RESULTS_BYTES_MAX {
             let text = format!("not done, as the results before it exceed {RESULTS_BYTES_MAX} bytes");
             return Some(Err(Fault::about(FaultCode::Failed, text)));
         }
@@ -57,14 +61,19 @@ impl Multicall {
             let code = fault.code as i32;
             Value::members([("faultCode", code.into()), ("faultString", fault.to_string().into())])
         });
-        self.results_bytes = self.results_bytes.saturating_add(result.bytes());
-        self.results.push(result);
+        self.results.push(&result);
     }
 
-    /// What became of all of them, in their order.
+    /// About how much memory the calls that are left and the results take.
     #[must_use]
-    pub fn into_results(self) -> Value {
-        Value::Array(self.results)
+    pub fn held_bytes(&self) -> usize {
+        self.left_bytes + self.results.bytes()
+    }
+
+    /// The body of the reply: what became of all of them, in their order.
+    #[must_use]
+    pub fn into_body(self) -> Vec<u8> {
+        self.results.finish()
     }
 }
 

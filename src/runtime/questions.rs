@@ -140,9 +140,8 @@ impl Shell {
         while let Some(client) = self.clients.get_mut(token) {
             let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
             let Some(asked) = calls.next(&namespaces) else {
-                let results =
-                    client.calls.take().map(Multicall::into_results).unwrap_or(Value::Array(vec![]));
-                return self.respond(token, xml(rpc::body(&Ok(results))));
+                let body = client.calls.take().map(Multicall::into_body).unwrap_or_default();
+                return self.respond(token, xml(body));
             };
             let Some(outcome) = self.settle_or_ask(token, asked) else { return };
             self.take_outcome(token, outcome);
@@ -169,7 +168,7 @@ impl Shell {
             client.last_used = self.now.mono;
         }
         if let Err(result) = self.visits.answered(token, result) {
-            self.take_outcome(token, result.map(|reply| rpc::answer(&reply)));
+            self.take_outcome(token, result.map(rpc::answer));
         }
         self.clients.enqueue(token);
     }

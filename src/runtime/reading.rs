@@ -129,5 +129,6 @@ fn read(mut file: File, window: Window) -> io::Result<String> {
     file.seek(SeekFrom::Start(window.start))?;
     let mut bytes = Vec::new();
     file.take(window.bytes).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

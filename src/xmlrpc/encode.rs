@@ -39,6 +39,47 @@ pub fn encode_response(value: &Value) -> Vec<u8> {
     xml.finish()
 }
 
+/// A reply whose one value is an array, written item by item: an item takes several times as much memory as
+/// a [`Value`] than as text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArrayResponse {
+    xml: Writer,
+}
+
+impl ArrayResponse {
+    /// A reply with an empty array.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut xml = Writer::new();
+        xml.markup("<methodResponse>\n<params>\n<param>\n<value><array><data>\n");
+        Self { xml }
+    }
+
+    /// Adds an item to the array.
+    pub fn push(&mut self, item: &Value) {
+        self.xml.value(item);
+    }
+
+    /// What the reply comes to so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.xml.xml.len()
+    }
+
+    /// The complete reply.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.xml.markup("</data></array></value>\n</param>\n</params>\n</methodResponse>\n");
+        self.xml.finish()
+    }
+}
+
+impl Default for ArrayResponse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A reply that says why not.
 #[must_use]
 pub fn encode_fault(code: i32, text: &str) -> Vec<u8> {
@@ -50,6 +91,7 @@ pub fn encode_fault(code: i32, text: &str) -> Vec<u8> {
 }
 
 /// The document so far. Only [`Writer::text`] takes what others wrote.
+#[derive(Clone, Debug, PartialEq)]
 struct Writer {
     xml: String,
 }
@@ -70,13 +112,15 @@ impl Writer {
     /// Escapes what means markup and replaces what XML 1.0 can't hold. A carriage return stays as
     /// it is, which its reader takes for a line feed: Supervisor's clients never saw one.
     fn text(&mut self, text: &str) {
-        let mut rest = text.chars();
-        while let Some(at) = rest.as_str().find(|character| instead_of(character).is_some()) {
-            self.xml.push_str(&rest.as_str()[..at]);
-            rest = rest.as_str()[at..].chars();
-            self.xml.push_str(rest.next().and_then(instead_of).unwrap_or_default());
+        let mut written = 0;
+        for (at, character) in text.char_indices() {
+            if let Some(replacement) = instead_of(character) {
+                self.xml.push_str(&text[written..at]);
+                self.xml.push_str(replacement);
+                written = at + character.len_utf8();
+            }
         }
-        self.xml.push_str(rest.as_str());
+        self.xml.push_str(&text[written..]);
     }
 
     fn param(&mut self, value: &Value) {

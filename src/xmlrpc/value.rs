@@ -71,13 +71,16 @@ impl Value {
     /// Roughly what it takes to keep it or to send it.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        const EACH: usize = 32;
+        const EACH: usize = size_of::<Value>();
+        const EACH_NAME: usize = size_of::<Cow<'static, str>>();
         EACH + match self {
             Self::Int(_) | Self::Bool(_) | Self::Double(_) => 0,
             Self::String(text) | Self::DateTime(text) => text.len(),
             Self::Base64(bytes) => bytes.len(),
             Self::Array(items) => items.iter().map(Self::bytes).sum(),
-            Self::Struct(members) => members.iter().map(|(name, value)| name.len() + value.bytes()).sum(),
+            Self::Struct(members) => {
+                members.iter().map(|(name, value)| EACH_NAME + name.len() + value.bytes()).sum()
+            }
         }
     }
 
