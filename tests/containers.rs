@@ -92,7 +92,7 @@ fn without_any_place_to_write_it_warns_and_supervises() {
         "WARN cannot open the log file '/run/supervisord.log': ",
         "WARN Cannot open an HTTP server: socket.error reported errno.E",
         "; going on without [unix_http_server]",
-        "CRIT could not write pidfile /run/supervisord.pid",
+        "WARN cannot write the pid file '/run/supervisord.pid': ",
     ] {
         assert!(logs.contains(line), "{line}\n{logs}");
     }

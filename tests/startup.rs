@@ -287,6 +287,8 @@ fn folders_that_can_not_be_made_are_warnings_to_a_container() {
         container.wait_log(&format!("WARN cannot make the missing folder '{folder}': "));
     }
     container.wait_log("WARN cannot make AUTO logs of 'auto' in '/var/log/supervisor': ");
+    container.wait_log("(set stdout_logfile and stderr_logfile, or childlogdir in [supervisord])");
+    assert!(!container.logs().contains("CRIT"), "{}", container.logs());
     container.wait_ready();
     // What they print can be read all the same.
     for name in ["web", "auto"] {

@@ -23,24 +23,28 @@ impl Shell {
     /// The AUTO logs of a process. Of a stream whose log can't be made only the last output is kept, in memory.
     pub(super) fn make_auto_logs(&mut self, process: ProcessId) -> [Option<PathBuf>; 2] {
         let Some(spec) = self.core.spec(process).cloned() else { return [None, None] };
-        let mut failed = None;
+        let mut failed: Option<(String, io::Error)> = None;
         let made = [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
             if stream.target != LogTarget::Auto {
                 return None;
             }
             let made = make_auto_log(&self.settings.daemon, &spec.name, channel);
-            made.map_err(|error| failed = Some((channel, error))).ok()
+            made.map_err(|error| {
+                let before = failed.take().map_or_else(String::new, |(options, _)| options + " and ");
+                failed = Some((format!("{before}{channel}_logfile"), error));
+            })
+            .ok()
         });
         // One line: as a rule neither can be made.
-        if let Some((channel, error)) = failed {
+        if let Some((options, error)) = failed {
             let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
             let kept = match spec.log_form.ring_bytes {
                 0 => "its output is not logged",
                 _ => "its last output is kept in memory",
             };
             let text = format!(
-                "cannot make AUTO logs of {} in '{folder}': {error}; {kept} (set {channel}_logfile, or childlogdir \
-                 in [supervisord])",
+                "cannot make AUTO logs of {} in '{folder}': {error}; {kept} (set {options}, or childlogdir in \
+                 [supervisord])",
                 quote(name)
             );
             self.log(LogLevel::Warn, &text);

@@ -455,6 +455,10 @@ pub(super) fn write_pid_file(shell: &mut Shell) {
         let path = shell.settings.daemon.pid_file.clone();
         match PidFile::write(&path, process::own_pid()) {
             Ok(file) => shell.pid_file = Some(file),
+            Err(error) if shell.launch.foreground => {
+                let text = format!("cannot write the pid file '{}': {error}", path.display());
+                shell.log(LogLevel::Warn, &text);
+            }
             Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
         }
     }
