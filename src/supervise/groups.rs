@@ -40,18 +40,6 @@ impl Supervisor {
         id
     }
 
-    /// The first moments of processes, in this order: their logs are made, then they start.
-    pub(super) fn enter(&mut self, turn: &Turn, processes: &[ProcessId], out: &mut Effects) {
-        for &process in processes {
-            self.with(process, |it| {
-                if [&it.spec.stdout, &it.spec.stderr].iter().any(|stream| stream.target == LogTarget::Auto) {
-                    out.push(Effect::MakeAutoLogs { process });
-                }
-            });
-        }
-        self.autostart(turn, processes, out);
-    }
-
     /// COMPAT: Supervisor leaves a log out of the comparison when one side of it is AUTO.
     pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
         self.configured = groups;
@@ -100,7 +88,7 @@ impl Supervisor {
         self.tell_added(self.groups.len() - 1, out);
         out.reply(ticket, Ok(Reply::Done));
         let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
-        self.enter(turn, &by_priority.unwrap_or_default(), out);
+        self.introduce(turn, &by_priority.unwrap_or_default(), out);
     }
 
     pub(super) fn remove_active(&mut self, ticket: Ticket, name: &str, out: &mut Effects) {

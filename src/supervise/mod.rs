@@ -636,7 +636,7 @@ impl Supervisor {
         }
         out.announce(EventType::SupervisorStateChangeRunning, || Event::SupervisorRunning);
         let all = self.by_priority();
-        self.enter(turn, &all, out);
+        self.introduce(turn, &all, out);
         out.may_be_idle = true;
     }
 

@@ -164,7 +164,7 @@ impl Supervisor {
             group.members = members;
         }
         self.sort_by_priority(&mut entered);
-        self.enter(turn, &entered, out);
+        self.introduce(turn, &entered, out);
         out.reply(ticket, Ok(Reply::Updated(rows)));
     }
 
