@@ -232,7 +232,7 @@ mod tests {
     fn the_readme_says_what_is_applied_in_place() {
         let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
         let readme = std::fs::read_to_string(readme).unwrap();
-        let row = readme.lines().find(|line| line.contains("| applies it to the process that runs"));
+        let row = readme.lines().find(|line| line.contains("| applies it to the running process"));
         let told = row.unwrap().trim_start_matches('|').split('|').next().unwrap();
         let told: BTreeSet<_> = told.split('`').skip(1).step_by(2).collect();
         // Both streams have the same options.
