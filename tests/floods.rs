@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::wire::{Peer, call, get_pid, raw, resident_kib};
+use support::wire::{Peer, call, get_pid, peak_resident_kib, raw, resident_kib};
 use support::{HEAD, PATIENCE, Sandbox, free_port};
 use sv::xmlrpc::Value;
 
@@ -118,6 +118,49 @@ fn replies_that_are_not_read_share_a_budget() {
     drop(open);
 }
 
+#[test]
+fn readers_of_long_replies_take_turns() {
+    let mut sandbox = Sandbox::with_programs(CAT).start();
+    sandbox.wait_state("cat", "RUNNING");
+    std::fs::write(sandbox.path("supervisord.log"), "&".repeat(1 << 20)).unwrap();
+    let path = sandbox.path("supervisor.sock");
+    let ask = |_| {
+        let path = path.clone();
+        std::thread::spawn(move || {
+            let mut peer = Peer::of(UnixStream::connect(path).unwrap());
+            let answer = peer.gets(call("supervisor.readLog", &[0.into(), 0.into()]), "HTTP/1.1 200 OK");
+            answer.body.len()
+        })
+    };
+    let readers: Vec<_> = (0..20).map(ask).collect();
+    let mut peer = Peer::unix(&sandbox);
+    while !readers.iter().all(std::thread::JoinHandle::is_finished) {
+        assert!(peer.call("supervisor.getState", &[]).is_ok());
+    }
+    for reader in readers {
+        assert!(reader.join().unwrap() > 5 << 20);
+    }
+    let peak = peak_resident_kib(sandbox.supervisor_pid());
+    assert!(peak < 40 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn results_of_a_multicall_cost_what_they_come_to() {
+    let sandbox = Sandbox::with_programs(&many_programs()).start();
+    let one = Value::members([
+        ("methodName", "supervisor.getAllProcessInfo".into()),
+        ("params", Value::Array(Vec::new())),
+    ]);
+    let before = peak_resident_kib(sandbox.supervisor_pid());
+    let results = Peer::unix(&sandbox).call("system.multicall", &[Value::Array(vec![one; 64])]).unwrap();
+    let results = results.as_array().unwrap();
+    assert_eq!(results.len(), 64);
+    // Those beyond the bound were refused.
+    assert!(results[0].as_array().is_some() && results[63].get("faultCode").is_some());
+    let peak = peak_resident_kib(sandbox.supervisor_pid());
+    assert!(peak < before + 20 * 1024, "{before} KiB became {peak}");
+}
+
 /// Programs that cost a reread as much as in the worst of real configurations.
 fn many_programs() -> String {
     let program = |number| format!("[program:p{number}]\ncommand=/bin/cat\nautostart=false\n");
@@ -203,6 +246,29 @@ fn strangers_make_no_follower_go() {
         seen.extend_from_slice(&follower.ahead);
     }
     drop(strangers);
+}
+
+#[test]
+fn a_connection_with_a_request_is_not_closed_as_idle() {
+    // Room for thirty connections.
+    let sandbox = limited(&format!("{HEAD}{CAT}"), 60);
+    std::fs::write(sandbox.path("supervisord.log"), "&".repeat(1 << 18)).unwrap();
+    let path = sandbox.path("supervisor.sock");
+    let long = call("supervisor.readLog", &[0.into(), 0.into()]);
+    for question in [call("supervisor.getState", &[]), long] {
+        // All of them are found at once.
+        kill_process(sandbox.supervisor_pid(), Signal::STOP).unwrap();
+        let ask = |_| {
+            let mut peer = Peer::of(UnixStream::connect(&path).unwrap());
+            peer.send(&question);
+            peer
+        };
+        let peers: Vec<_> = (0..50).map(ask).collect();
+        kill_process(sandbox.supervisor_pid(), Signal::CONT).unwrap();
+        for (number, mut peer) in peers.into_iter().enumerate() {
+            assert_eq!(peer.answer().line, "HTTP/1.1 200 OK", "{number}");
+        }
+    }
 }
 
 #[test]

@@ -125,6 +125,17 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether the reply may be so long that it takes a place in a line: a log, or all processes.
+    #[must_use]
+    pub fn has_long_reply(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadLog(..) | Self::GetAllProcessInfo | Self::GetAllProcessDetails | Self::GetAllConfigInfo
+        )
+    }
+}
+
+impl Command {
     /// Whether it is carried out also while the supervisor shuts down or restarts.
     #[must_use]
     pub fn is_taken_in_any_state(&self) -> bool {

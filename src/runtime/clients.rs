@@ -6,9 +6,14 @@
 //! turn, one request each, and for [`WORK_PER_TURN`] in all. Then the loop looks at signals, at dead children and
 //! at what is due before it goes on.
 //!
-//! All connections together keep no more than [`HELD_BYTES_MAX`] of unfinished requests and of replies that
-//! are not read. Beyond that, connections over TCP yield before those over a unix socket, which only root and
-//! our own user can open, and among equals the one that has made no progress for longest; small ones are spared.
+//! Requests whose replies may be long wait in a line. One is taken up in a turn, and only while all connections
+//! together hold little ([`HELD_BYTES_LOW`]); a connection that holds much and has made no progress for
+//! [`STALLED_AFTER`] is closed for them.
+//!
+//! All connections together keep no more than [`HELD_BYTES_MAX`] of requests and of replies that are not read,
+//! the largest of them aside. Beyond that, connections over TCP yield before those over a unix socket, which only
+//! root and our own user can open, and among equals the one that has made no progress for longest; small ones are
+//! spared.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read, Write};
@@ -16,6 +21,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::questions::Pending;
 use super::{READ_BYTES_MAX, Shell, Source};
 use crate::http::{Connection, Response, http_date};
 use crate::model::{Mono, Ticket};
@@ -30,9 +36,14 @@ pub(super) const CLIENTS_MAX: usize = 1024;
 /// Time for clients in one turn. It is looked at between two requests, so one that takes longer is completed.
 pub(super) const WORK_PER_TURN: Duration = Duration::from_millis(5);
 
-/// Unfinished requests and unread replies of all clients together. A single reply may be larger while no other
-/// connection holds much. Small enough for a container of 64 MiB.
+/// Requests and unread replies of all clients together, without the largest. Small enough for a container of 64 MiB.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// While all clients together hold more, nothing is begun whose reply may be long.
+const HELD_BYTES_LOW: usize = HELD_BYTES_MAX / 2;
+
+/// A connection that holds much and has made no progress for so long is closed where others wait for it.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// What a connection may hold without having to yield: any request head, and most requests and replies.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
@@ -40,6 +51,9 @@ const SMALL_BYTES_MAX: usize = 32 * 1024;
 /// For how long a connection has to be idle before it makes room for one of its kind because descriptors have
 /// run out. One that has just come is about to speak.
 const IDLE_LEAST: Duration = Duration::from_secs(1);
+
+/// Connections that are asked whether they have sent something, before one of them is closed as idle.
+const LOOKED_AT_MAX: usize = 16;
 
 /// How long a request may take to arrive once it has begun, and an answer to be taken further.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -109,6 +123,8 @@ pub(super) struct Client {
     pub(super) ticket: Option<Ticket>,
     /// What it asks one thing after the other.
     pub(super) calls: Option<Multicall>,
+    /// Its request that waits in line.
+    pub(super) pending: Option<Pending>,
     /// Its writing half is shut down; what comes is read and dropped.
     lingers: bool,
     pub(super) last_used: Mono,
@@ -128,6 +144,8 @@ pub(super) struct Clients {
     /// Connections with something to do, and pages whose client may have gone; the next one first.
     queue: VecDeque<u64>,
     queued: BTreeSet<u64>,
+    /// Connections with a request whose reply may be long; the next one first.
+    line: VecDeque<u64>,
     /// The sum of what all hold.
     held_bytes: usize,
 }
@@ -178,12 +196,13 @@ impl Clients {
             most: half.clamp(1, CLIENTS_MAX),
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
+            line: VecDeque::new(),
             held_bytes: 0,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.by_token.values().filter_map(|client| client.deadline).min()
+        self.by_token.values().filter_map(|client| client.deadline).chain(self.line_due()).min()
     }
 
     /// Whether somebody has an answer to come.
@@ -232,7 +251,7 @@ impl Clients {
 
     /// Whether there is something to do for any connection.
     pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || self.line_due() == Some(Mono::default())
     }
 
     fn next_in_queue(&mut self) -> Option<u64> {
@@ -250,17 +269,63 @@ impl Clients {
             is_idle && newcomer.displaces(client.standing())
         };
         let candidates = self.by_token.iter().filter(|(_, client)| yields(client));
-        candidates.min_by_key(|(_, client)| (client.standing(), client.last_used)).map(|(&token, _)| token)
+        let by_readiness = |(_, client): &(&u64, &Client)| (client.standing(), client.last_used);
+        // A child comes before any client, and a client over a unix socket before any over TCP.
+        let is_equal = |client: &Client| match newcomer {
+            Newcomer::Child => false,
+            Newcomer::Local => client.is_local,
+            Newcomer::Guest => true,
+        };
+        let mut candidates: Vec<_> =
+            candidates.filter(|(_, client)| !is_equal(client) || !client.is_active(now)).collect();
+        candidates.sort_by_key(by_readiness);
+        let mut looked_at = candidates.into_iter().take(LOOKED_AT_MAX);
+        looked_at.find(|(_, client)| !is_equal(client) || !client.stream.has_input()).map(|(&token, _)| token)
+    }
+
+    /// Whether there is a place for a newcomer, or one can be made.
+    pub(super) fn has_place(&self, newcomer: Newcomer, now: Mono) -> bool {
+        self.by_token.len() < self.most || self.yielding(newcomer, now, Duration::ZERO).is_some()
     }
 
     /// The connection that yields what it holds, if all hold too much; never the only one that holds much.
     fn yielding_memory(&self) -> Option<u64> {
-        if self.held_bytes <= HELD_BYTES_MAX {
+        let largest = self.by_token.values().map(|client| client.held_bytes).max()?;
+        if self.held_bytes - largest <= HELD_BYTES_MAX {
             return None;
         }
-        let large = || self.by_token.iter().filter(|(_, client)| client.held_bytes > SMALL_BYTES_MAX);
-        large().nth(1)?;
-        large().min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, _)| token)
+        let large = self.by_token.iter().filter(|(_, client)| client.held_bytes > SMALL_BYTES_MAX);
+        large.min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, _)| token)
+    }
+
+    /// Puts a connection with a request whose reply may be long at the end of the line.
+    pub(super) fn line_up(&mut self, token: u64, pending: Pending, now: Mono) {
+        if let Some(client) = self.by_token.get_mut(&token) {
+            client.pending = Some(pending);
+            client.deadline = Some(now.after(PATIENCE));
+            self.line.push_back(token);
+        }
+    }
+
+    /// The connection that keeps the line from going on, since all hold too much. Those in line don't count: who
+    /// waits must not wait for himself.
+    fn blocking(&self) -> Option<(u64, &Client)> {
+        let held = || self.by_token.iter().filter(|(_, client)| client.pending.is_none());
+        if held().map(|(_, client)| client.held_bytes).sum::<usize>() <= HELD_BYTES_LOW {
+            return None;
+        }
+        let large = held().filter(|(_, client)| client.held_bytes > SMALL_BYTES_MAX);
+        large.min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, it)| (token, it))
+    }
+
+    /// When the line goes on; `None` if it is empty. The beginning of time is at once.
+    fn line_due(&self) -> Option<Mono> {
+        let next = self.by_token.get(self.line.front()?)?;
+        let due = |(_, holder): (u64, &Client)| match (next.is_local, holder.is_local) {
+            (true, false) => Mono::default(),
+            _ => holder.last_used.after(STALLED_AFTER),
+        };
+        Some(self.blocking().map_or_else(Mono::default, due))
     }
 }
 
@@ -276,12 +341,21 @@ impl Client {
 
     /// Whether an answer is being worked on.
     fn waits(&self) -> bool {
-        self.ticket.is_some() || self.calls.is_some()
+        self.ticket.is_some() || self.calls.is_some() || self.pending.is_some()
     }
 
     fn is_busy(&self) -> bool {
         // Who follows a log may rest as long as he likes: it costs no more than what is unsent.
-        !self.http.is_streaming() && (!self.unsent.is_empty() || self.http.mid_request())
+        !self.http.is_streaming()
+            && (!self.unsent.is_empty() || self.http.mid_request() || self.pending.is_some())
+    }
+
+    /// Whether it is about to ask or to be answered, and not idle. Who has not shown that he may ask, or has
+    /// stopped in the middle, is.
+    fn is_active(&self, now: Mono) -> bool {
+        let is_moving = now.since(self.last_used) < IDLE_LEAST;
+        let has_more = !self.unsent.is_empty() || self.http.mid_request();
+        self.waits() || self.is_readable || self.has_asked && has_more && is_moving
     }
 
     fn standing(&self) -> Standing {
@@ -323,6 +397,7 @@ impl Shell {
             is_readable: false,
             ticket: None,
             calls: None,
+            pending: None,
             lingers: false,
             last_used: self.now.mono,
             deadline: None,
@@ -367,6 +442,9 @@ impl Shell {
         self.tails.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.clients.held_bytes -= client.held_bytes;
+            if client.pending.is_some() {
+                self.clients.line.retain(|&it| it != token);
+            }
             self.poller.remove(client.stream.as_fd());
             self.servers.descriptor_is_free();
             // What it asked for goes on; the answer has nobody to go to, unless there is more to be done.
@@ -387,7 +465,29 @@ impl Shell {
     }
 
     /// Serves connections in turn, each for one request, until there is nothing to do or the time for it is over.
+    /// After that it is the turn of one in line.
     pub(super) fn serve_clients(&mut self) {
+        self.serve_queue();
+        self.serve_line();
+    }
+
+    /// Takes up the next request whose reply may be long, or makes room for it.
+    fn serve_line(&mut self) {
+        if self.clients.line_due().is_none_or(|at| at > self.now.mono) {
+            return;
+        }
+        if let Some((holder, _)) = self.clients.blocking() {
+            return self.take_back(holder);
+        }
+        let Some(token) = self.clients.line.pop_front() else { return };
+        if let Some(pending) = self.clients.get_mut(token).and_then(|client| client.pending.take()) {
+            self.take_up(token, pending);
+        }
+        self.serve(token);
+        self.keep_to_the_budget();
+    }
+
+    fn serve_queue(&mut self) {
         let until = self.clock.now().mono.after(WORK_PER_TURN);
         while let Some(token) = self.clients.next_in_queue() {
             self.go_on_calling(token, until);
@@ -414,17 +514,32 @@ impl Shell {
     /// Has connections give back memory while all of them hold too much.
     fn keep_to_the_budget(&mut self) {
         while let Some(token) = self.clients.yielding_memory() {
-            let is_reading = self.clients.get(token).is_some_and(|client| client.unsent.is_empty());
-            if is_reading {
-                // Its request is not complete: there is an answer to that.
-                self.respond(token, Response::error(503).closing());
-                self.serve(token);
-            }
-            // It may have been its answer that was too much.
-            if self.clients.get(token).is_some_and(|client| client.held_bytes > SMALL_BYTES_MAX) {
-                self.drop_client(token);
-            }
+            self.take_back(token);
         }
+    }
+
+    /// Takes back the memory that a connection holds: it is told so, or closed in the middle of its reply.
+    fn take_back(&mut self, token: u64) {
+        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
+        if client.unsent.is_empty() {
+            client.calls = None;
+            if let Some(ticket) = client.ticket.take() {
+                self.tickets.take(ticket);
+            }
+            self.refuse(token);
+        }
+        if self.clients.get(token).is_some_and(|client| client.held_bytes > SMALL_BYTES_MAX) {
+            self.drop_client(token);
+        }
+    }
+
+    /// Tells a client that its request is not answered for lack of memory.
+    fn refuse(&mut self, token: u64) {
+        if self.clients.get_mut(token).is_some_and(|client| client.pending.take().is_some()) {
+            self.clients.line.retain(|&it| it != token);
+        }
+        self.respond(token, Response::error(503).closing());
+        self.serve(token);
     }
 
     /// False once nothing more will come.
@@ -498,7 +613,7 @@ impl Shell {
             match client.http.next_request() {
                 Ok(Some(request)) => {
                     has_had_its_share = true;
-                    self.handle_request(token, &request);
+                    self.handle_request(token, request);
                 }
                 Ok(None) => {
                     if let Some(interim) = client.http.take_interim() {
@@ -517,7 +632,9 @@ impl Shell {
     /// Derives from the buffers what to wait for, and for how long.
     fn settle(&mut self, token: u64) {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return };
-        let held_bytes = client.http.held_bytes() + client.unsent.held_bytes();
+        let asked = client.calls.as_ref().map_or(0, Multicall::held_bytes)
+            + client.pending.as_ref().map_or(0, Pending::held_bytes);
+        let held_bytes = client.http.held_bytes() + client.unsent.held_bytes() + asked;
         self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);
         self.clients.held_bytes += held_bytes;
         if !client.lingers {
@@ -541,7 +658,8 @@ impl Shell {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.advance(count);
-                    client.last_used = self.now.mono;
+                    // Not when the turn began: to make the reply may have taken most of it.
+                    client.last_used = self.clock.now().mono;
                     client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
                     if client.unsent.is_empty() {
                         client.deadline = None;
@@ -596,7 +714,11 @@ impl Shell {
             .map(|(&token, _)| token)
             .collect();
         for token in over {
-            self.drop_client(token);
+            if self.clients.get(token).is_some_and(|client| client.pending.is_some()) {
+                self.refuse(token);
+            } else {
+                self.drop_client(token);
+            }
         }
     }
 }

@@ -13,6 +13,24 @@ use crate::rpc::{self, Asked, Multicall};
 use crate::supervise::Input;
 use crate::xmlrpc::{DecodeError, Value, decode_call};
 
+/// What a client has asked and is not begun, since the reply may be long.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Call(Asked),
+    Page(Request),
+}
+
+impl Pending {
+    /// About how much memory it takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Call(Asked::Many(calls)) => calls.held_bytes(),
+            Self::Call(_) => 0,
+            Self::Page(request) => request.body.capacity(),
+        }
+    }
+}
+
 /// The namespace that every client knows.
 const USUAL_NAMESPACE: &str = "supervisor";
 
@@ -34,18 +52,26 @@ impl Shell {
     }
 
     /// Answers a request that was admitted, or begins to.
-    pub(super) fn handle_request(&mut self, token: u64, request: &Request) {
-        self.trace_request(token, request);
+    pub(super) fn handle_request(&mut self, token: u64, request: Request) {
+        self.trace_request(token, &request);
         let is_served =
             self.clients.get(token).is_some_and(|client| self.servers.spec(client.server).is_some());
         if !is_served {
             return self.respond(token, Response::unauthorized());
         }
         match request.path.as_str() {
-            path if path.starts_with("/RPC2") => self.call(token, request),
-            path if path.starts_with("/logtail") => self.follow_process(token, request),
-            path if path.starts_with("/mainlogtail") => self.follow_own_log(token, request),
-            _ => self.visit(token, request),
+            path if path.starts_with("/RPC2") => self.call(token, &request),
+            path if path.starts_with("/logtail") => self.follow_process(token, &request),
+            path if path.starts_with("/mainlogtail") => self.follow_own_log(token, &request),
+            _ => self.clients.line_up(token, Pending::Page(request), self.now.mono),
+        }
+    }
+
+    /// Begins with a request that has waited in line.
+    pub(super) fn take_up(&mut self, token: u64, pending: Pending) {
+        match pending {
+            Pending::Call(asked) => self.begin_call(token, Ok(asked)),
+            Pending::Page(request) => self.visit(token, &request),
         }
     }
 
@@ -72,6 +98,15 @@ impl Shell {
         };
         self.trace_call(token, &call.method);
         match rpc::ask(&call.method, &call.params, &self.namespaces(token)) {
+            Ok(asked) if may_be_long(&asked) => {
+                self.clients.line_up(token, Pending::Call(asked), self.now.mono);
+            }
+            asked => self.begin_call(token, asked),
+        }
+    }
+
+    fn begin_call(&mut self, token: u64, asked: Result<Asked, Fault>) {
+        match asked {
             Ok(Asked::Many(calls)) => {
                 if let Some(client) = self.clients.get_mut(token) {
                     client.calls = Some(calls);
@@ -171,6 +206,15 @@ impl Shell {
             self.take_outcome(token, result.map(rpc::answer));
         }
         self.clients.enqueue(token);
+    }
+}
+
+/// Whether the reply may be so long that the request waits in line.
+fn may_be_long(asked: &Asked) -> bool {
+    match asked {
+        Asked::Many(_) | Asked::Cache(_) => true,
+        Asked::Command(command) => command.has_long_reply(),
+        Asked::Answer(_) | Asked::AnswerUnlessStopping(_) => false,
     }
 }
 

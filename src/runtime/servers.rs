@@ -254,6 +254,10 @@ impl Shell {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(server) = self.servers.by_number.get_mut(&number) else { return };
             let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Guest };
+            if !self.clients.has_place(newcomer, self.now.mono) {
+                // All of them have more right to be here; it waits until one leaves.
+                return self.pause(number);
+            }
             match server.listener.accept() {
                 Ok(Some(stream)) => self.take_connection(stream, number),
                 Ok(None) => {
@@ -288,13 +292,18 @@ impl Shell {
 
     /// Stops watching a server for a while. The reason is told once, however often it happens again.
     fn rest(&mut self, number: usize, error: &io::Error) {
+        self.pause(number);
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };
-        self.poller.remove(server.listener.as_fd());
-        server.rests_until = Some(self.now.mono.after(REST));
         if !std::mem::replace(&mut server.rest_told, true) {
             let section = server.spec.section.clone();
             self.log(LogLevel::Error, &format!("cannot accept a connection on [{section}]: {error}"));
         }
+    }
+
+    fn pause(&mut self, number: usize) {
+        let Some(server) = self.servers.by_number.get_mut(&number) else { return };
+        self.poller.remove(server.listener.as_fd());
+        server.rests_until = Some(self.now.mono.after(REST));
     }
 
     /// Something happened to the file of a unix socket.

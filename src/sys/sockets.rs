@@ -12,7 +12,8 @@ use rustix::fs::{
     CWD, Gid, Mode, OFlags, RenameFlags, Uid, chmod, chown, fchmod, fcntl_getfl, fcntl_setfl, renameat_with,
 };
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, recv,
+    socket_with,
 };
 
 use super::names::HostNames;
@@ -210,6 +211,15 @@ impl Listener {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Stream {
+    /// Whether something was sent to us that is not read yet. The end of the stream is nothing.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(self, &mut [0; 1], flags).is_ok_and(|(count, _)| count > 0)
     }
 }
 

@@ -164,7 +164,16 @@ pub fn ticks_of(stat: &str) -> u64 {
 }
 
 pub fn resident_kib(pid: Pid) -> u64 {
+    kib_of(pid, "VmRSS:")
+}
+
+/// The most that it has been.
+pub fn peak_resident_kib(pid: Pid) -> u64 {
+    kib_of(pid, "VmHWM:")
+}
+
+fn kib_of(pid: Pid, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
