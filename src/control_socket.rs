@@ -135,10 +135,15 @@ pub fn remove_folder(socket: &Path) {
     }
 }
 
-/// Whether a client at an address without permissions may ask us: one of root or of our own user.
+/// Whether a client at an address without permissions may ask us: one of root or of our own user, and not one of
+/// another container that has our network.
 #[must_use]
 pub fn may_ask(client: &UnixStream) -> bool {
-    Peer::of(client).is_ok_and(|peer| peer.user == ROOT || peer.user == own_id())
+    Peer::of(client).is_ok_and(|peer| is_entitled(&peer, own_id()))
+}
+
+fn is_entitled(client: &Peer, user: UserId) -> bool {
+    client.pid.is_some() && (client.user == ROOT || client.user == user)
 }
 
 /// Whether a client may believe the supervisor that it is connected to.
@@ -458,6 +463,16 @@ mod tests {
         let listener = Listener::abstract_name(&name).unwrap();
         assert!(answers(&Place::Abstract(name.clone())).unwrap());
         assert!(may_ask(&connect_to_name_without_waiting(&name).unwrap()));
+        for (user, pid, expected) in [
+            (ROOT, Some(Pid(7)), true),
+            (1000, Some(Pid(7)), true),
+            (1001, Some(Pid(7)), false),
+            // Of another container, whose root is not ours.
+            (ROOT, None, false),
+            (1000, None, false),
+        ] {
+            assert_eq!(is_entitled(&Peer { user, pid }, 1000), expected, "{user} {pid:?}");
+        }
         drop(listener);
         assert!(!answers(&Place::Abstract(name)).unwrap());
     }
