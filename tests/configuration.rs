@@ -399,6 +399,17 @@ fn under_our_own_name_nothing_is_critical_about_root_and_its_private_socket() {
 }
 
 #[test]
+fn under_our_own_name_a_missing_section_has_its_remedy() {
+    if reference_under_test().is_some() {
+        return;
+    }
+    let sandbox = Sandbox::new("[program:web]\ncommand=/bin/cat\n");
+    let told = told(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.stderr.contains("': add a [supervisord] section, which may be empty\n"), "{told:?}");
+}
+
+#[test]
 fn ours_does_not_warn_of_root_as_pid_1() {
     if reference_under_test().is_some() || !have("root", is_root()) {
         return;

@@ -126,7 +126,16 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
 /// Reads the configuration and becomes what it asks for, before anything is opened or made.
 fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, Errors> {
     let settings = config::load_beside(config_file, &launch.overrides, &launch.command, host);
-    let mut settings = settings.map_err(|errors| each(&errors))?;
+    let mut settings = settings.map_err(|errors| {
+        // COMPAT: under our own name the remedy is said as well.
+        if launch.foreground && errors.is_missing_section() {
+            let shown = config_file.display();
+            return vec![format!(
+                "cannot supervise '{shown}': add a [supervisord] section, which may be empty"
+            )];
+        }
+        each(&errors)
+    })?;
     become_configured_user(launch, &mut settings)?;
     raise_limits(&mut settings)?;
     if let Some(mask) = settings.daemon.umask {
