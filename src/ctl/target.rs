@@ -96,7 +96,8 @@ impl Origin {
 fn off_remark(path: &Path) -> String {
     format!(
         " (The address is the default: {0} names no address, and has no control socket because of \
-         control_socket=none in [supervisord]. Remove that option or add [unix_http_server], then restart it.)",
+         control_socket=none, set there or by SV_SUPERVISORD_CONTROL_SOCKET. Remove that or add [unix_http_server], \
+         then restart it.)",
         path.display()
     )
 }
@@ -508,8 +509,8 @@ mod tests {
                 Some(OFF),
                 format!(
                     "{DEFAULT_URL} (The address is the default: {unset}, and has no control socket because of \
-                     control_socket=none in [supervisord]. Remove that option or add [unix_http_server], then \
-                     restart it.)"
+                     control_socket=none, set there or by SV_SUPERVISORD_CONTROL_SOCKET. Remove that or add \
+                     [unix_http_server], then restart it.)"
                 ),
             ),
             (
