@@ -43,51 +43,82 @@ impl Inbox {
         block(self.held).map(drop)
     }
 
-    /// Waits for ever until there is one. Several of one kind are one, but for real-time signals.
+    /// Waits until there is a signal. Several of one kind are one, except for real-time signals. SIGPIPE is left
+    /// out if it comes from a write of our own: the error of that write has said so already, and passed on it would
+    /// end a command that has written nothing.
     ///
     /// # Errors
-    /// What rt_sigtimedwait(2) says; being stopped and continued is no error.
+    /// What rt_sigtimedwait(2) says; being stopped and continued is not an error.
     pub fn take(&self) -> io::Result<Signal> {
         loop {
-            // SAFETY: reads one signal set of the size that it is told; null pointers mean that
-            // nothing is written and that there is no time-out.
+            // SAFETY: all bytes zero are a valid siginfo_t.
+            #[expect(unsafe_code, reason = "a structure for the kernel to fill")]
+            let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+            // SAFETY: reads one signal set of the size that is given and writes one siginfo_t; a null pointer
+            // means that there is no time-out.
             #[expect(unsafe_code, reason = "past the libc")]
             let result = unsafe {
                 libc::syscall(
                     libc::SYS_rt_sigtimedwait,
                     ptr::from_ref(&self.held),
-                    ptr::null_mut::<libc::siginfo_t>(),
+                    ptr::from_mut(&mut info),
                     ptr::null::<libc::timespec>(),
                     SET_BYTES,
                 )
             };
-            if let Some(number) = i32::try_from(result).ok().filter(|number| *number > 0) {
-                return Ok(Signal(number));
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
+            match i32::try_from(result) {
+                Ok(libc::SIGPIPE) if is_of_own_write(&info) => {}
+                Ok(number @ 1..) => return Ok(Signal(number)),
+                _ => {
+                    let error = io::Error::last_os_error();
+                    if error.kind() != io::ErrorKind::Interrupted {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
+}
+
+/// The kernel names the writer as the sender of SIGPIPE.
+fn is_of_own_write(info: &libc::siginfo_t) -> bool {
+    // SAFETY: rt_sigtimedwait(2) sets the pid for SI_USER, and the bytes are initialized in any case.
+    #[expect(unsafe_code, reason = "a field of a union")]
+    let sender = unsafe { info.si_pid() };
+    info.si_code == libc::SI_USER && u32::try_from(sender) == Ok(std::process::id())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// To this thread alone: the others of the harness hold nothing back.
+    fn send(number: i32) {
+        // SAFETY: tgkill(2) takes integers and touches no memory of ours.
+        #[expect(unsafe_code, reason = "the standard library sends no signals")]
+        unsafe {
+            libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), number);
+        }
+    }
+
     #[test]
     fn signals_are_taken_in_their_order_and_once() {
         let inbox = Inbox::open(&[]).unwrap();
         for number in [64, 40, 40, 15, 1, 1] {
-            // SAFETY: tgkill(2) takes integers and touches no memory of ours. To this thread alone: the
-            // others of the harness hold nothing back.
-            #[expect(unsafe_code, reason = "the standard library sends no signals")]
-            unsafe {
-                libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), number);
-            }
+            send(number);
         }
         let taken = [(); 5].map(|()| inbox.take().unwrap().0);
         assert_eq!(taken, [1, 15, 40, 40, 64]);
+    }
+
+    #[test]
+    fn a_write_of_our_own_that_nobody_reads_is_no_signal() {
+        let inbox = Inbox::open(&[]).unwrap();
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        drop(read);
+        assert_eq!(rustix::io::write(&write, b"x"), Err(rustix::io::Errno::PIPE));
+        // Of the two, this one would be taken second.
+        send(Signal::TERM.0);
+        assert_eq!(inbox.take().unwrap(), Signal::TERM);
     }
 }
