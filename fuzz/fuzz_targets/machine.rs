@@ -76,8 +76,8 @@ impl Surroundings for Machine {
         self.exists(path).then_some(0o644)
     }
 
-    fn make_log_folder(&self, _: &Path, _: Option<&User>) -> bool {
-        false
+    fn make_folder(&self, _: &Path, _: Option<&User>) -> Option<io::Result<()>> {
+        None
     }
 
     fn may_write(&self, _: &Path, _: Option<&User>) -> io::Result<()> {
