@@ -889,6 +889,40 @@ fn servers_that_can_not_listen_are_told_with_status_2() {
 }
 
 #[test]
+fn under_our_own_name_a_server_that_can_not_listen_is_reported_in_plain_words() {
+    if reference_under_test().is_some() {
+        return;
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let long = "x".repeat(120);
+    for (server, text) in [
+        (
+            format!("[inet_http_server]\nport=127.0.0.1:{port}"),
+            "': another program listens there; stop it or choose another address",
+        ),
+        (
+            format!("[unix_http_server]\nfile=%(here)s/{long}"),
+            "': the path is too long for a unix socket; choose a shorter one",
+        ),
+        (
+            "[unix_http_server]\nfile=%(here)s/supervisord.conf".to_owned(),
+            "': there is a file that is not a socket; remove it or choose another path",
+        ),
+        (
+            "[unix_http_server]\nfile=%(here)s/nodir/s.sock".to_owned(),
+            "/nodir/s.sock': No such file or directory",
+        ),
+    ] {
+        let sandbox = Sandbox::new(&format!("[supervisord]\n{server}\n"));
+        let told = told(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(told.stderr.starts_with("Error: cannot listen on '"), "{told:?}");
+        assert!(told.stderr.contains(text) && !told.stderr.contains("socket.error"), "{told:?}");
+    }
+}
+
+#[test]
 fn it_becomes_its_user_before_it_makes_anything() {
     if !have("root", is_root()) {
         return;

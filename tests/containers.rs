@@ -90,7 +90,7 @@ fn without_any_place_to_write_it_warns_and_supervises() {
     let logs = container.logs();
     for line in [
         "WARN cannot open the log file '/run/supervisord.log': ",
-        "WARN Cannot open an HTTP server: socket.error reported errno.E",
+        "WARN cannot listen on '/run/supervisor.sock': ",
         "; going on without [unix_http_server]",
         "WARN cannot write the pid file '/run/supervisord.pid': ",
     ] {
@@ -150,7 +150,7 @@ fn what_can_not_be_made_is_an_error_with_strict_and_when_somebody_else_is_pid_1(
         return;
     };
     container.start();
-    assert_refused(&container, "Error: Cannot open an HTTP server: socket.error reported errno.EROFS (30)");
+    assert_refused(&container, "Error: cannot listen on '/run/supervisor.sock': Read-only file system");
 }
 
 #[test]

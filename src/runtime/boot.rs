@@ -91,7 +91,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let mut activity = open_activity(&mut settings, echo, &mut outputs)?;
     // Before anything of a running supervisor with the same configuration is touched.
     let mut names = HostNames::at_the_start();
-    let mut opened = open_servers(&mut settings, &mut names)?;
+    let mut opened = open_servers(&launch, &mut settings, &mut names)?;
     opened.extend(open_implicit_server(&launch, &mut settings, (&config_file, &host), &mut names)?);
     let sockets = settings.groups.iter().flat_map(GroupSpec::sockets);
     try_sockets(sockets, &[], &mut names).map_err(|text| vec![text])?;
@@ -292,17 +292,22 @@ fn open_activity(settings: &mut Settings, echo: bool, outputs: &mut Outputs) -> 
 }
 
 /// What is done without is no server of the settings any more.
-fn open_servers(settings: &mut Settings, names: &mut HostNames) -> Result<Vec<Opened>, Errors> {
+fn open_servers(
+    launch: &Launch,
+    settings: &mut Settings,
+    names: &mut HostNames,
+) -> Result<Vec<Opened>, Errors> {
     let mut opened = Vec::new();
     for spec in std::mem::take(&mut settings.servers) {
         match servers::open(&spec, names, |path| stderr::print(format!("Unlinking stale socket {path}\n"))) {
             Ok(server) => opened.push(server),
-            Err(refusal) if refusal.is_by_file_system && does_without(settings) => {
-                let text = format!("{}; going on without [{}]", refusal.text, spec.section);
+            Err(refusal) if refusal.is_by_file_system() && does_without(settings) => {
+                let text =
+                    format!("{}; going on without [{}]", refusal.text(launch.foreground), spec.section);
                 settings.notices.push(Notice { level: LogLevel::Warn, text });
                 continue;
             }
-            Err(refusal) => return Err(vec![refusal.text]),
+            Err(refusal) => return Err(vec![refusal.text(launch.foreground)]),
         }
         settings.servers.push(spec);
     }

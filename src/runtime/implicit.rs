@@ -72,7 +72,7 @@ pub(super) fn open(
         Wish::None => Ok(None),
         Wish::At(path) => {
             let spec = ServerSpec::implicit(Address::Unix { path: path.clone(), mode: MODE, owner: None });
-            servers::open(&spec, names, |_| ()).map(Some).map_err(|refusal| refusal.text)
+            servers::open(&spec, names, |_| ()).map(Some).map_err(|refusal| refusal.text(true))
         }
         Wish::Anywhere => {
             let runtime_dir = host.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);

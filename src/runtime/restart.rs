@@ -93,7 +93,7 @@ impl Shell {
             }
             match open(spec, &mut self.host_names, |_| ()) {
                 Ok(opened) => self.servers.add(opened, &self.poller, &mut self.sources),
-                Err(refusal) => self.log(LogLevel::Critical, &refusal.text),
+                Err(refusal) => self.log(LogLevel::Critical, &refusal.text(self.launch.foreground)),
             }
         }
         self.replace_implicit_server(settings);

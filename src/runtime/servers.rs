@@ -72,10 +72,27 @@ pub(super) struct Opened {
 /// Why a server could not be opened.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    /// Supervisor's words.
-    pub(super) text: String,
+    place: String,
+    error: ListenError,
+    /// It is a file that could not be made.
+    is_file: bool,
+}
+
+impl Refusal {
     /// Whether it is the file system that has no place for a socket, and no mistake or neighbour.
-    pub(super) is_by_file_system: bool,
+    pub(super) fn is_by_file_system(&self) -> bool {
+        self.is_file && is_by_file_system(&self.error)
+    }
+
+    /// In one line: in plain words as `sv`, and in Supervisor's under its name.
+    pub(super) fn text(&self, is_sv: bool) -> String {
+        let Self { place, error, .. } = self;
+        if is_sv {
+            format!("cannot listen on '{place}': {}", cause(error))
+        } else {
+            cannot_listen(place, error)
+        }
+    }
 }
 
 /// Listens. A stale socket that was replaced is told to `on_stale`.
@@ -89,27 +106,22 @@ pub(super) fn open(
             if spec.is_implicit {
                 control_socket::restore_folder(path);
             }
-            let shown = path.display().to_string();
-            Listener::unix(path, *mode, *owner, || on_stale(&shown)).map_err(|error| Refusal {
-                is_by_file_system: is_by_file_system(&error),
-                text: match error {
-                    ListenError::NotASocket => {
-                        format!("cannot listen on '{shown}': there is a file that is no socket")
-                    }
-                    other => cannot_listen(&shown, &other),
-                },
+            let place = path.display().to_string();
+            Listener::unix(path, *mode, *owner, || on_stale(&place)).map_err(|error| Refusal {
+                place,
+                error,
+                is_file: true,
             })
         }
         Address::Inet { host, port } => {
             let host_shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-            let shown = format!("{host_shown}:{port}");
-            Listener::inet(host, *port, names)
-                .map_err(|error| Refusal { text: cannot_listen(&shown, &error), is_by_file_system: false })
+            let place = format!("{host_shown}:{port}");
+            Listener::inet(host, *port, names).map_err(|error| Refusal { place, error, is_file: false })
         }
-        Address::Abstract { name } => Listener::abstract_name(name).map_err(|error| {
-            let text = cannot_listen(&format!("@{name}"), &error);
-            Refusal { text, is_by_file_system: false }
-        }),
+        Address::Abstract { name } => {
+            let place = format!("@{name}");
+            Listener::abstract_name(name).map_err(|error| Refusal { place, error, is_file: false })
+        }
     };
     Ok(Opened { spec: spec.clone(), listener: listener? })
 }
@@ -121,10 +133,28 @@ fn is_by_file_system(error: &ListenError) -> bool {
     error.raw_os_error().is_some_and(|number| refusals.contains(&number))
 }
 
+/// What is in the way, and the remedy where we know it.
+fn cause(error: &ListenError) -> String {
+    match error {
+        ListenError::InUse => "another program listens there; stop it or choose another address".to_owned(),
+        ListenError::NotASocket => {
+            "there is a file that is not a socket; remove it or choose another path".to_owned()
+        }
+        ListenError::Owner(uid, gid) => {
+            let gid = gid.map_or_else(String::new, |gid| format!(" and gid {gid}"));
+            format!("user {} may not give it to uid {uid}{gid}; change the option chown", own_name())
+        }
+        ListenError::System(error) if error.raw_os_error() == Some(nix::libc::ENAMETOOLONG) => {
+            "the path is too long for a unix socket; choose a shorter one".to_owned()
+        }
+        ListenError::System(error) => error.to_string(),
+    }
+}
+
 fn cannot_listen(place: &str, error: &ListenError) -> String {
     match error {
         ListenError::InUse => format!("{IN_USE} ({place})"),
-        ListenError::NotASocket => format!("cannot listen on '{place}'"),
+        ListenError::NotASocket => format!("cannot listen on '{place}': there is a file that is no socket"),
         ListenError::Owner(uid, gid) => {
             let gid = gid.map_or_else(|| "-1".to_owned(), |gid| gid.to_string());
             format!(
@@ -348,7 +378,9 @@ impl Shell {
                         &format!("made the control socket '{shown}' again: it had been removed"),
                     );
                 }
-                Err(refusal) if is_first || is_asked => self.log(LogLevel::Error, &refusal.text),
+                Err(refusal) if is_first || is_asked => {
+                    self.log(LogLevel::Error, &refusal.text(self.launch.foreground))
+                }
                 Err(_) => {}
             }
         }
