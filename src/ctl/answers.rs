@@ -22,6 +22,21 @@ pub(super) struct ProcessRow {
 }
 
 impl ProcessRow {
+    /// One of which a test needs nothing but the names.
+    #[cfg(test)]
+    pub(super) fn named(group: &str, name: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            state: None,
+            state_name: String::new(),
+            description: String::new(),
+            hint: None,
+            pid: 0,
+            is_done: false,
+        }
+    }
+
     /// What people call it.
     pub(super) fn namespec(&self) -> String {
         Namespec::join(&self.group, &self.name)

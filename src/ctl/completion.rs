@@ -130,16 +130,7 @@ mod tests {
 
     #[test]
     fn names_are_those_that_people_type() {
-        let row = |group: &str, name: &str| ProcessRow {
-            group: group.to_owned(),
-            name: name.to_owned(),
-            state: None,
-            state_name: String::new(),
-            description: String::new(),
-            hint: None,
-            pid: 0,
-            is_done: false,
-        };
+        let row = ProcessRow::named;
         let rows = [row("web", "web"), row("pair", "a"), row("pair", "b")];
         assert_eq!(groups(&rows), ["web", "pair"]);
         assert_eq!(processes(&rows, "w"), ["web", "pair:a", "pair:*", "pair:b"]);

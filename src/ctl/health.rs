@@ -163,16 +163,7 @@ mod tests {
             (Some(Stopped), 0, true, true, false),
             (Some(Stopped), 0, false, false, false),
         ] {
-            let process = ProcessRow {
-                group: "g".to_owned(),
-                name: "x".to_owned(),
-                state,
-                state_name: String::new(),
-                description: String::new(),
-                hint: None,
-                pid: 0,
-                is_done: false,
-            };
+            let process = ProcessRow { state, ..ProcessRow::named("g", "x") };
             let row = HealthRow { process, exit_status, was_started, is_cut_off: false };
             let expected =
                 Expectation { namespec: "g:x".to_owned(), autostart: true, exit_codes: vec![2, 3] };

@@ -37,16 +37,7 @@ mod tests {
 
     #[test]
     fn the_group_then_the_process_then_the_nearest_spelling_is_meant() {
-        let row = |(group, name): (&str, &str)| ProcessRow {
-            group: group.to_owned(),
-            name: name.to_owned(),
-            state: None,
-            state_name: String::new(),
-            description: String::new(),
-            hint: None,
-            pid: 0,
-            is_done: false,
-        };
+        let row = |(group, name): (&str, &str)| ProcessRow::named(group, name);
         let rows = [("nginx", "nginx"), ("worker", "worker_00"), ("worker", "worker_01")].map(row);
         for (name, meant) in [
             ("worker", Some("worker:*")),

@@ -57,16 +57,7 @@ mod tests {
 
     #[test]
     fn patterns_become_the_names_that_there_are() {
-        let row = |(group, name): (&str, &str)| ProcessRow {
-            group: group.to_owned(),
-            name: name.to_owned(),
-            state: None,
-            state_name: String::new(),
-            description: String::new(),
-            hint: None,
-            pid: 0,
-            is_done: false,
-        };
+        let row = |(group, name): (&str, &str)| ProcessRow::named(group, name);
         let rows = [("web_a", "web_a"), ("web_b", "web_b"), ("work", "w_0"), ("work", "w_1"), ("x*", "x*")];
         let rows = rows.map(row);
         for (names, expected) in [
