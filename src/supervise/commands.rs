@@ -1,6 +1,5 @@
 //! What becomes of each command.
 
-use super::groups::Group;
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
@@ -256,18 +255,15 @@ impl Supervisor {
     }
 
     pub(super) fn find(&self, name: &Namespec) -> Result<Found, Fault> {
-        let group =
-            self.groups.iter().find(|group| group.name == name.group).ok_or_else(|| bad_name(name))?;
-        let Some(process) = &name.process else {
-            return Ok(Found::Group(self.members_by_priority(group)));
+        let found = match &name.process {
+            None => self.groups.named(&name.group).map(|group| Found::Group(self.members_by_priority(group))),
+            Some(process) => self.processes.named(&name.group, process).map(|it| Found::Process(it.id)),
         };
-        let is_it = |id: &&ProcessId| self.process(**id).is_some_and(|it| it.spec.name == *process);
-        group.members.iter().find(is_it).map(|&id| Found::Process(id)).ok_or_else(|| bad_name(name))
+        found.ok_or_else(|| bad_name(name))
     }
 
     fn group_members(&self, name: &str) -> Result<Vec<ProcessId>, Fault> {
-        let group: Option<&Group> = self.groups.iter().find(|group| group.name == name);
-        let group = group.ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
+        let group = self.groups.named(name).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         Ok(self.members_by_priority(group))
     }
 }

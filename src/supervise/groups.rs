@@ -1,5 +1,6 @@
 //! Which groups there are: those that are active and those that are configured.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::process::Process;
@@ -20,6 +21,71 @@ pub(super) struct Group {
     pub(super) kind: GroupKind,
     /// Only a group of event listeners has one.
     pub(super) pool: Option<Box<Pool>>,
+}
+
+/// The active groups in the order in which they were added, with an index by name: a client may name thousands
+/// of them in one call.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    all: Vec<Group>,
+    /// Positions in `all`, sorted by name.
+    by_name: Vec<usize>,
+}
+
+impl Groups {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Group> {
+        self.all.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn last(&self) -> Option<&Group> {
+        self.all.last()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Group> {
+        self.all.get(index)
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Group> {
+        self.all.get_mut(index)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Group> {
+        self.all.get(self.position(name)?)
+    }
+
+    pub(super) fn named_mut(&mut self, name: &str) -> Option<&mut Group> {
+        let at = self.position(name)?;
+        self.all.get_mut(at)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.search(name).ok().and_then(|at| self.by_name.get(at).copied())
+    }
+
+    /// Where a name is in the index, or where it belongs.
+    fn search(&self, name: &str) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|&at| self.all.get(at).map_or("", |group| &group.name).cmp(name))
+    }
+
+    fn push(&mut self, group: Group) {
+        let (Ok(at) | Err(at)) = self.search(&group.name);
+        self.by_name.insert(at, self.all.len());
+        self.all.push(group);
+    }
+
+    /// Removes a group; those after it move up.
+    fn remove(&mut self, name: &str) -> Option<Group> {
+        let at = self.search(name).ok()?;
+        let position = self.by_name.remove(at);
+        for later in self.by_name.iter_mut().filter(|it| **it > position) {
+            *later -= 1;
+        }
+        Some(self.all.remove(position))
+    }
 }
 
 impl Supervisor {
@@ -43,14 +109,15 @@ impl Supervisor {
     /// COMPAT: Supervisor leaves a log out of the comparison when one side of it is AUTO.
     pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
         self.configured = groups;
-        let active = |name: &str| self.groups.iter().find(|group| group.name == name);
+        let active = |name: &str| self.groups.named(name);
         let names = |wanted: &dyn Fn(&GroupSpec) -> bool| -> Vec<String> {
             self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
         };
         let added = names(&|spec| active(&spec.name).is_none());
         let changed =
             names(&|spec| active(&spec.name).is_some_and(|group| !self.is_as_configured(group, spec)));
-        let is_gone = |group: &&Group| !self.configured.iter().any(|spec| spec.name == group.name);
+        let configured: BTreeSet<&str> = self.configured.iter().map(|spec| &*spec.name).collect();
+        let is_gone = |group: &&Group| !configured.contains(&*group.name);
         let removed = self.groups.iter().filter(is_gone).map(|group| group.name.clone()).collect();
         out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
     }
@@ -67,7 +134,7 @@ impl Supervisor {
     pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
         let spec = match self.configured.iter().find(|spec| spec.name == name) {
             None => return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name))),
-            Some(_) if self.groups.iter().any(|group| group.name == name) => {
+            Some(_) if self.groups.named(name).is_some() => {
                 return out.reply(ticket, Err(Fault::about(FaultCode::AlreadyAdded, name)));
             }
             Some(spec) => spec,
@@ -92,16 +159,16 @@ impl Supervisor {
     }
 
     pub(super) fn remove_active(&mut self, ticket: Ticket, name: &str, out: &mut Effects) {
-        let Some(at) = self.groups.iter().position(|group| group.name == name) else {
+        let Some(group) = self.groups.named(name) else {
             return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
         };
         let busy = |id: &ProcessId| {
             self.process(*id).is_some_and(|process| process.is_unstopped() || process.will_restart())
         };
-        if self.groups[at].members.iter().any(busy) {
+        if group.members.iter().any(busy) {
             return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
         }
-        for id in self.groups.remove(at).members {
+        for id in self.groups.remove(name).map(|group| group.members).unwrap_or_default() {
             self.forget(id, out);
         }
         self.ask_again(out);
@@ -124,14 +191,10 @@ impl Supervisor {
 
     /// An AUTO log goes by its name where the group is active and so has one.
     fn config_of(&self, spec: &GroupSpec) -> impl Iterator<Item = ConfigInfo> {
-        let active = self.groups.iter().find(|group| group.name == spec.name);
-        let members = active.map_or(&[][..], |group| &group.members);
-        let active_process = |name: &str| {
-            members.iter().filter_map(|id| self.process(*id)).find(|process| process.spec.name == name)
-        };
+        let active = self.groups.named(&spec.name);
         spec.processes.iter().map(move |process| {
             let mut process = ProcessSpec::clone(process);
-            if let Some(active) = active_process(&process.name) {
+            if let Some(active) = self.processes.named(&spec.name, &process.name) {
                 let named = active.log_targets();
                 for (stream, named) in [&mut process.stdout, &mut process.stderr].into_iter().zip(named) {
                     if stream.target == LogTarget::Auto && named != LogTarget::None {
@@ -141,5 +204,57 @@ impl Supervisor {
             }
             ConfigInfo { group_priority: spec.priority, in_use: active.is_some(), process }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::spec;
+    use super::super::{Identity, Supervisor};
+    use super::*;
+    use crate::model::Namespec;
+
+    fn group(name: &str, processes: &[&str]) -> GroupSpec {
+        let processes = processes.iter().map(|process| {
+            let spec = ProcessSpec { group: name.to_owned(), ..spec(process) };
+            Arc::new(spec)
+        });
+        GroupSpec {
+            name: name.to_owned(),
+            priority: 999,
+            kind: GroupKind::Group,
+            processes: processes.collect(),
+        }
+    }
+
+    /// Every process that is there is found by its name, and nothing else is.
+    fn check_names(supervisor: &Supervisor) {
+        for process in supervisor.processes.iter() {
+            let name = Namespec::split(&format!("{}:{}", process.spec.group, process.spec.name));
+            assert_eq!(supervisor.find_process(&name), Some(process.id), "{}", name.text);
+        }
+        for (index, group) in supervisor.groups.iter().enumerate() {
+            assert_eq!(supervisor.groups.position(&group.name), Some(index), "{}", group.name);
+        }
+    }
+
+    #[test]
+    fn names_are_found_while_groups_come_and_go() {
+        let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
+        let groups =
+            vec![group("m", &["b", "a", "c"]), group("z", &["z"]), group("a", &[]), group("k", &["m"])];
+        let mut supervisor = Supervisor::new(identity, groups);
+        check_names(&supervisor);
+        for name in ["z", "a", "m", "k"] {
+            let mut out = Effects::default();
+            supervisor.remove_active(Ticket(1), name, &mut out);
+            assert!(supervisor.groups.named(name).is_none());
+            check_names(&supervisor);
+            supervisor.add_group(group(name, &["y", "x"]));
+            check_names(&supervisor);
+        }
+        for missing in ["m:a", "m", "b", "x:y", ":", "y:", "k:z"] {
+            assert_eq!(supervisor.find_process(&Namespec::split(missing)), None, "{missing}");
+        }
     }
 }

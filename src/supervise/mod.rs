@@ -59,7 +59,7 @@ pub use stopping::{SendError, SendOutcome};
 
 use autostart::Autostarts;
 use commands::Found;
-use groups::Group;
+use groups::{Group, Groups};
 use members::NextLook;
 use process::{AutoLogs, Process};
 use processes::Processes;
@@ -431,7 +431,7 @@ pub struct Supervisor {
     /// As it was read last, active or not.
     configured: Vec<GroupSpec>,
     /// In the order in which they were added.
-    groups: Vec<Group>,
+    groups: Groups,
     processes: Processes,
     autostarts: Autostarts,
     /// When to look for members of groups whose leaders are dead.
@@ -461,7 +461,7 @@ impl Supervisor {
             rules: Rules::default(),
             mood: Mood::Running,
             configured: groups.clone(),
-            groups: Vec::new(),
+            groups: Groups::default(),
             processes: Processes::default(),
             autostarts: Autostarts::default(),
             next_look: None,

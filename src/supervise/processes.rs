@@ -1,9 +1,10 @@
 //! All processes, with an index of what would take a walk over all of them to find out: which deadlines
-//! are next, and which priorities still have processes to wait for.
+//! are next, which priorities still have processes to wait for, and which process has a name.
 //!
 //! A process is changed through [`Processes::with`] alone, which keeps the index in step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::process::Process;
 use crate::model::{Mono, ProcessId};
@@ -22,6 +23,8 @@ pub(super) struct Indexed {
 pub(super) struct Processes {
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     all: BTreeMap<ProcessId, Box<Process>>,
+    /// Sorted by group and name.
+    by_name: Vec<ProcessId>,
     deadlines: BTreeSet<(Mono, ProcessId)>,
     /// How many processes of each group priority a shutdown has to wait for.
     pending: BTreeMap<i64, usize>,
@@ -34,6 +37,7 @@ impl Default for Processes {
     fn default() -> Self {
         Self {
             all: BTreeMap::new(),
+            by_name: Vec::new(),
             deadlines: BTreeSet::new(),
             pending: BTreeMap::new(),
             with_members: BTreeSet::new(),
@@ -45,11 +49,18 @@ impl Default for Processes {
 impl Processes {
     pub(super) fn add(&mut self, process: Process) {
         let id = process.id;
+        let at = self.position(&process.spec.group, &process.spec.name, id);
+        self.by_name.insert(at, id);
         self.all.insert(id, Box::new(process));
         self.update_index(id);
     }
 
     pub(super) fn remove(&mut self, id: ProcessId) {
+        let Some(spec) = self.get(id).map(|process| Arc::clone(&process.spec)) else { return };
+        let at = self.position(&spec.group, &spec.name, id);
+        if self.by_name.get(at) == Some(&id) {
+            self.by_name.remove(at);
+        }
         if let Some(process) = self.all.remove(&id) {
             self.reindex(id, process.indexed, Indexed::default());
         }
@@ -57,6 +68,21 @@ impl Processes {
 
     pub(super) fn get(&self, id: ProcessId) -> Option<&Process> {
         self.all.get(&id).map(|process| &**process)
+    }
+
+    /// The process of this name in this group.
+    pub(super) fn named(&self, group: &str, name: &str) -> Option<&Process> {
+        let at = self.position(group, name, ProcessId(0));
+        let process = self.get(*self.by_name.get(at)?)?;
+        (process.spec.group == group && process.spec.name == name).then_some(process)
+    }
+
+    /// How many processes come before this one by name, and among those of one name by id.
+    fn position(&self, group: &str, name: &str, id: ProcessId) -> usize {
+        self.by_name.partition_point(|&it| {
+            let spec = self.get(it).map(|process| &process.spec);
+            spec.is_some_and(|spec| (&*spec.group, &*spec.name, it) < (group, name, id))
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Process> {

@@ -93,7 +93,7 @@ impl Supervisor {
     }
 
     fn plan_update(&self, ticket: Ticket, name: &str) -> Result<Update, Fault> {
-        let group = self.groups.iter().find(|group| group.name == name);
+        let group = self.groups.named(name);
         let spec = self.configured.iter().find(|spec| spec.name == name);
         let (Some(group), Some(spec)) = (group, spec) else {
             return Err(Fault::about(FaultCode::BadName, name));
@@ -107,7 +107,7 @@ impl Supervisor {
 
     fn apply_in_place(&mut self, turn: &Turn, update: &Update, out: &mut Effects) {
         let GroupSpec { name, priority, kind, processes } = &update.spec;
-        let Some(group) = self.groups.iter_mut().find(|group| group.name == *name) else { return };
+        let Some(group) = self.groups.named_mut(name) else { return };
         group.priority = *priority;
         group.take_kind(*kind);
         for id in group.members.clone() {
@@ -160,7 +160,7 @@ impl Supervisor {
             members.extend(outcome.is_err().then_some(id));
             rows.push(row(&name, outcome.map(|()| Updated::Removed)));
         }
-        if let Some(group) = self.groups.iter_mut().find(|group| group.name == spec.name) {
+        if let Some(group) = self.groups.named_mut(&spec.name) {
             group.members = members;
         }
         self.sort_by_priority(&mut entered);
