@@ -16,7 +16,7 @@ use crate::model::{
     Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
 };
 use crate::python::quote;
-use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
+use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
 use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
 use crate::sys::process::send_signal;
 use crate::sys::spawn::{Pipes, Program, spawn};
@@ -43,9 +43,11 @@ impl Shell {
             Effect::Check { process } => {
                 return Some(Input::Checked { process, outcome: self.check(process) });
             }
-            Effect::Kill { process, pid, signal, group } => {
-                let sent =
-                    if group { signal_with_leader(pid, signal) } else { send_signal(pid, signal, false) };
+            Effect::Kill { process, pid, signal, target } => {
+                let sent = match target {
+                    KillTarget::Process => send_signal(pid, signal, false),
+                    KillTarget::Group => signal_with_leader(pid, signal),
+                };
                 let outcome = sent.map_err(|error| match error.raw_os_error() {
                     Some(nix::libc::ESRCH) => SendError::Gone(error.to_string()),
                     _ => SendError::Failed(error.to_string()),

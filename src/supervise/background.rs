@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::life::RESTART_SPACING;
 use super::process::{Process, seconds};
+use super::restart::RESTART_SPACING;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{ExitStatus, LogLevel, Pid, ProcessId, ProcessState};
 

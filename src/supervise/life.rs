@@ -1,25 +1,13 @@
 //! How a process comes to life and how it ends: start, spawn, exit, back-off.
 
-use std::time::Duration;
-
+use super::desired::Target;
 use super::ending::LastEnd;
-use super::process::{Process, State, seconds};
+use super::process::{Process, State, Until, seconds};
+use super::restart::{AfterFailure, RestartPolicy};
 use super::{Effect, Effects, Turn};
-use crate::model::{AutoRestart, ExitStatus, LogLevel, OnEnd, Pid, StartRetries};
+use crate::model::{ExitStatus, LogLevel, Pid};
 
-/// The least time between two automatic starts from EXITED. A program with `startsecs=0` that
-/// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
-/// loop has the same effect. One that has lived longer is started again at once.
-pub const RESTART_SPACING: Duration = Duration::from_secs(1);
-
-/// Failed starts are counted no further than this, so that the wait between two of them, which
-/// grows by a second each time, stays a number however many retries are allowed.
-const BACKOFF_MAX: i64 = 86_400;
-
-/// The longest wait in seconds with `startretries=forever`: what the program waits for may come at any time.
-const BACKOFF_MAX_FOREVER: i64 = 60;
-
-/// Told when a process was started and ended before `startsecs`.
+/// Reported when a process was started and ended before `startsecs`.
 const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
 
 /// Why there is no process.
@@ -63,11 +51,17 @@ impl From<String> for NotSpawned {
 }
 
 impl Process {
-    /// The first start of a program with `autostart`.
+    /// Starts a program with `autostart`, unless a target was set for it before.
     pub(super) fn autostart(&mut self, turn: &Turn, out: &mut Effects) {
-        if self.spec.autostart && self.started.is_none() {
+        if self.spec.autostart && self.desired.autostart() {
             self.start(turn, out);
         }
+    }
+
+    /// A client asks for a start.
+    pub(super) fn start_requested(&mut self, turn: &Turn, out: &mut Effects) {
+        self.desired.request(Target::Up);
+        self.start(turn, out);
     }
 
     /// Starts it, if there is nothing of it running.
@@ -84,8 +78,8 @@ impl Process {
                 self.spawn_error.clear();
                 self.exit_status = None;
                 self.started = Some((turn.now.mono, turn.now.wall));
-                let running_at = turn.now.mono.after(seconds(self.spec.start_secs));
-                self.enter(State::Starting { pid: None, running_at }, out);
+                let until = Until::UpFor { at: turn.now.mono.after(seconds(self.spec.start_secs)) };
+                self.enter(State::Starting { pid: None, until }, out);
                 self.is_spawning = true;
                 out.push(Effect::Spawn { process: self.id });
             }
@@ -107,10 +101,10 @@ impl Process {
     pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, NotSpawned>, out: &mut Effects) {
         self.is_spawning = false;
         match (&self.state, outcome) {
-            (State::Starting { pid: None, running_at }, Ok(pid)) => {
-                let running_at = *running_at;
+            (State::Starting { pid: None, until }, Ok(pid)) => {
+                let until = *until;
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
-                self.enter(State::Starting { pid: Some(pid), running_at }, out);
+                self.enter(State::Starting { pid: Some(pid), until }, out);
                 self.time_passed(turn, out);
             }
             (State::Starting { .. }, Err(NotSpawned { text, blame: Blame::Machine, .. })) => {
@@ -122,7 +116,7 @@ impl Process {
                 self.last_end = Some(LastEnd::NotSpawned(status));
                 self.back_off(turn, out);
             }
-            // It was told to stop before its spawn was over, so it is stopped as soon as it is there.
+            // A stop was requested before its spawn was over, so it is stopped as soon as it is there.
             (
                 State::Stopped
                 | State::Starting { pid: Some(_), .. }
@@ -185,7 +179,7 @@ impl Process {
         self.last_end = Some(LastEnd::Ended(status));
         match self.state {
             State::Stopping { .. } => self.ended_by_request(status, out),
-            State::Starting { running_at, .. } if turn.now.mono < running_at => {
+            State::Starting { until, .. } if !until.is_met(turn.now.mono) => {
                 self.exit_status = None;
                 EXITED_TOO_QUICKLY.clone_into(&mut self.spawn_error);
                 out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
@@ -230,13 +224,9 @@ impl Process {
         }
         self.exit_status = Some(status);
         self.failed_starts = 0;
-        let restart = match (self.spec.on_exit, self.spec.autorestart) {
-            (OnEnd::Shutdown, _) | (OnEnd::Ignore, AutoRestart::Never) => false,
-            (OnEnd::Ignore, AutoRestart::Always) => true,
-            (OnEnd::Ignore, AutoRestart::Unexpected) => !expected,
-        };
-        let not_before = self.started.map_or(turn.now.mono, |(at, _)| at.after(RESTART_SPACING));
-        let restart_at = (restart && turn.restarts_allowed).then_some(not_before);
+        let started = self.started.map_or(turn.now.mono, |(at, _)| at);
+        let delay = RestartPolicy::of(&self.spec).after_exit(expected);
+        let restart_at = delay.filter(|_| turn.restarts_allowed).map(|delay| started.after(delay));
         self.enter(State::Exited { restart_at }, out);
         if restart_at.is_none() {
             out.ended.push(self.id);
@@ -250,14 +240,11 @@ impl Process {
 
     fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
         self.short_attempts = 0;
-        self.failed_starts = (self.failed_starts + 1).min(BACKOFF_MAX);
-        let longest = match self.spec.start_retries {
-            StartRetries::Times(_) => BACKOFF_MAX,
-            StartRetries::Forever => BACKOFF_MAX_FOREVER,
-        };
-        let retry_at = turn.now.mono.after(seconds(self.failed_starts.min(longest)));
-        self.enter(State::Backoff { retry_at }, out);
-        if !self.spec.start_retries.allow(self.failed_starts) && turn.restarts_allowed {
+        let AfterFailure { failed_starts, delay, gives_up } =
+            RestartPolicy::of(&self.spec).after_failed_start(self.failed_starts);
+        self.failed_starts = failed_starts;
+        self.enter(State::Backoff { retry_at: turn.now.mono.after(delay) }, out);
+        if gives_up && turn.restarts_allowed {
             self.failed_starts = 0;
             self.enter(State::Fatal, out);
             out.ended.push(self.id);

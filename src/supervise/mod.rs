@@ -18,6 +18,7 @@ mod autostart;
 mod background;
 mod commands;
 mod describe;
+mod desired;
 mod difference;
 mod ending;
 mod groups;
@@ -27,6 +28,7 @@ mod members;
 mod pools;
 mod process;
 mod processes;
+mod restart;
 mod shortage;
 mod shutdown;
 mod stdin;
@@ -51,11 +53,12 @@ use crate::model::{
 
 pub use background::Orphan;
 pub use ending::{Ending, Failed};
-pub use life::{Blame, NotSpawned, RESTART_SPACING};
+pub use life::{Blame, NotSpawned};
 pub use members::Members;
+pub use restart::RESTART_SPACING;
 pub use shutdown::AfterStop;
 pub use stdin::StdinError;
-pub use stopping::{SendError, SendOutcome};
+pub use stopping::{KillTarget, SendError, SendOutcome};
 
 use autostart::Autostarts;
 use commands::Found;
@@ -249,8 +252,8 @@ pub enum Effect {
         pid: Pid,
         /// What to send.
         signal: Signal,
-        /// Whether it goes to the whole process group, and to the process itself if it has left that.
-        group: bool,
+        /// How far it reaches.
+        target: KillTarget,
     },
     /// Find who is left of the groups of these processes, whose leaders, with these pids, were reaped; answer
     /// with [`Input::MembersFound`].

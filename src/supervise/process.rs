@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use super::background::Background;
 use super::describe::describe;
+use super::desired::Desired;
 use super::ending::LastEnd;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
@@ -39,7 +40,7 @@ pub(super) enum State {
     /// `pid` is `None` between the `Spawn` effect and its outcome.
     Starting {
         pid: Option<Pid>,
-        running_at: Mono,
+        until: Until,
     },
     Running {
         pid: Pid,
@@ -62,7 +63,28 @@ pub(super) enum State {
     },
 }
 
-/// The files behind AUTO.
+/// What makes a process that starts RUNNING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// It has stayed up for `startsecs`.
+    UpFor { at: Mono },
+}
+
+impl Until {
+    pub(super) fn is_met(self, now: Mono) -> bool {
+        match self {
+            Self::UpFor { at } => now >= at,
+        }
+    }
+
+    fn deadline(self) -> Option<Mono> {
+        match self {
+            Self::UpFor { at } => Some(at),
+        }
+    }
+}
+
+/// The files of AUTO logs.
 #[derive(Debug, Default)]
 pub(super) struct AutoLogs {
     pub(super) stdout: Option<PathBuf>,
@@ -77,6 +99,7 @@ pub(super) struct Process {
     pub(super) group_priority: i64,
     /// Set once they are made.
     pub(super) auto_logs: AutoLogs,
+    pub(super) desired: Desired,
     pub(super) state: State,
     /// An update waits for its end: it is not started any more.
     pub(super) leaving: bool,
@@ -109,6 +132,7 @@ impl Process {
             spec,
             group_priority,
             auto_logs: AutoLogs::default(),
+            desired: Desired::default(),
             state: State::Stopped,
             leaving: false,
             background: None,
@@ -198,7 +222,7 @@ impl Process {
     /// while nothing may start.
     pub(super) fn deadline(&self, restarts_allowed: bool) -> Option<Mono> {
         let own = match self.state {
-            State::Starting { pid: Some(_), running_at } => Some(running_at),
+            State::Starting { pid: Some(_), until } => until.deadline(),
             State::Backoff { retry_at } => restarts_allowed.then_some(retry_at),
             State::Stopping { stop, .. } => stop.deadline(),
             State::Exited { restart_at } => restart_at.filter(|_| restarts_allowed),
@@ -216,7 +240,7 @@ impl Process {
         self.members_time_passed(turn, out);
         let now = turn.now.mono;
         match &mut self.state {
-            State::Starting { pid: Some(pid), running_at } if now >= *running_at => {
+            State::Starting { pid: Some(pid), until } if until.is_met(now) => {
                 let pid = *pid;
                 self.failed_starts = 0;
                 self.short_attempts = 0;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::desired::Target;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
 use crate::model::{LogLevel, Mono, Pid, Signal};
@@ -38,6 +39,21 @@ impl Stop {
     }
 }
 
+/// How far a signal reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillTarget {
+    /// The process alone.
+    Process,
+    /// Its process group, and the process itself if it has left that.
+    Group,
+}
+
+impl KillTarget {
+    fn group_if(is_group: bool) -> Self {
+        if is_group { Self::Group } else { Self::Process }
+    }
+}
+
 /// What happened to an attempt to send a signal.
 pub type SendOutcome = Result<(), SendError>;
 
@@ -53,6 +69,7 @@ pub enum SendError {
 impl Process {
     /// A request to stop: asked politely first.
     pub(super) fn stop(&mut self, turn: &Turn, out: &mut Effects) {
+        self.desired.request(Target::Down);
         match self.state {
             State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
                 self.begin_stopping(turn, pid, out);
@@ -150,7 +167,7 @@ impl Process {
         if let Some(pid) = self.pid() {
             let name = &self.spec.name;
             out.log(LogLevel::Debug, format!("sending {name} (pid {pid}) sig {signal}"));
-            out.push(Effect::Kill { process: self.id, pid, signal, group: false });
+            out.push(Effect::Kill { process: self.id, pid, signal, target: KillTarget::Process });
         }
     }
 
@@ -217,7 +234,8 @@ impl Process {
     pub(super) fn begin_stopping(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
         let kill_at = turn.now.mono.after(seconds(self.spec.stop_wait_secs).max(KILL_AFTER_MIN));
         let stop = Stop { kill_at, give_up_at: None, report_at: None, is_given_up: false };
-        self.send_to_end_it(pid, stop, self.spec.stop_signal, self.spec.stop_as_group, out);
+        let target = KillTarget::group_if(self.spec.stop_as_group);
+        self.send_to_end_it((pid, target), stop, self.spec.stop_signal, out);
     }
 
     /// Kills it, unless that was done before, and gives it up after this grace period.
@@ -230,7 +248,8 @@ impl Process {
         match stop.give_up_at {
             None => {
                 let stop = Stop { give_up_at: Some(latest), ..stop };
-                self.send_to_end_it(pid, stop, Signal::KILL, self.spec.kill_as_group, out);
+                let target = KillTarget::group_if(self.spec.kill_as_group);
+                self.send_to_end_it((pid, target), stop, Signal::KILL, out);
             }
             Some(at) => {
                 let stop = Stop { give_up_at: Some(at.min(latest)), ..stop };
@@ -239,11 +258,20 @@ impl Process {
         }
     }
 
-    fn send_to_end_it(&mut self, pid: Pid, stop: Stop, signal: Signal, group: bool, out: &mut Effects) {
-        let target = if group { "process group " } else { "" };
+    fn send_to_end_it(
+        &mut self,
+        (pid, target): (Pid, KillTarget),
+        stop: Stop,
+        signal: Signal,
+        out: &mut Effects,
+    ) {
+        let whole = match target {
+            KillTarget::Process => "",
+            KillTarget::Group => "process group ",
+        };
         let name = &self.spec.name;
-        out.log(LogLevel::Debug, format!("killing {name} (pid {pid}) {target}with signal {signal}"));
+        out.log(LogLevel::Debug, format!("killing {name} (pid {pid}) {whole}with signal {signal}"));
         self.enter(State::Stopping { pid, stop }, out);
-        out.push(Effect::Kill { process: self.id, pid, signal, group });
+        out.push(Effect::Kill { process: self.id, pid, signal, target });
     }
 }

@@ -197,8 +197,8 @@ impl Story {
             Effect::Check { process } => {
                 Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
             }
-            Effect::Kill { process, signal, group, .. } => {
-                let whole = if group { " group" } else { "" };
+            Effect::Kill { process, signal, target, .. } => {
+                let whole = if target == KillTarget::Group { " group" } else { "" };
                 let name = &self.supervisor.spec(process).unwrap().name;
                 self.told.push(format!("!kill {name} {signal}{whole}"));
                 let outcome = self.send_error.clone().map_or(Ok(()), Err);

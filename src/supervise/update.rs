@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::difference::{Difference, Takes};
 use super::groups::Group;
-use super::process::{Process, State, seconds};
+use super::process::{Process, State, Until, seconds};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
     Fault, FaultCode, GroupSpec, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket, UpdateRow,
@@ -210,8 +210,10 @@ impl Process {
         let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
         out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
         self.spec = Arc::clone(spec);
-        if let (State::Starting { running_at, .. }, Some((at, _))) = (&mut self.state, self.started) {
-            *running_at = at.after(seconds(spec.start_secs));
+        if let (State::Starting { until: Until::UpFor { at }, .. }, Some((started, _))) =
+            (&mut self.state, self.started)
+        {
+            *at = started.after(seconds(spec.start_secs));
         }
         out.push(Effect::ApplyLogLimits { process: self.id });
         self.time_passed(turn, out);

@@ -206,7 +206,7 @@ impl Supervisor {
         self.settle_rows(turn, id, decide, out);
         let was_stopping = self.state_of(id) == ProcessState::Stopping;
         if start {
-            self.with(id, |process| process.start(turn, out));
+            self.with(id, |process| process.start_requested(turn, out));
         }
         // Otherwise the outcome of the spawn settles the rows.
         if !start || was_stopping {

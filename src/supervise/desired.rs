@@ -1,0 +1,65 @@
+//! What a process is meant to do, apart from what it does.
+//!
+//! The configuration, clients and dependent processes set the target; the state machine works towards it. A
+//! program that has exited and is not restarted keeps its target: nothing is left to be done for it.
+
+/// Where a process is meant to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Not running.
+    #[default]
+    Down,
+    /// Running, and restarted as its restart policy says.
+    Up,
+}
+
+/// Who has set a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TargetOrigin {
+    /// `autostart`, or nothing at all yet.
+    #[default]
+    Configuration,
+    /// A client, or the supervisor's own shutdown.
+    Request,
+}
+
+/// A target and its origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Desired {
+    pub(super) target: Target,
+    pub(super) origin: TargetOrigin,
+}
+
+impl Desired {
+    /// A request overrides whatever was set before.
+    pub(super) fn request(&mut self, target: Target) {
+        *self = Self { target, origin: TargetOrigin::Request };
+    }
+
+    /// `autostart` applies once, and only while nothing else has set a target. Returns whether it applies now.
+    pub(super) fn autostart(&mut self) -> bool {
+        let applies = *self == Self::default();
+        if applies {
+            self.target = Target::Up;
+        }
+        applies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn autostart_applies_once_and_never_after_a_request() {
+        let mut desired = Desired::default();
+        assert!(desired.autostart() && desired.target == Target::Up);
+        assert!(!desired.autostart(), "it is up already");
+        for target in [Target::Up, Target::Down] {
+            let mut desired = Desired::default();
+            desired.request(target);
+            assert!(!desired.autostart());
+            assert_eq!(desired.target, target);
+        }
+    }
+}
