@@ -86,7 +86,8 @@ fn every_golden_file_is_there_in_both_languages_and_says_the_same() {
     }
 }
 
-/// A file is never the same as another by saying nothing: each option of the table stands in one.
+/// A file is never the same as another by saying nothing: each option of the table is set in one, except those whose
+/// row has a value for tests, which a test of the table sets in both languages.
 #[test]
 fn golden_files_set_every_option_of_every_section() {
     let texts: Vec<_> = files(&root().join("tests/golden"), "toml")
@@ -99,7 +100,8 @@ fn golden_files_set_every_option_of_every_section() {
         assert!(!with_section.is_empty(), "no golden file has a [{}]", section.name);
         // FastCGI programs, listeners and the defaults have the options of programs once more.
         let is_own = |name| section.name == "program" || !is_of_programs(name);
-        for option in section.options.iter().filter(|option| is_own(option.name)) {
+        for option in section.options.iter().filter(|option| is_own(option.name) && option.landing.is_none())
+        {
             let sets =
                 |line: &str| line.replace('"', "").starts_with(&format!("{} = ", option.example_key()));
             let is_set = with_section.iter().any(|text| text.lines().any(sets));

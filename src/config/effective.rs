@@ -16,7 +16,7 @@ use super::elsewhere::{Elsewhere, variables_needed};
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::load::{Examined, Look, examine};
-use super::options::{OptionDoc, SectionKind, ValueType, option_of};
+use super::options::{OptionDoc, Per, SectionKind, ValueType, option_of};
 use super::pairs::overlaid;
 use super::reader::{Override, SectionReader};
 use super::reading::{Findings, Reading};
@@ -180,13 +180,13 @@ fn effective_options<'a>(
     let mut found = Vec::new();
     let options_of_table = kind.options().iter().flat_map(|option| keys(option, section));
     for (option, key) in options_of_table {
-        let text = match (&scope, is_of_process(key)) {
-            (Scope::Written, _) | (Scope::Process(None), true) => None,
-            (Scope::Process(Some(own)), true) => {
+        let text = match (&scope, option.per()) {
+            (Scope::Written, _) | (Scope::Process(None), Per::Process) => None,
+            (Scope::Process(Some(own)), Per::Process) => {
                 let names = Names::over(names).with_variables(own);
                 options.under(&names).expanded_text(key)
             }
-            (Scope::Process(_), false) => options.expanded_text(key),
+            (Scope::Process(_), Per::Program) => options.expanded_text(key),
         };
         let is_wanted = kind != SectionKind::ProgramDefault || section.entry(key).is_some();
         found.extend(is_wanted.then(|| effective_option(&options, (option, key), text)));
@@ -222,14 +222,6 @@ impl Scope {
         let own = overlaid(env_files(options), options.pairs("environment"));
         Self::Process((options.reading.error_count() == errors_before).then_some(own))
     }
-}
-
-/// Whether an option is read for each process, with the program's own variables in reach.
-fn is_of_process(option: &str) -> bool {
-    const BOTH: [&str; 4] = ["logfile", "logfile_maxbytes", "logfile_backups", "syslog"];
-    let of_stream = option.strip_prefix("stdout_").or_else(|| option.strip_prefix("stderr_"));
-    matches!(option, "command" | "process_name" | "directory")
-        || of_stream.is_some_and(|option| BOTH.contains(&option))
 }
 
 fn effective_option(

@@ -28,6 +28,7 @@ mod fastcgi;
 mod foreground;
 mod groups;
 pub mod ini;
+mod landing;
 mod lint;
 mod listener;
 mod load;

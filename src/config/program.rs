@@ -3,21 +3,20 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{
-    AutoRestart, Environment, LogTarget, ProcessSpec, Signal, StartRetries, StreamSpec, User,
-};
+use crate::model::{Environment, LogTarget, ProcessSpec, User};
 
 use super::document::Section;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::fastcgi;
 use super::ini::trim;
+use super::landing::{land_process, land_program};
 use super::log_form::log_form;
-use super::options::SectionKind;
+use super::options::{OptionDoc, SectionKind};
 use super::pairs::overlaid;
 use super::reader::SectionReader;
 use super::reading::Reading;
-use super::stream::{STDERR, STDOUT, prototype as stream_prototype, stream};
+use super::stream::{STDERR, STDOUT, stream};
 use super::values;
 
 /// Most processes that one section may ask for.
@@ -32,6 +31,13 @@ pub(super) struct Program<'a> {
     pub(super) name: &'a str,
     /// `enabled`: one that is not is known by its name alone.
     pub(super) is_enabled: bool,
+}
+
+/// What the processes of a program have in common.
+struct Prototype {
+    spec: ProcessSpec,
+    /// Options that are set and may differ from process to process.
+    of_process: Vec<&'static OptionDoc>,
 }
 
 /// Reads the processes of a program, in the order of their numbers.
@@ -50,7 +56,8 @@ pub(super) fn processes<'a>(
         .with("group_name", Value::Text(group))
         .with("host_node_name", Value::Text(reading.host_node_name));
     let mut options = SectionReader::new(reading, program.section, program.kind, &names);
-    let prototype = ProcessSpec { socket, ..prototype(&mut options, group) };
+    let (spec, of_process) = prototype(&mut options, group);
+    let prototype = Prototype { spec: ProcessSpec { socket, ..spec }, of_process };
     let mut found = Vec::new();
     let numbers = numbers(&mut options);
     let numprocs = Value::Number(numbers.end - numbers.start);
@@ -68,66 +75,38 @@ pub(super) fn processes<'a>(
     found
 }
 
-/// What is the same for all processes; these options see no `process_num`.
-fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> ProcessSpec {
-    let stop_as_group = options.boolean("stopasgroup");
-    ProcessSpec {
-        name: String::new(),
-        group: group.to_owned(),
-        command: String::new(),
-        directory: None,
-        umask: options.value("umask", values::octal),
-        priority: options.integer("priority"),
-        autostart: options.boolean("autostart"),
-        autorestart: options.value("autorestart", values::auto_restart).unwrap_or(AutoRestart::Unexpected),
-        start_secs: options.integer("startsecs"),
-        start_retries: options.value("startretries", values::start_retries).unwrap_or(StartRetries::Times(0)),
-        exit_codes: options.value("exitcodes", values::exit_codes).unwrap_or_default(),
-        stop_signal: options.value("stopsignal", values::signal).unwrap_or(Signal::TERM),
-        stop_wait_secs: options.integer("stopwaitsecs"),
-        stop_as_group,
-        kill_as_group: kill_as_group(options, stop_as_group),
-        on_exit: options.value("on_exit", values::on_end).unwrap_or_default(),
-        on_fatal: options.value("on_fatal", values::on_end).unwrap_or_default(),
-        user: options.user("user"),
-        redirect_stderr: options.boolean("redirect_stderr"),
-        inherits_stdio: false,
-        stdout: stream_prototype(options, &STDOUT),
-        stderr: stream_prototype(options, &STDERR),
-        log_form: log_form(options),
-        environment: Arc::default(),
-        server_url: server_url(options),
-        stand_in: None,
-        socket: None,
-    }
+/// What is the same for all processes; these options see no `process_num`. Beside it are those to be read for each.
+fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> (ProcessSpec, Vec<&'static OptionDoc>) {
+    let mut spec = ProcessSpec { group: group.to_owned(), ..ProcessSpec::default() };
+    let of_process = land_program(options, &mut spec);
+    spec.kill_as_group = kill_as_group(options, spec.stop_as_group);
+    spec.log_form = log_form(options);
+    spec.server_url = server_url(options);
+    (spec, of_process)
 }
 
 /// The rest, for the process that `names` number.
 fn process(
     options: &mut SectionReader<'_, '_>,
     names: &Names<'_>,
-    prototype: &ProcessSpec,
+    prototype: &Prototype,
     environment: &Arc<Environment>,
 ) -> ProcessSpec {
     let from_files = env_files(options);
-    let of_user = user_environment(options, prototype.user.clone());
+    let of_user = user_environment(options, prototype.spec.user.clone());
     let own_environment = overlaid(overlaid(of_user, from_files), options.pairs("environment"));
     let names = Names::over(names).with_variables(&own_environment);
     let mut options = options.under(&names);
-    let name = options.value("process_name", |text| values::name(text).map(str::to_owned));
-    let directory = options.text("directory").map(|text| text.as_ref().into());
-    let command = command(&mut options);
-    let stdout = stream(&mut options, &STDOUT, &prototype.stdout);
-    let stderr = stderr(&mut options, prototype);
-    ProcessSpec {
-        name: name.unwrap_or_default(),
-        command,
-        directory,
-        stdout,
-        stderr,
-        environment: shared(environment, own_environment),
-        ..prototype.clone()
-    }
+    let mut spec = prototype.spec.clone();
+    spec.name =
+        options.value("process_name", |text| values::name(text).map(str::to_owned)).unwrap_or_default();
+    spec.directory = options.text("directory").map(|text| text.as_ref().into());
+    spec.command = command(&mut options);
+    land_process(&mut options, &prototype.of_process, &mut spec);
+    stream(&mut options, &STDOUT, &mut spec.stdout);
+    stderr(&mut options, &mut spec);
+    spec.environment = shared(environment, own_environment);
+    spec
 }
 
 /// A thousand programs without an environment of their own have one in common.
@@ -161,12 +140,12 @@ fn command(options: &mut SectionReader<'_, '_>) -> String {
 }
 
 /// Standard error. When it is redirected there is no log of its own.
-fn stderr(options: &mut SectionReader<'_, '_>, prototype: &ProcessSpec) -> StreamSpec {
-    let spec = stream(options, &STDERR, &prototype.stderr);
-    if !prototype.redirect_stderr {
-        return spec;
+fn stderr(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec) {
+    stream(options, &STDERR, &mut spec.stderr);
+    if !spec.redirect_stderr {
+        return;
     }
-    if matches!(spec.target, LogTarget::File(_)) {
+    if matches!(spec.stderr.target, LogTarget::File(_)) {
         let section = &options.section.name;
         let text = format!(
             "For [{section}], redirect_stderr=true but stderr_logfile has also been set to a filename, \
@@ -174,7 +153,7 @@ fn stderr(options: &mut SectionReader<'_, '_>, prototype: &ProcessSpec) -> Strea
         );
         options.warn("stderr_logfile", text);
     }
-    StreamSpec { target: LogTarget::None, ..spec }
+    spec.stderr.target = LogTarget::None;
 }
 
 fn kill_as_group(options: &mut SectionReader<'_, '_>, stop_as_group: bool) -> bool {
@@ -210,7 +189,8 @@ fn numbers(options: &mut SectionReader<'_, '_>) -> Range<i64> {
 mod tests {
     use super::super::fake::{errors_in, load_text, notices_in};
     use super::*;
-    use crate::model::OnEnd;
+    use crate::model::options::{PROGRAM, Per};
+    use crate::model::{AutoRestart, OnEnd, Signal, StreamSpec};
 
     const HEAD: &str = "[supervisord]\nenvironment=G=\"g\",H=\"h\"\n[program:x]\n";
 
@@ -230,30 +210,10 @@ mod tests {
             name: "x".to_owned(),
             group: "x".to_owned(),
             command: "a".to_owned(),
-            directory: None,
-            umask: None,
-            priority: 999,
-            autostart: true,
-            autorestart: AutoRestart::Unexpected,
-            start_secs: 1,
-            start_retries: StartRetries::Times(3),
-            exit_codes: vec![0],
-            stop_signal: Signal::TERM,
-            stop_wait_secs: 10,
-            stop_as_group: false,
-            kill_as_group: false,
-            on_exit: OnEnd::Ignore,
-            on_fatal: OnEnd::Ignore,
-            user: None,
-            redirect_stderr: false,
-            inherits_stdio: false,
-            stdout: process.stdout.clone(),
-            stderr: process.stderr.clone(),
-            log_form: process.log_form,
+            stdout: StreamSpec { target: LogTarget::Auto, ..StreamSpec::default() },
+            stderr: StreamSpec { target: LogTarget::Auto, ..StreamSpec::default() },
             environment: Arc::new(vec![("G".to_owned(), "g".to_owned()), ("H".to_owned(), "h".to_owned())]),
-            server_url: None,
-            stand_in: None,
-            socket: None,
+            ..ProcessSpec::default()
         };
         assert_eq!(process, expected);
     }
@@ -302,34 +262,16 @@ mod tests {
         }
     }
 
-    /// Those that are one for all processes don't know the number of any.
+    /// These are read with other names.
+    const OWN_SCOPE: [&str; 3] = ["env_file", "set_user_environment", "enabled"];
+
+    /// Options that are read once per program don't know the number of a process.
     #[test]
     fn options_see_the_names_of_their_scope() {
-        const SHARED: [&str; 22] = [
-            "on_exit",
-            "on_fatal",
-            "umask",
-            "autostart",
-            "autorestart",
-            "startsecs",
-            "startretries",
-            "exitcodes",
-            "stopsignal",
-            "stopwaitsecs",
-            "stopasgroup",
-            "killasgroup",
-            "user",
-            "redirect_stderr",
-            "stdout_capture_maxbytes",
-            "stderr_capture_maxbytes",
-            "stdout_events_enabled",
-            "stderr_events_enabled",
-            "serverurl",
-            "numprocs",
-            "numprocs_start",
-            "priority",
-        ];
-        for option in SHARED {
+        for option in PROGRAM.iter().filter(|option| option.per() == Per::Program).map(|option| option.name) {
+            if OWN_SCOPE.contains(&option) {
+                continue;
+            }
             for name in ["process_num", "numprocs", "ENV_OWN"] {
                 let found =
                     errors_in(&format!("{HEAD}command=a\nenvironment=OWN=\"1\"\n{option}=%({name})s"));

@@ -9,32 +9,16 @@ use super::reader::SectionReader;
 /// The options of one stream.
 pub(super) struct StreamOptions {
     log_file: &'static str,
-    bytes_max: &'static str,
-    backups: &'static str,
-    capture_bytes_max: &'static str,
-    events_enabled: &'static str,
     syslog: &'static str,
 }
 
 /// `stdout_*`
-pub(super) const STDOUT: StreamOptions = StreamOptions {
-    log_file: "stdout_logfile",
-    bytes_max: "stdout_logfile_maxbytes",
-    backups: "stdout_logfile_backups",
-    capture_bytes_max: "stdout_capture_maxbytes",
-    events_enabled: "stdout_events_enabled",
-    syslog: "stdout_syslog",
-};
+pub(super) const STDOUT: StreamOptions =
+    StreamOptions { log_file: "stdout_logfile", syslog: "stdout_syslog" };
 
 /// `stderr_*`
-pub(super) const STDERR: StreamOptions = StreamOptions {
-    log_file: "stderr_logfile",
-    bytes_max: "stderr_logfile_maxbytes",
-    backups: "stderr_logfile_backups",
-    capture_bytes_max: "stderr_capture_maxbytes",
-    events_enabled: "stderr_events_enabled",
-    syslog: "stderr_syslog",
-};
+pub(super) const STDERR: StreamOptions =
+    StreamOptions { log_file: "stderr_logfile", syslog: "stderr_syslog" };
 
 /// `*_logfile`
 enum LogFile {
@@ -44,35 +28,12 @@ enum LogFile {
     Path(PathBuf),
 }
 
-/// What is the same for all processes of the program.
-pub(super) fn prototype(options: &mut SectionReader<'_, '_>, keys: &StreamOptions) -> StreamSpec {
-    StreamSpec {
-        target: LogTarget::None,
-        bytes_max: 0,
-        backups: 0,
-        capture_bytes_max: options.size(keys.capture_bytes_max),
-        events_enabled: options.boolean(keys.events_enabled),
-        syslog: false,
-    }
-}
-
-/// The rest, for one process.
-pub(super) fn stream(
-    options: &mut SectionReader<'_, '_>,
-    keys: &StreamOptions,
-    prototype: &StreamSpec,
-) -> StreamSpec {
+/// What depends on more than one option. The other fields of the stream are read already.
+pub(super) fn stream(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &mut StreamSpec) {
     let log_file = log_file(options, keys.log_file).unwrap_or(LogFile::None);
-    let is_syslog = options.boolean(keys.syslog);
-    let spec = StreamSpec {
-        bytes_max: options.size(keys.bytes_max),
-        backups: options.integer(keys.backups),
-        syslog: is_syslog || matches!(log_file, LogFile::Syslog),
-        target: LogTarget::None,
-        ..*prototype
-    };
-    warn(options, keys, &spec, &log_file);
-    StreamSpec { target: log_file.target(), ..spec }
+    spec.syslog = options.boolean(keys.syslog) || matches!(log_file, LogFile::Syslog);
+    warn(options, keys, spec, &log_file);
+    spec.target = log_file.target();
 }
 
 fn log_file(options: &mut SectionReader<'_, '_>, option: &str) -> Option<LogFile> {

@@ -6,6 +6,7 @@
 
 mod command;
 mod event;
+pub mod options;
 mod rules;
 mod settings;
 mod signal;

@@ -98,6 +98,19 @@ pub struct StreamSpec {
     pub syslog: bool,
 }
 
+impl Default for StreamSpec {
+    fn default() -> Self {
+        Self {
+            target: LogTarget::None,
+            bytes_max: 50 * 1024 * 1024,
+            backups: 10,
+            capture_bytes_max: 0,
+            events_enabled: false,
+            syslog: false,
+        }
+    }
+}
+
 /// In which form what a program writes gets into its logs (`log_format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -205,6 +218,41 @@ pub struct ProcessSpec {
     pub stand_in: Option<StandIn>,
     /// What it has for standard input instead of a pipe from us. Shared by all processes of the program.
     pub socket: Option<Arc<SocketSpec>>,
+}
+
+/// What a program is that sets nothing: Supervisor's defaults, without a command and without logs.
+impl Default for ProcessSpec {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            group: String::new(),
+            command: String::new(),
+            directory: None,
+            umask: None,
+            priority: 999,
+            autostart: true,
+            autorestart: AutoRestart::Unexpected,
+            start_secs: 1,
+            start_retries: StartRetries::Times(3),
+            exit_codes: vec![0],
+            stop_signal: Signal::TERM,
+            stop_wait_secs: 10,
+            stop_as_group: false,
+            kill_as_group: false,
+            on_exit: OnEnd::Ignore,
+            on_fatal: OnEnd::Ignore,
+            user: None,
+            redirect_stderr: false,
+            inherits_stdio: false,
+            stdout: StreamSpec::default(),
+            stderr: StreamSpec::default(),
+            log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 64 * 1024 },
+            environment: Arc::default(),
+            server_url: None,
+            stand_in: None,
+            socket: None,
+        }
+    }
 }
 
 /// What kind of section made a group.

@@ -1,12 +1,10 @@
 //! Every method of the table, asked well and badly.
 
-use std::sync::Arc;
-
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogForm, LogFormat, LogLevel,
-    LogOf, LogTarget, Namespace, Namespec, OnEnd, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply,
-    RpcInterface, Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
+    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogLevel, LogOf, LogTarget,
+    Namespace, Namespec, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, RpcInterface, Signal,
+    StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -592,30 +590,15 @@ fn configurations_are_told_with_all_that_clients_know() {
         name: "web".to_owned(),
         group: "g".to_owned(),
         command: "/bin/web".to_owned(),
-        directory: None,
-        umask: None,
         priority: 5,
-        autostart: true,
         autorestart: AutoRestart::Never,
-        start_secs: 1,
-        start_retries: crate::model::StartRetries::Times(3),
         exit_codes: vec![0, 2],
-        stop_signal: Signal::TERM,
         stop_wait_secs: i64::MAX,
         stop_as_group: true,
         kill_as_group: true,
-        on_exit: OnEnd::Ignore,
-        on_fatal: OnEnd::Ignore,
-        user: None,
-        redirect_stderr: false,
-        inherits_stdio: false,
         stdout: stream(LogTarget::Auto),
         stderr: stream(LogTarget::None),
-        log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
-        environment: Arc::default(),
-        server_url: None,
-        stand_in: None,
-        socket: None,
+        ..ProcessSpec::default()
     };
     for (autorestart, told) in [
         (AutoRestart::Never, Value::from(false)),

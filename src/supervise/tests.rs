@@ -16,42 +16,11 @@ use super::*;
 use crate::model::*;
 
 pub(super) fn spec(name: &str) -> ProcessSpec {
-    let stream = StreamSpec {
-        target: LogTarget::None,
-        bytes_max: 0,
-        backups: 0,
-        capture_bytes_max: 0,
-        events_enabled: false,
-        syslog: false,
-    };
     ProcessSpec {
         name: name.to_owned(),
         group: name.to_owned(),
         command: "/bin/true".to_owned(),
-        directory: None,
-        umask: None,
-        priority: 999,
-        autostart: true,
-        autorestart: AutoRestart::Unexpected,
-        start_secs: 1,
-        start_retries: StartRetries::Times(3),
-        exit_codes: vec![0],
-        stop_signal: Signal::TERM,
-        stop_wait_secs: 10,
-        stop_as_group: false,
-        kill_as_group: false,
-        on_exit: OnEnd::Ignore,
-        on_fatal: OnEnd::Ignore,
-        user: None,
-        redirect_stderr: false,
-        inherits_stdio: false,
-        stdout: stream.clone(),
-        stderr: stream,
-        environment: Arc::default(),
-        server_url: None,
-        stand_in: None,
-        socket: None,
-        log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 0 },
+        ..ProcessSpec::default()
     }
 }
 

@@ -133,7 +133,7 @@ fn toml_key(name: &str) -> String {
 }
 
 /// A value in the type that people would write it in; what has no such type is a text.
-fn toml_value(kind: ValueType, value: &str) -> String {
+pub(super) fn toml_value(kind: ValueType, value: &str) -> String {
     let is_number = value.parse::<i64>().is_ok();
     let is_bare = match kind {
         ValueType::Boolean | ValueType::AutoRestart => matches!(value, "true" | "false"),

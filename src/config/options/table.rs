@@ -4,6 +4,7 @@ use super::DefaultValue::{Is, Required, Unset};
 use super::Naming::{Optional, Required as Named, Single};
 use super::ValueType::*;
 use super::{DefaultValue, OptionDoc, SectionDoc, SectionKind, ValueType};
+use crate::model::options::PROGRAM;
 
 /// All sections, in the order in which the sample shows them.
 pub const TABLE: &[SectionDoc] = &[
@@ -94,7 +95,7 @@ pub const TABLE: &[SectionDoc] = &[
 ];
 
 const fn row(name: &'static str, value: ValueType, default: DefaultValue, doc: &'static str) -> OptionDoc {
-    OptionDoc { name, value, default, doc }
+    OptionDoc::new(name, value, default, doc)
 }
 
 const UNIX_HTTP_SERVER: &[OptionDoc] = &[
@@ -127,7 +128,7 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("directory", Directory, Unset("/tmp"), "where to go when daemonizing"),
     row("nocleanup", Boolean, Is("false"), "keep the AUTO logs of an earlier run"),
     row("childlogdir", Directory, Unset("/tmp"), "where AUTO logs go; default: $TMPDIR or /tmp"),
-    row("on_idle", OnIdle, Is("wait"), "exit: end when no program runs or will; sv only"),
+    row("on_idle", Word(&["wait", "exit"]), Is("wait"), "exit: end when no program runs or will; sv only"),
     row("shutdown_timeout", Integer, Unset("25"), "seconds until a stop kills all; default: none; sv only"),
     row("signal_*", SignalAction, Unset("shutdown"), "or reload, reopen, ignore, forward:NAME; sv only"),
     row(
@@ -159,54 +160,6 @@ const SUPERVISORCTL: &[OptionDoc] = &[
     row("password", Secret, Unset("change-me"), "the same, in the clear"),
     row("prompt", Text, Is("supervisor"), "in front of the > of the shell"),
     row("history_file", Path, Unset("~/.sv_history"), "keeps the lines typed; default: none"),
-];
-
-const PROGRAM: &[OptionDoc] = &[
-    row(
-        "command",
-        Command,
-        Required("/bin/cat"),
-        "program and arguments; PATH is searched, no shell is used",
-    ),
-    row("process_name", Text, Is("%(program_name)s"), "needs %(process_num) if numprocs is above 1"),
-    row("numprocs", Integer, Is("1"), "processes to run"),
-    row("numprocs_start", Integer, Is("0"), "process_num of the first"),
-    row("directory", Path, Unset("/tmp"), "where it runs; default: where we do"),
-    row("umask", Octal, Unset("022"), "file mode mask; default: ours"),
-    row("priority", Integer, Is("999"), "lower ones start first and stop last"),
-    row("autostart", Boolean, Is("true"), "start with the supervisor"),
-    row("startsecs", Integer, Is("1"), "seconds it must live to count as running"),
-    row("startretries", Retries, Is("3"), "failed starts after the first before giving up, or forever"),
-    row("autorestart", AutoRestart, Is("unexpected"), "restart after an exit: true, false or unexpected"),
-    row("exitcodes", ExitCodes, Is("0"), "exit codes that are expected"),
-    row("stopsignal", Signal, Is("TERM"), "signal that asks it to stop"),
-    row("stopwaitsecs", Integer, Is("10"), "seconds until it is killed"),
-    row("stopasgroup", Boolean, Is("false"), "stop its whole process group"),
-    row("killasgroup", Boolean, Unset("false"), "kill its whole process group; default: as stopasgroup"),
-    row("on_exit", OnEnd, Is("ignore"), "shutdown: end with it, with its status; sv only"),
-    row("on_fatal", OnEnd, Is("ignore"), "shutdown: end when it can't be started; sv only"),
-    row("user", User, Unset("root"), "user to run as; default: ours"),
-    row("set_user_environment", Boolean, Is("false"), "HOME, USER and LOGNAME of its user; sv only"),
-    row("redirect_stderr", Boolean, Is("false"), "stderr goes where stdout goes"),
-    row("stdout_logfile", LogFile, Is("AUTO"), "path, AUTO (a name of our own) or NONE"),
-    row("stdout_logfile_maxbytes", Size, Is("50MB"), "size at which it is rotated; 0: never"),
-    row("stdout_logfile_backups", Integer, Is("10"), "rotated files to keep; 0: none"),
-    row("stdout_capture_maxbytes", Size, Is("0"), "bytes to keep in capture mode; 0: off"),
-    row("stdout_events_enabled", Boolean, Is("false"), "tell listeners what it writes"),
-    row("stdout_syslog", Boolean, Is("false"), "send it to syslog"),
-    row("stderr_logfile", LogFile, Is("AUTO"), "path, AUTO (a name of our own) or NONE"),
-    row("stderr_logfile_maxbytes", Size, Is("50MB"), "size at which it is rotated; 0: never"),
-    row("stderr_logfile_backups", Integer, Is("10"), "rotated files to keep; 0: none"),
-    row("stderr_capture_maxbytes", Size, Is("0"), "bytes to keep in capture mode; 0: off"),
-    row("stderr_events_enabled", Boolean, Is("false"), "tell listeners what it writes"),
-    row("stderr_syslog", Boolean, Is("false"), "send it to syslog"),
-    row("log_format", LogFormat, Unset("raw"), "raw, prefix or json; default: of [supervisord]; sv only"),
-    row("log_timestamp", Boolean, Unset("true"), "default: of [supervisord]; sv only"),
-    row("log_ring_bytes", Size, Unset("64KB"), "default: of [supervisord]; sv only"),
-    row("environment", Pairs, Is(""), "variables for it: A=\"1\",B=\"2\""),
-    row("env_file", Files, Unset("-/run/web.env"), "files of variables for it; -: may be missing; sv only"),
-    row("serverurl", Url, Is("AUTO"), "value of SUPERVISOR_SERVER_URL"),
-    row("enabled", Boolean, Is("true"), "leave it out when false; sv only"),
 ];
 
 const SOCKET: &[OptionDoc] = &[

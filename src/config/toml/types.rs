@@ -50,8 +50,7 @@ impl Beside {
             ValueType::Pairs => Self::Table,
             ValueType::Text
             | ValueType::Secret
-            | ValueType::OnEnd
-            | ValueType::OnIdle
+            | ValueType::Word(_)
             | ValueType::SignalAction
             | ValueType::LogLevel
             | ValueType::LogFormat

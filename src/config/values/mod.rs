@@ -15,6 +15,6 @@ pub(super) use numbers::{decimal_digit, exit_codes, integer, octal, size};
 pub(super) use paths::{absolute, existing_directory, in_existing, normal_path, parent_of};
 pub(super) use users::{owner, user};
 pub(super) use vocabulary::{
-    auto_restart, boolean, caught_signal, list, log_format, log_level, name, on_end, on_idle, password,
-    signal, start_retries,
+    auto_restart, boolean, caught_signal, list, log_format, log_level, name, on_idle, password, signal,
+    start_retries, word,
 };

@@ -1,6 +1,6 @@
 //! Values that are words: yes and no, signals, levels, names.
 
-use crate::model::{AutoRestart, LogFormat, LogLevel, OnEnd, OnIdle, Password, Signal, StartRetries};
+use crate::model::{AutoRestart, LogFormat, LogLevel, OnIdle, Password, Signal, StartRetries};
 
 use super::super::ini::trim;
 use super::numbers::{integer, number};
@@ -69,22 +69,22 @@ pub(crate) fn caught_signal(text: &str) -> Result<Signal, String> {
     }
 }
 
-/// `ignore` or `shutdown`.
-pub(crate) fn on_end(text: &str) -> Result<OnEnd, String> {
-    match text {
-        "ignore" => Ok(OnEnd::Ignore),
-        "shutdown" => Ok(OnEnd::Shutdown),
-        _ => Err(format!("{} is neither ignore nor shutdown", quote(text))),
-    }
+/// One of a few words, by its index.
+pub(crate) fn word(words: &[&str], text: &str) -> Result<usize, String> {
+    let refusal = || match words {
+        [first, second] => format!("{} is neither {first} nor {second}", quote(text)),
+        [others @ .., last] => format!("{} is none of {} or {last}", quote(text), others.join(", ")),
+        [] => format!("{} is not a word", quote(text)),
+    };
+    words.iter().position(|word| *word == text).ok_or_else(refusal)
 }
 
 /// `wait` or `exit`.
 pub(crate) fn on_idle(text: &str) -> Result<OnIdle, String> {
-    match text {
-        "wait" => Ok(OnIdle::Wait),
-        "exit" => Ok(OnIdle::Exit),
-        _ => Err(format!("{} is neither wait nor exit", quote(text))),
-    }
+    Ok(match word(&["wait", "exit"], text)? {
+        0 => OnIdle::Wait,
+        _ => OnIdle::Exit,
+    })
 }
 
 /// One of Supervisor's seven levels.

@@ -1,0 +1,258 @@
+//! The options that a section may set: names, types, defaults, and where a value goes.
+//!
+//! An option of a program is one row of [`PROGRAM`] and one field of [`ProcessSpec`]. The row says how the value
+//! gets into the field, what `update` does when it differs, and a value to test it with. Parsing, suggestions,
+//! the sample, TOML, `SV_` variables, `sv config`, the reference in docs/options.md and the difference between
+//! two configurations all follow from the row.
+
+mod program;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use program::{PROGRAM, differences};
+
+use super::{AutoRestart, ProcessSpec, Signal, StartRetries, User};
+
+/// The type of an option's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "plain words")]
+pub enum ValueType {
+    Text,
+    /// Text that no message shows.
+    Secret,
+    Boolean,
+    Integer,
+    /// An integer or `forever`
+    Retries,
+    Size,
+    Octal,
+    Signal,
+    ExitCodes,
+    AutoRestart,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// What a signal does.
+    SignalAction,
+    LogLevel,
+    LogFormat,
+    LogFile,
+    /// A file that may not exist yet.
+    Path,
+    /// `auto`, `none` or a path
+    ControlSocket,
+    /// A directory that must exist.
+    Directory,
+    User,
+    /// `user` or `user:group`
+    Owner,
+    /// `port` or `host:port`
+    Address,
+    Url,
+    /// `A=1,B="x y"`
+    Pairs,
+    /// `a,b,c`
+    List,
+    /// Globs separated by spaces.
+    Globs,
+    /// A program with its arguments.
+    Command,
+    /// Files separated by commas.
+    Files,
+}
+
+/// The value of an option that is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// This value.
+    Is(&'static str),
+    /// None, or what the documentation says; the text is an example.
+    Unset(&'static str),
+    /// It must be set; the text is an example.
+    Required(&'static str),
+}
+
+/// An option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionDoc {
+    /// Its key; with a `*` at its end it is a family of options, one for each signal.
+    pub name: &'static str,
+    /// The type of its value.
+    pub value: ValueType,
+    /// Its value when it is not set.
+    pub default: DefaultValue,
+    /// What it is for, a few words.
+    pub doc: &'static str,
+    /// Where the value goes, if that is a field of [`ProcessSpec`].
+    pub landing: Option<Landing>,
+}
+
+/// How an option of a program gets into its specification.
+#[derive(Clone, Copy, Debug)]
+pub struct Landing {
+    /// The field.
+    pub lands: Lands,
+    /// Whether it is read for the program or for each of its processes.
+    pub per: Per,
+    /// What `update` does when it differs.
+    pub update: Update,
+    /// A value other than the default, for tests.
+    pub test: &'static str,
+}
+
+/// How often an option of a program is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Once, so its value knows no `%(process_num)d`.
+    Program,
+    /// For each process, with the program's own variables.
+    Process,
+}
+
+/// What `update` does with a change. The greater includes the lesser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Update {
+    /// The new value is in force at once.
+    InPlace,
+    /// The running process stays; its next start has the new value.
+    NextStart,
+    /// The process is stopped and started again.
+    Restart,
+}
+
+/// The field that a value goes to, by the type of the value.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the types of values")]
+pub enum Lands {
+    Boolean(Field<bool>),
+    Integer(Field<i64>),
+    Size(Field<i64>),
+    Octal(Field<Option<u32>>),
+    Retries(Field<StartRetries>),
+    AutoRestart(Field<AutoRestart>),
+    ExitCodes(Field<Vec<i32>>),
+    Signal(Field<Signal>),
+    User(Field<Option<Arc<User>>>),
+    /// One of the words, by its index.
+    Word(&'static [&'static str], Field<usize>),
+    /// A reader of its own sets the field.
+    Own(ValueType, Field<()>),
+}
+
+impl Lands {
+    const fn value(&self) -> ValueType {
+        match self {
+            Self::Boolean(_) => ValueType::Boolean,
+            Self::Integer(_) => ValueType::Integer,
+            Self::Size(_) => ValueType::Size,
+            Self::Octal(_) => ValueType::Octal,
+            Self::Retries(_) => ValueType::Retries,
+            Self::AutoRestart(_) => ValueType::AutoRestart,
+            Self::ExitCodes(_) => ValueType::ExitCodes,
+            Self::Signal(_) => ValueType::Signal,
+            Self::User(_) => ValueType::User,
+            Self::Word(words, _) => ValueType::Word(words),
+            Self::Own(value, _) => *value,
+        }
+    }
+
+    /// Whether two specifications have the same value.
+    #[must_use]
+    pub fn is_same(&self, old: &ProcessSpec, new: &ProcessSpec) -> bool {
+        let is_same = match self {
+            Self::Boolean(field) => field.is_same,
+            Self::Integer(field) | Self::Size(field) => field.is_same,
+            Self::Octal(field) => field.is_same,
+            Self::Retries(field) => field.is_same,
+            Self::AutoRestart(field) => field.is_same,
+            Self::ExitCodes(field) => field.is_same,
+            Self::Signal(field) => field.is_same,
+            Self::User(field) => field.is_same,
+            Self::Word(_, field) => field.is_same,
+            Self::Own(_, field) => field.is_same,
+        };
+        is_same(old, new)
+    }
+}
+
+/// A field of [`ProcessSpec`], or of a part of it.
+pub struct Field<T: 'static> {
+    set: fn(&mut ProcessSpec, T),
+    is_same: fn(&ProcessSpec, &ProcessSpec) -> bool,
+}
+
+impl<T> Field<T> {
+    /// Gives it a value.
+    pub fn set(&self, spec: &mut ProcessSpec, value: T) {
+        (self.set)(spec, value);
+    }
+}
+
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Field<T> {}
+
+impl<T> fmt::Debug for Field<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Field")
+    }
+}
+
+impl OptionDoc {
+    /// An option that is not a field of [`ProcessSpec`].
+    #[must_use]
+    pub const fn new(name: &'static str, value: ValueType, default: DefaultValue, doc: &'static str) -> Self {
+        Self { name, value, default, doc, landing: None }
+    }
+
+    /// How often it is read, if it is an option of a program.
+    #[must_use]
+    pub fn per(&self) -> Per {
+        self.landing.map_or(Per::Program, |landing| landing.per)
+    }
+
+    /// The start of the keys of a family.
+    #[must_use]
+    pub fn family(&self) -> Option<&'static str> {
+        self.name.strip_suffix('*')
+    }
+
+    /// Whether a key is this option, or one of this family.
+    #[must_use]
+    pub fn takes(&self, key: &str) -> bool {
+        self.name == key || self.has_member(key)
+    }
+
+    fn has_member(&self, key: &str) -> bool {
+        self.family().is_some_and(|family| key.len() > family.len() && key.starts_with(family))
+    }
+
+    /// The key; for a family that of one member.
+    #[must_use]
+    pub fn example_key(&self) -> String {
+        self.name.replace('*', "TERM")
+    }
+
+    /// All its keys.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let Some(family) = self.family() else { return vec![self.name.to_owned()] };
+        let is_catchable = |name: &&str| Signal::from_name(name).is_some_and(Signal::is_catchable);
+        let names = Signal::names().filter(is_catchable);
+        names.map(|name| format!("{family}{}", name.to_lowercase())).collect()
+    }
+}
+
+/// The option that a key names, by itself or as a member of a family.
+///
+/// Every option of every program is looked up here, so the cheapest comparison comes first: lengths, then names.
+/// Hardly any key is in a family.
+#[must_use]
+pub fn option_of<'o>(options: &'o [OptionDoc], key: &str) -> Option<&'o OptionDoc> {
+    let named = options.iter().find(|option| option.name.len() == key.len() && option.name == key);
+    named.or_else(|| options.iter().find(|option| option.has_member(key)))
+}

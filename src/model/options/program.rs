@@ -1,0 +1,383 @@
+//! The options of programs, a row each.
+
+use super::DefaultValue::{Is, Required, Unset};
+use super::Per::{Process, Program};
+use super::Update::{InPlace, Restart};
+use super::{DefaultValue, Field, Landing, Lands, OptionDoc, Per, Update, ValueType};
+use crate::model::{OnEnd, ProcessSpec};
+
+/// A field of the specification.
+macro_rules! field {
+    ($($path:tt)+) => {
+        Field {
+            set: |spec, value| spec.$($path)+ = value,
+            is_same: |old, new| old.$($path)+ == new.$($path)+,
+        }
+    };
+}
+
+/// A field whose values have a word each.
+macro_rules! word {
+    ($path:ident: $($value:expr),+) => {
+        Field {
+            set: |spec, index| spec.$path = [$($value),+][index],
+            is_same: |old, new| old.$path == new.$path,
+        }
+    };
+}
+
+/// A field that a reader of its own sets.
+macro_rules! own {
+    ($value:ident, $($path:tt)+) => {
+        Lands::Own(
+            ValueType::$value,
+            Field { set: |_, ()| (), is_same: |old, new| old.$($path)+ == new.$($path)+ },
+        )
+    };
+}
+
+/// An option that is a field: read once per program or for each process.
+const fn row(
+    name: &'static str,
+    lands: Lands,
+    default: DefaultValue,
+    (per, update): (Per, Update),
+    test: &'static str,
+    doc: &'static str,
+) -> OptionDoc {
+    OptionDoc {
+        name,
+        value: lands.value(),
+        default,
+        doc,
+        landing: Some(Landing { lands, per, update, test }),
+    }
+}
+
+/// An option that decides which processes there are.
+const fn beside(name: &'static str, value: ValueType, default: DefaultValue, doc: &'static str) -> OptionDoc {
+    OptionDoc::new(name, value, default, doc)
+}
+
+const ON_END: &[&str] = &["ignore", "shutdown"];
+
+/// In the order in which the sample shows them.
+pub const PROGRAM: &[OptionDoc] = &[
+    row(
+        "command",
+        own!(Command, command),
+        Required("/bin/cat"),
+        (Process, Restart),
+        "/bin/false",
+        "program and arguments; PATH is searched, no shell is used",
+    ),
+    row(
+        "process_name",
+        own!(Text, name),
+        Is("%(program_name)s"),
+        (Process, Restart),
+        "other",
+        "needs %(process_num) if numprocs is above 1",
+    ),
+    beside("numprocs", ValueType::Integer, Is("1"), "processes to run"),
+    beside("numprocs_start", ValueType::Integer, Is("0"), "process_num of the first"),
+    row(
+        "directory",
+        own!(Path, directory),
+        Unset("/tmp"),
+        (Process, Restart),
+        "/srv",
+        "where it runs; default: where we do",
+    ),
+    row(
+        "umask",
+        Lands::Octal(field!(umask)),
+        Unset("022"),
+        (Program, Restart),
+        "077",
+        "file mode mask; default: ours",
+    ),
+    row(
+        "priority",
+        Lands::Integer(field!(priority)),
+        Is("999"),
+        (Program, InPlace),
+        "1",
+        "lower ones start first and stop last",
+    ),
+    row(
+        "autostart",
+        Lands::Boolean(field!(autostart)),
+        Is("true"),
+        (Program, InPlace),
+        "false",
+        "start with the supervisor",
+    ),
+    row(
+        "startsecs",
+        Lands::Integer(field!(start_secs)),
+        Is("1"),
+        (Program, InPlace),
+        "9",
+        "seconds it must live to count as running",
+    ),
+    row(
+        "startretries",
+        Lands::Retries(field!(start_retries)),
+        Is("3"),
+        (Program, InPlace),
+        "forever",
+        "failed starts after the first before giving up, or forever",
+    ),
+    row(
+        "autorestart",
+        Lands::AutoRestart(field!(autorestart)),
+        Is("unexpected"),
+        (Program, InPlace),
+        "false",
+        "restart after an exit: true, false or unexpected",
+    ),
+    row(
+        "exitcodes",
+        Lands::ExitCodes(field!(exit_codes)),
+        Is("0"),
+        (Program, InPlace),
+        "0,2",
+        "exit codes that are expected",
+    ),
+    row(
+        "stopsignal",
+        Lands::Signal(field!(stop_signal)),
+        Is("TERM"),
+        (Program, InPlace),
+        "INT",
+        "signal that asks it to stop",
+    ),
+    row(
+        "stopwaitsecs",
+        Lands::Integer(field!(stop_wait_secs)),
+        Is("10"),
+        (Program, InPlace),
+        "9",
+        "seconds until it is killed",
+    ),
+    row(
+        "stopasgroup",
+        Lands::Boolean(field!(stop_as_group)),
+        Is("false"),
+        (Program, InPlace),
+        "true",
+        "stop its whole process group",
+    ),
+    row(
+        "killasgroup",
+        own!(Boolean, kill_as_group),
+        Unset("false"),
+        (Program, InPlace),
+        "true",
+        "kill its whole process group; default: as stopasgroup",
+    ),
+    row(
+        "on_exit",
+        Lands::Word(ON_END, word!(on_exit: OnEnd::Ignore, OnEnd::Shutdown)),
+        Is("ignore"),
+        (Program, InPlace),
+        "shutdown",
+        "shutdown: end with it, with its status; sv only",
+    ),
+    row(
+        "on_fatal",
+        Lands::Word(ON_END, word!(on_fatal: OnEnd::Ignore, OnEnd::Shutdown)),
+        Is("ignore"),
+        (Program, InPlace),
+        "shutdown",
+        "shutdown: end when it can't be started; sv only",
+    ),
+    row(
+        "user",
+        Lands::User(field!(user)),
+        Unset("root"),
+        (Program, Restart),
+        "www",
+        "user to run as; default: ours",
+    ),
+    beside(
+        "set_user_environment",
+        ValueType::Boolean,
+        Is("false"),
+        "HOME, USER and LOGNAME of its user; sv only",
+    ),
+    row(
+        "redirect_stderr",
+        Lands::Boolean(field!(redirect_stderr)),
+        Is("false"),
+        (Program, Restart),
+        "true",
+        "stderr goes where stdout goes",
+    ),
+    row(
+        "stdout_logfile",
+        own!(LogFile, stdout.target),
+        Is("AUTO"),
+        (Process, Restart),
+        "NONE",
+        "path, AUTO (a name of our own) or NONE",
+    ),
+    row(
+        "stdout_logfile_maxbytes",
+        Lands::Size(field!(stdout.bytes_max)),
+        Is("50MB"),
+        (Process, InPlace),
+        "9",
+        "size at which it is rotated; 0: never",
+    ),
+    row(
+        "stdout_logfile_backups",
+        Lands::Integer(field!(stdout.backups)),
+        Is("10"),
+        (Process, InPlace),
+        "9",
+        "rotated files to keep; 0: none",
+    ),
+    row(
+        "stdout_capture_maxbytes",
+        Lands::Size(field!(stdout.capture_bytes_max)),
+        Is("0"),
+        (Program, Restart),
+        "9",
+        "bytes to keep in capture mode; 0: off",
+    ),
+    row(
+        "stdout_events_enabled",
+        Lands::Boolean(field!(stdout.events_enabled)),
+        Is("false"),
+        (Program, Restart),
+        "true",
+        "tell listeners what it writes",
+    ),
+    row(
+        "stdout_syslog",
+        own!(Boolean, stdout.syslog),
+        Is("false"),
+        (Process, Restart),
+        "true",
+        "send it to syslog",
+    ),
+    row(
+        "stderr_logfile",
+        own!(LogFile, stderr.target),
+        Is("AUTO"),
+        (Process, Restart),
+        "NONE",
+        "path, AUTO (a name of our own) or NONE",
+    ),
+    row(
+        "stderr_logfile_maxbytes",
+        Lands::Size(field!(stderr.bytes_max)),
+        Is("50MB"),
+        (Process, InPlace),
+        "9",
+        "size at which it is rotated; 0: never",
+    ),
+    row(
+        "stderr_logfile_backups",
+        Lands::Integer(field!(stderr.backups)),
+        Is("10"),
+        (Process, InPlace),
+        "9",
+        "rotated files to keep; 0: none",
+    ),
+    row(
+        "stderr_capture_maxbytes",
+        Lands::Size(field!(stderr.capture_bytes_max)),
+        Is("0"),
+        (Program, Restart),
+        "9",
+        "bytes to keep in capture mode; 0: off",
+    ),
+    row(
+        "stderr_events_enabled",
+        Lands::Boolean(field!(stderr.events_enabled)),
+        Is("false"),
+        (Program, Restart),
+        "true",
+        "tell listeners what it writes",
+    ),
+    row(
+        "stderr_syslog",
+        own!(Boolean, stderr.syslog),
+        Is("false"),
+        (Process, Restart),
+        "true",
+        "send it to syslog",
+    ),
+    row(
+        "log_format",
+        own!(LogFormat, log_form.format),
+        Unset("raw"),
+        (Program, InPlace),
+        "prefix",
+        "raw, prefix or json; default: of [supervisord]; sv only",
+    ),
+    row(
+        "log_timestamp",
+        own!(Boolean, log_form.timestamp),
+        Unset("true"),
+        (Program, InPlace),
+        "true",
+        "default: of [supervisord]; sv only",
+    ),
+    row(
+        "log_ring_bytes",
+        own!(Size, log_form.ring_bytes),
+        Unset("64KB"),
+        (Program, InPlace),
+        "9",
+        "default: of [supervisord]; sv only",
+    ),
+    row(
+        "environment",
+        own!(Pairs, environment),
+        Is(""),
+        (Process, Restart),
+        "A=\"1\"",
+        "variables for it: A=\"1\",B=\"2\"",
+    ),
+    beside(
+        "env_file",
+        ValueType::Files,
+        Unset("-/run/web.env"),
+        "files of variables for it; -: may be missing; sv only",
+    ),
+    row(
+        "serverurl",
+        own!(Url, server_url),
+        Is("AUTO"),
+        (Program, Restart),
+        "unix:///run/sv.sock",
+        "value of SUPERVISOR_SERVER_URL",
+    ),
+    beside("enabled", ValueType::Boolean, Is("true"), "leave it out when false; sv only"),
+];
+
+/// Compares one field.
+type IsSame = fn(&ProcessSpec, &ProcessSpec) -> bool;
+
+/// What no option of a program sets: a change of it replaces the process.
+const OTHERS: [(&str, IsSame); 4] = [
+    ("group", |old, new| old.group == new.group),
+    ("stdio", |old, new| old.inherits_stdio == new.inherits_stdio),
+    ("result_handler", |old, new| old.stand_in == new.stand_in),
+    ("socket", |old, new| old.socket == new.socket),
+];
+
+/// The options whose values differ between two specifications of one process, and what `update` does about each.
+pub fn differences(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, Update)> {
+    let landings = PROGRAM.iter().filter_map(|option| Some((option.name, option.landing?)));
+    let options = landings
+        .filter(|(_, landing)| !landing.lands.is_same(old, new))
+        .map(|(name, landing)| (name, landing.update));
+    let others =
+        OTHERS.iter().filter(|(_, is_same)| !is_same(old, new)).map(|(name, _)| (*name, Update::Restart));
+    options.chain(others)
+}
