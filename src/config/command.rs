@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{EventLength, Fault, FaultCode, PrintHandler, ProcessSpec, StandIn};
+use crate::model::{Environment, EventLength, Fault, FaultCode, PrintHandler, ProcessSpec, StandIn};
 use crate::python::quote;
 
 use super::print_listeners;
@@ -37,7 +37,7 @@ pub struct Executable {
 /// A listener that is built in takes the place of a command that is not there, and of the script of the
 /// package that it is modelled on: that needs Python, and does the same.
 pub fn resolve(spec: &ProcessSpec, around: &dyn Surroundings) -> Result<Executable, Fault> {
-    let found = look_up(spec, around);
+    let found = resolve_command(&spec.command, &spec.environment, around);
     let Some(StandIn { package, length }) = spec.stand_in else { return found };
     let is_replaced = match &found {
         Ok(Executable { file, .. }) => is_of_package(&spec.command, file, package, around),
@@ -61,14 +61,22 @@ fn is_of_package(command: &str, file: &Path, package: PrintHandler, around: &dyn
         && (is_python || print_listeners::is_script(file, package, around))
 }
 
-fn look_up(spec: &ProcessSpec, around: &dyn Surroundings) -> Result<Executable, Fault> {
-    let command = &spec.command;
+/// The same for a command in this environment, with no listener to take its place.
+///
+/// # Errors
+///
+/// As [`resolve`].
+pub fn resolve_command(
+    command: &str,
+    environment: &Environment,
+    around: &dyn Surroundings,
+) -> Result<Executable, Fault> {
     let argv = split_command(command)
         .map_err(|error| not_executable(format!("can't parse command {}: {error}", quote(command))))?;
     let Some(program) = argv.first() else {
         return Err(not_executable("command is empty".to_owned()));
     };
-    let own_path = path_of(spec.environment.iter().rev());
+    let own_path = path_of(environment.iter().rev());
     let inherited = || path_of(around.environment().iter()).filter(|path| !path.is_empty());
     let path = own_path.or_else(inherited).unwrap_or(DEFAULT_PATH);
     let file = find(program, path, around).unwrap_or_else(|| PathBuf::from(program));

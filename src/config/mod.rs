@@ -55,7 +55,7 @@ mod variables;
 mod words;
 
 pub use client::{ClientSettings, load_client};
-pub use command::{BYTES, Executable, resolve};
+pub use command::{BYTES, Executable, resolve, resolve_command};
 pub use document::Language;
 pub use effective::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
 pub use error::{Error, ErrorKind, Errors, did_you_mean};

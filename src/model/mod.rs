@@ -4,6 +4,7 @@
 //! layer have to speak of the same thing without importing each other; whatever only one module
 //! needs lives in that module.
 
+mod child;
 mod command;
 mod event;
 pub mod options;
@@ -14,6 +15,7 @@ mod spec;
 mod state;
 mod time;
 
+pub use child::{ChildId, TaskId};
 pub use command::{
     BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
     SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,

@@ -18,6 +18,7 @@ use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
 use super::syslog::{SYSLOG_PATH, Syslog};
 use super::tails::Tails;
+use super::task_table::Tasks;
 use super::trace::Traces;
 use super::visits::Visits;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
@@ -396,6 +397,7 @@ fn take_the_oath(
         sources,
         signals,
         children: Children::new(open_files_max()),
+        tasks: Tasks::default(),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         rings: Rings::default(),

@@ -17,7 +17,8 @@ use super::{READ_BYTES_MAX, Shell, Source, Sources};
 use crate::events::OutputKind;
 use crate::logs::{AnsiStripper, Capture, LINE_BYTES_MAX, Piece, Speaker, conversation_echo, output_echo};
 use crate::model::{
-    Channel, LogForm, LogFormat, LogLevel, LogTarget, Mono, Namespec, Pid, ProcessId, ProcessSpec, StreamSpec,
+    Channel, ChildId, LogForm, LogFormat, LogLevel, LogTarget, Mono, Namespec, Pid, ProcessId, ProcessSpec,
+    StreamSpec,
 };
 use crate::python::quote;
 use crate::supervise::Input;
@@ -50,6 +51,8 @@ impl StreamId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamKey {
     Live(StreamId),
+    /// It is that of a hook, which has not been reaped yet.
+    Hook(ChildId, Channel),
     /// Its process is dead.
     Held(HeldId),
 }
@@ -216,6 +219,12 @@ impl Outlets {
         }
     }
 
+    /// The same with no use besides the logs: no events, and no conversation with a listener.
+    pub(super) fn for_logs_alone(self) -> Self {
+        let plain = || Purpose::Output { capture: None, events_enabled: false };
+        Self { purposes: [plain(), plain()], ..self }
+    }
+
     /// Nothing will be written.
     pub(super) fn close(self, outputs: &mut Outputs) {
         self.stdout.close(outputs);
@@ -272,9 +281,11 @@ fn may_be_coloured() -> bool {
 /// All children that were not reaped yet, and what others hold open of those that were.
 #[derive(Debug)]
 pub(super) struct Children {
-    by_pid: BTreeMap<Pid, ProcessId>,
+    by_pid: BTreeMap<Pid, ChildId>,
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     live: BTreeMap<ProcessId, Box<Child>>,
+    /// The streams of hooks that were not reaped yet.
+    hooks: BTreeMap<(ChildId, Channel), HeldStream>,
     pub(super) held: HeldStreams,
     /// Whether any stream is not watched.
     has_unwatched: bool,
@@ -289,6 +300,7 @@ impl Children {
         Self {
             by_pid: BTreeMap::new(),
             live: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             held,
             has_unwatched: false,
             group_handles: BTreeMap::new(),
@@ -300,27 +312,41 @@ impl Children {
         &mut self,
         (process, pid, name): (ProcessId, Pid, String),
         ends: ParentEnds,
-        (outlets, strip_ansi): (Outlets, bool),
+        outlets: (Outlets, bool),
         outputs: &mut Outputs,
-        (poller, sources): (&Poller, &mut Sources),
+        watch: (&Poller, &mut Sources),
     ) {
-        let mut stream = |channel, fd: Option<OwnedFd>, outlet: Outlet, purpose| {
-            let Some(fd) = fd else {
-                outlet.close(outputs);
-                return None;
-            };
-            let token = sources.add(Source::Child(StreamKey::Live(StreamId { process, channel })));
-            let watched = poller.add(&fd, token, READ).is_ok();
-            let stripper = strip_ansi.then(AnsiStripper::default);
-            Some(Stream { fd, token, outlet, stripper, purpose, awaits_line_end: false, watched })
-        };
-        let Outlets { stdout, stderr, purposes: [of_stdout, of_stderr] } = outlets;
-        let stdout = stream(Channel::Stdout, ends.stdout, stdout, of_stdout);
-        let stderr = stream(Channel::Stderr, ends.stderr, stderr, of_stderr);
+        let key = |channel| StreamKey::Live(StreamId { process, channel });
+        let [stdout, stderr] = connect((ends.stdout, ends.stderr), outlets, key, outputs, watch);
         self.has_unwatched |= stdout.iter().chain(&stderr).any(|stream| !stream.watched);
-        self.by_pid.insert(pid, process);
+        self.by_pid.insert(pid, ChildId::Process(process));
         let child = Child { name, pid, stdin: Stdin::new(ends.stdin), stdout, stderr };
         self.live.insert(process, Box::new(child));
+    }
+
+    /// A task was started.
+    pub(super) fn add_task(&mut self, pid: Pid, child: ChildId) {
+        self.by_pid.insert(pid, child);
+    }
+
+    /// Begins to listen to a hook of a process.
+    pub(super) fn add_hook(
+        &mut self,
+        child: ChildId,
+        (process, pid, name): (ProcessId, Pid, String),
+        ends: ParentEnds,
+        outlets: (Outlets, bool),
+        outputs: &mut Outputs,
+        watch: (&Poller, &mut Sources),
+    ) {
+        let key = |channel| StreamKey::Hook(child, channel);
+        let streams = connect((ends.stdout, ends.stderr), outlets, key, outputs, watch);
+        for (channel, stream) in [Channel::Stdout, Channel::Stderr].into_iter().zip(streams) {
+            let Some(stream) = stream else { continue };
+            self.has_unwatched |= !stream.watched;
+            let id = StreamId { process, channel };
+            self.hooks.insert((child, channel), HeldStream { id, pid, name: name.clone(), stream });
+        }
     }
 
     /// A process was started as the leader of its group, with a handle if it is killed with all its group.
@@ -353,11 +379,11 @@ impl Children {
     }
 
     /// Whose pid this is; the kernel may give it to another from now on.
-    pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ProcessId> {
+    pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ChildId> {
         self.by_pid.remove(&pid)
     }
 
-    /// Whether this is a supervised child that was not reaped yet.
+    /// Whether this is a child that we have started and that was not reaped yet.
     pub(super) fn has_pid(&self, pid: Pid) -> bool {
         self.by_pid.contains_key(&pid)
     }
@@ -378,6 +404,10 @@ impl Children {
                 };
                 Some((Owner { id, pid: *pid, name }, stream.as_mut()?))
             }
+            StreamKey::Hook(child, channel) => {
+                let HeldStream { id, pid, name, stream } = self.hooks.get_mut(&(child, channel))?;
+                Some((Owner { id: *id, pid: *pid, name }, stream))
+            }
             StreamKey::Held(held) => {
                 let HeldStream { id, pid, name, stream } = self.held.get_mut(held)?;
                 Some((Owner { id: *id, pid: *pid, name }, stream))
@@ -393,6 +423,9 @@ impl Children {
                 let stream = child.stream(id.channel).take()?;
                 Some((child.name.clone(), stream))
             }
+            StreamKey::Hook(child, channel) => {
+                self.hooks.remove(&(child, channel)).map(|it| (it.name, it.stream))
+            }
             StreamKey::Held(held) => self.held.remove(held).map(|it| (it.name, it.stream)),
         }
     }
@@ -400,7 +433,8 @@ impl Children {
     /// All that are read.
     fn streams(&mut self) -> impl Iterator<Item = &mut Stream> {
         let live = self.live.values_mut().flat_map(|child| child.stdout.iter_mut().chain(&mut child.stderr));
-        live.chain(self.held.all_mut().map(|held| &mut held.stream))
+        let others = self.hooks.values_mut().chain(self.held.all_mut());
+        live.chain(others.map(|other| &mut other.stream))
     }
 
     /// Those of one process, of its earlier runs too, with the pid that they are of.
@@ -411,8 +445,9 @@ impl Children {
             let stdout = stdout.as_mut().map(|stream| (Channel::Stdout, pid, name, stream));
             stdout.into_iter().chain(stderr.as_mut().map(|stream| (Channel::Stderr, pid, name, stream)))
         });
-        let held = self.held.all_mut().filter(move |held| held.id.process == process);
-        live.chain(held.map(|it| (it.id.channel, it.pid, &*it.name, &mut it.stream)))
+        let others = self.hooks.values_mut().chain(self.held.all_mut());
+        let others = others.filter(move |other| other.id.process == process);
+        live.chain(others.map(|it| (it.id.channel, it.pid, &*it.name, &mut it.stream)))
     }
 
     /// Watches those whose outlets have room, and only those.
@@ -486,6 +521,31 @@ impl Children {
     }
 }
 
+/// Begins to read the pipes of a child. Where there is no pipe, its outlet is closed.
+fn connect(
+    (stdout, stderr): (Option<OwnedFd>, Option<OwnedFd>),
+    (outlets, strip_ansi): (Outlets, bool),
+    key: impl Fn(Channel) -> StreamKey,
+    outputs: &mut Outputs,
+    (poller, sources): (&Poller, &mut Sources),
+) -> [Option<Stream>; 2] {
+    let mut stream = |channel, fd: Option<OwnedFd>, outlet: Outlet, purpose| {
+        let Some(fd) = fd else {
+            outlet.close(outputs);
+            return None;
+        };
+        let token = sources.add(Source::Child(key(channel)));
+        let watched = poller.add(&fd, token, READ).is_ok();
+        let stripper = strip_ansi.then(AnsiStripper::default);
+        Some(Stream { fd, token, outlet, stripper, purpose, awaits_line_end: false, watched })
+    };
+    let Outlets { stdout: to_stdout, stderr: to_stderr, purposes: [of_stdout, of_stderr] } = outlets;
+    [
+        stream(Channel::Stdout, stdout, to_stdout, of_stdout),
+        stream(Channel::Stderr, stderr, to_stderr, of_stderr),
+    ]
+}
+
 const READ: Interest = Interest { read: true, write: false };
 
 /// What reading a stream once came to.
@@ -516,6 +576,24 @@ impl Shell {
                 let (pid, name) = (child.pid, child.name.clone());
                 self.hold(HeldStream { id: StreamId { process, channel }, pid, name, stream });
             }
+        }
+    }
+
+    /// Reads what a dead hook has left in its pipes. What others still hold open is kept like that of a process.
+    pub(super) fn drain_hook(&mut self, child: ChildId) {
+        for channel in [Channel::Stdout, Channel::Stderr] {
+            self.drain(StreamKey::Hook(child, channel));
+            if let Some(stream) = self.children.hooks.remove(&(child, channel)) {
+                self.hold(stream);
+            }
+        }
+    }
+
+    /// Kills all tasks, whose ends nobody waits for any more. What hooks still write is read on.
+    pub(super) fn abandon_tasks(&mut self) {
+        self.tasks.abandon(&mut self.sources);
+        for stream in std::mem::take(&mut self.children.hooks).into_values() {
+            self.hold(stream);
         }
     }
 
@@ -558,7 +636,7 @@ impl Shell {
         match key {
             StreamKey::Live(_) => vec![Input::ListenerSaid { process, bytes: bytes.to_owned() }],
             // What a dead listener has left behind does not answer for the next.
-            StreamKey::Held(_) => Vec::new(),
+            StreamKey::Hook(..) | StreamKey::Held(_) => Vec::new(),
         }
     }
 

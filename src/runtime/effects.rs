@@ -5,21 +5,19 @@ use std::ffi::{NulError, OsStr, OsString};
 use std::io;
 
 use super::Shell;
-use super::children::{Outlets, StreamId, label};
+use super::children::{Outlets, label};
 use super::outlets::Around;
 use super::restart::read_settings;
 use super::sinks::Trouble;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
 use crate::logs::{LABEL_WIDTH_MAX, OWN_LABEL};
-use crate::model::{
-    Address, Channel, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec,
-};
+use crate::model::{Address, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
 use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
 use crate::sys::process::send_signal;
-use crate::sys::spawn::{Pipes, Program, spawn};
+use crate::sys::spawn::{Pipes, Program, Terminal, spawn};
 use crate::sys::{errno_name, is_shortage};
 
 impl Shell {
@@ -40,6 +38,8 @@ impl Shell {
             Effect::Spawn { process } => {
                 return Some(Input::Spawned { process, outcome: self.spawn(process) });
             }
+            Effect::RunTask { child, task } => return self.run_task(child, task),
+            Effect::CancelTask { child } => return self.cancel_task(child),
             Effect::Check { process } => {
                 return Some(Input::Checked { process, outcome: self.check(process) });
             }
@@ -185,7 +185,11 @@ impl Shell {
             .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?
             .user(user);
         let stdin = self.sockets.stdin(process);
-        let pipes = if spec.inherits_stdio { Pipes::ours() } else { Pipes::new(stdin, spec.redirect_stderr) };
+        let pipes = if spec.inherits_stdio {
+            Pipes::ours(Terminal::Foreground)
+        } else {
+            Pipes::new(stdin, spec.redirect_stderr)
+        };
         let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
         let is_listener = self.core.is_listener(process);
         let manner = (is_listener, self.settings.daemon.strict);
@@ -202,8 +206,7 @@ impl Shell {
         outlets.speak_as(spec, (process, pid), self.label_width.1, &self.outputs);
         let mut around =
             Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        around.remember(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
-        around.remember(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
+        around.remember_both(process, &outlets);
         // A kill that is to reach the whole group may come when its leader is dead.
         let handle = if spec.kill_as_group { LeaderFd::open(pid) } else { None };
         self.children.lead_group(process, handle);
@@ -241,7 +244,7 @@ impl Shell {
 
     /// Ours but for what configures us, overlaid by what tells a child who started it, overlaid by
     /// what is configured.
-    fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {
+    pub(super) fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {
         let mut all: BTreeMap<_, _> = self.host.environment_os().iter().cloned().collect();
         for variable in &self.settings.variables {
             all.remove(OsStr::new(variable));
@@ -275,7 +278,7 @@ fn shown_width(spec: &ProcessSpec) -> Option<usize> {
 }
 
 /// Why a command can't be executed, with the status that a shell has for it.
-fn not_found(refusal: Fault) -> NotSpawned {
+pub(super) fn not_found(refusal: Fault) -> NotSpawned {
     let status = match refusal.code {
         FaultCode::NoFile => NotSpawned::NOT_FOUND,
         _ => NotSpawned::NOT_EXECUTABLE,

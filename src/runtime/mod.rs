@@ -39,6 +39,8 @@ mod sinks;
 mod stdin;
 mod syslog;
 mod tails;
+mod task_table;
+mod tasks;
 mod trace;
 mod turn;
 mod visits;
@@ -48,7 +50,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{Channel, LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
+use crate::model::{Channel, ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
 use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Supervisor};
 use crate::sys::clock::Clock;
@@ -67,6 +69,7 @@ use pidfile::PidFile;
 use servers::Servers;
 use sinks::Trouble;
 use tails::Tails;
+use task_table::Tasks;
 use trace::Traces;
 use visits::Visits;
 
@@ -96,6 +99,8 @@ enum Source {
     SocketFiles,
     Client,
     Child(children::StreamKey),
+    /// The captured output of a task.
+    Task(ChildId),
     Stdin(ProcessId),
     Output(OutputId),
     Syslog,
@@ -148,6 +153,7 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    tasks: Tasks,
     sockets: SharedSockets,
     host_names: HostNames,
     rings: Rings,
@@ -247,7 +253,7 @@ impl Shell {
     }
 
     fn deadline(&self) -> Option<Mono> {
-        let clients = [self.clients.deadline(), self.servers.deadline()];
+        let clients = [self.clients.deadline(), self.servers.deadline(), self.tasks.deadline()];
         let half_line = self.half_lines.first().map(|(at, _)| *at);
         let output = [self.outputs.syslog.deadline(), self.children.held.deadline(), half_line];
         clients.into_iter().chain(output).chain([self.core.deadline()]).flatten().min()

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::children::StreamId;
+use super::children::{Outlets, StreamId};
 use super::outputs::{Outputs, Writer};
 use super::sinks::{Sink, Trouble};
 use super::tails::Tails;
 use super::{OWN_LOG, Shell};
 use crate::logs::{Lines, Ring, SYSLOG_TEXT_BYTES_MAX, Shaper, Speaker, WholeLines, severity};
-use crate::model::{LogForm, LogFormat, LogLevel, LogTarget, Mono, ProcessId, StreamSpec};
+use crate::model::{Channel, LogForm, LogFormat, LogLevel, LogTarget, Mono, ProcessId, StreamSpec};
 use crate::sys::is_shortage;
 
 /// Where the output of one stream goes, and as what.
@@ -60,6 +60,12 @@ impl Around<'_> {
     pub(super) fn remember(&mut self, id: StreamId, outlet: &Outlet) {
         self.rings.limit(id, outlet.ring_bytes);
         self.tails.remembered(id);
+    }
+
+    /// The same for both streams of a process.
+    pub(super) fn remember_both(&mut self, process: ProcessId, outlets: &Outlets) {
+        self.remember(StreamId { process, channel: Channel::Stdout }, &outlets.stdout);
+        self.remember(StreamId { process, channel: Channel::Stderr }, &outlets.stderr);
     }
 }
 

@@ -62,6 +62,7 @@ impl Shell {
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         self.children.forget_groups();
+        self.abandon_tasks();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         self.remember_own_log();
         self.measure_labels();

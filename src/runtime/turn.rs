@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::effects::no_exec;
 use super::{Shell, Source};
-use crate::model::{ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
+use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::exec_shortages;
 use crate::sys::poller::Ready;
@@ -119,6 +119,7 @@ impl Shell {
         for (source, _) in &sources {
             match source {
                 Source::Child(id) => self.child_is_ready(*id),
+                Source::Task(child) => self.tasks.read(*child, &mut self.buffer, &self.poller),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::Output(id) => {
                     let trouble = self.outputs.flush(*id);
@@ -138,11 +139,13 @@ impl Shell {
                 Source::SocketFiles => self.socket_files_changed(),
                 Source::Signals
                 | Source::Child(_)
+                | Source::Task(_)
                 | Source::Stdin(_)
                 | Source::Output(_)
                 | Source::Syslog => {}
             }
         }
+        self.tasks.kill_overdue(self.now.mono);
         self.report_held();
         self.pass_on_half_lines();
         self.give_up_clients();
@@ -193,7 +196,8 @@ impl Shell {
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else { return };
             match self.children.take_pid(pid) {
-                Some(process) => self.child_ended(process, pid, status),
+                Some(ChildId::Process(process)) => self.child_ended(process, pid, status),
+                Some(task) => self.task_ended(task, pid, status),
                 None => self.feed(Input::OrphanEnded { pid, status }),
             }
         }
@@ -219,6 +223,7 @@ impl Shell {
     /// Everything supervised is stopped; what else there is gets a moment.
     fn end(&mut self) {
         self.end_tails();
+        self.abandon_tasks();
         // Nobody is served any more, and what is not looked at must not wake us.
         self.drop_clients();
         self.servers.close();
@@ -279,7 +284,14 @@ impl Shell {
                 Some(Source::Signals) => self.signals.pending().for_each(drop),
                 Some(Source::Child(key)) => self.child_is_ready(key),
                 // All of them are closed, and the kernel forgets what is closed.
-                Some(Source::Server(_) | Source::SocketFiles | Source::Client | Source::Stdin(_)) | None => {}
+                Some(
+                    Source::Server(_)
+                    | Source::SocketFiles
+                    | Source::Client
+                    | Source::Stdin(_)
+                    | Source::Task(_),
+                )
+                | None => {}
             }
         }
         !ready.is_empty()

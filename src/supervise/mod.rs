@@ -33,6 +33,7 @@ mod shortage;
 mod shutdown;
 mod stdin;
 mod stopping;
+mod task;
 mod update;
 mod waiters;
 
@@ -46,8 +47,8 @@ use std::time::Duration;
 
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
-    Channel, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel, LogTarget,
-    Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal, SocketSpec,
+    Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
+    LogTarget, Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal, SocketSpec,
     SupervisorState, Ticket,
 };
 
@@ -59,6 +60,7 @@ pub use restart::RESTART_SPACING;
 pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{KillTarget, SendError, SendOutcome};
+pub use task::{Task, TaskEnd};
 
 use autostart::Autostarts;
 use commands::Found;
@@ -218,6 +220,16 @@ pub enum Input {
     },
     /// The outcome of [`Effect::FindMembers`].
     MembersFound(Vec<(ProcessId, Members)>),
+    /// The outcome of [`Effect::RunTask`], which comes when the task has ended. One that the core does not know
+    /// was started before a restart and is ignored.
+    TaskEnded {
+        /// As in the effect.
+        child: ChildId,
+        /// How it ended, or why it did not run.
+        end: TaskEnd,
+        /// The last bytes that a probe or an exec wrote, standard output and standard error together.
+        output: Vec<u8>,
+    },
     /// The deadline may have come.
     TimePassed,
 }
@@ -238,6 +250,20 @@ pub enum Effect {
     Spawn {
         /// Which process.
         process: ProcessId,
+    },
+    /// Run a command beside a process, or queue it where too many of its kind run; answer with
+    /// [`Input::TaskEnded`] when it has ended.
+    RunTask {
+        /// A probe, a hook or an exec with an id of its own.
+        child: ChildId,
+        /// What to run.
+        task: Task,
+    },
+    /// Kill the process group of a task, or drop it from the queue. Its end is reported as
+    /// [`TaskEnd::Cancelled`]; a task that has ended is ignored.
+    CancelTask {
+        /// As in [`Effect::RunTask`].
+        child: ChildId,
     },
     /// See whether the command could be started; answer with [`Input::Checked`].
     Check {
@@ -623,6 +649,8 @@ impl Supervisor {
                 self.wrote(process, pid, (channel, kind), data, &mut out);
             }
             Input::MembersFound(found) => self.members_found(&turn, &found, &mut out),
+            // No task is run yet.
+            Input::TaskEnded { .. } => {}
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         self.judge_ends(&turn, &mut out);

@@ -140,6 +140,14 @@ impl Story {
                 self.told.push(format!("{} {text}", level.tag()));
                 None
             }
+            Effect::RunTask { child, task } => {
+                self.told.push(format!("!run {child:?} {}", task.command));
+                None
+            }
+            Effect::CancelTask { child } => {
+                self.told.push(format!("!cancel {child:?}"));
+                None
+            }
             Effect::Spawn { process } => {
                 let spec = self.supervisor.spec(process).unwrap();
                 let name = (spec.group.clone(), spec.name.clone());

@@ -105,14 +105,25 @@ impl Program {
 pub enum Stdin<'a> {
     /// A pipe from us.
     Pipe,
+    /// Nothing: reading gives the end at once, also where there is no /dev/null.
+    Empty,
     /// A socket from which it takes connections.
     Socket(BorrowedFd<'a>),
+}
+
+/// How a child that has our own standard descriptors uses the terminal, if they are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// It is the foreground process group.
+    Foreground,
+    /// It may write to it.
+    Background,
 }
 
 /// Our ends of a child's standard descriptors, none of which blocks.
 #[derive(Debug)]
 pub struct ParentEnds {
-    /// Write end; `None` where standard input is a socket, or ours.
+    /// Write end; `None` where standard input is empty, a socket, or ours.
     pub stdin: Option<OwnedFd>,
     /// Read end; `None` where it is ours.
     pub stdout: Option<OwnedFd>,
@@ -143,6 +154,7 @@ impl Pipes {
     pub fn new(stdin: Stdin<'_>, redirect_stderr: bool) -> io::Result<Self> {
         let (stdin_read, stdin_write) = match stdin {
             Stdin::Pipe => pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (read, Some(write)))?,
+            Stdin::Empty => pipe_with(PipeFlags::CLOEXEC).map(|(read, _)| (read, None))?,
             Stdin::Socket(socket) => (socket.try_clone_to_owned()?, None),
         };
         let (stdout_read, stdout_write) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -167,7 +179,7 @@ impl Pipes {
     ///
     /// # Errors
     /// EMFILE, ENFILE.
-    pub fn ours() -> io::Result<Self> {
+    pub fn ours(terminal: Terminal) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         Ok(Self {
             parent: ParentEnds { stdin: None, stdout: None, stderr: None },
@@ -175,7 +187,7 @@ impl Pipes {
                 stdin: stdin.as_fd().try_clone_to_owned()?,
                 stdout: stdout.as_fd().try_clone_to_owned()?,
                 stderr: Some(stderr.as_fd().try_clone_to_owned()?),
-                is_in_foreground: true,
+                is_in_foreground: terminal == Terminal::Foreground,
             },
         })
     }
@@ -185,7 +197,7 @@ impl Pipes {
     /// either, and says so itself.
     fn give_to(&self, user: &User) {
         let (uid, gid) = (Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
-        // Standard input that is a socket belongs to others too.
+        // Standard input that is a socket belongs to others too; an empty pipe is read by its descriptor alone.
         let stdin = self.parent.stdin.as_ref().map(|_| &self.child.stdin);
         for fd in [&self.child.stdout].into_iter().chain(&self.child.stderr).chain(stdin) {
             let _ = fchown(fd, uid, gid);

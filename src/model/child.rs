@@ -1,0 +1,21 @@
+//! Who a child is: a supervised process, or a task that runs beside one.
+
+use super::ProcessId;
+
+/// A command that runs beside a supervised process. Counts up and is never used twice, not even after a
+/// restart, so that a late end can't be taken for that of another task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
+/// A child of the supervisor. Orphans that it has adopted are not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChildId {
+    /// A supervised process.
+    Process(ProcessId),
+    /// A readiness or health check. Its output is captured.
+    Probe(TaskId),
+    /// A hook. Its output goes to the log of its process.
+    Hook(TaskId),
+    /// A command that a client runs in the environment of a process. Its output is captured.
+    Exec(TaskId),
+}

@@ -1,0 +1,384 @@
+//! Tasks: children that run beside supervised processes. Probes, hooks, and what clients execute.
+//!
+//! Each is the leader of a process group of its own, which is killed as a whole when its time is up. A hook's
+//! output goes to the log of its process (`children`); that of the others is captured here, the last bytes of it.
+//! Descendants that outlive a task keep no pipe of it open: the captured output is closed with its end.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::{Source, Sources};
+use crate::model::{ChildId, Mono, Pid, Signal};
+use crate::supervise::{Task, TaskEnd};
+use crate::sys::groups::signal_with_leader;
+use crate::sys::output::read_ready;
+use crate::sys::poller::{Interest, Poller};
+
+/// Probes that run at one time; further ones are queued, so that a hundred checks neither fork at the same
+/// moment nor take all descriptors.
+const PROBES_MAX: usize = 64;
+
+/// Hooks that run at one time. They may take long, and a start waits for some of them.
+const HOOKS_MAX: usize = 256;
+
+/// Commands of clients that run at one time.
+const EXECS_MAX: usize = 64;
+
+/// Tasks of all kinds that are queued. A process has at most a few at a time.
+const QUEUED_MAX: usize = 16_384;
+
+/// Bytes kept of the output of a task, the last ones.
+const CAPTURED_BYTES_MAX: usize = 4096;
+
+/// Bytes read of the captured output of a task that has ended. A pipe holds no more unless it was enlarged.
+const DRAINED_BYTES_MAX: usize = 64 * 1024;
+
+/// How many tasks of this kind run at one time.
+fn most_running(child: ChildId) -> usize {
+    match child {
+        ChildId::Probe(_) => PROBES_MAX,
+        ChildId::Hook(_) => HOOKS_MAX,
+        ChildId::Exec(_) => EXECS_MAX,
+        // It is not a task, and is never asked for as one.
+        ChildId::Process(_) => 0,
+    }
+}
+
+/// The last bytes of the output of a task.
+#[derive(Debug)]
+struct CapturedOutput {
+    pipe: OwnedFd,
+    token: u64,
+    tail: Vec<u8>,
+    /// All writers have closed it.
+    ended: bool,
+}
+
+impl CapturedOutput {
+    /// Reads once; the bytes that were read, or `None` if there is nothing now or nothing more.
+    fn read(&mut self, buffer: &mut [u8], poller: &Poller) -> Option<usize> {
+        if self.ended {
+            return None;
+        }
+        match read_ready(&self.pipe, buffer) {
+            Ok(None) => None,
+            Ok(Some(0)) | Err(_) => {
+                // A hang-up would be reported again and again.
+                poller.remove(self.pipe.as_fd());
+                self.ended = true;
+                None
+            }
+            Ok(Some(count)) => {
+                self.keep(&buffer[..count]);
+                Some(count)
+            }
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(CAPTURED_BYTES_MAX)..];
+        let surplus = (self.tail.len() + bytes.len()).saturating_sub(CAPTURED_BYTES_MAX);
+        self.tail.drain(..surplus);
+        self.tail.extend_from_slice(bytes);
+    }
+}
+
+/// Why the group of a task was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KillReason {
+    Timeout,
+    Cancelled,
+}
+
+#[derive(Debug)]
+struct RunningTask {
+    pid: Pid,
+    /// `None` for a hook.
+    captured: Option<CapturedOutput>,
+    deadline: Option<Mono>,
+    killed: Option<KillReason>,
+}
+
+/// A task that ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct EndedTask {
+    pub(super) end: TaskEnd,
+    pub(super) output: Vec<u8>,
+}
+
+/// What became of a task that is to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cancelled {
+    /// It was killed, and its end is reported when it is reaped.
+    Killed,
+    /// It will not run.
+    Dequeued,
+    /// It has ended before.
+    Unknown,
+}
+
+/// All tasks: those that run and those that are queued.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    running: BTreeMap<ChildId, RunningTask>,
+    /// When the groups of running tasks are killed.
+    deadlines: BTreeSet<(Mono, ChildId)>,
+    queued: VecDeque<(ChildId, Task)>,
+}
+
+impl Tasks {
+    /// Whether one more of this kind may run now.
+    pub(super) fn has_room(&self, child: ChildId) -> bool {
+        let is_of_kind = |other: &&ChildId| std::mem::discriminant(*other) == std::mem::discriminant(&child);
+        self.running.keys().filter(is_of_kind).count() < most_running(child)
+    }
+
+    /// Queues a task; hands it back if too many are.
+    pub(super) fn queue(&mut self, child: ChildId, task: Task) -> Result<(), Task> {
+        if self.queued.len() >= QUEUED_MAX {
+            return Err(task);
+        }
+        self.queued.push_back((child, task));
+        Ok(())
+    }
+
+    /// Takes the first queued task that may run now.
+    pub(super) fn dequeue(&mut self) -> Option<(ChildId, Task)> {
+        let next = self.queued.iter().position(|(child, _)| self.has_room(*child))?;
+        self.queued.remove(next)
+    }
+
+    /// A task was started; its output is captured if there is a pipe.
+    pub(super) fn add(
+        &mut self,
+        child: ChildId,
+        pid: Pid,
+        deadline: Option<Mono>,
+        pipe: Option<OwnedFd>,
+        (poller, sources): (&Poller, &mut Sources),
+    ) {
+        let captured = pipe.map(|pipe| {
+            let token = sources.add(Source::Task(child));
+            // What can't be watched is read when the task has ended.
+            let _ = poller.add(&pipe, token, Interest { read: true, write: false });
+            CapturedOutput { pipe, token, tail: Vec::new(), ended: false }
+        });
+        self.deadlines.extend(deadline.map(|at| (at, child)));
+        self.running.insert(child, RunningTask { pid, captured, deadline, killed: None });
+    }
+
+    /// There is captured output of a task, or its end.
+    pub(super) fn read(&mut self, child: ChildId, buffer: &mut [u8], poller: &Poller) {
+        let running = self.running.get_mut(&child);
+        if let Some(captured) = running.and_then(|task| task.captured.as_mut()) {
+            captured.read(buffer, poller);
+        }
+    }
+
+    /// A task was reaped. `None` if it is not known any more.
+    pub(super) fn end(
+        &mut self,
+        child: ChildId,
+        end: TaskEnd,
+        buffer: &mut [u8],
+        (poller, sources): (&Poller, &mut Sources),
+    ) -> Option<EndedTask> {
+        let RunningTask { captured, deadline, killed, .. } = self.running.remove(&child)?;
+        deadline.map(|at| self.deadlines.remove(&(at, child)));
+        let end = match killed {
+            Some(KillReason::Timeout) => TaskEnd::TimedOut,
+            Some(KillReason::Cancelled) => TaskEnd::Cancelled,
+            None => end,
+        };
+        let Some(mut captured) = captured else { return Some(EndedTask { end, output: Vec::new() }) };
+        let mut drained = 0;
+        while drained < DRAINED_BYTES_MAX
+            && let Some(count) = captured.read(buffer, poller)
+        {
+            drained += count;
+        }
+        poller.remove(captured.pipe.as_fd());
+        sources.remove(captured.token);
+        Some(EndedTask { end, output: captured.tail })
+    }
+
+    /// Kills the group of a task, or drops it from the queue.
+    pub(super) fn cancel(&mut self, child: ChildId) -> Cancelled {
+        if let Some(task) = self.running.get_mut(&child) {
+            task.kill(KillReason::Cancelled);
+            return Cancelled::Killed;
+        }
+        match self.queued.iter().position(|(queued, _)| *queued == child) {
+            Some(index) => {
+                self.queued.remove(index);
+                Cancelled::Dequeued
+            }
+            None => Cancelled::Unknown,
+        }
+    }
+
+    /// Kills all groups and forgets all tasks: nobody waits for their ends any more.
+    pub(super) fn abandon(&mut self, sources: &mut Sources) {
+        self.queued.clear();
+        self.deadlines.clear();
+        for mut task in std::mem::take(&mut self.running).into_values() {
+            task.kill(KillReason::Cancelled);
+            // Closing the pipe ends watching it.
+            task.captured.into_iter().for_each(|captured| sources.remove(captured.token));
+        }
+    }
+
+    /// Kills the groups of those whose time is up.
+    pub(super) fn kill_overdue(&mut self, now: Mono) {
+        while let Some(&(at, child)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, child));
+            if let Some(task) = self.running.get_mut(&child) {
+                task.kill(KillReason::Timeout);
+            }
+        }
+    }
+
+    /// When the next is killed.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+}
+
+impl RunningTask {
+    /// It was not reaped yet, so its number is still its own. The first reason counts.
+    fn kill(&mut self, reason: KillReason) {
+        self.killed.get_or_insert(reason);
+        // What can't be killed ends by itself or stays; there is nothing else to try.
+        let _ = signal_with_leader(self.pid, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    use super::*;
+    use crate::model::{ExitStatus, ProcessId, TaskId};
+    use crate::sys::groups::members_of;
+    use crate::sys::spawn::{Pipes, Program, Stdin, spawn};
+
+    /// A table with what it is watched by.
+    struct Fixture {
+        tasks: Tasks,
+        poller: Poller,
+        sources: Sources,
+        buffer: Vec<u8>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let (tasks, sources) = (Tasks::default(), Sources::default());
+            Self { tasks, poller: Poller::new().unwrap(), sources, buffer: vec![0; 64 * 1024] }
+        }
+
+        /// Starts a script whose output is captured.
+        fn start(&mut self, child: ChildId, script: &str, deadline: Option<Mono>) -> Pid {
+            let program =
+                Program::new(Path::new("/bin/sh"), &["sh", "-c", script], std::env::vars()).unwrap();
+            let (pid, ends) = spawn(&program, Pipes::new(Stdin::Empty, true).unwrap()).unwrap();
+            self.tasks.add(child, pid, deadline, ends.stdout, (&self.poller, &mut self.sources));
+            pid
+        }
+
+        /// Reads the output until it has these last bytes.
+        fn read_until(&mut self, child: ChildId, last: &str) {
+            while !self.tasks.running[&child].captured.as_ref().unwrap().tail.ends_with(last.as_bytes()) {
+                assert_eq!(self.poller.wait(Some(Duration::from_secs(20))).unwrap().count(), 1);
+                self.tasks.read(child, &mut self.buffer, &self.poller);
+            }
+        }
+
+        fn reap(&mut self, child: ChildId, pid: Pid) -> EndedTask {
+            let status = match waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap() {
+                WaitStatus::Exited(_, code) => ExitStatus::Exited(u8::try_from(code).unwrap()),
+                WaitStatus::Signaled(_, signal, core_dumped) => {
+                    ExitStatus::Signaled { signal: Signal(signal as i32), core_dumped }
+                }
+                other => panic!("{other:?}"),
+            };
+            let watch = (&self.poller, &mut self.sources);
+            self.tasks.end(child, TaskEnd::Exited(status), &mut self.buffer, watch).unwrap()
+        }
+    }
+
+    fn task() -> Task {
+        Task { process: ProcessId(1), command: "true".into(), environment: Vec::new(), timeout: None }
+    }
+
+    #[test]
+    fn last_output_is_read_before_the_end_and_only_its_last_bytes_are_kept() {
+        let mut fixture = Fixture::new();
+        let child = ChildId::Probe(TaskId(1));
+        // Nothing is read before the end: the pipe holds all of it.
+        let pid = fixture.start(child, "head -c 10000 /dev/zero; echo refused >&2; exit 3", None);
+        let ended = fixture.reap(child, pid);
+        assert_eq!(ended.end, TaskEnd::Exited(ExitStatus::Exited(3)));
+        assert_eq!(ended.output.len(), CAPTURED_BYTES_MAX);
+        assert!(ended.output.ends_with(b"\0refused\n"));
+        assert!(fixture.sources.by_token.is_empty());
+    }
+
+    #[test]
+    fn overdue_task_is_killed_with_its_group() {
+        let mut fixture = Fixture::new();
+        let (child, deadline) = (ChildId::Hook(TaskId(1)), Mono(Duration::from_secs(5)));
+        let pid = fixture.start(child, "sleep 1000 & echo started; wait", Some(deadline));
+        fixture.read_until(child, "started\n");
+        assert_eq!(fixture.tasks.deadline(), Some(deadline));
+        fixture.tasks.kill_overdue(Mono(Duration::from_secs(4)));
+        assert_eq!(fixture.tasks.running[&child].killed, None);
+        fixture.tasks.kill_overdue(deadline);
+        assert_eq!(fixture.tasks.deadline(), None);
+        let ended = fixture.reap(child, pid);
+        assert_eq!((ended.end, ended.output), (TaskEnd::TimedOut, b"started\n".to_vec()));
+        while members_of(&[pid]) != Some(Vec::new()) {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn cancelled_task_is_killed_or_dropped_from_the_queue() {
+        let mut fixture = Fixture::new();
+        let (runs, waits) = (ChildId::Exec(TaskId(1)), ChildId::Exec(TaskId(2)));
+        let pid = fixture.start(runs, "exec sleep 1000", Some(Mono(Duration::from_secs(5))));
+        fixture.tasks.queue(waits, task()).unwrap();
+        assert_eq!(fixture.tasks.cancel(waits), Cancelled::Dequeued);
+        assert_eq!(fixture.tasks.cancel(waits), Cancelled::Unknown);
+        assert_eq!(fixture.tasks.cancel(runs), Cancelled::Killed);
+        assert_eq!(fixture.reap(runs, pid).end, TaskEnd::Cancelled);
+        assert_eq!((fixture.tasks.cancel(runs), fixture.tasks.deadline()), (Cancelled::Unknown, None));
+    }
+
+    #[test]
+    fn each_kind_of_task_has_its_own_bound_and_the_queue_has_one() {
+        let mut fixture = Fixture::new();
+        let pid = fixture.start(ChildId::Probe(TaskId(0)), "exec sleep 1000", None);
+        for number in 1..PROBES_MAX as u64 {
+            assert!(fixture.tasks.has_room(ChildId::Probe(TaskId(number))));
+            let running = RunningTask { pid, captured: None, deadline: None, killed: None };
+            fixture.tasks.running.insert(ChildId::Probe(TaskId(number)), running);
+        }
+        let (probe, hook) = (ChildId::Probe(TaskId(1000)), ChildId::Hook(TaskId(1001)));
+        assert!(!fixture.tasks.has_room(probe) && fixture.tasks.has_room(hook));
+        fixture.tasks.queue(probe, task()).unwrap();
+        fixture.tasks.queue(hook, task()).unwrap();
+        // Those that wait for room let others pass.
+        assert_eq!(fixture.tasks.dequeue().map(|(child, _)| child), Some(hook));
+        assert_eq!(fixture.tasks.dequeue(), None);
+        for number in 1..QUEUED_MAX as u64 {
+            fixture.tasks.queue(ChildId::Probe(TaskId(2000 + number)), task()).unwrap();
+        }
+        assert_eq!(fixture.tasks.queue(probe, task()), Err(task()));
+        fixture.tasks.abandon(&mut fixture.sources);
+        assert_eq!(fixture.tasks.dequeue(), None);
+        waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap();
+    }
+}

@@ -1,0 +1,135 @@
+//! Running tasks: commands beside a supervised process, with its user, environment, directory and umask.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::Shell;
+use super::children::Outlets;
+use super::effects::{not_found, not_spawned};
+use super::outlets::Around;
+use super::task_table::{Cancelled, EndedTask};
+use crate::config::resolve_command;
+use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::python::quote;
+use crate::supervise::{Input, NotSpawned, Task, TaskEnd};
+use crate::sys::exec_shortages;
+use crate::sys::spawn::{Pipes, Program, Stdin, Terminal, spawn};
+
+impl Shell {
+    /// Starts a task, or queues it. What is returned is the end of one that can't be started.
+    pub(super) fn run_task(&mut self, child: ChildId, task: Task) -> Option<Input> {
+        if !self.tasks.has_room(child) {
+            let refused = self.tasks.queue(child, task).err()?;
+            let text = format!("cannot run {}: too many tasks are queued", refused.command);
+            return Some(not_run(child, NotSpawned::for_shortage(text)));
+        }
+        self.start_task(child, &task).err().map(|failure| not_run(child, failure))
+    }
+
+    /// Kills a task. What is returned is the end of one that was still queued.
+    pub(super) fn cancel_task(&mut self, child: ChildId) -> Option<Input> {
+        match self.tasks.cancel(child) {
+            Cancelled::Dequeued => {
+                Some(Input::TaskEnded { child, end: TaskEnd::Cancelled, output: Vec::new() })
+            }
+            Cancelled::Killed | Cancelled::Unknown => None,
+        }
+    }
+
+    /// A task was reaped: its output is read before its end is reported, and queued ones take its place.
+    pub(super) fn task_ended(&mut self, child: ChildId, pid: Pid, status: ExitStatus) {
+        self.drain_hook(child);
+        let end = match exec_shortages::take(pid) {
+            Some(error) => {
+                TaskEnd::NotRun(not_spawned(format!("cannot execute the command: {error}"), &error))
+            }
+            None => TaskEnd::Exited(status),
+        };
+        let watch = (&self.poller, &mut self.sources);
+        // One that was abandoned by a restart has no successor to tell.
+        if let Some(EndedTask { end, output }) = self.tasks.end(child, end, &mut self.buffer, watch) {
+            self.feed(Input::TaskEnded { child, end, output });
+        }
+        while let Some((next, task)) = self.tasks.dequeue() {
+            if let Err(failure) = self.start_task(next, &task) {
+                self.feed(not_run(next, failure));
+            }
+        }
+    }
+
+    fn start_task(&mut self, child: ChildId, task: &Task) -> Result<(), NotSpawned> {
+        let spec = self.core.spec(task.process).ok_or_else(|| "there is no such process".to_owned())?;
+        let user = spec.user.as_ref().map(|user| self.host.user_now(user));
+        let program = self.task_program(spec, task)?.user(user);
+        let started = match child {
+            ChildId::Hook(_) => self.start_hook(child, task.process, &program),
+            ChildId::Probe(_) | ChildId::Exec(_) | ChildId::Process(_) => start_captured(&program),
+        };
+        let (pid, captured) = started.map_err(|error| cannot_run(&task.command, &error))?;
+        self.children.add_task(pid, child);
+        let deadline = task.timeout.map(|timeout| self.now.mono.after(timeout));
+        self.tasks.add(child, pid, deadline, captured, (&self.poller, &mut self.sources));
+        Ok(())
+    }
+
+    /// Starts a hook, whose output goes where that of its process goes.
+    fn start_hook(
+        &mut self,
+        child: ChildId,
+        process: ProcessId,
+        program: &Program,
+    ) -> io::Result<(Pid, Option<OwnedFd>)> {
+        self.measure_labels();
+        let Some(spec) = self.core.spec(process) else { return Err(io::ErrorKind::NotFound.into()) };
+        let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
+        // What is wrong with a log is reported when its program starts.
+        let (outlets, _) = Outlets::open(spec, (false, false), targets, &mut self.outputs)?;
+        let mut outlets = outlets.for_logs_alone();
+        let pipes = if spec.inherits_stdio {
+            Pipes::ours(Terminal::Background)
+        } else {
+            Pipes::new(Stdin::Empty, spec.redirect_stderr)
+        };
+        let (pid, ends) = match pipes.and_then(|pipes| spawn(program, pipes)) {
+            Ok(started) => started,
+            Err(error) => {
+                outlets.close(&mut self.outputs);
+                return Err(error);
+            }
+        };
+        outlets.speak_as(spec, (process, pid), self.label_width.1, &self.outputs);
+        let mut around =
+            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
+        around.remember_both(process, &outlets);
+        let owner = (process, pid, spec.name.clone());
+        let outlets = (outlets, self.settings.daemon.strip_ansi);
+        let watch = (&self.poller, &mut self.sources);
+        self.children.add_hook(child, owner, ends, outlets, &mut self.outputs, watch);
+        Ok((pid, None))
+    }
+
+    fn task_program(&self, spec: &ProcessSpec, task: &Task) -> Result<Program, NotSpawned> {
+        let command = &task.command;
+        let executable = resolve_command(command, &spec.environment, &self.host).map_err(not_found)?;
+        let mut environment = self.environment(spec);
+        environment.extend(task.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        let program = Program::new(&executable.file, &executable.argv, environment)
+            .and_then(|program| program.directory(spec.directory.as_deref()))
+            .map_err(|_| format!("cannot run {}: it contains a NUL byte", quote(command)))?;
+        Ok(program.umask(spec.umask))
+    }
+}
+
+/// Starts a program whose output is captured.
+fn start_captured(program: &Program) -> io::Result<(Pid, Option<OwnedFd>)> {
+    let (pid, ends) = spawn(program, Pipes::new(Stdin::Empty, true)?)?;
+    Ok((pid, ends.stdout))
+}
+
+fn not_run(child: ChildId, failure: NotSpawned) -> Input {
+    Input::TaskEnded { child, end: TaskEnd::NotRun(failure), output: Vec::new() }
+}
+
+fn cannot_run(command: &str, error: &io::Error) -> NotSpawned {
+    not_spawned(format!("cannot run {}: {error}", quote(command)), error)
+}
