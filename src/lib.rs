@@ -6,7 +6,7 @@
 //!
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
-//! * layer 2: [`supervise`], [`host`], [`control_socket`], [`rpc`], [`web`], [`cli`]
+//! * layer 2: [`supervise`], [`host`], [`control_socket`], [`rpc`], [`web`], [`cli`], [`output`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
 //!   [`print_listener`], [`init`] (of one command)
 
@@ -21,6 +21,7 @@ pub mod init;
 pub mod inspect;
 pub mod logs;
 pub mod model;
+pub mod output;
 pub mod pidproxy;
 pub mod print_listener;
 pub mod python;

@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rpc", &["model", "xmlrpc"]),
     ("web", &["http", "model"]),
     ("cli", &["config", "model", "python"]),
+    ("output", &["events", "logs", "model", "python", "sys"]),
     // Layer 3: they act.
     (
         "runtime",
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "logs",
             "model",
+            "output",
             "python",
             "rpc",
             "supervise",

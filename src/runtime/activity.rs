@@ -13,11 +13,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::logfile::LogFile;
-use super::outputs::{OURSELVES, Outputs};
-use super::sinks::{Sink, Trouble};
 use crate::logs::{OwnForm, activity_line, severity};
-use crate::model::{DaemonSettings, LogDefaults, LogFormat, LogLevel, LogTarget};
+use crate::model::{Channel, DaemonSettings, LogDefaults, LogFormat, LogLevel, LogTarget};
+use crate::output::{Destinations, OURSELVES, Sink, Warning};
 use crate::sys::clock::Clock;
 use crate::sys::process::own_pid;
 
@@ -48,18 +46,22 @@ impl Activity {
     ///
     /// # Errors
     /// What opening the file says, with what it was about.
-    pub(super) fn open(settings: &DaemonSettings, echo: bool, outputs: &mut Outputs) -> Result<Self, String> {
+    pub(super) fn open(
+        settings: &DaemonSettings,
+        echo: bool,
+        destinations: &mut Destinations,
+    ) -> Result<Self, String> {
         let target = settings.log_file.clone().map_or(LogTarget::None, LogTarget::File);
-        let file = Sink::open(&target, settings.log_bytes_max, settings.log_backups, outputs)
+        let file = Sink::open(&target, settings.log_bytes_max, settings.log_backups, destinations)
             .map_err(|error| cannot_open(settings, &error))?;
         // COMPAT: Supervisor writes every line twice when its log file is its standard output.
-        let echo = echo && !file.is_stdout(outputs);
-        if let Sink::Output(id) = file {
-            outputs.count_own_log(id, true);
+        let echo = echo && !file.is_stdout(destinations);
+        if let Sink::Destination(id) = file {
+            destinations.count_own_log(id, true);
         }
         let LogDefaults { format, timestamp, .. } = settings.log_defaults;
         let timestamp = timestamp.unwrap_or(format == LogFormat::Json);
-        outputs.own_form = OwnForm::beside(format, timestamp, &settings.identifier, own_pid());
+        destinations.set_own_form(OwnForm::beside(format, timestamp, &settings.identifier, own_pid()));
         Ok(Self {
             level: settings.log_level,
             to_syslog: settings.log_to_syslog,
@@ -82,50 +84,50 @@ impl Activity {
     }
 
     /// Takes a line; it is written at the end of the turn, together with what else there was to say.
-    pub(super) fn log(&mut self, level: LogLevel, text: &str, outputs: &mut Outputs) {
+    pub(super) fn log(&mut self, level: LogLevel, text: &str, destinations: &mut Destinations) {
         if level < self.level {
             return;
         }
         emit(level, text);
         let mut line = FORMATTED.lock().unwrap_or_else(PoisonError::into_inner);
         if self.to_syslog {
-            send_to_syslog(level, &line, outputs);
+            send_to_syslog(level, &line, destinations);
         }
         self.held.append(&mut line);
         drop(line);
-        if let Some(line) = outputs.own_form.line(outputs.now.wall, level, text) {
+        if let Some(line) = destinations.own_form().line(destinations.now().wall, level, text) {
             self.held_shaped.extend_from_slice(&line);
         }
         if self.held.len() >= HELD_BYTES_MAX {
-            self.flush(outputs);
+            self.flush(destinations);
         }
     }
 
     /// Writes what was taken. A log that can't be written to is told of where there still is a place
     /// to tell it.
-    pub(super) fn flush(&mut self, outputs: &mut Outputs) {
+    pub(super) fn flush(&mut self, destinations: &mut Destinations) {
         if self.held.is_empty() {
             return;
         }
-        let is_plain = outputs.own_form == OwnForm::Plain;
+        let is_plain = *destinations.own_form() == OwnForm::Plain;
         let shown = if is_plain { &self.held } else { &self.held_shaped };
-        let kept = if let Sink::Output(_) = self.file { shown } else { &self.held };
-        if let Some(Trouble { text }) = self.file.write(kept, OURSELVES, outputs) {
-            outputs.complain(&text);
+        let kept = if let Sink::Destination(_) = self.file { shown } else { &self.held };
+        if let Some(Warning { text }) = self.file.write(kept, OURSELVES, destinations) {
+            destinations.complain(&text);
         }
-        let trouble = if self.echo { outputs.stdout(shown) } else { None };
+        let warning = if self.echo { destinations.write_lines(Channel::Stdout, shown) } else { None };
         self.written.append(&mut self.held);
         self.held_shaped.clear();
-        if let Some(Trouble { text }) = trouble {
-            self.tell_file(&text, outputs);
+        if let Some(Warning { text }) = warning {
+            self.tell_file(&text, destinations);
         }
     }
 
     /// What is wrong with standard output stands in the file alone.
-    fn tell_file(&mut self, text: &str, outputs: &mut Outputs) {
+    fn tell_file(&mut self, text: &str, destinations: &mut Destinations) {
         emit(LogLevel::Warn, text);
         let line = std::mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
-        self.file.write(&line, OURSELVES, outputs);
+        self.file.write(&line, OURSELVES, destinations);
     }
 
     /// The lines that were written since this was asked last.
@@ -135,7 +137,7 @@ impl Activity {
 
     /// Whether its lines stand among those of programs.
     pub(super) fn is_shown(&self) -> bool {
-        self.echo || matches!(self.file, Sink::Output(_))
+        self.echo || matches!(self.file, Sink::Destination(_))
     }
 
     /// Whether its lines can't be read back from where they go.
@@ -144,28 +146,26 @@ impl Activity {
     }
 
     /// Closes and opens the file again, as after somebody has moved it away.
-    pub(super) fn reopen(&mut self, outputs: &mut Outputs) {
-        self.flush(outputs);
-        if let Some(file) = self.file.file_mut(outputs)
-            && let Err(error) = file.reopen()
-        {
-            outputs.complain(&format!("cannot reopen the log file: {error}"));
+    pub(super) fn reopen(&mut self, destinations: &mut Destinations) {
+        self.flush(destinations);
+        if let Err(error) = self.file.reopen(destinations) {
+            destinations.complain(&format!("cannot reopen the log file: {error}"));
         }
     }
 
     /// Empties the file.
-    pub(super) fn clear(&mut self, outputs: &mut Outputs) -> io::Result<()> {
-        self.flush(outputs);
-        self.file.file_mut(outputs).map_or(Ok(()), LogFile::clear)
+    pub(super) fn clear(&mut self, destinations: &mut Destinations) -> io::Result<()> {
+        self.flush(destinations);
+        self.file.clear(destinations)
     }
 
     /// Writes what was taken and closes the file.
-    pub(super) fn close(mut self, outputs: &mut Outputs) {
-        self.flush(outputs);
-        if let Sink::Output(id) = self.file {
-            outputs.count_own_log(id, false);
+    pub(super) fn close(mut self, destinations: &mut Destinations) {
+        self.flush(destinations);
+        if let Sink::Destination(id) = self.file {
+            destinations.count_own_log(id, false);
         }
-        self.file.close(outputs);
+        self.file.close(destinations);
     }
 
     /// Stops writing to standard output: it is none of ours any more once we are a daemon.
@@ -176,10 +176,9 @@ impl Activity {
 }
 
 /// COMPAT: each message is as loud as its line; Supervisor's are all of level info.
-fn send_to_syslog(level: LogLevel, lines: &[u8], outputs: &mut Outputs) {
-    let now = outputs.now;
+fn send_to_syslog(level: LogLevel, lines: &[u8], destinations: &mut Destinations) {
     for line in lines.trim_ascii_end().split(|byte| *byte == b'\n') {
-        outputs.syslog.send(severity(level), &[line], now);
+        destinations.send_to_syslog(severity(level), &[line]);
     }
 }
 

@@ -1,23 +1,17 @@
 //! Before the oath: everything that may fail and end the program, in the order in which Supervisor
 //! does it, so that an error is seen by whoever started it.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::activity::{Activity, install};
-use super::autologs::clean_auto_logs;
 use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
-use super::outlets::Rings;
-use super::outputs::Outputs;
 use super::pidfile::PidFile;
 use super::servers::{self, Opened, Servers};
-use super::syslog::{SYSLOG_PATH, Syslog};
-use super::tails::Tails;
 use super::task_table::Tasks;
 use super::trace::Traces;
 use super::visits::Visits;
@@ -25,6 +19,7 @@ use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
 use crate::config;
 use crate::host::Host;
 use crate::model::{Address, DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
+use crate::output::{Destinations, Outputs, clean_auto_logs};
 use crate::rpc::Cache;
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
@@ -82,14 +77,13 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let mut settings = prepare(&launch, &config_file, &host)?;
     let host = host.without_waiting();
 
-    let syslog = Syslog::new(ident(&launch.argv0), Path::new(SYSLOG_PATH));
-    let mut outputs = Outputs::own(inherited, syslog);
+    let mut output = Outputs::new(inherited, ident(&launch.argv0), open_files_max());
     let foreground = launch.is_in_foreground(&settings);
     let clock = Clock::local();
-    outputs.now = clock.now();
+    output.begin_turn(clock.now());
     install(clock.clone());
     let echo = foreground && !settings.daemon.silent;
-    let mut activity = open_activity(&mut settings, echo, &mut outputs)?;
+    let mut activity = open_activity(&mut settings, echo, output.destinations())?;
     // Before anything of a running supervisor with the same configuration is touched.
     let mut names = HostNames::at_the_start();
     let mut opened = open_servers(&launch, &mut settings, &mut names)?;
@@ -97,28 +91,28 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let sockets = settings.groups.iter().flat_map(GroupSpec::sockets);
     try_sockets(sockets, &[], &mut names).map_err(|text| vec![text])?;
     if !foreground {
-        activity.log(LogLevel::Info, "daemonizing the supervisord process", &mut outputs);
-        activity.flush(&mut outputs);
+        activity.log(LogLevel::Info, "daemonizing the supervisord process", output.destinations());
+        activity.flush(output.destinations());
         match daemonize().map_err(|error| one("cannot become a daemon", &error))? {
             // The sockets belong to the daemon now, so nothing of them may be removed here.
             Side::Starter => {
                 std::mem::forget(opened);
                 return Ok(None);
             }
-            Side::Daemon => settle_as_daemon(&settings.daemon, &mut activity, &mut outputs),
+            Side::Daemon => settle_as_daemon(&settings.daemon, &mut activity, output.destinations()),
         }
         activity = activity.without_echo();
-        outputs = outputs.renewed();
+        output.replace_standard_outputs();
     }
     for text in clean_auto_logs(&settings.daemon) {
         settings.notices.push(Notice { level: LogLevel::Warn, text });
     }
 
     let shell =
-        take_the_oath(launch, config_file, (host, clock), settings, (outputs, activity), (opened, names));
+        take_the_oath(launch, config_file, (host, clock), settings, (output, activity), (opened, names));
     let mut shell = shell.map_err(|error| vec![format!("cannot begin to supervise: {error}")])?;
     shell.remember_own_log();
-    shell.measure_labels();
+    shell.measure_names();
     tell_notices(&mut shell);
     write_pid_file(&mut shell);
     Ok(Some(shell))
@@ -278,8 +272,12 @@ fn does_without(settings: &Settings) -> bool {
     is_pid_1() && !settings.daemon.strict
 }
 
-fn open_activity(settings: &mut Settings, echo: bool, outputs: &mut Outputs) -> Result<Activity, Errors> {
-    let why = match Activity::open(&settings.daemon, echo, outputs) {
+fn open_activity(
+    settings: &mut Settings,
+    echo: bool,
+    destinations: &mut Destinations,
+) -> Result<Activity, Errors> {
+    let why = match Activity::open(&settings.daemon, echo, destinations) {
         Ok(activity) => return Ok(activity),
         Err(why) => why,
     };
@@ -289,7 +287,7 @@ fn open_activity(settings: &mut Settings, echo: bool, outputs: &mut Outputs) -> 
     settings.daemon.log_file = None;
     let text = format!("{why}; going on without it (logfile=/dev/null in [supervisord] asks for none)");
     settings.notices.push(Notice { level: LogLevel::Warn, text });
-    Activity::open(&settings.daemon, echo, outputs).map_err(|why| vec![why])
+    Activity::open(&settings.daemon, echo, destinations).map_err(|why| vec![why])
 }
 
 /// What is done without is no server of the settings any more.
@@ -337,14 +335,14 @@ fn open_implicit_server(
 /// The umask of a daemon that sets none.
 const DAEMON_UMASK: u32 = 0o022;
 
-fn settle_as_daemon(daemon: &DaemonSettings, activity: &mut Activity, outputs: &mut Outputs) {
+fn settle_as_daemon(daemon: &DaemonSettings, activity: &mut Activity, destinations: &mut Destinations) {
     files::set_umask(daemon.umask.unwrap_or(DAEMON_UMASK));
     let Some(directory) = &daemon.directory else { return };
     let shown = directory.display();
     match env::set_current_dir(directory) {
-        Ok(()) => activity.log(LogLevel::Info, &format!("set current directory: '{shown}'"), outputs),
+        Ok(()) => activity.log(LogLevel::Info, &format!("set current directory: '{shown}'"), destinations),
         Err(error) => {
-            activity.log(LogLevel::Critical, &format!("can't chdir into '{shown}': {error}"), outputs)
+            activity.log(LogLevel::Critical, &format!("can't chdir into '{shown}': {error}"), destinations)
         }
     }
 }
@@ -359,7 +357,7 @@ fn take_the_oath(
     config_file: PathBuf,
     (host, clock): (Host, Clock),
     mut settings: Settings,
-    (outputs, activity): (Outputs, Activity),
+    (output, activity): (Outputs, Activity),
     (opened, names): (Vec<Opened>, HostNames),
 ) -> io::Result<Shell> {
     // A sandbox may refuse what we live on: better no supervisor than one that does nothing.
@@ -396,24 +394,18 @@ fn take_the_oath(
         poller,
         sources,
         signals,
-        children: Children::new(open_files_max()),
+        children: Children::default(),
         tasks: Tasks::default(),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
-        rings: Rings::default(),
-        forgotten: Vec::new(),
-        outputs,
+        output,
         activity,
         servers,
         clients: Clients::new(open_files_max()),
-        tails: Tails::default(),
         visits: Visits::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
         pid_file: None,
-        unopened: BTreeSet::new(),
-        half_lines: BTreeSet::new(),
-        label_width: (0, 0),
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
         more_to_reap: false,
         all_stopped: None,

@@ -439,7 +439,7 @@ impl Shell {
     fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
         self.traces.remove(token);
-        self.tails.remove(token);
+        self.output.unfollow(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.clients.held_bytes -= client.held_bytes;
             if client.pending.is_some() {
@@ -581,7 +581,7 @@ impl Shell {
             }
             if client.http.is_streaming() {
                 if has_had_its_share {
-                    self.tails.put_off(token);
+                    self.output.put_off(token);
                     break;
                 }
                 has_had_its_share = true;

@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{NulError, OsStr, OsString};
 use std::io;
+use std::path::PathBuf;
 
 use super::Shell;
-use super::children::{Outlets, label};
-use super::outlets::Around;
 use super::restart::read_settings;
-use super::sinks::Trouble;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
-use crate::logs::{LABEL_WIDTH_MAX, OWN_LABEL};
-use crate::model::{Address, Fault, FaultCode, LogFormat, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::model::{Address, ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
 use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
@@ -91,17 +89,16 @@ impl Shell {
                 let [stdout, stderr] = self.make_auto_logs(process);
                 return Some(Input::AutoLogsMade { process, stdout, stderr });
             }
-            Effect::ApplyLogLimits { process } => self.apply_log_limits(process),
+            Effect::ApplyLogLimits { process } => self.apply_log_options(process),
             Effect::TrySockets { ticket, group, sockets } => {
                 let outcome = self.try_sockets(sockets.iter());
                 return Some(Input::SocketsTried { ticket, group, outcome });
             }
             Effect::Print { channel, bytes } => {
-                if let Some(Trouble { text }) = self.outputs.lines(channel, &bytes) {
-                    self.log(LogLevel::Warn, &text);
-                }
+                let report = self.output.print(channel, &bytes);
+                self.handle_reports(report);
             }
-            Effect::Forget { process } => self.forgotten.push(process),
+            Effect::Forget { process } => self.output.forget(process),
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }
@@ -128,30 +125,24 @@ impl Shell {
 
     fn reopen_logs(&mut self) {
         self.log(LogLevel::Info, "supervisord logreopen");
-        self.activity.reopen(&mut self.outputs);
-        self.outputs.reopen();
-        self.children.retry_logs(self.now.mono);
-        self.tails.reopened();
+        self.activity.reopen(self.output.destinations());
+        let reports = self.output.reopen();
         self.restore_socket_files(true);
-        for trouble in self.outputs.files.reopen() {
-            self.warn_of(Some(trouble));
-        }
+        self.handle_reports(reports);
     }
 
-    fn apply_log_limits(&mut self, process: ProcessId) {
-        self.measure_labels();
+    fn make_auto_logs(&mut self, process: ProcessId) -> [Option<PathBuf>; 2] {
+        let Some(spec) = self.core.spec(process) else { return [None, None] };
+        let (made, warning) = make_auto_logs(&self.settings.daemon, spec);
+        self.handle_reports(warning.map(Report::from));
+        made
+    }
+
+    fn apply_log_options(&mut self, process: ProcessId) {
+        self.measure_names();
         let Some(spec) = self.core.spec(process) else { return };
-        self.children.limit_logs(process, spec, &mut self.outputs);
-        if spec.log_form.format == LogFormat::Prefix {
-            // It may be the first that is shown so.
-            self.label_width.1 = self.label_width.1.max(shown_width(spec).unwrap_or(0));
-            self.outputs.own_form.set_width(self.label_width.1);
-        }
-        let width = self.label_width.1;
-        let mut around =
-            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        let trouble = self.children.change_form((process, width), spec, &mut around);
-        self.warn_of(trouble);
+        let reports = self.output.apply_options(process, spec);
+        self.handle_reports(reports);
     }
 
     fn check(&self, process: ProcessId) -> Result<(), Fault> {
@@ -174,7 +165,7 @@ impl Shell {
     }
 
     fn start(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
-        self.measure_labels();
+        self.measure_names();
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
@@ -192,48 +183,32 @@ impl Shell {
         };
         let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
         let is_listener = self.core.is_listener(process);
-        let manner = (is_listener, self.settings.daemon.strict);
-        let (mut outlets, troubles) = Outlets::open(spec, manner, targets, &mut self.outputs)
-            .map_err(|error| no_pipes(name, &error))?;
+        let wanted = if is_listener { Wanted::Conversation } else { Wanted::Output };
+        let manner = (wanted, self.settings.daemon.strict);
+        let outlets = self.output.open(spec, manner, targets).map_err(|error| no_pipes(name, &error))?;
         let (pid, ends) = match spawn(&program, pipes) {
             Ok(started) => started,
             Err(error) => {
                 let text = no_fork(name, &error);
-                outlets.close(&mut self.outputs);
+                self.output.close(outlets);
                 return Err(text);
             }
         };
-        outlets.speak_as(spec, (process, pid), self.label_width.1, &self.outputs);
-        let mut around =
-            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        around.remember_both(process, &outlets);
         // A kill that is to reach the whole group may come when its leader is dead.
         let handle = if spec.kill_as_group { LeaderFd::open(pid) } else { None };
         self.children.lead_group(process, handle);
-        let child = (process, pid, name.clone());
+        self.children.add(process, pid, ends.stdin);
         let outlets = (outlets, self.settings.daemon.strip_ansi);
-        let watch = (&self.poller, &mut self.sources);
-        self.children.add(child, ends, outlets, &mut self.outputs, watch);
-        let was_told =
-            if troubles.is_empty() { self.unopened.remove(&process) } else { !self.unopened.insert(process) };
-        if !was_told {
-            troubles.into_iter().for_each(|trouble| self.warn_of(Some(trouble)));
-        }
+        let (pipes, child) = ([ends.stdout, ends.stderr], ChildId::Process(process));
+        let reports = self.output.add((child, process, pid), spec, pipes, outlets, &self.poller);
+        self.handle_reports(reports);
         Ok(pid)
     }
 
-    /// Measures the column of names: it is as wide as the longest among those that are shown, ours too. That is
-    /// done once for all processes that are added at one time.
-    pub(super) fn measure_labels(&mut self) {
-        let made = self.core.processes_made();
-        if self.label_width.0 == made {
-            return;
-        }
-        let shown = self.core.specs().filter(|spec| spec.log_form.format == LogFormat::Prefix);
-        let width = shown.filter_map(shown_width).max().unwrap_or(0);
-        let ours = if self.activity.is_shown() { OWN_LABEL.len() } else { 0 };
-        self.label_width = (made, width.max(ours));
-        self.outputs.own_form.set_width(self.label_width.1);
+    /// Measures the column of names, once for all processes that are added at one time.
+    pub(super) fn measure_names(&mut self) {
+        let (made, specs) = (self.core.processes_made(), self.core.specs());
+        self.output.measure_names(made, specs, self.activity.is_shown());
     }
 
     fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {
@@ -270,11 +245,6 @@ impl Shell {
         let unix = addresses().find(|address| matches!(address, Address::Unix { .. }));
         unix.or_else(|| addresses().next_back()).map(Address::url)
     }
-}
-
-/// The width of a name in the column; a name that is too long stands out of it.
-fn shown_width(spec: &ProcessSpec) -> Option<usize> {
-    Some(label(spec).chars().count()).filter(|width| *width <= LABEL_WIDTH_MAX)
 }
 
 /// Why a command can't be executed, with the status that a shell has for it.

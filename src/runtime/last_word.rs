@@ -25,7 +25,7 @@ impl Shell {
         let text = format!("sv ends with status {}: {ending}", ending.status());
         let plain = format!("{text}\n");
         let level = if ending.status() == 0 { LogLevel::Info } else { LogLevel::Error };
-        let shaped = self.outputs.own_form.line(self.clock.now().wall, level, &text);
+        let shaped = self.output.own_form().line(self.clock.now().wall, level, &text);
         stderr::print(shaped.as_deref().unwrap_or(plain.as_bytes()));
         let _ = write_file(Path::new(TERMINATION_LOG), &plain, false);
     }

@@ -17,27 +17,20 @@
 //! needs two of its fields names them.
 
 mod activity;
-mod autologs;
 mod boot;
 mod children;
 mod clients;
 mod effects;
 mod fastcgi;
-mod held;
 mod implicit;
 mod last_word;
-mod logfile;
 mod orphans;
-mod outlets;
-mod outputs;
 mod pidfile;
 mod questions;
 mod reading;
 mod restart;
 mod servers;
-mod sinks;
 mod stdin;
-mod syslog;
 mod tails;
 mod task_table;
 mod tasks;
@@ -45,14 +38,15 @@ mod trace;
 mod turn;
 mod visits;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{Channel, ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
+use crate::model::{ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
+use crate::output::{Outputs, ReadContext, Report, is_output_token};
 use crate::rpc::Cache;
-use crate::supervise::{AfterStop, Supervisor};
+use crate::supervise::{AfterStop, Input, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::memory::Code;
 use crate::sys::names::HostNames;
@@ -60,15 +54,11 @@ use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
 
 use activity::Activity;
-use children::{Children, StreamId};
+use children::Children;
 use clients::Clients;
 use fastcgi::SharedSockets;
-use outlets::Rings;
-use outputs::{OutputId, Outputs};
 use pidfile::PidFile;
 use servers::Servers;
-use sinks::Trouble;
-use tails::Tails;
 use task_table::Tasks;
 use trace::Traces;
 use visits::Visits;
@@ -98,12 +88,11 @@ enum Source {
     /// A unix socket's file may have been removed.
     SocketFiles,
     Client,
-    Child(children::StreamKey),
     /// The captured output of a task.
     Task(ChildId),
     Stdin(ProcessId),
-    Output(OutputId),
-    Syslog,
+    /// Output of a child, or room where output goes to: [`Outputs`] knows.
+    Output,
 }
 
 /// Tokens count up and are never used again: a late event can't be taken for another's.
@@ -121,12 +110,7 @@ impl Sources {
     }
 
     fn get(&self, token: u64) -> Option<Source> {
-        self.by_token.get(&token).copied()
-    }
-
-    /// What is watched under this token is something else now.
-    fn replace(&mut self, token: u64, source: Source) {
-        self.by_token.insert(token, source);
+        if is_output_token(token) { Some(Source::Output) } else { self.by_token.get(&token).copied() }
     }
 
     fn remove(&mut self, token: u64) {
@@ -156,24 +140,14 @@ struct Shell {
     tasks: Tasks,
     sockets: SharedSockets,
     host_names: HostNames,
-    rings: Rings,
-    /// Processes that are no more and whose rings may still be followed.
-    forgotten: Vec<ProcessId>,
-    outputs: Outputs,
+    output: Outputs,
     activity: Activity,
     servers: Servers,
     clients: Clients,
-    tails: Tails,
     visits: Visits,
     tickets: Tickets,
     traces: Traces,
     pid_file: Option<PidFile>,
-    /// Processes with a log that could not be opened when they were started, which was logged.
-    unopened: BTreeSet<ProcessId>,
-    /// When streams, by their tokens, are looked at because half a line of theirs waits for the rest.
-    half_lines: BTreeSet<(Mono, u64)>,
-    /// The width of the column of names, and how many processes there had been when it was measured.
-    label_width: (u64, usize),
     /// One for all: what is read is passed on before the next is read.
     buffer: Box<[u8]>,
     /// Not all of the dead were taken in this turn.
@@ -185,9 +159,6 @@ struct Shell {
     /// What clients store by the methods of `supervisor_cache`.
     cache: Cache,
 }
-
-/// Under which our own log is remembered. No process has this number.
-const OWN_LOG: StreamId = StreamId { process: ProcessId(0), channel: Channel::Stdout };
 
 /// Bytes read from a child or a client in one go. A pipe holds no more unless it was enlarged.
 const READ_BYTES_MAX: usize = 64 * 1024;
@@ -214,27 +185,23 @@ impl Tickets {
 impl Shell {
     /// The one way into the activity log.
     fn log(&mut self, level: LogLevel, text: &str) {
-        self.activity.log(level, text, &mut self.outputs);
+        self.activity.log(level, text, self.output.destinations());
     }
 
     /// Writes the lines of the activity log that were taken so far.
     fn flush_activity(&mut self) {
-        self.activity.flush(&mut self.outputs);
+        self.activity.flush(self.output.destinations());
         let written = self.activity.take_written();
         if written.is_empty() {
             return;
         }
-        self.rings.push(OWN_LOG, &written);
-        self.tails.remembered(OWN_LOG);
-        if let Some(path) = &self.settings.daemon.log_file {
-            self.tails.written(path);
-        }
+        self.output.own_log_written(&written, self.settings.daemon.log_file.as_deref());
     }
 
-    /// Begins to remember our own log, where it can't be read back, or stops.
+    /// Keeps the last lines of our own log in memory where it cannot be read back.
     fn remember_own_log(&mut self) {
         let bytes = self.settings.daemon.log_defaults.ring_bytes as usize;
-        self.rings.limit(OWN_LOG, if self.activity.is_unreadable() { bytes } else { 0 });
+        self.output.limit_own_ring(if self.activity.is_unreadable() { bytes } else { 0 });
     }
 
     /// What reading the configuration had to say, the loudest first.
@@ -245,17 +212,35 @@ impl Shell {
         }
     }
 
-    /// A warning, if there is anything to warn of.
-    fn warn_of(&mut self, trouble: Option<Trouble>) {
-        if let Some(Trouble { text }) = trouble {
-            self.log(LogLevel::Warn, &text);
+    /// Reads or writes output, and handles what there is to report of it.
+    fn with_output(&mut self, act: impl FnOnce(&mut Outputs, &mut ReadContext<'_>) -> Vec<Report>) {
+        let echoes = self.activity.level() <= LogLevel::Debug;
+        let mut context = ReadContext { poller: &self.poller, buffer: &mut self.buffer, echoes };
+        let reports = act(&mut self.output, &mut context);
+        self.handle_reports(reports);
+    }
+
+    /// Logs what there is to log, then hands the core what is for listeners or of them.
+    fn handle_reports(&mut self, reports: impl IntoIterator<Item = Report>) {
+        let mut inputs = Vec::new();
+        for report in reports {
+            match report {
+                Report::Log { level, text } => self.log(level, &text),
+                Report::ListenerOutput { process, bytes } => {
+                    inputs.push(Input::ListenerSaid { process, bytes });
+                }
+                Report::Event { process, pid, channel, kind, data } => {
+                    if self.core.asks_for(kind.event_type(channel)) {
+                        inputs.push(Input::Wrote { process, pid, channel, kind, data });
+                    }
+                }
+            }
         }
+        inputs.into_iter().for_each(|input| self.feed(input));
     }
 
     fn deadline(&self) -> Option<Mono> {
-        let clients = [self.clients.deadline(), self.servers.deadline(), self.tasks.deadline()];
-        let half_line = self.half_lines.first().map(|(at, _)| *at);
-        let output = [self.outputs.syslog.deadline(), self.children.held.deadline(), half_line];
-        clients.into_iter().chain(output).chain([self.core.deadline()]).flatten().min()
+        let tasks = [self.tasks.deadline(), self.output.deadline(), self.core.deadline()];
+        [self.clients.deadline(), self.servers.deadline()].into_iter().chain(tasks).flatten().min()
     }
 }

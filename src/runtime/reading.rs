@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::children::StreamId;
-use super::{OWN_LOG, Shell};
+use super::Shell;
 use crate::logs::{Ring, Window, read_window, tail_window};
 use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
-use crate::sys::files::{empty_file, open_to_read};
+use crate::output::{OWN_LOG, StreamId};
+use crate::sys::files::open_to_read;
 
 impl Shell {
     /// The answer to a client that asks for bytes of a log; of our own without a target.
@@ -18,7 +18,7 @@ impl Shell {
         reading: Reading,
     ) -> Result<Reply, Fault> {
         let id = of.map_or(OWN_LOG, |(process, channel)| StreamId { process, channel });
-        if let Some(ring) = self.rings.get(id) {
+        if let Some(ring) = self.output.ring(id) {
             return read_ring(ring, reading);
         }
         let path = match of {
@@ -39,39 +39,33 @@ impl Shell {
             Channel::Stdout => stdout,
             Channel::Stderr => stderr,
         };
-        match target {
-            LogTarget::File(path) => Some(path),
-            LogTarget::None | LogTarget::Auto => None,
-        }
+        file_of(target)
     }
 
     /// COMPAT: Supervisor removes the file and makes a new one; here it is the same file, emptied.
     pub(super) fn clear_log(&mut self) -> Result<Reply, Fault> {
-        if self.rings.get(OWN_LOG).is_none() {
+        if self.output.ring(OWN_LOG).is_none() {
             existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
         }
         self.log(LogLevel::Info, "reopening log file");
         self.flush_activity();
-        self.activity.clear(&mut self.outputs).map_err(|_| Fault::bare(FaultCode::Failed))?;
-        self.rings.clear(OWN_LOG.process);
-        self.tails.reopened();
+        self.activity.clear(self.output.destinations()).map_err(|_| Fault::bare(FaultCode::Failed))?;
+        self.output.own_log_cleared();
         Ok(Reply::Done)
     }
 
     /// COMPAT: with Supervisor this does nothing for a process that does not run.
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
-        self.rings.clear(process);
-        self.tails.forgotten(process);
-        self.children.clear_logs(process, &mut self.outputs)?;
-        for target in self.core.log_targets(process).into_iter().flatten() {
-            if let LogTarget::File(path) = target
-                && path.is_file()
-            {
-                empty_file(&path)?;
-                self.tails.written(&path);
-            }
-        }
-        Ok(())
+        let targets = self.core.log_targets(process).into_iter().flatten();
+        let paths: Vec<_> = targets.filter_map(file_of).collect();
+        self.output.clear_logs(process, &paths)
+    }
+}
+
+fn file_of(target: LogTarget) -> Option<PathBuf> {
+    match target {
+        LogTarget::File(path) => Some(path),
+        LogTarget::None | LogTarget::Auto => None,
     }
 }
 

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::activity::Activity;
-use super::autologs::clean_auto_logs;
 use super::boot::{tell_notices, write_pid_file};
 use super::servers::open;
 use super::{Launch, Shell, implicit};
 use crate::config;
 use crate::host::Host;
 use crate::model::{GroupSpec, LogLevel, Settings};
+use crate::output::clean_auto_logs;
 use crate::rpc::Cache;
 use crate::supervise::{Identity, Input, ReadFor};
 use crate::sys::process::own_pid;
@@ -46,9 +46,9 @@ impl Shell {
     /// Nothing in here ends the supervisor: what can't be had any more is told and done without.
     pub(super) fn begin_anew(&mut self) {
         let Some(settings) = self.next_settings.take() else { return };
-        self.tails.end();
-        self.serve_tails();
-        self.forgotten.extend(self.rings.processes());
+        self.output.end_followers(|_| true);
+        self.serve_followers();
+        self.output.forget_all();
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;
@@ -65,7 +65,7 @@ impl Shell {
         self.abandon_tasks();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         self.remember_own_log();
-        self.measure_labels();
+        self.measure_names();
         tell_notices(self);
         self.at_rest = false;
         self.pid_file = None;
@@ -74,10 +74,10 @@ impl Shell {
     }
 
     fn replace_activity_log(&mut self, settings: &Settings) {
-        self.activity.flush(&mut self.outputs);
+        self.activity.flush(self.output.destinations());
         let echo = self.launch.is_in_foreground(settings) && !settings.daemon.silent;
-        match Activity::open(&settings.daemon, echo, &mut self.outputs) {
-            Ok(activity) => std::mem::replace(&mut self.activity, activity).close(&mut self.outputs),
+        match Activity::open(&settings.daemon, echo, self.output.destinations()) {
+            Ok(activity) => std::mem::replace(&mut self.activity, activity).close(self.output.destinations()),
             Err(text) => self.log(LogLevel::Critical, &format!("{text}; the old one stays in use")),
         }
     }

@@ -1,7 +1,7 @@
 //! Tasks: children that run beside supervised processes. Probes, hooks, and what clients execute.
 //!
 //! Each is the leader of a process group of its own, which is killed as a whole when its time is up. A hook's
-//! output goes to the log of its process (`children`); that of the others is captured here, the last bytes of it.
+//! output goes to the log of its process (`crate::output`); that of the others is captured here, the last bytes of it.
 //! Descendants that outlive a task keep no pipe of it open: the captured output is closed with its end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -4,12 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::Shell;
-use super::children::Outlets;
 use super::effects::{not_found, not_spawned};
-use super::outlets::Around;
 use super::task_table::{Cancelled, EndedTask};
 use crate::config::resolve_command;
 use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::output::Wanted;
 use crate::python::quote;
 use crate::supervise::{Input, NotSpawned, Task, TaskEnd};
 use crate::sys::exec_shortages;
@@ -38,7 +37,7 @@ impl Shell {
 
     /// A task was reaped: its output is read before its end is reported, and queued ones take its place.
     pub(super) fn task_ended(&mut self, child: ChildId, pid: Pid, status: ExitStatus) {
-        self.drain_hook(child);
+        self.with_output(|output, context| output.drain_dead(child, context));
         let end = match exec_shortages::take(pid) {
             Some(error) => {
                 TaskEnd::NotRun(not_spawned(format!("cannot execute the command: {error}"), &error))
@@ -79,12 +78,11 @@ impl Shell {
         process: ProcessId,
         program: &Program,
     ) -> io::Result<(Pid, Option<OwnedFd>)> {
-        self.measure_labels();
+        self.measure_names();
         let Some(spec) = self.core.spec(process) else { return Err(io::ErrorKind::NotFound.into()) };
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         // What is wrong with a log is reported when its program starts.
-        let (outlets, _) = Outlets::open(spec, (false, false), targets, &mut self.outputs)?;
-        let mut outlets = outlets.for_logs_alone();
+        let outlets = self.output.open(spec, (Wanted::Logs, false), targets)?;
         let pipes = if spec.inherits_stdio {
             Pipes::ours(Terminal::Background)
         } else {
@@ -93,18 +91,13 @@ impl Shell {
         let (pid, ends) = match pipes.and_then(|pipes| spawn(program, pipes)) {
             Ok(started) => started,
             Err(error) => {
-                outlets.close(&mut self.outputs);
+                self.output.close(outlets);
                 return Err(error);
             }
         };
-        outlets.speak_as(spec, (process, pid), self.label_width.1, &self.outputs);
-        let mut around =
-            Around { outputs: &mut self.outputs, rings: &mut self.rings, tails: &mut self.tails };
-        around.remember_both(process, &outlets);
-        let owner = (process, pid, spec.name.clone());
-        let outlets = (outlets, self.settings.daemon.strip_ansi);
-        let watch = (&self.poller, &mut self.sources);
-        self.children.add_hook(child, owner, ends, outlets, &mut self.outputs, watch);
+        let (outlets, pipes) = ((outlets, self.settings.daemon.strip_ansi), [ends.stdout, ends.stderr]);
+        let reports = self.output.add((child, process, pid), spec, pipes, outlets, &self.poller);
+        self.handle_reports(reports);
         Ok((pid, None))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::effects::no_exec;
 use super::{Shell, Source};
 use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
+use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::exec_shortages;
 use crate::sys::poller::Ready;
@@ -18,6 +19,9 @@ const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long others get at the very end to write what they still have to write to the pipes of ended programs.
 const LAST_OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long nothing has to come of any held stream before the end, unless all are closed.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// How long orphans get between SIGTERM and the SIGKILL with which the kernel follows the end of
 /// PID 1.
@@ -87,7 +91,7 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.more_to_reap || self.clients.has_work() || self.tails.is_due() {
+        if self.more_to_reap || self.clients.has_work() || self.output.has_due_followers() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -111,21 +115,16 @@ impl Shell {
     /// Signals, then the dead, then output, then what is due. Clients are served after that, in `flush`.
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
-        self.outputs.now = self.now;
+        self.output.begin_turn(self.now);
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
         if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
             self.take_signals();
         }
-        for (source, _) in &sources {
+        for (source, it) in &sources {
             match source {
-                Source::Child(id) => self.child_is_ready(*id),
                 Source::Task(child) => self.tasks.read(*child, &mut self.buffer, &self.poller),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
-                Source::Output(id) => {
-                    let trouble = self.outputs.flush(*id);
-                    self.warn_of(trouble);
-                }
-                Source::Syslog => self.outputs.syslog.flush(self.now.mono),
+                Source::Output => self.with_output(|output, context| output.ready(it.token, context)),
                 Source::Signals | Source::Server(_) | Source::SocketFiles | Source::Client => {}
             }
         }
@@ -137,19 +136,12 @@ impl Shell {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
                 Source::SocketFiles => self.socket_files_changed(),
-                Source::Signals
-                | Source::Child(_)
-                | Source::Task(_)
-                | Source::Stdin(_)
-                | Source::Output(_)
-                | Source::Syslog => {}
+                Source::Signals | Source::Task(_) | Source::Stdin(_) | Source::Output => {}
             }
         }
         self.tasks.kill_overdue(self.now.mono);
-        self.report_held();
-        self.pass_on_half_lines();
+        self.with_output(|output, _| output.wake());
         self.give_up_clients();
-        self.outputs.syslog.wake(self.now.mono);
         self.servers.wake(self.now.mono, &self.poller);
         if self.servers.take_check_due(self.now.mono) {
             self.restore_socket_files(false);
@@ -162,15 +154,14 @@ impl Shell {
         if !self.core.has_pending_starts() {
             self.serve_clients();
         }
-        let news = self.outputs.syslog.take_news();
-        self.warn_of(news);
+        let warning = self.output.take_syslog_warning();
+        self.handle_reports(warning);
         self.flush_activity();
-        self.serve_tails();
-        self.forget_rings();
+        self.serve_followers();
+        self.output.free_rings();
         // Those whose log has ended may have asked for more.
         self.flush_activity();
-        self.outputs.watch(&self.poller, &mut self.sources);
-        self.children.watch(&self.outputs, &self.poller);
+        self.output.watch(&self.poller);
     }
 
     /// What clients have asked in one go is answered before anything begins anew. It is refused by now,
@@ -222,7 +213,7 @@ impl Shell {
 
     /// Everything supervised is stopped; what else there is gets a moment.
     fn end(&mut self) {
-        self.end_tails();
+        self.end_followers();
         self.abandon_tasks();
         // Nobody is served any more, and what is not looked at must not wake us.
         self.drop_clients();
@@ -231,7 +222,7 @@ impl Shell {
         if is_pid_1() {
             self.sweep_orphans();
         }
-        self.close_held();
+        self.with_output(Outputs::close_held);
         self.let_readers_finish();
     }
 
@@ -259,30 +250,38 @@ impl Shell {
     fn let_readers_finish(&mut self) {
         let until = self.clock.now().mono.after(LAST_WORDS_PATIENCE);
         loop {
-            self.activity.flush(&mut self.outputs);
+            self.activity.flush(self.output.destinations());
             let left = until.since(self.clock.now().mono);
-            if !self.outputs.has_pending() || left.is_zero() {
+            if !self.output.has_pending() || left.is_zero() {
                 return;
             }
             self.take_last_output(left);
         }
     }
 
+    /// Everything supervised is stopped: reads what others still write, until they have closed it or are silent
+    /// for a moment, and no longer than the time that they are given.
+    fn finish_held(&mut self, until: Mono) {
+        while self.output.has_held() {
+            let left = until.since(self.clock.now().mono).min(QUIET);
+            if left.is_zero() || !self.take_last_output(left) {
+                return;
+            }
+        }
+    }
+
     /// Waits once for orphans that end or write and for readers of our output, which are all that there still is.
     /// False if nothing came.
-    pub(super) fn take_last_output(&mut self, timeout: Duration) -> bool {
+    fn take_last_output(&mut self, timeout: Duration) -> bool {
         self.flush_activity();
-        self.outputs.watch(&self.poller, &mut self.sources);
-        self.children.watch(&self.outputs, &self.poller);
+        self.output.watch(&self.poller);
         let ready = self.wait(Some(timeout));
         self.now = self.clock.now();
-        self.outputs.now = self.now;
+        self.output.begin_turn(self.now);
         for it in &ready {
             match self.sources.get(it.token) {
-                Some(Source::Output(id)) => drop(self.outputs.flush(id)),
-                Some(Source::Syslog) => self.outputs.syslog.flush(self.now.mono),
+                Some(Source::Output) => self.with_output(|output, context| output.ready(it.token, context)),
                 Some(Source::Signals) => self.signals.pending().for_each(drop),
-                Some(Source::Child(key)) => self.child_is_ready(key),
                 // All of them are closed, and the kernel forgets what is closed.
                 Some(
                     Source::Server(_)

@@ -1,101 +1,20 @@
-//! Log files: regular files that are rotated when they are full.
-//!
-//! A file is open once, however many streams write to it: both streams of a program, the processes of one
-//! program, and a program that was started again while descendants of its last run still write. So a rotation
-//! moves all of them to the new file.
+//! A log file: a regular file that is rotated when it is full.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sinks::Trouble;
+use super::warning::Warning;
 use crate::logs::{Loss, Rotation, Step};
 use crate::model::Mono;
 use crate::sys::files::{is_file_at, is_removed, is_same_file, open_log};
 
-/// One of [`LogFiles`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FileId(u64);
-
-/// The log files that somebody writes to. A file is closed with its last writer.
-#[derive(Debug, Default)]
-pub(super) struct LogFiles {
-    by_id: BTreeMap<FileId, Shared>,
-    by_path: BTreeMap<PathBuf, FileId>,
-    last: u64,
-}
-
-#[derive(Debug)]
-struct Shared {
-    log: LogFile,
-    writers: usize,
-}
-
-impl LogFiles {
-    /// Adds a writer of a file that was opened at this path. All writers use the file opened last, and its limits.
-    ///
-    /// # Errors
-    /// What fstat(2) says.
-    pub(super) fn add(
-        &mut self,
-        path: &Path,
-        file: File,
-        bytes_max: i64,
-        backups: i64,
-    ) -> io::Result<FileId> {
-        if let Some(&id) = self.by_path.get(path)
-            && let Some(shared) = self.by_id.get_mut(&id)
-        {
-            shared.log.renew(file)?;
-            shared.log.limit(bytes_max, backups);
-            shared.writers += 1;
-            return Ok(id);
-        }
-        let log = LogFile::new(path, file, bytes_max, backups)?;
-        self.last += 1;
-        let id = FileId(self.last);
-        self.by_id.insert(id, Shared { log, writers: 1 });
-        self.by_path.insert(path.to_owned(), id);
-        Ok(id)
-    }
-
-    /// Removes a writer.
-    pub(super) fn release(&mut self, id: FileId) {
-        let Some(shared) = self.by_id.get_mut(&id) else { return };
-        shared.writers = shared.writers.saturating_sub(1);
-        if shared.writers == 0 {
-            self.by_path.remove(&shared.log.path);
-            self.by_id.remove(&id);
-        }
-    }
-
-    pub(super) fn get(&self, id: FileId) -> Option<&LogFile> {
-        self.by_id.get(&id).map(|shared| &shared.log)
-    }
-
-    pub(super) fn get_mut(&mut self, id: FileId) -> Option<&mut LogFile> {
-        self.by_id.get_mut(&id).map(|shared| &mut shared.log)
-    }
-
-    /// Opens all paths again, as after somebody has moved the files away. Returns what went wrong.
-    pub(super) fn reopen(&mut self) -> Vec<Trouble> {
-        let mut troubles = Vec::new();
-        for Shared { log, .. } in self.by_id.values_mut() {
-            if let Err(error) = log.reopen() {
-                troubles.push(log.trouble("reopen", &error));
-            }
-        }
-        troubles
-    }
-}
-
 /// Less the umask.
 pub(super) const LOG_MODE: u32 = 0o666;
 
-/// How often a file that is written to is looked at, whether somebody has removed it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a file that is written to is checked for having been removed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A regular file that is rotated when it is full.
 #[derive(Debug)]
@@ -105,16 +24,16 @@ pub(super) struct LogFile {
     rotation: Rotation,
     /// What could not be written since the last that could.
     loss: Loss,
-    looked_at: Mono,
-    /// The last rotation failed, or making the file anew, and that was told.
+    checked_at: Mono,
+    /// The last rotation failed, or restoring the removed file did, and that was reported.
     is_stuck: bool,
 }
 
 impl LogFile {
-    fn new(path: &Path, file: File, bytes_max: i64, backups: i64) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, file: File, bytes_max: i64, backups: i64) -> io::Result<Self> {
         let rotation = Rotation::new(bytes_max, backups, file.metadata()?.len());
         let path = path.to_owned();
-        Ok(Self { path, file, rotation, loss: Loss::default(), looked_at: Mono::default(), is_stuck: false })
+        Ok(Self { path, file, rotation, loss: Loss::default(), checked_at: Mono::default(), is_stuck: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -125,45 +44,45 @@ impl LogFile {
         &self.file
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8], now: Mono) -> Option<Trouble> {
-        let removed = if now.since(self.looked_at) >= LOOK_EVERY { self.look(now) } else { None };
+    pub(super) fn write(&mut self, bytes: &[u8], now: Mono) -> Option<Warning> {
+        let removed = if now.since(self.checked_at) >= CHECK_INTERVAL { self.restore(now) } else { None };
         let (written, outcome) = write_most(&self.file, bytes);
-        let trouble = match outcome {
+        let warning = match outcome {
             Ok(()) => self.recovered(),
             Err(error) => self.lost(bytes.len() - written, &error),
         }
         .or(removed);
-        if self.rotation.wrote(written) { self.rotate_if_full().or(trouble) } else { trouble }
+        if self.rotation.wrote(written) { self.rotate_if_full().or(warning) } else { warning }
     }
 
-    /// What is written to a file that was removed nobody will ever read. Where it can't be made again, as its
-    /// folder is gone too, that is told once, and tried with each look.
-    fn look(&mut self, now: Mono) -> Option<Trouble> {
-        self.looked_at = now;
+    /// What is written to a removed file can never be read, so the file is created again. Where that fails, as its
+    /// folder is gone too, it is reported once and tried again with each check.
+    fn restore(&mut self, now: Mono) -> Option<Warning> {
+        self.checked_at = now;
         if !is_removed(&self.file) {
             return None;
         }
         let outcome = self.reopen();
-        self.tell("make anew the removed", outcome)
+        self.report("restore removed", outcome)
     }
 
-    fn lost(&mut self, bytes: usize, error: &io::Error) -> Option<Trouble> {
-        self.loss.add(bytes).then(|| self.trouble("write to", error))
+    fn lost(&mut self, bytes: usize, error: &io::Error) -> Option<Warning> {
+        self.loss.add(bytes).then(|| self.warning("write to", error))
     }
 
-    fn recovered(&mut self) -> Option<Trouble> {
+    fn recovered(&mut self) -> Option<Warning> {
         let lost = self.loss.end()?;
         let path = self.path.display();
-        Some(Trouble { text: format!("log '{path}' can be written to again, {lost} bytes were lost") })
+        Some(Warning { text: format!("log '{path}' can be written to again, {lost} bytes were lost") })
     }
 
-    fn trouble(&self, verb: &str, error: &io::Error) -> Trouble {
-        Trouble { text: format!("cannot {verb} log '{}': {error}", self.path.display()) }
+    pub(super) fn warning(&self, verb: &str, error: &io::Error) -> Warning {
+        Warning { text: format!("cannot {verb} log '{}': {error}", self.path.display()) }
     }
 
-    /// Somebody else may have emptied the file in between, or moved it away: another process of ours
-    /// with the same log, or logrotate.
-    fn rotate_if_full(&mut self) -> Option<Trouble> {
+    /// The file may have been emptied or moved away in between, by logrotate or by another supervisor with the same
+    /// log.
+    fn rotate_if_full(&mut self) -> Option<Warning> {
         let size = self.file.metadata().map_or(0, |found| found.len());
         self.rotation.resized(size);
         if !self.rotation.is_due() {
@@ -172,21 +91,21 @@ impl LogFile {
         let is_ours = self.path.exists() && is_file_at(&self.file, &self.path);
         let outcome = if is_ours { self.rotate() } else { self.reopen() };
         if outcome.is_err() {
-            // One that is impossible (a read-only folder) is tried again a whole file later.
+            // A rotation that is impossible (a read-only folder) is tried again after another `bytes_max` bytes.
             self.rotation.postpone();
         }
-        self.tell("rotate", outcome)
+        self.report("rotate", outcome)
     }
 
-    /// Tells of a failure unless the one before was one too.
-    fn tell(&mut self, verb: &str, outcome: io::Result<()>) -> Option<Trouble> {
+    /// Reports a failure unless the last attempt failed, too.
+    fn report(&mut self, verb: &str, outcome: io::Result<()>) -> Option<Warning> {
         let was_stuck = std::mem::replace(&mut self.is_stuck, outcome.is_err());
         let error = outcome.err()?;
-        (!was_stuck).then(|| self.trouble(verb, &error))
+        (!was_stuck).then(|| self.warning(verb, &error))
     }
 
-    /// What a rotation that fails has moved goes back where it was: the next would take what is still
-    /// written to for a backup, and one failing after the other would push all backups out.
+    /// A failed rotation moves back what it has moved. Otherwise the next one would treat the file that is still
+    /// written to as a backup, and repeated failures would push all backups out.
     fn rotate(&mut self) -> io::Result<()> {
         let mut moved = Vec::new();
         let outcome = self.shift(&mut moved).and_then(|()| self.reopen());
@@ -212,13 +131,13 @@ impl LogFile {
         Ok(())
     }
 
-    /// Rotates by other limits from now on, at the next write if it exceeds them already.
+    /// Rotates by other limits from now on: with the next write if the file exceeds them already.
     pub(super) fn limit(&mut self, bytes_max: i64, backups: i64) {
         self.rotation.limit(bytes_max, backups);
     }
 
     /// Continues with another opening of its path, unless it is the same file.
-    fn renew(&mut self, file: File) -> io::Result<()> {
+    pub(super) fn renew(&mut self, file: File) -> io::Result<()> {
         if !is_same_file(&self.file, &file) {
             self.rotation.resized(file.metadata()?.len());
             self.file = file;
@@ -233,7 +152,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Opens the path again; what is open stays so if that fails.
+    /// Opens the path again; if that fails, the open file stays in use.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let (file, _) = open_log(&self.path, LOG_MODE)?;
         self.rotation.resized(file.metadata()?.len());
@@ -242,9 +161,9 @@ impl LogFile {
     }
 }
 
-/// Renames a backup. What has the new name is removed first, as Supervisor does it: a file system that makes sure
-/// that a replaced file is never seen half (ext4's auto_da_alloc) writes all of the other one to the disk before it
-/// goes on, and nobody waits for that with us.
+/// Renames a backup. A file that has the new name is removed first, as Supervisor does: a file system that protects
+/// against half-written replacements (ext4's auto_da_alloc) would write the whole renamed file to the disk before
+/// rename(2) returns.
 fn replace(from: &Path, to: &Path) -> io::Result<()> {
     if from.exists() {
         match fs::remove_file(to) {
@@ -286,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_in_one_of_the_files() {
+    fn rotation_loses_no_byte() {
         let folder = Folder::new("sinks-rotate");
         let path = folder.join("x.log");
         let mut log = open(&path, 10, 2);
@@ -299,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn without_backups_it_starts_again_at_nothing() {
+    fn a_full_file_without_backups_is_truncated() {
         let folder = Folder::new("sinks-truncate");
         let path = folder.join("x.log");
         let mut log = open(&path, 4, 0);
@@ -309,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_then_how_much_was_lost() {
+    fn a_full_disk_is_reported_once_and_then_the_number_of_lost_bytes() {
         let mut log = open(Path::new("/dev/full"), 0, 0);
         let first = log.write(b"12345", START).unwrap();
         assert!(first.text.starts_with("cannot write to log '/dev/full': "), "{first:?}");
@@ -321,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_emptied_by_somebody_else_is_filled_again() {
+    fn a_file_that_was_truncated_by_another_process_is_filled_again() {
         let folder = Folder::new("sinks-emptied");
         let path = folder.join("x.log");
         let mut log = open(&path, 10, 2);
@@ -334,18 +253,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_removed_is_made_again() {
+    fn a_removed_file_is_created_again() {
         let folder = Folder::new("sinks-removed");
         let path = folder.join("x.log");
         let mut log = open(&path, 0, 0);
         log.write(b"1", START);
         fs::remove_file(&path).unwrap();
-        log.write(b"2", START.after(LOOK_EVERY));
+        log.write(b"2", START.after(CHECK_INTERVAL));
         assert_eq!(read(&path, ""), "2");
     }
 
     #[test]
-    fn a_folder_that_was_removed_is_told_once_and_used_again_when_it_is_back() {
+    fn a_removed_folder_is_reported_once_and_used_again_when_it_is_back() {
         let folder = Folder::new("sinks-gone");
         let sub = folder.join("sub");
         fs::create_dir(&sub).unwrap();
@@ -353,22 +272,19 @@ mod tests {
         let mut log = open(&path, 0, 0);
         log.write(b"1", START);
         fs::remove_dir_all(&sub).unwrap();
-        let at = |looks: u32| START.after(LOOK_EVERY * looks);
+        let at = |looks: u32| START.after(CHECK_INTERVAL * looks);
         let told = log.write(b"2", at(1)).unwrap().text;
-        assert!(
-            told.starts_with("cannot make anew the removed log '") && told.contains("x.log': "),
-            "{told}"
-        );
+        assert!(told.starts_with("cannot restore removed log '") && told.contains("x.log': "), "{told}");
         assert_eq!((log.write(b"3", at(1)), log.write(b"4", at(2))), (None, None));
         fs::create_dir(&sub).unwrap();
         assert_eq!(log.write(b"5", at(3)), None);
         assert_eq!(read(&path, ""), "5");
         fs::remove_dir_all(&sub).unwrap();
-        assert!(log.write(b"6", at(4)).is_some(), "it is another time");
+        assert!(log.write(b"6", at(4)).is_some(), "a new failure is reported again");
     }
 
     #[test]
-    fn two_who_write_to_one_file_rotate_it_once() {
+    fn two_openings_of_one_file_rotate_it_once() {
         let folder = Folder::new("sinks-shared");
         let path = folder.join("x.log");
         let (mut one, mut other) = (open(&path, 10, 3), open(&path, 10, 3));
@@ -381,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_that_is_impossible_is_told_once_and_loses_nothing() {
+    fn an_impossible_rotation_is_reported_once_and_loses_nothing() {
         let folder = Folder::new("sinks-stuck");
         let path = folder.join("x.log");
         let mut log = open(&path, 4, 1);
-        // Root may write to any folder, but nobody can put a file in the place of a folder that is not empty.
+        // Root may write to any folder, but not even root can replace a folder that is not empty by a file.
         fs::create_dir_all(folder.join("x.log.1/in")).unwrap();
-        let told: Vec<_> = (0..8).filter_map(|_| log.write(b"abc\n", START)).collect();
-        assert_eq!(told.len(), 1, "{told:?}");
+        let warnings: Vec<_> = (0..8).filter_map(|_| log.write(b"abc\n", START)).collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert_eq!(read(&path, ""), "abc\n".repeat(8));
         fs::remove_dir_all(folder.join("x.log.1")).unwrap();
         let mut more = 8;

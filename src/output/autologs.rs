@@ -1,5 +1,5 @@
-//! AUTO logs: files of our own naming in `childlogdir`, made when a group becomes active and removed
-//! by the next start.
+//! AUTO logs: files in `childlogdir` that we name, created when a program is first started and removed by the next
+//! start of the supervisor.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +7,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::Shell;
-use crate::model::{DaemonSettings, LogLevel, LogTarget, ProcessId};
+use super::warning::Warning;
+use crate::model::{DaemonSettings, LogTarget, ProcessSpec};
 use crate::python::quote;
 use crate::sys::files;
 use crate::sys::process::own_pid;
@@ -16,41 +16,42 @@ use crate::sys::process::own_pid;
 /// Letters in the part of an AUTO log's name that makes it unique.
 const UNIQUE_LETTERS: usize = 8;
 
-/// Names tried before giving up on an AUTO log.
+/// Names tried before creating an AUTO log fails.
 const AUTO_TRIES: u32 = 100;
 
-impl Shell {
-    /// The AUTO logs of a process. Of a stream whose log can't be made only the last output is kept, in memory.
-    pub(super) fn make_auto_logs(&mut self, process: ProcessId) -> [Option<PathBuf>; 2] {
-        let Some(spec) = self.core.spec(process).cloned() else { return [None, None] };
-        let mut failed: Option<(String, io::Error)> = None;
-        let made = [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
-            if stream.target != LogTarget::Auto {
-                return None;
-            }
-            let made = make_auto_log(&self.settings.daemon, &spec.name, channel);
-            made.map_err(|error| {
-                let before = failed.take().map_or_else(String::new, |(options, _)| options + " and ");
-                failed = Some((format!("{before}{channel}_logfile"), error));
-            })
-            .ok()
-        });
-        // One line: as a rule neither can be made.
-        if let Some((options, error)) = failed {
-            let (name, folder) = (&spec.name, self.settings.daemon.child_log_dir.display());
-            let kept = match spec.log_form.ring_bytes {
-                0 => "its output is not logged",
-                _ => "its last output is kept in memory",
-            };
-            let text = format!(
-                "cannot make AUTO logs of {} in '{folder}': {error}; {kept} (set {options}, or childlogdir in \
-                 [supervisord])",
-                quote(name)
-            );
-            self.log(LogLevel::Warn, &text);
+/// Creates the AUTO logs of a process, for standard output and standard error, and returns their paths. The warning
+/// is about those that cannot be created; only the last output of such a stream is kept, in memory.
+pub fn make_auto_logs(
+    daemon: &DaemonSettings,
+    spec: &ProcessSpec,
+) -> ([Option<PathBuf>; 2], Option<Warning>) {
+    let mut failed: Option<(String, io::Error)> = None;
+    let made = [(&spec.stdout, "stdout"), (&spec.stderr, "stderr")].map(|(stream, channel)| {
+        if stream.target != LogTarget::Auto {
+            return None;
         }
-        made
-    }
+        let made = make_auto_log(daemon, &spec.name, channel);
+        made.map_err(|error| {
+            let before = failed.take().map_or_else(String::new, |(options, _)| options + " and ");
+            failed = Some((format!("{before}{channel}_logfile"), error));
+        })
+        .ok()
+    });
+    // One line for both: usually neither can be created.
+    (made, failed.map(|(options, error)| cannot_make(daemon, spec, &options, &error)))
+}
+
+fn cannot_make(daemon: &DaemonSettings, spec: &ProcessSpec, options: &str, error: &io::Error) -> Warning {
+    let (name, folder) = (quote(&spec.name), daemon.child_log_dir.display());
+    let kept = match spec.log_form.ring_bytes {
+        0 => "its output is not logged",
+        _ => "its last output is kept in memory",
+    };
+    let text = format!(
+        "cannot make AUTO logs of {name} in '{folder}': {error}; {kept} (set {options}, or childlogdir in \
+         [supervisord])"
+    );
+    Warning { text }
 }
 
 /// `web-stdout---supervisor-x7k2m9q_.log`
@@ -70,10 +71,10 @@ fn make_auto_log(daemon: &DaemonSettings, process: &str, channel: &str) -> io::R
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Only we read and write them.
+/// Only the supervisor reads and writes them.
 const AUTO_MODE: u32 = 0o600;
 
-/// Unique, not secret: the file is made with O_EXCL. A step of splitmix64 a name.
+/// Unique, not secret: the file is created with O_EXCL. Each name is one step of splitmix64.
 fn unique(seed: &mut u64) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -88,9 +89,10 @@ fn unique(seed: &mut u64) -> String {
         .collect()
 }
 
-/// Removes the AUTO logs that an earlier run of this identifier has left. Returns what went wrong, in
-/// Supervisor's words.
-pub(super) fn clean_auto_logs(daemon: &DaemonSettings) -> Vec<String> {
+/// Removes the AUTO logs that an earlier run with this identifier has left. Returns what went wrong, in Supervisor's
+/// words.
+#[must_use]
+pub fn clean_auto_logs(daemon: &DaemonSettings) -> Vec<String> {
     if daemon.keep_auto_logs {
         return Vec::new();
     }
@@ -106,7 +108,8 @@ pub(super) fn clean_auto_logs(daemon: &DaemonSettings) -> Vec<String> {
 }
 
 /// Exactly our own pattern, and the `.N` of its backups.
-/// COMPAT: Supervisor takes the identifier for a regular expression and what follows for granted.
+///
+/// COMPAT: Supervisor uses the identifier as a regular expression and does not check what follows it.
 fn is_auto_log(name: &str, identifier: &str) -> bool {
     let Some((process_and_channel, rest)) = name.split_once(&format!("---{identifier}-")) else {
         return false;

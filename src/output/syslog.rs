@@ -1,10 +1,10 @@
-//! The machine's syslog: a socket at `/dev/log`, as syslog(3) uses it. Most daemons take datagrams there; one that
-//! has made a stream socket gets its messages by that.
+//! Syslog: the socket at `/dev/log`, as syslog(3) uses it. Most daemons accept datagrams there; a stream socket is
+//! supported, too.
 //!
-//! The daemon may be slow, be restarted or never have been there. While it is slow, messages wait, up to
-//! a bound, and so do the children who have more to say. One that takes nothing for a while counts as
-//! gone. While it is gone nobody waits: messages are kept up to the bound, then dropped and counted, and
-//! it is looked for less and less often.
+//! The daemon may be slow, restarted or absent. While it is slow, messages are kept up to a bound, and then the
+//! children that have more to say are not read. A daemon that accepts nothing for a while counts as gone. While it is
+//! gone, no child waits: messages are kept up to the bound, then dropped and counted, and the daemon is looked for at
+//! growing intervals.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -13,8 +13,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sinks::Trouble;
-use super::{Source, Sources};
+use super::tokens::{Tokens, Watched};
+use super::warning::Warning;
 use crate::logs::syslog_message;
 use crate::model::{Mono, Now};
 use crate::sys::poller::{Interest, Poller};
@@ -26,11 +26,11 @@ pub(super) const SYSLOG_PATH: &str = "/dev/log";
 /// Bytes of messages kept for the daemon.
 const PENDING_BYTES_MAX: usize = 256 * 1024;
 
-/// A daemon that takes nothing for so long is gone.
+/// A daemon that accepts nothing for this long counts as gone.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
-/// How soon it is looked for again, and how much later at most.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The first and the longest interval at which a daemon that is gone is looked for.
+const RETRY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 #[derive(Debug)]
 pub(super) struct Syslog {
@@ -41,24 +41,25 @@ pub(super) struct Syslog {
     token: Option<u64>,
     pending: VecDeque<Vec<u8>>,
     pending_bytes: usize,
-    /// When it is looked for again, or given up, if anything is pending.
+    /// When a daemon that is gone is looked for again, or one that accepts nothing counts as gone, if anything is
+    /// pending.
     deadline: Mono,
     pause: Duration,
     lost: u64,
-    /// That it is gone was told.
-    is_told: bool,
-    news: Option<Trouble>,
+    /// That it is gone was reported.
+    is_reported: bool,
+    warning: Option<Warning>,
 }
 
-/// The way to the daemon, of the kind that it has made.
+/// A connection of the kind that the daemon listens for.
 #[derive(Debug)]
 enum Socket {
     Datagrams(UnixDatagram),
-    /// And how much of the message in front was sent: there may be no room for all of it at once.
+    /// With the bytes sent of the first message: there may be no room for all of it at once.
     Stream(UnixStream, usize),
 }
 
-/// What came of sending one message.
+/// The outcome of sending one message.
 enum Sent {
     Yes,
     /// There is no room now.
@@ -67,7 +68,7 @@ enum Sent {
 }
 
 impl Syslog {
-    /// Nothing is opened before there is something to send. `ident` is who all messages are from.
+    /// Nothing is opened before there is something to send. `ident` is the sender that all messages name.
     pub(super) fn new(ident: &str, path: &Path) -> Self {
         Self {
             ident: ident.to_owned(),
@@ -77,21 +78,21 @@ impl Syslog {
             pending: VecDeque::new(),
             pending_bytes: 0,
             deadline: Mono::default(),
-            pause: LOOK_AGAIN.0,
+            pause: RETRY_INTERVAL.0,
             lost: 0,
-            is_told: false,
-            news: None,
+            is_reported: false,
+            warning: None,
         }
     }
 
-    /// Sends a message, or keeps it, or drops it and counts. The parts of its text are parted by spaces.
+    /// Sends a message, or keeps it, or drops and counts it. The parts of its text are joined by spaces.
     pub(super) fn send(&mut self, severity: u8, text: &[&[u8]], now: Now) {
         let message = syslog_message(severity, now.wall, &self.ident, text);
         if self.pending.is_empty() && self.may_try(now.mono) {
             match self.try_send(&message) {
-                Sent::Yes => return self.found(),
+                Sent::Yes => return self.sent(),
                 Sent::Later => self.deadline = now.mono.after(STALLED_AFTER),
-                Sent::No(error) => self.gone(&error, now.mono),
+                Sent::No(error) => self.lost_daemon(&error, now.mono),
             }
         }
         self.keep(message);
@@ -110,7 +111,7 @@ impl Syslog {
         }
     }
 
-    /// A daemon that was started anew has another socket at the same path, so that is tried once.
+    /// A restarted daemon has another socket at the same path, so connecting again is tried once.
     fn try_send(&mut self, message: &[u8]) -> Sent {
         let was_open = self.socket.is_some();
         match self.send_once(message) {
@@ -142,37 +143,37 @@ impl Syslog {
         }
     }
 
-    fn gone(&mut self, error: &io::Error, now: Mono) {
+    fn lost_daemon(&mut self, error: &io::Error, now: Mono) {
         self.deadline = now.after(self.pause);
-        self.pause = (self.pause * 2).min(LOOK_AGAIN.1);
-        // Still on the poller, it is let go of by `watch`.
+        self.pause = (self.pause * 2).min(RETRY_INTERVAL.1);
+        // While it is still on the poller, it is closed by `watch`.
         if self.token.is_none() {
             self.socket = None;
         }
-        if !std::mem::replace(&mut self.is_told, true) {
-            self.news =
-                Some(Trouble { text: format!("cannot write to syslog '{}': {error}", self.path.display()) });
+        if !std::mem::replace(&mut self.is_reported, true) {
+            self.warning =
+                Some(Warning { text: format!("cannot write to syslog '{}': {error}", self.path.display()) });
         }
     }
 
-    fn found(&mut self) {
-        self.pause = LOOK_AGAIN.0;
+    fn sent(&mut self) {
+        self.pause = RETRY_INTERVAL.0;
         let lost = std::mem::take(&mut self.lost);
-        if std::mem::take(&mut self.is_told) || lost > 0 {
+        if std::mem::take(&mut self.is_reported) || lost > 0 {
             let path = self.path.display();
             let text = format!("syslog '{path}' can be written to again, {lost} messages were lost");
-            self.news = Some(Trouble { text });
+            self.warning = Some(Warning { text });
         }
     }
 
-    /// There is room, or it is time to look for the daemon again.
+    /// Sends what waits: there is room, or it is time to look for the daemon again.
     pub(super) fn flush(&mut self, now: Mono) {
         while let Some(message) = self.pending.pop_front() {
             match self.try_send(&message) {
                 Sent::Yes => {
                     self.pending_bytes -= message.len();
                     self.deadline = now.after(STALLED_AFTER);
-                    self.found();
+                    self.sent();
                 }
                 Sent::Later => {
                     self.pending.push_front(message);
@@ -180,31 +181,31 @@ impl Syslog {
                 }
                 Sent::No(error) => {
                     self.pending.push_front(message);
-                    return self.gone(&error, now);
+                    return self.lost_daemon(&error, now);
                 }
             }
         }
         self.pending = VecDeque::new();
     }
 
-    /// One that is there and still takes nothing is no more there than before.
+    /// A daemon that was gone and still accepts nothing is still gone.
     fn wait_if_gone(&mut self, now: Mono) {
-        if self.is_told {
-            self.gone(&io::ErrorKind::TimedOut.into(), now);
+        if self.is_reported {
+            self.lost_daemon(&io::ErrorKind::TimedOut.into(), now);
         }
     }
 
-    /// Looks for the daemon when that is due, or gives it up.
+    /// Looks for the daemon when that is due, or declares it gone.
     pub(super) fn wake(&mut self, now: Mono) {
         if self.deadline().is_none_or(|at| now < at) {
             return;
         }
-        if self.is_gone() { self.flush(now) } else { self.gone(&io::ErrorKind::TimedOut.into(), now) }
+        if self.is_gone() { self.flush(now) } else { self.lost_daemon(&io::ErrorKind::TimedOut.into(), now) }
     }
 
-    /// It is not there, or it does not read.
+    /// It is absent, or it does not read.
     fn is_gone(&self) -> bool {
-        self.socket.is_none() || self.is_told
+        self.socket.is_none() || self.is_reported
     }
 
     /// When [`Syslog::wake`] has something to do.
@@ -212,7 +213,7 @@ impl Syslog {
         (!self.pending.is_empty()).then_some(self.deadline)
     }
 
-    /// Whether children that write here are to wait: for one who is there.
+    /// Whether children that write here have to wait. They never wait for a daemon that is gone.
     pub(super) fn is_full(&self) -> bool {
         !self.is_gone() && self.pending_bytes >= PENDING_BYTES_MAX / 2
     }
@@ -221,26 +222,26 @@ impl Syslog {
         !self.pending.is_empty() && !self.is_gone()
     }
 
-    /// What there is to tell of it, once.
-    pub(super) fn take_news(&mut self) -> Option<Trouble> {
-        self.news.take()
+    /// What there is to report, once.
+    pub(super) fn take_warning(&mut self) -> Option<Warning> {
+        self.warning.take()
     }
 
     /// Watches the socket while something waits for room.
-    pub(super) fn watch(&mut self, poller: &Poller, sources: &mut Sources) {
-        let waits = !self.pending.is_empty() && !self.is_gone();
+    pub(super) fn watch(&mut self, poller: &Poller, tokens: &mut Tokens) {
+        let is_waiting = !self.pending.is_empty() && !self.is_gone();
         match (&self.socket, self.token) {
-            (Some(socket), None) if waits => {
-                let token = sources.add(Source::Syslog);
+            (Some(socket), None) if is_waiting => {
+                let token = tokens.add(Watched::Syslog);
                 let room = Interest { read: false, write: true };
                 match poller.add(socket, token, room) {
                     Ok(()) => self.token = Some(token),
-                    Err(_) => sources.remove(token),
+                    Err(_) => tokens.remove(token),
                 }
             }
-            (Some(socket), Some(token)) if !waits => {
+            (Some(socket), Some(token)) if !is_waiting => {
                 poller.remove(socket.as_fd());
-                sources.remove(token);
+                tokens.remove(token);
                 self.token = None;
             }
             _ => {}
@@ -264,7 +265,7 @@ impl Socket {
         }
     }
 
-    /// Sends what is not sent yet of the message that is in front.
+    /// Sends the rest of the first message.
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
         match self {
             Self::Datagrams(socket) => socket.send(message).map(drop),
@@ -316,27 +317,29 @@ mod tests {
     }
 
     #[test]
-    fn messages_wait_for_a_daemon_that_comes_later_or_anew() {
+    fn messages_are_kept_for_a_daemon_that_starts_later_or_restarts() {
         let folder = Folder::new("syslog-later");
         let path = folder.join("log");
         let mut syslog = Syslog::new("sv", &path);
         syslog.send(6, &[b"web", b"one"], at(10));
-        let told = syslog.take_news().unwrap().text;
+        let told = syslog.take_warning().unwrap().text;
         assert!(told.starts_with("cannot write to syslog '"), "{told}");
         syslog.send(6, &[b"web", b"two"], at(10));
-        assert_eq!((syslog.take_news(), syslog.deadline()), (None, Some(at(11).mono)));
+        assert_eq!((syslog.take_warning(), syslog.deadline()), (None, Some(at(11).mono)));
         let daemon = UnixDatagram::bind(&path).unwrap();
         syslog.wake(at(11).mono);
         assert!(receive(&daemon).ends_with(" sv: web one"));
         assert!(receive(&daemon).ends_with(" sv: web two"));
-        assert!(syslog.take_news().unwrap().text.ends_with("can be written to again, 0 messages were lost"));
+        assert!(
+            syslog.take_warning().unwrap().text.ends_with("can be written to again, 0 messages were lost")
+        );
 
         drop(daemon);
         fs::remove_file(&path).unwrap();
         let daemon = UnixDatagram::bind(&path).unwrap();
         syslog.send(6, &[b"three"], at(12));
         assert!(receive(&daemon).ends_with(" sv: three"));
-        assert_eq!((syslog.take_news(), syslog.deadline()), (None, None));
+        assert_eq!((syslog.take_warning(), syslog.deadline()), (None, None));
     }
 
     fn read_records(stream: &mut UnixStream, count: usize) -> Vec<String> {
@@ -352,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_with_a_stream_socket_gets_whole_messages_and_again_when_it_was_started_anew() {
+    fn a_daemon_with_a_stream_socket_gets_whole_messages_also_after_a_restart() {
         let folder = Folder::new("syslog-stream");
         let path = folder.join("log");
         let daemon = UnixListener::bind(&path).unwrap();
@@ -361,7 +364,7 @@ mod tests {
         let (mut taken, _) = daemon.accept().unwrap();
         assert!(read_records(&mut taken, 1)[0].ends_with(" sv: web one two"));
 
-        // More than fits: some message is begun and not ended when the daemon goes.
+        // More than fits: some message is sent in part when the daemon ends.
         let line = [b'x'; 5000];
         let mut count = 0;
         while !syslog.is_full() {
@@ -381,7 +384,7 @@ mod tests {
             syslog.flush(at(2).mono);
         }
         syslog.send(6, &[b"last"], at(3));
-        assert_eq!(syslog.take_news(), None);
+        assert_eq!(syslog.take_warning(), None);
         drop(syslog);
         let text = reader.join().unwrap();
         let records: Vec<_> = text.split_terminator('\0').collect();
@@ -392,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_read_holds_up_nobody_for_ever() {
+    fn children_do_not_wait_for_a_daemon_that_does_not_read() {
         let folder = Folder::new("syslog-stalled");
         let path = folder.join("log");
         let daemon = UnixDatagram::bind(&path).unwrap();
@@ -401,15 +404,15 @@ mod tests {
         while !syslog.is_full() {
             syslog.send(6, &[&line], at(1));
         }
-        assert_eq!(syslog.take_news(), None);
+        assert_eq!(syslog.take_warning(), None);
         syslog.wake(at(12).mono);
-        assert!(!syslog.is_full() && syslog.take_news().unwrap().text.contains("timed out"));
+        assert!(!syslog.is_full() && syslog.take_warning().unwrap().text.contains("timed out"));
         for _ in 0..100 {
             syslog.send(6, &[&line], at(12));
         }
         assert!(syslog.pending_bytes <= PENDING_BYTES_MAX);
         daemon.set_nonblocking(true).unwrap();
-        // It is looked for again, but not all the time.
+        // It is looked for again, at intervals.
         syslog.wake(at(13).mono);
         assert!(syslog.deadline() > Some(at(13).mono) && syslog.is_gone());
         let mut news = Vec::new();
@@ -417,7 +420,7 @@ mod tests {
         while syslog.deadline().is_some() && secs < 10_000 {
             while daemon.recv(&mut [0; 9000]).is_ok() {}
             syslog.flush(at(secs).mono);
-            news.extend(syslog.take_news().map(|trouble| trouble.text));
+            news.extend(syslog.take_warning().map(|warning| warning.text));
             secs += 1;
         }
         assert_eq!(news.len(), 1, "{news:?}");

@@ -1,0 +1,394 @@
+//! Clients that follow a log.
+//!
+//! The file is the buffer. A piece is read when the one before was sent, so a client that is slow, or pauses for an
+//! hour, costs the memory of one piece and misses nothing, unless the log is rotated twice or truncated meanwhile. A
+//! client that has read everything costs nothing: it becomes due when one of our own writers has written to the path
+//! that it follows ([`Followers::written`]), and the file is not looked at in between. What others do to the file
+//! (`logrotate`) is noticed with the next line that we write.
+//!
+//! Of a stream that does not go to a file, the ring is the buffer. A client that is too slow for it learns how many
+//! bytes it has missed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::ids::StreamId;
+use super::logfile::LogFile;
+use super::rings::Rings;
+use crate::logs::{Window, cut_off_before, follow_from, whole_characters};
+use crate::model::ProcessId;
+use crate::sys::files::open_to_read;
+
+/// A client that follows a log.
+#[derive(Debug)]
+pub struct Follower {
+    /// `None` for our own log.
+    process: Option<ProcessId>,
+    log: Followed,
+    /// How far it was read.
+    position: u64,
+    /// What is read next may begin in the middle of a character.
+    is_cut: bool,
+    /// The log has ended: nothing more is written to it.
+    is_over: bool,
+}
+
+/// What is followed.
+#[derive(Debug)]
+enum Followed {
+    File { path: PathBuf, file: File },
+    Ring(StreamId),
+}
+
+/// What comes next for a client that follows a log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FollowedPiece {
+    /// This many bytes of the buffer.
+    Bytes(usize),
+    /// The file is shorter than what was read of it.
+    Truncated,
+    /// This many bytes left the ring before they could be read.
+    Missed(u64),
+    /// Everything was sent, and nothing more is written.
+    End,
+}
+
+impl Follower {
+    /// A follower of a file, beginning near its end; `process` is `None` for our own log.
+    ///
+    /// # Errors
+    /// What opening it says.
+    pub(super) fn open(process: Option<ProcessId>, path: PathBuf) -> io::Result<Self> {
+        let file = open_to_read(&path)?;
+        let size = file.metadata()?.len();
+        Ok(Self::new(process, Followed::File { path, file }, (0, size)))
+    }
+
+    /// A follower of a ring, beginning near its end.
+    pub(super) fn of_ring(process: Option<ProcessId>, id: StreamId, rings: &Rings) -> Option<Self> {
+        let ring = rings.get(id)?;
+        Some(Self::new(process, Followed::Ring(id), (ring.start(), ring.size())))
+    }
+
+    /// When the file was last written to, in seconds since the epoch; `None` for a ring.
+    #[must_use]
+    pub fn modified_secs(&self) -> Option<i64> {
+        match &self.log {
+            Followed::File { file, .. } => Some(file.metadata().map_or(0, |metadata| metadata.mtime())),
+            Followed::Ring(_) => None,
+        }
+    }
+
+    /// Begins near the end of a log that goes from its start to its size.
+    fn new(process: Option<ProcessId>, log: Followed, (start, size): (u64, u64)) -> Self {
+        let position = follow_from(size).max(start);
+        Self { process, log, position, is_cut: position > 0, is_over: false }
+    }
+
+    /// What comes next; `None` if there is nothing yet.
+    fn next(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<Option<FollowedPiece>> {
+        let (start, size) = self.log.extent(rings)?;
+        if size < self.position {
+            self.position = 0;
+            return Ok(Some(FollowedPiece::Truncated));
+        }
+        if self.position < start {
+            return Ok(Some(self.skip_to(start)));
+        }
+        match self.read(buffer, rings)? {
+            0 if self.follow_rotation()? => self.next(buffer, rings),
+            0 if self.is_over => Ok(Some(FollowedPiece::End)),
+            0 => Ok(None),
+            count => Ok(Some(FollowedPiece::Bytes(count))),
+        }
+    }
+
+    fn skip_to(&mut self, start: u64) -> FollowedPiece {
+        let bytes = start - self.position;
+        (self.position, self.is_cut) = (start, true);
+        FollowedPiece::Missed(bytes)
+    }
+
+    fn read(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<usize> {
+        let mut count = self.log.read(buffer, self.position, rings)?;
+        if count == buffer.len() {
+            count = whole_characters(buffer);
+        }
+        self.position += count as u64;
+        if std::mem::take(&mut self.is_cut) {
+            let cut_off = cut_off_before(&buffer[..count]);
+            buffer.copy_within(cut_off..count, 0);
+            count -= cut_off;
+        }
+        Ok(count)
+    }
+
+    /// Continues with the file that has replaced the one that was read to its end. False if it is still the same, or
+    /// there is none.
+    fn follow_rotation(&mut self) -> io::Result<bool> {
+        let Followed::File { path, file: here } = &mut self.log else { return Ok(false) };
+        let metadata = here.metadata()?;
+        let is_here = |there: &File| {
+            there.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (metadata.dev(), metadata.ino()))
+        };
+        match open_to_read(path) {
+            Ok(file) if !is_here(&file) => {
+                (*here, self.position) = (file, 0);
+                Ok(true)
+            }
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+}
+
+impl Followed {
+    /// Where it begins and ends. A ring that was removed is an error.
+    fn extent(&self, rings: &Rings) -> io::Result<(u64, u64)> {
+        match self {
+            Self::File { file, .. } => Ok((0, file.metadata()?.len())),
+            Self::Ring(id) => {
+                let ring = rings.get(*id).ok_or(io::ErrorKind::NotFound)?;
+                Ok((ring.start(), ring.size()))
+            }
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8], position: u64, rings: &Rings) -> io::Result<usize> {
+        match self {
+            Self::File { file, .. } => file.read_at(buffer, position),
+            Self::Ring(id) => {
+                let ring = rings.get(*id).ok_or(io::ErrorKind::NotFound)?;
+                let bytes = ring.read(Window { start: position, bytes: buffer.len() as u64 });
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
+        }
+    }
+}
+
+/// All clients that follow a log, by the tokens of their connections.
+#[derive(Debug, Default)]
+pub(super) struct Followers {
+    by_client: BTreeMap<u64, Follower>,
+    by_path: BTreeMap<PathBuf, BTreeSet<u64>>,
+    by_stream: BTreeMap<StreamId, BTreeSet<u64>>,
+    /// Those for which there may be something.
+    due: BTreeSet<u64>,
+    /// The next round begins after this one.
+    last_served: u64,
+}
+
+impl Followers {
+    pub(super) fn add(&mut self, client: u64, tail: Follower) {
+        match &tail.log {
+            Followed::File { path, .. } => self.by_path.entry(path.clone()).or_default().insert(client),
+            Followed::Ring(id) => self.by_stream.entry(*id).or_default().insert(client),
+        };
+        self.by_client.insert(client, tail);
+    }
+
+    /// Removes a client; it need not follow anything.
+    pub(super) fn remove(&mut self, client: u64) {
+        self.due.remove(&client);
+        let Some(tail) = self.by_client.remove(&client) else { return };
+        match tail.log {
+            Followed::File { path, .. } => remove_from(&mut self.by_path, &path, client),
+            Followed::Ring(id) => remove_from(&mut self.by_stream, &id, client),
+        }
+    }
+
+    /// One of our writers has written to a log, or has truncated or rotated it.
+    pub(super) fn written(&mut self, path: &Path) {
+        if let Some(clients) = self.by_path.get(path) {
+            self.due.extend(clients);
+        }
+    }
+
+    /// The same, if the writer writes to a log file.
+    pub(super) fn written_to(&mut self, file: Option<&LogFile>) {
+        if !self.by_path.is_empty()
+            && let Some(file) = file
+        {
+            self.written(file.path());
+        }
+    }
+
+    /// The ring of a stream was added, written to, emptied or removed.
+    pub(super) fn ring_changed(&mut self, id: StreamId) {
+        if let Some(clients) = self.by_stream.get(&id) {
+            self.due.extend(clients);
+        }
+    }
+
+    /// Whether a client follows the ring of a stream.
+    pub(super) fn follows(&self, id: StreamId) -> bool {
+        self.by_stream.contains_key(&id)
+    }
+
+    /// The rings of a process were emptied.
+    pub(super) fn rings_changed(&mut self, process: ProcessId) {
+        StreamId::both(process).into_iter().for_each(|id| self.ring_changed(id));
+    }
+
+    /// All logs were opened again.
+    pub(super) fn reopened(&mut self) {
+        self.due.extend(self.by_client.keys());
+    }
+
+    /// Whether any client is due.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// Those that are due, from the one after that which was served last.
+    pub(super) fn take_due(&mut self) -> Vec<u64> {
+        let mut due: Vec<u64> = std::mem::take(&mut self.due).into_iter().collect();
+        let next = due.partition_point(|token| *token <= self.last_served);
+        due.rotate_left(next);
+        due
+    }
+
+    /// A client is due, or due again.
+    pub(super) fn set_due(&mut self, client: u64) {
+        self.due.insert(client);
+    }
+
+    /// A client is served now: the next round begins after it.
+    pub(super) fn begin_serving(&mut self, client: u64) {
+        self.last_served = client;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_client.is_empty()
+    }
+
+    /// What comes next for a client. A log that cannot be read any more has ended.
+    pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], rings: &Rings) -> Option<FollowedPiece> {
+        let tail = self.by_client.get_mut(&client)?;
+        tail.next(buffer, rings).unwrap_or(Some(FollowedPiece::End))
+    }
+
+    /// Logs that are over end with what is in them. Our own log belongs to no process.
+    pub(super) fn end_where(&mut self, is_over: impl Fn(Option<ProcessId>) -> bool) {
+        for (&client, tail) in &mut self.by_client {
+            if !tail.is_over && is_over(tail.process) {
+                tail.is_over = true;
+                self.due.insert(client);
+            }
+        }
+    }
+}
+
+fn remove_from<K: Ord>(followers: &mut BTreeMap<K, BTreeSet<u64>>, log: &K, client: u64) {
+    if let Some(clients) = followers.get_mut(log) {
+        clients.remove(&client);
+        if clients.is_empty() {
+            followers.remove(log);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::sys::scratch::Folder;
+
+    const CLIENT: u64 = 5;
+
+    fn follow(path: &Path) -> Followers {
+        let mut followers = Followers::default();
+        followers.add(CLIENT, Follower::open(Some(ProcessId(1)), path.to_owned()).unwrap());
+        followers
+    }
+
+    /// All that there is now, with what is not text in brackets.
+    fn read_all(followers: &mut Followers, rings: &Rings) -> String {
+        let (mut text, mut buffer) = (String::new(), [0; 8]);
+        while let Some(piece) = followers.next(CLIENT, &mut buffer, rings) {
+            match piece {
+                FollowedPiece::Bytes(count) => text += std::str::from_utf8(&buffer[..count]).unwrap(),
+                FollowedPiece::Truncated => text += "[truncated]",
+                FollowedPiece::Missed(bytes) => text += &format!("[{bytes} missed]"),
+                FollowedPiece::End => return text + "[end]",
+            }
+        }
+        text
+    }
+
+    fn append(path: &Path, text: &str) {
+        io::Write::write_all(&mut File::options().append(true).open(path).unwrap(), text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
+        let folder = Folder::new("followers-rotated");
+        let path = folder.join("x.log");
+        fs::write(&path, "one\n").unwrap();
+        let (mut followers, rings) = (follow(&path), Rings::default());
+        assert_eq!(read_all(&mut followers, &rings), "one\n");
+        append(&path, "two \u{e4}\u{f6}\u{fc}\n");
+        fs::rename(&path, folder.join("x.log.1")).unwrap();
+        append(&folder.join("x.log.1"), "last of the old file\n");
+        assert_eq!(
+            read_all(&mut followers, &rings),
+            "two \u{e4}\u{f6}\u{fc}\nlast of the old file\n",
+            "no new file yet"
+        );
+        fs::write(&path, "three\n").unwrap();
+        assert_eq!(read_all(&mut followers, &rings), "three\n");
+    }
+
+    #[test]
+    fn a_truncated_file_is_reported_and_read_from_its_beginning() {
+        let folder = Folder::new("followers-truncated");
+        let path = folder.join("x.log");
+        fs::write(&path, "a long first line\n").unwrap();
+        let (mut followers, rings) = (follow(&path), Rings::default());
+        assert_eq!(read_all(&mut followers, &rings), "a long first line\n");
+        fs::write(&path, "short\n").unwrap();
+        assert_eq!(read_all(&mut followers, &rings), "[truncated]short\n");
+        assert_eq!(read_all(&mut followers, &rings), "", "reported once");
+        fs::write(&path, "").unwrap();
+        assert_eq!(read_all(&mut followers, &rings), "[truncated]");
+    }
+
+    #[test]
+    fn a_client_too_slow_for_a_ring_learns_how_much_it_missed() {
+        let id = StreamId::both(ProcessId(1))[0];
+        let (mut followers, mut rings) = (Followers::default(), Rings::default());
+        rings.limit(id, 8);
+        rings.push(id, b"123");
+        followers.add(CLIENT, Follower::of_ring(Some(ProcessId(1)), id, &rings).unwrap());
+        assert_eq!(read_all(&mut followers, &rings), "123");
+        rings.push(id, b"4567890abcdef");
+        assert_eq!(read_all(&mut followers, &rings), "[5 missed]90abcdef");
+        rings.limit(id, 0);
+        assert_eq!(read_all(&mut followers, &rings), "[end]");
+    }
+
+    #[test]
+    fn a_client_is_due_only_when_its_own_log_changes() {
+        let folder = Folder::new("followers-due");
+        let (path, other) = (folder.join("x.log"), folder.join("y.log"));
+        fs::write(&path, "").unwrap();
+        let mut followers = follow(&path);
+        followers.written(&other);
+        followers.rings_changed(ProcessId(1));
+        assert!(!followers.is_due());
+        followers.written(&path);
+        assert_eq!((followers.take_due(), followers.is_due()), (vec![CLIENT], false));
+        followers.end_where(|process| process == Some(ProcessId(1)));
+        assert_eq!(
+            (followers.take_due(), read_all(&mut followers, &Rings::default())),
+            (vec![CLIENT], "[end]".into())
+        );
+        followers.remove(CLIENT);
+        followers.written(&path);
+        assert!(followers.is_empty() && !followers.is_due());
+    }
+}

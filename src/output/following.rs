@@ -1,0 +1,151 @@
+//! What clients read: rings, and the logs that they follow.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Outputs;
+use super::followers::{FollowedPiece, Follower};
+use super::ids::{OWN_LOG, StreamId};
+use super::paths::place_behind_links;
+use crate::logs::{Place, Ring};
+use crate::model::ProcessId;
+use crate::sys::files::empty_file;
+
+impl Outputs {
+    /// The last output of a stream that cannot be read back from where it goes.
+    #[must_use]
+    pub fn ring(&self, id: StreamId) -> Option<&Ring> {
+        self.rings.get(id)
+    }
+
+    /// Keeps this many bytes of our own log in memory from now on; 0 keeps none.
+    pub fn limit_own_ring(&mut self, bytes: usize) {
+        self.rings.limit(OWN_LOG, bytes);
+    }
+
+    /// Lines of our own log were written, to the file at this path if there is one.
+    pub fn own_log_written(&mut self, lines: &[u8], path: Option<&Path>) {
+        self.rings.push(OWN_LOG, lines);
+        self.followers.ring_changed(OWN_LOG);
+        path.into_iter().for_each(|path| self.followers.written(path));
+    }
+
+    /// Our own log was emptied.
+    pub fn own_log_cleared(&mut self) {
+        self.rings.clear(OWN_LOG.process);
+        self.followers.reopened();
+    }
+
+    /// Empties the logs of a process: its rings, the files that its streams write to, and those at these paths.
+    ///
+    /// # Errors
+    /// What truncating a file says.
+    pub fn clear_logs(&mut self, process: ProcessId, paths: &[PathBuf]) -> io::Result<()> {
+        self.rings.clear(process);
+        self.followers.rings_changed(process);
+        for stream in self.streams.of_mut(process) {
+            stream.outlet.sink().clear(&mut self.destinations)?;
+        }
+        for path in paths.iter().filter(|path| path.is_file()) {
+            empty_file(path)?;
+            self.followers.written(path);
+        }
+        Ok(())
+    }
+
+    /// The processes are gone. Their rings are freed when no client follows them any more.
+    pub fn forget(&mut self, process: ProcessId) {
+        self.forgotten.push(process);
+    }
+
+    /// All processes are gone.
+    pub fn forget_all(&mut self) {
+        self.forgotten.extend(self.rings.processes());
+    }
+
+    /// Frees the rings of processes that are gone and that no client follows.
+    pub fn free_rings(&mut self) {
+        let Self { forgotten, rings, followers, unopened, .. } = self;
+        for process in &*forgotten {
+            unopened.remove(process);
+        }
+        forgotten.retain(|&process| {
+            let ids = StreamId::both(process);
+            let is_followed = ids.iter().any(|id| followers.follows(*id));
+            if !is_followed {
+                ids.into_iter().for_each(|id| rings.remove(id));
+            }
+            is_followed
+        });
+    }
+
+    /// A follower of a stream: of its ring, or else of the file at its path; `None` if there is neither.
+    ///
+    /// COMPAT: Supervisor cannot follow a log that is not a regular file.
+    #[must_use]
+    pub fn follower(&self, id: StreamId, path: Option<PathBuf>) -> Option<Follower> {
+        if let Some(follower) = Follower::of_ring(Some(id.process), id, &self.rings) {
+            return Some(follower);
+        }
+        let path = path?;
+        match place_behind_links(&path) {
+            Place::Path => Follower::open(Some(id.process), path).ok(),
+            // What is written there is not announced under this path.
+            Place::Descriptor(_) => None,
+        }
+    }
+
+    /// A follower of our own log, as [`Outputs::follower`].
+    #[must_use]
+    pub fn follower_of_own_log(&self, path: Option<PathBuf>) -> Option<Follower> {
+        let of_ring = Follower::of_ring(None, OWN_LOG, &self.rings);
+        of_ring.or_else(|| Follower::open(None, path?).ok())
+    }
+
+    /// A client begins to follow a log.
+    pub fn follow(&mut self, client: u64, follower: Follower) {
+        self.followers.add(client, follower);
+    }
+
+    /// A client follows nothing any more; it need not have followed anything.
+    pub fn unfollow(&mut self, client: u64) {
+        self.followers.remove(client);
+    }
+
+    /// What comes next for a client; `None` if there is nothing now.
+    pub fn next_piece(&mut self, client: u64, buffer: &mut [u8]) -> Option<FollowedPiece> {
+        self.followers.next(client, buffer, &self.rings)
+    }
+
+    /// Whether any client follows a log.
+    #[must_use]
+    pub fn has_followers(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
+    /// Whether there may be something for a client.
+    #[must_use]
+    pub fn has_due_followers(&self) -> bool {
+        self.followers.is_due()
+    }
+
+    /// The clients for which there may be something, in the order in which they are served.
+    pub fn take_due_followers(&mut self) -> Vec<u64> {
+        self.followers.take_due()
+    }
+
+    /// A client is served now: the next round begins after it.
+    pub fn begin_serving(&mut self, client: u64) {
+        self.followers.begin_serving(client);
+    }
+
+    /// A client is due again.
+    pub fn put_off(&mut self, client: u64) {
+        self.followers.set_due(client);
+    }
+
+    /// Followers of logs that are over end with what is in them. Our own log belongs to no process.
+    pub fn end_followers(&mut self, is_over: impl Fn(Option<ProcessId>) -> bool) {
+        self.followers.end_where(is_over);
+    }
+}

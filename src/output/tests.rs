@@ -1,0 +1,1 @@
+//! Tests of what only real pipes, files and processes show.
