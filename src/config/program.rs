@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Environment, LogTarget, ProcessSpec, User};
+use crate::model::{Environment, LogTarget, ProcessSpec, ProgramType, User};
 
 use super::document::Section;
 use super::env_file::env_files;
@@ -103,10 +103,20 @@ fn process(
     spec.directory = options.text("directory").map(|text| text.as_ref().into());
     spec.command = command(&mut options);
     land_process(&mut options, &prototype.of_process, &mut spec);
+    refuse_ready_job(&mut options, &spec);
     stream(&mut options, &STDOUT, &mut spec.stdout);
     stderr(&mut options, &mut spec);
     spec.environment = shared(environment, own_environment);
     spec
+}
+
+/// A job is done, and never ready.
+fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
+    if spec.program_type == ProgramType::Oneshot && spec.readiness.is_some() {
+        let message =
+            "a oneshot is up when it is done, so it can not have ready; ready_timeout limits its time";
+        options.error("ready", message.to_owned());
+    }
 }
 
 /// A thousand programs without an environment of their own have one in common.

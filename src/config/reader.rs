@@ -14,7 +14,7 @@ use super::document::{DEFAULTS, Entry, Section, Written};
 use super::elsewhere::variables_in;
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand};
-use super::options::{DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
+use super::options::{BadValue, DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
 use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
@@ -203,6 +203,20 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.reading.error(error);
     }
 
+    /// The same for a part of a value that must not show if the value must not.
+    pub(super) fn error_in_part(&mut self, option: &str, bad: BadValue, part: Option<String>) {
+        if self.is_hidden(option) {
+            return self.error_about(option, NOT_SHOWN.to_owned(), None, None);
+        }
+        self.error_about(option, bad.message, part, bad.suggestion);
+    }
+
+    /// Where an option is set, for messages.
+    pub(super) fn told_place(&self, option: &str) -> String {
+        let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
+        self.reading.document.told(place)
+    }
+
     fn has_made_up_variables(&self, text: &str) -> bool {
         variables_in(text).iter().any(|name| self.reading.around.is_made_up(name))
     }
@@ -301,7 +315,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     fn joined(&self, option: &str, items: &[Cow<'_, str>]) -> String {
         match self.option(option).map(|option| option.value) {
             Some(ValueType::Command) => join_words(items),
-            Some(ValueType::Globs) => items.join("\n"),
+            Some(ValueType::Globs | ValueType::Checks) => items.join("\n"),
             _ => items.join(","),
         }
     }
@@ -309,7 +323,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     /// COMPAT: `%(here)s` is the directory of the file that the option stands in, for every option.
     /// For Supervisor that is so when there is an `[include]`; without one some options don't know it.
     fn expand_text(&mut self, option: &str, raw: &'a str) -> Option<Cow<'a, str>> {
-        if memchr(b'%', raw.as_bytes()).is_none() {
+        if memchr(b'%', raw.as_bytes()).is_none() || self.is_percentage(option, raw) {
             return Some(Cow::Borrowed(raw));
         }
         let template = match self.is_expanded_twice(option) {
@@ -360,6 +374,12 @@ impl<'r, 'a> SectionReader<'r, 'a> {
                 )
             }
         }
+    }
+
+    /// `10%` is written as it is, although a percent sign begins a name elsewhere.
+    fn is_percentage(&self, option: &str, raw: &str) -> bool {
+        let is_one = || self.option(option).is_some_and(|option| option.value == ValueType::Percent);
+        raw.strip_suffix('%').is_some_and(|number| !number.contains('%')) && is_one()
     }
 
     /// Supervisor expands these twice, so that files write `%%%%` for one percent sign.

@@ -97,9 +97,9 @@ fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec
     strangers.take(TOLD_MAX).collect()
 }
 
-/// Options of other tools that order the start of programs.
-const DEPENDENCIES: [&str; 4] =
-    ["depends_on", "dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"];
+/// Options of supervisord-dependent-startup, which order the start of programs.
+const DEPENDENCIES: [&str; 3] =
+    ["dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"];
 
 /// The sections whose options are often found in others.
 const HOMES: [SectionKind; 4] =
@@ -182,18 +182,16 @@ mod tests {
     #[test]
     fn an_option_of_another_section_is_told_where_it_belongs() {
         let text = "[supervisord]\nautorestart=true\nbuffer_size=1\n[program:x]\ncommand=a\nminfds=1\n\
-            depends_on=y\ndependent_startup=true\n[supervisorctl]\nport=1\n";
+            dependent_startup=true\n[supervisorctl]\nport=1\n";
         assert_eq!(
             notices_in(text),
             [
                 "unknown option 'autorestart' in [supervisord]: it is an option of [program:x] (/etc/x.conf:2)",
                 "unknown option 'buffer_size' in [supervisord]: it is an option of [eventlistener:x] (/etc/x.conf:3)",
                 "unknown option 'minfds' in [program:x]: it is an option of [supervisord] (/etc/x.conf:6)",
-                "unknown option 'depends_on' in [program:x]: programs do not wait for each other yet, they start in \
-                 the order of priority (/etc/x.conf:7)",
                 "unknown option 'dependent_startup' in [program:x]: programs do not wait for each other yet, they \
-                 start in the order of priority (/etc/x.conf:8)",
-                "unknown option 'port' in [supervisorctl]: it is an option of [inet_http_server] (/etc/x.conf:10)",
+                 start in the order of priority (/etc/x.conf:7)",
+                "unknown option 'port' in [supervisorctl]: it is an option of [inet_http_server] (/etc/x.conf:9)",
             ]
         );
     }

@@ -6,9 +6,14 @@
 
 mod child;
 mod command;
+mod dependency;
 mod event;
+mod hooks;
 pub mod options;
+mod probe;
+mod restart;
 mod rules;
+mod schedule;
 mod settings;
 mod signal;
 mod spec;
@@ -20,16 +25,21 @@ pub use command::{
     BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
     SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
+pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
+pub use hooks::Hooks;
+pub use probe::{HealthCheck, HealthSpec, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck};
+pub use restart::{RestartLimit, RestartPolicy};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
+pub use schedule::{Overlap, Schedule, ScheduleSpec, Zone};
 pub use settings::{
     Address, ControlSocket, Credentials, DaemonSettings, LogDefaults, LogLevel, Namespace, Notice, Password,
     RpcInterface, ServerSpec, Settings, SocketOwner,
 };
 pub use signal::Signal;
 pub use spec::{
-    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, SocketSpec,
-    StartRetries, StreamSpec, User, UserId,
+    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, ProgramType,
+    SocketSpec, StartRetries, StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};

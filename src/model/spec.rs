@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Address, OnEnd, PoolSpec, Signal, StandIn};
+use super::{
+    Address, Dependency, HealthSpec, Hooks, OnEnd, PoolSpec, ReadinessSpec, RestartPolicy, ScheduleSpec,
+    Signal, StandIn,
+};
 
 /// Names and values in the order in which they were set; a later one overrides an earlier.
 pub type Environment = Vec<(String, String)>;
@@ -68,6 +72,16 @@ pub enum AutoRestart {
     Unexpected,
     /// Whatever the exit code.
     Always,
+}
+
+/// What kind of program it is (`type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProgramType {
+    /// It runs until it is stopped.
+    #[default]
+    Daemon,
+    /// It is a job that ends: STARTING while it runs, done once it has exited as expected.
+    Oneshot,
 }
 
 /// Where one stream of a child goes.
@@ -218,6 +232,38 @@ pub struct ProcessSpec {
     pub stand_in: Option<StandIn>,
     /// What it has for standard input instead of a pipe from us. Shared by all processes of the program.
     pub socket: Option<Arc<SocketSpec>>,
+    /// `type`
+    pub program_type: ProgramType,
+    /// `depends_on`
+    pub depends_on: Vec<Dependency>,
+    /// `restart_with`
+    pub restart_with: Vec<Dependency>,
+    /// `ready`; `None` is `startsecs`.
+    pub readiness: Option<Box<ReadinessSpec>>,
+    /// `ready_timeout` as it is set; see [`Self::start_timeout`].
+    pub ready_timeout: Option<Duration>,
+    /// `health`
+    pub health: Option<Box<HealthSpec>>,
+    /// `restart_*`; `None` leaves restarts to Supervisor's rules.
+    pub restart_policy: Option<Box<RestartPolicy>>,
+    /// `pre_start` and the other hooks.
+    pub hooks: Option<Box<Hooks>>,
+    /// `runtime_directory`: folders that are made before each start, absolute.
+    pub runtime_directories: Vec<PathBuf>,
+    /// `schedule`
+    pub schedule: Option<Box<ScheduleSpec>>,
+}
+
+/// How long a program may take to become ready unless it says otherwise.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl ProcessSpec {
+    /// How long after its spawn it may take until it is ready or, as a oneshot, done. `None` is without a limit.
+    #[must_use]
+    pub fn start_timeout(&self) -> Option<Duration> {
+        let default = self.readiness.is_some().then_some(READY_TIMEOUT);
+        self.ready_timeout.or(default).filter(|timeout| !timeout.is_zero())
+    }
 }
 
 /// What a program is that sets nothing: Supervisor's defaults, without a command and without logs.
@@ -251,6 +297,16 @@ impl Default for ProcessSpec {
             server_url: None,
             stand_in: None,
             socket: None,
+            program_type: ProgramType::default(),
+            depends_on: Vec::new(),
+            restart_with: Vec::new(),
+            readiness: None,
+            ready_timeout: None,
+            health: None,
+            restart_policy: None,
+            hooks: None,
+            runtime_directories: Vec::new(),
+            schedule: None,
         }
     }
 }

@@ -14,7 +14,7 @@ pub use suggest::nearest;
 pub(super) use suggest::{meant, nearest_option, nearest_section};
 pub use table::TABLE;
 
-pub use crate::model::options::{DefaultValue, OptionDoc, Per, ValueType, option_of};
+pub use crate::model::options::{BadValue, DefaultValue, OptionDoc, Per, ValueType, option_of};
 
 use memchr::memchr;
 

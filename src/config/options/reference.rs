@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::fake::{Fake, MAIN, load_text, load_toml};
+use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::ProcessSpec;
 use crate::model::options::{Landing, OptionDoc, PROGRAM, Update, differences};
+use crate::model::{ProcessSpec, Settings};
 
 /// Set to write the reference instead of comparing it.
 const WRITE: &str = "SV_TEST_WRITE_REFERENCE";
@@ -19,26 +19,66 @@ const WRITE: &str = "SV_TEST_WRITE_REFERENCE";
 const INI: &str = "[supervisord]\n[program:x]\n";
 const TOML: &str = "[supervisord]\n[program.x]\n";
 
-fn process(settings: crate::model::Settings) -> ProcessSpec {
-    let mut settings = settings;
+fn process(mut settings: Settings) -> ProcessSpec {
     Arc::unwrap_or_clone(settings.groups.remove(0).processes.remove(0))
 }
 
-fn of_ini(lines: &str) -> ProcessSpec {
-    process(load_text(&format!("{INI}{lines}")).unwrap())
+fn read(path: &str, text: &str) -> Settings {
+    let around = machine().file(path, text);
+    load(Path::new(path), &[], &around).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
-/// Every option that is a field of the specification, with the lines that it needs beside it.
-fn fields() -> impl Iterator<Item = (&'static OptionDoc, Landing, &'static str)> {
+fn of_ini(lines: &str) -> ProcessSpec {
+    process(read(MAIN, &format!("{INI}{lines}")))
+}
+
+/// What an option needs beside it: options of one part need the option that makes the part.
+const BESIDE: [(&str, &[(&str, &str)]); 6] = [
+    ("command", &[]),
+    ("ready_interval", &[("command", "a"), ("ready", "notify")]),
+    ("health_", &[("command", "a"), ("health", "tcp:80")]),
+    ("on_unhealthy", &[("command", "a"), ("health", "tcp:80")]),
+    ("hook_timeout", &[("command", "a"), ("pre_start", "/bin/true")]),
+    ("schedule_", &[("command", "a"), ("schedule", "@daily")]),
+];
+
+type Beside = &'static [(&'static str, &'static str)];
+
+/// Every option that is a field of the specification, with what it needs beside it.
+fn fields() -> impl Iterator<Item = (&'static OptionDoc, Landing, Beside)> {
     let rows = PROGRAM.iter().filter_map(|option| Some((option, option.landing?)));
-    rows.map(|(option, landing)| (option, landing, if option.name == "command" { "" } else { "command=a\n" }))
+    rows.map(|(option, landing)| {
+        let beside = BESIDE.iter().find(|(start, _)| option.name.starts_with(start));
+        (option, landing, beside.map_or(&[("command", "a")][..], |(_, beside)| beside))
+    })
+}
+
+fn ini(beside: Beside) -> String {
+    beside.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}
+
+fn toml(beside: Beside) -> String {
+    beside.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect()
+}
+
+/// A machine with a zone file.
+fn machine() -> Fake {
+    Fake::new().file("/usr/share/zoneinfo/Europe/Berlin", zone_file())
+}
+
+/// Version 1 of the format, with central European time and nothing else.
+fn zone_file() -> Vec<u8> {
+    let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    let header = [b"TZif\0", [0_u8; 15].as_slice(), counts.as_slice()].concat();
+    [header.as_slice(), &3600_i32.to_be_bytes(), &[0, 0], b"CET\0"].concat()
 }
 
 #[test]
 fn every_option_lands_in_its_field_and_update_does_what_its_row_says() {
     let base = of_ini("command=a");
-    for (option, landing, command) in fields() {
-        let changed = of_ini(&format!("{command}{}={}", option.name, landing.test));
+    for (option, landing, beside) in fields() {
+        let base = if beside.len() > 1 { of_ini(&ini(beside)) } else { base.clone() };
+        let changed = of_ini(&format!("{}{}={}", ini(beside), option.name, landing.test));
         for (old, new) in [(&base, &changed), (&changed, &base)] {
             let found: Vec<_> = differences(old, new).collect();
             assert!(found.contains(&(option.name, landing.update)), "{}: {found:?}", option.name);
@@ -48,16 +88,16 @@ fn every_option_lands_in_its_field_and_update_does_what_its_row_says() {
 
 #[test]
 fn every_option_means_the_same_in_each_language_and_as_a_variable() {
-    for (option, Landing { test, .. }, command) in fields() {
+    for (option, Landing { test, .. }, beside) in fields() {
         let name = option.name;
-        let expected = of_ini(&format!("{command}{name}={test}"));
-        let command_toml = if command.is_empty() { "" } else { "command = \"a\"\n" };
+        let expected = of_ini(&format!("{}{name}={test}", ini(beside)));
         for value in [toml_value(option.value, test), format!("{test:?}")] {
-            let toml = process(load_toml(&format!("{TOML}{command_toml}{name} = {value}")).unwrap());
-            assert_eq!(toml, expected, "{name} = {value}");
+            let found = process(read(MAIN_TOML, &format!("{TOML}{}{name} = {value}", toml(beside))));
+            assert_eq!(found, expected, "{name} = {value}");
         }
         let variable = format!("SV_PROGRAM_X_{}", name.to_uppercase());
-        let around = Fake::main(&format!("{INI}command=a\n")).variable(&variable, test);
+        let beside = if beside.is_empty() { "command=a\n".to_owned() } else { ini(beside) };
+        let around = machine().file(MAIN, format!("{INI}{beside}")).variable(&variable, test);
         let settings = load(Path::new(MAIN), &[], &around).unwrap();
         assert_eq!((settings.variables.as_slice(), settings.notices.len()), ([variable].as_slice(), 0));
         assert_eq!(process(settings), expected, "{name}");
@@ -82,8 +122,8 @@ fn every_field_of_a_specification_has_a_row() {
         fields
     };
     let (mut all, mut reached) = (BTreeSet::new(), BTreeSet::new());
-    for (option, landing, command) in fields() {
-        let changed = of_ini(&format!("{command}{}={}", option.name, landing.test));
+    for (option, landing, beside) in fields() {
+        let changed = of_ini(&format!("{}{}={}", ini(beside), option.name, landing.test));
         for ((name, old), (_, new)) in told(&base).into_iter().zip(told(&changed)) {
             all.insert(name.clone());
             reached.extend((old != new).then_some(name));
@@ -165,6 +205,19 @@ fn row(option: &OptionDoc, is_program: bool) -> String {
     )
 }
 
+/// Defaults stand in the table for people, and in the parts for the program.
+#[test]
+fn defaults_of_the_table_are_those_of_the_specification() {
+    for (option, _, beside) in fields() {
+        if let DefaultValue::Is(default) = option.default
+            && !beside.is_empty()
+        {
+            let set = of_ini(&format!("{}{}={default}", ini(beside), option.name));
+            assert_eq!(set, of_ini(&ini(beside)), "{}", option.name);
+        }
+    }
+}
+
 fn value(value: ValueType) -> String {
     let text = match value {
         ValueType::Word(words) => {
@@ -196,6 +249,15 @@ fn value(value: ValueType) -> String {
         ValueType::Globs => "patterns",
         ValueType::Command => "command",
         ValueType::Files => "files",
+        ValueType::Seconds => "seconds",
+        ValueType::Count => "integer from 1 on",
+        ValueType::Percent => "percentage",
+        ValueType::RestartLimit => "ends/seconds",
+        ValueType::Dependencies => "list of names with conditions",
+        ValueType::Check => "check",
+        ValueType::Checks => "checks, a line each",
+        ValueType::Schedule => "schedule",
+        ValueType::Zone => "time zone",
     };
     text.to_owned()
 }

@@ -137,14 +137,22 @@ pub(super) fn toml_value(kind: ValueType, value: &str) -> String {
     let is_number = value.parse::<i64>().is_ok();
     let is_bare = match kind {
         ValueType::Boolean | ValueType::AutoRestart => matches!(value, "true" | "false"),
-        ValueType::Integer | ValueType::Retries | ValueType::Size | ValueType::Address => is_number,
+        ValueType::Integer
+        | ValueType::Retries
+        | ValueType::Size
+        | ValueType::Address
+        | ValueType::Count
+        | ValueType::Seconds => is_number || kind == ValueType::Seconds && value.parse::<f64>().is_ok(),
         _ => false,
     };
     match kind {
         _ if is_bare => value.to_owned(),
         ValueType::Octal if is_number => format!("0o{}", value.trim_start_matches('0')),
         ValueType::ExitCodes => format!("[{}]", value.replace(',', ", ")),
-        ValueType::List | ValueType::Files => toml_array(value.split(',')),
+        ValueType::List | ValueType::Files | ValueType::Dependencies => {
+            toml_array(value.split(',').map(str::trim))
+        }
+        ValueType::Checks => toml_array(value.split('\n')),
         ValueType::Globs => toml_array(value.split_whitespace()),
         ValueType::Pairs if value.is_empty() => "{}".to_owned(),
         _ => toml_text(value),

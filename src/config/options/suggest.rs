@@ -42,6 +42,7 @@ pub(crate) fn meant(value_type: ValueType, value: &str) -> Option<String> {
     let number = || match value_type {
         ValueType::Size => with_unit(value, &[("KB", "k"), ("MB", "m"), ("GB", "g"), ("", "b")]),
         ValueType::Integer => with_unit(value, &[("", "s")]),
+        ValueType::Seconds => in_seconds(value),
         ValueType::ExitCodes => parted_by_commas(value),
         ValueType::Pairs => with_commas(value),
         _ => None,
@@ -64,6 +65,25 @@ fn with_unit(value: &str, units: &[(&str, &str)]) -> Option<String> {
     let (known, _) = units.iter().find(|(_, letter)| unit.starts_with(letter))?;
     let is_other = is_number && !unit.eq_ignore_ascii_case(known) && unit.len() <= "seconds".len();
     is_other.then(|| format!("{digits}{known}"))
+}
+
+/// `5s`, `500ms`, `5m` and `1h` as seconds.
+fn in_seconds(value: &str) -> Option<String> {
+    let number = value.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let millis: u64 = match value[number.len()..].trim() {
+        "ms" => 1,
+        "s" | "sec" | "seconds" => 1_000,
+        "m" | "min" | "minutes" => 60_000,
+        "h" | "hours" => 3_600_000,
+        _ => return None,
+    };
+    let millis = number.parse::<u64>().ok()?.checked_mul(millis)?;
+    let (whole, rest) = (millis / 1000, millis % 1000);
+    Some(if rest == 0 {
+        whole.to_string()
+    } else {
+        format!("{whole}.{rest:03}").trim_end_matches('0').to_owned()
+    })
 }
 
 /// `0;1`, `0 1` and `0,1,` as `0,1`.
@@ -212,6 +232,10 @@ mod tests {
             (ValueType::Size, "17mb", None),
             (ValueType::Size, "many", None),
             (ValueType::Integer, "5s", Some("5")),
+            (ValueType::Seconds, "5s", Some("5")),
+            (ValueType::Seconds, "500ms", Some("0.5")),
+            (ValueType::Seconds, "2 min", Some("120")),
+            (ValueType::Seconds, "5", None),
             (ValueType::Retries, "unlimited", Some("forever")),
             (ValueType::Retries, "forevre", Some("forever")),
             (ValueType::AutoRestart, "infinite", None),

@@ -26,6 +26,8 @@ enum Beside {
     Boolean,
     BooleanOrWord,
     Integer,
+    /// An integer or a float.
+    Seconds,
     Size,
     /// A number whose digits are meant as octal ones.
     Octal,
@@ -41,11 +43,21 @@ impl Beside {
         match value {
             ValueType::Boolean => Self::Boolean,
             ValueType::AutoRestart => Self::BooleanOrWord,
-            ValueType::Integer | ValueType::Retries => Self::Integer,
+            ValueType::Integer | ValueType::Retries | ValueType::Count => Self::Integer,
+            ValueType::Seconds => Self::Seconds,
             ValueType::Size => Self::Size,
             ValueType::Octal => Self::Octal,
-            ValueType::Signal | ValueType::User | ValueType::Owner | ValueType::Address => Self::Number,
-            ValueType::List | ValueType::Globs | ValueType::Command | ValueType::Files => Self::Texts,
+            ValueType::Signal
+            | ValueType::User
+            | ValueType::Owner
+            | ValueType::Address
+            | ValueType::Percent => Self::Number,
+            ValueType::List
+            | ValueType::Globs
+            | ValueType::Command
+            | ValueType::Files
+            | ValueType::Dependencies
+            | ValueType::Checks => Self::Texts,
             ValueType::ExitCodes => Self::Integers,
             ValueType::Pairs => Self::Table,
             ValueType::Text
@@ -58,7 +70,11 @@ impl Beside {
             | ValueType::Path
             | ValueType::ControlSocket
             | ValueType::Directory
-            | ValueType::Url => Self::Nothing,
+            | ValueType::Url
+            | ValueType::RestartLimit
+            | ValueType::Check
+            | ValueType::Schedule
+            | ValueType::Zone => Self::Nothing,
         }
     }
 
@@ -69,6 +85,7 @@ impl Beside {
             Self::Boolean => "true or false",
             Self::BooleanOrWord => "true, false or \"unexpected\"",
             Self::Integer => "an integer",
+            Self::Seconds => "a number of seconds",
             Self::Size => "an integer or a text such as \"50MB\"",
             Self::Octal => "written in octal, such as 0o22 or \"022\"",
             Self::Number => "a text or an integer",
@@ -96,9 +113,11 @@ pub(super) fn written(
         (DeValue::Boolean(value), Beside::Boolean | Beside::BooleanOrWord) => {
             Ok(Written::Text(value.to_string()))
         }
-        (DeValue::Integer(value), Beside::Integer | Beside::Size | Beside::Number | Beside::Integers) => {
-            Ok(Written::Text(decimal(value)))
-        }
+        (
+            DeValue::Integer(value),
+            Beside::Integer | Beside::Seconds | Beside::Size | Beside::Number | Beside::Integers,
+        ) => Ok(Written::Text(decimal(value))),
+        (DeValue::Float(value), Beside::Seconds) => Ok(Written::Text(value.as_str().to_owned())),
         (DeValue::Integer(value), Beside::Octal) if value.radix() == 8 => {
             Ok(Written::Text(value.as_str().to_owned()))
         }

@@ -5,16 +5,24 @@
 //! Users and paths need the machine and take [`super::Surroundings`].
 
 mod address;
+mod dependencies;
+mod durations;
 mod numbers;
 mod paths;
+mod probes;
 mod users;
 mod vocabulary;
 
 pub(super) use address::{inet_address, port_number};
+pub(super) use dependencies::dependency;
+pub(super) use durations::{count, local_zone, percent, restart_limit, seconds, zone};
 pub(super) use numbers::{decimal_digit, exit_codes, integer, octal, size};
 pub(super) use paths::{absolute, existing_directory, in_existing, normal_path, parent_of};
+pub(super) use probes::{command, health_check, ready_check};
 pub(super) use users::{owner, user};
 pub(super) use vocabulary::{
     auto_restart, boolean, caught_signal, list, log_format, log_level, name, on_idle, password, signal,
     start_retries, word,
 };
+
+use crate::model::options::BadValue;

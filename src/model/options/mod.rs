@@ -8,11 +8,16 @@
 mod program;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use program::{PROGRAM, differences};
 
-use super::{AutoRestart, ProcessSpec, Signal, StartRetries, User};
+use super::{
+    AutoRestart, Dependency, HealthCheck, ProcessSpec, ReadyCheck, RestartLimit, Schedule, Signal,
+    StartRetries, User, Zone,
+};
 
 /// The type of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,24 @@ pub enum ValueType {
     Command,
     /// Files separated by commas.
     Files,
+    /// Seconds, perhaps with a fraction.
+    Seconds,
+    /// An integer from 1 on.
+    Count,
+    /// `10%`
+    Percent,
+    /// `10/60`
+    RestartLimit,
+    /// `db, cache=started, api?`
+    Dependencies,
+    /// A kind of check with its target.
+    Check,
+    /// Checks, a line each.
+    Checks,
+    /// Five fields of cron, or a name.
+    Schedule,
+    /// A name such as `Europe/Berlin`
+    Zone,
 }
 
 /// The value of an option that is not set.
@@ -109,6 +132,23 @@ pub enum Per {
     Process,
 }
 
+/// A value that its option does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadValue {
+    /// What is wrong with it.
+    pub message: String,
+    /// What was perhaps meant.
+    pub suggestion: Option<String>,
+}
+
+impl BadValue {
+    /// Without a suggestion.
+    #[must_use]
+    pub fn new(message: String) -> Self {
+        Self { message, suggestion: None }
+    }
+}
+
 /// What `update` does with a change. The greater includes the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Update {
@@ -135,6 +175,20 @@ pub enum Lands {
     User(Field<Option<Arc<User>>>),
     /// One of the words, by its index.
     Word(&'static [&'static str], Field<usize>),
+    /// Not less than this.
+    Seconds(Duration, Field<Duration>),
+    Count(Field<u32>),
+    Percent(Field<u8>),
+    RestartLimit(Field<RestartLimit>),
+    Command(Field<String>),
+    /// Absolute paths.
+    Paths(Field<Vec<PathBuf>>),
+    Dependencies(Field<Vec<Dependency>>),
+    Ready(Field<Vec<ReadyCheck>>),
+    Health(Field<HealthCheck>),
+    /// With the text.
+    Schedule(Field<(Schedule, String)>),
+    Zone(Field<Zone>),
     /// A reader of its own sets the field.
     Own(ValueType, Field<()>),
 }
@@ -152,6 +206,17 @@ impl Lands {
             Self::Signal(_) => ValueType::Signal,
             Self::User(_) => ValueType::User,
             Self::Word(words, _) => ValueType::Word(words),
+            Self::Seconds(..) => ValueType::Seconds,
+            Self::Count(_) => ValueType::Count,
+            Self::Percent(_) => ValueType::Percent,
+            Self::RestartLimit(_) => ValueType::RestartLimit,
+            Self::Command(_) => ValueType::Command,
+            Self::Paths(_) => ValueType::List,
+            Self::Dependencies(_) => ValueType::Dependencies,
+            Self::Ready(_) => ValueType::Checks,
+            Self::Health(_) => ValueType::Check,
+            Self::Schedule(_) => ValueType::Schedule,
+            Self::Zone(_) => ValueType::Zone,
             Self::Own(value, _) => *value,
         }
     }
@@ -169,6 +234,17 @@ impl Lands {
             Self::Signal(field) => field.is_same,
             Self::User(field) => field.is_same,
             Self::Word(_, field) => field.is_same,
+            Self::Seconds(_, field) => field.is_same,
+            Self::Count(field) => field.is_same,
+            Self::Percent(field) => field.is_same,
+            Self::RestartLimit(field) => field.is_same,
+            Self::Command(field) => field.is_same,
+            Self::Paths(field) => field.is_same,
+            Self::Dependencies(field) => field.is_same,
+            Self::Ready(field) => field.is_same,
+            Self::Health(field) => field.is_same,
+            Self::Schedule(field) => field.is_same,
+            Self::Zone(field) => field.is_same,
             Self::Own(_, field) => field.is_same,
         };
         is_same(old, new)

@@ -1,0 +1,147 @@
+//! How the supervisor learns that a program is ready, and that it is healthy.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A check that the supervisor makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A connection can be made.
+    Tcp {
+        /// A name or an address, without brackets.
+        host: String,
+        /// From 1.
+        port: u16,
+    },
+    /// A connection to this socket can be made.
+    Unix(PathBuf),
+    /// A GET is answered with a status of 200 to 399.
+    Http {
+        /// A name or an address, without brackets.
+        host: String,
+        /// From 1.
+        port: u16,
+        /// With the query; starts with a slash.
+        path: String,
+    },
+    /// This command, run as the program is, exits with 0.
+    Exec(String),
+}
+
+/// One of the conditions of `ready`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadyCheck {
+    /// It lives for `startsecs`.
+    StartSecs,
+    /// It says so by systemd's protocol.
+    Notify,
+    /// It writes a newline to this descriptor, as s6 has it.
+    Fd(u16),
+    /// The supervisor finds out.
+    Probe(Probe),
+    /// This file exists.
+    File(PathBuf),
+    /// A line of its output matches this regular expression of `regex-lite`, which is known to compile.
+    Log(String),
+}
+
+/// `ready` and `ready_interval`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadinessSpec {
+    /// All of them have to hold. There is at least one.
+    pub checks: Vec<ReadyCheck>,
+    /// The longest pause between two probes.
+    pub interval: Duration,
+}
+
+impl ReadinessSpec {
+    /// With defaults for everything else.
+    #[must_use]
+    pub fn new(checks: Vec<ReadyCheck>) -> Self {
+        Self { checks, interval: Duration::from_secs(1) }
+    }
+}
+
+/// What `health` looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthCheck {
+    /// The program sends WATCHDOG=1 by systemd's protocol.
+    Notify,
+    /// The supervisor finds out.
+    Probe(Probe),
+}
+
+/// What is done about an unhealthy process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnhealthy {
+    /// It is stopped and started again, by the restart policy.
+    #[default]
+    Restart,
+    /// The supervisor shuts down.
+    Shutdown,
+    /// Nothing but an event and a log line.
+    Ignore,
+}
+
+/// `health` and what belongs to it, with Docker's meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthSpec {
+    /// `health`
+    pub check: HealthCheck,
+    /// `health_interval`: from the end of one check to the start of the next.
+    pub interval: Duration,
+    /// `health_timeout`
+    pub timeout: Duration,
+    /// `health_retries`: failures in a row that make it unhealthy; at least 1.
+    pub retries: u32,
+    /// `health_successes`: successes in a row that make it healthy; at least 1.
+    pub successes: u32,
+    /// `health_start_period`: failures do not count this long after it is ready; the first success ends the period.
+    pub start_period: Duration,
+    /// `on_unhealthy`
+    pub on_unhealthy: OnUnhealthy,
+}
+
+impl HealthSpec {
+    /// With defaults for everything else.
+    #[must_use]
+    pub fn new(check: HealthCheck) -> Self {
+        Self {
+            check,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            retries: 3,
+            successes: 1,
+            start_period: Duration::ZERO,
+            on_unhealthy: OnUnhealthy::default(),
+        }
+    }
+}
+
+/// As a configuration spells it.
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bracketed = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        match self {
+            Self::Tcp { host, port } => write!(f, "tcp:{}:{port}", bracketed(host)),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Http { host, port, path } => write!(f, "http://{}:{port}{path}", bracketed(host)),
+            Self::Exec(command) => write!(f, "exec:{command}"),
+        }
+    }
+}
+
+/// As a configuration spells it.
+impl fmt::Display for ReadyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StartSecs => f.write_str("startsecs"),
+            Self::Notify => f.write_str("notify"),
+            Self::Fd(number) => write!(f, "fd:{number}"),
+            Self::Probe(probe) => probe.fmt(f),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Log(regex) => write!(f, "log:{regex}"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! When a program is started again, and how often: `restart_*`.
+
+use std::time::Duration;
+
+/// Ends in a period of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartLimit {
+    /// This many; at least 1.
+    pub ends: u32,
+    /// In this time.
+    pub within: Duration,
+}
+
+/// Delays before restarts. It governs exits and failed starts, with one counter, in place of Supervisor's rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// `restart_delay`: before the first restart.
+    pub delay: Duration,
+    /// `restart_delay_max`: the delay doubles up to it; not less than `delay`.
+    pub delay_max: Duration,
+    /// `restart_jitter`: each delay is longer or shorter by up to this part of it.
+    pub jitter_percent: u8,
+    /// `restart_reset_after`: up, and ready, for this long, the counter starts again.
+    pub reset_after: Duration,
+    /// `restart_limit`: the program is FATAL once it has ended so often.
+    pub limit: Option<RestartLimit>,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_millis(500),
+            delay_max: Duration::from_secs(30),
+            jitter_percent: 10,
+            reset_after: Duration::from_secs(30),
+            limit: None,
+        }
+    }
+}
+
+impl RestartPolicy {
+    /// The delay before a restart, without jitter; the first restart in a row is number 0.
+    #[must_use]
+    pub fn delay_before(&self, restart: u32) -> Duration {
+        let factor = 1_u32.checked_shl(restart).unwrap_or(u32::MAX);
+        self.delay.saturating_mul(factor).min(self.delay_max.max(self.delay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let policy = RestartPolicy::default();
+        let delays: Vec<_> = [0, 1, 2, 5, 6, 31, 32, 1000].map(|n| policy.delay_before(n).as_millis()).into();
+        assert_eq!(delays, [500, 1000, 2000, 16_000, 30_000, 30_000, 30_000, 30_000]);
+        let fixed = RestartPolicy { delay: Duration::from_secs(9), delay_max: Duration::ZERO, ..policy };
+        assert_eq!(fixed.delay_before(3), Duration::from_secs(9));
+    }
+}
