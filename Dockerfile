@@ -12,7 +12,7 @@ FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 # The toolchain's musl target brings its own C start files and libc: no C compiler for musl is needed.
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
-COPY Cargo.toml Cargo.lock LICENSE build.rs no-unwind-tables.ld ./
+COPY Cargo.toml Cargo.lock LICENSE build.rs ./
 COPY src src
 # Cargo wants every target that the manifest names to be there, though only the binary is built.
 COPY benches benches

@@ -24,7 +24,6 @@ use std::path::PathBuf;
 
 use crate::cli::InitOptions;
 use crate::model::{ExitStatus, Pid, Signal};
-use crate::sys::memory::Code;
 use crate::sys::process::{self, Reaped};
 use crate::sys::sigwait::Inbox;
 use crate::sys::spawn::{Place, Program, spawn_in_place};
@@ -83,8 +82,6 @@ fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
     voice.say(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
     // Whoever stands in a folder keeps its file system from being unmounted.
     let _ = env::set_current_dir("/");
-    // From here to the end there is little left to do: most of what is mapped has served the start.
-    Code::find().release();
     let (to_group, session) = (options.to_group, options.session);
     let is_job = !session && terminal::foreground().is_some();
     Ok(Init { inbox, rules, voice, child, to_group, session, is_job, warn_of_reaped: options.warn_of_reaped })

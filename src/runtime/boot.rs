@@ -24,7 +24,6 @@ use crate::rpc::Cache;
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
-use crate::sys::memory::Code;
 use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, ensure_reaping, is_pid_1, own_pid};
@@ -409,9 +408,7 @@ fn take_the_oath(
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
         more_to_reap: false,
         all_stopped: None,
-        code: Code::find(),
         cache: Cache::default(),
-        at_rest: false,
     })
 }
 

@@ -205,16 +205,6 @@ impl Clients {
         self.by_token.values().filter_map(|client| client.deadline).chain(self.line_due()).min()
     }
 
-    /// Whether somebody has an answer to come.
-    pub(super) fn is_anyone_served(&self) -> bool {
-        self.by_token.values().any(|client| client.waits() || !client.unsent.is_empty())
-    }
-
-    /// When one of those that there are has last said or taken something.
-    pub(super) fn last_used(&self) -> Option<Mono> {
-        self.by_token.values().map(|client| client.last_used).max()
-    }
-
     /// Who is at the other end.
     pub(super) fn peer(&self, token: u64) -> String {
         self.by_token.get(&token).map_or_else(String::new, |client| client.stream.peer())
@@ -380,7 +370,6 @@ impl Shell {
                 None => return,
             }
         }
-        self.at_rest = false;
         let token = self.sources.add(Source::Client);
         let interest = Interest { read: true, write: false };
         if self.poller.add(&stream, token, interest).is_err() {
@@ -457,7 +446,6 @@ impl Shell {
 
     /// A client has sent something, can take something, or is gone.
     pub(super) fn client_is_ready(&mut self, token: u64, readable: bool) {
-        self.at_rest = false;
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             client.is_readable |= readable;
             self.clients.enqueue(token);

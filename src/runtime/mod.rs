@@ -48,7 +48,6 @@ use crate::output::{Outputs, ReadContext, Report, is_output_token};
 use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Input, Supervisor};
 use crate::sys::clock::Clock;
-use crate::sys::memory::Code;
 use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
@@ -153,9 +152,6 @@ struct Shell {
     /// Not all of the dead were taken in this turn.
     more_to_reap: bool,
     all_stopped: Option<AfterStop>,
-    code: Code,
-    /// Code that the start and clients needed was let go of, and nobody has come since.
-    at_rest: bool,
     /// What clients store by the methods of `supervisor_cache`.
     cache: Cache,
 }

@@ -67,7 +67,6 @@ impl Shell {
         self.remember_own_log();
         self.measure_names();
         tell_notices(self);
-        self.at_rest = false;
         self.pid_file = None;
         write_pid_file(self);
         self.feed(Input::Begin);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::effects::no_exec;
 use super::{Shell, Source};
-use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
+use crate::model::{ChildId, ExitStatus, LogLevel, Pid, ProcessId, Signal, SupervisorState};
 use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::exec_shortages;
@@ -26,10 +26,6 @@ const QUIET: Duration = Duration::from_millis(100);
 /// How long orphans get between SIGTERM and the SIGKILL with which the kernel follows the end of
 /// PID 1.
 const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Clients that keep their connection and ask nothing for so long leave us at rest. One that asks again and
-/// again does not find that all it needs has to be mapped again each time.
-const SILENCE: Duration = Duration::from_millis(250);
 
 /// A failing wait is told this often at most, by resting after it.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -55,7 +51,6 @@ impl Shell {
                 }
                 None => {}
             }
-            self.come_to_rest();
             let ready = self.wait(self.timeout());
             self.turn(&ready);
         };
@@ -71,31 +66,12 @@ impl Shell {
         }
     }
 
-    /// With nothing due and nobody asking: whatever was to start has started or failed, and what
-    /// comes next, if anything, is a child with something to say.
-    fn come_to_rest(&mut self) {
-        if self.rest_due().is_some_and(|at| at <= self.now.mono) {
-            self.code.release();
-            self.at_rest = true;
-        }
-    }
-
-    /// When to come to rest, if nothing else happens before. With clients that are silent it is the one
-    /// thing for which we wake up by ourselves, once.
-    fn rest_due(&self) -> Option<Mono> {
-        if self.at_rest || self.deadline().is_some() || self.clients.is_anyone_served() {
-            return None;
-        }
-        let due = |since: Mono| since.after(SILENCE);
-        Some(self.clients.last_used().map_or(self.now.mono, due))
-    }
-
     fn timeout(&self) -> Option<Duration> {
         if self.more_to_reap || self.clients.has_work() || self.output.has_due_followers() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
-        self.deadline().or_else(|| self.rest_due()).map(|at| at.since(now))
+        self.deadline().map(|at| at.since(now))
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Vec<Ready> {

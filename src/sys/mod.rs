@@ -13,7 +13,6 @@ pub mod groups;
 pub mod interrupts;
 mod kernel_signals;
 pub mod limits;
-pub mod memory;
 pub mod names;
 pub mod output;
 pub mod poller;
