@@ -25,7 +25,7 @@ pub use capture::{Capture, Piece};
 pub use echo::{conversation_echo, output_echo};
 pub use follow::{FOLLOWED_BYTES_FIRST, TRUNCATED, cut_off_before, follow_from, missed, whole_characters};
 pub use json::Speaker;
-pub use line::activity_line;
+pub use line::activity_line_head;
 pub use lines::{LINE_BYTES_MAX, LinePiece, Lines, WholeLines};
 pub use loss::Loss;
 pub use moment::{access_time, rfc3339};

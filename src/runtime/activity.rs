@@ -1,26 +1,23 @@
 //! The activity log: a file or syslog, and in the foreground our standard output as well.
 //!
-//! A line is formatted by `tracing` in Supervisor's form of it and taken from there at once. The
-//! lines of a turn are written together at its end: after what children said in it, and with one
-//! write however many orphans were reaped.
+//! A line is an event of `tracing`, which formats it in Supervisor's form straight into the buffer of
+//! the log that it belongs to. The lines of a turn are written together at its end: after the output
+//! of children in that turn, and with one write however many orphans were reaped.
 
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber, dispatcher};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::logs::{OwnForm, activity_line, severity};
+use crate::logs::{OwnForm, activity_line_head, severity};
 use crate::model::{Channel, DaemonSettings, LogDefaults, LogFormat, LogLevel, LogTarget};
 use crate::output::{Destinations, OURSELVES, Sink, Warning};
 use crate::sys::clock::Clock;
 use crate::sys::process::own_pid;
-
-/// Lines that were formatted and are about to be written. Never more than those of one call.
-static FORMATTED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 /// Where lines go.
 pub(super) struct Activity {
@@ -30,9 +27,11 @@ pub(super) struct Activity {
     to_syslog: bool,
     /// Whether lines go to standard output too.
     echo: bool,
+    /// Formats events into `held`.
+    tracing: Dispatch,
     /// Lines of this turn.
-    held: Vec<u8>,
-    /// The same in the form that the lines of programs have, if it is another.
+    held: Held,
+    /// The same in the form that the lines of programs have, if it is another and shown.
     held_shaped: Vec<u8>,
     /// Lines that were written since [`Activity::take_written`] was asked last.
     written: Vec<u8>,
@@ -42,13 +41,14 @@ pub(super) struct Activity {
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 impl Activity {
-    /// Opens the log that the settings ask for.
+    /// Opens the log that the settings ask for. The times of its lines are read from the clock.
     ///
     /// # Errors
-    /// What opening the file says, with what it was about.
+    /// Why the file cannot be opened.
     pub(super) fn open(
         settings: &DaemonSettings,
         echo: bool,
+        clock: &Clock,
         destinations: &mut Destinations,
     ) -> Result<Self, String> {
         let target = settings.log_file.clone().map_or(LogTarget::None, LogTarget::File);
@@ -62,12 +62,14 @@ impl Activity {
         let LogDefaults { format, timestamp, .. } = settings.log_defaults;
         let timestamp = timestamp.unwrap_or(format == LogFormat::Json);
         destinations.set_own_form(OwnForm::beside(format, timestamp, &settings.identifier, own_pid()));
+        let held = Held::default();
         Ok(Self {
             level: settings.log_level,
             to_syslog: settings.log_to_syslog,
             file,
             echo,
-            held: Vec::new(),
+            tracing: subscriber(clock.clone(), held.clone()),
+            held,
             held_shaped: Vec::new(),
             written: Vec::new(),
         })
@@ -83,51 +85,55 @@ impl Activity {
         self.level = level;
     }
 
-    /// Takes a line; it is written at the end of the turn, together with what else there was to say.
+    /// Takes a line; it is written at the end of the turn, together with the others of that turn.
     pub(super) fn log(&mut self, level: LogLevel, text: &str, destinations: &mut Destinations) {
         if level < self.level {
             return;
         }
-        emit(level, text);
-        let mut line = FORMATTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let held_before = self.held.lock().len();
+        self.format(level, text);
         if self.to_syslog {
-            send_to_syslog(level, &line, destinations);
+            send_to_syslog(level, &self.held.lock()[held_before..], destinations);
         }
-        self.held.append(&mut line);
-        drop(line);
-        if let Some(line) = destinations.own_form().line(destinations.now().wall, level, text) {
+        if self.is_shown()
+            && let Some(line) = destinations.own_form().line(destinations.now().wall, level, text)
+        {
             self.held_shaped.extend_from_slice(&line);
         }
-        if self.held.len() >= HELD_BYTES_MAX {
+        if self.held.lock().len() >= HELD_BYTES_MAX {
             self.flush(destinations);
         }
     }
 
-    /// Writes what was taken. A log that can't be written to is told of where there still is a place
-    /// to tell it.
+    /// Adds a line in Supervisor's form to `held`.
+    fn format(&self, level: LogLevel, text: &str) {
+        dispatcher::with_default(&self.tracing, || emit(level, text));
+    }
+
+    /// Writes the lines taken so far. If one of the two destinations fails, the other one gets a line about it.
     pub(super) fn flush(&mut self, destinations: &mut Destinations) {
-        if self.held.is_empty() {
+        let mut held = self.held.take();
+        if held.is_empty() {
             return;
         }
         let is_plain = *destinations.own_form() == OwnForm::Plain;
-        let shown = if is_plain { &self.held } else { &self.held_shaped };
-        let kept = if let Sink::Destination(_) = self.file { shown } else { &self.held };
+        let shown = if is_plain { &held } else { &self.held_shaped };
+        let kept = if let Sink::Destination(_) = self.file { shown } else { &held };
         if let Some(Warning { text }) = self.file.write(kept, OURSELVES, destinations) {
             destinations.complain(&text);
         }
         let warning = if self.echo { destinations.write_lines(Channel::Stdout, shown) } else { None };
-        self.written.append(&mut self.held);
+        self.written.append(&mut held);
         self.held_shaped.clear();
         if let Some(Warning { text }) = warning {
-            self.tell_file(&text, destinations);
+            self.log_to_file(&text, destinations);
         }
     }
 
-    /// What is wrong with standard output stands in the file alone.
-    fn tell_file(&mut self, text: &str, destinations: &mut Destinations) {
-        emit(LogLevel::Warn, text);
-        let line = std::mem::take(&mut *FORMATTED.lock().unwrap_or_else(PoisonError::into_inner));
-        self.file.write(&line, OURSELVES, destinations);
+    /// A failure of standard output is logged in the file alone.
+    fn log_to_file(&mut self, text: &str, destinations: &mut Destinations) {
+        self.format(LogLevel::Warn, text);
+        self.file.write(&self.held.take(), OURSELVES, destinations);
     }
 
     /// The lines that were written since this was asked last.
@@ -200,15 +206,14 @@ fn emit(level: LogLevel, text: &str) {
     }
 }
 
-/// Makes `tracing` speak in Supervisor's form from here on.
-pub(super) fn install(clock: Clock) {
-    let subscriber = tracing_subscriber::fmt()
+/// Writes events in Supervisor's form.
+fn subscriber(clock: Clock, held: Held) -> Dispatch {
+    tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
         .event_format(SupervisorForm { clock })
-        .with_writer(ToFormatted)
-        .finish();
-    // The second time, after a restart in place, the first one is still there and does as well.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+        .with_writer(move || held.clone())
+        .finish()
+        .into()
 }
 
 struct SupervisorForm {
@@ -226,29 +231,53 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut message = String::new();
-        context.format_fields(Writer::new(&mut message), event)?;
-        activity_line(&mut writer, self.clock.now().wall, event.metadata().target(), &message)
+        activity_line_head(&mut writer, self.clock.now().wall, event.metadata().target())?;
+        // Escapes what a terminal would take for commands.
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
     }
 }
 
-struct ToFormatted;
+/// A buffer of lines, shared by a log and the subscriber that formats for it.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<Vec<u8>>>);
 
-impl<'a> MakeWriter<'a> for ToFormatted {
-    type Writer = Self;
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-    fn make_writer(&'a self) -> Self {
-        Self
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock())
     }
 }
 
-impl io::Write for ToFormatted {
+impl io::Write for Held {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        FORMATTED.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_log_formats_its_own_lines_and_escapes_terminal_commands() {
+        let (ours, others) = (Held::default(), Held::default());
+        let _other = subscriber(Clock::local(), others.clone());
+        let tracing = subscriber(Clock::local(), ours.clone());
+        for text in ["a\x1b[2J\nb", "{c}"] {
+            dispatcher::with_default(&tracing, || emit(LogLevel::Warn, text));
+        }
+        let lines = String::from_utf8(ours.take()).unwrap();
+        assert_eq!(lines.matches(" WARN ").count(), 2, "{lines}");
+        assert!(lines.contains(" WARN a\\x1b[2J\nb\n2") && lines.ends_with(" WARN {c}\n"), "{lines}");
+        assert!(others.take().is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::activity::{Activity, install};
+use super::activity::Activity;
 use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
@@ -80,9 +80,8 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
     let foreground = launch.is_in_foreground(&settings);
     let clock = Clock::local();
     output.begin_turn(clock.now());
-    install(clock.clone());
     let echo = foreground && !settings.daemon.silent;
-    let mut activity = open_activity(&mut settings, echo, output.destinations())?;
+    let mut activity = open_activity(&mut settings, echo, &clock, output.destinations())?;
     // Before anything of a running supervisor with the same configuration is touched.
     let mut names = HostNames::at_the_start();
     let mut opened = open_servers(&launch, &mut settings, &mut names)?;
@@ -274,9 +273,10 @@ fn does_without(settings: &Settings) -> bool {
 fn open_activity(
     settings: &mut Settings,
     echo: bool,
+    clock: &Clock,
     destinations: &mut Destinations,
 ) -> Result<Activity, Errors> {
-    let why = match Activity::open(&settings.daemon, echo, destinations) {
+    let why = match Activity::open(&settings.daemon, echo, clock, destinations) {
         Ok(activity) => return Ok(activity),
         Err(why) => why,
     };
@@ -286,7 +286,7 @@ fn open_activity(
     settings.daemon.log_file = None;
     let text = format!("{why}; going on without it (logfile=/dev/null in [supervisord] asks for none)");
     settings.notices.push(Notice { level: LogLevel::Warn, text });
-    Activity::open(&settings.daemon, echo, destinations).map_err(|why| vec![why])
+    Activity::open(&settings.daemon, echo, clock, destinations).map_err(|why| vec![why])
 }
 
 /// What is done without is no server of the settings any more.

@@ -75,7 +75,7 @@ impl Shell {
     fn replace_activity_log(&mut self, settings: &Settings) {
         self.activity.flush(self.output.destinations());
         let echo = self.launch.is_in_foreground(settings) && !settings.daemon.silent;
-        match Activity::open(&settings.daemon, echo, self.output.destinations()) {
+        match Activity::open(&settings.daemon, echo, &self.clock, self.output.destinations()) {
             Ok(activity) => std::mem::replace(&mut self.activity, activity).close(self.output.destinations()),
             Err(text) => self.log(LogLevel::Critical, &format!("{text}; the old one stays in use")),
         }

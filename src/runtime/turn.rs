@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::effects::no_exec;
 use super::{Shell, Source};
-use crate::model::{ChildId, ExitStatus, LogLevel, Pid, ProcessId, Signal, SupervisorState};
+use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
 use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::exec_shortages;
