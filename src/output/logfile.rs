@@ -21,6 +21,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct LogFile {
     path: PathBuf,
     file: File,
+    /// How the path is opened again.
+    open: fn(&Path) -> io::Result<File>,
     rotation: Rotation,
     /// What could not be written since the last that could.
     loss: Loss,
@@ -33,7 +35,16 @@ impl LogFile {
     pub(super) fn new(path: &Path, file: File, bytes_max: i64, backups: i64) -> io::Result<Self> {
         let rotation = Rotation::new(bytes_max, backups, file.metadata()?.len());
         let path = path.to_owned();
-        Ok(Self { path, file, rotation, loss: Loss::default(), checked_at: Mono::default(), is_stuck: false })
+        let open = open_again;
+        Ok(Self {
+            path,
+            file,
+            open,
+            rotation,
+            loss: Loss::default(),
+            checked_at: Mono::default(),
+            is_stuck: false,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -106,9 +117,16 @@ impl LogFile {
 
     /// A failed rotation moves back what it has moved. Otherwise the next one would treat the file that is still
     /// written to as a backup, and repeated failures would push all backups out.
+    ///
+    /// The file is opened once more before anything is moved, as the oldest backup cannot be moved back: without a free
+    /// descriptor the rotation fails here.
     fn rotate(&mut self) -> io::Result<()> {
+        let probe = (self.open)(&self.path)?;
         let mut moved = Vec::new();
-        let outcome = self.shift(&mut moved).and_then(|()| self.reopen());
+        let outcome = self.shift(&mut moved).and_then(|()| {
+            drop(probe);
+            self.reopen()
+        });
         if outcome.is_err() {
             for (from, to) in moved.iter().rev() {
                 let _ = fs::rename(to, from);
@@ -154,11 +172,15 @@ impl LogFile {
 
     /// Opens the path again; if that fails, the open file stays in use.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let (file, _) = open_log(&self.path, LOG_MODE)?;
+        let file = (self.open)(&self.path)?;
         self.rotation.resized(file.metadata()?.len());
         self.file = file;
         Ok(())
     }
+}
+
+fn open_again(path: &Path) -> io::Result<File> {
+    open_log(path, LOG_MODE).map(|(file, _)| file)
 }
 
 /// Renames a backup. A file that has the new name is removed first, as Supervisor does: a file system that protects
@@ -313,5 +335,56 @@ mod tests {
             more += 1;
         }
         assert_eq!(read(&path, ".1") + &read(&path, ""), "abc\n".repeat(more));
+    }
+
+    /// A rotation fails, repeatedly; what was moved is moved back, so that no backup is pushed out.
+    fn check_failing_rotation(name: &str, fail: impl Fn(&mut LogFile), repair: impl Fn(&mut LogFile)) {
+        let folder = Folder::new(name);
+        let path = folder.join("x.log");
+        let mut log = open(&path, 8, 2);
+        for line in ["first..\n", "second.\n"] {
+            assert_eq!(log.write(line.as_bytes(), START), None);
+        }
+        fail(&mut log);
+        let warnings: Vec<_> = (0..10).filter_map(|_| log.write(b"abc\n", START)).collect();
+        repair(&mut log);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].text.starts_with("cannot rotate log '"), "{warnings:?}");
+        assert_eq!(read(&path, ""), "abc\n".repeat(10), "nothing is lost");
+        assert_eq!((read(&path, ".1"), read(&path, ".2")), ("second.\n".into(), "first..\n".into()));
+        let mut more = 10;
+        while read(&path, ".1") == "second.\n" && more < 100 {
+            assert_eq!(log.write(b"abc\n", START), None);
+            more += 1;
+        }
+        assert_eq!(read(&path, ".2"), "second.\n");
+        assert_eq!(read(&path, ".1") + &read(&path, ""), "abc\n".repeat(more));
+    }
+
+    #[test]
+    fn a_rotation_without_descriptors_keeps_all_backups() {
+        let fail = |log: &mut LogFile| log.open = |_| Err(io::Error::from_raw_os_error(nix::libc::EMFILE));
+        check_failing_rotation("logfile-emfile", fail, |log| log.open = open_again);
+    }
+
+    #[test]
+    fn a_rotation_in_a_read_only_folder_keeps_all_backups() {
+        use std::os::unix::fs::PermissionsExt;
+        // Only for this thread: root may write to any folder.
+        let user = nix::unistd::setfsuid(nix::unistd::Uid::from_raw(u32::MAX));
+        let set_mode = |log: &LogFile, mode| {
+            fs::set_permissions(log.path.parent().unwrap(), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let fail = |log: &mut LogFile| {
+            set_mode(log, 0o555);
+            if user.is_root() {
+                nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+            }
+        };
+        let repair = |log: &mut LogFile| {
+            nix::unistd::setfsuid(user);
+            set_mode(log, 0o755);
+        };
+        check_failing_rotation("logfile-read-only", fail, repair);
     }
 }
