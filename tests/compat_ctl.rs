@@ -122,8 +122,7 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        support::kill_with_descendants(&mut self.daemon);
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

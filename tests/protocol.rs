@@ -371,9 +371,12 @@ fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
         process_name=a-rather-long-name-so-that-the-answer-is-large-%(process_num)03d\n";
     let sandbox = Sandbox::with_programs(programs).start();
     let mut silent = Peer::unix(&sandbox);
-    // Asks for more than a socket holds, again and again, and reads nothing of it.
+    // Asks for more than a socket holds, again and again, and reads no more than its beginning.
     let mut deaf = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap().patient();
     deaf.write_all(&call("supervisor.getAllProcessInfo", &[]).repeat(10)).unwrap();
+    // Its time begins when its reply does, and has to be over before that of the slow one.
+    let mut heard = vec![0];
+    deaf.read_exact(&mut heard).unwrap();
     // Sends a byte for each second in which it hears nothing.
     let mut slow = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -391,7 +394,6 @@ fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
     let resident = resident_kib(sandbox.supervisor_pid());
     assert!(resident < 16 * 1024, "{resident} KiB");
     // By now nobody writes any more to the one that did not read: there is an end, and it is early.
-    let mut heard = Vec::new();
     deaf.read_to_end(&mut heard).unwrap();
     let answers = heard.windows(15).filter(|window| window == b"HTTP/1.1 200 OK").count();
     assert_eq!(answers, 1, "{} bytes", heard.len());

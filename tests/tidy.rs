@@ -100,6 +100,17 @@ fn used_modules(text: &str) -> BTreeSet<String> {
     used
 }
 
+/// Makes sure that nothing gets around the authorisation.
+#[test]
+fn commands_and_signals_enter_the_core_through_the_door_only() {
+    let enters = |file: &PathBuf| {
+        let text = read(file);
+        ["Input::Command", "Input::Signal"].iter().any(|input| text.contains(input))
+    };
+    let found: Vec<_> = rust_files(&root().join("src/runtime")).into_iter().filter(enters).collect();
+    assert_eq!(found, [root().join("src/runtime/door.rs")]);
+}
+
 #[test]
 fn modules_use_only_what_their_layer_may() {
     let table: BTreeMap<_, _> = MAY_USE.iter().copied().collect();

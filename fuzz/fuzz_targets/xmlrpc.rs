@@ -58,7 +58,7 @@ fn answer(method: &str, params: &[Value]) {
         Ok(Asked::Command(_) | Asked::Cache(_)) => return,
         Err(fault) => Err(fault),
     };
-    assert_well_formed(&body(&outcome));
+    assert_well_formed(&body(outcome).finish());
 }
 
 fn results(mut calls: Multicall, namespaces: &[Namespace]) -> Vec<u8> {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-/// The password that a server asks for.
+/// The password that a server requires.
 #[derive(Clone, Copy)]
 pub enum Secret<'a> {
     /// In the clear.
@@ -14,12 +14,12 @@ pub enum Secret<'a> {
     Sha1(&'a [u8; 20]),
 }
 
-/// Whether an `Authorization` header lets its sender in.
+/// Whether an `Authorization` header carries these credentials.
 ///
-/// Anything that is not these credentials is a no, unreadable ones too: the reference answers some
-/// of those with status 500. How long it takes tells nothing about how much was right.
+/// Unreadable credentials are wrong credentials: the reference answers some of them with status 500. The time
+/// that the comparison takes does not depend on how much of them is right.
 #[must_use]
-pub fn authorize(header: Option<&str>, username: &str, secret: Secret<'_>) -> bool {
+pub fn authenticate(header: Option<&str>, username: &str, secret: Secret<'_>) -> bool {
     let Some((given_username, given_password)) = header.and_then(credentials) else { return false };
     let expected = match secret {
         Secret::Plain(password) => digest(password.as_bytes()),
@@ -30,7 +30,7 @@ pub fn authorize(header: Option<&str>, username: &str, secret: Secret<'_>) -> bo
     (same_username & same_password).into()
 }
 
-/// Name and password of a Basic header. A password may contain colons, a name can't.
+/// Name and password of a Basic header. A password may contain colons, a name cannot.
 fn credentials(header: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (scheme, encoded) = header.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -41,7 +41,7 @@ fn credentials(header: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((pair[..colon].to_vec(), pair[colon + 1..].to_vec()))
 }
 
-/// Digests are compared instead of texts, so that not even a length can be measured.
+/// Digests are compared instead of the texts, so that even their length cannot be measured.
 fn digest(text: &[u8]) -> [u8; 20] {
     Sha1::digest(text).into()
 }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_right_credentials_enter() {
+    fn only_the_right_credentials_are_accepted() {
         for (header, enters) in [
             (basic("user:pa:ss"), true),
             (basic("user:pa:ss").replace("Basic", "bASIC"), true),
@@ -74,9 +74,9 @@ mod tests {
             (String::new(), false),
             (basic("user:pa:ss").replace("Basic", "Digest"), false),
         ] {
-            assert_eq!(authorize(Some(&header), "user", Secret::Plain("pa:ss")), enters, "{header}");
+            assert_eq!(authenticate(Some(&header), "user", Secret::Plain("pa:ss")), enters, "{header}");
         }
-        assert!(!authorize(None, "user", Secret::Plain("pa:ss")));
+        assert!(!authenticate(None, "user", Secret::Plain("pa:ss")));
     }
 
     #[test]
@@ -88,12 +88,12 @@ mod tests {
                 u8::from_str_radix(&"82ab876d1387bfafe46cc1c8a2ef074eae50cb1d"[place * 2..place * 2 + 2], 16)
                     .unwrap();
         }
-        assert!(authorize(Some(&basic("user:thepassword")), "user", Secret::Sha1(&sha)));
-        assert!(!authorize(Some(&basic("user:other")), "user", Secret::Sha1(&sha)));
+        assert!(authenticate(Some(&basic("user:thepassword")), "user", Secret::Sha1(&sha)));
+        assert!(!authenticate(Some(&basic("user:other")), "user", Secret::Sha1(&sha)));
     }
 
     #[test]
     fn names_need_not_be_ascii() {
-        assert!(authorize(Some(&basic("j\u{fc}rg:\u{1f512}")), "j\u{fc}rg", Secret::Plain("\u{1f512}")));
+        assert!(authenticate(Some(&basic("j\u{fc}rg:\u{1f512}")), "j\u{fc}rg", Secret::Plain("\u{1f512}")));
     }
 }

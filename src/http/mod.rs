@@ -36,7 +36,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Secret, authorize};
+pub use auth::{Secret, authenticate};
 pub use connection::{
     BODY_BYTES_MAX, Connection, HEADERS_MAX, PIPELINED_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, Rejection,
 };

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use super::{ExitStatus, ListenerState, LogLevel, ProcessSpec, ProcessState, Signal, SupervisorState};
+use super::{
+    ExitStatus, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState, Signal, SupervisorState,
+};
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +105,8 @@ pub enum Command {
     GetAllConfigInfo,
     /// Bytes of a log.
     ReadLog(LogOf, Reading),
+    /// Find a log in order to follow it. Carried out in any state.
+    FollowLog(LogOf),
     /// Empty the supervisor's own log.
     ClearLog,
     /// Empty both logs of a process.
@@ -139,7 +143,7 @@ impl Command {
     /// Whether it is carried out also while the supervisor shuts down or restarts.
     #[must_use]
     pub fn is_taken_in_any_state(&self) -> bool {
-        matches!(self, Self::SendRemoteEvent { .. })
+        matches!(self, Self::SendRemoteEvent { .. } | Self::FollowLog(_))
     }
 }
 
@@ -326,6 +330,8 @@ pub enum Reply {
         /// Whether more was written than was asked for.
         overflow: bool,
     },
+    /// The log to follow; `None` is the supervisor's own.
+    Log(Option<(ProcessId, Channel)>),
     /// The configuration of all processes.
     AllConfig(Vec<ConfigInfo>),
     /// The rows of a command over many, in the order in which they were finished.

@@ -10,6 +10,7 @@ mod dependency;
 mod event;
 mod hooks;
 pub mod options;
+mod principal;
 mod probe;
 mod restart;
 mod rules;
@@ -28,6 +29,7 @@ pub use command::{
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use hooks::Hooks;
+pub use principal::Principal;
 pub use probe::{HealthCheck, HealthSpec, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck};
 pub use restart::{RestartLimit, RestartPolicy};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};

@@ -4,13 +4,14 @@ use crate::model::{
     AutoRestart, BulkRow, ConfigInfo, ExitStatus, Fault, LogTarget, ProcessInfo, Reply, SUCCESS, StreamSpec,
     SupervisorState, UpdateRow,
 };
-use crate::xmlrpc::{self, Value};
+use crate::xmlrpc::{Encoder, Value};
 
 /// The result of a call.
 #[must_use]
 pub fn answer(reply: Reply) -> Value {
     match reply {
-        Reply::Done => true.into(),
+        // No method asks for a log to follow.
+        Reply::Done | Reply::Log(_) => true.into(),
         Reply::Text(text) => text.into(),
         Reply::Names(names) => Value::Array(names.into_iter().map(Value::from).collect()),
         Reply::State(state) => supervisor_state(state),
@@ -30,10 +31,10 @@ pub fn answer(reply: Reply) -> Value {
 
 /// The body of the HTTP reply, whatever the outcome. A fault has the status 200 too.
 #[must_use]
-pub fn body(outcome: &Result<Value, Fault>) -> Vec<u8> {
+pub fn body(outcome: Result<Value, Fault>) -> Encoder {
     match outcome {
-        Ok(value) => xmlrpc::encode_response(value),
-        Err(fault) => xmlrpc::encode_fault(fault.code as i32, &fault.to_string()),
+        Ok(value) => Encoder::response(value),
+        Err(fault) => Encoder::fault(fault.code as i32, &fault.to_string()),
     }
 }
 

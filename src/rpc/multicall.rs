@@ -6,7 +6,7 @@
 
 use super::{Asked, ask};
 use crate::model::{Fault, FaultCode, Namespace};
-use crate::xmlrpc::{ArrayResponse, Value};
+use crate::xmlrpc::{Encoder, Value};
 
 /// Calls in one multicall. Supervisor has no bound; what a script batches is a call for each process.
 pub const CALLS_MAX: usize = 4096;
@@ -25,7 +25,7 @@ pub struct Multicall {
     /// About what those take.
     left_bytes: usize,
     /// Encoded as they come.
-    results: ArrayResponse,
+    results: Encoder,
 }
 
 impl Multicall {
@@ -40,12 +40,13 @@ impl Multicall {
         }
         let left_bytes = calls.iter().map(Value::bytes).sum();
         let left = calls.iter().rev().cloned().collect();
-        Ok(Self { left, left_bytes, results: ArrayResponse::new() })
+        Ok(Self { left, left_bytes, results: Encoder::array_response() })
     }
 
     /// What the next call comes to; `None` after the last. Each is to be answered by
     /// [`Multicall::answered`] before the next is asked for.
     pub fn next(&mut self, namespaces: &[Namespace]) -> Option<Result<Asked, Fault>> {
+        while !self.encode_slice() {}
         let call = self.left.pop()?;
         self.left_bytes -= call.bytes();
         if self.results.bytes() > RESULTS_BYTES_MAX {
@@ -55,19 +56,24 @@ impl Multicall {
         Some(ask_one(&call, namespaces))
     }
 
+    /// Encodes a slice of the last result. True once all of it is encoded.
+    pub fn encode_slice(&mut self) -> bool {
+        self.results.encode_slice()
+    }
+
     /// Takes what became of the call.
     pub fn answered(&mut self, outcome: Result<Value, Fault>) {
         let result = outcome.unwrap_or_else(|fault| {
             let code = fault.code as i32;
             Value::members([("faultCode", code.into()), ("faultString", fault.to_string().into())])
         });
-        self.results.push(&result);
+        self.results.push(result);
     }
 
     /// About how much memory the calls that are left and the results take.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.left_bytes + self.results.bytes()
+        self.left_bytes + self.results.held_bytes()
     }
 
     /// The body of the reply: what became of all of them, in their order.

@@ -429,9 +429,9 @@ fn the_last_end_is_told_by_our_own_method_alone() {
 
 #[test]
 fn bodies_are_replies_or_faults() {
-    assert_eq!(decode_response(&body(&Ok(1.into()))), Ok(Ok(1.into())));
+    assert_eq!(decode_response(&body(Ok(1.into())).finish()), Ok(Ok(1.into())));
     let refused = Err(Fault::about(FaultCode::BadName, "nope"));
-    assert_eq!(decode_response(&body(&refused)), Ok(Err((10, "BAD_NAME: nope".to_owned()))));
+    assert_eq!(decode_response(&body(refused).finish()), Ok(Err((10, "BAD_NAME: nope".to_owned()))));
 }
 
 #[test]
@@ -457,7 +457,7 @@ fn faults_have_supervisors_codes_and_names() {
     ] {
         let told = |detail: Option<&str>| {
             let fault = Fault { code, detail: detail.map(str::to_owned) };
-            decode_response(&body(&Err(fault))).unwrap().unwrap_err()
+            decode_response(&body(Err(fault)).finish()).unwrap().unwrap_err()
         };
         assert_eq!(told(None), (number, name.to_owned()));
         assert_eq!(told(Some("x")), (number, format!("{name}: x")));
@@ -630,7 +630,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         for member in ["stopasgroup", "environment", "umask", "numprocs"] {
             assert_eq!(rows[0].get(member), None, "{member}");
         }
-        assert!(decode_response(&body(&Ok(rows[0].clone()))).is_ok());
+        assert!(decode_response(&body(Ok(rows[0].clone())).finish()).is_ok());
     }
 }
 

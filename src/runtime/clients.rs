@@ -22,12 +22,13 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::questions::Pending;
-use super::{READ_BYTES_MAX, Shell, Source};
+use super::{READ_BYTES_MAX, Shell, Source, door};
 use crate::http::{Connection, Response, http_date};
-use crate::model::{Mono, Ticket};
+use crate::model::{Mono, Principal, Ticket, UserId};
 use crate::rpc::Multicall;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::Stream;
+use crate::xmlrpc::Encoder;
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
 /// others are for children and logs.
@@ -113,16 +114,22 @@ pub(super) struct Client {
     pub(super) server: usize,
     /// It came through a unix socket.
     is_local: bool,
-    /// It has made a request that it was entitled to.
-    pub(super) has_asked: bool,
+    /// The user at the other end of a unix socket.
+    pub(super) uid: Option<UserId>,
+    /// Who makes the current request, or made the last one; `None` until one was authorised.
+    pub(super) principal: Option<Principal>,
     unsent: Unsent,
     interest: Interest,
     /// There is something to be read.
     is_readable: bool,
     /// Its open question.
     pub(super) ticket: Option<Ticket>,
+    /// It has asked for a log to follow.
+    pub(super) awaits_log: bool,
     /// What it asks one thing after the other.
     pub(super) calls: Option<Multicall>,
+    /// The reply to it, while it is encoded.
+    pub(super) reply: Option<Encoder>,
     /// Its request that waits in line.
     pub(super) pending: Option<Pending>,
     /// Its writing half is shut down; what comes is read and dropped.
@@ -210,6 +217,11 @@ impl Clients {
         self.by_token.get(&token).map_or_else(String::new, |client| client.stream.peer())
     }
 
+    /// Who makes the current request of a connection.
+    pub(super) fn principal(&self, token: u64) -> Option<Principal> {
+        self.by_token.get(&token)?.principal.clone()
+    }
+
     pub(super) fn get(&self, token: u64) -> Option<&Client> {
         self.by_token.get(&token)
     }
@@ -237,6 +249,11 @@ impl Clients {
         if self.queued.insert(token) {
             self.queue.push_back(token);
         }
+    }
+
+    /// Whether a reply is being encoded.
+    fn is_any_encoded(&self) -> bool {
+        self.by_token.values().any(|client| client.reply.is_some())
     }
 
     /// Whether there is something to do for any connection.
@@ -331,7 +348,7 @@ impl Client {
 
     /// Whether an answer is being worked on.
     fn waits(&self) -> bool {
-        self.ticket.is_some() || self.calls.is_some() || self.pending.is_some()
+        self.ticket.is_some() || self.calls.is_some() || self.reply.is_some() || self.pending.is_some()
     }
 
     fn is_busy(&self) -> bool {
@@ -345,7 +362,7 @@ impl Client {
     fn is_active(&self, now: Mono) -> bool {
         let is_moving = now.since(self.last_used) < IDLE_LEAST;
         let has_more = !self.unsent.is_empty() || self.http.mid_request();
-        self.waits() || self.is_readable || self.has_asked && has_more && is_moving
+        self.waits() || self.is_readable || self.principal.is_some() && has_more && is_moving
     }
 
     fn standing(&self) -> Standing {
@@ -353,7 +370,7 @@ impl Client {
             (true, true) => Standing::BusyLocal,
             (true, false) => Standing::Local,
             (false, true) => Standing::BusyGuest,
-            (false, false) if self.has_asked => Standing::Guest,
+            (false, false) if self.principal.is_some() => Standing::Guest,
             (false, false) => Standing::Stranger,
         }
     }
@@ -375,17 +392,21 @@ impl Shell {
         if self.poller.add(&stream, token, interest).is_err() {
             return self.sources.remove(token);
         }
+        let uid = door::peer_uid(&stream);
         let client = Client {
             stream,
             http: Connection::new(),
             server,
             is_local,
-            has_asked: false,
+            uid,
+            principal: None,
             unsent: Unsent::default(),
             interest,
             is_readable: false,
             ticket: None,
+            awaits_log: false,
             calls: None,
+            reply: None,
             pending: None,
             lingers: false,
             last_used: self.now.mono,
@@ -461,7 +482,8 @@ impl Shell {
 
     /// Takes up the next request whose reply may be long, or makes room for it.
     fn serve_line(&mut self) {
-        if self.clients.line_due().is_none_or(|at| at > self.now.mono) {
+        // A reply that is being encoded does not count in full yet.
+        if self.clients.is_any_encoded() || self.clients.line_due().is_none_or(|at| at > self.now.mono) {
             return;
         }
         if let Some((holder, _)) = self.clients.blocking() {
@@ -478,7 +500,7 @@ impl Shell {
     fn serve_queue(&mut self) {
         let until = self.clock.now().mono.after(WORK_PER_TURN);
         while let Some(token) = self.clients.next_in_queue() {
-            self.go_on_calling(token, until);
+            self.go_on_answering(token, until);
             self.go_on_visiting(token);
             let is_readable =
                 self.clients.by_token.get_mut(&token).is_some_and(|it| std::mem::take(&mut it.is_readable));
@@ -511,6 +533,7 @@ impl Shell {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return };
         if client.unsent.is_empty() {
             client.calls = None;
+            client.reply = None;
             if let Some(ticket) = client.ticket.take() {
                 self.tickets.take(ticket);
             }
@@ -621,6 +644,7 @@ impl Shell {
     fn settle(&mut self, token: u64) {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return };
         let asked = client.calls.as_ref().map_or(0, Multicall::held_bytes)
+            + client.reply.as_ref().map_or(0, Encoder::held_bytes)
             + client.pending.as_ref().map_or(0, Pending::held_bytes);
         let held_bytes = client.http.held_bytes() + client.unsent.held_bytes() + asked;
         self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);

@@ -20,6 +20,7 @@ mod activity;
 mod boot;
 mod children;
 mod clients;
+mod door;
 mod effects;
 mod fastcgi;
 mod implicit;

@@ -4,13 +4,10 @@
 //! ([`crate::rpc::Multicall`]) has one after the other, and one of them in a turn. So has a page.
 
 use super::Shell;
-use crate::http::{Request, Response, Secret, Sender, authorize};
-use crate::model::{
-    Command, Credentials, Fault, FaultCode, LogLevel, Mono, Namespace, Password, Reply, SupervisorState,
-    Ticket,
-};
+use super::tails::process_log;
+use crate::http::{Request, Response, Sender};
+use crate::model::{Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Reply, SupervisorState, Ticket};
 use crate::rpc::{self, Asked, Multicall};
-use crate::supervise::Input;
 use crate::xmlrpc::{DecodeError, Value, decode_call};
 
 /// What a client has asked and is not begun, since the reply may be long.
@@ -35,22 +32,6 @@ impl Pending {
 const USUAL_NAMESPACE: &str = "supervisor";
 
 impl Shell {
-    /// Whether a request may be made, which its head decides. If not, it is answered.
-    pub(super) fn admit(&mut self, token: u64, head: &Request) -> bool {
-        let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
-        // Otherwise its server is gone, or it has not shown that it may ask.
-        let is_admitted = server.is_some_and(|server| may_enter(head, server.credentials.as_ref()));
-        if is_admitted {
-            if let Some(client) = self.clients.get_mut(token) {
-                client.has_asked = true;
-            }
-        } else {
-            self.trace_request(token, head);
-            self.respond(token, Response::unauthorized());
-        }
-        is_admitted
-    }
-
     /// Answers a request that was admitted, or begins to.
     pub(super) fn handle_request(&mut self, token: u64, request: Request) {
         self.trace_request(token, &request);
@@ -61,8 +42,12 @@ impl Shell {
         }
         match request.path.as_str() {
             path if path.starts_with("/RPC2") => self.call(token, &request),
-            path if path.starts_with("/logtail") => self.follow_process(token, &request),
-            path if path.starts_with("/mainlogtail") => self.follow_own_log(token, &request),
+            path if path.starts_with("/logtail") => {
+                self.ask_for_log(token, &request, process_log(&request.path))
+            }
+            path if path.starts_with("/mainlogtail") => {
+                self.ask_for_log(token, &request, Some(LogOf::Supervisor))
+            }
             _ => self.clients.line_up(token, Pending::Page(request), self.now.mono),
         }
     }
@@ -115,7 +100,7 @@ impl Shell {
             }
             asked => {
                 if let Some(outcome) = self.settle_or_ask(token, asked) {
-                    self.respond(token, xml(rpc::body(&outcome)));
+                    self.take_outcome(token, outcome);
                 }
             }
         }
@@ -133,22 +118,15 @@ impl Shell {
             Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
             Ok(Asked::Cache(call)) => Some(self.cache.answer(call)),
             Ok(Asked::Command(command)) => {
+                let principal = self.clients.principal(token)?;
                 let ticket = self.tickets.give(token);
-                self.put(token, ticket, command);
+                self.command(token, ticket, principal, command);
                 None
             }
             // Never inside one: `Multicall::next` refuses it.
             Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
             Err(fault) => Some(Err(fault)),
         }
-    }
-
-    /// Puts a client's question to the core.
-    pub(super) fn put(&mut self, token: u64, ticket: Ticket, command: Command) {
-        if let Some(client) = self.clients.get_mut(token) {
-            client.ticket = Some(ticket);
-        }
-        self.feed(Input::Command { ticket, command });
     }
 
     /// The names under which a client finds the supervisor's methods.
@@ -165,21 +143,47 @@ impl Shell {
         namespaces
     }
 
+    /// Continues with what a client has asked for, until the core has to answer or the time for clients is over.
+    pub(super) fn go_on_answering(&mut self, token: u64, until: Mono) {
+        self.encode_reply(token, until);
+        self.make_calls(token, until);
+    }
+
+    /// Encodes the reply to a client, which is sent once it is complete.
+    fn encode_reply(&mut self, token: u64, until: Mono) {
+        while let Some(reply) = self.clients.get_mut(token).and_then(|client| client.reply.as_mut()) {
+            if reply.encode_slice() {
+                return self.send_reply(token);
+            }
+            if self.is_over(until) {
+                return self.clients.enqueue(token);
+            }
+        }
+    }
+
+    fn send_reply(&mut self, token: u64) {
+        if let Some(reply) = self.clients.get_mut(token).and_then(|client| client.reply.take()) {
+            self.respond(token, xml(reply.finish()));
+        }
+    }
+
     /// Makes the next calls of a client that asked for several, up to one that the core has to answer, or until
     /// the time for clients is over; after the last one it gets the results of all.
-    pub(super) fn go_on_calling(&mut self, token: u64, until: Mono) {
+    fn make_calls(&mut self, token: u64, until: Mono) {
         if self.clients.get(token).is_none_or(|client| client.calls.is_none() || client.ticket.is_some()) {
             return;
         }
         let namespaces = self.namespaces(token);
         while let Some(client) = self.clients.get_mut(token) {
             let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
-            let Some(asked) = calls.next(&namespaces) else {
-                let body = client.calls.take().map(Multicall::into_body).unwrap_or_default();
-                return self.respond(token, xml(body));
-            };
-            let Some(outcome) = self.settle_or_ask(token, asked) else { return };
-            self.take_outcome(token, outcome);
+            if calls.encode_slice() {
+                let Some(asked) = calls.next(&namespaces) else {
+                    let body = client.calls.take().map(Multicall::into_body).unwrap_or_default();
+                    return self.respond(token, xml(body));
+                };
+                let Some(outcome) = self.settle_or_ask(token, asked) else { return };
+                self.take_outcome(token, outcome);
+            }
             if self.is_over(until) {
                 return self.clients.enqueue(token);
             }
@@ -189,20 +193,31 @@ impl Shell {
     /// What came of a call: one of several, or the answer.
     fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
         let Some(client) = self.clients.get_mut(token) else { return };
-        match &mut client.calls {
-            Some(calls) => calls.answered(outcome),
-            None => self.respond(token, xml(rpc::body(&outcome))),
+        if let Some(calls) = &mut client.calls {
+            return calls.answered(outcome);
+        }
+        let mut reply = rpc::body(outcome);
+        let is_complete = reply.encode_slice();
+        client.reply = Some(reply);
+        if is_complete {
+            self.send_reply(token);
+        } else {
+            self.clients.enqueue(token);
         }
     }
 
     /// The answer to a question, if whoever asked is still there.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
+        let mut awaits_log = false;
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = None;
             client.last_used = self.now.mono;
+            awaits_log = std::mem::take(&mut client.awaits_log);
         }
-        if let Err(result) = self.visits.answered(token, result) {
+        if awaits_log {
+            self.follow(token, result);
+        } else if let Err(result) = self.visits.answered(token, result) {
             self.take_outcome(token, result.map(rpc::answer));
         }
         self.clients.enqueue(token);
@@ -216,15 +231,6 @@ fn may_be_long(asked: &Asked) -> bool {
         Asked::Command(command) => command.has_long_reply(),
         Asked::Answer(_) | Asked::AnswerUnlessStopping(_) => false,
     }
-}
-
-fn may_enter(request: &Request, credentials: Option<&Credentials>) -> bool {
-    let Some(Credentials { username, password }) = credentials else { return true };
-    let secret = match password {
-        Password::Plain(text) => Secret::Plain(text),
-        Password::Sha1(digest) => Secret::Sha1(digest),
-    };
-    authorize(request.header("authorization"), username, secret)
 }
 
 fn xml(body: Vec<u8>) -> Response {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::clients::Newcomer;
+use super::door::may_connect;
 use super::{Shell, Source, Sources};
 use crate::control_socket;
 use crate::model::{Address, LogLevel, Mono, ServerSpec};
@@ -309,13 +310,7 @@ impl Shell {
     }
 
     fn take_connection(&mut self, stream: Stream, number: usize) {
-        let is_abstract =
-            self.servers.spec(number).is_some_and(|spec| matches!(spec.address, Address::Abstract { .. }));
-        let may_ask = match &stream {
-            Stream::Unix(stream) if is_abstract => control_socket::may_ask(stream),
-            Stream::Unix(_) | Stream::Inet(_) => true,
-        };
-        if may_ask {
+        if self.servers.spec(number).is_some_and(|spec| may_connect(&spec.address, &stream)) {
             self.add_client(stream, number);
         }
     }

@@ -7,54 +7,64 @@ use super::Shell;
 use super::clients::WORK_PER_TURN;
 use crate::http::{Request, Response, http_date};
 use crate::logs::{TRUNCATED, missed};
-use crate::model::{Channel, Namespec};
+use crate::model::{Channel, Command, Fault, LogOf, Namespec, Reply};
 use crate::output::{FollowedPiece, Follower, StreamId};
 
 /// The process and the stream that the path of a request names: `/logtail/NAME`, `/logtail/NAME/stderr`.
 /// As with Supervisor, the first segment may continue after the word.
-fn named(path: &str) -> Option<(Namespec, Channel)> {
+pub(super) fn process_log(path: &str) -> Option<LogOf> {
     let (_, named) = path.strip_prefix('/')?.split_once('/')?;
     let (name, channel) = named.split_once('/').unwrap_or((named, "stdout"));
     let channel = [Channel::Stdout, Channel::Stderr].into_iter().find(|it| it.name() == channel)?;
-    Some((Namespec::split(name), channel))
+    Some(LogOf::Process(Namespec::split(name), channel))
 }
 
 impl Shell {
-    /// Begins to answer a client that follows the log of a process.
-    pub(super) fn follow_process(&mut self, token: u64, request: &Request) {
-        let opened = named(&request.path).and_then(|(name, channel)| {
-            let process = self.core.find_process(&name)?;
-            self.output.follower(StreamId { process, channel }, self.log_path(process, channel))
-        });
-        // Supervisor sends this header, which is for nginx, with the logs of processes only.
-        let unbuffered = |response: Response| response.header("X-Accel-Buffering", "no");
-        self.begin_following(token, request, opened, unbuffered);
-    }
-
-    /// Begins to answer a client that follows our own log.
-    pub(super) fn follow_own_log(&mut self, token: u64, request: &Request) {
-        self.flush_activity();
-        let opened = self.output.follower_of_own_log(self.settings.daemon.log_file.clone());
-        self.begin_following(token, request, opened, |response| response);
-    }
-
-    fn begin_following(
-        &mut self,
-        token: u64,
-        request: &Request,
-        opened: Option<Follower>,
-        with_headers: impl Fn(Response) -> Response,
-    ) {
+    /// Asks the core for the log that a client wants to follow.
+    pub(super) fn ask_for_log(&mut self, token: u64, request: &Request, log: Option<LogOf>) {
         if request.method != "GET" {
             return self.respond(token, Response::error(400));
         }
-        let Some(follower) = opened else { return self.respond(token, Response::error(404)) };
+        let Some(log) = log else { return self.respond(token, Response::error(404)) };
+        let Some(principal) = self.clients.principal(token) else { return };
+        if let Some(client) = self.clients.get_mut(token) {
+            client.awaits_log = true;
+        }
+        let ticket = self.tickets.give(token);
+        self.command(token, ticket, principal, Command::FollowLog(log));
+    }
+
+    /// Begins to send a client the log that it asked for.
+    pub(super) fn follow(&mut self, token: u64, found: Result<Reply, Fault>) {
+        let (follower, fields): (_, &[_]) = match found {
+            Ok(Reply::Log(None)) => {
+                self.flush_activity();
+                (self.output.follower_of_own_log(self.settings.daemon.log_file.clone()), &[])
+            }
+            Ok(Reply::Log(Some((process, channel)))) => {
+                let follower =
+                    self.output.follower(StreamId { process, channel }, self.log_path(process, channel));
+                // Supervisor sends this header, which is for nginx, with the logs of processes only.
+                (follower, &[("X-Accel-Buffering", "no")])
+            }
+            Ok(_) | Err(_) => (None, &[]),
+        };
+        match follower {
+            Some(follower) => self.begin_following(token, follower, fields),
+            None => self.respond(token, Response::error(404)),
+        }
+    }
+
+    fn begin_following(&mut self, token: u64, follower: Follower, fields: &[(&'static str, &str)]) {
         let written = follower.modified_secs().unwrap_or_else(|| self.now.wall.unix_secs());
-        let head = Response::new(200)
+        let mut head = Response::new(200)
             .header("Content-Type", "text/plain;charset=utf-8")
             .header("Last-Modified", &http_date(written));
+        for (name, value) in fields {
+            head = head.header(name, value);
+        }
         self.output.follow(token, follower);
-        self.begin_stream(token, &with_headers(head));
+        self.begin_stream(token, &head);
     }
 
     /// Sends a client what comes next of the log that it follows. False if there is nothing now.
@@ -117,8 +127,8 @@ mod tests {
             ("/logtail/web/foo", None),
             ("/logtail/web/stdout/", None),
         ] {
-            let expected = expected.map(|(name, channel)| (Namespec::split(name), channel));
-            assert_eq!(named(path), expected, "{path}");
+            let expected = expected.map(|(name, channel)| LogOf::Process(Namespec::split(name), channel));
+            assert_eq!(process_log(path), expected, "{path}");
         }
     }
 }

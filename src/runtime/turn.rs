@@ -152,9 +152,9 @@ impl Shell {
     fn take_signals(&mut self) {
         let (deaths, others): (Vec<_>, Vec<_>) =
             self.signals.pending().partition(|signal| *signal == Signal::CHLD);
-        others.into_iter().for_each(|signal| self.feed(Input::Signal(signal)));
+        others.into_iter().for_each(|signal| self.signal(signal));
         self.take_the_dead();
-        deaths.into_iter().for_each(|signal| self.feed(Input::Signal(signal)));
+        deaths.into_iter().for_each(|signal| self.signal(signal));
     }
 
     /// Several deaths may be behind one SIGCHLD, and none may be left behind.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Shell;
 use super::clients::CLIENTS_MAX;
 use crate::http::Request;
-use crate::model::{Fault, Reply, Ticket};
+use crate::model::{Fault, Principal, Reply, Ticket};
 use crate::web::{self, Answer, Visit};
 
 /// Those that wait for an answer of the core, by the tickets that they were given.
@@ -20,6 +20,8 @@ pub(super) struct Visits {
 #[derive(Debug)]
 struct Waiting {
     visit: Visit,
+    /// Who makes it.
+    principal: Principal,
     /// Its open question.
     ticket: Option<Ticket>,
 }
@@ -54,7 +56,8 @@ impl Shell {
         match web::ask(request, self.began.unix_secs()) {
             Answer::Now(response) => self.respond(token, response),
             Answer::Later(visit) => {
-                self.visits.by_client.insert(token, Waiting { visit, ticket: None });
+                let Some(principal) = self.clients.principal(token) else { return };
+                self.visits.by_client.insert(token, Waiting { visit, principal, ticket: None });
                 self.go_on_visiting(token);
             }
         }
@@ -67,7 +70,8 @@ impl Shell {
         if let Some(command) = waiting.visit.next() {
             let ticket = self.tickets.give(token);
             waiting.ticket = Some(ticket);
-            return self.put(token, ticket, command);
+            let principal = waiting.principal.clone();
+            return self.command(token, ticket, principal, command);
         }
         if let Some(Waiting { visit, .. }) = self.visits.by_client.remove(&token) {
             self.respond(token, visit.into_response(self.now.wall));

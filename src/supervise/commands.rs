@@ -76,6 +76,7 @@ impl Supervisor {
             Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
             Command::UpdateProcessGroup(name) => self.update_group(turn, ticket, &name, out),
             Command::ReadLog(log, reading) => self.read_log(ticket, log, reading, out),
+            Command::FollowLog(log) => out.reply(ticket, self.log_to_follow(&log)),
             Command::ClearLog => out.push(Effect::ClearLog { ticket }),
             Command::ClearProcessLogs(name) => self.clear_logs_of(turn, ticket, &name, out),
             Command::ClearAllProcessLogs => self.clear_all_logs(turn, ticket, out),

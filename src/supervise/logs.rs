@@ -3,7 +3,7 @@
 use super::commands::{Found, bad_name};
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Supervisor, Turn};
-use crate::model::{Channel, Fault, LogOf, Namespec, ProcessId, Reading, Ticket};
+use crate::model::{Channel, Fault, LogOf, Namespec, ProcessId, Reading, Reply, Ticket};
 
 impl Supervisor {
     pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, reading: Reading, out: &mut Effects) {
@@ -11,6 +11,10 @@ impl Supervisor {
             Ok(of) => out.push(Effect::ReadLog { ticket, of, reading }),
             Err(fault) => out.reply(ticket, Err(fault)),
         }
+    }
+
+    pub(super) fn log_to_follow(&self, log: &LogOf) -> Result<Reply, Fault> {
+        self.owner(log).map(Reply::Log)
     }
 
     fn owner(&self, log: &LogOf) -> Result<Option<(ProcessId, Channel)>, Fault> {

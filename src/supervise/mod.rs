@@ -48,8 +48,8 @@ use std::time::Duration;
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
-    LogTarget, Mono, Namespec, Now, Pid, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal, SocketSpec,
-    SupervisorState, Ticket,
+    LogTarget, Mono, Namespec, Now, Pid, Principal, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal,
+    SocketSpec, SupervisorState, Ticket,
 };
 
 pub use background::Orphan;
@@ -78,10 +78,17 @@ use waiters::Waiters;
 pub enum Input {
     /// The shell is ready: programs with `autostart` may start.
     Begin,
-    /// A signal came for the supervisor itself.
-    Signal(Signal),
+    /// A signal was sent to the supervisor itself.
+    Signal {
+        /// Who sent it.
+        principal: Principal,
+        /// Which signal.
+        signal: Signal,
+    },
     /// A client or a page asks for something.
     Command {
+        /// Who asks. The shell has authorised it.
+        principal: Principal,
         /// What the reply will carry.
         ticket: Ticket,
         /// What is asked.
@@ -588,8 +595,10 @@ impl Supervisor {
         let turn = Turn { now, restarts_allowed: self.mood.allows_starts() };
         match input {
             Input::Begin => self.begin(&turn, &mut out),
-            Input::Signal(signal) => self.signalled(&turn, signal, &mut out),
-            Input::Command { ticket, command } => self.command(&turn, ticket, command, &mut out),
+            Input::Signal { principal: _, signal } => self.signalled(&turn, signal, &mut out),
+            Input::Command { principal: _, ticket, command } => {
+                self.command(&turn, ticket, command, &mut out)
+            }
             Input::Spawned { process, outcome } => {
                 if let Ok(pid) = outcome {
                     self.listener_began(process);

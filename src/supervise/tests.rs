@@ -24,6 +24,11 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
     }
 }
 
+/// Any client.
+pub(super) fn client() -> Principal {
+    Principal::Client { server: "unix_http_server".to_owned(), uid: Some(0), username: None }
+}
+
 fn alone(priority: i64, process: ProcessSpec) -> GroupSpec {
     GroupSpec {
         name: process.group.clone(),
@@ -330,12 +335,12 @@ impl Story {
     }
 
     fn signal(&mut self, signal: Signal) {
-        self.input(Input::Signal(signal));
+        self.input(Input::Signal { principal: Principal::Signal, signal });
     }
 
     fn ask(&mut self, command: Command) {
         self.tickets += 1;
-        self.input(Input::Command { ticket: Ticket(self.tickets), command });
+        self.input(Input::Command { principal: client(), ticket: Ticket(self.tickets), command });
     }
 
     fn start(&mut self, name: &str, wait: Wait) {

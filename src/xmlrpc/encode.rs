@@ -13,166 +13,236 @@ use super::Value;
 /// The first line of every document. Supervisor's replies start with these very bytes.
 const DECLARATION: &str = "<?xml version='1.0'?>\n";
 
+/// Bytes that one slice of a reply adds to it, give or take one escaped piece of text: about half a millisecond.
+const SLICE_BYTES: usize = 64 * 1024;
+
+/// Bytes of a text that are escaped at a time. Escaped they may take five times as much.
+const TEXT_PIECE_BYTES: usize = 8 * 1024;
+
+const RESPONSE: &str = "<methodResponse>\n<params>\n<param>\n";
+const RESPONSE_END: &str = "</param>\n</params>\n</methodResponse>\n";
+
 /// A request to call `method`.
 #[must_use]
 pub fn encode_call(method: &str, params: &[Value]) -> Vec<u8> {
-    let mut xml = Writer::new();
-    xml.markup("<methodCall>\n<methodName>");
-    xml.text(method);
-    xml.markup("</methodName>\n<params>\n");
+    let mut call = Encoder::new("<methodCall>\n<methodName>", "</params>\n</methodCall>\n");
+    escape(method, &mut call.xml);
+    call.xml.push_str("</methodName>\n<params>\n");
     for param in params {
-        xml.param(param);
+        call.xml.push_str("<param>\n");
+        call.push(param.clone());
+        call.encode_all();
+        call.xml.push_str("</param>\n");
     }
-    xml.markup("</params>\n</methodCall>\n");
-    xml.finish()
+    call.finish()
 }
 
 /// A reply with its one value.
 #[must_use]
 pub fn encode_response(value: &Value) -> Vec<u8> {
-    let mut xml = Writer::new();
-    // About what it comes to with its tags, so that the document of a long answer is not moved as it grows.
-    xml.xml.reserve(value.bytes() / 2 * 3);
-    xml.markup("<methodResponse>\n<params>\n");
-    xml.param(value);
-    xml.markup("</params>\n</methodResponse>\n");
-    xml.finish()
-}
-
-/// A reply whose one value is an array, written item by item: an item takes several times as much memory as
-/// a [`Value`] than as text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ArrayResponse {
-    xml: Writer,
-}
-
-impl ArrayResponse {
-    /// A reply with an empty array.
-    #[must_use]
-    pub fn new() -> Self {
-        let mut xml = Writer::new();
-        xml.markup("<methodResponse>\n<params>\n<param>\n<value><array><data>\n");
-        Self { xml }
-    }
-
-    /// Adds an item to the array.
-    pub fn push(&mut self, item: &Value) {
-        self.xml.value(item);
-    }
-
-    /// What the reply comes to so far.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.xml.xml.len()
-    }
-
-    /// The complete reply.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        self.xml.markup("</data></array></value>\n</param>\n</params>\n</methodResponse>\n");
-        self.xml.finish()
-    }
-}
-
-impl Default for ArrayResponse {
-    fn default() -> Self {
-        Self::new()
-    }
+    Encoder::response(value.clone()).finish()
 }
 
 /// A reply that says why not.
 #[must_use]
 pub fn encode_fault(code: i32, text: &str) -> Vec<u8> {
-    let mut xml = Writer::new();
-    xml.markup("<methodResponse>\n<fault>\n");
-    xml.value(&Value::members([("faultCode", code.into()), ("faultString", text.into())]));
-    xml.markup("</fault>\n</methodResponse>\n");
-    xml.finish()
+    Encoder::fault(code, text).finish()
 }
 
-/// The document so far. Only [`Writer::text`] takes what others wrote.
+/// A document that is written in slices, so that the writer of a long one can do other things in between.
+///
+/// A value is freed while it is written: it takes several times as much memory as its text.
 #[derive(Clone, Debug, PartialEq)]
-struct Writer {
+pub struct Encoder {
+    /// The document so far.
     xml: String,
+    /// What is to be written, the next part last.
+    parts: Vec<Part>,
+    /// About what the parts took when they were added; 0 once all are written.
+    parts_bytes: usize,
+    /// What ends the document.
+    end: &'static str,
 }
 
-impl Writer {
-    fn new() -> Self {
-        Self { xml: DECLARATION.to_owned() }
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Markup(&'static str),
+    Value(Value),
+    /// A text that is written from this byte on.
+    Text(String, usize),
+    /// The items of an array, the next one last.
+    Items(Vec<Value>),
+    /// The members of a struct, the next one last.
+    Members(Vec<(Cow<'static, str>, Value)>),
+}
+
+impl Encoder {
+    fn new(begin: &str, end: &'static str) -> Self {
+        Self { xml: format!("{DECLARATION}{begin}"), parts: Vec::new(), parts_bytes: 0, end }
     }
 
-    fn finish(self) -> Vec<u8> {
+    /// A reply with its one value.
+    #[must_use]
+    pub fn response(value: Value) -> Self {
+        let mut encoder = Self::new(RESPONSE, RESPONSE_END);
+        encoder.push(value);
+        encoder
+    }
+
+    /// A reply that says why not.
+    #[must_use]
+    pub fn fault(code: i32, text: &str) -> Self {
+        let mut encoder = Self::new("<methodResponse>\n<fault>\n", "</fault>\n</methodResponse>\n");
+        encoder.push(Value::members([("faultCode", code.into()), ("faultString", text.into())]));
+        encoder
+    }
+
+    /// A reply whose one value is an array, to which [`Encoder::push`] adds items.
+    #[must_use]
+    pub fn array_response() -> Self {
+        let mut encoder =
+            Self::new(RESPONSE, "</data></array></value>\n</param>\n</params>\n</methodResponse>\n");
+        encoder.xml.push_str("<value><array><data>\n");
+        encoder
+    }
+
+    /// Adds a value behind what was written, which has to be all there is.
+    pub fn push(&mut self, value: Value) {
+        self.encode_all();
+        let bytes = value.bytes();
+        // About what it comes to with its tags, so that the document of a long answer is not moved as it grows.
+        self.xml.reserve(bytes / 2 * 3);
+        self.parts_bytes = bytes;
+        self.parts.push(Part::Value(value));
+    }
+
+    /// Writes a slice of what is left. True once nothing is.
+    pub fn encode_slice(&mut self) -> bool {
+        let until = self.xml.len() + SLICE_BYTES;
+        while self.xml.len() < until {
+            let Some(part) = self.parts.pop() else {
+                self.parts_bytes = 0;
+                return true;
+            };
+            self.write(part);
+        }
+        false
+    }
+
+    /// The size of the document so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.xml.len()
+    }
+
+    /// About how much memory it takes, with what is to be written.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.xml.capacity() + self.parts_bytes
+    }
+
+    /// The complete document.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.encode_all();
+        self.xml.push_str(self.end);
         self.xml.into_bytes()
     }
 
-    fn markup(&mut self, markup: &str) {
-        self.xml.push_str(markup);
+    fn encode_all(&mut self) {
+        while !self.encode_slice() {}
     }
 
-    /// Escapes what means markup and replaces what XML 1.0 can't hold. A carriage return stays as
-    /// it is, which its reader takes for a line feed: Supervisor's clients never saw one.
-    fn text(&mut self, text: &str) {
-        let mut rest = text;
-        while let Some(at) = rest.bytes().position(may_need_replacement) {
-            self.xml.push_str(&rest[..at]);
-            let mut characters = rest[at..].chars();
-            if let Some(character) = characters.next() {
-                match instead_of(character) {
-                    Some(replacement) => self.xml.push_str(replacement),
-                    None => self.xml.push(character),
+    fn write(&mut self, part: Part) {
+        match part {
+            Part::Markup(markup) => self.xml.push_str(markup),
+            Part::Value(value) => self.write_value(value),
+            Part::Text(text, at) => {
+                let end = floor_boundary(&text, at + TEXT_PIECE_BYTES);
+                escape(&text[at..end], &mut self.xml);
+                if end < text.len() {
+                    self.parts.push(Part::Text(text, end));
                 }
             }
-            rest = characters.as_str();
+            Part::Items(mut items) => {
+                if let Some(item) = items.pop() {
+                    self.parts.extend([Part::Items(items), Part::Value(item)]);
+                }
+            }
+            Part::Members(mut members) => {
+                if let Some((name, value)) = members.pop() {
+                    self.xml.push_str("<member>\n<name>");
+                    escape(&name, &mut self.xml);
+                    self.xml.push_str("</name>\n");
+                    self.parts.extend([
+                        Part::Members(members),
+                        Part::Markup("</member>\n"),
+                        Part::Value(value),
+                    ]);
+                }
+            }
         }
-        self.xml.push_str(rest);
     }
 
-    fn param(&mut self, value: &Value) {
-        self.markup("<param>\n");
-        self.value(value);
-        self.markup("</param>\n");
-    }
-
-    fn value(&mut self, value: &Value) {
-        self.markup("<value>");
+    fn write_value(&mut self, value: Value) {
+        let mut scalar = |open, text: String, close| {
+            self.xml.push_str(open);
+            self.parts.extend([Part::Markup(close), Part::Text(text, 0)]);
+        };
         match value {
-            Value::Int(number) => self.scalar("int", &capped(*number).to_string()),
-            Value::Bool(truth) => self.scalar("boolean", if *truth { "1" } else { "0" }),
-            Value::Double(number) => self.scalar("double", &number.to_string()),
-            Value::String(text) => self.scalar("string", text),
-            Value::DateTime(text) => self.scalar("dateTime.iso8601", text),
-            Value::Base64(bytes) => self.scalar("base64", &STANDARD.encode(bytes)),
-            Value::Array(items) => self.array(items),
-            Value::Struct(members) => self.structure(members),
+            Value::Int(number) => {
+                scalar("<value><int>", capped(number).to_string(), "</int></value>\n");
+            }
+            Value::Bool(truth) => self.xml.push_str(match truth {
+                true => "<value><boolean>1</boolean></value>\n",
+                false => "<value><boolean>0</boolean></value>\n",
+            }),
+            Value::Double(number) => {
+                scalar("<value><double>", number.to_string(), "</double></value>\n");
+            }
+            Value::String(text) => scalar("<value><string>", text, "</string></value>\n"),
+            Value::DateTime(text) => {
+                scalar("<value><dateTime.iso8601>", text, "</dateTime.iso8601></value>\n");
+            }
+            Value::Base64(bytes) => {
+                scalar("<value><base64>", STANDARD.encode(bytes), "</base64></value>\n");
+            }
+            Value::Array(mut items) => {
+                items.reverse();
+                self.xml.push_str("<value><array><data>\n");
+                self.parts.extend([Part::Markup("</data></array></value>\n"), Part::Items(items)]);
+            }
+            Value::Struct(mut members) => {
+                members.reverse();
+                self.xml.push_str("<value><struct>\n");
+                self.parts.extend([Part::Markup("</struct></value>\n"), Part::Members(members)]);
+            }
         }
-        self.markup("</value>\n");
     }
+}
 
-    fn scalar(&mut self, kind: &str, text: &str) {
-        self.xml.extend(["<", kind, ">"]);
-        self.text(text);
-        self.xml.extend(["</", kind, ">"]);
-    }
+/// The end of the last whole character before this place.
+fn floor_boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
 
-    fn array(&mut self, items: &[Value]) {
-        self.markup("<array><data>\n");
-        for item in items {
-            self.value(item);
+/// Escapes what means markup and replaces what XML 1.0 can't hold. A carriage return stays as it is, which its
+/// reader takes for a line feed: Supervisor's clients never saw one.
+fn escape(text: &str, xml: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(may_need_replacement) {
+        xml.push_str(&rest[..at]);
+        let mut characters = rest[at..].chars();
+        if let Some(character) = characters.next() {
+            match instead_of(character) {
+                Some(replacement) => xml.push_str(replacement),
+                None => xml.push(character),
+            }
         }
-        self.markup("</data></array>");
+        rest = characters.as_str();
     }
-
-    fn structure(&mut self, members: &[(Cow<'static, str>, Value)]) {
-        self.markup("<struct>\n");
-        for (name, value) in members {
-            self.markup("<member>\n<name>");
-            self.text(name);
-            self.markup("</name>\n");
-            self.value(value);
-            self.markup("</member>\n");
-        }
-        self.markup("</struct>");
-    }
+    xml.push_str(rest);
 }
 
 /// XML-RPC knows 32-bit integers only, and Python refuses to read others. A log of 4 GiB has a

@@ -23,5 +23,5 @@ mod value;
 
 pub use decode::{Call, decode_call, decode_response};
 pub use document::{DEPTH_MAX, DecodeError};
-pub use encode::{ArrayResponse, encode_call, encode_fault, encode_response};
+pub use encode::{Encoder, encode_call, encode_fault, encode_response};
 pub use value::Value;

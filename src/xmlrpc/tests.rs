@@ -181,6 +181,24 @@ fn what_xml_cannot_hold_is_replaced() {
 }
 
 #[test]
+fn a_long_reply_is_encoded_in_slices_of_a_bounded_size() {
+    let row = || Value::members([("name", "\u{e9}<".repeat(40).into()), ("all", vec![1.into(); 30].into())]);
+    for value in
+        [Value::from("&<".repeat(1 << 20)), "\u{e9}".repeat(1 << 20).into(), vec![row(); 2_000].into()]
+    {
+        let mut encoder = Encoder::response(value.clone());
+        let (mut slices, mut before) = (0, encoder.bytes());
+        while !encoder.encode_slice() {
+            slices += 1;
+            assert!((1..=128 * 1024).contains(&(encoder.bytes() - before)), "slice {slices}");
+            before = encoder.bytes();
+        }
+        assert!(slices > 10, "{slices}");
+        assert_eq!(decode_response(&encoder.finish()), Ok(Ok(value)));
+    }
+}
+
+#[test]
 fn replies_are_values_or_faults() {
     assert_eq!(decode_response(&encode_response(&"3.0".into())), Ok(Ok("3.0".into())));
     assert_eq!(decode_response(&encode_fault(70, "NOT_RUNNING")), Ok(Err((70, "NOT_RUNNING".to_owned()))));

@@ -377,12 +377,8 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // The tree is read before its root goes: nginx and redis write their titles over their environment,
-            // so that the mark below would not find them.
-            let family = descendants(child.id());
-            _ = child.kill();
-            _ = child.wait();
-            family.into_iter().for_each(kill);
+            // nginx and redis write their titles over their environment, so that the mark below would not find them.
+            kill_with_descendants(&mut child);
         }
         let mark = format!("{MARK}={}", self.dir.display());
         let deadline = Instant::now() + PATIENCE;
@@ -532,6 +528,14 @@ pub fn copy_folder(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Kills a process and everything below it. The descendants are collected first, since they lose their parent.
+pub fn kill_with_descendants(child: &mut Child) {
+    let family = descendants(child.id());
+    _ = child.kill();
+    _ = child.wait();
+    family.into_iter().for_each(kill);
 }
 
 /// All processes below this one, by their parents as they are now.

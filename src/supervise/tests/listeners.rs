@@ -30,7 +30,7 @@ impl Story {
         let (kind, data) = ("t".to_owned(), data.to_owned());
         self.tickets += 1;
         let command = Command::SendRemoteEvent { kind, data };
-        self.input(Input::Command { ticket: Ticket(self.tickets), command });
+        self.input(Input::Command { principal: client(), ticket: Ticket(self.tickets), command });
         self.told.retain(|line| !line.starts_with("!reply"));
     }
 
