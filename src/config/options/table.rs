@@ -4,7 +4,7 @@ use super::DefaultValue::{Is, Required, Unset};
 use super::Naming::{Optional, Required as Named, Single};
 use super::ValueType::*;
 use super::{DefaultValue, OptionDoc, SectionDoc, SectionKind, ValueType};
-use crate::model::options::PROGRAM;
+use crate::model::options::{PROGRAM, joined};
 
 /// All sections, in the order in which the sample shows them.
 pub const TABLE: &[SectionDoc] = &[
@@ -189,17 +189,6 @@ const POOL: &[OptionDoc] = &[
 ];
 
 const EVENT_LISTENER: [OptionDoc; POOL.len() + PROGRAM.len()] = joined(POOL, PROGRAM);
-
-/// The options of a section that takes those of another one too.
-const fn joined<const N: usize>(own: &[OptionDoc], others: &[OptionDoc]) -> [OptionDoc; N] {
-    let mut all = [own[0]; N];
-    let mut at = 0;
-    while at < N {
-        all[at] = if at < own.len() { own[at] } else { others[at - own.len()] };
-        at += 1;
-    }
-    all
-}
 
 const GROUP: &[OptionDoc] = &[
     row("programs", List, Unset("web"), "names of the programs in it"),

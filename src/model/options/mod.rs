@@ -5,6 +5,9 @@
 //! the sample, TOML, `SV_` variables, `sv config`, the reference in docs/options.md and the difference between
 //! two configurations all follow from the row.
 
+#[macro_use]
+mod fields;
+mod lifecycle;
 mod program;
 
 use std::fmt;
@@ -321,6 +324,18 @@ impl OptionDoc {
         let names = Signal::names().filter(is_catchable);
         names.map(|name| format!("{family}{}", name.to_lowercase())).collect()
     }
+}
+
+/// The options of a section that also takes those of another one.
+#[must_use]
+pub const fn joined<const N: usize>(own: &[OptionDoc], others: &[OptionDoc]) -> [OptionDoc; N] {
+    let mut all = [own[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < own.len() { own[at] } else { others[at - own.len()] };
+        at += 1;
+    }
+    all
 }
 
 /// The option that a key names, by itself or as a member of a family.

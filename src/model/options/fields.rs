@@ -1,0 +1,116 @@
+//! How rows name their fields. A macro makes the function that sets a field and the one that compares it.
+
+use super::{DefaultValue, Landing, Lands, OptionDoc, Per, Update, ValueType};
+
+/// A field of the specification.
+macro_rules! field {
+    ($($path:tt)+) => {
+        Field {
+            set: |spec, value| spec.$($path)+ = value,
+            is_same: |old, new| old.$($path)+ == new.$($path)+,
+        }
+    };
+}
+
+/// A field whose values have a word each.
+macro_rules! word {
+    ($path:ident: $($value:expr),+) => {
+        Field {
+            set: |spec, index| spec.$path = [$($value),+][index],
+            is_same: |old, new| old.$path == new.$path,
+        }
+    };
+}
+
+/// A field of a part that another option makes, and that has a default there.
+macro_rules! part {
+    ($part:ident.$field:ident) => {
+        Field {
+            set: |spec, value| {
+                if let Some(part) = &mut spec.$part {
+                    part.$field = value;
+                }
+            },
+            is_same: |old, new| match (&old.$part, &new.$part) {
+                (Some(old), Some(new)) => old.$field == new.$field,
+                _ => true,
+            },
+        }
+    };
+    ($part:ident.$field:ident: $($value:expr),+) => {
+        Field {
+            set: |spec, index| {
+                if let Some(part) = &mut spec.$part {
+                    part.$field = [$($value),+][index];
+                }
+            },
+            is_same: |old, new| match (&old.$part, &new.$part) {
+                (Some(old), Some(new)) => old.$field == new.$field,
+                _ => true,
+            },
+        }
+    };
+}
+
+/// A field of a part that each of its options makes.
+macro_rules! making {
+    ($part:ident.$field:ident, $into:expr) => {
+        Field {
+            set: |spec, value| spec.$part.get_or_insert_default().$field = $into(value),
+            is_same: |old, new| {
+                old.$part.as_ref().map(|part| &part.$field) == new.$part.as_ref().map(|part| &part.$field)
+            },
+        }
+    };
+}
+
+/// One of the hooks.
+macro_rules! hook {
+    ($field:ident) => {
+        Lands::Command(Field {
+            set: |spec, command| spec.hooks.get_or_insert_default().$field = Some(command),
+            is_same: |old, new| {
+                let hook = |spec: &ProcessSpec| spec.hooks.as_ref().and_then(|hooks| hooks.$field.clone());
+                hook(old) == hook(new)
+            },
+        })
+    };
+}
+
+/// A field that a reader of its own sets.
+macro_rules! own {
+    ($value:ident, $($path:tt)+) => {
+        Lands::Own(
+            ValueType::$value,
+            Field { set: |_, ()| (), is_same: |old, new| old.$($path)+ == new.$($path)+ },
+        )
+    };
+}
+
+/// An option that is a field: read once per program or for each process.
+pub(super) const fn row(
+    name: &'static str,
+    lands: Lands,
+    default: DefaultValue,
+    (per, update): (Per, Update),
+    test: &'static str,
+    doc: &'static str,
+) -> OptionDoc {
+    OptionDoc {
+        name,
+        value: lands.value(),
+        default,
+        doc,
+        landing: Some(Landing { lands, per, update, test }),
+    }
+}
+
+/// An option that decides which processes there are.
+pub(super) const fn beside(
+    name: &'static str,
+    value: ValueType,
+    default: DefaultValue,
+    doc: &'static str,
+) -> OptionDoc {
+    OptionDoc::new(name, value, default, doc)
+}

@@ -1,0 +1,293 @@
+//! Options that Supervisor does not have: dependencies, readiness, health, restarts, hooks and schedules.
+
+use std::convert::identity;
+use std::time::Duration;
+
+use super::DefaultValue::{Is, Unset};
+use super::Per::Process;
+use super::Update::{InPlace, NextStart, Restart};
+use super::fields::row;
+use super::{Field, Lands, OptionDoc};
+use crate::model::{
+    HealthSpec, OnUnhealthy, Overlap, ProcessSpec, ProgramType, ReadinessSpec, ReadyCheck, ScheduleSpec,
+};
+
+/// Checks that are more frequent would keep the machine busy.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// In the order in which the sample shows them. An option that makes a part comes before those of the part.
+pub(super) const LIFECYCLE: &[OptionDoc] = &[
+    row(
+        "type",
+        Lands::Word(&["daemon", "oneshot"], word!(program_type: ProgramType::Daemon, ProgramType::Oneshot)),
+        Is("daemon"),
+        (Process, Restart),
+        "oneshot",
+        "oneshot: a job that ends, and is done once it has; sv only",
+    ),
+    row(
+        "depends_on",
+        Lands::Dependencies(field!(depends_on)),
+        Is(""),
+        (Process, InPlace),
+        "db, migrate=done, cache?",
+        "what to wait for: db, cache=started, api?; sv only",
+    ),
+    row(
+        "restart_with",
+        Lands::Dependencies(field!(restart_with)),
+        Is(""),
+        (Process, InPlace),
+        "db",
+        "stop when these stop, start when they are up; sv only",
+    ),
+    row(
+        "ready",
+        Lands::Ready(Field {
+            set: |spec, checks| {
+                let is_default = checks.iter().all(|check| *check == ReadyCheck::StartSecs);
+                spec.readiness = (!is_default).then(|| Box::new(ReadinessSpec::new(checks)));
+            },
+            is_same: |old, new| {
+                let checks = |spec: &ProcessSpec| spec.readiness.as_ref().map(|ready| ready.checks.clone());
+                checks(old) == checks(new)
+            },
+        }),
+        Is("startsecs"),
+        (Process, NextStart),
+        "notify",
+        "or notify, fd:N, tcp:PORT, unix:, http:, exec:, file:, log:; sv only",
+    ),
+    row(
+        "ready_timeout",
+        Lands::Seconds(
+            Duration::ZERO,
+            Field {
+                set: |spec, timeout| spec.ready_timeout = Some(timeout),
+                is_same: |old, new| old.ready_timeout == new.ready_timeout,
+            },
+        ),
+        Unset("60"),
+        (Process, NextStart),
+        "5",
+        "seconds to be ready in; 0: any; default: 60 with ready; sv only",
+    ),
+    row(
+        "ready_interval",
+        Lands::Seconds(LEAST_INTERVAL, part!(readiness.interval)),
+        Is("1"),
+        (Process, NextStart),
+        "0.5",
+        "longest pause between two checks of ready; sv only",
+    ),
+    row(
+        "health",
+        Lands::Health(Field {
+            set: |spec, check| spec.health = Some(Box::new(HealthSpec::new(check))),
+            is_same: |old, new| {
+                let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
+                check(old) == check(new)
+            },
+        }),
+        Unset("tcp:8080"),
+        (Process, InPlace),
+        "exec:/bin/true",
+        "notify, tcp:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND; sv only",
+    ),
+    row(
+        "health_interval",
+        Lands::Seconds(LEAST_INTERVAL, part!(health.interval)),
+        Is("10"),
+        (Process, InPlace),
+        "2.5",
+        "seconds between two checks; sv only",
+    ),
+    row(
+        "health_timeout",
+        Lands::Seconds(LEAST_INTERVAL, part!(health.timeout)),
+        Is("5"),
+        (Process, InPlace),
+        "1",
+        "seconds that a check may take; sv only",
+    ),
+    row(
+        "health_retries",
+        Lands::Count(part!(health.retries)),
+        Is("3"),
+        (Process, InPlace),
+        "2",
+        "failures in a row that make it unhealthy; sv only",
+    ),
+    row(
+        "health_successes",
+        Lands::Count(part!(health.successes)),
+        Is("1"),
+        (Process, InPlace),
+        "2",
+        "successes in a row that make it healthy; sv only",
+    ),
+    row(
+        "health_start_period",
+        Lands::Seconds(Duration::ZERO, part!(health.start_period)),
+        Is("0"),
+        (Process, InPlace),
+        "30",
+        "seconds from ready on in which failures don't count; sv only",
+    ),
+    row(
+        "on_unhealthy",
+        Lands::Word(
+            &["restart", "shutdown", "ignore"],
+            part!(health.on_unhealthy: OnUnhealthy::Restart, OnUnhealthy::Shutdown, OnUnhealthy::Ignore),
+        ),
+        Is("restart"),
+        (Process, InPlace),
+        "ignore",
+        "restart it, shutdown everything, or ignore it; sv only",
+    ),
+    row(
+        "restart_delay",
+        Lands::Seconds(Duration::ZERO, making!(restart_policy.delay, identity)),
+        Unset("0.5"),
+        (Process, InPlace),
+        "2",
+        "seconds before the first restart, then doubled; sv only",
+    ),
+    row(
+        "restart_delay_max",
+        Lands::Seconds(Duration::ZERO, making!(restart_policy.delay_max, identity)),
+        Unset("30"),
+        (Process, InPlace),
+        "60",
+        "longest delay; default: 30 once a restart_* is set; sv only",
+    ),
+    row(
+        "restart_jitter",
+        Lands::Percent(making!(restart_policy.jitter_percent, identity)),
+        Unset("10%"),
+        (Process, InPlace),
+        "20%",
+        "random part of a delay; default: 10% once a restart_* is set; sv only",
+    ),
+    row(
+        "restart_reset_after",
+        Lands::Seconds(Duration::ZERO, making!(restart_policy.reset_after, identity)),
+        Unset("30"),
+        (Process, InPlace),
+        "60",
+        "seconds up after which delays start again; default: 30; sv only",
+    ),
+    row(
+        "restart_limit",
+        Lands::RestartLimit(making!(restart_policy.limit, Some)),
+        Unset("10/60"),
+        (Process, InPlace),
+        "5/30",
+        "ends/seconds: gives up after so many in that time; sv only",
+    ),
+    row(
+        "pre_start",
+        hook!(pre_start),
+        Unset("/bin/true"),
+        (Process, NextStart),
+        "/bin/true",
+        "run before each start, which fails if it fails; sv only",
+    ),
+    row(
+        "post_start",
+        hook!(post_start),
+        Unset("/bin/true"),
+        (Process, NextStart),
+        "/bin/true",
+        "run once it is ready; sv only",
+    ),
+    row(
+        "pre_stop",
+        hook!(pre_stop),
+        Unset("/bin/true"),
+        (Process, InPlace),
+        "/bin/true",
+        "run before it is stopped, within stopwaitsecs; sv only",
+    ),
+    row(
+        "post_stop",
+        hook!(post_stop),
+        Unset("/bin/true"),
+        (Process, InPlace),
+        "/bin/true",
+        "run after each end; sv only",
+    ),
+    row(
+        "on_failure",
+        hook!(on_failure),
+        Unset("/bin/true"),
+        (Process, InPlace),
+        "/bin/true",
+        "run when it is given up; sv only",
+    ),
+    row(
+        "hook_timeout",
+        Lands::Seconds(LEAST_INTERVAL, part!(hooks.timeout)),
+        Is("10"),
+        (Process, InPlace),
+        "5",
+        "seconds that a hook may take; sv only",
+    ),
+    row(
+        "runtime_directory",
+        Lands::Paths(field!(runtime_directories)),
+        Is(""),
+        (Process, NextStart),
+        "/run/php,/run/web",
+        "folders to make for it before each start: /run/php; sv only",
+    ),
+    row(
+        "schedule",
+        Lands::Schedule(Field {
+            set: |spec, (when, text)| spec.schedule = Some(Box::new(ScheduleSpec::new(when, text))),
+            is_same: |old, new| {
+                let when = |spec: &ProcessSpec| spec.schedule.as_ref().map(|schedule| schedule.when.clone());
+                when(old) == when(new)
+            },
+        }),
+        Unset("*/15 * * * *"),
+        (Process, InPlace),
+        "@every 90s",
+        "when to run: five fields of cron, @daily, @every 90s; sv only",
+    ),
+    row(
+        "schedule_timezone",
+        Lands::Zone(part!(schedule.zone)),
+        Unset("UTC"),
+        (Process, InPlace),
+        "Europe/Berlin",
+        "time zone of schedule; default: TZ or that of the machine; sv only",
+    ),
+    row(
+        "schedule_overlap",
+        Lands::Word(
+            &["skip", "queue", "restart"],
+            part!(schedule.overlap: Overlap::Skip, Overlap::Queue, Overlap::Restart),
+        ),
+        Is("skip"),
+        (Process, InPlace),
+        "queue",
+        "when the last run still runs: skip, queue or restart; sv only",
+    ),
+    row(
+        "schedule_jitter",
+        Lands::Seconds(Duration::ZERO, part!(schedule.jitter)),
+        Is("0"),
+        (Process, InPlace),
+        "30",
+        "start up to so many seconds later; sv only",
+    ),
+    row(
+        "schedule_catch_up",
+        Lands::Boolean(part!(schedule.catch_up)),
+        Is("false"),
+        (Process, InPlace),
+        "true",
+        "run once for runs that were missed; sv only",
+    ),
+];
