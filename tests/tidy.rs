@@ -48,7 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("ctl", &["cli", "config", "control_socket", "http", "model", "python", "rpc", "sys", "xmlrpc"]),
-    ("inspect", &["cli", "config", "model", "sys"]),
+    ("inspect", &["cli", "config", "model", "python", "sys"]),
     ("pidproxy", &["model", "sys"]),
     ("print_listener", &["model"]),
     ("init", &["cli", "model", "sys"]),

@@ -12,7 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use machine::{MAIN, Machine};
 use sv::config::document::Document;
 use sv::config::ini::{SyntaxError, parse};
-use sv::config::{Error, ErrorKind, Errors, Examination, PROCESSES_MAX, check, load};
+use sv::config::{Error, ErrorKind, Errors, PROCESSES_MAX, load};
+use sv::inspect::{Examination, check};
 use sv::model::{GroupKind, Settings};
 
 fuzz_target!(|bytes: &[u8]| {

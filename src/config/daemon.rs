@@ -74,7 +74,7 @@ fn rules(options: &mut SectionReader<'_, '_>) -> Rules {
 }
 
 /// `environment=` over `env_file=`; both see `host_node_name` beside what the other options see.
-pub(super) fn environment<'a>(
+pub(crate) fn environment<'a>(
     reading: &mut Reading<'a>,
     section: &'a Section,
     names: &Names<'_>,
@@ -146,7 +146,6 @@ mod tests {
 
     use super::super::fake::{Fake, MAIN, errors_in, load_text, notices_in};
     use super::super::load;
-    use super::super::log_form::UNSET;
     use super::*;
     use crate::model::{LogDefaults, LogFormat, OnIdle};
 
@@ -172,7 +171,7 @@ mod tests {
             user: None,
             directory: None,
             strip_ansi: false,
-            log_defaults: UNSET,
+            log_defaults: LogDefaults::default(),
             strict: false,
             control_socket: ControlSocket::Auto,
             identifier: "supervisor".to_owned(),

@@ -235,7 +235,7 @@ impl Document {
     }
 
     /// A source by its number.
-    pub(super) fn source_at(&self, source: usize) -> Option<&Source> {
+    pub(crate) fn source_at(&self, source: usize) -> Option<&Source> {
         self.sources.get(source)
     }
 
@@ -283,7 +283,7 @@ impl Document {
     }
 
     /// The files that it was read from.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().filter_map(|source| match &source.origin {
             Origin::File(path) => Some(path.as_path()),
             Origin::Variable(_) | Origin::CommandLine => None,
@@ -332,7 +332,7 @@ impl Document {
     }
 
     /// The comments that follow the command in this place.
-    pub(super) fn comments_of(&self, command: Place) -> impl Iterator<Item = &str> {
+    pub(crate) fn comments_of(&self, command: Place) -> impl Iterator<Item = &str> {
         let start = self.comments.partition_point(|(place, _)| place_key(*place) < place_key(command));
         let of_it = self.comments[start..].iter().take_while(move |(place, _)| *place == command);
         of_it.map(|(_, comment)| comment.as_str())

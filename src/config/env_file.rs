@@ -11,7 +11,7 @@ use crate::model::Environment;
 
 use super::pairs::set;
 use super::reader::SectionReader;
-use super::sources::FILE_BYTES_MAX;
+use super::surroundings::FILE_BYTES_MAX;
 use super::values;
 
 /// Before a path: it is no error that there is no such file.
@@ -20,7 +20,7 @@ const OPTIONAL: char = '-';
 /// The variables of all files that the option names, later ones over earlier.
 ///
 /// A relative path starts where the file that names it lies.
-pub(super) fn env_files(options: &mut SectionReader<'_, '_>) -> Environment {
+pub(crate) fn env_files(options: &mut SectionReader<'_, '_>) -> Environment {
     let mut found = Environment::new();
     let paths = options.items("env_file", values::list);
     for path in paths.iter().filter(|path| !path.is_empty()) {

@@ -9,28 +9,28 @@ use crate::model::{Settings, User, UserId};
 use super::{Errors, Surroundings, load};
 
 /// Where [`Fake::main`] puts its file.
-pub(super) const MAIN: &str = "/etc/x.conf";
+pub(crate) const MAIN: &str = "/etc/x.conf";
 
 /// The same for [`Fake::toml`].
-pub(super) const MAIN_TOML: &str = "/etc/x.toml";
+pub(crate) const MAIN_TOML: &str = "/etc/x.toml";
 
 /// Loads a text as the main file of an otherwise empty machine.
-pub(super) fn load_text(text: &str) -> Result<Settings, Errors> {
+pub(crate) fn load_text(text: &str) -> Result<Settings, Errors> {
     load(Path::new(MAIN), &[], &Fake::main(text))
 }
 
 /// The same in TOML.
-pub(super) fn load_toml(text: &str) -> Result<Settings, Errors> {
+pub(crate) fn load_toml(text: &str) -> Result<Settings, Errors> {
     load(Path::new(MAIN_TOML), &[], &Fake::toml(text))
 }
 
 /// What is wrong with a text, a line each; empty if nothing is.
-pub(super) fn errors_in(text: &str) -> Vec<String> {
+pub(crate) fn errors_in(text: &str) -> Vec<String> {
     told(load_text(text))
 }
 
 /// The same in TOML.
-pub(super) fn toml_errors_in(text: &str) -> Vec<String> {
+pub(crate) fn toml_errors_in(text: &str) -> Vec<String> {
     told(load_toml(text))
 }
 
@@ -39,13 +39,13 @@ fn told(loaded: Result<Settings, Errors>) -> Vec<String> {
 }
 
 /// What reading a sound text has to remark.
-pub(super) fn notices_in(text: &str) -> Vec<String> {
+pub(crate) fn notices_in(text: &str) -> Vec<String> {
     load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
 }
 
 /// Has `/`, `/dev`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
 /// whatever a test adds.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     files: BTreeMap<PathBuf, Vec<u8>>,
     directories: Vec<PathBuf>,
     programs: Vec<PathBuf>,
@@ -56,7 +56,7 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directories =
             ["", "/", "/dev", "/tmp", "/var/log", "/srv", "/home/www"].map(PathBuf::from).to_vec();
         Self {
@@ -69,37 +69,37 @@ impl Fake {
         }
     }
 
-    pub(super) fn main(text: &str) -> Self {
+    pub(crate) fn main(text: &str) -> Self {
         Self::new().file(MAIN, text)
     }
 
-    pub(super) fn toml(text: &str) -> Self {
+    pub(crate) fn toml(text: &str) -> Self {
         Self::new().file(MAIN_TOML, text)
     }
 
-    pub(super) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.into(), text.as_ref().to_vec());
         self
     }
 
     /// A file that everybody may execute.
-    pub(super) fn program(mut self, path: &str) -> Self {
+    pub(crate) fn program(mut self, path: &str) -> Self {
         self.programs.push(path.into());
         self.file(path, "")
     }
 
     /// Lets nobody write here.
-    pub(super) fn refusing(mut self, path: &str, why: io::ErrorKind) -> Self {
+    pub(crate) fn refusing(mut self, path: &str, why: io::ErrorKind) -> Self {
         self.refusing.push((path.into(), why));
         self
     }
 
     /// Acts as this user instead of root.
-    pub(super) fn run_by(self, effective_user: UserId) -> Self {
+    pub(crate) fn run_by(self, effective_user: UserId) -> Self {
         Self { effective_user, ..self }
     }
 
-    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }

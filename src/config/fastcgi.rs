@@ -12,9 +12,8 @@ use crate::model::{Address, ProcessSpec, SocketOwner, SocketSpec};
 use super::expand::{Names, Value};
 use super::ini::is_space;
 use super::options::SectionKind;
-use super::program::Program;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Program, Reading};
 use super::surroundings::Surroundings;
 use super::values;
 

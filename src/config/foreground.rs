@@ -1,7 +1,7 @@
 //! Programs that go into the background unless they are told not to, and how each is told.
 
 /// When a program leaves its starter, as far as its command line is proof of that.
-pub(super) enum Background {
+pub(crate) enum Background {
     /// Always, but for these options.
     Unless(&'static [&'static str]),
     /// With one of these options.
@@ -49,7 +49,7 @@ const DAEMONS: [(&str, Background, &str); 32] = [
 ];
 
 /// When a program of this name leaves its starter.
-pub(super) fn leaves(program: &str) -> Option<(&'static str, &'static Background)> {
+pub(crate) fn leaves(program: &str) -> Option<(&'static str, &'static Background)> {
     DAEMONS.iter().find(|(name, ..)| *name == program).map(|(name, background, _)| (*name, background))
 }
 

@@ -10,9 +10,9 @@ use super::expand::Names;
 use super::fastcgi::Agreement;
 use super::listener::pool;
 use super::options::{SectionKind, nearest};
-use super::program::{Program, processes};
+use super::program::processes;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Program, Reading};
 use super::values;
 use crate::python::quote;
 

@@ -12,9 +12,8 @@ use super::command::resolve;
 use super::expand::Names;
 use super::options::SectionKind;
 use super::print_listeners;
-use super::program::Program;
 use super::reader::SectionReader;
-use super::reading::{Reading, Remark};
+use super::reading::{Program, Reading, Remark};
 use super::values;
 use crate::python::quote;
 

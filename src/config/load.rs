@@ -9,7 +9,6 @@ use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
-use super::lint::lint;
 use super::main_command;
 use super::options::SectionKind;
 use super::plugins::namespaces;
@@ -43,46 +42,42 @@ pub fn load_beside(
     command: &[String],
     around: &dyn Surroundings,
 ) -> Result<Settings, Errors> {
-    let Examined { settings, findings, .. } = examine(path, overrides, command, around, Look::Settings);
+    let Examined { settings, findings, .. } =
+        examine(path, overrides, command, around, Extent::Whole, |_, _| ());
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
 }
 
 /// What reading a configuration comes to.
-pub(super) struct Examined {
+pub(crate) struct Examined {
     /// Without notices; `None` if there is any error.
-    pub(super) settings: Option<Settings>,
+    pub(crate) settings: Option<Settings>,
     /// `None` if it could not be parsed.
-    pub(super) document: Option<Document>,
-    pub(super) findings: Findings,
+    pub(crate) document: Option<Document>,
+    pub(crate) findings: Findings,
     /// It is a part of a configuration: it has programs and no `[supervisord]`.
-    pub(super) is_fragment: bool,
+    pub(crate) is_fragment: bool,
 }
 
-/// What a configuration is read for.
-#[derive(Clone, Copy)]
-pub(super) enum Look<'l> {
-    /// To run it: there has to be a `[supervisord]`.
-    Settings,
-    /// To show it, or a part of one.
-    Values,
-    /// To find all that is wrong, in a part of one as well.
-    Mistakes {
-        /// The seconds that a stop may take in all, where that is known.
-        grace_secs: Option<i64>,
-        /// What to take for its settings where there are none because of errors.
-        settings: Option<&'l Settings>,
-    },
+/// How much of a configuration has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All that it takes to run it: `[supervisord]`.
+    Whole,
+    /// A part of one will do, to look at it.
+    WholeOrPart,
 }
 
-/// Reads all there is, whatever is wrong with it. Looking for mistakes needs settings.
-pub(super) fn examine(
+/// Reads all there is, whatever is wrong with it. `look` is called before findings are gathered, with the settings if
+/// there are no errors.
+pub(crate) fn examine(
     path: &Path,
     overrides: &[Override],
     command: &[String],
     around: &dyn Surroundings,
-    look: Look<'_>,
+    extent: Extent,
+    look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
 ) -> Examined {
     let host_node_name = around.host_node_name();
     let inherited = Names::default().with_variables(around.environment());
@@ -97,7 +92,7 @@ pub(super) fn examine(
             return Examined { settings: None, document: None, findings, is_fragment: false };
         }
     };
-    let is_fragment = !matches!(look, Look::Settings) && is_fragment(&document);
+    let is_fragment = extent == Extent::WholeOrPart && is_fragment(&document);
     if is_fragment {
         let place = document.add_command_line();
         document.open("supervisord", place);
@@ -109,11 +104,7 @@ pub(super) fn examine(
     if let Some(settings) = settings.as_mut().filter(|_| !command.is_empty()) {
         main_command::connect(settings);
     }
-    if let Look::Mistakes { grace_secs, settings: others } = look
-        && let Some(settings) = settings.as_ref().or(others)
-    {
-        lint(&mut reading, settings, grace_secs);
-    }
+    look(&mut reading, settings.as_ref());
     let findings = reading.into_findings().without_repetitions();
     Examined { settings, document: Some(document), findings, is_fragment }
 }

@@ -6,22 +6,16 @@ use crate::model::{LogDefaults, LogForm, LogFormat};
 use super::reader::SectionReader;
 use super::values;
 
-/// What is remembered of a stream unless something else is configured.
-const RING_BYTES: u32 = 64 * 1024;
-
 /// More is not remembered of any stream: it is memory, not a log.
 const RING_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
-/// What holds where nothing is said.
-pub(super) const UNSET: LogDefaults =
-    LogDefaults { format: LogFormat::Raw, timestamp: None, ring_bytes: RING_BYTES };
-
 /// What `[supervisord]` says.
 pub(super) fn log_defaults(options: &mut SectionReader<'_, '_>) -> LogDefaults {
+    let unset = LogDefaults::default();
     LogDefaults {
-        format: options.value("log_format", values::log_format).unwrap_or(UNSET.format),
+        format: options.value("log_format", values::log_format).unwrap_or(unset.format),
         timestamp: options.value("log_timestamp", values::boolean),
-        ring_bytes: options.value("log_ring_bytes", ring_bytes).unwrap_or(UNSET.ring_bytes),
+        ring_bytes: options.value("log_ring_bytes", ring_bytes).unwrap_or(unset.ring_bytes),
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn set(pairs: &mut Environment, key: String, value: String) {
 }
 
 /// `below` with `above` laid over it.
-pub(super) fn overlaid(mut below: Environment, above: Environment) -> Environment {
+pub(crate) fn overlaid(mut below: Environment, above: Environment) -> Environment {
     if below.is_empty() {
         return above;
     }

@@ -5,33 +5,21 @@ use std::sync::Arc;
 
 use crate::model::{Environment, LogTarget, ProcessSpec, ProgramType, User};
 
-use super::document::Section;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::fastcgi;
 use super::ini::trim;
 use super::landing::{land_process, land_program};
 use super::log_form::log_form;
-use super::options::{OptionDoc, SectionKind};
+use super::options::OptionDoc;
 use super::pairs::overlaid;
 use super::reader::SectionReader;
-use super::reading::Reading;
+use super::reading::{Program, Reading};
 use super::stream::{STDERR, STDOUT, stream};
 use super::values;
 
 /// Most processes that one section may ask for.
 pub const PROCESSES_MAX: i64 = 10_000;
-
-/// A program as a group takes it in.
-pub(super) struct Program<'a> {
-    /// `[program:x]`, `[fcgi-program:x]` or `[eventlistener:x]`
-    pub(super) kind: SectionKind,
-    pub(super) section: &'a Section,
-    /// What follows the colon, a valid name.
-    pub(super) name: &'a str,
-    /// `enabled`: one that is not is known by its name alone.
-    pub(super) is_enabled: bool,
-}
 
 /// What the processes of a program have in common.
 struct Prototype {

@@ -11,9 +11,8 @@ use memchr::memchr;
 use crate::model::{Environment, User};
 
 use super::document::{DEFAULTS, Entry, Section, Written};
-use super::elsewhere::variables_in;
 use super::error::{Error, ErrorKind};
-use super::expand::{ExpandError, Names, Value, expand};
+use super::expand::{ExpandError, Names, Value, expand, variables_in};
 use super::options::{BadValue, DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
 use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
@@ -37,9 +36,9 @@ pub struct Override {
 const NOT_SHOWN: &str = "the value is not valid; it comes from a file and is not shown";
 
 /// One section under one set of names.
-pub(super) struct SectionReader<'r, 'a> {
-    pub(super) reading: &'r mut Reading<'a>,
-    pub(super) section: &'a Section,
+pub(crate) struct SectionReader<'r, 'a> {
+    pub(crate) reading: &'r mut Reading<'a>,
+    pub(crate) section: &'a Section,
     /// The section whose options are a fallback for this one's: `[program-default]`.
     fallback: Option<&'a Section>,
     options: &'static [OptionDoc],
@@ -48,7 +47,7 @@ pub(super) struct SectionReader<'r, 'a> {
 }
 
 impl<'r, 'a> SectionReader<'r, 'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         reading: &'r mut Reading<'a>,
         section: &'a Section,
         kind: SectionKind,
@@ -59,12 +58,12 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// With what the command line says on top.
-    pub(super) fn overridden(self, overrides: &'r [Override]) -> Self {
+    pub(crate) fn overridden(self, overrides: &'r [Override]) -> Self {
         Self { overrides, ..self }
     }
 
     /// The same section under other names.
-    pub(super) fn under<'s>(&'s mut self, names: &'s Names<'s>) -> SectionReader<'s, 'a> {
+    pub(crate) fn under<'s>(&'s mut self, names: &'s Names<'s>) -> SectionReader<'s, 'a> {
         SectionReader {
             reading: self.reading,
             section: self.section,
@@ -75,23 +74,23 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    pub(super) fn around(&self) -> &'a dyn Surroundings {
+    pub(crate) fn around(&self) -> &'a dyn Surroundings {
         self.reading.around
     }
 
     /// The directory that `%(here)s` means in an option's value.
-    pub(super) fn here(&self, option: &str) -> &'a str {
+    pub(crate) fn here(&self, option: &str) -> &'a str {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
         &self.reading.document.source(place).here
     }
 
     /// Whether the file or the command line sets it.
-    pub(super) fn is_set(&self, option: &str) -> bool {
+    pub(crate) fn is_set(&self, option: &str) -> bool {
         self.entry(option).is_some() || self.overriding(option).is_some()
     }
 
     /// As it was written, or else the default, not expanded.
-    pub(super) fn raw(&self, option: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn raw(&self, option: &str) -> Option<Cow<'a, str>> {
         match self.entry(option).map(|entry| &entry.value) {
             Some(Written::Text(text) | Written::Secret(text)) => Some(Cow::Borrowed(text)),
             Some(written @ (Written::List(_) | Written::Pairs(_) | Written::Unfit { .. })) => written.shown(),
@@ -100,13 +99,13 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// The expanded value.
-    pub(super) fn text(&mut self, option: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&mut self, option: &str) -> Option<Cow<'a, str>> {
         let from_file = self.expanded(option);
         self.overriding(option).map(|overriding| Cow::Owned(overriding.value.clone())).or(from_file)
     }
 
     /// The expanded value, converted.
-    pub(super) fn value<T>(
+    pub(crate) fn value<T>(
         &mut self,
         option: &str,
         convert: impl Fn(&str) -> Result<T, String>,
@@ -126,19 +125,19 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    pub(super) fn boolean(&mut self, option: &str) -> bool {
+    pub(crate) fn boolean(&mut self, option: &str) -> bool {
         self.value(option, values::boolean).unwrap_or_default()
     }
 
-    pub(super) fn integer(&mut self, option: &str) -> i64 {
+    pub(crate) fn integer(&mut self, option: &str) -> i64 {
         self.value(option, values::integer).unwrap_or_default()
     }
 
-    pub(super) fn size(&mut self, option: &str) -> i64 {
+    pub(crate) fn size(&mut self, option: &str) -> i64 {
         self.value(option, values::size).unwrap_or_default()
     }
 
-    pub(super) fn pairs(&mut self, option: &str) -> Environment {
+    pub(crate) fn pairs(&mut self, option: &str) -> Environment {
         let Some(Written::Pairs(written)) = self.entry(option).map(|entry| &entry.value) else {
             return self.value(option, pairs).unwrap_or_default();
         };
@@ -152,7 +151,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
 
     /// The items of a list, each expanded: those of an array as they are, those of a text as `split`
     /// takes it apart.
-    pub(super) fn items(&mut self, option: &str, split: impl Fn(&str) -> Vec<&str>) -> Vec<String> {
+    pub(crate) fn items(&mut self, option: &str, split: impl Fn(&str) -> Vec<&str>) -> Vec<String> {
         if let (None, Some(Written::List(items))) =
             (self.overriding(option), self.entry(option).map(|entry| &entry.value))
         {
@@ -164,7 +163,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
-    pub(super) fn user(&mut self, option: &str) -> Option<Arc<User>> {
+    pub(crate) fn user(&mut self, option: &str) -> Option<Arc<User>> {
         if let Some(overriding) = self.overriding(option) {
             let found = self.reading.user(&overriding.value);
             return found.map_err(|why| self.reading.error(command_line_error(overriding, &why))).ok();
@@ -175,14 +174,14 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// Writes down what is wrong with an option, at its line if it has one.
-    pub(super) fn error(&mut self, option: &str, message: String) {
+    pub(crate) fn error(&mut self, option: &str, message: String) {
         let written = self.entry(option).and_then(|entry| entry.value.shown());
         let suggestion = written.and_then(|text| meant(self.option(option)?.value, &text));
         self.error_about(option, message, None, suggestion);
     }
 
     /// The same, with the part of the value that is wrong and what it may have been meant to be.
-    pub(super) fn error_about(
+    pub(crate) fn error_about(
         &mut self,
         option: &str,
         message: String,
@@ -204,7 +203,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// The same for a part of a value that must not show if the value must not.
-    pub(super) fn error_in_part(&mut self, option: &str, bad: BadValue, part: Option<String>) {
+    pub(crate) fn error_in_part(&mut self, option: &str, bad: BadValue, part: Option<String>) {
         if self.is_hidden(option) {
             return self.error_about(option, NOT_SHOWN.to_owned(), None, None);
         }
@@ -212,7 +211,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// Where an option is set, for messages.
-    pub(super) fn told_place(&self, option: &str) -> String {
+    pub(crate) fn told_place(&self, option: &str) -> String {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
         self.reading.document.told(place)
     }
@@ -222,28 +221,28 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// Writes down that something is missing from the section or wrong with all of it.
-    pub(super) fn section_error(&mut self, message: String) {
+    pub(crate) fn section_error(&mut self, message: String) {
         self.reading.section_error(self.section, message);
     }
 
     /// Writes down that the section has something odd that is no error.
-    pub(super) fn warn(&mut self, option: &str, text: String) {
+    pub(crate) fn warn(&mut self, option: &str, text: String) {
         self.reading.warn_at(self.spot(option), text);
     }
 
     /// Where an option stands, or else the section.
-    pub(super) fn spot(&self, option: &str) -> Spot {
+    pub(crate) fn spot(&self, option: &str) -> Spot {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
         Spot::of(self.section, place, Some(option))
     }
 
     /// Whether an option's value must not show.
-    pub(super) fn is_hidden(&self, option: &str) -> bool {
+    pub(crate) fn is_hidden(&self, option: &str) -> bool {
         matches!(self.entry(option), Some(Entry { value: Written::Secret(_), .. }))
     }
 
     /// An option as it was written, if it is one text.
-    pub(super) fn own_text(&self, option: &str) -> Option<&'a str> {
+    pub(crate) fn own_text(&self, option: &str) -> Option<&'a str> {
         match &self.entry(option)?.value {
             Written::Text(text) => Some(text),
             Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::Unfit { .. } => None,
@@ -251,7 +250,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// The expanded value as its option spells it; `None` if it can't be expanded here.
-    pub(super) fn expanded_text(&mut self, option: &str) -> Option<String> {
+    pub(crate) fn expanded_text(&mut self, option: &str) -> Option<String> {
         if matches!(self.entry(option).map(|entry| &entry.value), Some(Written::Pairs(_))) {
             return None;
         }
@@ -259,7 +258,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// The value as it was written, or else the default, in the form that it has in INI.
-    pub(super) fn written(&self, option: &str) -> Option<String> {
+    pub(crate) fn written(&self, option: &str) -> Option<String> {
         match self.entry(option).map(|entry| &entry.value) {
             Some(Written::List(items)) => {
                 let items: Vec<_> = items.iter().map(|item| Cow::Borrowed(item.as_str())).collect();
@@ -273,7 +272,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// An option with the section that gives it, if that is another one.
-    pub(super) fn entry_and_source(&self, option: &str) -> Option<(&'a Entry, Option<&'a str>)> {
+    pub(crate) fn entry_and_source(&self, option: &str) -> Option<(&'a Entry, Option<&'a str>)> {
         if let Some(own) = self.section.entry(option) {
             return Some((own, None));
         }
@@ -282,7 +281,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// What an option was converted to, or else writes down what is wrong with it.
-    pub(super) fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
+    pub(crate) fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
         converted
             .map_err(|message| {
                 let told = if self.is_hidden(option) { NOT_SHOWN.to_owned() } else { message };
@@ -409,7 +408,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    pub(super) fn overriding(&self, option: &str) -> Option<&'r Override> {
+    pub(crate) fn overriding(&self, option: &str) -> Option<&'r Override> {
         self.overrides.iter().rev().find(|overriding| overriding.option == option)
     }
 }

@@ -11,76 +11,75 @@ use crate::model::{LogDefaults, LogLevel, Notice, User};
 
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
-use super::log_form::UNSET;
 use super::options::SectionKind;
 use super::surroundings::Surroundings;
 use super::values;
 
 /// Where something is that is no error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Spot {
-    pub(super) section: String,
-    pub(super) place: Place,
-    pub(super) option: Option<String>,
+pub(crate) struct Spot {
+    pub(crate) section: String,
+    pub(crate) place: Place,
+    pub(crate) option: Option<String>,
 }
 
 impl Spot {
-    pub(super) fn of(section: &Section, place: Place, option: Option<&str>) -> Self {
+    pub(crate) fn of(section: &Section, place: Place, option: Option<&str>) -> Self {
         Self { section: section.name.clone(), place, option: option.map(str::to_owned) }
     }
 }
 
 /// Something that is no error and yet worth a line.
 #[derive(Debug)]
-pub(super) struct Remark {
+pub(crate) struct Remark {
     /// For the activity log, where it has to stand for itself.
-    pub(super) notice: Notice,
+    pub(crate) notice: Notice,
     /// For those who see the place and the suggestion beside it.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What was perhaps meant.
-    pub(super) suggestion: Option<String>,
+    pub(crate) suggestion: Option<String>,
     /// The part of the value that it is about, as it is written there.
-    pub(super) part: Option<String>,
-    pub(super) spot: Option<Spot>,
+    pub(crate) part: Option<String>,
+    pub(crate) spot: Option<Spot>,
     /// The environment variable that it is about, if that sets nothing.
-    pub(super) variable: Option<String>,
+    pub(crate) variable: Option<String>,
     /// It is no mistake, and only for those who look for one.
-    pub(super) is_note: bool,
+    pub(crate) is_note: bool,
 }
 
 impl Remark {
-    pub(super) fn new(level: LogLevel, text: String) -> Self {
+    pub(crate) fn new(level: LogLevel, text: String) -> Self {
         let message = text.clone();
         let notice = Notice { level, text };
         Self { notice, message, suggestion: None, part: None, spot: None, variable: None, is_note: false }
     }
 
-    pub(super) fn warning(spot: Spot, text: String) -> Self {
+    pub(crate) fn warning(spot: Spot, text: String) -> Self {
         Self { spot: Some(spot), ..Self::new(LogLevel::Warn, text) }
     }
 }
 
 /// What reading finds beside values.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) errors: Vec<Error>,
-    pub(super) remarks: Vec<Remark>,
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<Error>,
+    pub(crate) remarks: Vec<Remark>,
 }
 
 impl Findings {
-    pub(super) fn remark(&mut self, level: LogLevel, text: String) {
+    pub(crate) fn remark(&mut self, level: LogLevel, text: String) {
         self.remarks.push(Remark::new(level, text));
     }
 
     /// Takes in what else was found.
-    pub(super) fn extend(&mut self, more: Self) {
+    pub(crate) fn extend(&mut self, more: Self) {
         self.errors.extend(more.errors);
         self.remarks.extend(more.remarks);
     }
 
     /// What was found wrong twice is told once: a program in two groups is read twice, its
     /// processes each for themselves.
-    pub(super) fn without_repetitions(mut self) -> Self {
+    pub(crate) fn without_repetitions(mut self) -> Self {
         let mut seen = HashSet::new();
         self.errors.retain(|error| seen.insert(error.to_string()));
         let mut seen = HashSet::new();
@@ -92,29 +91,40 @@ impl Findings {
     }
 }
 
+/// A program as a group takes it in.
+pub(crate) struct Program<'a> {
+    /// `[program:x]`, `[fcgi-program:x]` or `[eventlistener:x]`
+    pub(crate) kind: SectionKind,
+    pub(crate) section: &'a Section,
+    /// What follows the colon, a valid name.
+    pub(crate) name: &'a str,
+    /// `enabled`: one that is not is known by its name alone.
+    pub(crate) is_enabled: bool,
+}
+
 /// A section that was read into so many processes of a group.
 #[derive(Clone, Debug)]
-pub(super) struct Birth<'a> {
-    pub(super) section: &'a Section,
-    pub(super) group: String,
-    pub(super) count: usize,
+pub(crate) struct Birth<'a> {
+    pub(crate) section: &'a Section,
+    pub(crate) group: String,
+    pub(crate) count: usize,
 }
 
 /// All that is needed while a document is read, and all that is found.
-pub(super) struct Reading<'a> {
-    pub(super) document: &'a Document,
-    pub(super) around: &'a dyn Surroundings,
-    pub(super) host_node_name: &'a str,
+pub(crate) struct Reading<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) around: &'a dyn Surroundings,
+    pub(crate) host_node_name: &'a str,
     /// `[program-default]`, looked for once: every program falls back on it.
-    pub(super) program_defaults: Option<&'a Section>,
+    pub(crate) program_defaults: Option<&'a Section>,
     /// What `[supervisord]` says for programs that say nothing of it.
-    pub(super) log_defaults: LogDefaults,
+    pub(crate) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
-    pub(super) own_user: Option<Arc<User>>,
+    pub(crate) own_user: Option<Arc<User>>,
     /// Whether missing folders may be made.
-    pub(super) makes_folders: bool,
+    pub(crate) makes_folders: bool,
     /// Other files may have what this one refers to.
-    pub(super) is_fragment: bool,
+    pub(crate) is_fragment: bool,
     findings: Findings,
     /// The sections that are of a kind, each with what follows the colon in its name.
     kinds: Vec<(SectionKind, &'a Section, &'a str)>,
@@ -132,7 +142,7 @@ fn with_kind(section: &Section) -> Option<(SectionKind, &Section, &str)> {
 
 impl<'a> Reading<'a> {
     /// `findings` are what was found before.
-    pub(super) fn new(
+    pub(crate) fn new(
         document: &'a Document,
         around: &'a dyn Surroundings,
         host_node_name: &'a str,
@@ -143,7 +153,7 @@ impl<'a> Reading<'a> {
             around,
             host_node_name,
             program_defaults: document.section("program-default"),
-            log_defaults: UNSET,
+            log_defaults: LogDefaults::default(),
             own_user: None,
             makes_folders: false,
             is_fragment: false,
@@ -156,38 +166,38 @@ impl<'a> Reading<'a> {
     }
 
     /// The sections of one kind, in the order of the document.
-    pub(super) fn sections_of(&self, kind: SectionKind) -> Vec<(&'a Section, &'a str)> {
+    pub(crate) fn sections_of(&self, kind: SectionKind) -> Vec<(&'a Section, &'a str)> {
         let found = self.kinds.iter().filter(|(known, ..)| *known == kind);
         found.map(|&(_, section, instance)| (section, instance)).collect()
     }
 
-    pub(super) fn made(&mut self, section: &'a Section, group: &str, count: usize) {
+    pub(crate) fn made(&mut self, section: &'a Section, group: &str, count: usize) {
         self.births.push(Birth { section, group: group.to_owned(), count });
     }
 
     /// All of them, in the order in which the sections were read.
-    pub(super) fn births(&self) -> &[Birth<'a>] {
+    pub(crate) fn births(&self) -> &[Birth<'a>] {
         &self.births
     }
 
-    pub(super) fn warn(&mut self, text: String) {
+    pub(crate) fn warn(&mut self, text: String) {
         self.findings.remark(LogLevel::Warn, text);
     }
 
-    pub(super) fn warn_at(&mut self, spot: Spot, text: String) {
+    pub(crate) fn warn_at(&mut self, spot: Spot, text: String) {
         self.remark(Remark::warning(spot, text));
     }
 
-    pub(super) fn remark(&mut self, remark: Remark) {
+    pub(crate) fn remark(&mut self, remark: Remark) {
         self.findings.remarks.push(remark);
     }
 
-    pub(super) fn error(&mut self, error: Error) {
+    pub(crate) fn error(&mut self, error: Error) {
         self.findings.errors.push(error);
     }
 
     /// Makes errors of what was remarked of variables that set nothing.
-    pub(super) fn refuse_idle_variables(&mut self) {
+    pub(crate) fn refuse_idle_variables(&mut self) {
         let (idle, others) = std::mem::take(&mut self.findings.remarks)
             .into_iter()
             .partition(|it: &Remark| it.variable.is_some());
@@ -198,35 +208,35 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn error_count(&self) -> usize {
+    pub(crate) fn error_count(&self) -> usize {
         self.findings.errors.len()
     }
 
     /// Writes down what is wrong with a section as a whole.
-    pub(super) fn section_error(&mut self, section: &Section, message: String) {
+    pub(crate) fn section_error(&mut self, section: &Section, message: String) {
         let error = self.placed(section, section.place, message);
         self.error(error);
     }
 
     /// `/etc/x.conf:12`, or the name of a variable.
-    pub(super) fn told(&self, place: Place) -> String {
+    pub(crate) fn told(&self, place: Place) -> String {
         self.document.told(place)
     }
 
     /// All that was found.
-    pub(super) fn into_findings(self) -> Findings {
+    pub(crate) fn into_findings(self) -> Findings {
         self.findings
     }
 
     /// The notices, if there were no errors.
-    pub(super) fn finish(self) -> Result<Vec<Notice>, Errors> {
+    pub(crate) fn finish(self) -> Result<Vec<Notice>, Errors> {
         let Findings { errors, remarks } = self.findings.without_repetitions();
         let notices = remarks.into_iter().map(|remark| remark.notice).collect();
         if errors.is_empty() { Ok(notices) } else { Err(Errors(errors)) }
     }
 
     /// An error with a place.
-    pub(super) fn placed(&self, section: &Section, place: Place, message: String) -> Error {
+    pub(crate) fn placed(&self, section: &Section, place: Place, message: String) -> Error {
         let error = Error { section: Some(section.name.clone()), ..Error::new(ErrorKind::Value, message) };
         match &self.document.source(place).origin {
             Origin::File(path) => Error { file: Some(path.clone()), line: Some(place.line), ..error },
@@ -236,7 +246,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The path of a log that may not exist yet in a directory that must, or that a container's init makes.
-    pub(super) fn in_log_folder(&mut self, text: &str) -> Result<PathBuf, String> {
+    pub(crate) fn in_log_folder(&mut self, text: &str) -> Result<PathBuf, String> {
         let around = self.around;
         values::in_existing(text, around, |parent| {
             if self.directory.as_deref().is_some_and(|known| known.as_os_str() == parent.as_os_str()) {
@@ -252,7 +262,7 @@ impl<'a> Reading<'a> {
 
     /// Whether a folder is there, or was made. A container's init runs without one that can't be made: what was to be
     /// in it is then missing, which is reported when it is opened.
-    pub(super) fn has_folder(&mut self, folder: &Path) -> bool {
+    pub(crate) fn has_folder(&mut self, folder: &Path) -> bool {
         if self.around.is_dir(folder) {
             return true;
         }
@@ -271,7 +281,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A user of the machine, by name or number.
-    pub(super) fn user(&mut self, text: &str) -> Result<Arc<User>, String> {
+    pub(crate) fn user(&mut self, text: &str) -> Result<Arc<User>, String> {
         if let Some(known) = self.users.get(text) {
             return known.clone();
         }

@@ -13,14 +13,11 @@ use super::ini::{self, BadLine, NotText, SyntaxError};
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Findings, Reading, Remark, Spot};
-use super::surroundings::Surroundings;
+use super::surroundings::{FILE_BYTES_MAX, Surroundings};
 use super::toml;
 use super::values;
 use super::variables;
 use crate::python::quote;
-
-/// Largest file that is read.
-pub const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Largest TOML file that is read. Its parser keeps every token and every error, so that noise takes two
 /// hundred times as much memory.

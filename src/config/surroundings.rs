@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{User, UserId};
 
+/// Largest file that is read.
+pub const FILE_BYTES_MAX: usize = 16 << 20;
+
 /// The machine as the configuration sees it. The program hands in the real one; tests make one up.
 pub trait Surroundings {
     /// The bytes of a file.

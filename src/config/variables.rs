@@ -15,8 +15,7 @@ use super::document::{Document, Entry, Header, Origin, Written};
 use super::error::{Error, ErrorKind};
 use super::options::{DefaultValue, Naming, OptionDoc, SectionDoc, SectionKind, TABLE, nearest_option};
 use super::reading::{Findings, Remark};
-use super::sources::FILE_BYTES_MAX;
-use super::surroundings::Surroundings;
+use super::surroundings::{FILE_BYTES_MAX, Surroundings};
 use crate::model::LogLevel;
 
 const PREFIX: &str = "SV_";
@@ -28,7 +27,7 @@ const FILE_SUFFIX: &str = "_FILE";
 ///
 /// The findings are what is wrong with them; a variable that looks like one of ours and sets nothing
 /// is remarked on.
-pub(super) fn lay(
+pub(crate) fn lay(
     document: &mut Document,
     around: &dyn Surroundings,
     wanted: impl Fn(SectionKind) -> bool,

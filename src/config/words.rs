@@ -52,7 +52,7 @@ fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 /// Splits an `environment=` into its keys, signs and values.
-pub(super) fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
+pub(crate) fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     split(text, Grammar::Pairs)
 }
 
@@ -71,10 +71,10 @@ pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError
 
 /// A word with its quotes taken off.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Word<'t> {
-    pub(super) text: Cow<'t, str>,
+pub(crate) struct Word<'t> {
+    pub(crate) text: Cow<'t, str>,
     /// A single character that can't be part of a bare word, outside of quotes.
-    pub(super) is_sign: bool,
+    pub(crate) is_sign: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

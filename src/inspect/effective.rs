@@ -1,28 +1,23 @@
-//! What a configuration comes to: every option of every section that is there, with its value and
-//! where that was said.
+//! The effective configuration: every option of every section, with its value and where it is set.
 //!
-//! Values are told as they were written, since what a name in them stands for may be a secret; on
-//! demand with names put in where they mean the same for the whole section. A value that depends on
-//! the process, as `%(process_num)d` does, stays as it is.
+//! Values are shown as they are written, since a name in them may stand for a secret; on demand expanded, where
+//! names mean the same for the whole section. A value that depends on the process, such as `%(process_num)d`, stays
+//! as it is.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::model::Environment;
 
-use super::daemon::environment;
-use super::document::{Document, Entry, Origin, Section};
 use super::elsewhere::{Elsewhere, variables_needed};
-use super::env_file::env_files;
-use super::expand::{Names, Value};
-use super::load::{Examined, Look, examine};
-use super::options::{OptionDoc, Per, SectionKind, ValueType, option_of};
-use super::pairs::overlaid;
-use super::reader::{Override, SectionReader};
-use super::reading::{Findings, Reading};
-use super::report::{Finding, Report};
-use super::surroundings::Surroundings;
-use super::variables;
+use super::findings::{Finding, Report};
+use crate::config::document::{Document, Entry, Origin, Section};
+use crate::config::expand::{Names, Value};
+use crate::config::options::{OptionDoc, Per, SectionKind, ValueType, option_of};
+use crate::config::{
+    Examined, Extent, Findings, Override, Reading, SectionReader, Surroundings, env_files, environment,
+    examine, lay_variables, overlaid,
+};
 
 /// A section that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +82,7 @@ pub struct Effective {
 }
 
 /// Reads a configuration and tells what it comes to; with `expand` names are put in. `command` is the main
-/// program, as for [`super::load_beside`].
+/// program, as for [`crate::config::load_beside`].
 ///
 /// # Errors
 ///
@@ -115,13 +110,13 @@ fn effective_on(
     around: &dyn Surroundings,
     expand: bool,
 ) -> Result<Effective, Vec<Finding>> {
-    let examined = examine(path, overrides, command, around, Look::Values);
+    let examined = examine(path, overrides, command, around, Extent::WholeOrPart, |_, _| ());
     let is_fragment = examined.is_fragment;
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);
     };
     // The server has no use for them, but here they are asked for.
-    let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+    let findings = lay_variables(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
     if !findings.errors.is_empty() {
         let examined = Examined { settings: None, document: Some(document), findings, is_fragment };
         return Err(Report::of(examined).findings);
@@ -283,8 +278,8 @@ fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKi
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Fake, MAIN};
     use super::*;
+    use crate::config::fake::{Fake, MAIN};
 
     const TEXT: &str = "[DEFAULT]\numask=027\n[supervisord]\nidentifier=%(ENV_NAME)s\nminfds=5\n\
         environment=H=\"h\"\n[program-default]\nstartsecs=3\n[program:web]\ncommand=%(program_name)s %(ENV_OWN)s\n\

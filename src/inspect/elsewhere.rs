@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{User, UserId};
 
-use super::surroundings::Surroundings;
+use crate::config::Surroundings;
+use crate::config::expand::variables_in;
 
 /// The number of every user and group that is made up; what `nobody` has on most machines.
 const MADE_UP: UserId = 65_534;
@@ -137,24 +138,4 @@ pub(super) fn variables_needed<'f>(
 ) -> BTreeSet<String> {
     let texts = files.filter_map(|file| around.read(file).ok());
     texts.flat_map(|bytes| variables_in(&String::from_utf8_lossy(&bytes))).collect()
-}
-
-/// The names in `%(ENV_NAME)s` and `%(ENV_NAME:?message)s`.
-pub(super) fn variables_in(text: &str) -> Vec<String> {
-    let names = text.split("%(ENV_").skip(1).filter_map(|rest| {
-        let end = rest.find([')', ':'])?;
-        (rest[end..].starts_with(')') || rest[end..].starts_with(":?")).then(|| rest[..end].to_owned())
-    });
-    names.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_without_a_stand_in_are_needed() {
-        let text = "a=%(ENV_A)s%(ENV_B:-x)d %(ENV_C:?why)s\nb=%(here)s %(ENV_D";
-        assert_eq!(variables_in(text), ["A", "C"]);
-    }
 }

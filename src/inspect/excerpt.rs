@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::findings::Finding;
 use super::secrecy::{HIDDEN, is_secret, known_option, names_secret};
-use crate::config::{Finding, Surroundings};
+use crate::config::Surroundings;
 
 /// Most characters that are shown of a line.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -254,8 +255,8 @@ fn is_direction(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::findings::Severity;
     use super::*;
-    use crate::config::Severity;
 
     fn finding(section: &str, option: Option<&str>, message: &str) -> Finding {
         Finding {

@@ -1,4 +1,4 @@
-//! All that there is to say of a configuration, each with its place: what `sv check` prints.
+//! Everything that `sv check` reports about a configuration, each with its place.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::model::{LogLevel, Settings};
 use crate::python::quote;
 
-use super::document::{Document, Origin};
 use super::elsewhere::{Elsewhere, variables_needed};
-use super::error::{Error, Errors};
-use super::load::{Examined, Look, examine};
-use super::options::{SectionKind, ValueType, option_of};
-use super::reader::Override;
-use super::reading::{Remark, Spot};
-use super::surroundings::Surroundings;
+use super::lint::lint;
+use crate::config::document::{Document, Origin};
+use crate::config::options::{SectionKind, ValueType, option_of};
+use crate::config::{Error, Errors, Examined, Extent, Override, Remark, Spot, Surroundings, examine};
 
 /// How bad something is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +73,7 @@ pub struct Examination {
 const ROUNDS_MAX: usize = 3;
 
 /// Reads a configuration and reports everything about it: what is wrong, what is legal and probably a mistake,
-/// and what this machine lacks. `command` is the main program, as for [`super::load_beside`].
+/// and what this machine lacks. `command` is the main program, as for [`crate::config::load_beside`].
 #[must_use]
 pub fn check(
     path: &Path,
@@ -88,7 +85,11 @@ pub fn check(
     let grace_secs = examination.grace_secs;
     let elsewhere = elsewhere(path, overrides, command, around, grace_secs);
     let settings = elsewhere.settings.as_ref();
-    let here = examine(path, overrides, command, around, Look::Mistakes { grace_secs, settings });
+    let here = examine(path, overrides, command, around, Extent::WholeOrPart, |reading, own| {
+        if let Some(settings) = own.or(settings) {
+            lint(reading, settings, grace_secs);
+        }
+    });
     let is_fragment = here.is_fragment || elsewhere.is_fragment;
     let is_readable = here.document.is_some();
     let elsewhere = Report::of(elsewhere);
@@ -141,8 +142,12 @@ fn elsewhere(
     let mut rounds = 0;
     loop {
         let elsewhere = Elsewhere::new(around, path, &variables);
-        let look = Look::Mistakes { grace_secs, settings: None };
-        let examined = examine(path, overrides, command, &elsewhere, look);
+        let examined =
+            examine(path, overrides, command, &elsewhere, Extent::WholeOrPart, |reading, settings| {
+                if let Some(settings) = settings {
+                    lint(reading, settings, grace_secs);
+                }
+            });
         let needed = examined.document.as_ref().map(|document| variables_needed(document.files(), around));
         rounds += 1;
         match needed {

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin};
 use super::excerpt::Texts;
+use super::findings::{Finding, Report, Severity};
 use super::secrecy::is_secret;
-use crate::config::{
-    EffectiveOption, EffectiveSection, EffectiveValue, Finding, Report, Severity, Surroundings, ValueOrigin,
-};
+use crate::config::Surroundings;
 
 #[derive(Serialize)]
 struct ReportForm<'r> {

@@ -1,37 +1,45 @@
 //! Looking at a configuration without running it: `sv check` and `sv config`.
 //!
-//! The configuration itself says what there is to say (`config::check`, `config::effective`); here
-//! it is put before people and machines.
+//! `config` reads; everything that is said about a configuration beyond its errors is here.
 //!
+//! * `findings`: errors, lints and what this machine lacks, each with its place; `lint`: likely mistakes;
+//!   `elsewhere`: a machine that lacks nothing, to tell the two apart;
+//! * `effective`: the value of every option and where it is set;
 //! * `excerpt`: the line that a finding is about, and which part of it;
-//! * `secrecy`: what of all that must not show;
-//! * `report`: findings for people; `values`: the effective settings for people;
-//! * `json`: both for machines.
+//! * `secrecy`: what must not be shown;
+//! * `report` and `values`: findings and effective values for people; `json`: both for programs.
 
+mod effective;
+mod elsewhere;
 mod excerpt;
+mod findings;
 mod json;
+mod lint;
 mod report;
 mod secrecy;
 mod values;
+
+pub use effective::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
+pub use findings::{Examination, Finding, Report, Severity, check};
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Inspect, InspectOptions, wants_colors};
-use crate::config::{Examination, Finding, Report, Severity, Surroundings, check, effective, find};
+use crate::config::{Surroundings, find};
 use crate::sys::stdout::{self, Stdout};
 use report::Style;
 
-/// There is nothing to say.
+/// No findings.
 const CLEAN: u8 = 0;
 
 /// There are warnings.
 const WARNED: u8 = 1;
 
-/// It can't be run.
+/// Errors.
 const FAILED: u8 = 2;
 
-/// Does as it is told and returns the exit status.
+/// Runs the command and returns the exit status.
 #[must_use]
 pub fn run(options: &InspectOptions, around: &dyn Surroundings) -> u8 {
     match options.what {
@@ -117,7 +125,7 @@ fn style(is_terminal: bool, around: &dyn Surroundings) -> Style {
     if is_terminal && wants_colors(around) { Style::Colored } else { Style::Plain }
 }
 
-/// How a path is told.
+/// A path for messages.
 fn shown(path: &Path) -> String {
     excerpt::printable(&path.to_string_lossy())
 }

@@ -1,8 +1,9 @@
 //! Findings as a compiler tells them: place, what it is, the line, and a caret below it.
 
 use super::excerpt::{Excerpt, Texts, printable};
+use super::findings::{Finding, Report, Severity};
 use super::shown;
-use crate::config::{Finding, Report, Severity, Surroundings, did_you_mean};
+use crate::config::{Surroundings, did_you_mean};
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! The configuration keeps passwords out of what it says. Here are also the lines of files that it
 //! did not understand, so what is named like a secret counts as one.
 
+use super::findings::{Finding, Report};
 use crate::config::options::{OptionDoc, SectionKind, ValueType, option_of};
-use crate::config::{Finding, Report};
 
 /// What stands in for a secret.
 pub(super) const HIDDEN: &str = "(hidden)";

@@ -5,11 +5,11 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::effective::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin};
 use super::excerpt::printable;
 use super::secrecy::HIDDEN;
 use super::shown;
 use crate::config::options::SectionKind;
-use crate::config::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin};
 
 /// Origins start no further to the right than this, but for those of longer lines.
 const ORIGIN_COLUMN_MAX: usize = 48;

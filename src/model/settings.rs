@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Environment, GroupSpec, LogFormat, Rules, User, UserId};
+use super::{Environment, GroupSpec, LogForm, LogFormat, Rules, User, UserId};
 
 /// Severity of an activity log line, Supervisor's seven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,13 @@ pub struct LogDefaults {
     pub timestamp: Option<bool>,
     /// `log_ring_bytes`
     pub ring_bytes: u32,
+}
+
+impl Default for LogDefaults {
+    fn default() -> Self {
+        let LogForm { format, ring_bytes, .. } = LogForm::default();
+        Self { format, timestamp: None, ring_bytes }
+    }
 }
 
 /// A line that reading the configuration wants in the activity log, which opens only later.

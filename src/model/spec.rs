@@ -148,6 +148,15 @@ pub struct LogForm {
     pub ring_bytes: u32,
 }
 
+/// What is remembered of a stream unless something else is configured.
+const RING_BYTES: u32 = 64 * 1024;
+
+impl Default for LogForm {
+    fn default() -> Self {
+        Self { format: LogFormat::Raw, timestamp: false, ring_bytes: RING_BYTES }
+    }
+}
+
 /// A socket that is made for a `[fcgi-program:x]` and is the standard input of each of its processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketSpec {
@@ -292,7 +301,7 @@ impl Default for ProcessSpec {
             inherits_stdio: false,
             stdout: StreamSpec::default(),
             stderr: StreamSpec::default(),
-            log_form: LogForm { format: LogFormat::Raw, timestamp: false, ring_bytes: 64 * 1024 },
+            log_form: LogForm::default(),
             environment: Arc::default(),
             server_url: None,
             stand_in: None,

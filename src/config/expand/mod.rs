@@ -7,5 +7,6 @@ mod conversion;
 mod names;
 mod template;
 
+pub(crate) use names::variables_in;
 pub use names::{Names, Value};
 pub use template::{EXPANDED_BYTES_MAX, ExpandError, expand};

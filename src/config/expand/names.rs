@@ -111,6 +111,15 @@ impl<'a> Names<'a> {
     }
 }
 
+/// The names in `%(ENV_NAME)s` and `%(ENV_NAME:?message)s`.
+pub(crate) fn variables_in(text: &str) -> Vec<String> {
+    let names = text.split("%(ENV_").skip(1).filter_map(|rest| {
+        let end = rest.find([')', ':'])?;
+        (rest[end..].starts_with(')') || rest[end..].starts_with(":?")).then(|| rest[..end].to_owned())
+    });
+    names.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,5 +149,11 @@ mod tests {
         assert_eq!(names.nearest("ENV_PAHT").as_deref(), Some("ENV_PATH"));
         assert_eq!(names.nearest("numproc").as_deref(), Some("numprocs"));
         assert_eq!(names.nearest("process_num"), None);
+    }
+
+    #[test]
+    fn variables_without_a_default_are_needed() {
+        let text = "a=%(ENV_A)s%(ENV_B:-x)d %(ENV_C:?why)s\nb=%(here)s %(ENV_D";
+        assert_eq!(variables_in(text), ["A", "C"]);
     }
 }

@@ -17,7 +17,8 @@ pub(super) use address::{inet_address, port_number};
 pub(super) use dependencies::dependency;
 pub(super) use durations::{count, local_zone, percent, restart_limit, seconds, zone};
 pub(super) use numbers::{decimal_digit, exit_codes, integer, octal, size};
-pub(super) use paths::{absolute, existing_directory, in_existing, normal_path, parent_of};
+pub(crate) use paths::absolute;
+pub(super) use paths::{existing_directory, in_existing, normal_path, parent_of};
 pub(super) use probes::{command, health_check, ready_check};
 pub(super) use users::{owner, user};
 pub(super) use vocabulary::{

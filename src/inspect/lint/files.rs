@@ -5,11 +5,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::options::SectionKind;
-use super::super::reader::SectionReader;
-use super::super::reading::Reading;
-use super::super::values::absolute;
 use super::{Advice, Program, with_options};
+use crate::config::Reading;
+use crate::config::SectionReader;
+use crate::config::absolute;
+use crate::config::options::SectionKind;
 use crate::model::{Address, DaemonSettings, LogTarget, Settings, User};
 use crate::python::quote;
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::super::document::Section;
-use super::super::options::SectionKind;
-use super::super::reading::Reading;
-use super::super::values::absolute;
 use super::{Advice, Program, with_options};
+use crate::config::Reading;
+use crate::config::absolute;
+use crate::config::document::Section;
+use crate::config::options::SectionKind;
 use crate::model::{LogTarget, Settings, StreamSpec};
 use crate::python::quote;
 

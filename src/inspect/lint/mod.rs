@@ -1,18 +1,18 @@
-//! What is legal and yet a mistake: only `sv check` looks for it.
+//! Likely mistakes that are legal: only `sv check` reports them.
 //!
-//! A lint says what is certain to go wrong, or not to do what its author meant, with the settings as
-//! they were read and the machine as it is now; whatever may be meant so is left alone. All are
-//! warnings, at the place of the option that they are about.
+//! A lint reports what is certain to fail, or not to do what its author meant, with the settings that were read and
+//! the machine as it is now; anything that may be intended is left alone. All are warnings, at the place of the
+//! option that they are about.
 //!
 //! * `programs`: commands that can't be run, folders that are not there, users that we can't become;
 //! * `shell`: commands written for a shell, and those that go into the background;
 //! * `logs`: one file with two writers;
 //! * `files`: logs, pid files and sockets that we may not make;
-//! * `stopping`: more patience than a container is given;
+//! * `stopping`: stops that take longer than a container has;
 //! * `repeated`: options that a file sets twice;
-//! * `retries`: numbers of retries that are meant to be for ever;
-//! * `servers`: doors that stand open;
-//! * `sections`: those that miss their counterpart, or that nothing reads.
+//! * `retries`: numbers of retries that mean forever;
+//! * `servers`: servers open to anyone;
+//! * `sections`: those that lack their counterpart, or that nothing reads.
 
 mod files;
 mod logs;
@@ -27,11 +27,11 @@ mod stopping;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::document::Section;
-use super::expand::Names;
-use super::options::SectionKind;
-use super::reader::SectionReader;
-use super::reading::{Reading, Remark};
+use crate::config::SectionReader;
+use crate::config::document::Section;
+use crate::config::expand::Names;
+use crate::config::options::SectionKind;
+use crate::config::{Reading, Remark};
 use crate::model::{GroupSpec, ProcessSpec, Settings};
 
 /// Looks for all of it. `grace_secs` is what a container is given to stop in, if it is for one.
@@ -123,8 +123,8 @@ impl Advice {
 mod tests {
     use std::path::Path;
 
-    use super::super::fake::{Fake, MAIN};
-    use super::super::report::{Examination, check};
+    use super::super::findings::{Examination, Finding, Severity, check};
+    use crate::config::fake::{Fake, MAIN};
 
     /// What a server needs beside it.
     pub(super) const INTERFACE: &str = "[rpcinterface:supervisor]\n\
@@ -141,8 +141,8 @@ mod tests {
     pub(super) fn warnings_on(around: &Fake) -> Vec<String> {
         let examination = Examination { grace_secs: Some(10), is_image: false };
         let report = check(Path::new(MAIN), &[], &[], around, examination);
-        let told = |finding: super::super::Finding| {
-            assert_ne!(finding.severity, super::super::Severity::Error, "{finding:?}");
+        let told = |finding: Finding| {
+            assert_ne!(finding.severity, Severity::Error, "{finding:?}");
             format!("{}: {}", finding.line.unwrap_or_default(), finding.message)
         };
         let mut findings = report.findings;

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::super::command::resolve;
-use super::super::options::SectionKind;
-use super::super::reader::SectionReader;
-use super::super::reading::Reading;
-use super::super::words::split_pairs;
 use super::shell::shell_variable;
 use super::{Advice, Program, with_options};
+use crate::config::Reading;
+use crate::config::SectionReader;
+use crate::config::options::SectionKind;
+use crate::config::resolve;
+use crate::config::split_pairs;
 use crate::model::{DaemonSettings, ProcessSpec, Settings, User, UserId};
 use crate::python::quote;
 

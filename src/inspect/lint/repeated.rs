@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::super::document::{Origin, Place, Section};
-use super::super::options::SectionKind;
-use super::super::reading::{Reading, Remark, Spot};
+use crate::config::document::{Origin, Place, Section};
+use crate::config::options::SectionKind;
+use crate::config::{Reading, Remark, Spot};
 use crate::python::quote;
 
 /// Options that are named in one warning.

@@ -1,7 +1,7 @@
 //! `startretries` by people who mean "for ever": Supervisor has no word for that, and -1 does the opposite.
 
-use super::super::reading::Reading;
 use super::{Advice, Program, with_options};
+use crate::config::Reading;
 use crate::model::StartRetries;
 
 /// So many waits, each a second longer than the one before, take years.

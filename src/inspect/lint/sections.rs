@@ -1,8 +1,8 @@
 //! Sections that miss their counterpart, or that nothing reads where they stand.
 
-use super::super::document::{Language, Origin};
-use super::super::options::SectionKind;
-use super::super::reading::{Reading, Remark, Spot};
+use crate::config::document::{Language, Origin};
+use crate::config::options::SectionKind;
+use crate::config::{Reading, Remark, Spot};
 use crate::model::Settings;
 
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings) {

@@ -1,10 +1,10 @@
 //! Doors that stand open.
 
-use super::super::document::Origin;
-use super::super::options::SectionKind;
-use super::super::reader::SectionReader;
-use super::super::reading::Reading;
 use super::{Advice, with_options};
+use crate::config::Reading;
+use crate::config::SectionReader;
+use crate::config::document::Origin;
+use crate::config::options::SectionKind;
 use crate::model::{Password, ServerSpec, Settings};
 use crate::python::quote;
 

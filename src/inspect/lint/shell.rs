@@ -1,10 +1,10 @@
 //! Commands that were written for a shell, and those that go into the background.
 
-use super::super::foreground::{Background, foreground_form, leaves};
-use super::super::reader::SectionReader;
-use super::super::reading::Reading;
-use super::super::words::{SplitError, split_command};
 use super::{Advice, Program, with_options};
+use crate::config::Reading;
+use crate::config::SectionReader;
+use crate::config::{Background, foreground_form, leaves};
+use crate::config::{SplitError, split_command};
 use crate::model::ProcessSpec;
 use crate::python::quote;
 

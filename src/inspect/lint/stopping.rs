@@ -1,9 +1,9 @@
 //! More patience than there is: whoever runs the container, or our own `shutdown_timeout`, kills before
 //! a program's own time is over.
 
-use super::super::options::SectionKind;
-use super::super::reading::Reading;
 use super::{Advice, Program, with_options};
+use crate::config::Reading;
+use crate::config::options::SectionKind;
 use crate::model::Settings;
 
 /// What there is to stop in.
