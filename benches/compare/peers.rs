@@ -23,17 +23,21 @@ pub(crate) enum Kind {
     Supervisord,
     Runit,
     S6,
+    Dinit,
+    Nitro,
     Tini,
     DumbInit,
     Catatonit,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind::Sv,
     Kind::SvCommand,
     Kind::Supervisord,
     Kind::Runit,
     Kind::S6,
+    Kind::Dinit,
+    Kind::Nitro,
     Kind::Tini,
     Kind::DumbInit,
     Kind::Catatonit,
@@ -48,6 +52,8 @@ impl Kind {
             Kind::Supervisord => "supervisord",
             Kind::Runit => "runit",
             Kind::S6 => "s6",
+            Kind::Dinit => "dinit",
+            Kind::Nitro => "nitro",
             Kind::Tini => "tini",
             Kind::DumbInit => "dumb-init",
             Kind::Catatonit => "catatonit",
@@ -66,6 +72,8 @@ impl Kind {
             Kind::Supervisord => &["supervisord", "supervisorctl"],
             Kind::Runit => &["runsvdir", "runsv", "sv", "svlogd"],
             Kind::S6 => &["s6-svscan", "s6-supervise", "s6-svc", "s6-svstat", "s6-log"],
+            Kind::Dinit => &["dinit", "dinitctl"],
+            Kind::Nitro => &["nitro"],
             Kind::Tini => &["tini"],
             Kind::DumbInit => &["dumb-init"],
             Kind::Catatonit => &["catatonit"],
@@ -220,7 +228,13 @@ impl Peer {
                 let mode = if self.kind == Kind::Sv { "run" } else { "-n" };
                 words(&[&supervisor, mode, "-c", &config.display().to_string()])
             }
-            Kind::Runit | Kind::S6 => {
+            Kind::Dinit => {
+                dinit_files(dir, services)?;
+                let (socket, services) = (dir.join("dinit.sock"), dir.join("services"));
+                let (socket, services) = (socket.display().to_string(), services.display().to_string());
+                words(&[&supervisor, "--quiet", "-p", &socket, "-d", &services])
+            }
+            Kind::Runit | Kind::S6 | Kind::Nitro => {
                 let scan = dir.join("services");
                 for service in services {
                     self.service_folder(&scan.join(&service.name), service)?;
@@ -317,7 +331,18 @@ impl Peer {
                 };
                 command.args(folders());
             }
-            Kind::SvCommand | Kind::S6 | Kind::Tini | Kind::DumbInit | Kind::Catatonit => return None,
+            Kind::Dinit => {
+                command = Command::new(&self.programs[1]);
+                command.arg("-p").arg(dir.join("dinit.sock"));
+                match what {
+                    Ask::Status => command.arg("list"),
+                    // It stops one service and what depends on it, never all at once.
+                    Ask::StopAll | Ask::Pid => return None,
+                };
+            }
+            Kind::SvCommand | Kind::S6 | Kind::Nitro | Kind::Tini | Kind::DumbInit | Kind::Catatonit => {
+                return None;
+            }
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Some(command)
@@ -433,6 +458,23 @@ fn ini(dir: &Path, services: &[Service]) -> Outcome<String> {
         )?;
     }
     Ok(text)
+}
+
+/// One file for each service, and one that waits for all of them.
+fn dinit_files(dir: &Path, services: &[Service]) -> Outcome<()> {
+    let folder = dir.join("services");
+    fs::create_dir_all(&folder)?;
+    let mut boot = "type = internal\n".to_owned();
+    for service in services {
+        let log = service.log.as_ref().map_or_else(String::new, |folder| {
+            format!("log-type = file\nlogfile = {}/current\n", folder.display())
+        });
+        let command = service.command.join(" ");
+        let text = format!("type = process\ncommand = {command}\nrestart = true\nrestart-delay = 0\n{log}");
+        fs::write(folder.join(&service.name), text)?;
+        writeln!(boot, "waits-for = {}", service.name)?;
+    }
+    Ok(fs::write(folder.join("boot"), boot)?)
 }
 
 fn script(path: &Path, line: &str) -> Outcome<()> {

@@ -26,7 +26,7 @@ use crate::cli::InitOptions;
 use crate::model::{ExitStatus, Pid, Signal};
 use crate::sys::process::{self, Reaped};
 use crate::sys::sigwait::Inbox;
-use crate::sys::spawn::{Place, Program, spawn_in_place};
+use crate::sys::spawn::{Membership, Program, spawn_in_place};
 use crate::sys::terminal;
 
 use rules::Rules;
@@ -74,10 +74,10 @@ fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
             .map_err(|error| format!("cannot ask for {signal} at the parent's death: {error}"))?;
     }
     adopt_orphans(options.subreaper)?;
-    let place = place(options.session, &mut rules);
+    let membership = membership(options.session, &mut rules);
     let program = program(&options.command).map_err(|error| error.to_string())?;
     let shown = options.command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-    let child = spawn_in_place(&program, place, &|refused, out| voice.refuse(&shown, refused, out))
+    let child = spawn_in_place(&program, membership, &|error, out| voice.refuse(&shown, error, out))
         .map_err(|error| format!("cannot fork: {error}"))?;
     voice.say(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
     // Whoever stands in a folder keeps its file system from being unmounted.
@@ -98,17 +98,17 @@ fn adopt_orphans(required: bool) -> Result<(), String> {
     }
 }
 
-/// A session takes the terminal along if we let it go; a group takes our place in the foreground.
-fn place(session: bool, rules: &mut Rules) -> Place {
+/// A session takes over the terminal if we release it; a group becomes the foreground group if we are.
+fn membership(session: bool, rules: &mut Rules) -> Membership {
     let foreground = terminal::is_in_foreground();
     if !session {
-        return Place::Group { foreground };
+        return Membership::Group { foreground };
     }
     let hangup = foreground && terminal::is_session_leader();
     if terminal::give_up().is_ok() && hangup {
         rules.expect_hangup();
     }
-    Place::Session
+    Membership::Session
 }
 
 fn program(command: &[OsString]) -> Result<Program, std::ffi::NulError> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::cli::{Face, InitOptions};
 use crate::sys::process::own_pid;
-use crate::sys::spawn::{Cause, Refused};
+use crate::sys::spawn::{ExecError, ExecErrorKind};
 use crate::sys::stderr;
 
 /// How much a line matters; what is above the verbosity is not told.
@@ -35,19 +35,21 @@ impl Voice {
 
     /// Tells that the command can't be executed, and gives the exit code for it, each as the face has it.
     /// Called between fork and exec: nothing here allocates.
-    pub(super) fn refuse(self, command: &str, refused: Refused, out: &mut dyn fmt::Write) -> u8 {
-        let (prefix, why) = (self.prefix(Level::Fatal), refused.text);
-        let _ = match (self.face, refused.cause) {
+    pub(super) fn refuse(self, command: &str, error: ExecError, out: &mut dyn fmt::Write) -> u8 {
+        let (prefix, why) = (self.prefix(Level::Fatal), error.text);
+        let _ = match (self.face, error.kind) {
             (Face::Tini, _) => writeln!(out, "{prefix}exec {command} failed: {why}"),
             (Face::DumbInit, _) => writeln!(out, "{prefix}{command}: {why}"),
-            (_, Cause::NotFound) => writeln!(out, "{prefix}cannot find '{command}': {why}"),
-            (_, Cause::Denied | Cause::Other) => writeln!(out, "{prefix}cannot execute '{command}': {why}"),
+            (_, ExecErrorKind::NotFound) => writeln!(out, "{prefix}cannot find '{command}': {why}"),
+            (_, ExecErrorKind::Denied | ExecErrorKind::Other) => {
+                writeln!(out, "{prefix}cannot execute '{command}': {why}")
+            }
         };
-        match (self.face, refused.cause) {
+        match (self.face, error.kind) {
             (Face::DumbInit, _) => 2,
-            (_, Cause::NotFound) => 127,
-            (Face::Tini, Cause::Other) => 1,
-            (_, Cause::Denied | Cause::Other) => 126,
+            (_, ExecErrorKind::NotFound) => 127,
+            (Face::Tini, ExecErrorKind::Other) => 1,
+            (_, ExecErrorKind::Denied | ExecErrorKind::Other) => 126,
         }
     }
 

@@ -177,7 +177,7 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
 fn become_configured_user(launch: &Launch, settings: &mut Settings) -> Result<(), Errors> {
     let notice = match &settings.daemon.user {
         Some(user) => {
-            become_user(user).map_err(|why| vec![cannot_become(user, why)])?;
+            become_user(user).map_err(|refused| vec![cannot_become(user, refused.text)])?;
             Some(Notice { level: LogLevel::Info, text: format!("Set uid to user {} succeeded", user.uid) })
         }
         // COMPAT: in a container root is the normal case, and under our own name nobody has to be told who he is.

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{NulError, OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Shell;
 use super::restart::read_settings;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
-use crate::model::{Address, ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::model::{Address, ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User};
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
 use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
 use crate::sys::process::send_signal;
-use crate::sys::spawn::{Pipes, Program, Terminal, spawn};
+use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
 use crate::sys::{errno_name, is_shortage};
 
 impl Shell {
@@ -171,22 +172,21 @@ impl Shell {
         let name = &spec.name;
         let executable = resolve(spec, &self.host).map_err(not_found)?;
         let user = spec.user.as_ref().map(|user| self.host.user_now(user));
-        let program = self
-            .program(spec, &executable)
-            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?
-            .user(user);
+        let (program, attributes) = self
+            .program(spec, &executable, user)
+            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let stdin = self.sockets.stdin(process);
         let pipes = if spec.inherits_stdio {
-            Pipes::ours(Terminal::Foreground)
+            Descriptors::ours(Terminal::Foreground)
         } else {
-            Pipes::new(stdin, spec.redirect_stderr)
+            Descriptors::piped(stdin, spec.redirect_stderr)
         };
         let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
         let is_listener = self.core.is_listener(process);
         let wanted = if is_listener { Wanted::Conversation } else { Wanted::Output };
         let manner = (wanted, self.settings.daemon.strict);
         let outlets = self.output.open(spec, manner, targets).map_err(|error| no_pipes(name, &error))?;
-        let (pid, ends) = match spawn(&program, pipes) {
+        let (pid, ends) = match spawn(&program, &attributes, pipes) {
             Ok(started) => started,
             Err(error) => {
                 let text = no_fork(name, &error);
@@ -211,10 +211,14 @@ impl Shell {
         self.output.measure_names(made, specs, self.activity.is_shown());
     }
 
-    fn program(&self, spec: &ProcessSpec, executable: &Executable) -> Result<Program, NulError> {
-        Ok(Program::new(&executable.file, &executable.argv, self.environment(spec))?
-            .directory(spec.directory.as_deref())?
-            .umask(spec.umask))
+    fn program(
+        &self,
+        spec: &ProcessSpec,
+        executable: &Executable,
+        user: Option<Arc<User>>,
+    ) -> Result<(Program, Attributes), NulError> {
+        let program = Program::new(&executable.file, &executable.argv, self.environment(spec))?;
+        Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
     }
 
     /// Ours but for what configures us, overlaid by what tells a child who started it, overlaid by

@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::model::{ExitStatus, ProcessId, TaskId};
     use crate::sys::groups::members_of;
-    use crate::sys::spawn::{Pipes, Program, Stdin, spawn};
+    use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, spawn};
 
     /// A table with what it is watched by.
     struct Fixture {
@@ -283,7 +283,9 @@ mod tests {
         fn start(&mut self, child: ChildId, script: &str, deadline: Option<Mono>) -> Pid {
             let program =
                 Program::new(Path::new("/bin/sh"), &["sh", "-c", script], std::env::vars()).unwrap();
-            let (pid, ends) = spawn(&program, Pipes::new(Stdin::Empty, true).unwrap()).unwrap();
+            let (pid, ends) =
+                spawn(&program, &Attributes::default(), Descriptors::piped(Stdin::Empty, true).unwrap())
+                    .unwrap();
             self.tasks.add(child, pid, deadline, ends.stdout, (&self.poller, &mut self.sources));
             pid
         }

@@ -2,17 +2,18 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::Shell;
 use super::effects::{not_found, not_spawned};
 use super::task_table::{Cancelled, EndedTask};
 use crate::config::resolve_command;
-use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec};
+use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, User};
 use crate::output::Wanted;
 use crate::python::quote;
 use crate::supervise::{Input, NotSpawned, Task, TaskEnd};
-use crate::sys::exec_shortages;
-use crate::sys::spawn::{Pipes, Program, Stdin, Terminal, spawn};
+use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, Terminal, spawn};
+use crate::sys::spawn_failures;
 
 impl Shell {
     /// Starts a task, or queues it. What is returned is the end of one that can't be started.
@@ -38,10 +39,8 @@ impl Shell {
     /// A task was reaped: its output is read before its end is reported, and queued ones take its place.
     pub(super) fn task_ended(&mut self, child: ChildId, pid: Pid, status: ExitStatus) {
         self.with_output(|output, context| output.drain_dead(child, context));
-        let end = match exec_shortages::take(pid) {
-            Some(error) => {
-                TaskEnd::NotRun(not_spawned(format!("cannot execute the command: {error}"), &error))
-            }
+        let end = match spawn_failures::take(pid) {
+            Some(failure) => TaskEnd::NotRun(not_spawned(failure.to_string(), &failure.error)),
             None => TaskEnd::Exited(status),
         };
         let watch = (&self.poller, &mut self.sources);
@@ -59,7 +58,7 @@ impl Shell {
     fn start_task(&mut self, child: ChildId, task: &Task) -> Result<(), NotSpawned> {
         let spec = self.core.spec(task.process).ok_or_else(|| "there is no such process".to_owned())?;
         let user = spec.user.as_ref().map(|user| self.host.user_now(user));
-        let program = self.task_program(spec, task)?.user(user);
+        let program = self.task_program(spec, task, user)?;
         let started = match child {
             ChildId::Hook(_) => self.start_hook(child, task.process, &program),
             ChildId::Probe(_) | ChildId::Exec(_) | ChildId::Process(_) => start_captured(&program),
@@ -76,7 +75,7 @@ impl Shell {
         &mut self,
         child: ChildId,
         process: ProcessId,
-        program: &Program,
+        program: &PreparedTask,
     ) -> io::Result<(Pid, Option<OwnedFd>)> {
         self.measure_names();
         let Some(spec) = self.core.spec(process) else { return Err(io::ErrorKind::NotFound.into()) };
@@ -84,11 +83,11 @@ impl Shell {
         // What is wrong with a log is reported when its program starts.
         let outlets = self.output.open(spec, (Wanted::Logs, false), targets)?;
         let pipes = if spec.inherits_stdio {
-            Pipes::ours(Terminal::Background)
+            Descriptors::ours(Terminal::Background)
         } else {
-            Pipes::new(Stdin::Empty, spec.redirect_stderr)
+            Descriptors::piped(Stdin::Empty, spec.redirect_stderr)
         };
-        let (pid, ends) = match pipes.and_then(|pipes| spawn(program, pipes)) {
+        let (pid, ends) = match pipes.and_then(|pipes| spawn(&program.0, &program.1, pipes)) {
             Ok(started) => started,
             Err(error) => {
                 self.output.close(outlets);
@@ -101,21 +100,29 @@ impl Shell {
         Ok((pid, None))
     }
 
-    fn task_program(&self, spec: &ProcessSpec, task: &Task) -> Result<Program, NotSpawned> {
+    fn task_program(
+        &self,
+        spec: &ProcessSpec,
+        task: &Task,
+        user: Option<Arc<User>>,
+    ) -> Result<PreparedTask, NotSpawned> {
         let command = &task.command;
         let executable = resolve_command(command, &spec.environment, &self.host).map_err(not_found)?;
         let mut environment = self.environment(spec);
         environment.extend(task.environment.iter().map(|(name, value)| (name.into(), value.into())));
-        let program = Program::new(&executable.file, &executable.argv, environment)
-            .and_then(|program| program.directory(spec.directory.as_deref()))
-            .map_err(|_| format!("cannot run {}: it contains a NUL byte", quote(command)))?;
-        Ok(program.umask(spec.umask))
+        let nul_byte = |_| format!("cannot run {}: it contains a NUL byte", quote(command));
+        let program = Program::new(&executable.file, &executable.argv, environment).map_err(nul_byte)?;
+        let attributes = Attributes::new(spec.directory.as_deref(), spec.umask, user).map_err(nul_byte)?;
+        Ok((program, attributes))
     }
 }
 
+/// What is executed, and what its child changes of itself before.
+type PreparedTask = (Program, Attributes);
+
 /// Starts a program whose output is captured.
-fn start_captured(program: &Program) -> io::Result<(Pid, Option<OwnedFd>)> {
-    let (pid, ends) = spawn(program, Pipes::new(Stdin::Empty, true)?)?;
+fn start_captured((program, attributes): &PreparedTask) -> io::Result<(Pid, Option<OwnedFd>)> {
+    let (pid, ends) = spawn(program, attributes, Descriptors::piped(Stdin::Empty, true)?)?;
     Ok((pid, ends.stdout))
 }
 

@@ -7,9 +7,9 @@ use super::{Shell, Source};
 use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
 use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
-use crate::sys::exec_shortages;
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
+use crate::sys::spawn_failures::{self, SpawnFailure};
 
 /// Children taken from the kernel in one turn, so that a flood of orphans leaves room for clients.
 const CHILDREN_REAPED_PER_TURN: usize = 256;
@@ -174,8 +174,9 @@ impl Shell {
     /// A socket that it shared outlives it until it is clear that it is not started again at once.
     fn child_ended(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) {
         self.drain_dead(process);
-        self.feed(match exec_shortages::take(pid) {
-            Some(error) => {
+        let shortage = spawn_failures::take(pid).filter(SpawnFailure::is_shortage);
+        self.feed(match shortage {
+            Some(SpawnFailure { error, .. }) => {
                 let name = self.core.spec(process).map_or("", |spec| &spec.name);
                 Input::NotExecuted { process, status, failure: no_exec(name, &error) }
             }

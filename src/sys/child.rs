@@ -1,8 +1,8 @@
-//! Between fork and exec. Nothing here allocates, takes a lock, logs or returns: this is a copy of
-//! the supervisor that must not behave like one.
+//! Between fork and exec. Nothing here allocates, takes a lock, logs or returns: this is a copy of the supervisor, or
+//! runs within its memory, and must neither behave like one nor change it.
 //!
-//! A step that fails says so on the child's standard error, in Supervisor's words, and ends the
-//! child with status 127.
+//! A step that fails is reported on the child's standard error, in Supervisor's words, and in a note for the parent
+//! (`spawn_failures`). It ends the child with status 127.
 
 use std::ffi::CStr;
 use std::fmt::{self, Write};
@@ -12,43 +12,44 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setpgid, setsid};
+use nix::unistd::{Pid, chdir, setpgid, setsid};
 use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
-use super::spawn::{ChildEnds, Place, Program, Refusal};
+use super::kernel_signals;
+use super::spawn::{Assignment, Attributes, ChildDescriptors, Membership, Program, ReportExecError};
+use super::spawn_failures::{self, Step};
 use super::users::become_user;
-use super::{exec_shortages, kernel_signals};
 
 /// Exit status of a child that could not become its program.
 pub(super) const NOT_SPAWNED: i32 = 127;
 
-pub(super) fn run(program: &Program, ends: &ChildEnds) -> ! {
-    become_program(program, ends);
+pub(super) fn run(program: &Program, attributes: &Attributes, descriptors: &ChildDescriptors) -> ! {
+    become_program(program, attributes, descriptors);
     say(format_args!("supervisor: child process was not spawned\n"));
     exit(NOT_SPAWNED)
 }
 
-/// With our own standard descriptors. What `refused` writes is told there, and what it gives is the exit status.
-pub(super) fn run_in_place(program: &Program, place: Place, refused: &Refusal) -> ! {
+/// With our own standard descriptors. `report` returns the exit status.
+pub(super) fn run_in_place(program: &Program, membership: Membership, report: &ReportExecError<'_>) -> ! {
     // While all signals are still blocked, SIGTTOU among them: a background group takes the terminal here.
-    take_place(place);
+    join(membership);
     default_signals();
     let errno = exec(program);
-    exit(i32::from(refused(errno.into(), &mut StandardError)))
+    exit(i32::from(report(errno.into(), &mut StandardError)))
 }
 
-/// Done on this side of fork, so that the program can't run before it. Nothing here can fail for a child that
-/// was just forked but for the terminal, without which it goes on.
-fn take_place(place: Place) {
-    match place {
-        Place::Group { foreground } => {
+/// Done on this side of fork, so that the program can't run before it. Only taking the terminal can fail for a child
+/// that was just forked, and then it runs without.
+fn join(membership: Membership) {
+    match membership {
+        Membership::Group { foreground } => {
             let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
             if foreground {
                 let _ = tcsetpgrp(io::stdin(), getpgrp());
             }
         }
-        Place::Session => {
+        Membership::Session => {
             let _ = setsid();
             let _ = ioctl_tiocsctty(io::stdin());
         }
@@ -63,41 +64,49 @@ pub(super) fn exit(status: i32) -> ! {
     }
 }
 
-/// Returns only when it failed, having said why.
-fn become_program(program: &Program, ends: &ChildEnds) {
-    // In the order of Supervisor: what fails later finds its standard error in place.
+/// Returns only when a step failed, which was reported.
+fn become_program(program: &Program, attributes: &Attributes, descriptors: &ChildDescriptors) {
+    // In Supervisor's order: what fails later finds its standard error in place.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    let stderr = ends.stderr.as_ref().unwrap_or(&ends.stdout);
-    if dup2_stdin(&ends.stdin).is_err() || dup2_stdout(&ends.stdout).is_err() || dup2_stderr(stderr).is_err()
-    {
-        return;
+    if let Err(errno) = descriptors.assignments.iter().try_for_each(assign) {
+        return spawn_failures::leave(Step::Descriptors, errno);
     }
-    if ends.is_in_foreground {
-        // Of a terminal that is ours: who is in the background can't read from it. SIGTTOU, with which the
-        // kernel answers this otherwise, is blocked still.
-        let _ = tcsetpgrp(&ends.stdin, getpgrp());
+    if descriptors.is_in_foreground {
+        // The terminal is ours, and a background group can't read from it. SIGTTOU, with which the kernel answers
+        // this otherwise, is still blocked.
+        let _ = tcsetpgrp(io::stdin(), getpgrp());
     }
     default_signals();
-    if let Some(user) = &program.user
-        && let Err(why) = become_user(user)
+    if let Some(user) = &attributes.user
+        && let Err(refused) = become_user(user)
     {
-        return say(format_args!("supervisor: couldn't setuid to {}: {why}\n", user.uid));
+        spawn_failures::leave(Step::User, refused.errno);
+        return say(format_args!("supervisor: couldn't setuid to {}: {}\n", user.uid, refused.text));
     }
-    if let Some(directory) = &program.directory
+    if let Some(directory) = &attributes.directory
         && let Err(errno) = chdir(directory.as_c_str())
     {
+        spawn_failures::leave(Step::Directory, errno);
         return say(format_args!("supervisor: couldn't chdir to {}: {errno:?}\n", Bytes(directory)));
     }
-    if let Some(mask) = program.umask {
+    if let Some(mask) = attributes.umask {
         umask(Mode::from_bits_truncate(mask));
     }
     let errno = exec(program);
-    exec_shortages::leave(errno);
+    spawn_failures::leave(Step::Exec, errno);
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
 }
 
-/// Executes the first of the program's files that can be, as execvp(3) does: one that may not be executed
-/// is passed over, and told of if there is no other. Returns only when there was none.
+/// Gives a descriptor its number. The copy is not close-on-exec.
+fn assign(&Assignment { source, number }: &Assignment) -> Result<(), Errno> {
+    // SAFETY: dup2(2) takes two numbers and touches no memory of ours. The descriptor that it may close under the new
+    // number is the child's own copy, and nothing here uses it.
+    #[expect(unsafe_code, reason = "descriptors by their numbers")]
+    Errno::result(unsafe { libc::dup2(source, number) }).map(drop)
+}
+
+/// Executes the first of the program's files that can be executed, as execvp(3) does: one that may not be is skipped,
+/// and reported if there is no other. Returns only when there was none.
 fn exec(program: &Program) -> Errno {
     let mut worst = Errno::ENOENT;
     for file in &program.files {
@@ -117,8 +126,8 @@ fn exec(program: &Program) -> Errno {
     worst
 }
 
-/// COMPAT: Python leaves SIGPIPE and SIGXFSZ ignored in children. Handlers would be dropped by
-/// exec, but what is ignored would stay so; and nothing may be delivered before they are gone.
+/// COMPAT: Python leaves SIGPIPE and SIGXFSZ ignored in children. exec resets handlers, but ignored signals stay
+/// ignored; and no handler of ours may run here once signals are unblocked.
 fn default_signals() {
     (1..=64).for_each(kernel_signals::default);
     let _ = kernel_signals::block(0);
@@ -151,12 +160,12 @@ fn write_all(mut bytes: &[u8]) {
     }
 }
 
-/// Shows bytes as they are, without making a text of them first.
+/// Writes bytes as they are, without allocating a text for them.
 struct Bytes<'a>(&'a CStr);
 
 impl fmt::Display for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whatever is written before it goes out at once, so the order is kept.
+        // Nothing is buffered, so the order is kept.
         self.0.to_bytes().utf8_chunks().try_for_each(|chunk| {
             f.write_str(chunk.valid())?;
             if chunk.invalid().is_empty() { Ok(()) } else { f.write_char('\u{fffd}') }

@@ -1,13 +1,13 @@
 //! Linux made safe: the one place with `unsafe`, and the one place that knows system calls.
 //!
 //! It decides nothing, logs nothing and keeps no state between calls but the page in
-//! which children leave notes (`exec_shortages`). An error goes up as the
+//! which children leave notes (`spawn_failures`). An error goes up as the
 //! `io::Error` that the kernel gave. Every descriptor made here is close-on-exec.
 
 mod child;
 pub mod children;
 pub mod clock;
-pub mod exec_shortages;
+mod clone;
 pub mod files;
 pub mod groups;
 pub mod interrupts;
@@ -23,6 +23,7 @@ pub mod signals;
 pub mod sigwait;
 pub mod sockets;
 pub mod spawn;
+pub mod spawn_failures;
 pub mod startup;
 pub mod stderr;
 pub mod stdout;

@@ -1,24 +1,24 @@
-//! Starting a program, the parent's side. What happens between fork and exec is in `child.rs`.
+//! Starting a program, the parent's side. `clone` has the kinds of fork; what happens between fork and exec is in
+//! `child`.
 
 use std::ffi::{CString, NulError, OsStr, c_char};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::unistd::{ForkResult, fork};
-use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_setfl};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{child, exec_shortages, kernel_signals};
+use super::{child, clone, kernel_signals, spawn_failures, users};
 use crate::model::{Pid, User};
 
-/// A program made ready for exec: everything the child needs is allocated here, as it may not
-/// allocate anything itself.
+/// A program ready for exec. Everything that the child needs is allocated here, as the child may not allocate.
 #[derive(Debug)]
 pub struct Program {
     /// Tried one after the other.
@@ -28,13 +28,10 @@ pub struct Program {
     _strings: Vec<CString>,
     pub(super) argv: Vec<*const c_char>,
     pub(super) envp: Vec<*const c_char>,
-    pub(super) directory: Option<CString>,
-    pub(super) umask: Option<u32>,
-    pub(super) user: Option<Arc<User>>,
 }
 
 impl Program {
-    /// `file` is what is executed, `argv` what the program is told its arguments are.
+    /// `file` is executed, `argv` is what the program receives as its arguments.
     ///
     /// # Errors
     /// If any of the texts contains a NUL byte.
@@ -59,9 +56,6 @@ impl Program {
             argv: pointers(&strings[..argv.len()]),
             envp: pointers(&strings[argv.len()..]),
             _strings: strings,
-            directory: None,
-            umask: None,
-            user: None,
         })
     }
 
@@ -75,28 +69,31 @@ impl Program {
         }
         Ok(self)
     }
+}
 
-    /// The directory it starts in.
-    ///
+/// What a child changes of itself before it executes its program. What is not set is inherited.
+#[derive(Debug, Default)]
+pub struct Attributes {
+    pub(super) directory: Option<CString>,
+    pub(super) umask: Option<u32>,
+    pub(super) user: Option<Arc<User>>,
+}
+
+impl Attributes {
     /// # Errors
-    /// If the path contains a NUL byte.
-    pub fn directory(mut self, directory: Option<&Path>) -> Result<Self, NulError> {
-        self.directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
-        Ok(self)
+    /// If the path of the directory contains a NUL byte.
+    pub fn new(
+        directory: Option<&Path>,
+        umask: Option<u32>,
+        user: Option<Arc<User>>,
+    ) -> Result<Self, NulError> {
+        let directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
+        Ok(Self { directory, umask, user })
     }
 
-    /// The umask it starts with.
-    #[must_use]
-    pub fn umask(mut self, umask: Option<u32>) -> Self {
-        self.umask = umask;
-        self
-    }
-
-    /// The user it becomes before it starts; nothing changes if that is who we are.
-    #[must_use]
-    pub fn user(mut self, user: Option<Arc<User>>) -> Self {
-        self.user = user;
-        self
+    /// Whether the child may run within our memory until exec, see [`clone`].
+    fn allow_shared_memory(&self) -> bool {
+        self.directory.is_none() && self.user.as_ref().is_none_or(|user| user.uid == users::own_id())
     }
 }
 
@@ -105,9 +102,9 @@ impl Program {
 pub enum Stdin<'a> {
     /// A pipe from us.
     Pipe,
-    /// Nothing: reading gives the end at once, also where there is no /dev/null.
+    /// Nothing: reading returns the end of file at once, also where there is no /dev/null.
     Empty,
-    /// A socket from which it takes connections.
+    /// A socket from which it accepts connections.
     Socket(BorrowedFd<'a>),
 }
 
@@ -131,51 +128,67 @@ pub struct ParentEnds {
     pub stderr: Option<OwnedFd>,
 }
 
-/// The child's ends.
+/// A descriptor and the number that it has in the child.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Assignment {
+    pub(super) source: RawFd,
+    pub(super) number: RawFd,
+}
+
+/// What the child's side does with descriptors.
 #[derive(Debug)]
-pub(super) struct ChildEnds {
-    pub(super) stdin: OwnedFd,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: Option<OwnedFd>,
-    /// Whether it is to have the terminal that its standard input may be.
+pub(super) struct ChildDescriptors {
+    /// No source is the number of any of them.
+    pub(super) assignments: Vec<Assignment>,
+    /// Whether it takes the terminal that its standard input may be.
     pub(super) is_in_foreground: bool,
+    /// The sources, which are open until the child has its copies.
+    _open: Vec<OwnedFd>,
 }
 
-/// The standard descriptors of one child.
+/// The descriptors of one child. It inherits no others: all of ours are close-on-exec.
 #[derive(Debug)]
-pub struct Pipes {
+pub struct Descriptors {
     parent: ParentEnds,
-    child: ChildEnds,
+    /// With the numbers that they have in the child.
+    child: Vec<(OwnedFd, RawFd)>,
+    /// The numbers of those that are pipes from us or to us, which nobody else uses.
+    pipes: Vec<RawFd>,
+    is_in_foreground: bool,
 }
 
-impl Pipes {
+impl Descriptors {
+    /// Pipes for standard output and standard error, which may share one.
+    ///
     /// # Errors
     /// EMFILE, ENFILE.
-    pub fn new(stdin: Stdin<'_>, redirect_stderr: bool) -> io::Result<Self> {
+    pub fn piped(stdin: Stdin<'_>, redirect_stderr: bool) -> io::Result<Self> {
         let (stdin_read, stdin_write) = match stdin {
             Stdin::Pipe => pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (read, Some(write)))?,
             Stdin::Empty => pipe_with(PipeFlags::CLOEXEC).map(|(read, _)| (read, None))?,
             Stdin::Socket(socket) => (socket.try_clone_to_owned()?, None),
         };
         let (stdout_read, stdout_write) = pipe_with(PipeFlags::CLOEXEC)?;
-        let stderr = if redirect_stderr { None } else { Some(pipe_with(PipeFlags::CLOEXEC)?) };
-        let (stderr_read, stderr_write) = stderr.unzip();
+        let (stderr_read, stderr_write) = if redirect_stderr {
+            (None, stdout_write.try_clone()?)
+        } else {
+            pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), write))?
+        };
         // Only our ends: O_NONBLOCK belongs to the open file, and the child's ends are its own.
         for fd in [&stdout_read].into_iter().chain(&stdin_write).chain(&stderr_read) {
-            set_nonblocking(fd)?;
+            fcntl_setfl(fd, OFlags::NONBLOCK)?;
         }
+        let is_socket = matches!(stdin, Stdin::Socket(_));
         Ok(Self {
             parent: ParentEnds { stdin: stdin_write, stdout: Some(stdout_read), stderr: stderr_read },
-            child: ChildEnds {
-                stdin: stdin_read,
-                stdout: stdout_write,
-                stderr: stderr_write,
-                is_in_foreground: false,
-            },
+            child: vec![(stdin_read, 0), (stdout_write, 1), (stderr_write, 2)],
+            // A socket belongs to others, too.
+            pipes: if is_socket { vec![1, 2] } else { vec![0, 1, 2] },
+            is_in_foreground: false,
         })
     }
 
-    /// The descriptors that we have ourselves, and the terminal with them if they are one.
+    /// Our own standard descriptors.
     ///
     /// # Errors
     /// EMFILE, ENFILE.
@@ -183,56 +196,92 @@ impl Pipes {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         Ok(Self {
             parent: ParentEnds { stdin: None, stdout: None, stderr: None },
-            child: ChildEnds {
-                stdin: stdin.as_fd().try_clone_to_owned()?,
-                stdout: stdout.as_fd().try_clone_to_owned()?,
-                stderr: Some(stderr.as_fd().try_clone_to_owned()?),
-                is_in_foreground: terminal == Terminal::Foreground,
-            },
+            child: vec![
+                (stdin.as_fd().try_clone_to_owned()?, 0),
+                (stdout.as_fd().try_clone_to_owned()?, 1),
+                (stderr.as_fd().try_clone_to_owned()?, 2),
+            ],
+            pipes: Vec::new(),
+            is_in_foreground: terminal == Terminal::Foreground,
         })
     }
 
+    /// One more for the child, with a number above those of the standard descriptors.
+    #[must_use]
+    pub fn with(mut self, fd: OwnedFd, number: RawFd) -> Self {
+        self.child.push((fd, number));
+        self
+    }
+
     /// Makes the pipes the user's own. A program that opens /dev/stdout by its path opens the pipe once more,
-    /// which only its owner and root may. Where we may not give them away the child can't become that user
-    /// either, and says so itself.
+    /// which only its owner and root may. Where we may not change the owner the child can't become that user
+    /// either, and reports it itself.
     fn give_to(&self, user: &User) {
         let (uid, gid) = (Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
-        // Standard input that is a socket belongs to others too; an empty pipe is read by its descriptor alone.
-        let stdin = self.parent.stdin.as_ref().map(|_| &self.child.stdin);
-        for fd in [&self.child.stdout].into_iter().chain(&self.child.stderr).chain(stdin) {
+        for (fd, _) in self.child.iter().filter(|(_, number)| self.pipes.contains(number)) {
             let _ = fchown(fd, uid, gid);
         }
     }
+
+    /// Copies each descriptor whose number the child has another use for to a number that it has none for, so that
+    /// the order of the assignments does not matter.
+    fn assign(self) -> io::Result<(ParentEnds, ChildDescriptors)> {
+        let free = self.child.iter().map(|(_, number)| number.saturating_add(1)).max().unwrap_or(0);
+        let (mut assignments, mut open) = (Vec::new(), Vec::new());
+        for (fd, number) in self.child {
+            let fd = if fd.as_raw_fd() < free { fcntl_dupfd_cloexec(&fd, free)? } else { fd };
+            assignments.push(Assignment { source: fd.as_raw_fd(), number });
+            open.push(fd);
+        }
+        let child = ChildDescriptors { assignments, is_in_foreground: self.is_in_foreground, _open: open };
+        Ok((self.parent, child))
+    }
 }
 
-fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
-    Ok(fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?)
-}
-
-/// Starts the program as leader of a process group of its own, with default signal dispositions.
-/// That the program can't be executed shows in what it writes to its standard error and in its
-/// exit status of 127, as with Supervisor; fork itself does not wait for exec.
+/// Starts the program as leader of a process group of its own, with default signal dispositions. A step that fails
+/// in the child is in [`spawn_failures`] when the child is reaped, and in what it has written to its standard error;
+/// its exit status is 127, as with Supervisor.
 ///
 /// # Errors
-/// What fork(2) says: EAGAIN, ENOMEM.
-pub fn spawn(program: &Program, pipes: Pipes) -> io::Result<(Pid, ParentEnds)> {
-    if let Some(user) = &program.user {
-        pipes.give_to(user);
+/// What fork(2) returns: EAGAIN, ENOMEM; EMFILE if a descriptor can't be copied.
+pub fn spawn(
+    program: &Program,
+    attributes: &Attributes,
+    descriptors: Descriptors,
+) -> io::Result<(Pid, ParentEnds)> {
+    if let Some(user) = &attributes.user {
+        descriptors.give_to(user);
     }
-    exec_shortages::prepare();
-    // A signal that came to the child before it has dropped our handlers would be reported to us.
+    let (parent, descriptors) = descriptors.assign()?;
+    spawn_failures::prepare();
+    // A signal that reaches the child before it has dropped our handlers would be reported to us.
     let before = kernel_signals::block(kernel_signals::ALL)?;
-    let forked = fork_into(|| child::run(program, &pipes.child));
-    if let Ok(pid) = &forked {
-        make_group_leader(*pid);
-    }
+    let forked = start(attributes.allow_shared_memory(), &|| child::run(program, attributes, &descriptors));
     kernel_signals::block(before)?;
-    Ok((forked?, pipes.parent))
+    Ok((forked?, parent))
 }
 
-/// Where a program runs that has our own standard descriptors.
+fn start(shares_memory: bool, run: &dyn Fn()) -> io::Result<Pid> {
+    if shares_memory {
+        match clone::within_our_memory(run) {
+            // A sandbox that allows fork(2) alone.
+            Err(error) if is_refusal(&error) => {}
+            started => return started,
+        }
+    }
+    let pid = clone::with_copied_memory(run)?;
+    make_group_leader(pid);
+    Ok(pid)
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    let refusals = [Errno::EPERM, Errno::ENOSYS, Errno::EINVAL];
+    error.raw_os_error().is_some_and(|raw| refusals.contains(&Errno::from_raw(raw)))
+}
+
+/// In which group or session a program runs that has our own standard descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Membership {
     /// In a process group of its own.
     Group {
         /// Which takes our place in the foreground of the terminal.
@@ -244,44 +293,48 @@ pub enum Place {
 
 /// Why a program could not be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct ExecError {
     /// What kind of reason it is.
-    pub cause: Cause,
+    pub kind: ExecErrorKind,
     /// `No such file or directory`
     pub text: &'static str,
 }
 
-/// What a shell tells apart by its exit codes 126 and 127.
+/// What a shell distinguishes by its exit codes 126 and 127.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain words")]
-pub enum Cause {
+pub enum ExecErrorKind {
     NotFound,
     Denied,
     Other,
 }
 
-impl From<Errno> for Refused {
+impl From<Errno> for ExecError {
     fn from(errno: Errno) -> Self {
-        let cause = match errno {
-            Errno::ENOENT | Errno::ENOTDIR => Cause::NotFound,
-            Errno::EACCES => Cause::Denied,
-            _ => Cause::Other,
+        let kind = match errno {
+            Errno::ENOENT | Errno::ENOTDIR => ExecErrorKind::NotFound,
+            Errno::EACCES => ExecErrorKind::Denied,
+            _ => ExecErrorKind::Other,
         };
-        Self { cause, text: errno.desc() }
+        Self { kind, text: errno.desc() }
     }
 }
 
-/// Tells on the child's standard error that its program could not be executed, and gives the child's exit
-/// status. It is called between fork and exec: it may not allocate, nor take a lock.
-pub type Refusal<'a> = dyn Fn(Refused, &mut dyn fmt::Write) -> u8 + 'a;
+/// Reports on the child's standard error that its program could not be executed, and returns the child's exit
+/// status. It is called between fork and exec: it may neither allocate nor take a lock.
+pub type ReportExecError<'a> = dyn Fn(ExecError, &mut dyn fmt::Write) -> u8 + 'a;
 
-/// Starts the program with our own standard descriptors, and with whatever else we have open, with
-/// default signal dispositions. For callers who block all signals ([`super::sigwait`]).
+/// Starts the program with our own standard descriptors, and with whatever else we have open, with default signal
+/// dispositions. For callers who block all signals ([`super::sigwait`]).
 ///
 /// # Errors
-/// What fork(2) says: EAGAIN, ENOMEM.
-pub fn spawn_in_place(program: &Program, place: Place, refused: &Refusal) -> io::Result<Pid> {
-    fork_into(|| child::run_in_place(program, place, refused))
+/// What fork(2) returns: EAGAIN, ENOMEM.
+pub fn spawn_in_place(
+    program: &Program,
+    membership: Membership,
+    report: &ReportExecError<'_>,
+) -> io::Result<Pid> {
+    clone::with_copied_memory(&|| child::run_in_place(program, membership, report))
 }
 
 /// Both sides of a fork do this: whichever runs first, the group is there before anybody can signal it.
@@ -291,16 +344,5 @@ fn make_group_leader(child: Pid) {
     let _ = nix::unistd::setpgid(child, child);
 }
 
-/// `run` does not return.
-fn fork_into(run: impl FnOnce()) -> io::Result<Pid> {
-    // SAFETY: the process has one thread, and the child calls nothing but functions of `child`,
-    // which neither allocate nor take locks.
-    #[expect(unsafe_code, reason = "the fork that this module is for")]
-    match unsafe { fork() }? {
-        ForkResult::Child => {
-            run();
-            child::exit(child::NOT_SPAWNED)
-        }
-        ForkResult::Parent { child } => Ok(Pid(child.as_raw())),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
 
 use super::files::read_file;
@@ -146,25 +147,35 @@ impl Users {
     }
 }
 
-/// Becomes this user for good. Groups first: once the user is changed they can't be any more.
+/// Why we could not become another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserRefused {
+    /// Supervisor's words for the step that failed.
+    pub text: &'static str,
+    /// What the system call returned; EPERM where none was tried.
+    pub errno: Errno,
+}
+
+/// Becomes this user permanently. Groups first: they can't be changed after the user.
 ///
 /// # Errors
-/// Supervisor's words for which step failed.
-pub fn become_user(user: &User) -> Result<(), &'static str> {
+/// The step that failed.
+pub fn become_user(user: &User) -> Result<(), UserRefused> {
     if getuid() == Uid::from_raw(user.uid) {
         return Ok(());
     }
+    let refused = |text| move |errno| UserRefused { text, errno };
     if !getuid().is_root() {
-        return Err("Can't drop privilege as nonroot user");
+        return Err(refused("Can't drop privilege as nonroot user")(Errno::EPERM));
     }
     let mut groups = [Gid::from_raw(user.gid); GROUPS_MAX];
     let count = user.groups.len().min(GROUPS_MAX);
     for (slot, &gid) in groups.iter_mut().zip(&user.groups) {
         *slot = Gid::from_raw(gid);
     }
-    setgroups(&groups[..count]).map_err(|_| "Could not set groups of effective user")?;
-    setgid(Gid::from_raw(user.gid)).map_err(|_| "Could not set group id of effective user")?;
-    setuid(Uid::from_raw(user.uid)).map_err(|_| "Could not set user id of effective user")
+    setgroups(&groups[..count]).map_err(refused("Could not set groups of effective user"))?;
+    setgid(Gid::from_raw(user.gid)).map_err(refused("Could not set group id of effective user"))?;
+    setuid(Uid::from_raw(user.uid)).map_err(refused("Could not set user id of effective user"))
 }
 
 /// What the user database calls us; our number if it doesn't.

@@ -35,7 +35,11 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         table.row("floor: killed at once", vec![took]);
     }
     // Those that are not made to be told by TERM to stop what they supervise have no place here.
-    for peer in run.peers.iter().filter(|peer| !matches!(peer.kind, Kind::Runit | Kind::S6)) {
+    for peer in run
+        .peers
+        .iter()
+        .filter(|peer| !matches!(peer.kind, Kind::Runit | Kind::S6 | Kind::Dinit | Kind::Nitro))
+    {
         let took = attempt("docker-stop", peer.kind.name(), || repeat(rounds, || one(run, peer, &image)));
         if let Some(took) = took {
             table.row(peer.kind.name(), vec![took]);

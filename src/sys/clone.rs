@@ -1,0 +1,68 @@
+//! The two kinds of fork: with a copy of our memory, and within our memory.
+//!
+//! fork(2) copies page tables, and after it each page that we write to is copied, too. A child within our memory,
+//! as of vfork(2) and posix_spawn(3), costs neither: we are suspended until it has executed its program or has
+//! ended. Two things speak against it: whatever the child waits for, we wait for as well; and while a child with the
+//! rights of another user runs in our memory, that user's processes may stop it, and us with it. So a child that
+//! changes its user or its directory gets a copy.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+use nix::errno::Errno;
+use nix::libc::{self, c_int, c_void};
+use nix::unistd::{ForkResult, fork};
+
+use super::child;
+use crate::model::Pid;
+
+/// The stack of a child within our memory. It lies on our own, and only what is used of it is ever touched.
+const STACK_BYTES: usize = 64 * 1024;
+
+#[repr(align(16))]
+struct Stack([MaybeUninit<u8>; STACK_BYTES]);
+
+/// Runs this in a child that has a copy of our memory. It does not return.
+///
+/// # Errors
+/// What fork(2) returns: EAGAIN, ENOMEM.
+pub(super) fn with_copied_memory(run: &dyn Fn()) -> io::Result<Pid> {
+    // SAFETY: the process has one thread, and the child calls nothing but functions of `child`, which neither
+    // allocate nor take locks.
+    #[expect(unsafe_code, reason = "the fork that this module is for")]
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            run();
+            child::exit(child::NOT_SPAWNED)
+        }
+        ForkResult::Parent { child } => Ok(Pid(child.as_raw())),
+    }
+}
+
+/// Runs this in a child within our memory, and returns when the child has executed a program or has ended. All
+/// signals have to be blocked, and `run` must leave our memory as it is except its own stack.
+///
+/// # Errors
+/// What clone(2) returns: EAGAIN, ENOMEM.
+pub(super) fn within_our_memory(run: &dyn Fn()) -> io::Result<Pid> {
+    const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let mut stack = Stack([MaybeUninit::uninit(); STACK_BYTES]);
+    let top: *mut MaybeUninit<u8> = stack.0.as_mut_ptr_range().end;
+    let argument: *const &dyn Fn() = &raw const run;
+    // SAFETY: the stack is as large as the child needs, grows down from its aligned top, and is used by nobody else:
+    // CLONE_VFORK suspends us until the child has left our memory, so the stack and `run` outlive it. Dispositions,
+    // descriptors, directory and umask are the child's own, as CLONE_SIGHAND, CLONE_FILES and CLONE_FS are not given;
+    // what it shares is memory, of which functions of `child` change nothing but errno.
+    #[expect(unsafe_code, reason = "vfork without its hazards for the stack")]
+    let pid = unsafe { libc::clone(enter, top.cast(), FLAGS, argument.cast_mut().cast()) };
+    if pid < 0 { Err(Errno::last().into()) } else { Ok(Pid(pid)) }
+}
+
+/// The child's first function. What it returns becomes the exit status, by _exit(2).
+extern "C" fn enter(argument: *mut c_void) -> c_int {
+    // SAFETY: `within_our_memory` passes a pointer to its parameter, which lives until the child has left.
+    #[expect(unsafe_code, reason = "an argument of clone(2)")]
+    let run = unsafe { *argument.cast::<&dyn Fn()>() };
+    run();
+    child::NOT_SPAWNED
+}

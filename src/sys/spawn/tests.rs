@@ -1,0 +1,147 @@
+//! What a program finds when it starts, read from the child itself or from /proc, for both kinds of fork.
+
+use std::fs::{self, File};
+use std::io::Read;
+
+use nix::libc;
+use nix::sys::wait::{WaitStatus, waitpid};
+
+use super::super::spawn_failures::{Step, take};
+use super::*;
+
+/// A directory makes the child a copy of us.
+fn copied() -> Attributes {
+    Attributes::new(Some(Path::new("/")), None, None).unwrap()
+}
+
+/// It runs within our memory.
+fn shared() -> Attributes {
+    Attributes::default()
+}
+
+fn program(argv: &[&str]) -> Program {
+    Program::new(Path::new(argv[0]), argv, std::env::vars()).unwrap()
+}
+
+/// A child that was started.
+struct Child {
+    pid: Pid,
+    ends: ParentEnds,
+}
+
+impl Child {
+    fn start(argv: &[&str], attributes: &Attributes) -> Self {
+        let descriptors = Descriptors::piped(Stdin::Pipe, false).unwrap();
+        let (pid, ends) = spawn(&program(argv), attributes, descriptors).unwrap();
+        Self { pid, ends }
+    }
+
+    fn wait(&self) -> i32 {
+        match waitpid(nix::unistd::Pid::from_raw(self.pid.0), None).unwrap() {
+            WaitStatus::Exited(_, code) => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is in a pipe once the child has ended.
+    fn text(end: &mut Option<OwnedFd>) -> String {
+        let mut text = String::new();
+        File::from(end.take().unwrap()).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Exit code, standard output, standard error.
+    fn output(mut self) -> (i32, String, String) {
+        let code = self.wait();
+        (code, Self::text(&mut self.ends.stdout), Self::text(&mut self.ends.stderr))
+    }
+}
+
+fn shell(script: &str, attributes: &Attributes) -> (i32, String, String) {
+    Child::start(&["/bin/sh", "-c", script], attributes).output()
+}
+
+#[test]
+fn signals_are_neither_blocked_nor_ignored() {
+    // Rust's runtime ignores SIGPIPE in this very process.
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    assert_ne!(u64::from_str_radix(ignored, 16).unwrap() & 1 << (libc::SIGPIPE - 1), 0);
+    for attributes in [copied(), shared()] {
+        let script = ["/bin/grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status"];
+        let (code, stdout, _) = Child::start(&script, &attributes).output();
+        let none = "0000000000000000";
+        assert_eq!((code, stdout), (0, format!("SigBlk:\t{none}\nSigIgn:\t{none}\n")));
+    }
+    let after = fs::read_to_string("/proc/self/status").unwrap();
+    assert!(after.contains(&format!("SigIgn:\t{ignored}\n")), "ours are as they were: {after}");
+}
+
+#[test]
+fn umask_and_directory_are_set_in_the_child_alone() {
+    let directory = std::env::current_dir().unwrap();
+    let attributes = Attributes::new(Some(Path::new("/proc")), Some(0o137), None).unwrap();
+    assert_eq!(shell("umask; pwd", &attributes), (0, "0137\n/proc\n".to_owned(), String::new()));
+    let attributes = Attributes::new(None, Some(0o137), None).unwrap();
+    assert!(attributes.allow_shared_memory());
+    assert_eq!(shell("umask", &attributes).1, "0137\n");
+    assert_eq!(std::env::current_dir().unwrap(), directory);
+    assert_ne!(shell("umask", &shared()).1, "0137\n");
+}
+
+#[test]
+fn child_leads_a_group_of_its_own() {
+    for attributes in [copied(), shared()] {
+        let child = Child::start(&["/bin/sh", "-c", "cat /proc/self/stat"], &attributes);
+        let pid = child.pid.to_string();
+        let (_, stat, _) = child.output();
+        assert_eq!(stat.rsplit(") ").next().unwrap().split(' ').nth(2), Some(pid.as_str()), "{stat}");
+    }
+}
+
+#[test]
+fn child_has_the_descriptors_of_the_list_and_none_of_ours() {
+    let folder = crate::sys::scratch::Folder::new("spawn-descriptors");
+    let names = ["a", "b"].map(|name| folder.join(name));
+    names.iter().for_each(|path| fs::write(path, path.file_name().unwrap().as_encoded_bytes()).unwrap());
+    for attributes in [copied(), shared()] {
+        let [a, b, ours] = [&names[0], &names[1], &names[0]].map(|path| File::open(path).unwrap());
+        // Each takes the number of the other: without care the first assignment would close the second source.
+        let (for_a, for_b) = (b.as_raw_fd(), a.as_raw_fd());
+        let descriptors = Descriptors::piped(Stdin::Empty, false).unwrap();
+        let descriptors = descriptors.with(a.into(), for_a).with(b.into(), for_b);
+        let script = format!(
+            "cat /proc/self/fd/{for_a} /proc/self/fd/{for_b} - && ! [ -e /proc/self/fd/{} ]",
+            ours.as_raw_fd()
+        );
+        let argv = ["/bin/sh", "-c", &script];
+        let (pid, ends) = spawn(&program(&argv), &attributes, descriptors).unwrap();
+        assert_eq!(Child { pid, ends }.output(), (0, "ab".to_owned(), String::new()));
+    }
+}
+
+#[test]
+fn failed_step_is_reported_with_its_errno() {
+    let nowhere = || Attributes::new(Some(Path::new("/nonexistent/folder")), None, None).unwrap();
+    let not_there = ["/nonexistent/program", "x"];
+    for (argv, attributes, step, text) in [
+        (&not_there[..], shared(), Step::Exec, "supervisor: couldn't exec /nonexistent/program: ENOENT\n"),
+        (&not_there[..], copied(), Step::Exec, "supervisor: couldn't exec /nonexistent/program: ENOENT\n"),
+        (
+            &["/bin/true"][..],
+            nowhere(),
+            Step::Directory,
+            "supervisor: couldn't chdir to /nonexistent/folder: ENOENT\n",
+        ),
+    ] {
+        let child = Child::start(argv, &attributes);
+        let pid = child.pid;
+        let (code, _, stderr) = child.output();
+        assert_eq!((code, stderr), (127, format!("{text}supervisor: child process was not spawned\n")));
+        let failure = take(pid).unwrap();
+        assert_eq!((failure.step, failure.error.raw_os_error()), (step, Some(libc::ENOENT)));
+    }
+    let child = Child::start(&["/bin/sh", "-c", "exit 127"], &shared());
+    let pid = child.pid;
+    assert_eq!((child.output().0, take(pid).is_none()), (127, true), "a program's own 127 is no failed step");
+}

@@ -1,0 +1,154 @@
+//! Why a child could not become its program: the step that failed, and its errno.
+//!
+//! Between fork and exec a child has only its exit status to report with, and any program may exit with that. So
+//! it leaves a note in a page that it shares with us. Unlike a close-on-exec pipe this costs no descriptor, and the
+//! parent does not wait for exec.
+
+use std::fmt;
+use std::io;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::model::Pid;
+
+/// Notes in the page. Two children whose pids share a slot at the same time lose a note, no more.
+const SLOTS: usize = 512;
+
+static NOTES: OnceLock<Option<&'static [AtomicU64; SLOTS]>> = OnceLock::new();
+
+/// What a child does before it is its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Step {
+    /// Giving its descriptors their numbers.
+    Descriptors = 1,
+    /// Becoming its user.
+    User,
+    /// Changing to its directory.
+    Directory,
+    /// execve(2).
+    Exec,
+}
+
+impl Step {
+    const ALL: [Self; 4] = [Self::Descriptors, Self::User, Self::Directory, Self::Exec];
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Descriptors => "cannot set up its descriptors",
+            Self::User => "cannot become its user",
+            Self::Directory => "cannot change to its directory",
+            Self::Exec => "cannot execute its program",
+        })
+    }
+}
+
+/// The step that failed in a child, and why.
+#[derive(Debug)]
+pub struct SpawnFailure {
+    /// Which step.
+    pub step: Step,
+    /// What its system call returned.
+    pub error: io::Error,
+}
+
+impl fmt::Display for SpawnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.error)
+    }
+}
+
+impl SpawnFailure {
+    /// Whether the machine is short of processes or memory, so that the program is not to blame.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        self.step == Step::Exec && super::is_shortage(&self.error)
+    }
+}
+
+/// To be called before the first fork.
+pub(super) fn prepare() {
+    NOTES.get_or_init(share);
+}
+
+fn share() -> Option<&'static [AtomicU64; SLOTS]> {
+    // SAFETY: a new mapping, which overlaps no other memory.
+    #[expect(unsafe_code, reason = "memory that fork does not copy")]
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            size_of::<[AtomicU64; SLOTS]>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the mapping is as large as this, aligned to a page, zeroed, and never unmapped.
+    #[expect(unsafe_code, reason = "the page as an array")]
+    Some(unsafe { &*page.cast::<[AtomicU64; SLOTS]>() })
+}
+
+fn slot(pid: i32) -> Option<&'static AtomicU64> {
+    let notes = NOTES.get().copied().flatten()?;
+    notes.get(usize::try_from(pid).ok()? % SLOTS)
+}
+
+/// The pid in the upper half, then the step and the errno, which is less than 4,096.
+fn note(pid: i32, step: Step, errno: i32) -> u64 {
+    let errno = u64::from(errno.cast_unsigned() & 0xffff);
+    (u64::from(pid.cast_unsigned()) << 32) | (u64::from(step as u16) << 16) | errno
+}
+
+/// The child's side: it may neither allocate nor wait.
+pub(super) fn leave(step: Step, errno: Errno) {
+    let pid = nix::unistd::getpid().as_raw();
+    if let Some(slot) = slot(pid) {
+        slot.store(note(pid, step, errno as i32), Ordering::Release);
+    }
+}
+
+/// Why a child that was reaped did not become its program, if that is so.
+#[must_use]
+pub fn take(pid: Pid) -> Option<SpawnFailure> {
+    let slot = slot(pid.0)?;
+    let found = slot.load(Ordering::Acquire);
+    let errno = i32::try_from(found & 0xffff).ok()?;
+    let step = Step::ALL.into_iter().find(|step| note(pid.0, *step, errno) == found)?;
+    slot.store(0, Ordering::Release);
+    Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn note_is_taken_once_and_by_its_pid_alone() {
+        prepare();
+        let own = Pid(nix::unistd::getpid().as_raw());
+        assert!(take(own).is_none());
+        leave(Step::Directory, Errno::ENOENT);
+        assert!(take(Pid(own.0 + i32::try_from(SLOTS).unwrap())).is_none(), "another pid with the same slot");
+        let failure = take(own).unwrap();
+        assert_eq!((failure.step, failure.error.raw_os_error()), (Step::Directory, Some(libc::ENOENT)));
+        assert!(take(own).is_none());
+    }
+
+    #[test]
+    fn only_exec_can_meet_a_shortage() {
+        let is_shortage =
+            |step, errno| SpawnFailure { step, error: io::Error::from_raw_os_error(errno) }.is_shortage();
+        assert!(is_shortage(Step::Exec, libc::EAGAIN) && is_shortage(Step::Exec, libc::ENOMEM));
+        assert!(!is_shortage(Step::Exec, libc::ENOENT) && !is_shortage(Step::User, libc::EAGAIN));
+    }
+}
