@@ -10,7 +10,9 @@ use super::Shell;
 use super::restart::read_settings;
 use crate::config::{Executable, resolve};
 use crate::host::Host;
-use crate::model::{Address, ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User};
+use crate::model::{
+    Address, ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User,
+};
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};

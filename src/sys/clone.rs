@@ -7,7 +7,7 @@
 //! changes its user or its directory gets a copy.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_void};
@@ -16,11 +16,48 @@ use nix::unistd::{ForkResult, fork};
 use super::child;
 use crate::model::Pid;
 
-/// The stack of a child within our memory. It lies on our own, and only what is used of it is ever touched.
+/// The stack of a child within our memory; a page below it is not accessible.
 const STACK_BYTES: usize = 64 * 1024;
 
-#[repr(align(16))]
-struct Stack([MaybeUninit<u8>; STACK_BYTES]);
+const GUARD_BYTES: usize = 4096;
+
+/// Mapped for one child alone, so that nothing of it stays in our memory.
+struct Stack(*mut c_void);
+
+impl Stack {
+    const BYTES: usize = GUARD_BYTES + STACK_BYTES;
+
+    fn new() -> io::Result<Self> {
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, which overlaps no other memory.
+        #[expect(unsafe_code, reason = "a stack for clone(2)")]
+        let bottom = unsafe { libc::mmap(ptr::null_mut(), Self::BYTES, protection, flags, -1, 0) };
+        if bottom == libc::MAP_FAILED {
+            return Err(Errno::last().into());
+        }
+        let stack = Self(bottom);
+        // SAFETY: the first page of our own mapping, which nothing points to.
+        #[expect(unsafe_code, reason = "a page that stops an overflow")]
+        let guarded = unsafe { libc::mprotect(stack.0, GUARD_BYTES, libc::PROT_NONE) };
+        Errno::result(guarded)?;
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut c_void {
+        self.0.wrapping_byte_add(Self::BYTES)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping, which the child has left and nothing else points to.
+        #[expect(unsafe_code, reason = "as in new")]
+        unsafe {
+            libc::munmap(self.0, Self::BYTES);
+        }
+    }
+}
 
 /// Runs this in a child that has a copy of our memory. It does not return.
 ///
@@ -46,15 +83,14 @@ pub(super) fn with_copied_memory(run: &dyn Fn()) -> io::Result<Pid> {
 /// What clone(2) returns: EAGAIN, ENOMEM.
 pub(super) fn within_our_memory(run: &dyn Fn()) -> io::Result<Pid> {
     const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let mut stack = Stack([MaybeUninit::uninit(); STACK_BYTES]);
-    let top: *mut MaybeUninit<u8> = stack.0.as_mut_ptr_range().end;
+    let stack = Stack::new()?;
     let argument: *const &dyn Fn() = &raw const run;
     // SAFETY: the stack is as large as the child needs, grows down from its aligned top, and is used by nobody else:
     // CLONE_VFORK suspends us until the child has left our memory, so the stack and `run` outlive it. Dispositions,
     // descriptors, directory and umask are the child's own, as CLONE_SIGHAND, CLONE_FILES and CLONE_FS are not given;
     // what it shares is memory, of which functions of `child` change nothing but errno.
     #[expect(unsafe_code, reason = "vfork without its hazards for the stack")]
-    let pid = unsafe { libc::clone(enter, top.cast(), FLAGS, argument.cast_mut().cast()) };
+    let pid = unsafe { libc::clone(enter, stack.top(), FLAGS, argument.cast_mut().cast()) };
     if pid < 0 { Err(Errno::last().into()) } else { Ok(Pid(pid)) }
 }
 
