@@ -1,7 +1,6 @@
 //! Lines as JSON objects, one a line: `{"time":…,"program":…,"group":…,"stream":…,"pid":…,"message":…}`.
 //!
-//! A line that is a JSON object already stays what it is, byte for byte; what it does not say of
-//! itself is added behind its own members.
+//! A line that is a JSON object already is kept byte for byte; the members that it lacks are added after its own.
 
 use std::fmt;
 
@@ -23,16 +22,18 @@ pub struct Speaker<'a> {
     pub pid: i32,
 }
 
-/// Our members but for the message, in their order; a set of them is a number with a bit for each.
+/// Our members except the message, in their order; a set of them is a number with a bit for each.
 const MEMBERS: [&str; 5] = ["time", "program", "group", "stream", "pid"];
 
 const TIME: usize = 0;
 
-/// What we have to say of the lines of one stream.
+/// The members that the lines of one stream get.
 #[derive(Debug)]
 pub(super) struct Json {
-    /// `"program":"web"`, …; the time's is filled in for each chunk.
+    /// `"program":"web"`, …; the time is empty until it is set.
     members: [String; MEMBERS.len()],
+    /// A line up to its message: `{"time":…,"program":"web",…,"message":"`.
+    head: Vec<u8>,
 }
 
 impl Json {
@@ -48,60 +49,73 @@ impl Json {
         for (member, text) in members.iter_mut().zip(texts) {
             member.push_str(&text);
         }
-        Self { members }
+        members[TIME].clear();
+        let mut json = Self { members, head: Vec::new() };
+        json.make_head();
+        json
     }
 
-    pub(super) fn write(&self, piece: LinePiece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
+    /// The time of the lines that follow.
+    pub(super) fn set_time(&mut self, time: &str) {
+        self.members[TIME] = format!("\"time\":{}", quoted(time));
+        self.make_head();
+    }
+
+    fn make_head(&mut self) {
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        head.push(b'{');
+        self.write_members(0, &mut head);
+        head.extend_from_slice(b",\"message\":\"");
+        self.head = head;
+    }
+
+    pub(super) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
         let is_whole = piece.is_first && piece.is_last;
         match object(piece.bytes).filter(|_| is_whole) {
-            Some(object) => self.write_merged(object, time, out),
-            None => self.write_message(piece, time, out),
+            Some(object) => self.write_merged(object, out),
+            None => self.write_message(piece, out),
         }
         out.push(b'\n');
     }
 
     /// Of a line in several pieces all but the last are marked as partial.
-    fn write_message(&self, piece: LinePiece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
-        out.push(b'{');
-        self.write_members(0, time, out);
-        out.extend_from_slice(b",\"message\":");
+    fn write_message(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
         let text = if piece.is_last { without_carriage_return(piece.bytes) } else { piece.bytes };
-        quote_into(&String::from_utf8_lossy(text), out);
-        if !piece.is_last {
-            out.extend_from_slice(b",\"partial\":true");
+        match std::str::from_utf8(text) {
+            Ok(_) if !needs_escapes(text) => out.extend_from_slice(text),
+            Ok(text) => escape_into(text, out),
+            Err(_) => escape_into(&String::from_utf8_lossy(text), out),
         }
-        out.push(b'}');
+        out.extend_from_slice(if piece.is_last { b"\"}" } else { b"\",\"partial\":true}" });
     }
 
-    fn write_merged(&self, object: Object<'_>, time: Option<&str>, out: &mut Vec<u8>) {
+    fn write_merged(&self, object: Object<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(object.opened.as_bytes());
         let before = out.len();
         if !object.is_empty {
             out.push(b',');
         }
         let comma = out.len();
-        self.write_members(object.says, time, out);
+        self.write_members(object.has, out);
         if out.len() == comma {
             out.truncate(before);
         }
         out.push(b'}');
     }
 
-    /// All but those that are said already.
-    fn write_members(&self, said: u8, time: Option<&str>, out: &mut Vec<u8>) {
+    /// All but those that are there already.
+    fn write_members(&self, present: u8, out: &mut Vec<u8>) {
         let begin = out.len();
         for (index, member) in self.members.iter().enumerate() {
-            let time = (index == TIME).then_some(time);
-            if said & 1 << index != 0 || time == Some(None) {
+            if present & 1 << index != 0 || member.is_empty() {
                 continue;
             }
             if out.len() > begin {
                 out.push(b',');
             }
             out.extend_from_slice(member.as_bytes());
-            if let Some(Some(time)) = time {
-                quote_into(time, out);
-            }
         }
     }
 }
@@ -126,9 +140,27 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-fn quote_into(text: &str, out: &mut Vec<u8>) {
-    // A Vec takes all that is written to it.
-    let _ = serde_json::to_writer(out, text);
+/// Appends what stands between the quotes of a JSON string; the first quote is written already.
+fn escape_into(text: &str, out: &mut Vec<u8>) {
+    out.pop();
+    // A Vec takes everything that is written to it.
+    let _ = serde_json::to_writer(&mut *out, text);
+    out.pop();
+}
+
+/// Whether a JSON string has to escape any of these bytes: most lines need none, and are copied as they are. Looks at
+/// eight bytes at a time, with a high bit for each that is a control character, a quote or a backslash.
+fn needs_escapes(text: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH_BITS: u64 = ONES << 7;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let (words, rest) = text.as_chunks::<8>();
+    words.iter().any(|word| {
+        let word = u64::from_ne_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let (quote, backslash) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
+        (control | is_zero(quote) | is_zero(backslash)) & HIGH_BITS != 0
+    }) || rest.iter().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
 }
 
 /// A line that is a JSON object.
@@ -138,7 +170,7 @@ struct Object<'a> {
     opened: &'a str,
     is_empty: bool,
     /// Which of our members it has.
-    says: u8,
+    has: u8,
 }
 
 fn object(line: &[u8]) -> Option<Object<'_>> {
@@ -150,7 +182,7 @@ fn object(line: &[u8]) -> Option<Object<'_>> {
     let mut reader = serde_json::Deserializer::from_slice(line);
     let Names { count, ours } = reader.deserialize_map(Names::default()).ok()?;
     reader.end().ok()?;
-    Some(Object { opened, is_empty: count == 0, says: ours })
+    Some(Object { opened, is_empty: count == 0, has: ours })
 }
 
 /// Looks at the names of an object's members and at nothing else of them.

@@ -58,7 +58,8 @@ impl OwnForm {
                 let mut line = Vec::new();
                 let message = format!("{} {text}\n", level.tag());
                 let mut shaper = Shaper::prefix(OWN_LABEL, *width, None, *timestamp);
-                shaper.feed(message.as_bytes(), when, |bytes| line.extend_from_slice(bytes));
+                let mut buffer = Vec::new();
+                shaper.feed(message.as_bytes(), when, &mut buffer, |bytes| line.extend_from_slice(bytes));
                 Some(line)
             }
             Self::Json { identifier, pid } => {

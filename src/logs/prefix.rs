@@ -1,18 +1,22 @@
-//! Lines behind the name of the process that wrote them: `web     | hello`.
+//! Lines after the name of the process that wrote them: `web     | hello`.
 
 use super::lines::LinePiece;
 
-/// A longer name is shown whole, and its lines stand out of the column.
+/// A longer name is shown whole, and its lines exceed the column.
 pub const LABEL_WIDTH_MAX: usize = 32;
 
-/// Cyan, yellow, green, magenta, blue, and the bright ones of them. Red is left to errors.
+/// Cyan, yellow, green, magenta, blue, and their bright variants. Red is left to errors.
 const COLOURS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 
-/// What stands in front of the lines of one process.
+/// What stands before the lines of one process.
 #[derive(Debug)]
 pub(super) struct Prefix {
     label: Vec<u8>,
+    /// All of it, with the time: `2026-11-20T16:11:36.042Z web     | `.
+    head: Vec<u8>,
 }
+
+const BAR: &[u8] = b"| ";
 
 impl Prefix {
     /// A name in a column of this width, in one of the colours on a terminal.
@@ -25,17 +29,30 @@ impl Prefix {
             }
             None => format!("{name:width$} "),
         };
-        Self { label: label.into_bytes() }
+        let mut prefix = Self { label: label.into_bytes(), head: Vec::new() };
+        prefix.set_time(None);
+        prefix
     }
 
-    /// A piece of a line that does not begin with it stands behind a `+`.
-    pub(super) fn write(&self, piece: LinePiece<'_>, time: Option<&str>, out: &mut Vec<u8>) {
+    /// The time of the lines that follow.
+    pub(super) fn set_time(&mut self, time: Option<&str>) {
+        self.head.clear();
         if let Some(time) = time {
-            out.extend_from_slice(time.as_bytes());
-            out.push(b' ');
+            self.head.extend_from_slice(time.as_bytes());
+            self.head.push(b' ');
         }
-        out.extend_from_slice(&self.label);
-        out.extend_from_slice(if piece.is_first { b"| " } else { b"+ " });
+        self.head.extend_from_slice(&self.label);
+        self.head.extend_from_slice(BAR);
+    }
+
+    /// A piece of a line that is not its first stands after a `+`.
+    pub(super) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
+        if piece.is_first {
+            out.extend_from_slice(&self.head);
+        } else {
+            out.extend_from_slice(self.head.strip_suffix(BAR).unwrap_or(&self.head));
+            out.extend_from_slice(b"+ ");
+        }
         out.extend_from_slice(piece.bytes);
         out.push(b'\n');
     }

@@ -1,4 +1,4 @@
-//! The forms in which lines are shown: behind a name, or as JSON objects.
+//! The forms in which lines are logged: after a name, or as JSON objects.
 
 use super::json::{Json, Speaker};
 use super::lines::{LINE_BYTES_MAX, LinePiece, Lines};
@@ -6,15 +6,17 @@ use super::moment::rfc3339;
 use super::prefix::Prefix;
 use crate::model::Wall;
 
-/// Lines are passed on before there are many more bytes of them than this.
+/// Formatted lines are passed on before there are many more bytes of them than this.
 const SHAPED_BYTES_MAX: usize = 64 * 1024;
 
-/// Gives the lines of one stream their form.
+/// Formats the lines of one stream.
 #[derive(Debug)]
 pub struct Shaper {
     lines: Lines,
     form: Form,
     timestamp: bool,
+    /// The time that lines have, if they have one.
+    when: Option<Wall>,
 }
 
 #[derive(Debug)]
@@ -37,41 +39,55 @@ impl Shaper {
     }
 
     fn new(form: Form, timestamp: bool) -> Self {
-        Self { lines: Lines::new(LINE_BYTES_MAX), form, timestamp }
+        Self { lines: Lines::new(LINE_BYTES_MAX), form, timestamp, when: None }
     }
 
-    /// Passes on the lines that are complete with this chunk, whole.
-    pub fn feed(&mut self, chunk: &[u8], when: Wall, pass_on: impl FnMut(&[u8])) {
-        self.shape(when, chunk.len(), pass_on, |lines, tell| lines.feed(chunk, tell));
+    /// Formats the lines that are complete with this chunk and passes them on. `buffer` holds them meanwhile; it is
+    /// kept by the caller so that not every chunk costs an allocation.
+    pub fn feed(&mut self, chunk: &[u8], when: Wall, buffer: &mut Vec<u8>, pass_on: impl FnMut(&[u8])) {
+        self.shape(when, buffer, pass_on, |lines, each| lines.feed(chunk, each));
     }
 
-    /// Passes on what was held back, now that nothing follows.
-    pub fn finish(&mut self, when: Wall, pass_on: impl FnMut(&[u8])) {
-        self.shape(when, 0, pass_on, |lines, tell| lines.finish(tell));
+    /// The same with what was held back, as nothing follows.
+    pub fn finish(&mut self, when: Wall, buffer: &mut Vec<u8>, pass_on: impl FnMut(&[u8])) {
+        self.shape(when, buffer, pass_on, |lines, each| lines.finish(each));
     }
 
     fn shape(
         &mut self,
         when: Wall,
-        bytes: usize,
+        buffer: &mut Vec<u8>,
         mut pass_on: impl FnMut(&[u8]),
-        tell_lines: impl FnOnce(&mut Lines, &mut dyn FnMut(LinePiece<'_>)),
+        for_each_line: impl FnOnce(&mut Lines, &mut dyn FnMut(LinePiece<'_>)),
     ) {
-        let Self { lines, form, timestamp } = self;
-        let time = timestamp.then(|| rfc3339(when));
-        let mut shaped = Vec::with_capacity(bytes.min(SHAPED_BYTES_MAX));
-        tell_lines(lines, &mut |piece| {
+        self.set_time(when);
+        let Self { lines, form, .. } = self;
+        for_each_line(lines, &mut |piece| {
             match form {
-                Form::Prefix(prefix) => prefix.write(piece, time.as_deref(), &mut shaped),
-                Form::Json(json) => json.write(piece, time.as_deref(), &mut shaped),
+                Form::Prefix(prefix) => prefix.write(piece, buffer),
+                Form::Json(json) => json.write(piece, buffer),
             }
-            if shaped.len() >= SHAPED_BYTES_MAX {
-                pass_on(&shaped);
-                shaped.clear();
+            if buffer.len() >= SHAPED_BYTES_MAX {
+                pass_on(buffer);
+                buffer.clear();
             }
         });
-        if !shaped.is_empty() {
-            pass_on(&shaped);
+        if !buffer.is_empty() {
+            pass_on(buffer);
+        }
+        buffer.clear();
+        buffer.shrink_to(SHAPED_BYTES_MAX);
+    }
+
+    /// Once for a chunk: all of its lines were read at the same time.
+    fn set_time(&mut self, when: Wall) {
+        if self.timestamp && self.when != Some(when) {
+            self.when = Some(when);
+            let time = rfc3339(when);
+            match &mut self.form {
+                Form::Prefix(prefix) => prefix.set_time(Some(&time)),
+                Form::Json(json) => json.set_time(&time),
+            }
         }
     }
 }
@@ -86,8 +102,9 @@ mod tests {
 
     fn shaped(mut shaper: Shaper, text: &[u8]) -> String {
         let mut all = Vec::new();
-        shaper.feed(text, WHEN, |bytes| all.extend_from_slice(bytes));
-        shaper.finish(WHEN, |bytes| all.extend_from_slice(bytes));
+        let mut buffer = Vec::new();
+        shaper.feed(text, WHEN, &mut buffer, |bytes| all.extend_from_slice(bytes));
+        shaper.finish(WHEN, &mut buffer, |bytes| all.extend_from_slice(bytes));
         String::from_utf8(all).unwrap()
     }
 
@@ -112,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_goes_on_behind_a_plus() {
+    fn a_long_line_continues_after_a_plus() {
         let line = [&b"x".repeat(LINE_BYTES_MAX)[..], b"yz\n"].concat();
         let text = shaped(Shaper::prefix("web", 3, None, false), &line);
         assert!(text.starts_with("web | xx") && text.ends_with("x\nweb + yz\n"));
@@ -141,7 +158,34 @@ mod tests {
     }
 
     #[test]
-    fn an_object_keeps_what_it_says_and_gets_the_rest() {
+    fn every_byte_is_escaped_as_serde_json_does_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            for at in [0, 1, 7, 8, 9, 15] {
+                let mut line = b"0123456789abcdefg".to_vec();
+                line[at] = byte;
+                if byte == b'\n' {
+                    continue;
+                }
+                let message = serde_json::to_string(&String::from_utf8_lossy(&line)).unwrap();
+                let text = shaped(json(false), &[&line[..], b"\n"].concat());
+                assert!(text.ends_with(&format!(",\"message\":{message}}}\n")), "{byte} at {at}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_chunk_has_its_own_time() {
+        let (mut shaper, mut buffer, mut all) = (json(true), Vec::new(), String::new());
+        for unix_ms in [0, 1] {
+            let when = Wall { unix_ms, utc_offset_secs: 0 };
+            shaper.feed(b"x\n", when, &mut buffer, |bytes| all += std::str::from_utf8(bytes).unwrap());
+        }
+        let times: Vec<_> = all.lines().map(|line| &line[9..33]).collect();
+        assert_eq!(times, ["1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.001Z"]);
+    }
+
+    #[test]
+    fn an_object_keeps_its_members_and_gets_the_missing_ones() {
         let ours = r#""program":"w\"b","group":"site","stream":"stderr","pid":7"#;
         for (line, expected) in [
             (r#"{"level":"info", "n": 1.50}"#, format!(r#"{{"level":"info", "n": 1.50,{ours}}}"#)),
@@ -175,12 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn many_short_lines_are_passed_on_in_between() {
+    fn many_short_lines_are_passed_on_in_parts() {
         let (mut largest, mut lines) = (0, 0);
-        Shaper::prefix("web", 3, None, false).feed(&b"\n".repeat(100_000), WHEN, |bytes| {
+        let mut buffer = Vec::new();
+        Shaper::prefix("web", 3, None, false).feed(&b"\n".repeat(100_000), WHEN, &mut buffer, |bytes| {
             largest = largest.max(bytes.len());
             lines += memchr::memchr_iter(b'\n', bytes).count();
         });
         assert!(largest < SHAPED_BYTES_MAX + 100 && lines == 100_000);
+        assert!(buffer.is_empty() && buffer.capacity() <= SHAPED_BYTES_MAX);
     }
 }

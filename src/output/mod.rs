@@ -77,6 +77,8 @@ pub struct Outputs {
     tokens: Tokens,
     rings: Rings,
     followers: Followers,
+    /// Holds formatted lines until they are written.
+    formatted: Vec<u8>,
     /// Processes that no longer exist and whose rings may still be followed.
     forgotten: Vec<ProcessId>,
     /// Processes with a log that could not be opened when they were started, which was reported.
@@ -106,6 +108,7 @@ impl Outputs {
             tokens: Tokens::default(),
             rings: Rings::default(),
             followers: Followers::default(),
+            formatted: Vec::new(),
             forgotten: Vec::new(),
             unopened: BTreeSet::new(),
             column: Column::default(),
@@ -138,6 +141,7 @@ impl Outputs {
             destinations: &mut self.destinations,
             rings: &mut self.rings,
             followers: &mut self.followers,
+            formatted: &mut self.formatted,
         }
     }
 
@@ -229,8 +233,8 @@ impl Outputs {
     }
 
     fn change_form(&mut self, process: ProcessId, spec: &ProcessSpec) -> Vec<Report> {
-        let Self { streams, destinations, rings, followers, column, .. } = self;
-        let mut targets = Targets { destinations, rings, followers };
+        let Self { streams, destinations, rings, followers, formatted, column, .. } = self;
+        let mut targets = Targets { destinations, rings, followers, formatted };
         let mut reports = Vec::new();
         for stream in streams.of_mut(process) {
             let form = stream.form(spec.log_form);

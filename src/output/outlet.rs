@@ -54,6 +54,8 @@ pub(super) struct Targets<'a> {
     pub(super) destinations: &'a mut Destinations,
     pub(super) rings: &'a mut Rings,
     pub(super) followers: &'a mut Followers,
+    /// Formatted lines, on their way to a sink.
+    pub(super) formatted: &'a mut Vec<u8>,
 }
 
 impl Outlet {
@@ -175,7 +177,7 @@ impl Outlet {
         match shape {
             Shape::Exact => write(bytes),
             Shape::Whole(lines) => lines.feed(bytes, write),
-            Shape::Lines(shaper) => shaper.feed(bytes, wall, write),
+            Shape::Lines(shaper) => shaper.feed(bytes, wall, targets.formatted, write),
         }
         targets.followers.written_to(sink.file(targets.destinations));
         self.write_unfinished_if_alone(writer, targets.destinations).or(warning)
@@ -246,7 +248,7 @@ impl Outlet {
         match shape {
             Shape::Exact => {}
             Shape::Whole(lines) => lines.finish(write),
-            Shape::Lines(shaper) => shaper.finish(wall, write),
+            Shape::Lines(shaper) => shaper.finish(wall, targets.formatted, write),
         }
         targets.followers.written_to(sink.file(targets.destinations));
         warning

@@ -165,9 +165,9 @@ impl Outputs {
 
     /// A chunk is written to where it goes, and reported as far as it is for others.
     fn take_chunk(&mut self, token: u64, bytes: &[u8], echoes: bool, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, .. } = self;
+        let Self { streams, destinations, rings, followers, formatted, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
-        let mut targets = Targets { destinations, rings, followers };
+        let mut targets = Targets { destinations, rings, followers, formatted };
         for piece in stream.pieces(bytes) {
             take_piece(stream, &piece, echoes, &mut targets, reports);
         }
@@ -183,9 +183,9 @@ impl Outputs {
 
     /// Closes a stream that has ended. An unfinished last line is written as it is.
     fn close_stream(&mut self, token: u64, context: &ReadContext<'_>, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, .. } = self;
+        let Self { streams, destinations, rings, followers, formatted, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
-        let mut targets = Targets { destinations, rings, followers };
+        let mut targets = Targets { destinations, rings, followers, formatted };
         for piece in stream.last_pieces() {
             take_piece(stream, &piece, context.echoes, &mut targets, reports);
         }
@@ -202,9 +202,9 @@ impl Outputs {
     }
 
     fn finish_outlet(&mut self, token: u64, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, .. } = self;
+        let Self { streams, destinations, rings, followers, formatted, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
-        let finished = stream.finish(&mut Targets { destinations, rings, followers });
+        let finished = stream.finish(&mut Targets { destinations, rings, followers, formatted });
         reports.extend(finished.map(Report::from));
     }
 }
