@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         Err(errors) => check_errors(&errors, &machine),
     }
     for is_image in [false, true] {
-        let examination = Examination { grace_secs: Some(GRACE_SECS), is_image };
+        let examination = Examination { grace_secs: Some(GRACE_SECS), is_image, now: Some(0) };
         let report = check(Path::new(MAIN), &[], &[], &machine, examination);
         assert!(report.settings.is_some() || !report.findings.is_empty());
     }

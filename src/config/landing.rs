@@ -10,9 +10,10 @@ use super::ini::trim;
 use super::reader::SectionReader;
 use super::values;
 
-/// Reads the options that are the same for all processes of a program, and the defaults of the others.
+/// Reads the options that are the same for all processes of a program. The rows of those that are read for each
+/// process are returned.
 ///
-/// What remains is set for each process: its rows are returned.
+/// What is not set has its default already, which is the one of the table.
 pub(super) fn land_program(
     options: &mut SectionReader<'_, '_>,
     spec: &mut ProcessSpec,
@@ -20,10 +21,10 @@ pub(super) fn land_program(
     let mut of_process = Vec::new();
     for option in PROGRAM {
         let Some(landing) = option.landing else { continue };
-        if landing.per == Per::Process && options.is_set(option.name) {
-            of_process.push(option);
-        } else {
-            land(options, option.name, landing, spec);
+        match (options.is_set(option.name), landing.per) {
+            (false, _) => {}
+            (true, Per::Program) => land(options, option.name, landing, spec),
+            (true, Per::Process) => of_process.push(option),
         }
     }
     of_process

@@ -67,6 +67,8 @@ pub struct Examination {
     pub grace_secs: Option<i64>,
     /// This machine is the one that the configuration is for: what it lacks is an error.
     pub is_image: bool,
+    /// The time in seconds since 1970, to show the next runs of schedules.
+    pub now: Option<i64>,
 }
 
 /// How often a configuration is read again because more of its files are known by then.
@@ -82,12 +84,11 @@ pub fn check(
     around: &dyn Surroundings,
     examination: Examination,
 ) -> Report {
-    let grace_secs = examination.grace_secs;
-    let elsewhere = elsewhere(path, overrides, command, around, grace_secs);
+    let elsewhere = elsewhere(path, overrides, command, around, examination);
     let settings = elsewhere.settings.as_ref();
     let here = examine(path, overrides, command, around, Extent::WholeOrPart, |reading, own| {
         if let Some(settings) = own.or(settings) {
-            lint(reading, settings, grace_secs);
+            lint(reading, settings, examination);
         }
     });
     let is_fragment = here.is_fragment || elsewhere.is_fragment;
@@ -136,7 +137,7 @@ fn elsewhere(
     overrides: &[Override],
     command: &[String],
     around: &dyn Surroundings,
-    grace_secs: Option<i64>,
+    examination: Examination,
 ) -> Examined {
     let mut variables = variables_needed(std::iter::once(path), around);
     let mut rounds = 0;
@@ -145,7 +146,7 @@ fn elsewhere(
         let examined =
             examine(path, overrides, command, &elsewhere, Extent::WholeOrPart, |reading, settings| {
                 if let Some(settings) = settings {
-                    lint(reading, settings, grace_secs);
+                    lint(reading, settings, examination);
                 }
             });
         let needed = examined.document.as_ref().map(|document| variables_needed(document.files(), around));

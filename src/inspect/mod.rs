@@ -24,6 +24,7 @@ pub use findings::{Examination, Finding, Report, Severity, check};
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::{Inspect, InspectOptions, wants_colors};
 use crate::config::{Surroundings, find};
@@ -58,7 +59,9 @@ fn examination(grace_secs: Option<u32>, is_image: Option<bool>, around: &dyn Sur
     let is_container = is_container(around);
     let is_image = is_image.unwrap_or(is_container && around.effective_user() == 0);
     let assumed = (is_container || is_image).then_some(GRACE_SECS);
-    Examination { grace_secs: grace_secs.map(i64::from).or(assumed), is_image }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let now = now.and_then(|now| i64::try_from(now.as_secs()).ok());
+    Examination { grace_secs: grace_secs.map(i64::from).or(assumed), is_image, now }
 }
 
 /// Docker and Podman leave a file, most others a variable.

@@ -89,9 +89,9 @@ pub(crate) fn local_zone(around: &dyn Surroundings) -> Zone {
     let named = around.environment().iter().rev().find(|(name, _)| name == "TZ").map(|(_, value)| value);
     let found = match named.map(|name| name.trim_start_matches(':')) {
         None => around.read(Path::new("/etc/localtime")).ok().map(Zone::File),
-        Some(name) => match zone(name, around) {
-            Ok(zone) => Some(zone),
-            Err(_) => Some(Zone::Posix(name.to_owned())),
+        Some(name) => match Zone::Posix(name.to_owned()) {
+            rules if rules.rules().is_some() => Some(rules),
+            _ => zone(name, around).ok(),
         },
     };
     found.filter(|zone| zone.rules().is_some()).unwrap_or_default()

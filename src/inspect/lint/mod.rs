@@ -9,12 +9,15 @@
 //! * `logs`: one file with two writers;
 //! * `files`: logs, pid files and sockets that we may not make;
 //! * `stopping`: stops that take longer than a container has;
+//! * `lifecycle`: options of readiness, health, restarts and schedules that have no effect, and what the others
+//!   amount to;
 //! * `repeated`: options that a file sets twice;
 //! * `retries`: numbers of retries that mean forever;
 //! * `servers`: servers open to anyone;
 //! * `sections`: those that lack their counterpart, or that nothing reads.
 
 mod files;
+mod lifecycle;
 mod logs;
 mod programs;
 mod repeated;
@@ -27,6 +30,7 @@ mod stopping;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::findings::Examination;
 use crate::config::SectionReader;
 use crate::config::document::Section;
 use crate::config::expand::Names;
@@ -34,15 +38,16 @@ use crate::config::options::SectionKind;
 use crate::config::{Reading, Remark};
 use crate::model::{GroupSpec, ProcessSpec, Settings};
 
-/// Looks for all of it. `grace_secs` is what a container is given to stop in, if it is for one.
-pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, grace_secs: Option<i64>) {
+/// Looks for all of it.
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: Examination) {
     let programs = programs(reading, &settings.groups);
     programs::lint(reading, settings, &programs);
     shell::lint(reading, &programs);
     retries::lint(reading, &programs);
     logs::lint(reading, settings, &programs);
     files::lint(reading, settings, &programs);
-    stopping::lint(reading, settings, &programs, grace_secs);
+    stopping::lint(reading, settings, &programs, examination.grace_secs);
+    lifecycle::lint(reading, &programs, examination.now);
     servers::lint(reading, settings);
     sections::lint(reading, settings);
     repeated::lint(reading);
@@ -139,7 +144,7 @@ mod tests {
 
     /// `line: warning`, a line each.
     pub(super) fn warnings_on(around: &Fake) -> Vec<String> {
-        let examination = Examination { grace_secs: Some(10), is_image: false };
+        let examination = Examination { grace_secs: Some(10), ..Examination::default() };
         let report = check(Path::new(MAIN), &[], &[], around, examination);
         let told = |finding: Finding| {
             assert_ne!(finding.severity, Severity::Error, "{finding:?}");
