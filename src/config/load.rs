@@ -43,7 +43,7 @@ pub fn load_beside(
     around: &dyn Surroundings,
 ) -> Result<Settings, Errors> {
     let Examined { settings, findings, .. } =
-        examine(path, overrides, command, around, Extent::Whole, |_, _| ());
+        examine(path, overrides, command, around, Completeness::Whole, |_, _| ());
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -62,7 +62,7 @@ pub(crate) struct Examined {
 
 /// How much of a configuration has to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Completeness {
     /// All that it takes to run it: `[supervisord]`.
     Whole,
     /// A part of one will do, to look at it.
@@ -76,7 +76,7 @@ pub(crate) fn examine(
     overrides: &[Override],
     command: &[String],
     around: &dyn Surroundings,
-    extent: Extent,
+    extent: Completeness,
     look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
 ) -> Examined {
     let host_node_name = around.host_node_name();
@@ -92,7 +92,7 @@ pub(crate) fn examine(
             return Examined { settings: None, document: None, findings, is_fragment: false };
         }
     };
-    let is_fragment = extent == Extent::WholeOrPart && is_fragment(&document);
+    let is_fragment = extent == Completeness::WholeOrPart && is_fragment(&document);
     if is_fragment {
         let place = document.add_command_line();
         document.open("supervisord", place);

@@ -69,7 +69,7 @@ pub use words::{SplitError, split_command};
 pub(crate) use daemon::environment;
 pub(crate) use env_file::env_files;
 pub(crate) use foreground::{Background, leaves};
-pub(crate) use load::{Examined, Extent, examine};
+pub(crate) use load::{Completeness, Examined, examine};
 pub(crate) use pairs::overlaid;
 pub(crate) use reader::SectionReader;
 pub(crate) use reading::{Findings, Reading, Remark, Spot};

@@ -15,7 +15,7 @@ use crate::config::document::{Document, Entry, Origin, Section};
 use crate::config::expand::{Names, Value};
 use crate::config::options::{OptionDoc, Per, SectionKind, ValueType, option_of};
 use crate::config::{
-    Examined, Extent, Findings, Override, Reading, SectionReader, Surroundings, env_files, environment,
+    Completeness, Examined, Findings, Override, Reading, SectionReader, Surroundings, env_files, environment,
     examine, lay_variables, overlaid,
 };
 
@@ -110,7 +110,7 @@ fn effective_on(
     around: &dyn Surroundings,
     expand: bool,
 ) -> Result<Effective, Vec<Finding>> {
-    let examined = examine(path, overrides, command, around, Extent::WholeOrPart, |_, _| ());
+    let examined = examine(path, overrides, command, around, Completeness::WholeOrPart, |_, _| ());
     let is_fragment = examined.is_fragment;
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);

@@ -11,7 +11,7 @@ use super::elsewhere::{Elsewhere, variables_needed};
 use super::lint::lint;
 use crate::config::document::{Document, Origin};
 use crate::config::options::{SectionKind, ValueType, option_of};
-use crate::config::{Error, Errors, Examined, Extent, Override, Remark, Spot, Surroundings, examine};
+use crate::config::{Completeness, Error, Errors, Examined, Override, Remark, Spot, Surroundings, examine};
 
 /// How bad something is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,7 +86,7 @@ pub fn check(
 ) -> Report {
     let elsewhere = elsewhere(path, overrides, command, around, examination);
     let settings = elsewhere.settings.as_ref();
-    let here = examine(path, overrides, command, around, Extent::WholeOrPart, |reading, own| {
+    let here = examine(path, overrides, command, around, Completeness::WholeOrPart, |reading, own| {
         if let Some(settings) = own.or(settings) {
             lint(reading, settings, examination);
         }
@@ -144,7 +144,7 @@ fn elsewhere(
     loop {
         let elsewhere = Elsewhere::new(around, path, &variables);
         let examined =
-            examine(path, overrides, command, &elsewhere, Extent::WholeOrPart, |reading, settings| {
+            examine(path, overrides, command, &elsewhere, Completeness::WholeOrPart, |reading, settings| {
                 if let Some(settings) = settings {
                     lint(reading, settings, examination);
                 }

@@ -31,7 +31,7 @@ pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, Resu
 pub use hooks::Hooks;
 pub use principal::Principal;
 pub use probe::{HealthCheck, HealthSpec, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck};
-pub use restart::{RestartLimit, RestartPolicy};
+pub use restart::{RestartDelays, RestartLimit};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
 pub use schedule::{Overlap, Schedule, ScheduleSpec, Zone};
 pub use settings::{

@@ -13,7 +13,7 @@ pub struct RestartLimit {
 
 /// Delays before restarts. It governs exits and failed starts, with one counter, in place of Supervisor's rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestartPolicy {
+pub struct RestartDelays {
     /// `restart_delay`: before the first restart.
     pub delay: Duration,
     /// `restart_delay_max`: the delay doubles up to it; not less than `delay`.
@@ -26,7 +26,7 @@ pub struct RestartPolicy {
     pub limit: Option<RestartLimit>,
 }
 
-impl Default for RestartPolicy {
+impl Default for RestartDelays {
     fn default() -> Self {
         Self {
             delay: Duration::from_millis(500),
@@ -38,7 +38,7 @@ impl Default for RestartPolicy {
     }
 }
 
-impl RestartPolicy {
+impl RestartDelays {
     /// The delay before a restart, without jitter; the first restart in a row is number 0.
     #[must_use]
     pub fn delay_before(&self, restart: u32) -> Duration {
@@ -53,10 +53,10 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest() {
-        let policy = RestartPolicy::default();
+        let policy = RestartDelays::default();
         let delays: Vec<_> = [0, 1, 2, 5, 6, 31, 32, 1000].map(|n| policy.delay_before(n).as_millis()).into();
         assert_eq!(delays, [500, 1000, 2000, 16_000, 30_000, 30_000, 30_000, 30_000]);
-        let fixed = RestartPolicy { delay: Duration::from_secs(9), delay_max: Duration::ZERO, ..policy };
+        let fixed = RestartDelays { delay: Duration::from_secs(9), delay_max: Duration::ZERO, ..policy };
         assert_eq!(fixed.delay_before(3), Duration::from_secs(9));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, Dependency, HealthSpec, Hooks, OnEnd, PoolSpec, ReadinessSpec, RestartPolicy, ScheduleSpec,
+    Address, Dependency, HealthSpec, Hooks, OnEnd, PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec,
     Signal, StandIn,
 };
 
@@ -254,7 +254,7 @@ pub struct ProcessSpec {
     /// `health`
     pub health: Option<Box<HealthSpec>>,
     /// `restart_*`; `None` leaves restarts to Supervisor's rules.
-    pub restart_policy: Option<Box<RestartPolicy>>,
+    pub restart_policy: Option<Box<RestartDelays>>,
     /// `pre_start` and the other hooks.
     pub hooks: Option<Box<Hooks>>,
     /// `runtime_directory`: folders that are made before each start, absolute.

@@ -5,7 +5,7 @@
 //! row of each option.
 
 use crate::model::ProcessSpec;
-use crate::model::options::{Update, differences};
+use crate::model::options::{OnUpdate, differences};
 
 /// What it takes for a change to be in force. The greater includes the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,8 +24,8 @@ impl Difference {
     /// What has to change for `old` to become `new`, another specification of the same process.
     pub(super) fn between(old: &ProcessSpec, new: &ProcessSpec) -> Self {
         let takes = |update| match update {
-            Update::InPlace | Update::NextStart => Takes::InPlace,
-            Update::Restart => Takes::Restart,
+            OnUpdate::InPlace | OnUpdate::NextStart => Takes::InPlace,
+            OnUpdate::Restart => Takes::Restart,
         };
         Self(differences(old, new).map(|(option, update)| (option, takes(update))).collect())
     }

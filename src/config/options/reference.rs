@@ -10,7 +10,7 @@ use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::options::{Landing, OptionDoc, PROGRAM, Update, differences};
+use crate::model::options::{Landing, OnUpdate, OptionDoc, PROGRAM, differences};
 use crate::model::{ProcessSpec, Settings};
 
 /// Set to write the reference instead of comparing it.
@@ -192,9 +192,9 @@ fn row(option: &OptionDoc, is_program: bool) -> String {
         DefaultValue::Required(example) => format!("required; such as `{example}`"),
     };
     let update = option.landing.map(|landing| match landing.update {
-        Update::InPlace => "applied",
-        Update::NextStart => "next start",
-        Update::Restart => "restarted",
+        OnUpdate::InPlace => "applied",
+        OnUpdate::NextStart => "next start",
+        OnUpdate::Restart => "restarted",
     });
     let update = if is_program { format!(" {} |", update.unwrap_or_default()) } else { String::new() };
     format!(

@@ -4,7 +4,7 @@ use tz::DateTime;
 
 use super::{Advice, Program, with_options};
 use crate::config::{Reading, Remark};
-use crate::model::{ProcessSpec, ProgramType, ReadyCheck, RestartPolicy, ScheduleSpec};
+use crate::model::{ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec};
 
 /// Options that belong to a part of the specification.
 struct Belonging {
@@ -103,7 +103,7 @@ fn note(reading: &mut Reading<'_>, program: &Program<'_, '_>, option: &str, text
 }
 
 /// The row of delays that a policy makes.
-fn delays(policy: &RestartPolicy) -> String {
+fn delays(policy: &RestartDelays) -> String {
     let longest = policy.delay_before(u32::MAX);
     let mut shown = Vec::new();
     for restart in 0..DELAYS_SHOWN_MAX {

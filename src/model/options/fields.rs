@@ -1,6 +1,6 @@
 //! How rows name their fields. A macro makes the function that sets a field and the one that compares it.
 
-use super::{DefaultValue, Landing, Lands, OptionDoc, Per, Update, ValueType};
+use super::{DefaultValue, Landing, Lands, OnUpdate, OptionDoc, Per, ValueType};
 
 /// A field of the specification.
 macro_rules! field {
@@ -92,7 +92,7 @@ pub(super) const fn row(
     name: &'static str,
     lands: Lands,
     default: DefaultValue,
-    (per, update): (Per, Update),
+    (per, update): (Per, OnUpdate),
     test: &'static str,
     doc: &'static str,
 ) -> OptionDoc {

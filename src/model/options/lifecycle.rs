@@ -4,8 +4,8 @@ use std::convert::identity;
 use std::time::Duration;
 
 use super::DefaultValue::{Is, Unset};
+use super::OnUpdate::{InPlace, NextStart, Restart};
 use super::Per::Process;
-use super::Update::{InPlace, NextStart, Restart};
 use super::fields::row;
 use super::{Field, Lands, OptionDoc};
 use crate::model::{

@@ -121,7 +121,7 @@ pub struct Landing {
     /// Whether it is read for the program or for each of its processes.
     pub per: Per,
     /// What `update` does when it differs.
-    pub update: Update,
+    pub update: OnUpdate,
     /// A value other than the default, for tests.
     pub test: &'static str,
 }
@@ -154,7 +154,7 @@ impl BadValue {
 
 /// What `update` does with a change. The greater includes the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Update {
+pub enum OnUpdate {
     /// The new value is in force at once.
     InPlace,
     /// The running process stays; its next start has the new value.

@@ -1,11 +1,11 @@
 //! The options of programs, a row each.
 
 use super::DefaultValue::{Is, Required, Unset};
+use super::OnUpdate::{InPlace, Restart};
 use super::Per::{Process, Program};
-use super::Update::{InPlace, Restart};
 use super::fields::{beside, row};
 use super::lifecycle::LIFECYCLE;
-use super::{Field, Lands, OptionDoc, Update, ValueType, joined};
+use super::{Field, Lands, OnUpdate, OptionDoc, ValueType, joined};
 use crate::model::{OnEnd, ProcessSpec};
 
 /// All options of a program, in the order in which the sample shows them.
@@ -326,12 +326,12 @@ const OTHERS: [(&str, IsSame); 4] = [
 ];
 
 /// The options whose values differ between two specifications of one process, and what `update` does about each.
-pub fn differences(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, Update)> {
+pub fn differences(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, OnUpdate)> {
     let landings = PROGRAM.iter().filter_map(|option| Some((option.name, option.landing?)));
     let options = landings
         .filter(|(_, landing)| !landing.lands.is_same(old, new))
         .map(|(name, landing)| (name, landing.update));
     let others =
-        OTHERS.iter().filter(|(_, is_same)| !is_same(old, new)).map(|(name, _)| (*name, Update::Restart));
+        OTHERS.iter().filter(|(_, is_same)| !is_same(old, new)).map(|(name, _)| (*name, OnUpdate::Restart));
     options.chain(others)
 }
