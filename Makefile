@@ -1,4 +1,4 @@
-# `make` alone lists what there is. Everything may be run again at any time: what is there is not done twice.
+# `make` alone lists the targets. All of them can be run again at any time; what is up to date is not built again.
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SETUP := tests/setup
@@ -16,18 +16,19 @@ help: ## list the targets
 build: ## build for this machine's own libc
 	cargo build --release
 
-static: ## build the static binary and print where it is
+static: ## build the static binary and print its path
 	@$(SETUP)/static.sh
 
 setup: ## install what the tests need (Debian packages, Rust target, Python reference, superlance)
 	@$(SETUP)/install.sh
 
-check: ## formatting and lints
+check: ## check formatting and lints, of the fuzz targets too
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir "$(TARGET_DIR)/fuzz" -- -D warnings
 
-fuzz: ## throw inputs at everything that reads what others wrote, FUZZ_SECS (10) for each target
+fuzz: ## fuzz every parser of untrusted input, FUZZ_SECS (10) for each target
 	@fuzz/run.sh
 
 test: setup check fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
@@ -35,16 +36,16 @@ test: setup check fuzz ## run everything: formatting, lints, fuzzing, and all te
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
 		cargo test --locked --no-fail-fast
 
-bench: ## measure beside what is installed (ARGS="--quick --only boot" and the like; --help tells)
+bench: ## compare with the supervisors installed (ARGS="--quick --only boot"; ARGS=--help lists the options)
 	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \
 		[ -n "$$SV_REFERENCE_BIN" ] || [ ! -x "$$reference/supervisord" ] || export SV_REFERENCE_BIN="$$reference"; \
 		SV_STATIC_BIN="$$bin" cargo bench --locked --bench compare -- $(ARGS)
 
-quickstart: build ## run three programs of different tempers in the foreground
+quickstart: build ## run three different programs in the foreground
 	@echo "In a second terminal:  $(TARGET_DIR)/release/sv -c $(CONF) status"
 	@exec $(TARGET_DIR)/release/sv run -c $(CONF)
 
-image: ## build the Docker image (PREBUILT=1: from the static binary built here, nothing is pulled)
+image: ## build the Docker image (PREBUILT=1: from the static binary built here, without pulling an image)
 ifeq ($(PREBUILT),)
 	docker build -t $(IMAGE) .
 else
@@ -52,5 +53,5 @@ else
 		&& cp "$$bin" "$$context/sv" && docker build -t $(IMAGE) -f docker/prebuilt.Dockerfile "$$context"
 endif
 
-clean: ## remove what was built
+clean: ## remove all build results
 	cargo clean
