@@ -23,7 +23,7 @@ use sha1::{Digest, Sha1};
 
 use crate::model::{Address, Pid, UserId};
 use crate::sys::sockets::{
-    ListenError, Listener, Peer, connect_to_name_without_waiting, connect_without_waiting,
+    ListenError, ListeningSocket, Peer, connect_to_name_without_waiting, connect_without_waiting,
     remove_if_abandoned,
 };
 use crate::sys::users::own_id;
@@ -55,12 +55,12 @@ const ROOT: UserId = 0;
 
 /// A socket's address: a file, or a name in the abstract namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum SocketAddress {
     File(PathBuf),
     Abstract(String),
 }
 
-impl Place {
+impl SocketAddress {
     fn address(&self) -> Address {
         match self {
             Self::File(path) => Address::Unix { path: path.clone(), mode: SOCKET_MODE, owner: None },
@@ -77,7 +77,7 @@ pub fn open(
     config: &Path,
     is_init: bool,
     runtime_dir: Option<&Path>,
-) -> Result<(Address, Listener), Vec<String>> {
+) -> Result<(Address, ListeningSocket), Vec<String>> {
     let name = file_name(config, is_init);
     let user = own_id();
     let mut refusals = Vec::new();
@@ -85,16 +85,16 @@ pub fn open(
         let folder = folder_in(&base, user);
         let made = make_folder(&folder, user).map_err(ListenError::from).and_then(|()| {
             remove_abandoned(&folder);
-            Listener::unix(&folder.join(&name), SOCKET_MODE, None, || ())
+            ListeningSocket::unix(&folder.join(&name), SOCKET_MODE, None, || ())
         });
         match made {
-            Ok(listener) => return Ok((Place::File(folder.join(&name)).address(), listener)),
+            Ok(listener) => return Ok((SocketAddress::File(folder.join(&name)).address(), listener)),
             Err(error) => refusals.push(format!("{}: {}", folder.display(), why(&error))),
         }
     }
     let name = abstract_name(user, &name);
-    match Listener::abstract_name(&name) {
-        Ok(listener) => Ok((Place::Abstract(name).address(), listener)),
+    match ListeningSocket::abstract_name(&name) {
+        Ok(listener) => Ok((SocketAddress::Abstract(name).address(), listener)),
         Err(error) => {
             refusals.push(format!("@{name}: {}", why(&error)));
             Err(refusals)
@@ -199,7 +199,7 @@ pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
             bases(runtime_dir).into_iter().filter(|_| user == ROOT).flat_map(|base| folders_of_others(&base));
         let folders = own.iter().cloned().chain(others);
         let files = folders.flat_map(|folder| sockets_in(&folder));
-        files.chain(abstract_sockets()).collect::<Vec<(Place, String)>>()
+        files.chain(abstract_sockets()).collect::<Vec<(SocketAddress, String)>>()
     };
     let all = all();
     let mut try_all = |is_wanted: &dyn Fn(&str) -> bool| {
@@ -231,8 +231,8 @@ pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
     let mut only = None;
     for (place, _) in &all {
         let is_near = match place {
-            Place::File(path) => near.is_some_and(|near| path.parent() == Some(near)),
-            Place::Abstract(name) => near.is_none() && is_abstract_of(name, user),
+            SocketAddress::File(path) => near.is_some_and(|near| path.parent() == Some(near)),
+            SocketAddress::Abstract(name) => near.is_none() && is_abstract_of(name, user),
         };
         if is_near && answers(place).unwrap_or(false) && only.replace(place).is_some() {
             found
@@ -241,7 +241,7 @@ pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
             return found;
         }
     }
-    found.address = only.map(Place::address);
+    found.address = only.map(SocketAddress::address);
     found
 }
 
@@ -279,7 +279,7 @@ fn make_folder(folder: &Path, user: UserId) -> io::Result<()> {
 /// What supervisors that were killed have left.
 fn remove_abandoned(folder: &Path) {
     for (place, _) in sockets_in(folder) {
-        if let Place::File(path) = place {
+        if let SocketAddress::File(path) = place {
             remove_if_abandoned(&path);
         }
     }
@@ -325,17 +325,17 @@ fn folders_of_others(base: &Path) -> Vec<PathBuf> {
 }
 
 /// Sockets with their names, in the order of these.
-fn sockets_in(folder: &Path) -> Vec<(Place, String)> {
+fn sockets_in(folder: &Path) -> Vec<(SocketAddress, String)> {
     let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES_MAX).flatten();
-    let named =
-        entries.filter_map(|entry| Some((Place::File(entry.path()), entry.file_name().into_string().ok()?)));
+    let named = entries
+        .filter_map(|entry| Some((SocketAddress::File(entry.path()), entry.file_name().into_string().ok()?)));
     let mut sockets: Vec<_> = named.filter(|(_, name)| name.ends_with(ENDING)).collect();
     sockets.sort();
     sockets
 }
 
 /// Those of our mount namespace, of whichever user; the kernel lists those of our network.
-fn abstract_sockets() -> Vec<(Place, String)> {
+fn abstract_sockets() -> Vec<(SocketAddress, String)> {
     let mut list = Vec::new();
     if let Ok(file) = fs::File::open("/proc/net/unix") {
         // What could be read is read.
@@ -348,18 +348,18 @@ fn abstract_sockets() -> Vec<(Place, String)> {
     sockets
 }
 
-fn abstract_socket(line: &str) -> Option<(Place, String)> {
+fn abstract_socket(line: &str) -> Option<(SocketAddress, String)> {
     let name = line.split_whitespace().next_back()?.strip_prefix("@sv-")?;
     let [user, namespace, file] = name.split('/').collect::<Vec<_>>().try_into().ok()?;
     let is_here = namespace == mount_namespace() && user.parse::<UserId>().is_ok();
-    is_here.then(|| (Place::Abstract(format!("sv-{name}")), file.to_owned()))
+    is_here.then(|| (SocketAddress::Abstract(format!("sv-{name}")), file.to_owned()))
 }
 
 /// Whether somebody listens there. The error is why he is not to be asked.
-fn answers(place: &Place) -> io::Result<bool> {
+fn answers(place: &SocketAddress) -> io::Result<bool> {
     let connected = match place {
-        Place::File(path) => connect_without_waiting(path),
-        Place::Abstract(name) => connect_to_name_without_waiting(name),
+        SocketAddress::File(path) => connect_without_waiting(path),
+        SocketAddress::Abstract(name) => connect_to_name_without_waiting(name),
     };
     match connected {
         Ok(stream) => check_supervisor(&stream).map(|()| true),
@@ -455,13 +455,13 @@ mod tests {
     fn abstract_names_are_those_of_this_mount_namespace() {
         let name = abstract_name(7, "init-0.sock");
         let line = format!("0000: 00000002 00000000 00010000 0001 01 12345 @{name}");
-        assert_eq!(abstract_socket(&line), Some((Place::Abstract(name), "init-0.sock".to_owned())));
+        assert_eq!(abstract_socket(&line), Some((SocketAddress::Abstract(name), "init-0.sock".to_owned())));
         for line in ["", "x /run/a.sock", "x @sv-7/0/init-0.sock", "x @sv-u/1/a", "x @other"] {
             assert_eq!(abstract_socket(line), None, "{line}");
         }
         let name = format!("sv-test-{}", std::process::id());
-        let listener = Listener::abstract_name(&name).unwrap();
-        assert!(answers(&Place::Abstract(name.clone())).unwrap());
+        let listener = ListeningSocket::abstract_name(&name).unwrap();
+        assert!(answers(&SocketAddress::Abstract(name.clone())).unwrap());
         assert!(may_ask(&connect_to_name_without_waiting(&name).unwrap()));
         for (user, pid, expected) in [
             (ROOT, Some(Pid(7)), true),
@@ -474,6 +474,6 @@ mod tests {
             assert_eq!(is_entitled(&Peer { user, pid }, 1000), expected, "{user} {pid:?}");
         }
         drop(listener);
-        assert!(!answers(&Place::Abstract(name)).unwrap());
+        assert!(!answers(&SocketAddress::Abstract(name)).unwrap());
     }
 }

@@ -59,7 +59,7 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
         Ok(child) => child,
         Err((code, text)) => return complain(&text, code),
     };
-    let mut ending: Option<Target> = None;
+    let mut ending: Option<SignalledProcess> = None;
     loop {
         // Without a target there is nothing to wait for but signals.
         let arrived: Vec<i32> = match &ending {
@@ -87,13 +87,13 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
 }
 
 /// A process that was asked to end.
-struct Target {
+struct SignalledProcess {
     pid: Pid,
     /// `None` for kernels before 5.3, and where a sandbox refuses it.
     handle: Option<OwnedFd>,
 }
 
-impl Target {
+impl SignalledProcess {
     fn new(pid: Pid) -> Self {
         Self { pid, handle: pidfd_open(pid, PidfdFlags::empty()).ok() }
     }
@@ -137,14 +137,14 @@ fn exit_code(status: ExitStatus) -> u8 {
 }
 
 /// The process that it was sent to.
-fn forward(pid_file: &Path, signal: Signal) -> Option<Target> {
+fn forward(pid_file: &Path, signal: Signal) -> Option<SignalledProcess> {
     let Some(pid) = read_pid(pid_file) else {
         // On stdout, as Supervisor's does: it ends up in the program's log either way.
         let _ = writeln!(io::stdout(), "Can't read child pidfile {}!", pid_file.display());
         return None;
     };
     // Before it is signalled: its number is free for others once it has ended.
-    let target = Target::new(pid);
+    let target = SignalledProcess::new(pid);
     let sent = NamedSignal::from_named_raw(signal.0).map(|named| kill_process(pid, named));
     if let Some(Err(error)) = sent {
         complain(

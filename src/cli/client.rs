@@ -8,7 +8,7 @@ use super::{Action, ClientOptions, Face, texts};
 use crate::python::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum ClientKey {
     Help,
     Config,
     Interactive,
@@ -18,19 +18,19 @@ enum Key {
     HistoryFile,
 }
 
-const fn opt(key: Key, short: u8, long: Option<&'static str>, takes_value: bool) -> Opt<Key> {
+const fn opt(key: ClientKey, short: u8, long: Option<&'static str>, takes_value: bool) -> Opt<ClientKey> {
     Opt { key, short: Some(short), long, takes_value }
 }
 
-const TABLE: [Opt<Key>; 8] = [
-    opt(Key::Help, b'h', Some("help"), false),
-    opt(Key::Help, b'?', None, false),
-    opt(Key::Config, b'c', Some("configuration"), true),
-    opt(Key::Interactive, b'i', Some("interactive"), false),
-    opt(Key::ServerUrl, b's', Some("serverurl"), true),
-    opt(Key::Username, b'u', Some("username"), true),
-    opt(Key::Password, b'p', Some("password"), true),
-    opt(Key::HistoryFile, b'r', Some("history_file"), true),
+const TABLE: [Opt<ClientKey>; 8] = [
+    opt(ClientKey::Help, b'h', Some("help"), false),
+    opt(ClientKey::Help, b'?', None, false),
+    opt(ClientKey::Config, b'c', Some("configuration"), true),
+    opt(ClientKey::Interactive, b'i', Some("interactive"), false),
+    opt(ClientKey::ServerUrl, b's', Some("serverurl"), true),
+    opt(ClientKey::Username, b'u', Some("username"), true),
+    opt(ClientKey::Password, b'p', Some("password"), true),
+    opt(ClientKey::HistoryFile, b'r', Some("history_file"), true),
 ];
 
 /// Parses what follows `supervisorctl`.
@@ -54,7 +54,7 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
     };
     let mut seen = Vec::new();
     for one in given {
-        if one.key == Key::Help {
+        if one.key == ClientKey::Help {
             return Action::say(help(&options.argv0));
         }
         if let Err(why) = take(&mut options, &one, &mut seen) {
@@ -64,10 +64,14 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
     Action::Client(options)
 }
 
-fn take(options: &mut ClientOptions, one: &Given<Key>, seen: &mut Vec<Key>) -> Result<(), String> {
+fn take(
+    options: &mut ClientOptions,
+    one: &Given<ClientKey>,
+    seen: &mut Vec<ClientKey>,
+) -> Result<(), String> {
     let text = one.value.to_string_lossy().into_owned();
     // The reference converts a value before it looks for a conflict.
-    if one.key == Key::ServerUrl && !is_url(&text) {
+    if one.key == ClientKey::ServerUrl && !is_url(&text) {
         let shown = quote(&text);
         return Err(format!("invalid value for {} {shown}: value {shown} is not a URL", one.spelled));
     }
@@ -76,13 +80,13 @@ fn take(options: &mut ClientOptions, one: &Given<Key>, seen: &mut Vec<Key>) -> R
     }
     seen.push(one.key);
     match one.key {
-        Key::Help => {}
-        Key::Config => options.config = Some(PathBuf::from(&one.value)),
-        Key::Interactive => options.interactive = true,
-        Key::ServerUrl => options.server_url = Some(text),
-        Key::Username => options.username = Some(text),
-        Key::Password => options.password = Some(text),
-        Key::HistoryFile => options.history_file = Some(PathBuf::from(&one.value)),
+        ClientKey::Help => {}
+        ClientKey::Config => options.config = Some(PathBuf::from(&one.value)),
+        ClientKey::Interactive => options.interactive = true,
+        ClientKey::ServerUrl => options.server_url = Some(text),
+        ClientKey::Username => options.username = Some(text),
+        ClientKey::Password => options.password = Some(text),
+        ClientKey::HistoryFile => options.history_file = Some(PathBuf::from(&one.value)),
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(super) const FLAGS: [Flag; 17] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum DaemonKey {
     Help,
     Version,
     Config,
@@ -61,15 +61,15 @@ enum Key {
     Flag(&'static str),
 }
 
-fn table() -> Vec<Opt<Key>> {
+fn table() -> Vec<Opt<DaemonKey>> {
     let own = [
-        Opt { key: Key::Help, short: Some(b'h'), long: Some("help"), takes_value: false },
-        Opt { key: Key::Help, short: Some(b'?'), long: None, takes_value: false },
-        Opt { key: Key::Config, short: Some(b'c'), long: Some("configuration"), takes_value: true },
-        Opt { key: Key::Version, short: Some(b'v'), long: Some("version"), takes_value: false },
+        Opt { key: DaemonKey::Help, short: Some(b'h'), long: Some("help"), takes_value: false },
+        Opt { key: DaemonKey::Help, short: Some(b'?'), long: None, takes_value: false },
+        Opt { key: DaemonKey::Config, short: Some(b'c'), long: Some("configuration"), takes_value: true },
+        Opt { key: DaemonKey::Version, short: Some(b'v'), long: Some("version"), takes_value: false },
     ];
     let flags = FLAGS.iter().map(|flag| Opt {
-        key: Key::Flag(flag.option),
+        key: DaemonKey::Flag(flag.option),
         short: flag.short.and_then(|letter| u8::try_from(letter).ok()),
         long: Some(flag.option),
         takes_value: flag.value.is_some(),
@@ -99,15 +99,15 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
 }
 
 /// Lays one option into `options`, or answers it at once: help and version act in argv order.
-fn take(options: &mut RunOptions, one: Given<Key>) -> Option<Action> {
+fn take(options: &mut RunOptions, one: Given<DaemonKey>) -> Option<Action> {
     match one.key {
-        Key::Help => return Some(Action::say(help(&options.argv0))),
-        Key::Version => return Some(Action::say(format!("{SUPERVISOR_VERSION}\n"))),
-        Key::Config if options.config.is_none() => options.config = Some(PathBuf::from(one.value)),
-        Key::Flag(option) if options.overrides.iter().all(|other| other.option != option) => {
+        DaemonKey::Help => return Some(Action::say(help(&options.argv0))),
+        DaemonKey::Version => return Some(Action::say(format!("{SUPERVISOR_VERSION}\n"))),
+        DaemonKey::Config if options.config.is_none() => options.config = Some(PathBuf::from(one.value)),
+        DaemonKey::Flag(option) if options.overrides.iter().all(|other| other.option != option) => {
             options.overrides.push(overriding(option, &one));
         }
-        Key::Config | Key::Flag(_) => {
+        DaemonKey::Config | DaemonKey::Flag(_) => {
             let why = format!("conflicting command line option '{}'", one.spelled);
             return Some(Action::misused(&options.argv0, &why));
         }
@@ -115,7 +115,7 @@ fn take(options: &mut RunOptions, one: Given<Key>) -> Option<Action> {
     None
 }
 
-fn overriding(option: &'static str, one: &Given<Key>) -> Override {
+fn overriding(option: &'static str, one: &Given<DaemonKey>) -> Override {
     let is_switch = FLAGS.iter().any(|flag| flag.option == option && flag.value.is_none());
     let value = if is_switch { "true".to_owned() } else { one.value.to_string_lossy().into_owned() };
     Override { option, value, spelled: one.spelled.clone() }

@@ -83,21 +83,21 @@ impl InitOptions {
         self
     }
 
-    fn take(&mut self, one: &Given<Key>) -> Result<(), String> {
+    fn take(&mut self, one: &Given<InitKey>) -> Result<(), String> {
         match one.key {
-            Key::Group => self.to_group = true,
-            Key::Session => (self.session, self.to_group) = (true, true),
-            Key::SingleChild => (self.session, self.to_group) = (false, false),
-            Key::Subreaper => self.subreaper = true,
-            Key::Verbose if self.face == Face::DumbInit => self.verbosity = VERBOSITY_MAX,
-            Key::Verbose => self.verbosity = self.verbosity.saturating_add(1),
-            Key::WarnOfReaped => self.warn_of_reaped = true,
-            Key::ParentDeath => self.parent_death = Some(read(one, Signal::from_any, A_SIGNAL)?),
-            Key::ExitCode if self.face == Face::Tini => {
+            InitKey::Group => self.to_group = true,
+            InitKey::Session => (self.session, self.to_group) = (true, true),
+            InitKey::SingleChild => (self.session, self.to_group) = (false, false),
+            InitKey::Subreaper => self.subreaper = true,
+            InitKey::Verbose if self.face == Face::DumbInit => self.verbosity = VERBOSITY_MAX,
+            InitKey::Verbose => self.verbosity = self.verbosity.saturating_add(1),
+            InitKey::WarnOfReaped => self.warn_of_reaped = true,
+            InitKey::ParentDeath => self.parent_death = Some(read(one, Signal::from_any, A_SIGNAL)?),
+            InitKey::ExitCode if self.face == Face::Tini => {
                 self.exit_codes.push((read(one, |text| text.parse().ok(), AN_EXIT_CODE)?, 0));
             }
-            Key::ExitCode => self.exit_codes.push(read(one, exit_codes, EXIT_CODES)?),
-            Key::Rewrite => {
+            InitKey::ExitCode => self.exit_codes.push(read(one, exit_codes, EXIT_CODES)?),
+            InitKey::Rewrite => {
                 let rewrite = read(one, rewrite, A_REWRITE)?;
                 // dumb-init takes it, without effect.
                 if self.face == Face::Sv && NOT_REWRITTEN.contains(&rewrite.0) {
@@ -108,14 +108,14 @@ impl InitOptions {
                 }
                 self.rewrites.push(rewrite);
             }
-            Key::Help | Key::Version | Key::License => {}
+            InitKey::Help | InitKey::Version | InitKey::License => {}
         }
         Ok(())
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum InitKey {
     Help,
     Version,
     License,
@@ -130,42 +130,42 @@ enum Key {
     Rewrite,
 }
 
-const fn flag(key: Key, short: u8, long: Option<&'static str>) -> Opt<Key> {
+const fn flag(key: InitKey, short: u8, long: Option<&'static str>) -> Opt<InitKey> {
     Opt { key, short: Some(short), long, takes_value: false }
 }
 
-const fn value(key: Key, short: u8, long: Option<&'static str>) -> Opt<Key> {
+const fn value(key: InitKey, short: u8, long: Option<&'static str>) -> Opt<InitKey> {
     Opt { key, short: Some(short), long, takes_value: true }
 }
 
-const SV: [Opt<Key>; 8] = [
-    flag(Key::Group, b'g', Some("group")),
-    flag(Key::Session, b'S', Some("session")),
-    flag(Key::Subreaper, b's', Some("subreaper")),
-    flag(Key::Verbose, b'v', Some("verbose")),
-    flag(Key::WarnOfReaped, b'w', Some("warn")),
-    value(Key::ParentDeath, b'p', Some("parent-death")),
-    value(Key::ExitCode, b'e', Some("exit-code")),
-    value(Key::Rewrite, b'r', Some("rewrite")),
+const SV: [Opt<InitKey>; 8] = [
+    flag(InitKey::Group, b'g', Some("group")),
+    flag(InitKey::Session, b'S', Some("session")),
+    flag(InitKey::Subreaper, b's', Some("subreaper")),
+    flag(InitKey::Verbose, b'v', Some("verbose")),
+    flag(InitKey::WarnOfReaped, b'w', Some("warn")),
+    value(InitKey::ParentDeath, b'p', Some("parent-death")),
+    value(InitKey::ExitCode, b'e', Some("exit-code")),
+    value(InitKey::Rewrite, b'r', Some("rewrite")),
 ];
 
-const TINI: [Opt<Key>; 8] = [
-    flag(Key::Help, b'h', None),
-    flag(Key::License, b'l', None),
-    flag(Key::Subreaper, b's', None),
-    flag(Key::Verbose, b'v', None),
-    flag(Key::WarnOfReaped, b'w', None),
-    flag(Key::Group, b'g', None),
-    value(Key::ParentDeath, b'p', None),
-    value(Key::ExitCode, b'e', None),
+const TINI: [Opt<InitKey>; 8] = [
+    flag(InitKey::Help, b'h', None),
+    flag(InitKey::License, b'l', None),
+    flag(InitKey::Subreaper, b's', None),
+    flag(InitKey::Verbose, b'v', None),
+    flag(InitKey::WarnOfReaped, b'w', None),
+    flag(InitKey::Group, b'g', None),
+    value(InitKey::ParentDeath, b'p', None),
+    value(InitKey::ExitCode, b'e', None),
 ];
 
-const DUMB_INIT: [Opt<Key>; 5] = [
-    flag(Key::Help, b'h', Some("help")),
-    flag(Key::SingleChild, b'c', Some("single-child")),
-    flag(Key::Verbose, b'v', Some("verbose")),
-    flag(Key::Version, b'V', Some("version")),
-    value(Key::Rewrite, b'r', Some("rewrite")),
+const DUMB_INIT: [Opt<InitKey>; 5] = [
+    flag(InitKey::Help, b'h', Some("help")),
+    flag(InitKey::SingleChild, b'c', Some("single-child")),
+    flag(InitKey::Verbose, b'v', Some("verbose")),
+    flag(InitKey::Version, b'V', Some("version")),
+    value(InitKey::Rewrite, b'r', Some("rewrite")),
 ];
 
 const A_SIGNAL: &str = "a signal: TERM, SIGTERM, RTMIN+3 or 15";
@@ -173,7 +173,7 @@ const AN_EXIT_CODE: &str = "an exit code from 0 to 255";
 const EXIT_CODES: &str = "an exit code from 0 to 255, or two as in 143:0";
 const A_REWRITE: &str = "two signals as in TERM:QUIT or 15:3, with 0 for none behind the colon";
 
-fn read<T>(one: &Given<Key>, reader: impl Fn(&str) -> Option<T>, what: &str) -> Result<T, String> {
+fn read<T>(one: &Given<InitKey>, reader: impl Fn(&str) -> Option<T>, what: &str) -> Result<T, String> {
     let (spelled, shown) = (&one.spelled, one.value.to_string_lossy());
     one.value.to_str().and_then(reader).ok_or_else(|| format!("{spelled} takes {what}, not '{shown}'"))
 }
@@ -247,8 +247,8 @@ pub(super) fn parse_tini(argv0: &str, args: Vec<OsString>) -> Action {
     };
     for one in &given {
         match one.key {
-            Key::Help => return Action::say(tini_usage(argv0)),
-            Key::License => return Action::say(LICENSE.to_owned()),
+            InitKey::Help => return Action::say(tini_usage(argv0)),
+            InitKey::License => return Action::say(LICENSE.to_owned()),
             _ => {}
         }
         if let Err(why) = options.take(one) {
@@ -277,8 +277,8 @@ pub(super) fn parse_dumb_init(argv0: &str, args: Vec<OsString>) -> Action {
     for one in &given {
         // Both are told on standard error there, and are no failure.
         let told = match one.key {
-            Key::Help => dumb_init_usage(argv0),
-            Key::Version => DUMB_INIT_VERSION.to_owned(),
+            InitKey::Help => dumb_init_usage(argv0),
+            InitKey::Version => DUMB_INIT_VERSION.to_owned(),
             _ => match options.take(one) {
                 Ok(()) => continue,
                 Err(why) => return failed(format!("{argv0}: {why}\nUse --help for full usage.\n")),

@@ -24,7 +24,7 @@ use crate::config::{Language, Override};
 // How to find and reach the supervisor: before the action or behind it. (A doc comment here would
 // become the description of every command that has these options.)
 #[derive(Args, Debug, Default)]
-struct Connection {
+struct ConnectionArgs {
     /// Configuration to take the address from [searched for if absent]
     #[arg(short = 'c', long = "configuration", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -48,7 +48,7 @@ struct Connection {
     history_file: Option<PathBuf>,
 }
 
-impl Connection {
+impl ConnectionArgs {
     /// What stands behind the action beats what stands before it.
     fn or(self, outer: Self) -> Self {
         Self {
@@ -160,8 +160,8 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
 }
 
 /// Clap has checked them already: they can't fail to be read.
-fn connection(matches: &ArgMatches) -> Connection {
-    Connection::from_arg_matches(matches).unwrap_or_default()
+fn connection(matches: &ArgMatches) -> ConnectionArgs {
+    ConnectionArgs::from_arg_matches(matches).unwrap_or_default()
 }
 
 fn run_options(argv0: String, matches: &ArgMatches) -> RunOptions {
@@ -234,7 +234,7 @@ fn completions(argv0: &str, asked: &ArgMatches) -> Action {
     let client = |line: Vec<String>| {
         let options: Vec<String> = line.iter().take_while(|word| *word != COMPLETE).cloned().collect();
         let words = line[options.len()..].to_vec();
-        let grammar = Connection::augment_args(Command::new("sv"));
+        let grammar = ConnectionArgs::augment_args(Command::new("sv"));
         // What doesn't fit is told when the line is carried out.
         let found = grammar.try_get_matches_from(std::iter::once("sv".to_owned()).chain(options));
         let options = found.map(|matches| connection(&matches)).unwrap_or_default();
@@ -276,7 +276,7 @@ fn command() -> Command {
         .subcommand(sample_command())
         .subcommand(pidproxy_command())
         .subcommand(completions_command());
-    Connection::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
+    ConnectionArgs::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
         let command = Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
@@ -287,7 +287,7 @@ fn command() -> Command {
         let options = options_of(action.name);
         // Without options of its own an action has words that only look like some: `signal -9`.
         let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
-        Connection::augment_args(command).args(options).arg(words.hide(true))
+        ConnectionArgs::augment_args(command).args(options).arg(words.hide(true))
     }))
 }
 

@@ -1,7 +1,7 @@
 //! Programs that go into the background unless they are told not to, and how each is told.
 
 /// When a program leaves its starter, as far as its command line is proof of that.
-pub(crate) enum Background {
+pub(crate) enum DaemonizesWhen {
     /// Always, but for these options.
     Unless(&'static [&'static str]),
     /// With one of these options.
@@ -10,10 +10,10 @@ pub(crate) enum Background {
     Unknown,
 }
 
-use Background::{Unknown, Unless, With};
+use DaemonizesWhen::{Unknown, Unless, With};
 
 /// The name of an executable or of its init script, when it leaves, and how it stays.
-const DAEMONS: [(&str, Background, &str); 32] = [
+const DAEMONS: [(&str, DaemonizesWhen, &str); 32] = [
     ("apache2", Unless(&["FOREGROUND", "-DFOREGROUND", "-DNO_DETACH", "-X"]), "apachectl -D FOREGROUND"),
     ("apache2ctl", Unless(&["FOREGROUND", "-DFOREGROUND"]), "apache2ctl -D FOREGROUND"),
     ("apachectl", Unless(&["FOREGROUND", "-DFOREGROUND"]), "apachectl -D FOREGROUND"),
@@ -49,7 +49,7 @@ const DAEMONS: [(&str, Background, &str); 32] = [
 ];
 
 /// When a program of this name leaves its starter.
-pub(crate) fn leaves(program: &str) -> Option<(&'static str, &'static Background)> {
+pub(crate) fn leaves(program: &str) -> Option<(&'static str, &'static DaemonizesWhen)> {
     DAEMONS.iter().find(|(name, ..)| *name == program).map(|(name, background, _)| (*name, background))
 }
 

@@ -68,7 +68,7 @@ pub use words::{SplitError, split_command};
 // What `inspect` looks at, to lint a configuration and to show it.
 pub(crate) use daemon::environment;
 pub(crate) use env_file::env_files;
-pub(crate) use foreground::{Background, leaves};
+pub(crate) use foreground::{DaemonizesWhen, leaves};
 pub(crate) use load::{Completeness, Examined, examine};
 pub(crate) use pairs::overlaid;
 pub(crate) use reader::SectionReader;

@@ -164,8 +164,8 @@ fn misplaced_error(document: &Document, misplaced: &Misplaced) -> Error {
     }
 }
 
-fn toml_errors(path: &Path, bytes: &[u8], error: toml::SyntaxError) -> Errors {
-    let told = |toml::BadLine { number, message, part, suggestion }: toml::BadLine| {
+fn toml_errors(path: &Path, bytes: &[u8], error: toml::TomlSyntaxError) -> Errors {
+    let told = |toml::BadTomlLine { number, message, part, suggestion }: toml::BadTomlLine| {
         let file = quote(&path.to_string_lossy());
         let message = format!("not valid TOML: {message}");
         let bad_lines = vec![(number, Cow::Owned(message.clone()))];
@@ -174,8 +174,8 @@ fn toml_errors(path: &Path, bytes: &[u8], error: toml::SyntaxError) -> Errors {
         Error { line: Some(number), bad_lines, part, suggestion, ..error }
     };
     match error {
-        toml::SyntaxError::NotText(bad) => not_text(path, bytes, &bad).into(),
-        toml::SyntaxError::BadLines(lines) => Errors(lines.into_iter().map(told).collect()),
+        toml::TomlSyntaxError::NotText(bad) => not_text(path, bytes, &bad).into(),
+        toml::TomlSyntaxError::BadLines(lines) => Errors(lines.into_iter().map(told).collect()),
     }
 }
 

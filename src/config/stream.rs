@@ -21,7 +21,7 @@ pub(super) const STDERR: StreamOptions =
     StreamOptions { log_file: "stderr_logfile", syslog: "stderr_syslog" };
 
 /// `*_logfile`
-enum LogFile {
+enum LogFileOption {
     None,
     Auto,
     Syslog,
@@ -30,22 +30,22 @@ enum LogFile {
 
 /// What depends on more than one option. The other fields of the stream are read already.
 pub(super) fn stream(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &mut StreamSpec) {
-    let log_file = log_file(options, keys.log_file).unwrap_or(LogFile::None);
-    spec.syslog = options.boolean(keys.syslog) || matches!(log_file, LogFile::Syslog);
+    let log_file = log_file(options, keys.log_file).unwrap_or(LogFileOption::None);
+    spec.syslog = options.boolean(keys.syslog) || matches!(log_file, LogFileOption::Syslog);
     warn(options, keys, spec, &log_file);
     spec.target = log_file.target();
 }
 
-fn log_file(options: &mut SectionReader<'_, '_>, option: &str) -> Option<LogFile> {
+fn log_file(options: &mut SectionReader<'_, '_>, option: &str) -> Option<LogFileOption> {
     let text = options.text(option)?;
-    let found = match LogFile::word(&text) {
+    let found = match LogFileOption::word(&text) {
         Some(log_file) => Ok(log_file),
-        None => options.reading.in_log_folder(&text).map(LogFile::Path),
+        None => options.reading.in_log_folder(&text).map(LogFileOption::Path),
     };
     options.sound(option, found)
 }
 
-impl LogFile {
+impl LogFileOption {
     /// What is not a path, in any case.
     fn word(text: &str) -> Option<Self> {
         let is = |word: &str| text.eq_ignore_ascii_case(word);
@@ -67,17 +67,22 @@ impl LogFile {
     }
 }
 
-fn warn(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &StreamSpec, log_file: &LogFile) {
+fn warn(
+    options: &mut SectionReader<'_, '_>,
+    keys: &StreamOptions,
+    spec: &StreamSpec,
+    log_file: &LogFileOption,
+) {
     let StreamOptions { log_file: log_file_key, syslog, .. } = keys;
     let section = &options.section.name;
-    if matches!(log_file, LogFile::Syslog) {
+    if matches!(log_file, LogFileOption::Syslog) {
         let text = format!(
             "For [{section}], {log_file_key}=syslog but this is deprecated and will be removed.  \
              Use {syslog}=true to enable syslog instead."
         );
         options.warn(log_file_key, text);
     }
-    if matches!(log_file, LogFile::Auto) && spec.bytes_max == 0 {
+    if matches!(log_file, LogFileOption::Auto) && spec.bytes_max == 0 {
         let text = format!(
             "For [{section}], AUTO logging used for {log_file_key} without rollover, set maxbytes > 0 to \
              avoid filling up filesystem unintentionally"

@@ -72,12 +72,12 @@ struct Variable<'e> {
     /// The sorts of section that its name starts with.
     sections: Vec<&'static SectionDoc>,
     /// The longest option first, and for equal ones the longest section.
-    meanings: Vec<Meaning>,
+    meanings: Vec<NameReading>,
 }
 
 /// One way to read its name.
 #[derive(Clone, Debug)]
-struct Meaning {
+struct NameReading {
     section: &'static SectionDoc,
     /// What follows the section's name, spelled as it is there.
     instance: String,
@@ -97,11 +97,12 @@ impl<'e> Variable<'e> {
                 continue;
             };
             sections.push(section);
-            meanings.extend(section.options.iter().filter_map(|option| Meaning::of(section, option, behind)));
+            meanings
+                .extend(section.options.iter().filter_map(|option| NameReading::of(section, option, behind)));
         }
         // An option that is called so itself goes before a file with the value of another.
         meanings.sort_by_key(|meaning| {
-            let Meaning { section, option, is_file, .. } = meaning;
+            let NameReading { section, option, is_file, .. } = meaning;
             std::cmp::Reverse((!is_file, option.name.len(), section.name.len()))
         });
         (!sections.is_empty()).then_some(Self { name, value, sections, meanings })
@@ -130,7 +131,7 @@ impl<'e> Variable<'e> {
         }
     }
 
-    fn written(&self, meaning: &Meaning, around: &dyn Surroundings) -> Result<Written, String> {
+    fn written(&self, meaning: &NameReading, around: &dyn Surroundings) -> Result<Written, String> {
         if !meaning.is_file {
             return Ok(Written::Text(self.value.trim().to_owned()));
         }
@@ -175,7 +176,7 @@ impl<'e> Variable<'e> {
     }
 }
 
-impl Meaning {
+impl NameReading {
     /// `behind` is what follows the section's name and an underscore.
     fn of(section: &'static SectionDoc, option: &'static OptionDoc, behind: &str) -> Option<Self> {
         let without_file = behind.strip_suffix(FILE_SUFFIX);

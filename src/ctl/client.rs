@@ -17,7 +17,7 @@ use super::waiting::{self, PATIENCE, REFRESH_INTERVAL, Sign};
 use crate::control_socket::{self, Wanted};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::Signal;
-use crate::sys::interrupts::Held;
+use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::{Value, decode_response, encode_call};
 
 /// The longest reply that is read: a whole log may be asked for.
@@ -126,7 +126,7 @@ impl Client {
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
         let wait = waiting::described(method, params).map(|what| {
             let sign = if self.shows_waits { Sign::of(what) } else { None };
-            Wait::new(sign, self.is_interruptible)
+            ReplyWait::new(sign, self.is_interruptible)
         });
         let failed = |error: io::Error| match timeout {
             Some(after) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -197,15 +197,15 @@ fn is_absence(error: &io::Error) -> bool {
 }
 
 /// The wait for a reply that may take long.
-struct Wait {
+struct ReplyWait {
     sign: Option<Sign>,
     /// Held back from before the request is sent: from then on there is something to wait for.
-    interrupts: Option<Held>,
+    interrupts: Option<HeldInterrupts>,
 }
 
-impl Wait {
+impl ReplyWait {
     fn new(sign: Option<Sign>, is_interruptible: bool) -> Self {
-        let interrupts = is_interruptible.then(|| Held::back(&[Signal::INT]).ok()).flatten();
+        let interrupts = is_interruptible.then(|| HeldInterrupts::back(&[Signal::INT]).ok()).flatten();
         Self { sign, interrupts }
     }
 
@@ -215,7 +215,7 @@ impl Wait {
             return Ok(());
         }
         let watched: Vec<_> =
-            [stream.as_fd()].into_iter().chain(self.interrupts.as_ref().map(Held::as_fd)).collect();
+            [stream.as_fd()].into_iter().chain(self.interrupts.as_ref().map(HeldInterrupts::as_fd)).collect();
         let started = Instant::now();
         let mut patience = self.sign.as_ref().map(|_| PATIENCE);
         while wait(&watched, patience).is_ok_and(|ready| !ready.contains(&true)) {
@@ -224,7 +224,7 @@ impl Wait {
             }
             patience = patience.map(|_| REFRESH_INTERVAL);
         }
-        let is_interrupted = self.interrupts.as_ref().is_some_and(Held::take);
+        let is_interrupted = self.interrupts.as_ref().is_some_and(HeldInterrupts::take);
         if is_interrupted { Err(CallError::Interrupted) } else { Ok(()) }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Completion {
 
 /// What can stand at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CompletionKind {
     Action,
     Group,
     Process,
@@ -33,11 +33,11 @@ pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
         .map_or(0, |blank| blank + text[blank..].chars().next().map_or(0, char::len_utf8));
     let (before, word) = text.split_at(start);
     let candidates = match expected(before) {
-        Kind::Action => actions(session.is_sv()),
-        Kind::Group => groups(session.known_processes()),
-        Kind::Process => processes(session.known_processes(), word),
-        Kind::Signal => Signal::names().map(str::to_owned).collect(),
-        Kind::Nothing => Vec::new(),
+        CompletionKind::Action => actions(session.is_sv()),
+        CompletionKind::Group => groups(session.known_processes()),
+        CompletionKind::Process => processes(session.known_processes(), word),
+        CompletionKind::Signal => Signal::names().map(str::to_owned).collect(),
+        CompletionKind::Nothing => Vec::new(),
     };
     let candidates = candidates.into_iter().filter(|candidate| candidate.starts_with(word)).collect();
     Completion { start, candidates }
@@ -55,18 +55,18 @@ pub(super) fn answer(session: &mut Session<'_>, arg: &str) -> Outcome {
 }
 
 /// What comes behind these words.
-fn expected(before: &str) -> Kind {
+fn expected(before: &str) -> CompletionKind {
     let words: Vec<&str> = before.split_whitespace().collect();
     match words[..] {
-        [] | ["help"] => Kind::Action,
-        ["add" | "remove" | "update", ..] => Kind::Group,
-        ["signal"] => Kind::Signal,
+        [] | ["help"] => CompletionKind::Action,
+        ["add" | "remove" | "update", ..] => CompletionKind::Group,
+        ["signal"] => CompletionKind::Signal,
         [
             "clear" | "fg" | "health" | "logs" | "pid" | "restart" | "signal" | "start" | "status" | "stop"
             | "tail",
             ..,
-        ] => Kind::Process,
-        _ => Kind::Nothing,
+        ] => CompletionKind::Process,
+        _ => CompletionKind::Nothing,
     }
 }
 
@@ -111,18 +111,18 @@ mod tests {
     #[test]
     fn the_words_before_say_what_is_expected() {
         for (before, kind) in [
-            ("", Kind::Action),
-            ("  ", Kind::Action),
-            ("help ", Kind::Action),
-            ("help start ", Kind::Nothing),
-            ("start ", Kind::Process),
-            ("start a b ", Kind::Process),
-            ("tail -f ", Kind::Process),
-            ("signal ", Kind::Signal),
-            ("signal HUP ", Kind::Process),
-            ("update ", Kind::Group),
-            ("version ", Kind::Nothing),
-            ("nope ", Kind::Nothing),
+            ("", CompletionKind::Action),
+            ("  ", CompletionKind::Action),
+            ("help ", CompletionKind::Action),
+            ("help start ", CompletionKind::Nothing),
+            ("start ", CompletionKind::Process),
+            ("start a b ", CompletionKind::Process),
+            ("tail -f ", CompletionKind::Process),
+            ("signal ", CompletionKind::Signal),
+            ("signal HUP ", CompletionKind::Process),
+            ("update ", CompletionKind::Group),
+            ("version ", CompletionKind::Nothing),
+            ("nope ", CompletionKind::Nothing),
         ] {
             assert_eq!(expected(before), kind, "{before:?}");
         }

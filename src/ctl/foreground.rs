@@ -13,7 +13,7 @@ use super::logs::{PRESS, tell_unreadable};
 use super::session::Session;
 use crate::model::{ProcessState, Signal};
 use crate::python::quote;
-use crate::sys::interrupts::Held;
+use crate::sys::interrupts::HeldInterrupts;
 
 /// How often we ask whether the process still runs: nothing in its streams tells of its end.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -73,7 +73,7 @@ fn tell_fault(session: &mut Session, code: i64, text: &str) {
 
 fn converse(session: &mut Session, name: &str) -> Outcome {
     session.say(PRESS);
-    let interrupts = Held::back(&[Signal::INT])?;
+    let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let streams = ["stdout", "stderr"].into_iter().filter_map(|channel| stream(session, name, channel));
     let streams = streams.collect();
     let end = Foreground { session, name, streams, interrupts, checked: Instant::now() }.run()?;
@@ -104,7 +104,7 @@ struct Foreground<'s, 'io> {
     name: &'s str,
     /// With the paths by which the server knows them.
     streams: Vec<(String, Follow)>,
-    interrupts: Held,
+    interrupts: HeldInterrupts,
     /// When we last asked how the process is.
     checked: Instant,
 }

@@ -28,7 +28,7 @@ const JSON: &str = "--json";
 
 /// What was found out.
 #[derive(Debug, Default)]
-struct Report {
+struct HealthReport {
     /// Why nothing is known of the processes.
     problem: Option<String>,
     /// Those that were looked at, each with whether it is well.
@@ -43,8 +43,10 @@ pub(super) fn health(session: &mut Session, arg: &str) -> Outcome {
     let mut names: Vec<&str> = arg.split_whitespace().collect();
     let wants_json = names.contains(&JSON);
     names.retain(|name| *name != JSON);
-    let report = look(session, &names)
-        .unwrap_or_else(|error| Report { problem: Some(session.plain(&error)), ..Report::default() });
+    let report = look(session, &names).unwrap_or_else(|error| HealthReport {
+        problem: Some(session.plain(&error)),
+        ..HealthReport::default()
+    });
     if wants_json {
         session.say(report.json());
     } else {
@@ -57,7 +59,7 @@ pub(super) fn health(session: &mut Session, arg: &str) -> Outcome {
 }
 
 /// One question, and a second one only if a process is seen that may rest.
-fn look(session: &mut Session, names: &[&str]) -> Result<Report, CallError> {
+fn look(session: &mut Session, names: &[&str]) -> Result<HealthReport, CallError> {
     let all = answers::health(&session.all_process_info()?)?;
     let rests =
         |row: &HealthRow| matches!(row.process.state, Some(ProcessState::Exited | ProcessState::Stopped));
@@ -78,7 +80,7 @@ fn look(session: &mut Session, names: &[&str]) -> Result<Report, CallError> {
         let is_well = is_well(&row, expected, is_asked_for);
         (row, is_well)
     });
-    Ok(Report { problem: None, processes: processes.collect(), unknown })
+    Ok(HealthReport { problem: None, processes: processes.collect(), unknown })
 }
 
 fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) -> bool {
@@ -100,7 +102,7 @@ fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) 
     }
 }
 
-impl Report {
+impl HealthReport {
     fn is_healthy(&self) -> bool {
         self.problem.is_none()
             && self.unknown.is_empty()

@@ -9,7 +9,7 @@ use super::follow::{Follow, log_of, wait};
 use super::session::Session;
 use crate::model::Signal;
 use crate::python::quote;
-use crate::sys::interrupts::Held;
+use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
 
 /// How much of a log is shown unless a number is given.
@@ -17,7 +17,7 @@ const TAIL_BYTES: i32 = 1600;
 
 /// How much of a log is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+enum TailExtent {
     /// Its last bytes.
     Last(i32),
     /// Its end and what is yet to come.
@@ -25,10 +25,10 @@ enum Extent {
 }
 
 /// `-f` or `-N`
-fn extent(word: &str) -> Option<Extent> {
+fn extent(word: &str) -> Option<TailExtent> {
     match word.strip_prefix('-')? {
-        "f" => Some(Extent::Follow),
-        number => number.parse().ok().map(Extent::Last),
+        "f" => Some(TailExtent::Follow),
+        number => number.parse().ok().map(TailExtent::Last),
     }
 }
 
@@ -67,9 +67,9 @@ fn tail_words(session: &mut Session, words: &[&str]) -> Outcome {
             return Ok(());
         }
     };
-    match option.map_or(Some(Extent::Last(TAIL_BYTES)), extent) {
-        Some(Extent::Last(bytes)) => show(session, method, Some(name), bytes),
-        Some(Extent::Follow) => follow(session, &log_of(name, &channel)),
+    match option.map_or(Some(TailExtent::Last(TAIL_BYTES)), extent) {
+        Some(TailExtent::Last(bytes)) => show(session, method, Some(name), bytes),
+        Some(TailExtent::Follow) => follow(session, &log_of(name, &channel)),
         None => {
             session.complain(format_args!("Error: bad argument {}", option.unwrap_or_default()));
             Ok(())
@@ -84,7 +84,7 @@ pub(super) fn maintail(session: &mut Session, arg: &str) -> Outcome {
     }
     let words: Vec<&str> = arg.split_whitespace().collect();
     let wanted = match words[..] {
-        [] => Some(Extent::Last(TAIL_BYTES)),
+        [] => Some(TailExtent::Last(TAIL_BYTES)),
         [word] => extent(word),
         _ => {
             session.misused("maintail", "Error: too many arguments");
@@ -92,8 +92,8 @@ pub(super) fn maintail(session: &mut Session, arg: &str) -> Outcome {
         }
     };
     match wanted {
-        Some(Extent::Last(bytes)) => return show(session, "supervisor.readLog", None, bytes),
-        Some(Extent::Follow) => return follow(session, "/mainlogtail"),
+        Some(TailExtent::Last(bytes)) => return show(session, "supervisor.readLog", None, bytes),
+        Some(TailExtent::Follow) => return follow(session, "/mainlogtail"),
         None => session.complain(format_args!("Error: bad argument {arg}")),
     }
     Ok(())
@@ -130,7 +130,7 @@ pub(super) const PRESS: &str = "==> Press Ctrl-C to exit <==";
 /// Shows a log while it grows, until Ctrl-C or the server ends it.
 fn follow(session: &mut Session, path: &str) -> Outcome {
     session.say(PRESS);
-    let interrupts = Held::back(&[Signal::INT])?;
+    let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let told = match session.follow(path) {
         Ok(mut log) => pass_on(session, &mut log, &interrupts),
         Err(error) => Err(error),
@@ -145,7 +145,7 @@ fn follow(session: &mut Session, path: &str) -> Outcome {
     Ok(())
 }
 
-fn pass_on(session: &mut Session, log: &mut Follow, interrupts: &Held) -> Result<(), CallError> {
+fn pass_on(session: &mut Session, log: &mut Follow, interrupts: &HeldInterrupts) -> Result<(), CallError> {
     loop {
         // Whoever read us may be gone: then there is nothing left to do.
         let Ok(ready) = wait(&[log.as_fd(), interrupts.as_fd()], None) else { return Ok(()) };
@@ -186,10 +186,10 @@ mod tests {
     #[test]
     fn the_option_says_how_much() {
         for (word, expected) in [
-            ("-f", Some(Extent::Follow)),
-            ("-100", Some(Extent::Last(100))),
-            ("-0", Some(Extent::Last(0))),
-            ("--5", Some(Extent::Last(-5))),
+            ("-f", Some(TailExtent::Follow)),
+            ("-100", Some(TailExtent::Last(100))),
+            ("-0", Some(TailExtent::Last(0))),
+            ("--5", Some(TailExtent::Last(-5))),
             ("-", None),
             ("-x", None),
             ("-99999999999", None),

@@ -38,7 +38,7 @@ pub enum Heard {
 /// How far a listener has come.
 #[derive(Debug, Default)]
 pub struct Listener {
-    state: State,
+    state: ReplyState,
     /// What it has said that means nothing yet: less than `RESULT_LINE_BYTES_MAX` between two calls.
     said: Vec<u8>,
     /// Events can't be brought to it: it has closed its standard input, or does not read from it.
@@ -46,27 +46,27 @@ pub struct Listener {
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum ReplyState {
     #[default]
     Acknowledged,
     Ready,
     Busy {
         delivery: Delivery,
         /// Set once the result line was there.
-        answer: Option<Answer>,
+        answer: Option<ResultBody>,
     },
     Unknown,
 }
 
 /// The bytes behind a result line.
 #[derive(Debug)]
-struct Answer {
+struct ResultBody {
     bytes: usize,
     left: usize,
     is_done: bool,
 }
 
-impl Answer {
+impl ResultBody {
     fn of(bytes: usize) -> Self {
         Self { bytes, left: bytes, is_done: bytes == DONE.len() }
     }
@@ -86,44 +86,44 @@ impl Listener {
     #[must_use]
     pub fn state(&self) -> ListenerState {
         match self.state {
-            State::Acknowledged => ListenerState::Acknowledged,
-            State::Ready => ListenerState::Ready,
-            State::Busy { .. } => ListenerState::Busy,
-            State::Unknown => ListenerState::Unknown,
+            ReplyState::Acknowledged => ListenerState::Acknowledged,
+            ReplyState::Ready => ListenerState::Ready,
+            ReplyState::Busy { .. } => ListenerState::Busy,
+            ReplyState::Unknown => ListenerState::Unknown,
         }
     }
 
     /// Whether it can be sent an event.
     #[must_use]
     pub fn takes_events(&self) -> bool {
-        matches!(self.state, State::Ready) && !self.is_deaf
+        matches!(self.state, ReplyState::Ready) && !self.is_deaf
     }
 
     /// Whether it has an event to answer, or may come to take one of those that wait.
     #[must_use]
     pub fn is_owed(&self, waiting: usize) -> bool {
         match self.state {
-            State::Busy { .. } => true,
-            State::Acknowledged | State::Ready => waiting > 0 && !self.is_deaf,
-            State::Unknown => false,
+            ReplyState::Busy { .. } => true,
+            ReplyState::Acknowledged | ReplyState::Ready => waiting > 0 && !self.is_deaf,
+            ReplyState::Unknown => false,
         }
     }
 
     /// It is sent an event.
     pub fn send(&mut self, delivery: Delivery) {
-        self.state = State::Busy { delivery, answer: None };
+        self.state = ReplyState::Busy { delivery, answer: None };
     }
 
     /// The event that it was sent just now could not be brought to it; nor could any other.
     pub fn turn_deaf(&mut self) -> Option<Delivery> {
         self.is_deaf = true;
-        self.give_back(State::Ready)
+        self.give_back(ReplyState::Ready)
     }
 
     /// The event that it has not answered, now that it is gone.
     #[must_use]
     pub fn end(mut self) -> Option<Delivery> {
-        self.give_back(State::Unknown)
+        self.give_back(ReplyState::Unknown)
     }
 
     /// It has said something. Of its answers `OK` is the good one, or any will do.
@@ -142,36 +142,36 @@ impl Listener {
         heard
     }
 
-    fn give_back(&mut self, next: State) -> Option<Delivery> {
+    fn give_back(&mut self, next: ReplyState) -> Option<Delivery> {
         match std::mem::replace(&mut self.state, next) {
-            State::Busy { delivery, .. } => Some(delivery),
-            State::Acknowledged | State::Ready | State::Unknown => None,
+            ReplyState::Busy { delivery, .. } => Some(delivery),
+            ReplyState::Acknowledged | ReplyState::Ready | ReplyState::Unknown => None,
         }
     }
 
     /// `None` when it has to say more before it means anything.
     fn next(&mut self) -> Option<Heard> {
         match &mut self.state {
-            State::Acknowledged if self.said.len() < READY.len() => None,
-            State::Acknowledged if self.said.starts_with(READY) => {
+            ReplyState::Acknowledged if self.said.len() < READY.len() => None,
+            ReplyState::Acknowledged if self.said.starts_with(READY) => {
                 self.said.drain(..READY.len());
-                self.state = State::Ready;
+                self.state = ReplyState::Ready;
                 Some(Heard::Ready)
             }
-            State::Ready if self.said.is_empty() => None,
-            State::Acknowledged | State::Ready => {
+            ReplyState::Ready if self.said.is_empty() => None,
+            ReplyState::Acknowledged | ReplyState::Ready => {
                 let violated = Heard::Violated(self.state());
-                self.state = State::Unknown;
+                self.state = ReplyState::Unknown;
                 self.said.clear();
                 Some(violated)
             }
-            State::Busy { answer: None, .. } => self.result_line(),
-            State::Busy { answer: Some(answer), .. } => {
+            ReplyState::Busy { answer: None, .. } => self.result_line(),
+            ReplyState::Busy { answer: Some(answer), .. } => {
                 let count = answer.take(&self.said);
                 self.said.drain(..count);
                 self.verdict()
             }
-            State::Unknown => {
+            ReplyState::Unknown => {
                 self.said.clear();
                 None
             }
@@ -189,21 +189,21 @@ impl Listener {
         let Some(bytes) = end.and_then(|_| answer_bytes(line)) else {
             let line = text(line);
             self.said.clear();
-            return Some(Heard::BadResult(line, self.give_back(State::Unknown)?));
+            return Some(Heard::BadResult(line, self.give_back(ReplyState::Unknown)?));
         };
         self.said.drain(..=end.unwrap_or(0));
-        if let State::Busy { answer, .. } = &mut self.state {
-            *answer = Some(Answer::of(bytes));
+        if let ReplyState::Busy { answer, .. } = &mut self.state {
+            *answer = Some(ResultBody::of(bytes));
         }
         self.next()
     }
 
     /// COMPAT: an answer of no bytes is there at once; Supervisor waits until more is said.
     fn verdict(&mut self) -> Option<Heard> {
-        let State::Busy { answer: Some(Answer { left: 0, is_done, .. }), .. } = self.state else {
+        let ReplyState::Busy { answer: Some(ResultBody { left: 0, is_done, .. }), .. } = self.state else {
             return None;
         };
-        let delivery = self.give_back(State::Acknowledged)?;
+        let delivery = self.give_back(ReplyState::Acknowledged)?;
         Some(if is_done { Heard::Processed(delivery) } else { Heard::Rejected(delivery) })
     }
 }

@@ -97,7 +97,7 @@ pub struct ResponseHead {
 
 /// How a body tells its end.
 #[derive(Debug)]
-enum Framing {
+enum ReplyFraming {
     Length(u64),
     Chunked(Chunked),
     UntilClose,
@@ -108,7 +108,7 @@ enum Framing {
 pub struct ResponseParser {
     /// What was fed and not yet used.
     input: Vec<u8>,
-    head: Option<(ResponseHead, Framing)>,
+    head: Option<(ResponseHead, ReplyFraming)>,
     body: Vec<u8>,
     body_bytes_max: usize,
 }
@@ -141,8 +141,8 @@ impl ResponseParser {
     ///
     /// When that was too early.
     pub fn end_of_input(&mut self) -> Result<(), BadResponse> {
-        if let Some((_, framing @ Framing::UntilClose)) = &mut self.head {
-            *framing = Framing::Length(0);
+        if let Some((_, framing @ ReplyFraming::UntilClose)) = &mut self.head {
+            *framing = ReplyFraming::Length(0);
         }
         if self.is_complete() { Ok(()) } else { Err(BadResponse::Truncated) }
     }
@@ -156,7 +156,7 @@ impl ResponseParser {
     /// Whether the body has come to its end, taken or not.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        matches!(self.head, Some((_, Framing::Length(0) | Framing::Chunked(Chunked::Done))))
+        matches!(self.head, Some((_, ReplyFraming::Length(0) | ReplyFraming::Chunked(Chunked::Done))))
     }
 
     /// Whether another request may follow on the connection. Bytes that nobody asked for make what
@@ -185,7 +185,7 @@ impl ResponseParser {
         self.input.drain(..head_len);
         if !(100..200).contains(&head.status) {
             let framing = framing(&head)?;
-            let keep_alive = head.keep_alive && !matches!(framing, Framing::UntilClose);
+            let keep_alive = head.keep_alive && !matches!(framing, ReplyFraming::UntilClose);
             self.head = Some((ResponseHead { keep_alive, ..head }, framing));
         }
         Ok(true)
@@ -195,19 +195,19 @@ impl ResponseParser {
         let Some((_, framing)) = &mut self.head else { return Ok(()) };
         let room = self.body_bytes_max.saturating_sub(self.body.len());
         let here = match framing {
-            Framing::Chunked(chunked) => {
+            ReplyFraming::Chunked(chunked) => {
                 let used = chunked.decode(&self.input, &mut self.body, self.body_bytes_max)?;
                 self.input.drain(..used);
                 return Ok(());
             }
-            Framing::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX).min(self.input.len()),
-            Framing::UntilClose => self.input.len(),
+            ReplyFraming::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX).min(self.input.len()),
+            ReplyFraming::UntilClose => self.input.len(),
         };
         if here > room {
             return Err(BadResponse::TooLarge);
         }
         self.body.extend(self.input.drain(..here));
-        if let Framing::Length(left) = framing {
+        if let ReplyFraming::Length(left) = framing {
             *left -= here as u64;
         }
         Ok(())
@@ -224,16 +224,16 @@ impl ResponseHead {
 }
 
 /// RFC 9112, 6.3, for replies.
-fn framing(head: &ResponseHead) -> Result<Framing, BadResponse> {
+fn framing(head: &ResponseHead) -> Result<ReplyFraming, BadResponse> {
     if matches!(head.status, 204 | 304) {
-        return Ok(Framing::Length(0));
+        return Ok(ReplyFraming::Length(0));
     }
     if head.headers.lists("transfer-encoding", "chunked") {
-        return Ok(Framing::Chunked(Chunked::Size));
+        return Ok(ReplyFraming::Chunked(Chunked::Size));
     }
     match head.headers.get("content-length") {
-        Some(length) => length.parse().map(Framing::Length).map_err(|_| BadResponse::Malformed),
-        None => Ok(Framing::UntilClose),
+        Some(length) => length.parse().map(ReplyFraming::Length).map_err(|_| BadResponse::Malformed),
+        None => Ok(ReplyFraming::UntilClose),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::sys::sigwait::Inbox;
 use crate::sys::spawn::{Membership, Program, spawn_in_place};
 use crate::sys::terminal;
 
-use rules::Rules;
+use rules::SignalRules;
 use voice::{Level, Voice};
 
 /// What we exit with when the command could not even be tried.
@@ -54,7 +54,7 @@ pub fn run(options: InitOptions) -> u8 {
 #[derive(Debug)]
 struct Init {
     inbox: Inbox,
-    rules: Rules,
+    rules: SignalRules,
     voice: Voice,
     child: Pid,
     to_group: bool,
@@ -66,8 +66,8 @@ struct Init {
 
 /// Up to here an error is the end; it is told as it is.
 fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
-    let mut rules = Rules::new(options);
-    let inbox = Inbox::open(Rules::left_alone(options.face))
+    let mut rules = SignalRules::new(options);
+    let inbox = Inbox::open(SignalRules::left_alone(options.face))
         .map_err(|error| format!("cannot block signals: {error}"))?;
     if let Some(signal) = options.parent_death {
         process::ask_for_parent_death(signal)
@@ -99,7 +99,7 @@ fn adopt_orphans(required: bool) -> Result<(), String> {
 }
 
 /// A session takes over the terminal if we release it; a group becomes the foreground group if we are.
-fn membership(session: bool, rules: &mut Rules) -> Membership {
+fn membership(session: bool, rules: &mut SignalRules) -> Membership {
     let foreground = terminal::is_in_foreground();
     if !session {
         return Membership::Group { foreground };

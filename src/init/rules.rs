@@ -11,7 +11,7 @@ const SIGNALED: i32 = 128;
 
 /// What one signal leads to, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Step {
+pub(super) struct SignalStep {
     /// Look after the children.
     pub(super) reap: bool,
     /// Send this to the command.
@@ -22,7 +22,7 @@ pub(super) struct Step {
 
 /// The rules of one face with its options.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct SignalRules {
     rewrites: Vec<(Signal, Option<Signal>)>,
     exit_codes: Vec<(u8, u8)>,
     suspends: bool,
@@ -31,7 +31,7 @@ pub(super) struct Rules {
     unheard: Vec<Signal>,
 }
 
-impl Rules {
+impl SignalRules {
     /// As tini and dumb-init have them. tini does not pass TTIN and TTOU on. dumb-init stops with its command;
     /// and as a session of its own ignores TSTP when nobody is there to continue it, it sends STOP instead.
     pub(super) fn new(options: &InitOptions) -> Self {
@@ -61,16 +61,16 @@ impl Rules {
     }
 
     /// What to do about a signal that came.
-    pub(super) fn on(&mut self, signal: Signal) -> Step {
+    pub(super) fn on(&mut self, signal: Signal) -> SignalStep {
         if signal == Signal::CHLD {
-            return Step { reap: true, ..Step::default() };
+            return SignalStep { reap: true, ..SignalStep::default() };
         }
         if let Some(at) = self.unheard.iter().position(|unheard| *unheard == signal) {
             self.unheard.remove(at);
-            return Step::default();
+            return SignalStep::default();
         }
         let suspend = self.suspends && TERMINAL_STOPS.contains(&signal);
-        Step { reap: false, send: self.rewritten(signal), suspend }
+        SignalStep { reap: false, send: self.rewritten(signal), suspend }
     }
 
     /// What is sent to those whom the command leaves behind.
@@ -101,24 +101,24 @@ const TERMINAL_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
 mod tests {
     use super::*;
 
-    fn rules(change: impl Fn(&mut InitOptions)) -> Rules {
+    fn rules(change: impl Fn(&mut InitOptions)) -> SignalRules {
         let mut options = InitOptions::new(Face::Sv);
         change(&mut options);
-        Rules::new(&options)
+        SignalRules::new(&options)
     }
 
-    fn face(face: Face) -> Rules {
-        Rules::new(&InitOptions::new(face))
+    fn face(face: Face) -> SignalRules {
+        SignalRules::new(&InitOptions::new(face))
     }
 
     #[test]
     fn every_signal_goes_on_as_it_came() {
         let mut rules = rules(|_| {});
         for number in (1..=64).filter(|number| *number != Signal::CHLD.0) {
-            let step = Step { send: Some(Signal(number)), ..Step::default() };
+            let step = SignalStep { send: Some(Signal(number)), ..SignalStep::default() };
             assert_eq!(rules.on(Signal(number)), step, "{number}");
         }
-        assert_eq!(rules.on(Signal::CHLD), Step { reap: true, ..Step::default() });
+        assert_eq!(rules.on(Signal::CHLD), SignalStep { reap: true, ..SignalStep::default() });
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
             (Face::DumbInit, 21, Some(19), true),
             (Face::DumbInit, 1, Some(1), false),
         ] {
-            let step = Step { send: send.map(Signal), suspend, ..Step::default() };
+            let step = SignalStep { send: send.map(Signal), suspend, ..SignalStep::default() };
             assert_eq!(face(name).on(Signal(number)), step, "{name:?} {number}");
         }
         assert_eq!(face(Face::DumbInit).farewell(), Some(Signal::TERM));

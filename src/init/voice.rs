@@ -53,15 +53,15 @@ impl Voice {
         }
     }
 
-    fn prefix(self, level: Level) -> Prefix {
-        Prefix(self.face, level)
+    fn prefix(self, level: Level) -> MessagePrefix {
+        MessagePrefix(self.face, level)
     }
 }
 
 /// Not a text, for a child of fork may not make one.
-struct Prefix(Face, Level);
+struct MessagePrefix(Face, Level);
 
-impl fmt::Display for Prefix {
+impl fmt::Display for MessagePrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.1 {
             Level::Fatal => "FATAL",

@@ -94,7 +94,7 @@ pub fn check(
     let is_fragment = here.is_fragment || elsewhere.is_fragment;
     let is_readable = here.document.is_some();
     let elsewhere = Report::of(elsewhere);
-    let everywhere: HashSet<Key> = elsewhere.findings.iter().map(Finding::key).collect();
+    let everywhere: HashSet<FindingKey> = elsewhere.findings.iter().map(Finding::key).collect();
     let mut report = Report::of(here);
     drop_echoes(&mut report.findings, &everywhere);
     let makes_folders = elsewhere.settings.as_ref().is_some_and(|settings| !settings.daemon.strict);
@@ -122,7 +122,7 @@ pub fn check(
 }
 
 /// What is missing is an error of its option, and what looks at the option later finds it once more.
-fn drop_echoes(findings: &mut Vec<Finding>, everywhere: &HashSet<Key>) {
+fn drop_echoes(findings: &mut Vec<Finding>, everywhere: &HashSet<FindingKey>) {
     let spot = |it: &Finding| (it.file.clone(), it.line, it.section.clone(), it.option.clone());
     let is_here = |it: &&Finding| !everywhere.contains(&it.key());
     let errors = findings.iter().filter(|it| it.severity == Severity::Error).filter(is_here);
@@ -159,7 +159,7 @@ fn elsewhere(
 }
 
 /// What makes a finding the same on two machines.
-type Key = (String, Option<PathBuf>, Option<usize>, Option<String>, Option<String>, Option<String>);
+type FindingKey = (String, Option<PathBuf>, Option<usize>, Option<String>, Option<String>, Option<String>);
 
 impl Report {
     pub(super) fn of(examined: Examined) -> Self {
@@ -211,7 +211,7 @@ impl Finding {
         bad_lines.into_iter().map(of_line).collect()
     }
 
-    fn key(&self) -> Key {
+    fn key(&self) -> FindingKey {
         let Self { message, file, line, variable, section, option, .. } = self.clone();
         (message, file, line, variable, section, option)
     }

@@ -20,11 +20,11 @@ const INDENT: &str = "    ";
 /// All sections; without defaults if only what is `changed` is wanted.
 pub(super) fn text(found: &Effective, changed: bool) -> String {
     let sections = &found.sections;
-    let lines: Vec<Vec<Line>> = sections.iter().map(|section| lines(section, changed)).collect();
+    let lines: Vec<Vec<OptionLine>> = sections.iter().map(|section| lines(section, changed)).collect();
     let widths = lines.iter().flatten().map(|line| line.assignment.width() + 2);
     let column = widths.filter(|&width| width <= ORIGIN_COLUMN_MAX).max().unwrap_or_default();
     // A configuration has to have a [supervisord], even an empty one, and there are empty groups.
-    let is_wanted = |section: &EffectiveSection, lines: &[Line]| {
+    let is_wanted = |section: &EffectiveSection, lines: &[OptionLine]| {
         let counts_empty = matches!(section.kind, SectionKind::Supervisord | SectionKind::Group);
         !changed || !lines.is_empty() || counts_empty
     };
@@ -47,7 +47,7 @@ fn mark(section: &EffectiveSection) -> &'static str {
 }
 
 /// An option.
-struct Line {
+struct OptionLine {
     /// With a semicolon in front if it is not set.
     assignment: String,
     origin: String,
@@ -55,13 +55,13 @@ struct Line {
     continued: Vec<String>,
 }
 
-fn lines(section: &EffectiveSection, changed: bool) -> Vec<Line> {
+fn lines(section: &EffectiveSection, changed: bool) -> Vec<OptionLine> {
     let options = section.options.iter();
     let wanted = options.filter(|option| !changed || option.origin != ValueOrigin::Default);
     wanted.map(|option| line(option, section)).collect()
 }
 
-fn line(option: &EffectiveOption, section: &EffectiveSection) -> Line {
+fn line(option: &EffectiveOption, section: &EffectiveSection) -> OptionLine {
     let (mark, value) = match (&option.value, &option.origin) {
         (EffectiveValue::Unset, _) => (";", String::new()),
         // Whoever runs the output has that variable, or is told which one is missing.
@@ -76,7 +76,7 @@ fn line(option: &EffectiveOption, section: &EffectiveSection) -> Line {
     };
     let mut lines = value.split('\n');
     let first = lines.next().unwrap_or_default();
-    Line {
+    OptionLine {
         assignment: format!("{mark}{}={}", option.name, printable_value(first)),
         origin: origin(option),
         continued: lines.map(|line| format!("{mark}{INDENT}{}", printable_value(line))).collect(),
@@ -125,7 +125,7 @@ fn origin(option: &EffectiveOption) -> String {
     }
 }
 
-impl Line {
+impl OptionLine {
     fn text(&self, column: usize) -> String {
         let gap = column.saturating_sub(self.assignment.width()).max(2);
         let continued: String = self.continued.iter().map(|line| format!("{line}\n")).collect();

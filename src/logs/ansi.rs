@@ -12,11 +12,11 @@ const ESC: u8 = 0x1b;
 /// Removes `ESC [ … m` and its like from one stream, wherever the chunks of it are cut.
 #[derive(Debug, Default)]
 pub struct AnsiStripper {
-    state: State,
+    state: EscapeState,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-enum State {
+enum EscapeState {
     #[default]
     Text,
     /// An ESC that may begin a sequence is held back.
@@ -32,19 +32,19 @@ impl AnsiStripper {
         let mut rest = chunk;
         while let Some((&byte, after)) = rest.split_first() {
             rest = match self.state {
-                State::Text => self.text(rest, &mut kept),
-                State::Escape if byte == b'[' => {
-                    self.state = State::Sequence(0);
+                EscapeState::Text => self.text(rest, &mut kept),
+                EscapeState::Escape if byte == b'[' => {
+                    self.state = EscapeState::Sequence(0);
                     after
                 }
-                State::Escape => {
+                EscapeState::Escape => {
                     kept.push(ESC);
-                    self.state = State::Text;
+                    self.state = EscapeState::Text;
                     rest
                 }
-                State::Sequence(bytes) => {
+                EscapeState::Sequence(bytes) => {
                     let ends = TERMINATORS.contains(&byte) || bytes >= SEQUENCE_BYTES_MAX;
-                    self.state = if ends { State::Text } else { State::Sequence(bytes + 1) };
+                    self.state = if ends { EscapeState::Text } else { EscapeState::Sequence(bytes + 1) };
                     after
                 }
             };
@@ -55,8 +55,8 @@ impl AnsiStripper {
     /// What was held back and is text after all, now that nothing follows.
     pub fn finish(&mut self) -> &'static [u8] {
         match std::mem::take(&mut self.state) {
-            State::Escape => &[ESC],
-            State::Text | State::Sequence(_) => &[],
+            EscapeState::Escape => &[ESC],
+            EscapeState::Text | EscapeState::Sequence(_) => &[],
         }
     }
 
@@ -67,7 +67,7 @@ impl AnsiStripper {
             return &[];
         };
         kept.extend_from_slice(&rest[..at]);
-        self.state = State::Escape;
+        self.state = EscapeState::Escape;
         &rest[at + 1..]
     }
 }

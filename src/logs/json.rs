@@ -180,19 +180,19 @@ fn object(line: &[u8]) -> Option<Object<'_>> {
     }
     let opened = std::str::from_utf8(line).ok()?.strip_suffix('}')?;
     let mut reader = serde_json::Deserializer::from_slice(line);
-    let Names { count, ours } = reader.deserialize_map(Names::default()).ok()?;
+    let MemberNames { count, ours } = reader.deserialize_map(MemberNames::default()).ok()?;
     reader.end().ok()?;
     Some(Object { opened, is_empty: count == 0, has: ours })
 }
 
 /// Looks at the names of an object's members and at nothing else of them.
 #[derive(Default)]
-struct Names {
+struct MemberNames {
     count: usize,
     ours: u8,
 }
 
-impl<'de> Visitor<'de> for Names {
+impl<'de> Visitor<'de> for MemberNames {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

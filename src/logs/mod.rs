@@ -35,5 +35,5 @@ pub use ring::Ring;
 pub use rotation::{Rotation, Step};
 pub use shape::Shaper;
 pub use syslog::{SYSLOG_TEXT_BYTES_MAX, severity, syslog_message};
-pub use target::{Place, place};
+pub use target::{PathTarget, place};
 pub use window::{WINDOW_BYTES_MAX, Window, read_window, tail_window};

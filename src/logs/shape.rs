@@ -13,14 +13,14 @@ const SHAPED_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Shaper {
     lines: Lines,
-    form: Form,
+    form: LineForm,
     timestamp: bool,
     /// The time that lines have, if they have one.
     when: Option<Wall>,
 }
 
 #[derive(Debug)]
-enum Form {
+enum LineForm {
     Prefix(Prefix),
     Json(Json),
 }
@@ -29,16 +29,16 @@ impl Shaper {
     /// `name | line`, the name in a column of `width`; with a number, in the colour of that number.
     #[must_use]
     pub fn prefix(name: &str, width: usize, colour: Option<u64>, timestamp: bool) -> Self {
-        Self::new(Form::Prefix(Prefix::new(name, width, colour)), timestamp)
+        Self::new(LineForm::Prefix(Prefix::new(name, width, colour)), timestamp)
     }
 
     /// A JSON object for each line.
     #[must_use]
     pub fn json(speaker: &Speaker<'_>, timestamp: bool) -> Self {
-        Self::new(Form::Json(Json::new(speaker)), timestamp)
+        Self::new(LineForm::Json(Json::new(speaker)), timestamp)
     }
 
-    fn new(form: Form, timestamp: bool) -> Self {
+    fn new(form: LineForm, timestamp: bool) -> Self {
         Self { lines: Lines::new(LINE_BYTES_MAX), form, timestamp, when: None }
     }
 
@@ -64,8 +64,8 @@ impl Shaper {
         let Self { lines, form, .. } = self;
         for_each_line(lines, &mut |piece| {
             match form {
-                Form::Prefix(prefix) => prefix.write(piece, buffer),
-                Form::Json(json) => json.write(piece, buffer),
+                LineForm::Prefix(prefix) => prefix.write(piece, buffer),
+                LineForm::Json(json) => json.write(piece, buffer),
             }
             if buffer.len() >= SHAPED_BYTES_MAX {
                 pass_on(buffer);
@@ -85,8 +85,8 @@ impl Shaper {
             self.when = Some(when);
             let time = rfc3339(when);
             match &mut self.form {
-                Form::Prefix(prefix) => prefix.set_time(Some(&time)),
-                Form::Json(json) => json.set_time(&time),
+                LineForm::Prefix(prefix) => prefix.set_time(Some(&time)),
+                LineForm::Json(json) => json.set_time(&time),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PathTarget {
     /// A descriptor that we were given: 1 is our standard output, 2 our standard error.
     Descriptor(u32),
     /// Something to be opened.
@@ -15,8 +15,8 @@ pub enum Place {
 
 /// Where this path leads for the process of this id.
 #[must_use]
-pub fn place(path: &Path, own_pid: i32) -> Place {
-    let Some(text) = path.to_str() else { return Place::Path };
+pub fn place(path: &Path, own_pid: i32) -> PathTarget {
+    let Some(text) = path.to_str() else { return PathTarget::Path };
     let own = format!("/proc/{own_pid}/fd/");
     let number = match text {
         "/dev/stdout" => Some("1"),
@@ -24,7 +24,10 @@ pub fn place(path: &Path, own_pid: i32) -> Place {
         _ => ["/dev/fd/", "/proc/self/fd/", &own].into_iter().find_map(|folder| text.strip_prefix(folder)),
     };
     let is_plain = |number: &&str| number.bytes().all(|byte| byte.is_ascii_digit());
-    number.filter(is_plain).and_then(|number| number.parse().ok()).map_or(Place::Path, Place::Descriptor)
+    number
+        .filter(is_plain)
+        .and_then(|number| number.parse().ok())
+        .map_or(PathTarget::Path, PathTarget::Descriptor)
 }
 
 #[cfg(test)]
@@ -34,17 +37,17 @@ mod tests {
     #[test]
     fn our_own_descriptors_have_several_names() {
         for (path, expected) in [
-            ("/dev/stdout", Place::Descriptor(1)),
-            ("/dev/stderr", Place::Descriptor(2)),
-            ("/proc/self/fd/1", Place::Descriptor(1)),
-            ("/proc/42/fd/1", Place::Descriptor(1)),
-            ("/dev/fd/2", Place::Descriptor(2)),
-            ("/dev/fd/17", Place::Descriptor(17)),
-            ("/dev/fd/+1", Place::Path),
-            ("/dev/fd/", Place::Path),
-            ("/dev/fd/1/x", Place::Path),
-            ("/proc/1/fd/1", Place::Path),
-            ("/var/log/x.log", Place::Path),
+            ("/dev/stdout", PathTarget::Descriptor(1)),
+            ("/dev/stderr", PathTarget::Descriptor(2)),
+            ("/proc/self/fd/1", PathTarget::Descriptor(1)),
+            ("/proc/42/fd/1", PathTarget::Descriptor(1)),
+            ("/dev/fd/2", PathTarget::Descriptor(2)),
+            ("/dev/fd/17", PathTarget::Descriptor(17)),
+            ("/dev/fd/+1", PathTarget::Path),
+            ("/dev/fd/", PathTarget::Path),
+            ("/dev/fd/1/x", PathTarget::Path),
+            ("/proc/1/fd/1", PathTarget::Path),
+            ("/var/log/x.log", PathTarget::Path),
         ] {
             assert_eq!(place(Path::new(path), 42), expected, "{path}");
         }

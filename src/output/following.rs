@@ -7,7 +7,7 @@ use super::Outputs;
 use super::followers::{FollowedPiece, Follower};
 use super::ids::{OWN_LOG, StreamId};
 use super::paths::place_behind_links;
-use crate::logs::{Place, Ring};
+use crate::logs::{PathTarget, Ring};
 use crate::model::ProcessId;
 use crate::sys::files::empty_file;
 
@@ -89,9 +89,9 @@ impl Outputs {
         }
         let path = path?;
         match place_behind_links(&path) {
-            Place::Path => Follower::open(Some(id.process), path).ok(),
+            PathTarget::Path => Follower::open(Some(id.process), path).ok(),
             // What is written there is not announced under this path.
-            Place::Descriptor(_) => None,
+            PathTarget::Descriptor(_) => None,
         }
     }
 

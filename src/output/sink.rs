@@ -8,9 +8,9 @@ use super::ids::{DestinationId, FileId, STDOUT, WriterId};
 use super::logfile::{LOG_MODE, LogFile};
 use super::paths::place_behind_links;
 use super::warning::Warning;
-use crate::logs::Place;
+use crate::logs::PathTarget;
 use crate::model::{LogTarget, Mono, StreamSpec};
-use crate::sys::files::{Kind, is_fifo, is_same_file, open_log};
+use crate::sys::files::{LogFileKind, is_fifo, is_same_file, open_log};
 use crate::sys::output::Output;
 
 /// Where a stream writes to. What it writes to stays open until [`Sink::close`].
@@ -49,14 +49,14 @@ impl Sink {
         destinations: &mut Destinations,
     ) -> io::Result<Self> {
         let LogTarget::File(path) = target else { return Ok(Self::Nowhere) };
-        if let Place::Descriptor(number) = place_behind_links(path) {
+        if let PathTarget::Descriptor(number) = place_behind_links(path) {
             return destinations.descriptor(number).map(Self::Destination);
         }
         match open_log(path, LOG_MODE) {
-            Ok((file, Kind::Regular)) => {
+            Ok((file, LogFileKind::Regular)) => {
                 destinations.files.add(path, file, bytes_max, backups).map(Self::File)
             }
-            Ok((file, Kind::Stream)) => {
+            Ok((file, LogFileKind::Stream)) => {
                 Ok(Self::Destination(destinations.add(path, Some(Output::own(file)))))
             }
             Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) && is_fifo(path) => {

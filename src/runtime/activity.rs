@@ -30,7 +30,7 @@ pub(super) struct Activity {
     /// Formats events into `held`.
     tracing: Dispatch,
     /// Lines of this turn.
-    held: Held,
+    held: HeldLines,
     /// The same in the form that the lines of programs have, if it is another and shown.
     held_shaped: Vec<u8>,
     /// Lines that were written since [`Activity::take_written`] was asked last.
@@ -62,7 +62,7 @@ impl Activity {
         let LogDefaults { format, timestamp, .. } = settings.log_defaults;
         let timestamp = timestamp.unwrap_or(format == LogFormat::Json);
         destinations.set_own_form(OwnForm::beside(format, timestamp, &settings.identifier, own_pid()));
-        let held = Held::default();
+        let held = HeldLines::default();
         Ok(Self {
             level: settings.log_level,
             to_syslog: settings.log_to_syslog,
@@ -207,7 +207,7 @@ fn emit(level: LogLevel, text: &str) {
 }
 
 /// Writes events in Supervisor's form.
-fn subscriber(clock: Clock, held: Held) -> Dispatch {
+fn subscriber(clock: Clock, held: HeldLines) -> Dispatch {
     tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
         .event_format(SupervisorForm { clock })
@@ -240,9 +240,9 @@ where
 
 /// A buffer of lines, shared by a log and the subscriber that formats for it.
 #[derive(Clone, Default)]
-struct Held(Arc<Mutex<Vec<u8>>>);
+struct HeldLines(Arc<Mutex<Vec<u8>>>);
 
-impl Held {
+impl HeldLines {
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -252,7 +252,7 @@ impl Held {
     }
 }
 
-impl io::Write for Held {
+impl io::Write for HeldLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.lock().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn each_log_formats_its_own_lines_and_escapes_terminal_commands() {
-        let (ours, others) = (Held::default(), Held::default());
+        let (ours, others) = (HeldLines::default(), HeldLines::default());
         let _other = subscriber(Clock::local(), others.clone());
         let tracing = subscriber(Clock::local(), ours.clone());
         for text in ["a\x1b[2J\nb", "{c}"] {

@@ -63,10 +63,10 @@ pub fn run(launch: Launch) -> u8 {
 }
 
 /// Errors to be told, one line or more each.
-type Errors = Vec<String>;
+type StartErrors = Vec<String>;
 
 /// `None` in the process that has left its work to a daemon.
-fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
+fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
     let inherited = files::inherited_descriptors();
     files::keep_inherited_descriptors_from_children();
@@ -117,7 +117,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, Errors> {
 }
 
 /// Reads the configuration and becomes what it asks for, before anything is opened or made.
-fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, Errors> {
+fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, StartErrors> {
     let settings = config::load_beside(config_file, &launch.overrides, &launch.command, host);
     let mut settings = settings.map_err(|errors| {
         // COMPAT: under our own name the remedy is said as well.
@@ -142,11 +142,11 @@ fn ident(argv0: &str) -> &str {
     argv0.rsplit('/').next().unwrap_or(argv0)
 }
 
-fn each(errors: &config::Errors) -> Errors {
+fn each(errors: &config::Errors) -> StartErrors {
     errors.0.iter().map(ToString::to_string).collect()
 }
 
-fn one(what: &str, error: &io::Error) -> Errors {
+fn one(what: &str, error: &io::Error) -> StartErrors {
     vec![format!("{what}: {error}")]
 }
 
@@ -156,7 +156,7 @@ impl Launch {
     }
 }
 
-fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
+fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, StartErrors> {
     let found = match &launch.config {
         Some(path) => Ok(path.clone()),
         None => {
@@ -174,7 +174,7 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, Errors> {
     found.map(|path| env::current_dir().map(|here| here.join(&path)).unwrap_or(path))
 }
 
-fn become_configured_user(launch: &Launch, settings: &mut Settings) -> Result<(), Errors> {
+fn become_configured_user(launch: &Launch, settings: &mut Settings) -> Result<(), StartErrors> {
     let notice = match &settings.daemon.user {
         Some(user) => {
             become_user(user).map_err(|refused| vec![cannot_become(user, refused.text)])?;
@@ -196,7 +196,7 @@ fn cannot_become(user: &User, why: &str) -> String {
 }
 
 /// A limit of ours, as the configuration and the kernel call it.
-struct Wish {
+struct LimitWish {
     limit: Limit,
     name: &'static str,
     option: &'static str,
@@ -205,7 +205,7 @@ struct Wish {
     shown: (&'static str, &'static str),
 }
 
-const FILES: Wish = Wish {
+const FILES: LimitWish = LimitWish {
     limit: Limit::OpenFiles,
     name: "RLIMIT_NOFILE",
     option: "minfds",
@@ -213,7 +213,7 @@ const FILES: Wish = Wish {
     shown: ("file descriptors", "process"),
 };
 
-const PROCESSES: Wish = Wish {
+const PROCESSES: LimitWish = LimitWish {
     limit: Limit::Processes,
     name: "RLIMIT_NPROC",
     option: "minprocs",
@@ -221,7 +221,7 @@ const PROCESSES: Wish = Wish {
     shown: ("available processes", "program"),
 };
 
-impl Wish {
+impl LimitWish {
     /// COMPAT: Supervisor's text, with the limit that there really is; its own repeats the wish.
     fn refused(&self, least: u64, hard: u64) -> String {
         let Self { option, things, shown: (wanted, us), .. } = self;
@@ -235,7 +235,7 @@ impl Wish {
 }
 
 /// COMPAT: a limit that was asked for and can't be had is an error; the defaults never prevent a start.
-fn raise_limits(settings: &mut Settings) -> Result<(), Errors> {
+fn raise_limits(settings: &mut Settings) -> Result<(), StartErrors> {
     let daemon = &settings.daemon;
     let wishes = [
         (FILES, daemon.fds_min, daemon.fds_asked_for),
@@ -243,7 +243,7 @@ fn raise_limits(settings: &mut Settings) -> Result<(), Errors> {
     ];
     let mut notices = Vec::new();
     for (wish, least, asked_for) in wishes {
-        let Wish { name, option, .. } = wish;
+        let LimitWish { name, option, .. } = wish;
         match raise(wish.limit, least) {
             Ok(Raised::Enough) | Err(_) => {}
             Ok(Raised::Now) => {
@@ -275,7 +275,7 @@ fn open_activity(
     echo: bool,
     clock: &Clock,
     destinations: &mut Destinations,
-) -> Result<Activity, Errors> {
+) -> Result<Activity, StartErrors> {
     let why = match Activity::open(&settings.daemon, echo, clock, destinations) {
         Ok(activity) => return Ok(activity),
         Err(why) => why,
@@ -294,7 +294,7 @@ fn open_servers(
     launch: &Launch,
     settings: &mut Settings,
     names: &mut HostNames,
-) -> Result<Vec<Opened>, Errors> {
+) -> Result<Vec<Opened>, StartErrors> {
     let mut opened = Vec::new();
     for spec in std::mem::take(&mut settings.servers) {
         match servers::open(&spec, names, |path| stderr::print(format!("Unlinking stale socket {path}\n"))) {
@@ -318,7 +318,7 @@ fn open_implicit_server(
     settings: &mut Settings,
     (config_file, host): (&Path, &Host),
     names: &mut HostNames,
-) -> Result<Option<Opened>, Errors> {
+) -> Result<Option<Opened>, StartErrors> {
     let wish = implicit::wish(launch, settings, settings.servers.iter());
     match implicit::open(&wish, config_file, host, names) {
         Ok(opened) => Ok(opened),

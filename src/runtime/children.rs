@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::Shell;
 use super::stdin::Stdin;
 use crate::model::{ChildId, Pid, ProcessId};
-use crate::sys::groups::{Group, LeaderFd};
+use crate::sys::groups::{LeaderFd, ProcessGroup};
 
 #[derive(Debug)]
 struct Child {
@@ -41,8 +41,8 @@ impl Children {
     }
 
     /// The group that a process led until it was reaped.
-    pub(super) fn group(&self, process: ProcessId, leader: Pid) -> Group<'_> {
-        Group::of(leader, self.group_handles.get(&process))
+    pub(super) fn group(&self, process: ProcessId, leader: Pid) -> ProcessGroup<'_> {
+        ProcessGroup::of(leader, self.group_handles.get(&process))
     }
 
     /// Its group is of no interest any more, unless it leads one again.

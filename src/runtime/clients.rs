@@ -27,7 +27,7 @@ use crate::http::{Connection, Response, http_date};
 use crate::model::{Mono, Principal, Ticket, UserId};
 use crate::rpc::Multicall;
 use crate::sys::poller::Interest;
-use crate::sys::sockets::Stream;
+use crate::sys::sockets::SocketStream;
 use crate::xmlrpc::Encoder;
 
 /// Connections at one time, and never more than every second descriptor that we may have open: the
@@ -109,7 +109,7 @@ impl Unsent {
 
 #[derive(Debug)]
 pub(super) struct Client {
-    stream: Stream,
+    stream: SocketStream,
     http: Connection,
     pub(super) server: usize,
     /// It came through a unix socket.
@@ -377,8 +377,8 @@ impl Client {
 }
 
 impl Shell {
-    pub(super) fn add_client(&mut self, stream: Stream, server: usize) {
-        let is_local = matches!(stream, Stream::Unix(_));
+    pub(super) fn add_client(&mut self, stream: SocketStream, server: usize) {
+        let is_local = matches!(stream, SocketStream::Unix(_));
         let newcomer = if is_local { Newcomer::Local } else { Newcomer::Guest };
         if self.clients.by_token.len() >= self.clients.most {
             match self.clients.yielding(newcomer, self.now.mono, Duration::ZERO) {
@@ -742,8 +742,8 @@ fn patience_with(bytes: usize) -> Duration {
 
 fn begin_to_linger(client: &mut Client) {
     let _ = match &client.stream {
-        Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
-        Stream::Inet(stream) => stream.shutdown(Shutdown::Write),
+        SocketStream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        SocketStream::Inet(stream) => stream.shutdown(Shutdown::Write),
     };
     client.lingers = true;
 }

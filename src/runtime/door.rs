@@ -9,21 +9,21 @@ use crate::control_socket;
 use crate::http::{Request, Response, Secret, authenticate};
 use crate::model::{Address, Command, Password, Principal, ServerSpec, Signal, Ticket, UserId};
 use crate::supervise::Input;
-use crate::sys::sockets::{Peer, Stream};
+use crate::sys::sockets::{Peer, SocketStream};
 
 /// The user at the other end of a connection, where the kernel knows it.
-pub(super) fn peer_uid(stream: &Stream) -> Option<UserId> {
+pub(super) fn peer_uid(stream: &SocketStream) -> Option<UserId> {
     match stream {
-        Stream::Unix(stream) => Peer::of(stream).ok().map(|peer| peer.user),
-        Stream::Inet(_) => None,
+        SocketStream::Unix(stream) => Peer::of(stream).ok().map(|peer| peer.user),
+        SocketStream::Inet(_) => None,
     }
 }
 
 /// Whether a connection is served at all. A socket with a file has its permissions; a name in the abstract
 /// namespace has none.
-pub(super) fn may_connect(address: &Address, stream: &Stream) -> bool {
+pub(super) fn may_connect(address: &Address, stream: &SocketStream) -> bool {
     match (address, stream) {
-        (Address::Abstract { .. }, Stream::Unix(stream)) => control_socket::may_ask(stream),
+        (Address::Abstract { .. }, SocketStream::Unix(stream)) => control_socket::may_ask(stream),
         _ => true,
     }
 }

@@ -14,14 +14,14 @@ use super::effects::not_spawned;
 use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
 use crate::supervise::NotSpawned;
 use crate::sys::names::HostNames;
-use crate::sys::sockets::{ListenError, Listener};
+use crate::sys::sockets::{ListenError, ListeningSocket};
 use crate::sys::spawn::Stdin;
 use crate::sys::users::{own_id, own_name};
 
 #[derive(Debug)]
 struct Shared {
     spec: Arc<SocketSpec>,
-    listener: Listener,
+    listener: ListeningSocket,
     holders: usize,
 }
 
@@ -53,14 +53,14 @@ impl SharedSockets {
 ///
 /// COMPAT: Supervisor removes whatever is at the path of a unix socket, a live socket and a file too,
 /// and lets the new one be seen before it has its owner and mode.
-fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<Listener, ListenError> {
+fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<ListeningSocket, ListenError> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
             let owner = owner.filter(|owner| spec.owner_asked_for || owner.uid != own_id());
-            Listener::unix(path, *mode, owner, || ())
+            ListeningSocket::unix(path, *mode, owner, || ())
         }
-        Address::Inet { host, port } => Listener::inet(host, *port, names),
-        Address::Abstract { name } => Listener::abstract_name(name),
+        Address::Inet { host, port } => ListeningSocket::inet(host, *port, names),
+        Address::Abstract { name } => ListeningSocket::abstract_name(name),
     };
     listener.and_then(|listener| Ok(listener.for_children(spec.backlog)?))
 }

@@ -15,7 +15,7 @@ use crate::sys::errno_name;
 use crate::sys::files::ReserveDescriptor;
 use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
-use crate::sys::sockets::{ListenError, Listener, Presence, Stream};
+use crate::sys::sockets::{ListenError, ListeningSocket, Presence, SocketStream};
 use crate::sys::users::own_name;
 use crate::sys::watch::FileWatch;
 
@@ -35,7 +35,7 @@ const IN_USE: &str = "Another program is already listening on a port that one of
 #[derive(Debug)]
 struct Server {
     spec: ServerSpec,
-    listener: Listener,
+    listener: ListeningSocket,
     token: u64,
     /// Not watched until then.
     rests_until: Option<Mono>,
@@ -67,7 +67,7 @@ pub(super) struct Servers {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) spec: ServerSpec,
-    pub(super) listener: Listener,
+    pub(super) listener: ListeningSocket,
 }
 
 /// Why a server could not be opened.
@@ -108,7 +108,7 @@ pub(super) fn open(
                 control_socket::restore_folder(path);
             }
             let place = path.display().to_string();
-            Listener::unix(path, *mode, *owner, || on_stale(&place)).map_err(|error| Refusal {
+            ListeningSocket::unix(path, *mode, *owner, || on_stale(&place)).map_err(|error| Refusal {
                 place,
                 error,
                 is_file: true,
@@ -117,11 +117,15 @@ pub(super) fn open(
         Address::Inet { host, port } => {
             let host_shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let place = format!("{host_shown}:{port}");
-            Listener::inet(host, *port, names).map_err(|error| Refusal { place, error, is_file: false })
+            ListeningSocket::inet(host, *port, names).map_err(|error| Refusal {
+                place,
+                error,
+                is_file: false,
+            })
         }
         Address::Abstract { name } => {
             let place = format!("@{name}");
-            Listener::abstract_name(name).map_err(|error| Refusal { place, error, is_file: false })
+            ListeningSocket::abstract_name(name).map_err(|error| Refusal { place, error, is_file: false })
         }
     };
     Ok(Opened { spec: spec.clone(), listener: listener? })
@@ -309,7 +313,7 @@ impl Shell {
         }
     }
 
-    fn take_connection(&mut self, stream: Stream, number: usize) {
+    fn take_connection(&mut self, stream: SocketStream, number: usize) {
         if self.servers.spec(number).is_some_and(|spec| may_connect(&spec.address, &stream)) {
             self.add_client(stream, number);
         }
@@ -382,7 +386,7 @@ impl Shell {
     }
 
     /// Listens by another socket from now on. Those who wait at the old one are served.
-    fn replace_listener(&mut self, number: usize, listener: Listener) {
+    fn replace_listener(&mut self, number: usize, listener: ListeningSocket) {
         self.server_is_ready(number);
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());

@@ -17,7 +17,7 @@ use crate::model::{User, UserId};
 
 /// What a log path turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LogFileKind {
     /// Has a size, can be rotated, takes every write at once.
     Regular,
     /// A pipe, a terminal, a device: must be waited for and is never rotated.
@@ -29,9 +29,9 @@ pub enum Kind {
 ///
 /// # Errors
 /// What open(2) says; ENXIO for a FIFO without a reader.
-pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, Kind)> {
+pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, LogFileKind)> {
     let file = open_without_waiting(OpenOptions::new().append(true).create(true).mode(mode), path)?;
-    let kind = if file.metadata()?.is_file() { Kind::Regular } else { Kind::Stream };
+    let kind = if file.metadata()?.is_file() { LogFileKind::Regular } else { LogFileKind::Stream };
     Ok((file, kind))
 }
 
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_log_is_a_file_or_a_stream() {
-        assert_eq!(open_log(Path::new("/dev/null"), 0o666).unwrap().1, Kind::Stream);
+        assert_eq!(open_log(Path::new("/dev/null"), 0o666).unwrap().1, LogFileKind::Stream);
         assert!(open_log(Path::new("/"), 0o666).is_err());
     }
 

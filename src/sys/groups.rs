@@ -39,12 +39,12 @@ impl LeaderFd {
 
 /// The process group of a leader that was reaped.
 #[derive(Clone, Copy, Debug)]
-pub struct Group<'fd> {
+pub struct ProcessGroup<'fd> {
     leader: Pid,
     pidfd: Option<BorrowedFd<'fd>>,
 }
 
-impl<'fd> Group<'fd> {
+impl<'fd> ProcessGroup<'fd> {
     /// By its number, and by a handle if there is one.
     #[must_use]
     pub fn of(leader: Pid, handle: Option<&'fd LeaderFd>) -> Self {
@@ -163,7 +163,7 @@ mod tests {
         let mut member = Command::new("sleep").arg("1000").process_group(number.0).spawn().unwrap();
         let pid = Pid(i32::try_from(member.id()).unwrap());
         let handle = LeaderFd::open(number);
-        let groups = [Group::of(number, handle.as_ref()), Group::of(number, None)];
+        let groups = [ProcessGroup::of(number, handle.as_ref()), ProcessGroup::of(number, None)];
         // The leader lives, so by number alone this could be anybody's.
         assert!(groups[1].is_empty());
         leader.kill().unwrap();

@@ -15,12 +15,12 @@ use crate::model::Signal;
 
 /// As long as it lives the signals wait to be taken. For programs of one thread.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldInterrupts {
     arrivals: SignalFd,
     before: SigSet,
 }
 
-impl Held {
+impl HeldInterrupts {
     /// Holds these back from now on.
     ///
     /// # Errors
@@ -42,14 +42,14 @@ impl Held {
     }
 }
 
-impl AsFd for Held {
+impl AsFd for HeldInterrupts {
     /// Readable while there is something to take.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.arrivals.as_fd()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldInterrupts {
     fn drop(&mut self) {
         // It was in force before, so it can't be wrong.
         let _ = self.before.thread_set_mask();
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_taken_instead_of_having_its_effect() {
-        let held = Held::back(&[Signal::USR1]).unwrap();
+        let held = HeldInterrupts::back(&[Signal::USR1]).unwrap();
         assert!(!held.take());
         // To this thread alone: the others of the harness don't hold it back.
         signal::raise(signal::Signal::SIGUSR1).unwrap();
@@ -72,6 +72,6 @@ mod tests {
 
     #[test]
     fn what_is_no_signal_can_not_be_held_back() {
-        assert!(Held::back(&[Signal(0)]).is_err());
+        assert!(HeldInterrupts::back(&[Signal(0)]).is_err());
     }
 }

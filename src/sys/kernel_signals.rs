@@ -18,7 +18,7 @@ pub(super) const SET_BYTES: usize = size_of::<u64>();
 pub(super) const ALL: u64 = u64::MAX;
 
 /// As large as the kernel's struct on any architecture. The handler comes first; the rest is zero: no flags, no mask.
-type Action = [usize; 8];
+type KernelSigaction = [usize; 8];
 
 /// The bit of a signal; zero for what is no signal.
 pub(super) fn bit(signal: Signal) -> u64 {
@@ -37,7 +37,7 @@ pub(super) fn ignore(number: i32) {
 
 /// It fails for what is no signal, and for KILL and STOP, about which nothing can be done.
 fn dispose(number: i32, effect: usize) {
-    let mut action: Action = [0; 8];
+    let mut action: KernelSigaction = [0; 8];
     action[0] = effect;
     // SAFETY: rt_sigaction(2) reads the action and writes nothing. No handler is installed, so no code runs
     // in signal context.

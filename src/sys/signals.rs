@@ -44,7 +44,7 @@ const READ_AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
-    refused: Refused,
+    refused: ReservedSignals,
 }
 
 impl Signals {
@@ -59,7 +59,7 @@ impl Signals {
         let handled = HANDLED.map(|signal| signal.0);
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, handled)?;
         IGNORED.into_iter().chain(REALTIME).for_each(kernel_signals::ignore);
-        Ok(Self { delivery, refused: Refused::new() })
+        Ok(Self { delivery, refused: ReservedSignals::new() })
     }
 
     /// Lets come what was held back since the start ([`super::startup`]). What we inherited as blocked does not
@@ -102,13 +102,13 @@ impl Signals {
 /// Signals that the libc, and `signal-hook` with it, lets nobody handle: 34 is one of musl's. They are blocked and read
 /// from a descriptor, and stay ignored, so that they do no harm whoever unblocks them.
 #[derive(Debug)]
-struct Refused {
+struct ReservedSignals {
     /// Only a sandbox refuses it.
     descriptor: Option<OwnedFd>,
     set: u64,
 }
 
-impl Refused {
+impl ReservedSignals {
     fn new() -> Self {
         Self { descriptor: kernel_signals::descriptor().ok(), set: 0 }
     }

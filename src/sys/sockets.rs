@@ -49,7 +49,7 @@ impl From<rustix::io::Errno> for ListenError {
 
 /// A socket that listens. A unix socket's file is removed when it is dropped, if it is still ours.
 #[derive(Debug)]
-pub enum Listener {
+pub enum ListeningSocket {
     /// With a file.
     Unix(UnixListener, SocketFile),
     /// With a name in the abstract namespace of Linux, which any local process can connect to.
@@ -62,11 +62,11 @@ pub enum Listener {
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    id: Option<FileId>,
+    id: Option<SocketFileId>,
 }
 
 /// Device and inode.
-type FileId = (u64, u64);
+type SocketFileId = (u64, u64);
 
 /// What is at a socket's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl SocketFile {
     }
 }
 
-fn file_id(path: &Path) -> io::Result<FileId> {
+fn file_id(path: &Path) -> io::Result<SocketFileId> {
     fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
@@ -104,12 +104,12 @@ fn is_absence(error: &io::Error) -> bool {
 /// A connection that was accepted.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "plain words")]
-pub enum Stream {
+pub enum SocketStream {
     Unix(UnixStream),
     Inet(TcpStream),
 }
 
-impl Listener {
+impl ListeningSocket {
     /// Listens on a path. A socket that nobody answers on is replaced (`on_stale` is told); the
     /// new one appears at the path complete, with its mode and owner, in one step.
     ///
@@ -192,18 +192,18 @@ impl Listener {
     ///
     /// # Errors
     /// What accept(2) says: EMFILE and ENFILE want a pause, the rest concerns that connection only.
-    pub fn accept(&self) -> io::Result<Option<Stream>> {
+    pub fn accept(&self) -> io::Result<Option<SocketStream>> {
         let accepted = match self {
             Self::Unix(listener, _) | Self::Abstract(listener) => {
                 listener.accept().and_then(|(stream, _)| {
                     stream.set_nonblocking(true)?;
-                    Ok(Stream::Unix(stream))
+                    Ok(SocketStream::Unix(stream))
                 })
             }
             Self::Inet(listener) => listener.accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(true)?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Inet(stream))
+                Ok(SocketStream::Inet(stream))
             }),
         };
         match accepted {
@@ -214,7 +214,7 @@ impl Listener {
     }
 }
 
-impl Stream {
+impl SocketStream {
     /// Whether something was sent to us that is not read yet. The end of the stream is nothing.
     #[must_use]
     pub fn has_input(&self) -> bool {
@@ -223,7 +223,7 @@ impl Stream {
     }
 }
 
-impl AsFd for Listener {
+impl AsFd for ListeningSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(listener, _) | Self::Abstract(listener) => listener.as_fd(),
@@ -232,7 +232,7 @@ impl AsFd for Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for ListeningSocket {
     fn drop(&mut self) {
         if let Self::Unix(_, file) = self
             && file.presence() == Presence::Ours
@@ -303,7 +303,7 @@ impl Peer {
     }
 }
 
-impl Stream {
+impl SocketStream {
     /// Who is at the other end, as Supervisor calls it: `127.0.0.1:56606`, and `localhost:0` for a unix
     /// socket.
     #[must_use]
@@ -317,7 +317,7 @@ impl Stream {
     }
 }
 
-impl AsFd for Stream {
+impl AsFd for SocketStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(stream) => stream.as_fd(),
@@ -326,7 +326,7 @@ impl AsFd for Stream {
     }
 }
 
-impl io::Read for Stream {
+impl io::Read for SocketStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(buffer),
@@ -335,7 +335,7 @@ impl io::Read for Stream {
     }
 }
 
-impl io::Write for Stream {
+impl io::Write for SocketStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.write(bytes),
@@ -429,7 +429,7 @@ mod tests {
     fn a_socket_has_its_mode_and_goes_with_its_listener() {
         let folder = Folder::new("sockets-mode");
         let path = folder.join("sv.sock");
-        let listener = Listener::unix(&path, 0o750, None, || panic!("nothing was stale")).unwrap();
+        let listener = ListeningSocket::unix(&path, 0o750, None, || panic!("nothing was stale")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
         assert!(listener.accept().unwrap().is_none());
         UnixStream::connect(&path).unwrap();
@@ -442,9 +442,9 @@ mod tests {
     fn a_live_socket_is_refused_and_a_stale_one_replaced() {
         let first = Folder::new("sockets-stale");
         let path = first.join("sv.sock");
-        let listener = Listener::unix(&path, 0o700, None, || ()).unwrap();
-        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
-        let Listener::Unix(socket, ..) = &listener else { unreachable!() };
+        let listener = ListeningSocket::unix(&path, 0o700, None, || ()).unwrap();
+        assert!(matches!(ListeningSocket::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
+        let ListeningSocket::Unix(socket, ..) = &listener else { unreachable!() };
         let left = socket.try_clone().unwrap();
         // As after a crash: nobody listens, and the file stays.
         std::mem::forget(listener);
@@ -453,7 +453,7 @@ mod tests {
         let stale = other.join("sv.sock");
         drop(UnixListener::bind(&stale).unwrap());
         let mut told = false;
-        let again = Listener::unix(&stale, 0o700, None, || told = true).unwrap();
+        let again = ListeningSocket::unix(&stale, 0o700, None, || told = true).unwrap();
         assert!(told);
         drop(again);
     }
@@ -463,7 +463,7 @@ mod tests {
         let folder = Folder::new("sockets-datagram");
         let path = folder.join("log");
         let _log = UnixDatagram::bind(&path).unwrap();
-        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
+        assert!(matches!(ListeningSocket::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
         assert!(path.exists());
     }
 
@@ -473,7 +473,7 @@ mod tests {
         let left = folder.join(&format!("sv.sock.{}", std::process::id()));
         drop(UnixListener::bind(&left).unwrap());
         let path = folder.join("sv.sock");
-        let _listener = Listener::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
+        let _listener = ListeningSocket::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
         assert!(path.exists() && !left.exists());
     }
 
@@ -483,7 +483,7 @@ mod tests {
         let squatted = folder.join(&format!("sv.sock.{}", std::process::id()));
         fs::write(&squatted, "precious").unwrap();
         let path = folder.join("sv.sock");
-        let listener = Listener::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
+        let listener = ListeningSocket::unix(&path, 0o700, None, || panic!("nothing was stale")).unwrap();
         UnixStream::connect(&path).unwrap();
         assert!(squatted.exists());
         drop(listener);
@@ -495,9 +495,9 @@ mod tests {
         let folder = Folder::new("sockets-file");
         let path = folder.join("sv.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::NotASocket)));
+        assert!(matches!(ListeningSocket::unix(&path, 0o700, None, || ()), Err(ListenError::NotASocket)));
         fs::remove_file(&path).unwrap();
-        let listener = Listener::unix(&path, 0o700, None, || ()).unwrap();
+        let listener = ListeningSocket::unix(&path, 0o700, None, || ()).unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "somebody else's").unwrap();
         drop(listener);
@@ -506,8 +506,8 @@ mod tests {
 
     #[test]
     fn many_may_wait_to_be_taken() {
-        let listener = Listener::inet("127.0.0.1", 0, &mut HostNames::at_the_start()).unwrap();
-        let Listener::Inet(inet) = &listener else { panic!("{listener:?}") };
+        let listener = ListeningSocket::inet("127.0.0.1", 0, &mut HostNames::at_the_start()).unwrap();
+        let ListeningSocket::Inet(inet) = &listener else { panic!("{listener:?}") };
         let address = inet.local_addr().unwrap();
         // With a shorter queue the kernel drops what does not fit, and the other end tries again a second later.
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
@@ -517,8 +517,10 @@ mod tests {
 
     #[test]
     fn children_wait_in_accept_and_nothing_is_inherited_by_chance() {
-        let listener =
-            Listener::inet("127.0.0.1", 0, &mut HostNames::at_the_start()).unwrap().for_children(5).unwrap();
+        let listener = ListeningSocket::inet("127.0.0.1", 0, &mut HostNames::at_the_start())
+            .unwrap()
+            .for_children(5)
+            .unwrap();
         assert!(!fcntl_getfl(&listener).unwrap().contains(OFlags::NONBLOCK));
         let flags = rustix::io::fcntl_getfd(&listener).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
@@ -527,16 +529,16 @@ mod tests {
     #[test]
     fn a_name_that_is_taken_by_ipv4_is_taken() {
         let mut names = HostNames::at_the_start();
-        let first = Listener::inet("localhost", 0, &mut names).unwrap();
-        let Listener::Inet(inet) = &first else { panic!("{first:?}") };
+        let first = ListeningSocket::inet("localhost", 0, &mut names).unwrap();
+        let ListeningSocket::Inet(inet) = &first else { panic!("{first:?}") };
         let port = inet.local_addr().unwrap().port();
-        assert!(matches!(Listener::inet("localhost", port, &mut names), Err(ListenError::InUse)));
+        assert!(matches!(ListeningSocket::inet("localhost", port, &mut names), Err(ListenError::InUse)));
     }
 
     #[test]
     fn a_path_that_is_too_long_is_an_error() {
         let folder = Folder::new("sockets-long");
         let path = folder.join(&"x".repeat(200));
-        assert!(matches!(Listener::unix(&path, 0o700, None, || ()), Err(ListenError::System(_))));
+        assert!(matches!(ListeningSocket::unix(&path, 0o700, None, || ()), Err(ListenError::System(_))));
     }
 }

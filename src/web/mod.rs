@@ -44,12 +44,12 @@ pub enum Answer {
 /// A request that is being worked on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visit {
-    purpose: Purpose,
+    purpose: PagePurpose,
     progress: Progress,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Purpose {
+enum PagePurpose {
     ShowStatus { message: Option<String> },
     ShowTail(Tail),
     Act(Action),
@@ -64,7 +64,7 @@ pub fn ask(request: &Request, unix_secs: i64) -> Answer {
     }
     match request.path.trim_start_matches('/') {
         "" | "index.html" => index(request),
-        "tail.html" => Answer::Later(Visit::new(Purpose::ShowTail(Tail::of(
+        "tail.html" => Answer::Later(Visit::new(PagePurpose::ShowTail(Tail::of(
             field(request, "processname"),
             field(request, "limit").as_deref(),
         )))),
@@ -78,7 +78,7 @@ pub fn ask(request: &Request, unix_secs: i64) -> Answer {
 fn index(request: &Request) -> Answer {
     let name = field(request, "action").filter(|_| request.method != "HEAD");
     let Some(name) = name else {
-        return Answer::Later(Visit::new(Purpose::ShowStatus { message: field(request, "message") }));
+        return Answer::Later(Visit::new(PagePurpose::ShowStatus { message: field(request, "message") }));
     };
     let process = field(request, "processname");
     match Action::parse(&name, process.as_deref()) {
@@ -90,9 +90,9 @@ fn index(request: &Request) -> Answer {
         // first, and says yes by a form.
         Ok(action) if request.method == "GET" && is_browser(request) => match action.stops_everything() {
             Some((label, warning)) => Answer::Now(pages::question(&name, label, warning)),
-            None => Answer::Later(Visit::new(Purpose::Act(action))),
+            None => Answer::Later(Visit::new(PagePurpose::Act(action))),
         },
-        Ok(action) => Answer::Later(Visit::new(Purpose::Act(action))),
+        Ok(action) => Answer::Later(Visit::new(PagePurpose::Act(action))),
     }
 }
 
@@ -113,7 +113,7 @@ fn field(request: &Request, name: &str) -> Option<String> {
 }
 
 impl Visit {
-    fn new(purpose: Purpose) -> Self {
+    fn new(purpose: PagePurpose) -> Self {
         Self { purpose, progress: Progress::default() }
     }
 
@@ -122,10 +122,10 @@ impl Visit {
     #[expect(clippy::should_implement_trait, reason = "what is next depends on answers")]
     pub fn next(&mut self) -> Option<Command> {
         let command = match (&self.purpose, self.progress.asked) {
-            (Purpose::Act(action), _) => action.command(&self.progress),
-            (Purpose::ShowStatus { .. }, 0) => Some(Command::GetAllProcessInfo),
-            (Purpose::ShowTail(tail), asked) => tail.command(asked),
-            (Purpose::ShowStatus { .. }, _) => None,
+            (PagePurpose::Act(action), _) => action.command(&self.progress),
+            (PagePurpose::ShowStatus { .. }, 0) => Some(Command::GetAllProcessInfo),
+            (PagePurpose::ShowTail(tail), asked) => tail.command(asked),
+            (PagePurpose::ShowStatus { .. }, _) => None,
         }?;
         self.progress.asked += 1;
         Some(command)
@@ -133,7 +133,7 @@ impl Visit {
 
     /// Takes what came of the command.
     pub fn answered(&mut self, outcome: Result<Reply, Fault>) {
-        if let Purpose::ShowTail(tail) = &mut self.purpose {
+        if let PagePurpose::ShowTail(tail) = &mut self.purpose {
             tail.answered(&outcome);
         }
         self.progress.take(outcome);
@@ -143,7 +143,7 @@ impl Visit {
     /// started again is started again.
     #[must_use]
     pub fn outlives_its_client(&self) -> bool {
-        matches!(self.purpose, Purpose::Act(Action::RestartAll | Action::Restart(_)))
+        matches!(self.purpose, PagePurpose::Act(Action::RestartAll | Action::Restart(_)))
     }
 
     /// What the client is told.
@@ -151,12 +151,12 @@ impl Visit {
     pub fn into_response(self, wall: Wall) -> Response {
         let Self { purpose, progress } = self;
         match purpose {
-            Purpose::ShowStatus { message } => match progress.last {
+            PagePurpose::ShowStatus { message } => match progress.last {
                 Some(Ok(Reply::AllInfo(processes))) => pages::status(&processes, message.as_deref()),
                 _ => pages::stopping(message.as_deref()),
             },
-            Purpose::ShowTail(tail) => tail.page(progress.asked, progress.last),
-            Purpose::Act(action) => redirect(&action.message(&progress, wall)),
+            PagePurpose::ShowTail(tail) => tail.page(progress.asked, progress.last),
+            PagePurpose::Act(action) => redirect(&action.message(&progress, wall)),
         }
     }
 }

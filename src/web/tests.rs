@@ -94,9 +94,12 @@ fn status_of(infos: &[ProcessInfo]) -> String {
 #[test]
 fn paths_lead_to_pages_files_and_nowhere() {
     for line in ["GET /", "POST /", "GET /index.html", "GET //index.html", "HEAD /", "GET /?action=&x=1"] {
-        assert!(matches!(later(&line.replace("POST", "GET")).purpose, Purpose::ShowStatus { .. }), "{line}");
+        assert!(
+            matches!(later(&line.replace("POST", "GET")).purpose, PagePurpose::ShowStatus { .. }),
+            "{line}"
+        );
     }
-    assert!(matches!(later("GET /tail.html").purpose, Purpose::ShowTail(_)));
+    assert!(matches!(later("GET /tail.html").purpose, PagePurpose::ShowTail(_)));
     for (line, status) in [
         ("GET /ok.html", "200 OK"),
         ("GET /stylesheets/supervisor.css", "200 OK"),
@@ -379,7 +382,7 @@ fn what_a_foreign_page_asks_for_is_shown_and_not_done() {
         assert!(matches!(asked(&request("GET /?action=stopall", fields, "")), Answer::Later(_)), "{fields}");
     }
     // Looking at the head of it changes nothing.
-    assert!(matches!(later("HEAD /?action=stopall").purpose, Purpose::ShowStatus { .. }));
+    assert!(matches!(later("HEAD /?action=stopall").purpose, PagePurpose::ShowStatus { .. }));
 }
 
 #[test]

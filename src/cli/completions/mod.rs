@@ -24,7 +24,7 @@ pub(super) fn script(shell: &str) -> Option<&'static str> {
 pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
 /// What stands before the cursor, taken apart.
-struct Typed {
+struct TypedWords {
     /// Options with their values, for a command line.
     options: Vec<String>,
     /// The words of the action.
@@ -38,7 +38,7 @@ struct Typed {
 /// Answers a script. `reparse` makes a client of a command line.
 pub(super) fn words(command: &Command, args: &[OsString], reparse: impl Fn(Vec<String>) -> Action) -> Action {
     let typed = take_apart(texts(args));
-    let Typed { options, action, word, is_value } = typed;
+    let TypedWords { options, action, word, is_value } = typed;
     let known = match action.first().map(String::as_str) {
         _ if is_value => Vec::new(),
         None if word.starts_with('-') => options_of(command),
@@ -58,9 +58,9 @@ pub(super) fn words(command: &Command, args: &[OsString], reparse: impl Fn(Vec<S
     Action::say(fitting.map(|known| format!("{known}\n")).collect())
 }
 
-fn take_apart(mut words: Vec<String>) -> Typed {
+fn take_apart(mut words: Vec<String>) -> TypedWords {
     let word = words.pop().unwrap_or_default();
-    let mut typed = Typed { options: Vec::new(), action: Vec::new(), word, is_value: false };
+    let mut typed = TypedWords { options: Vec::new(), action: Vec::new(), word, is_value: false };
     let mut words = words.into_iter();
     while let Some(next) = words.next() {
         if takes_value(&next) {

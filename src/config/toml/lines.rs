@@ -3,12 +3,12 @@
 use memchr::memchr_iter;
 
 /// The lines of a text.
-pub(super) struct Lines {
+pub(super) struct TomlLines {
     /// Behind each newline.
     starts: Vec<usize>,
 }
 
-impl Lines {
+impl TomlLines {
     pub(super) fn of(text: &str) -> Self {
         Self { starts: memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).collect() }
     }
@@ -25,9 +25,9 @@ mod tests {
 
     #[test]
     fn newlines_belong_to_the_line_that_they_end() {
-        let lines = Lines::of("a\r\n\nb\n");
+        let lines = TomlLines::of("a\r\n\nb\n");
         let numbers: Vec<_> = (0..7).map(|offset| lines.number(offset)).collect();
         assert_eq!(numbers, [1, 1, 1, 2, 3, 3, 4]);
-        assert_eq!(Lines::of("").number(0), 1);
+        assert_eq!(TomlLines::of("").number(0), 1);
     }
 }

@@ -21,11 +21,11 @@ use toml::de::DeTable;
 
 use super::document::Document;
 use super::ini::{NotText, decode};
-use lines::Lines;
+use lines::TomlLines;
 
 /// A line that is not TOML.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadLine {
+pub struct BadTomlLine {
     /// From 1.
     pub number: usize,
     /// What is wrong with it, in the words of the parser.
@@ -38,11 +38,11 @@ pub struct BadLine {
 
 /// Why a file could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SyntaxError {
+pub enum TomlSyntaxError {
     /// It is not UTF-8.
     NotText(NotText),
     /// All lines that are not TOML, in their order.
-    BadLines(Vec<BadLine>),
+    BadLines(Vec<BadTomlLine>),
 }
 
 /// Bad lines that are remembered; a file with more of them is no configuration.
@@ -55,9 +55,9 @@ const BAD_LINES_MAX: usize = 100;
 /// # Errors
 ///
 /// All bad lines at once, each with the first thing that is wrong with it.
-pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), SyntaxError> {
-    let text = decode(bytes).map_err(SyntaxError::NotText)?;
-    let lines = Lines::of(text);
+pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), TomlSyntaxError> {
+    let text = decode(bytes).map_err(TomlSyntaxError::NotText)?;
+    let lines = TomlLines::of(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         tables::lay(root.get_ref(), text, &lines, file, document);
@@ -69,19 +69,19 @@ pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), S
     bad.dedup_by_key(|(number, _)| *number);
     bad.truncate(BAD_LINES_MAX);
     let bad = bad.into_iter().map(|(number, error)| bad_line(number, error, text)).collect();
-    Err(SyntaxError::BadLines(bad))
+    Err(TomlSyntaxError::BadLines(bad))
 }
 
 fn start(error: &toml::de::Error, text: &str) -> usize {
     error.span().map_or(text.len(), |span| span.start)
 }
 
-fn bad_line(number: usize, error: &toml::de::Error, text: &str) -> BadLine {
+fn bad_line(number: usize, error: &toml::de::Error, text: &str) -> BadTomlLine {
     let (before, behind) = text.split_at_checked(start(error, text)).unwrap_or((text, ""));
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     let line_end = before.len() + behind.find('\n').unwrap_or(behind.len());
     let part = error.span().and_then(|span| text.get(span)).and_then(|part| part.lines().next());
-    BadLine {
+    BadTomlLine {
         number,
         message: error.message().to_owned(),
         part: part.filter(|part| !part.is_empty()).map(str::to_owned),

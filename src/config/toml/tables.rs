@@ -10,19 +10,19 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::super::document::{Document, Entry, Misplaced, Place};
 use super::super::options::{Naming, OptionDoc, SectionKind, TABLE, option_of};
-use super::lines::Lines;
+use super::lines::TomlLines;
 use super::types::{Unfit, written};
 use crate::python::quote;
 
 /// Longer keys are no path to an option: the tables below them are not looked at.
 const PATH_BYTES_MAX: usize = 256;
 
-type Key<'t> = Spanned<std::borrow::Cow<'t, str>>;
-type Value<'t> = Spanned<DeValue<'t>>;
+type TomlKey<'t> = Spanned<std::borrow::Cow<'t, str>>;
+type TomlValue<'t> = Spanned<DeValue<'t>>;
 
 /// Adds the sections of a file in the order of their headers, each with its options in the order of
 /// the file.
-pub(super) fn lay(root: &DeTable<'_>, text: &str, lines: &Lines, file: usize, document: &mut Document) {
+pub(super) fn lay(root: &DeTable<'_>, text: &str, lines: &TomlLines, file: usize, document: &mut Document) {
     let mut layout = Layout { text, lines, file, document, sections: Vec::new() };
     for (key, value) in root {
         layout.top(key, value);
@@ -32,14 +32,14 @@ pub(super) fn lay(root: &DeTable<'_>, text: &str, lines: &Lines, file: usize, do
 
 struct Layout<'l> {
     text: &'l str,
-    lines: &'l Lines,
+    lines: &'l TomlLines,
     file: usize,
     document: &'l mut Document,
-    sections: Vec<Found>,
+    sections: Vec<OpenedSection>,
 }
 
 /// A section, not yet in its place among the others.
-struct Found {
+struct OpenedSection {
     name: String,
     /// The byte where its header is.
     start: usize,
@@ -49,7 +49,7 @@ struct Found {
 
 impl Layout<'_> {
     /// What stands in no table.
-    fn top(&mut self, key: &Key<'_>, value: &Value<'_>) {
+    fn top(&mut self, key: &TomlKey<'_>, value: &TomlValue<'_>) {
         let name = key.get_ref();
         match value.get_ref() {
             DeValue::Table(table) if has_parts(name) => self.parts(name, value, table),
@@ -65,7 +65,7 @@ impl Layout<'_> {
     }
 
     /// A table with a section for each table in it, and perhaps one of its own.
-    fn parts(&mut self, name: &str, value: &Value<'_>, table: &DeTable<'_>) {
+    fn parts(&mut self, name: &str, value: &TomlValue<'_>, table: &DeTable<'_>) {
         let mut own = Vec::new();
         for (key, part) in table {
             let full_name = || format!("{name}:{}", key.get_ref());
@@ -83,15 +83,15 @@ impl Layout<'_> {
     }
 
     /// Whether a table has a header of its own, and not just tables below it.
-    fn is_header(&self, value: &Value<'_>) -> bool {
+    fn is_header(&self, value: &TomlValue<'_>) -> bool {
         self.text[value.span()].starts_with(['[', '{'])
     }
 
     fn section<'t>(
         &mut self,
         name: String,
-        value: &Value<'_>,
-        options: impl Iterator<Item = (&'t Key<'t>, &'t Value<'t>)>,
+        value: &TomlValue<'_>,
+        options: impl Iterator<Item = (&'t TomlKey<'t>, &'t TomlValue<'t>)>,
     ) {
         let start = value.span().start;
         if name.contains(char::is_control) {
@@ -99,7 +99,7 @@ impl Layout<'_> {
             return self.misplace(start, None, None, message);
         }
         let known = SectionKind::of(&name).map_or(&[][..], |(kind, _)| kind.options());
-        let mut found = Found { name, start, entries: Vec::new() };
+        let mut found = OpenedSection { name, start, entries: Vec::new() };
         for (key, value) in options {
             self.entries(known, "", (key, value), &mut found.entries);
         }
@@ -111,7 +111,7 @@ impl Layout<'_> {
         &self,
         known: &'static [OptionDoc],
         path: &str,
-        (key, value): (&Key<'_>, &Value<'_>),
+        (key, value): (&TomlKey<'_>, &TomlValue<'_>),
         found: &mut Vec<(usize, Entry)>,
     ) {
         let name = format!("{path}{}", key.get_ref().to_lowercase());
@@ -127,7 +127,13 @@ impl Layout<'_> {
         }
     }
 
-    fn entry(&self, key: String, option: Option<&OptionDoc>, at: &Key<'_>, value: &Value<'_>) -> Entry {
+    fn entry(
+        &self,
+        key: String,
+        option: Option<&OptionDoc>,
+        at: &TomlKey<'_>,
+        value: &TomlValue<'_>,
+    ) -> Entry {
         let (value, start) = match written(option, value, self.text) {
             Ok(value) => (value, at.span().start),
             Err(Unfit { value, start }) => (value, start.unwrap_or(at.span().start)),
@@ -137,7 +143,7 @@ impl Layout<'_> {
 
     fn add_sections(mut self) {
         self.sections.sort_by_key(|section| section.start);
-        for Found { name, start, mut entries } in std::mem::take(&mut self.sections) {
+        for OpenedSection { name, start, mut entries } in std::mem::take(&mut self.sections) {
             let header = self.document.open(&name, self.place(start));
             entries.sort_by_key(|(start, _)| *start);
             for (_, entry) in entries {
@@ -146,7 +152,7 @@ impl Layout<'_> {
         }
     }
 
-    fn misplace_array(&mut self, name: String, value: &Value<'_>) {
+    fn misplace_array(&mut self, name: String, value: &TomlValue<'_>) {
         let message =
             format!("[{name}] must be a table, not an array of tables: write its header in single brackets");
         self.misplace(value.span().start, Some(name), None, message);

@@ -108,7 +108,7 @@ pub(super) fn written(
     let shown = &text[value.span()];
     let Some(option) = option else { return Ok(Written::Text(shown.to_owned())) };
     let beside = Beside::of(option.value);
-    let unfit = Blame { option, text, shown };
+    let unfit = ValueContext { option, text, shown };
     match (value.get_ref(), beside) {
         (DeValue::Boolean(value), Beside::Boolean | Beside::BooleanOrWord) => {
             Ok(Written::Text(value.to_string()))
@@ -127,7 +127,7 @@ pub(super) fn written(
     }
 }
 
-fn list(items: &DeArray<'_>, beside: Beside, unfit: &Blame<'_>) -> Result<Written, Unfit> {
+fn list(items: &DeArray<'_>, beside: Beside, unfit: &ValueContext<'_>) -> Result<Written, Unfit> {
     let item = |item: &Spanned<DeValue<'_>>| match (item.get_ref(), beside) {
         (DeValue::String(text), Beside::Texts) => Ok(text.to_string()),
         (DeValue::Integer(value), Beside::Integers) => Ok(decimal(value)),
@@ -141,7 +141,7 @@ fn list(items: &DeArray<'_>, beside: Beside, unfit: &Blame<'_>) -> Result<Writte
 }
 
 /// Environment variables. Numbers are taken as they are written.
-fn pairs(table: &DeTable<'_>, unfit: &Blame<'_>) -> Result<Written, Unfit> {
+fn pairs(table: &DeTable<'_>, unfit: &ValueContext<'_>) -> Result<Written, Unfit> {
     let mut found = Vec::new();
     for (key, value) in table {
         let (name, start) = (key.get_ref(), key.span().start);
@@ -173,7 +173,7 @@ fn decimal(value: &DeInteger<'_>) -> String {
 }
 
 /// What all messages about one value need.
-struct Blame<'v> {
+struct ValueContext<'v> {
     option: &'v OptionDoc,
     /// The whole file.
     text: &'v str,
@@ -181,7 +181,7 @@ struct Blame<'v> {
     shown: &'v str,
 }
 
-impl Blame<'_> {
+impl ValueContext<'_> {
     /// `what` must be `expected` and is `value`, which stands at `start` if that is not the whole.
     fn of(&self, what: &str, expected: &str, value: &Spanned<DeValue<'_>>, start: Option<usize>) -> Unfit {
         let found = self.named(value);

@@ -29,7 +29,7 @@ use super::follow::wait;
 use super::help::columns;
 use super::session::Session;
 use crate::model::Signal;
-use crate::sys::interrupts::Held;
+use crate::sys::interrupts::HeldInterrupts;
 pub(super) use history::History;
 use keys::Key;
 use line::Line;
@@ -65,7 +65,7 @@ impl Editor {
         session.flush();
         let terminal = session.input().source();
         // Let go of in the other order: a signal that came meanwhile finds the terminal restored.
-        let held = Held::back(&[Signal::TERM, Signal::HUP]);
+        let held = HeldInterrupts::back(&[Signal::TERM, Signal::HUP]);
         let raw = Raw::enter(terminal);
         let (Ok(held), Ok(raw)) = (held, raw) else {
             return session.ask(prompt).map_or(Typed::End, Typed::Line);
@@ -91,7 +91,7 @@ struct Edit<'e, 'fd> {
 }
 
 impl Edit<'_, '_> {
-    fn run(mut self, session: &mut Session<'_>, held: &Held) -> Typed {
+    fn run(mut self, session: &mut Session<'_>, held: &HeldInterrupts) -> Typed {
         let mut bytes = Vec::new();
         let mut before = Key::Other;
         self.draw(session);
@@ -186,7 +186,7 @@ impl Edit<'_, '_> {
 }
 
 /// Waits for bytes and reads them; `false` when there will be none, or none that are for us.
-fn can_read_more(session: &mut Session<'_>, held: &Held) -> bool {
+fn can_read_more(session: &mut Session<'_>, held: &HeldInterrupts) -> bool {
     let ready = wait(&[session.input().source(), held.as_fd()], None);
     match ready.as_deref() {
         Ok([_, true]) | Err(_) => return false,

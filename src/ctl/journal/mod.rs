@@ -20,7 +20,7 @@ use super::follow::{Follow, log_of, wait};
 use super::session::Session;
 use super::wildcard;
 use crate::model::{Namespec, Signal};
-use crate::sys::interrupts::Held;
+use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
 use lines::{Joint, Lines};
 use wanted::Wanted;
@@ -41,7 +41,7 @@ const NAME_WIDTH_MAX: usize = 32;
 const COLORS: [&str; 6] = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[96m"];
 
 /// A channel of a process.
-struct Source {
+struct JournalSource {
     namespec: String,
     channel: &'static str,
     lines: Lines,
@@ -94,7 +94,7 @@ fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) ->
     chosen
 }
 
-fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Source> {
+fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<JournalSource> {
     let names: Vec<String> = rows.iter().map(|row| row.namespec()).collect();
     let widths = names.iter().map(|name| name.width());
     let width = widths.filter(|width| *width <= NAME_WIDTH_MAX).max().unwrap_or(0);
@@ -103,7 +103,7 @@ fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Sourc
         let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
         let padding = " ".repeat(width.saturating_sub(namespec.width()));
         let prefix = format!("{on}{namespec}{padding} |{off} ");
-        wanted.channels.iter().map(move |channel| Source {
+        wanted.channels.iter().map(move |channel| JournalSource {
             namespec: namespec.clone(),
             channel,
             lines: Lines::behind(&prefix),
@@ -115,7 +115,7 @@ fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Sourc
 }
 
 /// Shows the last lines that there are; `false` if there is no log.
-fn show_end(session: &mut Session, source: &mut Source, wanted: &Wanted) -> Result<bool, CallError> {
+fn show_end(session: &mut Session, source: &mut JournalSource, wanted: &Wanted) -> Result<bool, CallError> {
     let end = match end_of_log(session, source, wanted.lines) {
         Ok(text) => text,
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(false),
@@ -140,7 +140,7 @@ fn show_end(session: &mut Session, source: &mut Source, wanted: &Wanted) -> Resu
 }
 
 /// So much of the end that it has these lines, if there are so many within bounds.
-fn end_of_log(session: &mut Session, source: &Source, lines: usize) -> Result<String, CallError> {
+fn end_of_log(session: &mut Session, source: &JournalSource, lines: usize) -> Result<String, CallError> {
     let method = match source.channel {
         "stderr" => "supervisor.readProcessStderrLog",
         _ => "supervisor.readProcessStdoutLog",
@@ -159,12 +159,12 @@ fn end_of_log(session: &mut Session, source: &Source, lines: usize) -> Result<St
 }
 
 /// Of all processes some may well have none; of one that was named it is worth a word.
-fn tell_without_log(session: &mut Session, sources: &[Source], shown: &[bool], wanted: &Wanted) {
+fn tell_without_log(session: &mut Session, sources: &[JournalSource], shown: &[bool], wanted: &Wanted) {
     let has_log = |namespec: &str| {
         sources.iter().zip(shown).any(|(source, shown)| *shown && source.namespec == namespec)
     };
     let mut told: Vec<&str> = Vec::new();
-    for Source { namespec, .. } in sources {
+    for JournalSource { namespec, .. } in sources {
         if !wanted.names.contains(&"all") && !has_log(namespec) && !told.contains(&namespec.as_str()) {
             session.warn(format_args!("{namespec}: ERROR (no log file)"));
             session.fail(exit::GENERIC);
@@ -174,8 +174,8 @@ fn tell_without_log(session: &mut Session, sources: &[Source], shown: &[bool], w
 }
 
 /// Shows what comes, until Ctrl-C or the server ends it.
-fn follow(session: &mut Session, mut sources: Vec<Source>) -> Outcome {
-    let interrupts = Held::back(&[Signal::INT])?;
+fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
+    let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     for source in &mut sources {
         source.stream = session.follow(&log_of(&source.namespec, source.channel)).ok();
     }
@@ -209,7 +209,7 @@ fn follow(session: &mut Session, mut sources: Vec<Source>) -> Outcome {
     Ok(())
 }
 
-impl Source {
+impl JournalSource {
     /// The whole lines that came.
     fn turn(&mut self, is_ready: bool, is_late: bool) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::SectionReader;
 use crate::config::absolute;
@@ -15,13 +15,13 @@ use crate::python::quote;
 
 /// Whoever writes all of them.
 #[derive(Clone, Copy)]
-struct Writer<'s>(Option<&'s User>);
+struct SharedWriter<'s>(Option<&'s User>);
 
 /// Below these nothing is made by us, and what is there is no regular file.
 const STREAMS: [&str; 2] = ["/dev", "/proc"];
 
-pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
-    let writer = Writer(settings.daemon.user.as_deref());
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[SectionProcesses<'_, '_>]) {
+    let writer = SharedWriter(settings.daemon.user.as_deref());
     let has_auto_logs = programs.iter().flat_map(|program| program.processes).any(|process| {
         [&process.stdout, &process.stderr].into_iter().any(|stream| stream.target == LogTarget::Auto)
     });
@@ -45,7 +45,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[P
     }
 }
 
-impl Writer<'_> {
+impl SharedWriter<'_> {
     fn daemon(self, options: &mut SectionReader<'_, '_>, daemon: &DaemonSettings, has_auto_logs: bool) {
         if let Some(path) = &daemon.log_file {
             self.file(options, "logfile", path);
@@ -59,7 +59,7 @@ impl Writer<'_> {
     }
 
     /// Of the files of its processes the first that can't be had: the others are its like.
-    fn program(self, options: &mut SectionReader<'_, '_>, program: &Program<'_, '_>) {
+    fn program(self, options: &mut SectionReader<'_, '_>, program: &SectionProcesses<'_, '_>) {
         for option in ["stdout_logfile", "stderr_logfile"] {
             let targets = program.processes.iter().map(|process| match option {
                 "stdout_logfile" => &process.stdout.target,

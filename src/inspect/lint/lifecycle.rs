@@ -2,7 +2,7 @@
 
 use tz::DateTime;
 
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::{Reading, Remark};
 use crate::model::{ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec};
 
@@ -68,7 +68,7 @@ const DELAYS_SHOWN_MAX: u32 = 12;
 const RUNS_SHOWN: usize = 3;
 
 /// Looks at each program by its first process. `now` is in seconds since 1970.
-pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>], now: Option<i64>) {
+pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '_>], now: Option<i64>) {
     for program in programs {
         let Some(spec) = program.processes.first() else { continue };
         warn_of_idle_options(reading, program, spec);
@@ -83,7 +83,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>], now:
 }
 
 /// Only what the section itself sets: defaults for all programs are not meant for each.
-fn warn_of_idle_options(reading: &mut Reading<'_>, program: &Program<'_, '_>, spec: &ProcessSpec) {
+fn warn_of_idle_options(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, spec: &ProcessSpec) {
     for Belonging { options, reason, is_idle } in &BELONGING {
         for name in options.iter().filter(|name| is_idle(spec) && program.section.entry(name).is_some()) {
             let text = format!("{name} of [{}] has no effect {reason}", program.section.name);
@@ -94,7 +94,7 @@ fn warn_of_idle_options(reading: &mut Reading<'_>, program: &Program<'_, '_>, sp
     }
 }
 
-fn note(reading: &mut Reading<'_>, program: &Program<'_, '_>, option: &str, text: String) {
+fn note(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, option: &str, text: String) {
     let text = format!("[{}] {text}", program.section.name);
     with_options(reading, program.section, program.kind(), |options| {
         let remark = Remark { is_note: true, ..Remark::warning(options.spot(option), text) };

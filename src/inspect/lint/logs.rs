@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::absolute;
 use crate::config::document::Section;
@@ -13,7 +13,7 @@ use crate::python::quote;
 
 /// Who writes a file.
 #[derive(Clone, Copy)]
-struct Writer<'a> {
+struct LogWriter<'a> {
     section: &'a Section,
     kind: SectionKind,
     option: &'static str,
@@ -24,14 +24,14 @@ struct Writer<'a> {
 const STREAMS: [&str; 2] = ["/dev", "/proc"];
 
 /// Two that only append do each other no harm.
-pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
-    let mut writers: HashMap<PathBuf, Writer<'_>> = HashMap::new();
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[SectionProcesses<'_, '_>]) {
+    let mut writers: HashMap<PathBuf, LogWriter<'_>> = HashMap::new();
     let kind = SectionKind::Supervisord;
     if let Some((section, path)) =
         reading.document.section("supervisord").zip(settings.daemon.log_file.as_ref())
     {
         let rotates = settings.daemon.log_bytes_max > 0;
-        writers.insert(path.clone(), Writer { section, kind, option: "logfile", rotates });
+        writers.insert(path.clone(), LogWriter { section, kind, option: "logfile", rotates });
     }
     for program in programs {
         for process in program.processes {
@@ -39,7 +39,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[P
             {
                 let Some(path) = file(reading, stream) else { continue };
                 let rotates = stream.bytes_max > 0;
-                let writer = Writer { section: program.section, kind: program.kind(), option, rotates };
+                let writer = LogWriter { section: program.section, kind: program.kind(), option, rotates };
                 let Some(first) = writers.get(&path).copied() else {
                     writers.insert(path, writer);
                     continue;
@@ -58,7 +58,7 @@ fn file(reading: &Reading<'_>, stream: &StreamSpec) -> Option<PathBuf> {
     (!STREAMS.iter().any(|folder| path.starts_with(Path::new(folder)))).then_some(path)
 }
 
-fn tell(reading: &mut Reading<'_>, writer: &Writer<'_>, first: &Writer<'_>, path: &Path) {
+fn tell(reading: &mut Reading<'_>, writer: &LogWriter<'_>, first: &LogWriter<'_>, path: &Path) {
     let (section, option, shown) = (&writer.section.name, writer.option, quote(&path.to_string_lossy()));
     let is_same_section = section == &first.section.name;
     let text = if is_same_section && option == first.option {

@@ -54,20 +54,20 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: 
 }
 
 /// A section with the processes that it made in one group.
-struct Program<'s, 'a> {
+struct SectionProcesses<'s, 'a> {
     section: &'a Section,
     group: &'s GroupSpec,
     processes: &'s [Arc<ProcessSpec>],
 }
 
-impl Program<'_, '_> {
+impl SectionProcesses<'_, '_> {
     fn kind(&self) -> SectionKind {
         SectionKind::of(&self.section.name).map_or(SectionKind::Program, |(kind, _)| kind)
     }
 }
 
 /// All of them, group by group.
-fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<Program<'s, 'a>> {
+fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<SectionProcesses<'s, 'a>> {
     let mut by_group: HashMap<&str, Vec<_>> = HashMap::new();
     for birth in reading.births() {
         by_group.entry(&birth.group).or_default().push(birth);
@@ -77,7 +77,7 @@ fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<Progr
         let mut rest = group.processes.as_slice();
         for birth in by_group.get(group.name.as_str()).into_iter().flatten() {
             let (processes, others) = rest.split_at(birth.count.min(rest.len()));
-            found.push(Program { section: birth.section, group, processes });
+            found.push(SectionProcesses { section: birth.section, group, processes });
             rest = others;
         }
     }

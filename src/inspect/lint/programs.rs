@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::shell::shell_variable;
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::SectionReader;
 use crate::config::options::SectionKind;
@@ -12,7 +12,7 @@ use crate::config::split_pairs;
 use crate::model::{DaemonSettings, ProcessSpec, Settings, User, UserId};
 use crate::python::quote;
 
-pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[Program<'_, '_>]) {
+pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[SectionProcesses<'_, '_>]) {
     if let Some(section) = reading.document.section("supervisord") {
         with_options(reading, section, SectionKind::Supervisord, |options| daemon(options, &settings.daemon));
     }

@@ -1,6 +1,6 @@
 //! `startretries` by people who mean "for ever": Supervisor has no word for that, and -1 does the opposite.
 
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::model::StartRetries;
 
@@ -8,7 +8,7 @@ use crate::model::StartRetries;
 const ENDLESS: i64 = 10_000;
 
 /// Only what was written counts, once for each section.
-pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>]) {
+pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '_>]) {
     for program in programs {
         let Some(StartRetries::Times(times)) = program.processes.first().map(|it| it.start_retries) else {
             continue;

@@ -1,14 +1,14 @@
 //! Commands that were written for a shell, and those that go into the background.
 
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::SectionReader;
-use crate::config::{Background, foreground_form, leaves};
+use crate::config::{DaemonizesWhen, foreground_form, leaves};
 use crate::config::{SplitError, split_command};
 use crate::model::ProcessSpec;
 use crate::python::quote;
 
-pub(super) fn lint(reading: &mut Reading<'_>, programs: &[Program<'_, '_>]) {
+pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '_>]) {
     for program in programs {
         with_options(reading, program.section, program.kind(), |options| {
             if let Some(text) = options.own_text("command") {
@@ -225,15 +225,15 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     }
     let Some((name, background)) = leaves(base_name(program)) else { return };
     let text = match background {
-        Background::Unless(foreground) if !foreground.iter().any(|option| has(arguments, option)) => {
+        DaemonizesWhen::Unless(foreground) if !foreground.iter().any(|option| has(arguments, option)) => {
             let option = foreground.first().copied().unwrap_or_default();
             format!("{name} of [{section}] goes into the background without {}", quote(option))
         }
-        Background::With(flags) => match flags.iter().find(|flag| has(arguments, flag)) {
+        DaemonizesWhen::With(flags) => match flags.iter().find(|flag| has(arguments, flag)) {
             Some(flag) => format!("{name} of [{section}] goes into the background with {}", quote(flag)),
             None => return,
         },
-        Background::Unless(_) | Background::Unknown => return,
+        DaemonizesWhen::Unless(_) | DaemonizesWhen::Unknown => return,
     };
     Advice::new(format!("{text}: it counts as ended then")).tell(options, "command");
 }

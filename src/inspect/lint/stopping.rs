@@ -1,7 +1,7 @@
 //! More patience than there is: whoever runs the container, or our own `shutdown_timeout`, kills before
 //! a program's own time is over.
 
-use super::{Advice, Program, with_options};
+use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::options::SectionKind;
 use crate::model::Settings;
@@ -38,7 +38,7 @@ impl Bound {
 pub(super) fn lint(
     reading: &mut Reading<'_>,
     settings: &Settings,
-    programs: &[Program<'_, '_>],
+    programs: &[SectionProcesses<'_, '_>],
     grace_secs: Option<i64>,
 ) {
     let Some(bound) = Bound::of(reading, settings, grace_secs) else { return };
@@ -56,14 +56,14 @@ pub(super) fn lint(
 }
 
 /// A program that says itself how long it may take.
-struct Wait<'p, 's, 'a> {
-    program: &'p Program<'s, 'a>,
+struct OwnStopTimeout<'p, 's, 'a> {
+    program: &'p SectionProcesses<'s, 'a>,
     secs: i64,
 }
 
-impl Wait<'_, '_, '_> {
+impl OwnStopTimeout<'_, '_, '_> {
     fn tell(&self, reading: &mut Reading<'_>, text: String) {
-        let Program { section, .. } = self.program;
+        let SectionProcesses { section, .. } = self.program;
         with_options(reading, section, self.program.kind(), |options| {
             Advice::new(text).tell(options, "stopwaitsecs");
         });
@@ -72,16 +72,16 @@ impl Wait<'_, '_, '_> {
 
 fn wait_secs<'p, 's, 'a>(
     reading: &mut Reading<'_>,
-    program: &'p Program<'s, 'a>,
-) -> Option<Wait<'p, 's, 'a>> {
+    program: &'p SectionProcesses<'s, 'a>,
+) -> Option<OwnStopTimeout<'p, 's, 'a>> {
     let is_set =
         with_options(reading, program.section, program.kind(), |options| options.is_set("stopwaitsecs"));
     let process = program.processes.first().filter(|_| is_set == Some(true))?;
-    Some(Wait { program, secs: process.stop_wait_secs })
+    Some(OwnStopTimeout { program, secs: process.stop_wait_secs })
 }
 
 /// Groups of one priority stop side by side, one priority after the other.
-fn lint_sum(reading: &mut Reading<'_>, mut set: Vec<Wait<'_, '_, '_>>, bound: Bound) {
+fn lint_sum(reading: &mut Reading<'_>, mut set: Vec<OwnStopTimeout<'_, '_, '_>>, bound: Bound) {
     set.sort_by_key(|wait| (std::cmp::Reverse(wait.program.group.priority), std::cmp::Reverse(wait.secs)));
     set.dedup_by_key(|wait| wait.program.group.priority);
     let sum = set.iter().fold(0, |sum: i64, wait| sum.saturating_add(wait.secs.max(0)));
