@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_commands_end_is_told_as_the_shell_tells_it() {
+    fn the_exit_of_the_command_is_reported_as_a_shell_does() {
         for (raw, code) in [(0, 0), (3 << 8, 3), (255 << 8, 255), (15, 143), (9, 137), (11 | 0x80, 139)] {
             assert_eq!(exit_code(ExitStatus::from_raw(raw)), code, "{raw:#x}");
         }

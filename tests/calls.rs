@@ -148,7 +148,7 @@ fn a_multicall_that_ends_the_supervisor_is_answered_to_its_end() {
 }
 
 #[test]
-fn calls_that_wait_are_answered_when_the_supervisor_ends_or_begins_anew() {
+fn calls_that_wait_are_answered_when_the_supervisor_ends_or_restarts() {
     for method in ["supervisor.shutdown", "supervisor.restart"] {
         let other = SLOW.replace("slow", "other");
         let mut sandbox = Sandbox::with_programs(&format!("{SLOW}{other}")).start();
@@ -176,7 +176,7 @@ const LATE: &str = "[program:late]\nstartsecs=0\n\
     command=/bin/sh -c 'echo > %(here)s/late; until test -e %(here)s/go; do sleep 0.05; done; exec cat > %(here)s/late-heard'\n";
 
 /// Has no standard input any more.
-const DEAF: &str =
+const UNRESPONSIVE: &str =
     "[program:deaf]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/deaf; exec sleep 3600'\nstartsecs=0\n";
 
 #[test]
@@ -190,7 +190,7 @@ fn a_fastcgi_program_has_no_standard_input_to_send_to() {
 
 #[test]
 fn what_is_sent_to_standard_input_is_read_there() {
-    let mut sandbox = Sandbox::with_programs(&format!("{READER}{DEAF}{SLOW}")).start();
+    let mut sandbox = Sandbox::with_programs(&format!("{READER}{UNRESPONSIVE}{SLOW}")).start();
     sandbox.wait_file("deaf", "\n");
     sandbox.wait_state("reader", "RUNNING");
     let mut peer = Peer::unix(&sandbox);
@@ -227,8 +227,8 @@ fn a_child_that_does_not_read_is_sent_so_much_and_no_more() {
         }
         assert!(taken < 4_000_000);
     };
-    let told = "FAILED: late has not read what was sent to it before; try again later";
-    assert_eq!(refusal, (30, told.to_owned()));
+    let reported = "FAILED: late has not read what was sent to it before; try again later";
+    assert_eq!(refusal, (30, reported.to_owned()));
     assert!(taken >= 1_000_000, "{taken}");
     // Others are sent theirs meanwhile, and nobody is woken by a pipe that nothing can be written to.
     assert_eq!(send("reader"), Ok(true.into()));

@@ -18,7 +18,7 @@ struct Told {
     stderr: String,
 }
 
-fn told(command: &mut Command) -> Told {
+fn reported(command: &mut Command) -> Told {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Told { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -26,20 +26,20 @@ fn told(command: &mut Command) -> Told {
 
 /// `sv` with some words, in the folder of the configuration.
 fn sv(sandbox: &Sandbox, words: &[&str]) -> Told {
-    told(sandbox.program("sv").args(words))
+    reported(sandbox.program("sv").args(words))
 }
 
 /// What `sv check` says of a text on a machine that it is not for; the folder's name is left out of it.
 fn checked(text: &str, words: &[&str]) -> Told {
     let sandbox = Sandbox::new(text);
-    let told = sv(&sandbox, &[&["check", "supervisord.conf", "--image=no"], words].concat());
-    Told { stdout: told.stdout.replace(&format!("{}/", sandbox.dir().display()), ""), ..told }
+    let reported = sv(&sandbox, &[&["check", "supervisord.conf", "--image=no"], words].concat());
+    Told { stdout: reported.stdout.replace(&format!("{}/", sandbox.dir().display()), ""), ..reported }
 }
 
 #[track_caller]
-fn assert_told(told: &Told, code: i32, lines: &[&str]) {
-    assert_eq!(told.code, Some(code), "{told:?}");
-    assert_eq!(told.stdout.lines().collect::<Vec<_>>(), lines, "{}", told.stdout);
+fn assert_reported(reported: &Told, code: i32, lines: &[&str]) {
+    assert_eq!(reported.code, Some(code), "{reported:?}");
+    assert_eq!(reported.stdout.lines().collect::<Vec<_>>(), lines, "{}", reported.stdout);
 }
 
 /// The value behind a path of members.
@@ -52,7 +52,7 @@ const GOOD: &str = "[supervisord]\n[program:a]\ncommand=/bin/cat\n[program:b]\nc
 
 #[test]
 fn nothing_to_say_is_status_0() {
-    assert_told(&checked(GOOD, &[]), 0, &["no errors, 3 processes in 2 groups"]);
+    assert_reported(&checked(GOOD, &[]), 0, &["no errors, 3 processes in 2 groups"]);
     let sandbox = Sandbox::new(GOOD);
     for words in [&["check"][..], &["check", "-c", "supervisord.conf"], &["-c", "supervisord.conf", "check"]]
     {
@@ -63,7 +63,7 @@ fn nothing_to_say_is_status_0() {
 #[test]
 fn warnings_are_status_1_and_with_strict_status_2() {
     let text = "[supervisord]\n[program:x]\ncommand=/bin/cat\nautorestrat=1\n";
-    assert_told(
+    assert_reported(
         &checked(text, &[]),
         1,
         &[
@@ -73,7 +73,7 @@ fn warnings_are_status_1_and_with_strict_status_2() {
             "no errors, 1 warning, 1 process in 1 group",
         ],
     );
-    assert_told(
+    assert_reported(
         &checked(text, &["--strict"]),
         2,
         &[
@@ -92,8 +92,8 @@ fn the_main_command_is_checked_with_the_file() {
     assert!(alone.code == Some(2) && alone.stdout.contains("there is no group called 'main'"), "{alone:?}");
     let words = ["check", "supervisord.conf", "--image=no", "--"];
     let beside = |command: &[&str]| sv(&sandbox, &[&words, command].concat());
-    assert_told(&beside(&["/bin/cat", "-"]), 0, &["no errors, 1 process in 1 group"]);
-    assert_told(
+    assert_reported(&beside(&["/bin/cat", "-"]), 0, &["no errors, 1 process in 1 group"]);
+    assert_reported(
         &beside(&["/bin/no-such-thing"]),
         0,
         &[
@@ -108,24 +108,24 @@ fn the_main_command_is_checked_with_the_file() {
 }
 
 #[test]
-fn files_that_can_not_be_made_are_told() {
+fn files_that_can_not_be_made_are_reported() {
     let text = "[supervisord]\nlogfile=NAME\n[program:a]\ncommand=/bin/cat\nstdout_logfile=%(here)s\n\
         [unix_http_server]\nfile=%(here)s/nodir/s.sock\n";
-    let told = checked(&text.replace("NAME", "%(here)s"), &[]);
-    let warned = |what: &str| told.stdout.lines().filter(|line| line.contains(what)).count();
+    let reported = checked(&text.replace("NAME", "%(here)s"), &[]);
+    let warned = |what: &str| reported.stdout.lines().filter(|line| line.contains(what)).count();
     // Of a folder that is missing the image may know more.
-    assert_eq!((told.code, warned("here: cannot make file '")), (Some(1), 1), "{told:?}");
-    assert_eq!(warned("' of [supervisord] is a directory"), 1, "{told:?}");
-    assert_eq!(warned("' of [program:a] is a directory"), 1, "{told:?}");
-    assert_eq!(warned("' of [unix_http_server] in '"), 1, "{told:?}");
+    assert_eq!((reported.code, warned("here: cannot make file '")), (Some(1), 1), "{reported:?}");
+    assert_eq!(warned("' of [supervisord] is a directory"), 1, "{reported:?}");
+    assert_eq!(warned("' of [program:a] is a directory"), 1, "{reported:?}");
+    assert_eq!(warned("' of [unix_http_server] in '"), 1, "{reported:?}");
 }
 
 #[test]
-fn all_errors_are_told_at_once_and_before_the_warnings() {
+fn all_errors_are_reported_at_once_and_before_the_warnings() {
     let text = "[supervisord]\nloglevel=debgu\nidentifier=%(ENV_SV_NO_SUCH)s\nfoo=1\n[program:web]\n\
         command=/bin/cat\nautostart=ture  ; on\nstopsignal=SIGTRM\n[group:g]\nprograms=web,\n   wbe\n\
         [inet_http_server]\n";
-    let told = checked(text, &[]);
+    let reported = checked(text, &[]);
     let expected = [
         "supervisord.conf:2: error: bad logging level name 'debgu' (in [supervisord]), did you mean 'debug'?",
         "    2 | loglevel=debgu",
@@ -151,13 +151,13 @@ fn all_errors_are_told_at_once_and_before_the_warnings() {
         "      | ^^^",
         "5 errors, 2 warnings",
     ];
-    let lines: Vec<_> = told.stdout.lines().collect();
-    assert_eq!((told.code, lines), (Some(2), expected.to_vec()));
+    let lines: Vec<_> = reported.stdout.lines().collect();
+    assert_eq!((reported.code, lines), (Some(2), expected.to_vec()));
 }
 
 #[test]
-fn lines_that_can_not_be_parsed_are_told_one_by_one() {
-    assert_told(
+fn lines_that_can_not_be_parsed_are_reported_one_by_one() {
+    assert_reported(
         &checked("[supervisord]\nfoo\n\u{feff}\tüb \x1b[2J\n", &[]),
         2,
         &[
@@ -170,7 +170,7 @@ fn lines_that_can_not_be_parsed_are_told_one_by_one() {
             "2 errors",
         ],
     );
-    assert_told(
+    assert_reported(
         &checked("foo=1\n", &[]),
         2,
         &[
@@ -182,7 +182,7 @@ fn lines_that_can_not_be_parsed_are_told_one_by_one() {
     );
     let sandbox = Sandbox::new("");
     let missing = sv(&sandbox, &["check", "nope.conf"]);
-    assert_told(&missing, 2, &["error: could not find config file nope.conf", "1 error"]);
+    assert_reported(&missing, 2, &["error: could not find config file nope.conf", "1 error"]);
     let empty = sv(&sandbox, &["check"]);
     assert!(empty.stdout.contains(".ini file does not include supervisord section"), "{empty:?}");
 }
@@ -194,20 +194,20 @@ fn variables_are_shown_as_lines() {
         .env("SV_PROGRAM_B_NUMPROX", "geheim")
         .env("SV_UNIX_HTTP_SERVER_FILE", "/tmp/s")
         .env("SV_UNIX_HTTP_SERVER_PASSWORD", "geheim");
-    let told = sv(&sandbox, &["check", "supervisord.conf"]);
+    let reported = sv(&sandbox, &["check", "supervisord.conf"]);
     for expected in [
         "SV_PROGRAM_B_NUMPROCS: error: not a valid integer: 'x' (in [program:b])\n      | SV_PROGRAM_B_NUMPROCS=x\n      |                       ^\n",
         "warning: environment variable SV_PROGRAM_B_NUMPROX sets nothing: it names no option, \
          did you mean 'SV_PROGRAM_B_NUMPROCS'?\n      | SV_PROGRAM_B_NUMPROX\n",
         "incomplete authentication",
     ] {
-        assert!(told.stdout.contains(expected), "{expected}: {}", told.stdout);
+        assert!(reported.stdout.contains(expected), "{expected}: {}", reported.stdout);
     }
-    assert!(!told.stdout.contains("geheim"), "{}", told.stdout);
+    assert!(!reported.stdout.contains("geheim"), "{}", reported.stdout);
 }
 
 #[test]
-fn legal_mistakes_are_told() {
+fn likely_mistakes_are_reported() {
     let head = "[supervisord]\n[program:x]\n";
     for (lines, expected) in [
         ("command=/bin/cat | /bin/cat", "passes '|' to its program"),
@@ -221,13 +221,13 @@ fn legal_mistakes_are_told() {
             "[program:y] writes '/tmp/l', as [program:x] does",
         ),
     ] {
-        let told = checked(&format!("{head}{lines}\n"), &["--grace", "10"]);
-        assert_eq!(told.code, Some(1), "{lines}: {told:?}");
-        assert!(told.stdout.contains(expected), "{expected}: {}", told.stdout);
-        assert!(told.stdout.contains("no errors, 1 warning, "), "{}", told.stdout);
+        let reported = checked(&format!("{head}{lines}\n"), &["--grace", "10"]);
+        assert_eq!(reported.code, Some(1), "{lines}: {reported:?}");
+        assert!(reported.stdout.contains(expected), "{expected}: {}", reported.stdout);
+        assert!(reported.stdout.contains("no errors, 1 warning, "), "{}", reported.stdout);
     }
-    let patient = checked(&format!("{head}command=/bin/cat\nstopwaitsecs=30\n"), &["--grace", "30"]);
-    assert_eq!(patient.code, Some(0), "{patient:?}");
+    let with_timeout = checked(&format!("{head}command=/bin/cat\nstopwaitsecs=30\n"), &["--grace", "30"]);
+    assert_eq!(with_timeout.code, Some(0), "{with_timeout:?}");
 }
 
 #[test]
@@ -243,17 +243,17 @@ fn examples_and_the_sample_are_clean() {
     {
         let sandbox = Sandbox::from_example(name);
         std::fs::create_dir_all(sandbox.path("run")).unwrap();
-        let told = sv(&sandbox, &["check", "--strict"]);
-        assert_eq!(told.code, Some(0), "{name}: {told:?}");
+        let reported = sv(&sandbox, &["check", "--strict"]);
+        assert_eq!(reported.code, Some(0), "{name}: {reported:?}");
     }
 }
 
 #[test]
-fn findings_are_told_to_machines() {
-    let told =
+fn findings_are_reported_to_machines() {
+    let reported =
         checked("[supervisord]\n[program:é]\ncommand=/bin/cat é\nautostart= é ture\nfoo=1\n", &["--json"]);
-    let report = json(&told.stdout);
-    assert_eq!((told.code, &report["exit"]), (Some(2), &Value::from(2)));
+    let report = json(&reported.stdout);
+    assert_eq!((reported.code, &report["exit"]), (Some(2), &Value::from(2)));
     assert_eq!((&report["errors"], &report["warnings"]), (&Value::from(1), &Value::from(1)));
     assert_eq!((&report["processes"], &report["groups"]), (&Value::Null, &Value::Null));
     let error = &report["findings"][0];
@@ -287,7 +287,8 @@ fn colours_are_for_terminals_that_want_them() {
         let line = format!("{} check supervisord.conf", sandbox.path("bin/sv").display());
         sandbox.program("sv"); // Makes the link.
         let mut script = sandbox.marked(Command::new("/usr/bin/script"));
-        told(script.args(["-qec", &line, "/dev/null"]).env("NO_COLOR", no_color).env("TERM", "xterm")).stdout
+        reported(script.args(["-qec", &line, "/dev/null"]).env("NO_COLOR", no_color).env("TERM", "xterm"))
+            .stdout
     };
     assert!(on_terminal("").contains("\x1b[1;31merror:\x1b[0m"), "{:?}", on_terminal(""));
     assert!(!on_terminal("1").contains('\x1b'), "{:?}", on_terminal("1"));
@@ -299,9 +300,9 @@ const ALL_ORIGINS: &str = "[supervisord]\nidentifier=%(ENV_SV_TEST_NAME)s\n[prog
 #[test]
 fn values_are_shown_with_their_origins() {
     let sandbox = Sandbox::new(ALL_ORIGINS).env("SV_PROGRAM_WEB_PRIORITY", "7").env("SV_TEST_NAME", "me");
-    let told = sv(&sandbox, &["config", "supervisord.conf", "-e", "debug", "--strict"]);
-    assert_eq!(told.code, Some(0), "{told:?}");
-    let squeezed: Vec<_> = told.stdout.lines().map(|line| line.replace("  ", "")).collect();
+    let reported = sv(&sandbox, &["config", "supervisord.conf", "-e", "debug", "--strict"]);
+    assert_eq!(reported.code, Some(0), "{reported:?}");
+    let squeezed: Vec<_> = reported.stdout.lines().map(|line| line.replace("  ", "")).collect();
     for expected in [
         "loglevel=debug; --loglevel",
         "strict=true ; --strict",
@@ -314,7 +315,7 @@ fn values_are_shown_with_their_origins() {
         ";directory=; not set",
     ] {
         let same = |line: &String| line.replace(' ', "") == expected.replace(' ', "");
-        assert!(squeezed.iter().any(same), "{expected}: {}", told.stdout);
+        assert!(squeezed.iter().any(same), "{expected}: {}", reported.stdout);
     }
     let expanded = sv(&sandbox, &["config", "supervisord.conf", "--expand", "--changed"]).stdout;
     assert!(expanded.contains("identifier=me ") && expanded.contains("-n %(process_num)d"), "{expanded}");
@@ -322,7 +323,7 @@ fn values_are_shown_with_their_origins() {
 }
 
 #[test]
-fn values_are_told_to_machines() {
+fn values_are_reported_to_machines() {
     let sandbox = Sandbox::new(ALL_ORIGINS).env("SV_PROGRAM_WEB_PRIORITY", "7");
     let sandbox = sandbox.env("SV_TEST_NAME", "me");
     let sections = json(&sv(&sandbox, &["config", "--json", "-c", "supervisord.conf", "-e", "debug"]).stdout);
@@ -368,10 +369,10 @@ fn secrets_never_show() {
     for words in
         [&["config"][..], &["config", "--json"], &["config", "--expand"], &["check"], &["check", "--json"]]
     {
-        let told = sv(&sandbox, words);
-        assert_eq!(told.code, Some(0), "{told:?}");
+        let reported = sv(&sandbox, words);
+        assert_eq!(reported.code, Some(0), "{reported:?}");
         for secret in ["geheim", "82ab"] {
-            assert!(!told.stdout.contains(secret), "{words:?}: {}", told.stdout);
+            assert!(!reported.stdout.contains(secret), "{words:?}: {}", reported.stdout);
         }
     }
     sandbox.write("secret", "A=geheim4 \"x");
@@ -381,18 +382,21 @@ fn secrets_never_show() {
          [program:x]\ncommand=/bin/cat\n[program:y]\ncommand=/bin/cat\nenvironment=DB_PASSWORD=\"geheim7\n",
     );
     for words in [&["check"][..], &["check", "--json"], &["config"]] {
-        let told = sv(&sandbox, words);
-        assert_eq!(told.code, Some(2), "{told:?}");
-        assert!(!format!("{told:?}").contains("geheim"), "{words:?}: {told:?}");
+        let reported = sv(&sandbox, words);
+        assert_eq!(reported.code, Some(2), "{reported:?}");
+        assert!(!format!("{reported:?}").contains("geheim"), "{words:?}: {reported:?}");
     }
 }
 
 #[test]
-fn what_is_wrong_is_told_instead_of_values() {
+fn what_is_wrong_is_reported_instead_of_values() {
     let sandbox = Sandbox::new("[supervisord]\nminfds=few\n");
-    let told = sv(&sandbox, &["config", "supervisord.conf"]);
-    assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""));
-    assert!(told.stderr.starts_with("supervisord.conf:2: error: not a valid integer: 'few'"), "{told:?}");
+    let reported = sv(&sandbox, &["config", "supervisord.conf"]);
+    assert_eq!((reported.code, reported.stdout.as_str()), (Some(2), ""));
+    assert!(
+        reported.stderr.starts_with("supervisord.conf:2: error: not a valid integer: 'few'"),
+        "{reported:?}"
+    );
     let flag = sv(&sandbox, &["config", "supervisord.conf", "-a", "9", "-e", "loud"]);
     assert!(flag.stderr.contains("error: invalid value for --loglevel 'loud'"), "{flag:?}");
 }
@@ -400,9 +404,9 @@ fn what_is_wrong_is_told_instead_of_values() {
 #[test]
 fn strict_is_a_flag_of_run_too() {
     let sandbox = Sandbox::new("[supervisord]\nfoo=1\n");
-    let told = sv(&sandbox, &["run", "--strict", "-c", "supervisord.conf"]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("Error: unknown option 'foo' in section 'supervisord'"), "{told:?}");
+    let reported = sv(&sandbox, &["run", "--strict", "-c", "supervisord.conf"]);
+    assert_eq!(reported.code, Some(2), "{reported:?}");
+    assert!(reported.stderr.contains("Error: unknown option 'foo' in section 'supervisord'"), "{reported:?}");
 }
 
 /// What a machine lacks that the configuration is not for is no fault of the configuration.
@@ -426,24 +430,24 @@ fn what_this_machine_lacks_is_a_note_and_in_the_image_an_error() {
     ] {
         // A likely mistake beside it is found all the same.
         let text = format!("{head}{lines}\nautorestrat=1\n");
-        let told = checked(&text, &[]);
-        assert_eq!(told.code, Some(1), "{lines}: {told:?}");
-        assert!(told.stdout.contains(&format!(": here: {message}\n")), "{message}: {}", told.stdout);
-        assert!(told.stdout.contains("unknown option 'autorestrat'"), "{}", told.stdout);
+        let reported = checked(&text, &[]);
+        assert_eq!(reported.code, Some(1), "{lines}: {reported:?}");
+        assert!(reported.stdout.contains(&format!(": here: {message}\n")), "{message}: {}", reported.stdout);
+        assert!(reported.stdout.contains("unknown option 'autorestrat'"), "{}", reported.stdout);
         let summary = "no errors, 1 warning, 1 note about this machine, 1 process in 1 group\n";
-        assert!(told.stdout.ends_with(summary), "{}", told.stdout);
+        assert!(reported.stdout.ends_with(summary), "{}", reported.stdout);
         // PID 1 makes folders, but not with `strict`.
         let is_made = lines.contains("_logfile=");
         if is_made {
-            let told = checked(&text, &["--image"]);
-            assert_eq!(told.code, Some(1), "{lines}: {told:?}");
+            let reported = checked(&text, &["--image"]);
+            assert_eq!(reported.code, Some(1), "{lines}: {reported:?}");
             let note = "the folder of '/no/such/x.log' does not exist; as PID 1 sv makes it";
-            assert!(told.stdout.contains(&format!(": here: {note}")), "{}", told.stdout);
+            assert!(reported.stdout.contains(&format!(": here: {note}")), "{}", reported.stdout);
         }
-        let told = checked(&text, if is_made { &["--image", "--strict"] } else { &["--image"] });
+        let reported = checked(&text, if is_made { &["--image", "--strict"] } else { &["--image"] });
         let message = if in_the_image.is_empty() { message } else { in_the_image };
-        assert_eq!(told.code, Some(2), "{lines}: {told:?}");
-        assert!(told.stdout.contains(&format!(": error: {message}\n")), "{message}: {}", told.stdout);
+        assert_eq!(reported.code, Some(2), "{lines}: {reported:?}");
+        assert!(reported.stdout.contains(&format!(": error: {message}\n")), "{message}: {}", reported.stdout);
     }
     let report = json(&checked(&format!("{head}command=/no/such\n"), &["--json"]).stdout);
     assert_eq!((&report["findings"][0]["severity"], &report["notes"]), (&"here".into(), &1.into()));
@@ -454,8 +458,8 @@ fn an_unset_variable_is_a_warning_and_what_follows_is_checked() {
     let text = "[supervisord]\nloglevel=%(ENV_SV_TEST_LEVEL)s\n[program:x]\ncommand=/bin/cat %(ENV_SV_TEST_A)s\n\
         numprocs=%(ENV_SV_TEST_N:-2)s\nprocess_name=%(process_num)d\nuser=no-such-user\n[program:y]\n\
         command=/bin/cat %(ENV_SV_TEST_B:?say which)s | cat\n";
-    let told = checked(text, &[]);
-    assert_eq!(told.code, Some(1), "{told:?}");
+    let reported = checked(text, &[]);
+    assert_eq!(reported.code, Some(1), "{reported:?}");
     for line in [
         "supervisord.conf:2: warning: the environment variable SV_TEST_LEVEL is not set here: set it where this is \
          to run, or write what to take instead: %(ENV_SV_TEST_LEVEL:-...)s (in [supervisord])",
@@ -465,7 +469,7 @@ fn an_unset_variable_is_a_warning_and_what_follows_is_checked() {
         "supervisord.conf:7: here: user 'no-such-user' does not exist",
         "no errors, 4 warnings, 1 note about this machine, 3 processes in 2 groups",
     ] {
-        assert!(told.stdout.lines().any(|it| it.starts_with(line)), "{line}: {}", told.stdout);
+        assert!(reported.stdout.lines().any(|it| it.starts_with(line)), "{line}: {}", reported.stdout);
     }
     assert_eq!(checked(text, &["--image"]).code, Some(2));
 }
@@ -473,9 +477,9 @@ fn an_unset_variable_is_a_warning_and_what_follows_is_checked() {
 #[test]
 fn a_part_of_a_configuration_is_checked_as_such() {
     let part = "[program:x]\ncommand=/bin/cat | cat\n[group:g]\nprograms=x,of-another-file\n";
-    let told = checked(part, &[]);
-    assert_eq!(told.code, Some(1), "{told:?}");
-    let lines: Vec<_> = told.stdout.lines().filter(|line| line.starts_with("supervisord.conf")).collect();
+    let reported = checked(part, &[]);
+    assert_eq!(reported.code, Some(1), "{reported:?}");
+    let lines: Vec<_> = reported.stdout.lines().filter(|line| line.starts_with("supervisord.conf")).collect();
     assert_eq!(
         lines,
         [
@@ -498,14 +502,14 @@ fn a_part_of_a_configuration_is_checked_as_such() {
 }
 
 #[test]
-fn patience_counts_where_little_time_is_given_to_stop() {
+fn stop_timeouts_are_checked_against_a_short_grace_period() {
     let text = "[supervisord]\n[program:x]\ncommand=/bin/cat\nstopwaitsecs=600\n";
     let warned = |words: &[&str]| {
         let sandbox = Sandbox::new(text);
         let mut command = sandbox.program("sv");
         command.args(["check", "supervisord.conf"]).args(words);
         command.env_remove("container").env_remove("KUBERNETES_SERVICE_HOST");
-        told(&mut command).stdout.contains("more than the 10 seconds that a container is given")
+        reported(&mut command).stdout.contains("more than the 10 seconds that a container is given")
     };
     let is_container = ["/.dockerenv", "/run/.containerenv"].iter().any(|path| Path::new(path).exists());
     assert_eq!(warned(&["--image=no"]), is_container);
@@ -514,9 +518,9 @@ fn patience_counts_where_little_time_is_given_to_stop() {
 
 /// The settings of a configuration, as JSON without where they come from.
 fn all_values(sandbox: &Sandbox, file: &str) -> Vec<(String, Value)> {
-    let told = sv(sandbox, &["config", "--json", "--expand", file]);
-    let told = json(&told.stdout);
-    let Value::Object(sections) = &told["sections"] else { panic!("{told}") };
+    let reported = sv(sandbox, &["config", "--json", "--expand", file]);
+    let reported = json(&reported.stdout);
+    let Value::Object(sections) = &reported["sections"] else { panic!("{reported}") };
     let options = sections.iter().flat_map(|(section, options)| {
         let options = options.as_object().unwrap().iter();
         options.map(move |(name, option)| (format!("{section}.{name}"), option["value"].clone()))
@@ -619,8 +623,8 @@ fn common_slips_are_explained() {
             "names a server that is not there",
         ),
     ] {
-        let told = checked(&text, &[]);
-        assert!(told.stdout.contains(expected), "{text}: {}", told.stdout);
-        assert!(told.code.is_some_and(|code| code > 0), "{text}: {told:?}");
+        let reported = checked(&text, &[]);
+        assert!(reported.stdout.contains(expected), "{text}: {}", reported.stdout);
+        assert!(reported.code.is_some_and(|code| code > 0), "{text}: {reported:?}");
     }
 }

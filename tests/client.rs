@@ -147,7 +147,7 @@ fn the_supervisors_own_log_is_followed() {
 }
 
 #[test]
-fn what_can_not_be_followed_is_told() {
+fn what_can_not_be_followed_is_reported() {
     everywhere(TALKER, |sandbox, client| {
         let code = if client == Client::Sv { Some(1) } else { Some(0) };
         for (words, path) in [
@@ -226,7 +226,7 @@ fn a_process_in_the_foreground_hears_what_is_typed_and_is_left_unharmed() {
 }
 
 #[test]
-fn the_end_of_a_process_in_the_foreground_is_told_at_once() {
+fn the_end_of_a_process_in_the_foreground_is_reported_at_once() {
     in_front(ECHO, &["fg", "echo"], |sandbox, terminal| {
         terminal.expect("==> Press Ctrl-C to exit <==\r\n");
         kill_process(sandbox.pid("echo").unwrap(), Signal::KILL).unwrap();
@@ -236,7 +236,7 @@ fn the_end_of_a_process_in_the_foreground_is_told_at_once() {
 }
 
 #[test]
-fn a_channel_without_a_log_is_told_in_the_foreground() {
+fn a_channel_without_a_log_is_reported_in_the_foreground() {
     in_front(ECHO, &["fg", "half"], |_, terminal| {
         terminal.expect("/logtail/half/stderr");
         terminal.type_in("hello\r");
@@ -352,7 +352,7 @@ fn a_signal_finds_the_terminal_as_it_was() {
 }
 
 #[test]
-fn history_is_kept_where_it_shall_be_and_nowhere_else() {
+fn history_is_kept_only_where_configured() {
     for words in [&[][..], &["-r", "typed"]] {
         shell(NAMES, words, |sandbox, terminal| {
             terminal.type_in("pid nope\r");
@@ -412,7 +412,7 @@ fn a_terminal_that_knows_no_escapes_gets_none() {
 }
 
 #[test]
-fn who_gets_no_answer_is_told_where_the_address_comes_from() {
+fn an_unreachable_address_is_reported_with_its_origin() {
     let sandbox = Sandbox::with_programs("");
     let config = sandbox.config().display().to_string();
     let line =
@@ -423,24 +423,24 @@ fn who_gets_no_answer_is_told_where_the_address_comes_from() {
     };
     let by_config = cannot(&socket, "no such file", &format!("{config}:{}", line + 1));
     let by_hand = cannot("http://127.0.0.1:1", "connection refused", "the command line");
-    for (words, told, code) in [
+    for (words, reported, code) in [
         (&["status"][..], &by_config, 4),
         (&["start", "x"], &by_config, 7),
         (&["reread"], &by_config, 1),
         (&["-s", "http://127.0.0.1:1", "pid"], &by_hand, 4),
     ] {
         let output = command(&sandbox, Client::Sv, words).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stderr), *told, "{words:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), *reported, "{words:?}");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{words:?}");
     }
     let output =
         command(&sandbox, Client::Sv, &["status"]).env("SV_SUPERVISORCTL_SERVERURL", "unix:///nope").output();
-    let told = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
-    assert_eq!(told, cannot("unix:///nope", "no such file", "SV_SUPERVISORCTL_SERVERURL"));
+    let reported = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
+    assert_eq!(reported, cannot("unix:///nope", "no such file", "SV_SUPERVISORCTL_SERVERURL"));
 }
 
 #[test]
-fn whoever_has_to_wait_sees_that_at_a_terminal() {
+fn a_terminal_shows_that_a_command_waits() {
     const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=4\n";
     let Some(sandbox) = serve(SERVERS[0], SLOW) else { return };
     for client in [Client::Ours, Client::Sv] {
@@ -539,7 +539,7 @@ fn logs_are_shown_side_by_side() {
             (end.contains("line 3000 of") && end.contains("half")).then_some(())
         });
         let long = ", and long enough";
-        for (words, told, error, code) in [
+        for (words, reported, error, code) in [
             (&["-n", "1", "web"][..], format!("web | line 3000 of many{long}\n"), "", 0),
             (
                 &["-n2", "all"],
@@ -562,7 +562,7 @@ fn logs_are_shown_side_by_side() {
             let answer = sandbox.ctl(&[&["logs"], words].concat());
             assert_eq!(
                 (answer.stdout, answer.stderr.as_str(), answer.code),
-                (told, error, Some(code)),
+                (reported, error, Some(code)),
                 "{words:?}"
             );
         }
@@ -602,10 +602,10 @@ fn logs_are_followed_side_by_side_without_loss_or_repetition() {
         });
         interrupt(&child);
         assert_eq!(end(&mut sandbox, child), Some(0));
-        let told = sandbox.file("out").replace("web    | half\n", "");
+        let reported = sandbox.file("out").replace("web    | half\n", "");
         let expected =
             "web    | ready\nweb    | 1\nweb    | 2\nweb    | 3\nworker | not yet a line, but now\n";
-        assert_eq!((told.as_str(), sandbox.file("err").as_str()), (expected, ""));
+        assert_eq!((reported.as_str(), sandbox.file("err").as_str()), (expected, ""));
     }
 }
 

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use support::peers;
-use support::{PATIENCE, Sandbox, binary, copy_folder, free_port};
+use support::{Sandbox, TIMEOUT, binary, copy_folder, free_port};
 use sv::xmlrpc::{Value, decode_response, encode_call};
 
 /// How ours and the reference may differ on purpose.
@@ -203,7 +203,7 @@ impl<'s> Run<'s> {
 
     /// Waits until `look` finds an outcome or the supervisor ends, and then ends it.
     fn outcome(mut self, look: impl Fn(&Self) -> Option<Outcome>) -> Outcome {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let outcome = loop {
             if let Some(found) = self.refusal().or_else(|| look(&self)) {
                 break found;
@@ -250,7 +250,7 @@ fn environment(folder: &Path, port: u16) -> Vec<(&'static str, String)> {
 /// What a server answers, a line for each field; `None` while it does not.
 fn answers(socket: &Path, login: Option<&str>) -> Option<Vec<String>> {
     let ask = |method: &str| ask(socket, login, &format!("supervisor.{method}"));
-    let mut lines = vec![format!("identification {}", told(&ask("getIdentification")?))];
+    let mut lines = vec![format!("identification {}", reported(&ask("getIdentification")?))];
     for row in ask("getAllConfigInfo")?.as_array().unwrap_or_default() {
         lines.extend(fields("config", row, |name| name != "autorestart"));
     }
@@ -264,17 +264,17 @@ fn answers(socket: &Path, login: Option<&str>) -> Option<Vec<String>> {
 
 /// `WHAT GROUP:NAME FIELD VALUE` for each field that is wanted, by the fields' names.
 fn fields(what: &str, row: &Value, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let Value::Struct(members) = row else { return vec![told(row)] };
+    let Value::Struct(members) = row else { return vec![reported(row)] };
     let whose =
         ["group", "name"].map(|field| row.get(field).and_then(Value::as_str).unwrap_or("?")).join(":");
     let wanted = members.iter().filter(|(name, _)| is_wanted(name));
     let mut lines: Vec<String> =
-        wanted.map(|(name, value)| format!("{what} {whose} {name} {}", told(value))).collect();
+        wanted.map(|(name, value)| format!("{what} {whose} {name} {}", reported(value))).collect();
     lines.sort();
     lines.into_iter().map(without_empty_log).collect()
 }
 
-fn told(value: &Value) -> String {
+fn reported(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{:?}", without_random(text)),
         other => format!("{other:?}"),
@@ -300,7 +300,7 @@ fn without_random(text: &str) -> String {
 
 fn ask(socket: &Path, login: Option<&str>, method: &str) -> Option<Value> {
     let mut stream = UnixStream::connect(socket).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     let call = encode_call(method, &[]);
     let basic = |login| base64::engine::general_purpose::STANDARD.encode(login);
     let login = login.map(|login| format!("Authorization: Basic {}\r\n", basic(login))).unwrap_or_default();

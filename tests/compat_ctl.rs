@@ -297,7 +297,7 @@ fn words_with_anything_in_them_are_taken_alike() {
 }
 
 #[test]
-fn deeds_are_told_alike() {
+fn actions_match_the_reference() {
     let Some(reference) = Reference::start(PROGRAMS) else { return };
     reference.wait_for("FATAL", "short-lived");
     for (preparation, line) in [
@@ -370,7 +370,7 @@ fn deeds_are_told_alike() {
 }
 
 #[test]
-fn changes_of_the_configuration_are_told_alike() {
+fn changes_of_the_configuration_match_the_reference() {
     const BEFORE: &str = "[program:gone]\ncommand=/bin/cat\nstartsecs=0\n\
         [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
     const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
@@ -426,7 +426,7 @@ fn the_shell_is_alike() {
 }
 
 #[test]
-fn misuse_and_silence_are_told_alike() {
+fn misuse_and_missing_answers_match_the_reference() {
     let Some(reference) = Reference::start("") else { return };
     fs::write(reference.folder.join("other.conf"), "[supervisord]\n").unwrap();
     for line in [
@@ -470,7 +470,7 @@ fn authentication_is_alike() {
 }
 
 #[test]
-fn a_supervisor_on_its_way_out_is_told_alike() {
+fn a_supervisor_that_shuts_down_matches_the_reference() {
     const STUBBORN: &str = "[program:stubborn]\n\
         command=/bin/sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done'\nstopwaitsecs=60\n\
         killasgroup=true\nstopasgroup=true\n";

@@ -13,12 +13,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use support::{Sandbox, TELL, binary, peers};
+use support::{REPORT, Sandbox, binary, peers};
 
 /// Of many tempers, and none so quick that the reference's clock of a second could overlook it.
 const PROGRAMS: &str = "
 [eventlistener:l]
-command=/usr/bin/perl %(here)s/tell.pl %(here)s/told text
+command=/usr/bin/perl %(here)s/report.pl %(here)s/reported text
 events=PROCESS_STATE,PROCESS_COMMUNICATION,PROCESS_LOG,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,PROCESS_GROUP
 buffer_size=1000
 startsecs=0
@@ -47,7 +47,7 @@ command=sh -c 'sleep 0.1; exit 1'
 startsecs=2
 autostart=false
 [program:stubborn]
-command=/usr/bin/perl -e '$SIG{TERM} = q(IGNORE); $| = 1; print qq(deaf\\n); sleep 1000'
+command=/usr/bin/perl -e '$SIG{TERM} = q(IGNORE); $| = 1; print qq(unresponsive\\n); sleep 1000'
 startsecs=0
 stopwaitsecs=1
 [program:pair]
@@ -60,7 +60,7 @@ command=/usr/bin/perl -e '$| = 1; sub w { syswrite(STDOUT, $_[0]); sleep 1 } sle
 startsecs=0
 stdout_events_enabled=true
 stderr_events_enabled=true
-[program:tells]
+[program:reports]
 command=/usr/bin/perl -e 'my ($b, $e) = map { qq(<!--XSUPERVISOR:$_-->) } qw(BEGIN END); my $l = q(.) x 50; sleep 1; for my $f (*STDOUT, *STDERR) { syswrite($f, qq(${b}one$e$l)); sleep 1; syswrite($f, qq(x${b}h\\xc3)); sleep 1; syswrite($f, qq(\\xa4${e}y${b}\\xff${e}$l)) } sleep 1000'
 startsecs=0
 stdout_capture_maxbytes=100
@@ -74,7 +74,7 @@ const REMOTE: &str = "import sys, xmlrpc.client; from supervisor.xmlrpc import S
 
 fn start(reference: &Path, is_theirs: bool) -> Sandbox {
     let sandbox = Sandbox::with_programs(PROGRAMS);
-    sandbox.write("tell.pl", TELL);
+    sandbox.write("tell.pl", REPORT);
     let sandbox = match is_theirs {
         true => sandbox.run_by(&reference.join("supervisord"), "supervisord", &["-n"]),
         false => sandbox.run_by(&binary(), "sv", &["run"]),
@@ -104,8 +104,8 @@ fn act(sandbox: &mut Sandbox, reference: &Path) {
     }
     sandbox.wait("all that is written", |it| {
         let counted = [("channel:stderr\nloud", 1), ("eventname:PROCESS_COMMUNICATION_STDERR", 3)];
-        let told = it.file("told");
-        counted.iter().all(|(text, count)| told.matches(text).count() == *count).then_some(())
+        let reported = it.file("told");
+        counted.iter().all(|(text, count)| reported.matches(text).count() == *count).then_some(())
     });
     sandbox.ctl(&["shutdown"]);
     sandbox.wait_exit();
@@ -113,9 +113,9 @@ fn act(sandbox: &mut Sandbox, reference: &Path) {
 
 /// The story of each process by its name; of what is none by the event's name. Each line is the header, but
 /// for what is masked, and the payload.
-fn stories(told: &str) -> BTreeMap<String, Vec<String>> {
+fn stories(reported: &str) -> BTreeMap<String, Vec<String>> {
     let mut stories: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (number, event) in told.split("\n--\n").filter(|event| !event.is_empty()).enumerate() {
+    for (number, event) in reported.split("\n--\n").filter(|event| !event.is_empty()).enumerate() {
         let (header, payload) = event.split_once('\n').unwrap();
         let numbers = format!(" serial:{number} pool:l poolserial:{number} ");
         assert!(header.contains(&numbers), "{numbers} in {header}");
@@ -144,17 +144,17 @@ fn without_pid(payload: &str) -> (String, usize) {
 }
 
 #[test]
-fn every_event_is_told_alike() {
+fn every_event_matches_the_reference() {
     let Some(reference) = peers::reference() else { return };
-    let tell = |is_theirs| {
+    let report = |is_theirs| {
         let mut sandbox = start(&reference, is_theirs);
         act(&mut sandbox, &reference);
         stories(&sandbox.file("told"))
     };
-    let tell = &tell;
+    let report = &report;
     let [theirs, ours] = thread::scope(|scope| {
         [true, false]
-            .map(|is_theirs| scope.spawn(move || tell(is_theirs)))
+            .map(|is_theirs| scope.spawn(move || report(is_theirs)))
             .map(|thread| thread.join().unwrap())
     });
     assert!(theirs.len() > 15 && theirs.values().map(Vec::len).sum::<usize>() > 60, "{theirs:#?}");

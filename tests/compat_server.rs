@@ -73,10 +73,10 @@ fn compare<T: Send + PartialEq + std::fmt::Debug>(
 ) {
     let Some(reference) = peers::reference() else { return };
     let (reference, act) = (&reference, &act);
-    let told = |pair| move || act(&mut Peer::start(pair, reference, programs));
+    let reported = |pair| move || act(&mut Peer::start(pair, reference, programs));
     let [theirs, others @ ..] = thread::scope(|scope| {
         [TheirsOnTheirs, TheirsOnOurs, OursOnOurs]
-            .map(|pair| scope.spawn(told(pair)))
+            .map(|pair| scope.spawn(reported(pair)))
             .map(|thread| thread.join().unwrap())
     });
     for (pair, others) in [TheirsOnOurs, OursOnOurs].into_iter().zip(others) {
@@ -91,14 +91,14 @@ fn compare<T: Send + PartialEq + std::fmt::Debug>(
 fn compare_lines(programs: &str, ready: impl Fn(&mut Sandbox) + Sync, lines: &[(&str, &str)]) {
     compare(programs, |peer| {
         ready(&mut peer.sandbox);
-        let told = lines.iter().map(|(preparation, line)| {
+        let reported = lines.iter().map(|(preparation, line)| {
             peer.prepare(preparation);
             let text = peer.say(line);
             let is_ordered = line.starts_with("status") || !line.contains("all") && !line.contains('*');
             let text = if is_ordered { text } else { sorted(&text).join("\n") };
             ((*line).to_owned(), text)
         });
-        told.collect()
+        reported.collect()
     });
 }
 
@@ -142,7 +142,7 @@ fn questions_to_our_server_are_answered_alike() {
 }
 
 #[test]
-fn deeds_by_our_server_are_told_alike() {
+fn actions_on_our_server_match_the_reference() {
     compare_lines(
         PROGRAMS,
         settled,
@@ -213,7 +213,7 @@ fn trapped(sandbox: &mut Sandbox) {
 }
 
 #[test]
-fn our_server_on_its_way_out_is_told_alike() {
+fn our_server_during_shutdown_matches_the_reference() {
     for line in ["shutdown", "reload"] {
         let lines = [
             ("", line),
@@ -243,7 +243,7 @@ const SPEAKER: &str = "[program:speaker]\nstartsecs=0\n\
     [program:off]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=NONE\n";
 
 #[test]
-fn logs_of_our_server_are_told_alike() {
+fn logs_of_our_server_match_the_reference() {
     let ready = |sandbox: &mut Sandbox| {
         sandbox.wait_file("speaker.out", "\u{20ac}\n");
         sandbox.wait_file("speaker.err", "err\n");
@@ -296,16 +296,16 @@ fn a_program_of_ours_can_be_brought_to_the_foreground() {
 fn shutdown_and_reload_of_our_server_are_alike() {
     compare("[program:cat]\ncommand=/bin/cat\nstartsecs=0\n", |peer| {
         let (pid, cat) = (peer.sandbox.supervisor_pid(), peer.sandbox.pid("cat"));
-        let mut told = vec![("reload".to_owned(), peer.say("reload"))];
+        let mut reported = vec![("reload".to_owned(), peer.say("reload"))];
         peer.sandbox.wait("another cat", |sandbox| sandbox.pid("cat").filter(|it| Some(*it) != cat));
-        told.push(("status".to_owned(), peer.say("status")));
+        reported.push(("status".to_owned(), peer.say("status")));
         let same = peer.sandbox.ctl(&["pid"]).stdout.trim() == pid.as_raw_nonzero().to_string();
-        told.push(("the same pid".to_owned(), same.to_string()));
-        told.push(("shutdown".to_owned(), peer.say("shutdown")));
-        told.push(("exit".to_owned(), peer.sandbox.wait_exit().to_string()));
+        reported.push(("the same pid".to_owned(), same.to_string()));
+        reported.push(("shutdown".to_owned(), peer.say("shutdown")));
+        reported.push(("exit".to_owned(), peer.sandbox.wait_exit().to_string()));
         // Nobody is there any more, and the socket is gone.
-        told.extend(["status", "shutdown", "start cat"].map(|line| (line.to_owned(), peer.say(line))));
-        told
+        reported.extend(["status", "shutdown", "start cat"].map(|line| (line.to_owned(), peer.say(line))));
+        reported
     });
 }
 
@@ -355,7 +355,7 @@ fn calls_over_the_socket(peer: &Peer, part: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn python_is_told_of_methods_alike() {
+fn python_gets_the_same_lists_of_methods() {
     compare("", |peer| calls_over_the_socket(peer, "methods"));
 }
 
@@ -385,7 +385,7 @@ fn python_calls_are_answered_alike() {
 /// Repeats what it reads on both streams; has closed its standard input.
 const TALKERS: &str = "[program:parrot]\ncommand=/bin/sh -c 'exec tee /dev/stderr'\nstartsecs=0\n\
     stdout_logfile=%(here)s/parrot.out\nstderr_logfile=%(here)s/parrot.err\n\
-    [program:deaf]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/deaf; exec sleep 3600'\nstartsecs=0\n\
+    [program:unresponsive]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/unresponsive; exec sleep 3600'\nstartsecs=0\n\
     [program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=2\n\
     [program:silent]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=NONE\n\
     stderr_logfile=%(here)s/silent.err\n";
@@ -394,9 +394,9 @@ const TALKERS: &str = "[program:parrot]\ncommand=/bin/sh -c 'exec tee /dev/stder
 fn python_reads_logs_alike() {
     compare(&format!("{PROGRAMS}{TALKERS}"), |peer| {
         settled(&mut peer.sandbox);
-        let told = calls_over_the_socket(peer, "logs");
-        assert!(told.len() > 150, "{}", told.len());
-        told
+        let reported = calls_over_the_socket(peer, "logs");
+        assert!(reported.len() > 150, "{}", reported.len());
+        reported
     });
 }
 
@@ -405,9 +405,9 @@ fn python_sends_and_calls_in_bulk_alike() {
     compare(&format!("{PROGRAMS}{TALKERS}"), |peer| {
         settled(&mut peer.sandbox);
         peer.sandbox.wait_file("deaf", "\n");
-        let told = calls_over_the_socket(peer, "more");
-        assert!(told.len() > 150, "{told:?}");
-        told
+        let reported = calls_over_the_socket(peer, "more");
+        assert!(reported.len() > 150, "{reported:?}");
+        reported
     });
 }
 
@@ -470,7 +470,7 @@ fn rows_of_bulk_answers_come_in_the_same_order() {
         for name in ["s", "t", "u"] {
             peer.sandbox.wait_file(&format!("{name}.armed"), "\n");
         }
-        let told = calls.iter().map(|(method, params)| {
+        let reported = calls.iter().map(|(method, params)| {
             let ask = |sandbox: &Sandbox, method: &str, params: &[Value]| {
                 wire::Peer::unix(sandbox).call(&format!("supervisor.{method}"), params)
             };
@@ -482,7 +482,7 @@ fn rows_of_bulk_answers_come_in_the_same_order() {
             });
             (format!("{method} {params:?}"), format!("{answer:?}"))
         });
-        told.collect()
+        reported.collect()
     });
 }
 
@@ -520,7 +520,7 @@ fn pools_and_sockets_make_groups_alike() {
 }
 
 #[test]
-fn changes_that_our_server_makes_are_told_alike() {
+fn updates_by_our_server_match_the_reference() {
     const BEFORE: &str = "[program:gone]\ncommand=/bin/cat\nstartsecs=0\n\
         [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
     const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
@@ -531,7 +531,7 @@ fn changes_that_our_server_makes_are_told_alike() {
     compare(BEFORE, |peer| {
         peer.sandbox.wait_state("same", "RUNNING");
         let same = peer.sandbox.pid("same");
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for (programs, line) in [
             (AFTER, "reread"),
             (AFTER, "avail"),
@@ -552,10 +552,10 @@ fn changes_that_our_server_makes_are_told_alike() {
                 // What is wrong with it, and where, is told in words of our own.
                 said.truncate("ERROR: CANT_REREAD: ".len());
             }
-            told.push((line.to_owned(), said));
+            reported.push((line.to_owned(), said));
         }
-        told.push(("the same".to_owned(), (peer.sandbox.pid("same") == same).to_string()));
-        told
+        reported.push(("the same".to_owned(), (peer.sandbox.pid("same") == same).to_string()));
+        reported
     });
 }
 
@@ -570,9 +570,9 @@ fn updates_by_python_replace_whole_groups() {
         peer.sandbox.wait_state("many:1", "RUNNING");
         let old = peer.sandbox.pid("many:0");
         peer.sandbox.write("supervisord.conf", &format!("{HEAD}{BEFORE}stopwaitsecs=9\n"));
-        let told = ["reread", "update", "reread", "update"].map(|line| peer.say(line));
+        let reported = ["reread", "update", "reread", "update"].map(|line| peer.say(line));
         let new = peer.sandbox.wait("a successor", |sandbox| sandbox.pid("many:0"));
-        (told, Some(new) == old)
+        (reported, Some(new) == old)
     });
     assert_eq!(ours, theirs);
     assert!(!ours.1, "it has another pid");

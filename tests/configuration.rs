@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::wire::Peer;
-use support::{HEAD, PATIENCE, Sandbox, have, reference_under_test};
+use support::{HEAD, Sandbox, TIMEOUT, have, reference_under_test};
 
 /// What a program that ran to its end had to say.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Told {
     stderr: String,
 }
 
-fn told(command: &mut Command) -> Told {
+fn reported(command: &mut Command) -> Told {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     Told { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
@@ -74,15 +74,16 @@ fn free_port() -> u16 {
 }
 
 /// `Error: T` and the hint, and exit status 2.
-fn assert_refused(told: &Told, text: &str) {
-    assert_eq!(told.code, Some(2), "{told:?}");
-    let (first, rest) = told.stderr.split_once("\nFor help, use ").unwrap_or_else(|| panic!("{told:?}"));
-    assert!(first.lines().any(|line| line.starts_with(&format!("Error: {text}"))), "{text}: {told:?}");
-    assert!(rest.ends_with("supervisord -h\n"), "{told:?}");
+fn assert_refused(reported: &Told, text: &str) {
+    assert_eq!(reported.code, Some(2), "{reported:?}");
+    let (first, rest) =
+        reported.stderr.split_once("\nFor help, use ").unwrap_or_else(|| panic!("{reported:?}"));
+    assert!(first.lines().any(|line| line.starts_with(&format!("Error: {text}"))), "{text}: {reported:?}");
+    assert!(rest.ends_with("supervisord -h\n"), "{reported:?}");
 }
 
 #[test]
-fn misuse_is_told_in_two_lines_and_ends_with_status_2() {
+fn misuse_is_reported_in_two_lines_and_ends_with_status_2() {
     let sandbox = Sandbox::with_programs("");
     sandbox.write("plain.conf", "[supervisord]\n");
     fs::create_dir(sandbox.path("folder")).unwrap();
@@ -107,14 +108,14 @@ fn misuse_is_told_in_two_lines_and_ends_with_status_2() {
         (vec!["-c", "plain.conf", "-a", "x"], "invalid value for -a 'x': ".to_owned()),
         (vec!["-c", "plain.conf", "--minprocs=x"], "invalid value for --minprocs 'x': ".to_owned()),
     ] {
-        let told = told(sandbox.program("supervisord").args(&words));
-        assert_refused(&told, &text);
-        assert_eq!((told.stderr.lines().count(), told.stdout.as_str()), (2, ""), "{words:?}");
+        let reported = reported(sandbox.program("supervisord").args(&words));
+        assert_refused(&reported, &text);
+        assert_eq!((reported.stderr.lines().count(), reported.stdout.as_str()), (2, ""), "{words:?}");
     }
 }
 
 #[test]
-fn broken_lines_are_told_with_status_2() {
+fn broken_lines_are_reported_with_status_2() {
     let sandbox = Sandbox::new("");
     for (config, text) in [
         ("", ".ini file does not include supervisord section"),
@@ -124,16 +125,16 @@ fn broken_lines_are_told_with_status_2() {
         ("[supervisord]\n[group:g]\nprograms=nope\n", "[group:g] names unknown program or fcgi-program nope"),
     ] {
         sandbox.write("supervisord.conf", config);
-        let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
-        assert_refused(&told, text);
+        let reported = reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+        assert_refused(&reported, text);
     }
     sandbox.write("supervisord.conf", "[supervisord]\nfoo\nx=1\nbar\n");
-    let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
-    assert!(told.stderr.contains("\n\t[line  2]: 'foo\\n'\n\t[line  4]: 'bar\\n'\n"), "{told:?}");
+    let reported = reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+    assert!(reported.stderr.contains("\n\t[line  2]: 'foo\\n'\n\t[line  4]: 'bar\\n'\n"), "{reported:?}");
 }
 
 #[test]
-fn sockets_and_pools_that_can_not_be_are_told_with_status_2() {
+fn sockets_and_pools_that_can_not_be_are_reported_with_status_2() {
     let sandbox = Sandbox::new("");
     let of_files = "socket_owner and socket_mode params should only be used with a Unix domain socket in \
         [fcgi-program:x] socket";
@@ -165,35 +166,38 @@ fn sockets_and_pools_that_can_not_be_are_told_with_status_2() {
         ("eventlistener", "events=TICK\nredirect_stderr=true", redirected),
     ] {
         sandbox.write("supervisord.conf", &format!("[supervisord]\n[{kind}:x]\ncommand=/bin/cat\n{lines}\n"));
-        let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
-        assert_refused(&told, text);
+        let reported = reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+        assert_refused(&reported, text);
     }
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_told() {
+fn a_file_that_may_not_be_read_is_reported() {
     if !have("root", is_root()) {
         return;
     }
     let sandbox = Sandbox::with_programs("");
     fs::set_permissions(sandbox.config(), fs::Permissions::from_mode(0o600)).unwrap();
-    let told = told(for_nobody(&sandbox).arg("-c").arg(sandbox.config()));
-    assert_refused(&told, &format!("could not read config file {}", sandbox.config().display()));
+    let reported = reported(for_nobody(&sandbox).arg("-c").arg(sandbox.config()));
+    assert_refused(&reported, &format!("could not read config file {}", sandbox.config().display()));
 }
 
 #[test]
 fn help_and_version_need_no_configuration() {
     let sandbox = Sandbox::new("broken");
     for word in ["-h", "--help", "-?"] {
-        let told = told(sandbox.program("supervisord").args(["-c", "nope", word]));
-        assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""), "{word}");
+        let reported = reported(sandbox.program("supervisord").args(["-c", "nope", word]));
+        assert_eq!((reported.code, reported.stderr.as_str()), (Some(0), ""), "{word}");
         for part in ["supervisord -- run a set of applications", "-l/--logfile FILENAME -- use FILENAME as"] {
-            assert!(told.stdout.contains(part), "{word}: {told:?}");
+            assert!(reported.stdout.contains(part), "{word}: {reported:?}");
         }
     }
     for word in ["-v", "--version", "--vers"] {
-        let told = told(sandbox.program("supervisord").arg(word));
-        assert_eq!((told.code, told.stdout.as_str(), told.stderr.as_str()), (Some(0), "4.3.0\n", ""));
+        let reported = reported(sandbox.program("supervisord").arg(word));
+        assert_eq!(
+            (reported.code, reported.stdout.as_str(), reported.stderr.as_str()),
+            (Some(0), "4.3.0\n", "")
+        );
     }
 }
 
@@ -211,7 +215,7 @@ fn the_first_configuration_on_the_way_is_read() {
     for place in places {
         sandbox.write(place, &format!("[supervisord]\nloglevel={place}\n"));
     }
-    let run = || told(sandbox.program("supervisord").current_dir(sandbox.path("here")));
+    let run = || reported(sandbox.program("supervisord").current_dir(sandbox.path("here")));
     for place in places {
         assert_refused_somewhere(&run(), &format!("bad logging level name '{place}'"));
         fs::remove_file(sandbox.path(place)).unwrap();
@@ -236,15 +240,18 @@ fn the_first_configuration_on_the_way_is_read() {
 }
 
 /// Refused, with a warning before it perhaps.
-fn assert_refused_somewhere(told: &Told, text: &str) {
-    assert!(told.code == Some(2) && told.stderr.contains(&format!("Error: {text}")), "{text}: {told:?}");
+fn assert_refused_somewhere(reported: &Told, text: &str) {
+    assert!(
+        reported.code == Some(2) && reported.stderr.contains(&format!("Error: {text}")),
+        "{text}: {reported:?}"
+    );
 }
 
 #[test]
 fn root_is_warned_of_a_search() {
     let sandbox = Sandbox::new("[supervisord]\nloglevel=loud\n");
     let is_warned =
-        |command: &mut Command| told(command).stderr.contains("upervisord is running as root and");
+        |command: &mut Command| reported(command).stderr.contains("upervisord is running as root and");
     assert!(!is_warned(sandbox.program("supervisord").arg("-c").arg(sandbox.config())));
     assert_eq!(is_warned(&mut sandbox.program("supervisord")), is_root());
     if is_root() {
@@ -316,7 +323,7 @@ fn silence_is_for_the_terminal_alone() {
 }
 
 #[test]
-fn a_pid_file_that_can_not_be_written_is_told_and_left_alone() {
+fn a_pid_file_that_can_not_be_written_is_reported_and_left_alone() {
     let mut sandbox = Sandbox::new(&HEAD.replace("supervisord.pid", "folder"));
     fs::create_dir(sandbox.path("folder")).unwrap();
     sandbox.spawn();
@@ -332,18 +339,18 @@ fn a_pid_file_that_can_not_be_written_is_told_and_left_alone() {
 }
 
 #[test]
-fn ours_tells_of_a_log_that_can_not_be_opened_and_exits_2() {
+fn ours_reports_a_log_that_can_not_be_opened_and_exits_2() {
     if reference_under_test().is_some() {
         return;
     }
     let sandbox = Sandbox::new(&HEAD.replace("supervisord.log", "folder"));
     fs::create_dir(sandbox.path("folder")).unwrap();
-    let told = told(sandbox.program("supervisord").args(["-n", "-c"]).arg(sandbox.config()));
-    assert_refused(&told, "cannot open the log file");
+    let reported = reported(sandbox.program("supervisord").args(["-n", "-c"]).arg(sandbox.config()));
+    assert_refused(&reported, "cannot open the log file");
 }
 
 #[test]
-fn stored_messages_come_loudest_first_and_servers_are_told() {
+fn stored_messages_are_logged_most_severe_first_and_servers_are_reported() {
     if !have("root", is_root()) {
         return;
     }
@@ -404,9 +411,9 @@ fn under_our_own_name_a_missing_section_has_its_remedy() {
         return;
     }
     let sandbox = Sandbox::new("[program:web]\ncommand=/bin/cat\n");
-    let told = told(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("': add a [supervisord] section, which may be empty\n"), "{told:?}");
+    let reported = reported(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
+    assert_eq!(reported.code, Some(2), "{reported:?}");
+    assert!(reported.stderr.contains("': add a [supervisord] section, which may be empty\n"), "{reported:?}");
 }
 
 #[test]
@@ -483,7 +490,7 @@ fn a_daemon_that_can_not_enter_its_directory_goes_on() {
     let mut sandbox = open_to_all(&head_with("user=nobody\ndirectory=%(here)s/d\n"));
     fs::create_dir(sandbox.path("d")).unwrap();
     fs::set_permissions(sandbox.path("d"), fs::Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(told(sandbox.program("supervisord").arg("-c").arg(sandbox.config())).code, Some(0));
+    assert_eq!(reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config())).code, Some(0));
     sandbox.wait_log(&format!("CRIT can't chdir into '{}': ", sandbox.path("d").display()));
     sandbox.wait_ready();
     assert_eq!(sandbox.ctl(&["shutdown"]).stdout, "Shut down\n");
@@ -495,7 +502,7 @@ fn ours_finds_a_relative_configuration_again_after_changing_its_directory() {
         return;
     }
     let mut sandbox = Sandbox::new(&head_with("directory=/\n"));
-    assert_eq!(told(sandbox.program("supervisord").args(["-c", "supervisord.conf"])).code, Some(0));
+    assert_eq!(reported(sandbox.program("supervisord").args(["-c", "supervisord.conf"])).code, Some(0));
     sandbox.wait_ready();
     let pid: i32 = sandbox.file("supervisord.pid").trim().parse().unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::HUP).unwrap();
@@ -506,15 +513,15 @@ fn ours_finds_a_relative_configuration_again_after_changing_its_directory() {
 }
 
 #[test]
-fn what_fails_before_the_fork_is_told_by_the_starter() {
+fn what_fails_before_the_fork_is_reported_by_the_starter() {
     let sandbox = Sandbox::new(&HEAD.replace("supervisor.sock\n\n[rpc", "nodir/supervisor.sock\n\n[rpc"));
-    let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
-    assert_refused(&told, "Cannot open an HTTP server: socket.error reported errno.ENOENT (2)");
+    let reported = reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+    assert_refused(&reported, "Cannot open an HTTP server: socket.error reported errno.ENOENT (2)");
     assert!(!sandbox.path("supervisord.pid").exists());
 }
 
 #[test]
-fn includes_are_globbed_as_python_does_it_and_told_in_order() {
+fn includes_are_globbed_as_python_does_it_and_reported_in_order() {
     let mut sandbox = Sandbox::new(&format!(
         "{}[include]\nfiles = d/*.ini d/?x.conf\n  d/[ab].cfg e/**/deep.ini d/1.ini none/*.ini \
          h/.i*.ini h/[.]i*.ini h/[a*.ini h/f*/x.ini\n",
@@ -580,9 +587,12 @@ fn includes_are_globbed_as_python_does_it_and_told_in_order() {
 fn an_included_file_that_is_broken_is_named() {
     let sandbox = Sandbox::with_programs("[include]\nfiles=x.ini\n");
     sandbox.write("x.ini", "nothing\n");
-    let told = told(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
-    assert_refused(&told, "File contains no section headers.");
-    assert!(told.stderr.contains(&format!("file: '{}'", sandbox.path("x.ini").display())), "{told:?}");
+    let reported = reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
+    assert_refused(&reported, "File contains no section headers.");
+    assert!(
+        reported.stderr.contains(&format!("file: '{}'", sandbox.path("x.ini").display())),
+        "{reported:?}"
+    );
 }
 
 #[test]
@@ -767,12 +777,12 @@ fn servers_ask_for_name_and_password() {
         sandbox.wait_log("supervisord started with pid");
         let unix = || {
             let stream = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(TIMEOUT)).unwrap();
             stream
         };
         let inet = || {
             let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(TIMEOUT)).unwrap();
             stream
         };
         for (header, status) in [("", "401"), (WRONG, "401"), (RIGHT, "200")] {
@@ -797,20 +807,20 @@ fn a_port_without_a_host_is_open_on_all_addresses() {
 }
 
 #[test]
-fn a_port_open_to_all_without_a_password_is_told_of() {
+fn a_port_open_to_all_without_a_password_is_reported() {
     let port = free_port();
     let config = format!("{HEAD}[inet_http_server]\nport={port}\n");
-    let told = format!(
+    let reported = format!(
         "whoever reaches *:{port} can run programs here; set username and password, or listen on 127.0.0.1 only ("
     );
     let mut sandbox = Sandbox::new(&config).start();
     sandbox.wait_log("supervisord started with pid");
     let log = sandbox.log();
-    let line = log.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("{log}"));
+    let line = log.lines().find(|line| line.contains(&reported)).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(" WARN [inet_http_server] asks for no password"), "{line}");
     assert!(log.contains("CRIT Server 'inet_http_server' running without any HTTP authentication"), "{log}");
     let strict = Sandbox::new(&config.replace("[supervisord]\n", "[supervisord]\nstrict=true\n"));
-    let refused = self::told(strict.program("supervisord").args(["-n", "-c"]).arg(strict.config()));
+    let refused = self::reported(strict.program("supervisord").args(["-n", "-c"]).arg(strict.config()));
     assert_refused(&refused, "[inet_http_server] asks for no password");
 }
 
@@ -834,17 +844,17 @@ fn a_socket_has_the_mode_and_the_owner_that_are_asked_for() {
 }
 
 #[test]
-fn an_owner_that_can_not_be_given_is_told() {
+fn an_owner_that_can_not_be_given_is_reported() {
     if !have("root", is_root()) {
         return;
     }
     let head =
         head_with("user=nobody\n").replace("supervisor.sock\n\n[rpc", "supervisor.sock\nchown=root\n\n[rpc");
     let sandbox = open_to_all(&head);
-    let told = told(sandbox.program("supervisord").args(["-n", "-c"]).arg(sandbox.config()));
+    let reported = reported(sandbox.program("supervisord").args(["-n", "-c"]).arg(sandbox.config()));
     let socket = sandbox.path("supervisor.sock");
     assert_refused(
-        &told,
+        &reported,
         &format!(
             "Not permitted to chown {} to uid/gid (0, -1); adjust \"sockchown\" value in config file or on \
              command line to values that the current user (nobody) can successfully chown",
@@ -855,7 +865,7 @@ fn an_owner_that_can_not_be_given_is_told() {
 }
 
 #[test]
-fn servers_that_can_not_listen_are_told_with_status_2() {
+fn servers_that_can_not_listen_are_reported_with_status_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let long = "x".repeat(120);
@@ -883,8 +893,9 @@ fn servers_that_can_not_listen_are_told_with_status_2() {
         ),
     ] {
         let sandbox = Sandbox::new(&format!("[supervisord]\n{server}\n"));
-        let told = told(sandbox.program("supervisord").args(["-n", "-s", "-c"]).arg(sandbox.config()));
-        assert_refused(&told, text);
+        let reported =
+            reported(sandbox.program("supervisord").args(["-n", "-s", "-c"]).arg(sandbox.config()));
+        assert_refused(&reported, text);
     }
 }
 
@@ -915,10 +926,10 @@ fn under_our_own_name_a_server_that_can_not_listen_is_reported_in_plain_words() 
         ),
     ] {
         let sandbox = Sandbox::new(&format!("[supervisord]\n{server}\n"));
-        let told = told(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
-        assert_eq!(told.code, Some(2), "{told:?}");
-        assert!(told.stderr.starts_with("Error: cannot listen on '"), "{told:?}");
-        assert!(told.stderr.contains(text) && !told.stderr.contains("socket.error"), "{told:?}");
+        let reported = reported(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
+        assert_eq!(reported.code, Some(2), "{reported:?}");
+        assert!(reported.stderr.starts_with("Error: cannot listen on '"), "{reported:?}");
+        assert!(reported.stderr.contains(text) && !reported.stderr.contains("socket.error"), "{reported:?}");
     }
 }
 
@@ -966,13 +977,13 @@ fn a_restart_becomes_and_raises_nothing_again() {
 }
 
 #[test]
-fn somebody_else_can_not_be_become() {
+fn switching_to_another_user_needs_root() {
     if !have("root", is_root()) {
         return;
     }
     let sandbox = open_to_all(&head_with("user=root\n"));
-    let told = told(for_nobody(&sandbox).args(["-n", "-c"]).arg(sandbox.config()));
-    assert_refused(&told, "Can't drop privilege as nonroot user");
+    let reported = reported(for_nobody(&sandbox).args(["-n", "-c"]).arg(sandbox.config()));
+    assert_refused(&reported, "Can't drop privilege as nonroot user");
     assert!(!sandbox.path("supervisord.log").exists());
 }
 
@@ -986,7 +997,7 @@ fn limited(sandbox: &Sandbox, limits: &[&str]) -> Command {
 }
 
 #[test]
-fn limits_are_raised_told_and_inherited() {
+fn limits_are_raised_reported_and_inherited() {
     let mut sandbox = Sandbox::new(&format!("{}{PROBE}", head_with("minfds=600\n")));
     let command = limited(&sandbox, &["--nofile=200:1000"]);
     sandbox.spawn_as(command);
@@ -1019,8 +1030,8 @@ fn ours_refuses_a_limit_that_was_asked_for_and_does_without_a_default() {
              processes.  Either raise the number of usable processes in your environment",
         ),
     ] {
-        let told = told(limited(&sandbox, &["--nofile=200:300", "--nproc=350:400"]).args(words));
-        assert_refused(&told, text);
+        let reported = reported(limited(&sandbox, &["--nofile=200:300", "--nproc=350:400"]).args(words));
+        assert_refused(&reported, text);
     }
     let mut sandbox = open_to_all(&head_with("user=nobody\nminprocs=10\nloglevel=debug\n"));
     let command = limited(&sandbox, &["--nofile=200:300", "--nproc=350:400"]);
@@ -1030,7 +1041,7 @@ fn ours_refuses_a_limit_that_was_asked_for_and_does_without_a_default() {
 }
 
 #[test]
-fn auto_logs_go_to_the_temporary_folder_and_stay_when_they_shall() {
+fn auto_logs_go_to_the_temporary_folder_and_stay_with_nocleanup() {
     let config = HEAD.replace("childlogdir=%(here)s\n", "nocleanup=true\n");
     let mut sandbox = Sandbox::new(&format!("{config}[program:cat]\ncommand=/bin/cat\n"));
     fs::create_dir(sandbox.path("temp")).unwrap();
@@ -1050,11 +1061,11 @@ fn auto_logs_go_to_the_temporary_folder_and_stay_when_they_shall() {
 fn the_sample_is_printed_whatever_is_asked() {
     let sandbox = Sandbox::new("");
     for words in [&[][..], &["-h"], &["foo", "--bar"]] {
-        let told = told(sandbox.program("echo_supervisord_conf").args(words));
-        assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""), "{words:?}");
-        assert!(told.stdout.lines().next().unwrap().contains("Sample supervisor config file"));
+        let reported = reported(sandbox.program("echo_supervisord_conf").args(words));
+        assert_eq!((reported.code, reported.stderr.as_str()), (Some(0), ""), "{words:?}");
+        assert!(reported.stdout.lines().next().unwrap().contains("Sample supervisor config file"));
         for line in ["[unix_http_server]", "[supervisord]", "[rpcinterface:supervisor]", "[supervisorctl]"] {
-            assert!(told.stdout.lines().any(|it| it == line), "{line}");
+            assert!(reported.stdout.lines().any(|it| it == line), "{line}");
         }
     }
 }
@@ -1062,10 +1073,10 @@ fn the_sample_is_printed_whatever_is_asked() {
 #[test]
 fn pidproxy_is_silent_about_a_command_that_ends() {
     let sandbox = Sandbox::new("");
-    let told_of = |words: &[&str]| told(sandbox.program("pidproxy").args(words));
-    let echo = told_of(&["/nonexistent", "/bin/echo", "1", "2"]);
+    let reported = |words: &[&str]| reported(sandbox.program("pidproxy").args(words));
+    let echo = reported(&["/nonexistent", "/bin/echo", "1", "2"]);
     assert_eq!((echo.code, echo.stdout.as_str(), echo.stderr.as_str()), (Some(0), "1 2\n", ""));
-    let usage = told_of(&["/nonexistent"]);
+    let usage = reported(&["/nonexistent"]);
     assert_eq!((usage.code, usage.stderr.as_str()), (Some(1), ""));
     assert!(usage.stdout.contains("pidproxy"), "{usage:?}");
 }
@@ -1077,20 +1088,20 @@ fn ours_passes_the_exit_status_on_at_once() {
     }
     let sandbox = Sandbox::new("");
     for (script, code) in [("exit 3", 3), ("kill -9 $$", 137)] {
-        let told = told(sandbox.program("pidproxy").args(["/nonexistent", "/bin/sh", "-c", script]));
-        assert_eq!(told.code, Some(code), "{script}");
+        let reported = reported(sandbox.program("pidproxy").args(["/nonexistent", "/bin/sh", "-c", script]));
+        assert_eq!(reported.code, Some(code), "{script}");
     }
     // No search in PATH: this is a file of the current directory that is not there.
-    let told = told(sandbox.program("pidproxy").args(["/nonexistent", "sh", "-c", "exit 3"]));
-    assert_eq!(told.code, Some(127));
+    let reported = reported(sandbox.program("pidproxy").args(["/nonexistent", "sh", "-c", "exit 3"]));
+    assert_eq!(reported.code, Some(127));
 }
 
 #[test]
 fn a_relative_command_of_pidproxy_keeps_its_name() {
     let sandbox = Sandbox::new("");
     std::os::unix::fs::symlink("/bin/sh", sandbox.path("shell")).unwrap();
-    let told = told(sandbox.program("pidproxy").args(["/nonexistent", "shell", "-c", "echo $0"]));
-    assert_eq!(told.stdout, "shell\n");
+    let reported = reported(sandbox.program("pidproxy").args(["/nonexistent", "shell", "-c", "echo $0"]));
+    assert_eq!(reported.stdout, "shell\n");
 }
 
 /// A proxy for a process that writes down the signals it gets, beside a command that stays.
@@ -1166,7 +1177,7 @@ fn a_restart_through_pidproxy_waits_for_the_process_of_the_pid_file() {
 }
 
 #[test]
-fn pidproxy_tells_of_a_pid_file_that_it_can_not_read_and_stays() {
+fn pidproxy_reports_a_pid_file_that_it_can_not_read_and_stays() {
     let mut sandbox = Sandbox::new("");
     let mut command = sandbox.program("pidproxy");
     command.args(["nope.pid", "/bin/sh", "-c", "echo up; exec sleep 1000"]);
@@ -1189,7 +1200,7 @@ fn a_start_is_tried_forever_when_asked() {
         (sandbox.log().matches("exited: web (exit status 1; not expected)").count() >= 2).then_some(())
     });
     assert!(!sandbox.log().contains("FATAL"), "{}", sandbox.log());
-    let told = Peer::unix(&sandbox).call("supervisor.getAllConfigInfo", &[]).unwrap();
-    let retries = told.as_array().unwrap()[0].get("startretries").cloned();
+    let reported = Peer::unix(&sandbox).call("supervisor.getAllConfigInfo", &[]).unwrap();
+    let retries = reported.as_array().unwrap()[0].get("startretries").cloned();
     assert_eq!(retries, Some(2_147_483_647.into()));
 }

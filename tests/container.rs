@@ -133,7 +133,7 @@ fn is_not_ended_by_signals_that_ask_for_something_else() {
 }
 
 #[test]
-fn tells_all_that_is_wrong_with_a_configuration_and_exits_2() {
+fn reports_all_that_is_wrong_with_a_configuration_and_exits_2() {
     let broken = "[program:first]\nstartsecs=soon\ncommand=/bin/true\n[program:second]\nautostart=true\n";
     let Some(container) = Container::pid1(&format!("{HEAD}{broken}")) else { return };
     container.wait_exit();
@@ -170,13 +170,13 @@ stdout_logfile_maxbytes=0
 }
 
 #[test]
-fn a_second_term_hastens_a_shutdown_that_waits_for_a_deaf_program() {
-    let deaf = "[program:deaf]
-command=/bin/sh -c 'trap \"\" TERM; echo deaf >/tmp/deaf; while :; do sleep 1; done'
+fn a_second_term_kills_a_program_that_ignores_the_first() {
+    let unresponsive = "[program:unresponsive]
+command=/bin/sh -c 'trap \"\" TERM; echo unresponsive >/tmp/unresponsive; while :; do sleep 1; done'
 startsecs=0
 stopwaitsecs=600
 ";
-    let Some(container) = Container::pid1(&format!("{HEAD}{deaf}")) else { return };
+    let Some(container) = Container::pid1(&format!("{HEAD}{unresponsive}")) else { return };
     container.wait_ready();
     container
         .wait("the program to be deaf", || container.exec(&["cat", "/tmp/deaf"]).success().then_some(()));
@@ -193,7 +193,7 @@ stopwaitsecs=600
 }
 
 #[test]
-fn a_command_in_the_place_of_an_action_is_told_how_to_be_run() {
+fn a_command_in_place_of_an_action_gets_a_hint() {
     let Some(container) = Container::create(&[], &["bash"]) else { return };
     container.start();
     container.wait_exit();
@@ -350,22 +350,22 @@ fn the_exit_status_is_that_of_the_table() {
         container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{program}"));
         container.start();
         container.wait_exit();
-        let told = format!("sv ends with status {status}: {reason}");
+        let reported = format!("sv ends with status {status}: {reason}");
         assert_eq!(container.inspect("{{.State.ExitCode}}"), status, "{program}{}", container.logs());
-        assert!(container.logs().contains(&told), "{told}\n{}", container.logs());
+        assert!(container.logs().contains(&reported), "{reported}\n{}", container.logs());
     }
 }
 
 #[test]
 fn an_idle_container_ends_with_the_status_of_what_failed() {
     let head = HEAD.replace("[supervisord]\n", "[supervisord]\non_idle=exit\n");
-    for (code, told) in [("0", "all ended as expected"), ("6", "and web failed: exit status 6")] {
+    for (code, reported) in [("0", "all ended as expected"), ("6", "and web failed: exit status 6")] {
         let program =
             format!("[program:web]\ncommand=/bin/sh -c 'exit {code}'\nstartsecs=0\nautorestart=false\n");
         let Some(container) = Container::pid1(&format!("{head}{program}")) else { return };
         container.wait_exit();
         assert_eq!(container.inspect("{{.State.ExitCode}}"), code, "{}", container.logs());
-        let line = format!("sv ends with status {code}: no program is left, {told}");
+        let line = format!("sv ends with status {code}: no program is left, {reported}");
         assert!(container.logs().contains(&line), "{}", container.logs());
     }
 }

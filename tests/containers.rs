@@ -75,7 +75,7 @@ fn a_restricted_container_with_a_tmpfs_at_run_lacks_nothing() {
     container.wait_log("by path\n");
     container.wait_ready();
     container.wait_log("success: speaker entered RUNNING state");
-    assert_eq!(told(&container.exec(&["/sv", "health"])), ("healthy\n".to_owned(), 0));
+    assert_eq!(reported(&container.exec(&["/sv", "health"])), ("healthy\n".to_owned(), 0));
     assert_eq!(container.exec(&["cat", "/run/supervisord.pid"]).stdout, "1\n");
     assert!(!container.logs().contains("WARN"), "{}", container.logs());
     assert_stops_at_once(&container);
@@ -130,7 +130,11 @@ fn as_pid_1_it_can_be_asked_without_a_configured_server() {
             answer.success().then_some(answer.stdout)
         });
         assert!(status.contains("sleeper") && status.contains("RUNNING"), "{place}: {status}");
-        assert_eq!(told(&container.exec(&["/sv", "-c", "/etc/supervisord.conf", "pid"])).0, "1\n", "{place}");
+        assert_eq!(
+            reported(&container.exec(&["/sv", "-c", "/etc/supervisord.conf", "pid"])).0,
+            "1\n",
+            "{place}"
+        );
         let listed =
             container.exec(&["sh", "-c", "cat /proc/net/unix; ls -d /run/sv-*/* /tmp/sv-*/*"]).stdout;
         assert!(listed.contains(place), "{place}: {listed}");
@@ -192,7 +196,7 @@ fn to_be_who_one_is_takes_neither_a_right_nor_an_entry_in_passwd() {
 }
 
 #[test]
-fn to_be_somebody_else_without_the_right_is_a_clear_error() {
+fn switching_users_without_root_is_a_clear_error() {
     let config = |section: &str| in_run(SPEAKER).replace(section, &format!("{section}\nuser=nobody"));
     // Without capabilities, root has the right no more than anybody else.
     for (user, why) in [
@@ -281,7 +285,7 @@ fn a_sandbox_that_refuses_young_system_calls_takes_nothing_from_it() {
         // It was given a descriptor, which its children may not have.
         let script = "exec 9</etc/passwd; exec /sv run -c /etc/supervisord.conf";
         let program = "[program:speaker]\nstdout_logfile=/dev/stdout\n\
-            command=/bin/sh -c 'ls /proc/self/fd/9 2>&1; echo told; exec sleep 100000'\n";
+            command=/bin/sh -c 'ls /proc/self/fd/9 2>&1; echo reported; exec sleep 100000'\n";
         let shell = [&options[..], &["--entrypoint", "/bin/sh"]].concat();
         let Some(container) = Container::configured(&shell, &["-c", script], &in_run(program)) else {
             return;
@@ -311,8 +315,12 @@ fn a_limit_of_processes_is_the_affair_of_those_who_come_too_late() {
     container.start();
     // One line for all of them: they wait.
     container.wait_log("; starts are retried until the shortage is over");
-    let told = container.logs();
-    assert_eq!(told.matches("spawnerr: Too many processes in process table to spawn '").count(), 1, "{told}");
+    let reported = container.logs();
+    assert_eq!(
+        reported.matches("spawnerr: Too many processes in process table to spawn '").count(),
+        1,
+        "{reported}"
+    );
     // Nobody can come in to ask; but it takes signals, starts again what dies, and ends in order.
     container.signal("HUP");
     container.wait("another start", || {
@@ -365,8 +373,8 @@ fn a_signal_is_forwarded_and_the_whole_stop_is_bounded() {
     let programs = "[program:web]
 command=/bin/sh -c 'trap \"echo USR1 has come\" USR1; echo ready; while :; do sleep 0.1; done'
 stdout_logfile=/dev/stdout
-[program:deaf]
-command=/bin/sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 1; done'
+[program:unresponsive]
+command=/bin/sh -c 'trap \"\" TERM; echo unresponsive; while :; do sleep 1; done'
 stdout_logfile=/dev/stdout
 stopwaitsecs=600
 ";
@@ -463,18 +471,18 @@ fn health_follows_the_programs() {
     let Some(container) = Container::pid1(&format!("{HEAD}{SLEEPER}{flaky}")) else { return };
     container.wait("it to be healthy", || container.exec(&["/sv", "health"]).success().then_some(()));
     container.wait_log("success: late entered RUNNING state");
-    assert_eq!(told(&container.exec(&["/sv", "health", "job", "late"])), ("healthy\n".to_owned(), 0));
+    assert_eq!(reported(&container.exec(&["/sv", "health", "job", "late"])), ("healthy\n".to_owned(), 0));
     assert!(container.exec(&["/sv", "stop", "late"]).success());
     assert_eq!(container.exec(&["/sv", "health"]).code, Some(0), "what was stopped on purpose rests");
-    let (text, code) = told(&container.exec(&["/sv", "health", "late"]));
+    let (text, code) = reported(&container.exec(&["/sv", "health", "late"]));
     assert!(text.starts_with("not healthy: late is STOPPED: ") && code == 1, "{text}");
     let unreachable = container.exec(&["/sv", "-s", "unix:///nowhere", "health"]);
     let text = "not healthy: cannot reach unix:///nowhere: no such file. Is sv running? \
         (The address comes from the command line.)\n";
-    assert_eq!(told(&unreachable), (text.to_owned(), 1));
+    assert_eq!(reported(&unreachable), (text.to_owned(), 1));
     assert_eq!(container.exec(&["/sv", "-c", "/nowhere", "health"]).code, Some(1));
 }
 
-fn told(answer: &Answer) -> (String, i32) {
+fn reported(answer: &Answer) -> (String, i32) {
     (format!("{}{}", answer.stdout, answer.stderr), answer.code.unwrap_or(-1))
 }

@@ -45,8 +45,8 @@ fn inode(path: &Path) -> Option<u64> {
 
 #[test]
 fn a_supervisor_without_a_configured_server_can_be_asked() {
-    let tell = "[program:tell]\ncommand=/bin/sh -c 'env > %(here)s/environment; exec cat'\nstartsecs=0\n";
-    let mut sandbox = Sandbox::new(&bare(&format!("{CAT}{tell}"))).start();
+    let report = "[program:tell]\ncommand=/bin/sh -c 'env > %(here)s/environment; exec cat'\nstartsecs=0\n";
+    let mut sandbox = Sandbox::new(&bare(&format!("{CAT}{report}"))).start();
     sandbox.wait_state("cat", "RUNNING");
     let pid = sandbox.supervisor_pid().as_raw_nonzero().to_string();
     // With the configuration, by its search, and where there is none at all.
@@ -83,8 +83,8 @@ fn a_supervisor_without_a_configured_server_can_be_asked() {
 fn the_configuration_and_the_environment_say_where_it_is_or_that_there_is_none() {
     let at_path = Sandbox::new(&bare("control_socket=%(here)s/own.sock\n")).start();
     assert!(at_path.path("own.sock").exists() && sockets(&at_path).is_empty());
-    let told = elsewhere(&at_path, &["-c", at_path.config().to_str().unwrap(), "pid"]).0;
-    assert_eq!(told.trim(), at_path.supervisor_pid().as_raw_nonzero().to_string());
+    let reported = elsewhere(&at_path, &["-c", at_path.config().to_str().unwrap(), "pid"]).0;
+    assert_eq!(reported.trim(), at_path.supervisor_pid().as_raw_nonzero().to_string());
 
     for (lines, variable) in [("control_socket=none\n", ""), ("", "none")] {
         let mut sandbox = Sandbox::new(&bare(&format!("{lines}{CAT}")));
@@ -95,12 +95,12 @@ fn the_configuration_and_the_environment_say_where_it_is_or_that_there_is_none()
         sandbox.wait_log("spawned: 'cat'");
         assert!(sockets(&sandbox).is_empty());
         let config = sandbox.config().display().to_string();
-        let (_, told) = elsewhere(&sandbox, &["-c", &config, "status"]);
+        let (_, reported) = elsewhere(&sandbox, &["-c", &config, "status"]);
         for part in [
             "cannot reach http://localhost:9001",
             &format!("{config} names no address, and has no control socket because of "),
         ] {
-            assert!(told.contains(part), "{part}\n{told}");
+            assert!(reported.contains(part), "{part}\n{reported}");
         }
     }
 }
@@ -135,8 +135,8 @@ fn an_address_that_nobody_answers_at_leads_to_the_supervisor_of_the_same_configu
     sandbox.wait_state("cat", "RUNNING");
     sandbox.write("other.conf", "[supervisord]\n[supervisorctl]\nserverurl=unix:///nowhere/sv.sock\n");
     let other = sandbox.path("other.conf").display().to_string();
-    let (_, told) = elsewhere(&sandbox, &["-c", &other, "pid"]);
-    assert!(told.contains("cannot reach unix:///nowhere/sv.sock: no such file"), "{told}");
+    let (_, reported) = elsewhere(&sandbox, &["-c", &other, "pid"]);
+    assert!(reported.contains("cannot reach unix:///nowhere/sv.sock: no such file"), "{reported}");
 }
 
 #[test]
@@ -148,8 +148,11 @@ fn a_socket_that_is_removed_comes_back() {
             fs::remove_file(&socket).unwrap();
             sandbox.wait("the socket", |_| socket.exists().then_some(()));
             sandbox.wait_ready();
-            let told = format!("made the control socket '{}' again: it had been removed", socket.display());
-            sandbox.wait("the line", |sandbox| (sandbox.log().matches(&told).count() == round).then_some(()));
+            let reported =
+                format!("made the control socket '{}' again: it had been removed", socket.display());
+            sandbox.wait("the line", |sandbox| {
+                (sandbox.log().matches(&reported).count() == round).then_some(())
+            });
         }
         sandbox.signal(Signal::TERM);
         assert!(sandbox.wait_exit().success());
@@ -185,6 +188,6 @@ fn clients_see_that_a_listener_asks_for_events_of_its_output() {
     let listener =
         "[eventlistener:l]\ncommand=/bin/cat\nevents=TICK_5\nautostart=false\nstdout_events_enabled=true\n";
     let sandbox = Sandbox::with_programs(listener).start();
-    let told = Peer::unix(&sandbox).call("supervisor.getAllConfigInfo", &[]).unwrap();
-    assert_eq!(told.as_array().unwrap()[0].get("stdout_events_enabled"), Some(&Value::from(true)));
+    let reported = Peer::unix(&sandbox).call("supervisor.getAllConfigInfo", &[]).unwrap();
+    assert_eq!(reported.as_array().unwrap()[0].get("stdout_events_enabled"), Some(&Value::from(true)));
 }

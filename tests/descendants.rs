@@ -241,7 +241,7 @@ fn the_last_lines_behind_a_tee_are_written_before_the_supervisor_ends() {
 }
 
 #[test]
-fn an_orphan_of_pid_1_prints_and_saves_when_it_is_told_to_end() {
+fn an_orphan_of_pid_1_prints_and_saves_on_sigterm() {
     let program =
         "[program:server]\ncommand=/bin/sh -c 'sh /app.sh & wait'\nstdout_logfile=/var/log/out.log\n";
     let app = "trap 'echo saving; for i in 1 2 3; do echo step $i; sleep 0.05; done; echo saved; echo done >/saved; exit 0' TERM\n\
@@ -260,7 +260,7 @@ fn an_orphan_of_pid_1_prints_and_saves_when_it_is_told_to_end() {
 }
 
 #[test]
-fn an_orphan_that_is_told_to_end_later_is_still_read() {
+fn output_of_an_orphan_terminated_later_is_still_read() {
     let program = "[program:server]\ncommand=sh -c 'sh app.sh & echo $! >app.pid; wait'\ndirectory=%(here)s\n\
                    stdout_logfile=%(here)s/out.log\nstartsecs=0\n";
     let app = "trap 'echo saving; echo saved; echo done >saved; exit 0' TERM\necho ready\nwhile :; do sleep 0.05; done\n";

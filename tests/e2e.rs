@@ -80,13 +80,13 @@ impl Means {
     /// All of these tests pass with some programs of another folder in the place of ours.
     fn pass(&self, tests: &[&'static str], others: &[(&Path, &str)]) {
         let lane = |lane: usize| move || self.run(tests.iter().skip(lane).step_by(LANES), others);
-        let told = thread::scope(|scope| {
+        let reported = thread::scope(|scope| {
             let lanes: Vec<_> = (0..LANES).map(|number| scope.spawn(lane(number))).collect();
             lanes.into_iter().map(|thread| thread.join().unwrap()).collect::<String>()
         });
-        let passed: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("ok test_")).collect();
+        let passed: Vec<_> = reported.lines().filter_map(|line| line.strip_prefix("ok test_")).collect();
         for test in tests {
-            assert!(passed.contains(test), "{test}\n{told}");
+            assert!(passed.contains(test), "{test}\n{reported}");
         }
     }
 

@@ -37,10 +37,10 @@ fn an_end_has_the_status_of_the_program_that_is_to_blame() {
     ] {
         let mut sandbox = Sandbox::with_programs(&format!("{SLEEPER}[program:web]\n{program}\n"));
         let Output { status: ended, stdout, .. } = sandbox.run_to_end();
-        let told = String::from_utf8_lossy(&stdout);
+        let reported = String::from_utf8_lossy(&stdout);
         let line = format!("sv ends with status {status}: {reason}");
-        assert!(told.lines().any(|it| it.starts_with(&line)), "no {line:?} in\n{told}");
-        assert_eq!(ended.code(), Some(status), "{program}\n{told}");
+        assert!(reported.lines().any(|it| it.starts_with(&line)), "no {line:?} in\n{reported}");
+        assert_eq!(ended.code(), Some(status), "{program}\n{reported}");
         assert!(sandbox.log().contains("stopped: sleeper (terminated by SIGTERM)"), "{}", sandbox.log());
     }
 }
@@ -76,10 +76,12 @@ fn a_stop_that_was_asked_for_ends_with_0_and_says_by_whom() {
 #[test]
 fn a_stop_takes_no_longer_than_it_may() {
     let config = support::HEAD.replace("[supervisord]\n", "[supervisord]\nshutdown_timeout=1\n");
-    let deaf = "command=sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 0.1; done'\nstopwaitsecs=600\n\
+    let unresponsive = "command=sh -c 'trap \"\" TERM; echo unresponsive; while :; do sleep 0.1; done'\nstopwaitsecs=600\n\
         startsecs=0\nstdout_logfile=%(here)s/%(program_name)s.out\n";
-    let mut sandbox =
-        Sandbox::new(&format!("{config}[program:one]\n{deaf}[program:two]\npriority=1\n{deaf}")).start();
+    let mut sandbox = Sandbox::new(&format!(
+        "{config}[program:one]\n{unresponsive}[program:two]\npriority=1\n{unresponsive}"
+    ))
+    .start();
     sandbox.wait_file("one.out", "deaf");
     sandbox.wait_file("two.out", "deaf");
     let began = Instant::now();
@@ -118,8 +120,8 @@ fn the_rest_of_a_group_is_killed_when_its_leader_is_dead() {
         "[program:web]\ncommand=sh %(here)s/web.sh\nstartsecs=0\nstopasgroup=true\nstopwaitsecs=1\n\
          stdout_logfile=%(here)s/web.out\n",
     );
-    let deaf = "sh -c 'trap \"\" TERM; echo deaf $$; while :; do sleep 0.1; done' &\n";
-    sandbox.write("web.sh", &format!("{deaf}trap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"));
+    let unresponsive = "sh -c 'trap \"\" TERM; echo deaf $$; while :; do sleep 0.1; done' &\n";
+    sandbox.write("web.sh", &format!("{unresponsive}trap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"));
     let mut sandbox = sandbox.start();
     sandbox.wait_file("web.out", "deaf ");
     let rest = sandbox.file("web.out").trim().replace("deaf ", "/proc/");
@@ -161,15 +163,15 @@ fn a_zombie_in_the_group_of_a_dead_leader_holds_up_neither_a_stop_nor_the_end() 
 
 #[test]
 fn a_leader_that_has_left_its_group_is_stopped_and_killed() {
-    let leaver = |name: &str, deaf: &str| {
+    let leaver = |name: &str, unresponsive: &str| {
         format!(
             "[program:{name}]\nstartsecs=0\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=1\n\
              stdout_logfile=%(here)s/{name}.out\n\
-             command=perl -e '{deaf} setpgrp(0, getpgrp(getppid)) or die; $| = 1; print \"left\\n\"; sleep 100000'\n"
+             command=perl -e '{unresponsive} setpgrp(0, getpgrp(getppid)) or die; $| = 1; print \"left\\n\"; sleep 100000'\n"
         )
     };
-    let (stops, deaf) = (leaver("stops", ""), leaver("deaf", "$SIG{TERM} = sub {};"));
-    let mut sandbox = Sandbox::with_programs(&format!("{stops}{deaf}")).start();
+    let (stops, unresponsive) = (leaver("stops", ""), leaver("deaf", "$SIG{TERM} = sub {};"));
+    let mut sandbox = Sandbox::with_programs(&format!("{stops}{unresponsive}")).start();
     sandbox.wait_file("stops.out", "left\n");
     sandbox.wait_file("deaf.out", "left\n");
     assert_eq!(sandbox.ctl(&["stop", "stops"]).stdout, "stops: stopped\n", "{}", sandbox.log());
@@ -225,10 +227,10 @@ fn programs_run_beside_a_main_command_that_has_our_descriptors() {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"100% %(x)s\n").unwrap();
     let ended = child.wait_with_output().unwrap();
-    let told = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
-    assert_eq!(told.0, "out 100% %(x)s\n");
-    assert!(told.1.starts_with("err\n"), "{told:?}");
-    assert!(told.1.ends_with("sv ends with status 5: main ended: exit status 5\n"), "{told:?}");
+    let reported = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert_eq!(reported.0, "out 100% %(x)s\n");
+    assert!(reported.1.starts_with("err\n"), "{reported:?}");
+    assert!(reported.1.ends_with("sv ends with status 5: main ended: exit status 5\n"), "{reported:?}");
     assert_eq!(ended.status.code(), Some(5));
     let log = sandbox.log();
     assert!(log.contains("stopped: sleeper (terminated by SIGTERM)"), "{log}");

@@ -58,23 +58,23 @@ fn a_secret_from_a_file_works_and_shows_nowhere() {
     assert!(refused.stderr.contains("a user name and a password"), "{refused:?}");
     let asked = sandbox.ctl(&["-u", "me", "-p", "geheim%1", "status"]);
     assert!(asked.stdout.contains("RUNNING"), "{asked:?}");
-    let told = format!("{}{}", sandbox.log(), sandbox.terminal());
-    assert!(!told.contains("geheim"), "{told}");
+    let reported = format!("{}{}", sandbox.log(), sandbox.terminal());
+    assert!(!reported.contains("geheim"), "{reported}");
 }
 
 #[test]
-fn a_bad_variable_is_told_by_its_name() {
+fn a_bad_variable_is_reported_by_its_name() {
     let mut sandbox = Sandbox::with_programs("[program:a]\ncommand=/bin/cat\n")
         .env("SV_PROGRAM_A_NUMPROCS", "many")
         .env("SV_SUPERVISORD_LOGLEVEL", "loud");
     let output = sandbox.run_to_end();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{reported}");
     for part in [
         "not a valid integer: 'many' in section 'program:a' (variable: SV_PROGRAM_A_NUMPROCS, option: numprocs)",
         "bad logging level name 'loud' in section 'supervisord' (variable: SV_SUPERVISORD_LOGLEVEL, option: loglevel)",
     ] {
-        assert!(told.contains(part), "{part} in {told}");
+        assert!(reported.contains(part), "{part} in {reported}");
     }
 }
 
@@ -85,9 +85,12 @@ fn a_missing_variable_has_a_stand_in_or_a_message() {
     sandbox.wait_file("port", "8080\n");
     let mut needy = Sandbox::with_programs("[program:a]\ncommand=x %(ENV_SV_NO:?set it to the port)s\n");
     let output = needy.run_to_end();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("needs the variable SV_NO: set it to the port in section 'program:a'"), "{told}");
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{reported}");
+    assert!(
+        reported.contains("needs the variable SV_NO: set it to the port in section 'program:a'"),
+        "{reported}"
+    );
 }
 
 #[test]
@@ -136,9 +139,9 @@ fn strict_makes_errors_of_slips() {
     lenient.wait_log("did you mean 'autorestart'?");
     let mut strict = Sandbox::with_programs(programs).env("SV_SUPERVISORD_STRICT", "true");
     let output = strict.run_to_end();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{reported}");
     let expected =
         "Error: unknown option 'autorestrat' (did you mean 'autorestart'?) in section 'program:a' (file: ";
-    assert!(told.contains(expected), "{told}");
+    assert!(reported.contains(expected), "{reported}");
 }

@@ -131,7 +131,7 @@ fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
 }
 
 #[test]
-fn the_listener_tells_of_ends_that_nobody_expected() {
+fn the_listener_reports_unexpected_exits() {
     let mut sandbox = Sandbox::from_example("listener").start();
     sandbox.wait_file(
         "run/alerts",
@@ -155,9 +155,9 @@ fn the_job_ends_with_the_status_of_the_part_that_failed() {
         ("1", 3, "no program is left, and part:part_1 failed: exit status 3"),
     ] {
         let mut sandbox = Sandbox::from_example("job").env("FAIL", part);
-        let told = sandbox.run_to_end();
-        let text = String::from_utf8_lossy(&told.stdout).into_owned();
-        assert_eq!(told.status.code(), Some(status), "{text}");
+        let reported = sandbox.run_to_end();
+        let text = String::from_utf8_lossy(&reported.stdout).into_owned();
+        assert_eq!(reported.status.code(), Some(status), "{text}");
         for line in ["part:part_0 | part 0 of 3 is done\n", "part:part_2 | part 2 of 3 is done\n", reason] {
             assert!(text.contains(line), "{line}: {text}");
         }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::{Sandbox, free_port, have};
 
 /// Tells its process id to whoever connects.
-const TELL: &str = "$SIG{PIPE} = 'IGNORE'; use Socket; open(my $s, '+<&=0') or die; \
+const REPORT: &str = "$SIG{PIPE} = 'IGNORE'; use Socket; open(my $s, '+<&=0') or die; \
     while (accept(my $c, $s)) { syswrite($c, \"$$ $ENV{SUPERVISOR_PROCESS_NAME}\\n\"); close($c) }\n";
 
 const PHP: &str = "[fcgi-program:php]\ncommand=/usr/bin/php-cgi\nnumprocs=2\n\
@@ -30,7 +30,7 @@ fn teller(name: &str, lines: &str) -> String {
 
 fn sandbox(programs: &str) -> Sandbox {
     let sandbox = Sandbox::with_programs(programs);
-    sandbox.write("tell.pl", TELL);
+    sandbox.write("tell.pl", REPORT);
     sandbox.write("index.php", "<?php echo getmypid(), ' ', getenv('SUPERVISOR_PROCESS_NAME'), \"\\n\";");
     sandbox
 }
@@ -56,15 +56,15 @@ fn fetch(sandbox: &Sandbox, address: &str) -> Option<String> {
 
 /// Asks a [`teller`]; `None` while nobody listens.
 fn ask(path: &Path) -> Option<String> {
-    let mut told = String::new();
-    UnixStream::connect(path).ok()?.read_to_string(&mut told).ok()?;
-    Some(told.trim_end().to_owned())
+    let mut reported = String::new();
+    UnixStream::connect(path).ok()?.read_to_string(&mut reported).ok()?;
+    Some(reported.trim_end().to_owned())
 }
 
 fn ask_port(port: u16) -> Option<String> {
-    let mut told = String::new();
-    TcpStream::connect(("127.0.0.1", port)).ok()?.read_to_string(&mut told).ok()?;
-    Some(told.trim_end().to_owned())
+    let mut reported = String::new();
+    TcpStream::connect(("127.0.0.1", port)).ok()?.read_to_string(&mut reported).ok()?;
+    Some(reported.trim_end().to_owned())
 }
 
 fn times(log: &str, text: &str) -> usize {
@@ -115,7 +115,7 @@ fn a_program_answers_on_a_port_until_it_is_stopped() {
         sandbox.wait_state("php:php_0", "RUNNING");
         sandbox.wait_state("php:php_1", "RUNNING");
         let answer = fetch(&sandbox, &format!("127.0.0.1:{port}"));
-        assert!(answer.is_some_and(|told| told.contains(" php_")), "{}", sandbox.story());
+        assert!(answer.is_some_and(|reported| reported.contains(" php_")), "{}", sandbox.story());
         sandbox.ctl(&["stop", "php:*"]);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens any more");
         // With connections of the last time still in TIME_WAIT.
@@ -131,8 +131,8 @@ fn any_program_that_accepts_from_its_standard_input_is_served() {
     let mut sandbox = sandbox(&teller("t", "socket=unix://%(here)s/t.sock\nsocket_backlog=1")).start();
     sandbox.wait_state("t", "RUNNING");
     let pid = sandbox.pid("t").unwrap();
-    let told = ask(&sandbox.path("t.sock"));
-    assert_eq!(told, Some(format!("{} t", pid.as_raw_nonzero())));
+    let reported = ask(&sandbox.path("t.sock"));
+    assert_eq!(reported, Some(format!("{} t", pid.as_raw_nonzero())));
     // What says so to a child is blocking, and the only thing it has been given beside its output.
     let flags = fs::read_to_string(format!("/proc/{}/fdinfo/0", pid.as_raw_nonzero())).unwrap();
     let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
@@ -226,7 +226,7 @@ fn sections_that_name_one_socket_share_it() {
 }
 
 #[test]
-fn a_socket_that_can_not_be_had_is_told_with_status_2() {
+fn a_socket_that_cannot_be_opened_is_reported_with_status_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     for (socket, cause) in [
@@ -239,11 +239,14 @@ fn a_socket_that_can_not_be_had_is_told_with_status_2() {
         let live = UnixListener::bind(sandbox.path("live.sock")).unwrap();
         sandbox.write("precious", "data");
         let output = sandbox.run_to_end();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let reported = String::from_utf8_lossy(&output.stdout).into_owned();
         let url = socket.replace("HERE", &sandbox.dir().display().to_string());
         let expected = format!("Error: Could not create FastCGI socket {url}: {cause}");
-        assert!(told.contains(&expected) && told.contains(" in [fcgi-program:f] socket\n"), "{told}");
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            reported.contains(&expected) && reported.contains(" in [fcgi-program:f] socket\n"),
+            "{reported}"
+        );
+        assert_eq!(output.status.code(), Some(2), "{reported}");
         assert!(!sandbox.path("supervisor.sock").exists(), "nothing of ours is left behind");
         assert_eq!(sandbox.file("precious"), "data");
         assert!(UnixStream::connect(sandbox.path("live.sock")).is_ok(), "nothing of others is taken away");
@@ -306,8 +309,11 @@ fn a_restart_is_refused_when_a_new_socket_can_not_be_had() {
     // A group that is added is refused as well, and can be had once its socket can.
     assert!(sandbox.ctl(&["reread"]).stdout.contains("g: available"));
     let refused = sandbox.ctl(&["add", "g"]);
-    let told = refused.stdout + &refused.stderr;
-    assert!(told.contains("error: Could not create FastCGI socket") && refused.code != Some(0), "{told}");
+    let reported = refused.stdout + &refused.stderr;
+    assert!(
+        reported.contains("error: Could not create FastCGI socket") && refused.code != Some(0),
+        "{reported}"
+    );
     drop(taken);
     assert_eq!(sandbox.ctl(&["add", "g"]).stdout, "g: added process group\n");
     sandbox.wait(&format!("port {port} to answer"), |_| ask_port(port));
@@ -330,9 +336,9 @@ fn a_name_that_comes_later_is_looked_for_in_the_file_of_hosts_alone() {
     let later = teller("g", &format!("socket=tcp://sv-test.invalid:{}", free_port()));
     sandbox.write("supervisord.conf", &format!("{text}{later}"));
     sandbox.ctl(&["reread"]);
-    let told = sandbox.ctl(&["add", "g"]);
+    let reported = sandbox.ctl(&["add", "g"]);
     let expected = "'sv-test.invalid' is not in /etc/hosts, and name servers are asked at the start only";
-    assert!((told.stdout.clone() + &told.stderr).contains(expected), "{told:?}");
+    assert!((reported.stdout.clone() + &reported.stderr).contains(expected), "{reported:?}");
     // The name that was known at the start is known again when the socket is made anew.
     for (action, answer) in [("stop", "f: stopped\n"), ("start", "f: started\n")] {
         assert_eq!(sandbox.ctl(&[action, "f"]).stdout, answer);
@@ -360,8 +366,8 @@ fn ours_refuses_a_fastcgi_program_without_a_socket_in_a_group_too() {
     for group in ["", "[group:g]\nprograms=f\n"] {
         let mut sandbox = Sandbox::with_programs(&format!("[fcgi-program:f]\ncommand=/bin/cat\n{group}"));
         let output = sandbox.run_to_end();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains("[fcgi-program:f] section requires a \"socket\" line"), "{told}");
+        let reported = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(2), "{reported}");
+        assert!(reported.contains("[fcgi-program:f] section requires a \"socket\" line"), "{reported}");
     }
 }

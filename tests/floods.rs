@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use support::wire::{Peer, call, get_pid, peak_resident_kib, raw, resident_kib};
-use support::{HEAD, PATIENCE, Sandbox, free_port};
+use support::{HEAD, Sandbox, TIMEOUT, free_port};
 use sv::xmlrpc::Value;
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -65,7 +65,7 @@ fn a_request_without_the_password_is_refused_at_its_head() {
 fn unfinished_requests_of_all_clients_share_a_budget() {
     let (mut sandbox, port) = with_port("", CAT);
     let path = sandbox.path("supervisor.sock");
-    let timeout = Some(PATIENCE);
+    let timeout = Some(TIMEOUT);
     let mut open: Vec<Box<dyn Read>> = Vec::new();
     for number in 0..CONNECTIONS {
         open.push(if number % 2 == 0 {
@@ -199,7 +199,7 @@ fn a_program_that_dies_is_started_again_while_a_flood_is_answered() {
         for _ in 0..3 {
             let pid = pid_of(&info(&mut peer)).unwrap();
             kill_process(pid, Signal::KILL).unwrap();
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while pid_of(&info(&mut peer)).is_none_or(|new| new == pid) {
                 assert!(Instant::now() < deadline, "{}", sandbox.story());
             }
@@ -286,6 +286,6 @@ fn connections_are_accepted_again_as_soon_as_a_descriptor_is_free() {
         wire.write_all(&get_pid()).unwrap();
     }
     assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
     assert!(sandbox.log().contains("cannot accept a connection"), "{}", sandbox.log());
 }

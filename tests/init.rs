@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 mod support;
 use support::terminal::Terminal;
-use support::{PATIENCE, Sandbox, binary, descendants, have};
+use support::{Sandbox, TIMEOUT, binary, descendants, have};
 
 /// Names each signal that comes in `signals`, but for those that nothing can catch (9, 19), that tell of children (17) and that
 /// the libc keeps for itself (32, 33).
@@ -34,7 +34,7 @@ fn every_exit_code_is_passed_on() {
 }
 
 #[test]
-fn the_signal_that_ended_the_command_is_told_as_shells_do() {
+fn the_signal_that_ended_the_command_becomes_the_status_of_a_shell() {
     let sandbox = Sandbox::new("");
     for (face, words) in FACES {
         // Those whose default is to end a process; a core is for the machine to allow.
@@ -167,7 +167,7 @@ fn behaves_as_tini_and_dumb_init_do() {
         ("dumb-init", &[], &[], "trap 'exit 6' ABRT; echo up; while :; do sleep 0.01; done", 6),
     ] {
         let Some(real) = installed(name) else { continue };
-        let told = |command: Command| {
+        let reported = |command: Command| {
             let mut sandbox = Sandbox::new("");
             let mut command = sandbox.marked(command);
             command.envs(variables.iter().copied()).args(words).args(["sh", "-c", script]);
@@ -184,8 +184,8 @@ fn behaves_as_tini_and_dumb_init_do() {
             format!("{code}|{}", sandbox.file("out")).replace(&sandbox.dir().display().to_string(), "DIR")
         };
         let links = Sandbox::new("");
-        let ours = told(Command::new(links.program(name).get_program()));
-        assert_eq!(ours, told(Command::new(real)), "{name} {words:?} {script}");
+        let ours = reported(Command::new(links.program(name).get_program()));
+        assert_eq!(ours, reported(Command::new(real)), "{name} {words:?} {script}");
     }
 }
 
@@ -291,12 +291,12 @@ fn adopts_and_reaps_orphans_below_another_init() {
 }
 
 #[test]
-fn tells_of_reaped_orphans_and_more_if_asked() {
+fn reports_reaped_orphans_and_more_if_asked() {
     let sandbox = Sandbox::new("");
     // It lives until its parent is gone, who might reap it in passing.
     let script = "rm -f go; (sh -c 'until [ -e go ]; do sleep 0.01; done' & echo $! >pid); : >go; \
                   while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done";
-    for (face, words, variables, told) in [
+    for (face, words, variables, reported) in [
         ("sv", &["-w", "--"][..], &[][..], "sv: reaped process "),
         ("tini", &["-w", "--"], &[], " reaped process "),
         ("tini", &["-w", "--"], &[("TINI_VERBOSITY", "0")], ""),
@@ -306,7 +306,10 @@ fn tells_of_reaped_orphans_and_more_if_asked() {
         let mut command = sandbox.program(face);
         let output = run(command.envs(variables.iter().copied()).args(words).args(["sh", "-c", script]));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(told) && said.is_empty() == told.is_empty(), "{face} {words:?}: {said}");
+        assert!(
+            said.contains(reported) && said.is_empty() == reported.is_empty(),
+            "{face} {words:?}: {said}"
+        );
     }
 }
 
@@ -428,7 +431,7 @@ impl Started {
 
     /// Its exit code, or the signal that ended it.
     fn wait(&mut self) -> i32 {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code().or(status.signal()).unwrap();

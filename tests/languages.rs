@@ -202,8 +202,8 @@ fn ours_reads_a_toml_file_again() {
     ctl.args(["-c", "supervisord.toml", "update"]);
     sandbox.replace("supervisord.toml", "umask = 0o27", "umask = 27");
     let refused = ctl.output().unwrap();
-    let told = String::from_utf8_lossy(&refused.stdout).into_owned();
-    assert!(told.contains("must be written in octal"), "{told}");
+    let reported = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(reported.contains("must be written in octal"), "{reported}");
     sandbox.replace("supervisord.toml", "umask = 27", "umask = 0o77");
     sandbox.replace("supervisord.toml", "hello", "again");
     assert_eq!(ctl.output().unwrap().stdout, b"web: stopped\nweb: updated process group\n");
@@ -227,21 +227,21 @@ fn ours_refuses_a_bad_toml_file_with_status_2_and_every_place() {
         sandbox
             .write("supervisord.toml", "[supervisord]\n[program.web]\ncommand = 5\numask = 22\n[[group]]\n");
         let output = run(&sandbox, name, words);
-        let told = String::from_utf8_lossy(&output.stderr).replace(&file, "FILE");
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let reported = String::from_utf8_lossy(&output.stderr).replace(&file, "FILE");
+        assert_eq!(output.status.code(), Some(2), "{reported}");
         for expected in [
             "'command' must be an array of texts or a text, not the integer 5 in section 'program:web' (file: FILE, line: 3, option: command)",
             "'umask' must be written in octal, such as 0o22 or \"022\", not the integer 22 in section 'program:web' (file: FILE, line: 4, option: umask)",
             "[group] must be a table, not an array of tables: write its header in single brackets in section 'group' (file: FILE, line: 5)",
         ] {
-            assert!(told.contains(expected), "{expected} in {told}");
+            assert!(reported.contains(expected), "{expected} in {reported}");
         }
         sandbox.write("supervisord.toml", "[supervisord]\nloglevel = info\n\n[program:web]\n");
         let output = run(&sandbox, name, words);
-        let told = String::from_utf8_lossy(&output.stderr).replace(&file, "FILE");
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains("(file: FILE, line: 2)"), "{told}");
-        assert!(told.contains("(file: FILE, line: 4)"), "{told}");
+        let reported = String::from_utf8_lossy(&output.stderr).replace(&file, "FILE");
+        assert_eq!(output.status.code(), Some(2), "{reported}");
+        assert!(reported.contains("(file: FILE, line: 2)"), "{reported}");
+        assert!(reported.contains("(file: FILE, line: 4)"), "{reported}");
     }
 }
 

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Signal, kill_process};
-use support::{Sandbox, TELL, have, reference_bin, reference_under_test};
+use support::{REPORT, Sandbox, have, reference_bin, reference_under_test};
 
 /// Tells what it is told by Python's repr, as the body of Supervisor's own loop.
 const PYTHON: &str = "
@@ -22,27 +22,27 @@ import sys
 from supervisor import childutils
 while True:
     headers, payload = childutils.listener.wait()
-    with open(sys.argv[1], 'a') as told:
-        told.write('%s %r\\n' % (headers['eventname'], payload))
+    with open(sys.argv[1], 'a') as reported:
+        reported.write('%s %r\\n' % (headers['eventname'], payload))
     childutils.listener.ok()
 ";
 
 fn sandbox(programs: &str) -> Sandbox {
     let sandbox = Sandbox::with_programs(programs);
-    sandbox.write("tell.pl", TELL);
+    sandbox.write("tell.pl", REPORT);
     sandbox
 }
 
 /// A pool of one that writes what it is told to `<name>.told`.
 fn teller(name: &str, events: &str, lines: &str) -> String {
     format!(
-        "[eventlistener:{name}]\ncommand=/usr/bin/perl %(here)s/tell.pl %(here)s/{name}.told\nstartsecs=0\n\
+        "[eventlistener:{name}]\ncommand=/usr/bin/perl %(here)s/report.pl %(here)s/{name}.reported\nstartsecs=0\n\
          events={events}\nbuffer_size=1000\n{lines}\n"
     )
 }
 
 /// Header lines and payloads.
-fn told(sandbox: &Sandbox, name: &str) -> Vec<String> {
+fn reported(sandbox: &Sandbox, name: &str) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(sandbox.path(&format!("{name}.told"))).unwrap_or_default())
         .into_owned();
     text.split("\n--\n").filter(|event| !event.is_empty()).map(str::to_owned).collect()
@@ -66,7 +66,7 @@ fn call(sandbox: &Sandbox, expression: &str) {
 }
 
 #[test]
-fn a_listener_is_told_of_everything_byte_for_byte() {
+fn a_listener_gets_every_event_byte_for_byte() {
     let mut sandbox = sandbox(&format!(
         "{}[program:web]\ncommand=sh -c 'sleep 0.2; exit 3'\nstartsecs=0\nautorestart=false\n",
         teller("all", "PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE", "")
@@ -93,7 +93,7 @@ fn a_listener_is_told_of_everything_byte_for_byte() {
         ("PROCESS_STATE_EXITED", state("web", &format!("RUNNING expected:0 pid:{}", pids[1]))),
     ];
     let events: Vec<_> =
-        told(&sandbox, "all").into_iter().filter(|event| !event.contains(":TICK_")).collect();
+        reported(&sandbox, "all").into_iter().filter(|event| !event.contains(":TICK_")).collect();
     for (serial, ((name, payload), event)) in expected.iter().zip(&events).enumerate() {
         let header = format!(
             "ver:3.0 server:supervisor serial:{serial} pool:all poolserial:{serial} eventname:{name} len:{}\n",
@@ -105,14 +105,14 @@ fn a_listener_is_told_of_everything_byte_for_byte() {
 }
 
 #[test]
-fn supervisors_own_childutils_are_told_of_ticks_states_and_what_clients_send() {
+fn supervisors_own_childutils_get_ticks_states_and_messages_of_clients() {
     let folder = reference_bin();
     if !have("the reference", folder.is_some()) {
         return;
     }
     let python = folder.unwrap().join("python");
     let sandbox = sandbox(&format!(
-        "[eventlistener:python]\ncommand={} %(here)s/listen.py %(here)s/told\n\
+        "[eventlistener:python]\ncommand={} %(here)s/listen.py %(here)s/reported\n\
          events=TICK_5,REMOTE_COMMUNICATION,PROCESS_STATE_STOPPED\n[program:cat]\ncommand=cat\nstartsecs=0\n",
         python.display()
     ));
@@ -138,7 +138,7 @@ fn an_event_outlives_the_listener_that_dies_of_it() {
     const FRAGILE: &str = "open(my $file, '>>', $ARGV[0]); $| = 1; print qq(READY\\n); my $header = <STDIN>; \
         print $file $header; close($file); sleep 1000";
     let sandbox = sandbox(
-        "[eventlistener:fragile]\ncommand=/usr/bin/perl %(here)s/fragile.pl %(here)s/told\nstartsecs=0\n\
+        "[eventlistener:fragile]\ncommand=/usr/bin/perl %(here)s/fragile.pl %(here)s/reported\nstartsecs=0\n\
          autorestart=true\nevents=PROCESS_STATE_STOPPED\n[program:cat]\ncommand=cat\nstartsecs=0\n",
     );
     sandbox.write("fragile.pl", FRAGILE);
@@ -150,8 +150,8 @@ fn an_event_outlives_the_listener_that_dies_of_it() {
         kill_process(pid, Signal::KILL).unwrap();
     }
     sandbox.wait("the event again", |it| (it.file("told").lines().count() == 3).then_some(()));
-    let told = sandbox.file("told");
-    let lines: Vec<_> = told.lines().collect();
+    let reported = sandbox.file("told");
+    let lines: Vec<_> = reported.lines().collect();
     assert!(
         lines[0].contains("serial:0 pool:fragile poolserial:0") && lines.iter().all(|it| *it == lines[0])
     );
@@ -160,19 +160,19 @@ fn an_event_outlives_the_listener_that_dies_of_it() {
 #[test]
 fn a_listener_may_end_after_each_event() {
     let mut sandbox = sandbox(
-        "[eventlistener:once]\ncommand=sh -c 'echo READY; read line; echo \"$line\" >> %(here)s/told; \
+        "[eventlistener:once]\ncommand=sh -c 'echo READY; read line; echo \"$line\" >> %(here)s/reported; \
          printf \"RESULT 2\\nOK\"'\nautorestart=true\nstartsecs=0\nevents=PROCESS_GROUP_ADDED\n\
          [program:one]\ncommand=cat\n[program:two]\ncommand=cat\n",
     )
     .start();
     sandbox.wait("three events", |it| (it.file("told").lines().count() == 3).then_some(()));
-    let told = sandbox.file("told");
-    let numbers: Vec<_> = told.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    let reported = sandbox.file("told");
+    let numbers: Vec<_> = reported.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
     assert_eq!(numbers, ["serial:0", "serial:1", "serial:2"]);
 }
 
 #[test]
-fn listeners_that_misbehave_harm_nobody() {
+fn misbehaving_listeners_do_no_harm() {
     let bad = [
         ("rubbish", "exec yes rubbish"),
         ("half", "printf REA; exec sleep 1000"),
@@ -208,7 +208,7 @@ fn listeners_that_misbehave_harm_nobody() {
         assert_eq!(sandbox.ctl(&["stop", "cat"]).code, Some(0));
         assert_eq!(sandbox.ctl(&["start", "cat"]).code, Some(0));
         sandbox.wait("an event", |it| {
-            let stopped = told(it, "good");
+            let stopped = reported(it, "good");
             let stopped = stopped.iter().filter(|event| event.contains("processname:cat "));
             (stopped.count() == round).then_some(())
         });
@@ -242,7 +242,8 @@ fn a_large_event_is_written_as_its_reader_reads() {
     let program = "[program:big]\nautorestart=false\nstartsecs=0\nstdout_capture_maxbytes=2MB\ncommand=/usr/bin/perl -e 'print \
         qq(<!--XSUPERVISOR:BEGIN-->) . (qq(0123456789) x 100000) . qq(<!--XSUPERVISOR:END-->)'\n";
     let mut sandbox = sandbox(&format!("{}{program}", teller("l", "PROCESS_COMMUNICATION", ""))).start();
-    let event = sandbox.wait("the event", |it| told(it, "l").pop().filter(|event| event.len() > 1_000_000));
+    let event =
+        sandbox.wait("the event", |it| reported(it, "l").pop().filter(|event| event.len() > 1_000_000));
     let (head, data) = without_header(&event).split_once('\n').unwrap();
     assert!(head.starts_with("processname:big groupname:big pid:"), "{head}");
     assert_eq!(data.len(), 1_000_000);
@@ -266,7 +267,7 @@ fn what_stands_between_the_tags_is_an_event_and_not_in_the_log() {
     assert_eq!((sandbox.file("x.log").as_str(), sandbox.file("x.err").as_str()), ("ab<!--X", ""));
     assert!(sandbox.log().contains("DEBG 'x' stdout emitted a comm event\n"), "{}", sandbox.log());
     sandbox.wait("all events", |it| {
-        let events = told(it, "l");
+        let events = reported(it, "l");
         let texts: Vec<_> =
             events.iter().map(|it| without_header(it).split_once('\n').unwrap().1.to_owned()).collect();
         let messages: Vec<_> = events
@@ -292,7 +293,7 @@ fn lengths_count_characters_or_bytes_as_a_pool_asks() {
         qq(\\xff.)'\nautorestart=false\nstartsecs=0\nstdout_events_enabled=true\n";
     let mut sandbox = sandbox(&format!("{characters}{bytes}{program}")).start();
     for name in ["chars", "bytes"] {
-        sandbox.wait("two events", |it| (told(it, name).len() == 2).then_some(()));
+        sandbox.wait("two events", |it| (reported(it, name).len() == 2).then_some(()));
     }
     let texts = |name: &str| -> Vec<String> {
         let text = fs::read(sandbox.path(&format!("{name}.told"))).unwrap();
@@ -337,8 +338,8 @@ fn a_form_is_for_output_and_neither_for_events_nor_for_what_listeners_say() {
     assert!(sandbox.terminal().contains("x | one more\n"), "{}", sandbox.terminal());
     assert_eq!(sandbox.ctl(&["tail", "x"]).stdout, "one more\nlast\n");
     let events = ["one", "mail", " more\nlast"];
-    sandbox.wait("all events", |it| (told(it, "l").len() == events.len()).then_some(()));
-    for (event, text) in told(&sandbox, "l").iter().zip(events) {
+    sandbox.wait("all events", |it| (reported(it, "l").len() == events.len()).then_some(()));
+    for (event, text) in reported(&sandbox, "l").iter().zip(events) {
         assert_eq!(without_header(event).split_once('\n').unwrap().1, text);
     }
     sandbox.wait_file("l.out", "READY\nRESULT 2\nOKREADY\n");
@@ -354,9 +355,9 @@ fn standard_error_of_a_listener_is_as_any_other() {
         teller("l", "PROCESS_COMMUNICATION,PROCESS_LOG", "")
     ))
     .start();
-    sandbox.wait("three events", |it| (told(it, "l").len() == 3).then_some(()));
+    sandbox.wait("three events", |it| (reported(it, "l").len() == 3).then_some(()));
     let texts: Vec<_> =
-        told(&sandbox, "l").iter().map(|it| it.rsplit_once('\n').unwrap().1.to_owned()).collect();
+        reported(&sandbox, "l").iter().map(|it| it.rsplit_once('\n').unwrap().1.to_owned()).collect();
     assert_eq!(texts, ["a", "me", "b"]);
     sandbox.wait_file("loud.out", tagged);
     assert_eq!(sandbox.file("loud.err"), "ab");
@@ -432,8 +433,8 @@ fn superlances_crashmail_and_batches_of_fatal_processes_are_mailed() {
     assert!(mail.contains("To: me@there\n") && mail.contains("Subject:  crash crashed at "), "{mail}");
     assert!(mail.contains("Process crash in group crash exited unexpectedly (pid "), "{mail}");
     sandbox.wait("the batch to be tried", |it| {
-        let told = it.ctl(&["tail", "-5000", "fatal", "stderr"]).stdout;
-        let (_, mail) = told.split_once("Sending notification email:\nTo: me@there\n")?;
+        let reported = it.ctl(&["tail", "-5000", "fatal", "stderr"]).stdout;
+        let (_, mail) = reported.split_once("Sending notification email:\nTo: me@there\n")?;
         mail.contains("fatal-one").then_some(())
     });
 }

@@ -205,7 +205,7 @@ fn a_group_that_is_added_again_gets_new_auto_logs() {
 }
 
 #[test]
-fn what_can_not_be_cleaned_up_is_told() {
+fn what_can_not_be_cleaned_up_is_reported() {
     let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=cat\n");
     let stuck = "cat-stdout---supervisor-abcdefgh.log";
     // A folder can't be removed as a file, not even by root.
@@ -229,7 +229,7 @@ fn with_small_disk(sandbox: &mut Sandbox) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_disk_that_fills_is_told_once_and_logging_goes_on_when_there_is_room() {
+fn a_disk_that_fills_is_reported_once_and_logging_goes_on_when_there_is_room() {
     let mut sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo $i >>count; \
          echo line $i; sleep 0.002; done'\nautostart=false\ndirectory=%(here)s\nstdout_logfile=%(here)s/disk/t.log\n",
@@ -260,7 +260,7 @@ fn a_disk_that_fills_is_told_once_and_logging_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn descriptors_that_run_out_are_told_and_nothing_is_lost() {
+fn descriptors_that_run_out_are_reported_and_nothing_is_lost() {
     let programs: String = (0..20)
         .map(|n| format!("[program:p{n}]\ncommand=sh -c 'echo {n}; exec cat'\nstdout_logfile=%(here)s/{n}.log\nstderr_logfile=NONE\nstartretries=1\n"))
         .collect();
@@ -314,7 +314,7 @@ fn descriptors_that_run_out_in_the_middle_of_a_rotation_cost_no_byte_and_no_back
 // Places with a reader.
 
 #[test]
-fn a_fifo_without_reader_is_told_once_and_used_as_soon_as_it_has_one() {
+fn a_fifo_without_reader_is_reported_once_and_used_as_soon_as_it_has_one() {
     let mut sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo $i | tee count; sleep 0.01; done'\n\
          directory=%(here)s\nstdout_logfile=%(here)s/fifo\n",
@@ -498,7 +498,7 @@ fn levels_decide_what_is_written_and_messages_of_several_lines_stay_so() {
 }
 
 #[test]
-fn at_trace_level_requests_and_calls_are_told() {
+fn at_trace_level_requests_and_calls_are_reported() {
     let mut sandbox = sandbox("loglevel=trace", "").start();
     assert!(!sandbox.ctl(&["start", "nope"]).success);
     let mut peer = Peer::unix(&sandbox);
@@ -750,7 +750,7 @@ const SYSLOG_NG: &str = "@version: current\noptions { flush-lines(1); };\nsource
     log { source(s); destination(d); };\n";
 
 #[test]
-fn syslog_ng_understands_us_by_datagrams_and_by_a_stream_and_may_be_started_anew() {
+fn syslog_ng_understands_datagrams_and_streams_and_may_be_restarted() {
     let there = Command::new("syslog-ng").arg("--version").output().is_ok_and(|it| it.status.success());
     if !may_mount() || !have("syslog-ng", there) {
         return;
@@ -794,7 +794,7 @@ fn syslog_ng_understands_us_by_datagrams_and_by_a_stream_and_may_be_started_anew
 }
 
 #[test]
-fn without_a_syslog_nobody_waits_and_one_line_tells() {
+fn without_a_syslog_nothing_blocks_and_one_line_reports_it() {
     if !may_mount() {
         return;
     }

@@ -20,23 +20,23 @@ fn sv(sandbox: &Sandbox, words: &[&str]) -> Command {
 }
 
 /// Standard output, standard error and the exit code.
-fn told(output: &Output) -> (String, String, Option<i32>) {
+fn reported(output: &Output) -> (String, String, Option<i32>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
 
 fn row(sandbox: &Sandbox, name: &str) -> Json {
     let output = sv(sandbox, &["status", "--json", name]).output().unwrap();
-    let (text, ..) = told(&output);
+    let (text, ..) = reported(&output);
     serde_json::from_str::<Json>(&text).unwrap_or_else(|error| panic!("{error}: {text}"))[0].take()
 }
 
 #[test]
-fn json_rows_tell_how_each_process_ended_last() {
+fn json_rows_report_how_each_process_ended_last() {
     let mut sandbox = Sandbox::with_programs(
         "[program:waits]\ncommand=/bin/sleep 1000\nstartsecs=0\n\
-         [program:deaf]\ncommand=/bin/sh -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'\nstartsecs=0\n\
-         stopwaitsecs=0\nstdout_logfile=%(here)s/deaf.log\n\
+         [program:unresponsive]\ncommand=/bin/sh -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'\nstartsecs=0\n\
+         stopwaitsecs=0\nstdout_logfile=%(here)s/unresponsive.log\n\
          [program:fails]\ncommand=/bin/sh -c 'exit 3'\nstartretries=0\n\
          [program:never]\ncommand=/bin/cat\nautostart=false\n",
     )
@@ -61,7 +61,7 @@ fn shell(sandbox: &Sandbox, line: &str) -> (String, String, Option<i32>) {
     let mut shell = sandbox.marked(Command::new("/bin/bash"));
     let ctl = sandbox.program("supervisorctl");
     shell.env("SV", binary()).env("CTL", ctl.get_program()).env("DIR", sandbox.dir());
-    told(&shell.args(["-o", "pipefail", "-c", line]).output().unwrap())
+    reported(&shell.args(["-o", "pipefail", "-c", line]).output().unwrap())
 }
 
 const CAT: &str = "[program:cat]\ncommand=/bin/sh -c 'echo hello; exec cat'\nstartsecs=0\nstdout_logfile=%(here)s/cat.log\n";
@@ -142,7 +142,7 @@ fn a_request_that_only_reads_is_given_up_when_the_server_is_silent() {
     ] {
         let mut command = sandbox.marked(Command::new(binary()));
         command.args(["--request-timeout", "1", "-s", &url]).args(words);
-        let found = told(&command.output().unwrap());
+        let found = reported(&command.output().unwrap());
         assert_eq!(found, (String::new(), silence(asked_for), Some(code)), "{words:?}");
     }
 }
@@ -156,7 +156,7 @@ const LOCKED: &str = "[supervisord]\nnodaemon=true\nlogfile=%(here)s/log\npidfil
     [program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
 
 #[test]
-fn refusals_are_told_without_python() {
+fn refusals_are_reported_without_python() {
     let mut sandbox = Sandbox::new(LOCKED);
     sandbox.spawn();
     sandbox.wait("the socket", |sandbox| sandbox.path("supervisor.sock").exists().then_some(()));
@@ -165,13 +165,13 @@ fn refusals_are_told_without_python() {
     for words in
         [&["status"][..], &["start", "cat"], &["update"], &["avail"], &["logs", "cat"], &["fg", "cat"]]
     {
-        let found = told(&sv(&sandbox, words).output().unwrap());
+        let found = reported(&sv(&sandbox, words).output().unwrap());
         assert_eq!(found, (String::new(), asked.to_owned(), Some(1)), "{words:?}");
     }
-    let wrong = told(&sv(&sandbox, &["-u", "u", "-p", "x", "status"]).output().unwrap());
+    let wrong = reported(&sv(&sandbox, &["-u", "u", "-p", "x", "status"]).output().unwrap());
     let expected = "error: the server does not accept this user name and password\n";
     assert_eq!(wrong, (String::new(), expected.to_owned(), Some(1)));
-    let protocol = told(&sv(&sandbox, &["-s", "https://x", "status"]).output().unwrap());
+    let protocol = reported(&sv(&sandbox, &["-s", "https://x", "status"]).output().unwrap());
     let expected = "error: cannot use the address 'https://x': it has to begin with unix:// or http://\n";
     assert_eq!(protocol, (String::new(), expected.to_owned(), Some(1)));
     // A configuration that is broken by now, for a client with another.
@@ -181,7 +181,7 @@ fn refusals_are_told_without_python() {
     for action in ["update", "reread"] {
         let mut client = sandbox.marked(Command::new(binary()));
         client.arg("-c").arg(sandbox.path("client.conf")).args(["-u", "u", "-p", "p", action]);
-        let (out, err, code) = told(&client.output().unwrap());
+        let (out, err, code) = reported(&client.output().unwrap());
         assert_eq!((out.as_str(), code), ("", Some(1)));
         assert!(
             err.starts_with("error: cannot read the configuration: ") && err.contains("perhaps"),
@@ -192,7 +192,7 @@ fn refusals_are_told_without_python() {
 }
 
 #[test]
-fn unknown_names_are_told_with_what_they_may_mean() {
+fn unknown_names_are_reported_with_what_they_may_mean() {
     let sandbox = Sandbox::with_programs(
         "[program:nginx]\ncommand=/bin/cat\nstartsecs=0\n\
          [program:worker]\ncommand=/bin/cat\nstartsecs=0\nnumprocs=2\n\
@@ -210,7 +210,7 @@ fn unknown_names_are_told_with_what_they_may_mean() {
         (&["add", "ngnix"], "ERROR: no such process/group: ngnix, did you mean 'nginx'?"),
         (&["stop", "postgres"], "postgres: ERROR (no such process)"),
     ] {
-        let (out, err, code) = told(&sv(&sandbox, words).output().unwrap());
+        let (out, err, code) = reported(&sv(&sandbox, words).output().unwrap());
         assert_eq!((out, err.as_str()), (format!("{line}\n"), ""), "{words:?}");
         assert_eq!(code, Some(if words[0] == "status" { 4 } else { 1 }));
     }
@@ -220,7 +220,7 @@ fn unknown_names_are_told_with_what_they_may_mean() {
 }
 
 #[test]
-fn versions_are_told_in_one_form() {
+fn versions_are_printed_in_one_form() {
     let sandbox = Sandbox::with_programs(CAT).start();
     let version = concat!("sv ", env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.3.0)\n");
     for line in ["$SV --version", "$SV -V", "$SV -c $DIR/supervisord.conf version"] {
@@ -286,8 +286,8 @@ fn an_expected_exit_is_well_and_an_unexpected_one_is_not() {
         terminal.wait_exit();
         assert!(!terminal.shown().contains('\x1b'), "{variable}={value}: {:?}", terminal.shown());
     }
-    assert_eq!(told(&sv(&sandbox, &["health", "done"]).output().unwrap()).2, Some(0));
-    assert_eq!(told(&sv(&sandbox, &["health", "failed"]).output().unwrap()).2, Some(1));
+    assert_eq!(reported(&sv(&sandbox, &["health", "done"]).output().unwrap()).2, Some(0));
+    assert_eq!(reported(&sv(&sandbox, &["health", "failed"]).output().unwrap()).2, Some(1));
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn columns_are_set_by_the_width_of_names_and_one_long_name_leaves_the_others_alo
     let mut sandbox = Sandbox::with_programs(&programs).start();
     sandbox.wait_state("failed", "EXITED");
     sandbox.wait_state("done", "EXITED");
-    let (table, ..) = told(&sv(&sandbox, &["status"]).output().unwrap());
+    let (table, ..) = reported(&sv(&sandbox, &["status"]).output().unwrap());
     let starts = |name: &str, state: &str| {
         let line = table.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_once(state).unwrap().0.to_owned()
@@ -340,8 +340,8 @@ fn actions_of_the_plugin_wildcards_take_patterns_and_other_plugins_are_named() {
     let left_out = "[ctlplugin:mine] is left out: my.plugin:make is Python code, which can't be run here\n";
     let found = shell(&sandbox, "$CTL -c $DIR/supervisord.conf mdance now");
     assert_eq!(found, (format!("*** Unknown syntax: mdance now\n{left_out}"), String::new(), Some(1)));
-    let (told, ..) = shell(&sandbox, "echo mdance | $SV -c $DIR/supervisord.conf");
-    assert!(told.contains(&format!("*** Unknown syntax: mdance\n{left_out}")), "{told}");
+    let (reported, ..) = shell(&sandbox, "echo mdance | $SV -c $DIR/supervisord.conf");
+    assert!(reported.contains(&format!("*** Unknown syntax: mdance\n{left_out}")), "{reported}");
     // Without the plug-in Supervisor's client does not know its actions.
     let found = shell(&sandbox, "$CTL -c $DIR/without.conf mstop 'work:*'");
     assert_eq!(found, ("*** Unknown syntax: mstop 'work:*'\n".replace('\'', ""), String::new(), Some(1)));

@@ -87,7 +87,7 @@ fn a_log_that_goes_nowhere_can_still_be_read_followed_and_cleared() {
     assert_eq!(follower.head()[0], "HTTP/1.1 200 OK");
     assert!(sandbox.ctl(&["stop", "cat"]).success);
     let heard = |peer: &Peer| String::from_utf8_lossy(&peer.ahead).into_owned();
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + support::TIMEOUT;
     while !heard(&follower).contains("stopped: cat") {
         assert!(follower.read_more() && Instant::now() < deadline, "{}", heard(&follower));
     }

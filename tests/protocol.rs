@@ -145,7 +145,7 @@ fn paths_and_methods_have_their_statuses() {
 }
 
 #[test]
-fn strangers_are_told_so_and_shown_out() {
+fn clients_without_the_password_are_refused_and_disconnected() {
     let [port, other] = free_ports();
     let config = format!(
         "{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=se:cret\n\
@@ -254,7 +254,7 @@ fn what_a_client_began_goes_on_without_it() {
 }
 
 #[test]
-fn answers_are_whole_whatever_they_tell() {
+fn answers_are_well_formed_whatever_they_contain() {
     const NAME: &str = "<a>&amp;'\"]]\u{1b}\u{f6}\u{1f600}";
     let programs = format!(
         "[program:{NAME}]\ncommand=/no/<such>&\u{1}\u{7f}]]>/file\nstartretries=0\n\
@@ -366,17 +366,17 @@ fn connections_leave_descriptors_to_children() {
 }
 
 #[test]
-fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
+fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     let programs = "[program:many]\ncommand=/bin/cat\nautostart=false\nnumprocs=400\n\
         process_name=a-rather-long-name-so-that-the-answer-is-large-%(process_num)03d\n";
     let sandbox = Sandbox::with_programs(programs).start();
     let mut silent = Peer::unix(&sandbox);
     // Asks for more than a socket holds, again and again, and reads no more than its beginning.
-    let mut deaf = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap().patient();
-    deaf.write_all(&call("supervisor.getAllProcessInfo", &[]).repeat(10)).unwrap();
+    let mut unresponsive = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap().with_timeout();
+    unresponsive.write_all(&call("supervisor.getAllProcessInfo", &[]).repeat(10)).unwrap();
     // Its time begins when its reply does, and has to be over before that of the slow one.
     let mut heard = vec![0];
-    deaf.read_exact(&mut heard).unwrap();
+    unresponsive.read_exact(&mut heard).unwrap();
     // Sends a byte for each second in which it hears nothing.
     let mut slow = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -394,7 +394,7 @@ fn patience_ends_with_those_who_dawdle_and_not_with_those_who_are_silent() {
     let resident = resident_kib(sandbox.supervisor_pid());
     assert!(resident < 16 * 1024, "{resident} KiB");
     // By now nobody writes any more to the one that did not read: there is an end, and it is early.
-    deaf.read_to_end(&mut heard).unwrap();
+    unresponsive.read_to_end(&mut heard).unwrap();
     let answers = heard.windows(15).filter(|window| window == b"HTTP/1.1 200 OK").count();
     assert_eq!(answers, 1, "{} bytes", heard.len());
     assert!(!heard.ends_with(b"</methodResponse>\n"), "{} bytes", heard.len());
@@ -464,7 +464,7 @@ fn bytes_that_come_split_anywhere_are_the_same_requests() {
     ]
     .concat();
     let mut random = random();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for round in 0..60 {
         let mut peer = if round % 2 == 0 { Peer::unix(&sandbox) } else { Peer::tcp(port) };
         let mut rest = script.as_slice();
@@ -475,18 +475,18 @@ fn bytes_that_come_split_anywhere_are_the_same_requests() {
             rest = &rest[size..];
         }
         let answers: Vec<_> = (0..5).map(|_| peer.answer()).map(|it| (it.line, it.body)).collect();
-        if told.is_empty() {
+        if reported.is_empty() {
             let lines: Vec<_> = answers.iter().map(|(line, _)| line.split(' ').nth(1).unwrap()).collect();
             assert_eq!(lines, ["200", "200", "404", "400", "200"]);
-            told = answers;
+            reported = answers;
         } else {
-            assert_eq!(answers, told, "round {round}");
+            assert_eq!(answers, reported, "round {round}");
         }
     }
 }
 
 #[test]
-fn a_thousand_dawdlers_and_an_endless_body_disturb_nobody() {
+fn a_thousand_slow_clients_and_an_endless_body_do_not_delay_others() {
     raise_open_files(4096);
     let (mut sandbox, port) = with_port(CAT);
     sandbox.wait_state("cat", "RUNNING");

@@ -271,7 +271,7 @@ fn read_documents(paths: &[PathBuf]) -> Option<Output> {
 #[test]
 fn a_manifest_that_the_api_would_not_take_is_refused() {
     let folder = Folder::new("manifest");
-    for (right, wrong, told) in [
+    for (right, wrong, reported) in [
         ("readinessProbe:", "readynessProbe:", "readynessProbe"),
         ("periodSeconds: 5", "periodSeconds: often", "often"),
         ("  containers:", "  tins:", "containers"),
@@ -283,7 +283,7 @@ fn a_manifest_that_the_api_would_not_take_is_refused() {
         fs::write(&path, manifest.replacen(right, wrong, 1)).unwrap();
         let Some(output) = read_documents(&[path]) else { return };
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains(told), "{wrong}: {said}");
+        assert!(!output.status.success() && said.contains(reported), "{wrong}: {said}");
     }
 }
 

@@ -47,7 +47,7 @@ fn a_client_keeps_the_signal_mask_that_it_was_given() {
         command.stdin(Stdio::piped()).stdout(File::create(&out).unwrap());
         command.stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let deadline = Instant::now() + support::PATIENCE;
+        let deadline = Instant::now() + support::TIMEOUT;
         while fs::metadata(&out).unwrap().len() == 0 {
             assert!(Instant::now() < deadline, "the client prints no prompt");
             std::thread::sleep(Duration::from_millis(10));
@@ -83,7 +83,7 @@ fn a_container_that_is_stopped_while_it_starts_ends_at_once() {
 }
 
 fn end_of(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + support::TIMEOUT;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
@@ -128,7 +128,7 @@ fn a_standard_error_that_takes_nothing_does_not_change_how_it_ends() {
         // A stale socket is reported, too.
         drop(std::os::unix::net::UnixListener::bind(sandbox.path("supervisor.sock")).unwrap());
         let mut supervisor = sv(&["run", "-c", sandbox.config().to_str().unwrap()], stderr());
-        let deadline = Instant::now() + support::PATIENCE;
+        let deadline = Instant::now() + support::TIMEOUT;
         while sandbox.state("a").as_deref() != Some("RUNNING") {
             assert!(Instant::now() < deadline, "{name}: {}", sandbox.story());
             std::thread::sleep(Duration::from_millis(10));
@@ -143,7 +143,7 @@ fn make_fifo(path: &std::path::Path) {
 }
 
 #[test]
-fn a_fifo_in_the_place_of_a_file_holds_nobody_up() {
+fn a_fifo_in_the_place_of_a_file_does_not_block() {
     let config = format!("{HEAD}[include]\nfiles=conf.d/*.ini\n[program:a]\ncommand=sleep 1000\n");
     let mut sandbox = Sandbox::new(&config);
     fs::create_dir(sandbox.path("conf.d")).unwrap();
@@ -159,18 +159,18 @@ fn a_fifo_in_the_place_of_a_file_holds_nobody_up() {
         sandbox.path("conf.d/pipe.ini").display()
     ));
     sandbox.write("conf.d/b.ini", "[program:b]\ncommand=sleep 1000\nenv_file=%(here)s/pipe.ini\n");
-    let told = sandbox.ctl(&["reread"]).stderr;
-    assert!(told.contains("pipe.ini': it is a FIFO and not a regular file"), "{told}");
+    let reported = sandbox.ctl(&["reread"]).stderr;
+    assert!(reported.contains("pipe.ini': it is a FIFO and not a regular file"), "{reported}");
     sandbox.write("conf.d/b.ini", "");
     fs::remove_file(sandbox.path("secret")).unwrap();
     make_fifo(&sandbox.path("secret"));
-    let told = sandbox.ctl(&["reread"]).stderr;
-    assert!(told.contains("it is a FIFO and not a regular file"), "{told}");
+    let reported = sandbox.ctl(&["reread"]).stderr;
+    assert!(reported.contains("it is a FIFO and not a regular file"), "{reported}");
     sandbox.wait_state("a", "RUNNING");
 }
 
 #[test]
-fn a_pid_file_that_is_a_fifo_or_a_device_holds_nobody_up() {
+fn a_pid_file_that_is_a_fifo_or_a_device_does_not_block() {
     for device in [None, Some("/dev/zero")] {
         let mut sandbox = Sandbox::with_programs("[program:a]\ncommand=sleep 1000\n");
         let pid_file = sandbox.path("supervisord.pid");
@@ -196,7 +196,7 @@ fn a_configuration_may_come_from_a_pipe_and_a_signal_ends_the_wait_for_it() {
     };
     let mut supervisor = run();
     supervisor.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + support::TIMEOUT;
     while sandbox.state("a").as_deref() != Some("RUNNING") {
         assert!(Instant::now() < deadline, "{}", sandbox.story());
         std::thread::sleep(Duration::from_millis(10));
@@ -206,9 +206,9 @@ fn a_configuration_may_come_from_a_pipe_and_a_signal_ends_the_wait_for_it() {
     for mut supervisor in [supervisor, run()] {
         rustix::process::kill_process(rustix::process::Pid::from_child(&supervisor), Signal::TERM).unwrap();
         let status = end_of(&mut supervisor);
-        let mut told = String::new();
-        supervisor.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert_eq!(status.code(), Some(0), "{told}");
+        let mut reported = String::new();
+        supervisor.stderr.take().unwrap().read_to_string(&mut reported).unwrap();
+        assert_eq!(status.code(), Some(0), "{reported}");
     }
 }
 
@@ -342,7 +342,7 @@ fn refusing(calls: &str, script: &str) -> Option<Container> {
     let options = ["--security-opt", &sandbox, "--cap-add", "SYS_ADMIN", "--entrypoint", "/bin/sh"];
     let container = Container::create(&options, &["-c", script]);
     fs::remove_file(&profile).unwrap();
-    let program = "[program:job]\ncommand=/bin/sh -c '(: <&9) && echo given; echo told; exit 3'\n\
+    let program = "[program:job]\ncommand=/bin/sh -c '(: <&9) && echo given; echo reported; exit 3'\n\
         startsecs=0\nautorestart=false\nstdout_logfile=/dev/stdout\nredirect_stderr=true\n";
     container.as_ref()?.copy_in("/etc/supervisord.conf", &format!("{CONTAINER_HEAD}{program}"));
     container

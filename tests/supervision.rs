@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, test_kill_process};
-use support::{PATIENCE, Sandbox};
+use support::{Sandbox, TIMEOUT};
 
 fn is_alive(pid: Pid) -> bool {
     let text = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
@@ -72,7 +72,7 @@ fn a_program_runs_as_its_user_with_that_users_groups() {
 }
 
 #[test]
-fn what_fails_between_fork_and_exec_is_told_on_standard_error() {
+fn what_fails_between_fork_and_exec_is_reported_on_standard_error() {
     let sandbox = Sandbox::with_programs(
         "[program:nodir]\ncommand=/bin/cat\ndirectory=/nonexistent\nstderr_logfile=%(here)s/nodir.err\n\
          startretries=0\n\
@@ -141,7 +141,7 @@ fn a_killed_program_comes_back_with_another_pid() {
 }
 
 #[test]
-fn a_dead_childs_last_words_are_kept() {
+fn the_last_output_of_an_exited_child_is_kept() {
     let mut sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'seq 1 20000; echo last >&2; exit 3'\nautorestart=false\nstartsecs=0\n\
          exitcodes=3\nstdout_logfile=%(here)s/talker.out\nstderr_logfile=%(here)s/talker.err\n",
@@ -182,7 +182,7 @@ fn log_files_rotate_and_no_line_is_lost() {
 }
 
 #[test]
-fn auto_logs_are_made_private_told_and_removed_by_the_next_start() {
+fn auto_logs_are_made_private_reported_and_removed_by_the_next_start() {
     let sandbox = Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\nautostart=false\n");
     sandbox.write("cat-stdout---supervisor-oldoldol.log", "of an earlier run");
     sandbox.write("cat-stdout---other-oldoldol.log", "of somebody else");
@@ -258,10 +258,10 @@ fn shutdown_is_in_order_and_ends_with_the_last_child() {
 }
 
 #[test]
-fn a_second_term_hastens_the_shutdown() {
+fn a_second_term_speeds_up_the_shutdown() {
     let mut sandbox = Sandbox::with_programs(
-        "[program:deaf]\ncommand=sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done'\n\
-         stopwaitsecs=3600\nstdout_logfile=%(here)s/deaf.out\n",
+        "[program:unresponsive]\ncommand=sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done'\n\
+         stopwaitsecs=3600\nstdout_logfile=%(here)s/unresponsive.out\n",
     )
     .start();
     sandbox.wait_file("deaf.out", "ready\n");
@@ -360,7 +360,7 @@ fn the_log_is_written_once_when_it_is_standard_output() {
 
 /// Everything wrong in one file is told at once, each with its file and line.
 #[test]
-fn a_broken_configuration_tells_all_its_errors_and_exits_2() {
+fn a_broken_configuration_reports_all_its_errors_and_exits_2() {
     let mut sandbox = Sandbox::with_programs(
         "[program:one]\ncommand=/bin/cat\nautostart=perhaps\n\
          [program:two]\ncommand=/bin/cat\nstopsignal=NOPE\n[program:three]\nnumprocs=2\n",
@@ -396,7 +396,7 @@ fn a_missing_configuration_is_an_error() {
 }
 
 #[test]
-fn unknown_sections_and_options_are_told_in_one_line_each() {
+fn unknown_sections_and_options_are_reported_in_one_line_each() {
     let mut sandbox =
         Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\nautorestrat=true\n[nonsense]\nx=y\n")
             .start();
@@ -431,7 +431,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_refused() {
 }
 
 #[test]
-fn rubbish_halves_and_silence_disturb_nobody() {
+fn malformed_partial_and_missing_requests_do_not_disturb_others() {
     let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\n").start();
     let connect = || UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
     let mut silent = connect();
@@ -440,7 +440,7 @@ fn rubbish_halves_and_silence_disturb_nobody() {
     let mut rubbish = connect();
     rubbish.write_all(&[0xff; 10_000]).unwrap();
     let mut answer = String::new();
-    rubbish.set_read_timeout(Some(PATIENCE)).unwrap();
+    rubbish.set_read_timeout(Some(TIMEOUT)).unwrap();
     rubbish.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let mut large = connect();
@@ -457,7 +457,7 @@ fn rubbish_halves_and_silence_disturb_nobody() {
 
 /// A reader of our standard output that stops reading holds up the child that talks, not us.
 #[test]
-fn a_slow_reader_of_our_output_holds_up_nobody_else() {
+fn a_slow_reader_of_our_output_delays_no_other() {
     let mut sandbox = Sandbox::with_programs(
         "[program:flood]\ncommand=yes\nstdout_logfile=/dev/stdout\n[program:cat]\ncommand=/bin/cat\n",
     );
@@ -486,7 +486,7 @@ fn a_slow_reader_of_our_output_holds_up_nobody_else() {
 }
 
 #[test]
-fn a_log_on_a_full_disk_is_told_once_and_the_child_runs_on() {
+fn a_log_on_a_full_disk_is_reported_once_and_the_child_runs_on() {
     let sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'while :; do echo line; sleep 0.02; done'\nstdout_logfile=%(here)s/full\n\
          stdout_logfile_maxbytes=0\n",
@@ -498,7 +498,7 @@ fn a_log_on_a_full_disk_is_told_once_and_the_child_runs_on() {
 }
 
 #[test]
-fn supervisord_becomes_a_daemon_unless_it_is_told_not_to() {
+fn supervisord_becomes_a_daemon_by_default() {
     use std::os::unix::process::CommandExt;
     let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\n");
     let mut command = std::process::Command::new(support::binary());
@@ -535,7 +535,7 @@ fn at_debug_level_the_log_shows_what_children_write() {
 }
 
 #[test]
-fn a_user_that_we_may_not_become_is_told_on_standard_error() {
+fn a_user_that_we_may_not_become_is_reported_on_standard_error() {
     if !support::have("root", is_root()) {
         return;
     }
@@ -661,8 +661,8 @@ fn log_lines_are_in_the_time_zone_that_tz_names() {
     // Five hours and three quarters east of UTC.
     let (hour, minute) = ((now + 20_700) / 3600 % 24, (now + 20_700) / 60 % 60);
     let line = sandbox.log();
-    let told: Vec<u64> = line[11..16].split(':').map(|part| part.parse().unwrap()).collect();
-    let minutes_ago = (hour * 60 + minute + 1440 - (told[0] * 60 + told[1])) % 1440;
+    let reported: Vec<u64> = line[11..16].split(':').map(|part| part.parse().unwrap()).collect();
+    let minutes_ago = (hour * 60 + minute + 1440 - (reported[0] * 60 + reported[1])) % 1440;
     assert!(minutes_ago <= 2, "{line}");
 }
 
@@ -802,7 +802,7 @@ fn background_pid(text: &str) -> Option<Pid> {
 }
 
 #[test]
-fn a_program_that_goes_into_the_background_is_told_from_one_that_fails() {
+fn a_program_that_daemonizes_is_distinguished_from_one_that_fails() {
     let sandbox = Sandbox::with_programs(&format!(
         "[program:daemon]\ncommand=/usr/bin/perl -MPOSIX -e '{FORKS_TWICE}'\nstartretries=0\n\
          [program:fails]\ncommand=sh -c 'sleep 100000 & exit 1'\nstartretries=0\n"
@@ -829,7 +829,7 @@ fn a_program_that_goes_into_the_background_is_told_from_one_that_fails() {
 }
 
 #[test]
-fn nginx_in_the_background_is_told_how_to_stay() {
+fn nginx_in_the_background_gets_a_hint_how_to_stay() {
     if !support::have("nginx", Path::new("/usr/sbin/nginx").exists()) {
         return;
     }

@@ -97,7 +97,7 @@ impl Follower {
 }
 
 #[test]
-fn whoever_follows_a_log_is_told_what_is_written_to_it() {
+fn a_follower_of_a_log_gets_what_is_written_to_it() {
     let sandbox = started(ECHO);
     let mut followers =
         ["/logtail/echo", "/logtail/echo:echo/stdout", "/logtailfoo/echo?x", "/logtail/%65cho"]
@@ -189,11 +189,14 @@ fn our_own_log_can_be_followed_to_the_end() {
     assert!(peer.call("supervisor.startProcess", &["echo".into()]).is_ok());
     follower.hears("entered RUNNING state");
     assert!(peer.call("supervisor.shutdown", &[]).is_ok());
-    let told = follower.hears_out();
+    let reported = follower.hears_out();
     assert!(sandbox.wait_exit().success());
-    let lines: Vec<&str> = told.lines().collect();
-    assert!(sandbox.log().ends_with(&lines[1..].join("\n")) || sandbox.log().contains(&told), "{told}");
-    assert!(told.contains("stopped: echo (terminated by SIGTERM)"), "{told}");
+    let lines: Vec<&str> = reported.lines().collect();
+    assert!(
+        sandbox.log().ends_with(&lines[1..].join("\n")) || sandbox.log().contains(&reported),
+        "{reported}"
+    );
+    assert!(reported.contains("stopped: echo (terminated by SIGTERM)"), "{reported}");
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn a_log_that_is_rotated_is_followed_without_a_gap() {
 }
 
 #[test]
-fn a_log_that_is_emptied_is_told_of() {
+fn a_log_that_is_emptied_is_reported() {
     let sandbox = started(ECHO);
     let mut follower = Follower::of(&sandbox, "/logtail/echo");
     follower.hears("ready\n");
@@ -269,7 +272,7 @@ fn what_is_remembered_of_a_stream_without_a_file_can_be_followed() {
 }
 
 #[test]
-fn whoever_misses_what_is_not_remembered_any_more_is_told_how_much() {
+fn a_follower_learns_how_many_bytes_it_missed() {
     let programs = ECHO.replace("%(here)s/echo.out", "/dev/stdout");
     let mut sandbox = Sandbox::with_programs(&format!("{programs}log_ring_bytes=100\n")).start();
     sandbox.wait_terminal("ready\n");
@@ -307,8 +310,8 @@ fn a_stream_ends_with_its_group_and_with_a_restart() {
     sandbox.wait_file("echo.out", "ready\nready\n");
     let followers = ["/logtail/echo", "/mainlogtail"].map(|path| Follower::of(&sandbox, path));
     assert!(peer.call("supervisor.restart", &[]).is_ok());
-    let [told, own] = followers.map(Follower::hears_out);
-    assert_eq!(told, "ready\nready\n");
+    let [reported, own] = followers.map(Follower::hears_out);
+    assert_eq!(reported, "ready\nready\n");
     assert!(own.contains("stopped: echo"), "{own}");
 }
 
@@ -320,7 +323,7 @@ fn sleeps(pid: Pid) -> u64 {
 }
 
 #[test]
-fn nobody_is_woken_for_a_stream_that_has_nothing_to_tell() {
+fn an_idle_stream_causes_no_wakeup() {
     let mut sandbox = started(ECHO);
     let mut followers =
         ["/logtail/echo", "/logtail/echo/stderr", "/mainlogtail"].map(|path| Follower::of(&sandbox, path));
@@ -341,7 +344,7 @@ const CHATTY: &str = "[program:chatty]\ncommand=/bin/sh -c 'read -r line; yes 01
     startsecs=0\nautorestart=false\nstdout_logfile=%(here)s/chatty.out\nstdout_logfile_maxbytes=0\n";
 
 #[test]
-fn a_slow_follower_holds_up_nobody_and_misses_nothing() {
+fn a_slow_follower_delays_no_other_and_misses_nothing() {
     let mut sandbox = Sandbox::with_programs(CHATTY).start();
     sandbox.wait_state("chatty", "RUNNING");
     // None of these listens before everything was said.

@@ -158,15 +158,15 @@ fn documents_agree_on_the_layers() {
     let layers = layers_in_architecture();
     let lib = read(&root().join("src/lib.rs"));
     let mut layer = 0;
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for line in lib.lines().take_while(|line| line.starts_with("//!")) {
         if let Some(digit) = line.strip_prefix("//! * layer ").and_then(|rest| rest.chars().next()) {
             layer = digit.to_digit(10).unwrap() as usize;
         }
         let names = line.split("[`").skip(1).filter_map(|rest| rest.split_once("`]"));
-        told.extend(names.map(|(name, _)| (name.to_owned(), layer)));
+        reported.extend(names.map(|(name, _)| (name.to_owned(), layer)));
     }
-    assert_eq!(told, layers);
+    assert_eq!(reported, layers);
     for (module, uses) in MAY_USE {
         let lower = |used: &&str| layers[*used] < layers[*module];
         assert!(uses.iter().all(lower), "{module} uses {uses:?}");
@@ -259,11 +259,11 @@ fn every_test_that_compat_names_exists() {
 }
 
 #[test]
-fn deliberate_differences_are_told() {
-    let told = compat_rows().iter().filter(|(_, state, _)| state == "differs").count();
+fn deliberate_differences_are_documented() {
+    let reported = compat_rows().iter().filter(|(_, state, _)| state == "differs").count();
     let marked: usize =
         rust_files(&root().join("src")).iter().map(|file| read(file).matches("COMPAT:").count()).sum();
-    assert!(marked <= told, "{marked} differences are marked in the code, COMPAT.md tells of {told}");
+    assert!(marked <= reported, "{marked} differences are marked in the code, COMPAT.md tells of {reported}");
 }
 
 #[test]

@@ -16,9 +16,9 @@ use support::{HEAD, Sandbox, binary};
 
 /// The lines of an update that went well.
 #[track_caller]
-fn assert_updated(sandbox: &Sandbox, told: &[&str]) {
+fn assert_updated(sandbox: &Sandbox, reported: &[&str]) {
     let answer = sandbox.ctl(&["update"]);
-    assert_eq!(answer.stdout.lines().collect::<Vec<_>>(), told, "{answer:?}\n{}", sandbox.story());
+    assert_eq!(answer.stdout.lines().collect::<Vec<_>>(), reported, "{answer:?}\n{}", sandbox.story());
     assert!(answer.success, "{answer:?}");
     assert_eq!(sandbox.ctl(&["reread"]).stdout, "No config updates to processes\n");
 }
@@ -108,8 +108,8 @@ fn a_broken_file_changes_nothing_and_says_where_it_is_broken() {
     sandbox.write("client.conf", "[supervisorctl]\nserverurl=unix://%(here)s/supervisor.sock\n");
     let ask = |sandbox: &Sandbox, action: &str| {
         let mut client = sandbox.marked(Command::new(binary()));
-        let told = client.arg("-c").arg(sandbox.path("client.conf")).arg(action).output().unwrap();
-        (told.status.code(), String::from_utf8([told.stdout, told.stderr].concat()).unwrap())
+        let reported = client.arg("-c").arg(sandbox.path("client.conf")).arg(action).output().unwrap();
+        (reported.status.code(), String::from_utf8([reported.stdout, reported.stderr].concat()).unwrap())
     };
     let last = HEAD.lines().count();
     for (programs, line, what) in [
@@ -159,13 +159,13 @@ fn while_an_update_waits_the_group_is_left_to_it() {
     assert_eq!(sandbox.ctl(&["start", "g:slow"]).stdout, "g:slow: ERROR (abnormal termination)\n");
     assert_eq!(sandbox.pid("g:slow"), Some(slow), "it has all the time that it is configured to have");
     fs::write(sandbox.path("go"), "").unwrap();
-    let told = client.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&told.stdout), "g:slow: replaced\ng: updated process group\n");
+    let reported = client.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&reported.stdout), "g:slow: replaced\ng: updated process group\n");
     assert_eq!(sandbox.pid("g:same"), Some(same));
 }
 
 #[test]
-fn a_reread_tells_what_reading_had_to_say_the_loudest_first() {
+fn a_reread_logs_its_warnings_most_severe_first() {
     let mut sandbox = Sandbox::with_programs("").start();
     sandbox.write("extra.ini", "[program:a]\ncommand=/bin/cat\nautostrat=false\n");
     configure(&sandbox, "[include]\nfiles=extra.ini nothing-*.ini\n");
@@ -206,9 +206,9 @@ fn the_environment_of_the_supervisor_is_part_of_every_program() {
     let [a, b] = ["a", "b"].map(|name| running(&mut sandbox, name));
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nenvironment=WORD=hello\n");
     assert_eq!(sandbox.ctl(&["reread"]).stdout, "a: changed\nc: changed\n", "b has a word of its own");
-    let told = ["a: stopped", "a: updated process group"];
+    let reported = ["a: stopped", "a: updated process group"];
     let answer = sandbox.ctl(&["update", "a"]);
-    assert_eq!(answer.stdout.lines().collect::<Vec<_>>(), told);
+    assert_eq!(answer.stdout.lines().collect::<Vec<_>>(), reported);
     sandbox.wait_file("a.log", "hello\n");
     assert_ne!(running(&mut sandbox, "a"), a);
     assert_eq!(sandbox.pid("b"), Some(b));

@@ -125,7 +125,7 @@ fn the_status_page_shows_all_processes_in_their_order() {
             assert_eq!(page.field("Content-Type"), Some("text/html;charset=utf-8"));
             assert_eq!(page.field("Expires"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
             let rows = rows(&text(&page));
-            let told: Vec<_> = rows
+            let reported: Vec<_> = rows
                 .iter()
                 .map(|row| (row.links[0][0].as_str(), row.state.as_str(), row.class.as_str()))
                 .collect();
@@ -135,7 +135,7 @@ fn the_status_page_shows_all_processes_in_their_order() {
                 ("Z:b", stopped.0, stopped.1),
                 ("cat", "running", "statusrunning"),
             ];
-            assert_eq!(told, expected);
+            assert_eq!(reported, expected);
         }
         peer.send(request("HEAD /", ""));
         assert_eq!(peer.head()[0], "HTTP/1.1 200 OK");
@@ -180,16 +180,19 @@ fn a_link_does_what_it_says() {
 }
 
 #[test]
-fn what_did_not_start_again_is_told() {
+fn what_did_not_start_again_is_reported() {
     let once = "[program:once]\ncommand=/bin/sh -c 'test ! -e been && : > been && exec cat'\n\
                 directory=%(here)s\nstartsecs=1\nstartretries=0\nautorestart=false\n";
     let mut sandbox = Sandbox::with_programs(once).start();
     sandbox.wait_state("once", "RUNNING");
     let mut peer = Peer::unix(&sandbox);
-    let told = act(&mut peer, "processname=once&action=restart");
-    assert_eq!(told, "ERROR: Process once: spawn error");
-    let told = act(&mut peer, "action=restartall");
-    assert!(told.starts_with("Not all restarted at ") && told.ends_with(": once: spawn error"), "{told}");
+    let reported = act(&mut peer, "processname=once&action=restart");
+    assert_eq!(reported, "ERROR: Process once: spawn error");
+    let reported = act(&mut peer, "action=restartall");
+    assert!(
+        reported.starts_with("Not all restarted at ") && reported.ends_with(": once: spawn error"),
+        "{reported}"
+    );
 }
 
 #[test]
@@ -349,8 +352,8 @@ fn a_supervisor_on_its_way_out_says_so() {
     assert_eq!(page.line, "HTTP/1.1 503 Service Unavailable");
     assert!(text(&page).contains("shutting down") && text(&page).contains(">hi</div>"), "{page:?}");
     assert_eq!(act(&mut peer, "action=stopall"), "unexpected rpc fault [6] SHUTDOWN_STATE");
-    let told = act(&mut peer, "processname=stubborn&action=start");
-    assert_eq!(told, "ERROR: Process stubborn: unexpected rpc fault [6] SHUTDOWN_STATE");
+    let reported = act(&mut peer, "processname=stubborn&action=start");
+    assert_eq!(reported, "ERROR: Process stubborn: unexpected rpc fault [6] SHUTDOWN_STATE");
     assert_eq!(text(&get(&mut peer, "/ok.html")), "OK");
     let_go(&sandbox);
     assert!(sandbox.wait_exit().success());
@@ -429,12 +432,12 @@ fn both(reference: &Path, programs: &str) -> [Sandbox; 2] {
 fn actions_and_rows_are_those_of_the_reference() {
     let Some(reference) = peers::reference() else { return };
     let programs = format!("{PROGRAMS}[program:w\u{e4}b&<x>\"'%%]\ncommand=/bin/cat\nautostart=false\n");
-    let mut told = both(&reference, &programs).map(|mut sandbox| {
+    let mut reported = both(&reference, &programs).map(|mut sandbox| {
         sandbox.wait_state("short-lived", "FATAL");
         sandbox.wait_state("cat", "RUNNING");
         // The reference announces an answer's length, and ends its connections at will.
         let ask = |query: &str| get(&mut Peer::unix(&sandbox), query);
-        let mut told: Vec<String> = [
+        let mut reported: Vec<String> = [
             "processname=off&action=start",
             "processname=off&action=start",
             "processname=off&action=stop",
@@ -462,9 +465,9 @@ fn actions_and_rows_are_those_of_the_reference() {
         .map(|query| format!("{query}: {}", without_numbers(&message(&ask(&format!("/index.html?{query}"))))))
         .collect();
         let page = text(&ask("/"));
-        told.extend(rows(&page).iter().map(|row| format!("{row:?}")));
-        told.push(format!("{:?}", &links(&page)[..3]));
-        told.push(between(&page, "<title>", "</title>").unwrap().to_owned());
+        reported.extend(rows(&page).iter().map(|row| format!("{row:?}")));
+        reported.push(format!("{:?}", &links(&page)[..3]));
+        reported.push(between(&page, "<title>", "</title>").unwrap().to_owned());
         for query in [
             "processname=cat",
             "processname=cat&limit=2000",
@@ -477,7 +480,7 @@ fn actions_and_rows_are_those_of_the_reference() {
             // Ours has more links: to more of it, and back.
             let hrefs: Option<String> =
                 links(&page).into_iter().map(|[_, href, _]| href).find(|href| href.starts_with("tail.html"));
-            told.push(format!(
+            reported.push(format!(
                 "{query}: {} {} {hrefs:?}",
                 part("<title>", "</title>"),
                 part("<pre>", "</pre>")
@@ -495,11 +498,11 @@ fn actions_and_rows_are_those_of_the_reference() {
         ] {
             let head = Peer::unix(&sandbox).send(request(line, since)).head();
             let status = head[0].split_whitespace().nth(1).unwrap().to_owned();
-            told.push(format!("{line}: {status}"));
+            reported.push(format!("{line}: {status}"));
         }
-        told
+        reported
     });
-    let [theirs, ours] = &mut told;
+    let [theirs, ours] = &mut reported;
     assert_eq!(ours.len(), theirs.len(), "{ours:#?}\n{theirs:#?}");
     for (ours, theirs) in ours.iter().zip(theirs) {
         assert_eq!(ours, theirs);

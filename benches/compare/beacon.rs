@@ -43,8 +43,8 @@ impl Beacon {
     }
 
     /// Waits for this many lines.
-    pub(crate) fn lines(&mut self, count: usize, patience: Duration) -> Outcome<Vec<String>> {
-        let deadline = Instant::now() + patience;
+    pub(crate) fn lines(&mut self, count: usize, timeout: Duration) -> Outcome<Vec<String>> {
+        let deadline = Instant::now() + timeout;
         let mut lines = Vec::new();
         while lines.len() < count {
             self.wait(deadline)
@@ -61,8 +61,8 @@ impl Beacon {
     }
 
     /// Waits for this many process ids.
-    pub(crate) fn pids(&mut self, count: usize, patience: Duration) -> Outcome<Vec<u32>> {
-        self.lines(count, patience)?.iter().map(|line| Ok(line.trim().parse()?)).collect()
+    pub(crate) fn pids(&mut self, count: usize, timeout: Duration) -> Outcome<Vec<u32>> {
+        self.lines(count, timeout)?.iter().map(|line| Ok(line.trim().parse()?)).collect()
     }
 
     fn wait(&self, deadline: Instant) -> Outcome<()> {

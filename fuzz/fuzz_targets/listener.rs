@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn converse(bytes: &[u8], piece: usize, any_will_do: bool) -> (Vec<Vec<Heard>>, ListenerState) {
     let mut listener = Listener::default();
     let (mut serial, mut given_back) = (0, 0);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for part in bytes.split(|&byte| byte == EVENT) {
         let heard: Vec<Heard> =
             part.chunks(piece.max(1)).flat_map(|bytes| listener.hear(bytes, any_will_do)).collect();
@@ -32,7 +32,7 @@ fn converse(bytes: &[u8], piece: usize, any_will_do: bool) -> (Vec<Vec<Heard>>, 
             assert_eq!(delivery.serial, given_back, "each event comes back once, in order");
         }
         assert!(!any_will_do || !heard.iter().any(|heard| matches!(heard, Heard::Rejected(_))));
-        told.push(heard);
+        reported.push(heard);
         if listener.takes_events() {
             serial += 1;
             let event = Arc::new(Event::SupervisorRunning);
@@ -43,7 +43,7 @@ fn converse(bytes: &[u8], piece: usize, any_will_do: bool) -> (Vec<Vec<Heard>>, 
     assert_eq!(listener.is_owed(0), state == ListenerState::Busy);
     given_back += u64::from(listener.end().is_some());
     assert_eq!(given_back, serial, "an event is lost");
-    (told, state)
+    (reported, state)
 }
 
 fn delivery(heard: &Heard) -> Option<&Delivery> {

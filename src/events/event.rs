@@ -150,7 +150,7 @@ impl Event {
     pub fn payload(&self, length: EventLength) -> Vec<u8> {
         let mut payload = self.head().into_bytes();
         if let Self::Output { data, .. } = self {
-            payload.extend_from_slice(&told(data, length));
+            payload.extend_from_slice(&reported(data, length));
         }
         payload
     }
@@ -177,7 +177,7 @@ impl Event {
 }
 
 /// What is no text is shown as Python shows bytes, to those who read text.
-fn told(data: &[u8], length: EventLength) -> Cow<'_, [u8]> {
+fn reported(data: &[u8], length: EventLength) -> Cow<'_, [u8]> {
     if length == EventLength::Bytes || std::str::from_utf8(data).is_ok() {
         return data.into();
     }
@@ -197,13 +197,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn tells(event: &Event, name: &str, payload: &str) {
-        let told = String::from_utf8(event.payload(EventLength::Characters)).unwrap();
-        assert_eq!((event.event_type().name(), told.as_str()), (name, payload));
+    fn reports(event: &Event, name: &str, payload: &str) {
+        let reported = String::from_utf8(event.payload(EventLength::Characters)).unwrap();
+        assert_eq!((event.event_type().name(), reported.as_str()), (name, payload));
     }
 
     #[test]
-    fn states_are_told_with_what_supervisor_tells_of_each() {
+    fn each_state_event_has_supervisors_payload() {
         for (change, name, extra) in [
             (StateChange::Stopped { pid: 7 }, "STOPPED", " pid:7"),
             (StateChange::Exited { expected: false, pid: 7 }, "EXITED", " expected:0 pid:7"),
@@ -217,12 +217,12 @@ mod tests {
         ] {
             let event = Event::ProcessState { names: names(), from: ProcessState::Running, change };
             let payload = format!("processname:web groupname:site from_state:RUNNING{extra}");
-            tells(&event, &format!("PROCESS_STATE_{name}"), &payload);
+            reports(&event, &format!("PROCESS_STATE_{name}"), &payload);
         }
     }
 
     #[test]
-    fn output_is_told_with_its_channel_and_what_is_meant_for_listeners_without() {
+    fn output_is_echoed_with_its_channel_and_listener_protocol_without() {
         use Channel::{Stderr, Stdout};
         use OutputKind::{Communication, Log};
         for (kind, channel, name, head) in [
@@ -232,7 +232,7 @@ mod tests {
             (Communication, Stderr, "PROCESS_COMMUNICATION_STDERR", ""),
         ] {
             let payload = format!("processname:web groupname:site pid:7{head}\nh\u{e4}\n");
-            tells(&output(kind, channel, "h\u{e4}\n".as_bytes()), name, &payload);
+            reports(&output(kind, channel, "h\u{e4}\n".as_bytes()), name, &payload);
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
     fn what_is_no_text_is_shown_as_bytes_but_for_those_who_read_bytes() {
         let event = output(OutputKind::Log, Channel::Stdout, b"\x88\n");
         let head = "processname:web groupname:site pid:7 channel:stdout\n";
-        tells(&event, "PROCESS_LOG_STDOUT", &format!("{head}Undecodable: b'\\x88\\n'"));
+        reports(&event, "PROCESS_LOG_STDOUT", &format!("{head}Undecodable: b'\\x88\\n'"));
         assert_eq!(event.payload(EventLength::Bytes), [head.as_bytes(), b"\x88\n"].concat());
     }
 
@@ -258,7 +258,7 @@ mod tests {
             (Event::GroupAdded("g".to_owned()), "PROCESS_GROUP_ADDED", "groupname:g\n"),
             (Event::GroupRemoved("g".to_owned()), "PROCESS_GROUP_REMOVED", "groupname:g\n"),
         ] {
-            tells(&event, name, payload);
+            reports(&event, name, payload);
         }
     }
 }

@@ -42,7 +42,7 @@ pub struct Listener {
     /// What it has said that means nothing yet: less than `RESULT_LINE_BYTES_MAX` between two calls.
     said: Vec<u8>,
     /// Events can't be brought to it: it has closed its standard input, or does not read from it.
-    is_deaf: bool,
+    is_unresponsive: bool,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Listener {
     /// Whether it can be sent an event.
     #[must_use]
     pub fn takes_events(&self) -> bool {
-        matches!(self.state, ReplyState::Ready) && !self.is_deaf
+        matches!(self.state, ReplyState::Ready) && !self.is_unresponsive
     }
 
     /// Whether it has an event to answer, or may come to take one of those that wait.
@@ -104,7 +104,7 @@ impl Listener {
     pub fn is_owed(&self, waiting: usize) -> bool {
         match self.state {
             ReplyState::Busy { .. } => true,
-            ReplyState::Acknowledged | ReplyState::Ready => waiting > 0 && !self.is_deaf,
+            ReplyState::Acknowledged | ReplyState::Ready => waiting > 0 && !self.is_unresponsive,
             ReplyState::Unknown => false,
         }
     }
@@ -115,8 +115,8 @@ impl Listener {
     }
 
     /// The event that it was sent just now could not be brought to it; nor could any other.
-    pub fn turn_deaf(&mut self) -> Option<Delivery> {
-        self.is_deaf = true;
+    pub fn stop_listening(&mut self) -> Option<Delivery> {
+        self.is_unresponsive = true;
         self.give_back(ReplyState::Ready)
     }
 
@@ -257,8 +257,8 @@ mod tests {
             (b"READY\nREADY\nREADY\n", vec![Heard::Ready, Heard::Violated(Ready)], Unknown),
         ] {
             for size in 1..=said.len().max(1) {
-                let told = in_pieces(Listener::default(), said, size);
-                assert_eq!(told, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
+                let reported = in_pieces(Listener::default(), said, size);
+                assert_eq!(reported, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
             }
         }
     }
@@ -280,8 +280,8 @@ mod tests {
             (b"RESULT 2\nOKREADY\n", vec![Heard::Processed(delivery()), Heard::Ready], Ready),
         ] {
             for size in 1..=said.len() {
-                let told = in_pieces(busy(), said, size);
-                assert_eq!(told, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
+                let reported = in_pieces(busy(), said, size);
+                assert_eq!(reported, (heard.clone(), state), "{} in pieces of {size}", said.escape_ascii());
             }
         }
     }
@@ -338,8 +338,8 @@ mod tests {
     fn an_event_that_was_not_answered_is_given_back() {
         assert_eq!(busy().end(), Some(delivery()));
         assert_eq!(Listener::default().end(), None);
-        let mut deaf = busy();
-        assert_eq!(deaf.turn_deaf(), Some(delivery()));
-        assert_eq!((deaf.state(), deaf.takes_events()), (ListenerState::Ready, false));
+        let mut unresponsive = busy();
+        assert_eq!(unresponsive.stop_listening(), Some(delivery()));
+        assert_eq!((unresponsive.state(), unresponsive.takes_events()), (ListenerState::Ready, false));
     }
 }

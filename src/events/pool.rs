@@ -180,8 +180,8 @@ impl Pool {
     }
 
     /// What was sent to it could not be brought to it: it is sent no more until it is started anew.
-    pub fn turn_deaf(&mut self, process: ProcessId) -> Option<Delivery> {
-        self.listeners.get_mut(&process)?.turn_deaf()
+    pub fn stop_listening(&mut self, process: ProcessId) -> Option<Delivery> {
+        self.listeners.get_mut(&process)?.stop_listening()
     }
 }
 

@@ -106,7 +106,7 @@ mod tests {
         types.iter().copied().collect()
     }
 
-    fn told(ticks: &mut Ticks, millis: i64, types: EventTypes) -> Vec<(Period, i64)> {
+    fn reported(ticks: &mut Ticks, millis: i64, types: EventTypes) -> Vec<(Period, i64)> {
         let tick = |event| match event {
             Event::Tick { period, when } => (period, when - HOUR),
             other => panic!("{other:?}"),
@@ -115,40 +115,40 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_is_told_when_its_stretch_begins() {
+    fn a_tick_is_sent_when_its_period_begins() {
         let (mut ticks, all) = (Ticks::default(), asked_for(&[EventType::Tick]));
-        assert_eq!(told(&mut ticks, 1_300, all), [], "the stretch that there is has begun before");
+        assert_eq!(reported(&mut ticks, 1_300, all), [], "the stretch that there is has begun before");
         assert_eq!(ticks.deadline(), Some(at(5_000).mono));
-        assert_eq!(told(&mut ticks, 4_999, all), []);
-        assert_eq!(told(&mut ticks, 5_000, all), [(Period::FiveSeconds, 5)]);
-        assert_eq!(told(&mut ticks, 5_001, all), []);
+        assert_eq!(reported(&mut ticks, 4_999, all), []);
+        assert_eq!(reported(&mut ticks, 5_000, all), [(Period::FiveSeconds, 5)]);
+        assert_eq!(reported(&mut ticks, 5_001, all), []);
         let late = [(Period::FiveSeconds, 60), (Period::Minute, 60)];
-        assert_eq!(told(&mut ticks, 64_000, all), late, "those that were missed are one");
+        assert_eq!(reported(&mut ticks, 64_000, all), late, "those that were missed are one");
         let hour = [(Period::FiveSeconds, 3600), (Period::Minute, 3600), (Period::Hour, 3600)];
-        assert_eq!(told(&mut ticks, 3_600_000, all), hour);
+        assert_eq!(reported(&mut ticks, 3_600_000, all), hour);
     }
 
     #[test]
     fn nothing_is_due_that_nobody_asked_for() {
         let mut ticks = Ticks::default();
-        assert_eq!(told(&mut ticks, 0, asked_for(&[EventType::ProcessLog])), []);
+        assert_eq!(reported(&mut ticks, 0, asked_for(&[EventType::ProcessLog])), []);
         assert_eq!(ticks.deadline(), None);
         let minute = asked_for(&[EventType::Tick60]);
-        told(&mut ticks, 1_000, minute);
+        reported(&mut ticks, 1_000, minute);
         assert_eq!(ticks.deadline(), Some(at(60_000).mono));
-        assert_eq!(told(&mut ticks, 60_000, minute), [(Period::Minute, 60)]);
-        told(&mut ticks, 61_000, EventTypes::default());
-        assert_eq!(told(&mut ticks, 200_000, minute), [], "it was not asked for in between");
-        told(&mut ticks, 0, asked_for(&[EventType::Tick3600]));
+        assert_eq!(reported(&mut ticks, 60_000, minute), [(Period::Minute, 60)]);
+        reported(&mut ticks, 61_000, EventTypes::default());
+        assert_eq!(reported(&mut ticks, 200_000, minute), [], "it was not asked for in between");
+        reported(&mut ticks, 0, asked_for(&[EventType::Tick3600]));
         assert_eq!(ticks.deadline(), Some(at(60_000).mono), "the clock may be set");
     }
 
     #[test]
     fn a_clock_that_is_set_makes_one_tick() {
         let (mut ticks, all) = (Ticks::default(), asked_for(&[EventType::Tick5]));
-        told(&mut ticks, 12_000, all);
-        assert_eq!(told(&mut ticks, 900_000, all), [(Period::FiveSeconds, 900)]);
-        assert_eq!(told(&mut ticks, 7_000, all), [(Period::FiveSeconds, 5)]);
-        assert_eq!(told(&mut ticks, 7_001, all), []);
+        reported(&mut ticks, 12_000, all);
+        assert_eq!(reported(&mut ticks, 900_000, all), [(Period::FiveSeconds, 900)]);
+        assert_eq!(reported(&mut ticks, 7_000, all), [(Period::FiveSeconds, 5)]);
+        assert_eq!(reported(&mut ticks, 7_001, all), []);
     }
 }

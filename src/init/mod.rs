@@ -173,7 +173,7 @@ impl Init {
         while let Reaped::Child(pid, status) = process::reap() {
             if pid == self.child {
                 // At once: its number is free from now on, and only those of its group still use it.
-                self.say_farewell();
+                self.print_last_line();
                 self.voice.say(Level::Info, format_args!("the command ended: {status}"));
                 ended = Some(status);
             } else {
@@ -199,8 +199,8 @@ impl Init {
         }
     }
 
-    fn say_farewell(&self) {
-        if let Some(signal) = self.rules.farewell() {
+    fn print_last_line(&self) {
+        if let Some(signal) = self.rules.last_line() {
             let _ = process::send_signal(self.child, signal, true);
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct SignalRules {
     rewrites: Vec<(Signal, Option<Signal>)>,
     exit_codes: Vec<(u8, u8)>,
     suspends: bool,
-    says_farewell: bool,
+    prints_last_line: bool,
     /// Each once: what the kernel sends us for giving the terminal up.
     unheard: Vec<Signal>,
 }
@@ -44,7 +44,7 @@ impl SignalRules {
             rewrites: own.into_iter().chain(options.rewrites.iter().copied()).collect(),
             exit_codes: options.exit_codes.clone(),
             suspends: options.face == Face::DumbInit,
-            says_farewell: options.session,
+            prints_last_line: options.session,
             unheard: Vec::new(),
         }
     }
@@ -74,8 +74,8 @@ impl SignalRules {
     }
 
     /// What is sent to those whom the command leaves behind.
-    pub(super) fn farewell(&self) -> Option<Signal> {
-        if self.says_farewell { self.rewritten(Signal::TERM) } else { None }
+    pub(super) fn last_line(&self) -> Option<Signal> {
+        if self.prints_last_line { self.rewritten(Signal::TERM) } else { None }
     }
 
     /// What to exit with.
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(rules.on(Signal::TERM).send, Some(Signal::QUIT));
         assert_eq!(rules.on(Signal::USR1).send, None);
         assert_eq!(rules.on(Signal::QUIT).send, Some(Signal::QUIT));
-        assert_eq!(rules.farewell(), None);
+        assert_eq!(rules.last_line(), None);
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
             let step = SignalStep { send: send.map(Signal), suspend, ..SignalStep::default() };
             assert_eq!(face(name).on(Signal(number)), step, "{name:?} {number}");
         }
-        assert_eq!(face(Face::DumbInit).farewell(), Some(Signal::TERM));
+        assert_eq!(face(Face::DumbInit).last_line(), Some(Signal::TERM));
     }
 
     #[test]

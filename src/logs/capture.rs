@@ -133,9 +133,9 @@ mod tests {
             (format!("{B}0123456789{E}"), "", &["0123456789"]),
         ] {
             for size in 1..=text.len() {
-                let told = in_pieces(text.as_bytes(), size, 100);
+                let reported = in_pieces(text.as_bytes(), size, 100);
                 let expected = messages.iter().map(|it| (*it).to_owned()).collect();
-                assert_eq!(told, (log.to_owned(), expected), "{text} in pieces of {size}");
+                assert_eq!(reported, (log.to_owned(), expected), "{text} in pieces of {size}");
             }
         }
     }

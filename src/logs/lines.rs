@@ -36,39 +36,39 @@ impl Lines {
     }
 
     /// Takes a chunk; tells what is complete.
-    pub fn feed(&mut self, mut chunk: &[u8], mut tell: impl FnMut(LinePiece<'_>)) {
+    pub fn feed(&mut self, mut chunk: &[u8], mut report: impl FnMut(LinePiece<'_>)) {
         while let Some(at) = memchr::memchr(b'\n', chunk) {
-            self.line(&chunk[..at], &mut tell);
+            self.line(&chunk[..at], &mut report);
             chunk = &chunk[at + 1..];
         }
-        self.hold(chunk, &mut tell);
+        self.hold(chunk, &mut report);
     }
 
     /// Tells what was held back, now that nothing follows.
-    pub fn finish(&mut self, mut tell: impl FnMut(LinePiece<'_>)) {
+    pub fn finish(&mut self, mut report: impl FnMut(LinePiece<'_>)) {
         if !self.held.is_empty() {
-            self.line(&[], &mut tell);
+            self.line(&[], &mut report);
         }
     }
 
-    fn line(&mut self, rest: &[u8], tell: &mut impl FnMut(LinePiece<'_>)) {
+    fn line(&mut self, rest: &[u8], report: &mut impl FnMut(LinePiece<'_>)) {
         if self.held.is_empty() && rest.len() <= self.bytes_max {
-            tell(LinePiece { bytes: rest, is_first: !self.in_the_middle, is_last: true });
+            report(LinePiece { bytes: rest, is_first: !self.in_the_middle, is_last: true });
         } else {
-            self.hold(rest, tell);
-            tell(LinePiece { bytes: &self.held, is_first: !self.in_the_middle, is_last: true });
+            self.hold(rest, report);
+            report(LinePiece { bytes: &self.held, is_first: !self.in_the_middle, is_last: true });
             self.held.clear();
         }
         self.in_the_middle = false;
     }
 
-    fn hold(&mut self, mut bytes: &[u8], tell: &mut impl FnMut(LinePiece<'_>)) {
+    fn hold(&mut self, mut bytes: &[u8], report: &mut impl FnMut(LinePiece<'_>)) {
         while self.held.len() + bytes.len() > self.bytes_max {
             let (now, later) = bytes.split_at(self.bytes_max - self.held.len());
             self.held.extend_from_slice(now);
             bytes = later;
             let whole = whole_characters(&self.held);
-            tell(LinePiece { bytes: &self.held[..whole], is_first: !self.in_the_middle, is_last: false });
+            report(LinePiece { bytes: &self.held[..whole], is_first: !self.in_the_middle, is_last: false });
             self.held.drain(..whole);
             self.in_the_middle = true;
         }
@@ -122,39 +122,39 @@ impl WholeLines {
 mod tests {
     use super::*;
 
-    fn told(chunks: &[&[u8]], bytes_max: usize) -> Vec<String> {
+    fn reported(chunks: &[&[u8]], bytes_max: usize) -> Vec<String> {
         let mut all = Vec::new();
-        let mut tell = |piece: LinePiece<'_>| {
+        let mut report = |piece: LinePiece<'_>| {
             let text = String::from_utf8_lossy(piece.bytes).into_owned();
             let (before, behind) =
                 (if piece.is_first { "" } else { "…" }, if piece.is_last { "" } else { "…" });
             all.push(format!("{before}{text}{behind}"));
         };
         let mut lines = Lines::new(bytes_max);
-        chunks.iter().for_each(|chunk| lines.feed(chunk, &mut tell));
-        lines.finish(&mut tell);
+        chunks.iter().for_each(|chunk| lines.feed(chunk, &mut report));
+        lines.finish(&mut report);
         all
     }
 
     #[test]
-    fn lines_are_told_whole_wherever_chunks_end() {
+    fn lines_are_passed_on_whole_wherever_chunks_end() {
         let text = "one\n\ntw\u{f6}\nand no end";
         for size in 1..=text.len() {
             let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
-            assert_eq!(told(&chunks, 100), ["one", "", "tw\u{f6}", "and no end"], "pieces of {size}");
+            assert_eq!(reported(&chunks, 100), ["one", "", "tw\u{f6}", "and no end"], "pieces of {size}");
         }
-        assert_eq!(told(&[b"\n"], 100), [""]);
-        assert_eq!(told(&[b""], 100), Vec::<String>::new());
+        assert_eq!(reported(&[b"\n"], 100), [""]);
+        assert_eq!(reported(&[b""], 100), Vec::<String>::new());
     }
 
     #[test]
-    fn long_lines_are_told_in_pieces_of_whole_characters() {
-        assert_eq!(told(&[b"12345\n1234\n"], 4), ["1234…", "…5", "1234"]);
-        assert_eq!(told(&[b"123456789"], 4), ["1234…", "…5678…", "…9"]);
-        assert_eq!(told(&[b"1234", b"\n5"], 4), ["1234", "5"]);
-        assert_eq!(told(&["123\u{e4}5\n".as_bytes()], 4), ["123…", "…\u{e4}5"]);
-        assert_eq!(told(&["1\u{1f600}2".as_bytes()], 4), ["1…", "…\u{1f600}…", "…2"]);
-        assert_eq!(told(&[b"\x80\x80\x80\x80\x80\x80"], 4).len(), 2, "no UTF-8 at all");
+    fn long_lines_are_split_between_characters() {
+        assert_eq!(reported(&[b"12345\n1234\n"], 4), ["1234…", "…5", "1234"]);
+        assert_eq!(reported(&[b"123456789"], 4), ["1234…", "…5678…", "…9"]);
+        assert_eq!(reported(&[b"1234", b"\n5"], 4), ["1234", "5"]);
+        assert_eq!(reported(&["123\u{e4}5\n".as_bytes()], 4), ["123…", "…\u{e4}5"]);
+        assert_eq!(reported(&["1\u{1f600}2".as_bytes()], 4), ["1…", "…\u{1f600}…", "…2"]);
+        assert_eq!(reported(&[b"\x80\x80\x80\x80\x80\x80"], 4).len(), 2, "no UTF-8 at all");
     }
 
     #[test]

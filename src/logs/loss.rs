@@ -4,20 +4,20 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     bytes: u64,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Loss {
     /// Counts; true for the first of a row.
     pub fn add(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        !std::mem::replace(&mut self.is_told, true)
+        !std::mem::replace(&mut self.is_reported, true)
     }
 
     /// Whether nothing can be written, as far as is known.
     #[must_use]
     pub fn is_going_on(&self) -> bool {
-        self.is_told
+        self.is_reported
     }
 
     /// How much was lost, once something could be written again.
@@ -26,7 +26,7 @@ impl Loss {
     }
 
     fn total(self) -> Option<u64> {
-        self.is_told.then_some(self.bytes)
+        self.is_reported.then_some(self.bytes)
     }
 }
 
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_is_told_once_and_counted() {
+    fn a_loss_is_reported_once_and_counted() {
         let mut loss = Loss::default();
         assert_eq!(loss.end(), None);
         assert_eq!((loss.add(5), loss.add(3), loss.is_going_on()), (true, false, true));

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn tailing_gives_the_last_bytes_and_tells_when_some_were_missed() {
+    fn tailing_gives_the_last_bytes_and_reports_when_some_were_missed() {
         for (offset, length, start, bytes, outrun) in [
             (0, 100, 0, 100, false),
             (0, 30, 70, 30, true),

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_a_type_asks_for_all_of_its_kinds() {
+    fn a_subscription_to_a_type_includes_its_subtypes() {
         use EventType::*;
         let set = |types: &[EventType]| types.iter().copied().collect::<EventTypes>();
         for (asked, event, expected) in [

@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn listeners_have_codes_of_their_own() {
         use ListenerState::*;
-        let told = [Ready, Busy, Acknowledged, Unknown].map(|state| (state.code(), state.name()));
-        assert_eq!(told, [(10, "READY"), (20, "BUSY"), (30, "ACKNOWLEDGED"), (40, "UNKNOWN")]);
+        let reported = [Ready, Busy, Acknowledged, Unknown].map(|state| (state.code(), state.name()));
+        assert_eq!(reported, [(10, "READY"), (20, "BUSY"), (30, "ACKNOWLEDGED"), (40, "UNKNOWN")]);
     }
 
     #[test]
@@ -248,8 +248,8 @@ mod tests {
             (signaled(37, false), "terminated by signal 37", -1, 165),
             (ExitStatus::Unknown(0x137f), "unknown termination cause 0x137f", -1, 255),
         ] {
-            let told = (status.to_string(), status.code(), status.for_shell());
-            assert_eq!(told, (text.to_owned(), code, for_shell));
+            let reported = (status.to_string(), status.code(), status.for_shell());
+            assert_eq!(reported, (text.to_owned(), code, for_shell));
         }
     }
 }

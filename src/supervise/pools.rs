@@ -173,7 +173,7 @@ impl Supervisor {
         };
         out.log(failed.0, failed.1);
         if let Some(pool) = self.pool_of(process)
-            && let Some(delivery) = pool.turn_deaf(process)
+            && let Some(delivery) = pool.stop_listening(process)
         {
             put_back(pool, delivery, out);
         }

@@ -339,7 +339,7 @@ mod tests {
 
     /// For root the permission bits are no hindrance, so the other user is asked for.
     #[test]
-    fn permission_bits_tell_whether_another_may_write() {
+    fn permission_bits_decide_whether_another_may_write() {
         use std::os::unix::fs::PermissionsExt;
 
         let scratch = Folder::new("may-write");

@@ -102,7 +102,7 @@ mod tests {
     use super::super::scratch::Folder;
     use super::*;
 
-    fn told(names: &mut HostNames, host: &str) -> String {
+    fn reported(names: &mut HostNames, host: &str) -> String {
         match names.addresses(host) {
             Ok(found) => found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
@@ -136,19 +136,19 @@ mod tests {
             ("192.0.2.1", "192.0.2.1"),
             ("::1", "::1"),
         ] {
-            assert_eq!(told(&mut names, host), expected);
+            assert_eq!(reported(&mut names, host), expected);
         }
         let unknown =
             format!("'other' is not in {}, and name servers are asked at the start only", hosts.display());
-        assert_eq!(told(&mut names, "other"), unknown);
+        assert_eq!(reported(&mut names, "other"), unknown);
         std::fs::remove_file(&hosts).unwrap();
-        assert_eq!(told(&mut names, "web"), "");
+        assert_eq!(reported(&mut names, "web"), "");
     }
 
     #[test]
     fn what_is_found_at_the_start_is_remembered() {
         let mut names = HostNames::at_the_start();
-        let found = told(&mut names, "localhost");
+        let found = reported(&mut names, "localhost");
         assert!(found.contains("127.0.0.1"), "{found}");
         assert_eq!(names.remembered.keys().collect::<Vec<_>>(), ["localhost"]);
         assert!(!names.without_waiting().may_wait);

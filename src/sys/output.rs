@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_told_not_to_wait() {
+    fn a_socket_is_written_without_blocking() {
         let (_one, other) = UnixStream::pair().unwrap();
         let output = Output::inherited(other.as_fd()).unwrap();
         assert_eq!(output.way, Way::Socket);

@@ -128,10 +128,12 @@ impl ReservedSignals {
         let mut buffer = [0_u8; READ_AT_ONCE * size_of::<libc::signalfd_siginfo>()];
         let count =
             self.descriptor.as_ref().and_then(|fd| rustix::io::read(fd, &mut buffer).ok()).unwrap_or(0);
-        let told = buffer[..count].chunks_exact(size_of::<libc::signalfd_siginfo>());
+        let reported = buffer[..count].chunks_exact(size_of::<libc::signalfd_siginfo>());
         // A record begins with the signal's number: signalfd(2).
-        let numbers: Vec<i32> =
-            told.filter_map(|record| record.first_chunk()).map(|bytes| i32::from_ne_bytes(*bytes)).collect();
+        let numbers: Vec<i32> = reported
+            .filter_map(|record| record.first_chunk())
+            .map(|bytes| i32::from_ne_bytes(*bytes))
+            .collect();
         numbers.into_iter().map(Signal)
     }
 }

@@ -452,9 +452,9 @@ mod tests {
         let other = Folder::new("sockets-stale2");
         let stale = other.join("sv.sock");
         drop(UnixListener::bind(&stale).unwrap());
-        let mut told = false;
-        let again = ListeningSocket::unix(&stale, 0o700, None, || told = true).unwrap();
-        assert!(told);
+        let mut reported = false;
+        let again = ListeningSocket::unix(&stale, 0o700, None, || reported = true).unwrap();
+        assert!(reported);
         drop(again);
     }
 

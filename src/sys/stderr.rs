@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_reader_gets_all_and_one_that_reads_nothing_holds_nobody_up() {
+    fn a_slow_reader_gets_everything_and_one_that_reads_nothing_delays_no_other() {
         let (mut read, write_end) =
             rustix::pipe::pipe().map(|(read, write)| (std::fs::File::from(read), write)).unwrap();
         let text = vec![b'x'; 300_000];

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// The names that it goes by.
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -87,7 +87,7 @@ impl Browser {
 
     /// Waits until an expression has this value, as text.
     pub fn wait_for(&mut self, expression: &str, value: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let found = self.value(expression);
             if found.as_deref() == Some(value) {
@@ -118,7 +118,7 @@ impl Browser {
         }
         self.commands.write_all(format!("{message}\0").as_bytes()).unwrap();
         loop {
-            let reply = self.replies.recv_timeout(PATIENCE).unwrap();
+            let reply = self.replies.recv_timeout(TIMEOUT).unwrap();
             if reply["id"] == self.asked {
                 return reply["result"].clone();
             }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, have, static_binary};
+use super::{TIMEOUT, have, static_binary};
 
 /// The sections that the configurations of containers start with.
 pub const HEAD: &str = "\
@@ -141,7 +141,7 @@ impl Container {
     }
 
     pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(found) = look() {
                 return found;

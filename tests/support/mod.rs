@@ -37,7 +37,7 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long any one thing may take. Generous: it bounds a broken test, not a slow machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The sections that every configuration of ours starts with: all files in the configuration's folder.
 pub const HEAD: &str = "\
@@ -59,7 +59,7 @@ serverurl=unix://%(here)s/supervisor.sock
 
 /// A listener in Perl. It writes each event to the file of its first argument, as it came, and says that it is done. With a second
 /// argument it counts characters, as a listener does that reads text.
-pub const TELL: &str = r#"
+pub const REPORT: &str = r#"
 $| = 1;
 binmode(STDIN, $ARGV[1] ? ':utf8' : ':raw');
 while (1) {
@@ -363,7 +363,7 @@ impl Sandbox {
 
     /// Waits until `look` finds what it looks for; panics with the whole story when it does not in time.
     pub fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(found) = look(self) {
                 return found;
@@ -381,7 +381,7 @@ impl Drop for Sandbox {
             kill_with_descendants(&mut child);
         }
         let mark = format!("{MARK}={}", self.dir.display());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         // Until none is left, for a process may fork while it is looked for.
         while kill_marked(&mark) > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A pseudo-terminal, and the program that it is the controlling terminal of.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Terminal {
 
     /// Waits until the text appears behind what was waited for last, and gives what stands before it.
     pub fn expect(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let screen = String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned();
             let fresh = screen.get(self.seen..).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Terminal {
 
     /// Waits until the terminal no longer shows what is typed: for a password.
     pub fn wait_until_silent(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO) {
             assert!(Instant::now() < deadline, "it shows what is typed: {:?}", self.shown());
             std::thread::sleep(Duration::from_millis(5));
@@ -94,7 +94,7 @@ impl Terminal {
 
     /// Waits until the program has ended.
     pub fn wait_exit(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

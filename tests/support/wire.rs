@@ -8,23 +8,23 @@ use std::os::unix::net::UnixStream;
 use rustix::process::Pid;
 use sv::xmlrpc::{Value, decode_response, encode_call};
 
-use super::{PATIENCE, Sandbox};
+use super::{Sandbox, TIMEOUT};
 
 /// Either kind of connection.
 pub trait Wire: Read + Write {
-    fn patient(self) -> Self;
+    fn with_timeout(self) -> Self;
 }
 
 impl Wire for UnixStream {
-    fn patient(self) -> Self {
-        self.set_read_timeout(Some(PATIENCE)).unwrap();
+    fn with_timeout(self) -> Self {
+        self.set_read_timeout(Some(TIMEOUT)).unwrap();
         self
     }
 }
 
 impl Wire for TcpStream {
-    fn patient(self) -> Self {
-        self.set_read_timeout(Some(PATIENCE)).unwrap();
+    fn with_timeout(self) -> Self {
+        self.set_read_timeout(Some(TIMEOUT)).unwrap();
         self
     }
 }
@@ -70,7 +70,7 @@ impl Peer {
     }
 
     pub fn of(wire: impl Wire + 'static) -> Self {
-        Self { wire: Box::new(wire.patient()), ahead: Vec::new() }
+        Self { wire: Box::new(wire.with_timeout()), ahead: Vec::new() }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {

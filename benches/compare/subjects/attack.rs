@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::memory::settle;
-use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::beacon::Beacon;
 use crate::peers::{Kind, Peer, Service};
@@ -86,7 +86,7 @@ fn one(run: &Run<'_>, peer: &Peer, attack: &Attack, kills: usize) -> Outcome<[Op
         services.push(Service { name: "storm".to_owned(), ..Service::many(1, &command, 0).remove(0) });
     }
     let running = peer.start_with(&dir, &services, "")?;
-    let mut pid = beacon.pids(1, PATIENCE).map_err(|error| running.failure(&error.to_string()))?[0];
+    let mut pid = beacon.pids(1, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?[0];
     let (socket, is_over) = (dir.join("supervisor.sock"), AtomicBool::new(false));
     let times = thread::scope(|scope| {
         scope.spawn(|| (attack.clients)(&socket, &is_over));
@@ -104,7 +104,7 @@ fn kill(beacon: &mut Beacon, pid: &mut u32, kills: usize) -> Outcome<Vec<f64>> {
         settle();
         let began = Instant::now();
         signal(*pid, Signal::KILL);
-        *pid = beacon.pids(1, PATIENCE)?[0];
+        *pid = beacon.pids(1, TIMEOUT)?[0];
         times.push(millis(began.elapsed()));
     }
     Ok(times)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Run, attempt, millis};
+use super::{Run, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service};
@@ -51,7 +51,7 @@ fn floor(run: &Run<'_>, count: usize) -> Outcome<f64> {
     let began = Instant::now();
     // Kept until the end: the pipes belong to what is measured.
     let _children = (0..count).map(|_| spawn(beacon.script())).collect::<Outcome<Vec<_>>>()?;
-    beacon.lines(count, PATIENCE)?;
+    beacon.lines(count, TIMEOUT)?;
     let took = millis(began.elapsed());
     kill_descendants();
     Ok(took)
@@ -70,6 +70,6 @@ fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<f64> {
     let services = Service::many(count, &[&beacon.script().display().to_string()], 0);
     let began = Instant::now();
     let running = peer.start(&dir, &services, Seat::Daemon)?;
-    beacon.lines(count, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    beacon.lines(count, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
     Ok(millis(began.elapsed()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::boot::repeat;
 use super::memory::settle;
-use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::peers::{Peer, Service};
 use crate::proc::memory;
@@ -57,7 +57,7 @@ fn first_answer(run: &Run<'_>, peer: &Peer, count: usize, options: &str) -> Outc
     let running = peer.start_with(&dir, &services, options)?;
     let began = running.began;
     while UnixStream::connect(dir.join("supervisor.sock")).is_err() {
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > TIMEOUT {
             return Err(running.failure("nobody answers"));
         }
         thread::sleep(Duration::from_micros(100));

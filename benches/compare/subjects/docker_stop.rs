@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use super::boot::repeat;
-use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::peers::{Kind, Peer, Service};
 use crate::table::Table;
@@ -79,7 +79,7 @@ impl Image {
     }
 
     /// Starts these words with these folders of the machine, and gives the milliseconds that stopping it takes.
-    fn stop(&self, dir: &Path, folders: &[PathBuf], words: &[String], patience: &str) -> Outcome<f64> {
+    fn stop(&self, dir: &Path, folders: &[PathBuf], words: &[String], timeout: &str) -> Outcome<f64> {
         let mut line: Vec<String> =
             ["run", "-d", "--network", "none", "-v", "/usr:/usr:ro"].map(str::to_owned).into();
         // What is in /usr is there already.
@@ -96,7 +96,7 @@ impl Image {
         let container = Container(docker(&line)?);
         container.wait_for(SLEEPER[0])?;
         let began = Instant::now();
-        docker(&["stop", "-t", patience, &container.0])?;
+        docker(&["stop", "-t", timeout, &container.0])?;
         Ok(millis(began.elapsed()))
     }
 }
@@ -111,7 +111,7 @@ struct Container(String);
 
 impl Container {
     fn wait_for(&self, program: &str) -> Outcome<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         // An init's own command line has the program's name too, but not as its first word.
         while !docker(&["top", &self.0, "-o", "pid,comm"])?.lines().any(|line| line.ends_with(program)) {
             if Instant::now() > deadline {

@@ -11,7 +11,7 @@ use sv::http::client::{ResponseParser, encode_request};
 use sv::xmlrpc::encode_call;
 
 use super::memory::settle;
-use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::peers::{Peer, Running, Seat, Service};
 use crate::proc::{cpu_seconds, memory};
@@ -158,7 +158,7 @@ impl Crowd {
         }
         let mut buffer = vec![0; 64 * 1024];
         while self.clients.iter().any(|client| client.asked.is_some()) {
-            for place in self.ready(until + PATIENCE)? {
+            for place in self.ready(until + TIMEOUT)? {
                 if let Some(latency) = self.hear(place, &mut buffer)? {
                     latencies.push(millis(latency));
                     if Instant::now() < until {

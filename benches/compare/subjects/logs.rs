@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::boot::ENOUGH;
-use super::{PATIENCE, Run, attempt};
+use super::{Run, TIMEOUT, attempt};
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service, log_size};
 use crate::table::{Table, median};
@@ -95,7 +95,7 @@ fn floor(run: &Run<'_>, bytes: u64, at_once: usize) -> Outcome<Figures> {
     let cat = Command::new("cat").stdin(reader).stdout(File::create(log.join("current"))?).spawn()?;
     let words = chat::command(bytes, at_once, beacon.path())?;
     Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).stdout(writer).spawn()?;
-    beacon.lines(1, PATIENCE)?;
+    beacon.lines(1, TIMEOUT)?;
     let before = Spent::by(&[cat.id()]);
     let took = wait_size(&log, bytes)?;
     // Its start is not left out, as it is over before the program has begun.
@@ -112,7 +112,7 @@ fn one(run: &Run<'_>, peer: &Peer, bytes: u64, at_once: usize) -> Outcome<Figure
     let command = chat::command(bytes, at_once, beacon.path())?;
     let service = Service { name: "chat".to_owned(), command, log: Some(log.clone()), start_secs: 0 };
     let running = peer.start(&dir, &[service], Seat::Daemon)?;
-    beacon.lines(1, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    beacon.lines(1, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
     let supervising = || running.supervising(&chat::process_name().unwrap_or_default());
     // Its start is not part of what its output costs.
     let before = Spent::by(&supervising());
@@ -145,8 +145,8 @@ fn figures(bytes: u64, took: Duration, before: &Spent, after: &Spent) -> Figures
 fn wait_size(folder: &Path, bytes: u64) -> Outcome<Duration> {
     let began = Instant::now();
     // Below 2 MiB/s it is given up.
-    let patience = PATIENCE.max(Duration::from_secs(bytes >> 21));
-    while began.elapsed() < patience {
+    let timeout = TIMEOUT.max(Duration::from_secs(bytes >> 21));
+    while began.elapsed() < timeout {
         let now = Instant::now();
         if log_size(folder) >= bytes {
             return Ok(now - began);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::peers::{Ask, Kind, Peer, Running, Service};
 use crate::proc::cpu_seconds;
@@ -68,7 +68,7 @@ fn one(run: &Run<'_>, peer: &Peer, count: usize, options: &str) -> Outcome<[Figu
 /// One thread starts them all and then answers.
 fn first_answer(running: &Running<'_>, client: impl Fn() -> Option<Command>) -> Outcome<()> {
     while !client().ok_or("there is no client")?.status()?.success() {
-        if running.began.elapsed() > PATIENCE {
+        if running.began.elapsed() > TIMEOUT {
             return Err(running.failure("nobody answers"));
         }
         thread::sleep(Duration::from_millis(1));
@@ -88,8 +88,8 @@ fn check(run: &Run<'_>, peer: &Peer, findings: usize) -> Outcome<Figures> {
     let began = Instant::now();
     let output = Command::new(&peer.programs[0]).arg("check").arg(&config).stdin(Stdio::null()).output()?;
     let took = began.elapsed();
-    let told = [output.stdout, output.stderr].concat();
-    let found = String::from_utf8_lossy(&told).matches("/no/such/program").count();
+    let reported = [output.stdout, output.stderr].concat();
+    let found = String::from_utf8_lossy(&reported).matches("/no/such/program").count();
     if found < findings {
         return Err(format!("only {found} of {findings} were found").into());
     }

@@ -28,7 +28,7 @@ use crate::table::Table;
 use crate::{Outcome, proc};
 
 /// How long a participant may take for anything before it is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The services that only have to be there, and their name in the process table.
 pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Run, attempt};
+use super::{Run, TIMEOUT, attempt};
 use crate::Outcome;
 use crate::beacon::{Beacon, fifo};
 use crate::peers::{Peer, Seat, Service};
@@ -58,7 +58,7 @@ fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<(f64, bool)> {
     let services = Service::many(1, &["/bin/sh", &script.display().to_string()], 0);
     let running = peer.start(&dir, &services, Seat::PidOne)?;
     let pid_one = running.pid_one()?;
-    let made = beacon.lines(1, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    let made = beacon.lines(1, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
     if made != ["made"] {
         return Err(format!("{count} processes are more than this machine lets a program have").into());
     }
@@ -66,7 +66,7 @@ fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<(f64, bool)> {
     // With the last writer gone the parent comes to its end, and its zombies are PID 1's.
     let began = Instant::now();
     drop(gate);
-    beacon.lines(1, PATIENCE)?;
+    beacon.lines(1, TIMEOUT)?;
     loop {
         let zombies = zombies(pid_one);
         let Some(last) = zombies.last() else { return Ok((began.elapsed().as_secs_f64() * 1e3, true)) };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use super::{PATIENCE, Run, attempt};
+use super::{Run, TIMEOUT, attempt};
 use crate::beacon::Beacon;
 use crate::peers::{Kind, Peer, Seat, Service, log_size};
 use crate::table::Table;
@@ -57,7 +57,7 @@ fn one(run: &Run<'_>, peer: &Peer, options: &str) -> Outcome<[f64; 4]> {
         "" => peer.start(&dir, &services, Seat::Daemon)?,
         options => peer.start_with(&dir, &services, options)?,
     };
-    beacon.lines(TALKERS, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    beacon.lines(TALKERS, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
     let supervising = || running.supervising(&chat::process_name().unwrap_or_default());
     let memory = || proc::memory(&supervising()).private_dirty;
     let before = memory();

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::boot::spawn;
 use super::memory::settle;
-use super::{PATIENCE, Run, attempt, millis};
+use super::{Run, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service};
@@ -42,14 +42,14 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
 fn floor(run: &Run<'_>, count: usize) -> Outcome<Vec<Option<f64>>> {
     let mut beacon = Beacon::new(&run.folder()?)?;
     let mut child = spawn(beacon.script())?;
-    beacon.lines(1, PATIENCE)?;
+    beacon.lines(1, TIMEOUT)?;
     let mut times = Vec::new();
     for _ in 0..count {
         let began = Instant::now();
         signal(child.id(), Signal::KILL);
         child.wait()?;
         child = spawn(beacon.script())?;
-        beacon.lines(1, PATIENCE)?;
+        beacon.lines(1, TIMEOUT)?;
         times.push(millis(began.elapsed()));
     }
     Ok(figures(times))
@@ -60,7 +60,7 @@ fn one(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>>> {
     let mut beacon = Beacon::new(&dir)?;
     let services = Service::many(SERVICES, &[&beacon.script().display().to_string()], 1);
     let running = peer.start(&dir, &services, Seat::Daemon)?;
-    let mut pids = beacon.pids(SERVICES, PATIENCE).map_err(|error| running.failure(&error.to_string()))?;
+    let mut pids = beacon.pids(SERVICES, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
     let mut times = Vec::new();
     let began = Instant::now();
     for _ in 0..rounds {
@@ -71,7 +71,7 @@ fn one(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>>> {
         for pid in &mut pids {
             let began = Instant::now();
             signal(*pid, Signal::KILL);
-            let next = beacon.pids(1, PATIENCE)?;
+            let next = beacon.pids(1, TIMEOUT)?;
             times.push(millis(began.elapsed()));
             *pid = next[0];
         }

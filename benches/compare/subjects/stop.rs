@@ -9,7 +9,7 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open};
 
 use super::boot::repeat;
 use super::memory::{run_client, settle};
-use super::{PATIENCE, Run, SLEEPER, attempt, millis};
+use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
 use crate::peers::{Ask, Peer, Seat, Service};
 use crate::proc::{raw, signal};
@@ -99,7 +99,7 @@ fn watch(pids: &[u32]) -> Outcome<Vec<OwnedFd>> {
 }
 
 fn wait_all(mut watched: Vec<OwnedFd>) -> Outcome<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !watched.is_empty() {
         let mut fds: Vec<PollFd<'_>> = watched.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         let left = deadline.saturating_duration_since(Instant::now());
