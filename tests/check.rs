@@ -10,34 +10,34 @@ use std::process::Command;
 use serde_json::Value;
 use support::{Sandbox, have};
 
-/// What `sv` said.
+/// What `sv` printed, and its exit code.
 #[derive(Debug)]
-struct Told {
+struct SvOutput {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-fn reported(command: &mut Command) -> Told {
+fn reported(command: &mut Command) -> SvOutput {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Told { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    SvOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 /// `sv` with some words, in the folder of the configuration.
-fn sv(sandbox: &Sandbox, words: &[&str]) -> Told {
+fn sv(sandbox: &Sandbox, words: &[&str]) -> SvOutput {
     reported(sandbox.program("sv").args(words))
 }
 
 /// What `sv check` says of a text on a machine that it is not for; the folder's name is left out of it.
-fn checked(text: &str, words: &[&str]) -> Told {
+fn checked(text: &str, words: &[&str]) -> SvOutput {
     let sandbox = Sandbox::new(text);
     let reported = sv(&sandbox, &[&["check", "supervisord.conf", "--image=no"], words].concat());
-    Told { stdout: reported.stdout.replace(&format!("{}/", sandbox.dir().display()), ""), ..reported }
+    SvOutput { stdout: reported.stdout.replace(&format!("{}/", sandbox.dir().display()), ""), ..reported }
 }
 
 #[track_caller]
-fn assert_reported(reported: &Told, code: i32, lines: &[&str]) {
+fn assert_reported(reported: &SvOutput, code: i32, lines: &[&str]) {
     assert_eq!(reported.code, Some(code), "{reported:?}");
     assert_eq!(reported.stdout.lines().collect::<Vec<_>>(), lines, "{}", reported.stdout);
 }

@@ -21,18 +21,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::wire::Peer;
 use support::{HEAD, Sandbox, TIMEOUT, have, reference_under_test};
 
-/// What a program that ran to its end had to say.
+/// What a program printed, and its exit code.
 #[derive(Debug)]
-struct Told {
+struct SvOutput {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-fn reported(command: &mut Command) -> Told {
+fn reported(command: &mut Command) -> SvOutput {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    Told { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    SvOutput { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 fn is_root() -> bool {
@@ -74,7 +74,7 @@ fn free_port() -> u16 {
 }
 
 /// `Error: T` and the hint, and exit status 2.
-fn assert_refused(reported: &Told, text: &str) {
+fn assert_refused(reported: &SvOutput, text: &str) {
     assert_eq!(reported.code, Some(2), "{reported:?}");
     let (first, rest) =
         reported.stderr.split_once("\nFor help, use ").unwrap_or_else(|| panic!("{reported:?}"));
@@ -240,7 +240,7 @@ fn the_first_configuration_on_the_way_is_read() {
 }
 
 /// Refused, with a warning before it perhaps.
-fn assert_refused_somewhere(reported: &Told, text: &str) {
+fn assert_refused_somewhere(reported: &SvOutput, text: &str) {
     assert!(
         reported.code == Some(2) && reported.stderr.contains(&format!("Error: {text}")),
         "{text}: {reported:?}"

@@ -1,5 +1,5 @@
-//! The rules of the house, held by a test: who may use whom, where `unsafe` may stand, and that
-//! the documents tell the truth.
+//! The rules of the code base as tests: which module may use which, where `unsafe` is allowed, names,
+//! the size of the binary, and that the documents match the code.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each module may use of the crate. Whoever changes a row says why in the same commit.
+/// What each module may use of the crate. A commit that changes a row says why.
 const MAY_USE: &[(&str, &[&str])] = &[
     // Layer 0: shared words.
     ("model", &[]),
@@ -195,6 +195,113 @@ fn unsafe_code_is_in_sys_alone_and_says_why_it_is_sound() {
 fn main_is_short() {
     let lines = read(&root().join("src/main.rs")).lines().count();
     assert!(lines <= MAIN_LINES_MAX, "main.rs has {lines} lines");
+}
+
+/// The bytes that the static binary may have. Memory has no budget here: `make bench` compares private
+/// dirty memory, and shared pages of the page cache cost nothing.
+const BINARY_BYTES_MAX: u64 = 3_500_000;
+
+/// Nothing is measured without `SV_STATIC_BIN`, which `make test` sets.
+#[test]
+fn the_static_binary_is_small() {
+    let Some(binary) = std::env::var_os("SV_STATIC_BIN") else { return };
+    let bytes = fs::metadata(&binary).unwrap().len();
+    assert!(bytes <= BINARY_BYTES_MAX, "{} has {bytes} bytes", PathBuf::from(binary).display());
+}
+
+/// The names of the types that a source text defines, its unit tests left out.
+fn defined_types(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let is_visibility = |word: &str| word == "pub" || word.starts_with("pub(");
+    let defined = code.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| is_visibility(word) || *word == "super)");
+        let keyword = words.next()?;
+        let is_associated = keyword == "type" && line.starts_with(' ');
+        let is_type = ["struct", "enum", "trait", "type", "union"].contains(&keyword) && !is_associated;
+        let name = words.next().filter(|_| is_type)?;
+        let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        name.starts_with(|c: char| c.is_ascii_uppercase()).then_some(name)
+    });
+    defined.collect()
+}
+
+/// Names that still stand for several types. A name leaves this list when it stands for one; none is added.
+const SHARED_TYPE_NAMES: &[&str] = &[
+    "Action",
+    "Beside",
+    "BulkRow",
+    "Client",
+    "Column",
+    "Document",
+    "Elsewhere",
+    "Found",
+    "Input",
+    "Line",
+    "Lines",
+    "Origin",
+    "Outcome",
+    "Pending",
+    "Program",
+    "Reading",
+    "Report",
+    "Source",
+    "Stdin",
+    "Step",
+    "Stream",
+    "Target",
+    "Value",
+    "Wanted",
+];
+
+#[test]
+fn a_type_name_is_used_once() {
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in rust_files(&root().join("src")) {
+        let path = file.strip_prefix(root()).unwrap().display().to_string();
+        if path.contains("tests") {
+            continue;
+        }
+        for name in defined_types(&read(&file)) {
+            files.entry(name).or_default().push(path.clone());
+        }
+    }
+    assert!(files.len() > 300, "only {} types are found", files.len());
+    for (name, files) in &files {
+        let is_known = SHARED_TYPE_NAMES.contains(&name.as_str());
+        assert!(is_known || files.len() == 1, "'{name}' is defined in {}", files.join(" and "));
+        assert!(!is_known || files.len() > 1, "'{name}' is used once: take it off SHARED_TYPE_NAMES");
+    }
+}
+
+/// Words that made names hard to understand.
+const BANNED_WORDS: &[&str] = &[
+    "anew", "bury", "dawdle", "dawdlers", "deaf", "farewell", "hasten", "hastens", "mood", "oath",
+    "patience", "retire", "tell", "tells", "told", "whoever",
+];
+
+/// Where no identifier has such a word.
+const PLAIN_FOLDERS: &[&str] =
+    &["benches", "fuzz/fuzz_targets", "src/events", "src/init", "src/logs", "src/model", "src/sys", "tests"];
+
+/// The identifiers of a line of code: no comments, and no strings that end in the line.
+fn identifiers(line: &str) -> impl Iterator<Item = &str> {
+    let code = line.split("//").next().unwrap_or_default();
+    let outside_strings = code.split('"').step_by(2);
+    outside_strings.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_'))
+}
+
+#[test]
+fn identifiers_are_plain() {
+    let mut wrong = Vec::new();
+    for file in PLAIN_FOLDERS.iter().flat_map(|folder| rust_files(&root().join(folder))) {
+        for (number, line) in read(&file).lines().enumerate() {
+            let is_banned =
+                |name: &&str| name.to_lowercase().split('_').any(|word| BANNED_WORDS.contains(&word));
+            let banned = identifiers(line).filter(is_banned);
+            wrong.extend(banned.map(|name| format!("{}:{}: {name}", file.display(), number + 1)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
