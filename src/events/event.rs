@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::Period;
 use crate::model::{Channel, EventLength, EventType, ProcessState};
 use crate::python::quote_bytes;
 
 /// By which listeners know a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessNames {
     /// Its own.
     pub process: String,
@@ -17,7 +19,7 @@ pub struct ProcessNames {
 
 /// Something that happened. It holds what was so then: a process may have gone on by the time at which a
 /// listener takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A process is in another state.
     ProcessState {
@@ -66,7 +68,7 @@ pub enum Event {
 }
 
 /// The state that a process has come to, with what is told of it. A pid of 0 is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum StateChange {
     Stopped { pid: i32 },
@@ -80,7 +82,7 @@ pub enum StateChange {
 }
 
 /// For whom a process has written something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutputKind {
     /// For its log.
     Log,

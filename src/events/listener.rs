@@ -5,6 +5,8 @@
 //! the conversation until it is started anew. Nothing that it says is kept but the beginning of a line,
 //! and of its answer only what it amounts to.
 
+use serde::{Deserialize, Serialize};
+
 use super::Delivery;
 use crate::model::ListenerState;
 use crate::python::quote_bytes;
@@ -21,7 +23,7 @@ const RESULT_WORD_BYTES: usize = b"RESULT ".len();
 pub const RESULT_LINE_BYTES_MAX: usize = 1024;
 
 /// What a listener has said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Heard {
     /// It waits for an event.
     Ready,
@@ -36,7 +38,7 @@ pub enum Heard {
 }
 
 /// How far a listener has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Listener {
     state: ReplyState,
     /// What it has said that means nothing yet: less than `RESULT_LINE_BYTES_MAX` between two calls.
@@ -45,7 +47,7 @@ pub struct Listener {
     is_unresponsive: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 enum ReplyState {
     #[default]
     Acknowledged,
@@ -59,7 +61,7 @@ enum ReplyState {
 }
 
 /// The bytes behind a result line.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ResultBody {
     bytes: usize,
     left: usize,

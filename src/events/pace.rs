@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Mono;
 
 /// Refusals in a row that are answered with another delivery at once: another listener of the pool may take
@@ -21,7 +23,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const DISCARD_LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// How fast a pool delivers, and what its log lines leave out.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Pace {
     /// In a row, by whichever listeners.
     refusals: u64,
@@ -34,7 +36,7 @@ pub(super) struct Pace {
 }
 
 /// Events that there was no room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discarded {
     /// How many.
     pub count: u64,
@@ -43,7 +45,7 @@ pub struct Discarded {
 }
 
 /// What is to be logged of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefusalNews {
     /// It is the first in a row.
     First,

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::pace::{Discarded, Pace, RefusalNews};
 use super::printer::Printer;
 use super::{Event, Heard, Listener};
@@ -14,7 +16,7 @@ use crate::model::{
 };
 
 /// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Among all events that anybody listened for.
     pub serial: u64,
@@ -25,7 +27,7 @@ pub struct Delivery {
 }
 
 /// The listeners of one group and what waits for them.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Pool {
     name: String,
     spec: PoolSpec,

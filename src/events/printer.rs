@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use tz::UtcDateTime;
 
 use super::Event;
@@ -17,7 +19,7 @@ const COLORED_NAMES_MAX: usize = 1024;
 const COLORS: [u8; 5] = [36, 33, 32, 35, 34];
 
 /// What one pool has printed so far, as far as it decides how the next line looks.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Printer {
     /// Events of any process: the color of a name depends on when it was seen first.
     printed: usize,

@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Event;
 use crate::model::{EventType, EventTypes, Mono, Now};
 
 /// How long a stretch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Period {
     FiveSeconds,
@@ -56,7 +58,7 @@ impl Period {
 }
 
 /// Which stretches have begun, of those that are asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Ticks {
     begun: [Option<i64>; PERIODS.len()],
     next: Option<Mono>,

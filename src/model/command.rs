@@ -3,16 +3,18 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ExitStatus, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState, Signal, SupervisorState,
 };
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
 /// Whether the answer to a start or stop waits for its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Wait {
     Yes,
@@ -20,7 +22,7 @@ pub enum Wait {
 }
 
 /// `name`, `group:name`, `group:*`: what a client calls one process or a whole group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespec {
     /// As the client wrote it: what a fault about it quotes.
     pub text: String,
@@ -57,7 +59,7 @@ impl Namespec {
 pub type SignalRequest = Result<Signal, String>;
 
 /// Something asked of the supervisor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Who runs here.
     GetIdentification,
@@ -148,7 +150,7 @@ impl Command {
 }
 
 /// One output stream of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Channel {
     Stdout,
@@ -167,7 +169,7 @@ impl Channel {
 }
 
 /// Whose log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogOf {
     /// The supervisor's own.
     Supervisor,
@@ -176,7 +178,7 @@ pub enum LogOf {
 }
 
 /// Which bytes of a log, by Supervisor's rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reading {
     /// From an offset on; from the end for a negative one.
     Range {
@@ -195,7 +197,7 @@ pub enum Reading {
 }
 
 /// How one process fared in a command over many.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkRow {
     /// Process name.
     pub name: String,
@@ -206,7 +208,7 @@ pub struct BulkRow {
 }
 
 /// What an update has done to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Updated {
     /// Nothing: it is as it is configured.
     Unchanged,
@@ -235,7 +237,7 @@ impl Updated {
 }
 
 /// How one process fared in an update of its group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateRow {
     /// Process name.
     pub name: String,
@@ -246,7 +248,7 @@ pub struct UpdateRow {
 }
 
 /// What clients are told of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessInfo {
     /// Process name.
     pub name: String,
@@ -283,7 +285,7 @@ pub struct ProcessInfo {
 }
 
 /// One process as it is configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigInfo {
     /// Of the group that owns it.
     pub group_priority: i64,
@@ -294,7 +296,7 @@ pub struct ConfigInfo {
 }
 
 /// An answer that is no fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Done.
     Done,
@@ -342,7 +344,7 @@ pub enum Reply {
 }
 
 /// Supervisor's fault codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum FaultCode {
     UnknownMethod = 1,
@@ -394,7 +396,7 @@ impl FaultCode {
 pub const SUCCESS: i32 = 80;
 
 /// A refusal, with Supervisor's code and text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// What kind.
     pub code: FaultCode,

@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A type of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum EventType {
     Event,
@@ -100,7 +102,8 @@ impl fmt::Display for EventType {
 }
 
 /// A set of event types: what a pool of listeners asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<EventType>", from = "Vec<EventType>")]
 pub struct EventTypes(u32);
 
 impl EventTypes {
@@ -130,8 +133,21 @@ impl FromIterator<EventType> for EventTypes {
     }
 }
 
+/// Stored by their names, as their numbers may change.
+impl From<EventTypes> for Vec<EventType> {
+    fn from(types: EventTypes) -> Self {
+        TREE.iter().map(|(event, ..)| *event).filter(|event| types.contains(*event)).collect()
+    }
+}
+
+impl From<Vec<EventType>> for EventTypes {
+    fn from(types: Vec<EventType>) -> Self {
+        types.into_iter().collect()
+    }
+}
+
 /// What the `len` of an event's header counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventLength {
     /// As Supervisor does, whatever its documentation says: a listener that reads text depends on it.
     #[default]
@@ -141,7 +157,7 @@ pub enum EventLength {
 }
 
 /// What makes an `[eventlistener:x]` a pool, beside its processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolSpec {
     /// `events`
     pub events: EventTypes,
@@ -154,7 +170,7 @@ pub struct PoolSpec {
 }
 
 /// Who judges what a listener answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResultHandler {
     /// `OK` is the one answer that is no refusal.
     #[default]
@@ -168,7 +184,7 @@ pub enum ResultHandler {
 
 /// A Python package that prints what programs write: a listener that answers each event with the event, and
 /// a handler that prints the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PrintHandler {
     /// `supervisor_stdout:event_handler` of supervisor-stdout
     Stdout,
@@ -179,7 +195,7 @@ pub enum PrintHandler {
 }
 
 /// A listener that is built in and may run in place of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandIn {
     /// Whose listener it is.
     pub package: PrintHandler,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Signal;
 
 /// What the end of a program means for the supervisor (`on_exit`, `on_fatal`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnEnd {
     /// Nothing.
     #[default]
@@ -15,7 +17,7 @@ pub enum OnEnd {
 }
 
 /// What the supervisor does once no program is left (`on_idle`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnIdle {
     /// It waits to be asked for something.
     #[default]
@@ -25,7 +27,7 @@ pub enum OnIdle {
 }
 
 /// What a signal for the supervisor does (`signal_TERM` and its like).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignalAction {
     /// Stops everything, then ends.
     Shutdown,
@@ -40,7 +42,7 @@ pub enum SignalAction {
 }
 
 /// What `[supervisord]` says of it.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rules {
     /// `on_idle`
     pub on_idle: OnIdle,

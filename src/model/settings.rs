@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Environment, GroupSpec, LogForm, LogFormat, Rules, User, UserId};
 
 /// Severity of an activity log line, Supervisor's seven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum LogLevel {
     Blather,
@@ -155,7 +157,7 @@ pub struct Credentials {
 }
 
 /// Who shall own a unix socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketOwner {
     /// Owner.
     pub uid: UserId,
@@ -164,7 +166,7 @@ pub struct SocketOwner {
 }
 
 /// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
     /// `[unix_http_server]`, or a `unix://` socket.
     Unix {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A signal number, 0 to 64. Zero is the null signal: it checks for existence only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Signal(pub i32);
 
 /// Linux on every architecture that sv is built for (x86, arm, riscv, s390x and ppc agree on these).

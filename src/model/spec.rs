@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Address, Dependency, HealthSpec, Hooks, OnEnd, PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec,
     Signal, StandIn,
@@ -16,7 +18,7 @@ pub type Environment = Vec<(String, String)>;
 pub type UserId = u32;
 
 /// A user as it was looked up when the configuration was read. Its groups are looked up again at each spawn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// As the user database spells it.
     pub name: String,
@@ -29,7 +31,7 @@ pub struct User {
 }
 
 /// How many failed starts beyond the first there may be before a program is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartRetries {
     /// So many. A negative number allows none, like 0.
     Times(i64),
@@ -64,7 +66,7 @@ impl From<i64> for StartRetries {
 }
 
 /// When an exit is answered by a new start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AutoRestart {
     /// Only by request.
     Never,
@@ -85,7 +87,7 @@ pub enum ProgramType {
 }
 
 /// Where one stream of a child goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogTarget {
     /// Read and dropped.
     None,
@@ -96,7 +98,7 @@ pub enum LogTarget {
 }
 
 /// One output stream of a child.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamSpec {
     /// `*_logfile`
     pub target: LogTarget,
@@ -126,7 +128,7 @@ impl Default for StreamSpec {
 }
 
 /// In which form what a program writes gets into its logs (`log_format`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFormat {
     /// Byte for byte.
     Raw,
@@ -137,7 +139,7 @@ pub enum LogFormat {
 }
 
 /// What holds for all output of a program, whichever stream it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogForm {
     /// `log_format`
     pub format: LogFormat,
@@ -158,7 +160,7 @@ impl Default for LogForm {
 }
 
 /// A socket that is made for a `[fcgi-program:x]` and is the standard input of each of its processes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketSpec {
     /// The section's full name, for messages.
     pub section: String,
@@ -185,7 +187,7 @@ impl SocketSpec {
 /// One process to supervise: a `[program:x]` expanded for one `process_num`.
 ///
 /// Numbers that Supervisor lets be negative are signed; times are in seconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
     /// `process_name`, expanded.
     pub name: String,
@@ -321,7 +323,7 @@ impl Default for ProcessSpec {
 }
 
 /// What kind of section made a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupKind {
     /// `[program:x]` on its own.
     Program,
@@ -334,7 +336,7 @@ pub enum GroupKind {
 }
 
 /// A group of processes: they are added, removed, started and stopped together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Unique among groups.
     pub name: String,

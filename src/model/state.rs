@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Signal;
 
 /// A process that the kernel knows: always positive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pid(pub i32);
 
 impl fmt::Display for Pid {
@@ -16,11 +18,11 @@ impl fmt::Display for Pid {
 
 /// A supervised process for as long as its group is active. Counts up and is never given twice,
 /// so that a late answer about a removed process can't be taken for news of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId(pub u64);
 
 /// Where a supervised process stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u16)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum ProcessState {
@@ -98,7 +100,7 @@ impl fmt::Display for ProcessState {
 }
 
 /// Where an event listener stands in its conversation with us. A new one is ACKNOWLEDGED.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListenerState {
     /// It waits for an event.
     Ready = 10,
@@ -130,7 +132,7 @@ impl ListenerState {
 }
 
 /// Where the supervisor itself stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum SupervisorState {
     Running,
@@ -161,7 +163,7 @@ impl SupervisorState {
 }
 
 /// How a child ended, as `waitpid` tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitStatus {
     /// It called exit with this code.
     Exited(u8),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A point on the monotonic clock: every deadline and every duration is measured on it, so a
 /// wall clock that is set back or forth changes nothing (Supervisor needs guards for that).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mono(pub Duration);
 
 impl Mono {
@@ -23,7 +25,7 @@ impl Mono {
 
 /// A wall-clock reading with the offset of local time that was in force then, so that a text can
 /// be made of it later without asking for the time zone again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wall {
     /// Milliseconds since the Unix epoch.
     pub unix_ms: i64,
@@ -40,7 +42,7 @@ impl Wall {
 }
 
 /// The time of one turn: read once, given to everything that happens in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// For deadlines and durations.
     pub mono: Mono,

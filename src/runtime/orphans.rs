@@ -32,7 +32,7 @@ impl Shell {
                 group: found.group,
                 started_as: names.map(|[group, name]| (group, name)),
                 has_programs_name: executable.as_ref().is_some_and(is_it),
-                foreground_form: foreground_form(&found.name).or(form_of_command),
+                foreground_form: foreground_form(&found.name).or(form_of_command).map(str::to_owned),
             })
         });
         orphans.collect()

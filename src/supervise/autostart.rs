@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{LogTarget, Mono, ProcessId};
 
@@ -13,7 +15,7 @@ use crate::model::{LogTarget, Mono, ProcessId};
 pub(super) const AUTOSTARTS_PER_INPUT: usize = 32;
 
 /// Those whose turn has not come yet, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Autostarts {
     pending: VecDeque<ProcessId>,
     /// When the last before them had theirs.

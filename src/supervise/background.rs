@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::{Process, seconds};
 use super::restart::RESTART_SPACING;
 use super::{Effect, Effects, Supervisor, Turn};
@@ -14,7 +16,7 @@ use crate::model::{ExitStatus, LogLevel, Pid, ProcessId, ProcessState};
 const SETTLED: Duration = Duration::from_secs(30);
 
 /// A process that we have adopted since a program was started, and that lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphan {
     /// Its pid.
     pub pid: Pid,
@@ -25,14 +27,14 @@ pub struct Orphan {
     /// Whether its executable has the name of the program's.
     pub has_programs_name: bool,
     /// How the program is kept in the foreground, if that is known.
-    pub foreground_form: Option<&'static str>,
+    pub foreground_form: Option<String>,
 }
 
 /// What a program has left in the background.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Background {
     pid: Pid,
-    foreground_form: Option<&'static str>,
+    foreground_form: Option<String>,
 }
 
 impl Process {
@@ -66,7 +68,8 @@ impl Process {
             return;
         };
         let is_new = self.background.is_none();
-        self.background = Some(Background { pid: orphan.pid, foreground_form: orphan.foreground_form });
+        self.background =
+            Some(Background { pid: orphan.pid, foreground_form: orphan.foreground_form.clone() });
         if let Some(hint) = self.hint().filter(|_| is_new) {
             let hint = hint.strip_prefix("it ").unwrap_or(&hint);
             out.log(LogLevel::Warn, format!("{} {hint}", self.spec.name));
@@ -82,7 +85,7 @@ impl Process {
     /// What there is to know about its end beyond Supervisor's words.
     pub(super) fn hint(&self) -> Option<String> {
         let Background { pid, foreground_form } = self.background.as_ref()?;
-        let form = foreground_form.map_or_else(String::new, |form| format!(" ({form})"));
+        let form = foreground_form.as_ref().map_or_else(String::new, |form| format!(" ({form})"));
         Some(format!("it went into the background as pid {pid}; run it in the foreground{form}"))
     }
 }

@@ -3,8 +3,10 @@
 //! The configuration, clients and dependent processes set the target; the state machine works towards it. A
 //! program that has exited and is not restarted keeps its target: nothing is left to be done for it.
 
+use serde::{Deserialize, Serialize};
+
 /// Where a process is meant to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Target {
     /// Not running.
     #[default]
@@ -14,7 +16,7 @@ pub(super) enum Target {
 }
 
 /// Who has set a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum TargetOrigin {
     /// `autostart`, or nothing at all yet.
     #[default]
@@ -24,7 +26,7 @@ pub(super) enum TargetOrigin {
 }
 
 /// A target and its origin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Desired {
     pub(super) target: Target,
     pub(super) origin: TargetOrigin,

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{ExitStatus, GroupKind, LogLevel, Namespec, OnEnd, OnIdle, ProcessId, Signal};
@@ -14,7 +16,7 @@ use crate::model::{ExitStatus, GroupKind, LogLevel, Namespec, OnEnd, OnIdle, Pro
 const FAILED: u8 = 1;
 
 /// Why the supervisor ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// A signal asked for it.
     Signal(Signal),
@@ -34,7 +36,7 @@ pub enum Ending {
 }
 
 /// A program that did not do what it was started for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// As in [`Ending::Exited`].
     pub process: String,
@@ -85,7 +87,7 @@ impl fmt::Display for Failed {
 }
 
 /// How a process came to its last end, or why it never began.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum LastEnd {
     Ended(ExitStatus),
     /// With the status that a shell has for it, 126 or 127.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Event, Pool};
@@ -12,7 +14,7 @@ use crate::model::{
 };
 
 /// A group that is active: its processes are found by their ids.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) name: String,
     pub(super) priority: i64,
@@ -25,7 +27,7 @@ pub(super) struct Group {
 
 /// The active groups in the order in which they were added, with an index by name: a client may name thousands
 /// of them in one call.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Groups {
     all: Vec<Group>,
     /// Positions in `all`, sorted by name.

@@ -1,5 +1,7 @@
 //! How a process comes to life and how it ends: start, spawn, exit, back-off.
 
+use serde::{Deserialize, Serialize};
+
 use super::desired::Target;
 use super::ending::LastEnd;
 use super::process::{Process, State, Until, seconds};
@@ -11,7 +13,7 @@ use crate::model::{ExitStatus, LogLevel, Pid};
 const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
 
 /// Why there is no process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotSpawned {
     /// Supervisor's words for it.
     pub text: String,
@@ -22,7 +24,7 @@ pub struct NotSpawned {
 }
 
 /// Whose failure it is that a process could not be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blame {
     /// The program's, or that of its configuration: its starts are counted.
     Program,

@@ -14,6 +14,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::{Process, seconds};
 use super::stopping::{GRACE_AFTER_KILL, Stop};
 use super::{Effect, Effects, Supervisor, Turn};
@@ -29,7 +31,7 @@ const LOOK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
 const PIDS_NAMED_MAX: usize = 10;
 
 /// What was found in a process group. Zombies do not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Members {
     /// Nobody.
     None,
@@ -53,13 +55,13 @@ impl fmt::Display for Members {
 }
 
 /// The group of a leader that was reaped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct RemainingGroup {
     leader: Pid,
     phase: Phase,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Phase {
     /// Its leader ended by itself.
     LeftAlone {
@@ -76,7 +78,7 @@ enum Phase {
 }
 
 /// When to look for members again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct NextLook {
     at: Mono,
     pause: Duration,

@@ -13,6 +13,8 @@
 //! * With no deadline ([`Supervisor::deadline`] is `None`) nothing will happen until something
 //!   comes in from outside: the shell may sleep for ever.
 //! * A process id is never used twice, not even by the supervisor that succeeds this one.
+//! * Inputs, effects and the whole state can be serialized, and [`Supervisor::handle`] is the only place that
+//!   inputs enter and effects leave. A supervisor that was written and read again decides the same.
 
 mod autostart;
 mod background;
@@ -45,6 +47,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
@@ -74,7 +78,7 @@ use update::Update;
 use waiters::Waiters;
 
 /// Something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// The shell is ready: programs with `autostart` may start.
     Begin,
@@ -242,7 +246,7 @@ pub enum Input {
 }
 
 /// Why the configuration is read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadFor {
     /// To begin anew with it; without a ticket it was a signal that asked.
     Restart(Option<Ticket>),
@@ -251,7 +255,7 @@ pub enum ReadFor {
 }
 
 /// Something to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Start the process ([`Supervisor::spec`]); answer with [`Input::Spawned`].
     Spawn {
@@ -412,7 +416,7 @@ pub enum Effect {
 }
 
 /// Effects in the order in which they are to be carried out.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Effects {
     /// All of them.
     pub all: Vec<Effect>,
@@ -450,7 +454,7 @@ pub(crate) struct Turn {
 }
 
 /// What clients may ask of the supervisor's identity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// `identifier`
     pub identifier: String,
@@ -459,7 +463,7 @@ pub struct Identity {
 }
 
 /// The whole supervisor: its groups, its mood, and who waits for what.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Supervisor {
     identity: Identity,
     rules: Rules,

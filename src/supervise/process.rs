@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::background::Background;
 use super::describe::describe;
 use super::desired::Desired;
@@ -34,7 +36,7 @@ use crate::model::{
     ExitStatus, LogLevel, LogTarget, Mono, Pid, ProcessId, ProcessInfo, ProcessSpec, ProcessState, Wall,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum State {
     Stopped,
     /// `pid` is `None` between the `Spawn` effect and its outcome.
@@ -64,7 +66,7 @@ pub(super) enum State {
 }
 
 /// What makes a process that starts RUNNING.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Until {
     /// It has stayed up for `startsecs`.
     UpFor { at: Mono },
@@ -85,13 +87,13 @@ impl Until {
 }
 
 /// The files of AUTO logs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AutoLogs {
     pub(super) stdout: Option<PathBuf>,
     pub(super) stderr: Option<PathBuf>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Process {
     pub(super) id: ProcessId,
     pub(super) spec: Arc<ProcessSpec>,

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::Process;
 use crate::model::{Mono, ProcessId};
 
 /// What the index holds of one process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Indexed {
     deadline: Option<Mono>,
     /// The priority of its group, while a shutdown has to wait for it.
@@ -19,7 +21,7 @@ pub(super) struct Indexed {
     has_members: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Processes {
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     all: BTreeMap<ProcessId, Box<Process>>,

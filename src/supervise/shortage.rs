@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{LogLevel, ProcessId};
@@ -24,7 +26,7 @@ fn retry_after(attempts: u32) -> Duration {
 }
 
 /// A shortage that lasts, from the first start that failed to the last that was made up for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Shortage {
     waiting: BTreeSet<ProcessId>,
     failed: u64,

@@ -15,6 +15,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::commands::Found;
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
@@ -33,7 +35,7 @@ const LISTENERS_GRACE: Duration = Duration::from_secs(1);
 const REQUEST_SPACING: Duration = Duration::from_secs(1);
 
 /// What follows when everything is stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AfterStop {
     /// The supervisor ends, for this reason.
     End(Ending),
@@ -41,7 +43,7 @@ pub enum AfterStop {
     Restart,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Mood {
     Running,
     Stopping(Shutdown),
@@ -50,7 +52,7 @@ pub(super) enum Mood {
 }
 
 /// A shutdown that is under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Shutdown {
     then: AfterStop,
     /// When it was asked for, for the last time.
@@ -68,7 +70,7 @@ pub(super) struct Shutdown {
 }
 
 /// Listeners of the current priority that are not asked to stop yet, as they have events to deal with.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct BusyListeners {
     ids: Vec<ProcessId>,
     /// While there are any.

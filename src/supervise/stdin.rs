@@ -1,13 +1,15 @@
 //! Commands that write to the standard input of a process: who can take it is known here, how much of it
 //! there is room for is not.
 
+use serde::{Deserialize, Serialize};
+
 use super::commands::{Found, bad_name};
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::model::{Fault, FaultCode, Namespec, ProcessId, Ticket};
 
 /// Why a text was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StdinError {
     /// The process has closed its end, or has none.
     Closed,

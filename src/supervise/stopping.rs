@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::desired::Target;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
@@ -21,7 +23,7 @@ pub(super) const GRACE_AFTER_KILL: Duration = Duration::from_secs(10);
 pub(super) const GRACE_AFTER_KILL_IN_A_HURRY: Duration = Duration::from_secs(1);
 
 /// A stop that is under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Stop {
     pub(super) kill_at: Mono,
     /// Set once SIGKILL was sent.
@@ -40,7 +42,7 @@ impl Stop {
 }
 
 /// How far a signal reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KillTarget {
     /// The process alone.
     Process,
@@ -58,7 +60,7 @@ impl KillTarget {
 pub type SendOutcome = Result<(), SendError>;
 
 /// Why a signal could not be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SendError {
     /// ESRCH: it has just ended on its own; its exit is on the way.
     Gone(String),

@@ -71,6 +71,16 @@ struct Story {
     members: Members,
     /// Whose groups were looked at.
     looks: u32,
+    /// With `Some`, every so often the supervisor is replaced by what its serialized state gives. Counts inputs.
+    round_trips: Option<u32>,
+}
+
+/// Every so many inputs of a story with round trips.
+const ROUND_TRIP_EVERY: u32 = 25;
+
+/// What a value becomes when it is written and read again.
+fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
 impl Story {
@@ -97,6 +107,7 @@ impl Story {
             pids_in_use: BTreeMap::new(),
             members: Members::None,
             looks: 0,
+            round_trips: None,
         }
     }
 
@@ -129,13 +140,31 @@ impl Story {
     }
 
     fn handle(&mut self, input: Input) -> Vec<Effect> {
-        let effects = self.supervisor.handle(self.now, input).all;
+        let effects = self.decide(input);
         for effect in &effects {
             if let Effect::KillMembers { leader, .. } = effect {
                 assert!(!self.pids_in_use.values().any(|pid| pid == leader), "{leader} is another's by now");
             }
         }
         effects
+    }
+
+    /// A supervisor that was written and read again decides the same, and goes on from there.
+    fn decide(&mut self, input: Input) -> Vec<Effect> {
+        let Some(inputs) = &mut self.round_trips else {
+            return self.supervisor.handle(self.now, input).all;
+        };
+        *inputs += 1;
+        if *inputs % ROUND_TRIP_EVERY != 0 {
+            return self.supervisor.handle(self.now, input).all;
+        }
+        let mut restored = round_trip(&self.supervisor);
+        let decided = self.supervisor.handle(self.now, round_trip(&input)).all;
+        assert_eq!(restored.handle(self.now, input).all, decided);
+        assert_eq!(round_trip(&decided), decided);
+        assert_eq!(restored.deadline(), self.supervisor.deadline());
+        self.supervisor = restored;
+        decided
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
@@ -468,7 +497,7 @@ fn orphan(pid: i32, started_as: Option<&str>, has_programs_name: bool) -> Orphan
         group: Pid(pid),
         started_as: started_as.map(|name| (name.to_owned(), name.to_owned())),
         has_programs_name,
-        foreground_form: Some("nginx -g 'daemon off;'"),
+        foreground_form: Some("nginx -g 'daemon off;'".to_owned()),
     }
 }
 

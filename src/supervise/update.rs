@@ -11,6 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::difference::{Difference, Takes};
 use super::groups::Group;
 use super::process::{Process, State, Until, seconds};
@@ -21,7 +23,7 @@ use crate::model::{
 };
 
 /// What becomes of a process that is configured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Fate {
     Stays(ProcessId, Updated),
     /// This one leaves, and another of its name is entered.
@@ -30,7 +32,7 @@ enum Fate {
 }
 
 /// An update whose leaving processes are not all gone. There is one a group at most.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Update {
     ticket: Ticket,
     /// As it was configured at the time of the request.

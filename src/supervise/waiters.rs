@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::Process;
 use super::{Effects, Supervisor, Turn};
 use crate::model::{BulkRow, Fault, FaultCode, Mono, ProcessId, ProcessState, Reply, Ticket, Wait};
@@ -18,7 +20,7 @@ use crate::model::{BulkRow, Fault, FaultCode, Mono, ProcessId, ProcessState, Rep
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a row waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Goal {
     /// The command is being looked up; a start follows.
     Checked(Wait),
@@ -37,7 +39,7 @@ pub(super) enum Goal {
 /// What became of a row.
 pub(super) type Outcome = Result<(), Fault>;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) process: ProcessId,
     /// What the client called it: the detail of faults.
@@ -46,13 +48,13 @@ pub(super) struct Row {
 }
 
 /// Whether a ticket is answered with one outcome or with a list of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Form {
     One,
     Many,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiter {
     form: Form,
     asked_at: Mono,
@@ -62,7 +64,7 @@ struct Waiter {
     settled: Vec<(u128, usize, BulkRow)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct OpenRow {
     ticket: Ticket,
     /// Its place in the request.
@@ -71,7 +73,7 @@ struct OpenRow {
 }
 
 /// All open tickets. Bounded by the number of connections, each of which asks one thing at a time.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Waiters {
     tickets: BTreeMap<Ticket, Waiter>,
     rows: BTreeMap<ProcessId, Vec<OpenRow>>,

@@ -136,7 +136,9 @@ fn ends(seed: u64, left: Left, kind: u64) {
     let versions = versions();
     let shutdown_timeout_secs = [None, Some(3)][random.below(2) as usize];
     let rules = Rules { shutdown_timeout_secs, ..Rules::default() };
-    let mut story = end_of(rules, versions[0].clone()).begun();
+    let mut story = end_of(rules, versions[0].clone());
+    story.round_trips = Some(0);
+    let mut story = story.begun();
     for _ in 0..80 {
         happen(&mut story, &mut random, &versions);
         check_invariants(&story);
