@@ -45,7 +45,8 @@ pub(super) fn processes<'a>(
         .with("host_node_name", Value::Text(reading.host_node_name));
     let mut options = SectionReader::new(reading, program.section, program.kind, &names);
     let (spec, of_process) = prototype(&mut options, group);
-    let prototype = Prototype { spec: ProcessSpec { socket, ..spec }, of_process };
+    let prototype =
+        Prototype { spec: ProcessSpec { socket, program: program.name.to_owned(), ..spec }, of_process };
     let mut found = Vec::new();
     let numbers = numbers(&mut options);
     let numprocs = Value::Number(numbers.end - numbers.start);
@@ -207,6 +208,7 @@ mod tests {
         let expected = ProcessSpec {
             name: "x".to_owned(),
             group: "x".to_owned(),
+            program: "x".to_owned(),
             command: "a".to_owned(),
             stdout: StreamSpec { target: LogTarget::Auto, ..StreamSpec::default() },
             stderr: StreamSpec { target: LogTarget::Auto, ..StreamSpec::default() },

@@ -1,14 +1,16 @@
 //! Who a child is: a supervised process, or a task that runs beside one.
 
+use serde::{Deserialize, Serialize};
+
 use super::ProcessId;
 
 /// A command that runs beside a supervised process. Counts up and is never used twice, not even after a
 /// restart, so that a late end can't be taken for that of another task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId(pub u64);
 
 /// A child of the supervisor. Orphans that it has adopted are not among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChildId {
     /// A supervised process.
     Process(ProcessId),

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What a process can hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Condition {
     /// It has a process id.
     Started,
@@ -50,7 +52,7 @@ impl fmt::Display for Condition {
 }
 
 /// One entry of `depends_on` or `restart_with`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
     /// A program, `group:*` or `group:name`, as it is written.
     pub name: String,
@@ -64,7 +66,7 @@ pub struct Dependency {
 
 /// A place in the configuration: `/etc/x.conf:12`, or the name of a variable. It says nothing of the value, so that
 /// a line that has moved is no difference.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WrittenAt(pub String);
 
 impl PartialEq for WrittenAt {

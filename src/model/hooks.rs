@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The commands, each run as the program is: its user, environment, directory and umask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hooks {
     /// `pre_start`: before each start; a failure is a failed start.
     pub pre_start: Option<String>,

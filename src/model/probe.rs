@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A check that the supervisor makes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {
     /// A connection can be made.
     Tcp {
@@ -30,7 +32,7 @@ pub enum Probe {
 }
 
 /// One of the conditions of `ready`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadyCheck {
     /// It lives for `startsecs`.
     StartSecs,
@@ -47,7 +49,7 @@ pub enum ReadyCheck {
 }
 
 /// `ready` and `ready_interval`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadinessSpec {
     /// All of them have to hold. There is at least one.
     pub checks: Vec<ReadyCheck>,
@@ -64,7 +66,7 @@ impl ReadinessSpec {
 }
 
 /// What `health` looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HealthCheck {
     /// The program sends WATCHDOG=1 by systemd's protocol.
     Notify,
@@ -73,7 +75,7 @@ pub enum HealthCheck {
 }
 
 /// What is done about an unhealthy process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnUnhealthy {
     /// It is stopped and started again, by the restart policy.
     #[default]
@@ -85,7 +87,7 @@ pub enum OnUnhealthy {
 }
 
 /// `health` and what belongs to it, with Docker's meaning.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthSpec {
     /// `health`
     pub check: HealthCheck,

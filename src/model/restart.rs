@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Ends in a period of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartLimit {
     /// This many; at least 1.
     pub ends: u32,
@@ -12,7 +14,7 @@ pub struct RestartLimit {
 }
 
 /// Delays before restarts. It governs exits and failed starts, with one counter, in place of Supervisor's rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartDelays {
     /// `restart_delay`: before the first restart.
     pub delay: Duration,

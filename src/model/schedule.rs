@@ -9,6 +9,8 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::options::BadValue;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
@@ -17,7 +19,8 @@ use tz::datetime::FoundDateTimeKind;
 use tz::{DateTime, TimeZone, TimeZoneSettings};
 
 /// `schedule`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Schedule {
     /// `@every`: at least a second.
     Every(Duration),
@@ -26,7 +29,7 @@ pub enum Schedule {
 }
 
 /// What happens when a run is due and the one before still runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overlap {
     /// It is left out.
     #[default]
@@ -38,7 +41,7 @@ pub enum Overlap {
 }
 
 /// The rules of a time zone, as data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Zone {
     /// Coordinated universal time.
     #[default]
@@ -50,7 +53,7 @@ pub enum Zone {
 }
 
 /// `schedule` and what belongs to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleSpec {
     /// `schedule`
     pub when: Schedule,
@@ -150,6 +153,24 @@ impl Schedule {
                 (next > last).then_some(next)
             }
         }
+    }
+}
+
+/// As a configuration spells it.
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        match schedule {
+            Schedule::Every(period) => format!("@every {}s", period.as_secs()),
+            Schedule::Cron(cron) => cron.pattern.to_string(),
+        }
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).map_err(|bad| bad.message)
     }
 }
 
@@ -347,6 +368,14 @@ mod tests {
         assert_eq!(schedule.next_after(i64::MAX, &Zone::Utc), None);
         assert_eq!(schedule.next_after(0, &Zone::Posix("there/is/none".to_owned())), None);
         assert_eq!(schedule.next_after(0, &Zone::File(b"TZif".to_vec())), None);
+    }
+
+    #[test]
+    fn a_schedule_is_written_and_read_again() {
+        for text in ["*/15 3 * * MON", "@daily", "@every 90s"] {
+            let schedule = Schedule::parse(text).unwrap();
+            assert_eq!(Schedule::try_from(String::from(schedule.clone())), Ok(schedule), "{text}");
+        }
     }
 
     #[test]

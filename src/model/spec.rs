@@ -77,7 +77,7 @@ pub enum AutoRestart {
 }
 
 /// What kind of program it is (`type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProgramType {
     /// It runs until it is stopped.
     #[default]
@@ -193,6 +193,8 @@ pub struct ProcessSpec {
     pub name: String,
     /// The group that owns it.
     pub group: String,
+    /// The name of the section that it is from, without its kind.
+    pub program: String,
     /// Expanded, not yet split: that happens at each spawn, as does the search in PATH.
     pub command: String,
     /// `directory`
@@ -269,6 +271,18 @@ pub struct ProcessSpec {
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl ProcessSpec {
+    /// All that it waits for: the entries of `depends_on`, then those of `restart_with`, which bind it.
+    pub fn dependencies(&self) -> impl Iterator<Item = (&Dependency, bool)> {
+        let waits = self.depends_on.iter().map(|dependency| (dependency, false));
+        waits.chain(self.restart_with.iter().map(|dependency| (dependency, true)))
+    }
+
+    /// Whether it waits for nothing.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        self.depends_on.is_empty() && self.restart_with.is_empty()
+    }
+
     /// How long after its spawn it may take until it is ready or, as a oneshot, done. `None` is without a limit.
     #[must_use]
     pub fn start_timeout(&self) -> Option<Duration> {
@@ -283,6 +297,7 @@ impl Default for ProcessSpec {
         Self {
             name: String::new(),
             group: String::new(),
+            program: String::new(),
             command: String::new(),
             directory: None,
             umask: None,

@@ -589,6 +589,7 @@ fn configurations_are_told_with_all_that_clients_know() {
     let process = ProcessSpec {
         name: "web".to_owned(),
         group: "g".to_owned(),
+        program: "web".to_owned(),
         command: "/bin/web".to_owned(),
         priority: 5,
         autorestart: AutoRestart::Never,

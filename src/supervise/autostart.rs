@@ -11,20 +11,56 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{LogTarget, Mono, ProcessId};
 
-/// Processes introduced while one input is handled.
-pub(super) const AUTOSTARTS_PER_INPUT: usize = 32;
+/// Processes started in one turn, beside those that clients start.
+pub(super) const AUTOSTARTS_PER_TURN: usize = 32;
+
+/// A process whose turn to start has not come yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum PendingStart {
+    /// It is new: its AUTO logs are to be made, and it starts if it has `autostart`.
+    New(ProcessId),
+    /// What it waited for holds.
+    Released(ProcessId),
+}
 
 /// Those whose turn has not come yet, in order.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Autostarts {
-    pending: VecDeque<ProcessId>,
+    pending: VecDeque<PendingStart>,
     /// When the last before them had theirs.
     at: Mono,
+    /// How many may still start in this turn.
+    slots: usize,
+}
+
+impl Default for Autostarts {
+    fn default() -> Self {
+        Self { pending: VecDeque::new(), at: Mono::default(), slots: AUTOSTARTS_PER_TURN }
+    }
 }
 
 impl Autostarts {
     pub(super) fn deadline(&self) -> Option<Mono> {
         (!self.pending.is_empty()).then_some(self.at)
+    }
+
+    /// Another turn begins.
+    pub(super) fn renew_slots(&mut self) {
+        self.slots = AUTOSTARTS_PER_TURN;
+    }
+
+    /// Whether another process may start in this turn.
+    pub(super) fn take_slot(&mut self) -> bool {
+        let is_free = self.slots > 0;
+        self.slots = self.slots.saturating_sub(1);
+        is_free
+    }
+
+    /// It starts with the next turn, if what it waited for still holds then.
+    pub(super) fn add_released(&mut self, id: ProcessId) {
+        if !self.pending.contains(&PendingStart::Released(id)) {
+            self.pending.push_back(PendingStart::Released(id));
+        }
     }
 
     /// The supervisor stops, so they are not needed any more.
@@ -43,7 +79,7 @@ impl Supervisor {
     /// Makes the AUTO logs of new processes and starts those that start by themselves, in this order, now or once
     /// it is their turn.
     pub(super) fn introduce(&mut self, turn: &Turn, processes: &[ProcessId], out: &mut Effects) {
-        self.autostarts.pending.extend(processes);
+        self.autostarts.pending.extend(processes.iter().copied().map(PendingStart::New));
         self.start_pending(turn, out);
     }
 
@@ -57,15 +93,30 @@ impl Supervisor {
 
     fn start_pending(&mut self, turn: &Turn, out: &mut Effects) {
         self.autostarts.at = turn.now.mono;
-        for _ in 0..AUTOSTARTS_PER_INPUT {
-            let Some(id) = self.autostarts.pending.pop_front() else { break };
-            self.with(id, |process| {
-                let streams = [&process.spec.stdout, &process.spec.stderr];
-                if streams.iter().any(|stream| stream.target == LogTarget::Auto) {
-                    out.push(Effect::MakeAutoLogs { process: id });
+        for _ in 0..self.autostarts.slots {
+            match self.autostarts.pending.pop_front() {
+                Some(PendingStart::New(id)) => {
+                    self.autostarts.take_slot();
+                    self.introduce_one(id, out);
+                    self.with(id, |process| process.autostart(turn, out));
                 }
-                process.autostart(turn, out);
-            });
+                // Takes its slot once its gate is found open.
+                Some(PendingStart::Released(id)) => out.to_look_at.push_back(id),
+                None => break,
+            }
         }
+    }
+
+    /// Makes the AUTO logs of a new process, once.
+    pub(super) fn introduce_one(&mut self, id: ProcessId, out: &mut Effects) {
+        self.with(id, |process| {
+            if std::mem::replace(&mut process.is_introduced, true) {
+                return;
+            }
+            let streams = [&process.spec.stdout, &process.spec.stderr];
+            if streams.iter().any(|stream| stream.target == LogTarget::Auto) {
+                out.push(Effect::MakeAutoLogs { process: id });
+            }
+        });
     }
 }

@@ -1,5 +1,7 @@
 //! What becomes of each command.
 
+use super::process::Process;
+use super::stop_order::StopReason;
 use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
@@ -93,18 +95,26 @@ impl Supervisor {
         match self.find(name)? {
             Found::Process(id) => {
                 let process = self.process(id).ok_or_else(|| bad_name(name))?;
-                Ok(Reply::Info(Box::new(process.info(turn))))
+                Ok(Reply::Info(Box::new(self.info(turn, process))))
             }
             Found::Group(_) => Err(bad_name(name)),
         }
     }
 
+    pub(super) fn info(&self, turn: &Turn, process: &Process) -> ProcessInfo {
+        let mut info = process.info(turn);
+        if let Some(text) = self.waiting_text(process.id) {
+            info.description = text;
+        }
+        info
+    }
+
     /// By group name, then process name, byte by byte.
     fn all_process_info(&self, turn: &Turn) -> Vec<ProcessInfo> {
         let listeners = self.listener_states();
-        let info = |process: &super::Process| ProcessInfo {
+        let info = |process: &Process| ProcessInfo {
             listener: listeners.get(&process.id).copied(),
-            ..process.info(turn)
+            ..self.info(turn, process)
         };
         let mut all: Vec<_> = self.processes.iter().map(info).collect();
         all.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
@@ -155,7 +165,7 @@ impl Supervisor {
         }
         let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Stopped(wait) };
         self.waiters.add(turn, ticket, Form::One, vec![row], out);
-        self.stop_process(turn, id, wait, out);
+        self.stop_in_order(turn, &[id], StopReason::Request(wait), out);
     }
 
     /// COMPAT: Supervisor signals in ascending order here too; its documentation promises this.
@@ -170,9 +180,8 @@ impl Supervisor {
         members.retain(|&id| self.can_stop(id));
         let rows = self.rows(&members, Goal::Stopped(wait));
         self.waiters.add(turn, ticket, Form::Many, rows, out);
-        for id in members.into_iter().rev() {
-            self.stop_process(turn, id, wait, out);
-        }
+        members.reverse();
+        self.stop_in_order(turn, &members, StopReason::Request(wait), out);
     }
 
     pub(super) fn stop_process(&mut self, turn: &Turn, id: ProcessId, wait: Wait, out: &mut Effects) {
@@ -198,7 +207,7 @@ impl Supervisor {
             Ok(signal) => signal,
             Err(text) => return out.reply(ticket, Err(Fault::about(FaultCode::BadSignal, text))),
         };
-        if !self.state_of(id).is_signallable() {
+        if !self.can_be_signalled(id) {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
         let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Signalled };
@@ -214,7 +223,7 @@ impl Supervisor {
         signal: SignalRequest,
         out: &mut Effects,
     ) {
-        members.retain(|&id| self.state_of(id).is_signallable());
+        members.retain(|&id| self.can_be_signalled(id));
         let signal = match signal {
             Ok(signal) => signal,
             Err(text) => return out.reply(ticket, Ok(self.refuse_signal(&members, &text))),
@@ -228,7 +237,7 @@ impl Supervisor {
 
     /// A signal that doesn't exist is no fault of the whole command but of each row.
     fn refuse_signal(&self, members: &[ProcessId], text: &str) -> Reply {
-        let refused = |process: &super::process::Process| BulkRow {
+        let refused = |process: &Process| BulkRow {
             name: process.spec.name.clone(),
             group: process.spec.group.clone(),
             outcome: Err(Fault::about(FaultCode::BadSignal, text)),
@@ -247,7 +256,12 @@ impl Supervisor {
     }
 
     pub(super) fn state_of(&self, id: ProcessId) -> ProcessState {
-        self.process(id).map_or(ProcessState::Stopped, super::process::Process::state)
+        self.process(id).map_or(ProcessState::Stopped, Process::state)
+    }
+
+    /// One that waits for others is STARTING to clients, and has no pid.
+    fn can_be_signalled(&self, id: ProcessId) -> bool {
+        self.process(id).is_some_and(|process| process.state().is_signallable() && !process.is_waiting())
     }
 
     /// Also one that has ended and is about to be started again: it stays down then.

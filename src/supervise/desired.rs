@@ -23,6 +23,8 @@ pub(super) enum TargetOrigin {
     Configuration,
     /// A client, or the supervisor's own shutdown.
     Request,
+    /// A process that needs it.
+    Dependent,
 }
 
 /// A target and its origin.

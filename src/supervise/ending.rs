@@ -117,6 +117,7 @@ impl Process {
             }
             State::Fatal if self.spec.on_fatal == OnEnd::Shutdown => self.failure().map(Ending::Fatal),
             State::Stopped
+            | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Backoff { .. }
@@ -142,6 +143,7 @@ impl Process {
                 self.exit_status.filter(|&status| !self.expects(status)).and_then(|it| told(it.to_string()))
             }
             State::Stopped
+            | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Backoff { .. }

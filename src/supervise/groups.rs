@@ -153,6 +153,7 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
         };
         self.add_group(spec);
+        self.rebuild_conditions();
         self.ask_again(out);
         self.tell_added(self.groups.len() - 1, out);
         out.reply(ticket, Ok(Reply::Done));
@@ -173,6 +174,7 @@ impl Supervisor {
         for id in self.groups.remove(name).map(|group| group.members).unwrap_or_default() {
             self.forget(id, out);
         }
+        self.rebuild_conditions();
         self.ask_again(out);
         out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));

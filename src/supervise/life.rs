@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::Target;
 use super::ending::LastEnd;
+use super::gates::WaitsFor;
 use super::process::{Process, State, Until, seconds};
-use super::restart::{AfterFailure, RestartPolicy};
+use super::restart::{AfterFailure, RestartRules};
 use super::{Effect, Effects, Turn};
-use crate::model::{ExitStatus, LogLevel, Pid};
+use crate::model::{ExitStatus, LogLevel, Pid, ProcessState};
 
 /// Reported when a process was started and ended before `startsecs`.
 const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
@@ -60,38 +61,60 @@ impl Process {
         }
     }
 
-    /// A client asks for a start.
+    /// A client asks for a start. What is still stopping is not started, so its target stays.
     pub(super) fn start_requested(&mut self, turn: &Turn, out: &mut Effects) {
-        self.desired.request(Target::Up);
-        self.start(turn, out);
+        if self.state() != ProcessState::Stopping {
+            self.desired.request(Target::Up);
+        }
+        self.start_for(turn, WaitsFor::Request, out);
     }
 
     /// Starts it, if there is nothing of it running.
     pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
+        self.start_for(turn, WaitsFor::Configuration, out);
+    }
+
+    /// Spawns it, or lets it wait for what it depends on.
+    pub(super) fn start_for(&mut self, turn: &Turn, for_whom: WaitsFor, out: &mut Effects) {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
-                self.clear_away_members(out);
-                if !matches!(self.state, State::Backoff { .. }) {
-                    self.short_attempts = 0;
+                if self.spec.is_independent() {
+                    self.begin_attempt(out);
+                    self.spawn(turn, out);
+                } else {
+                    self.wait(for_whom, out);
                 }
-                if !self.is_due_again() {
-                    self.background = None;
-                }
-                self.spawn_error.clear();
-                self.exit_status = None;
-                self.started = Some((turn.now.mono, turn.now.wall));
-                let until = Until::UpFor { at: turn.now.mono.after(seconds(self.spec.start_secs)) };
-                self.enter(State::Starting { pid: None, until }, out);
-                self.is_spawning = true;
-                out.push(Effect::Spawn { process: self.id });
             }
-            State::Starting { .. }
+            State::Waiting { .. }
+            | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
             | State::Unknown { .. } => {
                 out.log(LogLevel::Warn, format!("process '{}' already running", self.spec.name));
             }
         }
+    }
+
+    /// What was known of the last attempt is over.
+    pub(super) fn begin_attempt(&mut self, out: &mut Effects) {
+        self.clear_away_members(out);
+        if !matches!(self.state, State::Backoff { .. }) {
+            self.short_attempts = 0;
+        }
+        if !self.is_due_again() {
+            self.background = None;
+        }
+        self.has_failed_dependency = false;
+        self.spawn_error.clear();
+        self.exit_status = None;
+    }
+
+    pub(super) fn spawn(&mut self, turn: &Turn, out: &mut Effects) {
+        self.started = Some((turn.now.mono, turn.now.wall));
+        let until = Until::UpFor { at: turn.now.mono.after(seconds(self.spec.start_secs)) };
+        self.enter(State::Starting { pid: None, until }, out);
+        self.is_spawning = true;
+        out.push(Effect::Spawn { process: self.id });
     }
 
     /// Whether it is started by itself, as it was before.
@@ -121,6 +144,7 @@ impl Process {
             // A stop was requested before its spawn was over, so it is stopped as soon as it is there.
             (
                 State::Stopped
+                | State::Waiting { .. }
                 | State::Starting { pid: Some(_), .. }
                 | State::Running { .. }
                 | State::Backoff { .. }
@@ -132,6 +156,7 @@ impl Process {
             ) => self.begin_stopping(turn, pid, out),
             (
                 State::Stopped
+                | State::Waiting { .. }
                 | State::Running { .. }
                 | State::Backoff { .. }
                 | State::Stopping { .. }
@@ -157,6 +182,7 @@ impl Process {
                 self.wait_out_shortage(turn, failure.text, out);
             }
             State::Stopped
+            | State::Waiting { .. }
             | State::Backoff { .. }
             | State::Stopping { .. }
             | State::Exited { .. }
@@ -180,7 +206,7 @@ impl Process {
         self.ended = Some((turn.now.wall, status));
         self.last_end = Some(LastEnd::Ended(status));
         match self.state {
-            State::Stopping { .. } => self.ended_by_request(status, out),
+            State::Stopping { .. } => self.ended_by_request(turn, status, out),
             State::Starting { until, .. } if !until.is_met(turn.now.mono) => {
                 self.exit_status = None;
                 EXITED_TOO_QUICKLY.clone_into(&mut self.spawn_error);
@@ -198,6 +224,7 @@ impl Process {
                 self.ended_by_itself(turn, status, out);
             }
             State::Stopped
+            | State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Fatal
@@ -208,12 +235,16 @@ impl Process {
         }
     }
 
-    fn ended_by_request(&mut self, status: ExitStatus, out: &mut Effects) {
+    /// It starts again if a target was set for it meanwhile, or still holds.
+    fn ended_by_request(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let level = if self.expects(status) { LogLevel::Info } else { LogLevel::Warn };
         out.log(level, format!("stopped: {} ({status})", self.spec.name));
         self.exit_status = Some(status);
         self.failed_starts = 0;
         self.enter(State::Stopped, out);
+        if self.desired.target == Target::Up && turn.restarts_allowed && !self.leaving {
+            self.start(turn, out);
+        }
     }
 
     fn ended_by_itself(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
@@ -227,8 +258,10 @@ impl Process {
         self.exit_status = Some(status);
         self.failed_starts = 0;
         let started = self.started.map_or(turn.now.mono, |(at, _)| at);
-        let delay = RestartPolicy::of(&self.spec).after_exit(expected);
-        let restart_at = delay.filter(|_| turn.restarts_allowed).map(|delay| started.after(delay));
+        let delay = RestartRules::of(&self.spec).after_exit(expected);
+        let restart_at = delay
+            .filter(|_| turn.restarts_allowed && self.desired.target == Target::Up)
+            .map(|delay| started.after(delay));
         self.enter(State::Exited { restart_at }, out);
         if restart_at.is_none() {
             out.ended.push(self.id);
@@ -243,7 +276,7 @@ impl Process {
     fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
         self.short_attempts = 0;
         let AfterFailure { failed_starts, delay, gives_up } =
-            RestartPolicy::of(&self.spec).after_failed_start(self.failed_starts);
+            RestartRules::of(&self.spec).after_failed_start(self.failed_starts);
         self.failed_starts = failed_starts;
         self.enter(State::Backoff { retry_at: turn.now.mono.after(delay) }, out);
         if gives_up && turn.restarts_allowed {

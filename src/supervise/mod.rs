@@ -19,10 +19,12 @@
 mod autostart;
 mod background;
 mod commands;
+mod conditions;
 mod describe;
 mod desired;
 mod difference;
 mod ending;
+mod gates;
 mod groups;
 mod life;
 mod logs;
@@ -34,6 +36,7 @@ mod restart;
 mod shortage;
 mod shutdown;
 mod stdin;
+mod stop_order;
 mod stopping;
 mod task;
 mod update;
@@ -53,7 +56,7 @@ use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
     LogTarget, Mono, Namespec, Now, Pid, Principal, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal,
-    SocketSpec, SupervisorState, Ticket,
+    SocketSpec, SupervisorState, Ticket, Wait,
 };
 
 pub use background::Orphan;
@@ -68,6 +71,8 @@ pub use task::{Task, TaskEnd};
 
 use autostart::Autostarts;
 use commands::Found;
+use conditions::Conditions;
+use gates::ToLookAt;
 use groups::{Group, Groups};
 use members::NextLook;
 use process::{AutoLogs, Process};
@@ -426,6 +431,8 @@ pub struct Effects {
     news: Vec<Event>,
     /// Who came to an end by themselves and is not judged yet.
     ended: Vec<ProcessId>,
+    /// Processes that a change of another may concern.
+    to_look_at: ToLookAt,
     /// Whether there may be nothing left to do.
     may_be_idle: bool,
     /// Whether members of groups whose leaders are dead are to be looked for.
@@ -476,6 +483,10 @@ pub struct Supervisor {
     autostarts: Autostarts,
     /// When to look for members of groups whose leaders are dead.
     next_look: Option<NextLook>,
+    /// What processes hold for those that wait for them.
+    conditions: Conditions,
+    /// Stops that wait for dependents to be gone, and whether a client waits for them.
+    deferred_stops: BTreeMap<ProcessId, Wait>,
     waiters: Waiters,
     /// Under way.
     updates: Vec<Update>,
@@ -505,6 +516,8 @@ impl Supervisor {
             processes: Processes::default(),
             autostarts: Autostarts::default(),
             next_look: None,
+            conditions: Conditions::default(),
+            deferred_stops: BTreeMap::new(),
             waiters: Waiters::default(),
             updates: Vec::new(),
             shortage: Shortage::default(),
@@ -518,6 +531,7 @@ impl Supervisor {
         for group in groups {
             supervisor.add_group(group);
         }
+        supervisor.rebuild_conditions();
         supervisor
     }
 
@@ -537,6 +551,7 @@ impl Supervisor {
         for group in groups {
             next.add_group(group);
         }
+        next.rebuild_conditions();
         next
     }
 
@@ -597,6 +612,10 @@ impl Supervisor {
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
         let mut out = Effects { asked_for: self.asked_for, ..Effects::default() };
         let turn = Turn { now, restarts_allowed: self.mood.allows_starts() };
+        // One start may lead to the next, all in one turn.
+        if !matches!(input, Input::Spawned { .. }) {
+            self.autostarts.renew_slots();
+        }
         match input {
             Input::Begin => self.begin(&turn, &mut out),
             Input::Signal { principal: _, signal } => self.signalled(&turn, signal, &mut out),
@@ -653,7 +672,6 @@ impl Supervisor {
             },
             Input::ListenerSaid { process, bytes } => {
                 self.listener_said(process, &bytes, &turn, &mut out);
-                self.go_on_stopping(&turn, &mut out);
             }
             Input::EventSent { process, serial, outcome } => {
                 self.event_sent(process, serial, outcome, &mut out);
@@ -666,7 +684,9 @@ impl Supervisor {
             Input::TaskEnded { .. } => {}
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
+        self.settle_conditions(&turn, &mut out);
         self.judge_ends(&turn, &mut out);
+        self.go_on_stopping(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
         out

@@ -13,6 +13,9 @@
 //!     └────────────────────────┘
 //! ```
 //!
+//! A process with dependencies passes through WAITING, which clients see as STARTING without a pid, before
+//! each start.
+//!
 //! A state carries its data and its deadline, so leaving the state drops the deadline: there are
 //! no timers to cancel. Each method answers one input in every state by name; there is no
 //! catch-all arm, so a new state or input is a build error wherever it has to be thought of.
@@ -27,6 +30,7 @@ use super::background::Background;
 use super::describe::describe;
 use super::desired::Desired;
 use super::ending::LastEnd;
+use super::gates::WaitsFor;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
 use super::stopping::Stop;
@@ -39,6 +43,10 @@ use crate::model::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum State {
     Stopped,
+    /// It is to start once the conditions that it waits for hold. `pulls` is set until what it needs was started.
+    Waiting {
+        pulls: Option<WaitsFor>,
+    },
     /// `pid` is `None` between the `Spawn` effect and its outcome.
     Starting {
         pid: Option<Pid>,
@@ -99,6 +107,14 @@ pub(super) struct Process {
     pub(super) spec: Arc<ProcessSpec>,
     /// The priority of the group that owns it.
     pub(super) group_priority: i64,
+    /// Processes stop by descending rank: the priority of the group, raised to that of what it depends on.
+    pub(super) stop_rank: i64,
+    /// Its AUTO logs were made, and its `autostart` was considered.
+    pub(super) is_introduced: bool,
+    /// The last state that listeners were sent.
+    announced: ProcessState,
+    /// It is FATAL only because a process that it needs has failed.
+    pub(super) has_failed_dependency: bool,
     /// Set once they are made.
     pub(super) auto_logs: AutoLogs,
     pub(super) desired: Desired,
@@ -133,6 +149,10 @@ impl Process {
             id,
             spec,
             group_priority,
+            stop_rank: group_priority,
+            is_introduced: false,
+            announced: ProcessState::Stopped,
+            has_failed_dependency: false,
             auto_logs: AutoLogs::default(),
             desired: Desired::default(),
             state: State::Stopped,
@@ -154,7 +174,7 @@ impl Process {
     pub(super) fn state(&self) -> ProcessState {
         match self.state {
             State::Stopped => ProcessState::Stopped,
-            State::Starting { .. } => ProcessState::Starting,
+            State::Waiting { .. } | State::Starting { .. } => ProcessState::Starting,
             State::Running { .. } => ProcessState::Running,
             State::Backoff { .. } => ProcessState::Backoff,
             State::Stopping { .. } => ProcessState::Stopping,
@@ -168,7 +188,11 @@ impl Process {
         match self.state {
             State::Running { pid } | State::Stopping { pid, .. } => Some(pid),
             State::Starting { pid, .. } | State::Unknown { pid } => pid,
-            State::Stopped | State::Backoff { .. } | State::Exited { .. } | State::Fatal => None,
+            State::Stopped
+            | State::Waiting { .. }
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal => None,
         }
     }
 
@@ -178,6 +202,7 @@ impl Process {
             State::Running { .. } => true,
             State::Starting { pid, .. } | State::Unknown { pid } => pid.is_some(),
             State::Stopped
+            | State::Waiting { .. }
             | State::Backoff { .. }
             | State::Stopping { .. }
             | State::Exited { .. }
@@ -215,6 +240,10 @@ impl Process {
         matches!(self.state, State::Starting { .. })
     }
 
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
     /// Whether it has ended and is about to be started again by itself.
     pub(super) fn will_restart(&self) -> bool {
         matches!(self.state, State::Exited { restart_at: Some(_) })
@@ -229,6 +258,7 @@ impl Process {
             State::Stopping { stop, .. } => stop.deadline(),
             State::Exited { restart_at } => restart_at.filter(|_| restarts_allowed),
             State::Starting { pid: None, .. }
+            | State::Waiting { .. }
             | State::Stopped
             | State::Running { .. }
             | State::Fatal
@@ -264,17 +294,24 @@ impl Process {
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Stopped
+            | State::Waiting { .. }
             | State::Running { .. }
             | State::Fatal
             | State::Unknown { .. } => {}
         }
     }
 
-    /// The one way into another state, so that none goes untold.
+    /// The one way into another state, so that listeners learn of each. They are sent nothing of a process that
+    /// waits, as it was not spawned.
     pub(super) fn enter(&mut self, state: State, out: &mut Effects) {
-        let (from, pid_before) = (self.state(), self.pid());
+        let pid_before = self.pid();
         self.state = state;
-        if self.state() != from {
+        if matches!(self.state, State::Waiting { .. }) {
+            return;
+        }
+        let state = self.state();
+        let from = std::mem::replace(&mut self.announced, state);
+        if state != from {
             let change = self.change(self.pid().or(pid_before).map_or(0, |pid| pid.0));
             let event = || Event::ProcessState { names: self.names(), from, change };
             out.announce(change.event_type(), event);
@@ -286,7 +323,7 @@ impl Process {
         let tries = self.failed_starts;
         match self.state {
             State::Stopped => StateChange::Stopped { pid },
-            State::Starting { .. } => StateChange::Starting { tries },
+            State::Waiting { .. } | State::Starting { .. } => StateChange::Starting { tries },
             State::Running { .. } => StateChange::Running { pid },
             State::Backoff { .. } => StateChange::Backoff { tries },
             State::Stopping { .. } => StateChange::Stopping { pid },

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Standing;
 use super::process::Process;
 use crate::model::{Mono, ProcessId};
 
@@ -15,10 +16,11 @@ use crate::model::{Mono, ProcessId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Indexed {
     deadline: Option<Mono>,
-    /// The priority of its group, while a shutdown has to wait for it.
+    /// Its rank, while a shutdown has to wait for it.
     pending: Option<i64>,
     /// Whether members of its group have outlived it.
     has_members: bool,
+    standing: Standing,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,12 +30,18 @@ pub(super) struct Processes {
     /// Sorted by group and name.
     by_name: Vec<ProcessId>,
     deadlines: BTreeSet<(Mono, ProcessId)>,
-    /// How many processes of each group priority a shutdown has to wait for.
+    /// How many processes of each rank a shutdown has to wait for.
     pending: BTreeMap<i64, usize>,
     with_members: BTreeSet<ProcessId>,
     /// While nothing may start, what would only start something has no deadline.
     may_start: bool,
+    /// What others may wait for has changed in these; not recorded while nobody waits for anything.
+    changes: Vec<StandingChange>,
+    records_changes: bool,
 }
+
+/// A process with what it was to others and what it is now.
+type StandingChange = (ProcessId, Standing, Standing);
 
 impl Default for Processes {
     fn default() -> Self {
@@ -44,6 +52,8 @@ impl Default for Processes {
             pending: BTreeMap::new(),
             with_members: BTreeSet::new(),
             may_start: true,
+            changes: Vec::new(),
+            records_changes: false,
         }
     }
 }
@@ -117,8 +127,19 @@ impl Processes {
         ids
     }
 
-    /// The highest group priority that a shutdown still has to wait for.
-    pub(super) fn highest_pending_priority(&self) -> Option<i64> {
+    /// Whether others may wait for processes.
+    pub(super) fn record_changes(&mut self, records: bool) {
+        self.records_changes = records;
+        self.changes.clear();
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn take_changes(&mut self) -> Vec<StandingChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The highest rank that a shutdown still has to wait for.
+    pub(super) fn highest_pending_rank(&self) -> Option<i64> {
         self.pending.last_key_value().map(|(priority, _)| *priority)
     }
 
@@ -133,8 +154,9 @@ impl Processes {
         let new = Indexed {
             deadline: process.deadline(self.may_start),
             pending: (process.is_pending() || is_stopping && process.remaining.is_some())
-                .then_some(process.group_priority),
+                .then_some(process.stop_rank),
             has_members: process.remaining.is_some(),
+            standing: process.standing(),
         };
         let old = std::mem::replace(&mut process.indexed, new);
         self.reindex(id, old, new);
@@ -161,6 +183,9 @@ impl Processes {
             if let Some(priority) = new.pending {
                 *self.pending.entry(priority).or_default() += 1;
             }
+        }
+        if self.records_changes && old.standing != new.standing {
+            self.changes.push((id, old.standing, new.standing));
         }
         match (old.has_members, new.has_members) {
             (false, true) => drop(self.with_members.insert(id)),

@@ -30,12 +30,12 @@ pub(super) struct AfterFailure {
 
 /// Supervisor's rules, as configured for one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RestartPolicy {
+pub(super) struct RestartRules {
     after_exit: AutoRestart,
     retries: StartRetries,
 }
 
-impl RestartPolicy {
+impl RestartRules {
     pub(super) fn of(spec: &ProcessSpec) -> Self {
         let after_exit = match spec.on_exit {
             OnEnd::Shutdown => AutoRestart::Never,
@@ -74,10 +74,10 @@ mod tests {
     use super::super::tests::spec;
     use super::*;
 
-    fn policy(change: impl FnOnce(&mut ProcessSpec)) -> RestartPolicy {
+    fn policy(change: impl FnOnce(&mut ProcessSpec)) -> RestartRules {
         let mut spec = spec("web");
         change(&mut spec);
-        RestartPolicy::of(&spec)
+        RestartRules::of(&spec)
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::commands::Found;
+use super::stop_order::StopReason;
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
@@ -251,8 +252,8 @@ impl Supervisor {
     fn levels(&self) -> BTreeMap<i64, Vec<ProcessId>> {
         let mut levels: BTreeMap<i64, Vec<ProcessId>> = BTreeMap::new();
         for id in self.by_priority().into_iter().rev() {
-            let priority = self.process(id).map_or(0, |process| process.group_priority);
-            levels.entry(priority).or_default().push(id);
+            let rank = self.process(id).map_or(0, |process| process.stop_rank);
+            levels.entry(rank).or_default().push(id);
         }
         levels
     }
@@ -261,7 +262,7 @@ impl Supervisor {
     /// May be called at any time and as often as one likes.
     pub(super) fn go_on_stopping(&mut self, turn: &Turn, out: &mut Effects) {
         while let Mood::Stopping(shutdown) = &mut self.mood {
-            let Some(level) = self.processes.highest_pending_priority() else {
+            let Some(level) = self.processes.highest_pending_rank() else {
                 let then = shutdown.then.clone();
                 self.mood = Mood::Stopped(then.clone());
                 return out.push(Effect::AllStopped(then));
@@ -274,7 +275,7 @@ impl Supervisor {
             };
             self.retire(turn, members, out);
             // A level of nothing but processes that waited for another try is done at once.
-            if self.processes.highest_pending_priority() == Some(level) {
+            if self.processes.highest_pending_rank() == Some(level) {
                 return;
             }
         }
@@ -291,17 +292,15 @@ impl Supervisor {
         let waits = !shutdown.is_hurried;
         shutdown.listeners.wait_for(turn.now.mono, if waits { busy.clone() } else { Vec::new() });
         let asked = if shutdown.listeners.ids.is_empty() { busy } else { Vec::new() };
-        for id in others.into_iter().chain(asked) {
-            self.with(id, |process| process.retire(turn, out));
-            self.settle_changed(turn, id, out);
-        }
+        let asked: Vec<_> = others.into_iter().chain(asked).collect();
+        self.stop_in_order(turn, &asked, StopReason::Shutdown, out);
     }
 
     /// A leader has ended by itself. Members of its group are stopped now if its turn has come already.
     pub(super) fn stop_members_in_shutdown(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
-        let priority = self.process(id).map(|process| process.group_priority);
+        let rank = self.process(id).map(|process| process.stop_rank);
         if let Mood::Stopping(Shutdown { is_hurried, level, .. }) = &self.mood
-            && (*is_hurried || level.is_some_and(|level| priority >= Some(level)))
+            && (*is_hurried || level.is_some_and(|level| rank >= Some(level)))
         {
             self.with(id, |process| process.stop_members(turn, out));
         }

@@ -83,7 +83,7 @@ impl Process {
                 self.failed_starts = 0;
                 self.enter(State::Stopped, out);
             }
-            State::Starting { pid: None, .. } => self.enter(State::Stopped, out),
+            State::Waiting { .. } | State::Starting { pid: None, .. } => self.enter(State::Stopped, out),
             State::Exited { .. } => self.enter(State::Exited { restart_at: None }, out),
             State::Stopped | State::Stopping { .. } | State::Fatal | State::Unknown { .. } => {}
         }
@@ -93,6 +93,7 @@ impl Process {
         match self.state {
             State::Stopping { stop, .. } => Some(stop),
             State::Stopped
+            | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Backoff { .. }
@@ -122,6 +123,7 @@ impl Process {
                 self.enter(State::Fatal, out);
             }
             State::Stopped
+            | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -139,6 +141,7 @@ impl Process {
         match self.state {
             State::Stopping { .. } => self.kill(turn, GRACE_AFTER_KILL_IN_A_HURRY, out),
             State::Stopped
+            | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Backoff { .. }
@@ -156,6 +159,7 @@ impl Process {
                 self.kill(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
             }
             State::Starting { pid: None, .. }
+            | State::Waiting { .. }
             | State::Stopped
             | State::Backoff { .. }
             | State::Exited { .. }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::NotSpawned;
 use crate::model::{Environment, ExitStatus, ProcessId};
 
 /// A command to run with the user, environment, directory and umask of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Whose user, environment, directory and umask it has.
     pub process: ProcessId,
@@ -19,7 +21,7 @@ pub struct Task {
 }
 
 /// How a task ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskEnd {
     /// By itself, or by a signal from elsewhere.
     Exited(ExitStatus),

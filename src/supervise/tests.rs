@@ -6,6 +6,7 @@
 
 mod autostart;
 mod bounded;
+mod dependencies;
 mod listeners;
 mod random;
 
@@ -19,6 +20,7 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
     ProcessSpec {
         name: name.to_owned(),
         group: name.to_owned(),
+        program: name.to_owned(),
         command: "/bin/true".to_owned(),
         ..ProcessSpec::default()
     }

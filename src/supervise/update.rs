@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::difference::{Difference, Takes};
 use super::groups::Group;
 use super::process::{Process, State, Until, seconds};
+use super::stop_order::StopReason;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
     Fault, FaultCode, GroupSpec, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket, UpdateRow,
@@ -89,9 +90,8 @@ impl Supervisor {
         }
         update.awaited = leaving.iter().copied().collect();
         self.updates.push(update);
-        for id in leaving.into_iter().rev() {
-            self.stop_process(turn, id, Wait::Yes, out);
-        }
+        leaving.reverse();
+        self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
     }
 
     fn plan_update(&self, ticket: Ticket, name: &str) -> Result<Update, Fault> {
@@ -113,7 +113,10 @@ impl Supervisor {
         group.priority = *priority;
         group.take_kind(*kind);
         for id in group.members.clone() {
-            self.with(id, |process| process.group_priority = *priority);
+            self.with(id, |process| {
+                process.group_priority = *priority;
+                process.stop_rank = *priority;
+            });
         }
         self.ask_again(out);
         for (spec, fate) in processes.iter().zip(&update.fates) {
@@ -128,6 +131,7 @@ impl Supervisor {
                 Fate::Stays(..) | Fate::Added => {}
             }
         }
+        self.rebuild_conditions();
     }
 
     /// A process may be gone: ends the update that waited for it last.
@@ -165,6 +169,7 @@ impl Supervisor {
         if let Some(group) = self.groups.named_mut(&spec.name) {
             group.members = members;
         }
+        self.rebuild_conditions();
         self.sort_by_priority(&mut entered);
         self.introduce(turn, &entered, out);
         out.reply(ticket, Ok(Reply::Updated(rows)));

@@ -145,13 +145,11 @@ impl Waiters {
 }
 
 impl Supervisor {
-    /// Looks at the rows of a process that may have changed, and continues with an update and with the
-    /// shutdown.
+    /// Looks at the rows of a process that may have changed, and continues with an update.
     pub(super) fn changed(&mut self, turn: &Turn, id: ProcessId, failure: Option<&str>, out: &mut Effects) {
         self.check_shortage(id, out);
         self.settle_rows(turn, id, |row, process| settle(row, process, failure), out);
         self.continue_updates(turn, id, out);
-        self.go_on_stopping(turn, out);
     }
 
     /// The same for the rows alone.

@@ -42,7 +42,7 @@ impl Story {
     }
 
     /// Has a listener take all that waits for it; returns names and payloads.
-    fn takes_all(&mut self, listener: &str) -> Vec<String> {
+    pub(super) fn takes_all(&mut self, listener: &str) -> Vec<String> {
         self.told.clear();
         self.says(listener, READY);
         let mut all = Vec::new();

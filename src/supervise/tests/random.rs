@@ -106,8 +106,8 @@ fn check_invariants(story: &Story) {
     let deadline = story.supervisor.processes.iter().filter_map(|it| it.deadline(may_start)).min();
     assert_eq!(story.supervisor.processes.deadline(), deadline, "the index is in step");
     let pending = |process: &&Process| process.is_pending() || !may_start && process.remaining.is_some();
-    let priority = story.supervisor.processes.iter().filter(pending).map(|it| it.group_priority).max();
-    assert_eq!(story.supervisor.processes.highest_pending_priority(), priority, "the index is in step");
+    let priority = story.supervisor.processes.iter().filter(pending).map(|it| it.stop_rank).max();
+    assert_eq!(story.supervisor.processes.highest_pending_rank(), priority, "the index is in step");
 }
 
 fn replies(story: &Story) -> u64 {

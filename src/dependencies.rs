@@ -1,0 +1,417 @@
+//! The graph of dependencies between processes: names resolved, cycles found, ranks computed.
+//!
+//! Processes that are waited for under one name and condition form a [`Prerequisite`]: a program with a thousand
+//! processes that depends on another with a thousand has one prerequisite, not a million edges. So everything here is
+//! linear in what the configuration says.
+//!
+//! Nodes are positions in the list of processes that the graph is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Condition, Namespec, ProcessSpec, ProgramType};
+
+/// Processes that are waited for together, and the condition that each of them has to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prerequisite {
+    /// The name in the configuration.
+    pub name: String,
+    /// What is waited for.
+    pub condition: Condition,
+    /// The nodes that have to hold it.
+    pub members: Vec<usize>,
+    /// The nodes that wait for it.
+    pub dependents: Vec<usize>,
+}
+
+/// One thing that a node waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// Position in [`Graph::prerequisites`].
+    pub prerequisite: usize,
+    /// Position in the dependencies of the process.
+    pub entry: usize,
+    /// As in [`crate::model::Dependency`].
+    pub is_optional: bool,
+    /// It is an entry of `restart_with`.
+    pub is_binding: bool,
+}
+
+/// Who waits for whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    prerequisites: Vec<Prerequisite>,
+    /// Of each node; empty if no process depends on anything.
+    needs: Vec<Vec<Need>>,
+    /// The prerequisites that each node is a member of.
+    memberships: Vec<Vec<usize>>,
+}
+
+/// A name that no process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// The process that names it.
+    pub node: usize,
+    /// Position in its dependencies.
+    pub entry: usize,
+}
+
+/// A step of a cycle: this node waits for the next one because of this entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The process that waits.
+    pub node: usize,
+    /// Position in its dependencies.
+    pub entry: usize,
+}
+
+/// Processes by the names that an entry can use.
+struct Names<'s> {
+    programs: BTreeMap<&'s str, Vec<usize>>,
+    groups: BTreeMap<&'s str, Vec<usize>>,
+    processes: BTreeMap<(&'s str, &'s str), usize>,
+}
+
+impl<'s> Names<'s> {
+    fn of(specs: &[&'s ProcessSpec]) -> Self {
+        let mut names =
+            Self { programs: BTreeMap::new(), groups: BTreeMap::new(), processes: BTreeMap::new() };
+        for (node, spec) in specs.iter().enumerate() {
+            names.programs.entry(&spec.program).or_default().push(node);
+            names.groups.entry(&spec.group).or_default().push(node);
+            names.processes.insert((&spec.group, &spec.name), node);
+        }
+        names
+    }
+
+    /// The nodes of a name, and the condition that the name itself asks for.
+    fn resolve(&self, name: &str) -> Option<(Vec<usize>, Option<Condition>)> {
+        let Some((before, after)) = name.split_once(':') else {
+            return Some((self.programs.get(name)?.clone(), None));
+        };
+        if after == "*" {
+            return Some((self.groups.get(before)?.clone(), None));
+        }
+        if let Some(node) = self.processes.get(&(before, after)) {
+            return Some((vec![*node], None));
+        }
+        Some((
+            self.programs.get(before)?.clone(),
+            Some(Condition::from_state_word(&after.to_ascii_lowercase())?),
+        ))
+    }
+}
+
+impl Graph {
+    /// The graph of these processes. Entries whose names no process has are returned beside it and wait for
+    /// nothing.
+    #[must_use]
+    pub fn of(specs: &[&ProcessSpec]) -> (Self, Vec<Unknown>) {
+        if specs.iter().all(|spec| spec.is_independent()) {
+            return (Self::default(), Vec::new());
+        }
+        let names = Names::of(specs);
+        let mut graph = Self {
+            prerequisites: Vec::new(),
+            needs: vec![Vec::new(); specs.len()],
+            memberships: vec![Vec::new(); specs.len()],
+        };
+        let mut known: BTreeMap<(&str, Condition), usize> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for (node, spec) in specs.iter().enumerate() {
+            for (entry, (dependency, is_binding)) in spec.dependencies().enumerate() {
+                let Some((members, asked_by_name)) = names.resolve(&dependency.name) else {
+                    unknown.push(Unknown { node, entry });
+                    continue;
+                };
+                let condition = dependency.condition.or(asked_by_name);
+                let condition = condition.unwrap_or_else(|| default_condition(specs, &members));
+                let prerequisite = *known
+                    .entry((dependency.name.as_str(), condition))
+                    .or_insert_with(|| graph.add_prerequisite(&dependency.name, condition, members));
+                let is_optional = dependency.is_optional;
+                graph.add_need(node, Need { prerequisite, entry, is_optional, is_binding });
+            }
+        }
+        (graph, unknown)
+    }
+
+    fn add_prerequisite(&mut self, name: &str, condition: Condition, members: Vec<usize>) -> usize {
+        let index = self.prerequisites.len();
+        for member in &members {
+            self.memberships[*member].push(index);
+        }
+        self.prerequisites.push(Prerequisite {
+            name: name.to_owned(),
+            condition,
+            members,
+            dependents: Vec::new(),
+        });
+        index
+    }
+
+    fn add_need(&mut self, node: usize, need: Need) {
+        self.needs[node].push(need);
+        let dependents = &mut self.prerequisites[need.prerequisite].dependents;
+        if dependents.last() != Some(&node) {
+            dependents.push(node);
+        }
+    }
+
+    /// Whether no process waits for another.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.prerequisites.is_empty()
+    }
+
+    /// All prerequisites.
+    #[must_use]
+    pub fn prerequisites(&self) -> &[Prerequisite] {
+        &self.prerequisites
+    }
+
+    /// What a node waits for, in the order of its configuration.
+    #[must_use]
+    pub fn needs(&self, node: usize) -> &[Need] {
+        self.needs.get(node).map_or(&[], Vec::as_slice)
+    }
+
+    /// The prerequisites that a node is a member of.
+    #[must_use]
+    pub fn memberships(&self, node: usize) -> &[usize] {
+        self.memberships.get(node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Raises the rank of each node to the highest of those that it depends on, so that stopping by descending
+    /// rank never stops a dependency before its dependents. A node without dependencies keeps its rank.
+    pub fn raise_ranks(&self, ranks: &mut [i64]) {
+        for node in self.dependencies_first() {
+            let prerequisites = self.needs(node).iter().map(|need| need.prerequisite);
+            let members = prerequisites.flat_map(|prerequisite| &self.prerequisites[prerequisite].members);
+            let highest = members.map(|member| ranks[*member]).max();
+            ranks[node] = highest.map_or(ranks[node], |rank| rank.max(ranks[node]));
+        }
+    }
+
+    /// All nodes, each after everything that it depends on. Of a cycle, which the configuration refuses, in any
+    /// order.
+    fn dependencies_first(&self) -> Vec<usize> {
+        let mut walk = Walk::of(self);
+        (0..self.needs.len()).for_each(|node| drop(walk.visit(node)));
+        walk.finished
+    }
+
+    /// A cycle, if there is any: each edge leads to the node of the next, and the last to the first.
+    #[must_use]
+    pub fn cycle(&self) -> Option<Vec<Edge>> {
+        let mut walk = Walk::of(self);
+        (0..self.needs.len()).find_map(|node| walk.visit(node))
+    }
+}
+
+/// Depth first, without recursion: a chain may be as long as there are processes.
+struct Walk<'g> {
+    graph: &'g Graph,
+    state: Vec<Visit>,
+    /// Prerequisites all of whose members were visited: their members need no second look.
+    done_prerequisites: BTreeSet<usize>,
+    finished: Vec<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Not,
+    OnPath,
+    Done,
+}
+
+/// A node on the path with the need and the member of its prerequisite that are next.
+struct Step {
+    node: usize,
+    need: usize,
+    member: usize,
+}
+
+impl<'g> Walk<'g> {
+    fn of(graph: &'g Graph) -> Self {
+        let state = vec![Visit::Not; graph.needs.len()];
+        Self { graph, state, done_prerequisites: BTreeSet::new(), finished: Vec::new() }
+    }
+
+    /// Visits all that a node depends on, then the node. Returns a cycle if it meets one.
+    fn visit(&mut self, start: usize) -> Option<Vec<Edge>> {
+        if self.state[start] != Visit::Not {
+            return None;
+        }
+        let mut path = vec![Step { node: start, need: 0, member: 0 }];
+        self.state[start] = Visit::OnPath;
+        let mut cycle = None;
+        while let Some(step) = path.last_mut() {
+            let Some(need) = self.graph.needs(step.node).get(step.need) else {
+                self.state[step.node] = Visit::Done;
+                self.finished.push(step.node);
+                path.pop();
+                continue;
+            };
+            let members = &self.graph.prerequisites[need.prerequisite].members;
+            let next =
+                members.get(step.member).filter(|_| !self.done_prerequisites.contains(&need.prerequisite));
+            let Some(&next) = next else {
+                self.done_prerequisites.insert(need.prerequisite);
+                (step.need, step.member) = (step.need + 1, 0);
+                continue;
+            };
+            step.member += 1;
+            match self.state[next] {
+                Visit::Done => {}
+                Visit::OnPath => cycle = cycle.or_else(|| Some(self.edges(&path, next))),
+                Visit::Not => {
+                    self.state[next] = Visit::OnPath;
+                    path.push(Step { node: next, need: 0, member: 0 });
+                }
+            }
+        }
+        cycle
+    }
+
+    fn edges(&self, path: &[Step], first: usize) -> Vec<Edge> {
+        let cycle = path.iter().skip_while(|step| step.node != first);
+        let edge =
+            |step: &Step| Edge { node: step.node, entry: self.graph.needs(step.node)[step.need].entry };
+        cycle.map(edge).collect()
+    }
+}
+
+fn default_condition(specs: &[&ProcessSpec], members: &[usize]) -> Condition {
+    if members.iter().all(|member| specs[*member].program_type == ProgramType::Oneshot) {
+        Condition::Done
+    } else {
+        Condition::Ready
+    }
+}
+
+/// A cycle in words, each edge with the place of its entry.
+pub struct CycleText<'s> {
+    /// The processes of the graph.
+    pub specs: &'s [&'s ProcessSpec],
+    /// As [`Graph::cycle`] returns it.
+    pub cycle: &'s [Edge],
+}
+
+impl fmt::Display for CycleText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |edge: &Edge| {
+            let spec = self.specs[edge.node];
+            Namespec::join(&spec.group, &spec.name)
+        };
+        f.write_str("programs wait for each other: ")?;
+        for edge in self.cycle {
+            let place = self.specs[edge.node].dependencies().nth(edge.entry).map(|(it, _)| &it.place.0);
+            write!(f, "{} ({}) -> ", name(edge), place.map_or("", String::as_str))?;
+        }
+        f.write_str(&self.cycle.first().map(name).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Dependency, WrittenAt};
+
+    fn spec(name: &str, depends_on: &[&str]) -> ProcessSpec {
+        let dependency = |text: &&str| Dependency {
+            name: (*text).to_owned(),
+            condition: None,
+            is_optional: false,
+            place: WrittenAt(format!("x.conf:{name}")),
+        };
+        let depends_on = depends_on.iter().map(dependency).collect();
+        let [name, group, program] = [name; 3].map(str::to_owned);
+        ProcessSpec { name, group, program, depends_on, ..ProcessSpec::default() }
+    }
+
+    fn graph(specs: &[ProcessSpec]) -> (Graph, Vec<Unknown>) {
+        Graph::of(&specs.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn names_are_programs_groups_processes_and_states() {
+        let in_group = ProcessSpec { group: "g".to_owned(), program: "p".to_owned(), ..spec("p_0", &[]) };
+        let job = ProcessSpec { program_type: ProgramType::Oneshot, ..spec("job", &[]) };
+        for (name, expected) in [
+            ("p", Some((0, Condition::Ready))),
+            ("g:*", Some((0, Condition::Ready))),
+            ("g:p_0", Some((0, Condition::Ready))),
+            ("p:exited", Some((0, Condition::Done))),
+            ("job", Some((1, Condition::Done))),
+            ("job:RUNNING", Some((1, Condition::Ready))),
+            ("p_0", None),
+            ("g", None),
+            ("g:nope", None),
+            ("p:nope", None),
+        ] {
+            let (graph, unknown) = graph(&[in_group.clone(), job.clone(), spec("web", &[name])]);
+            let found = graph.prerequisites().first().map(|it| (it.members[0], it.condition));
+            assert_eq!(found, expected, "{name}");
+            assert_eq!(unknown.is_empty(), expected.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cycle_is_shown_whole_with_the_place_of_each_edge() {
+        let specs = [spec("x", &["a"]), spec("a", &["b"]), spec("b", &["c"]), spec("c", &["a"])];
+        let (graph, _) = graph(&specs);
+        let cycle = graph.cycle().unwrap();
+        let specs: Vec<_> = specs.iter().collect();
+        assert_eq!(
+            CycleText { specs: &specs, cycle: &cycle }.to_string(),
+            "programs wait for each other: a (x.conf:a) -> b (x.conf:b) -> c (x.conf:c) -> a"
+        );
+    }
+
+    #[test]
+    fn what_is_waited_for_twice_is_no_cycle() {
+        let (graph, _) =
+            graph(&[spec("d", &["b", "c"]), spec("b", &["a"]), spec("c", &["a", "b"]), spec("a", &[])]);
+        assert_eq!(graph.cycle(), None);
+        let (itself, _) = super::tests::graph(&[spec("a", &["a"])]);
+        assert_eq!(itself.cycle(), Some(vec![Edge { node: 0, entry: 0 }]));
+    }
+
+    #[test]
+    fn a_rank_is_raised_to_that_of_what_is_depended_on() {
+        let (graph, _) =
+            graph(&[spec("web", &["app"]), spec("app", &["db"]), spec("db", &[]), spec("x", &[])]);
+        let mut ranks = [1, 5, 900, 3];
+        graph.raise_ranks(&mut ranks);
+        assert_eq!(ranks, [900, 900, 900, 3]);
+    }
+
+    #[test]
+    fn a_chain_and_a_mesh_of_thousands_need_no_deep_stack_and_few_edges() {
+        let names: Vec<String> = (0..5_000).map(|number| format!("p{number}")).collect();
+        let chain: Vec<_> = (0..names.len())
+            .map(|number| {
+                spec(
+                    &names[number],
+                    &names[number + 1..].iter().take(1).map(String::as_str).collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        assert_eq!(graph(&chain).0.cycle(), None);
+        let of = |program: &str, number: usize, depends_on: &[&str]| ProcessSpec {
+            program: program.to_owned(),
+            group: program.to_owned(),
+            ..spec(&format!("{program}_{number}"), depends_on)
+        };
+        let mesh: Vec<_> = (0..2_000)
+            .map(|number| of("a", number, &["b"]))
+            .chain((0..2_000).map(|number| of("b", number, &[])))
+            .collect();
+        let (mesh, _) = graph(&mesh);
+        assert_eq!((mesh.prerequisites().len(), mesh.prerequisites()[0].dependents.len()), (1, 2_000));
+        assert_eq!(mesh.cycle(), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! Conditions: what each process holds for those that wait for it, and how many of each prerequisite hold it.
+//!
+//! A [`Standing`] is derived from the state of a process and kept in the index of all processes. Whenever one
+//! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
+//! prerequisite are looked at when its tally says something else than before. So the cost is linear in what changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::desired::Target;
+use super::process::{Process, State};
+use super::{Effects, Supervisor};
+use crate::dependencies::{Graph, Need, Unknown};
+use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
+
+/// What of a process matters to others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    is_started: bool,
+    is_ready: bool,
+    is_done: bool,
+    /// FATAL, or EXITED without a restart: it changes nothing by itself any more.
+    has_ended: bool,
+    /// Nothing of it runs or is about to.
+    is_down: bool,
+    /// It is up, and is stopping or to be stopped.
+    is_going_down: bool,
+}
+
+impl Standing {
+    fn holds(self, condition: Condition) -> bool {
+        match condition {
+            Condition::Started => self.is_started,
+            Condition::Ready | Condition::Healthy => self.is_ready,
+            Condition::Done => self.is_done,
+        }
+    }
+
+    fn has_failed(self, condition: Condition) -> bool {
+        self.has_ended && !self.holds(condition)
+    }
+
+    fn may_hold_later(self, condition: Condition) -> bool {
+        !self.holds(condition) && !self.is_down
+    }
+}
+
+/// How the members of a prerequisite stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Tally {
+    /// Members that do not hold the condition.
+    missing: usize,
+    /// Of these, the ones that may come to hold it without a request.
+    coming: usize,
+    /// Of these, the ones that have failed.
+    failed: usize,
+}
+
+impl Tally {
+    /// What a dependent may learn from it.
+    fn says(self) -> (bool, bool, bool) {
+        (self.missing > 0, self.coming > 0, self.failed > 0)
+    }
+
+    fn count(&mut self, standing: Standing, condition: Condition, apply: fn(&mut usize)) {
+        for (is_counted, count) in [
+            (!standing.holds(condition), &mut self.missing),
+            (standing.may_hold_later(condition), &mut self.coming),
+            (standing.has_failed(condition), &mut self.failed),
+        ] {
+            if is_counted {
+                apply(count);
+            }
+        }
+    }
+}
+
+/// Whether a process may be spawned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Open,
+    Closed,
+    /// A member of this prerequisite has failed.
+    Failed {
+        prerequisite: usize,
+    },
+}
+
+/// The graph of the active processes and how its prerequisites stand.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Conditions {
+    graph: Graph,
+    /// The processes of the nodes.
+    ids: Vec<ProcessId>,
+    nodes: BTreeMap<ProcessId, usize>,
+    /// Names that no active process has: such a group was removed.
+    unknown: Vec<Unknown>,
+    tallies: Vec<Tally>,
+    /// Of each prerequisite, the dependents that are going down.
+    going_down: Vec<usize>,
+}
+
+impl Conditions {
+    fn of<'a>(processes: impl Iterator<Item = &'a Process>) -> Self {
+        let processes: Vec<_> = processes.collect();
+        let specs: Vec<&ProcessSpec> = processes.iter().map(|process| &*process.spec).collect();
+        let (graph, unknown) = Graph::of(&specs);
+        if graph.is_empty() && unknown.is_empty() {
+            return Self::default();
+        }
+        let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
+        let nodes = ids.iter().enumerate().map(|(node, id)| (*id, node)).collect();
+        let prerequisites = graph.prerequisites().len();
+        let mut conditions = Self {
+            graph,
+            ids,
+            nodes,
+            unknown,
+            tallies: vec![Tally::default(); prerequisites],
+            going_down: vec![0; prerequisites],
+        };
+        for (node, process) in processes.iter().enumerate() {
+            conditions.count(node, process.standing(), |count| *count += 1);
+        }
+        conditions
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    fn count(&mut self, node: usize, standing: Standing, apply: fn(&mut usize)) {
+        for prerequisite in self.graph.memberships(node) {
+            self.tallies[*prerequisite].count(
+                standing,
+                self.graph.prerequisites()[*prerequisite].condition,
+                apply,
+            );
+        }
+        if standing.is_going_down {
+            self.graph.needs(node).iter().for_each(|need| apply(&mut self.going_down[need.prerequisite]));
+        }
+    }
+
+    /// Takes a change of standing into account; returns the processes that it may concern.
+    pub(super) fn changed(&mut self, id: ProcessId, old: Standing, new: Standing) -> Vec<ProcessId> {
+        let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
+        let before = self.facts(node);
+        self.count(node, old, |count| *count -= 1);
+        self.count(node, new, |count| *count += 1);
+        let mut concerned = Vec::new();
+        for (prerequisite, old, new) in before
+            .into_iter()
+            .zip(self.facts(node))
+            .filter_map(|(old, new)| (old != new).then_some((old.0, old, new)))
+        {
+            let it = &self.graph.prerequisites()[prerequisite];
+            if old.1 != new.1 {
+                concerned.extend(it.dependents.iter().map(|node| self.ids[*node]));
+            }
+            if old.2 && !new.2 {
+                concerned.extend(it.members.iter().map(|node| self.ids[*node]));
+            }
+        }
+        concerned
+    }
+
+    /// Of each prerequisite that a node is a member or a dependent of: what its tally says, and whether its members
+    /// have to wait with their stop.
+    fn facts(&self, node: usize) -> Vec<(usize, (bool, bool, bool), bool)> {
+        let memberships = self.graph.memberships(node).iter().copied();
+        let prerequisites = memberships.chain(self.graph.needs(node).iter().map(|need| need.prerequisite));
+        prerequisites
+            .map(|prerequisite| {
+                (prerequisite, self.tallies[prerequisite].says(), self.going_down[prerequisite] > 0)
+            })
+            .collect()
+    }
+
+    /// Whether a process may be spawned.
+    pub(super) fn gate(&self, id: ProcessId) -> Gate {
+        let Some(&node) = self.nodes.get(&id) else { return Gate::Open };
+        let needs = self.graph.needs(node);
+        let failed =
+            needs.iter().find(|need| !need.is_optional && self.tallies[need.prerequisite].failed > 0);
+        if let Some(Need { prerequisite, .. }) = failed {
+            return Gate::Failed { prerequisite: *prerequisite };
+        }
+        if needs.iter().any(|need| self.is_waited_for(*need)) || self.needs_unknown(node) {
+            return Gate::Closed;
+        }
+        Gate::Open
+    }
+
+    fn is_waited_for(&self, need: Need) -> bool {
+        let Tally { missing, coming, .. } = self.tallies[need.prerequisite];
+        if need.is_optional { coming > 0 } else { missing > 0 }
+    }
+
+    fn needs_unknown(&self, node: usize) -> bool {
+        self.unknown.iter().any(|unknown| unknown.node == node)
+    }
+
+    /// What a process waits for, in the words of its configuration: `db (ready), cache (started)`.
+    pub(super) fn waiting_for(&self, id: ProcessId, spec: &ProcessSpec) -> String {
+        let Some(&node) = self.nodes.get(&id) else { return String::new() };
+        let needs = self.graph.needs(node).iter().filter(|need| self.is_waited_for(**need));
+        let prerequisites = needs.map(|need| &self.graph.prerequisites()[need.prerequisite]);
+        let known =
+            prerequisites.map(|prerequisite| format!("{} ({})", prerequisite.name, prerequisite.condition));
+        let unknown = self.unknown.iter().filter(|unknown| unknown.node == node);
+        let unknown = unknown.filter_map(|unknown| spec.dependencies().nth(unknown.entry));
+        let unknown = unknown.map(|(dependency, _)| format!("{} (not active)", dependency.name));
+        known.chain(unknown).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the configuration binds a process to a condition that is lost.
+    pub(super) fn is_unbound(&self, id: ProcessId) -> bool {
+        let Some(&node) = self.nodes.get(&id) else { return false };
+        let needs = self.graph.needs(node);
+        needs.iter().any(|need| need.is_binding && self.tallies[need.prerequisite].missing > 0)
+    }
+
+    /// The processes that a waiting process needs and that do not hold their conditions.
+    pub(super) fn missing_members(&self, id: ProcessId) -> Vec<ProcessId> {
+        let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
+        let needs = self.graph.needs(node).iter().filter(|need| !need.is_optional);
+        let prerequisites = needs.filter(|need| self.tallies[need.prerequisite].missing > 0);
+        let members = prerequisites.flat_map(|need| &self.graph.prerequisites()[need.prerequisite].members);
+        members.map(|member| self.ids[*member]).collect()
+    }
+
+    /// The members of a prerequisite.
+    pub(super) fn members(&self, prerequisite: usize) -> impl Iterator<Item = ProcessId> {
+        self.graph
+            .prerequisites()
+            .get(prerequisite)
+            .into_iter()
+            .flat_map(|it| &it.members)
+            .map(|node| self.ids[*node])
+    }
+
+    /// Whether a process that is to stop has to wait for dependents that are going down.
+    pub(super) fn has_dependents_going_down(&self, id: ProcessId) -> bool {
+        let Some(&node) = self.nodes.get(&id) else { return false };
+        self.graph.memberships(node).iter().any(|prerequisite| self.going_down[*prerequisite] > 0)
+    }
+}
+
+impl Process {
+    pub(super) fn standing(&self) -> Standing {
+        let has_pid = self.pid().is_some();
+        let is_up = self.is_pending();
+        let is_stopping = matches!(self.state, State::Stopping { .. });
+        let is_going_down = is_up && (is_stopping || has_pid && self.desired.target == Target::Down);
+        let has_exited = matches!(self.state, State::Exited { restart_at: None });
+        Standing {
+            is_started: has_pid && !is_going_down,
+            is_ready: matches!(self.state, State::Running { .. }) && !is_going_down,
+            is_done: has_exited && self.exit_status.is_some_and(|status: ExitStatus| self.expects(status)),
+            has_ended: has_exited || matches!(self.state, State::Fatal),
+            is_down: self.state().is_stopped()
+                && !self.will_restart()
+                && (self.is_introduced || !self.spec.autostart),
+            is_going_down,
+        }
+    }
+}
+
+impl Supervisor {
+    /// To be called whenever processes were added, removed or changed in place.
+    pub(super) fn rebuild_conditions(&mut self) {
+        self.conditions = Conditions::of(self.processes.iter());
+        let mut ranks: Vec<i64> = self.processes.iter().map(|process| process.group_priority).collect();
+        self.conditions.graph.raise_ranks(&mut ranks);
+        let ids: Vec<_> = self.processes.iter().map(|process| process.id).collect();
+        for (id, rank) in ids.into_iter().zip(ranks) {
+            if self.process(id).is_some_and(|process| process.stop_rank != rank) {
+                self.with(id, |process| process.stop_rank = rank);
+            }
+        }
+        self.processes.record_changes(!self.conditions.is_empty());
+    }
+
+    /// Takes what has changed into account; the processes that it may concern are looked at.
+    pub(super) fn note_changes(&mut self, out: &mut Effects) {
+        for (id, old, new) in self.processes.take_changes() {
+            out.to_look_at.extend(self.conditions.changed(id, old, new));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Starting in order of dependencies: a process that is to start waits until the conditions that it names hold.
+//!
+//! What waits is looked at when something that it waits for stands otherwise than before, at the end of the
+//! input that changed it. A required dependency that nobody has started yet is started; one that has failed
+//! makes the dependent FATAL, until the condition holds after all.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::conditions::Gate;
+use super::desired::{Target, TargetOrigin};
+use super::process::{Process, State};
+use super::{Effects, Supervisor, Turn};
+use crate::model::{LogLevel, ProcessId, ProcessState};
+
+/// On whose behalf a process waits: that decides which of its dependencies are started for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum WaitsFor {
+    /// `autostart`, a restart: dependencies that nobody has asked for yet.
+    Configuration,
+    /// A client: also those that were stopped or have failed.
+    Request,
+}
+
+impl Process {
+    /// Enters WAITING, which clients see as STARTING. Whether the gate is open is for the supervisor to see.
+    pub(super) fn wait(&mut self, for_whom: WaitsFor, out: &mut Effects) {
+        self.begin_attempt(out);
+        self.enter(State::Waiting { pulls: Some(for_whom) }, out);
+        out.to_look_at.push_back(self.id);
+    }
+
+    /// A dependency of it has failed.
+    fn fail_for_dependency(&mut self, reason: String, out: &mut Effects) {
+        self.has_failed_dependency = true;
+        out.log(LogLevel::Warn, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
+        self.spawn_error = reason;
+        self.last_end = None;
+        self.enter(State::Fatal, out);
+        out.ended.push(self.id);
+    }
+
+    /// Stops because a condition that it is bound to is lost; starts again once it holds.
+    fn stop_until_bound(&mut self, turn: &Turn, out: &mut Effects) {
+        match self.state {
+            State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
+                self.begin_stopping(turn, pid, out);
+            }
+            State::Backoff { .. } | State::Exited { restart_at: Some(_) } => {
+                self.wait(WaitsFor::Configuration, out);
+            }
+            State::Stopped
+            | State::Waiting { .. }
+            | State::Starting { pid: None, .. }
+            | State::Stopping { .. }
+            | State::Exited { restart_at: None }
+            | State::Fatal
+            | State::Unknown { .. } => {}
+        }
+    }
+}
+
+impl Supervisor {
+    /// At the end of an input: whoever waits for what has changed is started, stopped or has failed.
+    pub(super) fn settle_conditions(&mut self, turn: &Turn, out: &mut Effects) {
+        loop {
+            self.note_changes(out);
+            let Some(id) = out.to_look_at.pop_front() else { return };
+            self.look_at(turn, id, out);
+        }
+    }
+
+    fn look_at(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        self.stop_if_deferred(turn, id, out);
+        let Some(process) = self.process(id).filter(|_| self.mood.allows_starts()) else { return };
+        match process.state {
+            State::Waiting { .. } => self.look_at_waiting(turn, id, out),
+            State::Fatal if process.has_failed_dependency && self.conditions.gate(id) == Gate::Open => {
+                self.start_released(turn, id, out);
+            }
+            State::Stopped
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => {
+                if self.conditions.is_unbound(id) {
+                    self.with(id, |process| process.stop_until_bound(turn, out));
+                    self.changed(turn, id, None, out);
+                }
+            }
+        }
+    }
+
+    fn look_at_waiting(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        let pulls = self.with(id, Process::take_pulls).flatten();
+        if let Some(for_whom) = pulls.filter(|_| self.conditions.gate(id) != Gate::Open) {
+            self.start_missing(turn, id, for_whom, out);
+            self.note_changes(out);
+        }
+        match self.conditions.gate(id) {
+            Gate::Open => self.start_released(turn, id, out),
+            Gate::Failed { prerequisite } => {
+                let reason = self.failure_of(prerequisite);
+                self.with(id, |process| process.fail_for_dependency(reason, out));
+                self.changed(turn, id, None, out);
+            }
+            Gate::Closed if pulls.is_some() => {
+                let text = self.waiting_text(id);
+                let name = self.process(id).map_or("", |process| &process.spec.name);
+                out.log(LogLevel::Info, format!("{name}: {}", text.unwrap_or_default()));
+                self.changed(turn, id, None, out);
+            }
+            Gate::Closed => {}
+        }
+    }
+
+    /// The gate of a process is open: it is spawned, now or with the next turn.
+    fn start_released(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        if !self.autostarts.take_slot() {
+            return self.autostarts.add_released(id);
+        }
+        self.with(id, |process| {
+            if !process.is_waiting() {
+                process.begin_attempt(out);
+            }
+            process.spawn(turn, out);
+        });
+    }
+
+    /// Starts what a process waits for and nobody has started.
+    fn start_missing(&mut self, turn: &Turn, id: ProcessId, for_whom: WaitsFor, out: &mut Effects) {
+        for member in self.conditions.missing_members(id) {
+            if !self.process(member).is_some_and(|process| process.is_started_for(for_whom)) {
+                continue;
+            }
+            self.introduce_one(member, out);
+            self.with(member, |process| process.start_for_dependent(turn, for_whom, out));
+            self.changed(turn, member, None, out);
+        }
+    }
+
+    /// The reason why a member of a prerequisite can't come to hold the condition any more.
+    fn failure_of(&self, prerequisite: usize) -> String {
+        let members = self.conditions.members(prerequisite).filter_map(|id| self.process(id));
+        let mut failed = members
+            .filter(|process| matches!(process.state, State::Fatal | State::Exited { restart_at: None }));
+        let text = failed.next().map(|process| {
+            let (name, state) = (process.full_name(), process.state().name());
+            let reason = match process.state() {
+                ProcessState::Exited => process.exit_status.map(|status| status.to_string()),
+                _ => Some(process.spawn_error.clone()).filter(|text| !text.is_empty()),
+            };
+            reason
+                .map_or_else(|| format!("{name} is {state}"), |reason| format!("{name} is {state}: {reason}"))
+        });
+        text.unwrap_or_default()
+    }
+
+    /// What clients see of a process that waits; `None` if it does not.
+    pub(super) fn waiting_text(&self, id: ProcessId) -> Option<String> {
+        let process = self.process(id)?;
+        matches!(process.state, State::Waiting { .. })
+            .then(|| format!("waiting for {}", self.conditions.waiting_for(id, &process.spec)))
+    }
+}
+
+impl Process {
+    fn take_pulls(&mut self) -> Option<WaitsFor> {
+        match &mut self.state {
+            State::Waiting { pulls } => pulls.take(),
+            State::Stopped
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => None,
+        }
+    }
+
+    /// Whether it is started because a process that needs it is to start.
+    fn is_started_for(&self, for_whom: WaitsFor) -> bool {
+        let is_untouched = self.desired.origin == TargetOrigin::Configuration;
+        let is_wanted = for_whom == WaitsFor::Request || is_untouched && self.desired.target == Target::Down;
+        let is_down = match self.state {
+            State::Stopped | State::Exited { restart_at: None } | State::Fatal | State::Stopping { .. } => {
+                true
+            }
+            State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited { restart_at: Some(_) }
+            | State::Unknown { .. } => false,
+        };
+        is_wanted && is_down && !self.leaving
+    }
+
+    fn start_for_dependent(&mut self, turn: &Turn, for_whom: WaitsFor, out: &mut Effects) {
+        self.desired = super::desired::Desired { target: Target::Up, origin: TargetOrigin::Dependent };
+        if !matches!(self.state, State::Stopping { .. }) {
+            self.start_for(turn, for_whom, out);
+        }
+    }
+}
+
+/// Processes to look at, in the order in which something that concerns them changed.
+pub(super) type ToLookAt = VecDeque<ProcessId>;
