@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Environment, GroupKind, GroupSpec, ProcessSpec};
+use crate::model::{Environment, GroupKind, GroupSpec, LogLevel, ProcessSpec};
 
+use super::depend::{Waiting, check_dependencies};
+use super::dependent_startup;
 use super::document::Section;
 use super::expand::Names;
 use super::fastcgi::Agreement;
@@ -12,7 +14,7 @@ use super::listener::pool;
 use super::options::{SectionKind, nearest};
 use super::program::processes;
 use super::reader::SectionReader;
-use super::reading::{Program, Reading};
+use super::reading::{Program, Reading, Remark};
 use super::values;
 use crate::python::quote;
 
@@ -34,12 +36,16 @@ pub(super) fn groups(
         environment,
         in_groups: HashSet::new(),
         sockets: Agreement::default(),
+        waiting: Waiting::new(),
+        disabled: Vec::new(),
     };
     maker.make_named_groups();
     maker.make_lone_programs();
     maker.make_pools();
-    let mut found: Vec<_> = maker.found.into_values().map(|(_, group)| group).collect();
+    let Maker { found, waiting, disabled, .. } = maker;
+    let mut found: Vec<_> = found.into_values().map(|(_, group)| group).collect();
     found.sort_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
+    check_dependencies(reading, names, &found, &waiting, &disabled);
     found
 }
 
@@ -76,6 +82,10 @@ struct Maker<'m, 'a> {
     /// Indexes of programs that make no group of their own.
     in_groups: HashSet<usize>,
     sockets: Agreement,
+    /// The sections of processes that depend on others.
+    waiting: Waiting<'a>,
+    /// Programs that are not enabled.
+    disabled: Vec<&'a str>,
     found: HashMap<String, (&'a Section, GroupSpec)>,
 }
 
@@ -83,6 +93,9 @@ impl<'a> Maker<'_, 'a> {
     fn make_named_groups(&mut self) {
         let mut by_name = HashMap::new();
         for (index, program) in self.programs.iter().enumerate() {
+            if !program.is_enabled {
+                self.disabled.push(program.name);
+            }
             by_name.entry((program.kind, program.name)).or_insert(index);
         }
         for (section, name) in named(self.reading, SectionKind::Group) {
@@ -125,10 +138,26 @@ impl<'a> Maker<'_, 'a> {
     fn make_pools(&mut self) {
         let listeners = programs(self.reading, &[SectionKind::EventListener], self.names);
         for listener in listeners.into_iter().filter(|listener| listener.is_enabled) {
+            if self.is_dependent_startup(&listener) {
+                continue;
+            }
             let processes = processes(self.reading, &listener, listener.name, self.names, self.environment);
+            self.note_dependents(listener.kind, listener.section, &processes);
             let pool = pool(self.reading, &listener, self.names, processes);
             self.add(listener.section, pool);
         }
+    }
+
+    /// The listener of that package is built in, so it is no process.
+    fn is_dependent_startup(&mut self, listener: &Program<'a>) -> bool {
+        let options = SectionReader::new(self.reading, listener.section, listener.kind, self.names);
+        let is_it = options.raw("command").is_some_and(|command| dependent_startup::is_its_command(&command));
+        if is_it {
+            let name = &listener.section.name;
+            let text = format!("[{name}] is built in: programs wait for each other without it");
+            self.reading.remark(Remark::new(LogLevel::Info, text));
+        }
+        is_it
     }
 
     /// The program that a group names, if there is one of just one kind.
@@ -164,7 +193,15 @@ impl<'a> Maker<'_, 'a> {
             SectionReader::new(self.reading, program.section, program.kind, self.names)
                 .error("socket", message);
         }
+        let (kind, section) = (program.kind, program.section);
+        self.note_dependents(kind, section, &processes);
         processes
+    }
+
+    fn note_dependents(&mut self, kind: SectionKind, section: &'a Section, processes: &[Arc<ProcessSpec>]) {
+        for process in processes.iter().filter(|process| !process.is_independent()) {
+            self.waiting.insert((process.group.clone(), process.name.clone()), (kind, section));
+        }
     }
 
     /// COMPAT: Supervisor takes two groups or processes of one name and runs the first.

@@ -148,7 +148,8 @@ mod tests {
     use super::*;
     use crate::model::{Condition, HealthCheck, Overlap, Probe, ProgramType, ReadyCheck};
 
-    const HEAD: &str = "[supervisord]\n[program:x]\ncommand=a\n";
+    const HEAD: &str = "[supervisord]\n[program:zdb]\ncommand=a\nnumprocs=2\nprocess_name=%(process_num)d\n\
+        [program:zcache]\ncommand=a\n[program:x]\ncommand=a\n";
 
     fn one(lines: &str) -> ProcessSpec {
         let settings = load_text(&format!("{HEAD}{lines}")).unwrap();
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn processes_of_a_program_differ() {
         let lines = "numprocs=2\nprocess_name=%(process_num)d\nready=tcp:808%(process_num)d\n\
-            depends_on=db:%(process_num)d=started";
+            depends_on=zdb:%(process_num)d=started";
         let settings = load_text(&format!("{HEAD}{lines}")).unwrap();
         let told: Vec<_> = settings.groups[0]
             .processes
@@ -196,27 +197,28 @@ mod tests {
                 (spec.readiness.as_ref().unwrap().checks[0].to_string(), spec.depends_on[0].name.clone())
             })
             .collect();
-        let expected = ["0", "1"].map(|n| (format!("tcp:127.0.0.1:808{n}"), format!("db:{n}")));
+        let expected = ["0", "1"].map(|n| (format!("tcp:127.0.0.1:808{n}"), format!("zdb:{n}")));
         assert_eq!(told, expected);
     }
 
     #[test]
     fn dependencies_know_their_condition_and_their_place() {
-        let spec = one("depends_on=db, cache=started?");
+        let spec = one("depends_on=zdb, zcache=started?");
         let [db, cache] = spec.depends_on.as_slice() else { panic!("{:?}", spec.depends_on) };
-        assert_eq!((db.name.as_str(), db.condition, db.is_optional), ("db", None, false));
+        assert_eq!((db.name.as_str(), db.condition, db.is_optional), ("zdb", None, false));
         assert_eq!((cache.condition, cache.is_optional), (Some(Condition::Started), true));
-        assert_eq!(cache.place.to_string(), "/etc/x.conf:4");
+        assert_eq!(cache.place.to_string(), "/etc/x.conf:10");
     }
 
     #[test]
     fn arrays_and_numbers_are_taken_in_toml() {
-        let text = "[supervisord]\n[program.x]\ncommand = \"a\"\nready = [\"notify\", \"exec:a 'b c'\"]\n\
-            depends_on = [\"db\", \"cache=started\"]\nrestart_delay = 0.25\nrestart_jitter = 5\n\
+        let text = "[supervisord]\n[program.zdb]\ncommand = \"a\"\n[program.zcache]\ncommand = \"a\"\n\
+            [program.x]\ncommand = \"a\"\nready = [\"notify\", \"exec:a 'b c'\"]\n\
+            depends_on = [\"zdb\", \"zcache=started\"]\nrestart_delay = 0.25\nrestart_jitter = 5\n\
             pre_start = [\"mkdir\", \"a b\"]\nruntime_directory = [\"/run/a\", \"/run/b\"]\n";
         let spec = (*load_toml(text).unwrap().groups[0].processes[0]).clone();
         let ini = one(
-            "ready=notify\n exec:a 'b c'\ndepends_on=db,cache=started\nrestart_delay=.25\nrestart_jitter=5%\n\
+            "ready=notify\n exec:a 'b c'\ndepends_on=zdb,zcache=started\nrestart_delay=.25\nrestart_jitter=5%\n\
              pre_start=mkdir 'a b'\nruntime_directory=/run/a,/run/b",
         );
         assert_eq!(spec, ini);

@@ -35,7 +35,6 @@ pub(super) fn pool<'a>(
     let priority = if options.is_set("priority") { options.integer("priority") } else { PRIORITY };
     refuse_redirection(&mut options);
     let command = processes.first().map_or("", |process| &process.command);
-    warn_of_dependent_startup(&mut options, command);
     let pool = PoolSpec {
         events: events(&mut options),
         buffer_size: buffer_size(&mut options),
@@ -138,20 +137,6 @@ fn stand_in(options: &mut SectionReader<'_, '_>, pool: PoolSpec, first: &Process
         options.reading.remark(Remark::new(LogLevel::Info, text));
     }
     stand_in
-}
-
-/// The one known package whose work is not built in.
-fn warn_of_dependent_startup(options: &mut SectionReader<'_, '_>, command: &str) {
-    const NAMES: [&str; 2] = ["supervisord_dependent_startup", "supervisord-dependent-startup"];
-    let is_it = |word: &str| NAMES.iter().any(|name| word.ends_with(name));
-    if command.split_whitespace().any(is_it) {
-        let text = format!(
-            "[{}] runs supervisord_dependent_startup, which is Python code and not built in: where it can't \
-             run, the programs that it is to start stay STOPPED",
-            options.section.name
-        );
-        options.warn("command", text);
-    }
 }
 
 /// A listener's standard output is its half of the conversation: it is logged as it comes, and none of
@@ -329,15 +314,6 @@ mod tests {
         assert_eq!(executed(own, "listener", &handler), ("/bin/listener listener".to_owned(), vec![]));
         let missing = ("can't find command 'listener'".to_owned(), vec![]);
         assert_eq!(executed(machine(), "listener", ""), missing);
-    }
-
-    #[test]
-    fn dependent_startup_is_not_built_in_and_said_so() {
-        let text = "[supervisord]\n[eventlistener:e]\ncommand=python -m supervisord_dependent_startup -c /x\n\
-            events=PROCESS_STATE";
-        let expected = "[eventlistener:e] runs supervisord_dependent_startup, which is Python code and not built \
-            in: where it can't run, the programs that it is to start stay STOPPED";
-        assert_eq!(notices_in(text), [expected]);
     }
 
     #[test]

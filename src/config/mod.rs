@@ -16,6 +16,8 @@
 mod client;
 mod command;
 mod daemon;
+mod depend;
+mod dependent_startup;
 pub mod document;
 mod env_file;
 mod error;

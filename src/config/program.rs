@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Environment, LogTarget, ProcessSpec, ProgramType, User};
 
+use super::dependent_startup;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::fastcgi;
@@ -92,6 +93,7 @@ fn process(
     spec.directory = options.text("directory").map(|text| text.as_ref().into());
     spec.command = command(&mut options);
     land_process(&mut options, &prototype.of_process, &mut spec);
+    dependent_startup::apply(&mut options, &mut spec);
     refuse_ready_job(&mut options, &spec);
     stream(&mut options, &STDOUT, &mut spec.stdout);
     stderr(&mut options, &mut spec);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::model::{LogDefaults, LogLevel, Notice, User};
 
+use super::dependent_startup;
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
 use super::options::SectionKind;
@@ -117,6 +118,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) host_node_name: &'a str,
     /// `[program-default]`, looked for once: every program falls back on it.
     pub(crate) program_defaults: Option<&'a Section>,
+    /// The listener supervisord_dependent_startup is configured, so the options that it reads mean something.
+    pub(crate) has_dependent_startup: bool,
     /// What `[supervisord]` says for programs that say nothing of it.
     pub(crate) log_defaults: LogDefaults,
     /// Whom programs run as that don't say, if it is not whoever started us.
@@ -153,6 +156,7 @@ impl<'a> Reading<'a> {
             around,
             host_node_name,
             program_defaults: document.section("program-default"),
+            has_dependent_startup: dependent_startup::is_configured(document),
             log_defaults: LogDefaults::default(),
             own_user: None,
             makes_folders: false,

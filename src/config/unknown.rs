@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::dependent_startup;
 use super::document::{Entry, Place, Section, Written};
 use super::error::{Error, did_you_mean};
 use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section, option_of};
@@ -33,7 +34,10 @@ pub(super) fn tell(reading: &mut Reading<'_>, is_strict: bool) {
         match SectionKind::of(&section.name) {
             None => found.push(unknown_section(section)),
             Some((SectionKind::RpcInterface, _)) => {} // Its factory may take any key.
-            Some((kind, _)) => found.extend(unknown_options(section, kind.options())),
+            Some((kind, _)) => {
+                let strangers = unknown_options(section, kind.options()).into_iter();
+                found.extend(strangers.filter(|it| !is_of_dependent_startup(reading, it)));
+            }
         }
         if found.len() >= TOLD_MAX {
             break;
@@ -42,6 +46,12 @@ pub(super) fn tell(reading: &mut Reading<'_>, is_strict: bool) {
     for stranger in found {
         stranger.tell(reading, is_strict);
     }
+}
+
+/// The options of a listener that is built in, where it is configured.
+fn is_of_dependent_startup(reading: &Reading<'_>, stranger: &Stranger<'_>) -> bool {
+    reading.has_dependent_startup
+        && stranger.option.is_some_and(|key| dependent_startup::OPTIONS.contains(&key))
 }
 
 impl Stranger<'_> {
@@ -97,19 +107,13 @@ fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec
     strangers.take(TOLD_MAX).collect()
 }
 
-/// Options of supervisord-dependent-startup, which order the start of programs.
-const DEPENDENCIES: [&str; 3] =
-    ["dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"];
-
 /// The sections whose options are often found in others.
 const HOMES: [SectionKind; 4] =
     [SectionKind::Program, SectionKind::EventListener, SectionKind::Supervisord, SectionKind::InetHttpServer];
 
 fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
-    if DEPENDENCIES.contains(&key) {
-        return Some(
-            ": programs do not wait for each other yet, they start in the order of priority".to_owned(),
-        );
+    if dependent_startup::OPTIONS.contains(&key) {
+        return Some(": it needs the listener supervisord_dependent_startup, or write depends_on".to_owned());
     }
     // Of a section that takes any key nothing is foreign.
     let is_home =
@@ -189,8 +193,8 @@ mod tests {
                 "unknown option 'autorestart' in [supervisord]: it is an option of [program:x] (/etc/x.conf:2)",
                 "unknown option 'buffer_size' in [supervisord]: it is an option of [eventlistener:x] (/etc/x.conf:3)",
                 "unknown option 'minfds' in [program:x]: it is an option of [supervisord] (/etc/x.conf:6)",
-                "unknown option 'dependent_startup' in [program:x]: programs do not wait for each other yet, they \
-                 start in the order of priority (/etc/x.conf:7)",
+                "unknown option 'dependent_startup' in [program:x]: it needs the listener \
+                 supervisord_dependent_startup, or write depends_on (/etc/x.conf:7)",
                 "unknown option 'port' in [supervisorctl]: it is an option of [inet_http_server] (/etc/x.conf:9)",
             ]
         );

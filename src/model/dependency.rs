@@ -15,6 +15,9 @@ pub enum Condition {
     Healthy,
     /// It is a job that ended as expected.
     Done,
+    /// It has exited with whatever status, and is not restarted. There is no word for it in `depends_on`:
+    /// supervisord-dependent-startup waits for it.
+    Exited,
 }
 
 impl Condition {
@@ -46,8 +49,8 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = Self::WORDS.iter().find(|(_, condition)| condition == self).map_or("", |(word, _)| word);
-        f.write_str(word)
+        let word = Self::WORDS.iter().find(|(_, condition)| condition == self);
+        f.write_str(word.map_or("exited", |(word, _)| word))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Who asks the supervisor for something.
 
+use serde::{Deserialize, Serialize};
+
 use super::UserId;
 
 /// Who gives a [`super::Command`] or sends a signal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// A client of a control server.
     Client {

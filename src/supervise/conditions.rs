@@ -20,6 +20,7 @@ pub(super) struct Standing {
     is_started: bool,
     is_ready: bool,
     is_done: bool,
+    has_exited: bool,
     /// FATAL, or EXITED without a restart: it changes nothing by itself any more.
     has_ended: bool,
     /// Nothing of it runs or is about to.
@@ -34,6 +35,7 @@ impl Standing {
             Condition::Started => self.is_started,
             Condition::Ready | Condition::Healthy => self.is_ready,
             Condition::Done => self.is_done,
+            Condition::Exited => self.has_exited,
         }
     }
 
@@ -105,7 +107,12 @@ impl Conditions {
     fn of<'a>(processes: impl Iterator<Item = &'a Process>) -> Self {
         let processes: Vec<_> = processes.collect();
         let specs: Vec<&ProcessSpec> = processes.iter().map(|process| &*process.spec).collect();
-        let (graph, unknown) = Graph::of(&specs);
+        let (graph, mut unknown) = Graph::of(&specs);
+        let is_required = |unknown: &Unknown| {
+            let entry = specs[unknown.node].dependencies().nth(unknown.entry);
+            entry.is_some_and(|(dependency, _)| !dependency.is_optional)
+        };
+        unknown.retain(is_required);
         if graph.is_empty() && unknown.is_empty() {
             return Self::default();
         }
@@ -259,6 +266,7 @@ impl Process {
             is_started: has_pid && !is_going_down,
             is_ready: matches!(self.state, State::Running { .. }) && !is_going_down,
             is_done: has_exited && self.exit_status.is_some_and(|status: ExitStatus| self.expects(status)),
+            has_exited,
             has_ended: has_exited || matches!(self.state, State::Fatal),
             is_down: self.state().is_stopped()
                 && !self.will_restart()

@@ -16,11 +16,16 @@ use crate::model::{ProcessSpec, Settings};
 /// Set to write the reference instead of comparing it.
 const WRITE: &str = "SV_TEST_WRITE_REFERENCE";
 
-const INI: &str = "[supervisord]\n[program:x]\n";
-const TOML: &str = "[supervisord]\n[program.x]\n";
+/// The programs that `depends_on` names in its row, and the one that is looked at.
+const INI: &str = "[supervisord]\n[program:db]\ncommand=a\n[program:migrate]\ncommand=a\n[program:cache]\ncommand=a\n\
+    [program:x]\n";
+const TOML: &str = "[supervisord]\n[program.db]\ncommand = 'a'\n[program.migrate]\ncommand = 'a'\n[program.cache]\n\
+    command = 'a'\n[program.x]\n";
 
+/// The process under test.
 fn process(mut settings: Settings) -> ProcessSpec {
-    Arc::unwrap_or_clone(settings.groups.remove(0).processes.remove(0))
+    let at = settings.groups.iter().position(|group| group.processes[0].program == "x").unwrap();
+    Arc::unwrap_or_clone(settings.groups.remove(at).processes.remove(0))
 }
 
 fn read(path: &str, text: &str) -> Settings {
@@ -107,7 +112,7 @@ fn every_option_means_the_same_in_each_language_and_as_a_variable() {
 /// So no field is forgotten by `update`.
 #[test]
 fn every_field_of_a_specification_has_a_row() {
-    const NO_OPTIONS: [&str; 4] = ["group", "inherits_stdio", "stand_in", "socket"];
+    const NO_OPTIONS: [&str; 5] = ["group", "program", "inherits_stdio", "stand_in", "socket"];
     let base = of_ini("command=a");
     let told = |spec: &ProcessSpec| -> Vec<(String, String)> {
         let text = format!("{spec:#?}");
