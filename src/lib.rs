@@ -4,7 +4,7 @@
 //! shared words up to the shell that owns every file descriptor, are told in ARCHITECTURE.md and
 //! held by `tests/tidy.rs`:
 //!
-//! * layer 0: [`model`], [`dependencies`], [`python`]
+//! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`config`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
 //! * layer 2: [`supervise`], [`host`], [`control_socket`], [`rpc`], [`web`], [`cli`], [`output`]
 //! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
@@ -14,7 +14,6 @@ pub mod cli;
 pub mod config;
 pub mod control_socket;
 pub mod ctl;
-pub mod dependencies;
 pub mod events;
 pub mod host;
 pub mod http;

@@ -591,7 +591,7 @@ fn common_slips_are_explained() {
         (program("environment=A=\"1\" B=\"2\""), "did you mean 'A=...,B=...'?"),
         (program("environment=P=\"$PATH:/x\""), "did you mean '%(ENV_PATH)s'?"),
         (program("environment=FORMAT=\"%(asctime)s\""), "did you mean '%%(asctime)'?"),
-        (program("dependent_startup=true"), "programs do not wait for each other yet"),
+        (program("dependent_startup=true"), "it needs the listener supervisord_dependent_startup"),
         (program("on_exit=shutdown"), "set on_fatal=shutdown too"),
         (
             "[supervisord]\ncommand=/bin/cat\n".to_owned(),

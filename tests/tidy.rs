@@ -11,17 +11,16 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     // Layer 0: shared words.
     ("model", &[]),
-    ("dependencies", &["model"]),
     ("python", &[]),
     // Layer 1: pure, or without policy. No sideways imports.
-    ("config", &["dependencies", "model", "python"]),
+    ("config", &["model", "python"]),
     ("events", &["model", "python"]),
     ("logs", &["model", "python"]),
     ("http", &[]),
     ("xmlrpc", &[]),
     ("sys", &["model"]),
     // Layer 2: the rules of supervision, and from one language to another.
-    ("supervise", &["dependencies", "events", "model"]),
+    ("supervise", &["events", "model"]),
     ("host", &["config", "model", "sys"]),
     ("control_socket", &["model", "sys"]),
     ("rpc", &["model", "xmlrpc"]),

@@ -7,7 +7,7 @@ use super::expand::Names;
 use super::options::{SectionKind, nearest};
 use super::reader::SectionReader;
 use super::reading::Reading;
-use crate::dependencies::{CycleText, Graph, Unknown};
+use crate::model::graph::{CycleText, Graph, Unknown};
 use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Namespec, ProcessSpec, ProgramType};
 
 /// The sections of the processes that wait for others, by group and name.

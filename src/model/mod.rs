@@ -8,6 +8,7 @@ mod child;
 mod command;
 mod dependency;
 mod event;
+pub mod graph;
 mod hooks;
 pub mod options;
 mod principal;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::desired::Target;
 use super::process::{Process, State};
 use super::{Effects, Supervisor};
-use crate::dependencies::{Graph, Need, Unknown};
+use crate::model::graph::{Graph, Need, Unknown};
 use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
 
 /// What of a process matters to others.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Condition, Namespec, ProcessSpec, ProgramType};
+use super::{Condition, Namespec, ProcessSpec, ProgramType};
 
 /// Processes that are waited for together, and the condition that each of them has to hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Need {
     pub prerequisite: usize,
     /// Position in the dependencies of the process.
     pub entry: usize,
-    /// As in [`crate::model::Dependency`].
+    /// As in [`super::Dependency`].
     pub is_optional: bool,
     /// It is an entry of `restart_with`.
     pub is_binding: bool,
