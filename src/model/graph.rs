@@ -68,13 +68,13 @@ pub struct Edge {
 }
 
 /// Processes by the names that an entry can use.
-struct Names<'s> {
+struct NodeNames<'s> {
     programs: BTreeMap<&'s str, Vec<usize>>,
     groups: BTreeMap<&'s str, Vec<usize>>,
     processes: BTreeMap<(&'s str, &'s str), usize>,
 }
 
-impl<'s> Names<'s> {
+impl<'s> NodeNames<'s> {
     fn of(specs: &[&'s ProcessSpec]) -> Self {
         let mut names =
             Self { programs: BTreeMap::new(), groups: BTreeMap::new(), processes: BTreeMap::new() };
@@ -112,7 +112,7 @@ impl Graph {
         if specs.iter().all(|spec| spec.is_independent()) {
             return (Self::default(), Vec::new());
         }
-        let names = Names::of(specs);
+        let names = NodeNames::of(specs);
         let mut graph = Self {
             prerequisites: Vec::new(),
             needs: vec![Vec::new(); specs.len()],
