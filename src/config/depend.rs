@@ -11,18 +11,18 @@ use crate::model::graph::{CycleText, Graph, Unknown};
 use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Namespec, ProcessSpec, ProgramType};
 
 /// The sections of the processes that wait for others, by group and name.
-pub(super) type Waiting<'a> = HashMap<(String, String), (SectionKind, &'a Section)>;
+pub(super) type DependentSections<'a> = HashMap<(String, String), (SectionKind, &'a Section)>;
 
 /// Programs that are not enabled.
-type Disabled<'a> = Vec<&'a str>;
+type DisabledPrograms<'a> = Vec<&'a str>;
 
 /// Reports all that is wrong with the dependencies of these groups.
 pub(super) fn check_dependencies<'a>(
     reading: &mut Reading<'a>,
     names: &Names<'_>,
     groups: &[GroupSpec],
-    waiting: &Waiting<'a>,
-    disabled: &Disabled<'a>,
+    waiting: &DependentSections<'a>,
+    disabled: &DisabledPrograms<'a>,
 ) {
     if waiting.is_empty() {
         return;
@@ -45,8 +45,8 @@ struct Check<'c, 'a> {
     reading: &'c mut Reading<'a>,
     names: &'c Names<'c>,
     specs: &'c [&'c ProcessSpec],
-    waiting: &'c Waiting<'a>,
-    disabled: &'c Disabled<'a>,
+    waiting: &'c DependentSections<'a>,
+    disabled: &'c DisabledPrograms<'a>,
 }
 
 impl Check<'_, '_> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Environment, GroupKind, GroupSpec, LogLevel, ProcessSpec};
 
-use super::depend::{Waiting, check_dependencies};
+use super::depend::{DependentSections, check_dependencies};
 use super::dependent_startup;
 use super::document::Section;
 use super::expand::Names;
@@ -36,7 +36,7 @@ pub(super) fn groups(
         environment,
         in_groups: HashSet::new(),
         sockets: Agreement::default(),
-        waiting: Waiting::new(),
+        waiting: DependentSections::new(),
         disabled: Vec::new(),
     };
     maker.make_named_groups();
@@ -83,7 +83,7 @@ struct Maker<'m, 'a> {
     in_groups: HashSet<usize>,
     sockets: Agreement,
     /// The sections of processes that depend on others.
-    waiting: Waiting<'a>,
+    waiting: DependentSections<'a>,
     /// Programs that are not enabled.
     disabled: Vec<&'a str>,
     found: HashMap<String, (&'a Section, GroupSpec)>,

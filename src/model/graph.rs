@@ -214,21 +214,21 @@ impl Graph {
 /// Depth first, without recursion: a chain may be as long as there are processes.
 struct Walk<'g> {
     graph: &'g Graph,
-    state: Vec<Visit>,
+    state: Vec<VisitState>,
     /// Prerequisites all of whose members were visited: their members need no second look.
     done_prerequisites: BTreeSet<usize>,
     finished: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Visit {
+enum VisitState {
     Not,
     OnPath,
     Done,
 }
 
 /// A node on the path with the need and the member of its prerequisite that are next.
-struct Step {
+struct PathStep {
     node: usize,
     need: usize,
     member: usize,
@@ -236,21 +236,21 @@ struct Step {
 
 impl<'g> Walk<'g> {
     fn of(graph: &'g Graph) -> Self {
-        let state = vec![Visit::Not; graph.needs.len()];
+        let state = vec![VisitState::Not; graph.needs.len()];
         Self { graph, state, done_prerequisites: BTreeSet::new(), finished: Vec::new() }
     }
 
     /// Visits all that a node depends on, then the node. Returns a cycle if it meets one.
     fn visit(&mut self, start: usize) -> Option<Vec<Edge>> {
-        if self.state[start] != Visit::Not {
+        if self.state[start] != VisitState::Not {
             return None;
         }
-        let mut path = vec![Step { node: start, need: 0, member: 0 }];
-        self.state[start] = Visit::OnPath;
+        let mut path = vec![PathStep { node: start, need: 0, member: 0 }];
+        self.state[start] = VisitState::OnPath;
         let mut cycle = None;
         while let Some(step) = path.last_mut() {
             let Some(need) = self.graph.needs(step.node).get(step.need) else {
-                self.state[step.node] = Visit::Done;
+                self.state[step.node] = VisitState::Done;
                 self.finished.push(step.node);
                 path.pop();
                 continue;
@@ -265,21 +265,21 @@ impl<'g> Walk<'g> {
             };
             step.member += 1;
             match self.state[next] {
-                Visit::Done => {}
-                Visit::OnPath => cycle = cycle.or_else(|| Some(self.edges(&path, next))),
-                Visit::Not => {
-                    self.state[next] = Visit::OnPath;
-                    path.push(Step { node: next, need: 0, member: 0 });
+                VisitState::Done => {}
+                VisitState::OnPath => cycle = cycle.or_else(|| Some(self.edges(&path, next))),
+                VisitState::Not => {
+                    self.state[next] = VisitState::OnPath;
+                    path.push(PathStep { node: next, need: 0, member: 0 });
                 }
             }
         }
         cycle
     }
 
-    fn edges(&self, path: &[Step], first: usize) -> Vec<Edge> {
+    fn edges(&self, path: &[PathStep], first: usize) -> Vec<Edge> {
         let cycle = path.iter().skip_while(|step| step.node != first);
         let edge =
-            |step: &Step| Edge { node: step.node, entry: self.graph.needs(step.node)[step.need].entry };
+            |step: &PathStep| Edge { node: step.node, entry: self.graph.needs(step.node)[step.need].entry };
         cycle.map(edge).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Conditions: what each process holds for those that wait for it, and how many of each prerequisite hold it.
 //!
-//! A [`Standing`] is derived from the state of a process and kept in the index of all processes. Whenever one
+//! A [`ConditionState`] is derived from the state of a process and kept in the index of all processes. Whenever one
 //! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
 //! prerequisite are looked at when its tally says something else than before. So the cost is linear in what changed.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::desired::Target;
+use super::desired::RunTarget;
 use super::process::{Process, State};
 use super::{Effects, Supervisor};
 use crate::model::graph::{Graph, Need, Unknown};
@@ -16,7 +16,7 @@ use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
 
 /// What of a process matters to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Standing {
+pub(super) struct ConditionState {
     is_started: bool,
     is_ready: bool,
     is_done: bool,
@@ -29,7 +29,7 @@ pub(super) struct Standing {
     is_going_down: bool,
 }
 
-impl Standing {
+impl ConditionState {
     fn holds(self, condition: Condition) -> bool {
         match condition {
             Condition::Started => self.is_started,
@@ -65,7 +65,7 @@ impl Tally {
         (self.missing > 0, self.coming > 0, self.failed > 0)
     }
 
-    fn count(&mut self, standing: Standing, condition: Condition, apply: fn(&mut usize)) {
+    fn count(&mut self, standing: ConditionState, condition: Condition, apply: fn(&mut usize)) {
         for (is_counted, count) in [
             (!standing.holds(condition), &mut self.missing),
             (standing.may_hold_later(condition), &mut self.coming),
@@ -137,7 +137,7 @@ impl Conditions {
         self.ids.is_empty()
     }
 
-    fn count(&mut self, node: usize, standing: Standing, apply: fn(&mut usize)) {
+    fn count(&mut self, node: usize, standing: ConditionState, apply: fn(&mut usize)) {
         for prerequisite in self.graph.memberships(node) {
             self.tallies[*prerequisite].count(
                 standing,
@@ -151,7 +151,12 @@ impl Conditions {
     }
 
     /// Takes a change of standing into account; returns the processes that it may concern.
-    pub(super) fn changed(&mut self, id: ProcessId, old: Standing, new: Standing) -> Vec<ProcessId> {
+    pub(super) fn changed(
+        &mut self,
+        id: ProcessId,
+        old: ConditionState,
+        new: ConditionState,
+    ) -> Vec<ProcessId> {
         let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
         let before = self.facts(node);
         self.count(node, old, |count| *count -= 1);
@@ -256,13 +261,13 @@ impl Conditions {
 }
 
 impl Process {
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> ConditionState {
         let has_pid = self.pid().is_some();
         let is_up = self.is_pending();
         let is_stopping = matches!(self.state, State::Stopping { .. });
-        let is_going_down = is_up && (is_stopping || has_pid && self.desired.target == Target::Down);
+        let is_going_down = is_up && (is_stopping || has_pid && self.desired.target == RunTarget::Down);
         let has_exited = matches!(self.state, State::Exited { restart_at: None });
-        Standing {
+        ConditionState {
             is_started: has_pid && !is_going_down,
             is_ready: matches!(self.state, State::Running { .. }) && !is_going_down,
             is_done: has_exited && self.exit_status.is_some_and(|status: ExitStatus| self.expects(status)),

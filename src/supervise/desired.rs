@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a process is meant to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Target {
+pub(super) enum RunTarget {
     /// Not running.
     #[default]
     Down,
@@ -30,13 +30,13 @@ pub(super) enum TargetOrigin {
 /// A target and its origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Desired {
-    pub(super) target: Target,
+    pub(super) target: RunTarget,
     pub(super) origin: TargetOrigin,
 }
 
 impl Desired {
     /// A request overrides whatever was set before.
-    pub(super) fn request(&mut self, target: Target) {
+    pub(super) fn request(&mut self, target: RunTarget) {
         *self = Self { target, origin: TargetOrigin::Request };
     }
 
@@ -44,7 +44,7 @@ impl Desired {
     pub(super) fn autostart(&mut self) -> bool {
         let applies = *self == Self::default();
         if applies {
-            self.target = Target::Up;
+            self.target = RunTarget::Up;
         }
         applies
     }
@@ -57,9 +57,9 @@ mod tests {
     #[test]
     fn autostart_applies_once_and_never_after_a_request() {
         let mut desired = Desired::default();
-        assert!(desired.autostart() && desired.target == Target::Up);
+        assert!(desired.autostart() && desired.target == RunTarget::Up);
         assert!(!desired.autostart(), "it is up already");
-        for target in [Target::Up, Target::Down] {
+        for target in [RunTarget::Up, RunTarget::Down] {
             let mut desired = Desired::default();
             desired.request(target);
             assert!(!desired.autostart());

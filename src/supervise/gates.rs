@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Gate;
-use super::desired::{Target, TargetOrigin};
+use super::desired::{RunTarget, TargetOrigin};
 use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{LogLevel, ProcessId, ProcessState};
 
 /// On whose behalf a process waits: that decides which of its dependencies are started for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum WaitsFor {
+pub(super) enum StartedFor {
     /// `autostart`, a restart: dependencies that nobody has asked for yet.
     Configuration,
     /// A client: also those that were stopped or have failed.
@@ -25,7 +25,7 @@ pub(super) enum WaitsFor {
 
 impl Process {
     /// Enters WAITING, which clients see as STARTING. Whether the gate is open is for the supervisor to see.
-    pub(super) fn wait(&mut self, for_whom: WaitsFor, out: &mut Effects) {
+    pub(super) fn wait(&mut self, for_whom: StartedFor, out: &mut Effects) {
         self.begin_attempt(out);
         self.enter(State::Waiting { pulls: Some(for_whom) }, out);
         out.to_look_at.push_back(self.id);
@@ -48,7 +48,7 @@ impl Process {
                 self.begin_stopping(turn, pid, out);
             }
             State::Backoff { .. } | State::Exited { restart_at: Some(_) } => {
-                self.wait(WaitsFor::Configuration, out);
+                self.wait(StartedFor::Configuration, out);
             }
             State::Stopped
             | State::Waiting { .. }
@@ -132,7 +132,7 @@ impl Supervisor {
     }
 
     /// Starts what a process waits for and nobody has started.
-    fn start_missing(&mut self, turn: &Turn, id: ProcessId, for_whom: WaitsFor, out: &mut Effects) {
+    fn start_missing(&mut self, turn: &Turn, id: ProcessId, for_whom: StartedFor, out: &mut Effects) {
         for member in self.conditions.missing_members(id) {
             if !self.process(member).is_some_and(|process| process.is_started_for(for_whom)) {
                 continue;
@@ -169,7 +169,7 @@ impl Supervisor {
 }
 
 impl Process {
-    fn take_pulls(&mut self) -> Option<WaitsFor> {
+    fn take_pulls(&mut self) -> Option<StartedFor> {
         match &mut self.state {
             State::Waiting { pulls } => pulls.take(),
             State::Stopped
@@ -184,9 +184,10 @@ impl Process {
     }
 
     /// Whether it is started because a process that needs it is to start.
-    fn is_started_for(&self, for_whom: WaitsFor) -> bool {
+    fn is_started_for(&self, for_whom: StartedFor) -> bool {
         let is_untouched = self.desired.origin == TargetOrigin::Configuration;
-        let is_wanted = for_whom == WaitsFor::Request || is_untouched && self.desired.target == Target::Down;
+        let is_wanted =
+            for_whom == StartedFor::Request || is_untouched && self.desired.target == RunTarget::Down;
         let is_down = match self.state {
             State::Stopped | State::Exited { restart_at: None } | State::Fatal | State::Stopping { .. } => {
                 true
@@ -201,8 +202,8 @@ impl Process {
         is_wanted && is_down && !self.leaving
     }
 
-    fn start_for_dependent(&mut self, turn: &Turn, for_whom: WaitsFor, out: &mut Effects) {
-        self.desired = super::desired::Desired { target: Target::Up, origin: TargetOrigin::Dependent };
+    fn start_for_dependent(&mut self, turn: &Turn, for_whom: StartedFor, out: &mut Effects) {
+        self.desired = super::desired::Desired { target: RunTarget::Up, origin: TargetOrigin::Dependent };
         if !matches!(self.state, State::Stopping { .. }) {
             self.start_for(turn, for_whom, out);
         }

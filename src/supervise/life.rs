@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::desired::Target;
+use super::desired::RunTarget;
 use super::ending::LastEnd;
-use super::gates::WaitsFor;
+use super::gates::StartedFor;
 use super::process::{Process, State, Until, seconds};
 use super::restart::{AfterFailure, RestartRules};
 use super::{Effect, Effects, Turn};
@@ -64,18 +64,18 @@ impl Process {
     /// A client asks for a start. What is still stopping is not started, so its target stays.
     pub(super) fn start_requested(&mut self, turn: &Turn, out: &mut Effects) {
         if self.state() != ProcessState::Stopping {
-            self.desired.request(Target::Up);
+            self.desired.request(RunTarget::Up);
         }
-        self.start_for(turn, WaitsFor::Request, out);
+        self.start_for(turn, StartedFor::Request, out);
     }
 
     /// Starts it, if there is nothing of it running.
     pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
-        self.start_for(turn, WaitsFor::Configuration, out);
+        self.start_for(turn, StartedFor::Configuration, out);
     }
 
     /// Spawns it, or lets it wait for what it depends on.
-    pub(super) fn start_for(&mut self, turn: &Turn, for_whom: WaitsFor, out: &mut Effects) {
+    pub(super) fn start_for(&mut self, turn: &Turn, for_whom: StartedFor, out: &mut Effects) {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
                 if self.spec.is_independent() {
@@ -242,7 +242,7 @@ impl Process {
         self.exit_status = Some(status);
         self.failed_starts = 0;
         self.enter(State::Stopped, out);
-        if self.desired.target == Target::Up && turn.restarts_allowed && !self.leaving {
+        if self.desired.target == RunTarget::Up && turn.restarts_allowed && !self.leaving {
             self.start(turn, out);
         }
     }
@@ -260,7 +260,7 @@ impl Process {
         let started = self.started.map_or(turn.now.mono, |(at, _)| at);
         let delay = RestartRules::of(&self.spec).after_exit(expected);
         let restart_at = delay
-            .filter(|_| turn.restarts_allowed && self.desired.target == Target::Up)
+            .filter(|_| turn.restarts_allowed && self.desired.target == RunTarget::Up)
             .map(|delay| started.after(delay));
         self.enter(State::Exited { restart_at }, out);
         if restart_at.is_none() {

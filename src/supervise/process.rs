@@ -30,7 +30,7 @@ use super::background::Background;
 use super::describe::describe;
 use super::desired::Desired;
 use super::ending::LastEnd;
-use super::gates::WaitsFor;
+use super::gates::StartedFor;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
 use super::stopping::Stop;
@@ -45,7 +45,7 @@ pub(super) enum State {
     Stopped,
     /// It is to start once the conditions that it waits for hold. `pulls` is set until what it needs was started.
     Waiting {
-        pulls: Option<WaitsFor>,
+        pulls: Option<StartedFor>,
     },
     /// `pid` is `None` between the `Spawn` effect and its outcome.
     Starting {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::conditions::Standing;
+use super::conditions::ConditionState;
 use super::process::Process;
 use crate::model::{Mono, ProcessId};
 
@@ -20,7 +20,7 @@ pub(super) struct Indexed {
     pending: Option<i64>,
     /// Whether members of its group have outlived it.
     has_members: bool,
-    standing: Standing,
+    standing: ConditionState,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,12 +36,12 @@ pub(super) struct Processes {
     /// While nothing may start, what would only start something has no deadline.
     may_start: bool,
     /// What others may wait for has changed in these; not recorded while nobody waits for anything.
-    changes: Vec<StandingChange>,
+    changes: Vec<ConditionChange>,
     records_changes: bool,
 }
 
 /// A process with what it was to others and what it is now.
-type StandingChange = (ProcessId, Standing, Standing);
+type ConditionChange = (ProcessId, ConditionState, ConditionState);
 
 impl Default for Processes {
     fn default() -> Self {
@@ -134,7 +134,7 @@ impl Processes {
     }
 
     /// What has changed since the last call.
-    pub(super) fn take_changes(&mut self) -> Vec<StandingChange> {
+    pub(super) fn take_changes(&mut self) -> Vec<ConditionChange> {
         std::mem::take(&mut self.changes)
     }
 

@@ -3,7 +3,7 @@
 //! A stop that has to wait is deferred until the last dependent that is going down is gone. Dependents that are
 //! not asked to stop do not count: `stop db` alone stops db alone.
 
-use super::desired::Target;
+use super::desired::RunTarget;
 use super::{Effects, Supervisor, Turn};
 use crate::model::{ProcessId, Wait};
 
@@ -27,7 +27,7 @@ impl Supervisor {
     ) {
         if !self.conditions.is_empty() {
             for id in ids {
-                self.with(*id, |process| process.desired.request(Target::Down));
+                self.with(*id, |process| process.desired.request(RunTarget::Down));
             }
             // Processes that are bound to these begin to stop here.
             self.settle_conditions(turn, out);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::desired::Target;
+use super::desired::RunTarget;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
 use crate::model::{LogLevel, Mono, Pid, Signal};
@@ -71,7 +71,7 @@ pub enum SendError {
 impl Process {
     /// A request to stop: asked politely first.
     pub(super) fn stop(&mut self, turn: &Turn, out: &mut Effects) {
-        self.desired.request(Target::Down);
+        self.desired.request(RunTarget::Down);
         match self.state {
             State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
                 self.begin_stopping(turn, pid, out);
