@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
+use rustix::process::Signal;
 use support::wire::{Peer, post};
-use support::{HEAD, Sandbox, free_port};
+use support::{HEAD, Sandbox, free_port, free_ports};
 use sv::xmlrpc::{Value, encode_call};
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -101,4 +103,22 @@ fn credentials_count_for_one_request_of_a_connection() {
     peer.gets(post("", &stop), REFUSED);
     assert!(peer.ends());
     sandbox.wait_state("cat", "RUNNING");
+}
+
+#[test]
+fn a_client_of_a_removed_server_is_not_taken_for_one_of_its_successor() {
+    let [before, after] = free_ports();
+    let with = format!("[inet_http_server]\nport=127.0.0.1:{before}\n{CREDENTIALS}");
+    let without = format!("[inet_http_server]\nport=127.0.0.1:{after}\n");
+    let mut sandbox = Sandbox::new(&format!("{HEAD}{CAT}{with}")).start();
+    let get_pid = encode_call("supervisor.getPID", &[]);
+    let mut peer = Peer::tcp(before);
+    peer.gets(post("Authorization: Basic bWU6c2VjcmV0\r\n", &get_pid), "HTTP/1.1 200 OK");
+    sandbox.replace("supervisord.conf", &with, &without);
+    sandbox.signal(Signal::HUP);
+    sandbox.wait("the new server", |_| TcpStream::connect(("127.0.0.1", after)).ok());
+    // The new server lets in anybody, but that is not the one that this client connected to.
+    Peer::tcp(after).gets(post("", &get_pid), "HTTP/1.1 200 OK");
+    peer.gets(post("", &get_pid), REFUSED);
+    assert!(peer.ends());
 }

@@ -366,6 +366,31 @@ fn connections_leave_descriptors_to_children() {
 }
 
 #[test]
+fn idle_connections_are_closed_for_a_child_when_descriptors_run_out() {
+    let late = "[program:late]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n";
+    let mut sandbox = Sandbox::with_programs(&format!("{CAT}{late}")).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let supervisor = sandbox.supervisor_pid();
+    let mut idle: Vec<Peer> = (0..20).map(|_| Peer::unix(&sandbox)).collect();
+    for peer in &mut idle {
+        assert!(peer.call("supervisor.getPID", &[]).is_ok());
+    }
+    let open = fs::read_dir(format!("/proc/{}/fd", supervisor.as_raw_nonzero())).unwrap().count() as u64;
+    prlimit(Some(supervisor), Resource::Nofile, Rlimit { current: Some(open), maximum: Some(open) }).unwrap();
+    // Who asks is served, so the others are closed, the ones that were used first.
+    let mut asking = idle.pop().unwrap();
+    assert_eq!(
+        asking.call("supervisor.startProcess", &["late".into()]),
+        Ok(true.into()),
+        "{}",
+        sandbox.log()
+    );
+    assert!(idle[0].ends());
+    assert!(idle[18].call("supervisor.getPID", &[]).is_ok());
+    sandbox.wait_state("late", "RUNNING");
+}
+
+#[test]
 fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     let programs = "[program:many]\ncommand=/bin/cat\nautostart=false\nnumprocs=400\n\
         process_name=a-rather-long-name-so-that-the-answer-is-large-%(process_num)03d\n";

@@ -117,7 +117,7 @@ impl Shell {
         }
         self.tasks.kill_overdue(self.now.mono);
         self.with_output(|output, _| output.wake());
-        self.give_up_clients();
+        self.close_overdue_clients();
         self.servers.wake(self.now.mono, &self.poller);
         if self.servers.take_check_due(self.now.mono) {
             self.restore_socket_files(false);
