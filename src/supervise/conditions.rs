@@ -101,6 +101,8 @@ pub(super) struct Conditions {
     tallies: Vec<Tally>,
     /// Of each prerequisite, the dependents that are going down.
     going_down: Vec<usize>,
+    /// It was just made: everybody may have something else to wait for than before.
+    is_new: bool,
 }
 
 impl Conditions {
@@ -114,7 +116,7 @@ impl Conditions {
         };
         unknown.retain(is_required);
         if graph.is_empty() && unknown.is_empty() {
-            return Self::default();
+            return Self { is_new: true, ..Self::default() };
         }
         let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
         let nodes = ids.iter().enumerate().map(|(node, id)| (*id, node)).collect();
@@ -126,6 +128,7 @@ impl Conditions {
             unknown,
             tallies: vec![Tally::default(); prerequisites],
             going_down: vec![0; prerequisites],
+            is_new: true,
         };
         for (node, process) in processes.iter().enumerate() {
             conditions.count(node, process.standing(), |count| *count += 1);
@@ -265,7 +268,9 @@ impl Process {
         let has_pid = self.pid().is_some();
         let is_up = self.is_pending();
         let is_stopping = matches!(self.state, State::Stopping { .. });
-        let is_going_down = is_up && (is_stopping || has_pid && self.desired.target == RunTarget::Down);
+        let is_going_down = is_up
+            && (is_stopping
+                || has_pid && (self.desired.target == RunTarget::Down || self.is_losing_its_binding));
         let has_exited = matches!(self.state, State::Exited { restart_at: None });
         ConditionState {
             is_started: has_pid && !is_going_down,
@@ -298,8 +303,26 @@ impl Supervisor {
 
     /// Takes what has changed into account; the processes that it may concern are looked at.
     pub(super) fn note_changes(&mut self, out: &mut Effects) {
+        if std::mem::take(&mut self.conditions.is_new) {
+            let waits = |process: &&Process| {
+                !process.spec.is_independent() || process.is_waiting() || process.has_failed_dependency
+            };
+            out.to_look_at.extend(self.processes.iter().filter(waits).map(|process| process.id));
+            out.to_look_at.extend(self.deferred_stops.keys());
+        }
         for (id, old, new) in self.processes.take_changes() {
             out.to_look_at.extend(self.conditions.changed(id, old, new));
+            out.to_look_at.extend(self.deferred_stops.contains_key(&id).then_some(id));
         }
+    }
+}
+
+#[cfg(test)]
+impl Supervisor {
+    /// What is counted as things change is what a count of all gives.
+    pub(super) fn assert_conditions_are_in_step(&self) {
+        let counted = Conditions::of(self.processes.iter());
+        assert_eq!(self.conditions.tallies, counted.tallies, "{:?}", self.conditions.graph);
+        assert_eq!(self.conditions.going_down, counted.going_down);
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::Gate;
 use super::desired::{RunTarget, TargetOrigin};
 use super::process::{Process, State};
+use super::stop_order::StopReason;
 use super::{Effects, Supervisor, Turn};
 use crate::model::{LogLevel, ProcessId, ProcessState};
 
@@ -41,14 +42,15 @@ impl Process {
         out.ended.push(self.id);
     }
 
-    /// Stops because a condition that it is bound to is lost; starts again once it holds.
-    fn stop_until_bound(&mut self, turn: &Turn, out: &mut Effects) {
+    /// A condition that it is bound to is lost. Returns whether it has to be stopped.
+    fn lose_binding(&mut self, out: &mut Effects) -> bool {
         match self.state {
-            State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
-                self.begin_stopping(turn, pid, out);
+            State::Starting { pid: Some(_), .. } | State::Running { .. } => {
+                !std::mem::replace(&mut self.is_losing_its_binding, true)
             }
             State::Backoff { .. } | State::Exited { restart_at: Some(_) } => {
                 self.wait(StartedFor::Configuration, out);
+                false
             }
             State::Stopped
             | State::Waiting { .. }
@@ -56,7 +58,7 @@ impl Process {
             | State::Stopping { .. }
             | State::Exited { restart_at: None }
             | State::Fatal
-            | State::Unknown { .. } => {}
+            | State::Unknown { .. } => false,
         }
     }
 }
@@ -66,8 +68,14 @@ impl Supervisor {
     pub(super) fn settle_conditions(&mut self, turn: &Turn, out: &mut Effects) {
         loop {
             self.note_changes(out);
-            let Some(id) = out.to_look_at.pop_front() else { return };
-            self.look_at(turn, id, out);
+            if let Some(id) = out.to_look_at.pop_front() {
+                self.look_at(turn, id, out);
+            } else if let Some(id) = out.to_unbind.pop() {
+                // By now all that is bound to it is known to go down, too.
+                self.stop_after_dependents(turn, id, StopReason::LostBinding, out);
+            } else {
+                return;
+            }
         }
     }
 
@@ -88,7 +96,8 @@ impl Supervisor {
             | State::Fatal
             | State::Unknown { .. } => {
                 if self.conditions.is_unbound(id) {
-                    self.with(id, |process| process.stop_until_bound(turn, out));
+                    let has_to_stop = self.with(id, |process| process.lose_binding(out)) == Some(true);
+                    out.to_unbind.extend(has_to_stop.then_some(id));
                     self.changed(turn, id, None, out);
                 }
             }

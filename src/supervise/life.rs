@@ -105,6 +105,7 @@ impl Process {
             self.background = None;
         }
         self.has_failed_dependency = false;
+        self.is_losing_its_binding = false;
         self.spawn_error.clear();
         self.exit_status = None;
     }

@@ -56,7 +56,7 @@ use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
     LogTarget, Mono, Namespec, Now, Pid, Principal, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal,
-    SocketSpec, SupervisorState, Ticket, Wait,
+    SocketSpec, SupervisorState, Ticket,
 };
 
 pub use background::Orphan;
@@ -79,6 +79,7 @@ use process::{AutoLogs, Process};
 use processes::Processes;
 use shortage::Shortage;
 use shutdown::Mood;
+use stop_order::StopReason;
 use update::Update;
 use waiters::Waiters;
 
@@ -433,6 +434,8 @@ pub struct Effects {
     ended: Vec<ProcessId>,
     /// Processes that a change of another may concern.
     to_look_at: ToLookAt,
+    /// Processes that have just lost a condition that they are bound to.
+    to_unbind: Vec<ProcessId>,
     /// Whether there may be nothing left to do.
     may_be_idle: bool,
     /// Whether members of groups whose leaders are dead are to be looked for.
@@ -485,8 +488,8 @@ pub struct Supervisor {
     next_look: Option<NextLook>,
     /// What processes hold for those that wait for them.
     conditions: Conditions,
-    /// Stops that wait for dependents to be gone, and whether a client waits for them.
-    deferred_stops: BTreeMap<ProcessId, Wait>,
+    /// Stops that wait for dependents to be gone.
+    deferred_stops: BTreeMap<ProcessId, StopReason>,
     waiters: Waiters,
     /// Under way.
     updates: Vec<Update>,
@@ -687,6 +690,8 @@ impl Supervisor {
         self.settle_conditions(&turn, &mut out);
         self.judge_ends(&turn, &mut out);
         self.go_on_stopping(&turn, &mut out);
+        // What has stopped just now may have been in the way of others.
+        self.settle_conditions(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
         out

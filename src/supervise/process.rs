@@ -113,6 +113,8 @@ pub(super) struct Process {
     pub(super) is_introduced: bool,
     /// The last state that listeners were sent.
     announced: ProcessState,
+    /// It stops because a condition that it is bound to is lost, and starts again with it.
+    pub(super) is_losing_its_binding: bool,
     /// It is FATAL only because a process that it needs has failed.
     pub(super) has_failed_dependency: bool,
     /// Set once they are made.
@@ -152,6 +154,7 @@ impl Process {
             stop_rank: group_priority,
             is_introduced: false,
             announced: ProcessState::Stopped,
+            is_losing_its_binding: false,
             has_failed_dependency: false,
             auto_logs: AutoLogs::default(),
             desired: Desired::default(),

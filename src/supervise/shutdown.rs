@@ -337,6 +337,14 @@ impl Supervisor {
     }
 }
 
+#[cfg(test)]
+impl Supervisor {
+    /// Whether no order is kept any more.
+    pub(super) fn is_hurried(&self) -> bool {
+        matches!(&self.mood, Mood::Stopping(shutdown) if shutdown.is_hurried)
+    }
+}
+
 impl Shutdown {
     /// By descending priority.
     fn all(&self) -> Vec<ProcessId> {

@@ -3,15 +3,19 @@
 //! A stop that has to wait is deferred until the last dependent that is going down is gone. Dependents that are
 //! not asked to stop do not count: `stop db` alone stops db alone.
 
+use serde::{Deserialize, Serialize};
+
 use super::desired::RunTarget;
 use super::{Effects, Supervisor, Turn};
 use crate::model::{ProcessId, Wait};
 
 /// Why processes stop together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum StopReason {
     /// A client or an update asks for it.
     Request(Wait),
+    /// A condition that it is bound to is lost.
+    LostBinding,
     /// The supervisor ends.
     Shutdown,
 }
@@ -37,15 +41,39 @@ impl Supervisor {
         }
     }
 
-    fn stop_after_dependents(&mut self, turn: &Turn, id: ProcessId, reason: StopReason, out: &mut Effects) {
-        let is_alive = self.process(id).is_some_and(|process| process.pid().is_some());
-        if is_alive && self.conditions.has_dependents_going_down(id) {
-            let wait = if reason == StopReason::Request(Wait::Yes) { Wait::Yes } else { Wait::No };
-            self.deferred_stops.insert(id, wait);
+    pub(super) fn stop_after_dependents(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        reason: StopReason,
+        out: &mut Effects,
+    ) {
+        if self.has_to_wait_with_its_stop(id) {
+            self.deferred_stops.insert(id, reason);
+        } else {
+            self.stop_for(turn, id, reason, out);
+        }
+    }
+
+    /// Something has changed for a process: a stop of it that was deferred may be due.
+    pub(super) fn stop_if_deferred(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        if self.deferred_stops.is_empty() || self.has_to_wait_with_its_stop(id) {
             return;
         }
+        if let Some(reason) = self.deferred_stops.remove(&id)
+            && self.is_alive(id)
+        {
+            self.stop_for(turn, id, reason, out);
+        }
+    }
+
+    fn stop_for(&mut self, turn: &Turn, id: ProcessId, reason: StopReason, out: &mut Effects) {
         match reason {
             StopReason::Request(wait) => self.stop_process(turn, id, wait, out),
+            StopReason::LostBinding => {
+                self.with(id, |process| process.stop_keeping_target(turn, out));
+                self.changed(turn, id, None, out);
+            }
             StopReason::Shutdown => {
                 self.with(id, |process| process.retire(turn, out));
                 self.settle_changed(turn, id, out);
@@ -53,17 +81,11 @@ impl Supervisor {
         }
     }
 
-    /// Something has changed for a process: a stop of it that was deferred may be due.
-    pub(super) fn stop_if_deferred(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
-        let is_alive = self.process(id).is_some_and(|process| process.pid().is_some());
-        if is_alive && self.conditions.has_dependents_going_down(id) {
-            return;
-        }
-        let Some(wait) = self.deferred_stops.remove(&id).filter(|_| is_alive) else { return };
-        if self.mood.allows_starts() {
-            return self.stop_process(turn, id, wait, out);
-        }
-        self.with(id, |process| process.retire(turn, out));
-        self.changed(turn, id, None, out);
+    fn is_alive(&self, id: ProcessId) -> bool {
+        self.process(id).is_some_and(|process| process.pid().is_some())
+    }
+
+    fn has_to_wait_with_its_stop(&self, id: ProcessId) -> bool {
+        self.is_alive(id) && self.conditions.has_dependents_going_down(id)
     }
 }

@@ -89,6 +89,13 @@ impl Process {
         }
     }
 
+    /// A stop after which it starts again.
+    pub(super) fn stop_keeping_target(&mut self, turn: &Turn, out: &mut Effects) {
+        let desired = self.desired;
+        self.stop(turn, out);
+        self.desired = desired;
+    }
+
     pub(super) fn stop_under_way(&self) -> Option<Stop> {
         match self.state {
             State::Stopping { stop, .. } => Some(stop),

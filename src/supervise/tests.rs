@@ -9,6 +9,7 @@ mod bounded;
 mod dependencies;
 mod listeners;
 mod random;
+mod random_dependencies;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -144,11 +145,22 @@ impl Story {
     fn handle(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.decide(input);
         for effect in &effects {
+            self.check_stop_order(effect);
             if let Effect::KillMembers { leader, .. } = effect {
                 assert!(!self.pids_in_use.values().any(|pid| pid == leader), "{leader} is another's by now");
             }
         }
         effects
+    }
+
+    /// What others depend on is asked to stop after them, unless nothing waits any more.
+    fn check_stop_order(&self, effect: &Effect) {
+        if let Effect::Kill { process, signal: Signal::TERM, .. } = effect
+            && !self.supervisor.is_hurried()
+        {
+            let is_early = self.supervisor.conditions.has_dependents_going_down(*process);
+            assert!(!is_early, "{process:?} stops before its dependents: {:?}", self.told);
+        }
     }
 
     /// A supervisor that was written and read again decides the same, and goes on from there.

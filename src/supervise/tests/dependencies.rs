@@ -253,6 +253,19 @@ fn what_is_bound_stops_with_it_and_starts_again_with_it() {
 }
 
 #[test]
+fn a_chain_that_is_bound_stops_from_its_end() {
+    let mut story = story(vec![quick("c", &["b!"]), quick("b", &["a!"]), quick("a", &[])]).begun();
+    story.told.clear();
+    story.exits("a", 1);
+    for name in ["c", "b"] {
+        assert_eq!(story.signalled(), [name]);
+        story.exits(name, 0);
+    }
+    story.pass(1.0);
+    assert_eq!(story.spawned(), ["a", "b", "c"]);
+}
+
+#[test]
 fn a_program_is_all_of_its_processes() {
     let worker =
         |number: u32| ProcessSpec { program: "worker".to_owned(), ..slow(&format!("worker_{number}"), &[]) };

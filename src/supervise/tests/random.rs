@@ -9,21 +9,25 @@ const SHUTDOWN_SECS_MAX: f64 = 3.0 * (STOP_WAIT_SECS as f64 + 10.0) + 1.0;
 
 const STOP_WAIT_SECS: i64 = 10;
 
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, below: u64) -> u64 {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn below(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % below
     }
 
-    fn one_in(&mut self, many: u64) -> bool {
+    pub(super) fn one_in(&mut self, many: u64) -> bool {
         self.below(many) == 0
     }
 
-    fn of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+    pub(super) fn of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
         all.get(self.below(all.len().max(1) as u64) as usize).cloned()
     }
 }
