@@ -18,7 +18,7 @@ use support::{REPORT, Sandbox, binary, peers};
 /// Of many tempers, and none so quick that the reference's clock of a second could overlook it.
 const PROGRAMS: &str = "
 [eventlistener:l]
-command=/usr/bin/perl %(here)s/report.pl %(here)s/reported text
+command=/usr/bin/perl %(here)s/tell.pl %(here)s/told text
 events=PROCESS_STATE,PROCESS_COMMUNICATION,PROCESS_LOG,REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE,PROCESS_GROUP
 buffer_size=1000
 startsecs=0
@@ -47,7 +47,7 @@ command=sh -c 'sleep 0.1; exit 1'
 startsecs=2
 autostart=false
 [program:stubborn]
-command=/usr/bin/perl -e '$SIG{TERM} = q(IGNORE); $| = 1; print qq(unresponsive\\n); sleep 1000'
+command=/usr/bin/perl -e '$SIG{TERM} = q(IGNORE); $| = 1; print qq(deaf\\n); sleep 1000'
 startsecs=0
 stopwaitsecs=1
 [program:pair]
@@ -60,7 +60,7 @@ command=/usr/bin/perl -e '$| = 1; sub w { syswrite(STDOUT, $_[0]); sleep 1 } sle
 startsecs=0
 stdout_events_enabled=true
 stderr_events_enabled=true
-[program:reports]
+[program:tells]
 command=/usr/bin/perl -e 'my ($b, $e) = map { qq(<!--XSUPERVISOR:$_-->) } qw(BEGIN END); my $l = q(.) x 50; sleep 1; for my $f (*STDOUT, *STDERR) { syswrite($f, qq(${b}one$e$l)); sleep 1; syswrite($f, qq(x${b}h\\xc3)); sleep 1; syswrite($f, qq(\\xa4${e}y${b}\\xff${e}$l)) } sleep 1000'
 startsecs=0
 stdout_capture_maxbytes=100

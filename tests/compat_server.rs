@@ -385,7 +385,7 @@ fn python_calls_are_answered_alike() {
 /// Repeats what it reads on both streams; has closed its standard input.
 const TALKERS: &str = "[program:parrot]\ncommand=/bin/sh -c 'exec tee /dev/stderr'\nstartsecs=0\n\
     stdout_logfile=%(here)s/parrot.out\nstderr_logfile=%(here)s/parrot.err\n\
-    [program:unresponsive]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/unresponsive; exec sleep 3600'\nstartsecs=0\n\
+    [program:deaf]\ncommand=/bin/sh -c 'exec <&-; echo > %(here)s/deaf; exec sleep 3600'\nstartsecs=0\n\
     [program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=2\n\
     [program:silent]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=NONE\n\
     stderr_logfile=%(here)s/silent.err\n";

@@ -171,8 +171,8 @@ stdout_logfile_maxbytes=0
 
 #[test]
 fn a_second_term_kills_a_program_that_ignores_the_first() {
-    let unresponsive = "[program:unresponsive]
-command=/bin/sh -c 'trap \"\" TERM; echo unresponsive >/tmp/unresponsive; while :; do sleep 1; done'
+    let unresponsive = "[program:deaf]
+command=/bin/sh -c 'trap \"\" TERM; echo deaf >/tmp/deaf; while :; do sleep 1; done'
 startsecs=0
 stopwaitsecs=600
 ";

@@ -285,7 +285,7 @@ fn a_sandbox_that_refuses_young_system_calls_takes_nothing_from_it() {
         // It was given a descriptor, which its children may not have.
         let script = "exec 9</etc/passwd; exec /sv run -c /etc/supervisord.conf";
         let program = "[program:speaker]\nstdout_logfile=/dev/stdout\n\
-            command=/bin/sh -c 'ls /proc/self/fd/9 2>&1; echo reported; exec sleep 100000'\n";
+            command=/bin/sh -c 'ls /proc/self/fd/9 2>&1; echo told; exec sleep 100000'\n";
         let shell = [&options[..], &["--entrypoint", "/bin/sh"]].concat();
         let Some(container) = Container::configured(&shell, &["-c", script], &in_run(program)) else {
             return;
@@ -373,8 +373,8 @@ fn a_signal_is_forwarded_and_the_whole_stop_is_bounded() {
     let programs = "[program:web]
 command=/bin/sh -c 'trap \"echo USR1 has come\" USR1; echo ready; while :; do sleep 0.1; done'
 stdout_logfile=/dev/stdout
-[program:unresponsive]
-command=/bin/sh -c 'trap \"\" TERM; echo unresponsive; while :; do sleep 1; done'
+[program:deaf]
+command=/bin/sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 1; done'
 stdout_logfile=/dev/stdout
 stopwaitsecs=600
 ";

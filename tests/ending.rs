@@ -76,7 +76,7 @@ fn a_stop_that_was_asked_for_ends_with_0_and_says_by_whom() {
 #[test]
 fn a_stop_takes_no_longer_than_it_may() {
     let config = support::HEAD.replace("[supervisord]\n", "[supervisord]\nshutdown_timeout=1\n");
-    let unresponsive = "command=sh -c 'trap \"\" TERM; echo unresponsive; while :; do sleep 0.1; done'\nstopwaitsecs=600\n\
+    let unresponsive = "command=sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 0.1; done'\nstopwaitsecs=600\n\
         startsecs=0\nstdout_logfile=%(here)s/%(program_name)s.out\n";
     let mut sandbox = Sandbox::new(&format!(
         "{config}[program:one]\n{unresponsive}[program:two]\npriority=1\n{unresponsive}"

@@ -22,8 +22,8 @@ import sys
 from supervisor import childutils
 while True:
     headers, payload = childutils.listener.wait()
-    with open(sys.argv[1], 'a') as reported:
-        reported.write('%s %r\\n' % (headers['eventname'], payload))
+    with open(sys.argv[1], 'a') as told:
+        told.write('%s %r\\n' % (headers['eventname'], payload))
     childutils.listener.ok()
 ";
 
@@ -36,7 +36,7 @@ fn sandbox(programs: &str) -> Sandbox {
 /// A pool of one that writes what it is told to `<name>.told`.
 fn teller(name: &str, events: &str, lines: &str) -> String {
     format!(
-        "[eventlistener:{name}]\ncommand=/usr/bin/perl %(here)s/report.pl %(here)s/{name}.reported\nstartsecs=0\n\
+        "[eventlistener:{name}]\ncommand=/usr/bin/perl %(here)s/tell.pl %(here)s/{name}.told\nstartsecs=0\n\
          events={events}\nbuffer_size=1000\n{lines}\n"
     )
 }
@@ -112,7 +112,7 @@ fn supervisors_own_childutils_get_ticks_states_and_messages_of_clients() {
     }
     let python = folder.unwrap().join("python");
     let sandbox = sandbox(&format!(
-        "[eventlistener:python]\ncommand={} %(here)s/listen.py %(here)s/reported\n\
+        "[eventlistener:python]\ncommand={} %(here)s/listen.py %(here)s/told\n\
          events=TICK_5,REMOTE_COMMUNICATION,PROCESS_STATE_STOPPED\n[program:cat]\ncommand=cat\nstartsecs=0\n",
         python.display()
     ));
@@ -138,7 +138,7 @@ fn an_event_outlives_the_listener_that_dies_of_it() {
     const FRAGILE: &str = "open(my $file, '>>', $ARGV[0]); $| = 1; print qq(READY\\n); my $header = <STDIN>; \
         print $file $header; close($file); sleep 1000";
     let sandbox = sandbox(
-        "[eventlistener:fragile]\ncommand=/usr/bin/perl %(here)s/fragile.pl %(here)s/reported\nstartsecs=0\n\
+        "[eventlistener:fragile]\ncommand=/usr/bin/perl %(here)s/fragile.pl %(here)s/told\nstartsecs=0\n\
          autorestart=true\nevents=PROCESS_STATE_STOPPED\n[program:cat]\ncommand=cat\nstartsecs=0\n",
     );
     sandbox.write("fragile.pl", FRAGILE);
@@ -160,7 +160,7 @@ fn an_event_outlives_the_listener_that_dies_of_it() {
 #[test]
 fn a_listener_may_end_after_each_event() {
     let mut sandbox = sandbox(
-        "[eventlistener:once]\ncommand=sh -c 'echo READY; read line; echo \"$line\" >> %(here)s/reported; \
+        "[eventlistener:once]\ncommand=sh -c 'echo READY; read line; echo \"$line\" >> %(here)s/told; \
          printf \"RESULT 2\\nOK\"'\nautorestart=true\nstartsecs=0\nevents=PROCESS_GROUP_ADDED\n\
          [program:one]\ncommand=cat\n[program:two]\ncommand=cat\n",
     )

@@ -35,8 +35,8 @@ fn row(sandbox: &Sandbox, name: &str) -> Json {
 fn json_rows_report_how_each_process_ended_last() {
     let mut sandbox = Sandbox::with_programs(
         "[program:waits]\ncommand=/bin/sleep 1000\nstartsecs=0\n\
-         [program:unresponsive]\ncommand=/bin/sh -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'\nstartsecs=0\n\
-         stopwaitsecs=0\nstdout_logfile=%(here)s/unresponsive.log\n\
+         [program:deaf]\ncommand=/bin/sh -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'\nstartsecs=0\n\
+         stopwaitsecs=0\nstdout_logfile=%(here)s/deaf.log\n\
          [program:fails]\ncommand=/bin/sh -c 'exit 3'\nstartretries=0\n\
          [program:never]\ncommand=/bin/cat\nautostart=false\n",
     )

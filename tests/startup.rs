@@ -342,7 +342,7 @@ fn refusing(calls: &str, script: &str) -> Option<Container> {
     let options = ["--security-opt", &sandbox, "--cap-add", "SYS_ADMIN", "--entrypoint", "/bin/sh"];
     let container = Container::create(&options, &["-c", script]);
     fs::remove_file(&profile).unwrap();
-    let program = "[program:job]\ncommand=/bin/sh -c '(: <&9) && echo given; echo reported; exit 3'\n\
+    let program = "[program:job]\ncommand=/bin/sh -c '(: <&9) && echo given; echo told; exit 3'\n\
         startsecs=0\nautorestart=false\nstdout_logfile=/dev/stdout\nredirect_stderr=true\n";
     container.as_ref()?.copy_in("/etc/supervisord.conf", &format!("{CONTAINER_HEAD}{program}"));
     container

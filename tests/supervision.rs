@@ -260,8 +260,8 @@ fn shutdown_is_in_order_and_ends_with_the_last_child() {
 #[test]
 fn a_second_term_speeds_up_the_shutdown() {
     let mut sandbox = Sandbox::with_programs(
-        "[program:unresponsive]\ncommand=sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done'\n\
-         stopwaitsecs=3600\nstdout_logfile=%(here)s/unresponsive.out\n",
+        "[program:deaf]\ncommand=sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done'\n\
+         stopwaitsecs=3600\nstdout_logfile=%(here)s/deaf.out\n",
     )
     .start();
     sandbox.wait_file("deaf.out", "ready\n");
