@@ -5,9 +5,10 @@
 //! held by `tests/tidy.rs`:
 //!
 //! * layer 0: [`model`], [`python`]
-//! * layer 1, pure or without policy: [`config`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
-//! * layer 2: [`supervise`], [`host`], [`control_socket`], [`rpc`], [`web`], [`cli`], [`output`]
-//! * layer 3: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
+//! * layer 1, pure or without policy: [`launch`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
+//! * layer 2: [`config`], [`supervise`], [`control_socket`], [`rpc`], [`web`], [`output`]
+//! * layer 3: [`host`], [`cli`]
+//! * layer 4: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
 //!   [`print_listener`], [`init`] (of one command)
 
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod host;
 pub mod http;
 pub mod init;
 pub mod inspect;
+pub mod launch;
 pub mod logs;
 pub mod model;
 pub mod output;

@@ -13,7 +13,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("python", &[]),
     // Layer 1: pure, or without policy. No sideways imports.
-    ("config", &["model", "python"]),
+    // The configuration says what a command resolves to, and lints it.
+    ("launch", &["model", "python"]),
+    ("config", &["launch", "model", "python"]),
     ("events", &["model", "python"]),
     ("logs", &["model", "python"]),
     ("http", &[]),
@@ -36,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "events",
             "host",
             "http",
+            "launch",
             "logs",
             "model",
             "output",

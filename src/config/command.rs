@@ -1,41 +1,24 @@
-//! From the text of `command=` to a file that can be executed, with Supervisor's words for why not.
+//! The command of a program, or the built-in listener that takes its place.
 
 use std::path::{Path, PathBuf};
 
+use crate::launch::{self, Executable, FileLookup};
 use crate::model::{Environment, EventLength, Fault, FaultCode, PrintHandler, ProcessSpec, StandIn};
-use crate::python::quote;
 
 use super::print_listeners;
 use super::surroundings::Surroundings;
-use super::words::split_command;
-
-/// Where commands are looked for if nobody has set a PATH.
-const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
-
-/// The bits of a file's mode that let somebody execute it.
-const EXECUTABLE: u32 = 0o111;
 
 /// Has a built-in listener count bytes.
 pub const BYTES: &str = "bytes";
 
-/// What is to be executed.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Executable {
-    /// The program.
-    pub file: PathBuf,
-    /// What it is given; never empty.
-    pub argv: Vec<String>,
-}
-
-/// Looks the command up as Supervisor does: in the program's own PATH, else in ours, and the first
-/// that exists is it, whether it can be executed or not.
+/// Looks the command of a program up, see [`launch::resolve_command`].
+///
+/// A built-in listener takes the place of a command that does not exist, and of the script of the package that it
+/// is modelled on: that needs Python, and does the same.
 ///
 /// # Errors
 ///
 /// Why it can't be executed: the text, and the code that a start request is refused with.
-///
-/// A listener that is built in takes the place of a command that is not there, and of the script of the
-/// package that it is modelled on: that needs Python, and does the same.
 pub fn resolve(spec: &ProcessSpec, around: &dyn Surroundings) -> Result<Executable, Fault> {
     let found = resolve_command(&spec.command, &spec.environment, around);
     let Some(StandIn { package, length }) = spec.stand_in else { return found };
@@ -71,49 +54,25 @@ pub fn resolve_command(
     environment: &Environment,
     around: &dyn Surroundings,
 ) -> Result<Executable, Fault> {
-    let argv = split_command(command)
-        .map_err(|error| not_executable(format!("can't parse command {}: {error}", quote(command))))?;
-    let Some(program) = argv.first() else {
-        return Err(not_executable("command is empty".to_owned()));
-    };
-    let own_path = path_of(environment.iter().rev());
-    let inherited = || path_of(around.environment().iter()).filter(|path| !path.is_empty());
-    let path = own_path.or_else(inherited).unwrap_or(DEFAULT_PATH);
-    let file = find(program, path, around).unwrap_or_else(|| PathBuf::from(program));
-    check(&file, around)?;
-    Ok(Executable { file, argv })
+    launch::resolve_command(command, launch::search_path(environment, around.environment()), around)
 }
 
-fn path_of<'e>(mut environment: impl Iterator<Item = &'e (String, String)>) -> Option<&'e str> {
-    environment.find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str())
-}
+impl FileLookup for dyn Surroundings + '_ {
+    fn exists(&self, path: &Path) -> bool {
+        Surroundings::exists(self, path)
+    }
 
-fn find(program: &str, path: &str, around: &dyn Surroundings) -> Option<PathBuf> {
-    if program.contains('/') {
-        return None;
+    fn mode(&self, path: &Path) -> Option<u32> {
+        Surroundings::mode(self, path)
     }
-    path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| around.exists(file))
-}
 
-fn check(file: &Path, around: &dyn Surroundings) -> Result<(), Fault> {
-    let shown = quote(&file.display().to_string());
-    let Some(mode) = around.mode(file) else {
-        return Err(Fault::about(FaultCode::NoFile, format!("can't find command {shown}")));
-    };
-    if around.is_dir(file) {
-        return Err(not_executable(format!("command at {shown} is a directory")));
+    fn is_dir(&self, path: &Path) -> bool {
+        Surroundings::is_dir(self, path)
     }
-    if mode & EXECUTABLE == 0 {
-        return Err(not_executable(format!("command at {shown} is not executable")));
-    }
-    if !around.is_executable(file) {
-        return Err(not_executable(format!("no permission to run command {shown}")));
-    }
-    Ok(())
-}
 
-fn not_executable(text: String) -> Fault {
-    Fault::about(FaultCode::NotExecutable, text)
+    fn is_executable(&self, path: &Path) -> bool {
+        Surroundings::is_executable(self, path)
+    }
 }
 
 #[cfg(test)]

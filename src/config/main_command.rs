@@ -108,7 +108,7 @@ mod tests {
         let main = &last.processes[0];
         assert_eq!((last.name.as_str(), main.name.as_str(), last.processes.len()), ("main", "main", 1));
         assert_eq!(
-            super::super::split_command(&main.command).unwrap(),
+            crate::python::split_command(&main.command).unwrap(),
             ["/bin/job", "100%", "a b", "%(x)s", "it's"]
         );
         assert_eq!((main.on_exit, main.on_fatal), (OnEnd::Shutdown, OnEnd::Shutdown));

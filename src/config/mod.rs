@@ -50,10 +50,9 @@ pub mod toml;
 mod unknown;
 mod values;
 mod variables;
-mod words;
 
 pub use client::{ClientSettings, load_client};
-pub use command::{BYTES, Executable, resolve, resolve_command};
+pub use command::{BYTES, resolve, resolve_command};
 pub use document::Language;
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use foreground::foreground_form;
@@ -65,7 +64,6 @@ pub use reader::Override;
 pub use search::{find, search_paths};
 pub use sources::{INCLUDED_FILES_MAX, TOML_BYTES_MAX};
 pub use surroundings::{FILE_BYTES_MAX, Surroundings};
-pub use words::{SplitError, split_command};
 
 // What `inspect` looks at, to lint a configuration and to show it.
 pub(crate) use daemon::environment;
@@ -77,4 +75,3 @@ pub(crate) use reader::SectionReader;
 pub(crate) use reading::{Findings, Reading, Remark, Spot};
 pub(crate) use values::absolute;
 pub(crate) use variables::lay as lay_variables;
-pub(crate) use words::split_pairs;

@@ -2,8 +2,8 @@
 
 use crate::model::Environment;
 
-use super::words::{Word, split_pairs, split_pairs_of_old};
 use crate::python::quote;
+use crate::python::{Word, split_pairs, split_pairs_of_old};
 
 /// Reads pairs parted by commas; a comma at the end is fine. Of two pairs with one key the later
 /// one's value stands, in the place of the first.

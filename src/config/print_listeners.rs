@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::model::PrintHandler;
 
 use super::surroundings::Surroundings;
-use super::words::split_command;
+use crate::python::split_command;
 
 /// A package, by the names that configurations use.
 struct Package {

@@ -18,7 +18,7 @@ use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::surroundings::Surroundings;
 use super::values;
-use super::words::join_words;
+use crate::python::join_words;
 use crate::python::quote;
 
 /// An option of `[supervisord]` that the command line sets. It wins over the file.

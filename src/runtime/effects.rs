@@ -1,18 +1,17 @@
 //! Carrying out what the core has decided.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{NulError, OsStr, OsString};
+use std::ffi::{NulError, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shell;
 use super::restart::read_settings;
-use crate::config::{Executable, resolve};
+use crate::config::resolve;
 use crate::host::Host;
-use crate::model::{
-    Address, ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User,
-};
+use crate::launch::{self, Executable};
+use crate::model::{ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User};
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
@@ -223,33 +222,10 @@ impl Shell {
         Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
     }
 
-    /// Ours but for what configures us, overlaid by what tells a child who started it, overlaid by
-    /// what is configured.
     pub(super) fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {
-        let mut all: BTreeMap<_, _> = self.host.environment_os().iter().cloned().collect();
-        for variable in &self.settings.variables {
-            all.remove(OsStr::new(variable));
-        }
-        let mut set = |name: &str, value: &str| all.insert(OsString::from(name), OsString::from(value));
-        set("SUPERVISOR_ENABLED", "1");
-        set("SUPERVISOR_PROCESS_NAME", &spec.name);
-        set("SUPERVISOR_GROUP_NAME", &spec.group);
-        match spec.server_url.clone().or_else(|| self.server_url()) {
-            Some(url) if !url.is_empty() => drop(set(SERVER_URL, &url)),
-            // COMPAT: one inherited from an outer supervisor would lead to that one.
-            Some(_) | None => drop(all.remove(OsStr::new(SERVER_URL))),
-        }
-        all.extend(
-            spec.environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))),
-        );
-        all
-    }
-
-    /// The first unix server, else the last inet one.
-    fn server_url(&self) -> Option<String> {
-        let addresses = || self.settings.servers.iter().map(|server| &server.address);
-        let unix = addresses().find(|address| matches!(address, Address::Unix { .. }));
-        unix.or_else(|| addresses().next_back()).map(Address::url)
+        let servers = self.settings.servers.iter().map(|server| &server.address);
+        let url = launch::server_url(servers);
+        launch::child_environment(self.host.environment_os(), &self.settings.variables, spec, url)
     }
 }
 
@@ -261,8 +237,6 @@ pub(super) fn not_found(refusal: Fault) -> NotSpawned {
     };
     NotSpawned { text: refusal.detail.unwrap_or_default(), status, blame: Blame::Program }
 }
-
-const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 
 /// Both ends of three pipes, and a log file for each stream.
 const DESCRIPTORS_OF_A_START: usize = 8;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Shell;
-use crate::config::{foreground_form, resolve, split_command};
+use crate::config::{foreground_form, resolve};
 use crate::model::ProcessId;
+use crate::python::split_command;
 use crate::supervise::Orphan;
 use crate::sys::children::{children, look_at, variables};
 

@@ -1,8 +1,8 @@
 //! What a misspelled name may have meant.
 
-use super::super::words::{Word, split_pairs};
 use super::{Naming, OptionDoc, SectionKind, TABLE, ValueType};
 use crate::model::Signal;
+use crate::python::{Word, split_pairs};
 
 /// Longer names are not compared: they are no slip of the fingers.
 const NAME_BYTES_MAX: usize = 64;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::super::options::nearest;
-use super::super::words::split_command;
 use super::numbers::integer;
 use super::{BadValue, inet_address, port_number};
 use crate::model::{HealthCheck, Probe, ReadyCheck};
 use crate::python::quote;
+use crate::python::split_command;
 
 /// Descriptors below it are those of every program.
 const FD_MIN: i64 = 3;

@@ -8,9 +8,9 @@ use crate::config::Reading;
 use crate::config::SectionReader;
 use crate::config::options::SectionKind;
 use crate::config::resolve;
-use crate::config::split_pairs;
 use crate::model::{DaemonSettings, ProcessSpec, Settings, User, UserId};
 use crate::python::quote;
+use crate::python::split_pairs;
 
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[SectionProcesses<'_, '_>]) {
     if let Some(section) = reading.document.section("supervisord") {

@@ -4,9 +4,9 @@ use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::SectionReader;
 use crate::config::{DaemonizesWhen, foreground_form, leaves};
-use crate::config::{SplitError, split_command};
 use crate::model::ProcessSpec;
 use crate::python::quote;
+use crate::python::{SplitError, split_command};
 
 pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '_>]) {
     for program in programs {

@@ -1,7 +1,11 @@
-//! Texts and bytes written as Python's `repr` writes them.
+//! Texts in Python's forms: values as its `repr` writes them, and words as its `shlex` splits them.
 //!
-//! Supervisor's messages carry values in that form, and people grep for them. This is the one place
-//! that makes it.
+//! Supervisor's messages carry values in the first form, and people grep for them. Its options are split by the
+//! second. This is the one place for both.
+
+mod words;
+
+pub use words::{SplitError, Word, join_words, split_command, split_pairs, split_pairs_of_old};
 
 /// `'it''s'` as Python would print it: single quotes unless only double ones avoid escaping.
 #[must_use]

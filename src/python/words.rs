@@ -1,4 +1,4 @@
-//! Words with quotes: the POSIX half of Python's `shlex`, which `command=` and `environment=` lean on.
+//! Words with quotes: the POSIX half of Python's `shlex`, by which `command=` and `environment=` are split.
 //!
 //! Both are one grammar but for two things: `environment=` knows a comment (`#`) and breaks words at
 //! punctuation, `command=` does neither. Python's rules are not a shell's (a backslash before a
@@ -38,7 +38,7 @@ pub fn split_command(text: &str) -> Result<Vec<String>, SplitError> {
 }
 
 /// The other way round: a text that [`split_command`] takes apart into just these words.
-pub(super) fn join_words(words: &[impl AsRef<str>]) -> String {
+pub fn join_words(words: &[impl AsRef<str>]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| quoted(word.as_ref())).collect();
     quoted.join(" ")
 }
@@ -52,14 +52,14 @@ fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 /// Splits an `environment=` into its keys, signs and values.
-pub(crate) fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
+pub fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     split(text, Grammar::Pairs)
 }
 
 /// The same in the older mode of `shlex`, which Supervisor 4.3.0 is content with: a quotation is a
 /// word of its own and ends at the next mark of its kind, nothing is escaped, marks inside a bare
 /// word stay, and all marks at both ends of a word go.
-pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
+pub fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     let mut splitter = Splitter { chars: text.chars(), grammar: Grammar::PairsOfOld };
     // Names and values have a few letters each: there is hardly ever need for more room.
     let mut words = Vec::with_capacity(text.len() / 4);
@@ -71,10 +71,11 @@ pub(super) fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError
 
 /// A word with its quotes taken off.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Word<'t> {
-    pub(crate) text: Cow<'t, str>,
+pub struct Word<'t> {
+    /// Without its quotes.
+    pub text: Cow<'t, str>,
     /// A single character that can't be part of a bare word, outside of quotes.
-    pub(crate) is_sign: bool,
+    pub is_sign: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

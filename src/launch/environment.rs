@@ -1,0 +1,91 @@
+//! The environment of a child.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use crate::model::{Address, ProcessSpec};
+
+const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
+
+/// `inherited` except the variables that configure us, overlaid by those by which a child knows its supervisor,
+/// overlaid by what is configured. `server_url` is that of the supervisor, if it has one.
+#[must_use]
+pub fn child_environment(
+    inherited: &[(OsString, OsString)],
+    configuring: &[String],
+    spec: &ProcessSpec,
+    server_url: Option<String>,
+) -> BTreeMap<OsString, OsString> {
+    let mut all: BTreeMap<_, _> = inherited.iter().cloned().collect();
+    for variable in configuring {
+        all.remove(OsStr::new(variable));
+    }
+    let mut set = |name: &str, value: &str| all.insert(OsString::from(name), OsString::from(value));
+    set("SUPERVISOR_ENABLED", "1");
+    set("SUPERVISOR_PROCESS_NAME", &spec.name);
+    set("SUPERVISOR_GROUP_NAME", &spec.group);
+    match spec.server_url.clone().or(server_url) {
+        Some(url) if !url.is_empty() => drop(set(SERVER_URL, &url)),
+        // COMPAT: one inherited from an outer supervisor would lead to that one.
+        Some(_) | None => drop(all.remove(OsStr::new(SERVER_URL))),
+    }
+    all.extend(spec.environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
+    all
+}
+
+/// The URL that children reach the supervisor by: that of the first unix server, else of the last inet one.
+#[must_use]
+pub fn server_url<'a>(mut addresses: impl DoubleEndedIterator<Item = &'a Address> + Clone) -> Option<String> {
+    let unix = addresses.clone().find(|address| matches!(address, Address::Unix { .. }));
+    unix.or_else(|| addresses.next_back()).map(Address::url)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn spec() -> ProcessSpec {
+        ProcessSpec { name: "p".into(), group: "g".into(), ..ProcessSpec::default() }
+    }
+
+    fn text(environment: BTreeMap<OsString, OsString>) -> String {
+        let entries = environment.into_iter();
+        let entries = entries.map(|(name, value)| format!("{}={}", name.display(), value.display()));
+        entries.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn configured_variables_override_the_supervisors_and_those_override_inherited_ones() {
+        let inherited =
+            [("A", "inherited"), ("SV_NODAEMON", "1"), ("SUPERVISOR_ENABLED", "0"), (SERVER_URL, "outer")]
+                .map(|(name, value)| (name.into(), value.into()));
+        let configuring = ["SV_NODAEMON".to_owned()];
+        let environment = |spec: &ProcessSpec, url: Option<&str>| {
+            text(child_environment(&inherited, &configuring, spec, url.map(str::to_owned)))
+        };
+        let own = "SUPERVISOR_ENABLED=1 SUPERVISOR_GROUP_NAME=g SUPERVISOR_PROCESS_NAME=p";
+        assert_eq!(environment(&spec(), None), format!("A=inherited {own}"));
+        let url = "SUPERVISOR_SERVER_URL=unix:///s";
+        assert_eq!(environment(&spec(), Some("unix:///s")), format!("A=inherited {own} {url}"));
+        let suppressed = ProcessSpec { server_url: Some(String::new()), ..spec() };
+        assert_eq!(environment(&suppressed, Some("unix:///s")), format!("A=inherited {own}"));
+        let variables =
+            vec![("A".to_owned(), "own".to_owned()), ("SUPERVISOR_ENABLED".to_owned(), "2".to_owned())];
+        let configured = ProcessSpec { environment: Arc::new(variables), ..spec() };
+        assert_eq!(
+            environment(&configured, None),
+            "A=own SUPERVISOR_ENABLED=2 SUPERVISOR_GROUP_NAME=g SUPERVISOR_PROCESS_NAME=p"
+        );
+    }
+
+    #[test]
+    fn server_url_is_that_of_the_first_unix_server_or_the_last_inet_one() {
+        let inet = |port| Address::Inet { host: "localhost".into(), port };
+        let unix = Address::Unix { path: "/s".into(), mode: 0o700, owner: None };
+        assert_eq!(server_url([inet(1), unix, inet(2)].iter()).as_deref(), Some("unix:///s"));
+        assert_eq!(server_url([inet(1), inet(2)].iter()), Some(inet(2).url()));
+        assert_eq!(server_url([].iter()), None);
+    }
+}

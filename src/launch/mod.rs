@@ -1,0 +1,9 @@
+//! From the settings of a program to what is executed: the file and its arguments, and the child's environment.
+//!
+//! Nothing here reads the machine: where files are looked at, the caller supplies them ([`FileLookup`]).
+
+mod environment;
+mod resolve;
+
+pub use environment::{child_environment, server_url};
+pub use resolve::{Executable, FileLookup, resolve_command, search_path};
