@@ -28,6 +28,11 @@ pub struct RestartDelays {
     pub limit: Option<RestartLimit>,
 }
 
+impl RestartLimit {
+    /// Each end that counts is kept, so this many at most.
+    pub const ENDS_MAX: u32 = 1000;
+}
+
 impl Default for RestartDelays {
     fn default() -> Self {
         Self {

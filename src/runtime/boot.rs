@@ -2,6 +2,7 @@
 //! does it, so that an error is seen by whoever started it.
 
 use std::env;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -388,7 +389,8 @@ fn take_the_oath(
         clock,
         next_settings: None,
         core: Supervisor::new(identity, std::mem::take(&mut settings.groups))
-            .under(settings.daemon.rules.clone()),
+            .under(settings.daemon.rules.clone())
+            .seeded(RandomState::new().build_hasher().finish()),
         settings,
         poller,
         sources,

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::life::EXITED_TOO_QUICKLY;
 use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{ExitStatus, GroupKind, LogLevel, Namespec, OnEnd, OnIdle, ProcessId, Signal};
@@ -136,8 +137,10 @@ impl Process {
         };
         match self.state {
             State::Fatal => told(match self.last_end {
-                Some(LastEnd::Ended(status)) => format!("{status}, too quickly to count as started"),
-                Some(LastEnd::NotSpawned(_)) | None => self.spawn_error.clone(),
+                Some(LastEnd::Ended(status)) if self.spawn_error == EXITED_TOO_QUICKLY => {
+                    format!("{status}, too quickly to count as started")
+                }
+                Some(LastEnd::Ended(_) | LastEnd::NotSpawned(_)) | None => self.spawn_error.clone(),
             }),
             State::Exited { .. } => {
                 self.exit_status.filter(|&status| !self.expects(status)).and_then(|it| told(it.to_string()))

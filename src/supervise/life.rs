@@ -1,17 +1,19 @@
 //! How a process comes to life and how it ends: start, spawn, exit, back-off.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::desired::RunTarget;
 use super::ending::LastEnd;
 use super::gates::StartedFor;
 use super::process::{Process, State, Until, seconds};
-use super::restart::{AfterFailure, RestartRules};
+use super::restart::{AfterFailure, RESTART_SPACING, RestartRules};
 use super::{Effect, Effects, Turn};
 use crate::model::{ExitStatus, LogLevel, Pid, ProcessState};
 
 /// Reported when a process was started and ended before `startsecs`.
-const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
+pub(super) const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
 
 /// Why there is no process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,7 @@ impl Process {
     pub(super) fn start_requested(&mut self, turn: &Turn, out: &mut Effects) {
         if self.state() != ProcessState::Stopping {
             self.desired.request(RunTarget::Up);
+            self.reset_restarts();
         }
         self.start_for(turn, StartedFor::Request, out);
     }
@@ -112,10 +115,19 @@ impl Process {
 
     pub(super) fn spawn(&mut self, turn: &Turn, out: &mut Effects) {
         self.started = Some((turn.now.mono, turn.now.wall));
+        self.ready_at = None;
         let until = Until::UpFor { at: turn.now.mono.after(seconds(self.spec.start_secs)) };
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
         out.push(Effect::Spawn { process: self.id });
+    }
+
+    /// It has started successfully.
+    pub(super) fn become_ready(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
+        self.failed_starts = 0;
+        self.short_attempts = 0;
+        self.ready_at = Some(turn.now.mono);
+        self.enter(State::Running { pid }, out);
     }
 
     /// Whether it is started by itself, as it was before.
@@ -216,9 +228,7 @@ impl Process {
             }
             // An exit that is noticed together with the end of `startsecs` is one from RUNNING.
             State::Starting { pid: Some(pid), .. } => {
-                self.failed_starts = 0;
-                self.short_attempts = 0;
-                self.enter(State::Running { pid }, out);
+                self.become_ready(turn, pid, out);
                 self.ended_by_itself(turn, status, out);
             }
             State::Starting { pid: None, .. } | State::Running { .. } => {
@@ -258,16 +268,42 @@ impl Process {
         }
         self.exit_status = Some(status);
         self.failed_starts = 0;
-        let started = self.started.map_or(turn.now.mono, |(at, _)| at);
-        let delay = RestartRules::of(&self.spec).after_exit(expected);
-        let restart_at = delay
-            .filter(|_| turn.restarts_allowed && self.desired.target == RunTarget::Up)
-            .map(|delay| started.after(delay));
-        self.enter(State::Exited { restart_at }, out);
-        if restart_at.is_none() {
+        let restarts = RestartRules::of(&self.spec).restarts_after_exit(expected);
+        if restarts && turn.restarts_allowed && self.desired.target == RunTarget::Up {
+            self.restart_after_exit(turn, out);
+        } else {
+            self.enter(State::Exited { restart_at: None }, out);
             out.ended.push(self.id);
         }
-        self.time_passed(turn, out);
+    }
+
+    /// Enters EXITED until the restart is due, or FATAL if it has ended too often.
+    fn restart_after_exit(&mut self, turn: &Turn, out: &mut Effects) {
+        let started = self.started.map_or(turn.now.mono, |(at, _)| at);
+        let spec = Arc::clone(&self.spec);
+        let restart_at = match &spec.restart_policy {
+            Some(policy) => self.next_restart(turn, policy),
+            None => Ok(started.after(RESTART_SPACING)),
+        };
+        self.enter(State::Exited { restart_at: restart_at.as_ref().ok().copied() }, out);
+        match restart_at {
+            Ok(_) => self.time_passed(turn, out),
+            Err(reason) => self.give_up(reason, out),
+        }
+    }
+
+    /// It is FATAL, as it has ended too often.
+    fn give_up(&mut self, reason: String, out: &mut Effects) {
+        out.log(LogLevel::Info, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
+        self.spawn_error = reason;
+        self.fail_for_good(out);
+    }
+
+    fn fail_for_good(&mut self, out: &mut Effects) {
+        self.failed_starts = 0;
+        self.reset_restarts();
+        self.enter(State::Fatal, out);
+        out.ended.push(self.id);
     }
 
     pub(super) fn expects(&self, status: ExitStatus) -> bool {
@@ -279,11 +315,21 @@ impl Process {
         let AfterFailure { failed_starts, delay, gives_up } =
             RestartRules::of(&self.spec).after_failed_start(self.failed_starts);
         self.failed_starts = failed_starts;
-        self.enter(State::Backoff { retry_at: turn.now.mono.after(delay) }, out);
-        if gives_up && turn.restarts_allowed {
-            self.failed_starts = 0;
-            self.enter(State::Fatal, out);
-            out.ended.push(self.id);
+        let spec = Arc::clone(&self.spec);
+        let in_time = turn.now.mono.after(delay);
+        let retry_at = match &spec.restart_policy {
+            Some(policy) => self.next_restart(turn, policy),
+            None => Ok(in_time),
+        };
+        self.enter(State::Backoff { retry_at: retry_at.as_ref().copied().unwrap_or(in_time) }, out);
+        if !turn.restarts_allowed {
+            return;
+        }
+        let has_limit = spec.restart_policy.as_ref().is_some_and(|policy| policy.limit.is_some());
+        if let Err(reason) = retry_at {
+            self.give_up(reason, out);
+        } else if gives_up && !has_limit {
+            self.fail_for_good(out);
             let name = &self.spec.name;
             out.log(
                 LogLevel::Info,

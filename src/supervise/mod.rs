@@ -77,6 +77,7 @@ use groups::{Group, Groups};
 use members::NextLook;
 use process::{AutoLogs, Process};
 use processes::Processes;
+use restart::Randomness;
 use shortage::Shortage;
 use shutdown::Mood;
 use stop_order::StopReason;
@@ -461,6 +462,8 @@ pub(crate) struct Turn {
     now: Now,
     /// False while stopping: nothing starts on its own then.
     restarts_allowed: bool,
+    /// Another for each turn.
+    random: u64,
 }
 
 /// What clients may ask of the supervisor's identity.
@@ -494,6 +497,7 @@ pub struct Supervisor {
     /// Under way.
     updates: Vec<Update>,
     shortage: Shortage,
+    randomness: Randomness,
     /// What processes have left there and was not reaped yet.
     in_background: BTreeMap<Pid, ProcessId>,
     /// Which of the groups have pools.
@@ -524,6 +528,7 @@ impl Supervisor {
             waiters: Waiters::default(),
             updates: Vec::new(),
             shortage: Shortage::default(),
+            randomness: Randomness::default(),
             in_background: BTreeMap::new(),
             pools: Vec::new(),
             asked_for: EventTypes::default(),
@@ -544,12 +549,19 @@ impl Supervisor {
         Self { rules, ..self }
     }
 
+    /// The same with a seed for all that is random.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { randomness: Randomness::seeded(seed), ..self }
+    }
+
     /// The supervisor that takes over after a restart. With everything stopped no question is
     /// open any more; process ids and the numbers of events go on counting.
     #[must_use]
     pub fn succeed(&self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
         let mut next = Self::new(identity, Vec::new());
         (next.next_process, next.next_event) = (self.next_process, self.next_event);
+        next.randomness = Randomness::seeded(self.randomness.last());
         next.configured.clone_from(&groups);
         for group in groups {
             next.add_group(group);
@@ -614,7 +626,8 @@ impl Supervisor {
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
         let mut out = Effects { asked_for: self.asked_for, ..Effects::default() };
-        let turn = Turn { now, restarts_allowed: self.mood.allows_starts() };
+        let random = self.randomness.draw();
+        let turn = Turn { now, restarts_allowed: self.mood.allows_starts(), random };
         // One start may lead to the next, all in one turn.
         if !matches!(input, Input::Spawned { .. }) {
             self.autostarts.renew_slots();

@@ -33,6 +33,7 @@ use super::ending::LastEnd;
 use super::gates::StartedFor;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
+use super::restart::RestartCounter;
 use super::stopping::Stop;
 use super::{Effects, Turn};
 use crate::events::{Event, ProcessNames, StateChange};
@@ -129,6 +130,10 @@ pub(super) struct Process {
     pub(super) short_attempts: u32,
     /// Failed starts in a row.
     pub(super) failed_starts: i64,
+    /// What `restart_*` counts.
+    pub(super) restarts: RestartCounter,
+    /// When it became ready; `None` from each spawn until then.
+    pub(super) ready_at: Option<Mono>,
     pub(super) started: Option<(Mono, Wall)>,
     /// When and how its process ended last. A later start leaves it as it is.
     pub(super) ended: Option<(Wall, ExitStatus)>,
@@ -163,6 +168,8 @@ impl Process {
             background: None,
             short_attempts: 0,
             failed_starts: 0,
+            restarts: RestartCounter::default(),
+            ready_at: None,
             started: None,
             ended: None,
             exit_status: None,
@@ -277,9 +284,7 @@ impl Process {
         match &mut self.state {
             State::Starting { pid: Some(pid), until } if until.is_met(now) => {
                 let pid = *pid;
-                self.failed_starts = 0;
-                self.short_attempts = 0;
-                self.enter(State::Running { pid }, out);
+                self.become_ready(turn, pid, out);
                 out.log(
                     LogLevel::Info,
                     format!(
@@ -363,7 +368,7 @@ impl Process {
             now: turn.now.wall.unix_secs(),
             state: self.state(),
             spawn_error: self.spawn_error.clone(),
-            hint: self.hint().filter(|_| self.may_be_kept_from_running(uptime)),
+            hint: self.hint_for_clients(turn, uptime),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.ended.map(|(_, status)| status),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),
@@ -372,6 +377,15 @@ impl Process {
             pid: self.pid().map_or(0, |pid| pid.0),
             listener: None,
         }
+    }
+}
+
+impl Process {
+    /// What is known of its state beyond Supervisor's words.
+    fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
+        let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));
+        let hints: Vec<_> = background.into_iter().chain(self.retry_text(turn.now.mono)).collect();
+        (!hints.is_empty()).then(|| hints.join("; "))
     }
 }
 

@@ -1,9 +1,17 @@
 //! The restart policy: whether a process that has ended or could not be started is started again, and when.
+//!
+//! [`RestartRules`] are Supervisor's rules. With any `restart_*` option the delays are those of [`RestartDelays`]
+//! instead, counted by one [`RestartCounter`] for exits and failed starts. `restart_limit` takes the place of
+//! `startretries`, which limits failed starts as long as there is none.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::process::seconds;
-use crate::model::{AutoRestart, OnEnd, ProcessSpec, StartRetries};
+use serde::{Deserialize, Serialize};
+
+use super::Turn;
+use super::process::{Process, State, seconds};
+use crate::model::{AutoRestart, Mono, OnEnd, ProcessId, ProcessSpec, RestartDelays, StartRetries};
 
 /// The least time between two automatic starts from EXITED. A program with `startsecs=0` that
 /// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
@@ -16,6 +24,9 @@ const FAILED_STARTS_MAX: i64 = 86_400;
 
 /// The longest wait in seconds with `startretries=forever`: what the program waits for may come at any time.
 const BACKOFF_MAX_FOREVER: i64 = 60;
+
+/// A restart with a shorter delay than this keeps to [`RESTART_SPACING`] too.
+const UNSPACED_DELAY_MIN: Duration = Duration::from_millis(100);
 
 /// What follows a failed start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +55,13 @@ impl RestartRules {
         Self { after_exit, retries: spec.start_retries }
     }
 
-    /// The time from the start to the restart, or `None` if an exit from RUNNING is final.
-    pub(super) fn after_exit(self, is_expected: bool) -> Option<Duration> {
-        let restarts = match self.after_exit {
+    /// Whether an exit from RUNNING is followed by a restart.
+    pub(super) fn restarts_after_exit(self, is_expected: bool) -> bool {
+        match self.after_exit {
             AutoRestart::Never => false,
             AutoRestart::Always => true,
             AutoRestart::Unexpected => !is_expected,
-        };
-        restarts.then_some(RESTART_SPACING)
+        }
     }
 
     /// `failed_before` is the number of failed starts in a row before this one.
@@ -67,6 +77,121 @@ impl RestartRules {
             gives_up: !self.retries.allow(failed_starts),
         }
     }
+}
+
+/// What `restart_*` counts of one process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct RestartCounter {
+    /// Restarts since it was last up, and ready, for `restart_reset_after`.
+    in_row: u32,
+    /// When it ended, as far back as `restart_limit` looks, the oldest first.
+    ends: VecDeque<Mono>,
+}
+
+impl RestartCounter {
+    /// Counts an end or a failed start. Returns the delay before the restart, without jitter, or `None` once
+    /// `restart_limit` is reached.
+    fn count(&mut self, now: Mono, ready_at: Option<Mono>, policy: &RestartDelays) -> Option<Duration> {
+        if ready_at.is_some_and(|at| now.since(at) >= policy.reset_after) {
+            self.in_row = 0;
+        }
+        let delay = policy.delay_before(self.in_row);
+        self.in_row = self.in_row.saturating_add(1);
+        let Some(limit) = policy.limit else { return Some(delay) };
+        self.ends.retain(|at| now.since(*at) < limit.within);
+        self.ends.push_back(now);
+        let is_reached = self.ends.len() >= usize::try_from(limit.ends).unwrap_or(usize::MAX);
+        (!is_reached).then_some(delay)
+    }
+}
+
+/// A deterministic generator: randomness comes from outside, with the seed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Randomness(u64);
+
+impl Randomness {
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn last(&self) -> u64 {
+        self.0
+    }
+
+    /// What a turn draws its random numbers from.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0
+    }
+}
+
+/// A number that looks random, the same for the same number and process: the finalizer of splitmix64.
+pub(super) fn scatter(number: u64, process: ProcessId) -> u64 {
+    let mut mixed = number ^ process.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Longer or shorter by up to so many percent.
+fn with_jitter(delay: Duration, percent: u8, random: u64) -> Duration {
+    // From -1000 to 1000.
+    let thousandths = i32::try_from(random % 2001).unwrap_or(1000) - 1000;
+    let factor = 1.0 + f64::from(thousandths) / 1000.0 * f64::from(percent.min(100)) / 100.0;
+    Duration::try_from_secs_f64(delay.as_secs_f64() * factor).unwrap_or(delay)
+}
+
+impl Process {
+    /// When the restart after this end is due by `restart_*`; `Err` tells why there is none.
+    pub(super) fn next_restart(&mut self, turn: &Turn, policy: &RestartDelays) -> Result<Mono, String> {
+        let now = turn.now.mono;
+        let Some(delay) = self.restarts.count(now, self.ready_at, policy) else {
+            let limit = policy.limit.map_or((0, 0.0), |limit| (limit.ends, limit.within.as_secs_f64()));
+            return Err(format!("ended {} times in {} seconds (restart_limit)", limit.0, limit.1));
+        };
+        let random = scatter(turn.random, self.id);
+        let at = now.after(with_jitter(delay, policy.jitter_percent, random));
+        let started = self.started.map_or(now, |(at, _)| at);
+        Ok(if delay < UNSPACED_DELAY_MIN { at.max(started.after(RESTART_SPACING)) } else { at })
+    }
+
+    /// The counter starts again: somebody has started or stopped it, or it has failed for good.
+    pub(super) fn reset_restarts(&mut self) {
+        self.restarts = RestartCounter::default();
+    }
+
+    /// The next try, of a process with a policy that waits for one: `retry in 4 s (3rd)`.
+    pub(super) fn retry_text(&self, now: Mono) -> Option<String> {
+        let at = match self.state {
+            State::Backoff { retry_at } => retry_at,
+            State::Exited { restart_at } => restart_at?,
+            State::Stopped
+            | State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Fatal
+            | State::Unknown { .. } => return None,
+        };
+        // A shortage is not counted.
+        if self.spec.restart_policy.is_none() || self.restarts.in_row == 0 {
+            return None;
+        }
+        let secs = at.since(now).as_secs_f64().ceil();
+        Some(format!("retry in {secs} s ({})", ordinal(self.restarts.in_row)))
+    }
+}
+
+/// `1st`, `2nd`, `3rd`, `4th`, `11th`.
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 #[cfg(test)]
@@ -89,9 +214,9 @@ mod tests {
             (AutoRestart::Always, true, true),
         ] {
             let ignored = policy(|it| it.autorestart = autorestart);
-            assert_eq!(ignored.after_exit(is_expected).is_some(), restarts, "{autorestart:?}");
+            assert_eq!(ignored.restarts_after_exit(is_expected), restarts, "{autorestart:?}");
             let final_exit = policy(|it| (it.autorestart, it.on_exit) = (autorestart, OnEnd::Shutdown));
-            assert_eq!(final_exit.after_exit(is_expected), None);
+            assert!(!final_exit.restarts_after_exit(is_expected));
         }
     }
 
@@ -104,5 +229,22 @@ mod tests {
         let forever = policy(|it| it.start_retries = StartRetries::Forever).after_failed_start(1_000_000);
         assert_eq!((forever.delay.as_secs(), forever.gives_up), (60, false));
         assert_eq!(forever.failed_starts, FAILED_STARTS_MAX);
+    }
+
+    #[test]
+    fn jitter_keeps_to_its_part_of_the_delay() {
+        let delays = (0..500).map(|random| {
+            with_jitter(Duration::from_secs(100), 10, scatter(random, ProcessId(random % 3))).as_secs_f64()
+        });
+        let delays: Vec<_> = delays.collect();
+        assert!(delays.iter().all(|delay| (90.0..=110.0).contains(delay)), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay < 92.0) && delays.iter().any(|delay| *delay > 108.0));
+        assert_eq!(with_jitter(Duration::from_secs(4), 0, 1), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn ordinals_are_english() {
+        let all = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111].map(ordinal);
+        assert_eq!(all, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]);
     }
 }

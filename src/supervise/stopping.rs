@@ -72,6 +72,7 @@ impl Process {
     /// A request to stop: asked politely first.
     pub(super) fn stop(&mut self, turn: &Turn, out: &mut Effects) {
         self.desired.request(RunTarget::Down);
+        self.reset_restarts();
         match self.state {
             State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
                 self.begin_stopping(turn, pid, out);

@@ -10,6 +10,7 @@ mod dependencies;
 mod listeners;
 mod random;
 mod random_dependencies;
+mod restarts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -497,11 +498,11 @@ fn a_command_that_is_not_there_ends_fatal_with_supervisors_words() {
         "INFO spawnerr: can't find command 'x'",
         "INFO gave up: web entered FATAL state, too many start retries too quickly",
     ]);
-    let info = story
-        .supervisor
-        .process(story.id("web"))
-        .unwrap()
-        .info(&Turn { now: story.now, restarts_allowed: true });
+    let info = story.supervisor.process(story.id("web")).unwrap().info(&Turn {
+        now: story.now,
+        restarts_allowed: true,
+        random: 0,
+    });
     assert_eq!(info.description, "can't find command 'x'");
 }
 
@@ -516,7 +517,7 @@ fn orphan(pid: i32, started_as: Option<&str>, has_programs_name: bool) -> Orphan
 }
 
 fn hint(story: &Story) -> Option<String> {
-    let turn = Turn { now: story.now, restarts_allowed: true };
+    let turn = Turn { now: story.now, restarts_allowed: true, random: 0 };
     story.supervisor.processes.get(story.id("web")).unwrap().info(&turn).hint
 }
 
@@ -595,7 +596,7 @@ fn a_shortage_is_waited_out_and_counts_for_no_failed_start() {
         story.tells(&["!spawn one", "!spawn two"]);
     }
     assert_eq!(story.state("one"), ProcessState::Backoff);
-    let turn = Turn { now: story.now, restarts_allowed: true };
+    let turn = Turn { now: story.now, restarts_allowed: true, random: 0 };
     let info = story.supervisor.process(story.id("one")).unwrap().info(&turn);
     assert_eq!(info.description, "too many open files to spawn 'one'");
     // A child may lack what its parent had.
@@ -827,7 +828,7 @@ fn process_information_is_what_supervisor_tells() {
     let mut story = Story::one(|web| web.autorestart = AutoRestart::Never);
     story.at(Mono(Duration::from_secs(5)));
     let info = |story: &Story| {
-        let turn = Turn { now: story.now, restarts_allowed: true };
+        let turn = Turn { now: story.now, restarts_allowed: true, random: 0 };
         story.supervisor.process(story.id("web")).unwrap().info(&turn)
     };
     let never = info(&story);
@@ -862,7 +863,7 @@ fn the_last_end_is_kept_while_it_runs_again_and_after_a_failed_start() {
         web.start_retries = StartRetries::Times(0);
     });
     let told = |story: &Story| {
-        let turn = Turn { now: story.now, restarts_allowed: true };
+        let turn = Turn { now: story.now, restarts_allowed: true, random: 0 };
         let info = story.supervisor.process(story.id("web")).unwrap().info(&turn);
         (info.state, info.last_exit, info.ended_as_expected)
     };
@@ -1325,7 +1326,7 @@ fn auto_logs_are_made_before_the_start_and_told() {
     let auto = |stream: StreamSpec| StreamSpec { target: LogTarget::Auto, ..stream };
     let mut story = Story::one(|web| (web.stdout, web.autostart) = (auto(web.stdout.clone()), false)).begun();
     story.tells(&[]);
-    let turn = Turn { now: story.now, restarts_allowed: true };
+    let turn = Turn { now: story.now, restarts_allowed: true, random: 0 };
     let info = story.supervisor.process(story.id("web")).unwrap().info(&turn);
     assert_eq!((info.stdout_log_file.as_str(), info.stderr_log_file.as_str()), ("/auto/1-out", ""));
 }

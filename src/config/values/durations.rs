@@ -52,7 +52,8 @@ pub(crate) fn percent(text: &str) -> Result<u8, String> {
 pub(crate) fn restart_limit(text: &str) -> Result<RestartLimit, String> {
     let limit = text.split_once('/').and_then(|(ends, secs)| {
         let within = seconds(secs, Duration::from_secs(1)).ok()?;
-        Some(RestartLimit { ends: count(ends).ok()?, within })
+        let ends = count(ends).ok().filter(|ends| *ends <= RestartLimit::ENDS_MAX)?;
+        Some(RestartLimit { ends, within })
     });
     limit.ok_or_else(|| format!("not a number of ends and one of seconds, such as 10/60: {}", quote(text)))
 }
@@ -131,7 +132,7 @@ mod tests {
         }
         let limit = RestartLimit { ends: 10, within: Duration::from_secs(60) };
         assert_eq!((restart_limit("10/60"), restart_limit(" 10 / 60 ")), (Ok(limit), Ok(limit)));
-        for text in ["10", "0/60", "10/0", "10/", "a/b", "1/2/3"] {
+        for text in ["10", "0/60", "1001/60", "10/0", "10/", "a/b", "1/2/3"] {
             let why = format!("not a number of ends and one of seconds, such as 10/60: '{text}'");
             assert_eq!(restart_limit(text), Err(why));
         }

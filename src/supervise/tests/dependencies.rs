@@ -49,7 +49,7 @@ impl Story {
     }
 
     fn description(&self, name: &str) -> String {
-        let turn = Turn { now: self.now, restarts_allowed: true };
+        let turn = Turn { now: self.now, restarts_allowed: true, random: 0 };
         let process = self.supervisor.process(self.id(name)).unwrap();
         self.supervisor.info(&turn, process).description
     }

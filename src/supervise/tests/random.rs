@@ -35,7 +35,13 @@ impl Random {
 /// Each a version of the same groups: changed in place, changed otherwise, with more and with less.
 fn versions() -> [Vec<GroupSpec>; 4] {
     let spec = |name: &str| ProcessSpec { stop_wait_secs: STOP_WAIT_SECS, ..spec(name) };
-    let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
+    let limit = Some(RestartLimit { ends: 4, within: Duration::from_secs(20) });
+    let quick = ProcessSpec {
+        start_secs: 0,
+        autorestart: AutoRestart::Always,
+        restart_policy: Some(RestartDelays { limit, ..RestartDelays::default() }.into()),
+        ..spec("quick")
+    };
     let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
     let app = ProcessSpec { stop_as_group: true, kill_as_group: true, ..spec("app") };
     let db = ProcessSpec { kill_as_group: true, ..spec("db") };
