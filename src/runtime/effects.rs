@@ -15,6 +15,7 @@ use crate::model::{ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessI
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
+use crate::sys::files::make_owned_folder;
 use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
 use crate::sys::process::send_signal;
 use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
@@ -171,6 +172,7 @@ impl Shell {
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
+        make_runtime_folders(spec)?;
         let executable = resolve(spec, &self.host).map_err(not_found)?;
         let user = spec.user.as_ref().map(|user| self.host.user_now(user));
         let (program, attributes) = self
@@ -227,6 +229,17 @@ impl Shell {
         let url = launch::server_url(servers);
         launch::child_environment(self.host.environment_os(), &self.settings.variables, spec, url)
     }
+}
+
+/// Makes the folders of `runtime_directory`.
+pub(super) fn make_runtime_folders(spec: &ProcessSpec) -> Result<(), NotSpawned> {
+    for path in &spec.runtime_directories {
+        make_owned_folder(path, spec.user.as_deref()).map_err(|error| {
+            let text = format!("cannot make '{}' (runtime_directory): {error}", path.display());
+            not_spawned(text, &error)
+        })?;
+    }
+    Ok(())
 }
 
 /// Why a command can't be executed, with the status that a shell has for it.

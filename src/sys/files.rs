@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -138,6 +138,26 @@ pub fn make_folder(path: &Path, owner: Option<&User>) -> io::Result<()> {
     match owner {
         Some(owner) => chown(path, Some(owner.uid), Some(owner.gid)),
         None => Ok(()),
+    }
+}
+
+/// Makes a folder and those above it, unless it exists, and gives it to its owner. A symbolic link in its place is
+/// refused: whoever owns the folder above could otherwise have any folder given away.
+///
+/// # Errors
+/// What mkdir(2), open(2), chmod(2) and chown(2) say.
+pub fn make_owned_folder(path: &Path, owner: Option<&User>) -> io::Result<()> {
+    match make_folder(path, None) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    let folder = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match owner {
+        Some(owner) if folder.metadata()?.uid() != owner.uid => {
+            fchown(&folder, Some(owner.uid), Some(owner.gid))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -335,6 +355,18 @@ mod tests {
     fn a_log_is_a_file_or_a_stream() {
         assert_eq!(open_log(Path::new("/dev/null"), 0o666).unwrap().1, LogFileKind::Stream);
         assert!(open_log(Path::new("/"), 0o666).is_err());
+    }
+
+    #[test]
+    fn an_owned_folder_is_made_with_its_parents_and_never_through_a_link() {
+        let scratch = Folder::new("owned-folder");
+        let (folder, link) = (scratch.join("a/b"), scratch.join("a/link"));
+        for _ in 0..2 {
+            make_owned_folder(&folder, None).unwrap();
+            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o755);
+        }
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(make_owned_folder(&link, None).is_err());
     }
 
     /// For root the permission bits are no hindrance, so the other user is asked for.
