@@ -41,6 +41,14 @@ impl Shell {
             }
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),
+            Effect::CheckFile { probe, path } => {
+                let outcome = path.metadata().map(drop).map_err(|error| error.to_string());
+                return Some(Input::Probed { probe, outcome });
+            }
+            Effect::Probe { probe, .. } => {
+                let outcome = Err("probes of this kind are not made".to_owned());
+                return Some(Input::Probed { probe, outcome });
+            }
             Effect::Check { process } => {
                 return Some(Input::Checked { process, outcome: self.check(process) });
             }

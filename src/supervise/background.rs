@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::process::{Process, seconds};
 use super::restart::RESTART_SPACING;
 use super::{Effect, Effects, Supervisor, Turn};
-use crate::model::{ExitStatus, LogLevel, Pid, ProcessId, ProcessState};
+use crate::model::{ExitStatus, LogLevel, Pid, ProcessId, ProcessState, ProgramType};
 
 /// What has been up for so long is not kept from running.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -48,7 +48,11 @@ impl Process {
     ) {
         let (Some(leader), Some((started, _))) = (leader, self.started) else { return };
         let age = turn.now.mono.since(started);
-        if status == ExitStatus::Exited(0) && age < RESTART_SPACING.max(seconds(self.spec.start_secs)) {
+        let is_daemon = self.spec.program_type == ProgramType::Daemon;
+        if is_daemon
+            && status == ExitStatus::Exited(0)
+            && age < RESTART_SPACING.max(seconds(self.spec.start_secs))
+        {
             out.push(Effect::LookForOrphans { process: self.id, leader, age });
         }
     }

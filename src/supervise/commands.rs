@@ -264,9 +264,10 @@ impl Supervisor {
         self.process(id).is_some_and(|process| process.state().is_signallable() && !process.is_waiting())
     }
 
-    /// Also one that has ended and is about to be started again: it stays down then.
+    /// Also one that has ended, or is being stopped, and would be started again by itself: it stays down then.
     fn can_stop(&self, id: ProcessId) -> bool {
-        self.process(id).is_some_and(|process| process.state().is_running() || process.will_restart())
+        let will_run = |process: &Process| process.will_restart() || process.ends_a_failed_start();
+        self.process(id).is_some_and(|process| process.state().is_running() || will_run(process))
     }
 
     pub(super) fn find(&self, name: &Namespec) -> Result<Found, Fault> {

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::desired::RunTarget;
 use super::ending::LastEnd;
 use super::gates::StartedFor;
-use super::process::{Process, State, Until, seconds};
+use super::process::{Process, State, Until};
 use super::restart::{AfterFailure, RESTART_SPACING, RestartRules};
 use super::{Effect, Effects, Turn};
-use crate::model::{ExitStatus, LogLevel, Pid, ProcessState};
+use crate::model::{ExitStatus, LogLevel, Pid, ProcessState, ProgramType};
 
 /// Reported when a process was started and ended before `startsecs`.
 pub(super) const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
@@ -109,6 +109,7 @@ impl Process {
         }
         self.has_failed_dependency = false;
         self.is_losing_its_binding = false;
+        self.start_timed_out = false;
         self.spawn_error.clear();
         self.exit_status = None;
     }
@@ -116,7 +117,7 @@ impl Process {
     pub(super) fn spawn(&mut self, turn: &Turn, out: &mut Effects) {
         self.started = Some((turn.now.mono, turn.now.wall));
         self.ready_at = None;
-        let until = Until::UpFor { at: turn.now.mono.after(seconds(self.spec.start_secs)) };
+        let until = Until::after_spawn(&self.spec, turn.now.mono);
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
         out.push(Effect::Spawn { process: self.id });
@@ -138,11 +139,10 @@ impl Process {
     /// The outcome of the `Spawn` effect.
     pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, NotSpawned>, out: &mut Effects) {
         self.is_spawning = false;
-        match (&self.state, outcome) {
-            (State::Starting { pid: None, until }, Ok(pid)) => {
-                let until = *until;
+        match (&mut self.state, outcome) {
+            (State::Starting { pid: current @ None, .. }, Ok(pid)) => {
+                *current = Some(pid);
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
-                self.enter(State::Starting { pid: Some(pid), until }, out);
                 self.time_passed(turn, out);
             }
             (State::Starting { .. }, Err(NotSpawned { text, blame: Blame::Machine, .. })) => {
@@ -218,16 +218,25 @@ impl Process {
     fn leader_ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         self.ended = Some((turn.now.wall, status));
         self.last_end = Some(LastEnd::Ended(status));
-        match self.state {
+        match &self.state {
             State::Stopping { .. } => self.ended_by_request(turn, status, out),
+            State::Starting { until: Until::Done { .. }, .. } if self.expects(status) => {
+                self.ended_by_itself(turn, status, out);
+            }
             State::Starting { until, .. } if !until.is_met(turn.now.mono) => {
+                let text = match until {
+                    Until::UpFor { .. } => EXITED_TOO_QUICKLY.to_owned(),
+                    Until::Ready { .. } => format!("ended before it was ready: {status}"),
+                    Until::Done { .. } => status.to_string(),
+                };
                 self.exit_status = None;
-                EXITED_TOO_QUICKLY.clone_into(&mut self.spawn_error);
+                self.spawn_error = text;
                 out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
                 self.back_off(turn, out);
             }
             // An exit that is noticed together with the end of `startsecs` is one from RUNNING.
             State::Starting { pid: Some(pid), .. } => {
+                let pid = *pid;
                 self.become_ready(turn, pid, out);
                 self.ended_by_itself(turn, status, out);
             }
@@ -250,10 +259,14 @@ impl Process {
     fn ended_by_request(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let level = if self.expects(status) { LogLevel::Info } else { LogLevel::Warn };
         out.log(level, format!("stopped: {} ({status})", self.spec.name));
+        let may_start = self.desired.target == RunTarget::Up && turn.restarts_allowed && !self.leaving;
+        if std::mem::take(&mut self.start_timed_out) && may_start {
+            return self.back_off(turn, out);
+        }
         self.exit_status = Some(status);
         self.failed_starts = 0;
         self.enter(State::Stopped, out);
-        if self.desired.target == RunTarget::Up && turn.restarts_allowed && !self.leaving {
+        if may_start {
             self.start(turn, out);
         }
     }
@@ -268,7 +281,8 @@ impl Process {
         }
         self.exit_status = Some(status);
         self.failed_starts = 0;
-        let restarts = RestartRules::of(&self.spec).restarts_after_exit(expected);
+        let is_done = matches!(self.state, State::Starting { until: Until::Done { .. }, .. });
+        let restarts = RestartRules::of(&self.spec).restarts_after_exit(expected) && !is_done;
         if restarts && turn.restarts_allowed && self.desired.target == RunTarget::Up {
             self.restart_after_exit(turn, out);
         } else {
@@ -304,6 +318,13 @@ impl Process {
         self.reset_restarts();
         self.enter(State::Fatal, out);
         out.ended.push(self.id);
+    }
+
+    /// Whether this is a job that has ended as expected.
+    pub(super) fn is_done_oneshot(&self) -> bool {
+        self.spec.program_type == ProgramType::Oneshot
+            && matches!(self.state, State::Exited { .. })
+            && self.exit_status.is_some_and(|status| self.expects(status))
     }
 
     pub(super) fn expects(&self, status: ExitStatus) -> bool {

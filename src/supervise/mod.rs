@@ -32,6 +32,7 @@ mod members;
 mod pools;
 mod process;
 mod processes;
+mod readiness;
 mod restart;
 mod shortage;
 mod shutdown;
@@ -55,8 +56,8 @@ use serde::{Deserialize, Serialize};
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
-    LogTarget, Mono, Namespec, Now, Pid, Principal, ProcessId, ProcessSpec, Reading, Reply, Rules, Signal,
-    SocketSpec, SupervisorState, Ticket,
+    LogTarget, Mono, Namespec, Now, Pid, Principal, Probe, ProcessId, ProcessSpec, Reading, Reply, Rules,
+    Signal, SocketSpec, SupervisorState, TaskId, Ticket,
 };
 
 pub use background::Orphan;
@@ -81,6 +82,7 @@ use restart::Randomness;
 use shortage::Shortage;
 use shutdown::Mood;
 use stop_order::StopReason;
+use task::OpenTasks;
 use update::Update;
 use waiters::Waiters;
 
@@ -248,6 +250,22 @@ pub enum Input {
         /// The last bytes that a probe or an exec wrote, standard output and standard error together.
         output: Vec<u8>,
     },
+    /// One of the checks of `ready` that are not probed holds: the program has said so, or has written it.
+    ReadyReported {
+        /// Which process.
+        process: ProcessId,
+        /// Of the run that it holds for.
+        pid: Pid,
+        /// Its place among the checks of the process.
+        check: usize,
+    },
+    /// The outcome of [`Effect::Probe`] or [`Effect::CheckFile`]. A probe that the core does not know was cancelled.
+    Probed {
+        /// As in the effect.
+        probe: TaskId,
+        /// Why it has failed.
+        outcome: Result<(), String>,
+    },
     /// The deadline may have come.
     TimePassed,
 }
@@ -277,8 +295,25 @@ pub enum Effect {
         /// What to run.
         task: Task,
     },
-    /// Kill the process group of a task, or drop it from the queue. Its end is reported as
-    /// [`TaskEnd::Cancelled`]; a task that has ended is ignored.
+    /// Probe a socket or an HTTP server; answer with [`Input::Probed`] when there is an outcome or the time is up,
+    /// unless [`Effect::CancelTask`] cancels it.
+    Probe {
+        /// An id of its own, among those of tasks.
+        probe: TaskId,
+        /// What to probe; never a command, which is a task.
+        target: Probe,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// See whether a file exists; answer with [`Input::Probed`].
+    CheckFile {
+        /// An id of its own, among those of tasks.
+        probe: TaskId,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Kill the process group of a task, drop it from the queue, or end a probe, which then has no outcome. The end of
+    /// a task is reported as [`TaskEnd::Cancelled`]; what has ended is ignored.
     CancelTask {
         /// As in [`Effect::RunTask`].
         child: ChildId,
@@ -441,6 +476,8 @@ pub struct Effects {
     may_be_idle: bool,
     /// Whether members of groups whose leaders are dead are to be looked for.
     look_for_members: bool,
+    /// Those of the supervisor while an input is handled.
+    tasks: OpenTasks,
 }
 
 impl Effects {
@@ -505,6 +542,7 @@ pub struct Supervisor {
     /// What any pool asks for.
     asked_for: EventTypes,
     ticks: Ticks,
+    tasks: OpenTasks,
     next_process: u64,
     /// The number of the next event.
     next_event: u64,
@@ -533,6 +571,7 @@ impl Supervisor {
             pools: Vec::new(),
             asked_for: EventTypes::default(),
             ticks: Ticks::default(),
+            tasks: OpenTasks::default(),
             next_process: 1,
             next_event: 0,
         };
@@ -562,6 +601,7 @@ impl Supervisor {
         let mut next = Self::new(identity, Vec::new());
         (next.next_process, next.next_event) = (self.next_process, self.next_event);
         next.randomness = Randomness::seeded(self.randomness.last());
+        next.tasks = self.tasks.successor();
         next.configured.clone_from(&groups);
         for group in groups {
             next.add_group(group);
@@ -625,7 +665,8 @@ impl Supervisor {
     /// Takes one input and says what is to be done.
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
-        let mut out = Effects { asked_for: self.asked_for, ..Effects::default() };
+        let tasks = std::mem::take(&mut self.tasks);
+        let mut out = Effects { asked_for: self.asked_for, tasks, ..Effects::default() };
         let random = self.randomness.draw();
         let turn = Turn { now, restarts_allowed: self.mood.allows_starts(), random };
         // One start may lead to the next, all in one turn.
@@ -696,8 +737,13 @@ impl Supervisor {
                 self.wrote(process, pid, (channel, kind), data, &mut out);
             }
             Input::MembersFound(found) => self.members_found(&turn, &found, &mut out),
-            // No task is run yet.
-            Input::TaskEnded { .. } => {}
+            Input::TaskEnded { child, end, output } => {
+                self.task_ended(&turn, child, (end, &output), &mut out);
+            }
+            Input::ReadyReported { process, pid, check } => {
+                self.ready_reported(&turn, process, (pid, check), &mut out);
+            }
+            Input::Probed { probe, outcome } => self.probed(&turn, probe, outcome, &mut out),
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         self.settle_conditions(&turn, &mut out);
@@ -707,6 +753,7 @@ impl Supervisor {
         self.settle_conditions(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
+        self.tasks = std::mem::take(&mut out.tasks);
         out
     }
 

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! A process with dependencies passes through WAITING, which clients see as STARTING without a pid, before
-//! each start.
+//! each start. One with explicit checks of its readiness (`ready`) is RUNNING once these hold, and a oneshot goes
+//! from STARTING to EXITED.
 //!
 //! A state carries its data and its deadline, so leaving the state drops the deadline: there are
 //! no timers to cancel. Each method answers one input in every state by name; there is no
@@ -33,6 +34,7 @@ use super::ending::LastEnd;
 use super::gates::StartedFor;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
+use super::readiness::Readiness;
 use super::restart::RestartCounter;
 use super::stopping::Stop;
 use super::{Effects, Turn};
@@ -75,22 +77,32 @@ pub(super) enum State {
 }
 
 /// What makes a process that starts RUNNING.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Until {
     /// It has stayed up for `startsecs`.
     UpFor { at: Mono },
+    /// The checks of `ready` hold, at the latest by `give_up_at`.
+    Ready { readiness: Box<Readiness>, give_up_at: Option<Mono> },
+    /// Nothing: a oneshot is EXITED when it is done, at the latest by `give_up_at`.
+    Done { give_up_at: Option<Mono> },
 }
 
 impl Until {
-    pub(super) fn is_met(self, now: Mono) -> bool {
+    pub(super) fn is_met(&self, now: Mono) -> bool {
         match self {
-            Self::UpFor { at } => now >= at,
+            Self::UpFor { at } => now >= *at,
+            Self::Ready { readiness, .. } => readiness.holds(now),
+            Self::Done { .. } => false,
         }
     }
 
-    fn deadline(self) -> Option<Mono> {
+    fn deadline(&self) -> Option<Mono> {
         match self {
-            Self::UpFor { at } => Some(at),
+            Self::UpFor { at } => Some(*at),
+            Self::Ready { readiness, give_up_at } => {
+                [readiness.deadline(), *give_up_at].into_iter().flatten().min()
+            }
+            Self::Done { give_up_at } => *give_up_at,
         }
     }
 }
@@ -128,6 +140,8 @@ pub(super) struct Process {
     pub(super) background: Option<Background>,
     /// Starts in a row that failed because the machine was short of something: not counted as failed.
     pub(super) short_attempts: u32,
+    /// It is being stopped because its start takes too long: its end is that of a failed start.
+    pub(super) start_timed_out: bool,
     /// Failed starts in a row.
     pub(super) failed_starts: i64,
     /// What `restart_*` counts.
@@ -167,6 +181,7 @@ impl Process {
             leaving: false,
             background: None,
             short_attempts: 0,
+            start_timed_out: false,
             failed_starts: 0,
             restarts: RestartCounter::default(),
             ready_at: None,
@@ -259,12 +274,17 @@ impl Process {
         matches!(self.state, State::Exited { restart_at: Some(_) })
     }
 
+    /// Whether it is being stopped because its start takes too long, so that another may follow.
+    pub(super) fn ends_a_failed_start(&self) -> bool {
+        self.start_timed_out && matches!(self.state, State::Stopping { .. })
+    }
+
     /// When `time_passed` wants to be called. What would only start something has no deadline
     /// while nothing may start.
     pub(super) fn deadline(&self, restarts_allowed: bool) -> Option<Mono> {
-        let own = match self.state {
+        let own = match &self.state {
             State::Starting { pid: Some(_), until } => until.deadline(),
-            State::Backoff { retry_at } => restarts_allowed.then_some(retry_at),
+            State::Backoff { retry_at } => restarts_allowed.then_some(*retry_at),
             State::Stopping { stop, .. } => stop.deadline(),
             State::Exited { restart_at } => restart_at.filter(|_| restarts_allowed),
             State::Starting { pid: None, .. }
@@ -284,22 +304,25 @@ impl Process {
         match &mut self.state {
             State::Starting { pid: Some(pid), until } if until.is_met(now) => {
                 let pid = *pid;
+                let why = match until {
+                    Until::Ready { .. } => "it is ready".to_owned(),
+                    Until::UpFor { .. } | Until::Done { .. } => {
+                        format!(
+                            "process has stayed up for > than {} seconds (startsecs)",
+                            self.spec.start_secs
+                        )
+                    }
+                };
                 self.become_ready(turn, pid, out);
-                out.log(
-                    LogLevel::Info,
-                    format!(
-                        "success: {} entered RUNNING state, process has stayed up for > than {} seconds (startsecs)",
-                        self.spec.name, self.spec.start_secs
-                    ),
-                );
+                out.log(LogLevel::Info, format!("success: {} entered RUNNING state, {why}", self.spec.name));
             }
+            State::Starting { .. } => self.start_time_passed(turn, out),
             State::Backoff { retry_at } if now >= *retry_at && turn.restarts_allowed => self.start(turn, out),
             State::Exited { restart_at: Some(at) } if now >= *at && turn.restarts_allowed => {
                 self.start(turn, out)
             }
             State::Stopping { .. } => self.stop_time_passed(turn, out),
-            State::Starting { .. }
-            | State::Backoff { .. }
+            State::Backoff { .. }
             | State::Exited { .. }
             | State::Stopped
             | State::Waiting { .. }
@@ -313,7 +336,10 @@ impl Process {
     /// waits, as it was not spawned.
     pub(super) fn enter(&mut self, state: State, out: &mut Effects) {
         let pid_before = self.pid();
-        self.state = state;
+        let left = std::mem::replace(&mut self.state, state);
+        if let State::Starting { until: Until::Ready { readiness, .. }, .. } = left {
+            readiness.cancel(out);
+        }
         if matches!(self.state, State::Waiting { .. }) {
             return;
         }
@@ -355,14 +381,10 @@ impl Process {
         ProcessInfo {
             name: self.spec.name.clone(),
             group: self.spec.group.clone(),
-            description: describe(
-                &self.spec.name,
-                self.state(),
-                self.pid(),
-                uptime,
-                &self.spawn_error,
-                self.ended.map(|(at, _)| at),
-            ),
+            description: self.not_ready_text(turn.now.mono).unwrap_or_else(|| {
+                let ended = self.ended.map(|(at, _)| at);
+                describe(&self.spec.name, self.state(), self.pid(), uptime, &self.spawn_error, ended)
+            }),
             start: self.started.map_or(0, |(_, wall)| wall.unix_secs()),
             stop: self.ended.map_or(0, |(at, _)| at.unix_secs()),
             now: turn.now.wall.unix_secs(),

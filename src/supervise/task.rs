@@ -1,11 +1,12 @@
 //! Commands that run beside supervised processes: probes, hooks, and what clients execute.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::NotSpawned;
-use crate::model::{Environment, ExitStatus, ProcessId};
+use super::{Effect, Effects, NotSpawned};
+use crate::model::{ChildId, Environment, ExitStatus, ProcessId, TaskId};
 
 /// A command to run with the user, environment, directory and umask of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,4 +32,49 @@ pub enum TaskEnd {
     Cancelled,
     /// It could not be started.
     NotRun(NotSpawned),
+}
+
+/// Tasks and probes that are under way, with the processes that they are for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct OpenTasks {
+    last: u64,
+    owners: BTreeMap<TaskId, ProcessId>,
+}
+
+impl OpenTasks {
+    /// An id for another one.
+    pub(super) fn begin(&mut self, process: ProcessId) -> TaskId {
+        self.last += 1;
+        self.owners.insert(TaskId(self.last), process);
+        TaskId(self.last)
+    }
+
+    /// Whose it was; `None` if nobody waits for it any more.
+    pub(super) fn end(&mut self, task: TaskId) -> Option<ProcessId> {
+        self.owners.remove(&task)
+    }
+
+    #[cfg(test)]
+    pub(super) fn open(&self) -> impl Iterator<Item = TaskId> {
+        self.owners.keys().copied()
+    }
+
+    /// None is under way, and no id is used again.
+    pub(super) fn successor(&self) -> Self {
+        Self { last: self.last, owners: BTreeMap::new() }
+    }
+}
+
+impl Effects {
+    /// Its end will not be waited for.
+    pub(super) fn cancel_task(&mut self, child: ChildId) {
+        match child {
+            ChildId::Probe(task) | ChildId::Hook(task) | ChildId::Exec(task) => {
+                if self.tasks.end(task).is_some() {
+                    self.push(Effect::CancelTask { child });
+                }
+            }
+            ChildId::Process(_) => {}
+        }
+    }
 }

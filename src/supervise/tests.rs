@@ -10,6 +10,7 @@ mod dependencies;
 mod listeners;
 mod random;
 mod random_dependencies;
+mod readiness;
 mod restarts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -59,6 +60,8 @@ struct Story {
     is_short: bool,
     /// What was adopted.
     orphans: Vec<Orphan>,
+    /// Probes that are under way, commands among them.
+    probes: Vec<TaskId>,
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
@@ -100,6 +103,7 @@ impl Story {
             spawn_errors: VecDeque::new(),
             is_short: false,
             orphans: Vec::new(),
+            probes: Vec::new(),
             send_error: None,
             check_fault: None,
             broken_settings: None,
@@ -191,9 +195,23 @@ impl Story {
             }
             Effect::RunTask { child, task } => {
                 self.told.push(format!("!run {child:?} {}", task.command));
+                if let ChildId::Probe(probe) = child {
+                    self.probes.push(probe);
+                }
+                None
+            }
+            Effect::Probe { probe, target, .. } => {
+                self.told.push(format!("!probe {target}"));
+                self.probes.push(probe);
+                None
+            }
+            // It is answered at once by the shell, and by the story when a test says so.
+            Effect::CheckFile { probe, .. } => {
+                self.probes.push(probe);
                 None
             }
             Effect::CancelTask { child } => {
+                self.probes.retain(|probe| child != ChildId::Probe(*probe));
                 self.told.push(format!("!cancel {child:?}"));
                 None
             }

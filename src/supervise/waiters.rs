@@ -249,6 +249,7 @@ fn settle(row: &Row, process: &Process, failure: Option<&str>) -> Option<Outcome
         }
         (Goal::Started(Wait::No), _) | (Goal::Started(Wait::Yes), ProcessState::Running) => Some(Ok(())),
         (Goal::Started(Wait::Yes), ProcessState::Starting) => None,
+        (Goal::Started(Wait::Yes), ProcessState::Exited) if process.is_done_oneshot() => Some(Ok(())),
         (Goal::Started(Wait::Yes), _) => refused(FaultCode::AbnormalTermination, &row.asked_as),
         (Goal::Stopped(_), state) if state.is_stopped() && !process.is_unstopped() => {
             Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))

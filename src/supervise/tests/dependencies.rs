@@ -48,7 +48,7 @@ impl Story {
         names.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
     }
 
-    fn description(&self, name: &str) -> String {
+    pub(super) fn description(&self, name: &str) -> String {
         let turn = Turn { now: self.now, restarts_allowed: true, random: 0 };
         let process = self.supervisor.process(self.id(name)).unwrap();
         self.supervisor.info(&turn, process).description

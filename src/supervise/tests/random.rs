@@ -55,14 +55,58 @@ fn versions() -> [Vec<GroupSpec>; 4] {
     ];
     for (version, groups) in versions.iter_mut().enumerate().filter(|(version, _)| *version != 2) {
         groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
+        groups.push(group("r", starts_of_all_kinds(STOP_WAIT_SECS)));
     }
     versions
+}
+
+/// Programs that are checked before they run, and a job that ends.
+fn starts_of_all_kinds(stop_wait_secs: i64) -> [ProcessSpec; 3] {
+    let checks = |checks: Vec<ReadyCheck>| Some(Box::new(ReadinessSpec::new(checks)));
+    let probe = ReadyCheck::Probe(Probe::Tcp { host: "127.0.0.1".to_owned(), port: 80 });
+    let command = |command: &str| ReadyCheck::Probe(Probe::Exec(command.to_owned()));
+    let spec = |name: &str| ProcessSpec { stop_wait_secs, ..spec(name) };
+    [
+        ProcessSpec {
+            readiness: checks(vec![probe, ReadyCheck::StartSecs, ReadyCheck::Notify]),
+            ..spec("checked")
+        },
+        ProcessSpec {
+            readiness: checks(vec![command("a"), ReadyCheck::File("/ready".into()), command("b")]),
+            ready_timeout: Some(Duration::from_secs(7)),
+            ..spec("asked")
+        },
+        ProcessSpec {
+            program_type: ProgramType::Oneshot,
+            ready_timeout: Some(Duration::from_secs(20)),
+            ..spec("job")
+        },
+    ]
+}
+
+/// What is checked of a process that starts has an outcome, or a process reports that it is ready.
+fn check_answered(story: &mut Story, random: &mut Random) {
+    if random.one_in(3) {
+        let check = random.below(3) as usize;
+        let process = ProcessId(1 + random.below(story.supervisor.next_process));
+        let pid = story.pids_in_use.get(&process).copied().unwrap_or(Pid(1));
+        return story.input(Input::ReadyReported { process, pid, check });
+    }
+    let Some(probe) = random.of(&story.probes) else { return };
+    story.probes.retain(|it| *it != probe);
+    let code = random.below(2) as u8;
+    if random.one_in(2) {
+        let end = random.of(&[TaskEnd::Exited(ExitStatus::Exited(code)), TaskEnd::TimedOut]).unwrap();
+        return story.input(Input::TaskEnded { child: ChildId::Probe(probe), end, output: Vec::new() });
+    }
+    let outcome = if code == 0 { Ok(()) } else { Err("connection refused".to_owned()) };
+    story.input(Input::Probed { probe, outcome });
 }
 
 /// One thing that happens. Only children of this story end, and only those that can.
 fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
     let name = ["db", "g", "p"][random.below(3) as usize];
-    match random.below(19) {
+    match random.below(22) {
         0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
         2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
@@ -95,6 +139,7 @@ fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]
         // The kernel begins again with its lowest numbers.
         14 if random.one_in(2) => story.pids = 100,
         14 => story.stop(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
+        15..=17 => check_answered(story, random),
         _ => {
             let alive: Vec<_> = story.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {
@@ -115,6 +160,8 @@ fn check_invariants(story: &Story) {
     let may_start = story.supervisor.mood.allows_starts();
     let deadline = story.supervisor.processes.iter().filter_map(|it| it.deadline(may_start)).min();
     assert_eq!(story.supervisor.processes.deadline(), deadline, "the index is in step");
+    let probes: BTreeSet<_> = story.probes.iter().copied().collect();
+    assert!(story.supervisor.tasks.open().eq(probes), "each probe that is under way is waited for");
     let pending = |process: &&Process| process.is_pending() || !may_start && process.remaining.is_some();
     let priority = story.supervisor.processes.iter().filter(pending).map(|it| it.stop_rank).max();
     assert_eq!(story.supervisor.processes.highest_pending_rank(), priority, "the index is in step");

@@ -1,0 +1,377 @@
+//! Explicit readiness (`ready`): checks that all have to hold before a process that starts is RUNNING, and the
+//! time that a start may take (`ready_timeout`).
+//!
+//! Some checks are reported ([`super::Input::ReadyReported`]): the program says that it is ready. The others are
+//! probed: at once after the spawn, then with growing pauses up to `ready_interval`, and not any more once the check
+//! holds or the process has left STARTING. No check is probed twice at one time, and a process has at most one
+//! command running as a probe.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::life::NotSpawned;
+use super::process::{Process, State, Until, seconds};
+use super::task::{Task, TaskEnd};
+use super::{Effect, Effects, Supervisor, Turn};
+use crate::model::{
+    ChildId, ExitStatus, LogLevel, Mono, Pid, Probe, ProcessId, ProcessSpec, ProgramType, ReadyCheck, TaskId,
+};
+
+/// The pause after the first probe that failed; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long one probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Characters of the output of a command that go into the reason why a check fails.
+const OUTPUT_CHARS_MAX: usize = 200;
+
+/// The checks of a process that starts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Readiness {
+    checks: Vec<OpenCheck>,
+    /// `ready_interval`
+    interval: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OpenCheck {
+    check: ReadyCheck,
+    progress: CheckProgress,
+    failed_probes: u32,
+    /// Why it does not hold, once that is known.
+    failure: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum CheckProgress {
+    Holds,
+    /// It holds when the process has lived until then.
+    HoldsAt(Mono),
+    /// It is going to be reported.
+    Awaited,
+    /// It is probed then.
+    DueAt(Mono),
+    Probing(TaskId),
+}
+
+impl Until {
+    /// What makes this process RUNNING if it is spawned now.
+    pub(super) fn after_spawn(spec: &ProcessSpec, now: Mono) -> Self {
+        let give_up_at = spec.start_timeout().map(|timeout| now.after(timeout));
+        let up_at = now.after(seconds(spec.start_secs));
+        match (spec.program_type, &spec.readiness) {
+            (ProgramType::Oneshot, _) => Self::Done { give_up_at },
+            (ProgramType::Daemon, None) => Self::UpFor { at: up_at },
+            (ProgramType::Daemon, Some(ready)) => {
+                let checks = ready.checks.iter().map(|check| OpenCheck::new(check, now, up_at)).collect();
+                let readiness = Readiness { checks, interval: ready.interval };
+                Self::Ready { readiness: Box::new(readiness), give_up_at }
+            }
+        }
+    }
+}
+
+impl Readiness {
+    pub(super) fn holds(&self, now: Mono) -> bool {
+        self.checks.iter().all(|check| check.holds(now))
+    }
+
+    /// When the next probe is due or a check may hold.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let may_run = !self.runs_command();
+        self.checks.iter().filter_map(|check| check.deadline(may_run)).min()
+    }
+
+    /// Begins the probes that are due. What holds by now has no deadline any more.
+    fn time_passed(&mut self, process: ProcessId, now: Mono, out: &mut Effects) {
+        let mut may_run = !self.runs_command();
+        for check in &mut self.checks {
+            if check.holds(now) {
+                check.progress = CheckProgress::Holds;
+            }
+            if check.deadline(may_run).is_some_and(|at| at <= now) && check.begin_probe(process, out) {
+                may_run = false;
+            }
+        }
+    }
+
+    fn runs_command(&self) -> bool {
+        self.checks
+            .iter()
+            .any(|check| check.is_command() && matches!(check.progress, CheckProgress::Probing(_)))
+    }
+
+    /// The process has left STARTING.
+    pub(super) fn cancel(&self, out: &mut Effects) {
+        for check in &self.checks {
+            if let CheckProgress::Probing(probe) = check.progress {
+                out.cancel_task(ChildId::Probe(probe));
+            }
+        }
+    }
+
+    fn probed(&mut self, probe: TaskId, now: Mono, outcome: Result<(), String>) {
+        let interval = self.interval;
+        if let Some(check) = self.checks.iter_mut().find(|it| it.progress == CheckProgress::Probing(probe)) {
+            check.probed(now, outcome, interval);
+        }
+    }
+
+    fn reported(&mut self, check: usize) {
+        if let Some(check) = self.checks.get_mut(check).filter(|it| it.progress == CheckProgress::Awaited) {
+            check.progress = CheckProgress::Holds;
+        }
+    }
+
+    /// The first check that does not hold.
+    fn open(&self, now: Mono) -> Option<&OpenCheck> {
+        self.checks.iter().find(|check| !check.holds(now))
+    }
+
+    /// Why it is not ready: the name of the check is left out where there is only one.
+    fn reason(&self, now: Mono) -> String {
+        match self.open(now) {
+            Some(check) if self.checks.len() == 1 => check.reason(),
+            Some(check) => format!("{}: {}", check.check, check.reason()),
+            None => String::new(),
+        }
+    }
+}
+
+impl OpenCheck {
+    fn new(check: &ReadyCheck, now: Mono, up_at: Mono) -> Self {
+        let progress = match check {
+            ReadyCheck::StartSecs => CheckProgress::HoldsAt(up_at),
+            ReadyCheck::Notify | ReadyCheck::Fd(_) | ReadyCheck::Log(_) => CheckProgress::Awaited,
+            ReadyCheck::Probe(_) | ReadyCheck::File(_) => CheckProgress::DueAt(now),
+        };
+        Self { check: check.clone(), progress, failed_probes: 0, failure: None }
+    }
+
+    fn holds(&self, now: Mono) -> bool {
+        match self.progress {
+            CheckProgress::Holds => true,
+            CheckProgress::HoldsAt(at) => at <= now,
+            CheckProgress::Awaited | CheckProgress::DueAt(_) | CheckProgress::Probing(_) => false,
+        }
+    }
+
+    fn is_command(&self) -> bool {
+        matches!(self.check, ReadyCheck::Probe(Probe::Exec(_)))
+    }
+
+    /// `may_run` is false while a command of this process runs.
+    fn deadline(&self, may_run: bool) -> Option<Mono> {
+        match self.progress {
+            CheckProgress::HoldsAt(at) => Some(at),
+            CheckProgress::DueAt(at) => (may_run || !self.is_command()).then_some(at),
+            CheckProgress::Holds | CheckProgress::Awaited | CheckProgress::Probing(_) => None,
+        }
+    }
+
+    /// Whether this runs a command.
+    fn begin_probe(&mut self, process: ProcessId, out: &mut Effects) -> bool {
+        if !matches!(self.progress, CheckProgress::DueAt(_)) {
+            return false;
+        }
+        match &self.check {
+            ReadyCheck::Probe(Probe::Exec(command)) => {
+                let probe = out.tasks.begin(process);
+                self.progress = CheckProgress::Probing(probe);
+                let (command, timeout) = (command.clone(), Some(PROBE_TIMEOUT));
+                let task = Task { process, command, environment: Vec::new(), timeout };
+                out.push(Effect::RunTask { child: ChildId::Probe(probe), task });
+                return true;
+            }
+            ReadyCheck::Probe(target) => {
+                let probe = out.tasks.begin(process);
+                self.progress = CheckProgress::Probing(probe);
+                out.push(Effect::Probe { probe, target: target.clone(), timeout: PROBE_TIMEOUT });
+            }
+            ReadyCheck::File(path) => {
+                let probe = out.tasks.begin(process);
+                self.progress = CheckProgress::Probing(probe);
+                out.push(Effect::CheckFile { probe, path: path.clone() });
+            }
+            ReadyCheck::StartSecs | ReadyCheck::Notify | ReadyCheck::Fd(_) | ReadyCheck::Log(_) => {}
+        }
+        false
+    }
+
+    fn probed(&mut self, now: Mono, outcome: Result<(), String>, interval: Duration) {
+        match outcome {
+            Ok(()) => self.progress = CheckProgress::Holds,
+            Err(reason) => {
+                self.failure = Some(reason);
+                self.progress = CheckProgress::DueAt(now.after(pause_after(self.failed_probes, interval)));
+                self.failed_probes = self.failed_probes.saturating_add(1);
+            }
+        }
+    }
+
+    fn reason(&self) -> String {
+        if let Some(failure) = &self.failure {
+            return failure.clone();
+        }
+        match &self.check {
+            ReadyCheck::StartSecs => "startsecs is not over".to_owned(),
+            ReadyCheck::Notify => "READY=1 was not sent".to_owned(),
+            ReadyCheck::Fd(number) => format!("nothing was written to descriptor {number}"),
+            ReadyCheck::Log(regex) => format!("no line matches '{regex}'"),
+            ReadyCheck::Probe(_) | ReadyCheck::File(_) => "no answer yet".to_owned(),
+        }
+    }
+}
+
+/// The pause after a probe, when so many have failed before it.
+fn pause_after(failed_before: u32, interval: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(failed_before).unwrap_or(u32::MAX);
+    FIRST_PAUSE.saturating_mul(factor).min(interval)
+}
+
+/// `60 seconds`, `1 second`, `0.5 seconds`.
+fn seconds_text(duration: Duration) -> String {
+    let secs = duration.as_secs_f64();
+    if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
+}
+
+/// What the end of a command means for its check. `None` for one that was cancelled, which nobody waits for.
+fn verdict(end: TaskEnd, output: &[u8]) -> Option<Result<(), String>> {
+    match end {
+        TaskEnd::Exited(ExitStatus::Exited(0)) => Some(Ok(())),
+        TaskEnd::Exited(status) => {
+            let output = String::from_utf8_lossy(output);
+            let line = output.lines().rev().map(str::trim).find(|line| !line.is_empty());
+            let line = line.map(|line| line.chars().take(OUTPUT_CHARS_MAX).collect::<String>());
+            Some(Err(line.map_or_else(|| status.to_string(), |line| format!("{status}: {line}"))))
+        }
+        TaskEnd::TimedOut => Some(Err(format!("no result after {}", seconds_text(PROBE_TIMEOUT)))),
+        TaskEnd::NotRun(NotSpawned { text, .. }) => Some(Err(text)),
+        TaskEnd::Cancelled => None,
+    }
+}
+
+impl Process {
+    /// What is due of a start: probes, and its end if it takes too long.
+    pub(super) fn start_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        let now = turn.now.mono;
+        let (id, State::Starting { pid: Some(pid), until }) = (self.id, &mut self.state) else { return };
+        let pid = *pid;
+        let (lacks, reason) = match until {
+            Until::Ready { give_up_at: Some(at), readiness } if now >= *at => {
+                ("ready", readiness.reason(now))
+            }
+            Until::Done { give_up_at: Some(at) } if now >= *at => ("done", String::new()),
+            Until::Ready { readiness, .. } => return readiness.time_passed(id, now, out),
+            Until::Done { .. } | Until::UpFor { .. } => return,
+        };
+        let elapsed = seconds_text(self.spec.start_timeout().unwrap_or_default());
+        let separator = if reason.is_empty() { "" } else { ": " };
+        self.spawn_error = format!("not {lacks} after {elapsed}{separator}{reason}");
+        out.log(LogLevel::Warn, format!("{} is {}; stopping it", self.spec.name, self.spawn_error));
+        self.begin_stopping(turn, pid, out);
+        self.start_timed_out = true;
+    }
+
+    /// A check of this run holds, as the program has said.
+    fn ready_reported(&mut self, turn: &Turn, pid: Pid, check: usize, out: &mut Effects) {
+        if let State::Starting { pid: Some(current), until: Until::Ready { readiness, .. } } = &mut self.state
+            && *current == pid
+        {
+            readiness.reported(check);
+            self.time_passed(turn, out);
+        }
+    }
+
+    fn probed(&mut self, turn: &Turn, probe: TaskId, outcome: Result<(), String>, out: &mut Effects) {
+        if let State::Starting { until: Until::Ready { readiness, .. }, .. } = &mut self.state {
+            readiness.probed(probe, turn.now.mono, outcome);
+            self.time_passed(turn, out);
+        }
+    }
+
+    /// What clients see of a process that is not ready; `None` if it is or has no explicit checks.
+    pub(super) fn not_ready_text(&self, now: Mono) -> Option<String> {
+        let State::Starting { pid: Some(_), until: Until::Ready { readiness, .. } } = &self.state else {
+            return None;
+        };
+        let open = readiness.open(now)?;
+        Some(format!("not ready yet: {}: {}", open.check, open.reason()))
+    }
+}
+
+impl Supervisor {
+    pub(super) fn ready_reported(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        (pid, check): (Pid, usize),
+        out: &mut Effects,
+    ) {
+        self.with(id, |process| process.ready_reported(turn, pid, check, out));
+        self.changed(turn, id, None, out);
+    }
+
+    /// The outcome of a probe. One that was cancelled belongs to nobody.
+    pub(super) fn probed(
+        &mut self,
+        turn: &Turn,
+        probe: TaskId,
+        outcome: Result<(), String>,
+        out: &mut Effects,
+    ) {
+        let Some(id) = out.tasks.end(probe) else { return };
+        self.with(id, |process| process.probed(turn, probe, outcome, out));
+        self.changed(turn, id, None, out);
+    }
+
+    pub(super) fn task_ended(
+        &mut self,
+        turn: &Turn,
+        child: ChildId,
+        (end, output): (TaskEnd, &[u8]),
+        out: &mut Effects,
+    ) {
+        match child {
+            ChildId::Probe(probe) => match verdict(end, output) {
+                Some(outcome) => self.probed(turn, probe, outcome, out),
+                None => drop(out.tasks.end(probe)),
+            },
+            // Neither is run yet.
+            ChildId::Hook(_) | ChildId::Exec(_) | ChildId::Process(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_interval() {
+        let pause = |failed| pause_after(failed, Duration::from_secs(1)).as_millis();
+        assert_eq!(
+            [0, 1, 2, 6, 7, 8, 31, 32, u32::MAX].map(pause),
+            [10, 20, 40, 640, 1000, 1000, 1000, 1000, 1000]
+        );
+    }
+
+    #[test]
+    fn the_reason_of_a_command_has_its_last_line() {
+        let exited =
+            |code, output: &str| verdict(TaskEnd::Exited(ExitStatus::Exited(code)), output.as_bytes());
+        assert_eq!(exited(0, "no\n"), Some(Ok(())));
+        assert_eq!(exited(2, "a\nno response\n\n"), Some(Err("exit status 2: no response".to_owned())));
+        assert_eq!(exited(1, ""), Some(Err("exit status 1".to_owned())));
+        assert_eq!(verdict(TaskEnd::TimedOut, b""), Some(Err("no result after 5 seconds".to_owned())));
+        assert_eq!(verdict(TaskEnd::Cancelled, b""), None);
+    }
+
+    #[test]
+    fn durations_have_words() {
+        let text = |millis| seconds_text(Duration::from_millis(millis));
+        assert_eq!([60_000, 1_000, 500].map(text), ["60 seconds", "1 second", "0.5 seconds"]);
+    }
+}
