@@ -10,6 +10,8 @@
 //!   is not null. A Supervisor in Python says neither of a process that runs again or has failed to start, and
 //!   no signal of any;
 //! * `spawn_error`: why it couldn't be started; `hint`: what else is known about that;
+//! * `waiting_for`: what is missing before it is spawned, an array of texts such as `db (ready)`; null if it does not
+//!   wait;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
 use serde_json::{Map, Value as Json};
@@ -29,7 +31,9 @@ fn process(row: &Value) -> Json {
     let (pid, started_at, stopped_at) = (number("pid"), number("start"), number("stop"));
     // A clock that was set back tells of no uptime rather than of a negative one.
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
-    let members: [(&str, Json); 14] = [
+    let waiting_for = row.get("waiting_for").and_then(Value::as_array);
+    let waiting_for = waiting_for.map(|texts| texts.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let members: [(&str, Json); 15] = [
         ("name", text("name").into()),
         ("group", text("group").into()),
         ("state", text("statename").into()),
@@ -42,6 +46,7 @@ fn process(row: &Value) -> Json {
         ("term_signal", text("last_term_signal").into()),
         ("spawn_error", text("spawnerr").into()),
         ("hint", text("hint").into()),
+        ("waiting_for", waiting_for.into()),
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
     ];
@@ -78,6 +83,7 @@ mod tests {
             ("stop", 0.into()),
             ("now", 1009.into()),
             ("exitstatus", 0.into()),
+            ("waiting_for", vec![Value::from("db (ready)")].into()),
             ("spawnerr", "".into()),
             ("stdout_logfile", "/l".into()),
             ("stderr_logfile", "".into()),
@@ -91,10 +97,10 @@ mod tests {
         let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\"hint\":null,\
             \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
             \"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
-            \"uptime_secs\":9},\n\
+            \"uptime_secs\":9,\"waiting_for\":[\"db (ready)\"]},\n\
             {\"description\":null,\"exit_status\":null,\"group\":null,\"hint\":null,\"name\":null,\"pid\":null,\
             \"spawn_error\":null,\"started_at\":null,\"state\":null,\"stderr_logfile\":null,\
-            \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null}\n]\n";
+            \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null,\"waiting_for\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);
         assert_eq!(processes([].iter()), "[]\n");
     }

@@ -21,6 +21,7 @@ mod daemon;
 mod editor;
 mod endpoint;
 mod exit;
+mod explain;
 mod failure;
 mod follow;
 mod foreground;

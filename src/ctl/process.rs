@@ -5,6 +5,7 @@
 
 use super::answers::{self, BulkRow};
 use super::exit;
+use super::explain;
 use super::failure::{CallError, Failure, Outcome, fault, plain_fault};
 use super::session::Session;
 use crate::model::Namespec;
@@ -87,6 +88,7 @@ const CLEAR: Verb = Verb {
 pub(super) fn start(session: &mut Session, arg: &str) -> Outcome {
     if session.upcheck()? && has_names(session, "start", arg, exit::INVALID_ARGS) {
         START.carry_out(session, &words(arg), None)?;
+        explain::failed_starts(session)?;
     }
     Ok(())
 }
@@ -95,6 +97,7 @@ pub(super) fn start(session: &mut Session, arg: &str) -> Outcome {
 pub(super) fn stop(session: &mut Session, arg: &str) -> Outcome {
     if session.upcheck()? && has_names(session, "stop", arg, exit::GENERIC) {
         STOP.carry_out(session, &words(arg), None)?;
+        explain::dependents(session)?;
     }
     Ok(())
 }
@@ -253,6 +256,7 @@ impl Verb {
     fn tell(&self, session: &mut Session, row: &BulkRow) -> Outcome {
         let line = self.line(session, row)?;
         session.say(line);
+        session.record(&row.group, &row.name, row.status);
         if row.status != fault::DONE && row.status != self.harmless {
             session.fail(exit_code(row.status));
         }

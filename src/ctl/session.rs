@@ -18,7 +18,7 @@ use super::input::Input;
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
 use crate::config::{ClientPlugin, did_you_mean};
-use crate::model::ProcessState;
+use crate::model::{Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
 /// The version of the interface that we speak. It will never be another.
@@ -47,6 +47,8 @@ pub(super) struct Session<'io> {
     is_sv: bool,
     /// What a Tab asked the server for since the last command.
     known: Option<Vec<ProcessRow>>,
+    /// The processes of this command with the status of each.
+    results: Vec<(String, i64)>,
     /// Tells where the URL comes from.
     origin: Option<&'io dyn Fn() -> String>,
     /// Looks up the plug-ins that the configuration names.
@@ -68,6 +70,7 @@ impl<'io> Session<'io> {
             colors: false,
             is_sv: false,
             known: None,
+            results: Vec::new(),
             origin: None,
             plugins: None,
         }
@@ -137,6 +140,19 @@ impl<'io> Session<'io> {
             self.known = Some(rows);
         }
         self.known.as_deref().unwrap_or_default()
+    }
+
+    /// Records how an action on a process ended.
+    pub(super) fn record(&mut self, group: &str, name: &str, status: i64) {
+        if self.is_sv {
+            self.results.push((Namespec::join(group, name), status));
+        }
+    }
+
+    /// The processes for which the last action ended in one of these ways.
+    pub(super) fn take_results(&mut self, statuses: &[i64]) -> Vec<String> {
+        let results = std::mem::take(&mut self.results);
+        results.into_iter().filter(|(_, status)| statuses.contains(status)).map(|(name, _)| name).collect()
     }
 
     /// Forgets what may change with the next command.

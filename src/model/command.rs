@@ -268,6 +268,10 @@ pub struct ProcessInfo {
     pub spawn_error: String,
     /// What `sv` knows beyond Supervisor's words about a start that failed.
     pub hint: Option<String>,
+    /// What it waits for before it is spawned, as `db (ready)`; empty if it does not wait.
+    pub waiting_for: Vec<String>,
+    /// Processes that run and depend on it, some of them if there are many.
+    pub needed_by: Vec<String>,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// How its process ended last; kept while it runs again and after a start that failed.

@@ -59,6 +59,12 @@ fn process_details(info: &ProcessInfo) -> Value {
     if let Some(hint) = &info.hint {
         details.push(("hint", hint.as_str().into()));
     }
+    for (member, names) in [("waiting_for", &info.waiting_for), ("needed_by", &info.needed_by)] {
+        if !names.is_empty() {
+            let names: Vec<_> = names.iter().map(|name| Value::from(name.as_str())).collect();
+            details.push((member, names.into()));
+        }
+    }
     details.push(("ended_as_expected", info.ended_as_expected.into()));
     details.extend(info.listener.map(|state| ("listenerstate", state.name().into())));
     members(details)

@@ -343,6 +343,8 @@ fn info() -> ProcessInfo {
         state: ProcessState::Running,
         spawn_error: String::new(),
         hint: None,
+        waiting_for: Vec::new(),
+        needed_by: Vec::new(),
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,

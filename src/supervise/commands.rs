@@ -105,7 +105,11 @@ impl Supervisor {
         let mut info = process.info(turn);
         if let Some(text) = self.waiting_text(process.id) {
             info.description = text;
+            info.waiting_for = self.conditions.waiting_for(process.id, &process.spec);
         }
+        let dependents = self.conditions.dependents(process.id).filter_map(|id| self.process(id));
+        info.needed_by =
+            dependents.filter(|dependent| dependent.pid().is_some()).map(Process::full_name).collect();
         info
     }
 

@@ -4,7 +4,7 @@
 //! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
 //! prerequisite are looked at when its tally says something else than before. So the cost is linear in what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ use super::process::{Process, State};
 use super::{Effects, Supervisor};
 use crate::model::graph::{Graph, Need, Unknown};
 use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
+
+/// Dependents looked at for the answer about one process: a thousand processes may each have a thousand of them.
+const DEPENDENTS_SHOWN_MAX: usize = 64;
 
 /// What of a process matters to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,9 +220,9 @@ impl Conditions {
         self.unknown.iter().any(|unknown| unknown.node == node)
     }
 
-    /// What a process waits for, in the words of its configuration: `db (ready), cache (started)`.
-    pub(super) fn waiting_for(&self, id: ProcessId, spec: &ProcessSpec) -> String {
-        let Some(&node) = self.nodes.get(&id) else { return String::new() };
+    /// What a process waits for, in the words of its configuration: `db (ready)`, `cache (started)`.
+    pub(super) fn waiting_for(&self, id: ProcessId, spec: &ProcessSpec) -> Vec<String> {
+        let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
         let needs = self.graph.needs(node).iter().filter(|need| self.is_waited_for(**need));
         let prerequisites = needs.map(|need| &self.graph.prerequisites()[need.prerequisite]);
         let known =
@@ -227,7 +230,7 @@ impl Conditions {
         let unknown = self.unknown.iter().filter(|unknown| unknown.node == node);
         let unknown = unknown.filter_map(|unknown| spec.dependencies().nth(unknown.entry));
         let unknown = unknown.map(|(dependency, _)| format!("{} (not active)", dependency.name));
-        known.chain(unknown).collect::<Vec<_>>().join(", ")
+        known.chain(unknown).collect()
     }
 
     /// Whether the configuration binds a process to a condition that is lost.
@@ -254,6 +257,15 @@ impl Conditions {
             .into_iter()
             .flat_map(|it| &it.members)
             .map(|node| self.ids[*node])
+    }
+
+    /// Processes that depend on this one, [`DEPENDENTS_SHOWN_MAX`] at most.
+    pub(super) fn dependents(&self, id: ProcessId) -> impl Iterator<Item = ProcessId> {
+        let memberships = self.nodes.get(&id).map_or(&[][..], |node| self.graph.memberships(*node));
+        let prerequisites = memberships.iter().map(|prerequisite| &self.graph.prerequisites()[*prerequisite]);
+        let nodes: BTreeSet<_> =
+            prerequisites.flat_map(|it| &it.dependents).take(DEPENDENTS_SHOWN_MAX).collect();
+        nodes.into_iter().map(|node| self.ids[*node])
     }
 
     /// Whether a process that is to stop has to wait for dependents that are going down.

@@ -173,7 +173,7 @@ impl Supervisor {
     pub(super) fn waiting_text(&self, id: ProcessId) -> Option<String> {
         let process = self.process(id)?;
         matches!(process.state, State::Waiting { .. })
-            .then(|| format!("waiting for {}", self.conditions.waiting_for(id, &process.spec)))
+            .then(|| format!("waiting for {}", self.conditions.waiting_for(id, &process.spec).join(", ")))
     }
 }
 

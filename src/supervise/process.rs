@@ -391,6 +391,8 @@ impl Process {
             state: self.state(),
             spawn_error: self.spawn_error.clone(),
             hint: self.hint_for_clients(turn, uptime),
+            waiting_for: Vec::new(),
+            needed_by: Vec::new(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.ended.map(|(_, status)| status),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),

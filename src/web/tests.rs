@@ -75,6 +75,8 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         state,
         spawn_error: String::new(),
         hint: None,
+        waiting_for: Vec::new(),
+        needed_by: Vec::new(),
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,
