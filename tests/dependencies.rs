@@ -143,6 +143,9 @@ fn programs_wait_for_a_job_that_is_done() {
     wait_order(&mut sandbox, &["+db", "+migrate"]);
     assert_eq!(sandbox.state("web").as_deref(), Some("STARTING"));
     assert_eq!(description(&sandbox, "web"), "waiting for migrate (done)");
+    let row = sandbox.ctl(&["status", "--json", "web"]).stdout;
+    assert!(row.contains("\"waiting_for\":[\"migrate (done)\"]"), "{row}");
+    assert!(sandbox.ctl(&["status", "--json", "db"]).stdout.contains("\"waiting_for\":null"));
     sandbox.wait_log("web: waiting for migrate (done)");
     sandbox.write("migrate.go", "");
     wait_order(&mut sandbox, &["+db", "+migrate", "=migrate", "+web"]);
@@ -397,8 +400,8 @@ fn dependencies_change_with_a_reload_and_an_update() {
     configure(&sandbox, &[web("depends_on=db"), service("db", "depends_on=web")]);
     let answer = sandbox.ctl(&["update"]);
     assert!(!answer.success);
-    let told = format!("{}{}", answer.stdout, answer.stderr);
-    assert!(told.contains("programs wait for each other"), "{told}");
+    let reported = format!("{}{}", answer.stdout, answer.stderr);
+    assert!(reported.contains("programs wait for each other"), "{reported}");
     configure(&sandbox, &[web(""), service("db", "depends_on=web")]);
     sandbox.signal(Signal::HUP);
     wait_order(&mut sandbox, &["-web", "-db", "+web", "+db"]);
@@ -492,5 +495,29 @@ fn programs_of_supervisord_dependent_startup_start_in_their_order_without_python
     assert!(log.contains("dependent_startup of [program:itself] needs autostart=false"), "{log}");
     forget_order(&sandbox);
     stop_all(&mut sandbox);
-    assert_before(&order(&sandbox), &[("-agent", "-orch"), ("-orch", "-ports"), ("-ports", "-logd")]);
+    assert_before(&order(&sandbox), &[("-agent", "-orch"), ("-orch", "-ports")]);
+}
+
+#[test]
+fn the_client_reports_who_depends_on_what_was_stopped_and_why_a_start_failed() {
+    let mut sandbox = sandbox(&[
+        service("web", "depends_on=db"),
+        service("db", ""),
+        service("app", "depends_on=gone\nautostart=false"),
+        "[program:gone]\ncommand=/no/such/file\nstartretries=0\nautostart=false\n".to_owned(),
+    ])
+    .start();
+    sandbox.wait_state("web", "RUNNING");
+    let stopped = sandbox.ctl(&["stop", "db"]);
+    assert_eq!((stopped.stdout.as_str(), stopped.code), ("db: stopped\n", Some(0)));
+    assert_eq!(stopped.stderr, "  web still runs and depends on db\n");
+    let failed = sandbox.ctl(&["start", "app"]);
+    assert_eq!((failed.stdout.as_str(), failed.code), ("app: ERROR (spawn error)\n", Some(7)));
+    assert_eq!(failed.stderr, "  app is FATAL: gone is FATAL: can't find command '/no/such/file'\n");
+    // Under Supervisor's name it says no more than Supervisor's client.
+    assert!(sandbox.ctl(&["start", "db"]).success);
+    let mut supervisorctl = sandbox.program("supervisorctl");
+    let output = supervisorctl.arg("-c").arg(sandbox.config()).args(["stop", "db"]).output().unwrap();
+    assert_eq!((output.stdout, output.stderr), (b"db: stopped\n".to_vec(), Vec::new()));
+    stop_all(&mut sandbox);
 }
