@@ -397,6 +397,7 @@ fn take_the_oath(
         signals,
         children: Children::default(),
         tasks: Tasks::default(),
+        probes: super::probes::Probes::default(),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         output,

@@ -95,6 +95,7 @@ impl Shell {
     /// Kills all tasks, whose ends nobody waits for any more. What hooks still write is read on.
     pub(super) fn abandon_tasks(&mut self) {
         self.tasks.abandon(&mut self.sources);
+        self.probes.abandon(&mut self.sources);
         self.with_output(|output, context| output.abandon_hooks(context));
     }
 }

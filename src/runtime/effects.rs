@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shell;
+use super::probes::reason;
 use super::restart::read_settings;
 use crate::config::resolve;
 use crate::host::Host;
@@ -42,13 +43,10 @@ impl Shell {
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),
             Effect::CheckFile { probe, path } => {
-                let outcome = path.metadata().map(drop).map_err(|error| error.to_string());
+                let outcome = path.metadata().map(drop).map_err(|error| reason(&error));
                 return Some(Input::Probed { probe, outcome });
             }
-            Effect::Probe { probe, .. } => {
-                let outcome = Err("probes of this kind are not made".to_owned());
-                return Some(Input::Probed { probe, outcome });
-            }
+            Effect::Probe { probe, target, timeout } => return self.run_probe(probe, target, timeout),
             Effect::Check { process } => {
                 return Some(Input::Checked { process, outcome: self.check(process) });
             }

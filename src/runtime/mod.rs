@@ -27,6 +27,7 @@ mod implicit;
 mod last_word;
 mod orphans;
 mod pidfile;
+mod probes;
 mod questions;
 mod reading;
 mod restart;
@@ -44,7 +45,7 @@ use std::path::PathBuf;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::model::{ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, Ticket, Wall};
+use crate::model::{ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, TaskId, Ticket, Wall};
 use crate::output::{Outputs, ReadContext, Report, is_output_token};
 use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Input, Supervisor};
@@ -58,6 +59,7 @@ use children::Children;
 use clients::Clients;
 use fastcgi::SharedSockets;
 use pidfile::PidFile;
+use probes::Probes;
 use servers::Servers;
 use task_table::Tasks;
 use trace::Traces;
@@ -90,6 +92,8 @@ enum Source {
     Client,
     /// The captured output of a task.
     Task(ChildId),
+    /// A probe has an outcome, or what it needs for one.
+    Probe(TaskId),
     Stdin(ProcessId),
     /// Output of a child, or room where output goes to: [`Outputs`] knows.
     Output,
@@ -138,6 +142,7 @@ struct Shell {
     signals: Signals,
     children: Children,
     tasks: Tasks,
+    probes: Probes,
     sockets: SharedSockets,
     host_names: HostNames,
     output: Outputs,
@@ -237,7 +242,8 @@ impl Shell {
     }
 
     fn deadline(&self) -> Option<Mono> {
-        let tasks = [self.tasks.deadline(), self.output.deadline(), self.core.deadline()];
+        let tasks =
+            [self.tasks.deadline(), self.probes.deadline(), self.output.deadline(), self.core.deadline()];
         [self.clients.deadline(), self.servers.deadline()].into_iter().chain(tasks).flatten().min()
     }
 }

@@ -28,6 +28,11 @@ impl Shell {
 
     /// Kills a task. What is returned is the end of one that was still queued.
     pub(super) fn cancel_task(&mut self, child: ChildId) -> Option<Input> {
+        if let ChildId::Probe(probe) = child
+            && self.probes.cancel(probe, &mut self.sources)
+        {
+            return None;
+        }
         match self.tasks.cancel(child) {
             Cancelled::Dequeued => {
                 Some(Input::TaskEnded { child, end: TaskEnd::Cancelled, output: Vec::new() })

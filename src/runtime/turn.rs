@@ -101,18 +101,29 @@ impl Shell {
                 Source::Task(child) => self.tasks.read(*child, &mut self.buffer, &self.poller),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::Output => self.with_output(|output, context| output.ready(it.token, context)),
-                Source::Signals | Source::Server(_) | Source::SocketFiles | Source::Client => {}
+                Source::Signals
+                | Source::Server(_)
+                | Source::SocketFiles
+                | Source::Probe(_)
+                | Source::Client => {}
             }
         }
+        for (source, _) in &sources {
+            if let Source::Probe(probe) = source {
+                self.probe_is_ready(*probe);
+            }
+        }
+        self.end_overdue_probes();
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.feed(Input::TimePassed);
         }
+        self.start_queued_probes();
         for (source, it) in &sources {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
                 Source::SocketFiles => self.socket_files_changed(),
-                Source::Signals | Source::Task(_) | Source::Stdin(_) | Source::Output => {}
+                Source::Signals | Source::Task(_) | Source::Probe(_) | Source::Stdin(_) | Source::Output => {}
             }
         }
         self.tasks.kill_overdue(self.now.mono);
@@ -265,7 +276,8 @@ impl Shell {
                     | Source::SocketFiles
                     | Source::Client
                     | Source::Stdin(_)
-                    | Source::Task(_),
+                    | Source::Task(_)
+                    | Source::Probe(_),
                 )
                 | None => {}
             }

@@ -8,6 +8,7 @@ mod child;
 pub mod children;
 pub mod clock;
 mod clone;
+pub mod connect;
 pub mod files;
 pub mod groups;
 pub mod interrupts;

@@ -1,0 +1,316 @@
+//! Probes that are under way: each is one non-blocking socket in the poller, with a deadline.
+//!
+//! A connection is the answer of a TCP or unix probe; an HTTP probe sends a GET and reads the head of the reply.
+//! Nothing here waits, host names included: those that stand neither in /etc/hosts nor were found at the start
+//! are an error of the probe.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use super::{Shell, Source, Sources};
+use crate::http::client::{ResponseParser, encode_request};
+use crate::model::{Mono, Probe, TaskId};
+use crate::supervise::Input;
+use crate::sys::connect::{begin_to_connect, connection_outcome, send_without_waiting};
+use crate::sys::names::HostNames;
+use crate::sys::output::read_ready;
+use crate::sys::poller::{Interest, Poller};
+use crate::sys::sockets::connect_without_waiting;
+
+/// Probes that are under way at one time, each with a descriptor; further ones are queued.
+const CONNECTIONS_MAX: usize = 64;
+
+/// Bytes of a reply's body that are read with its head, before the probe is over.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What is known of a probe by now.
+type Verdict = Option<Result<(), String>>;
+
+#[derive(Debug)]
+struct RunningProbe {
+    socket: OwnedFd,
+    token: u64,
+    deadline: Mono,
+    timeout: Duration,
+    /// Addresses that are tried where this one does not answer.
+    others: Vec<SocketAddr>,
+    is_connected: bool,
+    http: Option<HttpProbe>,
+}
+
+#[derive(Debug)]
+struct HttpProbe {
+    unsent: Vec<u8>,
+    reply: ResponseParser,
+}
+
+/// All probes.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    running: BTreeMap<TaskId, RunningProbe>,
+    deadlines: BTreeSet<(Mono, TaskId)>,
+    queued: VecDeque<(TaskId, Probe, Duration)>,
+}
+
+impl Probes {
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Those that have taken too long.
+    fn take_overdue(&mut self, now: Mono) -> Vec<TaskId> {
+        self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, probe)| *probe).collect()
+    }
+
+    fn remove(&mut self, probe: TaskId, sources: &mut Sources) -> Option<RunningProbe> {
+        let running = self.running.remove(&probe)?;
+        self.deadlines.remove(&(running.deadline, probe));
+        sources.remove(running.token);
+        Some(running)
+    }
+
+    /// Whether it was there.
+    pub(super) fn cancel(&mut self, probe: TaskId, sources: &mut Sources) -> bool {
+        let queued = self.queued.len();
+        self.queued.retain(|(id, ..)| *id != probe);
+        self.remove(probe, sources).is_some() || self.queued.len() != queued
+    }
+
+    /// Nobody waits for their outcomes any more.
+    pub(super) fn abandon(&mut self, sources: &mut Sources) {
+        self.queued.clear();
+        self.deadlines.clear();
+        for probe in std::mem::take(&mut self.running).into_values() {
+            sources.remove(probe.token);
+        }
+    }
+
+    /// The outcome, if it is known at once.
+    fn start(
+        &mut self,
+        (probe, target, timeout): (TaskId, &Probe, Duration),
+        now: Mono,
+        names: &mut HostNames,
+        (poller, sources): (&Poller, &mut Sources),
+    ) -> Verdict {
+        let connected = match target {
+            Probe::Tcp { host, port } | Probe::Http { host, port, .. } => {
+                names.addresses(host).and_then(|found| connect_to_first(&found, *port))
+            }
+            Probe::Unix(path) => connect_without_waiting(path).map(|stream| (stream.into(), Vec::new())),
+            Probe::Exec(_) => return Some(Err("a command is not a connection".to_owned())),
+        };
+        let (socket, others) = match connected {
+            Ok(connected) => connected,
+            Err(error) => return Some(Err(reason(&error))),
+        };
+        let http = match target {
+            Probe::Unix(_) => return Some(Ok(())),
+            Probe::Tcp { .. } | Probe::Exec(_) => None,
+            Probe::Http { host, port, path } => {
+                Some(HttpProbe { unsent: get(host, *port, path), reply: ResponseParser::new(BODY_BYTES_MAX) })
+            }
+        };
+        let token = sources.add(Source::Probe(probe));
+        if let Err(error) = poller.add(&socket, token, Interest { read: false, write: true }) {
+            sources.remove(token);
+            return Some(Err(reason(&error)));
+        }
+        let deadline = now.after(timeout);
+        self.deadlines.insert((deadline, probe));
+        let running = RunningProbe { socket, token, deadline, timeout, others, is_connected: false, http };
+        self.running.insert(probe, running);
+        None
+    }
+}
+
+impl RunningProbe {
+    /// Goes on as far as it can without waiting.
+    fn advance(&mut self, buffer: &mut [u8], poller: &Poller) -> Verdict {
+        if !self.is_connected {
+            match connection_outcome(&self.socket) {
+                Ok(()) => self.is_connected = true,
+                Err(error) => return self.try_next(&error, poller),
+            }
+        }
+        let Some(http) = &mut self.http else { return Some(Ok(())) };
+        let interest = match http.advance(&self.socket, buffer) {
+            Err(verdict) => return Some(verdict),
+            Ok(interest) => interest,
+        };
+        poller.modify(&self.socket, self.token, interest).err().map(|error| Err(reason(&error)))
+    }
+
+    fn try_next(&mut self, error: &io::Error, poller: &Poller) -> Verdict {
+        if self.others.is_empty() {
+            return Some(Err(reason(error)));
+        }
+        let next = self.others.remove(0);
+        let begun = begin_to_connect(next).and_then(|socket| {
+            poller.add(&socket, self.token, Interest { read: false, write: true })?;
+            Ok(socket)
+        });
+        match begun {
+            Ok(socket) => {
+                self.socket = socket;
+                None
+            }
+            Err(error) => self.try_next(&error, poller),
+        }
+    }
+}
+
+impl HttpProbe {
+    /// What is waited for, or what came of it.
+    fn advance(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Result<Interest, Result<(), String>> {
+        while !self.unsent.is_empty() {
+            match send_without_waiting(socket, &self.unsent) {
+                Ok(sent) => drop(self.unsent.drain(..sent)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Interest { read: false, write: true });
+                }
+                Err(error) => return Err(Err(reason(&error))),
+            }
+        }
+        match read_ready(socket, buffer) {
+            Ok(None) => Ok(Interest { read: true, write: false }),
+            Ok(Some(count)) => match self.received(&buffer[..count]) {
+                Some(verdict) => Err(verdict),
+                None => Ok(Interest { read: true, write: false }),
+            },
+            Err(error) => Err(Err(reason(&error))),
+        }
+    }
+
+    /// No bytes are the end of the connection.
+    fn received(&mut self, bytes: &[u8]) -> Verdict {
+        let fed = self.reply.feed(bytes);
+        // What is wrong with the body does not matter.
+        if let Some(head) = self.reply.head() {
+            return Some(match head.status {
+                200..400 => Ok(()),
+                status => Err(format!("status {status} {}", head.reason).trim_end().to_owned()),
+            });
+        }
+        if bytes.is_empty() {
+            return Some(Err("the connection was closed without a reply".to_owned()));
+        }
+        fed.err().map(|error| Err(error.to_string()))
+    }
+}
+
+fn get(host: &str, port: u16, path: &str) -> Vec<u8> {
+    let host = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    encode_request("GET", path, &host, None, None, b"")
+}
+
+fn connect_to_first(addresses: &[IpAddr], port: u16) -> io::Result<(OwnedFd, Vec<SocketAddr>)> {
+    let mut addresses = addresses.iter().map(|address| SocketAddr::new(*address, port));
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    while let Some(address) = addresses.next() {
+        match begin_to_connect(address) {
+            Ok(socket) => return Ok((socket, addresses.collect())),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// `connection refused`, as the kernel has it but without its number.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    if error.raw_os_error().is_none() {
+        return text;
+    }
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+impl Shell {
+    /// Begins a probe, or queues it. What is returned is the outcome of one that is over at once.
+    pub(super) fn run_probe(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Option<Input> {
+        if self.probes.running.len() >= CONNECTIONS_MAX {
+            // Each process has at most one of each of its checks here, so the queue is bounded by the configuration.
+            self.probes.queued.push_back((probe, target, timeout));
+            return None;
+        }
+        self.start_probe(probe, &target, timeout)
+    }
+
+    fn start_probe(&mut self, probe: TaskId, target: &Probe, timeout: Duration) -> Option<Input> {
+        let watch = (&self.poller, &mut self.sources);
+        let verdict = self.probes.start((probe, target, timeout), self.now.mono, &mut self.host_names, watch);
+        verdict.map(|outcome| Input::Probed { probe, outcome })
+    }
+
+    pub(super) fn probe_is_ready(&mut self, probe: TaskId) {
+        let Some(running) = self.probes.running.get_mut(&probe) else { return };
+        if let Some(outcome) = running.advance(&mut self.buffer, &self.poller) {
+            self.probe_is_over(probe, outcome);
+        }
+    }
+
+    pub(super) fn end_overdue_probes(&mut self) {
+        for probe in self.probes.take_overdue(self.now.mono) {
+            let timeout = self.probes.running.get(&probe).map_or(0.0, |it| it.timeout.as_secs_f64());
+            self.probe_is_over(probe, Err(format!("no answer after {timeout} seconds")));
+        }
+    }
+
+    /// Queued ones take its place.
+    fn probe_is_over(&mut self, probe: TaskId, outcome: Result<(), String>) {
+        self.probes.remove(probe, &mut self.sources);
+        self.feed(Input::Probed { probe, outcome });
+        self.start_queued_probes();
+    }
+
+    /// To be called when there may be room.
+    pub(super) fn start_queued_probes(&mut self) {
+        while self.probes.running.len() < CONNECTIONS_MAX
+            && let Some((probe, target, timeout)) = self.probes.queued.pop_front()
+        {
+            if let Some(input) = self.start_probe(probe, &target, timeout) {
+                self.feed(input);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a probe makes of a reply that comes in these pieces; an empty one is the end.
+    fn verdict(pieces: &[&[u8]]) -> Verdict {
+        let mut probe = HttpProbe { unsent: Vec::new(), reply: ResponseParser::new(BODY_BYTES_MAX) };
+        pieces.iter().find_map(|piece| probe.received(piece))
+    }
+
+    #[test]
+    fn a_status_below_400_is_success() {
+        assert_eq!(verdict(&[b"HTTP/1.1 204 No Content\r\n\r\n"]), Some(Ok(())));
+        assert_eq!(verdict(&[b"HTTP/1.0 302 Found\r\nLoc", b"ation: /\r\n\r\nbody"]), Some(Ok(())));
+        assert_eq!(verdict(&[b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]), Some(Ok(())));
+        let unavailable = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
+        assert_eq!(verdict(&[unavailable]), Some(Err("status 503 Service Unavailable".to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_reply_fails_with_its_reason() {
+        assert_eq!(verdict(&[b"HTTP/1.1 200"]), None);
+        let closed = "the connection was closed without a reply";
+        assert_eq!(verdict(&[b"HTTP/1.1 200", b""]), Some(Err(closed.to_owned())));
+        assert_eq!(verdict(&[b"SSH-2.0-x\r\n"]), Some(Err("malformed HTTP response".to_owned())));
+        let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 70 * 1024]].concat();
+        assert_eq!(verdict(&[&endless]), Some(Err("HTTP response too large".to_owned())));
+    }
+
+    #[test]
+    fn a_reason_is_the_errors_text_without_its_number() {
+        assert_eq!(reason(&io::Error::from_raw_os_error(nix::libc::ECONNREFUSED)), "connection refused");
+    }
+}

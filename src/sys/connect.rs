@@ -1,0 +1,78 @@
+//! Connections that are made without waiting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketFlags, SocketType, connect, getpeername, getsockname, send, socket_with,
+    sockopt,
+};
+
+/// Begins to connect to an address. The socket is writable when there is an outcome ([`connection_outcome`]).
+///
+/// # Errors
+/// What socket(2) and connect(2) say at once.
+pub fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What came of an attempt to connect, once its socket is writable.
+///
+/// # Errors
+/// Why there is no connection. One that a socket has made with itself, as the kernel can choose the very port that
+/// nobody listens on, is none either.
+pub fn connection_outcome(socket: impl AsFd) -> io::Result<()> {
+    sockopt::socket_error(&socket)??;
+    let is_own = Some(getsockname(&socket)?) == getpeername(&socket)?;
+    if is_own { Err(Errno::CONNREFUSED.into()) } else { Ok(()) }
+}
+
+/// Sends as much as there is room for.
+///
+/// # Errors
+/// `WouldBlock` if there is no room; what send(2) says.
+pub fn send_without_waiting(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::*;
+
+    fn outcome(address: SocketAddr) -> io::Result<()> {
+        let socket = begin_to_connect(address)?;
+        poll(&mut [PollFd::new(&socket, PollFlags::OUT)], None)?;
+        connection_outcome(&socket)
+    }
+
+    #[test]
+    fn a_connection_is_made_where_somebody_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        outcome(address).unwrap();
+        drop(listener);
+        assert_eq!(outcome(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn a_socket_that_has_connected_to_itself_does_not_count() {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        rustix::net::bind(&socket, &any).unwrap();
+        connect(&socket, &getsockname(&socket).unwrap()).unwrap();
+        assert_eq!(connection_outcome(&socket).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+}
