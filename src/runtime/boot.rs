@@ -108,7 +108,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
     }
 
     let shell =
-        take_the_oath(launch, config_file, (host, clock), settings, (output, activity), (opened, names));
+        enter_supervision(launch, config_file, (host, clock), settings, (output, activity), (opened, names));
     let mut shell = shell.map_err(|error| vec![format!("cannot begin to supervise: {error}")])?;
     shell.remember_own_log();
     shell.measure_names();
@@ -352,7 +352,7 @@ fn refused(what: &str, error: &io::Error) -> io::Error {
 }
 
 /// From here on nothing ends the process but a shutdown.
-fn take_the_oath(
+fn enter_supervision(
     launch: Launch,
     config_file: PathBuf,
     (host, clock): (Host, Clock),

@@ -164,12 +164,12 @@ impl Shell {
         let (deaths, others): (Vec<_>, Vec<_>) =
             self.signals.pending().partition(|signal| *signal == Signal::CHLD);
         others.into_iter().for_each(|signal| self.signal(signal));
-        self.take_the_dead();
+        self.reap_children();
         deaths.into_iter().for_each(|signal| self.signal(signal));
     }
 
     /// Several deaths may be behind one SIGCHLD, and none may be left behind.
-    fn take_the_dead(&mut self) {
+    fn reap_children(&mut self) {
         self.more_to_reap = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else { return };

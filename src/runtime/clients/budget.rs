@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Client, Clients, PATIENCE};
+use super::{Client, Clients, CLIENT_TIMEOUT};
 use crate::http::Response;
 use crate::model::Mono;
 use crate::runtime::Shell;
@@ -53,7 +53,7 @@ impl Clients {
     pub(in crate::runtime) fn line_up(&mut self, token: u64, pending: Pending, now: Mono) {
         if let Some(client) = self.by_token.get_mut(&token) {
             client.pending = Some(pending);
-            client.deadline = Some(now.after(PATIENCE));
+            client.deadline = Some(now.after(CLIENT_TIMEOUT));
             self.line.push_back(token);
         }
     }

@@ -31,7 +31,7 @@ use unsent::Unsent;
 pub(super) const CLIENTS_MAX: usize = 1024;
 
 /// How long a request may take to arrive once it has begun, and how long a client may take nothing of its reply.
-const PATIENCE: Duration = Duration::from_secs(60);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One connection.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::{Client, Newcomer, PATIENCE};
+use super::{Client, Newcomer, CLIENT_TIMEOUT};
 use crate::http::{Response, http_date};
 use crate::model::Mono;
 use crate::rpc::Multicall;
@@ -190,7 +190,7 @@ impl Shell {
                 Ok(None) => {
                     if let Some(interim) = client.http.take_interim() {
                         client.unsent.push(interim);
-                        client.answer_by = self.now.mono.after(PATIENCE);
+                        client.answer_by = self.now.mono.after(CLIENT_TIMEOUT);
                         continue;
                     }
                     break;
@@ -211,7 +211,7 @@ impl Shell {
         self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);
         self.clients.held_bytes += held_bytes;
         if !client.lingers {
-            let until = client.deadline.unwrap_or_else(|| self.now.mono.after(PATIENCE));
+            let until = client.deadline.unwrap_or_else(|| self.now.mono.after(CLIENT_TIMEOUT));
             client.deadline = client.is_busy().then_some(until);
         }
         let wanted = client.wants();
@@ -233,7 +233,7 @@ impl Shell {
                     client.unsent.advance(count);
                     // Not the time when the turn began: making the reply may have taken most of it.
                     client.last_used = self.clock.now().mono;
-                    client.deadline = Some(self.now.mono.after(PATIENCE).min(client.answer_by));
+                    client.deadline = Some(self.now.mono.after(CLIENT_TIMEOUT).min(client.answer_by));
                     if client.unsent.is_empty() {
                         client.deadline = None;
                     }
@@ -267,7 +267,7 @@ impl Shell {
                 client.unsent.push(part);
             }
             let bytes = client.unsent.bytes();
-            client.deadline = Some(self.now.mono.after(PATIENCE));
+            client.deadline = Some(self.now.mono.after(CLIENT_TIMEOUT));
             client.answer_by = self.now.mono.after(patience_with(bytes));
             if let Some(response) = traced {
                 self.trace_answer(token, &response, bytes);
@@ -298,7 +298,7 @@ impl Shell {
 
 /// How long sending a reply of so many bytes may take in total.
 fn patience_with(bytes: usize) -> Duration {
-    PATIENCE + Duration::from_secs((bytes / ANSWER_BYTES_PER_SEC_LEAST) as u64)
+    CLIENT_TIMEOUT + Duration::from_secs((bytes / ANSWER_BYTES_PER_SEC_LEAST) as u64)
 }
 
 fn begin_lingering(client: &mut Client) {
