@@ -10,7 +10,7 @@ use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::options::{Landing, OnUpdate, OptionDoc, PROGRAM, differences};
+use crate::model::options::{Landing, OnUpdate, OptionDoc, PROGRAM, WITHOUT_EFFECT, differences};
 use crate::model::{ProcessSpec, Settings};
 
 /// Set to write the reference instead of comparing it.
@@ -202,8 +202,9 @@ fn row(option: &OptionDoc, is_program: bool) -> String {
         OnUpdate::Restart => "restarted",
     });
     let update = if is_program { format!(" {} |", update.unwrap_or_default()) } else { String::new() };
+    let effect = if WITHOUT_EFFECT.contains(&option.name) { "; **no effect yet**" } else { "" };
     format!(
-        "| `{}` | {} | {default} | {} |{update}\n",
+        "| `{}` | {} | {default} | {}{effect} |{update}\n",
         option.name,
         value(option.value),
         option.doc.replace('|', "\\|")

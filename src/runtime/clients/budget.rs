@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Client, Clients, CLIENT_TIMEOUT};
+use super::{CLIENT_TIMEOUT, Client, Clients};
 use crate::http::Response;
 use crate::model::Mono;
 use crate::runtime::Shell;

@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::{Client, Newcomer, CLIENT_TIMEOUT};
+use super::{CLIENT_TIMEOUT, Client, Newcomer};
 use crate::http::{Response, http_date};
 use crate::model::Mono;
 use crate::rpc::Multicall;
