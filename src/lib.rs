@@ -5,7 +5,8 @@
 //! held by `tests/tidy.rs`:
 //!
 //! * layer 0: [`model`], [`python`]
-//! * layer 1, pure or without policy: [`launch`], [`events`], [`logs`], [`http`], [`xmlrpc`], [`sys`]
+//! * layer 1, pure or without policy: [`launch`], [`events`], [`logs`], [`http`], [`notify`],
+//!   [`xmlrpc`], [`sys`]
 //! * layer 2: [`config`], [`supervise`], [`control_socket`], [`rpc`], [`web`], [`output`]
 //! * layer 3: [`host`], [`cli`]
 //! * layer 4: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
@@ -23,6 +24,7 @@ pub mod inspect;
 pub mod launch;
 pub mod logs;
 pub mod model;
+pub mod notify;
 pub mod output;
 pub mod pidproxy;
 pub mod print_listener;

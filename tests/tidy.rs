@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("events", &["model", "python"]),
     ("logs", &["model", "python"]),
     ("http", &[]),
+    ("notify", &["model"]),
     ("xmlrpc", &[]),
     ("sys", &["model"]),
     // Layer 2: the rules of supervision, and from one language to another.
@@ -41,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "launch",
             "logs",
             "model",
+            "notify",
             "output",
             "python",
             "rpc",

@@ -10,6 +10,7 @@ mod dependency;
 mod event;
 pub mod graph;
 mod hooks;
+mod notification;
 pub mod options;
 mod principal;
 mod probe;
@@ -30,6 +31,7 @@ pub use command::{
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use hooks::Hooks;
+pub use notification::Notification;
 pub use principal::Principal;
 pub use probe::{HealthCheck, HealthSpec, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck};
 pub use restart::{RestartDelays, RestartLimit};
