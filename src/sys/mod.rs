@@ -15,6 +15,7 @@ pub mod interrupts;
 mod kernel_signals;
 pub mod limits;
 pub mod names;
+pub mod notify_socket;
 pub mod output;
 pub mod poller;
 pub mod process;
