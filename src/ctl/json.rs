@@ -12,6 +12,7 @@
 //! * `spawn_error`: why it couldn't be started; `hint`: what else is known about that;
 //! * `waiting_for`: what is missing before it is spawned, an array of texts such as `db (ready)`; null if it does not
 //!   wait;
+//! * `status`: what the program reports of itself by systemd's notify protocol;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
 use serde_json::{Map, Value as Json};
@@ -33,7 +34,7 @@ fn process(row: &Value) -> Json {
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
     let waiting_for = row.get("waiting_for").and_then(Value::as_array);
     let waiting_for = waiting_for.map(|texts| texts.iter().filter_map(Value::as_str).collect::<Vec<_>>());
-    let members: [(&str, Json); 15] = [
+    let members: [(&str, Json); 16] = [
         ("name", text("name").into()),
         ("group", text("group").into()),
         ("state", text("statename").into()),
@@ -47,6 +48,7 @@ fn process(row: &Value) -> Json {
         ("spawn_error", text("spawnerr").into()),
         ("hint", text("hint").into()),
         ("waiting_for", waiting_for.into()),
+        ("status", text("status").into()),
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
     ];
@@ -96,10 +98,10 @@ mod tests {
         ]);
         let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\"hint\":null,\
             \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
-            \"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
+            \"status\":null,\"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
             \"uptime_secs\":9,\"waiting_for\":[\"db (ready)\"]},\n\
             {\"description\":null,\"exit_status\":null,\"group\":null,\"hint\":null,\"name\":null,\"pid\":null,\
-            \"spawn_error\":null,\"started_at\":null,\"state\":null,\"stderr_logfile\":null,\
+            \"spawn_error\":null,\"started_at\":null,\"state\":null,\"status\":null,\"stderr_logfile\":null,\
             \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null,\"waiting_for\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);
         assert_eq!(processes([].iter()), "[]\n");

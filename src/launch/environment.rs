@@ -7,6 +7,10 @@ use crate::model::{Address, ProcessSpec};
 
 const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 
+/// COMPAT: inherited ones of systemd's notify protocol are not passed on, by which a program would report to whoever
+/// has started the supervisor that all of it is ready.
+const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// `inherited` except the variables that configure us, overlaid by those by which a child knows its supervisor,
 /// overlaid by what is configured. `server_url` is that of the supervisor, if it has one.
 #[must_use]
@@ -17,7 +21,7 @@ pub fn child_environment(
     server_url: Option<String>,
 ) -> BTreeMap<OsString, OsString> {
     let mut all: BTreeMap<_, _> = inherited.iter().cloned().collect();
-    for variable in configuring {
+    for variable in configuring.iter().map(String::as_str).chain(NOTIFY_VARIABLES) {
         all.remove(OsStr::new(variable));
     }
     let mut set = |name: &str, value: &str| all.insert(OsString::from(name), OsString::from(value));
@@ -58,9 +62,14 @@ mod tests {
 
     #[test]
     fn configured_variables_override_the_supervisors_and_those_override_inherited_ones() {
-        let inherited =
-            [("A", "inherited"), ("SV_NODAEMON", "1"), ("SUPERVISOR_ENABLED", "0"), (SERVER_URL, "outer")]
-                .map(|(name, value)| (name.into(), value.into()));
+        let inherited = [
+            ("A", "inherited"),
+            ("SV_NODAEMON", "1"),
+            ("SUPERVISOR_ENABLED", "0"),
+            (SERVER_URL, "outer"),
+            ("NOTIFY_SOCKET", "/outer"),
+        ]
+        .map(|(name, value)| (name.into(), value.into()));
         let configuring = ["SV_NODAEMON".to_owned()];
         let environment = |spec: &ProcessSpec, url: Option<&str>| {
             text(child_environment(&inherited, &configuring, spec, url.map(str::to_owned)))

@@ -272,6 +272,8 @@ pub struct ProcessInfo {
     pub waiting_for: Vec<String>,
     /// Processes that run and depend on it, some of them if there are many.
     pub needed_by: Vec<String>,
+    /// What the program has reported for people to read, by systemd's notify protocol.
+    pub reported_status: Option<String>,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// How its process ended last; kept while it runs again and after a start that failed.

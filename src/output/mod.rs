@@ -28,6 +28,7 @@ mod outlet;
 mod outlets;
 mod paths;
 mod reading;
+mod ready_lines;
 mod report;
 mod rings;
 mod sink;
@@ -52,6 +53,7 @@ use crate::sys::poller::Poller;
 use followers::Followers;
 use outlet::Targets;
 use outlets::{format_as, label, stream_spec};
+use ready_lines::ReadyLines;
 use rings::Rings;
 use stream::Stream;
 use streams::Streams;
@@ -186,7 +188,10 @@ impl Outputs {
             };
             let token = self.tokens.add(Watched::Stream);
             let whose = (child, id, pid, spec.name.clone());
-            let stream = Stream::new(whose, (fd, token), (outlet, purpose), strip_ansi);
+            let mut stream = Stream::new(whose, (fd, token), (outlet, purpose), strip_ansi);
+            if child == ChildId::Process(process) {
+                stream.ready_lines = ReadyLines::of(spec);
+            }
             self.streams.add(stream, &self.destinations, poller);
         }
         // What is wrong with a log is reported when its program starts, not with each hook.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Outputs;
 use super::outlet::Targets;
+use super::ready_lines::ReadyLines;
 use super::report::Report;
 use super::stream::{ReadOutcome, Stream};
 use super::tokens::Watched;
@@ -75,6 +76,9 @@ impl Outputs {
     /// Reads a stream of a dead process on. The line that the process has begun is not continued by it.
     fn hold(&mut self, token: u64, context: &mut ReadContext<'_>, reports: &mut Vec<Report>) {
         self.finish_outlet(token, reports);
+        if let Some(stream) = self.streams.get_mut(token) {
+            stream.ready_lines = None;
+        }
         self.streams.hold(token, self.destinations.now().mono);
         while let Some(oldest) = self.streams.held.surplus() {
             if let Some(Stream { name, pid, id, .. }) = self.streams.get(oldest) {
@@ -179,6 +183,31 @@ impl Outputs {
         {
             streams.await_line_end(token, since.after(LINE_END_TIMEOUT));
         }
+        self.look_for_ready_lines(token, |lines| lines.feed(bytes), reports);
+    }
+
+    /// Looks for lines that show that a process is ready. What one stream has matched is not expected of the other
+    /// any more.
+    fn look_for_ready_lines(
+        &mut self,
+        token: u64,
+        look: impl FnOnce(&mut ReadyLines) -> Vec<usize>,
+        reports: &mut Vec<Report>,
+    ) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        let Some(lines) = &mut stream.ready_lines else { return };
+        let (matched, child, process, pid) = (look(lines), stream.child, stream.id.process, stream.pid);
+        if matched.is_empty() {
+            return;
+        }
+        for token in self.streams.live(child) {
+            let Some(stream) = self.streams.get_mut(token) else { continue };
+            if let Some(lines) = &mut stream.ready_lines {
+                matched.iter().for_each(|check| lines.forget(*check));
+            }
+            stream.ready_lines.take_if(|lines| lines.is_done());
+        }
+        reports.extend(matched.into_iter().map(|check| Report::ReadyLine { process, pid, check }));
     }
 
     /// Closes a stream that has ended. An unfinished last line is written as it is.
@@ -189,6 +218,7 @@ impl Outputs {
         for piece in stream.last_pieces() {
             take_piece(stream, &piece, context.echoes, &mut targets, reports);
         }
+        self.look_for_ready_lines(token, ReadyLines::finish, reports);
         self.finish_outlet(token, reports);
         let Some(mut stream) = self.streams.remove(token) else { return };
         if context.echoes {

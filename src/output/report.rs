@@ -21,6 +21,15 @@ pub enum Report {
         /// As written.
         bytes: Vec<u8>,
     },
+    /// A line that a process was expected to write shows that it is ready.
+    ReadyLine {
+        /// The process.
+        process: ProcessId,
+        /// Of the run that has written it.
+        pid: Pid,
+        /// The check that holds: its place among those of the process.
+        check: usize,
+    },
     /// Output that is an event if a listener has subscribed to it.
     Event {
         /// The process that wrote it.

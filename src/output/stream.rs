@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::destinations::Destinations;
 use super::ids::{StreamId, WriterId};
 use super::outlet::{Outlet, Targets};
+use super::ready_lines::ReadyLines;
 use super::warning::Warning;
 use crate::events::OutputKind;
 use crate::logs::{AnsiStripper, Capture, LINE_BYTES_MAX, Piece};
@@ -33,6 +34,8 @@ pub(super) struct Stream {
     /// It is among those whose unfinished line is looked at later.
     pub(super) awaits_line_end: bool,
     pub(super) outlet: Outlet,
+    /// Boxed, as few streams have any, and only while the process starts.
+    pub(super) ready_lines: Option<Box<ReadyLines>>,
     fd: OwnedFd,
     /// `strip_ansi`
     stripper: Option<AnsiStripper>,
@@ -96,6 +99,7 @@ impl Stream {
             is_held: false,
             awaits_line_end: false,
             outlet,
+            ready_lines: None,
             fd,
             stripper: strip_ansi.then(AnsiStripper::default),
             purpose,

@@ -65,6 +65,9 @@ fn process_details(info: &ProcessInfo) -> Value {
             details.push((member, names.into()));
         }
     }
+    if let Some(status) = &info.reported_status {
+        details.push(("status", status.as_str().into()));
+    }
     details.push(("ended_as_expected", info.ended_as_expected.into()));
     details.extend(info.listener.map(|state| ("listenerstate", state.name().into())));
     members(details)

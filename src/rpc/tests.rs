@@ -345,6 +345,7 @@ fn info() -> ProcessInfo {
         hint: None,
         waiting_for: Vec::new(),
         needed_by: Vec::new(),
+        reported_status: None,
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,

@@ -12,6 +12,7 @@ use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
 use super::pidfile::PidFile;
+use super::self_reports::SelfReports;
 use super::servers::{self, Opened, Servers};
 use super::task_table::Tasks;
 use super::trace::Traces;
@@ -398,6 +399,7 @@ fn enter_supervision(
         children: Children::default(),
         tasks: Tasks::default(),
         probes: super::probes::Probes::default(),
+        self_reports: SelfReports::default(),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         output,

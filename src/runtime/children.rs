@@ -92,6 +92,7 @@ impl Shell {
             stdin.close(process, &self.poller, &mut self.sources);
         }
     }
+
     /// Kills all tasks, whose ends nobody waits for any more. What hooks still write is read on.
     pub(super) fn abandon_tasks(&mut self) {
         self.tasks.abandon(&mut self.sources);

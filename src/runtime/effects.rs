@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Shell;
 use super::probes::reason;
 use super::restart::read_settings;
+use super::self_reports::SelfReport;
 use crate::config::resolve;
 use crate::host::Host;
 use crate::launch::{self, Executable};
@@ -181,16 +182,17 @@ impl Shell {
         make_runtime_folders(spec)?;
         let executable = resolve(spec, &self.host).map_err(not_found)?;
         let user = spec.user.as_ref().map(|user| self.host.user_now(user));
-        let (program, attributes) = self
-            .program(spec, &executable, user)
-            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let stdin = self.sockets.stdin(process);
         let pipes = if spec.inherits_stdio {
             Descriptors::ours(Terminal::Foreground)
         } else {
             Descriptors::piped(stdin, spec.redirect_stderr)
         };
-        let pipes = pipes.map_err(|error| no_pipes(name, &error))?;
+        let prepared = pipes.and_then(|pipes| self.self_reports.prepare(spec, pipes));
+        let (self_report, pipes) = prepared.map_err(|error| no_pipes(name, &error))?;
+        let (program, attributes) = self
+            .program(spec, &executable, user, &self_report)
+            .map_err(|_| format!("can't parse command {}: it contains a NUL byte", quote(&spec.command)))?;
         let is_listener = self.core.is_listener(process);
         let wanted = if is_listener { Wanted::Conversation } else { Wanted::Output };
         let manner = (wanted, self.settings.daemon.strict);
@@ -207,10 +209,15 @@ impl Shell {
         let handle = if spec.kill_as_group { LeaderFd::open(pid) } else { None };
         self.children.lead_group(process, handle);
         self.children.add(process, pid, ends.stdin);
+        let watch = (&self.poller, &mut self.sources);
+        let watched = self.self_reports.add((process, pid), self_report, watch);
         let outlets = (outlets, self.settings.daemon.strip_ansi);
         let (pipes, child) = ([ends.stdout, ends.stderr], ChildId::Process(process));
         let reports = self.output.add((child, process, pid), spec, pipes, outlets, &self.poller);
         self.handle_reports(reports);
+        if let Err(error) = watched {
+            self.log(LogLevel::Warn, &format!("cannot wait for what a program reports of itself: {error}"));
+        }
         Ok(pid)
     }
 
@@ -225,8 +232,11 @@ impl Shell {
         spec: &ProcessSpec,
         executable: &Executable,
         user: Option<Arc<User>>,
+        self_report: &SelfReport,
     ) -> Result<(Program, Attributes), NulError> {
-        let program = Program::new(&executable.file, &executable.argv, self.environment(spec))?;
+        let mut environment = self.environment(spec);
+        environment.extend(self_report.variables());
+        let program = Program::new(&executable.file, &executable.argv, environment)?;
         Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
     }
 

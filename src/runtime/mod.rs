@@ -31,6 +31,7 @@ mod probes;
 mod questions;
 mod reading;
 mod restart;
+mod self_reports;
 mod servers;
 mod stdin;
 mod tails;
@@ -60,6 +61,7 @@ use clients::Clients;
 use fastcgi::SharedSockets;
 use pidfile::PidFile;
 use probes::Probes;
+use self_reports::SelfReports;
 use servers::Servers;
 use task_table::Tasks;
 use trace::Traces;
@@ -95,6 +97,8 @@ enum Source {
     /// A probe has an outcome, or what it needs for one.
     Probe(TaskId),
     Stdin(ProcessId),
+    /// A process reports something of itself.
+    SelfReport(ProcessId),
     /// Output of a child, or room where output goes to: [`Outputs`] knows.
     Output,
 }
@@ -143,6 +147,7 @@ struct Shell {
     children: Children,
     tasks: Tasks,
     probes: Probes,
+    self_reports: SelfReports,
     sockets: SharedSockets,
     host_names: HostNames,
     output: Outputs,
@@ -230,6 +235,9 @@ impl Shell {
                 Report::Log { level, text } => self.log(level, &text),
                 Report::ListenerOutput { process, bytes } => {
                     inputs.push(Input::ListenerSaid { process, bytes });
+                }
+                Report::ReadyLine { process, pid, check } => {
+                    inputs.push(Input::ReadyReported { process, pid, check });
                 }
                 Report::Event { process, pid, channel, kind, data } => {
                     if self.core.asks_for(kind.event_type(channel)) {

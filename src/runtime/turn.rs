@@ -100,6 +100,7 @@ impl Shell {
             match source {
                 Source::Task(child) => self.tasks.read(*child, &mut self.buffer, &self.poller),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
+                Source::SelfReport(process) => self.take_self_reports(*process),
                 Source::Output => self.with_output(|output, context| output.ready(it.token, context)),
                 Source::Signals
                 | Source::Server(_)
@@ -123,7 +124,12 @@ impl Shell {
                 Source::Client => self.client_is_ready(it.token, it.readable),
                 Source::Server(index) => self.server_is_ready(*index),
                 Source::SocketFiles => self.socket_files_changed(),
-                Source::Signals | Source::Task(_) | Source::Probe(_) | Source::Stdin(_) | Source::Output => {}
+                Source::Signals
+                | Source::Task(_)
+                | Source::Probe(_)
+                | Source::Stdin(_)
+                | Source::SelfReport(_)
+                | Source::Output => {}
             }
         }
         self.tasks.kill_overdue(self.now.mono);
@@ -185,6 +191,7 @@ impl Shell {
     /// A socket that it shared outlives it until it is clear that it is not started again at once.
     fn child_ended(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) {
         self.drain_dead(process);
+        self.end_self_reports(process);
         let shortage = spawn_failures::take(pid).filter(SpawnFailure::is_shortage);
         self.feed(match shortage {
             Some(SpawnFailure { error, .. }) => {
@@ -276,6 +283,7 @@ impl Shell {
                     | Source::SocketFiles
                     | Source::Client
                     | Source::Stdin(_)
+                    | Source::SelfReport(_)
                     | Source::Task(_)
                     | Source::Probe(_),
                 )

@@ -111,6 +111,7 @@ impl Process {
         self.is_losing_its_binding = false;
         self.start_timed_out = false;
         self.spawn_error.clear();
+        self.reported_status.clear();
         self.exit_status = None;
     }
 

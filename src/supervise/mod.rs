@@ -29,6 +29,7 @@ mod groups;
 mod life;
 mod logs;
 mod members;
+mod notifications;
 mod pools;
 mod process;
 mod processes;
@@ -56,8 +57,8 @@ use serde::{Deserialize, Serialize};
 use crate::events::{Event, OutputKind, Ticks};
 use crate::model::{
     Channel, ChildId, Command, EventType, EventTypes, ExitStatus, Fault, FaultCode, GroupSpec, LogLevel,
-    LogTarget, Mono, Namespec, Now, Pid, Principal, Probe, ProcessId, ProcessSpec, Reading, Reply, Rules,
-    Signal, SocketSpec, SupervisorState, TaskId, Ticket,
+    LogTarget, Mono, Namespec, Notification, Now, Pid, Principal, Probe, ProcessId, ProcessSpec, Reading,
+    Reply, Rules, Signal, SocketSpec, SupervisorState, TaskId, Ticket,
 };
 
 pub use background::Orphan;
@@ -265,6 +266,13 @@ pub enum Input {
         probe: TaskId,
         /// Why it has failed.
         outcome: Result<(), String>,
+    },
+    /// A process reports something of itself by systemd's notify protocol. It was sent by its current run.
+    Notified {
+        /// Which process.
+        process: ProcessId,
+        /// In the order in which they were written.
+        notifications: Vec<Notification>,
     },
     /// The deadline may have come.
     TimePassed,
@@ -744,6 +752,12 @@ impl Supervisor {
                 self.ready_reported(&turn, process, (pid, check), &mut out);
             }
             Input::Probed { probe, outcome } => self.probed(&turn, probe, outcome, &mut out),
+            Input::Notified { process, notifications } => {
+                for notification in notifications {
+                    self.with(process, |process| process.notified(&turn, notification, &mut out));
+                }
+                self.changed(&turn, process, None, &mut out);
+            }
             Input::TimePassed => self.time_passed(&turn, &mut out),
         }
         self.settle_conditions(&turn, &mut out);

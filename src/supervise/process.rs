@@ -162,6 +162,8 @@ pub(super) struct Process {
     /// What the index of all processes holds of this one.
     pub(super) indexed: Indexed,
     pub(super) spawn_error: String,
+    /// What the program has reported for people to read, in this run.
+    pub(super) reported_status: String,
 }
 
 impl Process {
@@ -193,6 +195,7 @@ impl Process {
             is_spawning: false,
             indexed: Indexed::default(),
             spawn_error: String::new(),
+            reported_status: String::new(),
         }
     }
 
@@ -393,6 +396,8 @@ impl Process {
             hint: self.hint_for_clients(turn, uptime),
             waiting_for: Vec::new(),
             needed_by: Vec::new(),
+            reported_status: Some(self.reported_status.clone())
+                .filter(|status| !status.is_empty() && self.pid().is_some()),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.ended.map(|(_, status)| status),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),

@@ -8,6 +8,7 @@ mod autostart;
 mod bounded;
 mod dependencies;
 mod listeners;
+mod notifications;
 mod random;
 mod random_dependencies;
 mod readiness;

@@ -49,6 +49,22 @@ pub fn look_at(pid: Pid) -> Option<Found> {
     found(&stat, since_boot())
 }
 
+/// Generations between a process and one of its ancestors that are looked at.
+const GENERATIONS_MAX: usize = 32;
+
+/// Whether a process lives and is `ancestor`, or descends from it by parents that all live.
+#[must_use]
+pub fn is_descendant(pid: Pid, ancestor: Pid) -> bool {
+    let lineage = std::iter::successors(Some(pid), |pid| parent(*pid));
+    lineage.take(GENERATIONS_MAX).any(|pid| pid == ancestor)
+}
+
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after) = stat.rsplit_once(") ")?;
+    after.split_whitespace().nth(1)?.parse().ok().map(Pid)
+}
+
 fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
@@ -86,6 +102,18 @@ pub fn variables<const N: usize>(pid: Pid, names: [&str; N]) -> Option<[String; 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descendants_are_known_by_their_parents() {
+        let own = Pid(super::super::process::own_pid());
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid(child.id().cast_signed());
+        assert!(is_descendant(own, own) && is_descendant(pid, own) && is_descendant(pid, Pid(1)));
+        assert!(!is_descendant(own, pid) && !is_descendant(Pid(1), own));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_descendant(pid, own), "it is gone");
+    }
 
     #[test]
     fn a_process_is_read_from_its_stat_whatever_its_name_holds() {

@@ -213,6 +213,18 @@ impl Descriptors {
         self
     }
 
+    /// A pipe whose write end has this number in the child, above those of the standard descriptors. Returns the
+    /// read end, which does not block.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn with_pipe(mut self, number: RawFd) -> io::Result<(Self, OwnedFd)> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        fcntl_setfl(&read, OFlags::NONBLOCK)?;
+        self.pipes.push(number);
+        Ok((self.with(write, number), read))
+    }
+
     /// Makes the pipes the user's own. A program that opens /dev/stdout by its path opens the pipe once more,
     /// which only its owner and root may. Where we may not change the owner the child can't become that user
     /// either, and reports it itself.

@@ -77,6 +77,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         hint: None,
         waiting_for: Vec::new(),
         needed_by: Vec::new(),
+        reported_status: None,
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 SUPERVISOR_VERSION=4.3.0
 reference="${SV_REFERENCE_BIN:-target/reference/bin}"
 SUPERLANCE_VERSION=2.0.0
+SDNOTIFY_VERSION=0.3.2
 superlance="${SV_SUPERLANCE_BIN:-target/superlance/bin}"
 KUBERNETES_VALIDATE_VERSION=1.37.0
 kubernetes="${SV_KUBERNETES_BIN:-target/kubernetes/bin}"
@@ -34,6 +35,8 @@ needed=(
     "catatonit catatonit"
     "mmdebstrap mmdebstrap"
     "musl-gcc musl-tools"
+    "systemd-notify systemd"
+    "s6-log s6"
 )
 
 give_up() {
@@ -58,6 +61,9 @@ missing_packages() {
     fi
     # The broker of the example with celery, and its client.
     [ -e /usr/lib/python3/dist-packages/redis ] || echo python3-redis
+    # Programs that report readiness to systemd; their names have a version.
+    compgen -G '/usr/sbin/php-fpm*' >/dev/null || echo php-fpm
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo postgresql
     docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || echo docker-compose
     # A dynamic busybox is of no use in an image FROM scratch.
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
@@ -111,6 +117,12 @@ if [ ! -x "$superlance/crashmail" ]; then
     { python3 -m venv target/superlance && target/superlance/bin/pip install --quiet \
         "supervisor==$SUPERVISOR_VERSION" "superlance==$SUPERLANCE_VERSION" pexpect; } \
         || give_up "cannot install superlance: tests with it will skip"
+fi
+
+if ! "$superlance/python" -c 'import sdnotify' 2>/dev/null; then
+    echo "setup: installing sdnotify $SDNOTIFY_VERSION, which reports readiness, beside superlance"
+    "$superlance/pip" install --quiet "sdnotify==$SDNOTIFY_VERSION" \
+        || give_up "cannot install sdnotify: a test with it will skip"
 fi
 
 if [ ! -x "$kubernetes/kubernetes-validate" ]; then

@@ -1,0 +1,274 @@
+//! What processes report of themselves: systemd's notify protocol, and s6's newline on a descriptor.
+//!
+//! A process has a socket or a pipe of its own for each run. So a report belongs to that run, also if the helper
+//! that has sent it is gone by the time that it is read, and nothing that an earlier run has left unread counts. Both
+//! are read before the end of the process is reported, and closed then.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use super::{Shell, Source, Sources};
+use crate::model::{HealthCheck, LogLevel, Notification, Pid, ProcessId, ProcessSpec, ReadyCheck, UserId};
+use crate::notify::{MESSAGE_BYTES_MAX, Message};
+use crate::supervise::Input;
+use crate::sys::children::is_descendant;
+use crate::sys::notify_socket::{NotifyFolder, NotifySender, NotifySocket};
+use crate::sys::output::read_ready;
+use crate::sys::poller::{Interest, Poller};
+use crate::sys::spawn::Descriptors;
+use crate::sys::users::own_id;
+
+/// Messages of one process that are read in a turn.
+const MESSAGES_PER_TURN: usize = 64;
+
+/// Where the folder for sockets is made: the first place that takes one.
+const BASES: [&str; 2] = ["/run", "/tmp"];
+
+const ROOT: UserId = 0;
+
+const READ: Interest = Interest { read: true, write: false };
+
+const SOCKET_VARIABLE: &str = "NOTIFY_SOCKET";
+const WATCHDOG_VARIABLE: &str = "WATCHDOG_USEC";
+
+/// What one process reports through.
+#[derive(Debug, Default)]
+pub(super) struct SelfReport {
+    notify: Option<NotifySocket>,
+    /// By the numbers of the descriptors in the process.
+    pipes: BTreeMap<u16, OwnedFd>,
+    /// `health=notify`: how often it has to report.
+    watchdog_micros: Option<u128>,
+    token: u64,
+    /// The pid of the process.
+    pid: Option<Pid>,
+    /// Those of the process when it was started.
+    checks: Vec<ReadyCheck>,
+    /// Somebody else has sent it a message, which was logged.
+    has_refused: bool,
+}
+
+/// Those of all processes that live.
+#[derive(Debug, Default)]
+pub(super) struct SelfReports {
+    live: BTreeMap<ProcessId, SelfReport>,
+    /// Made when it is needed first. Without one, sockets are at names that the kernel chooses.
+    folder: Option<NotifyFolder>,
+    sockets_made: u64,
+}
+
+impl SelfReports {
+    /// What a process needs that is about to start, with the ends of its pipes among its descriptors.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE; what bind(2) says.
+    pub(super) fn prepare(
+        &mut self,
+        spec: &ProcessSpec,
+        mut descriptors: Descriptors,
+    ) -> io::Result<(SelfReport, Descriptors)> {
+        let checks = spec.readiness.as_ref().map_or_else(Vec::new, |ready| ready.checks.clone());
+        let mut report = SelfReport::default();
+        for check in &checks {
+            match check {
+                ReadyCheck::Notify if report.notify.is_none() => report.notify = Some(self.socket()?),
+                ReadyCheck::Fd(number) if !report.pipes.contains_key(number) => {
+                    let read;
+                    (descriptors, read) = descriptors.with_pipe((*number).into())?;
+                    report.pipes.insert(*number, read);
+                }
+                ReadyCheck::Notify
+                | ReadyCheck::Fd(_)
+                | ReadyCheck::StartSecs
+                | ReadyCheck::Probe(_)
+                | ReadyCheck::File(_)
+                | ReadyCheck::Log(_) => {}
+            }
+        }
+        if let Some(health) = spec.health.as_ref().filter(|health| health.check == HealthCheck::Notify) {
+            report.watchdog_micros = Some(health.interval.as_micros());
+            if report.notify.is_none() {
+                report.notify = Some(self.socket()?);
+            }
+        }
+        report.checks = checks;
+        Ok((report, descriptors))
+    }
+
+    fn socket(&mut self) -> io::Result<NotifySocket> {
+        if self.folder.is_none() {
+            self.folder = BASES.iter().find_map(|base| NotifyFolder::make_in(Path::new(base)).ok());
+        }
+        self.sockets_made += 1;
+        let path = self.folder.as_ref().map(|folder| folder.join(&format!("{}.sock", self.sockets_made)));
+        // Somebody may have cleared the folder away.
+        path.and_then(|path| NotifySocket::at(path).ok()).map_or_else(NotifySocket::without_file, Ok)
+    }
+
+    /// The process was started.
+    pub(super) fn add(
+        &mut self,
+        (process, pid): (ProcessId, Pid),
+        mut report: SelfReport,
+        (poller, sources): (&Poller, &mut Sources),
+    ) -> io::Result<()> {
+        if report.notify.is_none() && report.pipes.is_empty() {
+            return Ok(());
+        }
+        report.pid = Some(pid);
+        report.token = sources.add(Source::SelfReport(process));
+        let watched = report.watch(poller);
+        self.live.insert(process, report);
+        watched
+    }
+
+    /// The process is gone.
+    fn remove(&mut self, process: ProcessId, sources: &mut Sources) {
+        if let Some(report) = self.live.remove(&process) {
+            sources.remove(report.token);
+        }
+    }
+}
+
+impl SelfReport {
+    /// How the process finds its socket.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        let socket = self.notify.iter().map(|socket| (SOCKET_VARIABLE, socket.address().to_owned()));
+        // Without WATCHDOG_PID the watchdog is for whoever reads the variables: behind a shell or a wrapper that
+        // forks, the pid of the leader would be wrong.
+        let watchdog = self.watchdog_micros.iter().map(|micros| (WATCHDOG_VARIABLE, micros.to_string()));
+        socket.chain(watchdog).map(|(name, value)| (name.into(), value.into()))
+    }
+
+    fn watch(&self, poller: &Poller) -> io::Result<()> {
+        if let Some(socket) = &self.notify {
+            poller.add(socket, self.token, READ)?;
+        }
+        self.pipes.values().try_for_each(|pipe| poller.add(pipe, self.token, READ))
+    }
+}
+
+/// What was read of the pipe of a descriptor.
+enum PipeOutcome {
+    Newline,
+    Closed,
+    NothingYet,
+}
+
+/// s6 does not look at what comes before the newline, and neither reads nor keeps anything after it.
+fn read_pipe(pipe: &OwnedFd, buffer: &mut [u8]) -> PipeOutcome {
+    match read_ready(pipe, buffer) {
+        Ok(Some(0)) | Err(_) => PipeOutcome::Closed,
+        Ok(Some(count)) if buffer[..count].contains(&b'\n') => PipeOutcome::Newline,
+        Ok(Some(_) | None) => PipeOutcome::NothingYet,
+    }
+}
+
+impl Shell {
+    /// A process has reported something.
+    pub(super) fn take_self_reports(&mut self, process: ProcessId) {
+        self.take_messages(process);
+        self.take_newlines(process, true);
+    }
+
+    /// A process is dead: its last reports are read before its end is.
+    pub(super) fn end_self_reports(&mut self, process: ProcessId) {
+        self.take_messages(process);
+        self.take_newlines(process, false);
+        self.self_reports.remove(process, &mut self.sources);
+    }
+
+    fn take_newlines(&mut self, process: ProcessId, is_alive: bool) {
+        let Some(report) = self.self_reports.live.get_mut(&process) else { return };
+        let (mut ready, mut closed) = (Vec::new(), Vec::new());
+        for (number, pipe) in &report.pipes {
+            match read_pipe(pipe, &mut self.buffer) {
+                PipeOutcome::Newline => ready.push(*number),
+                PipeOutcome::Closed => closed.push(*number),
+                PipeOutcome::NothingYet => {}
+            }
+        }
+        for number in ready.iter().chain(&closed) {
+            report.pipes.remove(number);
+        }
+        let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.clone());
+        for number in closed.into_iter().filter(|_| is_alive) {
+            let text = format!("{name} has closed descriptor {number} without reporting that it is ready");
+            self.log(LogLevel::Warn, &text);
+        }
+        for number in ready {
+            self.ready_reported(process, &ReadyCheck::Fd(number));
+        }
+    }
+
+    fn take_messages(&mut self, process: ProcessId) {
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(report) = self.self_reports.live.get_mut(&process) else { return };
+            let Some(socket) = &report.notify else { return };
+            // One byte more, so that a message that is too long can be told.
+            let buffer = &mut self.buffer[..=MESSAGE_BYTES_MAX];
+            let datagram = match socket.receive(buffer) {
+                Ok(Some(datagram)) => datagram,
+                Ok(None) => return,
+                Err(error) => {
+                    // It would be reported again and again.
+                    self.poller.remove(socket.as_fd());
+                    let text = format!("cannot read the notifications of a program: {error}");
+                    self.log(LogLevel::Warn, &text);
+                    return;
+                }
+            };
+            let message = Message::parse(&buffer[..datagram.length], datagram.descriptors.len());
+            if !self.is_entitled(process, datagram.sender) {
+                self.ignore_message(process, datagram.sender);
+                continue;
+            }
+            if let Some(Message::Notifications(notifications)) = message
+                && !notifications.is_empty()
+            {
+                let is_ready = notifications.contains(&Notification::Ready);
+                self.feed(Input::Notified { process, notifications });
+                if is_ready {
+                    self.ready_reported(process, &ReadyCheck::Notify);
+                }
+            }
+            // Descriptors are closed here: that of a barrier when everything before it was dealt with.
+        }
+    }
+
+    /// A check holds, wherever it stands among those of the process.
+    fn ready_reported(&mut self, process: ProcessId, reported: &ReadyCheck) {
+        let Some(report) = self.self_reports.live.get(&process) else { return };
+        let Some(pid) = report.pid else { return };
+        let checks = report.checks.iter().enumerate();
+        let places: Vec<_> = checks.filter(|(_, check)| *check == reported).map(|(place, _)| place).collect();
+        places.into_iter().for_each(|check| self.feed(Input::ReadyReported { process, pid, check }));
+    }
+
+    /// Whether a sender belongs to the process. One of root, our own user or the process's user does, as it may be
+    /// gone by now; of another user, one that is the process itself or descends from it, as where an entry point or
+    /// a worker has changed its user. One of another container does not.
+    fn is_entitled(&self, process: ProcessId, sender: Option<NotifySender>) -> bool {
+        let Some(NotifySender { user, pid: Some(pid) }) = sender else { return false };
+        let spec = self.core.spec(process);
+        let is_users = spec.and_then(|spec| spec.user.as_ref()).is_some_and(|it| it.uid == user);
+        let leader = self.self_reports.live.get(&process).and_then(|report| report.pid);
+        let is_descendant = || leader.is_some_and(|leader| is_descendant(pid, leader));
+        user == ROOT || user == own_id() || is_users || is_descendant()
+    }
+
+    fn ignore_message(&mut self, process: ProcessId, sender: Option<NotifySender>) {
+        let report = self.self_reports.live.get_mut(&process);
+        if report.is_none_or(|report| std::mem::replace(&mut report.has_refused, true)) {
+            return;
+        }
+        let name = self.core.spec(process).map_or("", |spec| &spec.name);
+        let (user, pid) = sender.map_or((0, Pid(0)), |it| (it.user, it.pid.unwrap_or(Pid(0))));
+        let text =
+            format!("a notification for {name} is ignored: pid {pid} of user {user} does not belong to it");
+        self.log(LogLevel::Warn, &text);
+    }
+}

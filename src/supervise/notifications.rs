@@ -1,0 +1,75 @@
+//! What programs report of themselves by systemd's notify protocol.
+
+use std::time::Duration;
+
+use super::process::{Process, State, Until};
+use super::stopping::Stop;
+use super::{Effects, Turn};
+use crate::model::{LogLevel, Notification};
+
+impl Process {
+    /// Takes a report of the program. What an earlier run has left is not reported here, so it is about this one.
+    pub(super) fn notified(&mut self, turn: &Turn, notification: Notification, out: &mut Effects) {
+        let Some(pid) = self.pid() else { return };
+        let name = &self.spec.name;
+        match notification {
+            Notification::Status(text) => self.reported_status = text,
+            Notification::Reloading => out.log(LogLevel::Info, format!("{name} (pid {pid}) is reloading")),
+            Notification::Stopping => {
+                if self.stop_under_way().is_none() {
+                    out.log(LogLevel::Info, format!("{name} (pid {pid}) is stopping by itself"));
+                }
+            }
+            Notification::Errno(errno) => {
+                out.log(LogLevel::Info, format!("{name} (pid {pid}) reports error {errno}"));
+            }
+            Notification::ExtendTimeout(duration) => self.extend_timeout(turn, duration),
+            Notification::RestartReset => {
+                self.failed_starts = 0;
+                out.log(
+                    LogLevel::Info,
+                    format!("{name} (pid {pid}) has reset the count of its failed starts"),
+                );
+            }
+            Notification::MainPid(main) if main != pid => {
+                out.log(
+                    LogLevel::Warn,
+                    format!(
+                        "{name} (pid {pid}) reports pid {main} as its main process, which is not followed"
+                    ),
+                );
+            }
+            // Readiness is an input of its own, and health checks are not run yet.
+            Notification::Ready
+            | Notification::MainPid(_)
+            | Notification::Watchdog
+            | Notification::WatchdogTrigger
+            | Notification::WatchdogInterval(_) => {}
+        }
+    }
+
+    /// A start or a stop that is under way has at least this much time from now on. The time of a shutdown is not
+    /// extended.
+    fn extend_timeout(&mut self, turn: &Turn, duration: Duration) {
+        let at = turn.now.mono.after(duration);
+        match &mut self.state {
+            State::Stopping { stop: Stop { kill_at, give_up_at: None, .. }, .. } => {
+                *kill_at = (*kill_at).max(at)
+            }
+            State::Starting {
+                until: Until::Ready { give_up_at, .. } | Until::Done { give_up_at }, ..
+            } => {
+                *give_up_at = give_up_at.map(|before| before.max(at));
+            }
+            State::Stopping { .. }
+            | State::Starting { until: Until::UpFor { .. }, .. }
+            | State::Running { .. }
+            | State::Stopped
+            | State::Waiting { .. }
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Stories of what programs report of themselves.
+
+use super::*;
+
+impl Story {
+    fn notifies(&mut self, notifications: &[Notification]) {
+        let process = self.id("web");
+        self.input(Input::Notified { process, notifications: notifications.to_vec() });
+    }
+
+    fn status(&self) -> Option<String> {
+        let turn = Turn { now: self.now, restarts_allowed: true, random: 0 };
+        self.supervisor.processes.get(self.id("web")).unwrap().info(&turn).reported_status
+    }
+}
+
+fn status(text: &str) -> Notification {
+    Notification::Status(text.to_owned())
+}
+
+#[test]
+fn a_status_is_shown_while_the_run_that_reported_it_lives() {
+    let mut story = Story::one(|_| ()).running();
+    assert_eq!(story.status(), None);
+    story.notifies(&[
+        status("3 of 4"),
+        Notification::Reloading,
+        Notification::Stopping,
+        Notification::Errno(2),
+    ]);
+    story.tells(&[
+        "INFO web (pid 101) is reloading",
+        "INFO web (pid 101) is stopping by itself",
+        "INFO web (pid 101) reports error 2",
+    ]);
+    assert_eq!(story.status().as_deref(), Some("3 of 4"));
+    story.notifies(&[status("")]);
+    assert_eq!(story.status(), None);
+    story.notifies(&[status("last")]);
+    story.exits("web", 1);
+    story.tells(&[
+        "WARN exited: web (exit status 1; not expected)",
+        "!spawn web",
+        "INFO spawned: 'web' with pid 102",
+    ]);
+    assert_eq!(story.status(), None, "of another run");
+    story.stop("web", Wait::No);
+    story.exits("web", 0);
+    story.told.clear();
+    story.notifies(&[status("late"), Notification::Reloading]);
+    story.tells(&[]);
+    assert_eq!(story.status(), None);
+}
+
+#[test]
+fn a_stop_is_extended_and_never_shortened() {
+    let mut story = Story::one(|web| web.stop_wait_secs = 5).running();
+    story.stop("web", Wait::No);
+    story.told.clear();
+    story.notifies(&[Notification::ExtendTimeout(Duration::from_secs(1))]);
+    story.pass(4.0);
+    story.notifies(&[Notification::ExtendTimeout(Duration::from_secs(20))]);
+    story.pass(19.0);
+    story.tells(&[]);
+    story.pass(1.0);
+    story.tells(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
+}
+
+#[test]
+fn a_start_is_extended_from_the_report_on() {
+    let mut story = Story::one(|web| {
+        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.ready_timeout = Some(Duration::from_secs(5));
+    })
+    .begun();
+    story.told.clear();
+    story.pass(4.0);
+    story.notifies(&[Notification::ExtendTimeout(Duration::from_secs(10))]);
+    story.pass(9.0);
+    story.tells(&[]);
+    story.pass(1.0);
+    assert_eq!(story.state("web"), ProcessState::Stopping);
+}
+
+#[test]
+fn a_reset_forgets_failed_starts() {
+    let mut story = Story::one(|web| web.start_retries = StartRetries::Times(1)).begun();
+    story.exits("web", 1);
+    story.pass(1.0);
+    story.notifies(&[Notification::RestartReset]);
+    story.exits("web", 1);
+    assert_eq!(story.state("web"), ProcessState::Backoff, "it would have been the last");
+}
