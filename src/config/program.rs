@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Environment, LogTarget, ProcessSpec, ProgramType, User};
+use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, ProgramType, User};
 
 use super::dependent_startup;
 use super::env_file::env_files;
@@ -95,6 +95,7 @@ fn process(
     land_process(&mut options, &prototype.of_process, &mut spec);
     dependent_startup::apply(&mut options, &mut spec);
     refuse_ready_job(&mut options, &spec);
+    make_job_of_schedule(&mut spec);
     stream(&mut options, &STDOUT, &mut spec.stdout);
     stderr(&mut options, &mut spec);
     spec.environment = shared(environment, own_environment);
@@ -107,6 +108,13 @@ fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
         let message =
             "a oneshot is up when it is done, so it can not have ready; ready_timeout limits its time";
         options.error("ready", message.to_owned());
+    }
+}
+
+/// A run by a schedule is up at once and over with its exit: what has failed is tried again with the next run.
+fn make_job_of_schedule(spec: &mut ProcessSpec) {
+    if spec.schedule.is_some() {
+        (spec.start_secs, spec.autorestart) = (0, AutoRestart::Never);
     }
 }
 
@@ -191,7 +199,7 @@ mod tests {
     use super::super::fake::{errors_in, load_text, notices_in};
     use super::*;
     use crate::model::options::{PROGRAM, Per};
-    use crate::model::{AutoRestart, OnEnd, Signal, StreamSpec};
+    use crate::model::{OnEnd, Signal, StreamSpec};
 
     const HEAD: &str = "[supervisord]\nenvironment=G=\"g\",H=\"h\"\n[program:x]\n";
 

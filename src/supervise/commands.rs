@@ -268,9 +268,12 @@ impl Supervisor {
         self.process(id).is_some_and(|process| process.state().is_signallable() && !process.is_waiting())
     }
 
-    /// Also one that has ended, or is being stopped, and would be started again by itself: it stays down then.
+    /// Also one that has ended, or is being stopped, and is to be started again, by its restart policy or its
+    /// schedule: it stays down then.
     fn can_stop(&self, id: ProcessId) -> bool {
-        let will_run = |process: &Process| process.will_restart() || process.ends_a_failed_start();
+        let will_run = |process: &Process| {
+            process.will_restart() || process.ends_a_failed_start() || process.has_next_run()
+        };
         self.process(id).is_some_and(|process| process.state().is_running() || will_run(process))
     }
 

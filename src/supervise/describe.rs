@@ -45,7 +45,7 @@ fn days_and_time(uptime: Duration) -> String {
 }
 
 /// `Nov 20 04:11 PM`, in the local time that was in force then; `None` beyond the calendar.
-fn month_day_and_time(when: Wall) -> Option<String> {
+pub(super) fn month_day_and_time(when: Wall) -> Option<String> {
     let local = when.unix_secs().checked_add(i64::from(when.utc_offset_secs))?;
     let local = UtcDateTime::from_timespec(local, 0).ok()?;
     let month = MONTHS.get(usize::from(local.month()).checked_sub(1)?)?;

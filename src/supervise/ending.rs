@@ -174,7 +174,8 @@ impl Supervisor {
 
     /// Whether `on_idle=exit` has come true. Listeners wait for ever, so they do not count.
     fn is_idle(&self) -> bool {
-        let is_busy = |process: &Process| process.is_unstopped() || process.will_restart();
+        let is_busy =
+            |process: &Process| process.is_unstopped() || process.will_restart() || process.has_next_run();
         self.rules.on_idle == OnIdle::Exit && !self.has_pending_starts() && !self.programs().any(is_busy)
     }
 

@@ -56,8 +56,12 @@ impl From<String> for NotSpawned {
 }
 
 impl Process {
-    /// Starts a program with `autostart`, unless a target was set for it before.
+    /// Starts a program with `autostart`, unless a target was set for it before. One with a schedule waits for its
+    /// next run instead.
     pub(super) fn autostart(&mut self, turn: &Turn, out: &mut Effects) {
+        if self.spec.schedule.is_some() {
+            return self.resume_schedule(turn, out);
+        }
         if self.spec.autostart && self.desired.autostart() {
             self.start(turn, out);
         }
@@ -68,6 +72,7 @@ impl Process {
         if self.state() != ProcessState::Stopping {
             self.desired.request(RunTarget::Up);
             self.reset_restarts();
+            self.resume_schedule(turn, out);
         }
         self.start_for(turn, StartedFor::Request, out);
     }

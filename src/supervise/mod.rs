@@ -35,6 +35,7 @@ mod process;
 mod processes;
 mod readiness;
 mod restart;
+mod schedule;
 mod shortage;
 mod shutdown;
 mod stdin;

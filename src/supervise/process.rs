@@ -36,6 +36,7 @@ use super::members::RemainingGroup;
 use super::processes::Indexed;
 use super::readiness::Readiness;
 use super::restart::RestartCounter;
+use super::schedule::Timetable;
 use super::stopping::Stop;
 use super::{Effects, Turn};
 use crate::events::{Event, ProcessNames, StateChange};
@@ -133,6 +134,7 @@ pub(super) struct Process {
     /// Set once they are made.
     pub(super) auto_logs: AutoLogs,
     pub(super) desired: Desired,
+    pub(super) timetable: Timetable,
     pub(super) state: State,
     /// An update waits for its end: it is not started any more.
     pub(super) leaving: bool,
@@ -179,6 +181,7 @@ impl Process {
             has_failed_dependency: false,
             auto_logs: AutoLogs::default(),
             desired: Desired::default(),
+            timetable: Timetable::default(),
             state: State::Stopped,
             leaving: false,
             background: None,
@@ -297,12 +300,14 @@ impl Process {
             | State::Fatal
             | State::Unknown { .. } => None,
         };
-        [own, self.members_deadline()].into_iter().flatten().min()
+        let next_run = self.schedule_deadline().filter(|_| restarts_allowed);
+        [own, self.members_deadline(), next_run].into_iter().flatten().min()
     }
 
     /// Acts on a deadline that is due; does nothing before.
     pub(super) fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         self.members_time_passed(turn, out);
+        self.schedule_time_passed(turn, out);
         let now = turn.now.mono;
         match &mut self.state {
             State::Starting { pid: Some(pid), until } if until.is_met(now) => {
@@ -381,13 +386,14 @@ impl Process {
     pub(super) fn info(&self, turn: &Turn) -> ProcessInfo {
         let uptime = self.started.map_or(Duration::ZERO, |(at, _)| turn.now.mono.since(at));
         let [stdout, stderr] = self.log_targets();
+        let description = self.not_ready_text(turn.now.mono).unwrap_or_else(|| {
+            let ended = self.ended.map(|(at, _)| at);
+            describe(&self.spec.name, self.state(), self.pid(), uptime, &self.spawn_error, ended)
+        });
         ProcessInfo {
             name: self.spec.name.clone(),
             group: self.spec.group.clone(),
-            description: self.not_ready_text(turn.now.mono).unwrap_or_else(|| {
-                let ended = self.ended.map(|(at, _)| at);
-                describe(&self.spec.name, self.state(), self.pid(), uptime, &self.spawn_error, ended)
-            }),
+            description: self.with_next_run(description, turn.now.wall.utc_offset_secs),
             start: self.started.map_or(0, |(_, wall)| wall.unix_secs()),
             stop: self.ended.map_or(0, |(at, _)| at.unix_secs()),
             now: turn.now.wall.unix_secs(),

@@ -73,6 +73,7 @@ impl Process {
     pub(super) fn stop(&mut self, turn: &Turn, out: &mut Effects) {
         self.desired.request(RunTarget::Down);
         self.reset_restarts();
+        self.pause_schedule(turn, out);
         match self.state {
             State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
                 self.begin_stopping(turn, pid, out);

@@ -13,6 +13,7 @@ mod random;
 mod random_dependencies;
 mod readiness;
 mod restarts;
+mod schedules;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -79,6 +80,8 @@ struct Story {
     members: Members,
     /// Whose groups were looked at.
     looks: u32,
+    /// By how much the wall clock was set.
+    clock_step_ms: i64,
     /// With `Some`, every so often the supervisor is replaced by what its serialized state gives. Counts inputs.
     round_trips: Option<u32>,
 }
@@ -116,6 +119,7 @@ impl Story {
             pids_in_use: BTreeMap::new(),
             members: Members::None,
             looks: 0,
+            clock_step_ms: 0,
             round_trips: None,
         }
     }
@@ -373,7 +377,7 @@ impl Story {
     }
 
     fn at(&mut self, mono: Mono) {
-        let unix_ms = 1_795_190_400_000 + i64::try_from(mono.0.as_millis()).unwrap();
+        let unix_ms = 1_795_190_400_000 + self.clock_step_ms + i64::try_from(mono.0.as_millis()).unwrap();
         self.now = Now { mono, wall: Wall { unix_ms, utc_offset_secs: 0 } };
     }
 

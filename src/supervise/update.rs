@@ -216,7 +216,11 @@ impl Process {
     fn apply(&mut self, turn: &Turn, spec: &Arc<ProcessSpec>, out: &mut Effects) {
         let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
         out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
+        let is_rescheduled = self.spec.schedule != spec.schedule;
         self.spec = Arc::clone(spec);
+        if is_rescheduled {
+            self.schedule_changed(turn, out);
+        }
         if let (State::Starting { until: Until::UpFor { at }, .. }, Some((started, _))) =
             (&mut self.state, self.started)
         {

@@ -5,7 +5,7 @@ use super::*;
 
 /// As many seconds as the longest shutdown of these stories may take: `stopwaitsecs` and the grace after SIGKILL
 /// for each of the priorities, and the time for listeners.
-const SHUTDOWN_SECS_MAX: f64 = 3.0 * (STOP_WAIT_SECS as f64 + 10.0) + 1.0;
+const SHUTDOWN_SECS_MAX: f64 = 4.0 * (STOP_WAIT_SECS as f64 + 10.0) + 1.0;
 
 const STOP_WAIT_SECS: i64 = 10;
 
@@ -47,6 +47,8 @@ fn versions() -> [Vec<GroupSpec>; 4] {
     let db = ProcessSpec { kill_as_group: true, ..spec("db") };
     let vital =
         ProcessSpec { on_fatal: OnEnd::Shutdown, start_retries: StartRetries::Times(1), ..spec("third") };
+    let job = schedules::job("@every 2s", |it| it.overlap = Overlap::Queue);
+    let rescheduled = schedules::job("@every 3s", |it| it.overlap = Overlap::Restart);
     let mut versions = [
         vec![alone(1, db.clone()), group("g", [app.clone(), quick.clone()])],
         vec![alone(5, db.clone()), group("g", [ProcessSpec { start_secs: 3, ..app.clone() }, moved.clone()])],
@@ -54,6 +56,7 @@ fn versions() -> [Vec<GroupSpec>; 4] {
         vec![alone(1, ProcessSpec { umask: Some(0), ..db }), group("g", [moved])],
     ];
     for (version, groups) in versions.iter_mut().enumerate().filter(|(version, _)| *version != 2) {
+        groups.push(alone(7, if version == 3 { rescheduled.clone() } else { job.clone() }));
         groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
         groups.push(group("r", starts_of_all_kinds(STOP_WAIT_SECS)));
     }
@@ -105,11 +108,11 @@ fn check_answered(story: &mut Story, random: &mut Random) {
 
 /// One thing that happens. Only children of this story end, and only those that can.
 fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
-    let name = ["db", "g", "p"][random.below(3) as usize];
+    let name = ["db", "g", "p", "job"][random.below(4) as usize];
     match random.below(22) {
         0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
-        2 => story.start(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
+        2 => story.start(if name == "db" || name == "job" { name } else { "g:app" }, Wait::Yes),
         3 => story.pass(random.below(4_000) as f64 / 1000.0),
         4 => story.send_error = random.one_in(4).then(|| SendError::Failed("EPERM".to_owned())),
         5 => {
@@ -135,10 +138,13 @@ fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]
             let pids = || Members::Some(vec![Pid(4000)]);
             story.members = random.of(&[Members::None, pids(), pids(), Members::Unknown]).unwrap();
         }
-        13 => story.orphan_ends(),
+        13 => {
+            story.orphan_ends();
+            story.clock_step_ms = [0, 0, 86_400_000, -500][random.below(4) as usize];
+        }
         // The kernel begins again with its lowest numbers.
         14 if random.one_in(2) => story.pids = 100,
-        14 => story.stop(if name == "db" { "db" } else { "g:app" }, Wait::Yes),
+        14 => story.stop(if name == "db" || name == "job" { name } else { "g:app" }, Wait::Yes),
         15..=17 => check_answered(story, random),
         _ => {
             let alive: Vec<_> = story.alive.keys().copied().collect();
