@@ -16,26 +16,8 @@ use crate::model::{
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Options that are read and checked, and do nothing yet. Setting one is a warning.
-pub const WITHOUT_EFFECT: &[&str] = &[
-    "health",
-    "health_interval",
-    "health_timeout",
-    "health_retries",
-    "health_successes",
-    "health_start_period",
-    "on_unhealthy",
-    "pre_start",
-    "post_start",
-    "pre_stop",
-    "post_stop",
-    "on_failure",
-    "hook_timeout",
-    "schedule",
-    "schedule_timezone",
-    "schedule_overlap",
-    "schedule_jitter",
-    "schedule_catch_up",
-];
+pub const WITHOUT_EFFECT: &[&str] =
+    &["health", "pre_start", "post_start", "pre_stop", "post_stop", "on_failure"];
 
 /// In the order in which the sample shows them. An option that makes a part comes before those of the part.
 pub(super) const LIFECYCLE: &[OptionDoc] = &[
