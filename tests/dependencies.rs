@@ -495,7 +495,7 @@ fn programs_of_supervisord_dependent_startup_start_in_their_order_without_python
     assert!(log.contains("dependent_startup of [program:itself] needs autostart=false"), "{log}");
     forget_order(&sandbox);
     stop_all(&mut sandbox);
-    assert_before(&order(&sandbox), &[("-agent", "-orch"), ("-orch", "-ports")]);
+    assert_before(&order(&sandbox), &[("-agent", "-orch"), ("-orch", "-ports"), ("-ports", "-logd")]);
 }
 
 #[test]

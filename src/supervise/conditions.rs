@@ -102,8 +102,13 @@ pub(super) struct Conditions {
     /// Names that no active process has: such a group was removed.
     unknown: Vec<Unknown>,
     tallies: Vec<Tally>,
-    /// Of each prerequisite, the dependents that are going down.
-    going_down: Vec<usize>,
+    /// Of each node.
+    states: Vec<ConditionState>,
+    /// Of each node, whether what it depends on has to wait with its stop: it is going down, or it is not up
+    /// and something that depends on it is.
+    is_blocking: Vec<bool>,
+    /// Of each prerequisite, its dependents that are blocking.
+    blocking: Vec<usize>,
     /// It was just made: everybody may have something else to wait for than before.
     is_new: bool,
 }
@@ -130,11 +135,14 @@ impl Conditions {
             nodes,
             unknown,
             tallies: vec![Tally::default(); prerequisites],
-            going_down: vec![0; prerequisites],
+            states: processes.iter().map(|process| process.standing()).collect(),
+            is_blocking: vec![false; processes.len()],
+            blocking: vec![0; prerequisites],
             is_new: true,
         };
-        for (node, process) in processes.iter().enumerate() {
-            conditions.count(node, process.standing(), |count| *count += 1);
+        for node in 0..processes.len() {
+            conditions.count(node, conditions.states[node], |count| *count += 1);
+            conditions.update_blocking(node);
         }
         conditions
     }
@@ -151,9 +159,31 @@ impl Conditions {
                 apply,
             );
         }
-        if standing.is_going_down {
-            self.graph.needs(node).iter().for_each(|need| apply(&mut self.going_down[need.prerequisite]));
+    }
+
+    /// Returns the nodes that nothing keeps from stopping any more. A node that is not up hands on what its
+    /// dependents ask of it: a job that is done still stands between the two that it has brought in order.
+    fn update_blocking(&mut self, changed: usize) -> Vec<usize> {
+        let (mut queue, mut freed) = (vec![changed], Vec::new());
+        while let Some(node) = queue.pop() {
+            let ConditionState { is_started, is_going_down, .. } = self.states[node];
+            let has_blocking = self.graph.memberships(node).iter().any(|it| self.blocking[*it] > 0);
+            let is_blocking = is_going_down || !is_started && has_blocking;
+            if std::mem::replace(&mut self.is_blocking[node], is_blocking) == is_blocking {
+                continue;
+            }
+            for Need { prerequisite, .. } in self.graph.needs(node) {
+                let count = &mut self.blocking[*prerequisite];
+                let before = *count;
+                *count = if is_blocking { before + 1 } else { before - 1 };
+                let members = &self.graph.prerequisites()[*prerequisite].members;
+                if (before == 0) != (*count == 0) {
+                    queue.extend(members);
+                    freed.extend(members.iter().filter(|_| !is_blocking));
+                }
+            }
         }
+        freed
     }
 
     /// Takes a change of standing into account; returns the processes that it may concern.
@@ -167,33 +197,20 @@ impl Conditions {
         let before = self.facts(node);
         self.count(node, old, |count| *count -= 1);
         self.count(node, new, |count| *count += 1);
-        let mut concerned = Vec::new();
-        for (prerequisite, old, new) in before
-            .into_iter()
-            .zip(self.facts(node))
-            .filter_map(|(old, new)| (old != new).then_some((old.0, old, new)))
+        self.states[node] = new;
+        let mut concerned = self.update_blocking(node);
+        for (prerequisite, _) in
+            before.into_iter().zip(self.facts(node)).filter(|(old, new)| old != new).map(|(old, _)| old)
         {
-            let it = &self.graph.prerequisites()[prerequisite];
-            if old.1 != new.1 {
-                concerned.extend(it.dependents.iter().map(|node| self.ids[*node]));
-            }
-            if old.2 && !new.2 {
-                concerned.extend(it.members.iter().map(|node| self.ids[*node]));
-            }
+            concerned.extend(&self.graph.prerequisites()[prerequisite].dependents);
         }
-        concerned
+        concerned.into_iter().map(|node| self.ids[node]).collect()
     }
 
-    /// Of each prerequisite that a node is a member or a dependent of: what its tally says, and whether its members
-    /// have to wait with their stop.
-    fn facts(&self, node: usize) -> Vec<(usize, (bool, bool, bool), bool)> {
-        let memberships = self.graph.memberships(node).iter().copied();
-        let prerequisites = memberships.chain(self.graph.needs(node).iter().map(|need| need.prerequisite));
-        prerequisites
-            .map(|prerequisite| {
-                (prerequisite, self.tallies[prerequisite].says(), self.going_down[prerequisite] > 0)
-            })
-            .collect()
+    /// What the tally of each prerequisite says that a node is a member of.
+    fn facts(&self, node: usize) -> Vec<(usize, (bool, bool, bool))> {
+        let memberships = self.graph.memberships(node).iter();
+        memberships.map(|prerequisite| (*prerequisite, self.tallies[*prerequisite].says())).collect()
     }
 
     /// Whether a process may be spawned.
@@ -268,10 +285,10 @@ impl Conditions {
         nodes.into_iter().map(|node| self.ids[*node])
     }
 
-    /// Whether a process that is to stop has to wait for dependents that are going down.
+    /// Whether a process that is to stop has to wait for dependents that are going down, direct ones or others.
     pub(super) fn has_dependents_going_down(&self, id: ProcessId) -> bool {
         let Some(&node) = self.nodes.get(&id) else { return false };
-        self.graph.memberships(node).iter().any(|prerequisite| self.going_down[*prerequisite] > 0)
+        self.graph.memberships(node).iter().any(|prerequisite| self.blocking[*prerequisite] > 0)
     }
 }
 
@@ -335,6 +352,7 @@ impl Supervisor {
     pub(super) fn assert_conditions_are_in_step(&self) {
         let counted = Conditions::of(self.processes.iter());
         assert_eq!(self.conditions.tallies, counted.tallies, "{:?}", self.conditions.graph);
-        assert_eq!(self.conditions.going_down, counted.going_down);
+        assert_eq!(self.conditions.blocking, counted.blocking);
+        assert_eq!(self.conditions.states, counted.states);
     }
 }

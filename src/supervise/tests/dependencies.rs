@@ -266,6 +266,20 @@ fn a_chain_that_is_bound_stops_from_its_end() {
 }
 
 #[test]
+fn a_job_that_is_done_still_stands_between_two_that_stop() {
+    let mut story =
+        story(vec![quick("web", &["migrate=done"]), job("migrate", &["db"]), quick("db", &[])]).begun();
+    story.exits("migrate", 0);
+    story.told.clear();
+    story.signal(Signal::TERM);
+    for name in ["web", "db"] {
+        assert_eq!(story.signalled(), [name]);
+        story.exits(name, 0);
+    }
+    assert!(story.told.contains(&"!stopped End".to_owned()), "{:?}", story.told);
+}
+
+#[test]
 fn a_program_is_all_of_its_processes() {
     let worker =
         |number: u32| ProcessSpec { program: "worker".to_owned(), ..slow(&format!("worker_{number}"), &[]) };
