@@ -258,8 +258,7 @@ fn one_command_has_the_terminal_of_docker_run_it() {
         terminal.type_in("word\r");
         terminal.expect("<word>");
         terminal.expect("armed");
-        terminal.resize(50, 132);
-        terminal.expect("size 50 132");
+        terminal.resize_until(50, 132, "size 50 132");
         terminal.type_in("\x03");
         terminal.expect("interrupted");
         assert_eq!(terminal.wait_exit().code(), Some(3), "{entrypoint}");

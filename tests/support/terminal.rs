@@ -52,10 +52,24 @@ impl Terminal {
         tcsetwinsize(&self.keyboard, size).unwrap();
     }
 
+    /// Gives it another size again and again until the text appears: a client that has just started may not
+    /// watch for changes yet, and then misses one.
+    pub fn resize_until(&mut self, rows: u16, columns: u16, text: &str) -> String {
+        self.expect_while(text, |terminal| {
+            terminal.resize(rows, columns + 1);
+            terminal.resize(rows, columns);
+        })
+    }
+
     /// Waits until the text appears behind what was waited for last, and gives what stands before it.
     pub fn expect(&mut self, text: &str) -> String {
+        self.expect_while(text, |_| ())
+    }
+
+    fn expect_while(&mut self, text: &str, act: impl Fn(&Self)) -> String {
         let deadline = Instant::now() + TIMEOUT;
         loop {
+            act(self);
             let screen = String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned();
             let fresh = screen.get(self.seen..).unwrap_or_default();
             if let Some(at) = fresh.find(text) {
