@@ -1,5 +1,6 @@
 //! What becomes of each command.
 
+use super::gates::waiting_text;
 use super::process::Process;
 use super::stop_order::StopReason;
 use super::waiters::{Form, Goal, Row};
@@ -103,9 +104,9 @@ impl Supervisor {
 
     pub(super) fn info(&self, turn: &Turn, process: &Process) -> ProcessInfo {
         let mut info = process.info(turn);
-        if let Some(text) = self.waiting_text(process.id) {
-            info.description = text;
+        if process.is_waiting() {
             info.waiting_for = self.conditions.waiting_for(process.id, &process.spec);
+            info.description = waiting_text(&info.waiting_for);
         }
         let dependents = self.conditions.dependents(process.id).filter_map(|id| self.process(id));
         info.needed_by =

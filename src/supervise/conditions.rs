@@ -68,11 +68,11 @@ impl Tally {
         (self.missing > 0, self.coming > 0, self.failed > 0)
     }
 
-    fn count(&mut self, standing: ConditionState, condition: Condition, apply: fn(&mut usize)) {
+    fn count(&mut self, state: ConditionState, condition: Condition, apply: fn(&mut usize)) {
         for (is_counted, count) in [
-            (!standing.holds(condition), &mut self.missing),
-            (standing.may_hold_later(condition), &mut self.coming),
-            (standing.has_failed(condition), &mut self.failed),
+            (!state.holds(condition), &mut self.missing),
+            (state.may_hold_later(condition), &mut self.coming),
+            (state.has_failed(condition), &mut self.failed),
         ] {
             if is_counted {
                 apply(count);
@@ -135,7 +135,7 @@ impl Conditions {
             nodes,
             unknown,
             tallies: vec![Tally::default(); prerequisites],
-            states: processes.iter().map(|process| process.standing()).collect(),
+            states: processes.iter().map(|process| process.condition_state()).collect(),
             is_blocking: vec![false; processes.len()],
             blocking: vec![0; prerequisites],
             is_new: true,
@@ -151,10 +151,10 @@ impl Conditions {
         self.ids.is_empty()
     }
 
-    fn count(&mut self, node: usize, standing: ConditionState, apply: fn(&mut usize)) {
+    fn count(&mut self, node: usize, state: ConditionState, apply: fn(&mut usize)) {
         for prerequisite in self.graph.memberships(node) {
             self.tallies[*prerequisite].count(
-                standing,
+                state,
                 self.graph.prerequisites()[*prerequisite].condition,
                 apply,
             );
@@ -186,7 +186,7 @@ impl Conditions {
         freed
     }
 
-    /// Takes a change of standing into account; returns the processes that it may concern.
+    /// Takes a change into account; returns the processes that it may concern.
     pub(super) fn changed(
         &mut self,
         id: ProcessId,
@@ -266,14 +266,11 @@ impl Conditions {
         members.map(|member| self.ids[*member]).collect()
     }
 
-    /// The members of a prerequisite.
-    pub(super) fn members(&self, prerequisite: usize) -> impl Iterator<Item = ProcessId> {
-        self.graph
-            .prerequisites()
-            .get(prerequisite)
-            .into_iter()
-            .flat_map(|it| &it.members)
-            .map(|node| self.ids[*node])
+    /// The first member of a prerequisite that has failed.
+    pub(super) fn failed_member(&self, prerequisite: usize) -> Option<ProcessId> {
+        let it = self.graph.prerequisites().get(prerequisite)?;
+        let failed = it.members.iter().find(|node| self.states[**node].has_failed(it.condition));
+        failed.map(|node| self.ids[*node])
     }
 
     /// Processes that depend on this one, [`DEPENDENTS_SHOWN_MAX`] at most.
@@ -293,7 +290,7 @@ impl Conditions {
 }
 
 impl Process {
-    pub(super) fn standing(&self) -> ConditionState {
+    pub(super) fn condition_state(&self) -> ConditionState {
         let has_pid = self.pid().is_some();
         let is_up = self.is_pending();
         let is_stopping = matches!(self.state, State::Stopping { .. });
@@ -318,6 +315,9 @@ impl Process {
 impl Supervisor {
     /// To be called whenever processes were added, removed or changed in place.
     pub(super) fn rebuild_conditions(&mut self) {
+        if self.conditions.is_empty() && self.processes.iter().all(|process| process.spec.is_independent()) {
+            return;
+        }
         self.conditions = Conditions::of(self.processes.iter());
         let mut ranks: Vec<i64> = self.processes.iter().map(|process| process.group_priority).collect();
         self.conditions.graph.raise_ranks(&mut ranks);

@@ -1,7 +1,7 @@
 //! Starting in order of dependencies: a process that is to start waits until the conditions that it names hold.
 //!
-//! What waits is looked at when something that it waits for stands otherwise than before, at the end of the
-//! input that changed it. A required dependency that nobody has started yet is started; one that has failed
+//! A waiting process is looked at when a condition that it waits for is gained or lost, at the end of the input
+//! that changed it. A required dependency that nobody has started yet is started; one that has failed
 //! makes the dependent FATAL, until the condition holds after all.
 
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Gate;
-use super::desired::{RunTarget, TargetOrigin};
+use super::desired::{Desired, RunTarget, TargetOrigin};
 use super::process::{Process, State};
 use super::stop_order::StopReason;
 use super::{Effects, Supervisor, Turn};
@@ -118,9 +118,10 @@ impl Supervisor {
                 self.changed(turn, id, None, out);
             }
             Gate::Closed if pulls.is_some() => {
-                let text = self.waiting_text(id);
-                let name = self.process(id).map_or("", |process| &process.spec.name);
-                out.log(LogLevel::Info, format!("{name}: {}", text.unwrap_or_default()));
+                if let Some(process) = self.process(id) {
+                    let text = waiting_text(&self.conditions.waiting_for(id, &process.spec));
+                    out.log(LogLevel::Info, format!("{}: {text}", process.spec.name));
+                }
                 self.changed(turn, id, None, out);
             }
             Gate::Closed => {}
@@ -154,42 +155,20 @@ impl Supervisor {
 
     /// The reason why a member of a prerequisite can't come to hold the condition any more.
     fn failure_of(&self, prerequisite: usize) -> String {
-        let members = self.conditions.members(prerequisite).filter_map(|id| self.process(id));
-        let mut failed = members
-            .filter(|process| matches!(process.state, State::Fatal | State::Exited { restart_at: None }));
-        let text = failed.next().map(|process| {
-            let (name, state) = (process.full_name(), process.state().name());
-            let reason = match process.state() {
-                ProcessState::Exited => process.exit_status.map(|status| status.to_string()),
-                _ => Some(process.spawn_error.clone()).filter(|text| !text.is_empty()),
-            };
-            reason
-                .map_or_else(|| format!("{name} is {state}"), |reason| format!("{name} is {state}: {reason}"))
-        });
-        text.unwrap_or_default()
-    }
-
-    /// What clients see of a process that waits; `None` if it does not.
-    pub(super) fn waiting_text(&self, id: ProcessId) -> Option<String> {
-        let process = self.process(id)?;
-        matches!(process.state, State::Waiting { .. })
-            .then(|| format!("waiting for {}", self.conditions.waiting_for(id, &process.spec).join(", ")))
+        let failed = self.conditions.failed_member(prerequisite).and_then(|id| self.process(id));
+        let Some(process) = failed else { return String::new() };
+        let (name, state) = (process.full_name(), process.state().name());
+        let reason = match process.state() {
+            ProcessState::Exited => process.exit_status.map(|status| status.to_string()),
+            _ => Some(process.spawn_error.clone()).filter(|text| !text.is_empty()),
+        };
+        reason.map_or_else(|| format!("{name} is {state}"), |reason| format!("{name} is {state}: {reason}"))
     }
 }
 
 impl Process {
     fn take_pulls(&mut self) -> Option<StartedFor> {
-        match &mut self.state {
-            State::Waiting { pulls } => pulls.take(),
-            State::Stopped
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Backoff { .. }
-            | State::Stopping { .. }
-            | State::Exited { .. }
-            | State::Fatal
-            | State::Unknown { .. } => None,
-        }
+        if let State::Waiting { pulls } = &mut self.state { pulls.take() } else { None }
     }
 
     /// Whether it is started because a process that needs it is to start.
@@ -212,11 +191,16 @@ impl Process {
     }
 
     fn start_for_dependent(&mut self, turn: &Turn, for_whom: StartedFor, out: &mut Effects) {
-        self.desired = super::desired::Desired { target: RunTarget::Up, origin: TargetOrigin::Dependent };
+        self.desired = Desired { target: RunTarget::Up, origin: TargetOrigin::Dependent };
         if !matches!(self.state, State::Stopping { .. }) {
             self.start_for(turn, for_whom, out);
         }
     }
+}
+
+/// `waiting for db (ready), cache (started)`
+pub(super) fn waiting_text(waiting_for: &[String]) -> String {
+    format!("waiting for {}", waiting_for.join(", "))
 }
 
 /// Processes to look at, in the order in which something that concerns them changed.

@@ -20,7 +20,7 @@ pub(super) struct Indexed {
     pending: Option<i64>,
     /// Whether members of its group have outlived it.
     has_members: bool,
-    standing: ConditionState,
+    condition_state: ConditionState,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ impl Processes {
             pending: (process.is_pending() || is_stopping && process.remaining.is_some())
                 .then_some(process.stop_rank),
             has_members: process.remaining.is_some(),
-            standing: process.standing(),
+            condition_state: process.condition_state(),
         };
         let old = std::mem::replace(&mut process.indexed, new);
         self.reindex(id, old, new);
@@ -184,8 +184,8 @@ impl Processes {
                 *self.pending.entry(priority).or_default() += 1;
             }
         }
-        if self.records_changes && old.standing != new.standing {
-            self.changes.push((id, old.standing, new.standing));
+        if self.records_changes && old.condition_state != new.condition_state {
+            self.changes.push((id, old.condition_state, new.condition_state));
         }
         match (old.has_members, new.has_members) {
             (false, true) => drop(self.with_members.insert(id)),

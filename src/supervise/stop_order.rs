@@ -71,7 +71,7 @@ impl Supervisor {
         match reason {
             StopReason::Request(wait) => self.stop_process(turn, id, wait, out),
             StopReason::LostBinding => {
-                self.with(id, |process| process.stop_keeping_target(turn, out));
+                self.with(id, |process| process.stop_for_restart(turn, out));
                 self.changed(turn, id, None, out);
             }
             StopReason::Shutdown => {

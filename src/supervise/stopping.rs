@@ -91,11 +91,11 @@ impl Process {
         }
     }
 
-    /// A stop after which it starts again.
-    pub(super) fn stop_keeping_target(&mut self, turn: &Turn, out: &mut Effects) {
-        let desired = self.desired;
-        self.stop(turn, out);
-        self.desired = desired;
+    /// Asks it to stop without a request to stay down: as its target stays, it starts again after that.
+    pub(super) fn stop_for_restart(&mut self, turn: &Turn, out: &mut Effects) {
+        if let State::Starting { pid: Some(pid), .. } | State::Running { pid } = self.state {
+            self.begin_stopping(turn, pid, out);
+        }
     }
 
     pub(super) fn stop_under_way(&self) -> Option<Stop> {

@@ -195,6 +195,23 @@ fn a_failed_dependency_fails_its_dependents_until_it_holds_after_all() {
 }
 
 #[test]
+fn the_reason_names_the_process_that_has_failed_and_not_one_that_is_done() {
+    let worker = |number: u32| ProcessSpec {
+        program: "worker".to_owned(),
+        start_secs: 1,
+        start_retries: StartRetries::Times(0),
+        ..job(&format!("worker_{number}"), &[])
+    };
+    let workers = group("workers", [worker(0), worker(1)]);
+    let mut story = Story::of(vec![workers, alone(999, quick("web", &["worker=done"]))]).begun();
+    story.pass(1.0);
+    story.exits("worker_0", 0);
+    assert_eq!(story.description("web"), "waiting for worker (done)");
+    story.exits("worker_1", 1);
+    assert_eq!(story.description("web"), "workers:worker_1 is EXITED: exit status 1");
+}
+
+#[test]
 fn a_start_with_a_failed_dependency_tries_that_again() {
     let db = ProcessSpec { start_retries: StartRetries::Times(0), ..slow("db", &[]) };
     let mut story = story(vec![quick("web", &["db"]), db]).begun();

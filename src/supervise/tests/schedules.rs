@@ -178,3 +178,28 @@ fn a_shutdown_starts_no_run() {
     story.pass(60.0);
     assert_eq!(story.runs(), 0);
 }
+
+#[test]
+fn a_lost_binding_ends_the_run_and_not_the_schedule() {
+    let bound = Dependency {
+        name: "db".to_owned(),
+        condition: None,
+        is_optional: false,
+        place: WrittenAt::default(),
+    };
+    let job = ProcessSpec { restart_with: vec![bound], ..job("@every 60s", |_| ()) };
+    let db = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Never, ..spec("db") };
+    let mut story = Story::of(vec![alone(1, db), alone(2, job)]);
+    story.at(Mono::default());
+    let mut story = story.begun();
+    story.pass(60.0);
+    assert_eq!(story.state("job"), ProcessState::Running);
+    story.told.clear();
+    story.exits("db", 0);
+    assert_eq!(story.state("job"), ProcessState::Stopping);
+    assert!(!story.told.contains(&"INFO job: schedule paused".to_owned()), "{:?}", story.told);
+    story.exits("job", 0);
+    story.start("db", Wait::No);
+    story.exits("job", 0);
+    assert_eq!(story.description("job"), "Nov 20 04:01 PM, next run Nov 20 04:02 PM");
+}
