@@ -1,7 +1,5 @@
 //! How a process comes to life and how it ends: start, spawn, exit, back-off.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::desired::RunTarget;
@@ -300,11 +298,7 @@ impl Process {
     /// Enters EXITED until the restart is due, or FATAL if it has ended too often.
     fn restart_after_exit(&mut self, turn: &Turn, out: &mut Effects) {
         let started = self.started.map_or(turn.now.mono, |(at, _)| at);
-        let spec = Arc::clone(&self.spec);
-        let restart_at = match &spec.restart_policy {
-            Some(policy) => self.next_restart(turn, policy),
-            None => Ok(started.after(RESTART_SPACING)),
-        };
+        let restart_at = self.next_restart(turn, started.after(RESTART_SPACING));
         self.enter(State::Exited { restart_at: restart_at.as_ref().ok().copied() }, out);
         match restart_at {
             Ok(_) => self.time_passed(turn, out),
@@ -342,17 +336,13 @@ impl Process {
         let AfterFailure { failed_starts, delay, gives_up } =
             RestartRules::of(&self.spec).after_failed_start(self.failed_starts);
         self.failed_starts = failed_starts;
-        let spec = Arc::clone(&self.spec);
         let in_time = turn.now.mono.after(delay);
-        let retry_at = match &spec.restart_policy {
-            Some(policy) => self.next_restart(turn, policy),
-            None => Ok(in_time),
-        };
+        let retry_at = self.next_restart(turn, in_time);
         self.enter(State::Backoff { retry_at: retry_at.as_ref().copied().unwrap_or(in_time) }, out);
         if !turn.restarts_allowed {
             return;
         }
-        let has_limit = spec.restart_policy.as_ref().is_some_and(|policy| policy.limit.is_some());
+        let has_limit = self.spec.restart_policy.as_ref().is_some_and(|policy| policy.limit.is_some());
         if let Err(reason) = retry_at {
             self.give_up(reason, out);
         } else if gives_up && !has_limit {

@@ -5,6 +5,7 @@
 //! `startretries`, which limits failed starts as long as there is none.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -142,8 +143,11 @@ fn with_jitter(delay: Duration, percent: u8, random: u64) -> Duration {
 }
 
 impl Process {
-    /// When the restart after this end is due by `restart_*`; `Err` tells why there is none.
-    pub(super) fn next_restart(&mut self, turn: &Turn, policy: &RestartDelays) -> Result<Mono, String> {
+    /// When the restart after this end is due: by `restart_*`, or by Supervisor's rules where none of these is set.
+    /// `Err` says why there is none.
+    pub(super) fn next_restart(&mut self, turn: &Turn, by_rules: Mono) -> Result<Mono, String> {
+        let spec = Arc::clone(&self.spec);
+        let Some(policy) = &spec.restart_policy else { return Ok(by_rules) };
         let now = turn.now.mono;
         let Some(delay) = self.restarts.count(now, self.ready_at, policy) else {
             let limit = policy.limit.map_or((0, 0.0), |limit| (limit.ends, limit.within.as_secs_f64()));

@@ -71,11 +71,9 @@ impl Process {
 
     /// When the schedule wants to be looked at.
     pub(super) fn schedule_deadline(&self) -> Option<Mono> {
-        let PendingRun { seen, .. } = self.timetable.next?;
-        if self.timetable.is_queued && self.is_between_runs() {
-            return Some(seen.mono);
-        }
-        self.timetable.next.map(|run| seen.mono.after(run.wait()))
+        let run = self.timetable.next?;
+        let is_due = self.timetable.is_queued && self.is_between_runs();
+        Some(if is_due { run.seen.mono } else { run.seen.mono.after(run.wait()) })
     }
 
     /// Computes the next run, unless a client has paused the schedule.
@@ -184,7 +182,7 @@ impl Process {
     }
 
     fn is_between_runs(&self) -> bool {
-        let is_at_rest = match self.state {
+        let is_idle = match self.state {
             State::Stopped | State::Exited { restart_at: None } | State::Fatal => true,
             State::Waiting { .. }
             | State::Starting { .. }
@@ -194,7 +192,7 @@ impl Process {
             | State::Exited { restart_at: Some(_) }
             | State::Unknown { .. } => false,
         };
-        is_at_rest && !self.is_spawning && !self.has_stopping_members()
+        is_idle && !self.is_spawning && !self.has_stopping_members()
     }
 
     /// What clients see of the schedule, after Supervisor's words for the state.
