@@ -23,6 +23,9 @@ use crate::sys::sockets::connect_without_waiting;
 /// Probes that are under way at one time, each with a descriptor; further ones are queued.
 const CONNECTIONS_MAX: usize = 64;
 
+/// Probes that are queued. A process has at most one for each of its checks at a time.
+const QUEUED_MAX: usize = 16_384;
+
 /// Bytes of a reply's body that are read with its head, before the probe is over.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -70,6 +73,19 @@ impl Probes {
         self.deadlines.remove(&(running.deadline, probe));
         sources.remove(running.token);
         Some(running)
+    }
+
+    fn has_room(&self) -> bool {
+        self.running.len() < CONNECTIONS_MAX
+    }
+
+    /// Queues a probe; the error is why that can't be.
+    fn queue(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Result<(), String> {
+        if self.queued.len() >= QUEUED_MAX {
+            return Err("too many probes are queued".to_owned());
+        }
+        self.queued.push_back((probe, target, timeout));
+        Ok(())
     }
 
     /// Whether it was there.
@@ -133,7 +149,7 @@ impl RunningProbe {
         if !self.is_connected {
             match connection_outcome(&self.socket) {
                 Ok(()) => self.is_connected = true,
-                Err(error) => return self.try_next(&error, poller),
+                Err(error) => return self.try_next(error, poller),
             }
         }
         let Some(http) = &mut self.http else { return Some(Ok(())) };
@@ -144,22 +160,25 @@ impl RunningProbe {
         poller.modify(&self.socket, self.token, interest).err().map(|error| Err(reason(&error)))
     }
 
-    fn try_next(&mut self, error: &io::Error, poller: &Poller) -> Verdict {
-        if self.others.is_empty() {
-            return Some(Err(reason(error)));
-        }
-        let next = self.others.remove(0);
-        let begun = begin_to_connect(next).and_then(|socket| {
-            poller.add(&socket, self.token, Interest { read: false, write: true })?;
-            Ok(socket)
-        });
-        match begun {
-            Ok(socket) => {
-                self.socket = socket;
-                None
+    /// Goes on with the next address to which a connection can be begun. The error is why this one failed.
+    fn try_next(&mut self, mut error: io::Error, poller: &Poller) -> Verdict {
+        let others = std::mem::take(&mut self.others);
+        let mut others = others.into_iter();
+        while let Some(address) = others.next() {
+            let begun = begin_to_connect(address).and_then(|socket| {
+                poller.add(&socket, self.token, Interest { read: false, write: true })?;
+                Ok(socket)
+            });
+            match begun {
+                Ok(socket) => {
+                    self.socket = socket;
+                    self.others = others.collect();
+                    return None;
+                }
+                Err(failure) => error = failure,
             }
-            Err(error) => self.try_next(&error, poller),
         }
+        Some(Err(reason(&error)))
     }
 }
 
@@ -233,10 +252,9 @@ pub(super) fn reason(error: &io::Error) -> String {
 impl Shell {
     /// Begins a probe, or queues it. What is returned is the outcome of one that is over at once.
     pub(super) fn run_probe(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Option<Input> {
-        if self.probes.running.len() >= CONNECTIONS_MAX {
-            // Each process has at most one of each of its checks here, so the queue is bounded by the configuration.
-            self.probes.queued.push_back((probe, target, timeout));
-            return None;
+        if !self.probes.has_room() {
+            let refused = self.probes.queue(probe, target, timeout).err()?;
+            return Some(Input::Probed { probe, outcome: Err(refused) });
         }
         self.start_probe(probe, &target, timeout)
     }
@@ -270,7 +288,7 @@ impl Shell {
 
     /// To be called when there may be room.
     pub(super) fn start_queued_probes(&mut self) {
-        while self.probes.running.len() < CONNECTIONS_MAX
+        while self.probes.has_room()
             && let Some((probe, target, timeout)) = self.probes.queued.pop_front()
         {
             if let Some(input) = self.start_probe(probe, &target, timeout) {
@@ -307,6 +325,15 @@ mod tests {
         assert_eq!(verdict(&[b"SSH-2.0-x\r\n"]), Some(Err("malformed HTTP response".to_owned())));
         let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 70 * 1024]].concat();
         assert_eq!(verdict(&[&endless]), Some(Err("HTTP response too large".to_owned())));
+    }
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let mut probes = Probes::default();
+        let target = || Probe::Unix("/none".into());
+        let mut queue = |number| probes.queue(TaskId(number), target(), Duration::ZERO);
+        assert!((0..QUEUED_MAX as u64).all(|number| queue(number).is_ok()));
+        assert_eq!(queue(u64::MAX), Err("too many probes are queued".to_owned()));
     }
 
     #[test]
