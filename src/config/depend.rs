@@ -1,4 +1,4 @@
-//! Dependencies between programs: names that nobody has, conditions that can't hold, and cycles are errors.
+//! Dependencies between programs: unknown names, conditions that can never hold, and cycles are errors.
 
 use std::collections::HashMap;
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_has_are_errors_with_what_was_perhaps_meant() {
+    fn unknown_names_are_errors_with_a_suggestion() {
         let text = "[program:web]\ncommand=a\ndepends_on=dbb, g\nrestart_with=nothing:x\n\
             [program:db]\ncommand=a\n[program:p]\ncommand=a\n[group:g]\nprograms=p\n";
         assert_eq!(

@@ -1,7 +1,7 @@
 //! supervisord-dependent-startup, a Python listener that starts programs in order, is built in: its options are
 //! read as dependencies, and the listener itself is left out.
 //!
-//! The options mean something only where that listener is configured: without it Supervisor passes them over.
+//! The options have an effect only where that listener is configured: without it Supervisor ignores them.
 
 use super::document::{Document, Section};
 use super::options::SectionKind;
@@ -45,7 +45,7 @@ pub(super) fn apply(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec)
     }
     if spec.autostart {
         let text = format!(
-            "dependent_startup of [{}] needs autostart=false and is passed over; the program starts by itself",
+            "dependent_startup of [{}] needs autostart=false and is ignored: the program starts anyway",
             options.section.name
         );
         return options.warn(IS_HANDLED, text);
@@ -58,7 +58,7 @@ pub(super) fn apply(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec)
             Some(dependency) => spec.depends_on.push(dependency),
             None => {
                 let text = format!(
-                    "'{entry}' of [{}] is passed over: no program waits for it",
+                    "'{entry}' of [{}] is ignored: only starting, running and exited can be waited for",
                     options.section.name
                 );
                 options.warn(WAIT_FOR, text);
@@ -67,7 +67,7 @@ pub(super) fn apply(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec)
     }
 }
 
-/// `program`, `program:running`, `program:running,exited`: of several states the one that comes first will do.
+/// `program`, `program:running`, `program:running,exited`: of several states, the first that a program reaches is enough.
 fn dependency(entry: &str, place: &WrittenAt) -> Option<Dependency> {
     let (name, states) = entry.split_once(':').unwrap_or((entry, "running"));
     let condition = |state: &str| match state.to_ascii_lowercase().as_str() {
@@ -150,8 +150,8 @@ mod tests {
         let lines = "autostart=false\ndependent_startup=true\ndependent_startup_wait_for=a:fatal";
         let text = format!("{LISTENER}{}", programs(lines));
         assert_eq!(told(&text), ["a true ", "b true "]);
-        assert!(
-            notices_in(&text).iter().any(|line| line.contains("'a:fatal' of [program:b] is passed over"))
-        );
+        assert!(notices_in(&text).iter().any(|line| line.contains(
+            "'a:fatal' of [program:b] is ignored: only starting, running and exited can be waited for"
+        )));
     }
 }

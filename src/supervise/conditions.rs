@@ -2,7 +2,7 @@
 //!
 //! A [`ConditionState`] is derived from the state of a process and kept in the index of all processes. Whenever one
 //! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
-//! prerequisite are looked at when its tally says something else than before. So the cost is linear in what changed.
+//! prerequisite are looked at when a fact that they depend on has changed. So the cost is linear in what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,7 +109,7 @@ pub(super) struct Conditions {
     is_blocking: Vec<bool>,
     /// Of each prerequisite, its dependents that are blocking.
     blocking: Vec<usize>,
-    /// It was just made: everybody may have something else to wait for than before.
+    /// It was just made, so any process may wait for something else now.
     is_new: bool,
 }
 
@@ -161,8 +161,8 @@ impl Conditions {
         }
     }
 
-    /// Returns the nodes that nothing keeps from stopping any more. A node that is not up hands on what its
-    /// dependents ask of it: a job that is done still stands between the two that it has brought in order.
+    /// Returns the nodes that nothing keeps from stopping any more. A node that is not up passes on what its
+    /// dependents require: a job that is done still orders the two processes on either side of it.
     fn update_blocking(&mut self, changed: usize) -> Vec<usize> {
         let (mut queue, mut freed) = (vec![changed], Vec::new());
         while let Some(node) = queue.pop() {

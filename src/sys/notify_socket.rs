@@ -150,7 +150,7 @@ impl NotifySocket {
             return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
         };
         let mut datagram = NotifyDatagram { length, sender: None, descriptors: Vec::new() };
-        #[allow(clippy::unnecessary_cast, reason = "it is an u32 with musl")]
+        #[allow(clippy::unnecessary_cast, reason = "it is a u32 with musl")]
         let control_length = header.msg_controllen as usize;
         datagram.take_control(&control.0[..control_length.min(CONTROL_BYTES)]);
         Ok(Some(datagram))
@@ -161,7 +161,7 @@ impl NotifyDatagram {
     /// Takes the messages of the ancillary data, which cmsg(3) describes: a header and data each, both aligned.
     fn take_control(&mut self, mut control: &[u8]) {
         while let Some((header, rest)) = split_header(control) {
-            #[allow(clippy::unnecessary_cast, reason = "it is an u32 with musl")]
+            #[allow(clippy::unnecessary_cast, reason = "it is a u32 with musl")]
             let length = header.cmsg_len as usize;
             let Some(data) = control.get(HEADER_BYTES..length) else { return };
             match (header.cmsg_level, header.cmsg_type) {
