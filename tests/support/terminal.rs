@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
@@ -22,6 +24,8 @@ pub struct Terminal {
     /// How much of the screen was looked at already.
     seen: usize,
     child: Child,
+    /// Open until the end: once nobody has a terminal open, a reader may get EIO before the last that was written.
+    _slave: File,
 }
 
 impl Terminal {
@@ -32,13 +36,17 @@ impl Terminal {
         unlockpt(&master).unwrap();
         tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
-        let slave =
-            OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).unwrap();
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(OsStr::from_bytes(name.as_bytes()))
+            .unwrap();
         let child = on_terminal(command, &slave).spawn().unwrap();
         let keyboard = File::from(master);
         let screen = Arc::default();
         show(keyboard.try_clone().unwrap(), Arc::clone(&screen));
-        Self { keyboard, screen, seen: 0, child }
+        Self { keyboard, screen, seen: 0, child, _slave: slave }
     }
 
     /// Types a text; `\r` is the Enter key.
@@ -76,7 +84,11 @@ impl Terminal {
                 self.seen += at + text.len();
                 return fresh[..at].to_owned();
             }
-            assert!(Instant::now() < deadline, "waited in vain for {text:?} behind {fresh:?} in {screen:?}");
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {text:?} behind {fresh:?} in {screen:?}; the program: {:?}",
+                self.child.try_wait()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -144,7 +156,7 @@ fn on_terminal(command: &Command, slave: &File) -> Command {
     wrapped
 }
 
-/// Reads until nobody has the terminal open any more.
+/// Reads until nobody has the terminal open any more: until it is dropped.
 fn show(mut from: File, screen: Arc<Mutex<Vec<u8>>>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 8192];
