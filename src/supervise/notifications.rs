@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::process::{Process, State, Until};
-use super::stopping::Stop;
 use super::{Effects, Turn};
 use crate::model::{LogLevel, Notification};
 
@@ -48,21 +47,18 @@ impl Process {
         }
     }
 
-    /// A start or a stop that is under way has at least this much time from now on. The time of a shutdown is not
-    /// extended.
+    /// A start or a stop that is under way has at least this much time from now on; a stop no more than
+    /// `STOP_EXTENSION_MAX` in all. The time of a shutdown is not extended.
     fn extend_timeout(&mut self, turn: &Turn, duration: Duration) {
         let at = turn.now.mono.after(duration);
         match &mut self.state {
-            State::Stopping { stop: Stop { kill_at, give_up_at: None, .. }, .. } => {
-                *kill_at = (*kill_at).max(at)
-            }
+            State::Stopping { stop, .. } => stop.extend_to(at),
             State::Starting {
                 until: Until::Ready { give_up_at, .. } | Until::Done { give_up_at }, ..
             } => {
                 *give_up_at = give_up_at.map(|before| before.max(at));
             }
-            State::Stopping { .. }
-            | State::Starting { until: Until::UpFor { .. }, .. }
+            State::Starting { until: Until::UpFor { .. }, .. }
             | State::Running { .. }
             | State::Stopped
             | State::Waiting { .. }

@@ -22,10 +22,16 @@ pub(super) const GRACE_AFTER_KILL: Duration = Duration::from_secs(10);
 /// The same once `shutdown_timeout` is over or a shutdown was asked for again.
 pub(super) const GRACE_AFTER_KILL_IN_A_HURRY: Duration = Duration::from_secs(1);
 
+/// How much longer than `stopwaitsecs` a stop may take because the program asks for time (`EXTEND_TIMEOUT_USEC`).
+/// Without it a program that keeps asking would never be killed.
+pub(super) const STOP_EXTENSION_MAX: Duration = Duration::from_secs(3600);
+
 /// A stop that is under way.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Stop {
     pub(super) kill_at: Mono,
+    /// `kill_at` is not extended beyond it.
+    latest_kill_at: Mono,
     /// Set once SIGKILL was sent.
     pub(super) give_up_at: Option<Mono>,
     /// Set while a client waits for the end.
@@ -35,6 +41,19 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    /// A stop that kills at this time.
+    fn killing_at(kill_at: Mono) -> Self {
+        let latest_kill_at = kill_at.after(STOP_EXTENSION_MAX);
+        Self { kill_at, latest_kill_at, give_up_at: None, report_at: None, is_given_up: false }
+    }
+
+    /// The program needs at least until then. A stop that has sent SIGKILL is not extended.
+    pub(super) fn extend_to(&mut self, at: Mono) {
+        if self.give_up_at.is_none() {
+            self.kill_at = self.kill_at.max(at.min(self.latest_kill_at));
+        }
+    }
+
     pub(super) fn deadline(self) -> Option<Mono> {
         let next = self.give_up_at.unwrap_or(self.kill_at);
         (!self.is_given_up).then_some(self.report_at.map_or(next, |at| at.min(next)))
@@ -248,7 +267,7 @@ impl Process {
     /// Asks it to stop.
     pub(super) fn begin_stopping(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
         let kill_at = turn.now.mono.after(seconds(self.spec.stop_wait_secs).max(KILL_AFTER_MIN));
-        let stop = Stop { kill_at, give_up_at: None, report_at: None, is_given_up: false };
+        let stop = Stop::killing_at(kill_at);
         let target = KillTarget::group_if(self.spec.stop_as_group);
         self.send_to_end_it((pid, target), stop, self.spec.stop_signal, out);
     }
@@ -258,8 +277,7 @@ impl Process {
         let Some(pid) = self.pid() else { return };
         let now = turn.now.mono;
         let latest = now.after(grace);
-        let asked = Stop { kill_at: now, give_up_at: None, report_at: None, is_given_up: false };
-        let stop = self.stop_under_way().unwrap_or(asked);
+        let stop = self.stop_under_way().unwrap_or_else(|| Stop::killing_at(now));
         match stop.give_up_at {
             None => {
                 let stop = Stop { give_up_at: Some(latest), ..stop };

@@ -66,6 +66,31 @@ fn a_stop_is_extended_and_never_shortened() {
     story.tells(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
 }
 
+/// Whatever it asks for, once or again and again.
+#[test]
+fn a_stop_is_not_extended_without_bound() {
+    let hour = Duration::from_secs(3600);
+    for (asks_for, every_secs) in [(Duration::MAX, 3604.0), (hour, 1800.0)] {
+        let mut story = Story::one(|web| web.stop_wait_secs = 5).running();
+        story.stop("web", Wait::No);
+        story.told.clear();
+        let mut left_secs: f64 = 3604.0;
+        while left_secs > 0.0 {
+            story.notifies(&[Notification::ExtendTimeout(asks_for)]);
+            let pause = left_secs.min(every_secs);
+            story.pass(pause);
+            left_secs -= pause;
+        }
+        story.notifies(&[Notification::ExtendTimeout(asks_for)]);
+        story.tells(&[]);
+        story.pass(1.0);
+        story.tells(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
+        story.notifies(&[Notification::ExtendTimeout(asks_for)]);
+        story.pass(10.0);
+        story.tells(&["CRIT giving up 'web' (101), which does not end after SIGKILL"]);
+    }
+}
+
 #[test]
 fn a_start_is_extended_from_the_report_on() {
     let mut story = Story::one(|web| {
