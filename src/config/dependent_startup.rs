@@ -1,10 +1,8 @@
 //! supervisord-dependent-startup, a Python listener that starts programs in order, is built in: its options are
 //! read as dependencies, and the listener itself is left out.
 //!
-//! The options have an effect only where that listener is configured: without it Supervisor ignores them.
+//! The options have an effect only where that listener is configured and enabled: without it Supervisor ignores them.
 
-use super::document::{Document, Section};
-use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::values;
 use crate::model::{Condition, Dependency, ProcessSpec, WrittenAt};
@@ -18,22 +16,10 @@ const WAIT_FOR: &str = "dependent_startup_wait_for";
 /// The options of a program that the listener reads.
 pub(super) const OPTIONS: [&str; 3] = [IS_HANDLED, WAIT_FOR, "dependent_startup_inherit_priority"];
 
-/// Whether a listener with this command is the one.
-pub(super) fn is_its_command(command: &str) -> bool {
+/// Whether a listener is the one.
+pub(super) fn is_listener(listener: &SectionReader<'_, '_>) -> bool {
+    let command = listener.raw("command").unwrap_or_default();
     command.split_whitespace().any(|word| COMMANDS.iter().any(|name| word.ends_with(name)))
-}
-
-/// Whether a configuration has the listener.
-pub(super) fn is_configured(document: &Document) -> bool {
-    document.sections().iter().any(|section| {
-        matches!(SectionKind::of(&section.name), Some((SectionKind::EventListener, _)))
-            && is_its_command(&command(section))
-    })
-}
-
-fn command(section: &Section) -> String {
-    let entry = section.entry("command").and_then(|entry| entry.value.shown());
-    entry.map(|text| text.into_owned()).unwrap_or_default()
 }
 
 /// Reads the options of one program. A program that the listener would start is one with `autostart`.
@@ -141,6 +127,18 @@ mod tests {
             notices_in(&text)[0]
                 .contains(": it needs the listener supervisord_dependent_startup, or write depends_on")
         );
+    }
+
+    #[test]
+    fn a_listener_that_is_not_enabled_does_not_count() {
+        let lines = "autostart=false\ndependent_startup=true\ndependent_startup_wait_for=a:running";
+        let text = format!("{LISTENER}enabled=false\n{}", programs(lines));
+        assert_eq!(told(&text), ["a false ", "b false "]);
+        let notices = notices_in(&text);
+        assert!(!notices.is_empty(), "the options mean nothing");
+        for notice in notices {
+            assert!(notice.contains(": it needs the listener supervisord_dependent_startup"), "{notice}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(super) fn groups(
     environment: &Environment,
 ) -> Vec<GroupSpec> {
     let environment = &Arc::new(environment.clone());
+    let listeners = listeners(reading, names);
     let programs = programs(reading, &[SectionKind::Program, SectionKind::FcgiProgram], names);
     let mut maker = Maker {
         found: HashMap::with_capacity(programs.len()),
@@ -41,7 +42,7 @@ pub(super) fn groups(
     };
     maker.make_named_groups();
     maker.make_lone_programs();
-    maker.make_pools();
+    maker.make_pools(&listeners);
     let Maker { found, waiting, disabled, .. } = maker;
     let mut found: Vec<_> = found.into_values().map(|(_, group)| group).collect();
     found.sort_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
@@ -70,6 +71,23 @@ fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind], names: &Names<
             found.push(Program { kind, section, name, is_enabled });
         }
     }
+    found
+}
+
+/// The listeners that are enabled. That of supervisord-dependent-startup is built in, so it is no process.
+fn listeners<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<Program<'a>> {
+    let mut found = programs(reading, &[SectionKind::EventListener], names);
+    found.retain(|listener| {
+        let Program { section, kind, is_enabled, .. } = *listener;
+        if !is_enabled || !dependent_startup::is_listener(&SectionReader::new(reading, section, kind, names))
+        {
+            return is_enabled;
+        }
+        reading.has_dependent_startup = true;
+        let text = format!("[{}] is built in: programs wait for each other without it", section.name);
+        reading.remark(Remark::new(LogLevel::Info, text));
+        false
+    });
     found
 }
 
@@ -135,29 +153,13 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    fn make_pools(&mut self) {
-        let listeners = programs(self.reading, &[SectionKind::EventListener], self.names);
-        for listener in listeners.into_iter().filter(|listener| listener.is_enabled) {
-            if self.is_dependent_startup(&listener) {
-                continue;
-            }
-            let processes = processes(self.reading, &listener, listener.name, self.names, self.environment);
+    fn make_pools(&mut self, listeners: &[Program<'a>]) {
+        for listener in listeners {
+            let processes = processes(self.reading, listener, listener.name, self.names, self.environment);
             self.note_dependents(listener.kind, listener.section, &processes);
-            let pool = pool(self.reading, &listener, self.names, processes);
+            let pool = pool(self.reading, listener, self.names, processes);
             self.add(listener.section, pool);
         }
-    }
-
-    /// The listener of that package is built in, so it is no process.
-    fn is_dependent_startup(&mut self, listener: &Program<'a>) -> bool {
-        let options = SectionReader::new(self.reading, listener.section, listener.kind, self.names);
-        let is_it = options.raw("command").is_some_and(|command| dependent_startup::is_its_command(&command));
-        if is_it {
-            let name = &listener.section.name;
-            let text = format!("[{name}] is built in: programs wait for each other without it");
-            self.reading.remark(Remark::new(LogLevel::Info, text));
-        }
-        is_it
     }
 
     /// The program that a group names, if there is one of just one kind.

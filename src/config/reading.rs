@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crate::model::{LogDefaults, LogLevel, Notice, User};
 
-use super::dependent_startup;
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
 use super::options::SectionKind;
@@ -118,7 +117,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) host_node_name: &'a str,
     /// `[program-default]`, looked for once: every program falls back on it.
     pub(crate) program_defaults: Option<&'a Section>,
-    /// The listener supervisord_dependent_startup is configured, so the options that it reads mean something.
+    /// The listener supervisord_dependent_startup is configured, so the options that it reads mean something. It is
+    /// known once the groups are read.
     pub(crate) has_dependent_startup: bool,
     /// What `[supervisord]` says for programs that say nothing of it.
     pub(crate) log_defaults: LogDefaults,
@@ -156,7 +156,7 @@ impl<'a> Reading<'a> {
             around,
             host_node_name,
             program_defaults: document.section("program-default"),
-            has_dependent_startup: dependent_startup::is_configured(document),
+            has_dependent_startup: false,
             log_defaults: LogDefaults::default(),
             own_user: None,
             makes_folders: false,
