@@ -1,0 +1,234 @@
+//! What the core asks of the shell.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::gates::ToLookAt;
+use super::task::OpenTasks;
+use super::{AfterStop, KillTarget, ReadFor, Task};
+use crate::events::Event;
+use crate::model::{
+    Channel, ChildId, EventTypes, Fault, LogLevel, Pid, Probe, ProcessId, Reading, Reply, Signal, SocketSpec,
+    TaskId, Ticket,
+};
+
+#[cfg(doc)]
+use super::{Input, Supervisor, TaskEnd};
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Start the process ([`Supervisor::spec`]); answer with [`Input::Spawned`].
+    Spawn {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Run a command beside a process, or queue it where too many of its kind run; answer with
+    /// [`Input::TaskEnded`] when it has ended.
+    RunTask {
+        /// A probe, a hook or an exec with an id of its own.
+        child: ChildId,
+        /// What to run.
+        task: Task,
+    },
+    /// Probe a socket or an HTTP server; answer with [`Input::Probed`] when there is an outcome or the time is up,
+    /// unless [`Effect::CancelTask`] cancels it.
+    Probe {
+        /// An id of its own, among those of tasks.
+        probe: TaskId,
+        /// What to probe; never a command, which is a task.
+        target: Probe,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// See whether a file exists; answer with [`Input::Probed`].
+    CheckFile {
+        /// An id of its own, among those of tasks.
+        probe: TaskId,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Kill the process group of a task, drop it from the queue, or end a probe, which then has no outcome. The end of
+    /// a task is reported as [`TaskEnd::Cancelled`]; what has ended is ignored.
+    CancelTask {
+        /// As in [`Effect::RunTask`].
+        child: ChildId,
+    },
+    /// See whether the command could be started; answer with [`Input::Checked`].
+    Check {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Send a signal; answer with [`Input::Sent`].
+    Kill {
+        /// Which process.
+        process: ProcessId,
+        /// Its pid.
+        pid: Pid,
+        /// What to send.
+        signal: Signal,
+        /// How far it reaches.
+        target: KillTarget,
+    },
+    /// Find who is left of the groups of these processes, whose leaders, with these pids, were reaped; answer
+    /// with [`Input::MembersFound`].
+    FindMembers {
+        /// In any order.
+        groups: Vec<(ProcessId, Pid)>,
+    },
+    /// Send a signal to what is left of a group whose leader was reaped, if the group is still the same.
+    KillMembers {
+        /// Which process.
+        process: ProcessId,
+        /// Of the leader.
+        leader: Pid,
+        /// What to send.
+        signal: Signal,
+    },
+    /// The group of this process is of no interest any more.
+    ForgetMembers {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// See what we have adopted since a program was started; answer with [`Input::OrphansFound`].
+    LookForOrphans {
+        /// Which program.
+        process: ProcessId,
+        /// Its pid, which is dead.
+        leader: Pid,
+        /// How long ago it was started.
+        age: Duration,
+    },
+    /// Answer a command.
+    Reply {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer.
+        result: Result<Reply, Fault>,
+    },
+    /// Read the configuration again; answer with [`Input::SettingsRead`]. What is read for a
+    /// restart is kept for [`Effect::AllStopped`].
+    ReadSettings {
+        /// To be handed back.
+        purpose: ReadFor,
+    },
+    /// Read from a log; answer with [`Input::LogRead`].
+    ReadLog {
+        /// To be handed back.
+        ticket: Ticket,
+        /// Whose log; `None` is the supervisor's own.
+        of: Option<(ProcessId, Channel)>,
+        /// Which bytes.
+        reading: Reading,
+    },
+    /// Empty the supervisor's own log; answer with [`Input::LogRead`].
+    ClearLog {
+        /// To be handed back.
+        ticket: Ticket,
+    },
+    /// Empty both logs of a process; answer with [`Input::LogsCleared`].
+    ClearLogs {
+        /// Whose.
+        process: ProcessId,
+    },
+    /// Write to the standard input of a process that has a pid, now or when it reads; answer with
+    /// [`Input::StdinTaken`].
+    WriteStdin {
+        /// Whose.
+        process: ProcessId,
+        /// What.
+        text: String,
+    },
+    /// Write an event to the standard input of a listener, now or when it reads; answer with
+    /// [`Input::EventSent`].
+    SendEvent {
+        /// To whom.
+        process: ProcessId,
+        /// To be handed back.
+        serial: u64,
+        /// Header and payload.
+        bytes: Vec<u8>,
+    },
+    /// Write lines to our standard output or standard error, where they may be dropped if nobody reads them.
+    Print {
+        /// Which of the two.
+        channel: Channel,
+        /// Whole lines.
+        bytes: Vec<u8>,
+    },
+    /// Make the AUTO logs of a process; answer with [`Input::AutoLogsMade`].
+    MakeAutoLogs {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Rotate the logs of the process, if it is alive, as its specification says by now.
+    ApplyLogLimits {
+        /// Whose.
+        process: ProcessId,
+    },
+    /// See whether sockets could be made for a group; answer with [`Input::SocketsTried`].
+    TrySockets {
+        /// To be handed back.
+        ticket: Ticket,
+        /// To be handed back.
+        group: String,
+        /// Those that its processes name.
+        sockets: Vec<Arc<SocketSpec>>,
+    },
+    /// The process is no more: what is kept of it alone can go.
+    Forget {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Close and open again all log files.
+    ReopenLogs,
+    /// A line for the activity log.
+    Log {
+        /// How loud.
+        level: LogLevel,
+        /// Without a line end.
+        text: String,
+    },
+    /// The last process is gone, as was asked.
+    AllStopped(AfterStop),
+}
+
+/// Effects in the order in which they are to be carried out.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Effects {
+    /// All of them.
+    pub all: Vec<Effect>,
+    /// What any pool asks for; of other events none are made.
+    pub(super) asked_for: EventTypes,
+    /// What happened and is not told to pools yet.
+    pub(super) news: Vec<Event>,
+    /// Who came to an end by themselves and is not judged yet.
+    pub(super) ended: Vec<ProcessId>,
+    /// Processes that a change of another may concern.
+    pub(super) to_look_at: ToLookAt,
+    /// Processes that have just lost a condition that they are bound to.
+    pub(super) to_unbind: Vec<ProcessId>,
+    /// Whether there may be nothing left to do.
+    pub(super) may_be_idle: bool,
+    /// Whether members of groups whose leaders are dead are to be looked for.
+    pub(super) look_for_members: bool,
+    /// Those of the supervisor while an input is handled.
+    pub(super) tasks: OpenTasks,
+}
+
+impl Effects {
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.all.push(effect);
+    }
+
+    pub(super) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
+        self.push(Effect::Log { level, text: text.into() });
+    }
+
+    pub(super) fn reply(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
+        self.push(Effect::Reply { ticket, result });
+    }
+}

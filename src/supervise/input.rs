@@ -1,0 +1,215 @@
+//! What the shell hands to the core.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Members, NotSpawned, Orphan, SendOutcome, StdinError, TaskEnd};
+use crate::events::OutputKind;
+use crate::model::{
+    Channel, ChildId, Command, ExitStatus, Fault, GroupSpec, Notification, Pid, Principal, ProcessId, Reply,
+    Signal, TaskId, Ticket,
+};
+
+#[cfg(doc)]
+use super::{Effect, Supervisor};
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// The shell is ready: programs with `autostart` may start.
+    Begin,
+    /// A signal was sent to the supervisor itself.
+    Signal {
+        /// Who sent it.
+        principal: Principal,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// A client or a page asks for something.
+    Command {
+        /// Who asks. The shell has authorised it.
+        principal: Principal,
+        /// What the reply will carry.
+        ticket: Ticket,
+        /// What is asked.
+        command: Command,
+    },
+    /// The outcome of [`Effect::Spawn`].
+    Spawned {
+        /// Which process.
+        process: ProcessId,
+        /// Its pid, or why there is none.
+        outcome: Result<Pid, NotSpawned>,
+    },
+    /// The outcome of [`Effect::Check`].
+    Checked {
+        /// Which process.
+        process: ProcessId,
+        /// The fault that a start request is answered with (NO_FILE, NOT_EXECUTABLE).
+        outcome: Result<(), Fault>,
+    },
+    /// The outcome of [`Effect::Kill`].
+    Sent {
+        /// Which process.
+        process: ProcessId,
+        /// What was sent.
+        signal: Signal,
+        /// Whether it could be.
+        outcome: SendOutcome,
+    },
+    /// A supervised process was reaped; what it had written was read before.
+    Ended {
+        /// Which process.
+        process: ProcessId,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A child was reaped that could not become its program because the machine is short of something.
+    NotExecuted {
+        /// Which process.
+        process: ProcessId,
+        /// How the child ended.
+        status: ExitStatus,
+        /// What it was short of.
+        failure: NotSpawned,
+    },
+    /// A process that is none of ours was reaped: an orphan.
+    OrphanEnded {
+        /// Which process.
+        pid: Pid,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The outcome of [`Effect::LookForOrphans`].
+    OrphansFound {
+        /// As asked.
+        process: ProcessId,
+        /// As asked.
+        leader: Pid,
+        /// Those that are younger and live.
+        orphans: Vec<Orphan>,
+    },
+    /// The outcome of [`Effect::ReadSettings`].
+    SettingsRead {
+        /// As asked.
+        purpose: ReadFor,
+        /// The groups that are configured now, for a reread. `Err` tells what is wrong, a line for
+        /// each error.
+        outcome: Result<Vec<GroupSpec>, String>,
+    },
+    /// The outcome of [`Effect::ReadLog`].
+    LogRead {
+        /// Who asked.
+        ticket: Ticket,
+        /// Its answer.
+        outcome: Result<Reply, Fault>,
+    },
+    /// The outcome of [`Effect::ClearLogs`].
+    LogsCleared {
+        /// Whose.
+        process: ProcessId,
+        /// Whether they could be.
+        cleared: bool,
+    },
+    /// The outcome of [`Effect::WriteStdin`].
+    StdinTaken {
+        /// Whose.
+        process: ProcessId,
+        /// Whether it was taken, all of it or nothing.
+        outcome: Result<(), StdinError>,
+    },
+    /// The outcome of [`Effect::MakeAutoLogs`].
+    AutoLogsMade {
+        /// Which process.
+        process: ProcessId,
+        /// The file for its output, where it is to have one.
+        stdout: Option<PathBuf>,
+        /// The file for its errors, where it is to have one.
+        stderr: Option<PathBuf>,
+    },
+    /// The outcome of [`Effect::TrySockets`].
+    SocketsTried {
+        /// Who asked.
+        ticket: Ticket,
+        /// For which group.
+        group: String,
+        /// What is wrong, a line for each socket.
+        outcome: Result<(), String>,
+    },
+    /// A listener has said something on its standard output.
+    ListenerSaid {
+        /// Which one.
+        process: ProcessId,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// The outcome of [`Effect::SendEvent`].
+    EventSent {
+        /// To whom.
+        process: ProcessId,
+        /// As asked.
+        serial: u64,
+        /// Whether it was taken, all of it or nothing.
+        outcome: Result<(), StdinError>,
+    },
+    /// A process has written something that is told to listeners ([`Supervisor::asks_for`]).
+    Wrote {
+        /// Which one.
+        process: ProcessId,
+        /// Its pid, also when it is dead and others write to its pipes.
+        pid: Pid,
+        /// Where.
+        channel: Channel,
+        /// For whom.
+        kind: OutputKind,
+        /// What.
+        data: Vec<u8>,
+    },
+    /// The outcome of [`Effect::FindMembers`].
+    MembersFound(Vec<(ProcessId, Members)>),
+    /// The outcome of [`Effect::RunTask`], which comes when the task has ended. One that the core does not know
+    /// was started before a restart and is ignored.
+    TaskEnded {
+        /// As in the effect.
+        child: ChildId,
+        /// How it ended, or why it did not run.
+        end: TaskEnd,
+        /// The last bytes that a probe or an exec wrote, standard output and standard error together.
+        output: Vec<u8>,
+    },
+    /// One of the checks of `ready` that are not probed holds: the program has said so, or has written it.
+    ReadyReported {
+        /// Which process.
+        process: ProcessId,
+        /// Of the run that it holds for.
+        pid: Pid,
+        /// Its place among the checks of the process.
+        check: usize,
+    },
+    /// The outcome of [`Effect::Probe`] or [`Effect::CheckFile`]. A probe that the core does not know was cancelled.
+    Probed {
+        /// As in the effect.
+        probe: TaskId,
+        /// Why it has failed.
+        outcome: Result<(), String>,
+    },
+    /// A process reports something of itself by systemd's notify protocol. It was sent by its current run.
+    Notified {
+        /// Which process.
+        process: ProcessId,
+        /// In the order in which they were written.
+        notifications: Vec<Notification>,
+    },
+    /// The deadline may have come.
+    TimePassed,
+}
+
+/// Why the configuration is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadFor {
+    /// To begin anew with it; without a ticket it was a signal that asked.
+    Restart(Option<Ticket>),
+    /// To tell what changed.
+    Reread(Ticket),
+}

@@ -1,0 +1,170 @@
+//! How a story carries out effects, as the shell would.
+
+use super::*;
+
+impl Story {
+    pub(super) fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Log { level: LogLevel::Debug | LogLevel::Blather, .. } if !self.verbose => None,
+            Effect::Log { level, text } => {
+                self.told.push(format!("{} {text}", level.tag()));
+                None
+            }
+            Effect::RunTask { child, task } => {
+                self.told.push(format!("!run {child:?} {}", task.command));
+                if let ChildId::Probe(probe) = child {
+                    self.probes.push(probe);
+                }
+                None
+            }
+            Effect::Probe { probe, target, .. } => {
+                self.told.push(format!("!probe {target}"));
+                self.probes.push(probe);
+                None
+            }
+            // It is answered at once by the shell, and by the story when a test says so.
+            Effect::CheckFile { probe, .. } => {
+                self.probes.push(probe);
+                None
+            }
+            Effect::CancelTask { child } => {
+                self.probes.retain(|probe| child != ChildId::Probe(*probe));
+                self.told.push(format!("!cancel {child:?}"));
+                None
+            }
+            Effect::Spawn { process } => {
+                let spec = self.supervisor.spec(process).unwrap();
+                let name = (spec.group.clone(), spec.name.clone());
+                self.told.push(format!("!spawn {}", name.1));
+                self.pids += 1;
+                while self.pids_in_use.values().any(|pid| pid.0 == self.pids) {
+                    self.pids += 1;
+                }
+                let error = self.spawn_errors.pop_front();
+                let outcome = match error {
+                    _ if self.is_short => {
+                        Err(NotSpawned::for_shortage(format!("too many open files to spawn '{}'", name.1)))
+                    }
+                    Some(text) => Err(NotSpawned::from(text.to_owned())),
+                    None => Ok(Pid(self.pids)),
+                };
+                if outcome.is_ok() {
+                    assert!(!self.alive.values().any(|other| *other == name), "two of {name:?}");
+                    self.alive.insert(process, name);
+                    self.pids_in_use.insert(process, Pid(self.pids));
+                }
+                Some(Input::Spawned { process, outcome })
+            }
+            Effect::Check { process } => {
+                Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
+            }
+            Effect::Kill { process, signal, target, .. } => {
+                let whole = if target == KillTarget::Group { " group" } else { "" };
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!kill {name} {signal}{whole}"));
+                let outcome = self.send_error.clone().map_or(Ok(()), Err);
+                Some(Input::Sent { process, signal, outcome })
+            }
+            Effect::FindMembers { groups } => {
+                self.looks += 1;
+                let found = groups.iter().map(|(process, _)| (*process, self.members.clone()));
+                Some(Input::MembersFound(found.collect()))
+            }
+            Effect::KillMembers { process, leader, signal } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!kill {name} {signal} members of {leader}"));
+                None
+            }
+            Effect::ForgetMembers { .. } => None,
+            Effect::LookForOrphans { process, leader, .. } => {
+                Some(Input::OrphansFound { process, leader, orphans: self.orphans.clone() })
+            }
+            Effect::Reply { ticket, result } => {
+                let told = match result {
+                    Ok(Reply::Bulk(rows)) => {
+                        let row = |row: &BulkRow| match &row.outcome {
+                            Ok(()) => format!("{}:ok", row.name),
+                            Err(fault) => format!("{}:{fault}", row.name),
+                        };
+                        rows.iter().map(row).collect::<Vec<_>>().join(",")
+                    }
+                    Ok(Reply::Updated(rows)) => {
+                        let row = |row: &UpdateRow| match &row.outcome {
+                            Ok(updated) => format!("{}:{}", row.name, updated.name()),
+                            Err(fault) => format!("{}:{fault}", row.name),
+                        };
+                        rows.iter().map(row).collect::<Vec<_>>().join(",")
+                    }
+                    Ok(Reply::Done) => "done".to_owned(),
+                    Ok(other) => format!("{other:?}"),
+                    Err(fault) => fault.to_string(),
+                };
+                self.told.push(format!("!reply {} {told}", ticket.0));
+                None
+            }
+            Effect::ReadSettings { purpose } => {
+                let groups = || Ok(self.next_groups.clone());
+                let outcome = self.broken_settings.map_or_else(groups, |text| Err(text.to_owned()));
+                Some(Input::SettingsRead { purpose, outcome })
+            }
+            Effect::ReadLog { ticket, of, .. } => {
+                Some(Input::LogRead { ticket, outcome: Ok(Reply::Text(format!("{of:?}"))) })
+            }
+            Effect::ClearLog { ticket } => Some(Input::LogRead { ticket, outcome: Ok(Reply::Done) }),
+            Effect::ClearLogs { process } => {
+                Some(Input::LogsCleared { process, cleared: self.send_error.is_none() })
+            }
+            Effect::WriteStdin { process, text } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                self.told.push(format!("!write {name} {text}"));
+                let outcome = self.send_error.as_ref().map_or(Ok(()), |error| match error {
+                    SendError::Gone(_) => Err(StdinError::Closed),
+                    SendError::Failed(_) => Err(StdinError::Full),
+                });
+                Some(Input::StdinTaken { process, outcome })
+            }
+            Effect::SendEvent { process, serial, bytes } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                let text = String::from_utf8(bytes).unwrap();
+                self.told.push(format!(
+                    "!event {name} {}",
+                    text.strip_prefix("ver:3.0 server:supervisor ").unwrap()
+                ));
+                Some(Input::EventSent { process, serial, outcome: self.event_error.map_or(Ok(()), Err) })
+            }
+            Effect::MakeAutoLogs { process } => {
+                let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
+                Some(Input::AutoLogsMade { process, stdout: path("out"), stderr: path("err") })
+            }
+            Effect::ApplyLogLimits { process } => {
+                let spec = self.supervisor.spec(process).unwrap();
+                self.told.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));
+                None
+            }
+            Effect::TrySockets { ticket, group, sockets } => {
+                let urls: Vec<_> = sockets.iter().map(|socket| socket.url()).collect();
+                self.told.push(format!("!try {}", urls.join(" ")));
+                let outcome = self.socket_error.map_or(Ok(()), |text| Err(text.to_owned()));
+                Some(Input::SocketsTried { ticket, group, outcome })
+            }
+            Effect::Print { channel, bytes } => {
+                let text = String::from_utf8(bytes).unwrap();
+                self.told.push(format!("!print to {}: {text}", channel.name()));
+                None
+            }
+            Effect::Forget { .. } => None,
+            Effect::ReopenLogs => {
+                self.told.push("!reopen".to_owned());
+                None
+            }
+            Effect::AllStopped(then) => {
+                self.told.push(match then {
+                    AfterStop::End(ending) if ending.is_ordered() => "!stopped End".to_owned(),
+                    AfterStop::End(ending) => format!("!stopped {}: {ending}", ending.status()),
+                    AfterStop::Restart => "!stopped Restart".to_owned(),
+                });
+                None
+            }
+        }
+    }
+}
