@@ -230,6 +230,77 @@ fn likely_mistakes_are_reported() {
     assert_eq!(with_timeout.code, Some(0), "{with_timeout:?}");
 }
 
+/// Each is an error with its place: nothing starts with them.
+#[test]
+fn dependencies_that_can_not_hold_are_errors_with_their_places() {
+    let text = "[supervisord]\n[program:a]\ncommand=/bin/cat\ndepends_on=b\n[program:b]\ncommand=/bin/cat\n\
+        restart_with=c, job=ready\n[program:c]\ncommand=/bin/cat\ndepends_on=\n  a,\n  jbo\n\
+        [program:job]\ntype=oneshot\ncommand=/bin/cat\n[program:web]\ncommand=/bin/cat\n\
+        ready=https://localhost/x\ndepends_on=a=healthy, b=done\n[program-default]\nautorestart=true\n";
+    assert_reported(
+        &checked(text, &[]),
+        2,
+        &[
+            "supervisord.conf:4: error: programs wait for each other: a (supervisord.conf:4) -> b (supervisord.conf:7) -> c \
+             (supervisord.conf:10) -> a (in [program:a])",
+            "    4 | depends_on=b",
+            "      |            ^",
+            "supervisord.conf:7: error: job is a oneshot, which is done and never ready (in [program:b])",
+            "    7 | restart_with=c, job=ready",
+            "      |                 ^^^",
+            "supervisord.conf:12: error: there is no program jbo (in [program:c]), did you mean 'job'?",
+            "   12 |   jbo",
+            "      |   ^^^",
+            "supervisord.conf:18: error: not a valid check: 'https://localhost/x': https can never be checked: sv has no \
+             TLS; check a port with tcp:, or run a client with exec: (in [program:web]), did you mean 'http://localhost/x'?",
+            "   18 | ready=https://localhost/x",
+            "      |       ^^^^^^^^^^^^^^^^^^^",
+            "supervisord.conf:19: error: a has no health check, so it is never healthy (in [program:web])",
+            "   19 | depends_on=a=healthy, b=done",
+            "      |            ^",
+            "supervisord.conf:19: error: b is restarted whenever it exits, so it is never done (in [program:web])",
+            "   19 | depends_on=a=healthy, b=done",
+            "      |                       ^",
+            "6 errors",
+        ],
+    );
+}
+
+/// What starts, and perhaps not as was meant; and what a restart policy and a schedule amount to.
+#[test]
+fn what_dependencies_and_schedules_amount_to_is_reported() {
+    let text = "[supervisord]\n[program:web]\ncommand=/bin/cat\npriority=1\ndepends_on=db\nstopwaitsecs=6\n\
+        [program:db]\ncommand=/bin/cat\nstopwaitsecs=5\nrestart_delay=1\nrestart_delay_max=4\n\
+        restart_limit=3/60\n[program:report]\ncommand=/bin/true\nschedule=30 2 29 2 *\nschedule_timezone=UTC\n";
+    let reported = checked(text, &["--grace", "10"]);
+    let lines: Vec<_> = reported.stdout.lines().collect();
+    let expected = [
+        "supervisord.conf:4: warning: priority=1 of [program:web] has no effect: web depends on db, whose priority is 999, \
+         so it starts after db and stops before it",
+        "    4 | priority=1",
+        "      |          ^",
+        "supervisord.conf:9: warning: web, db stop one after the other, as one depends on the next, which may take 6 + 5 = \
+         11 seconds: more than the 10 that a container is given to stop (--grace) (in [program:db])",
+        "    9 | stopwaitsecs=5",
+        "      |              ^",
+        "supervisord.conf:10: note: [program:db] restarts after 1, 2, 4 seconds, each up to 10% more or less; gives up after \
+         3 ends in 60 seconds",
+        "   10 | restart_delay=1",
+        "      |               ^",
+    ];
+    assert_eq!(lines[..expected.len()], expected, "{}", reported.stdout);
+    let [runs, line, _, summary] = lines[expected.len()..] else { panic!("{}", reported.stdout) };
+    // A leap day is one in four years: the three are known apart from the year.
+    let runs =
+        runs.strip_prefix("supervisord.conf:15: note: [program:report] next runs: ").expect("the runs");
+    let runs: Vec<_> = runs.split(", ").map(|run| run.split_once('-').unwrap()).collect();
+    let years: Vec<u32> = runs.iter().map(|(year, _)| year.parse().unwrap()).collect();
+    assert!(runs.iter().all(|(_, rest)| *rest == "02-29 02:30:00 UTC"), "{runs:?}");
+    assert_eq!(years.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>(), [4, 4], "{runs:?}");
+    assert_eq!(line, "   15 | schedule=30 2 29 2 *");
+    assert_eq!((reported.code, summary), (Some(1), "no errors, 2 warnings, 3 processes in 3 groups"));
+}
+
 #[test]
 fn examples_and_the_sample_are_clean() {
     let sandbox = Sandbox::new("");

@@ -187,17 +187,22 @@ impl Graph {
     /// Raises the rank of each node to the highest of those that it depends on, so that stopping by descending
     /// rank never stops a dependency before its dependents. A node without dependencies keeps its rank.
     pub fn raise_ranks(&self, ranks: &mut [i64]) {
+        // The members of a prerequisite are finished before the first of its dependents, so one look is enough.
+        let mut highest: Vec<Option<i64>> = vec![None; self.prerequisites.len()];
         for node in self.dependencies_first() {
-            let prerequisites = self.needs(node).iter().map(|need| need.prerequisite);
-            let members = prerequisites.flat_map(|prerequisite| &self.prerequisites[prerequisite].members);
-            let highest = members.map(|member| ranks[*member]).max();
-            ranks[node] = highest.map_or(ranks[node], |rank| rank.max(ranks[node]));
+            for Need { prerequisite, .. } in &self.needs[node] {
+                let members = self.prerequisites[*prerequisite].members.iter();
+                let highest = highest[*prerequisite]
+                    .get_or_insert_with(|| members.map(|member| ranks[*member]).max().unwrap_or(i64::MIN));
+                ranks[node] = ranks[node].max(*highest);
+            }
         }
     }
 
-    /// All nodes, each after everything that it depends on. Of a cycle, which the configuration refuses, in any
-    /// order.
-    fn dependencies_first(&self) -> Vec<usize> {
+    /// All nodes, each after everything that it depends on; none if no process depends on anything. Those of a cycle,
+    /// which the configuration refuses, are in any order.
+    #[must_use]
+    pub fn dependencies_first(&self) -> Vec<usize> {
         let mut walk = Walk::of(self);
         (0..self.needs.len()).for_each(|node| drop(walk.visit(node)));
         walk.finished

@@ -1,5 +1,7 @@
 //! `health`, `ready`, `schedule` and the like: options that have no effect, and what the others amount to.
 
+use std::time::Duration;
+
 use tz::DateTime;
 
 use super::{Advice, SectionProcesses, with_options};
@@ -72,6 +74,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '
     for program in programs {
         let Some(spec) = program.processes.first() else { continue };
         warn_of_idle_options(reading, program, spec);
+        warn_of_early_timeout(reading, program, spec);
         if let Some(policy) = &spec.restart_policy {
             let option = RESTART_OPTIONS.into_iter().find(|option| program.section.entry(option).is_some());
             note(reading, program, option.unwrap_or(RESTART_OPTIONS[0]), delays(policy));
@@ -91,6 +94,24 @@ fn warn_of_idle_options(reading: &mut Reading<'_>, program: &SectionProcesses<'_
                 Advice::new(text).tell(options, name);
             });
         }
+    }
+}
+
+/// A start that is given up before it can be ready.
+fn warn_of_early_timeout(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, spec: &ProcessSpec) {
+    let needs_start_secs =
+        spec.readiness.as_ref().is_some_and(|ready| ready.checks.contains(&ReadyCheck::StartSecs));
+    let Some(timeout) = spec.start_timeout().filter(|_| needs_start_secs) else { return };
+    if u64::try_from(spec.start_secs).is_ok_and(|secs| timeout < Duration::from_secs(secs)) {
+        let text = format!(
+            "[{}] is never ready: ready waits for startsecs={}, and ready_timeout ends the start after {} seconds",
+            program.section.name,
+            spec.start_secs,
+            timeout.as_secs_f64()
+        );
+        with_options(reading, program.section, program.kind(), |options| {
+            Advice::new(text).tell(options, "ready");
+        });
     }
 }
 
@@ -192,6 +213,23 @@ mod tests {
             let mut warnings = warnings_in(&text);
             warnings.retain(|warning| !warning.contains("has no effect yet"));
             assert_eq!(warnings, [] as [&str; 0], "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_start_that_is_given_up_too_early_is_never_ready() {
+        let ready =
+            |lines: &str| warnings_in(&format!("[program:a]\ncommand=a\nready=startsecs\n tcp:80\n{lines}"));
+        let expected = |secs: u32, timeout: u32| {
+            [format!(
+                "4: [program:a] is never ready: ready waits for startsecs={secs}, and ready_timeout ends the start after \
+                 {timeout} seconds"
+            )]
+        };
+        assert_eq!(ready("startsecs=61\n"), expected(61, 60));
+        assert_eq!(ready("startsecs=5\nready_timeout=4\n"), expected(5, 4));
+        for lines in ["startsecs=60\n", "startsecs=61\nready_timeout=0\n", ""] {
+            assert_eq!(ready(lines), [] as [&str; 0], "{lines}");
         }
     }
 

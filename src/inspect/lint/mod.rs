@@ -8,7 +8,8 @@
 //! * `shell`: commands written for a shell, and those that go into the background;
 //! * `logs`: one file with two writers;
 //! * `files`: logs, pid files and sockets that we may not make;
-//! * `stopping`: stops that take longer than a container has;
+//! * `stopping`: stops that take longer than a container has; `stop_chains`: one after the other;
+//! * `priorities`: priorities that contradict dependencies;
 //! * `lifecycle`: options of readiness, health, restarts and schedules that have no effect, and what the others
 //!   amount to;
 //! * `repeated`: options that a file sets twice;
@@ -19,12 +20,14 @@
 mod files;
 mod lifecycle;
 mod logs;
+mod priorities;
 mod programs;
 mod repeated;
 mod retries;
 mod sections;
 mod servers;
 mod shell;
+mod stop_chains;
 mod stopping;
 
 use std::collections::HashMap;
@@ -47,6 +50,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: 
     logs::lint(reading, settings, &programs);
     files::lint(reading, settings, &programs);
     stopping::lint(reading, settings, &programs, examination.grace_secs);
+    priorities::lint(reading, &programs);
     lifecycle::lint(reading, &programs, examination.now);
     servers::lint(reading, settings);
     sections::lint(reading, settings);

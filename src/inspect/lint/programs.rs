@@ -7,8 +7,10 @@ use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::SectionReader;
 use crate::config::options::SectionKind;
-use crate::config::resolve;
-use crate::model::{DaemonSettings, ProcessSpec, Settings, User, UserId};
+use crate::config::{resolve, resolve_command};
+use crate::model::{
+    DaemonSettings, HealthCheck, Hooks, Probe, ProcessSpec, ReadyCheck, Settings, User, UserId,
+};
 use crate::python::quote;
 use crate::python::split_pairs;
 
@@ -26,6 +28,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[S
             }
             for process in program.processes {
                 command(options, process);
+                commands_beside(options, process);
                 directory(options, process);
                 user(options, process, settings.daemon.user.as_deref());
             }
@@ -47,6 +50,36 @@ fn command(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
     if let Err(fault) = resolve(process, options.around()) {
         let text = format!("{} of [{}]", fault.detail.unwrap_or_default(), options.section.name);
         Advice::new(text).tell(options, "command");
+    }
+}
+
+/// Those of checks and hooks, which run in the environment of the program.
+fn commands_beside(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
+    let ready = process.readiness.iter().flat_map(|ready| &ready.checks).filter_map(|check| match check {
+        ReadyCheck::Probe(Probe::Exec(command)) => Some(("ready", command)),
+        _ => None,
+    });
+    let health = process.health.iter().filter_map(|health| match &health.check {
+        HealthCheck::Probe(Probe::Exec(command)) => Some(("health", command)),
+        _ => None,
+    });
+    let hooks = process.hooks.iter().flat_map(|hooks| {
+        let Hooks { pre_start, post_start, pre_stop, post_stop, on_failure, timeout: _ } = &**hooks;
+        let commands = [
+            ("pre_start", pre_start),
+            ("post_start", post_start),
+            ("pre_stop", pre_stop),
+            ("post_stop", post_stop),
+            ("on_failure", on_failure),
+        ];
+        commands.into_iter().filter_map(|(option, command)| Some((option, command.as_ref()?)))
+    });
+    for (option, command) in ready.chain(health).chain(hooks) {
+        if let Err(fault) = resolve_command(command, &process.environment, options.around()) {
+            let section = &options.section.name;
+            let text = format!("{} ({option} of [{section}])", fault.detail.unwrap_or_default());
+            Advice::new(text).tell(options, option);
+        }
     }
 }
 
@@ -153,6 +186,22 @@ mod tests {
             ),
         ] {
             assert_eq!(warnings_in(&format!("[program:x]\n{lines}\n")), [expected]);
+        }
+    }
+
+    #[test]
+    fn commands_of_checks_and_hooks_are_looked_for_too() {
+        let warnings = |lines: &str| {
+            let mut warnings = warnings_in(&format!("[program:x]\ncommand=a\n{lines}\n"));
+            warnings.retain(|warning| !warning.contains("no effect yet"));
+            warnings
+        };
+        for (option, value) in
+            [("ready", "exec:"), ("health", "exec:"), ("pre_start", ""), ("on_failure", "")]
+        {
+            let found = warnings(&format!("{option}={value}nope -q"));
+            assert_eq!(found, [format!("4: can't find command 'nope' ({option} of [program:x])")]);
+            assert_eq!(warnings(&format!("{option}={value}b -q")), [] as [&str; 0]);
         }
     }
 

@@ -1,17 +1,19 @@
 //! More patience than there is: whoever runs the container, or our own `shutdown_timeout`, kills before
 //! a program's own time is over.
 
-use super::{Advice, SectionProcesses, with_options};
+use std::collections::HashMap;
+
+use super::{Advice, SectionProcesses, stop_chains, with_options};
 use crate::config::Reading;
 use crate::config::options::SectionKind;
 use crate::model::Settings;
 
 /// What there is to stop in.
 #[derive(Clone, Copy)]
-struct Bound {
-    secs: i64,
+pub(super) struct Bound {
+    pub(super) secs: i64,
     /// Behind the number, for messages.
-    told: &'static str,
+    pub(super) told: &'static str,
 }
 
 impl Bound {
@@ -42,59 +44,39 @@ pub(super) fn lint(
     grace_secs: Option<i64>,
 ) {
     let Some(bound) = Bound::of(reading, settings, grace_secs) else { return };
-    let set: Vec<_> = programs.iter().filter_map(|program| wait_secs(reading, program)).collect();
-    for wait in set.iter().filter(|wait| wait.secs > bound.secs) {
-        let Bound { secs, told } = bound;
-        let section = &wait.program.section.name;
-        let text =
-            format!("stopwaitsecs={} of [{section}] is more than the {secs} seconds {told}", wait.secs);
-        wait.tell(reading, text);
+    let set: HashMap<usize, i64> = programs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, program)| Some((index, wait_secs(reading, program)?)))
+        .collect();
+    let mut is_beyond = false;
+    for (index, program) in programs.iter().enumerate() {
+        let Some(&secs) = set.get(&index).filter(|secs| **secs > bound.secs) else { continue };
+        let section = &program.section.name;
+        let text = format!(
+            "stopwaitsecs={secs} of [{section}] is more than the {} seconds {}",
+            bound.secs, bound.told
+        );
+        tell(reading, program, text);
+        is_beyond = true;
     }
-    if set.iter().all(|wait| wait.secs <= bound.secs) {
-        lint_sum(reading, set, bound);
-    }
-}
-
-/// A program that says itself how long it may take.
-struct OwnStopTimeout<'p, 's, 'a> {
-    program: &'p SectionProcesses<'s, 'a>,
-    secs: i64,
-}
-
-impl OwnStopTimeout<'_, '_, '_> {
-    fn tell(&self, reading: &mut Reading<'_>, text: String) {
-        let SectionProcesses { section, .. } = self.program;
-        with_options(reading, section, self.program.kind(), |options| {
-            Advice::new(text).tell(options, "stopwaitsecs");
-        });
+    if !is_beyond {
+        stop_chains::lint(reading, programs, &set, bound);
     }
 }
 
-fn wait_secs<'p, 's, 'a>(
-    reading: &mut Reading<'_>,
-    program: &'p SectionProcesses<'s, 'a>,
-) -> Option<OwnStopTimeout<'p, 's, 'a>> {
+/// Says something of a program's `stopwaitsecs`.
+pub(super) fn tell(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, text: String) {
+    with_options(reading, program.section, program.kind(), |options| {
+        Advice::new(text).tell(options, "stopwaitsecs");
+    });
+}
+
+/// `stopwaitsecs`, if the program sets it itself.
+fn wait_secs(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>) -> Option<i64> {
     let is_set =
         with_options(reading, program.section, program.kind(), |options| options.is_set("stopwaitsecs"));
-    let process = program.processes.first().filter(|_| is_set == Some(true))?;
-    Some(OwnStopTimeout { program, secs: process.stop_wait_secs })
-}
-
-/// Groups of one priority stop side by side, one priority after the other.
-fn lint_sum(reading: &mut Reading<'_>, mut set: Vec<OwnStopTimeout<'_, '_, '_>>, bound: Bound) {
-    set.sort_by_key(|wait| (std::cmp::Reverse(wait.program.group.priority), std::cmp::Reverse(wait.secs)));
-    set.dedup_by_key(|wait| wait.program.group.priority);
-    let sum = set.iter().fold(0, |sum: i64, wait| sum.saturating_add(wait.secs.max(0)));
-    if let Some(last) = set.last().filter(|_| sum > bound.secs) {
-        let each: Vec<_> = set.iter().map(|wait| wait.secs.to_string()).collect();
-        let text = format!(
-            "priorities stop one after the other, which may take {} = {sum} seconds: more than the {} {}",
-            each.join(" + "),
-            bound.secs,
-            bound.told
-        );
-        last.tell(reading, text);
-    }
+    program.processes.first().filter(|_| is_set == Some(true)).map(|process| process.stop_wait_secs)
 }
 
 #[cfg(test)]

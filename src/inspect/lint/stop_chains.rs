@@ -1,0 +1,194 @@
+//! Stops that follow one another: what they may take together, against what there is.
+//!
+//! Groups of one priority stop side by side, one priority after the other. Within a priority what depends on others
+//! stops before them, and a group is raised to the priority of what it depends on.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::SectionProcesses;
+use super::stopping::{Bound, tell};
+use crate::config::Reading;
+use crate::model::graph::Graph;
+use crate::model::{ProcessSpec, ProgramType};
+
+/// The processes of all programs, and what stops before what.
+struct StopGraph<'s> {
+    specs: Vec<&'s ProcessSpec>,
+    /// The position of each process's program.
+    program_of: Vec<usize>,
+    graph: Graph,
+    /// Of each process, the priority with which it stops.
+    ranks: Vec<i64>,
+    /// Of each process, the seconds that its program sets.
+    secs: Vec<i64>,
+}
+
+/// The longest that a process and those that stop after it at the same priority may take.
+#[derive(Clone, Copy)]
+struct Chain {
+    secs: i64,
+    /// The process that is next.
+    next: Option<usize>,
+}
+
+/// `set` are the programs that say how long they may take, by their positions.
+pub(super) fn lint(
+    reading: &mut Reading<'_>,
+    programs: &[SectionProcesses<'_, '_>],
+    set: &HashMap<usize, i64>,
+    bound: Bound,
+) {
+    let stops = StopGraph::of(programs, set);
+    let chains = stops.chains();
+    let mut longest: BTreeMap<i64, usize> = BTreeMap::new();
+    for (node, chain) in chains.iter().enumerate() {
+        let first = longest.entry(stops.ranks[node]).or_insert(node);
+        if chain.secs > chains[*first].secs {
+            *first = node;
+        }
+    }
+    let follow = |first: usize| std::iter::successors(Some(first), |node| chains[*node].next);
+    let level = |first: usize| follow(first).filter(|node| stops.secs[*node] > 0).collect::<Vec<_>>();
+    let levels: Vec<_> =
+        longest.values().rev().map(|first| level(*first)).filter(|it| !it.is_empty()).collect();
+    let order = levels.concat();
+    let sum = order.iter().fold(0, |sum: i64, node| sum.saturating_add(stops.secs[*node]));
+    let Some(last) = order.last().filter(|_| sum > bound.secs) else { return };
+    let each: Vec<_> = order.iter().map(|node| stops.secs[*node].to_string()).collect();
+    let names: Vec<_> = order.iter().map(|node| stops.specs[*node].program.as_str()).collect();
+    let has_chain = levels.iter().any(|level| level.len() > 1);
+    let who = match (has_chain, levels.len()) {
+        (false, _) => "priorities stop one after the other".to_owned(),
+        (true, 1) => format!("{} stop one after the other, as one depends on the next", names.join(", ")),
+        (true, _) => format!("{} stop one after the other, by priority and by dependency", names.join(", ")),
+    };
+    let text = format!(
+        "{who}, which may take {} = {sum} seconds: more than the {} {}",
+        each.join(" + "),
+        bound.secs,
+        bound.told
+    );
+    tell(reading, &programs[stops.program_of[*last]], text);
+}
+
+impl<'s> StopGraph<'s> {
+    fn of(programs: &[SectionProcesses<'s, '_>], set: &HashMap<usize, i64>) -> Self {
+        let mut specs: Vec<&'s ProcessSpec> = Vec::new();
+        let (mut program_of, mut ranks, mut secs) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, program) in programs.iter().enumerate() {
+            for spec in program.processes {
+                specs.push(spec);
+                program_of.push(index);
+                ranks.push(program.group.priority);
+                // A job that is done has nothing to stop, and while it runs its dependents do not.
+                let is_job = spec.program_type == ProgramType::Oneshot;
+                secs.push(set.get(&index).filter(|_| !is_job).copied().unwrap_or(0).max(0));
+            }
+        }
+        let (graph, _) = Graph::of(&specs);
+        graph.raise_ranks(&mut ranks);
+        Self { specs, program_of, graph, ranks, secs }
+    }
+
+    /// The longest chain of each process within its priority.
+    fn chains(&self) -> Vec<Chain> {
+        let mut chains: Vec<_> = self.secs.iter().map(|secs| Chain { secs: *secs, next: None }).collect();
+        // Of each prerequisite, its member of the highest rank with the longest chain.
+        let mut longest: Vec<Option<usize>> = vec![None; self.graph.prerequisites().len()];
+        for node in self.graph.dependencies_first() {
+            for need in self.graph.needs(node) {
+                let members = &self.graph.prerequisites()[need.prerequisite].members;
+                let next = longest[need.prerequisite]
+                    .or_else(|| members.iter().copied().max_by_key(|it| (self.ranks[*it], chains[*it].secs)));
+                longest[need.prerequisite] = next;
+                let Some(next) = next.filter(|next| self.ranks[*next] == self.ranks[node]) else { continue };
+                let secs = self.secs[node].saturating_add(chains[next].secs);
+                if chains[node].next.is_none() || secs > chains[node].secs {
+                    chains[node] = Chain { secs, next: Some(next) };
+                }
+            }
+        }
+        chains
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::warnings_in;
+
+    const BOUND: &str = "more than the 10 that a container is given to stop (--grace)";
+
+    /// Sections `name: options`, each of three lines with what the options add.
+    fn warnings(programs: &[(&str, &str)]) -> Vec<String> {
+        let section = |(name, lines): &(&str, &str)| format!("[program:{name}]\ncommand=a\n{lines}\n");
+        warnings_in(&programs.iter().map(section).collect::<String>())
+    }
+
+    #[test]
+    fn a_chain_of_dependents_takes_the_sum_of_their_times() {
+        let chain = |db: &str| {
+            warnings(&[
+                ("web", "depends_on=app\nstopwaitsecs=4"),
+                ("app", "depends_on=db\nstopwaitsecs=3"),
+                ("db", db),
+            ])
+        };
+        assert_eq!(
+            chain("stopwaitsecs=5"),
+            [format!(
+                "12: web, app, db stop one after the other, as one depends on the next, which may take 4 + 3 + 5 = 12 \
+                 seconds: {BOUND}"
+            )]
+        );
+        assert_eq!(chain("stopwaitsecs=3"), [] as [&str; 0]);
+        assert_eq!(chain(""), [] as [&str; 0], "only what was written counts");
+    }
+
+    #[test]
+    fn side_by_side_the_longest_counts() {
+        let beside = |x: &str, other: &str| {
+            let depends = format!("{other}\nstopwaitsecs=6");
+            warnings(&[("x", x), ("y", "stopwaitsecs=6"), ("z", &depends)])
+        };
+        assert_eq!(beside("stopwaitsecs=9", ""), [] as [&str; 0]);
+        assert_eq!(
+            beside("stopwaitsecs=9", "depends_on=x, y"),
+            [format!(
+                "4: z, x stop one after the other, as one depends on the next, which may take 6 + 9 = 15 seconds: \
+                 {BOUND}"
+            )]
+        );
+    }
+
+    #[test]
+    fn a_priority_that_a_dependency_raises_is_not_one_of_its_own() {
+        let programs = [
+            ("web", "depends_on=db\npriority=20\nstopwaitsecs=4"),
+            ("db", "priority=10\nstopwaitsecs=4"),
+            ("log", "priority=10\nstopwaitsecs=6"),
+        ];
+        assert_eq!(warnings(&programs), [] as [&str; 0], "4 and then 6");
+        let raised = [
+            ("web", "depends_on=db\nstopwaitsecs=4"),
+            ("db", "stopwaitsecs=4"),
+            ("log", "priority=10\nstopwaitsecs=3"),
+        ];
+        assert_eq!(
+            warnings(&raised),
+            [format!(
+                "12: web, db, log stop one after the other, by priority and by dependency, which may take 4 + 4 + 3 = 11 \
+                 seconds: {BOUND}"
+            )]
+        );
+    }
+
+    #[test]
+    fn a_job_that_is_done_takes_no_time() {
+        let programs = [
+            ("web", "depends_on=job\nstopwaitsecs=5"),
+            ("job", "type=oneshot\ndepends_on=db\nstopwaitsecs=9"),
+            ("db", "stopwaitsecs=5"),
+        ];
+        assert_eq!(warnings(&programs), [] as [&str; 0]);
+    }
+}
