@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Shell;
-use super::effects::{not_found, not_spawned};
+use super::effects::{make_runtime_folders, not_found, not_spawned};
 use super::task_table::{Cancelled, EndedTask};
 use crate::config::resolve_command;
 use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, User};
@@ -85,7 +85,8 @@ impl Shell {
         self.measure_names();
         let Some(spec) = self.core.spec(process) else { return Err(io::ErrorKind::NotFound.into()) };
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
-        // What is wrong with a log is reported when its program starts.
+        // What is wrong with a folder or a log is reported when its program starts.
+        let _ = make_runtime_folders(spec);
         let outlets = self.output.open(spec, (Wanted::Logs, false), targets)?;
         let pipes = if spec.inherits_stdio {
             Descriptors::ours(Terminal::Background)

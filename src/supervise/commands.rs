@@ -106,7 +106,8 @@ impl Supervisor {
         let mut info = process.info(turn);
         if process.is_waiting() {
             info.waiting_for = self.conditions.waiting_for(process.id, &process.spec);
-            info.description = waiting_text(&info.waiting_for);
+            let text = waiting_text(&info.waiting_for);
+            info.description = process.hook_in_place_of_state().unwrap_or(text);
         }
         let dependents = self.conditions.dependents(process.id).filter_map(|id| self.process(id));
         info.needed_by =
@@ -196,6 +197,7 @@ impl Supervisor {
                 process.report_stopping(turn, out);
             }
         });
+        self.answer_before_hook(turn, id, out);
         self.changed(turn, id, None, out);
     }
 
@@ -264,9 +266,9 @@ impl Supervisor {
         self.process(id).map_or(ProcessState::Stopped, Process::state)
     }
 
-    /// One that waits for others is STARTING to clients, and has no pid.
+    /// One that waits for others, or for its `pre_start`, is STARTING to clients and has no pid.
     fn can_be_signalled(&self, id: ProcessId) -> bool {
-        self.process(id).is_some_and(|process| process.state().is_signallable() && !process.is_waiting())
+        self.process(id).is_some_and(|process| process.state().is_signallable() && process.pid().is_some())
     }
 
     /// Also one that has ended, or is being stopped, and is to be started again, by its restart policy or its

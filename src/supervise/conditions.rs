@@ -292,11 +292,12 @@ impl Conditions {
 impl Process {
     pub(super) fn condition_state(&self) -> ConditionState {
         let has_pid = self.pid().is_some();
+        let is_ending = has_pid || self.has_open_post_stop();
         let is_up = self.is_pending();
         let is_stopping = matches!(self.state, State::Stopping { .. });
         let is_going_down = is_up
             && (is_stopping
-                || has_pid && (self.desired.target == RunTarget::Down || self.is_losing_its_binding));
+                || is_ending && (self.desired.target == RunTarget::Down || self.is_losing_its_binding));
         let has_exited = matches!(self.state, State::Exited { restart_at: None });
         ConditionState {
             is_started: has_pid && !is_going_down,

@@ -33,12 +33,13 @@ impl Process {
     }
 
     /// A dependency of it has failed.
-    fn fail_for_dependency(&mut self, reason: String, out: &mut Effects) {
+    fn fail_for_dependency(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         self.has_failed_dependency = true;
         out.log(LogLevel::Warn, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
         self.spawn_error = reason;
         self.last_end = None;
         self.enter(State::Fatal, out);
+        self.note_failure(turn, out);
         out.ended.push(self.id);
     }
 
@@ -52,9 +53,12 @@ impl Process {
                 self.wait(StartedFor::Configuration, out);
                 false
             }
+            State::Starting { pid: None, .. } => {
+                self.wait_instead_of_pre_start(out);
+                false
+            }
             State::Stopped
             | State::Waiting { .. }
-            | State::Starting { pid: None, .. }
             | State::Stopping { .. }
             | State::Exited { restart_at: None }
             | State::Fatal
@@ -105,6 +109,9 @@ impl Supervisor {
     }
 
     fn look_at_waiting(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        if self.process(id).is_some_and(Process::has_open_post_stop) {
+            return;
+        }
         let pulls = self.with(id, Process::take_pulls).flatten();
         if let Some(for_whom) = pulls.filter(|_| self.conditions.gate(id) != Gate::Open) {
             self.start_missing(turn, id, for_whom, out);
@@ -114,7 +121,7 @@ impl Supervisor {
             Gate::Open => self.start_released(turn, id, out),
             Gate::Failed { prerequisite } => {
                 let reason = self.failure_of(prerequisite);
-                self.with(id, |process| process.fail_for_dependency(reason, out));
+                self.with(id, |process| process.fail_for_dependency(turn, reason, out));
                 self.changed(turn, id, None, out);
             }
             Gate::Closed if pulls.is_some() => {
@@ -139,6 +146,7 @@ impl Supervisor {
             }
             process.spawn(turn, out);
         });
+        self.answer_before_hook(turn, id, out);
     }
 
     /// Starts what a process waits for and nobody has started.

@@ -181,7 +181,10 @@ impl Supervisor {
     }
 
     pub(super) fn forget(&mut self, process: ProcessId, out: &mut Effects) {
-        self.with(process, |process| process.forget_members(out));
+        self.with(process, |process| {
+            process.end_hooks(out);
+            process.forget_members(out);
+        });
         self.processes.remove(process);
         out.push(Effect::Forget { process });
     }

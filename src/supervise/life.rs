@@ -84,7 +84,8 @@ impl Process {
     pub(super) fn start_for(&mut self, turn: &Turn, for_whom: StartedFor, out: &mut Effects) {
         match self.state {
             State::Stopped | State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
-                if self.spec.is_independent() {
+                self.note_start(self.is_due_again());
+                if self.spec.is_independent() && !self.has_open_post_stop() {
                     self.begin_attempt(out);
                     self.spawn(turn, out);
                 } else {
@@ -118,7 +119,15 @@ impl Process {
         self.exit_status = None;
     }
 
+    /// Spawns it, after `pre_start` if there is one.
     pub(super) fn spawn(&mut self, turn: &Turn, out: &mut Effects) {
+        self.clear_away_members(out);
+        if !self.begin_pre_start(turn, out) {
+            self.spawn_program(turn, out);
+        }
+    }
+
+    pub(super) fn spawn_program(&mut self, turn: &Turn, out: &mut Effects) {
         self.started = Some((turn.now.mono, turn.now.wall));
         self.ready_at = None;
         let until = Until::after_spawn(&self.spec, turn.now.mono);
@@ -212,11 +221,13 @@ impl Process {
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let (pid, stop) = (self.pid(), self.stop_under_way());
         let is_stopped = matches!(self.state, State::Stopping { .. });
+        self.note_end(turn, pid, status);
         self.leader_ended(turn, status, out);
         if !is_stopped {
             self.look_for_background(turn, pid, status, out);
         }
         self.leave_members(pid, stop, out);
+        self.begin_due_hooks(turn, out);
     }
 
     fn leader_ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
@@ -271,6 +282,7 @@ impl Process {
         self.failed_starts = 0;
         self.enter(State::Stopped, out);
         if may_start {
+            self.note_restart();
             self.start(turn, out);
         }
     }
@@ -302,21 +314,22 @@ impl Process {
         self.enter(State::Exited { restart_at: restart_at.as_ref().ok().copied() }, out);
         match restart_at {
             Ok(_) => self.time_passed(turn, out),
-            Err(reason) => self.give_up(reason, out),
+            Err(reason) => self.give_up(turn, reason, out),
         }
     }
 
     /// It is FATAL, as it has ended too often.
-    fn give_up(&mut self, reason: String, out: &mut Effects) {
+    fn give_up(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         out.log(LogLevel::Info, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
         self.spawn_error = reason;
-        self.fail_for_good(out);
+        self.fail_for_good(turn, out);
     }
 
-    fn fail_for_good(&mut self, out: &mut Effects) {
+    fn fail_for_good(&mut self, turn: &Turn, out: &mut Effects) {
         self.failed_starts = 0;
         self.reset_restarts();
         self.enter(State::Fatal, out);
+        self.note_failure(turn, out);
         out.ended.push(self.id);
     }
 
@@ -331,7 +344,7 @@ impl Process {
         self.spec.exit_codes.contains(&status.code())
     }
 
-    fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
+    pub(super) fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
         self.short_attempts = 0;
         let AfterFailure { failed_starts, delay, gives_up } =
             RestartRules::of(&self.spec).after_failed_start(self.failed_starts);
@@ -344,14 +357,14 @@ impl Process {
         }
         let has_limit = self.spec.restart_policy.as_ref().is_some_and(|policy| policy.limit.is_some());
         if let Err(reason) = retry_at {
-            self.give_up(reason, out);
+            self.give_up(turn, reason, out);
         } else if gives_up && !has_limit {
-            self.fail_for_good(out);
             let name = &self.spec.name;
             out.log(
                 LogLevel::Info,
                 format!("gave up: {name} entered FATAL state, too many start retries too quickly"),
             );
+            self.fail_for_good(turn, out);
         }
     }
 }

@@ -27,6 +27,8 @@ mod effect;
 mod ending;
 mod gates;
 mod groups;
+mod hook_runs;
+mod hooks;
 mod input;
 mod life;
 mod logs;

@@ -32,6 +32,7 @@ use super::describe::describe;
 use super::desired::Desired;
 use super::ending::LastEnd;
 use super::gates::StartedFor;
+use super::hook_runs::HookRuns;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
 use super::readiness::Readiness;
@@ -135,6 +136,7 @@ pub(super) struct Process {
     pub(super) auto_logs: AutoLogs,
     pub(super) desired: Desired,
     pub(super) timetable: Timetable,
+    pub(super) hooks: HookRuns,
     pub(super) state: State,
     /// An update waits for its end: it is not started any more.
     pub(super) leaving: bool,
@@ -182,6 +184,7 @@ impl Process {
             auto_logs: AutoLogs::default(),
             desired: Desired::default(),
             timetable: Timetable::default(),
+            hooks: HookRuns::default(),
             state: State::Stopped,
             leaving: false,
             background: None,
@@ -259,12 +262,15 @@ impl Process {
 
     /// Whether anything of this process is there or about to be.
     pub(super) fn is_unstopped(&self) -> bool {
-        !self.state().is_stopped() || self.has_stopping_members() || self.is_spawning
+        !self.state().is_stopped()
+            || self.has_stopping_members()
+            || self.is_spawning
+            || self.has_open_post_stop()
     }
 
     /// Whether this process has to be waited for before the supervisor may end, or an update go on.
     pub(super) fn is_pending(&self) -> bool {
-        self.is_unstopped() && !self.is_given_up()
+        (self.is_unstopped() || self.has_hooks_after_end()) && !self.is_given_up()
     }
 
     pub(super) fn is_starting(&self) -> bool {
@@ -301,12 +307,13 @@ impl Process {
             | State::Unknown { .. } => None,
         };
         let next_run = self.schedule_deadline().filter(|_| restarts_allowed);
-        [own, self.members_deadline(), next_run].into_iter().flatten().min()
+        [own, self.members_deadline(), next_run, self.hooks_deadline()].into_iter().flatten().min()
     }
 
     /// Acts on a deadline that is due; does nothing before.
     pub(super) fn time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         self.members_time_passed(turn, out);
+        self.hooks_time_passed(turn, out);
         self.schedule_time_passed(turn, out);
         let now = turn.now.mono;
         match &mut self.state {
@@ -323,6 +330,7 @@ impl Process {
                 };
                 self.become_ready(turn, pid, out);
                 out.log(LogLevel::Info, format!("success: {} entered RUNNING state, {why}", self.spec.name));
+                self.begin_post_start(turn, pid, out);
             }
             State::Starting { .. } => self.start_time_passed(turn, out),
             State::Backoff { retry_at } if now >= *retry_at && turn.restarts_allowed => self.start(turn, out),
@@ -343,6 +351,7 @@ impl Process {
     /// The one way into another state, so that listeners learn of each. They are sent nothing of a process that
     /// waits, as it was not spawned.
     pub(super) fn enter(&mut self, state: State, out: &mut Effects) {
+        self.leave_hook_of_state(out);
         let pid_before = self.pid();
         let left = std::mem::replace(&mut self.state, state);
         if let State::Starting { until: Until::Ready { readiness, .. }, .. } = left {
@@ -386,7 +395,8 @@ impl Process {
     pub(super) fn info(&self, turn: &Turn) -> ProcessInfo {
         let uptime = self.started.map_or(Duration::ZERO, |(at, _)| turn.now.mono.since(at));
         let [stdout, stderr] = self.log_targets();
-        let description = self.not_ready_text(turn.now.mono).unwrap_or_else(|| {
+        let in_progress = self.hook_in_place_of_state().or_else(|| self.not_ready_text(turn.now.mono));
+        let description = in_progress.unwrap_or_else(|| {
             let ended = self.ended.map(|(at, _)| at);
             describe(&self.spec.name, self.state(), self.pid(), uptime, &self.spawn_error, ended)
         });
@@ -419,7 +429,9 @@ impl Process {
     /// What is known of its state beyond Supervisor's words.
     fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
         let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));
-        let hints: Vec<_> = background.into_iter().chain(self.retry_text(turn.now.mono)).collect();
+        let hook = self.hook_text().filter(|_| self.hook_in_place_of_state().is_none());
+        let hints: Vec<_> =
+            [background, self.retry_text(turn.now.mono), hook].into_iter().flatten().collect();
         (!hints.is_empty()).then(|| hints.join("; "))
     }
 }

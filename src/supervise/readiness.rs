@@ -232,7 +232,7 @@ fn pause_after(failed_before: u32, interval: Duration) -> Duration {
 }
 
 /// `60 seconds`, `1 second`, `0.5 seconds`.
-fn seconds_text(duration: Duration) -> String {
+pub(super) fn seconds_text(duration: Duration) -> String {
     let secs = duration.as_secs_f64();
     if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
 }
@@ -271,8 +271,8 @@ impl Process {
         let separator = if reason.is_empty() { "" } else { ": " };
         self.spawn_error = format!("not {lacks} after {elapsed}{separator}{reason}");
         out.log(LogLevel::Warn, format!("{} is {}; stopping it", self.spec.name, self.spawn_error));
-        self.begin_stopping(turn, pid, out);
         self.start_timed_out = true;
+        self.begin_stopping(turn, pid, out);
     }
 
     /// A check of this run holds, as the program has said.
@@ -339,8 +339,9 @@ impl Supervisor {
                 Some(outcome) => self.probed(turn, probe, outcome, out),
                 None => drop(out.tasks.end(probe)),
             },
-            // Neither is run yet.
-            ChildId::Hook(_) | ChildId::Exec(_) | ChildId::Process(_) => {}
+            ChildId::Hook(hook) => self.hook_ended(turn, hook, end, out),
+            // Not run yet.
+            ChildId::Exec(_) | ChildId::Process(_) => {}
         }
     }
 }

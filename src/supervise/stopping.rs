@@ -144,6 +144,7 @@ impl Process {
 
     /// The supervisor ends: as `stop`, but a process that waits for another try has failed.
     pub(super) fn retire(&mut self, turn: &Turn, out: &mut Effects) {
+        self.note_shutdown();
         self.stop_members(turn, out);
         match self.state {
             State::Backoff { .. } => {
@@ -163,6 +164,7 @@ impl Process {
 
     /// A shutdown was asked for again: what was asked to stop before is killed, the others are asked now.
     pub(super) fn hasten(&mut self, turn: &Turn, out: &mut Effects) {
+        self.end_hooks(out);
         if self.has_stopping_members() {
             self.kill_members(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
         }
@@ -181,6 +183,7 @@ impl Process {
 
     /// The time for the shutdown is over: what has a pid is killed, whether it was asked to stop or not.
     pub(super) fn kill_now(&mut self, turn: &Turn, out: &mut Effects) {
+        self.end_hooks(out);
         self.kill_members(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
         match self.state {
             State::Starting { pid: Some(_), .. } | State::Running { .. } | State::Stopping { .. } => {
@@ -268,8 +271,10 @@ impl Process {
     pub(super) fn begin_stopping(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
         let kill_at = turn.now.mono.after(seconds(self.spec.stop_wait_secs).max(KILL_AFTER_MIN));
         let stop = Stop::killing_at(kill_at);
-        let target = KillTarget::group_if(self.spec.stop_as_group);
-        self.send_to_end_it((pid, target), stop, self.spec.stop_signal, out);
+        if !self.begin_pre_stop(turn, pid, stop, out) {
+            let target = KillTarget::group_if(self.spec.stop_as_group);
+            self.send_to_end_it((pid, target), stop, self.spec.stop_signal, out);
+        }
     }
 
     /// Kills it, unless that was done before, and gives it up after this grace period.
@@ -288,6 +293,14 @@ impl Process {
                 let stop = Stop { give_up_at: Some(at.min(latest)), ..stop };
                 self.enter(State::Stopping { pid, stop }, out);
             }
+        }
+    }
+
+    /// What it is asked to stop with, at once or after `pre_stop`.
+    pub(super) fn send_stop_signal(&mut self, out: &mut Effects) {
+        if let State::Stopping { pid, stop } = self.state {
+            let target = KillTarget::group_if(self.spec.stop_as_group);
+            self.send_to_end_it((pid, target), stop, self.spec.stop_signal, out);
         }
     }
 

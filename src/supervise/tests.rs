@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod dependencies;
 mod ending;
+mod hooks;
 mod information;
 mod lifecycle;
 mod listeners;
@@ -77,6 +78,10 @@ struct Story {
     orphans: Vec<Orphan>,
     /// Probes that are under way, commands among them.
     probes: Vec<TaskId>,
+    /// Hooks that run, with their processes and names.
+    hooks: Vec<(TaskId, ProcessId, String)>,
+    /// Processes whose `pre_stop` has begun, before their stop signal.
+    pre_stops: BTreeSet<ProcessId>,
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
     broken_settings: Option<&'static str>,
@@ -121,6 +126,8 @@ impl Story {
             is_short: false,
             orphans: Vec::new(),
             probes: Vec::new(),
+            hooks: Vec::new(),
+            pre_stops: BTreeSet::new(),
             send_error: None,
             check_fault: None,
             broken_settings: None,
@@ -177,10 +184,19 @@ impl Story {
     }
 
     /// What others depend on is asked to stop after them, unless nothing waits any more.
-    fn check_stop_order(&self, effect: &Effect) {
-        if let Effect::Kill { process, signal: Signal::TERM, .. } = effect
-            && !self.supervisor.is_hurried()
-        {
+    fn check_stop_order(&mut self, effect: &Effect) {
+        let stopped = match effect {
+            Effect::Kill { process, signal: Signal::TERM, .. } => {
+                // What began with `pre_stop` was looked at then.
+                (!self.pre_stops.remove(process)).then_some(process)
+            }
+            Effect::RunTask { task: Task { process, environment, .. }, .. } => {
+                let is_pre_stop = environment.contains(&("SV_HOOK".to_owned(), "pre_stop".to_owned()));
+                (is_pre_stop && self.pre_stops.insert(*process)).then_some(process)
+            }
+            _ => None,
+        };
+        if let Some(process) = stopped.filter(|_| !self.supervisor.is_hurried()) {
             let is_early = self.supervisor.conditions.has_dependents_going_down(*process);
             assert!(!is_early, "{process:?} stops before its dependents: {:?}", self.told);
         }
@@ -240,6 +256,7 @@ impl Story {
 
     fn end(&mut self, process: ProcessId, status: ExitStatus) {
         self.alive.remove(&process);
+        self.pre_stops.remove(&process);
         self.pids_in_use.remove(&process);
         self.input(Input::Ended { process, status });
         self.finish_turn();

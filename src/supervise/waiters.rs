@@ -207,6 +207,7 @@ impl Supervisor {
         let was_stopping = self.state_of(id) == ProcessState::Stopping;
         if start {
             self.with(id, |process| process.start_requested(turn, out));
+            self.answer_before_hook(turn, id, out);
         }
         // Otherwise the outcome of the spawn settles the rows.
         if !start || was_stopping {

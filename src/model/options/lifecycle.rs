@@ -16,8 +16,7 @@ use crate::model::{
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Options that are read and checked, and do nothing yet. Setting one is a warning.
-pub const WITHOUT_EFFECT: &[&str] =
-    &["health", "pre_start", "post_start", "pre_stop", "post_stop", "on_failure"];
+pub const WITHOUT_EFFECT: &[&str] = &["health"];
 
 /// In the order in which the sample shows them. An option that makes a part comes before those of the part.
 pub(super) const LIFECYCLE: &[OptionDoc] = &[

@@ -3,9 +3,12 @@
 
 use super::*;
 
-/// As many seconds as the longest shutdown of these stories may take: `stopwaitsecs` and the grace after SIGKILL
-/// for each of the priorities, and the time for listeners.
-const SHUTDOWN_SECS_MAX: f64 = 4.0 * (STOP_WAIT_SECS as f64 + 10.0) + 1.0;
+/// As many seconds as the longest shutdown of these stories may take: `stopwaitsecs`, the grace after SIGKILL and
+/// two hooks that hang for each of the priorities, and the time for listeners.
+const SHUTDOWN_SECS_MAX: f64 = 5.0 * (STOP_WAIT_SECS as f64 + 10.0 + 2.0 * HOOK_SECS_MAX) + 1.0;
+
+/// `hook_timeout`, and the time after which the end of a hook is not waited for any more.
+const HOOK_SECS_MAX: f64 = 5.0 + 10.0;
 
 const STOP_WAIT_SECS: i64 = 10;
 
@@ -59,8 +62,37 @@ fn versions() -> [Vec<GroupSpec>; 4] {
         groups.push(alone(7, if version == 3 { rescheduled.clone() } else { job.clone() }));
         groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
         groups.push(group("r", starts_of_all_kinds(STOP_WAIT_SECS)));
+        groups.push(alone(3, hooked(version)));
     }
     versions
+}
+
+/// A program with hooks, other ones in each version.
+fn hooked(version: usize) -> ProcessSpec {
+    let without = |hooks: &mut Hooks| match version {
+        0 => {}
+        1 => (hooks.pre_start, hooks.on_failure) = (None, None),
+        _ => (hooks.post_start, hooks.post_stop) = (None, None),
+    };
+    ProcessSpec {
+        stop_wait_secs: STOP_WAIT_SECS,
+        start_secs: version as i64,
+        autorestart: AutoRestart::Always,
+        start_retries: StartRetries::Times(1),
+        kill_as_group: version == 1,
+        umask: (version == 3).then_some(0),
+        ..hooks::hooked(without)
+    }
+}
+
+/// One of the hooks that run ends.
+fn hook_ends(story: &mut Story, random: &mut Random) {
+    let Some((hook, ..)) = random.of(&story.hooks) else { return };
+    story.hooks.retain(|(it, ..)| *it != hook);
+    let exited = |code| TaskEnd::Exited(ExitStatus::Exited(code));
+    let short = TaskEnd::NotRun(NotSpawned::for_shortage("no memory".to_owned()));
+    let end = random.of(&[exited(0), exited(0), exited(1), TaskEnd::TimedOut, short]).unwrap();
+    story.input(Input::TaskEnded { child: ChildId::Hook(hook), end, output: Vec::new() });
 }
 
 /// Programs that are checked before they run, and a job that ends.
@@ -108,11 +140,12 @@ fn check_answered(story: &mut Story, random: &mut Random) {
 
 /// One thing that happens. Only children of this story end, and only those that can.
 fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
-    let name = ["db", "g", "p", "job"][random.below(4) as usize];
-    match random.below(22) {
+    let name = ["db", "g", "p", "job", "web"][random.below(5) as usize];
+    let process = if name == "g" || name == "p" { "g:app" } else { name };
+    match random.below(25) {
         0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
-        2 => story.start(if name == "db" || name == "job" { name } else { "g:app" }, Wait::Yes),
+        2 => story.start(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
         3 => story.pass(random.below(4_000) as f64 / 1000.0),
         4 => story.send_error = random.one_in(4).then(|| SendError::Failed("EPERM".to_owned())),
         5 => {
@@ -144,8 +177,9 @@ fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]
         }
         // The kernel begins again with its lowest numbers.
         14 if random.one_in(2) => story.pids = 100,
-        14 => story.stop(if name == "db" || name == "job" { name } else { "g:app" }, Wait::Yes),
+        14 => story.stop(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
         15..=17 => check_answered(story, random),
+        22..=24 => hook_ends(story, random),
         _ => {
             let alive: Vec<_> = story.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {
@@ -166,11 +200,34 @@ fn check_invariants(story: &Story) {
     let may_start = story.supervisor.mood.allows_starts();
     let deadline = story.supervisor.processes.iter().filter_map(|it| it.deadline(may_start)).min();
     assert_eq!(story.supervisor.processes.deadline(), deadline, "the index is in step");
-    let probes: BTreeSet<_> = story.probes.iter().copied().collect();
-    assert!(story.supervisor.tasks.open().eq(probes), "each probe that is under way is waited for");
+    let hooks = story.hooks.iter().map(|(hook, ..)| *hook);
+    let tasks: BTreeSet<_> = story.probes.iter().copied().chain(hooks).collect();
+    assert!(story.supervisor.tasks.open().eq(tasks), "each task that is under way is waited for");
+    check_hooks(story);
     let pending = |process: &&Process| process.is_pending() || !may_start && process.remaining.is_some();
     let priority = story.supervisor.processes.iter().filter(pending).map(|it| it.stop_rank).max();
     assert_eq!(story.supervisor.processes.highest_pending_rank(), priority, "the index is in step");
+}
+
+/// What waits for a hook is started or stopped by its end or by its deadline.
+fn check_hooks(story: &Story) {
+    for process in story.supervisor.processes.iter() {
+        let hooks: Vec<_> = story.hooks.iter().filter(|(_, id, _)| *id == process.id).collect();
+        assert!(hooks.len() <= 3, "{hooks:?}");
+        let runs = |point: &str| hooks.iter().any(|(.., it)| it == point);
+        let is_due = process.hooks_deadline().is_some() || process.has_stopping_members();
+        assert!(is_due || hooks.is_empty() && !process.has_hooks_after_end(), "{hooks:?} may hang");
+        assert_eq!(runs("pre_start"), process.runs_pre_start());
+        assert_eq!(runs("pre_stop"), process.runs_pre_stop());
+        let is_unspawned = process.is_starting() && process.pid().is_none();
+        assert_eq!(runs("pre_start"), is_unspawned, "it is spawned once its pre_start has ended");
+        if process.is_waiting() && process.spec.is_independent() && story.supervisor.mood.allows_starts() {
+            assert!(
+                process.has_open_post_stop() || story.supervisor.has_pending_starts(),
+                "it waits for nothing"
+            );
+        }
+    }
 }
 
 fn replies(story: &Story) -> u64 {

@@ -46,6 +46,7 @@ fn program(number: u64, random: &mut Random) -> ProcessSpec {
         autorestart: random.of(&[AutoRestart::Never, AutoRestart::Unexpected, AutoRestart::Always]).unwrap(),
         start_secs: random.below(2) as i64,
         start_retries: StartRetries::Times(random.below(2) as i64),
+        hooks: random.one_in(3).then(|| hooks::hooked(|_| ()).hooks).flatten(),
         ..spec(&name(number))
     }
 }
@@ -54,7 +55,7 @@ fn happen(story: &mut Story, random: &mut Random) {
     let any = name(random.below(PROGRAMS));
     let process = story.supervisor.processes.iter().find(|it| it.spec.name == any);
     let full_name = process.map(|it| it.full_name());
-    match random.below(16) {
+    match random.below(20) {
         0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
         2 | 3 => full_name.into_iter().for_each(|name| story.start(&name, Wait::Yes)),
@@ -77,6 +78,10 @@ fn happen(story: &mut Story, random: &mut Random) {
                 story.ask(random.of(&commands).unwrap());
             }
         }
+        16..=19 if !story.hooks.is_empty() => {
+            let code = u8::from(random.one_in(3));
+            story.hook_ends(TaskEnd::Exited(ExitStatus::Exited(code)));
+        }
         _ => {
             let alive: Vec<_> = story.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {
@@ -98,7 +103,8 @@ fn check_nobody_is_forgotten(story: &Story) {
         let gate = supervisor.conditions.gate(process.id);
         match process.state {
             State::Waiting { .. } => {
-                assert_eq!(gate, Gate::Closed, "{} waits for nothing", process.spec.name)
+                let waits = gate == Gate::Closed || process.has_open_post_stop();
+                assert!(waits, "{} waits for nothing: {gate:?}", process.spec.name);
             }
             State::Fatal if process.has_failed_dependency => {
                 assert_ne!(
@@ -136,8 +142,11 @@ fn live(seed: u64) {
             story.supervisor.process(**id).is_some_and(|it| it.state() == ProcessState::Stopping)
         };
         let next = story.alive.keys().find(stopping).copied();
-        let next = next.unwrap_or_else(|| panic!("seed {seed}: nothing stops\n{}", story.told.join("\n")));
-        story.end(next, ExitStatus::Exited(0));
+        match next {
+            Some(next) => story.end(next, ExitStatus::Exited(0)),
+            None if !story.hooks.is_empty() => story.hook_ends(TaskEnd::Exited(ExitStatus::Exited(0))),
+            None => panic!("seed {seed}: nothing stops\n{}", story.told.join("\n")),
+        }
         story.supervisor.assert_conditions_are_in_step();
         turns += 1;
         assert!(turns < 100, "seed {seed}: the shutdown does not end");

@@ -11,9 +11,13 @@ impl Story {
                 None
             }
             Effect::RunTask { child, task } => {
-                self.told.push(format!("!run {child:?} {}", task.command));
-                if let ChildId::Probe(probe) = child {
-                    self.probes.push(probe);
+                match child {
+                    ChildId::Hook(hook) => self.hook_begins(hook, task),
+                    ChildId::Probe(probe) => {
+                        self.told.push(format!("!run {child:?} {}", task.command));
+                        self.probes.push(probe);
+                    }
+                    ChildId::Exec(_) | ChildId::Process(_) => panic!("{child:?}"),
                 }
                 None
             }
@@ -29,6 +33,7 @@ impl Story {
             }
             Effect::CancelTask { child } => {
                 self.probes.retain(|probe| child != ChildId::Probe(*probe));
+                self.hooks.retain(|(hook, ..)| child != ChildId::Hook(*hook));
                 self.told.push(format!("!cancel {child:?}"));
                 None
             }
@@ -36,6 +41,9 @@ impl Story {
                 let spec = self.supervisor.spec(process).unwrap();
                 let name = (spec.group.clone(), spec.name.clone());
                 self.told.push(format!("!spawn {}", name.1));
+                let of_it = self.hooks.iter().filter(|(_, whose, _)| *whose == process);
+                let mut in_its_way = of_it.filter(|(.., hook)| hook != "on_failure");
+                assert!(in_its_way.next().is_none(), "{name:?} starts while a hook runs: {:?}", self.hooks);
                 self.pids += 1;
                 while self.pids_in_use.values().any(|pid| pid.0 == self.pids) {
                     self.pids += 1;
