@@ -1,9 +1,11 @@
 //! The folders of `examples/` do what their READMEs say: real programs, the real binary.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
+use std::fs::DirEntry;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
@@ -92,6 +94,167 @@ fn nginx_gets_its_page_from_php_while_one_of_two_is_killed() {
     assert!(!sandbox.path("run/php.sock").exists());
 }
 
+/// nginx is RUNNING only when a page can be had: the first request is answered.
+#[test]
+fn nginx_starts_when_php_fpm_says_that_it_is_ready() {
+    let Some(fpm) = found_in("/usr/sbin", "php-fpm") else {
+        have("php-fpm", false);
+        return;
+    };
+    if !have("nginx", Path::new("/usr/sbin/nginx").exists()) {
+        return;
+    }
+    let sandbox = Sandbox::from_example("nginx-php-fpm").env("PHP_FPM", &fpm.display().to_string());
+    let port = free_port();
+    for file in ["nginx.conf", "supervisord.conf"] {
+        sandbox.replace(file, "127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    }
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("nginx", "RUNNING");
+    let page = fetch(port).unwrap_or_default();
+    let errors = sandbox.file("run/nginx-error.log");
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}\n{errors}\n{}", sandbox.story());
+    assert!(page.contains("PHP at work: fpm-fcgi, pid"), "{page}");
+    assert_in_order(
+        &sandbox.log(),
+        &[
+            "nginx: waiting for php-fpm (ready)",
+            "spawned: 'php-fpm'",
+            "success: php-fpm entered RUNNING",
+            "spawned: 'nginx'",
+            "success: nginx entered RUNNING",
+        ],
+    );
+    // Its socket is made in a folder that a fresh machine lacks.
+    assert!(sandbox.path("run/php/fpm.sock").exists());
+
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    assert_in_order(&sandbox.log(), &["stopped: nginx (exit status 0)", "stopped: php-fpm (exit status 0)"]);
+}
+
+/// A sandbox of the example with PostgreSQL, and its port, if everything for it is there.
+fn web_with_postgres() -> Option<(Sandbox, u16)> {
+    let version = found_in("/usr/lib/postgresql", "");
+    let bin = version.map(|version| version.join("bin")).filter(|bin| bin.join("postgres").exists());
+    let has_client = Path::new("/usr/lib/python3/dist-packages/psycopg2").exists();
+    let has_all = have("PostgreSQL", bin.is_some())
+        && have("python3-psycopg2", has_client)
+        && have("gunicorn", Path::new("/usr/bin/gunicorn").exists());
+    let bin = bin.filter(|_| has_all)?;
+    let mut sandbox = Sandbox::from_example("web-postgres").env("PG_BIN", &bin.display().to_string());
+    if !rustix::process::geteuid().is_root() {
+        let name = Command::new("id").arg("-un").output().unwrap().stdout;
+        sandbox = sandbox.env("DB_USER", String::from_utf8_lossy(&name).trim());
+    }
+    let port = free_port();
+    sandbox.replace("supervisord.conf", "127.0.0.1:8000", &format!("127.0.0.1:{port}"));
+    Some((sandbox, port))
+}
+
+#[test]
+fn a_page_and_a_worker_start_after_the_migration_of_their_database() {
+    let Some((sandbox, port)) = web_with_postgres() else { return };
+    let mut sandbox = sandbox.start();
+    let added = |port| fetch_path(port, "/2/3").filter(|page| page.ends_with("\r\n\r\n5\n"));
+    for name in ["worker", "web"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    assert!(added(port).is_some(), "{}", sandbox.story());
+    let log = sandbox.log();
+    for name in ["web", "worker"] {
+        assert_in_order(
+            &log,
+            &[
+                "spawned: 'cluster'",
+                "exited: cluster (exit status 0; expected)",
+                "spawned: 'db'",
+                "success: db entered RUNNING",
+                "spawned: 'migrate'",
+                "exited: migrate (exit status 0; expected)",
+                &format!("spawned: '{name}'"),
+                &format!("success: {name} entered RUNNING"),
+            ],
+        );
+    }
+
+    let [page, first] = ["web", "worker"].map(|name| sandbox.pid(name).unwrap());
+    assert_eq!(sandbox.ctl(&["restart", "db"]).stdout, "db: stopped\ndb: started\n");
+    sandbox.wait("the worker to be another one", |sandbox| sandbox.pid("worker").filter(|pid| *pid != first));
+    sandbox.wait("it to do a job", |_| added(port));
+    assert_eq!(sandbox.pid("web"), Some(page), "only the worker is bound to the database");
+
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    let log = sandbox.log();
+    let (_, shutdown) = log.split_once("received SIGTERM").expect("the shutdown's line");
+    for name in ["web", "worker"] {
+        assert_in_order(shutdown, &[&format!("stopped: {name} "), "stopped: db (exit status 0)"]);
+    }
+
+    // The database is there, and its tables too.
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("web", "RUNNING");
+    sandbox.wait("a job to be done by a worker of the second run", |_| added(port));
+}
+
+#[test]
+fn a_migration_that_fails_keeps_the_page_down_until_it_succeeds() {
+    let Some((sandbox, port)) = web_with_postgres() else { return };
+    let good = sandbox.file("migration.sql");
+    sandbox.write("migration.sql", "SELECT 1 / 0;\n");
+    let mut sandbox = sandbox.start();
+    for name in ["worker", "web"] {
+        sandbox.wait_state(name, "FATAL");
+    }
+    let status = sandbox.ctl(&["status", "web"]).stdout;
+    assert!(status.contains("migrate is FATAL"), "{status}");
+    sandbox.wait_terminal("division by zero");
+
+    sandbox.write("migration.sql", &good);
+    sandbox.ctl(&["start", "migrate"]);
+    for name in ["worker", "web"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    assert!(fetch_path(port, "/4/5").unwrap().ends_with("\r\n\r\n9\n"));
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+}
+
+#[test]
+fn jobs_run_on_their_schedules_without_cron() {
+    let sandbox = Sandbox::from_example("schedules");
+    sandbox.replace("supervisord.conf", "@every 30s", "@every 1s");
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("service", "RUNNING");
+    let runs =
+        |sandbox: &Sandbox, name: &str| sandbox.terminal().matches(&format!("| {name} ran as ")).count();
+    sandbox.wait("sync to run twice", |sandbox| (runs(sandbox, "sync") >= 2).then_some(()));
+    for name in ["report", "cleanup"] {
+        let status = sandbox.ctl(&["status", name]).stdout;
+        assert!(status.contains("next run "), "{status}");
+    }
+
+    // A failure ends the run and not the schedule.
+    sandbox.write("run/fail", "");
+    sandbox.wait_log("exited: sync (exit status 1; not expected)");
+    std::fs::remove_file(sandbox.path("run/fail")).unwrap();
+    let before = runs(&sandbox, "sync");
+    sandbox.wait("sync to run again", |sandbox| (runs(sandbox, "sync") > before + 1).then_some(()));
+    assert!(!sandbox.log().contains("sync entered FATAL"), "{}", sandbox.log());
+
+    assert_eq!(runs(&sandbox, "cleanup"), 0);
+    assert_eq!(sandbox.ctl(&["start", "cleanup"]).stdout, "cleanup: started\n");
+    sandbox
+        .wait("cleanup to run when it is asked to", |sandbox| (runs(sandbox, "cleanup") == 1).then_some(()));
+    sandbox.ctl(&["stop", "cleanup"]);
+    sandbox.wait_log("cleanup: schedule paused");
+    assert!(!sandbox.ctl(&["status", "cleanup"]).stdout.contains("next run"));
+
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+}
+
 #[test]
 fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
     let installed = |module: &str| Path::new("/usr/lib/python3/dist-packages").join(module).exists();
@@ -105,6 +268,17 @@ fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
     let mut sandbox = sandbox.start();
     for name in ["redis", "worker:worker_0", "worker:worker_1", "beat", "web"] {
         sandbox.wait_state(name, "RUNNING");
+    }
+    for name in ["worker_0", "worker_1"] {
+        assert_in_order(
+            &sandbox.log(),
+            &[
+                "success: redis entered RUNNING",
+                &format!("spawned: '{name}'"),
+                &format!("success: {name} entered RUNNING"),
+                "spawned: 'web'",
+            ],
+        );
     }
     let added = |_: &mut Sandbox| fetch_path(port, "/2/3").filter(|page| page.ends_with("\r\n\r\n5\n"));
     sandbox.wait("a worker to add two numbers", added);
@@ -207,6 +381,13 @@ fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
             "stopped: chatty (exit status 0)",
         ],
     );
+}
+
+/// Whatever stands in a folder under a name that starts like this.
+fn found_in(folder: &str, start: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_it = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(start);
+    entries.filter(is_it).map(|entry| entry.path()).max()
 }
 
 #[track_caller]

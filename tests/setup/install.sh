@@ -61,6 +61,8 @@ missing_packages() {
     fi
     # The broker of the example with celery, and its client.
     [ -e /usr/lib/python3/dist-packages/redis ] || echo python3-redis
+    # The client of the example with PostgreSQL.
+    [ -e /usr/lib/python3/dist-packages/psycopg2 ] || echo python3-psycopg2
     # Programs that report readiness to systemd; their names have a version.
     compgen -G '/usr/sbin/php-fpm*' >/dev/null || echo php-fpm
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo postgresql
