@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shell;
-use super::probes::reason;
+use super::probes::failure;
 use super::restart::read_settings;
 use super::self_reports::SelfReport;
 use crate::config::resolve;
@@ -44,7 +44,7 @@ impl Shell {
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),
             Effect::CheckFile { probe, path } => {
-                let outcome = path.metadata().map(drop).map_err(|error| reason(&error));
+                let outcome = path.metadata().map(drop).map_err(|error| failure(&error));
                 return Some(Input::Probed { probe, outcome });
             }
             Effect::Probe { probe, target, timeout } => return self.run_probe(probe, target, timeout),

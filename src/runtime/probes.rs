@@ -13,8 +13,9 @@ use std::time::Duration;
 use super::{Shell, Source, Sources};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::{Mono, Probe, TaskId};
-use crate::supervise::Input;
+use crate::supervise::{Input, ProbeFailure};
 use crate::sys::connect::{begin_to_connect, connection_outcome, send_without_waiting};
+use crate::sys::is_shortage;
 use crate::sys::names::HostNames;
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
@@ -30,7 +31,7 @@ const QUEUED_MAX: usize = 16_384;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What is known of a probe by now.
-type Verdict = Option<Result<(), String>>;
+type Verdict = Option<Result<(), ProbeFailure>>;
 
 #[derive(Debug)]
 struct RunningProbe {
@@ -80,9 +81,9 @@ impl Probes {
     }
 
     /// Queues a probe; the error is why that can't be.
-    fn queue(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Result<(), String> {
+    fn queue(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Result<(), ProbeFailure> {
         if self.queued.len() >= QUEUED_MAX {
-            return Err("too many probes are queued".to_owned());
+            return Err(ProbeFailure::of_machine("too many probes are queued"));
         }
         self.queued.push_back((probe, target, timeout));
         Ok(())
@@ -117,11 +118,11 @@ impl Probes {
                 names.addresses(host).and_then(|found| connect_to_first(&found, *port))
             }
             Probe::Unix(path) => connect_without_waiting(path).map(|stream| (stream.into(), Vec::new())),
-            Probe::Exec(_) => return Some(Err("a command is not a connection".to_owned())),
+            Probe::Exec(_) => return refusal("a command is not a connection"),
         };
         let (socket, others) = match connected {
             Ok(connected) => connected,
-            Err(error) => return Some(Err(reason(&error))),
+            Err(error) => return Some(Err(failure(&error))),
         };
         let http = match target {
             Probe::Unix(_) => return Some(Ok(())),
@@ -133,7 +134,7 @@ impl Probes {
         let token = sources.add(Source::Probe(probe));
         if let Err(error) = poller.add(&socket, token, Interest { read: false, write: true }) {
             sources.remove(token);
-            return Some(Err(reason(&error)));
+            return Some(Err(failure(&error)));
         }
         let deadline = now.after(timeout);
         self.deadlines.insert((deadline, probe));
@@ -157,7 +158,7 @@ impl RunningProbe {
             Err(verdict) => return Some(verdict),
             Ok(interest) => interest,
         };
-        poller.modify(&self.socket, self.token, interest).err().map(|error| Err(reason(&error)))
+        poller.modify(&self.socket, self.token, interest).err().map(|error| Err(failure(&error)))
     }
 
     /// Goes on with the next address to which a connection can be begun. The error is why this one failed.
@@ -178,20 +179,20 @@ impl RunningProbe {
                 Err(failure) => error = failure,
             }
         }
-        Some(Err(reason(&error)))
+        Some(Err(failure(&error)))
     }
 }
 
 impl HttpProbe {
     /// What is waited for, or what came of it.
-    fn advance(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Result<Interest, Result<(), String>> {
+    fn advance(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Result<Interest, Result<(), ProbeFailure>> {
         while !self.unsent.is_empty() {
             match send_without_waiting(socket, &self.unsent) {
                 Ok(sent) => drop(self.unsent.drain(..sent)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Interest { read: false, write: true });
                 }
-                Err(error) => return Err(Err(reason(&error))),
+                Err(error) => return Err(Err(failure(&error))),
             }
         }
         match read_ready(socket, buffer) {
@@ -200,7 +201,7 @@ impl HttpProbe {
                 Some(verdict) => Err(verdict),
                 None => Ok(Interest { read: true, write: false }),
             },
-            Err(error) => Err(Err(reason(&error))),
+            Err(error) => Err(Err(failure(&error))),
         }
     }
 
@@ -209,15 +210,15 @@ impl HttpProbe {
         let fed = self.reply.feed(bytes);
         // What is wrong with the body does not matter.
         if let Some(head) = self.reply.head() {
-            return Some(match head.status {
-                200..400 => Ok(()),
-                status => Err(format!("status {status} {}", head.reason).trim_end().to_owned()),
-            });
+            return match head.status {
+                200..400 => Some(Ok(())),
+                status => refusal(format!("status {status} {}", head.reason).trim_end()),
+            };
         }
         if bytes.is_empty() {
-            return Some(Err("the connection was closed without a reply".to_owned()));
+            return refusal("the connection was closed without a reply");
         }
-        fed.err().map(|error| Err(error.to_string()))
+        fed.err().and_then(|error| refusal(error.to_string()))
     }
 }
 
@@ -238,8 +239,19 @@ fn connect_to_first(addresses: &[IpAddr], port: u16) -> io::Result<(OwnedFd, Vec
     Err(failure)
 }
 
+/// The program has answered, or not, in a way that makes its check fail.
+fn refusal(text: impl Into<String>) -> Verdict {
+    Some(Err(ProbeFailure::of_program(text)))
+}
+
+/// An error of a system call. A full backlog of the program's socket is EAGAIN, and the program's failure.
+pub(super) fn failure(error: &io::Error) -> ProbeFailure {
+    let is_ours = is_shortage(error) && error.kind() != io::ErrorKind::WouldBlock;
+    if is_ours { ProbeFailure::of_machine(reason(error)) } else { ProbeFailure::of_program(reason(error)) }
+}
+
 /// `connection refused`, as the kernel has it but without its number.
-pub(super) fn reason(error: &io::Error) -> String {
+fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     if error.raw_os_error().is_none() {
         return text;
@@ -275,12 +287,15 @@ impl Shell {
     pub(super) fn end_overdue_probes(&mut self) {
         for probe in self.probes.take_overdue(self.now.mono) {
             let timeout = self.probes.running.get(&probe).map_or(0.0, |it| it.timeout.as_secs_f64());
-            self.probe_is_over(probe, Err(format!("no answer after {timeout} seconds")));
+            self.probe_is_over(
+                probe,
+                Err(ProbeFailure::of_program(format!("no answer after {timeout} seconds"))),
+            );
         }
     }
 
     /// Queued ones take its place.
-    fn probe_is_over(&mut self, probe: TaskId, outcome: Result<(), String>) {
+    fn probe_is_over(&mut self, probe: TaskId, outcome: Result<(), ProbeFailure>) {
         self.probes.remove(probe, &mut self.sources);
         self.feed(Input::Probed { probe, outcome });
         self.start_queued_probes();
@@ -314,17 +329,17 @@ mod tests {
         assert_eq!(verdict(&[b"HTTP/1.0 302 Found\r\nLoc", b"ation: /\r\n\r\nbody"]), Some(Ok(())));
         assert_eq!(verdict(&[b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]), Some(Ok(())));
         let unavailable = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
-        assert_eq!(verdict(&[unavailable]), Some(Err("status 503 Service Unavailable".to_owned())));
+        assert_eq!(verdict(&[unavailable]), refusal("status 503 Service Unavailable"));
     }
 
     #[test]
     fn what_is_no_reply_fails_with_its_reason() {
         assert_eq!(verdict(&[b"HTTP/1.1 200"]), None);
         let closed = "the connection was closed without a reply";
-        assert_eq!(verdict(&[b"HTTP/1.1 200", b""]), Some(Err(closed.to_owned())));
-        assert_eq!(verdict(&[b"SSH-2.0-x\r\n"]), Some(Err("malformed HTTP response".to_owned())));
+        assert_eq!(verdict(&[b"HTTP/1.1 200", b""]), refusal(closed));
+        assert_eq!(verdict(&[b"SSH-2.0-x\r\n"]), refusal("malformed HTTP response"));
         let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 70 * 1024]].concat();
-        assert_eq!(verdict(&[&endless]), Some(Err("HTTP response too large".to_owned())));
+        assert_eq!(verdict(&[&endless]), refusal("HTTP response too large"));
     }
 
     #[test]
@@ -333,11 +348,15 @@ mod tests {
         let target = || Probe::Unix("/none".into());
         let mut queue = |number| probes.queue(TaskId(number), target(), Duration::ZERO);
         assert!((0..QUEUED_MAX as u64).all(|number| queue(number).is_ok()));
-        assert_eq!(queue(u64::MAX), Err("too many probes are queued".to_owned()));
+        assert_eq!(queue(u64::MAX), Err(ProbeFailure::of_machine("too many probes are queued")));
     }
 
     #[test]
     fn a_reason_is_the_errors_text_without_its_number() {
-        assert_eq!(reason(&io::Error::from_raw_os_error(nix::libc::ECONNREFUSED)), "connection refused");
+        let failure = |errno| failure(&io::Error::from_raw_os_error(errno));
+        assert_eq!(failure(nix::libc::ECONNREFUSED), ProbeFailure::of_program("connection refused"));
+        assert_eq!(failure(nix::libc::EMFILE), ProbeFailure::of_machine("too many open files"));
+        let full = ProbeFailure::of_program("resource temporarily unavailable");
+        assert_eq!(failure(nix::libc::EAGAIN), full);
     }
 }

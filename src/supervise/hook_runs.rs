@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::NotSpawned;
 use super::ending::LastEnd;
 use super::life::Blame;
-use super::readiness::seconds_text;
+use super::probing::seconds_text;
 use super::task::TaskEnd;
 use crate::model::{Environment, ExitStatus, Mono, Pid, TaskId};
 

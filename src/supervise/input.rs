@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Members, NotSpawned, Orphan, SendOutcome, StdinError, TaskEnd};
+use super::{Members, NotSpawned, Orphan, ProbeFailure, SendOutcome, StdinError, TaskEnd};
 use crate::events::OutputKind;
 use crate::model::{
     Channel, ChildId, Command, ExitStatus, Fault, GroupSpec, Notification, Pid, Principal, ProcessId, Reply,
@@ -192,7 +192,7 @@ pub enum Input {
         /// As in the effect.
         probe: TaskId,
         /// Why it has failed.
-        outcome: Result<(), String>,
+        outcome: Result<(), ProbeFailure>,
     },
     /// A process reports something of itself by systemd's notify protocol. It was sent by its current run.
     Notified {

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::life::NotSpawned;
+use super::probing::{ProbeFailure, seconds_text, verdict};
 use super::process::{Process, State, Until, seconds};
-use super::task::{Task, TaskEnd};
+use super::task::TaskEnd;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
-    ChildId, ExitStatus, LogLevel, Mono, Pid, Probe, ProcessId, ProcessSpec, ProgramType, ReadyCheck, TaskId,
+    ChildId, LogLevel, Mono, Pid, Probe, ProcessId, ProcessSpec, ProgramType, ReadyCheck, TaskId,
 };
 
 /// The pause after the first probe that failed; it doubles with each.
@@ -23,9 +23,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Characters of the output of a command that go into the reason why a check fails.
-const OUTPUT_CHARS_MAX: usize = 200;
 
 /// The checks of a process that starts.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,7 +109,7 @@ impl Readiness {
         }
     }
 
-    fn probed(&mut self, probe: TaskId, now: Mono, outcome: Result<(), String>) {
+    fn probed(&mut self, probe: TaskId, now: Mono, outcome: Result<(), ProbeFailure>) {
         let interval = self.interval;
         if let Some(check) = self.checks.iter_mut().find(|it| it.progress == CheckProgress::Probing(probe)) {
             check.probed(now, outcome, interval);
@@ -177,18 +174,9 @@ impl OpenCheck {
             return false;
         }
         match &self.check {
-            ReadyCheck::Probe(Probe::Exec(command)) => {
-                let probe = out.tasks.begin(process);
-                self.progress = CheckProgress::Probing(probe);
-                let (command, timeout) = (command.clone(), Some(PROBE_TIMEOUT));
-                let task = Task { process, command, environment: Vec::new(), timeout };
-                out.push(Effect::RunTask { child: ChildId::Probe(probe), task });
-                return true;
-            }
             ReadyCheck::Probe(target) => {
-                let probe = out.tasks.begin(process);
-                self.progress = CheckProgress::Probing(probe);
-                out.push(Effect::Probe { probe, target: target.clone(), timeout: PROBE_TIMEOUT });
+                self.progress = CheckProgress::Probing(out.begin_probe(process, target, PROBE_TIMEOUT));
+                return self.is_command();
             }
             ReadyCheck::File(path) => {
                 let probe = out.tasks.begin(process);
@@ -200,11 +188,11 @@ impl OpenCheck {
         false
     }
 
-    fn probed(&mut self, now: Mono, outcome: Result<(), String>, interval: Duration) {
+    fn probed(&mut self, now: Mono, outcome: Result<(), ProbeFailure>, interval: Duration) {
         match outcome {
             Ok(()) => self.progress = CheckProgress::Holds,
-            Err(reason) => {
-                self.failure = Some(reason);
+            Err(failure) => {
+                self.failure = Some(failure.text);
                 self.progress = CheckProgress::DueAt(now.after(pause_after(self.failed_probes, interval)));
                 self.failed_probes = self.failed_probes.saturating_add(1);
             }
@@ -229,28 +217,6 @@ impl OpenCheck {
 fn pause_after(failed_before: u32, interval: Duration) -> Duration {
     let factor = 1_u32.checked_shl(failed_before).unwrap_or(u32::MAX);
     FIRST_PAUSE.saturating_mul(factor).min(interval)
-}
-
-/// `60 seconds`, `1 second`, `0.5 seconds`.
-pub(super) fn seconds_text(duration: Duration) -> String {
-    let secs = duration.as_secs_f64();
-    if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
-}
-
-/// What the end of a command means for its check. `None` for one that was cancelled, which nobody waits for.
-fn verdict(end: TaskEnd, output: &[u8]) -> Option<Result<(), String>> {
-    match end {
-        TaskEnd::Exited(ExitStatus::Exited(0)) => Some(Ok(())),
-        TaskEnd::Exited(status) => {
-            let output = String::from_utf8_lossy(output);
-            let line = output.lines().rev().map(str::trim).find(|line| !line.is_empty());
-            let line = line.map(|line| line.chars().take(OUTPUT_CHARS_MAX).collect::<String>());
-            Some(Err(line.map_or_else(|| status.to_string(), |line| format!("{status}: {line}"))))
-        }
-        TaskEnd::TimedOut => Some(Err(format!("no result after {}", seconds_text(PROBE_TIMEOUT)))),
-        TaskEnd::NotRun(NotSpawned { text, .. }) => Some(Err(text)),
-        TaskEnd::Cancelled => None,
-    }
 }
 
 impl Process {
@@ -285,7 +251,7 @@ impl Process {
         }
     }
 
-    fn probed(&mut self, turn: &Turn, probe: TaskId, outcome: Result<(), String>, out: &mut Effects) {
+    fn probed(&mut self, turn: &Turn, probe: TaskId, outcome: Result<(), ProbeFailure>, out: &mut Effects) {
         if let State::Starting { until: Until::Ready { readiness, .. }, .. } = &mut self.state {
             readiness.probed(probe, turn.now.mono, outcome);
             self.time_passed(turn, out);
@@ -319,7 +285,7 @@ impl Supervisor {
         &mut self,
         turn: &Turn,
         probe: TaskId,
-        outcome: Result<(), String>,
+        outcome: Result<(), ProbeFailure>,
         out: &mut Effects,
     ) {
         let Some(id) = out.tasks.end(probe) else { return };
@@ -335,7 +301,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         match child {
-            ChildId::Probe(probe) => match verdict(end, output) {
+            ChildId::Probe(probe) => match verdict(end, output, PROBE_TIMEOUT) {
                 Some(outcome) => self.probed(turn, probe, outcome, out),
                 None => drop(out.tasks.end(probe)),
             },
@@ -357,22 +323,5 @@ mod tests {
             [0, 1, 2, 6, 7, 8, 31, 32, u32::MAX].map(pause),
             [10, 20, 40, 640, 1000, 1000, 1000, 1000, 1000]
         );
-    }
-
-    #[test]
-    fn the_reason_of_a_command_has_its_last_line() {
-        let exited =
-            |code, output: &str| verdict(TaskEnd::Exited(ExitStatus::Exited(code)), output.as_bytes());
-        assert_eq!(exited(0, "no\n"), Some(Ok(())));
-        assert_eq!(exited(2, "a\nno response\n\n"), Some(Err("exit status 2: no response".to_owned())));
-        assert_eq!(exited(1, ""), Some(Err("exit status 1".to_owned())));
-        assert_eq!(verdict(TaskEnd::TimedOut, b""), Some(Err("no result after 5 seconds".to_owned())));
-        assert_eq!(verdict(TaskEnd::Cancelled, b""), None);
-    }
-
-    #[test]
-    fn durations_have_words() {
-        let text = |millis| seconds_text(Duration::from_millis(millis));
-        assert_eq!([60_000, 1_000, 500].map(text), ["60 seconds", "1 second", "0.5 seconds"]);
     }
 }

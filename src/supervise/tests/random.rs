@@ -134,7 +134,7 @@ fn check_answered(story: &mut Story, random: &mut Random) {
         let end = random.of(&[TaskEnd::Exited(ExitStatus::Exited(code)), TaskEnd::TimedOut]).unwrap();
         return story.input(Input::TaskEnded { child: ChildId::Probe(probe), end, output: Vec::new() });
     }
-    let outcome = if code == 0 { Ok(()) } else { Err("connection refused".to_owned()) };
+    let outcome = if code == 0 { Ok(()) } else { Err(ProbeFailure::of_program("connection refused")) };
     story.input(Input::Probed { probe, outcome });
 }
 

@@ -29,7 +29,7 @@ impl Story {
     /// The outcome of the oldest probe that is under way.
     fn probed(&mut self, outcome: Result<(), &str>) {
         let probe = self.probes.remove(0);
-        self.input(Input::Probed { probe, outcome: outcome.map_err(str::to_owned) });
+        self.input(Input::Probed { probe, outcome: outcome.map_err(ProbeFailure::of_program) });
     }
 
     fn command_ends(&mut self, end: TaskEnd) {

@@ -1,0 +1,102 @@
+//! What readiness and health share: how a probe begins, and what the end of a command means for its check.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::life::{Blame, NotSpawned};
+use super::task::{Task, TaskEnd};
+use super::{Effect, Effects};
+use crate::model::{ChildId, ExitStatus, Probe, ProcessId, TaskId};
+
+/// Characters of the output of a command that go into the reason why a check fails.
+const OUTPUT_CHARS_MAX: usize = 200;
+
+/// Why a probe has failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFailure {
+    /// `connection refused`
+    pub text: String,
+    /// Whose failure it is. One of the machine says nothing about the program.
+    pub blame: Blame,
+}
+
+impl ProbeFailure {
+    /// The program has not answered, or not as it should.
+    #[must_use]
+    pub fn of_program(text: impl Into<String>) -> Self {
+        Self { text: text.into(), blame: Blame::Program }
+    }
+
+    /// The probe could not be made, because the machine is short of something.
+    #[must_use]
+    pub fn of_machine(text: impl Into<String>) -> Self {
+        Self { text: text.into(), blame: Blame::Machine }
+    }
+}
+
+impl Effects {
+    /// Begins a probe for a process, which is told of its outcome.
+    pub(super) fn begin_probe(&mut self, process: ProcessId, target: &Probe, timeout: Duration) -> TaskId {
+        let probe = self.tasks.begin(process);
+        self.push(match target {
+            Probe::Exec(command) => {
+                let (command, timeout) = (command.clone(), Some(timeout));
+                let task = Task { process, command, environment: Vec::new(), timeout };
+                Effect::RunTask { child: ChildId::Probe(probe), task }
+            }
+            Probe::Tcp { .. } | Probe::Unix(_) | Probe::Http { .. } => {
+                Effect::Probe { probe, target: target.clone(), timeout }
+            }
+        });
+        probe
+    }
+}
+
+/// What the end of a command means for its check. `None` for one that was cancelled, which nobody waits for.
+pub(super) fn verdict(end: TaskEnd, output: &[u8], timeout: Duration) -> Option<Result<(), ProbeFailure>> {
+    let text = match end {
+        TaskEnd::Exited(ExitStatus::Exited(0)) => return Some(Ok(())),
+        TaskEnd::Exited(status) => {
+            let output = String::from_utf8_lossy(output);
+            let line = output.lines().rev().map(str::trim).find(|line| !line.is_empty());
+            let line = line.map(|line| line.chars().take(OUTPUT_CHARS_MAX).collect::<String>());
+            line.map_or_else(|| status.to_string(), |line| format!("{status}: {line}"))
+        }
+        TaskEnd::TimedOut => format!("no result after {}", seconds_text(timeout)),
+        TaskEnd::NotRun(NotSpawned { text, blame, .. }) => return Some(Err(ProbeFailure { text, blame })),
+        TaskEnd::Cancelled => return None,
+    };
+    Some(Err(ProbeFailure::of_program(text)))
+}
+
+/// `60 seconds`, `1 second`, `0.5 seconds`.
+pub(super) fn seconds_text(duration: Duration) -> String {
+    let secs = duration.as_secs_f64();
+    if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_command_has_its_last_line() {
+        let verdict = |end, output: &str| verdict(end, output.as_bytes(), Duration::from_secs(5));
+        let exited = |code, output: &str| verdict(TaskEnd::Exited(ExitStatus::Exited(code)), output);
+        let failed = |text: &str| Some(Err(ProbeFailure::of_program(text)));
+        assert_eq!(exited(0, "no\n"), Some(Ok(())));
+        assert_eq!(exited(2, "a\nno response\n\n"), failed("exit status 2: no response"));
+        assert_eq!(exited(1, ""), failed("exit status 1"));
+        assert_eq!(verdict(TaskEnd::TimedOut, ""), failed("no result after 5 seconds"));
+        assert_eq!(verdict(TaskEnd::Cancelled, ""), None);
+        let short = TaskEnd::NotRun(NotSpawned::for_shortage("too many".to_owned()));
+        assert_eq!(verdict(short, ""), Some(Err(ProbeFailure::of_machine("too many"))));
+    }
+
+    #[test]
+    fn durations_have_words() {
+        let text = |millis| seconds_text(Duration::from_millis(millis));
+        assert_eq!([60_000, 1_000, 500].map(text), ["60 seconds", "1 second", "0.5 seconds"]);
+    }
+}
