@@ -4,7 +4,7 @@
 //! Nothing here waits, host names included: those that stand neither in /etc/hosts nor were found at the start
 //! are an error of the probe.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -56,7 +56,8 @@ struct HttpProbe {
 pub(super) struct Probes {
     running: BTreeMap<TaskId, RunningProbe>,
     deadlines: BTreeSet<(Mono, TaskId)>,
-    queued: VecDeque<(TaskId, Probe, Duration)>,
+    /// The oldest first, as ids count up.
+    queued: BTreeMap<TaskId, (Probe, Duration)>,
 }
 
 impl Probes {
@@ -85,15 +86,13 @@ impl Probes {
         if self.queued.len() >= QUEUED_MAX {
             return Err(ProbeFailure::of_machine("too many probes are queued"));
         }
-        self.queued.push_back((probe, target, timeout));
+        self.queued.insert(probe, (target, timeout));
         Ok(())
     }
 
     /// Whether it was there.
     pub(super) fn cancel(&mut self, probe: TaskId, sources: &mut Sources) -> bool {
-        let queued = self.queued.len();
-        self.queued.retain(|(id, ..)| *id != probe);
-        self.remove(probe, sources).is_some() || self.queued.len() != queued
+        self.queued.remove(&probe).is_some() || self.remove(probe, sources).is_some()
     }
 
     /// Nobody waits for their outcomes any more.
@@ -304,7 +303,7 @@ impl Shell {
     /// To be called when there may be room.
     pub(super) fn start_queued_probes(&mut self) {
         while self.probes.has_room()
-            && let Some((probe, target, timeout)) = self.probes.queued.pop_front()
+            && let Some((probe, (target, timeout))) = self.probes.queued.pop_first()
         {
             if let Some(input) = self.start_probe(probe, &target, timeout) {
                 self.feed(input);

@@ -4,11 +4,12 @@
 //! output goes to the log of its process (`crate::output`); that of the others is captured here, the last bytes of it.
 //! Descendants that outlive a task keep no pipe of it open: the captured output is closed with its end.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::{Source, Sources};
-use crate::model::{ChildId, Mono, Pid, Signal};
+use crate::model::{ChildId, Mono, Pid, Signal, TaskId};
 use crate::supervise::{Task, TaskEnd};
 use crate::sys::groups::signal_with_leader;
 use crate::sys::output::read_ready;
@@ -42,6 +43,11 @@ fn most_running(child: ChildId) -> usize {
         // It is not a task, and is never asked for as one.
         ChildId::Process(_) => 0,
     }
+}
+
+/// What all tasks of a kind are between.
+fn of_kind(kind: fn(TaskId) -> ChildId) -> RangeInclusive<ChildId> {
+    kind(TaskId(0))..=kind(TaskId(u64::MAX))
 }
 
 /// The last bytes of the output of a task.
@@ -123,7 +129,8 @@ pub(super) struct Tasks {
     running: BTreeMap<ChildId, RunningTask>,
     /// When the groups of running tasks are killed.
     deadlines: BTreeSet<(Mono, ChildId)>,
-    queued: VecDeque<(ChildId, Task)>,
+    /// Of each kind the oldest first, as ids count up.
+    queued: BTreeMap<ChildId, Task>,
 }
 
 impl Tasks {
@@ -138,14 +145,17 @@ impl Tasks {
         if self.queued.len() >= QUEUED_MAX {
             return Err(task);
         }
-        self.queued.push_back((child, task));
+        self.queued.insert(child, task);
         Ok(())
     }
 
-    /// Takes the first queued task that may run now.
+    /// Takes the oldest queued task of a kind of which one more may run now. Its cost does not depend on how many are
+    /// queued.
     pub(super) fn dequeue(&mut self) -> Option<(ChildId, Task)> {
-        let next = self.queued.iter().position(|(child, _)| self.has_room(*child))?;
-        self.queued.remove(next)
+        let kinds = [of_kind(ChildId::Hook), of_kind(ChildId::Exec), of_kind(ChildId::Probe)];
+        let oldest = kinds.into_iter().filter_map(|kind| Some(*self.queued.range(kind).next()?.0));
+        let next = oldest.into_iter().find(|child| self.has_room(*child))?;
+        self.queued.remove_entry(&next)
     }
 
     /// A task was started; its output is captured if there is a pipe.
@@ -208,11 +218,8 @@ impl Tasks {
             task.kill(KillReason::Cancelled);
             return Cancelled::Killed;
         }
-        match self.queued.iter().position(|(queued, _)| *queued == child) {
-            Some(index) => {
-                self.queued.remove(index);
-                Cancelled::Dequeued
-            }
+        match self.queued.remove(&child) {
+            Some(_) => Cancelled::Dequeued,
             None => Cancelled::Unknown,
         }
     }
