@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::options::{BadValue, Field, Landing, Lands, OptionDoc, PROGRAM, Per, WITHOUT_EFFECT};
+use crate::model::options::{BadValue, Field, Landing, Lands, OptionDoc, PROGRAM, Per};
 use crate::model::{ProcessSpec, Schedule, WrittenAt};
 use crate::python::quote;
 
@@ -45,13 +45,6 @@ pub(super) fn land_process(
 
 /// A value that is not set or not valid leaves the field as it is.
 fn land(options: &mut SectionReader<'_, '_>, name: &str, landing: Landing, spec: &mut ProcessSpec) {
-    if WITHOUT_EFFECT.contains(&name) {
-        let text = format!(
-            "{name} of [{}] has no effect yet: this version only checks its value",
-            options.section.name
-        );
-        options.warn(name, text);
-    }
     match landing.lands {
         Lands::Boolean(field) => put(spec, field, options.value(name, values::boolean)),
         Lands::Integer(field) => put(spec, field, options.value(name, values::integer)),

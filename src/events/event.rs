@@ -30,6 +30,22 @@ pub enum Event {
         /// The state that it is in.
         change: StateChange,
     },
+    /// A process with checks of its readiness is ready.
+    Ready {
+        /// Which process.
+        names: ProcessNames,
+        /// Its pid.
+        pid: i32,
+    },
+    /// A process has become healthy or unhealthy.
+    Health {
+        /// Which process.
+        names: ProcessNames,
+        /// Its pid.
+        pid: i32,
+        /// Why it is unhealthy; `None` if it is healthy.
+        failure: Option<String>,
+    },
     /// A process has written something.
     Output {
         /// Which process.
@@ -136,6 +152,9 @@ impl Event {
     pub fn event_type(&self) -> EventType {
         match self {
             Self::ProcessState { change, .. } => change.event_type(),
+            Self::Ready { .. } => EventType::ProcessReady,
+            Self::Health { failure: None, .. } => EventType::ProcessHealthHealthy,
+            Self::Health { failure: Some(_), .. } => EventType::ProcessHealthUnhealthy,
             Self::Output { kind, channel, .. } => kind.event_type(*channel),
             Self::RemoteCommunication { .. } => EventType::RemoteCommunication,
             Self::SupervisorRunning => EventType::SupervisorStateChangeRunning,
@@ -162,6 +181,13 @@ impl Event {
             Self::ProcessState { names, from, change } => {
                 let ProcessNames { process, group } = names;
                 format!("processname:{process} groupname:{group} from_state:{from}{}", change.extra())
+            }
+            Self::Ready { names: ProcessNames { process, group }, pid } => {
+                format!("processname:{process} groupname:{group} pid:{pid}")
+            }
+            Self::Health { names: ProcessNames { process, group }, pid, failure } => {
+                let failure = failure.as_ref().map_or_else(String::new, |text| format!("\n{text}"));
+                format!("processname:{process} groupname:{group} pid:{pid}{failure}")
             }
             Self::Output { names: ProcessNames { process, group }, pid, channel, kind, .. } => {
                 let channel = match kind {
@@ -250,7 +276,18 @@ mod tests {
     fn what_else_happens() {
         let remote = Event::RemoteCommunication { kind: "deploy".to_owned(), data: "a\nb".to_owned() };
         let tick = |period| Event::Tick { period, when: 1_795_190_400 };
+        let ready = Event::Ready { names: names(), pid: 7 };
+        let health = |failure: Option<&str>| Event::Health {
+            names: names(),
+            pid: 7,
+            failure: failure.map(str::to_owned),
+        };
+        let who = "processname:web groupname:site pid:7";
+        let failed = "3 of 3 checks failed: connection refused";
         for (event, name, payload) in [
+            (ready, "PROCESS_READY", who),
+            (health(None), "PROCESS_HEALTH_HEALTHY", who),
+            (health(Some(failed)), "PROCESS_HEALTH_UNHEALTHY", &format!("{who}\n{failed}")),
             (remote, "REMOTE_COMMUNICATION", "type:deploy\na\nb"),
             (Event::SupervisorRunning, "SUPERVISOR_STATE_CHANGE_RUNNING", ""),
             (Event::SupervisorStopping, "SUPERVISOR_STATE_CHANGE_STOPPING", ""),

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExitStatus, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState, Signal, SupervisorState,
+    ExitStatus, HealthInfo, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState, Signal,
+    SupervisorState,
 };
 
 /// Stands for one asked question until it is answered. Counts up and is never given twice.
@@ -274,6 +275,8 @@ pub struct ProcessInfo {
     pub needed_by: Vec<String>,
     /// What the program has reported for people to read, by systemd's notify protocol.
     pub reported_status: Option<String>,
+    /// What its health check tells; `None` without one, and while it does not run.
+    pub health: Option<HealthInfo>,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// How its process ended last; kept while it runs again and after a start that failed.

@@ -1,4 +1,4 @@
-//! The types of events that a listener can ask for, with the names that Supervisor gives them.
+//! The types of events that a listener can ask for, with the names that Supervisor gives them, and our own.
 //!
 //! They are a tree: whoever asks for `PROCESS_STATE` is told of all of its kinds, and `EVENT` is
 //! everything. Only leaves happen.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A type of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
+#[expect(missing_docs, reason = "the names say it all")]
 pub enum EventType {
     Event,
     ProcessState,
@@ -38,10 +38,14 @@ pub enum EventType {
     ProcessGroup,
     ProcessGroupAdded,
     ProcessGroupRemoved,
+    ProcessReady,
+    ProcessHealth,
+    ProcessHealthHealthy,
+    ProcessHealthUnhealthy,
 }
 
 /// Each type, its name, and what it is a kind of, in the order of the enum. The root is its own kind.
-const TREE: [(EventType, &str, EventType); 27] = {
+const TREE: [(EventType, &str, EventType); 31] = {
     use EventType::*;
     [
         (Event, "EVENT", Event),
@@ -71,6 +75,11 @@ const TREE: [(EventType, &str, EventType); 27] = {
         (ProcessGroup, "PROCESS_GROUP", Event),
         (ProcessGroupAdded, "PROCESS_GROUP_ADDED", ProcessGroup),
         (ProcessGroupRemoved, "PROCESS_GROUP_REMOVED", ProcessGroup),
+        // Not Supervisor's.
+        (ProcessReady, "PROCESS_READY", Event),
+        (ProcessHealth, "PROCESS_HEALTH", Event),
+        (ProcessHealthHealthy, "PROCESS_HEALTH_HEALTHY", ProcessHealth),
+        (ProcessHealthUnhealthy, "PROCESS_HEALTH_UNHEALTHY", ProcessHealth),
     ]
 };
 
@@ -243,6 +252,8 @@ mod tests {
             (&[Event], RemoteCommunication, true),
             (&[ProcessLogStdout, Tick, Tick], ProcessLogStdout, true),
             (&[ProcessCommunication], ProcessLogStderr, false),
+            (&[ProcessHealth], ProcessHealthUnhealthy, true),
+            (&[ProcessState], ProcessReady, false),
             (&[], Event, false),
         ] {
             assert_eq!(set(asked).cover(event), expected, "{asked:?} {event}");

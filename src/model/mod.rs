@@ -33,7 +33,9 @@ pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, Resu
 pub use hooks::Hooks;
 pub use notification::Notification;
 pub use principal::Principal;
-pub use probe::{HealthCheck, HealthSpec, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck};
+pub use probe::{
+    HealthCheck, HealthInfo, HealthSpec, HealthStatus, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck,
+};
 pub use restart::{RestartDelays, RestartLimit};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
 pub use schedule::{Overlap, Schedule, ScheduleSpec, Zone};

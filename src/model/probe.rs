@@ -68,7 +68,7 @@ impl ReadinessSpec {
 /// What `health` looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HealthCheck {
-    /// The program sends WATCHDOG=1 by systemd's protocol.
+    /// The program sends WATCHDOG=1 by systemd's protocol, at least once in `health_interval`.
     Notify,
     /// The supervisor finds out.
     Probe(Probe),
@@ -106,18 +106,75 @@ pub struct HealthSpec {
 }
 
 impl HealthSpec {
-    /// With defaults for everything else.
+    /// With defaults for everything else. A program that reports by itself was told how often, so one interval
+    /// without a report is enough.
     #[must_use]
     pub fn new(check: HealthCheck) -> Self {
+        let retries = match check {
+            HealthCheck::Notify => 1,
+            HealthCheck::Probe(_) => 3,
+        };
         Self {
             check,
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
-            retries: 3,
+            retries,
             successes: 1,
             start_period: Duration::ZERO,
             on_unhealthy: OnUnhealthy::default(),
         }
+    }
+}
+
+/// Whether a process that runs does its work, as far as its health check tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthStatus {
+    /// Not known yet in this run.
+    Starting,
+    /// As many checks in a row have succeeded as it takes.
+    Healthy,
+    /// As many checks in a row have failed as it takes.
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// The status of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Starting, Self::Healthy, Self::Unhealthy].into_iter().find(|status| status.name() == name)
+    }
+
+    /// The word that clients are given.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// The health of a process as clients are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthInfo {
+    /// What is known.
+    pub status: HealthStatus,
+    /// `1 of 3 checks failed: connection refused`; `None` if the last check succeeded or there was none.
+    pub failure: Option<String>,
+}
+
+/// `health: starting`, `healthy, but 1 of 3 checks failed: …`, `unhealthy: 3 of 3 checks failed: connection refused`
+impl fmt::Display for HealthInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.status.name();
+        let (text, separator) = match self.status {
+            HealthStatus::Starting => (format!("health: {name}"), ", "),
+            HealthStatus::Healthy => (name.to_owned(), ", but "),
+            HealthStatus::Unhealthy => (name.to_owned(), ": "),
+        };
+        f.write_str(&text)?;
+        self.failure.iter().try_for_each(|failure| write!(f, "{separator}{failure}"))
     }
 }
 

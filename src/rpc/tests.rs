@@ -346,6 +346,7 @@ fn info() -> ProcessInfo {
         waiting_for: Vec::new(),
         needed_by: Vec::new(),
         reported_status: None,
+        health: None,
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,

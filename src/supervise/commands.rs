@@ -275,7 +275,7 @@ impl Supervisor {
     /// schedule: it stays down then.
     fn can_stop(&self, id: ProcessId) -> bool {
         let will_run = |process: &Process| {
-            process.will_restart() || process.ends_a_failed_start() || process.has_next_run()
+            process.will_restart() || process.stops_before_another_start() || process.has_next_run()
         };
         self.process(id).is_some_and(|process| process.state().is_running() || will_run(process))
     }

@@ -22,6 +22,7 @@ const DEPENDENTS_SHOWN_MAX: usize = 64;
 pub(super) struct ConditionState {
     is_started: bool,
     is_ready: bool,
+    is_healthy: bool,
     is_done: bool,
     has_exited: bool,
     /// FATAL, or EXITED without a restart: it changes nothing by itself any more.
@@ -36,7 +37,8 @@ impl ConditionState {
     fn holds(self, condition: Condition) -> bool {
         match condition {
             Condition::Started => self.is_started,
-            Condition::Ready | Condition::Healthy => self.is_ready,
+            Condition::Ready => self.is_ready,
+            Condition::Healthy => self.is_healthy,
             Condition::Done => self.is_done,
             Condition::Exited => self.has_exited,
         }
@@ -297,11 +299,16 @@ impl Process {
         let is_stopping = matches!(self.state, State::Stopping { .. });
         let is_going_down = is_up
             && (is_stopping
-                || is_ending && (self.desired.target == RunTarget::Down || self.is_losing_its_binding));
+                || is_ending
+                    && (self.desired.target == RunTarget::Down
+                        || self.is_losing_its_binding
+                        || self.is_to_stop_unhealthy()));
+        let is_ready = matches!(self.state, State::Running { .. }) && !is_going_down;
         let has_exited = matches!(self.state, State::Exited { restart_at: None });
         ConditionState {
             is_started: has_pid && !is_going_down,
-            is_ready: matches!(self.state, State::Running { .. }) && !is_going_down,
+            is_ready,
+            is_healthy: is_ready && self.is_healthy(),
             is_done: has_exited && self.exit_status.is_some_and(|status: ExitStatus| self.expects(status)),
             has_exited,
             has_ended: has_exited || matches!(self.state, State::Fatal),

@@ -32,6 +32,8 @@ pub enum Ending {
     },
     /// A program with `on_fatal=shutdown` could not be started.
     Fatal(Failed),
+    /// A program with `on_unhealthy=shutdown` is unhealthy, or was stopped for that and has `on_exit=shutdown`.
+    Unhealthy(Failed),
     /// No program is left, with `on_idle=exit`; the first that has failed decides the status.
     Idle(Option<Failed>),
 }
@@ -54,7 +56,7 @@ impl Ending {
         match self {
             Self::Signal(_) | Self::Client | Self::Idle(None) => 0,
             Self::Exited { status, .. } => status.for_shell(),
-            Self::Fatal(failed) | Self::Idle(Some(failed)) => failed.status,
+            Self::Fatal(failed) | Self::Unhealthy(failed) | Self::Idle(Some(failed)) => failed.status,
         }
     }
 
@@ -63,7 +65,7 @@ impl Ending {
     pub fn is_ordered(&self) -> bool {
         match self {
             Self::Signal(_) | Self::Client => true,
-            Self::Exited { .. } | Self::Fatal(_) | Self::Idle(_) => false,
+            Self::Exited { .. } | Self::Fatal(_) | Self::Unhealthy(_) | Self::Idle(_) => false,
         }
     }
 }
@@ -74,7 +76,7 @@ impl fmt::Display for Ending {
             Self::Signal(signal) => write!(f, "{signal} asked for it"),
             Self::Client => f.write_str("a client asked for it"),
             Self::Exited { process, status } => write!(f, "{process} ended: {status}"),
-            Self::Fatal(failed) => write!(f, "{failed}"),
+            Self::Fatal(failed) | Self::Unhealthy(failed) => write!(f, "{failed}"),
             Self::Idle(None) => f.write_str("no program is left, all ended as expected"),
             Self::Idle(Some(failed)) => write!(f, "no program is left, and {failed}"),
         }
@@ -117,6 +119,13 @@ impl Process {
                 Some(Ending::Exited { process: self.full_name(), status })
             }
             State::Fatal if self.spec.on_fatal == OnEnd::Shutdown => self.failure().map(Ending::Fatal),
+            State::Fatal if self.unhealthy_reason.is_some() && self.spec.on_exit == OnEnd::Shutdown => {
+                self.failure().map(Ending::Unhealthy)
+            }
+            State::Running { .. } if self.ends_supervisor_unhealthy() => {
+                let why = self.unhealthy_reason.clone()?;
+                Some(Ending::Unhealthy(Failed { process: self.full_name(), status: FAILED, why }))
+            }
             State::Stopped
             | State::Waiting { .. }
             | State::Starting { .. }

@@ -178,6 +178,8 @@ impl Process {
             HookReason::Crash
         } else if self.desired.target == RunTarget::Down {
             HookReason::Stop
+        } else if self.unhealthy_reason.is_some() {
+            HookReason::Unhealthy
         } else {
             HookReason::Restart
         }

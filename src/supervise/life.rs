@@ -114,6 +114,7 @@ impl Process {
         self.has_failed_dependency = false;
         self.is_losing_its_binding = false;
         self.start_timed_out = false;
+        self.unhealthy_reason = None;
         self.spawn_error.clear();
         self.reported_status.clear();
         self.exit_status = None;
@@ -130,6 +131,7 @@ impl Process {
     pub(super) fn spawn_program(&mut self, turn: &Turn, out: &mut Effects) {
         self.started = Some((turn.now.mono, turn.now.wall));
         self.ready_at = None;
+        self.choose_report_interval();
         let until = Until::after_spawn(&self.spec, turn.now.mono);
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
@@ -142,6 +144,8 @@ impl Process {
         self.short_attempts = 0;
         self.ready_at = Some(turn.now.mono);
         self.enter(State::Running { pid }, out);
+        self.announce_ready(out);
+        self.begin_health(turn);
     }
 
     /// Whether it is started by itself, as it was before.
@@ -278,6 +282,9 @@ impl Process {
         if std::mem::take(&mut self.start_timed_out) && may_start {
             return self.back_off(turn, out);
         }
+        if let Some(reason) = self.unhealthy_reason.clone().filter(|_| may_start) {
+            return self.ended_unhealthy(turn, reason, status, out);
+        }
         self.exit_status = Some(status);
         self.failed_starts = 0;
         self.enter(State::Stopped, out);
@@ -308,7 +315,7 @@ impl Process {
     }
 
     /// Enters EXITED until the restart is due, or FATAL if it has ended too often.
-    fn restart_after_exit(&mut self, turn: &Turn, out: &mut Effects) {
+    pub(super) fn restart_after_exit(&mut self, turn: &Turn, out: &mut Effects) {
         let started = self.started.map_or(turn.now.mono, |(at, _)| at);
         let restart_at = self.next_restart(turn, started.after(RESTART_SPACING));
         self.enter(State::Exited { restart_at: restart_at.as_ref().ok().copied() }, out);
@@ -318,8 +325,8 @@ impl Process {
         }
     }
 
-    /// It is FATAL, as it has ended too often.
-    fn give_up(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
+    /// It is FATAL, as it has ended too often or must not be restarted.
+    pub(super) fn give_up(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         out.log(LogLevel::Info, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
         self.spawn_error = reason;
         self.fail_for_good(turn, out);

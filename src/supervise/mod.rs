@@ -27,6 +27,7 @@ mod effect;
 mod ending;
 mod gates;
 mod groups;
+mod health;
 mod hook_runs;
 mod hooks;
 mod input;

@@ -38,12 +38,11 @@ impl Process {
                     ),
                 );
             }
-            // Readiness is an input of its own, and health checks are not run yet.
-            Notification::Ready
-            | Notification::MainPid(_)
-            | Notification::Watchdog
-            | Notification::WatchdogTrigger
-            | Notification::WatchdogInterval(_) => {}
+            Notification::Watchdog => self.reported_alive(turn, out),
+            Notification::WatchdogTrigger => self.reported_unhealthy(turn, out),
+            Notification::WatchdogInterval(interval) => self.chose_report_interval(turn, interval),
+            // Readiness is an input of its own.
+            Notification::Ready | Notification::MainPid(_) => {}
         }
     }
 

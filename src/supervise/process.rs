@@ -32,6 +32,7 @@ use super::describe::describe;
 use super::desired::Desired;
 use super::ending::LastEnd;
 use super::gates::StartedFor;
+use super::health::HealthMonitor;
 use super::hook_runs::HookRuns;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
@@ -152,6 +153,12 @@ pub(super) struct Process {
     pub(super) restarts: RestartCounter,
     /// When it became ready; `None` from each spawn until then.
     pub(super) ready_at: Option<Mono>,
+    /// While it runs and its health is checked.
+    pub(super) health: Option<Box<HealthMonitor>>,
+    /// With `health=notify`: how often it has to report in this run.
+    pub(super) report_interval: Option<Duration>,
+    /// Why this run was found unhealthy, if something was done about that.
+    pub(super) unhealthy_reason: Option<String>,
     pub(super) started: Option<(Mono, Wall)>,
     /// When and how its process ended last. A later start leaves it as it is.
     pub(super) ended: Option<(Wall, ExitStatus)>,
@@ -193,6 +200,9 @@ impl Process {
             failed_starts: 0,
             restarts: RestartCounter::default(),
             ready_at: None,
+            health: None,
+            report_interval: None,
+            unhealthy_reason: None,
             started: None,
             ended: None,
             exit_status: None,
@@ -286,9 +296,10 @@ impl Process {
         matches!(self.state, State::Exited { restart_at: Some(_) })
     }
 
-    /// Whether it is being stopped because its start takes too long, so that another may follow.
-    pub(super) fn ends_a_failed_start(&self) -> bool {
-        self.start_timed_out && matches!(self.state, State::Stopping { .. })
+    /// Whether it is being stopped because its start takes too long or it is unhealthy, so that another start may follow.
+    pub(super) fn stops_before_another_start(&self) -> bool {
+        let is_followed = self.start_timed_out || self.unhealthy_reason.is_some();
+        is_followed && matches!(self.state, State::Stopping { .. })
     }
 
     /// When `time_passed` wants to be called. What would only start something has no deadline
@@ -307,7 +318,9 @@ impl Process {
             | State::Unknown { .. } => None,
         };
         let next_run = self.schedule_deadline().filter(|_| restarts_allowed);
-        [own, self.members_deadline(), next_run, self.hooks_deadline()].into_iter().flatten().min()
+        let check = self.health_deadline().filter(|_| restarts_allowed);
+        let deadlines = [own, self.members_deadline(), next_run, self.hooks_deadline(), check];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Acts on a deadline that is due; does nothing before.
@@ -338,11 +351,11 @@ impl Process {
                 self.start(turn, out)
             }
             State::Stopping { .. } => self.stop_time_passed(turn, out),
+            State::Running { .. } => self.health_time_passed(turn, out),
             State::Backoff { .. }
             | State::Exited { .. }
             | State::Stopped
             | State::Waiting { .. }
-            | State::Running { .. }
             | State::Fatal
             | State::Unknown { .. } => {}
         }
@@ -356,6 +369,9 @@ impl Process {
         let left = std::mem::replace(&mut self.state, state);
         if let State::Starting { until: Until::Ready { readiness, .. }, .. } = left {
             readiness.cancel(out);
+        }
+        if let Some(monitor) = self.health.take_if(|_| !matches!(self.state, State::Running { .. })) {
+            monitor.cancel(out);
         }
         if matches!(self.state, State::Waiting { .. }) {
             return;
@@ -414,6 +430,7 @@ impl Process {
             needed_by: Vec::new(),
             reported_status: Some(self.reported_status.clone())
                 .filter(|status| !status.is_empty() && self.pid().is_some()),
+            health: self.health_info(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.ended.map(|(_, status)| status),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),
@@ -430,8 +447,8 @@ impl Process {
     fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
         let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));
         let hook = self.hook_text().filter(|_| self.hook_in_place_of_state().is_none());
-        let hints: Vec<_> =
-            [background, self.retry_text(turn.now.mono), hook].into_iter().flatten().collect();
+        let hints = [background, self.unhealthy_end_text(), self.retry_text(turn.now.mono), hook];
+        let hints: Vec<_> = hints.into_iter().flatten().collect();
         (!hints.is_empty()).then(|| hints.join("; "))
     }
 }

@@ -255,6 +255,8 @@ impl Process {
         if let State::Starting { until: Until::Ready { readiness, .. }, .. } = &mut self.state {
             readiness.probed(probe, turn.now.mono, outcome);
             self.time_passed(turn, out);
+        } else {
+            self.health_checked(turn, probe, outcome, out);
         }
     }
 
@@ -293,6 +295,11 @@ impl Supervisor {
         self.changed(turn, id, None, out);
     }
 
+    fn timeout_of(&self, probe: TaskId, out: &Effects) -> Duration {
+        let process = out.tasks.owner(probe).and_then(|id| self.process(id));
+        process.and_then(Process::health_timeout).unwrap_or(PROBE_TIMEOUT)
+    }
+
     pub(super) fn task_ended(
         &mut self,
         turn: &Turn,
@@ -301,7 +308,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         match child {
-            ChildId::Probe(probe) => match verdict(end, output, PROBE_TIMEOUT) {
+            ChildId::Probe(probe) => match verdict(end, output, self.timeout_of(probe, out)) {
                 Some(outcome) => self.probed(turn, probe, outcome, out),
                 None => drop(out.tasks.end(probe)),
             },

@@ -135,7 +135,7 @@ pub(super) fn scatter(number: u64, process: ProcessId) -> u64 {
 }
 
 /// Longer or shorter by up to so many percent.
-fn with_jitter(delay: Duration, percent: u8, random: u64) -> Duration {
+pub(super) fn with_jitter(delay: Duration, percent: u8, random: u64) -> Duration {
     // From -1000 to 1000.
     let thousandths = i32::try_from(random % 2001).unwrap_or(1000) - 1000;
     let factor = 1.0 + f64::from(thousandths) / 1000.0 * f64::from(percent.min(100)) / 100.0;

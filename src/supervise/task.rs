@@ -54,6 +54,10 @@ impl OpenTasks {
         self.owners.remove(&task)
     }
 
+    pub(super) fn owner(&self, task: TaskId) -> Option<ProcessId> {
+        self.owners.get(&task).copied()
+    }
+
     #[cfg(test)]
     pub(super) fn open(&self) -> impl Iterator<Item = TaskId> {
         self.owners.keys().copied()

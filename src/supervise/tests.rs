@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod dependencies;
 mod ending;
+mod health;
 mod hooks;
 mod information;
 mod lifecycle;

@@ -217,7 +217,8 @@ impl Process {
         let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
         out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
         let is_rescheduled = self.spec.schedule != spec.schedule;
-        self.spec = Arc::clone(spec);
+        let old = std::mem::replace(&mut self.spec, Arc::clone(spec));
+        self.health_updated(turn, &old, out);
         if is_rescheduled {
             self.schedule_changed(turn, out);
         }

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::http::{Connection, Version};
-use crate::model::{BulkRow, Channel, FaultCode, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Wait};
+use crate::model::{
+    BulkRow, Channel, FaultCode, HealthInfo, HealthStatus, LogOf, Namespec, ProcessInfo, ProcessState,
+    Reading, Wait,
+};
 
 const BEGAN: i64 = 784_111_777;
 
@@ -78,6 +81,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         waiting_for: Vec::new(),
         needed_by: Vec::new(),
         reported_status: None,
+        health: None,
         exit_status: 0,
         last_exit: None,
         ended_as_expected: false,
@@ -484,6 +488,12 @@ fn errors_and_ends_look_like_what_they_are() {
     assert!(end(ProcessState::Exited, true).contains("<tr data-end=\"expected\">"));
     assert!(end(ProcessState::Exited, false).contains("<tr data-end=\"unexpected\">"));
     assert!(!end(ProcessState::Running, true).contains("data-end"));
+    let running = info("g", "a", ProcessState::Running);
+    let health =
+        HealthInfo { status: HealthStatus::Unhealthy, failure: Some("3 of 3 checks failed: <no>".into()) };
+    let page = status_of(&[ProcessInfo { health: Some(health), ..running }]);
+    assert!(page.contains("<tr data-health=\"unhealthy\">"), "{page}");
+    assert!(page.contains("uptime&gt;; unhealthy: 3 of 3 checks failed: &lt;no&gt;</span>"), "{page}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::options::{Landing, OnUpdate, OptionDoc, PROGRAM, WITHOUT_EFFECT, differences};
+use crate::model::options::{Landing, OnUpdate, OptionDoc, PROGRAM, differences};
 use crate::model::{ProcessSpec, Settings};
 
 /// Set to write the reference instead of comparing it.
@@ -104,9 +104,7 @@ fn every_option_means_the_same_in_each_language_and_as_a_variable() {
         let beside = if beside.is_empty() { "command=a\n".to_owned() } else { ini(beside) };
         let around = machine().file(MAIN, format!("{INI}{beside}")).variable(&variable, test);
         let settings = load(Path::new(MAIN), &[], &around).unwrap();
-        let mut notices = settings.notices.clone();
-        notices.retain(|notice| !notice.text.contains("has no effect yet"));
-        assert_eq!((settings.variables.as_slice(), notices.len()), ([variable].as_slice(), 0));
+        assert_eq!((settings.variables.as_slice(), settings.notices.len()), ([variable].as_slice(), 0));
         assert_eq!(process(settings), expected, "{name}");
     }
 }
@@ -204,9 +202,8 @@ fn row(option: &OptionDoc, is_program: bool) -> String {
         OnUpdate::Restart => "restarted",
     });
     let update = if is_program { format!(" {} |", update.unwrap_or_default()) } else { String::new() };
-    let effect = if WITHOUT_EFFECT.contains(&option.name) { "; **no effect yet**" } else { "" };
     format!(
-        "| `{}` | {} | {default} | {}{effect} |{update}\n",
+        "| `{}` | {} | {default} | {} |{update}\n",
         option.name,
         value(option.value),
         option.doc.replace('|', "\\|")

@@ -6,7 +6,7 @@ use tz::DateTime;
 
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::{Reading, Remark};
-use crate::model::{ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec};
+use crate::model::{HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec};
 
 /// Options that belong to a part of the specification.
 struct Belonging {
@@ -17,7 +17,7 @@ struct Belonging {
     is_idle: fn(&ProcessSpec) -> bool,
 }
 
-const BELONGING: [Belonging; 7] = [
+const BELONGING: [Belonging; 9] = [
     Belonging {
         options: &[
             "health_interval",
@@ -29,6 +29,16 @@ const BELONGING: [Belonging; 7] = [
         ],
         reason: "without health",
         is_idle: |spec| spec.health.is_none(),
+    },
+    Belonging {
+        options: &["health"],
+        reason: "with type=oneshot, whose end says how it went",
+        is_idle: |spec| spec.program_type == ProgramType::Oneshot && spec.health.is_some(),
+    },
+    Belonging {
+        options: &["health_timeout"],
+        reason: "with health=notify, where nothing is asked",
+        is_idle: |spec| spec.health.as_ref().is_some_and(|health| health.check == HealthCheck::Notify),
     },
     Belonging {
         options: &["ready_interval"],
@@ -191,6 +201,14 @@ mod tests {
     fn options_without_their_part_have_no_effect() {
         for (lines, expected) in [
             ("health_retries=2\n", "health_retries of [program:a] has no effect without health"),
+            (
+                "health=tcp:80\ntype=oneshot\n",
+                "health of [program:a] has no effect with type=oneshot, whose end says how it went",
+            ),
+            (
+                "health_timeout=2\nhealth=notify\n",
+                "health_timeout of [program:a] has no effect with health=notify, where nothing is asked",
+            ),
             ("ready_timeout=2\n", "ready_timeout of [program:a] has no effect without ready or type=oneshot"),
             ("hook_timeout=2\n", "hook_timeout of [program:a] has no effect without a hook"),
             ("schedule_jitter=2\n", "schedule_jitter of [program:a] has no effect without schedule"),
@@ -210,9 +228,7 @@ mod tests {
             "[program-default]\nhealth_retries=2\nhook_timeout=3\n",
         ] {
             let text = format!("[program:a]\ncommand=a\n{lines}");
-            let mut warnings = warnings_in(&text);
-            warnings.retain(|warning| !warning.contains("has no effect yet"));
-            assert_eq!(warnings, [] as [&str; 0], "{lines}");
+            assert_eq!(warnings_in(&text), [] as [&str; 0], "{lines}");
         }
     }
 

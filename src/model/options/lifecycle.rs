@@ -15,9 +15,6 @@ use crate::model::{
 /// Checks that are more frequent would keep the machine busy.
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Options that are read and checked, and do nothing yet. Setting one is a warning.
-pub const WITHOUT_EFFECT: &[&str] = &["health"];
-
 /// In the order in which the sample shows them. An option that makes a part comes before those of the part.
 pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
@@ -116,10 +113,10 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "health_retries",
         Lands::Count(part!(health.retries)),
-        Is("3"),
+        Unset("3"),
         (Process, InPlace),
         "2",
-        "failures in a row that make it unhealthy; sv only",
+        "failures in a row that make it unhealthy; default: 3, 1 with notify; sv only",
     ),
     row(
         "health_successes",

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use lifecycle::WITHOUT_EFFECT;
 pub use program::{PROGRAM, differences};
 
 use super::{

@@ -3,7 +3,7 @@
 use super::*;
 
 /// `db`, `db?`, `db=started`, `db!` (bound to it), and their combinations.
-fn dependency(text: &str) -> Dependency {
+pub(super) fn dependency(text: &str) -> Dependency {
     let (text, is_optional) = text.strip_suffix('?').map_or((text, false), |text| (text, true));
     let (name, condition) = text.split_once('=').map_or((text, None), |(name, word)| (name, Some(word)));
     let condition = condition.map(|word| Condition::from_word(word).unwrap());

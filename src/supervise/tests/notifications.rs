@@ -3,7 +3,7 @@
 use super::*;
 
 impl Story {
-    fn notifies(&mut self, notifications: &[Notification]) {
+    pub(super) fn notifies(&mut self, notifications: &[Notification]) {
         let process = self.id("web");
         self.input(Input::Notified { process, notifications: notifications.to_vec() });
     }

@@ -63,6 +63,7 @@ fn versions() -> [Vec<GroupSpec>; 4] {
         groups.push(listeners::pool("p", &[EventType::Event], &["l", "m"], 3 + version));
         groups.push(group("r", starts_of_all_kinds(STOP_WAIT_SECS)));
         groups.push(alone(3, hooked(version)));
+        groups.push(group("h", checked_while_they_run(STOP_WAIT_SECS, version)));
     }
     versions
 }
@@ -119,8 +120,49 @@ fn starts_of_all_kinds(stop_wait_secs: i64) -> [ProcessSpec; 3] {
     ]
 }
 
-/// What is checked of a process that starts has an outcome, or a process reports that it is ready.
+/// Programs whose health is checked. Another version checks otherwise, and does something else about it.
+fn checked_while_they_run(stop_wait_secs: i64, version: usize) -> [ProcessSpec; 3] {
+    let spec = |name: &str, check: HealthCheck, on_unhealthy: OnUnhealthy, retries: u32| {
+        let (interval, timeout) = (Duration::from_millis(900), Duration::from_secs(2));
+        let health = HealthSpec { on_unhealthy, retries, interval, timeout, ..HealthSpec::new(check) };
+        let autorestart = [AutoRestart::Always, AutoRestart::Never][version % 2];
+        ProcessSpec {
+            stop_wait_secs,
+            start_secs: 0,
+            autorestart,
+            health: Some(Box::new(health)),
+            ..spec(name)
+        }
+    };
+    let command = HealthCheck::Probe(Probe::Exec("ask".to_owned()));
+    let socket = HealthCheck::Probe(Probe::Unix("/socket".into()));
+    let [first, second] = if version == 1 { [socket, command] } else { [command, socket] };
+    [
+        spec("asked", first, OnUnhealthy::Restart, 1 + version as u32),
+        spec("ignored", second, OnUnhealthy::Ignore, 1),
+        spec("reporting", HealthCheck::Notify, OnUnhealthy::Restart, 3),
+    ]
+}
+
+/// A process reports something of its health.
+fn reported(story: &mut Story, random: &mut Random) {
+    let alive: Vec<_> = story.alive.keys().copied().collect();
+    let notifications = [
+        Notification::Watchdog,
+        Notification::Watchdog,
+        Notification::WatchdogTrigger,
+        Notification::WatchdogInterval(Duration::from_millis(random.below(3_000))),
+    ];
+    if let Some((process, notification)) = random.of(&alive).zip(random.of(&notifications)) {
+        story.input(Input::Notified { process, notifications: vec![notification] });
+    }
+}
+
+/// What is checked of a process has an outcome, or a process reports that it is ready or healthy.
 fn check_answered(story: &mut Story, random: &mut Random) {
+    if random.one_in(6) {
+        return reported(story, random);
+    }
     if random.one_in(3) {
         let check = random.below(3) as usize;
         let process = ProcessId(1 + random.below(story.supervisor.next_process));
@@ -131,7 +173,9 @@ fn check_answered(story: &mut Story, random: &mut Random) {
     story.probes.retain(|it| *it != probe);
     let code = random.below(2) as u8;
     if random.one_in(2) {
-        let end = random.of(&[TaskEnd::Exited(ExitStatus::Exited(code)), TaskEnd::TimedOut]).unwrap();
+        let not_run = TaskEnd::NotRun(NotSpawned::for_shortage("too many open files".to_owned()));
+        let end =
+            random.of(&[TaskEnd::Exited(ExitStatus::Exited(code)), TaskEnd::TimedOut, not_run]).unwrap();
         return story.input(Input::TaskEnded { child: ChildId::Probe(probe), end, output: Vec::new() });
     }
     let outcome = if code == 0 { Ok(()) } else { Err(ProbeFailure::of_program("connection refused")) };

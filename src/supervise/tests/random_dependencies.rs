@@ -29,7 +29,9 @@ fn program(number: u64, random: &mut Random) -> ProcessSpec {
         if !random.one_in(3) {
             continue;
         }
-        let condition = random.of(&[None, None, Some(Condition::Started), Some(Condition::Done)]).unwrap();
+        let conditions =
+            [None, None, Some(Condition::Started), Some(Condition::Done), Some(Condition::Healthy)];
+        let condition = random.of(&conditions).unwrap();
         let dependency = Dependency {
             name: name(other),
             condition,
@@ -38,9 +40,12 @@ fn program(number: u64, random: &mut Random) -> ProcessSpec {
         };
         if random.one_in(4) { restart_with.push(dependency) } else { depends_on.push(dependency) }
     }
+    let check = HealthCheck::Probe(Probe::Unix("/socket".into()));
+    let health = HealthSpec { retries: 1, interval: Duration::from_secs(1), ..HealthSpec::new(check) };
     ProcessSpec {
         depends_on,
         restart_with,
+        health: random.one_in(3).then(|| Box::new(health)),
         priority: random.below(3) as i64,
         autostart: !random.one_in(4),
         autorestart: random.of(&[AutoRestart::Never, AutoRestart::Unexpected, AutoRestart::Always]).unwrap(),
@@ -55,7 +60,14 @@ fn happen(story: &mut Story, random: &mut Random) {
     let any = name(random.below(PROGRAMS));
     let process = story.supervisor.processes.iter().find(|it| it.spec.name == any);
     let full_name = process.map(|it| it.full_name());
-    match random.below(20) {
+    match random.below(24) {
+        20..=23 => {
+            let Some(probe) = random.of(&story.probes) else { return };
+            story.probes.retain(|it| *it != probe);
+            let refused = || Err(ProbeFailure::of_program("connection refused"));
+            let outcome = if random.one_in(3) { refused() } else { Ok(()) };
+            story.input(Input::Probed { probe, outcome });
+        }
         0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
         2 | 3 => full_name.into_iter().for_each(|name| story.start(&name, Wait::Yes)),

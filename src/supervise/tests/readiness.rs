@@ -27,12 +27,12 @@ fn oneshot(change: impl FnOnce(&mut ProcessSpec)) -> Story {
 
 impl Story {
     /// The outcome of the oldest probe that is under way.
-    fn probed(&mut self, outcome: Result<(), &str>) {
+    pub(super) fn probed(&mut self, outcome: Result<(), &str>) {
         let probe = self.probes.remove(0);
         self.input(Input::Probed { probe, outcome: outcome.map_err(ProbeFailure::of_program) });
     }
 
-    fn command_ends(&mut self, end: TaskEnd) {
+    pub(super) fn command_ends(&mut self, end: TaskEnd) {
         let child = ChildId::Probe(self.probes.remove(0));
         self.input(Input::TaskEnded { child, end, output: b"no response\n".to_vec() });
     }
