@@ -1,7 +1,7 @@
 //! The supervisor's answers as rows: past this border no action looks into a [`Value`].
 
 use super::failure::CallError;
-use crate::model::{ListenerState, Namespec, ProcessState};
+use crate::model::{HealthInfo, HealthStatus, ListenerState, Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
 /// What the client shows of a process.
@@ -15,6 +15,8 @@ pub(super) struct ProcessRow {
     pub(super) description: String,
     /// What only `sv` knows beyond that, and tells its own client.
     pub(super) hint: Option<String>,
+    /// What a health check tells; `None` if there is none, or from a foreign server.
+    pub(super) health: Option<HealthInfo>,
     /// 0 when it has none.
     pub(super) pid: i64,
     /// Whether it is EXITED as it should be. A foreign server does not tell which statuses are expected: 0 is.
@@ -32,9 +34,15 @@ impl ProcessRow {
             state_name: String::new(),
             description: String::new(),
             hint: None,
+            health: None,
             pid: 0,
             is_done: false,
         }
+    }
+
+    /// Whether its health is checked, and it is not known to be healthy.
+    pub(super) fn is_unhealthy(&self) -> bool {
+        self.health.as_ref().is_some_and(|health| health.status != HealthStatus::Healthy)
     }
 
     /// What people call it.
@@ -118,8 +126,15 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
         state_name: text(value, "statename")?,
         description: text(value, "description")?,
         hint: value.get("hint").and_then(Value::as_str).map(str::to_owned),
+        health: health_of(value),
         pid: number(value, "pid")?,
     })
+}
+
+fn health_of(value: &Value) -> Option<HealthInfo> {
+    let text = |member| value.get(member).and_then(Value::as_str);
+    let status = HealthStatus::named(text("health")?)?;
+    Some(HealthInfo { status, failure: text("health_failure").map(str::to_owned) })
 }
 
 /// `getAllProcessInfo`

@@ -3,8 +3,8 @@
 //! All is well when each process runs, or has done its work (EXITED with a code of its `exitcodes`), or
 //! rests because nobody has started it or somebody has stopped it. Whoever names a process asks that it
 //! runs or has done its work. Everything else is not well: what starts, backs off or gave up, an exit that
-//! was not expected, a listener that runs but has broken the protocol, a supervisor that shuts down, refuses
-//! us or doesn't answer. There are two exit codes, as Docker reserves the others: 0 and 1.
+//! was not expected, a program whose health check fails or has not succeeded yet, a listener that runs but has
+//! broken the protocol, a supervisor that shuts down, refuses us or doesn't answer. There are two exit codes, as Docker reserves the others: 0 and 1.
 //!
 //! With `--json` it is one object, to which the rules of [`super::json`] apply: `healthy`; `problem`, why
 //! nothing is known of the processes, or null; `processes`, with `name`, `group`, `state` and `healthy`.
@@ -85,7 +85,7 @@ fn look(session: &mut Session, names: &[&str]) -> Result<HealthReport, CallError
 
 fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) -> bool {
     match row.process.state {
-        Some(ProcessState::Running) => !row.is_cut_off,
+        Some(ProcessState::Running) => !row.is_cut_off && !row.process.is_unhealthy(),
         Some(ProcessState::Exited) => match expected {
             Some(expected) => expected.exit_codes.contains(&row.exit_status),
             None => row.exit_status == 0,
@@ -120,8 +120,11 @@ impl HealthReport {
                 _ if row.is_cut_off => {
                     format!("{name} is {state}, but has broken the protocol of listeners and is sent no events: restart it")
                 }
-                "" => format!("{name} is {state}"),
-                why => format!("{name} is {state}: {why}"),
+                why => match &row.process.health {
+                    Some(health) => format!("{name} is {state}; {health}"),
+                    None if why.is_empty() => format!("{name} is {state}"),
+                    None => format!("{name} is {state}: {why}"),
+                },
             }
         });
         let lines = self.problem.iter().chain(&self.unknown).cloned().chain(sick);
@@ -146,6 +149,7 @@ impl HealthReport {
 mod tests {
     use super::super::answers::ProcessRow;
     use super::*;
+    use crate::model::{HealthInfo, HealthStatus};
 
     #[test]
     fn well_is_what_runs_is_done_or_rests_on_purpose() {
@@ -173,6 +177,22 @@ mod tests {
             assert_eq!(found, [among_all, by_name], "{row:?}");
             let row = HealthRow { is_cut_off: true, ..row };
             assert!(state != Some(Running) || !is_well(&row, Some(&expected), false));
+        }
+    }
+
+    #[test]
+    fn what_runs_is_well_if_it_is_healthy_or_not_checked() {
+        for (status, expected) in [
+            (None, true),
+            (Some(HealthStatus::Healthy), true),
+            (Some(HealthStatus::Starting), false),
+            (Some(HealthStatus::Unhealthy), false),
+        ] {
+            let health = status.map(|status| HealthInfo { status, failure: None });
+            let state = Some(ProcessState::Running);
+            let process = ProcessRow { state, health, ..ProcessRow::named("g", "x") };
+            let row = HealthRow { process, exit_status: 0, was_started: true, is_cut_off: false };
+            assert_eq!(is_well(&row, None, false), expected, "{row:?}");
         }
     }
 }

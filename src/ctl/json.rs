@@ -12,6 +12,8 @@
 //! * `spawn_error`: why it couldn't be started; `hint`: what else is known about that;
 //! * `waiting_for`: what is missing before it is spawned, an array of texts such as `db (ready)`; null if it does not
 //!   wait;
+//! * `health`: `starting`, `healthy` or `unhealthy`, null unless its health is checked; `health_failure`: why the last
+//!   check failed, null if it did not;
 //! * `status`: what the program reports of itself by systemd's notify protocol;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
@@ -34,7 +36,7 @@ fn process(row: &Value) -> Json {
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
     let waiting_for = row.get("waiting_for").and_then(Value::as_array);
     let waiting_for = waiting_for.map(|texts| texts.iter().filter_map(Value::as_str).collect::<Vec<_>>());
-    let members: [(&str, Json); 16] = [
+    let members: [(&str, Json); 18] = [
         ("name", text("name").into()),
         ("group", text("group").into()),
         ("state", text("statename").into()),
@@ -48,6 +50,8 @@ fn process(row: &Value) -> Json {
         ("spawn_error", text("spawnerr").into()),
         ("hint", text("hint").into()),
         ("waiting_for", waiting_for.into()),
+        ("health", text("health").into()),
+        ("health_failure", text("health_failure").into()),
         ("status", text("status").into()),
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
@@ -86,6 +90,8 @@ mod tests {
             ("now", 1009.into()),
             ("exitstatus", 0.into()),
             ("waiting_for", vec![Value::from("db (ready)")].into()),
+            ("health", "unhealthy".into()),
+            ("health_failure", "3 of 3 checks failed: no".into()),
             ("spawnerr", "".into()),
             ("stdout_logfile", "/l".into()),
             ("stderr_logfile", "".into()),
@@ -96,11 +102,12 @@ mod tests {
             ("last_term_signal", "SIGKILL".into()),
             ("ended_as_expected", false.into()),
         ]);
-        let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\"hint\":null,\
+        let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\
+            \"health\":\"unhealthy\",\"health_failure\":\"3 of 3 checks failed: no\",\"hint\":null,\
             \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
             \"status\":null,\"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
             \"uptime_secs\":9,\"waiting_for\":[\"db (ready)\"]},\n\
-            {\"description\":null,\"exit_status\":null,\"group\":null,\"hint\":null,\"name\":null,\"pid\":null,\
+            {\"description\":null,\"exit_status\":null,\"group\":null,\"health\":null,\"health_failure\":null,\"hint\":null,\"name\":null,\"pid\":null,\
             \"spawn_error\":null,\"started_at\":null,\"state\":null,\"status\":null,\"stderr_logfile\":null,\
             \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null,\"waiting_for\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);

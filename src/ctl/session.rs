@@ -18,7 +18,7 @@ use super::input::Input;
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
 use crate::config::{ClientPlugin, did_you_mean};
-use crate::model::{Namespec, ProcessState};
+use crate::model::{HealthStatus, Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
 /// The version of the interface that we speak. It will never be another.
@@ -441,7 +441,11 @@ impl<'io> Session<'io> {
     pub(super) fn paint(&self, row: &ProcessRow) -> (&'static str, &'static str) {
         let on = match row.state {
             _ if !self.colors => return ("", ""),
-            Some(ProcessState::Running) => "\x1b[32m",
+            Some(ProcessState::Running) => match row.health.as_ref().map(|health| health.status) {
+                None | Some(HealthStatus::Healthy) => "\x1b[32m",
+                Some(HealthStatus::Starting) => "\x1b[33m",
+                Some(HealthStatus::Unhealthy) => "\x1b[31m",
+            },
             Some(ProcessState::Exited) if row.is_done => "\x1b[32m",
             Some(ProcessState::Starting | ProcessState::Stopping | ProcessState::Backoff) => "\x1b[33m",
             Some(ProcessState::Fatal | ProcessState::Exited | ProcessState::Unknown) => "\x1b[31m",

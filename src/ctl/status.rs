@@ -82,8 +82,10 @@ fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
         let padding = " ".repeat(width.saturating_sub(width_of(&name)) + 3);
         let state = format!("{:<10}", row.state_name);
         let (on, off) = session.paint(row);
-        let hint = row.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
-        session.say(format_args!("{name}{padding}{on}{state}{off}{}{hint}", row.description));
+        let health = row.health.as_ref().map(ToString::to_string);
+        let more = health.iter().chain(&row.hint);
+        let more: String = more.map(|text| format!("; {text}")).collect();
+        session.say(format_args!("{name}{padding}{on}{state}{off}{}{more}", row.description));
     }
 }
 

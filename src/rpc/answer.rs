@@ -68,6 +68,10 @@ fn process_details(info: &ProcessInfo) -> Value {
     if let Some(status) = &info.reported_status {
         details.push(("status", status.as_str().into()));
     }
+    if let Some(health) = &info.health {
+        details.push(("health", health.status.name().into()));
+        details.extend(health.failure.as_ref().map(|failure| ("health_failure", failure.as_str().into())));
+    }
     details.push(("ended_as_expected", info.ended_as_expected.into()));
     details.extend(info.listener.map(|state| ("listenerstate", state.name().into())));
     members(details)

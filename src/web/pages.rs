@@ -96,8 +96,9 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     let (shown, encoded) = (escape(&name), percent_encode(&name));
     let shade = if is_shaded { " class=\"shade\"" } else { "" };
     let (class, state) = (class_of(info.state), info.state.name().to_lowercase());
-    let hint = info.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
-    let description = escape(&format!("{}{hint}", info.description));
+    let more = info.health.as_ref().map(ToString::to_string).into_iter().chain(info.hint.clone());
+    let more: String = more.map(|text| format!("; {text}")).collect();
+    let description = escape(&format!("{}{more}", info.description));
     let links: String =
         links_of(info.state, &encoded).iter().map(|link| item(link.as_ref(), &shown)).collect();
     // Supervisor's classes don't tell these apart.
@@ -106,8 +107,10 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
         (ProcessState::Exited, false) => " data-end=\"unexpected\"",
         _ => "",
     };
+    let health = info.health.as_ref().map(|health| format!(" data-health=\"{}\"", health.status.name()));
+    let health = health.unwrap_or_default();
     format!(
-        "<tr{shade}{end}>\n<td class=\"status\"><span class=\"{class}\">{state}</span></td>\n\
+        "<tr{shade}{end}{health}>\n<td class=\"status\"><span class=\"{class}\">{state}</span></td>\n\
          <td><span>{description}</span></td>\n\
          <td><a href=\"tail.html?processname={encoded}\" target=\"_blank\">{shown}</a></td>\n\
          <td class=\"action\"><ul>\n{links}</ul></td>\n</tr>\n"
