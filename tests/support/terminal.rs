@@ -25,7 +25,7 @@ pub struct Terminal {
     seen: usize,
     child: Child,
     /// Open until the end: once nobody has a terminal open, a reader may get EIO before the last that was written.
-    _slave: File,
+    slave: File,
 }
 
 impl Terminal {
@@ -46,7 +46,7 @@ impl Terminal {
         let keyboard = File::from(master);
         let screen = Arc::default();
         show(keyboard.try_clone().unwrap(), Arc::clone(&screen));
-        Self { keyboard, screen, seen: 0, child, _slave: slave }
+        Self { keyboard, screen, seen: 0, child, slave }
     }
 
     /// Types a text; `\r` is the Enter key.
@@ -118,15 +118,35 @@ impl Terminal {
         kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), signal).unwrap();
     }
 
-    /// Waits until the program has ended.
+    /// Waits until the program has ended and all that it has written is on the screen.
     pub fn wait_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.wait_for_the_rest(deadline);
                 return status;
             }
             assert!(Instant::now() < deadline, "it did not end: {:?}", self.shown());
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Written behind everything else, and taken off the screen again.
+const END: u8 = 0x1e;
+
+impl Terminal {
+    fn wait_for_the_rest(&mut self, deadline: Instant) {
+        self.slave.write_all(&[END]).unwrap();
+        loop {
+            let mut screen = self.screen.lock().unwrap();
+            if let Some(end) = screen.iter().position(|byte| *byte == END) {
+                screen.remove(end);
+                return;
+            }
+            drop(screen);
+            assert!(Instant::now() < deadline, "the screen is not read to its end: {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
