@@ -240,7 +240,9 @@ fn completions(argv0: &str, asked: &ArgMatches) -> Action {
         let options = found.map(|matches| connection(&matches)).unwrap_or_default();
         Action::Client(options.into_client(argv0.to_owned(), words))
     };
-    completions::words(&command(), &words, client)
+    let mut grammar = command();
+    grammar.build();
+    completions::words(&grammar, &words, client)
 }
 
 fn completions_command() -> Command {
@@ -277,18 +279,23 @@ fn command() -> Command {
         .subcommand(pidproxy_command())
         .subcommand(completions_command());
     ConnectionArgs::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
-        let command = Command::new(action.name)
+        Command::new(action.name)
             .about(action.about)
             .hide(action.is_for_shell())
             .aliases(action.with_wildcards())
             .help_template(ACTION_HELP)
             .before_help(action.forms().trim_end().to_owned())
-            .after_long_help(EXIT_CODES);
-        let options = options_of(action.name);
-        // Without options of its own an action has words that only look like some: `signal -9`.
-        let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
-        ConnectionArgs::augment_args(command).args(options).arg(words.hide(true))
+            .after_long_help(EXIT_CODES)
+            .defer(with_arguments)
     }))
+}
+
+/// The arguments of an action. Added only to the one that is used: those of all actions cost a third of a `status`.
+fn with_arguments(action: Command) -> Command {
+    let options = options_of(action.get_name());
+    // Without options of its own an action has words that only look like some: `signal -9`.
+    let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
+    ConnectionArgs::augment_args(action).args(options).arg(words.hide(true))
 }
 
 /// What only `sv`'s form of an action has; the client reads them as words.

@@ -121,15 +121,34 @@ impl<'io> Session<'io> {
         self.client.call(method, params)
     }
 
-    /// All processes; as `sv` with how each ended last, where the server tells that.
+    /// All processes; as `sv` with how each ended last, where the server has that method.
     pub(super) fn all_process_info(&mut self) -> Result<Value, CallError> {
-        if self.is_sv {
-            match self.call("sv.getAllProcessInfo", &[]) {
-                Err(CallError::Fault(fault::UNKNOWN_METHOD, _)) => {}
-                answer => return answer,
-            }
+        match self.own_process_info() {
+            Some(answer) => answer,
+            None => self.call("supervisor.getAllProcessInfo", &[]),
         }
-        self.call("supervisor.getAllProcessInfo", &[])
+    }
+
+    /// The same, unless no supervisor of our version can be asked: says why. Where the server has our own method, that
+    /// is known of its version, and one request is enough.
+    pub(super) fn checked_process_info(&mut self) -> Result<Option<Value>, Failure> {
+        let answer = match self.own_process_info() {
+            Some(answer) => answer,
+            None if self.upcheck()? => self.call("supervisor.getAllProcessInfo", &[]),
+            None => return Ok(None),
+        };
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => self.report_unusable(error).map(|()| None),
+        }
+    }
+
+    /// `None` if the server has no such method, or we are `supervisorctl`.
+    fn own_process_info(&mut self) -> Option<Result<Value, CallError>> {
+        match self.is_sv.then(|| self.call("sv.getAllProcessInfo", &[]))? {
+            Err(CallError::Fault(fault::UNKNOWN_METHOD, _)) => None,
+            answer => Some(answer),
+        }
     }
 
     /// The processes that there are, asked for once a command; none if nobody answers.
@@ -272,7 +291,7 @@ impl<'io> Session<'io> {
 
     /// Whether a supervisor answers that speaks our version; says so if not.
     pub(super) fn upcheck(&mut self) -> Result<bool, Failure> {
-        let error = match self.call("supervisor.getVersion", &[]) {
+        match self.call("supervisor.getVersion", &[]) {
             Ok(version) if version.as_str() == Some(API_VERSION) => return Ok(true),
             Ok(version) if self.is_sv => {
                 self.warn(format_args!(
@@ -280,7 +299,6 @@ impl<'io> Session<'io> {
                     version.as_str().unwrap_or("unknown")
                 ));
                 self.fail(exit::NOT_INSTALLED);
-                return Ok(false);
             }
             Ok(version) => {
                 self.say(format_args!(
@@ -289,10 +307,17 @@ impl<'io> Session<'io> {
                     version.as_str().unwrap_or("unknown")
                 ));
                 self.fail(exit::NOT_INSTALLED);
-                return Ok(false);
             }
-            Err(error) => error,
-        };
+            Err(error) => self.report_unusable(error)?,
+        }
+        Ok(false)
+    }
+
+    /// Says why no supervisor can be asked, and sets the exit code.
+    ///
+    /// # Errors
+    /// The error itself if it does not show that.
+    fn report_unusable(&mut self, error: CallError) -> Result<(), Failure> {
         let kind = error.connect_kind();
         if error.fault_code() == Some(fault::UNKNOWN_METHOD) && self.is_sv {
             let text = self.plain(&error);
@@ -317,7 +342,7 @@ impl<'io> Session<'io> {
         } else {
             return Err(error.into());
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Waits no longer than this for an answer from now on.

@@ -20,17 +20,9 @@ const JSON: &str = "--json";
 
 /// `status [NAME...]`: errors first, then the table. Exits 3 if a process shown doesn't run.
 pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
-    if !session.upcheck()? {
+    let Some(answer) = session.checked_process_info()? else {
         session.fail(exit::STATUS_UNKNOWN);
         return Ok(());
-    }
-    let answer = match session.all_process_info() {
-        Err(error @ CallError::Silent { .. }) => {
-            session.explain_unreachable(&error);
-            session.fail(exit::STATUS_UNKNOWN);
-            return Ok(());
-        }
-        answer => answer?,
     };
     let all = answers::processes(&answer)?;
     let mut names: Vec<&str> = arg.split_whitespace().collect();

@@ -394,9 +394,9 @@ fn json_is_for_sv_alone_and_ends_as_status_does() {
         ("status --json pair:b x", &["b"], 4),
         ("status --json x", &[], 4),
     ] {
-        // A Supervisor in Python lacks our own method.
+        // A Supervisor in Python lacks our own method; who has it need not be asked for a version.
         let script =
-            vec![up(), ("sv.getAllProcessInfo", Fault(1, "UNKNOWN_METHOD")), ("getAllProcessInfo", three())];
+            vec![("sv.getAllProcessInfo", Fault(1, "UNKNOWN_METHOD")), up(), ("getAllProcessInfo", three())];
         let (said, ended) = in_session(script, "", false, |session| {
             session.be_sv(&String::new);
             perform(session, line);
