@@ -1,7 +1,7 @@
 //! Listening sockets: for the control servers, and for children that accept by themselves.
 
 use std::fs;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -12,8 +12,8 @@ use rustix::fs::{
     CWD, Gid, Mode, OFlags, RenameFlags, Uid, chmod, chown, fchmod, fcntl_getfl, fcntl_setfl, renameat_with,
 };
 use rustix::net::{
-    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, recv,
-    socket_with,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType, bind,
+    connect, listen, recv, sendmsg, socket_with,
 };
 
 use super::names::HostNames;
@@ -304,6 +304,14 @@ impl Peer {
 }
 
 impl SocketStream {
+    /// Sends as much of these pieces as is taken, without a SIGPIPE when the other end is gone.
+    ///
+    /// # Errors
+    /// What sendmsg(2) returns.
+    pub fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(sendmsg(self, pieces, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
+    }
+
     /// Who is at the other end, as Supervisor calls it: `127.0.0.1:56606`, and `localhost:0` for a unix
     /// socket.
     #[must_use]
@@ -332,19 +340,6 @@ impl io::Read for SocketStream {
             Self::Unix(stream) => stream.read(buffer),
             Self::Inet(stream) => stream.read(buffer),
         }
-    }
-}
-
-impl io::Write for SocketStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.write(bytes),
-            Self::Inet(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //! each, and for [`WORK_PER_TURN`] in total. Then the loop handles signals, dead children and deadlines before it
 //! continues.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -226,8 +226,9 @@ impl Shell {
     /// False if the client is gone.
     fn send(&mut self, token: u64) -> bool {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
-        while let Some(front) = client.unsent.front() {
-            match client.stream.write(front) {
+        while !client.unsent.is_empty() {
+            let pieces: Vec<_> = client.unsent.next().collect();
+            match client.stream.send(&pieces) {
                 Ok(0) => return false,
                 Ok(count) => {
                     client.unsent.advance(count);
