@@ -219,7 +219,9 @@ fn defined_types(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let is_visibility = |word: &str| word == "pub" || word.starts_with("pub(");
     let defined = code.lines().filter_map(|line| {
-        let mut words = line.split_whitespace().skip_while(|word| is_visibility(word) || *word == "super)");
+        let mut words = line
+            .split_whitespace()
+            .skip_while(|word| is_visibility(word) || *word == "super)" || word.starts_with("crate::"));
         let keyword = words.next()?;
         let is_associated = keyword == "type" && line.starts_with(' ');
         let is_type = ["struct", "enum", "trait", "type", "union"].contains(&keyword) && !is_associated;

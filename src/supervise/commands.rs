@@ -1,9 +1,9 @@
 //! What becomes of each command.
 
 use super::gates::waiting_text;
+use super::operations::{Form, Goal, Row};
 use super::process::Process;
 use super::stop_order::StopReason;
-use super::waiters::{Form, Goal, Row};
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
@@ -15,6 +15,10 @@ impl Supervisor {
     pub(super) fn command(&mut self, turn: &Turn, ticket: Ticket, command: Command, out: &mut Effects) {
         if !self.mood.allows_starts() && !command.is_taken_in_any_state() {
             return out.reply(ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+        }
+        if self.operations.is_full() && may_wait(&command) {
+            let text = "too many requests wait for processes; try again later";
+            return out.reply(ticket, Err(Fault::about(FaultCode::Failed, text)));
         }
         match command {
             Command::GetIdentification => {
@@ -137,7 +141,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Checked(wait) };
-        self.waiters.add(turn, ticket, Form::One, vec![row], out);
+        self.open_command(turn, ticket, Form::One, vec![row], out);
         out.push(Effect::Check { process: id });
     }
 
@@ -153,7 +157,7 @@ impl Supervisor {
         let mut rows = self.rows(&members, Goal::Checked(wait));
         rows.retain(|row| !self.state_of(row.process).is_running());
         let checks: Vec<_> = rows.iter().map(|row| Effect::Check { process: row.process }).collect();
-        self.waiters.add(turn, ticket, Form::Many, rows, out);
+        self.open_command(turn, ticket, Form::Many, rows, out);
         checks.into_iter().for_each(|check| out.push(check));
     }
 
@@ -170,7 +174,7 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
         let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Stopped(wait) };
-        self.waiters.add(turn, ticket, Form::One, vec![row], out);
+        self.open_command(turn, ticket, Form::One, vec![row], out);
         self.stop_in_order(turn, &[id], StopReason::Request(wait), out);
     }
 
@@ -185,7 +189,7 @@ impl Supervisor {
     ) {
         members.retain(|&id| self.can_stop(id));
         let rows = self.rows(&members, Goal::Stopped(wait));
-        self.waiters.add(turn, ticket, Form::Many, rows, out);
+        self.open_command(turn, ticket, Form::Many, rows, out);
         members.reverse();
         self.stop_in_order(turn, &members, StopReason::Request(wait), out);
     }
@@ -218,7 +222,7 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
         let row = Row { process: id, asked_as: name.text.clone(), goal: Goal::Signalled };
-        self.waiters.add(turn, ticket, Form::One, vec![row], out);
+        self.open_command(turn, ticket, Form::One, vec![row], out);
         self.with(id, |process| process.signal(signal, out));
     }
 
@@ -236,7 +240,7 @@ impl Supervisor {
             Err(text) => return out.reply(ticket, Ok(self.refuse_signal(&members, &text))),
         };
         let rows = self.rows(&members, Goal::Signalled);
-        self.waiters.add(turn, ticket, Form::Many, rows, out);
+        self.open_command(turn, ticket, Form::Many, rows, out);
         for id in members {
             self.with(id, |process| process.signal(signal, out));
         }
@@ -292,6 +296,24 @@ impl Supervisor {
         let group = self.groups.named(name).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         Ok(self.members_by_priority(group))
     }
+}
+
+/// Whether the answer may wait for processes. Signals and texts are taken at once.
+fn may_wait(command: &Command) -> bool {
+    use Command::{
+        StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses, StopProcess, StopProcessGroup,
+        UpdateProcessGroup,
+    };
+    matches!(
+        command,
+        StartProcess(..)
+            | StartProcessGroup(..)
+            | StartAllProcesses(_)
+            | StopProcess(..)
+            | StopProcessGroup(..)
+            | StopAllProcesses(_)
+            | UpdateProcessGroup(_)
+    )
 }
 
 pub(super) fn bad_name(name: &Namespec) -> Fault {

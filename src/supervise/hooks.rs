@@ -17,10 +17,10 @@ use super::gates::StartedFor;
 use super::hook_runs::{
     HookAfterEnd, HookEnd, HookFailure, HookPoint, HookReason, HookRun, HookRuns, take_due,
 };
+use super::operations::{Goal, Row};
 use super::process::{Process, State, Until};
 use super::stopping::{GRACE_AFTER_KILL, Stop};
 use super::task::{Task, TaskEnd};
-use super::waiters::{Goal, Row};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{ChildId, Environment, ExitStatus, LogLevel, Mono, Pid, ProcessId, TaskId, Wait};
 
@@ -392,7 +392,8 @@ impl Supervisor {
                     | Goal::Stopped(Wait::Yes)
                     | Goal::Signalled
                     | Goal::Cleared
-                    | Goal::Written => false,
+                    | Goal::Written
+                    | Goal::Gone => false,
                 };
                 is_done.then_some(Ok(()))
             };

@@ -1,7 +1,7 @@
 //! Commands about logs: whose they are is known here, what is in them is not.
 
 use super::commands::{Found, bad_name};
-use super::waiters::{Form, Goal, Row};
+use super::operations::{Form, Goal, Row};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{Channel, Fault, LogOf, Namespec, ProcessId, Reading, Reply, Ticket};
 
@@ -29,7 +29,7 @@ impl Supervisor {
         match self.find(name) {
             Ok(Found::Process(process)) => {
                 let row = Row { process, asked_as: name.text.clone(), goal: Goal::Cleared };
-                self.waiters.add(turn, ticket, Form::One, vec![row], out);
+                self.open_command(turn, ticket, Form::One, vec![row], out);
                 out.push(Effect::ClearLogs { process });
             }
             Ok(Found::Group(_)) => out.reply(ticket, Err(bad_name(name))),
@@ -41,7 +41,7 @@ impl Supervisor {
     pub(super) fn clear_all_logs(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
         let members = self.by_priority();
         let rows = self.rows(&members, Goal::Cleared);
-        self.waiters.add(turn, ticket, Form::Many, rows, out);
+        self.open_command(turn, ticket, Form::Many, rows, out);
         members.into_iter().for_each(|process| out.push(Effect::ClearLogs { process }));
     }
 }

@@ -35,6 +35,7 @@ mod life;
 mod logs;
 mod members;
 mod notifications;
+mod operations;
 mod pools;
 mod probing;
 mod process;
@@ -48,8 +49,6 @@ mod stdin;
 mod stop_order;
 mod stopping;
 mod task;
-mod update;
-mod waiters;
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +81,7 @@ use commands::Found;
 use conditions::Conditions;
 use groups::{Group, Groups};
 use members::NextLook;
+use operations::Operations;
 use process::{AutoLogs, Process};
 use processes::Processes;
 use restart::Randomness;
@@ -89,8 +89,6 @@ use shortage::Shortage;
 use shutdown::Mood;
 use stop_order::StopReason;
 use task::OpenTasks;
-use update::Update;
-use waiters::Waiters;
 
 /// What holds for everything that happens while one input is handled.
 pub(crate) struct Turn {
@@ -128,9 +126,7 @@ pub struct Supervisor {
     conditions: Conditions,
     /// Stops that wait for dependents to be gone.
     deferred_stops: BTreeMap<ProcessId, StopReason>,
-    waiters: Waiters,
-    /// Under way.
-    updates: Vec<Update>,
+    operations: Operations,
     shortage: Shortage,
     randomness: Randomness,
     /// What processes have left there and was not reaped yet.
@@ -161,8 +157,7 @@ impl Supervisor {
             next_look: None,
             conditions: Conditions::default(),
             deferred_stops: BTreeMap::new(),
-            waiters: Waiters::default(),
-            updates: Vec::new(),
+            operations: Operations::default(),
             shortage: Shortage::default(),
             randomness: Randomness::default(),
             in_background: BTreeMap::new(),

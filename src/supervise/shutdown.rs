@@ -242,7 +242,7 @@ impl Supervisor {
         self.processes.forbid_starts();
         self.autostarts.clear();
         out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);
-        self.refuse_updates(out);
+        self.cancel_operations(out);
         self.go_on_stopping(turn, out);
         self.report_shutdown(turn, out);
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::commands::{Found, bad_name};
-use super::waiters::{Form, Goal, Row};
+use super::operations::{Form, Goal, Row};
 use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::model::{Fault, FaultCode, Namespec, ProcessId, Ticket};
 
@@ -35,7 +35,7 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::NotRunning, name.text.clone())));
         }
         let row = Row { process, asked_as: name.text.clone(), goal: Goal::Written };
-        self.waiters.add(turn, ticket, Form::One, vec![row], out);
+        self.open_command(turn, ticket, Form::One, vec![row], out);
         out.push(Effect::WriteStdin { process, text });
     }
 

@@ -17,6 +17,7 @@ mod information;
 mod lifecycle;
 mod listeners;
 mod notifications;
+mod operations;
 mod random;
 mod random_dependencies;
 mod readiness;
@@ -299,6 +300,7 @@ const KILLED: ExitStatus = ExitStatus::Signaled { signal: Signal::KILL, core_dum
 const SUCCESS_LINE: &str =
     "INFO success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)";
 
+/// What is configured by now, as a reread would find it.
 fn configure(story: &mut Story, groups: Vec<GroupSpec>) {
     story.next_groups = groups;
     story.ask(Command::ReloadConfig);

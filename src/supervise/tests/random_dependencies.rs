@@ -108,6 +108,7 @@ fn happen(story: &mut Story, random: &mut Random) {
 fn check_nobody_is_forgotten(story: &Story) {
     let supervisor = &story.supervisor;
     supervisor.assert_conditions_are_in_step();
+    supervisor.operations.count();
     if !supervisor.mood.allows_starts() || supervisor.has_pending_starts() {
         return;
     }
@@ -164,6 +165,7 @@ fn live(seed: u64) {
         assert!(turns < 100, "seed {seed}: the shutdown does not end");
     }
     assert!(story.alive.is_empty(), "seed {seed}");
+    assert_eq!(story.supervisor.operations.count(), 0, "seed {seed}: an operation is left open");
     let replies = story.told.iter().filter(|line| line.starts_with("!reply")).count() as u64;
     assert_eq!(replies, story.tickets, "seed {seed}: every question is answered once");
 }

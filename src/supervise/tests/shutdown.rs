@@ -170,8 +170,6 @@ fn ids_are_not_used_again_after_a_restart() {
     assert!(next.spec(old).is_none());
 }
 
-/// What is configured by now, as a reread would find it.
-
 #[test]
 fn a_bound_shutdown_kills_what_is_left_whoevers_turn_it_is() {
     let rules = Rules { shutdown_timeout_secs: Some(4), ..Rules::default() };

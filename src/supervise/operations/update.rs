@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::difference::{Difference, Takes};
-use super::groups::Group;
-use super::process::{Process, State, Until, seconds};
-use super::stop_order::StopReason;
-use super::{Effect, Effects, Supervisor, Turn};
+use super::super::difference::{Difference, Takes};
+use super::super::groups::Group;
+use super::super::process::{Process, State, Until, seconds};
+use super::super::stop_order::StopReason;
+use super::super::{Effect, Effects, Supervisor, Turn};
+use super::{Goal, OperationKind, Operations};
 use crate::model::{
     Fault, FaultCode, GroupSpec, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket, UpdateRow,
     Updated, Wait,
@@ -35,18 +36,15 @@ enum Fate {
 /// An update whose leaving processes are not all gone. There is one a group at most.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Update {
-    ticket: Ticket,
     /// As it was configured at the time of the request.
     spec: GroupSpec,
     /// Of each process in `spec`, in its order.
     fates: Vec<Fate>,
     removed: Vec<ProcessId>,
-    /// Of those that leave, the ones that are not gone yet.
-    awaited: BTreeSet<ProcessId>,
 }
 
 impl Update {
-    fn of(group: &Group, members: &[&Process], ticket: Ticket, spec: GroupSpec) -> Self {
+    fn of(group: &Group, members: &[&Process], spec: GroupSpec) -> Self {
         let by_name: BTreeMap<_, _> = members.iter().map(|it| (it.spec.name.as_str(), *it)).collect();
         let fate = |new: &Arc<ProcessSpec>| match by_name.get(new.name.as_str()) {
             None => Fate::Added,
@@ -61,7 +59,7 @@ impl Update {
         let configured: BTreeSet<_> = spec.processes.iter().map(|process| process.name.as_str()).collect();
         let is_gone = |process: &&&Process| !configured.contains(process.spec.name.as_str());
         let removed = members.iter().filter(is_gone).map(|process| process.id).collect();
-        Self { ticket, spec, fates, removed, awaited: BTreeSet::new() }
+        Self { spec, fates, removed }
     }
 
     fn leaving(&self) -> impl Iterator<Item = ProcessId> {
@@ -73,9 +71,24 @@ impl Update {
     }
 }
 
+impl Operations {
+    fn updates(&self) -> impl Iterator<Item = &Update> {
+        self.open.values().filter_map(|operation| match &operation.kind {
+            OperationKind::Update(update) => Some(&**update),
+            OperationKind::Command(_) => None,
+        })
+    }
+}
+
 impl Supervisor {
-    pub(super) fn update_group(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
-        let mut update = match self.plan_update(ticket, name) {
+    pub(in crate::supervise) fn update_group(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        name: &str,
+        out: &mut Effects,
+    ) {
+        let update = match self.plan_update(name) {
             Ok(update) => update,
             Err(fault) => return out.reply(ticket, Err(fault)),
         };
@@ -86,25 +99,25 @@ impl Supervisor {
             self.with(*id, |process| process.leaving = true);
         }
         if leaving.is_empty() {
-            return self.finish_update(turn, update, out);
+            return self.finish_update(turn, ticket, update, out);
         }
-        update.awaited = leaving.iter().copied().collect();
-        self.updates.push(update);
+        let rows = self.rows(&leaving, Goal::Gone);
+        self.operations.open(turn, ticket, OperationKind::Update(Box::new(update)), rows);
         leaving.reverse();
         self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
     }
 
-    fn plan_update(&self, ticket: Ticket, name: &str) -> Result<Update, Fault> {
+    fn plan_update(&self, name: &str) -> Result<Update, Fault> {
         let group = self.groups.named(name);
         let spec = self.configured.iter().find(|spec| spec.name == name);
         let (Some(group), Some(spec)) = (group, spec) else {
             return Err(Fault::about(FaultCode::BadName, name));
         };
-        if self.updates.iter().any(|update| update.spec.name == name) {
+        if self.operations.updates().any(|update| update.spec.name == name) {
             return Err(Fault::about(FaultCode::Failed, format!("an update of {name} is under way")));
         }
         let members: Vec<_> = group.members.iter().filter_map(|id| self.process(*id)).collect();
-        Ok(Update::of(group, &members, ticket, spec.clone()))
+        Ok(Update::of(group, &members, spec.clone()))
     }
 
     fn apply_in_place(&mut self, turn: &Turn, update: &Update, out: &mut Effects) {
@@ -134,20 +147,9 @@ impl Supervisor {
         self.rebuild_conditions();
     }
 
-    /// A process may be gone: ends the update that waited for it last.
-    pub(super) fn continue_updates(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
-        if self.updates.is_empty() || self.process(id).is_some_and(Process::is_pending) {
-            return;
-        }
-        let is_done = |update: &mut Update| update.awaited.remove(&id) && update.awaited.is_empty();
-        let done: Vec<_> = self.updates.extract_if(.., is_done).collect();
-        for update in done {
-            self.finish_update(turn, update, out);
-        }
-    }
-
-    fn finish_update(&mut self, turn: &Turn, update: Update, out: &mut Effects) {
-        let Update { ticket, spec, fates, removed, .. } = update;
+    /// All that leave are gone.
+    pub(super) fn finish_update(&mut self, turn: &Turn, ticket: Ticket, update: Update, out: &mut Effects) {
+        let Update { spec, fates, removed } = update;
         let row =
             |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.clone(), outcome };
         let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
@@ -199,13 +201,6 @@ impl Supervisor {
         }
         self.forget(id, out);
         Ok(())
-    }
-
-    /// The supervisor stops: whatever was to be updated stops with the rest.
-    pub(super) fn refuse_updates(&mut self, out: &mut Effects) {
-        for update in self.updates.drain(..) {
-            out.reply(update.ticket, Err(Fault::bare(FaultCode::ShutdownState)));
-        }
     }
 }
 

@@ -1,0 +1,209 @@
+//! Operations: what is asked for and takes more than one input to complete.
+//!
+//! A command that waits for processes and an update are operations. A step of an operation asks processes for
+//! something and waits for them. When it waits for none any more the operation goes on or ends ([`Supervisor::advance`]), with a
+//! result for each process.
+//!
+//! An index leads from a process to the operations that wait for it, so a change of a process costs as much as the
+//! operations that it concerns, however many others are open.
+
+mod rows;
+mod update;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::process::Process;
+use super::{Effects, Supervisor, Turn};
+use crate::model::{Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
+
+use rows::SettledRow;
+pub(super) use rows::{Form, Goal, Outcome, Row};
+use update::Update;
+
+/// Operations of clients that are open at one time. Far more than there are connections; but one that asks and
+/// closes its connection leaves an operation behind.
+pub(super) const OPERATIONS_MAX: usize = 4_096;
+
+/// Never used twice by a supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct OperationId(u64);
+
+/// What follows when the step under way is complete.
+#[derive(Debug, Serialize, Deserialize)]
+enum OperationKind {
+    /// An answer.
+    Command(Form),
+    /// The successors of the processes that are gone by then.
+    Update(Box<Update>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Operation {
+    /// Who is answered at the end.
+    ticket: Ticket,
+    began_at: Mono,
+    kind: OperationKind,
+    /// What the step under way waits for, with the place of each row in the answer.
+    awaited: BTreeMap<ProcessId, (usize, Row)>,
+    settled: Vec<SettledRow>,
+}
+
+/// All that are open.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Operations {
+    last: u64,
+    open: BTreeMap<OperationId, Operation>,
+    /// Which of them wait for a process, the oldest first.
+    by_process: BTreeMap<ProcessId, Vec<OperationId>>,
+}
+
+impl Operations {
+    /// Whether no more may begin.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.len() >= OPERATIONS_MAX
+    }
+
+    fn open(&mut self, turn: &Turn, ticket: Ticket, kind: OperationKind, rows: Vec<Row>) {
+        self.last += 1;
+        let operation = Operation {
+            ticket,
+            began_at: turn.now.mono,
+            kind,
+            awaited: BTreeMap::new(),
+            settled: Vec::new(),
+        };
+        self.begin_step(OperationId(self.last), operation, rows);
+    }
+
+    /// The operation waits for these from now on.
+    fn begin_step(&mut self, id: OperationId, mut operation: Operation, rows: Vec<Row>) {
+        for row in &rows {
+            self.by_process.entry(row.process).or_default().push(id);
+        }
+        operation.awaited = rows.into_iter().enumerate().map(|(at, row)| (row.process, (at, row))).collect();
+        self.open.insert(id, operation);
+    }
+
+    /// Takes an operation out, whatever it still waits for.
+    fn close(&mut self, id: OperationId) -> Option<Operation> {
+        let operation = self.open.remove(&id)?;
+        for process in operation.awaited.keys() {
+            if let Some(ids) = self.by_process.get_mut(process) {
+                ids.retain(|it| *it != id);
+                if ids.is_empty() {
+                    self.by_process.remove(process);
+                }
+            }
+        }
+        Some(operation)
+    }
+
+    /// Settles the rows of a process for which there is an outcome. Returns the operations whose step is complete.
+    fn settle(
+        &mut self,
+        now: Mono,
+        process: &Process,
+        mut outcome: impl FnMut(&mut Row) -> Option<Outcome>,
+    ) -> Vec<OperationId> {
+        let Some(ids) = self.by_process.get_mut(&process.id) else { return Vec::new() };
+        let mut complete = Vec::new();
+        ids.retain(|id| {
+            let Some(operation) = self.open.get_mut(id) else { return false };
+            let Some((place, row)) = operation.awaited.get_mut(&process.id) else { return false };
+            let Some(outcome) = outcome(row) else { return true };
+            let elapsed = now.since(operation.began_at);
+            operation.settled.push(SettledRow::new(elapsed, *place, process, outcome));
+            operation.awaited.remove(&process.id);
+            complete.extend(operation.awaited.is_empty().then_some(*id));
+            false
+        });
+        if ids.is_empty() {
+            self.by_process.remove(&process.id);
+        }
+        complete
+    }
+}
+
+impl Supervisor {
+    /// Begins a command that is answered when all rows are settled. They are in the order in which the answer lists
+    /// those that are settled together.
+    pub(super) fn open_command(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        form: Form,
+        rows: Vec<Row>,
+        out: &mut Effects,
+    ) {
+        if rows.is_empty() {
+            return out.reply(ticket, Ok(Reply::Bulk(Vec::new())));
+        }
+        self.operations.open(turn, ticket, OperationKind::Command(form), rows);
+    }
+
+    /// To be called whenever a process may have changed: settles what waits for it. `failure` is the text of a
+    /// signal that could not be sent just now.
+    pub(super) fn changed(&mut self, turn: &Turn, id: ProcessId, failure: Option<&str>, out: &mut Effects) {
+        self.check_shortage(id, out);
+        self.settle_rows(turn, id, |row, process| row.outcome(process, failure), out);
+    }
+
+    /// The same while nothing starts any more, when the end of a shortage is of no interest.
+    pub(super) fn settle_changed(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        self.settle_rows(turn, id, |row, process| row.outcome(process, None), out);
+    }
+
+    /// Settles the rows of a process for which there is an outcome.
+    pub(super) fn settle_rows(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        mut outcome: impl FnMut(&mut Row, &Process) -> Option<Outcome>,
+        out: &mut Effects,
+    ) {
+        let Some(process) = self.processes.get(id) else { return };
+        for id in self.operations.settle(turn.now.mono, process, |row| outcome(row, process)) {
+            self.advance(turn, id, out);
+        }
+    }
+
+    /// A step is complete: the operation goes on or ends.
+    fn advance(&mut self, turn: &Turn, id: OperationId, out: &mut Effects) {
+        let Some(Operation { ticket, kind, settled, .. }) = self.operations.close(id) else { return };
+        match kind {
+            OperationKind::Command(form) => out.reply(ticket, form.answer(settled)),
+            OperationKind::Update(update) => self.finish_update(turn, ticket, *update, out),
+        }
+    }
+
+    /// The supervisor stops: what would start something again is refused. Commands that wait for processes are
+    /// answered by what becomes of these.
+    pub(super) fn cancel_operations(&mut self, out: &mut Effects) {
+        let is_cancelled = |operation: &Operation| match operation.kind {
+            OperationKind::Command(_) => false,
+            OperationKind::Update(_) => true,
+        };
+        let open = self.operations.open.iter();
+        let ids: Vec<_> = open.filter(|(_, it)| is_cancelled(it)).map(|(id, _)| *id).collect();
+        for operation in ids.into_iter().filter_map(|id| self.operations.close(id)).collect::<Vec<_>>() {
+            out.reply(operation.ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+        }
+    }
+}
+
+#[cfg(test)]
+impl Operations {
+    /// How many are open. Checks that the index leads to just what each of them waits for.
+    pub(super) fn count(&self) -> usize {
+        let awaited = self.open.iter().flat_map(|(id, it)| it.awaited.keys().map(|process| (*process, *id)));
+        let awaited: std::collections::BTreeSet<_> = awaited.collect();
+        let indexed = self.by_process.iter().flat_map(|(process, ids)| ids.iter().map(|id| (*process, *id)));
+        assert!(
+            indexed.clone().count() == awaited.len()
+                && indexed.collect::<std::collections::BTreeSet<_>>() == awaited
+        );
+        self.open.len()
+    }
+}

@@ -1,0 +1,187 @@
+//! What an operation waits for of each process, and how its outcomes become an answer.
+//!
+//! The rows of an answer come in the order in which Supervisor gives them. It goes through the rows that are
+//! open every 50 ms at most, in the order of the request, and appends those that are settled by then. So what
+//! is settled at once comes first, and rows that are settled within one interval keep the order of the request.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::process::Process;
+use super::super::{Effects, Supervisor, Turn};
+use crate::model::{BulkRow, Fault, FaultCode, ProcessId, ProcessState, Reply, Wait};
+
+/// How often Supervisor goes through the open rows of a request.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a row waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::supervise) enum Goal {
+    /// The command is being looked up; a start follows.
+    Checked(Wait),
+    /// The process is to run.
+    Started(Wait),
+    /// The process is to be gone.
+    Stopped(Wait),
+    /// A signal is to be sent.
+    Signalled,
+    /// Its logs are to be emptied.
+    Cleared,
+    /// A text is to be taken for its standard input.
+    Written,
+    /// It is to be gone, and all that a stop of it waits for.
+    Gone,
+}
+
+/// What became of a row.
+pub(in crate::supervise) type Outcome = Result<(), Fault>;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::supervise) struct Row {
+    pub(in crate::supervise) process: ProcessId,
+    /// What the client called it: the detail of faults.
+    pub(in crate::supervise) asked_as: String,
+    pub(in crate::supervise) goal: Goal,
+}
+
+/// A row that has its outcome.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SettledRow {
+    /// The interval in which it was settled.
+    interval: u128,
+    /// Its place in the request.
+    place: usize,
+    row: BulkRow,
+}
+
+impl SettledRow {
+    pub(super) fn new(elapsed: Duration, place: usize, process: &Process, outcome: Outcome) -> Self {
+        let interval = elapsed.as_nanos().div_ceil(INTERVAL.as_nanos());
+        let row = BulkRow { name: process.spec.name.clone(), group: process.spec.group.clone(), outcome };
+        Self { interval, place, row }
+    }
+}
+
+/// Whether a command is answered with one outcome or with a list of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::supervise) enum Form {
+    One,
+    Many,
+}
+
+impl Form {
+    pub(super) fn answer(self, mut settled: Vec<SettledRow>) -> Result<Reply, Fault> {
+        settled.sort_by_key(|it| (it.interval, it.place));
+        let mut rows = settled.into_iter().map(|it| it.row);
+        match self {
+            Self::One => rows.next().map_or(Ok(()), |row| row.outcome).map(|()| Reply::Done),
+            Self::Many => Ok(Reply::Bulk(rows.collect())),
+        }
+    }
+}
+
+impl Row {
+    /// The outcome of a row, or `None` while it is open. `failure` is the text of a signal that could
+    /// not be sent just now.
+    pub(super) fn outcome(&self, process: &Process, failure: Option<&str>) -> Option<Outcome> {
+        let refused = |code, text: &str| Some(Err(Fault::about(code, text)));
+        match (self.goal, process.state()) {
+            (Goal::Checked(_) | Goal::Signalled | Goal::Cleared | Goal::Written, _) => None,
+            (Goal::Started(_), _) if !process.spawn_error().is_empty() => {
+                refused(FaultCode::SpawnError, &self.asked_as)
+            }
+            (Goal::Started(Wait::No), _) | (Goal::Started(Wait::Yes), ProcessState::Running) => Some(Ok(())),
+            (Goal::Started(Wait::Yes), ProcessState::Starting) => None,
+            (Goal::Started(Wait::Yes), ProcessState::Exited) if process.is_done_oneshot() => Some(Ok(())),
+            (Goal::Started(Wait::Yes), _) => refused(FaultCode::AbnormalTermination, &self.asked_as),
+            (Goal::Stopped(_), state) if state.is_stopped() && !process.is_unstopped() => {
+                Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))
+            }
+            (Goal::Gone, _) => (!process.is_pending()).then_some(Ok(())),
+            // COMPAT: Supervisor's client waits for ever.
+            (Goal::Stopped(_), _) => {
+                process.given_up_text().map(|text| Err(Fault::about(FaultCode::Failed, text)))
+            }
+        }
+    }
+}
+
+impl Supervisor {
+    /// The outcome of sending a signal, which settles the rows that asked for no more than that.
+    pub(in crate::supervise) fn sent(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        failure: Option<String>,
+        out: &mut Effects,
+    ) {
+        let outcome = failure.clone().map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text)));
+        let sent = |row: &mut Row, _: &Process| {
+            matches!(row.goal, Goal::Signalled | Goal::Stopped(Wait::No)).then(|| outcome.clone())
+        };
+        self.settle_rows(turn, id, sent, out);
+        self.changed(turn, id, failure.as_deref(), out);
+    }
+
+    pub(in crate::supervise) fn logs_cleared(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        cleared: bool,
+        out: &mut Effects,
+    ) {
+        let outcome = |row: &mut Row, _: &Process| {
+            let failed = || Err(Fault::about(FaultCode::Failed, row.asked_as.clone()));
+            (row.goal == Goal::Cleared).then(|| if cleared { Ok(()) } else { failed() })
+        };
+        self.settle_rows(turn, id, outcome, out);
+    }
+
+    /// The outcome of looking a command up: the start itself may follow.
+    pub(in crate::supervise) fn checked(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        outcome: Result<(), Fault>,
+        out: &mut Effects,
+    ) {
+        let mut start = false;
+        let decide = |row: &mut Row, process: &Process| {
+            let Goal::Checked(wait) = row.goal else { return None };
+            row.goal = Goal::Started(wait);
+            let may_start = outcome.clone().and_then(|()| may_start(process, &row.asked_as));
+            start |= may_start.is_ok();
+            may_start.err().map(Err)
+        };
+        self.settle_rows(turn, id, decide, out);
+        let was_stopping = self.state_of(id) == ProcessState::Stopping;
+        if start {
+            self.with(id, |process| process.start_requested(turn, out));
+            self.answer_before_hook(turn, id, out);
+        }
+        // Otherwise the outcome of the spawn settles the rows.
+        if !start || was_stopping {
+            self.changed(turn, id, None, out);
+        }
+    }
+}
+
+/// Whether a start request is taken at all.
+fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
+    match process.state() {
+        // As one that is stopping; every client has words for this code.
+        _ if process.leaving => Err(Fault::about(
+            FaultCode::AbnormalTermination,
+            format!("{asked_as} is leaving, its group is being updated"),
+        )),
+        ProcessState::Running | ProcessState::Starting | ProcessState::Backoff => {
+            Err(Fault::about(FaultCode::AlreadyStarted, asked_as))
+        }
+        ProcessState::Unknown => {
+            Err(Fault::about(FaultCode::Failed, format!("{asked_as} is in an unknown process state")))
+        }
+        // A process that is stopping is not started; who waits learns that from its state.
+        ProcessState::Stopping | ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal => Ok(()),
+    }
+}
