@@ -311,7 +311,7 @@ fn a_change_of_hooks_is_applied_in_place() {
     let pid = sandbox.pid("web");
     sandbox.write("supervisord.conf", &format!("{HEAD}{}", service("web", "post_stop=sh note.sh")));
     let config = sandbox.config().display().to_string();
-    assert!(sandbox.program("sv").args(["update", "-c", &config]).status().unwrap().success());
+    assert!(sandbox.program("sv").args(["update", "-c", &config]).output().unwrap().status.success());
     assert_eq!(sandbox.pid("web"), pid);
     sandbox.ctl(&["stop", "web"]);
     assert!(sandbox.file("notes").contains("post_stop stop web"), "{}", sandbox.story());

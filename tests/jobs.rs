@@ -157,7 +157,7 @@ fn a_schedule_has_a_time_zone_and_is_changed_in_place() {
     assert!(update.status.success(), "{update:?}");
     assert!(status(&sandbox, "job").ends_with(" 03:00 AM"), "{}", status(&sandbox, "job"));
     sandbox.replace("supervisord.conf", "schedule=0 3 * * *", "schedule=@every 1s\nschedule_jitter=1");
-    assert!(sandbox.program("sv").args(["update", "-c", &config]).status().unwrap().success());
+    assert!(sandbox.program("sv").args(["update", "-c", &config]).output().unwrap().status.success());
     wait_runs(&mut sandbox, 1);
 }
 
@@ -184,4 +184,44 @@ fn a_program_without_an_end_waits_for_a_oneshot_with_hooks() {
     sandbox.wait_file("order", "connected\nmigrated\nserved\n");
     sandbox.wait_state("web", "RUNNING");
     assert_eq!(sandbox.state("migrate").as_deref(), Some("EXITED"));
+}
+
+/// The blocks of the page on jobs.
+fn blocks() -> Vec<String> {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/jobs.md")).unwrap();
+    page.split("```ini\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_page_are_sound() {
+    if !have("zone files", fs::exists("/usr/share/zoneinfo/Europe/Berlin").unwrap()) {
+        return;
+    }
+    let all = blocks();
+    assert_eq!(all.len(), 3);
+    for block in all {
+        // A program that is not here.
+        let sandbox = Sandbox::with_programs(&block.replace("/usr/local/bin/backup", "true"));
+        let config = sandbox.config().display().to_string();
+        let check =
+            sandbox.program("sv").args(["check", "--strict", "--image=no", &config]).output().unwrap();
+        assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
+    }
+}
+
+#[test]
+fn the_hooks_of_the_page_do_what_it_says() {
+    let [_, _, hooks] = <[String; 3]>::try_from(blocks()).unwrap();
+    let options = "stdout_logfile=%(here)s/out\n[program:job]\ncommand=false\nstartretries=0\n";
+    let on_failure = hooks.lines().find(|line| line.starts_with("on_failure")).unwrap();
+    let mut sandbox =
+        Sandbox::with_programs(&format!("{hooks}{options}{on_failure}\nstdout_logfile=%(here)s/job\n"))
+            .start();
+    sandbox.wait_file("out", "app is up with pid ");
+    sandbox.write("data/a.lock", "");
+    sandbox.wait_state("job", "FATAL");
+    sandbox.wait_file("job", "job has failed with 1\n");
+    sandbox.ctl(&["stop", "app"]);
+    sandbox.wait_file("out", "take app out of the balancer\n");
+    assert!(sandbox.path("data").exists() && !sandbox.path("data/a.lock").exists());
 }

@@ -62,6 +62,8 @@ fn systemd_notify_reports_readiness_and_a_status_and_its_barrier_is_answered() {
     // Without an answer to its barrier it fails after five seconds.
     sandbox.wait_file("done", "answered");
     assert_eq!(json(&sandbox, "web")["status"], "3 of 4 loaded");
+    let status = sandbox.ctl(&["status", "web"]).stdout;
+    assert!(status.ends_with("; 3 of 4 loaded\n") && status.contains("RUNNING   pid "), "{status}");
     sandbox.ctl(&["stop", "web"]);
     assert_eq!(json(&sandbox, "web")["status"], serde_json::Value::Null);
 }

@@ -17,6 +17,8 @@ pub(super) struct ProcessRow {
     pub(super) hint: Option<String>,
     /// What a health check tells; `None` if there is none, or from a foreign server.
     pub(super) health: Option<HealthInfo>,
+    /// What the program reports of itself.
+    pub(super) reported_status: Option<String>,
     /// 0 when it has none.
     pub(super) pid: i64,
     /// Whether it is EXITED as it should be. A foreign server does not tell which statuses are expected: 0 is.
@@ -35,6 +37,7 @@ impl ProcessRow {
             description: String::new(),
             hint: None,
             health: None,
+            reported_status: None,
             pid: 0,
             is_done: false,
         }
@@ -127,6 +130,7 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
         description: text(value, "description")?,
         hint: value.get("hint").and_then(Value::as_str).map(str::to_owned),
         health: health_of(value),
+        reported_status: value.get("status").and_then(Value::as_str).map(str::to_owned),
         pid: number(value, "pid")?,
     })
 }

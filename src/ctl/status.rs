@@ -75,7 +75,7 @@ fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
         let state = format!("{:<10}", row.state_name);
         let (on, off) = session.paint(row);
         let health = row.health.as_ref().map(ToString::to_string);
-        let more = health.iter().chain(&row.hint);
+        let more = health.iter().chain(&row.hint).chain(&row.reported_status);
         let more: String = more.map(|text| format!("; {text}")).collect();
         session.say(format_args!("{name}{padding}{on}{state}{off}{}{more}", row.description));
     }

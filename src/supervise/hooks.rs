@@ -154,7 +154,7 @@ impl Process {
         self.hooks.stop_reason = Some(reason);
         let is_up =
             matches!(self.state, State::Running { .. } | State::Starting { until: Until::Done { .. }, .. });
-        if !is_up || self.hook_command(HookPoint::PreStop).is_none() {
+        if !is_up || self.spec.stop_wait_secs <= 0 || self.hook_command(HookPoint::PreStop).is_none() {
             return false;
         }
         self.enter(State::Stopping { pid, stop }, out);

@@ -24,11 +24,12 @@ impl Process {
             }
             Notification::ExtendTimeout(duration) => self.extend_timeout(turn, duration),
             Notification::RestartReset => {
-                self.failed_starts = 0;
                 out.log(
                     LogLevel::Info,
-                    format!("{name} (pid {pid}) has reset the count of its failed starts"),
+                    format!("{name} (pid {pid}) has reset the count of its restarts and failed starts"),
                 );
+                self.failed_starts = 0;
+                self.reset_restarts();
             }
             Notification::MainPid(main) if main != pid => {
                 out.log(

@@ -96,7 +96,13 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     let (shown, encoded) = (escape(&name), percent_encode(&name));
     let shade = if is_shaded { " class=\"shade\"" } else { "" };
     let (class, state) = (class_of(info.state), info.state.name().to_lowercase());
-    let more = info.health.as_ref().map(ToString::to_string).into_iter().chain(info.hint.clone());
+    let more = info
+        .health
+        .as_ref()
+        .map(ToString::to_string)
+        .into_iter()
+        .chain(info.hint.clone())
+        .chain(info.reported_status.clone());
     let more: String = more.map(|text| format!("; {text}")).collect();
     let description = escape(&format!("{}{more}", info.description));
     let links: String =

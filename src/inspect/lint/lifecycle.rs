@@ -17,7 +17,7 @@ struct Belonging {
     is_idle: fn(&ProcessSpec) -> bool,
 }
 
-const BELONGING: [Belonging; 9] = [
+const BELONGING: [Belonging; 10] = [
     Belonging {
         options: &[
             "health_interval",
@@ -57,9 +57,14 @@ const BELONGING: [Belonging; 9] = [
         is_idle: |spec| spec.schedule.is_none(),
     },
     Belonging {
-        options: &["startsecs", "autorestart"],
+        options: &["startsecs", "autorestart", "post_start"],
         reason: "with type=oneshot",
         is_idle: |spec| spec.program_type == ProgramType::Oneshot,
+    },
+    Belonging {
+        options: &["pre_stop"],
+        reason: "with a stopwaitsecs of 0",
+        is_idle: |spec| spec.stop_wait_secs <= 0,
     },
     Belonging {
         options: &["startsecs"],
@@ -213,6 +218,11 @@ mod tests {
             ("hook_timeout=2\n", "hook_timeout of [program:a] has no effect without a hook"),
             ("schedule_jitter=2\n", "schedule_jitter of [program:a] has no effect without schedule"),
             ("startsecs=2\ntype=oneshot\n", "startsecs of [program:a] has no effect with type=oneshot"),
+            ("post_start=a\ntype=oneshot\n", "post_start of [program:a] has no effect with type=oneshot"),
+            (
+                "pre_stop=a\nstopwaitsecs=0\n",
+                "pre_stop of [program:a] has no effect with a stopwaitsecs of 0",
+            ),
             (
                 "startsecs=2\nready=notify\n",
                 "startsecs of [program:a] has no effect with ready, unless that names startsecs too",

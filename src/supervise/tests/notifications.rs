@@ -116,3 +116,24 @@ fn a_reset_forgets_failed_starts() {
     story.exits("web", 1);
     assert_eq!(story.state("web"), ProcessState::Backoff, "it would have been the last");
 }
+
+#[test]
+fn a_reset_forgets_restarts_and_the_ends_before() {
+    let limit = Some(RestartLimit { ends: 2, within: Duration::from_secs(600) });
+    let policy = RestartDelays {
+        delay: Duration::from_secs(2),
+        delay_max: Duration::from_secs(60),
+        jitter_percent: 0,
+        limit,
+        ..RestartDelays::default()
+    };
+    let mut story = Story::one(|web| web.restart_policy = Some(policy.into())).running();
+    for _ in 0..3 {
+        story.exits("web", 1);
+        let retry = story.supervisor.process(story.id("web")).unwrap().retry_text(story.now.mono);
+        assert_eq!(retry.as_deref(), Some("retry in 2 s (1st)"));
+        story.pass(4.0);
+        story.notifies(&[Notification::RestartReset]);
+    }
+    assert_eq!(story.state("web"), ProcessState::Running);
+}
