@@ -1,4 +1,5 @@
 //! What is run around a program and on a schedule, with real commands.
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod support;
 
