@@ -110,7 +110,7 @@ fn what_it_does_later_is_logged_and_a_stop_is_extended() {
     sandbox = sandbox.start();
     sandbox.wait_state("web", "RUNNING");
     sandbox.wait_log("is reloading");
-    sandbox.wait_log("reports pid 1 as its main process, which is not followed");
+    sandbox.wait_log("web reports pid 1 as its main process, which does not descend from it: ignored");
     let answer = sandbox.ctl(&["stop", "web"]);
     assert!(answer.stdout.contains("stopped"), "{}", answer.stdout);
     assert_eq!(sandbox.file("end"), "orderly\n", "{}", sandbox.log());
@@ -294,4 +294,59 @@ fn php_fpm_reports_readiness() {
     sandbox = sandbox.start();
     sandbox.wait_state("php", "RUNNING");
     sandbox.wait("a status", |sandbox| json(sandbox, "php")["status"].as_str().map(str::to_owned));
+}
+
+/// A program that starts a daemon, names it as its main process, and then runs these commands.
+fn with_main_process(then: &str) -> Sandbox {
+    let report = format!("sleep 1000 & main=$!\nsystemd-notify --ready MAINPID=$main\n{then}");
+    let mut sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=/bin/sh %(here)s/web.sh\nready=notify\nstopwaitsecs=5\n",
+    );
+    sandbox.write("web.sh", &report);
+    sandbox = sandbox.start();
+    sandbox.wait_state("web", "RUNNING");
+    sandbox
+}
+
+fn name_of(pid: rustix::process::Pid) -> String {
+    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn a_main_process_outlives_what_has_started_it_and_its_end_is_that_of_the_program() {
+    if !have_systemd_notify() {
+        return;
+    }
+    let mut sandbox = with_main_process("exit 0");
+    sandbox.wait_log("has ended (exit status 0), its main process ");
+    let first = sandbox.pid("web").unwrap();
+    assert_eq!((name_of(first).as_str(), sandbox.state("web").as_deref()), ("sleep", Some("RUNNING")));
+    // Its end is noticed, and it is started again.
+    rustix::process::kill_process(first, rustix::process::Signal::KILL).unwrap();
+    sandbox.wait_log("exited: web (terminated by SIGKILL; not expected)");
+    sandbox.wait_state("web", "RUNNING");
+    sandbox.wait("another main process to be followed", |sandbox| {
+        sandbox.pid("web").filter(|pid| *pid != first && name_of(*pid) == "sleep")
+    });
+    assert_eq!(sandbox.ctl(&["stop", "web"]).stdout, "web: stopped\n");
+    assert!(sandbox.log().contains("stopped: web (terminated by SIGTERM)"), "{}", sandbox.log());
+}
+
+#[test]
+fn signals_are_for_the_main_process_and_its_leader_takes_over_when_it_ends() {
+    if !have_systemd_notify() {
+        return;
+    }
+    let mut sandbox = with_main_process("wait $main\necho $? > end\nexec sleep 2000");
+    let main = sandbox.pid("web").unwrap();
+    assert_eq!(name_of(main), "sleep");
+    assert!(sandbox.ctl(&["signal", "USR1", "web"]).success);
+    // 128 and the number of SIGUSR1.
+    sandbox.wait_file("end", "138\n");
+    let leader = sandbox.wait("the leader to be the main process again", |sandbox| {
+        sandbox.pid("web").filter(|pid| *pid != main)
+    });
+    assert_eq!(sandbox.ctl(&["stop", "web"]).stdout, "web: stopped\n");
+    assert!(name_of(leader).is_empty());
+    assert!(!sandbox.log().contains("SIGKILL"), "{}", sandbox.log());
 }

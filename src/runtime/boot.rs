@@ -11,6 +11,7 @@ use super::activity::Activity;
 use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
+use super::main_processes::MainProcesses;
 use super::pidfile::PidFile;
 use super::self_reports::SelfReports;
 use super::servers::{self, Opened, Servers};
@@ -400,6 +401,7 @@ fn enter_supervision(
         tasks: Tasks::default(),
         probes: super::probes::Probes::default(),
         self_reports: SelfReports::default(),
+        main_processes: MainProcesses::default(),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         output,

@@ -29,6 +29,11 @@ impl Children {
         self.live.insert(process, Child { stdin: Stdin::new(stdin) });
     }
 
+    /// The main process of a program, which was a descendant of its leader, is our child by now.
+    pub(super) fn adopt(&mut self, pid: Pid, process: ProcessId) {
+        self.by_pid.insert(pid, ChildId::Process(process));
+    }
+
     /// A task was started.
     pub(super) fn add_task(&mut self, pid: Pid, child: ChildId) {
         self.by_pid.insert(pid, child);

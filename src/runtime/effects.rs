@@ -16,10 +16,9 @@ use crate::launch::{self, Executable};
 use crate::model::{ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User};
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
-use crate::supervise::{Blame, Effect, Input, KillTarget, Members, NotSpawned, SendError};
+use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
 use crate::sys::files::make_owned_folder;
-use crate::sys::groups::{LeaderFd, members_of, signal_with_leader};
-use crate::sys::process::send_signal;
+use crate::sys::groups::{LeaderFd, members_of};
 use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
 use crate::sys::{errno_name, is_shortage};
 
@@ -52,10 +51,7 @@ impl Shell {
                 return Some(Input::Checked { process, outcome: self.check(process) });
             }
             Effect::Kill { process, pid, signal, target } => {
-                let sent = match target {
-                    KillTarget::Process => send_signal(pid, signal, false),
-                    KillTarget::Group => signal_with_leader(pid, signal),
-                };
+                let sent = self.send_to(process, pid, signal, target);
                 let outcome = sent.map_err(|error| match error.raw_os_error() {
                     Some(nix::libc::ESRCH) => SendError::Gone(error.to_string()),
                     _ => SendError::Failed(error.to_string()),

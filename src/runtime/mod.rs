@@ -25,6 +25,7 @@ mod effects;
 mod fastcgi;
 mod implicit;
 mod last_word;
+mod main_processes;
 mod orphans;
 mod pidfile;
 mod probes;
@@ -59,6 +60,7 @@ use activity::Activity;
 use children::Children;
 use clients::Clients;
 use fastcgi::SharedSockets;
+use main_processes::MainProcesses;
 use pidfile::PidFile;
 use probes::Probes;
 use self_reports::SelfReports;
@@ -99,6 +101,8 @@ enum Source {
     Stdin(ProcessId),
     /// A process reports something of itself.
     SelfReport(ProcessId),
+    /// A main process that a program has named has ended.
+    MainProcess(ProcessId),
     /// Output of a child, or room where output goes to: [`Outputs`] knows.
     Output,
 }
@@ -148,6 +152,7 @@ struct Shell {
     tasks: Tasks,
     probes: Probes,
     self_reports: SelfReports,
+    main_processes: MainProcesses,
     sockets: SharedSockets,
     host_names: HostNames,
     output: Outputs,

@@ -221,14 +221,20 @@ impl Shell {
                     return;
                 }
             };
+            let leader = report.pid;
             let message = Message::parse(&buffer[..datagram.length], datagram.descriptors.len());
             if !self.is_entitled(process, datagram.sender) {
                 self.ignore_message(process, datagram.sender);
                 continue;
             }
-            if let Some(Message::Notifications(notifications)) = message
-                && !notifications.is_empty()
-            {
+            let Some(Message::Notifications(mut notifications)) = message else { continue };
+            if let Some(leader) = leader {
+                notifications.retain(|notification| match notification {
+                    Notification::MainPid(pid) => self.follow_main_process(process, leader, *pid),
+                    _ => true,
+                });
+            }
+            if !notifications.is_empty() {
                 let is_ready = notifications.contains(&Notification::Ready);
                 self.feed(Input::Notified { process, notifications });
                 if is_ready {
@@ -256,7 +262,10 @@ impl Shell {
         let spec = self.core.spec(process);
         let is_users = spec.and_then(|spec| spec.user.as_ref()).is_some_and(|it| it.uid == user);
         let leader = self.self_reports.live.get(&process).and_then(|report| report.pid);
-        let is_descendant = || leader.is_some_and(|leader| is_descendant(pid, leader));
+        let is_descendant = || {
+            leader.is_some_and(|leader| is_descendant(pid, leader))
+                || self.main_processes.is_descendant_of(pid, process)
+        };
         user == ROOT || user == own_id() || is_users || is_descendant()
     }
 

@@ -101,6 +101,7 @@ impl Shell {
                 Source::Task(child) => self.tasks.read(*child, &mut self.buffer, &self.poller),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::SelfReport(process) => self.take_self_reports(*process),
+                Source::MainProcess(process) => self.main_process_ended(*process),
                 Source::Output => self.with_output(|output, context| output.ready(it.token, context)),
                 Source::Signals
                 | Source::Server(_)
@@ -129,6 +130,7 @@ impl Shell {
                 | Source::Probe(_)
                 | Source::Stdin(_)
                 | Source::SelfReport(_)
+                | Source::MainProcess(_)
                 | Source::Output => {}
             }
         }
@@ -190,6 +192,9 @@ impl Shell {
 
     /// A socket that it shared outlives it until it is clear that it is not started again at once.
     fn child_ended(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) {
+        if self.main_process_goes_on(process, pid, status) {
+            return;
+        }
         self.drain_dead(process);
         self.end_self_reports(process);
         let shortage = spawn_failures::take(pid).filter(SpawnFailure::is_shortage);
@@ -284,6 +289,7 @@ impl Shell {
                     | Source::Client
                     | Source::Stdin(_)
                     | Source::SelfReport(_)
+                    | Source::MainProcess(_)
                     | Source::Task(_)
                     | Source::Probe(_),
                 )

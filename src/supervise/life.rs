@@ -224,13 +224,14 @@ impl Process {
     /// It was reaped.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let (pid, stop) = (self.pid(), self.stop_under_way());
+        let leader = self.leader.take().or(pid);
         let is_stopped = matches!(self.state, State::Stopping { .. });
         self.note_end(turn, pid, status);
         self.leader_ended(turn, status, out);
         if !is_stopped {
-            self.look_for_background(turn, pid, status, out);
+            self.look_for_background(turn, leader, status, out);
         }
-        self.leave_members(pid, stop, out);
+        self.leave_members(leader, stop, out);
         self.begin_due_hooks(turn, out);
     }
 

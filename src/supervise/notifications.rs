@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::process::{Process, State, Until};
 use super::{Effects, Turn};
-use crate::model::{LogLevel, Notification};
+use crate::model::{LogLevel, Notification, Pid};
 
 impl Process {
     /// Takes a report of the program. What an earlier run has left is not reported here, so it is about this one.
@@ -31,20 +31,34 @@ impl Process {
                 self.failed_starts = 0;
                 self.reset_restarts();
             }
-            Notification::MainPid(main) if main != pid => {
-                out.log(
-                    LogLevel::Warn,
-                    format!(
-                        "{name} (pid {pid}) reports pid {main} as its main process, which is not followed"
-                    ),
-                );
-            }
+            Notification::MainPid(main) => self.follow(pid, main, out),
             Notification::Watchdog => self.reported_alive(turn, out),
             Notification::WatchdogTrigger => self.reported_unhealthy(turn, out),
             Notification::WatchdogInterval(interval) => self.chose_report_interval(turn, interval),
             // Readiness is an input of its own.
-            Notification::Ready | Notification::MainPid(_) => {}
+            Notification::Ready => {}
         }
+    }
+
+    /// Another process is the program from now on: one that descends from it, or the one that was started again.
+    fn follow(&mut self, pid: Pid, main: Pid, out: &mut Effects) {
+        match &mut self.state {
+            State::Starting { pid: Some(current), .. }
+            | State::Running { pid: current }
+            | State::Stopping { pid: current, .. } => *current = main,
+            State::Starting { pid: None, .. }
+            | State::Stopped
+            | State::Waiting { .. }
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => return,
+        }
+        self.leader.get_or_insert(pid);
+        out.log(
+            LogLevel::Info,
+            format!("{} (pid {pid}) has pid {main} as its main process now", self.spec.name),
+        );
     }
 
     /// A start or a stop that is under way has at least this much time from now on; a stop no more than

@@ -153,6 +153,8 @@ pub(super) struct Process {
     pub(super) restarts: RestartCounter,
     /// When it became ready; `None` from each spawn until then.
     pub(super) ready_at: Option<Mono>,
+    /// What was started, and leads its group, where the program has named another main process.
+    pub(super) leader: Option<Pid>,
     /// While it runs and its health is checked.
     pub(super) health: Option<Box<HealthMonitor>>,
     /// With `health=notify`: how often it has to report in this run.
@@ -200,6 +202,7 @@ impl Process {
             failed_starts: 0,
             restarts: RestartCounter::default(),
             ready_at: None,
+            leader: None,
             health: None,
             report_interval: None,
             unhealthy_reason: None,

@@ -244,7 +244,7 @@ impl Process {
     /// A check of this run holds, as the program has said.
     fn ready_reported(&mut self, turn: &Turn, pid: Pid, check: usize, out: &mut Effects) {
         if let State::Starting { pid: Some(current), until: Until::Ready { readiness, .. } } = &mut self.state
-            && *current == pid
+            && (*current == pid || self.leader == Some(pid))
         {
             readiness.reported(check);
             self.time_passed(turn, out);

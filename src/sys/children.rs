@@ -59,6 +59,12 @@ pub fn is_descendant(pid: Pid, ancestor: Pid) -> bool {
     lineage.take(GENERATIONS_MAX).any(|pid| pid == ancestor)
 }
 
+/// Whether a process is a child of ours, dead or alive.
+#[must_use]
+pub fn is_child(pid: Pid) -> bool {
+    parent(pid) == Some(Pid(super::process::own_pid()))
+}
+
 fn parent(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after) = stat.rsplit_once(") ")?;

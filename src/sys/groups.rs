@@ -57,7 +57,7 @@ impl<'fd> ProcessGroup<'fd> {
     /// ESRCH if nobody is left, EPERM.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         if let Some(pidfd) = self.pidfd {
-            match signal_group_by_pidfd(pidfd, signal) {
+            match signal_by_pidfd(pidfd, signal, TO_THE_GROUP) {
                 // A kernel that does not know the flag, or a sandbox that does not know the call.
                 Err(error) if is_unsupported(&error) => {}
                 outcome => return outcome,
@@ -77,14 +77,40 @@ impl<'fd> ProcessGroup<'fd> {
     }
 }
 
-fn signal_group_by_pidfd(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+/// A handle for a process, which may be anybody's child.
+#[derive(Debug)]
+pub struct ProcessFd(OwnedFd);
+
+impl ProcessFd {
+    /// For the process that has this pid now. `None` if there is none, the kernel has no pidfds, or there is no
+    /// descriptor to be had.
+    #[must_use]
+    pub fn open(pid: Pid) -> Option<Self> {
+        pidfd_open(RawPid::from_raw(pid.0)?, PidfdFlags::empty()).ok().map(Self)
+    }
+
+    /// Readable once the process has ended.
+    #[must_use]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// ESRCH if it was reaped, EPERM.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        signal_by_pidfd(self.0.as_fd(), signal, 0)
+    }
+}
+
+fn signal_by_pidfd(pidfd: BorrowedFd<'_>, signal: Signal, flags: libc::c_uint) -> io::Result<()> {
     let no_info: *const libc::siginfo_t = std::ptr::null();
     // SAFETY: pidfd_send_signal(2) takes a descriptor that lives as long as the call, and a null pointer for
     // the information that goes with the signal.
     #[expect(unsafe_code, reason = "rustix has no flags here, nor real-time signals")]
-    let result = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.0, no_info, TO_THE_GROUP)
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.0, no_info, flags) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

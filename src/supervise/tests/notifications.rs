@@ -118,6 +118,35 @@ fn a_reset_forgets_failed_starts() {
 }
 
 #[test]
+fn the_main_process_is_the_program_and_the_leader_may_take_over_again() {
+    let mut story = Story::one(|web| web.kill_as_group = true).running();
+    story.notifies(&[Notification::MainPid(Pid(777))]);
+    story.tells(&["INFO web (pid 101) has pid 777 as its main process now"]);
+    assert_eq!(story.description("web"), "pid 777, uptime 0:00:02");
+    story.notifies(&[Notification::MainPid(Pid(101))]);
+    assert_eq!(story.description("web"), "pid 101, uptime 0:00:02");
+    story.notifies(&[Notification::MainPid(Pid(778))]);
+    story.told.clear();
+    // Those who are left are members of the group that the first process has led.
+    story.stop("web", Wait::Yes);
+    story.members = Members::Some(vec![Pid(4000)]);
+    story.exits("web", 0);
+    story.pass(10.0);
+    assert!(story.told.contains(&"!kill web SIGKILL members of 101".to_owned()), "{:?}", story.told);
+}
+
+#[test]
+fn a_main_process_reports_readiness_for_its_program() {
+    let mut story = Story::one(|web| {
+        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+    })
+    .begun();
+    story.notifies(&[Notification::MainPid(Pid(777))]);
+    story.input(Input::ReadyReported { process: story.id("web"), pid: Pid(101), check: 0 });
+    assert_eq!(story.description("web"), "pid 777, uptime 0:00:00");
+}
+
+#[test]
 fn a_reset_forgets_restarts_and_the_ends_before() {
     let limit = Some(RestartLimit { ends: 2, within: Duration::from_secs(600) });
     let policy = RestartDelays {

@@ -151,6 +151,7 @@ fn reported(story: &mut Story, random: &mut Random) {
         Notification::Watchdog,
         Notification::Watchdog,
         Notification::WatchdogTrigger,
+        Notification::MainPid(Pid(9000 + random.below(2) as i32)),
         Notification::WatchdogInterval(Duration::from_millis(random.below(3_000))),
     ];
     if let Some((process, notification)) = random.of(&alive).zip(random.of(&notifications)) {

@@ -1,0 +1,143 @@
+//! Main processes that programs name themselves by `MAINPID` of systemd's notify protocol: a daemon that has replaced
+//! itself, or that a wrapper has started.
+//!
+//! From then on the main process is the program: signals are for it, and once the process that we have started, its
+//! leader, has ended, we adopt it, and its end is that of the program. While the leader lives, the end of its main
+//! process makes the leader the main process again. A handle of the kernel stands for the main process until it is
+//! our child, as its parent may reap it at any time and its number may become another's.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::{Shell, Source, Sources};
+use crate::model::{ExitStatus, LogLevel, Notification, Pid, ProcessId, Signal};
+use crate::supervise::{Input, KillTarget};
+use crate::sys::children::{is_child, is_descendant};
+use crate::sys::groups::{ProcessFd, signal_with_leader};
+use crate::sys::poller::{Interest, Poller};
+
+#[derive(Debug)]
+struct MainProcess {
+    pid: Pid,
+    /// What we have started.
+    leader: Pid,
+    handle: ProcessFd,
+    token: u64,
+}
+
+/// Those that were named, one of each process at most.
+#[derive(Debug, Default)]
+pub(super) struct MainProcesses {
+    named: BTreeMap<ProcessId, MainProcess>,
+}
+
+impl MainProcesses {
+    fn remove(&mut self, process: ProcessId, poller: &Poller, sources: &mut Sources) {
+        if let Some(main) = self.named.remove(&process) {
+            poller.remove(main.handle.as_fd());
+            sources.remove(main.token);
+        }
+    }
+
+    /// The main process that a program has named, if it is this one.
+    fn get(&self, process: ProcessId, pid: Pid) -> Option<&MainProcess> {
+        self.named.get(&process).filter(|main| main.pid == pid)
+    }
+
+    /// Whether a process is the main process of a program, or descends from it.
+    pub(super) fn is_descendant_of(&self, pid: Pid, process: ProcessId) -> bool {
+        self.named.get(&process).is_some_and(|main| is_descendant(pid, main.pid))
+    }
+}
+
+impl Shell {
+    /// A program that was started with the pid `leader` names its main process. Returns whether the core is to know.
+    pub(super) fn follow_main_process(&mut self, process: ProcessId, leader: Pid, pid: Pid) -> bool {
+        let named = self.main_processes.named.get(&process);
+        let current = named.map_or(leader, |main| main.pid);
+        if pid == current {
+            return false;
+        }
+        if pid == leader && self.children.has_pid(leader) {
+            self.main_processes.remove(process, &self.poller, &mut self.sources);
+            return true;
+        }
+        let handle = ProcessFd::open(pid);
+        // Looked at once the handle is there, so that both mean the same process.
+        let descends = is_descendant(pid, leader) || is_descendant(pid, current);
+        let Some(handle) = handle.filter(|_| descends) else {
+            let name = self.core.spec(process).map_or("", |spec| &spec.name);
+            let why = if descends { "cannot be followed" } else { "does not descend from it" };
+            let text = format!("{name} reports pid {pid} as its main process, which {why}: ignored");
+            self.log(LogLevel::Warn, &text);
+            return false;
+        };
+        self.main_processes.remove(process, &self.poller, &mut self.sources);
+        let token = self.sources.add(Source::MainProcess(process));
+        // Without it, the end of a main process that is not our child yet is noticed with that of the leader.
+        let _ = self.poller.add(handle.as_fd(), token, Interest { read: true, write: false });
+        self.main_processes.named.insert(process, MainProcess { pid, leader, handle, token });
+        true
+    }
+
+    /// A main process has ended. If it is our child by now, it is reaped; if not, its leader lives and stands for the
+    /// program again.
+    pub(super) fn main_process_ended(&mut self, process: ProcessId) {
+        let Some(MainProcess { pid, leader, handle, .. }) = self.main_processes.named.get(&process) else {
+            return;
+        };
+        // It would be reported again and again.
+        self.poller.remove(handle.as_fd());
+        let leader = *leader;
+        if !self.children.has_pid(*pid) && self.children.has_pid(leader) {
+            self.main_processes.remove(process, &self.poller, &mut self.sources);
+            self.feed(Input::Notified { process, notifications: vec![Notification::MainPid(leader)] });
+        }
+    }
+
+    /// A child of ours was reaped. Returns whether the program goes on as its main process, which we have adopted.
+    pub(super) fn main_process_goes_on(
+        &mut self,
+        process: ProcessId,
+        ended: Pid,
+        status: ExitStatus,
+    ) -> bool {
+        self.take_self_reports(process);
+        let main = self.main_processes.named.get(&process);
+        let Some(pid) = main.map(|main| main.pid).filter(|pid| *pid != ended && is_child(*pid)) else {
+            self.main_processes.remove(process, &self.poller, &mut self.sources);
+            return false;
+        };
+        self.children.adopt(pid, process);
+        let name = self.core.spec(process).map_or("", |spec| &spec.name);
+        let text = format!("{name}: pid {ended} has ended ({status}), its main process {pid} goes on");
+        self.log(LogLevel::Info, &text);
+        true
+    }
+
+    /// Sends a signal to a process, and with [`KillTarget::Group`] to its group.
+    pub(super) fn send_to(
+        &self,
+        process: ProcessId,
+        pid: Pid,
+        signal: Signal,
+        target: KillTarget,
+    ) -> io::Result<()> {
+        let Some(main) = self.main_processes.get(process, pid) else {
+            return match target {
+                KillTarget::Process => crate::sys::process::send_signal(pid, signal, false),
+                KillTarget::Group => signal_with_leader(pid, signal),
+            };
+        };
+        let sent = main.handle.signal(signal);
+        if target == KillTarget::Group {
+            // The group is the leader's; nobody may be left in it.
+            let _ = if self.children.has_pid(main.leader) {
+                signal_with_leader(main.leader, signal)
+            } else {
+                self.children.group(process, main.leader).signal(signal)
+            };
+        }
+        sent
+    }
+}
