@@ -1,15 +1,16 @@
 //! Carrying out what the core has decided.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{NulError, OsString};
+use std::ffi::{NulError, OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shell;
 use super::probes::failure;
 use super::restart::read_settings;
-use super::self_reports::SelfReport;
+use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
 use crate::host::Host;
 use crate::launch::{self, Executable};
@@ -232,7 +233,13 @@ impl Shell {
     ) -> Result<(Program, Attributes), NulError> {
         let mut environment = self.environment(spec);
         environment.extend(self_report.variables());
-        let program = Program::new(&executable.file, &executable.argv, environment)?;
+        if self_report.has_watchdog() {
+            environment.remove(OsStr::from_bytes(WATCHDOG_PID_VARIABLE.to_bytes()));
+        }
+        let mut program = Program::new(&executable.file, &executable.argv, environment)?;
+        if self_report.has_watchdog() {
+            program = program.with_own_pid(WATCHDOG_PID_VARIABLE);
+        }
         Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
     }
 

@@ -5,7 +5,7 @@
 //! are read before the end of the process is reported, and closed then.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -33,6 +33,9 @@ const READ: Interest = Interest { read: true, write: false };
 
 const SOCKET_VARIABLE: &str = "NOTIFY_SOCKET";
 const WATCHDOG_VARIABLE: &str = "WATCHDOG_USEC";
+
+/// The process that is to report.
+pub(super) const WATCHDOG_PID_VARIABLE: &CStr = c"WATCHDOG_PID";
 
 /// What one process reports through.
 #[derive(Debug, Default)]
@@ -137,10 +140,13 @@ impl SelfReport {
     /// How the process finds its socket.
     pub(super) fn variables(&self) -> impl Iterator<Item = (OsString, OsString)> {
         let socket = self.notify.iter().map(|socket| (SOCKET_VARIABLE, socket.address().to_owned()));
-        // Without WATCHDOG_PID the watchdog is for whoever reads the variables: behind a shell or a wrapper that
-        // forks, the pid of the leader would be wrong.
         let watchdog = self.watchdog_micros.iter().map(|micros| (WATCHDOG_VARIABLE, micros.to_string()));
         socket.chain(watchdog).map(|(name, value)| (name.into(), value.into()))
+    }
+
+    /// Whether `WATCHDOG_PID` is set: the watchdog is not for what the process starts.
+    pub(super) fn has_watchdog(&self) -> bool {
+        self.watchdog_micros.is_some()
     }
 
     fn watch(&self, poller: &Poller) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, chdir, setpgid, setsid};
+use nix::unistd::{Pid, chdir, getpid, setpgid, setsid};
 use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
@@ -108,6 +108,9 @@ fn assign(&Assignment { source, number }: &Assignment) -> Result<(), Errno> {
 /// Executes the first of the program's files that can be executed, as execvp(3) does: one that may not be is skipped,
 /// and reported if there is no other. Returns only when there was none.
 fn exec(program: &Program) -> Errno {
+    if let Some(own_pid) = &program.own_pid {
+        own_pid.write(getpid().as_raw());
+    }
     let mut worst = Errno::ENOENT;
     for file in &program.files {
         // SAFETY: `file` and the elements of both arrays are NUL-terminated strings that `program`

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod names;
 pub mod notify_socket;
 pub mod output;
+mod own_pid;
 pub mod poller;
 pub mod process;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Starting a program, the parent's side. `clone` has the kinds of fork; what happens between fork and exec is in
 //! `child`.
 
-use std::ffi::{CString, NulError, OsStr, c_char};
+use std::ffi::{CStr, CString, NulError, OsStr, c_char};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -15,6 +15,7 @@ use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_setfl};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::own_pid::OwnPid;
 use super::{child, clone, kernel_signals, spawn_failures, users};
 use crate::model::{Pid, User};
 
@@ -26,6 +27,7 @@ pub struct Program {
     pub(super) argv0: CString,
     /// Keeps alive what `argv` and `envp` point to.
     _strings: Vec<CString>,
+    pub(super) own_pid: Option<OwnPid>,
     pub(super) argv: Vec<*const c_char>,
     pub(super) envp: Vec<*const c_char>,
 }
@@ -56,7 +58,17 @@ impl Program {
             argv: pointers(&strings[..argv.len()]),
             envp: pointers(&strings[argv.len()..]),
             _strings: strings,
+            own_pid: None,
         })
+    }
+
+    /// With one more variable, whose value is the pid of the program.
+    #[must_use]
+    pub fn with_own_pid(mut self, name: &CStr) -> Self {
+        let own_pid = OwnPid::new(name);
+        // In front of the null pointer at the end.
+        self.envp.insert(self.envp.len().saturating_sub(1), own_pid.as_ptr());
+        Self { own_pid: Some(own_pid), ..self }
     }
 
     /// Where else it may be, in this order.

@@ -43,10 +43,13 @@ impl Child {
         }
     }
 
-    /// What is in a pipe once the child has ended.
+    /// What is in a pipe once the child has ended. A child of another test holds the other end until it has executed
+    /// its program, so the end of the pipe is waited for.
     fn text(end: &mut Option<OwnedFd>) -> String {
         let mut text = String::new();
-        File::from(end.take().unwrap()).read_to_string(&mut text).unwrap();
+        let end = end.take().unwrap();
+        fcntl_setfl(&end, OFlags::empty()).unwrap();
+        File::from(end).read_to_string(&mut text).unwrap();
         text
     }
 
@@ -144,4 +147,16 @@ fn failed_step_is_reported_with_its_errno() {
     let child = Child::start(&["/bin/sh", "-c", "exit 127"], &shared());
     let pid = child.pid;
     assert_eq!((child.output().0, take(pid).is_none()), (127, true), "a program's own 127 is no failed step");
+}
+
+#[test]
+fn the_environment_may_have_the_pid_of_the_program() {
+    for attributes in [copied(), shared()] {
+        let argv = ["/bin/sh", "-c", "echo $$ $OWN_PID; env | grep -c ^OWN_PID="];
+        let program = program(&argv).with_own_pid(c"OWN_PID");
+        let descriptors = Descriptors::piped(Stdin::Pipe, false).unwrap();
+        let (pid, ends) = spawn(&program, &attributes, descriptors).unwrap();
+        let (code, output, _) = Child { pid, ends }.output();
+        assert_eq!((code, output), (0, format!("{pid} {pid}\n1\n")));
+    }
 }
