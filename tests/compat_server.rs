@@ -436,9 +436,9 @@ fn rows_of_bulk_answers_come_in_the_same_order() {
          [program:e]\ncommand=/bin/cat\nautostart=false\nstartsecs=1\n\
          [group:g]\nprograms=e,d,c,b,a\n"
             .to_owned(),
-        slow("s", "1.6"),
+        slow("s", "4"),
         slow("t", "0.1"),
-        slow("u", "0.9"),
+        slow("u", "2"),
         "[program:first]\ncommand=/bin/cat\nstartsecs=0\npriority=1\n\
          [program:y]\ncommand=/bin/cat\nstartsecs=0\n[program:z]\ncommand=/bin/cat\nstartsecs=0\n"
             .to_owned(),
