@@ -13,7 +13,7 @@ use crate::model::{
 
 impl Supervisor {
     pub(super) fn command(&mut self, turn: &Turn, ticket: Ticket, command: Command, out: &mut Effects) {
-        if !self.mood.allows_starts() && !command.is_taken_in_any_state() {
+        if !self.allows_starts() && !command.is_taken_in_any_state() {
             return out.reply(ticket, Err(Fault::bare(FaultCode::ShutdownState)));
         }
         if self.operations.is_full() && may_wait(&command) {

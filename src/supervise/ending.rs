@@ -170,7 +170,7 @@ impl Supervisor {
     pub(super) fn judge_ends(&mut self, turn: &Turn, out: &mut Effects) {
         let ended = std::mem::take(&mut out.ended);
         let may_be_idle = std::mem::take(&mut out.may_be_idle) || !ended.is_empty();
-        if !self.mood.allows_starts() {
+        if !self.allows_starts() {
             return;
         }
         let verdict = ended.iter().find_map(|id: &ProcessId| self.process(*id)?.verdict());

@@ -85,7 +85,7 @@ impl Supervisor {
 
     fn look_at(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
         self.stop_if_deferred(turn, id, out);
-        let Some(process) = self.process(id).filter(|_| self.mood.allows_starts()) else { return };
+        let Some(process) = self.process(id).filter(|_| self.allows_starts()) else { return };
         match process.state {
             State::Waiting { .. } => self.look_at_waiting(turn, id, out),
             State::Fatal if process.has_failed_dependency && self.conditions.gate(id) == Gate::Open => {

@@ -45,6 +45,7 @@ mod restart;
 mod schedule;
 mod shortage;
 mod shutdown;
+mod signals;
 mod stdin;
 mod stop_order;
 mod stopping;
@@ -86,7 +87,7 @@ use process::{AutoLogs, Process};
 use processes::Processes;
 use restart::Randomness;
 use shortage::Shortage;
-use shutdown::Mood;
+use shutdown::ShutdownState;
 use stop_order::StopReason;
 use task::OpenTasks;
 
@@ -108,12 +109,12 @@ pub struct Identity {
     pub pid: i32,
 }
 
-/// The whole supervisor: its groups, its mood, and who waits for what.
+/// The whole supervisor: its groups, its state, and what it is asked to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Supervisor {
     identity: Identity,
     rules: Rules,
-    mood: Mood,
+    shutdown_state: ShutdownState,
     /// As it was read last, active or not.
     configured: Vec<GroupSpec>,
     /// In the order in which they were added.
@@ -149,7 +150,7 @@ impl Supervisor {
         let mut supervisor = Self {
             identity,
             rules: Rules::default(),
-            mood: Mood::Running,
+            shutdown_state: ShutdownState::NotRequested,
             configured: groups.clone(),
             groups: Groups::default(),
             processes: Processes::default(),
@@ -238,7 +239,7 @@ impl Supervisor {
     /// The supervisor's own state.
     #[must_use]
     pub fn state(&self) -> SupervisorState {
-        self.mood.state()
+        self.shutdown_state.supervisor_state()
     }
 
     /// When [`Input::TimePassed`] is due; `None` while nothing is.
@@ -247,7 +248,7 @@ impl Supervisor {
         let deadlines = [
             self.processes.deadline(),
             self.autostarts.deadline(),
-            self.mood.deadline(),
+            self.operations.deadline(),
             self.ticks.deadline(),
             self.pools_deadline(),
             self.look_deadline(),
@@ -261,7 +262,7 @@ impl Supervisor {
         let tasks = std::mem::take(&mut self.tasks);
         let mut out = Effects { asked_for: self.asked_for, tasks, ..Effects::default() };
         let random = self.randomness.draw();
-        let turn = Turn { now, restarts_allowed: self.mood.allows_starts(), random };
+        let turn = Turn { now, restarts_allowed: self.allows_starts(), random };
         // One start may lead to the next, all in one turn.
         if !matches!(input, Input::Spawned { .. }) {
             self.autostarts.renew_slots();
@@ -347,7 +348,7 @@ impl Supervisor {
         }
         self.settle_conditions(&turn, &mut out);
         self.judge_ends(&turn, &mut out);
-        self.go_on_stopping(&turn, &mut out);
+        self.advance_shutdown(&turn, &mut out);
         // What has stopped just now may have been in the way of others.
         self.settle_conditions(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
@@ -374,9 +375,7 @@ impl Supervisor {
             self.changed(turn, process, None, out);
         }
         self.go_on_starting(turn, out);
-        self.bound_shutdown(turn, out);
-        self.go_on_stopping(turn, out);
-        self.report_shutdown(turn, out);
+        self.operations_time_passed(turn, out);
         self.look_for_members(turn, out);
     }
 

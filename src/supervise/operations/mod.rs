@@ -8,6 +8,7 @@
 //! operations that it concerns, however many others are open.
 
 mod rows;
+mod shutdown;
 mod update;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::model::{Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
 
 use rows::SettledRow;
 pub(super) use rows::{Form, Goal, Outcome, Row};
+use shutdown::Shutdown;
 use update::Update;
 
 /// Operations of clients that are open at one time. Far more than there are connections; but one that asks and
@@ -57,12 +59,18 @@ pub(super) struct Operations {
     open: BTreeMap<OperationId, Operation>,
     /// Which of them wait for a process, the oldest first.
     by_process: BTreeMap<ProcessId, Vec<OperationId>>,
+    /// It has no ticket, and nothing is left to be done after it.
+    shutdown: Option<Shutdown>,
 }
 
 impl Operations {
     /// Whether no more may begin.
     pub(super) fn is_full(&self) -> bool {
         self.open.len() >= OPERATIONS_MAX
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.shutdown.as_ref().and_then(Shutdown::deadline)
     }
 
     fn open(&mut self, turn: &Turn, ticket: Ticket, kind: OperationKind, rows: Vec<Row>) {
@@ -176,6 +184,10 @@ impl Supervisor {
             OperationKind::Command(form) => out.reply(ticket, form.answer(settled)),
             OperationKind::Update(update) => self.finish_update(turn, ticket, *update, out),
         }
+    }
+
+    pub(super) fn operations_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        self.shutdown_time_passed(turn, out);
     }
 
     /// The supervisor stops: what would start something again is refused. Commands that wait for processes are

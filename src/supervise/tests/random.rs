@@ -242,7 +242,7 @@ fn check_invariants(story: &Story) {
     for pool in story.supervisor.groups.iter().filter_map(|group| group.pool.as_ref()) {
         assert!(pool.waiting() <= 6, "{pool:?}");
     }
-    let may_start = story.supervisor.mood.allows_starts();
+    let may_start = story.supervisor.allows_starts();
     let deadline = story.supervisor.processes.iter().filter_map(|it| it.deadline(may_start)).min();
     assert_eq!(story.supervisor.processes.deadline(), deadline, "the index is in step");
     story.supervisor.operations.count();
@@ -267,7 +267,7 @@ fn check_hooks(story: &Story) {
         assert_eq!(runs("pre_stop"), process.runs_pre_stop());
         let is_unspawned = process.is_starting() && process.pid().is_none();
         assert_eq!(runs("pre_start"), is_unspawned, "it is spawned once its pre_start has ended");
-        if process.is_waiting() && process.spec.is_independent() && story.supervisor.mood.allows_starts() {
+        if process.is_waiting() && process.spec.is_independent() && story.supervisor.allows_starts() {
             assert!(
                 process.has_open_post_stop() || story.supervisor.has_pending_starts(),
                 "it waits for nothing"

@@ -109,7 +109,7 @@ fn check_nobody_is_forgotten(story: &Story) {
     let supervisor = &story.supervisor;
     supervisor.assert_conditions_are_in_step();
     supervisor.operations.count();
-    if !supervisor.mood.allows_starts() || supervisor.has_pending_starts() {
+    if !supervisor.allows_starts() || supervisor.has_pending_starts() {
         return;
     }
     for process in supervisor.processes.iter() {

@@ -1,0 +1,246 @@
+//! The shutdown as an operation: everything is stopped, rank by rank.
+//!
+//! Groups stop by descending priority. Those of one priority stop side by side, and the next priority
+//! begins the moment the last process of this one is gone.
+//! COMPAT: Supervisor stops strictly one group after the other and waits up to a second after each.
+//!
+//! That second is when its listeners learn how the others ended. Here listeners whose turn has come to stop
+//! get time for the events that they have not dealt with: a second in all, whatever their priorities.
+//!
+//! Every shutdown ends. `shutdown_timeout` bounds all of it: when it is over, whatever is left is killed,
+//! whatever its priority. So does a request that is repeated, if not within a second: several programs send
+//! SIGTERM twice at once. What does not end after SIGKILL is given up.
+//!
+//! Unlike other operations it has no rows: it waits until no process of a rank is pending, which `Processes` counts,
+//! because a process that was gone may have to be waited for once more (one whose state was unknown ends, and leaves
+//! members of its group behind).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::shutdown::ShutdownState;
+use super::super::stop_order::StopReason;
+use super::super::{Effect, Effects, Process, Supervisor, Turn};
+use super::Operations;
+use crate::model::{LogLevel, Mono, ProcessId, Signal};
+
+/// How often `waiting for a, b to die` is repeated.
+const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
+
+/// How long a shutdown waits in all for listeners that have not dealt with their events.
+const LISTENERS_GRACE: Duration = Duration::from_secs(1);
+
+/// A request to end that comes sooner after the last one is the same request.
+const REQUEST_SPACING: Duration = Duration::from_secs(1);
+
+/// A shutdown that is under way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Shutdown {
+    /// When it was asked for, for the last time.
+    requested_at: Mono,
+    /// It was asked for again: no order is kept and no listener is waited for.
+    is_hurried: bool,
+    report_at: Mono,
+    /// `shutdown_timeout`; `None` if there is none, or it is over.
+    kill_at: Option<Mono>,
+    /// All processes by their rank, each in the order in which they stop.
+    levels: BTreeMap<i64, Vec<ProcessId>>,
+    /// The rank whose processes are being stopped.
+    level: Option<i64>,
+    listeners: BusyListeners,
+}
+
+impl Shutdown {
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        [Some(self.report_at), self.kill_at, self.listeners.deadline()].into_iter().flatten().min()
+    }
+
+    /// By descending priority.
+    fn all(&self) -> Vec<ProcessId> {
+        self.levels.values().rev().flatten().copied().collect()
+    }
+}
+
+/// Listeners of the current priority that are not asked to stop yet, as they have events to deal with.
+#[derive(Debug, Serialize, Deserialize)]
+struct BusyListeners {
+    ids: Vec<ProcessId>,
+    /// While there are any.
+    waiting_since: Option<Mono>,
+    time_left: Duration,
+}
+
+impl BusyListeners {
+    fn deadline(&self) -> Option<Mono> {
+        self.waiting_since.map(|since| since.after(self.time_left))
+    }
+
+    /// Waits for these only, as long as there is time left.
+    fn wait_for(&mut self, now: Mono, ids: Vec<ProcessId>) {
+        if let Some(since) = self.waiting_since.take() {
+            self.time_left = self.time_left.saturating_sub(now.since(since));
+        }
+        self.ids = if self.time_left.is_zero() { Vec::new() } else { ids };
+        self.waiting_since = (!self.ids.is_empty()).then_some(now);
+    }
+}
+
+impl Operations {
+    /// It was asked for once more, when that changed what follows it.
+    pub(in crate::supervise) fn shutdown_requested(&mut self, turn: &Turn) {
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.requested_at = turn.now.mono;
+        }
+    }
+}
+
+impl Supervisor {
+    pub(in crate::supervise) fn open_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+        let now = turn.now.mono;
+        let bound = self.rules.shutdown_timeout_secs.map(Duration::from_secs);
+        self.operations.shutdown = Some(Shutdown {
+            requested_at: now,
+            is_hurried: false,
+            report_at: now,
+            kill_at: bound.map(|bound| now.after(bound)),
+            levels: self.levels(),
+            level: None,
+            listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
+        });
+        self.advance_shutdown(turn, out);
+        self.report_shutdown(turn, out);
+    }
+
+    /// It was asked for again: what was asked to stop is killed, all that is left is asked at once.
+    pub(in crate::supervise) fn hurry_shutdown(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
+        let Some(shutdown) = &mut self.operations.shutdown else { return };
+        if turn.now.mono < shutdown.requested_at.after(REQUEST_SPACING) {
+            let text = format!("{signal} came within a second of the last request and counts as the same");
+            return out.log(LogLevel::Debug, text);
+        }
+        shutdown.requested_at = turn.now.mono;
+        shutdown.is_hurried = true;
+        for id in shutdown.all() {
+            self.with(id, |process| process.hasten(turn, out));
+            self.settle_changed(turn, id, out);
+        }
+        self.advance_shutdown(turn, out);
+    }
+
+    /// All processes by the priority of their group, each in the order in which they stop: the reverse of that
+    /// in which they start.
+    fn levels(&self) -> BTreeMap<i64, Vec<ProcessId>> {
+        let mut levels: BTreeMap<i64, Vec<ProcessId>> = BTreeMap::new();
+        for id in self.by_priority().into_iter().rev() {
+            let rank = self.process(id).map_or(0, |process| process.stop_rank);
+            levels.entry(rank).or_default().push(id);
+        }
+        levels
+    }
+
+    /// At the end of each input: stops the highest rank that still has something running, and ends the shutdown when
+    /// none has.
+    pub(in crate::supervise) fn advance_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+        while let Some(shutdown) = &mut self.operations.shutdown {
+            let Some(level) = self.processes.highest_pending_rank() else {
+                return self.end_shutdown(out);
+            };
+            let members = if shutdown.level == Some(level) {
+                std::mem::take(&mut shutdown.listeners.ids)
+            } else {
+                shutdown.level = Some(level);
+                shutdown.levels.get(&level).cloned().unwrap_or_default()
+            };
+            self.stop_level(turn, members, out);
+            // A level of nothing but processes that waited for another try is done at once.
+            if self.processes.highest_pending_rank() == Some(level) {
+                return;
+            }
+        }
+    }
+
+    fn end_shutdown(&mut self, out: &mut Effects) {
+        self.operations.shutdown = None;
+        if let ShutdownState::Stopping(then) = &self.shutdown_state {
+            let then = then.clone();
+            self.shutdown_state = ShutdownState::Stopped(then.clone());
+            out.push(Effect::AllStopped(then));
+        }
+    }
+
+    /// Asks these to stop, but for listeners that still get time for their events.
+    fn stop_level(&mut self, turn: &Turn, members: Vec<ProcessId>, out: &mut Effects) {
+        if members.is_empty() {
+            return;
+        }
+        self.publish_news(out);
+        let (busy, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|id| self.is_owed_events(*id));
+        let Some(shutdown) = &mut self.operations.shutdown else { return };
+        let waits = !shutdown.is_hurried;
+        shutdown.listeners.wait_for(turn.now.mono, if waits { busy.clone() } else { Vec::new() });
+        let asked = if shutdown.listeners.ids.is_empty() { busy } else { Vec::new() };
+        let asked: Vec<_> = others.into_iter().chain(asked).collect();
+        self.stop_in_order(turn, &asked, StopReason::Shutdown, out);
+    }
+
+    /// A leader has ended by itself. Members of its group are stopped now if its turn has come already.
+    pub(in crate::supervise) fn stop_members_in_shutdown(
+        &mut self,
+        turn: &Turn,
+        id: ProcessId,
+        out: &mut Effects,
+    ) {
+        let rank = self.process(id).map(|process| process.stop_rank);
+        if let Some(Shutdown { is_hurried, level, .. }) = &self.operations.shutdown
+            && (*is_hurried || level.is_some_and(|level| rank >= Some(level)))
+        {
+            self.with(id, |process| process.stop_members(turn, out));
+        }
+    }
+
+    pub(super) fn shutdown_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
+        self.bound_shutdown(turn, out);
+        self.advance_shutdown(turn, out);
+        self.report_shutdown(turn, out);
+    }
+
+    /// Kills what is left once `shutdown_timeout` is over.
+    fn bound_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+        let Some(shutdown) = &mut self.operations.shutdown else { return };
+        if shutdown.kill_at.take_if(|at| turn.now.mono >= *at).is_none() {
+            return;
+        }
+        shutdown.is_hurried = true;
+        out.log(LogLevel::Warn, "shutdown_timeout is over: killing what is left");
+        for id in shutdown.all() {
+            self.with(id, |process| process.kill_now(turn, out));
+            self.settle_changed(turn, id, out);
+        }
+    }
+
+    fn report_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+        let Some(shutdown) = &mut self.operations.shutdown else { return };
+        if turn.now.mono < shutdown.report_at {
+            return;
+        }
+        shutdown.report_at = turn.now.mono.after(SHUTDOWN_REPORT_EVERY);
+        let names: Vec<_> = self.pending().map(|process| process.spec.name.as_str()).collect();
+        out.log(LogLevel::Info, format!("waiting for {} to die", names.join(", ")));
+    }
+
+    /// In the order in which groups were added.
+    fn pending(&self) -> impl Iterator<Item = &Process> {
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        members.filter_map(|id| self.process(*id)).filter(|process| process.is_pending())
+    }
+}
+
+#[cfg(test)]
+impl Supervisor {
+    /// Whether no order is kept any more.
+    pub(in crate::supervise) fn is_hurried(&self) -> bool {
+        self.operations.shutdown.as_ref().is_some_and(|shutdown| shutdown.is_hurried)
+    }
+}

@@ -1,0 +1,52 @@
+//! Signals that the supervisor itself is sent.
+
+use super::commands::Found;
+use super::{Effect, Effects, ReadFor, Supervisor, Turn};
+use crate::model::{LogLevel, Namespec, Signal, SignalAction, SupervisorState};
+
+impl Supervisor {
+    pub(super) fn signalled(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
+        match self.rules.action(signal) {
+            SignalAction::Shutdown => {
+                out.log(LogLevel::Warn, format!("received {signal} indicating exit request"));
+                self.asked_to_end(turn, signal, out);
+            }
+            SignalAction::Reload if self.state() == SupervisorState::Shutdown => {
+                let text = format!("ignored {signal} indicating restart request (shutdown in progress)");
+                out.log(LogLevel::Warn, text);
+            }
+            SignalAction::Reload => {
+                out.log(LogLevel::Warn, format!("received {signal} indicating restart request"));
+                if self.allows_starts() {
+                    out.push(Effect::ReadSettings { purpose: ReadFor::Restart(None) });
+                }
+            }
+            SignalAction::Reopen => {
+                out.log(LogLevel::Info, format!("received {signal} indicating log reopen request"));
+                out.push(Effect::ReopenLogs);
+            }
+            SignalAction::Forward(names) => self.forward(signal, &names, out),
+            SignalAction::Ignore if signal == Signal::CHLD => {
+                out.log(LogLevel::Debug, format!("received {signal} indicating a child quit"));
+            }
+            SignalAction::Ignore => {
+                out.log(LogLevel::Blather, format!("received {signal} indicating nothing"))
+            }
+        }
+    }
+
+    /// Those of the named processes that have a pid get it too.
+    fn forward(&self, signal: Signal, names: &[String], out: &mut Effects) {
+        out.log(LogLevel::Info, format!("received {signal}, forwarding it to {}", names.join(", ")));
+        for name in names {
+            let members = match self.find(&Namespec::split(name)) {
+                Ok(Found::Process(process)) => vec![process],
+                Ok(Found::Group(members)) => members,
+                Err(_) => continue, // Its group is not active.
+            };
+            for process in members.iter().filter_map(|id| self.process(*id)) {
+                process.signal(signal, out);
+            }
+        }
+    }
+}
