@@ -2,6 +2,7 @@
 //! [`Reply`] or a [`Fault`].
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,9 @@ pub enum Command {
     StopProcessGroup(String, Wait),
     /// Stop all that run.
     StopAllProcesses(Wait),
+    /// Restart a process or, with a whole-group namespec, its group: some at a time, the next ones when those
+    /// before them run. It ends at the first that fails.
+    RestartRolling(Namespec, BatchLimits),
     /// Send a signal to a process (never to its process group) or to each of a group.
     SignalProcess(Namespec, SignalRequest),
     /// Send a signal to each process of a group that has one to take it.
@@ -129,6 +133,15 @@ pub enum Command {
     Shutdown,
     /// Stop everything, read the configuration again, start anew in the same process.
     Restart,
+}
+
+/// How many processes a rolling restart stops at one time, and how long all of it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchLimits {
+    /// Processes, at least one.
+    pub size: usize,
+    /// `None` means no limit.
+    pub timeout: Option<Duration>,
 }
 
 impl Command {

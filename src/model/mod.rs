@@ -25,8 +25,8 @@ mod time;
 
 pub use child::{ChildId, TaskId};
 pub use command::{
-    BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo, Reading, Reply,
-    SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
+    BatchLimits, BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo,
+    Reading, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};

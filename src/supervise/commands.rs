@@ -7,7 +7,7 @@ use super::stop_order::StopReason;
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
-    BulkRow, Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessInfo, ProcessState, Reply,
+    Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessInfo, ProcessState, Reply,
     SignalRequest, Ticket, Wait,
 };
 
@@ -61,6 +61,9 @@ impl Supervisor {
                 Err(fault) => out.reply(ticket, Err(fault)),
             },
             Command::StopAllProcesses(wait) => self.stop_many(turn, ticket, self.by_priority(), wait, out),
+            Command::RestartRolling(name, limits) => {
+                self.restart_rolling(turn, ticket, (&name, limits), out);
+            }
             Command::SignalProcess(name, signal) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.signal_one(turn, ticket, id, &name, signal, out),
                 Ok(Found::Group(members)) => self.signal_many(turn, ticket, members, signal, out),
@@ -248,11 +251,7 @@ impl Supervisor {
 
     /// A signal that doesn't exist is no fault of the whole command but of each row.
     fn refuse_signal(&self, members: &[ProcessId], text: &str) -> Reply {
-        let refused = |process: &Process| BulkRow {
-            name: process.spec.name.clone(),
-            group: process.spec.group.clone(),
-            outcome: Err(Fault::about(FaultCode::BadSignal, text)),
-        };
+        let refused = |process: &Process| process.bulk_row(Err(Fault::about(FaultCode::BadSignal, text)));
         Reply::Bulk(members.iter().filter_map(|id| self.process(*id)).map(refused).collect())
     }
 
@@ -277,7 +276,7 @@ impl Supervisor {
 
     /// Also one that has ended, or is being stopped, and is to be started again, by its restart policy or its
     /// schedule: it stays down then.
-    fn can_stop(&self, id: ProcessId) -> bool {
+    pub(super) fn can_stop(&self, id: ProcessId) -> bool {
         let will_run = |process: &Process| {
             process.will_restart() || process.stops_before_another_start() || process.has_next_run()
         };
@@ -301,8 +300,8 @@ impl Supervisor {
 /// Whether the answer may wait for processes. Signals and texts are taken at once.
 fn may_wait(command: &Command) -> bool {
     use Command::{
-        StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses, StopProcess, StopProcessGroup,
-        UpdateProcessGroup,
+        RestartRolling, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses, StopProcess,
+        StopProcessGroup, UpdateProcessGroup,
     };
     matches!(
         command,
@@ -313,6 +312,7 @@ fn may_wait(command: &Command) -> bool {
             | StopProcessGroup(..)
             | StopAllProcesses(_)
             | UpdateProcessGroup(_)
+            | RestartRolling(..)
     )
 }
 

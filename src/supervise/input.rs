@@ -35,6 +35,12 @@ pub enum Input {
         /// What is asked.
         command: Command,
     },
+    /// The client of a request does not wait for it any more. A rolling restart ends early and is answered; all
+    /// other requests are completed.
+    Cancelled {
+        /// As in [`Input::Command`].
+        ticket: Ticket,
+    },
     /// The outcome of [`Effect::Spawn`].
     Spawned {
         /// Which process.

@@ -273,6 +273,7 @@ impl Supervisor {
             Input::Command { principal: _, ticket, command } => {
                 self.command(&turn, ticket, command, &mut out)
             }
+            Input::Cancelled { ticket } => self.cancelled(&turn, ticket, &mut out),
             Input::Spawned { process, outcome } => {
                 if let Ok(pid) = outcome {
                     self.listener_began(process);

@@ -1,17 +1,18 @@
 //! Operations: what is asked for and takes more than one input to complete.
 //!
-//! A command that waits for processes and an update are operations. A step of an operation asks processes for
-//! something and waits for them. When it waits for none any more the operation goes on or ends ([`Supervisor::advance`]), with a
-//! result for each process.
+//! A command that waits for processes, an update, a rolling restart and the shutdown are operations. A step of an
+//! operation asks processes for something and waits for them. When it waits for none any more the operation goes on or
+//! ends ([`Supervisor::advance`]), with a result for each process.
 //!
 //! An index leads from a process to the operations that wait for it, so a change of a process costs as much as the
 //! operations that it concerns, however many others are open.
 
+mod rolling;
 mod rows;
 mod shutdown;
 mod update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use super::process::Process;
 use super::{Effects, Supervisor, Turn};
 use crate::model::{Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
 
+use rolling::RollingRestart;
 use rows::SettledRow;
 pub(super) use rows::{Form, Goal, Outcome, Row};
 use shutdown::Shutdown;
@@ -39,6 +41,8 @@ enum OperationKind {
     Command(Form),
     /// The successors of the processes that are gone by then.
     Update(Box<Update>),
+    /// The next batch, unless there is none or one has failed.
+    RollingRestart(RollingRestart),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,6 +56,15 @@ struct Operation {
     settled: Vec<SettledRow>,
 }
 
+impl Operation {
+    fn deadline(&self) -> Option<Mono> {
+        match &self.kind {
+            OperationKind::RollingRestart(rolling) => rolling.deadline(),
+            OperationKind::Command(_) | OperationKind::Update(_) => None,
+        }
+    }
+}
+
 /// All that are open.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Operations {
@@ -61,6 +74,8 @@ pub(super) struct Operations {
     by_process: BTreeMap<ProcessId, Vec<OperationId>>,
     /// It has no ticket, and nothing is left to be done after it.
     shutdown: Option<Shutdown>,
+    /// Of those that are open and have one.
+    deadlines: BTreeSet<(Mono, OperationId)>,
 }
 
 impl Operations {
@@ -70,11 +85,13 @@ impl Operations {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.shutdown.as_ref().and_then(Shutdown::deadline)
+        let shutdown = self.shutdown.as_ref().and_then(Shutdown::deadline);
+        [shutdown, self.deadlines.first().map(|(at, _)| *at)].into_iter().flatten().min()
     }
 
-    fn open(&mut self, turn: &Turn, ticket: Ticket, kind: OperationKind, rows: Vec<Row>) {
+    fn open(&mut self, turn: &Turn, ticket: Ticket, kind: OperationKind, rows: Vec<Row>) -> OperationId {
         self.last += 1;
+        let id = OperationId(self.last);
         let operation = Operation {
             ticket,
             began_at: turn.now.mono,
@@ -82,7 +99,8 @@ impl Operations {
             awaited: BTreeMap::new(),
             settled: Vec::new(),
         };
-        self.begin_step(OperationId(self.last), operation, rows);
+        self.begin_step(id, operation, rows);
+        id
     }
 
     /// The operation waits for these from now on.
@@ -91,12 +109,16 @@ impl Operations {
             self.by_process.entry(row.process).or_default().push(id);
         }
         operation.awaited = rows.into_iter().enumerate().map(|(at, row)| (row.process, (at, row))).collect();
+        self.deadlines.extend(operation.deadline().map(|at| (at, id)));
         self.open.insert(id, operation);
     }
 
     /// Takes an operation out, whatever it still waits for.
     fn close(&mut self, id: OperationId) -> Option<Operation> {
         let operation = self.open.remove(&id)?;
+        if let Some(at) = operation.deadline() {
+            self.deadlines.remove(&(at, id));
+        }
         for process in operation.awaited.keys() {
             if let Some(ids) = self.by_process.get_mut(process) {
                 ids.retain(|it| *it != id);
@@ -163,6 +185,14 @@ impl Supervisor {
         self.settle_rows(turn, id, |row, process| row.outcome(process, None), out);
     }
 
+    /// A process is removed: nothing that waits for it comes true any more.
+    pub(super) fn settle_forgotten(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
+        let gone = |row: &mut Row, _: &Process| {
+            Some(Err(Fault::about(FaultCode::AbnormalTermination, row.asked_as.clone())))
+        };
+        self.settle_rows(turn, id, gone, out);
+    }
+
     /// Settles the rows of a process for which there is an outcome.
     pub(super) fn settle_rows(
         &mut self,
@@ -179,15 +209,30 @@ impl Supervisor {
 
     /// A step is complete: the operation goes on or ends.
     fn advance(&mut self, turn: &Turn, id: OperationId, out: &mut Effects) {
-        let Some(Operation { ticket, kind, settled, .. }) = self.operations.close(id) else { return };
-        match kind {
-            OperationKind::Command(form) => out.reply(ticket, form.answer(settled)),
-            OperationKind::Update(update) => self.finish_update(turn, ticket, *update, out),
+        let Some(operation) = self.operations.close(id) else { return };
+        match operation.kind {
+            OperationKind::Command(form) => out.reply(operation.ticket, form.answer(operation.settled)),
+            OperationKind::Update(update) => self.finish_update(turn, operation.ticket, *update, out),
+            OperationKind::RollingRestart(_) => self.advance_rolling(turn, id, operation, out),
         }
     }
 
     pub(super) fn operations_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         self.shutdown_time_passed(turn, out);
+        let due = self.operations.deadlines.iter().take_while(|(at, _)| *at <= turn.now.mono);
+        for id in due.map(|(_, id)| *id).collect::<Vec<_>>() {
+            self.end_rolling(turn, id, "its time is up", out);
+        }
+    }
+
+    /// The client of a request does not wait for it any more. A rolling restart ends; all others are completed.
+    pub(super) fn cancelled(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
+        let is_meant = |operation: &Operation| {
+            operation.ticket == ticket && matches!(operation.kind, OperationKind::RollingRestart(_))
+        };
+        let open = self.operations.open.iter();
+        let ids: Vec<_> = open.filter(|(_, it)| is_meant(it)).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.end_rolling(turn, id, "it was cancelled", out));
     }
 
     /// The supervisor stops: what would start something again is refused. Commands that wait for processes are
@@ -195,7 +240,7 @@ impl Supervisor {
     pub(super) fn cancel_operations(&mut self, out: &mut Effects) {
         let is_cancelled = |operation: &Operation| match operation.kind {
             OperationKind::Command(_) => false,
-            OperationKind::Update(_) => true,
+            OperationKind::Update(_) | OperationKind::RollingRestart(_) => true,
         };
         let open = self.operations.open.iter();
         let ids: Vec<_> = open.filter(|(_, it)| is_cancelled(it)).map(|(id, _)| *id).collect();
@@ -206,16 +251,26 @@ impl Supervisor {
 }
 
 #[cfg(test)]
-impl Operations {
-    /// How many are open. Checks that the index leads to just what each of them waits for.
-    pub(super) fn count(&self) -> usize {
-        let awaited = self.open.iter().flat_map(|(id, it)| it.awaited.keys().map(|process| (*process, *id)));
-        let awaited: std::collections::BTreeSet<_> = awaited.collect();
-        let indexed = self.by_process.iter().flat_map(|(process, ids)| ids.iter().map(|id| (*process, *id)));
-        assert!(
-            indexed.clone().count() == awaited.len()
-                && indexed.collect::<std::collections::BTreeSet<_>>() == awaited
-        );
-        self.open.len()
+impl Supervisor {
+    /// How many operations of clients are open. Each waits for something that has no outcome yet, and the
+    /// indexes lead to just these.
+    pub(super) fn check_operations(&self) -> usize {
+        let Operations { open, by_process, deadlines, .. } = &self.operations;
+        let indexed: Vec<_> =
+            by_process.iter().flat_map(|(process, ids)| ids.iter().map(|id| (*id, *process))).collect();
+        let mut awaited = Vec::new();
+        for (id, operation) in open {
+            assert!(!operation.awaited.is_empty(), "{operation:?}");
+            for (process, (_, row)) in &operation.awaited {
+                let outcome = self.process(*process).map(|it| row.outcome(it, None));
+                assert_eq!(outcome, Some(None), "{row:?}");
+                awaited.push((*id, *process));
+            }
+        }
+        assert_eq!(awaited.len(), indexed.len());
+        assert!(indexed.iter().all(|it| awaited.binary_search(it).is_ok()), "{indexed:?}");
+        let due = open.iter().filter_map(|(id, it)| Some((it.deadline()?, *id)));
+        assert_eq!(due.collect::<BTreeSet<_>>(), *deadlines);
+        open.len()
     }
 }

@@ -48,18 +48,18 @@ pub(in crate::supervise) struct Row {
 /// A row that has its outcome.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SettledRow {
+    pub(super) process: ProcessId,
     /// The interval in which it was settled.
     interval: u128,
     /// Its place in the request.
     place: usize,
-    row: BulkRow,
+    pub(super) row: BulkRow,
 }
 
 impl SettledRow {
     pub(super) fn new(elapsed: Duration, place: usize, process: &Process, outcome: Outcome) -> Self {
         let interval = elapsed.as_nanos().div_ceil(INTERVAL.as_nanos());
-        let row = BulkRow { name: process.spec.name.clone(), group: process.spec.group.clone(), outcome };
-        Self { interval, place, row }
+        Self { process: process.id, interval, place, row: process.bulk_row(outcome) }
     }
 }
 
@@ -78,6 +78,12 @@ impl Form {
             Self::One => rows.next().map_or(Ok(()), |row| row.outcome).map(|()| Reply::Done),
             Self::Many => Ok(Reply::Bulk(rows.collect())),
         }
+    }
+}
+
+impl Process {
+    pub(in crate::supervise) fn bulk_row(&self, outcome: Outcome) -> BulkRow {
+        BulkRow { name: self.spec.name.clone(), group: self.spec.group.clone(), outcome }
     }
 }
 

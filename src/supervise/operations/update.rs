@@ -75,7 +75,7 @@ impl Operations {
     fn updates(&self) -> impl Iterator<Item = &Update> {
         self.open.values().filter_map(|operation| match &operation.kind {
             OperationKind::Update(update) => Some(&**update),
-            OperationKind::Command(_) => None,
+            OperationKind::Command(_) | OperationKind::RollingRestart(_) => None,
         })
     }
 }
@@ -154,7 +154,7 @@ impl Supervisor {
             |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.clone(), outcome };
         let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for (process, fate) in spec.processes.iter().zip(fates) {
-            let (kept, outcome) = self.meet(fate, out);
+            let (kept, outcome) = self.meet(turn, fate, out);
             members.push(kept.unwrap_or_else(|| {
                 let id = self.add_process(process, spec.priority);
                 entered.push(id);
@@ -164,7 +164,7 @@ impl Supervisor {
         }
         for id in removed {
             let name = self.spec(id).map_or_else(String::new, |spec| spec.name.clone());
-            let outcome = self.release(id, out);
+            let outcome = self.release(turn, id, out);
             members.extend(outcome.is_err().then_some(id));
             rows.push(row(&name, outcome.map(|()| Updated::Removed)));
         }
@@ -178,11 +178,16 @@ impl Supervisor {
     }
 
     /// The process that goes on, if it is an old one, and what is told of it.
-    fn meet(&mut self, fate: Fate, out: &mut Effects) -> (Option<ProcessId>, Result<Updated, Fault>) {
+    fn meet(
+        &mut self,
+        turn: &Turn,
+        fate: Fate,
+        out: &mut Effects,
+    ) -> (Option<ProcessId>, Result<Updated, Fault>) {
         match fate {
             Fate::Stays(id, updated) => (Some(id), Ok(updated)),
             Fate::Added => (None, Ok(Updated::Added)),
-            Fate::Replaced(id) => match self.release(id, out) {
+            Fate::Replaced(id) => match self.release(turn, id, out) {
                 Ok(()) => (None, Ok(Updated::Replaced)),
                 Err(fault) => (Some(id), Err(fault)),
             },
@@ -190,7 +195,7 @@ impl Supervisor {
     }
 
     /// Forgets a process that has left, unless it may still be there.
-    fn release(&mut self, id: ProcessId, out: &mut Effects) -> Result<(), Fault> {
+    fn release(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) -> Result<(), Fault> {
         let why = self.process(id).and_then(|process| match process.state() {
             ProcessState::Unknown => Some(format!("{} is in an unknown process state", process.full_name())),
             _ => process.given_up_text(),
@@ -199,6 +204,7 @@ impl Supervisor {
             self.with(id, |process| process.leaving = false);
             return Err(Fault::about(FaultCode::Failed, why));
         }
+        self.settle_forgotten(turn, id, out);
         self.forget(id, out);
         Ok(())
     }

@@ -187,7 +187,7 @@ fn check_answered(story: &mut Story, random: &mut Random) {
 fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
     let name = ["db", "g", "p", "job", "web"][random.below(5) as usize];
     let process = if name == "g" || name == "p" { "g:app" } else { name };
-    match random.below(25) {
+    match random.below(27) {
         0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
         2 => story.start(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
@@ -225,6 +225,7 @@ fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]
         14 => story.stop(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
         15..=17 => check_answered(story, random),
         22..=24 => hook_ends(story, random),
+        25 | 26 => restart_rolling(story, random, name),
         _ => {
             let alive: Vec<_> = story.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {
@@ -233,6 +234,17 @@ fn happen(story: &mut Story, random: &mut Random, versions: &[Vec<GroupSpec>; 4]
             }
         }
     }
+}
+
+/// A rolling restart begins, or one of the last requests is cancelled.
+fn restart_rolling(story: &mut Story, random: &mut Random, group: &str) {
+    if random.one_in(3) {
+        let ticket = Ticket(story.tickets.saturating_sub(random.below(3)));
+        return story.input(Input::Cancelled { ticket });
+    }
+    let timeout = random.of(&[None, Some(Duration::from_secs(2))]).unwrap();
+    let limits = BatchLimits { size: random.below(3) as usize, timeout };
+    story.ask(Command::RestartRolling(Namespec::split(&format!("{group}:*")), limits));
 }
 
 fn check_invariants(story: &Story) {
@@ -245,7 +257,7 @@ fn check_invariants(story: &Story) {
     let may_start = story.supervisor.allows_starts();
     let deadline = story.supervisor.processes.iter().filter_map(|it| it.deadline(may_start)).min();
     assert_eq!(story.supervisor.processes.deadline(), deadline, "the index is in step");
-    story.supervisor.operations.count();
+    story.supervisor.check_operations();
     let hooks = story.hooks.iter().map(|(hook, ..)| *hook);
     let tasks: BTreeSet<_> = story.probes.iter().copied().chain(hooks).collect();
     assert!(story.supervisor.tasks.open().eq(tasks), "each task that is under way is waited for");
@@ -333,9 +345,11 @@ fn ends(seed: u64, left: Left, kind: u64) {
     let ends: Vec<_> = story.told.iter().filter(|line| line.starts_with("!stopped")).collect();
     assert!(ends.last().is_some_and(|end| *end != "!stopped Restart"), "seed {seed}: TERM is lost {ends:?}");
     assert_eq!(replies(&story), story.tickets, "seed {seed}: every question is answered once");
-    assert_eq!(story.supervisor.operations.count(), 0, "seed {seed}: an operation is left open");
-    let deadlines = [story.supervisor.processes.deadline(), story.supervisor.look_deadline()];
-    assert_eq!(deadlines, [None, None], "seed {seed}: but for ticks, nothing is due");
+    assert_eq!(story.supervisor.check_operations(), 0, "seed {seed}: an operation is left open");
+    let supervisor = &story.supervisor;
+    let deadlines =
+        [supervisor.processes.deadline(), supervisor.look_deadline(), supervisor.operations.deadline()];
+    assert_eq!(deadlines, [None; 3], "seed {seed}: but for ticks, nothing is due");
     check_invariants(&story);
 }
 

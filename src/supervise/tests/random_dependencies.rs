@@ -60,7 +60,7 @@ fn happen(story: &mut Story, random: &mut Random) {
     let any = name(random.below(PROGRAMS));
     let process = story.supervisor.processes.iter().find(|it| it.spec.name == any);
     let full_name = process.map(|it| it.full_name());
-    match random.below(24) {
+    match random.below(25) {
         20..=23 => {
             let Some(probe) = random.of(&story.probes) else { return };
             story.probes.retain(|it| *it != probe);
@@ -74,6 +74,10 @@ fn happen(story: &mut Story, random: &mut Random) {
         4 | 5 => full_name.into_iter().for_each(|name| story.stop(&name, Wait::Yes)),
         6 | 7 => story.pass(random.below(2_500) as f64 / 1000.0),
         8 => story.spawn_errors.extend(random.one_in(2).then_some("no")),
+        24 => {
+            let limits = BatchLimits { size: 1, timeout: None };
+            story.ask(Command::RestartRolling(Namespec::split("g:*"), limits));
+        }
         9 if random.one_in(2) => {
             story.next_groups = graph(random);
             story.ask(Command::ReloadConfig);
@@ -108,7 +112,7 @@ fn happen(story: &mut Story, random: &mut Random) {
 fn check_nobody_is_forgotten(story: &Story) {
     let supervisor = &story.supervisor;
     supervisor.assert_conditions_are_in_step();
-    supervisor.operations.count();
+    supervisor.check_operations();
     if !supervisor.allows_starts() || supervisor.has_pending_starts() {
         return;
     }
@@ -165,7 +169,7 @@ fn live(seed: u64) {
         assert!(turns < 100, "seed {seed}: the shutdown does not end");
     }
     assert!(story.alive.is_empty(), "seed {seed}");
-    assert_eq!(story.supervisor.operations.count(), 0, "seed {seed}: an operation is left open");
+    assert_eq!(story.supervisor.check_operations(), 0, "seed {seed}: an operation is left open");
     let replies = story.told.iter().filter(|line| line.starts_with("!reply")).count() as u64;
     assert_eq!(replies, story.tickets, "seed {seed}: every question is answered once");
 }
