@@ -5,8 +5,9 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use support::{Answer, HEAD, Sandbox, have};
 
 /// Writes what it was told to the file of its first argument, in one line.
@@ -211,13 +212,13 @@ fn pre_stop_drains_before_the_stop_signal() {
 
 #[test]
 fn pre_stop_that_hangs_is_killed_and_the_program_still_gets_its_signal() {
-    // Half of stopwaitsecs is left to the program.
+    // Two seconds of stopwaitsecs are left to the program.
     let mut sandbox =
-        sandbox(&service("web", "pre_stop=sh hang.sh\nstopwaitsecs=3\nhook_timeout=1000")).start();
+        sandbox(&service("web", "pre_stop=sh hang.sh\nstopwaitsecs=6\nhook_timeout=1000")).start();
     sandbox.wait_file("notes", "up\n");
     sandbox.ctl(&["stop", "web"]);
     assert_eq!(sandbox.file("notes"), "up\nstopped\n", "{}", sandbox.log());
-    sandbox.wait_log("web: pre_stop timed out after 1.5 seconds");
+    sandbox.wait_log("web: pre_stop timed out after 4 seconds");
     wait_gone(&mut sandbox, "hangers");
 }
 
@@ -227,7 +228,7 @@ fn post_stop_runs_after_a_kill_and_the_restart_waits_for_it() {
     let mut sandbox = sandbox(&service("web", &format!("autorestart=true\npost_stop={hook}"))).start();
     sandbox.wait_file("notes", "up\n");
     let pid = sandbox.pid("web").unwrap();
-    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
     wait_status(&mut sandbox, "web", "STARTING running post_stop");
     assert!(
         sandbox.file("notes").ends_with("post_stop crash web web pid=set code= signal=SIGKILL restarts=0\n")
@@ -254,8 +255,8 @@ fn on_failure_is_run_before_the_supervisor_ends_for_it() {
 fn a_request_to_end_ends_hooks_that_hang_within_their_time() {
     let programs = [
         service("starts", "pre_start=sh hang.sh\nhook_timeout=1000"),
-        service("runs", "post_start=sh hang.sh\npost_stop=sh hang.sh\nhook_timeout=1"),
-        service("stops", "pre_stop=sh hang.sh\nhook_timeout=1"),
+        service("runs", "post_start=sh hang.sh\npost_stop=sh hang.sh\nhook_timeout=3"),
+        service("stops", "pre_stop=sh hang.sh\nhook_timeout=3"),
     ];
     let mut sandbox = sandbox(&programs.concat()).start();
     lines(&mut sandbox, "hangers", 2);
@@ -283,6 +284,50 @@ fn a_second_request_to_end_kills_what_hangs() {
     });
     assert_eq!(sandbox.wait_exit().code(), Some(0));
     wait_gone(&mut sandbox, "hangers");
+}
+
+#[test]
+fn pid_1_ends_with_its_hooks() {
+    let probe = Command::new("unshare").args(["--pid", "--fork", "true"]).output();
+    if !have("unshare", probe.is_ok_and(|output| output.status.success())) {
+        return;
+    }
+    let programs = [
+        service("starts", "pre_start=sh hang.sh\nhook_timeout=1000"),
+        service("runs", "post_start=sh hang.sh\npre_stop=sh note.sh\npost_stop=sh note.sh"),
+    ];
+    let mut sandbox = sandbox(&programs.concat());
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child"]).arg(support::binary()).arg("-c").arg(sandbox.config());
+    command.env("SV_TEST_SANDBOX", sandbox.dir()).current_dir(sandbox.dir());
+    sandbox.spawn_as(command);
+    sandbox.wait_log("supervisord started with pid 1\n");
+    lines(&mut sandbox, "hangers", 2);
+    // The first child of unshare is PID 1 of the namespace.
+    let unshare = u32::try_from(sandbox.supervisor_pid().as_raw_nonzero().get()).unwrap();
+    let first = i32::try_from(*support::descendants(unshare).first().unwrap()).unwrap();
+    kill_process(rustix::process::Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    let notes = sandbox.file("notes");
+    assert!(notes.contains("pre_stop shutdown runs") && notes.contains("post_stop shutdown runs"), "{notes}");
+}
+
+#[test]
+fn a_reload_runs_hooks_before_and_after() {
+    let hooks = "pre_start=sh note.sh\npost_stop=sh note.sh";
+    let mut sandbox = sandbox(&service("web", hooks)).start();
+    sandbox.wait_file("notes", "up\n");
+    sandbox.write("notes", "");
+    sandbox.signal(Signal::HUP);
+    assert_eq!(
+        lines(&mut sandbox, "notes", 4),
+        [
+            "stopped",
+            "post_stop shutdown web web pid=set code=0 signal= restarts=0",
+            "pre_start start web web pid= code= signal= restarts=0",
+            "up",
+        ]
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! * `exit_status`, `term_signal` (`SIGTERM`): how it ended last, kept while it runs again; at most one of them
 //!   is not null. A Supervisor in Python says neither of a process that runs again or has failed to start, and
 //!   no signal of any;
-//! * `spawn_error`: why it couldn't be started; `hint`: what else is known about that;
+//! * `spawn_error`: why it couldn't be started; `hint`: what else is known, about that or of a hook that runs;
 //! * `waiting_for`: what is missing before it is spawned, an array of texts such as `db (ready)`; null if it does not
 //!   wait;
 //! * `health`: `starting`, `healthy` or `unhealthy`, null unless its health is checked; `health_failure`: why the last

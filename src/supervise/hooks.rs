@@ -206,7 +206,8 @@ impl Process {
             Some(LastEnd::NotSpawned(_)) | None => None,
         };
         let pid = self.hooks.last_pid.filter(|_| status.is_some());
-        let environment = self.hook_environment(HookPoint::OnFailure, HookReason::Crash, (pid, status));
+        let reason = if self.unhealthy_reason.is_some() { HookReason::Unhealthy } else { HookReason::Crash };
+        let environment = self.hook_environment(HookPoint::OnFailure, reason, (pid, status));
         let due = HookAfterEnd::Due { since: turn.now.mono, environment };
         if let Some(HookAfterEnd::Running(run)) = self.hooks.on_failure.replace(due) {
             self.cancel_hook(run, out);

@@ -554,6 +554,32 @@ fn what_a_program_depends_on_stops_after_its_post_stop() {
 }
 
 #[test]
+fn hooks_learn_that_a_program_is_unhealthy() {
+    let health = HealthSpec { retries: 1, ..HealthSpec::new(HealthCheck::Notify) };
+    let limit = Some(RestartLimit { ends: 2, within: Duration::from_secs(600) });
+    let policy = RestartDelays { limit, delay: Duration::ZERO, ..RestartDelays::default() };
+    let checked = ProcessSpec {
+        health: Some(health.into()),
+        restart_policy: Some(policy.into()),
+        ..hooked(|hooks| (hooks.pre_start, hooks.post_start) = (None, None))
+    };
+    let mut story = web(checked).begun();
+    for end in ["!spawn web", "!on_failure web (unhealthy pid 102 code 0)"] {
+        story.told.clear();
+        let trigger = vec![Notification::WatchdogTrigger];
+        story.input(Input::Notified { process: story.id("web"), notifications: trigger });
+        story.hook_ends(DONE);
+        story.exits("web", 0);
+        story.pass(1.5);
+        story.hook_ends(DONE);
+        story.pass(0.0);
+        for hook in ["!pre_stop web (unhealthy pid", "!post_stop web (unhealthy pid", end] {
+            assert!(story.told.iter().any(|it| it.starts_with(hook)), "{hook}: {:?}", story.told);
+        }
+    }
+}
+
+#[test]
 fn restarts_are_counted_for_hooks() {
     let mut story = web(only("pre_start")).begun();
     for _ in 0..2 {
