@@ -486,3 +486,20 @@ fn listeners_are_sent_what_becomes_of_it() {
         ]
     );
 }
+
+#[test]
+fn hooks_learn_that_it_is_unhealthy() {
+    let mut story = story(|web, health| {
+        let hooks = hooks::hooked(|hooks| (hooks.pre_start, hooks.post_start) = (None, None)).hooks;
+        (web.hooks, web.autorestart, health.retries) = (hooks, AutoRestart::Never, 1);
+    });
+    let done = TaskEnd::Exited(ExitStatus::Exited(0));
+    story.check(REFUSED);
+    assert_eq!(story.told.last().unwrap(), "!pre_stop web (unhealthy pid 101)");
+    story.hook_ends(done.clone());
+    assert_eq!(story.told.last().unwrap(), "!kill web SIGTERM");
+    story.exits("web", 0);
+    assert_eq!(story.told.last().unwrap(), "!post_stop web (unhealthy pid 101 code 0)");
+    story.hook_ends(done);
+    assert_eq!(story.told.last().unwrap(), "!on_failure web (unhealthy pid 101 code 0)");
+}
