@@ -2,9 +2,11 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use support::{Sandbox, free_port};
 
@@ -118,6 +120,56 @@ fn a_server_that_never_answers_holds_up_nobody() {
     wait_description(&mut sandbox, "slow0", "no answer after 5 seconds");
     let answer = sandbox.ctl(&["stop", "slow0"]);
     assert!(answer.stdout.contains("slow0: stopped"), "{}", answer.stdout);
+}
+
+/// A mounted file system whose server never says a word, as that of a network that is down.
+struct SilentMount(Child);
+
+impl SilentMount {
+    /// `None` where nothing can be mounted.
+    fn on(folder: &Path) -> Option<Self> {
+        std::fs::create_dir(folder).unwrap();
+        let script = format!(
+            "exec 3<>/dev/fuse\nmount -i -t fuse none {0} -o fd=3,rootmode=40000,user_id=0,group_id=0 || exit\n\
+            echo mounted\nread -r end\numount -l {0}\n",
+            folder.display()
+        );
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut mount = Self(shell.stderr(Stdio::null()).spawn().unwrap());
+        let mut said = String::new();
+        BufReader::new(mount.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        (said == "mounted\n").then_some(mount)
+    }
+}
+
+impl Drop for SilentMount {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_file_system_that_never_answers_holds_up_nobody() {
+    let sandbox = Sandbox::with_programs(
+        &(ready("lost", "ready=file:%(here)s/net/ready\nready_timeout=0")
+            + &ready("files", "ready=file:%(here)s/here")),
+    );
+    let Some(mount) = SilentMount::on(&sandbox.path("net")) else {
+        // Also where CI is set: no package brings the right to mount.
+        _ = writeln!(std::io::stderr(), "skipped: nothing can be mounted here");
+        return;
+    };
+    // Gone before the folder, also after a failure.
+    let mut test = (mount, sandbox.start());
+    let sandbox = &mut test.1;
+    wait_description(sandbox, "lost", "no answer yet");
+    sandbox.write("here", "");
+    sandbox.wait_state("files", "RUNNING");
+    wait_description(sandbox, "lost", "the file system gave no answer for 5 seconds");
+    let answer = sandbox.ctl(&["stop", "lost"]);
+    assert!(answer.stdout.contains("lost: stopped"), "{}", answer.stdout);
 }
 
 #[test]

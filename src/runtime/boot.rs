@@ -400,6 +400,7 @@ fn enter_supervision(
         children: Children::default(),
         tasks: Tasks::default(),
         probes: super::probes::Probes::default(),
+        file_checks: super::file_checks::FileChecks::default(),
         self_reports: SelfReports::default(),
         main_processes: MainProcesses::default(),
         sockets: SharedSockets::default(),

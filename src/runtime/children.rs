@@ -102,6 +102,7 @@ impl Shell {
     pub(super) fn abandon_tasks(&mut self) {
         self.tasks.abandon(&mut self.sources);
         self.probes.abandon(&mut self.sources);
+        self.file_checks.abandon();
         self.with_output(|output, context| output.abandon_hooks(context));
     }
 }

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shell;
-use super::probes::failure;
 use super::restart::read_settings;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
@@ -43,10 +42,7 @@ impl Shell {
             }
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),
-            Effect::CheckFile { probe, path } => {
-                let outcome = path.metadata().map(drop).map_err(|error| failure(&error));
-                return Some(Input::Probed { probe, outcome });
-            }
+            Effect::CheckFile { probe, path, timeout } => return self.check_file(probe, &path, timeout),
             Effect::Probe { probe, target, timeout } => return self.run_probe(probe, target, timeout),
             Effect::Check { process } => {
                 return Some(Input::Checked { process, outcome: self.check(process) });

@@ -23,6 +23,7 @@ mod clients;
 mod door;
 mod effects;
 mod fastcgi;
+mod file_checks;
 mod implicit;
 mod last_word;
 mod main_processes;
@@ -60,6 +61,7 @@ use activity::Activity;
 use children::Children;
 use clients::Clients;
 use fastcgi::SharedSockets;
+use file_checks::FileChecks;
 use main_processes::MainProcesses;
 use pidfile::PidFile;
 use probes::Probes;
@@ -151,6 +153,7 @@ struct Shell {
     children: Children,
     tasks: Tasks,
     probes: Probes,
+    file_checks: FileChecks,
     self_reports: SelfReports,
     main_processes: MainProcesses,
     sockets: SharedSockets,

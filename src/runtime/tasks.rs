@@ -51,7 +51,8 @@ impl Shell {
         let watch = (&self.poller, &mut self.sources);
         // One that was abandoned by a restart has no successor to tell.
         if let Some(EndedTask { end, output }) = self.tasks.end(child, end, &mut self.buffer, watch) {
-            self.feed(Input::TaskEnded { child, end, output });
+            let input = self.task_outcome(child, end, output);
+            self.feed(input);
         }
         while let Some((next, task)) = self.tasks.dequeue() {
             if let Err(failure) = self.start_task(next, &task) {

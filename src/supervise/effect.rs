@@ -44,12 +44,14 @@ pub enum Effect {
         /// How long it may take.
         timeout: Duration,
     },
-    /// See whether a file exists; answer with [`Input::Probed`].
+    /// See whether a file exists; answer with [`Input::Probed`], as for [`Effect::Probe`].
     CheckFile {
         /// An id of its own, among those of tasks.
         probe: TaskId,
         /// Which file.
         path: PathBuf,
+        /// How long it may take.
+        timeout: Duration,
     },
     /// Kill the process group of a task, drop it from the queue, or end a probe, which then has no outcome. The end of
     /// a task is reported as [`TaskEnd::Cancelled`]; what has ended is ignored.

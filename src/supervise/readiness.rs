@@ -181,7 +181,7 @@ impl OpenCheck {
             ReadyCheck::File(path) => {
                 let probe = out.tasks.begin(process);
                 self.progress = CheckProgress::Probing(probe);
-                out.push(Effect::CheckFile { probe, path: path.clone() });
+                out.push(Effect::CheckFile { probe, path: path.clone(), timeout: PROBE_TIMEOUT });
             }
             ReadyCheck::StartSecs | ReadyCheck::Notify | ReadyCheck::Fd(_) | ReadyCheck::Log(_) => {}
         }

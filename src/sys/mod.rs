@@ -9,6 +9,7 @@ pub mod children;
 pub mod clock;
 mod clone;
 pub mod connect;
+pub mod file_lookup;
 pub mod files;
 pub mod groups;
 pub mod interrupts;

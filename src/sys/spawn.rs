@@ -363,7 +363,7 @@ pub fn spawn_in_place(
 
 /// Both sides of a fork do this: whichever runs first, the group is there before anybody can signal it.
 /// It fails if the child has done it and executed its program since (EACCES), or has ended (ESRCH).
-fn make_group_leader(child: Pid) {
+pub(super) fn make_group_leader(child: Pid) {
     let child = nix::unistd::Pid::from_raw(child.0);
     let _ = nix::unistd::setpgid(child, child);
 }

@@ -26,7 +26,7 @@ impl Story {
                 self.probes.push(probe);
                 None
             }
-            // It is answered at once by the shell, and by the story when a test says so.
+            // The shell may answer it at once, and the story does when a test says so.
             Effect::CheckFile { probe, .. } => {
                 self.probes.push(probe);
                 None

@@ -1,0 +1,67 @@
+//! `ready=file:`: whether a file exists, without waiting for a file system that does not answer.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Shell;
+use super::probes::failure;
+use crate::model::{ChildId, ExitStatus, TaskId};
+use crate::supervise::{Input, ProbeFailure, TaskEnd};
+use crate::sys::file_lookup::{FileAnswer, file_outcome, look_for_file};
+
+/// Checks that a child makes, each with its time. The table of tasks has them too: it bounds them and kills those
+/// whose time is up.
+#[derive(Debug, Default)]
+pub(super) struct FileChecks(BTreeMap<TaskId, Duration>);
+
+impl FileChecks {
+    /// What the end of its child means; `None` if the child is that of another kind of probe.
+    fn end(&mut self, probe: TaskId, end: &TaskEnd) -> Option<Result<(), ProbeFailure>> {
+        let timeout = self.0.remove(&probe)?;
+        Some(match end {
+            TaskEnd::Exited(ExitStatus::Exited(code)) => file_outcome(*code).map_err(|error| failure(&error)),
+            TaskEnd::Exited(status) => Err(ProbeFailure::of_program(status.to_string())),
+            TaskEnd::TimedOut => {
+                let secs = timeout.as_secs_f64();
+                Err(ProbeFailure::of_program(format!("the file system gave no answer for {secs} seconds")))
+            }
+            TaskEnd::Cancelled | TaskEnd::NotRun(_) => Err(ProbeFailure::of_machine("it was not looked for")),
+        })
+    }
+
+    /// Nobody waits for their outcomes any more.
+    pub(super) fn abandon(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Shell {
+    /// Looks for a file. What is returned is the outcome, if it is known at once.
+    pub(super) fn check_file(&mut self, probe: TaskId, path: &Path, timeout: Duration) -> Option<Input> {
+        let child = ChildId::Probe(probe);
+        let outcome = match look_for_file(path, self.tasks.has_room(child)) {
+            Ok(FileAnswer::Known(known)) => known.map_err(|error| failure(&error)),
+            Ok(FileAnswer::AskedBy(pid)) => {
+                self.children.add_task(pid, child);
+                let deadline = Some(self.now.mono.after(timeout));
+                self.tasks.add(child, pid, deadline, None, (&self.poller, &mut self.sources));
+                self.file_checks.0.insert(probe, timeout);
+                return None;
+            }
+            // Too many children that look for something, or no further process.
+            Err(error) => Err(ProbeFailure::of_machine(format!("it can't be looked for: {error}"))),
+        };
+        Some(Input::Probed { probe, outcome })
+    }
+
+    /// What the end of a task is for the core.
+    pub(super) fn task_outcome(&mut self, child: ChildId, end: TaskEnd, output: Vec<u8>) -> Input {
+        if let ChildId::Probe(probe) = child
+            && let Some(outcome) = self.file_checks.end(probe, &end)
+        {
+            return Input::Probed { probe, outcome };
+        }
+        Input::TaskEnded { child, end, output }
+    }
+}

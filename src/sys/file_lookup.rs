@@ -1,0 +1,123 @@
+//! Whether a file exists, without waiting for its file system.
+//!
+//! Where the kernel knows the answer from its cache of names, as it does of a local file system once it was asked,
+//! openat2(2) gives it at once. Everything else is asked by a child: what a server does not answer holds up the
+//! child, which can be killed, and not us.
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::libc;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
+use super::{child, clone, kernel_signals};
+use crate::model::Pid;
+
+/// What is known at once.
+#[derive(Debug)]
+pub enum FileAnswer {
+    /// It exists, or the error says why not.
+    Known(io::Result<()>),
+    /// A child looks for it. Its exit status is an errno, or 0 if the file exists.
+    AskedBy(Pid),
+}
+
+/// Looks for a file, following symbolic links.
+///
+/// # Errors
+/// The path contains a NUL byte, or what fork(2) returns: EAGAIN, ENOMEM. EAGAIN as well where a child is needed and
+/// `may_fork` is false.
+pub fn look_for_file(path: &Path, may_fork: bool) -> io::Result<FileAnswer> {
+    if let Some(known) = cached(path) {
+        return Ok(FileAnswer::Known(known));
+    }
+    if !may_fork {
+        return Err(Errno::AGAIN.into());
+    }
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // A signal that reaches the child would be reported to us.
+    let before = kernel_signals::block(kernel_signals::ALL)?;
+    let forked = clone::with_copied_memory(&|| child::look_for_file(&path));
+    kernel_signals::block(before)?;
+    let pid = forked?;
+    super::spawn::make_group_leader(pid);
+    Ok(FileAnswer::AskedBy(pid))
+}
+
+/// `None` if the cache has no answer, or the kernel can't be asked for it: before Linux 5.12, or in a sandbox.
+fn cached(path: &Path) -> Option<io::Result<()>> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
+        Ok(_) => Some(Ok(())),
+        Err(error @ (Errno::NOENT | Errno::NOTDIR)) => Some(Err(error.into())),
+        Err(_) => None,
+    }
+}
+
+/// What the exit status of the child says.
+///
+/// # Errors
+/// Why the file could not be found.
+pub fn file_outcome(code: u8) -> io::Result<()> {
+    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code.into())) }
+}
+
+/// The exit status of the child for this outcome.
+pub(super) fn status_of(outcome: Result<(), Errno>) -> i32 {
+    match outcome {
+        Ok(()) => 0,
+        Err(errno) => u8::try_from(errno.raw_os_error()).map_or(libc::EIO, i32::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    use super::super::scratch::Folder;
+    use super::*;
+
+    fn asked(path: &Path) -> io::Result<()> {
+        let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+        let pid = clone::with_copied_memory(&|| child::look_for_file(&path)).unwrap();
+        match waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap() {
+            WaitStatus::Exited(_, code) => file_outcome(u8::try_from(code).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_cache_and_a_child_say_the_same() {
+        let folder = Folder::new("lookup");
+        let (file, link, dangling) = (folder.join("x"), folder.join("link"), folder.join("dangling"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink("x", &link).unwrap();
+        std::os::unix::fs::symlink("nope", &dangling).unwrap();
+        for (path, expected) in [
+            (file.clone(), None),
+            (link, None),
+            (folder.join(""), None),
+            (dangling, Some(libc::ENOENT)),
+            (folder.join("nope"), Some(libc::ENOENT)),
+            (file.join("below"), Some(libc::ENOTDIR)),
+        ] {
+            let errno = |outcome: io::Result<()>| outcome.err().and_then(|error| error.raw_os_error());
+            assert_eq!(errno(asked(&path)), expected, "{path:?}");
+            if let Some(known) = cached(&path) {
+                assert_eq!(errno(known), expected, "{path:?}");
+            }
+        }
+        assert!(look_for_file(Path::new("/a\0b"), true).is_err());
+    }
+
+    #[test]
+    fn an_errno_that_no_exit_status_has_is_an_error_all_the_same() {
+        assert_eq!(status_of(Err(Errno::NOENT)), libc::ENOENT);
+        assert_eq!(status_of(Err(Errno::from_raw_os_error(300))), libc::EIO);
+    }
+}
