@@ -278,9 +278,19 @@ impl Peer {
 
     /// Starts it with services whose sections have further options, for those that read the dialect.
     pub(crate) fn start_with(&self, dir: &Path, services: &[Service], options: &str) -> Outcome<Running<'_>> {
+        self.start_edited(dir, services, |text| text.replace("startsecs=", &format!("{options}startsecs=")))
+    }
+
+    /// The same with an INI file that was changed.
+    pub(crate) fn start_edited(
+        &self,
+        dir: &Path,
+        services: &[Service],
+        edit: impl Fn(&str) -> String,
+    ) -> Outcome<Running<'_>> {
         let words = self.command(dir, services)?;
         let config = dir.join("supervisord.conf");
-        let text = ini(dir, services)?.replace("startsecs=", &format!("{options}startsecs="));
+        let text = edit(&ini(dir, services)?);
         fs::write(config, text.replace("[supervisord]\n", "[supervisord]\nminfds=16384\n"))?;
         self.spawn(dir, &words, Seat::Daemon)
     }

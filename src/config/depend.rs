@@ -7,7 +7,7 @@ use super::expand::Names;
 use super::options::{SectionKind, nearest};
 use super::reader::SectionReader;
 use super::reading::Reading;
-use crate::model::graph::{CycleText, Graph, Unknown};
+use crate::model::graph::{CycleText, Graph, Prerequisite, Unknown};
 use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Namespec, ProcessSpec, ProgramType};
 
 /// The sections of the processes that wait for others, by group and name.
@@ -69,15 +69,18 @@ impl Check<'_, '_> {
 
     /// A condition that one of the processes can never come to hold.
     fn impossible(&mut self, graph: &Graph) {
+        let why = |prerequisite: &Prerequisite| {
+            let mut members = prerequisite.members.iter();
+            members.find_map(|member| never_holds(self.specs[*member], prerequisite.condition))
+        };
+        let impossible: Vec<_> = graph.prerequisites().iter().map(why).collect();
+        if impossible.iter().all(Option::is_none) {
+            return;
+        }
         for node in 0..self.specs.len() {
             for need in graph.needs(node) {
-                let prerequisite = &graph.prerequisites()[need.prerequisite];
-                let why = prerequisite
-                    .members
-                    .iter()
-                    .find_map(|member| never_holds(self.specs[*member], prerequisite.condition));
-                if let Some(why) = why {
-                    self.error(node, need.entry, why, None);
+                if let Some(why) = &impossible[need.prerequisite] {
+                    self.error(node, need.entry, why.clone(), None);
                 }
             }
         }
@@ -96,17 +99,17 @@ impl Check<'_, '_> {
 }
 
 fn never_holds(spec: &ProcessSpec, condition: Condition) -> Option<String> {
-    let name = Namespec::join(&spec.group, &spec.name);
+    let name = || Namespec::join(&spec.group, &spec.name);
     let is_oneshot = spec.program_type == ProgramType::Oneshot;
     match condition {
         Condition::Ready | Condition::Healthy if is_oneshot => {
-            Some(format!("{name} is a oneshot, which is done and never {condition}"))
+            Some(format!("{} is a oneshot, which is done and never {condition}", name()))
         }
         Condition::Healthy if spec.health.is_none() => {
-            Some(format!("{name} has no health check, so it is never healthy"))
+            Some(format!("{} has no health check, so it is never healthy", name()))
         }
         Condition::Done | Condition::Exited if !is_oneshot && spec.autorestart == AutoRestart::Always => {
-            Some(format!("{name} is restarted whenever it exits, so it is never done"))
+            Some(format!("{} is restarted whenever it exits, so it is never done", name()))
         }
         Condition::Started | Condition::Ready | Condition::Healthy | Condition::Done | Condition::Exited => {
             None

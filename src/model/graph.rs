@@ -6,12 +6,12 @@
 //!
 //! Nodes are positions in the list of processes that the graph is made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Namespec, ProcessSpec, ProgramType};
+use super::{Condition, Dependency, Namespec, ProcessSpec, ProgramType};
 
 /// Processes that are waited for together, and the condition that each of them has to hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,20 +68,24 @@ pub struct Edge {
 }
 
 /// Processes by the names that an entry can use.
+#[derive(Default)]
 struct NodeNames<'s> {
-    programs: BTreeMap<&'s str, Vec<usize>>,
-    groups: BTreeMap<&'s str, Vec<usize>>,
-    processes: BTreeMap<(&'s str, &'s str), usize>,
+    programs: HashMap<&'s str, Vec<usize>>,
+    groups: HashMap<&'s str, Vec<usize>>,
+    processes: HashMap<(&'s str, &'s str), usize>,
 }
 
 impl<'s> NodeNames<'s> {
     fn of(specs: &[&'s ProcessSpec]) -> Self {
-        let mut names =
-            Self { programs: BTreeMap::new(), groups: BTreeMap::new(), processes: BTreeMap::new() };
+        let mut names = Self::default();
+        let mut entries = specs.iter().flat_map(|spec| spec.dependencies());
+        let has_groups = entries.any(|(dependency, _)| dependency.name.contains(':'));
         for (node, spec) in specs.iter().enumerate() {
             names.programs.entry(&spec.program).or_default().push(node);
-            names.groups.entry(&spec.group).or_default().push(node);
-            names.processes.insert((&spec.group, &spec.name), node);
+            if has_groups {
+                names.groups.entry(&spec.group).or_default().push(node);
+                names.processes.insert((&spec.group, &spec.name), node);
+            }
         }
         names
     }
@@ -104,6 +108,13 @@ impl<'s> NodeNames<'s> {
     }
 }
 
+/// The prerequisites of the entries so far: each spelling is looked up once, and two may mean the same.
+#[derive(Default)]
+struct KnownEntries<'s> {
+    by_spelling: HashMap<(&'s str, Option<Condition>), Option<usize>>,
+    by_meaning: HashMap<(&'s str, Condition), usize>,
+}
+
 impl Graph {
     /// The graph of these processes. Entries whose names no process has are returned beside it and wait for
     /// nothing.
@@ -118,24 +129,37 @@ impl Graph {
             needs: vec![Vec::new(); specs.len()],
             memberships: vec![Vec::new(); specs.len()],
         };
-        let mut known: BTreeMap<(&str, Condition), usize> = BTreeMap::new();
+        let mut known = KnownEntries::default();
         let mut unknown = Vec::new();
         for (node, spec) in specs.iter().enumerate() {
             for (entry, (dependency, is_binding)) in spec.dependencies().enumerate() {
-                let Some((members, asked_by_name)) = names.resolve(&dependency.name) else {
+                let Some(prerequisite) = graph.prerequisite_of(dependency, specs, &names, &mut known) else {
                     unknown.push(Unknown { node, entry });
                     continue;
                 };
-                let condition = dependency.condition.or(asked_by_name);
-                let condition = condition.unwrap_or_else(|| default_condition(specs, &members));
-                let prerequisite = *known
-                    .entry((dependency.name.as_str(), condition))
-                    .or_insert_with(|| graph.add_prerequisite(&dependency.name, condition, members));
                 let is_optional = dependency.is_optional;
                 graph.add_need(node, Need { prerequisite, entry, is_optional, is_binding });
             }
         }
         (graph, unknown)
+    }
+
+    /// `None` for a name that no process has.
+    fn prerequisite_of<'s>(
+        &mut self,
+        dependency: &'s Dependency,
+        specs: &[&ProcessSpec],
+        names: &NodeNames<'_>,
+        known: &mut KnownEntries<'s>,
+    ) -> Option<usize> {
+        let (name, condition) = (dependency.name.as_str(), dependency.condition);
+        *known.by_spelling.entry((name, condition)).or_insert_with(|| {
+            let (members, asked_by_name) = names.resolve(name)?;
+            let condition = condition.or(asked_by_name);
+            let condition = condition.unwrap_or_else(|| default_condition(specs, &members));
+            let known = known.by_meaning.entry((name, condition));
+            Some(*known.or_insert_with(|| self.add_prerequisite(name, condition, members)))
+        })
     }
 
     fn add_prerequisite(&mut self, name: &str, condition: Condition, members: Vec<usize>) -> usize {
@@ -221,7 +245,7 @@ struct Walk<'g> {
     graph: &'g Graph,
     state: Vec<VisitState>,
     /// Prerequisites all of whose members were visited: their members need no second look.
-    done_prerequisites: BTreeSet<usize>,
+    done_prerequisites: Vec<bool>,
     finished: Vec<usize>,
 }
 
@@ -242,7 +266,8 @@ struct PathStep {
 impl<'g> Walk<'g> {
     fn of(graph: &'g Graph) -> Self {
         let state = vec![VisitState::Not; graph.needs.len()];
-        Self { graph, state, done_prerequisites: BTreeSet::new(), finished: Vec::new() }
+        let done_prerequisites = vec![false; graph.prerequisites.len()];
+        Self { graph, state, done_prerequisites, finished: Vec::new() }
     }
 
     /// Visits all that a node depends on, then the node. Returns a cycle if it meets one.
@@ -261,10 +286,9 @@ impl<'g> Walk<'g> {
                 continue;
             };
             let members = &self.graph.prerequisites[need.prerequisite].members;
-            let next =
-                members.get(step.member).filter(|_| !self.done_prerequisites.contains(&need.prerequisite));
+            let next = members.get(step.member).filter(|_| !self.done_prerequisites[need.prerequisite]);
             let Some(&next) = next else {
-                self.done_prerequisites.insert(need.prerequisite);
+                self.done_prerequisites[need.prerequisite] = true;
                 (step.need, step.member) = (step.need + 1, 0);
                 continue;
             };
@@ -323,7 +347,7 @@ impl fmt::Display for CycleText<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Dependency, WrittenAt};
+    use crate::model::WrittenAt;
 
     fn spec(name: &str, depends_on: &[&str]) -> ProcessSpec {
         let dependency = |text: &&str| Dependency {

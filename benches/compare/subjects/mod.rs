@@ -3,6 +3,7 @@
 mod attack;
 mod boot;
 mod config;
+mod dependencies;
 mod docker_stop;
 mod idle;
 mod init;
@@ -36,11 +37,12 @@ pub(crate) const SLEEPER: [&str; 2] = ["sleep", "100000"];
 type Subject = fn(&Run<'_>) -> Outcome<Table>;
 
 /// The names of [`SUBJECTS`], for the command line.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 17] = [
     "size",
     "memory",
     "config",
     "many",
+    "dependencies",
     "init",
     "boot",
     "restart",
@@ -55,11 +57,12 @@ pub(crate) const NAMES: [&str; 16] = [
     "docker-stop",
 ];
 
-const SUBJECTS: [Subject; 16] = [
+const SUBJECTS: [Subject; 17] = [
     size::measure,
     memory::measure,
     config::measure,
     many::measure,
+    dependencies::measure,
     init::measure,
     boot::measure,
     restart::measure,

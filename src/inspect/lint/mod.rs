@@ -39,6 +39,7 @@ use crate::config::document::Section;
 use crate::config::expand::Names;
 use crate::config::options::SectionKind;
 use crate::config::{Reading, Remark};
+use crate::model::graph::Graph;
 use crate::model::{GroupSpec, ProcessSpec, Settings};
 
 /// Looks for all of it.
@@ -49,8 +50,11 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: 
     retries::lint(reading, &programs);
     logs::lint(reading, settings, &programs);
     files::lint(reading, settings, &programs);
-    stopping::lint(reading, settings, &programs, examination.grace_secs);
-    priorities::lint(reading, &programs);
+    let specs: Vec<&ProcessSpec> =
+        programs.iter().flat_map(|program| program.processes).map(|process| &**process).collect();
+    let (graph, _) = Graph::of(&specs);
+    stopping::lint(reading, settings, (&programs, &graph), examination.grace_secs);
+    priorities::lint(reading, &programs, &graph);
     lifecycle::lint(reading, &programs, examination.now);
     servers::lint(reading, settings);
     sections::lint(reading, settings);

@@ -23,17 +23,16 @@ impl Node<'_, '_, '_> {
     }
 }
 
-/// Looks at each program by its first process: all have the same priority. Only one that was written counts.
-pub(super) fn lint<'a>(reading: &mut Reading<'a>, programs: &[SectionProcesses<'_, 'a>]) {
+/// Looks at each program by its first process: all have the same priority. Only one that was written counts. The
+/// nodes of the graph are the processes of the programs.
+pub(super) fn lint<'a>(reading: &mut Reading<'a>, programs: &[SectionProcesses<'_, 'a>], graph: &Graph) {
+    if graph.is_empty() {
+        return;
+    }
     let nodes: Vec<_> = programs
         .iter()
         .flat_map(|program| program.processes.iter().map(move |spec| Node { program, spec }))
         .collect();
-    let specs: Vec<_> = nodes.iter().map(|node| node.spec).collect();
-    let (graph, _) = Graph::of(&specs);
-    if graph.is_empty() {
-        return;
-    }
     let mut first = 0;
     for program in programs.iter().filter(|program| !program.processes.is_empty()) {
         let prerequisites = graph.needs(first).iter().map(|need| &graph.prerequisites()[need.prerequisite]);

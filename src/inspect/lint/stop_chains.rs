@@ -12,11 +12,11 @@ use crate::model::graph::Graph;
 use crate::model::{ProcessSpec, ProgramType};
 
 /// The processes of all programs, and what stops before what.
-struct StopGraph<'s> {
+struct StopGraph<'s, 'g> {
     specs: Vec<&'s ProcessSpec>,
     /// The position of each process's program.
     program_of: Vec<usize>,
-    graph: Graph,
+    graph: &'g Graph,
     /// Of each process, the priority with which it stops.
     ranks: Vec<i64>,
     /// Of each process, the seconds that its program sets.
@@ -31,14 +31,15 @@ struct Chain {
     next: Option<usize>,
 }
 
-/// `set` are the programs that say how long they may take, by their positions.
+/// `set` are the programs that say how long they may take, by their positions. The nodes of the graph are the
+/// processes of the programs.
 pub(super) fn lint(
     reading: &mut Reading<'_>,
-    programs: &[SectionProcesses<'_, '_>],
+    (programs, graph): (&[SectionProcesses<'_, '_>], &Graph),
     set: &HashMap<usize, i64>,
     bound: Bound,
 ) {
-    let stops = StopGraph::of(programs, set);
+    let stops = StopGraph::of(programs, graph, set);
     let chains = stops.chains();
     let mut longest: BTreeMap<i64, usize> = BTreeMap::new();
     for (node, chain) in chains.iter().enumerate() {
@@ -71,8 +72,8 @@ pub(super) fn lint(
     tell(reading, &programs[stops.program_of[*last]], text);
 }
 
-impl<'s> StopGraph<'s> {
-    fn of(programs: &[SectionProcesses<'s, '_>], set: &HashMap<usize, i64>) -> Self {
+impl<'s, 'g> StopGraph<'s, 'g> {
+    fn of(programs: &[SectionProcesses<'s, '_>], graph: &'g Graph, set: &HashMap<usize, i64>) -> Self {
         let mut specs: Vec<&'s ProcessSpec> = Vec::new();
         let (mut program_of, mut ranks, mut secs) = (Vec::new(), Vec::new(), Vec::new());
         for (index, program) in programs.iter().enumerate() {
@@ -85,7 +86,6 @@ impl<'s> StopGraph<'s> {
                 secs.push(set.get(&index).filter(|_| !is_job).copied().unwrap_or(0).max(0));
             }
         }
-        let (graph, _) = Graph::of(&specs);
         graph.raise_ranks(&mut ranks);
         Self { specs, program_of, graph, ranks, secs }
     }

@@ -7,6 +7,7 @@ use super::{Advice, SectionProcesses, stop_chains, with_options};
 use crate::config::Reading;
 use crate::config::options::SectionKind;
 use crate::model::Settings;
+use crate::model::graph::Graph;
 
 /// What there is to stop in.
 #[derive(Clone, Copy)]
@@ -40,7 +41,7 @@ impl Bound {
 pub(super) fn lint(
     reading: &mut Reading<'_>,
     settings: &Settings,
-    programs: &[SectionProcesses<'_, '_>],
+    (programs, graph): (&[SectionProcesses<'_, '_>], &Graph),
     grace_secs: Option<i64>,
 ) {
     let Some(bound) = Bound::of(reading, settings, grace_secs) else { return };
@@ -61,7 +62,7 @@ pub(super) fn lint(
         is_beyond = true;
     }
     if !is_beyond {
-        stop_chains::lint(reading, programs, &set, bound);
+        stop_chains::lint(reading, (programs, graph), &set, bound);
     }
 }
 
