@@ -1,5 +1,7 @@
 //! Programs that are RUNNING when they are ready, and jobs that are done, from outside.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -57,8 +57,14 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     table.row("load without dependencies", vec![None, None, without, None]);
     let more = with.zip(without).map(|(with, without)| with - without);
     table.row("what 10,000 dependencies add", vec![None, None, more, None]);
-    for (name, ready) in [("no probes", ""), ("ready=tcp:", "tcp:127.0.0.1:PORT")] {
-        if let Some(share) = attempt("dependencies", name, || probed(run, peer, ready)) {
+    let (refused, accepted) = (refusing_port()?, accepting_port()?);
+    for (name, options) in [
+        ("no probes", AT_ONCE.to_owned()),
+        ("ready=tcp:", format!("ready=tcp:127.0.0.1:{refused}\nready_interval=1\nready_timeout=0\n")),
+        ("health=tcp:", format!("{AT_ONCE}health=tcp:127.0.0.1:{accepted}\nhealth_interval=1\n")),
+        ("health=exec:", format!("{AT_ONCE}health=exec:/bin/true\nhealth_interval=1\n")),
+    ] {
+        if let Some(share) = attempt("dependencies", name, || probed(run, peer, &options)) {
             table.row(name, vec![None, None, None, Some(share * 100.0)]);
         }
     }
@@ -124,26 +130,29 @@ fn load(run: &Run<'_>, peer: &Peer, depends: bool) -> Outcome<f64> {
     Ok(cpu_seconds(&[running.pid()]) * 1e3)
 }
 
-/// The share of a core that the supervisor needs once all wait for their probes.
-fn probed(run: &Run<'_>, peer: &Peer, ready: &str) -> Outcome<f64> {
+/// The share of a core that the supervisor needs once all are probed. What children of it need is not in it.
+fn probed(run: &Run<'_>, peer: &Peer, options: &str) -> Outcome<f64> {
     let dir = run.folder()?;
-    // A port that is taken, and refuses connections.
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let port = listener.local_addr()?.port();
-    drop(listener);
-    let options = match ready {
-        "" => "startsecs=0\n".to_owned(),
-        ready => {
-            format!("ready={}\nready_interval=1\nready_timeout=0\n", ready.replace("PORT", &port.to_string()))
-        }
-    };
     let services = Service::many(PROBED, &SLEEPER, 0);
-    let mut running = peer.start_edited(&dir, &services, |text| text.replace("startsecs=0\n", &options))?;
+    let mut running = peer.start_edited(&dir, &services, |text| text.replace("startsecs=0\n", options))?;
     running.wait_services(SLEEPER[0], PROBED)?;
-    // The pauses between the probes of one program are a second from the eighth on.
+    // The pauses between the probes of one program that is not ready are a second from the eighth on.
     thread::sleep(Duration::from_secs(5));
     let cpu = || cpu_seconds(&[running.pid()]);
     let (began, before) = (Instant::now(), cpu());
     thread::sleep(run.arguments.idle_window());
     Ok((cpu() - before) / began.elapsed().as_secs_f64())
+}
+
+/// A port that refuses connections.
+fn refusing_port() -> Outcome<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// A port whose connections are accepted and closed until this process ends.
+fn accepting_port() -> Outcome<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    Ok(port)
 }
