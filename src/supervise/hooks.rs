@@ -379,10 +379,12 @@ impl Supervisor {
         self.changed(turn, id, None, out);
     }
 
-    /// Requests that do not wait are answered once a hook runs before the start or the stop signal.
+    /// Requests that do not wait are answered although a hook has to end before the start, the stop signal or the end
+    /// of the stop.
     pub(super) fn answer_before_hook(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
         let Some(process) = self.process(id) else { return };
-        let (starts, stops) = (process.runs_pre_start(), process.runs_pre_stop());
+        let starts = process.runs_pre_start() || process.is_waiting() && process.has_open_post_stop();
+        let stops = process.runs_pre_stop() || process.has_open_post_stop();
         if starts || stops {
             let answer = |row: &mut Row, _: &Process| {
                 let is_done = match row.goal {

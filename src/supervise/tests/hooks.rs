@@ -305,6 +305,18 @@ fn a_stop_during_post_stop_keeps_it_down_and_waits_for_it() {
 }
 
 #[test]
+fn requests_that_do_not_wait_are_answered_during_post_stop() {
+    let mut story = running("post_stop");
+    story.exits("web", 1);
+    story.told.clear();
+    story.stop("web", Wait::No);
+    story.start("web", Wait::No);
+    story.stop("web", Wait::No);
+    story.tells(&["!reply 1 done", "!reply 2 done", "!reply 3 done"]);
+    assert_eq!((story.state("web"), story.hooks.len()), (ProcessState::Stopped, 1));
+}
+
+#[test]
 fn post_stop_waits_for_the_members_of_the_group() {
     let mut story =
         web(ProcessSpec { stop_as_group: true, kill_as_group: true, ..only("post_stop") }).begun();
