@@ -45,6 +45,8 @@ pub(super) struct HealthMonitor {
     successes_in_row: u32,
     /// Why the last check failed, unless it succeeded.
     last_failure: Option<String>,
+    /// The last check could not be made, which was logged.
+    is_unchecked: bool,
     progress: HealthProgress,
 }
 
@@ -84,6 +86,7 @@ impl HealthMonitor {
             failures_in_row: 0,
             successes_in_row: 0,
             last_failure: None,
+            is_unchecked: false,
             progress,
         }
     }
@@ -248,12 +251,14 @@ impl Process {
         }
         let pause = with_jitter(health.interval, PAUSE_JITTER_PERCENT, scatter(turn.random, self.id));
         monitor.progress = HealthProgress::CheckAt(turn.now.mono.after(pause));
+        let is_unchecked = matches!(&outcome, Err(failure) if failure.blame == Blame::Machine);
+        let was_unchecked = std::mem::replace(&mut monitor.is_unchecked, is_unchecked);
         match outcome {
             Ok(()) => self.health_check_succeeded(out),
-            Err(failure) if failure.blame == Blame::Machine => {
+            Err(failure) if is_unchecked => {
                 let name = &self.spec.name;
-                let text = format!("the health of {name} could not be checked: {}", failure.text);
-                out.log(LogLevel::Warn, text);
+                let text = format!("the health of {name} cannot be checked: {}", failure.text);
+                out.log(if was_unchecked { LogLevel::Debug } else { LogLevel::Warn }, text);
             }
             Err(failure) => self.health_check_failed(turn, failure.text, out),
         }
