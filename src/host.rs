@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use glob::MatchOptions;
 
-use crate::config::Surroundings;
+use crate::config::Machine;
 use crate::model::{User, UserId};
 use crate::sys::startup::while_waiting;
 use crate::sys::users::Users;
@@ -128,10 +128,10 @@ fn folder_pattern(pattern: &str) -> String {
 
 /// Where `[...]` ends; a `]` that comes first is one of its characters.
 fn class_end(pattern: &str) -> Option<usize> {
-    let behind = if pattern.starts_with("[!") { 2 } else { 1 };
-    let first = pattern[behind..].chars().next()?.len_utf8();
-    let end = pattern[behind + first..].find(']')?;
-    Some(behind + first + end + 1)
+    let after = if pattern.starts_with("[!") { 2 } else { 1 };
+    let first = pattern[after..].chars().next()?.len_utf8();
+    let end = pattern[after + first..].find(']')?;
+    Some(after + first + end + 1)
 }
 
 /// Whether a match is one for Python too: a dot file is found by a pattern that starts with a dot itself,
@@ -148,7 +148,7 @@ fn finds(pattern: &Path, path: &Path) -> bool {
     wanted.clone().count() == found.clone().count() && wanted.zip(found).all(is_found)
 }
 
-impl Surroundings for Host {
+impl Machine for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match &self.waits_for {
             WaitsFor::Anything => files::read_and_wait(path, FILE_BYTES_MAX),

@@ -234,7 +234,7 @@ fn limited(config: &str, descriptors: u32) -> Sandbox {
 }
 
 #[test]
-fn strangers_make_no_follower_go() {
+fn unauthenticated_clients_do_not_evict_followers() {
     let port = free_port();
     let inet = format!("[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n");
     // Room for thirty connections.
@@ -244,7 +244,7 @@ fn strangers_make_no_follower_go() {
     assert_eq!(follower.head()[0], "HTTP/1.1 200 OK");
     let mut idle = Peer::unix(&sandbox);
     assert_eq!(idle.call("supervisor.getPID", &[]), Ok(Value::from(raw(sandbox.supervisor_pid()))));
-    let strangers: Vec<_> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let clients: Vec<_> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     // Whoever may open the socket gets in, and those who were there before are there still.
     for _ in 0..10 {
         assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
@@ -257,7 +257,7 @@ fn strangers_make_no_follower_go() {
         assert!(follower.read_more(), "the follower was disconnected");
         seen.extend_from_slice(&follower.ahead);
     }
-    drop(strangers);
+    drop(clients);
 }
 
 #[test]

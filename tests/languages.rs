@@ -100,7 +100,7 @@ fn golden_files_set_every_option_of_every_section() {
         assert!(!with_section.is_empty(), "no golden file has a [{}]", section.name);
         // FastCGI programs, listeners and the defaults have the options of programs once more.
         let is_own = |name| section.name == "program" || !is_of_programs(name);
-        for option in section.options.iter().filter(|option| is_own(option.name) && option.landing.is_none())
+        for option in section.options.iter().filter(|option| is_own(option.name) && option.binding.is_none())
         {
             let sets =
                 |line: &str| line.replace('"', "").starts_with(&format!("{} = ", option.example_key()));

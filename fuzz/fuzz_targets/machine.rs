@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sv::config::Surroundings;
+use sv::config::Machine;
 use sv::model::{User, UserId};
 
 /// The main file.
@@ -15,13 +15,13 @@ const BESIDE: &str = "/etc/beside.conf";
 const SEPARATOR: &[u8] = b"\n\0\n";
 
 /// The machine.
-pub struct Machine {
+pub struct FuzzMachine {
     main: Vec<u8>,
     beside: Vec<u8>,
     environment: Vec<(String, String)>,
 }
 
-impl Machine {
+impl FuzzMachine {
     /// With these bytes as its files.
     pub fn new(bytes: &[u8]) -> Self {
         let at = bytes.windows(SEPARATOR.len()).position(|part| part == SEPARATOR);
@@ -59,7 +59,7 @@ fn user(name: &str, uid: UserId) -> User {
     User { name: name.to_owned(), uid, gid: uid, groups: vec![uid] }
 }
 
-impl Surroundings for Machine {
+impl Machine for FuzzMachine {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.file(path).map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::NotFound.into())
     }

@@ -22,7 +22,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{BYTES, Language, Override, SUPERVISOR_SAMPLE, Surroundings};
+use crate::config::{BYTES, Language, Machine, Override, SUPERVISOR_SAMPLE};
 use crate::model::EventLength;
 
 pub use actions::{ACTIONS, ClientAction};
@@ -249,13 +249,13 @@ pub const COMPLETE: &str = "complete";
 /// Whether colours are welcome where the output is a terminal: see no-color.org, and a dumb terminal
 /// shows escape sequences as they are.
 #[must_use]
-pub fn wants_colors(around: &dyn Surroundings) -> bool {
+pub fn wants_colors(machine: &dyn Machine) -> bool {
     let forbids = |name: &str, value: &str| match name {
         "NO_COLOR" => !value.is_empty(),
         "TERM" => value == "dumb",
         _ => false,
     };
-    !around.environment().iter().any(|(name, value)| forbids(name, value))
+    !machine.environment().iter().any(|(name, value)| forbids(name, value))
 }
 
 /// The words of a command line that end up in one text; what is not UTF-8 can't name anything.

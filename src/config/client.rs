@@ -1,4 +1,4 @@
-//! `[supervisorctl]`: what the control client is told.
+//! `[supervisorctl]`: the settings of the control client.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::error::Errors;
 use super::expand::Names;
 use super::load::missing_section;
+use super::machine::Machine;
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::Reading;
 use super::sources::read_main;
-use super::surroundings::Surroundings;
 use super::values;
 use super::variables;
 
@@ -19,11 +19,11 @@ use super::variables;
 pub struct ClientSettings {
     /// `serverurl`; the path of a `unix://` one is absolute.
     pub server_url: String,
-    /// Whether it is set, and not the default.
+    /// Whether `serverurl` is set to something other than the default.
     pub is_server_url_set: bool,
     /// `username`
     pub username: Option<String>,
-    /// `password`, in the clear.
+    /// `password`, in plain text.
     pub password: Option<String>,
     /// `prompt`
     pub prompt: String,
@@ -32,7 +32,7 @@ pub struct ClientSettings {
 }
 
 impl fmt::Debug for ClientSettings {
-    /// All but the password.
+    /// Omits the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientSettings")
             .field("server_url", &self.server_url)
@@ -43,40 +43,40 @@ impl fmt::Debug for ClientSettings {
     }
 }
 
-/// Reads the client's section. Included files are not looked at, as Supervisor's client doesn't; our variables
-/// lie over it.
+/// Reads the client's section. Like Supervisor's client, it ignores included files; `SV_` variables override
+/// the file.
 ///
 /// # Errors
 ///
-/// All that is wrong with it; [`Errors::is_missing_section`] tells that there is none.
-pub fn load_client(path: &Path, around: &dyn Surroundings) -> Result<ClientSettings, Errors> {
-    let mut document = read_main(path, around)?;
-    let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+/// All errors in the section; [`Errors::is_missing_section`] is true if the section does not exist.
+pub fn load_client(path: &Path, machine: &dyn Machine) -> Result<ClientSettings, Errors> {
+    let mut document = read_main(path, machine)?;
+    let findings = variables::apply(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
     let section = document.section("supervisorctl").ok_or_else(|| missing_section(path, "supervisorctl"))?;
-    let names = Names::default().with_variables(around.environment());
-    let host_node_name = around.host_node_name();
-    let mut reading = Reading::new(&document, around, &host_node_name, findings);
+    let names = Names::default().with_variables(machine.environment());
+    let host_node_name = machine.host_node_name();
+    let mut reading = Reading::new(&document, machine, &host_node_name, findings);
     let mut options = SectionReader::new(&mut reading, section, SectionKind::Supervisorctl, &names);
     let text = |text: &str| Ok(text.to_owned());
     let settings = ClientSettings {
         is_server_url_set: options.is_set("serverurl"),
-        server_url: options.value("serverurl", |text| Ok(server_url(text, around))).unwrap_or_default(),
+        server_url: options.value("serverurl", |text| Ok(server_url(text, machine))).unwrap_or_default(),
         username: options.value("username", text),
         password: options.value("password", text),
         prompt: options.value("prompt", text).unwrap_or_default(),
         history_file: options
             .value("history_file", text)
             .filter(|path| !path.is_empty())
-            .map(|path| values::normal_path(&path, around)),
+            .map(|path| values::normal_path(&path, machine)),
     };
     reading.finish()?;
     Ok(settings)
 }
 
-/// Not validated: it is judged when it is used, as one from the command line is.
-fn server_url(text: &str, around: &dyn Surroundings) -> String {
+/// Not validated here: like a URL from the command line, it is checked when it is used.
+fn server_url(text: &str, machine: &dyn Machine) -> String {
     match text.strip_prefix("unix://").filter(|path| !path.starts_with('@')) {
-        Some(path) => format!("unix://{}", values::normal_path(path, around).display()),
+        Some(path) => format!("unix://{}", values::normal_path(path, machine).display()),
         None => text.to_owned(),
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_section_is_told_apart() {
+    fn a_missing_section_is_distinguished() {
         let missing = client("[supervisord]").unwrap_err();
         assert!(missing.is_missing_section());
         assert_eq!(

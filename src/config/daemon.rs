@@ -17,7 +17,7 @@ use super::reading::Reading;
 use super::values;
 use crate::python::quote;
 
-/// Reads the section with the command line laid over it. Its options see the environment and `here`.
+/// Reads the section, with the command line overriding it. Its options can use the environment and `here`.
 pub(super) fn daemon<'a>(
     reading: &mut Reading<'a>,
     section: &'a Section,
@@ -27,8 +27,8 @@ pub(super) fn daemon<'a>(
     let environment = environment(reading, section, names);
     let mut options =
         SectionReader::new(reading, section, SectionKind::Supervisord, names).overridden(overrides);
-    let around = options.around();
-    let directory = |text: &str| values::existing_directory(text, around);
+    let machine = options.machine();
+    let directory = |text: &str| values::existing_directory(text, machine);
     let (strict, user) = (options.boolean("strict"), options.user("user"));
     options.reading.makes_folders = !strict;
     options.reading.own_user.clone_from(&user);
@@ -61,7 +61,7 @@ pub(super) fn daemon<'a>(
     }
 }
 
-/// What `signal_*` says is read when the groups are known.
+/// The `signal_*` options are read later, when the groups are known.
 fn rules(options: &mut SectionReader<'_, '_>) -> Rules {
     Rules {
         on_idle: options.value("on_idle", values::on_idle).unwrap_or_default(),
@@ -73,7 +73,8 @@ fn rules(options: &mut SectionReader<'_, '_>) -> Rules {
     }
 }
 
-/// `environment=` over `env_file=`; both see `host_node_name` beside what the other options see.
+/// `environment=` overrides `env_file=`; both can use `host_node_name` in addition to the names of the other
+/// options.
 pub(crate) fn environment<'a>(
     reading: &mut Reading<'a>,
     section: &'a Section,
@@ -85,7 +86,7 @@ pub(crate) fn environment<'a>(
     overlaid(from_files, options.pairs("environment"))
 }
 
-/// What `logfile` says for syslog.
+/// The value of `logfile` that means syslog.
 const SYSLOG: &str = "syslog";
 
 /// The file of the activity log. `NONE` and `AUTO` are file names here, as they are for Supervisor.
@@ -95,22 +96,23 @@ fn log_file(options: &mut SectionReader<'_, '_>) -> Option<PathBuf> {
 }
 
 fn child_log_dir(options: &mut SectionReader<'_, '_>) -> PathBuf {
-    let around = options.around();
+    let machine = options.machine();
     let text = options.text("childlogdir").filter(|text| !text.is_empty());
-    let has_folder = text.is_some_and(|text| options.reading.has_folder(&values::normal_path(&text, around)));
+    let has_folder =
+        text.is_some_and(|text| options.reading.has_folder(&values::normal_path(&text, machine)));
     let directory = |text: &str| {
-        let existing = values::existing_directory(text, around);
-        existing.or_else(|why| if has_folder { Ok(values::normal_path(text, around)) } else { Err(why) })
+        let existing = values::existing_directory(text, machine);
+        existing.or_else(|why| if has_folder { Ok(values::normal_path(text, machine)) } else { Err(why) })
     };
-    options.value("childlogdir", directory).unwrap_or_else(|| around.temp_dir())
+    options.value("childlogdir", directory).unwrap_or_else(|| machine.temp_dir())
 }
 
 fn path(options: &mut SectionReader<'_, '_>, option: &str) -> PathBuf {
-    let around = options.around();
-    let folder = options.text(option).and_then(|text| values::parent_of(&text, around));
+    let machine = options.machine();
+    let folder = options.text(option).and_then(|text| values::parent_of(&text, machine));
     let has_folder = folder.is_none_or(|folder| options.reading.has_folder(&folder));
     let convert = |text: &str| {
-        values::in_existing(text, around, |_| has_folder).map(|_| values::normal_path(text, around))
+        values::in_existing(text, machine, |_| has_folder).map(|_| values::normal_path(text, machine))
     };
     options.value(option, convert).unwrap_or_default()
 }
@@ -121,18 +123,18 @@ fn at_least_zero(number: i64) -> u64 {
 
 /// `auto`, `none` or a path.
 pub(super) fn control_socket(options: &mut SectionReader<'_, '_>) -> ControlSocket {
-    let around = options.around();
+    let machine = options.machine();
     let convert = |text: &str| {
         Ok(match trim(text) {
             "auto" => ControlSocket::Auto,
             "none" => ControlSocket::Off,
-            path => ControlSocket::At(values::normal_path(path, around)),
+            path => ControlSocket::At(values::normal_path(path, machine)),
         })
     };
     options.value("control_socket", convert).unwrap_or_default()
 }
 
-/// COMPAT: Supervisor takes spaces too, and then sends event headers that no listener can parse.
+/// COMPAT: Supervisor accepts spaces too, and then sends event headers that no listener can parse.
 fn identifier(text: &str) -> Result<String, String> {
     if text.contains(is_space) {
         return Err(format!("an identifier can not hold spaces: {}", quote(text)));
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_are_told() {
+    fn bad_values_are_reported() {
         for (line, message) in [
             ("logfile=/nodir/x", "The directory named as part of the path /nodir/x does not exist"),
             ("logfile_maxbytes=x", "not a valid size: 'x'"),
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn its_environment_is_for_the_other_sections() {
+    fn the_environment_is_visible_to_the_other_sections() {
         let alone = errors_in("[supervisord]\nenvironment=A=\"1\",B=\"%(ENV_A)s\"");
         assert!(alone[0].contains("for 'environment' contains names ('ENV_A')"), "{alone:?}");
         let beside = errors_in("[supervisord]\nenvironment=A=\"1\"\nidentifier=%(ENV_A)s");
@@ -284,13 +286,13 @@ mod tests {
 
     #[test]
     fn no_variable_sets_an_option() {
-        let mut around = Fake::main("[supervisord]");
+        let mut machine = Fake::main("[supervisord]");
         for option in SectionKind::Supervisord.options() {
             for prefix in ["", "SUPERVISOR_", "SUPERVISORD_"] {
-                around = around.variable(&format!("{prefix}{}", option.name.to_uppercase()), "1");
+                machine = machine.variable(&format!("{prefix}{}", option.name.to_uppercase()), "1");
             }
         }
-        let daemon = load(Path::new(MAIN), &[], &around).unwrap().daemon;
+        let daemon = load(Path::new(MAIN), &[], &machine).unwrap().daemon;
         assert_eq!(daemon, load_text("[supervisord]").unwrap().daemon);
     }
 
@@ -301,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_command_line_wins() {
-        let around = Fake::main("[supervisord]\nloglevel=debug\nuser=nope\numask=077\nidentifier=file");
+        let machine = Fake::main("[supervisord]\nloglevel=debug\nuser=nope\numask=077\nidentifier=file");
         let overrides = |user: &str, umask: &str| {
             [
                 ("loglevel", "warn", "-e"),
@@ -315,10 +317,10 @@ mod tests {
                 spelled: spelled.to_owned(),
             })
         };
-        let daemon = load(Path::new(MAIN), &overrides("www", "27"), &around).unwrap().daemon;
+        let daemon = load(Path::new(MAIN), &overrides("www", "27"), &machine).unwrap().daemon;
         assert_eq!((daemon.log_level, daemon.umask, daemon.foreground), (LogLevel::Warn, Some(0o27), true));
         assert_eq!((daemon.user.map(|user| user.uid), daemon.identifier.as_str()), (Some(33), "file"));
-        let errors = load(Path::new(MAIN), &overrides("99", "99"), &around).unwrap_err();
+        let errors = load(Path::new(MAIN), &overrides("99", "99"), &machine).unwrap_err();
         let expected = "invalid value for -u '99': Invalid user id 99\n\
              invalid value for --umask '99': 99 can not be converted to an octal type";
         assert_eq!(errors.to_string(), expected);

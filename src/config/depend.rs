@@ -10,13 +10,13 @@ use super::reading::Reading;
 use crate::model::graph::{CycleText, Graph, Prerequisite, Unknown};
 use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Namespec, ProcessSpec, ProgramType};
 
-/// The sections of the processes that wait for others, by group and name.
+/// The sections of the processes that depend on others, by group and name.
 pub(super) type DependentSections<'a> = HashMap<(String, String), (SectionKind, &'a Section)>;
 
 /// Programs that are not enabled.
 type DisabledPrograms<'a> = Vec<&'a str>;
 
-/// Reports all that is wrong with the dependencies of these groups.
+/// Reports all errors in the dependencies of these groups.
 pub(super) fn check_dependencies<'a>(
     reading: &mut Reading<'a>,
     names: &Names<'_>,
@@ -67,7 +67,7 @@ impl Check<'_, '_> {
         self.error(node, entry, format!("there is no program {name}"), suggestion);
     }
 
-    /// A condition that one of the processes can never come to hold.
+    /// Reports conditions that a process can never satisfy.
     fn impossible(&mut self, graph: &Graph) {
         let why = |prerequisite: &Prerequisite| {
             let mut members = prerequisite.members.iter();

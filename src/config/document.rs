@@ -1,14 +1,14 @@
-//! What a configuration says: sections with their options, from all sources laid over each other.
+//! The content of a configuration: sections with their options, from all sources merged.
 //!
-//! Files in either language and environment variables end up here, and one reader of options is
-//! behind them all. Nothing here knows a section or an option by name; nothing expands or unquotes a
-//! value.
+//! Files in either language and environment variables are parsed into a document, and one reader of options
+//! reads it. This module does not know any section or option by name, and it does not expand or unquote
+//! values.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// What a file is written in.
+/// The language of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Language {
@@ -17,14 +17,14 @@ pub enum Language {
 }
 
 impl Language {
-    /// Told by the ending of the file's name: `.toml`, and INI is whatever ends otherwise.
+    /// Determined by the extension of the file: `.toml` is TOML, everything else is INI.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         if is_toml { Self::Toml } else { Self::Ini }
     }
 
-    /// The usual ending, for messages.
+    /// The usual extension, for messages.
     pub(super) fn ending(self) -> &'static str {
         match self {
             Self::Ini => ".ini",
@@ -33,21 +33,21 @@ impl Language {
     }
 }
 
-/// Where something was said.
+/// The position of something in a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Which source; [`Document::source`] has it.
+    /// The index of the source, see [`Document::source`].
     pub source: usize,
     /// From 1; 0 where a source has no lines.
     pub line: usize,
 }
 
-/// What sort of source it is.
+/// The kind of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A file, as it was named.
+    /// A file, with its path as given.
     File(PathBuf),
-    /// An environment variable of ours that overrides an option, by its name.
+    /// An environment variable of ours that overrides an option, by name.
     Variable(String),
     /// The command line of `sv run`.
     CommandLine,
@@ -56,26 +56,26 @@ pub enum Origin {
 /// A file or a variable that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Which.
+    /// Where it comes from.
     pub origin: Origin,
-    /// The absolute directory that `%(here)s` means in it.
+    /// The absolute directory that `%(here)s` stands for in it.
     pub here: String,
 }
 
-/// A value as it was written, not yet expanded.
+/// A value as written, not yet expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// A text, with the lines that continue it.
+    /// A text, including its continuation lines.
     Text(String),
-    /// A list of texts. TOML has them; in INI a list is a text that its option takes apart.
+    /// A list of texts. Only TOML has lists; in INI a list is a text that its option splits.
     List(Vec<String>),
-    /// Names and values. TOML has them.
+    /// Names and values. Only TOML has tables.
     Pairs(Vec<(String, String)>),
-    /// What a file holds that a variable names. It is taken as it is, and no message shows it.
+    /// The content of a file that a variable names. It is taken literally and never shown in messages.
     Secret(String),
-    /// A value of a type that its option does not take. TOML has them; whoever reads it fails.
-    Unfit {
-        /// As it was written.
+    /// A value of a type that its option does not accept. Only TOML has types; reading the option fails.
+    WrongType {
+        /// As written.
         shown: String,
         /// What is wrong with it.
         message: String,
@@ -83,15 +83,15 @@ pub enum Written {
 }
 
 impl Written {
-    /// For messages; `None` for what must not show.
+    /// The value for messages; `None` if it must not be shown.
     #[must_use]
     pub fn shown(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text(text) | Self::Unfit { shown: text, .. } => Some(Cow::Borrowed(text)),
+            Self::Text(text) | Self::WrongType { shown: text, .. } => Some(Cow::Borrowed(text)),
             Self::List(items) => Some(Cow::Owned(items.join(", "))),
             Self::Pairs(pairs) => {
-                let told: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                Some(Cow::Owned(told.join(", ")))
+                let shown: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                Some(Cow::Owned(shown.join(", ")))
             }
             Self::Secret(_) => None,
         }
@@ -101,11 +101,11 @@ impl Written {
 /// `key = value`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Lower case; borrowed where it is one that there is.
+    /// Lower case; borrowed if it is a known key.
     pub key: Cow<'static, str>,
-    /// As it was written.
+    /// As written.
     pub value: Written,
-    /// Where the key stands; for an unfit item of a list or table, where that stands.
+    /// The position of the key; for an item of the wrong type in a list or table, the position of that item.
     pub place: Place,
 }
 
@@ -114,14 +114,14 @@ pub struct Entry {
 pub struct Section {
     /// As written between the brackets.
     pub name: String,
-    /// Its first header.
+    /// The position of its first header.
     pub place: Place,
-    /// All of them, overridden ones included: the last of a key counts. Nothing is looked for when
-    /// one is added, so a file of a million lines takes a million steps.
+    /// All entries, including overridden ones: the last entry of a key counts. Adding an entry does not
+    /// search the others, so a file of a million lines takes linear time.
     entries: Vec<Entry>,
 }
 
-/// As many options as most sections have: there is room for them from the start.
+/// Most sections have at most this many options; this capacity is allocated up front.
 const ENTRIES_USUAL: usize = 8;
 
 impl Section {
@@ -131,13 +131,13 @@ impl Section {
         Self { name: name.to_owned(), place, entries: Vec::with_capacity(ENTRIES_USUAL) }
     }
 
-    /// The last of this key.
+    /// The last entry of this key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| entry.key.len() == key.len() && entry.key == key)
     }
 
-    /// All options in the order of the files, overridden ones included.
+    /// All options in the order of the files, including overridden ones.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -147,21 +147,21 @@ impl Section {
         self.entries.push(entry);
     }
 
-    /// The text of the last entry, to be continued.
+    /// The text of the last entry, to append a continuation line.
     pub(super) fn last_text_mut(&mut self) -> Option<&mut String> {
         match &mut self.entries.last_mut()?.value {
             Written::Text(text) => Some(text),
-            Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::Unfit { .. } => None,
+            Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::WrongType { .. } => None,
         }
     }
 }
 
-/// What stands where no section reads it. TOML has such places.
+/// An item that no section reads. Only TOML can have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misplaced {
-    /// Where it stands.
+    /// Its position.
     pub(super) place: Place,
-    /// The section that was perhaps meant.
+    /// The section that was probably meant.
     pub(super) section: Option<String>,
     /// Its key, if it looks like an option.
     pub(super) option: Option<String>,
@@ -169,7 +169,7 @@ pub(super) struct Misplaced {
     pub(super) message: String,
 }
 
-/// Everything that the files say, in the order in which sections were first opened.
+/// The content of all sources, in the order in which sections first appear.
 #[derive(Clone, Debug)]
 pub struct Document {
     sources: Vec<Source>,
@@ -177,11 +177,11 @@ pub struct Document {
     defaults: Section,
     by_name: HashMap<String, usize>,
     misplaced: Vec<Misplaced>,
-    /// What comments cut off commands: the places of the commands and the comments.
+    /// Comments that cut off commands, each with the position of the command.
     comments: Vec<(Place, String)>,
 }
 
-/// The section whose options are a fallback in all others.
+/// The section whose options are the fallback for all others.
 pub(super) const DEFAULTS: &str = "DEFAULT";
 
 impl Default for Document {
@@ -198,15 +198,15 @@ impl Default for Document {
     }
 }
 
-/// Files are read one after the other, each from its first line on.
+/// Orders places: files are read one after the other, each from its first line.
 fn place_key(place: Place) -> (usize, usize) {
     (place.source, place.line)
 }
 
-/// Which section the options below a header belong to.
+/// The section that the options after a header belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
-    /// INI's `[DEFAULT]`, whose options are a fallback in all other sections.
+    /// INI's `[DEFAULT]`, whose options are the fallback for all other sections.
     Defaults,
     Section(usize),
 }
@@ -217,13 +217,13 @@ impl Document {
         self.add(Source { origin: Origin::File(path.to_owned()), here })
     }
 
-    /// Registers a variable. In it `%(here)s` is the directory of the main file.
+    /// Registers a variable. `%(here)s` in it is the directory of the main file.
     pub(super) fn add_variable(&mut self, name: &str) -> Place {
         let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
         Place { source: self.add(Source { origin: Origin::Variable(name.to_owned()), here }), line: 0 }
     }
 
-    /// Registers the command line, likewise.
+    /// Registers the command line. `%(here)s` in it is the directory of the main file.
     pub(super) fn add_command_line(&mut self) -> Place {
         let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
         Place { source: self.add(Source { origin: Origin::CommandLine, here }), line: 0 }
@@ -234,30 +234,30 @@ impl Document {
         self.sources.len() - 1
     }
 
-    /// A source by its number.
+    /// The source with this index.
     pub(crate) fn source_at(&self, source: usize) -> Option<&Source> {
         self.sources.get(source)
     }
 
-    /// The source that a place is in.
+    /// The source that contains a place.
     #[must_use]
     pub fn source(&self, place: Place) -> &Source {
         &self.sources[place.source]
     }
 
-    /// How many sources were added.
+    /// The number of sources.
     #[must_use]
     pub fn source_count(&self) -> usize {
         self.sources.len()
     }
 
-    /// All of them.
+    /// All sources.
     #[must_use]
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
 
-    /// What the main file is written in.
+    /// The language of the main file.
     #[must_use]
     pub fn language(&self) -> Language {
         match self.sources.first().map(|main| &main.origin) {
@@ -268,7 +268,7 @@ impl Document {
 
     /// `/etc/x.conf:12`, or the name of a variable.
     #[must_use]
-    pub fn told(&self, place: Place) -> String {
+    pub fn describe(&self, place: Place) -> String {
         match &self.source(place).origin {
             Origin::File(path) => format!("{}:{}", path.display(), place.line),
             Origin::Variable(name) => name.clone(),
@@ -276,13 +276,13 @@ impl Document {
         }
     }
 
-    /// All sections but the defaults.
+    /// All sections except the defaults.
     #[must_use]
     pub fn sections(&self) -> &[Section] {
         &self.sections
     }
 
-    /// The files that it was read from.
+    /// The files that the document was read from.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().filter_map(|source| match &source.origin {
             Origin::File(path) => Some(path.as_path()),
@@ -296,18 +296,18 @@ impl Document {
         self.by_name.get(name).map(|&index| &self.sections[index])
     }
 
-    /// What a section says of a key, or else what `[DEFAULT]` does.
+    /// The entry of a key in a section, or else in `[DEFAULT]`.
     #[must_use]
     pub fn entry<'d>(&'d self, section: &'d Section, key: &str) -> Option<&'d Entry> {
         section.entry(key).or_else(|| self.fallback(key))
     }
 
-    /// What `[DEFAULT]` says of a key.
+    /// The entry of a key in `[DEFAULT]`.
     pub(super) fn fallback(&self, key: &str) -> Option<&Entry> {
         self.defaults.entry(key)
     }
 
-    /// All sections but the defaults, by their names.
+    /// All sections except the defaults, by name.
     pub(super) fn headers(&self) -> impl Iterator<Item = (Header, &str)> {
         self.sections
             .iter()
@@ -315,7 +315,7 @@ impl Document {
             .map(|(index, section)| (Header::Section(index), section.name.as_str()))
     }
 
-    /// Opens a section, the same one again for the same name.
+    /// Opens a section; the same name gives the same section.
     pub(super) fn open(&mut self, name: &str, place: Place) -> Header {
         if let Some(&index) = self.by_name.get(name) {
             return Header::Section(index);
@@ -326,24 +326,24 @@ impl Document {
         Header::Section(index)
     }
 
-    /// Remembers a comment that follows a command, or one of its lines.
+    /// Remembers a comment that follows a command or one of its lines.
     pub(super) fn remember_comment(&mut self, command: Place, comment: &str) {
         self.comments.push((command, comment.to_owned()));
     }
 
-    /// The comments that follow the command in this place.
+    /// The comments that follow the command at this place.
     pub(crate) fn comments_of(&self, command: Place) -> impl Iterator<Item = &str> {
         let start = self.comments.partition_point(|(place, _)| place_key(*place) < place_key(command));
         let of_it = self.comments[start..].iter().take_while(move |(place, _)| *place == command);
         of_it.map(|(_, comment)| comment.as_str())
     }
 
-    /// Remembers what no section reads.
+    /// Remembers an item that no section reads.
     pub(super) fn misplace(&mut self, misplaced: Misplaced) {
         self.misplaced.push(misplaced);
     }
 
-    /// All that no section reads.
+    /// All items that no section reads.
     pub(super) fn misplaced(&self) -> &[Misplaced] {
         &self.misplaced
     }

@@ -1,25 +1,25 @@
-//! `env_file=`: files of `NAME=value` lines, as other tools keep them beside a container.
+//! `env_file=`: files of `NAME=value` lines, as container tools use them.
 //!
-//! A line is `NAME=value`, with `export` in front or not. A value in single quotes is taken as it
-//! is; in double quotes `\n`, `\t`, `\"`, `\\` and `\$` mean what they mean in a shell. A value
-//! without quotes ends at ` #` and has its spaces cut off. Lines that start with `#` are comments.
-//! Nothing is put in for `$X` or `%(x)s`: what a file holds may be a password.
+//! A line is `NAME=value`, optionally preceded by `export`. A value in single quotes is taken literally; in
+//! double quotes `\n`, `\t`, `\"`, `\\` and `\$` mean what they mean in a shell. A value without quotes ends
+//! at ` #` and is trimmed. Lines that start with `#` are comments.
+//! `$X` and `%(x)s` are not expanded: the content of a file may be a password.
 
 use std::path::Path;
 
 use crate::model::Environment;
 
+use super::machine::FILE_BYTES_MAX;
 use super::pairs::set;
 use super::reader::SectionReader;
-use super::surroundings::FILE_BYTES_MAX;
 use super::values;
 
-/// Before a path: it is no error that there is no such file.
+/// Before a path: the file may be missing.
 const OPTIONAL: char = '-';
 
-/// The variables of all files that the option names, later ones over earlier.
+/// The variables of all files that the option names; later files override earlier ones.
 ///
-/// A relative path starts where the file that names it lies.
+/// A relative path is relative to the directory of the file that names it.
 pub(crate) fn env_files(options: &mut SectionReader<'_, '_>) -> Environment {
     let mut found = Environment::new();
     let paths = options.items("env_file", values::list);
@@ -33,14 +33,14 @@ pub(crate) fn env_files(options: &mut SectionReader<'_, '_>) -> Environment {
 }
 
 fn read(path: &str, options: &SectionReader<'_, '_>) -> Result<Environment, String> {
-    let around = options.around();
+    let machine = options.machine();
     let (path, is_optional) = path.strip_prefix(OPTIONAL).map_or((path, false), |path| (path, true));
     let path = Path::new(options.here("env_file")).join(path);
-    if is_optional && !around.exists(&path) {
+    if is_optional && !machine.exists(&path) {
         return Ok(Environment::new());
     }
     let cannot = |why: &str| format!("cannot read env_file '{}': {why}", path.display());
-    let bytes = around.read(&path).map_err(|error| cannot(&error.to_string()))?;
+    let bytes = machine.read(&path).map_err(|error| cannot(&error.to_string()))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(cannot("it is too large"));
     }
@@ -48,30 +48,31 @@ fn read(path: &str, options: &SectionReader<'_, '_>) -> Result<Environment, Stri
     parse(&text).map_err(|(line, why)| cannot(&format!("line {line}: {why}")))
 }
 
-/// The error is the line, from 1, and what is wrong with it; the line itself may be a secret.
+/// The error is the line, from 1, and what is wrong with it; the line itself is omitted, since it may be a
+/// secret.
 fn parse(text: &str) -> Result<Environment, (usize, &'static str)> {
     let mut found = Environment::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = text;
     while !rest.is_empty() {
         let line = 1 + text[..text.len() - rest.len()].matches('\n').count();
-        let (pair, behind) = assignment(rest).map_err(|why| (line, why))?;
+        let (pair, after) = assignment(rest).map_err(|why| (line, why))?;
         if let Some((name, value)) = pair {
             set(&mut found, name, value);
         }
-        rest = behind;
+        rest = after;
     }
     Ok(found)
 }
 
 type Pair = (String, String);
 
-/// What the next line says, if anything, and what follows it. A value in quotes may have lines.
+/// The assignment in the next line, if it has one, and the rest of the text. A quoted value may span lines.
 fn assignment(text: &str) -> Result<(Option<Pair>, &str), &'static str> {
-    let (line, behind) = text.split_once('\n').unwrap_or((text, ""));
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
     let trimmed = line.trim();
     if trimmed.is_empty() || trimmed.starts_with('#') {
-        return Ok((None, behind));
+        return Ok((None, after));
     }
     let (name, _) = trimmed.split_once('=').ok_or("it is no NAME=value")?;
     let name = name.strip_prefix("export ").unwrap_or(name).trim();
@@ -81,31 +82,31 @@ fn assignment(text: &str) -> Result<(Option<Pair>, &str), &'static str> {
     }
     let value = &text[line.find('=').map_or(0, |at| at + 1)..];
     let value = value.trim_start_matches([' ', '\t']);
-    let (value, behind) = match value.chars().next() {
+    let (value, after) = match value.chars().next() {
         Some(quote @ ('\'' | '"')) => quoted(&value[1..], quote)?,
         _ => bare(value),
     };
-    Ok((Some((name.to_owned(), value)), behind))
+    Ok((Some((name.to_owned(), value)), after))
 }
 
-/// Up to the end of the line, or a comment in it.
+/// Reads to the end of the line or to a comment in it.
 fn bare(text: &str) -> (String, &str) {
-    let (line, behind) = text.split_once('\n').unwrap_or((text, ""));
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
     let is_comment = |&(at, _): &(usize, &str)| at == 0 || line[..at].ends_with([' ', '\t']);
     let end = line.match_indices('#').find(is_comment).map_or(line.len(), |(at, _)| at);
-    (line[..end].trim().to_owned(), behind)
+    (line[..end].trim().to_owned(), after)
 }
 
-/// Up to the closing quote; nothing but a comment may follow it in its line.
+/// Reads to the closing quote; only a comment may follow it in its line.
 fn quoted(text: &str, quote: char) -> Result<(String, &str), &'static str> {
     let mut value = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         if c == quote {
-            let (line, behind) = text[at + 1..].split_once('\n').unwrap_or((&text[at + 1..], ""));
-            let after = line.trim();
-            let is_done = after.is_empty() || after.starts_with('#');
-            return if is_done { Ok((value, behind)) } else { Err("something follows the closing quote") };
+            let (line, after) = text[at + 1..].split_once('\n').unwrap_or((&text[at + 1..], ""));
+            let remainder = line.trim();
+            let is_done = remainder.is_empty() || remainder.starts_with('#');
+            return if is_done { Ok((value, after)) } else { Err("something follows the closing quote") };
         }
         match (quote, c) {
             ('"', '\\') => {
@@ -138,7 +139,7 @@ mod tests {
     use super::super::load;
     use super::*;
 
-    fn told(variables: &Environment) -> String {
+    fn summary(variables: &Environment) -> String {
         variables.iter().map(|(name, value)| format!("<{name}={value}>")).collect()
     }
 
@@ -157,12 +158,12 @@ mod tests {
             ("A=a=b,c;d%e%(f)s$G\na.b-c=1", "<A=a=b,c;d%e%(f)s$G><a.b-c=1>"),
             ("A=it's", "<A=it's>"),
         ] {
-            assert_eq!(parse(text).map(|found| told(&found)), Ok(expected.to_owned()), "{text:?}");
+            assert_eq!(parse(text).map(|found| summary(&found)), Ok(expected.to_owned()), "{text:?}");
         }
     }
 
     #[test]
-    fn bad_lines_are_told_by_number_and_not_by_content() {
+    fn bad_lines_are_reported_by_number_without_content() {
         let stray = "a backslash in double quotes stands before none of n r t \" $ ` \\";
         for (text, line, why) in [
             ("A=1\nB", 2, "it is no NAME=value"),
@@ -181,21 +182,21 @@ mod tests {
     fn files_lie_below_the_environment_option() {
         let text = "[supervisord]\nenv_file=all.env, -/nope.env\nenvironment=B=\"own\"\n\
             [program:x]\nenv_file=%(here)s/x.env\nenvironment=D=\"own\"\ncommand=a %(ENV_A)s %(ENV_C)s\n";
-        let around = Fake::main(text)
+        let machine = Fake::main(text)
             .file("/etc/all.env", "A=1\nB=2\nPERCENT=100%")
             .file("/etc/x.env", "A=one\nC=3\nD=4");
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
-        assert_eq!(told(&settings.daemon.environment), "<A=1><B=own><PERCENT=100%>");
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
+        assert_eq!(summary(&settings.daemon.environment), "<A=1><B=own><PERCENT=100%>");
         let process = &settings.groups[0].processes[0];
-        assert_eq!(told(&process.environment), "<A=one><B=own><PERCENT=100%><C=3><D=own>");
+        assert_eq!(summary(&process.environment), "<A=one><B=own><PERCENT=100%><C=3><D=own>");
         assert_eq!(process.command, "a one 3");
     }
 
     #[test]
     fn a_file_must_be_there_and_be_sound() {
         let text = "[supervisord]\n[program:x]\ncommand=a\nenv_file=no.env,bad.env\n";
-        let around = Fake::main(text).file("/etc/bad.env", "A=1\ngeheim\n");
-        let errors = load(Path::new(MAIN), &[], &around).unwrap_err();
+        let machine = Fake::main(text).file("/etc/bad.env", "A=1\ngeheim\n");
+        let errors = load(Path::new(MAIN), &[], &machine).unwrap_err();
         let place = "in section 'program:x' (file: '/etc/x.conf', line: 4, option: env_file)";
         assert_eq!(
             errors.to_string(),

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, each fault with the place to look at.
+//! Errors in a configuration, each with its place.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,45 +6,45 @@ use std::path::{Path, PathBuf};
 
 use crate::python::quote;
 
-/// What sort of thing went wrong. Callers tell sorts apart, never texts.
+/// The kind of an error. Callers match on kinds, never on texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The file is missing, unreadable, too large or not text.
     File,
     /// A line is neither a header nor an option.
     Syntax,
-    /// The section that has to be there is not.
+    /// A required section is missing.
     MissingSection,
-    /// A section or an option asks for what can't be.
+    /// A section or an option has an invalid value.
     Value,
     /// An option of the command line has a bad value.
     CommandLine,
 }
 
-/// One thing that is wrong.
+/// An error in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What sort it is of.
+    /// Its kind.
     pub kind: ErrorKind,
     /// What is wrong, in Supervisor's words where it has any.
     pub message: String,
     /// The section's full name.
     pub section: Option<String>,
-    /// The file with the option or, if that is missing, with the section's header.
+    /// The file that contains the option or, if the option is missing, the header of the section.
     pub file: Option<PathBuf>,
-    /// The line there, from 1.
+    /// The line in that file, from 1.
     pub line: Option<usize>,
-    /// The environment variable that says so instead of a file.
+    /// The environment variable that sets the option, if it is not set in a file.
     pub variable: Option<String>,
     /// The option's key.
     pub option: Option<String>,
-    /// What it was set to; never given for a password.
+    /// The value; never set for a password.
     pub value: Option<String>,
-    /// The part of the value that is wrong, as it is written there, where that is known.
+    /// The part of the value that is wrong, as written, if known.
     pub part: Option<String>,
-    /// What was perhaps meant instead of it.
+    /// What was probably meant instead.
     pub suggestion: Option<String>,
-    /// Of a file that can't be parsed: its bad lines, from 1, and what is wrong with each.
+    /// For a file that can't be parsed: its bad lines, from 1, and what is wrong with each.
     pub bad_lines: Vec<(usize, Cow<'static, str>)>,
 }
 
@@ -80,7 +80,7 @@ impl Error {
         Self { file: Some(file.to_owned()), ..Self::new(kind, message) }
     }
 
-    /// Whether the message leaves it to us to tell the place.
+    /// Whether the message itself does not contain the place, so that it is appended.
     fn is_placed_by_suffix(&self) -> bool {
         matches!(self.kind, ErrorKind::MissingSection | ErrorKind::Value)
     }
@@ -110,12 +110,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// All that is wrong, in the order in which it was found; never empty.
+/// All errors, in the order in which they were found; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors(pub Vec<Error>);
 
 impl Errors {
-    /// Whether the only complaint is that a section is missing, so that defaults may do instead.
+    /// Whether the only error is that a section is missing, so that defaults can be used.
     #[must_use]
     pub fn is_missing_section(&self) -> bool {
         self.0.iter().all(|error| error.kind == ErrorKind::MissingSection)

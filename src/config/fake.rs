@@ -1,4 +1,4 @@
-//! A machine made up for tests.
+//! A fake machine for tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{Settings, User, UserId};
 
-use super::{Errors, Surroundings, load};
+use super::{Errors, Machine, load};
 
-/// Where [`Fake::main`] puts its file.
+/// The path of the file that [`Fake::main`] adds.
 pub(crate) const MAIN: &str = "/etc/x.conf";
 
 /// The same for [`Fake::toml`].
@@ -24,27 +24,27 @@ pub(crate) fn load_toml(text: &str) -> Result<Settings, Errors> {
     load(Path::new(MAIN_TOML), &[], &Fake::toml(text))
 }
 
-/// What is wrong with a text, a line each; empty if nothing is.
+/// The errors in a text, one per line; empty if there are none.
 pub(crate) fn errors_in(text: &str) -> Vec<String> {
-    told(load_text(text))
+    summary(load_text(text))
 }
 
 /// The same in TOML.
 pub(crate) fn toml_errors_in(text: &str) -> Vec<String> {
-    told(load_toml(text))
+    summary(load_toml(text))
 }
 
-fn told(loaded: Result<Settings, Errors>) -> Vec<String> {
+fn summary(loaded: Result<Settings, Errors>) -> Vec<String> {
     loaded.err().map_or_else(Vec::new, |errors| errors.0.iter().map(ToString::to_string).collect())
 }
 
-/// What reading a sound text has to remark.
+/// The notices of a valid text.
 pub(crate) fn notices_in(text: &str) -> Vec<String> {
     load_text(text).unwrap().notices.into_iter().map(|notice| notice.text).collect()
 }
 
-/// Has `/`, `/dev`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and
-/// whatever a test adds.
+/// Has `/`, `/dev`, `/tmp`, `/var/log` and the working directory `/srv`, the users root and www, and what a
+/// test adds.
 pub(crate) struct Fake {
     files: BTreeMap<PathBuf, Vec<u8>>,
     directories: Vec<PathBuf>,
@@ -88,13 +88,13 @@ impl Fake {
         self.file(path, "")
     }
 
-    /// Lets nobody write here.
+    /// Makes a path read-only for everybody.
     pub(crate) fn refusing(mut self, path: &str, why: io::ErrorKind) -> Self {
         self.refusing.push((path.into(), why));
         self
     }
 
-    /// Acts as this user instead of root.
+    /// Runs as this user instead of root.
     pub(crate) fn run_by(self, effective_user: UserId) -> Self {
         Self { effective_user, ..self }
     }
@@ -115,7 +115,7 @@ fn users() -> [User; 2] {
     [user("root", 0, &[0]), user("www", 33, &[33, 100])]
 }
 
-impl Surroundings for Fake {
+impl Machine for Fake {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         if self.is_dir(path) {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -188,7 +188,7 @@ impl Surroundings for Fake {
         self.effective_user
     }
 
-    /// As with OpenShift's users, whose number is any and whose group is root's.
+    /// As on OpenShift, where users have arbitrary numbers and the group of root.
     fn effective_group(&self) -> UserId {
         0
     }

@@ -1,7 +1,7 @@
 //! The socket of an `[fcgi-program:x]`.
 //!
-//! COMPAT: several sections may name one socket, which their processes then share; they have to agree
-//! on its mode, owner and backlog. With Supervisor the last one to be started has it.
+//! COMPAT: several sections may name one socket, which their processes then share; they have to agree on its
+//! mode, owner and backlog. In Supervisor the section that starts last wins.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use crate::model::{Address, ProcessSpec, SocketOwner, SocketSpec};
 
 use super::expand::{Names, Value};
 use super::ini::is_space;
+use super::machine::Machine;
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Program, Reading};
-use super::surroundings::Surroundings;
 use super::values;
 
-/// Permissions of a unix socket that doesn't ask for others.
+/// The default permissions of a unix socket.
 const MODE: u32 = 0o700;
 
-/// Whoever it belongs to: `socket_owner`, and whether that was asked for.
+/// The owner of a socket, and whether `socket_owner` was set.
 struct Ownership {
     owner: Option<SocketOwner>,
     asked_for: bool,
 }
 
-/// Reads the socket of a program; `None` if it is no FastCGI program or something is wrong.
+/// Reads the socket of a program; `None` if it is not a FastCGI program or if there are errors.
 ///
-/// `names` hold the environment that every child gets.
+/// `names` contains the environment that every child gets.
 pub(super) fn socket<'a>(
     reading: &mut Reading<'a>,
     program: &Program<'a>,
@@ -55,12 +55,12 @@ fn backlog(text: &str) -> Result<u16, String> {
     backlog.ok_or_else(|| format!("Invalid socket_backlog value {number}"))
 }
 
-/// The owner that is asked for, or else the user of the program.
+/// The configured owner, or else the user of the program.
 fn ownership(options: &mut SectionReader<'_, '_>) -> Ownership {
-    let around = options.around();
+    let machine = options.machine();
     let asked_for = options.is_set("socket_owner");
     let owner = options.value("socket_owner", |text| {
-        values::owner(text, around).ok_or_else(|| format!("Invalid socket_owner value {text}"))
+        values::owner(text, machine).ok_or_else(|| format!("Invalid socket_owner value {text}"))
     });
     let user = if asked_for { None } else { options.user("user") };
     let default = user.map(|user| SocketOwner { uid: user.uid, gid: Some(user.gid) });
@@ -80,7 +80,7 @@ fn address(
     let text = options.text("socket")?;
     let path = text.strip_prefix(UNIX);
     let address = match path {
-        Some(path) => unix(path, options.around()).map(|path| {
+        Some(path) => unix(path, options.machine()).map(|path| {
             let mode = mode.unwrap_or(MODE);
             Address::Unix { path, mode, owner }
         }),
@@ -102,12 +102,12 @@ const OF_FILES: &str = "socket_owner and socket_mode params should only be used 
 
 const UNIX: &str = "unix://";
 
-/// `/path`, which has to be absolute.
-fn unix(path: &str, around: &dyn Surroundings) -> Result<PathBuf, String> {
+/// `/path`, which must be absolute.
+fn unix(path: &str, machine: &dyn Machine) -> Result<PathBuf, String> {
     if !path.starts_with('/') {
         return Err(format!("Unix socket path {path} is not an absolute path"));
     }
-    Ok(values::absolute(Path::new(path), around))
+    Ok(values::absolute(Path::new(path), machine))
 }
 
 /// `tcp://host:port`
@@ -121,13 +121,13 @@ fn tcp(text: &str) -> Result<Address, String> {
     Ok(Address::Inet { host: host.to_lowercase(), port: values::port_number(port)? })
 }
 
-/// Tells of two sections that name one socket and want it to be different.
+/// Detects sections that name one socket with different settings.
 #[derive(Default)]
-pub(super) struct Agreement(HashMap<String, Arc<SocketSpec>>);
+pub(super) struct SocketSections(HashMap<String, Arc<SocketSpec>>);
 
-impl Agreement {
-    /// Takes in what a program says of its socket. The error names the other section.
-    pub(super) fn ask(&mut self, processes: &[Arc<ProcessSpec>]) -> Result<(), String> {
+impl SocketSections {
+    /// Records the socket of a program. The error names the section that disagrees.
+    pub(super) fn claim(&mut self, processes: &[Arc<ProcessSpec>]) -> Result<(), String> {
         let Some(socket) = processes.iter().find_map(|process| process.socket.as_ref()) else {
             return Ok(());
         };
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_belongs_to_whom_it_is_given() {
+    fn a_unix_socket_gets_the_given_owner() {
         for (lines, expected_owner, expected_mode, asked_for) in [
             ("", None, 0o700, false),
             ("user=www", Some((33, Some(33))), 0o700, false),
@@ -186,8 +186,8 @@ mod tests {
             ("socket_owner=%(ENV_U)s\nsocket_mode=0%(ENV_M)s", Some((33, None)), 0o666, true),
         ] {
             let text = format!("{HEAD}socket=unix:///s\n{lines}");
-            let around = Fake::main(&text).variable("U", "www").variable("M", "666");
-            let settings = load(Path::new(MAIN), &[], &around).unwrap();
+            let machine = Fake::main(&text).variable("U", "www").variable("M", "666");
+            let settings = load(Path::new(MAIN), &[], &machine).unwrap();
             let spec = processes(&settings).next().unwrap().socket.clone().unwrap();
             let Address::Unix { mode, owner, .. } = &spec.address else { panic!("{spec:?}") };
             let owner = owner.map(|owner| (owner.uid, owner.gid));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_socket_is_told_with_its_line() {
+    fn errors_in_a_socket_are_reported_with_their_line() {
         let of_files = "socket_owner and socket_mode params should only be used with a Unix domain socket in \
             [fcgi-program:f] socket";
         for (lines, message) in [
@@ -273,10 +273,10 @@ mod tests {
         let settings = load_text(&text).unwrap();
         let [group] = settings.groups.as_slice() else { panic!("{settings:?}") };
         assert_eq!((group.kind, group.name.as_str()), (GroupKind::Group, "g"));
-        let told: Vec<_> = processes(&settings)
+        let shown: Vec<_> = processes(&settings)
             .map(|process| (process.name.as_str(), process.socket.as_ref().map(|socket| socket.url())))
             .collect();
-        assert_eq!(told, [("p", None), ("f", Some("tcp://a:1".to_owned()))]);
+        assert_eq!(shown, [("p", None), ("f", Some("tcp://a:1".to_owned()))]);
         let bad = format!("{HEAD}[group:g]\nprograms=f");
         assert_eq!(errors_in(&bad).len(), 1, "the socket is validated there as well");
     }

@@ -1,18 +1,18 @@
-//! Programs that go into the background unless they are told not to, and how each is told.
+//! Programs that daemonize unless an option prevents it, and the option that does.
 
-/// When a program leaves its starter, as far as its command line is proof of that.
+/// When a program daemonizes, as far as its command line shows.
 pub(crate) enum DaemonizesWhen {
-    /// Always, but for these options.
+    /// Always, except with one of these options.
     Unless(&'static [&'static str]),
     /// With one of these options.
     With(&'static [&'static str]),
-    /// That is said in a file of its own, or by an environment.
+    /// It depends on a configuration file or an environment variable.
     Unknown,
 }
 
 use DaemonizesWhen::{Unknown, Unless, With};
 
-/// The name of an executable or of its init script, when it leaves, and how it stays.
+/// The name of an executable or of its init script, when it daemonizes, and how to keep it in the foreground.
 const DAEMONS: [(&str, DaemonizesWhen, &str); 32] = [
     ("apache2", Unless(&["FOREGROUND", "-DFOREGROUND", "-DNO_DETACH", "-X"]), "apachectl -D FOREGROUND"),
     ("apache2ctl", Unless(&["FOREGROUND", "-DFOREGROUND"]), "apache2ctl -D FOREGROUND"),
@@ -48,13 +48,13 @@ const DAEMONS: [(&str, DaemonizesWhen, &str); 32] = [
     ("varnishd", Unknown, "varnishd -F"),
 ];
 
-/// When a program of this name leaves its starter.
-pub(crate) fn leaves(program: &str) -> Option<(&'static str, &'static DaemonizesWhen)> {
+/// When a program of this name daemonizes.
+pub(crate) fn daemonizes_when(program: &str) -> Option<(&'static str, &'static DaemonizesWhen)> {
     DAEMONS.iter().find(|(name, ..)| *name == program).map(|(name, background, _)| (*name, background))
 }
 
 /// How a program of this name is kept in the foreground, if we know it. A version may follow the name
-/// (`php-fpm8.2`), or stand in it as in those of Debian's init scripts (`php8.2-fpm`).
+/// (`php-fpm8.2`) or be part of it, as in the names of Debian's init scripts (`php8.2-fpm`).
 #[must_use]
 pub fn foreground_form(program: &str) -> Option<&'static str> {
     let is_version = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');

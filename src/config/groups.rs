@@ -1,4 +1,4 @@
-//! `[group:x]`, and the groups that programs and pools of listeners make on their own.
+//! `[group:x]`, and the implicit groups of programs and listener pools.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::depend::{DependentSections, check_dependencies};
 use super::dependent_startup;
 use super::document::Section;
 use super::expand::Names;
-use super::fastcgi::Agreement;
+use super::fastcgi::SocketSections;
 use super::listener::pool;
 use super::options::{SectionKind, nearest};
 use super::program::processes;
@@ -20,7 +20,7 @@ use crate::python::quote;
 
 /// Reads all groups, by ascending priority, then name.
 ///
-/// `environment` is what every child gets; `names` already hold it.
+/// `environment` is what every child gets; `names` already contains it.
 pub(super) fn groups(
     reading: &mut Reading<'_>,
     names: &Names<'_>,
@@ -36,7 +36,7 @@ pub(super) fn groups(
         names,
         environment,
         in_groups: HashSet::new(),
-        sockets: Agreement::default(),
+        sockets: SocketSections::default(),
         waiting: DependentSections::new(),
         disabled: Vec::new(),
     };
@@ -50,7 +50,7 @@ pub(super) fn groups(
     found
 }
 
-/// The sections of one kind that have a valid name, with it.
+/// The sections of one kind that have a valid name, with that name.
 fn named<'a>(reading: &mut Reading<'a>, kind: SectionKind) -> Vec<(&'a Section, &'a str)> {
     let mut found = Vec::new();
     for (section, name) in reading.sections_of(kind) {
@@ -62,7 +62,7 @@ fn named<'a>(reading: &mut Reading<'a>, kind: SectionKind) -> Vec<(&'a Section, 
     found
 }
 
-/// The sections of these kinds, kind by kind.
+/// The sections of these kinds, ordered by kind.
 fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind], names: &Names<'_>) -> Vec<Program<'a>> {
     let mut found = Vec::new();
     for &kind in kinds {
@@ -95,11 +95,11 @@ struct Maker<'m, 'a> {
     reading: &'m mut Reading<'a>,
     names: &'m Names<'m>,
     environment: &'m Arc<Environment>,
-    /// What a group may name.
+    /// The programs that a group can name.
     programs: Vec<Program<'a>>,
-    /// Indexes of programs that make no group of their own.
+    /// Indexes of programs that have no group of their own.
     in_groups: HashSet<usize>,
-    sockets: Agreement,
+    sockets: SocketSections,
     /// The sections of processes that depend on others.
     waiting: DependentSections<'a>,
     /// Programs that are not enabled.
@@ -162,7 +162,7 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    /// The program that a group names, if there is one of just one kind.
+    /// The program that a group names, if the name is unambiguous.
     fn member(&mut self, section: &'a Section, name: &str, found: [Option<usize>; 2]) -> Option<usize> {
         let group = &section.name;
         let message = match found {
@@ -191,7 +191,7 @@ impl<'a> Maker<'_, 'a> {
     fn processes(&mut self, index: usize, group: &str) -> Vec<Arc<ProcessSpec>> {
         let program = &self.programs[index];
         let processes = processes(self.reading, program, group, self.names, self.environment);
-        if let Err(message) = self.sockets.ask(&processes) {
+        if let Err(message) = self.sockets.claim(&processes) {
             SectionReader::new(self.reading, program.section, program.kind, self.names)
                 .error("socket", message);
         }
@@ -206,7 +206,7 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    /// COMPAT: Supervisor takes two groups or processes of one name and runs the first.
+    /// COMPAT: Supervisor accepts two groups or processes of one name and runs the first.
     fn add(&mut self, section: &'a Section, group: GroupSpec) {
         if let Some(twice) = first_repeated(&group.processes) {
             let (group, process) = (quote(&group.name), quote(twice));
@@ -214,7 +214,7 @@ impl<'a> Maker<'_, 'a> {
             self.reading.section_error(section, message);
         }
         if let Some((first, _)) = self.found.get(&group.name) {
-            let (name, first, place) = (quote(&group.name), &first.name, self.reading.told(first.place));
+            let (name, first, place) = (quote(&group.name), &first.name, self.reading.describe(first.place));
             let message = format!("two groups are called {name}: the other is [{first}] ({place})");
             self.reading.section_error(section, message);
         }
@@ -222,7 +222,7 @@ impl<'a> Maker<'_, 'a> {
     }
 }
 
-/// A name that two processes have; the empty one stands in for a name that was told to be bad.
+/// A name that two processes have. The empty name stands for an invalid name that was reported already.
 fn first_repeated(processes: &[Arc<ProcessSpec>]) -> Option<&str> {
     if processes.len() < 2 {
         return None;
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     /// `group(priority): process process;` for each group.
-    fn told(text: &str) -> String {
+    fn summary(text: &str) -> String {
         let group = |group: GroupSpec| {
             let names: String = group.processes.iter().map(|process| format!(" {}", process.name)).collect();
             format!("{}({}):{names};", group.name, group.priority)
@@ -263,7 +263,7 @@ mod tests {
                 "b(1):;C(999): C;a(999): 0 1;",
             ),
         ] {
-            assert_eq!(told(&format!("{programs}{text}")), expected, "{text}");
+            assert_eq!(summary(&format!("{programs}{text}")), expected, "{text}");
         }
         let group =
             load_text("[supervisord]\n[group:g]\nprograms=a\n[program:a]\ncommand=%(group_name)s").unwrap();
@@ -278,13 +278,13 @@ mod tests {
     fn what_is_not_enabled_is_left_out() {
         let text = "[program:a]\ncommand=a\nenabled=false\n[program:b]\ncommand=b\n[program:c]\nenabled=no\n\
             [fcgi-program:f]\nenabled=0\n[eventlistener:e]\nenabled=off\n[group:g]\nprograms=b,c,f";
-        assert_eq!(told(text), "g(999): b;");
+        assert_eq!(summary(text), "g(999): b;");
         let found = errors_in("[supervisord]\n[program:a]\ncommand=a\nenabled=perhaps");
         assert!(found[0].starts_with("not a valid boolean value: 'perhaps'"), "{found:?}");
     }
 
     #[test]
-    fn clashes_and_strangers_are_errors() {
+    fn conflicting_and_unknown_sections_are_errors() {
         let programs = "[supervisord]\n[program:a]\ncommand=a\n[program:b]\ncommand=b\n";
         for (text, section, message) in [
             ("[group:g]\nprograms=nope", "group:g", "[group:g] names unknown program or fcgi-program nope"),
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_program_of_a_group_runs_in_two() {
         let programs = "[program:a]\ncommand=a\n[group:g]\nprograms=a\n[group:h]\nprograms=a";
-        assert_eq!(told(programs), "g(999): a;h(999): a;");
+        assert_eq!(summary(programs), "g(999): a;h(999): a;");
     }
 
     #[test]

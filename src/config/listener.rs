@@ -1,4 +1,4 @@
-//! What an `[eventlistener:x]` says beyond what a program does: which events its pool is to be told of.
+//! `[eventlistener:x]`: which events its pool subscribes to, in addition to the options of a program.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::reading::{Program, Reading, Remark};
 use super::values;
 use crate::python::quote;
 
-/// Where pools stand in the order of groups unless they ask for another place: they start first, so
-/// that they miss nothing, and stop last. Their processes have the default of all others.
+/// The default priority of pools: they start first, so that they miss no events, and stop last. Their
+/// processes have the default priority of all processes.
 const PRIORITY: i64 = -1;
 
-/// The judge of a listener's answers that Supervisor brings.
+/// The result handler that Supervisor includes.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 
-/// The pool that a section makes of its processes.
+/// The pool that a section defines.
 pub(super) fn pool<'a>(
     reading: &mut Reading<'a>,
     listener: &Program<'a>,
@@ -102,14 +102,14 @@ fn refuse_redirection(options: &mut SectionReader<'_, '_>) {
     }
 }
 
-/// COMPAT: Supervisor imports any handler; here those of known packages are built in, and another one is
-/// left out with a warning, so that any answer will do.
+/// COMPAT: Supervisor imports any handler; here the handlers of known packages are built in. Another handler
+/// is ignored with a warning, and any answer is accepted.
 fn handler(options: &mut SectionReader<'_, '_>, command: &str) -> ResultHandler {
     let section = &options.section.name;
     let name = options.is_set("result_handler").then(|| options.text("result_handler")).flatten();
     let package = match name.as_deref() {
         Some(name) => print_listeners::with_handler(name),
-        // Its listener answers in a way that only its handler takes.
+        // Such a listener sends answers that only its own handler accepts.
         None => print_listeners::run_by(command),
     };
     match (package, name.as_deref()) {
@@ -125,13 +125,14 @@ fn handler(options: &mut SectionReader<'_, '_>, command: &str) -> ResultHandler 
     }
 }
 
-/// The listener that may run in place of the command, with a line in the log if it does as things are.
+/// The built-in listener that may run instead of the command. If it runs with the current configuration, a
+/// line is logged.
 fn stand_in(options: &mut SectionReader<'_, '_>, pool: PoolSpec, first: &ProcessSpec) -> Option<StandIn> {
     let ResultHandler::Print(package) = pool.handler else { return None };
     let stand_in = Some(StandIn { package, length: pool.length });
     let with_it = ProcessSpec { stand_in, ..first.clone() };
-    let around = options.reading.around;
-    if resolve(&with_it, around).is_ok_and(|found| found.file == Path::new(print_listeners::OURSELVES)) {
+    let machine = options.reading.machine;
+    if resolve(&with_it, machine).is_ok_and(|found| found.file == Path::new(print_listeners::OURSELVES)) {
         let (section, script) = (&options.section.name, print_listeners::script(package));
         let text = format!("[{section}] is built in: what {script} does needs no Python here");
         options.reading.remark(Remark::new(LogLevel::Info, text));
@@ -139,9 +140,9 @@ fn stand_in(options: &mut SectionReader<'_, '_>, pool: PoolSpec, first: &Process
     stand_in
 }
 
-/// A listener's standard output is its half of the conversation: it is logged as it comes, and none of
-/// what can be done to the output of programs is done to it. `stdout_events_enabled` stays as it is set, for
-/// clients see it: a conversation makes no events.
+/// A listener's standard output is its half of the protocol: it is logged unchanged, and the output options
+/// of programs do not apply. `stdout_events_enabled` keeps its value because clients can see it; protocol
+/// output makes no events.
 fn keep_protocol_on_stdout(process: &mut ProcessSpec) {
     process.stdout.capture_bytes_max = 0;
     process.stdout.syslog = false;
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_asks_for_events_in_any_case_and_as_often_as_it_likes() {
+    fn event_types_are_case_insensitive_and_may_repeat() {
         let pool = |events: &str| match group(&format!("events={events}")).kind {
             GroupKind::EventListener(pool) => pool.events,
             other => panic!("{other:?}"),
@@ -206,12 +207,12 @@ mod tests {
     #[test]
     fn a_section_is_a_pool_of_as_many_listeners_as_it_asks_for() {
         let group = group("events=EVENT\nnumprocs=3\nprocess_name=%(program_name)s-%(process_num)d");
-        let told: Vec<_> = group.processes.iter().map(|it| format!("{}:{}", it.group, it.name)).collect();
-        assert_eq!(told, ["e:e-0", "e:e-1", "e:e-2"]);
+        let shown: Vec<_> = group.processes.iter().map(|it| format!("{}:{}", it.group, it.name)).collect();
+        assert_eq!(shown, ["e:e-0", "e:e-1", "e:e-2"]);
     }
 
     #[test]
-    fn what_is_wrong_with_a_pool_is_told_with_its_line() {
+    fn errors_in_a_pool_are_reported_with_their_line() {
         let redirected = "[eventlistener:e] section sets redirect_stderr=true but this is not allowed because \
             it will interfere with the eventlistener protocol";
         for (lines, message) in [
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_of_its_own_is_told_of_and_left_out() {
+    fn an_unknown_handler_is_reported_and_ignored() {
         let handler = |name: &str| notices_in(&format!("{HEAD}events=TICK\nresult_handler={name}"));
         assert_eq!(handler("supervisor.dispatchers:default_handler"), [""; 0]);
         let expected = "result_handler of [eventlistener:e] is left out: foo:bar is Python code, which can't be \
@@ -268,12 +269,12 @@ mod tests {
     const STDOUT: &str = "supervisor_stdout:event_handler";
 
     /// What is executed for a listener, and what the log says about it.
-    fn executed(around: Fake, command: &str, lines: &str) -> (String, Vec<String>) {
+    fn executed(machine: Fake, command: &str, lines: &str) -> (String, Vec<String>) {
         let text =
             format!("[supervisord]\n[eventlistener:e]\ncommand={command}\nevents=PROCESS_LOG\n{lines}");
-        let around = around.file(MAIN, &text);
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
-        let executed = match resolve(&settings.groups[0].processes[0], &around) {
+        let machine = machine.file(MAIN, &text);
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
+        let executed = match resolve(&settings.groups[0].processes[0], &machine) {
             Ok(found) => format!("{} {}", found.file.display(), found.argv.join(" ")),
             Err(fault) => fault.detail.unwrap_or_default(),
         };

@@ -1,4 +1,4 @@
-//! From a path to settings: the order of things.
+//! Loads a configuration: from a path to settings.
 
 use std::path::Path;
 
@@ -9,80 +9,81 @@ use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
+use super::machine::Machine;
 use super::main_command;
 use super::options::SectionKind;
 use super::plugins::namespaces;
 use super::reader::{Override, SectionReader};
 use super::reading::{Findings, Reading};
-use super::servers::{SOCKET_MODE, servers, tell_open};
+use super::servers::{SOCKET_MODE, report_open_servers, servers};
 use super::signals::signals;
 use super::sources::read_all;
-use super::surroundings::Surroundings;
 use super::unknown;
 use super::variables;
 
-/// Reads a configuration, the files it includes, the environment's overrides and those of the
-/// command line into settings.
+/// Reads a configuration and the files it includes, and applies the overrides of the environment and the
+/// command line.
 ///
 /// # Errors
 ///
-/// All that is wrong with it.
-pub fn load(path: &Path, overrides: &[Override], around: &dyn Surroundings) -> Result<Settings, Errors> {
-    load_beside(path, overrides, &[], around)
+/// All errors in the configuration.
+pub fn load(path: &Path, overrides: &[Override], machine: &dyn Machine) -> Result<Settings, Errors> {
+    load_beside(path, overrides, &[], machine)
 }
 
-/// The same with a command that the programs of the configuration run beside; it is the program `main`.
+/// Like [`load`], with a command that runs in addition to the programs of the configuration, as the program
+/// `main`.
 ///
 /// # Errors
 ///
-/// All that is wrong with it, or a program that is called `main` too.
+/// All errors in the configuration, or a program that is also called `main`.
 pub fn load_beside(
     path: &Path,
     overrides: &[Override],
     command: &[String],
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
 ) -> Result<Settings, Errors> {
     let Examined { settings, findings, .. } =
-        examine(path, overrides, command, around, Completeness::Whole, |_, _| ());
+        examine(path, overrides, command, machine, Completeness::Whole, |_, _| ());
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
 }
 
-/// What reading a configuration comes to.
+/// The result of reading a configuration.
 pub(crate) struct Examined {
-    /// Without notices; `None` if there is any error.
+    /// Without notices; `None` if there are errors.
     pub(crate) settings: Option<Settings>,
-    /// `None` if it could not be parsed.
+    /// `None` if a file could not be parsed.
     pub(crate) document: Option<Document>,
     pub(crate) findings: Findings,
-    /// It is a part of a configuration: it has programs and no `[supervisord]`.
+    /// It is part of a configuration: it has programs and no `[supervisord]`.
     pub(crate) is_fragment: bool,
 }
 
-/// How much of a configuration has to be there.
+/// Which parts of a configuration must exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Completeness {
-    /// All that it takes to run it: `[supervisord]`.
+    /// Everything that is needed to run it: `[supervisord]`.
     Whole,
-    /// A part of one will do, to look at it.
+    /// A part is enough, to check it.
     WholeOrPart,
 }
 
-/// Reads all there is, whatever is wrong with it. `look` is called before findings are gathered, with the settings if
-/// there are no errors.
+/// Reads as much as possible in spite of errors. `look` is called before findings are collected, with the
+/// settings if there are no errors.
 pub(crate) fn examine(
     path: &Path,
     overrides: &[Override],
     command: &[String],
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     extent: Completeness,
     look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
 ) -> Examined {
-    let host_node_name = around.host_node_name();
-    let inherited = Names::default().with_variables(around.environment());
-    let read = read_all(path, around, &host_node_name, &inherited).and_then(|(mut document, findings)| {
-        main_command::lay(&mut document, command)?;
+    let host_node_name = machine.host_node_name();
+    let inherited = Names::default().with_variables(machine.environment());
+    let read = read_all(path, machine, &host_node_name, &inherited).and_then(|(mut document, findings)| {
+        main_command::add_main(&mut document, command)?;
         Ok((document, findings))
     });
     let (mut document, findings) = match read {
@@ -97,7 +98,7 @@ pub(crate) fn examine(
         let place = document.add_command_line();
         document.open("supervisord", place);
     }
-    let mut reading = Reading::new(&document, around, &host_node_name, findings);
+    let mut reading = Reading::new(&document, machine, &host_node_name, findings);
     reading.is_fragment = is_fragment;
     let settings = settings(&mut reading, path, &inherited, overrides);
     let mut settings = settings.filter(|_| reading.error_count() == 0);
@@ -109,7 +110,7 @@ pub(crate) fn examine(
     Examined { settings, document: Some(document), findings, is_fragment }
 }
 
-/// Files below `conf.d` have programs and leave `[supervisord]` to the file that includes them.
+/// Files in `conf.d` have programs and leave `[supervisord]` to the file that includes them.
 fn is_fragment(document: &Document) -> bool {
     let kinds = || document.sections().iter().filter_map(|section| SectionKind::of(&section.name));
     let is_program = |kind| {
@@ -120,7 +121,7 @@ fn is_fragment(document: &Document) -> bool {
     kinds().any(|(kind, _)| is_program(kind)) && !kinds().any(|(kind, _)| is_main(kind))
 }
 
-/// `None` without the section that has to be there.
+/// `None` if a required section is missing.
 fn settings(
     reading: &mut Reading<'_>,
     path: &Path,
@@ -147,10 +148,10 @@ fn settings(
     let groups = groups(reading, &names, own);
     let signals = section.map(|section| signals(reading, section, inherited, &groups));
     let servers = servers(reading, &names);
-    tell_open(reading, &servers, is_strict);
-    unknown::tell(reading, is_strict);
+    report_open_servers(reading, &servers, is_strict);
+    unknown::report(reading, is_strict);
     if is_strict {
-        reading.refuse_idle_variables();
+        reading.reject_unused_variables();
     }
     let variables = variables::used(reading.document);
     if let Some((daemon, signals)) = daemon.as_mut().zip(signals) {
@@ -159,14 +160,14 @@ fn settings(
     daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
 }
 
-/// Reads only the control servers of a configuration, for a client that looks for one. A path of `control_socket` is
-/// one of them, the last.
+/// Reads only the control servers of a configuration, for a client that needs an address. A path in
+/// `control_socket` is one of them, the last.
 ///
 /// # Errors
 ///
-/// All that is wrong with them or with the environment that their values may use.
-pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<ServerSpec>, Errors> {
-    let (mut servers, control_socket) = read_servers(path, around)?;
+/// All errors in the servers or in the environment that their values may use.
+pub fn load_servers(path: &Path, machine: &dyn Machine) -> Result<Vec<ServerSpec>, Errors> {
+    let (mut servers, control_socket) = read_servers(path, machine)?;
     if let ControlSocket::At(path) = control_socket {
         servers.push(ServerSpec::implicit(Address::Unix { path, mode: SOCKET_MODE, owner: None }));
     }
@@ -175,15 +176,15 @@ pub fn load_servers(path: &Path, around: &dyn Surroundings) -> Result<Vec<Server
 
 /// Whether a configuration turns the control socket off.
 #[must_use]
-pub fn is_control_socket_off(path: &Path, around: &dyn Surroundings) -> bool {
-    read_servers(path, around).is_ok_and(|(_, control_socket)| control_socket == ControlSocket::Off)
+pub fn is_control_socket_off(path: &Path, machine: &dyn Machine) -> bool {
+    read_servers(path, machine).is_ok_and(|(_, control_socket)| control_socket == ControlSocket::Off)
 }
 
-fn read_servers(path: &Path, around: &dyn Surroundings) -> Result<(Vec<ServerSpec>, ControlSocket), Errors> {
-    let host_node_name = around.host_node_name();
-    let inherited = Names::default().with_variables(around.environment());
-    let (document, findings) = read_all(path, around, &host_node_name, &inherited)?;
-    let mut reading = Reading::new(&document, around, &host_node_name, findings);
+fn read_servers(path: &Path, machine: &dyn Machine) -> Result<(Vec<ServerSpec>, ControlSocket), Errors> {
+    let host_node_name = machine.host_node_name();
+    let inherited = Names::default().with_variables(machine.environment());
+    let (document, findings) = read_all(path, machine, &host_node_name, &inherited)?;
+    let mut reading = Reading::new(&document, machine, &host_node_name, findings);
     let section = document.section("supervisord");
     let own = section.map(|section| environment(&mut reading, section, &inherited)).unwrap_or_default();
     let servers = servers(&mut reading, &Names::over(&inherited).with_variables(&own));
@@ -198,12 +199,12 @@ fn read_servers(path: &Path, around: &dyn Surroundings) -> Result<(Vec<ServerSpe
 /// Where a configuration sets an option of a section: `/etc/x.conf:12`, or the name of a variable.
 /// `None` if it doesn't, or can't be read.
 #[must_use]
-pub fn place_of(path: &Path, section: &str, option: &str, around: &dyn Surroundings) -> Option<String> {
-    let inherited = Names::default().with_variables(around.environment());
-    let (mut document, _) = read_all(path, around, &around.host_node_name(), &inherited).ok()?;
-    variables::lay(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+pub fn place_of(path: &Path, section: &str, option: &str, machine: &dyn Machine) -> Option<String> {
+    let inherited = Names::default().with_variables(machine.environment());
+    let (mut document, _) = read_all(path, machine, &machine.host_node_name(), &inherited).ok()?;
+    variables::apply(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
     let entry = document.entry(document.section(section)?, option)?;
-    Some(document.told(entry.place))
+    Some(document.describe(entry.place))
 }
 
 pub(super) fn missing_section(path: &Path, section: &str) -> Error {
@@ -221,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_errors_are_told_at_once() {
+    fn all_errors_are_reported_together() {
         let text = "[supervisord]\nloglevel=loud\nminfds=few\n[program:a]\nautostart=maybe\nstartsecs=x\n\
             [inet_http_server]\n[group:g]\nprograms=nope\n[include]";
         let found = errors_in(text);
@@ -255,24 +256,24 @@ mod tests {
     fn variables_come_from_the_environment_and_from_the_supervisors_section() {
         let text = "[program:a]\ncommand=%(ENV_A)s %(ENV_B)s\n[unix_http_server]\nfile=/%(ENV_A)s\n\
             [supervisord]\nenvironment=A=\"%(ENV_A)s%%\"\nidentifier=%(ENV_A)s\n";
-        let around = Fake::main(text).variable("A", "out%side").variable("B", "%(x)s");
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
+        let machine = Fake::main(text).variable("A", "out%side").variable("B", "%(x)s");
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
         assert_eq!(settings.groups[0].processes[0].command, "out%side% %(x)s");
         assert_eq!(settings.daemon.identifier, "out%side");
         assert_eq!(settings.servers[0].address.url(), "unix:///out%side%");
-        assert_eq!(load_servers(Path::new(MAIN), &around), Ok(settings.servers));
+        assert_eq!(load_servers(Path::new(MAIN), &machine), Ok(settings.servers));
     }
 
     #[test]
-    fn the_clients_section_is_the_clients_affair() {
+    fn the_servers_ignore_the_section_of_the_client() {
         let text = "[supervisord]\n[supervisorctl]\nserverurl=%(nope)s\nprompt=%\n";
         assert_eq!(load_text(text).map(|settings| settings.notices), Ok(Vec::new()));
     }
 
     #[test]
     fn servers_are_read_alone() {
-        let around = Fake::main("[unix_http_server]\nfile=/s\n[program:a]\nautostart=maybe");
-        let servers = load_servers(Path::new(MAIN), &around).unwrap();
+        let machine = Fake::main("[unix_http_server]\nfile=/s\n[program:a]\nautostart=maybe");
+        let servers = load_servers(Path::new(MAIN), &machine).unwrap();
         assert!(matches!(&servers[0].address, Address::Unix { path, .. } if path == Path::new("/s")));
     }
 
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(load_toml(&sample(Language::Toml)), Ok(settings));
     }
 
-    /// With what is behind a comment sign: all but prose.
+    /// Uncomments everything except prose.
     fn all_set(language: Language) -> String {
         let (comment, is) = match language {
             Language::Ini => (';', "="),
@@ -299,7 +300,7 @@ mod tests {
         sample(language).lines().map(|line| set(line) + "\n").collect()
     }
 
-    /// So every default and every example is a value that its option takes.
+    /// Ensures that every default and every example is valid for its option.
     #[test]
     fn the_sample_is_sound_with_everything_set() {
         let text = all_set(Language::Ini);

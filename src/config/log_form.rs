@@ -1,15 +1,15 @@
-//! `log_format`, `log_timestamp`, `log_ring_bytes`: how output is shown and remembered. A program that
-//! says nothing of them does as `[supervisord]` says.
+//! `log_format`, `log_timestamp`, `log_ring_bytes`: how output is formatted and how much is kept in memory.
+//! The defaults of a program come from `[supervisord]`.
 
 use crate::model::{LogDefaults, LogForm, LogFormat};
 
 use super::reader::SectionReader;
 use super::values;
 
-/// More is not remembered of any stream: it is memory, not a log.
+/// The limit for one stream: it is memory, not a log.
 const RING_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
-/// What `[supervisord]` says.
+/// The values in `[supervisord]`.
 pub(super) fn log_defaults(options: &mut SectionReader<'_, '_>) -> LogDefaults {
     let unset = LogDefaults::default();
     LogDefaults {
@@ -19,15 +19,15 @@ pub(super) fn log_defaults(options: &mut SectionReader<'_, '_>) -> LogDefaults {
     }
 }
 
-/// What a program says, or else the supervisor. A JSON object has the time unless it shall not.
+/// The values of a program, or else of the supervisor. JSON output has timestamps unless they are disabled.
 pub(super) fn log_form(options: &mut SectionReader<'_, '_>) -> LogForm {
-    let around = options.reading.log_defaults;
-    let format = options.value("log_format", values::log_format).unwrap_or(around.format);
-    let timestamp = options.value("log_timestamp", values::boolean).or(around.timestamp);
+    let machine = options.reading.log_defaults;
+    let format = options.value("log_format", values::log_format).unwrap_or(machine.format);
+    let timestamp = options.value("log_timestamp", values::boolean).or(machine.timestamp);
     LogForm {
         format,
         timestamp: timestamp.unwrap_or(format == LogFormat::Json),
-        ring_bytes: options.value("log_ring_bytes", ring_bytes).unwrap_or(around.ring_bytes),
+        ring_bytes: options.value("log_ring_bytes", ring_bytes).unwrap_or(machine.ring_bytes),
     }
 }
 

@@ -1,7 +1,8 @@
-//! The command behind `--` of `sv run`: a program beside those of the files, which is what they are for.
+//! The command after `--` of `sv run`: a program that runs in addition to those of the files, and that they
+//! support.
 //!
-//! It is read as a `[program:main]` that sets what makes it the main one. All else it has from
-//! `[program-default]` and `[supervisord]`, as any program.
+//! It is read as a `[program:main]` that sets the options of a main program. Everything else comes from
+//! `[program-default]` and `[supervisord]`, as for any program.
 
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use crate::model::Settings;
 /// The name of the program and of its group.
 const NAME: &str = "main";
 
-/// It starts last and stops first, for the others serve it; nobody starts it again; and the end of it
-/// is the end of all. Nothing of its output is ours.
+/// It starts last and stops first, because the others serve it; it is not restarted; and the supervisor exits
+/// when it exits. Its output is not captured.
 const OPTIONS: [(&str, &str); 14] = [
     ("process_name", NAME),
     ("numprocs", "1"),
@@ -32,25 +33,25 @@ const OPTIONS: [(&str, &str); 14] = [
     ("stdout_events_enabled", "false"),
 ];
 
-/// Lays the section over what the files say; without a command there is none.
+/// Adds the section to the document, if there is a command.
 ///
 /// # Errors
 ///
-/// If something else is called so.
-pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Errors> {
+/// If another section has the name.
+pub(super) fn add_main(document: &mut Document, command: &[String]) -> Result<(), Errors> {
     if command.is_empty() {
         return Ok(());
     }
     if let Some((name, place)) = namesake(document) {
         let message = format!(
             "the command behind -- is the program '{NAME}', and so is [{name}] ({}): give that another name",
-            document.told(place)
+            document.describe(place)
         );
         return Err(Error::new(ErrorKind::CommandLine, message).into());
     }
     let place = document.add_command_line();
     let section = document.open(&format!("program:{NAME}"), place);
-    // Taken as it is: nothing in it is a name to be expanded.
+    // The command is taken literally: nothing in it is expanded.
     let words = command.iter().map(|word| word.replace('%', "%%")).collect();
     let options = OPTIONS.map(|(key, value)| (key, Written::Text(value.to_owned())));
     for (key, value) in [("command", Written::List(words))].into_iter().chain(options) {
@@ -59,7 +60,7 @@ pub(super) fn lay(document: &mut Document, command: &[String]) -> Result<(), Err
     Ok(())
 }
 
-/// A section that makes a group of this name.
+/// A section that defines a group of this name.
 fn namesake(document: &Document) -> Option<(String, Place)> {
     let makes_group = |name: &str| {
         SectionKind::of(name).is_some_and(|(kind, instance)| {
@@ -77,7 +78,7 @@ fn namesake(document: &Document) -> Option<(String, Place)> {
     Some((found.name.clone(), found.place))
 }
 
-/// Has it read and write where we do.
+/// Makes the program inherit our standard streams.
 pub(super) fn connect(settings: &mut Settings) {
     let group = settings.groups.iter_mut().find(|group| group.name == NAME);
     for process in group.into_iter().flat_map(|group| &mut group.processes) {

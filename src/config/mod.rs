@@ -1,18 +1,19 @@
-//! Reading a configuration: text to settings.
+//! Reads a configuration: text to settings.
 //!
-//! The stages, each in files of its own: bytes become lines, lines become a document of sections
-//! whose options know where they were said ([`ini`], [`toml`], [`document`]); values are expanded ([`expand`]), take their
-//! type, and together make [`crate::model::Settings`].
+//! The stages, each in files of its own: bytes become lines, lines become a document of sections whose
+//! options carry their position ([`ini`], [`toml`], [`document`]); values are expanded ([`expand`]),
+//! converted to their type, and together make [`crate::model::Settings`].
 //!
 //! Invariants:
 //!
-//! * Nothing here opens a file, reads a clock or the environment, or looks up a user: all that is
-//!   asked of [`Surroundings`], which is handed in.
-//! * One bad value never hides another: reading goes on with a stand-in and fails at the end, with
-//!   all errors ([`Errors`]). Only a line that can't be parsed ends it early, since whatever it was
-//!   meant to say would be missed in one message after the other.
-//! * No bytes make it panic, and every size has a named bound.
+//! * This module opens no file, reads no clock and no environment, and looks up no user: it asks
+//!   [`Machine`], which is passed in.
+//! * One bad value never hides another: reading continues with a default and fails at the end, with all
+//!   errors ([`Errors`]). Only a line that can't be parsed ends it early, since its missing content would
+//!   cause many misleading errors.
+//! * No input makes it panic, and every size has a named bound.
 
+mod binding;
 mod client;
 mod command;
 mod daemon;
@@ -28,10 +29,10 @@ mod fastcgi;
 mod foreground;
 mod groups;
 pub mod ini;
-mod landing;
 mod listener;
 mod load;
 mod log_form;
+mod machine;
 mod main_command;
 pub mod options;
 mod pairs;
@@ -45,7 +46,6 @@ mod servers;
 mod signals;
 mod sources;
 mod stream;
-mod surroundings;
 pub mod toml;
 mod unknown;
 mod values;
@@ -57,21 +57,21 @@ pub use document::Language;
 pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use foreground::foreground_form;
 pub use load::{is_control_socket_off, load, load_beside, load_servers, place_of};
+pub use machine::{FILE_BYTES_MAX, Machine};
 pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
 pub use plugins::{ClientPlugin, client_plugins};
 pub use program::PROCESSES_MAX;
 pub use reader::Override;
 pub use search::{find, search_paths};
 pub use sources::{INCLUDED_FILES_MAX, TOML_BYTES_MAX};
-pub use surroundings::{FILE_BYTES_MAX, Surroundings};
 
-// What `inspect` looks at, to lint a configuration and to show it.
+// Used by `inspect` to lint a configuration and to show it.
 pub(crate) use daemon::environment;
 pub(crate) use env_file::env_files;
-pub(crate) use foreground::{DaemonizesWhen, leaves};
+pub(crate) use foreground::{DaemonizesWhen, daemonizes_when};
 pub(crate) use load::{Completeness, Examined, examine};
 pub(crate) use pairs::overlaid;
 pub(crate) use reader::SectionReader;
 pub(crate) use reading::{Findings, Reading, Remark, Spot};
 pub(crate) use values::absolute;
-pub(crate) use variables::lay as lay_variables;
+pub(crate) use variables::apply as apply_variables;

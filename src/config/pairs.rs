@@ -1,19 +1,19 @@
-//! `environment=`: `KEY=value,KEY2="a, b"` into names and values.
+//! `environment=`: parses `KEY=value,KEY2="a, b"`.
 
 use crate::model::Environment;
 
 use crate::python::quote;
 use crate::python::{Word, split_pairs, split_pairs_of_old};
 
-/// Reads pairs parted by commas; a comma at the end is fine. Of two pairs with one key the later
-/// one's value stands, in the place of the first.
+/// Parses pairs separated by commas; a trailing comma is allowed. Of two pairs with one key the later value
+/// counts, at the position of the first.
 ///
-/// Supervisor takes whatever single character follows a value for a separator and drops it, and
-/// takes the first character of `~/x` or `$HOME` for the whole value.
-/// COMPAT: here both are errors, since data would be lost without a word.
+/// Supervisor accepts any single character after a value as a separator and drops it, and takes the first
+/// character of `~/x` or `$HOME` for the whole value.
+/// COMPAT: here both are errors, because data would be lost silently.
 ///
-/// It is read as 4.3.0 reads it; where that fails, as later versions do, which know escapes. COMPAT:
-/// so a value with escaped quotes is whole, which 4.3.0 refuses or cuts off.
+/// It is parsed as in 4.3.0; where that fails, as in later versions, which have escapes. COMPAT: so a value
+/// with escaped quotes is complete, while 4.3.0 rejects it or cuts it off.
 pub(super) fn pairs(text: &str) -> Result<Environment, String> {
     match split_pairs_of_old(text).map(|words| pairs_of(words, text)) {
         Ok(Ok(found)) => Ok(found),
@@ -43,7 +43,7 @@ fn bare_word(word: Option<Word<'_>>) -> Option<String> {
     word.filter(|word| !word.is_sign).map(|word| word.text.into_owned())
 }
 
-/// Supervisor would take any; the semicolon is the one that people do write.
+/// Supervisor would accept any character; the semicolon is the one that people use.
 fn is_separator(word: &Word<'_>) -> bool {
     word.is_sign && matches!(&*word.text, "," | ";")
 }
@@ -56,12 +56,12 @@ fn refuse_sign(word: &Word<'_>, text: &str, cut_short: impl Fn() -> String) -> R
     }
 }
 
-/// The other way round: a text that [`pairs`] takes apart into these.
+/// The inverse: a text that [`pairs`] parses into these pairs.
 pub(super) fn join_pairs(pairs: &[(String, String)]) -> String {
     pairs.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect::<Vec<_>>().join(",")
 }
 
-/// A value in the plainest form that is read as it was.
+/// A value in the simplest form that parses to the same value.
 fn quoted(value: &str) -> String {
     let is_read = |form: &String| {
         pairs(&format!("A={form},B=1"))
@@ -69,12 +69,12 @@ fn quoted(value: &str) -> String {
     };
     let in_double = value.replace('\\', "\\\\").replace('"', "\\\"");
     let forms = [format!("\"{value}\""), format!("'{value}'"), format!("\"{in_double}\"")];
-    // With a backslash before each character it can only be read in the later way.
+    // With a backslash before each character it can only be parsed by the later rules.
     let escaped = || value.chars().flat_map(|c| ['\\', c]).collect();
     forms.into_iter().find(is_read).unwrap_or_else(escaped)
 }
 
-/// Sets `key`, in its old place if it has one.
+/// Sets `key`, at its old position if it exists.
 pub(super) fn set(pairs: &mut Environment, key: String, value: String) {
     match pairs.iter_mut().find(|(known, _)| *known == key) {
         Some((_, old)) => *old = value,
@@ -82,7 +82,7 @@ pub(super) fn set(pairs: &mut Environment, key: String, value: String) {
     }
 }
 
-/// `below` with `above` laid over it.
+/// `below` overridden by `above`.
 pub(crate) fn overlaid(mut below: Environment, above: Environment) -> Environment {
     if below.is_empty() {
         return above;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_pairs_are_told() {
+    fn malformed_pairs_are_reported() {
         let cut_short = |text: &str| format!("Unexpected end of key/value pairs in value '{text}'");
         for text in
             ["A", "A=", "A=1,,B=2", "a=b=c", "A=1 B=2", "=1", "A=,", "A B=1", ",", "A=1,B", "A=1\nB=2"]

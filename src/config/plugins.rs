@@ -1,15 +1,15 @@
-//! `[rpcinterface:x]` and `[ctlplugin:x]`: Python plug-ins. Supervisor's own interface is built in, and so are
-//! those of some small packages and the client's plug-in supervisor-wildcards.
+//! `[rpcinterface:x]` and `[ctlplugin:x]`: Python plug-ins. Supervisor's own interface is built in, and so
+//! are those of some small packages and the client's plug-in supervisor-wildcards.
 
 use std::path::Path;
 
 use super::document::{Language, Section};
 use super::expand::Names;
+use super::machine::Machine;
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Reading, Remark, Spot};
 use super::sources::read_main;
-use super::surroundings::Surroundings;
 use crate::model::{Namespace, RpcInterface};
 
 const FACTORY: &str = "supervisor.rpcinterface_factory";
@@ -17,7 +17,7 @@ const FACTORY: &str = "supervisor.rpcinterface_factory";
 /// The plug-in that every configuration names.
 const MAIN_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
 
-/// The plug-in of the client that is built in: its actions are others by another name.
+/// The built-in plug-in of the client: its actions are aliases of others.
 const WILDCARDS_FACTORY: &str = "supervisorwildcards.controllerplugin:make_wildcards_controllerplugin";
 
 const CTL_FACTORY: &str = "supervisor.ctl_factory";
@@ -25,9 +25,9 @@ const CTL_FACTORY: &str = "supervisor.ctl_factory";
 /// A `[ctlplugin:x]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientPlugin {
-    /// With its name: `ctlplugin:x`.
+    /// Its full name: `ctlplugin:x`.
     pub section: String,
-    /// `supervisor.ctl_factory`, as written; empty if it has none.
+    /// `supervisor.ctl_factory`, as written; empty if it is not set.
     pub factory: String,
 }
 
@@ -45,11 +45,11 @@ impl ClientPlugin {
     }
 }
 
-/// The plug-ins that a configuration names for the client; none if it can't be read. As for Supervisor's
-/// client included files don't count.
+/// The plug-ins that a configuration names for the client; none if it can't be read. Like Supervisor's
+/// client, this ignores included files.
 #[must_use]
-pub fn client_plugins(path: &Path, around: &dyn Surroundings) -> Vec<ClientPlugin> {
-    let Ok(document) = read_main(path, around) else { return Vec::new() };
+pub fn client_plugins(path: &Path, machine: &dyn Machine) -> Vec<ClientPlugin> {
+    let Ok(document) = read_main(path, machine) else { return Vec::new() };
     let is_plugin =
         |section: &&Section| matches!(SectionKind::of(&section.name), Some((SectionKind::CtlPlugin, _)));
     document.sections().iter().filter(is_plugin).map(ClientPlugin::of).collect()
@@ -63,12 +63,12 @@ const FACTORIES: [(&str, RpcInterface); 4] = [
     ("supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface", RpcInterface::Twiddler),
 ];
 
-/// The namespace that clients ask for.
+/// The namespace that clients use.
 const MAIN_NAMESPACE: &str = "supervisor";
 
-/// The XML-RPC namespaces. Plug-ins that are not built in are left out with a warning; with `strict` an
-/// interface that is not is an error. Nobody has to name a Python factory in TOML: a main file in that
-/// language has the built-in interface unless some file names an interface.
+/// The XML-RPC namespaces. Plug-ins that are not built in are ignored with a warning; with `strict` they are
+/// errors. TOML does not require a Python factory: a main file in TOML has the built-in interface unless some
+/// file names an interface.
 pub(super) fn namespaces(reading: &mut Reading<'_>, names: &Names<'_>, is_strict: bool) -> Vec<Namespace> {
     let mut found = Vec::new();
     let mut is_any_named = false;
@@ -116,9 +116,9 @@ fn interface<'a>(
     known
 }
 
-/// With its place, which the log shows as well.
+/// The log shows the place as well.
 fn warn(reading: &mut Reading<'_>, spot: Spot, message: String) {
-    let text = format!("{message} ({})", reading.told(spot.place));
+    let text = format!("{message} ({})", reading.describe(spot.place));
     reading.remark(Remark { message, ..Remark::warning(spot, text) });
 }
 
@@ -153,10 +153,10 @@ mod tests {
         assert_eq!(notices_in(&text), [] as [&str; 0]);
         let text = format!("{text}\n[ctlplugin:mine]\nsupervisor.ctl_factory=a:b\n[ctlplugin:none]");
         let plugins = client_plugins(Path::new(MAIN), &Fake::main(&text));
-        let told: Vec<_> =
+        let shown: Vec<_> =
             plugins.iter().map(|it| (it.section.as_str(), it.factory.as_str(), it.is_wildcards())).collect();
         assert_eq!(
-            told,
+            shown,
             [
                 ("ctlplugin:wildcards", WILDCARDS_FACTORY, true),
                 ("ctlplugin:mine", "a:b", false),

@@ -1,11 +1,12 @@
-//! Python listeners that print what programs write, as many images run them. Each is a package with a script
-//! that answers every event with the event, and a result handler that prints the answer. Both are built in.
+//! Python listeners that print the output of programs, as many images run them. Each is a package with a
+//! script that answers every event with the event itself, and a result handler that prints the answer. Both
+//! are built in.
 
 use std::path::Path;
 
 use crate::model::PrintHandler;
 
-use super::surroundings::Surroundings;
+use super::machine::Machine;
 use crate::python::split_command;
 
 /// A package, by the names that configurations use.
@@ -15,7 +16,7 @@ struct Package {
     handler_name: &'static str,
     /// The command that it installs.
     script: &'static str,
-    /// For `python -m`.
+    /// The module for `python -m`.
     module: &'static str,
 }
 
@@ -40,7 +41,7 @@ const PACKAGES: [Package; 3] = [
     },
 ];
 
-/// The file that we are, which is also each of the listeners.
+/// Our own executable, which also implements the listeners.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// The package that has this result handler.
@@ -68,15 +69,15 @@ pub(super) fn run_by(command: &str) -> Option<PrintHandler> {
     package.map(|package| package.handler)
 }
 
-/// The name of the script that the listener of a package is called by.
+/// The script name that selects the listener of a package.
 pub(super) fn script(handler: PrintHandler) -> &'static str {
     package(handler).map_or("", |package| package.script)
 }
 
-/// Whether a file is the script of a package, and not another program of that name. Installers write scripts
-/// of Python that import the package's module.
-pub(super) fn is_script(file: &Path, handler: PrintHandler, around: &dyn Surroundings) -> bool {
-    let Ok(bytes) = around.read(file) else { return false };
+/// Whether a file is the script of a package and not a different program of that name. Installers write
+/// Python scripts that import the package's module.
+pub(super) fn is_script(file: &Path, handler: PrintHandler, machine: &dyn Machine) -> bool {
+    let Ok(bytes) = machine.read(file) else { return false };
     let holds = |bytes: &[u8], text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
     let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let module = package(handler).map_or("", |package| package.module);
@@ -120,12 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn a_script_of_the_package_is_told_from_another_program() {
-        let around = Fake::main("")
+    fn only_the_script_of_the_package_is_recognised() {
+        let machine = Fake::main("")
             .file("/pip", "#!/usr/bin/python3\nimport sys\nfrom supervisor_stdout import main\nmain()\n")
             .file("/other", "#!/bin/sh\nexec supervisor_stdout\n")
             .file("/unrelated", "#!/usr/bin/python3\nprint(1)\n");
-        let is_script = |path: &str| is_script(Path::new(path), PrintHandler::Stdout, &around);
+        let is_script = |path: &str| is_script(Path::new(path), PrintHandler::Stdout, &machine);
         assert!(is_script("/pip"));
         assert!(!is_script("/other") && !is_script("/unrelated") && !is_script("/none"));
     }

@@ -1,16 +1,16 @@
-//! `[program:x]` and the sections that are programs too: one section, as many processes as it asks for.
+//! `[program:x]` and similar sections: one section makes one or more processes.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, ProgramType, User};
 
+use super::binding::{bind_process, bind_program};
 use super::dependent_startup;
 use super::env_file::env_files;
 use super::expand::{Names, Value};
 use super::fastcgi;
 use super::ini::trim;
-use super::landing::{land_process, land_program};
 use super::log_form::log_form;
 use super::options::OptionDoc;
 use super::pairs::overlaid;
@@ -19,7 +19,7 @@ use super::reading::{Program, Reading};
 use super::stream::{STDERR, STDOUT, stream};
 use super::values;
 
-/// Most processes that one section may ask for.
+/// The maximum number of processes of one section.
 pub const PROCESSES_MAX: i64 = 10_000;
 
 /// What the processes of a program have in common.
@@ -29,9 +29,9 @@ struct Prototype {
     of_process: Vec<&'static OptionDoc>,
 }
 
-/// Reads the processes of a program, in the order of their numbers.
+/// Reads the processes of a program, ordered by number.
 ///
-/// `environment` is what every child gets; `names` already hold it.
+/// `environment` is what every child gets; `names` already contains it.
 pub(super) fn processes<'a>(
     reading: &mut Reading<'a>,
     program: &Program<'a>,
@@ -58,24 +58,25 @@ pub(super) fn processes<'a>(
         let process = process(&mut options.under(&numbered), &numbered, &prototype, environment);
         found.push(Arc::new(process));
         if options.reading.error_count() > errors_before {
-            break; // The other processes would only say the same again.
+            break; // The other processes would only repeat the errors.
         }
     }
     reading.made(program.section, group, found.len());
     found
 }
 
-/// What is the same for all processes; these options see no `process_num`. Beside it are those to be read for each.
+/// The common part of all processes, whose options can't use `process_num`, and the options that are read for
+/// each process.
 fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> (ProcessSpec, Vec<&'static OptionDoc>) {
     let mut spec = ProcessSpec { group: group.to_owned(), ..ProcessSpec::default() };
-    let of_process = land_program(options, &mut spec);
+    let of_process = bind_program(options, &mut spec);
     spec.kill_as_group = kill_as_group(options, spec.stop_as_group);
     spec.log_form = log_form(options);
     spec.server_url = server_url(options);
     (spec, of_process)
 }
 
-/// The rest, for the process that `names` number.
+/// Reads the options of one process; `names` contains its number.
 fn process(
     options: &mut SectionReader<'_, '_>,
     names: &Names<'_>,
@@ -92,7 +93,7 @@ fn process(
         options.value("process_name", |text| values::name(text).map(str::to_owned)).unwrap_or_default();
     spec.directory = options.text("directory").map(|text| text.as_ref().into());
     spec.command = command(&mut options);
-    land_process(&mut options, &prototype.of_process, &mut spec);
+    bind_process(&mut options, &prototype.of_process, &mut spec);
     dependent_startup::apply(&mut options, &mut spec);
     refuse_ready_job(&mut options, &spec);
     make_job_of_schedule(&mut spec);
@@ -102,7 +103,7 @@ fn process(
     spec
 }
 
-/// A job is done, and never ready.
+/// A oneshot completes, but never becomes ready.
 fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
     if spec.program_type == ProgramType::Oneshot && spec.readiness.is_some() {
         let message =
@@ -111,14 +112,14 @@ fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
     }
 }
 
-/// A run by a schedule is up at once and over with its exit: what has failed is tried again with the next run.
+/// A scheduled run is started at once and is over when it exits: a failed run is repeated by the schedule.
 fn make_job_of_schedule(spec: &mut ProcessSpec) {
     if spec.schedule.is_some() {
         (spec.start_secs, spec.autorestart) = (0, AutoRestart::Never);
     }
 }
 
-/// A thousand programs without an environment of their own have one in common.
+/// A thousand programs without an environment of their own share one.
 fn shared(environment: &Arc<Environment>, own: Environment) -> Arc<Environment> {
     if own.is_empty() {
         return Arc::clone(environment);
@@ -126,16 +127,16 @@ fn shared(environment: &Arc<Environment>, own: Environment) -> Arc<Environment> 
     Arc::new(overlaid(Environment::clone(environment), own))
 }
 
-/// What a login would set, below all that the program sets itself.
+/// The variables that a login would set; the program's own environment overrides them.
 fn user_environment(options: &mut SectionReader<'_, '_>, user: Option<Arc<User>>) -> Environment {
     if !options.boolean("set_user_environment") {
         return Environment::new();
     }
-    let around = options.around();
-    let who_starts_us = || around.user_by_id(around.effective_user()).map(Arc::new);
+    let machine = options.machine();
+    let who_starts_us = || machine.user_by_id(machine.effective_user()).map(Arc::new);
     let ours = || options.reading.own_user.clone().or_else(who_starts_us);
     let Some(user) = user.or_else(ours) else { return Environment::new() };
-    let home = around.home_dir(Some(&user.name)).map(|home| ("HOME", home.display().to_string()));
+    let home = machine.home_dir(Some(&user.name)).map(|home| ("HOME", home.display().to_string()));
     let names = [("USER", user.name.clone()), ("LOGNAME", user.name.clone())];
     home.into_iter().chain(names).map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -148,7 +149,7 @@ fn command(options: &mut SectionReader<'_, '_>) -> String {
     options.text("command").unwrap_or_default().into_owned()
 }
 
-/// Standard error. When it is redirected there is no log of its own.
+/// Standard error. It has no log of its own if it is redirected.
 fn stderr(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec) {
     stream(options, &STDERR, &mut spec.stderr);
     if !spec.redirect_stderr {
@@ -173,13 +174,13 @@ fn kill_as_group(options: &mut SectionReader<'_, '_>, stop_as_group: bool) -> bo
     kill_as_group
 }
 
-/// `None` is AUTO; an empty text stays one.
+/// `None` means AUTO; an empty text stays empty.
 fn server_url(options: &mut SectionReader<'_, '_>) -> Option<String> {
     let text = options.text("serverurl")?;
     if trim(&text).eq_ignore_ascii_case("auto") { None } else { Some(text.into_owned()) }
 }
 
-/// The `process_num`s; none at all for a `numprocs` of zero or less, which Supervisor takes too.
+/// The `process_num`s; empty if `numprocs` is zero or less, which Supervisor accepts too.
 fn numbers(options: &mut SectionReader<'_, '_>) -> Range<i64> {
     let count = options.value("numprocs", |text| match values::integer(text)? {
         count @ ..=PROCESSES_MAX => Ok(count.max(0)),
@@ -272,10 +273,10 @@ mod tests {
         }
     }
 
-    /// These are read with other names.
+    /// These options can use other names.
     const OWN_SCOPE: [&str; 3] = ["env_file", "set_user_environment", "enabled"];
 
-    /// Options that are read once per program don't know the number of a process.
+    /// Options that are read once per program can't use the number of a process.
     #[test]
     fn options_see_the_names_of_their_scope() {
         for option in PROGRAM.iter().filter(|option| option.per() == Per::Program).map(|option| option.name) {
@@ -303,8 +304,8 @@ mod tests {
         let text =
             "[supervisord]\nenvironment=G=\"1,B='2 3',\"\n[program:x]\ncommand=a\nenvironment=A=%(ENV_G)s";
         let environment = load_text(text).unwrap().groups.remove(0).processes.remove(0).environment.clone();
-        let told: Vec<_> = environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(told, ["G=1,B='2 3',", "A=1", "B=2 3"]);
+        let shown: Vec<_> = environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(shown, ["G=1,B='2 3',", "A=1", "B=2 3"]);
     }
 
     #[test]
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn errors_are_reported_with_their_line() {
         let available = "Available names: group_name, here, host_node_name, program_name and 2 ENV_ names";
         for (line, message) in [
             ("autostart=maybe", "not a valid boolean value: 'maybe'"),

@@ -1,7 +1,7 @@
-//! Reading one section's options: look up, expand, convert, and write down what is wrong.
+//! Reads the options of one section: look up, expand, convert, and collect errors.
 //!
-//! A bad value is written down and answered with `None`; the caller goes on with any stand-in,
-//! since nothing that was read is used once an error was written down.
+//! A bad value is recorded as an error and returned as `None`; the caller continues with any default, since
+//! the settings are discarded if there are errors.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,33 +13,33 @@ use crate::model::{Environment, User};
 use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand, variables_in};
+use super::machine::Machine;
 use super::options::{BadValue, DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
 use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
-use super::surroundings::Surroundings;
 use super::values;
 use crate::python::join_words;
 use crate::python::quote;
 
-/// An option of `[supervisord]` that the command line sets. It wins over the file.
+/// An option of `[supervisord]` that the command line sets. It overrides the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// Its key in the file.
+    /// Its key in a file.
     pub option: &'static str,
     /// Its value, which is not expanded; `true` for a flag.
     pub value: String,
-    /// As it was typed, for messages: `-m` or `--umask`.
+    /// As typed, for messages: `-m` or `--umask`.
     pub spelled: String,
 }
 
-/// What is said of a bad value that must not show.
+/// The message about a bad value that must not be shown.
 const NOT_SHOWN: &str = "the value is not valid; it comes from a file and is not shown";
 
-/// One section under one set of names.
+/// One section and the names that its values can use.
 pub(crate) struct SectionReader<'r, 'a> {
     pub(crate) reading: &'r mut Reading<'a>,
     pub(crate) section: &'a Section,
-    /// The section whose options are a fallback for this one's: `[program-default]`.
+    /// The section with the defaults for this one: `[program-default]`.
     fallback: Option<&'a Section>,
     options: &'static [OptionDoc],
     names: &'r Names<'r>,
@@ -57,12 +57,12 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         Self { reading, section, fallback, options: kind.options(), names, overrides: &[] }
     }
 
-    /// With what the command line says on top.
+    /// Applies the overrides of the command line.
     pub(crate) fn overridden(self, overrides: &'r [Override]) -> Self {
         Self { overrides, ..self }
     }
 
-    /// The same section under other names.
+    /// The same section with other names.
     pub(crate) fn under<'s>(&'s mut self, names: &'s Names<'s>) -> SectionReader<'s, 'a> {
         SectionReader {
             reading: self.reading,
@@ -74,11 +74,11 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    pub(crate) fn around(&self) -> &'a dyn Surroundings {
-        self.reading.around
+    pub(crate) fn machine(&self) -> &'a dyn Machine {
+        self.reading.machine
     }
 
-    /// The directory that `%(here)s` means in an option's value.
+    /// The directory that `%(here)s` stands for in an option's value.
     pub(crate) fn here(&self, option: &str) -> &'a str {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
         &self.reading.document.source(place).here
@@ -89,11 +89,13 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.entry(option).is_some() || self.overriding(option).is_some()
     }
 
-    /// As it was written, or else the default, not expanded.
+    /// The value as written, or else the default, not expanded.
     pub(crate) fn raw(&self, option: &str) -> Option<Cow<'a, str>> {
         match self.entry(option).map(|entry| &entry.value) {
             Some(Written::Text(text) | Written::Secret(text)) => Some(Cow::Borrowed(text)),
-            Some(written @ (Written::List(_) | Written::Pairs(_) | Written::Unfit { .. })) => written.shown(),
+            Some(written @ (Written::List(_) | Written::Pairs(_) | Written::WrongType { .. })) => {
+                written.shown()
+            }
             None => self.default(option).map(Cow::Borrowed),
         }
     }
@@ -104,7 +106,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.overriding(option).map(|overriding| Cow::Owned(overriding.value.clone())).or(from_file)
     }
 
-    /// The expanded value, converted.
+    /// The expanded and converted value.
     pub(crate) fn value<T>(
         &mut self,
         option: &str,
@@ -112,7 +114,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     ) -> Option<T> {
         let from_file = self.expanded(option).and_then(|text| {
             let converted = convert(&text);
-            self.sound(option, converted)
+            self.checked(option, converted)
         });
         let Some(overriding) = self.overriding(option) else { return from_file };
         match convert(&overriding.value) {
@@ -149,8 +151,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         found
     }
 
-    /// The items of a list, each expanded: those of an array as they are, those of a text as `split`
-    /// takes it apart.
+    /// The items of a list, each expanded: the items of an array as they are, or a text as split by `split`.
     pub(crate) fn items(&mut self, option: &str, split: impl Fn(&str) -> Vec<&str>) -> Vec<String> {
         if let (None, Some(Written::List(items))) =
             (self.overriding(option), self.entry(option).map(|entry| &entry.value))
@@ -162,7 +163,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         split(&text).into_iter().map(str::to_owned).collect()
     }
 
-    /// A user of the machine. Only the user that counts is looked up, not one that is overridden.
+    /// A user of the machine. Only the effective value is looked up, not overridden ones.
     pub(crate) fn user(&mut self, option: &str) -> Option<Arc<User>> {
         if let Some(overriding) = self.overriding(option) {
             let found = self.reading.user(&overriding.value);
@@ -170,17 +171,17 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
         let text = self.expanded(option)?;
         let found = self.reading.user(&text);
-        self.sound(option, found)
+        self.checked(option, found)
     }
 
-    /// Writes down what is wrong with an option, at its line if it has one.
+    /// Records an error in an option, at its line if it has one.
     pub(crate) fn error(&mut self, option: &str, message: String) {
         let written = self.entry(option).and_then(|entry| entry.value.shown());
         let suggestion = written.and_then(|text| meant(self.option(option)?.value, &text));
         self.error_about(option, message, None, suggestion);
     }
 
-    /// The same, with the part of the value that is wrong and what it may have been meant to be.
+    /// Like [`error`](Self::error), with the part of the value that is wrong and what was probably meant.
     pub(crate) fn error_about(
         &mut self,
         option: &str,
@@ -190,7 +191,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     ) {
         let entry = self.entry(option);
         let place = entry.map_or(self.section.place, |entry| entry.place);
-        if entry.and_then(|entry| entry.value.shown()).is_some_and(|text| self.has_made_up_variables(&text)) {
+        if entry.and_then(|entry| entry.value.shown()).is_some_and(|text| self.has_placeholders(&text)) {
             return;
         }
         let is_secret = self.option(option).is_some_and(|option| option.value == ValueType::Secret);
@@ -202,7 +203,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.reading.error(error);
     }
 
-    /// The same for a part of a value that must not show if the value must not.
+    /// Like [`error_about`](Self::error_about), for a part that must not be shown if the value must not.
     pub(crate) fn error_in_part(&mut self, option: &str, bad: BadValue, part: Option<String>) {
         if self.is_hidden(option) {
             return self.error_about(option, NOT_SHOWN.to_owned(), None, None);
@@ -210,46 +211,46 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.error_about(option, bad.message, part, bad.suggestion);
     }
 
-    /// Where an option is set, for messages.
-    pub(crate) fn told_place(&self, option: &str) -> String {
+    /// The position of an option, for messages.
+    pub(crate) fn describe_place(&self, option: &str) -> String {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
-        self.reading.document.told(place)
+        self.reading.document.describe(place)
     }
 
-    fn has_made_up_variables(&self, text: &str) -> bool {
-        variables_in(text).iter().any(|name| self.reading.around.is_made_up(name))
+    fn has_placeholders(&self, text: &str) -> bool {
+        variables_in(text).iter().any(|name| self.reading.machine.is_placeholder(name))
     }
 
-    /// Writes down that something is missing from the section or wrong with all of it.
+    /// Records that the section lacks something or is wrong as a whole.
     pub(crate) fn section_error(&mut self, message: String) {
         self.reading.section_error(self.section, message);
     }
 
-    /// Writes down that the section has something odd that is no error.
+    /// Records a warning about an option.
     pub(crate) fn warn(&mut self, option: &str, text: String) {
         self.reading.warn_at(self.spot(option), text);
     }
 
-    /// Where an option stands, or else the section.
+    /// The position of an option, or else of the section.
     pub(crate) fn spot(&self, option: &str) -> Spot {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
         Spot::of(self.section, place, Some(option))
     }
 
-    /// Whether an option's value must not show.
+    /// Whether an option's value must not be shown.
     pub(crate) fn is_hidden(&self, option: &str) -> bool {
         matches!(self.entry(option), Some(Entry { value: Written::Secret(_), .. }))
     }
 
-    /// An option as it was written, if it is one text.
+    /// An option as written, if it is a single text.
     pub(crate) fn own_text(&self, option: &str) -> Option<&'a str> {
         match &self.entry(option)?.value {
             Written::Text(text) => Some(text),
-            Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::Unfit { .. } => None,
+            Written::List(_) | Written::Pairs(_) | Written::Secret(_) | Written::WrongType { .. } => None,
         }
     }
 
-    /// The expanded value as its option spells it; `None` if it can't be expanded here.
+    /// The expanded value as written in INI; `None` if it can't be expanded here.
     pub(crate) fn expanded_text(&mut self, option: &str) -> Option<String> {
         if matches!(self.entry(option).map(|entry| &entry.value), Some(Written::Pairs(_))) {
             return None;
@@ -257,7 +258,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.expanded(option).map(Cow::into_owned)
     }
 
-    /// The value as it was written, or else the default, in the form that it has in INI.
+    /// The value as written, or else the default, in INI form.
     pub(crate) fn written(&self, option: &str) -> Option<String> {
         match self.entry(option).map(|entry| &entry.value) {
             Some(Written::List(items)) => {
@@ -265,13 +266,13 @@ impl<'r, 'a> SectionReader<'r, 'a> {
                 Some(self.joined(option, &items))
             }
             Some(Written::Pairs(pairs)) => Some(join_pairs(pairs)),
-            Some(Written::Text(_) | Written::Secret(_) | Written::Unfit { .. }) | None => {
+            Some(Written::Text(_) | Written::Secret(_) | Written::WrongType { .. }) | None => {
                 self.raw(option).map(Cow::into_owned)
             }
         }
     }
 
-    /// An option with the section that gives it, if that is another one.
+    /// An option, and the section that it comes from if that is a different one.
     pub(crate) fn entry_and_source(&self, option: &str) -> Option<(&'a Entry, Option<&'a str>)> {
         if let Some(own) = self.section.entry(option) {
             return Some((own, None));
@@ -280,12 +281,12 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         fallback.or_else(|| self.entry(option).map(|entry| (entry, Some(DEFAULTS))))
     }
 
-    /// What an option was converted to, or else writes down what is wrong with it.
-    pub(crate) fn sound<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
+    /// The converted value; records the error if there is none.
+    pub(crate) fn checked<T>(&mut self, option: &str, converted: Result<T, String>) -> Option<T> {
         converted
             .map_err(|message| {
-                let told = if self.is_hidden(option) { NOT_SHOWN.to_owned() } else { message };
-                self.error(option, told);
+                let shown = if self.is_hidden(option) { NOT_SHOWN.to_owned() } else { message };
+                self.error(option, shown);
             })
             .ok()
     }
@@ -303,14 +304,14 @@ impl<'r, 'a> SectionReader<'r, 'a> {
                 Some(Cow::Owned(self.joined(option, &expanded?)))
             }
             written @ Written::Pairs(_) => written.shown(),
-            Written::Unfit { message, .. } => {
+            Written::WrongType { message, .. } => {
                 self.error(option, message.clone());
                 None
             }
         }
     }
 
-    /// A list as the option's own text form.
+    /// A list in the text form of its option.
     fn joined(&self, option: &str, items: &[Cow<'_, str>]) -> String {
         match self.option(option).map(|option| option.value) {
             Some(ValueType::Command) => join_words(items),
@@ -319,8 +320,8 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    /// COMPAT: `%(here)s` is the directory of the file that the option stands in, for every option.
-    /// For Supervisor that is so when there is an `[include]`; without one some options don't know it.
+    /// COMPAT: `%(here)s` is the directory of the file that contains the option, for every option. In
+    /// Supervisor that is so if there is an `[include]`; without one some options can't use it.
     fn expand_text(&mut self, option: &str, raw: &'a str) -> Option<Cow<'a, str>> {
         if memchr(b'%', raw.as_bytes()).is_none() || self.is_percentage(option, raw) {
             return Some(Cow::Borrowed(raw));
@@ -336,7 +337,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
                 let message = self.expand_message(option, raw, &why, &names);
                 let (part, suggestion) = match &why {
                     ExpandError::UnknownName(name) => {
-                        // Formats of other programs have names in such parentheses as well.
+                        // Formats of other programs contain such names in parentheses as well.
                         let is_ours = name.starts_with("ENV_") || NAMES.contains(&name.as_str());
                         let doubled = || (!is_ours).then(|| format!("%%({name})"));
                         (Some(format!("%({name})")), names.nearest(name).or_else(doubled))
@@ -375,13 +376,13 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         }
     }
 
-    /// `10%` is written as it is, although a percent sign begins a name elsewhere.
+    /// `10%` is written without an escape, although a percent sign begins a name elsewhere.
     fn is_percentage(&self, option: &str, raw: &str) -> bool {
         let is_one = || self.option(option).is_some_and(|option| option.value == ValueType::Percent);
         raw.strip_suffix('%').is_some_and(|number| !number.contains('%')) && is_one()
     }
 
-    /// Supervisor expands these twice, so that files write `%%%%` for one percent sign.
+    /// Supervisor expands these twice, so files contain `%%%%` for one percent sign.
     /// COMPAT: they are expanded once; both spellings make one sign.
     fn is_expanded_twice(&self, option: &str) -> bool {
         match option {
@@ -413,22 +414,22 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 }
 
-/// What some option or other knows.
+/// The names that any option can use.
 const NAMES: [&str; 6] = ["here", "host_node_name", "program_name", "group_name", "process_num", "numprocs"];
 
-/// A template for two expansions as one for a single one: what the first would leave to the second is
-/// written so that the only one finds it.
+/// Converts a template that is written for two expansions: the names that the second expansion would replace
+/// are rewritten for a single one.
 fn for_one_expansion(template: &str) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
-    while let Some((text, behind)) = rest.split_once("%%") {
-        let (percent, behind) = match behind.strip_prefix("%%") {
-            Some(behind) => ("%%", behind),
-            None if behind.starts_with('(') => ("%", behind),
-            None => ("%%", behind),
+    while let Some((text, after)) = rest.split_once("%%") {
+        let (percent, after) = match after.strip_prefix("%%") {
+            Some(after) => ("%%", after),
+            None if after.starts_with('(') => ("%", after),
+            None => ("%%", after),
         };
         out.extend([text, percent]);
-        rest = behind;
+        rest = after;
     }
     out + rest
 }

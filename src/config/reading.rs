@@ -1,7 +1,7 @@
-//! What all readers of one document share: the document, the machine, and what was found wrong.
+//! The context of all readers of one document: the document, the machine, and the findings.
 //!
-//! Nothing here knows an option. Errors and notices are kept in the order in which they are found;
-//! the first error makes all that was read worthless, but never ends the reading.
+//! Nothing here knows an option. Errors and notices are kept in the order in which they are found; an error
+//! invalidates the settings, but reading continues.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::model::{LogDefaults, LogLevel, Notice, User};
 
 use super::document::{Document, Origin, Place, Section};
 use super::error::{Error, ErrorKind, Errors};
+use super::machine::Machine;
 use super::options::SectionKind;
-use super::surroundings::Surroundings;
 use super::values;
 
-/// Where something is that is no error.
+/// The position of a finding that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Spot {
     pub(crate) section: String,
@@ -29,21 +29,21 @@ impl Spot {
     }
 }
 
-/// Something that is no error and yet worth a line.
+/// A finding that is not an error but worth a line.
 #[derive(Debug)]
 pub(crate) struct Remark {
-    /// For the activity log, where it has to stand for itself.
+    /// For the activity log, where it must be understandable alone.
     pub(crate) notice: Notice,
-    /// For those who see the place and the suggestion beside it.
+    /// For output that shows the place and the suggestion separately.
     pub(crate) message: String,
-    /// What was perhaps meant.
+    /// What was probably meant.
     pub(crate) suggestion: Option<String>,
-    /// The part of the value that it is about, as it is written there.
+    /// The part of the value that it is about, as written.
     pub(crate) part: Option<String>,
     pub(crate) spot: Option<Spot>,
-    /// The environment variable that it is about, if that sets nothing.
+    /// The environment variable that it is about, if that has no effect.
     pub(crate) variable: Option<String>,
-    /// It is no mistake, and only for those who look for one.
+    /// It is not a mistake, and only shown by tools that look for such notes.
     pub(crate) is_note: bool,
 }
 
@@ -59,7 +59,7 @@ impl Remark {
     }
 }
 
-/// What reading finds beside values.
+/// Everything that reading finds in addition to values.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) errors: Vec<Error>,
@@ -71,14 +71,13 @@ impl Findings {
         self.remarks.push(Remark::new(level, text));
     }
 
-    /// Takes in what else was found.
+    /// Adds other findings.
     pub(crate) fn extend(&mut self, more: Self) {
         self.errors.extend(more.errors);
         self.remarks.extend(more.remarks);
     }
 
-    /// What was found wrong twice is told once: a program in two groups is read twice, its
-    /// processes each for themselves.
+    /// Removes duplicates: a program in two groups is read twice, and each of its processes separately.
     pub(crate) fn without_repetitions(mut self) -> Self {
         let mut seen = HashSet::new();
         self.errors.retain(|error| seen.insert(error.to_string()));
@@ -91,51 +90,51 @@ impl Findings {
     }
 }
 
-/// A program as a group takes it in.
+/// A program that a group can contain.
 pub(crate) struct Program<'a> {
     /// `[program:x]`, `[fcgi-program:x]` or `[eventlistener:x]`
     pub(crate) kind: SectionKind,
     pub(crate) section: &'a Section,
-    /// What follows the colon, a valid name.
+    /// The part after the colon, a valid name.
     pub(crate) name: &'a str,
-    /// `enabled`: one that is not is known by its name alone.
+    /// `enabled`: of a disabled program only the name is known.
     pub(crate) is_enabled: bool,
 }
 
-/// A section that was read into so many processes of a group.
+/// The number of processes that a section makes in a group.
 #[derive(Clone, Debug)]
-pub(crate) struct Birth<'a> {
+pub(crate) struct SectionCount<'a> {
     pub(crate) section: &'a Section,
     pub(crate) group: String,
     pub(crate) count: usize,
 }
 
-/// All that is needed while a document is read, and all that is found.
+/// The input and the findings while a document is read.
 pub(crate) struct Reading<'a> {
     pub(crate) document: &'a Document,
-    pub(crate) around: &'a dyn Surroundings,
+    pub(crate) machine: &'a dyn Machine,
     pub(crate) host_node_name: &'a str,
-    /// `[program-default]`, looked for once: every program falls back on it.
+    /// `[program-default]`, looked up once because every program uses it.
     pub(crate) program_defaults: Option<&'a Section>,
-    /// The listener supervisord_dependent_startup is configured, so the options that it reads mean something. It is
-    /// known once the groups are read.
+    /// The listener supervisord_dependent_startup is configured, so the options that it reads have an effect.
+    /// Set once the groups are read.
     pub(crate) has_dependent_startup: bool,
-    /// What `[supervisord]` says for programs that say nothing of it.
+    /// The values in `[supervisord]` that programs inherit.
     pub(crate) log_defaults: LogDefaults,
-    /// Whom programs run as that don't say, if it is not whoever started us.
+    /// The user of programs that don't set one, if it is not the user that started us.
     pub(crate) own_user: Option<Arc<User>>,
-    /// Whether missing folders may be made.
+    /// Whether missing folders may be created.
     pub(crate) makes_folders: bool,
-    /// Other files may have what this one refers to.
+    /// Other files may define what this one refers to.
     pub(crate) is_fragment: bool,
     findings: Findings,
-    /// The sections that are of a kind, each with what follows the colon in its name.
+    /// The sections of known kinds, each with the part of its name after the colon.
     kinds: Vec<(SectionKind, &'a Section, &'a str)>,
-    /// Which section made which processes: a group's are in the order in which it has them.
-    births: Vec<Birth<'a>>,
-    /// Asked for once: a thousand programs may run as one user.
+    /// Which section made which processes, in the order of the processes in each group.
+    section_counts: Vec<SectionCount<'a>>,
+    /// A cache: a thousand programs may run as one user.
     users: HashMap<String, Result<Arc<User>, String>>,
-    /// The directory that was last seen to be there: a thousand programs may log side by side.
+    /// The directory that was last found to exist: a thousand programs may log to one directory.
     directory: Option<PathBuf>,
 }
 
@@ -144,16 +143,16 @@ fn with_kind(section: &Section) -> Option<(SectionKind, &Section, &str)> {
 }
 
 impl<'a> Reading<'a> {
-    /// `findings` are what was found before.
+    /// `findings` are those from before.
     pub(crate) fn new(
         document: &'a Document,
-        around: &'a dyn Surroundings,
+        machine: &'a dyn Machine,
         host_node_name: &'a str,
         findings: Findings,
     ) -> Self {
         Self {
             document,
-            around,
+            machine,
             host_node_name,
             program_defaults: document.section("program-default"),
             has_dependent_startup: false,
@@ -163,7 +162,7 @@ impl<'a> Reading<'a> {
             is_fragment: false,
             findings,
             kinds: document.sections().iter().filter_map(with_kind).collect(),
-            births: Vec::new(),
+            section_counts: Vec::new(),
             users: HashMap::new(),
             directory: None,
         }
@@ -176,12 +175,12 @@ impl<'a> Reading<'a> {
     }
 
     pub(crate) fn made(&mut self, section: &'a Section, group: &str, count: usize) {
-        self.births.push(Birth { section, group: group.to_owned(), count });
+        self.section_counts.push(SectionCount { section, group: group.to_owned(), count });
     }
 
     /// All of them, in the order in which the sections were read.
-    pub(crate) fn births(&self) -> &[Birth<'a>] {
-        &self.births
+    pub(crate) fn section_counts(&self) -> &[SectionCount<'a>] {
+        &self.section_counts
     }
 
     pub(crate) fn warn(&mut self, text: String) {
@@ -200,8 +199,8 @@ impl<'a> Reading<'a> {
         self.findings.errors.push(error);
     }
 
-    /// Makes errors of what was remarked of variables that set nothing.
-    pub(crate) fn refuse_idle_variables(&mut self) {
+    /// Turns remarks about variables without effect into errors.
+    pub(crate) fn reject_unused_variables(&mut self) {
         let (idle, others) = std::mem::take(&mut self.findings.remarks)
             .into_iter()
             .partition(|it: &Remark| it.variable.is_some());
@@ -216,18 +215,18 @@ impl<'a> Reading<'a> {
         self.findings.errors.len()
     }
 
-    /// Writes down what is wrong with a section as a whole.
+    /// Records an error about a whole section.
     pub(crate) fn section_error(&mut self, section: &Section, message: String) {
         let error = self.placed(section, section.place, message);
         self.error(error);
     }
 
     /// `/etc/x.conf:12`, or the name of a variable.
-    pub(crate) fn told(&self, place: Place) -> String {
-        self.document.told(place)
+    pub(crate) fn describe(&self, place: Place) -> String {
+        self.document.describe(place)
     }
 
-    /// All that was found.
+    /// All findings.
     pub(crate) fn into_findings(self) -> Findings {
         self.findings
     }
@@ -249,10 +248,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The path of a log that may not exist yet in a directory that must, or that a container's init makes.
+    /// The path of a log that may not exist yet. Its directory must exist, or a container's init creates it.
     pub(crate) fn in_log_folder(&mut self, text: &str) -> Result<PathBuf, String> {
-        let around = self.around;
-        values::in_existing(text, around, |parent| {
+        let machine = self.machine;
+        values::in_existing(text, machine, |parent| {
             if self.directory.as_deref().is_some_and(|known| known.as_os_str() == parent.as_os_str()) {
                 return true;
             }
@@ -264,14 +263,17 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Whether a folder is there, or was made. A container's init runs without one that can't be made: what was to be
-    /// in it is then missing, which is reported when it is opened.
+    /// Whether a folder exists or was created. A container's init continues without a folder that can't be
+    /// created: the missing file is reported when it is opened.
     pub(crate) fn has_folder(&mut self, folder: &Path) -> bool {
-        if self.around.is_dir(folder) {
+        if self.machine.is_dir(folder) {
             return true;
         }
-        let made =
-            if self.makes_folders { self.around.make_folder(folder, self.own_user.as_deref()) } else { None };
+        let made = if self.makes_folders {
+            self.machine.make_folder(folder, self.own_user.as_deref())
+        } else {
+            None
+        };
         let Some(made) = made else { return false };
         let shown = folder.display();
         match made {
@@ -289,7 +291,7 @@ impl<'a> Reading<'a> {
         if let Some(known) = self.users.get(text) {
             return known.clone();
         }
-        let found = values::user(text, self.around).map(Arc::new);
+        let found = values::user(text, self.machine).map(Arc::new);
         self.users.insert(text.to_owned(), found.clone());
         found
     }

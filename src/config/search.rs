@@ -1,16 +1,16 @@
-//! Where a configuration file is looked for when none is named.
+//! The search path of the configuration file.
 
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, ErrorKind, Errors};
-use super::surroundings::Surroundings;
+use super::machine::Machine;
 
-/// The places that are searched, first to last: beside the folder of the program, here, in `/etc`.
-/// Where no `supervisord.conf` is in any of them, the same ones are searched for a
-/// `supervisord.toml`: whoever has the first keeps what Supervisor would read.
+/// The paths that are searched, in order: next to the folder of the program, in the current directory, in
+/// `/etc`. If none has a `supervisord.conf`, the same paths are searched for a `supervisord.toml`, so that an
+/// existing `supervisord.conf` takes precedence, as in Supervisor.
 ///
-/// Relative ones are joined to `current_dir`, so that the file found stays the same one after the
-/// supervisor has changed its directory.
+/// Relative paths are joined to `current_dir`, so that the file stays the same after the supervisor has
+/// changed its directory.
 #[must_use]
 pub fn search_paths(argv0: &str, current_dir: &Path) -> Vec<PathBuf> {
     let program_dir = Path::new(argv0).parent().and_then(Path::parent).unwrap_or(Path::new(""));
@@ -26,14 +26,14 @@ pub fn search_paths(argv0: &str, current_dir: &Path) -> Vec<PathBuf> {
     in_all("supervisord.conf").chain(in_all("supervisord.toml")).collect()
 }
 
-/// The first file that exists in [`search_paths`].
+/// The first file of [`search_paths`] that exists.
 ///
 /// # Errors
 ///
-/// None does; the message lists them.
-pub fn find(argv0: &str, around: &dyn Surroundings) -> Result<PathBuf, Errors> {
-    let paths = search_paths(argv0, &around.current_dir());
-    if let Some(found) = paths.iter().find(|path| around.exists(path)) {
+/// No file exists; the message lists the paths.
+pub fn find(argv0: &str, machine: &dyn Machine) -> Result<PathBuf, Errors> {
+    let paths = search_paths(argv0, &machine.current_dir());
+    if let Some(found) = paths.iter().find(|path| machine.exists(path)) {
         return Ok(found.clone());
     }
     let searched: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
@@ -74,15 +74,15 @@ mod tests {
 
     #[test]
     fn the_first_that_exists_wins() {
-        let around = Fake::new().file("/etc/supervisord.conf", "").file("/srv/etc/supervisord.conf", "");
-        let around = around.file("/usr/supervisord.toml", "");
-        assert_eq!(find("/usr/bin/sv", &around), Ok("/srv/etc/supervisord.conf".into()));
-        let around = Fake::new().file("/etc/supervisord.toml", "").file("/srv/supervisord.toml", "");
-        assert_eq!(find("/usr/bin/sv", &around), Ok("/srv/supervisord.toml".into()));
+        let machine = Fake::new().file("/etc/supervisord.conf", "").file("/srv/etc/supervisord.conf", "");
+        let machine = machine.file("/usr/supervisord.toml", "");
+        assert_eq!(find("/usr/bin/sv", &machine), Ok("/srv/etc/supervisord.conf".into()));
+        let machine = Fake::new().file("/etc/supervisord.toml", "").file("/srv/supervisord.toml", "");
+        assert_eq!(find("/usr/bin/sv", &machine), Ok("/srv/supervisord.toml".into()));
     }
 
     #[test]
-    fn finding_none_lists_the_places() {
+    fn the_search_path_is_listed_if_no_file_exists() {
         let message = find("/usr/bin/sv", &Fake::new()).unwrap_err().to_string();
         assert!(message.starts_with("No config file found at default paths (/usr/etc/supervisord.conf, "));
         assert!(message.ends_with("; use the -c option to specify a config file at a different path"));

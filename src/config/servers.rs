@@ -1,4 +1,4 @@
-//! `[unix_http_server]` and `[inet_http_server]`: where clients may knock, and what they must say.
+//! `[unix_http_server]` and `[inet_http_server]`: the addresses and credentials of the control servers.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use super::reader::SectionReader;
 use super::reading::{Reading, Remark, Spot};
 use super::values;
 
-/// Permissions of a socket that doesn't ask for others.
+/// The default permissions of a socket.
 pub(super) const SOCKET_MODE: u32 = 0o700;
 
-/// Reads all servers: inet first, then unix, which is the order in which they open.
+/// Reads all servers: inet first, then unix, which is the order in which they are opened.
 pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<ServerSpec> {
     let mut found = Vec::new();
     for kind in [SectionKind::InetHttpServer, SectionKind::UnixHttpServer] {
@@ -30,10 +30,10 @@ pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<Serve
     found
 }
 
-/// Tells of servers that let in whoever reaches them, from other machines too.
+/// Reports servers that accept every client, also from other machines.
 ///
 /// COMPAT: Supervisor has one line for all servers without a password; with `strict` it is an error.
-pub(super) fn tell_open(reading: &mut Reading<'_>, servers: &[ServerSpec], is_strict: bool) {
+pub(super) fn report_open_servers(reading: &mut Reading<'_>, servers: &[ServerSpec], is_strict: bool) {
     let open = servers.iter().filter(|it| it.credentials.is_none() && !it.address.is_local());
     for ServerSpec { section, address, .. } in open {
         let (Some(section), Address::Inet { host, port }) = (reading.document.section(section), address)
@@ -57,7 +57,7 @@ pub(super) fn tell_open(reading: &mut Reading<'_>, servers: &[ServerSpec], is_st
             let error = reading.placed(section, place, message);
             reading.error(Error { option: Some("port".to_owned()), ..error });
         } else {
-            let text = format!("{message} ({})", reading.told(place));
+            let text = format!("{message} ({})", reading.describe(place));
             let remark = Remark::warning(Spot::of(section, place, Some("port")), text);
             reading.remark(Remark { message, ..remark });
         }
@@ -77,13 +77,13 @@ fn inet(options: &mut SectionReader<'_, '_>) -> Option<Address> {
 
 fn unix(options: &mut SectionReader<'_, '_>) -> Option<Address> {
     require(options, "file");
-    let around = options.around();
-    let path = options.value("file", |text| Ok(values::normal_path(trim(text), around)));
+    let machine = options.machine();
+    let path = options.value("file", |text| Ok(values::normal_path(trim(text), machine)));
     if let Some(folder) = path.as_deref().and_then(Path::parent) {
         options.reading.has_folder(folder);
     }
     let owner = options.value("chown", |text| {
-        values::owner(text, around).ok_or_else(|| format!("Invalid sockchown value {text}"))
+        values::owner(text, machine).ok_or_else(|| format!("Invalid sockchown value {text}"))
     });
     let mode =
         options.value("chmod", |text| values::octal(text).map_err(|_| format!("Invalid chmod value {text}")));
@@ -97,7 +97,7 @@ fn require(options: &mut SectionReader<'_, '_>, option: &str) {
     }
 }
 
-/// Both or neither. COMPAT: an empty user name, which turns the check off in Supervisor, is an error.
+/// Both or neither. COMPAT: an empty user name, which disables the check in Supervisor, is an error.
 fn credentials(options: &mut SectionReader<'_, '_>) -> Option<Credentials> {
     let section = &options.section.name;
     if options.is_set("username") != options.is_set("password") {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn errors_are_reported() {
         let incomplete = "Section [inet_http_server] contains incomplete authentication: If a username or a \
             password is specified, both the username and password must be specified";
         for (section, line, message) in [
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_open_to_all_is_told_with_the_way_out() {
+    fn an_open_server_is_reported_with_a_remedy() {
         for server in [
             "[inet_http_server]\nport=127.0.0.1:1",
             "[inet_http_server]\nport=localhost:1",
@@ -203,8 +203,8 @@ mod tests {
             );
             let [loose, strict] = ["false", "true"]
                 .map(|strict| format!("[supervisord]\nstrict={strict}\n[inet_http_server:x]\nport={port}\n"));
-            let told = notices_in(&loose);
-            assert!(told.len() == 1 && told[0].contains(&expected), "{port}: {told:?}");
+            let shown = notices_in(&loose);
+            assert!(shown.len() == 1 && shown[0].contains(&expected), "{port}: {shown:?}");
             let errors = errors_in(&strict);
             assert!(errors.len() == 1 && errors[0].starts_with(&expected), "{port}: {errors:?}");
         }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_not_told() {
+    fn passwords_are_not_shown() {
         for password in ["geheim%", "{SHA}geheim", "%(geheim"] {
             let text = format!("[supervisord]\n[inet_http_server]\nport=1\nusername=u\npassword={password}");
             let errors = load_text(&text).unwrap_err();

@@ -1,4 +1,4 @@
-//! `signal_*` in `[supervisord]`: what signals for the supervisor do.
+//! `signal_*` in `[supervisord]`: what signals to the supervisor do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use crate::python::quote;
 
 const PREFIX: &str = "signal_";
 
-/// What stands before the names that a signal goes on to.
+/// The prefix of a list of processes that a signal is forwarded to.
 const FORWARD: &str = "forward:";
 
-/// Reads the actions of all signals that have one. Whom they name has to be among `groups`.
+/// Reads the actions of all configured signals. Forwarding targets must be among `groups`.
 pub(super) fn signals<'a>(
     reading: &mut Reading<'a>,
     section: &'a Section,
@@ -67,7 +67,7 @@ fn action(text: &str, groups: &[GroupSpec]) -> Result<SignalAction, String> {
     })
 }
 
-/// `group:process`, or the name of a group for all that is in it.
+/// `group:process`, or the name of a group for all its processes.
 fn receiver(name: &str, groups: &[GroupSpec]) -> Result<String, String> {
     let spec = Namespec::split(name);
     let Some(group) = groups.iter().find(|group| group.name == spec.group) else {
@@ -91,10 +91,10 @@ mod tests {
         process_name=%(process_num)d\n";
 
     /// `number=action` of each.
-    fn told(signals: &BTreeMap<Signal, SignalAction>) -> String {
-        let told: Vec<_> =
+    fn summary(signals: &BTreeMap<Signal, SignalAction>) -> String {
+        let shown: Vec<_> =
             signals.iter().map(|(signal, action)| format!("{}={action:?}", signal.0)).collect();
-        told.join(" ")
+        shown.join(" ")
     }
 
     #[test]
@@ -111,29 +111,32 @@ mod tests {
             ),
             ("signal_WINCH=forward:%(ENV_WHO)s", "28=Forward([\"web:*\"])"),
         ] {
-            let around = Fake::main(&format!("[supervisord]\n{lines}\n{PROGRAMS}")).variable("WHO", "web");
-            let settings = load(Path::new(MAIN), &[], &around).unwrap();
-            assert_eq!((told(&settings.daemon.rules.signals).as_str(), settings.notices), (expected, vec![]));
+            let machine = Fake::main(&format!("[supervisord]\n{lines}\n{PROGRAMS}")).variable("WHO", "web");
+            let settings = load(Path::new(MAIN), &[], &machine).unwrap();
+            assert_eq!(
+                (summary(&settings.daemon.rules.signals).as_str(), settings.notices),
+                (expected, vec![])
+            );
         }
         let toml =
             load_toml("[supervisord]\nsignal_TERM = \"ignore\"\nsignal_RTMIN_3 = \"shutdown\"\n").unwrap();
-        assert_eq!(told(&toml.daemon.rules.signals), "15=Ignore 37=Shutdown");
+        assert_eq!(summary(&toml.daemon.rules.signals), "15=Ignore 37=Shutdown");
     }
 
     #[test]
     fn variables_set_them() {
-        let around = Fake::main("[supervisord]")
+        let machine = Fake::main("[supervisord]")
             .file("/run/action", "reload\n")
             .variable("SV_SUPERVISORD_SIGNAL_TERM", "ignore")
             .variable("SV_SUPERVISORD_SIGNAL_RTMIN_3", "shutdown")
             .variable("SV_SUPERVISORD_SIGNAL_USR1_FILE", "/run/action");
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
-        assert_eq!(told(&settings.daemon.rules.signals), "10=Reload 15=Ignore 37=Shutdown");
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
+        assert_eq!(summary(&settings.daemon.rules.signals), "10=Reload 15=Ignore 37=Shutdown");
         assert_eq!(settings.notices, []);
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn errors_are_reported_with_their_line() {
         for (line, option, message) in [
             ("signal_KILL=shutdown", "signal_kill", "no process can do something about SIGKILL"),
             ("signal_SEGV=ignore", "signal_segv", "no process can do something about SIGSEGV"),
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_in_the_family_s_name_is_seen() {
+    fn a_misspelled_family_name_is_recognised() {
         assert_eq!(
             notices_in("[supervisord]\nsingal_usr1=ignore"),
             ["unknown option 'singal_usr1' in [supervisord] (/etc/x.conf:2), did you mean 'signal_usr1'?"]

@@ -10,55 +10,55 @@ use super::document::{Document, Language, Misplaced, Origin};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::{Names, Value};
 use super::ini::{self, BadLine, NotText, SyntaxError};
+use super::machine::{FILE_BYTES_MAX, Machine};
 use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Findings, Reading, Remark, Spot};
-use super::surroundings::{FILE_BYTES_MAX, Surroundings};
 use super::toml;
 use super::values;
 use super::variables;
 use crate::python::quote;
 
-/// Largest TOML file that is read. Its parser keeps every token and every error, so that noise takes two
-/// hundred times as much memory.
+/// The maximum size of a TOML file. Its parser keeps every token and every error, so that random bytes take
+/// two hundred times as much memory.
 pub const TOML_BYTES_MAX: usize = 1 << 20;
 
-/// Most files that one configuration includes.
+/// The maximum number of included files.
 pub const INCLUDED_FILES_MAX: usize = 10_000;
 
 /// Reads the main file.
-pub(super) fn read_main(path: &Path, around: &dyn Surroundings) -> Result<Document, Errors> {
+pub(super) fn read_main(path: &Path, machine: &dyn Machine) -> Result<Document, Errors> {
     let mut document = Document::default();
-    let bytes = around.read(path).map_err(|error| {
+    let bytes = machine.read(path).map_err(|error| {
         let message = match error.kind() {
             io::ErrorKind::NotFound => format!("could not find config file {}", path.display()),
             _ => format!("could not read config file {}: {error}", path.display()),
         };
         Error::about_file(ErrorKind::File, path, message)
     })?;
-    add(&mut document, path, &bytes, around)?;
+    add(&mut document, path, &bytes, machine)?;
     Ok(document)
 }
 
-/// Reads the main file and lays over it the included ones, and over all of them our variables.
+/// Reads the main file, then the included ones, which override it, then our variables, which override all of
+/// them.
 ///
-/// What is wrong with `[include]` itself is a finding like others; a file that can't be parsed is
-/// an error at once.
+/// Errors in `[include]` itself are collected like others; a file that can't be parsed is an error at once.
 pub(super) fn read_all(
     path: &Path,
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     host_node_name: &str,
     names: &Names<'_>,
 ) -> Result<(Document, Findings), Errors> {
-    let mut document = read_main(path, around)?;
-    let findings = variables::lay(&mut document, around, |kind| kind == SectionKind::Include);
-    let mut reading = Reading::new(&document, around, host_node_name, findings);
+    let mut document = read_main(path, machine)?;
+    let findings = variables::apply(&mut document, machine, |kind| kind == SectionKind::Include);
+    let mut reading = Reading::new(&document, machine, host_node_name, findings);
     let patterns = patterns(&mut reading, names);
     let mut findings = reading.into_findings();
     let spot = include_spot(&document);
     let mut errors = Vec::new();
     for pattern in patterns {
-        let found = around.glob(&pattern);
+        let found = machine.glob(&pattern);
         if found.is_empty() {
             let text = format!("No file matches via include \"{pattern}\"");
             let remark = Remark { spot: spot.clone(), ..Remark::new(LogLevel::Warn, text) };
@@ -69,7 +69,7 @@ pub(super) fn read_all(
             findings.remarks.push(Remark { message, ..remark });
         }
         for path in found {
-            match include(&mut document, &path, around) {
+            match include(&mut document, &path, machine) {
                 Ok(Notice { level, text }) => {
                     findings.remarks.push(Remark { spot: spot.clone(), ..Remark::new(level, text) });
                 }
@@ -80,9 +80,9 @@ pub(super) fn read_all(
     if !errors.is_empty() {
         return Err(Errors(errors));
     }
-    // What the client reads is none of the server's business.
+    // The server ignores the section of the client.
     let is_ours = |kind| !matches!(kind, SectionKind::Include | SectionKind::Supervisorctl);
-    findings.extend(variables::lay(&mut document, around, is_ours));
+    findings.extend(variables::apply(&mut document, machine, is_ours));
     findings
         .errors
         .extend(document.misplaced().iter().map(|misplaced| misplaced_error(&document, misplaced)));
@@ -104,32 +104,32 @@ fn patterns<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<String> {
     files.iter().map(|pattern| base.join(pattern).to_string_lossy().into_owned()).collect()
 }
 
-/// Where the patterns stand.
+/// The position of the patterns.
 fn include_spot(document: &Document) -> Option<Spot> {
     let section = document.section("include")?;
     let entry = document.entry(section, "files")?;
     Some(Spot::of(section, entry.place, Some("files")))
 }
 
-/// A match that can't be read is no error. COMPAT: but it is told.
-fn include(document: &mut Document, path: &Path, around: &dyn Surroundings) -> Result<Notice, Errors> {
+/// A match that can't be read is not an error. COMPAT: but it is reported.
+fn include(document: &mut Document, path: &Path, machine: &dyn Machine) -> Result<Notice, Errors> {
     let shown = path.display();
     if document.source_count() > INCLUDED_FILES_MAX {
         let message = format!("more than {INCLUDED_FILES_MAX} files are included");
         return Err(Error::about_file(ErrorKind::File, path, message).into());
     }
-    let bytes = match around.read(path) {
+    let bytes = match machine.read(path) {
         Ok(bytes) => bytes,
         Err(why) => {
             let text = format!("could not read included file \"{shown}\": {why}");
             return Ok(Notice { level: LogLevel::Warn, text });
         }
     };
-    add(document, path, &bytes, around)?;
+    add(document, path, &bytes, machine)?;
     Ok(Notice { level: LogLevel::Info, text: format!("Included extra file \"{shown}\" during parsing") })
 }
 
-fn add(document: &mut Document, path: &Path, bytes: &[u8], around: &dyn Surroundings) -> Result<(), Errors> {
+fn add(document: &mut Document, path: &Path, bytes: &[u8], machine: &dyn Machine) -> Result<(), Errors> {
     let language = Language::of(path);
     let bytes_max = match language {
         Language::Ini => FILE_BYTES_MAX,
@@ -139,7 +139,7 @@ fn add(document: &mut Document, path: &Path, bytes: &[u8], around: &dyn Surround
         let message = format!("config file {} has more than {bytes_max} bytes", path.display());
         return Err(Error::about_file(ErrorKind::File, path, message).into());
     }
-    let here = values::absolute(path.parent().unwrap_or(path), around);
+    let here = values::absolute(path.parent().unwrap_or(path), machine);
     let file = document.add_file(path, here.to_string_lossy().into_owned());
     match language {
         Language::Ini => {
@@ -165,7 +165,7 @@ fn misplaced_error(document: &Document, misplaced: &Misplaced) -> Error {
 }
 
 fn toml_errors(path: &Path, bytes: &[u8], error: toml::TomlSyntaxError) -> Errors {
-    let told = |toml::BadTomlLine { number, message, part, suggestion }: toml::BadTomlLine| {
+    let describe = |toml::BadTomlLine { number, message, part, suggestion }: toml::BadTomlLine| {
         let file = quote(&path.to_string_lossy());
         let message = format!("not valid TOML: {message}");
         let bad_lines = vec![(number, Cow::Owned(message.clone()))];
@@ -175,11 +175,11 @@ fn toml_errors(path: &Path, bytes: &[u8], error: toml::TomlSyntaxError) -> Error
     };
     match error {
         toml::TomlSyntaxError::NotText(bad) => not_text(path, bytes, &bad).into(),
-        toml::TomlSyntaxError::BadLines(lines) => Errors(lines.into_iter().map(told).collect()),
+        toml::TomlSyntaxError::BadLines(lines) => Errors(lines.into_iter().map(describe).collect()),
     }
 }
 
-/// Some editors of Windows mean UTF-16 by Unicode, and start files with these.
+/// Windows editors write UTF-16 when they say Unicode, and start files with these bytes.
 const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 fn not_text(path: &Path, bytes: &[u8], bad: &NotText) -> Error {
@@ -193,13 +193,13 @@ fn not_text(path: &Path, bytes: &[u8], bad: &NotText) -> Error {
     Error { line: Some(line), ..Error::about_file(ErrorKind::Syntax, path, message) }
 }
 
-/// What is wrong with the first line of a file without headers.
+/// The error in the first line of a file without headers.
 const NO_HEADER: &str = "an option stands before the first [section]";
 
-/// What is wrong with all other lines that can't be parsed.
+/// The error in all other lines that can't be parsed.
 const BAD_LINE: &str = "this is neither a [section] nor an option (key=value)";
 
-/// Supervisor's texts, which name file and lines themselves.
+/// Supervisor's texts, which contain file and lines themselves.
 fn ini_error(path: &Path, bytes: &[u8], error: &SyntaxError) -> Error {
     let file = quote(&path.to_string_lossy());
     let (bad_lines, message) = match error {
@@ -212,10 +212,11 @@ fn ini_error(path: &Path, bytes: &[u8], error: &SyntaxError) -> Error {
             )
         }
         SyntaxError::BadLines(lines) => {
-            let told = |BadLine { number, raw }: &BadLine| format!("\n\t[line {number:2}]: {}", quote(raw));
-            let lines_told: String = lines.iter().map(told).collect();
+            let describe =
+                |BadLine { number, raw }: &BadLine| format!("\n\t[line {number:2}]: {}", quote(raw));
+            let lines_shown: String = lines.iter().map(describe).collect();
             let bad = lines.iter().map(|line| (line.number, Cow::Borrowed(BAD_LINE))).collect();
-            (bad, format!("Source contains parsing errors: {file}{lines_told}"))
+            (bad, format!("Source contains parsing errors: {file}{lines_shown}"))
         }
     };
     let line = bad_lines.first().map(|(line, _)| *line);
@@ -228,13 +229,13 @@ mod tests {
     use super::super::load;
     use super::*;
 
-    fn load_main(around: &Fake) -> Result<crate::model::Settings, String> {
-        load(Path::new(MAIN), &[], around).map_err(|errors| errors.to_string())
+    fn load_main(machine: &Fake) -> Result<crate::model::Settings, String> {
+        load(Path::new(MAIN), &[], machine).map_err(|errors| errors.to_string())
     }
 
     #[test]
     fn included_files_lie_over_the_main_one() {
-        let around = Fake::main(
+        let machine = Fake::main(
             "[include]\nfiles = %(here)s/d/*.ini\n  b.%(host_node_name)s nope-%(ENV_X)s ~/n\n[supervisord]\n",
         )
         .variable("X", "y z")
@@ -243,14 +244,14 @@ mod tests {
         .file("/etc/d/.3.ini", "[bad")
         .file("/etc/b.node1", "[program:p]\nautostart=0\n")
         .file("/etc/ignored", "[bad");
-        let settings = load_main(&around).unwrap();
+        let settings = load_main(&machine).unwrap();
         assert_eq!(settings.daemon.identifier, "two");
         let process = &settings.groups[0].processes[0];
         assert_eq!((process.command.as_str(), process.autostart), ("/etc/d %(here)s", false));
-        let told: Vec<_> =
+        let shown: Vec<_> =
             settings.notices.iter().map(|notice| (notice.level, notice.text.as_str())).collect();
         assert_eq!(
-            told,
+            shown,
             [
                 (LogLevel::Info, "Included extra file \"/etc/d/1.ini\" during parsing"),
                 (LogLevel::Info, "Included extra file \"/etc/d/2.ini\" during parsing"),
@@ -264,14 +265,14 @@ mod tests {
 
     #[test]
     fn a_file_is_read_as_often_as_it_is_matched() {
-        let around = Fake::main("[supervisord]\n[include]\nfiles=a.ini b.ini a.*\n")
+        let machine = Fake::main("[supervisord]\n[include]\nfiles=a.ini b.ini a.*\n")
             .file("/etc/a.ini", "[supervisord]\nidentifier=a\n")
             .file("/etc/b.ini", "[supervisord]\nidentifier=b\n");
-        let settings = load_main(&around).unwrap();
+        let settings = load_main(&machine).unwrap();
         assert_eq!(settings.daemon.identifier, "a");
-        let told: Vec<_> = settings.notices.iter().map(|notice| notice.text.as_str()).collect();
+        let shown: Vec<_> = settings.notices.iter().map(|notice| notice.text.as_str()).collect();
         assert_eq!(
-            told,
+            shown,
             ["a", "b", "a"].map(|name| format!("Included extra file \"/etc/{name}.ini\" during parsing"))
         );
     }
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn errors_name_the_included_file() {
         let main = "[supervisord]\n[include]\nfiles=a.ini b.ini c.ini\n";
-        let around = Fake::main(main)
+        let machine = Fake::main(main)
             .file("/etc/a.ini", "[program:p]\nfoo\ncommand=x\nbar\n")
             .file("/etc/b.ini", "x")
             .file("/etc/c.ini", b"[\xff");
@@ -287,11 +288,11 @@ mod tests {
             \t[line  2]: 'foo\\n'\n\t[line  4]: 'bar\\n'\n\
             File contains no section headers.\nfile: '/etc/b.ini', line: 1\n'x'\n\
             byte 0xff in position 1 of '/etc/c.ini' is not valid UTF-8";
-        assert_eq!(load_main(&around), Err(expected.to_owned()));
-        let around = Fake::main(main).file("/etc/b.ini", "[program:p]\ncommand=a\nautostart=no way");
+        assert_eq!(load_main(&machine), Err(expected.to_owned()));
+        let machine = Fake::main(main).file("/etc/b.ini", "[program:p]\ncommand=a\nautostart=no way");
         let expected = "not a valid boolean value: 'no way' in section 'program:p' \
             (file: '/etc/b.ini', line: 3, option: autostart)";
-        assert_eq!(load_main(&around), Err(expected.to_owned()));
+        assert_eq!(load_main(&machine), Err(expected.to_owned()));
     }
 
     #[test]
@@ -309,7 +310,8 @@ mod tests {
 
     #[test]
     fn files_must_be_there_and_of_a_sane_size() {
-        let message = |path: &str, around: &Fake| load(Path::new(path), &[], around).unwrap_err().to_string();
+        let message =
+            |path: &str, machine: &Fake| load(Path::new(path), &[], machine).unwrap_err().to_string();
         assert_eq!(message("/nope", &Fake::new()), "could not find config file /nope");
         assert_eq!(message("/tmp", &Fake::new()), "could not read config file /tmp: is a directory");
         let wide = Fake::new().file("/wide", b"\xff\xfe[\0s\0");

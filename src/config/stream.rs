@@ -1,4 +1,4 @@
-//! `stdout_*` and `stderr_*`: where the output of a program goes.
+//! `stdout_*` and `stderr_*`: the destination of a program's output.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ enum LogFileOption {
     Path(PathBuf),
 }
 
-/// What depends on more than one option. The other fields of the stream are read already.
+/// Sets what depends on more than one option. The other fields of the stream are set already.
 pub(super) fn stream(options: &mut SectionReader<'_, '_>, keys: &StreamOptions, spec: &mut StreamSpec) {
     let log_file = log_file(options, keys.log_file).unwrap_or(LogFileOption::None);
     spec.syslog = options.boolean(keys.syslog) || matches!(log_file, LogFileOption::Syslog);
@@ -42,11 +42,11 @@ fn log_file(options: &mut SectionReader<'_, '_>, option: &str) -> Option<LogFile
         Some(log_file) => Ok(log_file),
         None => options.reading.in_log_folder(&text).map(LogFileOption::Path),
     };
-    options.sound(option, found)
+    options.checked(option, found)
 }
 
 impl LogFileOption {
-    /// What is not a path, in any case.
+    /// The keywords, in any case.
     fn word(text: &str) -> Option<Self> {
         let is = |word: &str| text.eq_ignore_ascii_case(word);
         if is("") || is("none") || is("off") {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_better_done_otherwise_is_told_once() {
+    fn discouraged_settings_are_reported_once() {
         let program = "[supervisord]\n[program:x]\ncommand=a\nnumprocs=3\nprocess_name=%(process_num)d\n";
         assert_eq!(
             notices_in(&format!("{program}stdout_logfile=syslog")),

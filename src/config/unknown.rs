@@ -1,8 +1,8 @@
-//! Sections and options that nothing reads.
+//! Unknown sections and options.
 //!
-//! Supervisor ignores them without a word, so a slip of the fingers goes unseen. COMPAT: here each
-//! is told once, with what it may have meant. None is an error, as files carry notes for others,
-//! but with `strict` all are.
+//! Supervisor ignores them silently, so typing errors go unnoticed. COMPAT: here each is reported once, with
+//! a suggestion. They are not errors, as files may contain options for other programs, but with `strict` they
+//! are.
 
 use std::collections::HashSet;
 
@@ -12,54 +12,53 @@ use super::error::{Error, did_you_mean};
 use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section, option_of};
 use super::reading::{Reading, Remark, Spot};
 
-/// Most that are told of one file; whoever has more has another problem.
-const TOLD_MAX: usize = 100;
+/// The maximum number of reports per file.
+const REPORTED_MAX: usize = 100;
 
-/// Something that nothing reads.
-struct Stranger<'a> {
+/// An unknown section or option.
+struct UnknownItem<'a> {
     section: &'a Section,
     place: Place,
-    /// `None` when it is the section itself.
+    /// `None` if it is the section itself.
     option: Option<&'a str>,
-    /// What it may have been meant to be.
+    /// What was probably meant.
     suggestion: Option<String>,
-    /// Why it is not known here.
+    /// Why it is unknown here.
     why: Option<String>,
 }
 
-/// Tells what is not in the table. Keys of `[DEFAULT]` are meant for whoever knows them.
-pub(super) fn tell(reading: &mut Reading<'_>, is_strict: bool) {
+/// Reports what is not in the table. Keys of `[DEFAULT]` are skipped: any section may use them.
+pub(super) fn report(reading: &mut Reading<'_>, is_strict: bool) {
     let mut found = Vec::new();
     for section in reading.document.sections() {
         match SectionKind::of(&section.name) {
             None => found.push(unknown_section(section)),
-            Some((SectionKind::RpcInterface, _)) => {} // Its factory may take any key.
+            Some((SectionKind::RpcInterface, _)) => {} // The factory of the interface may accept any key.
             Some((kind, _)) => {
-                let strangers = unknown_options(section, kind.options()).into_iter();
-                found.extend(strangers.filter(|it| !is_of_dependent_startup(reading, it)));
+                let items = unknown_options(section, kind.options()).into_iter();
+                found.extend(items.filter(|it| !is_of_dependent_startup(reading, it)));
             }
         }
-        if found.len() >= TOLD_MAX {
+        if found.len() >= REPORTED_MAX {
             break;
         }
     }
-    for stranger in found {
-        stranger.tell(reading, is_strict);
+    for item in found {
+        item.report(reading, is_strict);
     }
 }
 
-/// The options of a listener that is built in, where it is configured.
-fn is_of_dependent_startup(reading: &Reading<'_>, stranger: &Stranger<'_>) -> bool {
-    reading.has_dependent_startup
-        && stranger.option.is_some_and(|key| dependent_startup::OPTIONS.contains(&key))
+/// The options of the built-in listener, if it is configured.
+fn is_of_dependent_startup(reading: &Reading<'_>, item: &UnknownItem<'_>) -> bool {
+    reading.has_dependent_startup && item.option.is_some_and(|key| dependent_startup::OPTIONS.contains(&key))
 }
 
-impl Stranger<'_> {
-    fn tell(&self, reading: &mut Reading<'_>, is_strict: bool) {
-        if is_strict { self.tell_error(reading) } else { self.tell_warning(reading) }
+impl UnknownItem<'_> {
+    fn report(&self, reading: &mut Reading<'_>, is_strict: bool) {
+        if is_strict { self.report_error(reading) } else { self.report_warning(reading) }
     }
 
-    fn tell_error(&self, reading: &mut Reading<'_>) {
+    fn report_error(&self, reading: &mut Reading<'_>) {
         let Self { section, place, option, suggestion, why } = self;
         let message = match option {
             Some(key) => format!("unknown option '{key}'{}", why.as_deref().unwrap_or_default()),
@@ -70,12 +69,12 @@ impl Stranger<'_> {
             suggestion: suggestion.clone(),
             ..reading.placed(section, *place, message)
         };
-        // What is wrong with a section as such is not wrong in it.
+        // An error in the section as a whole does not concern its options.
         let section = error.section.clone().filter(|_| option.is_some());
         reading.error(Error { section, ..error });
     }
 
-    fn tell_warning(&self, reading: &mut Reading<'_>) {
+    fn report_warning(&self, reading: &mut Reading<'_>) {
         let Self { section, place, option, suggestion, why } = self;
         let why = why.as_deref().unwrap_or_default();
         let message = match option {
@@ -83,42 +82,42 @@ impl Stranger<'_> {
             None => format!("unknown section [{}]", section.name),
         };
         let hint = suggestion.as_deref().map(|text| format!(", {}", did_you_mean(text))).unwrap_or_default();
-        let text = format!("{message} ({}){hint}", reading.told(*place));
+        let text = format!("{message} ({}){hint}", reading.describe(*place));
         let remark = Remark::warning(Spot::of(section, *place, *option), text);
         reading.remark(Remark { message, suggestion: suggestion.clone(), ..remark });
     }
 }
 
-fn unknown_section(section: &Section) -> Stranger<'_> {
+fn unknown_section(section: &Section) -> UnknownItem<'_> {
     let suggestion = nearest_section(&section.name).map(|name| format!("[{name}]"));
-    Stranger { section, place: section.place, option: None, suggestion, why: None }
+    UnknownItem { section, place: section.place, option: None, suggestion, why: None }
 }
 
-fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<Stranger<'a>> {
+fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<UnknownItem<'a>> {
     let mut seen = HashSet::new();
     let is_known = |key: &str| known.is_empty() || option_of(known, key).is_some();
     let unknown = section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(&*entry.key));
-    let strangers = unknown.map(|entry| {
+    let items = unknown.map(|entry| {
         let why = reason(&entry.key, known);
         let suggestion = unclosed_header(entry).or_else(|| nearest_option(known, &entry.key));
         let suggestion = suggestion.filter(|_| why.is_none());
-        Stranger { section, place: entry.place, option: Some(&entry.key), suggestion, why }
+        UnknownItem { section, place: entry.place, option: Some(&entry.key), suggestion, why }
     });
-    strangers.take(TOLD_MAX).collect()
+    items.take(REPORTED_MAX).collect()
 }
 
-/// The sections whose options are often found in others.
-const HOMES: [SectionKind; 4] =
+/// Sections whose options are often found in others.
+const COMMON_SECTIONS: [SectionKind; 4] =
     [SectionKind::Program, SectionKind::EventListener, SectionKind::Supervisord, SectionKind::InetHttpServer];
 
 fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
     if dependent_startup::OPTIONS.contains(&key) {
         return Some(": it needs the listener supervisord_dependent_startup, or write depends_on".to_owned());
     }
-    // Of a section that takes any key nothing is foreign.
-    let is_home =
+    // A section that accepts any key has no unknown options.
+    let is_common =
         |kind: &SectionKind| option_of(kind.options(), key).is_some_and(|option| option.family().is_none());
-    let home = HOMES.into_iter().find(is_home).filter(|_| !known.is_empty())?;
+    let home = COMMON_SECTIONS.into_iter().find(is_common).filter(|_| !known.is_empty())?;
     let header = match home {
         SectionKind::Program => "[program:x]",
         SectionKind::EventListener => "[eventlistener:x]",
@@ -128,7 +127,7 @@ fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
     Some(format!(": it is an option of {header}"))
 }
 
-/// `[program:web` without its bracket is an option `[program`, for Supervisor as well.
+/// `[program:web` without its closing bracket is an option `[program`, in Supervisor as well.
 fn unclosed_header(entry: &Entry) -> Option<String> {
     let Written::Text(value) = &entry.value else { return None };
     let kind = entry.key.strip_prefix('[')?;
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_told_once_with_a_suggestion() {
+    fn misspellings_are_reported_once_with_a_suggestion() {
         let text = "[DEFAULT]\nanything=1\n[supervisord]\nlogflie=x\n[program:x]\ncommand=a\nautorestrat=1\n\
             autorestrat=2\nfoo=1\n[programm:y]\ncommand=a\n[celery]\nx=1\n\
             [supervisorctl]\nurl=x\n[include]\nfiles=";
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_of_another_section_is_told_where_it_belongs() {
+    fn an_option_of_another_section_is_reported_with_that_section() {
         let text = "[supervisord]\nautorestart=true\nbuffer_size=1\n[program:x]\ncommand=a\nminfds=1\n\
             dependent_startup=true\n[supervisorctl]\nport=1\n";
         assert_eq!(
@@ -203,6 +202,6 @@ mod tests {
     #[test]
     fn a_flood_is_cut_off() {
         let keys: String = (0..1_000).map(|nth| format!("key{nth}=1\n")).collect();
-        assert_eq!(notices_in(&format!("[supervisord]\n{keys}")).len(), TOLD_MAX);
+        assert_eq!(notices_in(&format!("[supervisord]\n{keys}")).len(), REPORTED_MAX);
     }
 }

@@ -1,40 +1,39 @@
-//! `SV_<SECTION>_<OPTION>`: options that environment variables set, laid over what the files say.
+//! `SV_<SECTION>_<OPTION>`: environment variables that set options and override the files.
 //!
-//! In a variable's name a section and an option are in upper case, with `_` for every other
-//! character: `SV_SUPERVISORD_LOGLEVEL`, `SV_PROGRAM_MY_APP_NUMPROCS` for `[program:my-app]`. A name
-//! that can be read in two ways is read with the longest option, among sections that are there.
-//! With `_FILE` behind it the value is what that file holds: a secret that no message shows.
+//! In a variable's name a section and an option are in upper case, with `_` for every other character:
+//! `SV_SUPERVISORD_LOGLEVEL`, `SV_PROGRAM_MY_APP_NUMPROCS` for `[program:my-app]`. An ambiguous name is read
+//! with the longest option, among existing sections.
+//! With the suffix `_FILE` the value is the content of that file: a secret that no message shows.
 //!
-//! A variable that sets an option without which a section is nothing makes the section. One that looks like
-//! ours and sets nothing is told, and with `strict` an error, as an unknown option in a file is: `strict`
-//! promises that whatever was said is heard.
+//! A variable that sets a required option creates its section. A variable that looks like ours and sets
+//! nothing is reported, and with `strict` it is an error, like an unknown option in a file.
 
 use std::path::Path;
 
 use super::document::{Document, Entry, Header, Origin, Written};
 use super::error::{Error, ErrorKind};
+use super::machine::{FILE_BYTES_MAX, Machine};
 use super::options::{DefaultValue, Naming, OptionDoc, SectionDoc, SectionKind, TABLE, nearest_option};
 use super::reading::{Findings, Remark};
-use super::surroundings::{FILE_BYTES_MAX, Surroundings};
 use crate::model::LogLevel;
 
 const PREFIX: &str = "SV_";
 
-/// What turns a variable for an option into one for a file with its value.
+/// The suffix of a variable that names a file with the value.
 const FILE_SUFFIX: &str = "_FILE";
 
-/// Lays the variables for the sections that `wanted` names over the document.
+/// Applies the variables for the sections that `wanted` selects to the document.
 ///
-/// The findings are what is wrong with them; a variable that looks like one of ours and sets nothing
-/// is remarked on.
-pub(crate) fn lay(
+/// The findings are the errors in them; a variable that looks like one of ours and sets nothing gets a
+/// remark.
+pub(crate) fn apply(
     document: &mut Document,
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     wanted: impl Fn(SectionKind) -> bool,
 ) -> Findings {
     let mut findings = Findings::default();
     let variables: Vec<Variable<'_>> =
-        around.environment().iter().filter_map(|(name, value)| Variable::of(name, value, &wanted)).collect();
+        machine.environment().iter().filter_map(|(name, value)| Variable::of(name, value, &wanted)).collect();
     for variable in &variables {
         if let Some(meaning) = variable.meanings.iter().find(|meaning| meaning.makes_section())
             && !variable.meanings.iter().any(|meaning| !meaning.sections(document).is_empty())
@@ -44,7 +43,7 @@ pub(crate) fn lay(
         }
     }
     for variable in &variables {
-        variable.lay(document, around, &mut findings);
+        variable.apply(document, machine, &mut findings);
     }
     findings
 }
@@ -55,7 +54,7 @@ fn spelled(name: &str) -> String {
     name.chars().map(spelled).collect()
 }
 
-/// What stands before an option's spelling at the end of a variable's name, and the option's key.
+/// The part of a variable's name before the option, and the option's key.
 fn split_key<'n>(option: &OptionDoc, name: &'n str) -> Option<(&'n str, String)> {
     let Some(family) = option.family() else {
         return Some((name.strip_suffix(&spelled(option.name))?, option.name.to_owned()));
@@ -69,20 +68,20 @@ fn split_key<'n>(option: &OptionDoc, name: &'n str) -> Option<(&'n str, String)>
 struct Variable<'e> {
     name: &'e str,
     value: &'e str,
-    /// The sorts of section that its name starts with.
+    /// The kinds of section that its name may start with.
     sections: Vec<&'static SectionDoc>,
     /// The longest option first, and for equal ones the longest section.
     meanings: Vec<NameReading>,
 }
 
-/// One way to read its name.
+/// One interpretation of its name.
 #[derive(Clone, Debug)]
 struct NameReading {
     section: &'static SectionDoc,
-    /// What follows the section's name, spelled as it is there.
+    /// The part after the section's name, spelled as in the variable.
     instance: String,
     option: &'static OptionDoc,
-    /// The option's, or that of a member of its family.
+    /// The key of the option, or of a member of its family.
     key: String,
     is_file: bool,
 }
@@ -92,15 +91,15 @@ impl<'e> Variable<'e> {
         let rest = name.strip_prefix(PREFIX)?;
         let (mut sections, mut meanings) = (Vec::new(), Vec::new());
         for section in TABLE.iter().filter(|section| wanted(section.kind)) {
-            let Some(behind) = rest.strip_prefix(&spelled(section.name)).and_then(|r| r.strip_prefix('_'))
+            let Some(after) = rest.strip_prefix(&spelled(section.name)).and_then(|r| r.strip_prefix('_'))
             else {
                 continue;
             };
             sections.push(section);
             meanings
-                .extend(section.options.iter().filter_map(|option| NameReading::of(section, option, behind)));
+                .extend(section.options.iter().filter_map(|option| NameReading::of(section, option, after)));
         }
-        // An option that is called so itself goes before a file with the value of another.
+        // An option whose own name ends in `_FILE` takes precedence over the suffix.
         meanings.sort_by_key(|meaning| {
             let NameReading { section, option, is_file, .. } = meaning;
             std::cmp::Reverse((!is_file, option.name.len(), section.name.len()))
@@ -108,7 +107,7 @@ impl<'e> Variable<'e> {
         (!sections.is_empty()).then_some(Self { name, value, sections, meanings })
     }
 
-    fn lay(&self, document: &mut Document, around: &dyn Surroundings, findings: &mut Findings) {
+    fn apply(&self, document: &mut Document, machine: &dyn Machine, findings: &mut Findings) {
         let found = self.meanings.iter().find_map(|meaning| {
             let sections = meaning.sections(document);
             (!sections.is_empty()).then_some((meaning, sections))
@@ -121,7 +120,7 @@ impl<'e> Variable<'e> {
             let message = format!("{} could mean any of {}", self.name, names.join(", "));
             return findings.errors.push(self.error(message));
         };
-        match self.written(meaning, around) {
+        match self.written(meaning, machine) {
             Ok(value) => {
                 let place = document.add_variable(self.name);
                 let key = meaning.key.clone().into();
@@ -131,13 +130,13 @@ impl<'e> Variable<'e> {
         }
     }
 
-    fn written(&self, meaning: &NameReading, around: &dyn Surroundings) -> Result<Written, String> {
+    fn written(&self, meaning: &NameReading, machine: &dyn Machine) -> Result<Written, String> {
         if !meaning.is_file {
             return Ok(Written::Text(self.value.trim().to_owned()));
         }
-        let path = around.current_dir().join(Path::new(self.value));
+        let path = machine.current_dir().join(Path::new(self.value));
         let cannot = |why: &str| format!("cannot read '{}' for {}: {why}", path.display(), self.name);
-        let bytes = around.read(&path).map_err(|error| cannot(&error.to_string()))?;
+        let bytes = machine.read(&path).map_err(|error| cannot(&error.to_string()))?;
         if bytes.len() > FILE_BYTES_MAX {
             return Err(cannot("it is too large"));
         }
@@ -149,7 +148,7 @@ impl<'e> Variable<'e> {
         Error { variable: Some(self.name.to_owned()), ..Error::new(ErrorKind::Value, message) }
     }
 
-    /// What is remarked of one that sets nothing.
+    /// The remark about a variable without effect.
     fn without_effect(&self) -> Remark {
         let name = self.name;
         let (why, suggestion) = match self.meanings.first() {
@@ -162,7 +161,7 @@ impl<'e> Variable<'e> {
         Remark { message, suggestion, variable: Some(name.to_owned()), ..remark }
     }
 
-    /// The variable that this one may have been meant to be.
+    /// The variable that was probably meant.
     fn nearest(&self) -> Option<String> {
         let section = self.sections.iter().max_by_key(|section| section.name.len())?;
         let start = format!("{PREFIX}{}_", spelled(section.name));
@@ -177,12 +176,12 @@ impl<'e> Variable<'e> {
 }
 
 impl NameReading {
-    /// `behind` is what follows the section's name and an underscore.
-    fn of(section: &'static SectionDoc, option: &'static OptionDoc, behind: &str) -> Option<Self> {
-        let without_file = behind.strip_suffix(FILE_SUFFIX);
+    /// `after` is the part after the section's name and an underscore.
+    fn of(section: &'static SectionDoc, option: &'static OptionDoc, after: &str) -> Option<Self> {
+        let without_file = after.strip_suffix(FILE_SUFFIX);
         let of_file = || split_key(option, without_file?);
-        let ((instance, key), is_file) = match split_key(option, behind) {
-            // No member of a family ends like this.
+        let ((instance, key), is_file) = match split_key(option, after) {
+            // No member of a family has this suffix.
             Some(_) if option.family().is_some() && without_file.is_some() => (of_file()?, true),
             Some(found) => (found, false),
             None => (of_file()?, true),
@@ -196,7 +195,7 @@ impl NameReading {
         fits.then(|| Self { section, instance: instance.to_owned(), option, key, is_file })
     }
 
-    /// The sections that are meant, with their names; more than one where names are spelled alike.
+    /// The matching sections, with their names; several if names have the same spelling.
     fn sections(&self, document: &Document) -> Vec<(Header, String)> {
         let is_meant = |name: &str| {
             SectionKind::of(name).is_some_and(|(kind, instance)| {
@@ -210,8 +209,8 @@ impl NameReading {
             .collect()
     }
 
-    /// Whether the option is one without which the section is nothing. A section that there is one
-    /// of can be left out of the files, so any option of it does.
+    /// Whether the option creates its section, because the section requires it. A section that exists once
+    /// may be missing from the files, so any option creates it.
     fn makes_section(&self) -> bool {
         let is_group = self.section.kind == SectionKind::Group && self.option.name == "programs";
         let is_required = matches!(self.option.default, DefaultValue::Required(_));
@@ -226,7 +225,7 @@ impl NameReading {
     }
 }
 
-/// The variables that set something, by name.
+/// The variables that set an option, by name.
 pub(super) fn used(document: &Document) -> Vec<String> {
     let name = |origin: &Origin| match origin {
         Origin::Variable(name) => Some(name.clone()),
@@ -249,8 +248,8 @@ mod tests {
         process_name=%(process_num)d\n[program:my-app]\ncommand=b\n[group:g]\nprograms=my-app\n";
 
     fn with(variables: &[(&str, &str)]) -> Fake {
-        let around = Fake::main(TEXT).file("/run/secret", "geheim%\n").file("/run/text", b"\xff");
-        variables.iter().fold(around, |around, (name, value)| around.variable(name, value))
+        let machine = Fake::main(TEXT).file("/run/secret", "geheim%\n").file("/run/text", b"\xff");
+        variables.iter().fold(machine, |machine, (name, value)| machine.variable(name, value))
     }
 
     fn loaded(variables: &[(&str, &str)]) -> Result<Settings, Errors> {
@@ -258,7 +257,7 @@ mod tests {
     }
 
     /// `group: process=command;` for each process.
-    fn told(settings: &Settings) -> String {
+    fn summary(settings: &Settings) -> String {
         let processes = settings.groups.iter().flat_map(|group| &group.processes);
         processes.map(|it| format!("{}:{}={};", it.group, it.name, it.command)).collect()
     }
@@ -281,7 +280,7 @@ mod tests {
             ("OTHER_PROGRAM_WEB_COMMAND", "c", "g:my-app=b;web:0=a;"),
         ] {
             let settings = loaded(&[(name, value)]).unwrap();
-            assert_eq!(told(&settings), expected, "{name}");
+            assert_eq!(summary(&settings), expected, "{name}");
             let used: &[&str] = if name.starts_with("SV_") { &[name] } else { &[] };
             assert_eq!(
                 (settings.variables, settings.notices),
@@ -305,7 +304,7 @@ mod tests {
             ("SV_GROUP_H_PROGRAMS", "web"),
         ];
         let settings = loaded(&variables).unwrap();
-        assert_eq!(told(&settings), "g:my-app=b;h:0=a;new:0=c;new:1=c;");
+        assert_eq!(summary(&settings), "g:my-app=b;h:0=a;new:0=c;new:1=c;");
         let servers: Vec<_> = settings.servers.iter().map(|server| server.address.url()).collect();
         assert_eq!(servers, ["http://localhost:9001", "unix:///run/s.sock", "unix:///run/two.sock"]);
         assert!(settings.servers[0].credentials.is_some());
@@ -319,12 +318,12 @@ mod tests {
     fn the_longest_option_of_a_section_that_is_there_is_meant() {
         let text = "[supervisord]\n[program:a]\ncommand=a\n[program:a_stdout]\ncommand=b\n\
             [unix_http_server:x]\nfile=/x\n";
-        let around = Fake::main(text)
+        let machine = Fake::main(text)
             .variable("SV_PROGRAM_A_STDOUT_LOGFILE", "/tmp/a.log")
             .variable("SV_PROGRAM_A_STDOUT_PRIORITY", "5")
             .variable("SV_UNIX_HTTP_SERVER_X_FILE", "/y")
             .variable("SV_PROGRAM_A_ENV_FILE", "-no");
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
         let target = &settings.groups[1].processes[0].stdout.target;
         assert_eq!(target, &crate::model::LogTarget::File("/tmp/a.log".into()));
         assert_eq!((settings.groups[0].name.as_str(), settings.groups[0].priority), ("a_stdout", 5));
@@ -339,31 +338,31 @@ mod tests {
             value: "flag".to_owned(),
             spelled: "-i".to_owned(),
         };
-        let around = with(&[("SV_SUPERVISORD_IDENTIFIER", "variable")]);
-        assert_eq!(load(Path::new(MAIN), &[flag], &around).unwrap().daemon.identifier, "flag");
+        let machine = with(&[("SV_SUPERVISORD_IDENTIFIER", "variable")]);
+        assert_eq!(load(Path::new(MAIN), &[flag], &machine).unwrap().daemon.identifier, "flag");
     }
 
     #[test]
     fn included_files_may_be_named_and_changed() {
-        let around = with(&[("SV_INCLUDE_FILES", "more.ini"), ("SV_PROGRAM_MORE_COMMAND", "c")])
+        let machine = with(&[("SV_INCLUDE_FILES", "more.ini"), ("SV_PROGRAM_MORE_COMMAND", "c")])
             .file("/etc/more.ini", "[program:more]\ncommand=a\n");
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
-        assert_eq!(told(&settings), "g:my-app=b;more:more=c;web:0=a;");
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
+        assert_eq!(summary(&settings), "g:my-app=b;more:more=c;web:0=a;");
     }
 
     #[test]
     fn the_clients_section_is_for_the_client() {
-        let around = with(&[
+        let machine = with(&[
             ("SV_SUPERVISORCTL_SERVERURL", "unix:///y"),
             ("SV_SUPERVISORCTL_PASSWORD_FILE", "/run/secret"),
         ]);
-        let client = load_client(Path::new(MAIN), &around).unwrap();
+        let client = load_client(Path::new(MAIN), &machine).unwrap();
         assert_eq!((client.server_url.as_str(), client.password.as_deref()), ("unix:///y", Some("geheim%")));
-        assert_eq!(load(Path::new(MAIN), &[], &around).unwrap().variables, Vec::<String>::new());
+        assert_eq!(load(Path::new(MAIN), &[], &machine).unwrap().variables, Vec::<String>::new());
     }
 
     #[test]
-    fn what_sets_nothing_is_told() {
+    fn variables_without_effect_are_reported() {
         for (name, expected) in [
             ("SV_PROGRAM_WEBB_NUMPROCS", Some("there is no [program:webb]")),
             ("SV_SUPERVISORD_LOGLEVL", Some("it names no option, did you mean SV_SUPERVISORD_LOGLEVEL?")),
@@ -374,14 +373,14 @@ mod tests {
             ("SV_", None),
         ] {
             let settings = loaded(&[(name, "1")]).unwrap();
-            let told: Vec<_> = settings.notices.into_iter().map(|notice| notice.text).collect();
+            let shown: Vec<_> = settings.notices.into_iter().map(|notice| notice.text).collect();
             let expected = expected.map(|why| format!("environment variable {name} sets nothing: {why}"));
-            assert_eq!(told, Vec::from_iter(expected), "{name}");
+            assert_eq!(shown, Vec::from_iter(expected), "{name}");
         }
     }
 
     #[test]
-    fn what_sets_nothing_is_an_error_with_strict() {
+    fn variables_without_effect_are_errors_with_strict() {
         for (name, expected) in [
             (
                 "SV_SUPERVISORD_LOGLEVL",
@@ -397,7 +396,7 @@ mod tests {
             let errors = loaded(&[(name, "1"), ("SV_SUPERVISORD_STRICT", "true")]).unwrap_err();
             assert_eq!(errors.to_string(), expected);
         }
-        // These are somebody else's.
+        // These belong to other programs.
         let foreign = [("SV_SERVICE_HOST", "1"), ("SV_X", "1"), ("SV_SUPERVISORD_STRICT", "true")];
         assert_eq!(loaded(&foreign).unwrap().notices, []);
     }
@@ -405,10 +404,10 @@ mod tests {
     #[test]
     fn errors_name_the_variable() {
         let twins = "[supervisord]\n[program:a-b]\ncommand=a\n[program:a.b]\ncommand=a\n";
-        let around = Fake::main(twins).variable("SV_PROGRAM_A_B_NUMPROCS", "1");
+        let machine = Fake::main(twins).variable("SV_PROGRAM_A_B_NUMPROCS", "1");
         let message = |result: Result<Settings, Errors>| result.unwrap_err().to_string();
         assert_eq!(
-            message(load(Path::new(MAIN), &[], &around)),
+            message(load(Path::new(MAIN), &[], &machine)),
             "SV_PROGRAM_A_B_NUMPROCS could mean any of [program:a-b], [program:a.b] \
              (variable: SV_PROGRAM_A_B_NUMPROCS)"
         );
@@ -436,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_holds_does_not_show() {
+    fn the_content_of_a_secret_file_is_not_shown() {
         for name in
             ["SV_SUPERVISORD_LOGLEVEL_FILE", "SV_PROGRAM_WEB_ENVIRONMENT_FILE", "SV_PROGRAM_WEB_USER_FILE"]
         {

@@ -48,7 +48,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use crate::cli::{ClientOptions, Face, wants_colors};
-use crate::config::Surroundings;
+use crate::config::Machine;
 use crate::sys::stdout::{self, Stdout};
 use client::Client;
 use editor::{Editor, History};
@@ -59,8 +59,8 @@ use target::Target;
 /// Carries out one action, or reads actions until told to stop. Returns the exit code: that of the
 /// action, while a shell always ends well.
 #[must_use]
-pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
-    let target = match target::choose(options, around) {
+pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
+    let target = match target::choose(options, machine) {
         Ok(target) => target,
         Err(text) => {
             // There is nobody to tell if stderr is gone.
@@ -69,17 +69,17 @@ pub fn run(options: &ClientOptions, around: &dyn Surroundings) -> u8 {
         }
     };
     let Target { url, username, password, prompt, history_file, origin, elsewhere } = target;
-    let origin = || origin.remark(around);
+    let origin = || origin.remark(machine);
     let mut client = Client::new(url, username, password);
     client.set_elsewhere(elsewhere);
-    let plugins = || target::plugins(options, around);
+    let plugins = || target::plugins(options, machine);
     let (mut output, stdin) = (Stdout, io::stdin());
-    let colors = options.color && wants_colors(around) && output.is_terminal();
-    let editor = can_edit(around).then(|| Editor::new(History::of(history_file)));
+    let colors = options.color && wants_colors(machine) && output.is_terminal();
+    let editor = can_edit(machine).then(|| Editor::new(History::of(history_file)));
     let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
     session.set_plugins(&plugins);
-    if is_dumb(around) {
+    if is_dumb(machine) {
         session.be_dumb();
     }
     if options.face == Face::Sv {
@@ -100,10 +100,10 @@ fn asks_for_health(options: &ClientOptions) -> bool {
 }
 
 /// Whether lines can be edited: at a terminal that is more than a typewriter.
-fn can_edit(around: &dyn Surroundings) -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb(around)
+fn can_edit(machine: &dyn Machine) -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb(machine)
 }
 
-fn is_dumb(around: &dyn Surroundings) -> bool {
-    around.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb")
+fn is_dumb(machine: &dyn Machine) -> bool {
+    machine.environment().iter().any(|(name, value)| name == "TERM" && value == "dumb")
 }

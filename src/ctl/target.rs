@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::client::Elsewhere;
 use crate::cli::{ClientOptions, Face};
-use crate::config::{self, ClientPlugin, ClientSettings, Errors, Surroundings, client_plugins};
+use crate::config::{self, ClientPlugin, ClientSettings, Errors, Machine, client_plugins};
 use crate::control_socket::{self, Found, RUNTIME_DIR_VARIABLE, Wanted};
 use crate::model::{Address, Credentials, Password, ServerSpec};
 
@@ -71,17 +71,17 @@ impl Origin {
 
     /// What is known of the address, after the words that nobody answers there. Only now is it looked up where
     /// exactly it stands: few need to know.
-    pub(super) fn remark(&self, around: &dyn Surroundings) -> String {
+    pub(super) fn remark(&self, machine: &dyn Machine) -> String {
         let comes_from = match self {
             Self::CommandLine => "the command line".to_owned(),
-            Self::Configuration { path, section, option } => config::place_of(path, section, option, around)
+            Self::Configuration { path, section, option } => config::place_of(path, section, option, machine)
                 .unwrap_or_else(|| format!("nowhere: [{section}] in {} has no {option}", path.display())),
             Self::Environment => format!("the environment's {URL_VARIABLE}"),
             Self::ControlSocket => return String::new(),
             Self::Nowhere { config, places, refusals } => {
                 return match config {
                     // Only where one was looked for.
-                    Some((path, _)) if !places.is_empty() && config::is_control_socket_off(path, around) => {
+                    Some((path, _)) if !places.is_empty() && config::is_control_socket_off(path, machine) => {
                         off_remark(path)
                     }
                     _ => default_remark(config.as_ref(), places, refusals),
@@ -126,24 +126,24 @@ fn default_remark(config: Option<&(PathBuf, bool)>, places: &[String], refusals:
 ///
 /// # Errors
 /// The text for stderr, when a configuration was found and is no good. The exit code is 2.
-pub(super) fn choose(options: &ClientOptions, around: &dyn Surroundings) -> Result<Target, String> {
-    let runtime_dir = around.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
+pub(super) fn choose(options: &ClientOptions, machine: &dyn Machine) -> Result<Target, String> {
+    let runtime_dir = machine.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
     let runtime_dir = runtime_dir.map(|(_, value)| PathBuf::from(value));
-    choose_among(options, around, &|wanted| control_socket::find(wanted, runtime_dir.as_deref()))
+    choose_among(options, machine, &|wanted| control_socket::find(wanted, runtime_dir.as_deref()))
 }
 
 /// Chooses, with `find` to look for control sockets.
 fn choose_among(
     options: &ClientOptions,
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     find: &dyn Fn(Wanted<'_>) -> Found,
 ) -> Result<Target, String> {
-    let path = options.config.clone().or_else(|| config::find(&options.argv0, around).ok());
+    let path = options.config.clone().or_else(|| config::find(&options.argv0, machine).ok());
     let found = match &path {
-        Some(path) => read(path, options.face, around).map_err(|errors| told(&errors, options))?,
+        Some(path) => read(path, options.face, machine).map_err(|errors| told(&errors, options))?,
         None => None,
     };
-    let config = path.as_ref().map(|path| around.current_dir().join(path));
+    let config = path.as_ref().map(|path| machine.current_dir().join(path));
     let search = Search { config: config.as_deref(), is_named: options.config.is_some(), find };
     let (settings, origin) =
         found.map_or_else(|| (defaults(), None), |(settings, origin)| (settings, origin));
@@ -154,13 +154,13 @@ fn choose_among(
         }
         (None, Some(origin)) => (settings.server_url, origin),
         (None, None) if options.face == Face::Sv => {
-            search.own().or_else(|| by_environment(around)).unwrap_or_else(|| search.any())
+            search.own().or_else(|| by_environment(machine)).unwrap_or_else(|| search.any())
         }
         (None, None) => (DEFAULT_URL.to_owned(), search.nowhere(Found::default())),
     };
     let is_configured = matches!(origin, Origin::Configuration { .. });
     let elsewhere = config.filter(|_| options.face == Face::Sv && is_configured);
-    let environment = |name: &str| around.environment().iter().find(|(known, _)| known == name);
+    let environment = |name: &str| machine.environment().iter().find(|(known, _)| known == name);
     let runtime_dir = environment(RUNTIME_DIR_VARIABLE).map(|(_, value)| PathBuf::from(value));
     Ok(Target {
         url,
@@ -174,9 +174,9 @@ fn choose_among(
 }
 
 /// The plug-ins that the same configuration names.
-pub(super) fn plugins(options: &ClientOptions, around: &dyn Surroundings) -> Vec<ClientPlugin> {
-    let path = options.config.clone().or_else(|| config::find(&options.argv0, around).ok());
-    path.map(|path| client_plugins(&path, around)).unwrap_or_default()
+pub(super) fn plugins(options: &ClientOptions, machine: &dyn Machine) -> Vec<ClientPlugin> {
+    let path = options.config.clone().or_else(|| config::find(&options.argv0, machine).ok());
+    path.map(|path| client_plugins(&path, machine)).unwrap_or_default()
 }
 
 /// The search for a control socket.
@@ -213,10 +213,10 @@ impl Search<'_> {
 fn read(
     path: &Path,
     face: Face,
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
 ) -> Result<Option<(ClientSettings, Option<Origin>)>, Errors> {
     let is_sv = face == Face::Sv;
-    let own = match config::load_client(path, around) {
+    let own = match config::load_client(path, machine) {
         Ok(settings) if !is_sv || settings.is_server_url_set => {
             return Ok(Some((settings, Some(placed("supervisorctl", "serverurl", path)))));
         }
@@ -224,7 +224,7 @@ fn read(
         Err(errors) if is_sv && errors.is_missing_section() => None,
         Err(errors) => return Err(errors),
     };
-    let servers = config::load_servers(path, around)?;
+    let servers = config::load_servers(path, machine)?;
     let Some(server) = nearest(&servers) else { return Ok(own.map(|settings| (settings, None))) };
     let option = match &server.address {
         _ if server.is_implicit => "control_socket",
@@ -281,8 +281,8 @@ fn defaults() -> ClientSettings {
 }
 
 /// What a supervised process is told.
-fn by_environment(around: &dyn Surroundings) -> Option<(String, Origin)> {
-    let told = around.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
+fn by_environment(machine: &dyn Machine) -> Option<(String, Origin)> {
+    let told = machine.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
     told.map(|(_, url)| (url.clone(), Origin::Environment))
 }
 
@@ -307,7 +307,7 @@ mod tests {
         environment: Vec<(String, String)>,
     }
 
-    impl Surroundings for Made {
+    impl Machine for Made {
         fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
             let text = self.file.filter(|_| self.exists(path));
             text.map(|text| text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())

@@ -31,15 +31,15 @@ impl Target {
 pub(super) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        match (first, hex_pair(behind)) {
+    while let Some((&first, after)) = rest.split_first() {
+        match (first, hex_pair(after)) {
             (b'%', Some(byte)) => {
                 decoded.push(byte);
-                rest = &behind[2..];
+                rest = &after[2..];
             }
             _ => {
                 decoded.push(first);
-                rest = behind;
+                rest = after;
             }
         }
     }

@@ -15,8 +15,8 @@ use crate::config::document::{Document, Entry, Origin, Section};
 use crate::config::expand::{Names, Value};
 use crate::config::options::{OptionDoc, Per, SectionKind, ValueType, option_of};
 use crate::config::{
-    Completeness, Examined, Findings, Override, Reading, SectionReader, Surroundings, env_files, environment,
-    examine, lay_variables, overlaid,
+    Completeness, Examined, Findings, Machine, Override, Reading, SectionReader, apply_variables, env_files,
+    environment, examine, overlaid,
 };
 
 /// A section that is there.
@@ -91,38 +91,38 @@ pub fn effective(
     path: &Path,
     overrides: &[Override],
     command: &[String],
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     expand: bool,
 ) -> Result<Effective, Vec<Finding>> {
-    let found = effective_on(path, overrides, command, around, expand);
+    let found = effective_on(path, overrides, command, machine, expand);
     if found.is_ok() || expand {
         return found;
     }
     // Values as they are written are the same on a machine that has what this one lacks.
-    let variables = variables_needed(std::iter::once(path), around);
-    effective_on(path, overrides, command, &Elsewhere::new(around, path, &variables), expand).or(found)
+    let variables = variables_needed(std::iter::once(path), machine);
+    effective_on(path, overrides, command, &Elsewhere::new(machine, path, &variables), expand).or(found)
 }
 
 fn effective_on(
     path: &Path,
     overrides: &[Override],
     command: &[String],
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     expand: bool,
 ) -> Result<Effective, Vec<Finding>> {
-    let examined = examine(path, overrides, command, around, Completeness::WholeOrPart, |_, _| ());
+    let examined = examine(path, overrides, command, machine, Completeness::WholeOrPart, |_, _| ());
     let is_fragment = examined.is_fragment;
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);
     };
     // The server has no use for them, but here they are asked for.
-    let findings = lay_variables(&mut document, around, |kind| kind == SectionKind::Supervisorctl);
+    let findings = apply_variables(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
     if !findings.errors.is_empty() {
         let examined = Examined { settings: None, document: Some(document), findings, is_fragment };
         return Err(Report::of(examined).findings);
     }
-    let host_node_name = around.host_node_name();
-    let mut reading = Reading::new(&document, around, &host_node_name, Findings::default());
+    let host_node_name = machine.host_node_name();
+    let mut reading = Reading::new(&document, machine, &host_node_name, Findings::default());
     Ok(Effective { sections: Teller::new(&mut reading, overrides, expand).sections(), is_fragment })
 }
 
@@ -136,7 +136,7 @@ struct Teller<'t, 'a> {
 
 impl<'t, 'a> Teller<'t, 'a> {
     fn new(reading: &'t mut Reading<'a>, overrides: &'t [Override], expand: bool) -> Self {
-        let inherited = Names::default().with_variables(reading.around.environment());
+        let inherited = Names::default().with_variables(reading.machine.environment());
         let section = reading.document.section("supervisord").filter(|_| expand);
         let environment = section.map(|section| environment(reading, section, &inherited));
         Self { reading, overrides, environment }
@@ -149,7 +149,7 @@ impl<'t, 'a> Teller<'t, 'a> {
 
     fn section(&mut self, section: &'a Section) -> Option<EffectiveSection> {
         let (kind, instance) = SectionKind::of(&section.name)?;
-        let inherited = Names::default().with_variables(self.reading.around.environment());
+        let inherited = Names::default().with_variables(self.reading.machine.environment());
         let ours = self.environment.clone().unwrap_or_default();
         let named = Names::over(&inherited).with("host_node_name", Value::Text(self.reading.host_node_name));
         let names = match kind {
@@ -288,14 +288,14 @@ mod tests {
 
     /// `key=value (origin)` of each option of a section that was set.
     fn told(section: &str, expand: bool) -> Vec<String> {
-        let around = Fake::main(TEXT)
+        let machine = Fake::main(TEXT)
             .variable("NAME", "outside")
             .file("/run/secret", "geheim")
             .variable("SV_PROGRAM_WEB_PRIORITY", "7")
             .variable("SV_PROGRAM_WEB_STOPSIGNAL_FILE", "/run/secret2")
             .file("/run/secret2", "INT");
         let flag = Override { option: "minfds", value: "9".to_owned(), spelled: "--minfds".to_owned() };
-        let sections = effective(Path::new(MAIN), &[flag], &[], &around, expand).unwrap().sections;
+        let sections = effective(Path::new(MAIN), &[flag], &[], &machine, expand).unwrap().sections;
         let found = sections.into_iter().find(|known| known.name == section).unwrap();
         let set = found.options.into_iter().filter(|option| option.origin != ValueOrigin::Default);
         set.map(|option| {

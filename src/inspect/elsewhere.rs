@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{User, UserId};
 
-use crate::config::Surroundings;
+use crate::config::Machine;
 use crate::config::expand::variables_in;
 
 /// The number of every user and group that is made up; what `nobody` has on most machines.
@@ -21,14 +21,14 @@ const MADE_UP_VALUE: &str = "1";
 
 /// This machine, with what it lacks made up.
 pub(super) struct Elsewhere<'a> {
-    here: &'a dyn Surroundings,
+    here: &'a dyn Machine,
     main: &'a Path,
     environment: Vec<(String, String)>,
 }
 
 impl<'a> Elsewhere<'a> {
     /// `main` has to be there on any machine. `variables` are the names that it needs.
-    pub(super) fn new(here: &'a dyn Surroundings, main: &'a Path, variables: &BTreeSet<String>) -> Self {
+    pub(super) fn new(here: &'a dyn Machine, main: &'a Path, variables: &BTreeSet<String>) -> Self {
         let known = here.environment();
         let is_unset = |name: &&String| !known.iter().any(|(known, _)| known == *name);
         let made_up = variables.iter().filter(is_unset).map(|name| (name.clone(), MADE_UP_VALUE.to_owned()));
@@ -45,7 +45,7 @@ fn nobody(name: String, uid: UserId) -> User {
     User { name, uid, gid: MADE_UP, groups: vec![MADE_UP] }
 }
 
-impl Surroundings for Elsewhere<'_> {
+impl Machine for Elsewhere<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match self.here.read(path) {
             Err(_) if path != self.main => Ok(Vec::new()),
@@ -85,7 +85,7 @@ impl Surroundings for Elsewhere<'_> {
         &self.environment
     }
 
-    fn is_made_up(&self, variable: &str) -> bool {
+    fn is_placeholder(&self, variable: &str) -> bool {
         self.environment[self.here.environment().len()..].iter().any(|(name, _)| name == variable)
     }
 
@@ -134,8 +134,8 @@ impl Surroundings for Elsewhere<'_> {
 /// The variables that these files need: those that a value names without anything to stand in for them.
 pub(super) fn variables_needed<'f>(
     files: impl Iterator<Item = &'f Path>,
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
 ) -> BTreeSet<String> {
-    let texts = files.filter_map(|file| around.read(file).ok());
+    let texts = files.filter_map(|file| machine.read(file).ok());
     texts.flat_map(|bytes| variables_in(&String::from_utf8_lossy(&bytes))).collect()
 }

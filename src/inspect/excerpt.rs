@@ -12,7 +12,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::findings::Finding;
 use super::secrecy::{HIDDEN, is_secret, known_option, names_secret};
-use crate::config::Surroundings;
+use crate::config::Machine;
 
 /// Most characters that are shown of a line.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -38,23 +38,23 @@ pub(super) struct Excerpt {
 
 /// The lines of the files that findings are about; each file is read once.
 pub(super) struct Texts<'a> {
-    around: &'a dyn Surroundings,
+    machine: &'a dyn Machine,
     files: HashMap<PathBuf, Vec<String>>,
 }
 
 impl<'a> Texts<'a> {
-    pub(super) fn new(around: &'a dyn Surroundings) -> Self {
-        Self { around, files: HashMap::new() }
+    pub(super) fn new(machine: &'a dyn Machine) -> Self {
+        Self { machine, files: HashMap::new() }
     }
 
     /// What a finding is about, as far as it can be shown.
     pub(super) fn excerpt(&mut self, finding: &Finding) -> Option<Excerpt> {
         if let Some(name) = &finding.variable {
-            return of_variable(finding, name, self.around);
+            return of_variable(finding, name, self.machine);
         }
-        let Self { around, files } = self;
+        let Self { machine, files } = self;
         let file = finding.file.as_deref()?;
-        of_line(finding, lines_of(files, file, || around.read(file).unwrap_or_default()))
+        of_line(finding, lines_of(files, file, || machine.read(file).unwrap_or_default()))
     }
 }
 
@@ -78,8 +78,8 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 /// `NAME=value`; the value only where the variable sets something, as else it may be anything.
-fn of_variable(finding: &Finding, name: &str, around: &dyn Surroundings) -> Option<Excerpt> {
-    let (_, value) = around.environment().iter().find(|(known, _)| known == name)?;
+fn of_variable(finding: &Finding, name: &str, machine: &dyn Machine) -> Option<Excerpt> {
+    let (_, value) = machine.environment().iter().find(|(known, _)| known == name)?;
     if finding.option.is_none() {
         return Some(Excerpt::new(None, name, 0..name.len()));
     }
@@ -107,12 +107,11 @@ fn of_line<L: AsRef<str>>(finding: &Finding, lines: &[L]) -> Option<Excerpt> {
     if known_option(finding).is_none() {
         return Some(Excerpt::new(Some(number), line, key));
     }
-    let behind = lines.get(number..).unwrap_or_default().iter().map(AsRef::as_ref).take(VALUE_LINES_MAX);
-    let behind =
-        behind.take_while(|line: &&str| line.trim().is_empty() || line.starts_with([' ', '\t', ']']));
+    let after = lines.get(number..).unwrap_or_default().iter().map(AsRef::as_ref).take(VALUE_LINES_MAX);
+    let after = after.take_while(|line: &&str| line.trim().is_empty() || line.starts_with([' ', '\t', ']']));
     let (first, value) = ((number, line, value.clone()), own_value(finding, line, value));
     let all = std::iter::once(first)
-        .chain(behind.enumerate().map(|(nth, line): (usize, &str)| (number + 1 + nth, line, 0..line.len())));
+        .chain(after.enumerate().map(|(nth, line): (usize, &str)| (number + 1 + nth, line, 0..line.len())));
     let all: Vec<_> = all.collect();
     let found = parts(finding).into_iter().find_map(|part| {
         all.iter().find_map(|(number, line, span)| Some((*number, *line, find_word(line, span, &part)?)))
@@ -177,16 +176,16 @@ fn quotations(message: &str) -> Vec<String> {
     let mut before = None;
     while let Some(start) = rest.find(['\'', '"']) {
         let quote = if rest[start..].starts_with('\'') { '\'' } else { '"' };
-        let behind = &rest[start + 1..];
+        let after = &rest[start + 1..];
         let is_open = rest[..start].chars().next_back().or(before).is_none_or(|c| !c.is_alphanumeric());
         let closing =
-            |&(at, _): &(usize, &str)| behind[at + 1..].chars().next().is_none_or(|c| !c.is_alphanumeric());
-        let end = behind.match_indices(quote).find(closing).filter(|_| is_open);
+            |&(at, _): &(usize, &str)| after[at + 1..].chars().next().is_none_or(|c| !c.is_alphanumeric());
+        let end = after.match_indices(quote).find(closing).filter(|_| is_open);
         let next = end.map_or(0, |(at, _)| {
-            found.push(behind[..at].to_owned());
+            found.push(after[..at].to_owned());
             at + 1
         });
-        (rest, before) = (&behind[next..], Some(quote));
+        (rest, before) = (&after[next..], Some(quote));
     }
     found
 }
@@ -197,8 +196,8 @@ fn find_word(line: &str, span: &Range<usize>, word: &str) -> Option<Range<usize>
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let is_whole = |&(at, _): &(usize, &str)| {
         let before = text[..at].chars().next_back().is_some_and(is_part);
-        let behind = text[at + word.len()..].chars().next().is_some_and(is_part);
-        !(before && word.starts_with(is_part) || behind && word.ends_with(is_part))
+        let after = text[at + word.len()..].chars().next().is_some_and(is_part);
+        !(before && word.starts_with(is_part) || after && word.ends_with(is_part))
     };
     let (at, _) = text.match_indices(word).find(is_whole)?;
     Some(span.start + at..span.start + at + word.len())
@@ -217,10 +216,10 @@ impl Excerpt {
         let end = span.end.clamp(span.start, cut_end);
         let before = printable(&text[cut_start..span.start]);
         let pointed = printable(&text[span.start..end]);
-        let behind = printable(&text[end..cut_end]);
+        let after = printable(&text[end..cut_end]);
         let [head, tail] = [cut_start > 0, cut_end < text.len()].map(|is_cut| if is_cut { "…" } else { "" });
         let caret = ((head.to_owned() + &before).width(), pointed.width().max(1));
-        let text = format!("{head}{before}{pointed}{behind}{tail}").trim_end().to_owned();
+        let text = format!("{head}{before}{pointed}{after}{tail}").trim_end().to_owned();
         Self { line, column, text, caret }
     }
 }

@@ -11,7 +11,7 @@ use super::elsewhere::{Elsewhere, variables_needed};
 use super::lint::lint;
 use crate::config::document::{Document, Origin};
 use crate::config::options::{SectionKind, ValueType, option_of};
-use crate::config::{Completeness, Error, Errors, Examined, Override, Remark, Spot, Surroundings, examine};
+use crate::config::{Completeness, Error, Errors, Examined, Machine, Override, Remark, Spot, examine};
 
 /// How bad something is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,12 +81,12 @@ pub fn check(
     path: &Path,
     overrides: &[Override],
     command: &[String],
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     examination: Examination,
 ) -> Report {
-    let elsewhere = elsewhere(path, overrides, command, around, examination);
+    let elsewhere = elsewhere(path, overrides, command, machine, examination);
     let settings = elsewhere.settings.as_ref();
-    let here = examine(path, overrides, command, around, Completeness::WholeOrPart, |reading, own| {
+    let here = examine(path, overrides, command, machine, Completeness::WholeOrPart, |reading, own| {
         if let Some(settings) = own.or(settings) {
             lint(reading, settings, examination);
         }
@@ -136,20 +136,20 @@ fn elsewhere(
     path: &Path,
     overrides: &[Override],
     command: &[String],
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     examination: Examination,
 ) -> Examined {
-    let mut variables = variables_needed(std::iter::once(path), around);
+    let mut variables = variables_needed(std::iter::once(path), machine);
     let mut rounds = 0;
     loop {
-        let elsewhere = Elsewhere::new(around, path, &variables);
+        let elsewhere = Elsewhere::new(machine, path, &variables);
         let examined =
             examine(path, overrides, command, &elsewhere, Completeness::WholeOrPart, |reading, settings| {
                 if let Some(settings) = settings {
                     lint(reading, settings, examination);
                 }
             });
-        let needed = examined.document.as_ref().map(|document| variables_needed(document.files(), around));
+        let needed = examined.document.as_ref().map(|document| variables_needed(document.files(), machine));
         rounds += 1;
         match needed {
             Some(needed) if needed != variables && rounds < ROUNDS_MAX => variables = needed,
@@ -253,10 +253,9 @@ impl Finding {
 
     /// The variable for want of which a value can't be expanded.
     fn unset_variable(&self) -> Option<String> {
-        let behind = |text: &str| self.message.split_once(text).map(|(_, rest)| rest.to_owned());
-        let named =
-            behind("contains names ('ENV_").and_then(|rest| Some(rest.split_once('\'')?.0.to_owned()));
-        named.or_else(|| Some(behind("needs the variable ")?.split_once(':')?.0.to_owned()))
+        let after = |text: &str| self.message.split_once(text).map(|(_, rest)| rest.to_owned());
+        let named = after("contains names ('ENV_").and_then(|rest| Some(rest.split_once('\'')?.0.to_owned()));
+        named.or_else(|| Some(after("needs the variable ")?.split_once(':')?.0.to_owned()))
     }
 
     fn of_fragment(path: &Path) -> Self {

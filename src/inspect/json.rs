@@ -9,7 +9,7 @@ use super::effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueO
 use super::excerpt::Texts;
 use super::findings::{Finding, Report, Severity};
 use super::secrecy::is_secret;
-use crate::config::Surroundings;
+use crate::config::Machine;
 
 #[derive(Serialize)]
 struct ReportForm<'r> {
@@ -41,10 +41,10 @@ struct FindingForm<'r> {
 }
 
 /// What `sv check` found.
-pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, around: &dyn Surroundings) -> String {
+pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, machine: &dyn Machine) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let groups = report.settings.as_ref().map(|settings| &settings.groups);
-    let mut texts = Texts::new(around);
+    let mut texts = Texts::new(machine);
     written(&ReportForm {
         file: path.map(text_of),
         findings: report.findings.iter().map(|finding| finding_form(finding, &mut texts)).collect(),

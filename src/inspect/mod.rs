@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::{Inspect, InspectOptions, wants_colors};
-use crate::config::{Surroundings, find};
+use crate::config::{Machine, find};
 use crate::sys::stdout::{self, Stdout};
 use report::Style;
 
@@ -42,12 +42,12 @@ const FAILED: u8 = 2;
 
 /// Runs the command and returns the exit status.
 #[must_use]
-pub fn run(options: &InspectOptions, around: &dyn Surroundings) -> u8 {
+pub fn run(options: &InspectOptions, machine: &dyn Machine) -> u8 {
     match options.what {
         Inspect::Mistakes { grace_secs, is_image } => {
-            mistakes(options, examination(grace_secs, is_image, around), around)
+            mistakes(options, examination(grace_secs, is_image, machine), machine)
         }
-        Inspect::Values { expand, changed } => values(options, expand, changed, around),
+        Inspect::Values { expand, changed } => values(options, expand, changed, machine),
     }
 }
 
@@ -55,9 +55,9 @@ pub fn run(options: &InspectOptions, around: &dyn Surroundings) -> u8 {
 const GRACE_SECS: i64 = 10;
 
 /// A container's configuration is checked in its image, or as one that is given little time to stop.
-fn examination(grace_secs: Option<u32>, is_image: Option<bool>, around: &dyn Surroundings) -> Examination {
-    let is_container = is_container(around);
-    let is_image = is_image.unwrap_or(is_container && around.effective_user() == 0);
+fn examination(grace_secs: Option<u32>, is_image: Option<bool>, machine: &dyn Machine) -> Examination {
+    let is_container = is_container(machine);
+    let is_image = is_image.unwrap_or(is_container && machine.effective_user() == 0);
     let assumed = (is_container || is_image).then_some(GRACE_SECS);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let now = now.and_then(|now| i64::try_from(now.as_secs()).ok());
@@ -65,18 +65,18 @@ fn examination(grace_secs: Option<u32>, is_image: Option<bool>, around: &dyn Sur
 }
 
 /// Docker and Podman leave a file, most others a variable.
-fn is_container(around: &dyn Surroundings) -> bool {
+fn is_container(machine: &dyn Machine) -> bool {
     const FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
     const VARIABLES: [&str; 2] = ["container", "KUBERNETES_SERVICE_HOST"];
-    FILES.iter().any(|file| around.exists(Path::new(file)))
-        || around.environment().iter().any(|(name, _)| VARIABLES.contains(&name.as_str()))
+    FILES.iter().any(|file| machine.exists(Path::new(file)))
+        || machine.environment().iter().any(|(name, _)| VARIABLES.contains(&name.as_str()))
         || std::process::id() == 1
 }
 
-fn mistakes(options: &InspectOptions, examination: Examination, around: &dyn Surroundings) -> u8 {
-    let (path, report) = match config_file(options, around) {
+fn mistakes(options: &InspectOptions, examination: Examination, machine: &dyn Machine) -> u8 {
+    let (path, report) = match config_file(options, machine) {
         Ok(path) => {
-            let report = check(&path, &options.overrides, &options.command, around, examination);
+            let report = check(&path, &options.overrides, &options.command, machine, examination);
             (Some(path), report)
         }
         Err(findings) => (None, Report { findings, settings: None }),
@@ -84,16 +84,17 @@ fn mistakes(options: &InspectOptions, examination: Examination, around: &dyn Sur
     let report = secrecy::without_secrets(report);
     let code = exit_code(&report.findings);
     let text = if options.json {
-        json::report(path.as_deref(), &report, code, around)
+        json::report(path.as_deref(), &report, code, machine)
     } else {
-        report::text(&report, around, style(Stdout.is_terminal(), around))
+        report::text(&report, machine, style(Stdout.is_terminal(), machine))
     };
     stdout::print(&text, code)
 }
 
-fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Surroundings) -> u8 {
-    let told = config_file(options, around)
-        .and_then(|path| Ok((effective(&path, &options.overrides, &options.command, around, expand)?, path)));
+fn values(options: &InspectOptions, expand: bool, changed: bool, machine: &dyn Machine) -> u8 {
+    let told = config_file(options, machine).and_then(|path| {
+        Ok((effective(&path, &options.overrides, &options.command, machine, expand)?, path))
+    });
     match told {
         Ok((found, path)) if options.json => {
             stdout::print(&json::values(&path, &found.sections, changed), CLEAN)
@@ -102,18 +103,18 @@ fn values(options: &InspectOptions, expand: bool, changed: bool, around: &dyn Su
         Err(findings) => {
             let report = secrecy::without_secrets(Report { findings, settings: None });
             let mut out = io::stderr();
-            let style = style(out.is_terminal(), around);
+            let style = style(out.is_terminal(), machine);
             // If stderr fails there is nowhere left to report it.
-            let _ = out.write_all(report::text(&report, around, style).as_bytes());
+            let _ = out.write_all(report::text(&report, machine, style).as_bytes());
             FAILED
         }
     }
 }
 
 /// The file that was named, or the one that `sv run` would find.
-fn config_file(options: &InspectOptions, around: &dyn Surroundings) -> Result<PathBuf, Vec<Finding>> {
+fn config_file(options: &InspectOptions, machine: &dyn Machine) -> Result<PathBuf, Vec<Finding>> {
     let named = options.config.clone().map(Ok);
-    named.unwrap_or_else(|| find(&options.argv0, around).map_err(Vec::from))
+    named.unwrap_or_else(|| find(&options.argv0, machine).map_err(Vec::from))
 }
 
 fn exit_code(findings: &[Finding]) -> u8 {
@@ -124,8 +125,8 @@ fn exit_code(findings: &[Finding]) -> u8 {
     }
 }
 
-fn style(is_terminal: bool, around: &dyn Surroundings) -> Style {
-    if is_terminal && wants_colors(around) { Style::Colored } else { Style::Plain }
+fn style(is_terminal: bool, machine: &dyn Machine) -> Style {
+    if is_terminal && wants_colors(machine) { Style::Colored } else { Style::Plain }
 }
 
 /// A path for messages.

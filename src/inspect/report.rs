@@ -3,7 +3,7 @@
 use super::excerpt::{Excerpt, Texts, printable};
 use super::findings::{Finding, Report, Severity};
 use super::shown;
-use crate::config::{Surroundings, did_you_mean};
+use crate::config::{Machine, did_you_mean};
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ impl Style {
 }
 
 /// All findings and a line that sums up.
-pub(super) fn text(report: &Report, around: &dyn Surroundings, style: Style) -> String {
+pub(super) fn text(report: &Report, machine: &dyn Machine, style: Style) -> String {
     let mut text = String::new();
-    let mut texts = Texts::new(around);
+    let mut texts = Texts::new(machine);
     for finding in &report.findings {
         let excerpt = texts.excerpt(finding);
         let line = excerpt.as_ref().and_then(|excerpt| excerpt.line).or(finding.line);

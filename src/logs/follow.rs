@@ -35,8 +35,8 @@ pub fn cut_off_before(bytes: &[u8]) -> usize {
 /// if nothing else would be left.
 #[must_use]
 pub fn whole_characters(bytes: &[u8]) -> usize {
-    let behind = bytes.iter().rev().take(CONTINUATION_BYTES_MAX).take_while(|&&byte| is_continuation(byte));
-    let start = bytes.len().saturating_sub(behind.count() + 1);
+    let after = bytes.iter().rev().take(CONTINUATION_BYTES_MAX).take_while(|&&byte| is_continuation(byte));
+    let start = bytes.len().saturating_sub(after.count() + 1);
     match bytes.get(start) {
         Some(&first) if start > 0 && start + character_len(first) > bytes.len() => start,
         Some(_) | None => bytes.len(),

@@ -126,9 +126,9 @@ mod tests {
         let mut all = Vec::new();
         let mut report = |piece: LinePiece<'_>| {
             let text = String::from_utf8_lossy(piece.bytes).into_owned();
-            let (before, behind) =
+            let (before, after) =
                 (if piece.is_first { "" } else { "…" }, if piece.is_last { "" } else { "…" });
-            all.push(format!("{before}{text}{behind}"));
+            all.push(format!("{before}{text}{after}"));
         };
         let mut lines = Lines::new(bytes_max);
         chunks.iter().for_each(|chunk| lines.feed(chunk, &mut report));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Launch;
 use super::servers::{self, Opened};
-use crate::config::Surroundings;
+use crate::config::Machine;
 use crate::control_socket::{self, RUNTIME_DIR_VARIABLE};
 use crate::host::Host;
 use crate::model::{Address, ControlSocket, ServerSpec, Settings};

@@ -473,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_file_beside_the_path_is_left_alone_and_in_nobodys_way() {
+    fn a_foreign_file_next_to_the_path_is_kept_and_harmless() {
         let folder = Folder::new("sockets-squatted");
         let squatted = folder.join(&format!("sv.sock.{}", std::process::id()));
         fs::write(&squatted, "precious").unwrap();

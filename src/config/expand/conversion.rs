@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::names::Value;
 use crate::python::{quote, quote_ascii};
 
-/// Greatest width and precision: `%(x)999999999d` must not fill the memory.
+/// The maximum width and precision: `%(x)999999999d` must not fill the memory.
 pub(super) const NUMBER_MAX: usize = 1_000;
 
 /// The characters between name and width.
@@ -33,7 +33,7 @@ pub(super) struct Conversion {
 }
 
 impl Conversion {
-    /// The text of a value, or why it can't have this form; `None` if there is no such form.
+    /// The text of a value, or why it can't be converted; `None` if the conversion does not exist.
     pub(super) fn apply(self, value: Value<'_>) -> Option<Result<Cow<'_, str>, String>> {
         if let ('s', Value::Text(text), 0, None) = (self.kind, value, self.width, self.precision) {
             return Some(Ok(Cow::Borrowed(text)));
@@ -41,7 +41,7 @@ impl Conversion {
         Some(self.made(value)?.map(Cow::Owned))
     }
 
-    /// The same in the general case.
+    /// The general case.
     fn made(self, value: Value<'_>) -> Option<Result<String, String>> {
         let precision = self.precision.unwrap_or(6);
         Some(match self.kind {
@@ -112,7 +112,7 @@ impl Conversion {
         format!("{digits}{}", exponent_text(exponent))
     }
 
-    /// Whichever of both is shorter, without zeros at the end unless they are asked for.
+    /// The shorter one of both, without trailing zeros unless they are requested.
     fn general(self, value: f64, precision: usize) -> String {
         let precision = precision.max(1);
         let (digits, exponent) = self.mantissa_and_exponent(value, precision - 1);
@@ -133,12 +133,12 @@ impl Conversion {
         (format!("{mantissa}{}", self.point(precision)), exponent.parse().unwrap_or(0))
     }
 
-    /// The alternate form has a point even where no digits follow it.
+    /// The alternate form has a decimal point even if no digits follow it.
     fn point(self, precision: usize) -> &'static str {
         if self.flags.alternate && precision == 0 { "." } else { "" }
     }
 
-    /// Sign and prefix stand before the zeros that fill, but behind the spaces.
+    /// Sign and prefix are placed before padding zeros, but after padding spaces.
     fn signed(self, number: i64, prefix: &str, digits: &str) -> String {
         let sign = match number {
             ..0 => "-",

@@ -1,7 +1,7 @@
 //! `%(name)s` in values, by the rules of Python's `%` operator.
 //!
-//! Names come in layers ([`Names`]), templates are filled by [`expand`]. Values go in as they are
-//! and are never expanded again, so a percent sign in the environment is safe.
+//! [`Names`] holds the names in layers, [`expand`] fills in templates. Values are inserted literally and
+//! never expanded again, so a percent sign in the environment is safe.
 
 mod conversion;
 mod names;

@@ -1,44 +1,44 @@
-//! The names that a value may use, in layers.
+//! The names that a value can use, in layers.
 
 use super::super::options::nearest;
 
-/// What a name stands for.
+/// The value of a name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// All but two.
+    /// All names except the two numbers.
     Text(&'a str),
     /// `process_num` and `numprocs`.
     Number(i64),
 }
 
-/// A name and what it stands for.
+/// A name and its value.
 type Named<'a> = (&'static str, Value<'a>);
 
-/// Names and what they stand for, laid over those of an outer scope.
+/// Names and their values, layered over those of an outer scope.
 ///
-/// Nothing is copied: a program's scope holds its own handful of names and points to the scope that
-/// holds the environment, however large that is.
+/// Nothing is copied: a program's scope holds its own few names and refers to the scope with the environment,
+/// however large that is.
 #[derive(Clone, Debug, Default)]
 pub struct Names<'a> {
     outer: Option<&'a Names<'a>>,
-    /// The only name of most scopes, as each value has one of its own.
+    /// The only name of most scopes, as each value has a scope of its own.
     first: Option<Named<'a>>,
     named: Vec<Named<'a>>,
-    /// Known as `ENV_` and their own name. Sorted by it; of several with one name the last counts.
+    /// Names start with `ENV_`. Sorted by name; of several with one name the last counts.
     variables: Vec<(&'a str, &'a str)>,
 }
 
-/// What the names of environment variables start with.
+/// The prefix of environment variables.
 pub(super) const VARIABLE_PREFIX: &str = "ENV_";
 
 impl<'a> Names<'a> {
-    /// A scope over another one.
+    /// A scope layered over another one.
     #[must_use]
     pub fn over(outer: &'a Self) -> Self {
         Self { outer: Some(outer), ..Self::default() }
     }
 
-    /// With one more name.
+    /// Adds a name.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Value<'a>) -> Self {
         match self.first {
@@ -48,7 +48,7 @@ impl<'a> Names<'a> {
         self
     }
 
-    /// With `ENV_X` for each variable X.
+    /// Adds `ENV_X` for each variable X.
     #[must_use]
     pub fn with_variables(mut self, environment: &'a [(String, String)]) -> Self {
         self.variables.extend(environment.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -56,7 +56,7 @@ impl<'a> Names<'a> {
         self
     }
 
-    /// What a name stands for; inner scopes win.
+    /// The value of a name; inner scopes take precedence.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         match name.strip_prefix(VARIABLE_PREFIX) {
@@ -65,8 +65,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// All names but the variables, sorted, and how many variables there are. Their names may tell
-    /// more than a log should, their values certainly do.
+    /// All names except the variables, sorted, and the number of variables. Their names may be too sensitive
+    /// for a log, and their values certainly are.
     #[must_use]
     pub fn listed(&self) -> (Vec<&'static str>, usize) {
         let mut named: Vec<_> = self.scopes().flat_map(Self::named).map(|(name, _)| *name).collect();
@@ -78,7 +78,7 @@ impl<'a> Names<'a> {
         (named, variables.len())
     }
 
-    /// The name that is most like an unknown one, if any is like it.
+    /// The known name that is most similar to an unknown one, if any is similar.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<String> {
         let named = self.scopes().flat_map(Self::named).map(|(name, _)| (*name).to_owned());

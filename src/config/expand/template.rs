@@ -1,4 +1,4 @@
-//! `%(name)s` in a text: finding the conversions and putting in what they make.
+//! Expands `%(name)s` in a text: finds the conversions and inserts their results.
 
 use std::borrow::Cow;
 
@@ -10,27 +10,27 @@ use super::names::{Names, VARIABLE_PREFIX, Value};
 /// Why a text can't be expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpandError {
-    /// A name that is not known here.
+    /// A name that is unknown here.
     UnknownName(String),
-    /// `%(ENV_X:?message)s`, and X is not set or empty.
+    /// `%(ENV_X:?message)s`, where X is unset or empty.
     Unset {
         /// Without its prefix.
         variable: String,
-        /// As it is written there.
+        /// As written.
         message: String,
     },
-    /// A `%` that starts no conversion, or one that can't be made of its value.
+    /// A `%` that starts no conversion, or a conversion that its value does not support.
     Malformed(String),
 }
 
-/// Longest text that expansion makes: more than a command line or an environment can hold.
+/// The maximum length of an expanded text: more than a command line or an environment can hold.
 pub const EXPANDED_BYTES_MAX: usize = 1 << 20;
 
-/// Puts the values of `names` into a template, as Python's `%` does with a dictionary. What is put
-/// in is not expanded again.
+/// Replaces the names in a template by their values, as Python's `%` does with a dictionary. Inserted values
+/// are not expanded again.
 ///
-/// A conversion without a name is malformed: Python would print the whole dictionary, and with it
-/// the environment.
+/// A conversion without a name is malformed: Python would print the whole dictionary, and with it the
+/// environment.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ impl<'t> Cursor<'t> {
         &self.template[self.at..]
     }
 
-    /// Moves behind the next percent sign.
+    /// Advances past the next percent sign.
     fn text_before_percent(&mut self) -> Option<&'t str> {
         let end = memchr(b'%', self.rest().as_bytes())?;
         let text = &self.rest()[..end];
@@ -74,7 +74,7 @@ impl<'t> Cursor<'t> {
         Some(text)
     }
 
-    /// Moves behind an ASCII character if it is the next one.
+    /// Advances past an ASCII character if it is the next one.
     fn skip(&mut self, c: u8) -> bool {
         let found = self.rest().as_bytes().first() == Some(&c);
         self.at += usize::from(found);
@@ -105,7 +105,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// The name in parentheses, which may hold further ones in pairs.
+    /// The name in parentheses, which may contain balanced parentheses.
     fn name(&mut self) -> Result<&'t str, ExpandError> {
         if self.rest().is_empty() {
             return Err(malformed("incomplete format"));
@@ -160,8 +160,8 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// What a name stands for. Behind a variable's name `:-` may give what to take in its place when it
-/// is not set or empty, and `:?` what to say then, as in a shell.
+/// The value of a name. After a variable's name `:-` gives a default for an unset or empty variable, and `:?`
+/// an error message, as in a shell.
 fn value_of<'n>(name: &'n str, names: &Names<'n>) -> Result<Value<'n>, ExpandError> {
     let unknown = || ExpandError::UnknownName(name.to_owned());
     let Some((variable, otherwise)) = name.split_once(':').filter(|_| names.get(name).is_none()) else {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_may_have_a_stand_in() {
+    fn variables_may_have_a_default() {
         for (template, expected) in [
             ("%(ENV_P:-x)s %(ENV_P:?must be set)s", "50% 50%"),
             ("%(ENV_NO:-8080)s|%(ENV_NO:-)s|%(ENV_NO:-a b:-c)s", "8080||a b:-c"),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_is_malformed() {
+    fn reports_what_is_malformed() {
         for (template, expected) in [
             ("50%", "incomplete format"),
             ("%(n)", "incomplete format"),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_and_noise_do_no_harm() {
+    fn huge_expansions_and_noise_are_harmless() {
         assert_eq!(expanded(&"%(n)1000d".repeat(1000)).map(|text| text.len()), Ok(1_000_000));
         let error = expanded(&"%(n)1000d".repeat(1100)).unwrap_err();
         assert_eq!(error, malformed("it makes more than 1048576 bytes"));

@@ -1,4 +1,4 @@
-//! First stage: bytes are text, and what counts as a space in it.
+//! First stage: decodes bytes, and defines white space.
 
 /// A byte that is not part of any UTF-8 character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct NotText {
     pub offset: usize,
 }
 
-/// Takes the bytes for UTF-8. A byte order mark is skipped, which Supervisor takes for a broken header.
+/// Decodes UTF-8. A byte order mark is skipped, which Supervisor takes for a broken header.
 pub(in super::super) fn decode(bytes: &[u8]) -> Result<&str, NotText> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
@@ -20,23 +20,23 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<&str, NotText> {
     }
 }
 
-/// Python's idea of a space: Unicode's, and the four separators U+001C to U+001F.
+/// Python's definition of a space: Unicode's, and the four separators U+001C to U+001F.
 #[must_use]
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Without the spaces at both ends.
+/// Removes the spaces at both ends.
 #[must_use]
 pub fn trim(text: &str) -> &str {
-    // Every line, key and value passes here, and hardly one has anything to lose.
+    // A fast path: this is called for every line, key and value, and few have anything to trim.
     if text.as_bytes().first().is_some_and(u8::is_ascii_graphic) {
         return trim_end(text);
     }
     text.trim_matches(is_space)
 }
 
-/// Without the spaces at its end.
+/// Removes the spaces at the end.
 pub(super) fn trim_end(text: &str) -> &str {
     let is_bare = text.as_bytes().last().is_some_and(u8::is_ascii_graphic);
     if is_bare { text } else { text.trim_end_matches(is_space) }

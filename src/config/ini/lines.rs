@@ -1,4 +1,4 @@
-//! Second stage: text into lines, each with its comment taken off and its indent measured.
+//! Second stage: splits text into lines, and each line into indent, content and comment.
 
 use memchr::memchr2;
 
@@ -9,15 +9,15 @@ use super::characters::{is_space, trim};
 pub(super) struct Line<'t> {
     /// From 1.
     pub(super) number: usize,
-    /// All of it, without its end.
+    /// The whole line, without its line ending.
     pub(super) raw: &'t str,
-    /// Whether it had an end: the last one may not.
+    /// Whether it had a line ending: the last line may not.
     pub(super) is_ended: bool,
-    /// Without comment and outer spaces.
+    /// Without comment and surrounding spaces.
     pub(super) content: &'t str,
-    /// A comment was taken off.
+    /// A comment was removed.
     pub(super) has_comment: bool,
-    /// Characters before the content.
+    /// The number of characters before the content.
     pub(super) indent: usize,
 }
 
@@ -37,10 +37,10 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 }
 
 impl Line<'_> {
-    /// What is taken for a comment after the content, with its sign.
+    /// The comment after the content, with its sign.
     pub(super) fn comment(&self) -> &str {
-        let behind = |at| trim(&self.raw[at..]);
-        comment_start(self.raw).map(behind).unwrap_or_default()
+        let after = |at| trim(&self.raw[at..]);
+        comment_start(self.raw).map(after).unwrap_or_default()
     }
 }
 
@@ -60,16 +60,16 @@ impl<'t> Line<'t> {
 }
 
 fn comment_start(line: &str) -> Option<usize> {
-    // Most lines have neither sign, and need no closer look.
+    // Most lines have neither sign; they are done here.
     let first = memchr2(b';', b'#', line.as_bytes())?;
     if line[..first].chars().all(is_space) { Some(0) } else { inline_comment(line) }
 }
 
-/// A comment inside a line starts at a `;` or `#` that follows a space, inside of quotes too.
+/// A comment inside a line starts at a `;` or `#` that follows a space, even inside quotes.
 ///
-/// Python looks at the first `;` and the first `#`, then at the second ones, and so on, and stops
-/// at the first round that has a comment: in `a;b ; c # d` that is the `#`. Its order is kept, for
-/// it decides what the value is.
+/// Python looks at the first `;` and the first `#`, then at the second ones, and so on, and stops at the
+/// first round that has a comment: in `a;b ; c # d` that is the `#`. We keep its order because it determines
+/// the value.
 fn inline_comment(line: &str) -> Option<usize> {
     let mut semicolons = line.match_indices(';');
     let mut hashes = line.match_indices('#');

@@ -1,11 +1,11 @@
-//! The INI dialect of Python's `RawConfigParser` as Supervisor sets it up.
+//! The INI dialect of Python's `RawConfigParser` as Supervisor configures it.
 //!
-//! Three stages, a file each: bytes to text (`characters`), text to lines without their comments
-//! (`lines`), lines to sections and options (`parse`, `document`). Every option keeps its file and
-//! line, since a value is judged long after it was read.
+//! Three stages, a file each: bytes to text (`characters`), text to lines without their comments (`lines`),
+//! lines to sections and options (`parse`, `document`). Every option keeps its file and line, since values
+//! are checked later.
 //!
-//! Nothing here knows a section or an option by name, but for `[DEFAULT]`; nothing expands or
-//! unquotes a value.
+//! Nothing here knows a section or an option by name, except `[DEFAULT]`; nothing expands or unquotes a
+//! value.
 
 mod characters;
 mod lines;

@@ -1,4 +1,4 @@
-//! The way from lines to the document.
+//! Third stage: lines to sections and options.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::lines::{Line, lines};
 pub struct BadLine {
     /// From 1.
     pub number: usize,
-    /// All of it, with its end as LF.
+    /// The whole line, with its line ending as LF.
     pub raw: String,
 }
 
@@ -23,18 +23,18 @@ pub struct BadLine {
 pub enum SyntaxError {
     /// It is not UTF-8.
     NotText(NotText),
-    /// It says something before its first header.
+    /// It has an option before its first header.
     NoHeader(BadLine),
-    /// All lines that say nothing.
+    /// All lines that can't be parsed.
     BadLines(Vec<BadLine>),
 }
 
-/// Bad lines that are remembered; a file with more of them is no configuration.
+/// The maximum number of bad lines that are remembered; a file with more is not a configuration.
 const BAD_LINES_MAX: usize = 100;
 
-/// Adds what a file says to `document`; later keys override earlier ones, also of other files.
+/// Adds the content of a file to `document`; later keys override earlier ones, also of other files.
 ///
-/// `file` is what [`Document::add_file`] gave.
+/// `file` is the index that [`Document::add_file`] returned.
 ///
 /// # Errors
 ///
@@ -62,16 +62,16 @@ pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), S
 struct Parser<'d> {
     document: &'d mut Document,
     file: usize,
-    /// The section that options go to.
+    /// The section that options are added to.
     header: Option<Header>,
-    /// Those that such a section may have.
+    /// The options that such a section has.
     options: &'static [OptionDoc],
-    /// Its last option may be continued.
+    /// Whether its last option may be continued.
     is_open: bool,
-    /// Its last option is a command, which stands here.
+    /// The position of its last option, if that is a command.
     is_command: bool,
     command_at: Place,
-    /// Of the last header or option.
+    /// The indent of the last header or option.
     indent: usize,
     bad: Vec<BadLine>,
 }
@@ -131,7 +131,7 @@ impl Parser<'_> {
         self.remember_comment(line);
     }
 
-    /// The same few keys stand in every program, so those that there are have no copy each.
+    /// The same few keys occur in every program, so known ones are not copied.
     fn key(&self, key: &str) -> Cow<'static, str> {
         let known = option_of(self.options, key).map(|option| option.name).filter(|name| *name == key);
         known.map_or_else(|| Cow::Owned(key.to_lowercase()), Cow::Borrowed)
@@ -144,7 +144,7 @@ impl Parser<'_> {
         }
     }
 
-    /// No more lines for the open option; blank ones at its end go.
+    /// Ends the open option and removes trailing blank lines from it.
     fn close(&mut self) {
         if let Some(text) = self.open_text() {
             text.truncate(trim_end(text).len());
@@ -157,7 +157,7 @@ impl Parser<'_> {
         self.document.section_mut(header).last_text_mut()
     }
 
-    /// Of a command: a shell has another idea of what a semicolon is.
+    /// Only for commands: a shell has a different notion of a semicolon.
     fn remember_comment(&mut self, line: &Line<'_>) {
         if self.is_command && line.has_comment {
             self.document.remember_comment(self.command_at, line.comment());
@@ -177,7 +177,7 @@ impl BadLine {
     }
 }
 
-/// What stands between the first bracket and the last closing one; whatever follows that is ignored.
+/// The text between the first bracket and the last closing one; the rest is ignored.
 fn header_name(content: &str) -> Option<&str> {
     let inner = content.strip_prefix('[')?;
     inner.rfind(']').map(|end| &inner[..end]).filter(|name| !name.is_empty())
@@ -199,7 +199,7 @@ mod tests {
     }
 
     /// `[section]key=value;` with newlines as `|`.
-    fn told(document: &Document) -> String {
+    fn summary(document: &Document) -> String {
         let section = |section: &Section| {
             let option = |e: &Entry| format!("{}={};", e.key, e.value.shown().unwrap_or_default());
             let options = section.entries().iter().map(option);
@@ -234,7 +234,7 @@ mod tests {
             ("[A]\n[a]", "[A][a]"),
             ("[a]\nx=b\u{c}c\u{b}d\u{2028}e\ny=1", "[a]x=b\u{c}c\u{b}d\u{2028}e;y=1;"),
         ] {
-            let read = document_of(&[text.as_bytes()]).map(|document| told(&document));
+            let read = document_of(&[text.as_bytes()]).map(|document| summary(&document));
             assert_eq!(read.as_deref(), Ok(expected), "{text:?}");
         }
     }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_all_bad_lines() {
+    fn reports_all_bad_lines() {
         let bad = |lines: &[(usize, &str)]| {
             let bad_line = |&(number, raw): &(usize, &str)| BadLine { number, raw: raw.to_owned() };
             SyntaxError::BadLines(lines.iter().map(bad_line).collect())

@@ -1,7 +1,7 @@
 //! The table of sections and options: names, types, defaults.
 //!
-//! One table feeds the reader (defaults), the sample file, and suggestions for misspelled names. The options of
-//! programs are rows of [`crate::model::options::PROGRAM`].
+//! One table feeds the reader (defaults), the sample file, and suggestions for misspelled names. The options
+//! of programs are rows of [`crate::model::options::PROGRAM`].
 
 #[cfg(test)]
 mod reference;
@@ -20,7 +20,7 @@ use memchr::memchr;
 
 use super::ini::trim;
 
-/// What a section is for.
+/// The kind of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SectionKind {
     /// `[unix_http_server]` or `[unix_http_server:x]`
@@ -49,10 +49,10 @@ pub enum SectionKind {
     Include,
 }
 
-/// Whether a section's name goes on behind a colon.
+/// Whether a section's name continues after a colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
-    /// Never: there is one of it.
+    /// Never: the section exists once.
     Single,
     /// It may.
     Optional,
@@ -63,20 +63,20 @@ pub enum Naming {
 /// A kind of section.
 #[derive(Clone, Copy, Debug)]
 pub struct SectionDoc {
-    /// Which.
+    /// Its kind.
     pub kind: SectionKind,
     /// Its name, up to the colon.
     pub name: &'static str,
-    /// What may or must follow.
+    /// Whether a name may or must follow.
     pub naming: Naming,
-    /// What it is for, one sentence.
+    /// Its purpose, one sentence.
     pub doc: &'static str,
-    /// Its options; empty where any key is taken.
+    /// Its options; empty if any key is accepted.
     pub options: &'static [OptionDoc],
 }
 
 impl SectionKind {
-    /// What a section of this name is, and what follows the colon in it, trimmed.
+    /// The kind of a section of this name, and the trimmed part after the colon.
     #[must_use]
     pub fn of(section: &str) -> Option<(Self, &str)> {
         let (name, instance) = match memchr(b':', section.as_bytes()) {
@@ -92,7 +92,7 @@ impl SectionKind {
         fits.then(|| (found.kind, instance.unwrap_or_default()))
     }
 
-    /// Whether `[program-default]` gives what such a section does not say itself.
+    /// Whether `[program-default]` provides defaults for such a section.
     #[must_use]
     pub fn has_defaults(self) -> bool {
         match self {
@@ -110,7 +110,7 @@ impl SectionKind {
         }
     }
 
-    /// The options that such a section may have.
+    /// The options of such a section.
     #[must_use]
     pub fn options(self) -> &'static [OptionDoc] {
         TABLE.iter().find(|section| section.kind == self).map_or(&[], |section| section.options)

@@ -1,4 +1,4 @@
-//! Tests that hold for every row of the table, and the option reference in `docs/options.md`, which is generated.
+//! Tests that check every row of the table, and the generated option reference in `docs/options.md`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,13 +10,13 @@ use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::options::{Landing, OnUpdate, OptionDoc, PROGRAM, differences};
+use crate::model::options::{FieldBinding, OnUpdate, OptionDoc, PROGRAM, differences};
 use crate::model::{ProcessSpec, Settings};
 
-/// Set to write the reference instead of comparing it.
+/// If set, the reference is written instead of compared.
 const WRITE: &str = "SV_TEST_WRITE_REFERENCE";
 
-/// The programs that `depends_on` names in its row, and the one that is looked at.
+/// The programs that the row of `depends_on` names, and the one under test.
 const INI: &str = "[supervisord]\n[program:db]\ncommand=a\n[program:migrate]\ncommand=a\n[program:cache]\ncommand=a\n\
     [program:x]\n";
 const TOML: &str = "[supervisord]\n[program.db]\ncommand = 'a'\n[program.migrate]\ncommand = 'a'\n[program.cache]\n\
@@ -29,16 +29,16 @@ fn process(mut settings: Settings) -> ProcessSpec {
 }
 
 fn read(path: &str, text: &str) -> Settings {
-    let around = machine().file(path, text);
-    load(Path::new(path), &[], &around).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+    let machine = machine().file(path, text);
+    load(Path::new(path), &[], &machine).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
 fn of_ini(lines: &str) -> ProcessSpec {
     process(read(MAIN, &format!("{INI}{lines}")))
 }
 
-/// What an option needs beside it: options of one part need the option that makes the part.
-const BESIDE: [(&str, &[(&str, &str)]); 6] = [
+/// Options that an option requires: options of an optional part need the option that enables the part.
+const REQUIRED_OPTIONS: [(&str, &[(&str, &str)]); 6] = [
     ("command", &[]),
     ("ready_interval", &[("command", "a"), ("ready", "notify")]),
     ("health_", &[("command", "a"), ("health", "tcp:80")]),
@@ -47,23 +47,23 @@ const BESIDE: [(&str, &[(&str, &str)]); 6] = [
     ("schedule_", &[("command", "a"), ("schedule", "@daily")]),
 ];
 
-type Beside = &'static [(&'static str, &'static str)];
+type RequiredOptions = &'static [(&'static str, &'static str)];
 
-/// Every option that is a field of the specification, with what it needs beside it.
-fn fields() -> impl Iterator<Item = (&'static OptionDoc, Landing, Beside)> {
-    let rows = PROGRAM.iter().filter_map(|option| Some((option, option.landing?)));
-    rows.map(|(option, landing)| {
-        let beside = BESIDE.iter().find(|(start, _)| option.name.starts_with(start));
-        (option, landing, beside.map_or(&[("command", "a")][..], |(_, beside)| beside))
+/// Every option that is a field of the specification, with the options that it requires.
+fn fields() -> impl Iterator<Item = (&'static OptionDoc, FieldBinding, RequiredOptions)> {
+    let rows = PROGRAM.iter().filter_map(|option| Some((option, option.binding?)));
+    rows.map(|(option, binding)| {
+        let required = REQUIRED_OPTIONS.iter().find(|(start, _)| option.name.starts_with(start));
+        (option, binding, required.map_or(&[("command", "a")][..], |(_, required)| required))
     })
 }
 
-fn ini(beside: Beside) -> String {
-    beside.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+fn ini(required: RequiredOptions) -> String {
+    required.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
-fn toml(beside: Beside) -> String {
-    beside.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect()
+fn toml(required: RequiredOptions) -> String {
+    required.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect()
 }
 
 /// A machine with a zone file.
@@ -71,7 +71,7 @@ fn machine() -> Fake {
     Fake::new().file("/usr/share/zoneinfo/Europe/Berlin", zone_file())
 }
 
-/// Version 1 of the format, with central European time and nothing else.
+/// Version 1 of the format, with central European time only.
 fn zone_file() -> Vec<u8> {
     let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
     let header = [b"TZif\0", [0_u8; 15].as_slice(), counts.as_slice()].concat();
@@ -81,40 +81,40 @@ fn zone_file() -> Vec<u8> {
 #[test]
 fn every_option_lands_in_its_field_and_update_does_what_its_row_says() {
     let base = of_ini("command=a");
-    for (option, landing, beside) in fields() {
-        let base = if beside.len() > 1 { of_ini(&ini(beside)) } else { base.clone() };
-        let changed = of_ini(&format!("{}{}={}", ini(beside), option.name, landing.test));
+    for (option, binding, required) in fields() {
+        let base = if required.len() > 1 { of_ini(&ini(required)) } else { base.clone() };
+        let changed = of_ini(&format!("{}{}={}", ini(required), option.name, binding.test));
         for (old, new) in [(&base, &changed), (&changed, &base)] {
             let found: Vec<_> = differences(old, new).collect();
-            assert!(found.contains(&(option.name, landing.update)), "{}: {found:?}", option.name);
+            assert!(found.contains(&(option.name, binding.update)), "{}: {found:?}", option.name);
         }
     }
 }
 
 #[test]
 fn every_option_means_the_same_in_each_language_and_as_a_variable() {
-    for (option, Landing { test, .. }, beside) in fields() {
+    for (option, FieldBinding { test, .. }, required) in fields() {
         let name = option.name;
-        let expected = of_ini(&format!("{}{name}={test}", ini(beside)));
+        let expected = of_ini(&format!("{}{name}={test}", ini(required)));
         for value in [toml_value(option.value, test), format!("{test:?}")] {
-            let found = process(read(MAIN_TOML, &format!("{TOML}{}{name} = {value}", toml(beside))));
+            let found = process(read(MAIN_TOML, &format!("{TOML}{}{name} = {value}", toml(required))));
             assert_eq!(found, expected, "{name} = {value}");
         }
         let variable = format!("SV_PROGRAM_X_{}", name.to_uppercase());
-        let beside = if beside.is_empty() { "command=a\n".to_owned() } else { ini(beside) };
-        let around = machine().file(MAIN, format!("{INI}{beside}")).variable(&variable, test);
-        let settings = load(Path::new(MAIN), &[], &around).unwrap();
+        let required = if required.is_empty() { "command=a\n".to_owned() } else { ini(required) };
+        let machine = machine().file(MAIN, format!("{INI}{required}")).variable(&variable, test);
+        let settings = load(Path::new(MAIN), &[], &machine).unwrap();
         assert_eq!((settings.variables.as_slice(), settings.notices.len()), ([variable].as_slice(), 0));
         assert_eq!(process(settings), expected, "{name}");
     }
 }
 
-/// So no field is forgotten by `update`.
+/// Ensures that `update` does not miss a field.
 #[test]
 fn every_field_of_a_specification_has_a_row() {
     const NO_OPTIONS: [&str; 5] = ["group", "program", "inherits_stdio", "stand_in", "socket"];
     let base = of_ini("command=a");
-    let told = |spec: &ProcessSpec| -> Vec<(String, String)> {
+    let fields_of = |spec: &ProcessSpec| -> Vec<(String, String)> {
         let text = format!("{spec:#?}");
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in text.lines().skip(1) {
@@ -127,9 +127,9 @@ fn every_field_of_a_specification_has_a_row() {
         fields
     };
     let (mut all, mut reached) = (BTreeSet::new(), BTreeSet::new());
-    for (option, landing, beside) in fields() {
-        let changed = of_ini(&format!("{}{}={}", ini(beside), option.name, landing.test));
-        for ((name, old), (_, new)) in told(&base).into_iter().zip(told(&changed)) {
+    for (option, binding, required) in fields() {
+        let changed = of_ini(&format!("{}{}={}", ini(required), option.name, binding.test));
+        for ((name, old), (_, new)) in fields_of(&base).into_iter().zip(fields_of(&changed)) {
             all.insert(name.clone());
             reached.extend((old != new).then_some(name));
         }
@@ -196,7 +196,7 @@ fn row(option: &OptionDoc, is_program: bool) -> String {
         DefaultValue::Unset(example) => format!("not set; such as `{example}`"),
         DefaultValue::Required(example) => format!("required; such as `{example}`"),
     };
-    let update = option.landing.map(|landing| match landing.update {
+    let update = option.binding.map(|binding| match binding.update {
         OnUpdate::InPlace => "applied",
         OnUpdate::NextStart => "next start",
         OnUpdate::Restart => "restarted",
@@ -210,15 +210,15 @@ fn row(option: &OptionDoc, is_program: bool) -> String {
     )
 }
 
-/// Defaults stand in the table for people, and in the parts for the program.
+/// The table has defaults for people, and the types have defaults for the program; both must be equal.
 #[test]
 fn defaults_of_the_table_are_those_of_the_specification() {
-    for (option, _, beside) in fields() {
+    for (option, _, required) in fields() {
         if let DefaultValue::Is(default) = option.default
-            && !beside.is_empty()
+            && !required.is_empty()
         {
-            let set = of_ini(&format!("{}{}={default}", ini(beside), option.name));
-            assert_eq!(set, of_ini(&ini(beside)), "{}", option.name);
+            let set = of_ini(&format!("{}{}={default}", ini(required), option.name));
+            assert_eq!(set, of_ini(&ini(required)), "{}", option.name);
         }
     }
 }

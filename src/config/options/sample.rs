@@ -1,10 +1,10 @@
-//! The sample file: the table, printed as a configuration in either language.
+//! Generates the sample file: the table, printed as a configuration in either language.
 
 use super::super::document::Language;
 use super::{DefaultValue, Naming, OptionDoc, SectionDoc, SectionKind, TABLE, ValueType};
 
-/// The options that the sample sets; all others are shown as comments. They make the smallest
-/// configuration that the control client can talk to.
+/// The options that the sample sets; all others are shown as comments. They form the smallest configuration
+/// that the control client can use.
 const SET: [(SectionKind, &str, &str); 4] = [
     (SectionKind::UnixHttpServer, "file", "/tmp/supervisor.sock"),
     (SectionKind::Supervisord, "logfile", "/tmp/supervisord.log"),
@@ -12,7 +12,7 @@ const SET: [(SectionKind, &str, &str); 4] = [
     (SectionKind::Supervisorctl, "serverurl", "unix:///tmp/supervisor.sock"),
 ];
 
-/// What INI has to set beside them. In TOML the interface is built in.
+/// What INI has to set in addition. In TOML the interface is built in.
 const SET_IN_INI: (SectionKind, &str, &str) = (
     SectionKind::RpcInterface,
     "supervisor.rpcinterface_factory",
@@ -38,21 +38,21 @@ const TOML_INTRODUCTION: &str = "\
 # Options behind a # show their defaults or, where there is none, an example.
 ";
 
-/// What the documentation shows in INI's form, and in TOML's.
+/// Forms that differ between the documentation in INI and in TOML.
 const FORMS: [(&str, &str); 3] = [
     (":NAME]", ".NAME]"),
     ("A=\"1\",B=\"2\"", "{ A = \"1\", B = \"2\" }"),
     ("patterns, parted by spaces or lines", "patterns"),
 ];
 
-/// Where the remark behind an option starts.
+/// The column of the remark after an option.
 const REMARK_COLUMN: usize = 40;
 
-/// What `echo_supervisord_conf` prints. Dockerfiles edit that output with `sed` and `grep`, so every
-/// line of Supervisor's file that is not prose is here on the same line, spelled the same up to its remark.
+/// The output of `echo_supervisord_conf`. Dockerfiles edit that output with `sed` and `grep`, so every line
+/// of Supervisor's file that is not prose is here on the same line, spelled the same up to its remark.
 pub const SUPERVISOR_SAMPLE: &str = include_str!("echo_supervisord_conf.ini");
 
-/// A commented configuration that works as it stands.
+/// A commented configuration that works unchanged.
 #[must_use]
 pub fn sample(language: Language) -> String {
     let introduction = match language {
@@ -132,7 +132,7 @@ fn toml_key(name: &str) -> String {
     if name.contains('.') { toml_text(name) } else { name.to_owned() }
 }
 
-/// A value in the type that people would write it in; what has no such type is a text.
+/// A value in the natural TOML type; a value without one is a string.
 pub(super) fn toml_value(kind: ValueType, value: &str) -> String {
     let is_number = value.parse::<i64>().is_ok();
     let is_bare = match kind {

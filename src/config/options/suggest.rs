@@ -1,19 +1,19 @@
-//! What a misspelled name may have meant.
+//! Suggestions for misspelled names.
 
 use super::{Naming, OptionDoc, SectionKind, TABLE, ValueType};
 use crate::model::Signal;
 use crate::python::{Word, split_pairs};
 
-/// Longer names are not compared: they are no slip of the fingers.
+/// Longer names are not compared: they are not typing errors.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The option that is most like `name`, if any is like it.
+/// The option that is most similar to `name`, if any is similar.
 pub(crate) fn nearest_option(options: &[OptionDoc], name: &str) -> Option<String> {
     let keys: Vec<_> = options.iter().flat_map(OptionDoc::keys).collect();
     nearest(keys.iter().map(String::as_str), name).map(str::to_owned)
 }
 
-/// The section that is most like `section`, with what follows the colon in it.
+/// The section that is most similar to `section`, with the part after the colon.
 pub(crate) fn nearest_section(section: &str) -> Option<String> {
     let (name, instance) = section.split_once(':').unwrap_or((section, ""));
     let known = nearest(TABLE.iter().map(|section| section.name), name)?;
@@ -26,7 +26,8 @@ pub(crate) fn nearest_section(section: &str) -> Option<String> {
     (SectionKind::of(&suggestion).is_some() && suggestion != section).then_some(suggestion)
 }
 
-/// The word that a value of a type may have been meant to be; `None` if it is one, or like none.
+/// The word that was probably meant for a value of this type; `None` if the value is valid or not similar to
+/// any.
 pub(crate) fn nearest_word(value_type: ValueType, value: &str) -> Option<&'static str> {
     let value = value.to_lowercase();
     let meant = SYNONYMS.iter().filter(|(synonym, _)| *synonym == value).map(|&(_, word)| word);
@@ -37,7 +38,7 @@ pub(crate) fn nearest_word(value_type: ValueType, value: &str) -> Option<&'stati
     meant.next().or_else(|| nearest(words.into_iter(), bare)).filter(|_| !is_word)
 }
 
-/// What a value of a type may have been meant to be: a word, or a number in another form.
+/// The value that was probably meant: a word, or a number in another form.
 pub(crate) fn meant(value_type: ValueType, value: &str) -> Option<String> {
     let number = || match value_type {
         ValueType::Size => with_unit(value, &[("KB", "k"), ("MB", "m"), ("GB", "g"), ("", "b")]),
@@ -50,14 +51,14 @@ pub(crate) fn meant(value_type: ValueType, value: &str) -> Option<String> {
     nearest_word(value_type, value).map(str::to_owned).or_else(number).or_else(|| unquoted(value_type, value))
 }
 
-/// Quotes are a part of a value where it is not a list of words.
+/// Quotes are part of a value unless it is a list of words.
 fn unquoted(value_type: ValueType, value: &str) -> Option<String> {
     let is_single = !matches!(value_type, ValueType::Command | ValueType::Pairs | ValueType::Secret);
     let bare = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
     bare.filter(|bare| is_single && !bare.is_empty()).map(str::to_owned)
 }
 
-/// `10M`, `10 MiB` as `10MB`, and `5s`, `5 seconds` as `5`: units by their first letter.
+/// `10M`, `10 MiB` as `10MB`, and `5s`, `5 seconds` as `5`: units are matched by their first letter.
 fn with_unit(value: &str, units: &[(&str, &str)]) -> Option<String> {
     let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = value[digits.len()..].trim().to_lowercase();
@@ -93,7 +94,7 @@ fn parted_by_commas(value: &str) -> Option<String> {
     (!items.is_empty() && items.iter().all(is_code)).then(|| items.join(","))
 }
 
-/// `A="1" B="2"` as `A=...,B=...`: the values may be secrets.
+/// `A="1" B="2"` as `A=...,B=...`: values are omitted because they may be secrets.
 fn with_commas(value: &str) -> Option<String> {
     const NAMES_MAX: usize = 3;
     let words = split_pairs(value).ok()?;
@@ -103,7 +104,7 @@ fn with_commas(value: &str) -> Option<String> {
     lacks_comma.then(|| names.take(NAMES_MAX).collect::<Vec<_>>().join(","))
 }
 
-/// What other tools call it.
+/// The names that other tools use.
 const SYNONYMS: [(&str, &str); 13] = [
     ("always", "true"),
     ("enabled", "true"),
@@ -120,7 +121,7 @@ const SYNONYMS: [(&str, &str); 13] = [
     ("unlimited", "forever"),
 ];
 
-/// Those that a value of such a type can be; empty where it is no word.
+/// The words that a value of this type can be; empty if it is not a word.
 fn words(value_type: ValueType) -> Vec<&'static str> {
     const BOOLEANS: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
     match value_type {
@@ -135,21 +136,22 @@ fn words(value_type: ValueType) -> Vec<&'static str> {
     }
 }
 
-/// The one of `known` that is most like `name`, if any is like it.
+/// The element of `known` that is most similar to `name`, if any is similar.
 #[must_use]
 pub fn nearest<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
     let name = name.to_lowercase();
-    // Of a single letter nothing is like another.
+    // A single letter is not similar to anything.
     let slips_max = (1 + name.len() / 5).min(name.chars().count().saturating_sub(1));
     let slips = |known: &str| distance(&known.to_lowercase(), &name);
     let near = known.map(|known| (slips(known), known)).filter(|&(slips, _)| slips <= slips_max);
     near.min_by_key(|&(slips, _)| slips).map(|(_, known)| known)
 }
 
-/// Characters to insert, drop, replace or swap with their neighbour to make one text the other.
+/// The number of characters to insert, drop, replace or swap with their neighbour to turn one text into the
+/// other.
 fn distance(left: &str, right: &str) -> usize {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
     let mut before_last: Vec<usize> = Vec::new();
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_recognised_and_strangers_are_not() {
+    fn misspellings_are_recognised_and_other_names_are_not() {
         for (name, expected) in [
             ("autorestrat", Some("autorestart")),
             ("comand", Some("command")),
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_looked_for_among_those_of_the_type() {
+    fn words_are_suggested_from_those_of_the_type() {
         for (value_type, value, expected) in [
             (ValueType::Boolean, "ture", Some("true")),
             (ValueType::Boolean, "Flase", Some("false")),

@@ -1,4 +1,4 @@
-//! The rows themselves.
+//! The rows of the table.
 
 use super::DefaultValue::{Is, Required, Unset};
 use super::Naming::{Optional, Required as Named, Single};

@@ -1,10 +1,10 @@
-//! Where in a text a line starts.
+//! Maps byte offsets to line numbers.
 
 use memchr::memchr_iter;
 
 /// The lines of a text.
 pub(super) struct TomlLines {
-    /// Behind each newline.
+    /// The offset after each newline.
     starts: Vec<usize>,
 }
 
@@ -13,7 +13,7 @@ impl TomlLines {
         Self { starts: memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).collect() }
     }
 
-    /// The number of the line that a byte is in, from 1.
+    /// The line number of a byte, from 1.
     pub(super) fn number(&self, offset: usize) -> usize {
         1 + self.starts.partition_point(|&start| start <= offset)
     }

@@ -1,15 +1,14 @@
 //! The same sections and options in TOML, with types.
 //!
-//! Three stages, a file each: text to tables with the places of all keys and values (the `toml`
-//! package), tables to sections ([`tables`]), values to what their options take ([`types`]). The
-//! values end up as the texts, lists and pairs that INI has too, so one reader of options is behind
-//! both languages: it expands `%(x)s` in them and judges them.
+//! Three stages, a file each: text to tables with the positions of all keys and values (the `toml` package),
+//! tables to sections ([`tables`]), values to what their options accept ([`types`]). The values become the
+//! texts, lists and pairs that INI has too, so one reader of options serves both languages: it expands
+//! `%(x)s` in them and validates them.
 //!
 //! * `[program.web]` is the section `program:web`, under that name in all messages.
-//! * Keys are in lower case whatever they are written in, as in INI; names of sections and of
-//!   environment variables are as they are written.
-//! * There is no `[DEFAULT]`: `[program-default]` has its use.
-//! * A value of a wrong type is an error only where somebody reads it, as a bad text is.
+//! * Keys are case-insensitive, as in INI; names of sections and of environment variables keep their case.
+//! * There is no `[DEFAULT]`: use `[program-default]`.
+//! * A value of a wrong type is an error only if an option is read from it, like a bad text.
 
 mod lines;
 mod tables;
@@ -28,11 +27,11 @@ use lines::TomlLines;
 pub struct BadTomlLine {
     /// From 1.
     pub number: usize,
-    /// What is wrong with it, in the words of the parser.
+    /// The error message of the parser.
     pub message: String,
-    /// The part of the line that is wrong, where that is known.
+    /// The part of the line that is wrong, if known.
     pub part: Option<String>,
-    /// What was perhaps meant by the line.
+    /// The line that was probably meant.
     pub suggestion: Option<String>,
 }
 
@@ -41,26 +40,26 @@ pub struct BadTomlLine {
 pub enum TomlSyntaxError {
     /// It is not UTF-8.
     NotText(NotText),
-    /// All lines that are not TOML, in their order.
+    /// All lines that are not TOML, in order.
     BadLines(Vec<BadTomlLine>),
 }
 
-/// Bad lines that are remembered; a file with more of them is no configuration.
+/// The maximum number of bad lines that are remembered; a file with more is not a configuration.
 const BAD_LINES_MAX: usize = 100;
 
-/// Adds what a file says to `document`; its keys override those of files before it.
+/// Adds the content of a file to `document`; its keys override those of earlier files.
 ///
-/// `file` is what [`Document::add_file`] gave.
+/// `file` is the index that [`Document::add_file`] returned.
 ///
 /// # Errors
 ///
-/// All bad lines at once, each with the first thing that is wrong with it.
+/// All bad lines at once, each with its first error.
 pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), TomlSyntaxError> {
     let text = decode(bytes).map_err(TomlSyntaxError::NotText)?;
     let lines = TomlLines::of(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        tables::lay(root.get_ref(), text, &lines, file, document);
+        tables::read_tables(root.get_ref(), text, &lines, file, document);
         return Ok(());
     }
     let numbered = |error| (lines.number(start(error, text)), error);
@@ -77,9 +76,9 @@ fn start(error: &toml::de::Error, text: &str) -> usize {
 }
 
 fn bad_line(number: usize, error: &toml::de::Error, text: &str) -> BadTomlLine {
-    let (before, behind) = text.split_at_checked(start(error, text)).unwrap_or((text, ""));
+    let (before, after) = text.split_at_checked(start(error, text)).unwrap_or((text, ""));
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    let line_end = before.len() + behind.find('\n').unwrap_or(behind.len());
+    let line_end = before.len() + after.find('\n').unwrap_or(after.len());
     let part = error.span().and_then(|span| text.get(span)).and_then(|part| part.lines().next());
     BadTomlLine {
         number,
@@ -89,7 +88,7 @@ fn bad_line(number: usize, error: &toml::de::Error, text: &str) -> BadTomlLine {
     }
 }
 
-/// `[program.x]` for the `[program:x]` of who comes from INI.
+/// `[program.x]` for an INI header `[program:x]`.
 fn header_of_ini(line: &str) -> Option<String> {
     let inner = line.trim().strip_prefix('[')?.split(']').next()?;
     let (kind, name) = inner.split_once(':')?;

@@ -1,9 +1,9 @@
-//! Second stage: tables into sections.
+//! Second stage: tables to sections.
 //!
-//! The table of options tells which tables are what: `[supervisord]` is a section, `[program.web]`
-//! is one for each program, `[unix_http_server]` is one and may have others below it. A table below
-//! a section is the value of an option (`[program.web.environment]`) or, where there is no such
-//! option, keys with dots: `[rpcinterface.x]` may say `supervisor.rpcinterface_factory = "…"`.
+//! The table of options determines what a TOML table is: `[supervisord]` is a section, `[program.web]` is one
+//! section per program, `[unix_http_server]` is a section that may contain others. A table below a section is
+//! the value of an option (`[program.web.environment]`) or, if there is no such option, a prefix of dotted
+//! keys: `[rpcinterface.x]` may contain `supervisor.rpcinterface_factory = "…"`.
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
@@ -11,18 +11,23 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::super::document::{Document, Entry, Misplaced, Place};
 use super::super::options::{Naming, OptionDoc, SectionKind, TABLE, option_of};
 use super::lines::TomlLines;
-use super::types::{Unfit, written};
+use super::types::{WrongType, written};
 use crate::python::quote;
 
-/// Longer keys are no path to an option: the tables below them are not looked at.
+/// Longer keys can't be a path to an option: the tables below them are skipped.
 const PATH_BYTES_MAX: usize = 256;
 
 type TomlKey<'t> = Spanned<std::borrow::Cow<'t, str>>;
 type TomlValue<'t> = Spanned<DeValue<'t>>;
 
-/// Adds the sections of a file in the order of their headers, each with its options in the order of
-/// the file.
-pub(super) fn lay(root: &DeTable<'_>, text: &str, lines: &TomlLines, file: usize, document: &mut Document) {
+/// Adds the sections of a file in the order of their headers, each with its options in the order of the file.
+pub(super) fn read_tables(
+    root: &DeTable<'_>,
+    text: &str,
+    lines: &TomlLines,
+    file: usize,
+    document: &mut Document,
+) {
     let mut layout = Layout { text, lines, file, document, sections: Vec::new() };
     for (key, value) in root {
         layout.top(key, value);
@@ -38,17 +43,17 @@ struct Layout<'l> {
     sections: Vec<OpenedSection>,
 }
 
-/// A section, not yet in its place among the others.
+/// A section that is not yet sorted by position.
 struct OpenedSection {
     name: String,
-    /// The byte where its header is.
+    /// The offset of its header.
     start: usize,
-    /// Each with the byte where its key is.
+    /// Each with the offset of its key.
     entries: Vec<(usize, Entry)>,
 }
 
 impl Layout<'_> {
-    /// What stands in no table.
+    /// A key outside of all tables.
     fn top(&mut self, key: &TomlKey<'_>, value: &TomlValue<'_>) {
         let name = key.get_ref();
         match value.get_ref() {
@@ -64,7 +69,7 @@ impl Layout<'_> {
         }
     }
 
-    /// A table with a section for each table in it, and perhaps one of its own.
+    /// A table that contains a section per subtable, and may be a section itself.
     fn parts(&mut self, name: &str, value: &TomlValue<'_>, table: &DeTable<'_>) {
         let mut own = Vec::new();
         for (key, part) in table {
@@ -75,14 +80,14 @@ impl Layout<'_> {
                 _ => own.push((key, part)),
             }
         }
-        // The header of one that may stand alone says that it is there, even if nothing follows.
+        // The header of a section that may stand alone creates it, even if nothing follows.
         let may_be_alone = SectionKind::of(name).is_some();
         if !own.is_empty() || table.is_empty() || may_be_alone && self.is_header(value) {
             self.section(name.to_owned(), value, own.into_iter());
         }
     }
 
-    /// Whether a table has a header of its own, and not just tables below it.
+    /// Whether a table has a header of its own, and not only subtables.
     fn is_header(&self, value: &TomlValue<'_>) -> bool {
         self.text[value.span()].starts_with(['[', '{'])
     }
@@ -106,7 +111,7 @@ impl Layout<'_> {
         self.sections.push(found);
     }
 
-    /// An option, or all that are in a table which is none.
+    /// An option, or all options in a table that is not an option itself.
     fn entries(
         &self,
         known: &'static [OptionDoc],
@@ -136,7 +141,7 @@ impl Layout<'_> {
     ) -> Entry {
         let (value, start) = match written(option, value, self.text) {
             Ok(value) => (value, at.span().start),
-            Err(Unfit { value, start }) => (value, start.unwrap_or(at.span().start)),
+            Err(WrongType { value, start }) => (value, start.unwrap_or(at.span().start)),
         };
         Entry { key: key.into(), value, place: self.place(start) }
     }
@@ -168,8 +173,8 @@ impl Layout<'_> {
     }
 }
 
-/// Whether the tables in a table of this name are sections. Those of an unknown one are, too, so that
-/// `[programm.web]` is told with what was meant.
+/// Whether the subtables of a table of this name are sections. Those of an unknown table are, too, so that
+/// `[programm.web]` is reported with a suggestion.
 fn has_parts(name: &str) -> bool {
     match TABLE.iter().find(|section| section.name == name) {
         Some(section) => section.naming != Naming::Single,

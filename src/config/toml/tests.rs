@@ -1,4 +1,4 @@
-//! The reader of TOML, from text to what the document says and to settings.
+//! Tests of the TOML reader, from text to document and settings.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn document_of(text: &str) -> Document {
 }
 
 /// `[section@line]key@line=value;`
-fn told(text: &str) -> String {
+fn summary(text: &str) -> String {
     let document = document_of(text);
     let section = |section: &Section| {
         let options = section.entries().iter().map(|entry| {
@@ -73,7 +73,7 @@ fn tables_become_sections_in_the_order_of_their_headers() {
         ("[DEFAULT]\nx='1'\n", "[DEFAULT@1]x@2=(\"1\");"),
         ("\u{feff}[supervisord]\r\nsilent=true\r\n", "[supervisord@1]silent@2=(\"true\");"),
     ] {
-        assert_eq!(told(text), expected, "{text:?}");
+        assert_eq!(summary(text), expected, "{text:?}");
         assert_eq!(document_of(text).misplaced(), [], "{text:?}");
     }
 }
@@ -110,12 +110,12 @@ fn values_become_what_their_options_take() {
         ("unknown={}", "(\"{}\")"),
     ] {
         let expected = format!("[program:x@1]{}@2={expected};", line.split('=').next().unwrap());
-        assert_eq!(told(&format!("[program.x]\n{line}")), expected, "{line}");
+        assert_eq!(summary(&format!("[program.x]\n{line}")), expected, "{line}");
     }
 }
 
 #[test]
-fn wrong_types_are_told_with_their_places() {
+fn wrong_types_are_reported_with_their_places() {
     for (line, number, message) in [
         ("autostart=1", 4, "'autostart' must be true or false, not the integer 1"),
         ("autostart=['true']", 4, "'autostart' must be true or false, not an array"),
@@ -195,7 +195,7 @@ fn secrets_do_not_show() {
 }
 
 #[test]
-fn all_bad_lines_are_told_and_each_once() {
+fn every_bad_line_is_reported_once() {
     for (text, expected) in [
         ("[supervisord", &["unclosed table, expected `]` (file: '/etc/x.toml', line: 1)"][..]),
         (
@@ -217,11 +217,11 @@ fn all_bad_lines_are_told_and_each_once() {
     }
     let flood = toml_errors_in(&"x=\n".repeat(1_000));
     assert_eq!(flood.len(), BAD_LINES_MAX);
-    let around = Fake::new().file(MAIN_TOML, b"[a]\n\xff");
-    let message = load(Path::new(MAIN_TOML), &[], &around).unwrap_err().to_string();
+    let machine = Fake::new().file(MAIN_TOML, b"[a]\n\xff");
+    let message = load(Path::new(MAIN_TOML), &[], &machine).unwrap_err().to_string();
     assert_eq!(message, "byte 0xff in position 4 of '/etc/x.toml' is not valid UTF-8");
-    let around = Fake::new().file(MAIN_TOML, vec![b'\n'; super::super::TOML_BYTES_MAX + 1]);
-    let message = load(Path::new(MAIN_TOML), &[], &around).unwrap_err().to_string();
+    let machine = Fake::new().file(MAIN_TOML, vec![b'\n'; super::super::TOML_BYTES_MAX + 1]);
+    let message = load(Path::new(MAIN_TOML), &[], &machine).unwrap_err().to_string();
     assert_eq!(message, "config file /etc/x.toml has more than 1048576 bytes");
 }
 
@@ -255,7 +255,7 @@ fn notices(settings: &Settings) -> Vec<&str> {
 }
 
 #[test]
-fn strangers_are_told_as_in_ini() {
+fn unknown_names_are_reported_as_in_ini() {
     let text = "[supervisord]\nLogFlie='x'\nlog.level=1\n[programm.y]\ncommand='a'\n[DEFAULT]\nautostart=false\n\
         [program.x]\ncommand='a'\n[program]\ncommand='a'\n";
     let settings = load_toml(text).unwrap();
@@ -273,15 +273,15 @@ fn strangers_are_told_as_in_ini() {
     assert_eq!(toml_errors_in(&text.replace("[supervisord]", "[supervisord]\nstrict=true")).len(), 5);
 }
 
-/// An array keeps its items whole, whatever they hold.
+/// An array keeps its items whole, whatever they contain.
 #[test]
 fn items_of_arrays_are_not_split() {
     let text = "[supervisord]\n[include]\nfiles=['a b/*.toml', 'nope *']\n[program.x]\n\
         command=['/bin/sh', '-c', \"echo '%(program_name)s' 100%%\"]\nenv_file=['a,b', '-%(here)s/nope']\n\
         [group.g]\nprograms=['x', 'y,z']";
-    let around =
+    let machine =
         Fake::toml(text).file("/etc/a b/1.toml", "[program.'y,z']\ncommand='b'").file("/etc/a,b", "A=1");
-    let settings = load(Path::new(MAIN_TOML), &[], &around).unwrap();
+    let settings = load(Path::new(MAIN_TOML), &[], &machine).unwrap();
     let [group] = settings.groups.as_slice() else { panic!("{:?}", settings.groups) };
     let commands: Vec<_> = group.processes.iter().map(|process| process.command.as_str()).collect();
     assert_eq!(commands, ["/bin/sh -c 'echo '\\''x'\\'' 100%'", "b"]);
@@ -300,11 +300,11 @@ fn files_of_both_languages_include_each_other() {
     let from_ini = Fake::main("[supervisord]\n[include]\nfiles=d/*\n")
         .file("/etc/d/1.toml", toml)
         .file("/etc/d/2.ini", ini);
-    for (main, around, namespaces) in [(MAIN_TOML, from_toml, &["supervisor"][..]), (MAIN, from_ini, &[])] {
-        let settings = load(Path::new(main), &[], &around).unwrap();
+    for (main, machine, namespaces) in [(MAIN_TOML, from_toml, &["supervisor"][..]), (MAIN, from_ini, &[])] {
+        let settings = load(Path::new(main), &[], &machine).unwrap();
         let processes = settings.groups.iter().flat_map(|group| &group.processes);
-        let told: Vec<_> = processes.map(|it| (it.command.as_str(), it.autostart, it.start_secs)).collect();
-        assert_eq!(told, [("/etc/d", true, 7), ("b", false, 7)], "{main}");
+        let shown: Vec<_> = processes.map(|it| (it.command.as_str(), it.autostart, it.start_secs)).collect();
+        assert_eq!(shown, [("/etc/d", true, 7), ("b", false, 7)], "{main}");
         assert_eq!(names_of(&settings.namespaces), namespaces, "{main}");
     }
 }
@@ -331,20 +331,20 @@ fn variables_defaults_and_strictness_hold_as_in_ini() {
     let text = "[supervisord]\nstrict=true\n[program-default]\nstartsecs=5\nenvironment={A='default'}\n\
         [program.web]\ncommand=['a', 'b']\nnumprocs=2\nprocess_name='%(process_num)d'\n\
         [program.my-app]\ncommand='b'\nenvironment.A='own'\n";
-    let around = Fake::toml(text)
+    let machine = Fake::toml(text)
         .variable("SV_PROGRAM_WEB_COMMAND", "c d")
         .variable("SV_PROGRAM_WEB_NUMPROCS", "1")
         .variable("SV_SUPERVISORD_IDENTIFIER_FILE", "/run/name")
         .variable("SV_PROGRAM_NEW_COMMAND", "n")
         .file("/run/name", "secret\n");
-    let settings = load(Path::new(MAIN_TOML), &[], &around).unwrap();
+    let settings = load(Path::new(MAIN_TOML), &[], &machine).unwrap();
     let processes = settings.groups.iter().flat_map(|group| &group.processes);
-    let told: Vec<_> = processes
+    let shown: Vec<_> = processes
         .map(|it| {
             format!("{}:{}={} {} {}", it.group, it.name, it.command, it.start_secs, it.environment[0].1)
         })
         .collect();
-    assert_eq!(told, ["my-app:my-app=b 5 own", "new:new=n 5 default", "web:0=c d 5 default"]);
+    assert_eq!(shown, ["my-app:my-app=b 5 own", "new:new=n 5 default", "web:0=c d 5 default"]);
     assert_eq!(settings.daemon.identifier, "secret");
     assert_eq!((settings.variables.len(), settings.notices), (4, vec![]));
 }
@@ -353,11 +353,11 @@ fn variables_defaults_and_strictness_hold_as_in_ini() {
 fn the_client_reads_its_section() {
     let text = "[supervisorctl]\nserverurl='unix://%(here)s/s'\nprompt='me'\n[[program]]\n[supervisord]\n\
         [unix_http_server]\nfile='/s'\nchmod=0o770\n";
-    let around = Fake::toml(text);
-    let client = load_client(Path::new(MAIN_TOML), &around).unwrap();
+    let machine = Fake::toml(text);
+    let client = load_client(Path::new(MAIN_TOML), &machine).unwrap();
     assert_eq!((client.server_url.as_str(), client.prompt.as_str()), ("unix:///etc/s", "me"));
-    let around = Fake::toml(&text.replace("[[program]]\n", ""));
-    assert_eq!(load_servers(Path::new(MAIN_TOML), &around).unwrap()[0].address.url(), "unix:///s");
+    let machine = Fake::toml(&text.replace("[[program]]\n", ""));
+    assert_eq!(load_servers(Path::new(MAIN_TOML), &machine).unwrap()[0].address.url(), "unix:///s");
     let broken = load_client(Path::new(MAIN_TOML), &Fake::toml("[supervisorctl]\nprompt=5")).unwrap_err();
     assert!(
         broken.to_string().starts_with("'prompt' must be a text, not the integer 5 in section"),
@@ -437,7 +437,7 @@ fn no_text_makes_it_panic() {
     }
 }
 
-/// Noise as in INI's own test: bytes of any sort.
+/// Random bytes, as in the test of INI.
 #[test]
 fn no_bytes_make_it_panic() {
     const BYTES: &[u8] = b"[]{}=.,'\"#\\ \t\r\nab019-_:+eTZxo\x00\x1b\xc3\xa9\xff";

@@ -1,7 +1,7 @@
-//! Third stage: a value into what its option takes.
+//! Third stage: values to what their options accept.
 //!
-//! Every option takes a text: the one that it takes in INI. Beside it an option takes what its type
-//! is in TOML. All else is unfit, and is told where the option is read.
+//! Every option accepts a text, the one that it accepts in INI. In addition an option accepts its TOML type.
+//! Any other type is an error that is reported when the option is read.
 
 use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
@@ -10,18 +10,18 @@ use super::super::document::Written;
 use super::super::options::{OptionDoc, ValueType};
 use crate::python::quote;
 
-/// A value that its option does not take.
+/// A value of a type that its option does not accept.
 #[derive(Debug)]
-pub(super) struct Unfit {
-    /// [`Written::Unfit`]
+pub(super) struct WrongType {
+    /// [`Written::WrongType`]
     pub(super) value: Written,
-    /// The byte where the item stands that is to blame, if it is not the whole value.
+    /// The offset of the wrong item, if it is not the whole value.
     pub(super) start: Option<usize>,
 }
 
-/// What an option takes beside text.
+/// The TOML type that an option accepts in addition to text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beside {
+enum NativeType {
     Nothing,
     Boolean,
     BooleanOrWord,
@@ -29,16 +29,16 @@ enum Beside {
     /// An integer or a float.
     Seconds,
     Size,
-    /// A number whose digits are meant as octal ones.
+    /// An integer whose digits are meant as octal.
     Octal,
-    /// A number that stands for something that has a name as well.
+    /// An integer for something that has a name as well.
     Number,
     Texts,
     Integers,
     Table,
 }
 
-impl Beside {
+impl NativeType {
     fn of(value: ValueType) -> Self {
         match value {
             ValueType::Boolean => Self::Boolean,
@@ -78,8 +78,8 @@ impl Beside {
         }
     }
 
-    /// For messages, with the text.
-    fn told(self) -> &'static str {
+    /// For messages, including the text form.
+    fn description(self) -> &'static str {
         match self {
             Self::Nothing => "a text",
             Self::Boolean => "true or false",
@@ -96,59 +96,63 @@ impl Beside {
     }
 }
 
-/// Takes a value for its option; one that nobody knows may have any. `text` is the whole file.
+/// Converts a value for its option; an unknown option accepts any type. `text` is the whole file.
 pub(super) fn written(
     option: Option<&OptionDoc>,
     value: &Spanned<DeValue<'_>>,
     text: &str,
-) -> Result<Written, Unfit> {
+) -> Result<Written, WrongType> {
     if let DeValue::String(value) = value.get_ref() {
         return Ok(Written::Text(value.to_string()));
     }
     let shown = &text[value.span()];
     let Some(option) = option else { return Ok(Written::Text(shown.to_owned())) };
-    let beside = Beside::of(option.value);
-    let unfit = ValueContext { option, text, shown };
-    match (value.get_ref(), beside) {
-        (DeValue::Boolean(value), Beside::Boolean | Beside::BooleanOrWord) => {
+    let native = NativeType::of(option.value);
+    let context = ValueContext { option, text, shown };
+    match (value.get_ref(), native) {
+        (DeValue::Boolean(value), NativeType::Boolean | NativeType::BooleanOrWord) => {
             Ok(Written::Text(value.to_string()))
         }
         (
             DeValue::Integer(value),
-            Beside::Integer | Beside::Seconds | Beside::Size | Beside::Number | Beside::Integers,
+            NativeType::Integer
+            | NativeType::Seconds
+            | NativeType::Size
+            | NativeType::Number
+            | NativeType::Integers,
         ) => Ok(Written::Text(decimal(value))),
-        (DeValue::Float(value), Beside::Seconds) => Ok(Written::Text(value.as_str().to_owned())),
-        (DeValue::Integer(value), Beside::Octal) if value.radix() == 8 => {
+        (DeValue::Float(value), NativeType::Seconds) => Ok(Written::Text(value.as_str().to_owned())),
+        (DeValue::Integer(value), NativeType::Octal) if value.radix() == 8 => {
             Ok(Written::Text(value.as_str().to_owned()))
         }
-        (DeValue::Array(items), Beside::Texts | Beside::Integers) => list(items, beside, &unfit),
-        (DeValue::Table(table), Beside::Table) => pairs(table, &unfit),
-        _ => Err(unfit.of(&quote(option.name), beside.told(), value, None)),
+        (DeValue::Array(items), NativeType::Texts | NativeType::Integers) => list(items, native, &context),
+        (DeValue::Table(table), NativeType::Table) => pairs(table, &context),
+        _ => Err(context.of(&quote(option.name), native.description(), value, None)),
     }
 }
 
-fn list(items: &DeArray<'_>, beside: Beside, unfit: &ValueContext<'_>) -> Result<Written, Unfit> {
-    let item = |item: &Spanned<DeValue<'_>>| match (item.get_ref(), beside) {
-        (DeValue::String(text), Beside::Texts) => Ok(text.to_string()),
-        (DeValue::Integer(value), Beside::Integers) => Ok(decimal(value)),
+fn list(items: &DeArray<'_>, native: NativeType, context: &ValueContext<'_>) -> Result<Written, WrongType> {
+    let item = |item: &Spanned<DeValue<'_>>| match (item.get_ref(), native) {
+        (DeValue::String(text), NativeType::Texts) => Ok(text.to_string()),
+        (DeValue::Integer(value), NativeType::Integers) => Ok(decimal(value)),
         _ => {
-            let what = format!("each item of {}", quote(unfit.option.name));
-            let expected = if beside == Beside::Integers { "an integer" } else { "a text" };
-            Err(unfit.of(&what, expected, item, Some(item.span().start)))
+            let what = format!("each item of {}", quote(context.option.name));
+            let expected = if native == NativeType::Integers { "an integer" } else { "a text" };
+            Err(context.of(&what, expected, item, Some(item.span().start)))
         }
     };
     items.iter().map(item).collect::<Result<_, _>>().map(Written::List)
 }
 
-/// Environment variables. Numbers are taken as they are written.
-fn pairs(table: &DeTable<'_>, unfit: &ValueContext<'_>) -> Result<Written, Unfit> {
+/// Environment variables. Numbers keep their spelling.
+fn pairs(table: &DeTable<'_>, context: &ValueContext<'_>) -> Result<Written, WrongType> {
     let mut found = Vec::new();
     for (key, value) in table {
         let (name, start) = (key.get_ref(), key.span().start);
         if name.is_empty() || name.contains(['=', '\0']) {
             let message =
-                format!("{} can not hold a variable called {}", quote(unfit.option.name), quote(name));
-            return Err(unfit.told(message, start));
+                format!("{} can not hold a variable called {}", quote(context.option.name), quote(name));
+            return Err(context.at(message, start));
         }
         let text = match value.get_ref() {
             DeValue::String(text) => text.to_string(),
@@ -156,8 +160,8 @@ fn pairs(table: &DeTable<'_>, unfit: &ValueContext<'_>) -> Result<Written, Unfit
             DeValue::Integer(value) => value.to_string(),
             DeValue::Float(value) => value.as_str().to_owned(),
             DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                let what = format!("{} in {}", quote(name), quote(unfit.option.name));
-                return Err(unfit.of(&what, "a text, a number, true or false", value, Some(start)));
+                let what = format!("{} in {}", quote(name), quote(context.option.name));
+                return Err(context.of(&what, "a text, a number, true or false", value, Some(start)));
             }
         };
         found.push((start, (name.to_string(), text)));
@@ -166,35 +170,41 @@ fn pairs(table: &DeTable<'_>, unfit: &ValueContext<'_>) -> Result<Written, Unfit
     Ok(Written::Pairs(found.into_iter().map(|(_, pair)| pair).collect()))
 }
 
-/// As INI has it. What is too large stays as it is written, for the reader to refuse.
+/// A decimal number, as INI has it. A number that is too large keeps its spelling, and the reader rejects it.
 fn decimal(value: &DeInteger<'_>) -> String {
     let number = i64::from_str_radix(value.as_str(), value.radix());
     number.map_or_else(|_| value.to_string(), |number| number.to_string())
 }
 
-/// What all messages about one value need.
+/// The context of messages about one value.
 struct ValueContext<'v> {
     option: &'v OptionDoc,
     /// The whole file.
     text: &'v str,
-    /// The value as it is written there.
+    /// The value as written.
     shown: &'v str,
 }
 
 impl ValueContext<'_> {
-    /// `what` must be `expected` and is `value`, which stands at `start` if that is not the whole.
-    fn of(&self, what: &str, expected: &str, value: &Spanned<DeValue<'_>>, start: Option<usize>) -> Unfit {
+    /// `what` must be `expected` but is `value`, which is at `start` if it is not the whole value.
+    fn of(
+        &self,
+        what: &str,
+        expected: &str,
+        value: &Spanned<DeValue<'_>>,
+        start: Option<usize>,
+    ) -> WrongType {
         let found = self.named(value);
         let message = format!("{what} must be {expected}, not {found}");
-        let value = Written::Unfit { shown: self.shown.to_owned(), message };
-        Unfit { value, start }
+        let value = Written::WrongType { shown: self.shown.to_owned(), message };
+        WrongType { value, start }
     }
 
-    fn told(&self, message: String, start: usize) -> Unfit {
-        Unfit { value: Written::Unfit { shown: self.shown.to_owned(), message }, start: Some(start) }
+    fn at(&self, message: String, start: usize) -> WrongType {
+        WrongType { value: Written::WrongType { shown: self.shown.to_owned(), message }, start: Some(start) }
     }
 
-    /// A value with its type; one that is a secret does not show.
+    /// A value with its type; a secret value is omitted.
     fn named(&self, value: &Spanned<DeValue<'_>>) -> String {
         let (article, name) = match value.get_ref() {
             DeValue::String(_) => ("a", "text"),

@@ -1,12 +1,12 @@
-//! Where to listen.
+//! Addresses to listen on.
 
 use std::net::Ipv6Addr;
 
 use super::numbers::integer;
 use crate::python::quote;
 
-/// `9001`, `:9001`, `*:9001` (all three: every address), `host:9001` or `[::1]:9001`. The host comes out
-/// in lower case and without brackets, empty for every address.
+/// `9001`, `:9001`, `*:9001` (all three: every address), `host:9001` or `[::1]:9001`. The host is returned in
+/// lower case and without brackets, empty for every address.
 pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         let port = port_number(text).map_err(|_| format!("not a valid port number: {}", quote(text)))?;
@@ -20,7 +20,7 @@ pub(crate) fn inet_address(text: &str) -> Result<(String, u16), String> {
     Ok((host, port))
 }
 
-/// COMPAT: Supervisor knows nothing of IPv6.
+/// COMPAT: Supervisor does not support IPv6.
 fn host_name(host: &str) -> Result<String, String> {
     match host.strip_prefix('[') {
         Some(rest) => {

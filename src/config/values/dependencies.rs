@@ -6,7 +6,7 @@ use super::BadValue;
 use crate::model::{Condition, Dependency, WrittenAt};
 use crate::python::quote;
 
-/// What compose calls the conditions.
+/// The names of the conditions in compose files.
 const SYNONYMS: [(&str, &str); 5] = [
     ("service_started", "started"),
     ("service_healthy", "healthy"),
@@ -15,7 +15,7 @@ const SYNONYMS: [(&str, &str); 5] = [
     ("exited", "done"),
 ];
 
-/// `db`, `cache=started`, `workers:worker_00`, `api?`. Whether there is such a process is not known here.
+/// `db`, `cache=started`, `workers:worker_00`, `api?`. Whether the process exists is checked later.
 pub(crate) fn dependency(text: &str, place: &WrittenAt) -> Result<Dependency, BadValue> {
     let text = trim(text);
     let (bare, is_optional) = match text.strip_suffix('?') {

@@ -1,10 +1,10 @@
-//! Seconds, parts of a delay, counts, and schedules with their zones.
+//! Durations, fractions of a delay, counts, and schedules with their time zones.
 
 use std::path::{Component, Path};
 use std::time::Duration;
 
 use super::super::ini::trim;
-use super::super::surroundings::Surroundings;
+use super::super::machine::Machine;
 use super::numbers::integer;
 use crate::model::{RestartLimit, Zone};
 use crate::python::quote;
@@ -12,10 +12,10 @@ use crate::python::quote;
 /// More than thirty years.
 const SECS_MAX: f64 = 1e9;
 
-/// Where zone files are.
+/// The directories with zone files.
 const ZONE_FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/share/zoneinfo", "/etc/zoneinfo"];
 
-/// A number of seconds, such as `5` or `0.5`, that is not less than this.
+/// A number of seconds, such as `5` or `0.5`, at least `least`.
 pub(crate) fn seconds(text: &str, least: Duration) -> Result<Duration, String> {
     let bare = trim(text);
     let is_decimal =
@@ -32,7 +32,7 @@ pub(crate) fn seconds(text: &str, least: Duration) -> Result<Duration, String> {
     Ok(found)
 }
 
-/// A whole number from 1 on.
+/// A whole number, at least 1.
 pub(crate) fn count(text: &str) -> Result<u32, String> {
     match integer(text)? {
         number @ ..1 => Err(format!("{number} is below lower bound (1)")),
@@ -40,7 +40,7 @@ pub(crate) fn count(text: &str) -> Result<u32, String> {
     }
 }
 
-/// `10%`, also without the sign.
+/// `10%`, or `10` without the sign.
 pub(crate) fn percent(text: &str) -> Result<u8, String> {
     let bare = trim(text);
     let number = integer(bare.strip_suffix('%').unwrap_or(bare)).ok();
@@ -48,7 +48,7 @@ pub(crate) fn percent(text: &str) -> Result<u8, String> {
     number.ok_or_else(|| format!("not a percentage from 0% to 100%: {}", quote(text)))
 }
 
-/// `10/60`: ends in so many seconds.
+/// `10/60`: restarts per seconds.
 pub(crate) fn restart_limit(text: &str) -> Result<RestartLimit, String> {
     let limit = text.split_once('/').and_then(|(ends, secs)| {
         let within = seconds(secs, Duration::from_secs(1)).ok()?;
@@ -58,8 +58,8 @@ pub(crate) fn restart_limit(text: &str) -> Result<RestartLimit, String> {
     limit.ok_or_else(|| format!("not a number of ends and one of seconds, such as 10/60: {}", quote(text)))
 }
 
-/// A zone of the machine's zone files.
-pub(crate) fn zone(name: &str, around: &dyn Surroundings) -> Result<Zone, String> {
+/// A time zone from the machine's zone files.
+pub(crate) fn zone(name: &str, machine: &dyn Machine) -> Result<Zone, String> {
     let name = trim(name);
     if matches!(name, "UTC" | "Etc/UTC") {
         return Ok(Zone::Utc);
@@ -68,9 +68,9 @@ pub(crate) fn zone(name: &str, around: &dyn Surroundings) -> Result<Zone, String
     if name.is_empty() || !is_name {
         return Err(format!("not the name of a time zone: {}", quote(name)));
     }
-    let found = ZONE_FOLDERS.iter().find_map(|folder| around.read(&Path::new(folder).join(name)).ok());
+    let found = ZONE_FOLDERS.iter().find_map(|folder| machine.read(&Path::new(folder).join(name)).ok());
     match found {
-        // A machine that is made up has such a file.
+        // A fake machine has an empty zone file.
         Some(data) if data.is_empty() => Ok(Zone::Utc),
         Some(data) => {
             let zone = Zone::File(data);
@@ -85,14 +85,14 @@ pub(crate) fn zone(name: &str, around: &dyn Surroundings) -> Result<Zone, String
     }
 }
 
-/// The zone in force: `TZ`, else /etc/localtime, else UTC.
-pub(crate) fn local_zone(around: &dyn Surroundings) -> Zone {
-    let named = around.environment().iter().rev().find(|(name, _)| name == "TZ").map(|(_, value)| value);
+/// The local time zone: `TZ`, else /etc/localtime, else UTC.
+pub(crate) fn local_zone(machine: &dyn Machine) -> Zone {
+    let named = machine.environment().iter().rev().find(|(name, _)| name == "TZ").map(|(_, value)| value);
     let found = match named.map(|name| name.trim_start_matches(':')) {
-        None => around.read(Path::new("/etc/localtime")).ok().map(Zone::File),
+        None => machine.read(Path::new("/etc/localtime")).ok().map(Zone::File),
         Some(name) => match Zone::Posix(name.to_owned()) {
             rules if rules.rules().is_some() => Some(rules),
-            _ => zone(name, around).ok(),
+            _ => zone(name, machine).ok(),
         },
     };
     found.filter(|zone| zone.rules().is_some()).unwrap_or_default()
@@ -142,9 +142,9 @@ mod tests {
     fn zones_are_those_of_the_machine() {
         let path = "/usr/share/zoneinfo/Europe/Berlin";
         let Ok(data) = std::fs::read(path) else { return };
-        let around = Fake::new().file(path, &data).file("/usr/share/zoneinfo/Bad", "TZif");
-        assert_eq!(zone("Europe/Berlin", &around), Ok(Zone::File(data.clone())));
-        assert_eq!(zone("UTC", &around), Ok(Zone::Utc));
+        let machine = Fake::new().file(path, &data).file("/usr/share/zoneinfo/Bad", "TZif");
+        assert_eq!(zone("Europe/Berlin", &machine), Ok(Zone::File(data.clone())));
+        assert_eq!(zone("UTC", &machine), Ok(Zone::Utc));
         for (name, why) in [
             (
                 "Europe/Berln",
@@ -156,7 +156,7 @@ mod tests {
             ("", "not the name of a time zone: ''"),
             ("Bad", "the zone file of 'Bad' is damaged"),
         ] {
-            assert_eq!(zone(name, &around), Err(why.to_owned()), "{name}");
+            assert_eq!(zone(name, &machine), Err(why.to_owned()), "{name}");
         }
         let local = |value: &str| local_zone(&Fake::new().file(path, &data).variable("TZ", value));
         assert_eq!(local("Europe/Berlin"), Zone::File(data.clone()));

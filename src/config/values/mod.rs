@@ -1,8 +1,8 @@
-//! What a value's text stands for: one function a type, each a pure `&str` to value or message.
+//! Parsers of values: one function per type, each a pure function from `&str` to a value or a message.
 //!
-//! Messages are Supervisor's where it has one in plain words. Where it lets a Python exception
-//! through (`invalid literal for int() with base 10: 'x'`), a plain sentence names the same value.
-//! Users and paths need the machine and take [`super::Surroundings`].
+//! Messages are Supervisor's where it has a clear one. Where it shows a Python exception (`invalid literal
+//! for int() with base 10: 'x'`), a plain sentence names the same value.
+//! Users and paths need the machine and take [`super::Machine`].
 
 mod address;
 mod dependencies;

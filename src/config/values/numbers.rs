@@ -1,21 +1,21 @@
-//! Numbers as Python's `int` reads them.
+//! Numbers as Python's `int` parses them.
 //!
-//! It takes the decimal digits of every script, so whoever writes `١٢` in a file means twelve.
+//! It accepts the decimal digits of every script: `١٢` is twelve.
 
 use super::super::ini::trim;
 use crate::python::quote;
 
 /// A whole number: a sign, digits, single underscores between them, spaces around them.
 pub(crate) fn integer(text: &str) -> Result<i64, String> {
-    digits(text, 10).map_err(|error| error.told(text, "integer"))
+    digits(text, 10).map_err(|error| error.message(text, "integer"))
 }
 
-/// A whole number, or none: for what may be a name as well.
+/// A whole number, or `None` for a text that may be a name.
 pub(super) fn number(text: &str) -> Option<i64> {
     digits(text, 10).ok()
 }
 
-/// A number of bytes: a whole number and perhaps KB, MB or GB in any case.
+/// A number of bytes: a whole number and optionally KB, MB or GB in any case.
 pub(crate) fn size(text: &str) -> Result<i64, String> {
     let suffixes = [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)];
     let split = |(suffix, unit)| {
@@ -25,10 +25,10 @@ pub(crate) fn size(text: &str) -> Result<i64, String> {
     let (number, unit) = suffixes.into_iter().find_map(split).unwrap_or((text, 1));
     digits(number, 10)
         .and_then(|number| number.checked_mul(unit).ok_or(NotANumber::TooLarge))
-        .map_err(|error| error.told(text, "size"))
+        .map_err(|error| error.message(text, "size"))
 }
 
-/// Permission bits: `022`, `0o22` or `22`. A negative number is none.
+/// Permission bits: `022`, `0o22` or `22`. Negative numbers are invalid.
 pub(crate) fn octal(text: &str) -> Result<u32, String> {
     let bare = trim(text);
     let bare = bare.strip_prefix("0o").or_else(|| bare.strip_prefix("0O")).unwrap_or(bare);
@@ -36,7 +36,7 @@ pub(crate) fn octal(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("{text} can not be converted to an octal type"))
 }
 
-/// Exit codes parted by commas; nothing is an empty list.
+/// Exit codes separated by commas; an empty text is an empty list.
 pub(crate) fn exit_codes(text: &str) -> Result<Vec<i32>, String> {
     if text.is_empty() {
         return Ok(Vec::new());
@@ -53,7 +53,7 @@ enum NotANumber {
 }
 
 impl NotANumber {
-    fn told(self, text: &str, what: &str) -> String {
+    fn message(self, text: &str, what: &str) -> String {
         match self {
             Self::Malformed => format!("not a valid {what}: {}", quote(text)),
             Self::TooLarge => format!("{what} out of range: {}", quote(text)),
@@ -61,8 +61,7 @@ impl NotANumber {
     }
 }
 
-/// Where the ten digits of each script start: all of Unicode's decimal digits (category Nd), as Python 3.11
-/// knows them.
+/// The zero of each script: all of Unicode's decimal digits (category Nd), as in Python 3.11.
 #[rustfmt::skip]
 const ZEROS: [u32; 66] = [
     0x0030, 0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
@@ -73,7 +72,7 @@ const ZEROS: [u32; 66] = [
     0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
 ];
 
-/// What a character stands for as a decimal digit of any script.
+/// The value of a character as a decimal digit of any script.
 pub(crate) fn decimal_digit(c: char) -> Option<u32> {
     if c.is_ascii() {
         return c.to_digit(10);

@@ -1,46 +1,46 @@
-//! Paths: `~`, and what has to exist.
+//! Paths: expansion of `~`, and checks for existence.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::super::surroundings::Surroundings;
+use super::super::machine::Machine;
 
-/// The path of a file that may not exist yet in a directory that must.
+/// The path of a file that may not exist yet, in a directory that must.
 pub(crate) fn in_existing(
     text: &str,
-    around: &dyn Surroundings,
+    machine: &dyn Machine,
     is_dir: impl FnOnce(&Path) -> bool,
 ) -> Result<PathBuf, String> {
-    match parent_of(text, around) {
+    match parent_of(text, machine) {
         Some(parent) if !is_dir(&parent) => {
             Err(format!("The directory named as part of the path {text} does not exist"))
         }
-        _ => Ok(with_home(text, around)),
+        _ => Ok(with_home(text, machine)),
     }
 }
 
-/// The directory that a path names as a part of it, if it does.
-pub(crate) fn parent_of(text: &str, around: &dyn Surroundings) -> Option<PathBuf> {
-    let path = with_home(text, around);
+/// The directory part of a path, if it has one.
+pub(crate) fn parent_of(text: &str, machine: &dyn Machine) -> Option<PathBuf> {
+    let path = with_home(text, machine);
     let parent = if text.ends_with('/') { Some(path.as_path()) } else { path.parent() };
     parent.filter(|parent| *parent != Path::new("")).map(Path::to_owned)
 }
 
 /// The path of a directory that must exist.
-pub(crate) fn existing_directory(text: &str, around: &dyn Surroundings) -> Result<PathBuf, String> {
-    let path = with_home(text, around);
-    let exists = !text.is_empty() && around.is_dir(&path);
+pub(crate) fn existing_directory(text: &str, machine: &dyn Machine) -> Result<PathBuf, String> {
+    let path = with_home(text, machine);
+    let exists = !text.is_empty() && machine.is_dir(&path);
     if exists { Ok(path) } else { Err(format!("{text} is not an existing directory")) }
 }
 
-/// [`absolute`], after `~` has been put in.
-pub(crate) fn normal_path(text: &str, around: &dyn Surroundings) -> PathBuf {
-    absolute(&with_home(text, around), around)
+/// [`absolute`], after expanding `~`.
+pub(crate) fn normal_path(text: &str, machine: &dyn Machine) -> PathBuf {
+    absolute(&with_home(text, machine), machine)
 }
 
-/// Absolute and without `.` and `..`; links are not followed.
-pub(crate) fn absolute(path: &Path, around: &dyn Surroundings) -> PathBuf {
+/// Makes a path absolute and removes `.` and `..`; links are not followed.
+pub(crate) fn absolute(path: &Path, machine: &dyn Machine) -> PathBuf {
     let mut normal = PathBuf::new();
-    for component in around.current_dir().join(path).components() {
+    for component in machine.current_dir().join(path).components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir => _ = normal.pop(),
@@ -50,11 +50,11 @@ pub(crate) fn absolute(path: &Path, around: &dyn Surroundings) -> PathBuf {
     normal
 }
 
-/// Puts in the home directory for `~` and `~user`; leaves the text as it is when there is none.
-fn with_home(text: &str, around: &dyn Surroundings) -> PathBuf {
+/// Expands `~` and `~user` to the home directory; returns the text unchanged if there is none.
+fn with_home(text: &str, machine: &dyn Machine) -> PathBuf {
     let Some(rest) = text.strip_prefix('~') else { return text.into() };
     let (user, below) = rest.split_once('/').unwrap_or((rest, ""));
-    match around.home_dir(Some(user).filter(|user| !user.is_empty())) {
+    match machine.home_dir(Some(user).filter(|user| !user.is_empty())) {
         Some(home) if below.is_empty() => home,
         Some(home) => home.join(below.trim_start_matches('/')),
         None => text.into(),
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn parents_must_exist() {
-        let around = Fake::new();
-        let existing_parent = |text| in_existing(text, &around, |folder| around.is_dir(folder));
+        let machine = Fake::new();
+        let existing_parent = |text| in_existing(text, &machine, |folder| machine.is_dir(folder));
         for (text, expected) in [
             ("app.log", "app.log"),
             ("/var/log/app.log", "/var/log/app.log"),
@@ -89,11 +89,11 @@ mod tests {
 
     #[test]
     fn directories_must_exist() {
-        let around = Fake::new();
-        assert_eq!(existing_directory("~", &around), Ok("/home/www".into()));
+        let machine = Fake::new();
+        assert_eq!(existing_directory("~", &machine), Ok("/home/www".into()));
         for text in ["/nowhere", ""] {
             assert_eq!(
-                existing_directory(text, &around),
+                existing_directory(text, &machine),
                 Err(format!("{text} is not an existing directory"))
             );
         }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn normal_paths_are_absolute() {
-        let around = Fake::new();
+        let machine = Fake::new();
         for (text, expected) in [
             ("x.pid", "/srv/x.pid"),
             ("./a/../b", "/srv/b"),
@@ -110,7 +110,7 @@ mod tests {
             ("~/x", "/home/www/x"),
             ("", "/srv"),
         ] {
-            assert_eq!(normal_path(text, &around), PathBuf::from(expected), "{text}");
+            assert_eq!(normal_path(text, &machine), PathBuf::from(expected), "{text}");
         }
     }
 }

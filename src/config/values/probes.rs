@@ -1,4 +1,4 @@
-//! `ready` and `health`: checks, each a kind and what follows the colon.
+//! `ready` and `health`: checks of the form `kind:argument`.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,16 @@ use crate::model::{HealthCheck, Probe, ReadyCheck};
 use crate::python::quote;
 use crate::python::split_command;
 
-/// Descriptors below it are those of every program.
+/// Lower descriptors are the standard streams.
 const FD_MIN: i64 = 3;
 
-/// No program gets a descriptor above it: the usual soft limit is 1,024.
+/// The highest descriptor that a program can get: the usual soft limit is 1,024.
 const FD_MAX: i64 = 1023;
 
-/// What a compiled expression may take.
+/// The maximum size of a compiled regular expression.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
-/// Where probes go that name no host.
+/// The host of probes that name none.
 const LOCAL_HOST: &str = "127.0.0.1";
 
 const READY_KINDS: &str = "startsecs, notify, fd:N, tcp:[HOST:]PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND, \
@@ -63,7 +63,7 @@ fn kind(text: &str) -> &str {
     text.split_once(':').map_or(text, |(kind, _)| kind)
 }
 
-/// What the supervisor checks itself; `None` for another kind.
+/// A probe that the supervisor runs itself; `None` for another kind.
 fn probe(kind: &str, rest: &str, text: &str) -> Option<Result<Probe, BadValue>> {
     Some(match kind {
         "tcp" => tcp(rest, text),
@@ -129,7 +129,7 @@ fn regex(text: &str, regex: &str) -> Result<String, BadValue> {
     compiled.map(|_| regex.to_owned()).map_err(|error| bad(text, &error.to_string()))
 }
 
-/// Whether a command can be split and has a program.
+/// Checks that a command can be split and names a program.
 pub(crate) fn command(text: &str) -> Result<(), String> {
     match split_command(text) {
         Ok(words) if words.is_empty() => Err("the command is empty".to_owned()),
@@ -142,7 +142,7 @@ fn bad(text: &str, why: &str) -> BadValue {
     BadValue::new(format!("not a valid check: {}: {why}", quote(text)))
 }
 
-/// A kind that there is not, with the one that was perhaps meant. A port alone is one for `tcp`.
+/// An unknown kind, with the one that was probably meant. A port alone is taken for `tcp`.
 fn unknown(text: &str, kinds: &str, own: &[&'static str]) -> BadValue {
     let meant = || {
         let known = ["tcp", "unix", "http", "exec"].into_iter().chain(own.iter().copied());
@@ -161,8 +161,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checks_are_read_and_told_in_their_own_words() {
-        for (text, told) in [
+    fn checks_are_parsed_and_printed_in_their_own_form() {
+        for (text, expected) in [
             ("startsecs", "startsecs"),
             ("notify", "notify"),
             ("fd:3", "fd:3"),
@@ -177,7 +177,7 @@ mod tests {
             ("file:/run/ready", "file:/run/ready"),
             ("log:^listening on [0-9]+", "log:^listening on [0-9]+"),
         ] {
-            assert_eq!(ready_check(text).map(|check| check.to_string()), Ok(told.to_owned()), "{text}");
+            assert_eq!(ready_check(text).map(|check| check.to_string()), Ok(expected.to_owned()), "{text}");
         }
         for text in ["notify", "tcp:1", "unix:/s", "http://a:1/", "exec:true"] {
             assert!(health_check(text).is_ok(), "{text}");

@@ -2,51 +2,51 @@
 
 use crate::model::{SocketOwner, User, UserId};
 
-use super::super::surroundings::Surroundings;
+use super::super::machine::Machine;
 use super::numbers::number;
 
-/// A user that the machine knows, or we.
-pub(crate) fn user(text: &str, around: &dyn Surroundings) -> Result<User, String> {
+/// A user that the machine knows, or ourselves.
+pub(crate) fn user(text: &str, machine: &dyn Machine) -> Result<User, String> {
     match number(text) {
         Some(number) => UserId::try_from(number)
             .ok()
-            .and_then(|uid| around.user_by_id(uid).or_else(|| ourselves(uid, around)))
+            .and_then(|uid| machine.user_by_id(uid).or_else(|| ourselves(uid, machine)))
             .ok_or_else(|| format!("Invalid user id {text}")),
-        None => around
+        None => machine
             .user_by_name(text)
-            .or_else(|| ourselves(ROOT, around).filter(|_| text == "root"))
+            .or_else(|| ourselves(ROOT, machine).filter(|_| text == "root"))
             .ok_or_else(|| format!("Invalid user name {text}")),
     }
 }
 
 const ROOT: UserId = 0;
 
-/// COMPAT: who we are needs no entry in /etc/passwd. An image FROM scratch has no such file, and OpenShift
-/// runs containers as a number that nobody has entered there.
-fn ourselves(uid: UserId, around: &dyn Surroundings) -> Option<User> {
-    let gid = around.effective_group();
+/// COMPAT: our own user needs no entry in /etc/passwd. An image FROM scratch has no such file, and OpenShift
+/// runs containers with a number that has no entry.
+fn ourselves(uid: UserId, machine: &dyn Machine) -> Option<User> {
+    let gid = machine.effective_group();
     let user = || User { name: uid.to_string(), uid, gid, groups: vec![gid] };
-    (uid == around.effective_user()).then(user)
+    (uid == machine.effective_user()).then(user)
 }
 
 /// `user` or `user:group`.
-pub(crate) fn owner(text: &str, around: &dyn Surroundings) -> Option<SocketOwner> {
+pub(crate) fn owner(text: &str, machine: &dyn Machine) -> Option<SocketOwner> {
     let (user_text, group_text) = match text.split_once(':') {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    let uid = user(user_text, around).ok()?.uid;
+    let uid = user(user_text, machine).ok()?.uid;
     let gid = match group_text {
-        Some(text) => Some(group(text, around)?),
+        Some(text) => Some(group(text, machine)?),
         None => None,
     };
     Some(SocketOwner { uid, gid })
 }
 
-fn group(text: &str, around: &dyn Surroundings) -> Option<UserId> {
+fn group(text: &str, machine: &dyn Machine) -> Option<UserId> {
     match number(text) {
-        Some(number) => UserId::try_from(number).ok().filter(|&gid| around.group_exists(gid)),
-        None => around.group_id(text),
+        Some(number) => UserId::try_from(number).ok().filter(|&gid| machine.group_exists(gid)),
+        None => machine.group_id(text),
     }
 }
 
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn users_must_exist() {
-        let around = Fake::new();
+        let machine = Fake::new();
         for text in ["www", "33", " 33 "] {
-            assert_eq!(user(text, &around).map(|user| user.name), Ok("www".to_owned()), "{text}");
+            assert_eq!(user(text, &machine).map(|user| user.name), Ok("www".to_owned()), "{text}");
         }
         for (text, expected) in [
             ("nope", "Invalid user name nope"),
@@ -67,21 +67,21 @@ mod tests {
             ("34", "Invalid user id 34"),
             ("-1", "Invalid user id -1"),
         ] {
-            assert_eq!(user(text, &around), Err(expected.to_owned()));
+            assert_eq!(user(text, &machine), Err(expected.to_owned()));
         }
     }
 
     #[test]
-    fn who_we_are_needs_no_entry() {
-        let around = Fake::new().run_by(1_000_620_000);
-        let found = user("1000620000", &around).unwrap();
+    fn our_own_user_needs_no_passwd_entry() {
+        let machine = Fake::new().run_by(1_000_620_000);
+        let found = user("1000620000", &machine).unwrap();
         assert_eq!((found.uid, found.gid, found.groups), (1_000_620_000, 0, vec![0]));
-        assert_eq!(user("1000620001", &around), Err("Invalid user id 1000620001".to_owned()));
+        assert_eq!(user("1000620001", &machine), Err("Invalid user id 1000620001".to_owned()));
     }
 
     #[test]
     fn owners_are_a_user_and_maybe_a_group() {
-        let around = Fake::new();
+        let machine = Fake::new();
         for (text, expected) in [
             ("www", Some((33, None))),
             ("0:adm", Some((0, Some(4)))),
@@ -92,7 +92,7 @@ mod tests {
             ("nope:4", None),
             ("", None),
         ] {
-            assert_eq!(owner(text, &around).map(|owner| (owner.uid, owner.gid)), expected, "{text}");
+            assert_eq!(owner(text, &machine).map(|owner| (owner.uid, owner.gid)), expected, "{text}");
         }
     }
 }

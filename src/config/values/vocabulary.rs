@@ -1,4 +1,4 @@
-//! Values that are words: yes and no, signals, levels, names.
+//! Values that are keywords: booleans, signals, levels, names.
 
 use crate::model::{AutoRestart, LogFormat, LogLevel, OnIdle, Password, Signal, StartRetries};
 
@@ -48,7 +48,7 @@ pub(crate) fn signal(text: &str) -> Result<Signal, String> {
     }
 }
 
-/// A signal that can be given a meaning: a name, a number, or `RTMIN+3`; `_` does for the plus.
+/// A signal that can be handled: a name, a number, or `RTMIN+3`; `_` may replace the plus.
 pub(crate) fn caught_signal(text: &str) -> Result<Signal, String> {
     let real_time = || {
         let (base, offset) = text.split_once(['+', '_'])?;
@@ -69,7 +69,7 @@ pub(crate) fn caught_signal(text: &str) -> Result<Signal, String> {
     }
 }
 
-/// One of a few words, by its index.
+/// The index of a keyword in a list.
 pub(crate) fn word(words: &[&str], text: &str) -> Result<usize, String> {
     let refusal = || match words {
         [first, second] => format!("{} is neither {first} nor {second}", quote(text)),
@@ -101,7 +101,7 @@ pub(crate) fn log_level(text: &str) -> Result<LogLevel, String> {
     })
 }
 
-/// How lines of output are shown, in any case.
+/// The format of output lines, in any case.
 pub(crate) fn log_format(text: &str) -> Result<LogFormat, String> {
     Ok(match text.to_ascii_lowercase().as_str() {
         "raw" => LogFormat::Raw,
@@ -111,8 +111,8 @@ pub(crate) fn log_format(text: &str) -> Result<LogFormat, String> {
     })
 }
 
-/// The name of a process or group: the characters that namespecs and event headers are made with
-/// are refused. COMPAT: so is the empty name, which Supervisor takes.
+/// The name of a process or group. Characters that separate namespecs and event headers are rejected. COMPAT:
+/// so is the empty name, which Supervisor accepts.
 pub(crate) fn name(text: &str) -> Result<&str, String> {
     let bare = trim(text);
     if bare.is_empty() {
@@ -124,12 +124,12 @@ pub(crate) fn name(text: &str) -> Result<&str, String> {
     }
 }
 
-/// Items parted by commas; nothing is an empty list, a comma at the end makes an empty item.
+/// Items separated by commas; an empty text is an empty list, a trailing comma makes an empty item.
 pub(crate) fn list(text: &str) -> Vec<&str> {
     if text.is_empty() { Vec::new() } else { text.split(',').map(trim).collect() }
 }
 
-/// In the clear, or `{SHA}` and 40 hex digits.
+/// In plain text, or `{SHA}` and 40 hex digits.
 pub(crate) fn password(text: &str) -> Result<Password, String> {
     let Some(hex) = text.strip_prefix("{SHA}") else { return Ok(Password::Plain(text.to_owned())) };
     sha1(hex)

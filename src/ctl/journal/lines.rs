@@ -14,7 +14,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Each gets this in front.
-    pub(super) fn behind(prefix: &str) -> Self {
+    pub(super) fn with_prefix(prefix: &str) -> Self {
         Self { prefix: prefix.as_bytes().to_vec(), begun: Vec::new() }
     }
 
@@ -82,7 +82,7 @@ impl Joint {
     }
 
     /// What of these bytes was not seen before. They are kept until that can be told.
-    pub(super) fn behind(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+    pub(super) fn unseen(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         if !self.is_open() {
             return bytes;
         }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_whole_lines_are_let_out() {
-        let mut lines = Lines::behind("web | ");
+        let mut lines = Lines::with_prefix("web | ");
         assert_eq!(text(lines.take(b"one\ntw")), "web | one\n");
         assert_eq!(text(lines.take(b"o\n\nthr")), "web | two\nweb | \n");
         assert_eq!(text(lines.rest()), "web | thr\n");
@@ -148,7 +148,7 @@ mod tests {
         ] {
             let mut joint = Joint::at_end_of(seen.as_bytes());
             let mut all: Vec<u8> = Vec::new();
-            streamed.iter().for_each(|bytes| all.extend(joint.behind(bytes.as_bytes().to_vec())));
+            streamed.iter().for_each(|bytes| all.extend(joint.unseen(bytes.as_bytes().to_vec())));
             assert!(!joint.is_open());
             assert_eq!(text(all), fresh);
         }
@@ -157,9 +157,9 @@ mod tests {
     #[test]
     fn what_never_comes_is_not_waited_for() {
         let mut joint = Joint::at_end_of(b"it was long before it was rotated\n");
-        assert_eq!(joint.behind(b"new\n".to_vec()), b"");
+        assert_eq!(joint.unseen(b"new\n".to_vec()), b"");
         assert!(joint.is_open());
         assert_eq!(joint.close(), b"new\n");
-        assert_eq!(joint.behind(b"x".to_vec()), b"x");
+        assert_eq!(joint.unseen(b"x".to_vec()), b"x");
     }
 }

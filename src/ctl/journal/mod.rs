@@ -106,7 +106,7 @@ fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Journ
         wanted.channels.iter().map(move |channel| JournalSource {
             namespec: namespec.clone(),
             channel,
-            lines: Lines::behind(&prefix),
+            lines: Lines::with_prefix(&prefix),
             joint: Joint::default(),
             stream: None,
         })
@@ -215,7 +215,7 @@ impl JournalSource {
         let mut bytes = Vec::new();
         if is_ready && let Some(stream) = &mut self.stream {
             match stream.read() {
-                Ok(Some(more)) => bytes = self.joint.behind(more),
+                Ok(Some(more)) => bytes = self.joint.unseen(more),
                 // A channel that has no log is no failure here: there may be another.
                 Ok(None) | Err(_) => self.stream = None,
             }

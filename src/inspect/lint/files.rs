@@ -79,14 +79,14 @@ impl SharedWriter<'_> {
 
     /// Whether there was something to tell of a file that is written.
     fn file(self, options: &mut SectionReader<'_, '_>, option: &str, path: &Path) -> bool {
-        let path = absolute(path, options.around());
+        let path = absolute(path, options.machine());
         if STREAMS.iter().any(|folder| path.starts_with(Path::new(folder))) {
             return false;
         }
         let (section, file) = (&options.section.name, shown(&path));
-        let text = if options.around().is_dir(&path) {
+        let text = if options.machine().is_dir(&path) {
             Some(format!("{option} {file} of [{section}] is a directory"))
-        } else if options.around().exists(&path) {
+        } else if options.machine().exists(&path) {
             let why = self.may_write(options, &path).err();
             why.map(|why| format!("cannot write {option} {file} of [{section}]: {}", self.told(&why)))
         } else {
@@ -97,7 +97,7 @@ impl SharedWriter<'_> {
 
     /// A socket appears under a name of its own first, so its folder has to let us in either way.
     fn socket(self, options: &mut SectionReader<'_, '_>, option: &str, path: &Path) {
-        let text = if options.around().is_dir(path) {
+        let text = if options.machine().is_dir(path) {
             Some(format!("{option} {} of [{}] is a directory", shown(path), options.section.name))
         } else {
             self.missing(options, option, path)
@@ -110,7 +110,7 @@ impl SharedWriter<'_> {
     /// Why a file that is not there can't be made.
     fn missing(self, options: &SectionReader<'_, '_>, option: &str, path: &Path) -> Option<String> {
         let folder = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-        let why = if options.around().is_dir(&folder) {
+        let why = if options.machine().is_dir(&folder) {
             self.told(&self.may_write(options, &folder).err()?)
         } else {
             "it does not exist".to_owned()
@@ -120,7 +120,7 @@ impl SharedWriter<'_> {
     }
 
     fn may_write(self, options: &SectionReader<'_, '_>, path: &Path) -> io::Result<()> {
-        options.around().may_write(path, self.0)
+        options.machine().may_write(path, self.0)
     }
 
     fn told(self, why: &io::Error) -> String {
@@ -146,12 +146,12 @@ mod tests {
     use super::super::tests::{INTERFACE, machine, warnings_on};
 
     fn warnings(lines: &str) -> Vec<String> {
-        let around = machine(&format!("[supervisord]\n{lines}{INTERFACE}"))
+        let machine = machine(&format!("[supervisord]\n{lines}{INTERFACE}"))
             .refusing("/home/www", PermissionDenied)
             .refusing("/var/log", ReadOnlyFilesystem)
             .file("/tmp/old.log", "")
             .refusing("/tmp/old.log", PermissionDenied);
-        warnings_on(&around)
+        warnings_on(&machine)
     }
 
     #[test]

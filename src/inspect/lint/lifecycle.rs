@@ -195,9 +195,9 @@ mod tests {
 
     /// `line: note`, a line each, on 28 March 2026 at noon in UTC.
     fn notes_in(text: &str) -> Vec<String> {
-        let around = machine(&format!("[supervisord]\n{text}")).variable("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+        let machine = machine(&format!("[supervisord]\n{text}")).variable("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
         let examination = Examination { now: Some(1_774_699_200), ..Examination::default() };
-        let findings = check(Path::new(MAIN), &[], &[], &around, examination).findings;
+        let findings = check(Path::new(MAIN), &[], &[], &machine, examination).findings;
         let notes = findings.into_iter().filter(|finding| finding.severity == Severity::Note);
         notes.map(|note| format!("{}: {}", note.line.unwrap_or_default(), note.message)).collect()
     }

@@ -54,7 +54,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[S
 
 fn file(reading: &Reading<'_>, stream: &StreamSpec) -> Option<PathBuf> {
     let LogTarget::File(path) = &stream.target else { return None };
-    let path = absolute(path, reading.around);
+    let path = absolute(path, reading.machine);
     (!STREAMS.iter().any(|folder| path.starts_with(Path::new(folder)))).then_some(path)
 }
 

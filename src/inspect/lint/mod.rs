@@ -77,7 +77,7 @@ impl SectionProcesses<'_, '_> {
 /// All of them, group by group.
 fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<SectionProcesses<'s, 'a>> {
     let mut by_group: HashMap<&str, Vec<_>> = HashMap::new();
-    for birth in reading.births() {
+    for birth in reading.section_counts() {
         by_group.entry(&birth.group).or_default().push(birth);
     }
     let mut found = Vec::new();
@@ -146,14 +146,14 @@ mod tests {
     /// A machine with a few programs.
     pub(super) fn machine(text: &str) -> Fake {
         let programs = ["a", "b", "sh", "nginx", "sshd", "cron", "redis-server"];
-        let around = Fake::main(text).variable("PATH", "/bin");
-        programs.into_iter().fold(around, |around, name| around.program(&format!("/bin/{name}")))
+        let machine = Fake::main(text).variable("PATH", "/bin");
+        programs.into_iter().fold(machine, |machine, name| machine.program(&format!("/bin/{name}")))
     }
 
     /// `line: warning`, a line each.
-    pub(super) fn warnings_on(around: &Fake) -> Vec<String> {
+    pub(super) fn warnings_on(machine: &Fake) -> Vec<String> {
         let examination = Examination { grace_secs: Some(10), ..Examination::default() };
-        let report = check(Path::new(MAIN), &[], &[], around, examination);
+        let report = check(Path::new(MAIN), &[], &[], machine, examination);
         let told = |finding: Finding| {
             assert_ne!(finding.severity, Severity::Error, "{finding:?}");
             format!("{}: {}", finding.line.unwrap_or_default(), finding.message)

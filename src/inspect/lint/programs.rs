@@ -38,7 +38,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[S
 
 fn daemon(options: &mut SectionReader<'_, '_>, daemon: &DaemonSettings) {
     repeated_variables(options);
-    let ours = options.around().effective_user();
+    let ours = options.machine().effective_user();
     if let Some(user) = daemon.user.as_ref().filter(|user| ours != ROOT && user.uid != ours) {
         let text = format!("cannot become user {}: only root can, and we are user {ours}", quote(&user.name));
         Advice::new(text).tell(options, "user");
@@ -47,7 +47,7 @@ fn daemon(options: &mut SectionReader<'_, '_>, daemon: &DaemonSettings) {
 
 /// The words are those of the spawn that will fail.
 fn command(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
-    if let Err(fault) = resolve(process, options.around()) {
+    if let Err(fault) = resolve(process, options.machine()) {
         let text = format!("{} of [{}]", fault.detail.unwrap_or_default(), options.section.name);
         Advice::new(text).tell(options, "command");
     }
@@ -84,7 +84,7 @@ fn commands_beside(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
 }
 
 fn directory(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
-    if let Some(directory) = process.directory.as_ref().filter(|path| !options.around().is_dir(path)) {
+    if let Some(directory) = process.directory.as_ref().filter(|path| !options.machine().is_dir(path)) {
         let shown = quote(&directory.to_string_lossy());
         let text = format!("directory {shown} of [{}] does not exist", options.section.name);
         Advice::new(text).tell(options, "directory");
@@ -94,7 +94,7 @@ fn directory(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
 const ROOT: UserId = 0;
 
 fn user(options: &mut SectionReader<'_, '_>, process: &ProcessSpec, daemon_user: Option<&User>) {
-    let ours = daemon_user.map_or_else(|| options.around().effective_user(), |user| user.uid);
+    let ours = daemon_user.map_or_else(|| options.machine().effective_user(), |user| user.uid);
     let Some(user) = process.user.as_ref().filter(|user| ours != ROOT && user.uid != ours) else { return };
     let why = match daemon_user {
         Some(daemon_user) => format!("the supervisor becomes {} first", quote(&daemon_user.name)),
@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn what_a_file_holds_does_not_show() {
         let text = "[supervisord]\n[program:x]\ncommand=a\n";
-        let around = machine(text).file("/run/c", "geheim").variable("SV_PROGRAM_X_COMMAND_FILE", "/run/c");
+        let machine = machine(text).file("/run/c", "geheim").variable("SV_PROGRAM_X_COMMAND_FILE", "/run/c");
         assert_eq!(
-            warnings_on(&around),
+            warnings_on(&machine),
             ["0: command of [program:x] is a mistake; it comes from a file and is not shown"]
         );
     }

@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn another_file_may_say_otherwise() {
         let text = "[supervisord]\n[include]\nfiles=x.ini x.ini\n[program:a]\ncommand=a\n";
-        let around = machine(text)
+        let machine = machine(text)
             .file("/etc/x.ini", "[program:a]\ncommand=b\n")
             .variable("SV_PROGRAM_A_COMMAND", "a");
-        assert_eq!(warnings_on(&around), Vec::<String>::new());
+        assert_eq!(warnings_on(&machine), Vec::<String>::new());
     }
 }

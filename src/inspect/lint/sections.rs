@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn an_include_in_an_included_file_is_told() {
-        let around = machine("[supervisord]\n[include]\nfiles=*.ini\n")
+        let machine = machine("[supervisord]\n[include]\nfiles=*.ini\n")
             .file("/etc/a.ini", "[program:a]\ncommand=a\n[include]\nfiles=b/*.ini\n");
         assert_eq!(
-            warnings_on(&around),
+            warnings_on(&machine),
             ["4: [include] of an included file is not read: only the main file includes others"]
         );
     }

@@ -30,7 +30,7 @@ fn door(options: &mut SectionReader<'_, '_>, server: &ServerSpec) {
 fn plain_password(options: &mut SectionReader<'_, '_>) {
     let reading = &options.reading;
     let Origin::File(path) = &reading.document.source(options.spot("password").place).origin else { return };
-    if options.around().mode(path).is_some_and(|mode| mode & READABLE_BY_ALL != 0) {
+    if options.machine().mode(path).is_some_and(|mode| mode & READABLE_BY_ALL != 0) {
         let shown = quote(&path.to_string_lossy());
         let text =
             format!("password in the clear, and everybody can read {shown}: chmod o-r, or use {{SHA}}");

@@ -3,7 +3,7 @@
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::config::SectionReader;
-use crate::config::{DaemonizesWhen, foreground_form, leaves};
+use crate::config::{DaemonizesWhen, daemonizes_when, foreground_form};
 use crate::model::ProcessSpec;
 use crate::python::quote;
 use crate::python::{SplitError, split_command};
@@ -157,12 +157,12 @@ fn shell_words(options: &mut SectionReader<'_, '_>, text: &str) {
 /// `$PORT` or `${PORT}` and the name; only in capitals, as programs have signs of their own.
 pub(super) fn shell_variable(word: &str) -> Option<(&str, &str)> {
     let start = word.find('$')?;
-    let behind = &word[start + 1..];
-    let name = behind.strip_prefix('{').unwrap_or(behind);
+    let after = &word[start + 1..];
+    let name = after.strip_prefix('{').unwrap_or(after);
     let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let length = name.find(|c| !is_part(c)).unwrap_or(name.len());
     let name = Some(&name[..length]).filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))?;
-    let is_braced = behind.starts_with('{');
+    let is_braced = after.starts_with('{');
     let end = start + 1 + length + if is_braced { 2 } else { 0 };
     // A letter behind it, or a brace that does not close: not what it looked like.
     if is_braced && word.as_bytes().get(end - 1) != Some(&b'}') {
@@ -223,7 +223,7 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     if INIT_FOLDERS.iter().any(|folder| program.starts_with(folder)) {
         return;
     }
-    let Some((name, background)) = leaves(base_name(program)) else { return };
+    let Some((name, background)) = daemonizes_when(base_name(program)) else { return };
     let text = match background {
         DaemonizesWhen::Unless(foreground) if !foreground.iter().any(|option| has(arguments, option)) => {
             let option = foreground.first().copied().unwrap_or_default();

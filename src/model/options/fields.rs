@@ -1,6 +1,6 @@
 //! How rows name their fields. A macro makes the function that sets a field and the one that compares it.
 
-use super::{DefaultValue, Landing, Lands, OnUpdate, OptionDoc, Per, ValueType};
+use super::{DefaultValue, FieldBinding, Lands, OnUpdate, OptionDoc, Per, ValueType};
 
 /// A field of the specification.
 macro_rules! field {
@@ -90,7 +90,7 @@ macro_rules! own {
 /// An option that is a field: read once per program or for each process.
 pub(super) const fn row(
     name: &'static str,
-    lands: Lands,
+    field_ref: Lands,
     default: DefaultValue,
     (per, update): (Per, OnUpdate),
     test: &'static str,
@@ -98,10 +98,10 @@ pub(super) const fn row(
 ) -> OptionDoc {
     OptionDoc {
         name,
-        value: lands.value(),
+        value: field_ref.value(),
         default,
         doc,
-        landing: Some(Landing { lands, per, update, test }),
+        binding: Some(FieldBinding { field_ref, per, update, test }),
     }
 }
 

@@ -110,14 +110,14 @@ pub struct OptionDoc {
     /// What it is for, a few words.
     pub doc: &'static str,
     /// Where the value goes, if that is a field of [`ProcessSpec`].
-    pub landing: Option<Landing>,
+    pub binding: Option<FieldBinding>,
 }
 
 /// How an option of a program gets into its specification.
 #[derive(Clone, Copy, Debug)]
-pub struct Landing {
+pub struct FieldBinding {
     /// The field.
-    pub lands: Lands,
+    pub field_ref: Lands,
     /// Whether it is read for the program or for each of its processes.
     pub per: Per,
     /// What `update` does when it differs.
@@ -285,13 +285,13 @@ impl OptionDoc {
     /// An option that is not a field of [`ProcessSpec`].
     #[must_use]
     pub const fn new(name: &'static str, value: ValueType, default: DefaultValue, doc: &'static str) -> Self {
-        Self { name, value, default, doc, landing: None }
+        Self { name, value, default, doc, binding: None }
     }
 
     /// How often it is read, if it is an option of a program.
     #[must_use]
     pub fn per(&self) -> Per {
-        self.landing.map_or(Per::Program, |landing| landing.per)
+        self.binding.map_or(Per::Program, |binding| binding.per)
     }
 
     /// The start of the keys of a family.

@@ -327,10 +327,10 @@ const OTHERS: [(&str, IsSame); 4] = [
 
 /// The options whose values differ between two specifications of one process, and what `update` does about each.
 pub fn differences(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, OnUpdate)> {
-    let landings = PROGRAM.iter().filter_map(|option| Some((option.name, option.landing?)));
-    let options = landings
-        .filter(|(_, landing)| !landing.lands.is_same(old, new))
-        .map(|(name, landing)| (name, landing.update));
+    let bindings = PROGRAM.iter().filter_map(|option| Some((option.name, option.binding?)));
+    let options = bindings
+        .filter(|(_, binding)| !binding.field_ref.is_same(old, new))
+        .map(|(name, binding)| (name, binding.update));
     let others =
         OTHERS.iter().filter(|(_, is_same)| !is_same(old, new)).map(|(name, _)| (*name, OnUpdate::Restart));
     options.chain(others)

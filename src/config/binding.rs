@@ -1,8 +1,8 @@
-//! A program's options into its specification, as the rows of the table say.
+//! Stores the options of a program in its specification, as the rows of the table say.
 
 use std::path::PathBuf;
 
-use crate::model::options::{BadValue, Field, Landing, Lands, OptionDoc, PROGRAM, Per};
+use crate::model::options::{BadValue, Field, FieldBinding, Lands, OptionDoc, PROGRAM, Per};
 use crate::model::{ProcessSpec, Schedule, WrittenAt};
 use crate::python::quote;
 
@@ -10,20 +10,20 @@ use super::ini::trim;
 use super::reader::SectionReader;
 use super::values;
 
-/// Reads the options that are the same for all processes of a program. The rows of those that are read for each
-/// process are returned.
+/// Reads the options that are the same for all processes of a program, and returns the rows of those that are
+/// read for each process.
 ///
-/// What is not set has its default already, which is the one of the table.
-pub(super) fn land_program(
+/// Fields whose option is not set keep the default of the table.
+pub(super) fn bind_program(
     options: &mut SectionReader<'_, '_>,
     spec: &mut ProcessSpec,
 ) -> Vec<&'static OptionDoc> {
     let mut of_process = Vec::new();
     for option in PROGRAM {
-        let Some(landing) = option.landing else { continue };
-        match (options.is_set(option.name), landing.per) {
+        let Some(binding) = option.binding else { continue };
+        match (options.is_set(option.name), binding.per) {
             (false, _) => {}
-            (true, Per::Program) => land(options, option.name, landing, spec),
+            (true, Per::Program) => land(options, option.name, binding, spec),
             (true, Per::Process) => of_process.push(option),
         }
     }
@@ -31,21 +31,21 @@ pub(super) fn land_program(
 }
 
 /// Reads the options that are set for each process.
-pub(super) fn land_process(
+pub(super) fn bind_process(
     options: &mut SectionReader<'_, '_>,
     of_process: &[&'static OptionDoc],
     spec: &mut ProcessSpec,
 ) {
     for option in of_process {
-        if let Some(landing) = option.landing {
-            land(options, option.name, landing, spec);
+        if let Some(binding) = option.binding {
+            land(options, option.name, binding, spec);
         }
     }
 }
 
-/// A value that is not set or not valid leaves the field as it is.
-fn land(options: &mut SectionReader<'_, '_>, name: &str, landing: Landing, spec: &mut ProcessSpec) {
-    match landing.lands {
+/// If the option is not set or invalid, the field keeps its value.
+fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, spec: &mut ProcessSpec) {
+    match binding.field_ref {
         Lands::Boolean(field) => put(spec, field, options.value(name, values::boolean)),
         Lands::Integer(field) => put(spec, field, options.value(name, values::integer)),
         Lands::Size(field) => put(spec, field, options.value(name, values::size)),
@@ -65,7 +65,7 @@ fn land(options: &mut SectionReader<'_, '_>, name: &str, landing: Landing, spec:
         Lands::Command(field) => put(spec, field, options.value(name, command)),
         Lands::Paths(field) => put(spec, field, items(options, name, values::list, absolute_path)),
         Lands::Dependencies(field) => {
-            let place = WrittenAt(options.told_place(name));
+            let place = WrittenAt(options.describe_place(name));
             put(spec, field, items(options, name, values::list, |item| values::dependency(item, &place)));
         }
         Lands::Ready(field) => put(spec, field, items(options, name, lines, values::ready_check)),
@@ -73,18 +73,18 @@ fn land(options: &mut SectionReader<'_, '_>, name: &str, landing: Landing, spec:
         Lands::Schedule(field) => {
             put(spec, field, one(options, name, schedule));
             if let Some(schedule) = &mut spec.schedule {
-                schedule.zone = values::local_zone(options.around());
+                schedule.zone = values::local_zone(options.machine());
             }
         }
         Lands::Zone(field) => {
-            let around = options.around();
-            put(spec, field, options.value(name, |text| values::zone(text, around)));
+            let machine = options.machine();
+            put(spec, field, options.value(name, |text| values::zone(text, machine)));
         }
         Lands::Own(..) => {}
     }
 }
 
-/// A value with a suggestion where it is wrong.
+/// Reads a single value; an error may carry a suggestion.
 fn one<T>(
     options: &mut SectionReader<'_, '_>,
     name: &str,
@@ -94,7 +94,7 @@ fn one<T>(
     convert(&text).map_err(|bad| options.error_in_part(name, bad, None)).ok()
 }
 
-/// The items of a list; each that is wrong is an error.
+/// The items of a list; each invalid item is an error.
 fn items<T>(
     options: &mut SectionReader<'_, '_>,
     name: &str,
@@ -190,7 +190,7 @@ mod tests {
         let lines = "numprocs=2\nprocess_name=%(process_num)d\nready=tcp:808%(process_num)d\n\
             depends_on=zdb:%(process_num)d=started";
         let settings = load_text(&format!("{HEAD}{lines}")).unwrap();
-        let told: Vec<_> = settings.groups[0]
+        let shown: Vec<_> = settings.groups[0]
             .processes
             .iter()
             .map(|spec| {
@@ -198,7 +198,7 @@ mod tests {
             })
             .collect();
         let expected = ["0", "1"].map(|n| (format!("tcp:127.0.0.1:808{n}"), format!("zdb:{n}")));
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 
     #[test]

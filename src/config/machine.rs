@@ -1,63 +1,62 @@
-//! What reading a configuration has to ask the machine for.
+//! What reading a configuration needs from the machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::{User, UserId};
 
-/// Largest file that is read.
+/// The maximum size of a file.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 
-/// The machine as the configuration sees it. The program hands in the real one; tests make one up.
-pub trait Surroundings {
-    /// The bytes of a file.
+/// The machine as the configuration sees it. The program passes in the real one; tests a fake.
+pub trait Machine {
+    /// The content of a file.
     ///
     /// # Errors
     ///
-    /// The file can't be read; `NotFound` is told apart from all others.
+    /// The file can't be read; `NotFound` is distinct from all other errors.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Whether this is a directory.
     fn is_dir(&self, path: &Path) -> bool;
-    /// Whether there is anything here.
+    /// Whether the path exists.
     fn exists(&self, path: &Path) -> bool;
-    /// The permission bits of what is here, behind links; `None` if nothing is.
+    /// The permission bits, following links; `None` if the path does not exist.
     fn mode(&self, path: &Path) -> Option<u32>;
-    /// Whether somebody may write to what is here, into a file or in a directory: we, or a user that we
-    /// become.
+    /// Whether a file or directory is writable for us, or for a user that we switch to.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Why it is not.
     fn may_write(&self, path: &Path, user: Option<&User>) -> io::Result<()>;
-    /// Makes a missing folder, for this user if not for us. `None` if that is not done here: only a container's init
-    /// makes folders.
+    /// Creates a missing folder, owned by this user if given. `None` if folders are not created here: only a
+    /// container's init does so.
     fn make_folder(&self, path: &Path, owner: Option<&User>) -> Option<io::Result<()>>;
     /// Whether we may execute it.
     fn is_executable(&self, path: &Path) -> bool;
-    /// The sorted matches of one absolute pattern, by the rules of Python's `glob`: `*` skips dot
-    /// files, `**` is one level.
+    /// The sorted matches of one absolute pattern, by the rules of Python's `glob`: `*` skips dot files, `**`
+    /// is one level.
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;
     /// Our own environment as it was at the start.
     fn environment(&self) -> &[(String, String)];
-    /// Whether a variable of the environment is made up: what it holds is no guide to what it will hold.
-    fn is_made_up(&self, _variable: &str) -> bool {
+    /// Whether the value of a variable is a placeholder that says nothing about its real value.
+    fn is_placeholder(&self, _variable: &str) -> bool {
         false
     }
-    /// Where relative paths start.
+    /// The directory that relative paths start from.
     fn current_dir(&self) -> PathBuf;
-    /// Where temporary files go.
+    /// The directory for temporary files.
     fn temp_dir(&self) -> PathBuf;
-    /// What `~` (no user) or `~user` stands for.
+    /// The home directory for `~` (no user) or `~user`.
     fn home_dir(&self, user: Option<&str>) -> Option<PathBuf>;
     /// What `uname -n` prints.
     fn host_node_name(&self) -> String;
-    /// The user as whom we act.
+    /// Our effective user.
     fn effective_user(&self) -> UserId;
     /// Our group.
     fn effective_group(&self) -> UserId;
-    /// A user with the groups it is in.
+    /// A user with its groups.
     fn user_by_name(&self, name: &str) -> Option<User>;
-    /// The same, by number.
+    /// A user with its groups, by number.
     fn user_by_id(&self, uid: UserId) -> Option<User>;
     /// The number of a group.
     fn group_id(&self, name: &str) -> Option<UserId>;
