@@ -1,32 +1,33 @@
-//! The supervisor's answers as rows: past this border no action looks into a [`Value`].
+//! The supervisor's answers as rows: outside this file no action inspects a [`Value`].
 
 use super::failure::CallError;
 use crate::model::{HealthInfo, HealthStatus, ListenerState, Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
-/// What the client shows of a process.
+/// A process as the client shows it.
 #[derive(Debug)]
 pub(super) struct ProcessRow {
     pub(super) group: String,
     pub(super) name: String,
-    /// `None` is a state that we don't know: it is shown, but counts as none.
+    /// `None` is an unknown state: it is shown, but matches no state.
     pub(super) state: Option<ProcessState>,
     pub(super) state_name: String,
     pub(super) description: String,
-    /// What only `sv` knows beyond that, and tells its own client.
+    /// Additional information that only `sv` provides, for its own client.
     pub(super) hint: Option<String>,
-    /// What a health check tells; `None` if there is none, or from a foreign server.
+    /// The result of its health check; `None` without one, or from a foreign server.
     pub(super) health: Option<HealthInfo>,
-    /// What the program reports of itself.
+    /// The status text that the program reports.
     pub(super) reported_status: Option<String>,
-    /// 0 when it has none.
+    /// 0 if it has none.
     pub(super) pid: i64,
-    /// Whether it is EXITED as it should be. A foreign server does not tell which statuses are expected: 0 is.
+    /// Whether it is EXITED with an expected status. A foreign server does not say which statuses are
+    /// expected: then 0 is.
     pub(super) is_done: bool,
 }
 
 impl ProcessRow {
-    /// One of which a test needs nothing but the names.
+    /// For tests that only need the names.
     #[cfg(test)]
     pub(super) fn named(group: &str, name: &str) -> Self {
         Self {
@@ -43,35 +44,35 @@ impl ProcessRow {
         }
     }
 
-    /// Whether its health is checked, and it is not known to be healthy.
+    /// Whether it has a health check and is not known to be healthy.
     pub(super) fn is_unhealthy(&self) -> bool {
         self.health.as_ref().is_some_and(|health| health.status != HealthStatus::Healthy)
     }
 
-    /// What people call it.
+    /// The name that users type.
     pub(super) fn namespec(&self) -> String {
         Namespec::join(&self.group, &self.name)
     }
 
-    /// Whether it is that process, or one of that group.
+    /// Whether the namespec names this process or its group.
     pub(super) fn is_meant_by(&self, spec: &Namespec) -> bool {
         self.group == spec.group && spec.process.as_ref().is_none_or(|process| *process == self.name)
     }
 }
 
-/// What tells whether a process is well.
+/// The health-relevant state of a process.
 #[derive(Debug)]
 pub(super) struct HealthRow {
     pub(super) process: ProcessRow,
-    /// Of its last exit: -1 if a signal ended it, 0 without one.
+    /// The status of the last exit: -1 after a signal, 0 if there was none.
     pub(super) exit_status: i64,
-    /// Whether it ever was.
+    /// Whether it has ever been started.
     pub(super) was_started: bool,
-    /// A listener that has broken the protocol: it runs and is sent nothing.
+    /// A listener that has violated the protocol: it runs, but receives no events.
     pub(super) is_cut_off: bool,
 }
 
-/// What a process is configured to do.
+/// How a process is configured.
 #[derive(Debug)]
 pub(super) struct Expectation {
     pub(super) namespec: String,
@@ -79,7 +80,7 @@ pub(super) struct Expectation {
     pub(super) exit_codes: Vec<i64>,
 }
 
-/// What is said of a name that nothing is called by, with what it may have meant.
+/// The message about an unknown name, with a suggestion.
 pub(super) fn unknown(spec: &Namespec, suggestion: &str) -> String {
     match spec.process {
         None => format!("{}: ERROR (no such group{suggestion})", spec.group),
@@ -87,7 +88,7 @@ pub(super) fn unknown(spec: &Namespec, suggestion: &str) -> String {
     }
 }
 
-/// How one process fared in a command over many.
+/// The result for one process of a command on several.
 #[derive(Debug)]
 pub(super) struct BulkRow {
     pub(super) group: String,
@@ -106,7 +107,7 @@ pub(super) struct ConfigRow {
     pub(super) process_priority: i64,
 }
 
-/// What a reread found, as group names.
+/// The result of a reread, as group names.
 #[derive(Debug)]
 pub(super) struct Changes {
     pub(super) added: Vec<String>,
@@ -146,7 +147,7 @@ pub(super) fn processes(value: &Value) -> Read<Vec<ProcessRow>> {
     rows(value, process)
 }
 
-/// `getAllProcessInfo`, with what `health` looks at.
+/// `getAllProcessInfo`, with the fields that `health` needs.
 pub(super) fn health(value: &Value) -> Read<Vec<HealthRow>> {
     rows(value, |row| {
         Ok(HealthRow {
@@ -159,7 +160,7 @@ pub(super) fn health(value: &Value) -> Read<Vec<HealthRow>> {
     })
 }
 
-/// `getAllConfigInfo`, what `health` compares with.
+/// `getAllConfigInfo`, with the fields that `health` needs.
 pub(super) fn expectations(value: &Value) -> Read<Vec<Expectation>> {
     rows(value, |row| {
         let exit_codes = row.get("exitcodes").ok_or_else(|| missing("exitcodes"))?;
@@ -171,7 +172,7 @@ pub(super) fn expectations(value: &Value) -> Read<Vec<Expectation>> {
     })
 }
 
-/// Whatever does something to many processes.
+/// The answer of methods that act on several processes.
 pub(super) fn bulk(value: &Value) -> Read<Vec<BulkRow>> {
     rows(value, |row| {
         Ok(BulkRow {
@@ -196,7 +197,7 @@ pub(super) fn config(value: &Value) -> Read<Vec<ConfigRow>> {
     })
 }
 
-/// `reloadConfig`: one triple in a list, a shape that clients have come to expect.
+/// `reloadConfig`: one triple in a list, a shape that clients rely on.
 pub(super) fn changes(value: &Value) -> Read<Changes> {
     match value.as_array().and_then(|outer| outer.first()).and_then(Value::as_array) {
         Some([added, changed, removed, ..]) => {
@@ -206,12 +207,12 @@ pub(super) fn changes(value: &Value) -> Read<Changes> {
     }
 }
 
-/// An answer that is one text.
+/// An answer that is a single text.
 pub(super) fn plain_text(value: &Value) -> Read<String> {
     value.as_str().map(str::to_owned).ok_or_else(|| missing("text"))
 }
 
-/// An answer that is one number.
+/// An answer that is a single number.
 pub(super) fn plain_number(value: &Value) -> Read<i64> {
     value.as_int().ok_or_else(|| missing("number"))
 }
@@ -239,5 +240,5 @@ fn truth(row: &Value, member: &str) -> Read<bool> {
 }
 
 fn missing(what: &str) -> CallError {
-    CallError::Nonsense(format!("no {what} in it"))
+    CallError::InvalidReply(format!("no {what} in it"))
 }

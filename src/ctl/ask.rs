@@ -1,4 +1,4 @@
-//! A question whose answer must not be seen.
+//! Asks for a password.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -7,7 +7,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 /// Asks on the terminal, with echo off; no answer is an empty one. `None` if there is no terminal.
 pub(super) fn hidden(prompt: &str) -> Option<String> {
-    // The terminal itself, as getpass does: input and output may be somewhere else.
+    // Opens the terminal itself, as getpass does: input and output may be redirected.
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
     terminal.write_all(prompt.as_bytes()).ok()?;
     let line = without_echo(&terminal)?;
@@ -23,7 +23,7 @@ fn without_echo(terminal: &File) -> Option<String> {
     tcsetattr(terminal, OptionalActions::Flush, &silent).ok()?;
     let mut line = String::new();
     let read = BufReader::new(terminal).read_line(&mut line);
-    // Whatever came of it, the terminal must be as it was.
+    // The terminal must be restored even after an error.
     let _ = tcsetattr(terminal, OptionalActions::Flush, &before);
     read.is_ok().then_some(line)
 }

@@ -1,9 +1,9 @@
-//! Calls over one connection that is kept for as long as the server keeps it.
+//! Calls over one connection, which is kept open as long as the server keeps it.
 //!
-//! A call may take forever: `start` waits for its process and `stop` for stopwaitsecs. So connecting
-//! has a deadline, and under our own name so have requests that only read; no others. A call that was sent is never sent again, whatever becomes of the
-//! connection: nobody can know whether it was carried out. A connection that the server closed
-//! between two calls is noticed before the next and replaced.
+//! A call may take forever: `start` waits for its process and `stop` for stopwaitsecs. So only connecting has
+//! a deadline and, as `sv`, read-only requests have one too. A call that was sent is never repeated, even if
+//! the connection breaks: it may have been carried out. A connection that the server closed between two calls
+//! is detected before the next call and replaced.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -13,47 +13,47 @@ use std::time::{Duration, Instant};
 use super::endpoint::{Endpoint, Stream};
 use super::failure::CallError;
 use super::follow::{Follow, wait};
-use super::waiting::{self, PATIENCE, REFRESH_INTERVAL, Sign};
+use super::waiting::{self, ProgressLine, REFRESH_INTERVAL, SHOW_AFTER};
 use crate::control_socket::{self, Wanted};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::{Value, decode_response, encode_call};
 
-/// The longest reply that is read: a whole log may be asked for.
+/// The maximum size of a reply: a whole log may be requested.
 const REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Bytes read at once.
+/// The size of a read.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A supervisor as its clients see it.
+/// A client of a supervisor.
 pub(super) struct Client {
     url: String,
     username: Option<String>,
     password: Option<String>,
-    /// Where else the same supervisor may listen.
-    elsewhere: Option<Elsewhere>,
-    /// How long the other end may be silent, whatever is asked; without one as long as it likes.
-    patience: Option<Duration>,
-    /// The same for requests that only read.
+    /// Another address of the same supervisor.
+    fallback: Option<Fallback>,
+    /// The time limit for any reply; without one it waits forever.
+    timeout: Option<Duration>,
+    /// The time limit for replies to read-only requests.
     reading_timeout: Option<Duration>,
-    /// Whether Ctrl-C ends a wait and not us.
+    /// Whether Ctrl-C cancels a wait and does not end us.
     is_interruptible: bool,
-    /// Whether standard error understands escape sequences, if it is a terminal.
+    /// Whether standard error supports escape sequences, if it is a terminal.
     shows_waits: bool,
-    /// Open, with no call under way.
+    /// An open connection without a pending call.
     idle: Option<Stream>,
 }
 
 impl Client {
-    /// Connects at the first call.
+    /// Connects on the first call.
     pub(super) fn new(url: String, username: Option<String>, password: Option<String>) -> Self {
         Self {
             url,
             username,
             password,
-            elsewhere: None,
-            patience: None,
+            fallback: None,
+            timeout: None,
             reading_timeout: None,
             is_interruptible: false,
             shows_waits: true,
@@ -61,44 +61,44 @@ impl Client {
         }
     }
 
-    /// As it was given.
+    /// The URL as given.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where to look for the same supervisor if nobody listens at its address.
-    pub(super) fn set_elsewhere(&mut self, elsewhere: Option<Elsewhere>) {
-        self.elsewhere = elsewhere;
+    /// Sets another address of the same supervisor, used if the connection is refused.
+    pub(super) fn set_fallback(&mut self, fallback: Option<Fallback>) {
+        self.fallback = fallback;
     }
 
-    /// Talks to another server from now on.
-    pub(super) fn turn_to(&mut self, url: &str) {
+    /// Switches to another server.
+    pub(super) fn switch_to(&mut self, url: &str) {
         self.url = url.to_owned();
-        self.elsewhere = None;
+        self.fallback = None;
         self.idle = None;
     }
 
-    /// Waits no longer than this for an answer from now on.
-    pub(super) fn set_patience(&mut self, patience: Duration) {
-        self.patience = Some(patience);
+    /// Sets the time limit for replies.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = Some(timeout);
     }
 
-    /// Waits no longer than this for an answer to a request that only reads.
+    /// Sets the time limit for replies to read-only requests.
     pub(super) fn set_reading_timeout(&mut self, timeout: Option<Duration>) {
         self.reading_timeout = timeout;
     }
 
-    /// Lets Ctrl-C end a wait, and not us, from now on.
-    pub(super) fn be_interruptible(&mut self) {
+    /// Makes Ctrl-C cancel a wait and not end us.
+    pub(super) fn set_interruptible(&mut self) {
         self.is_interruptible = true;
     }
 
-    /// Shows no sign of life while something takes long.
+    /// Disables the progress line for long calls.
     pub(super) fn hide_waits(&mut self) {
         self.shows_waits = false;
     }
 
-    /// Is somebody else from now on.
+    /// Sets the user name and password.
     pub(super) fn log_in(&mut self, username: String, password: String) {
         self.username = Some(username);
         self.password = Some(password);
@@ -110,7 +110,7 @@ impl Client {
         let mut stream = match self.idle.take() {
             Some(stream) if stream.is_quiet() => stream,
             _ => match endpoint.connect() {
-                Err(error) if is_absence(&error) && self.turn_elsewhere() => {
+                Err(error) if is_absence(&error) && self.switch_to_fallback() => {
                     endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
                     endpoint.connect()
                 }
@@ -119,18 +119,18 @@ impl Client {
             .map_err(|error| CallError::Connect(self.url.clone(), error))?,
         };
         let asked_for = waiting::asked_for(method);
-        let timeout = self.patience.or_else(|| self.reading_timeout.filter(|_| asked_for.is_some()));
-        stream.set_patience(timeout).map_err(CallError::Broken)?;
+        let timeout = self.timeout.or_else(|| self.reading_timeout.filter(|_| asked_for.is_some()));
+        stream.set_timeout(timeout).map_err(CallError::Broken)?;
         let body = encode_call(method, params);
         let request =
             encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
         let wait = waiting::described(method, params).map(|what| {
-            let sign = if self.shows_waits { Sign::of(what) } else { None };
+            let sign = if self.shows_waits { ProgressLine::of(what) } else { None };
             ReplyWait::new(sign, self.is_interruptible)
         });
         let failed = |error: io::Error| match timeout {
             Some(after) if error.kind() == io::ErrorKind::WouldBlock => {
-                CallError::Silent { asked_for: asked_for.unwrap_or("an answer"), after }
+                CallError::TimedOut { asked_for: asked_for.unwrap_or("an answer"), after }
             }
             _ => CallError::Broken(error),
         };
@@ -145,47 +145,47 @@ impl Client {
         result(reply)
     }
 
-    /// Talks to the control socket of the same supervisor from now on, if there is one.
-    fn turn_elsewhere(&mut self) -> bool {
-        let found = self.elsewhere.take().and_then(|elsewhere| elsewhere.find());
+    /// Switches to the control socket of the same supervisor, if it has one.
+    fn switch_to_fallback(&mut self) -> bool {
+        let found = self.fallback.take().and_then(|fallback| fallback.find());
         if let Some(url) = &found {
             self.url.clone_from(url);
         }
         found.is_some()
     }
 
-    /// Follows a log; the path is the server's. It has a connection of its own.
+    /// Follows a log at a path of the server, over a separate connection.
     pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
         match Follow::open(&self.url, path, self.credentials()) {
-            Err(CallError::Connect(_, error)) if is_absence(&error) && self.turn_elsewhere() => {
+            Err(CallError::Connect(_, error)) if is_absence(&error) && self.switch_to_fallback() => {
                 Follow::open(&self.url, path, self.credentials())
             }
             opened => opened,
         }
     }
 
-    /// Whether it says who the user is.
+    /// Whether the client has a user name.
     pub(super) fn has_credentials(&self) -> bool {
         self.credentials().is_some()
     }
 
-    /// Sent only if both parts are there, as the reference does.
+    /// Sent only if both parts exist, as in the reference.
     fn credentials(&self) -> Option<(&str, &str)> {
         self.username.as_deref().zip(self.password.as_deref())
     }
 }
 
-/// Where a supervisor may listen that does not listen where its configuration says: as PID 1 it goes on
-/// without a server that the file system refuses, and a `serverurl` may name one that is not configured.
+/// Another address of a supervisor that does not listen at its configured one: as PID 1 it continues without
+/// a server that the file system rejects, and a `serverurl` may name one that is not configured.
 #[derive(Debug)]
-pub(super) struct Elsewhere {
-    /// The configuration that names the address.
+pub(super) struct Fallback {
+    /// The configuration that contains the address.
     pub(super) config: PathBuf,
     /// `$XDG_RUNTIME_DIR`
     pub(super) runtime_dir: Option<PathBuf>,
 }
 
-impl Elsewhere {
+impl Fallback {
     fn find(&self) -> Option<String> {
         let wanted = Wanted { config: Some(&self.config), is_config_named: true };
         Some(control_socket::find(wanted, self.runtime_dir.as_deref()).address?.url())
@@ -198,18 +198,18 @@ fn is_absence(error: &io::Error) -> bool {
 
 /// The wait for a reply that may take long.
 struct ReplyWait {
-    sign: Option<Sign>,
-    /// Held back from before the request is sent: from then on there is something to wait for.
+    sign: Option<ProgressLine>,
+    /// Held back before the request is sent, since a signal must not be lost after that.
     interrupts: Option<HeldInterrupts>,
 }
 
 impl ReplyWait {
-    fn new(sign: Option<Sign>, is_interruptible: bool) -> Self {
+    fn new(sign: Option<ProgressLine>, is_interruptible: bool) -> Self {
         let interrupts = is_interruptible.then(|| HeldInterrupts::back(&[Signal::INT]).ok()).flatten();
         Self { sign, interrupts }
     }
 
-    /// Waits until something comes, and shows that we do. Whatever goes wrong shows in reading.
+    /// Waits for data and shows progress. Errors are reported by the read that follows.
     fn until_it_comes(mut self, stream: &Stream) -> Result<(), CallError> {
         if self.sign.is_none() && self.interrupts.is_none() {
             return Ok(());
@@ -217,12 +217,12 @@ impl ReplyWait {
         let watched: Vec<_> =
             [stream.as_fd()].into_iter().chain(self.interrupts.as_ref().map(HeldInterrupts::as_fd)).collect();
         let started = Instant::now();
-        let mut patience = self.sign.as_ref().map(|_| PATIENCE);
-        while wait(&watched, patience).is_ok_and(|ready| !ready.contains(&true)) {
+        let mut timeout = self.sign.as_ref().map(|_| SHOW_AFTER);
+        while wait(&watched, timeout).is_ok_and(|ready| !ready.contains(&true)) {
             if let Some(sign) = &mut self.sign {
                 sign.show(started.elapsed());
             }
-            patience = patience.map(|_| REFRESH_INTERVAL);
+            timeout = timeout.map(|_| REFRESH_INTERVAL);
         }
         let is_interrupted = self.interrupts.as_ref().is_some_and(HeldInterrupts::take);
         if is_interrupted { Err(CallError::Interrupted) } else { Ok(()) }
@@ -236,7 +236,7 @@ fn read_reply(
     let mut reply = ResponseParser::new(REPLY_BYTES_MAX);
     let mut buffer = vec![0; READ_BYTES];
     while !reply.is_complete() {
-        let nonsense = |error| CallError::Nonsense(format!("{error}"));
+        let nonsense = |error| CallError::InvalidReply(format!("{error}"));
         match stream.read(&mut buffer) {
             Ok(0) if reply.head().is_none() => return Err(CallError::Broken(hung_up())),
             Ok(0) => {
@@ -261,7 +261,7 @@ fn result(mut reply: ResponseParser) -> Result<Value, CallError> {
         _ => match decode_response(&reply.take_body()) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err((code, text))) => Err(CallError::Fault(i64::from(code), text)),
-            Err(error) => Err(CallError::Nonsense(error.to_string())),
+            Err(error) => Err(CallError::InvalidReply(error.to_string())),
         },
     }
 }

@@ -1,6 +1,6 @@
-//! What a word of a command line can go on to: actions, groups, processes, signals.
+//! Completes a word of a command line: actions, groups, processes, signals.
 //!
-//! The shell asks for it at each Tab, and so do the completions of bash, zsh and fish.
+//! The shell calls it for each Tab, and so do the completions of bash, zsh and fish.
 
 use super::answers::ProcessRow;
 use super::failure::Outcome;
@@ -8,14 +8,14 @@ use super::session::Session;
 use crate::cli::ACTIONS;
 use crate::model::Signal;
 
-/// Where the word begins that is completed, and what can stand there instead.
+/// The start of the word to complete, and its candidates.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Completion {
     pub(super) start: usize,
     pub(super) candidates: Vec<String>,
 }
 
-/// What can stand at one place.
+/// What is completed at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CompletionKind {
     Action,
@@ -25,8 +25,8 @@ enum CompletionKind {
     Nothing,
 }
 
-/// Completes the last word of a text. The server is asked once for each command, and one that does
-/// not answer has no names.
+/// Completes the last word of a text. The server is asked once per command; without an answer there are no
+/// names.
 pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
     let start = text
         .rfind(char::is_whitespace)
@@ -43,8 +43,8 @@ pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
     Completion { start, candidates }
 }
 
-/// `complete =WORD WORD...`: a candidate a line, for the scripts of shells. Whoever is refused or not
-/// answered says nothing: nobody reads an error in the middle of a line.
+/// `complete =WORD WORD...`: one candidate per line, for the scripts of shells. Errors are silent: they would
+/// appear in the middle of the command line.
 pub(super) fn answer(session: &mut Session<'_>, arg: &str) -> Outcome {
     let (word, before) = arg.split_once(' ').unwrap_or((arg, ""));
     let found = complete(session, &format!("{before} {}", word.strip_prefix('=').unwrap_or(word)));
@@ -54,7 +54,7 @@ pub(super) fn answer(session: &mut Session<'_>, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// What comes behind these words.
+/// What can follow these words.
 fn expected(before: &str) -> CompletionKind {
     let words: Vec<&str> = before.split_whitespace().collect();
     match words[..] {
@@ -82,7 +82,7 @@ fn groups(rows: &[ProcessRow]) -> Vec<String> {
     distinct(rows.iter().map(|row| row.group.clone()))
 }
 
-/// Of a process that has its group to itself the group is not told, unless it was typed.
+/// The group is omitted for a process whose group has no other, unless it was typed.
 fn processes(rows: &[ProcessRow], word: &str) -> Vec<String> {
     distinct(rows.iter().flat_map(|row| {
         let ProcessRow { group, name, .. } = row;
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_before_say_what_is_expected() {
+    fn the_words_before_determine_what_is_completed() {
         for (before, kind) in [
             ("", CompletionKind::Action),
             ("  ", CompletionKind::Action),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_that_people_type() {
+    fn names_are_completed_as_people_type_them() {
         let row = ProcessRow::named;
         let rows = [row("web", "web"), row("pair", "a"), row("pair", "b")];
         assert_eq!(groups(&rows), ["web", "pair"]);

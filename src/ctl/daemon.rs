@@ -1,4 +1,4 @@
-//! What is done to the supervisor itself: `shutdown`, `reload`, and `open`, which turns to another.
+//! Actions on the supervisor itself: `shutdown`, `reload`, and `open`, which switches to another.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub(super) fn shutdown(session: &mut Session, arg: &str) -> Outcome {
     }
     match session.call("supervisor.shutdown", &[]) {
         Ok(_) => session.say("Shut down"),
-        // Not a failure: it is as was asked for.
+        // Not a failure: the requested state is reached.
         Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => session.say("ERROR: already shutting down"),
         Err(error) => match already_gone(&error) {
             Some(why) => {
@@ -49,14 +49,14 @@ pub(super) fn reload(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// `open URL`: the status shown then doesn't count for the exit code.
+/// `open URL`: the status shown then doesn't affect the exit code.
 pub(super) fn open(session: &mut Session, arg: &str) -> Outcome {
     let scheme = arg.split_once(':').map_or("", |(scheme, _)| scheme);
     if !["unix", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         session.complain("ERROR: url must be http:// or unix://");
         return Ok(());
     }
-    session.turn_to(arg);
+    session.switch_to(arg);
     let before = session.exit_code();
     status::status(session, "")?;
     session.fail(before);

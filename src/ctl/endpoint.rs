@@ -1,4 +1,4 @@
-//! Where a server listens, by its URL, and the way there.
+//! The address of a server, by its URL, and connections to it.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -14,18 +14,18 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use crate::control_socket;
 use crate::python::quote;
 
-/// How long one address may take to answer. A unix socket answers at once, except while more
-/// connections wait to be accepted than its server allows.
+/// The time limit for connecting to one address. A unix socket answers at once, unless the server's accept
+/// queue is full.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An address that can be connected to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
-    /// `unix://PATH`; a relative path is taken from here.
+    /// `unix://PATH`; a relative path starts from the current directory.
     Unix(PathBuf),
     /// `unix://@NAME`, in the abstract namespace.
     Abstract(String),
-    /// `http://HOST[:PORT]`, whatever follows.
+    /// `http://HOST[:PORT]`, ignoring the path.
     Inet {
         /// Without the brackets of an IPv6 address.
         host: String,
@@ -33,17 +33,17 @@ pub(super) enum Endpoint {
     },
 }
 
-/// What is wrong with a URL.
+/// An error in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoEndpoint {
-    /// All of it: nobody knows this protocol.
+    /// An unknown protocol.
     Protocol(String),
-    /// What stands in the place of the port.
+    /// An invalid port.
     Port(String),
 }
 
 impl NoEndpoint {
-    /// For people, with what to do about it.
+    /// For people, with a remedy.
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Protocol(url) => {
@@ -65,7 +65,7 @@ impl fmt::Display for NoEndpoint {
 }
 
 impl Endpoint {
-    /// Reads a URL. Its scheme is in lower case: Supervisor takes no other.
+    /// Parses a URL. The scheme must be in lower case: Supervisor accepts no other.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -80,7 +80,7 @@ impl Endpoint {
             return Err(NoEndpoint::Protocol(url.to_owned()));
         };
         let place = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-        // A user name in a URL is not for us: -u and the configuration have it.
+        // A user name in a URL is ignored: -u and the configuration have it.
         let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
         let (host, port) = split_port(place);
         let host = if host.is_empty() { "localhost" } else { host };
@@ -91,7 +91,7 @@ impl Endpoint {
         Ok(Self::Inet { host: host.to_lowercase(), port })
     }
 
-    /// What goes into a request's `Host`.
+    /// The `Host` header of a request.
     pub(super) fn host(&self) -> String {
         match self {
             Self::Unix(_) | Self::Abstract(_) => "localhost".to_owned(),
@@ -100,10 +100,10 @@ impl Endpoint {
         }
     }
 
-    /// Opens a connection, trying every address that a host's name stands for.
+    /// Opens a connection, trying every address of a host name.
     ///
     /// # Errors
-    /// Why the last of them failed.
+    /// Why the last attempt failed.
     pub(super) fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Unix(path) => {
@@ -113,7 +113,7 @@ impl Endpoint {
                 }
                 Ok(Stream::Unix(stream))
             }
-            // Anybody may listen at such a name.
+            // Any user may listen at such a name.
             Self::Abstract(name) => {
                 let stream = connect_unix(&SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
                 control_socket::check_supervisor(&stream)?;
@@ -132,7 +132,7 @@ fn split_port(place: &str) -> (&str, &str) {
     }
 }
 
-/// The standard library has no time-out for this.
+/// The standard library has no timeout for this.
 fn connect_unix(address: &SocketAddrUnix) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
@@ -164,23 +164,22 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// How long a read or a write may take; then it fails with `WouldBlock`.
+    /// Sets the timeout of reads and writes; then they fail with `WouldBlock`.
     ///
     /// # Errors
-    /// What setsockopt(2) says.
-    pub(super) fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+    /// The error of setsockopt(2).
+    pub(super) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Unix(stream) => {
-                stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience))
+                stream.set_read_timeout(timeout).and_then(|()| stream.set_write_timeout(timeout))
             }
             Self::Tcp(stream) => {
-                stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience))
+                stream.set_read_timeout(timeout).and_then(|()| stream.set_write_timeout(timeout))
             }
         }
     }
 
-    /// Whether it is open with nothing to be read: else the server hung up, or sent what nobody
-    /// asked for.
+    /// Whether it is open with nothing to read: otherwise the server closed it, or sent unexpected data.
     pub(super) fn is_quiet(&self) -> bool {
         let mut byte = [0];
         let read = match self {
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_url_is_told_in_supervisors_words_and_in_plain_ones() {
+    fn a_bad_url_is_reported_in_supervisors_words_and_in_plain_ones() {
         for (url, supervisors, plain) in [
             ("http://h:x", "Port could not be cast to integer value as 'x'", "cannot use 'x' as a port: "),
             ("https://h", "Unknown protocol for serverurl https://h", "cannot use the address 'https://h': "),
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_quiet_until_the_other_end_speaks_or_leaves() {
+    fn a_connection_is_quiet_until_the_server_sends_or_closes() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let ours = Stream::Unix(ours);
         assert!(ours.is_quiet());

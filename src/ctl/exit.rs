@@ -1,20 +1,20 @@
-//! Exit codes of actions, as the Linux Standard Base has them for init scripts. Other than the base,
-//! `start` of what runs and `stop` of what doesn't are successes that say so.
+//! Exit codes of actions, as the Linux Standard Base defines them for init scripts. Unlike there, `start` of
+//! a running process and `stop` of a stopped one succeed with a message.
 
-/// It failed.
+/// A failure.
 pub(super) const GENERIC: u8 = 1;
-/// Wrong use.
+/// Invalid usage.
 pub(super) const INVALID_ARGS: u8 = 2;
 /// The server lacks the methods.
 pub(super) const UNIMPLEMENTED: u8 = 3;
-/// The server doesn't let us in.
+/// The server denies access.
 pub(super) const NOT_PERMITTED: u8 = 4;
-/// The server is of a kind that we don't know.
+/// The server is of an unknown kind.
 pub(super) const NOT_INSTALLED: u8 = 5;
-/// Nothing runs there.
+/// Nothing is running.
 pub(super) const NOT_RUNNING: u8 = 7;
 
-/// `status`: a process that is shown doesn't run.
+/// `status`: a process that is shown is not running.
 pub(super) const STATUS_NOT_RUNNING: u8 = 3;
-/// `status`: how things are can't be told.
+/// `status`: the state can't be determined.
 pub(super) const STATUS_UNKNOWN: u8 = 4;

@@ -1,14 +1,15 @@
-//! What `sv` adds to the lines of an action: why a start has failed, and who depends on what was stopped.
+//! Additional lines of `sv` for an action: why a start has failed, and which processes depend on a stopped
+//! one.
 //!
-//! It goes to standard error, so that standard output is the same as that of Supervisor's client.
+//! They go to standard error, so that standard output is the same as that of Supervisor's client.
 
 use super::failure::{Failure, Outcome, fault};
 use super::session::Session;
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
 
-/// Up to three lines for each process that could not be started: its state with the reason, how it ended last, and
-/// where its output is.
+/// Up to three lines for each process that could not be started: its state with the reason, its last exit,
+/// and the location of its output.
 pub(super) fn failed_starts(session: &mut Session) -> Outcome {
     let failed = session.take_results(&[fault::SPAWN_ERROR, fault::ABNORMAL_TERMINATION]);
     for row in details(session, &failed)? {
@@ -19,7 +20,7 @@ pub(super) fn failed_starts(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-/// A line for each stopped process that others still depend on.
+/// One line for each stopped process that others still depend on.
 pub(super) fn dependents(session: &mut Session) -> Outcome {
     let stopped = session.take_results(&[fault::DONE]);
     for row in details(session, &stopped)? {
@@ -31,7 +32,8 @@ pub(super) fn dependents(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-/// The rows of these processes; without any name the server is not asked, nor is it blamed for not knowing more.
+/// The rows of these processes. Without names the server is not asked, and a server that lacks these fields
+/// causes no error.
 fn details(session: &mut Session, names: &[String]) -> Result<Vec<Value>, Failure> {
     if names.is_empty() {
         return Ok(Vec::new());

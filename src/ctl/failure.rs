@@ -1,9 +1,9 @@
-//! Why an action could not be carried out, in the words that follow `error: `.
+//! Why an action failed, as the text after `error: `.
 //!
-//! The reference shows the Python exception there, and scripts look for the fault's name in it.
-//! Where the exception tells something (a fault, an HTTP status) its form is kept; the Python file
-//! and line that follow it are not, and what would be errno in brackets is a sentence here. So it is
-//! for `supervisorctl`; as `sv` we say what is wrong and what to do about it (`plain`).
+//! The reference shows the Python exception there, and scripts search it for the fault's name. Where the
+//! exception is informative (a fault, an HTTP status) its form is kept; the Python file and line that follow
+//! it are not, and errno in brackets is replaced by a sentence. That applies to `supervisorctl`; as `sv` we
+//! say what is wrong and what to do about it (`plain`).
 
 use std::fmt;
 use std::io;
@@ -12,24 +12,24 @@ use std::time::Duration;
 use super::endpoint::NoEndpoint;
 use crate::python::quote;
 
-/// A call that brought no value.
+/// A failed call.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// The URL names no way of talking that we know.
+    /// The protocol of the URL is unknown.
     Address(NoEndpoint),
-    /// Nobody could be reached at this URL.
+    /// The connection to this URL failed.
     Connect(String, io::Error),
-    /// The user did not want to wait for the reply any longer.
+    /// The user interrupted the wait for the reply.
     Interrupted,
     /// No answer came in time.
-    Silent { asked_for: &'static str, after: Duration },
-    /// The connection broke in the middle.
+    TimedOut { asked_for: &'static str, after: Duration },
+    /// The connection broke during the call.
     Broken(io::Error),
-    /// The reply is not one that a supervisor gives.
-    Nonsense(String),
-    /// HTTP said no: status and reason.
+    /// The reply is not valid.
+    InvalidReply(String),
+    /// An HTTP error: status and reason.
     Refused(u16, String),
-    /// The supervisor said no: code and text.
+    /// A fault of the supervisor: code and text.
     Fault(i64, String),
 }
 
@@ -63,7 +63,7 @@ impl CallError {
         }
     }
 
-    /// Why nobody could be reached, and what to do about it where that is known.
+    /// Why the server is unreachable, and a remedy if known.
     pub(super) fn unreachable(&self) -> String {
         match self {
             Self::Connect(_, error) => match error.kind() {
@@ -79,7 +79,7 @@ impl CallError {
         }
     }
 
-    /// For people who have never heard of Python, with what to do about it where that is known.
+    /// For people who don't know Python, with a remedy if known.
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Address(error) => error.plain(),
@@ -93,11 +93,13 @@ impl CallError {
                 format!("the server refused the request: {status} {reason}. Is it a supervisor?")
             }
             Self::Fault(code, text) => plain_fault(*code, text),
-            Self::Interrupted | Self::Silent { .. } | Self::Broken(_) | Self::Nonsense(_) => self.to_string(),
+            Self::Interrupted | Self::TimedOut { .. } | Self::Broken(_) | Self::InvalidReply(_) => {
+                self.to_string()
+            }
         }
     }
 
-    /// What kind of connection error it is, if it is one.
+    /// The kind of a connection error.
     pub(super) fn connect_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Connect(_, error) => Some(error.kind()),
@@ -106,7 +108,7 @@ impl CallError {
     }
 }
 
-/// A fault in plain words: its text without the fault's name, or a sentence in its place.
+/// A fault in plain words: its text without the fault's name, or a sentence that replaces it.
 pub(super) fn plain_fault(code: i64, text: &str) -> String {
     let named = text
         .split_once(": ")
@@ -120,7 +122,7 @@ pub(super) fn plain_fault(code: i64, text: &str) -> String {
         }
         fault::BAD_NAME => format!("there is no process or group '{detail}'"),
         fault::CANT_REREAD => format!("cannot read the configuration: {detail}"),
-        // The supervisor's words for the state UNKNOWN.
+        // The supervisor's text for the state UNKNOWN.
         fault::FAILED if detail.ends_with("is in an unknown process state") => {
             "its state is UNKNOWN, since a signal could not be sent to it: 'sv maintail' shows why".to_owned()
         }
@@ -134,13 +136,13 @@ impl fmt::Display for CallError {
             Self::Address(why) => write!(f, "<class 'ValueError'>, {why}"),
             Self::Connect(url, error) => write!(f, "cannot connect to '{url}': {error}"),
             Self::Interrupted => f.write_str("interrupted: what was asked for goes on"),
-            Self::Silent { asked_for, after } => write!(
+            Self::TimedOut { asked_for, after } => write!(
                 f,
                 "asked for {asked_for}, it did not answer within {} s. It may be stopped or overloaded.",
                 after.as_secs()
             ),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
-            Self::Nonsense(why) => write!(f, "cannot understand the server's reply: {why}"),
+            Self::InvalidReply(why) => write!(f, "cannot understand the server's reply: {why}"),
             Self::Refused(status, reason) => write!(
                 f,
                 "<class 'xmlrpc.client.ProtocolError'>, <ProtocolError for 127.0.0.1/RPC2: {status} {reason}>"
@@ -152,14 +154,14 @@ impl fmt::Display for CallError {
     }
 }
 
-/// What ends an action before its time.
+/// What aborts an action.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// A call failed in a way that the action has no words for.
+    /// A failed call that the action has no message for.
     Call(CallError),
-    /// As `supervisorctl`: a result has a code that the action has no words for. The code and the process.
+    /// As `supervisorctl`: a result with a code that the action has no message for. The code and the process.
     UnknownResult(i64, String),
-    /// The machine refused something.
+    /// An error of the operating system.
     System(io::Error),
 }
 
@@ -187,7 +189,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How an action ends. What it has to say of its own it has said; its exit code is the session's.
+/// The result of an action. Its own messages are already printed; its exit code is in the session.
 pub(super) type Outcome = Result<(), Failure>;
 
 #[cfg(test)]

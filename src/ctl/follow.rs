@@ -1,4 +1,4 @@
-//! A log that is read while it grows: one request whose reply has no end.
+//! A log that is read while it grows: one request with an endless reply.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,10 +11,10 @@ use super::failure::CallError;
 use crate::http::client::{ResponseParser, encode_request};
 use crate::http::percent_encode;
 
-/// Bytes read at once.
+/// The size of a read.
 const READ_BYTES: usize = 64 * 1024;
 
-/// What of a reply can be waiting to be taken: what was read at once and what was kept for being incomplete.
+/// The maximum of buffered reply data: one read and an incomplete chunk.
 const REPLY_BYTES_MAX: usize = 2 * READ_BYTES;
 
 /// An open connection to a growing log.
@@ -23,13 +23,13 @@ pub(super) struct Follow {
     reply: ResponseParser,
 }
 
-/// Where the server has the log of a process.
+/// The server's path of a process log.
 pub(super) fn log_of(namespec: &str, channel: &str) -> String {
     format!("/logtail/{namespec}/{channel}")
 }
 
 impl Follow {
-    /// Asks for it, and waits for nothing.
+    /// Sends the request without waiting for the reply.
     pub(super) fn open(url: &str, path: &str, credentials: Option<(&str, &str)>) -> Result<Self, CallError> {
         let endpoint = Endpoint::parse(url).map_err(CallError::Address)?;
         let mut stream = endpoint.connect().map_err(|error| CallError::Connect(url.to_owned(), error))?;
@@ -39,16 +39,16 @@ impl Follow {
         Ok(Self { stream, reply: ResponseParser::new(REPLY_BYTES_MAX) })
     }
 
-    /// What came, waiting for it; `None` when nothing will come any more. That may be nothing yet.
+    /// Waits for data, which may be empty; `None` when the reply has ended.
     pub(super) fn read(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         let mut buffer = vec![0; READ_BYTES];
         match self.stream.read(&mut buffer) {
-            // A server that ends doesn't end its replies.
+            // A server that exits doesn't terminate its replies.
             Ok(0) if self.reply.head().is_some() => return Ok(None),
             Ok(0) => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
                 let fed = self.reply.feed(&buffer[..count]);
-                fed.map_err(|error| CallError::Nonsense(error.to_string()))?;
+                fed.map_err(|error| CallError::InvalidReply(error.to_string()))?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(CallError::Broken(error)),
@@ -69,15 +69,15 @@ impl AsFd for Follow {
     }
 }
 
-/// Waits until one of them can be read, or for so long; `true` for each that can.
+/// Waits until one of them is readable, or for a time limit; `true` for each that is readable.
 ///
 /// # Errors
-/// `BrokenPipe` when nobody reads our standard output any more, else what poll(2) says.
+/// `BrokenPipe` if the reader of our standard output is gone, else the error of poll(2).
 pub(super) fn wait(inputs: &[BorrowedFd<'_>], at_most: Option<Duration>) -> io::Result<Vec<bool>> {
     let stdout = io::stdout();
     let mut watched: Vec<PollFd<'_>> =
         inputs.iter().map(|input| PollFd::from_borrowed_fd(*input, PollFlags::IN)).collect();
-    // Without an event to wait for: that its reader is gone is told in any case.
+    // Without a requested event: a closed reader is reported in any case.
     watched.push(PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty()));
     let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
     match poll(&mut watched, at_most.as_ref()) {

@@ -1,7 +1,7 @@
-//! `fg`: the output of a process on our terminal, and what is typed on its standard input.
+//! `fg`: shows the output of a process on our terminal, and sends typed lines to its standard input.
 //!
-//! It ends when the user leaves (Ctrl-C, or the end of the input) and when the process does. Either
-//! way at once: the process itself notices nothing.
+//! It ends when the user leaves (Ctrl-C, or the end of the input) and when the process exits. The process
+//! itself is not affected.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 use super::answers;
 use super::failure::{CallError, Failure, Outcome, fault, plain_fault};
 use super::follow::{Follow, log_of, wait};
-use super::logs::{PRESS, tell_unreadable};
+use super::logs::{PRESS, report_unreadable};
 use super::session::Session;
 use crate::model::{ProcessState, Signal};
 use crate::python::quote;
 use crate::sys::interrupts::HeldInterrupts;
 
-/// How often we ask whether the process still runs: nothing in its streams tells of its end.
+/// How often the state of the process is polled: its streams don't show its end.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// When nothing has come for so long, its last words are said.
-const LAST_WORDS_PAUSE: Duration = Duration::from_millis(200);
+/// After a pause of this length, the last output is shown and the process considered finished.
+const LAST_OUTPUT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Somebody else may have started it again, so last words are bounded.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
+/// The process may have been restarted by someone else, so the last output is bounded.
+const LAST_OUTPUT_MAX: Duration = Duration::from_secs(2);
 
-/// Why it is over.
+/// Why it ended.
 enum End {
-    /// The user wants no more, or nobody reads us.
+    /// The user left, or the reader of our output is gone.
     Left,
     Died,
-    /// The server doesn't pass on what was typed.
+    /// The server rejects the typed line.
     Fault(i64, String),
 }
 
@@ -57,14 +57,14 @@ fn fg_one(session: &mut Session, name: &str) -> Outcome {
             let suggestion = session.suggestion(name);
             session.complain(format_args!("ERROR: bad process name supplied{suggestion}"));
         }
-        // The reference leaves the exit code alone here.
-        Err(CallError::Fault(code, text)) => tell_fault(session, code, &text),
+        // The reference leaves the exit code unchanged here.
+        Err(CallError::Fault(code, text)) => print_fault(session, code, &text),
         Err(other) => return Err(other.into()),
     }
     Ok(())
 }
 
-fn tell_fault(session: &mut Session, code: i64, text: &str) {
+fn print_fault(session: &mut Session, code: i64, text: &str) {
     match session.is_sv() {
         true => session.say(format_args!("ERROR: {}", plain_fault(code, text))),
         false => session.say(format_args!("ERROR: <Fault {code}: {}>", quote(text))),
@@ -80,32 +80,32 @@ fn converse(session: &mut Session, name: &str) -> Outcome {
     match end {
         End::Left => {}
         End::Died => session.say("Process got killed"),
-        End::Fault(code, text) => tell_fault(session, code, &text),
+        End::Fault(code, text) => print_fault(session, code, &text),
     }
     session.say("Exiting foreground");
     Ok(())
 }
 
-/// One that can't be had is told, and done without: not every channel has a log.
+/// An unavailable stream is reported and skipped: not every channel has a log.
 fn stream(session: &mut Session, name: &str, channel: &'static str) -> Option<(String, Follow)> {
     let path = log_of(name, channel);
     match session.follow(&path) {
         Ok(log) => Some((path, log)),
         Err(error) => {
-            tell_unreadable(session, &path, &error);
+            report_unreadable(session, &path, &error);
             None
         }
     }
 }
 
-/// A conversation under way.
+/// The state of a running `fg`.
 struct Foreground<'s, 'io> {
     session: &'s mut Session<'io>,
     name: &'s str,
-    /// With the paths by which the server knows them.
+    /// With their paths on the server.
     streams: Vec<(String, Follow)>,
     interrupts: HeldInterrupts,
-    /// When we last asked how the process is.
+    /// When the process state was last polled.
     checked: Instant,
 }
 
@@ -116,7 +116,7 @@ impl Foreground<'_, '_> {
                 return Ok(end);
             }
             if self.checked.elapsed() >= CHECK_INTERVAL && self.is_dead()? {
-                self.hear_last_words();
+                self.show_last_output();
                 return Ok(End::Died);
             }
             let rest = CHECK_INTERVAL.saturating_sub(self.checked.elapsed());
@@ -126,7 +126,7 @@ impl Foreground<'_, '_> {
         }
     }
 
-    /// Waits for something, and deals with what came of the streams and the keyboard.
+    /// Waits for input, and handles the streams and the keyboard.
     fn turn(&mut self, at_most: Duration) -> Option<End> {
         let keyboard = self.session.input().source();
         let streams = self.streams.iter().map(|(_, stream)| stream.as_fd());
@@ -143,7 +143,7 @@ impl Foreground<'_, '_> {
         None
     }
 
-    /// Shows what the streams that are ready have; `false` when nobody sees it.
+    /// Shows the data of the ready streams; `false` if the output is closed.
     fn pass_on(&mut self, ready: &[bool]) -> bool {
         let mut is_seen = true;
         let mut index = 0;
@@ -158,7 +158,7 @@ impl Foreground<'_, '_> {
                     bytes.is_some()
                 }
                 Err(error) => {
-                    tell_unreadable(self.session, path, &error);
+                    report_unreadable(self.session, path, &error);
                     false
                 }
             }
@@ -166,14 +166,14 @@ impl Foreground<'_, '_> {
         is_seen
     }
 
-    /// Passes on what was typed, line by line.
+    /// Sends typed lines.
     fn send_lines(&mut self) -> Result<Option<End>, Failure> {
         while let Some(line) = self.session.input().take_line() {
             let params = [self.name.into(), format!("{line}\n").as_str().into()];
             match self.session.call("supervisor.sendProcessStdin", &params) {
                 Ok(_) => {}
                 Err(CallError::Fault(fault::NOT_RUNNING, _)) => {
-                    self.hear_last_words();
+                    self.show_last_output();
                     return Ok(Some(End::Died));
                 }
                 Err(CallError::Fault(code, text)) => return Ok(Some(End::Fault(code, text))),
@@ -187,18 +187,18 @@ impl Foreground<'_, '_> {
         self.checked = Instant::now();
         match self.session.call("supervisor.getProcessInfo", &[self.name.into()]) {
             Ok(info) => Ok(answers::process(&info)?.state != Some(ProcessState::Running)),
-            // An update may have taken it away altogether.
+            // An update may have removed the process.
             Err(CallError::Fault(fault::BAD_NAME, _)) => Ok(true),
             Err(other) => Err(other.into()),
         }
     }
 
-    /// Shows what is still to come of a process that is dead.
-    fn hear_last_words(&mut self) {
+    /// Shows the remaining output of a process that has exited.
+    fn show_last_output(&mut self) {
         let started = Instant::now();
-        while !self.streams.is_empty() && started.elapsed() < LAST_WORDS_MAX {
+        while !self.streams.is_empty() && started.elapsed() < LAST_OUTPUT_MAX {
             let streams: Vec<_> = self.streams.iter().map(|(_, stream)| stream.as_fd()).collect();
-            match wait(&streams, Some(LAST_WORDS_PAUSE)) {
+            match wait(&streams, Some(LAST_OUTPUT_PAUSE)) {
                 Ok(ready) if ready.contains(&true) && self.pass_on(&ready) => {}
                 _ => return,
             }

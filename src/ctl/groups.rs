@@ -1,4 +1,4 @@
-//! What is done to the set of active groups: `reread`, `add`, `remove`, `update`.
+//! Actions on the set of active groups: `reread`, `add`, `remove`, `update`.
 
 use super::answers::{self, BulkRow, Changes};
 use super::exit;
@@ -6,13 +6,13 @@ use super::failure::{CallError, Outcome, fault};
 use super::session::Session;
 use crate::model::Namespec;
 
-/// `reread`: what differs between the file and what is active.
+/// `reread`: the differences between the file and the active groups.
 pub(super) fn reread(session: &mut Session, arg: &str) -> Outcome {
     if session.refuses_arguments("reread", arg) {
         return Ok(());
     }
     match session.call("supervisor.reloadConfig", &[]) {
-        Ok(found) => tell(session, answers::changes(&found)?),
+        Ok(found) => print(session, answers::changes(&found)?),
         Err(CallError::Fault(fault::SHUTDOWN_STATE, _)) => {
             session.complain("ERROR: supervisor shutting down");
         }
@@ -24,8 +24,8 @@ pub(super) fn reread(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// By name; one that is in two lists is what the later list says.
-fn tell(session: &mut Session, changes: Changes) {
+/// Sorted by name; for a name in two lists the later one counts.
+fn print(session: &mut Session, changes: Changes) {
     let lists =
         [(changes.added, "available"), (changes.changed, "changed"), (changes.removed, "disappeared")];
     let pairs = lists.into_iter().flat_map(|(names, word)| names.into_iter().map(move |name| (name, word)));
@@ -43,7 +43,7 @@ pub(super) fn add(session: &mut Session, arg: &str) -> Outcome {
     for name in arg.split_whitespace() {
         match session.call("supervisor.addProcessGroup", &[name.into()]) {
             Ok(_) => session.say(format_args!("{name}: added process group")),
-            // Not a failure: it is as was asked for.
+            // Not a failure: the requested state is reached.
             Err(CallError::Fault(fault::ALREADY_ADDED, _)) => {
                 session.say("ERROR: process group already active");
             }
@@ -76,7 +76,7 @@ pub(super) fn remove(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// `update [GROUP...]`: reread, then make it so, for these groups or for all.
+/// `update [GROUP...]`: rereads and applies the changes, for these groups or for all.
 pub(super) fn update(session: &mut Session, arg: &str) -> Outcome {
     let changes = match session.call("supervisor.reloadConfig", &[]) {
         Ok(found) => answers::changes(&found)?,
@@ -95,12 +95,12 @@ pub(super) fn update(session: &mut Session, arg: &str) -> Outcome {
     if wanted.contains(&"all") {
         wanted.clear();
     }
-    tell_unknown(session, &wanted, &changes.added)?;
+    report_unknown(session, &wanted, &changes.added)?;
     carry_out(session, &changes, &wanted)
 }
 
 /// A group is known if a process of it is active or if the file has just added it.
-fn tell_unknown(session: &mut Session, wanted: &[&str], added: &[String]) -> Outcome {
+fn report_unknown(session: &mut Session, wanted: &[&str], added: &[String]) -> Outcome {
     if wanted.is_empty() {
         return Ok(());
     }
@@ -142,11 +142,11 @@ fn drop_group(session: &mut Session, name: &str) -> Outcome {
     Ok(())
 }
 
-/// By the method that restarts no more than it has to, where the server has it: ours. The words are
-/// Supervisor's; those about single processes, which it has none for, are for our own face alone.
+/// Uses our own method, which restarts as little as possible, if the server has it. The messages are
+/// Supervisor's; those about single processes, which it lacks, are printed only as `sv`.
 fn update_group(session: &mut Session, name: &str) -> Outcome {
     match session.call("sv.updateProcessGroup", &[name.into()]) {
-        Ok(rows) => tell_update(session, name, &answers::bulk(&rows)?),
+        Ok(rows) => print_update(session, name, &answers::bulk(&rows)?),
         Err(CallError::Fault(fault::UNKNOWN_METHOD, _)) => return replace_group(session, name),
         Err(CallError::Fault(fault::FAILED, text)) => session.complain(format_args!("ERROR: {text}")),
         Err(other) => return Err(other.into()),
@@ -154,21 +154,21 @@ fn update_group(session: &mut Session, name: &str) -> Outcome {
     Ok(())
 }
 
-fn tell_update(session: &mut Session, name: &str, rows: &[BulkRow]) {
+fn print_update(session: &mut Session, name: &str, rows: &[BulkRow]) {
     if rows.iter().any(|row| row.status != fault::DONE) {
-        tell_each(session, rows);
+        print_each(session, rows);
         session.complain(format_args!("{name}: has problems; not removing"));
         return;
     }
     if rows.iter().any(|row| matches!(row.description.as_str(), "unchanged" | "applied")) {
-        tell_each(session, rows);
+        print_each(session, rows);
     } else {
         session.say(format_args!("{name}: stopped"));
     }
     session.say(format_args!("{name}: updated process group"));
 }
 
-fn tell_each(session: &mut Session, rows: &[BulkRow]) {
+fn print_each(session: &mut Session, rows: &[BulkRow]) {
     for row in rows {
         let process = Namespec::join(&row.group, &row.name);
         match row.description.as_str() {
@@ -179,7 +179,7 @@ fn tell_each(session: &mut Session, rows: &[BulkRow]) {
     }
 }
 
-/// As a whole, which is how Supervisor does it.
+/// Replaces the whole group, as Supervisor does.
 fn replace_group(session: &mut Session, name: &str) -> Outcome {
     session.call("supervisor.stopProcessGroup", &[name.into()])?;
     session.say(format_args!("{name}: stopped"));

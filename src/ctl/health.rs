@@ -1,13 +1,14 @@
-//! `sv health`: whether all is well, for `HEALTHCHECK` and probes.
+//! `sv health`: whether everything is healthy, for `HEALTHCHECK` and probes.
 //!
-//! All is well when each process runs, or has done its work (EXITED with a code of its `exitcodes`), or
-//! rests because nobody has started it or somebody has stopped it. Whoever names a process asks that it
-//! runs or has done its work. Everything else is not well: what starts, backs off or gave up, an exit that
-//! was not expected, a program whose health check fails or has not succeeded yet, a listener that runs but has
-//! broken the protocol, a supervisor that shuts down, refuses us or doesn't answer. There are two exit codes, as Docker reserves the others: 0 and 1.
+//! Everything is healthy if each process runs, has finished (EXITED with a code of its `exitcodes`), or is
+//! stopped because it was not started or was stopped by request. A process that is named must run or have
+//! finished. Everything else is unhealthy: a process that is starting, in backoff or failed, an unexpected
+//! exit, a program whose health check fails or has not succeeded yet, a listener that has violated the
+//! protocol, a supervisor that is shutting down, denies access or does not answer. There are two exit codes,
+//! as Docker reserves the others: 0 and 1.
 //!
-//! With `--json` it is one object, to which the rules of [`super::json`] apply: `healthy`; `problem`, why
-//! nothing is known of the processes, or null; `processes`, with `name`, `group`, `state` and `healthy`.
+//! With `--json` it prints one object, to which the rules of [`super::json`] apply: `healthy`; `problem`, why
+//! the processes are unknown, or null; `processes`, with `name`, `group`, `state` and `healthy`.
 
 use std::time::Duration;
 
@@ -20,26 +21,26 @@ use super::session::Session;
 use super::wildcard;
 use crate::model::{Namespec, ProcessState};
 
-/// How long the supervisor may take for one answer. Probes have time-outs of their own, and some runtimes
-/// leave behind what exceeded them.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for one answer of the supervisor. Probes have timeouts of their own, and some runtimes
+/// don't kill a probe that exceeds them.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 const JSON: &str = "--json";
 
-/// What was found out.
+/// The result of the check.
 #[derive(Debug, Default)]
 struct HealthReport {
-    /// Why nothing is known of the processes.
+    /// Why the processes are unknown.
     problem: Option<String>,
-    /// Those that were looked at, each with whether it is well.
+    /// The checked processes, each with whether it is healthy.
     processes: Vec<(HealthRow, bool)>,
-    /// Names that nothing is called by.
+    /// Unknown names.
     unknown: Vec<String>,
 }
 
-/// `health [NAME...]`: never anything but 0 and 1.
+/// `health [NAME...]`: the exit code is always 0 or 1.
 pub(super) fn health(session: &mut Session, arg: &str) -> Outcome {
-    session.set_patience(PATIENCE);
+    session.set_timeout(TIMEOUT);
     let mut names: Vec<&str> = arg.split_whitespace().collect();
     let wants_json = names.contains(&JSON);
     names.retain(|name| *name != JSON);
@@ -58,7 +59,7 @@ pub(super) fn health(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// One question, and a second one only if a process is seen that may rest.
+/// One request, and a second one only if a process is stopped.
 fn look(session: &mut Session, names: &[&str]) -> Result<HealthReport, CallError> {
     let all = answers::health(&session.all_process_info()?)?;
     let rests =
@@ -90,7 +91,7 @@ fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) 
             Some(expected) => expected.exit_codes.contains(&row.exit_status),
             None => row.exit_status == 0,
         },
-        // What has never been started and is to start by itself is not there yet.
+        // A process that has never been started, although it starts automatically, is not ready yet.
         Some(ProcessState::Stopped) => {
             !is_asked_for && (row.was_started || !expected.is_some_and(|expected| expected.autostart))
         }
@@ -109,7 +110,7 @@ impl HealthReport {
             && self.processes.iter().all(|(_, is_well)| *is_well)
     }
 
-    /// A word, or a line for each thing that is wrong.
+    /// One word, or one line for each problem.
     fn text(&self) -> String {
         if self.is_healthy() {
             return "healthy\n".to_owned();
@@ -152,9 +153,9 @@ mod tests {
     use crate::model::{HealthInfo, HealthStatus};
 
     #[test]
-    fn well_is_what_runs_is_done_or_rests_on_purpose() {
+    fn healthy_is_what_runs_has_finished_or_is_stopped_on_purpose() {
         use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
-        // State, exit status, whether it was ever started: well among all, well by name.
+        // State, exit status, whether it was ever started: healthy among all, healthy by name.
         for (state, exit_status, was_started, among_all, by_name) in [
             (Some(Running), 0, true, true, true),
             (Some(Starting), 0, true, false, false),

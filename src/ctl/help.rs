@@ -6,7 +6,7 @@ use super::failure::Outcome;
 use super::session::Session;
 use crate::cli::{ACTIONS, ClientAction};
 
-/// As wide as the reference's list.
+/// The width of the reference's list.
 const LINE_WIDTH: usize = 79;
 
 /// `help [ACTION]`; never fails.
@@ -33,7 +33,7 @@ fn list(is_sv: bool) -> String {
     format!("\n{header}\n{}\n{}\n", "=".repeat(header.len()), columns(&names))
 }
 
-/// The names in as few rows as fit, read downwards as `ls` does it.
+/// The names in as few rows as possible, in column order as in `ls`.
 pub(super) fn columns(names: &[&str]) -> String {
     let mut rows = 1;
     let mut widths = widths_in(names, rows);
@@ -52,7 +52,7 @@ pub(super) fn columns(names: &[&str]) -> String {
     text
 }
 
-/// How wide each column is when there are so many rows.
+/// The width of each column for this number of rows.
 fn widths_in(names: &[&str], rows: usize) -> Vec<usize> {
     names.chunks(rows).map(|column| column.iter().map(|name| name.width()).max().unwrap_or(0)).collect()
 }

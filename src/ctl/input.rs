@@ -1,20 +1,20 @@
-//! What is typed or piped in: lines off a descriptor, or single bytes for the editor.
+//! Input that is typed or piped in: lines from a descriptor, or single bytes for the editor.
 //!
-//! All that reads the input shares one buffer, so that no line is lost between a shell and what is
-//! started from it: `fg` has to find what stands behind it in a pipe.
+//! All readers of the input share one buffer, so that no line is lost between a shell and its actions: `fg`
+//! must find the lines that follow it in a pipe.
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::{Errno, read};
 
-/// A longer line is taken as several.
+/// A longer line is split.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes read at once.
+/// The size of a read.
 const READ_BYTES: usize = 8 * 1024;
 
-/// An input and what was read of it ahead of need.
+/// An input with its read-ahead buffer.
 pub(super) struct Input<'fd> {
     source: BorrowedFd<'fd>,
     buffer: VecDeque<u8>,
@@ -22,18 +22,18 @@ pub(super) struct Input<'fd> {
 }
 
 impl<'fd> Input<'fd> {
-    /// Reads from there, once it is asked for something.
+    /// Reads from this descriptor, on demand.
     pub(super) fn new(source: BorrowedFd<'fd>) -> Self {
         Self { source, buffer: VecDeque::new(), is_ended: false }
     }
 
-    /// Where it reads from.
+    /// The descriptor that it reads from.
     pub(super) fn source(&self) -> BorrowedFd<'fd> {
         self.source
     }
 
-    /// The next line without its end; `None` at the end of the input. A terminal goes on behind its
-    /// end, so that is not remembered.
+    /// The next line without its newline; `None` at the end of the input. A terminal can continue after its
+    /// end, so the end is not remembered.
     pub(super) fn line(&mut self) -> Option<String> {
         loop {
             if let Some(line) = self.take_line() {
@@ -46,7 +46,7 @@ impl<'fd> Input<'fd> {
         }
     }
 
-    /// A line that was read already; at the end of the input also one that nothing ends.
+    /// A line that was read already; at the end of the input also an incomplete one.
     pub(super) fn take_line(&mut self) -> Option<String> {
         let end = match self.buffer.iter().position(|&byte| byte == b'\n') {
             Some(at) => at + 1,
@@ -63,14 +63,14 @@ impl<'fd> Input<'fd> {
         self.buffer.pop_front()
     }
 
-    /// Whether the input is at its end with nothing left; the end is then told and forgotten.
+    /// Whether the input has ended and the buffer is empty; this resets the end.
     pub(super) fn takes_end(&mut self) -> bool {
         let is_ended = self.is_ended && self.buffer.is_empty();
         self.is_ended &= !is_ended;
         is_ended
     }
 
-    /// Reads once, waiting for something to be there. An input that can't be read is at its end.
+    /// Reads once, waiting for data. An input that can't be read counts as ended.
     pub(super) fn read(&mut self) {
         let mut bytes = [0; READ_BYTES];
         match read(self.source, &mut bytes) {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_one_by_one_and_the_last_needs_no_end() {
+    fn lines_are_read_one_by_one_and_the_last_needs_no_newline() {
         let long = "x".repeat(LINE_BYTES_MAX);
         for (text, lines) in [
             ("", &[][..]),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_ahead_can_be_taken_without_waiting() {
+    fn buffered_input_is_taken_without_waiting() {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let mut input = Input::new(reader.as_fd());
         writer.write_all(b"fg cat\nhello\nxy").unwrap();

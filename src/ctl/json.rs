@@ -1,20 +1,21 @@
-//! `sv status --json`: what a supervisor tells of its processes, for programs.
+//! `sv status --json`: the processes of a supervisor, for programs.
 //!
-//! An array with an object for each process, a line each. Every member is always there; what there
-//! is nothing to say of is null. Members may be added, none is ever removed or changes its type:
+//! An array with one object per process, one per line. Every member is always present; a missing value is
+//! null. Members may be added, but none is ever removed or changes its type:
 //!
 //! * `name`, `group`, `state` (`RUNNING`), `description` as in `status`;
-//! * `pid`, null without one; `uptime_secs`, null unless it has one;
-//! * `started_at`, `stopped_at`: the last time that it did so, in seconds since 1970;
-//! * `exit_status`, `term_signal` (`SIGTERM`): how it ended last, kept while it runs again; at most one of them
-//!   is not null. A Supervisor in Python says neither of a process that runs again or has failed to start, and
-//!   no signal of any;
-//! * `spawn_error`: why it couldn't be started; `hint`: what else is known, about that or of a hook that runs;
-//! * `waiting_for`: what is missing before it is spawned, an array of texts such as `db (ready)`; null if it does not
-//!   wait;
-//! * `health`: `starting`, `healthy` or `unhealthy`, null unless its health is checked; `health_failure`: why the last
-//!   check failed, null if it did not;
-//! * `status`: what the program reports of itself by systemd's notify protocol;
+//! * `pid`, null without one; `uptime_secs`, null unless it has a pid;
+//! * `started_at`, `stopped_at`: the times of the last start and stop, in seconds since 1970;
+//! * `exit_status`, `term_signal` (`SIGTERM`): how it ended last, kept while it runs again; at most one of
+//!   them is not null. A Supervisor in Python reports neither for a process that runs again or has failed to
+//!   start, and never a signal;
+//! * `spawn_error`: why it couldn't be started; `hint`: additional information, about that or
+//!   about a running hook;
+//! * `waiting_for`: what it waits for before it is spawned, an array of texts such as `db (ready)`; null if
+//!   it does not wait;
+//! * `health`: `starting`, `healthy` or `unhealthy`, null without a health check; `health_failure`: why the
+//!   last check failed, null if it did not;
+//! * `status`: the status that the program reports by systemd's notify protocol;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
 use serde_json::{Map, Value as Json};
@@ -32,7 +33,7 @@ fn process(row: &Value) -> Json {
     let number = |member: &str| row.get(member).and_then(Value::as_int).filter(|number| *number != 0);
     let text = |member: &str| row.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
     let (pid, started_at, stopped_at) = (number("pid"), number("start"), number("stop"));
-    // A clock that was set back tells of no uptime rather than of a negative one.
+    // A clock that was set back makes the uptime unknown rather than negative.
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
     let waiting_for = row.get("waiting_for").and_then(Value::as_array);
     let waiting_for = waiting_for.map(|texts| texts.iter().filter_map(Value::as_str).collect::<Vec<_>>());
@@ -60,8 +61,8 @@ fn process(row: &Value) -> Json {
     Json::Object(members.collect::<Map<String, Json>>())
 }
 
-/// The status of the last end, if it has one. Of a foreign server only an end by an exit is certain, and
-/// only as long as nothing has been started since.
+/// The status of the last exit, if it has one. From a foreign server an exit is only certain if the process
+/// has not been started since.
 fn exit_status(row: &Value) -> Option<i64> {
     let number = |member: &str| row.get(member).and_then(Value::as_int);
     if row.get("ended_as_expected").is_some() {
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_server_is_believed_where_its_number_is_that_of_an_end() {
+    fn a_foreign_exit_status_counts_only_after_an_exit() {
         // State, stop, exitstatus.
         for (state, stop, code, expected) in [
             (ProcessState::Exited, 9, 3, Some(3)),

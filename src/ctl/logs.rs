@@ -1,4 +1,4 @@
-//! What processes and the supervisor have written: `tail` and `maintail`.
+//! The logs of processes and of the supervisor: `tail` and `maintail`.
 
 use std::os::fd::AsFd;
 
@@ -12,15 +12,15 @@ use crate::python::quote;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
 
-/// How much of a log is shown unless a number is given.
+/// The default number of bytes shown.
 const TAIL_BYTES: i32 = 1600;
 
-/// How much of a log is asked for.
+/// Which part of a log is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TailExtent {
     /// Its last bytes.
     Last(i32),
-    /// Its end and what is yet to come.
+    /// Its end and everything that follows.
     Follow,
 }
 
@@ -101,7 +101,7 @@ pub(super) fn maintail(session: &mut Session, arg: &str) -> Outcome {
 
 const NO_SUCH_NAME: &str = "no such process name";
 
-/// A negative offset counts from the end, and a length of 0 is all that follows.
+/// A negative offset counts from the end, and a length of 0 means everything after it.
 fn show(session: &mut Session, method: &str, name: Option<&str>, bytes: i32) -> Outcome {
     let offset = Value::Int(-i64::from(bytes));
     let params: Vec<Value> = name.map(Value::from).into_iter().chain([offset, Value::Int(0)]).collect();
@@ -124,10 +124,10 @@ fn show(session: &mut Session, method: &str, name: Option<&str>, bytes: i32) -> 
     Ok(())
 }
 
-/// What is said before something that only Ctrl-C ends.
+/// Printed before something that only Ctrl-C ends.
 pub(super) const PRESS: &str = "==> Press Ctrl-C to exit <==";
 
-/// Shows a log while it grows, until Ctrl-C or the server ends it.
+/// Shows a growing log, until Ctrl-C or until the server ends it.
 fn follow(session: &mut Session, path: &str) -> Outcome {
     session.say(PRESS);
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
@@ -136,8 +136,8 @@ fn follow(session: &mut Session, path: &str) -> Outcome {
         Err(error) => Err(error),
     };
     if let Err(error) = told {
-        tell_unreadable(session, path, &error);
-        // For the reference that is no failure.
+        report_unreadable(session, path, &error);
+        // The reference does not treat this as a failure.
         if session.is_sv() {
             session.fail(exit::GENERIC);
         }
@@ -147,7 +147,7 @@ fn follow(session: &mut Session, path: &str) -> Outcome {
 
 fn pass_on(session: &mut Session, log: &mut Follow, interrupts: &HeldInterrupts) -> Result<(), CallError> {
     loop {
-        // Whoever read us may be gone: then there is nothing left to do.
+        // If the reader of our output is gone, there is nothing left to do.
         let Ok(ready) = wait(&[log.as_fd(), interrupts.as_fd()], None) else { return Ok(()) };
         if interrupts.take() {
             session.say("");
@@ -162,8 +162,8 @@ fn pass_on(session: &mut Session, log: &mut Follow, interrupts: &HeldInterrupts)
     }
 }
 
-/// Says on stderr why a log can't be followed.
-pub(super) fn tell_unreadable(session: &mut Session, path: &str, error: &CallError) {
+/// Prints on stderr why a log can't be followed.
+pub(super) fn report_unreadable(session: &mut Session, path: &str, error: &CallError) {
     if session.is_sv() {
         let why = match error {
             CallError::Refused(404, _) => "there is no such process, or it has no log".to_owned(),

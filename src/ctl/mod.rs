@@ -1,17 +1,20 @@
 //! The client: `supervisorctl`, and `sv` with an action.
 //!
-//! An action is a small function over a [`session::Session`]: it calls methods, says lines, and
-//! leaves an exit code. What it says and how it ends are Supervisor's to the letter, since scripts
-//! read both; only errors that would show a Python exception are told in our own words.
+//! An action is a small function over a [`session::Session`]: it calls methods, prints lines, and sets an
+//! exit code. Its output and exit code are exactly Supervisor's, since scripts use both; only errors that
+//! would show a Python exception have our own text.
 //!
-//! * `target`: which server, by command line, configuration, environment;
-//! * `endpoint`, `client`, `follow`: the way there, calls over it, and logs that are read while they grow;
-//! * `session`: what actions share; `input`: what is typed; `answers`: results as rows; `failure`, `exit`: how actions end;
-//! * `waiting`: a sign of life; `suggest`: what an unknown name may have meant; `wildcard`: names that stand for several; `json`: rows for programs;
-//! * `status`, `health`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
+//! * `target`: chooses the server by command line, configuration, environment;
+//! * `endpoint`, `client`, `follow`: connections, calls, and logs that are read while they grow;
+//! * `session`: the shared state of actions; `input`: typed input; `answers`: results as rows; `failure`,
+//!   `exit`: how actions end;
+//! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`: name patterns;
+//!   `json`: rows for programs;
+//! * `status`, `health`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions
+//!   by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
-//! Nothing here knows how a supervisor works: all it knows of one is what XML-RPC tells.
+//! The client knows a supervisor only by its XML-RPC interface.
 
 mod answers;
 mod ask;
@@ -56,22 +59,22 @@ use input::Input;
 use session::Session;
 use target::Target;
 
-/// Carries out one action, or reads actions until told to stop. Returns the exit code: that of the
-/// action, while a shell always ends well.
+/// Performs one action, or reads actions until the user leaves. Returns the exit code: that of the action,
+/// while a shell always succeeds.
 #[must_use]
 pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
     let target = match target::choose(options, machine) {
         Ok(target) => target,
         Err(text) => {
-            // There is nobody to tell if stderr is gone.
+            // If stderr is closed the message is lost.
             let _ = io::stderr().write_all(text.as_bytes());
             return if asks_for_health(options) { exit::GENERIC } else { exit::INVALID_ARGS };
         }
     };
-    let Target { url, username, password, prompt, history_file, origin, elsewhere } = target;
+    let Target { url, username, password, prompt, history_file, origin, fallback } = target;
     let origin = || origin.remark(machine);
     let mut client = Client::new(url, username, password);
-    client.set_elsewhere(elsewhere);
+    client.set_fallback(fallback);
     let plugins = || target::plugins(options, machine);
     let (mut output, stdin) = (Stdout, io::stdin());
     let colors = options.color && wants_colors(machine) && output.is_terminal();
@@ -80,10 +83,10 @@ pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
     session.set_colors(colors);
     session.set_plugins(&plugins);
     if is_dumb(machine) {
-        session.be_dumb();
+        session.disable_escapes();
     }
     if options.face == Face::Sv {
-        session.be_sv(&origin);
+        session.act_as_sv(&origin);
         session.set_reading_timeout(options.request_timeout);
     }
     if options.words.is_empty() {
@@ -94,12 +97,12 @@ pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
     stdout::status(session.exit_code(), session.written())
 }
 
-/// Probes know well and unwell: whatever keeps us from asking is the latter.
+/// A probe has two results: if nothing can be asked, it is unhealthy.
 fn asks_for_health(options: &ClientOptions) -> bool {
     options.face == Face::Sv && options.words.first().is_some_and(|word| word == "health")
 }
 
-/// Whether lines can be edited: at a terminal that is more than a typewriter.
+/// Whether lines can be edited: on a terminal that supports escape sequences.
 fn can_edit(machine: &dyn Machine) -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb(machine)
 }

@@ -1,4 +1,4 @@
-//! From a line to an action: what a shell and a one-shot command have in common.
+//! From a line to an action: shared by the shell and one-shot commands.
 
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
@@ -6,17 +6,17 @@ use super::{completion, daemon, exit, foreground, groups, health, help, journal,
 use crate::cli::{COMPLETE, ClientAction};
 use crate::config::ClientPlugin;
 
-/// Whether there will be another line.
+/// Whether the shell reads another line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Stay,
     Leave,
 }
 
-/// What an action does with the words behind its name.
+/// An action, with the text after its name.
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
-/// `complete`, `health` and `logs` are for `sv` alone.
+/// `complete`, `health` and `logs` exist only in `sv`.
 const TABLE: [(&str, Perform); 23] = [
     ("add", groups::add),
     ("avail", status::avail),
@@ -43,7 +43,7 @@ const TABLE: [(&str, Perform); 23] = [
     ("version", status::version),
 ];
 
-/// Carries out one line. Whatever goes wrong is said, and is in the exit code.
+/// Performs one line. Errors are printed and set the exit code.
 pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
     session.forget_known();
     let line = asked_with_mark(line.trim());
@@ -58,7 +58,7 @@ pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
             let word = without_wildcards(session, word);
             match TABLE.iter().find(|(name, _)| *name == word) {
                 Some((_, action)) if session.is_sv() || !is_for_sv(word) => carry_out(session, *action, arg),
-                _ => tell_unknown(session, &line),
+                _ => report_unknown(session, &line),
             }
             Then::Stay
         }
@@ -67,8 +67,8 @@ pub(super) fn perform(session: &mut Session<'_>, line: &str) -> Then {
     then
 }
 
-/// `mstop` of the plug-in supervisor-wildcards is `stop`, which takes patterns anyway. Supervisor's client has
-/// it where the configuration names the plug-in.
+/// `mstop` of the plug-in supervisor-wildcards is `stop`, which accepts patterns anyway. Supervisor's client
+/// has it if the configuration names the plug-in.
 fn without_wildcards<'w>(session: &Session<'_>, word: &'w str) -> &'w str {
     let action = ClientAction::without_wildcards(word);
     let is_here = |session: &Session<'_>| session.plugins().iter().any(ClientPlugin::is_wildcards);
@@ -78,8 +78,8 @@ fn without_wildcards<'w>(session: &Session<'_>, word: &'w str) -> &'w str {
     }
 }
 
-/// It may be an action of a plug-in that can't be run here.
-fn tell_unknown(session: &mut Session<'_>, line: &str) {
+/// It may be an action of a plug-in that is not built in.
+fn report_unknown(session: &mut Session<'_>, line: &str) {
     session.complain(format_args!("*** Unknown syntax: {line}"));
     for ClientPlugin { section, factory } in session.plugins().iter().filter(|it| !it.is_wildcards()) {
         session
@@ -99,7 +99,7 @@ fn asked_with_mark(line: &str) -> String {
     }
 }
 
-/// The word ends where it can be a name no longer: `tail-f` is `tail` with `-f`.
+/// The action name ends at the first character that a name can't contain: `tail-f` is `tail` with `-f`.
 fn split(line: &str) -> (&str, &str) {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (word, arg) = line.split_at(line.find(|c| !is_name(c)).unwrap_or(line.len()));

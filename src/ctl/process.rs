@@ -1,7 +1,7 @@
-//! What is done to processes: `start`, `stop`, `restart`, `signal`, `clear`.
+//! Actions on processes: `start`, `stop`, `restart`, `signal`, `clear`.
 //!
-//! They are one story told with other words: `all`, `GROUP:*` or names, a line for each process,
-//! and an exit code by how it fared. A [`Verb`] holds the words.
+//! They share one structure: `all`, `GROUP:*` or names as arguments, one line for each process, and an exit
+//! code by its result. A [`Verb`] contains the methods and messages.
 
 use super::answers::{self, BulkRow};
 use super::exit;
@@ -11,23 +11,23 @@ use super::session::Session;
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
 
-/// What makes one of these actions differ from the others.
+/// The differences between these actions.
 struct Verb {
-    /// Methods for all, for a group, for one.
+    /// The methods for all processes, for a group, for one.
     all: &'static str,
     group: Option<&'static str>,
     one: &'static str,
-    /// What is said when it went well.
+    /// The message of success.
     done: &'static str,
-    /// What is said otherwise, by fault code; [`OWN_WORDS`] has the fault speak for itself.
+    /// The other messages, by fault code; [`FAULT_TEXT`] uses the text of the fault.
     problems: &'static [(i64, &'static str)],
-    /// The fault that means that nothing was to be done: it is told but is no failure.
+    /// The fault for an action that was not necessary: it is printed but is not a failure.
     harmless: i64,
-    /// Exit code for a group that doesn't exist.
+    /// The exit code for an unknown group.
     no_group: u8,
 }
 
-const OWN_WORDS: &str = "";
+const FAULT_TEXT: &str = "";
 
 const START: Verb = Verb {
     all: "supervisor.startAllProcesses",
@@ -50,7 +50,7 @@ const SIGNAL_PROBLEMS: &[(i64, &str)] = &[
     (fault::BAD_NAME, "no such process"),
     (fault::BAD_SIGNAL, "bad signal name"),
     (fault::NOT_RUNNING, "not running"),
-    (fault::FAILED, OWN_WORDS),
+    (fault::FAILED, FAULT_TEXT),
 ];
 
 const STOP: Verb = Verb {
@@ -84,7 +84,7 @@ const CLEAR: Verb = Verb {
     no_group: exit::GENERIC,
 };
 
-/// `start NAME...`: each is waited for before the next begins.
+/// `start NAME...`: waits for each process before it starts the next.
 pub(super) fn start(session: &mut Session, arg: &str) -> Outcome {
     if session.upcheck()? && has_names(session, "start", arg, exit::INVALID_ARGS) {
         START.carry_out(session, &words(arg), None)?;
@@ -102,7 +102,7 @@ pub(super) fn stop(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// `restart NAME...`: all are stopped, then all are started. As `sv` an unknown name is told once.
+/// `restart NAME...`: stops all, then starts all. As `sv` an unknown name is reported once.
 pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
     if !session.upcheck()? || !has_names(session, "restart", arg, exit::GENERIC) {
         return Ok(());
@@ -156,7 +156,7 @@ fn has_names(session: &mut Session, action: &str, arg: &str, code: u8) -> bool {
 }
 
 impl Verb {
-    /// Returns the names that nothing is called by.
+    /// Returns the unknown names.
     fn carry_out(
         &self,
         session: &mut Session,
@@ -166,7 +166,7 @@ impl Verb {
         let mut unknown = Vec::new();
         if names.contains(&"all") {
             let rows = session.call(self.all, &params(None, signal))?;
-            self.tell_rows(session, &answers::bulk(&rows)?)?;
+            self.print_rows(session, &answers::bulk(&rows)?)?;
             return Ok(unknown);
         }
         for name in session.expanded(names)? {
@@ -198,7 +198,7 @@ impl Verb {
             Err(other) => return Err(other.into()),
         };
         let row = BulkRow { group: group.to_owned(), name: process.to_owned(), status, description };
-        self.tell(session, &row)?;
+        self.print(session, &row)?;
         Ok(status != fault::BAD_NAME)
     }
 
@@ -212,9 +212,9 @@ impl Verb {
     ) -> Result<bool, Failure> {
         let group = Namespec::split(name).group;
         match session.call(method, &params(Some(&group), signal)) {
-            Ok(rows) => self.tell_rows(session, &answers::bulk(&rows)?)?,
+            Ok(rows) => self.print_rows(session, &answers::bulk(&rows)?)?,
             Err(CallError::Fault(fault::BAD_NAME, _)) => {
-                self.tell_no_group(session, name, &group);
+                self.report_unknown_group(session, name, &group);
                 return Ok(false);
             }
             Err(other) => return Err(other.into()),
@@ -228,7 +228,7 @@ impl Verb {
         let all = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
         let members: Vec<_> = all.iter().filter(|row| row.group == group).collect();
         if members.is_empty() {
-            self.tell_no_group(session, name, &group);
+            self.report_unknown_group(session, name, &group);
             return Ok(false);
         }
         for row in members {
@@ -237,23 +237,23 @@ impl Verb {
         Ok(true)
     }
 
-    fn tell_no_group(&self, session: &mut Session, name: &str, group: &str) {
+    fn report_unknown_group(&self, session: &mut Session, name: &str, group: &str) {
         let suggestion = session.suggestion(name);
         session.say(format_args!("{group}: ERROR (no such group{suggestion})"));
         session.fail(self.no_group);
     }
 
-    /// COMPAT: as `sv` in the order of `status`; Supervisor's client prints them in that of the answer, which
-    /// is the order in which they were done.
-    fn tell_rows(&self, session: &mut Session, rows: &[BulkRow]) -> Outcome {
+    /// COMPAT: as `sv` in the order of `status`; Supervisor's client prints them in the order of the answer,
+    /// which is the order in which they finished.
+    fn print_rows(&self, session: &mut Session, rows: &[BulkRow]) -> Outcome {
         let mut rows: Vec<_> = rows.iter().collect();
         if session.is_sv() {
             rows.sort_by_key(|row| (&row.group, &row.name));
         }
-        rows.into_iter().try_for_each(|row| self.tell(session, row))
+        rows.into_iter().try_for_each(|row| self.print(session, row))
     }
 
-    fn tell(&self, session: &mut Session, row: &BulkRow) -> Outcome {
+    fn print(&self, session: &mut Session, row: &BulkRow) -> Outcome {
         let line = self.line(session, row)?;
         session.say(line);
         session.record(&row.group, &row.name, row.status);
@@ -275,7 +275,7 @@ impl Verb {
         }
         let words = self.problems.iter().find(|(code, _)| *code == row.status).map(|(_, words)| *words);
         match words {
-            Some(words) if words != OWN_WORDS => {
+            Some(words) if words != FAULT_TEXT => {
                 let is_unknown = row.status == fault::BAD_NAME;
                 let suggestion = if is_unknown { session.suggestion(&name) } else { String::new() };
                 Ok(format!("{name}: ERROR ({words}{suggestion})"))
@@ -289,7 +289,7 @@ impl Verb {
     }
 }
 
-/// Which file can't be run and why, where the supervisor says it: `can't find command '/bin/x'`.
+/// Which file can't be run and why, if the supervisor reports it: `can't find command '/bin/x'`.
 fn why_not_runnable(row: &BulkRow) -> Option<String> {
     let why = plain_fault(row.status, &row.description);
     let is_about_file = matches!(row.status, fault::NO_FILE | fault::NOT_EXECUTABLE);
@@ -301,7 +301,7 @@ fn params(name: Option<&str>, signal: Option<&str>) -> Vec<Value> {
     name.into_iter().chain(signal).map(Value::from).collect()
 }
 
-/// A program that is dead has an exit code of its own.
+/// A program that is not running has an exit code of its own.
 fn exit_code(status: i64) -> u8 {
     match status {
         fault::SPAWN_ERROR | fault::ABNORMAL_TERMINATION | fault::NOT_RUNNING => exit::NOT_RUNNING,

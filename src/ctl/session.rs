@@ -1,8 +1,8 @@
-//! What actions have in common: somebody to call, somewhere to speak, and an exit code.
+//! The state that actions share: the client, the output, and the exit code.
 //!
-//! Output is gathered and handed over before every wait (a call, a question) and at the end: a table
-//! is one write, and yet a line is seen as soon as it is true. That a reader is gone is no reason to
-//! stop an action half-way; the first error in writing is kept and decides the exit status in the end.
+//! Output is buffered and written before every wait (a call, a prompt) and at the end: a table is one write,
+//! but every line appears as soon as it is true. A closed output does not abort an action; the first write
+//! error is kept and determines the exit status at the end.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -21,49 +21,49 @@ use crate::config::{ClientPlugin, did_you_mean};
 use crate::model::{HealthStatus, Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
-/// The version of the interface that we speak. It will never be another.
+/// The version of the interface. It is final.
 const API_VERSION: &str = "3.0";
 
-/// What was said could not be written; [`Session::written`] has the reason.
+/// The output could not be written; [`Session::written`] has the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lost;
 
-/// One conversation: a single action or a shell's worth of them.
+/// The session of a single action or of a shell.
 pub(super) struct Session<'io> {
     client: Client,
     output: &'io mut dyn Write,
     input: Input<'io>,
-    /// Said but not yet written.
-    unsaid: String,
-    /// Why something that was said could not be written.
+    /// Buffered output.
+    unwritten: String,
+    /// The first write error.
     lost: Option<io::Error>,
-    /// The last one set counts; nothing sets it back to 0.
+    /// The last failure sets it; nothing resets it to 0.
     exit_code: u8,
-    /// Whether questions may be asked.
+    /// Whether the user can be asked.
     asks: bool,
     /// Whether states are shown in colour.
     colors: bool,
-    /// Whether we are `sv`, which may say and do more than Supervisor's client.
+    /// Whether we are `sv`, which may print and do more than Supervisor's client.
     is_sv: bool,
-    /// What a Tab asked the server for since the last command.
+    /// The processes that Tab completion has requested since the last command.
     known: Option<Vec<ProcessRow>>,
     /// The processes of this command with the status of each.
     results: Vec<(String, i64)>,
-    /// Tells where the URL comes from.
+    /// Describes where the URL comes from.
     origin: Option<&'io dyn Fn() -> String>,
-    /// Looks up the plug-ins that the configuration names.
+    /// Looks up the plug-ins in the configuration.
     plugins: Option<&'io dyn Fn() -> Vec<ClientPlugin>>,
 }
 
 impl<'io> Session<'io> {
     /// Starts with exit code 0.
     pub(super) fn new(client: Client, output: &'io mut dyn Write, input: Input<'io>, asks: bool) -> Self {
-        let unsaid = String::new();
+        let unwritten = String::new();
         Self {
             client,
             output,
             input,
-            unsaid,
+            unwritten,
             lost: None,
             exit_code: 0,
             asks,
@@ -81,24 +81,24 @@ impl<'io> Session<'io> {
         self.colors = colors;
     }
 
-    /// Writes no escape sequences, for a terminal that shows them as they are.
-    pub(super) fn be_dumb(&mut self) {
+    /// Disables escape sequences, for a terminal that does not support them.
+    pub(super) fn disable_escapes(&mut self) {
         self.colors = false;
         self.client.hide_waits();
     }
 
-    /// Is `sv`, not `supervisorctl`, from now on; `origin` tells where the URL comes from.
-    pub(super) fn be_sv(&mut self, origin: &'io dyn Fn() -> String) {
+    /// Acts as `sv` instead of `supervisorctl`; `origin` describes where the URL comes from.
+    pub(super) fn act_as_sv(&mut self, origin: &'io dyn Fn() -> String) {
         self.is_sv = true;
         self.origin = Some(origin);
     }
 
-    /// Knows from now on how to look up the plug-ins that the configuration names.
+    /// Sets how to look up the plug-ins in the configuration.
     pub(super) fn set_plugins(&mut self, plugins: &'io dyn Fn() -> Vec<ClientPlugin>) {
         self.plugins = Some(plugins);
     }
 
-    /// The plug-ins that the configuration names: looked up only when an action needs one.
+    /// The plug-ins in the configuration, which is read only when an action needs them.
     pub(super) fn plugins(&self) -> Vec<ClientPlugin> {
         self.plugins.map(|look_up| look_up()).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl<'io> Session<'io> {
         self.is_sv
     }
 
-    /// Says a line that Supervisor's client has no words for.
+    /// Prints a line that Supervisor's client does not have, if we are `sv`.
     pub(super) fn say_more(&mut self, line: impl Display) {
         if self.is_sv {
             self.say(line);
@@ -121,7 +121,7 @@ impl<'io> Session<'io> {
         self.client.call(method, params)
     }
 
-    /// All processes; as `sv` with how each ended last, where the server has that method.
+    /// All processes; as `sv` with their last exit, if the server has that method.
     pub(super) fn all_process_info(&mut self) -> Result<Value, CallError> {
         match self.own_process_info() {
             Some(answer) => answer,
@@ -129,8 +129,8 @@ impl<'io> Session<'io> {
         }
     }
 
-    /// The same, unless no supervisor of our version can be asked: says why. Where the server has our own method, that
-    /// is known of its version, and one request is enough.
+    /// The same, or `None` after an error message if no supervisor of our API version answers. If the server has our own
+    /// method, its version is known, and one request is enough.
     pub(super) fn checked_process_info(&mut self) -> Result<Option<Value>, Failure> {
         let answer = match self.own_process_info() {
             Some(answer) => answer,
@@ -151,7 +151,7 @@ impl<'io> Session<'io> {
         }
     }
 
-    /// The processes that there are, asked for once a command; none if nobody answers.
+    /// The processes of the server, requested once per command; empty if it does not answer.
     pub(super) fn known_processes(&mut self) -> &[ProcessRow] {
         if self.known.is_none() {
             let answer = self.call("supervisor.getAllProcessInfo", &[]);
@@ -168,18 +168,18 @@ impl<'io> Session<'io> {
         }
     }
 
-    /// The processes for which the last action ended in one of these ways.
+    /// The processes for which the last action ended with one of these statuses.
     pub(super) fn take_results(&mut self, statuses: &[i64]) -> Vec<String> {
         let results = std::mem::take(&mut self.results);
         results.into_iter().filter(|(_, status)| statuses.contains(status)).map(|(name, _)| name).collect()
     }
 
-    /// Forgets what may change with the next command.
+    /// Drops cached state that may change with the next command.
     pub(super) fn forget_known(&mut self) {
         self.known = None;
     }
 
-    /// The names that are meant: what there is is asked for only if there is a pattern among them.
+    /// Expands names: the processes are requested only if there is a pattern among them.
     pub(super) fn expanded(&mut self, names: &[&str]) -> Result<Vec<String>, CallError> {
         if !names.iter().any(|name| wildcard::may_be_pattern(name)) {
             return Ok(names.iter().map(|name| (*name).to_owned()).collect());
@@ -194,32 +194,32 @@ impl<'io> Session<'io> {
         self.client.follow(path)
     }
 
-    /// Where the server is.
+    /// The URL of the server.
     pub(super) fn url(&self) -> &str {
         self.client.url()
     }
 
-    /// Talks to another server from now on.
-    pub(super) fn turn_to(&mut self, url: &str) {
-        self.client.turn_to(url);
+    /// Switches to another server.
+    pub(super) fn switch_to(&mut self, url: &str) {
+        self.client.switch_to(url);
         self.origin = None;
     }
 
-    /// Says a line.
+    /// Prints a line.
     pub(super) fn say(&mut self, line: impl Display) {
         self.print(&format!("{line}\n"));
     }
 
-    /// Says a text as it is.
+    /// Prints a text without a newline.
     pub(super) fn print(&mut self, text: &str) {
-        self.unsaid.push_str(text);
+        self.unwritten.push_str(text);
     }
 
-    /// Hands over what was said.
+    /// Writes the buffered output.
     pub(super) fn flush(&mut self) {
-        let text = std::mem::take(&mut self.unsaid);
+        let text = std::mem::take(&mut self.unwritten);
         if !text.is_empty() {
-            // It is kept, and reported in the end.
+            // The error is kept, and reported at the end.
             let _ = self.write(text.as_bytes());
         }
     }
@@ -231,19 +231,19 @@ impl<'io> Session<'io> {
         })
     }
 
-    /// Whether all that was said could be written; to be asked once, in the end.
+    /// Whether all output could be written; to be called once, at the end.
     ///
     /// # Errors
-    /// Why the first text that could not be written was lost.
+    /// The first write error.
     pub(super) fn written(&mut self) -> io::Result<()> {
         self.flush();
         self.lost.take().map_or(Ok(()), Err)
     }
 
-    /// Hands over bytes as they are.
+    /// Writes bytes unchanged.
     ///
     /// # Errors
-    /// When they can't be written, or what was said before could not.
+    /// If they, or earlier output, can't be written.
     pub(super) fn pass_on(&mut self, bytes: &[u8]) -> Result<(), Lost> {
         self.flush();
         if self.lost.is_some() {
@@ -252,10 +252,10 @@ impl<'io> Session<'io> {
         self.write(bytes)
     }
 
-    /// Says a line on stderr: it must not get between the bytes of a log.
+    /// Prints a line on stderr, so that it does not mix with the bytes of a log.
     pub(super) fn warn(&mut self, line: impl Display) {
         self.flush();
-        // There is nobody to tell if stderr is gone.
+        // If stderr is closed the message is lost.
         let _ = writeln!(io::stderr(), "{line}");
     }
 
@@ -264,24 +264,24 @@ impl<'io> Session<'io> {
         self.exit_code = code;
     }
 
-    /// The code so far.
+    /// The current exit code.
     pub(super) fn exit_code(&self) -> u8 {
         self.exit_code
     }
 
-    /// Says a line about something that failed.
+    /// Prints a line about a failure and sets the exit code.
     pub(super) fn complain(&mut self, line: impl Display) {
         self.say(line);
         self.fail(exit::GENERIC);
     }
 
-    /// Says what was wrong with an action's words, and what its words are.
+    /// Prints an error about the arguments of an action, and its usage.
     pub(super) fn misused(&mut self, action: &str, why: &str) {
         self.complain(why);
         self.print(ClientAction::named(action).map_or("", |known| known.topic));
     }
 
-    /// Whether there are words where the action takes none; says so.
+    /// Whether there are arguments although the action accepts none; prints an error.
     pub(super) fn refuses_arguments(&mut self, action: &str, arg: &str) -> bool {
         if !arg.is_empty() {
             self.misused(action, &format!("Error: {action} accepts no arguments"));
@@ -289,7 +289,7 @@ impl<'io> Session<'io> {
         !arg.is_empty()
     }
 
-    /// Whether a supervisor answers that speaks our version; says so if not.
+    /// Whether a supervisor of our API version answers; prints an error if not.
     pub(super) fn upcheck(&mut self) -> Result<bool, Failure> {
         match self.call("supervisor.getVersion", &[]) {
             Ok(version) if version.as_str() == Some(API_VERSION) => return Ok(true),
@@ -331,12 +331,12 @@ impl<'io> Session<'io> {
             );
             self.fail(exit::UNIMPLEMENTED);
         } else if kind == Some(io::ErrorKind::ConnectionRefused) {
-            self.tell_unreachable(&error, "refused connection");
+            self.report_unreachable(&error, "refused connection");
             self.fail(exit::NOT_PERMITTED);
         } else if kind == Some(io::ErrorKind::NotFound) {
-            self.tell_unreachable(&error, "no such file");
+            self.report_unreachable(&error, "no such file");
             self.fail(exit::NOT_RUNNING);
-        } else if matches!(error, CallError::Silent { .. }) {
+        } else if matches!(error, CallError::TimedOut { .. }) {
             self.explain_unreachable(&error);
             self.fail(exit::GENERIC);
         } else {
@@ -345,39 +345,39 @@ impl<'io> Session<'io> {
         Ok(())
     }
 
-    /// Waits no longer than this for an answer from now on.
-    pub(super) fn set_patience(&mut self, patience: Duration) {
-        self.client.set_patience(patience);
+    /// Sets the time limit for replies.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.client.set_timeout(timeout);
     }
 
-    /// Waits no longer than this for an answer to a request that only reads.
+    /// Sets the time limit for replies to read-only requests.
     pub(super) fn set_reading_timeout(&mut self, timeout: Option<Duration>) {
         self.client.set_reading_timeout(timeout);
     }
 
-    /// Lets Ctrl-C end a wait, and not us, from now on.
-    pub(super) fn be_interruptible(&mut self) {
-        self.client.be_interruptible();
+    /// Makes Ctrl-C cancel a wait and not end us.
+    pub(super) fn set_interruptible(&mut self) {
+        self.client.set_interruptible();
     }
 
-    /// Says that nobody answers: as `supervisorctl` in the reference's words.
-    fn tell_unreachable(&mut self, error: &CallError, words: &str) {
+    /// Prints that the server is unreachable: as `supervisorctl` with the given text of the reference.
+    fn report_unreachable(&mut self, error: &CallError, words: &str) {
         match self.is_sv {
             true => self.explain_unreachable(error),
             false => self.say(format!("{} {words}", self.url())),
         }
     }
 
-    /// Says on stderr that nobody answers, and what helps to find out why.
+    /// Prints on stderr that the server is unreachable, and hints at the cause.
     pub(super) fn explain_unreachable(&mut self, error: &CallError) {
         let text = self.unreachable(error);
         self.warn(format_args!("error: {text}"));
     }
 
-    /// What went wrong, in plain words.
+    /// An error in plain words.
     pub(super) fn plain(&self, error: &CallError) -> String {
         match error {
-            CallError::Connect(..) | CallError::Silent { .. } => self.unreachable(error),
+            CallError::Connect(..) | CallError::TimedOut { .. } => self.unreachable(error),
             CallError::Refused(401, _) if self.client.has_credentials() => {
                 "the server does not accept this user name and password".to_owned()
             }
@@ -385,7 +385,7 @@ impl<'io> Session<'io> {
         }
     }
 
-    /// `, did you mean 'web:*'?` for a name that nothing is called by. Supervisor's client says nothing.
+    /// `, did you mean 'web:*'?` for an unknown name. Empty in Supervisor's client.
     pub(super) fn suggestion(&mut self, name: &str) -> String {
         if !self.is_sv {
             return String::new();
@@ -412,32 +412,32 @@ impl<'io> Session<'io> {
         suggested(suggest::group(name, groups))
     }
 
-    /// That nobody answers, and what helps to find out why.
+    /// The error that the server is unreachable, with hints at the cause.
     pub(super) fn unreachable(&self, error: &CallError) -> String {
         let origin = self.origin.map(|origin| origin());
         let (url, why) = (self.url(), error.unreachable());
         format!("cannot reach {url}: {why}{}", origin.unwrap_or_default())
     }
 
-    /// Asks for a line; `None` at the end of the input.
+    /// Prompts for a line; `None` at the end of the input.
     pub(super) fn ask(&mut self, prompt: &str) -> Option<String> {
         self.print(prompt);
         self.flush();
         self.input.line()
     }
 
-    /// What is typed while something else goes on as well.
+    /// The input, for actions that read it while they do something else.
     pub(super) fn input(&mut self) -> &mut Input<'io> {
         &mut self.input
     }
 
-    /// Whether the user means it; without a user it is meant.
+    /// Asks the user to confirm; without a user the answer is yes.
     pub(super) fn confirms(&mut self, question: &str) -> bool {
         let means_it = |answer: String| answer.to_lowercase().starts_with('y');
         !self.asks || self.ask(question).is_some_and(means_it)
     }
 
-    /// Asks who the user is, if that can be asked, and tells the server from now on.
+    /// Asks for user name and password, if possible, and uses them from then on.
     pub(super) fn logs_in(&mut self) -> bool {
         if self.asks || !self.is_sv {
             self.say("Server requires authentication");
@@ -452,17 +452,17 @@ impl<'io> Session<'io> {
         true
     }
 
-    /// Is somebody else from now on.
+    /// Sets the user name and password.
     pub(super) fn log_in(&mut self, username: String, password: String) {
         self.client.log_in(username, password);
     }
 
-    /// Whether colours are welcome.
+    /// Whether colours are enabled.
     pub(super) fn has_colors(&self) -> bool {
         self.colors
     }
 
-    /// What to write before and after a process's state: green is well, as in `health`.
+    /// The escape sequences around a process's state: green means healthy, as in `health`.
     pub(super) fn paint(&self, row: &ProcessRow) -> (&'static str, &'static str) {
         let on = match row.state {
             _ if !self.colors => return ("", ""),

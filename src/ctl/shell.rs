@@ -1,19 +1,19 @@
 //! The shell: a line, its action, the next line.
 //!
-//! At a terminal lines can be edited and completed; anywhere else they are read as they come.
+//! On a terminal lines can be edited and completed; otherwise they are read unchanged.
 //!
-//! COMPAT: Ctrl-C ends the shell at its prompt, as in Supervisor's, but as `sv` it first clears what was
-//! typed. While an action waits it ends that wait only: whoever does not want to wait any longer wants to see
-//! what has become of it.
+//! COMPAT: Ctrl-C ends the shell at its prompt, as in Supervisor's, but as `sv` it first clears the line.
+//! During an action it only cancels the wait: a user who does not want to wait any longer may still want to
+//! see the result.
 
 use super::editor::{Editor, Typed};
 use super::perform::{Then, perform};
 use super::session::Session;
 
-/// Shows the status, then carries out lines until one ends it, or the input does, or Ctrl-C.
+/// Shows the status, then performs lines until one of them, the end of the input or Ctrl-C ends the shell.
 pub(super) fn converse(session: &mut Session<'_>, prompt: &str, mut editor: Option<Editor>) {
     if editor.is_some() {
-        session.be_interruptible();
+        session.set_interruptible();
     }
     perform(session, "status");
     let prompt = format!("{prompt}> ");

@@ -1,4 +1,4 @@
-//! What is asked without changing anything: `status`, `pid`, `version`, `avail`.
+//! Read-only actions: `status`, `pid`, `version`, `avail`.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -9,16 +9,16 @@ use super::session::Session;
 use super::{json, wildcard};
 use crate::model::{Namespec, ProcessState};
 
-/// The name column is this wide unless a name needs more.
+/// The minimum width of the name column.
 const NAME_WIDTH_MIN: usize = 30;
 
-/// As `sv` a name that needs more than this takes it from its own row only.
+/// As `sv`, the maximum width of the name column; a longer name only shifts its own row.
 const NAME_WIDTH_MAX: usize = 48;
 
-/// As `sv` an option among the names.
+/// As `sv`, an option among the names.
 const JSON: &str = "--json";
 
-/// `status [NAME...]`: errors first, then the table. Exits 3 if a process shown doesn't run.
+/// `status [NAME...]`: errors first, then the table. Exits with 3 if a process in the table is not running.
 pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
     let Some(answer) = session.checked_process_info()? else {
         session.fail(exit::STATUS_UNKNOWN);
@@ -46,7 +46,8 @@ pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// Where the rows are that a name stands for; says so if there are none, on stderr if stdout is for JSON.
+/// The indexes of the rows that a name matches. Prints an error if there are none, on stderr if stdout is for
+/// JSON.
 fn named(session: &mut Session, all: &[ProcessRow], name: &str, is_json: bool) -> Vec<usize> {
     let spec = Namespec::split(name);
     let rows: Vec<usize> = (0..all.len()).filter(|at| all[*at].is_meant_by(&spec)).collect();
@@ -64,7 +65,7 @@ fn named(session: &mut Session, all: &[ProcessRow], name: &str, is_json: bool) -
 
 fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
     let named: Vec<(String, &ProcessRow)> = rows.map(|row| (row.namespec(), row)).collect();
-    // Supervisor counts characters, and makes room for all of them.
+    // Supervisor counts characters, and widens the column for all of them.
     let is_sv = session.is_sv();
     let width_of = |name: &str| if is_sv { name.width() } else { name.chars().count() };
     let widths = named.iter().map(|(name, _)| width_of(name));
@@ -121,7 +122,7 @@ fn pid_of(session: &mut Session, name: &str) -> Outcome {
     Ok(())
 }
 
-/// `version`: Supervisor's number alone, or as `sv` who answers and what it speaks.
+/// `version`: Supervisor's number alone, or as `sv` the name of the server and its API version.
 pub(super) fn version(session: &mut Session, arg: &str) -> Outcome {
     if session.refuses_arguments("version", arg) || !session.upcheck()? {
         return Ok(());

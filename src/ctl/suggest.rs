@@ -1,11 +1,11 @@
-//! What a name may have meant that nothing is called by.
+//! Suggestions for unknown names.
 
 use super::answers::ProcessRow;
 use crate::config::nearest;
 use crate::model::Namespec;
 
-/// All of a group whose name it is; else the process of that name in another group; else what is spelled
-/// most like it.
+/// All processes of a group of this name; else the process of this name in another group; else the most
+/// similar name.
 pub(super) fn process(name: &str, rows: &[ProcessRow]) -> Option<String> {
     let spec = Namespec::split(name);
     let is_bare = !name.contains(':');
@@ -22,7 +22,7 @@ pub(super) fn process(name: &str, rows: &[ProcessRow]) -> Option<String> {
     nearest(names.iter().map(String::as_str), name).map(str::to_owned)
 }
 
-/// The group that is spelled most like it.
+/// The group with the most similar name.
 pub(super) fn group<'g>(name: &str, groups: impl Iterator<Item = &'g str>) -> Option<String> {
     nearest(groups, name).map(str::to_owned)
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_group_then_the_process_then_the_nearest_spelling_is_meant() {
+    fn a_group_is_suggested_before_a_process_before_a_similar_name() {
         let row = |(group, name): (&str, &str)| ProcessRow::named(group, name);
         let rows = [("nginx", "nginx"), ("worker", "worker_00"), ("worker", "worker_01")].map(row);
         for (name, meant) in [

@@ -1,76 +1,77 @@
-//! Whom to call, and as whom: the command line over the configuration over defaults.
+//! Chooses the server and the credentials: the command line over the configuration over defaults.
 //!
-//! As `supervisorctl` a configuration that is found has to have a `[supervisorctl]` section, while
-//! finding none is fine. As `sv` more is taken as an answer: a configuration without that section
-//! still says where its server listens, inside a supervised process the environment says it, and a supervisor
-//! without any configured server has a control socket that can be found ([`crate::control_socket`]).
+//! As `supervisorctl` a configuration that is found must have a `[supervisorctl]` section, while finding none
+//! is fine. `sv` accepts more: a configuration without that section still contains the address of its server,
+//! inside a supervised process the environment contains it, and a supervisor without any configured server
+//! has a control socket that can be found ([`crate::control_socket`]).
 //!
-//! A supervisor that listens at a configured address is asked there. One that does not, but is known to have been
-//! started with the same configuration, is asked at its control socket; another supervisor is not, as an address that
+//! A supervisor that listens at a configured address is contacted there. One that does not, but was started
+//! with the same configuration, is contacted at its control socket; another supervisor is not, as an explicit
+//! address names one supervisor.
 //! is named names one supervisor.
 
 use std::path::{Path, PathBuf};
 
-use super::client::Elsewhere;
+use super::client::Fallback;
 use crate::cli::{ClientOptions, Face};
 use crate::config::{self, ClientPlugin, ClientSettings, Errors, Machine, client_plugins};
 use crate::control_socket::{self, Found, RUNTIME_DIR_VARIABLE, Wanted};
 use crate::model::{Address, Credentials, Password, ServerSpec};
 
-/// Where Supervisor's own clients look when nobody told them.
+/// The default address of Supervisor's own clients.
 const DEFAULT_URL: &str = "http://localhost:9001";
 
-/// What a supervised process is told of its supervisor.
+/// The variable in which a supervised process gets the address of its supervisor.
 const URL_VARIABLE: &str = "SUPERVISOR_SERVER_URL";
 
-/// The other end, and how to present ourselves.
+/// The chosen server, and the credentials for it.
 pub(super) struct Target {
     pub(super) url: String,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
     /// Without its `> `.
     pub(super) prompt: String,
-    /// For the lines of the shell.
+    /// For the shell.
     pub(super) history_file: Option<PathBuf>,
-    /// Where the URL comes from, for people whom nobody answers.
-    pub(super) origin: Origin,
-    /// Where else the same supervisor may listen.
-    pub(super) elsewhere: Option<Elsewhere>,
+    /// Where the URL comes from, for the message about an unreachable server.
+    pub(super) origin: UrlOrigin,
+    /// Another address of the same supervisor.
+    pub(super) fallback: Option<Fallback>,
 }
 
 /// Where a URL comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum UrlOrigin {
     CommandLine,
-    /// An option of a section of this file; or its default, if it isn't set.
+    /// An option of a section of this file, or its default, if it isn't set.
     Configuration {
         path: PathBuf,
         section: String,
         option: &'static str,
     },
-    /// What a supervised process is told.
+    /// The environment of a supervised process.
     Environment,
     /// A control socket that was found.
     ControlSocket,
-    /// It is the default: no other was found.
+    /// The default: no other was found.
     Nowhere {
-        /// The configuration that names none, and whether it was named on the command line.
+        /// The configuration that contains no address, and whether it was named on the command line.
         config: Option<(PathBuf, bool)>,
-        /// Where control sockets were looked for.
+        /// The searched locations of control sockets.
         places: Vec<String>,
-        /// Those that could not be used, each with the reason.
+        /// The control sockets that could not be used, each with the reason.
         refusals: Vec<String>,
     },
 }
 
-impl Origin {
-    /// Whether it is the address of a server over TCP: the control socket is nearer, and asks for no password.
+impl UrlOrigin {
+    /// Whether it is a server over TCP: the control socket is preferred to it, since it needs no password.
     fn is_inet_server(&self) -> bool {
         matches!(self, Self::Configuration { option: "port", .. })
     }
 
-    /// What is known of the address, after the words that nobody answers there. Only now is it looked up where
-    /// exactly it stands: few need to know.
+    /// Information about the address, for the message about an unreachable server. The position in the file
+    /// is looked up only now, because it is rarely needed.
     pub(super) fn remark(&self, machine: &dyn Machine) -> String {
         let comes_from = match self {
             Self::CommandLine => "the command line".to_owned(),
@@ -80,7 +81,7 @@ impl Origin {
             Self::ControlSocket => return String::new(),
             Self::Nowhere { config, places, refusals } => {
                 return match config {
-                    // Only where one was looked for.
+                    // Only if one was searched for.
                     Some((path, _)) if !places.is_empty() && config::is_control_socket_off(path, machine) => {
                         off_remark(path)
                     }
@@ -92,7 +93,7 @@ impl Origin {
     }
 }
 
-/// Why there is no control socket to be looked for.
+/// Why no control socket is searched for.
 fn off_remark(path: &Path) -> String {
     format!(
         " (The address is the default: {0} names no address, and has no control socket because of \
@@ -102,7 +103,7 @@ fn off_remark(path: &Path) -> String {
     )
 }
 
-/// What was looked for in vain, and what helps.
+/// The locations that were searched, and a remedy.
 fn default_remark(config: Option<&(PathBuf, bool)>, places: &[String], refusals: &[String]) -> String {
     let names_none = match config {
         Some((path, _)) => format!("{} names no address", path.display()),
@@ -122,17 +123,17 @@ fn default_remark(config: Option<&(PathBuf, bool)>, places: &[String], refusals:
     )
 }
 
-/// Chooses.
+/// Chooses the server.
 ///
 /// # Errors
-/// The text for stderr, when a configuration was found and is no good. The exit code is 2.
+/// The text for stderr, if a configuration was found and is invalid. The exit code is 2.
 pub(super) fn choose(options: &ClientOptions, machine: &dyn Machine) -> Result<Target, String> {
     let runtime_dir = machine.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
     let runtime_dir = runtime_dir.map(|(_, value)| PathBuf::from(value));
     choose_among(options, machine, &|wanted| control_socket::find(wanted, runtime_dir.as_deref()))
 }
 
-/// Chooses, with `find` to look for control sockets.
+/// Chooses the server, with `find` to search for control sockets.
 fn choose_among(
     options: &ClientOptions,
     machine: &dyn Machine,
@@ -140,7 +141,7 @@ fn choose_among(
 ) -> Result<Target, String> {
     let path = options.config.clone().or_else(|| config::find(&options.argv0, machine).ok());
     let found = match &path {
-        Some(path) => read(path, options.face, machine).map_err(|errors| told(&errors, options))?,
+        Some(path) => read(path, options.face, machine).map_err(|errors| describe(&errors, options))?,
         None => None,
     };
     let config = path.as_ref().map(|path| machine.current_dir().join(path));
@@ -148,7 +149,7 @@ fn choose_among(
     let (settings, origin) =
         found.map_or_else(|| (defaults(), None), |(settings, origin)| (settings, origin));
     let (url, origin) = match (&options.server_url, origin) {
-        (Some(url), _) => (url.clone(), Origin::CommandLine),
+        (Some(url), _) => (url.clone(), UrlOrigin::CommandLine),
         (None, Some(origin)) if options.face == Face::Sv && origin.is_inet_server() => {
             search.own().unwrap_or((settings.server_url, origin))
         }
@@ -158,8 +159,8 @@ fn choose_among(
         }
         (None, None) => (DEFAULT_URL.to_owned(), search.nowhere(Found::default())),
     };
-    let is_configured = matches!(origin, Origin::Configuration { .. });
-    let elsewhere = config.filter(|_| options.face == Face::Sv && is_configured);
+    let is_configured = matches!(origin, UrlOrigin::Configuration { .. });
+    let fallback = config.filter(|_| options.face == Face::Sv && is_configured);
     let environment = |name: &str| machine.environment().iter().find(|(known, _)| known == name);
     let runtime_dir = environment(RUNTIME_DIR_VARIABLE).map(|(_, value)| PathBuf::from(value));
     Ok(Target {
@@ -169,11 +170,11 @@ fn choose_among(
         prompt: settings.prompt,
         history_file: options.history_file.clone().or(settings.history_file),
         origin,
-        elsewhere: elsewhere.map(|config| Elsewhere { config, runtime_dir }),
+        fallback: fallback.map(|config| Fallback { config, runtime_dir }),
     })
 }
 
-/// The plug-ins that the same configuration names.
+/// The plug-ins in the same configuration.
 pub(super) fn plugins(options: &ClientOptions, machine: &dyn Machine) -> Vec<ClientPlugin> {
     let path = options.config.clone().or_else(|| config::find(&options.argv0, machine).ok());
     path.map(|path| client_plugins(&path, machine)).unwrap_or_default()
@@ -187,34 +188,34 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// That of the configuration.
-    fn own(&self) -> Option<(String, Origin)> {
+    /// The control socket of the configuration.
+    fn own(&self) -> Option<(String, UrlOrigin)> {
         let wanted = Wanted { config: Some(self.config?), is_config_named: true };
-        Some(((self.find)(wanted).address?.url(), Origin::ControlSocket))
+        Some(((self.find)(wanted).address?.url(), UrlOrigin::ControlSocket))
     }
 
-    /// Any that may be meant, and otherwise the default address.
-    fn any(&self) -> (String, Origin) {
+    /// Any candidate, and otherwise the default address.
+    fn any(&self) -> (String, UrlOrigin) {
         let found = (self.find)(Wanted { config: self.config, is_config_named: self.is_named });
         match &found.address {
-            Some(address) => (address.url(), Origin::ControlSocket),
+            Some(address) => (address.url(), UrlOrigin::ControlSocket),
             None => (DEFAULT_URL.to_owned(), self.nowhere(found)),
         }
     }
 
-    fn nowhere(&self, Found { places, refusals, .. }: Found) -> Origin {
+    fn nowhere(&self, Found { places, refusals, .. }: Found) -> UrlOrigin {
         let config = self.config.map(|path| (path.to_owned(), self.is_named));
-        Origin::Nowhere { config, places, refusals }
+        UrlOrigin::Nowhere { config, places, refusals }
     }
 }
 
-/// What a configuration says, and what in it says where the server is; `None` if it has nothing to say to
+/// The client settings of a configuration, and which part of it has the address; `None` if it has none for
 /// clients.
 fn read(
     path: &Path,
     face: Face,
     machine: &dyn Machine,
-) -> Result<Option<(ClientSettings, Option<Origin>)>, Errors> {
+) -> Result<Option<(ClientSettings, Option<UrlOrigin>)>, Errors> {
     let is_sv = face == Face::Sv;
     let own = match config::load_client(path, machine) {
         Ok(settings) if !is_sv || settings.is_server_url_set => {
@@ -244,11 +245,11 @@ fn read(
     Ok(Some((settings, Some(placed(&server.section, option, path)))))
 }
 
-fn placed(section: &str, option: &'static str, path: &Path) -> Origin {
-    Origin::Configuration { path: path.to_owned(), section: section.to_owned(), option }
+fn placed(section: &str, option: &'static str, path: &Path) -> UrlOrigin {
+    UrlOrigin::Configuration { path: path.to_owned(), section: section.to_owned(), option }
 }
 
-/// The first unix socket, which is ours by its permissions; failing that, whatever there is.
+/// The first unix socket, which our permissions allow us to use; otherwise the first server.
 fn nearest(servers: &[ServerSpec]) -> Option<&ServerSpec> {
     servers.iter().find(is_unix).or_else(|| servers.first())
 }
@@ -257,7 +258,7 @@ fn is_unix(server: &&ServerSpec) -> bool {
     matches!(server.address, Address::Unix { .. })
 }
 
-/// What the server asks for is what a client has to say, if it is there in the clear.
+/// The credentials that the server requires, if they are in plain text.
 fn as_client(server: &ServerSpec) -> ClientSettings {
     let (username, password) = match &server.credentials {
         Some(Credentials { username, password: Password::Plain(password) }) => {
@@ -280,13 +281,13 @@ fn defaults() -> ClientSettings {
     }
 }
 
-/// What a supervised process is told.
-fn by_environment(machine: &dyn Machine) -> Option<(String, Origin)> {
-    let told = machine.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
-    told.map(|(_, url)| (url.clone(), Origin::Environment))
+/// The address in the environment of a supervised process.
+fn by_environment(machine: &dyn Machine) -> Option<(String, UrlOrigin)> {
+    let found = machine.environment().iter().find(|(name, value)| name == URL_VARIABLE && !value.is_empty());
+    found.map(|(_, url)| (url.clone(), UrlOrigin::Environment))
 }
 
-fn told(errors: &Errors, options: &ClientOptions) -> String {
+fn describe(errors: &Errors, options: &ClientOptions) -> String {
     match options.face {
         Face::Sv => format!("error: {errors}\n"),
         _ => format!("Error: {errors}\nFor help, use {} -h\n", options.argv0),
@@ -370,17 +371,17 @@ mod tests {
         }
     }
 
-    /// `user:password@url (origin)`, or what is said instead.
+    /// `user:password@url (origin)`, or the error.
     fn chosen(face: Face, options: &[&str], file: Option<&'static str>) -> String {
         chosen_among(&Sockets::default(), Some("unix:///env"), face, options, file)
     }
 
-    /// The control sockets that there are.
+    /// The existing control sockets.
     #[derive(Default)]
     struct Sockets {
-        /// Of the supervisor of /etc/supervisord.conf.
+        /// That of the supervisor of /etc/supervisord.conf.
         own: Option<&'static str>,
-        /// Of PID 1, which has another configuration.
+        /// That of PID 1, which has another configuration.
         init: Option<&'static str>,
     }
 
@@ -425,7 +426,7 @@ mod tests {
     fn the_command_line_comes_before_the_configuration_and_that_before_the_environment() {
         let from = |place: &str| format!(" (The address comes from {place}.)");
         let (ctl, server) = (from("/etc/supervisord.conf:2"), from("/etc/supervisord.conf:5"));
-        let (told, by_hand) = (from("the environment's SUPERVISOR_SERVER_URL"), from("the command line"));
+        let (found, by_hand) = (from("the environment's SUPERVISOR_SERVER_URL"), from("the command line"));
         let default = " (The address is the default: no configuration was found.)";
         let unset = from("nowhere: [supervisorctl] in /etc/supervisord.conf has no serverurl");
         let (sv, supervisorctl) = (Face::Sv, Face::Supervisorctl);
@@ -437,7 +438,7 @@ mod tests {
             (sv, &url, Some(WITH_SECTION), format!("u:p@unix:///s{by_hand}")),
             (supervisorctl, &url, None, format!("-:-@unix:///s{by_hand}")),
             (supervisorctl, &[], None, format!("-:-@{DEFAULT_URL}{default}")),
-            // What it says is judged when it is used.
+            // It is validated when it is used.
             (supervisorctl, &[], Some("[supervisorctl]\nserverurl=foo\n"), format!("-:-@foo{ctl}")),
             (
                 supervisorctl,
@@ -446,17 +447,17 @@ mod tests {
                 format!("-:-@unix:///srv/b{ctl}"),
             ),
             (supervisorctl, &[], Some("[supervisorctl]\n"), format!("-:-@{DEFAULT_URL}{unset}")),
-            (sv, &[], Some("[supervisorctl]\nusername=x\n"), format!("x:-@unix:///env{told}")),
+            (sv, &[], Some("[supervisorctl]\nusername=x\n"), format!("x:-@unix:///env{found}")),
             (sv, &[], Some(WITHOUT_SECTION), format!("u:p@unix:///sock{server}")),
-            (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env{told}")),
-            (sv, &[], None, format!("-:-@unix:///env{told}")),
+            (sv, &[], Some("[supervisord]\n"), format!("-:-@unix:///env{found}")),
+            (sv, &[], None, format!("-:-@unix:///env{found}")),
         ] {
             assert_eq!(chosen(face, options, file), expected, "{face:?} {options:?} {file:?}");
         }
     }
 
     #[test]
-    fn a_control_socket_is_asked_where_no_address_is_configured() {
+    fn a_control_socket_is_used_if_no_address_is_configured() {
         const INET: &str = "[supervisord]\n[inet_http_server]\nport=9001\n";
         const NONE: &str = "[supervisord]\n";
         const OFF: &str = "[supervisord]\ncontrol_socket=none\n";
@@ -492,7 +493,7 @@ mod tests {
                 Some(INET),
                 "http://localhost:9001 (The address comes from /etc/supervisord.conf:3.)".to_owned(),
             ),
-            // Whoever names a configuration does not mean the supervisor of another.
+            // A named configuration does not mean the supervisor of another one.
             (
                 &only_init,
                 sv,
@@ -528,20 +529,20 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_is_no_good_is_told() {
+    fn an_invalid_configuration_is_reported() {
         let missing = ".ini file does not include supervisorctl section";
-        let told = chosen(Face::Supervisorctl, &[], Some(WITHOUT_SECTION));
-        assert!(told.starts_with(&format!("Error: {missing}")), "{told}");
-        assert!(told.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{told}");
+        let found = chosen(Face::Supervisorctl, &[], Some(WITHOUT_SECTION));
+        assert!(found.starts_with(&format!("Error: {missing}")), "{found}");
+        assert!(found.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{found}");
         for (broken, place) in [
             ("[supervisorctl]\nnonsense\n", "[line  2]: 'nonsense"),
             ("[supervisorctl]\nserverurl=%(nope)s\n", "line: 2, option: serverurl"),
         ] {
-            let told = chosen(Face::Supervisorctl, &[], Some(broken));
-            assert!(told.starts_with("Error: ") && told.contains(place), "{told}");
-            assert!(told.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{told}");
+            let found = chosen(Face::Supervisorctl, &[], Some(broken));
+            assert!(found.starts_with("Error: ") && found.contains(place), "{found}");
+            assert!(found.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{found}");
         }
-        let told = chosen(Face::Sv, &["-c", "/nope"], Some(WITHOUT_SECTION));
-        assert_eq!(told, "error: could not find config file /nope\n");
+        let found = chosen(Face::Sv, &["-c", "/nope"], Some(WITHOUT_SECTION));
+        assert_eq!(found, "error: could not find config file /nope\n");
     }
 }

@@ -1,5 +1,5 @@
-//! Actions against a server that knows its answers by heart: what is called, what is said, and how
-//! it ends. `tests/compat_ctl.rs` compares the same with Supervisor's own client.
+//! Actions against a scripted server: which methods they call, what they print, and how they end.
+//! `tests/compat_ctl.rs` compares the same with Supervisor's own client.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -16,26 +16,26 @@ use super::session::Session;
 use super::shell;
 use crate::xmlrpc::{Value, decode_call, encode_fault, encode_response};
 
-/// What one call is answered with.
+/// The answer to one call.
 #[derive(Clone)]
 enum Answer {
     Value(Value),
     Fault(i32, &'static str),
     Unauthorized,
-    /// Says that it closes the connection, and does.
+    /// Announces that it closes the connection, and does.
     LastValue(Value),
     HangUp,
 }
 use Answer::{Fault, HangUp, LastValue, Unauthorized};
 
-/// A call as it is compared (`startProcess web`), and its answer.
+/// A call in text form (`startProcess web`), and its answer.
 type Script = Vec<(&'static str, Answer)>;
 
 fn value(value: impl Into<Value>) -> Answer {
     Answer::Value(value.into())
 }
 
-/// The upcheck that starts most scripts.
+/// The upcheck at the start of most scripts.
 fn up() -> (&'static str, Answer) {
     ("getVersion", value("3.0"))
 }
@@ -46,7 +46,7 @@ fn socket_path() -> PathBuf {
     std::env::temp_dir().join(format!("sv-ctl-unit-{}-{nth}.sock", std::process::id()))
 }
 
-/// One request off the stream, or nothing at its end.
+/// One request from the stream, or `None` at its end.
 fn read_request(stream: &mut UnixStream) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -78,7 +78,7 @@ fn reply(status_and_fields: &str, body: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// Answers in order, over as many connections as the client makes of it.
+/// Answers in order, over as many connections as the client opens.
 fn serve(listener: &UnixListener, script: Script) {
     let mut stream: Option<UnixStream> = None;
     for (expected, answer) in script {
@@ -105,7 +105,7 @@ fn serve(listener: &UnixListener, script: Script) {
     }
 }
 
-/// Runs something in a session with a scripted server; what was said, and the exit code.
+/// Runs a function in a session with a scripted server; returns the output and the exit code.
 fn in_session(script: Script, input: &str, asks: bool, act: impl FnOnce(&mut Session<'_>)) -> (String, u8) {
     let path = socket_path();
     let listener = UnixListener::bind(&path).unwrap();
@@ -163,7 +163,7 @@ const PAIR_A: &str = "pair:a                           STOPPED   Not started\n";
 const PAIR_B: &str = "pair:b                           BACKOFF   unknown error\n";
 
 #[test]
-fn status_shows_what_was_asked_for() {
+fn status_shows_the_named_processes() {
     let script = || vec![up(), ("getAllProcessInfo", three())];
     check("status", script(), &format!("{WEB}{PAIR_A}{PAIR_B}"), 3);
     check("status pair:b web", script(), &format!("{PAIR_B}{WEB}"), 0);
@@ -174,7 +174,7 @@ fn status_shows_what_was_asked_for() {
     check("status", vec![up(), ("getAllProcessInfo", value(vec![]))], "", 0);
 }
 
-/// What `health` looks at: name, state, exit status, when it was started.
+/// The fields that `health` uses: name, state, exit status, start time.
 fn of_health(rows: &[(&str, i64, &str, i64, i64)]) -> Answer {
     let row = |&(name, state, state_name, exit_status, start): &(&str, i64, &str, i64, i64)| {
         let Value::Struct(mut members) = process("g", name, state, state_name, "why", 0) else { panic!() };
@@ -186,11 +186,11 @@ fn of_health(rows: &[(&str, i64, &str, i64, i64)]) -> Answer {
 }
 
 fn check_health(line: &str, script: Script, expected: &str, code: u8) {
-    let told = in_session(script, "", false, |session| {
-        session.be_sv(&String::new);
+    let result = in_session(script, "", false, |session| {
+        session.act_as_sv(&String::new);
         perform(session, line);
     });
-    assert_eq!(told, (expected.to_owned(), code), "{line}");
+    assert_eq!(result, (expected.to_owned(), code), "{line}");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn colours_go_around_the_state_only() {
 }
 
 #[test]
-fn a_server_that_is_not_ours_is_told() {
+fn a_foreign_server_is_reported() {
     let sorry = "Sorry, this version of supervisorctl expects to talk to a server with API version 3.0, but \
                  the remote version is 4.0.\n";
     for (line, code) in [("version", 5), ("start", 5), ("status", 4)] {
@@ -279,7 +279,7 @@ fn a_server_that_is_not_ours_is_told() {
 }
 
 #[test]
-fn deeds_end_by_how_each_process_fared() {
+fn actions_end_with_the_result_of_each_process() {
     let one = |call, answer| vec![up(), (call, answer)];
     for (line, script, said, code) in [
         ("start web", one("startProcess web", value(true)), "web: started\n", 0),
@@ -344,7 +344,7 @@ fn the_last_failure_counts_and_success_does_not_undo_it() {
 }
 
 #[test]
-fn patterns_are_expanded_where_the_reference_knows_no_such_process() {
+fn patterns_are_expanded_unlike_in_the_reference() {
     let all = || ("getAllProcessInfo", three());
     for (line, script, said, code) in [
         ("start w*", vec![up(), all(), ("startProcess web", value(true))], "web: started\n", 0),
@@ -381,7 +381,7 @@ fn patterns_are_expanded_where_the_reference_knows_no_such_process() {
 }
 
 #[test]
-fn json_is_for_sv_alone_and_ends_as_status_does() {
+fn json_is_for_sv_only_and_exits_like_status() {
     check(
         "status --json",
         vec![up(), ("getAllProcessInfo", three())],
@@ -398,7 +398,7 @@ fn json_is_for_sv_alone_and_ends_as_status_does() {
         let script =
             vec![("sv.getAllProcessInfo", Fault(1, "UNKNOWN_METHOD")), up(), ("getAllProcessInfo", three())];
         let (said, ended) = in_session(script, "", false, |session| {
-            session.be_sv(&String::new);
+            session.act_as_sv(&String::new);
             perform(session, line);
         });
         let read: Vec<serde_json::Value> = serde_json::from_str(&said).unwrap();
@@ -408,7 +408,7 @@ fn json_is_for_sv_alone_and_ends_as_status_does() {
 }
 
 #[test]
-fn under_our_own_name_faults_are_told_in_plain_words_and_unknown_names_with_what_they_may_mean() {
+fn as_sv_faults_are_plain_and_unknown_names_get_suggestions() {
     let state = "its state is UNKNOWN, since a signal could not be sent to it: 'sv maintail' shows why";
     let unknown = || Fault(30, "FAILED: w is in an unknown process state");
     let all = || ("getAllProcessInfo", three());
@@ -446,11 +446,11 @@ fn under_our_own_name_faults_are_told_in_plain_words_and_unknown_names_with_what
             2,
         ),
     ] {
-        let told = in_session(script, "", false, |session| {
-            session.be_sv(&String::new);
+        let result = in_session(script, "", false, |session| {
+            session.act_as_sv(&String::new);
             perform(session, line);
         });
-        assert_eq!(told, (expected, code), "{line}");
+        assert_eq!(result, (expected, code), "{line}");
     }
 }
 
@@ -523,7 +523,7 @@ fn update_removes_replaces_and_adds() {
 }
 
 #[test]
-fn an_update_tells_what_was_done_and_says_more_under_our_own_name() {
+fn an_update_prints_its_results_and_more_as_sv() {
     let changes = || {
         let none = || Value::Array(Vec::new());
         value(vec![Value::Array(vec![none(), Value::Array(vec!["g".into()]), none()])])
@@ -562,16 +562,16 @@ fn an_update_tells_what_was_done_and_says_more_under_our_own_name() {
     ] {
         for says_more in [false, true] {
             let script = vec![("reloadConfig", changes()), ("sv.updateProcessGroup g", answer.clone())];
-            let told = in_session(script, "", false, |session| {
+            let result = in_session(script, "", false, |session| {
                 if says_more {
-                    session.be_sv(&String::new);
+                    session.act_as_sv(&String::new);
                 }
                 perform(session, "update");
             });
             let more = if says_more { more.as_str() } else { "" };
             // As `sv` a plain sentence is on stderr.
             let said = if says_more && said.contains("<class") { "" } else { &said };
-            assert_eq!(told, (format!("{more}{said}"), code));
+            assert_eq!(result, (format!("{more}{said}"), code));
         }
     }
 }
@@ -601,7 +601,7 @@ fn a_call_without_a_reply_is_not_repeated() {
 }
 
 #[test]
-fn who_may_not_call_is_asked_for_a_name() {
+fn a_client_without_permission_is_asked_for_credentials() {
     let refused = "Server requires authentication\n";
     let error = "error: <class 'xmlrpc.client.ProtocolError'>, <ProtocolError for 127.0.0.1/RPC2: 401 \
                  Unauthorized>\n";
@@ -619,7 +619,7 @@ fn who_may_not_call_is_asked_for_a_name() {
 }
 
 #[test]
-fn the_shell_goes_on_until_told_to_stop() {
+fn the_shell_continues_until_the_user_leaves() {
     let status = || vec![up(), ("getAllProcessInfo", value(vec![]))];
     for (input, said) in [
         ("", "s> \n"),
@@ -633,7 +633,7 @@ fn the_shell_goes_on_until_told_to_stop() {
 }
 
 #[test]
-fn only_leaving_ends_a_conversation() {
+fn only_leaving_ends_the_foreground() {
     in_session(vec![], "", false, |session| {
         for (line, then) in [("quit", Then::Leave), ("EOF", Then::Leave), ("", Then::Stay), ("x", Then::Stay)]
         {
@@ -654,7 +654,7 @@ fn one_tab_asks_the_server_and_the_next_does_not() {
         let candidates = |session: &mut Session<'_>, text: &str| complete(session, text).candidates;
         assert_eq!(candidates(session, "start w"), ["web"]);
         assert_eq!(candidates(session, "start pair:"), ["pair:a", "pair:*", "pair:b"]);
-        // Not for what is known without the server.
+        // Completion of actions does not need the server.
         assert_eq!(candidates(session, "rel"), ["reload"]);
         perform(session, "status");
         assert_eq!(candidates(session, "add p"), ["pair"]);

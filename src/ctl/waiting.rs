@@ -1,20 +1,20 @@
-//! A sign of life while something takes long: a line on a terminal that is taken away again.
+//! The progress line: a line on a terminal, shown while a call takes long and removed afterwards.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::xmlrpc::Value;
 
-/// What is over sooner needs no explanation.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// Shorter waits are not shown.
+pub(super) const SHOW_AFTER: Duration = Duration::from_secs(2);
 
-/// How often the line tells a new time.
+/// The interval between updates of the line.
 pub(super) const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A longer line would take a second row, which is not taken away.
+/// A longer line would wrap, and the second row would not be removed.
 const LINE_CHARS_MAX: usize = 79;
 
-/// What is waited for, in words; `None` for calls that don't wait.
+/// A description of the wait; `None` for calls that don't wait.
 pub(super) fn described(method: &str, params: &[Value]) -> Option<String> {
     let (deed, whole) = match method {
         "supervisor.startProcess" => ("start", ""),
@@ -30,7 +30,7 @@ pub(super) fn described(method: &str, params: &[Value]) -> Option<String> {
     Some(format!("waiting for {name}{whole} to {deed}"))
 }
 
-/// What a request that changes nothing asks for, in words; `None` for the others.
+/// A description of what a read-only request asks for; `None` for the others.
 pub(super) fn asked_for(method: &str) -> Option<&'static str> {
     Some(match method.split_once('.')?.1 {
         "getVersion" | "getSupervisorVersion" | "getAPIVersion" => "its version",
@@ -44,19 +44,19 @@ pub(super) fn asked_for(method: &str) -> Option<&'static str> {
     })
 }
 
-/// The line, on standard error; without a terminal there it is never shown.
-pub(super) struct Sign {
+/// The line on standard error; never shown if that is not a terminal.
+pub(super) struct ProgressLine {
     what: String,
     is_shown: bool,
 }
 
-impl Sign {
+impl ProgressLine {
     /// Not shown yet.
     pub(super) fn of(what: String) -> Option<Self> {
         io::stderr().is_terminal().then_some(Self { what, is_shown: false })
     }
 
-    /// Shows for how long it has been so far.
+    /// Shows the elapsed time.
     pub(super) fn show(&mut self, elapsed: Duration) {
         let line: String =
             format!("{}: {} s", self.what, elapsed.as_secs()).chars().take(LINE_CHARS_MAX).collect();
@@ -65,12 +65,12 @@ impl Sign {
     }
 
     fn write(&self, text: &str) {
-        // It is only a sign.
+        // The line is informational only.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
-impl Drop for Sign {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.is_shown {
             self.write("\r\x1b[K");
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_waited_for_has_words() {
+    fn every_wait_has_a_description() {
         for (method, params, words) in [
             ("supervisor.startProcess", &["web".into()][..], Some("waiting for web to start")),
             ("supervisor.stopProcessGroup", &["web".into()], Some("waiting for web:* to stop")),
@@ -91,7 +91,7 @@ mod tests {
             ("supervisor.getPID", &[], None),
         ] {
             assert_eq!(described(method, params).as_deref(), words);
-            // No request is both waited for without end and given up on.
+            // No request both waits without a limit and has a timeout.
             assert_eq!(asked_for(method).is_some(), words.is_none(), "{method}");
         }
         for method in ["supervisor.reloadConfig", "supervisor.shutdown", "supervisor.sendProcessStdin"] {

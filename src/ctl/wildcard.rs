@@ -1,24 +1,24 @@
-//! Names with `*`, `?` and `[...]` in them, made into the names of processes that there are.
+//! Expands names with `*`, `?` and `[...]` to the names of existing processes.
 //!
-//! A pattern without a colon is for the names of processes, whatever their group; one with a colon
-//! has a part for either, and `GROUP*:*` means whole groups. A name that there is means itself,
-//! whatever is in it, and one that nothing fits stays as it is: it is then told as unknown.
+//! A pattern without a colon matches process names in any group; one with a colon has a part for each, and
+//! `GROUP*:*` means whole groups. The name of an existing process means that process, even if it looks like a
+//! pattern; a pattern without a match is kept, and is then reported as unknown.
 
 use glob::Pattern;
 
 use super::answers::ProcessRow;
 use crate::model::Namespec;
 
-/// Whether a name could be a pattern: only then it's worth asking what there is.
+/// Whether a name could be a pattern: only then the processes have to be requested.
 pub(super) fn may_be_pattern(name: &str) -> bool {
     let spec = Namespec::split(name);
     let is_wild = |part: &str| part.contains(['*', '?', '[']);
     is_wild(&spec.group) || spec.process.is_some_and(|process| is_wild(&process))
 }
 
-/// The names that are meant, each pattern's in the order of the rows.
+/// The expanded names, in the order of the rows for each pattern.
 ///
-/// COMPAT: for the reference a pattern is the name of a process that doesn't exist.
+/// COMPAT: the reference takes a pattern for the name of a process that doesn't exist.
 pub(super) fn expand<'r>(
     names: &[&str],
     rows: impl IntoIterator<Item = &'r ProcessRow, IntoIter: Clone>,
@@ -34,13 +34,13 @@ fn meant<'r>(name: &str, rows: impl Iterator<Item = &'r ProcessRow> + Clone) -> 
     }
     let mut found: Vec<String> = Vec::new();
     for row in rows {
-        found.extend(fitting(row, name).filter(|fit| !found.contains(fit)));
+        found.extend(matched_name(row, name).filter(|fit| !found.contains(fit)));
     }
     if found.is_empty() { itself } else { found }
 }
 
-/// What a row is called if the pattern fits it.
-fn fitting(row: &ProcessRow, pattern: &str) -> Option<String> {
+/// The name of a row if it matches the pattern.
+fn matched_name(row: &ProcessRow, pattern: &str) -> Option<String> {
     let fits = |pattern: &str, text: &str| Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(text));
     match pattern.split_once(':') {
         None => fits(pattern, &row.name).then(|| row.namespec()),
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_become_the_names_that_there_are() {
+    fn patterns_expand_to_existing_names() {
         let row = |(group, name): (&str, &str)| ProcessRow::named(group, name);
         let rows = [("web_a", "web_a"), ("web_b", "web_b"), ("work", "w_0"), ("work", "w_1"), ("x*", "x*")];
         let rows = rows.map(row);
@@ -68,10 +68,10 @@ mod tests {
             (&["w*:"], &["web_a:*", "web_b:*", "work:*"]),
             (&["work:w_[01]"], &["work:w_0", "work:w_1"]),
             (&["*:w_1"], &["work:w_1"]),
-            // What exists is meant as it is.
+            // An existing name is taken literally.
             (&["x*"], &["x*"]),
             (&["work:*", "all", "web_a"], &["work:*", "all", "web_a"]),
-            // What fits nothing, or is no pattern, is left to be told.
+            // What matches nothing, or is not a pattern, is kept and reported later.
             (&["y*", "y*:*", "web_[", "a***"], &["y*", "y*:*", "web_[", "a***"]),
         ] {
             assert_eq!(expand(names, &rows), expected, "{names:?}");

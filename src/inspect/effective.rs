@@ -1,15 +1,15 @@
-//! The effective configuration: every option of every section, with its value and where it is set.
+//! The effective configuration: every option of every section, with its value and its origin.
 //!
-//! Values are shown as they are written, since a name in them may stand for a secret; on demand expanded, where
-//! names mean the same for the whole section. A value that depends on the process, such as `%(process_num)d`, stays
-//! as it is.
+//! Values are shown as written, since a name in them may stand for a secret. On request they are expanded
+//! with the names that are the same for the whole section. A value that depends on the process, such as
+//! `%(process_num)d`, stays as it is.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::model::Environment;
 
-use super::elsewhere::{Elsewhere, variables_needed};
+use super::complete_machine::{CompleteMachine, variables_needed};
 use super::findings::{Finding, Report};
 use crate::config::document::{Document, Entry, Origin, Section};
 use crate::config::expand::{Names, Value};
@@ -19,12 +19,12 @@ use crate::config::{
     environment, examine, overlaid,
 };
 
-/// A section that is there.
+/// A section of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectiveSection {
     /// As written between the brackets.
     pub name: String,
-    /// What it is for.
+    /// Its kind.
     pub kind: SectionKind,
     /// In the order of the table.
     pub options: Vec<EffectiveOption>,
@@ -35,58 +35,58 @@ pub struct EffectiveSection {
 pub struct EffectiveOption {
     /// Its key.
     pub name: String,
-    /// What holds.
+    /// Its effective value.
     pub value: EffectiveValue,
-    /// Where that was said.
+    /// Where the value comes from.
     pub origin: ValueOrigin,
-    /// The section that says so, if it is another one: `program-default` or `DEFAULT`.
+    /// The section that sets it, if it is inherited: `program-default` or `DEFAULT`.
     pub inherited_from: Option<String>,
 }
 
-/// What an option is set to.
+/// The value of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EffectiveValue {
-    /// Nothing, and there is no default.
+    /// Not set, and without a default.
     Unset,
-    /// What must not show.
+    /// A secret, which must not be shown.
     Hidden,
-    /// This, as a configuration file spells it.
+    /// A value, as a configuration file spells it.
     Is(String),
 }
 
-/// Who says what an option is set to.
+/// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueOrigin {
     /// A file.
     File {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// From 1.
         line: usize,
     },
     /// An environment variable, by its name.
     Variable(String),
-    /// A flag of the command line, as it is spelled.
+    /// A flag of the command line, as spelled there.
     Flag(String),
-    /// Nobody.
+    /// The default.
     Default,
 }
 
-/// What a configuration comes to.
+/// The effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
-    /// In the order in which they are first opened.
+    /// In the order in which they first appear.
     pub sections: Vec<EffectiveSection>,
-    /// It is a part of a configuration: it has no `[supervisord]`, and an empty one is added here.
+    /// It is a part of a configuration: it has no `[supervisord]`, and an empty one was added.
     pub is_fragment: bool,
 }
 
-/// Reads a configuration and tells what it comes to; with `expand` names are put in. `command` is the main
-/// program, as for [`crate::config::load_beside`].
+/// Reads a configuration and returns its effective values; with `expand` names are expanded. `command` is the
+/// main program, as for [`crate::config::load_beside`].
 ///
 /// # Errors
 ///
-/// All that is wrong with it.
+/// All errors in the configuration.
 pub fn effective(
     path: &Path,
     overrides: &[Override],
@@ -98,9 +98,9 @@ pub fn effective(
     if found.is_ok() || expand {
         return found;
     }
-    // Values as they are written are the same on a machine that has what this one lacks.
+    // Values as written don't depend on what this machine lacks.
     let variables = variables_needed(std::iter::once(path), machine);
-    effective_on(path, overrides, command, &Elsewhere::new(machine, path, &variables), expand).or(found)
+    effective_on(path, overrides, command, &CompleteMachine::new(machine, path, &variables), expand).or(found)
 }
 
 fn effective_on(
@@ -115,7 +115,7 @@ fn effective_on(
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
         return Err(Report::of(examined).findings);
     };
-    // The server has no use for them, but here they are asked for.
+    // The server ignores these sections, but here they are shown.
     let findings = apply_variables(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
     if !findings.errors.is_empty() {
         let examined = Examined { settings: None, document: Some(document), findings, is_fragment };
@@ -123,18 +123,19 @@ fn effective_on(
     }
     let host_node_name = machine.host_node_name();
     let mut reading = Reading::new(&document, machine, &host_node_name, Findings::default());
-    Ok(Effective { sections: Teller::new(&mut reading, overrides, expand).sections(), is_fragment })
+    Ok(Effective { sections: Evaluator::new(&mut reading, overrides, expand).sections(), is_fragment })
 }
 
-/// What is said once more is found wrong no more: findings of this reading are dropped.
-struct Teller<'t, 'a> {
+/// Errors that are found here were already found by the first reading, so the findings of this one are
+/// dropped.
+struct Evaluator<'t, 'a> {
     reading: &'t mut Reading<'a>,
     overrides: &'t [Override],
-    /// `None` leaves values as they were written.
+    /// `None` leaves values as written.
     environment: Option<Environment>,
 }
 
-impl<'t, 'a> Teller<'t, 'a> {
+impl<'t, 'a> Evaluator<'t, 'a> {
     fn new(reading: &'t mut Reading<'a>, overrides: &'t [Override], expand: bool) -> Self {
         let inherited = Names::default().with_variables(reading.machine.environment());
         let section = reading.document.section("supervisord").filter(|_| expand);
@@ -187,12 +188,12 @@ fn effective_options<'a>(
         found.extend(is_wanted.then(|| effective_option(&options, (option, key), text)));
     }
     if kind == SectionKind::RpcInterface {
-        found.extend(strangers(&options, section, kind));
+        found.extend(unknown_keys(&options, section, kind));
     }
     found
 }
 
-/// An option by its key; of a family those members that the section sets.
+/// An option by its key, or the members of a family that the section sets.
 fn keys<'s>(
     option: &'static OptionDoc,
     section: &'s Section,
@@ -203,11 +204,11 @@ fn keys<'s>(
     itself.into_iter().chain(members).map(move |key| (option, key))
 }
 
-/// What the options of single processes are to be expanded with.
+/// The names that the options of single processes are expanded with.
 enum Scope {
     /// Nothing is expanded.
     Written,
-    /// The program's own variables; `None` if they differ from process to process.
+    /// The program's own variables; `None` if they differ between processes.
     Process(Option<Environment>),
 }
 
@@ -238,7 +239,7 @@ fn effective_option(
     let is_included = entry.place.source > 0
         && matches!(options.reading.document.source(entry.place).origin, Origin::File(_));
     let written = || {
-        // All options are shown side by side, and the folder of an included file may be another one.
+        // All options are shown together, and an included file may be in a different folder.
         let folder = options.here(key).replace('%', "%%");
         options.written(key).map(|text| if is_included { text.replace("%(here)s", &folder) } else { text })
     };
@@ -258,13 +259,17 @@ fn origin(document: &Document, entry: &Entry) -> ValueOrigin {
     }
 }
 
-/// Keys that are not in the table, of a section that may have any.
-fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKind) -> Vec<EffectiveOption> {
+/// Keys that are not in the table, in a section that accepts any key.
+fn unknown_keys(
+    options: &SectionReader<'_, '_>,
+    section: &Section,
+    kind: SectionKind,
+) -> Vec<EffectiveOption> {
     let is_known = |key: &str| option_of(kind.options(), key).is_some();
     let counts = |entry: &&Entry| {
         !is_known(&entry.key) && section.entry(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry))
     };
-    let told = |entry: &Entry| EffectiveOption {
+    let option_of = |entry: &Entry| EffectiveOption {
         name: entry.key.to_string(),
         value: entry
             .value
@@ -273,7 +278,7 @@ fn strangers(options: &SectionReader<'_, '_>, section: &Section, kind: SectionKi
         origin: origin(options.reading.document, entry),
         inherited_from: None,
     };
-    section.entries().iter().filter(counts).map(told).collect()
+    section.entries().iter().filter(counts).map(option_of).collect()
 }
 
 #[cfg(test)]
@@ -286,8 +291,8 @@ mod tests {
         \x20 %(ENV_H)s\nprocess_name=%(process_num)d\nenvironment=OWN=\"own\"\nnumprocs=2\nserverurl=%(ENV_H)s\n\
         [inet_http_server]\nport=127.0.0.1:1\nusername=u\npassword=geheim\n[celery]\nx=1\n";
 
-    /// `key=value (origin)` of each option of a section that was set.
-    fn told(section: &str, expand: bool) -> Vec<String> {
+    /// `key=value (origin)` of each option of a section that is set.
+    fn summary(section: &str, expand: bool) -> Vec<String> {
         let machine = Fake::main(TEXT)
             .variable("NAME", "outside")
             .file("/run/secret", "geheim")
@@ -315,9 +320,9 @@ mod tests {
     }
 
     #[test]
-    fn each_value_knows_where_it_comes_from() {
+    fn each_value_has_its_origin() {
         assert_eq!(
-            told("supervisord", false),
+            summary("supervisord", false),
             [
                 "minfds=9 (--minfds)",
                 "umask=027 ([DEFAULT] 2)",
@@ -326,7 +331,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told("program:web", false),
+            summary("program:web", false),
             [
                 "command=%(program_name)s %(ENV_OWN)s\n%(ENV_H)s (10)",
                 "process_name=%(process_num)d (12)",
@@ -339,22 +344,22 @@ mod tests {
                 "serverurl=%(ENV_H)s (15)",
             ]
         );
-        assert_eq!(told("program-default", false), ["startsecs=3 (8)"]);
+        assert_eq!(summary("program-default", false), ["startsecs=3 (8)"]);
         let server = ["port=127.0.0.1:1 (17)", "username=u (18)", "password=Hidden (19)"];
-        assert_eq!(told("inet_http_server", true), server);
+        assert_eq!(summary("inet_http_server", true), server);
     }
 
     #[test]
-    fn names_are_put_in_where_they_mean_one_thing() {
-        assert!(told("supervisord", true).contains(&"identifier=outside (4)".to_owned()));
-        let web = told("program:web", true);
+    fn names_are_expanded_if_they_are_unambiguous() {
+        assert!(summary("supervisord", true).contains(&"identifier=outside (4)".to_owned()));
+        let web = summary("program:web", true);
         for expected in ["command=web own\nh (10)", "process_name=%(process_num)d (12)", "serverurl=h (15)"] {
             assert!(web.iter().any(|line| line == expected), "{expected}: {web:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_told_instead() {
+    fn errors_are_reported_instead() {
         let found =
             effective(Path::new(MAIN), &[], &[], &Fake::main("[supervisord]\nminfds=x"), false).unwrap_err();
         assert_eq!(found[0].line, Some(2));
@@ -366,9 +371,9 @@ mod tests {
         let command = ["job", "a b", "50%"].map(str::to_owned);
         let sections = effective(Path::new(MAIN), &[], &command, &Fake::main(text), false).unwrap().sections;
         let main = sections.into_iter().find(|section| section.name == "program:main").unwrap();
-        let told = |name: &str| main.options.iter().find(|option| option.name == name).cloned().unwrap();
-        assert_eq!(told("command").value, EffectiveValue::Is("job 'a b' 50%%".to_owned()));
-        assert_eq!(told("command").origin, ValueOrigin::Flag("--".to_owned()));
-        assert_eq!(told("stopwaitsecs").inherited_from.as_deref(), Some("program-default"));
+        let option_of = |name: &str| main.options.iter().find(|option| option.name == name).cloned().unwrap();
+        assert_eq!(option_of("command").value, EffectiveValue::Is("job 'a b' 50%%".to_owned()));
+        assert_eq!(option_of("command").origin, ValueOrigin::Flag("--".to_owned()));
+        assert_eq!(option_of("stopwaitsecs").inherited_from.as_deref(), Some("program-default"));
     }
 }

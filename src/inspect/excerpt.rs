@@ -1,8 +1,8 @@
-//! The line that a finding is about, and the part of it to point at.
+//! The source line of a finding, and the part of it to point at.
 //!
-//! All that is known of a line is its file, its number, the option and its value, so this works for
-//! whatever language has `key = value` lines. The file is read once more; if it has changed by then,
-//! the line is shown as it is now or not at all.
+//! A finding only has a file, a line number, the option and its value, so this works for any language with
+//! `key = value` lines. The file is read again; if it has changed, the line is shown as it is now or not at
+//! all.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,29 +14,29 @@ use super::findings::Finding;
 use super::secrecy::{HIDDEN, is_secret, known_option, names_secret};
 use crate::config::Machine;
 
-/// Most characters that are shown of a line.
+/// The maximum number of characters shown of a line.
 const SHOWN_CHARS_MAX: usize = 160;
 
-/// Of a longer one, how many are shown before the part that is pointed at.
+/// The number of characters before the marked part, in a longer line.
 const LEAD_CHARS: usize = 40;
 
-/// Most lines in which a part of a value is looked for.
+/// The maximum number of lines in which a part of a value is searched.
 const VALUE_LINES_MAX: usize = 100;
 
 /// A line to show.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
-    /// In its file, from 1; `None` for an environment variable.
+    /// The number in its file, from 1; `None` for an environment variable.
     pub(super) line: Option<usize>,
-    /// The column of what is pointed at, in characters from 1, in the line as it is in the file.
+    /// The column of the marked part, in characters from 1, in the line of the file.
     pub(super) column: usize,
-    /// Ready to be printed: without tabs and control characters.
+    /// Printable: without tabs and control characters.
     pub(super) text: String,
-    /// Columns of a terminal before what is pointed at, and the columns that it takes.
+    /// The terminal columns before the marked part, and its width in columns.
     pub(super) caret: (usize, usize),
 }
 
-/// The lines of the files that findings are about; each file is read once.
+/// The lines of the files with findings; each file is read once.
 pub(super) struct Texts<'a> {
     machine: &'a dyn Machine,
     files: HashMap<PathBuf, Vec<String>>,
@@ -47,7 +47,7 @@ impl<'a> Texts<'a> {
         Self { machine, files: HashMap::new() }
     }
 
-    /// What a finding is about, as far as it can be shown.
+    /// The line of a finding, if it can be shown.
     pub(super) fn excerpt(&mut self, finding: &Finding) -> Option<Excerpt> {
         if let Some(name) = &finding.variable {
             return of_variable(finding, name, self.machine);
@@ -58,7 +58,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// The lines of a file, which is read when they are asked for first.
+/// The lines of a file, which is read on first use.
 fn lines_of<'f>(
     files: &'f mut HashMap<PathBuf, Vec<String>>,
     file: &Path,
@@ -71,13 +71,13 @@ fn lines_of<'f>(
     })
 }
 
-/// Split as the configuration does it.
+/// Splits lines as the configuration does.
 fn lines(text: &str) -> Vec<&str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r')).collect()
 }
 
-/// `NAME=value`; the value only where the variable sets something, as else it may be anything.
+/// `NAME=value`; the value is shown only if the variable has an effect, since otherwise it may be anything.
 fn of_variable(finding: &Finding, name: &str, machine: &dyn Machine) -> Option<Excerpt> {
     let (_, value) = machine.environment().iter().find(|(known, _)| known == name)?;
     if finding.option.is_none() {
@@ -120,7 +120,7 @@ fn of_line<L: AsRef<str>>(finding: &Finding, lines: &[L]) -> Option<Excerpt> {
     Some(Excerpt::new(Some(number), line, span))
 }
 
-/// A header, or a line that was not understood and may be a secret all the same.
+/// A header, or a line that could not be parsed and may still be a secret.
 fn of_whole_line(finding: &Finding, number: usize, line: &str, span: Range<usize>) -> Excerpt {
     let is_header = line[span.clone()].starts_with('[');
     if !is_header && names_secret(line) {
@@ -131,7 +131,7 @@ fn of_whole_line(finding: &Finding, number: usize, line: &str, span: Range<usize
     Excerpt::new(Some(number), line, part.unwrap_or(span))
 }
 
-/// `[x]` without what follows it.
+/// `[x]` without the text after it.
 fn header(line: &str, span: &Range<usize>) -> Range<usize> {
     let text = &line[span.clone()];
     match text.rfind(']').filter(|_| text.starts_with('[')) {
@@ -140,8 +140,8 @@ fn header(line: &str, span: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Where the key and the value of `key = value` stand, if the line is of this key. TOML's keys may
-/// have quotes and be dotted.
+/// The ranges of key and value of `key = value`, if the line sets this key. TOML keys may be quoted and
+/// dotted.
 fn key_and_value(line: &str, option: &str) -> Option<(Range<usize>, Range<usize>)> {
     let sign = line.find(['=', ':'])?;
     let key = trimmed(line, 0..sign);
@@ -151,7 +151,7 @@ fn key_and_value(line: &str, option: &str) -> Option<(Range<usize>, Range<usize>
     is_it.then(|| (key, trimmed(line, sign + 1..line.len())))
 }
 
-/// The value without a comment behind it: as it was read, if it stands there like that.
+/// The value without a trailing comment, if the line contains it as it was read.
 fn own_value(finding: &Finding, line: &str, span: Range<usize>) -> Range<usize> {
     let text = &line[span.clone()];
     let read = finding.value.as_deref().and_then(|value| value.lines().next());
@@ -162,14 +162,14 @@ fn own_value(finding: &Finding, line: &str, span: Range<usize>) -> Range<usize> 
     trimmed(line, span.start..span.start + comment)
 }
 
-/// What may be pointed at, best first: what was said to be it, then what the message quotes, the
-/// last first since it is the closest.
+/// Candidates for the part to mark, best first: the known part, then the quotations of the message, the last
+/// one first since it is the most specific.
 fn parts(finding: &Finding) -> Vec<String> {
     let quoted = quotations(&finding.message).into_iter().rev();
     finding.part.clone().into_iter().chain(quoted).filter(|part| !part.is_empty()).collect()
 }
 
-/// What stands in quotes, `don't` left alone.
+/// The texts in quotes; the apostrophe of `don't` is not a quote.
 fn quotations(message: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = message;
@@ -190,7 +190,7 @@ fn quotations(message: &str) -> Vec<String> {
     found
 }
 
-/// Where a text stands in a part of a line, not as a piece of a longer word.
+/// The range of a text in a part of a line, as a whole word.
 fn find_word(line: &str, span: &Range<usize>, word: &str) -> Option<Range<usize>> {
     let text = &line[span.clone()];
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -224,7 +224,7 @@ impl Excerpt {
     }
 }
 
-/// Where the shown part of a line starts and ends.
+/// The range of a line that is shown.
 fn window(text: &str, span: &Range<usize>) -> (usize, usize) {
     let start = match text[..span.start].char_indices().rev().nth(LEAD_CHARS) {
         Some((at, _)) if text.chars().nth(SHOWN_CHARS_MAX).is_some() => at,
@@ -234,13 +234,13 @@ fn window(text: &str, span: &Range<usize>) -> (usize, usize) {
     (start, end)
 }
 
-/// Four columns for a tab, and nothing that a terminal would obey.
+/// Expands tabs to four columns and replaces characters that a terminal would interpret.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
         match c {
             '\t' => shown.push_str("    "),
-            // Characters that have no width or turn the direction would hide what is there.
+            // Characters without a width, or that change the direction of text, could hide part of the line.
             c if c.is_control() || c.width().is_none() || is_direction(c) => shown.push('\u{fffd}'),
             c => shown.push(c),
         }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn carets_point_at_the_part_that_is_meant() {
+    fn carets_point_at_the_relevant_part() {
         let program = |option: &str, message: &str| finding("program:x", Some(option), message);
         for (finding, text, expected) in [
             (program("autorestrat", "unknown option"), "autorestrat=1", "autorestrat=1\n^^^^^^^^^^^"),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_once_for_all_that_is_about_it() {
+    fn a_file_is_read_once_for_all_its_findings() {
         let mut files = HashMap::new();
         let mut reads = 0;
         for _ in 0..3 {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_goes_before_quotations() {
+    fn a_known_part_takes_precedence_over_quotations() {
         let whole = finding("program:x", Some("command"), "'a' has 'b'");
         let part = Finding { part: Some("%(c)".to_owned()), ..whole };
         assert_eq!(drawn(&part, "command=a b %(c)s"), "command=a b %(c)s\n            ^^^^");

@@ -1,4 +1,4 @@
-//! Everything that `sv check` reports about a configuration, each with its place.
+//! The findings of `sv check`, each with its place.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,75 +7,75 @@ use std::path::{Path, PathBuf};
 use crate::model::{LogLevel, Settings};
 use crate::python::quote;
 
-use super::elsewhere::{Elsewhere, variables_needed};
+use super::complete_machine::{CompleteMachine, variables_needed};
 use super::lint::lint;
 use crate::config::document::{Document, Origin};
 use crate::config::options::{SectionKind, ValueType, option_of};
 use crate::config::{Completeness, Error, Errors, Examined, Machine, Override, Remark, Spot, examine};
 
-/// How bad something is, the worst first.
+/// The severity of a finding, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing runs with it.
+    /// The configuration can't be run.
     Error,
-    /// It runs, but perhaps not as was meant.
+    /// It can be run, but probably does not do what was meant.
     Warning,
-    /// This machine lacks something that the machine that it is for may have.
+    /// This machine lacks something that the intended machine may have.
     Here,
-    /// Good to know.
+    /// Additional information.
     Note,
 }
 
-/// Something that is to be said of a configuration.
+/// A finding about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What it is; neither the place nor the suggestion is in it.
+    /// The text, without the place and the suggestion.
     pub message: String,
-    /// What was perhaps meant instead: an option, a `[section]`, or what the value should be.
+    /// What was probably meant: an option, a `[section]`, or a valid value.
     pub suggestion: Option<String>,
-    /// The file that it is in.
+    /// The file that contains it.
     pub file: Option<PathBuf>,
-    /// The line there, from 1.
+    /// The line in that file, from 1.
     pub line: Option<usize>,
-    /// The environment variable that says so instead of a file.
+    /// The environment variable that sets the option, if it is not set in a file.
     pub variable: Option<String>,
     /// The section's full name.
     pub section: Option<String>,
     /// The option's key.
     pub option: Option<String>,
-    /// What it was set to; never a secret.
+    /// The value; never a secret.
     pub value: Option<String>,
-    /// The part of the value that it is about, as it is written there, where that is known.
+    /// The part of the value that it is about, as written, if known.
     pub part: Option<String>,
 }
 
-/// What checking a configuration came to.
+/// The result of checking a configuration.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The worst first, and those of one file by line.
+    /// The worst first; findings of one file are sorted by line.
     pub findings: Vec<Finding>,
-    /// `None` if there is any error.
+    /// `None` if there are errors.
     pub settings: Option<Settings>,
 }
 
-/// How to look at a configuration.
+/// How to check a configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Examination {
-    /// The seconds that a stop may take in all, where that is known.
+    /// The total time for a shutdown in seconds, if known.
     pub grace_secs: Option<i64>,
-    /// This machine is the one that the configuration is for: what it lacks is an error.
+    /// This machine is the intended one: what it lacks is an error.
     pub is_image: bool,
     /// The time in seconds since 1970, to show the next runs of schedules.
     pub now: Option<i64>,
 }
 
-/// How often a configuration is read again because more of its files are known by then.
+/// The maximum number of times a configuration is read, each time with more of its files known.
 const ROUNDS_MAX: usize = 3;
 
-/// Reads a configuration and reports everything about it: what is wrong, what is legal and probably a mistake,
-/// and what this machine lacks. `command` is the main program, as for [`crate::config::load_beside`].
+/// Reads a configuration and reports all findings: errors, likely mistakes, and what this machine lacks.
+/// `command` is the main program, as for [`crate::config::load_beside`].
 #[must_use]
 pub fn check(
     path: &Path,
@@ -84,20 +84,20 @@ pub fn check(
     machine: &dyn Machine,
     examination: Examination,
 ) -> Report {
-    let elsewhere = elsewhere(path, overrides, command, machine, examination);
-    let settings = elsewhere.settings.as_ref();
+    let complete = complete(path, overrides, command, machine, examination);
+    let settings = complete.settings.as_ref();
     let here = examine(path, overrides, command, machine, Completeness::WholeOrPart, |reading, own| {
         if let Some(settings) = own.or(settings) {
             lint(reading, settings, examination);
         }
     });
-    let is_fragment = here.is_fragment || elsewhere.is_fragment;
+    let is_fragment = here.is_fragment || complete.is_fragment;
     let is_readable = here.document.is_some();
-    let elsewhere = Report::of(elsewhere);
-    let everywhere: HashSet<FindingKey> = elsewhere.findings.iter().map(Finding::key).collect();
+    let complete = Report::of(complete);
+    let everywhere: HashSet<FindingKey> = complete.findings.iter().map(Finding::key).collect();
     let mut report = Report::of(here);
-    drop_echoes(&mut report.findings, &everywhere);
-    let makes_folders = elsewhere.settings.as_ref().is_some_and(|settings| !settings.daemon.strict);
+    drop_repeated(&mut report.findings, &everywhere);
+    let makes_folders = complete.settings.as_ref().is_some_and(|settings| !settings.daemon.strict);
     for finding in &mut report.findings {
         if !everywhere.contains(&finding.key()) {
             let is_made = makes_folders && finding.is_about_a_missing_folder();
@@ -107,12 +107,12 @@ pub fn check(
             }
         }
     }
-    // A file that is included under another name on this machine says nothing about the others.
-    if !is_readable && elsewhere.settings.is_some() && !examination.is_image {
-        report.findings.extend(elsewhere.findings);
+    // An included file with a different name on this machine says nothing about the others.
+    if !is_readable && complete.settings.is_some() && !examination.is_image {
+        report.findings.extend(complete.findings);
     }
     let has_errors = report.findings.iter().any(|finding| finding.severity == Severity::Error);
-    report.settings = report.settings.or(elsewhere.settings).filter(|_| !has_errors);
+    report.settings = report.settings.or(complete.settings).filter(|_| !has_errors);
     if is_fragment {
         report.findings.retain(|finding| finding.section.as_deref() != Some("supervisord"));
         report.findings.push(Finding::of_fragment(path));
@@ -121,8 +121,8 @@ pub fn check(
     report
 }
 
-/// What is missing is an error of its option, and what looks at the option later finds it once more.
-fn drop_echoes(findings: &mut Vec<Finding>, everywhere: &HashSet<FindingKey>) {
+/// A missing item is an error of its option; a lint that looks at the option finds it again.
+fn drop_repeated(findings: &mut Vec<Finding>, everywhere: &HashSet<FindingKey>) {
     let spot = |it: &Finding| (it.file.clone(), it.line, it.section.clone(), it.option.clone());
     let is_here = |it: &&Finding| !everywhere.contains(&it.key());
     let errors = findings.iter().filter(|it| it.severity == Severity::Error).filter(is_here);
@@ -130,9 +130,9 @@ fn drop_echoes(findings: &mut Vec<Finding>, everywhere: &HashSet<FindingKey>) {
     findings.retain(|it| it.severity == Severity::Error || !is_here(&it) || !errors.contains(&spot(it)));
 }
 
-/// What a machine that lacks nothing finds. The variables that it is to have are known from the files, and an
-/// included file may be found by a variable.
-fn elsewhere(
+/// The findings on a complete machine. Its variables are known from the files, and a variable may name
+/// further included files, so this repeats.
+fn complete(
     path: &Path,
     overrides: &[Override],
     command: &[String],
@@ -142,9 +142,9 @@ fn elsewhere(
     let mut variables = variables_needed(std::iter::once(path), machine);
     let mut rounds = 0;
     loop {
-        let elsewhere = Elsewhere::new(machine, path, &variables);
+        let complete = CompleteMachine::new(machine, path, &variables);
         let examined =
-            examine(path, overrides, command, &elsewhere, Completeness::WholeOrPart, |reading, settings| {
+            examine(path, overrides, command, &complete, Completeness::WholeOrPart, |reading, settings| {
                 if let Some(settings) = settings {
                     lint(reading, settings, examination);
                 }
@@ -158,7 +158,7 @@ fn elsewhere(
     }
 }
 
-/// What makes a finding the same on two machines.
+/// Identifies a finding on two machines.
 type FindingKey = (String, Option<PathBuf>, Option<usize>, Option<String>, Option<String>, Option<String>);
 
 impl Report {
@@ -176,7 +176,7 @@ impl Report {
     }
 }
 
-/// The worst first; within a file by line, and files in the order in which something was found in them.
+/// The worst first; within a file by line, and files in the order of their first findings.
 fn sort(findings: &mut [Finding]) {
     let mut files: HashMap<Option<PathBuf>, usize> = HashMap::new();
     for finding in findings.iter() {
@@ -193,7 +193,7 @@ impl From<Errors> for Vec<Finding> {
 }
 
 impl Finding {
-    /// More than one of a file that can't be parsed: one for each bad line.
+    /// Several for a file that can't be parsed: one for each bad line.
     fn of_error(error: Error) -> Vec<Self> {
         let Error { kind: _, message, section, file, line, variable, option, value, .. } = error;
         let Error { part, suggestion, bad_lines, .. } = error;
@@ -216,7 +216,7 @@ impl Finding {
         (message, file, line, variable, section, option)
     }
 
-    /// It was found on this machine, and would not be on one that lacks nothing.
+    /// Marks a finding that exists only on this machine, not on a complete one.
     fn is_of_this_machine(&mut self, is_image: bool) {
         if is_image {
             self.severity = Severity::Error;
@@ -242,7 +242,7 @@ impl Finding {
         }
     }
 
-    /// Whether it is a folder that a container's init makes by itself.
+    /// Whether it is a folder that a container's init creates.
     fn is_about_a_missing_folder(&self) -> bool {
         let message = &self.message;
         message.starts_with("The directory named as part of the path ")
@@ -251,7 +251,7 @@ impl Finding {
             || message.starts_with("cannot make ") && message.ends_with(": it does not exist")
     }
 
-    /// The variable for want of which a value can't be expanded.
+    /// The unset variable because of which a value can't be expanded.
     fn unset_variable(&self) -> Option<String> {
         let after = |text: &str| self.message.split_once(text).map(|(_, rest)| rest.to_owned());
         let named = after("contains names ('ENV_").and_then(|rest| Some(rest.split_once('\'')?.0.to_owned()));
@@ -305,7 +305,7 @@ impl Finding {
     }
 }
 
-/// What the option at a spot was set to, if it is one of ours and no secret.
+/// The value of the option at a spot, if we know the option and it is not a secret.
 fn written(spot: &Spot, document: &Document) -> Option<String> {
     let (kind, _) = SectionKind::of(&spot.section)?;
     let key = spot.option.as_deref()?;

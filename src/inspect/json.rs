@@ -1,4 +1,4 @@
-//! Findings and effective settings for machines. Members are never left out: what there is not is null.
+//! Findings and effective settings as JSON. Members are never omitted: a missing value is null.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ struct ReportForm<'r> {
     findings: Vec<FindingForm<'r>>,
     errors: usize,
     warnings: usize,
-    /// What this machine lacks, and what is good to know.
+    /// What this machine lacks, and additional information.
     notes: usize,
     /// Null if there are errors.
     groups: Option<usize>,
@@ -40,7 +40,7 @@ struct FindingForm<'r> {
     suggestion: Option<&'r str>,
 }
 
-/// What `sv check` found.
+/// The result of `sv check`.
 pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, machine: &dyn Machine) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let groups = report.settings.as_ref().map(|settings| &settings.groups);
@@ -57,7 +57,7 @@ pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, machine: &d
     })
 }
 
-/// The line is that of the part that is meant: a value may have several.
+/// The line is that of the marked part, since a value may have several lines.
 fn finding_form<'r>(finding: &'r Finding, texts: &mut Texts<'_>) -> FindingForm<'r> {
     let excerpt = texts.excerpt(finding);
     FindingForm {
@@ -97,7 +97,7 @@ struct Options<'v>(Vec<&'v EffectiveOption>);
 #[derive(Serialize)]
 struct OptionForm<'v> {
     value: Option<&'v str>,
-    /// There is a value, and it is not shown.
+    /// There is a value, but it is not shown.
     hidden: bool,
     origin: OriginForm<'v>,
 }
@@ -109,11 +109,11 @@ struct OriginForm<'v> {
     line: Option<usize>,
     variable: Option<&'v str>,
     flag: Option<&'v str>,
-    /// The section that says so, if it is another one.
+    /// The section that sets the value, if it is inherited.
     section: Option<&'v str>,
 }
 
-/// What `sv config` shows.
+/// The output of `sv config`.
 pub(super) fn values(path: &Path, sections: &[EffectiveSection], changed: bool) -> String {
     written(&ValuesForm { file: text_of(path), sections: Sections { all: sections, changed } })
 }
@@ -158,7 +158,7 @@ fn text_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Texts, numbers and maps with texts for keys can't fail to be written.
+/// Serializing texts, numbers and maps with text keys can't fail.
 fn written(form: &impl Serialize) -> String {
     serde_json::to_string_pretty(form).unwrap_or_default() + "\n"
 }

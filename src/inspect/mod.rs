@@ -1,16 +1,16 @@
-//! Looking at a configuration without running it: `sv check` and `sv config`.
+//! Inspects a configuration without running it: `sv check` and `sv config`.
 //!
-//! `config` reads; everything that is said about a configuration beyond its errors is here.
+//! `config` reads; all findings beyond its errors are made here.
 //!
 //! * `findings`: errors, lints and what this machine lacks, each with its place; `lint`: likely mistakes;
-//!   `elsewhere`: a machine that lacks nothing, to tell the two apart;
+//!   `complete_machine`: a complete machine, to tell the two apart;
 //! * `effective`: the value of every option and where it is set;
-//! * `excerpt`: the line that a finding is about, and which part of it;
+//! * `excerpt`: the source line of a finding, and the part to mark;
 //! * `secrecy`: what must not be shown;
 //! * `report` and `values`: findings and effective values for people; `json`: both for programs.
 
+mod complete_machine;
 mod effective;
-mod elsewhere;
 mod excerpt;
 mod findings;
 mod json;
@@ -31,13 +31,13 @@ use crate::config::{Machine, find};
 use crate::sys::stdout::{self, Stdout};
 use report::Style;
 
-/// No findings.
+/// Exit status: no findings.
 const CLEAN: u8 = 0;
 
-/// There are warnings.
+/// Exit status: warnings.
 const WARNED: u8 = 1;
 
-/// Errors.
+/// Exit status: errors.
 const FAILED: u8 = 2;
 
 /// Runs the command and returns the exit status.
@@ -51,10 +51,10 @@ pub fn run(options: &InspectOptions, machine: &dyn Machine) -> u8 {
     }
 }
 
-/// What `docker stop` gives a container.
+/// The grace period of `docker stop`.
 const GRACE_SECS: i64 = 10;
 
-/// A container's configuration is checked in its image, or as one that is given little time to stop.
+/// In a container a configuration is checked for that image; elsewhere with the grace period of a container.
 fn examination(grace_secs: Option<u32>, is_image: Option<bool>, machine: &dyn Machine) -> Examination {
     let is_container = is_container(machine);
     let is_image = is_image.unwrap_or(is_container && machine.effective_user() == 0);
@@ -64,7 +64,7 @@ fn examination(grace_secs: Option<u32>, is_image: Option<bool>, machine: &dyn Ma
     Examination { grace_secs: grace_secs.map(i64::from).or(assumed), is_image, now }
 }
 
-/// Docker and Podman leave a file, most others a variable.
+/// Docker and Podman create a file, most others set a variable.
 fn is_container(machine: &dyn Machine) -> bool {
     const FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
     const VARIABLES: [&str; 2] = ["container", "KUBERNETES_SERVICE_HOST"];
@@ -92,10 +92,10 @@ fn mistakes(options: &InspectOptions, examination: Examination, machine: &dyn Ma
 }
 
 fn values(options: &InspectOptions, expand: bool, changed: bool, machine: &dyn Machine) -> u8 {
-    let told = config_file(options, machine).and_then(|path| {
+    let outcome = config_file(options, machine).and_then(|path| {
         Ok((effective(&path, &options.overrides, &options.command, machine, expand)?, path))
     });
-    match told {
+    match outcome {
         Ok((found, path)) if options.json => {
             stdout::print(&json::values(&path, &found.sections, changed), CLEAN)
         }
@@ -111,7 +111,7 @@ fn values(options: &InspectOptions, expand: bool, changed: bool, machine: &dyn M
     }
 }
 
-/// The file that was named, or the one that `sv run` would find.
+/// The file that was named, or the one that `sv run` would use.
 fn config_file(options: &InspectOptions, machine: &dyn Machine) -> Result<PathBuf, Vec<Finding>> {
     let named = options.config.clone().map(Ok);
     named.unwrap_or_else(|| find(&options.argv0, machine).map_err(Vec::from))

@@ -1,11 +1,11 @@
-//! Findings as a compiler tells them: place, what it is, the line, and a caret below it.
+//! Findings in the format of a compiler: place, severity, message, the line, and a caret below it.
 
 use super::excerpt::{Excerpt, Texts, printable};
 use super::findings::{Finding, Report, Severity};
 use super::shown;
 use crate::config::{Machine, did_you_mean};
 
-/// How it is printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,
@@ -26,21 +26,21 @@ impl Style {
     }
 }
 
-/// All findings and a line that sums up.
+/// All findings and a summary line.
 pub(super) fn text(report: &Report, machine: &dyn Machine, style: Style) -> String {
     let mut text = String::new();
     let mut texts = Texts::new(machine);
     for finding in &report.findings {
         let excerpt = texts.excerpt(finding);
         let line = excerpt.as_ref().and_then(|excerpt| excerpt.line).or(finding.line);
-        text += &told(finding, line, style);
+        text += &headline(finding, line, style);
         text += &drawn(excerpt.as_ref(), finding.severity, style);
     }
     text + &style.paint(BOLD, &summary(report)) + "\n"
 }
 
 /// `/etc/x.conf:7: warning: unknown option 'autorestrat' in [program:x], did you mean 'autorestart'?`
-fn told(finding: &Finding, line: Option<usize>, style: Style) -> String {
+fn headline(finding: &Finding, line: Option<usize>, style: Style) -> String {
     let place =
         place(finding, line).map(|place| style.paint(BOLD, &format!("{place}: "))).unwrap_or_default();
     let severity = match finding.severity {
@@ -59,7 +59,7 @@ fn told(finding: &Finding, line: Option<usize>, style: Style) -> String {
     )
 }
 
-/// `None` where the message names it.
+/// `None` if the message contains it.
 fn place(finding: &Finding, line: Option<usize>) -> Option<String> {
     match (&finding.variable, &finding.file, line) {
         (Some(name), _, _) => Some(name.clone()).filter(|name| !finding.message.contains(name.as_str())),
@@ -72,14 +72,14 @@ fn place(finding: &Finding, line: Option<usize>) -> Option<String> {
     }
 }
 
-/// The section, unless the message names it or is about all of it.
+/// The section, unless the message contains it or is about the section as a whole.
 fn in_section(finding: &Finding) -> String {
     let section = finding.section.as_deref().filter(|_| finding.option.is_some());
-    let told = |section: &&str| !finding.message.contains(&format!("[{section}]"));
-    section.filter(told).map(|section| format!(" (in [{}])", printable(section))).unwrap_or_default()
+    let parts = |section: &&str| !finding.message.contains(&format!("[{section}]"));
+    section.filter(parts).map(|section| format!(" (in [{}])", printable(section))).unwrap_or_default()
 }
 
-/// Nothing if there is no line to show.
+/// Empty if there is no line to show.
 fn drawn(excerpt: Option<&Excerpt>, severity: Severity, style: Style) -> String {
     let Some(Excerpt { line, text, caret: (before, width), .. }) = excerpt else { return String::new() };
     let number = line.map(|line| line.to_string()).unwrap_or_default();
@@ -93,20 +93,20 @@ fn drawn(excerpt: Option<&Excerpt>, severity: Severity, style: Style) -> String 
     format!("{} {text}\n{} {}{carets}\n", gutter(&number), gutter(""), " ".repeat(*before))
 }
 
-/// `2 errors, 1 warning`, and what there is if it can be run.
+/// `2 errors, 1 warning`, and the number of programs if the configuration can be run.
 fn summary(report: &Report) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let mut told = vec![if errors == 0 { "no errors".to_owned() } else { counted(errors, "error") }];
-    told.extend((warnings > 0).then(|| counted(warnings, "warning")));
+    let mut parts = vec![if errors == 0 { "no errors".to_owned() } else { counted(errors, "error") }];
+    parts.extend((warnings > 0).then(|| counted(warnings, "warning")));
     let lacks = count(Severity::Here);
-    told.extend((lacks > 0).then(|| format!("{} about this machine", counted(lacks, "note"))));
+    parts.extend((lacks > 0).then(|| format!("{} about this machine", counted(lacks, "note"))));
     if let Some(settings) = &report.settings {
         let processes = settings.groups.iter().map(|group| group.processes.len()).sum();
         let (processes, groups) = (process_count(processes), counted(settings.groups.len(), "group"));
-        told.push(format!("{processes} in {groups}"));
+        parts.push(format!("{processes} in {groups}"));
     }
-    told.join(", ")
+    parts.join(", ")
 }
 
 fn process_count(count: usize) -> String {

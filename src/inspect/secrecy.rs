@@ -1,18 +1,18 @@
-//! What must not show: passwords, and what looks like one.
+//! What must not be shown: passwords, and what looks like one.
 //!
-//! The configuration keeps passwords out of what it says. Here are also the lines of files that it
-//! did not understand, so what is named like a secret counts as one.
+//! Messages of `config` contain no passwords. But reports also show lines that it could not parse, so
+//! anything named like a secret counts as one.
 
 use super::findings::{Finding, Report};
 use crate::config::options::{OptionDoc, SectionKind, ValueType, option_of};
 
-/// What stands in for a secret.
+/// Shown instead of a secret.
 pub(super) const HIDDEN: &str = "(hidden)";
 
-/// Names of secrets have one of these in them.
+/// Names of secrets contain one of these.
 const MARKS: [&str; 5] = ["passw", "passphrase", "secret", "token", "credential"];
 
-/// Where a message about `environment=` starts to quote it.
+/// The text before the quotation in a message about `environment=`.
 const QUOTATION: &str = " in value '";
 
 /// Whether a text names a secret.
@@ -21,7 +21,7 @@ pub(super) fn names_secret(text: &str) -> bool {
     MARKS.iter().any(|mark| text.contains(mark))
 }
 
-/// Whether the value that a finding is about must not show.
+/// Whether the value of a finding must not be shown.
 pub(super) fn is_secret(finding: &Finding) -> bool {
     let Some(option) = finding.option.as_deref() else { return false };
     match known_option(finding) {
@@ -32,15 +32,15 @@ pub(super) fn is_secret(finding: &Finding) -> bool {
     }
 }
 
-/// The option that a finding is about, if there is such a one.
+/// The known option that a finding is about, if any.
 pub(super) fn known_option(finding: &Finding) -> Option<&'static OptionDoc> {
     let (kind, _) = SectionKind::of(finding.section.as_deref()?)?;
     let key = finding.option.as_deref()?;
     option_of(kind.options(), key)
 }
 
-/// A report whose messages show none: the variables of a program may be anything, and names may
-/// have been put in for them.
+/// Removes secrets from the messages of a report: the variables of a program may contain anything, and names
+/// in a message may have been expanded.
 pub(super) fn without_secrets(report: Report) -> Report {
     let findings = report.findings.into_iter().map(|finding| {
         let is_pairs = known_option(&finding).is_some_and(|option| option.value == ValueType::Pairs);

@@ -1,7 +1,7 @@
-//! Effective settings as a configuration: what is set as options, all else behind a semicolon, and
-//! the origin of each as a comment.
+//! Effective settings as a configuration: options that are set as such, all others after a semicolon, and the
+//! origin of each as a comment.
 //!
-//! Read as a configuration it means the same: defaults stay defaults.
+//! The output is an equivalent configuration: defaults stay defaults.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -11,47 +11,47 @@ use super::secrecy::HIDDEN;
 use super::shown;
 use crate::config::options::SectionKind;
 
-/// Origins start no further to the right than this, but for those of longer lines.
+/// The maximum column of origins, unless the line is longer.
 const ORIGIN_COLUMN_MAX: usize = 48;
 
-/// What continues a value.
+/// The indent of continuation lines.
 const INDENT: &str = "    ";
 
-/// All sections; without defaults if only what is `changed` is wanted.
+/// All sections; if `changed`, without defaults.
 pub(super) fn text(found: &Effective, changed: bool) -> String {
     let sections = &found.sections;
     let lines: Vec<Vec<OptionLine>> = sections.iter().map(|section| lines(section, changed)).collect();
     let widths = lines.iter().flatten().map(|line| line.assignment.width() + 2);
     let column = widths.filter(|&width| width <= ORIGIN_COLUMN_MAX).max().unwrap_or_default();
-    // A configuration has to have a [supervisord], even an empty one, and there are empty groups.
+    // A configuration must have a [supervisord], even an empty one, and groups may be empty.
     let is_wanted = |section: &EffectiveSection, lines: &[OptionLine]| {
         let counts_empty = matches!(section.kind, SectionKind::Supervisord | SectionKind::Group);
         !changed || !lines.is_empty() || counts_empty
     };
-    let told = sections.iter().zip(lines).filter(|(section, lines)| is_wanted(section, lines));
-    let told: Vec<String> = told
+    let shown = sections.iter().zip(lines).filter(|(section, lines)| is_wanted(section, lines));
+    let shown: Vec<String> = shown
         .map(|(section, lines)| {
             let lines: String = lines.iter().map(|line| line.text(column)).collect();
             format!("{}[{}]\n{lines}", mark(section), printable_value(&section.name))
         })
         .collect();
     let head = if found.is_fragment { FRAGMENT } else { "" };
-    format!("{head}{}", told.join("\n"))
+    format!("{head}{}", shown.join("\n"))
 }
 
 const FRAGMENT: &str = "; The file is a part of a configuration: it has no [supervisord].\n";
 
-/// What is included is shown, so nothing may be included once more.
+/// Included files are part of the output, so nothing may be included again.
 fn mark(section: &EffectiveSection) -> &'static str {
     if section.kind == SectionKind::Include { ";" } else { "" }
 }
 
-/// An option.
+/// An option with its value.
 struct OptionLine {
-    /// With a semicolon in front if it is not set.
+    /// Preceded by a semicolon if it is not set.
     assignment: String,
     origin: String,
-    /// The other lines of its value.
+    /// The continuation lines of its value.
     continued: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ fn lines(section: &EffectiveSection, changed: bool) -> Vec<OptionLine> {
 fn line(option: &EffectiveOption, section: &EffectiveSection) -> OptionLine {
     let (mark, value) = match (&option.value, &option.origin) {
         (EffectiveValue::Unset, _) => (";", String::new()),
-        // Whoever runs the output has that variable, or is told which one is missing.
+        // A user of the output has that variable, or gets an error that names it.
         (EffectiveValue::Hidden, ValueOrigin::File { path, line }) => {
             let variable = variable(&section.name, &option.name);
             let place = format!("{}:{line}", shown(path)).replace([')', '%'], "_");
@@ -89,11 +89,11 @@ fn variable(section: &str, option: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// Expands to nothing. It keeps apart what would mean something else side by side.
+/// Expands to nothing. It separates texts that would mean something else if they were adjacent.
 const NOTHING: &str = "%(here).0s";
 
-/// A value so that a file can hold it: a space before a semicolon or hash would begin a comment, and spaces at
-/// the ends would be lost.
+/// Escapes a value for a file: a space before a semicolon or hash would begin a comment, and leading and
+/// trailing spaces would be lost.
 fn ini_text(value: &str) -> String {
     let mut text = String::new();
     for (index, c) in value.char_indices() {
@@ -109,7 +109,7 @@ fn ini_text(value: &str) -> String {
     format!("{head}{text}{tail}")
 }
 
-/// Tabs are a part of a value.
+/// Keeps tabs, which are part of a value.
 fn printable_value(line: &str) -> String {
     line.split('\t').map(printable).collect::<Vec<_>>().join("\t")
 }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_included_is_not_included_again() {
+    fn included_files_are_not_included_again() {
         let files =
             option("files", EffectiveValue::Is("*.ini".to_owned()), ValueOrigin::Variable("V".to_owned()));
         let section =

@@ -1,33 +1,33 @@
-//! Earlier lines: of this session, and of those before it when there is a file for them.
+//! Earlier lines: of this session, and of earlier ones if there is a history file.
 //!
-//! The file has a line for each, as readline writes it. A line is added when it is typed, so shells
-//! side by side lose nothing and a shell that is killed has lost nothing.
+//! The file has one line for each, as readline writes it. A line is appended when it is typed, so concurrent
+//! shells lose nothing, and neither does a shell that is killed.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-/// So many are kept.
+/// The maximum number of lines.
 const LINES_MAX: usize = 1000;
 
-/// A larger file is not read: it was not made by us.
+/// A larger file is not read: we did not write it.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// Lines, the oldest first, and a place among them.
+/// Lines, the oldest first, and a position among them.
 #[derive(Debug, Default)]
 pub(in crate::ctl) struct History {
     lines: Vec<String>,
-    /// The one that is shown; behind the last while none is.
+    /// The line that is shown; one past the last if none is.
     at: usize,
-    /// What was being typed when an older one was asked for.
+    /// The text that was being typed when an older line was shown.
     draft: String,
     file: Option<PathBuf>,
 }
 
 impl History {
-    /// Reads the file, if there is one; one that isn't there yet is made with the first line. What
-    /// goes wrong with it is no reason not to have a shell.
+    /// Reads the file, if it exists; a missing one is created with the first line. Errors are ignored, since
+    /// the shell works without a history.
     pub(in crate::ctl) fn of(file: Option<PathBuf>) -> Self {
         let text = file.as_ref().and_then(|path| {
             let is_sane = fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= FILE_BYTES_MAX);
@@ -38,14 +38,14 @@ impl History {
         let surplus = lines.len().saturating_sub(LINES_MAX);
         lines.drain(..surplus);
         let history = Self { at: lines.len(), lines, draft: String::new(), file };
-        // Seldom, so that shells side by side don't undo what the other adds.
+        // Rarely, so that concurrent shells don't drop each other's lines.
         if surplus > LINES_MAX {
             let _ = history.rewrite();
         }
         history
     }
 
-    /// A line that was typed. Blank ones and repetitions are not worth keeping.
+    /// Adds a typed line. Blank ones and repetitions are ignored.
     pub(in crate::ctl) fn add(&mut self, line: &str) {
         if !line.trim().is_empty() && self.lines.last().is_none_or(|last| last != line) {
             if self.lines.len() == LINES_MAX {
@@ -67,7 +67,7 @@ impl History {
         self.lines.get(at).cloned()
     }
 
-    /// The line after it, and in the end what was being typed.
+    /// The line after it, or at last the draft.
     pub(super) fn newer(&mut self, _shown: &str) -> Option<String> {
         if self.at == self.lines.len() {
             return None;
@@ -78,7 +78,7 @@ impl History {
 
     fn append(&self, line: &str) -> io::Result<()> {
         let Some(path) = &self.file else { return Ok(()) };
-        // What was typed may be nobody else's business.
+        // Typed lines may be private.
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         file.write_all(format!("{line}\n").as_bytes())
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_back_and_so_does_what_was_being_typed() {
+    fn earlier_lines_and_the_draft_come_back() {
         let mut history = History::default();
         assert_eq!((shown(history.older("x")), shown(history.newer("x"))), ("-".into(), "-".into()));
         ["one", "two", "two", "  ", "three"].iter().for_each(|line| history.add(line));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_outlives_the_shell_and_does_not_grow_for_ever() {
+    fn a_history_file_is_kept_and_bounded() {
         let path = std::env::temp_dir().join(format!("sv-history-{}", std::process::id()));
         let mut history = History::of(Some(path.clone()));
         ["one", "two"].iter().for_each(|line| history.add(line));

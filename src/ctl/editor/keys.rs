@@ -1,9 +1,9 @@
-//! From the bytes of a terminal to keys (ECMA-48, and what xterm and the Linux console make of it).
+//! Decodes the bytes of a terminal to keys (ECMA-48, with the variants of xterm and the Linux console).
 
-/// A longer sequence is nothing that we know.
+/// A longer sequence is unknown to us.
 const SEQUENCE_BYTES_MAX: usize = 32;
 
-/// A key, by what it does to a line.
+/// A key, by its effect on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Char(char),
@@ -19,7 +19,7 @@ pub(super) enum Key {
     Newer,
     Backspace,
     Delete,
-    /// Ctrl-D: deletes, or ends the input where there is nothing to delete.
+    /// Ctrl-D: deletes, or ends the input if there is nothing to delete.
     DeleteOrEnd,
     CutToEnd,
     CutToStart,
@@ -29,11 +29,11 @@ pub(super) enum Key {
     Clear,
     Interrupt,
     Suspend,
-    /// Means nothing here.
+    /// No effect.
     Other,
 }
 
-/// The first key and how many bytes it has; `None` as long as more have to come.
+/// The first key and its length in bytes; `None` if it is incomplete.
 pub(super) fn decode(bytes: &[u8]) -> Option<(Key, usize)> {
     match bytes {
         [] => None,
@@ -66,7 +66,7 @@ fn control(byte: u8) -> Key {
     }
 }
 
-/// What follows an escape: Alt with a key, or a sequence.
+/// The rest after an escape: Alt with a key, or a sequence.
 fn escaped(bytes: &[u8]) -> Option<(Key, usize)> {
     match bytes {
         [] => None,
@@ -75,7 +75,7 @@ fn escaped(bytes: &[u8]) -> Option<(Key, usize)> {
         [b'f', ..] => Some((Key::WordRight, 1)),
         [b'd', ..] => Some((Key::CutWordAhead, 1)),
         [0x7f | 0x08, ..] => Some((Key::CutWord, 1)),
-        // The escape was for nothing; what follows may be a key of its own.
+        // The escape is ignored; the rest may be a key of its own.
         [0x1b, ..] => Some((Key::Other, 0)),
         _ => Some((Key::Other, 1)),
     }
@@ -126,7 +126,7 @@ fn character(bytes: &[u8]) -> Option<(Key, usize)> {
 mod tests {
     use super::*;
 
-    /// The keys in it, and whether something is left that waits for more.
+    /// The keys in it, and whether an incomplete key remains.
     fn keys(mut bytes: &[u8]) -> (Vec<Key>, bool) {
         let mut keys = Vec::new();
         while let Some((key, used)) = decode(bytes) {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_complete_waits() {
+    fn incomplete_lines_wait() {
         for bytes in [&b"\x1b"[..], b"\x1b[", b"\x1b[1;", b"\xc3", b"\xf0\x9f\x98"] {
             assert_eq!(decode(bytes), None, "{bytes:?}");
         }

@@ -1,61 +1,61 @@
-//! A line that is edited: its text, the cursor, and what was cut. No terminal.
+//! A line that is edited: its text, the cursor, and the cut text. It does not know the terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::keys::Key;
 
-/// A line takes no more than that: nobody types it, and it would be drawn anew for each key.
+/// The maximum length of a line: nobody types more, and it is redrawn for each key.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// The text with a cursor, which is always between two characters.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct EditedLine {
     text: String,
     cursor: usize,
     cut: String,
 }
 
-impl Line {
-    /// Empty, with what was cut before.
+impl EditedLine {
+    /// An empty line, with text that was cut earlier.
     pub(super) fn new(cut: String) -> Self {
         Self { cut, ..Self::default() }
     }
 
-    /// All of it.
+    /// The whole text.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// What is left of the cursor.
+    /// The text left of the cursor.
     pub(super) fn before_cursor(&self) -> &str {
         &self.text[..self.cursor]
     }
 
-    /// What was cut last.
+    /// The text that was cut last.
     pub(super) fn into_cut(self) -> String {
         self.cut
     }
 
-    /// Is another text, with the cursor at its end.
+    /// Replaces the text, with the cursor at its end.
     pub(super) fn set(&mut self, text: String) {
         self.cursor = text.len();
         self.text = text;
     }
 
-    /// Puts a text in the place of what stands between `start` and the cursor.
-    pub(super) fn replace_behind(&mut self, start: usize, with: &str) {
+    /// Replaces the text between `start` and the cursor.
+    pub(super) fn replace_before_cursor(&mut self, start: usize, with: &str) {
         if self.text.len() + with.len() <= LINE_BYTES_MAX {
             self.text.replace_range(start..self.cursor, with);
             self.cursor = start + with.len();
         }
     }
 
-    /// What a key does that needs nothing but the line.
+    /// Applies a key that needs nothing but the line.
     pub(super) fn press(&mut self, key: Key) {
         let (left, right) = (self.left(), self.right());
         match key {
-            Key::Char(c) => self.replace_behind(self.cursor, c.encode_utf8(&mut [0; 4])),
-            Key::Paste => self.replace_behind(self.cursor, &self.cut.clone()),
+            Key::Char(c) => self.replace_before_cursor(self.cursor, c.encode_utf8(&mut [0; 4])),
+            Key::Paste => self.replace_before_cursor(self.cursor, &self.cut.clone()),
             Key::Left => self.cursor = left,
             Key::Right => self.cursor = right,
             Key::WordLeft => self.cursor = self.word_left(),
@@ -73,7 +73,7 @@ impl Line {
         }
     }
 
-    /// The part that is shown in so many columns, and the column of the cursor in it.
+    /// The part that fits into a number of columns, and the column of the cursor in it.
     pub(super) fn view(&self, columns: usize) -> (String, usize) {
         let mut hidden = 0;
         while self.text[hidden..self.cursor].width() > columns {
@@ -109,7 +109,7 @@ impl Line {
         self.cursor + self.text[self.cursor..].chars().next().map_or(0, char::len_utf8)
     }
 
-    /// Where the word begins that is left of the cursor. Blanks part words, as for the shell's actions.
+    /// The start of the word left of the cursor. Blanks separate words, as in the shell's actions.
     fn word_left(&self) -> usize {
         let trimmed = self.before_cursor().trim_end();
         trimmed
@@ -131,7 +131,7 @@ mod tests {
 
     /// The line after these keys, with `|` for the cursor.
     fn typed(text: &str, keys: &[Key]) -> String {
-        let mut line = Line::default();
+        let mut line = EditedLine::default();
         text.chars().for_each(|c| line.press(Key::Char(c)));
         keys.iter().for_each(|key| line.press(*key));
         let mut shown = line.text.clone();
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_long_line_scrolls_with_its_cursor() {
-        let mut line = Line::default();
+        let mut line = EditedLine::default();
         line.set("0123456789".to_owned());
         assert_eq!(line.view(4), ("6789".to_owned(), 4));
         line.press(Key::Home);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_line_has_an_end() {
-        let mut line = Line::default();
+        let mut line = EditedLine::default();
         line.set("x".repeat(LINE_BYTES_MAX));
         line.press(Key::Char('y'));
         assert_eq!(line.text().len(), LINE_BYTES_MAX);

@@ -1,14 +1,13 @@
-//! A line editor for the shell: what readline's users have in their fingers, and no more.
+//! A line editor for the shell: the common keys of readline, and no more.
 //!
 //! * `keys`: from the bytes of a terminal to keys;
-//! * `line`: the text, the cursor, and what keys do to them;
+//! * `line`: the text, the cursor, and the effects of keys;
 //! * `history`: earlier lines, in memory and in a file;
 //! * here: the terminal.
 //!
-//! Only one row is used. What does not fit scrolls sideways, so nothing has to be known of how a
-//! terminal wraps. While a line is edited the terminal gives us
-//! every byte and makes no signals of them; a signal from elsewhere that would end us finds the
-//! terminal as it was before.
+//! It uses a single row. Longer text scrolls horizontally, so it does not depend on how a terminal wraps.
+//! While a line is edited the terminal passes on every byte and generates no signals; a signal from elsewhere
+//! that would end us restores the terminal first.
 
 mod history;
 mod keys;
@@ -32,45 +31,45 @@ use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 pub(super) use history::History;
 use keys::Key;
-use line::Line;
+use line::EditedLine;
 
-/// For terminals that don't know how wide they are.
-const COLUMNS_UNLESS_TOLD: usize = 80;
+/// For terminals that don't report their width.
+const COLUMNS_DEFAULT: usize = 80;
 
-/// What came of editing.
+/// The result of editing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Typed {
     Line(String),
-    /// Ctrl-D on an empty line, or nobody types any more.
+    /// Ctrl-D on an empty line, or the end of the input.
     End,
     /// Ctrl-C, as `sv` on an empty line.
     Interrupted,
 }
 
-/// What outlives a line.
+/// State that is kept between lines.
 pub(super) struct Editor {
     history: History,
-    /// What was cut last.
+    /// The text that was cut last.
     cut: String,
 }
 
 impl Editor {
-    /// With the lines of an earlier session, if there are any.
+    /// With the lines of earlier sessions, if there are any.
     pub(super) fn new(history: History) -> Self {
         Self { history, cut: String::new() }
     }
 
-    /// Has a line typed.
+    /// Reads a line.
     pub(super) fn read(&mut self, session: &mut Session<'_>, prompt: &str) -> Typed {
         session.flush();
         let terminal = session.input().source();
-        // Let go of in the other order: a signal that came meanwhile finds the terminal restored.
+        // Released in reverse order: a pending signal finds the terminal restored.
         let held = HeldInterrupts::back(&[Signal::TERM, Signal::HUP]);
         let raw = Raw::enter(terminal);
         let (Ok(held), Ok(raw)) = (held, raw) else {
             return session.ask(prompt).map_or(Typed::End, Typed::Line);
         };
-        let mut line = Line::new(std::mem::take(&mut self.cut));
+        let mut line = EditedLine::new(std::mem::take(&mut self.cut));
         let typed = Edit { history: &mut self.history, line: &mut line, raw, prompt }.run(session, &held);
         self.cut = line.into_cut();
         if let Typed::Line(text) = &typed {
@@ -82,10 +81,10 @@ impl Editor {
     }
 }
 
-/// A line under way.
+/// A line that is being edited.
 struct Edit<'e, 'fd> {
     history: &'e mut History,
-    line: &'e mut Line,
+    line: &'e mut EditedLine,
     raw: Raw<'fd>,
     prompt: &'e str,
 }
@@ -96,7 +95,7 @@ impl Edit<'_, '_> {
         let mut before = Key::Other;
         self.draw(session);
         loop {
-            // What was typed or pasted at once is drawn at once.
+            // Input that was typed or pasted at once is drawn at once.
             while let Some(byte) = session.input().take_byte() {
                 bytes.push(byte);
                 if let Some((key, used)) = keys::decode(&bytes) {
@@ -116,11 +115,11 @@ impl Edit<'_, '_> {
         }
     }
 
-    /// Does what a key does; the line is drawn by and by.
+    /// Applies a key; the line is redrawn later.
     fn press(&mut self, session: &mut Session<'_>, key: Key, before: Key) -> Option<Typed> {
         match key {
             Key::Enter => return Some(Typed::Line(self.line.text().to_owned())),
-            // As in any shell, unlike Supervisor's.
+            // As in other shells, unlike Supervisor's.
             Key::Interrupt if session.is_sv() && !self.line.text().is_empty() => self.discard(session),
             Key::Interrupt => return Some(Typed::Interrupted),
             Key::DeleteOrEnd if self.line.text().is_empty() => return Some(Typed::End),
@@ -134,12 +133,12 @@ impl Edit<'_, '_> {
         None
     }
 
-    /// Leaves what was typed on its row and begins another line.
+    /// Leaves the typed text on its row and begins another line.
     fn discard(&mut self, session: &mut Session<'_>) {
         self.draw(session);
         session.say("^C");
         self.line.set(String::new());
-        // A blank line is not kept, but the next older one is the last again.
+        // A blank line is not kept, but resets the position in the history.
         self.history.add("");
     }
 
@@ -149,16 +148,16 @@ impl Edit<'_, '_> {
         }
     }
 
-    /// Adds what all candidates have in common; a second time shows them.
+    /// Adds the common prefix of all candidates; a second Tab shows them.
     fn complete(&mut self, session: &mut Session<'_>, before: Key) {
         let found = completion::complete(session, self.line.before_cursor());
         match found.candidates.as_slice() {
             [] => {}
-            [only] => self.line.replace_behind(found.start, &format!("{only} ")),
+            [only] => self.line.replace_before_cursor(found.start, &format!("{only} ")),
             several => {
                 let common = common_start(several);
                 if common.len() > self.line.before_cursor().len() - found.start {
-                    self.line.replace_behind(found.start, common);
+                    self.line.replace_before_cursor(found.start, common);
                 } else if before == Key::Tab {
                     let names: Vec<&str> = several.iter().map(String::as_str).collect();
                     session.print(&format!("\n{}", columns(&names)));
@@ -167,7 +166,7 @@ impl Edit<'_, '_> {
         }
     }
 
-    /// What Ctrl-Z does where the terminal makes signals of keys.
+    /// What Ctrl-Z does in the normal mode of a terminal.
     fn suspend(&mut self, session: &mut Session<'_>) {
         session.say("");
         session.flush();
@@ -185,7 +184,7 @@ impl Edit<'_, '_> {
     }
 }
 
-/// Waits for bytes and reads them; `false` when there will be none, or none that are for us.
+/// Waits for bytes and reads them; `false` at the end of the input, or if we no longer own the terminal.
 fn can_read_more(session: &mut Session<'_>, held: &HeldInterrupts) -> bool {
     let ready = wait(&[session.input().source(), held.as_fd()], None);
     match ready.as_deref() {
@@ -207,11 +206,11 @@ fn common_start(words: &[String]) -> &str {
 fn columns_of_terminal() -> usize {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        _ => COLUMNS_UNLESS_TOLD,
+        _ => COLUMNS_DEFAULT,
     }
 }
 
-/// A terminal that hands over every byte as it is typed, until this is dropped.
+/// Puts a terminal into raw mode until this is dropped.
 struct Raw<'fd> {
     terminal: BorrowedFd<'fd>,
     before: Termios,
@@ -224,7 +223,7 @@ impl<'fd> Raw<'fd> {
         Ok(raw)
     }
 
-    /// Enter still comes as a newline: what was typed ahead is then read alike, whoever reads it.
+    /// Enter is still read as a newline, so that typed-ahead text reads the same in every mode.
     fn set(&self) -> io::Result<()> {
         let mut modes = self.before.clone();
         modes
@@ -232,16 +231,16 @@ impl<'fd> Raw<'fd> {
             .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN);
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // Without a flush: what was typed ahead stays.
+        // Without a flush, to keep typed-ahead text.
         Ok(tcsetattr(self.terminal, OptionalActions::Drain, &modes)?)
     }
 
     fn leave(&self) {
-        // There is nothing that could be done about it.
+        // An error can't be handled here.
         let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
     }
 
-    /// Whoever had the terminal meanwhile may have left it in another way.
+    /// A program that used the terminal in between may have changed its mode.
     fn enter_again(&mut self) {
         if let Ok(now) = tcgetattr(self.terminal) {
             self.before = now;

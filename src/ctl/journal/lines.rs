@@ -1,19 +1,20 @@
-//! Bytes of a log made into lines with a name in front, and where a stream goes on from what was read.
+//! Splits the bytes of a log into lines with a name in front, and finds where a stream continues the text
+//! that was read.
 
-/// A longer line is broken, with the name in front of each part.
+/// A longer line is split, with the name in front of each part.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// So far before its end a stream of the server begins.
+/// The server begins a stream at most this far before the end of the log.
 const STREAM_HEAD_BYTES: usize = 1024;
 
-/// A channel's lines: what came of the last one waits for its end.
-pub(super) struct Lines {
+/// The lines of a channel; an incomplete line is kept until its end.
+pub(super) struct PrefixedLines {
     prefix: Vec<u8>,
     begun: Vec<u8>,
 }
 
-impl Lines {
-    /// Each gets this in front.
+impl PrefixedLines {
+    /// Adds this prefix to each line.
     pub(super) fn with_prefix(prefix: &str) -> Self {
         Self { prefix: prefix.as_bytes().to_vec(), begun: Vec::new() }
     }
@@ -36,7 +37,7 @@ impl Lines {
         text
     }
 
-    /// A line that will not be completed any more, if there is one.
+    /// An incomplete line that will not be continued, if there is one.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         if self.begun.is_empty() { Vec::new() } else { self.end() }
     }
@@ -47,7 +48,7 @@ impl Lines {
     }
 }
 
-/// The end of a log that has so many lines, one that is not complete among them.
+/// The last `lines` lines of a log, including an incomplete one.
 pub(super) fn last(text: &[u8], lines: usize) -> &[u8] {
     let body = text.strip_suffix(b"\n").unwrap_or(text);
     if lines == 0 {
@@ -58,30 +59,30 @@ pub(super) fn last(text: &[u8], lines: usize) -> &[u8] {
     &text[start..]
 }
 
-/// Where what was read of a log and what is streamed of it meet.
+/// Finds the overlap of the text that was read and the stream.
 ///
-/// The stream begins at most [`STREAM_HEAD_BYTES`] before the end that the log had then, so it
-/// brings again the last bytes that we have, as far as nothing was written in between.
+/// The stream begins at most [`STREAM_HEAD_BYTES`] before the end that the log had then, so it repeats the
+/// last bytes that we have, unless more was written in between.
 #[derive(Default)]
-pub(super) struct Joint {
-    /// The last that was read; empty when the stream has come to it.
+pub(super) struct StreamOverlap {
+    /// The end of the text that was read; empty once the overlap is resolved.
     seen: Vec<u8>,
-    /// What the stream brought so far.
+    /// The streamed bytes so far.
     streamed: Vec<u8>,
 }
 
-impl Joint {
-    /// Behind this.
+impl StreamOverlap {
+    /// Begins after this text.
     pub(super) fn at_end_of(text: &[u8]) -> Self {
         Self { seen: text[text.len().saturating_sub(STREAM_HEAD_BYTES)..].to_vec(), streamed: Vec::new() }
     }
 
-    /// Whether more has to come before it is known where to go on.
+    /// Whether more data is needed to find the overlap.
     pub(super) fn is_open(&self) -> bool {
         !self.seen.is_empty()
     }
 
-    /// What of these bytes was not seen before. They are kept until that can be told.
+    /// The bytes that were not seen before. They are kept until that is known.
     pub(super) fn unseen(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         if !self.is_open() {
             return bytes;
@@ -90,7 +91,7 @@ impl Joint {
         if self.streamed.len() < self.seen.len() { Vec::new() } else { self.close() }
     }
 
-    /// Has waited enough: what was kept and not seen before.
+    /// Gives up waiting and returns the kept bytes that were not seen before.
     pub(super) fn close(&mut self) -> Vec<u8> {
         let (seen, mut streamed) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.streamed));
         let longest = seen.len().min(streamed.len());
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn only_whole_lines_are_let_out() {
-        let mut lines = Lines::with_prefix("web | ");
+        let mut lines = PrefixedLines::with_prefix("web | ");
         assert_eq!(text(lines.take(b"one\ntw")), "web | one\n");
         assert_eq!(text(lines.take(b"o\n\nthr")), "web | two\nweb | \n");
         assert_eq!(text(lines.rest()), "web | thr\n");
@@ -135,31 +136,31 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_where_the_log_was_read_to() {
+    fn a_stream_continues_where_the_log_was_read_to() {
         let long = "0123456789".repeat(200);
         for (seen, streamed, fresh) in [
             ("", &["new"][..], "new"),
             ("old\n", &["old\n", "new"], "new"),
             ("old\n", &["ol", "d\nnew"], "new"),
-            // Much was written in between: the stream begins with the end of what we know, or behind it.
+            // More was written in between: the stream begins with the end of what we know, or after it.
             ("a\nb\nc\n", &["c\nd\ne\nf\n"], "d\ne\nf\n"),
             ("old\n", &["quite new"], "quite new"),
             (&long, &[&long[long.len() - 1024..], "x"], "x"),
         ] {
-            let mut joint = Joint::at_end_of(seen.as_bytes());
+            let mut overlap = StreamOverlap::at_end_of(seen.as_bytes());
             let mut all: Vec<u8> = Vec::new();
-            streamed.iter().for_each(|bytes| all.extend(joint.unseen(bytes.as_bytes().to_vec())));
-            assert!(!joint.is_open());
+            streamed.iter().for_each(|bytes| all.extend(overlap.unseen(bytes.as_bytes().to_vec())));
+            assert!(!overlap.is_open());
             assert_eq!(text(all), fresh);
         }
     }
 
     #[test]
-    fn what_never_comes_is_not_waited_for() {
-        let mut joint = Joint::at_end_of(b"it was long before it was rotated\n");
-        assert_eq!(joint.unseen(b"new\n".to_vec()), b"");
-        assert!(joint.is_open());
-        assert_eq!(joint.close(), b"new\n");
-        assert_eq!(joint.unseen(b"x".to_vec()), b"x");
+    fn a_missing_overlap_is_given_up() {
+        let mut overlap = StreamOverlap::at_end_of(b"it was long before it was rotated\n");
+        assert_eq!(overlap.unseen(b"new\n".to_vec()), b"");
+        assert!(overlap.is_open());
+        assert_eq!(overlap.close(), b"new\n");
+        assert_eq!(overlap.unseen(b"x".to_vec()), b"x");
     }
 }

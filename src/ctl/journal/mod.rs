@@ -1,11 +1,11 @@
-//! `sv logs`: the logs of several processes as one, each line behind the name of who wrote it.
+//! `sv logs`: the logs of several processes combined, each line preceded by the name of the process.
 //!
-//! What is there already is shown process by process, for logs tell no times. What comes then is
-//! shown as it comes, whole lines only. A stream of the server begins a little before the end of
-//! its log; what of that was shown before is recognised by its text.
+//! Existing text is shown process by process, since logs contain no times. New text is shown as it arrives,
+//! in whole lines. A stream of the server begins a little before the end of its log; the part that was
+//! already shown is recognised by its text.
 
 mod lines;
-mod wanted;
+mod options;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,36 +22,36 @@ use super::wildcard;
 use crate::model::{Namespec, Signal};
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
-use lines::{Joint, Lines};
-use wanted::Wanted;
+use lines::{PrefixedLines, StreamOverlap};
+use options::JournalOptions;
 
-/// The end of a log that is asked for first; each further time eight times as much.
+/// The size of the first request for the end of a log; each further request is eight times larger.
 const WINDOW_BYTES: usize = 16 * 1024;
 
-/// More than that is not asked for, however many lines are wanted.
+/// The maximum size of a request, regardless of the number of lines.
 const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How long a stream may take to come to where we have read already: then we have missed nothing.
-const JOINT_PATIENCE: Duration = Duration::from_millis(500);
+/// The time limit for a stream to reach the text that was read: after that, nothing was missed.
+const OVERLAP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A name that needs more than this takes it from its own lines only.
+/// The maximum width of the name column; a longer name only shifts its own lines.
 const NAME_WIDTH_MAX: usize = 32;
 
-/// Told apart on dark and on light terminals; red is for what is wrong.
+/// Distinguishable on dark and on light terminals; red is reserved for errors.
 const COLORS: [&str; 6] = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[96m"];
 
 /// A channel of a process.
 struct JournalSource {
     namespec: String,
     channel: &'static str,
-    lines: Lines,
-    joint: Joint,
+    lines: PrefixedLines,
+    overlap: StreamOverlap,
     stream: Option<Follow>,
 }
 
 /// `logs [-f] [-n LINES] [--stdout|--stderr] NAME...`
 pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
-    let wanted = match Wanted::parse(arg) {
+    let wanted = match JournalOptions::parse(arg) {
         Ok(wanted) => wanted,
         Err(why) => {
             session.misused("logs", &why);
@@ -69,12 +69,12 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
     for source in &mut sources {
         shown.push(show_end(session, source, &wanted)?);
     }
-    tell_without_log(session, &sources, &shown, &wanted);
+    report_missing_logs(session, &sources, &shown, &wanted);
     if wanted.follows && !sources.is_empty() { follow(session, sources) } else { Ok(()) }
 }
 
-/// The processes that are meant, each once; says so of names that mean none.
-fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) -> Vec<&'r ProcessRow> {
+/// The selected processes, each once; reports names that match none.
+fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &JournalOptions) -> Vec<&'r ProcessRow> {
     let names = wildcard::expand(&wanted.names, rows);
     let mut chosen: Vec<&ProcessRow> = Vec::new();
     for name in &names {
@@ -94,7 +94,7 @@ fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &Wanted) ->
     chosen
 }
 
-fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<JournalSource> {
+fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> Vec<JournalSource> {
     let names: Vec<String> = rows.iter().map(|row| row.namespec()).collect();
     let widths = names.iter().map(|name| name.width());
     let width = widths.filter(|width| *width <= NAME_WIDTH_MAX).max().unwrap_or(0);
@@ -106,16 +106,20 @@ fn sources(rows: &[&ProcessRow], wanted: &Wanted, has_colors: bool) -> Vec<Journ
         wanted.channels.iter().map(move |channel| JournalSource {
             namespec: namespec.clone(),
             channel,
-            lines: Lines::with_prefix(&prefix),
-            joint: Joint::default(),
+            lines: PrefixedLines::with_prefix(&prefix),
+            overlap: StreamOverlap::default(),
             stream: None,
         })
     };
     names.into_iter().zip(colors).flat_map(of_one).collect()
 }
 
-/// Shows the last lines that there are; `false` if there is no log.
-fn show_end(session: &mut Session, source: &mut JournalSource, wanted: &Wanted) -> Result<bool, CallError> {
+/// Shows the last existing lines; `false` if there is no log.
+fn show_end(
+    session: &mut Session,
+    source: &mut JournalSource,
+    wanted: &JournalOptions,
+) -> Result<bool, CallError> {
     let end = match end_of_log(session, source, wanted.lines) {
         Ok(text) => text,
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(false),
@@ -128,18 +132,18 @@ fn show_end(session: &mut Session, source: &mut JournalSource, wanted: &Wanted) 
         }
         Err(other) => return Err(other),
     };
-    source.joint = Joint::at_end_of(end.as_bytes());
+    source.overlap = StreamOverlap::at_end_of(end.as_bytes());
     let mut text = source.lines.take(lines::last(end.as_bytes(), wanted.lines));
-    // A line that is not complete goes on in what follows, if anything does.
+    // An incomplete line may be continued by what follows.
     if !wanted.follows {
         text.extend(source.lines.rest());
     }
-    // Whoever does not want to hear it is noticed when we follow, or has what he wants.
+    // A closed output is noticed when we follow; otherwise we are done anyway.
     let _ = session.pass_on(&text);
     Ok(true)
 }
 
-/// So much of the end that it has these lines, if there are so many within bounds.
+/// An end of the log that has this number of lines, if there are that many within bounds.
 fn end_of_log(session: &mut Session, source: &JournalSource, lines: usize) -> Result<String, CallError> {
     let method = match source.channel {
         "stderr" => "supervisor.readProcessStderrLog",
@@ -158,22 +162,27 @@ fn end_of_log(session: &mut Session, source: &JournalSource, lines: usize) -> Re
     }
 }
 
-/// Of all processes some may well have none; of one that was named it is worth a word.
-fn tell_without_log(session: &mut Session, sources: &[JournalSource], shown: &[bool], wanted: &Wanted) {
+/// Not having a log is normal for some processes, but worth a message if the process was named.
+fn report_missing_logs(
+    session: &mut Session,
+    sources: &[JournalSource],
+    shown: &[bool],
+    wanted: &JournalOptions,
+) {
     let has_log = |namespec: &str| {
         sources.iter().zip(shown).any(|(source, shown)| *shown && source.namespec == namespec)
     };
-    let mut told: Vec<&str> = Vec::new();
+    let mut reported: Vec<&str> = Vec::new();
     for JournalSource { namespec, .. } in sources {
-        if !wanted.names.contains(&"all") && !has_log(namespec) && !told.contains(&namespec.as_str()) {
+        if !wanted.names.contains(&"all") && !has_log(namespec) && !reported.contains(&namespec.as_str()) {
             session.warn(format_args!("{namespec}: ERROR (no log file)"));
             session.fail(exit::GENERIC);
-            told.push(namespec);
+            reported.push(namespec);
         }
     }
 }
 
-/// Shows what comes, until Ctrl-C or the server ends it.
+/// Shows new lines, until Ctrl-C or until the server ends the streams.
 fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     for source in &mut sources {
@@ -181,20 +190,20 @@ fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
     }
     let started = Instant::now();
     while sources.iter().any(|source| source.stream.is_some()) {
-        let is_joining = sources.iter().any(|source| source.stream.is_some() && source.joint.is_open());
+        let is_joining = sources.iter().any(|source| source.stream.is_some() && source.overlap.is_open());
         let streams = sources.iter().filter_map(|source| source.stream.as_ref());
         let watched: Vec<BorrowedFd<'_>> =
             std::iter::once(interrupts.as_fd()).chain(streams.map(Follow::as_fd)).collect();
-        let Ok(ready) = wait(&watched, is_joining.then_some(JOINT_PATIENCE)) else { return Ok(()) };
+        let Ok(ready) = wait(&watched, is_joining.then_some(OVERLAP_TIMEOUT)) else { return Ok(()) };
         if interrupts.take() {
-            // Behind the ^C that the terminal shows.
+            // After the ^C that the terminal shows.
             if io::stdout().is_terminal() {
                 session.say("");
             }
             break;
         }
         let mut ready = ready.into_iter().skip(1);
-        let is_late = started.elapsed() >= JOINT_PATIENCE;
+        let is_late = started.elapsed() >= OVERLAP_TIMEOUT;
         for source in sources.iter_mut().filter(|source| source.stream.is_some()) {
             let text = source.turn(ready.next() == Some(true), is_late);
             if session.pass_on(&text).is_err() {
@@ -210,18 +219,18 @@ fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
 }
 
 impl JournalSource {
-    /// The whole lines that came.
+    /// The complete lines that arrived.
     fn turn(&mut self, is_ready: bool, is_late: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
         if is_ready && let Some(stream) = &mut self.stream {
             match stream.read() {
-                Ok(Some(more)) => bytes = self.joint.unseen(more),
-                // A channel that has no log is no failure here: there may be another.
+                Ok(Some(more)) => bytes = self.overlap.unseen(more),
+                // A channel without a log is not a failure here: the other one may have a log.
                 Ok(None) | Err(_) => self.stream = None,
             }
         }
         if is_late || self.stream.is_none() {
-            bytes.extend(self.joint.close());
+            bytes.extend(self.overlap.close());
         }
         self.lines.take(&bytes)
     }

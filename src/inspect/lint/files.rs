@@ -1,6 +1,7 @@
-//! Files that can't be written by whom we run as, and sockets that can't be made.
+//! Files that our user can't write, and sockets that can't be created.
 //!
-//! Logs and sockets are opened after `user=` of `[supervisord]` was followed, and never as the user of a program.
+//! Logs and sockets are opened after the switch to `user=` of `[supervisord]`, and never as the user of a
+//! program.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,11 @@ use crate::config::options::SectionKind;
 use crate::model::{Address, DaemonSettings, LogTarget, Settings, User};
 use crate::python::quote;
 
-/// Whoever writes all of them.
+/// The user that writes all of them.
 #[derive(Clone, Copy)]
 struct SharedWriter<'s>(Option<&'s User>);
 
-/// Below these nothing is made by us, and what is there is no regular file.
+/// We create nothing below these, and they contain no regular files.
 const STREAMS: [&str; 2] = ["/dev", "/proc"];
 
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[SectionProcesses<'_, '_>]) {
@@ -53,12 +54,13 @@ impl SharedWriter<'_> {
         self.file(options, "pidfile", &daemon.pid_file);
         let folder = &daemon.child_log_dir;
         if has_auto_logs && let Err(why) = self.may_write(options, folder) {
-            let text = format!("cannot make AUTO logs in childlogdir {}: {}", shown(folder), self.told(&why));
-            Advice::new(text).tell(options, "childlogdir");
+            let text =
+                format!("cannot make AUTO logs in childlogdir {}: {}", shown(folder), self.explain(&why));
+            Advice::new(text).report(options, "childlogdir");
         }
     }
 
-    /// Of the files of its processes the first that can't be had: the others are its like.
+    /// Reports only the first file of its processes that can't be written: the others fail in the same way.
     fn program(self, options: &mut SectionReader<'_, '_>, program: &SectionProcesses<'_, '_>) {
         for option in ["stdout_logfile", "stderr_logfile"] {
             let targets = program.processes.iter().map(|process| match option {
@@ -77,7 +79,7 @@ impl SharedWriter<'_> {
         }
     }
 
-    /// Whether there was something to tell of a file that is written.
+    /// Whether there was a finding about a file that is written.
     fn file(self, options: &mut SectionReader<'_, '_>, option: &str, path: &Path) -> bool {
         let path = absolute(path, options.machine());
         if STREAMS.iter().any(|folder| path.starts_with(Path::new(folder))) {
@@ -88,14 +90,14 @@ impl SharedWriter<'_> {
             Some(format!("{option} {file} of [{section}] is a directory"))
         } else if options.machine().exists(&path) {
             let why = self.may_write(options, &path).err();
-            why.map(|why| format!("cannot write {option} {file} of [{section}]: {}", self.told(&why)))
+            why.map(|why| format!("cannot write {option} {file} of [{section}]: {}", self.explain(&why)))
         } else {
             self.missing(options, option, &path)
         };
-        text.map(|text| Advice::new(text).tell(options, option)).is_some()
+        text.map(|text| Advice::new(text).report(options, option)).is_some()
     }
 
-    /// A socket appears under a name of its own first, so its folder has to let us in either way.
+    /// A socket is created under a temporary name first, so its folder must be writable in any case.
     fn socket(self, options: &mut SectionReader<'_, '_>, option: &str, path: &Path) {
         let text = if options.machine().is_dir(path) {
             Some(format!("{option} {} of [{}] is a directory", shown(path), options.section.name))
@@ -103,15 +105,15 @@ impl SharedWriter<'_> {
             self.missing(options, option, path)
         };
         if let Some(text) = text {
-            Advice::new(text).tell(options, option);
+            Advice::new(text).report(options, option);
         }
     }
 
-    /// Why a file that is not there can't be made.
+    /// Why a missing file can't be created.
     fn missing(self, options: &SectionReader<'_, '_>, option: &str, path: &Path) -> Option<String> {
         let folder = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
         let why = if options.machine().is_dir(&folder) {
-            self.told(&self.may_write(options, &folder).err()?)
+            self.explain(&self.may_write(options, &folder).err()?)
         } else {
             "it does not exist".to_owned()
         };
@@ -123,7 +125,7 @@ impl SharedWriter<'_> {
         options.machine().may_write(path, self.0)
     }
 
-    fn told(self, why: &io::Error) -> String {
+    fn explain(self, why: &io::Error) -> String {
         match (why.kind(), self.0) {
             (io::ErrorKind::ReadOnlyFilesystem, _) => "the file system is read-only".to_owned(),
             (io::ErrorKind::PermissionDenied, Some(user)) => {
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_can_not_be_written_are_told() {
+    fn files_that_can_not_be_written_are_reported() {
         for (lines, expected) in [
             (
                 "logfile=/home/www/s.log\n",
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_need_a_folder_that_lets_us_in() {
+    fn sockets_need_a_writable_folder() {
         for (lines, expected) in [
             (
                 "[unix_http_server]\nfile=/home/www/s\n",
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_written_is_left_alone() {
+    fn writable_files_are_not_reported() {
         let lines = "logfile=/tmp/s.log\npidfile=/dev/null\nchildlogdir=/home/www\n[program:a]\ncommand=a\n\
             stdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\nstderr_logfile=NONE\n\
             [unix_http_server]\nfile=/tmp/s\n";

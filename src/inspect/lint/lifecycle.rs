@@ -1,4 +1,4 @@
-//! `health`, `ready`, `schedule` and the like: options that have no effect, and what the others amount to.
+//! `health`, `ready`, `schedule` and similar options: options without effect, and the effect of the others.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::{Advice, SectionProcesses, with_options};
 use crate::config::{Reading, Remark};
 use crate::model::{HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec};
 
-/// Options that belong to a part of the specification.
-struct Belonging {
+/// Options that belong to an optional part of the specification.
+struct OptionPart {
     options: &'static [&'static str],
     /// What the options need, or what replaces them.
     reason: &'static str,
@@ -17,8 +17,8 @@ struct Belonging {
     is_idle: fn(&ProcessSpec) -> bool,
 }
 
-const BELONGING: [Belonging; 10] = [
-    Belonging {
+const OPTION_PARTS: [OptionPart; 10] = [
+    OptionPart {
         options: &[
             "health_interval",
             "health_timeout",
@@ -30,43 +30,43 @@ const BELONGING: [Belonging; 10] = [
         reason: "without health",
         is_idle: |spec| spec.health.is_none(),
     },
-    Belonging {
+    OptionPart {
         options: &["health"],
         reason: "with type=oneshot, whose end says how it went",
         is_idle: |spec| spec.program_type == ProgramType::Oneshot && spec.health.is_some(),
     },
-    Belonging {
+    OptionPart {
         options: &["health_timeout"],
         reason: "with health=notify, where nothing is asked",
         is_idle: |spec| spec.health.as_ref().is_some_and(|health| health.check == HealthCheck::Notify),
     },
-    Belonging {
+    OptionPart {
         options: &["ready_interval"],
         reason: "without ready",
         is_idle: |spec| spec.readiness.is_none(),
     },
-    Belonging {
+    OptionPart {
         options: &["ready_timeout"],
         reason: "without ready or type=oneshot",
         is_idle: |spec| spec.readiness.is_none() && spec.program_type == ProgramType::Daemon,
     },
-    Belonging { options: &["hook_timeout"], reason: "without a hook", is_idle: |spec| spec.hooks.is_none() },
-    Belonging {
+    OptionPart { options: &["hook_timeout"], reason: "without a hook", is_idle: |spec| spec.hooks.is_none() },
+    OptionPart {
         options: &["schedule_timezone", "schedule_overlap", "schedule_jitter", "schedule_catch_up"],
         reason: "without schedule",
         is_idle: |spec| spec.schedule.is_none(),
     },
-    Belonging {
+    OptionPart {
         options: &["startsecs", "autorestart", "post_start"],
         reason: "with type=oneshot",
         is_idle: |spec| spec.program_type == ProgramType::Oneshot,
     },
-    Belonging {
+    OptionPart {
         options: &["pre_stop"],
         reason: "with a stopwaitsecs of 0",
         is_idle: |spec| spec.stop_wait_secs <= 0,
     },
-    Belonging {
+    OptionPart {
         options: &["startsecs"],
         reason: "with ready, unless that names startsecs too",
         is_idle: |spec| {
@@ -78,13 +78,13 @@ const BELONGING: [Belonging; 10] = [
 const RESTART_OPTIONS: [&str; 5] =
     ["restart_delay", "restart_delay_max", "restart_jitter", "restart_reset_after", "restart_limit"];
 
-/// Delays that are shown; with usual values the longest is among them.
+/// The maximum number of delays shown; with usual values the longest is among them.
 const DELAYS_SHOWN_MAX: u32 = 12;
 
-/// Runs that are shown.
+/// The number of runs shown.
 const RUNS_SHOWN: usize = 3;
 
-/// Looks at each program by its first process. `now` is in seconds since 1970.
+/// Checks each program by its first process. `now` is in seconds since 1970.
 pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '_>], now: Option<i64>) {
     for program in programs {
         let Some(spec) = program.processes.first() else { continue };
@@ -100,13 +100,13 @@ pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '
     }
 }
 
-/// Only what the section itself sets: defaults for all programs are not meant for each.
+/// Only options that the section itself sets: defaults for all programs are not meant for each of them.
 fn warn_of_idle_options(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, spec: &ProcessSpec) {
-    for Belonging { options, reason, is_idle } in &BELONGING {
+    for OptionPart { options, reason, is_idle } in &OPTION_PARTS {
         for name in options.iter().filter(|name| is_idle(spec) && program.section.entry(name).is_some()) {
             let text = format!("{name} of [{}] has no effect {reason}", program.section.name);
             with_options(reading, program.section, program.kind(), |options| {
-                Advice::new(text).tell(options, name);
+                Advice::new(text).report(options, name);
             });
         }
     }
@@ -125,7 +125,7 @@ fn warn_of_early_timeout(reading: &mut Reading<'_>, program: &SectionProcesses<'
             timeout.as_secs_f64()
         );
         with_options(reading, program.section, program.kind(), |options| {
-            Advice::new(text).tell(options, "ready");
+            Advice::new(text).report(options, "ready");
         });
     }
 }
@@ -138,7 +138,7 @@ fn note(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, option: &
     });
 }
 
-/// The row of delays that a policy makes.
+/// The sequence of delays of a policy.
 fn delays(policy: &RestartDelays) -> String {
     let longest = policy.delay_before(u32::MAX);
     let mut shown = Vec::new();
@@ -162,7 +162,7 @@ fn delays(policy: &RestartDelays) -> String {
     format!("restarts after {} seconds{jitter}; {end}", shown.join(", "))
 }
 
-/// The next runs, as the clock of the schedule's zone shows them.
+/// The next runs, in the time zone of the schedule.
 fn next_runs(schedule: &ScheduleSpec, now: i64) -> String {
     let runs = std::iter::successors(schedule.next_after(now), |last| schedule.next_after(*last));
     let runs: Vec<_> = runs.take(RUNS_SHOWN).filter_map(|unix| shown(unix, schedule)).collect();
@@ -193,7 +193,7 @@ mod tests {
     use super::super::tests::{machine, warnings_in};
     use crate::config::fake::MAIN;
 
-    /// `line: note`, a line each, on 28 March 2026 at noon in UTC.
+    /// `line: note`, one per line, on 28 March 2026 at noon in UTC.
     fn notes_in(text: &str) -> Vec<String> {
         let machine = machine(&format!("[supervisord]\n{text}")).variable("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
         let examination = Examination { now: Some(1_774_699_200), ..Examination::default() };

@@ -1,4 +1,4 @@
-//! One log file with two writers, each of which would rotate it under the other.
+//! One log file with two writers, each of which would rotate it while the other writes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::config::options::SectionKind;
 use crate::model::{LogTarget, Settings, StreamSpec};
 use crate::python::quote;
 
-/// Who writes a file.
+/// The writer of a file.
 #[derive(Clone, Copy)]
 struct LogWriter<'a> {
     section: &'a Section,
@@ -20,10 +20,10 @@ struct LogWriter<'a> {
     rotates: bool,
 }
 
-/// Below these nothing is a file that could be rotated.
+/// These contain no files that could be rotated.
 const STREAMS: [&str; 2] = ["/dev", "/proc"];
 
-/// Two that only append do each other no harm.
+/// Two writers that only append do not harm each other.
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[SectionProcesses<'_, '_>]) {
     let mut writers: HashMap<PathBuf, LogWriter<'_>> = HashMap::new();
     let kind = SectionKind::Supervisord;
@@ -45,7 +45,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, programs: &[S
                     continue;
                 };
                 if first.rotates || rotates {
-                    tell(reading, &writer, &first, &path);
+                    report(reading, &writer, &first, &path);
                 }
             }
         }
@@ -58,7 +58,7 @@ fn file(reading: &Reading<'_>, stream: &StreamSpec) -> Option<PathBuf> {
     (!STREAMS.iter().any(|folder| path.starts_with(Path::new(folder)))).then_some(path)
 }
 
-fn tell(reading: &mut Reading<'_>, writer: &LogWriter<'_>, first: &LogWriter<'_>, path: &Path) {
+fn report(reading: &mut Reading<'_>, writer: &LogWriter<'_>, first: &LogWriter<'_>, path: &Path) {
     let (section, option, shown) = (&writer.section.name, writer.option, quote(&path.to_string_lossy()));
     let is_same_section = section == &first.section.name;
     let text = if is_same_section && option == first.option {
@@ -74,7 +74,7 @@ fn tell(reading: &mut Reading<'_>, writer: &LogWriter<'_>, first: &LogWriter<'_>
             first.section.name, first.option
         )
     };
-    with_options(reading, writer.section, writer.kind, |options| Advice::new(text).tell(options, option));
+    with_options(reading, writer.section, writer.kind, |options| Advice::new(text).report(options, option));
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
     use super::super::tests::warnings_in;
 
     #[test]
-    fn two_writers_of_one_file_are_told() {
+    fn two_writers_of_one_file_are_reported() {
         let a = "[program:a]\ncommand=a\nstdout_logfile=/tmp/x.log\n";
         for (text, expected) in [
             ("[program:b]\ncommand=b\nstdout_logfile=/tmp/y.log\n".to_owned(), None),

@@ -1,21 +1,21 @@
 //! Likely mistakes that are legal: only `sv check` reports them.
 //!
-//! A lint reports what is certain to fail, or not to do what its author meant, with the settings that were read and
-//! the machine as it is now; anything that may be intended is left alone. All are warnings, at the place of the
-//! option that they are about.
+//! A lint reports what is certain to fail, or not to do what its author meant, with the settings that were
+//! read and the current machine; anything that may be intended is not reported. All lints are warnings, at
+//! the place of the option that they are about.
 //!
-//! * `programs`: commands that can't be run, folders that are not there, users that we can't become;
-//! * `shell`: commands written for a shell, and those that go into the background;
+//! * `programs`: commands that can't be run, missing folders, users that we can't switch to;
+//! * `shell`: commands written for a shell, and those that daemonize;
 //! * `logs`: one file with two writers;
-//! * `files`: logs, pid files and sockets that we may not make;
-//! * `stopping`: stops that take longer than a container has; `stop_chains`: one after the other;
+//! * `files`: logs, pid files and sockets that we can't create;
+//! * `stopping`: stops that take longer than the grace period of a container; `stop_chains`: those that follow each other;
 //! * `priorities`: priorities that contradict dependencies;
-//! * `lifecycle`: options of readiness, health, restarts and schedules that have no effect, and what the others
-//!   amount to;
+//! * `lifecycle`: options of readiness, health, restarts and schedules that have no effect, and the effect of the
+//!   others;
 //! * `repeated`: options that a file sets twice;
 //! * `retries`: numbers of retries that mean forever;
 //! * `servers`: servers open to anyone;
-//! * `sections`: those that lack their counterpart, or that nothing reads.
+//! * `sections`: sections that lack their counterpart, or that nothing reads.
 
 mod files;
 mod lifecycle;
@@ -42,7 +42,7 @@ use crate::config::{Reading, Remark};
 use crate::model::graph::Graph;
 use crate::model::{GroupSpec, ProcessSpec, Settings};
 
-/// Looks for all of it.
+/// Runs all lints.
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: Examination) {
     let programs = programs(reading, &settings.groups);
     programs::lint(reading, settings, &programs);
@@ -61,7 +61,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: 
     repeated::lint(reading);
 }
 
-/// A section with the processes that it made in one group.
+/// A section with the processes that it defines in one group.
 struct SectionProcesses<'s, 'a> {
     section: &'a Section,
     group: &'s GroupSpec,
@@ -74,7 +74,7 @@ impl SectionProcesses<'_, '_> {
     }
 }
 
-/// All of them, group by group.
+/// All sections with processes, by group.
 fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<SectionProcesses<'s, 'a>> {
     let mut by_group: HashMap<&str, Vec<_>> = HashMap::new();
     for birth in reading.section_counts() {
@@ -92,7 +92,7 @@ fn programs<'s, 'a>(reading: &Reading<'a>, groups: &'s [GroupSpec]) -> Vec<Secti
     found
 }
 
-/// Lets something look at one section's options.
+/// Calls a function with the options of one section.
 fn with_options<T>(
     reading: &mut Reading<'_>,
     section: &Section,
@@ -103,7 +103,7 @@ fn with_options<T>(
     Some(look(&mut SectionReader::new(reading, section, kind, &Names::default())))
 }
 
-/// A remark on an option; one on a value that must not show says no more than that.
+/// A remark on an option; if the value is secret, only the message is shown.
 struct Advice {
     text: String,
     part: Option<String>,
@@ -119,7 +119,7 @@ impl Advice {
         Self { part: Some(part.to_owned()), ..self }
     }
 
-    fn tell(self, options: &mut SectionReader<'_, '_>, option: &str) {
+    fn report(self, options: &mut SectionReader<'_, '_>, option: &str) {
         let Self { text, part, suggestion } = self;
         let section = &options.section.name;
         let text = if options.is_hidden(option) {
@@ -139,7 +139,7 @@ mod tests {
     use super::super::findings::{Examination, Finding, Severity, check};
     use crate::config::fake::{Fake, MAIN};
 
-    /// What a server needs beside it.
+    /// The section that a server requires.
     pub(super) const INTERFACE: &str = "[rpcinterface:supervisor]\n\
         supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n";
 
@@ -150,26 +150,26 @@ mod tests {
         programs.into_iter().fold(machine, |machine, name| machine.program(&format!("/bin/{name}")))
     }
 
-    /// `line: warning`, a line each.
+    /// `line: warning`, one per line.
     pub(super) fn warnings_on(machine: &Fake) -> Vec<String> {
         let examination = Examination { grace_secs: Some(10), ..Examination::default() };
         let report = check(Path::new(MAIN), &[], &[], machine, examination);
-        let told = |finding: Finding| {
+        let line = |finding: Finding| {
             assert_ne!(finding.severity, Severity::Error, "{finding:?}");
             format!("{}: {}", finding.line.unwrap_or_default(), finding.message)
         };
         let mut findings = report.findings;
         findings.sort_by_key(|finding| finding.line);
-        findings.into_iter().map(told).collect()
+        findings.into_iter().map(line).collect()
     }
 
-    /// Of a text behind `[supervisord]`, which is its first line.
+    /// The warnings about a text after `[supervisord]`, which is the first line.
     pub(super) fn warnings_in(text: &str) -> Vec<String> {
         warnings_on(&machine(&format!("[supervisord]\n{text}")))
     }
 
     #[test]
-    fn what_is_well_is_left_alone() {
+    fn sound_configurations_have_no_findings() {
         let text = "[program:a]\ncommand=a\n[program:b]\ncommand=b %(process_num)d\nnumprocs=3\n\
             process_name=%(process_num)d\n[group:g]\nprograms=a,b\n[group:h]\nprograms=a\n\
             [inet_http_server]\nport=127.0.0.1:9001\n[unix_http_server]\nfile=/tmp/s\n";

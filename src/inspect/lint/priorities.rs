@@ -1,7 +1,7 @@
-//! Priorities that contradict dependencies, which win.
+//! Priorities that contradict dependencies, which take precedence.
 //!
-//! Priorities order groups, and processes within one group. A program that depends on one of a later priority starts
-//! after it all the same, and its group is raised to that priority when everything stops.
+//! Priorities order groups, and processes within one group. A program that depends on one of a later priority
+//! still starts after it, and its group is raised to that priority in a shutdown.
 
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
@@ -10,7 +10,7 @@ use crate::config::options::SectionKind;
 use crate::model::graph::Graph;
 use crate::model::{Namespec, ProcessSpec};
 
-/// A process with what orders it.
+/// A process with the priorities that order it.
 struct Node<'p, 's, 'a> {
     program: &'p SectionProcesses<'s, 'a>,
     spec: &'s ProcessSpec,
@@ -23,7 +23,7 @@ impl Node<'_, '_, '_> {
     }
 }
 
-/// Looks at each program by its first process: all have the same priority. Only one that was written counts. The
+/// Checks each program by its first process, as all have the same priority. Only priorities in files count. The
 /// nodes of the graph are the processes of the programs.
 pub(super) fn lint<'a>(reading: &mut Reading<'a>, programs: &[SectionProcesses<'_, 'a>], graph: &Graph) {
     if graph.is_empty() {
@@ -39,13 +39,13 @@ pub(super) fn lint<'a>(reading: &mut Reading<'a>, programs: &[SectionProcesses<'
         let mut others = prerequisites.flat_map(|it| &it.members).map(|member| &nodes[*member]);
         let contradiction = others.find_map(|other| Contradiction::of(reading, &nodes[first], other));
         if let Some(contradiction) = contradiction {
-            contradiction.tell(reading);
+            contradiction.report(reading);
         }
         first += program.processes.len();
     }
 }
 
-/// A priority that a dependency makes void.
+/// A priority that has no effect because of a dependency.
 struct Contradiction<'a> {
     section: &'a Section,
     kind: SectionKind,
@@ -77,14 +77,14 @@ impl<'a> Contradiction<'a> {
         is_written.filter(|is_written| *is_written).map(|_| Self { section, kind, text })
     }
 
-    fn tell(self, reading: &mut Reading<'_>) {
+    fn report(self, reading: &mut Reading<'_>) {
         with_options(reading, self.section, self.kind, |options| {
-            Advice::new(self.text).tell(options, "priority");
+            Advice::new(self.text).report(options, "priority");
         });
     }
 }
 
-/// The section of a group that has one.
+/// The section of a group, if it has one.
 fn group_section<'a>(reading: &Reading<'a>, name: &str) -> Option<&'a Section> {
     let groups = reading.sections_of(SectionKind::Group).into_iter();
     groups.filter(|(_, instance)| instance.trim() == name).map(|(section, _)| section).next()

@@ -1,4 +1,4 @@
-//! Programs that can't be run as they are written.
+//! Programs that can't be run as configured.
 
 use std::collections::HashSet;
 
@@ -41,15 +41,15 @@ fn daemon(options: &mut SectionReader<'_, '_>, daemon: &DaemonSettings) {
     let ours = options.machine().effective_user();
     if let Some(user) = daemon.user.as_ref().filter(|user| ours != ROOT && user.uid != ours) {
         let text = format!("cannot become user {}: only root can, and we are user {ours}", quote(&user.name));
-        Advice::new(text).tell(options, "user");
+        Advice::new(text).report(options, "user");
     }
 }
 
-/// The words are those of the spawn that will fail.
+/// The text is that of the spawn error.
 fn command(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
     if let Err(fault) = resolve(process, options.machine()) {
         let text = format!("{} of [{}]", fault.detail.unwrap_or_default(), options.section.name);
-        Advice::new(text).tell(options, "command");
+        Advice::new(text).report(options, "command");
     }
 }
 
@@ -75,10 +75,10 @@ fn commands_beside(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
         commands.into_iter().filter_map(|(option, command)| Some((option, command.as_ref()?)))
     });
     for (option, command) in ready.chain(health).chain(hooks) {
-        if let Err(fault) = resolve_command(command, &process.environment, options.around()) {
+        if let Err(fault) = resolve_command(command, &process.environment, options.machine()) {
             let section = &options.section.name;
             let text = format!("{} ({option} of [{section}])", fault.detail.unwrap_or_default());
-            Advice::new(text).tell(options, option);
+            Advice::new(text).report(options, option);
         }
     }
 }
@@ -87,7 +87,7 @@ fn directory(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
     if let Some(directory) = process.directory.as_ref().filter(|path| !options.machine().is_dir(path)) {
         let shown = quote(&directory.to_string_lossy());
         let text = format!("directory {shown} of [{}] does not exist", options.section.name);
-        Advice::new(text).tell(options, "directory");
+        Advice::new(text).report(options, "directory");
     }
 }
 
@@ -101,10 +101,10 @@ fn user(options: &mut SectionReader<'_, '_>, process: &ProcessSpec, daemon_user:
         None => format!("only root can, and we are user {ours}"),
     };
     let (section, name) = (&options.section.name, quote(&user.name));
-    Advice::new(format!("[{section}] cannot become user {name}: {why}")).tell(options, "user");
+    Advice::new(format!("[{section}] cannot become user {name}: {why}")).report(options, "user");
 }
 
-/// The last one counts, and nobody writes two on purpose.
+/// The last one counts, and nobody sets a variable twice on purpose.
 fn repeated_variables(options: &mut SectionReader<'_, '_>) {
     let Some(text) = options.own_text("environment") else { return };
     let words = split_pairs(text).unwrap_or_default();
@@ -114,7 +114,7 @@ fn repeated_variables(options: &mut SectionReader<'_, '_>) {
     for name in twice {
         let section = &options.section.name;
         let text = format!("environment of [{section}] sets {} twice: the last one counts", quote(name));
-        Advice::new(text).about(name).tell(options, "environment");
+        Advice::new(text).about(name).report(options, "environment");
     }
 }
 
@@ -130,11 +130,11 @@ fn shell_variables(options: &mut SectionReader<'_, '_>) {
             quote(&variable)
         );
         let suggestion = Some(format!("%(ENV_{name})s"));
-        Advice { suggestion, ..Advice::new(text).about(&variable) }.tell(options, "environment");
+        Advice { suggestion, ..Advice::new(text).about(&variable) }.report(options, "environment");
     }
 }
 
-/// Who wants the supervisor to end with a program wants that also when it can't be started.
+/// A supervisor that should exit with a program should also exit if the program can't be started.
 fn ends(options: &mut SectionReader<'_, '_>) {
     if options.text("on_exit").as_deref() == Some("shutdown") && !options.is_set("on_fatal") {
         let text = format!(
@@ -142,11 +142,11 @@ fn ends(options: &mut SectionReader<'_, '_>) {
              or on_fatal=ignore if that is meant",
             options.section.name
         );
-        Advice::new(text).tell(options, "on_exit");
+        Advice::new(text).report(options, "on_exit");
     }
 }
 
-/// What programs can have done with their standard output. That of a listener is its protocol.
+/// Options for the standard output of programs. That of a listener is its protocol.
 fn unused_by_listeners(options: &mut SectionReader<'_, '_>) {
     for option in ["stdout_syslog", "stdout_events_enabled"] {
         if options.own_text(option).is_some() && options.boolean(option) {
@@ -154,7 +154,7 @@ fn unused_by_listeners(options: &mut SectionReader<'_, '_>) {
             let text = format!(
                 "{option} of [{section}] has no effect: the standard output of a listener is its half of the protocol"
             );
-            Advice::new(text).tell(options, option);
+            Advice::new(text).report(options, option);
         }
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     use super::super::tests::{machine, warnings_in, warnings_on};
 
     #[test]
-    fn what_can_not_be_run_is_told_at_its_line() {
+    fn commands_that_can_not_be_run_are_reported_at_their_line() {
         for (lines, expected) in [
             ("command=nope -x", "3: can't find command 'nope' of [program:x]"),
             ("command=/tmp", "3: command at '/tmp' is a directory of [program:x]"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_for_programs_alone_is_told_of_listeners() {
+    fn options_for_programs_only_are_reported_in_listeners() {
         let text = "[eventlistener:e]\ncommand=a\nevents=TICK_5\nstdout_syslog=true\nstderr_syslog=true\n\
             stdout_events_enabled=true\n[program:x]\ncommand=a\non_exit=shutdown\non_fatal=ignore\n\
             stdout_syslog=true\nenvironment=A='1$'\n";
@@ -216,13 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn inherited_options_are_told_where_they_stand() {
+    fn inherited_options_are_reported_at_their_origin() {
         let text = "[program-default]\ndirectory=/nodir\n[program:x]\ncommand=a\n";
         assert_eq!(warnings_in(text), ["3: directory '/nodir' of [program:x] does not exist"]);
     }
 
     #[test]
-    fn only_root_can_become_others() {
+    fn only_root_can_switch_users() {
         let text = "[supervisord]\n[program:x]\ncommand=a\nuser=www\n";
         assert_eq!(warnings_on(&machine(text)), Vec::<String>::new());
         assert_eq!(warnings_on(&machine(text).run_by(33)), Vec::<String>::new());
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_holds_does_not_show() {
+    fn the_content_of_a_secret_file_is_not_shown() {
         let text = "[supervisord]\n[program:x]\ncommand=a\n";
         let machine = machine(text).file("/run/c", "geheim").variable("SV_PROGRAM_X_COMMAND_FILE", "/run/c");
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Options that one file sets twice in one section: a section was copied and kept its name.
 //!
-//! Another file may well say otherwise, that is what included files are for.
+//! Another file may override an option: that is the purpose of included files.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,19 @@ use crate::config::options::SectionKind;
 use crate::config::{Reading, Remark, Spot};
 use crate::python::quote;
 
-/// Options that are named in one warning.
+/// The maximum number of options in one warning.
 const NAMED_MAX: usize = 5;
 
 pub(super) fn lint(reading: &mut Reading<'_>) {
     let document = reading.document;
     for section in document.sections() {
         if SectionKind::of(&section.name).is_some() {
-            tell(reading, section, &repeated(reading, section));
+            report(reading, section, &repeated(reading, section));
         }
     }
 }
 
-/// An option that has no effect where it stands, and the line where it has.
+/// An option without effect, and the line that overrides it.
 struct Repeated<'a> {
     key: &'a str,
     idle: Place,
@@ -41,7 +41,7 @@ fn repeated<'a>(reading: &Reading<'_>, section: &'a Section) -> Vec<Repeated<'a>
     found
 }
 
-fn tell(reading: &mut Reading<'_>, section: &Section, repeated: &[Repeated<'_>]) {
+fn report(reading: &mut Reading<'_>, section: &Section, repeated: &[Repeated<'_>]) {
     let Some(first) = repeated.first() else { return };
     let named = repeated.iter().take(NAMED_MAX).map(|it| format!("{} in line {}", quote(it.key), it.line));
     let named = named.collect::<Vec<_>>().join(", ");
@@ -55,19 +55,22 @@ mod tests {
     use super::super::tests::{machine, warnings_in, warnings_on};
 
     #[test]
-    fn a_copy_that_kept_its_name_is_told() {
+    fn a_copied_section_with_the_same_name_is_reported() {
         let text = "[program:a]\ncommand=a\nnumprocs=1\n[program:b]\ncommand=b\n[program:a]\ncommand=b\nNumProcs=1\n";
         assert_eq!(
             warnings_in(text),
             ["3: [program:a] sets 'command' in line 8, 'numprocs' in line 9 again, and the last one counts"]
         );
         let many: String = (0..9).map(|nth| format!("nodaemon={}\n", nth % 2)).collect();
-        let told = warnings_in(&many);
-        assert!(told.len() == 1 && told[0].contains("'nodaemon' in line 7 and more again"), "{told:?}");
+        let warnings = warnings_in(&many);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("'nodaemon' in line 7 and more again"),
+            "{warnings:?}"
+        );
     }
 
     #[test]
-    fn another_file_may_say_otherwise() {
+    fn another_file_may_override_an_option() {
         let text = "[supervisord]\n[include]\nfiles=x.ini x.ini\n[program:a]\ncommand=a\n";
         let machine = machine(text)
             .file("/etc/x.ini", "[program:a]\ncommand=b\n")

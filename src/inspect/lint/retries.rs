@@ -1,4 +1,5 @@
-//! `startretries` by people who mean "for ever": Supervisor has no word for that, and -1 does the opposite.
+//! `startretries` values that are meant as "forever": Supervisor has no keyword for that, and -1 does the
+//! opposite.
 
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
@@ -7,7 +8,7 @@ use crate::model::StartRetries;
 /// So many waits, each a second longer than the one before, take years.
 const ENDLESS: i64 = 10_000;
 
-/// Only what was written counts, once for each section.
+/// Checks only values in files, once for each section.
 pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '_>]) {
     for program in programs {
         let Some(StartRetries::Times(times)) = program.processes.first().map(|it| it.start_retries) else {
@@ -21,7 +22,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '
         let text = format!("startretries={times} of [{}] {effect}", program.section.name);
         with_options(reading, program.section, program.kind(), |options| {
             let advice = Advice::new(text);
-            Advice { suggestion: Some("forever".to_owned()), ..advice }.tell(options, "startretries");
+            Advice { suggestion: Some("forever".to_owned()), ..advice }.report(options, "startretries");
         });
     }
 }
@@ -31,7 +32,7 @@ mod tests {
     use super::super::tests::warnings_in;
 
     #[test]
-    fn numbers_that_are_meant_to_be_for_ever_are_warned_of() {
+    fn numbers_that_mean_forever_are_reported() {
         let with = |value: &str| warnings_in(&format!("[program:a]\ncommand=a\nstartretries={value}\n"));
         let no_retry = "allows no retry: a program whose first start fails is FATAL at once";
         for (value, effect) in [("-1", no_retry), ("2000000000", "means for ever")] {

@@ -1,4 +1,4 @@
-//! Sections that miss their counterpart, or that nothing reads where they stand.
+//! Sections that lack their counterpart, or that are ignored where they are.
 
 use crate::config::document::{Language, Origin};
 use crate::config::options::SectionKind;
@@ -14,7 +14,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings) {
     server_without_interface(reading, settings);
 }
 
-/// Only the main file includes others.
+/// Only the main file can include others.
 fn included_include(reading: &mut Reading<'_>) {
     let document = reading.document;
     let Some(section) = document.section("include") else { return };
@@ -41,7 +41,7 @@ fn client_without_server(reading: &mut Reading<'_>, settings: &Settings) {
     }
 }
 
-/// Only Supervisor needs the section, so here it is good to know.
+/// Only Supervisor needs the section, so this is a note.
 fn server_without_interface(reading: &mut Reading<'_>, settings: &Settings) {
     let document = reading.document;
     let is_interface = |name: &str| matches!(SectionKind::of(name), Some((SectionKind::RpcInterface, _)));
@@ -69,7 +69,7 @@ mod tests {
     use super::super::tests::{INTERFACE, machine, warnings_in, warnings_on};
 
     #[test]
-    fn sections_without_their_counterpart_are_told() {
+    fn sections_without_their_counterpart_are_reported() {
         let server = "[unix_http_server]\nfile=/tmp/s\n";
         let client = "[supervisorctl]\nserverurl=unix:///tmp/s\n";
         assert_eq!(warnings_in(&format!("{server}{client}{INTERFACE}")), [""; 0]);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_include_in_an_included_file_is_told() {
+    fn an_include_in_an_included_file_is_reported() {
         let machine = machine("[supervisord]\n[include]\nfiles=*.ini\n")
             .file("/etc/a.ini", "[program:a]\ncommand=a\n[include]\nfiles=b/*.ini\n");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Doors that stand open.
+//! Servers that are open to other users.
 
 use super::{Advice, with_options};
 use crate::config::Reading;
@@ -8,7 +8,7 @@ use crate::config::options::SectionKind;
 use crate::model::{Password, ServerSpec, Settings};
 use crate::python::quote;
 
-/// Of a file's mode: everybody may read it.
+/// A mode bit: everybody may read the file.
 const READABLE_BY_ALL: u32 = 0o004;
 
 pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings) {
@@ -18,7 +18,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings) {
     }
 }
 
-/// That there is no password at all is told whenever the configuration is read.
+/// A server without any password is reported whenever the configuration is read.
 fn door(options: &mut SectionReader<'_, '_>, server: &ServerSpec) {
     match server.credentials.as_ref().map(|credentials| &credentials.password) {
         Some(Password::Plain(_)) => plain_password(options),
@@ -26,7 +26,7 @@ fn door(options: &mut SectionReader<'_, '_>, server: &ServerSpec) {
     }
 }
 
-/// In the clear, in a file that everybody can read.
+/// A password in plain text, in a file that everybody can read.
 fn plain_password(options: &mut SectionReader<'_, '_>) {
     let reading = &options.reading;
     let Origin::File(path) = &reading.document.source(options.spot("password").place).origin else { return };
@@ -34,7 +34,7 @@ fn plain_password(options: &mut SectionReader<'_, '_>) {
         let shown = quote(&path.to_string_lossy());
         let text =
             format!("password in the clear, and everybody can read {shown}: chmod o-r, or use {{SHA}}");
-        Advice::new(text).tell(options, "password");
+        Advice::new(text).report(options, "password");
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::super::tests::{INTERFACE, warnings_in};
 
     #[test]
-    fn open_doors_are_told() {
+    fn open_servers_are_reported() {
         let sha = "{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d";
         for (lines, expected) in [
             ("port=9001", Some("3: [inet_http_server] asks for no password")),

@@ -1,4 +1,4 @@
-//! Commands that were written for a shell, and those that go into the background.
+//! Commands that were written for a shell, and those that daemonize.
 
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
@@ -27,8 +27,8 @@ pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '
     }
 }
 
-/// Whether a comment has cut off a part of the command, as far as one can see: its quotation is left open, or
-/// the comment reads like the rest of a command.
+/// Whether a comment has cut off a part of the command: a quotation is left open, or the comment looks like
+/// the rest of a command.
 fn cut_off(options: &mut SectionReader<'_, '_>, text: &str) -> bool {
     let place = options.spot("command").place;
     let comments: Vec<&str> = options.reading.document.comments_of(place).collect();
@@ -45,11 +45,11 @@ fn cut_off(options: &mut SectionReader<'_, '_>, text: &str) -> bool {
         quote(&format!(" {sign}")),
         quote(text)
     );
-    Advice::new(text).about(comment).tell(options, "command");
+    Advice::new(text).about(comment).report(options, "command");
     true
 }
 
-/// Words that a shell's command may begin with and no sentence does.
+/// Words that may begin a shell command but no sentence.
 const SHELL_WORDS: [&str; 12] =
     ["exec", "sleep", "while", "do", "done", "wait", "cd", "then", "fi", "echo", "exit", "export"];
 
@@ -69,7 +69,7 @@ fn backslashes(options: &mut SectionReader<'_, '_>, text: &str) {
              indented continues the one before as it is",
             options.section.name
         );
-        Advice::new(text).about("\\").tell(options, "command");
+        Advice::new(text).about("\\").report(options, "command");
     }
 }
 
@@ -89,14 +89,15 @@ fn assignment(options: &mut SectionReader<'_, '_>, text: &str) {
             options.section.name,
             value.trim_matches(['"', '\''])
         );
-        Advice::new(text).about(&format!("{name}={value}")).tell(options, "command");
+        Advice::new(text).about(&format!("{name}={value}")).report(options, "command");
     }
 }
 
-/// Shells that stay beside the last command of a list. With a single command most replace themselves by it.
+/// Shells that keep running during the last command of a list. With a single command most replace themselves
+/// by it.
 const LIST_SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
 
-/// A shell that gets the signals which its last command should get.
+/// A shell that receives the signals meant for its last command.
 fn shell_that_stays(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
     let words = split_command(&process.command).unwrap_or_default();
     let Some((program, arguments)) = words.split_first() else { return };
@@ -116,18 +117,18 @@ fn shell_that_stays(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) 
             quote(last),
             quote(&format!("exec {last}"))
         );
-        Advice::new(text).about(last).tell(options, "command");
+        Advice::new(text).about(last).report(options, "command");
     }
 }
 
 /// Words that mean something to a shell and nothing to a program.
 const OPERATORS: [&str; 13] = ["|", "||", "&&", "&", ";", "<", "<<", ">", ">>", "2>", "2>>", "2>&1", "&>"];
 
-/// They are at home with such words.
+/// Programs that accept such words.
 const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "awk", "expr"];
 
-/// Only words without quotes around them, in the text as it was written: what a variable holds is
-/// nobody's mistake, and does not show.
+/// Checks only unquoted words, in the text as written: the value of a variable is not the author's mistake,
+/// and must not be shown.
 fn shell_words(options: &mut SectionReader<'_, '_>, text: &str) {
     let Ok(words) = split_command(text) else { return };
     let program = words.first().map(|word| base_name(word)).unwrap_or_default();
@@ -142,7 +143,7 @@ fn shell_words(options: &mut SectionReader<'_, '_>, text: &str) {
             "command of [{section}] passes {} to its program: there is no shell, put one in front: sh -c '...'",
             quote(word)
         );
-        Advice::new(text).about(word).tell(options, "command");
+        Advice::new(text).about(word).report(options, "command");
     }
     if let Some((word, name)) = bare.iter().find_map(|word| shell_variable(word)) {
         let text = format!(
@@ -150,11 +151,11 @@ fn shell_words(options: &mut SectionReader<'_, '_>, text: &str) {
             quote(word)
         );
         let suggestion = Some(format!("%(ENV_{name})s"));
-        Advice { suggestion, ..Advice::new(text).about(word) }.tell(options, "command");
+        Advice { suggestion, ..Advice::new(text).about(word) }.report(options, "command");
     }
 }
 
-/// `$PORT` or `${PORT}` and the name; only in capitals, as programs have signs of their own.
+/// `$PORT` or `${PORT}` and the name; only upper case, as programs have syntax of their own.
 pub(super) fn shell_variable(word: &str) -> Option<(&str, &str)> {
     let start = word.find('$')?;
     let after = &word[start + 1..];
@@ -164,7 +165,7 @@ pub(super) fn shell_variable(word: &str) -> Option<(&str, &str)> {
     let name = Some(&name[..length]).filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))?;
     let is_braced = after.starts_with('{');
     let end = start + 1 + length + if is_braced { 2 } else { 0 };
-    // A letter behind it, or a brace that does not close: not what it looked like.
+    // A letter follows, or a brace is not closed: it is not a variable after all.
     if is_braced && word.as_bytes().get(end - 1) != Some(&b'}') {
         return None;
     }
@@ -175,10 +176,10 @@ fn base_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// Where init scripts are.
+/// The directories of init scripts.
 const INIT_FOLDERS: [&str; 3] = ["/etc/init.d/", "/etc/rc.d/", "/etc/rc.d/init.d/"];
 
-/// The service that a command has an init script start: `service nginx start`, `/etc/init.d/cron start`.
+/// The service that a command starts by an init script: `service nginx start`, `/etc/init.d/cron start`.
 fn service_started<'w>(program: &'w str, arguments: &'w [String]) -> Option<&'w str> {
     let (service, verb) = match (base_name(program), arguments) {
         ("service" | "invoke-rc.d" | "rc-service", [service, verb, ..]) => (service.as_str(), verb),
@@ -191,7 +192,7 @@ fn service_started<'w>(program: &'w str, arguments: &'w [String]) -> Option<&'w 
     matches!(verb.as_str(), "start" | "restart" | "reload" | "force-reload").then_some(service)
 }
 
-/// The same of a shell that runs a script by its path.
+/// The same for a shell that runs a script by its path.
 fn script_of(words: &[String]) -> (&str, &[String]) {
     match words {
         [shell, script, rest @ ..] if SHELLS.contains(&base_name(shell)) && script.starts_with('/') => {
@@ -208,7 +209,7 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
     let section = &options.section.name;
     if let Some(service) = service_started(program, arguments) {
         let instead = match foreground_form(service) {
-            // Another package's program may have the same name.
+            // A program of another package may have the same name.
             Some(command) => {
                 format!("run {} instead", quote(command.split("; BusyBox").next().unwrap_or(command)))
             }
@@ -218,7 +219,7 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
             "command of [{section}] has an init script start {service} in the background and end, and then it \
              counts as ended: {instead}"
         );
-        return Advice::new(text).tell(options, "command");
+        return Advice::new(text).report(options, "command");
     }
     if INIT_FOLDERS.iter().any(|folder| program.starts_with(folder)) {
         return;
@@ -235,7 +236,7 @@ fn background(options: &mut SectionReader<'_, '_>, command: &str) {
         },
         DaemonizesWhen::Unless(_) | DaemonizesWhen::Unknown => return,
     };
-    Advice::new(format!("{text}: it counts as ended then")).tell(options, "command");
+    Advice::new(format!("{text}: it counts as ended then")).report(options, "command");
 }
 
 /// Whether an option is among the arguments: `-f` also as part of `-fL`, `--a b` as two words.
@@ -260,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shell_syntax_without_a_shell_is_told() {
+    fn shell_syntax_without_a_shell_is_reported() {
         for (command, expected) in [
             ("a | b", Some("|")),
             ("a > /tmp/x 2>&1", Some(">")),
@@ -284,7 +285,7 @@ mod tests {
     }
 
     /// The warnings about a command, without their line.
-    fn told(lines: &str) -> Vec<String> {
+    fn warnings(lines: &str) -> Vec<String> {
         let found = warnings_in(&format!("[program:x]\ncommand={lines}\n"));
         let is_about_shells = |it: &String| !it.contains("can't find command");
         let without_line = |it: String| it.split_once(": ").unwrap().1.to_owned();
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_semicolon_that_cuts_a_command_is_told() {
+    fn a_semicolon_that_cuts_off_a_command_is_reported() {
         for (command, left) in [
             ("bash -c \"sleep 1 ; x\"", "'bash -c \"sleep 1'"),
             ("sh -c 'a && b # c'", "\"sh -c 'a && b\""),
@@ -301,7 +302,7 @@ mod tests {
             ("a ; /bin/b", "'a'"),
             ("nginx -g 'daemon off ;'", "\"nginx -g 'daemon off\""),
         ] {
-            let found = told(command);
+            let found = warnings(command);
             let sign = if command.contains(" #") { "' #'" } else { "' ;'" };
             let expected = format!(
                 "command of [program:x] ends before {sign}, which begins a comment after a space: what is left is \
@@ -311,12 +312,12 @@ mod tests {
             assert!(found.contains(&expected), "{command}: {found:?}, not {expected}");
         }
         for command in ["a ; the program", "a ; don't start by hand", "a # runs \"b\"", "a;b"] {
-            assert_eq!(told(command), [""; 0], "{command}");
+            assert_eq!(warnings(command), [""; 0], "{command}");
         }
     }
 
     #[test]
-    fn what_only_a_shell_reads_is_told_with_its_cure() {
+    fn shell_syntax_is_reported_with_a_remedy() {
         for (lines, expected) in [
             ("a \\\n  -b", "command of [program:x] has a backslash at the end of a line: "),
             (
@@ -328,7 +329,7 @@ mod tests {
                 "sh of [program:x] stays beside 'a -b', and passes no signal on to it: write 'exec a -b', or set stopasgroup=true",
             ),
         ] {
-            let found = told(lines);
+            let found = warnings(lines);
             assert_eq!(found.len(), 1, "{lines}: {found:?}");
             assert!(found[0].starts_with(expected), "{lines}: {found:?}");
         }
@@ -340,7 +341,7 @@ mod tests {
             "sh -c 'a'",
             "sh -c 'a && b | c'",
         ] {
-            assert_eq!(told(lines), [""; 0], "{lines}");
+            assert_eq!(warnings(lines), [""; 0], "{lines}");
         }
     }
 
@@ -362,7 +363,7 @@ mod tests {
             ("service nginx status", None),
             ("/etc/init.d/cron status", None),
         ] {
-            assert_eq!(told(command), Vec::from_iter(expected), "{command}");
+            assert_eq!(warnings(command), Vec::from_iter(expected), "{command}");
         }
     }
 
@@ -384,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_that_leave_are_told() {
+    fn programs_that_daemonize_are_reported() {
         for (command, expected) in [
             ("/bin/sshd", Some("sshd of [program:x] goes into the background without '-D'")),
             ("sshd -De", None),

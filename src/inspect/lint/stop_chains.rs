@@ -1,37 +1,37 @@
-//! Stops that follow one another: what they may take together, against what there is.
+//! Stops that follow one another: their total time against the time limit.
 //!
-//! Groups of one priority stop side by side, one priority after the other. Within a priority what depends on others
-//! stops before them, and a group is raised to the priority of what it depends on.
+//! Groups of one priority stop in parallel, one priority after the other. Within a priority dependents stop
+//! before their prerequisites, and a group is raised to the priority of the groups that it depends on.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::SectionProcesses;
-use super::stopping::{Bound, tell};
+use super::stopping::{Bound, report};
 use crate::config::Reading;
 use crate::model::graph::Graph;
 use crate::model::{ProcessSpec, ProgramType};
 
-/// The processes of all programs, and what stops before what.
+/// The processes of all programs, and the order of their stops.
 struct StopGraph<'s, 'g> {
     specs: Vec<&'s ProcessSpec>,
-    /// The position of each process's program.
+    /// The index of each process's program.
     program_of: Vec<usize>,
     graph: &'g Graph,
-    /// Of each process, the priority with which it stops.
+    /// The priority with which each process stops.
     ranks: Vec<i64>,
-    /// Of each process, the seconds that its program sets.
+    /// The configured seconds of each process.
     secs: Vec<i64>,
 }
 
-/// The longest that a process and those that stop after it at the same priority may take.
+/// The longest total time of a process and those that stop after it at the same priority.
 #[derive(Clone, Copy)]
 struct Chain {
     secs: i64,
-    /// The process that is next.
+    /// The next process in the chain.
     next: Option<usize>,
 }
 
-/// `set` are the programs that say how long they may take, by their positions. The nodes of the graph are the
+/// `set` are the programs with a stop timeout of their own, by index. The nodes of the graph are the
 /// processes of the programs.
 pub(super) fn lint(
     reading: &mut Reading<'_>,
@@ -67,9 +67,9 @@ pub(super) fn lint(
         "{who}, which may take {} = {sum} seconds: more than the {} {}",
         each.join(" + "),
         bound.secs,
-        bound.told
+        bound.limit
     );
-    tell(reading, &programs[stops.program_of[*last]], text);
+    report(reading, &programs[stops.program_of[*last]], text);
 }
 
 impl<'s, 'g> StopGraph<'s, 'g> {
@@ -81,7 +81,7 @@ impl<'s, 'g> StopGraph<'s, 'g> {
                 specs.push(spec);
                 program_of.push(index);
                 ranks.push(program.group.priority);
-                // A job that is done has nothing to stop, and while it runs its dependents do not.
+                // A completed oneshot has nothing to stop, and while it runs its dependents do not run.
                 let is_job = spec.program_type == ProgramType::Oneshot;
                 secs.push(set.get(&index).filter(|_| !is_job).copied().unwrap_or(0).max(0));
             }
@@ -93,7 +93,7 @@ impl<'s, 'g> StopGraph<'s, 'g> {
     /// The longest chain of each process within its priority.
     fn chains(&self) -> Vec<Chain> {
         let mut chains: Vec<_> = self.secs.iter().map(|secs| Chain { secs: *secs, next: None }).collect();
-        // Of each prerequisite, its member of the highest rank with the longest chain.
+        // For each prerequisite, its member of the highest rank with the longest chain.
         let mut longest: Vec<Option<usize>> = vec![None; self.graph.prerequisites().len()];
         for node in self.graph.dependencies_first() {
             for need in self.graph.needs(node) {
@@ -118,7 +118,7 @@ mod tests {
 
     const BOUND: &str = "more than the 10 that a container is given to stop (--grace)";
 
-    /// Sections `name: options`, each of three lines with what the options add.
+    /// Sections `name: options`, each of three lines including the options.
     fn warnings(programs: &[(&str, &str)]) -> Vec<String> {
         let section = |(name, lines): &(&str, &str)| format!("[program:{name}]\ncommand=a\n{lines}\n");
         warnings_in(&programs.iter().map(section).collect::<String>())

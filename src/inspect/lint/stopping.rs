@@ -1,5 +1,5 @@
-//! More patience than there is: whoever runs the container, or our own `shutdown_timeout`, kills before
-//! a program's own time is over.
+//! Stop timeouts beyond the limit: the container runtime, or our own `shutdown_timeout`, kills before a
+//! program's own timeout has passed.
 
 use std::collections::HashMap;
 
@@ -9,35 +9,36 @@ use crate::config::options::SectionKind;
 use crate::model::Settings;
 use crate::model::graph::Graph;
 
-/// What there is to stop in.
+/// The time limit for stopping.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
     pub(super) secs: i64,
-    /// Behind the number, for messages.
-    pub(super) told: &'static str,
+    /// The text after the number in messages.
+    pub(super) limit: &'static str,
 }
 
 impl Bound {
-    /// The lesser of both, or the one that is known; a `shutdown_timeout` that is not the lesser is reported.
+    /// The smaller of both, or the known one; a `shutdown_timeout` that has no effect is reported.
     fn of(reading: &mut Reading<'_>, settings: &Settings, grace_secs: Option<i64>) -> Option<Self> {
-        let grace = grace_secs.map(|secs| Self { secs, told: "that a container is given to stop (--grace)" });
+        let grace =
+            grace_secs.map(|secs| Self { secs, limit: "that a container is given to stop (--grace)" });
         let timeout = settings.daemon.rules.shutdown_timeout_secs;
         let Some(secs) = timeout.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX)) else { return grace };
         let Some(grace) = grace.filter(|grace| secs > grace.secs) else {
-            return Some(Self { secs, told: "after which shutdown_timeout kills what is left" });
+            return Some(Self { secs, limit: "after which shutdown_timeout kills what is left" });
         };
         if let Some(section) = reading.document.section("supervisord") {
             let text =
-                format!("shutdown_timeout={secs} is more than the {} seconds {}", grace.secs, grace.told);
+                format!("shutdown_timeout={secs} is more than the {} seconds {}", grace.secs, grace.limit);
             with_options(reading, section, SectionKind::Supervisord, |options| {
-                Advice::new(text).tell(options, "shutdown_timeout");
+                Advice::new(text).report(options, "shutdown_timeout");
             });
         }
         Some(grace)
     }
 }
 
-/// Only what was written counts: everybody has the default, and most programs stop at once.
+/// Checks only values in files: every program has the default, and most stop at once.
 pub(super) fn lint(
     reading: &mut Reading<'_>,
     settings: &Settings,
@@ -56,9 +57,9 @@ pub(super) fn lint(
         let section = &program.section.name;
         let text = format!(
             "stopwaitsecs={secs} of [{section}] is more than the {} seconds {}",
-            bound.secs, bound.told
+            bound.secs, bound.limit
         );
-        tell(reading, program, text);
+        report(reading, program, text);
         is_beyond = true;
     }
     if !is_beyond {
@@ -66,10 +67,10 @@ pub(super) fn lint(
     }
 }
 
-/// Says something of a program's `stopwaitsecs`.
-pub(super) fn tell(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, text: String) {
+/// Reports a finding about a program's `stopwaitsecs`.
+pub(super) fn report(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, text: String) {
     with_options(reading, program.section, program.kind(), |options| {
-        Advice::new(text).tell(options, "stopwaitsecs");
+        Advice::new(text).report(options, "stopwaitsecs");
     });
 }
 
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_beyond_the_bound_of_a_shutdown_is_told() {
+    fn stop_times_beyond_the_shutdown_timeout_are_reported() {
         let none: [String; 0] = [];
         let program = "[program:p]\ncommand=a\nstopwaitsecs=";
         let with = |timeout: &str, wait: &str| {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_beyond_the_grace_period_is_told() {
+    fn stop_times_beyond_the_grace_period_are_reported() {
         let none: [String; 0] = [];
         assert_eq!(warnings(&[("priority=1", "stopwaitsecs=10"), ("priority=2", "")]), none);
         assert_eq!(warnings(&[("priority=1", "stopwaitsecs=10"), ("priority=1", "stopwaitsecs=9")]), none);

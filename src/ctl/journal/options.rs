@@ -1,16 +1,16 @@
-//! What is asked of `logs`.
+//! The options of `logs`.
 
-/// As tail(1) has it.
+/// As in tail(1).
 const LINES: usize = 10;
 
-/// More don't fit into what is read of a log anyway.
+/// More lines would not fit into the part of a log that is read anyway.
 const LINES_MAX: usize = 1_000_000;
 
 const CHANNELS: [&str; 2] = ["stdout", "stderr"];
 
-/// The words of one command.
+/// The arguments of one command.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wanted<'w> {
+pub(super) struct JournalOptions<'w> {
     pub(super) follows: bool,
     pub(super) lines: usize,
     pub(super) channels: Vec<&'static str>,
@@ -18,8 +18,8 @@ pub(super) struct Wanted<'w> {
     pub(super) names: Vec<&'w str>,
 }
 
-impl<'w> Wanted<'w> {
-    /// Reads them; options and names in any order.
+impl<'w> JournalOptions<'w> {
+    /// Parses them; options and names in any order.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -68,13 +68,14 @@ mod tests {
             ("--follow --stderr -n0 all", true, 0, &["stderr"], &["all"]),
             ("--lines=7 web --stdout", false, 7, &["stdout"], &["web"]),
         ] {
-            let expected = Wanted { follows, lines, channels: channels.to_vec(), names: names.to_vec() };
-            assert_eq!(Wanted::parse(words), Ok(expected), "{words}");
+            let expected =
+                JournalOptions { follows, lines, channels: channels.to_vec(), names: names.to_vec() };
+            assert_eq!(JournalOptions::parse(words), Ok(expected), "{words}");
         }
     }
 
     #[test]
-    fn what_makes_no_sense_is_told() {
+    fn invalid_arguments_are_reported() {
         for (words, why) in [
             ("", "Error: logs requires a process name, or all"),
             ("-f", "Error: logs requires a process name, or all"),
@@ -83,7 +84,7 @@ mod tests {
             ("-n -3 web", "Error: bad number of lines '-3' (0 to 1000000)"),
             ("--lines=1000001 web", "Error: bad number of lines '1000001' (0 to 1000000)"),
         ] {
-            assert_eq!(Wanted::parse(words), Err(why.to_owned()), "{words}");
+            assert_eq!(JournalOptions::parse(words), Err(why.to_owned()), "{words}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A machine that lacks nothing: every user, folder, command and variable that a configuration names is there.
+//! A complete machine: it has every user, folder, command and variable that a configuration names.
 //!
-//! `sv check` reads a configuration on this machine and on that one. What it finds on both is wrong with the
-//! configuration; what it finds only here is what this machine lacks, and the image that the configuration is
-//! for may have it.
+//! `sv check` reads a configuration on this machine and on the complete one. A finding on both is an error in
+//! the configuration; a finding only on this machine is something that this machine lacks, and that the
+//! intended image may have.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,39 +13,40 @@ use crate::model::{User, UserId};
 use crate::config::Machine;
 use crate::config::expand::variables_in;
 
-/// The number of every user and group that is made up; what `nobody` has on most machines.
-const MADE_UP: UserId = 65_534;
+/// The number of all placeholder users and groups; that of `nobody` on most machines.
+const PLACEHOLDER_ID: UserId = 65_534;
 
-/// What a variable is taken to hold: a number is a value of most types.
-const MADE_UP_VALUE: &str = "1";
+/// The placeholder value of variables: a number is valid for most types.
+const PLACEHOLDER_VALUE: &str = "1";
 
-/// This machine, with what it lacks made up.
-pub(super) struct Elsewhere<'a> {
+/// This machine, completed with placeholders.
+pub(super) struct CompleteMachine<'a> {
     here: &'a dyn Machine,
     main: &'a Path,
     environment: Vec<(String, String)>,
 }
 
-impl<'a> Elsewhere<'a> {
-    /// `main` has to be there on any machine. `variables` are the names that it needs.
+impl<'a> CompleteMachine<'a> {
+    /// `main` has to exist on any machine. `variables` are the variables that the configuration needs.
     pub(super) fn new(here: &'a dyn Machine, main: &'a Path, variables: &BTreeSet<String>) -> Self {
         let known = here.environment();
         let is_unset = |name: &&String| !known.iter().any(|(known, _)| known == *name);
-        let made_up = variables.iter().filter(is_unset).map(|name| (name.clone(), MADE_UP_VALUE.to_owned()));
+        let made_up =
+            variables.iter().filter(is_unset).map(|name| (name.clone(), PLACEHOLDER_VALUE.to_owned()));
         Self { here, main, environment: known.iter().cloned().chain(made_up).collect() }
     }
 }
 
-/// Whether a machine may have something of this name. What has quotes was meant to be without.
+/// Whether a machine may plausibly have something of this name. A name with quotes is probably a mistake.
 fn is_likely(name: &str) -> bool {
     !name.is_empty() && !name.contains(['"', '\''])
 }
 
 fn nobody(name: String, uid: UserId) -> User {
-    User { name, uid, gid: MADE_UP, groups: vec![MADE_UP] }
+    User { name, uid, gid: PLACEHOLDER_ID, groups: vec![PLACEHOLDER_ID] }
 }
 
-impl Machine for Elsewhere<'_> {
+impl Machine for CompleteMachine<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match self.here.read(path) {
             Err(_) if path != self.main => Ok(Vec::new()),
@@ -114,7 +115,7 @@ impl Machine for Elsewhere<'_> {
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {
-        let made_up = || is_likely(name).then(|| nobody(name.to_owned(), MADE_UP));
+        let made_up = || is_likely(name).then(|| nobody(name.to_owned(), PLACEHOLDER_ID));
         self.here.user_by_name(name).or_else(made_up)
     }
 
@@ -123,7 +124,7 @@ impl Machine for Elsewhere<'_> {
     }
 
     fn group_id(&self, name: &str) -> Option<UserId> {
-        self.here.group_id(name).or_else(|| is_likely(name).then_some(MADE_UP))
+        self.here.group_id(name).or_else(|| is_likely(name).then_some(PLACEHOLDER_ID))
     }
 
     fn group_exists(&self, _: UserId) -> bool {
@@ -131,7 +132,7 @@ impl Machine for Elsewhere<'_> {
     }
 }
 
-/// The variables that these files need: those that a value names without anything to stand in for them.
+/// The variables that these files need: those that a value names without a default.
 pub(super) fn variables_needed<'f>(
     files: impl Iterator<Item = &'f Path>,
     machine: &dyn Machine,
