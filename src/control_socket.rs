@@ -1,17 +1,18 @@
-//! Where a supervisor and its client meet when the configuration names no control server.
+//! The default control socket of a supervisor, for configurations without a control server.
 //!
-//! The supervisor makes a socket in a private folder of its user, in the first place that takes one:
-//! `$XDG_RUNTIME_DIR/sv-UID`, `/run/sv-UID`, `/tmp/sv-UID`; where no file system does, it listens on a name in
+//! The supervisor creates a socket in a private folder of its user, in the first location that allows it:
+//! `$XDG_RUNTIME_DIR/sv-UID`, `/run/sv-UID`, `/tmp/sv-UID`; if no file system does, it listens on a name in
 //! the abstract namespace. The socket is named after the configuration file, so supervisors of different
-//! configurations don't meet, and that of PID 1 can be told from the others.
+//! configurations don't collide, and that of PID 1 is recognisable.
 //!
-//! A client looks in the same places: for the socket of its configuration, and if no configuration was named on
-//! its command line, for that of PID 1, and then for the only one in its user's folder.
+//! A client searches the same locations: for the socket of its configuration, and if no configuration was
+//! named on its command line, for that of PID 1, and then for the only one in its user's folder.
 //!
-//! Anybody may have been in `/tmp`, or at an abstract name, before us. A folder is used if it belongs to our user
-//! and lets nobody else in. A client talks to a socket if the process that listens is of root or of the
-//! client's user, or is PID 1; a process of another PID namespace, which shares a volume or the network with us,
-//! is another container's. What has no permissions is also checked by the supervisor: [`may_ask`].
+//! Any user can create files in `/tmp`, or abstract names, before us. A folder is used if it belongs to our
+//! user and is private. A client trusts a socket if the listening process belongs to root or to the client's
+//! user, or is PID 1; a process of another PID namespace, which shares a volume or the network with us,
+//! belongs to another container. For sockets without permissions the supervisor also checks the client:
+//! [`may_ask`].
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read};
@@ -28,25 +29,25 @@ use crate::sys::sockets::{
 };
 use crate::sys::users::own_id;
 
-/// The variable that names the first place.
+/// The variable with the first location.
 pub const RUNTIME_DIR_VARIABLE: &str = "XDG_RUNTIME_DIR";
 
-/// The places after that.
+/// The locations after that.
 const BASES: [&str; 2] = ["/run", "/tmp"];
 
-/// What the name of a socket of PID 1 starts with.
+/// The prefix of sockets of PID 1.
 const INIT: &str = "init-";
 
 const ENDING: &str = ".sock";
 
-/// Permissions of the folders and of the sockets: their user's alone.
+/// The mode of folders and sockets: private to their user.
 const FOLDER_MODE: u32 = 0o700;
 const SOCKET_MODE: u32 = 0o700;
 
-/// Entries of a folder that are looked at.
+/// The maximum number of entries of a folder that are read.
 const ENTRIES_MAX: usize = 4096;
 
-/// What is read of the kernel's list of unix sockets.
+/// The maximum size of the kernel's list of unix sockets that is read.
 const SOCKET_LIST_BYTES_MAX: u64 = 4 << 20;
 
 const PID_1: Pid = Pid(1);
@@ -69,10 +70,10 @@ impl SocketAddress {
     }
 }
 
-/// Listens at the first place that takes a socket.
+/// Listens at the first location that allows it.
 ///
 /// # Errors
-/// Why none does, one text for each.
+/// One text for each location that failed.
 pub fn open(
     config: &Path,
     is_init: bool,
@@ -102,7 +103,7 @@ pub fn open(
     }
 }
 
-/// Whether this is an address that [`open`] may have made.
+/// Whether [`open`] may have created this address.
 #[must_use]
 pub fn is_default(address: &Address) -> bool {
     match address {
@@ -112,31 +113,31 @@ pub fn is_default(address: &Address) -> bool {
     }
 }
 
-/// Whether [`open`], of whichever user, may have made a socket at this path.
+/// Whether [`open`], of any user, may have created a socket at this path.
 #[must_use]
 pub fn is_default_path(path: &Path) -> bool {
     let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
     folder.and_then(|name| name.strip_prefix("sv-")).is_some_and(|user| user.parse::<UserId>().is_ok())
 }
 
-/// Makes the folder of a socket that [`open`] made again, if it is one of ours and missing.
+/// Creates the folder of a socket of [`open`] again, if it is missing.
 pub fn restore_folder(socket: &Path) {
     let user = own_id();
     if let Some(folder) = socket.parent().filter(|folder| is_folder_of(folder, user)) {
-        // Where this fails, listening fails too and is reported.
+        // If this fails, listening fails too and is reported.
         let _ = make_folder(folder, user);
     }
 }
 
-/// Removes the folder of a socket that [`open`] made, if nothing else is in it.
+/// Removes the folder of a socket of [`open`], if it is empty.
 pub fn remove_folder(socket: &Path) {
     if let Some(folder) = socket.parent().filter(|folder| is_folder_of(folder, own_id())) {
         let _ = fs::remove_dir(folder);
     }
 }
 
-/// Whether a client at an address without permissions may ask us: one of root or of our own user, and not one of
-/// another container that has our network.
+/// Whether a client at an address without permissions is trusted: one of root or of our own user, and not in
+/// another container that shares our network.
 #[must_use]
 pub fn may_ask(client: &UnixStream) -> bool {
     Peer::of(client).is_ok_and(|peer| is_entitled(&peer, own_id()))
@@ -146,7 +147,7 @@ fn is_entitled(client: &Peer, user: UserId) -> bool {
     client.pid.is_some() && (client.user == ROOT || client.user == user)
 }
 
-/// Whether a client may believe the supervisor that it is connected to.
+/// Whether a client can trust the supervisor that it is connected to.
 ///
 /// # Errors
 /// `PermissionDenied`, with the owner of the socket.
@@ -161,27 +162,27 @@ pub fn check_supervisor(stream: &UnixStream) -> io::Result<()> {
     }
 }
 
-/// What a client found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Where a supervisor answers.
+    /// The address of a supervisor that answers.
     pub address: Option<Address>,
-    /// Sockets that are there and can't be used, each with the reason.
+    /// Existing sockets that can't be used, each with the reason.
     pub refusals: Vec<String>,
-    /// Where sockets were looked for, for people.
+    /// The searched locations, for people.
     pub places: Vec<String>,
 }
 
-/// Which sockets a client looks for.
+/// Which sockets to search for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// The configuration that it has read.
+    /// The configuration of the client.
     pub config: Option<&'a Path>,
-    /// Only a supervisor of that configuration will do.
+    /// Only a supervisor of that configuration is acceptable.
     pub is_config_named: bool,
 }
 
-/// Looks for a supervisor that listens where [`open`] put it.
+/// Searches for a supervisor that listens where [`open`] put it.
 #[must_use]
 pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
     let user = own_id();
@@ -226,7 +227,7 @@ pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
     if wanted.is_config_named || try_all(&|name| name.starts_with(INIT)) {
         return found;
     }
-    // Only what is nearest to this user counts: a test or a session of its own has a runtime directory of its own.
+    // Only the nearest folder counts: tests and sessions have runtime directories of their own.
     let near = own.iter().find(|folder| folder.is_dir());
     let mut only = None;
     for (place, _) in &all {
@@ -260,7 +261,7 @@ fn is_folder_of(folder: &Path, user: UserId) -> bool {
     folder.file_name().is_some_and(|name| name == format!("sv-{user}").as_str())
 }
 
-/// Makes a private folder. One that is there does if it is ours; others are kept out of it.
+/// Creates a private folder. An existing one is used if it is ours; its mode is restricted.
 fn make_folder(folder: &Path, user: UserId) -> io::Result<()> {
     match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -276,7 +277,7 @@ fn make_folder(folder: &Path, user: UserId) -> io::Result<()> {
     Ok(())
 }
 
-/// What supervisors that were killed have left.
+/// Removes sockets that killed supervisors have left.
 fn remove_abandoned(folder: &Path) {
     for (place, _) in sockets_in(folder) {
         if let SocketAddress::File(path) = place {
@@ -285,7 +286,7 @@ fn remove_abandoned(folder: &Path) {
     }
 }
 
-/// `HASH.sock`, for PID 1 `init-HASH.sock`: after the file that the configuration really is.
+/// `HASH.sock`, for PID 1 `init-HASH.sock`: a hash of the real path of the configuration.
 fn file_name(config: &Path, is_init: bool) -> String {
     let config = fs::canonicalize(config).unwrap_or_else(|_| config.to_owned());
     let hash = Sha1::digest(config.as_os_str().as_encoded_bytes());
@@ -293,7 +294,7 @@ fn file_name(config: &Path, is_init: bool) -> String {
     format!("{}{hash}{ENDING}", if is_init { INIT } else { "" })
 }
 
-/// Containers may share a network, and with it the abstract namespace; no two share their mounts.
+/// Containers may share a network, and with it the abstract namespace; but each has mounts of its own.
 fn abstract_name(user: UserId, name: &str) -> String {
     format!("{}{name}", &abstract_prefix(user)[1..])
 }
@@ -311,7 +312,7 @@ fn is_abstract_of(name: &str, user: UserId) -> bool {
     name.starts_with(&abstract_prefix(user)[1..])
 }
 
-/// The private folders of other users. Root may ask PID 1 whoever that is.
+/// The private folders of other users. Root may use PID 1 of any user.
 fn folders_of_others(base: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(base).into_iter().flatten().take(ENTRIES_MAX).flatten();
     let is_private = |entry: &fs::DirEntry| {
@@ -324,7 +325,7 @@ fn folders_of_others(base: &Path) -> Vec<PathBuf> {
     entries.filter(is_private).map(|entry| entry.path()).collect()
 }
 
-/// Sockets with their names, in the order of these.
+/// The sockets in a folder, in the order of these names.
 fn sockets_in(folder: &Path) -> Vec<(SocketAddress, String)> {
     let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES_MAX).flatten();
     let named = entries
@@ -334,11 +335,11 @@ fn sockets_in(folder: &Path) -> Vec<(SocketAddress, String)> {
     sockets
 }
 
-/// Those of our mount namespace, of whichever user; the kernel lists those of our network.
+/// The abstract sockets of our mount namespace, of any user; the kernel lists those of our network.
 fn abstract_sockets() -> Vec<(SocketAddress, String)> {
     let mut list = Vec::new();
     if let Ok(file) = fs::File::open("/proc/net/unix") {
-        // What could be read is read.
+        // A partial list is used as well.
         let _ = file.take(SOCKET_LIST_BYTES_MAX).read_to_end(&mut list);
     }
     let list = String::from_utf8_lossy(&list);
@@ -355,7 +356,7 @@ fn abstract_socket(line: &str) -> Option<(SocketAddress, String)> {
     is_here.then(|| (SocketAddress::Abstract(format!("sv-{name}")), file.to_owned()))
 }
 
-/// Whether somebody listens there. The error is why he is not to be asked.
+/// Whether a server listens there. The error is why it can't be used.
 fn answers(place: &SocketAddress) -> io::Result<bool> {
     let connected = match place {
         SocketAddress::File(path) => connect_without_waiting(path),
@@ -399,15 +400,16 @@ mod tests {
         let runtime_dir = folder.join("");
         let (address, listener) = open(&first, false, Some(&runtime_dir)).unwrap();
         assert_eq!(found(Some(&first), true, &runtime_dir), Some(address.clone()));
-        // By another way to the same file, and by nothing at all.
+        // By another path to the same file, and by a missing one.
         let link = folder.join("link.conf");
         std::os::unix::fs::symlink(&first, &link).unwrap();
         assert_eq!(found(Some(&link), true, &runtime_dir), Some(address.clone()));
         assert_eq!(found(None, false, &runtime_dir), Some(address.clone()));
-        // The only one does for a configuration that was found by search, and not for one that was named.
+        // The only socket is used for a configuration that was found by search, but not for one that was
+        // named.
         assert_eq!(found(Some(&second), false, &runtime_dir), Some(address.clone()));
         assert_eq!(found(Some(&second), true, &runtime_dir), None);
-        // Two of them are only told apart by name.
+        // Two of them are only distinguished by name.
         let (other, _other_listener) = open(&second, false, Some(&runtime_dir)).unwrap();
         assert_eq!(found(Some(&second), true, &runtime_dir), Some(other));
         let none = find(Wanted { config: None, is_config_named: false }, Some(&runtime_dir));
@@ -442,7 +444,7 @@ mod tests {
         let elsewhere = folder.join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         let own = folder_in(&folder.join(""), own_id());
-        // A link into a folder of another's choice.
+        // A link into a folder that another user chose.
         std::os::unix::fs::symlink(&elsewhere, &own).unwrap();
         assert_eq!(make_folder(&own, own_id()).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         fs::remove_file(&own).unwrap();
@@ -467,7 +469,7 @@ mod tests {
             (ROOT, Some(Pid(7)), true),
             (1000, Some(Pid(7)), true),
             (1001, Some(Pid(7)), false),
-            // Of another container, whose root is not ours.
+            // Of another container, with a different root.
             (ROOT, None, false),
             (1000, None, false),
         ] {

@@ -1,7 +1,7 @@
 //! The machine we run on, as the configuration sees it: files, environment, users.
 //!
-//! What can change under us (the user database, the environment) is looked at once, when this is
-//! made; a restart looks again, and a spawn does for users.
+//! State that can change (the user database, the environment) is read once, when this is created; a restart
+//! reads it again, and a spawn does so for users.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -19,23 +19,23 @@ use crate::sys::startup::while_waiting;
 use crate::sys::users::Users;
 use crate::sys::{files, process};
 
-/// A configuration file is read no further than this.
+/// The maximum size of a configuration file.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// As Python's `glob` matches: case counts and `*` does not cross a folder. Which dot files are found is
-/// [`finds`]'s affair: asked here, `.x*` would not find them either.
+/// As Python's `glob` matches: case-sensitive, and `*` does not match a slash. Dot files are filtered by
+/// [`finds`]: with the option here, `.x*` would not find them either.
 const GLOB: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
 
-/// Which files may be something that has to be waited for, such as a pipe.
+/// Which files may block while they are read, such as a pipe.
 #[derive(Debug)]
 enum WaitsFor {
-    /// A command of a person, who can interrupt it.
+    /// For a command of a user, who can interrupt it.
     Anything,
-    /// A configuration that is read at the start: `-c /dev/stdin`, `-c <(…)`.
+    /// For a configuration that is read at the start: `-c /dev/stdin`, `-c <(…)`.
     File(PathBuf),
     Nothing,
 }
@@ -47,12 +47,12 @@ pub struct Host {
     environment_os: Vec<(OsString, OsString)>,
     users: Users,
     waits_for: WaitsFor,
-    /// Whether missing folders for logs, sockets and the pid file are made.
+    /// Whether missing folders for logs, sockets and the pid file are created.
     makes_folders: bool,
 }
 
 impl Host {
-    /// Looks at the machine.
+    /// Reads the state of the machine.
     #[must_use]
     pub fn look() -> Self {
         let environment_os: Vec<_> = env::vars_os().collect();
@@ -67,32 +67,33 @@ impl Host {
         }
     }
 
-    /// The same for a supervisor, which waits for no file and makes missing folders if it is a container's init.
+    /// The same for a supervisor, which never blocks on a file and creates missing folders if it is a
+    /// container's init.
     #[must_use]
     pub fn look_as_supervisor() -> Self {
         Self { waits_for: WaitsFor::Nothing, makes_folders: process::is_pid_1(), ..Self::look() }
     }
 
-    /// The same, as long as there is nothing else to do than to read this configuration.
+    /// Allows blocking on this configuration file, while there is nothing else to do.
     #[must_use]
     pub fn waiting_for(self, config_file: &Path) -> Self {
         Self { waits_for: WaitsFor::File(config_file.to_owned()), ..self }
     }
 
-    /// Waits for no file from now on.
+    /// Never blocks on a file from now on.
     #[must_use]
     pub fn without_waiting(self) -> Self {
         Self { waits_for: WaitsFor::Nothing, ..self }
     }
 
-    /// Our environment as it was at the start, byte by byte: what children inherit.
+    /// Our environment at the start, as bytes: what children inherit.
     #[must_use]
     pub fn environment_os(&self) -> &[(OsString, OsString)] {
         &self.environment_os
     }
 
-    /// The user as /etc/passwd and /etc/group have it now, with its groups: they are read again when they have
-    /// changed. One that has been removed stays as it was.
+    /// The user with its current entries in /etc/passwd and /etc/group, which are read again if they have
+    /// changed. A user that was removed is returned unchanged.
     pub fn user_now(&mut self, user: &Arc<User>) -> Arc<User> {
         self.users.refresh();
         self.users.again(user).filter(|now| *now != **user).map_or_else(|| Arc::clone(user), Arc::new)
@@ -103,8 +104,8 @@ impl Host {
     }
 }
 
-/// A pattern for one name as the package reads it: Python's `**` is no more than `*`, and a bracket that
-/// nothing closes stands for itself.
+/// A pattern for one path component in the syntax of the package: Python's `**` is equivalent to `*` here,
+/// and an unclosed bracket is literal.
 fn folder_pattern(pattern: &str) -> String {
     let mut out = String::new();
     let mut rest = pattern;
@@ -126,7 +127,7 @@ fn folder_pattern(pattern: &str) -> String {
     out
 }
 
-/// Where `[...]` ends; a `]` that comes first is one of its characters.
+/// The end of `[...]`; a `]` that comes first is one of its characters.
 fn class_end(pattern: &str) -> Option<usize> {
     let after = if pattern.starts_with("[!") { 2 } else { 1 };
     let first = pattern[after..].chars().next()?.len_utf8();
@@ -134,8 +135,8 @@ fn class_end(pattern: &str) -> Option<usize> {
     Some(after + first + end + 1)
 }
 
-/// Whether a match is one for Python too: a dot file is found by a pattern that starts with a dot itself,
-/// and the folder and its parent never are.
+/// Whether Python would find a match too: a dot file only matches a pattern that starts with a dot, and `.`
+/// and `..` never match.
 fn finds(pattern: &Path, path: &Path) -> bool {
     let (wanted, found) = (pattern.components(), path.components());
     let is_found = |(wanted, found): (Component<'_>, Component<'_>)| match (wanted, found) {
@@ -188,7 +189,7 @@ impl Machine for Host {
         let Ok(found) = glob::glob_with(&pattern, GLOB) else { return Vec::new() };
         let mut found: Vec<_> =
             found.filter_map(Result::ok).filter(|path| finds(Path::new(&pattern), path)).collect();
-        // As texts: by its parts, `a/x` would come before `a-b/x`.
+        // As texts: compared by components, `a/x` would come before `a-b/x`.
         found.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
         found
     }

@@ -1,12 +1,13 @@
-//! `pidproxy`: stands in for a daemon that puts itself into the background.
+//! `pidproxy`: represents a daemon that goes into the background.
 //!
-//! A supervisor can only watch a child that stays. `pidproxy` stays: it runs the command, waits for
-//! it, and passes the signals it gets on to the process that wrote a pid file, whoever its parent is.
+//! A supervisor can only watch its own children. `pidproxy` stays in the foreground: it runs the command,
+//! waits for it, and forwards the signals it gets to the process in a pid file, regardless of that process's
+//! parent.
 //!
-//! Differences from Supervisor's: the wait is a wait (theirs looks every five seconds), the
-//! command's end is our end, status included (theirs exits 0 whatever happened), and a pid file that
-//! holds no process id of one process (`-1` means everybody) is never used. A signal that ends programs does not
-//! end us before the process that it was sent to: whoever restarts us would start the next beside it.
+//! Differences from Supervisor's: it really waits (theirs polls every five seconds), it exits when the
+//! command exits, with its status (theirs always exits 0), and a pid file that does not contain the id of a
+//! single process (`-1` means everybody) is never used. After a signal that requests termination we exit only
+//! after the process that it was forwarded to: otherwise a restart could run two of them at once.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -23,19 +24,19 @@ use crate::model::Signal;
 use crate::sys::files::read_file;
 use crate::sys::startup::unblock_signals;
 
-/// What is passed on.
+/// The forwarded signals.
 const FORWARDED: [Signal; 6] =
     [Signal::TERM, Signal::HUP, Signal::INT, Signal::USR1, Signal::USR2, Signal::QUIT];
 
-/// What a supervisor sends to end a program: having passed it on, we wait for its end and are done. A supervisor
-/// whose time is over kills us.
+/// The signals that request termination: after forwarding one, we wait for the process to exit and then exit.
+/// After its stop timeout a supervisor kills us.
 const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 
-/// A larger file holds no pid.
+/// A larger file is not a pid file.
 const PID_BYTES_MAX: u64 = 4096;
 
-/// How often a process is looked at, where the kernel can't tell of its end, and signals that came between two
-/// waits are.
+/// How often the process is polled if the kernel can't report its exit, and how often pending signals are
+/// checked between two waits.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The shell's exit codes for a command that could not be run.
@@ -43,9 +44,9 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 const FAILED: u8 = 1;
 
-/// Runs `command` and stays until it ends or we are told to end. The exit code is that of the
-/// command, 128 and the signal if one killed it, 126 or 127 if it could not be run, and 0 once the process that a
-/// signal that ends programs was passed on to has ended.
+/// Runs `command` until it exits or we are asked to terminate. The exit code is that of the command, 128 plus
+/// the signal if one killed it, 126 or 127 if it could not be run, and 0 once the process that a termination
+/// request was forwarded to has exited.
 #[must_use]
 pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
     // Before the command starts, so that neither its end nor a signal meanwhile is missed.

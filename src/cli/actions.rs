@@ -2,31 +2,31 @@
 //!
 //! The usage forms are Supervisor's, tabs included: people and scripts read them after an error.
 
-/// Something that the client can be told to do.
+/// An action of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAction {
-    /// The word that starts it.
+    /// The name of the action.
     pub name: &'static str,
     /// One line for a list.
     pub about: &'static str,
-    /// What `help NAME` prints: a usage form and its meaning a line, each ending in a newline.
+    /// The output of `help NAME`: one line per usage form with its meaning, each ending in a newline.
     pub topic: &'static str,
 }
 
 impl ClientAction {
-    /// The action of that name.
+    /// The action of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         ACTIONS.iter().find(|action| action.name == name)
     }
 
-    /// Whether Supervisor's client has no such thing: then only `sv` has it.
+    /// Whether Supervisor's client does not have it: then only `sv` has it.
     #[must_use]
     pub fn is_for_sv(&self) -> bool {
         matches!(self.name, "health" | "logs")
     }
 
-    /// How it is called as `sv`, for its help: all forms with their meanings, and an example.
+    /// The usage as `sv`, for its help: all forms with their meanings, and an example.
     #[must_use]
     pub fn forms(&self) -> String {
         let topic = format!("{}{}", self.topic, self.topic_of_sv());
@@ -42,7 +42,7 @@ impl ClientAction {
         format!("{}{example}", lines.collect::<String>())
     }
 
-    /// A line of the topic as a form and its meaning; what goes on or remarks has no form.
+    /// Splits a line of the topic into a form and its meaning; continuations and remarks have no form.
     fn form<'t>(&self, line: &'t str) -> Option<(String, &'t str)> {
         let (form, meaning) = line.split_once('\t').unwrap_or((line, ""));
         let mut form = form.trim().to_owned();
@@ -53,7 +53,7 @@ impl ClientAction {
         if form.split_whitespace().next() == Some(self.name) {
             return Some((format!("sv {form}"), meaning));
         }
-        // `Ex:` introduces forms that are shown as the others.
+        // `Ex:` introduces forms that are shown like the others.
         (form.is_empty() && !meaning.is_empty()).then_some((form, meaning))
     }
 
@@ -74,7 +74,7 @@ impl ClientAction {
         }
     }
 
-    /// Forms that only `sv` has, in the manner of `topic`; empty for most.
+    /// Forms that only `sv` has, in the format of `topic`; mostly empty.
     #[must_use]
     pub fn topic_of_sv(&self) -> &'static str {
         match self.name {
@@ -83,19 +83,20 @@ impl ClientAction {
         }
     }
 
-    /// The action that one of the plug-in supervisor-wildcards stands for. (The plug-in has no `mstatus`.)
+    /// The action that an action of the plug-in supervisor-wildcards is an alias of. (The plug-in has no
+    /// `mstatus`.)
     #[must_use]
     pub fn without_wildcards(name: &str) -> Option<&'static str> {
         WILDCARDS.iter().find(|(plugins, _)| *plugins == name).map(|(_, ours)| *ours)
     }
 
-    /// What supervisor-wildcards calls this action.
+    /// The alias of this action in supervisor-wildcards.
     #[must_use]
     pub fn with_wildcards(&self) -> Option<&'static str> {
         WILDCARDS.iter().find(|(_, ours)| *ours == self.name).map(|(plugins, _)| *plugins)
     }
 
-    /// Whether it makes sense only inside the shell.
+    /// Whether it is only useful inside the shell.
     #[must_use]
     pub fn is_for_shell(&self) -> bool {
         matches!(self.name, "exit" | "quit" | "open")
@@ -105,7 +106,7 @@ impl ClientAction {
 const WILDCARDS: [(&str, &str); 4] =
     [("mrestart", "restart"), ("mstart", "start"), ("mstatus", "status"), ("mstop", "stop")];
 
-/// What Supervisor calls an argument, and how `sv` writes it.
+/// Supervisor's placeholders of arguments, and those of `sv`.
 const PLACEHOLDERS: [(&str, &str); 6] = [
     ("<signal name>", "SIGNAL"),
     ("<gname>", "GROUP"),
@@ -115,7 +116,7 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
     (" [...]", " [NAME]..."),
 ];
 
-/// All of them, in the alphabetical order in which they are listed.
+/// All actions, in alphabetical order.
 pub const ACTIONS: [ClientAction; 23] = [
     ClientAction {
         name: "add",

@@ -1,4 +1,4 @@
-//! `supervisorctl`'s command line.
+//! The command line of `supervisorctl`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ const TABLE: [Opt<ClientKey>; 8] = [
     opt(ClientKey::HistoryFile, b'r', Some("history_file"), true),
 ];
 
-/// Parses what follows `supervisorctl`.
+/// Parses the arguments of `supervisorctl`.
 pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
     let (given, words) = match getopt::split(&TABLE, args) {
         Ok(split) => split,
@@ -70,7 +70,7 @@ fn take(
     seen: &mut Vec<ClientKey>,
 ) -> Result<(), String> {
     let text = one.value.to_string_lossy().into_owned();
-    // The reference converts a value before it looks for a conflict.
+    // The reference converts a value before it checks for conflicts.
     if one.key == ClientKey::ServerUrl && !is_url(&text) {
         let shown = quote(&text);
         return Err(format!("invalid value for {} {shown}: value {shown} is not a URL", one.spelled));
@@ -91,7 +91,8 @@ fn take(
     Ok(())
 }
 
-/// Whether a text has a scheme and, behind it, a host or a path. Which schemes work shows in use.
+/// Whether a text has a scheme, followed by a host or a path. Whether the scheme is supported is checked when
+/// it is used.
 pub(super) fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())

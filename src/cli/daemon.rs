@@ -1,4 +1,4 @@
-//! `supervisord`'s command line, and the table of flags that `sv run` shares with it.
+//! The command line of `supervisord`, and the table of flags that `sv run` shares with it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ pub(super) struct Flag {
     pub(super) option: &'static str,
     /// Its letter.
     pub(super) short: Option<char>,
-    /// What its value is called in the help; `None` means that it takes none.
+    /// The placeholder of its value in the help; `None` if it takes none.
     pub(super) value: Option<&'static str>,
-    /// One line.
+    /// One line of help.
     pub(super) help: &'static str,
 }
 
@@ -77,7 +77,7 @@ fn table() -> Vec<Opt<DaemonKey>> {
     own.into_iter().chain(flags).collect()
 }
 
-/// Parses what follows `supervisord`.
+/// Parses the arguments of `supervisord`.
 pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
     let (given, words) = match getopt::split(&table(), args) {
         Ok(split) => split,
@@ -98,7 +98,7 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>) -> Action {
     Action::Run(options)
 }
 
-/// Lays one option into `options`, or answers it at once: help and version act in argv order.
+/// Applies one option to `options`, or returns an action at once: help and version act in argv order.
 fn take(options: &mut RunOptions, one: Given<DaemonKey>) -> Option<Action> {
     match one.key {
         DaemonKey::Help => return Some(Action::say(help(&options.argv0))),

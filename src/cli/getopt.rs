@@ -1,41 +1,41 @@
 //! The option grammar of Supervisor's command lines: that of Python's `getopt`.
 //!
-//! Short options cluster (`-nk`), take a value attached or as the next word (`-cFILE`, `-c FILE`);
-//! long ones take it after `=` or as the next word and may be cut short to any prefix that only one
-//! of them has. The first word that is no option ends the options, and so does `--`, which is
-//! dropped. Error texts are part of the contract and are the reference's.
+//! Short options cluster (`-nk`), take a value attached or as the next word (`-cFILE`, `-c FILE`); long ones
+//! take it after `=` or as the next word and may be abbreviated to any unique prefix. The first word that is
+//! not an option ends the options, and so does `--`, which is dropped. Error texts are part of the contract
+//! and are the reference's.
 //!
-//! This is not clap because clap's grammar and words differ: options may follow positionals there,
-//! prefixes are off or on for all, and every message is another.
+//! Clap can't be used because its grammar and messages differ: it allows options after positionals, it allows
+//! prefixes for all options or none, and its messages are different.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// One option of a table.
+/// An option in a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opt<K> {
-    /// What it means to the caller.
+    /// Identifies it for the caller.
     pub(super) key: K,
     /// `-c`
     pub(super) short: Option<u8>,
     /// `--configuration`
     pub(super) long: Option<&'static str>,
-    /// Whether a value has to follow.
+    /// Whether a value must follow.
     pub(super) takes_value: bool,
 }
 
-/// An option as it was met.
+/// An option that was given.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Given<K> {
     /// From the table.
     pub(super) key: K,
-    /// `-c`, or the full long name however short it was typed.
+    /// `-c`, or the full long name even if it was abbreviated.
     pub(super) spelled: String,
     /// Empty for a flag.
     pub(super) value: OsString,
 }
 
-/// A command line, split: the options and what follows them.
+/// The options and the remaining words of a command line.
 pub(super) type Split<K> = (Vec<Given<K>>, Vec<OsString>);
 
 /// Splits a command line (without the program's name).
@@ -50,14 +50,14 @@ pub(super) fn split<K: Copy>(table: &[Opt<K>], args: Vec<OsString>) -> Result<Sp
             b"--" => break,
             [b'-', b'-', long @ ..] => given.push(read_long(table, long, &mut words)?),
             [_, cluster @ ..] => read_cluster(table, cluster, &mut words, &mut given)?,
-            // Not reachable: the word starts with a dash.
+            // Unreachable: the word starts with a dash.
             [] => {}
         }
     }
     Ok((given, words.collect()))
 }
 
-/// The words of one `-abc`, of which the last may take the rest, or the next word, as its value.
+/// Reads a cluster such as `-abc`. Its last option may take the rest, or the next word, as its value.
 fn read_cluster<K: Copy>(
     table: &[Opt<K>],
     cluster: &[u8],
@@ -103,7 +103,7 @@ fn read_long<K: Copy>(
     Ok(Given { key: opt.key, spelled, value })
 }
 
-/// The option of this name or, failing that, the only one whose name starts so.
+/// The option of this name, or else the only one with this prefix.
 fn find_long<'t, K>(table: &'t [Opt<K>], name: &[u8]) -> Result<(&'t Opt<K>, &'static str), String> {
     let shown = || String::from_utf8_lossy(name).into_owned();
     let longs = || table.iter().filter_map(|opt| opt.long.map(|long| (opt, long)));

@@ -1,7 +1,7 @@
 //! The command lines that run one command: `sv [OPTION]... -- COMMAND`, and those of tini and dumb-init.
 //!
-//! `sv`'s options have the letters that they have there. They can't be mistaken for the client's,
-//! for the client never had words behind a bare `--` that are no action's.
+//! `sv` uses the same letters for its options. They can't be confused with the client's, as a client's
+//! command line never has only options before a bare `--`.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,37 +9,37 @@ use super::getopt::{self, Given, Opt};
 use super::{Action, Face};
 use crate::model::Signal;
 
-/// How to run one command.
+/// The options of an init for one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitOptions {
-    /// [`Face::Sv`], [`Face::Tini`] or [`Face::DumbInit`]: whose words and whose way of ending.
+    /// [`Face::Sv`], [`Face::Tini`] or [`Face::DumbInit`]: determines the messages and the exit codes.
     pub face: Face,
     /// Never empty; the program is searched for in PATH.
     pub command: Vec<OsString>,
-    /// Signals go to all of the command's process group.
+    /// Signals are sent to the command's process group.
     pub to_group: bool,
-    /// The command leads a session, whose terminal is ours if we have one.
+    /// The command leads a session; if we have a terminal, it becomes the session's.
     pub session: bool,
-    /// Not to become a subreaper is an error.
+    /// Failing to become a subreaper is an error.
     pub subreaper: bool,
-    /// What the kernel sends us when our parent ends.
+    /// The signal that the kernel sends us when our parent dies.
     pub parent_death: Option<Signal>,
-    /// What to exit with instead of the command's exit code.
+    /// Exit codes that are replaced by others.
     pub exit_codes: Vec<(u8, u8)>,
-    /// What to send instead of the signal that came; `None` is nothing. The last one for a signal counts.
+    /// Signals that are replaced by others; `None` drops the signal. The last entry for a signal counts.
     pub rewrites: Vec<(Signal, Option<Signal>)>,
-    /// How much is told: from 0, nothing but what ends us, over 1, warnings, to 3.
+    /// The verbosity: 0 for fatal errors only, 1 with warnings, up to 3.
     pub verbosity: u8,
-    /// Warn of orphans that were reaped.
+    /// Warn about orphans that were reaped.
     pub warn_of_reaped: bool,
 }
 
-/// Warnings are told unless somebody wants silence.
+/// Warnings are shown by default.
 const VERBOSITY: u8 = 1;
 const VERBOSITY_MAX: u8 = 3;
 
 impl InitOptions {
-    /// What holds without any option.
+    /// The defaults.
     #[must_use]
     pub fn new(face: Face) -> Self {
         let session = face == Face::DumbInit;
@@ -57,7 +57,7 @@ impl InitOptions {
         }
     }
 
-    /// Obeys the variables of tini and dumb-init; as `sv` there are none.
+    /// Applies the variables of tini and dumb-init; `sv` has none.
     #[must_use]
     pub fn with_environment(mut self, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         match self.face {
@@ -65,7 +65,7 @@ impl InitOptions {
                 self.subreaper |= variable("TINI_SUBREAPER").is_some();
                 self.to_group |= variable("TINI_KILL_PROCESS_GROUP").is_some();
                 if let Some(level) = variable("TINI_VERBOSITY") {
-                    // As tini reads it: what is no number is 0.
+                    // As tini parses it: what is not a number is 0.
                     let level = level.to_str().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
                     self.verbosity = level;
                 }
@@ -99,7 +99,7 @@ impl InitOptions {
             InitKey::ExitCode => self.exit_codes.push(read(one, exit_codes, EXIT_CODES)?),
             InitKey::Rewrite => {
                 let rewrite = read(one, rewrite, A_REWRITE)?;
-                // dumb-init takes it, without effect.
+                // dumb-init accepts it, without effect.
                 if self.face == Face::Sv && NOT_REWRITTEN.contains(&rewrite.0) {
                     return Err(format!(
                         "{} can't rewrite {}, which is never passed on",
@@ -183,7 +183,7 @@ fn exit_codes(text: &str) -> Option<(u8, u8)> {
     Some((from.parse().ok()?, to.parse().ok()?))
 }
 
-/// What can't be caught, and what tells of children.
+/// Signals that can't be caught, and SIGCHLD, which reports children.
 const NOT_REWRITTEN: [Signal; 3] = [Signal::KILL, Signal::STOP, Signal::CHLD];
 
 fn rewrite(text: &str) -> Option<(Signal, Option<Signal>)> {
@@ -193,14 +193,14 @@ fn rewrite(text: &str) -> Option<(Signal, Option<Signal>)> {
     Some((from, to))
 }
 
-/// What follows `sv`, if it is a command behind `--` and options of ours before it.
+/// Parses the arguments of `sv`, if they are a command after `--` with only options before it.
 pub(super) fn parse(args: &[OsString]) -> Option<Action> {
     let (before, command) = args.split_at(args.iter().position(|word| word == "--")?);
     let no_words = before.iter().all(|word| word.as_encoded_bytes().starts_with(b"-"));
     let given = match getopt::split(&SV, before.to_vec()) {
         Ok((given, words)) if words.is_empty() => given,
         Err(why) if no_words => return Some(misused(&why)),
-        // An action of the client.
+        // It is an action of the client.
         _ => return None,
     };
     let mut options = InitOptions::new(Face::Sv);
@@ -212,14 +212,14 @@ pub(super) fn parse(args: &[OsString]) -> Option<Action> {
     Some(taken.map_or_else(|why| misused(&why), |()| Action::Init(options)))
 }
 
-/// In the form of `sv`'s other misuses.
+/// In the format of `sv`'s other usage errors.
 fn misused(why: &str) -> Action {
     let usage = "Usage: sv [INIT OPTIONS] -- COMMAND [ARGUMENT]...";
     let text = format!("error: {why}\n\n{usage}\n\nFor more information, try '--help'.\n");
     Action::Print { text, code: 2, to_stderr: true }
 }
 
-/// What `sv --help` tells of it.
+/// The help text in `sv --help`.
 pub(super) const HELP: &str = "\
 Init options, for one command: sv [INIT OPTIONS] -- COMMAND [ARGUMENT]...
   -g, --group                Send signals to the command's process group, not to the command alone
@@ -235,7 +235,7 @@ Every signal that can be caught is passed on; zombies are reaped; the command ge
 code is that of the command: 128 and the signal that ended it, 126 if it can't be executed, 127 if it
 is not found. As tini or dumb-init their options and environment variables apply.";
 
-/// Parses what follows `tini`.
+/// Parses the arguments of `tini`.
 pub(super) fn parse_tini(argv0: &str, args: Vec<OsString>) -> Action {
     if args == ["--version"] {
         return Action::say(TINI_VERSION.to_owned());
@@ -259,7 +259,7 @@ pub(super) fn parse_tini(argv0: &str, args: Vec<OsString>) -> Action {
     if options.command.is_empty() { failed(tini_usage(argv0)) } else { Action::Init(options) }
 }
 
-/// tini's usage is `tini PROGRAM -- [ARGUMENT]...`, and a getopt that permutes takes that `--` away.
+/// tini's usage is `tini PROGRAM -- [ARGUMENT]...`, and its permuting getopt removes that `--`.
 fn without_separator(mut command: Vec<OsString>) -> Vec<OsString> {
     if command.get(1).is_some_and(|word| word == "--") {
         command.remove(1);
@@ -267,7 +267,7 @@ fn without_separator(mut command: Vec<OsString>) -> Vec<OsString> {
     command
 }
 
-/// Parses what follows `dumb-init`.
+/// Parses the arguments of `dumb-init`.
 pub(super) fn parse_dumb_init(argv0: &str, args: Vec<OsString>) -> Action {
     let mut options = InitOptions::new(Face::DumbInit);
     let (given, command) = match getopt::split(&DUMB_INIT, args) {
@@ -275,7 +275,7 @@ pub(super) fn parse_dumb_init(argv0: &str, args: Vec<OsString>) -> Action {
         Err(why) => return failed(format!("{argv0}: {why}\n")),
     };
     for one in &given {
-        // Both are told on standard error there, and are no failure.
+        // It prints both on standard error, and succeeds.
         let told = match one.key {
             InitKey::Help => dumb_init_usage(argv0),
             InitKey::Version => DUMB_INIT_VERSION.to_owned(),
@@ -302,7 +302,7 @@ fn name_of(argv0: &str) -> &str {
     std::path::Path::new(argv0).file_name().and_then(OsStr::to_str).unwrap_or(argv0)
 }
 
-/// The releases whose command lines we take.
+/// The releases whose command lines we support.
 const TINI_VERSION: &str = "tini version 0.19.0\n";
 const DUMB_INIT_VERSION: &str = "dumb-init v1.2.5\n";
 
@@ -370,7 +370,7 @@ mod tests {
         )
     }
 
-    /// The options that differ from the face's own, in short.
+    /// The options that differ from the defaults of the face, in short form.
     fn shown(argv0: &str, line: &str) -> String {
         let options = match parsed(argv0, line) {
             Action::Init(options) => options,

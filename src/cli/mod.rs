@@ -1,13 +1,14 @@
-//! Command lines: what was typed, under which name, becomes one [`Action`].
+//! Command lines: the arguments and the name of the program become one [`Action`].
 //!
-//! The binary answers to seven names. As `supervisord`, `supervisorctl`, `pidproxy` and
-//! `echo_supervisord_conf` it follows the reference's grammar and words to the letter, so that
-//! images and scripts need no change; as `tini` and `dumb-init` it takes their command lines; under any
-//! other name it is `sv`, with a grammar of our own.
+//! The binary has seven names. As `supervisord`, `supervisorctl`, `pidproxy` and `echo_supervisord_conf` it
+//! follows the grammar and messages of the reference exactly, so that images and scripts need no change; as
+//! `tini` and `dumb-init` it accepts their command lines; under any other name it is `sv`, with a grammar of
+//! our own.
 //!
-//! Nothing here acts: no file is opened, nothing is printed, the process does not exit. What has to
-//! be said is an [`Action::Print`]. Values are judged only where that needs no knowledge of the
-//! configuration; the flags of `supervisord` go to the `config` module as overrides, spelling
+//! This module does not act: it opens no file, prints nothing and does not exit. Output is returned as an
+//! [`Action::Print`]. Values are validated only if that needs no knowledge of the configuration; the flags of
+//! `supervisord` are passed to the `config` module as overrides, including their spelling, since its table of
+//! options has their types.
 //! included, since its table of options knows their types.
 
 mod actions;
@@ -28,7 +29,7 @@ use crate::model::EventLength;
 pub use actions::{ACTIONS, ClientAction};
 pub use init::InitOptions;
 
-/// Which of the names that the binary answers to it was called by.
+/// The name by which the binary was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Face {
@@ -43,8 +44,8 @@ pub enum Face {
 }
 
 impl Face {
-    /// By the last part of `argv[0]`; a name that is nobody else's is `sv`. `docker-init` is how Docker
-    /// calls its tini.
+    /// Determined by the last component of `argv[0]`; any unknown name is `sv`. `docker-init` is Docker's
+    /// name for its tini.
     #[must_use]
     pub fn of(argv0: &OsStr) -> Self {
         match Path::new(argv0).file_name().and_then(OsStr::to_str) {
@@ -63,38 +64,38 @@ impl Face {
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Supervise.
+    /// Supervise programs.
     Run(RunOptions),
-    /// Be a client, for one action or for a whole conversation.
+    /// Act as a client, for one action or as a shell.
     Client(ClientOptions),
-    /// Run a command and pass signals on to the process named in a file.
+    /// Run a command and forward signals to the process named in a file.
     Pidproxy {
-        /// Holds the process id.
+        /// The file with the process id.
         pid_file: PathBuf,
         /// Never empty.
         command: Vec<OsString>,
     },
     /// Run one command as its init.
     Init(InitOptions),
-    /// Be the listener of a package that prints what programs write.
+    /// Act as the listener of a package that prints the output of programs.
     PrintListener(EventLength),
-    /// Tell what is wrong with a configuration, or what it comes to.
+    /// Check a configuration, or show its effective values.
     Inspect(InspectOptions),
     /// Print the sample configuration.
     Sample(Language),
-    /// Print a text (help, a version, a usage error) and end.
+    /// Print a text (help, a version, a usage error) and exit.
     Print {
         /// Ends in a newline.
         text: String,
         /// The exit code.
         code: u8,
-        /// Where to.
+        /// Whether to print to standard error.
         to_stderr: bool,
     },
 }
 
 impl Action {
-    /// Whether it decides itself what signals do. All are blocked until it has.
+    /// Whether the action decides how signals are handled. All signals are blocked until then.
     #[must_use]
     pub fn takes_over_signals(&self) -> bool {
         match self {
@@ -111,74 +112,74 @@ impl Action {
         Self::Print { text, code: 0, to_stderr: false }
     }
 
-    /// The two lines that answer every misuse of Supervisor's own commands.
+    /// The two lines that report every usage error of Supervisor's own commands.
     fn misused(argv0: &str, why: &str) -> Self {
         let text = format!("Error: {why}\nFor help, use {argv0} -h\n");
         Self::Print { text, code: 2, to_stderr: true }
     }
 }
 
-/// How to supervise.
+/// The options of a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOptions {
-    /// As called: the configuration is searched near it, and messages name it.
+    /// As called: the configuration is searched relative to it, and messages contain it.
     pub argv0: String,
     /// [`Face::Sv`] or [`Face::Supervisord`].
     pub face: Face,
-    /// `-c`; it is searched for when absent.
+    /// `-c`; searched for if absent.
     pub config: Option<PathBuf>,
-    /// Every other flag, in the order given; they beat the file. A flag without a value has `true`.
+    /// All other flags, in the order given; they override the file. A flag without a value is `true`.
     pub overrides: Vec<Override>,
-    /// What stands behind `--`: the command that the programs of the configuration run beside.
+    /// The command after `--`, which runs in addition to the programs of the configuration.
     pub command: Vec<String>,
 }
 
-/// How to look at a configuration.
+/// The options of a configuration check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectOptions {
-    /// As called: the configuration is searched near it.
+    /// As called: the configuration is searched relative to it.
     pub argv0: String,
-    /// The file that was named; it is searched for when absent.
+    /// The file that was named; searched for if absent.
     pub config: Option<PathBuf>,
-    /// Flags of `sv run`; they beat the file.
+    /// Flags of `sv run`; they override the file.
     pub overrides: Vec<Override>,
-    /// The main program that `sv run` would be given; empty if it wouldn't be.
+    /// The main command that `sv run` would get; may be empty.
     pub command: Vec<String>,
-    /// For machines instead of people.
+    /// JSON output.
     pub json: bool,
-    /// What to tell of it.
+    /// What to show.
     pub what: Inspect,
 }
 
-/// What to tell of a configuration.
+/// What to show of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspect {
-    /// What is wrong with it.
+    /// Findings.
     Mistakes {
-        /// What a container is given to stop in, if that was said.
+        /// The grace period of the container, if given.
         grace_secs: Option<u32>,
-        /// Whether this machine is the one that it is for, if that was said.
+        /// Whether this machine is the intended one, if given.
         is_image: Option<bool>,
     },
-    /// What it comes to, and where each value comes from.
+    /// Effective values, and the origin of each.
     Values {
-        /// With names put in where they mean the same for a whole section.
+        /// Expand names that are the same for a whole section.
         expand: bool,
-        /// Without what nobody has set.
+        /// Omit defaults.
         changed: bool,
     },
 }
 
-/// How to be a client.
+/// The options of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
     /// As called.
     pub argv0: String,
     /// [`Face::Sv`] or [`Face::Supervisorctl`].
     pub face: Face,
-    /// `-c`; it is searched for when absent.
+    /// `-c`; searched for if absent.
     pub config: Option<PathBuf>,
-    /// `-s`: has the form of a URL, of whatever scheme.
+    /// `-s`: a URL of any scheme.
     pub server_url: Option<String>,
     /// `-u`
     pub username: Option<String>,
@@ -186,22 +187,22 @@ pub struct ClientOptions {
     pub password: Option<String>,
     /// `-r`
     pub history_file: Option<PathBuf>,
-    /// `-i`, or no words: questions may be asked (password, "really?").
+    /// `-i`, or no words: the user may be asked for a password or for confirmation.
     pub interactive: bool,
-    /// One action with its arguments; none starts a shell.
+    /// One action with its arguments; empty starts a shell.
     pub words: Vec<String>,
-    /// `--request-timeout`: how long a request that only reads may take; `None` is forever.
+    /// `--request-timeout`: the time limit of read-only requests; `None` is forever.
     pub request_timeout: Option<Duration>,
-    /// Whether colours are welcome where the output is a terminal.
+    /// Whether colours are used if the output is a terminal.
     pub color: bool,
 }
 
-/// Makes an action of a whole command line, `argv[0]` included. Never fails: a misuse is an action
-/// that prints and ends.
+/// Parses a whole command line, including `argv[0]`. Never fails: a usage error is an action that prints and
+/// exits.
 #[must_use]
 pub fn parse(args: Vec<OsString>, is_pid_1: bool) -> Action {
     let mut args = args.into_iter();
-    // The kernel lets a program be started without even its own name.
+    // The kernel allows an empty argv.
     let argv0 = args.next().unwrap_or_else(|| "sv".into());
     let shown = argv0.to_string_lossy().into_owned();
     let rest: Vec<OsString> = args.collect();
@@ -243,11 +244,11 @@ fn pidproxy_usage(argv0: &str) -> String {
     )
 }
 
-/// The client's action behind `sv completions`: `=WORD`, then the words before it. Nobody types it.
+/// The client's action for `sv completions`: `=WORD`, then the words before it. Not for users.
 pub const COMPLETE: &str = "complete";
 
-/// Whether colours are welcome where the output is a terminal: see no-color.org, and a dumb terminal
-/// shows escape sequences as they are.
+/// Whether colours are used if the output is a terminal: see no-color.org; a dumb terminal does not interpret
+/// escape sequences.
 #[must_use]
 pub fn wants_colors(machine: &dyn Machine) -> bool {
     let forbids = |name: &str, value: &str| match name {
@@ -258,7 +259,7 @@ pub fn wants_colors(machine: &dyn Machine) -> bool {
     !machine.environment().iter().any(|(name, value)| forbids(name, value))
 }
 
-/// The words of a command line that end up in one text; what is not UTF-8 can't name anything.
+/// Words as texts; bytes that are not UTF-8 can't be a valid name anyway.
 fn texts(words: &[OsString]) -> Vec<String> {
     words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }

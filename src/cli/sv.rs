@@ -1,10 +1,10 @@
-//! `sv`'s own command line: one binary, one word for each thing it does.
+//! The command line of `sv`: one binary, one subcommand for each task.
 //!
-//! Clap has the grammar. The words of `sv run` come from `supervisord`'s table of flags, the client's
-//! from the table of actions, so neither can say something that the compatible faces don't know.
+//! Clap parses it. The options of `sv run` come from `supervisord`'s table of flags, the client's subcommands
+//! from the table of actions, so both support exactly what the compatible names support.
 //!
-//! As PID 1 the same binary is a container's init: no words at all, or options alone, mean `run`.
-//! Everywhere else no words mean the shell.
+//! As PID 1 the same binary is a container's init: no arguments, or only options, mean `run`. Otherwise no
+//! arguments mean the shell.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::config::{Language, Override};
 
-// How to find and reach the supervisor: before the action or behind it. (A doc comment here would
-// become the description of every command that has these options.)
+// How to find and reach the supervisor: before or after the action. (A doc comment here would become the
+// description of every command that has these options.)
 #[derive(Args, Debug, Default)]
 struct ConnectionArgs {
     /// Configuration to take the address from [searched for if absent]
@@ -49,7 +49,7 @@ struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// What stands behind the action beats what stands before it.
+    /// Options after the action override those before it.
     fn or(self, outer: Self) -> Self {
         Self {
             config: self.config.or(outer.config),
@@ -80,7 +80,7 @@ impl ConnectionArgs {
     }
 }
 
-/// A supervisor answers what it only has to look up within a turn; this long it is silent only when stopped
+/// A supervisor answers a read-only request within one turn; it is silent for this long only if it is stopped
 /// or overloaded.
 const REQUEST_TIMEOUT_SECS: u32 = 30;
 
@@ -92,7 +92,7 @@ fn url(text: &str) -> Result<String, String> {
     }
 }
 
-/// Parses what follows `sv`.
+/// Parses the arguments of `sv`.
 pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Action {
     if let Some(action) = init::parse(&args) {
         return action;
@@ -106,8 +106,8 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Actio
     }
 }
 
-/// `docker run IMAGE bash` with sv as the entry point: what was meant is another command. Elsewhere a word
-/// that is like an action was meant to be that.
+/// For `docker run IMAGE bash` with sv as the entry point: another command was meant. Otherwise a word that
+/// is similar to an action was meant as that action.
 fn tip(error: &clap::Error, is_pid_1: bool) -> Option<String> {
     if !is_pid_1 && error.get(ContextKind::SuggestedSubcommand).is_some() {
         return None;
@@ -116,7 +116,7 @@ fn tip(error: &clap::Error, is_pid_1: bool) -> Option<String> {
     Some(format!("\n  tip: to run '{word}' with sv as its init: sv -- {word}\n"))
 }
 
-/// What PID 1 is told without a word: options, or nothing, are those of `run`.
+/// As PID 1, options without a subcommand, or nothing, are those of `run`.
 fn parse_as_init(argv0: &str, args: &[OsString]) -> Option<Action> {
     let matches = run_command(None).try_get_matches_from(with_name("run", args)).ok()?;
     Some(Action::Run(run_options(argv0.to_owned(), &matches)))
@@ -130,7 +130,7 @@ fn printed(error: &clap::Error, is_pid_1: bool) -> Action {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     let mut text = error.render().to_string();
     if let Some(tip) = tip(error, is_pid_1) {
-        // Behind the error itself, where clap's own tips are.
+        // After the error itself, where clap prints its own tips.
         let end = text.find('\n').map_or(text.len(), |end| end + 1);
         text.insert_str(end, &tip);
     }
@@ -159,7 +159,7 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
     }
 }
 
-/// Clap has checked them already: they can't fail to be read.
+/// Clap has validated them already, so they can be read.
 fn connection(matches: &ArgMatches) -> ConnectionArgs {
     ConnectionArgs::from_arg_matches(matches).unwrap_or_default()
 }
@@ -189,7 +189,7 @@ fn config_options(argv0: String, matches: &ArgMatches) -> InspectOptions {
     InspectOptions { argv0, config, overrides: overrides(matches), command, json, what }
 }
 
-/// The file that is named, with its letter or without, and whether JSON is wanted.
+/// The named file, by option or positional, and whether JSON is requested.
 fn inspected(matches: &ArgMatches) -> (Option<PathBuf>, bool) {
     let named = matches.get_one::<PathBuf>("file").or_else(|| matches.get_one("config"));
     (named.cloned(), matches.get_flag("json"))
@@ -207,7 +207,7 @@ fn overrides(matches: &ArgMatches) -> Vec<Override> {
     overrides.chain(strict(matches)).collect()
 }
 
-/// It has no flag among Supervisor's: one more long name would make an abbreviation of theirs ambiguous.
+/// It is not among Supervisor's flags: another long name could make an abbreviation ambiguous.
 fn strict(matches: &ArgMatches) -> Vec<Override> {
     let is_strict = matches.get_flag("strict");
     let strict = Override { option: "strict", value: "true".to_owned(), spelled: "--strict".to_owned() };
@@ -224,7 +224,7 @@ fn pidproxy(matches: &ArgMatches) -> Action {
     Action::Pidproxy { pid_file, command: words.collect() }
 }
 
-/// A script, or what a script asks.
+/// A completion script, or the answer to one.
 fn completions(argv0: &str, asked: &ArgMatches) -> Action {
     let kind = asked.get_one::<String>("kind").map(String::as_str).unwrap_or_default();
     if let Some(script) = completions::script(kind) {
@@ -235,7 +235,7 @@ fn completions(argv0: &str, asked: &ArgMatches) -> Action {
         let options: Vec<String> = line.iter().take_while(|word| *word != COMPLETE).cloned().collect();
         let words = line[options.len()..].to_vec();
         let grammar = ConnectionArgs::augment_args(Command::new("sv"));
-        // What doesn't fit is told when the line is carried out.
+        // Errors are reported when the line is run.
         let found = grammar.try_get_matches_from(std::iter::once("sv".to_owned()).chain(options));
         let options = found.map(|matches| connection(&matches)).unwrap_or_default();
         Action::Client(options.into_client(argv0.to_owned(), words))
@@ -255,12 +255,12 @@ fn completions_command() -> Command {
         .arg(words("words", ValueParser::os_string()).last(true).hide(true))
 }
 
-/// What a script asks for, in place of a shell's name.
+/// The argument that scripts use instead of the name of a shell.
 const WORDS: &str = "words";
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.3.0)");
 
-/// What an action does, how it is called, and only then what else there is to say.
+/// What an action does, its usage, and then everything else.
 const ACTION_HELP: &str = "{about-with-newline}\nUsage:\n{before-help}{all-args}{after-help}";
 
 fn command() -> Command {
@@ -318,7 +318,7 @@ fn options_of(action: &str) -> Vec<Arg> {
     }
 }
 
-/// The same, as they were given.
+/// The same options, as given.
 fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
     let given = options_of(action).into_iter().filter_map(|option| {
         let name = option.get_id().as_str();
@@ -330,7 +330,7 @@ fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
     given.collect()
 }
 
-/// As PID 1 `sv WORD` is not `sv run FILE`: there is no file without its letter then.
+/// As PID 1 `sv WORD` is not `sv run FILE`: there a file needs its option.
 fn run_command(file: Option<Arg>) -> Command {
     Command::new("run")
         .about("Supervise: start the configured programs and keep them running")
@@ -395,7 +395,7 @@ fn config_arg() -> Arg {
         .help("Configuration [searched for if absent]")
 }
 
-/// The same without its letter.
+/// The file as a positional.
 fn file_arg() -> Arg {
     Arg::new("file")
         .value_name("FILE")
@@ -443,7 +443,7 @@ fn pidproxy_command() -> Command {
         )
 }
 
-/// Words that may look like options: `tail -f`, `signal -9`.
+/// Arguments that may look like options: `tail -f`, `signal -9`.
 fn words(name: &'static str, parser: ValueParser) -> Arg {
     Arg::new("words").value_name(name).value_parser(parser).num_args(0..).allow_hyphen_values(true)
 }
@@ -510,7 +510,7 @@ mod tests {
         parse("sv".into(), line.iter().map(OsString::from).collect(), is_pid_1)
     }
 
-    /// What becomes of a line, in short.
+    /// The result of parsing a line, in short form.
     fn shown(line: &[&str], is_pid_1: bool) -> String {
         match parsed(line, is_pid_1) {
             Action::Run(options) => {
@@ -635,7 +635,7 @@ mod tests {
                 &["--version"],
                 concat!("print 0 out sv ", env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.3.0)"),
             ),
-            // Never a configuration: it is what `docker run IMAGE bash` passes on.
+            // Not a configuration: `docker run IMAGE bash` passes it on.
             (&["bash"], "print 2 err error: unrecognized subcommand 'bash'"),
         ] {
             assert_eq!(shown(line, true), expected, "{line:?}");

@@ -1,4 +1,4 @@
-//! One thing that happened, and what listeners are told of it.
+//! An event, and its form for listeners.
 
 use std::borrow::Cow;
 
@@ -8,29 +8,29 @@ use super::Period;
 use crate::model::{Channel, EventLength, EventType, ProcessState};
 use crate::python::quote_bytes;
 
-/// By which listeners know a process.
+/// The names of a process in events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessNames {
-    /// Its own.
+    /// The process name.
     pub process: String,
-    /// Its group's.
+    /// The group name.
     pub group: String,
 }
 
-/// Something that happened. It holds what was so then: a process may have gone on by the time at which a
-/// listener takes it.
+/// Something that happened. It contains the values of that moment: a process may have changed by the time a
+/// listener gets the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// A process is in another state.
+    /// A process has changed its state.
     ProcessState {
         /// Which process.
         names: ProcessNames,
-        /// The state that it was in before.
+        /// The previous state.
         from: ProcessState,
-        /// The state that it is in.
+        /// The new state.
         change: StateChange,
     },
-    /// A process with checks of its readiness is ready.
+    /// A process with readiness checks has become ready.
     Ready {
         /// Which process.
         names: ProcessNames,
@@ -46,44 +46,44 @@ pub enum Event {
         /// Why it is unhealthy; `None` if it is healthy.
         failure: Option<String>,
     },
-    /// A process has written something.
+    /// A process has written output.
     Output {
         /// Which process.
         names: ProcessNames,
         /// Its pid.
         pid: i32,
-        /// Where it has written.
+        /// The stream.
         channel: Channel,
-        /// For whom.
+        /// The kind of output.
         kind: OutputKind,
-        /// What.
+        /// The output.
         data: Vec<u8>,
     },
-    /// A client has something to tell to listeners.
+    /// A message from a client to listeners.
     RemoteCommunication {
-        /// What kind of thing, in the client's words.
+        /// Its type, chosen by the client.
         kind: String,
-        /// What.
+        /// Its content.
         data: String,
     },
-    /// The supervisor begins.
+    /// The supervisor has started.
     SupervisorRunning,
     /// The supervisor begins to stop everything.
     SupervisorStopping,
-    /// A stretch of time has begun.
+    /// A period of time has begun.
     Tick {
-        /// How long it is.
+        /// The length of the period.
         period: Period,
         /// Unix time of its beginning.
         when: i64,
     },
     /// A group has become active.
     GroupAdded(String),
-    /// A group is not active any more.
+    /// A group is no longer active.
     GroupRemoved(String),
 }
 
-/// The state that a process has come to, with what is told of it. A pid of 0 is none.
+/// The new state of a process, with its details. A pid of 0 means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum StateChange {
@@ -97,17 +97,17 @@ pub enum StateChange {
     Unknown,
 }
 
-/// For whom a process has written something.
+/// The kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutputKind {
     /// For its log.
     Log,
-    /// For listeners: what stood between the tags of capture mode.
+    /// For listeners: output between the tags of capture mode.
     Communication,
 }
 
 impl OutputKind {
-    /// The type of the event that is made of such output.
+    /// The event type of such output.
     #[must_use]
     pub fn event_type(self, channel: Channel) -> EventType {
         match (self, channel) {
@@ -120,7 +120,7 @@ impl OutputKind {
 }
 
 impl StateChange {
-    /// The type of the event that tells of it.
+    /// The event type of this change.
     #[must_use]
     pub fn event_type(self) -> EventType {
         match self {
@@ -135,7 +135,7 @@ impl StateChange {
         }
     }
 
-    /// What follows `from_state:S`.
+    /// The fields after `from_state:S`.
     fn extra(self) -> String {
         match self {
             Self::Starting { tries } | Self::Backoff { tries } => format!(" tries:{tries}"),
@@ -147,7 +147,7 @@ impl StateChange {
 }
 
 impl Event {
-    /// What it is in the tree of types: always a leaf.
+    /// The type of the event: always a leaf of the tree.
     #[must_use]
     pub fn event_type(&self) -> EventType {
         match self {
@@ -165,8 +165,7 @@ impl Event {
         }
     }
 
-    /// What follows the header. For a listener that counts characters it is text whatever a process has
-    /// written.
+    /// The part after the header. For a listener that counts characters it is always valid text.
     #[must_use]
     pub fn payload(&self, length: EventLength) -> Vec<u8> {
         let mut payload = self.head().into_bytes();
@@ -204,7 +203,7 @@ impl Event {
     }
 }
 
-/// What is no text is shown as Python shows bytes, to those who read text.
+/// For readers of text, data that is not text is shown like Python's bytes.
 fn reported(data: &[u8], length: EventLength) -> Cow<'_, [u8]> {
     if length == EventLength::Bytes || std::str::from_utf8(data).is_ok() {
         return data.into();

@@ -1,9 +1,8 @@
-//! The conversation with one listener: what it says goes in, what it means comes out.
+//! The protocol with one listener: its output goes in, events of the protocol come out.
 //!
-//! A listener says `READY\n`, is sent an event, and answers it with `RESULT n\n` and n bytes, of which
-//! `OK` is the one answer that is not a refusal. Then it says `READY\n` again. Whatever else it says ends
-//! the conversation until it is started anew. Nothing that it says is kept but the beginning of a line,
-//! and of its answer only what it amounts to.
+//! A listener writes `READY\n`, gets an event, and answers it with `RESULT n\n` and n bytes; only `OK`
+//! accepts the event. Then it writes `READY\n` again. Anything else ends the protocol until the listener is
+//! restarted. Only an incomplete line is kept, and of an answer only its meaning.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,37 +12,38 @@ use crate::python::quote_bytes;
 
 const READY: &[u8] = b"READY\n";
 
-/// What a listener answers when it is done with an event.
+/// The answer of a listener that has processed an event.
 const DONE: &[u8] = b"OK";
 
-/// The number in a result line follows so many bytes. Like Supervisor we don't look at them.
+/// The number in a result line starts after this many bytes, which are not checked, as in Supervisor.
 const RESULT_WORD_BYTES: usize = b"RESULT ".len();
 
-/// A result line that is longer is none.
+/// A longer result line is invalid.
 pub const RESULT_LINE_BYTES_MAX: usize = 1024;
 
-/// What a listener has said.
+/// The meaning of a listener's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Heard {
-    /// It waits for an event.
+    /// It is ready for an event.
     Ready,
-    /// It is done with its event.
+    /// It has processed its event.
     Processed(Delivery),
-    /// It has refused its event, which is for another or for later.
+    /// It has rejected its event, which is sent to another listener or later.
     Rejected(Delivery),
-    /// It has answered with a line that is no result line. It is UNKNOWN, its event is for another.
+    /// It has answered with an invalid result line. It becomes UNKNOWN, and its event is sent to another
+    /// listener.
     BadResult(String, Delivery),
-    /// It has spoken out of turn, in this state. It is UNKNOWN.
+    /// It has written unexpected output in this state. It becomes UNKNOWN.
     Violated(ListenerState),
 }
 
-/// How far a listener has come.
+/// The protocol state of a listener.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Listener {
     state: ReplyState,
-    /// What it has said that means nothing yet: less than `RESULT_LINE_BYTES_MAX` between two calls.
+    /// Output that is incomplete: less than `RESULT_LINE_BYTES_MAX` between two calls.
     said: Vec<u8>,
-    /// Events can't be brought to it: it has closed its standard input, or does not read from it.
+    /// Events can't be delivered: it has closed its standard input, or does not read from it.
     is_unresponsive: bool,
 }
 
@@ -54,13 +54,13 @@ enum ReplyState {
     Ready,
     Busy {
         delivery: Delivery,
-        /// Set once the result line was there.
+        /// Set after the result line.
         answer: Option<ResultBody>,
     },
     Unknown,
 }
 
-/// The bytes behind a result line.
+/// The bytes after a result line.
 #[derive(Debug, Serialize, Deserialize)]
 struct ResultBody {
     bytes: usize,
@@ -73,7 +73,7 @@ impl ResultBody {
         Self { bytes, left: bytes, is_done: bytes == DONE.len() }
     }
 
-    /// Takes what belongs to the answer; returns how much that was.
+    /// Takes the part that belongs to the answer; returns its length.
     fn take(&mut self, said: &[u8]) -> usize {
         let count = self.left.min(said.len());
         let at = self.bytes - self.left;
@@ -84,7 +84,7 @@ impl ResultBody {
 }
 
 impl Listener {
-    /// Where it stands.
+    /// Its protocol state.
     #[must_use]
     pub fn state(&self) -> ListenerState {
         match self.state {
@@ -101,7 +101,7 @@ impl Listener {
         matches!(self.state, ReplyState::Ready) && !self.is_unresponsive
     }
 
-    /// Whether it has an event to answer, or may come to take one of those that wait.
+    /// Whether it has an event to answer, or can take a pending one.
     #[must_use]
     pub fn is_owed(&self, waiting: usize) -> bool {
         match self.state {
@@ -111,24 +111,24 @@ impl Listener {
         }
     }
 
-    /// It is sent an event.
+    /// Sends it an event.
     pub fn send(&mut self, delivery: Delivery) {
         self.state = ReplyState::Busy { delivery, answer: None };
     }
 
-    /// The event that it was sent just now could not be brought to it; nor could any other.
+    /// The last event could not be delivered, and no other can be.
     pub fn stop_listening(&mut self) -> Option<Delivery> {
         self.is_unresponsive = true;
         self.give_back(ReplyState::Ready)
     }
 
-    /// The event that it has not answered, now that it is gone.
+    /// Ends the protocol; returns the unanswered event.
     #[must_use]
     pub fn end(mut self) -> Option<Delivery> {
         self.give_back(ReplyState::Unknown)
     }
 
-    /// It has said something. Of its answers `OK` is the good one, or any will do.
+    /// Parses output. An answer is accepted if it is `OK`, or in any case with `any_will_do`.
     pub fn hear(&mut self, bytes: &[u8], any_will_do: bool) -> Vec<Heard> {
         self.said.extend_from_slice(bytes);
         let mut heard = Vec::new();
@@ -151,7 +151,7 @@ impl Listener {
         }
     }
 
-    /// `None` when it has to say more before it means anything.
+    /// `None` if the output is incomplete.
     fn next(&mut self) -> Option<Heard> {
         match &mut self.state {
             ReplyState::Acknowledged if self.said.len() < READY.len() => None,
@@ -182,7 +182,7 @@ impl Listener {
 
     fn result_line(&mut self) -> Option<Heard> {
         let line = &self.said[..self.said.len().min(RESULT_LINE_BYTES_MAX)];
-        // A line that is too long is so too when it has come in one piece.
+        // A line that is too long must be rejected even if it arrives in one piece.
         let end = memchr::memchr(b'\n', line);
         if end.is_none() && line.len() < RESULT_LINE_BYTES_MAX {
             return None;
@@ -200,7 +200,7 @@ impl Listener {
         self.next()
     }
 
-    /// COMPAT: an answer of no bytes is there at once; Supervisor waits until more is said.
+    /// COMPAT: an empty answer is complete at once; Supervisor waits for more output.
     fn verdict(&mut self) -> Option<Heard> {
         let ReplyState::Busy { answer: Some(ResultBody { left: 0, is_done, .. }), .. } = self.state else {
             return None;
@@ -210,7 +210,7 @@ impl Listener {
     }
 }
 
-/// What is no text is shown as Python shows bytes.
+/// Bytes that are not text are shown like Python's bytes.
 fn text(line: &[u8]) -> String {
     std::str::from_utf8(line)
         .map_or_else(|_| format!("Undecodable: {}", quote_bytes(line)), ToOwned::to_owned)

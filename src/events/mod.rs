@@ -1,16 +1,15 @@
-//! Events: what happened, in the form in which listeners are told of it, and the pools that keep it
-//! for them until one of them has taken it.
+//! Events in the form that listeners get, and the pools that keep them until a listener has processed them.
 //!
-//! * [`Event`] is one thing that happened; it knows its type and its payload, byte for byte.
-//! * [`Ticks`] makes events of the wall clock.
-//! * [`Pool`] is what an `[eventlistener:x]` is beside its processes: a buffer, its numbers, and how far
-//!   the conversation with each listener has come.
-//! * `printer` has the lines that the result handlers of known Python packages print.
-//! * `pace` keeps a listener that refuses everything, or is too slow, from costing CPU and log.
-//! * [`Listener`] is one such conversation: what it says goes in, what it means comes out.
+//! * [`Event`] is something that happened, with its type and its exact payload.
+//! * [`Ticks`] makes events from the wall clock.
+//! * [`Pool`] is the state of an `[eventlistener:x]` besides its processes: a buffer, serial numbers, and the
+//!   protocol state of each listener.
+//! * `printer` formats lines like the result handlers of known Python packages.
+//! * `pace` keeps a listener that rejects everything, or is too slow, from flooding CPU and log.
+//! * [`Listener`] is the protocol with one listener.
 //!
-//! Nothing here reads or writes, and nothing knows which processes run: [`crate::supervise`] tells of
-//! what happens and decides who is sent what, the shell moves the bytes.
+//! This module does no I/O and does not know which processes run: [`crate::supervise`] reports what happens
+//! and decides which listener gets an event; the runtime moves the bytes.
 
 mod event;
 mod listener;

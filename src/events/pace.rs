@@ -1,7 +1,7 @@
-//! What keeps a pool whose listeners refuse everything, or are too slow, from filling CPU and log.
+//! Limits the CPU time and log lines of a pool whose listeners reject everything, or are too slow.
 //!
-//! Refused events are sent again with a growing pause. Refusals and discarded events are counted where a
-//! line for each would say nothing new.
+//! Rejected events are sent again with a growing pause. Repeated rejections and discarded events are counted
+//! instead of logged one by one.
 
 use std::time::Duration;
 
@@ -9,57 +9,57 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Mono;
 
-/// Refusals in a row that are answered with another delivery at once: another listener of the pool may take
-/// the event, or the cause has gone.
+/// The number of consecutive rejections without a pause: another listener of the pool may accept the event,
+/// or the cause may be gone.
 const FREE_REFUSALS: u64 = 3;
 
-/// The first pause; each refusal doubles it.
+/// The first pause; it doubles with each rejection.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// The least time between two lines about discarded events.
+/// The minimum time between two lines about discarded events.
 const DISCARD_LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// How fast a pool delivers, and what its log lines leave out.
+/// The delivery rate of a pool, and the counts that its log lines omit.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Pace {
-    /// In a row, by whichever listeners.
+    /// Consecutive rejections by any listener.
     refusals: u64,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     paused_until: Option<Mono>,
-    /// Of the last line about discarded events.
+    /// The time of the last line about discarded events.
     discard_line_at: Option<Mono>,
-    /// Since that line.
+    /// The events discarded since that line.
     unlogged: Option<Discarded>,
 }
 
-/// Events that there was no room for.
+/// Events that did not fit into the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discarded {
     /// How many.
     pub count: u64,
-    /// The number of the first.
+    /// The serial number of the first.
     pub serial: u64,
 }
 
-/// What is to be logged of a refusal.
+/// What to log about a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefusalNews {
-    /// It is the first in a row.
+    /// It is the first one.
     First,
-    /// The pause has become as long as it gets.
+    /// The pause has reached its maximum.
     LongestPause {
-        /// How many there were in a row.
+        /// The number of consecutive rejections.
         refusals: u64,
-        /// How long it is.
+        /// The length of the pause.
         pause: Duration,
     },
 }
 
 impl Pace {
-    /// A listener has refused an event.
+    /// Records a rejection.
     pub(super) fn refused(&mut self, now: Mono) -> Option<RefusalNews> {
         self.refusals += 1;
         let refusals = self.refusals;
@@ -74,18 +74,18 @@ impl Pace {
         }
     }
 
-    /// A listener has processed an event. Returns how many refusals in a row that ends.
+    /// Records a processed event. Returns the number of rejections before it.
     pub(super) fn processed(&mut self) -> u64 {
         self.paused_until = None;
         std::mem::take(&mut self.refusals)
     }
 
-    /// Whether events may be sent.
+    /// Whether sending is paused.
     pub(super) fn is_paused(&self) -> bool {
         self.paused_until.is_some()
     }
 
-    /// An event was discarded.
+    /// Records a discarded event.
     pub(super) fn discarded(&mut self, serial: u64) {
         self.unlogged.get_or_insert(Discarded { count: 0, serial }).count += 1;
     }
@@ -95,7 +95,7 @@ impl Pace {
         Some(self.discard_line_at.map_or(Mono::default(), |at| at.after(DISCARD_LINE_EVERY)))
     }
 
-    /// When `pass` wants to be called.
+    /// When `pass` must be called.
     pub(super) fn deadline(&self) -> Option<Mono> {
         [self.paused_until, self.line_due()].into_iter().flatten().min()
     }

@@ -1,5 +1,5 @@
-//! What an `[eventlistener:x]` is beside its processes: events that wait for one of them, and how far the
-//! conversation with each has come.
+//! The state of an `[eventlistener:x]` besides its processes: pending events, and the protocol state of each
+//! listener.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
@@ -15,26 +15,26 @@ use crate::model::{
     Wall,
 };
 
-/// An event on its way to a listener, with the numbers that it keeps until one has dealt with it.
+/// An event for a listener, with the serial numbers that it keeps until it is processed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Among all events that anybody listened for.
+    /// Counts all events that any pool subscribes to.
     pub serial: u64,
-    /// Among those of its pool.
+    /// Counts the events of its pool.
     pub pool_serial: u64,
-    /// Shared by all pools that it is for.
+    /// Shared by all pools that get it.
     pub event: Arc<Event>,
 }
 
-/// The listeners of one group and what waits for them.
+/// The listeners of one group and their pending events.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Pool {
     name: String,
     spec: PoolSpec,
     accepted: u64,
-    /// The oldest first. No more than `buffer_size`.
+    /// The oldest first. At most `buffer_size`.
     waiting: VecDeque<Delivery>,
-    /// Of each process that was started and not reaped since.
+    /// One for each process that was started and not reaped since.
     listeners: BTreeMap<ProcessId, Listener>,
     printer: Printer,
     pace: Pace,
@@ -55,13 +55,13 @@ impl Pool {
         &self.name
     }
 
-    /// What it asks for.
+    /// The events that it subscribes to.
     #[must_use]
     pub fn events(&self) -> EventTypes {
         self.spec.events
     }
 
-    /// What its result handler prints of an event that was processed: whole lines, and where they go.
+    /// The output of its result handler for a processed event: whole lines, and their destination.
     pub fn print(&mut self, event: &Event, wall: Wall) -> Option<(Channel, Vec<u8>)> {
         match self.spec.handler {
             ResultHandler::Print(handler) => self.printer.lines(handler, event, wall),
@@ -69,39 +69,39 @@ impl Pool {
         }
     }
 
-    /// Events that may wait at the same time.
+    /// The maximum number of pending events.
     #[must_use]
     pub fn buffer_size(&self) -> usize {
         self.spec.buffer_size
     }
 
-    /// Events that wait.
+    /// The number of pending events.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// It is configured otherwise from now on. What waits goes on waiting.
+    /// Changes the configuration. Pending events are kept.
     pub fn configure(&mut self, spec: PoolSpec) {
         self.spec = spec;
     }
 
-    /// Whether it is to be told of events of this type.
-    /// COMPAT: Supervisor tells it once for each of the names in `events` that fit.
+    /// Whether it subscribes to events of this type. COMPAT: Supervisor sends an event once for each matching
+    /// name in `events`.
     #[must_use]
     pub fn asks_for(&self, event: EventType) -> bool {
         self.spec.events.cover(event)
     }
 
-    /// Takes an event. The oldest is discarded if there is no room.
+    /// Adds an event. The oldest is discarded if there is no room.
     pub fn accept(&mut self, serial: u64, event: Arc<Event>) {
         self.make_room();
         self.waiting.push_back(Delivery { serial, pool_serial: self.accepted, event });
         self.accepted += 1;
     }
 
-    /// Takes an event back that a listener has not dealt with: it is the next to be sent. Without room the
-    /// oldest of the others is discarded, as with Supervisor.
+    /// Returns an event that a listener has not processed: it is the next to be sent. Without room the oldest
+    /// of the others is discarded, as in Supervisor.
     pub fn put_back(&mut self, delivery: Delivery) {
         self.make_room();
         self.waiting.push_front(delivery);
@@ -114,55 +114,55 @@ impl Pool {
         }
     }
 
-    /// A listener was started.
+    /// Adds a listener that was started.
     pub fn begin(&mut self, process: ProcessId) {
         self.listeners.insert(process, Listener::default());
     }
 
-    /// A listener is gone; returns what it has not dealt with.
+    /// Removes a listener; returns its unprocessed event.
     pub fn end(&mut self, process: ProcessId) -> Option<Delivery> {
         self.listeners.remove(&process)?.end()
     }
 
-    /// Whether this process is one of its listeners and was started.
+    /// Whether this process is a running listener of the pool.
     #[must_use]
     pub fn has(&self, process: ProcessId) -> bool {
         self.listeners.contains_key(&process)
     }
 
-    /// How far the conversation with each of its listeners has come.
+    /// The protocol state of each listener.
     pub fn states(&self) -> impl Iterator<Item = (ProcessId, ListenerState)> {
         self.listeners.iter().map(|(process, listener)| (*process, listener.state()))
     }
 
-    /// A listener has said something.
+    /// Parses output of a listener.
     pub fn hear(&mut self, process: ProcessId, bytes: &[u8]) -> Vec<Heard> {
         let any_will_do = self.spec.handler != ResultHandler::Default;
         self.listeners.get_mut(&process).map_or_else(Vec::new, |listener| listener.hear(bytes, any_will_do))
     }
 
-    /// A listener has refused an event. Returns what is to be logged of that.
+    /// Records a rejection. Returns what to log about it.
     pub fn refused(&mut self, now: Mono) -> Option<RefusalNews> {
         self.pace.refused(now)
     }
 
-    /// A listener has processed an event. Returns how many refusals in a row that ends.
+    /// Records a processed event. Returns the number of rejections before it.
     pub fn processed(&mut self) -> u64 {
         self.pace.processed()
     }
 
-    /// When [`Pool::pass`] wants to be called.
+    /// When [`Pool::pass`] must be called.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         self.pace.deadline()
     }
 
-    /// Acts on what is due. Returns what was discarded since the last line about that, if one is due.
+    /// Performs what is due. Returns what was discarded since the last line about that, if one is due.
     pub fn pass(&mut self, now: Mono) -> Option<Discarded> {
         self.pace.pass(now)
     }
 
-    /// The oldest event in the form in which it is sent, if this listener can take one; it is BUSY then.
+    /// The oldest event in wire format, if this listener can take one; it becomes BUSY.
     pub fn send(&mut self, process: ProcessId, server: &str) -> Option<(u64, Vec<u8>)> {
         if self.pace.is_paused() {
             return None;
@@ -174,14 +174,14 @@ impl Pool {
         Some(sent)
     }
 
-    /// Whether this listener has an event to answer, or one that waits to take. One that can't be told
-    /// anything is owed nothing.
+    /// Whether this listener has an event to answer, or can take a pending one. False if events can't be
+    /// delivered to it.
     #[must_use]
     pub fn is_owed(&self, process: ProcessId) -> bool {
         self.listeners.get(&process).is_some_and(|listener| listener.is_owed(self.waiting.len()))
     }
 
-    /// What was sent to it could not be brought to it: it is sent no more until it is started anew.
+    /// An event could not be delivered: the listener gets no more until it is restarted.
     pub fn stop_listening(&mut self, process: ProcessId) -> Option<Delivery> {
         self.listeners.get_mut(&process)?.stop_listening()
     }
@@ -196,7 +196,7 @@ fn envelope(server: &str, pool: &str, delivery: &Delivery, length: EventLength) 
         EventLength::Characters => characters(&payload),
     };
     let mut bytes = Vec::with_capacity(payload.len() + 160);
-    // Writing to memory does not fail.
+    // Writing to memory can't fail.
     let _ = writeln!(
         bytes,
         "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{pool_serial} eventname:{} len:{count}",
@@ -206,7 +206,7 @@ fn envelope(server: &str, pool: &str, delivery: &Delivery, length: EventLength) 
     bytes
 }
 
-/// In UTF-8 each has one byte that does not go on with another.
+/// Counts the bytes that don't continue a UTF-8 character.
 fn characters(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
@@ -232,7 +232,7 @@ mod tests {
         Arc::new(Event::GroupAdded(number.to_string()))
     }
 
-    /// How many were discarded since the last time, and the first of them.
+    /// The number of discarded events since the last time, and the first of them.
     fn discarded(pool: &mut Pool) -> Option<(u64, u64)> {
         let later = pool.deadline()?;
         pool.pass(later).map(|it| (it.count, it.serial))

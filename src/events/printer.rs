@@ -1,7 +1,7 @@
-//! The lines that the result handlers of three Python packages print: what a program wrote, with its origin.
+//! The lines that the result handlers of three Python packages print: the output of programs with its origin.
 //!
-//! Each package has its own form. supervisor-stdlog gives processes colors in turn and pads their names to
-//! the longest that it has seen, so a printer has a memory.
+//! Each package has its own format. supervisor-stdlog assigns colors to processes in turn and pads their
+//! names to the longest so far, so a printer has state.
 
 use std::collections::BTreeMap;
 
@@ -15,21 +15,21 @@ use crate::model::{Channel, PrintHandler, Wall};
 /// Processes beyond this number share the color of the last one.
 const COLORED_NAMES_MAX: usize = 1024;
 
-/// The colors that supervisor-stdlog gives to processes, in turn.
+/// The colors of supervisor-stdlog, assigned in turn.
 const COLORS: [u8; 5] = [36, 33, 32, 35, 34];
 
-/// What one pool has printed so far, as far as it decides how the next line looks.
+/// The state of a pool's output that determines the format of the next line.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Printer {
-    /// Events of any process: the color of a name depends on when it was seen first.
+    /// The number of events of any process: the color of a name depends on when it first appeared.
     printed: usize,
     colors: BTreeMap<String, u8>,
-    /// Of the column of names.
+    /// The width of the column of names.
     width: usize,
 }
 
 impl Printer {
-    /// Whole lines, and where they go; `None` for an event that is not output.
+    /// Whole lines, and their destination; `None` for an event that is not output.
     pub(super) fn lines(
         &mut self,
         handler: PrintHandler,
@@ -43,7 +43,7 @@ impl Printer {
                 (Channel::Stdout, prefixed(data, &format!("{name} {} | ", channel.name()), ""))
             }
             PrintHandler::Stdlog => (*channel, self.colored(name, *channel, data)),
-            // That package means to tell the channels apart, and prints both to standard output.
+            // That package intends to separate the channels, but prints both to standard output.
             PrintHandler::Console => {
                 (Channel::Stdout, prefixed(&unix_lines(data), &format!("{name} | {} | ", utc(wall)), ""))
             }
@@ -67,13 +67,13 @@ impl Printer {
     }
 }
 
-/// Each line of the data between a prefix and a suffix.
+/// Puts each line of the data between a prefix and a suffix.
 fn prefixed(data: &[u8], prefix: &str, suffix: &str) -> Vec<u8> {
     let lines = data.strip_suffix(b"\n").unwrap_or(data).split(|byte| *byte == b'\n');
     lines.flat_map(|line| [prefix.as_bytes(), line, suffix.as_bytes(), b"\n"].concat()).collect()
 }
 
-/// Without the carriage return before a line feed.
+/// Removes the carriage return before a line feed.
 fn unix_lines(data: &[u8]) -> Vec<u8> {
     let lines = data.split_inclusive(|byte| *byte == b'\n');
     let bare = lines.map(|line| match line {

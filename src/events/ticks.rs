@@ -1,8 +1,8 @@
-//! Ticks: events that the wall clock makes.
+//! Ticks: events of the wall clock.
 //!
-//! Time is cut into stretches that begin at multiples of their length. A tick is told when another
-//! stretch has begun than the one that it was before, so a clock that is set makes one tick and no more,
-//! whichever way. Nobody is woken for a tick that nobody asked for.
+//! Time is divided into periods that begin at multiples of their length. A tick is made when the current
+//! period is different from the last one, so a clock that is set, forward or back, makes one tick and no
+//! more. Ticks without a subscriber cause no wakeups.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Event;
 use crate::model::{EventType, EventTypes, Mono, Now};
 
-/// How long a stretch is.
+/// The length of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Period {
@@ -20,10 +20,10 @@ pub enum Period {
     Hour,
 }
 
-/// In the order in which those that are due together are told.
+/// In the order in which ticks that are due together are sent.
 const PERIODS: [Period; 3] = [Period::FiveSeconds, Period::Minute, Period::Hour];
 
-/// How long a clock that was set may go unnoticed by those who wait for the next hour.
+/// How long a change of the clock may go unnoticed when only the next hour is awaited.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl Period {
@@ -57,7 +57,7 @@ impl Period {
     }
 }
 
-/// Which stretches have begun, of those that are asked for.
+/// The current periods of the requested lengths.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Ticks {
     begun: [Option<i64>; PERIODS.len()],
@@ -65,7 +65,8 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// The stretches that have begun since the last call, of those that are asked for and were then.
+    /// The periods that have begun since the last call, of those that are requested now and were requested
+    /// then.
     pub fn pass(&mut self, now: Now, asked_for: EventTypes) -> Vec<Event> {
         let mut ticks = Vec::new();
         let mut left: Option<Duration> = None;
@@ -84,7 +85,7 @@ impl Ticks {
         ticks
     }
 
-    /// When [`Ticks::pass`] is to be called; `None` while no ticks are asked for.
+    /// When [`Ticks::pass`] must be called; `None` if no ticks are requested.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         self.next

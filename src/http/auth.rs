@@ -8,16 +8,16 @@ use subtle::ConstantTimeEq;
 /// The password that a server requires.
 #[derive(Clone, Copy)]
 pub enum Secret<'a> {
-    /// In the clear.
+    /// In plain text.
     Plain(&'a str),
     /// Its SHA-1: the `{SHA}` form of the configuration.
     Sha1(&'a [u8; 20]),
 }
 
-/// Whether an `Authorization` header carries these credentials.
+/// Whether an `Authorization` header has these credentials.
 ///
-/// Unreadable credentials are wrong credentials: the reference answers some of them with status 500. The time
-/// that the comparison takes does not depend on how much of them is right.
+/// Malformed credentials count as wrong: the reference answers some of them with status 500. The comparison
+/// takes constant time.
 #[must_use]
 pub fn authenticate(header: Option<&str>, username: &str, secret: Secret<'_>) -> bool {
     let Some((given_username, given_password)) = header.and_then(credentials) else { return false };
@@ -30,7 +30,7 @@ pub fn authenticate(header: Option<&str>, username: &str, secret: Secret<'_>) ->
     (same_username & same_password).into()
 }
 
-/// Name and password of a Basic header. A password may contain colons, a name cannot.
+/// User name and password of a Basic header. A password may contain colons, a user name cannot.
 fn credentials(header: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (scheme, encoded) = header.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -41,7 +41,7 @@ fn credentials(header: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((pair[..colon].to_vec(), pair[colon + 1..].to_vec()))
 }
 
-/// Digests are compared instead of the texts, so that even their length cannot be measured.
+/// Digests are compared instead of the texts, so that not even their length can be measured.
 fn digest(text: &[u8]) -> [u8; 20] {
     Sha1::digest(text).into()
 }

@@ -1,22 +1,22 @@
-//! The second half of a request: which body its head announces, and the reading of it.
+//! The second half of a request: the framing of its body, and reading it.
 //!
-//! A request that two readers could end at different places is refused: what the one takes for a
-//! body the other would obey as a request.
+//! A request whose end is ambiguous is rejected: a proxy and we could disagree about where the next request
+//! starts.
 
 use std::mem;
 
 use super::chunked::Chunked;
 use super::{BODY_BYTES_MAX, Rejection, Request, Version};
 
-/// How a body tells its end.
+/// How the end of a body is determined.
 #[derive(Debug)]
 enum Framing {
-    /// So many bytes are still missing.
+    /// This many bytes are still missing.
     Length(usize),
     Chunked(Chunked),
 }
 
-/// Room for a body grows by at least this, and by no more than what there is already.
+/// The buffer of a body grows by at least this, and at most doubles.
 const GROWTH_BYTES_MIN: usize = 64 * 1024;
 
 /// A request whose body is being read.
@@ -25,7 +25,7 @@ pub(super) struct Pending {
     pub(super) request: Request,
     framing: Framing,
     awaits_continue: bool,
-    /// Nobody has looked at the head yet.
+    /// The head has not been inspected yet.
     is_new: bool,
 }
 
@@ -37,7 +37,7 @@ impl Pending {
         Ok(Self { request, framing, awaits_continue, is_new: true })
     }
 
-    /// Takes what belongs to the body off the input; true once that is all of it.
+    /// Moves the bytes of the body from the input; true once it is complete.
     pub(super) fn read_body(&mut self, input: &mut Vec<u8>) -> Result<bool, Rejection> {
         match &mut self.framing {
             Framing::Length(missing) => {
@@ -58,17 +58,17 @@ impl Pending {
         }
     }
 
-    /// The head, for the one look that decides whether the body is wanted.
+    /// The head, once, to decide whether the body is accepted.
     pub(super) fn take_head(&mut self) -> Option<&Request> {
         mem::take(&mut self.is_new).then_some(&self.request)
     }
 
-    /// Memory that the body takes so far.
+    /// The memory used by the body so far.
     pub(super) fn held_bytes(&self) -> usize {
         self.request.body.capacity()
     }
 
-    /// Whether the client has to be told to go on; it is told once.
+    /// Whether the client waits for `100 Continue`; true once.
     pub(super) fn take_continue(&mut self) -> bool {
         mem::take(&mut self.awaits_continue)
     }
@@ -89,7 +89,7 @@ fn framing(request: &Request) -> Result<Framing, Rejection> {
     }
 }
 
-/// Digits only: `+5` and `5, 5` are numbers to some and not to others.
+/// Digits only: implementations disagree about `+5` and `5, 5`.
 fn body_length(text: &str) -> Result<usize, Rejection> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Rejection::Malformed);

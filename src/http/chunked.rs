@@ -1,39 +1,39 @@
-//! Bodies sent in chunks (RFC 9112, 7.1), for both ends.
+//! Chunked bodies (RFC 9112, 7.1), for both ends.
 
 use httparse::Status;
 
-/// The line that tells a chunk's size, extensions included.
+/// The maximum size of a chunk's size line, including extensions.
 const SIZE_LINE_BYTES_MAX: usize = 1024;
 
-/// The fields that may follow the last chunk; nobody here reads them.
+/// The maximum size of the trailer fields after the last chunk, which are ignored.
 const TRAILER_BYTES_MAX: usize = 16 * 1024;
 
-/// Why the bytes can't go on as a chunked body.
+/// Why bytes are not a valid chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChunkError {
     Malformed,
-    /// More than its reader wants to keep.
+    /// Larger than the reader allows.
     TooLarge,
 }
 
-/// How far into a chunked body we are.
+/// The position in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunked {
     /// Before a size line.
     Size,
-    /// In a chunk, with so much of it to come.
+    /// In a chunk, with this many bytes left.
     Data(u64),
     /// Before the line break that ends a chunk.
     DataEnd,
-    /// After the last chunk, with so many bytes of trailers seen.
+    /// After the last chunk, with this many bytes of trailers read.
     Trailers(usize),
-    /// After it all.
+    /// After the end.
     Done,
 }
 
 impl Chunked {
-    /// Moves what is complete from `input` to `body`, which may grow up to `body_bytes_max`, and
-    /// returns how much of `input` was used.
+    /// Moves complete data from `input` to `body`, which may grow up to `body_bytes_max`, and returns how
+    /// many bytes of `input` were used.
     pub(super) fn decode(
         &mut self,
         input: &[u8],
@@ -54,7 +54,7 @@ impl Chunked {
         Ok(used)
     }
 
-    /// How many bytes complete the next piece, and where we are then; `None` if there are too few.
+    /// The number of bytes of the next element, and the position after it; `None` if it is incomplete.
     fn step(self, input: &[u8]) -> Result<Option<(usize, Self)>, ChunkError> {
         match self {
             Self::Size => size_line(input),
@@ -66,10 +66,10 @@ impl Chunked {
     }
 }
 
-/// What ends a body.
+/// The end of a body.
 pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A chunk. Nothing at all is none, as that would end the body.
+/// Encodes a chunk. Empty data makes no chunk, as that would end the body.
 pub(super) fn chunk(bytes: &[u8]) -> Vec<u8> {
     if bytes.is_empty() {
         return Vec::new();
@@ -81,11 +81,11 @@ pub(super) fn chunk(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn size_line(input: &[u8]) -> Result<Option<(usize, Chunked)>, ChunkError> {
-    // httparse takes a line without digits for a zero.
+    // httparse takes a line without digits for zero.
     if input.first().is_some_and(|first| !first.is_ascii_hexdigit()) {
         return Err(ChunkError::Malformed);
     }
-    // A line that is too long is so too when it has come in one piece.
+    // A line that is too long must be rejected even if it arrives in one piece.
     let bounded = &input[..input.len().min(SIZE_LINE_BYTES_MAX)];
     match httparse::parse_chunk_size(bounded) {
         Ok(Status::Complete((line, 0))) => Ok(Some((line, Chunked::Trailers(0)))),
@@ -126,7 +126,7 @@ fn trailer(input: &[u8], seen: usize) -> Result<Option<(usize, Chunked)>, ChunkE
 mod tests {
     use super::*;
 
-    /// Everything at once.
+    /// Decodes everything at once.
     fn decode(input: &[u8]) -> Result<(Chunked, Vec<u8>, usize), ChunkError> {
         let (mut chunked, mut body) = (Chunked::Size, Vec::new());
         let used = chunked.decode(input, &mut body, 16)?;

@@ -1,7 +1,7 @@
 //! The client's side: requests to bytes, bytes to replies.
 //!
-//! Replies come from our own server and from the Python one. A reply can be awaited as a whole
-//! ([`ResponseParser::is_complete`]) or taken as it comes, which is how an endless log tail is read.
+//! Replies come from our own server and from the Python one. A reply can be read as a whole
+//! ([`ResponseParser::is_complete`]) or as it arrives, which is how an endless log tail is read.
 
 use std::fmt;
 
@@ -18,11 +18,10 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
 
 const HEADERS_MAX: usize = 128;
 
-/// A request as bytes.
+/// Encodes a request.
 ///
-/// `target` is a path with what needs it percent-encoded ([`super::percent_encode`]); blanks, line
-/// breaks and bytes beyond ASCII that are still in it are encoded here. `auth` is a name and a
-/// password.
+/// `target` is a path, percent-encoded where necessary ([`super::percent_encode`]); remaining blanks, line
+/// breaks and non-ASCII bytes are encoded here. `auth` is a user name and a password.
 #[must_use]
 pub fn encode_request(
     method: &str,
@@ -50,14 +49,14 @@ pub fn encode_request(
     bytes
 }
 
-/// Why bytes are no reply.
+/// Why bytes are not a valid reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadResponse {
     /// Not HTTP/1.x.
     Malformed,
-    /// More than the parser was told to keep, or a head without end.
+    /// Larger than the limit of the parser, or a head without end.
     TooLarge,
-    /// The server hung up in the middle.
+    /// The server closed the connection in the middle.
     Truncated,
 }
 
@@ -82,20 +81,20 @@ impl From<ChunkError> for BadResponse {
     }
 }
 
-/// The first half of a reply.
+/// The head of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// Status code.
     pub status: u16,
-    /// The words behind it.
+    /// The reason phrase.
     pub reason: String,
     /// All header fields.
     pub headers: Headers,
-    /// Whether the server will take another request.
+    /// Whether the server accepts another request.
     pub keep_alive: bool,
 }
 
-/// How a body tells its end.
+/// How the end of a body is determined.
 #[derive(Debug)]
 enum ReplyFraming {
     Length(u64),
@@ -103,10 +102,10 @@ enum ReplyFraming {
     UntilClose,
 }
 
-/// Reads the reply to one request other than HEAD.
+/// Parses the reply to one request other than HEAD.
 #[derive(Debug)]
 pub struct ResponseParser {
-    /// What was fed and not yet used.
+    /// Input that was not parsed yet.
     input: Vec<u8>,
     head: Option<(ResponseHead, ReplyFraming)>,
     body: Vec<u8>,
@@ -114,17 +113,17 @@ pub struct ResponseParser {
 }
 
 impl ResponseParser {
-    /// Keeps at most so much of a body that isn't taken.
+    /// Buffers at most this many bytes of a body.
     #[must_use]
     pub fn new(body_bytes_max: usize) -> Self {
         Self { input: Vec::new(), head: None, body: Vec::new(), body_bytes_max }
     }
 
-    /// Takes bytes that the server sent.
+    /// Adds bytes from the server.
     ///
     /// # Errors
     ///
-    /// When they are no reply, or too much of one. The connection is then of no more use.
+    /// If they are not a valid reply, or too large. The connection can't be used any more.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), BadResponse> {
         self.input.extend_from_slice(bytes);
         while self.head.is_none() {
@@ -135,11 +134,11 @@ impl ResponseParser {
         self.read_body()
     }
 
-    /// Takes the news that the server hung up.
+    /// Reports that the server closed the connection.
     ///
     /// # Errors
     ///
-    /// When that was too early.
+    /// If the reply is incomplete.
     pub fn end_of_input(&mut self) -> Result<(), BadResponse> {
         if let Some((_, framing @ ReplyFraming::UntilClose)) = &mut self.head {
             *framing = ReplyFraming::Length(0);
@@ -147,31 +146,31 @@ impl ResponseParser {
         if self.is_complete() { Ok(()) } else { Err(BadResponse::Truncated) }
     }
 
-    /// Status and headers, once they are there.
+    /// Status and headers, once they are complete.
     #[must_use]
     pub fn head(&self) -> Option<&ResponseHead> {
         self.head.as_ref().map(|(head, _)| head)
     }
 
-    /// Whether the body has come to its end, taken or not.
+    /// Whether the body is complete, taken or not.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self.head, Some((_, ReplyFraming::Length(0) | ReplyFraming::Chunked(Chunked::Done))))
     }
 
-    /// Whether another request may follow on the connection. Bytes that nobody asked for make what
-    /// comes behind them doubtful.
+    /// Whether another request may be sent on the connection. After unexpected bytes the next reply could not
+    /// be trusted.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
         self.is_complete() && self.input.is_empty() && self.head().is_some_and(|head| head.keep_alive)
     }
 
-    /// What of the body has come since it was taken last.
+    /// The part of the body that arrived since the last call.
     pub fn take_body(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.body)
     }
 
-    /// Takes a complete head off the input; false if there is none. An interim reply is dropped.
+    /// Takes a complete head from the input; false if it is incomplete. An interim reply is dropped.
     fn read_head(&mut self) -> Result<bool, BadResponse> {
         let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut parsed = httparse::Response::new(&mut fields);
@@ -241,7 +240,7 @@ fn framing(head: &ResponseHead) -> Result<ReplyFraming, BadResponse> {
 mod tests {
     use super::*;
 
-    /// The whole of a reply that ends in a hang-up, fed in two pieces.
+    /// A whole reply that ends by closing the connection, fed in two pieces.
     fn parse(bytes: &[u8], split: usize) -> Result<(u16, Vec<u8>, bool), BadResponse> {
         let mut parser = ResponseParser::new(64);
         parser.feed(&bytes[..split])?;

@@ -16,28 +16,28 @@ use super::body::Pending;
 use super::chunked::{self, ChunkError};
 use super::{Request, Response, Version};
 
-/// Request line and header fields together. Supervisor has no bound.
+/// The maximum size of the request line and header fields. Supervisor has no bound.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// A request's body. Supervisor has no bound; what its clients send is some hundred bytes, or what
-/// is written to a child's stdin.
+/// The maximum size of a request body. Supervisor has no bound; its clients send some hundred bytes, or data
+/// for a child's stdin.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Header fields of a request.
+/// The maximum number of header fields of a request.
 pub const HEADERS_MAX: usize = 64;
 
-/// What may be read ahead while a request waits for its answer. A feed that crosses it is kept
-/// whole; none is wanted after that.
+/// The maximum of input that is read ahead while a request is being answered. A read that exceeds it is kept
+/// whole; then reading stops.
 pub const PIPELINED_BYTES_MAX: usize = 16 * 1024;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Why a connection can't go on. It is told in one last answer.
+/// Why a request is rejected. The client gets one last response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// Not HTTP/1.x, or ambiguous about where it ends.
+    /// Not HTTP/1.x, or with an ambiguous end.
     Malformed,
-    /// A POST that doesn't say how long it is.
+    /// A POST without a length.
     LengthRequired,
     /// More than [`BODY_BYTES_MAX`].
     BodyTooLarge,
@@ -48,10 +48,10 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The last answer.
+    /// The last response.
     ///
-    /// Its sender may still be sending: a socket that is closed with bytes unread can take the
-    /// answer back. The owner had better shut down its writing half first.
+    /// The client may still be sending: closing a socket with unread bytes can discard the response. The
+    /// owner should shut down its writing half first.
     #[must_use]
     pub fn response(self) -> Response {
         Response::error(self.status()).closing()
@@ -91,7 +91,7 @@ impl From<ChunkError> for Rejection {
     }
 }
 
-/// What of a request its answer depends on.
+/// The properties of a request that its response depends on.
 #[derive(Clone, Copy, Debug)]
 struct Manner {
     keep_alive: bool,
@@ -115,10 +115,10 @@ enum Stage {
     Closed,
 }
 
-/// One client.
+/// The connection of one client.
 #[derive(Debug)]
 pub struct Connection {
-    /// What was fed and not yet used.
+    /// Input that was not parsed yet.
     input: Vec<u8>,
     stage: Stage,
 }
@@ -130,21 +130,21 @@ impl Default for Connection {
 }
 
 impl Connection {
-    /// A client that has said nothing yet.
+    /// A new connection.
     #[must_use]
     pub fn new() -> Self {
         Self { input: Vec::new(), stage: Stage::Head }
     }
 
-    /// Takes bytes that the client sent.
+    /// Adds bytes from the client.
     pub fn feed(&mut self, bytes: &[u8]) {
         if !self.is_closing() && !self.is_streaming() {
             self.input.extend_from_slice(bytes);
         }
     }
 
-    /// Whether to read from the client now. Not while it sends ahead of its answers, and not once
-    /// nothing more of it will be answered. During a stream only to learn that it is gone.
+    /// Whether to read from the client. Not while too much is read ahead, and not after the last request.
+    /// During a stream only to notice that the client is gone.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         match self.stage {
@@ -154,8 +154,9 @@ impl Connection {
         }
     }
 
-    /// The head of the next request, once, as soon as it is complete: whoever may not ask is answered now
-    /// ([`Connection::respond`]), before the body is kept. [`Connection::next_request`] goes on from here.
+    /// The head of the next request, once, as soon as it is complete: a request without permission is
+    /// answered now ([`Connection::respond`]), before its body is buffered. Otherwise
+    /// [`Connection::next_request`] continues.
     ///
     /// # Errors
     ///
@@ -177,11 +178,11 @@ impl Connection {
         }
     }
 
-    /// The next request, if it is complete and the one before it is answered.
+    /// The next request, if it is complete and the previous one is answered.
     ///
     /// # Errors
     ///
-    /// When what was fed can't be a request. Nothing more is then read on this connection.
+    /// If the input is not a valid request. Nothing more is read from this connection then.
     pub fn next_request(&mut self) -> Result<Option<Request>, Rejection> {
         let next = self.advance();
         if next.is_err() {
@@ -190,8 +191,8 @@ impl Connection {
         next
     }
 
-    /// Bytes to send while a request is still incomplete: a client that asked whether it may send
-    /// the body (`Expect: 100-continue`) is told so, once.
+    /// Bytes to send while a request is incomplete: the `100 Continue` that a client requested (`Expect:
+    /// 100-continue`), once.
     pub fn take_interim(&mut self) -> Option<&'static [u8]> {
         match &mut self.stage {
             Stage::Body(pending) => pending.take_continue().then_some(CONTINUE),
@@ -199,8 +200,8 @@ impl Connection {
         }
     }
 
-    /// The bytes that answer the request handed out last, or the last words after a rejection.
-    /// `date` is what [`super::http_date`] makes of the present time.
+    /// The response to the last request, or to a rejection. `date` is the current time as formatted by
+    /// [`super::http_date`].
     #[must_use]
     pub fn respond(&mut self, response: &Response, date: &str) -> Vec<u8> {
         self.respond_in_parts(response.clone(), date).concat()
@@ -211,7 +212,7 @@ impl Connection {
     pub fn respond_in_parts(&mut self, response: Response, date: &str) -> [Vec<u8>; 2] {
         let manner = match &self.stage {
             Stage::Handed(manner) => *manner,
-            // The rest of the body may be on its way, so this is the last answer.
+            // The rest of the body may still arrive, so this is the last response.
             Stage::Body(pending) => Manner { keep_alive: false, ..Manner::of(&pending.request) },
             _ => Manner { keep_alive: false, version: Version::Http11, without_body: false },
         };
@@ -225,8 +226,7 @@ impl Connection {
         [head, body]
     }
 
-    /// The first bytes of an answer that goes on until [`Connection::end_stream`]. What the client says
-    /// from here on is dropped.
+    /// The head of a response that continues until [`Connection::end_stream`]. Further input is ignored.
     #[must_use]
     pub fn begin_stream(&mut self, response: &Response, date: &str) -> Vec<u8> {
         let version = match self.stage {
@@ -238,7 +238,7 @@ impl Connection {
         response.encode_stream_head(version, date)
     }
 
-    /// The bytes that carry a piece of the stream.
+    /// The bytes of a piece of the stream.
     #[must_use]
     pub fn piece(&self, bytes: &[u8]) -> Vec<u8> {
         match self.stage {
@@ -247,8 +247,7 @@ impl Connection {
         }
     }
 
-    /// The bytes that end the stream, and with it the connection: a client that doesn't look at them
-    /// waits for that.
+    /// The bytes that end the stream, and the connection, since some clients wait for that.
     #[must_use]
     pub fn end_stream(&mut self) -> &'static [u8] {
         let is_chunked = matches!(self.stage, Stage::Streaming(Version::Http11));
@@ -256,19 +255,19 @@ impl Connection {
         if is_chunked { chunked::LAST_CHUNK } else { b"" }
     }
 
-    /// Whether an answer has begun that has no end yet.
+    /// Whether a response has begun and not ended.
     #[must_use]
     pub fn is_streaming(&self) -> bool {
         matches!(self.stage, Stage::Streaming(_))
     }
 
-    /// Whether the connection ends as soon as everything is sent.
+    /// Whether the connection is closed once everything is sent.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         matches!(self.stage, Stage::Closed)
     }
 
-    /// Memory that is kept for what the client has sent so far.
+    /// The memory used by input.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let body = match &self.stage {
@@ -278,19 +277,19 @@ impl Connection {
         self.input.capacity() + body
     }
 
-    /// Whether there is input that may hold another request.
+    /// Whether there is input that may contain another request.
     #[must_use]
     pub fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Whether nothing was asked and nothing is owed.
+    /// Whether no request is pending.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Head) && self.input.is_empty()
     }
 
-    /// Whether a request has begun and the rest of it is missing.
+    /// Whether a request is incomplete.
     #[must_use]
     pub fn mid_request(&self) -> bool {
         matches!(self.stage, Stage::Head | Stage::Body(_)) && !self.is_idle()
@@ -314,7 +313,7 @@ impl Connection {
             }
         };
         let is_complete = pending.read_body(&mut self.input)?;
-        // A client that once sent much shall not make us keep the room for it while it idles.
+        // A large buffer is released, as the connection may stay idle for long.
         if self.input.is_empty() {
             self.input = Vec::new();
         }
@@ -326,7 +325,7 @@ impl Connection {
         Ok(Some(pending.request))
     }
 
-    /// Takes a complete head off the input.
+    /// Takes a complete head from the input.
     fn read_head(&mut self) -> Result<Option<Pending>, Rejection> {
         drop_blank_lines(&mut self.input);
         let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
@@ -346,8 +345,8 @@ impl Connection {
     }
 }
 
-/// Supervisor's tail client ends its request with one line break too many, and a request may be
-/// preceded by such. They are no part of any request and count against no bound.
+/// Supervisor's tail client sends one line break too many after its request, and blank lines may precede a
+/// request. They are skipped and not counted.
 fn drop_blank_lines(input: &mut Vec<u8>) {
     let mut blank = 0;
     while let Some(line) =

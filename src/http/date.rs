@@ -8,7 +8,7 @@ const MONTHS: [&str; 12] =
 
 /// Seconds since the Unix epoch as an IMF-fixdate (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
-/// A time that no calendar reaches is told as the epoch.
+/// A time out of range is formatted as the epoch.
 #[must_use]
 pub fn http_date(unix_secs: i64) -> String {
     let time = UtcDateTime::from_timespec(unix_secs, 0).unwrap_or(UtcDateTime::UNIX_EPOCH);
@@ -19,7 +19,7 @@ pub fn http_date(unix_secs: i64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-/// The way back; `None` for anything else. The two forms that RFC 9110 calls obsolete are not read.
+/// The inverse; `None` for anything else. The two obsolete formats of RFC 9110 are not supported.
 #[must_use]
 pub fn http_date_secs(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();

@@ -2,7 +2,7 @@
 
 use super::target::percent_decode;
 
-/// The fields in their order, decoded. As with Supervisor one without a value is none.
+/// The decoded fields in order. As in Supervisor, a field without a value is skipped.
 pub fn form_fields(encoded: &str) -> impl Iterator<Item = (String, String)> {
     let pairs = encoded.split('&').filter_map(|field| field.split_once('='));
     pairs.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (decoded(name), decoded(value)))

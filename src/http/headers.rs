@@ -1,11 +1,11 @@
 //! Header fields.
 
-/// Header fields in the order in which they were sent.
+/// Header fields in the order of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// `None` if a value is not UTF-8: whatever it was meant to be, it can't be answered well.
+    /// `None` if a value is not UTF-8: such a request is rejected.
     pub(super) fn from_parsed(parsed: &[httparse::Header<'_>]) -> Option<Self> {
         let field = |header: &httparse::Header<'_>| {
             str::from_utf8(header.value).ok().map(|value| (header.name.to_owned(), value.to_owned()))
@@ -13,13 +13,13 @@ impl Headers {
         parsed.iter().map(field).collect::<Option<_>>().map(Self)
     }
 
-    /// The first value under this name, in any case.
+    /// The first value of this name, case-insensitive.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// Every value under this name, in any case.
+    /// All values of this name, case-insensitive.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -27,7 +27,7 @@ impl Headers {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether the comma-separated lists under this name hold this word, in any case.
+    /// Whether the comma-separated lists of this name contain a word, case-insensitive.
     #[must_use]
     pub fn lists(&self, name: &str, word: &str) -> bool {
         self.all(name).flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))

@@ -1,25 +1,21 @@
-//! HTTP/1.0 and 1.1 without sockets: bytes in, requests out, replies to bytes, and the reverse for
-//! the client.
+//! HTTP/1.0 and 1.1 without sockets: bytes to requests and replies to bytes, and the reverse for the client.
 //!
-//! `httparse` knows the grammar of the head. This module adds what a server on a socket needs: one
-//! request at a time, bodies by length or in chunks, and a bound on everything that a peer can make
-//! us keep. It neither reads nor writes nor looks at a clock, and it knows no path and no method
-//! beyond what framing asks of it (a POST must have a body, the reply to a HEAD must not).
+//! `httparse` parses the head. This module adds what a server needs: one request at a time, bodies by length
+//! or in chunks, and a bound on all buffers. It does no I/O and reads no clock, and it knows no paths, and
+//! methods only for framing (a POST must have a body, the reply to a HEAD must not).
 //!
 //! The owner of a [`Connection`]:
 //!
-//! 1. reads from the socket while [`Connection::wants_input`] and hands the bytes to
-//!    [`Connection::feed`];
-//! 2. may look at the head by [`Connection::next_head`], to refuse a body before it is kept, asks
-//!    [`Connection::next_request`], and when there is none yet sends what
-//!    [`Connection::take_interim`] has, if anything;
-//! 3. answers a request, or a [`Rejection`], through [`Connection::respond`], and asks again: the
-//!    next request may have been read already. An answer without a foreseeable end goes through
-//!    [`Connection::begin_stream`], [`Connection::piece`] and [`Connection::end_stream`];
-//! 4. closes when all is sent and [`Connection::is_closing`].
+//! 1. reads from the socket while [`Connection::wants_input`] and passes the bytes to [`Connection::feed`];
+//! 2. may inspect the head with [`Connection::next_head`], to reject a body before it is buffered, calls
+//!    [`Connection::next_request`], and if there is none yet sends the bytes of [`Connection::take_interim`],
+//!    if any;
+//! 3. answers a request, or a [`Rejection`], with [`Connection::respond`], and repeats: the next request may
+//!    have been read already. A response of unknown length uses [`Connection::begin_stream`],
+//!    [`Connection::piece`] and [`Connection::end_stream`];
+//! 4. closes the socket once everything is sent and [`Connection::is_closing`].
 //!
-//! How long a peer may take is the owner's to decide, with [`Connection::is_idle`] and
-//! [`Connection::mid_request`].
+//! Timeouts are up to the owner, with [`Connection::is_idle`] and [`Connection::mid_request`].
 
 mod auth;
 mod body;

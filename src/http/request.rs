@@ -1,9 +1,9 @@
-//! What a client asks for.
+//! Requests.
 
 use super::Headers;
 use super::target::Target;
 
-/// The versions that are spoken here.
+/// The supported versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0
@@ -13,7 +13,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// As it stands in a status line.
+    /// The name in a status line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -23,16 +23,16 @@ impl Version {
     }
 }
 
-/// One request, complete.
+/// A complete request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`, `POST`, ...: any token, in the case in which it was sent.
+    /// `GET`, `POST`, ...: any token, case-sensitive.
     pub method: String,
-    /// As it was sent; text that is not ASCII may or may not be percent-encoded.
+    /// As sent; non-ASCII text may or may not be percent-encoded.
     pub target: String,
     /// The target's path, percent-decoded.
     pub path: String,
-    /// What follows the target's question mark, not decoded.
+    /// The part after the target's question mark, not decoded.
     pub query: Option<String>,
     /// The version of the client.
     pub version: Version,
@@ -40,12 +40,12 @@ pub struct Request {
     pub headers: Headers,
     /// Empty if there is none.
     pub body: Vec<u8>,
-    /// Whether the client wants to go on after the answer.
+    /// Whether the client keeps the connection open after the response.
     pub keep_alive: bool,
 }
 
 impl Request {
-    /// The request that this head starts; its body is to come. `None` if header values are no text.
+    /// The request with this head and without its body. `None` if header values are not text.
     pub(super) fn from_head(head: &httparse::Request<'_, '_>) -> Option<Self> {
         let headers = Headers::from_parsed(head.headers)?;
         let version = if head.version? == 0 { Version::Http10 } else { Version::Http11 };
@@ -63,7 +63,7 @@ impl Request {
     }
 }
 
-/// HTTP/1.1 goes on unless told otherwise, HTTP/1.0 ends unless told otherwise.
+/// HTTP/1.1 keeps the connection by default, HTTP/1.0 closes it by default.
 pub(super) fn keeps_alive(version: Version, headers: &Headers) -> bool {
     let says = |word| headers.lists("connection", word);
     !says("close") && (version == Version::Http11 || says("keep-alive"))

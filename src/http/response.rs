@@ -1,17 +1,17 @@
-//! What a client is answered.
+//! Responses.
 
 use super::Version;
 
-/// What we call ourselves; Supervisor's clients don't look.
+/// The `Server` header; Supervisor's clients ignore it.
 const SERVER: &str = "sv";
 
-/// As the pages look whose style is a file.
+/// The same look as the pages, which load their style from a file.
 const ERROR_STYLE: &str = ":root { color-scheme: light dark; } \
     body { margin: 0 auto; max-width: 80rem; padding: 1rem; color: #1c2024; background: #fff; \
     font: 1rem/1.5 system-ui, sans-serif; } h1 { font-size: 1.4rem; margin: 0 0 1rem; } \
     @media (prefers-color-scheme: dark) { body { color: #e4e7ea; background: #14171a; } }";
 
-/// An answer that is known as a whole.
+/// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// Its status code.
@@ -22,7 +22,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer without a body.
+    /// A response without a body.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), closes: false }
@@ -34,7 +34,7 @@ impl Response {
         Self::new(200).body(content_type, body)
     }
 
-    /// A page about the status. It carries its style with it: who may not enter gets no file either.
+    /// A page about a status. Its style is inline, since a client without access can't load files.
     #[must_use]
     pub fn error(status: u16) -> Self {
         let title = format!("{status} {}", reason(status));
@@ -55,8 +55,7 @@ impl Response {
         Self::new(status).body("text/html", page)
     }
 
-    /// Status 401: who are you? Supervisor announces a close here and then leaves the connection
-    /// hanging; we do close.
+    /// Status 401. Supervisor announces a close here and then keeps the connection open; we close it.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self::error(401).header("WWW-Authenticate", "Basic realm=\"default\"").closing()
@@ -82,34 +81,34 @@ impl Response {
         &self.body
     }
 
-    /// Makes of it the answer to a client that has its body already: status 304, without one.
+    /// Turns it into status 304 without a body, for a client that has the body already.
     #[must_use]
     pub fn not_modified(mut self) -> Self {
         self.status = 304;
         self
     }
 
-    /// Makes it the last one on its connection.
+    /// Makes it the last response of its connection.
     #[must_use]
     pub fn closing(mut self) -> Self {
         self.closes = true;
         self
     }
 
-    /// Whether it is to be the last one on its connection.
+    /// Whether it is the last response of its connection.
     #[must_use]
     pub fn closes(&self) -> bool {
         self.closes
     }
 
-    /// The body as it is sent after the head: with status 304 there is none.
+    /// The body as sent: with status 304 there is none.
     #[must_use]
     pub fn into_content(self) -> Vec<u8> {
         if self.status == 304 { Vec::new() } else { self.body }
     }
 
-    /// The bytes before its body, which are all that a HEAD request wants. `date` is what [`super::http_date`]
-    /// makes of the present time.
+    /// The head, which is all that a HEAD request gets. `date` is the current time as formatted by
+    /// [`super::http_date`].
     #[must_use]
     pub fn encode_head(&self, keep_alive: bool, version: Version, date: &str) -> Vec<u8> {
         let length = self.body.len().to_string();
@@ -122,11 +121,11 @@ impl Response {
         self.head_with(version, date, &framing)
     }
 
-    /// The bytes before a body of which nobody knows how long it will be. It comes in chunks where the
-    /// client understands them, else it ends with the connection, as it does in any case.
+    /// The head of a response of unknown length. Its body is chunked if the client supports that, and
+    /// otherwise ends with the connection, which is closed in any case.
     #[must_use]
     pub fn encode_stream_head(&self, version: Version, date: &str) -> Vec<u8> {
-        // Supervisor's tail client compares this word as it stands here.
+        // Supervisor's tail client compares this value literally.
         let chunked = (version == Version::Http11).then_some(("Transfer-Encoding", "chunked"));
         let framing: Vec<_> = chunked.into_iter().chain([("Connection", "close")]).collect();
         self.head_with(version, date, &framing)
@@ -146,7 +145,7 @@ impl Response {
     }
 }
 
-/// The words behind a status code. Supervisor's tail client can't read a status line without.
+/// The reason phrase of a status code. Supervisor's tail client requires one in the status line.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -217,7 +216,7 @@ mod tests {
     fn strangers_are_asked_for_credentials_and_shown_out() {
         let page = text(Response::unauthorized().encode_all(true, Version::Http11, DATE));
         assert!(page.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
-        // There is no file of a style for strangers.
+        // The style is inline, since a client without access gets no files.
         assert!(page.contains("<style>") && page.contains("<p>A user name and a password are needed"));
         assert!(page.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n"));
         assert!(page.contains("\r\nConnection: close\r\n"));

@@ -1,32 +1,32 @@
-//! Who made a client send a request: whoever holds it in his hands, or a page of somebody else.
+//! Who caused a request: the user, or a page of another site.
 //!
-//! A browser sends what any page asks it to send, with the user's credentials, and to addresses
-//! that only the user can reach. It tells where that page came from:
+//! A browser sends the requests of any page, with the user's credentials, and to addresses that only the user
+//! can reach. Its headers describe the origin of the page:
 //!
-//! * `Sec-Fetch-Site` says it outright, over TLS and to the machine itself;
-//! * `Origin` and `Referer` name the page's origin, which is ours if it is the host that was asked. A
-//!   proxy in between has to pass that on, as `Host` or `X-Forwarded-Host`; no page can set either.
+//! * `Sec-Fetch-Site` states it directly, over TLS and for localhost;
+//! * `Origin` and `Referer` name the page's origin, which is ours if it is the requested host. A proxy in
+//!   between has to forward that, as `Host` or `X-Forwarded-Host`; pages can't set either.
 //!
-//! A page can ask for its name to be left out. A browser that says nothing of where a request comes from
-//! can't be told from one that was tricked; a program that is no browser has no pages.
+//! A page can suppress its name. A browser that sends no origin can't be distinguished from one that was
+//! tricked; a program that is not a browser has no pages.
 
 use super::Request;
 
-/// On whose behalf a request was sent.
+/// The cause of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// A page of this server, or an address that the user typed.
     OwnPage,
     /// A page of another server.
     ForeignPage,
-    /// A browser that does not tell.
+    /// A browser that sends no origin.
     SilentBrowser,
-    /// A client that knows no pages, like curl.
+    /// A client without pages, like curl.
     Program,
 }
 
 impl Sender {
-    /// What the header fields of a request tell of its sender.
+    /// Derives the cause from the headers of a request.
     #[must_use]
     pub fn of(request: &Request) -> Self {
         let told = ["origin", "referer"].into_iter().find_map(|name| request.header(name));
@@ -41,7 +41,7 @@ impl Sender {
     }
 }
 
-/// Whether a page came from the host that is asked now. Its scheme says nothing: a proxy may change it.
+/// Whether a page came from the requested host. Schemes are not compared: a proxy may change them.
 fn is_ours(request: &Request, url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -49,7 +49,7 @@ fn is_ours(request: &Request, url: &str) -> bool {
     !host.is_empty() && asked.into_iter().any(|asked| asked.eq_ignore_ascii_case(host))
 }
 
-/// Whether a person may see the answer. There has been no browser for thirty years that does not begin so.
+/// Whether the client is a browser. For thirty years every browser has had this prefix.
 #[must_use]
 pub fn is_browser(request: &Request) -> bool {
     let is_named = request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
@@ -72,7 +72,7 @@ mod tests {
             ("Sec-Fetch-Site: none\r\nUser-Agent: Mozilla/5.0", OwnPage),
             ("Sec-Fetch-Site: same-site", ForeignPage),
             ("Sec-Fetch-Site: cross-site\r\nOrigin: http://here:9001", ForeignPage),
-            // A proxy that changed the host, and a browser that tells more than the host.
+            // A proxy that changed the host, and a browser that also sends `Sec-Fetch-Site`.
             ("Sec-Fetch-Site: same-origin\r\nOrigin: https://proxy", OwnPage),
             ("Origin: http://here:9001", OwnPage),
             ("Origin: https://HERE:9001", OwnPage),

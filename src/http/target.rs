@@ -1,16 +1,16 @@
 //! Request targets: the path in them, and percent-encoding.
 
-/// What a request target asks for.
+/// A parsed request target.
 pub(super) struct Target {
     /// Percent-decoded.
     pub(super) path: String,
-    /// What follows the question mark, as it was sent.
+    /// The part after the question mark, as sent.
     pub(super) query: Option<String>,
 }
 
 impl Target {
-    /// Takes a target apart. `http://host/path`, which only proxies send, means its path, as
-    /// RFC 9112 (3.2.2) demands.
+    /// Parses a target. For `http://host/path`, which only proxies send, only the path counts, as RFC 9112
+    /// (3.2.2) requires.
     pub(super) fn parse(target: &str) -> Self {
         let resource = match target.split_once("://") {
             Some((scheme, rest)) if !scheme.contains('/') => {
@@ -27,7 +27,7 @@ impl Target {
     }
 }
 
-/// `%41` to `A`. What is not followed by two hex digits stays; what is no UTF-8 then becomes U+FFFD.
+/// `%41` to `A`. A percent sign without two hex digits is kept; bytes that are not UTF-8 become U+FFFD.
 pub(super) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -51,14 +51,13 @@ fn hex_pair(bytes: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
-/// A name as one segment of a path, or as a value in a query: everything but letters, digits and `-._~`
-/// is encoded.
+/// Encodes a name as one path segment or query value: everything except letters, digits and `-._~`.
 #[must_use]
 pub fn percent_encode(name: &str) -> String {
     encode_where(name, |byte| !byte.is_ascii_alphanumeric() && !b"-._~".contains(&byte))
 }
 
-/// A target that can't end the request line early, whatever is in it.
+/// Encodes a target so that it can't end the request line early.
 pub(super) fn seal(target: &str) -> String {
     encode_where(target, |byte| !byte.is_ascii_graphic())
 }

@@ -1,10 +1,10 @@
-//! A connection as its owner sees it.
+//! Tests of a connection from the view of its owner.
 
 use super::*;
 
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
-/// Feeds the pieces, answers every request as soon as it is there, and returns the requests.
+/// Feeds the pieces, answers every request as soon as it is complete, and returns the requests.
 fn converse(pieces: &[&[u8]]) -> Result<Vec<Request>, Rejection> {
     let (mut connection, mut requests) = (Connection::new(), Vec::new());
     for piece in pieces {
@@ -21,7 +21,7 @@ fn one(bytes: &[u8]) -> Result<Request, Rejection> {
     converse(&[bytes]).map(|mut requests| requests.remove(0))
 }
 
-/// A connection that was fed these bytes and asked once.
+/// A connection that was fed these bytes and asked for a request.
 fn after(bytes: &str) -> Connection {
     let mut connection = Connection::new();
     connection.feed(bytes.as_bytes());
@@ -233,7 +233,7 @@ fn a_stream_comes_in_chunks_or_as_it_is_and_is_the_last_answer() {
         let mut client = after(&format!("GET /x HTTP/{version}\r\n\r\nGET /y HTTP/1.1\r\n\r\n"));
         let head = text(client.begin_stream(&Response::new(200), DATE));
         assert!(head.starts_with(&format!("HTTP/{version} 200 OK\r\n")) && head.ends_with(framing), "{head}");
-        // Nothing it says is listened to, only that it is still there.
+        // Its input is ignored, except to notice that it is gone.
         client.feed(&[b'x'; PIPELINED_BYTES_MAX]);
         assert!(client.is_streaming() && client.wants_input() && !client.mid_request());
         assert_eq!(client.next_request(), Ok(None));

@@ -1,18 +1,18 @@
-//! One command and its init: `sv -- COMMAND`, what tini and dumb-init do.
+//! Init for one command: `sv -- COMMAND`, like tini and dumb-init.
 //!
-//! The only events are signals, so the whole of it is one loop around `rt_sigtimedwait`: SIGCHLD means
-//! to reap, any other signal is passed on. All signals are blocked before anything else happens, and
-//! the child unblocks its own only after it is where signals to it go; so none is lost, however early it comes.
+//! The only events are signals, so it is one loop around `rt_sigtimedwait`: SIGCHLD means to reap, any other
+//! signal is forwarded. All signals are blocked before anything else happens, and the child unblocks its own
+//! only after its process group exists; so no signal is lost, however early it arrives.
 //!
-//! The command gets a process group of its own, and the foreground of the terminal if that is ours. When it is
-//! stopped there (Ctrl-Z) we hand the terminal back and stop with it, as the shell above sees us and not the
-//! command; where there is no such shell, as for PID 1, the command goes on at once. With `--session`, and as
-//! dumb-init, it leads a session of its own instead.
+//! The command gets a process group of its own, which becomes the foreground group of the terminal if we are
+//! in the foreground. When it is stopped there (Ctrl-Z) we take back the terminal and stop too, as the shell
+//! above sees us and not the command; where there is no such shell, as for PID 1, the command is continued at
+//! once. With `--session`, and as dumb-init, it leads a session of its own instead.
 //!
-//! We end when the command does, having reaped what has ended until then. Who is left is left to the kernel,
-//! which kills all of a namespace with its PID 1; a session is sent TERM first.
+//! We exit when the command does, after reaping everything that has exited by then. Remaining processes are
+//! left to the kernel, which kills all of a namespace with its PID 1; a session is sent TERM first.
 //!
-//! Nothing that goes wrong after the start ends us before the command ends.
+//! No error after the start ends us before the command exits.
 
 mod rules;
 mod voice;
@@ -32,13 +32,13 @@ use crate::sys::terminal;
 use rules::SignalRules;
 use voice::{Level, Voice};
 
-/// What we exit with when the command could not even be tried.
+/// The exit code if the command could not be tried.
 const FAILED: u8 = 1;
 
-/// Where commands are searched for without PATH: execvp(3).
+/// The default PATH, as in execvp(3).
 const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
-/// Runs the command and gives its exit code, or 128 and the signal that ended it.
+/// Runs the command and returns its exit code, or 128 plus the signal that killed it.
 #[must_use]
 pub fn run(options: InitOptions) -> u8 {
     let options = options.with_environment(|name| env::var_os(name));
@@ -50,7 +50,7 @@ pub fn run(options: InitOptions) -> u8 {
     })
 }
 
-/// A command that runs.
+/// A running command.
 #[derive(Debug)]
 struct Init {
     inbox: Inbox,
@@ -59,12 +59,12 @@ struct Init {
     child: Pid,
     to_group: bool,
     session: bool,
-    /// The command has a terminal, and we are what the shell above sees of it.
+    /// The command has a terminal, and we are the job that the shell above sees.
     is_job: bool,
     warn_of_reaped: bool,
 }
 
-/// Up to here an error is the end; it is told as it is.
+/// An error before the command runs is final and printed unchanged.
 fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
     let mut rules = SignalRules::new(options);
     let inbox = Inbox::open(SignalRules::left_alone(options.face))
@@ -80,14 +80,14 @@ fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
     let child = spawn_in_place(&program, membership, &|error, out| voice.refuse(&shown, error, out))
         .map_err(|error| format!("cannot fork: {error}"))?;
     voice.say(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
-    // Whoever stands in a folder keeps its file system from being unmounted.
+    // A working directory would keep its file system from being unmounted.
     let _ = env::set_current_dir("/");
     let (to_group, session) = (options.to_group, options.session);
     let is_job = !session && terminal::foreground().is_some();
     Ok(Init { inbox, rules, voice, child, to_group, session, is_job, warn_of_reaped: options.warn_of_reaped })
 }
 
-/// PID 1 gets them anyhow. Sandboxes may refuse it to others, who then go on without.
+/// PID 1 gets orphans anyway. Sandboxes may deny it to other processes, which then continue without.
 fn adopt_orphans(required: bool) -> Result<(), String> {
     if process::is_pid_1() {
         return Ok(());
@@ -98,7 +98,7 @@ fn adopt_orphans(required: bool) -> Result<(), String> {
     }
 }
 
-/// A session takes over the terminal if we release it; a group becomes the foreground group if we are.
+/// A session takes over the terminal if we release it; a group becomes the foreground group if ours is.
 fn membership(session: bool, rules: &mut SignalRules) -> Membership {
     let foreground = terminal::is_in_foreground();
     if !session {
@@ -114,22 +114,23 @@ fn membership(session: bool, rules: &mut SignalRules) -> Membership {
 fn program(command: &[OsString]) -> Result<Program, std::ffi::NulError> {
     let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
     let mut files = candidates(command.first().map(OsString::as_os_str).unwrap_or_default(), &path);
-    // A name that is found nowhere is told as it was typed.
+    // A name that is not found is reported as typed.
     let first = if files.is_empty() { PathBuf::new() } else { files.remove(0) };
     Program::new(&first, command, env::vars_os())?.or_else(files)
 }
 
-/// The files that a command's name may mean, as execvp(3) has it: in each folder of `path` unless it is a path itself.
+/// The files that a command name may mean, as in execvp(3): in each folder of `path` unless it contains a
+/// slash.
 fn candidates(name: &OsStr, path: &OsStr) -> Vec<PathBuf> {
     if name.is_empty() || name.as_bytes().contains(&b'/') {
         return vec![name.into()];
     }
-    // An empty entry is the folder that we are in.
+    // An empty entry is the current directory.
     env::split_paths(path).map(|folder| folder.join(name)).collect()
 }
 
 impl Init {
-    /// Until the command has ended; gives our exit code.
+    /// Runs until the command has exited; returns our exit code.
     fn watch(&mut self) -> u8 {
         loop {
             match self.inbox.take() {
@@ -138,7 +139,8 @@ impl Init {
                         return self.end(status);
                     }
                 }
-                // It has no error for arguments that are right. If it had one, waiting for the command is left.
+                // It has no error for valid arguments. If it failed anyway, we could still wait for the
+                // command.
                 Err(error) => {
                     self.voice.say(Level::Fatal, format_args!("cannot wait for signals: {error}"));
                     return FAILED;
@@ -147,7 +149,7 @@ impl Init {
         }
     }
 
-    /// How the command ended, if it has.
+    /// Handles a signal; returns how the command ended, if it has.
     fn handle(&mut self, signal: Signal) -> Option<ExitStatus> {
         let step = self.rules.on(signal);
         if step.reap {
@@ -167,12 +169,12 @@ impl Init {
         None
     }
 
-    /// Reaps all who have ended, the command or not.
+    /// Reaps all exited children; returns the status of the command, if it is among them.
     fn look_after_children(&mut self) -> Option<ExitStatus> {
         let mut ended = None;
         while let Reaped::Child(pid, status) = process::reap() {
             if pid == self.child {
-                // At once: its number is free from now on, and only those of its group still use it.
+                // At once: its number is free from now on, and only members of its group still use it.
                 self.print_last_line();
                 self.voice.say(Level::Info, format_args!("the command ended: {status}"));
                 ended = Some(status);
@@ -187,7 +189,7 @@ impl Init {
         ended
     }
 
-    /// A child that has not yet made its group is signalled alone: it has nobody with it yet.
+    /// A child that has not yet created its group is signalled directly: it has no other members yet.
     fn send(&self, signal: Signal) {
         let mut sent = process::send_signal(self.child, signal, self.to_group);
         if self.to_group && sent.as_ref().is_err_and(|error| error.raw_os_error() == Some(NO_SUCH_PROCESS)) {
@@ -205,7 +207,7 @@ impl Init {
         }
     }
 
-    /// Only if it is ours to give: `bg` continues us too.
+    /// Only if the terminal is ours: `bg` continues us too.
     fn hand_terminal_over(&self) {
         if terminal::is_in_foreground()
             && let Err(error) = terminal::put_into_foreground(self.child)
@@ -214,15 +216,16 @@ impl Init {
         }
     }
 
-    /// The command was stopped. Where that is a matter of our terminal we are the job that the shell sees.
+    /// The command was stopped. If that is job control on our terminal, we are the job that the shell sees.
     fn stop_with_command(&self) {
         let Some(foreground) = terminal::foreground() else { return };
         let was_in_front = foreground == self.child;
         self.take_terminal_back();
-        // The kernel ignores it in a group that no shell looks after, and for PID 1.
+        // The kernel ignores it in an orphaned process group, and for PID 1.
         process::signal_own_group(Signal::TSTP);
         let _ = self.inbox.let_through(Signal::TSTP);
-        // Who is behind waits for our SIGCONT: a reader there would be stopped again at once.
+        // A program in the background waits for our SIGCONT: if it reads there, it would be stopped again at
+        // once.
         if was_in_front {
             self.hand_terminal_over();
             let _ = process::send_signal(self.child, Signal::CONT, true);

@@ -1,39 +1,40 @@
-//! What is done about a signal, and what the end of the command means: decided in values.
+//! How signals are handled, and which exit code results: decided in values.
 
 use crate::cli::{Face, InitOptions};
 use crate::model::{ExitStatus, Signal};
 
-/// The exit code where the kernel told neither a code nor a signal.
+/// The exit code if the kernel reported neither a code nor a signal.
 const UNKNOWN: u8 = 1;
 
-/// What a shell adds to the signal that ended a command.
+/// The offset that shells add to the signal that killed a command.
 const SIGNALED: i32 = 128;
 
-/// What one signal leads to, in this order.
+/// The reaction to one signal, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct SignalStep {
-    /// Look after the children.
+    /// Reap children.
     pub(super) reap: bool,
     /// Send this to the command.
     pub(super) send: Option<Signal>,
-    /// Stop ourselves until somebody continues us.
+    /// Stop ourselves until we are continued.
     pub(super) suspend: bool,
 }
 
-/// The rules of one face with its options.
+/// The rules for one face and its options.
 #[derive(Debug)]
 pub(super) struct SignalRules {
     rewrites: Vec<(Signal, Option<Signal>)>,
     exit_codes: Vec<(u8, u8)>,
     suspends: bool,
     prints_last_line: bool,
-    /// Each once: what the kernel sends us for giving the terminal up.
+    /// Signals to ignore once: those that the kernel sends us when we release the terminal.
     unheard: Vec<Signal>,
 }
 
 impl SignalRules {
-    /// As tini and dumb-init have them. tini does not pass TTIN and TTOU on. dumb-init stops with its command;
-    /// and as a session of its own ignores TSTP when nobody is there to continue it, it sends STOP instead.
+    /// As in tini and dumb-init. tini does not forward TTIN and TTOU. dumb-init stops with its command; as
+    /// the leader of a session it can't rely on being continued, so it sends STOP instead of TSTP and ignores
+    /// TSTP itself.
     pub(super) fn new(options: &InitOptions) -> Self {
         let own: Vec<_> = match options.face {
             Face::Tini => [Signal::TTIN, Signal::TTOU].map(|signal| (signal, None)).to_vec(),
@@ -49,18 +50,18 @@ impl SignalRules {
         }
     }
 
-    /// What keeps its effect on ourselves, as tini has it. The others pass on what somebody sends; a fault of our own ends
-    /// us all the same.
+    /// Signals that keep their default action, as in tini. Others are forwarded if a process sent them; our
+    /// own faults still kill us.
     pub(super) fn left_alone(face: Face) -> &'static [Signal] {
         if face == Face::Tini { &Signal::FAULTS } else { &[] }
     }
 
-    /// The terminal is given up: a hang-up comes that does not mean the command.
+    /// The terminal is released: the hang-up that follows is not for the command.
     pub(super) fn expect_hangup(&mut self) {
         self.unheard = vec![Signal::HUP, Signal::CONT];
     }
 
-    /// What to do about a signal that came.
+    /// The reaction to a signal.
     pub(super) fn on(&mut self, signal: Signal) -> SignalStep {
         if signal == Signal::CHLD {
             return SignalStep { reap: true, ..SignalStep::default() };
@@ -73,7 +74,7 @@ impl SignalRules {
         SignalStep { reap: false, send: self.rewritten(signal), suspend }
     }
 
-    /// What is sent to those whom the command leaves behind.
+    /// The signal for processes that the command leaves behind.
     pub(super) fn last_line(&self) -> Option<Signal> {
         if self.prints_last_line { self.rewritten(Signal::TERM) } else { None }
     }
@@ -94,7 +95,7 @@ impl SignalRules {
     }
 }
 
-/// By which a terminal stops processes.
+/// The signals by which a terminal stops processes.
 const TERMINAL_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the init of one command says, on standard error: little, and in the form of the face.
+//! The messages of the init of one command, on standard error, in the format of the face.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::sys::process::own_pid;
 use crate::sys::spawn::{ExecError, ExecErrorKind};
 use crate::sys::stderr;
 
-/// How much a line matters; what is above the verbosity is not told.
+/// The severity of a message; levels above the verbosity are not printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Fatal,
@@ -33,8 +33,8 @@ impl Voice {
         }
     }
 
-    /// Tells that the command can't be executed, and gives the exit code for it, each as the face has it.
-    /// Called between fork and exec: nothing here allocates.
+    /// Prints that the command can't be executed, and returns the exit code for it, each as the face has it.
+    /// Called between fork and exec: it must not allocate.
     pub(super) fn refuse(self, command: &str, error: ExecError, out: &mut dyn fmt::Write) -> u8 {
         let (prefix, why) = (self.prefix(Level::Fatal), error.text);
         let _ = match (self.face, error.kind) {
@@ -58,7 +58,7 @@ impl Voice {
     }
 }
 
-/// Not a text, for a child of fork may not make one.
+/// Not a string, since a child of fork must not allocate one.
 struct MessagePrefix(Face, Level);
 
 impl fmt::Display for MessagePrefix {

@@ -7,12 +7,13 @@ use crate::model::{Address, ProcessSpec};
 
 const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 
-/// COMPAT: inherited ones of systemd's notify protocol are not passed on, by which a program would report to whoever
-/// has started the supervisor that all of it is ready.
+/// COMPAT: inherited variables of systemd's notify protocol are not passed on, since with them a program
+/// would report the readiness of the whole supervisor.
 const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
-/// `inherited` except the variables that configure us, overlaid by those by which a child knows its supervisor,
-/// overlaid by what is configured. `server_url` is that of the supervisor, if it has one.
+/// `inherited` without our own configuration variables, overridden by the variables that describe the
+/// supervisor to a child, overridden by the configured environment. `server_url` is that of the supervisor,
+/// if it has one.
 #[must_use]
 pub fn child_environment(
     inherited: &[(OsString, OsString)],
@@ -30,14 +31,14 @@ pub fn child_environment(
     set("SUPERVISOR_GROUP_NAME", &spec.group);
     match spec.server_url.clone().or(server_url) {
         Some(url) if !url.is_empty() => drop(set(SERVER_URL, &url)),
-        // COMPAT: one inherited from an outer supervisor would lead to that one.
+        // COMPAT: an inherited value would be that of an outer supervisor.
         Some(_) | None => drop(all.remove(OsStr::new(SERVER_URL))),
     }
     all.extend(spec.environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
     all
 }
 
-/// The URL that children reach the supervisor by: that of the first unix server, else of the last inet one.
+/// The URL for children: that of the first unix server, else of the last inet one.
 #[must_use]
 pub fn server_url<'a>(mut addresses: impl DoubleEndedIterator<Item = &'a Address> + Clone) -> Option<String> {
     let unix = addresses.clone().find(|address| matches!(address, Address::Unix { .. }));

@@ -1,6 +1,7 @@
-//! From the settings of a program to what is executed: the file and its arguments, and the child's environment.
+//! From the settings of a program to what is executed: the file and its arguments, and the child's
+//! environment.
 //!
-//! Nothing here reads the machine: where files are looked at, the caller supplies them ([`FileLookup`]).
+//! Nothing here reads the machine: the caller supplies file lookups ([`FileLookup`]).
 
 mod environment;
 mod resolve;

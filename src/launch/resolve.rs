@@ -1,38 +1,38 @@
-//! From the text of a command to a file that can be executed, with Supervisor's words for why not.
+//! Resolves a command to an executable file, with Supervisor's error messages.
 
 use std::path::{Path, PathBuf};
 
 use crate::model::{Fault, FaultCode};
 use crate::python::{quote, split_command};
 
-/// Where commands are searched if nobody has set a PATH.
+/// The search path if PATH is not set.
 const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
-/// The bits of a file's mode that let anybody execute it.
+/// The executable bits of a mode.
 const EXECUTABLE: u32 = 0o111;
 
-/// What is executed.
+/// A resolved command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Executable {
-    /// The program.
+    /// The file of the program.
     pub file: PathBuf,
     /// Its arguments; never empty.
     pub argv: Vec<String>,
 }
 
-/// What has to be known of files. Links are followed.
+/// Lookups of files. Links are followed.
 pub trait FileLookup {
-    /// Whether there is anything here.
+    /// Whether the path exists.
     fn exists(&self, path: &Path) -> bool;
-    /// The permission bits of what is here; `None` if nothing is.
+    /// The permission bits; `None` if the path does not exist.
     fn mode(&self, path: &Path) -> Option<u32>;
-    /// Whether this is a directory.
+    /// Whether the path is a directory.
     fn is_dir(&self, path: &Path) -> bool;
     /// Whether we may execute it.
     fn is_executable(&self, path: &Path) -> bool;
 }
 
-/// The PATH by which the command of a program is searched: its own, else ours unless that is empty.
+/// The PATH for the command of a program: its own, else ours unless that is empty.
 #[must_use]
 pub fn search_path<'e>(own: &'e [(String, String)], inherited: &'e [(String, String)]) -> &'e str {
     let path = |(name, value): &'e (String, String)| (name == "PATH").then_some(value.as_str());
@@ -40,11 +40,10 @@ pub fn search_path<'e>(own: &'e [(String, String)], inherited: &'e [(String, Str
     own.iter().rev().find_map(path).or_else(inherited).unwrap_or(DEFAULT_PATH)
 }
 
-/// Looks a command up as Supervisor does: the first file of this name in `path` is it, whether it can be executed or
-/// not.
+/// Looks up a command as Supervisor does: the first file of this name in `path` is used, executable or not.
 ///
 /// # Errors
-/// Why it can't be executed: the text, and the code that a start request is refused with.
+/// Why it can't be executed: the text, and the fault code that answers a start request.
 pub fn resolve_command(
     command: &str,
     path: &str,
@@ -115,7 +114,7 @@ mod tests {
         }
 
         fn is_executable(&self, path: &Path) -> bool {
-            // Not ours: only others may execute it.
+            // Not executable for us, only for others.
             self.mode(path).is_some_and(|mode| mode & 0o700 != 0)
         }
     }

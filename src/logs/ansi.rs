@@ -1,15 +1,15 @@
-//! Taking terminal control sequences out of what children write.
+//! Removes terminal control sequences from the output of children.
 
-/// What ends a sequence, as Supervisor sees it.
+/// The characters that end a sequence, as in Supervisor.
 const TERMINATORS: &[u8] = b"HfABCDRsuJKhlpm";
 
-/// A sequence that has not ended by then was none: what follows is shown again. Supervisor lets
-/// it swallow the rest of the chunk.
+/// A sequence that has not ended after this many bytes was none: the text after it is kept. In Supervisor it
+/// swallows the rest of the chunk.
 const SEQUENCE_BYTES_MAX: usize = 128;
 
 const ESC: u8 = 0x1b;
 
-/// Removes `ESC [ … m` and its like from one stream, wherever the chunks of it are cut.
+/// Removes `ESC [ … m` and similar sequences from one stream, regardless of chunk boundaries.
 #[derive(Debug, Default)]
 pub struct AnsiStripper {
     state: EscapeState,
@@ -21,12 +21,12 @@ enum EscapeState {
     Text,
     /// An ESC that may begin a sequence is held back.
     Escape,
-    /// So many bytes of a sequence were removed.
+    /// This many bytes of a sequence were removed.
     Sequence(usize),
 }
 
 impl AnsiStripper {
-    /// What is left of a chunk.
+    /// The text of a chunk without sequences.
     pub fn strip(&mut self, chunk: &[u8]) -> Vec<u8> {
         let mut kept = Vec::with_capacity(chunk.len() + 1);
         let mut rest = chunk;
@@ -52,7 +52,7 @@ impl AnsiStripper {
         kept
     }
 
-    /// What was held back and is text after all, now that nothing follows.
+    /// Text that was held back, at the end of the stream.
     pub fn finish(&mut self) -> &'static [u8] {
         match std::mem::take(&mut self.state) {
             EscapeState::Escape => &[ESC],
@@ -60,7 +60,7 @@ impl AnsiStripper {
         }
     }
 
-    /// Keeps everything up to the next ESC; returns what follows that.
+    /// Keeps everything up to the next ESC; returns the rest after it.
     fn text<'a>(&mut self, rest: &'a [u8], kept: &mut Vec<u8>) -> &'a [u8] {
         let Some(at) = memchr::memchr(ESC, rest) else {
             kept.extend_from_slice(rest);

@@ -1,10 +1,10 @@
-//! Capture mode: what a child writes between two tags is meant for listeners and not for its log.
+//! Capture mode: output between two tags goes to listeners instead of the log.
 //!
-//! The tags may be cut anywhere. Of what follows no more is held back than what may be the beginning of
-//! a tag; of what is captured the newest bytes are kept, up to the bound that is configured.
+//! Tags may be split at any point. Only a possible beginning of a tag is held back; of captured output the
+//! newest bytes are kept, up to the configured bound.
 //!
-//! COMPAT: Supervisor holds back as much as a tag is long, loses that at the end of a child, and keeps a
-//! single chunk whole that exceeds the bound.
+//! COMPAT: Supervisor holds back the length of a tag, loses that much when a child exits, and keeps a single
+//! chunk that exceeds the bound.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -14,18 +14,18 @@ use memchr::memmem;
 const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 
-/// A stretch of what a child has written.
+/// A piece of a child's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'b> {
     /// For its log.
     Text(Cow<'b, [u8]>),
     /// Between the tags: not for its log.
     Captured(Cow<'b, [u8]>),
-    /// The second tag was there: this is what stood between them, or its end.
+    /// At the second tag: the output between the tags, or its end.
     Message(Cow<'b, [u8]>),
 }
 
-/// Looks for tags in one stream.
+/// Searches one stream for tags.
 #[derive(Debug)]
 pub struct Capture {
     bytes_max: usize,
@@ -36,14 +36,14 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Captures so many bytes. `None` if that is none: capture mode is off.
+    /// Captures up to this many bytes. `None` if capture mode is off.
     #[must_use]
     pub fn new(bytes_max: i64) -> Option<Self> {
         let bytes_max = usize::try_from(bytes_max).ok().filter(|&bytes| bytes > 0)?;
         Some(Self { bytes_max, captured: None, held: Vec::new() })
     }
 
-    /// What a chunk is made of.
+    /// Splits a chunk into pieces.
     pub fn scan(&mut self, chunk: &[u8]) -> Vec<Piece<'static>> {
         let mut all = std::mem::take(&mut self.held);
         all.extend_from_slice(chunk);
@@ -62,8 +62,7 @@ impl Capture {
         }
     }
 
-    /// What was held back and is text after all, now that nothing follows. What was captured without an
-    /// end is dropped.
+    /// Text that was held back, at the end of the stream. Captured output without an end tag is dropped.
     pub fn finish(&mut self) -> Vec<u8> {
         let held = std::mem::take(&mut self.held);
         if self.captured.take().is_some() { Vec::new() } else { held }

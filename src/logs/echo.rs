@@ -1,8 +1,8 @@
-//! What the activity log shows of a child's output at debug level.
+//! How the activity log shows a child's output at debug level.
 
 use crate::python::{quote, quote_bytes};
 
-/// The name and the channel, then the chunk as text, or as bytes when it is none.
+/// The name and the channel, then the chunk as text, or as bytes if it is not text.
 #[must_use]
 pub fn output_echo(process: &str, channel: &str, bytes: &[u8]) -> String {
     let name = quote(process);
@@ -12,7 +12,7 @@ pub fn output_echo(process: &str, channel: &str, bytes: &[u8]) -> String {
     }
 }
 
-/// The same for what an event listener says, which is shown as bytes in any case.
+/// The same for output of an event listener, which is always shown as bytes.
 #[must_use]
 pub fn conversation_echo(process: &str, channel: &str, bytes: &[u8]) -> String {
     format!("{} {channel} output:\n{}", quote(process), quote_bytes(bytes))

@@ -1,12 +1,12 @@
-//! Following a log as it grows: where to begin, and which bytes make a piece.
+//! Following a growing log: where to begin, and how to split it into pieces.
 
-/// How much of a log whoever begins to follow it is shown.
+/// How much of the existing log a new follower gets.
 pub const FOLLOWED_BYTES_FIRST: u64 = 1024;
 
-/// Told when a log was emptied, before what is in it then.
+/// Sent when a log was truncated, before its new content.
 pub const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
-/// Told where bytes were gone before they could be sent.
+/// Sent in place of bytes that were lost before they could be sent.
 #[must_use]
 pub fn missed(bytes: u64) -> String {
     format!("==> {bytes} bytes missed <==\n")
@@ -15,7 +15,7 @@ pub fn missed(bytes: u64) -> String {
 /// A character has three bytes that are not its first, at most.
 const CONTINUATION_BYTES_MAX: usize = 3;
 
-/// Where in a log of this size to begin.
+/// The position to begin at in a log of this size.
 #[must_use]
 pub fn follow_from(size: u64) -> u64 {
     size.saturating_sub(FOLLOWED_BYTES_FIRST)
@@ -23,16 +23,16 @@ pub fn follow_from(size: u64) -> u64 {
 
 /// How many bytes at the beginning belong to a character that begins before them.
 ///
-/// COMPAT: Supervisor begins in the middle of a character, which its own client then can't show, nor
-/// anything else of that piece.
+/// COMPAT: Supervisor begins in the middle of a character, and then its own client can't show any part of
+/// that piece.
 #[must_use]
 pub fn cut_off_before(bytes: &[u8]) -> usize {
     let count = bytes.iter().take_while(|&&byte| is_continuation(byte)).count();
     if count <= CONTINUATION_BYTES_MAX { count } else { 0 }
 }
 
-/// How many bytes there are before a character that does not end in them. All of them if there is none, or
-/// if nothing else would be left.
+/// How many bytes precede an incomplete character at the end. All of them if there is none, or if nothing
+/// else would be left.
 #[must_use]
 pub fn whole_characters(bytes: &[u8]) -> usize {
     let after = bytes.iter().rev().take(CONTINUATION_BYTES_MAX).take_while(|&&byte| is_continuation(byte));
@@ -47,7 +47,7 @@ fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
 
-/// By its first byte; 1 for what begins none.
+/// The length by its first byte; 1 for an invalid one.
 fn character_len(first: u8) -> usize {
     match first {
         0b1100_0000..=0b1101_1111 => 2,
@@ -79,7 +79,7 @@ mod tests {
             (b"x\xc3", 0, 1),
             (b"x\xe2\x82", 0, 1),
             ("x\u{20ac}".as_bytes(), 0, 4),
-            // No text, so no characters.
+            // Not text, so no characters.
             (b"\x80\x80\x80\x80", 0, 4),
             (b"\xff\xff\xff", 0, 3),
             (b"x\xff", 0, 2),

@@ -9,25 +9,25 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use super::lines::LinePiece;
 use crate::model::Channel;
 
-/// Who writes.
+/// The writer of a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Speaker<'a> {
     /// Name of the process.
     pub program: &'a str,
     /// Its group.
     pub group: &'a str,
-    /// Which of its streams.
+    /// The stream that it wrote to.
     pub channel: Channel,
     /// Its process id.
     pub pid: i32,
 }
 
-/// Our members except the message, in their order; a set of them is a number with a bit for each.
+/// Our members except the message, in order; a set of them is a bit mask.
 const MEMBERS: [&str; 5] = ["time", "program", "group", "stream", "pid"];
 
 const TIME: usize = 0;
 
-/// The members that the lines of one stream get.
+/// The members that are added to the lines of one stream.
 #[derive(Debug)]
 pub(super) struct Json {
     /// `"program":"web"`, …; the time is empty until it is set.
@@ -55,7 +55,7 @@ impl Json {
         json
     }
 
-    /// The time of the lines that follow.
+    /// Sets the time of the following lines.
     pub(super) fn set_time(&mut self, time: &str) {
         self.members[TIME] = format!("\"time\":{}", quoted(time));
         self.make_head();
@@ -79,7 +79,7 @@ impl Json {
         out.push(b'\n');
     }
 
-    /// Of a line in several pieces all but the last are marked as partial.
+    /// Of a line in several pieces all except the last are marked as partial.
     fn write_message(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);
         let text = if piece.is_last { without_carriage_return(piece.bytes) } else { piece.bytes };
@@ -105,7 +105,7 @@ impl Json {
         out.push(b'}');
     }
 
-    /// All but those that are there already.
+    /// Writes all members except those that are present already.
     fn write_members(&self, present: u8, out: &mut Vec<u8>) {
         let begin = out.len();
         for (index, member) in self.members.iter().enumerate() {
@@ -125,7 +125,7 @@ fn without_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// One line of the supervisor itself among those of its programs.
+/// A line of the supervisor itself among those of its programs.
 #[must_use]
 pub(super) fn activity_object(time: &str, identifier: &str, pid: i32, level: &str, message: &str) -> String {
     let [time, identifier, level, message] = [time, identifier, level, message].map(quoted);
@@ -140,16 +140,16 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// Appends what stands between the quotes of a JSON string; the first quote is written already.
+/// Appends the content of a JSON string; the opening quote is already written.
 fn escape_into(text: &str, out: &mut Vec<u8>) {
     out.pop();
-    // A Vec takes everything that is written to it.
+    // Writing to a Vec can't fail.
     let _ = serde_json::to_writer(&mut *out, text);
     out.pop();
 }
 
-/// Whether a JSON string has to escape any of these bytes: most lines need none, and are copied as they are. Looks at
-/// eight bytes at a time, with a high bit for each that is a control character, a quote or a backslash.
+/// Whether any of these bytes must be escaped in a JSON string: most lines need no escapes, and are copied.
+/// Checks eight bytes at a time, with a high bit for each control character, quote or backslash.
 fn needs_escapes(text: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH_BITS: u64 = ONES << 7;
@@ -166,7 +166,7 @@ fn needs_escapes(text: &[u8]) -> bool {
 /// A line that is a JSON object.
 #[derive(Debug, PartialEq, Eq)]
 struct Object<'a> {
-    /// All of it but the brace at the end.
+    /// All of it except the closing brace.
     opened: &'a str,
     is_empty: bool,
     /// Which of our members it has.
@@ -185,7 +185,7 @@ fn object(line: &[u8]) -> Option<Object<'_>> {
     Some(Object { opened, is_empty: count == 0, has: ours })
 }
 
-/// Looks at the names of an object's members and at nothing else of them.
+/// Examines only the names of an object's members.
 #[derive(Default)]
 struct MemberNames {
     count: usize,
@@ -209,7 +209,7 @@ impl<'de> Visitor<'de> for MemberNames {
     }
 }
 
-/// One name: which of ours it is.
+/// One name: the index of ours that it is.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {

@@ -1,4 +1,4 @@
-//! The form of an activity log line, which users grep and scrapers parse.
+//! The format of an activity log line, which users grep and scrapers parse.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use tz::UtcDateTime;
 
 use crate::model::Wall;
 
-/// Writes `2026-11-20 16:11:36,042 INFO `, which stands before a message: local time, a comma before the
+/// Writes `2026-11-20 16:11:36,042 INFO `, the prefix of a message: local time, a comma before the
 /// milliseconds. A message of several lines has it once.
 ///
 /// # Errors
-/// Only those of the writer.
+/// The errors of the writer.
 pub fn activity_line_head(out: &mut dyn fmt::Write, when: Wall, tag: &str) -> fmt::Result {
     let local = when.unix_secs().saturating_add(i64::from(when.utc_offset_secs));
     if let Ok(at) = UtcDateTime::from_timespec(local, 0) {

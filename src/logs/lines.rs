@@ -1,21 +1,21 @@
-//! From chunks, which end anywhere, to lines.
+//! Splits chunks, which can end anywhere, into lines.
 //!
-//! A line is held back until it is complete, so that it can be told as one. One that is longer than
-//! the bound is told in pieces, never cut inside a character.
+//! A line is held back until it is complete, so that it is reported as a whole. One that exceeds the bound is
+//! reported in pieces, never split inside a character.
 
 use super::follow::whole_characters;
 
-/// Bytes of a line that are held back for the rest of it. What is longer is told in pieces.
+/// The maximum number of bytes of an incomplete line that are held back. Longer lines are reported in pieces.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// A line without its line end, or a part of one.
+/// A line without its line ending, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinePiece<'a> {
     /// As written.
     pub bytes: &'a [u8],
-    /// Whether the line begins with it.
+    /// Whether it begins a line.
     pub is_first: bool,
-    /// Whether the line ends with it.
+    /// Whether it ends a line.
     pub is_last: bool,
 }
 
@@ -24,18 +24,18 @@ pub struct LinePiece<'a> {
 pub struct Lines {
     bytes_max: usize,
     held: Vec<u8>,
-    /// A piece of the line was told already.
+    /// A piece of the line was reported already.
     in_the_middle: bool,
 }
 
 impl Lines {
-    /// Lines of so many bytes at most.
+    /// Lines of at most this many bytes.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, held: Vec::new(), in_the_middle: false }
     }
 
-    /// Takes a chunk; tells what is complete.
+    /// Adds a chunk; reports complete lines.
     pub fn feed(&mut self, mut chunk: &[u8], mut report: impl FnMut(LinePiece<'_>)) {
         while let Some(at) = memchr::memchr(b'\n', chunk) {
             self.line(&chunk[..at], &mut report);
@@ -44,7 +44,7 @@ impl Lines {
         self.hold(chunk, &mut report);
     }
 
-    /// Tells what was held back, now that nothing follows.
+    /// Reports what was held back, at the end of the stream.
     pub fn finish(&mut self, mut report: impl FnMut(LinePiece<'_>)) {
         if !self.held.is_empty() {
             self.line(&[], &mut report);
@@ -76,15 +76,15 @@ impl Lines {
     }
 }
 
-/// A stream that is passed on byte for byte, and as far as possible by whole lines: what is written
-/// at the same place by another then stands in lines of its own.
+/// Passes on a stream unchanged, in whole lines if possible, so that the output of another writer to the same
+/// destination starts on a line of its own.
 #[derive(Debug, Default)]
 pub struct WholeLines {
     held: Vec<u8>,
 }
 
 impl WholeLines {
-    /// Passes on all up to the last line end; the rest if it has become too long to wait for.
+    /// Passes on everything up to the last line ending; the rest too if it has become too long.
     pub fn feed(&mut self, chunk: &[u8], mut pass_on: impl FnMut(&[u8])) {
         let ends = memchr::memrchr(b'\n', chunk).map_or(0, |at| at + 1);
         let (lines, rest) = chunk.split_at(ends);
@@ -111,7 +111,7 @@ impl WholeLines {
         }
     }
 
-    /// Whether a line has begun and is held back.
+    /// Whether an incomplete line is held back.
     #[must_use]
     pub fn is_holding(&self) -> bool {
         !self.held.is_empty()

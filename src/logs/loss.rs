@@ -1,6 +1,6 @@
-//! What could not be written somewhere: told when it begins and when it is over, not in between.
+//! Output that could not be written: reported when the loss begins and when it ends, not in between.
 
-/// A count that is told once.
+/// Counts lost bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     bytes: u64,
@@ -8,19 +8,19 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Counts; true for the first of a row.
+    /// Adds to the count; true for the first loss.
     pub fn add(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         !std::mem::replace(&mut self.is_reported, true)
     }
 
-    /// Whether nothing can be written, as far as is known.
+    /// Whether output is being lost.
     #[must_use]
     pub fn is_going_on(&self) -> bool {
         self.is_reported
     }
 
-    /// How much was lost, once something could be written again.
+    /// Ends the loss after a successful write; returns how much was lost.
     pub fn end(&mut self) -> Option<u64> {
         std::mem::take(self).total()
     }

@@ -1,6 +1,6 @@
-//! What becomes of bytes and lines on their way to a log: decided here, written elsewhere.
+//! Formats and policies of logs: what to write, decided here and written elsewhere.
 //!
-//! Nothing here opens a file or knows the state of a process.
+//! This module opens no file and does not know the state of a process.
 
 mod ansi;
 mod capture;

@@ -1,4 +1,4 @@
-//! Times as log lines carry them.
+//! Time formats of log lines.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::Wall;
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Local time; a time beyond all calendars is the epoch.
+/// Local time; a time out of range is the epoch.
 fn local(when: Wall) -> Option<UtcDateTime> {
     let local = when.unix_secs().saturating_add(i64::from(when.utc_offset_secs));
     UtcDateTime::from_timespec(local, 0).or_else(|_| UtcDateTime::from_timespec(0, 0)).ok()
@@ -19,7 +19,7 @@ fn month(at: &UtcDateTime) -> &'static str {
     MONTHS.get(usize::from(at.month().saturating_sub(1))).copied().unwrap_or("Jan")
 }
 
-/// `2026-11-20T16:11:36.042+01:00`: local time as RFC 3339 has it, `Z` in UTC.
+/// `2026-11-20T16:11:36.042+01:00`: local time in RFC 3339 format, `Z` in UTC.
 #[must_use]
 pub fn rfc3339(when: Wall) -> String {
     let Some(at) = local(when) else { return String::new() };
@@ -37,14 +37,14 @@ pub fn rfc3339(when: Wall) -> String {
     text
 }
 
-/// `Nov  2 16:11:36`, as RFC 3164 has it.
+/// `Nov  2 16:11:36`, in RFC 3164 format.
 pub(super) fn rfc3164(out: &mut dyn fmt::Write, when: Wall) -> fmt::Result {
     let Some(at) = local(when) else { return Ok(()) };
     let (day, hour, minute, second) = (at.month_day(), at.hour(), at.minute(), at.second());
     write!(out, "{} {day:>2} {hour:02}:{minute:02}:{second:02}", month(&at))
 }
 
-/// `20/Nov/2026:16:11:36 +0100`, as access logs have it.
+/// `20/Nov/2026:16:11:36 +0100`, the format of access logs.
 #[must_use]
 pub fn access_time(when: Wall) -> String {
     let Some(at) = local(when) else { return String::new() };

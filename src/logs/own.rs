@@ -1,4 +1,4 @@
-//! The form of the supervisor's own lines where they stand among those of programs.
+//! The format of the supervisor's own lines among those of programs.
 
 use super::json::activity_object;
 use super::moment::rfc3339;
@@ -6,33 +6,33 @@ use super::prefix::LABEL_WIDTH_MAX;
 use super::shape::Shaper;
 use crate::model::{LogFormat, LogLevel, Wall};
 
-/// What stands before our own lines with `log_format=prefix`.
+/// The label of our own lines with `log_format=prefix`.
 pub const OWN_LABEL: &str = "sv";
 
-/// The form that programs have by default, so that one reader can read it all.
+/// The same format as the default of programs, so that one parser can read everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OwnForm {
-    /// Supervisor's.
+    /// Supervisor's format.
     #[default]
     Plain,
     /// `sv     | INFO spawned: …`
     Prefix {
-        /// Of the column of names.
+        /// The width of the column of names.
         width: usize,
-        /// Whether a time stands before it.
+        /// Whether lines begin with a timestamp.
         timestamp: bool,
     },
-    /// A JSON object for each line.
+    /// A JSON object per line.
     Json {
-        /// The supervisor's, as the name of the program.
+        /// The supervisor's identifier, as the name of the program.
         identifier: String,
-        /// Ours.
+        /// Our pid.
         pid: i32,
     },
 }
 
 impl OwnForm {
-    /// The form for programs that have this one.
+    /// The format for programs that have this one.
     #[must_use]
     pub fn beside(format: LogFormat, timestamp: bool, identifier: &str, pid: i32) -> Self {
         match format {
@@ -42,14 +42,14 @@ impl OwnForm {
         }
     }
 
-    /// Has lines with a label stand in a column of this width.
+    /// Sets the width of the column of names.
     pub fn set_width(&mut self, column: usize) {
         if let Self::Prefix { width, .. } = self {
             *width = column.clamp(OWN_LABEL.len(), LABEL_WIDTH_MAX);
         }
     }
 
-    /// A message in this form, with its line ends; `None` where it has Supervisor's.
+    /// A message in this format, with line endings; `None` for Supervisor's format.
     #[must_use]
     pub fn line(&self, when: Wall, level: LogLevel, text: &str) -> Option<Vec<u8>> {
         match self {

@@ -1,25 +1,25 @@
-//! Lines after the name of the process that wrote them: `web     | hello`.
+//! Prefixes lines with the name of their process: `web     | hello`.
 
 use super::lines::LinePiece;
 
-/// A longer name is shown whole, and its lines exceed the column.
+/// A longer name is shown in full, and its lines exceed the column.
 pub const LABEL_WIDTH_MAX: usize = 32;
 
-/// Cyan, yellow, green, magenta, blue, and their bright variants. Red is left to errors.
+/// Cyan, yellow, green, magenta, blue, and their bright variants. Red is reserved for errors.
 const COLOURS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 
-/// What stands before the lines of one process.
+/// The prefix of the lines of one process.
 #[derive(Debug)]
 pub(super) struct Prefix {
     label: Vec<u8>,
-    /// All of it, with the time: `2026-11-20T16:11:36.042Z web     | `.
+    /// The whole prefix, with the time: `2026-11-20T16:11:36.042Z web     | `.
     head: Vec<u8>,
 }
 
 const BAR: &[u8] = b"| ";
 
 impl Prefix {
-    /// A name in a column of this width, in one of the colours on a terminal.
+    /// A name padded to this width, coloured on a terminal.
     pub(super) fn new(name: &str, width: usize, colour: Option<u64>) -> Self {
         let width = width.min(LABEL_WIDTH_MAX);
         let label = match colour {
@@ -34,7 +34,7 @@ impl Prefix {
         prefix
     }
 
-    /// The time of the lines that follow.
+    /// Sets the time of the following lines.
     pub(super) fn set_time(&mut self, time: Option<&str>) {
         self.head.clear();
         if let Some(time) = time {
@@ -45,7 +45,7 @@ impl Prefix {
         self.head.extend_from_slice(BAR);
     }
 
-    /// A piece of a line that is not its first stands after a `+`.
+    /// A continuation piece of a line follows a `+`.
     pub(super) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
         if piece.is_first {
             out.extend_from_slice(&self.head);

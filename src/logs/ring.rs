@@ -1,27 +1,27 @@
-//! The last bytes of a stream that goes where nothing can be read back from.
+//! The last bytes of a stream whose destination can't be read back.
 
 use std::collections::VecDeque;
 
 use super::window::Window;
 
-/// Remembers so many bytes and no more. Offsets count from the first byte that there ever was, as in
-/// a file whose beginning is gone.
+/// Keeps a limited number of bytes. Offsets count from the first byte that was ever written, as in a file
+/// whose beginning was removed.
 #[derive(Debug)]
 pub struct Ring {
     bytes_max: usize,
     kept: VecDeque<u8>,
-    /// Bytes that there were, all in all.
+    /// The total number of bytes written.
     total: u64,
 }
 
 impl Ring {
-    /// Memory is taken as it fills.
+    /// Memory is allocated as it fills.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, kept: VecDeque::new(), total: 0 }
     }
 
-    /// Remembers so many bytes from now on.
+    /// Changes the limit.
     pub fn limit(&mut self, bytes_max: usize) {
         self.kept.drain(..self.kept.len().saturating_sub(bytes_max));
         if bytes_max < self.bytes_max {
@@ -30,7 +30,7 @@ impl Ring {
         self.bytes_max = bytes_max;
     }
 
-    /// Takes in what follows.
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let bytes = &bytes[bytes.len().saturating_sub(self.bytes_max)..];
@@ -43,24 +43,24 @@ impl Ring {
         self.kept.extend(bytes);
     }
 
-    /// Forgets everything, the count too.
+    /// Removes everything and resets the count.
     pub fn clear(&mut self) {
         *self = Self::new(self.bytes_max);
     }
 
-    /// Where the next byte will be.
+    /// The offset of the next byte.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.total
     }
 
-    /// Where the first byte is that is still remembered.
+    /// The offset of the first byte that is still available.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.total - self.kept.len() as u64
     }
 
-    /// What is still remembered of a stretch.
+    /// The available part of a range.
     #[must_use]
     pub fn read(&self, window: Window) -> Vec<u8> {
         let index = |offset: u64| {

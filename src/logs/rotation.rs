@@ -1,40 +1,40 @@
-//! When a log file is rotated, and how: `name` becomes `name.1`, `name.1` becomes `name.2`, and so
-//! on up to the number of backups.
+//! When and how a log file is rotated: `name` becomes `name.1`, `name.1` becomes `name.2`, and so on up to
+//! the number of backups.
 
 use std::path::{Path, PathBuf};
 
-/// One step of a rotation; the file is opened anew, empty, after the last.
+/// One step of a rotation; after the last step the file is opened again, empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Replaces what has the new name. That the old name is missing is no error, and then nothing is replaced.
+    /// Replaces the file of the new name. A missing old name is not an error, and then nothing is replaced.
     Rename(PathBuf, PathBuf),
-    /// Without backups the file starts again at nothing.
+    /// Without backups the file is truncated.
     Truncate,
 }
 
-/// The size limit of one file and how far it is filled.
+/// The size limit of a file and its current size.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     bytes_max: u64,
     backups: u32,
     bytes: u64,
-    /// What it held when a rotation failed.
+    /// The size at which a rotation failed.
     postponed: u64,
 }
 
-/// More backups than this are not kept: each rotation renames all of them.
+/// The maximum number of backups: each rotation renames all of them.
 const BACKUPS_MAX: u32 = 10_000;
 
 impl Rotation {
-    /// `bytes_max` of 0 or less never rotates, `backups` of 0 or less keep none; `bytes` is the
-    /// size that the file has now.
+    /// With `bytes_max` of 0 or less it never rotates, with `backups` of 0 or less it keeps none; `bytes` is
+    /// the current size of the file.
     #[must_use]
     pub fn new(bytes_max: i64, backups: i64, bytes: u64) -> Self {
         let backups = u32::try_from(backups.max(0)).unwrap_or(u32::MAX).min(BACKUPS_MAX);
         Self { bytes_max: u64::try_from(bytes_max).unwrap_or(0), backups, bytes, postponed: 0 }
     }
 
-    /// Other limits for the same file, with the meaning that they have for [`Rotation::new`].
+    /// Changes the limits, as in [`Rotation::new`].
     pub fn limit(&mut self, bytes_max: i64, backups: i64) {
         let new = Self::new(bytes_max, backups, self.bytes);
         if (new.bytes_max, new.backups) != (self.bytes_max, self.backups) {
@@ -42,8 +42,8 @@ impl Rotation {
         }
     }
 
-    /// Counts what was written. True when the file has reached its limit and is to be rotated
-    /// now: like Supervisor's it may so exceed the limit by one write.
+    /// Counts written bytes. True if the file has reached its limit and must be rotated: as in Supervisor the
+    /// limit may be exceeded by one write.
     pub fn wrote(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         self.is_due()
@@ -55,18 +55,18 @@ impl Rotation {
         self.bytes_max > 0 && self.bytes >= self.bytes_max.saturating_add(self.postponed)
     }
 
-    /// It could not be rotated: that is tried again when as much was written once more.
+    /// The rotation failed: it is tried again after another `bytes_max` bytes.
     pub fn postpone(&mut self) {
         self.postponed = self.bytes;
     }
 
-    /// The file has this size now: it was opened anew, or somebody else has changed it.
+    /// Sets the size after the file was opened again, or changed by another process.
     pub fn resized(&mut self, bytes: u64) {
         self.bytes = bytes;
         self.postponed = self.postponed.min(bytes);
     }
 
-    /// What to do, in this order.
+    /// The steps of a rotation, in order.
     #[must_use]
     pub fn plan(&self, path: &Path) -> Vec<Step> {
         let numbered = |n: u32| match n {

@@ -1,4 +1,4 @@
-//! The forms in which lines are logged: after a name, or as JSON objects.
+//! The formats of log lines: prefixed with a name, or JSON objects.
 
 use super::json::{Json, Speaker};
 use super::lines::{LINE_BYTES_MAX, LinePiece, Lines};
@@ -6,7 +6,7 @@ use super::moment::rfc3339;
 use super::prefix::Prefix;
 use crate::model::Wall;
 
-/// Formatted lines are passed on before there are many more bytes of them than this.
+/// Formatted lines are passed on before they exceed this size by much.
 const SHAPED_BYTES_MAX: usize = 64 * 1024;
 
 /// Formats the lines of one stream.
@@ -15,7 +15,7 @@ pub struct Shaper {
     lines: Lines,
     form: LineForm,
     timestamp: bool,
-    /// The time that lines have, if they have one.
+    /// The timestamp of lines, if they have one.
     when: Option<Wall>,
 }
 
@@ -26,13 +26,13 @@ enum LineForm {
 }
 
 impl Shaper {
-    /// `name | line`, the name in a column of `width`; with a number, in the colour of that number.
+    /// `name | line`, with the name padded to `width`; with a number, in the colour of that number.
     #[must_use]
     pub fn prefix(name: &str, width: usize, colour: Option<u64>, timestamp: bool) -> Self {
         Self::new(LineForm::Prefix(Prefix::new(name, width, colour)), timestamp)
     }
 
-    /// A JSON object for each line.
+    /// A JSON object per line.
     #[must_use]
     pub fn json(speaker: &Speaker<'_>, timestamp: bool) -> Self {
         Self::new(LineForm::Json(Json::new(speaker)), timestamp)
@@ -42,13 +42,13 @@ impl Shaper {
         Self { lines: Lines::new(LINE_BYTES_MAX), form, timestamp, when: None }
     }
 
-    /// Formats the lines that are complete with this chunk and passes them on. `buffer` holds them meanwhile; it is
-    /// kept by the caller so that not every chunk costs an allocation.
+    /// Formats the lines that this chunk completes and passes them on. `buffer` holds them in between; the
+    /// caller keeps it to avoid an allocation per chunk.
     pub fn feed(&mut self, chunk: &[u8], when: Wall, buffer: &mut Vec<u8>, pass_on: impl FnMut(&[u8])) {
         self.shape(when, buffer, pass_on, |lines, each| lines.feed(chunk, each));
     }
 
-    /// The same with what was held back, as nothing follows.
+    /// The same for what was held back, at the end of the stream.
     pub fn finish(&mut self, when: Wall, buffer: &mut Vec<u8>, pass_on: impl FnMut(&[u8])) {
         self.shape(when, buffer, pass_on, |lines, each| lines.finish(each));
     }
@@ -79,7 +79,7 @@ impl Shaper {
         buffer.shrink_to(SHAPED_BYTES_MAX);
     }
 
-    /// Once for a chunk: all of its lines were read at the same time.
+    /// Once per chunk: all of its lines were read at the same time.
     fn set_time(&mut self, when: Wall) {
         if self.timestamp && self.when != Some(when) {
             self.when = Some(when);

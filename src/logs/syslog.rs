@@ -1,18 +1,18 @@
-//! Messages for the machine's syslog, as syslog(3) of the C library sends them to `/dev/log`.
+//! Messages for the machine's syslog, in the format in which syslog(3) sends them to `/dev/log`.
 
 use std::fmt::Write;
 
 use super::moment::rfc3164;
 use crate::model::{LogLevel, Wall};
 
-/// What a message may hold of a line; a longer line is several messages. rsyslog cuts, unless it is told otherwise, what
-/// is longer than 8,096 bytes with all that we put in front of it.
+/// The maximum length of a line in a message; a longer line is split into several. By default rsyslog
+/// truncates messages longer than 8,096 bytes, including the header.
 pub const SYSLOG_TEXT_BYTES_MAX: usize = 7 * 1024;
 
-/// LOG_USER, the facility of programs that ask for none.
+/// LOG_USER, the default facility of programs.
 const FACILITY_USER: u8 = 1;
 
-/// How loud a message is, in syslog's numbers.
+/// The severity of a level, in syslog's numbers.
 #[must_use]
 pub fn severity(level: LogLevel) -> u8 {
     match level {
@@ -24,12 +24,13 @@ pub fn severity(level: LogLevel) -> u8 {
     }
 }
 
-/// `<14>Nov 20 16:11:36 supervisord: web hello`; the parts of the text are parted by spaces, which also stand for NUL bytes: one
-/// would end the message on a stream socket, and what follows it could pass for a message of somebody else.
+/// `<14>Nov 20 16:11:36 supervisord: web hello`; the parts of the text are separated by spaces, which also
+/// replace NUL bytes: one would end the message on a stream socket, and the rest could pass for a message of
+/// another program.
 #[must_use]
 pub fn syslog_message(severity: u8, when: Wall, ident: &str, text: &[&[u8]]) -> Vec<u8> {
     let mut head = format!("<{}>", FACILITY_USER << 3 | severity);
-    // A String takes all that is written to it.
+    // Writing to a String can't fail.
     let _ = rfc3164(&mut head, when).and_then(|()| write!(head, " {ident}: "));
     let mut message = head.into_bytes();
     message.extend(text.join(&b' ').iter().map(|&byte| if byte == 0 { b' ' } else { byte }));

@@ -1,19 +1,18 @@
-//! What a log path means. The names of our own descriptors are not opened again by path: that fails
-//! for a user who may not open them and for a socket, truncates, and loses the shared position in a
-//! file.
+//! The meaning of a log path. The names of our own descriptors are not opened by path: that fails for a user
+//! without permission and for a socket, truncates, and loses the shared file position.
 
 use std::path::Path;
 
-/// Where a path leads.
+/// The target of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathTarget {
-    /// A descriptor that we were given: 1 is our standard output, 2 our standard error.
+    /// An inherited descriptor: 1 is our standard output, 2 our standard error.
     Descriptor(u32),
-    /// Something to be opened.
+    /// A path to open.
     Path,
 }
 
-/// Where this path leads for the process of this id.
+/// The target of this path in the process of this id.
 #[must_use]
 pub fn place(path: &Path, own_pid: i32) -> PathTarget {
     let Some(text) = path.to_str() else { return PathTarget::Path };

@@ -1,19 +1,19 @@
-//! Which bytes of a log a client asks for: Supervisor's rules of offset and length.
+//! The range of a log that a client requests: Supervisor's rules of offset and length.
 
-/// Bytes of a log that one answer holds. What a client asks for beyond that it has to ask for again.
+/// The maximum number of bytes of a log in one answer. For more a client must send further requests.
 pub const WINDOW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// A stretch of a file.
+/// A range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Where it begins.
+    /// Its start.
     pub start: u64,
-    /// How long it is, at most.
+    /// Its maximum length.
     pub bytes: u64,
 }
 
-/// The stretch that `read…Log` means: `length` bytes from `offset`, all to the end for a length of
-/// 0, the last `-offset` bytes for a negative offset. `None` for what means nothing.
+/// The range of `read…Log`: `length` bytes from `offset`, everything to the end for a length of 0, the last
+/// `-offset` bytes for a negative offset. `None` for an invalid range.
 #[must_use]
 pub fn read_window(size: u64, offset: i64, length: i64) -> Option<Window> {
     let window = match (u64::try_from(offset), u64::try_from(length)) {
@@ -28,11 +28,11 @@ pub fn read_window(size: u64, offset: i64, length: i64) -> Option<Window> {
     Some(Window { bytes: window.bytes.min(WINDOW_BYTES_MAX), ..window })
 }
 
-/// The stretch that `tail…Log` means, and whether the log has outrun the client: the last `length`
-/// bytes if there are more than that behind `offset`. The next offset is always the size.
+/// The range of `tail…Log`, and whether the log has outrun the client: the last `length` bytes if there are
+/// more than that after `offset`. The next offset is always the size.
 #[must_use]
 pub fn tail_window(size: u64, offset: i64, length: i64) -> (Window, bool) {
-    // A negative offset is so far before the beginning; Supervisor adds before it looks.
+    // A negative offset is before the beginning; Supervisor adds before it compares.
     let outrun = i128::from(size) > i128::from(offset) + i128::from(length);
     let length = u64::try_from(length).unwrap_or(0).min(WINDOW_BYTES_MAX);
     let offset = u64::try_from(offset).unwrap_or(0);

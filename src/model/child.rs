@@ -1,11 +1,11 @@
-//! Who a child is: a supervised process, or a task that runs beside one.
+//! Identifies children: supervised processes, and tasks that run for them.
 
 use serde::{Deserialize, Serialize};
 
 use super::ProcessId;
 
-/// A command that runs beside a supervised process. Counts up and is never used twice, not even after a
-/// restart, so that a late end can't be taken for that of another task.
+/// A command that runs in addition to a supervised process. Counts up and is never reused, not even after a
+/// restart, so that a late exit can't be attributed to another task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId(pub u64);
 

@@ -1,5 +1,5 @@
-//! The one door into the supervisor: every client, signal and page makes a [`Command`] and gets a
-//! [`Reply`] or a [`Fault`].
+//! The interface of the supervisor: every client, signal and page sends a [`Command`] and gets a [`Reply`] or
+//! a [`Fault`].
 
 use std::fmt;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::{
     SupervisorState,
 };
 
-/// Stands for one asked question until it is answered. Counts up and is never given twice.
+/// Identifies a command until it is answered. Counts up and is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
-/// Whether the answer to a start or stop waits for its end.
+/// Whether the answer to a start or stop waits for its completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Wait {
@@ -23,10 +23,10 @@ pub enum Wait {
     No,
 }
 
-/// `name`, `group:name`, `group:*`: what a client calls one process or a whole group.
+/// `name`, `group:name`, `group:*`: the notation of clients for a process or a whole group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespec {
-    /// As the client wrote it: what a fault about it quotes.
+    /// As written by the client: quoted in faults.
     pub text: String,
     /// The group's name.
     pub group: String,
@@ -35,8 +35,8 @@ pub struct Namespec {
 }
 
 impl Namespec {
-    /// Splits at the first colon. A bare `name` is the process of that name in the group of that
-    /// name; nothing or `*` behind the colon is the whole group.
+    /// Splits at the first colon. A bare `name` is the process of that name in the group of that name;
+    /// nothing or `*` after the colon is the whole group.
     #[must_use]
     pub fn split(text: &str) -> Self {
         let (group, process) = match text.split_once(':') {
@@ -47,23 +47,23 @@ impl Namespec {
         Self { text: text.to_owned(), group: group.to_owned(), process: process.map(str::to_owned) }
     }
 
-    /// `name` when group and process are called alike, else `group:name`.
+    /// `name` if group and process have the same name, else `group:name`.
     #[must_use]
     pub fn join(group: &str, process: &str) -> String {
         if group == process { process.to_owned() } else { format!("{group}:{process}") }
     }
 }
 
-/// A signal as a client named it; `Err` is the text that names none.
+/// A signal as a client named it; `Err` is the invalid text.
 ///
-/// It travels as it is because its refusal has its turn: after a shutdown and an unknown name, and
-/// in a command over many as an entry of each row that would have got the signal.
+/// It is checked late because errors have an order: it comes after a shutdown and an unknown name, and in a
+/// bulk command each row that would have got the signal has the error.
 pub type SignalRequest = Result<Signal, String>;
 
-/// Something asked of the supervisor.
+/// A request to the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Who runs here.
+    /// The supervisor's identifier.
     GetIdentification,
     /// The names of all active groups.
     GetGroupNames,
@@ -77,42 +77,42 @@ pub enum Command {
     GetProcessInfo(Namespec),
     /// All of them, by group name and process name.
     GetAllProcessInfo,
-    /// The same with how each ended last, which Supervisor's clients are not sent.
+    /// The same with the last exit of each, which Supervisor's clients don't get.
     GetAllProcessDetails,
     /// Start a process or, with a whole-group namespec, its group.
     StartProcess(Namespec, Wait),
-    /// Start the processes of a group that don't run.
+    /// Start the processes of a group that are not running.
     StartProcessGroup(String, Wait),
-    /// Start all that don't run.
+    /// Start all processes that are not running.
     StartAllProcesses(Wait),
     /// Stop a process or, with a whole-group namespec, its group.
     StopProcess(Namespec, Wait),
     /// Stop the running processes of a group.
     StopProcessGroup(String, Wait),
-    /// Stop all that run.
+    /// Stop all running processes.
     StopAllProcesses(Wait),
     /// Restart a process or, with a whole-group namespec, its group: some at a time, the next ones when those
     /// before them run. It ends at the first that fails.
     RestartRolling(Namespec, BatchLimits),
     /// Send a signal to a process (never to its process group) or to each of a group.
     SignalProcess(Namespec, SignalRequest),
-    /// Send a signal to each process of a group that has one to take it.
+    /// Send a signal to each running process of a group.
     SignalProcessGroup(String, SignalRequest),
-    /// Send a signal to all.
+    /// Send a signal to all running processes.
     SignalAllProcesses(SignalRequest),
-    /// Read the configuration again and tell what changed, without acting on it.
+    /// Read the configuration again and return the differences, without applying them.
     ReloadConfig,
-    /// Make a configured group active; its programs with `autostart` start.
+    /// Activate a configured group; its programs with `autostart` start.
     AddProcessGroup(String),
-    /// Take a group out of action of which nothing runs any more.
+    /// Deactivate a group without running processes.
     RemoveProcessGroup(String),
-    /// Make an active group as it is configured; only what needs a restart is restarted.
+    /// Apply the configuration to an active group; only what needs a restart is restarted.
     UpdateProcessGroup(String),
     /// Every configured process, active or not.
     GetAllConfigInfo,
     /// Bytes of a log.
     ReadLog(LogOf, Reading),
-    /// Find a log in order to follow it. Carried out in any state.
+    /// Find a log in order to follow it. Accepted in any state.
     FollowLog(LogOf),
     /// Empty the supervisor's own log.
     ClearLog,
@@ -122,16 +122,16 @@ pub enum Command {
     ClearAllProcessLogs,
     /// Write a text to the standard input of a process.
     SendStdin(Namespec, String),
-    /// Tell those who listen for it what somebody outside has to tell. Taken in any state.
+    /// Send a client's message to listeners. Accepted in any state.
     SendRemoteEvent {
-        /// What kind of thing it is, in the words of whoever sends it.
+        /// Its type, chosen by the client.
         kind: String,
-        /// What there is to tell.
+        /// Its content.
         data: String,
     },
-    /// Stop everything, then end.
+    /// Stop everything, then exit.
     Shutdown,
-    /// Stop everything, read the configuration again, start anew in the same process.
+    /// Stop everything, read the configuration again, and start again in the same process.
     Restart,
 }
 
@@ -145,7 +145,7 @@ pub struct BatchLimits {
 }
 
 impl Command {
-    /// Whether the reply may be so long that it takes a place in a line: a log, or all processes.
+    /// Whether the reply may be so long that it is sent in turn: a log, or all processes.
     #[must_use]
     pub fn has_long_reply(&self) -> bool {
         matches!(
@@ -156,7 +156,7 @@ impl Command {
 }
 
 impl Command {
-    /// Whether it is carried out also while the supervisor shuts down or restarts.
+    /// Whether it is accepted while the supervisor shuts down or restarts.
     #[must_use]
     pub fn is_taken_in_any_state(&self) -> bool {
         matches!(self, Self::SendRemoteEvent { .. } | Self::FollowLog(_))
@@ -172,7 +172,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// As it is called in options, messages and events.
+    /// The name in options, messages and events.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -182,7 +182,7 @@ impl Channel {
     }
 }
 
-/// Whose log.
+/// The owner of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogOf {
     /// The supervisor's own.
@@ -191,17 +191,17 @@ pub enum LogOf {
     Process(Namespec, Channel),
 }
 
-/// Which bytes of a log, by Supervisor's rules.
+/// The requested part of a log, by Supervisor's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reading {
-    /// From an offset on; from the end for a negative one.
+    /// From an offset; a negative one counts from the end.
     Range {
         /// In bytes.
         offset: i64,
         /// In bytes; 0 is all.
         length: i64,
     },
-    /// The last bytes behind an offset, for clients that follow.
+    /// The last bytes after an offset, for clients that follow.
     Tail {
         /// In bytes.
         offset: i64,
@@ -210,34 +210,34 @@ pub enum Reading {
     },
 }
 
-/// How one process fared in a command over many.
+/// The result of a bulk command for one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkRow {
     /// Process name.
     pub name: String,
     /// Its group.
     pub group: String,
-    /// `Err` carries the fault it would have got alone.
+    /// `Err` is the fault that a command for this process alone would get.
     pub outcome: Result<(), Fault>,
 }
 
-/// What an update has done to a process.
+/// The effect of an update on a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Updated {
-    /// Nothing: it is as it is configured.
+    /// None: it matches its configuration.
     Unchanged,
-    /// Its new settings are in force, and it was not touched.
+    /// New settings were applied to the running process.
     Applied,
-    /// It was stopped, and another with its new settings has taken its place.
+    /// It was stopped and replaced by one with the new settings.
     Replaced,
-    /// It was not there before.
+    /// It is new.
     Added,
-    /// It was stopped and is gone.
+    /// It was stopped and removed.
     Removed,
 }
 
 impl Updated {
-    /// The word that clients are given.
+    /// The word for clients.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -250,25 +250,25 @@ impl Updated {
     }
 }
 
-/// How one process fared in an update of its group.
+/// The result of a group update for one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateRow {
     /// Process name.
     pub name: String,
     /// Its group.
     pub group: String,
-    /// `Err` tells why it is as it was.
+    /// `Err` is why it is unchanged.
     pub outcome: Result<Updated, Fault>,
 }
 
-/// What clients are told of a process.
+/// The information about a process for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessInfo {
     /// Process name.
     pub name: String,
     /// Its group.
     pub group: String,
-    /// The state column's explanation, in Supervisor's words.
+    /// The explanation of the state, in Supervisor's words.
     pub description: String,
     /// Unix time of the last start; 0 if never.
     pub start: i64,
@@ -276,23 +276,23 @@ pub struct ProcessInfo {
     pub stop: i64,
     /// Unix time of this answer.
     pub now: i64,
-    /// Where it stands.
+    /// Its state.
     pub state: ProcessState,
     /// Why the last start failed or the last end was unexpected; empty if neither.
     pub spawn_error: String,
-    /// What `sv` knows beyond Supervisor's words about a start that failed.
+    /// Additional information of `sv` about a failed start.
     pub hint: Option<String>,
     /// What it waits for before it is spawned, as `db (ready)`; empty if it does not wait.
     pub waiting_for: Vec<String>,
     /// Processes that run and depend on it, some of them if there are many.
     pub needed_by: Vec<String>,
-    /// What the program has reported for people to read, by systemd's notify protocol.
+    /// The status text that the program has reported by systemd's notify protocol.
     pub reported_status: Option<String>,
-    /// What its health check tells; `None` without one, and while it does not run.
+    /// The result of its health check; `None` without one, and while it does not run.
     pub health: Option<HealthInfo>,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
-    /// How its process ended last; kept while it runs again and after a start that failed.
+    /// The last exit of its process; kept while it runs again and after a failed start.
     pub last_exit: Option<ExitStatus>,
     /// Whether that was an exit with one of its `exitcodes`.
     pub ended_as_expected: bool,
@@ -300,16 +300,16 @@ pub struct ProcessInfo {
     pub stdout_log_file: String,
     /// Path, or empty.
     pub stderr_log_file: String,
-    /// 0 when it has none.
+    /// 0 if it has none.
     pub pid: i32,
-    /// How far the conversation with a listener that was started has come; `None` for a program.
+    /// The protocol state of a running listener; `None` for a program.
     pub listener: Option<ListenerState>,
 }
 
-/// One process as it is configured.
+/// The configuration of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigInfo {
-    /// Of the group that owns it.
+    /// The priority of its group.
     pub group_priority: i64,
     /// Whether that group is active.
     pub in_use: bool,
@@ -317,7 +317,7 @@ pub struct ConfigInfo {
     pub process: ProcessSpec,
 }
 
-/// An answer that is no fault.
+/// A successful answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Done.
@@ -334,34 +334,34 @@ pub enum Reply {
     Info(Box<ProcessInfo>),
     /// Many processes.
     AllInfo(Vec<ProcessInfo>),
-    /// Many processes, with how each ended last.
+    /// Many processes, with their last exits.
     AllDetails(Vec<ProcessInfo>),
     /// Names of groups that a new configuration adds, changes and removes.
     Changes {
         /// Configured and not active.
         added: Vec<String>,
-        /// Active and configured otherwise now.
+        /// Active with a changed configuration.
         changed: Vec<String>,
-        /// Active and not configured any more.
+        /// Active and no longer configured.
         removed: Vec<String>,
     },
     /// The end of a log.
     Tail {
         /// What was read.
         text: String,
-        /// Where to go on.
+        /// The offset for the next request.
         offset: u64,
-        /// Whether more was written than was asked for.
+        /// Whether more was written than requested.
         overflow: bool,
     },
     /// The log to follow; `None` is the supervisor's own.
     Log(Option<(ProcessId, Channel)>),
     /// The configuration of all processes.
     AllConfig(Vec<ConfigInfo>),
-    /// The rows of a command over many, in the order in which they were finished.
+    /// The rows of a bulk command, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
-    /// What became of each process of an updated group: those that are configured in their order,
-    /// then those that are gone.
+    /// The result for each process of an updated group: first the configured ones in order, then the removed
+    /// ones.
     Updated(Vec<UpdateRow>),
 }
 
@@ -389,7 +389,7 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
-    /// The word that starts the fault's text.
+    /// The word at the beginning of the fault's text.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -414,20 +414,20 @@ impl FaultCode {
     }
 }
 
-/// The status of a bulk row that went well; never the code of a fault.
+/// The status of a successful bulk row; never the code of a fault.
 pub const SUCCESS: i32 = 80;
 
-/// A refusal, with Supervisor's code and text.
+/// An error, with Supervisor's code and text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What kind.
+    /// Its code.
     pub code: FaultCode,
-    /// Normally the namespec; `None` where Supervisor says no more than the name.
+    /// Normally the namespec; `None` if Supervisor's text is only the name of the fault.
     pub detail: Option<String>,
 }
 
 impl Fault {
-    /// A fault that says no more than its name.
+    /// A fault without details.
     #[must_use]
     pub fn bare(code: FaultCode) -> Self {
         Self { code, detail: None }

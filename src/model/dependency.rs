@@ -1,10 +1,10 @@
-//! What a program waits for: conditions that other processes hold.
+//! Dependencies of a program: conditions that other processes satisfy.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a process can hold.
+/// A condition that a process can satisfy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Condition {
     /// It has a process id.
@@ -13,15 +13,15 @@ pub enum Condition {
     Ready,
     /// Its health check succeeds.
     Healthy,
-    /// It is a job that ended as expected.
+    /// It is a oneshot that exited as expected.
     Done,
-    /// It has exited with whatever status, and is not restarted. There is no word for it in `depends_on`:
+    /// It has exited with any status, and is not restarted. `depends_on` can't express it:
     /// supervisord-dependent-startup waits for it.
     Exited,
 }
 
 impl Condition {
-    /// All of them, as a configuration spells them.
+    /// All of them, as spelled in a configuration.
     pub const WORDS: [(&str, Self); 4] = [
         ("started", Self::Started),
         ("ready", Self::Ready),
@@ -35,7 +35,7 @@ impl Condition {
         Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, condition)| *condition)
     }
 
-    /// What `a:running` and `a:exited` mean where no process has that name. These are the words of
+    /// The meaning of `a:running` and `a:exited` if no process has that name. They are the notation of
     /// supervisord-dependent-startup.
     #[must_use]
     pub fn from_state_word(word: &str) -> Option<Self> {
@@ -57,18 +57,18 @@ impl fmt::Display for Condition {
 /// One entry of `depends_on` or `restart_with`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
-    /// A program, `group:*` or `group:name`, as it is written.
+    /// A program, `group:*` or `group:name`, as written.
     pub name: String,
-    /// What it has to hold; `None` is `done` for a oneshot, and otherwise `ready`.
+    /// The condition; `None` is `done` for a oneshot, and otherwise `ready`.
     pub condition: Option<Condition>,
-    /// Whether to stop waiting once it can't hold any more.
+    /// Whether to stop waiting once it can't be satisfied any more.
     pub is_optional: bool,
-    /// Where it is written.
+    /// Its position in the configuration.
     pub place: WrittenAt,
 }
 
-/// A place in the configuration: `/etc/x.conf:12`, or the name of a variable. It says nothing of the value, so that
-/// a line that has moved is no difference.
+/// A position in the configuration: `/etc/x.conf:12`, or the name of a variable. All positions compare as
+/// equal, so that a line that has moved is not a change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WrittenAt(pub String);
 

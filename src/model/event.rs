@@ -1,7 +1,7 @@
-//! The types of events that a listener can ask for, with the names that Supervisor gives them, and our own.
+//! The types of events that a listener can subscribe to, with Supervisor's names, and our own.
 //!
-//! They are a tree: whoever asks for `PROCESS_STATE` is told of all of its kinds, and `EVENT` is
-//! everything. Only leaves happen.
+//! They are a tree: a subscription to `PROCESS_STATE` includes all of its kinds, and `EVENT` is everything.
+//! Only leaves occur.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub enum EventType {
     ProcessHealthUnhealthy,
 }
 
-/// Each type, its name, and what it is a kind of, in the order of the enum. The root is its own kind.
+/// Each type, its name, and its parent, in the order of the enum. The root is its own parent.
 const TREE: [(EventType, &str, EventType); 31] = {
     use EventType::*;
     [
@@ -84,19 +84,19 @@ const TREE: [(EventType, &str, EventType); 31] = {
 };
 
 impl EventType {
-    /// The type of this name, in any case.
+    /// The type of this name, case-insensitive.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         TREE.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)).map(|&(found, ..)| found)
     }
 
-    /// As the header of an event carries it.
+    /// The name in the header of an event.
     #[must_use]
     pub fn name(self) -> &'static str {
         TREE[self as usize].1
     }
 
-    /// What this is a kind of; `None` for the root.
+    /// The parent; `None` for the root.
     #[must_use]
     pub fn parent(self) -> Option<Self> {
         let (_, _, parent) = TREE[self as usize];
@@ -110,26 +110,25 @@ impl fmt::Display for EventType {
     }
 }
 
-/// A set of event types: what a pool of listeners asks for.
+/// A set of event types: the subscriptions of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Vec<EventType>", from = "Vec<EventType>")]
 pub struct EventTypes(u32);
 
 impl EventTypes {
-    /// Whether just this type was asked for.
+    /// Whether it contains exactly this type.
     #[must_use]
     pub fn contains(self, event: EventType) -> bool {
         self.0 & (1 << event as u32) != 0
     }
 
-    /// Whether an event of this type is to be delivered: it, or something that it is a kind of, was
-    /// asked for.
+    /// Whether an event of this type is delivered: it contains the type or one of its ancestors.
     #[must_use]
     pub fn cover(self, event: EventType) -> bool {
         std::iter::successors(Some(event), |event| event.parent()).any(|event| self.contains(event))
     }
 
-    /// What either asks for.
+    /// The union of both.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -142,7 +141,7 @@ impl FromIterator<EventType> for EventTypes {
     }
 }
 
-/// Stored by their names, as their numbers may change.
+/// Serialized by name, as the numbers may change.
 impl From<EventTypes> for Vec<EventType> {
     fn from(types: EventTypes) -> Self {
         TREE.iter().map(|(event, ..)| *event).filter(|event| types.contains(*event)).collect()
@@ -155,22 +154,22 @@ impl From<Vec<EventType>> for EventTypes {
     }
 }
 
-/// What the `len` of an event's header counts.
+/// The unit of `len` in an event's header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventLength {
-    /// As Supervisor does, whatever its documentation says: a listener that reads text depends on it.
+    /// Characters, as in Supervisor, despite its documentation: listeners that read text depend on it.
     #[default]
     Characters,
-    /// For listeners that read bytes.
+    /// Bytes, for listeners that read bytes.
     Bytes,
 }
 
-/// What makes an `[eventlistener:x]` a pool, beside its processes.
+/// The configuration of an `[eventlistener:x]` besides its processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolSpec {
     /// `events`
     pub events: EventTypes,
-    /// `buffer_size`: events that may wait for a listener, at least one.
+    /// `buffer_size`: the maximum number of pending events, at least one.
     pub buffer_size: usize,
     /// `event_length`
     pub length: EventLength,
@@ -178,21 +177,21 @@ pub struct PoolSpec {
     pub handler: ResultHandler,
 }
 
-/// Who judges what a listener answers.
+/// Decides whether an answer of a listener accepts its event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResultHandler {
-    /// `OK` is the one answer that is no refusal.
+    /// Only `OK` accepts the event.
     #[default]
     Default,
-    /// What programs write is printed, each line with its origin. Any answer will do.
+    /// The output of programs is printed, each line with its origin. Any answer accepts the event.
     Print(PrintHandler),
-    /// Python code that we can't run. Any answer will do: what it would say to one is not known, and
-    /// an event that is refused comes again at once.
+    /// Python code that we can't run. Any answer accepts the event: the result of the handler is unknown, and
+    /// a rejected event would be sent again at once.
     Foreign,
 }
 
-/// A Python package that prints what programs write: a listener that answers each event with the event, and
-/// a handler that prints the answer.
+/// A Python package that prints the output of programs: a listener that answers each event with the event,
+/// and a handler that prints the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PrintHandler {
     /// `supervisor_stdout:event_handler` of supervisor-stdout
@@ -203,12 +202,12 @@ pub enum PrintHandler {
     Console,
 }
 
-/// A listener that is built in and may run in place of a command.
+/// A built-in listener that may run instead of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandIn {
-    /// Whose listener it is.
+    /// The package whose listener it replaces.
     pub package: PrintHandler,
-    /// How it counts what it is sent.
+    /// The unit of event lengths.
     pub length: EventLength,
 }
 

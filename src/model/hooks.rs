@@ -1,10 +1,10 @@
-//! Commands that are run at points of a program's life.
+//! Commands that are run at points in the life cycle of a program.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The commands, each run as the program is: its user, environment, directory and umask.
+/// The commands, each run like the program: with its user, environment, directory and umask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hooks {
     /// `pre_start`: before each start; a failure is a failed start.
@@ -13,7 +13,7 @@ pub struct Hooks {
     pub post_start: Option<String>,
     /// `pre_stop`: before the stop signal, within `stopwaitsecs`.
     pub pre_stop: Option<String>,
-    /// `post_stop`: after each end, before a restart.
+    /// `post_stop`: after each exit, before a restart.
     pub post_stop: Option<String>,
     /// `on_failure`: once, when it becomes FATAL.
     pub on_failure: Option<String>,

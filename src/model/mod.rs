@@ -1,8 +1,7 @@
-//! The shared words: what every other module means by a process, a state, a command.
+//! The shared vocabulary: what every other module means by a process, a state, a command.
 //!
-//! Nothing here parses, decides or touches the system. A type is here when two modules of one
-//! layer have to speak of the same thing without importing each other; whatever only one module
-//! needs lives in that module.
+//! This module does not parse, decide or do I/O. A type is here if two modules of one layer use it without
+//! importing each other; a type that only one module needs belongs to that module.
 
 mod child;
 mod command;
@@ -51,5 +50,5 @@ pub use spec::{
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall};
 
-/// The version of Supervisor whose behaviour this is, as clients and scripts are told.
+/// The version of Supervisor that is reported to clients and scripts, whose behaviour this is.
 pub const SUPERVISOR_VERSION: &str = "4.3.0";

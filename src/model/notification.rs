@@ -1,4 +1,4 @@
-//! What a program reports of itself by systemd's protocol, sd_notify(3).
+//! Notifications of a program by systemd's protocol, sd_notify(3).
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ pub enum Notification {
     Reloading,
     /// `STOPPING=1`
     Stopping,
-    /// `STATUS=`: for people, one line, without control characters; empty takes back the last one.
+    /// `STATUS=`: one line for people, without control characters; an empty one clears the status.
     Status(String),
     /// `ERRNO=`: a number of errno(3).
     Errno(i32),
     /// `WATCHDOG=1`: it is alive.
     Watchdog,
-    /// `WATCHDOG=trigger`: it has found out itself that it is not healthy.
+    /// `WATCHDOG=trigger`: it has detected itself that it is not healthy.
     WatchdogTrigger,
     /// `WATCHDOG_USEC=`: from now on it reports at least this often.
     WatchdogInterval(Duration),

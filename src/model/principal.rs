@@ -1,10 +1,10 @@
-//! Who asks the supervisor for something.
+//! The sender of a request.
 
 use serde::{Deserialize, Serialize};
 
 use super::UserId;
 
-/// Who gives a [`super::Command`] or sends a signal.
+/// The sender of a [`super::Command`] or a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// A client of a control server.
@@ -13,9 +13,9 @@ pub enum Principal {
         server: String,
         /// The user of its process, known for a unix socket.
         uid: Option<UserId>,
-        /// The name it authenticated with, where the server requires one.
+        /// The user name, if the server requires authentication.
         username: Option<String>,
     },
-    /// The sender of a signal, whom the kernel has already checked: root or our own user.
+    /// The sender of a signal, already checked by the kernel: root or our own user.
     Signal,
 }

@@ -1,4 +1,4 @@
-//! How the supervisor learns that a program is ready, and that it is healthy.
+//! Checks for the readiness and health of a program.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A check that the supervisor makes.
+/// A check that the supervisor performs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {
     /// A connection can be made.
@@ -34,13 +34,13 @@ pub enum Probe {
 /// One of the conditions of `ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadyCheck {
-    /// It lives for `startsecs`.
+    /// It runs for `startsecs`.
     StartSecs,
-    /// It says so by systemd's protocol.
+    /// It reports by systemd's protocol.
     Notify,
     /// It writes a newline to this descriptor, as s6 has it.
     Fd(u16),
-    /// The supervisor finds out.
+    /// A probe succeeds.
     Probe(Probe),
     /// This file exists.
     File(PathBuf),
@@ -51,30 +51,30 @@ pub enum ReadyCheck {
 /// `ready` and `ready_interval`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadinessSpec {
-    /// All of them have to hold. There is at least one.
+    /// All of them must hold. There is at least one.
     pub checks: Vec<ReadyCheck>,
-    /// The longest pause between two probes.
+    /// The maximum pause between two probes.
     pub interval: Duration,
 }
 
 impl ReadinessSpec {
-    /// With defaults for everything else.
+    /// With defaults for all other options.
     #[must_use]
     pub fn new(checks: Vec<ReadyCheck>) -> Self {
         Self { checks, interval: Duration::from_secs(1) }
     }
 }
 
-/// What `health` looks at.
+/// The check of `health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HealthCheck {
     /// The program sends WATCHDOG=1 by systemd's protocol, at least once in `health_interval`.
     Notify,
-    /// The supervisor finds out.
+    /// A probe succeeds.
     Probe(Probe),
 }
 
-/// What is done about an unhealthy process.
+/// The reaction to an unhealthy process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnUnhealthy {
     /// It is stopped and started again, by the restart policy.
@@ -82,11 +82,11 @@ pub enum OnUnhealthy {
     Restart,
     /// The supervisor shuts down.
     Shutdown,
-    /// Nothing but an event and a log line.
+    /// Only an event and a log line.
     Ignore,
 }
 
-/// `health` and what belongs to it, with Docker's meaning.
+/// `health` and related options, as in Docker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthSpec {
     /// `health`
@@ -95,19 +95,20 @@ pub struct HealthSpec {
     pub interval: Duration,
     /// `health_timeout`
     pub timeout: Duration,
-    /// `health_retries`: failures in a row that make it unhealthy; at least 1.
+    /// `health_retries`: consecutive failures that make it unhealthy; at least 1.
     pub retries: u32,
-    /// `health_successes`: successes in a row that make it healthy; at least 1.
+    /// `health_successes`: consecutive successes that make it healthy; at least 1.
     pub successes: u32,
-    /// `health_start_period`: failures do not count this long after it is ready; the first success ends the period.
+    /// `health_start_period`: failures are not counted for this long after it is ready; the first success
+    /// ends the period.
     pub start_period: Duration,
     /// `on_unhealthy`
     pub on_unhealthy: OnUnhealthy,
 }
 
 impl HealthSpec {
-    /// With defaults for everything else. A program that reports by itself was told how often, so one interval
-    /// without a report is enough.
+    /// With defaults for all other options. A program that reports by itself knows the interval, so one
+    /// interval without a report is enough.
     #[must_use]
     pub fn new(check: HealthCheck) -> Self {
         let retries = match check {
@@ -126,14 +127,14 @@ impl HealthSpec {
     }
 }
 
-/// Whether a process that runs does its work, as far as its health check tells.
+/// Whether a running process is healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HealthStatus {
-    /// Not known yet in this run.
+    /// Unknown in this run so far.
     Starting,
-    /// As many checks in a row have succeeded as it takes.
+    /// Enough consecutive checks have succeeded.
     Healthy,
-    /// As many checks in a row have failed as it takes.
+    /// Enough consecutive checks have failed.
     Unhealthy,
 }
 
@@ -144,7 +145,7 @@ impl HealthStatus {
         [Self::Starting, Self::Healthy, Self::Unhealthy].into_iter().find(|status| status.name() == name)
     }
 
-    /// The word that clients are given.
+    /// The word for clients.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -155,7 +156,7 @@ impl HealthStatus {
     }
 }
 
-/// The health of a process as clients are told of it.
+/// The health of a process for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthInfo {
     /// What is known.
@@ -178,7 +179,7 @@ impl fmt::Display for HealthInfo {
     }
 }
 
-/// As a configuration spells it.
+/// As spelled in a configuration.
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bracketed = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
@@ -191,7 +192,7 @@ impl fmt::Display for Probe {
     }
 }
 
-/// As a configuration spells it.
+/// As spelled in a configuration.
 impl fmt::Display for ReadyCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,19 +1,20 @@
-//! When a program is started again, and how often: `restart_*`.
+//! When and how often a program is restarted: `restart_*`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Ends in a period of time.
+/// The maximum number of exits in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartLimit {
-    /// This many; at least 1.
+    /// The number; at least 1.
     pub ends: u32,
-    /// In this time.
+    /// The period.
     pub within: Duration,
 }
 
-/// Delays before restarts. It governs exits and failed starts, with one counter, in place of Supervisor's rules.
+/// Delays before restarts. It applies to exits and failed starts, with one counter, instead of Supervisor's
+/// rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartDelays {
     /// `restart_delay`: before the first restart.
@@ -22,14 +23,14 @@ pub struct RestartDelays {
     pub delay_max: Duration,
     /// `restart_jitter`: each delay is longer or shorter by up to this part of it.
     pub jitter_percent: u8,
-    /// `restart_reset_after`: up, and ready, for this long, the counter starts again.
+    /// `restart_reset_after`: after running, and being ready, for this long, the counter is reset.
     pub reset_after: Duration,
-    /// `restart_limit`: the program is FATAL once it has ended so often.
+    /// `restart_limit`: the program becomes FATAL after this many exits.
     pub limit: Option<RestartLimit>,
 }
 
 impl RestartLimit {
-    /// Each end that counts is kept, so this many at most.
+    /// The maximum number, since each counted exit is kept.
     pub const ENDS_MAX: u32 = 1000;
 }
 
@@ -46,7 +47,7 @@ impl Default for RestartDelays {
 }
 
 impl RestartDelays {
-    /// The delay before a restart, without jitter; the first restart in a row is number 0.
+    /// The delay before a restart, without jitter; the first consecutive restart is number 0.
     #[must_use]
     pub fn delay_before(&self, restart: u32) -> Duration {
         let factor = 1_u32.checked_shl(restart).unwrap_or(u32::MAX);

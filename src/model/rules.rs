@@ -1,4 +1,4 @@
-//! What the supervisor is told to do by itself: when it ends, and what signals mean to it.
+//! When the supervisor exits by itself, and what signals do.
 
 use std::collections::BTreeMap;
 
@@ -6,54 +6,54 @@ use serde::{Deserialize, Serialize};
 
 use super::Signal;
 
-/// What the end of a program means for the supervisor (`on_exit`, `on_fatal`).
+/// The effect of a program's end on the supervisor (`on_exit`, `on_fatal`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnEnd {
     /// Nothing.
     #[default]
     Ignore,
-    /// It stops everything and ends too, with the status of that program.
+    /// It stops everything and exits too, with the status of that program.
     Shutdown,
 }
 
-/// What the supervisor does once no program is left (`on_idle`).
+/// What the supervisor does when no program is left (`on_idle`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnIdle {
-    /// It waits to be asked for something.
+    /// It waits for commands.
     #[default]
     Wait,
-    /// It ends.
+    /// It exits.
     Exit,
 }
 
-/// What a signal for the supervisor does (`signal_TERM` and its like).
+/// The effect of a signal to the supervisor (`signal_TERM` and similar).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignalAction {
-    /// Stops everything, then ends.
+    /// Stops everything, then exits.
     Shutdown,
-    /// Reads the configuration again and begins anew.
+    /// Reads the configuration again and restarts everything.
     Reload,
-    /// Closes and opens again all log files.
+    /// Closes and reopens all log files.
     Reopen,
-    /// Goes on to these processes: a name, `group:name`, or `group:*`.
+    /// Forwards it to these processes: a name, `group:name`, or `group:*`.
     Forward(Vec<String>),
     /// Nothing.
     Ignore,
 }
 
-/// What `[supervisord]` says of it.
+/// The rules in `[supervisord]`.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rules {
     /// `on_idle`
     pub on_idle: OnIdle,
-    /// `shutdown_timeout`, after which all that is left is killed; `None` sets no bound.
+    /// `shutdown_timeout`, after which all remaining processes are killed; `None` sets no limit.
     pub shutdown_timeout_secs: Option<u64>,
-    /// `signal_*`, for the signals that are set.
+    /// `signal_*`, for the configured signals.
     pub signals: BTreeMap<Signal, SignalAction>,
 }
 
 impl Rules {
-    /// What a signal does; without a setting what it does for Supervisor.
+    /// The effect of a signal; the default is Supervisor's.
     #[must_use]
     pub fn action(&self, signal: Signal) -> SignalAction {
         let usual = || match signal {

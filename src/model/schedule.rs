@@ -1,10 +1,10 @@
-//! When a job runs: `schedule` and `schedule_*`, and the next time from there.
+//! When a job runs: `schedule` and `schedule_*`, and the next run.
 //!
-//! Everything is computed from instants in UTC, never from the wall clock, and from zone files that were read with
-//! the configuration: the same input gives the same run on any machine.
+//! Everything is computed from instants in UTC, never from the wall clock, and from zone files that were read
+//! with the configuration: the same input gives the same run on any machine.
 //!
-//! A schedule with fixed minutes and hours follows cron: it runs once when an hour occurs twice, and right after the
-//! gap when its hour is skipped. One with `*` in them follows real time.
+//! A schedule with fixed minutes and hours follows cron: it runs once if an hour occurs twice, and right
+//! after the gap if its hour is skipped. One with `*` in them follows real time.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -28,15 +28,15 @@ pub enum Schedule {
     Cron(Box<Cron>),
 }
 
-/// What happens when a run is due and the one before still runs.
+/// What happens if a run is due while the previous one is still running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overlap {
-    /// It is left out.
+    /// It is skipped.
     #[default]
     Skip,
-    /// It starts when the one before has ended. At most one waits.
+    /// It starts when the previous one has exited. At most one is queued.
     Queue,
-    /// The one before is stopped first.
+    /// The previous one is stopped first.
     Restart,
 }
 
@@ -46,18 +46,18 @@ pub enum Zone {
     /// Coordinated universal time.
     #[default]
     Utc,
-    /// A value of `TZ` that has its rules in itself, such as `CET-1CEST,M3.5.0,M10.5.0/3`.
+    /// A value of `TZ` that contains its rules, such as `CET-1CEST,M3.5.0,M10.5.0/3`.
     Posix(String),
     /// The content of a zone file.
     File(Vec<u8>),
 }
 
-/// `schedule` and what belongs to it.
+/// `schedule` and related options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleSpec {
     /// `schedule`
     pub when: Schedule,
-    /// As it is written, for people.
+    /// As written, for people.
     pub text: String,
     /// `schedule_timezone`
     pub zone: Zone,
@@ -65,12 +65,12 @@ pub struct ScheduleSpec {
     pub overlap: Overlap,
     /// `schedule_jitter`: a run starts up to this much later.
     pub jitter: Duration,
-    /// `schedule_catch_up`: one run is made up for those that were missed.
+    /// `schedule_catch_up`: missed runs are replaced by one run.
     pub catch_up: bool,
 }
 
 impl ScheduleSpec {
-    /// With defaults for everything else.
+    /// With defaults for all other options.
     #[must_use]
     pub fn new(when: Schedule, text: String) -> Self {
         Self {
@@ -90,14 +90,14 @@ impl ScheduleSpec {
     }
 }
 
-/// An instant by which the next run of a schedule is looked for when it is read; any would do.
+/// An arbitrary instant, to check that a schedule has a next run.
 const SOME_INSTANT: i64 = 1_700_000_000;
 
-/// The names that stand for five fields.
+/// The names for schedules of five fields.
 const NAMES: [&str; 6] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@hourly"];
 
 impl Schedule {
-    /// Reads five fields, one of the names, or `@every` with a duration.
+    /// Parses five fields, one of the names, or `@every` with a duration.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl Schedule {
         }
     }
 
-    /// The first run after an instant, both in seconds since 1970. `None` if there is none, or if the zone can't be
-    /// read, which it could when the configuration was read.
+    /// The first run after an instant, both in seconds since 1970. `None` if there is none, or if the zone
+    /// can't be read, although it was valid when the configuration was read.
     #[must_use]
     pub fn next_after(&self, last: i64, zone: &Zone) -> Option<i64> {
         match self {
@@ -156,7 +156,7 @@ impl Schedule {
     }
 }
 
-/// As a configuration spells it.
+/// As spelled in a configuration.
 impl From<Schedule> for String {
     fn from(schedule: Schedule) -> Self {
         match schedule {
@@ -181,7 +181,7 @@ impl Zone {
         match self {
             Self::Utc => Some(TimeZone::utc()),
             Self::Posix(text) => {
-                // A name of a file is not looked up here.
+                // File names are not looked up here.
                 let no_files = |_: &str| Err("no file is read".into());
                 TimeZoneSettings::new(&[], no_files).parse_posix_tz(text).ok()
             }
@@ -211,7 +211,7 @@ fn every(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(secs))
 }
 
-/// The library's sentence in the form of our messages.
+/// The library's message in the format of ours.
 fn plain(error: &CronError) -> String {
     let (CronError::InvalidPattern(message)
     | CronError::IllegalCharacters(message)
@@ -233,7 +233,7 @@ struct Local<'z> {
 }
 
 impl<'z> Local<'z> {
-    /// `None` for a time that no calendar has.
+    /// `None` for a time out of range.
     fn new(unix: i64, zone: &'z TimeZone) -> Option<Self> {
         let at = DateTime::from_timespec(unix, 0, zone.as_ref()).ok()?;
         Some(Self { at, zone })

@@ -1,4 +1,4 @@
-//! What the configuration says of the supervisor itself.
+//! The settings of the supervisor itself.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Environment, GroupSpec, LogForm, LogFormat, Rules, User, UserId};
 
-/// Severity of an activity log line, Supervisor's seven.
+/// The severity of an activity log line: Supervisor's seven levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum LogLevel {
@@ -23,7 +23,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// The four letters that start a line.
+    /// The four letters in a line.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {
@@ -38,12 +38,12 @@ impl LogLevel {
     }
 }
 
-/// What programs that say nothing of it get for `log_format`, `log_timestamp`, `log_ring_bytes`.
+/// The defaults of programs for `log_format`, `log_timestamp`, `log_ring_bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogDefaults {
     /// `log_format`
     pub format: LogFormat,
-    /// `log_timestamp`; `None` follows from the format.
+    /// `log_timestamp`; `None` depends on the format.
     pub timestamp: Option<bool>,
     /// `log_ring_bytes`
     pub ring_bytes: u32,
@@ -56,10 +56,10 @@ impl Default for LogDefaults {
     }
 }
 
-/// A line that reading the configuration wants in the activity log, which opens only later.
+/// A message for the activity log from reading the configuration, before the log is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// How loud.
+    /// Its level.
     pub level: LogLevel,
     /// One line.
     pub text: String,
@@ -68,7 +68,7 @@ pub struct Notice {
 /// The control socket that needs no server section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ControlSocket {
-    /// At a private default path, where no unix server is configured.
+    /// At a private default path, unless a unix server is configured.
     #[default]
     Auto,
     /// None.
@@ -77,7 +77,7 @@ pub enum ControlSocket {
     At(PathBuf),
 }
 
-/// The `[supervisord]` section with the command line laid over it.
+/// The `[supervisord]` section with the overrides of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonSettings {
     /// `logfile`, absolute; `None` without one.
@@ -92,7 +92,7 @@ pub struct DaemonSettings {
     pub log_level: LogLevel,
     /// `pidfile`, absolute.
     pub pid_file: PathBuf,
-    /// Whether `pidfile` was set: a container's init writes none otherwise.
+    /// Whether `pidfile` was set: otherwise a container's init writes none.
     pub pid_file_asked_for: bool,
     /// `umask`, if set.
     pub umask: Option<u32>,
@@ -104,40 +104,40 @@ pub struct DaemonSettings {
     pub fds_min: u64,
     /// `minprocs`
     pub processes_min: u64,
-    /// Whether `minfds` was asked for: only then is not having it an error.
+    /// Whether `minfds` was set: only then is it an error if it can't be reached.
     pub fds_asked_for: bool,
-    /// Whether `minprocs` was asked for.
+    /// Whether `minprocs` was set.
     pub processes_asked_for: bool,
     /// `nocleanup`: leave the AUTO logs of an earlier run.
     pub keep_auto_logs: bool,
     /// `childlogdir`, where AUTO logs go.
     pub child_log_dir: PathBuf,
-    /// `user` to become before anything else.
+    /// The `user` to switch to before anything else.
     pub user: Option<Arc<User>>,
     /// `directory`
     pub directory: Option<PathBuf>,
     /// `strip_ansi`
     pub strip_ansi: bool,
-    /// `log_format`, `log_timestamp` and `log_ring_bytes` of all programs.
+    /// The defaults of programs for `log_format`, `log_timestamp` and `log_ring_bytes`.
     pub log_defaults: LogDefaults,
-    /// `control_socket`: the one that exists without a server section.
+    /// `control_socket`: the socket without a server section.
     pub control_socket: ControlSocket,
     /// `identifier`
     pub identifier: String,
-    /// `strict`: sections and options that nobody knows were errors.
+    /// `strict`: unknown sections and options were errors.
     pub strict: bool,
-    /// When it ends, and what signals mean to it.
+    /// When it exits, and what signals do.
     pub rules: Rules,
-    /// `env_file` and `environment` that every child gets.
+    /// `env_file` and `environment` for every child.
     pub environment: Environment,
 }
 
-/// A password as configured. It never shows: `Debug` prints none of it.
+/// A password as configured. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Password {
-    /// In the clear.
+    /// In plain text.
     Plain(String),
-    /// `{SHA}`: the SHA-1 of the clear one.
+    /// `{SHA}`: the SHA-1 of the password.
     Sha1([u8; 20]),
 }
 
@@ -147,7 +147,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What a client of a server must know.
+/// The credentials that a server requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// Compared as a whole.
@@ -156,7 +156,7 @@ pub struct Credentials {
     pub password: Password,
 }
 
-/// Who shall own a unix socket.
+/// The owner of a unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketOwner {
     /// Owner.
@@ -165,7 +165,7 @@ pub struct SocketOwner {
     pub gid: Option<UserId>,
 }
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
     /// `[unix_http_server]`, or a `unix://` socket.
@@ -174,7 +174,7 @@ pub enum Address {
         path: PathBuf,
         /// Its permissions, 0700 unless set.
         mode: u32,
-        /// Who shall own it, if not we.
+        /// Its owner, if not we.
         owner: Option<SocketOwner>,
     },
     /// `[inet_http_server]`, or a `tcp://` socket.
@@ -193,13 +193,13 @@ pub enum Address {
 }
 
 impl Address {
-    /// The URL that a child or a client reaches a control server by.
+    /// The URL of a control server for children and clients.
     #[must_use]
     pub fn url(&self) -> String {
         match self {
             Self::Unix { path, .. } => format!("unix://{}", path.display()),
             Self::Inet { host, port } => match host.as_str() {
-                // Every address there is; the one of this machine is the nearest.
+                // All addresses include the local one.
                 "" | "::" => format!("http://localhost:{port}"),
                 host if host.contains(':') => format!("http://[{host}]:{port}"),
                 host => format!("http://{host}:{port}"),
@@ -214,7 +214,8 @@ impl Address {
         matches!(self, Self::Unix { .. } | Self::Abstract { .. })
     }
 
-    /// Whether only this machine can reach it; a name other than `localhost` counts as reachable.
+    /// Whether only this machine can reach it; a name other than `localhost` counts as reachable from
+    /// outside.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -226,29 +227,29 @@ impl Address {
     }
 }
 
-/// A control server: its section, its address, and what it asks of clients.
+/// A control server: its section, its address, and the required credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSpec {
     /// The section's full name, for messages.
     pub section: String,
     /// Where it listens.
     pub address: Address,
-    /// `None` lets everybody in who can connect.
+    /// `None` accepts every client that can connect.
     pub credentials: Option<Credentials>,
-    /// No server section made it. Children are not given its address, and it offers the supervisor's
-    /// methods whatever `[rpcinterface:x]` sections there are.
+    /// It has no server section. Children don't get its address, and it offers the supervisor's methods
+    /// regardless of `[rpcinterface:x]` sections.
     pub is_implicit: bool,
 }
 
 impl ServerSpec {
-    /// One that no server section made.
+    /// A server without a section.
     #[must_use]
     pub fn implicit(address: Address) -> Self {
         Self { section: "supervisord".to_owned(), address, credentials: None, is_implicit: true }
     }
 }
 
-/// Whose methods an XML-RPC namespace has.
+/// The methods of an XML-RPC namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RpcInterface {
     /// Supervisor's own.
@@ -257,40 +258,39 @@ pub enum RpcInterface {
     Cache,
     /// Those of `mr.laforge`.
     LaForge,
-    /// Those of `supervisor_twiddler` that change no group.
+    /// Those of `supervisor_twiddler`, except those that change groups.
     Twiddler,
 }
 
 /// An `[rpcinterface:x]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// What methods have before their dot.
+    /// The part of method names before the dot.
     pub name: String,
-    /// Which methods there are.
+    /// The methods that it has.
     pub interface: RpcInterface,
 }
 
 impl Namespace {
-    /// One with Supervisor's own methods.
+    /// A namespace with Supervisor's own methods.
     #[must_use]
     pub fn of_supervisor(name: &str) -> Self {
         Self { name: name.to_owned(), interface: RpcInterface::Supervisor }
     }
 }
 
-/// A whole configuration, valid as a whole.
+/// A complete, valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The supervisor itself.
     pub daemon: DaemonSettings,
-    /// In the order in which they open: inet first, then unix.
+    /// In the order in which they are opened: inet first, then unix.
     pub servers: Vec<ServerSpec>,
-    /// The XML-RPC namespaces that are configured.
+    /// The configured XML-RPC namespaces.
     pub namespaces: Vec<Namespace>,
     /// By ascending priority, then name.
     pub groups: Vec<GroupSpec>,
-    /// Our environment variables that set an option. They are no affair of the children's, and some
-    /// of them may be secrets.
+    /// Our environment variables that set an option. Children don't inherit them, since some may be secrets.
     pub variables: Vec<String>,
     /// Lines for the activity log.
     pub notices: Vec<Notice>,

@@ -1,4 +1,4 @@
-//! Signal numbers and the names Supervisor prints for them.
+//! Signal numbers and Supervisor's names for them.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ const NAMES: [(&str, i32); 36] = [
     ("SYS", 31),
     ("RTMIN", 34),
     ("RTMAX", 64),
-    // Aliases come last: `name` takes the first that fits.
+    // Aliases are last: `name` uses the first match.
     ("IO", 29),
     ("CLD", 17),
     ("IOT", 6),
@@ -81,7 +81,7 @@ impl Signal {
     /// SIGTTOU
     pub const TTOU: Self = Self(22);
 
-    /// What the kernel sends for a mistake of the process itself, and SIGABRT, which it sends itself.
+    /// The signals of faults in the process itself, and SIGABRT, which it raises itself.
     pub const FAULTS: [Self; 7] = [Self(4), Self(5), Self(6), Self(7), Self(8), Self(11), Self(31)];
 
     /// The signal with this name, in any case, with or without `SIG`, or `None`.
@@ -92,7 +92,7 @@ impl Signal {
         NAMES.iter().find(|(known, _)| *known == bare).map(|&(_, number)| Self(number))
     }
 
-    /// Any signal that there is: by its name, as `RTMIN+3` or `RTMAX-1`, or by its number from 1 on.
+    /// Any valid signal: by its name, as `RTMIN+3` or `RTMAX-1`, or by its number from 1 on.
     #[must_use]
     pub fn from_any(text: &str) -> Option<Self> {
         let offset = |sign| {
@@ -116,16 +116,16 @@ impl Signal {
         NAMES.iter().map(|&(name, _)| name)
     }
 
-    /// Whether it can be given a meaning: KILL and STOP never reach a process, CHLD has one, and what
-    /// a fault raises (SEGV, BUS, …) would only be raised again.
+    /// Whether it can be configured: KILL and STOP can't be caught, CHLD is used, and a fault (SEGV, BUS, …)
+    /// would only be raised again.
     #[must_use]
     pub fn is_catchable(self) -> bool {
         const NOT: [i32; 10] = [4, 5, 6, 7, 8, 9, 11, 17, 19, 31];
         !NOT.contains(&self.0)
     }
 
-    /// The signal with this number, if it is one that Supervisor accepts: those that have a name
-    /// of their own, and 0. Other real-time signals are refused there and here.
+    /// The signal with this number, if Supervisor accepts it: signals with a name of their own, and 0. Other
+    /// real-time signals are rejected there and here.
     #[must_use]
     pub fn from_number(number: i64) -> Option<Self> {
         let named = |n: i64| NAMES.iter().any(|&(_, known)| i64::from(known) == n);

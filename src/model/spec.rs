@@ -1,4 +1,4 @@
-//! What the configuration asks for: groups and the processes in them, every value settled.
+//! The configuration of groups and their processes, with all values resolved.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use super::{
     Signal, StandIn,
 };
 
-/// Names and values in the order in which they were set; a later one overrides an earlier.
+/// Names and values in the order in which they were set; a later one overrides an earlier one.
 pub type Environment = Vec<(String, String)>;
 
 /// A numeric user or group id.
 pub type UserId = u32;
 
-/// A user as it was looked up when the configuration was read. Its groups are looked up again at each spawn.
+/// A user as it was when the configuration was read. Its groups are looked up again at each spawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// As the user database spells it.
+    /// As spelled in the user database.
     pub name: String,
     /// User id.
     pub uid: UserId,
@@ -30,17 +30,17 @@ pub struct User {
     pub groups: Vec<UserId>,
 }
 
-/// How many failed starts beyond the first there may be before a program is given up.
+/// How many failed starts after the first are allowed before a program is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartRetries {
-    /// So many. A negative number allows none, like 0.
+    /// This many. A negative number allows none, like 0.
     Times(i64),
-    /// It is never given up.
+    /// Without a limit.
     Forever,
 }
 
 impl StartRetries {
-    /// Whether another start may follow after so many failed ones.
+    /// Whether another start is allowed after this many failed ones.
     #[must_use]
     pub fn allow(self, failed_starts: i64) -> bool {
         match self {
@@ -49,7 +49,7 @@ impl StartRetries {
         }
     }
 
-    /// What clients are given, who know numbers only.
+    /// The number for clients, which only know numbers.
     #[must_use]
     pub fn number(self) -> i64 {
         match self {
@@ -65,35 +65,35 @@ impl From<i64> for StartRetries {
     }
 }
 
-/// When an exit is answered by a new start.
+/// When a program is restarted after an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AutoRestart {
     /// Only by request.
     Never,
-    /// When the exit code is not one of `exitcodes`; a death by signal never is.
+    /// If the exit code is not one of `exitcodes`; a death by signal always is unexpected.
     Unexpected,
-    /// Whatever the exit code.
+    /// After any exit.
     Always,
 }
 
-/// What kind of program it is (`type`).
+/// The kind of a program (`type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProgramType {
     /// It runs until it is stopped.
     #[default]
     Daemon,
-    /// It is a job that ends: STARTING while it runs, done once it has exited as expected.
+    /// A job that exits: STARTING while it runs, done once it has exited as expected.
     Oneshot,
 }
 
-/// Where one stream of a child goes.
+/// The destination of one stream of a child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogTarget {
     /// Read and dropped.
     None,
-    /// A file of our own naming in `childlogdir`, removed at the next start.
+    /// A file in `childlogdir` with a generated name, removed at the next start.
     Auto,
-    /// A path: a file, or `/dev/stdout` and its like, which mean our own descriptors.
+    /// A path: a file, or `/dev/stdout` and similar names of our own descriptors.
     File(PathBuf),
 }
 
@@ -127,30 +127,30 @@ impl Default for StreamSpec {
     }
 }
 
-/// In which form what a program writes gets into its logs (`log_format`).
+/// The format of a program's output in its logs (`log_format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFormat {
-    /// Byte for byte.
+    /// Unchanged.
     Raw,
-    /// Each line behind the name of its process.
+    /// Each line after the name of its process.
     Prefix,
     /// Each line as a JSON object.
     Json,
 }
 
-/// What holds for all output of a program, whichever stream it comes from.
+/// The log options that apply to both streams of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogForm {
     /// `log_format`
     pub format: LogFormat,
-    /// `log_timestamp`: lines that have a form carry the time at which they were read.
+    /// `log_timestamp`: formatted lines contain the time at which they were read.
     pub timestamp: bool,
-    /// `log_ring_bytes`: what is remembered of a stream that goes into no regular file; 0 is
+    /// `log_ring_bytes`: how much is kept in memory of a stream that does not go to a regular file; 0 keeps
     /// nothing.
     pub ring_bytes: u32,
 }
 
-/// What is remembered of a stream unless something else is configured.
+/// The default size of a ring.
 const RING_BYTES: u32 = 64 * 1024;
 
 impl Default for LogForm {
@@ -159,22 +159,22 @@ impl Default for LogForm {
     }
 }
 
-/// A socket that is made for a `[fcgi-program:x]` and is the standard input of each of its processes.
+/// The socket of a `[fcgi-program:x]`, which is the standard input of each of its processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketSpec {
     /// The section's full name, for messages.
     pub section: String,
     /// `socket` with its mode and owner.
     pub address: Address,
-    /// Whether `socket_owner` was asked for. If not, the owner is the program's user, and is set only
-    /// when that is not who we are.
+    /// Whether `socket_owner` was set. If not, the owner is the program's user, and is set only if that is
+    /// not our user.
     pub owner_asked_for: bool,
-    /// `socket_backlog`: connections that may wait to be taken.
+    /// `socket_backlog`: the maximum number of connections that wait to be accepted.
     pub backlog: u16,
 }
 
 impl SocketSpec {
-    /// By which it is known in log lines: all that name it share one socket.
+    /// Its name in log lines: all sections that name it share one socket.
     #[must_use]
     pub fn url(&self) -> String {
         match &self.address {
@@ -186,16 +186,16 @@ impl SocketSpec {
 
 /// One process to supervise: a `[program:x]` expanded for one `process_num`.
 ///
-/// Numbers that Supervisor lets be negative are signed; times are in seconds.
+/// Numbers that may be negative in Supervisor are signed; times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
     /// `process_name`, expanded.
     pub name: String,
     /// The group that owns it.
     pub group: String,
-    /// The name of the section that it is from, without its kind.
+    /// The name of its section, without the kind.
     pub program: String,
-    /// Expanded, not yet split: that happens at each spawn, as does the search in PATH.
+    /// Expanded, not yet split: splitting and the search in PATH happen at each spawn.
     pub command: String,
     /// `directory`
     pub directory: Option<PathBuf>,
@@ -207,9 +207,9 @@ pub struct ProcessSpec {
     pub autostart: bool,
     /// `autorestart`
     pub autorestart: AutoRestart,
-    /// `startsecs`: alive for longer than this is RUNNING.
+    /// `startsecs`: running for longer than this is RUNNING.
     pub start_secs: i64,
-    /// `startretries`: failed starts beyond the first.
+    /// `startretries`: failed starts after the first.
     pub start_retries: StartRetries,
     /// `exitcodes` that are expected.
     pub exit_codes: Vec<i32>,
@@ -221,29 +221,30 @@ pub struct ProcessSpec {
     pub stop_as_group: bool,
     /// `killasgroup`: SIGKILL goes to the process group.
     pub kill_as_group: bool,
-    /// `on_exit`: what its end means for the supervisor.
+    /// `on_exit`: the effect of its exit on the supervisor.
     pub on_exit: OnEnd,
-    /// `on_fatal`: the same when it can't be started.
+    /// `on_fatal`: the same if it can't be started.
     pub on_fatal: OnEnd,
     /// `user`; `None` keeps ours.
     pub user: Option<Arc<User>>,
     /// `redirect_stderr`: stderr is stdout's pipe.
     pub redirect_stderr: bool,
-    /// It reads and writes where we do, past all pipes and logs, and has the terminal if there is one.
+    /// It inherits our standard streams, without pipes and logs, and has the terminal if there is one.
     pub inherits_stdio: bool,
     /// Standard output.
     pub stdout: StreamSpec,
     /// Standard error; its target is `None` when redirected.
     pub stderr: StreamSpec,
-    /// How output is shown and remembered.
+    /// How output is formatted and kept.
     pub log_form: LogForm,
-    /// `[supervisord] environment` overlaid by the program's own; shared by all that have none of their own.
+    /// `[supervisord] environment` overridden by the program's own; shared by all that have none of their
+    /// own.
     pub environment: Arc<Environment>,
     /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.
     pub server_url: Option<String>,
-    /// A listener that is built in and may be run in place of `command`.
+    /// A built-in listener that may run instead of `command`.
     pub stand_in: Option<StandIn>,
-    /// What it has for standard input instead of a pipe from us. Shared by all processes of the program.
+    /// Its standard input instead of a pipe from us. Shared by all processes of the program.
     pub socket: Option<Arc<SocketSpec>>,
     /// `type`
     pub program_type: ProgramType,
@@ -253,7 +254,7 @@ pub struct ProcessSpec {
     pub restart_with: Vec<Dependency>,
     /// `ready`; `None` is `startsecs`.
     pub readiness: Option<Box<ReadinessSpec>>,
-    /// `ready_timeout` as it is set; see [`Self::start_timeout`].
+    /// `ready_timeout` as configured; see [`Self::start_timeout`].
     pub ready_timeout: Option<Duration>,
     /// `health`
     pub health: Option<Box<HealthSpec>>,
@@ -261,29 +262,29 @@ pub struct ProcessSpec {
     pub restart_policy: Option<Box<RestartDelays>>,
     /// `pre_start` and the other hooks.
     pub hooks: Option<Box<Hooks>>,
-    /// `runtime_directory`: folders that are made before each start, absolute.
+    /// `runtime_directory`: folders that are created before each start, absolute.
     pub runtime_directories: Vec<PathBuf>,
     /// `schedule`
     pub schedule: Option<Box<ScheduleSpec>>,
 }
 
-/// How long a program may take to become ready unless it says otherwise.
+/// The default time limit for becoming ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl ProcessSpec {
-    /// All that it waits for: the entries of `depends_on`, then those of `restart_with`, which bind it.
+    /// All its dependencies: the entries of `depends_on`, then those of `restart_with`, which are binding.
     pub fn dependencies(&self) -> impl Iterator<Item = (&Dependency, bool)> {
         let waits = self.depends_on.iter().map(|dependency| (dependency, false));
         waits.chain(self.restart_with.iter().map(|dependency| (dependency, true)))
     }
 
-    /// Whether it waits for nothing.
+    /// Whether it has no dependencies.
     #[must_use]
     pub fn is_independent(&self) -> bool {
         self.depends_on.is_empty() && self.restart_with.is_empty()
     }
 
-    /// How long after its spawn it may take until it is ready or, as a oneshot, done. `None` is without a limit.
+    /// The time limit from its spawn until it is ready or, as a oneshot, done. `None` is without a limit.
     #[must_use]
     pub fn start_timeout(&self) -> Option<Duration> {
         let default = self.readiness.is_some().then_some(READY_TIMEOUT);
@@ -291,7 +292,7 @@ impl ProcessSpec {
     }
 }
 
-/// What a program is that sets nothing: Supervisor's defaults, without a command and without logs.
+/// The defaults of a program: Supervisor's, without a command and without logs.
 impl Default for ProcessSpec {
     fn default() -> Self {
         Self {
@@ -337,7 +338,7 @@ impl Default for ProcessSpec {
     }
 }
 
-/// What kind of section made a group.
+/// The kind of section that defines a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupKind {
     /// `[program:x]` on its own.
@@ -350,16 +351,16 @@ pub enum GroupKind {
     Group,
 }
 
-/// A group of processes: they are added, removed, started and stopped together.
+/// A group of processes, which are added, removed, started and stopped together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Unique among groups.
     pub name: String,
-    /// Groups start in ascending and stop in descending order of it.
+    /// Groups start in ascending and stop in descending order of priority.
     pub priority: i64,
-    /// Which section it came from.
+    /// The kind of its section.
     pub kind: GroupKind,
-    /// In the order of definition. What is configured and what runs share them.
+    /// In the order of definition. The configuration and the running processes share them.
     pub processes: Vec<Arc<ProcessSpec>>,
 }
 
@@ -368,7 +369,7 @@ impl GroupSpec {
     pub fn sockets(&self) -> impl Iterator<Item = &Arc<SocketSpec>> {
         let sockets = self.processes.iter().filter_map(|process| process.socket.as_ref());
         let mut last = None;
-        // The processes of one section stand together and share one value.
+        // The processes of one section are adjacent and share one value.
         sockets.filter(move |socket| !last.replace(*socket).is_some_and(|last| Arc::ptr_eq(last, socket)))
     }
 }

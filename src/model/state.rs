@@ -1,4 +1,4 @@
-//! States with the codes that Supervisor's clients know them by.
+//! States with the codes that Supervisor's clients use.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Signal;
 
-/// A process that the kernel knows: always positive.
+/// The id of a process in the kernel: always positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pid(pub i32);
 
@@ -16,12 +16,12 @@ impl fmt::Display for Pid {
     }
 }
 
-/// A supervised process for as long as its group is active. Counts up and is never given twice,
-/// so that a late answer about a removed process can't be taken for news of another.
+/// Identifies a supervised process while its group is active. Counts up and is never reused, so that a late
+/// answer about a removed process can't be attributed to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId(pub u64);
 
-/// Where a supervised process stands.
+/// The state of a supervised process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u16)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
@@ -37,13 +37,13 @@ pub enum ProcessState {
 }
 
 impl ProcessState {
-    /// The number that clients are given.
+    /// The number for clients.
     #[must_use]
     pub fn code(self) -> i32 {
         i32::from(self as u16)
     }
 
-    /// The word that clients are given.
+    /// The word for clients.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl ProcessState {
         }
     }
 
-    /// The state with this code, or `None`: the client's way back from an answer.
+    /// The state with this code, or `None`: used by the client to decode an answer.
     #[must_use]
     pub fn from_code(code: i64) -> Option<Self> {
         let all = [
@@ -74,13 +74,13 @@ impl ProcessState {
         all.into_iter().find(|state| i64::from(state.code()) == code)
     }
 
-    /// Nothing runs and nothing will unless somebody asks.
+    /// Nothing runs, and nothing will start by itself.
     #[must_use]
     pub fn is_stopped(self) -> bool {
         matches!(self, Self::Stopped | Self::Exited | Self::Fatal | Self::Unknown)
     }
 
-    /// Runs, or is about to: a start request is refused, a stop request is taken.
+    /// Running, or about to run: a start request is rejected, a stop request is accepted.
     #[must_use]
     pub fn is_running(self) -> bool {
         matches!(self, Self::Running | Self::Backoff | Self::Starting)
@@ -99,16 +99,16 @@ impl fmt::Display for ProcessState {
     }
 }
 
-/// Where an event listener stands in its conversation with us. A new one is ACKNOWLEDGED.
+/// The protocol state of an event listener. A new one is ACKNOWLEDGED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListenerState {
-    /// It waits for an event.
+    /// It is ready for an event.
     Ready = 10,
-    /// It was sent one and has not answered yet.
+    /// It was sent an event and has not answered yet.
     Busy = 20,
-    /// It has answered, or has not spoken yet.
+    /// It has answered, or has written nothing yet.
     Acknowledged = 30,
-    /// It has said what it may not, and is sent nothing any more.
+    /// It has violated the protocol, and gets no more events.
     Unknown = 40,
 }
 
@@ -119,7 +119,7 @@ impl ListenerState {
         self as i32
     }
 
-    /// Supervisor's word for it, as in `ACKNOWLEDGED -> READY`.
+    /// Supervisor's name for it, as in `ACKNOWLEDGED -> READY`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -131,7 +131,7 @@ impl ListenerState {
     }
 }
 
-/// Where the supervisor itself stands.
+/// The state of the supervisor itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Supervisor's and say it all")]
 pub enum SupervisorState {
@@ -141,7 +141,7 @@ pub enum SupervisorState {
 }
 
 impl SupervisorState {
-    /// The number that clients are given.
+    /// The number for clients.
     #[must_use]
     pub fn code(self) -> i32 {
         match self {
@@ -151,7 +151,7 @@ impl SupervisorState {
         }
     }
 
-    /// The word that clients are given.
+    /// The word for clients.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -162,24 +162,24 @@ impl SupervisorState {
     }
 }
 
-/// How a child ended, as `waitpid` tells it.
+/// How a child ended, as reported by `waitpid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitStatus {
     /// It called exit with this code.
     Exited(u8),
-    /// A signal ended it.
+    /// A signal killed it.
     Signaled {
         /// Real-time signals included.
         signal: Signal,
         /// Whether a core was dumped.
         core_dumped: bool,
     },
-    /// A raw wait status that is neither; a PID 1 must survive any.
+    /// A raw wait status that is neither; a PID 1 must handle any.
     Unknown(i32),
 }
 
 impl ExitStatus {
-    /// The code that clients are told: -1 for any death that was not an exit.
+    /// The code for clients: -1 for any end other than an exit.
     #[must_use]
     pub fn code(self) -> i32 {
         match self {
@@ -188,7 +188,7 @@ impl ExitStatus {
         }
     }
 
-    /// As a shell tells it: the code of an exit, 128 and the number of a signal, 255 for what is neither.
+    /// As in a shell: the exit code, 128 plus the number of a signal, 255 for anything else.
     #[must_use]
     pub fn for_shell(self) -> u8 {
         match self {
@@ -200,7 +200,7 @@ impl ExitStatus {
 }
 
 impl fmt::Display for ExitStatus {
-    /// Supervisor's words, which people grep for: `exit status 0`, `terminated by SIGSEGV (core dumped)`.
+    /// Supervisor's text, which people grep for: `exit status 0`, `terminated by SIGSEGV (core dumped)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(code) => write!(f, "exit status {code}"),

@@ -1,30 +1,30 @@
-//! Two clocks: one that decides and one that is only told.
+//! Two clocks: one for decisions and one for display.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A point on the monotonic clock: every deadline and every duration is measured on it, so a
-/// wall clock that is set back or forth changes nothing (Supervisor needs guards for that).
+/// A point on the monotonic clock: all deadlines and durations use it, so setting the wall clock has no
+/// effect (Supervisor needs guards for that).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mono(pub Duration);
 
 impl Mono {
-    /// The point `duration` later; saturates at the end of time.
+    /// The point `duration` later; saturates.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
-    /// How long ago `earlier` was; zero if it lies ahead.
+    /// The time since `earlier`; zero if it lies in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// A wall-clock reading with the offset of local time that was in force then, so that a text can
-/// be made of it later without asking for the time zone again.
+/// A wall-clock reading with the offset of local time at that moment, so that it can be formatted later
+/// without the time zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wall {
     /// Milliseconds since the Unix epoch.
@@ -41,11 +41,11 @@ impl Wall {
     }
 }
 
-/// The time of one turn: read once, given to everything that happens in it.
+/// The time of one turn: read once, used for everything that happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// For deadlines and durations.
     pub mono: Mono,
-    /// For what people and clients are told.
+    /// For display to people and clients.
     pub wall: Wall,
 }

@@ -1,4 +1,4 @@
-//! Replies and faults as clients know them.
+//! Replies and faults in the form that clients expect.
 
 use crate::model::{
     AutoRestart, BulkRow, ConfigInfo, ExitStatus, Fault, LogTarget, ProcessInfo, Reply, SUCCESS, StreamSpec,
@@ -10,7 +10,7 @@ use crate::xmlrpc::{Encoder, Value};
 #[must_use]
 pub fn answer(reply: Reply) -> Value {
     match reply {
-        // No method asks for a log to follow.
+        // No method requests a log to follow.
         Reply::Done | Reply::Log(_) => true.into(),
         Reply::Text(text) => text.into(),
         Reply::Names(names) => Value::Array(names.into_iter().map(Value::from).collect()),
@@ -29,7 +29,7 @@ pub fn answer(reply: Reply) -> Value {
     }
 }
 
-/// The body of the HTTP reply, whatever the outcome. A fault has the status 200 too.
+/// The body of the HTTP reply for any result. A fault has status 200 too.
 #[must_use]
 pub fn body(outcome: Result<Value, Fault>) -> Encoder {
     match outcome {
@@ -46,7 +46,7 @@ fn process_info(info: &ProcessInfo) -> Value {
     members(process_members(info))
 }
 
-/// What clients of Supervisor know, and how it ended last: members without a value are left out.
+/// The fields of Supervisor, and the last exit: members without a value are omitted.
 fn process_details(info: &ProcessInfo) -> Value {
     let mut details = process_members(info);
     match info.last_exit {
@@ -93,7 +93,7 @@ fn process_members(info: &ProcessInfo) -> Vec<(&'static str, Value)> {
         ("statename", info.state.name().into()),
         ("spawnerr", text(&info.spawn_error)),
         ("exitstatus", info.exit_status.into()),
-        // Before stderr had a log of its own this was the only one.
+        // The name from before stderr had a log of its own.
         ("logfile", text(&info.stdout_log_file)),
         ("stdout_logfile", text(&info.stdout_log_file)),
         ("stderr_logfile", text(&info.stderr_log_file)),
@@ -102,7 +102,7 @@ fn process_members(info: &ProcessInfo) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Nested once more than it need be: clients unpack it so.
+/// Nested once more than necessary: clients rely on it.
 fn changes(names: [&Vec<String>; 3]) -> Value {
     let texts = |names: &Vec<String>| Value::Array(names.iter().map(|name| name.as_str().into()).collect());
     Value::Array(vec![Value::Array(names.map(texts).into())])
@@ -185,7 +185,7 @@ fn bulk_row(BulkRow { name, group, outcome }: &BulkRow) -> Value {
     status_row(name, group, outcome.as_ref().map(|()| "OK"))
 }
 
-/// As a bulk row, with what was done in the place of `OK`.
+/// A bulk row with the performed action instead of `OK`.
 fn update_row(UpdateRow { name, group, outcome }: &UpdateRow) -> Value {
     status_row(name, group, outcome.as_ref().map(|updated| updated.name()))
 }

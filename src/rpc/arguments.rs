@@ -1,4 +1,4 @@
-//! Parameters of a call, checked against what its method takes.
+//! Parameters of a call, checked against the signature of its method.
 
 use crate::model::{Fault, FaultCode, LogLevel, Namespec, Reading, Signal, SignalRequest, Wait};
 use crate::xmlrpc::Value;
@@ -16,14 +16,14 @@ const LOG_LEVELS: [(LogLevel, i64); 7] = [
     (LogLevel::Blather, 3),
 ];
 
-/// As many parameters as the method takes.
+/// The parameters, as many as the method takes.
 pub(super) struct Arguments<'a> {
     given: &'a [Value],
     taken: &'static [Param],
 }
 
 impl<'a> Arguments<'a> {
-    /// Parameters that are optional may be missing at the end.
+    /// Optional parameters may be missing at the end.
     pub(super) fn of(given: &'a [Value], taken: &'static [Param]) -> Result<Self, Fault> {
         let required = taken.iter().filter(|param| !param.optional).count();
         if (required..=taken.len()).contains(&given.len()) {
@@ -33,7 +33,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Whatever it is; it is there.
+    /// A parameter of any type.
     pub(super) fn any(&self, place: usize) -> &'a Value {
         const NOTHING: &Value = &Value::Array(Vec::new());
         self.given.get(place).unwrap_or(NOTHING)
@@ -43,7 +43,7 @@ impl<'a> Arguments<'a> {
         self.given.get(place).and_then(Value::as_str).ok_or_else(|| self.mistyped(place))
     }
 
-    /// A text, or what Python would print for a number or a truth.
+    /// A text, or a number or boolean as Python would print it.
     pub(super) fn printed(&self, place: usize) -> Result<String, Fault> {
         match self.given.get(place) {
             Some(Value::Int(number)) => Ok(number.to_string()),
@@ -61,7 +61,7 @@ impl<'a> Arguments<'a> {
         self.text(place).map(Namespec::split)
     }
 
-    /// A number, or whatever else Python makes one of: a text that is one, a fraction, a truth.
+    /// A number, or anything that Python's `int` accepts: a numeric text, a float, a boolean.
     pub(super) fn number(&self, place: usize) -> Result<i64, Fault> {
         let number = self.given.get(place).and_then(|value| match value {
             Value::Int(number) => Some(*number),
@@ -80,7 +80,7 @@ impl<'a> Arguments<'a> {
         Ok(Reading::Tail { offset: self.number(place)?, length: self.number(place + 1)? })
     }
 
-    /// Supervisor takes whatever Python holds for true; scripts send 0 and 1.
+    /// Supervisor accepts any value that Python considers true; scripts send 0 and 1.
     pub(super) fn wait(&self, place: usize) -> Wait {
         let waits = match self.given.get(place) {
             None => true,
@@ -95,7 +95,7 @@ impl<'a> Arguments<'a> {
         if waits { Wait::Yes } else { Wait::No }
     }
 
-    /// A number, or a text that is a number or a name.
+    /// A signal by number, numeric text or name.
     pub(super) fn signal(&self, place: usize) -> Result<SignalRequest, Fault> {
         match self.given.get(place) {
             Some(Value::Int(number)) => Ok(Signal::from_number(*number).ok_or(number.to_string())),
@@ -103,7 +103,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// A level of the log by its name in four letters or its number in Supervisor; INFO unless given.
+    /// A log level by its four-letter name or by its number in Supervisor; the default is INFO.
     pub(super) fn log_level(&self, place: usize) -> Result<LogLevel, Fault> {
         let found = match self.given.get(place) {
             None => Some(LogLevel::Info),
@@ -118,7 +118,7 @@ impl<'a> Arguments<'a> {
         found.ok_or(Fault::bare(FaultCode::IncorrectParameters))
     }
 
-    /// The reference answers this with an internal error, so the words are ours.
+    /// The reference answers with an internal error, so the text is ours.
     fn mistyped(&self, place: usize) -> Fault {
         let name = self.taken.get(place).map_or("parameter", |param| param.name);
         let kind = self.taken.get(place).map_or("value", |param| param.kind.name());

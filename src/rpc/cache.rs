@@ -1,4 +1,4 @@
-//! What clients keep in the supervisor through `supervisor_cache`: values under keys, in memory only.
+//! The cache of `supervisor_cache`: values under keys, in memory only.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use super::arguments::Arguments;
 use crate::model::{Fault, FaultCode};
 use crate::xmlrpc::Value;
 
-/// Keys and values together.
+/// The maximum size of keys and values together.
 pub const CACHE_BYTES_MAX: usize = 1024 * 1024;
 
-/// A question to the cache.
+/// A call to the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CacheCall {
-    /// All keys.
+    /// Lists all keys.
     Keys,
-    /// How many there are.
+    /// Counts the keys.
     Count,
-    /// Keep a value.
+    /// Stores a value.
     Store(String, Value),
-    /// Give it back.
+    /// Returns a value.
     Fetch(String),
-    /// Forget it.
+    /// Deletes a value.
     Delete(String),
-    /// Forget all.
+    /// Deletes all values.
     Clear,
 }
 
@@ -54,11 +54,11 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Answers a question.
+    /// Performs a call.
     ///
     /// # Errors
     ///
-    /// BAD_NAME for a key that is not there, FAILED for a value that there is no room for.
+    /// BAD_NAME for an unknown key, FAILED for a value that does not fit.
     pub fn answer(&mut self, call: CacheCall) -> Result<Value, Fault> {
         match call {
             CacheCall::Keys => Ok(Value::Array(self.entries.keys().map(|key| key.as_str().into()).collect())),
@@ -130,7 +130,7 @@ mod tests {
         let half = "x".repeat(CACHE_BYTES_MAX / 2);
         assert!(cache.answer(CacheCall::Store("a".to_owned(), half.as_str().into())).is_ok());
         refused(FaultCode::Failed, cache.answer(CacheCall::Store("b".to_owned(), half.as_str().into())));
-        // Replacing needs no room for both.
+        // Replacing a value doesn't need room for both.
         assert!(cache.answer(CacheCall::Store("a".to_owned(), half.as_str().into())).is_ok());
         assert!(cache.answer(CacheCall::Delete("a".to_owned())).is_ok());
         assert!(cache.answer(CacheCall::Store("b".to_owned(), half.as_str().into())).is_ok());

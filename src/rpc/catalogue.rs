@@ -1,4 +1,4 @@
-//! The methods under their full names, and what `system.*` tells of them.
+//! The methods under their full names, and `system.*`, which describes them.
 
 use crate::model::{Fault, FaultCode, Namespace, RpcInterface};
 use crate::xmlrpc::Value;
@@ -6,11 +6,11 @@ use crate::xmlrpc::Value;
 use super::methods::{Kind, Method, Param, SUPERVISOR, SV, SYSTEM};
 use super::packages::{CACHE, LAFORGE, TWIDDLER};
 
-/// The namespace that is always there and that no configuration can take.
+/// The namespace that always exists and can't be configured.
 const SYSTEM_NAMESPACE: &str = "system";
 
-/// The namespace of our own. It is there where the supervisor's methods are, under whatever name; a
-/// configuration that gives them this very name gets them.
+/// Our own namespace. It exists where the supervisor's methods do, under whatever name; a configuration can
+/// use this name for the supervisor's methods instead.
 const OWN_NAMESPACE: &str = "sv";
 
 /// All methods that can be called.
@@ -23,8 +23,8 @@ impl<'a> Catalogue<'a> {
         Self { namespaces }
     }
 
-    /// The method with this full name. No name in the table has a dot or starts with an underscore,
-    /// so none that has can reach anything, whatever else it may mean to a client.
+    /// The method with this full name. No name in the table contains a dot or starts with an underscore, so
+    /// such names never match.
     pub(super) fn find(&self, full_name: &str) -> Option<&'static Method> {
         let (namespace, name) = full_name.split_once('.')?;
         self.methods_of(namespace).iter().find(|method| method.names.contains(&name))
@@ -62,7 +62,7 @@ impl<'a> Catalogue<'a> {
         Value::Array(full_names.into_iter().map(Value::from).collect())
     }
 
-    /// `system.methodHelp`, in the form that Supervisor's documentation is made from.
+    /// `system.methodHelp`, in the format of Supervisor's documentation.
     pub(super) fn help(&self, full_name: &str) -> Result<Value, Fault> {
         let method = self.described(full_name)?;
         let mut text = format!("{}\n\n", method.doc);

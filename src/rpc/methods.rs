@@ -7,10 +7,10 @@ use super::arguments::Arguments;
 use super::cache::CacheCall;
 use super::catalogue::Catalogue;
 
-/// The version of this API. It has been 3.0 since Supervisor 3.0, and supervisorctl wants it so.
+/// The version of this API. It has been 3.0 since Supervisor 3.0, and supervisorctl requires it.
 pub const API_VERSION: &str = "3.0";
 
-/// The types of parameters and results, as signatures name them.
+/// The types of parameters and results in signatures.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     String,
@@ -40,23 +40,23 @@ pub(super) struct Param {
     pub(super) optional: bool,
 }
 
-/// What a call of a method comes to.
+/// What a method does.
 pub(super) enum Meaning {
     /// A command to the core.
     Command(fn(&Arguments<'_>) -> Result<Command, Fault>),
-    /// A question to the cache.
+    /// A call to the cache.
     Cache(fn(&Arguments<'_>) -> Result<CacheCall, Fault>),
-    /// Always the same text.
+    /// A constant text.
     Constant(&'static str),
-    /// Something about the methods themselves.
+    /// Information about the methods.
     Introspection(fn(&Arguments<'_>, &Catalogue<'_>) -> Result<Value, Fault>),
-    /// Other calls.
+    /// Several calls.
     Calls,
 }
 
 /// One method.
 pub(super) struct Method {
-    /// Its name, then older ones for the same.
+    /// Its name, then older aliases.
     pub(super) names: &'static [&'static str],
     pub(super) doc: &'static str,
     pub(super) params: &'static [Param],
@@ -364,7 +364,7 @@ pub(super) const SUPERVISOR: &[Method] = &[
     },
 ];
 
-/// The methods of the namespace `sv`: what Supervisor has no method for.
+/// The methods of the namespace `sv`, which Supervisor does not have.
 pub(super) const SV: &[Method] = &[
     Method {
         names: &["getAllProcessInfo"],

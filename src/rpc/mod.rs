@@ -1,19 +1,18 @@
 //! Supervisor's API: names and parameters to commands, replies and faults to values.
 //!
-//! One table of methods (`methods.rs`) feeds everything: which names are known, how many parameters
-//! of which type they take, what they mean, and what `system.methodHelp` and
-//! `system.methodSignature` tell. A method that isn't in it doesn't exist.
+//! One table of methods (`methods.rs`) determines everything: the known names, the number and types of their
+//! parameters, what they do, and the results of `system.methodHelp` and `system.methodSignature`.
 //!
-//! The methods of the table live under each name that the configuration gives an `[rpcinterface:x]`
-//! section, usually `supervisor` and nothing else; `system.*` is always there. Some small packages that add
-//! an interface of their own to Supervisor are built in (`packages.rs`). `sv.*`, where those are, is what Supervisor has no method for.
+//! The methods of the table exist under each namespace that the configuration gives an `[rpcinterface:x]`
+//! section, usually only `supervisor`; `system.*` always exists. Some small packages that add an interface of
+//! their own to Supervisor are built in (`packages.rs`). `sv.*` contains methods that Supervisor does not
+//! have.
 //!
-//! What is refused here is what can be seen without looking at a process: unknown methods and wrong
-//! parameters. Whether the supervisor is shutting down, which most methods ask first, is the
-//! core's to know; for the answers that are constants the caller asks the core
-//! ([`Asked::AnswerUnlessStopping`]).
+//! Rejected here is what is wrong regardless of processes: unknown methods and wrong parameters. Whether the
+//! supervisor is shutting down, which most methods check first, is known to the core; for constant answers
+//! the caller asks the core ([`Asked::AnswerUnlessStopping`]).
 //!
-//! `system.multicall` comes to a [`Multicall`]: a list of calls that its owner makes one by one.
+//! `system.multicall` becomes a [`Multicall`]: a list of calls that its owner performs one by one.
 
 mod answer;
 mod arguments;
@@ -37,28 +36,27 @@ pub use cache::{CACHE_BYTES_MAX, Cache, CacheCall};
 pub use methods::API_VERSION;
 pub use multicall::{CALLS_MAX, Multicall, RESULTS_BYTES_MAX};
 
-/// What a call comes to.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
-    /// The core has to answer.
+    /// The core answers it.
     Command(Command),
-    /// This is the answer, in any state: `system.*` works to the very end.
+    /// The answer in any state: `system.*` works to the end.
     Answer(Value),
-    /// This is the answer, unless the supervisor is shutting down or restarting: then it is the
-    /// fault SHUTDOWN_STATE, as for every command.
+    /// The answer, unless the supervisor is shutting down or restarting: then it is the fault SHUTDOWN_STATE,
+    /// as for every command.
     AnswerUnlessStopping(Value),
-    /// The cache has to answer, unless the supervisor is shutting down or restarting.
+    /// The cache answers it, unless the supervisor is shutting down or restarting.
     Cache(CacheCall),
-    /// Several calls are to be made, one after the other.
+    /// Several calls, to be performed one after the other.
     Many(Multicall),
 }
 
-/// What a call of `method` means where these namespaces are configured.
+/// Resolves a call of `method` with these namespaces.
 ///
 /// # Errors
 ///
-/// UNKNOWN_METHOD, INCORRECT_PARAMETERS, and SIGNATURE_UNSUPPORTED for help about a method that
-/// doesn't exist.
+/// UNKNOWN_METHOD, INCORRECT_PARAMETERS, and SIGNATURE_UNSUPPORTED for help about an unknown method.
 pub fn ask(method: &str, params: &[Value], namespaces: &[Namespace]) -> Result<Asked, Fault> {
     let catalogue = Catalogue::new(namespaces);
     let found = catalogue.find(method).ok_or(Fault::bare(FaultCode::UnknownMethod))?;

@@ -1,36 +1,36 @@
-//! `system.multicall`: several calls in one, made one after the other.
+//! `system.multicall`: several calls in one, performed one after the other.
 //!
-//! Each waits for the answer to the one before, also where that is put off until a process has
-//! started or stopped. What became of them is a list in their order: bare results (the proposal that
-//! this method comes from wraps each in an array; Supervisor doesn't) and structs that stand for faults.
+//! Each call waits for the answer to the previous one, even if that is deferred until a process has started
+//! or stopped. The result is a list in their order: bare results (the original proposal of this method wraps
+//! each in an array; Supervisor doesn't) and structs for faults.
 
 use super::{Asked, ask};
 use crate::model::{Fault, FaultCode, Namespace};
 use crate::xmlrpc::{Encoder, Value};
 
-/// Calls in one multicall. Supervisor has no bound; what a script batches is a call for each process.
+/// The maximum number of calls in one multicall. Supervisor has no bound; scripts batch one call per process.
 pub const CALLS_MAX: usize = 4096;
 
-/// What the results may come to, as they are sent. A call beyond it is refused and not made, as nobody could be
-/// told what came of it.
+/// The maximum size of the encoded results. A call beyond it is rejected and not performed, as its result
+/// could not be returned.
 pub const RESULTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 const NAME: &str = "system.multicall";
 
-/// The calls that are still to be made, and what became of the others.
+/// The remaining calls, and the results of the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multicall {
-    /// The next one is the last.
+    /// The next one is last.
     left: Vec<Value>,
-    /// About what those take.
+    /// The approximate memory of the remaining calls.
     left_bytes: usize,
-    /// Encoded as they come.
+    /// Encoded as they arrive.
     results: Encoder,
 }
 
 impl Multicall {
-    /// COMPAT: what is no list of structs is an internal error in Supervisor, some of it after calls were
-    /// made.
+    /// COMPAT: in Supervisor anything except a list of structs is an internal error, sometimes after some
+    /// calls were performed.
     pub(super) fn of(calls: &Value) -> Result<Self, Fault> {
         let refused = |text: String| Fault::about(FaultCode::IncorrectParameters, text);
         let calls = calls.as_array().filter(|calls| calls.iter().all(|it| matches!(it, Value::Struct(_))));
@@ -43,8 +43,8 @@ impl Multicall {
         Ok(Self { left, left_bytes, results: Encoder::array_response() })
     }
 
-    /// What the next call comes to; `None` after the last. Each is to be answered by
-    /// [`Multicall::answered`] before the next is asked for.
+    /// The next call; `None` after the last. [`Multicall::answered`] must be called with its result before
+    /// the next call.
     pub fn next(&mut self, namespaces: &[Namespace]) -> Option<Result<Asked, Fault>> {
         while !self.encode_slice() {}
         let call = self.left.pop()?;
@@ -61,7 +61,7 @@ impl Multicall {
         self.results.encode_slice()
     }
 
-    /// Takes what became of the call.
+    /// Adds the result of the call.
     pub fn answered(&mut self, outcome: Result<Value, Fault>) {
         let result = outcome.unwrap_or_else(|fault| {
             let code = fault.code as i32;
@@ -70,13 +70,13 @@ impl Multicall {
         self.results.push(result);
     }
 
-    /// About how much memory the calls that are left and the results take.
+    /// The approximate memory of the remaining calls and the results.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.left_bytes + self.results.held_bytes()
     }
 
-    /// The body of the reply: what became of all of them, in their order.
+    /// The body of the reply with all results in order.
     #[must_use]
     pub fn into_body(self) -> Vec<u8> {
         self.results.finish()

@@ -19,7 +19,7 @@ const fn version(doc: &'static str, names: &'static [&'static str], text: &'stat
     Method { names, doc, params, returns, means: Meaning::Constant(text) }
 }
 
-/// Those of `supervisor_cache` 1.1.0.
+/// The methods of `supervisor_cache` 1.1.0.
 pub(super) const CACHE: &[Method] = &[
     version("Returns the version of the API of supervisor_cache.", &["getAPIVersion"], "0.2"),
     Method {
@@ -66,7 +66,7 @@ pub(super) const CACHE: &[Method] = &[
     },
 ];
 
-/// Those of `mr.laforge` 0.9. Supervisor has the same methods today as signalProcess and
+/// The methods of `mr.laforge` 0.9. Supervisor has the same methods today as signalProcess and
 /// signalProcessGroup.
 pub(super) const LAFORGE: &[Method] = &[
     version("Returns the version of the API of mr.laforge.", &["getAPIVersion"], "0.1"),
@@ -87,7 +87,7 @@ pub(super) const LAFORGE: &[Method] = &[
     },
 ];
 
-/// Those of `supervisor_twiddler` 1.0.0 that change no group.
+/// The methods of `supervisor_twiddler` 1.0.0, except those that change groups.
 pub(super) const TWIDDLER: &[Method] = &[
     version("Returns the version of the API of supervisor_twiddler.", &["getAPIVersion"], "1.0"),
     Method {

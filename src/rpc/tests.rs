@@ -1,4 +1,4 @@
-//! Every method of the table, asked well and badly.
+//! Tests of every method of the table, with valid and invalid parameters.
 
 use super::*;
 use crate::model::{
@@ -28,7 +28,7 @@ fn fault(code: FaultCode) -> Result<Asked, Fault> {
     Err(Fault::bare(code))
 }
 
-/// The text of the fault that a call gets.
+/// The text of the fault of a call.
 fn refusal(method: &str, params: &[Value]) -> String {
     ask_supervisor(method, params).unwrap_err().to_string()
 }
@@ -551,7 +551,7 @@ fn a_multicall_whose_results_are_too_large_does_no_more() {
     let mut calls = multicall(vec![a_call("supervisor.getPID", vec![]); 3]);
     let namespaces = [Namespace::of_supervisor("supervisor")];
     assert!(calls.next(&namespaces).unwrap().is_ok());
-    // It is sent as five times as much.
+    // Escaping makes it five times as large.
     calls.answered(Ok("&".repeat(RESULTS_BYTES_MAX / 5).into()));
     assert_eq!(calls.next(&namespaces).unwrap().unwrap_err().code, FaultCode::Failed);
 }
@@ -639,7 +639,7 @@ fn configurations_are_told_with_all_that_clients_know() {
     }
 }
 
-/// The namespaces of small packages, each by the name that its documentation gives it.
+/// The namespaces of small packages, with the names in their documentation.
 fn packages() -> [Namespace; 3] {
     [("cache", RpcInterface::Cache), ("laforge", RpcInterface::LaForge), ("twiddler", RpcInterface::Twiddler)]
         .map(|(name, interface)| Namespace { name: name.to_owned(), interface })

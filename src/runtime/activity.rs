@@ -1,8 +1,8 @@
 //! The activity log: a file or syslog, and in the foreground our standard output as well.
 //!
-//! A line is an event of `tracing`, which formats it in Supervisor's form straight into the buffer of
-//! the log that it belongs to. The lines of a turn are written together at its end: after the output
-//! of children in that turn, and with one write however many orphans were reaped.
+//! A line is an event of `tracing`, which formats it in Supervisor's format directly into the buffer of its
+//! log. The lines of a turn are written together at its end: after the output of children in that turn, and
+//! with one write however many orphans were reaped.
 
 use std::fmt;
 use std::io;
@@ -19,32 +19,32 @@ use crate::output::{Destinations, OURSELVES, Sink, Warning};
 use crate::sys::clock::Clock;
 use crate::sys::process::own_pid;
 
-/// Where lines go.
+/// The destination of lines.
 pub(super) struct Activity {
     level: LogLevel,
     file: Sink,
-    /// Whether lines go to syslog, and no file.
+    /// Whether lines go to syslog instead of a file.
     to_syslog: bool,
-    /// Whether lines go to standard output too.
+    /// Whether lines also go to standard output.
     echo: bool,
     /// Formats events into `held`.
     tracing: Dispatch,
     /// Lines of this turn.
     held: HeldLines,
-    /// The same in the form that the lines of programs have, if it is another and shown.
+    /// The same lines in the format of program output, if that is different and shown.
     held_shaped: Vec<u8>,
-    /// Lines that were written since [`Activity::take_written`] was asked last.
+    /// Lines that were written since the last [`Activity::take_written`].
     written: Vec<u8>,
 }
 
-/// Lines are written before there are more than this.
+/// The buffer is written before it exceeds this size.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 impl Activity {
-    /// Opens the log that the settings ask for. The times of its lines are read from the clock.
+    /// Opens the log that the settings name. The timestamps of its lines are read from the clock.
     ///
     /// # Errors
-    /// Why the file cannot be opened.
+    /// Why the file can't be opened.
     pub(super) fn open(
         settings: &DaemonSettings,
         echo: bool,
@@ -80,12 +80,12 @@ impl Activity {
         self.level
     }
 
-    /// Writes from this level on.
+    /// Writes lines of this level and above.
     pub(super) fn set_level(&mut self, level: LogLevel) {
         self.level = level;
     }
 
-    /// Takes a line; it is written at the end of the turn, together with the others of that turn.
+    /// Adds a line; it is written at the end of the turn, together with the others.
     pub(super) fn log(&mut self, level: LogLevel, text: &str, destinations: &mut Destinations) {
         if level < self.level {
             return;
@@ -105,12 +105,12 @@ impl Activity {
         }
     }
 
-    /// Adds a line in Supervisor's form to `held`.
+    /// Adds a line in Supervisor's format to `held`.
     fn format(&self, level: LogLevel, text: &str) {
         dispatcher::with_default(&self.tracing, || emit(level, text));
     }
 
-    /// Writes the lines taken so far. If one of the two destinations fails, the other one gets a line about it.
+    /// Writes the buffered lines. If one of the two destinations fails, the other one gets a line about it.
     pub(super) fn flush(&mut self, destinations: &mut Destinations) {
         let mut held = self.held.take();
         if held.is_empty() {
@@ -130,28 +130,28 @@ impl Activity {
         }
     }
 
-    /// A failure of standard output is logged in the file alone.
+    /// A failure of standard output is logged only in the file.
     fn log_to_file(&mut self, text: &str, destinations: &mut Destinations) {
         self.format(LogLevel::Warn, text);
         self.file.write(&self.held.take(), OURSELVES, destinations);
     }
 
-    /// The lines that were written since this was asked last.
+    /// The lines that were written since the last call.
     pub(super) fn take_written(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.written)
     }
 
-    /// Whether its lines stand among those of programs.
+    /// Whether its lines appear among those of programs.
     pub(super) fn is_shown(&self) -> bool {
         self.echo || matches!(self.file, Sink::Destination(_))
     }
 
-    /// Whether its lines can't be read back from where they go.
+    /// Whether its destination can't be read back.
     pub(super) fn is_unreadable(&self) -> bool {
         !matches!(self.file, Sink::File(_))
     }
 
-    /// Closes and opens the file again, as after somebody has moved it away.
+    /// Closes and reopens the file, as after it was moved away.
     pub(super) fn reopen(&mut self, destinations: &mut Destinations) {
         self.flush(destinations);
         if let Err(error) = self.file.reopen(destinations) {
@@ -159,13 +159,13 @@ impl Activity {
         }
     }
 
-    /// Empties the file.
+    /// Truncates the file.
     pub(super) fn clear(&mut self, destinations: &mut Destinations) -> io::Result<()> {
         self.flush(destinations);
         self.file.clear(destinations)
     }
 
-    /// Writes what was taken and closes the file.
+    /// Writes the buffered lines and closes the file.
     pub(super) fn close(mut self, destinations: &mut Destinations) {
         self.flush(destinations);
         if let Sink::Destination(id) = self.file {
@@ -174,14 +174,14 @@ impl Activity {
         self.file.close(destinations);
     }
 
-    /// Stops writing to standard output: it is none of ours any more once we are a daemon.
+    /// Stops writing to standard output, which a daemon does not own.
     pub(super) fn without_echo(mut self) -> Self {
         self.echo = false;
         self
     }
 }
 
-/// COMPAT: each message is as loud as its line; Supervisor's are all of level info.
+/// COMPAT: a message has the severity of its line; in Supervisor all are of level info.
 fn send_to_syslog(level: LogLevel, lines: &[u8], destinations: &mut Destinations) {
     for line in lines.trim_ascii_end().split(|byte| *byte == b'\n') {
         destinations.send_to_syslog(severity(level), &[line]);
@@ -193,7 +193,7 @@ fn cannot_open(settings: &DaemonSettings, error: &io::Error) -> String {
     format!("cannot open the log file '{}': {error}", path.display())
 }
 
-/// `tracing` has five levels where Supervisor has seven, so the tag travels as the target.
+/// `tracing` has five levels and Supervisor seven, so the tag is passed as the target.
 fn emit(level: LogLevel, text: &str) {
     match level {
         LogLevel::Critical => tracing::event!(target: "CRIT", Level::ERROR, "{text}"),
@@ -206,7 +206,7 @@ fn emit(level: LogLevel, text: &str) {
     }
 }
 
-/// Writes events in Supervisor's form.
+/// Writes events in Supervisor's format.
 fn subscriber(clock: Clock, held: HeldLines) -> Dispatch {
     tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
@@ -232,13 +232,13 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         activity_line_head(&mut writer, self.clock.now().wall, event.metadata().target())?;
-        // Escapes what a terminal would take for commands.
+        // Escapes control sequences.
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }
 }
 
-/// A buffer of lines, shared by a log and the subscriber that formats for it.
+/// A buffer of lines, shared by a log and its formatting subscriber.
 #[derive(Clone, Default)]
 struct HeldLines(Arc<Mutex<Vec<u8>>>);
 

@@ -1,5 +1,5 @@
-//! Before the oath: everything that may fail and end the program, in the order in which Supervisor
-//! does it, so that an error is seen by whoever started it.
+//! Start-up: everything that may fail and end the program, in Supervisor's order, so that errors reach the
+//! user that started it.
 
 use std::env;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -34,17 +34,17 @@ use crate::sys::signals::Signals;
 use crate::sys::users::{become_user, is_root, own_id};
 use crate::sys::{files, process, stderr};
 
-/// Exit status of the process that has left its work to a daemon.
+/// The exit status of the process that has started a daemon.
 const DONE: u8 = 0;
 
-/// Exit status for everything that is wrong with the configuration or can't be had.
+/// The exit status for all configuration and start-up errors.
 const FAILED: u8 = 2;
 
 const RUNS_AS_ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is \
     specified in the config file.  If you intend to run as root, you can set user=root in the config file to \
     avoid this message.";
 
-/// Supervises until the last process is stopped. Returns the exit status.
+/// Supervises until the last process has stopped. Returns the exit status.
 #[must_use]
 pub fn run(launch: Launch) -> u8 {
     let argv0 = launch.argv0.clone();
@@ -65,10 +65,10 @@ pub fn run(launch: Launch) -> u8 {
     }
 }
 
-/// Errors to be told, one line or more each.
+/// Errors to print, one or more lines each.
 type StartErrors = Vec<String>;
 
-/// `None` in the process that has left its work to a daemon.
+/// `None` in the process that has started a daemon.
 fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
     let inherited = files::inherited_descriptors();
@@ -85,7 +85,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
     output.begin_turn(clock.now());
     let echo = foreground && !settings.daemon.silent;
     let mut activity = open_activity(&mut settings, echo, &clock, output.destinations())?;
-    // Before anything of a running supervisor with the same configuration is touched.
+    // Before any resource of a running supervisor with the same configuration is touched.
     let mut names = HostNames::at_the_start();
     let mut opened = open_servers(&launch, &mut settings, &mut names)?;
     opened.extend(open_implicit_server(&launch, &mut settings, (&config_file, &host), &mut names)?);
@@ -95,7 +95,7 @@ fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
         activity.log(LogLevel::Info, "daemonizing the supervisord process", output.destinations());
         activity.flush(output.destinations());
         match daemonize().map_err(|error| one("cannot become a daemon", &error))? {
-            // The sockets belong to the daemon now, so nothing of them may be removed here.
+            // The daemon owns the sockets now, so their files must not be removed here.
             Side::Starter => {
                 std::mem::forget(opened);
                 return Ok(None);
@@ -119,11 +119,11 @@ fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
     Ok(Some(shell))
 }
 
-/// Reads the configuration and becomes what it asks for, before anything is opened or made.
+/// Reads the configuration, and applies user, directory and limits before anything is opened or created.
 fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, StartErrors> {
     let settings = config::load_beside(config_file, &launch.overrides, &launch.command, host);
     let mut settings = settings.map_err(|errors| {
-        // COMPAT: under our own name the remedy is said as well.
+        // COMPAT: as `sv` the message contains the remedy.
         if launch.foreground && errors.is_missing_section() {
             let shown = config_file.display();
             return vec![format!(
@@ -140,7 +140,7 @@ fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings,
     Ok(settings)
 }
 
-/// Who syslog messages are from: the name that we were called by, as with openlog(3).
+/// The sender of syslog messages: our program name, as with openlog(3).
 fn ident(argv0: &str) -> &str {
     argv0.rsplit('/').next().unwrap_or(argv0)
 }
@@ -173,7 +173,7 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, StartErrors> {
             config::find(&launch.argv0, host).map_err(|errors| each(&errors))
         }
     };
-    // Resolved once: a restart finds it wherever we may be then.
+    // Resolved once: a restart finds it after we have changed our directory.
     found.map(|path| env::current_dir().map(|here| here.join(&path)).unwrap_or(path))
 }
 
@@ -183,7 +183,7 @@ fn become_configured_user(launch: &Launch, settings: &mut Settings) -> Result<()
             become_user(user).map_err(|refused| vec![cannot_become(user, refused.text)])?;
             Some(Notice { level: LogLevel::Info, text: format!("Set uid to user {} succeeded", user.uid) })
         }
-        // COMPAT: in a container root is the normal case, and under our own name nobody has to be told who he is.
+        // COMPAT: in a container root is the normal case, and as `sv` there is no need for this warning.
         None if is_root() && !is_pid_1() && !launch.foreground => {
             Some(Notice { level: LogLevel::Critical, text: RUNS_AS_ROOT.to_owned() })
         }
@@ -198,13 +198,13 @@ fn cannot_become(user: &User, why: &str) -> String {
     format!("{why}: uid {} cannot become {name} (uid {uid}), the user of [supervisord]", own_id())
 }
 
-/// A limit of ours, as the configuration and the kernel call it.
+/// A resource limit, with its names in the configuration and the kernel.
 struct LimitWish {
     limit: Limit,
     name: &'static str,
     option: &'static str,
     things: &'static str,
-    /// What Supervisor calls them and us in its text.
+    /// The names of the limit and of ourselves in Supervisor's text.
     shown: (&'static str, &'static str),
 }
 
@@ -225,7 +225,7 @@ const PROCESSES: LimitWish = LimitWish {
 };
 
 impl LimitWish {
-    /// COMPAT: Supervisor's text, with the limit that there really is; its own repeats the wish.
+    /// COMPAT: Supervisor's text, with the actual limit; its own repeats the requested one.
     fn refused(&self, least: u64, hard: u64) -> String {
         let Self { option, things, shown: (wanted, us), .. } = self;
         format!(
@@ -237,7 +237,7 @@ impl LimitWish {
     }
 }
 
-/// COMPAT: a limit that was asked for and can't be had is an error; the defaults never prevent a start.
+/// COMPAT: a configured limit that can't be set is an error; the defaults never prevent a start.
 fn raise_limits(settings: &mut Settings) -> Result<(), StartErrors> {
     let daemon = &settings.daemon;
     let wishes = [
@@ -264,11 +264,11 @@ fn raise_limits(settings: &mut Settings) -> Result<(), StartErrors> {
     Ok(())
 }
 
-/// Whether the programs are worth more than what we keep on disk for ourselves.
+/// Whether to continue without files of our own that can't be created.
 ///
-/// COMPAT: where a file system doesn't let a container's init make its log file or a control socket
-/// (`--read-only` without a tmpfs), that is a warning, and supervision goes on without. Supervisor ends,
-/// and so do we with `strict`, or when somebody else is PID 1 and can tell.
+/// COMPAT: if the file system doesn't let a container's init create its log file or a control socket
+/// (`--read-only` without a tmpfs), that is a warning, and supervision continues. Supervisor exits, and so do
+/// we with `strict`, or if we are not PID 1.
 fn does_without(settings: &Settings) -> bool {
     is_pid_1() && !settings.daemon.strict
 }
@@ -292,7 +292,7 @@ fn open_activity(
     Activity::open(&settings.daemon, echo, clock, destinations).map_err(|why| vec![why])
 }
 
-/// What is done without is no server of the settings any more.
+/// A server that can't be opened and is not required is removed from the settings.
 fn open_servers(
     launch: &Launch,
     settings: &mut Settings,
@@ -315,7 +315,7 @@ fn open_servers(
     Ok(opened)
 }
 
-/// The control socket that needs no section.
+/// The control socket without a section.
 fn open_implicit_server(
     launch: &Launch,
     settings: &mut Settings,
@@ -325,7 +325,7 @@ fn open_implicit_server(
     let wish = implicit::wish(launch, settings, settings.servers.iter());
     match implicit::open(&wish, config_file, host, names) {
         Ok(opened) => Ok(opened),
-        // Who names a path expects to find a socket there.
+        // An explicitly configured path must exist as a socket.
         Err(text) if wish.is_explicit() && !does_without(settings) => Err(vec![text]),
         Err(text) => {
             settings.notices.push(Notice { level: LogLevel::Warn, text });
@@ -334,7 +334,7 @@ fn open_implicit_server(
     }
 }
 
-/// The umask of a daemon that sets none.
+/// The umask of a daemon that configures none.
 const DAEMON_UMASK: u32 = 0o022;
 
 fn settle_as_daemon(daemon: &DaemonSettings, activity: &mut Activity, destinations: &mut Destinations) {
@@ -353,7 +353,7 @@ fn refused(what: &str, error: &io::Error) -> io::Error {
     io::Error::other(format!("cannot {what}: {error}; a seccomp profile may deny the system calls for it"))
 }
 
-/// From here on nothing ends the process but a shutdown.
+/// From here on only a shutdown ends the process.
 fn enter_supervision(
     launch: Launch,
     config_file: PathBuf,
@@ -362,7 +362,7 @@ fn enter_supervision(
     (output, activity): (Outputs, Activity),
     (opened, names): (Vec<Opened>, HostNames),
 ) -> io::Result<Shell> {
-    // A sandbox may refuse what we live on: better no supervisor than one that does nothing.
+    // A sandbox may deny essential system calls: better no supervisor than one that does nothing.
     ensure_reaping().map_err(|error| refused("wait for children", &error))?;
     let mut signals = Signals::take_over()?;
     signals.deliver(settings.daemon.rules.signals.keys().copied())?;
@@ -377,7 +377,7 @@ fn enter_supervision(
         servers.add(opened, &poller, &mut sources);
     }
     if !is_pid_1() {
-        // Where a sandbox refuses it, orphans go further up, as without us.
+        // If a sandbox denies it, orphans are adopted further up, as without us.
         let _ = become_subreaper();
     }
     let identity = Identity { identifier: settings.daemon.identifier.clone(), pid: own_pid() };
@@ -420,7 +420,7 @@ fn enter_supervision(
     })
 }
 
-/// What reading the configuration had to say, then who listens where.
+/// Logs the notices of the configuration, then the addresses of the servers.
 pub(super) fn tell_notices(shell: &mut Shell) {
     let notices = std::mem::take(&mut shell.settings.notices);
     shell.tell(notices);
@@ -447,7 +447,7 @@ pub(super) fn tell_notices(shell: &mut Shell) {
     }
 }
 
-/// Who on this machine can use a server without a password, besides its owner, and what to do about it.
+/// Which local users can use a server without a password, besides its owner, and a remedy.
 fn local_clients(address: &Address) -> Option<String> {
     match address {
         Address::Unix { mode, .. } if mode & 0o077 == 0 => None,
@@ -462,7 +462,7 @@ fn local_clients(address: &Address) -> Option<String> {
     }
 }
 
-/// COMPAT: a container's init, whose pid everybody knows, writes none unless `pidfile` is set.
+/// COMPAT: a container's init, whose pid is well known, writes none unless `pidfile` is set.
 pub(super) fn write_pid_file(shell: &mut Shell) {
     if shell.settings.daemon.pid_file_asked_for || !is_pid_1() {
         let path = shell.settings.daemon.pid_file.clone();

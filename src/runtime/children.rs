@@ -13,17 +13,17 @@ struct Child {
     stdin: Stdin,
 }
 
-/// All children that were not reaped yet, and the groups that reaped ones have led.
+/// All children that were not reaped yet, and the groups of reaped ones.
 #[derive(Debug, Default)]
 pub(super) struct Children {
     by_pid: BTreeMap<Pid, ChildId>,
     live: BTreeMap<ProcessId, Child>,
-    /// Of the groups that are killed as a whole, also when their leader is dead.
+    /// Handles of the groups that are killed as a whole, even if their leader is dead.
     group_handles: BTreeMap<ProcessId, LeaderFd>,
 }
 
 impl Children {
-    /// A process was started, with this end of the pipe to its standard input.
+    /// Adds a started process, with our end of the pipe to its standard input.
     pub(super) fn add(&mut self, process: ProcessId, pid: Pid, stdin: Option<OwnedFd>) {
         self.by_pid.insert(pid, ChildId::Process(process));
         self.live.insert(process, Child { stdin: Stdin::new(stdin) });
@@ -39,7 +39,7 @@ impl Children {
         self.by_pid.insert(pid, child);
     }
 
-    /// A process was started as the leader of its group, with a handle if it is killed with all its group.
+    /// Records that a process leads its group, with a handle if the whole group is killed.
     pub(super) fn lead_group(&mut self, process: ProcessId, handle: Option<LeaderFd>) {
         self.group_handles.remove(&process);
         handle.map(|handle| self.group_handles.insert(process, handle));
@@ -50,14 +50,14 @@ impl Children {
         ProcessGroup::of(leader, self.group_handles.get(&process))
     }
 
-    /// Its group is of no interest any more, unless it leads one again.
+    /// Forgets its group, until it leads one again.
     pub(super) fn forget_group(&mut self, process: ProcessId) {
         if !self.is_live(process) {
             self.group_handles.remove(&process);
         }
     }
 
-    /// What dead processes have left is of no interest to the supervisor that takes over.
+    /// Forgets the groups of dead processes, for the supervisor that takes over.
     pub(super) fn forget_groups(&mut self) {
         let live = &self.live;
         self.group_handles.retain(|process, _| live.contains_key(process));
@@ -68,12 +68,12 @@ impl Children {
         self.live.contains_key(&process)
     }
 
-    /// Whose pid this is; the kernel may give it to another from now on.
+    /// The owner of a pid, which is forgotten: the kernel may reuse it from now on.
     pub(super) fn take_pid(&mut self, pid: Pid) -> Option<ChildId> {
         self.by_pid.remove(&pid)
     }
 
-    /// Whether this is a child that we have started and that was not reaped yet.
+    /// Whether this is a child that we started and did not reap yet.
     pub(super) fn has_pid(&self, pid: Pid) -> bool {
         self.by_pid.contains_key(&pid)
     }
@@ -83,14 +83,14 @@ impl Children {
         self.live.get_mut(&process).map(|child| &mut child.stdin)
     }
 
-    /// A child was reaped. Returns its standard input.
+    /// Removes a reaped child. Returns its standard input.
     fn remove(&mut self, process: ProcessId) -> Option<Stdin> {
         self.live.remove(&process).map(|child| child.stdin)
     }
 }
 
 impl Shell {
-    /// A process was reaped: takes its last output, before its end is reported, and closes its standard input.
+    /// Reads the last output of a reaped process, before its end is reported, and closes its standard input.
     pub(super) fn drain_dead(&mut self, process: ProcessId) {
         self.with_output(|output, context| output.drain_dead(ChildId::Process(process), context));
         if let Some(mut stdin) = self.children.remove(process) {
@@ -98,7 +98,7 @@ impl Shell {
         }
     }
 
-    /// Kills all tasks, whose ends nobody waits for any more. What hooks still write is read on.
+    /// Kills all tasks, whose ends are no longer relevant. Remaining output of hooks is still read.
     pub(super) fn abandon_tasks(&mut self) {
         self.tasks.abandon(&mut self.sources);
         self.probes.abandon(&mut self.sources);

@@ -1,8 +1,8 @@
-//! The door: the one place that decides who may ask for something, and the only way for commands and signals
+//! Authorisation: the one place that decides who may send requests, and the only way for commands and signals
 //! into the core.
 //!
 //! A request is authorised when its head is complete: before its body is read and before anything is done for
-//! it, whatever it asks for. Who may ask is a [`Principal`], which every command then carries.
+//! it. The sender is a [`Principal`], which every command then carries.
 
 use super::Shell;
 use crate::control_socket;
@@ -19,8 +19,8 @@ pub(super) fn peer_uid(stream: &SocketStream) -> Option<UserId> {
     }
 }
 
-/// Whether a connection is served at all. A socket with a file has its permissions; a name in the abstract
-/// namespace has none.
+/// Whether a connection is served at all. A socket file is protected by its permissions; a name in the
+/// abstract namespace has none.
 pub(super) fn may_connect(address: &Address, stream: &SocketStream) -> bool {
     match (address, stream) {
         (Address::Abstract { .. }, SocketStream::Unix(stream)) => control_socket::may_ask(stream),
@@ -28,7 +28,7 @@ pub(super) fn may_connect(address: &Address, stream: &SocketStream) -> bool {
     }
 }
 
-/// Who sends a request to a server. `None` if the server does not let them ask.
+/// The sender of a request to a server. `None` if the server denies access.
 fn principal(server: &ServerSpec, uid: Option<UserId>, head: &Request) -> Option<Principal> {
     let username = match &server.credentials {
         None => None,
@@ -45,7 +45,7 @@ fn principal(server: &ServerSpec, uid: Option<UserId>, head: &Request) -> Option
 }
 
 impl Shell {
-    /// Authorises a request by its head. One that is refused, or whose server is gone, is answered here.
+    /// Authorises a request by its head. A rejected request, or one to a removed server, is answered here.
     pub(super) fn admit(&mut self, token: u64, head: &Request) -> bool {
         let Some(client) = self.clients.get_mut(token) else { return false };
         let server = self.servers.spec(client.server);
@@ -58,7 +58,7 @@ impl Shell {
         is_admitted
     }
 
-    /// Puts the question of a client to the core.
+    /// Sends the command of a client to the core.
     pub(super) fn command(&mut self, token: u64, ticket: Ticket, principal: Principal, command: Command) {
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = Some(ticket);
@@ -66,7 +66,7 @@ impl Shell {
         self.feed(Input::Command { principal, ticket, command });
     }
 
-    /// Hands a signal to the core.
+    /// Sends a signal to the core.
     pub(super) fn signal(&mut self, signal: Signal) {
         self.feed(Input::Signal { principal: Principal::Signal, signal });
     }
@@ -103,7 +103,7 @@ mod tests {
         let (right, wrong) = ("Authorization: Basic bWU6c2VjcmV0", "Authorization: Basic eW91OnNlY3JldA==");
         for (credentials, authorization, expected) in [
             (None, "Host: x", client(None)),
-            // Nobody is asked, so the name proves nothing.
+            // The server requires no password, so the name proves nothing.
             (None, right, client(None)),
             (plain(), right, client(Some("me"))),
             (plain(), wrong, None),

@@ -1,4 +1,4 @@
-//! Carrying out what the core has decided.
+//! Performs the effects of the core.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{NulError, OsStr, OsString};
@@ -23,7 +23,7 @@ use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
 use crate::sys::{errno_name, is_shortage};
 
 impl Shell {
-    /// Hands an input to the core and carries out all that follows from it.
+    /// Sends an input to the core and performs all resulting effects.
     pub(super) fn feed(&mut self, input: Input) {
         let mut effects = VecDeque::from(self.core.handle(self.now, input).all);
         while let Some(effect) = effects.pop_front() {
@@ -33,7 +33,7 @@ impl Shell {
         }
     }
 
-    /// What came of it, for those effects that are answered by an input.
+    /// The result of an effect, if it is answered by an input.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Log { level, text } => self.log(level, &text),
@@ -57,7 +57,7 @@ impl Shell {
             }
             Effect::FindMembers { groups } => return Some(Input::MembersFound(self.find_members(&groups))),
             Effect::KillMembers { process, leader, signal } => {
-                // Whoever is not hit is found by the look that follows.
+                // Remaining members are found by the search that follows.
                 let _ = self.children.group(process, leader).signal(signal);
             }
             Effect::ForgetMembers { process } => self.children.forget_group(process),
@@ -108,7 +108,7 @@ impl Shell {
         None
     }
 
-    /// Who is left of these groups. One search serves all that are not empty.
+    /// The remaining members of these groups. One search serves all that are not empty.
     fn find_members(&self, groups: &[(ProcessId, Pid)]) -> Vec<(ProcessId, Members)> {
         let is_left =
             |(process, leader): &&(ProcessId, Pid)| !self.children.group(*process, *leader).is_empty();
@@ -153,11 +153,11 @@ impl Shell {
         resolve(spec, &self.host).map(|_| ())
     }
 
-    /// Starts a process, with its socket if it is to have one. The error is Supervisor's text for it.
+    /// Starts a process, with its socket if it has one. The error is in Supervisor's words.
     fn spawn(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
         self.hold_socket(process)?;
         let mut started = self.start(process);
-        // A program is worth more than connections that nobody uses.
+        // A program is more important than idle connections.
         if started.as_ref().is_err_and(lacks_descriptors) && self.yield_descriptors(DESCRIPTORS_OF_A_START) {
             started = self.start(process);
         }
@@ -198,7 +198,7 @@ impl Shell {
                 return Err(text);
             }
         };
-        // A kill that is to reach the whole group may come when its leader is dead.
+        // The whole group may have to be killed after its leader has died.
         let handle = if spec.kill_as_group { LeaderFd::open(pid) } else { None };
         self.children.lead_group(process, handle);
         self.children.add(process, pid, ends.stdin);
@@ -214,7 +214,7 @@ impl Shell {
         Ok(pid)
     }
 
-    /// Measures the column of names, once for all processes that are added at one time.
+    /// Measures the column of names, once for all processes that are added together.
     pub(super) fn measure_names(&mut self) {
         let (made, specs) = (self.core.processes_made(), self.core.specs());
         self.output.measure_names(made, specs, self.activity.is_shown());
@@ -246,7 +246,7 @@ impl Shell {
     }
 }
 
-/// Makes the folders of `runtime_directory`.
+/// Creates the folders of `runtime_directory`.
 pub(super) fn make_runtime_folders(spec: &ProcessSpec) -> Result<(), NotSpawned> {
     for path in &spec.runtime_directories {
         make_owned_folder(path, spec.user.as_deref()).map_err(|error| {
@@ -257,7 +257,7 @@ pub(super) fn make_runtime_folders(spec: &ProcessSpec) -> Result<(), NotSpawned>
     Ok(())
 }
 
-/// Why a command can't be executed, with the status that a shell has for it.
+/// Why a command can't be executed, with the exit status of a shell.
 pub(super) fn not_found(refusal: Fault) -> NotSpawned {
     let status = match refusal.code {
         FaultCode::NoFile => NotSpawned::NOT_FOUND,
@@ -291,12 +291,12 @@ fn no_fork(name: &str, error: &io::Error) -> NotSpawned {
     not_spawned(text, error)
 }
 
-/// What a child has told that could not execute its program.
+/// The report of a child that could not execute its program.
 pub(super) fn no_exec(name: &str, error: &io::Error) -> NotSpawned {
     not_spawned(format!("couldn't exec '{name}': {}", errno_name(error)), error)
 }
 
-/// A start that a system call has refused: the error says whose failure that is.
+/// A start that failed in a system call: the error determines who is to blame.
 pub(super) fn not_spawned(text: String, error: &io::Error) -> NotSpawned {
     if is_shortage(error) { NotSpawned::for_shortage(text) } else { NotSpawned::from(text) }
 }

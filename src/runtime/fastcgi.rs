@@ -1,9 +1,9 @@
-//! Sockets that are made for FastCGI programs and given to their processes as standard input.
+//! Sockets of FastCGI programs, which are the standard input of their processes.
 //!
-//! A socket is open as long as a process that names it lives: made before the first of them is
-//! spawned, shared by its URL with all others, closed when the last one is reaped or could not be
-//! started. So the end of one process loses no connection while there is another: it waits in the
-//! socket. That everything could be had is tried before anything is started.
+//! A socket is open while a process that names it lives: created before the first of them is spawned, shared
+//! by URL with all others, closed when the last one is reaped or could not be started. So no connection is
+//! lost when one process exits while there is another: it waits in the socket. All sockets are tried before
+//! anything is started.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -25,7 +25,7 @@ struct Shared {
     holders: usize,
 }
 
-/// All that are open, and who holds them.
+/// The open sockets and their holders.
 #[derive(Debug, Default)]
 pub(super) struct SharedSockets {
     by_url: BTreeMap<String, Shared>,
@@ -33,13 +33,13 @@ pub(super) struct SharedSockets {
 }
 
 impl SharedSockets {
-    /// What a process is given as standard input.
+    /// The standard input of a process.
     pub(super) fn stdin(&self, process: ProcessId) -> Stdin<'_> {
         let socket = self.held.get(&process).and_then(|held| self.by_url.get(&held.url()));
         socket.map_or(Stdin::Pipe, |shared| Stdin::Socket(shared.listener.as_fd()))
     }
 
-    /// The URL of the socket that it was the last to hold, which is closed now.
+    /// The URL of the socket that the process was the last to hold, which is closed now.
     fn let_go(&mut self, process: ProcessId) -> Option<String> {
         let url = self.held.remove(&process)?.url();
         let shared = self.by_url.get_mut(&url)?;
@@ -51,8 +51,8 @@ impl SharedSockets {
 
 /// Listens for the children of a program.
 ///
-/// COMPAT: Supervisor removes whatever is at the path of a unix socket, a live socket and a file too,
-/// and lets the new one be seen before it has its owner and mode.
+/// COMPAT: Supervisor removes whatever is at the path of a unix socket, even a live socket or a file, and
+/// makes the new one visible before it has its owner and mode.
 fn open(spec: &SocketSpec, names: &mut HostNames) -> Result<ListeningSocket, ListenError> {
     let listener = match &spec.address {
         Address::Unix { path, mode, owner } => {
@@ -82,8 +82,8 @@ fn cause(error: &ListenError) -> String {
     }
 }
 
-/// Opens and closes each of these sockets once, but for those that meet one of `ours`: that says
-/// nothing, as it may be the same or be closed by then. The error has a line for each that can't be had.
+/// Opens and closes each of these sockets once, except those that conflict with one of `ours`, which may be
+/// the same or be closed by then. The error has one line for each that can't be opened.
 pub(super) fn try_sockets<'a>(
     sockets: impl Iterator<Item = &'a Arc<SocketSpec>>,
     ours: &[&Address],
@@ -96,7 +96,7 @@ pub(super) fn try_sockets<'a>(
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
-/// Whether two sockets could be in each other's way.
+/// Whether two sockets conflict.
 fn meet(one: &Address, other: &Address) -> bool {
     match (one, other) {
         (Address::Unix { path, .. }, Address::Unix { path: other, .. }) => path == other,
@@ -118,11 +118,11 @@ impl Shell {
         try_sockets(sockets, &ours, &mut self.host_names)
     }
 
-    /// Before a process is spawned: it holds its socket, which is made if nobody has it yet.
+    /// Makes a process hold its socket before it is spawned; the socket is created if it does not exist yet.
     pub(super) fn hold_socket(&mut self, process: ProcessId) -> Result<(), NotSpawned> {
         let spec = self.core.spec(process).and_then(|spec| spec.socket.clone());
         let held = self.sockets.held.get(&process);
-        // It may still hold the one that it had before it was started again.
+        // It may still hold the socket of its previous run.
         if held == spec.as_ref() {
             return Ok(());
         }
@@ -149,8 +149,8 @@ impl Shell {
         Ok(())
     }
 
-    /// An update removes a process and starts its successor in one breath; the socket of the one must
-    /// not live on for the other, which may ask for another mode.
+    /// An update removes a process and starts its successor within one input; the successor must not inherit
+    /// the socket, since it may require a different mode.
     fn forget_removed_holders(&mut self) {
         let is_removed = |process: &ProcessId| self.core.spec(*process).is_none();
         let removed: Vec<_> = self.sockets.held.keys().copied().filter(is_removed).collect();
@@ -159,7 +159,7 @@ impl Shell {
         }
     }
 
-    /// A process is gone, or did not come to be.
+    /// Releases the socket of a process that is gone or was not started.
     pub(super) fn let_go_of_socket(&mut self, process: ProcessId) {
         if let Some(url) = self.sockets.let_go(process) {
             self.log(LogLevel::Info, &format!("Closing socket {url}"));

@@ -1,11 +1,11 @@
-//! The control socket that no server section asks for.
+//! The control socket without a server section.
 //!
-//! As `sv`, and as PID 1 by any name, a supervisor can always be asked how its programs are: who runs
-//! `docker exec CONTAINER sv status` has not written the configuration. Where a unix server is configured that one
-//! does; `control_socket` in `[supervisord]` names another path, or turns it off.
+//! As `sv`, and as PID 1 by any name, a supervisor always has one: the user of `docker exec CONTAINER sv
+//! status` may not be the author of the configuration. If a unix server is configured, that one is used;
+//! `control_socket` in `[supervisord]` sets another path, or disables it.
 //!
-//! COMPAT: as `supervisord` below another init only what is configured is opened, as Supervisor does. As PID 1 that
-//! name makes no difference: there is nobody else in the container who could be asked.
+//! COMPAT: as `supervisord` below another init only configured servers are opened, as in Supervisor. As PID 1
+//! the name makes no difference: there is no other supervisor in the container.
 
 use std::path::{Path, PathBuf};
 
@@ -18,14 +18,14 @@ use crate::model::{Address, ControlSocket, ServerSpec, Settings};
 use crate::sys::names::HostNames;
 use crate::sys::process::is_pid_1;
 
-/// As those of a socket whose section does not say.
+/// The default mode of sockets.
 const MODE: u32 = 0o700;
 
-/// Which socket there is to be.
+/// The wanted socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     None,
-    /// At the first place that takes one.
+    /// At the first location that allows it.
     Anywhere,
     At(PathBuf),
 }
@@ -36,7 +36,7 @@ impl Wish {
         matches!(self, Self::At(_))
     }
 
-    /// Whether this is it.
+    /// Whether an open server is the wanted one.
     pub(super) fn is_met_by(&self, open: &ServerSpec) -> bool {
         match self {
             Self::None => false,
@@ -46,7 +46,7 @@ impl Wish {
     }
 }
 
-/// What is wanted beside the servers that are configured and open.
+/// The wanted socket besides the configured servers that are open.
 pub(super) fn wish<'a>(
     launch: &Launch,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! Why we end, told to those who look after the container has.
+//! Reports why the supervisor exits.
 
 use std::path::Path;
 
@@ -8,19 +8,17 @@ use crate::supervise::Ending;
 use crate::sys::files::write_file;
 use crate::sys::stderr;
 
-/// What Kubernetes shows as the message of a container that has ended. It is there for us to write
-/// to, and nobody else's business to make.
+/// Kubernetes shows its content as the message of a terminated container. It is only written if it exists.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
 impl Shell {
-    /// Whether there is somebody to tell. Supervisor says nothing of an end that was asked for, nor
-    /// does a daemon of any.
+    /// Whether to report it. Supervisor prints nothing about a requested exit, and a daemon nothing at all.
     pub(super) fn has_last_word(&self, ending: &Ending) -> bool {
         self.launch.is_in_foreground(&self.settings) && (self.launch.foreground || !ending.is_ordered())
     }
 
-    /// One line on standard error, in the form of our other lines, and, where there is one, in the termination log.
-    /// That nobody reads either is no failure of ours.
+    /// Writes one line to standard error, in the format of our other lines, and to the termination log, if
+    /// there is one. Write errors are ignored.
     pub(super) fn tell_last(&self, ending: &Ending) {
         let text = format!("sv ends with status {}: {ending}", ending.status());
         let plain = format!("{text}\n");

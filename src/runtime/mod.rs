@@ -1,20 +1,20 @@
-//! The shell around the pure parts: it owns every live descriptor, and nothing else does.
+//! The runtime around the pure modules: it owns all live descriptors.
 //!
-//! One turn is: wait, read the clock once, turn what is ready into inputs (signals, then the dead,
-//! then output of children, then clients), hand each to [`crate::supervise`], carry out the
-//! effects in order, and derive from the buffers what to wait for next. Nothing is polled for:
-//! with nothing due the process sleeps for ever.
+//! One turn is: wait, read the clock once, turn what is ready into inputs (signals, then dead children, then
+//! output of children, then clients), pass each to [`crate::supervise`], perform the effects in order, and
+//! derive from the buffers what to wait for next. Nothing is polled: with nothing due the process sleeps
+//! indefinitely.
 //!
-//! There are two regimes.
+//! There are two phases.
 //!
-//! * **Before the oath** (`boot`): an error is fatal. It is told once, on standard error, and
-//!   becomes the exit status.
-//! * **After it** (`turn` and all below): nothing returns to `main` but a shutdown. Every failure
-//!   becomes a log line and a state. No `unwrap`, no indexing by what came from outside, no
-//!   blocking call but the wait itself, and a named bound on every buffer and every loop.
+//! * **Start-up** (`boot`): an error is fatal. It is printed once, on standard error, and determines the exit
+//!   status.
+//! * **Supervision** (`turn` and everything it calls): only a shutdown returns to `main`. Every failure
+//!   becomes a log line and a state. There is no `unwrap`, no indexing by external values, no blocking call
+//!   except the wait itself, and a named bound on every buffer and every loop.
 //!
-//! No callbacks and no shared mutable state: [`Shell`] is one struct, and a method of it that
-//! needs two of its fields names them.
+//! There are no callbacks and no shared mutable state: [`Shell`] is one struct, and a method that needs two
+//! of its fields names them.
 
 mod activity;
 mod boot;
@@ -76,32 +76,32 @@ pub use boot::run;
 /// How the supervisor was started.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// As typed, for messages and for the places where a configuration is searched.
+    /// As typed, for messages and for the search of a configuration.
     pub argv0: String,
-    /// `-c`; `None` searches.
+    /// `-c`; searched for if `None`.
     pub config: Option<PathBuf>,
     /// Options of `[supervisord]` from the command line.
     pub overrides: Vec<Override>,
-    /// What the programs of the configuration run beside; empty if they run for themselves.
+    /// The main command, which runs in addition to the programs of the configuration; may be empty.
     pub command: Vec<String>,
-    /// Stay in the foreground whatever the configuration says: as PID 1, or as `sv run`.
+    /// Stay in the foreground regardless of the configuration: as PID 1, or as `sv run`.
     pub foreground: bool,
 }
 
-/// What wakes the shell. Closed, so that one `match` shows all that can.
+/// The sources of events, as an enum, so that one `match` handles all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Signals,
     Server(usize),
-    /// A unix socket's file may have been removed.
+    /// The file of a unix socket may have been removed.
     SocketFiles,
     Client,
     /// The captured output of a task.
     Task(ChildId),
-    /// A probe has an outcome, or what it needs for one.
+    /// A probe has progressed.
     Probe(TaskId),
     Stdin(ProcessId),
-    /// A process reports something of itself.
+    /// A process has sent a report.
     SelfReport(ProcessId),
     /// A main process that a program has named has ended.
     MainProcess(ProcessId),
@@ -109,7 +109,7 @@ enum Source {
     Output,
 }
 
-/// Tokens count up and are never used again: a late event can't be taken for another's.
+/// Tokens count up and are never reused: a late event can't be attributed to another source.
 #[derive(Debug, Default)]
 struct Sources {
     by_token: BTreeMap<u64, Source>,
@@ -132,19 +132,20 @@ impl Sources {
     }
 }
 
-/// Everything that lives as long as the supervisor does.
+/// The state of the running supervisor.
 struct Shell {
     launch: Launch,
-    /// The configuration file, resolved once: changing the directory does not lose it.
+    /// The path of the configuration file, resolved once, so that it stays valid after changing the
+    /// directory.
     config_file: PathBuf,
     host: Host,
     clock: Clock,
-    /// When this program was started.
+    /// The start time of this program.
     began: Wall,
-    /// Of this turn.
+    /// The time of this turn.
     now: Now,
     settings: Settings,
-    /// Read by a restart, used once everything is stopped.
+    /// Read by a restart, used once everything has stopped.
     next_settings: Option<Settings>,
     core: Supervisor,
     poller: Poller,
@@ -166,19 +167,19 @@ struct Shell {
     tickets: Tickets,
     traces: Traces,
     pid_file: Option<PidFile>,
-    /// One for all: what is read is passed on before the next is read.
+    /// One buffer for all: data is passed on before the next read.
     buffer: Box<[u8]>,
-    /// Not all of the dead were taken in this turn.
+    /// More children may have exited than were reaped in this turn.
     more_to_reap: bool,
     all_stopped: Option<AfterStop>,
-    /// What clients store by the methods of `supervisor_cache`.
+    /// The values that clients store by the methods of `supervisor_cache`.
     cache: Cache,
 }
 
-/// Bytes read from a child or a client in one go. A pipe holds no more unless it was enlarged.
+/// The maximum size of a read from a child or a client. A pipe holds no more unless it was enlarged.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
-/// Which connection asked which open question.
+/// Maps pending commands to connections.
 #[derive(Debug, Default)]
 struct Tickets {
     by_ticket: BTreeMap<Ticket, u64>,
@@ -198,12 +199,12 @@ impl Tickets {
 }
 
 impl Shell {
-    /// The one way into the activity log.
+    /// The only way into the activity log.
     fn log(&mut self, level: LogLevel, text: &str) {
         self.activity.log(level, text, self.output.destinations());
     }
 
-    /// Writes the lines of the activity log that were taken so far.
+    /// Writes the buffered lines of the activity log.
     fn flush_activity(&mut self) {
         self.activity.flush(self.output.destinations());
         let written = self.activity.take_written();
@@ -213,13 +214,13 @@ impl Shell {
         self.output.own_log_written(&written, self.settings.daemon.log_file.as_deref());
     }
 
-    /// Keeps the last lines of our own log in memory where it cannot be read back.
+    /// Keeps the last lines of our own log in memory if they can't be read back.
     fn remember_own_log(&mut self) {
         let bytes = self.settings.daemon.log_defaults.ring_bytes as usize;
         self.output.limit_own_ring(if self.activity.is_unreadable() { bytes } else { 0 });
     }
 
-    /// What reading the configuration had to say, the loudest first.
+    /// Logs the notices of the configuration, the most severe first.
     fn tell(&mut self, mut notices: Vec<Notice>) {
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
         for Notice { level, text } in notices {
@@ -227,7 +228,7 @@ impl Shell {
         }
     }
 
-    /// Reads or writes output, and handles what there is to report of it.
+    /// Reads or writes output, and handles the resulting reports.
     fn with_output(&mut self, act: impl FnOnce(&mut Outputs, &mut ReadContext<'_>) -> Vec<Report>) {
         let echoes = self.activity.level() <= LogLevel::Debug;
         let mut context = ReadContext { poller: &self.poller, buffer: &mut self.buffer, echoes };
@@ -235,7 +236,7 @@ impl Shell {
         self.handle_reports(reports);
     }
 
-    /// Logs what there is to log, then hands the core what is for listeners or of them.
+    /// Logs what is for the log, then passes to the core what concerns listeners.
     fn handle_reports(&mut self, reports: impl IntoIterator<Item = Report>) {
         let mut inputs = Vec::new();
         for report in reports {

@@ -1,4 +1,4 @@
-//! What programs have left with us by going into the background.
+//! Orphans that programs have left by going into the background.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::python::split_command;
 use crate::supervise::Orphan;
 use crate::sys::children::{children, look_at, variables};
 
-/// By which the time of a fork, which /proc has in ticks, may be too early.
+/// The maximum error of fork times, which /proc has in ticks.
 const TICK: Duration = Duration::from_millis(20);
 
-/// As long as /proc keeps the name of an executable.
+/// The length at which /proc truncates the name of an executable.
 const NAME_BYTES_MAX: usize = 15;
 
 impl Shell {
-    /// What we have adopted since a program was started, so long ago, and still lives.
+    /// Live processes that we have adopted since a program was started, `age` ago.
     pub(super) fn orphans(&self, process: ProcessId, age: Duration) -> Vec<Orphan> {
         let Some(spec) = self.core.spec(process) else { return Vec::new() };
         let words = split_command(&spec.command).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The file that tells our pid, removed at the end if this run wrote it.
+//! The file with our pid, removed at the end if this run wrote it.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sys::files::{read_file, write_file};
 
-/// A larger file is not one of ours.
+/// A larger file is not ours.
 const PID_BYTES_MAX: u64 = 64;
 
 #[derive(Debug)]
@@ -16,10 +16,10 @@ pub(super) struct PidFile {
 }
 
 impl PidFile {
-    /// Overwrites what an earlier run may have left.
+    /// Overwrites the file of an earlier run.
     ///
     /// # Errors
-    /// What writing the file says.
+    /// The error of writing the file.
     pub(super) fn write(path: &Path, pid: i32) -> io::Result<Self> {
         write_file(path, &format!("{pid}\n"), true)?;
         Ok(Self { path: path.to_owned(), pid })
@@ -28,7 +28,7 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Another run may have replaced it meanwhile.
+        // Another run may have replaced it in the meantime.
         let ours = read_file(&self.path, PID_BYTES_MAX)
             .is_ok_and(|bytes| bytes.trim_ascii() == self.pid.to_string().as_bytes());
         if ours {

@@ -1,8 +1,8 @@
-//! Probes that are under way: each is one non-blocking socket in the poller, with a deadline.
+//! Running probes: each is one nonblocking socket in the poller, with a deadline.
 //!
-//! A connection is the answer of a TCP or unix probe; an HTTP probe sends a GET and reads the head of the reply.
-//! Nothing here waits, host names included: those that stand neither in /etc/hosts nor were found at the start
-//! are an error of the probe.
+//! For a TCP or unix probe a connection is enough; an HTTP probe sends a GET and reads the head of the reply.
+//! Nothing here blocks, not even on host names: a name that is neither in /etc/hosts nor was resolved at the
+//! start fails the probe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,16 +21,16 @@ use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::sockets::connect_without_waiting;
 
-/// Probes that are under way at one time, each with a descriptor; further ones are queued.
+/// The maximum number of running probes, each with a descriptor; further ones are queued.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Probes that are queued. A process has at most one for each of its checks at a time.
+/// The maximum number of queued probes. A process has at most one for each of its checks.
 const QUEUED_MAX: usize = 16_384;
 
-/// Bytes of a reply's body that are read with its head, before the probe is over.
+/// The maximum number of bytes of a reply's body that are read with its head, before the probe is over.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// What is known of a probe by now.
+/// The result of a probe, if it is known.
 type Verdict = Option<Result<(), ProbeFailure>>;
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct RunningProbe {
     token: u64,
     deadline: Mono,
     timeout: Duration,
-    /// Addresses that are tried where this one does not answer.
+    /// Further addresses to try if this one fails.
     others: Vec<SocketAddr>,
     is_connected: bool,
     http: Option<HttpProbe>,
@@ -65,7 +65,7 @@ impl Probes {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Those that have taken too long.
+    /// The probes whose deadline has passed.
     fn take_overdue(&mut self, now: Mono) -> Vec<TaskId> {
         self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, probe)| *probe).collect()
     }
@@ -81,7 +81,7 @@ impl Probes {
         self.running.len() < CONNECTIONS_MAX
     }
 
-    /// Queues a probe; the error is why that can't be.
+    /// Queues a probe; the error is why it can't be queued.
     fn queue(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Result<(), ProbeFailure> {
         if self.queued.len() >= QUEUED_MAX {
             return Err(ProbeFailure::of_machine("too many probes are queued"));
@@ -90,12 +90,12 @@ impl Probes {
         Ok(())
     }
 
-    /// Whether it was there.
+    /// Cancels a probe; returns whether it existed.
     pub(super) fn cancel(&mut self, probe: TaskId, sources: &mut Sources) -> bool {
         self.queued.remove(&probe).is_some() || self.remove(probe, sources).is_some()
     }
 
-    /// Nobody waits for their outcomes any more.
+    /// Drops all probes; their results are no longer needed.
     pub(super) fn abandon(&mut self, sources: &mut Sources) {
         self.queued.clear();
         self.deadlines.clear();
@@ -104,7 +104,7 @@ impl Probes {
         }
     }
 
-    /// The outcome, if it is known at once.
+    /// Starts a probe; returns the result, if it is known at once.
     fn start(
         &mut self,
         (probe, target, timeout): (TaskId, &Probe, Duration),
@@ -144,7 +144,7 @@ impl Probes {
 }
 
 impl RunningProbe {
-    /// Goes on as far as it can without waiting.
+    /// Advances as far as possible without blocking.
     fn advance(&mut self, buffer: &mut [u8], poller: &Poller) -> Verdict {
         if !self.is_connected {
             match connection_outcome(&self.socket) {
@@ -160,7 +160,7 @@ impl RunningProbe {
         poller.modify(&self.socket, self.token, interest).err().map(|error| Err(failure(&error)))
     }
 
-    /// Goes on with the next address to which a connection can be begun. The error is why this one failed.
+    /// Tries the next address until a connection can be begun. The error is that of the previous address.
     fn try_next(&mut self, mut error: io::Error, poller: &Poller) -> Verdict {
         let others = std::mem::take(&mut self.others);
         let mut others = others.into_iter();
@@ -183,7 +183,7 @@ impl RunningProbe {
 }
 
 impl HttpProbe {
-    /// What is waited for, or what came of it.
+    /// What to wait for, or the result.
     fn advance(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Result<Interest, Result<(), ProbeFailure>> {
         while !self.unsent.is_empty() {
             match send_without_waiting(socket, &self.unsent) {
@@ -204,10 +204,10 @@ impl HttpProbe {
         }
     }
 
-    /// No bytes are the end of the connection.
+    /// An empty slice is the end of the connection.
     fn received(&mut self, bytes: &[u8]) -> Verdict {
         let fed = self.reply.feed(bytes);
-        // What is wrong with the body does not matter.
+        // Errors in the body do not matter.
         if let Some(head) = self.reply.head() {
             return match head.status {
                 200..400 => Some(Ok(())),
@@ -238,18 +238,19 @@ fn connect_to_first(addresses: &[IpAddr], port: u16) -> io::Result<(OwnedFd, Vec
     Err(failure)
 }
 
-/// The program has answered, or not, in a way that makes its check fail.
+/// The program's answer makes its check fail.
 fn refusal(text: impl Into<String>) -> Verdict {
     Some(Err(ProbeFailure::of_program(text)))
 }
 
-/// An error of a system call. A full backlog of the program's socket is EAGAIN, and the program's failure.
+/// An error of a system call. EAGAIN means that the backlog of the program's socket is full, which is a
+/// failure of the program.
 pub(super) fn failure(error: &io::Error) -> ProbeFailure {
     let is_ours = is_shortage(error) && error.kind() != io::ErrorKind::WouldBlock;
     if is_ours { ProbeFailure::of_machine(reason(error)) } else { ProbeFailure::of_program(reason(error)) }
 }
 
-/// `connection refused`, as the kernel has it but without its number.
+/// `connection refused`, as in the kernel's message but without the number.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     if error.raw_os_error().is_none() {
@@ -261,7 +262,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl Shell {
-    /// Begins a probe, or queues it. What is returned is the outcome of one that is over at once.
+    /// Starts a probe, or queues it. Returns the result of one that is over at once.
     pub(super) fn run_probe(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Option<Input> {
         if !self.probes.has_room() {
             let refused = self.probes.queue(probe, target, timeout).err()?;
@@ -293,14 +294,14 @@ impl Shell {
         }
     }
 
-    /// Queued ones take its place.
+    /// Queued probes take its place.
     fn probe_is_over(&mut self, probe: TaskId, outcome: Result<(), ProbeFailure>) {
         self.probes.remove(probe, &mut self.sources);
         self.feed(Input::Probed { probe, outcome });
         self.start_queued_probes();
     }
 
-    /// To be called when there may be room.
+    /// Starts queued probes; to be called when there may be room.
     pub(super) fn start_queued_probes(&mut self) {
         while self.probes.has_room()
             && let Some((probe, (target, timeout))) = self.probes.queued.pop_first()
@@ -316,7 +317,7 @@ impl Shell {
 mod tests {
     use super::*;
 
-    /// What a probe makes of a reply that comes in these pieces; an empty one is the end.
+    /// The result of a probe for a reply in these pieces; an empty one is the end.
     fn verdict(pieces: &[&[u8]]) -> Verdict {
         let mut probe = HttpProbe { unsent: Vec::new(), reply: ResponseParser::new(BODY_BYTES_MAX) };
         pieces.iter().find_map(|piece| probe.received(piece))

@@ -1,7 +1,7 @@
-//! What clients ask: requests to commands, replies to answers.
+//! Requests of clients: requests to commands, replies to responses.
 //!
-//! A question is a ticket of the core's. A client that asks several in one call
-//! ([`crate::rpc::Multicall`]) has one after the other, and one of them in a turn. So has a page.
+//! A pending command is identified by a ticket of the core. A multicall ([`crate::rpc::Multicall`]) sends one
+//! command after the other, and one per turn. So does a page.
 
 use super::Shell;
 use super::tails::process_log;
@@ -10,7 +10,7 @@ use crate::model::{Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Reply, Su
 use crate::rpc::{self, Asked, Multicall};
 use crate::xmlrpc::{DecodeError, Value, decode_call};
 
-/// What a client has asked and is not begun, since the reply may be long.
+/// A request that has not been started yet, since its reply may be long.
 #[derive(Debug)]
 pub(super) enum Pending {
     Call(Asked),
@@ -18,7 +18,7 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    /// About how much memory it takes.
+    /// The approximate memory that it uses.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Call(Asked::Many(calls)) => calls.held_bytes(),
@@ -28,11 +28,11 @@ impl Pending {
     }
 }
 
-/// The namespace that every client knows.
+/// The default namespace of clients.
 const USUAL_NAMESPACE: &str = "supervisor";
 
 impl Shell {
-    /// Answers a request that was admitted, or begins to.
+    /// Answers an admitted request, or starts to.
     pub(super) fn handle_request(&mut self, token: u64, request: Request) {
         self.trace_request(token, &request);
         let is_served =
@@ -52,7 +52,7 @@ impl Shell {
         }
     }
 
-    /// Begins with a request that has waited in line.
+    /// Starts a request that has waited in line.
     pub(super) fn take_up(&mut self, token: u64, pending: Pending) {
         match pending {
             Pending::Call(asked) => self.begin_call(token, Ok(asked)),
@@ -60,7 +60,7 @@ impl Shell {
         }
     }
 
-    /// COMPAT: Supervisor takes calls that the page of another site makes a browser send.
+    /// COMPAT: Supervisor accepts calls that a page of another site makes a browser send.
     fn call(&mut self, token: u64, request: &Request) {
         if request.method != "POST" {
             return self.respond(token, Response::error(400));
@@ -106,8 +106,8 @@ impl Shell {
         }
     }
 
-    /// What came of a call, where that is known without the core. Otherwise the core is asked, and
-    /// answers by [`Shell::answer`], now or later.
+    /// The result of a call, if it is known without the core. Otherwise the core is asked, and answers by
+    /// [`Shell::answer`], now or later.
     fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
         match asked {
             Ok(Asked::AnswerUnlessStopping(_) | Asked::Cache(_))
@@ -123,15 +123,15 @@ impl Shell {
                 self.command(token, ticket, principal, command);
                 None
             }
-            // Never inside one: `Multicall::next` refuses it.
+            // Never nested: `Multicall::next` rejects it.
             Ok(Asked::Many(_)) => Some(Err(Fault::bare(FaultCode::IncorrectParameters))),
             Err(fault) => Some(Err(fault)),
         }
     }
 
-    /// The names under which a client finds the supervisor's methods.
+    /// The namespaces in which a client finds the supervisor's methods.
     ///
-    /// COMPAT: as `sv`, and on a socket that no section made, the usual name is always among them; Supervisor
+    /// COMPAT: as `sv`, and on a socket without a section, the usual name is always among them; Supervisor
     /// has none without an `[rpcinterface:x]` section.
     fn namespaces(&self, token: u64) -> Vec<Namespace> {
         let mut namespaces = self.settings.namespaces.clone();
@@ -143,7 +143,7 @@ impl Shell {
         namespaces
     }
 
-    /// Continues with what a client has asked for, until the core has to answer or the time for clients is over.
+    /// Continues with the request of a client, until the core has to answer or the time for clients is over.
     pub(super) fn go_on_answering(&mut self, token: u64, until: Mono) {
         self.encode_reply(token, until);
         self.make_calls(token, until);
@@ -167,8 +167,8 @@ impl Shell {
         }
     }
 
-    /// Makes the next calls of a client that asked for several, up to one that the core has to answer, or until
-    /// the time for clients is over; after the last one it gets the results of all.
+    /// Makes the next calls of a multicall, up to one that the core has to answer, or until the time for
+    /// clients is over; after the last one the results are sent.
     fn make_calls(&mut self, token: u64, until: Mono) {
         if self.clients.get(token).is_none_or(|client| client.calls.is_none() || client.ticket.is_some()) {
             return;
@@ -190,7 +190,7 @@ impl Shell {
         }
     }
 
-    /// What came of a call: one of several, or the answer.
+    /// Takes the result of a call: one of several, or the answer.
     fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
         let Some(client) = self.clients.get_mut(token) else { return };
         if let Some(calls) = &mut client.calls {
@@ -206,7 +206,7 @@ impl Shell {
         }
     }
 
-    /// The answer to a question, if whoever asked is still there.
+    /// The answer to a command, if its client is still connected.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
         let mut awaits_log = false;

@@ -1,4 +1,4 @@
-//! Reading and emptying logs for clients: files, and what is remembered of streams that go elsewhere.
+//! Reading and truncating logs for clients: files, and rings of streams without a file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,7 +11,7 @@ use crate::output::{OWN_LOG, StreamId};
 use crate::sys::files::open_to_read;
 
 impl Shell {
-    /// The answer to a client that asks for bytes of a log; of our own without a target.
+    /// The answer to a request for a part of a log; without a target, of our own.
     pub(super) fn read_log(
         &self,
         of: Option<(ProcessId, Channel)>,
@@ -42,7 +42,7 @@ impl Shell {
         file_of(target)
     }
 
-    /// COMPAT: Supervisor removes the file and makes a new one; here it is the same file, emptied.
+    /// COMPAT: Supervisor removes the file and creates a new one; here the same file is truncated.
     pub(super) fn clear_log(&mut self) -> Result<Reply, Fault> {
         if self.output.ring(OWN_LOG).is_none() {
             existing(self.settings.daemon.log_file.clone()).map_err(|_| Fault::bare(FaultCode::NoFile))?;
@@ -54,7 +54,7 @@ impl Shell {
         Ok(Reply::Done)
     }
 
-    /// COMPAT: with Supervisor this does nothing for a process that does not run.
+    /// COMPAT: in Supervisor this does nothing for a process that does not run.
     pub(super) fn clear_logs(&mut self, process: ProcessId) -> io::Result<()> {
         let targets = self.core.log_targets(process).into_iter().flatten();
         let paths: Vec<_> = targets.filter_map(file_of).collect();
@@ -69,7 +69,7 @@ fn file_of(target: LogTarget) -> Option<PathBuf> {
     }
 }
 
-/// NO_FILE for a log that is not there, with its path where it has one.
+/// NO_FILE for a missing log, with its path if it has one.
 fn existing(path: Option<PathBuf>) -> Result<PathBuf, Fault> {
     let path = path.ok_or_else(|| Fault::bare(FaultCode::NoFile))?;
     if path.exists() {
@@ -78,7 +78,7 @@ fn existing(path: Option<PathBuf>) -> Result<PathBuf, Fault> {
     Err(Fault::about(FaultCode::NoFile, path.display().to_string()))
 }
 
-/// COMPAT: Supervisor can't read from what is no regular file; here its last bytes are remembered.
+/// COMPAT: Supervisor can only read regular files; here the last bytes of other logs are kept.
 fn read_ring(ring: &Ring, reading: Reading) -> Result<Reply, Fault> {
     let size = ring.size();
     let text = |window| String::from_utf8_lossy(&ring.read(window)).into_owned();
@@ -118,7 +118,7 @@ fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-/// What is no UTF-8, or was cut in the middle of a character, is shown as such.
+/// Invalid UTF-8, or a truncated character, is replaced.
 fn read(mut file: File, window: Window) -> io::Result<String> {
     file.seek(SeekFrom::Start(window.start))?;
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Beginning anew in the same process: everything is stopped, and new settings take over.
+//! Restarting in the same process: everything is stopped, and new settings take effect.
 
 use std::path::Path;
 
@@ -14,15 +14,16 @@ use crate::rpc::Cache;
 use crate::supervise::{Identity, Input, ReadFor};
 use crate::sys::process::own_pid;
 
-/// Reads the configuration anew. The error has a line for everything that is wrong.
+/// Reads the configuration again. The error has one line for each problem.
 pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result<Settings, String> {
     config::load_beside(file, &launch.overrides, &launch.command, host).map_err(|errors| errors.to_string())
 }
 
 impl Shell {
-    /// Keeps for a restart what was read for one, if the sockets for it can be had; the groups of a
-    /// reread are for the core. Of `[supervisord]` a reread applies `loglevel`, and `environment` as a part of the groups.
-    /// COMPAT: Supervisor applies some more to what is spawned later, and the level to the output of
+    /// Keeps new settings for a restart, if their sockets can be opened; the groups of a reread are for the
+    /// core. Of `[supervisord]` a reread applies `loglevel`, and `environment` as a part of the groups.
+    /// COMPAT: Supervisor applies some more to what is spawned later, and the level only to the output of
+    /// children.
     /// children alone.
     pub(super) fn take_settings(
         &mut self,
@@ -43,7 +44,7 @@ impl Shell {
         }
     }
 
-    /// Nothing in here ends the supervisor: what can't be had any more is told and done without.
+    /// Nothing in here ends the supervisor: resources that are no longer available are reported and skipped.
     pub(super) fn begin_anew(&mut self) {
         let Some(settings) = self.next_settings.take() else { return };
         self.output.end_followers(|_| true);
@@ -81,11 +82,11 @@ impl Shell {
         }
     }
 
-    /// A server that stays as it was keeps its socket and its clients.
+    /// An unchanged server keeps its socket and its clients.
     fn replace_servers(&mut self, settings: &Settings) {
         let wanted = &settings.servers;
         self.servers.retain(|spec| spec.is_implicit || wanted.contains(spec), &mut self.sources);
-        // What is still at the path of one that stays, or is not.
+        // Restores the socket files of servers that remain.
         self.restore_socket_files(true);
         for spec in wanted {
             if self.servers.specs().any(|open| open == spec) {
@@ -99,7 +100,7 @@ impl Shell {
         self.replace_implicit_server(settings);
     }
 
-    /// The socket that no section made stays as it is while it is wanted.
+    /// The socket without a section is kept while it is wanted.
     fn replace_implicit_server(&mut self, settings: &Settings) {
         let configured = self.servers.specs().filter(|spec| !spec.is_implicit);
         let wish = implicit::wish(&self.launch, settings, configured);

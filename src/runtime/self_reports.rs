@@ -1,8 +1,8 @@
-//! What processes report of themselves: systemd's notify protocol, and s6's newline on a descriptor.
+//! Reports of processes about themselves: systemd's notify protocol, and s6's newline on a descriptor.
 //!
-//! A process has a socket or a pipe of its own for each run. So a report belongs to that run, also if the helper
-//! that has sent it is gone by the time that it is read, and nothing that an earlier run has left unread counts. Both
-//! are read before the end of the process is reported, and closed then.
+//! A process has a separate socket or pipe for each run. So a report belongs to that run, even if the helper
+//! that has sent it is gone when it is read, and unread reports of an earlier run are ignored. Both are read
+//! before the end of the process is reported, and then closed.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, OsString};
@@ -21,10 +21,10 @@ use crate::sys::poller::{Interest, Poller};
 use crate::sys::spawn::Descriptors;
 use crate::sys::users::own_id;
 
-/// Messages of one process that are read in a turn.
+/// The maximum number of messages of one process that are read in a turn.
 const MESSAGES_PER_TURN: usize = 64;
 
-/// Where the folder for sockets is made: the first place that takes one.
+/// Where the folder for sockets is created: the first location that allows it.
 const BASES: [&str; 2] = ["/run", "/tmp"];
 
 const ROOT: UserId = 0;
@@ -41,33 +41,34 @@ pub(super) const WATCHDOG_PID_VARIABLE: &CStr = c"WATCHDOG_PID";
 #[derive(Debug, Default)]
 pub(super) struct SelfReport {
     notify: Option<NotifySocket>,
-    /// By the numbers of the descriptors in the process.
+    /// By descriptor number in the process.
     pipes: BTreeMap<u16, OwnedFd>,
-    /// `health=notify`: how often it has to report.
+    /// `health=notify`: the interval in which it must report.
     watchdog_micros: Option<u128>,
     token: u64,
     /// The pid of the process.
     pid: Option<Pid>,
-    /// Those of the process when it was started.
+    /// The readiness checks of the process when it was started.
     checks: Vec<ReadyCheck>,
-    /// Somebody else has sent it a message, which was logged.
+    /// A message of an unrelated process was rejected, which was logged.
     has_refused: bool,
 }
 
-/// Those of all processes that live.
+/// The channels of all live processes.
 #[derive(Debug, Default)]
 pub(super) struct SelfReports {
     live: BTreeMap<ProcessId, SelfReport>,
-    /// Made when it is needed first. Without one, sockets are at names that the kernel chooses.
+    /// Created on first use. Without one, the kernel chooses the names of sockets.
     folder: Option<NotifyFolder>,
     sockets_made: u64,
 }
 
 impl SelfReports {
-    /// What a process needs that is about to start, with the ends of its pipes among its descriptors.
+    /// Prepares the channels of a process that is about to start, adding the ends of its pipes to its
+    /// descriptors.
     ///
     /// # Errors
-    /// EMFILE, ENFILE; what bind(2) says.
+    /// EMFILE, ENFILE; the error of bind(2).
     pub(super) fn prepare(
         &mut self,
         spec: &ProcessSpec,
@@ -107,7 +108,7 @@ impl SelfReports {
         }
         self.sockets_made += 1;
         let path = self.folder.as_ref().map(|folder| folder.join(&format!("{}.sock", self.sockets_made)));
-        // Somebody may have cleared the folder away.
+        // The folder may have been removed.
         path.and_then(|path| NotifySocket::at(path).ok()).map_or_else(NotifySocket::without_file, Ok)
     }
 
@@ -137,7 +138,7 @@ impl SelfReports {
 }
 
 impl SelfReport {
-    /// How the process finds its socket.
+    /// The environment variables with the address of the socket.
     pub(super) fn variables(&self) -> impl Iterator<Item = (OsString, OsString)> {
         let socket = self.notify.iter().map(|socket| (SOCKET_VARIABLE, socket.address().to_owned()));
         let watchdog = self.watchdog_micros.iter().map(|micros| (WATCHDOG_VARIABLE, micros.to_string()));
@@ -157,14 +158,14 @@ impl SelfReport {
     }
 }
 
-/// What was read of the pipe of a descriptor.
+/// The result of reading the pipe of a descriptor.
 enum PipeOutcome {
     Newline,
     Closed,
     NothingYet,
 }
 
-/// s6 does not look at what comes before the newline, and neither reads nor keeps anything after it.
+/// Like s6, ignores everything before the newline, and neither reads nor keeps anything after it.
 fn read_pipe(pipe: &OwnedFd, buffer: &mut [u8]) -> PipeOutcome {
     match read_ready(pipe, buffer) {
         Ok(Some(0)) | Err(_) => PipeOutcome::Closed,
@@ -174,13 +175,13 @@ fn read_pipe(pipe: &OwnedFd, buffer: &mut [u8]) -> PipeOutcome {
 }
 
 impl Shell {
-    /// A process has reported something.
+    /// Reads the reports of a process.
     pub(super) fn take_self_reports(&mut self, process: ProcessId) {
         self.take_messages(process);
         self.take_newlines(process, true);
     }
 
-    /// A process is dead: its last reports are read before its end is.
+    /// A process is dead: its last reports are read before its end is reported.
     pub(super) fn end_self_reports(&mut self, process: ProcessId) {
         self.take_messages(process);
         self.take_newlines(process, false);
@@ -214,13 +215,13 @@ impl Shell {
         for _ in 0..MESSAGES_PER_TURN {
             let Some(report) = self.self_reports.live.get_mut(&process) else { return };
             let Some(socket) = &report.notify else { return };
-            // One byte more, so that a message that is too long can be told.
+            // One byte more, to detect a message that is too long.
             let buffer = &mut self.buffer[..=MESSAGE_BYTES_MAX];
             let datagram = match socket.receive(buffer) {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => return,
                 Err(error) => {
-                    // It would be reported again and again.
+                    // Otherwise the event would repeat forever.
                     self.poller.remove(socket.as_fd());
                     let text = format!("cannot read the notifications of a program: {error}");
                     self.log(LogLevel::Warn, &text);
@@ -247,11 +248,11 @@ impl Shell {
                     self.ready_reported(process, &ReadyCheck::Notify);
                 }
             }
-            // Descriptors are closed here: that of a barrier when everything before it was dealt with.
+            // Descriptors are closed here: that of a barrier after everything before it was processed.
         }
     }
 
-    /// A check holds, wherever it stands among those of the process.
+    /// A readiness check holds: finds its index among those of the process.
     fn ready_reported(&mut self, process: ProcessId, reported: &ReadyCheck) {
         let Some(report) = self.self_reports.live.get(&process) else { return };
         let Some(pid) = report.pid else { return };
@@ -260,9 +261,9 @@ impl Shell {
         places.into_iter().for_each(|check| self.feed(Input::ReadyReported { process, pid, check }));
     }
 
-    /// Whether a sender belongs to the process. One of root, our own user or the process's user does, as it may be
-    /// gone by now; of another user, one that is the process itself or descends from it, as where an entry point or
-    /// a worker has changed its user. One of another container does not.
+    /// Whether a sender belongs to the process. A sender of root, our own user or the process's user does, as
+    /// it may have exited by now; a sender of another user only if it is the process itself or a descendant,
+    /// as when an entry point or a worker has changed its user. A process of another container does not.
     fn is_entitled(&self, process: ProcessId, sender: Option<NotifySender>) -> bool {
         let Some(NotifySender { user, pid: Some(pid) }) = sender else { return false };
         let spec = self.core.spec(process);

@@ -1,4 +1,4 @@
-//! The control servers: sockets that listen.
+//! The control servers: listening sockets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,14 +19,14 @@ use crate::sys::sockets::{ListenError, ListeningSocket, Presence, SocketStream};
 use crate::sys::users::own_name;
 use crate::sys::watch::FileWatch;
 
-/// Connections taken from one server in one turn.
+/// The maximum number of connections accepted from one server in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// How long a server rests at most when there is no descriptor left for a connection. Without a rest the
-/// one that waits would wake us again and again. It ends as soon as a connection is closed or a child is gone.
+/// The maximum pause of a server when no descriptor is left for a connection. Without a pause the pending
+/// connection would wake us continuously. It ends as soon as a connection is closed or a child is reaped.
 const REST: Duration = Duration::from_millis(500);
 
-/// A socket's file that somebody removes again and again is made again this often.
+/// A socket file that is removed repeatedly is restored in this interval.
 const RESTORE_INTERVAL: Duration = Duration::from_secs(1);
 
 const IN_USE: &str = "Another program is already listening on a port that one of our HTTP servers is \
@@ -37,33 +37,33 @@ struct Server {
     spec: ServerSpec,
     listener: ListeningSocket,
     token: u64,
-    /// Not watched until then.
+    /// Not watched until this time.
     rests_until: Option<Mono>,
-    /// Why it rests was told, and there are connections waiting since.
+    /// The pause was logged, and connections have been pending since.
     rest_told: bool,
-    /// That its path is lost was logged, and it is still lost.
+    /// The loss of its path was logged, and it is still lost.
     loss_told: bool,
 }
 
 /// All servers.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
-    /// By number, in the order in which they opened. A number is never used again: a client that came through a
-    /// server that was removed is not taken for one of another.
+    /// By number, in the order in which they opened. Numbers are never reused: a client of a removed server
+    /// is not taken for one of another.
     by_number: BTreeMap<usize, Server>,
     last: usize,
-    /// With it a client over a unix socket is served where all descriptors are in use.
+    /// A spare descriptor, so that a client over a unix socket is served even when all others are in use.
     reserve: ReserveDescriptor,
-    /// A descriptor was closed since servers began to rest.
+    /// A descriptor was closed since servers paused.
     is_descriptor_free: bool,
-    /// Watches the files of unix sockets, where the kernel lets us.
+    /// Watches the files of unix sockets, if the kernel allows it.
     watch: Option<FileWatch>,
-    /// When the files are to be looked at.
+    /// When to check the files.
     check_at: Option<Mono>,
     checked_at: Mono,
 }
 
-/// A listener that is open and is not watched yet.
+/// An open listener that is not watched yet.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) spec: ServerSpec,
@@ -75,17 +75,17 @@ pub(super) struct Opened {
 pub(super) struct Refusal {
     place: String,
     error: ListenError,
-    /// It is a file that could not be made.
+    /// Its file could not be created.
     is_file: bool,
 }
 
 impl Refusal {
-    /// Whether it is the file system that has no place for a socket, and no mistake or neighbour.
+    /// Whether the file system is the reason, and not a wrong setting or another process.
     pub(super) fn is_by_file_system(&self) -> bool {
         self.is_file && is_by_file_system(&self.error)
     }
 
-    /// In one line: in plain words as `sv`, and in Supervisor's under its name.
+    /// One line: in plain words as `sv`, and in Supervisor's as `supervisord`.
     pub(super) fn text(&self, is_sv: bool) -> String {
         let Self { place, error, .. } = self;
         if is_sv {
@@ -96,7 +96,7 @@ impl Refusal {
     }
 }
 
-/// Listens. A stale socket that was replaced is told to `on_stale`.
+/// Listens. `on_stale` is called for a stale socket that was replaced.
 pub(super) fn open(
     spec: &ServerSpec,
     names: &mut HostNames,
@@ -138,7 +138,7 @@ fn is_by_file_system(error: &ListenError) -> bool {
     error.raw_os_error().is_some_and(|number| refusals.contains(&number))
 }
 
-/// What is in the way, and the remedy where we know it.
+/// The cause, with a remedy if we know one.
 fn cause(error: &ListenError) -> String {
     match error {
         ListenError::InUse => "another program listens there; stop it or choose another address".to_owned(),
@@ -187,7 +187,7 @@ impl Servers {
         self.last += 1;
         let token = sources.add(Source::Server(self.last));
         let Opened { spec, listener } = opened;
-        // Only a lack of kernel memory could refuse this; the server then rests and tries again.
+        // Only a lack of kernel memory could prevent this; the server then pauses and tries again.
         let is_watched = poller.add(&listener, token, READ).is_ok();
         let rests_until = (!is_watched).then_some(Mono::default());
         self.reserve.refill();
@@ -198,8 +198,8 @@ impl Servers {
         self.by_number.insert(self.last, server);
     }
 
-    /// Has us woken when the file of a unix socket is removed. Where inotify is not available, it is looked at
-    /// with the signals that reopen logs and restart.
+    /// Watches for the removal of a unix socket's file. Without inotify it is checked on the signals that
+    /// reopen logs and restart.
     fn watch_file(&mut self, path: &Path, poller: &Poller, sources: &mut Sources) {
         if self.watch.is_none()
             && let Ok(watch) = FileWatch::new()
@@ -212,17 +212,17 @@ impl Servers {
         }
     }
 
-    /// What a server asks of its clients.
+    /// The configuration of a server.
     pub(super) fn spec(&self, server: usize) -> Option<&ServerSpec> {
         self.by_number.get(&server).map(|server| &server.spec)
     }
 
-    /// Those that are open.
+    /// The configurations of open servers.
     pub(super) fn specs(&self) -> impl Iterator<Item = &ServerSpec> {
         self.by_number.values().map(|server| &server.spec)
     }
 
-    /// Closes those that are not wanted any more.
+    /// Closes unwanted servers.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&ServerSpec) -> bool, sources: &mut Sources) {
         let unwanted = self.by_number.iter().filter(|(_, server)| !is_wanted(&server.spec));
         let unwanted: Vec<usize> = unwanted.map(|(&number, _)| number).collect();
@@ -232,7 +232,7 @@ impl Servers {
         }
     }
 
-    /// Closes all of them, at the very end.
+    /// Closes all servers, at the very end.
     pub(super) fn close(&mut self) {
         self.watch = None;
         std::mem::take(&mut self.by_number).into_values().for_each(close);
@@ -240,17 +240,17 @@ impl Servers {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         let rests = self.by_number.values().filter_map(|server| server.rests_until);
-        // There may be room for a connection that waits: look in the next turn.
+        // There may be room for a pending connection: try in the next turn.
         let rests = rests.map(|until| if self.is_descriptor_free { Mono::default() } else { until });
         rests.chain(self.check_at).min()
     }
 
-    /// A connection or a child has given back descriptors.
+    /// A closed connection or reaped child has released descriptors.
     pub(super) fn descriptor_is_free(&mut self) {
         self.is_descriptor_free = true;
     }
 
-    /// Watches again those that have rested.
+    /// Watches servers again after their pause.
     pub(super) fn wake(&mut self, now: Mono, poller: &Poller) {
         let is_free = std::mem::take(&mut self.is_descriptor_free);
         if is_free {
@@ -264,13 +264,13 @@ impl Servers {
         }
     }
 
-    /// Whether the files of unix sockets are to be looked at now.
+    /// Whether the files of unix sockets must be checked now.
     pub(super) fn take_check_due(&mut self, now: Mono) -> bool {
         self.check_at.take_if(|at| *at <= now).is_some()
     }
 }
 
-/// Closes a server, with the folder that was made for it.
+/// Closes a server, with the folder that was created for it.
 fn close(server: Server) {
     let Server { spec, listener, .. } = server;
     drop(listener);
@@ -284,13 +284,13 @@ fn close(server: Server) {
 const READ: Interest = Interest { read: true, write: false };
 
 impl Shell {
-    /// Takes the connections that wait.
+    /// Accepts pending connections.
     pub(super) fn server_is_ready(&mut self, number: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(server) = self.servers.by_number.get_mut(&number) else { return };
             let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Guest };
             if !self.clients.has_place(newcomer, self.now.mono) {
-                // All of them have more right to be here; it waits until one leaves.
+                // All of them have precedence; the new connection waits until one is closed.
                 return self.pause(number);
             }
             match server.listener.accept() {
@@ -299,7 +299,7 @@ impl Shell {
                     server.rest_told = false;
                     return;
                 }
-                // It was gone before it was taken.
+                // The client closed it before it was accepted.
                 Err(error) if error.raw_os_error() == Some(nix::libc::ECONNABORTED) => {}
                 Err(error) if is_lack_of_descriptors(&error) => {
                     let has_room = self.make_room(newcomer)
@@ -319,7 +319,7 @@ impl Shell {
         }
     }
 
-    /// Stops watching a server for a while. The reason is told once, however often it happens again.
+    /// Stops watching a server for a while. The reason is logged once, however often it repeats.
     fn rest(&mut self, number: usize, error: &io::Error) {
         self.pause(number);
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };
@@ -335,7 +335,7 @@ impl Shell {
         server.rests_until = Some(self.now.mono.after(REST));
     }
 
-    /// Something happened to the file of a unix socket.
+    /// The file of a unix socket has changed.
     pub(super) fn socket_files_changed(&mut self) {
         let servers = &mut self.servers;
         if let Some(watch) = &servers.watch {
@@ -344,8 +344,8 @@ impl Shell {
         servers.check_at = Some(servers.checked_at.after(RESTORE_INTERVAL).max(self.now.mono));
     }
 
-    /// Makes the files of unix sockets again that were removed. Where another process listens at the path, it
-    /// is left alone. When we are asked to (`is_asked`), a path is also taken back from a process that is gone.
+    /// Restores removed files of unix sockets. If another process listens at the path, its socket is kept. On
+    /// request (`is_asked`), a path is also taken back from a process that is gone.
     pub(super) fn restore_socket_files(&mut self, is_asked: bool) {
         self.servers.checked_at = self.now.mono;
         let numbers: Vec<usize> = self.servers.by_number.keys().copied().collect();
@@ -385,7 +385,7 @@ impl Shell {
         }
     }
 
-    /// Listens by another socket from now on. Those who wait at the old one are served.
+    /// Replaces the listening socket. Connections that are pending at the old one are served.
     fn replace_listener(&mut self, number: usize, listener: ListeningSocket) {
         self.server_is_ready(number);
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };

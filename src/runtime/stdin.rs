@@ -1,4 +1,4 @@
-//! The standard input of children, written without ever waiting for one of them to read it.
+//! The standard input of children, written without blocking on a child that does not read.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,30 +11,30 @@ use crate::supervise::StdinError;
 use crate::sys::output::Output;
 use crate::sys::poller::{Interest, Poller};
 
-/// Bytes kept for a child that does not read. As much as one request can carry. A child that has read all
-/// can be sent anything: an event that is longer, too.
+/// The maximum number of bytes kept for a child that does not read: the size of one request. A child that has
+/// read everything can be sent more at once: a longer event, too.
 const UNREAD_BYTES_MAX: usize = crate::http::BODY_BYTES_MAX;
 
-/// Our end of one of them. Held open also while nothing is written: without it the child would see the
-/// end of its input.
+/// Our end of a pipe. Kept open even while nothing is written: otherwise the child would see the end of its
+/// input.
 #[derive(Debug)]
 pub(super) struct Stdin {
     /// `None` once the child has closed its end, and for a FastCGI program, which has none.
     pipe: Option<Output>,
     unread: VecDeque<u8>,
-    /// Set while it is watched for room, which is while something waits for it: of a pipe that the child
-    /// has closed the poller would tell again and again.
+    /// Set while it is watched for room, which is only while bytes are pending: the poller would report a
+    /// pipe that the child has closed continuously.
     token: Option<u64>,
 }
 
 impl Stdin {
-    /// The write end, which does not block.
+    /// The write end, which is nonblocking.
     pub(super) fn new(pipe: Option<OwnedFd>) -> Self {
         let pipe = pipe.map(|pipe| Output::own(File::from(pipe)));
         Self { pipe, unread: VecDeque::new(), token: None }
     }
 
-    /// Takes all of it, or nothing.
+    /// Accepts all bytes, or none.
     fn take(&mut self, bytes: &[u8]) -> Result<(), StdinError> {
         self.write()?;
         let is_behind = !self.unread.is_empty();
@@ -45,7 +45,7 @@ impl Stdin {
         self.write()
     }
 
-    /// Writes what there is room for now.
+    /// Writes as much as there is room for.
     fn write(&mut self) -> Result<(), StdinError> {
         let pipe = self.pipe.as_ref().ok_or(StdinError::Closed)?;
         let outcome = drain(pipe, &mut self.unread).map_err(|_| StdinError::Closed);
@@ -55,7 +55,7 @@ impl Stdin {
         outcome
     }
 
-    /// Watches it while something waits, and lets go of what is closed.
+    /// Watches it while bytes are pending, and closes it if the child has.
     fn watch(&mut self, process: ProcessId, is_open: bool, poller: &Poller, sources: &mut Sources) {
         let Some(pipe) = &self.pipe else { return };
         match self.token {
@@ -79,7 +79,7 @@ impl Stdin {
         }
     }
 
-    /// Lets go of it: the child is gone.
+    /// Closes it: the child is gone.
     pub(super) fn close(&mut self, process: ProcessId, poller: &Poller, sources: &mut Sources) {
         self.unread = VecDeque::new();
         self.watch(process, false, poller, sources);
@@ -100,7 +100,7 @@ fn drain(pipe: &Output, unread: &mut VecDeque<u8>) -> io::Result<()> {
 }
 
 impl Shell {
-    /// Takes a text for a child, to be written now or when it reads.
+    /// Accepts a text for a child, to be written now or when it reads.
     pub(super) fn write_stdin(&mut self, process: ProcessId, bytes: &[u8]) -> Result<(), StdinError> {
         let stdin = self.children.stdin(process).ok_or(StdinError::Closed)?;
         let outcome = stdin.take(bytes);

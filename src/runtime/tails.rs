@@ -1,7 +1,7 @@
 //! Clients that follow a log: endless answers to `/logtail/NAME/CHANNEL` and `/mainlogtail`.
 //!
-//! An answer ends when its log does: when the group of the process is removed, with a restart, and when the
-//! supervisor ends. What is sent comes from [`crate::output`].
+//! A reply ends with its log: when the group of the process is removed, with a restart, and when the
+//! supervisor exits. Its content comes from [`crate::output`].
 
 use super::Shell;
 use super::clients::WORK_PER_TURN;
@@ -10,8 +10,8 @@ use crate::logs::{TRUNCATED, missed};
 use crate::model::{Channel, Command, Fault, LogOf, Namespec, Reply};
 use crate::output::{FollowedPiece, Follower, StreamId};
 
-/// The process and the stream that the path of a request names: `/logtail/NAME`, `/logtail/NAME/stderr`.
-/// As with Supervisor, the first segment may continue after the word.
+/// The process and the stream in the path of a request: `/logtail/NAME`, `/logtail/NAME/stderr`. As in
+/// Supervisor, the first segment may be longer than the word.
 pub(super) fn process_log(path: &str) -> Option<LogOf> {
     let (_, named) = path.strip_prefix('/')?.split_once('/')?;
     let (name, channel) = named.split_once('/').unwrap_or((named, "stdout"));
@@ -34,7 +34,7 @@ impl Shell {
         self.command(token, ticket, principal, Command::FollowLog(log));
     }
 
-    /// Begins to send a client the log that it asked for.
+    /// Begins to stream the requested log to a client.
     pub(super) fn follow(&mut self, token: u64, found: Result<Reply, Fault>) {
         let (follower, fields): (_, &[_]) = match found {
             Ok(Reply::Log(None)) => {
@@ -44,7 +44,7 @@ impl Shell {
             Ok(Reply::Log(Some((process, channel)))) => {
                 let follower =
                     self.output.follower(StreamId { process, channel }, self.log_path(process, channel));
-                // Supervisor sends this header, which is for nginx, with the logs of processes only.
+                // Supervisor sends this header, which is for nginx, only with the logs of processes.
                 (follower, &[("X-Accel-Buffering", "no")])
             }
             Ok(_) | Err(_) => (None, &[]),
@@ -67,7 +67,7 @@ impl Shell {
         self.begin_stream(token, &head);
     }
 
-    /// Sends a client what comes next of the log that it follows. False if there is nothing now.
+    /// Sends a client the next piece of the log that it follows. False if there is nothing now.
     pub(super) fn add_piece(&mut self, token: u64) -> bool {
         match self.output.next_piece(token, &mut self.buffer) {
             None => return false,
@@ -82,7 +82,7 @@ impl Shell {
         true
     }
 
-    /// Serves the clients for which something was written in this turn.
+    /// Serves the clients whose logs were written to in this turn.
     pub(super) fn serve_followers(&mut self) {
         if !self.output.has_followers() {
             return;
@@ -101,7 +101,7 @@ impl Shell {
         }
     }
 
-    /// Nothing more is written: sends the rest to the clients that take it at once.
+    /// The logs have ended: sends the rest to the clients that accept it at once.
     pub(super) fn end_followers(&mut self) {
         self.output.end_followers(|_| true);
         while self.output.has_due_followers() {

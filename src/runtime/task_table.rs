@@ -1,8 +1,9 @@
-//! Tasks: children that run beside supervised processes. Probes, hooks, and what clients execute.
+//! Tasks: children that run in addition to supervised processes. Probes, hooks, and commands that clients
+//! execute.
 //!
-//! Each is the leader of a process group of its own, which is killed as a whole when its time is up. A hook's
-//! output goes to the log of its process (`crate::output`); that of the others is captured here, the last bytes of it.
-//! Descendants that outlive a task keep no pipe of it open: the captured output is closed with its end.
+//! Each leads a process group of its own, which is killed as a whole at its deadline. A hook's output goes to
+//! the log of its process (`crate::output`); of the others the last bytes are captured here. Descendants that
+//! outlive a task can't keep its pipe open: the captured output is closed when the task is reaped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -15,37 +16,38 @@ use crate::sys::groups::signal_with_leader;
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 
-/// Probes that run at one time; further ones are queued, so that a hundred checks neither fork at the same
-/// moment nor take all descriptors.
+/// The maximum number of running probes; further ones are queued, so that a hundred checks neither fork at
+/// the same moment nor use all descriptors.
 const PROBES_MAX: usize = 64;
 
-/// Hooks that run at one time. They may take long, and a start waits for some of them.
+/// The maximum number of running hooks. They may take long, and a start waits for some of them.
 const HOOKS_MAX: usize = 256;
 
-/// Commands of clients that run at one time.
+/// The maximum number of running commands of clients.
 const EXECS_MAX: usize = 64;
 
-/// Tasks of all kinds that are queued. A process has at most a few at a time.
+/// The maximum number of queued tasks of all kinds. A process has at most a few at a time.
 const QUEUED_MAX: usize = 16_384;
 
-/// Bytes kept of the output of a task, the last ones.
+/// The maximum number of bytes kept of a task's output, the last ones.
 const CAPTURED_BYTES_MAX: usize = 4096;
 
-/// Bytes read of the captured output of a task that has ended. A pipe holds no more unless it was enlarged.
+/// The maximum number of bytes read of the captured output of a task that has exited. A pipe holds no more
+/// unless it was enlarged.
 const DRAINED_BYTES_MAX: usize = 64 * 1024;
 
-/// How many tasks of this kind run at one time.
+/// The maximum number of running tasks of this kind.
 fn most_running(child: ChildId) -> usize {
     match child {
         ChildId::Probe(_) => PROBES_MAX,
         ChildId::Hook(_) => HOOKS_MAX,
         ChildId::Exec(_) => EXECS_MAX,
-        // It is not a task, and is never asked for as one.
+        // Not a task, so this is never used.
         ChildId::Process(_) => 0,
     }
 }
 
-/// What all tasks of a kind are between.
+/// The range of ids of a kind.
 fn of_kind(kind: fn(TaskId) -> ChildId) -> RangeInclusive<ChildId> {
     kind(TaskId(0))..=kind(TaskId(u64::MAX))
 }
@@ -61,7 +63,7 @@ struct CapturedOutput {
 }
 
 impl CapturedOutput {
-    /// Reads once; the bytes that were read, or `None` if there is nothing now or nothing more.
+    /// Reads once; returns the number of bytes, or `None` if there is nothing now or nothing more.
     fn read(&mut self, buffer: &mut [u8], poller: &Poller) -> Option<usize> {
         if self.ended {
             return None;
@@ -69,7 +71,7 @@ impl CapturedOutput {
         match read_ready(&self.pipe, buffer) {
             Ok(None) => None,
             Ok(Some(0)) | Err(_) => {
-                // A hang-up would be reported again and again.
+                // Otherwise the hang-up would be reported continuously.
                 poller.remove(self.pipe.as_fd());
                 self.ended = true;
                 None
@@ -105,42 +107,42 @@ struct RunningTask {
     killed: Option<KillReason>,
 }
 
-/// A task that ended.
+/// A task that has exited.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EndedTask {
     pub(super) end: TaskEnd,
     pub(super) output: Vec<u8>,
 }
 
-/// What became of a task that is to be cancelled.
+/// The result of cancelling a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cancelled {
     /// It was killed, and its end is reported when it is reaped.
     Killed,
-    /// It will not run.
+    /// It was removed from the queue.
     Dequeued,
-    /// It has ended before.
+    /// It has already ended.
     Unknown,
 }
 
-/// All tasks: those that run and those that are queued.
+/// All tasks, running and queued.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     running: BTreeMap<ChildId, RunningTask>,
-    /// When the groups of running tasks are killed.
+    /// The deadlines of running tasks.
     deadlines: BTreeSet<(Mono, ChildId)>,
-    /// Of each kind the oldest first, as ids count up.
+    /// By kind, the oldest first, as ids count up.
     queued: BTreeMap<ChildId, Task>,
 }
 
 impl Tasks {
-    /// Whether one more of this kind may run now.
+    /// Whether another task of this kind may run now.
     pub(super) fn has_room(&self, child: ChildId) -> bool {
         let is_of_kind = |other: &&ChildId| std::mem::discriminant(*other) == std::mem::discriminant(&child);
         self.running.keys().filter(is_of_kind).count() < most_running(child)
     }
 
-    /// Queues a task; hands it back if too many are.
+    /// Queues a task; returns it if the queue is full.
     pub(super) fn queue(&mut self, child: ChildId, task: Task) -> Result<(), Task> {
         if self.queued.len() >= QUEUED_MAX {
             return Err(task);
@@ -149,8 +151,8 @@ impl Tasks {
         Ok(())
     }
 
-    /// Takes the oldest queued task of a kind of which one more may run now. Its cost does not depend on how many are
-    /// queued.
+    /// Takes the oldest queued task of a kind that has room. The cost does not depend on the length of the
+    /// queue.
     pub(super) fn dequeue(&mut self) -> Option<(ChildId, Task)> {
         let kinds = [of_kind(ChildId::Hook), of_kind(ChildId::Exec), of_kind(ChildId::Probe)];
         let oldest = kinds.into_iter().filter_map(|kind| Some(*self.queued.range(kind).next()?.0));
@@ -158,7 +160,7 @@ impl Tasks {
         self.queued.remove_entry(&next)
     }
 
-    /// A task was started; its output is captured if there is a pipe.
+    /// Adds a started task; its output is captured if there is a pipe.
     pub(super) fn add(
         &mut self,
         child: ChildId,
@@ -169,7 +171,7 @@ impl Tasks {
     ) {
         let captured = pipe.map(|pipe| {
             let token = sources.add(Source::Task(child));
-            // What can't be watched is read when the task has ended.
+            // A pipe that can't be watched is read when the task has exited.
             let _ = poller.add(&pipe, token, Interest { read: true, write: false });
             CapturedOutput { pipe, token, tail: Vec::new(), ended: false }
         });
@@ -177,7 +179,7 @@ impl Tasks {
         self.running.insert(child, RunningTask { pid, captured, deadline, killed: None });
     }
 
-    /// There is captured output of a task, or its end.
+    /// Reads captured output of a task.
     pub(super) fn read(&mut self, child: ChildId, buffer: &mut [u8], poller: &Poller) {
         let running = self.running.get_mut(&child);
         if let Some(captured) = running.and_then(|task| task.captured.as_mut()) {
@@ -185,7 +187,7 @@ impl Tasks {
         }
     }
 
-    /// A task was reaped. `None` if it is not known any more.
+    /// Removes a reaped task. `None` if it is unknown.
     pub(super) fn end(
         &mut self,
         child: ChildId,
@@ -212,7 +214,7 @@ impl Tasks {
         Some(EndedTask { end, output: captured.tail })
     }
 
-    /// Kills the group of a task, or drops it from the queue.
+    /// Kills the group of a task, or removes it from the queue.
     pub(super) fn cancel(&mut self, child: ChildId) -> Cancelled {
         if let Some(task) = self.running.get_mut(&child) {
             task.kill(KillReason::Cancelled);
@@ -224,18 +226,18 @@ impl Tasks {
         }
     }
 
-    /// Kills all groups and forgets all tasks: nobody waits for their ends any more.
+    /// Kills all groups and forgets all tasks, whose ends are no longer relevant.
     pub(super) fn abandon(&mut self, sources: &mut Sources) {
         self.queued.clear();
         self.deadlines.clear();
         for mut task in std::mem::take(&mut self.running).into_values() {
             task.kill(KillReason::Cancelled);
-            // Closing the pipe ends watching it.
+            // Closing the pipe also ends watching it.
             task.captured.into_iter().for_each(|captured| sources.remove(captured.token));
         }
     }
 
-    /// Kills the groups of those whose time is up.
+    /// Kills the groups of tasks whose deadline has passed.
     pub(super) fn kill_overdue(&mut self, now: Mono) {
         while let Some(&(at, child)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, child));
@@ -245,17 +247,17 @@ impl Tasks {
         }
     }
 
-    /// When the next is killed.
+    /// The next deadline.
     pub(super) fn deadline(&self) -> Option<Mono> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 }
 
 impl RunningTask {
-    /// It was not reaped yet, so its number is still its own. The first reason counts.
+    /// It was not reaped yet, so its pid is still valid. The first reason counts.
     fn kill(&mut self, reason: KillReason) {
         self.killed.get_or_insert(reason);
-        // What can't be killed ends by itself or stays; there is nothing else to try.
+        // If it can't be killed, there is nothing else to try.
         let _ = signal_with_leader(self.pid, Signal::KILL);
     }
 }
@@ -272,7 +274,7 @@ mod tests {
     use crate::sys::groups::members_of;
     use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, spawn};
 
-    /// A table with what it is watched by.
+    /// A table with a poller.
     struct Fixture {
         tasks: Tasks,
         poller: Poller,
@@ -286,7 +288,7 @@ mod tests {
             Self { tasks, poller: Poller::new().unwrap(), sources, buffer: vec![0; 64 * 1024] }
         }
 
-        /// Starts a script whose output is captured.
+        /// Starts a script with captured output.
         fn start(&mut self, child: ChildId, script: &str, deadline: Option<Mono>) -> Pid {
             let program =
                 Program::new(Path::new("/bin/sh"), &["sh", "-c", script], std::env::vars()).unwrap();
@@ -297,7 +299,7 @@ mod tests {
             pid
         }
 
-        /// Reads the output until it has these last bytes.
+        /// Reads until the output ends with this text.
         fn read_until(&mut self, child: ChildId, last: &str) {
             while !self.tasks.running[&child].captured.as_ref().unwrap().tail.ends_with(last.as_bytes()) {
                 assert_eq!(self.poller.wait(Some(Duration::from_secs(20))).unwrap().count(), 1);
@@ -379,7 +381,7 @@ mod tests {
         assert!(!fixture.tasks.has_room(probe) && fixture.tasks.has_room(hook));
         fixture.tasks.queue(probe, task()).unwrap();
         fixture.tasks.queue(hook, task()).unwrap();
-        // Those that wait for room let others pass.
+        // Queued tasks of one kind don't block other kinds.
         assert_eq!(fixture.tasks.dequeue().map(|(child, _)| child), Some(hook));
         assert_eq!(fixture.tasks.dequeue(), None);
         for number in 1..QUEUED_MAX as u64 {

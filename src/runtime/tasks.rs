@@ -1,4 +1,4 @@
-//! Running tasks: commands beside a supervised process, with its user, environment, directory and umask.
+//! Running tasks: commands for a supervised process, with its user, environment, directory and umask.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,7 +16,7 @@ use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, Terminal, spawn
 use crate::sys::spawn_failures;
 
 impl Shell {
-    /// Starts a task, or queues it. What is returned is the end of one that can't be started.
+    /// Starts a task, or queues it. Returns the end of one that can't be started.
     pub(super) fn run_task(&mut self, child: ChildId, task: Task) -> Option<Input> {
         if !self.tasks.has_room(child) {
             let refused = self.tasks.queue(child, task).err()?;
@@ -26,7 +26,7 @@ impl Shell {
         self.start_task(child, &task).err().map(|failure| not_run(child, failure))
     }
 
-    /// Kills a task. What is returned is the end of one that was still queued.
+    /// Kills a task. Returns the end of one that was still queued.
     pub(super) fn cancel_task(&mut self, child: ChildId) -> Option<Input> {
         if let ChildId::Probe(probe) = child
             && self.probes.cancel(probe, &mut self.sources)
@@ -49,7 +49,7 @@ impl Shell {
             None => TaskEnd::Exited(status),
         };
         let watch = (&self.poller, &mut self.sources);
-        // One that was abandoned by a restart has no successor to tell.
+        // The end of a task that a restart has abandoned is not reported.
         if let Some(EndedTask { end, output }) = self.tasks.end(child, end, &mut self.buffer, watch) {
             let input = self.task_outcome(child, end, output);
             self.feed(input);
@@ -76,7 +76,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Starts a hook, whose output goes where that of its process goes.
+    /// Starts a hook, whose output goes to that of its process.
     fn start_hook(
         &mut self,
         child: ChildId,
@@ -86,7 +86,7 @@ impl Shell {
         self.measure_names();
         let Some(spec) = self.core.spec(process) else { return Err(io::ErrorKind::NotFound.into()) };
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
-        // What is wrong with a folder or a log is reported when its program starts.
+        // Errors of folders and logs are reported when the program starts.
         let _ = make_runtime_folders(spec);
         let outlets = self.output.open(spec, (Wanted::Logs, false), targets)?;
         let pipes = if spec.inherits_stdio {
@@ -124,10 +124,10 @@ impl Shell {
     }
 }
 
-/// What is executed, and what its child changes of itself before.
+/// The program to execute, and the attributes of its child.
 type PreparedTask = (Program, Attributes);
 
-/// Starts a program whose output is captured.
+/// Starts a program with captured output.
 fn start_captured((program, attributes): &PreparedTask) -> io::Result<(Pid, Option<OwnedFd>)> {
     let (pid, ends) = spawn(program, attributes, Descriptors::piped(Stdin::Empty, true)?)?;
     Ok((pid, ends.stdout))

@@ -1,6 +1,7 @@
-//! What the activity log tells of clients at trace level: who asked for what, and what came of it.
+//! Requests of clients in the activity log at trace level: the request and its result.
 //!
-//! What came of a call is read back from the answer, so that no way to answer can forget to tell.
+//! The result of a call is decoded from the response, so that it is traced whatever code path has made the
+//! response.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::logs::access_time;
 use crate::model::LogLevel;
 use crate::xmlrpc::decode_response;
 
-/// What clients asked that were not answered yet.
+/// The unanswered requests of clients.
 #[derive(Debug, Default)]
 pub(super) struct Traces(BTreeMap<u64, Trace>);
 
@@ -23,12 +24,12 @@ struct Trace {
 }
 
 impl Traces {
-    /// Whether an answer has to be looked at.
+    /// Whether any response must be examined.
     pub(super) fn is_any(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// A client is gone.
+    /// A client has disconnected.
     pub(super) fn remove(&mut self, token: u64) {
         self.0.remove(&token);
     }
@@ -50,7 +51,7 @@ impl Shell {
         if !self.traces() {
             return;
         }
-        // It may hold anything, line ends too.
+        // It may contain anything, including line endings.
         let method = method.escape_debug().to_string();
         self.log(LogLevel::Trace, &format!("XML-RPC method called: {method}()"));
         if let Some(trace) = self.traces.0.get_mut(&token) {
@@ -58,9 +59,10 @@ impl Shell {
         }
     }
 
-    /// Of an answer that is a stream this is told when it begins, with the bytes of its head.
+    /// A streamed response is traced when it begins, with the size of its head.
     ///
-    /// COMPAT: always of trace level; Supervisor takes whatever has the word error in it for one.
+    /// COMPAT: always at trace level; Supervisor logs every response that contains the word error as an
+    /// error.
     pub(super) fn trace_answer(&mut self, token: u64, response: &Response, bytes: usize) {
         let Some(Trace { request, method }) = self.traces.0.remove(&token) else { return };
         if let Some(method) = method {

@@ -1,4 +1,4 @@
-//! One turn after the other, until the last one.
+//! The event loop: one turn after the other, until the supervisor exits.
 
 use std::time::Duration;
 
@@ -11,27 +11,26 @@ use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
 use crate::sys::spawn_failures::{self, SpawnFailure};
 
-/// Children taken from the kernel in one turn, so that a flood of orphans leaves room for clients.
+/// The maximum number of children reaped in one turn, so that a flood of orphans leaves time for clients.
 const CHILDREN_REAPED_PER_TURN: usize = 256;
 
-/// How long slow readers of our output get at the very end.
+/// The time that slow readers of our output get at exit.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long others get at the very end to write what they still have to write to the pipes of ended programs.
+/// The time that other processes get at exit to finish writing to the pipes of exited programs.
 const LAST_OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long nothing has to come of any held stream before the end, unless all are closed.
+/// How long all held streams must be silent before we exit, unless all are closed.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// How long orphans get between SIGTERM and the SIGKILL with which the kernel follows the end of
-/// PID 1.
+/// The time between SIGTERM to orphans and the SIGKILL that the kernel sends when PID 1 exits.
 const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A failing wait is told this often at most, by resting after it.
+/// The pause after a failed wait, which limits how often it is logged.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 impl Shell {
-    /// Returns when everything is stopped, with the reason.
+    /// Returns when everything has stopped, with the reason.
     pub(super) fn live(&mut self) -> Ending {
         self.begin();
         let ending = loop {
@@ -40,7 +39,7 @@ impl Shell {
                 self.answer_to_the_end();
             }
             if self.all_stopped == Some(AfterStop::Restart) {
-                // One that asks for the end overrides a restart until the last moment.
+                // A signal that requests termination overrides a restart until the last moment.
                 self.take_signals();
             }
             match self.all_stopped.take() {
@@ -58,7 +57,7 @@ impl Shell {
         ending
     }
 
-    /// Signals that came during the start-up come first: after a request to end nothing is started.
+    /// Signals that arrived during start-up come first: after a termination request nothing is started.
     fn begin(&mut self) {
         self.take_signals();
         if self.core.state() == SupervisorState::Running {
@@ -80,15 +79,15 @@ impl Shell {
             Ok(ready) => ready,
             Err(error) => {
                 self.log(LogLevel::Critical, &format!("cannot wait for events: {error}"));
-                // Not a wait for something that was hoped for: it keeps a broken kernel interface
-                // from making a busy loop of PID 1.
+                // Not a wait for a condition: it keeps a broken kernel interface from making PID 1 a busy
+                // loop.
                 std::thread::sleep(REST_AFTER_FAILURE);
                 Vec::new()
             }
         }
     }
 
-    /// Signals, then the dead, then output, then what is due. Clients are served after that, in `flush`.
+    /// Handles signals, dead children, output, and what is due. Clients are served after that, in `flush`.
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
         self.output.begin_turn(self.now);
@@ -143,9 +142,9 @@ impl Shell {
         }
     }
 
-    /// Sends what waits to be sent, and derives from the buffers what to wait for.
+    /// Sends pending data, and derives from the buffers what to wait for.
     fn flush(&mut self) {
-        // Clients find all programs started that start by themselves.
+        // Clients see all automatic starts as started.
         if !self.core.has_pending_starts() {
             self.serve_clients();
         }
@@ -154,20 +153,20 @@ impl Shell {
         self.flush_activity();
         self.serve_followers();
         self.output.free_rings();
-        // Those whose log has ended may have asked for more.
+        // Clients whose log has ended may have sent another request.
         self.flush_activity();
         self.output.watch(&self.poller);
     }
 
-    /// What clients have asked in one go is answered before anything begins anew. It is refused by now,
-    /// so there is an end to it.
+    /// Pipelined requests of clients are answered before a restart. Their commands are refused by now, so
+    /// this terminates.
     fn answer_to_the_end(&mut self) {
         while self.clients.has_work() {
             self.serve_clients();
         }
     }
 
-    /// That a child has ended is told behind what the child has said last, as Supervisor does.
+    /// The end of a child is reported after its last output, as in Supervisor.
     fn take_signals(&mut self) {
         let (deaths, others): (Vec<_>, Vec<_>) =
             self.signals.pending().partition(|signal| *signal == Signal::CHLD);
@@ -176,7 +175,7 @@ impl Shell {
         deaths.into_iter().for_each(|signal| self.signal(signal));
     }
 
-    /// Several deaths may be behind one SIGCHLD, and none may be left behind.
+    /// One SIGCHLD may stand for several children, and all must be reaped.
     fn reap_children(&mut self) {
         self.more_to_reap = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
@@ -190,7 +189,7 @@ impl Shell {
         self.more_to_reap = true;
     }
 
-    /// A socket that it shared outlives it until it is clear that it is not started again at once.
+    /// A shared socket is kept until it is clear that the process is not restarted at once.
     fn child_ended(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) {
         if self.main_process_goes_on(process, pid, status) {
             return;
@@ -211,11 +210,11 @@ impl Shell {
         }
     }
 
-    /// Everything supervised is stopped; what else there is gets a moment.
+    /// Everything supervised has stopped; other processes and readers get some time.
     fn end(&mut self) {
         self.end_followers();
         self.abandon_tasks();
-        // Nobody is served any more, and what is not looked at must not wake us.
+        // Clients are no longer served, and descriptors that are not handled must not wake us.
         self.drop_clients();
         self.servers.close();
         self.finish_held(self.clock.now().mono.after(LAST_OUTPUT_PATIENCE));
@@ -230,7 +229,7 @@ impl Shell {
     fn sweep_orphans(&mut self) {
         let until = self.clock.now().mono.after(ORPHANS_PATIENCE);
         let mut asked = false;
-        // The time is up also where one orphan after the other ends, without a pause between them.
+        // The deadline also holds if orphans exit one after the other without a pause.
         while !until.since(self.clock.now().mono).is_zero() {
             match reap() {
                 Reaped::NoChildren => return,
@@ -259,8 +258,8 @@ impl Shell {
         }
     }
 
-    /// Everything supervised is stopped: reads what others still write, until they have closed it or are silent
-    /// for a moment, and no longer than the time that they are given.
+    /// Everything supervised has stopped: reads what other processes still write, until they have closed the
+    /// pipes or are silent for a while, up to the deadline.
     fn finish_held(&mut self, until: Mono) {
         while self.output.has_held() {
             let left = until.since(self.clock.now().mono).min(QUIET);
@@ -270,8 +269,8 @@ impl Shell {
         }
     }
 
-    /// Waits once for orphans that end or write and for readers of our output, which are all that there still is.
-    /// False if nothing came.
+    /// Waits once for orphans, remaining output and readers of our output, the only remaining sources. False
+    /// if nothing happened.
     fn take_last_output(&mut self, timeout: Duration) -> bool {
         self.flush_activity();
         self.output.watch(&self.poller);
@@ -282,7 +281,7 @@ impl Shell {
             match self.sources.get(it.token) {
                 Some(Source::Output) => self.with_output(|output, context| output.ready(it.token, context)),
                 Some(Source::Signals) => self.signals.pending().for_each(drop),
-                // All of them are closed, and the kernel forgets what is closed.
+                // All of them are closed, which removes them from the poller.
                 Some(
                     Source::Server(_)
                     | Source::SocketFiles

@@ -1,4 +1,4 @@
-//! Visits to the web pages: what their requests ask the core, one command after the other.
+//! Requests for web pages that send commands to the core, one after the other.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::http::Request;
 use crate::model::{Fault, Principal, Reply, Ticket};
 use crate::web::{self, Answer, Visit};
 
-/// Those that wait for an answer of the core, by the tickets that they were given.
+/// The requests that wait for an answer of the core, by ticket.
 ///
-/// They don't belong to connections: a restart whose client has gone goes on, since a page that is closed
-/// or loaded again while a process takes its time to stop must not leave it stopped.
+/// They don't belong to connections: a restart continues if its client disconnects, since a page that is
+/// closed or reloaded while a process is stopping must not leave it stopped.
 #[derive(Debug, Default)]
 pub(super) struct Visits {
     by_client: BTreeMap<u64, Waiting>,
@@ -20,14 +20,14 @@ pub(super) struct Visits {
 #[derive(Debug)]
 struct Waiting {
     visit: Visit,
-    /// Who makes it.
+    /// The sender.
     principal: Principal,
-    /// Its open question.
+    /// The ticket of its pending command.
     ticket: Option<Ticket>,
 }
 
 impl Visits {
-    /// Hands a visit what came of its command. What is no visit's is given back.
+    /// Passes the result of its command to a page request. A result that belongs to none is returned.
     pub(super) fn answered(
         &mut self,
         client: u64,
@@ -39,7 +39,7 @@ impl Visits {
         Ok(())
     }
 
-    /// The client is gone. Whether its visit goes on.
+    /// The client has disconnected. Returns whether its request continues.
     pub(super) fn leave(&mut self, client: u64) -> bool {
         let room = self.by_client.len() <= CLIENTS_MAX;
         let goes_on = self.by_client.get(&client).is_some_and(|it| room && it.visit.outlives_its_client());
@@ -51,7 +51,7 @@ impl Visits {
 }
 
 impl Shell {
-    /// Answers a request for a page, or begins to.
+    /// Answers a request for a page, or starts to.
     pub(super) fn visit(&mut self, token: u64, request: &Request) {
         match web::ask(request, self.began.unix_secs()) {
             Answer::Now(response) => self.respond(token, response),
@@ -63,7 +63,8 @@ impl Shell {
         }
     }
 
-    /// Asks what a visit asks next; behind the last command its client is answered, if it is still there.
+    /// Sends the next command of a page request; after the last one the client is answered, if it is still
+    /// connected.
     pub(super) fn go_on_visiting(&mut self, token: u64) {
         let waiting = self.visits.by_client.get_mut(&token).filter(|waiting| waiting.ticket.is_none());
         let Some(waiting) = waiting else { return };

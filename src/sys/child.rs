@@ -1,8 +1,8 @@
-//! Between fork and exec. Nothing here allocates, takes a lock, logs or returns: this is a copy of the supervisor, or
-//! runs within its memory, and must neither behave like one nor change it.
+//! The child side of fork, until exec. Nothing here allocates, takes a lock, logs or returns: the child is a
+//! copy of the supervisor, or shares its memory, and must not act as a supervisor or change that memory.
 //!
-//! A step that fails is reported on the child's standard error, in Supervisor's words, and in a note for the parent
-//! (`spawn_failures`). It ends the child with status 127.
+//! A step that fails is reported on the child's standard error, in Supervisor's words, and in a note for the
+//! parent (`spawn_failures`). Then the child exits with status 127.
 
 use std::ffi::CStr;
 use std::fmt::{self, Write};
@@ -30,7 +30,7 @@ pub(super) fn run(program: &Program, attributes: &Attributes, descriptors: &Chil
     exit(NOT_SPAWNED)
 }
 
-/// With our own standard descriptors. `report` returns the exit status.
+/// Keeps our own standard descriptors. `report` returns the exit status.
 pub(super) fn run_in_place(program: &Program, membership: Membership, report: &ReportExecError<'_>) -> ! {
     // While all signals are still blocked, SIGTTOU among them: a background group takes the terminal here.
     join(membership);
@@ -77,9 +77,9 @@ pub(super) fn exit(status: i32) -> ! {
     }
 }
 
-/// Returns only when a step failed, which was reported.
+/// Returns only if a step failed, which was reported.
 fn become_program(program: &Program, attributes: &Attributes, descriptors: &ChildDescriptors) {
-    // In Supervisor's order: what fails later finds its standard error in place.
+    // In Supervisor's order: later failures find their standard error in place.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     if let Err(errno) = descriptors.assignments.iter().try_for_each(assign) {
         return spawn_failures::leave(Step::Descriptors, errno);
@@ -110,7 +110,7 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
 }
 
-/// Gives a descriptor its number. The copy is not close-on-exec.
+/// Duplicates a descriptor to its number. The copy is not close-on-exec.
 fn assign(&Assignment { source, number }: &Assignment) -> Result<(), Errno> {
     // SAFETY: dup2(2) takes two numbers and touches no memory of ours. The descriptor that it may close under the new
     // number is the child's own copy, and nothing here uses it.
@@ -118,8 +118,8 @@ fn assign(&Assignment { source, number }: &Assignment) -> Result<(), Errno> {
     Errno::result(unsafe { libc::dup2(source, number) }).map(drop)
 }
 
-/// Executes the first of the program's files that can be executed, as execvp(3) does: one that may not be is skipped,
-/// and reported if there is no other. Returns only when there was none.
+/// Executes the first of the program's files that can be executed, as execvp(3) does: a file that is not
+/// executable is skipped, and reported if there is no other. Returns only on failure.
 fn exec(program: &Program) -> Errno {
     if let Some(own_pid) = &program.own_pid {
         own_pid.write(getpid().as_raw());
@@ -149,7 +149,7 @@ fn default_signals() {
     let _ = kernel_signals::block(0);
 }
 
-/// Writes to standard error without a buffer.
+/// Writes to standard error, unbuffered.
 fn say(message: fmt::Arguments<'_>) {
     let _ = StandardError.write_fmt(message);
 }
@@ -176,7 +176,7 @@ fn write_all(mut bytes: &[u8]) {
     }
 }
 
-/// Writes bytes as they are, without allocating a text for them.
+/// Writes bytes unchanged, without allocating a string.
 struct Bytes<'a>(&'a CStr);
 
 impl fmt::Display for Bytes<'_> {

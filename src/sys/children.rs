@@ -1,4 +1,4 @@
-//! What /proc has of our children, adopted ones among them.
+//! Our children in /proc, including adopted ones.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,13 +9,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::Pid;
 
-/// Children that are looked at; there may be any number.
+/// The maximum number of children that are examined; there may be more.
 pub const CHILDREN_MAX: usize = 1024;
 
-/// What is read of an environment.
+/// The maximum size of an environment that is read.
 pub const ENVIRON_BYTES_MAX: u64 = 128 * 1024;
 
-/// Ticks a second in /proc: the same on all architectures for which there is a Rust.
+/// Clock ticks per second in /proc: the same on all architectures that Rust supports.
 const TICKS_PER_SEC: u64 = 100;
 
 /// A process that is not a zombie.
@@ -29,7 +29,7 @@ pub struct Found {
     pub name: String,
 }
 
-/// Our children, dead ones that were not reaped yet among them. Empty where the kernel does not tell.
+/// Our children, including dead ones that were not reaped yet. Empty if the kernel does not provide the list.
 #[must_use]
 pub fn children() -> Vec<Pid> {
     let path = format!("/proc/self/task/{}/children", super::process::own_pid());
@@ -42,17 +42,17 @@ pub fn children() -> Vec<Pid> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Pid)).take(CHILDREN_MAX).collect()
 }
 
-/// What there is to know of a process that lives.
+/// The properties of a live process.
 #[must_use]
 pub fn look_at(pid: Pid) -> Option<Found> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     found(&stat, since_boot())
 }
 
-/// Generations between a process and one of its ancestors that are looked at.
+/// The maximum number of generations between a process and an ancestor.
 const GENERATIONS_MAX: usize = 32;
 
-/// Whether a process lives and is `ancestor`, or descends from it by parents that all live.
+/// Whether a process is alive and is `ancestor`, or descends from it by live parents.
 #[must_use]
 pub fn is_descendant(pid: Pid, ancestor: Pid) -> bool {
     let lineage = std::iter::successors(Some(pid), |pid| parent(*pid));
@@ -75,7 +75,7 @@ fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
-/// See proc_pid_stat(5). The name stands in parentheses and may hold anything, parentheses too.
+/// See proc_pid_stat(5). The name is in parentheses and may contain anything, including parentheses.
 fn found(stat: &str, now: Duration) -> Option<Found> {
     let (before, after) = stat.rsplit_once(") ")?;
     let (_, name) = before.split_once('(')?;
@@ -89,8 +89,8 @@ fn found(stat: &str, now: Duration) -> Option<Found> {
     Some(Found { group, age: now.saturating_sub(began), name: name.to_owned() })
 }
 
-/// The values that these variables had when a process was executed; `None` if we may not look, or it has
-/// overwritten them with its title.
+/// The values of these variables when a process was executed; `None` if access is denied, or if the process
+/// has overwritten them with its title.
 #[must_use]
 pub fn variables<const N: usize>(pid: Pid, names: [&str; N]) -> Option<[String; N]> {
     let mut environment = Vec::new();

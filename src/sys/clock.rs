@@ -9,18 +9,18 @@ use tz::{TimeZone, TimeZoneSettings};
 use super::files::read_file;
 use crate::model::{Mono, Now, Wall};
 
-/// A description of a time zone that is larger is not read; those of the tz database have a few kilobytes.
+/// The maximum size of a time zone file; those of the tz database have a few kilobytes.
 const ZONE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads both clocks; knows the time zone that was in force when it was made.
+/// Reads both clocks; uses the time zone that was set when it was created.
 #[derive(Clone, Debug)]
 pub struct Clock {
     zone: TimeZone,
 }
 
 impl Clock {
-    /// Takes the zone from `TZ` or `/etc/localtime`; UTC where that can't be read, as in an empty
-    /// container, and where `TZ` is empty (tzset(3)).
+    /// Takes the zone from `TZ` or `/etc/localtime`; UTC if that can't be read, as in an empty container, or
+    /// if `TZ` is empty (tzset(3)).
     #[must_use]
     pub fn local() -> Self {
         Self::in_zone(std::env::var("TZ").ok().as_deref())
@@ -37,7 +37,7 @@ impl Clock {
         Self { zone: zone.unwrap_or_else(|_| TimeZone::utc()) }
     }
 
-    /// The time now.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Now {
         Now { mono: monotonic(), wall: self.wall() }
@@ -48,15 +48,14 @@ impl Clock {
         self.at(i64::try_from(unix.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// With the offset that is in force at that moment: a clock may be put forward or back, by a law or by
-    /// hand.
+    /// The time with the offset of that moment: offsets change with daylight saving time and with laws.
     fn at(&self, unix_ms: i64) -> Wall {
         let local = self.zone.find_local_time_type(unix_ms / 1000);
         Wall { unix_ms, utc_offset_secs: local.map_or(0, |local| local.ut_offset()) }
     }
 }
 
-/// CLOCK_MONOTONIC: it stands still while the machine is suspended, and so do the programs.
+/// CLOCK_MONOTONIC: it stops while the machine is suspended, and so do the programs.
 fn monotonic() -> Mono {
     let now = clock_gettime(ClockId::Monotonic);
     let secs = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -84,7 +83,7 @@ mod tests {
         for name in ["", "there/is/none", "../../etc/passwd"] {
             assert_eq!(Clock::in_zone(Some(name)).at(1_790_000_000_000).utc_offset_secs, 0, "{name}");
         }
-        // A time that no calendar has is told without an offset rather than not at all.
+        // A time out of range is shown without an offset rather than not at all.
         assert_eq!(Clock::in_zone(Some("XYZ-5:45")).at(i64::MAX).unix_ms, i64::MAX);
     }
 }

@@ -1,10 +1,10 @@
 //! The two kinds of fork: with a copy of our memory, and within our memory.
 //!
-//! fork(2) copies page tables, and after it each page that we write to is copied, too. A child within our memory,
-//! as of vfork(2) and posix_spawn(3), costs neither: we are suspended until it has executed its program or has
-//! ended. Two things speak against it: whatever the child waits for, we wait for as well; and while a child with the
-//! rights of another user runs in our memory, that user's processes may stop it, and us with it. So a child that
-//! changes its user or its directory gets a copy.
+//! fork(2) copies page tables, and afterwards each page that we write to is copied, too. A child that shares
+//! our memory, as with vfork(2) and posix_spawn(3), avoids both: we are suspended until it has executed its
+//! program or exited. This has two drawbacks: if the child blocks, we block too; and while a child with the
+//! credentials of another user runs in our memory, that user's processes may stop it, and us with it. So a
+//! child that changes its user or its directory gets a copy.
 
 use std::io;
 use std::ptr;
@@ -21,7 +21,7 @@ const STACK_BYTES: usize = 64 * 1024;
 
 const GUARD_BYTES: usize = 4096;
 
-/// Mapped for one child alone, so that nothing of it stays in our memory.
+/// Mapped for one child only, so that it does not remain in our memory.
 struct Stack(*mut c_void);
 
 impl Stack {
@@ -59,10 +59,10 @@ impl Drop for Stack {
     }
 }
 
-/// Runs this in a child that has a copy of our memory. It does not return.
+/// Runs a function in a child that has a copy of our memory. The function does not return.
 ///
 /// # Errors
-/// What fork(2) returns: EAGAIN, ENOMEM.
+/// The error of fork(2): EAGAIN, ENOMEM.
 pub(super) fn with_copied_memory(run: &dyn Fn()) -> io::Result<Pid> {
     // SAFETY: the process has one thread, and the child calls nothing but functions of `child`, which neither
     // allocate nor take locks.
@@ -76,11 +76,11 @@ pub(super) fn with_copied_memory(run: &dyn Fn()) -> io::Result<Pid> {
     }
 }
 
-/// Runs this in a child within our memory, and returns when the child has executed a program or has ended. All
-/// signals have to be blocked, and `run` must leave our memory as it is except its own stack.
+/// Runs a function in a child that shares our memory, and returns when the child has executed a program or
+/// exited. All signals must be blocked, and `run` must not change our memory except its own stack.
 ///
 /// # Errors
-/// What clone(2) returns: EAGAIN, ENOMEM.
+/// The error of clone(2): EAGAIN, ENOMEM.
 pub(super) fn within_our_memory(run: &dyn Fn()) -> io::Result<Pid> {
     const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let stack = Stack::new()?;
@@ -94,7 +94,7 @@ pub(super) fn within_our_memory(run: &dyn Fn()) -> io::Result<Pid> {
     if pid < 0 { Err(Errno::last().into()) } else { Ok(Pid(pid)) }
 }
 
-/// The child's first function. What it returns becomes the exit status, by _exit(2).
+/// The child's first function. Its return value becomes the exit status, by _exit(2).
 extern "C" fn enter(argument: *mut c_void) -> c_int {
     // SAFETY: `within_our_memory` passes a pointer to its parameter, which lives until the child has left.
     #[expect(unsafe_code, reason = "an argument of clone(2)")]

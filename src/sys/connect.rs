@@ -1,4 +1,4 @@
-//! Connections that are made without waiting.
+//! Nonblocking connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +10,11 @@ use rustix::net::{
     sockopt,
 };
 
-/// Begins to connect to an address. The socket is writable when there is an outcome ([`connection_outcome`]).
+/// Begins to connect to an address. The socket becomes writable when the outcome is known
+/// ([`connection_outcome`]).
 ///
 /// # Errors
-/// What socket(2) and connect(2) say at once.
+/// The immediate errors of socket(2) and connect(2).
 pub fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -24,11 +25,11 @@ pub fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
     }
 }
 
-/// What came of an attempt to connect, once its socket is writable.
+/// The outcome of an attempt to connect, once its socket is writable.
 ///
 /// # Errors
-/// Why there is no connection. One that a socket has made with itself, as the kernel can choose the very port that
-/// nobody listens on, is none either.
+/// Why the connection failed. A socket that is connected to itself also counts as failed: the kernel can
+/// choose the very port that nobody listens on.
 pub fn connection_outcome(socket: impl AsFd) -> io::Result<()> {
     sockopt::socket_error(&socket)??;
     let is_own = Some(getsockname(&socket)?) == getpeername(&socket)?;
@@ -38,7 +39,7 @@ pub fn connection_outcome(socket: impl AsFd) -> io::Result<()> {
 /// Sends as much as there is room for.
 ///
 /// # Errors
-/// `WouldBlock` if there is no room; what send(2) says.
+/// `WouldBlock` if there is no room; the errors of send(2).
 pub fn send_without_waiting(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
 }

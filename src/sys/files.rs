@@ -15,40 +15,40 @@ use rustix::process::geteuid;
 use super::limits::open_files_max_ever;
 use crate::model::{User, UserId};
 
-/// What a log path turned out to be.
+/// The kind of file at a log path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFileKind {
-    /// Has a size, can be rotated, takes every write at once.
+    /// Has a size, can be rotated, accepts every write at once.
     Regular,
-    /// A pipe, a terminal, a device: must be waited for and is never rotated.
+    /// A pipe, a terminal, a device: may block and is never rotated.
     Stream,
 }
 
-/// Opens a log for appending, and makes it if it is not there. Never waits: not for the reader
-/// of a FIFO, not for a terminal line.
+/// Opens a log for appending, and creates it if it does not exist. Never blocks, neither for the reader of a
+/// FIFO nor for a terminal line.
 ///
 /// # Errors
-/// What open(2) says; ENXIO for a FIFO without a reader.
+/// The error of open(2); ENXIO for a FIFO without a reader.
 pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, LogFileKind)> {
     let file = open_without_waiting(OpenOptions::new().append(true).create(true).mode(mode), path)?;
     let kind = if file.metadata()?.is_file() { LogFileKind::Regular } else { LogFileKind::Stream };
     Ok((file, kind))
 }
 
-/// Opens a path that somebody else chose. It waits for nobody: not for the other end of a FIFO, not for a terminal
-/// line; and no terminal becomes ours.
+/// Opens a path that a user or client has chosen. Never blocks, neither for the other end of a FIFO nor for a
+/// terminal line; and a terminal does not become our controlling terminal.
 ///
 /// # Errors
-/// What open(2) says; ENXIO for a FIFO that is to be written to and has no reader.
+/// The error of open(2); ENXIO when writing to a FIFO without a reader.
 pub fn open_without_waiting(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
-/// Opens a regular file for reading. Anything else has no past that could be read, and is refused without
-/// waiting for it.
+/// Opens a regular file for reading. Other kinds of files have no content to read back and are rejected
+/// without blocking.
 ///
 /// # Errors
-/// EINVAL for what is no regular file; what open(2) says.
+/// EINVAL for other kinds of files; the error of open(2).
 pub fn open_to_read(path: &Path) -> io::Result<File> {
     let file = open_without_waiting(OpenOptions::new().read(true), path)?;
     let kind = file.metadata()?.file_type();
@@ -63,11 +63,10 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what} and not a regular file")))
 }
 
-/// Reads a regular file of no more than so many bytes, without waiting for anybody. /dev/null counts as an empty
-/// one.
+/// Reads a regular file up to a maximum size, without blocking. /dev/null counts as an empty file.
 ///
 /// # Errors
-/// As [`open_to_read`]; and that it is larger.
+/// As [`open_to_read`]; and if it is larger.
 pub fn read_file(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     match open_to_read(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput && is_null(path) => Ok(Vec::new()),
@@ -75,16 +74,16 @@ pub fn read_file(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Reads whatever there is at the path up to its end, and waits for it.
+/// Reads any kind of file to its end, and blocks for it.
 ///
 /// # Errors
-/// What open(2) and read(2) say; and that it is larger.
+/// The errors of open(2) and read(2); and if it is larger.
 pub fn read_and_wait(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_to_end(OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(path)?, bytes_max)
 }
 
 fn read_to_end(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
-    // With room for a byte more the end is found without asking for more room.
+    // With room for one more byte the end is found without another allocation.
     let bytes_expected = file.metadata().map_or(0, |found| found.len().min(bytes_max) + 1);
     let mut bytes = Vec::with_capacity(usize::try_from(bytes_expected).unwrap_or(0));
     if file.take(bytes_max + 1).read_to_end(&mut bytes)? as u64 > bytes_max {
@@ -98,37 +97,37 @@ fn is_null(path: &Path) -> bool {
     number(path).is_some_and(|found| Some(found) == number(Path::new("/dev/null")))
 }
 
-/// Replaces what a file holds, or writes to what else there is at the path, without waiting for a reader. Makes the
-/// file if `create` is set.
+/// Replaces the content of a file, or writes to another kind of file without waiting for a reader. Creates
+/// the file if `create` is set.
 ///
 /// # Errors
-/// As [`open_without_waiting`]; what write(2) says.
+/// As [`open_without_waiting`]; the error of write(2).
 pub fn write_file(path: &Path, text: &str, create: bool) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).truncate(true).create(create);
     open_without_waiting(&mut options, path)?.write_all(text.as_bytes())
 }
 
-/// Empties a file.
+/// Truncates a file to nothing.
 ///
 /// # Errors
-/// What open(2) and ftruncate(2) say: EINVAL for what is no regular file.
+/// The errors of open(2) and ftruncate(2): EINVAL for other kinds of files.
 pub fn empty_file(path: &Path) -> io::Result<()> {
     open_without_waiting(OpenOptions::new().write(true), path)?.set_len(0)
 }
 
-/// Makes a file that is not there yet.
+/// Creates a file that does not exist yet.
 ///
 /// # Errors
-/// EEXIST if it is; what open(2) says.
+/// EEXIST if it exists; the error of open(2).
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Makes a folder that everybody may read, and the folders above it. The umask does not count.
+/// Creates a folder that everybody may read, and missing parents. The umask is ignored.
 ///
 /// # Errors
-/// What mkdir(2), chmod(2) and chown(2) say.
+/// The errors of mkdir(2), chmod(2) and chown(2).
 pub fn make_folder(path: &Path, owner: Option<&User>) -> io::Result<()> {
     if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("") && !parent.exists()) {
         make_folder(parent, None)?;
@@ -141,11 +140,11 @@ pub fn make_folder(path: &Path, owner: Option<&User>) -> io::Result<()> {
     }
 }
 
-/// Makes a folder and those above it, unless it exists, and gives it to its owner. A symbolic link in its place is
-/// refused: whoever owns the folder above could otherwise have any folder given away.
+/// Creates a folder and missing parents, unless it exists, and changes its owner. A symbolic link in its
+/// place is rejected: the owner of the parent could otherwise redirect the change to any folder.
 ///
 /// # Errors
-/// What mkdir(2), open(2), chmod(2) and chown(2) say.
+/// The errors of mkdir(2), open(2), chmod(2) and chown(2).
 pub fn make_owned_folder(path: &Path, owner: Option<&User>) -> io::Result<()> {
     match make_folder(path, None) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -167,13 +166,13 @@ pub fn is_executable(path: &Path) -> bool {
     access(path, Access::EXEC_OK).is_ok()
 }
 
-/// Whether we may write to a file or in a directory, or the user that we would become.
+/// Whether we, or the user that we would switch to, may write to a file or in a directory.
 ///
-/// For another user the permission bits are asked, and for the way there those that let one search it; what
-/// access control lists say besides is not looked at.
+/// For another user only permission bits are checked, including the search permission of parent folders;
+/// access control lists are ignored.
 ///
 /// # Errors
-/// EACCES, EROFS, and whatever keeps us from looking.
+/// EACCES, EROFS, and errors of the check itself.
 pub fn may_write(path: &Path, user: Option<&User>) -> io::Result<()> {
     let needed = if path.is_dir() { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK };
     accessat(CWD, path, needed, AtFlags::EACCESS)?;
@@ -191,11 +190,11 @@ pub fn may_write(path: &Path, user: Option<&User>) -> io::Result<()> {
 
 const ROOT: UserId = 0;
 
-/// Of the permission bits of others.
+/// The write bit of others.
 const WRITE: u32 = 0o2;
 const SEARCH: u32 = 0o1;
 
-/// Whether the class that a user belongs to has these bits: the first that fits is it, as for the kernel.
+/// Whether the class of a user has these bits: the first matching class counts, as for the kernel.
 fn permits(found: &fs::Metadata, user: &User, bits: u32) -> bool {
     let is_of_group = found.gid() == user.gid || user.groups.contains(&found.gid());
     let shift = match found.uid() == user.uid {
@@ -212,19 +211,19 @@ pub fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
-/// A descriptor that is kept open for the moment when there is no other left.
+/// A spare descriptor that is kept open for when all others are used up.
 #[derive(Debug, Default)]
 pub struct ReserveDescriptor(Option<File>);
 
 impl ReserveDescriptor {
-    /// Opens it, if it is not open and there is one.
+    /// Opens it, if it is not open and a descriptor is available.
     pub fn refill(&mut self) {
         if self.0.is_none() {
             self.0 = File::open("/dev/null").ok();
         }
     }
 
-    /// Closes it. False if it was closed before.
+    /// Closes it. False if it was closed already.
     pub fn spend(&mut self) -> bool {
         self.0.take().is_some()
     }
@@ -235,11 +234,11 @@ pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
 }
 
-/// Gives descriptors 0, 1 and 2 something to refer to if they were closed, so that nothing we
-/// open takes their place and is given to children by mistake.
+/// Opens `/dev/null` for descriptors 0, 1 and 2 if they are closed, so that no later file gets their numbers
+/// and is passed to children by mistake.
 ///
 /// # Errors
-/// What open(2) says.
+/// The error of open(2).
 pub fn ensure_standard_descriptors() -> io::Result<()> {
     for number in 0..3 {
         if !is_open(number) {
@@ -253,10 +252,10 @@ pub fn ensure_standard_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// Lets descriptors 0, 1 and 2 refer to `/dev/null`.
+/// Redirects descriptors 0, 1 and 2 to `/dev/null`.
 ///
 /// # Errors
-/// What opening `/dev/null` or dup2(2) say.
+/// The errors of opening `/dev/null` and of dup2(2).
 pub fn detach_standard_descriptors() -> io::Result<()> {
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&null)?;
@@ -265,14 +264,13 @@ pub fn detach_standard_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// The numbers of the descriptors from 3 on that are open: what we were given, if nothing was opened
-/// before.
+/// The numbers of open descriptors from 3 on: those that we inherited, if nothing was opened before.
 #[must_use]
 pub fn inherited_descriptors() -> Vec<i32> {
     candidates().into_iter().filter(|&number| is_open(number)).collect()
 }
 
-/// Where neither the kernel nor /proc says which descriptors are open, none above this is looked for.
+/// If neither the kernel nor /proc lists open descriptors, higher numbers are not checked.
 const NUMBERS_MAX: u64 = 65_536;
 
 /// The numbers from 3 on that may be open.
@@ -280,7 +278,7 @@ fn candidates() -> Vec<i32> {
     let listed = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let mut numbers: Vec<i32> =
         listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // The listing has at least its own.
+    // The listing has at least its own descriptor.
     if numbers.is_empty() {
         // The soft limit may have been higher when they were opened.
         let end = open_files_max_ever().min(NUMBERS_MAX);
@@ -296,8 +294,8 @@ fn is_open(number: i32) -> bool {
     fcntl(fd, FcntlArg::F_GETFD).is_ok()
 }
 
-/// Marks every descriptor from 3 on as close-on-exec, so that children get nothing that we were
-/// given. Costs the same whatever the limit of descriptors is, where the kernel has close_range(2).
+/// Marks every descriptor from 3 on as close-on-exec, so that children don't inherit what we inherited. The
+/// cost does not depend on the limit of descriptors, if the kernel has close_range(2).
 pub fn keep_inherited_descriptors_from_children() {
     const FIRST: u32 = 3;
     // SAFETY: close_range(2) with CLOEXEC changes a flag on descriptors and touches no memory.
@@ -324,7 +322,7 @@ pub fn is_fifo(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
-/// Whether the file that was opened is the one that the path leads to now.
+/// Whether an open file is still the one at this path.
 #[must_use]
 pub fn is_file_at(file: &File, path: &Path) -> bool {
     let identity = |found: fs::Metadata| (found.dev(), found.ino());
@@ -332,7 +330,7 @@ pub fn is_file_at(file: &File, path: &Path) -> bool {
     matches!((open, there), (Ok(open), Ok(there)) if open == there)
 }
 
-/// Whether nobody can find it any more: the last of its names was removed.
+/// Whether its last name was removed.
 #[must_use]
 pub fn is_removed(file: &File) -> bool {
     file.metadata().is_ok_and(|found| found.nlink() == 0)
@@ -369,7 +367,7 @@ mod tests {
         assert!(make_owned_folder(&link, None).is_err());
     }
 
-    /// For root the permission bits are no hindrance, so the other user is asked for.
+    /// Permission bits don't restrict root, so the check is for the other user.
     #[test]
     fn permission_bits_decide_whether_another_may_write() {
         use std::os::unix::fs::PermissionsExt;
@@ -391,7 +389,7 @@ mod tests {
             (0o755, 0o666, &[], [false, true]),
             (0o700, 0o666, &[], [false, false]),
             (0o775, 0o664, &[gid], [true, true]),
-            // The group is what counts for its members, even if all others may.
+            // The group class counts for its members, even if all others may.
             (0o757, 0o646, &[gid], [false, false]),
         ] {
             for (path, mode) in [(&folder, folder_mode), (&file, mode)] {

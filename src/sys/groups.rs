@@ -1,8 +1,8 @@
-//! Process groups from the outside: whether anybody is left in one, who, and signals for all of them.
+//! Process groups from outside: whether they have members, which, and signals to all of them.
 //!
-//! The kernel does not reuse the number of a group while there is anybody in it, zombies included. Once the
-//! group is empty the number may become another process's, and a signal sent to it by number alone could hit
-//! a stranger. A pidfd of the leader goes on meaning the group that it led, even after the leader was reaped.
+//! The kernel does not reuse the number of a group while it has members, including zombies. Once the group is
+//! empty the number may be used for another process, and a signal sent by number could hit an unrelated one.
+//! A pidfd of the leader keeps identifying the group that it led, even after the leader was reaped.
 
 use std::fs;
 use std::io;
@@ -15,13 +15,14 @@ use rustix::process::{Pid as RawPid, PidfdFlags, getpid, pidfd_open};
 use super::process::send_signal;
 use crate::model::{Pid, Signal};
 
-/// Processes that a search looks at. On a machine with more, who is in a group stays unknown.
+/// The maximum number of processes that a search examines. On a machine with more, the members of a group
+/// stay unknown.
 const SEARCHED_MAX: usize = 65_536;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const TO_THE_GROUP: libc::c_uint = 1 << 2;
 
-/// The null signal: whether there is anybody.
+/// The null signal: only checks for existence.
 const NULL: Signal = Signal(0);
 
 /// A handle for the process group that a child leads.
@@ -29,8 +30,8 @@ const NULL: Signal = Signal(0);
 pub struct LeaderFd(OwnedFd);
 
 impl LeaderFd {
-    /// For the group of this child, which was not reaped yet. `None` where the kernel has no pidfds, or there is
-    /// no descriptor to be had.
+    /// Opens a handle for the group of this child, which was not reaped yet. `None` if the kernel has no
+    /// pidfds, or if no descriptor is available.
     #[must_use]
     pub fn open(leader: Pid) -> Option<Self> {
         pidfd_open(RawPid::from_raw(leader.0)?, PidfdFlags::empty()).ok().map(Self)
@@ -45,7 +46,7 @@ pub struct ProcessGroup<'fd> {
 }
 
 impl<'fd> ProcessGroup<'fd> {
-    /// By its number, and by a handle if there is one.
+    /// Identified by its number, and by a handle if there is one.
     #[must_use]
     pub fn of(leader: Pid, handle: Option<&'fd LeaderFd>) -> Self {
         Self { leader, pidfd: handle.map(|LeaderFd(pidfd)| pidfd.as_fd()) }
@@ -54,16 +55,17 @@ impl<'fd> ProcessGroup<'fd> {
     /// Sends a signal to the members.
     ///
     /// # Errors
-    /// ESRCH if nobody is left, EPERM.
+    /// ESRCH if there are none, EPERM.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         if let Some(pidfd) = self.pidfd {
             match signal_by_pidfd(pidfd, signal, TO_THE_GROUP) {
-                // A kernel that does not know the flag, or a sandbox that does not know the call.
+                // A kernel without the flag, or a sandbox without the call.
                 Err(error) if is_unsupported(&error) => {}
                 outcome => return outcome,
             }
         }
-        // While a group has members, no process or thread has its number. One that has it took it later.
+        // While a group has members, no process or thread has its number. A process with that number got it
+        // later.
         match send_signal(self.leader, NULL, false) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => send_signal(self.leader, signal, true),
             Ok(()) | Err(_) => Err(io::Error::from_raw_os_error(libc::ESRCH)),
@@ -118,8 +120,8 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
 }
 
-/// The processes in these groups that are not zombies, each with its group's number. `None` if that can't be
-/// found out: without /proc, or if it shows another pid namespace.
+/// The processes in these groups that are not zombies, each with its group's number. `None` if they can't be
+/// determined: without /proc, or if it shows another pid namespace.
 #[must_use]
 pub fn members_of(groups: &[Pid]) -> Option<Vec<(Pid, Pid)>> {
     let own = fs::read_link("/proc/self").ok()?;
@@ -144,13 +146,13 @@ pub fn members_of(groups: &[Pid]) -> Option<Vec<(Pid, Pid)>> {
     Some(members)
 }
 
-/// Not rustix's, which takes 0 for an impossible answer. It is that of a process whose group is led from
+/// Does not use rustix, which rejects 0 as a result. 0 is returned for a process whose group leader is
 /// outside of our pid namespace.
 fn group_of(pid: Pid) -> Result<Pid, Errno> {
     nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).map(|group| Pid(group.as_raw()))
 }
 
-/// Whether the process has ended, reaped or not.
+/// Whether the process has exited, reaped or not.
 fn is_zombie(pid: Pid) -> bool {
     match fs::read(format!("/proc/{pid}/stat")) {
         // The name, which may hold anything, ends with the last parenthesis; the state is next.
@@ -162,11 +164,11 @@ fn is_zombie(pid: Pid) -> bool {
     }
 }
 
-/// Sends a signal to the group that a child leads, which was not reaped yet, and to the child itself if it has
-/// left that group.
+/// Sends a signal to the group that a child leads, which was not reaped yet, and to the child itself if it
+/// has left that group.
 ///
 /// # Errors
-/// What kill(2) says: ESRCH if there was nobody, EPERM.
+/// The error of kill(2): ESRCH if nothing was signalled, EPERM.
 pub fn signal_with_leader(leader: Pid, signal: Signal) -> io::Result<()> {
     let sent = send_signal(leader, signal, true);
     match group_of(leader) {
@@ -190,7 +192,7 @@ mod tests {
         let pid = Pid(i32::try_from(member.id()).unwrap());
         let handle = LeaderFd::open(number);
         let groups = [ProcessGroup::of(number, handle.as_ref()), ProcessGroup::of(number, None)];
-        // The leader lives, so by number alone this could be anybody's.
+        // The leader is alive, so the number alone could refer to any process.
         assert!(groups[1].is_empty());
         leader.kill().unwrap();
         leader.wait().unwrap();

@@ -1,9 +1,9 @@
-//! Signals held back for a while and told through a descriptor: Ctrl-C as something to read instead
-//! of something that kills.
+//! Holds back signals for a while and reports them through a descriptor: Ctrl-C becomes something to read
+//! instead of something that kills.
 //!
-//! Nothing is handled and no disposition changes. A signal that was not taken when the hold ends
-//! does then what it would have done at once, so whoever only has to tidy up first lets go and is
-//! ended as by rights.
+//! No handler is installed and no disposition changes. A signal that was not taken when the hold ends then
+//! has its normal effect, so a program that only has to clean up first releases the hold and terminates
+//! normally.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,7 +13,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::model::Signal;
 
-/// As long as it lives the signals wait to be taken. For programs of one thread.
+/// Holds back the signals while it lives. For programs with one thread.
 #[derive(Debug)]
 pub struct HeldInterrupts {
     arrivals: SignalFd,
@@ -21,10 +21,10 @@ pub struct HeldInterrupts {
 }
 
 impl HeldInterrupts {
-    /// Holds these back from now on.
+    /// Holds back these signals.
     ///
     /// # Errors
-    /// What signalfd(2) says, or EINVAL for what is no signal.
+    /// The error of signalfd(2), or EINVAL for an invalid signal.
     pub fn back(signals: &[Signal]) -> io::Result<Self> {
         let mut set = SigSet::empty();
         for signal in signals {
@@ -35,7 +35,7 @@ impl HeldInterrupts {
         Ok(Self { arrivals, before })
     }
 
-    /// Takes one that came, if any did: it has no other effect any more.
+    /// Takes a pending signal, if any: it has no other effect then.
     #[must_use]
     pub fn take(&self) -> bool {
         matches!(self.arrivals.read_signal(), Ok(Some(_)))
@@ -43,7 +43,7 @@ impl HeldInterrupts {
 }
 
 impl AsFd for HeldInterrupts {
-    /// Readable while there is something to take.
+    /// Readable while a signal is pending.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.arrivals.as_fd()
     }
@@ -51,7 +51,7 @@ impl AsFd for HeldInterrupts {
 
 impl Drop for HeldInterrupts {
     fn drop(&mut self) {
-        // It was in force before, so it can't be wrong.
+        // The mask was valid before, so this can't fail.
         let _ = self.before.thread_set_mask();
     }
 }
@@ -64,7 +64,7 @@ mod tests {
     fn a_signal_is_taken_instead_of_having_its_effect() {
         let held = HeldInterrupts::back(&[Signal::USR1]).unwrap();
         assert!(!held.take());
-        // To this thread alone: the others of the harness don't hold it back.
+        // To this thread only: the other threads of the test harness don't hold it back.
         signal::raise(signal::Signal::SIGUSR1).unwrap();
         assert!(held.take());
         assert!(!held.take());

@@ -1,5 +1,6 @@
-//! Signals by the kernel's own calls. A libc keeps some of them for itself (32 and 33, musl 34 too) and refuses
-//! them or leaves them out; but they can be sent like all others, and 34 is what `docker stop` takes for SIGRTMIN.
+//! Signals by direct system calls. A libc reserves some signals for itself (32 and 33, musl 34 too) and
+//! rejects or omits them; but they can be sent like all others, and 34 is what `docker stop` takes for
+//! SIGRTMIN.
 //!
 //! A set is one bit for each signal, from 1 on.
 
@@ -20,22 +21,22 @@ pub(super) const ALL: u64 = u64::MAX;
 /// As large as the kernel's struct on any architecture. The handler comes first; the rest is zero: no flags, no mask.
 type KernelSigaction = [usize; 8];
 
-/// The bit of a signal; zero for what is no signal.
+/// The bit of a signal; zero for an invalid one.
 pub(super) fn bit(signal: Signal) -> u64 {
     u32::try_from(signal.0 - 1).ok().and_then(|shift| 1_u64.checked_shl(shift)).unwrap_or(0)
 }
 
-/// Gives a signal its default effect.
+/// Sets a signal to its default disposition.
 pub(super) fn default(number: i32) {
     dispose(number, libc::SIG_DFL);
 }
 
-/// Takes a signal its effect. One that is blocked is kept all the same, until it is read or let through.
+/// Ignores a signal. If it is blocked it is still kept, until it is read or unblocked.
 pub(super) fn ignore(number: i32) {
     dispose(number, libc::SIG_IGN);
 }
 
-/// It fails for what is no signal, and for KILL and STOP, about which nothing can be done.
+/// It fails for invalid signals, and for KILL and STOP, which can't be changed.
 fn dispose(number: i32, effect: usize) {
     let mut action: KernelSigaction = [0; 8];
     action[0] = effect;
@@ -47,10 +48,10 @@ fn dispose(number: i32, effect: usize) {
     };
 }
 
-/// Blocks these signals and lets all others through; gives the set that was blocked before.
+/// Blocks these signals and unblocks all others; returns the set that was blocked before.
 ///
 /// # Errors
-/// What rt_sigprocmask(2) says.
+/// The error of rt_sigprocmask(2).
 pub(super) fn block(blocked: u64) -> io::Result<u64> {
     let mut before = 0_u64;
     // SAFETY: reads one signal set of the size that it is told, and writes another.
@@ -67,10 +68,10 @@ pub(super) fn block(blocked: u64) -> io::Result<u64> {
     if result == 0 { Ok(before) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A descriptor from which signals of no kind can be read yet, and that never blocks.
+/// A nonblocking signalfd without any signals yet.
 ///
 /// # Errors
-/// What signalfd(2) says.
+/// The error of signalfd(2).
 pub(super) fn descriptor() -> io::Result<OwnedFd> {
     const NEW: i32 = -1;
     let number = i32::try_from(signalfd(NEW, 0)?).map_err(io::Error::other)?;
@@ -79,10 +80,10 @@ pub(super) fn descriptor() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// From now on these can be read from it, if they are blocked.
+/// Makes these signals readable from the descriptor, if they are blocked.
 ///
 /// # Errors
-/// What signalfd(2) says.
+/// The error of signalfd(2).
 pub(super) fn read_from(descriptor: &OwnedFd, set: u64) -> io::Result<()> {
     signalfd(std::os::fd::AsRawFd::as_raw_fd(descriptor), set).map(drop)
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// A limit that the configuration asks for.
+/// A limit that the configuration can raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain words")]
 pub enum Limit {
@@ -12,21 +12,21 @@ pub enum Limit {
     Processes,
 }
 
-/// What became of a wish.
+/// The result of raising a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raised {
     /// It was high enough.
     Enough,
     /// It was raised.
     Now,
-    /// It can't be raised so far; this is as far as it goes, and there it is now.
+    /// It can't be raised this far; it was raised as far as possible, to this value.
     UpTo(u64),
 }
 
-/// Raises the soft limit to at least `least`, and the hard one too where that is needed and allowed.
+/// Raises the soft limit to at least `least`, and the hard one too if necessary and allowed.
 ///
 /// # Errors
-/// What getrlimit(2) says.
+/// The error of getrlimit(2).
 pub fn raise(limit: Limit, least: u64) -> io::Result<Raised> {
     let resource = match limit {
         Limit::OpenFiles => Resource::RLIMIT_NOFILE,
@@ -44,13 +44,13 @@ pub fn raise(limit: Limit, least: u64) -> io::Result<Raised> {
     Ok(Raised::UpTo(hard))
 }
 
-/// How many descriptors may be open now.
+/// The current limit of open descriptors.
 #[must_use]
 pub fn open_files_max() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
 }
 
-/// How many descriptors we may allow ourselves to have open.
+/// The highest limit of open descriptors that we may set.
 #[must_use]
 pub fn open_files_max_ever() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, hard)| soft.max(hard))

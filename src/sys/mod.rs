@@ -1,8 +1,8 @@
-//! Linux made safe: the one place with `unsafe`, and the one place that knows system calls.
+//! A safe interface to Linux: the only module with `unsafe`, and the only one with system calls.
 //!
-//! It decides nothing, logs nothing and keeps no state between calls but the page in
-//! which children leave notes (`spawn_failures`). An error goes up as the
-//! `io::Error` that the kernel gave. Every descriptor made here is close-on-exec.
+//! It makes no decisions, logs nothing and keeps no state between calls except the page in which children
+//! leave notes (`spawn_failures`). Errors are returned as the `io::Error` of the kernel. Every descriptor
+//! created here is close-on-exec.
 
 mod child;
 pub mod children;
@@ -39,7 +39,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-/// The symbolic name of an error, `ENOENT`: what Supervisor's messages carry.
+/// The symbolic name of an error, such as `ENOENT`, as in Supervisor's messages.
 #[must_use]
 pub fn errno_name(error: &io::Error) -> String {
     match error.raw_os_error() {
@@ -48,8 +48,8 @@ pub fn errno_name(error: &io::Error) -> String {
     }
 }
 
-/// Whether a call was refused because the machine, or what we may have of it, is short of descriptors, processes or
-/// memory. EAGAIN is what fork(2) and execve(2) say at a limit of processes.
+/// Whether a call failed because the machine, or our quota, lacks descriptors, processes or memory. EAGAIN is
+/// the error of fork(2) and execve(2) at a limit of processes.
 #[must_use]
 pub fn is_shortage(error: &io::Error) -> bool {
     const SHORTAGES: [Errno; 6] =

@@ -1,8 +1,8 @@
-//! Names of hosts to listen on, looked up without waiting for anybody once we supervise.
+//! Host names to listen on, resolved without blocking once we supervise.
 //!
-//! The C library asks name servers and waits for them, for many seconds when none answers. At the start there
-//! is nothing else to do. Later a name means what it meant then, or what /etc/hosts says: a container's own
-//! names stand there.
+//! The C library asks name servers and waits for them, for many seconds if none answers. At the start there
+//! is nothing else to do. Later a name keeps the meaning that it had then, or that of /etc/hosts, which
+//! contains a container's own names.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -12,36 +12,36 @@ use std::path::PathBuf;
 use super::files::open_to_read;
 use super::startup::while_waiting;
 
-/// The file is read no further than this.
+/// The maximum size of the file that is read.
 const HOSTS_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What names mean.
+/// The resolved names.
 #[derive(Debug)]
 pub struct HostNames {
     hosts: PathBuf,
-    /// Whether name servers may be waited for.
+    /// Whether waiting for name servers is allowed.
     may_wait: bool,
-    /// What the C library said while it was asked.
+    /// The answers of the C library.
     remembered: BTreeMap<String, Vec<IpAddr>>,
 }
 
 impl HostNames {
-    /// Asks the C library, and remembers what it says.
+    /// Resolves with the C library, and remembers its answers.
     #[must_use]
     pub fn at_the_start() -> Self {
         Self { hosts: "/etc/hosts".into(), may_wait: true, remembered: BTreeMap::new() }
     }
 
-    /// From now on nobody is waited for.
+    /// Does not wait for name servers from now on.
     #[must_use]
     pub fn without_waiting(self) -> Self {
         Self { may_wait: false, ..self }
     }
 
-    /// The addresses of a name, or an address as it is.
+    /// The addresses of a name, or of a literal address.
     ///
     /// # Errors
-    /// What the C library says; later, that the name is not known here.
+    /// The error of the C library; later, that the name is unknown here.
     pub fn addresses(&mut self, host: &str) -> io::Result<Vec<IpAddr>> {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
@@ -79,7 +79,7 @@ impl HostNames {
     }
 }
 
-/// The addresses that a text like /etc/hosts has for a name, in any case.
+/// The addresses of a name in a text like /etc/hosts, case-insensitive.
 fn listed(text: &str, host: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {
@@ -92,7 +92,7 @@ fn listed(text: &str, host: &str) -> Vec<IpAddr> {
     found
 }
 
-/// An image FROM scratch has no such file when it is not run by Docker.
+/// An image FROM scratch has no such file unless it is run by Docker.
 fn without_hosts(host: &str) -> Option<Vec<IpAddr>> {
     (host == "localhost").then(|| vec![Ipv4Addr::LOCALHOST.into()])
 }

@@ -14,17 +14,17 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 
 use crate::model::{Pid, UserId};
 
-/// Who is not root may have another user than the program that it belongs to, as a worker does that has given up its
-/// privileges: the reader checks the sender of each datagram instead.
+/// A worker that has dropped its privileges runs as a different user than its program: the reader checks the
+/// sender of each datagram instead.
 const SOCKET_MODE: u32 = 0o666;
 
-/// Others may reach a socket by its path, and do nothing else.
+/// Other users can reach a socket by its path, and nothing else.
 const FOLDER_MODE: u32 = 0o711;
 
-/// Descriptors that one datagram can carry: SCM_MAX_FD of the kernel.
+/// The maximum number of descriptors in one datagram: SCM_MAX_FD of the kernel.
 const DESCRIPTORS_MAX: usize = 253;
 
-/// Bytes for the ancillary data of a datagram, with room for the headers of three messages.
+/// The size of the ancillary data of a datagram, with room for the headers of three messages.
 const CONTROL_BYTES: usize =
     DESCRIPTORS_MAX * size_of::<RawFd>() + size_of::<libc::ucred>() + 3 * (size_of::<libc::cmsghdr>() + 16);
 
@@ -33,10 +33,10 @@ const CONTROL_BYTES: usize =
 pub struct NotifyFolder(PathBuf);
 
 impl NotifyFolder {
-    /// Makes one in `base`, with a name that nobody could have taken before.
+    /// Creates one in `base`, with an unpredictable name.
     ///
     /// # Errors
-    /// What mkdir(2) and chmod(2) say.
+    /// The errors of mkdir(2) and chmod(2).
     pub fn make_in(base: &Path) -> io::Result<Self> {
         let folder = Self(nix::unistd::mkdtemp(&base.join("sv-notify-XXXXXX"))?);
         fs::set_permissions(&folder.0, fs::Permissions::from_mode(FOLDER_MODE))?;
@@ -56,7 +56,7 @@ impl Drop for NotifyFolder {
     }
 }
 
-/// A socket that datagrams are sent to. Its file is removed when it is dropped.
+/// A socket that receives datagrams. Its file is removed when it is dropped.
 #[derive(Debug)]
 pub struct NotifySocket {
     fd: OwnedFd,
@@ -64,7 +64,7 @@ pub struct NotifySocket {
     file: Option<PathBuf>,
 }
 
-/// Who sent a datagram.
+/// The sender of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotifySender {
     /// Its user.
@@ -73,12 +73,12 @@ pub struct NotifySender {
     pub pid: Option<Pid>,
 }
 
-/// What [`NotifySocket::receive`] has read.
+/// A received datagram.
 #[derive(Debug)]
 pub struct NotifyDatagram {
-    /// Its length; one that is longer than the buffer is cut off to it.
+    /// Its length; a longer datagram is truncated to the buffer.
     pub length: usize,
-    /// Always there on Linux.
+    /// Always present on Linux.
     pub sender: Option<NotifySender>,
     /// Closed when they are dropped, which is what the sender of a barrier waits for.
     pub descriptors: Vec<OwnedFd>,
@@ -88,7 +88,7 @@ impl NotifySocket {
     /// With a file, which must not exist.
     ///
     /// # Errors
-    /// What bind(2) says; EINVAL for a path that is too long.
+    /// The error of bind(2); EINVAL for a path that is too long.
     pub fn at(path: PathBuf) -> io::Result<Self> {
         let fd = Self::open(&SocketAddrUnix::new(&path)?)?;
         let address = path.display().to_string();
@@ -97,10 +97,10 @@ impl NotifySocket {
         Ok(socket)
     }
 
-    /// With a name in the abstract namespace, which needs no file system. The kernel chooses one that is free.
+    /// With a name in the abstract namespace, which needs no file system. The kernel chooses an unused one.
     ///
     /// # Errors
-    /// What bind(2) says.
+    /// The error of bind(2).
     pub fn without_file() -> io::Result<Self> {
         let fd = Self::open(&SocketAddrUnix::new_unnamed())?;
         let bound = SocketAddrUnix::try_from(getsockname(&fd)?)?;
@@ -113,22 +113,22 @@ impl NotifySocket {
     fn open(address: &SocketAddrUnix) -> io::Result<OwnedFd> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let fd = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
-        // Before it has a name: no datagram comes without credentials.
+        // Set before it has a name, so that every datagram has credentials.
         set_socket_passcred(&fd, true)?;
         bind(&fd, address)?;
         Ok(fd)
     }
 
-    /// As programs find it in NOTIFY_SOCKET.
+    /// The value of NOTIFY_SOCKET for programs.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Reads the next datagram into a buffer, or returns `None`.
+    /// Reads the next datagram into a buffer; `None` if there is none.
     ///
     /// # Errors
-    /// What recvmsg(2) says.
+    /// The error of recvmsg(2).
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<NotifyDatagram>> {
         let mut control = Control([0; CONTROL_BYTES]);
         let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
@@ -158,7 +158,7 @@ impl NotifySocket {
 }
 
 impl NotifyDatagram {
-    /// Takes the messages of the ancillary data, which cmsg(3) describes: a header and data each, both aligned.
+    /// Parses the ancillary data, described in cmsg(3): messages of a header and data, both aligned.
     fn take_control(&mut self, mut control: &[u8]) {
         while let Some((header, rest)) = split_header(control) {
             #[allow(clippy::unnecessary_cast, reason = "it is a u32 with musl")]

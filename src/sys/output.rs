@@ -1,9 +1,9 @@
-//! Writing to descriptors that are shared with others, without ever waiting for their readers.
+//! Writing to descriptors that are shared with other processes, without ever waiting for their readers.
 //!
-//! O_NONBLOCK belongs to the open file, not to the descriptor: to set it on our stdout would set
-//! it for the shell, the terminal and every other process that has it. So a pipe or terminal is
-//! opened once more for ourselves where that is possible; where it is not, we ask before each
-//! write whether it would wait, and write no more than is sure to fit.
+//! O_NONBLOCK belongs to the open file, not to the descriptor: setting it on our stdout would set it for the
+//! shell, the terminal and every other process that shares it. So a pipe or terminal is opened again for
+//! ourselves if possible; otherwise each write is preceded by a poll, and writes no more than is certain to
+//! fit.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -14,10 +14,10 @@ use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 
-/// A pipe that is ready takes this much without waiting (PIPE_BUF).
+/// The size that a ready pipe accepts without blocking (PIPE_BUF).
 const SURE_TO_FIT_BYTES: usize = 4096;
 
-/// Somewhere to write to.
+/// A descriptor to write to.
 #[derive(Debug)]
 pub struct Output {
     file: File,
@@ -30,20 +30,20 @@ enum Way {
     File,
     /// An open file of our own with O_NONBLOCK.
     Own,
-    /// A socket: each write may be told not to wait.
+    /// A socket: each write has a flag for not blocking.
     Socket,
-    /// Shared with others, so its flags are not ours to change.
+    /// Shared with other processes, so its flags must not change.
     Shared,
 }
 
 impl Output {
-    /// Something that was opened with O_NONBLOCK for ourselves.
+    /// A file that was opened with O_NONBLOCK for ourselves.
     #[must_use]
     pub fn own(file: File) -> Self {
         Self { file, way: Way::Own }
     }
 
-    /// A descriptor that we were given, such as our standard output.
+    /// An inherited descriptor, such as our standard output.
     ///
     /// # Errors
     /// EBADF, EMFILE.
@@ -56,7 +56,7 @@ impl Output {
         if kind.is_socket() {
             return Ok(Self { file, way: Way::Socket });
         }
-        // Root may have opened what we, after giving up root, may not open again.
+        // Root may have opened a file that we, after dropping root, may not open again.
         let again = OpenOptions::new()
             .write(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -64,7 +64,7 @@ impl Output {
         Ok(again.map_or(Self { file, way: Way::Shared }, Self::own))
     }
 
-    /// The descriptor of this number, which we were given.
+    /// The inherited descriptor of this number.
     ///
     /// # Errors
     /// EBADF, EMFILE.
@@ -76,7 +76,7 @@ impl Output {
         Self::inherited(fd)
     }
 
-    /// Whether people look at it.
+    /// Whether it is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.file.is_terminal()
@@ -116,10 +116,10 @@ impl AsFd for Output {
     }
 }
 
-/// Reads what is there into the buffer; `Ok(None)` if there is nothing now, `Ok(Some(0))` at the end.
+/// Reads available data into the buffer; `Ok(None)` if there is none now, `Ok(Some(0))` at the end.
 ///
 /// # Errors
-/// What read(2) says.
+/// The error of read(2).
 pub fn read_ready(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     match rustix::io::read(fd, buffer) {
         Ok(count) => Ok(Some(count)),

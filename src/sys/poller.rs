@@ -1,4 +1,4 @@
-//! Waiting for descriptors: level-triggered epoll.
+//! Polling descriptors: level-triggered epoll.
 
 use std::io;
 #[cfg(target_arch = "x86_64")]
@@ -12,10 +12,10 @@ use rustix::event::epoll;
 use rustix::event::{Timespec, epoll::EventFlags};
 use rustix::io::Errno;
 
-/// Events taken from the kernel in one wait; what is left over is reported by the next.
+/// The maximum number of events per wait; the rest is reported by the next wait.
 const EVENTS_PER_WAIT_MAX: usize = 256;
 
-/// What a source is watched for. Errors and hang-ups are reported whatever is watched for.
+/// The events that a source is watched for. Errors and hang-ups are always reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "plain words")]
 pub struct Interest {
@@ -42,16 +42,16 @@ pub struct Poller {
 
 impl Poller {
     /// # Errors
-    /// What epoll_create1(2) says.
+    /// The error of epoll_create1(2).
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         Ok(Self { epoll, events: Vec::with_capacity(EVENTS_PER_WAIT_MAX) })
     }
 
-    /// Begins to watch a descriptor under a token.
+    /// Watches a descriptor under a token.
     ///
     /// # Errors
-    /// What epoll_ctl(2) says; EPERM for a regular file, which is always ready.
+    /// The error of epoll_ctl(2); EPERM for a regular file, which is always ready.
     pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
     }
@@ -59,25 +59,25 @@ impl Poller {
     /// Changes what a descriptor is watched for.
     ///
     /// # Errors
-    /// What epoll_ctl(2) says.
+    /// The error of epoll_ctl(2).
     pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
     }
 
-    /// Ends watching. Closing a descriptor does so too, unless a child still holds a copy of it.
+    /// Stops watching. Closing a descriptor does so too, unless a child still has a copy of it.
     pub fn remove(&self, fd: BorrowedFd<'_>) {
-        // The one failure there can be is that it was not watched.
+        // It can only fail if the descriptor was not watched.
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Sleeps until something is ready or the time-out is over; for ever without one. The time-out
-    /// is rounded up, so that a deadline has come when it wakes.
+    /// Sleeps until a source is ready or the timeout has passed; forever without one. The timeout is rounded
+    /// up, so that a deadline has passed when it wakes.
     ///
     /// # Errors
-    /// What epoll_wait(2) says, an interruption excepted.
+    /// The error of epoll_wait(2), except for interruptions.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Ready>> {
         self.events.clear();
-        // Milliseconds, as epoll_pwait2(2) is missing from older kernels and sandboxes.
+        // Milliseconds, since older kernels and sandboxes lack epoll_pwait2(2).
         let timeout = timeout.map(|timeout| {
             let millis = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128);
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
@@ -101,7 +101,7 @@ impl Poller {
             Err(error) => return Err(error.into()),
         }
         Ok(self.events.iter().map(|event| {
-            // Packed on x86-64: copied out before they are looked at.
+            // Packed on x86-64: fields are copied before use.
             let (flags, data) = (event.flags, event.data);
             let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
             Ready {
@@ -113,7 +113,7 @@ impl Poller {
     }
 }
 
-/// By epoll_wait(2), for a sandbox that knows no epoll_pwait(2).
+/// Uses epoll_wait(2), for a sandbox without epoll_pwait(2).
 #[cfg(target_arch = "x86_64")]
 fn wait_by_old_call(
     epoll: &OwnedFd,
@@ -146,7 +146,7 @@ fn wait_by_old_call(
     Ok(())
 }
 
-/// There never was another.
+/// These architectures never had epoll_wait(2).
 #[cfg(not(target_arch = "x86_64"))]
 fn wait_by_old_call(_: &OwnedFd, _: &mut Vec<epoll::Event>, _: Option<&Timespec>) -> Result<(), Errno> {
     Err(Errno::NOSYS)

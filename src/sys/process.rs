@@ -1,4 +1,4 @@
-//! Processes from the outside: reaping them, sending them signals, adopting orphans.
+//! Processes from outside: reaping them, signalling them, adopting orphans.
 
 use std::io;
 
@@ -10,18 +10,18 @@ use rustix::process::{
 
 use crate::model::{ExitStatus, Pid, Signal};
 
-/// What waiting found.
+/// The result of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaped {
-    /// A child that ended: ours, or an orphan that became ours.
+    /// A child that has exited: our own, or an adopted orphan.
     Child(Pid, ExitStatus),
-    /// There are children, none of which has ended.
+    /// There are children, but none has exited.
     NoneEnded,
-    /// There is no child at all.
+    /// There are no children.
     NoChildren,
 }
 
-/// Takes one ended child from the kernel, if there is one; never waits.
+/// Reaps one exited child, if there is one; never blocks.
 #[must_use]
 pub fn reap() -> Reaped {
     loop {
@@ -31,7 +31,7 @@ pub fn reap() -> Reaped {
             Ok(None) => return Reaped::NoneEnded,
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::CHILD) => return Reaped::NoChildren,
-            // A sandbox that knows no wait4(2).
+            // A sandbox without wait4(2).
             Err(_) => return reap_by_waitid().unwrap_or(Reaped::NoChildren),
         }
     }
@@ -53,7 +53,7 @@ fn reap_by_waitid() -> io::Result<Reaped> {
     Ok(Reaped::Child(Pid(pid), status))
 }
 
-/// Pid, kind of end, and status or signal; the pid is 0 if none has ended.
+/// Pid, kind of exit, and status or signal; the pid is 0 if none has exited.
 fn waitid_any() -> io::Result<(i32, i32, i32)> {
     // SAFETY: siginfo_t is plain data, for which zeroes are valid. The kernel fills it in for a child that has
     // ended, and the fields that are read are those of SIGCHLD.
@@ -67,12 +67,12 @@ fn waitid_any() -> io::Result<(i32, i32, i32)> {
     }
 }
 
-/// Finds out whether children can be reaped here at all.
+/// Checks that children can be reaped at all.
 ///
 /// # Errors
-/// What wait4(2) and waitid(2) say, where a sandbox refuses both.
+/// The errors of wait4(2) and waitid(2), if a sandbox rejects both.
 pub fn ensure_reaping() -> io::Result<()> {
-    // Nobody is their own child, so nobody is reaped.
+    // A process is never its own child, so nothing is reaped.
     let refused = |error| matches!(error, Err(errno) if errno != rustix::io::Errno::CHILD);
     let by_wait4 = waitpid(Some(rustix::process::getpid()), WaitOptions::NOHANG).map(drop);
     let by_waitid =
@@ -109,7 +109,7 @@ fn decode(status: WaitStatus) -> ExitStatus {
 /// Sends a signal to a process, or to the process group that it leads.
 ///
 /// # Errors
-/// What kill(2) says: ESRCH, EPERM, EINVAL.
+/// The error of kill(2): ESRCH, EPERM, EINVAL.
 pub fn send_signal(pid: Pid, signal: Signal, group: bool) -> io::Result<()> {
     let target = if group { -pid.0 } else { pid.0 };
     // SAFETY: kill(2) takes two integers and touches no memory of ours.
@@ -118,19 +118,19 @@ pub fn send_signal(pid: Pid, signal: Signal, group: bool) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends a signal to our own process group, ourselves included.
+/// Sends a signal to our own process group, including ourselves.
 pub fn signal_own_group(signal: Signal) {
     // SAFETY: kill(2) takes two integers and touches no memory of ours.
     #[expect(unsafe_code, reason = "as in send_signal")]
     let _ = unsafe { nix::libc::kill(0, signal.0) };
 }
 
-/// Stops ourselves alone; returns when we are continued. PID 1 does not stop.
+/// Stops only ourselves; returns when we are continued. PID 1 does not stop.
 pub fn suspend() {
     let _ = send_signal(Pid(own_pid()), Signal::STOP, false);
 }
 
-/// Sends a signal to every process there is but ourselves. Only for a PID 1 that ends.
+/// Sends a signal to every process except ourselves. Only for a PID 1 that is exiting.
 pub fn signal_everybody(signal: Signal) {
     // SAFETY: kill(2) takes two integers and touches no memory of ours.
     #[expect(unsafe_code, reason = "rustix has no kill of all")]
@@ -149,10 +149,10 @@ pub fn own_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
-/// Orphaned descendants become our children rather than those of an init further up.
+/// Makes orphaned descendants our children rather than those of an init further up.
 ///
 /// # Errors
-/// What prctl(2) says; sandboxes may refuse it.
+/// The error of prctl(2); sandboxes may deny it.
 pub fn become_subreaper() -> io::Result<()> {
     // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer and touches no memory of ours.
     #[expect(unsafe_code, reason = "rustix asks for a pid here, which is not what the kernel takes")]
@@ -160,10 +160,10 @@ pub fn become_subreaper() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Has the kernel send us a signal when our parent ends.
+/// Makes the kernel send us a signal when our parent dies.
 ///
 /// # Errors
-/// What prctl(2) says; ESRCH if the parent has ended meanwhile, so that no signal will come.
+/// The error of prctl(2); ESRCH if the parent has exited in the meantime, so that no signal will arrive.
 pub fn ask_for_parent_death(signal: Signal) -> io::Result<()> {
     let parent = getppid();
     // SAFETY: PR_SET_PDEATHSIG takes one integer and touches no memory of ours.
@@ -175,19 +175,19 @@ pub fn ask_for_parent_death(signal: Signal) -> io::Result<()> {
     if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
-/// What daemonizing leaves behind in each of the two processes.
+/// The two processes after daemonizing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one that was started; it may exit.
+    /// The original process; it may exit.
     Starter,
-    /// The one that goes on in a session of its own, without a terminal.
+    /// The daemon, in a session of its own, without a terminal.
     Daemon,
 }
 
 /// Forks once; the daemon leads a new session and has `/dev/null` for its standard descriptors.
 ///
 /// # Errors
-/// What fork(2), setsid(2) or opening `/dev/null` say.
+/// The errors of fork(2), setsid(2) and of opening `/dev/null`.
 pub fn daemonize() -> io::Result<Side> {
     // SAFETY: the process has one thread, so the child may go on running any code.
     #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]

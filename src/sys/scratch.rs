@@ -1,9 +1,9 @@
-//! A folder of its own for a unit test that needs real files.
+//! A temporary folder for unit tests that need real files.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// Removed with all that is in it.
+/// Removed with its content when dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {

@@ -1,4 +1,4 @@
-//! Signals for the supervisor itself, turned into something to read.
+//! Signals to the supervisor, as something to read.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,12 +11,12 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 use super::kernel_signals::{self, ALL, bit, block};
 use crate::model::Signal;
 
-/// Signals that mean something to the supervisor.
+/// The signals that the supervisor handles.
 const HANDLED: [Signal; 6] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR2, Signal::CHLD];
 
-/// Signals that would end a process or stop it, but mean nothing to the supervisor. Faults
-/// (SEGV, BUS, ILL, FPE, TRAP, SYS, ABRT) keep their default: ignoring one would loop.
+/// Signals that would end or stop a process, but have no meaning for the supervisor. Faults (SEGV, BUS, ILL,
+/// FPE, TRAP, SYS, ABRT) keep their default: ignoring one would loop.
 const IGNORED: [i32; 13] = [
     libc::SIGUSR1,
     libc::SIGPIPE,
@@ -33,14 +33,14 @@ const IGNORED: [i32; 13] = [
     libc::SIGPWR,
 ];
 
-/// Those of the libc among them: with one thread it has no use for them, and who sends them means us.
+/// Includes those that the libc reserves: with one thread it does not use them, so a sender means us.
 const REALTIME: std::ops::RangeInclusive<i32> = 32..=64;
 
-/// What can't be read at once is read the next time.
+/// The rest is read the next time.
 const READ_AT_ONCE: usize = 8;
 
-/// Delivers handled signals through descriptors. Several of one kind that come between two
-/// reads are one, but for those that the libc refuses.
+/// Delivers handled signals through descriptors. Several of one kind between two reads are merged, except for
+/// those that the libc rejects.
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
@@ -48,10 +48,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over all signals that can be taken over: from now on none of them ends the process.
+    /// Takes over all signals that can be handled: none of them ends the process any more.
     ///
     /// # Errors
-    /// What socketpair(2) or sigaction(2) say.
+    /// The errors of socketpair(2) and sigaction(2).
     pub fn take_over() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
@@ -62,19 +62,19 @@ impl Signals {
         Ok(Self { delivery, refused: ReservedSignals::new() })
     }
 
-    /// Lets come what was held back since the start ([`super::startup`]). What we inherited as blocked does not
-    /// stay so: a supervisor that is deaf to SIGCHLD reaps nobody.
+    /// Unblocks the signals that were held back since the start ([`super::startup`]). Inherited blocked
+    /// signals are unblocked too: a supervisor that does not receive SIGCHLD reaps nothing.
     ///
     /// # Errors
-    /// What rt_sigprocmask(2) says.
+    /// The error of rt_sigprocmask(2).
     pub fn unblock(&self) -> io::Result<()> {
         block(self.refused.set).map(drop)
     }
 
-    /// Delivers these too, whatever they did so far.
+    /// Delivers these signals too, whatever their previous action.
     ///
     /// # Errors
-    /// For a signal that can't be handled.
+    /// If a signal can't be handled.
     pub fn deliver(&mut self, signals: impl IntoIterator<Item = Signal>) -> io::Result<()> {
         let handle = self.delivery.handle();
         signals.into_iter().try_for_each(|signal| match handle.add_signal(signal.0) {
@@ -86,12 +86,12 @@ impl Signals {
         })
     }
 
-    /// What came since the last call.
+    /// The signals since the last call.
     pub fn pending(&mut self) -> impl Iterator<Item = Signal> + use<> {
         self.delivery.pending().map(Signal).chain(self.refused.read())
     }
 
-    /// What there is to read from when a signal has come.
+    /// The descriptors that are readable after a signal.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         [self.delivery.get_read().as_fd()]
             .into_iter()
@@ -99,11 +99,12 @@ impl Signals {
     }
 }
 
-/// Signals that the libc, and `signal-hook` with it, lets nobody handle: 34 is one of musl's. They are blocked and read
-/// from a descriptor, and stay ignored, so that they do no harm whoever unblocks them.
+/// Signals that the libc, and `signal-hook` with it, does not allow handlers for: 34 is one of musl's. They
+/// are blocked and read from a descriptor, and also ignored, so that they are harmless if they are ever
+/// unblocked.
 #[derive(Debug)]
 struct ReservedSignals {
-    /// Only a sandbox refuses it.
+    /// `None` only if a sandbox rejects it.
     descriptor: Option<OwnedFd>,
     set: u64,
 }

@@ -1,8 +1,8 @@
-//! Every signal blocked, and taken one at a time: for a process whose only events are signals.
+//! Blocks every signal and takes one at a time: for a process whose only events are signals.
 //!
-//! What is blocked is kept by the kernel from the first call on, even for PID 1 and even where it was
-//! ignored, so nothing is lost between the start and the first [`Inbox::take`]. A fault of our own
-//! ends us all the same: the kernel does not let a synchronous signal wait.
+//! The kernel keeps blocked signals, even for PID 1 and even if they are ignored, so none is lost between the
+//! start and the first [`Inbox::take`]. Our own faults still kill us: the kernel does not block synchronous
+//! signals.
 
 use std::io;
 use std::ptr;
@@ -12,7 +12,7 @@ use nix::libc;
 use super::kernel_signals::{self, ALL, SET_BYTES, bit, block};
 use crate::model::Signal;
 
-/// The signals that are held and not yet taken. For programs of one thread.
+/// The held signals. For programs with one thread.
 #[derive(Debug)]
 pub struct Inbox {
     /// One bit for each signal, from 1 on, as the kernel has it.
@@ -20,11 +20,11 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Holds all signals from now on but these, which keep their effect. SIGCHLD gets its default
-    /// disposition: where it is ignored, the kernel reaps children and tells nobody how they ended.
+    /// Holds all signals except these, which keep their effect. SIGCHLD gets its default disposition: if it
+    /// is ignored, the kernel reaps children and discards their statuses.
     ///
     /// # Errors
-    /// What rt_sigprocmask(2) says.
+    /// The error of rt_sigprocmask(2).
     pub fn open(left_alone: &[Signal]) -> io::Result<Self> {
         kernel_signals::default(Signal::CHLD.0);
         let held = left_alone.iter().fold(ALL, |set, signal| set & !bit(*signal));
@@ -32,10 +32,10 @@ impl Inbox {
         Ok(Self { held })
     }
 
-    /// Lets one signal have its default effect, if it has come, and holds it again.
+    /// Gives a pending signal its default effect, and holds it again.
     ///
     /// # Errors
-    /// What rt_sigprocmask(2) says.
+    /// The error of rt_sigprocmask(2).
     pub fn let_through(&self, signal: Signal) -> io::Result<()> {
         kernel_signals::default(signal.0);
         // It is delivered before the call returns.
@@ -43,12 +43,12 @@ impl Inbox {
         block(self.held).map(drop)
     }
 
-    /// Waits until there is a signal. Several of one kind are one, except for real-time signals. SIGPIPE is left
-    /// out if it comes from a write of our own: the error of that write has said so already, and passed on it would
-    /// end a command that has written nothing.
+    /// Waits for a signal. Several of one kind are merged, except for real-time signals. SIGPIPE is skipped
+    /// if one of our own writes caused it: that write has already returned the error, and forwarding the
+    /// signal would kill a command that has written nothing.
     ///
     /// # Errors
-    /// What rt_sigtimedwait(2) says; being stopped and continued is not an error.
+    /// The error of rt_sigtimedwait(2); being stopped and continued is not an error.
     pub fn take(&self) -> io::Result<Signal> {
         loop {
             // SAFETY: all bytes zero are a valid siginfo_t.
@@ -92,7 +92,7 @@ fn is_of_own_write(info: &libc::siginfo_t) -> bool {
 mod tests {
     use super::*;
 
-    /// To this thread alone: the others of the harness hold nothing back.
+    /// Sends to this thread only: other threads of the test harness don't hold signals.
     fn send(number: i32) {
         // SAFETY: tgkill(2) takes integers and touches no memory of ours.
         #[expect(unsafe_code, reason = "the standard library sends no signals")]

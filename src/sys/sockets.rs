@@ -19,19 +19,19 @@ use rustix::net::{
 use super::names::HostNames;
 use crate::model::{Pid, SocketOwner, UserId};
 
-/// As Supervisor's.
+/// The same as Supervisor's.
 const BACKLOG: i32 = 1024;
 
-/// Why a socket can't be listened on.
+/// Why listening failed.
 #[derive(Debug)]
 pub enum ListenError {
-    /// Somebody answers there.
+    /// A server answers there.
     InUse,
-    /// There is something at the path that is no socket; it is left alone.
+    /// The path exists and is not a socket; it is kept.
     NotASocket,
     /// The owner can't be set.
     Owner(UserId, Option<UserId>),
-    /// What the kernel said.
+    /// An error of the kernel.
     System(io::Error),
 }
 
@@ -47,7 +47,8 @@ impl From<rustix::io::Errno> for ListenError {
     }
 }
 
-/// A socket that listens. A unix socket's file is removed when it is dropped, if it is still ours.
+/// A listening socket. A unix socket's file is removed when it is dropped, unless another process has
+/// replaced it.
 #[derive(Debug)]
 pub enum ListeningSocket {
     /// With a file.
@@ -58,7 +59,7 @@ pub enum ListeningSocket {
     Inet(TcpListener),
 }
 
-/// The file that clients reach a unix socket by.
+/// The file of a unix socket.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -68,14 +69,14 @@ pub struct SocketFile {
 /// Device and inode.
 type SocketFileId = (u64, u64);
 
-/// What is at a socket's path.
+/// The state of a socket's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// The socket that listens.
+    /// It is our listening socket.
     Ours,
-    /// Nothing.
+    /// It does not exist.
     Missing,
-    /// Something that another process put there.
+    /// It belongs to another process.
     Foreign,
 }
 
@@ -110,10 +111,11 @@ pub enum SocketStream {
 }
 
 impl ListeningSocket {
-    /// Listens on a path. A socket that nobody answers on is replaced (`on_stale` is told); the
-    /// new one appears at the path complete, with its mode and owner, in one step.
+    /// Listens on a path. A stale socket is replaced, after calling `on_stale`; the new one appears at the
+    /// path atomically, with its mode and owner.
     ///
     /// # Errors
+    /// See [`ListenError`]; EINVAL for a path that is too long for a socket.
     /// See [`ListenError`]; EINVAL for a path that is too long for a socket.
     pub fn unix(
         path: &Path,
@@ -135,7 +137,7 @@ impl ListeningSocket {
         Ok(Self::Unix(made?, SocketFile::made_at(path)))
     }
 
-    /// Listens on a name in the abstract namespace, which needs no file system. The name goes with the
+    /// Listens on a name in the abstract namespace, which needs no file system. The name is released with the
     /// socket.
     ///
     /// # Errors
@@ -148,7 +150,7 @@ impl ListeningSocket {
         Ok(Self::Abstract(UnixListener::from(socket)))
     }
 
-    /// What is at the path of a unix socket; sockets without a path are always there.
+    /// The state of a unix socket's path; sockets without a path are always ours.
     #[must_use]
     pub fn presence(&self) -> Presence {
         match self {
@@ -165,33 +167,33 @@ impl ListeningSocket {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
         let addresses = names.addresses(host)?;
         let mut addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-        // Supervisor listens by IPv4 only, so that is what clients of a name like `localhost` expect:
-        // where that is taken, IPv6 is no way out.
+        // Supervisor listens on IPv4 only, so clients of a name like `localhost` expect that: if the IPv4
+        // port is in use, IPv6 is not a substitute.
         if addresses.iter().any(SocketAddr::is_ipv4) {
             addresses.retain(SocketAddr::is_ipv4);
         }
         let listener = TcpListener::bind(addresses.as_slice())?;
-        // A second time, as the standard library lets 128 wait.
+        // A second time, since the standard library uses a backlog of 128.
         listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Self::Inet(listener))
     }
 
-    /// As standard input of programs that accept from it themselves: there accept(2) waits. As many
-    /// connections as `backlog` may wait to be taken.
+    /// For the standard input of programs that accept connections themselves: there accept(2) blocks. The
+    /// backlog is `backlog`.
     ///
     /// # Errors
-    /// What listen(2) and fcntl(2) say.
+    /// The errors of listen(2) and fcntl(2).
     pub fn for_children(self, backlog: u16) -> io::Result<Self> {
         listen(&self, i32::from(backlog))?;
         fcntl_setfl(&self, fcntl_getfl(&self)? - OFlags::NONBLOCK)?;
         Ok(self)
     }
 
-    /// Takes a connection that waits, or `None`. The stream does not block.
+    /// Accepts a pending connection, or `None`. The stream is nonblocking.
     ///
     /// # Errors
-    /// What accept(2) says: EMFILE and ENFILE want a pause, the rest concerns that connection only.
+    /// The error of accept(2): EMFILE and ENFILE require a pause, others concern only that connection.
     pub fn accept(&self) -> io::Result<Option<SocketStream>> {
         let accepted = match self {
             Self::Unix(listener, _) | Self::Abstract(listener) => {
@@ -215,7 +217,7 @@ impl ListeningSocket {
 }
 
 impl SocketStream {
-    /// Whether something was sent to us that is not read yet. The end of the stream is nothing.
+    /// Whether there is unread input. The end of the stream does not count.
     #[must_use]
     pub fn has_input(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
@@ -242,10 +244,10 @@ impl Drop for ListeningSocket {
     }
 }
 
-/// Connects to a unix socket; that and all that is done with it does not wait.
+/// Connects to a unix socket without blocking, for connecting and for all later I/O.
 ///
 /// # Errors
-/// EAGAIN where too many wait to be accepted; what socket(2) and connect(2) say.
+/// EAGAIN if its backlog is full; the errors of socket(2) and connect(2).
 pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
     let socket = unix_socket()?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;
@@ -358,14 +360,14 @@ fn clear_the_way(path: &Path) -> Result<bool, ListenError> {
     Ok(true)
 }
 
-/// Names that are tried for a socket that is not in its place yet.
+/// The maximum number of temporary names that are tried.
 const TEMPORARY_NAMES_MAX: u32 = 16;
 
-/// A free name beside the path. What a stranger has put there, in a folder where everybody may write, is left alone,
-/// and another name is taken.
+/// An unused name next to the path. A file of another user, in a folder that everybody may write to, is kept,
+/// and another name is used.
 fn temporary_name(path: &Path) -> Result<PathBuf, ListenError> {
     let name = |end: String| PathBuf::from(format!("{}.{}{end}", path.display(), std::process::id()));
-    // PID 1 is always called so: one that was killed half-way may have left it, on a volume that stays.
+    // PID 1 always has the same pid: a killed predecessor may have left the name on a persistent volume.
     let first = name(String::new());
     let Err(error) = clear_the_way(&first) else { return Ok(first) };
     let began = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
@@ -373,8 +375,8 @@ fn temporary_name(path: &Path) -> Result<PathBuf, ListenError> {
     others.into_iter().find(|other| fs::symlink_metadata(other).is_err()).ok_or(error)
 }
 
-/// Nobody does only where the kernel says so: what can't be asked, or speaks in datagrams, is
-/// somebody's. A queue that is full is full of somebody's clients; connecting does not wait for that.
+/// Only ECONNREFUSED proves that nobody listens: a socket that can't be connected to, or a datagram socket,
+/// counts as used. So does one with a full backlog; connecting does not wait for it.
 fn somebody_listens(path: &Path) -> bool {
     connect_without_waiting(path).err().is_none_or(|error| error.kind() != io::ErrorKind::ConnectionRefused)
 }
@@ -389,7 +391,7 @@ pub fn remove_if_abandoned(path: &Path) {
 fn listen_at(path: &Path, mode: u32, owner: Option<SocketOwner>) -> Result<UnixListener, ListenError> {
     let address = SocketAddrUnix::new(path)?;
     let socket = unix_socket()?;
-    // What bind makes has the mode of the socket less the umask: never more than asked for.
+    // The file of bind(2) has the mode of the socket minus the umask: never more than requested.
     let mode = Mode::from_raw_mode(mode);
     fchmod(&socket, mode)?;
     bind(&socket, &address)?;
@@ -402,8 +404,8 @@ fn listen_at(path: &Path, mode: u32, owner: Option<SocketOwner>) -> Result<UnixL
     Ok(UnixListener::from(socket))
 }
 
-/// Moves the socket to its place unless another starter was faster. File systems without that
-/// kind of rename get a plain one.
+/// Renames the socket to its final path unless another process was faster. File systems without that kind of
+/// rename get a plain one.
 fn publish(temporary: &Path, path: &Path) -> Result<(), ListenError> {
     match renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
@@ -441,7 +443,7 @@ mod tests {
         assert!(matches!(ListeningSocket::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
         let ListeningSocket::Unix(socket, ..) = &listener else { unreachable!() };
         let left = socket.try_clone().unwrap();
-        // As after a crash: nobody listens, and the file stays.
+        // As after a crash: nobody listens, but the file remains.
         std::mem::forget(listener);
         drop(left);
         let other = Folder::new("sockets-stale2");
@@ -504,7 +506,7 @@ mod tests {
         let listener = ListeningSocket::inet("127.0.0.1", 0, &mut HostNames::at_the_start()).unwrap();
         let ListeningSocket::Inet(inet) = &listener else { panic!("{listener:?}") };
         let address = inet.local_addr().unwrap();
-        // With a shorter queue the kernel drops what does not fit, and the other end tries again a second later.
+        // With a shorter queue the kernel drops connections, and the client tries again a second later.
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
         let waiting: Result<Vec<_>, _> = (0..300).map(connect).collect();
         assert!(waiting.is_ok(), "{waiting:?}");

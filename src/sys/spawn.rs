@@ -1,4 +1,4 @@
-//! Starting a program, the parent's side. `clone` has the kinds of fork; what happens between fork and exec is in
+//! Spawning a program, the parent side. `clone` has the kinds of fork; the child side until exec is in
 //! `child`.
 
 use std::ffi::{CStr, CString, NulError, OsStr, c_char};
@@ -19,13 +19,14 @@ use super::own_pid::OwnPid;
 use super::{child, clone, kernel_signals, spawn_failures, users};
 use crate::model::{Pid, User};
 
-/// A program ready for exec. Everything that the child needs is allocated here, as the child may not allocate.
+/// A program ready for exec. Everything that the child needs is allocated here, since the child must not
+/// allocate.
 #[derive(Debug)]
 pub struct Program {
-    /// Tried one after the other.
+    /// Tried in order.
     pub(super) files: Vec<CString>,
     pub(super) argv0: CString,
-    /// Keeps alive what `argv` and `envp` point to.
+    /// Owns the strings that `argv` and `envp` point to.
     _strings: Vec<CString>,
     pub(super) own_pid: Option<OwnPid>,
     pub(super) argv: Vec<*const c_char>,
@@ -33,7 +34,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// `file` is executed, `argv` is what the program receives as its arguments.
+    /// Executes `file` with `argv` as its arguments.
     ///
     /// # Errors
     /// If any of the texts contains a NUL byte.
@@ -62,16 +63,16 @@ impl Program {
         })
     }
 
-    /// With one more variable, whose value is the pid of the program.
+    /// Adds a variable whose value is the pid of the program.
     #[must_use]
     pub fn with_own_pid(mut self, name: &CStr) -> Self {
         let own_pid = OwnPid::new(name);
-        // In front of the null pointer at the end.
+        // Before the terminating null pointer.
         self.envp.insert(self.envp.len().saturating_sub(1), own_pid.as_ptr());
         Self { own_pid: Some(own_pid), ..self }
     }
 
-    /// Where else it may be, in this order.
+    /// Adds alternative paths, in order.
     ///
     /// # Errors
     /// If a path contains a NUL byte.
@@ -83,7 +84,7 @@ impl Program {
     }
 }
 
-/// What a child changes of itself before it executes its program. What is not set is inherited.
+/// The attributes that a child changes before it executes its program. Unset ones are inherited.
 #[derive(Debug, Default)]
 pub struct Attributes {
     pub(super) directory: Option<CString>,
@@ -103,33 +104,33 @@ impl Attributes {
         Ok(Self { directory, umask, user })
     }
 
-    /// Whether the child may run within our memory until exec, see [`clone`].
+    /// Whether the child may share our memory until exec, see [`clone`].
     fn allow_shared_memory(&self) -> bool {
         self.directory.is_none() && self.user.as_ref().is_none_or(|user| user.uid == users::own_id())
     }
 }
 
-/// What a child has for standard input.
+/// The standard input of a child.
 #[derive(Clone, Copy, Debug)]
 pub enum Stdin<'a> {
     /// A pipe from us.
     Pipe,
-    /// Nothing: reading returns the end of file at once, also where there is no /dev/null.
+    /// Empty input: reading returns the end of file at once, even without /dev/null.
     Empty,
     /// A socket from which it accepts connections.
     Socket(BorrowedFd<'a>),
 }
 
-/// How a child that has our own standard descriptors uses the terminal, if they are one.
+/// How a child with our own standard descriptors uses the terminal, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
-    /// It is the foreground process group.
+    /// As the foreground process group.
     Foreground,
-    /// It may write to it.
+    /// For output only.
     Background,
 }
 
-/// Our ends of a child's standard descriptors, none of which blocks.
+/// Our ends of a child's standard descriptors, all nonblocking.
 #[derive(Debug)]
 pub struct ParentEnds {
     /// Write end; `None` where standard input is empty, a socket, or ours.
@@ -147,14 +148,14 @@ pub(super) struct Assignment {
     pub(super) number: RawFd,
 }
 
-/// What the child's side does with descriptors.
+/// The descriptor operations of the child.
 #[derive(Debug)]
 pub(super) struct ChildDescriptors {
-    /// No source is the number of any of them.
+    /// No source has a number that is assigned.
     pub(super) assignments: Vec<Assignment>,
-    /// Whether it takes the terminal that its standard input may be.
+    /// Whether it becomes the foreground group of its terminal.
     pub(super) is_in_foreground: bool,
-    /// The sources, which are open until the child has its copies.
+    /// The sources, kept open until the child has its copies.
     _open: Vec<OwnedFd>,
 }
 
@@ -164,7 +165,7 @@ pub struct Descriptors {
     parent: ParentEnds,
     /// With the numbers that they have in the child.
     child: Vec<(OwnedFd, RawFd)>,
-    /// The numbers of those that are pipes from us or to us, which nobody else uses.
+    /// The numbers of the pipes between us, which are not shared with others.
     pipes: Vec<RawFd>,
     is_in_foreground: bool,
 }
@@ -194,7 +195,7 @@ impl Descriptors {
         Ok(Self {
             parent: ParentEnds { stdin: stdin_write, stdout: Some(stdout_read), stderr: stderr_read },
             child: vec![(stdin_read, 0), (stdout_write, 1), (stderr_write, 2)],
-            // A socket belongs to others, too.
+            // A socket is shared.
             pipes: if is_socket { vec![1, 2] } else { vec![0, 1, 2] },
             is_in_foreground: false,
         })
@@ -218,17 +219,18 @@ impl Descriptors {
         })
     }
 
-    /// One more for the child, with a number above those of the standard descriptors.
+    /// Adds a descriptor for the child, with a number above those of the standard descriptors.
     #[must_use]
     pub fn with(mut self, fd: OwnedFd, number: RawFd) -> Self {
         self.child.push((fd, number));
         self
     }
 
-    /// A pipe whose write end has this number in the child, above those of the standard descriptors. Returns the
-    /// read end, which does not block.
+    /// Adds a pipe whose write end has this number in the child, above those of the standard descriptors.
+    /// Returns the read end, which is nonblocking.
     ///
     /// # Errors
+    /// EMFILE, ENFILE.
     /// EMFILE, ENFILE.
     pub fn with_pipe(mut self, number: RawFd) -> io::Result<(Self, OwnedFd)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -237,9 +239,9 @@ impl Descriptors {
         Ok((self.with(write, number), read))
     }
 
-    /// Makes the pipes the user's own. A program that opens /dev/stdout by its path opens the pipe once more,
-    /// which only its owner and root may. Where we may not change the owner the child can't become that user
-    /// either, and reports it itself.
+    /// Changes the owner of the pipes to the user. A program that opens /dev/stdout by its path opens the
+    /// pipe again, which only its owner and root may. If we may not change the owner, the child can't switch
+    /// to that user either, and reports it itself.
     fn give_to(&self, user: &User) {
         let (uid, gid) = (Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
         for (fd, _) in self.child.iter().filter(|(_, number)| self.pipes.contains(number)) {
@@ -247,8 +249,8 @@ impl Descriptors {
         }
     }
 
-    /// Copies each descriptor whose number the child has another use for to a number that it has none for, so that
-    /// the order of the assignments does not matter.
+    /// Moves each source whose number the child needs for something else to an unused number, so that the
+    /// order of the assignments does not matter.
     fn assign(self) -> io::Result<(ParentEnds, ChildDescriptors)> {
         let free = self.child.iter().map(|(_, number)| number.saturating_add(1)).max().unwrap_or(0);
         let (mut assignments, mut open) = (Vec::new(), Vec::new());
@@ -262,12 +264,12 @@ impl Descriptors {
     }
 }
 
-/// Starts the program as leader of a process group of its own, with default signal dispositions. A step that fails
-/// in the child is in [`spawn_failures`] when the child is reaped, and in what it has written to its standard error;
-/// its exit status is 127, as with Supervisor.
+/// Starts the program as leader of a process group of its own, with default signal dispositions. A step that
+/// fails in the child is in [`spawn_failures`] when the child is reaped, and on its standard error; its exit
+/// status is 127, as in Supervisor.
 ///
 /// # Errors
-/// What fork(2) returns: EAGAIN, ENOMEM; EMFILE if a descriptor can't be copied.
+/// The error of fork(2): EAGAIN, ENOMEM; EMFILE if a descriptor can't be copied.
 pub fn spawn(
     program: &Program,
     attributes: &Attributes,
@@ -278,7 +280,7 @@ pub fn spawn(
     }
     let (parent, descriptors) = descriptors.assign()?;
     spawn_failures::prepare();
-    // A signal that reaches the child before it has dropped our handlers would be reported to us.
+    // A signal that reaches the child before it has reset our handlers would be reported to us.
     let before = kernel_signals::block(kernel_signals::ALL)?;
     let forked = start(attributes.allow_shared_memory(), &|| child::run(program, attributes, &descriptors));
     kernel_signals::block(before)?;
@@ -288,7 +290,7 @@ pub fn spawn(
 fn start(shares_memory: bool, run: &dyn Fn()) -> io::Result<Pid> {
     if shares_memory {
         match clone::within_our_memory(run) {
-            // A sandbox that allows fork(2) alone.
+            // A sandbox that only allows fork(2).
             Err(error) if is_refusal(&error) => {}
             started => return started,
         }
@@ -303,15 +305,16 @@ fn is_refusal(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|raw| refusals.contains(&Errno::from_raw(raw)))
 }
 
-/// In which group or session a program runs that has our own standard descriptors.
+/// The process group or session of a program with our own standard descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
     /// In a process group of its own.
     Group {
-        /// Which takes our place in the foreground of the terminal.
+        /// It becomes the foreground group of the terminal instead of ours.
         foreground: bool,
     },
-    /// In a session of its own, with standard input for its terminal if that is one and free.
+    /// In a session of its own. If standard input is a terminal and free, it becomes the controlling
+    /// terminal.
     Session,
 }
 
@@ -345,14 +348,14 @@ impl From<Errno> for ExecError {
 }
 
 /// Reports on the child's standard error that its program could not be executed, and returns the child's exit
-/// status. It is called between fork and exec: it may neither allocate nor take a lock.
+/// status. It is called between fork and exec: it must not allocate or take a lock.
 pub type ReportExecError<'a> = dyn Fn(ExecError, &mut dyn fmt::Write) -> u8 + 'a;
 
-/// Starts the program with our own standard descriptors, and with whatever else we have open, with default signal
-/// dispositions. For callers who block all signals ([`super::sigwait`]).
+/// Starts the program with our own standard descriptors and all other inherited ones, with default signal
+/// dispositions. For callers that block all signals ([`super::sigwait`]).
 ///
 /// # Errors
-/// What fork(2) returns: EAGAIN, ENOMEM.
+/// The error of fork(2): EAGAIN, ENOMEM.
 pub fn spawn_in_place(
     program: &Program,
     membership: Membership,

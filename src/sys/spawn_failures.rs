@@ -1,8 +1,8 @@
 //! Why a child could not become its program: the step that failed, and its errno.
 //!
-//! Between fork and exec a child has only its exit status to report with, and any program may exit with that. So
-//! it leaves a note in a page that it shares with us. Unlike a close-on-exec pipe this costs no descriptor, and the
-//! parent does not wait for exec.
+//! Between fork and exec a child can only report by its exit status, and any program may exit with the same.
+//! So it leaves a note in a page that it shares with us. Unlike a close-on-exec pipe this needs no
+//! descriptor, and the parent does not wait for exec.
 
 use std::fmt;
 use std::io;
@@ -15,18 +15,19 @@ use nix::libc;
 
 use crate::model::Pid;
 
-/// Notes in the page. Two children whose pids share a slot at the same time lose a note, no more.
+/// The number of notes in the page. Two children whose pids share a slot at the same time lose a note, no
+/// more.
 const SLOTS: usize = 512;
 
 static NOTES: OnceLock<Option<&'static [AtomicU64; SLOTS]>> = OnceLock::new();
 
-/// What a child does before it is its program.
+/// The steps of a child before exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Step {
-    /// Giving its descriptors their numbers.
+    /// Duplicating its descriptors.
     Descriptors = 1,
-    /// Becoming its user.
+    /// Switching to its user.
     User,
     /// Changing to its directory.
     Directory,
@@ -49,12 +50,12 @@ impl fmt::Display for Step {
     }
 }
 
-/// The step that failed in a child, and why.
+/// A failed step of a child.
 #[derive(Debug)]
 pub struct SpawnFailure {
     /// Which step.
     pub step: Step,
-    /// What its system call returned.
+    /// The error of its system call.
     pub error: io::Error,
 }
 
@@ -72,7 +73,7 @@ impl SpawnFailure {
     }
 }
 
-/// To be called before the first fork.
+/// Must be called before the first fork.
 pub(super) fn prepare() {
     NOTES.get_or_init(share);
 }
@@ -109,7 +110,7 @@ fn note(pid: i32, step: Step, errno: i32) -> u64 {
     (u64::from(pid.cast_unsigned()) << 32) | (u64::from(step as u16) << 16) | errno
 }
 
-/// The child's side: it may neither allocate nor wait.
+/// Called by the child: it must not allocate or block.
 pub(super) fn leave(step: Step, errno: Errno) {
     let pid = nix::unistd::getpid().as_raw();
     if let Some(slot) = slot(pid) {
@@ -117,7 +118,7 @@ pub(super) fn leave(step: Step, errno: Errno) {
     }
 }
 
-/// Why a child that was reaped did not become its program, if that is so.
+/// Why a reaped child did not execute its program, if so.
 #[must_use]
 pub fn take(pid: Pid) -> Option<SpawnFailure> {
     let slot = slot(pid.0)?;

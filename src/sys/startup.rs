@@ -1,12 +1,12 @@
-//! Signals between exec and the moment when we are ready for them.
+//! Signals between exec and the installation of handlers.
 //!
-//! The kernel drops a signal to PID 1 that has no handler, unless it is blocked: a blocked signal waits, whatever
-//! its disposition is. So all signals are blocked before anything else is done. An action that takes over signals
-//! unblocks them when its handlers are installed; any other restores the inherited mask.
+//! The kernel drops a signal to PID 1 that has no handler, unless it is blocked: a blocked signal is kept,
+//! whatever its disposition. So all signals are blocked before anything else is done. An action that takes
+//! over signals unblocks them when its handlers are installed; any other restores the inherited mask.
 //!
-//! Before `main` the C library relocates the program, page by page, which takes a millisecond where the machine
-//! is busy. On x86-64 the entry point of the executable is therefore ours: it makes one system call and goes on
-//! to that of the C library. Elsewhere the first call of `main` does the same, a little later.
+//! Before `main` the C library relocates the program, page by page, which takes a millisecond on a busy
+//! machine. On x86-64 the entry point of the executable is therefore ours: it makes one system call and
+//! continues with that of the C library. Elsewhere the first call of `main` does the same, a little later.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use nix::libc;
 use super::kernel_signals::{ALL, bit, block};
 use crate::model::Signal;
 
-/// What was blocked when we were executed; all signals unless the entry point wrote to it.
+/// The inherited signal mask; all signals unless the entry point wrote to it.
 static INHERITED: AtomicU64 = AtomicU64::new(ALL);
 
 /// `build.rs` makes `sv_entry` the entry point of the executable.
@@ -59,9 +59,9 @@ pub struct Blocked {
     inherited: u64,
 }
 
-/// Blocks all signals, even those that the C library keeps for itself.
+/// Blocks all signals, including those that the C library reserves.
 pub fn block_signals() -> Blocked {
-    // The call has no error for arguments that are right.
+    // The call can't fail with valid arguments.
     let before = block(ALL).unwrap_or(0);
     // KILL and STOP are never blocked, so a mask of all signals was never inherited.
     let inherited = INHERITED.load(Ordering::Relaxed);
@@ -69,25 +69,25 @@ pub fn block_signals() -> Blocked {
 }
 
 impl Blocked {
-    /// Blocks what was blocked when we were executed, and nothing else.
+    /// Restores the inherited signal mask.
     pub fn restore(self) {
         let _ = block(self.inherited);
     }
 }
 
-/// Unblocks all signals, whatever was blocked when we were executed.
+/// Unblocks all signals, regardless of the inherited mask.
 pub fn unblock_signals() {
     let _ = block(0);
 }
 
-/// The signals that ask a supervisor to end.
+/// The signals that request termination.
 const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 
-/// Does something during the start that may wait for others, while all signals are blocked. One that asks us to
-/// end does so at once, with status 0: nothing runs yet that would have to be stopped.
+/// Runs a blocking operation during the start, while all signals are blocked. A signal that requests
+/// termination exits at once, with status 0: nothing runs yet that would have to be stopped.
 ///
 /// # Errors
-/// What sigaction(2) says, and the errors of `wait`.
+/// The error of sigaction(2), and the errors of `wait`.
 pub fn while_waiting<T>(wait: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let mut handlers = Vec::new();
     for signal in ENDING {

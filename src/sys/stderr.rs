@@ -1,4 +1,4 @@
-//! Standard error as a supervisor uses it: a reader that is gone, or that reads nothing, holds nobody up.
+//! Standard error of a supervisor: a reader that is gone, or does not read, never blocks us.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,15 +8,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::output::Output;
 
-/// How long a reader may take to make room for a last message.
+/// How long to wait for room for a last message.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Prints a message before the end. What the reader has no room for within a second is lost.
+/// Prints a message before we exit. What does not fit within a second is lost.
 pub fn print(text: impl AsRef<[u8]>) {
     write(io::stderr(), text.as_ref(), DRAIN_TIMEOUT);
 }
 
-/// Prints what there is room for now.
+/// Prints as much as there is room for.
 pub fn print_at_once(text: impl AsRef<[u8]>) {
     write(io::stderr(), text.as_ref(), Duration::ZERO);
 }

@@ -1,8 +1,8 @@
-//! Standard output as commands use it: what cannot be written is an error.
+//! Standard output of commands: output that can't be written is an error.
 //!
 //! The standard library hides two cases. A write to a descriptor that is not open for writing counts as
-//! done, and a standard output that is closed is replaced by /dev/null before `main`. Here both are what
-//! the kernel calls them, EBADF.
+//! successful, and a closed standard output is replaced by /dev/null before `main`. Here both are EBADF, as
+//! in the kernel.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -31,7 +31,7 @@ extern "C" fn look() {
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 
-/// Standard output, without a buffer.
+/// Standard output, unbuffered.
 #[derive(Debug, Default)]
 pub struct Stdout;
 
@@ -42,7 +42,7 @@ impl AsFd for Stdout {
 }
 
 impl Stdout {
-    /// Whether people see it.
+    /// Whether it is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         !WAS_CLOSED.load(Ordering::Relaxed) && self.as_fd().is_terminal()
@@ -56,7 +56,7 @@ impl Write for Stdout {
         }
         loop {
             match rustix::io::write(self.as_fd(), bytes) {
-                // Whoever shares the open file has made it non-blocking.
+                // Another process that shares the open file has made it nonblocking.
                 Err(Errno::AGAIN) => {
                     poll(&mut [PollFd::from_borrowed_fd(self.as_fd(), PollFlags::OUT)], None)?;
                 }
@@ -70,15 +70,15 @@ impl Write for Stdout {
     }
 }
 
-/// Prints a text and returns the exit status: the given one, unless that is 0 and the text was lost.
+/// Prints a text and returns the exit status: the given one, unless that is 0 and printing failed.
 #[must_use]
 pub fn print(text: &str, code: u8) -> u8 {
     status(code, Stdout.write_all(text.as_bytes()))
 }
 
 /// The exit status of a command that has written to standard output: the given one, but never 0 if that
-/// failed, which is reported on standard error. A reader that has seen enough and left, as `head` does, is
-/// not a failure.
+/// failed, which is reported on standard error. A reader that has closed the pipe, as `head` does, is not a
+/// failure.
 #[must_use]
 pub fn status(code: u8, written: io::Result<()>) -> u8 {
     match written {

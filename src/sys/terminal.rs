@@ -1,4 +1,4 @@
-//! The controlling terminal, as standard input: who is in its foreground.
+//! The controlling terminal on standard input, and its foreground process group.
 
 use std::io;
 
@@ -8,34 +8,34 @@ use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 use crate::model::Pid;
 
-/// The process group in the foreground of our controlling terminal; `None` if standard input is none.
+/// The foreground process group of our controlling terminal; `None` if standard input is not that terminal.
 #[must_use]
 pub fn foreground() -> Option<Pid> {
     tcgetpgrp(io::stdin()).ok().map(|group| Pid(group.as_raw_nonzero().get()))
 }
 
-/// Whether we are in the foreground. Whoever is not has no right to the terminal and none to give away.
+/// Whether we are in the foreground. A background process must not use the terminal or pass it on.
 #[must_use]
 pub fn is_in_foreground() -> bool {
     foreground() == Some(Pid(getpgrp().as_raw_nonzero().get()))
 }
 
-/// Whether our session, and with it its terminal, is our own.
+/// Whether we lead our session, and thus control its terminal.
 #[must_use]
 pub fn is_session_leader() -> bool {
     getsid(None).is_ok_and(|session| session == getpid())
 }
 
-/// Puts a process group into the foreground. From the background it needs SIGTTOU blocked: tcsetpgrp(3).
+/// Makes a process group the foreground group. From the background SIGTTOU must be blocked: tcsetpgrp(3).
 ///
 /// # Errors
-/// ENOTTY, EPERM for a group of another session, ESRCH for one that is gone.
+/// ENOTTY, EPERM for a group of another session, ESRCH if it does not exist.
 pub fn put_into_foreground(group: Pid) -> io::Result<()> {
     let group = RawPid::from_raw(group.0).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(tcsetpgrp(io::stdin(), group)?)
 }
 
-/// Takes the terminal back for our own process group.
+/// Makes our own process group the foreground group.
 ///
 /// # Errors
 /// As [`put_into_foreground`].
@@ -43,11 +43,11 @@ pub fn take_back() -> io::Result<()> {
     Ok(tcsetpgrp(io::stdin(), getpgrp())?)
 }
 
-/// Gives the controlling terminal up. A session's leader takes it from all its session with that, and its
-/// foreground is sent SIGHUP and SIGCONT: ioctl_tty(2).
+/// Releases the controlling terminal. If we lead the session, the whole session loses it, and the foreground
+/// group gets SIGHUP and SIGCONT: ioctl_tty(2).
 ///
 /// # Errors
-/// ENOTTY where standard input is no controlling terminal of ours.
+/// ENOTTY if standard input is not our controlling terminal.
 pub fn give_up() -> io::Result<()> {
     // SAFETY: TIOCNOTTY takes no argument, and descriptor 0 need not be open.
     #[expect(unsafe_code, reason = "rustix has no TIOCNOTTY")]

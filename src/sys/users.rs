@@ -10,22 +10,22 @@ use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
 use super::files::read_file;
 use crate::model::{User, UserId};
 
-/// A user database that is larger is not read.
+/// The maximum size of a user database.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// The user database as it was read. A missing file is an empty one, as in an empty container.
+/// The user database as it was read. A missing file counts as empty, as in an empty container.
 #[derive(Debug, Default)]
 pub struct Users {
     passwd: String,
     group: String,
-    /// Of both files as they were read.
+    /// The stamps of both files when they were read.
     stamps: [Option<Stamp>; 2],
 }
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
 
-/// By which a file that has changed is known. Tools replace both files; editors may write to them in place.
+/// Detects that a file has changed. Tools replace both files; editors may write to them in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -58,7 +58,7 @@ impl Users {
     /// Reads the files of this machine.
     #[must_use]
     pub fn read() -> Self {
-        // Looked at before they are read: a change in between is seen the next time.
+        // Taken before reading: a change in between is noticed the next time.
         let stamps = [PASSWD, GROUP].map(Stamp::of);
         Self { stamps, ..Self::read_from(Path::new(PASSWD), Path::new(GROUP)) }
     }
@@ -70,7 +70,7 @@ impl Users {
         }
     }
 
-    /// The same user with the groups that it has by now; `None` if it has been removed.
+    /// The same user with its current groups; `None` if it was removed.
     #[must_use]
     pub fn again(&self, user: &User) -> Option<User> {
         self.by_name(&user.name).filter(|found| found.uid == user.uid).or_else(|| self.by_id(user.uid))
@@ -147,16 +147,16 @@ impl Users {
     }
 }
 
-/// Why we could not become another user.
+/// Why switching to a user failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserRefused {
     /// Supervisor's words for the step that failed.
     pub text: &'static str,
-    /// What the system call returned; EPERM where none was tried.
+    /// The error of the system call; EPERM if none was made.
     pub errno: Errno,
 }
 
-/// Becomes this user permanently. Groups first: they can't be changed after the user.
+/// Switches to this user permanently. Groups first: they can't be changed after the user.
 ///
 /// # Errors
 /// The step that failed.
@@ -178,14 +178,14 @@ pub fn become_user(user: &User) -> Result<(), UserRefused> {
     setuid(Uid::from_raw(user.uid)).map_err(refused("Could not set user id of effective user"))
 }
 
-/// What the user database calls us; our number if it doesn't.
+/// Our user name; our number if the database has no entry.
 #[must_use]
 pub fn own_name() -> String {
     let uid = own_id();
     Users::read().by_id(uid).map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Who we are.
+/// Our user id.
 #[must_use]
 pub fn own_id() -> UserId {
     getuid().as_raw()
@@ -197,8 +197,8 @@ pub fn is_root() -> bool {
     getuid().is_root()
 }
 
-/// Groups that a user may have here; the kernel's own limit is 65,536, but `become_user` also runs
-/// between fork and exec, where nothing can be allocated. More are left out.
+/// The maximum number of groups of a user; the kernel's limit is 65,536, but `become_user` also runs between
+/// fork and exec, where nothing can be allocated. Further groups are dropped.
 const GROUPS_MAX: usize = 256;
 
 #[cfg(test)]
@@ -237,7 +237,7 @@ mod tests {
         let configured = now.by_name("www").unwrap();
         now.group.push_str("extra:x:50:www\n");
         assert_eq!(now.again(&configured).unwrap().groups, [33, 998, 50]);
-        // The number counts, as with Supervisor: the name may have been given to another since.
+        // The number counts, as in Supervisor: the name may have been given to another user since.
         now.passwd = now.passwd.replace("www:x:33:33", "web:x:33:33").replace("root:x:0", "www:x:0");
         assert_eq!(now.again(&configured).unwrap().name, "web");
         now.passwd.clear();

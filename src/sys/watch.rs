@@ -1,4 +1,4 @@
-//! Whether a file is still there: inotify on the file itself, so that its folder may be as busy as it likes.
+//! Detects the removal of a file: inotify on the file itself, so that activity in its folder does not matter.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
-/// Room for events; those of a file itself carry no name.
+/// The size of the event buffer; events of a file itself have no name.
 const EVENTS_BYTES: usize = 1024;
 
 /// Files that may be removed or renamed by others.
@@ -16,15 +16,15 @@ pub struct FileWatch(OwnedFd);
 
 impl FileWatch {
     /// # Errors
-    /// What inotify_init1(2) says: EMFILE where a user has too many of them.
+    /// The error of inotify_init1(2): EMFILE if a user has too many instances.
     pub fn new() -> io::Result<Self> {
         Ok(Self(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?))
     }
 
-    /// Watches the file that is at this path now. It need not be unwatched: that happens when the file is gone.
+    /// Watches the file at this path. The watch ends by itself when the file is removed.
     ///
     /// # Errors
-    /// What inotify_add_watch(2) says: EACCES for a file that we may not read.
+    /// The error of inotify_add_watch(2): EACCES for a file that we may not read.
     pub fn add(&self, path: &Path) -> io::Result<()> {
         // Removing the last link of a file that is still open changes its link count, which is an attribute.
         let flags = WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
@@ -32,7 +32,7 @@ impl FileWatch {
         Ok(())
     }
 
-    /// Takes the events that wait: something has happened to one of the files.
+    /// Discards the pending events: one of the files has changed.
     pub fn drain(&self) {
         let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
         let mut reader = Reader::new(&self.0, &mut buffer);

@@ -1,9 +1,9 @@
-//! What the links of the status page do, and how it went, in Supervisor's words.
+//! The actions of the links on the status page, with Supervisor's messages.
 
 use crate::http::http_date;
 use crate::model::{BulkRow, Command, Fault, FaultCode, Namespec, Reply, Wait, Wall};
 
-/// Processes that a message names before it only counts them.
+/// The maximum number of processes that a message names.
 const NAMED_MAX: usize = 5;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,14 +17,14 @@ pub(super) enum Action {
     ClearLog(Namespec),
 }
 
-/// How far a visit has come.
+/// The progress of an action.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Progress {
-    /// Commands so far.
+    /// The number of commands so far.
     pub(super) asked: usize,
-    /// What came of the last one.
+    /// The result of the last command.
     pub(super) last: Option<Result<Reply, Fault>>,
-    /// What did not work in commands over many.
+    /// The failures of bulk commands.
     failures: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ fn failure(BulkRow { name, group, outcome }: &BulkRow) -> Option<String> {
 }
 
 impl Action {
-    /// The action of this name. COMPAT: Supervisor fails at others, with a traceback in its log.
+    /// The action of this name. COMPAT: Supervisor answers others with a traceback in its log.
     pub(super) fn parse(name: &str, process: Option<&str>) -> Result<Self, String> {
         let of = match (name, process) {
             ("refresh", _) => return Ok(Self::Refresh),
@@ -69,7 +69,7 @@ impl Action {
         *self != Self::Refresh
     }
 
-    /// What its link says and what it does, if it stops all that runs.
+    /// The label and effect of its link, if it stops everything.
     pub(super) fn stops_everything(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::StopAll => Some(("Stop All", "This stops every process that runs.")),
@@ -87,12 +87,12 @@ impl Action {
         }
     }
 
-    /// A whole group is no process here.
+    /// A whole group is not a process here.
     fn names_a_group(&self) -> bool {
         self.process().is_some_and(|name| name.process.is_none())
     }
 
-    /// What is to be done next.
+    /// The next command.
     pub(super) fn command(&self, progress: &Progress) -> Option<Command> {
         if self.names_a_group() {
             return None;
@@ -114,7 +114,7 @@ impl Action {
         }
     }
 
-    /// How it went.
+    /// The result message.
     pub(super) fn message(&self, progress: &Progress, wall: Wall) -> String {
         let name = self.process().map_or("", |name| name.text.as_str());
         let is_unknown = progress.fault().is_some_and(|fault| fault.code == FaultCode::BadName);
@@ -130,7 +130,7 @@ impl Action {
             (Self::Restart(_), None) => format!("Process {name} restarted"),
             (Self::ClearLog(_), None) => format!("Log for {name} cleared"),
             (Self::Start(_), Some(fault)) => not_started(name, fault),
-            // COMPAT: Supervisor tells of a restart whatever came of it.
+            // COMPAT: Supervisor reports a restart regardless of its result.
             (Self::Restart(_), Some(fault)) if progress.asked > 1 => not_started(name, fault),
             (Self::StopAll | Self::RestartAll | Self::Stop(_) | Self::Restart(_), Some(fault))
             | (Self::ClearLog(_), Some(fault)) => unexpected(fault),
@@ -138,12 +138,12 @@ impl Action {
     }
 }
 
-/// Whether what is to be restarted does not run now.
+/// Whether the process to restart is not running.
 fn is_down(progress: &Progress) -> bool {
     progress.fault().is_none_or(|fault| fault.code == FaultCode::NotRunning)
 }
 
-/// COMPAT: Supervisor says the first whatever became of them.
+/// COMPAT: Supervisor reports success regardless of the results.
 fn all_done(done: &str, progress: &Progress, wall: Wall) -> String {
     let at = ctime(wall);
     if progress.failures.is_empty() {

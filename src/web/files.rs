@@ -1,5 +1,4 @@
-//! The style of the pages and their icon. They are part of the program, so there is no folder to
-//! escape from.
+//! The stylesheet of the pages and their icon. They are part of the binary, so path traversal is impossible.
 
 use super::pages;
 use crate::http::{Request, Response, http_date, http_date_secs};
@@ -7,7 +6,7 @@ use crate::http::{Request, Response, http_date, http_date_secs};
 const STYLE: &str = include_str!("supervisor.css");
 const ICON: &str = include_str!("icon.svg");
 
-/// COMPAT: Supervisor serves whatever lies in its folder, its templates and pictures too.
+/// COMPAT: Supervisor serves every file in its folder, including its templates and pictures.
 fn file(path: &str) -> Option<(&'static str, &'static str)> {
     match path {
         "stylesheets/supervisor.css" => Some(("text/css", STYLE)),
@@ -16,14 +15,14 @@ fn file(path: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// A file, or 304 for a client that has it from a time after `changed`.
+/// A file, or status 304 for a client whose copy is newer than `changed`.
 pub(super) fn answer(path: &str, request: &Request, changed: i64) -> Response {
     if request.method == "POST" {
         return Response::error(400);
     }
     let (content_type, text) = match file(path) {
         Some(found) => found,
-        // Addresses are relative: from here neither the style nor the way back would be found.
+        // Links are relative: from here they would point to wrong addresses.
         None if path.contains('/') => return Response::error(404),
         None => return pages::not_found(),
     };

@@ -1,6 +1,6 @@
 //! Text to HTML.
 
-/// A text where HTML is expected: in an element or in a quoted attribute.
+/// Escapes a text for HTML: for an element or a quoted attribute.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -10,7 +10,7 @@ pub(super) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // No document may hold it, not even by its number.
+            // HTML can't contain it, not even as a character reference.
             '\0' => escaped.push(char::REPLACEMENT_CHARACTER),
             other => escaped.push(other),
         }
@@ -18,7 +18,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// What is common to all pages.
+/// The common frame of all pages.
 pub(super) fn document(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(

@@ -1,17 +1,16 @@
 //! The web pages: requests to commands, replies to HTML.
 //!
-//! Nothing here acts, waits or looks at a clock. A request is answered at once ([`Answer::Now`]), or it is a
-//! [`Visit`]: its owner puts the commands that [`Visit::next`] has to the supervisor, one after the other,
-//! hands back what came of each, and when there are no more lets the visit make its [`Response`].
+//! This module does not act, wait or read a clock. A request is answered at once ([`Answer::Now`]), or it is
+//! a [`Visit`]: its owner sends the commands from [`Visit::next`] to the supervisor, one after the other,
+//! passes back the results, and when there are no more commands gets the [`Response`].
 //!
 //! Paths, link targets, classes, columns and messages are Supervisor's, since scripts read them. Sentences,
-//! markup and style are our own: no JavaScript, nothing from elsewhere, readable on a phone and in the
-//! dark.
+//! markup and style are our own: no JavaScript, no external resources, readable on a phone and in the dark.
 //!
-//! Links do things, and a link can stand on anybody's page. So whatever changes something asks first who
-//! sent the request ([`Sender`]), and what comes from a foreign page is not done but shown, with a
-//! button that does it. No foreign page may show ours in a frame, where that button could be put under
-//! somebody's finger.
+//! Links perform actions, and any page can contain such a link. So a request that changes something is
+//! checked for its sender ([`Sender`]), and a request from a foreign page is not performed but shown, with a
+//! button to confirm it. Foreign pages can't embed ours in a frame, where the button could be used for
+//! clickjacking.
 
 mod action;
 mod files;
@@ -26,22 +25,22 @@ use crate::model::{Command, Fault, Reply, Wall};
 use action::{Action, Progress};
 use pages::Tail;
 
-/// Bytes of a message that is shown: it travels in a URL, which has bounds of its own.
+/// The maximum size of a message: it is part of a URL, which has limits of its own.
 pub const MESSAGE_BYTES_MAX: usize = 2048;
 
-/// Bytes of a log that one page shows.
+/// The maximum size of a log on a page.
 pub const TAIL_BYTES_MAX: i64 = 1024 * 1024;
 
-/// What a request comes to.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Nobody needs to be asked.
+    /// It needs no command.
     Now(Response),
-    /// The supervisor has to be asked.
+    /// It needs commands to the supervisor.
     Later(Visit),
 }
 
-/// A request that is being worked on.
+/// A request that is being processed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visit {
     purpose: PagePurpose,
@@ -55,8 +54,8 @@ enum PagePurpose {
     Act(Action),
 }
 
-/// What a request for anything but the API and the streams of logs comes to. Files have not changed
-/// since `unix_secs`, when this program started.
+/// Handles a request for anything except the API and log streams. Files have not changed since `unix_secs`,
+/// when this program started.
 #[must_use]
 pub fn ask(request: &Request, unix_secs: i64) -> Answer {
     if !["GET", "HEAD", "POST"].contains(&request.method.as_str()) {
@@ -73,7 +72,7 @@ pub fn ask(request: &Request, unix_secs: i64) -> Answer {
     }
 }
 
-/// The status page, or what its links do. COMPAT: a HEAD request is answered as a GET is, but changes
+/// The status page, or the action of a link. COMPAT: a HEAD request is answered like a GET, but changes
 /// nothing; Supervisor has no status page for it.
 fn index(request: &Request) -> Answer {
     let name = field(request, "action").filter(|_| request.method != "HEAD");
@@ -86,8 +85,8 @@ fn index(request: &Request) -> Answer {
         Ok(action) if action.changes_something() && !is_trusted(request) => {
             Answer::Now(pages::refusal(&name, process.as_deref()))
         }
-        // COMPAT: Supervisor does it at once. A program still finds it so; a person at a browser is asked
-        // first, and says yes by a form.
+        // COMPAT: Supervisor does it at once. For a program we do so too; in a browser the user is asked for
+        // confirmation first, with a form.
         Ok(action) if request.method == "GET" && is_browser(request) => match action.stops_everything() {
             Some((label, warning)) => Answer::Now(pages::question(&name, label, warning)),
             None => Answer::Later(Visit::new(PagePurpose::Act(action))),
@@ -96,7 +95,7 @@ fn index(request: &Request) -> Answer {
     }
 }
 
-/// COMPAT: Supervisor does what any page tells a browser to ask it for.
+/// COMPAT: Supervisor performs requests from any page.
 fn is_trusted(request: &Request) -> bool {
     match Sender::of(request) {
         Sender::OwnPage | Sender::Program => true,
@@ -104,7 +103,7 @@ fn is_trusted(request: &Request) -> bool {
     }
 }
 
-/// A field of the form that was posted, the last of its name, or else of the query, the first.
+/// A field of the posted form, the last of its name, or else of the query, the first.
 fn field(request: &Request, name: &str) -> Option<String> {
     let body = if request.method == "POST" { request.body.as_slice() } else { b"" };
     let posted = form_fields(&String::from_utf8_lossy(body)).filter(|(it, _)| it == name).last();
@@ -117,8 +116,8 @@ impl Visit {
         Self { purpose, progress: Progress::default() }
     }
 
-    /// The next command; `None` after the last. Each is to be answered by [`Visit::answered`] before the
-    /// next is asked for.
+    /// The next command; `None` after the last. [`Visit::answered`] must be called with its result before the
+    /// next call.
     #[expect(clippy::should_implement_trait, reason = "what is next depends on answers")]
     pub fn next(&mut self) -> Option<Command> {
         let command = match (&self.purpose, self.progress.asked) {
@@ -131,7 +130,7 @@ impl Visit {
         Some(command)
     }
 
-    /// Takes what came of the command.
+    /// Adds the result of the command.
     pub fn answered(&mut self, outcome: Result<Reply, Fault>) {
         if let PagePurpose::ShowTail(tail) = &mut self.purpose {
             tail.answered(&outcome);
@@ -139,14 +138,13 @@ impl Visit {
         self.progress.take(outcome);
     }
 
-    /// Whether it is to go on also if nobody waits for the answer any more. What was stopped to be
-    /// started again is started again.
+    /// Whether to continue even if the client has disconnected: a restart must not end after the stop.
     #[must_use]
     pub fn outlives_its_client(&self) -> bool {
         matches!(self.purpose, PagePurpose::Act(Action::RestartAll | Action::Restart(_)))
     }
 
-    /// What the client is told.
+    /// The response to the client.
     #[must_use]
     pub fn into_response(self, wall: Wall) -> Response {
         let Self { purpose, progress } = self;
@@ -161,8 +159,8 @@ impl Visit {
     }
 }
 
-/// COMPAT: Supervisor's address is absolute, from what the client called it, and moves permanently. A
-/// relative one is right behind any proxy, and 303 is never kept by a client.
+/// COMPAT: Supervisor's redirect is absolute, based on the requested host, and permanent. A relative one is
+/// correct with any proxy, and a client never caches 303.
 fn redirect(message: &str) -> Response {
     let fits = |&(at, character): &(usize, char)| at + character.len_utf8() <= MESSAGE_BYTES_MAX;
     let message: String = message.char_indices().take_while(fits).map(|(_, character)| character).collect();

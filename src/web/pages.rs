@@ -1,4 +1,4 @@
-//! The pages.
+//! The HTML pages.
 
 use crate::http::{Response, http_date, percent_encode};
 use crate::model::{
@@ -10,23 +10,23 @@ use super::TAIL_BYTES_MAX;
 use super::action::unexpected;
 use super::html::{document, escape};
 
-/// Bytes of a log that a page shows at least, and unless asked for more.
+/// The minimum and default size of a log on a page.
 const TAIL_BYTES_LEAST: i64 = 1024;
 
-/// How much more of a log the next page shows.
+/// The factor by which the next page shows more of a log.
 const MORE_TIMES: i64 = 16;
 
-/// Nothing from elsewhere, no scripts, and no frames on pages of others.
+/// No external resources, no scripts, and no embedding in foreign frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'self'";
 
-/// A page is as old as the moment it was made.
+/// Disables caching.
 pub(super) fn uncached(response: Response) -> Response {
     response
         .header("Pragma", "no-cache")
         .header("Cache-Control", "no-cache")
         .header("Expires", &http_date(0))
-        // A browser that names our pages to us and to nobody else.
+        // The browser sends the address of our pages to us only.
         .header("Referrer-Policy", "same-origin")
 }
 
@@ -54,7 +54,7 @@ pub(super) fn status(processes: &[ProcessInfo], message: Option<&str>) -> Respon
     page(200, "Supervisor Status", &status_body(message, &format!("{buttons}{table}")))
 }
 
-/// The status page of a supervisor that answers no questions any more.
+/// The status page of a supervisor that is shutting down.
 pub(super) fn stopping(message: Option<&str>) -> Response {
     let notice = "<p class=\"status_msg\">Supervisor is shutting down or restarting.</p>\n";
     let body = format!("{}{notice}", buttons(&[("refresh", "Refresh")]));
@@ -73,11 +73,10 @@ fn status_body(message: Option<&str>, content: &str) -> String {
     )
 }
 
-/// What an error is marked by; classes are Supervisor's.
+/// The mark of an error; classes are Supervisor's.
 const ERROR: &str = " data-kind=\"error\"";
 
-/// Whether a message of an action tells of something that did not work. It comes from the address of the page, so
-/// its words have to say it.
+/// Whether a message reports a failure. It comes from the URL of the page, so only its text can be examined.
 fn is_error(message: &str) -> bool {
     ["ERROR", "unexpected rpc fault", "No such process", "Not all "]
         .iter()
@@ -107,7 +106,7 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     let description = escape(&format!("{}{more}", info.description));
     let links: String =
         links_of(info.state, &encoded).iter().map(|link| item(link.as_ref(), &shown)).collect();
-    // Supervisor's classes don't tell these apart.
+    // Supervisor's classes don't distinguish these.
     let end = match (info.state, info.ended_as_expected) {
         (ProcessState::Exited, true) => " data-end=\"expected\"",
         (ProcessState::Exited, false) => " data-end=\"unexpected\"",
@@ -138,11 +137,11 @@ fn class_of(state: ProcessState) -> &'static str {
 struct Link {
     label: &'static str,
     href: String,
-    /// In a window of its own.
+    /// Opens in a new window.
     is_apart: bool,
 }
 
-/// Five for each process, so that scripts find each in its place: `None` where there is nothing to do.
+/// Five for each process, so that scripts find each at its position: `None` if an action does not apply.
 fn links_of(state: ProcessState, encoded: &str) -> [Option<Link>; 5] {
     let act = |label, action| {
         let href = format!("index.html?processname={encoded}&amp;action={action}");
@@ -170,8 +169,7 @@ fn item(link: Option<&Link>, shown: &str) -> String {
     )
 }
 
-/// The ends of the logs that are asked for: of standard output and, where it has a log of its own, of standard
-/// error.
+/// The ends of the requested logs: of standard output and, if it has a separate log, of standard error.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tail {
     process: Option<String>,
@@ -180,15 +178,15 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// What is no number means the least.
+    /// An invalid number means the minimum.
     pub(super) fn of(process: Option<String>, limit: Option<&str>) -> Self {
         let digits = limit.filter(|limit| limit.bytes().all(|byte| byte.is_ascii_digit()));
         let asked = digits.map_or(0, |digits| digits.parse().unwrap_or(i64::MAX));
         Self { process, bytes: asked.clamp(TAIL_BYTES_LEAST, TAIL_BYTES_MAX), stdout: None }
     }
 
-    /// What is asked next, after so many commands. Where one stream can't be read for want of a process
-    /// the other can't either.
+    /// The next command, after `asked` commands. If one stream can't be read because the process does not
+    /// exist, the other can't either.
     pub(super) fn command(&self, asked: usize) -> Option<Command> {
         let channel = match (asked, &self.stdout) {
             (0, _) => Channel::Stdout,
@@ -197,16 +195,16 @@ impl Tail {
             _ => return None,
         };
         let log = LogOf::Process(Namespec::split(self.process.as_deref()?), channel);
-        // A byte more than is shown tells whether there is more.
+        // One byte more than is shown, to know whether there is more.
         Some(Command::ReadLog(log, Reading::Range { offset: -self.bytes - 1, length: 0 }))
     }
 
-    /// Takes the first outcome, which decides whether there is a second question.
+    /// Takes the first result, which decides whether there is a second command.
     pub(super) fn answered(&mut self, outcome: &Result<Reply, Fault>) {
         self.stdout.get_or_insert_with(|| outcome.clone());
     }
 
-    /// COMPAT: Supervisor shows standard output alone, and begins in the middle of a line.
+    /// COMPAT: Supervisor shows only standard output, and starts in the middle of a line.
     pub(super) fn page(&self, asked: usize, last: Option<Result<Reply, Fault>>) -> Response {
         let process = self.process.as_deref().unwrap_or("None");
         let title = format!("Supervisor tail of process {process}");
@@ -219,7 +217,7 @@ impl Tail {
         };
         let stderr = match last {
             Some(Ok(Reply::Text(text))) if asked > 1 => self.log("Standard error", &text),
-            // It goes where standard output goes, or nowhere.
+            // It is redirected to standard output, or discarded.
             _ => String::new(),
         };
         let body =
@@ -241,7 +239,8 @@ impl Tail {
         format!("<ul id=\"buttons\">\n{refresh}{}{back}</ul>\n", more.unwrap_or_default())
     }
 
-    /// An empty log is no empty box: a sentence says so. (Its element is there, since scripts look for it.)
+    /// An empty log shows a sentence instead of an empty box. (Its element is present, since scripts look for
+    /// it.)
     fn log(&self, title: &str, text: &str) -> String {
         let shown = last_lines(text, self.bytes);
         let (empty, omitted) = match (shown.is_empty(), shown.len() < text.len()) {
@@ -257,8 +256,8 @@ fn failed(text: &str) -> String {
     format!("<div{ERROR}><pre>{}</pre></div>\n", escape(text))
 }
 
-/// So much of the end as is wanted, from the beginning of a line on where there is one. The text has a byte more
-/// if there is more.
+/// The requested end of a log, starting at the beginning of a line if possible. The text has one byte more if
+/// there is more.
 fn last_lines(text: &str, bytes: i64) -> &str {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     if text.len() <= bytes {
@@ -266,7 +265,7 @@ fn last_lines(text: &str, bytes: i64) -> &str {
     }
     match text.find('\n').map(|end| &text[end + 1..]) {
         Some(lines) if !lines.is_empty() => lines,
-        // One line, longer than what is wanted.
+        // One line, longer than requested.
         _ => {
             let surplus = text.len() - bytes;
             let start = (surplus..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -275,7 +274,7 @@ fn last_lines(text: &str, bytes: i64) -> &str {
     }
 }
 
-/// What a browser that is one click away from stopping everything is asked.
+/// The confirmation page of a browser for an action that stops everything.
 pub(super) fn question(action: &str, label: &str, warning: &str) -> Response {
     let (shown, value) = (escape(label), escape(action));
     page(
@@ -291,13 +290,13 @@ pub(super) fn question(action: &str, label: &str, warning: &str) -> Response {
     )
 }
 
-/// There is no such page. As all pages about a status it names no character set.
+/// Page not found. Like all status pages it names no character set.
 pub(super) fn not_found() -> Response {
     let body = format!("<h1>404 Not Found</h1>\n<main><p>There is no such page.</p>\n{BACK}</main>\n");
     guarded(Response::new(404).body("text/html", document("404 Not Found", &body)))
 }
 
-/// Nothing was done, as there is nothing that could have been meant.
+/// An invalid request: nothing was done.
 pub(super) fn bad_request(text: &str) -> Response {
     let body = format!("<h1>400 Bad Request</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
     page(400, "400 Bad Request", &body)
@@ -305,7 +304,7 @@ pub(super) fn bad_request(text: &str) -> Response {
 
 const BACK: &str = "<p><a href=\"index.html\">Supervisor Status</a></p>\n";
 
-/// Nothing was done, as it is not clear that a person meant it; a button does it.
+/// Nothing was done, since a foreign page may have caused the request; a button performs it.
 pub(super) fn refusal(action: &str, process: Option<&str>) -> Response {
     let (shown, value) = (escape(action), escape(process.unwrap_or_default()));
     page(

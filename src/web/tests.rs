@@ -1,4 +1,4 @@
-//! Requests in, pages and commands out.
+//! Tests: requests in, pages and commands out.
 
 use super::*;
 use crate::http::{Connection, Version};
@@ -48,7 +48,7 @@ fn fault(code: FaultCode) -> Result<Reply, Fault> {
     Err(Fault::about(code, "web"))
 }
 
-/// Visits, answering its commands with these outcomes and telling what they were.
+/// Runs a request with these results of its commands; returns the commands and the page.
 fn story(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String) {
     let (mut visit, mut commands) = (later(line), Vec::new());
     let mut outcomes = outcomes.iter();
@@ -60,7 +60,7 @@ fn story(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String
     (commands, text(&visit.into_response(WALL)))
 }
 
-/// The message that an answer sends its client on to.
+/// The message in the redirect of a response.
 fn message(page: &str) -> String {
     assert!(page.starts_with("HTTP/1.1 303 See Other\r\n"), "{page}");
     let location = page.split("\r\nLocation: ./?").nth(1).unwrap().split("\r\n").next().unwrap();
@@ -388,7 +388,7 @@ fn what_a_foreign_page_asks_for_is_shown_and_not_done() {
     for fields in ["", "User-Agent: curl/8\r\n", "Referer: http://here/\r\n", "Origin: http://here\r\n"] {
         assert!(matches!(asked(&request("GET /?action=stopall", fields, "")), Answer::Later(_)), "{fields}");
     }
-    // Looking at the head of it changes nothing.
+    // A HEAD request changes nothing.
     assert!(matches!(later("HEAD /?action=stopall").purpose, PagePurpose::ShowStatus { .. }));
 }
 
@@ -461,15 +461,15 @@ fn the_tail_page_shows_whole_lines_of_both_streams_and_the_way_back() {
     assert!(page.contains("<div data-kind=\"error\"><pre>No file for web</pre></div>\n<h2>Standard error"));
     let page = shown(text("x\n"), fault(FaultCode::NoFile));
     assert!(!page.contains("Standard error"), "{page}");
-    // A byte more than asked for: the first line is not whole.
+    // One byte more than requested: the first line is incomplete.
     let lines = format!("{}\n{}\n", "a".repeat(24), "b".repeat(999));
     let page = shown(text(&lines), text(""));
     let whole = format!("<p>Earlier output is not shown.</p>\n<pre>{}\n</pre>", "b".repeat(999));
     assert!(page.contains(&whole), "{page}");
-    // What fits is shown from its beginning.
+    // A complete log is shown from its beginning.
     let page = shown(text(&lines[1..]), text(""));
     assert!(page.contains(&format!("<pre>{}\n{}\n</pre>", "a".repeat(23), "b".repeat(999))), "{page}");
-    // A single line has no beginning of another.
+    // A single line has no later line start.
     let page = shown(text(&"\u{e4}".repeat(513)), text(""));
     assert!(page.contains(&format!("<pre>{}</pre>", "\u{e4}".repeat(512))), "{page}");
 }

@@ -1,4 +1,4 @@
-//! Bytes to values.
+//! Decodes bytes to values.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use super::Value;
 use super::document::{DEPTH_MAX, DecodeError, Document, Token, is_blank};
 
-/// A method and what it is called with.
+/// A method name and parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// As it was written, dots and all; never empty.
+    /// As written, including dots; never empty.
     pub method: String,
     /// In order.
     pub params: Vec<Value>,
 }
 
-/// Reads a request. `params` may be missing.
+/// Decodes a request. `params` may be missing.
 ///
 /// # Errors
 ///
-/// When the bytes are no XML-RPC call. The reference answers such requests with HTTP status 400.
+/// If the bytes are not an XML-RPC call. The reference answers such requests with HTTP status 400.
 pub fn decode_call(xml: &[u8]) -> Result<Call, DecodeError> {
     let mut document = Document::new(xml)?;
     let mut call = Call { method: String::new(), params: Vec::new() };
@@ -37,11 +37,11 @@ pub fn decode_call(xml: &[u8]) -> Result<Call, DecodeError> {
     if call.method.is_empty() { Err(DecodeError::NoMethodName) } else { Ok(call) }
 }
 
-/// Reads a reply: its value, or code and text of its fault.
+/// Decodes a reply: its value, or the code and text of its fault.
 ///
 /// # Errors
 ///
-/// When the bytes are no XML-RPC reply.
+/// If the bytes are not an XML-RPC reply.
 pub fn decode_response(xml: &[u8]) -> Result<Result<Value, (i32, String)>, DecodeError> {
     let mut document = Document::new(xml)?;
     document.open("methodResponse")?;
@@ -87,9 +87,9 @@ fn fault(document: &mut Document<'_>) -> Result<(i32, String), DecodeError> {
     code.zip(text.map(str::to_owned)).ok_or(DecodeError::BadValue("fault"))
 }
 
-/// The rest of `<value>`: one element that tells the type, or text alone, which is a string.
+/// The rest of `<value>`: one element for the type, or only text, which is a string.
 ///
-/// Calls itself for what is nested in it, at most [`DEPTH_MAX`] deep.
+/// Recurses into nested values, at most [`DEPTH_MAX`] deep.
 fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError> {
     if depth > DEPTH_MAX {
         return Err(DecodeError::TooDeep);
@@ -110,7 +110,7 @@ fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError
     }
 }
 
-/// The rest of the element that tells the type.
+/// The rest of the element for the type.
 fn typed(document: &mut Document<'_>, kind: &'static str, depth: usize) -> Result<Value, DecodeError> {
     match kind {
         "string" => document.text().map(Value::String),
@@ -130,7 +130,7 @@ fn parsed<T: std::str::FromStr>(document: &mut Document<'_>, kind: &'static str)
     document.text()?.trim().parse().map_err(|_| DecodeError::BadValue(kind))
 }
 
-/// Encoders break it into lines.
+/// Encoders split it into lines.
 fn base64(text: &str) -> Result<Vec<u8>, DecodeError> {
     let packed: String = text.split_ascii_whitespace().collect();
     STANDARD_PAD_INDIFFERENT.decode(packed).map_err(|_| DecodeError::BadValue("base64"))

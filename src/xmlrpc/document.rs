@@ -1,8 +1,7 @@
-//! The walk through a document: elements and their text, nothing else.
+//! Traverses a document: elements and their text, nothing else.
 //!
-//! `quick-xml` splits the bytes and pairs the tags. What is left to see to here is that every tag is
-//! one of the protocol's, that text stands only where text may stand, and that references resolve
-//! without help of a DTD.
+//! `quick-xml` splits the bytes and pairs the tags. This module checks that every tag is one of the
+//! protocol's, that text occurs only where it may, and that references resolve without a DTD.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,11 +10,11 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 
-/// How deep values may nest. Supervisor's deepest, the parameters of a call in a multicall, is 4.
+/// The maximum nesting of values. Supervisor's maximum, the parameters of a call in a multicall, is 4.
 pub const DEPTH_MAX: usize = 32;
 
-/// All tags there are, with the one for wider numbers that some clients send. A document with any other is
-/// refused: `nil` and the like are extensions that Supervisor doesn't know either.
+/// All tags, including the one for wider numbers that some clients send. A document with any other tag is
+/// rejected: `nil` and the like are extensions that Supervisor doesn't support either.
 const TAGS: [&str; 20] = [
     "methodCall",
     "methodName",
@@ -39,12 +38,12 @@ const TAGS: [&str; 20] = [
     "name",
 ];
 
-/// Why bytes are no call or no reply.
+/// Why bytes are not a valid document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// A call that doesn't say of what. Supervisor has a log line of its own for it.
+    /// A call without a method name. Supervisor has a separate log line for it.
     NoMethodName,
-    /// Not UTF-8, whatever the document says of itself.
+    /// Not UTF-8, regardless of its declaration.
     NotUtf8,
     /// Not well-formed, near this byte.
     NotXml(u64),
@@ -52,9 +51,9 @@ pub enum DecodeError {
     Doctype,
     /// Values nest deeper than [`DEPTH_MAX`].
     TooDeep,
-    /// This has no place where it stands, or something else should stand there.
+    /// This element is not allowed here, or another one is missing.
     Unexpected(&'static str),
-    /// The text of a value of this type doesn't spell one.
+    /// The text is not a valid value of this type.
     BadValue(&'static str),
 }
 
@@ -74,19 +73,19 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// What comes next in a document.
+/// The next part of a document.
 pub(super) enum Token<'a> {
     /// A start tag, one of [`TAGS`].
     Open(&'static str),
     /// The end tag of the element that was opened last.
     Close,
-    /// A piece of text: references and CDATA sections come as pieces of their own.
+    /// A piece of text: references and CDATA sections are separate pieces.
     Text(Cow<'a, str>),
-    /// Nothing.
+    /// The end of the document.
     End,
 }
 
-/// A document being read from front to back.
+/// A document that is being read.
 pub(super) struct Document<'a> {
     xml: Reader<&'a [u8]>,
 }
@@ -99,28 +98,28 @@ impl<'a> Document<'a> {
         Ok(Self { xml })
     }
 
-    /// The next token; comments and processing instructions are passed over.
+    /// The next token; comments and processing instructions are skipped.
     pub(super) fn token(&mut self) -> Result<Token<'a>, DecodeError> {
         loop {
             let event = self.xml.read_event().map_err(|_| self.not_xml())?;
             return Ok(match event {
                 Event::Start(tag) => Token::Open(known(tag.name().as_ref())?),
                 Event::End(_) => Token::Close,
-                // Control characters that XML forbids pass: the reference sends them raw when a
-                // log holds them, and Python's clients do when asked to write one to a child.
+                // Control characters that XML forbids are accepted: the reference sends them unescaped if a
+                // log contains them, and Python's clients do when they write to a child.
                 Event::Text(text) => Token::Text(text.xml10_content()),
                 Event::CData(text) => Token::Text(text.xml10_content()),
                 Event::GeneralRef(name) => Token::Text(self.resolve(&name)?),
                 Event::Eof => Token::End,
                 Event::DocType(_) => return Err(DecodeError::Doctype),
                 Event::Decl(_) | Event::PI(_) | Event::Comment(_) => continue,
-                // The reader is told to make a start and an end of it.
+                // The reader is configured to expand empty elements.
                 Event::Empty(_) => return Err(self.not_xml()),
             });
         }
     }
 
-    /// Goes into the next element of the current one, or leaves the current one and returns `None`.
+    /// Enters the next child element, or leaves the current element and returns `None`.
     pub(super) fn child(&mut self) -> Result<Option<&'static str>, DecodeError> {
         loop {
             match self.token()? {
@@ -133,7 +132,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Goes into the next element, which has to be this one.
+    /// Enters the next element, which must have this name.
     pub(super) fn open(&mut self, expected: &str) -> Result<(), DecodeError> {
         match self.child()? {
             Some(tag) if tag == expected => Ok(()),
@@ -142,7 +141,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Leaves the current element, in which nothing more may stand.
+    /// Leaves the current element, which must have no more content.
     pub(super) fn close(&mut self) -> Result<(), DecodeError> {
         match self.child()? {
             None => Ok(()),
@@ -150,7 +149,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The text of the current element, which is left; it may have no elements of its own.
+    /// Leaves the current element and returns its text; it must not contain elements.
     pub(super) fn text(&mut self) -> Result<String, DecodeError> {
         let mut text = String::new();
         loop {
@@ -163,7 +162,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// After the root element: nothing but blanks may follow.
+    /// After the root element: only blanks may follow.
     pub(super) fn end(&mut self) -> Result<(), DecodeError> {
         loop {
             match self.token()? {
@@ -186,7 +185,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Space as XML has it, no more.
+/// White space as defined by XML.
 pub(super) fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }

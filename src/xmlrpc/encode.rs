@@ -1,7 +1,7 @@
-//! Values to bytes.
+//! Encodes values to bytes.
 //!
-//! Line breaks stand where Python's `xmlrpc` puts them: readers don't care, but replies can then be
-//! compared byte for byte with the reference's.
+//! Line breaks are the same as in Python's `xmlrpc`: readers ignore them, but replies can then be compared
+//! byte for byte with the reference's.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Value;
 
-/// The first line of every document. Supervisor's replies start with these very bytes.
+/// The first line of every document, exactly as in Supervisor's replies.
 const DECLARATION: &str = "<?xml version='1.0'?>\n";
 
-/// Bytes that one slice of a reply adds to it, give or take one escaped piece of text: about half a millisecond.
+/// The approximate number of bytes that one slice adds to a reply: about half a millisecond.
 const SLICE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a text that are escaped at a time. Escaped they may take five times as much.
+/// The number of bytes of a text that are escaped at a time. Escaping may make them five times as large.
 const TEXT_PIECE_BYTES: usize = 8 * 1024;
 
 const RESPONSE: &str = "<methodResponse>\n<params>\n<param>\n";
@@ -37,30 +37,30 @@ pub fn encode_call(method: &str, params: &[Value]) -> Vec<u8> {
     call.finish()
 }
 
-/// A reply with its one value.
+/// A reply with a value.
 #[must_use]
 pub fn encode_response(value: &Value) -> Vec<u8> {
     Encoder::response(value.clone()).finish()
 }
 
-/// A reply that says why not.
+/// A reply with a fault.
 #[must_use]
 pub fn encode_fault(code: i32, text: &str) -> Vec<u8> {
     Encoder::fault(code, text).finish()
 }
 
-/// A document that is written in slices, so that the writer of a long one can do other things in between.
+/// A document that is written in slices, so that the server can do other work in between.
 ///
 /// A value is freed while it is written: it takes several times as much memory as its text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoder {
     /// The document so far.
     xml: String,
-    /// What is to be written, the next part last.
+    /// The parts to write, the next one last.
     parts: Vec<Part>,
-    /// About what the parts took when they were added; 0 once all are written.
+    /// The approximate memory of the parts when they were added; 0 once all are written.
     parts_bytes: usize,
-    /// What ends the document.
+    /// The end of the document.
     end: &'static str,
 }
 
@@ -68,7 +68,7 @@ pub struct Encoder {
 enum Part {
     Markup(&'static str),
     Value(Value),
-    /// A text that is written from this byte on.
+    /// A text that is written from this offset.
     Text(String, usize),
     /// The items of an array, the next one last.
     Items(Vec<Value>),
@@ -81,7 +81,7 @@ impl Encoder {
         Self { xml: format!("{DECLARATION}{begin}"), parts: Vec::new(), parts_bytes: 0, end }
     }
 
-    /// A reply with its one value.
+    /// A reply with a value.
     #[must_use]
     pub fn response(value: Value) -> Self {
         let mut encoder = Self::new(RESPONSE, RESPONSE_END);
@@ -89,7 +89,7 @@ impl Encoder {
         encoder
     }
 
-    /// A reply that says why not.
+    /// A reply with a fault.
     #[must_use]
     pub fn fault(code: i32, text: &str) -> Self {
         let mut encoder = Self::new("<methodResponse>\n<fault>\n", "</fault>\n</methodResponse>\n");
@@ -97,7 +97,7 @@ impl Encoder {
         encoder
     }
 
-    /// A reply whose one value is an array, to which [`Encoder::push`] adds items.
+    /// A reply with an array, to which [`Encoder::push`] adds items.
     #[must_use]
     pub fn array_response() -> Self {
         let mut encoder =
@@ -106,17 +106,17 @@ impl Encoder {
         encoder
     }
 
-    /// Adds a value behind what was written, which has to be all there is.
+    /// Adds a value after the written parts. All of them must be written.
     pub fn push(&mut self, value: Value) {
         self.encode_all();
         let bytes = value.bytes();
-        // About what it comes to with its tags, so that the document of a long answer is not moved as it grows.
+        // The approximate size including tags, so that a long document is not moved while it grows.
         self.xml.reserve(bytes / 2 * 3);
         self.parts_bytes = bytes;
         self.parts.push(Part::Value(value));
     }
 
-    /// Writes a slice of what is left. True once nothing is.
+    /// Writes a slice. True once everything is written.
     pub fn encode_slice(&mut self) -> bool {
         let until = self.xml.len() + SLICE_BYTES;
         while self.xml.len() < until {
@@ -135,7 +135,7 @@ impl Encoder {
         self.xml.len()
     }
 
-    /// About how much memory it takes, with what is to be written.
+    /// The approximate memory, including the parts to write.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.xml.capacity() + self.parts_bytes
@@ -221,14 +221,14 @@ impl Encoder {
     }
 }
 
-/// The end of the last whole character before this place.
+/// The last character boundary at or before this offset.
 fn floor_boundary(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// Escapes what means markup and replaces what XML 1.0 can't hold. A carriage return stays as it is, which its
-/// reader takes for a line feed: Supervisor's clients never saw one.
+/// Escapes markup and replaces characters that XML 1.0 can't contain. A carriage return is kept, and its
+/// reader turns it into a line feed: Supervisor's clients never saw one.
 fn escape(text: &str, xml: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(may_need_replacement) {
@@ -245,20 +245,20 @@ fn escape(text: &str, xml: &mut String) {
     xml.push_str(rest);
 }
 
-/// XML-RPC knows 32-bit integers only, and Python refuses to read others. A log of 4 GiB has a
-/// wrong size this way; the alternative is no answer at all.
+/// XML-RPC has 32-bit integers only, and Python rejects others. The size of a log of 4 GiB is wrong this way;
+/// the alternative is no answer at all.
 fn capped(number: i64) -> i64 {
     number.clamp(i64::from(i32::MIN), i64::from(i32::MAX))
 }
 
-/// Whether a character that begins with this byte may be one that can't stand for itself. Bytes are looked through
-/// several times as fast as characters.
+/// Whether a character that begins with this byte may need a replacement. Scanning bytes is several times
+/// faster than scanning characters.
 fn may_need_replacement(byte: u8) -> bool {
     // U+FFFE and U+FFFF begin with the last one.
     matches!(byte, 0..=0x1f | b'&' | b'<' | b'>' | 0xef)
 }
 
-/// What stands for a character that can't stand for itself.
+/// The replacement of a character, if it needs one.
 fn instead_of(character: char) -> Option<&'static str> {
     match character {
         '&' => Some("&amp;"),
@@ -269,7 +269,7 @@ fn instead_of(character: char) -> Option<&'static str> {
     }
 }
 
-/// The `Char` production of XML 1.0; the surrogates that it leaves out are no `char` anyway.
+/// The `Char` production of XML 1.0; the surrogates that it excludes are not a `char` anyway.
 fn is_xml_char(character: char) -> bool {
     match character {
         '\t' | '\n' | '\r' => true,

@@ -3,16 +3,16 @@
 //! The same code serves both ends: the server decodes calls and encodes replies, the client does
 //! the reverse, and each talks to the Python side as well as to its own.
 //!
-//! What holds here:
+//! Invariants:
 //!
-//! * **What goes out is always well-formed XML 1.0.** Log text may hold any character; those that
-//!   XML forbids even as references become U+FFFD, so that no reply is one its reader must refuse.
-//! * **Integers that go out fit 32 bits**, the only size the protocol has; larger ones are capped.
-//! * **What comes in costs no more than its size.** Documents with a DOCTYPE are refused, so there
-//!   are no entities beyond XML's own five, and values nest at most [`DEPTH_MAX`] deep. How long a
-//!   document may be is decided where it is received.
+//! * **Output is always well-formed XML 1.0.** Log text may contain any character; those that XML forbids
+//!   even as references become U+FFFD, so that a reader never has to reject a reply.
+//! * **Integers in the output fit 32 bits**, the only size of the protocol; larger ones are capped.
+//! * **Input costs no more than its size.** Documents with a DOCTYPE are rejected, so there are no entities
+//!   beyond XML's own five, and values nest at most [`DEPTH_MAX`] deep. The receiver limits the size of a
+//!   document.
 //!
-//! Which methods exist, and what their parameters mean, is not known here.
+//! The methods and the meaning of their parameters are not known here.
 
 mod decode;
 mod document;

@@ -1,8 +1,8 @@
-//! What goes out is what comes back, and nothing hostile gets in.
+//! Tests: round trips, and rejection of malicious input.
 
 use super::*;
 
-/// A call of `m` with what stands for its one parameter.
+/// A call of `m` with this text as its parameter.
 fn call_with(value: &str) -> String {
     format!("<methodCall><methodName>m</methodName><params><param>{value}</param></params></methodCall>")
 }
@@ -225,7 +225,7 @@ fn accessors_answer_for_their_type_only() {
     assert_eq!(Value::Array(vec![1.into()]).as_array().map(<[Value]>::len), Some(1));
 }
 
-/// Numbers that look random and are the same in every run (Marsaglia's xorshift).
+/// Pseudo-random numbers that are the same in every run (Marsaglia's xorshift).
 struct Dice(u64);
 
 impl Dice {

@@ -13,14 +13,14 @@ pub enum Value {
     Double(f64),
     /// `string`, or a value without a type.
     String(String),
-    /// `dateTime.iso8601`, as it was written.
+    /// `dateTime.iso8601`, as written.
     DateTime(String),
     /// `base64`, decoded.
     Base64(Vec<u8>),
     /// `array`
     Array(Vec<Value>),
-    /// `struct`, its members in the order in which they were written. Ours have names that are always the
-    /// same: an answer about many processes has thousands of them.
+    /// `struct`, with its members in order. The names of ours are static, since an answer about many
+    /// processes has thousands of them.
     Struct(Vec<(Cow<'static, str>, Value)>),
 }
 
@@ -31,7 +31,7 @@ impl Value {
         Self::Struct(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// The text of a `string`, or of a `base64` that holds UTF-8: clients send either for text.
+    /// The text of a `string`, or of a `base64` that is UTF-8: clients send either for text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// The truth of a `boolean`.
+    /// The value of a `boolean`.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -68,7 +68,7 @@ impl Value {
         }
     }
 
-    /// Roughly what it takes to keep it or to send it.
+    /// The approximate size in memory and on the wire.
     #[must_use]
     pub fn bytes(&self) -> usize {
         const EACH: usize = size_of::<Value>();
@@ -84,7 +84,7 @@ impl Value {
         }
     }
 
-    /// A member of a `struct`. Of several with one name the last counts, as it does in Python.
+    /// A member of a `struct`. Of several with one name the last counts, as in Python.
     #[must_use]
     pub fn get(&self, member: &str) -> Option<&Self> {
         match self {

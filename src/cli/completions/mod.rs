@@ -1,8 +1,8 @@
-//! `sv completions`: scripts for shells, and the words that they ask for.
+//! `sv completions`: completion scripts for shells, and the candidates that they request.
 //!
-//! A script knows nothing: at each Tab it asks `sv completions words -- WORD...` with the words up to
-//! the cursor. What the command line can be is answered from its grammar; for the names of processes
-//! a client asks the supervisor that those words name.
+//! The scripts contain no knowledge: for each Tab they call `sv completions words -- WORD...` with the words
+//! up to the cursor. The command line is completed from its grammar; for the names of processes a client asks
+//! the supervisor that the words select.
 
 use std::ffi::OsString;
 
@@ -20,22 +20,22 @@ pub(super) fn script(shell: &str) -> Option<&'static str> {
     }
 }
 
-/// The shells, for messages and for completing themselves.
+/// The supported shells, for messages and for completion.
 pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
-/// What stands before the cursor, taken apart.
+/// The words before the cursor, classified.
 struct TypedWords {
-    /// Options with their values, for a command line.
+    /// Options with their values, as for a command line.
     options: Vec<String>,
     /// The words of the action.
     action: Vec<String>,
-    /// What is completed; may be empty.
+    /// The word to complete; may be empty.
     word: String,
-    /// Whether it is an option's value: a file, a URL, a secret.
+    /// Whether it is the value of an option: a file, a URL, a secret.
     is_value: bool,
 }
 
-/// Answers a script. `reparse` makes a client of a command line.
+/// Answers a script. `reparse` turns a command line into a client.
 pub(super) fn words(command: &Command, args: &[OsString], reparse: impl Fn(Vec<String>) -> Action) -> Action {
     let typed = take_apart(texts(args));
     let TypedWords { options, action, word, is_value } = typed;

@@ -1,4 +1,5 @@
-//! How rows name their fields. A macro makes the function that sets a field and the one that compares it.
+//! How rows refer to their fields. Macros generate the function that sets a field and the one that compares
+//! it.
 
 use super::{DefaultValue, FieldBinding, Lands, OnUpdate, OptionDoc, Per, ValueType};
 
@@ -12,7 +13,7 @@ macro_rules! field {
     };
 }
 
-/// A field whose values have a word each.
+/// A field whose values are keywords.
 macro_rules! word {
     ($path:ident: $($value:expr),+) => {
         Field {
@@ -22,7 +23,7 @@ macro_rules! word {
     };
 }
 
-/// A field of a part that another option makes, and that has a default there.
+/// A field of an optional part that another option creates, with a default there.
 macro_rules! part {
     ($part:ident.$field:ident) => {
         Field {
@@ -52,7 +53,7 @@ macro_rules! part {
     };
 }
 
-/// A field of a part that each of its options makes.
+/// A field of an optional part that any of its options creates.
 macro_rules! making {
     ($part:ident.$field:ident, $into:expr) => {
         Field {
@@ -77,7 +78,7 @@ macro_rules! hook {
     };
 }
 
-/// A field that a reader of its own sets.
+/// A field that a separate reader sets.
 macro_rules! own {
     ($value:ident, $($path:tt)+) => {
         Lands::Own(
@@ -87,7 +88,7 @@ macro_rules! own {
     };
 }
 
-/// An option that is a field: read once per program or for each process.
+/// An option with a field: read once per program or for each process.
 pub(super) const fn row(
     name: &'static str,
     field_ref: Lands,
@@ -105,7 +106,7 @@ pub(super) const fn row(
     }
 }
 
-/// An option that decides which processes there are.
+/// An option that determines which processes exist.
 pub(super) const fn beside(
     name: &'static str,
     value: ValueType,

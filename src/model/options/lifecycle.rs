@@ -12,10 +12,10 @@ use crate::model::{
     HealthSpec, OnUnhealthy, Overlap, ProcessSpec, ProgramType, ReadinessSpec, ReadyCheck, ScheduleSpec,
 };
 
-/// Checks that are more frequent would keep the machine busy.
+/// More frequent checks would overload the machine.
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// In the order in which the sample shows them. An option that makes a part comes before those of the part.
+/// In the order of the sample. An option that creates a part comes before those of the part.
 pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "type",

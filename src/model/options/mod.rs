@@ -1,9 +1,9 @@
-//! The options that a section may set: names, types, defaults, and where a value goes.
+//! The options of sections: names, types, defaults, and the field that a value is stored in.
 //!
-//! An option of a program is one row of [`PROGRAM`] and one field of [`ProcessSpec`]. The row says how the value
-//! gets into the field, what `update` does when it differs, and a value to test it with. Parsing, suggestions,
-//! the sample, TOML, `SV_` variables, `sv config`, the reference in docs/options.md and the difference between
-//! two configurations all follow from the row.
+//! An option of a program is one row of [`PROGRAM`] and one field of [`ProcessSpec`]. The row says how the
+//! value gets into the field, what `update` does if it differs, and a value for tests. Parsing, suggestions,
+//! the sample, TOML, `SV_` variables, `sv config`, the reference in docs/options.md and the difference
+//! between two configurations all follow from the row.
 
 #[macro_use]
 mod fields;
@@ -27,7 +27,7 @@ use super::{
 #[expect(missing_docs, reason = "plain words")]
 pub enum ValueType {
     Text,
-    /// Text that no message shows.
+    /// Text that is never shown in messages.
     Secret,
     Boolean,
     Integer,
@@ -40,7 +40,7 @@ pub enum ValueType {
     AutoRestart,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// What a signal does.
+    /// The effect of a signal.
     SignalAction,
     LogLevel,
     LogFormat,
@@ -63,13 +63,13 @@ pub enum ValueType {
     List,
     /// Globs separated by spaces.
     Globs,
-    /// A program with its arguments.
+    /// A command with its arguments.
     Command,
     /// Files separated by commas.
     Files,
-    /// Seconds, perhaps with a fraction.
+    /// Seconds, optionally with a fraction.
     Seconds,
-    /// An integer from 1 on.
+    /// An integer, at least 1.
     Count,
     /// `10%`
     Percent,
@@ -79,7 +79,7 @@ pub enum ValueType {
     Dependencies,
     /// A kind of check with its target.
     Check,
-    /// Checks, a line each.
+    /// Checks, one per line.
     Checks,
     /// Five fields of cron, or a name.
     Schedule,
@@ -87,12 +87,12 @@ pub enum ValueType {
     Zone,
 }
 
-/// The value of an option that is not set.
+/// The default of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultValue {
     /// This value.
     Is(&'static str),
-    /// None, or what the documentation says; the text is an example.
+    /// None, or as documented; the text is an example.
     Unset(&'static str),
     /// It must be set; the text is an example.
     Required(&'static str),
@@ -101,26 +101,26 @@ pub enum DefaultValue {
 /// An option.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionDoc {
-    /// Its key; with a `*` at its end it is a family of options, one for each signal.
+    /// Its key; a trailing `*` makes it a family of options, one for each signal.
     pub name: &'static str,
     /// The type of its value.
     pub value: ValueType,
-    /// Its value when it is not set.
+    /// Its default.
     pub default: DefaultValue,
-    /// What it is for, a few words.
+    /// Its purpose, in a few words.
     pub doc: &'static str,
-    /// Where the value goes, if that is a field of [`ProcessSpec`].
+    /// The field of [`ProcessSpec`] that stores the value, if there is one.
     pub binding: Option<FieldBinding>,
 }
 
-/// How an option of a program gets into its specification.
+/// How an option of a program is stored in its specification.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldBinding {
     /// The field.
     pub field_ref: Lands,
-    /// Whether it is read for the program or for each of its processes.
+    /// Whether it is read once for the program or for each of its processes.
     pub per: Per,
-    /// What `update` does when it differs.
+    /// What `update` does if it differs.
     pub update: OnUpdate,
     /// A value other than the default, for tests.
     pub test: &'static str,
@@ -129,18 +129,18 @@ pub struct FieldBinding {
 /// How often an option of a program is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
-    /// Once, so its value knows no `%(process_num)d`.
+    /// Once, so its value can't use `%(process_num)d`.
     Program,
     /// For each process, with the program's own variables.
     Process,
 }
 
-/// A value that its option does not take.
+/// A value that its option does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue {
     /// What is wrong with it.
     pub message: String,
-    /// What was perhaps meant.
+    /// What was probably meant.
     pub suggestion: Option<String>,
 }
 
@@ -152,18 +152,18 @@ impl BadValue {
     }
 }
 
-/// What `update` does with a change. The greater includes the lesser.
+/// What `update` does with a change. A greater value includes the lesser ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnUpdate {
-    /// The new value is in force at once.
+    /// The new value is applied at once.
     InPlace,
-    /// The running process stays; its next start has the new value.
+    /// The running process is not affected; its next start uses the new value.
     NextStart,
     /// The process is stopped and started again.
     Restart,
 }
 
-/// The field that a value goes to, by the type of the value.
+/// The field that stores a value, by the type of the value.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the types of values")]
 pub enum Lands {
@@ -176,7 +176,7 @@ pub enum Lands {
     ExitCodes(Field<Vec<i32>>),
     Signal(Field<Signal>),
     User(Field<Option<Arc<User>>>),
-    /// One of the words, by its index.
+    /// A keyword, by its index.
     Word(&'static [&'static str], Field<usize>),
     /// Not less than this.
     Seconds(Duration, Field<Duration>),
@@ -189,10 +189,10 @@ pub enum Lands {
     Dependencies(Field<Vec<Dependency>>),
     Ready(Field<Vec<ReadyCheck>>),
     Health(Field<HealthCheck>),
-    /// With the text.
+    /// With its text.
     Schedule(Field<(Schedule, String)>),
     Zone(Field<Zone>),
-    /// A reader of its own sets the field.
+    /// A separate reader sets the field.
     Own(ValueType, Field<()>),
 }
 
@@ -261,7 +261,7 @@ pub struct Field<T: 'static> {
 }
 
 impl<T> Field<T> {
-    /// Gives it a value.
+    /// Sets the value.
     pub fn set(&self, spec: &mut ProcessSpec, value: T) {
         (self.set)(spec, value);
     }
@@ -294,13 +294,13 @@ impl OptionDoc {
         self.binding.map_or(Per::Program, |binding| binding.per)
     }
 
-    /// The start of the keys of a family.
+    /// The prefix of the keys of a family.
     #[must_use]
     pub fn family(&self) -> Option<&'static str> {
         self.name.strip_suffix('*')
     }
 
-    /// Whether a key is this option, or one of this family.
+    /// Whether a key is this option, or a member of this family.
     #[must_use]
     pub fn takes(&self, key: &str) -> bool {
         self.name == key || self.has_member(key)
@@ -326,7 +326,7 @@ impl OptionDoc {
     }
 }
 
-/// The options of a section that also takes those of another one.
+/// The options of a section that also accepts those of another one.
 #[must_use]
 pub const fn joined<const N: usize>(own: &[OptionDoc], others: &[OptionDoc]) -> [OptionDoc; N] {
     let mut all = [own[0]; N];
@@ -338,10 +338,10 @@ pub const fn joined<const N: usize>(own: &[OptionDoc], others: &[OptionDoc]) -> 
     all
 }
 
-/// The option that a key names, by itself or as a member of a family.
+/// The option of a key, by itself or as a member of a family.
 ///
-/// Every option of every program is looked up here, so the cheapest comparison comes first: lengths, then names.
-/// Hardly any key is in a family.
+/// Every option of every program is looked up here, so the cheapest comparison comes first: lengths, then
+/// names. Few keys are in a family.
 #[must_use]
 pub fn option_of<'o>(options: &'o [OptionDoc], key: &str) -> Option<&'o OptionDoc> {
     let named = options.iter().find(|option| option.name.len() == key.len() && option.name == key);

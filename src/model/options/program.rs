@@ -1,4 +1,4 @@
-//! The options of programs, a row each.
+//! The options of programs, one row each.
 
 use super::DefaultValue::{Is, Required, Unset};
 use super::OnUpdate::{InPlace, Restart};
@@ -8,14 +8,14 @@ use super::lifecycle::LIFECYCLE;
 use super::{Field, Lands, OnUpdate, OptionDoc, ValueType, joined};
 use crate::model::{OnEnd, ProcessSpec};
 
-/// All options of a program, in the order in which the sample shows them.
+/// All options of a program, in the order of the sample.
 pub const PROGRAM: &[OptionDoc] = &ALL;
 
 const ALL: [OptionDoc; BASIC.len() + LIFECYCLE.len()] = joined(BASIC, LIFECYCLE);
 
 const ON_END: &[&str] = &["ignore", "shutdown"];
 
-/// Those of Supervisor, and what `sv` adds to them.
+/// Supervisor's options, and those that `sv` adds to them.
 const BASIC: &[OptionDoc] = &[
     row(
         "command",
@@ -317,7 +317,7 @@ const BASIC: &[OptionDoc] = &[
 /// Compares one field.
 type IsSame = fn(&ProcessSpec, &ProcessSpec) -> bool;
 
-/// What no option of a program sets: a change of it replaces the process.
+/// Fields that no option of a program sets: a change of them replaces the process.
 const OTHERS: [(&str, IsSame); 4] = [
     ("group", |old, new| old.group == new.group),
     ("stdio", |old, new| old.inherits_stdio == new.inherits_stdio),
@@ -325,7 +325,8 @@ const OTHERS: [(&str, IsSame); 4] = [
     ("socket", |old, new| old.socket == new.socket),
 ];
 
-/// The options whose values differ between two specifications of one process, and what `update` does about each.
+/// The options whose values differ between two specifications of one process, and what `update` does about
+/// each.
 pub fn differences(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, OnUpdate)> {
     let bindings = PROGRAM.iter().filter_map(|option| Some((option.name, option.binding?)));
     let options = bindings

@@ -16,10 +16,10 @@ const IDLE_LEAST: Duration = Duration::from_secs(1);
 /// Connections whose sockets are checked for input before one of them is closed as idle.
 const LOOKED_AT_MAX: usize = 16;
 
-/// How willingly a connection is closed to make room, the first to close first.
+/// The order in which connections are closed to make room, the first to close first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
-    /// Over TCP, and none of its requests was authorised yet.
+    /// Over TCP, without any authorised request.
     Stranger,
     /// Over TCP, and idle.
     Guest,

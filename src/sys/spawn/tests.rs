@@ -1,4 +1,5 @@
-//! What a program finds when it starts, read from the child itself or from /proc, for both kinds of fork.
+//! Tests of the state in which a program starts, read from the child itself or from /proc, for both kinds of
+//! fork.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,7 +15,7 @@ fn copied() -> Attributes {
     Attributes::new(Some(Path::new("/")), None, None).unwrap()
 }
 
-/// It runs within our memory.
+/// It shares our memory.
 fn shared() -> Attributes {
     Attributes::default()
 }
@@ -109,7 +110,7 @@ fn child_has_the_descriptors_of_the_list_and_none_of_ours() {
     names.iter().for_each(|path| fs::write(path, path.file_name().unwrap().as_encoded_bytes()).unwrap());
     for attributes in [copied(), shared()] {
         let [a, b, ours] = [&names[0], &names[1], &names[0]].map(|path| File::open(path).unwrap());
-        // Each takes the number of the other: without care the first assignment would close the second source.
+        // Each takes the number of the other: a naive assignment would close the second source.
         let (for_a, for_b) = (b.as_raw_fd(), a.as_raw_fd());
         let descriptors = Descriptors::piped(Stdin::Empty, false).unwrap();
         let descriptors = descriptors.with(a.into(), for_a).with(b.into(), for_b);
