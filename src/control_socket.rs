@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_private_and_what_is_left_of_dead_supervisors_goes() {
+    fn the_folder_is_private_and_stale_sockets_are_removed() {
         let folder = Folder::new("control-private");
         let config = folder.join("a.conf");
         fs::write(&config, "").unwrap();
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_somebody_else_has_taken_is_passed_over() {
+    fn a_location_taken_by_another_user_is_skipped() {
         let folder = Folder::new("control-taken");
         let elsewhere = folder.join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_event_ends_it() {
+    fn invalid_input_ends_it() {
         for input in ["nonsense\n", "len:x\n", "len:9\nshort"] {
             assert_eq!(answers(input), (1, "READY\n".to_owned()), "{input}");
         }

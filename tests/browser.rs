@@ -47,7 +47,7 @@ fn is_in_state(browser: &mut Browser, name: &str, state: &str) {
 }
 
 #[test]
-fn links_do_what_they_say_in_a_browser() {
+fn links_work_in_a_browser() {
     let Some((mut browser, mut sandbox, url)) = visit() else { return };
     browser.open(&url);
     is_in_state(&mut browser, "cat", "running");
@@ -103,7 +103,7 @@ fn a_log_is_shown_as_it_is_in_a_browser() {
 }
 
 #[test]
-fn a_log_on_standard_error_is_shown_and_an_empty_one_is_no_box() {
+fn a_log_on_standard_error_is_shown_and_an_empty_one_has_no_box() {
     let Some((mut browser, mut sandbox, url)) = visit() else { return };
     let program = format!(
         "{PROGRAMS}[program:errs]\ncommand=/bin/sh -c 'echo oh no >&2'\nstartsecs=0\nautorestart=false\n"

@@ -116,7 +116,7 @@ fn a_multicall_that_waits_holds_up_its_own_connection_only() {
 }
 
 #[test]
-fn a_long_multicall_leaves_others_their_turn() {
+fn a_long_multicall_does_not_delay_other_clients() {
     let sandbox = Sandbox::with_programs(&format!("{CAT}{SLOW}")).start();
     let mut long = Peer::unix(&sandbox);
     let calls: Vec<(&str, &[Value])> = vec![("getAllConfigInfo", &[]); 4000];
@@ -189,7 +189,7 @@ fn a_fastcgi_program_has_no_standard_input_to_send_to() {
 }
 
 #[test]
-fn what_is_sent_to_standard_input_is_read_there() {
+fn text_sent_to_standard_input_is_read_by_the_program() {
     let mut sandbox = Sandbox::with_programs(&format!("{READER}{UNRESPONSIVE}{SLOW}")).start();
     sandbox.wait_file("deaf", "\n");
     sandbox.wait_state("reader", "RUNNING");
@@ -212,7 +212,7 @@ fn what_is_sent_to_standard_input_is_read_there() {
 }
 
 #[test]
-fn a_child_that_does_not_read_is_sent_so_much_and_no_more() {
+fn input_for_a_child_that_does_not_read_is_bounded() {
     let mut sandbox = Sandbox::with_programs(&format!("{LATE}{READER}")).start();
     sandbox.wait_file("late", "\n");
     let mut peer = Peer::unix(&sandbox);

@@ -51,7 +51,7 @@ const GOOD: &str = "[supervisord]\n[program:a]\ncommand=/bin/cat\n[program:b]\nc
     process_name=%(process_num)d\n";
 
 #[test]
-fn nothing_to_say_is_status_0() {
+fn no_findings_exit_with_0() {
     assert_reported(&checked(GOOD, &[]), 0, &["no errors, 3 processes in 2 groups"]);
     let sandbox = Sandbox::new(GOOD);
     for words in [&["check"][..], &["check", "-c", "supervisord.conf"], &["-c", "supervisord.conf", "check"]]
@@ -278,7 +278,7 @@ fn dependencies_that_can_not_hold_are_errors_with_their_places() {
 
 /// What starts, and perhaps not as was meant; and what a restart policy and a schedule amount to.
 #[test]
-fn what_dependencies_and_schedules_amount_to_is_reported() {
+fn the_effects_of_dependencies_and_schedules_are_reported() {
     let text = "[supervisord]\n[program:web]\ncommand=/bin/cat\npriority=1\ndepends_on=db\nstopwaitsecs=6\n\
         [program:db]\ncommand=/bin/cat\nstopwaitsecs=5\nrestart_delay=1\nrestart_delay_max=4\n\
         restart_limit=3/60\n[program:report]\ncommand=/bin/true\nschedule=30 2 29 2 *\nschedule_timezone=UTC\n";
@@ -483,7 +483,7 @@ fn secrets_never_show() {
 }
 
 #[test]
-fn what_is_wrong_is_reported_instead_of_values() {
+fn errors_are_reported_instead_of_values() {
     let sandbox = Sandbox::new("[supervisord]\nminfds=few\n");
     let reported = sv(&sandbox, &["config", "supervisord.conf"]);
     assert_eq!((reported.code, reported.stdout.as_str()), (Some(2), ""));
@@ -505,7 +505,7 @@ fn strict_is_a_flag_of_run_too() {
 
 /// What a machine lacks that the configuration is not for is no fault of the configuration.
 #[test]
-fn what_this_machine_lacks_is_a_note_and_in_the_image_an_error() {
+fn items_missing_on_this_machine_are_notes_and_in_the_image_errors() {
     let head = "[supervisord]\n[program:x]\n";
     for (lines, message, in_the_image) in [
         ("command=/no/such -x", "can't find command '/no/such' of [program:x]", ""),
@@ -548,7 +548,7 @@ fn what_this_machine_lacks_is_a_note_and_in_the_image_an_error() {
 }
 
 #[test]
-fn an_unset_variable_is_a_warning_and_what_follows_is_checked() {
+fn an_unset_variable_is_a_warning_and_the_rest_is_checked() {
     let text = "[supervisord]\nloglevel=%(ENV_SV_TEST_LEVEL)s\n[program:x]\ncommand=/bin/cat %(ENV_SV_TEST_A)s\n\
         numprocs=%(ENV_SV_TEST_N:-2)s\nprocess_name=%(process_num)d\nuser=no-such-user\n[program:y]\n\
         command=/bin/cat %(ENV_SV_TEST_B:?say which)s | cat\n";
@@ -624,7 +624,7 @@ fn all_values(sandbox: &Sandbox, file: &str) -> Vec<(String, Value)> {
 
 /// Whatever is shown can be run, and means the same.
 #[test]
-fn what_is_shown_can_be_run() {
+fn shown_values_are_a_valid_configuration() {
     let toml = "[program.x]\ncommand = \"sh -c 'echo a ; exec cat # b'\"\nenvironment = { A = \" b ; c \", D = \"1\\t2\" }\n\
         [supervisord]\nenvironment = { P = \" spaced \" }\n";
     for (name, text) in [

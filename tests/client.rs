@@ -118,7 +118,7 @@ fn a_growing_log_is_shown_until_ctrl_c() {
 }
 
 #[test]
-fn what_is_followed_is_passed_on_to_the_byte() {
+fn followed_logs_are_passed_on_byte_for_byte() {
     for server in SERVERS {
         let Some(mut sandbox) = serve(server, TALKER) else { return };
         let child = into_files(&sandbox, command(&sandbox, Client::Ours, &["tail", "-f", "talker"]));
@@ -147,7 +147,7 @@ fn the_supervisors_own_log_is_followed() {
 }
 
 #[test]
-fn what_can_not_be_followed_is_reported() {
+fn logs_that_can_not_be_followed_are_reported() {
     everywhere(TALKER, |sandbox, client| {
         let code = if client == Client::Sv { Some(1) } else { Some(0) };
         for (words, path) in [
@@ -208,7 +208,7 @@ fn in_front(programs: &str, words: &[&str], act: impl Fn(&mut Sandbox, &mut Term
 }
 
 #[test]
-fn a_process_in_the_foreground_hears_what_is_typed_and_is_left_unharmed() {
+fn a_process_in_the_foreground_gets_typed_input_and_survives() {
     for (key, shown) in [("\x03", "^C"), ("\x04", "")] {
         in_front(ECHO, &["fg", "echo"], |sandbox, terminal| {
             let before = sandbox.pid("echo");
@@ -292,7 +292,7 @@ fn the_shell_is_left_with_a_blank_line_and_status_0() {
 }
 
 #[test]
-fn lines_can_be_edited_and_come_back() {
+fn lines_can_be_edited_and_recalled() {
     shell(NAMES, &[], |sandbox, terminal| {
         let pid = sandbox.pid("cat").unwrap().as_raw_nonzero().to_string();
         for keys in [
@@ -723,7 +723,7 @@ fn lines_about_many_processes_are_in_the_order_of_status() {
 
 /// Supervisor's client says no more than that there is no file.
 #[test]
-fn a_start_of_what_can_not_be_run_names_the_file_under_our_own_name() {
+fn as_sv_a_failed_start_names_the_file() {
     if support::reference_under_test().is_some() {
         return;
     }

@@ -444,7 +444,7 @@ fn bad_files_are_refused_alike() {
 
 /// Each file is there for a reason that can be looked up, and no exception outlives its file.
 #[test]
-fn every_file_of_the_corpus_says_what_it_shows() {
+fn every_file_of_the_corpus_states_its_purpose() {
     let cases: Vec<Case> = ["good", "bad"].map(corpus).into_iter().flatten().collect();
     assert!(cases.len() >= FILES_MIN, "{} files only", cases.len());
     let compat = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("COMPAT.md")).unwrap();

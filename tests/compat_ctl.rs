@@ -255,7 +255,7 @@ fn questions_are_answered_alike() {
 
 /// Each word is what a shell of the system would make of it, quotes and all.
 #[test]
-fn words_with_anything_in_them_are_taken_alike() {
+fn arbitrary_arguments_are_handled_alike() {
     let Some(reference) = Reference::start(PROGRAMS) else { return };
     reference.wait_for("FATAL", "short-lived");
     for words in [

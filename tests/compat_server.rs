@@ -310,7 +310,7 @@ fn shutdown_and_reload_of_our_server_are_alike() {
 }
 
 #[test]
-fn our_server_lets_in_whom_theirs_lets_in() {
+fn our_server_accepts_the_same_clients_as_theirs() {
     const SECRETS: [&str; 2] = ["se:cret", "{SHA}a6fd8606f8f12a7541202a933e4a2a986fd9c1a1"];
     for password in SECRETS {
         let programs = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -587,7 +587,7 @@ fn python_calls_during_a_shutdown_are_answered_alike() {
 }
 
 #[test]
-fn python_calls_over_tcp_with_a_password_are_answered_alike() {
+fn calls_of_python_over_tcp_with_a_password_are_answered_alike() {
     let port = free_port();
     // One after the other, as they share the port.
     let programs = format!(

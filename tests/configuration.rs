@@ -483,7 +483,7 @@ fn ours_takes_a_umask_in_the_foreground_too() {
 }
 
 #[test]
-fn a_daemon_that_can_not_enter_its_directory_goes_on() {
+fn a_daemon_that_can_not_enter_its_directory_continues() {
     if !have("root", is_root()) {
         return;
     }
@@ -513,7 +513,7 @@ fn ours_finds_a_relative_configuration_again_after_changing_its_directory() {
 }
 
 #[test]
-fn what_fails_before_the_fork_is_reported_by_the_starter() {
+fn failures_before_the_fork_are_reported_by_the_starter() {
     let sandbox = Sandbox::new(&HEAD.replace("supervisor.sock\n\n[rpc", "nodir/supervisor.sock\n\n[rpc"));
     let reported = reported(sandbox.program("supervisord").arg("-c").arg(sandbox.config()));
     assert_refused(&reported, "Cannot open an HTTP server: socket.error reported errno.ENOENT (2)");
@@ -764,7 +764,7 @@ const WRONG: &str = "Authorization: Basic bWU6d3Jvbmc=\r\n";
 const PASSWORDS: [&str; 2] = ["secret", "{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"];
 
 #[test]
-fn servers_ask_for_name_and_password() {
+fn servers_require_name_and_password() {
     for password in PASSWORDS {
         let port = free_port();
         let credentials = format!("username=me\npassword={password}\n");
@@ -900,7 +900,7 @@ fn servers_that_can_not_listen_are_reported_with_status_2() {
 }
 
 #[test]
-fn under_our_own_name_a_server_that_can_not_listen_is_reported_in_plain_words() {
+fn as_sv_a_server_that_can_not_listen_is_reported_in_plain_words() {
     if reference_under_test().is_some() {
         return;
     }
@@ -934,7 +934,7 @@ fn under_our_own_name_a_server_that_can_not_listen_is_reported_in_plain_words() 
 }
 
 #[test]
-fn it_becomes_its_user_before_it_makes_anything() {
+fn it_switches_user_before_it_creates_anything() {
     if !have("root", is_root()) {
         return;
     }
@@ -953,7 +953,7 @@ fn it_becomes_its_user_before_it_makes_anything() {
 }
 
 #[test]
-fn a_restart_becomes_and_raises_nothing_again() {
+fn a_restart_does_not_repeat_privileged_steps() {
     if reference_under_test().is_some() || !have("root", is_root()) {
         return;
     }

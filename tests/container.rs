@@ -208,7 +208,7 @@ fn a_command_in_place_of_an_action_gets_a_hint() {
 }
 
 #[test]
-fn says_that_there_is_no_configuration_and_exits_2() {
+fn a_missing_configuration_is_reported_with_exit_status_2() {
     let Some(container) = Container::create(&[], &[]) else { return };
     container.start();
     container.wait_exit();
@@ -357,7 +357,7 @@ fn the_exit_status_is_that_of_the_table() {
 }
 
 #[test]
-fn an_idle_container_ends_with_the_status_of_what_failed() {
+fn an_idle_container_exits_with_the_status_of_a_failed_program() {
     let head = HEAD.replace("[supervisord]\n", "[supervisord]\non_idle=exit\n");
     for (code, reported) in [("0", "all ended as expected"), ("6", "and web failed: exit status 6")] {
         let program =
@@ -393,7 +393,7 @@ fn any_stopsignal_stops_it_and_the_reason_is_in_the_termination_log() {
 
 /// SIGRTMIN is 34, and its like are counted from there, as Docker and glibc do: musl keeps it for itself.
 #[test]
-fn the_signals_that_a_libc_keeps_for_itself_are_signals_like_others() {
+fn signals_reserved_by_a_libc_are_handled_like_others() {
     let head =
         HEAD.replace("[supervisord]\n", "[supervisord]\nsignal_RTMIN=shutdown\nsignal_RTMIN+1=ignore\n");
     let (run, here) = (["run", "-c", "/etc/supervisord.conf"], ["--stop-signal", "SIGRTMIN"]);

@@ -39,7 +39,7 @@ fn in_run(programs: &str) -> String {
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
-fn docker_stop_ends_what_dies_at_once_without_a_kill() {
+fn docker_stop_of_fast_programs_needs_no_kill() {
     for arguments in [&["run", "-c", "/etc/supervisord.conf"][..], &["--", "sleep", "100000"]] {
         let options = ["--tmpfs", "/run"];
         let Some(container) = Container::configured(&options, arguments, &in_run(SLEEPER)) else { return };
@@ -142,7 +142,7 @@ fn as_pid_1_it_can_be_asked_without_a_configured_server() {
 }
 
 #[test]
-fn what_can_not_be_made_is_an_error_with_strict_and_when_somebody_else_is_pid_1() {
+fn files_that_can_not_be_created_are_errors_with_strict_or_below_another_pid_1() {
     let strict = in_run(SLEEPER).replace("[supervisord]", "[supervisord]\nstrict=true");
     let Some(container) = Container::configured(&["--read-only"], &[], &strict) else { return };
     container.start();
@@ -158,7 +158,7 @@ fn what_can_not_be_made_is_an_error_with_strict_and_when_somebody_else_is_pid_1(
 }
 
 #[test]
-fn a_restart_tries_again_what_could_not_be_made() {
+fn a_restart_retries_files_that_could_not_be_created() {
     // Root's alone, and not in the image, whose modes it would get.
     let options = ["--user", "65534:65534", "--tmpfs", "/data:mode=700"];
     let config = in_run(SLEEPER).replace("/run/", "/data/");
@@ -172,7 +172,7 @@ fn a_restart_tries_again_what_could_not_be_made() {
 }
 
 #[test]
-fn to_be_who_one_is_takes_neither_a_right_nor_an_entry_in_passwd() {
+fn our_own_user_needs_no_privilege_and_no_entry_in_passwd() {
     for (user, option) in [("1000620000", "1000620000"), ("65534", "nobody"), ("0", "root"), ("0", "0")] {
         let config =
             in_run(&SPEAKER.replace("[program:speaker]", &format!("[program:speaker]\nuser={option}")))
@@ -306,7 +306,7 @@ fn a_sandbox_that_refuses_young_system_calls_takes_nothing_from_it() {
 }
 
 #[test]
-fn a_limit_of_processes_is_the_affair_of_those_who_come_too_late() {
+fn a_limit_of_processes_only_affects_later_programs() {
     let many = "[program:many]\ncommand=/bin/sleep 100000\nprocess_name=%(process_num)02d\nnumprocs=40\n\
         startsecs=0\nstartretries=0\n";
     let options = ["--pids-limit", "32", "--tmpfs", "/run"];
@@ -428,7 +428,7 @@ fn a_program_of_another_user_has_the_environment_of_a_login_when_asked() {
 }
 
 #[test]
-fn beside_others_in_one_pid_namespace_it_reaps_its_own_orphans_and_leaves_the_rest_alone() {
+fn in_a_shared_pid_namespace_it_reaps_only_its_own_orphans() {
     let Some(pause) = Container::create(&["--entrypoint", "/bin/sleep"], &["100000"]) else { return };
     pause.start();
     let namespace = format!("container:{}", pause.name);

@@ -80,7 +80,7 @@ fn a_supervisor_without_a_configured_server_can_be_asked() {
 }
 
 #[test]
-fn the_configuration_and_the_environment_say_where_it_is_or_that_there_is_none() {
+fn the_configuration_and_the_environment_set_or_disable_the_control_socket() {
     let at_path = Sandbox::new(&bare("control_socket=%(here)s/own.sock\n")).start();
     assert!(at_path.path("own.sock").exists() && sockets(&at_path).is_empty());
     let reported = elsewhere(&at_path, &["-c", at_path.config().to_str().unwrap(), "pid"]).0;
@@ -121,7 +121,7 @@ fn a_configured_unix_server_takes_its_place_and_one_over_tcp_does_not() {
 }
 
 #[test]
-fn as_supervisord_below_another_init_only_what_is_configured_is_opened() {
+fn as_supervisord_below_another_init_only_configured_servers_are_opened() {
     let mut sandbox = Sandbox::new(&bare(CAT)).run_by(&binary(), "supervisord", &["-n"]);
     sandbox.spawn();
     sandbox.wait_log("spawned: 'cat'");
@@ -129,7 +129,7 @@ fn as_supervisord_below_another_init_only_what_is_configured_is_opened() {
 }
 
 #[test]
-fn an_address_that_nobody_answers_at_leads_to_the_supervisor_of_the_same_configuration() {
+fn an_unreachable_address_falls_back_to_the_socket_of_the_same_configuration() {
     let sandbox = Sandbox::new(&bare(&format!("{CAT}[supervisorctl]\nserverurl=unix:///nowhere/sv.sock\n")));
     let mut sandbox = sandbox.start();
     sandbox.wait_state("cat", "RUNNING");
@@ -140,7 +140,7 @@ fn an_address_that_nobody_answers_at_leads_to_the_supervisor_of_the_same_configu
 }
 
 #[test]
-fn a_socket_that_is_removed_comes_back() {
+fn a_removed_socket_is_restored() {
     for config in [bare(CAT), format!("{}{CAT}", support::HEAD)] {
         let mut sandbox = Sandbox::new(&config).start();
         let socket = sockets(&sandbox).pop().unwrap_or_else(|| sandbox.path("supervisor.sock"));
@@ -161,7 +161,7 @@ fn a_socket_that_is_removed_comes_back() {
 }
 
 #[test]
-fn a_socket_of_somebody_else_in_its_place_is_left_alone() {
+fn a_socket_of_another_process_at_its_path_is_kept() {
     let mut sandbox = Sandbox::with_programs(CAT).start();
     let socket = sandbox.path("supervisor.sock");
     let aside = sandbox.path("aside.sock");

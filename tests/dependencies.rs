@@ -114,7 +114,7 @@ fn stop_all(sandbox: &mut Sandbox) {
 }
 
 #[test]
-fn programs_start_after_what_they_depend_on_and_stop_before_it() {
+fn programs_start_after_their_dependencies_and_stop_before_them() {
     // Neither the order of the file nor the priorities agree with the dependencies. A second is time to write a line.
     let mut sandbox = sandbox(&[
         service("web", "depends_on=app, cache\npriority=1\nstartsecs=1"),
@@ -201,7 +201,7 @@ fn a_stop_of_a_dependency_alone_leaves_its_dependents_alone() {
 }
 
 #[test]
-fn what_is_bound_stops_and_starts_with_what_it_is_bound_to() {
+fn bound_programs_stop_and_start_with_their_dependency() {
     let mut sandbox = sandbox(&[service("web", "restart_with=db"), service("db", "")]).start();
     wait_order(&mut sandbox, &["+db", "+web"]);
     forget_order(&sandbox);
@@ -218,7 +218,7 @@ fn what_is_bound_stops_and_starts_with_what_it_is_bound_to() {
 }
 
 #[test]
-fn an_optional_dependency_is_waited_for_while_it_may_come() {
+fn an_optional_dependency_is_awaited_while_it_is_possible() {
     let disabled = service("disabled", "enabled=false");
     let mut sandbox = sandbox(&[
         service("web", "depends_on=slow=done?, disabled?, stopped?"),
@@ -280,7 +280,7 @@ fn groups_and_stops_of_all_respect_dependencies() {
 }
 
 #[test]
-fn a_start_by_a_client_brings_up_what_is_needed_first() {
+fn a_start_by_a_client_starts_dependencies_first() {
     let mut sandbox =
         sandbox(&[service("web", "depends_on=db\nautostart=false"), service("db", "autostart=false")])
             .start();
@@ -499,7 +499,7 @@ fn programs_of_supervisord_dependent_startup_start_in_their_order_without_python
 }
 
 #[test]
-fn the_client_reports_who_depends_on_what_was_stopped_and_why_a_start_failed() {
+fn the_client_reports_dependents_of_stopped_programs_and_why_a_start_failed() {
     let mut sandbox = sandbox(&[
         service("web", "depends_on=db"),
         service("db", ""),

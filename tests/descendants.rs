@@ -173,7 +173,7 @@ fn the_log_of_a_program_that_is_replaced_or_removed_stays_open_for_its_descendan
 }
 
 #[test]
-fn clearing_the_log_and_another_form_reach_what_descendants_write() {
+fn clearing_the_log_and_format_changes_apply_to_descendants() {
     let mut sandbox = start(&launcher("log_format=json\nlog_timestamp=false\n"));
     sandbox.wait_state("launcher", "EXITED");
     wait_for_lines(&mut sandbox, 5);
@@ -200,7 +200,7 @@ fn the_last_line_of_a_program_does_not_wait_for_its_descendants() {
 }
 
 #[test]
-fn no_line_is_lost_behind_a_tee() {
+fn no_line_is_lost_with_a_tee() {
     if !have("bash", std::process::Command::new("bash").arg("-c").arg(":").status().is_ok()) {
         return;
     }
@@ -223,7 +223,7 @@ fn no_line_is_lost_behind_a_tee() {
 }
 
 #[test]
-fn the_last_lines_behind_a_tee_are_written_before_the_supervisor_ends() {
+fn the_last_lines_of_a_tee_are_written_before_the_supervisor_exits() {
     if !have("bash", std::process::Command::new("bash").arg("-c").arg(":").status().is_ok()) {
         return;
     }
@@ -276,7 +276,7 @@ fn output_of_an_orphan_terminated_later_is_still_read() {
 }
 
 #[test]
-fn what_a_dead_listener_has_left_behind_does_not_answer_for_the_next() {
+fn leftover_output_of_a_dead_listener_is_not_an_answer_of_the_next() {
     // The first run leaves a process that goes on talking the protocol; the second must not be taken for ready.
     let script = "if [ -e second ]; then echo started >>runs; exec sleep 1000; fi\n>second\n\
                   (while [ ! -e stop ]; do echo READY; sleep 0.02; done) &\nexit 0\n";

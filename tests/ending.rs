@@ -46,7 +46,7 @@ fn an_end_has_the_status_of_the_program_that_is_to_blame() {
 }
 
 #[test]
-fn an_idle_supervisor_ends_with_the_status_of_what_failed() {
+fn an_idle_supervisor_exits_with_the_status_of_a_failed_program() {
     for (code, status) in [(0, 0), (6, 6)] {
         let config = support::HEAD.replace("[supervisord]\n", "[supervisord]\non_idle=exit\n");
         let job = |name: &str, code| {
@@ -59,7 +59,7 @@ fn an_idle_supervisor_ends_with_the_status_of_what_failed() {
 }
 
 #[test]
-fn a_stop_that_was_asked_for_ends_with_0_and_says_by_whom() {
+fn a_requested_stop_exits_with_0_and_names_the_requester() {
     let mut sandbox = Sandbox::with_programs(&format!("{SLEEPER}on_exit=shutdown\n")).start();
     sandbox.signal(Signal::TERM);
     assert_eq!(sandbox.wait_exit().code(), Some(0));
@@ -92,7 +92,7 @@ fn a_stop_takes_no_longer_than_it_may() {
 }
 
 #[test]
-fn signals_mean_what_the_configuration_says_also_after_a_reload() {
+fn configured_signals_apply_also_after_a_reload() {
     let config = support::HEAD.replace(
         "[supervisord]\n",
         "[supervisord]\nsignal_TERM=ignore\nsignal_USR1=forward:web\nsignal_USR2=reload\n",
@@ -219,7 +219,7 @@ fn beside(sandbox: &Sandbox, words: &[&str]) -> Command {
 }
 
 #[test]
-fn programs_run_beside_a_main_command_that_has_our_descriptors() {
+fn programs_run_with_a_main_command_that_has_our_descriptors() {
     let sandbox = Sandbox::with_programs(SLEEPER);
     let script = "read line; echo out $line; echo err >&2; exit 5";
     let mut command = beside(&sandbox, &["sh", "-c", script]);

@@ -121,7 +121,7 @@ fn variables_from_files_reach_the_children_and_follow_a_restart() {
 }
 
 #[test]
-fn program_default_is_for_all_programs_that_say_nothing_else() {
+fn program_default_applies_to_programs_without_own_settings() {
     let sandbox = Sandbox::with_programs(
         "[program-default]\nautostart=false\nstopsignal=QUIT\n\
          [program:a]\ncommand=/bin/cat\n[program:b]\ncommand=/bin/cat\nautostart=true\n",

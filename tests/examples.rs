@@ -14,7 +14,7 @@ mod support;
 use support::{Sandbox, free_port, have};
 
 #[test]
-fn nginx_serves_a_page_and_redis_comes_back_after_kill_9() {
+fn nginx_serves_a_page_and_redis_restarts_after_kill_9() {
     let installed = |path: &str| Path::new(path).exists();
     if !have("nginx", installed("/usr/sbin/nginx")) || !have("redis", installed("/usr/bin/redis-server")) {
         return;
@@ -96,7 +96,7 @@ fn nginx_gets_its_page_from_php_while_one_of_two_is_killed() {
 
 /// nginx is RUNNING only when a page can be had: the first request is answered.
 #[test]
-fn nginx_starts_when_php_fpm_says_that_it_is_ready() {
+fn nginx_starts_when_php_fpm_reports_ready() {
     let Some(fpm) = found_in("/usr/sbin", "php-fpm") else {
         have("php-fpm", false);
         return;

@@ -165,7 +165,7 @@ fn a_socket_has_the_mode_and_the_owner_that_are_asked_for() {
 }
 
 #[test]
-fn a_process_that_is_killed_comes_back_while_the_socket_stays() {
+fn a_killed_process_restarts_while_the_socket_stays_open() {
     let two = "numprocs=2\nprocess_name=%(program_name)s_%(process_num)d\n";
     let mut sandbox = sandbox(
         &(teller("one", "socket=unix://%(here)s/one.sock")
@@ -283,7 +283,7 @@ fn a_start_without_a_socket_is_a_spawn_error() {
 }
 
 #[test]
-fn a_restart_is_refused_when_a_new_socket_can_not_be_had() {
+fn a_restart_is_rejected_if_a_new_socket_can_not_be_opened() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let own = free_port();
@@ -328,7 +328,7 @@ fn a_restart_is_refused_when_a_new_socket_can_not_be_had() {
 
 /// Nobody knows the name, but no name server is asked for it: that could take long.
 #[test]
-fn a_name_that_comes_later_is_looked_for_in_the_file_of_hosts_alone() {
+fn a_new_name_is_only_looked_up_in_etc_hosts() {
     let own = free_port();
     let mut sandbox = sandbox(&teller("f", &format!("socket=tcp://localhost:{own}"))).start();
     sandbox.wait_state("f", "RUNNING");

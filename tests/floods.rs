@@ -148,7 +148,7 @@ fn readers_of_long_replies_take_turns() {
 }
 
 #[test]
-fn results_of_a_multicall_cost_what_they_come_to() {
+fn the_memory_of_multicall_results_is_proportional() {
     let sandbox = Sandbox::with_programs(&many_programs()).start();
     let one = Value::members([
         ("methodName", "supervisor.getAllProcessInfo".into()),

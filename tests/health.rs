@@ -88,7 +88,7 @@ fn an_http_server_that_is_sick_is_restarted() {
 }
 
 #[test]
-fn what_becomes_of_a_socket_is_seen_under_our_own_name_alone() {
+fn as_sv_only_lost_sockets_are_logged() {
     let port = free_port();
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let programs = checked("web", &format!("health=tcp:127.0.0.1:{port}\non_unhealthy=ignore"))
@@ -164,7 +164,7 @@ fn a_check_that_hangs_costs_one_deadline_and_is_killed_with_its_group() {
 }
 
 #[test]
-fn servers_that_never_answer_hold_up_nobody() {
+fn servers_that_never_answer_delay_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let hanging = |number| {
@@ -287,7 +287,7 @@ fn a_program_that_reports_that_it_is_unhealthy_is_restarted_at_once() {
 }
 
 #[test]
-fn listeners_can_ask_for_what_becomes_of_the_health() {
+fn listeners_can_subscribe_to_health_events() {
     if !have_python() {
         return;
     }

@@ -270,7 +270,7 @@ fn a_request_to_end_ends_hooks_that_hang_within_their_time() {
 }
 
 #[test]
-fn a_second_request_to_end_kills_what_hangs() {
+fn a_second_termination_request_kills_hanging_hooks() {
     let mut sandbox =
         sandbox(&service("web", "post_stop=sh hang.sh\npre_start=true\nhook_timeout=1000")).start();
     sandbox.wait_file("notes", "up\n");

@@ -34,7 +34,7 @@ fn every_exit_code_is_passed_on() {
 }
 
 #[test]
-fn the_signal_that_ended_the_command_becomes_the_status_of_a_shell() {
+fn a_fatal_signal_of_the_command_becomes_a_shell_status() {
     let sandbox = Sandbox::new("");
     for (face, words) in FACES {
         // Those whose default is to end a process; a core is for the machine to allow.
@@ -101,7 +101,7 @@ fn no_signal_is_lost_on_the_way_up() {
 }
 
 #[test]
-fn what_can_not_be_run_has_the_shells_exit_code_and_one_line() {
+fn commands_that_can_not_be_run_have_the_shells_exit_code_and_one_line() {
     let sandbox = Sandbox::new("");
     sandbox.write("plain", "text");
     let reason = "No such file or directory";
@@ -190,7 +190,7 @@ fn behaves_as_tini_and_dumb_init_do() {
 }
 
 #[test]
-fn dumb_init_stops_and_goes_on_with_its_command() {
+fn dumb_init_stops_and_continues_with_its_command() {
     let Some(real) = installed("dumb-init") else { return };
     let links = Sandbox::new("");
     let ours = PathBuf::from(links.program("dumb-init").get_program());
@@ -256,7 +256,7 @@ fn signals_and_exit_codes_are_rewritten() {
 }
 
 #[test]
-fn passes_on_what_the_parents_death_sends() {
+fn the_parent_death_signal_is_forwarded() {
     for (face, words) in [("sv", &["-p", "USR1", "--"][..]), ("tini", &["-p", "SIGUSR1", "--"])] {
         let mut sandbox = Sandbox::new("");
         let script =
@@ -400,7 +400,7 @@ fn the_terminal_is_given_back() {
 
 /// As a container's PID 1: a session's leader, with nobody to continue it.
 #[test]
-fn a_suspended_command_goes_on_where_there_is_no_shell() {
+fn a_suspended_command_is_continued_without_a_shell() {
     let sandbox = Sandbox::new("");
     let mut command = sandbox.program("sv");
     command.args(["--", "sh", "-c", "trap 'echo continued' CONT; echo up; while :; do sleep 0.01; done"]);

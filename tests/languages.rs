@@ -59,7 +59,7 @@ fn assert_same(ini: &Path, toml: &Path) {
 }
 
 #[test]
-fn every_example_is_there_in_both_languages_and_says_the_same() {
+fn every_example_is_equivalent_in_both_languages() {
     let found = files(&root().join("examples"), "conf");
     let all: Vec<_> = found.iter().filter(|path| path.ends_with("supervisord.conf")).collect();
     assert!(all.len() >= 2, "{all:?}");
@@ -69,7 +69,7 @@ fn every_example_is_there_in_both_languages_and_says_the_same() {
 }
 
 #[test]
-fn every_golden_file_is_there_in_both_languages_and_says_the_same() {
+fn every_golden_file_is_equivalent_in_both_languages() {
     let golden = root().join("tests/golden");
     let in_folder = |path: &PathBuf| path.parent() == Some(golden.as_path());
     let stems = |ending| -> Vec<_> {
@@ -159,7 +159,7 @@ stdout_logfile = '%(here)s/web.log'
 ";
 
 #[test]
-fn ours_supervises_what_a_toml_file_says_under_both_names() {
+fn a_toml_file_is_supervised_under_both_names() {
     if reference_under_test().is_some() {
         return;
     }

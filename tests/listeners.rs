@@ -251,7 +251,7 @@ fn a_large_event_is_written_as_its_reader_reads() {
 }
 
 #[test]
-fn what_stands_between_the_tags_is_an_event_and_not_in_the_log() {
+fn output_between_the_tags_is_an_event_and_not_logged() {
     const WRITES: &str = "$| = 1; for (split(//, qq(a<!--XSUPERVISOR:BEGIN-->0123456789<!--XSUPERVISOR:END-->b<!--X))) \
         { print; select(undef, undef, undef, 0.002) } print STDERR qq(<!--XSUPERVISOR:BEGIN-->oops);";
     let sandbox = sandbox(&format!(
@@ -307,7 +307,7 @@ fn lengths_count_characters_or_bytes_as_a_pool_asks() {
 }
 
 #[test]
-fn what_a_listener_says_is_logged_and_shown_as_it_is() {
+fn output_of_a_listener_is_logged_and_shown_unchanged() {
     let sandbox = sandbox(&teller("l", "PROCESS_GROUP", "stdout_logfile=%(here)s/l.out"));
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nloglevel=debug\n");
     let mut sandbox = sandbox.start();
@@ -325,7 +325,7 @@ fn what_a_listener_says_is_logged_and_shown_as_it_is() {
 }
 
 #[test]
-fn a_form_is_for_output_and_neither_for_events_nor_for_what_listeners_say() {
+fn a_format_applies_to_output_and_not_to_events_or_listeners() {
     let sandbox = sandbox(&format!(
         "{}[program:x]\ncommand=printf 'one<!--XSUPERVISOR:BEGIN-->mail<!--XSUPERVISOR:END--> more\\nlast'\n\
          autorestart=false\nstartsecs=0\nstdout_logfile=/dev/stdout\nstdout_capture_maxbytes=8\n\
@@ -517,7 +517,7 @@ fn superlances_batches_of_crashes_are_mailed_to_a_mail_host() {
 }
 
 #[test]
-fn superlances_memmon_restarts_what_has_grown_from_inside_an_event() {
+fn superlances_memmon_restarts_grown_programs_from_inside_an_event() {
     let Some(folder) = superlance() else { return };
     let mut sandbox = sandbox(&format!(
         "[eventlistener:memmon]\ncommand={}/memmon -p hog=1MB\nevents=TICK_5\nstartsecs=0\n\
@@ -531,7 +531,7 @@ fn superlances_memmon_restarts_what_has_grown_from_inside_an_event() {
 }
 
 #[test]
-fn superlances_httpok_restarts_what_does_not_answer_with_the_password_in_its_environment() {
+fn superlances_httpok_restarts_unresponsive_programs_with_the_password_in_its_environment() {
     let Some(folder) = superlance() else { return };
     let secret = "username=me\npassword=secret\n";
     let sandbox = sandbox(&format!(

@@ -140,7 +140,7 @@ fn rotated_files_are_those_of_the_reference_byte_for_byte() {
 }
 
 #[test]
-fn a_log_that_vanishes_or_is_emptied_goes_on() {
+fn a_removed_or_truncated_log_is_continued() {
     let mut sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'while :; do echo line; sleep 0.02; done'\nstdout_logfile=%(here)s/t.log\n",
     )
@@ -205,7 +205,7 @@ fn a_group_that_is_added_again_gets_new_auto_logs() {
 }
 
 #[test]
-fn what_can_not_be_cleaned_up_is_reported() {
+fn files_that_can_not_be_cleaned_up_are_reported() {
     let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=cat\n");
     let stuck = "cat-stdout---supervisor-abcdefgh.log";
     // A folder can't be removed as a file, not even by root.
@@ -229,7 +229,7 @@ fn with_small_disk(sandbox: &mut Sandbox) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_disk_that_fills_is_reported_once_and_logging_goes_on_when_there_is_room() {
+fn a_full_disk_is_reported_once_and_logging_resumes_when_there_is_room() {
     let mut sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo $i >>count; \
          echo line $i; sleep 0.002; done'\nautostart=false\ndirectory=%(here)s\nstdout_logfile=%(here)s/disk/t.log\n",
@@ -433,7 +433,7 @@ fn lines_of_two_programs_on_one_output_stay_apart() {
 }
 
 #[test]
-fn the_last_words_come_also_without_a_line_end() {
+fn the_last_output_is_logged_even_without_a_line_ending() {
     let mut sandbox = sandbox(
         "silent=true",
         "[program:x]\ncommand=printf 'one\\ntwo'\nstartsecs=0\nautorestart=false\nstdout_logfile=/dev/stdout\n",
@@ -522,7 +522,7 @@ fn at_trace_level_requests_and_calls_are_reported() {
 // Forms.
 
 #[test]
-fn lines_stand_behind_the_names_of_their_programs() {
+fn lines_follow_the_names_of_their_programs() {
     let mut sandbox = sandbox(
         "silent=true\nlog_format=prefix",
         "[program:web]\ncommand=sh -c 'echo one; echo two >&2; printf three'\nstartsecs=0\nautorestart=false\n\
@@ -594,7 +594,7 @@ fn names_are_coloured_on_terminals_alone_and_never_with_no_color() {
 }
 
 #[test]
-fn lines_become_json_objects_and_objects_stay_what_they_are() {
+fn lines_become_json_objects_and_objects_are_kept() {
     let mut sandbox = sandbox(
         "log_format=json",
         "[program:web]\ncommand=sh -c 'echo \"a \\\\\\\\ b\"; echo \"{\\\"level\\\": 1.0, \\\"pid\\\": null}\" >&2; exec cat'\n\
@@ -638,7 +638,7 @@ fn lines_become_json_objects_and_objects_stay_what_they_are() {
 // What is remembered.
 
 #[test]
-fn what_went_to_standard_output_can_still_be_read() {
+fn output_on_standard_output_can_still_be_read() {
     let mut sandbox = sandbox(
         "log_ring_bytes=10",
         "[program:web]\ncommand=sh -c 'echo 0123456789abc; echo err >&2'\nstartsecs=0\nautorestart=false\n\
@@ -819,7 +819,7 @@ fn without_a_syslog_nothing_blocks_and_one_line_reports_it() {
 const FILLER: &str = "dd if=/dev/zero bs=65536 count=4 2>/dev/null | tr \"\\000\" x; echo; exec sleep 1000";
 
 #[test]
-fn what_is_remembered_goes_with_its_process_while_something_is_due_too() {
+fn rings_are_freed_with_their_process_even_while_something_is_due() {
     let programs: String = (0..5)
         .map(|n| {
             format!("[program:p{n}]\ncommand=sh -c '{FILLER}'\nstartsecs=0\nstdout_logfile=/dev/stdout\nenvironment=A=\"0\"\n")
@@ -887,7 +887,7 @@ fn half_a_line_passes_at_once_where_one_stream_writes_and_after_a_second_where_s
 }
 
 #[test]
-fn a_line_whose_end_comes_soon_is_not_cut() {
+fn a_line_that_ends_soon_is_not_split() {
     let writes = |name: &str| {
         format!(
             "[program:{name}]\ncommand=sh -c 'i=0; while [ $i -lt 50 ]; do i=$((i+1)); printf {name}; sleep 0.01; \
@@ -909,7 +909,7 @@ fn a_line_whose_end_comes_soon_is_not_cut() {
 // Logs that can't be opened.
 
 #[test]
-fn a_program_whose_log_can_not_be_opened_runs_and_is_remembered() {
+fn a_program_whose_log_can_not_be_opened_runs_with_a_ring() {
     let sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done'\n\
          stdout_logfile=%(here)s/t.log\nstderr_logfile=NONE\nstartsecs=0\n",

@@ -90,7 +90,7 @@ fn superlance_python() -> PathBuf {
 }
 
 #[test]
-fn what_it_does_later_is_logged_and_a_stop_is_extended() {
+fn later_reports_are_logged_and_a_stop_is_extended() {
     if !have_systemd_notify() {
         return;
     }
@@ -313,7 +313,7 @@ fn name_of(pid: rustix::process::Pid) -> String {
 }
 
 #[test]
-fn a_main_process_outlives_what_has_started_it_and_its_end_is_that_of_the_program() {
+fn a_main_process_outlives_its_starter_and_its_exit_is_that_of_the_program() {
     if !have_systemd_notify() {
         return;
     }

@@ -192,7 +192,7 @@ fn refusals_are_reported_without_python() {
 }
 
 #[test]
-fn unknown_names_are_reported_with_what_they_may_mean() {
+fn unknown_names_are_reported_with_suggestions() {
     let sandbox = Sandbox::with_programs(
         "[program:nginx]\ncommand=/bin/cat\nstartsecs=0\n\
          [program:worker]\ncommand=/bin/cat\nstartsecs=0\nnumprocs=2\n\
@@ -241,7 +241,7 @@ fn a_configuration_can_be_named_without_its_letter() {
 }
 
 #[test]
-fn ctrl_c_clears_what_was_typed_and_ends_an_empty_prompt() {
+fn ctrl_c_clears_the_line_and_ends_an_empty_prompt() {
     let sandbox = Sandbox::with_programs(CAT).start();
     let mut terminal = Terminal::start(&sv(&sandbox, &[]));
     terminal.expect("supervisor> ");
@@ -291,7 +291,7 @@ fn an_expected_exit_is_well_and_an_unexpected_one_is_not() {
 }
 
 #[test]
-fn columns_are_set_by_the_width_of_names_and_one_long_name_leaves_the_others_alone() {
+fn columns_fit_the_names_and_one_long_name_does_not_widen_them() {
     let long = "n".repeat(111);
     let programs = format!("{JOBS}[program:{long}]\ncommand=/bin/cat\nstartsecs=0\n");
     let mut sandbox = Sandbox::with_programs(&programs).start();

@@ -99,7 +99,7 @@ fn a_log_that_goes_nowhere_can_still_be_read_followed_and_cleared() {
 }
 
 #[test]
-fn what_is_remembered_of_our_own_log_is_bounded() {
+fn the_ring_of_our_own_log_is_bounded() {
     let head = "log_ring_bytes=2KB\n[unix_http_server]";
     let mut sandbox = without_log("[program:cat]\ncommand=cat\nstartsecs=0\n");
     sandbox.replace("supervisord.conf", "[unix_http_server]", head);

@@ -63,7 +63,7 @@ fn a_connection_is_kept_for_request_after_request() {
 }
 
 #[test]
-fn http_1_0_ends_unless_it_asks_to_go_on() {
+fn http_1_0_closes_unless_keep_alive_is_requested() {
     let (sandbox, port) = with_port("");
     let request = |fields: &str| {
         let body = encode_call("supervisor.getPID", &[]);
@@ -78,7 +78,7 @@ fn http_1_0_ends_unless_it_asks_to_go_on() {
 }
 
 #[test]
-fn bodies_come_in_one_piece_in_chunks_or_after_a_word() {
+fn bodies_arrive_at_once_in_chunks_or_after_continue() {
     let (sandbox, port) = with_port("");
     let pid = Ok(Value::from(raw(sandbox.supervisor_pid())));
     let body = encode_call("supervisor.getPID", &[]);
@@ -238,7 +238,7 @@ fn a_call_that_waits_holds_up_its_own_connection_only() {
 }
 
 #[test]
-fn what_a_client_began_goes_on_without_it() {
+fn commands_continue_after_their_client_disconnects() {
     let (mut sandbox, port) = with_port(&format!("{CAT}{STUBBORN}"));
     sandbox.wait_file("trapped", "\n");
     sandbox.wait_state("stubborn", "RUNNING");
@@ -470,7 +470,7 @@ fn random() -> impl FnMut(usize) -> usize {
 }
 
 #[test]
-fn bytes_that_come_split_anywhere_are_the_same_requests() {
+fn bytes_split_anywhere_are_the_same_requests() {
     let (sandbox, port) = with_port(CAT);
     let body = encode_call("supervisor.getProcessInfo", &["w\u{f6}rt".into()]);
     let mut chunked = b"POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();

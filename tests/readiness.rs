@@ -108,7 +108,7 @@ fn a_start_that_takes_too_long_fails_with_the_reason() {
 }
 
 #[test]
-fn a_server_that_never_answers_holds_up_nobody() {
+fn a_server_that_never_answers_delays_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut programs: String = (0..100)
@@ -175,7 +175,7 @@ fn a_file_system_that_never_answers_holds_up_nobody() {
 }
 
 #[test]
-fn what_depends_on_a_program_starts_when_that_is_ready() {
+fn dependents_start_when_the_program_is_ready() {
     let port = free_port();
     let mut sandbox = Sandbox::with_programs(
         &(ready("db", &format!("ready=tcp:127.0.0.1:{port}\nready_interval=0.1"))

@@ -95,7 +95,7 @@ fn path_with(folder: &Path) -> OsString {
 
 /// The whole way of such a Dockerfile: the sample is edited, and `supervisord` runs the result.
 #[test]
-fn an_edited_sample_keeps_supervisord_in_the_foreground_behind_its_password() {
+fn an_edited_sample_runs_in_the_foreground_and_requires_its_password() {
     let mut sandbox = Sandbox::new("");
     let port = free_port();
     drop(sandbox.program("echo_supervisord_conf"));

@@ -186,7 +186,7 @@ fn a_pid_file_that_is_a_fifo_or_a_device_does_not_block() {
 }
 
 #[test]
-fn a_configuration_may_come_from_a_pipe_and_a_signal_ends_the_wait_for_it() {
+fn a_configuration_may_be_a_pipe_and_a_signal_ends_the_wait_for_it() {
     let sandbox = Sandbox::with_programs("[program:a]\ncommand=sleep 1000\n");
     let text = sandbox.file("supervisord.conf").replace("%(here)s", sandbox.dir().to_str().unwrap());
     let run = || {
@@ -349,7 +349,7 @@ fn refusing(calls: &str, script: &str) -> Option<Container> {
 }
 
 #[test]
-fn a_sandbox_that_refuses_what_we_wait_by_is_got_round_or_is_a_clear_error() {
+fn a_sandbox_without_our_wait_calls_is_worked_around_or_a_clear_error() {
     // Of a shell there is no more needed than to execute.
     let script = "exec 9</etc/passwd; exec /sv run -c /etc/supervisord.conf";
     // Without close_range(2) and /proc nobody says which descriptors are open.

@@ -72,7 +72,7 @@ fn a_program_runs_as_its_user_with_that_users_groups() {
 }
 
 #[test]
-fn what_fails_between_fork_and_exec_is_reported_on_standard_error() {
+fn failures_between_fork_and_exec_are_reported_on_standard_error() {
     let sandbox = Sandbox::with_programs(
         "[program:nodir]\ncommand=/bin/cat\ndirectory=/nonexistent\nstderr_logfile=%(here)s/nodir.err\n\
          startretries=0\n\
@@ -97,7 +97,7 @@ fn what_fails_between_fork_and_exec_is_reported_on_standard_error() {
 }
 
 #[test]
-fn commands_that_can_not_be_run_are_fatal_in_supervisors_words_and_the_rest_runs_on() {
+fn commands_that_can_not_be_run_are_fatal_and_others_continue() {
     let mut sandbox = Sandbox::with_programs(
         "[program:missing]\ncommand=/no/such/program\nstartretries=0\n\
          [program:folder]\ncommand=/usr\nstartretries=0\n\
@@ -130,7 +130,7 @@ fn commands_that_can_not_be_run_are_fatal_in_supervisors_words_and_the_rest_runs
 }
 
 #[test]
-fn a_killed_program_comes_back_with_another_pid() {
+fn a_killed_program_is_restarted_with_another_pid() {
     let mut sandbox = Sandbox::with_programs("[program:cat]\ncommand=/bin/cat\n").start();
     sandbox.wait_state("cat", "RUNNING");
     let before = sandbox.pid("cat").unwrap();
@@ -515,7 +515,7 @@ fn supervisord_becomes_a_daemon_by_default() {
 }
 
 #[test]
-fn at_debug_level_the_log_shows_what_children_write() {
+fn at_debug_level_the_log_shows_output_of_children() {
     let sandbox = Sandbox::with_programs(
         "[program:talker]\ncommand=sh -c 'printf \"out\\033[1m\\n\"; printf \"\\210\\n\" >&2'\nautorestart=false\nstartsecs=0\n",
     );
@@ -535,7 +535,7 @@ fn at_debug_level_the_log_shows_what_children_write() {
 }
 
 #[test]
-fn a_user_that_we_may_not_become_is_reported_on_standard_error() {
+fn a_user_that_we_may_not_switch_to_is_reported_on_standard_error() {
     if !support::have("root", is_root()) {
         return;
     }
@@ -696,7 +696,7 @@ fn colours_are_stripped_when_asked_for() {
 }
 
 #[test]
-fn update_makes_it_so_and_touches_only_what_changed() {
+fn update_applies_changes_and_only_those() {
     let mut sandbox = Sandbox::with_programs(
         "[program:same]\ncommand=/bin/cat\n[program:other]\ncommand=/bin/cat\n[program:gone]\ncommand=/bin/cat\n",
     )

@@ -97,7 +97,7 @@ impl Follower {
 }
 
 #[test]
-fn a_follower_of_a_log_gets_what_is_written_to_it() {
+fn a_follower_of_a_log_gets_new_output() {
     let sandbox = started(ECHO);
     let mut followers =
         ["/logtail/echo", "/logtail/echo:echo/stdout", "/logtailfoo/echo?x", "/logtail/%65cho"]
@@ -130,7 +130,7 @@ fn a_stream_begins_with_the_last_kilobyte_of_whole_characters() {
 }
 
 #[test]
-fn what_is_no_log_is_not_there() {
+fn paths_without_a_log_are_not_found() {
     let silent = "[program:silent]\ncommand=/bin/cat\nstdout_logfile=NONE\nstderr_logfile=/dev/null\nlog_ring_bytes=0\n\
         [program:passing]\ncommand=/bin/cat\nstdout_logfile=/dev/stdout\nlog_ring_bytes=0\n\
         [program:never]\ncommand=/bin/cat\nautostart=false\nstdout_logfile=%(here)s/never.log\n";
@@ -243,7 +243,7 @@ fn a_log_that_is_emptied_is_reported() {
 }
 
 #[test]
-fn what_is_remembered_of_a_stream_without_a_file_can_be_followed() {
+fn the_ring_of_a_stream_without_a_file_can_be_followed() {
     let programs = ECHO.replace("%(here)s/echo.out", "/dev/stdout").replace("%(here)s/echo.err", "NONE");
     let programs = format!("{programs}stderr_syslog=true\nlog_ring_bytes=1KB\nlog_format=prefix\n");
     let mut sandbox = Sandbox::with_programs(&programs).start();

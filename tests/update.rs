@@ -33,7 +33,7 @@ fn running(sandbox: &mut Sandbox, name: &str) -> Pid {
 }
 
 #[test]
-fn what_needs_no_restart_acts_on_the_process_that_runs() {
+fn changes_without_restart_apply_to_the_running_process() {
     const TALKER: &str = "trap 'echo INT > int; exit' INT; trap 'echo TERM > term; exit' TERM\n\
         while :; do echo a line of some length; sleep 0.01; done\n";
     let with = |options: &str| {
@@ -99,7 +99,7 @@ fn a_new_command_restarts_that_process_of_its_group_alone() {
 }
 
 #[test]
-fn a_broken_file_changes_nothing_and_says_where_it_is_broken() {
+fn a_broken_file_changes_nothing_and_is_reported_with_its_place() {
     const GOOD: &str = "[program:a]\ncommand=/bin/cat\n[program:b]\ncommand=/bin/cat\n";
     let mut sandbox = Sandbox::with_programs(GOOD).start();
     let pids = ["a", "b"].map(|name| running(&mut sandbox, name));

@@ -146,7 +146,7 @@ fn the_status_page_shows_all_processes_in_their_order() {
 }
 
 #[test]
-fn a_link_does_what_it_says() {
+fn links_perform_their_action() {
     let mut sandbox = Sandbox::with_programs(CAT).start();
     let mut peer = Peer::unix(&sandbox);
     sandbox.wait_state("cat", "RUNNING");
@@ -180,7 +180,7 @@ fn a_link_does_what_it_says() {
 }
 
 #[test]
-fn what_did_not_start_again_is_reported() {
+fn processes_that_did_not_restart_are_reported() {
     let once = "[program:once]\ncommand=/bin/sh -c 'test ! -e been && : > been && exec cat'\n\
                 directory=%(here)s\nstartsecs=1\nstartretries=0\nautorestart=false\n";
     let mut sandbox = Sandbox::with_programs(once).start();
@@ -196,7 +196,7 @@ fn what_did_not_start_again_is_reported() {
 }
 
 #[test]
-fn what_takes_long_is_answered_when_it_is_done_and_holds_up_nobody() {
+fn long_actions_are_answered_when_done_and_delay_nobody() {
     let mut sandbox = Sandbox::with_programs(STUBBORN).start();
     sandbox.wait_file("trapped", "\n");
     let (mut peer, mut other) = (Peer::unix(&sandbox), Peer::unix(&sandbox));
@@ -210,7 +210,7 @@ fn what_takes_long_is_answered_when_it_is_done_and_holds_up_nobody() {
 }
 
 #[test]
-fn a_restart_goes_on_when_its_client_has_gone() {
+fn a_restart_continues_when_its_client_disconnects() {
     let mut sandbox = Sandbox::with_programs(STUBBORN).start();
     for query in ["processname=stubborn&action=restart", "action=restartall"] {
         sandbox.wait_file("trapped", "\n");
@@ -343,7 +343,7 @@ fn the_tail_page_shows_whatever_is_in_a_log() {
 }
 
 #[test]
-fn a_supervisor_on_its_way_out_says_so() {
+fn a_stopping_supervisor_shows_a_page() {
     let mut sandbox = Sandbox::with_programs(STUBBORN).start();
     sandbox.wait_file("trapped", "\n");
     let mut peer = Peer::unix(&sandbox);
@@ -360,7 +360,7 @@ fn a_supervisor_on_its_way_out_says_so() {
 }
 
 #[test]
-fn pages_ask_for_the_password_and_for_no_rpc_interface() {
+fn pages_require_the_password_but_no_rpc_interface() {
     let port = free_port();
     let config = format!(
         "[supervisord]\nlogfile=%(here)s/supervisord.log\npidfile=%(here)s/supervisord.pid\nchildlogdir=%(here)s\n\

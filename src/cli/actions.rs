@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_are_set_in_columns_with_an_example_behind_them() {
+    fn forms_are_set_in_columns_followed_by_an_example() {
         let forms = |name: &str| ClientAction::named(name).unwrap().forms();
         assert_eq!(
             forms("start"),

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn words_follow_the_options() {
+    fn arguments_follow_the_options() {
         let all = options(&[
             "-c",
             "f",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn misuse_is_told_in_two_lines() {
+    fn usage_errors_have_two_lines() {
         for (line, why) in [
             (&["-s", "foo"][..], "invalid value for -s 'foo': value 'foo' is not a URL"),
             (&["--server", ""], "invalid value for --serverurl '': value '' is not a URL"),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_holds_what_tests_of_the_reference_look_for() {
+    fn the_help_contains_what_tests_of_the_reference_look_for() {
         for line in [&["-h"][..], &["-?"], &["--he"], &["-h", "-i", "-i"]] {
             let Action::Print { text, code: 0, to_stderr: false } = parsed(line) else { panic!("{line:?}") };
             for part in ["supervisorctl -- control applications", "-i/--interactive -- start an interactive"]

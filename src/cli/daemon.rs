@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_become_overrides_as_they_were_spelled() {
+    fn flags_become_overrides_with_their_spelling() {
         for (line, expected) in [
             (&[][..], ":"),
             (&["-c", "/etc/s.conf", "-n"], "/etc/s.conf: nodaemon=true(-n)"),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn misuse_is_told_in_two_lines() {
+    fn usage_errors_have_two_lines() {
         for (line, why) in [
             (&["foo", "bar"][..], "positional arguments are not supported: ['foo', 'bar']"),
             (&["-h", "foo"], "positional arguments are not supported: ['foo']"),

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_in_getopts_words() {
+    fn errors_are_those_of_getopt() {
         for (line, expected) in [
             (&["-Z"][..], "option -Z not recognized"),
             (&["-nZ"], "option -Z not recognized"),

@@ -276,7 +276,7 @@ pub(super) fn parse_dumb_init(argv0: &str, args: Vec<OsString>) -> Action {
     };
     for one in &given {
         // It prints both on standard error, and succeeds.
-        let told = match one.key {
+        let output = match one.key {
             InitKey::Help => dumb_init_usage(argv0),
             InitKey::Version => DUMB_INIT_VERSION.to_owned(),
             _ => match options.take(one) {
@@ -284,7 +284,7 @@ pub(super) fn parse_dumb_init(argv0: &str, args: Vec<OsString>) -> Action {
                 Err(why) => return failed(format!("{argv0}: {why}\nUse --help for full usage.\n")),
             },
         };
-        return Action::Print { text: told, code: 0, to_stderr: true };
+        return Action::Print { text: output, code: 0, to_stderr: true };
     }
     options.command = command;
     if options.command.is_empty() {
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn misuse_is_told_in_a_line() {
+    fn usage_errors_have_one_line() {
         for (argv0, line, expected) in [
             ("sv", "--", "2 err error: there is no command behind --"),
             (

@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn words_choose_the_action() {
+    fn the_first_argument_selects_the_action() {
         for (line, expected) in [
             (&[][..], "client \"\"  asking []"),
             (&["-s", "unix:///s"], "client \"\" unix:///s asking []"),
@@ -643,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn misuse_is_told_on_stderr() {
+    fn usage_errors_are_printed_on_stderr() {
         for line in [
             &["frobnicate"][..],
             &["-s", "foo", "status"],
@@ -667,7 +667,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_action_may_be_a_command() {
+    fn an_unknown_action_may_be_a_command() {
         for is_pid_1 in [false, true] {
             let Action::Print { text, .. } = parsed(&["bash", "-c", "ls"], is_pid_1) else { panic!() };
             assert!(text.contains("\n  tip: to run 'bash' with sv as its init: sv -- bash\n"), "{text}");
@@ -684,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_tells_actions_and_exit_codes() {
+    fn the_help_lists_actions_and_exit_codes() {
         for line in [&["--help"][..], &["help"]] {
             let Action::Print { text, code: 0, to_stderr: false } = parsed(line, false) else { panic!() };
             for part in ["run", "status", "SUPERVISOR_SERVER_URL", "Exit codes", "  7  nothing runs"] {

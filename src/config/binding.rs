@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percent_sign_alone_is_no_name() {
+    fn a_lone_percent_sign_is_not_a_name() {
         assert_eq!(one("restart_jitter=%(ENV_J:-7)s%%").restart_policy.unwrap().jitter_percent, 7);
         assert_eq!(notices_in(&format!("{HEAD}restart_jitter=10%")), Vec::<String>::new());
     }

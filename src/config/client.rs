@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_can_be_set_and_the_password_does_not_show() {
+    fn everything_can_be_set_and_the_password_is_not_shown() {
         let text = "[supervisorctl]\nserverurl=unix://%(here)s/../s.sock\nusername=u\npassword=%(ENV_P)s\n\
             prompt=me\nhistory_file=~/h\n[include]\nfiles=%(nope)s\n[program:x]\nautostart=maybe";
         let settings = client(text).unwrap();

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn log_file_words_are_names_but_for_syslog() {
+    fn log_file_keywords_are_names_except_syslog() {
         let log_file =
             |value: &str| load_text(&format!("[supervisord]\nlogfile={value}")).unwrap().daemon.log_file;
         for (value, expected) in [

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_enabled_can_only_be_optional() {
+    fn disabled_programs_can_only_be_optional_dependencies() {
         let text = |entry: &str| {
             format!("[program:web]\ncommand=a\ndepends_on={entry}\n[program:db]\ncommand=a\nenabled=false\n")
         };

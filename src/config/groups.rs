@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_enabled_is_left_out() {
+    fn disabled_programs_are_left_out() {
         let text = "[program:a]\ncommand=a\nenabled=false\n[program:b]\ncommand=b\n[program:c]\nenabled=no\n\
             [fcgi-program:f]\nenabled=0\n[eventlistener:e]\nenabled=off\n[group:g]\nprograms=b,c,f";
         assert_eq!(summary(text), "g(999): b;");

@@ -28,7 +28,7 @@ use super::variables;
 ///
 /// All errors in the configuration.
 pub fn load(path: &Path, overrides: &[Override], machine: &dyn Machine) -> Result<Settings, Errors> {
-    load_beside(path, overrides, &[], machine)
+    load_with_command(path, overrides, &[], machine)
 }
 
 /// Like [`load`], with a command that runs in addition to the programs of the configuration, as the program
@@ -37,7 +37,7 @@ pub fn load(path: &Path, overrides: &[Override], machine: &dyn Machine) -> Resul
 /// # Errors
 ///
 /// All errors in the configuration, or a program that is also called `main`.
-pub fn load_beside(
+pub fn load_with_command(
     path: &Path,
     overrides: &[Override],
     command: &[String],

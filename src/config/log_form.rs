@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_does_as_the_supervisor_says_unless_it_says_something_itself() {
+    fn programs_inherit_log_options_of_the_supervisor() {
         use LogFormat::{Json, Prefix, Raw};
         for (daemon, program, format, timestamp, ring_bytes) in [
             ("", "", Raw, false, 65_536),

@@ -91,13 +91,14 @@ mod tests {
     use std::path::Path;
 
     use super::super::fake::{Fake, MAIN};
-    use super::super::load_beside;
+    use super::super::load_with_command;
     use super::*;
     use crate::model::{AutoRestart, OnEnd};
 
     fn loaded(text: &str, command: &[&str]) -> Result<Settings, String> {
         let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
-        load_beside(Path::new(MAIN), &[], &command, &Fake::main(text)).map_err(|errors| errors.to_string())
+        load_with_command(Path::new(MAIN), &[], &command, &Fake::main(text))
+            .map_err(|errors| errors.to_string())
     }
 
     #[test]

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn joined_pairs_come_apart_into_the_same() {
+    fn joined_pairs_split_into_the_same() {
         let made = [("A", "1"), ("B", "a \"b\" \\c, $d;'e'"), ("C", "")];
         let made: Environment = made.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         assert_eq!(pairs(&join_pairs(&made)), Ok(made));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_4_3_0_takes_is_read_as_it_reads_it() {
+    fn pairs_valid_in_4_3_0_are_parsed_like_there() {
         for (text, expected) in [
             ("A=foo\"bar\"baz", "<A=foo\"bar\"baz>"),
             ("A='\"x\"',B=\"'y'\"", "<A=x><B=y>"),

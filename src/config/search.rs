@@ -51,7 +51,7 @@ mod tests {
     use crate::config::fake::Fake;
 
     #[test]
-    fn searches_beside_the_program_then_here_then_in_etc() {
+    fn searches_next_to_the_program_then_here_then_in_etc() {
         for (argv0, first, second) in [
             ("/usr/bin/supervisord", "/usr/etc/supervisord.conf", "/usr/supervisord.conf"),
             ("supervisord", "/srv/etc/supervisord.conf", "/srv/supervisord.conf"),

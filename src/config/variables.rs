@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_are_made_where_that_says_something() {
+    fn required_options_create_sections() {
         let variables = [
             ("SV_PROGRAM_NEW_NUMPROCS", "2"),
             ("SV_PROGRAM_NEW_PROCESS_NAME", "%(process_num)d"),

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_url_is_reported_in_supervisors_words_and_in_plain_ones() {
+    fn a_bad_url_is_reported_in_supervisors_and_in_plain_words() {
         for (url, supervisors, plain) in [
             ("http://h:x", "Port could not be cast to integer value as 'x'", "cannot use 'x' as a port: "),
             ("https://h", "Unknown protocol for serverurl https://h", "cannot use the address 'https://h': "),

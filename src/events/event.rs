@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_shown_as_bytes_but_for_those_who_read_bytes() {
+    fn invalid_text_is_shown_as_bytes_unless_bytes_are_counted() {
         let event = output(OutputKind::Log, Channel::Stdout, b"\x88\n");
         let head = "processname:web groupname:site pid:7 channel:stdout\n";
         reports(&event, "PROCESS_LOG_STDOUT", &format!("{head}Undecodable: b'\\x88\\n'"));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_happens() {
+    fn other_events_have_their_payloads() {
         let remote = Event::RemoteCommunication { kind: "deploy".to_owned(), data: "a\nb".to_owned() };
         let tick = |period| Event::Tick { period, when: 1_795_190_400 };
         let ready = Event::Ready { names: names(), pid: 7 };

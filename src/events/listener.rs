@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_is_ready_when_it_says_so() {
+    fn a_listener_is_ready_after_it_reports_so() {
         use ListenerState::{Acknowledged, Ready, Unknown};
         let violated = |state| vec![Heard::Violated(state)];
         for (said, heard, state) in [
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_ends_the_conversation() {
+    fn invalid_answers_end_the_protocol() {
         let long = [b'9'; RESULT_LINE_BYTES_MAX + 1];
         let padded = format!("{:RESULT_LINE_BYTES_MAX$}\n", "RESULT 2");
         for (said, line) in [
@@ -317,14 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn the_old_line_end_behind_an_answer_ends_it_with_the_next_words() {
+    fn a_line_feed_after_an_answer_is_part_of_the_next_line() {
         let (heard, state) = in_pieces(busy(), b"RESULT 2\nOK\nREADY\n", 4);
         let violated = Heard::Violated(ListenerState::Acknowledged);
         assert_eq!((heard, state), (vec![Heard::Processed(delivery()), violated], ListenerState::Unknown));
     }
 
     #[test]
-    fn nothing_is_kept_of_what_is_said_at_length() {
+    fn long_output_of_a_listener_is_not_kept() {
         let mut listener = busy();
         listener.hear(b"RESULT 100000000\n", false);
         for _ in 0..100 {

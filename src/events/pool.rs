@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_when_there_is_no_room() {
+    fn the_oldest_is_discarded_when_the_buffer_is_full_of_events() {
         let mut pool = pool(2, EventLength::Characters);
         pool.accept(0, group(0));
         pool.accept(1, group(1));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_is_the_next_with_the_numbers_that_it_had() {
+    fn returned_events_are_next_and_keep_their_numbers() {
         let mut pool = pool(2, EventLength::Characters);
         pool.begin(TWO);
         pool.hear(ONE, b"READY\n");

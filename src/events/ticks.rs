@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_due_that_nobody_asked_for() {
+    fn only_requested_ticks_are_due() {
         let mut ticks = Ticks::default();
         assert_eq!(reported(&mut ticks, 0, asked_for(&[EventType::ProcessLog])), []);
         assert_eq!(ticks.deadline(), None);

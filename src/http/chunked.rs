@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chunk_is_refused() {
+    fn invalid_chunks_are_rejected() {
         let long_line = format!("1;{}", "x".repeat(SIZE_LINE_BYTES_MAX));
         let long_line_with_end = format!("{long_line}\r\nx\r\n0\r\n\r\n");
         let long_trailer = format!("0\r\n{}", "x: y\r\n".repeat(TRAILER_BYTES_MAX / 6 + 1));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_is_passed_on_as_it_comes() {
+    fn a_chunk_is_passed_on_as_it_arrives() {
         let (chunked, body, used) = decode(b"ffff\r\nabc").unwrap();
         assert_eq!((chunked, body.as_slice(), used), (Chunked::Data(0xfffc), b"abc".as_slice(), 9));
     }

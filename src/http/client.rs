@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_refused() {
+    fn invalid_replies_are_rejected() {
         let endless_head = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(RESPONSE_HEAD_BYTES_MAX));
         let long_body = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(65));
         let long_chunk =
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_reply_is_taken_as_it_comes() {
+    fn an_endless_reply_is_read_as_it_arrives() {
         let mut parser = ResponseParser::new(8);
         parser.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
         for _ in 0..10 {

@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_come_back() {
+    fn dates_round_trip() {
         for unix_secs in [0, 784_111_777, 951_827_696, 1_735_689_599, 4_107_542_400, -1] {
             assert_eq!(http_date_secs(&http_date(unix_secs)), Some(unix_secs));
         }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_tell_their_length_and_whether_they_are_the_last() {
+    fn responses_have_their_length_and_keep_or_close_the_connection() {
         for (keep_alive, version, line, connection) in [
             (true, Version::Http11, "HTTP/1.1 200 OK", ""),
             (false, Version::Http11, "HTTP/1.1 200 OK", "Connection: close\r\n"),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_asked_for_credentials_and_shown_out() {
+    fn unauthorized_clients_get_401_and_are_disconnected() {
         let page = text(Response::unauthorized().encode_all(true, Version::Http11, DATE));
         assert!(page.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
         // The style is inline, since a client without access gets no files.

@@ -29,8 +29,8 @@ impl Sender {
     /// Derives the cause from the headers of a request.
     #[must_use]
     pub fn of(request: &Request) -> Self {
-        let told = ["origin", "referer"].into_iter().find_map(|name| request.header(name));
-        match (request.header("sec-fetch-site"), told) {
+        let origin = ["origin", "referer"].into_iter().find_map(|name| request.header(name));
+        match (request.header("sec-fetch-site"), origin) {
             (Some("same-origin" | "none"), _) => Self::OwnPage,
             (Some(_), _) => Self::ForeignPage,
             (None, Some(url)) if is_ours(request, url) => Self::OwnPage,
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_tells_who_made_the_client_send_it() {
+    fn headers_reveal_the_sender_of_a_request() {
         use Sender::*;
         for (fields, sender) in [
             ("", Program),

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_come_apart() {
+    fn targets_are_parsed() {
         for (target, path, query) in [
             ("/", "/", None),
             ("/RPC2?x=1&y=%41", "/RPC2", Some("x=1&y=%41")),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_encoded_and_come_back() {
+    fn encoded_names_round_trip() {
         for (name, encoded) in [
             ("g:web_01*", "g%3Aweb_01%2A"),
             ("a b/c?d#e%", "a%20b%2Fc%3Fd%23e%25"),

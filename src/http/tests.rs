@@ -37,7 +37,7 @@ fn requests_are_the_same_however_they_are_split() {
         GET / HTTP/1.0\nConnection: keep-alive\n\n\
         HEAD /last?q=%20 HTTP/1.1\r\nConnection: close\r\n\r\nignored";
     let whole = converse(&[script.as_bytes()]).unwrap();
-    let told: Vec<_> =
+    let result: Vec<_> =
         whole.iter().map(|r| (r.method.as_str(), r.path.as_str(), r.body.as_slice())).collect();
     let expected: [(&str, &str, &[u8]); 5] = [
         ("POST", "/RPC2", b"hello"),
@@ -46,7 +46,7 @@ fn requests_are_the_same_however_they_are_split() {
         ("GET", "/", b""),
         ("HEAD", "/last", b""),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(result, expected);
     for split in 0..=script.len() {
         let (front, back) = script.as_bytes().split_at(split);
         assert_eq!(converse(&[front, back]).as_ref(), Ok(&whole), "at {split}");
@@ -56,7 +56,7 @@ fn requests_are_the_same_however_they_are_split() {
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn invalid_requests_are_rejected() {
     let post = |fields: &str| format!("POST /RPC2 HTTP/1.1\r\n{fields}\r\n\r\nhello");
     let long_line = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(REQUEST_HEAD_BYTES_MAX));
     let many_fields = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(HEADERS_MAX + 1));
@@ -150,7 +150,7 @@ fn long_targets_may_hold_any_text() {
 }
 
 #[test]
-fn a_connection_goes_on_or_ends_as_its_client_says() {
+fn the_client_decides_whether_the_connection_is_kept() {
     for (version, connection, goes_on) in [
         ("1.1", "", true),
         ("1.1", "Connection: close", false),
@@ -193,7 +193,7 @@ fn a_head_is_answered_without_a_body() {
 }
 
 #[test]
-fn a_client_that_asks_is_told_to_go_on_once() {
+fn expect_continue_is_answered_once() {
     let expecting = "POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n";
     for (sent, interim) in [
         (expecting.to_owned(), Some(b"HTTP/1.1 100 Continue\r\n\r\n".as_slice())),
@@ -209,7 +209,7 @@ fn a_client_that_asks_is_told_to_go_on_once() {
 }
 
 #[test]
-fn an_owner_can_tell_who_dawdles() {
+fn the_owner_can_detect_slow_clients() {
     for (sent, is_idle, mid_request) in [
         ("", true, false),
         ("\r\n", true, false),
@@ -224,7 +224,7 @@ fn an_owner_can_tell_who_dawdles() {
 }
 
 #[test]
-fn a_stream_comes_in_chunks_or_as_it_is_and_is_the_last_answer() {
+fn a_stream_is_chunked_or_raw_and_the_last_response() {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     for (version, framing, piece, last) in [
         ("1.1", "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n", "5\r\nhello\r\n", "0\r\n\r\n"),

@@ -14,8 +14,8 @@
 //!
 //! No error after the start ends us before the command exits.
 
+mod messages;
 mod rules;
-mod voice;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -29,8 +29,8 @@ use crate::sys::sigwait::Inbox;
 use crate::sys::spawn::{Membership, Program, spawn_in_place};
 use crate::sys::terminal;
 
+use messages::{Level, Messages};
 use rules::SignalRules;
-use voice::{Level, Voice};
 
 /// The exit code if the command could not be tried.
 const FAILED: u8 = 1;
@@ -42,10 +42,10 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 #[must_use]
 pub fn run(options: InitOptions) -> u8 {
     let options = options.with_environment(|name| env::var_os(name));
-    let voice = Voice::new(&options);
-    let ended = begin(&options, voice).map(|mut init| init.watch());
+    let messages = Messages::new(&options);
+    let ended = begin(&options, messages).map(|mut init| init.watch());
     ended.unwrap_or_else(|why| {
-        voice.say(Level::Fatal, format_args!("{why}"));
+        messages.print(Level::Fatal, format_args!("{why}"));
         FAILED
     })
 }
@@ -55,7 +55,7 @@ pub fn run(options: InitOptions) -> u8 {
 struct Init {
     inbox: Inbox,
     rules: SignalRules,
-    voice: Voice,
+    messages: Messages,
     child: Pid,
     to_group: bool,
     session: bool,
@@ -65,7 +65,7 @@ struct Init {
 }
 
 /// An error before the command runs is final and printed unchanged.
-fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
+fn begin(options: &InitOptions, messages: Messages) -> Result<Init, String> {
     let mut rules = SignalRules::new(options);
     let inbox = Inbox::open(SignalRules::left_alone(options.face))
         .map_err(|error| format!("cannot block signals: {error}"))?;
@@ -77,14 +77,23 @@ fn begin(options: &InitOptions, voice: Voice) -> Result<Init, String> {
     let membership = membership(options.session, &mut rules);
     let program = program(&options.command).map_err(|error| error.to_string())?;
     let shown = options.command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-    let child = spawn_in_place(&program, membership, &|error, out| voice.refuse(&shown, error, out))
+    let child = spawn_in_place(&program, membership, &|error, out| messages.refuse(&shown, error, out))
         .map_err(|error| format!("cannot fork: {error}"))?;
-    voice.say(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
+    messages.print(Level::Info, format_args!("started '{shown}' with pid {}", child.0));
     // A working directory would keep its file system from being unmounted.
     let _ = env::set_current_dir("/");
     let (to_group, session) = (options.to_group, options.session);
     let is_job = !session && terminal::foreground().is_some();
-    Ok(Init { inbox, rules, voice, child, to_group, session, is_job, warn_of_reaped: options.warn_of_reaped })
+    Ok(Init {
+        inbox,
+        rules,
+        messages,
+        child,
+        to_group,
+        session,
+        is_job,
+        warn_of_reaped: options.warn_of_reaped,
+    })
 }
 
 /// PID 1 gets orphans anyway. Sandboxes may deny it to other processes, which then continue without.
@@ -142,7 +151,7 @@ impl Init {
                 // It has no error for valid arguments. If it failed anyway, we could still wait for the
                 // command.
                 Err(error) => {
-                    self.voice.say(Level::Fatal, format_args!("cannot wait for signals: {error}"));
+                    self.messages.print(Level::Fatal, format_args!("cannot wait for signals: {error}"));
                     return FAILED;
                 }
             }
@@ -155,13 +164,13 @@ impl Init {
         if step.reap {
             return self.look_after_children();
         }
-        self.voice.say(Level::Debug, format_args!("received {signal}"));
+        self.messages.print(Level::Debug, format_args!("received {signal}"));
         if signal == Signal::CONT && !self.session {
             self.hand_terminal_over();
         }
         match step.send {
             Some(sent) => self.send(sent),
-            None => self.voice.say(Level::Debug, format_args!("not passing {signal} on")),
+            None => self.messages.print(Level::Debug, format_args!("not passing {signal} on")),
         }
         if step.suspend {
             process::suspend();
@@ -176,11 +185,11 @@ impl Init {
             if pid == self.child {
                 // At once: its number is free from now on, and only members of its group still use it.
                 self.print_last_line();
-                self.voice.say(Level::Info, format_args!("the command ended: {status}"));
+                self.messages.print(Level::Info, format_args!("the command ended: {status}"));
                 ended = Some(status);
             } else {
                 let level = if self.warn_of_reaped { Level::Warning } else { Level::Debug };
-                self.voice.say(level, format_args!("reaped process {}: {status}", pid.0));
+                self.messages.print(level, format_args!("reaped process {}: {status}", pid.0));
             }
         }
         if ended.is_none() && self.is_job && process::was_stopped(self.child) {
@@ -196,8 +205,8 @@ impl Init {
             sent = process::send_signal(self.child, signal, false);
         }
         match sent {
-            Ok(()) => self.voice.say(Level::Debug, format_args!("sent {signal}")),
-            Err(error) => self.voice.say(Level::Warning, format_args!("cannot send {signal}: {error}")),
+            Ok(()) => self.messages.print(Level::Debug, format_args!("sent {signal}")),
+            Err(error) => self.messages.print(Level::Warning, format_args!("cannot send {signal}: {error}")),
         }
     }
 
@@ -212,7 +221,7 @@ impl Init {
         if terminal::is_in_foreground()
             && let Err(error) = terminal::put_into_foreground(self.child)
         {
-            self.voice.say(Level::Warning, format_args!("cannot hand the terminal over: {error}"));
+            self.messages.print(Level::Warning, format_args!("cannot hand the terminal over: {error}"));
         }
     }
 

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_signal_goes_on_as_it_came() {
+    fn signals_are_forwarded_unchanged() {
         let mut rules = rules(|_| {});
         for number in (1..=64).filter(|number| *number != Signal::CHLD.0) {
             let step = SignalStep { send: Some(Signal(number)), ..SignalStep::default() };
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hangup_of_giving_the_terminal_up_is_unheard_once() {
+    fn the_hangup_of_releasing_the_terminal_is_ignored_once() {
         let mut rules = rules(|options| options.session = true);
         rules.expect_hangup();
         for sent in [None, Some(Signal::HUP)] {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exit_code_is_the_commands_or_what_is_put_in_its_place() {
+    fn the_exit_code_is_the_commands_unless_replaced() {
         let rules = rules(|options| options.exit_codes = vec![(143, 0), (3, 4), (3, 5)]);
         let signaled = |number| ExitStatus::Signaled { signal: Signal(number), core_dumped: false };
         for (status, code) in [

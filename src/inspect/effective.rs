@@ -82,7 +82,7 @@ pub struct Effective {
 }
 
 /// Reads a configuration and returns its effective values; with `expand` names are expanded. `command` is the
-/// main program, as for [`crate::config::load_beside`].
+/// main program, as for [`crate::config::load_with_command`].
 ///
 /// # Errors
 ///

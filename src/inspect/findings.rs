@@ -75,7 +75,7 @@ pub struct Examination {
 const ROUNDS_MAX: usize = 3;
 
 /// Reads a configuration and reports all findings: errors, likely mistakes, and what this machine lacks.
-/// `command` is the main program, as for [`crate::config::load_beside`].
+/// `command` is the main program, as for [`crate::config::load_with_command`].
 #[must_use]
 pub fn check(
     path: &Path,

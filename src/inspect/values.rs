@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_line_up_behind_the_options() {
+    fn origins_are_aligned_after_the_options() {
         let is = |text: &str| EffectiveValue::Is(text.to_owned());
         let file = || ValueOrigin::File { path: "/etc/x.conf".into(), line: 3 };
         let inherited = EffectiveOption {

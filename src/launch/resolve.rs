@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn own_path_comes_first_and_an_empty_inherited_one_does_not_count() {
+    fn the_programs_own_path_comes_first_and_an_empty_inherited_one_is_ignored() {
         let variables = |path: &[&str]| -> Vec<(String, String)> {
             path.iter().map(|path| ("PATH".to_owned(), (*path).to_owned())).collect()
         };

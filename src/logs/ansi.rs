@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_was_no_sequence() {
+    fn an_endless_sequence_is_kept_as_text() {
         let text = [&b"\x1b["[..], &[b'1'; 1000], b"shown"].concat();
         let kept = strip_in_pieces(&text, 7);
         assert!(kept.ends_with(b"1shown") && kept.len() < 1000);

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_the_tags_is_taken_out_wherever_they_are_cut() {
+    fn captured_output_is_removed_regardless_of_chunk_boundaries() {
         const B: &str = "<!--XSUPERVISOR:BEGIN-->";
         const E: &str = "<!--XSUPERVISOR:END-->";
         for (text, log, messages) in [
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_held_back_than_may_be_a_tag() {
+    fn only_a_possible_tag_is_held_back() {
         let mut capture = Capture::new(10).unwrap();
         assert_eq!(capture.scan(b"line\n"), [text(b"line\n")]);
         assert_eq!(capture.scan(b"x<!--XSUPERVISOR:BEGIN--"), [text(b"x")]);

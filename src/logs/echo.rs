@@ -23,13 +23,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_that_is_no_text_is_shown_as_bytes() {
+    fn output_that_is_not_text_is_shown_as_bytes() {
         assert_eq!(output_echo("x", "stdout", "h\u{e4}\n".as_bytes()), "'x' stdout output:\nh\u{e4}\n");
         assert_eq!(output_echo("x", "stderr", b"\x88\n"), "'x' stderr output:\nUndecodable: b'\\x88\\n'");
     }
 
     #[test]
-    fn what_a_listener_says_is_shown_as_bytes() {
+    fn output_of_listeners_is_shown_as_bytes() {
         assert_eq!(conversation_echo("l", "stdout", b"READY\n"), "'l' stdout output:\nb'READY\\n'");
     }
 }

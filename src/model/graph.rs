@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waited_for_twice_is_no_cycle() {
+    fn a_shared_dependency_is_not_a_cycle() {
         let (graph, _) =
             graph(&[spec("d", &["b", "c"]), spec("b", &["a"]), spec("c", &["a", "b"]), spec("a", &[])]);
         assert_eq!(graph.cycle(), None);

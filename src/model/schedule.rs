@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_schedules_say_what_is_wrong() {
+    fn bad_schedules_are_explained() {
         for (text, message, suggestion) in [
             ("*/5 * * *", "a schedule has five fields: minute, hour, day, month, weekday", None),
             ("", "a schedule has five fields: minute, hour, day, month, weekday", None),

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_names_come_back() {
+    fn codes_and_names_round_trip() {
         for (code, name) in [
             (0, "STOPPED"),
             (10, "STARTING"),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_has_words() {
+    fn every_exit_status_has_a_text() {
         let signaled = |number, core_dumped| ExitStatus::Signaled { signal: Signal(number), core_dumped };
         for (status, text, code, for_shell) in [
             (ExitStatus::Exited(3), "exit status 3", 3, 3),

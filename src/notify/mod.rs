@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_invalid_is_passed_over() {
+    fn unknown_or_invalid_assignments_are_ignored() {
         for datagram in [
             "",
             "\n\n",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Outputs;
 use super::followers::{FollowedPiece, Follower};
 use super::ids::{OWN_LOG, StreamId};
-use super::paths::place_behind_links;
+use super::paths::resolve_links;
 use crate::logs::{PathTarget, Ring};
 use crate::model::ProcessId;
 use crate::sys::files::empty_file;
@@ -88,7 +88,7 @@ impl Outputs {
             return Some(follower);
         }
         let path = path?;
-        match place_behind_links(&path) {
+        match resolve_links(&path) {
             PathTarget::Path => Follower::open(Some(id.process), path).ok(),
             // What is written there is not announced under this path.
             PathTarget::Descriptor(_) => None,

@@ -295,8 +295,11 @@ mod tests {
         log.write(b"1", START);
         fs::remove_dir_all(&sub).unwrap();
         let at = |looks: u32| START.after(CHECK_INTERVAL * looks);
-        let told = log.write(b"2", at(1)).unwrap().text;
-        assert!(told.starts_with("cannot restore removed log '") && told.contains("x.log': "), "{told}");
+        let logged = log.write(b"2", at(1)).unwrap().text;
+        assert!(
+            logged.starts_with("cannot restore removed log '") && logged.contains("x.log': "),
+            "{logged}"
+        );
         assert_eq!((log.write(b"3", at(1)), log.write(b"4", at(2))), (None, None));
         fs::create_dir(&sub).unwrap();
         assert_eq!(log.write(b"5", at(3)), None);

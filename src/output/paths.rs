@@ -10,7 +10,7 @@ use crate::sys::process::own_pid;
 const LINKS_MAX: usize = 8;
 
 /// Whether a log path leads to a descriptor that we inherited.
-pub(super) fn place_behind_links(path: &Path) -> PathTarget {
+pub(super) fn resolve_links(path: &Path) -> PathTarget {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         if let place @ PathTarget::Descriptor(_) = place(&path, own_pid()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::destinations::Destinations;
 use super::ids::{DestinationId, FileId, STDOUT, WriterId};
 use super::logfile::{LOG_MODE, LogFile};
-use super::paths::place_behind_links;
+use super::paths::resolve_links;
 use super::warning::Warning;
 use crate::logs::PathTarget;
 use crate::model::{LogTarget, Mono, StreamSpec};
@@ -49,7 +49,7 @@ impl Sink {
         destinations: &mut Destinations,
     ) -> io::Result<Self> {
         let LogTarget::File(path) = target else { return Ok(Self::Nowhere) };
-        if let PathTarget::Descriptor(number) = place_behind_links(path) {
+        if let PathTarget::Descriptor(number) = resolve_links(path) {
             return destinations.descriptor(number).map(Self::Destination);
         }
         match open_log(path, LOG_MODE) {

@@ -322,8 +322,8 @@ mod tests {
         let path = folder.join("log");
         let mut syslog = Syslog::new("sv", &path);
         syslog.send(6, &[b"web", b"one"], at(10));
-        let told = syslog.take_warning().unwrap().text;
-        assert!(told.starts_with("cannot write to syslog '"), "{told}");
+        let result = syslog.take_warning().unwrap().text;
+        assert!(result.starts_with("cannot write to syslog '"), "{result}");
         syslog.send(6, &[b"web", b"two"], at(10));
         assert_eq!((syslog.take_warning(), syslog.deadline()), (None, Some(at(11).mono)));
         let daemon = UnixDatagram::bind(&path).unwrap();

@@ -183,7 +183,7 @@ fn the_oldest_held_pipe_is_closed_when_there_are_too_many() {
 }
 
 #[test]
-fn what_a_dead_listener_left_goes_to_its_log_alone() {
+fn output_left_by_a_dead_listener_only_goes_to_its_log() {
     let folder = Folder::new("output-listener");
     let path = folder.join("x.log");
     let mut fixture = Fixture::new();

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_cache_is_bounded() {
         let mut cache = Cache::default();
         let half = "x".repeat(CACHE_BYTES_MAX / 2);
         assert!(cache.answer(CacheCall::Store("a".to_owned(), half.as_str().into())).is_ok());

@@ -204,7 +204,7 @@ fn parameters_of_another_type_are_refused() {
 }
 
 #[test]
-fn whoever_is_unknown_stays_unknown() {
+fn unknown_methods_stay_unknown() {
     for method in [
         "",
         ".",
@@ -248,7 +248,7 @@ fn methods_live_in_the_configured_namespaces() {
 }
 
 #[test]
-fn wait_is_what_python_holds_for_true() {
+fn wait_accepts_what_python_considers_true() {
     for (value, waits) in [
         (true.into(), Wait::Yes),
         (false.into(), Wait::No),
@@ -287,7 +287,7 @@ fn signals_that_do_not_exist_are_passed_on_as_given() {
 }
 
 #[test]
-fn methods_tell_of_themselves() {
+fn methods_describe_themselves() {
     let about = |method: &str, of: &str| match ask_supervisor(method, &[of.into()]) {
         Ok(Asked::Answer(value)) => value,
         other => panic!("{other:?}"),
@@ -359,7 +359,7 @@ fn info() -> ProcessInfo {
 
 #[test]
 fn replies_have_the_shapes_that_clients_know() {
-    let told = Value::members([
+    let described = Value::members([
         ("name", "web".into()),
         ("group", "g".into()),
         ("start", 100.into()),
@@ -376,7 +376,7 @@ fn replies_have_the_shapes_that_clients_know() {
         ("description", "pid 7, uptime 0:00:01".into()),
     ]);
     let row = |outcome| BulkRow { name: "web".to_owned(), group: "g".to_owned(), outcome };
-    let told_row = |status: i32, description: &str| {
+    let described_row = |status: i32, description: &str| {
         let (name, group) = (("name", "web".into()), ("group", "g".into()));
         Value::members([name, group, ("status", status.into()), ("description", description.into())])
     };
@@ -387,11 +387,11 @@ fn replies_have_the_shapes_that_clients_know() {
     for (reply, expected) in [
         (
             Reply::Updated(updates.map(|it| update(Ok(it))).into()),
-            Value::Array(words.map(|word| told_row(80, word)).into()),
+            Value::Array(words.map(|word| described_row(80, word)).into()),
         ),
         (
             Reply::Updated(vec![update(Err(Fault::about(FaultCode::Failed, "why")))]),
-            Value::Array(vec![told_row(30, "FAILED: why")]),
+            Value::Array(vec![described_row(30, "FAILED: why")]),
         ),
         (Reply::Done, true.into()),
         (Reply::Text("supervisor".to_owned()), "supervisor".into()),
@@ -400,18 +400,21 @@ fn replies_have_the_shapes_that_clients_know() {
             Value::members([("statecode", 1.into()), ("statename", "RUNNING".into())]),
         ),
         (Reply::Pid(1), 1.into()),
-        (Reply::Info(Box::new(info())), told.clone()),
-        (Reply::AllInfo(vec![info()]), Value::Array(vec![told])),
+        (Reply::Info(Box::new(info())), described.clone()),
+        (Reply::AllInfo(vec![info()]), Value::Array(vec![described])),
         (Reply::Bulk(vec![]), Value::Array(vec![])),
-        (Reply::Bulk(rows), Value::Array(vec![told_row(80, "OK"), told_row(11, "BAD_SIGNAL: FOO")])),
+        (
+            Reply::Bulk(rows),
+            Value::Array(vec![described_row(80, "OK"), described_row(11, "BAD_SIGNAL: FOO")]),
+        ),
     ] {
         assert_eq!(answer(reply), expected);
     }
 }
 
 #[test]
-fn the_last_end_is_told_by_our_own_method_alone() {
-    let told = |last_exit, ended_as_expected| {
+fn only_our_own_method_returns_the_last_exit() {
+    let described = |last_exit, ended_as_expected| {
         let info = || ProcessInfo { last_exit, ended_as_expected, ..info() };
         let foreign = answer(Reply::Info(Box::new(info())));
         let Value::Array(rows) = answer(Reply::AllDetails(vec![info()])) else { panic!() };
@@ -423,9 +426,9 @@ fn the_last_end_is_told_by_our_own_method_alone() {
     let killed = ExitStatus::Signaled { signal: Signal::KILL, core_dumped: false };
     let status = ("last_exit_status".to_owned(), Value::from(3));
     let signal = ("last_term_signal".to_owned(), Value::from("SIGKILL"));
-    assert_eq!(told(None, false), [expected(false)]);
-    assert_eq!(told(Some(ExitStatus::Exited(3)), true), [status, expected(true)]);
-    assert_eq!(told(Some(killed), false), [signal, expected(false)]);
+    assert_eq!(described(None, false), [expected(false)]);
+    assert_eq!(described(Some(ExitStatus::Exited(3)), true), [status, expected(true)]);
+    assert_eq!(described(Some(killed), false), [signal, expected(false)]);
     let listener = ProcessInfo { listener: Some(ListenerState::Unknown), ..info() };
     let Value::Array(rows) = answer(Reply::AllDetails(vec![listener])) else { panic!() };
     assert_eq!(rows[0].get("listenerstate"), Some(&"UNKNOWN".into()));
@@ -459,12 +462,12 @@ fn faults_have_supervisors_codes_and_names() {
         (FaultCode::StillRunning, 91, "STILL_RUNNING"),
         (FaultCode::CantReread, 92, "CANT_REREAD"),
     ] {
-        let told = |detail: Option<&str>| {
+        let described = |detail: Option<&str>| {
             let fault = Fault { code, detail: detail.map(str::to_owned) };
             decode_response(&body(Err(fault)).finish()).unwrap().unwrap_err()
         };
-        assert_eq!(told(None), (number, name.to_owned()));
-        assert_eq!(told(Some("x")), (number, format!("{name}: x")));
+        assert_eq!(described(None), (number, name.to_owned()));
+        assert_eq!(described(Some("x")), (number, format!("{name}: x")));
     }
 }
 
@@ -535,7 +538,7 @@ fn results_of_a_multicall_are_bare_and_faults_are_structs() {
 }
 
 #[test]
-fn what_is_no_list_of_calls_is_refused_before_any_is_made() {
+fn an_invalid_list_of_calls_is_rejected_before_any_is_made() {
     let well = || a_call("supervisor.getPID", vec![]);
     for calls in ["x".into(), 5.into(), well(), Value::Array(vec![well(), "x".into()])] {
         let text = "INCORRECT_PARAMETERS: calls must be an array of structs";
@@ -547,7 +550,7 @@ fn what_is_no_list_of_calls_is_refused_before_any_is_made() {
 }
 
 #[test]
-fn a_multicall_whose_results_are_too_large_does_no_more() {
+fn a_multicall_stops_when_its_results_are_too_large() {
     let mut calls = multicall(vec![a_call("supervisor.getPID", vec![]); 3]);
     let namespaces = [Namespace::of_supervisor("supervisor")];
     assert!(calls.next(&namespaces).unwrap().is_ok());
@@ -581,7 +584,7 @@ fn offsets_are_whatever_python_makes_a_number_of() {
 }
 
 #[test]
-fn configurations_are_told_with_all_that_clients_know() {
+fn configurations_have_all_fields_of_supervisor() {
     let stream = |target| StreamSpec {
         target,
         bytes_max: 50,
@@ -605,7 +608,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         stderr: stream(LogTarget::None),
         ..ProcessSpec::default()
     };
-    for (autorestart, told) in [
+    for (autorestart, described) in [
         (AutoRestart::Never, Value::from(false)),
         (AutoRestart::Always, true.into()),
         (AutoRestart::Unexpected, "unexpected".into()),
@@ -613,7 +616,7 @@ fn configurations_are_told_with_all_that_clients_know() {
         let process = ProcessSpec { autorestart, ..process.clone() };
         let info = ConfigInfo { group_priority: 9, in_use: true, process };
         let Value::Array(rows) = answer(Reply::AllConfig(vec![info])) else { panic!("no array") };
-        assert_eq!(rows[0].get("autorestart"), Some(&told));
+        assert_eq!(rows[0].get("autorestart"), Some(&described));
         for (member, value) in [
             ("group_prio", Value::from(9)),
             ("process_prio", 5.into()),

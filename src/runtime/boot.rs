@@ -12,12 +12,12 @@ use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
 use super::main_processes::MainProcesses;
+use super::page_requests::PageRequests;
 use super::pidfile::PidFile;
 use super::self_reports::SelfReports;
 use super::servers::{self, Opened, Servers};
 use super::task_table::Tasks;
 use super::trace::Traces;
-use super::visits::Visits;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
 use crate::config;
 use crate::host::Host;
@@ -51,8 +51,8 @@ pub fn run(launch: Launch) -> u8 {
     match boot(launch) {
         Ok(Some(mut shell)) => {
             let ending = shell.live();
-            if shell.has_last_word(&ending) {
-                shell.tell_last(&ending);
+            if shell.has_exit_report(&ending) {
+                shell.report_exit(&ending);
             }
             ending.status()
         }
@@ -114,14 +114,14 @@ fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
     let mut shell = shell.map_err(|error| vec![format!("cannot begin to supervise: {error}")])?;
     shell.remember_own_log();
     shell.measure_names();
-    tell_notices(&mut shell);
+    log_notices(&mut shell);
     write_pid_file(&mut shell);
     Ok(Some(shell))
 }
 
 /// Reads the configuration, and applies user, directory and limits before anything is opened or created.
 fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, StartErrors> {
-    let settings = config::load_beside(config_file, &launch.overrides, &launch.command, host);
+    let settings = config::load_with_command(config_file, &launch.overrides, &launch.command, host);
     let mut settings = settings.map_err(|errors| {
         // COMPAT: as `sv` the message contains the remedy.
         if launch.foreground && errors.is_missing_section() {
@@ -199,7 +199,7 @@ fn cannot_become(user: &User, why: &str) -> String {
 }
 
 /// A resource limit, with its names in the configuration and the kernel.
-struct LimitWish {
+struct RequestedLimit {
     limit: Limit,
     name: &'static str,
     option: &'static str,
@@ -208,7 +208,7 @@ struct LimitWish {
     shown: (&'static str, &'static str),
 }
 
-const FILES: LimitWish = LimitWish {
+const FILES: RequestedLimit = RequestedLimit {
     limit: Limit::OpenFiles,
     name: "RLIMIT_NOFILE",
     option: "minfds",
@@ -216,7 +216,7 @@ const FILES: LimitWish = LimitWish {
     shown: ("file descriptors", "process"),
 };
 
-const PROCESSES: LimitWish = LimitWish {
+const PROCESSES: RequestedLimit = RequestedLimit {
     limit: Limit::Processes,
     name: "RLIMIT_NPROC",
     option: "minprocs",
@@ -224,7 +224,7 @@ const PROCESSES: LimitWish = LimitWish {
     shown: ("available processes", "program"),
 };
 
-impl LimitWish {
+impl RequestedLimit {
     /// COMPAT: Supervisor's text, with the actual limit; its own repeats the requested one.
     fn refused(&self, least: u64, hard: u64) -> String {
         let Self { option, things, shown: (wanted, us), .. } = self;
@@ -245,15 +245,15 @@ fn raise_limits(settings: &mut Settings) -> Result<(), StartErrors> {
         (PROCESSES, daemon.processes_min, daemon.processes_asked_for),
     ];
     let mut notices = Vec::new();
-    for (wish, least, asked_for) in wishes {
-        let LimitWish { name, option, .. } = wish;
-        match raise(wish.limit, least) {
+    for (request, least, asked_for) in wishes {
+        let RequestedLimit { name, option, .. } = request;
+        match raise(request.limit, least) {
             Ok(Raised::Enough) | Err(_) => {}
             Ok(Raised::Now) => {
                 let text = format!("Increased {name} limit to {least}");
                 notices.push(Notice { level: LogLevel::Info, text });
             }
-            Ok(Raised::UpTo(hard)) if asked_for => return Err(vec![wish.refused(least, hard)]),
+            Ok(Raised::UpTo(hard)) if asked_for => return Err(vec![request.refused(least, hard)]),
             Ok(Raised::UpTo(hard)) => {
                 let text = format!("{name} is {hard}, which is less than the default {option} of {least}");
                 notices.push(Notice { level: LogLevel::Debug, text });
@@ -322,11 +322,11 @@ fn open_implicit_server(
     (config_file, host): (&Path, &Host),
     names: &mut HostNames,
 ) -> Result<Option<Opened>, StartErrors> {
-    let wish = implicit::wish(launch, settings, settings.servers.iter());
-    match implicit::open(&wish, config_file, host, names) {
+    let request = implicit::wanted(launch, settings, settings.servers.iter());
+    match implicit::open(&request, config_file, host, names) {
         Ok(opened) => Ok(opened),
         // An explicitly configured path must exist as a socket.
-        Err(text) if wish.is_explicit() && !does_without(settings) => Err(vec![text]),
+        Err(text) if request.is_explicit() && !does_without(settings) => Err(vec![text]),
         Err(text) => {
             settings.notices.push(Notice { level: LogLevel::Warn, text });
             Ok(None)
@@ -409,7 +409,7 @@ fn enter_supervision(
         activity,
         servers,
         clients: Clients::new(open_files_max()),
-        visits: Visits::default(),
+        page_requests: PageRequests::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
         pid_file: None,
@@ -421,9 +421,9 @@ fn enter_supervision(
 }
 
 /// Logs the notices of the configuration, then the addresses of the servers.
-pub(super) fn tell_notices(shell: &mut Shell) {
+pub(super) fn log_notices(shell: &mut Shell) {
     let notices = std::mem::take(&mut shell.settings.notices);
-    shell.tell(notices);
+    shell.log_messages(notices);
     let specs: Vec<_> = shell.settings.servers.clone();
     for server in specs {
         for namespace in shell.settings.namespaces.clone() {

@@ -162,7 +162,7 @@ impl Shell {
             started = self.start(process);
         }
         if started.is_err() {
-            self.let_go_of_socket(process);
+            self.release_socket(process);
         }
         started
     }

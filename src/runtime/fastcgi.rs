@@ -40,7 +40,7 @@ impl SharedSockets {
     }
 
     /// The URL of the socket that the process was the last to hold, which is closed now.
-    fn let_go(&mut self, process: ProcessId) -> Option<String> {
+    fn release(&mut self, process: ProcessId) -> Option<String> {
         let url = self.held.remove(&process)?.url();
         let shared = self.by_url.get_mut(&url)?;
         shared.holders -= 1;
@@ -89,7 +89,7 @@ pub(super) fn try_sockets<'a>(
     ours: &[&Address],
     names: &mut HostNames,
 ) -> Result<(), String> {
-    let others = sockets.filter(|spec| !ours.iter().any(|our| meet(our, &spec.address)));
+    let others = sockets.filter(|spec| !ours.iter().any(|our| conflict(our, &spec.address)));
     let each: BTreeMap<String, _> = others.map(|spec| (spec.url(), spec)).collect();
     let tried = each.into_values().map(|spec| open(spec, names).map_err(|error| refusal(spec, &error)));
     let errors: Vec<_> = tried.filter_map(Result::err).collect();
@@ -97,7 +97,7 @@ pub(super) fn try_sockets<'a>(
 }
 
 /// Whether two sockets conflict.
-fn meet(one: &Address, other: &Address) -> bool {
+fn conflict(one: &Address, other: &Address) -> bool {
     match (one, other) {
         (Address::Unix { path, .. }, Address::Unix { path: other, .. }) => path == other,
         (Address::Inet { port, .. }, Address::Inet { port: other, .. }) => port == other,
@@ -126,7 +126,7 @@ impl Shell {
         if held == spec.as_ref() {
             return Ok(());
         }
-        self.let_go_of_socket(process);
+        self.release_socket(process);
         let Some(spec) = spec else { return Ok(()) };
         self.forget_removed_holders();
         let url = spec.url();
@@ -155,13 +155,13 @@ impl Shell {
         let is_removed = |process: &ProcessId| self.core.spec(*process).is_none();
         let removed: Vec<_> = self.sockets.held.keys().copied().filter(is_removed).collect();
         for process in removed {
-            self.let_go_of_socket(process);
+            self.release_socket(process);
         }
     }
 
     /// Releases the socket of a process that is gone or was not started.
-    pub(super) fn let_go_of_socket(&mut self, process: ProcessId) {
-        if let Some(url) = self.sockets.let_go(process) {
+    pub(super) fn release_socket(&mut self, process: ProcessId) {
+        if let Some(url) = self.sockets.release(process) {
             self.log(LogLevel::Info, &format!("Closing socket {url}"));
         }
     }

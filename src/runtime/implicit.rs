@@ -23,14 +23,14 @@ const MODE: u32 = 0o700;
 
 /// The wanted socket.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum WantedSocket {
     None,
     /// At the first location that allows it.
     Anywhere,
     At(PathBuf),
 }
 
-impl Wish {
+impl WantedSocket {
     /// Whether the configuration names it.
     pub(super) fn is_explicit(&self) -> bool {
         matches!(self, Self::At(_))
@@ -47,34 +47,34 @@ impl Wish {
 }
 
 /// The wanted socket besides the configured servers that are open.
-pub(super) fn wish<'a>(
+pub(super) fn wanted<'a>(
     launch: &Launch,
     settings: &Settings,
     mut configured: impl Iterator<Item = &'a ServerSpec>,
-) -> Wish {
+) -> WantedSocket {
     match &settings.daemon.control_socket {
-        ControlSocket::Off => Wish::None,
-        ControlSocket::At(path) => Wish::At(path.clone()),
-        ControlSocket::Auto if !launch.foreground && !is_pid_1() => Wish::None,
-        ControlSocket::Auto if configured.any(|server| server.address.is_unix()) => Wish::None,
-        ControlSocket::Auto => Wish::Anywhere,
+        ControlSocket::Off => WantedSocket::None,
+        ControlSocket::At(path) => WantedSocket::At(path.clone()),
+        ControlSocket::Auto if !launch.foreground && !is_pid_1() => WantedSocket::None,
+        ControlSocket::Auto if configured.any(|server| server.address.is_unix()) => WantedSocket::None,
+        ControlSocket::Auto => WantedSocket::Anywhere,
     }
 }
 
 /// Opens it. The error is one line.
 pub(super) fn open(
-    wish: &Wish,
+    wish: &WantedSocket,
     config_file: &Path,
     host: &Host,
     names: &mut HostNames,
 ) -> Result<Option<Opened>, String> {
     match wish {
-        Wish::None => Ok(None),
-        Wish::At(path) => {
+        WantedSocket::None => Ok(None),
+        WantedSocket::At(path) => {
             let spec = ServerSpec::implicit(Address::Unix { path: path.clone(), mode: MODE, owner: None });
             servers::open(&spec, names, |_| ()).map(Some).map_err(|refusal| refusal.text(true))
         }
-        Wish::Anywhere => {
+        WantedSocket::Anywhere => {
             let runtime_dir = host.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
             let runtime_dir = runtime_dir.map(|(_, value)| Path::new(value));
             control_socket::open(config_file, is_pid_1(), runtime_dir)

@@ -22,12 +22,13 @@ mod children;
 mod clients;
 mod door;
 mod effects;
+mod exit_report;
 mod fastcgi;
 mod file_checks;
 mod implicit;
-mod last_word;
 mod main_processes;
 mod orphans;
+mod page_requests;
 mod pidfile;
 mod probes;
 mod questions;
@@ -41,7 +42,6 @@ mod task_table;
 mod tasks;
 mod trace;
 mod turn;
-mod visits;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,13 +63,13 @@ use clients::Clients;
 use fastcgi::SharedSockets;
 use file_checks::FileChecks;
 use main_processes::MainProcesses;
+use page_requests::PageRequests;
 use pidfile::PidFile;
 use probes::Probes;
 use self_reports::SelfReports;
 use servers::Servers;
 use task_table::Tasks;
 use trace::Traces;
-use visits::Visits;
 
 pub use boot::run;
 
@@ -163,7 +163,7 @@ struct Shell {
     activity: Activity,
     servers: Servers,
     clients: Clients,
-    visits: Visits,
+    page_requests: PageRequests,
     tickets: Tickets,
     traces: Traces,
     pid_file: Option<PidFile>,
@@ -221,7 +221,7 @@ impl Shell {
     }
 
     /// Logs the notices of the configuration, the most severe first.
-    fn tell(&mut self, mut notices: Vec<Notice>) {
+    fn log_messages(&mut self, mut notices: Vec<Notice>) {
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
         for Notice { level, text } in notices {
             self.log(level, &text);

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_fails_with_its_reason() {
+    fn an_invalid_reply_fails_with_a_reason() {
         assert_eq!(verdict(&[b"HTTP/1.1 200"]), None);
         let closed = "the connection was closed without a reply";
         assert_eq!(verdict(&[b"HTTP/1.1 200", b""]), refusal(closed));

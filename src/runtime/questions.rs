@@ -56,7 +56,7 @@ impl Shell {
     pub(super) fn take_up(&mut self, token: u64, pending: Pending) {
         match pending {
             Pending::Call(asked) => self.begin_call(token, Ok(asked)),
-            Pending::Page(request) => self.visit(token, &request),
+            Pending::Page(request) => self.page_request(token, &request),
         }
     }
 
@@ -217,7 +217,7 @@ impl Shell {
         }
         if awaits_log {
             self.follow(token, result);
-        } else if let Err(result) = self.visits.answered(token, result) {
+        } else if let Err(result) = self.page_requests.answered(token, result) {
             self.take_outcome(token, result.map(rpc::answer));
         }
         self.clients.enqueue(token);

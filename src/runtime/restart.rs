@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::activity::Activity;
-use super::boot::{tell_notices, write_pid_file};
+use super::boot::{log_notices, write_pid_file};
 use super::servers::open;
 use super::{Launch, Shell, implicit};
 use crate::config;
@@ -16,7 +16,8 @@ use crate::sys::process::own_pid;
 
 /// Reads the configuration again. The error has one line for each problem.
 pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result<Settings, String> {
-    config::load_beside(file, &launch.overrides, &launch.command, host).map_err(|errors| errors.to_string())
+    config::load_with_command(file, &launch.overrides, &launch.command, host)
+        .map_err(|errors| errors.to_string())
 }
 
 impl Shell {
@@ -37,7 +38,7 @@ impl Shell {
                 Ok(Vec::new())
             }
             ReadFor::Reread(_) => {
-                self.tell(settings.notices);
+                self.log_messages(settings.notices);
                 self.activity.set_level(settings.daemon.log_level);
                 Ok(settings.groups)
             }
@@ -45,7 +46,7 @@ impl Shell {
     }
 
     /// Nothing in here ends the supervisor: resources that are no longer available are reported and skipped.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn restart_in_place(&mut self) {
         let Some(settings) = self.next_settings.take() else { return };
         self.output.end_followers(|_| true);
         self.serve_followers();
@@ -67,7 +68,7 @@ impl Shell {
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         self.remember_own_log();
         self.measure_names();
-        tell_notices(self);
+        log_notices(self);
         self.pid_file = None;
         write_pid_file(self);
         self.feed(Input::Begin);
@@ -103,7 +104,7 @@ impl Shell {
     /// The socket without a section is kept while it is wanted.
     fn replace_implicit_server(&mut self, settings: &Settings) {
         let configured = self.servers.specs().filter(|spec| !spec.is_implicit);
-        let wish = implicit::wish(&self.launch, settings, configured);
+        let wish = implicit::wanted(&self.launch, settings, configured);
         self.servers.retain(|spec| !spec.is_implicit || wish.is_met_by(spec), &mut self.sources);
         if self.servers.specs().any(|spec| spec.is_implicit) {
             return;

@@ -24,7 +24,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 
 /// The maximum pause of a server when no descriptor is left for a connection. Without a pause the pending
 /// connection would wake us continuously. It ends as soon as a connection is closed or a child is reaped.
-const REST: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A socket file that is removed repeatedly is restored in this interval.
 const RESTORE_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,11 +38,11 @@ struct Server {
     listener: ListeningSocket,
     token: u64,
     /// Not watched until this time.
-    rests_until: Option<Mono>,
+    paused_until: Option<Mono>,
     /// The pause was logged, and connections have been pending since.
-    rest_told: bool,
+    is_pause_logged: bool,
     /// The loss of its path was logged, and it is still lost.
-    loss_told: bool,
+    is_loss_logged: bool,
 }
 
 /// All servers.
@@ -189,12 +189,13 @@ impl Servers {
         let Opened { spec, listener } = opened;
         // Only a lack of kernel memory could prevent this; the server then pauses and tries again.
         let is_watched = poller.add(&listener, token, READ).is_ok();
-        let rests_until = (!is_watched).then_some(Mono::default());
+        let paused_until = (!is_watched).then_some(Mono::default());
         self.reserve.refill();
         if let Address::Unix { path, .. } = &spec.address {
             self.watch_file(path, poller, sources);
         }
-        let server = Server { spec, listener, token, rests_until, rest_told: false, loss_told: false };
+        let server =
+            Server { spec, listener, token, paused_until, is_pause_logged: false, is_loss_logged: false };
         self.by_number.insert(self.last, server);
     }
 
@@ -239,10 +240,10 @@ impl Servers {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        let rests = self.by_number.values().filter_map(|server| server.rests_until);
+        let pauses = self.by_number.values().filter_map(|server| server.paused_until);
         // There may be room for a pending connection: try in the next turn.
-        let rests = rests.map(|until| if self.is_descriptor_free { Mono::default() } else { until });
-        rests.chain(self.check_at).min()
+        let pauses = pauses.map(|until| if self.is_descriptor_free { Mono::default() } else { until });
+        pauses.chain(self.check_at).min()
     }
 
     /// A closed connection or reaped child has released descriptors.
@@ -257,9 +258,9 @@ impl Servers {
             self.reserve.refill();
         }
         for server in self.by_number.values_mut() {
-            if server.rests_until.is_some_and(|until| is_free || until <= now) {
+            if server.paused_until.is_some_and(|until| is_free || until <= now) {
                 let is_watched = poller.add(&server.listener, server.token, READ).is_ok();
-                server.rests_until = (!is_watched).then_some(now.after(REST));
+                server.paused_until = (!is_watched).then_some(now.after(PAUSE));
             }
         }
     }
@@ -288,7 +289,7 @@ impl Shell {
     pub(super) fn server_is_ready(&mut self, number: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(server) = self.servers.by_number.get_mut(&number) else { return };
-            let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Guest };
+            let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Remote };
             if !self.clients.has_place(newcomer, self.now.mono) {
                 // All of them have precedence; the new connection waits until one is closed.
                 return self.pause(number);
@@ -296,7 +297,7 @@ impl Shell {
             match server.listener.accept() {
                 Ok(Some(stream)) => self.take_connection(stream, number),
                 Ok(None) => {
-                    server.rest_told = false;
+                    server.is_pause_logged = false;
                     return;
                 }
                 // The client closed it before it was accepted.
@@ -323,7 +324,7 @@ impl Shell {
     fn rest(&mut self, number: usize, error: &io::Error) {
         self.pause(number);
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };
-        if !std::mem::replace(&mut server.rest_told, true) {
+        if !std::mem::replace(&mut server.is_pause_logged, true) {
             let section = server.spec.section.clone();
             self.log(LogLevel::Error, &format!("cannot accept a connection on [{section}]: {error}"));
         }
@@ -332,7 +333,7 @@ impl Shell {
     fn pause(&mut self, number: usize) {
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());
-        server.rests_until = Some(self.now.mono.after(REST));
+        server.paused_until = Some(self.now.mono.after(PAUSE));
     }
 
     /// The file of a unix socket has changed.
@@ -353,10 +354,10 @@ impl Shell {
             let Some(server) = self.servers.by_number.get_mut(&number) else { continue };
             let presence = server.listener.presence();
             if presence == Presence::Ours {
-                server.loss_told = false;
+                server.is_loss_logged = false;
                 continue;
             }
-            let is_first = !std::mem::replace(&mut server.loss_told, true);
+            let is_first = !std::mem::replace(&mut server.is_loss_logged, true);
             let spec = server.spec.clone();
             let Address::Unix { path, .. } = &spec.address else { continue };
             let shown = path.display();
@@ -391,9 +392,9 @@ impl Shell {
         let Some(server) = self.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());
         server.listener = listener;
-        server.loss_told = false;
+        server.is_loss_logged = false;
         let is_watched = self.poller.add(&server.listener, server.token, READ).is_ok();
-        server.rests_until = (!is_watched).then_some(self.now.mono.after(REST));
+        server.paused_until = (!is_watched).then_some(self.now.mono.after(PAUSE));
         if let Address::Unix { path, .. } = server.spec.address.clone() {
             self.servers.watch_file(&path, &self.poller, &mut self.sources);
         }

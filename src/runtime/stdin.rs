@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_read_goes_with_the_reader() {
+    fn unread_input_is_dropped_with_its_reader() {
         let (read, mut stdin) = pipe();
         assert_eq!(stdin.take(&vec![b'x'; UNREAD_BYTES_MAX]), Ok(()));
         drop(read);

@@ -15,19 +15,19 @@ use crate::sys::spawn_failures::{self, SpawnFailure};
 const CHILDREN_REAPED_PER_TURN: usize = 256;
 
 /// The time that slow readers of our output get at exit.
-const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time that other processes get at exit to finish writing to the pipes of exited programs.
-const LAST_OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long all held streams must be silent before we exit, unless all are closed.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// The time between SIGTERM to orphans and the SIGKILL that the kernel sends when PID 1 exits.
-const ORPHANS_PATIENCE: Duration = Duration::from_secs(1);
+const ORPHANS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause after a failed wait, which limits how often it is logged.
-const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 impl Shell {
     /// Returns when everything has stopped, with the reason.
@@ -45,7 +45,7 @@ impl Shell {
             match self.all_stopped.take() {
                 Some(AfterStop::End(ending)) => break ending,
                 Some(AfterStop::Restart) => {
-                    self.begin_anew();
+                    self.restart_in_place();
                     continue;
                 }
                 None => {}
@@ -81,7 +81,7 @@ impl Shell {
                 self.log(LogLevel::Critical, &format!("cannot wait for events: {error}"));
                 // Not a wait for a condition: it keeps a broken kernel interface from making PID 1 a busy
                 // loop.
-                std::thread::sleep(REST_AFTER_FAILURE);
+                std::thread::sleep(PAUSE_AFTER_FAILURE);
                 Vec::new()
             }
         }
@@ -206,7 +206,7 @@ impl Shell {
         });
         self.servers.descriptor_is_free();
         if !self.children.is_live(process) {
-            self.let_go_of_socket(process);
+            self.release_socket(process);
         }
     }
 
@@ -217,7 +217,7 @@ impl Shell {
         // Clients are no longer served, and descriptors that are not handled must not wake us.
         self.drop_clients();
         self.servers.close();
-        self.finish_held(self.clock.now().mono.after(LAST_OUTPUT_PATIENCE));
+        self.finish_held(self.clock.now().mono.after(LAST_OUTPUT_TIMEOUT));
         if is_pid_1() {
             self.sweep_orphans();
         }
@@ -227,7 +227,7 @@ impl Shell {
 
     /// COMPAT: Supervisor leaves adopted processes to the kernel's SIGKILL.
     fn sweep_orphans(&mut self) {
-        let until = self.clock.now().mono.after(ORPHANS_PATIENCE);
+        let until = self.clock.now().mono.after(ORPHANS_TIMEOUT);
         let mut asked = false;
         // The deadline also holds if orphans exit one after the other without a pause.
         while !until.since(self.clock.now().mono).is_zero() {
@@ -247,7 +247,7 @@ impl Shell {
     }
 
     fn let_readers_finish(&mut self) {
-        let until = self.clock.now().mono.after(LAST_WORDS_PATIENCE);
+        let until = self.clock.now().mono.after(READER_TIMEOUT);
         loop {
             self.activity.flush(self.output.destinations());
             let left = until.since(self.clock.now().mono);

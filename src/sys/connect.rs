@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_made_where_somebody_listens() {
+    fn connecting_to_a_listener_succeeds() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         outcome(address).unwrap();

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_found_until_they_end_and_the_number_means_nobody_else() {
+    fn members_are_found_until_they_exit_and_numbers_are_not_mixed_up() {
         let mut leader = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let number = Pid(i32::try_from(leader.id()).unwrap());
         let mut member = Command::new("sleep").arg("1000").process_group(number.0).spawn().unwrap();

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signal_can_not_be_held_back() {
+    fn invalid_signals_can_not_be_held_back() {
         assert!(HeldInterrupts::back(&[Signal(0)]).is_err());
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn later_only_the_file_and_what_is_remembered_are_asked() {
+    fn later_only_the_file_and_remembered_names_are_used() {
         let folder = Folder::new("names");
         let hosts = folder.join("hosts");
         std::fs::write(&hosts, "10.0.0.2 web\n").unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_at_the_start_is_remembered() {
+    fn names_resolved_at_the_start_are_remembered() {
         let mut names = HostNames::at_the_start();
         let found = reported(&mut names, "localhost");
         assert!(found.contains("127.0.0.1"), "{found}");

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sending_to_nobody_is_no_such_process() {
+    fn signalling_a_missing_process_is_esrch() {
         let error = send_signal(Pid(i32::MAX), Signal(0), false).unwrap_err();
         assert_eq!(crate::sys::errno_name(&error), "ESRCH");
     }

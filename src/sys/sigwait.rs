@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_of_our_own_that_nobody_reads_is_no_signal() {
+    fn sigpipe_of_our_own_write_is_skipped() {
         let inbox = Inbox::open(&[]).unwrap();
         let (read, write) = rustix::pipe::pipe().unwrap();
         drop(read);

@@ -353,7 +353,7 @@ fn clear_the_way(path: &Path) -> Result<bool, ListenError> {
     if !super::files::is_socket(path) {
         return Err(ListenError::NotASocket);
     }
-    if somebody_listens(path) {
+    if is_listened_on(path) {
         return Err(ListenError::InUse);
     }
     fs::remove_file(path)?;
@@ -377,13 +377,13 @@ fn temporary_name(path: &Path) -> Result<PathBuf, ListenError> {
 
 /// Only ECONNREFUSED proves that nobody listens: a socket that can't be connected to, or a datagram socket,
 /// counts as used. So does one with a full backlog; connecting does not wait for it.
-fn somebody_listens(path: &Path) -> bool {
+fn is_listened_on(path: &Path) -> bool {
     connect_without_waiting(path).err().is_none_or(|error| error.kind() != io::ErrorKind::ConnectionRefused)
 }
 
 /// Removes a socket that nobody listens on any more.
 pub fn remove_if_abandoned(path: &Path) {
-    if super::files::is_socket(path) && !somebody_listens(path) {
+    if super::files::is_socket(path) && !is_listened_on(path) {
         let _ = fs::remove_file(path);
     }
 }
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_another_kind_is_somebodys() {
+    fn a_socket_of_another_kind_counts_as_used() {
         let folder = Folder::new("sockets-datagram");
         let path = folder.join("log");
         let _log = UnixDatagram::bind(&path).unwrap();
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_half_way_is_in_nobodys_way() {
+    fn leftover_temporary_sockets_are_harmless() {
         let folder = Folder::new("sockets-half-way");
         let left = folder.join(&format!("sv.sock.{}", std::process::id()));
         drop(UnixListener::bind(&left).unwrap());
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_or_not_ours_any_more_is_left_alone() {
+    fn other_files_and_foreign_sockets_are_kept() {
         let folder = Folder::new("sockets-file");
         let path = folder.join("sv.sock");
         fs::write(&path, "precious").unwrap();

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_broken_is_not_found() {
+    fn missing_or_broken_entries_are_not_found() {
         for name in ["nobody", "broken", "bad", ""] {
             assert_eq!(users().by_name(name), None, "{name}");
         }

@@ -1,7 +1,7 @@
 //! The web pages: requests to commands, replies to HTML.
 //!
 //! This module does not act, wait or read a clock. A request is answered at once ([`Answer::Now`]), or it is
-//! a [`Visit`]: its owner sends the commands from [`Visit::next`] to the supervisor, one after the other,
+//! a [`PageRequest`]: its owner sends the commands from [`PageRequest::next`] to the supervisor, one after the other,
 //! passes back the results, and when there are no more commands gets the [`Response`].
 //!
 //! Paths, link targets, classes, columns and messages are Supervisor's, since scripts read them. Sentences,
@@ -37,12 +37,12 @@ pub enum Answer {
     /// It needs no command.
     Now(Response),
     /// It needs commands to the supervisor.
-    Later(Visit),
+    Later(PageRequest),
 }
 
 /// A request that is being processed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Visit {
+pub struct PageRequest {
     purpose: PagePurpose,
     progress: Progress,
 }
@@ -63,7 +63,7 @@ pub fn ask(request: &Request, unix_secs: i64) -> Answer {
     }
     match request.path.trim_start_matches('/') {
         "" | "index.html" => index(request),
-        "tail.html" => Answer::Later(Visit::new(PagePurpose::ShowTail(Tail::of(
+        "tail.html" => Answer::Later(PageRequest::new(PagePurpose::ShowTail(Tail::of(
             field(request, "processname"),
             field(request, "limit").as_deref(),
         )))),
@@ -77,7 +77,9 @@ pub fn ask(request: &Request, unix_secs: i64) -> Answer {
 fn index(request: &Request) -> Answer {
     let name = field(request, "action").filter(|_| request.method != "HEAD");
     let Some(name) = name else {
-        return Answer::Later(Visit::new(PagePurpose::ShowStatus { message: field(request, "message") }));
+        return Answer::Later(PageRequest::new(PagePurpose::ShowStatus {
+            message: field(request, "message"),
+        }));
     };
     let process = field(request, "processname");
     match Action::parse(&name, process.as_deref()) {
@@ -89,9 +91,9 @@ fn index(request: &Request) -> Answer {
         // confirmation first, with a form.
         Ok(action) if request.method == "GET" && is_browser(request) => match action.stops_everything() {
             Some((label, warning)) => Answer::Now(pages::question(&name, label, warning)),
-            None => Answer::Later(Visit::new(PagePurpose::Act(action))),
+            None => Answer::Later(PageRequest::new(PagePurpose::Act(action))),
         },
-        Ok(action) => Answer::Later(Visit::new(PagePurpose::Act(action))),
+        Ok(action) => Answer::Later(PageRequest::new(PagePurpose::Act(action))),
     }
 }
 
@@ -111,12 +113,12 @@ fn field(request: &Request, name: &str) -> Option<String> {
     posted.or_else(|| form_fields(query).find(|(it, _)| it == name)).map(|(_, value)| value)
 }
 
-impl Visit {
+impl PageRequest {
     fn new(purpose: PagePurpose) -> Self {
         Self { purpose, progress: Progress::default() }
     }
 
-    /// The next command; `None` after the last. [`Visit::answered`] must be called with its result before the
+    /// The next command; `None` after the last. [`PageRequest::answered`] must be called with its result before the
     /// next call.
     #[expect(clippy::should_implement_trait, reason = "what is next depends on answers")]
     pub fn next(&mut self) -> Option<Command> {

@@ -33,13 +33,13 @@ fn text(response: &Response) -> String {
 fn now(line: &str) -> String {
     match asked(&request(line, "", "")) {
         Answer::Now(response) => text(&response),
-        Answer::Later(visit) => panic!("{line}: {visit:?}"),
+        Answer::Later(page_request) => panic!("{line}: {page_request:?}"),
     }
 }
 
-fn later(line: &str) -> Visit {
+fn later(line: &str) -> PageRequest {
     match asked(&request(line, "", "")) {
-        Answer::Later(visit) => visit,
+        Answer::Later(page_request) => page_request,
         Answer::Now(response) => panic!("{line}: {response:?}"),
     }
 }
@@ -49,15 +49,15 @@ fn fault(code: FaultCode) -> Result<Reply, Fault> {
 }
 
 /// Runs a request with these results of its commands; returns the commands and the page.
-fn story(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String) {
-    let (mut visit, mut commands) = (later(line), Vec::new());
+fn run(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String) {
+    let (mut page_request, mut commands) = (later(line), Vec::new());
     let mut outcomes = outcomes.iter();
-    while let Some(command) = visit.next() {
+    while let Some(command) = page_request.next() {
         commands.push(command);
-        visit.answered(outcomes.next().unwrap().clone());
+        page_request.answered(outcomes.next().unwrap().clone());
     }
     assert_eq!(outcomes.next(), None, "{line}");
-    (commands, text(&visit.into_response(WALL)))
+    (commands, text(&page_request.into_response(WALL)))
 }
 
 /// The message in the redirect of a response.
@@ -93,7 +93,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
 }
 
 fn status_of(infos: &[ProcessInfo]) -> String {
-    let (commands, page) = story("GET /", &[Ok(Reply::AllInfo(infos.to_vec()))]);
+    let (commands, page) = run("GET /", &[Ok(Reply::AllInfo(infos.to_vec()))]);
     assert_eq!(commands, [Command::GetAllProcessInfo]);
     page
 }
@@ -149,7 +149,7 @@ fn a_file_is_sent_once() {
 }
 
 #[test]
-fn what_is_asked_for_stands_in_the_form_or_else_in_the_query() {
+fn fields_are_in_the_form_or_else_in_the_query() {
     for (query, body, expected) in [
         ("a=1&a=2", "", Some("1")),
         ("a=1", "a=2&a=3", Some("3")),
@@ -227,28 +227,28 @@ fn pages_are_never_kept_and_take_nothing_from_elsewhere() {
 
 #[test]
 fn a_message_is_shown_as_text() {
-    let (_, page) = story("GET /?message=%3Cb%3E&message=2", &[Ok(Reply::AllInfo(Vec::new()))]);
+    let (_, page) = run("GET /?message=%3Cb%3E&message=2", &[Ok(Reply::AllInfo(Vec::new()))]);
     assert!(page.contains("<div class=\"status_msg\" role=\"status\">&lt;b&gt;</div>"), "{page}");
     assert!(!status_of(&[]).contains("status_msg"));
 }
 
 #[test]
-fn a_supervisor_that_stops_says_so() {
-    let (_, page) = story("GET /?message=hi", &[fault(FaultCode::ShutdownState)]);
+fn the_page_of_a_stopping_supervisor_says_so() {
+    let (_, page) = run("GET /?message=hi", &[fault(FaultCode::ShutdownState)]);
     assert!(page.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{page}");
     assert!(page.contains(">hi</div>") && page.contains("shutting down"), "{page}");
     assert!(!page.contains("action=stopall"), "{page}");
 }
 
 #[test]
-fn actions_are_commands_and_their_outcomes_messages() {
+fn actions_become_commands_and_results_become_messages() {
     use FaultCode::*;
     let web = || Namespec::split("web");
     let (start, stop) = ([Command::StartProcess(web(), Wait::Yes)], [Command::StopProcess(web(), Wait::Yes)]);
     let clear = [Command::ClearProcessLogs(web())];
     let done = || Ok(Reply::Done);
     let restart = [stop.clone(), start.clone()].concat();
-    for (action, outcomes, commands, told) in [
+    for (action, outcomes, commands, listed) in [
         ("start", vec![done()], &start as &[_], "Process web started"),
         ("start", vec![fault(BadName)], &start, "No such process named web"),
         ("start", vec![fault(NoFile)], &start, "ERROR: Process web: no such file"),
@@ -273,26 +273,26 @@ fn actions_are_commands_and_their_outcomes_messages() {
         ("clearlog", vec![done()], &clear, "Log for web cleared"),
         ("clearlog", vec![fault(Failed)], &clear, "unexpected rpc fault [30] FAILED: web"),
     ] {
-        let (asked, page) = story(&format!("GET /?processname=web&action={action}"), &outcomes);
-        assert_eq!((asked.as_slice(), message(&page).as_str()), (commands, told));
+        let (asked, page) = run(&format!("GET /?processname=web&action={action}"), &outcomes);
+        assert_eq!((asked.as_slice(), message(&page).as_str()), (commands, listed));
     }
     for action in ["start", "stop", "restart", "clearlog"] {
         for name in ["g:*", "g:"] {
-            let (asked, page) = story(&format!("GET /?processname={name}&action={action}"), &[]);
+            let (asked, page) = run(&format!("GET /?processname={name}&action={action}"), &[]);
             assert_eq!((asked, message(&page)), (vec![], format!("No such process named {name}")));
         }
     }
 }
 
 #[test]
-fn all_of_them_are_restarted_and_those_that_were_not_are_told() {
+fn restartall_reports_processes_that_did_not_restart() {
     let row = |name: &str, outcome| BulkRow { name: name.to_owned(), group: "g".to_owned(), outcome };
     let fine = || Ok(Reply::Bulk(vec![row("a", Ok(()))]));
     let not = |code| Ok(Reply::Bulk(vec![row("a", Ok(())), row("b", Err(Fault::about(code, "g:b")))]));
     let many = (0..7).map(|_| row("c", Err(Fault::bare(FaultCode::SpawnError)))).collect();
     let at = "Sun Nov  6 09:49:37 1994";
     let spawn_errors = ["g:c: spawn error"; 5].join(", ");
-    for (action, outcomes, told) in [
+    for (action, outcomes, listed) in [
         ("refresh", vec![], format!("Page refreshed at {at}")),
         ("stopall", vec![fine()], format!("All stopped at {at}")),
         (
@@ -317,15 +317,15 @@ fn all_of_them_are_restarted_and_those_that_were_not_are_told() {
             "unexpected rpc fault [6] SHUTDOWN_STATE".to_owned(),
         ),
     ] {
-        let (commands, page) = story(&format!("GET /?action={action}&processname=web"), &outcomes);
-        assert_eq!(message(&page), told);
+        let (commands, page) = run(&format!("GET /?action={action}&processname=web"), &outcomes);
+        assert_eq!(message(&page), listed);
         let all = [Command::StopAllProcesses(Wait::Yes), Command::StartAllProcesses(Wait::Yes)];
         assert_eq!(commands, all[..outcomes.len()]);
     }
 }
 
 #[test]
-fn only_what_must_be_brought_to_an_end_outlives_its_client() {
+fn only_restarts_outlive_their_client() {
     for (query, outlives) in [
         ("action=restartall", true),
         ("action=restart&processname=web", true),
@@ -340,16 +340,16 @@ fn only_what_must_be_brought_to_an_end_outlives_its_client() {
 fn a_message_fits_in_a_url() {
     let name = "\u{6f22}".repeat(MESSAGE_BYTES_MAX);
     let posted = request("POST /", "", &format!("action=stop&processname={name}"));
-    let Answer::Later(mut visit) = asked(&posted) else { panic!("a stop has to be asked for") };
-    visit.next();
-    visit.answered(fault(FaultCode::BadName));
-    let told = message(&text(&visit.into_response(WALL)));
-    assert!(told.starts_with("No such process named \u{6f22}\u{6f22}") && told.ends_with('\u{6f22}'));
-    assert!((MESSAGE_BYTES_MAX - 2..=MESSAGE_BYTES_MAX).contains(&told.len()), "{}", told.len());
+    let Answer::Later(mut page_request) = asked(&posted) else { panic!("a stop has to be asked for") };
+    page_request.next();
+    page_request.answered(fault(FaultCode::BadName));
+    let listed = message(&text(&page_request.into_response(WALL)));
+    assert!(listed.starts_with("No such process named \u{6f22}\u{6f22}") && listed.ends_with('\u{6f22}'));
+    assert!((MESSAGE_BYTES_MAX - 2..=MESSAGE_BYTES_MAX).contains(&listed.len()), "{}", listed.len());
 }
 
 #[test]
-fn actions_that_nobody_knows_are_refused() {
+fn unknown_actions_are_rejected() {
     for query in ["action=nope", "action=nope&processname=web", "action=start", "action=%3Cb%3E"] {
         let page = now(&format!("GET /?{query}"));
         assert!(page.starts_with("HTTP/1.1 400 Bad Request\r\n") && !page.contains("<b>"), "{page}");
@@ -357,7 +357,7 @@ fn actions_that_nobody_knows_are_refused() {
 }
 
 #[test]
-fn what_a_foreign_page_asks_for_is_shown_and_not_done() {
+fn requests_of_foreign_pages_are_shown_and_not_performed() {
     let foreign =
         ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil\r\n", "User-Agent: Mozilla/5.0\r\n"];
     for fields in foreign {
@@ -371,7 +371,7 @@ fn what_a_foreign_page_asks_for_is_shown_and_not_done() {
             ("message=hi", true),
         ] {
             match asked(&request(&format!("GET /?{query}"), fields, "")) {
-                Answer::Later(visit) => assert!(is_done, "{fields}{query}: {visit:?}"),
+                Answer::Later(page_request) => assert!(is_done, "{fields}{query}: {page_request:?}"),
                 Answer::Now(response) => {
                     let page = text(&response);
                     assert!(!is_done && page.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{page}");
@@ -423,7 +423,7 @@ fn the_tail_page_shows_the_end_of_a_log_or_why_not() {
         ("", vec![], 0, "<pre>No process name found</pre>"),
         ("processname=", vec![], 0, "<title>Supervisor tail of process None</title>"),
     ] {
-        let (commands, page) = story(&format!("GET /tail.html?{query}"), &outcomes);
+        let (commands, page) = run(&format!("GET /tail.html?{query}"), &outcomes);
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains(shown), "{query}: {page}");
         let offsets: Vec<_> = commands
             .iter()
@@ -441,7 +441,7 @@ fn the_tail_page_shows_the_end_of_a_log_or_why_not() {
 fn the_tail_page_shows_whole_lines_of_both_streams_and_the_way_back() {
     let text = |text: &str| Ok(Reply::Text(text.to_owned()));
     let shown = |stdout: Result<Reply, Fault>, stderr: Result<Reply, Fault>| {
-        let (commands, page) = story("GET /tail.html?processname=web", &[stdout, stderr]);
+        let (commands, page) = run("GET /tail.html?processname=web", &[stdout, stderr]);
         let channels: Vec<_> = commands
             .iter()
             .map(|command| match command {
@@ -475,8 +475,8 @@ fn the_tail_page_shows_whole_lines_of_both_streams_and_the_way_back() {
 }
 
 #[test]
-fn errors_and_ends_look_like_what_they_are() {
-    let of = |message: &str| story(&format!("GET /?message={message}"), &[Ok(Reply::AllInfo(vec![]))]).1;
+fn errors_and_exits_are_distinguishable() {
+    let of = |message: &str| run(&format!("GET /?message={message}"), &[Ok(Reply::AllInfo(vec![]))]).1;
     for message in ["ERROR:%20x", "unexpected%20rpc%20fault%20[30]", "No%20such%20process%20named%20x"] {
         assert!(of(message).contains("role=\"alert\" data-kind=\"error\">"), "{message}");
     }
@@ -497,7 +497,7 @@ fn errors_and_ends_look_like_what_they_are() {
 }
 
 #[test]
-fn what_stops_everything_is_asked_of_people_and_not_of_programs() {
+fn stopping_everything_needs_confirmation_in_a_browser_only() {
     for (action, label) in [("stopall", "Stop All"), ("restartall", "Restart All")] {
         let ask = |method: &str, fields: &str| {
             asked(&request(
@@ -523,7 +523,7 @@ fn what_stops_everything_is_asked_of_people_and_not_of_programs() {
 }
 
 #[test]
-fn a_page_that_is_not_there_has_the_style_of_the_others_and_a_way_back() {
+fn a_missing_page_has_the_common_style_and_a_link_back() {
     let page = now("GET /nope");
     assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"), "{page}");
     assert!(page.contains("\r\nContent-Type: text/html\r\n"), "{page}");

@@ -58,7 +58,7 @@ fn values_are_read_in_every_spelling() {
 }
 
 #[test]
-fn what_is_no_value_is_refused() {
+fn invalid_values_are_rejected() {
     for (xml, error) in [
         ("<value><nil/></value>", DecodeError::Unexpected("element")),
         ("<value><i8>x</i8></value>", DecodeError::BadValue("i8")),
@@ -106,7 +106,7 @@ fn calls_are_read_with_and_without_params() {
 }
 
 #[test]
-fn what_is_no_call_is_refused() {
+fn invalid_calls_are_rejected() {
     let bomb = "<!DOCTYPE m [<!ENTITY a \"aa\">]><methodCall><methodName>&a;</methodName></methodCall>";
     for (xml, error) in [
         ("", DecodeError::Unexpected("end")),
@@ -165,7 +165,7 @@ fn replies_are_written_as_python_writes_them() {
 }
 
 #[test]
-fn what_xml_cannot_hold_is_replaced() {
+fn characters_invalid_in_xml_are_replaced() {
     for (raw, written) in [
         ("tab\tline\n", "tab\tline\n"),
         ("cr\r\n", "cr\r\n"),
@@ -259,7 +259,7 @@ impl Dice {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn encoded_values_round_trip() {
     let mut dice = Dice(0x5eed);
     for _ in 0..500 {
         let params = vec![dice.value(4), dice.value(4)];

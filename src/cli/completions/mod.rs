@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_taken_apart() {
+    fn arguments_are_classified() {
         for (line, options, action, word, is_value) in [
             ("", "", "", "", false),
             ("st", "", "", "st", false),
@@ -107,8 +107,8 @@ mod tests {
             ("-i tail -f w", "-i", "tail -f", "w", false),
         ] {
             let typed = take_apart(line.split(' ').map(str::to_owned).collect());
-            let told = (typed.options.join(" "), typed.action.join(" "), typed.word, typed.is_value);
-            assert_eq!(told, (options.into(), action.into(), word.into(), is_value), "{line}");
+            let result = (typed.options.join(" "), typed.action.join(" "), typed.word, typed.is_value);
+            assert_eq!(result, (options.into(), action.into(), word.into(), is_value), "{line}");
         }
     }
 }

@@ -79,7 +79,7 @@ fn zone_file() -> Vec<u8> {
 }
 
 #[test]
-fn every_option_lands_in_its_field_and_update_does_what_its_row_says() {
+fn every_option_sets_its_field_and_update_follows_its_row() {
     let base = of_ini("command=a");
     for (option, binding, required) in fields() {
         let base = if required.len() > 1 { of_ini(&ini(required)) } else { base.clone() };

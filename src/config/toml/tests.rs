@@ -79,7 +79,7 @@ fn tables_become_sections_in_the_order_of_their_headers() {
 }
 
 #[test]
-fn values_become_what_their_options_take() {
+fn values_are_converted_to_the_types_of_their_options() {
     for (line, expected) in [
         ("autostart=true", "(\"true\")"),
         ("autostart='%(ENV_X)s'", "(\"%(ENV_X)s\")"),
@@ -366,7 +366,7 @@ fn the_client_reads_its_section() {
 }
 
 #[test]
-fn an_ini_and_a_toml_file_that_say_the_same_are_the_same() {
+fn equivalent_ini_and_toml_files_give_equal_settings() {
     let ini = "[supervisord]\n[rpcinterface:supervisor]\n\
         supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
         [program:a]\ncommand=x 'y z'\nexitcodes=0,2\numask=027\nenvironment=B=\"1\",A=\"%(here)s, b\"\n";

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_entries_say_what_is_wrong() {
+    fn bad_entries_are_explained() {
         for (text, message, suggestion) in [
             ("=ready", "not a valid dependency: '=ready': it names no process", None),
             ("?", "not a valid dependency: '?': it names no process", None),

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_checks_say_what_is_wrong() {
+    fn bad_checks_are_explained() {
         for (text, why, suggestion) in [
             ("fd:2", "the descriptor is a number from 3 to 1023", None),
             ("tcp:0", "not a valid port number: '0'", None),

@@ -20,13 +20,13 @@ const LOOKED_AT_MAX: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     /// Over TCP, without any authorised request.
-    Stranger,
+    Unauthorized,
     /// Over TCP, and idle.
-    Guest,
+    Remote,
     /// Over a unix socket, and idle.
     Local,
     /// Over TCP, waiting for a reply or following a log.
-    BusyGuest,
+    BusyRemote,
     /// The same over a unix socket.
     BusyLocal,
 }
@@ -35,7 +35,7 @@ enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) enum Newcomer {
     /// A connection over TCP.
-    Guest,
+    Remote,
     /// A connection over a unix socket.
     Local,
     /// A child that is being started.
@@ -46,7 +46,7 @@ impl Newcomer {
     /// Whether a connection of this standing yields to it.
     fn displaces(self, standing: Standing) -> bool {
         match self {
-            Self::Guest => standing <= Standing::Guest,
+            Self::Remote => standing <= Standing::Remote,
             Self::Local => standing != Standing::BusyLocal,
             Self::Child => standing <= Standing::Local,
         }
@@ -68,7 +68,7 @@ impl Clients {
         let is_equal = |client: &Client| match newcomer {
             Newcomer::Child => false,
             Newcomer::Local => client.is_local,
-            Newcomer::Guest => true,
+            Newcomer::Remote => true,
         };
         let mut candidates: Vec<_> =
             candidates.filter(|(_, client)| !is_equal(client) || !client.is_active(now)).collect();
@@ -96,9 +96,9 @@ impl Client {
         match (self.is_local, self.waits() || self.http.is_streaming()) {
             (true, true) => Standing::BusyLocal,
             (true, false) => Standing::Local,
-            (false, true) => Standing::BusyGuest,
-            (false, false) if self.principal.is_some() => Standing::Guest,
-            (false, false) => Standing::Stranger,
+            (false, true) => Standing::BusyRemote,
+            (false, false) if self.principal.is_some() => Standing::Remote,
+            (false, false) => Standing::Unauthorized,
         }
     }
 }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn idle_connections_yield_by_their_standing_and_the_longest_idle_first() {
-        assert_eq!(table().order(Newcomer::Guest, Duration::ZERO), [2, 1, 3, 4]);
+        assert_eq!(table().order(Newcomer::Remote, Duration::ZERO), [2, 1, 3, 4]);
         assert_eq!(table().order(Newcomer::Local, Duration::ZERO), [2, 1, 3, 4, 5, 6, 7]);
         // A child takes no place of a client that is served.
         assert_eq!(table().order(Newcomer::Child, Duration::ZERO), [2, 1, 3, 4, 5, 6]);
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_connection_of_the_same_kind_yields_only_after_it_was_idle_for_a_while() {
         let least = Duration::from_secs(5);
-        assert_eq!(table().order(Newcomer::Guest, least), [2, 1, 3]);
+        assert_eq!(table().order(Newcomer::Remote, least), [2, 1, 3]);
         assert_eq!(table().order(Newcomer::Local, least), [2, 1, 3, 4, 5, 7]);
     }
 
@@ -221,9 +221,9 @@ mod tests {
     fn a_newcomer_has_a_place_while_there_are_few_or_one_yields() {
         let mut table = Table::new();
         table.clients.most = 1;
-        assert!(table.clients.has_place(Newcomer::Guest, at(10)));
+        assert!(table.clients.has_place(Newcomer::Remote, at(10)));
         table.add(1, true, 0);
-        assert!(!table.clients.has_place(Newcomer::Guest, at(10)));
+        assert!(!table.clients.has_place(Newcomer::Remote, at(10)));
         assert!(table.clients.has_place(Newcomer::Local, at(10)));
         assert_eq!(Clients::new(u64::MAX).most, CLIENTS_MAX);
         assert_eq!(Clients::new(60).most, 30);

@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(2);
 impl Shell {
     pub(in crate::runtime) fn add_client(&mut self, stream: SocketStream, server: usize) {
         let is_local = matches!(stream, SocketStream::Unix(_));
-        let newcomer = if is_local { Newcomer::Local } else { Newcomer::Guest };
+        let newcomer = if is_local { Newcomer::Local } else { Newcomer::Remote };
         if self.clients.by_token.len() >= self.clients.most {
             match self.clients.yielding(newcomer, self.now.mono, Duration::ZERO) {
                 Some(token) => self.drop_client(token),
@@ -68,8 +68,8 @@ impl Shell {
             self.poller.remove(client.stream.as_fd());
             self.servers.descriptor_is_free();
             // Its command continues without a reply, unless its page has more to do.
-            let goes_on = self.visits.leave(token);
-            if let Some(ticket) = client.ticket.filter(|_| !goes_on) {
+            let continues = self.page_requests.leave(token);
+            if let Some(ticket) = client.ticket.filter(|_| !continues) {
                 self.tickets.take(ticket);
             }
         }
@@ -94,7 +94,7 @@ impl Shell {
         let until = self.clock.now().mono.after(WORK_PER_TURN);
         while let Some(token) = self.clients.next_in_queue() {
             self.go_on_answering(token, until);
-            self.go_on_visiting(token);
+            self.continue_page_request(token);
             let is_readable =
                 self.clients.by_token.get_mut(&token).is_some_and(|it| std::mem::take(&mut it.is_readable));
             if is_readable && !self.read_client(token) {
@@ -269,7 +269,7 @@ impl Shell {
             }
             let bytes = client.unsent.bytes();
             client.deadline = Some(self.now.mono.after(CLIENT_TIMEOUT));
-            client.answer_by = self.now.mono.after(patience_with(bytes));
+            client.answer_by = self.now.mono.after(reply_timeout(bytes));
             if let Some(response) = traced {
                 self.trace_answer(token, &response, bytes);
             }
@@ -298,7 +298,7 @@ impl Shell {
 }
 
 /// How long sending a reply of so many bytes may take in total.
-fn patience_with(bytes: usize) -> Duration {
+fn reply_timeout(bytes: usize) -> Duration {
     CLIENT_TIMEOUT + Duration::from_secs((bytes / ANSWER_BYTES_PER_SEC_LEAST) as u64)
 }
 

@@ -30,7 +30,7 @@ fn send_with(sender: &UnixDatagram, text: &[u8], descriptors: &[BorrowedFd<'_>])
 }
 
 #[test]
-fn datagrams_come_with_their_senders() {
+fn datagrams_carry_their_senders() {
     let folder = Folder::new("notify-socket");
     let path = folder.join("a.sock");
     let sockets = [NotifySocket::at(path.clone()).unwrap(), NotifySocket::without_file().unwrap()];
@@ -87,7 +87,7 @@ fn as_many_descriptors_as_the_kernel_passes_on_are_closed() {
 }
 
 #[test]
-fn the_folder_lets_others_through_and_goes_with_its_owner() {
+fn the_folder_is_passable_and_removed_with_its_owner() {
     let base = Folder::new("notify-folder");
     let folder = NotifyFolder::make_in(&base.join("")).unwrap();
     let path = folder.join("a.sock");

@@ -13,13 +13,13 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 
 impl Shell {
     /// Whether to report it. Supervisor prints nothing about a requested exit, and a daemon nothing at all.
-    pub(super) fn has_last_word(&self, ending: &Ending) -> bool {
+    pub(super) fn has_exit_report(&self, ending: &Ending) -> bool {
         self.launch.is_in_foreground(&self.settings) && (self.launch.foreground || !ending.is_ordered())
     }
 
     /// Writes one line to standard error, in the format of our other lines, and to the termination log, if
     /// there is one. Write errors are ignored.
-    pub(super) fn tell_last(&self, ending: &Ending) {
+    pub(super) fn report_exit(&self, ending: &Ending) {
         let text = format!("sv ends with status {}: {ending}", ending.status());
         let plain = format!("{text}\n");
         let level = if ending.status() == 0 { LogLevel::Info } else { LogLevel::Error };

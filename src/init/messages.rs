@@ -17,17 +17,17 @@ pub(super) enum Level {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Voice {
+pub(super) struct Messages {
     face: Face,
     verbosity: u8,
 }
 
-impl Voice {
+impl Messages {
     pub(super) fn new(options: &InitOptions) -> Self {
         Self { face: options.face, verbosity: options.verbosity }
     }
 
-    pub(super) fn say(self, level: Level, text: fmt::Arguments<'_>) {
+    pub(super) fn print(self, level: Level, text: fmt::Arguments<'_>) {
         if self.verbosity >= level as u8 {
             stderr::print_at_once(format!("{}{text}\n", self.prefix(level)));
         }
