@@ -171,7 +171,7 @@ fn calls_that_wait_are_answered_when_the_supervisor_ends_or_restarts() {
 /// What it reads is in a file.
 const READER: &str = "[program:reader]\ncommand=/bin/sh -c 'exec cat > %(here)s/heard'\nstartsecs=0\n";
 
-/// Reads nothing of what it is sent before it is told to.
+/// Reads no input until it is told to continue.
 const LATE: &str = "[program:late]\nstartsecs=0\n\
     command=/bin/sh -c 'echo > %(here)s/late; until test -e %(here)s/go; do sleep 0.05; done; exec cat > %(here)s/late-heard'\n";
 
@@ -230,7 +230,7 @@ fn input_for_a_child_that_does_not_read_is_bounded() {
     let reported = "FAILED: late has not read what was sent to it before; try again later";
     assert_eq!(refusal, (30, reported.to_owned()));
     assert!(taken >= 1_000_000, "{taken}");
-    // Others are sent theirs meanwhile, and nobody is woken by a pipe that nothing can be written to.
+    // Other children get their input in the meantime, and a pipe without room causes no wakeups.
     assert_eq!(send("reader"), Ok(true.into()));
     let (before, since) = (cpu_ticks(sandbox.supervisor_pid()), Instant::now());
     sandbox.wait("a second", |_| (since.elapsed() > Duration::from_secs(1)).then_some(()));

@@ -42,7 +42,7 @@ fn assert_reported(reported: &SvOutput, code: i32, lines: &[&str]) {
     assert_eq!(reported.stdout.lines().collect::<Vec<_>>(), lines, "{}", reported.stdout);
 }
 
-/// The value behind a path of members.
+/// The value at a path of members.
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
@@ -522,7 +522,7 @@ fn items_missing_on_this_machine_are_notes_and_in_the_image_errors() {
             "The directory named as part of the path /no/such/x.log does not exist (in [program:x])",
         ),
     ] {
-        // A likely mistake beside it is found all the same.
+        // A likely mistake in addition to it is still reported.
         let text = format!("{head}{lines}\nautorestrat=1\n");
         let reported = checked(&text, &[]);
         assert_eq!(reported.code, Some(1), "{lines}: {reported:?}");

@@ -297,7 +297,7 @@ fn lines_can_be_edited_and_recalled() {
         let pid = sandbox.pid("cat").unwrap().as_raw_nonzero().to_string();
         for keys in [
             "pid cat\r",
-            // The line before, with its end cut off and written anew.
+            // The line before, truncated and rewritten.
             "\x1b[A\x17nope\x15\x19\x17cat\r",
             // Begun at the wrong end.
             "cat\x01pid \r",
@@ -681,7 +681,7 @@ fn shells_complete_actions_options_and_live_names() {
         for (shell, ask) in &shells {
             let mut offered = offered(&sandbox, shell, ask, &line.replace("CONFIG", &config));
             offered.sort();
-            // bash puts it behind the colon.
+            // bash inserts it after the colon.
             let is_cut = *shell == "bash" && line.ends_with("pair:o");
             let expected = if is_cut { &["one"][..] } else { expected };
             assert_eq!(offered, expected, "{shell}: {line}");

@@ -415,7 +415,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Checks all cases of a half, several at once, and tells all that fail together.
+/// Checks all cases of a half, several in parallel, and reports all failures together.
 fn check_all(half: &str, check: impl Fn(&Case, &Path) -> Result<(), String> + Sync) {
     let Some(reference) = peers::reference() else { return };
     let (cases, next, failures) = (corpus(half), AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -110,7 +110,7 @@ impl Reference {
         let theirs = self.theirs(&words, "");
         self.prepare(preparation);
         let ours = self.ours(&words, "");
-        // Many are told in the order in which they were done, which is anybody's guess.
+        // Bulk results are printed in the order in which they finished, which is arbitrary.
         let is_ordered = words.first() == Some(&"status") || !words.contains(&"all");
         if is_ordered {
             assert_eq!(ours, theirs, "{line}");

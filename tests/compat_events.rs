@@ -161,7 +161,7 @@ fn every_event_matches_the_reference() {
     for (name, story) in &theirs {
         let (alike, surplus) = ours[name].split_at(story.len().min(ours[name].len()));
         assert_eq!(alike, story, "{name}");
-        // The reference may stop its listener before that has heard how the last ones ended.
+        // The reference may stop its listener before it has been notified of the last exits.
         let is_end = |line: &String| line.contains(":PROCESS_STATE_STOPP");
         assert!(surplus.iter().all(is_end) && surplus.len() <= 2, "{name}: {surplus:#?}");
     }

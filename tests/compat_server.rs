@@ -549,7 +549,7 @@ fn updates_by_our_server_match_the_reference() {
             peer.sandbox.write("supervisord.conf", &format!("{HEAD}{programs}"));
             let mut said = peer.say(line);
             if line == "reread" && programs == BROKEN {
-                // What is wrong with it, and where, is told in words of our own.
+                // The error and its place are in our own words.
                 said.truncate("ERROR: CANT_REREAD: ".len());
             }
             reported.push((line.to_owned(), said));

@@ -39,7 +39,7 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// The number of the user nobody.
+/// The uid of the user nobody.
 const NOBODY: u32 = 65534;
 
 /// A sandbox that anybody may write to.
@@ -54,7 +54,7 @@ fn for_nobody(sandbox: &Sandbox) -> Command {
     let mut command = sandbox.program("supervisord");
     if reference_under_test().is_none() {
         let copy = sandbox.path("supervisord");
-        // By a process of its own: a test beside this one may fork while the file is open for writing.
+        // Written by a separate process: a parallel test may fork while the file is open for writing.
         assert!(Command::new("cp").arg(support::binary()).arg(&copy).status().unwrap().success());
         let mut of_copy = Command::new(copy);
         of_copy.current_dir(sandbox.dir()).env("SV_TEST_SANDBOX", sandbox.dir()).stdin(Stdio::null());
@@ -1104,7 +1104,7 @@ fn a_relative_command_of_pidproxy_keeps_its_name() {
     assert_eq!(reported.stdout, "shell\n");
 }
 
-/// A proxy for a process that writes down the signals it gets, beside a command that stays.
+/// A proxy for a process that records its signals, with a command that stays.
 const DAEMON: &str = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n\
     for s in HUP USR1 USR2 TERM INT QUIT; do trap \"echo $s >> got\" $s; done\n\
     echo $$ > daemon.pid\nwhile [ ! -e end ]; do sleep 0.02; done\n";
@@ -1137,7 +1137,7 @@ fn pidproxy_passes_signals_on_and_leaves_after_those_that_end() {
                 "QUIT" => Signal::QUIT,
                 _ => Signal::TERM,
             };
-            // The process goes on, and so it passes on what comes behind a signal that ends programs too.
+            // The process continues, so signals after a termination request are forwarded, too.
             kill_process(pid, signal).unwrap();
             sandbox.wait_file("got", &format!("{name}\n"));
             sandbox.write("got", "");
@@ -1152,7 +1152,7 @@ fn pidproxy_passes_signals_on_and_leaves_after_those_that_end() {
     }
 }
 
-/// Takes its time to end, and says when another runs beside it.
+/// Ends slowly, and reports if another one runs at the same time.
 const SLOW_DAEMON: &str = "if ! mkdir alone; then echo beside another >> beside; fi\n\
     trap 'sleep 0.3; rmdir alone; exit 0' TERM\necho $$ > slow.pid\nwhile :; do sleep 0.02; done\n";
 

@@ -397,7 +397,7 @@ fn signals_reserved_by_a_libc_are_handled_like_others() {
     let head =
         HEAD.replace("[supervisord]\n", "[supervisord]\nsignal_RTMIN=shutdown\nsignal_RTMIN+1=ignore\n");
     let (run, here) = (["run", "-c", "/etc/supervisord.conf"], ["--stop-signal", "SIGRTMIN"]);
-    // Below another init nothing shields it from signals that nobody handles.
+    // Below another init it is not protected from unhandled signals.
     for options in [&here[..], &[&here[..], &["--init"]].concat()] {
         let Some(container) = Container::create(options, &run) else { return };
         container.copy_in("/etc/supervisord.conf", &format!("{HEAD}{SLEEPER}"));

@@ -96,7 +96,7 @@ fn without_any_place_to_write_it_warns_and_supervises() {
     ] {
         assert!(logs.contains(line), "{line}\n{logs}");
     }
-    // A program that dies comes back, and orphans are reaped: that is supervision.
+    // A program that exits is restarted, and orphans are reaped: that is supervision.
     let logs = container.logs();
     let (_, spawned) = logs.split_once("spawned: 'speaker' with pid ").unwrap();
     assert!(container.exec(&["kill", "-KILL", spawned.split_whitespace().next().unwrap()]).success());

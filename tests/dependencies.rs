@@ -207,7 +207,7 @@ fn bound_programs_stop_and_start_with_their_dependency() {
     forget_order(&sandbox);
     assert_eq!(sandbox.ctl(&["restart", "db"]).stdout, "db: stopped\ndb: started\n");
     wait_order(&mut sandbox, &["-web", "-db", "+db", "+web"]);
-    // A death that nobody asked for: web is stopped, and starts again once db has been restarted.
+    // An unexpected exit: web is stopped, and starts again once db has been restarted.
     forget_order(&sandbox);
     let [web, db] = ["web", "db"].map(|name| sandbox.pid(name).unwrap());
     kill_process(db, Signal::KILL).unwrap();

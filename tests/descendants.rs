@@ -13,7 +13,7 @@ use support::container::{Container, HEAD, docker};
 use support::wire::cpu_ticks;
 use support::{Sandbox, have};
 
-/// Writes its number and its count until a file is there, and dies of SIGPIPE if nobody reads.
+/// Writes its number and its count until a file exists, and is killed by SIGPIPE if nobody reads.
 const DAEMON: &str = "i=0
 while [ ! -e stop ]; do i=$((i+1)); echo \"$1 line $i\"; sleep 0.02; done
 echo \"$1 ends\"
@@ -277,7 +277,7 @@ fn output_of_an_orphan_terminated_later_is_still_read() {
 
 #[test]
 fn leftover_output_of_a_dead_listener_is_not_an_answer_of_the_next() {
-    // The first run leaves a process that goes on talking the protocol; the second must not be taken for ready.
+    // The first run leaves a process that continues the protocol; the second must not be taken for ready.
     let script = "if [ -e second ]; then echo started >>runs; exec sleep 1000; fi\n>second\n\
                   (while [ ! -e stop ]; do echo READY; sleep 0.02; done) &\nexit 0\n";
     let mut sandbox = Sandbox::with_programs(

@@ -14,7 +14,7 @@ use std::thread;
 
 use support::{Sandbox, have};
 
-/// All of them, by their names behind `test_`.
+/// All of them, by their names after `test_`.
 const TESTS: [&str; 27] = [
     "issue_291a_percent_signs_in_original_env_are_preserved",
     "issue_550",

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use support::terminal::Terminal;
 use support::{Sandbox, binary};
 
-/// A program that runs until it is asked to stop, beside whatever a test is about.
+/// A program that runs until it is asked to stop, in addition to the tested ones.
 const SLEEPER: &str = "[program:sleeper]\ncommand=sleep 100000\nstartsecs=0\npriority=1\n";
 
 #[test]

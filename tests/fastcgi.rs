@@ -16,7 +16,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Sandbox, free_port, have};
 
-/// Tells its process id to whoever connects.
+/// Sends its process id to every client.
 const REPORT: &str = "$SIG{PIPE} = 'IGNORE'; use Socket; open(my $s, '+<&=0') or die; \
     while (accept(my $c, $s)) { syswrite($c, \"$$ $ENV{SUPERVISOR_PROCESS_NAME}\\n\"); close($c) }\n";
 
@@ -40,7 +40,7 @@ fn have_php() -> bool {
     have("php-cgi", installed("/usr/bin/php-cgi")) && have("cgi-fcgi", installed("/usr/bin/cgi-fcgi"))
 }
 
-/// Asks PHP for its page; `None` while nobody answers.
+/// Requests a page from PHP; `None` while it is not running.
 fn fetch(sandbox: &Sandbox, address: &str) -> Option<String> {
     let output = Command::new("timeout")
         .args(["10", "/usr/bin/cgi-fcgi", "-bind", "-connect", address])
@@ -54,7 +54,7 @@ fn fetch(sandbox: &Sandbox, address: &str) -> Option<String> {
     head.contains("Content-type: text/html").then(|| body.trim_end().to_owned())
 }
 
-/// Asks a [`teller`]; `None` while nobody listens.
+/// Connects to a [`teller`]; `None` while it is not running.
 fn ask(path: &Path) -> Option<String> {
     let mut reported = String::new();
     UnixStream::connect(path).ok()?.read_to_string(&mut reported).ok()?;
@@ -269,7 +269,7 @@ fn a_start_without_a_socket_is_a_spawn_error() {
         "spawnerr: Could not create FastCGI socket {url}: somebody listens there already in [fcgi-program:f] socket"
     ));
     sandbox.wait_state("f", "FATAL");
-    // A socket that was left by somebody who is gone is in nobody's way.
+    // A stale socket does not prevent a start.
     drop(foreign);
     assert_eq!(sandbox.ctl(&["start", "f"]).stdout, "f: started\n");
     assert!(ask(&path).is_some());
@@ -339,7 +339,7 @@ fn a_new_name_is_only_looked_up_in_etc_hosts() {
     let reported = sandbox.ctl(&["add", "g"]);
     let expected = "'sv-test.invalid' is not in /etc/hosts, and name servers are asked at the start only";
     assert!((reported.stdout.clone() + &reported.stderr).contains(expected), "{reported:?}");
-    // The name that was known at the start is known again when the socket is made anew.
+    // The name that was resolved at the start is still known when the socket is created again.
     for (action, answer) in [("stop", "f: stopped\n"), ("start", "f: started\n")] {
         assert_eq!(sandbox.ctl(&[action, "f"]).stdout, answer);
     }

@@ -83,7 +83,7 @@ fn unfinished_requests_of_all_clients_share_a_budget() {
     }
     let resident = resident_kib(sandbox.supervisor_pid());
     assert!(resident < RESIDENT_KIB_MAX, "{resident} KiB");
-    // Those that had to go were told so, and somebody with a small request never is.
+    // Evicted clients got an error, and a client with a small request is never evicted.
     assert!(answered(open.swap_remove(0), "HTTP/1.1 503 Service Unavailable"));
     sandbox.wait_ready();
     assert!(Peer::tcp(port).call("supervisor.getState", &[]).is_ok());

@@ -312,7 +312,7 @@ fn listeners_can_subscribe_to_health_events() {
     sandbox.wait_file("events", "PROCESS_HEALTH_HEALTHY processname:web groupname:web pid:");
 }
 
-/// The first configuration of the page, but for its port.
+/// The first configuration of the page, except for its port.
 #[test]
 fn the_example_of_the_page_works() {
     if !have_python() {

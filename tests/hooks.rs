@@ -10,7 +10,7 @@ use std::process::Command;
 use rustix::process::{Signal, kill_process};
 use support::{Answer, HEAD, Sandbox, have};
 
-/// Writes what it was told to the file of its first argument, in one line.
+/// Writes its variables to the file of its first argument, in one line.
 const NOTE: &str = r#"
 echo "$SV_HOOK $SV_REASON $SV_NAME $SV_GROUP pid=${SV_PID:+set} code=$SV_EXIT_CODE signal=$SV_EXIT_SIGNAL restarts=$SV_RESTARTS" >> notes
 "#;

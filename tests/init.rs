@@ -51,7 +51,7 @@ fn every_signal_that_can_be_caught_is_passed_on() {
     for (face, words, own) in [
         ("sv", &["--"][..], &[][..]),
         ("tini", &[], &[4, 5, 6, 7, 8, 11, 31, 21, 22]),
-        // It stops with its command instead; that is tested beside the real one.
+        // It stops with its command instead; that is tested against the real one.
         ("dumb-init", &[], &[20, 21, 22]),
     ] {
         let mut sandbox = Sandbox::new("");
@@ -67,7 +67,7 @@ fn every_signal_that_can_be_caught_is_passed_on() {
     }
 }
 
-/// With the default dispositions, and the command's own death to tell of it: 32 and 33 too.
+/// With the default dispositions, and the command's own death reported: 32 and 33 too.
 #[test]
 fn the_command_has_default_dispositions() {
     for number in [1, 2, 3, 6, 11, 13, 15, 32, 33, 34, 64] {
@@ -92,7 +92,7 @@ fn no_signal_is_lost_on_the_way_up() {
             let mut command = sandbox.program("sv");
             let began = Instant::now();
             let mut init = Started { child: command.args(words).args(["sleep", "600"]).spawn().unwrap() };
-            // Not a wait for something, but for each round another moment.
+            // Not a wait for a condition, but a different moment in each round.
             while began.elapsed() < Duration::from_micros(round * 50) {}
             init.signal(15);
             assert!([143, 15].contains(&init.wait()), "{words:?} {round}");
@@ -125,7 +125,7 @@ fn commands_that_can_not_be_run_have_the_shells_exit_code_and_one_line() {
     }
 }
 
-/// What is told of each, in the same words: `code|standard output`.
+/// The results of both, in the same format: `code|standard output`.
 #[test]
 fn behaves_as_tini_and_dumb_init_do() {
     let trap = "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.01; done";
@@ -370,7 +370,7 @@ fn a_shell_suspends_and_continues_the_command_as_any_other() {
     terminal.expect("<two>");
     terminal.type_in("\x03");
     terminal.expect("ready> ");
-    // In the background it is stopped when it reads, and the shell hears of it.
+    // In the background it is stopped when it reads, and the shell is notified.
     terminal.type_in("$SV -- sh job &\r");
     terminal.expect("up");
     terminal.type_in("until jobs -s | grep -q .; do sleep 0.01; done; echo se''en\r");
@@ -398,7 +398,7 @@ fn the_terminal_is_given_back() {
     assert_eq!(terminal.wait_exit().code(), Some(0));
 }
 
-/// As a container's PID 1: a session's leader, with nobody to continue it.
+/// As a container's PID 1: a session leader that nobody continues.
 #[test]
 fn a_suspended_command_is_continued_without_a_shell() {
     let sandbox = Sandbox::new("");

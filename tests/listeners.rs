@@ -33,7 +33,7 @@ fn sandbox(programs: &str) -> Sandbox {
     sandbox
 }
 
-/// A pool of one that writes what it is told to `<name>.told`.
+/// A pool with one listener that writes its events to `<name>.told`.
 fn teller(name: &str, events: &str, lines: &str) -> String {
     format!(
         "[eventlistener:{name}]\ncommand=/usr/bin/perl %(here)s/tell.pl %(here)s/{name}.told\nstartsecs=0\n\

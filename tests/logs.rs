@@ -240,7 +240,7 @@ fn a_full_disk_is_reported_once_and_logging_resumes_when_there_is_room() {
     fs::write(&taken, vec![0; 255 * 4096]).unwrap();
     assert!(sandbox.ctl(&["start", "talker"]).success);
     sandbox.wait_log("WARN cannot write to log '");
-    // A number behind which there is a line end is whole.
+    // A number that is followed by a line ending is complete.
     let number = |it: &Sandbox| it.file("count").matches('\n').count();
     let before = number(&sandbox);
     sandbox.wait("the child to go on", |it| (number(it) > before + 100).then_some(()));
@@ -649,7 +649,7 @@ fn output_on_standard_output_can_still_be_read() {
     )
     .start();
     sandbox.wait_log("exited: web");
-    // Its last words, although it is gone, and without our form.
+    // Its last output, although it has exited, and unformatted.
     assert_eq!(sandbox.ctl(&["tail", "web"]).stdout, "456789abc\n\n");
     assert_eq!(sandbox.ctl(&["tail", "-3", "web"]).stdout, "bc\n\n");
     assert_eq!(sandbox.ctl(&["tail", "web", "stderr"]).stdout, "err\n\n");

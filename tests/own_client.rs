@@ -125,7 +125,7 @@ fn a_reader_that_leaves_early_is_not_an_error() {
 fn a_request_that_only_reads_is_given_up_when_the_server_is_silent() {
     let sandbox = Sandbox::new("");
     let path = sandbox.path("silent.sock");
-    // Connections are accepted by the kernel, and nobody reads them.
+    // Connections are accepted by the kernel, and never read.
     let _silent = UnixListener::bind(&path).unwrap();
     let url = format!("unix://{}", path.display());
     let silence = |asked_for: &str| {
@@ -248,7 +248,7 @@ fn ctrl_c_clears_the_line_and_ends_an_empty_prompt() {
     terminal.type_in("stop cat\x03");
     terminal.expect("^C\r\n");
     terminal.expect("supervisor> ");
-    // Nothing of the line is left, and the shell goes on.
+    // Nothing of the line is left, and the shell continues.
     terminal.type_in("pid\r");
     terminal.expect(&format!("\r\n{}\r\n", sandbox.supervisor_pid()));
     terminal.expect("supervisor> ");

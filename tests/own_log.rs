@@ -138,7 +138,7 @@ fn clients_that_leave_at_the_very_end_cost_no_cpu_time() {
     sandbox.signal(Signal::TERM);
     sandbox.wait_log("stopped: chatty");
     drop(peers);
-    // A process that has ended and was not waited for still tells what it has used.
+    // A process that has exited and was not reaped still reports its resource usage.
     let stat = format!("/proc/{}/stat", supervisor.as_raw_nonzero());
     sandbox.wait("it to end", |_| {
         let text = std::fs::read_to_string(&stat).unwrap();

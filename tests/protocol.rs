@@ -93,7 +93,7 @@ fn bodies_arrive_at_once_in_chunks_or_after_continue() {
         peer.send(format!("POST /RPC2 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"));
         assert_eq!(peer.head(), ["HTTP/1.1 100 Continue"]);
         assert_eq!(peer.send(&body).answer().value(), pid);
-        // Whoever does not wait for the word is not told it.
+        // A client that does not wait for `100 Continue` does not get it.
         assert_eq!(peer.send(post("Expect: 100-continue\r\n", &body)).answer().value(), pid);
         for byte in get_pid() {
             peer.send([byte]);
@@ -183,7 +183,7 @@ fn clients_without_the_password_are_refused_and_disconnected() {
             Peer::tcp(port).gets(format!("GET {path} HTTP/1.1\r\n\r\n"), "HTTP/1.1 401 Unauthorized");
         }
     }
-    // The other server asks nobody, so it minds nothing.
+    // The other server requires no password, so the wrong one is ignored.
     for credentials in ["Basic Og==", "Basic bWU6c2U6Y3JldA==", "", "!"] {
         let fields = format!("Authorization: {credentials}\r\n");
         Peer::unix(&sandbox).gets(post(&fields, &body), "HTTP/1.1 200 OK");
@@ -221,7 +221,7 @@ fn a_call_that_waits_holds_up_its_own_connection_only() {
     let mut waiting = [Peer::unix(&sandbox), Peer::tcp(port)];
     // What it asks next is answered after that.
     waiting[0].send([start, get_pid()].concat());
-    // The first of them starts it; the others are told so by a fault.
+    // The first of them starts it; the others get a fault.
     let mut other = Peer::unix(&sandbox);
     let mut sandbox = sandbox;
     sandbox.wait_state("slow", "STARTING");
@@ -402,7 +402,7 @@ fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     // Its time begins when its reply does, and has to be over before that of the slow one.
     let mut heard = vec![0];
     unresponsive.read_exact(&mut heard).unwrap();
-    // Sends a byte for each second in which it hears nothing.
+    // Sends a byte for each second without data.
     let mut slow = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let (request, since) = (call("supervisor.getPID", &[]), Instant::now());
@@ -418,7 +418,7 @@ fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     assert!(since.elapsed() > Duration::from_secs(58), "it was cut off after {:?}", since.elapsed());
     let resident = resident_kib(sandbox.supervisor_pid());
     assert!(resident < 16 * 1024, "{resident} KiB");
-    // By now nobody writes any more to the one that did not read: there is an end, and it is early.
+    // By now the connection of the slow reader is closed early.
     unresponsive.read_to_end(&mut heard).unwrap();
     let answers = heard.windows(15).filter(|window| window == b"HTTP/1.1 200 OK").count();
     assert_eq!(answers, 1, "{} bytes", heard.len());
@@ -446,7 +446,7 @@ fn an_address_of_ipv6_stands_in_brackets() {
 fn a_port_can_be_had_again_at_once() {
     let (mut sandbox, port) = with_port("");
     for _ in 0..2 {
-        // The server hangs up first, so this connection goes on to haunt the port for a minute.
+        // The server closes first, so this connection occupies the port for a minute.
         let mut peer = Peer::tcp(port);
         let closing = post("Connection: close\r\n", &encode_call("supervisor.getPID", &[]));
         assert!(peer.send(closing).answer().value().is_ok());
@@ -542,7 +542,7 @@ fn a_thousand_slow_clients_and_an_endless_body_do_not_delay_others() {
         assert_eq!(peer.call("supervisor.startProcess", &["cat".into()]), Ok(true.into()));
         assert!(Peer::tcp(port).call("supervisor.getPID", &[]).is_ok());
     }
-    // What it sent was not kept: it was told so, and then nobody listened any more.
+    // Its input was not kept: it got an error, and then its input was ignored.
     let mut last = Vec::new();
     _ = endless.set_read_timeout(Some(Duration::from_secs(5)));
     _ = endless.read_to_end(&mut last);

@@ -93,7 +93,7 @@ fn end_of(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// The write end of a pipe that is full, and the read end, which nobody reads.
+/// The write end of a full pipe, and the read end, which is not read.
 fn full_pipe() -> (File, File) {
     let (read, write) = rustix::pipe::pipe().unwrap();
     let (read, mut write) = (File::from(read), File::from(write));
@@ -201,7 +201,7 @@ fn a_configuration_may_be_a_pipe_and_a_signal_ends_the_wait_for_it() {
         assert!(Instant::now() < deadline, "{}", sandbox.story());
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Read once more it is at its end, and all goes on as before.
+    // Another read returns the end of the file, and everything continues as before.
     assert!(!sandbox.ctl(&["reread"]).success, "{}", sandbox.story());
     for mut supervisor in [supervisor, run()] {
         rustix::process::kill_process(rustix::process::Pid::from_child(&supervisor), Signal::TERM).unwrap();
@@ -296,7 +296,7 @@ fn folders_that_can_not_be_made_are_warnings_to_a_container() {
             container.exec(&["/sv", "tail", name]).stdout.contains("hello").then_some(())
         });
     }
-    // The check in the image tells what is missing, and that it is no error there.
+    // The check in the image reports what is missing, and that it is not an error there.
     let container = Container::configured(&["--entrypoint", "/sv"], &["check"], &format!("{DEBIAN}{web}"));
     let Some(container) = container else { return };
     container.start();
@@ -352,7 +352,7 @@ fn refusing(calls: &str, script: &str) -> Option<Container> {
 fn a_sandbox_without_our_wait_calls_is_worked_around_or_a_clear_error() {
     // Of a shell there is no more needed than to execute.
     let script = "exec 9</etc/passwd; exec /sv run -c /etc/supervisord.conf";
-    // Without close_range(2) and /proc nobody says which descriptors are open.
+    // Without close_range(2) and /proc there is no list of open descriptors.
     let without_proc = "umount -l /proc && exec 9</etc/passwd; exec /sv run -c /etc/supervisord.conf";
     for (refused, script) in [
         (r#""epoll_pwait", "epoll_pwait2""#, script),

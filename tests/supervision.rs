@@ -358,7 +358,7 @@ fn the_log_is_written_once_when_it_is_standard_output() {
     assert_eq!(sandbox.terminal().matches("supervisord started with pid").count(), 1);
 }
 
-/// Everything wrong in one file is told at once, each with its file and line.
+/// All errors in one file are reported together, each with its file and line.
 #[test]
 fn a_broken_configuration_reports_all_its_errors_and_exits_2() {
     let mut sandbox = Sandbox::with_programs(
@@ -524,7 +524,7 @@ fn at_debug_level_the_log_shows_output_of_children() {
     sandbox.wait_log("received SIGCHLD");
     let log = sandbox.log();
     for text in [
-        // What would steer the terminal of whoever reads the log is shown, not done.
+        // Control sequences for the terminal of a reader of the log are shown, not interpreted.
         "DEBG 'talker' stdout output:\nout\\x1b[1m\n",
         "DEBG 'talker' stderr output:\nUndecodable: b'\\x88\\n'\n",
         "DEBG received SIGCHLD indicating a child quit\n",
@@ -542,7 +542,7 @@ fn a_user_that_we_may_not_switch_to_is_reported_on_standard_error() {
     let mut sandbox = Sandbox::with_programs(
         "[program:other]\ncommand=/bin/cat\nuser=www-data\nstderr_logfile=%(here)s/other.err\nstartretries=0\n",
     );
-    // As somebody who is not root, and may become nobody else.
+    // As a user who is not root, and can't become another user.
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nuser=nobody\n");
     fs::set_permissions(sandbox.dir(), fs::Permissions::from_mode(0o777)).unwrap();
     sandbox.spawn();

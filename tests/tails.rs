@@ -1,5 +1,5 @@
-//! Logs as streams: whoever follows one is told what is written to it, whatever becomes of the file, and
-//! nobody is woken for a client to whom there is nothing to tell.
+//! Logs as streams: a follower gets what is written to its log, even after the file is rotated or truncated,
+//! and clients without new data cause no wakeups.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
 
@@ -213,7 +213,7 @@ fn a_log_that_is_rotated_is_followed_without_a_gap() {
     }
     assert_eq!(follower.heard, all);
     assert!(sandbox.path("echo.out.3").exists());
-    // Somebody else moves it away and has it opened anew.
+    // Another process moves it away and requests reopening.
     fs::rename(sandbox.path("echo.out"), sandbox.path("moved")).unwrap();
     sandbox.signal(Signal::USR2);
     let mut sandbox = sandbox;
@@ -232,7 +232,7 @@ fn a_log_that_is_emptied_is_reported() {
     follower.hears("ready\n==> File truncated <==\n");
     say(&sandbox, "again");
     follower.hears("<==\nagain\n");
-    // By somebody else it is noticed with the next line.
+    // Changes by another process are noticed with the next line.
     fs::File::options().write(true).open(sandbox.path("echo.out")).unwrap().set_len(0).unwrap();
     say(&sandbox, "x");
     follower.hears("again\n==> File truncated <==\nx\n");
@@ -262,7 +262,7 @@ fn the_ring_of_a_stream_without_a_file_can_be_followed() {
     let mut peer = Peer::unix(&sandbox);
     assert!(peer.call("supervisor.clearProcessLogs", &["echo".into()]).is_ok());
     follower.hears("==> File truncated <==\n");
-    // It goes on with the next process of this name.
+    // It continues with the next process of this name.
     assert!(peer.call("supervisor.stopProcess", &["echo".into()]).is_ok());
     assert!(peer.call("supervisor.startProcess", &["echo".into()]).is_ok());
     follower.hears("<==\nready\n");

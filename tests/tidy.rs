@@ -438,7 +438,7 @@ fn the_changelog_begins_with_unreleased_or_this_version() {
     );
 }
 
-/// Sources take texts in from beside `src` too, and the image is built from what its Dockerfile copies.
+/// Sources include texts from outside `src`, and the image is built from what its Dockerfile copies.
 #[test]
 fn the_dockerfile_copies_what_sources_include() {
     let dockerfile = read(&root().join("Dockerfile"));

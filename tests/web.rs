@@ -32,7 +32,7 @@ fn get(peer: &mut Peer, target: &str) -> Answer {
     peer.send(request(&format!("GET {target}"), "")).answer()
 }
 
-/// What an action is told to have come to.
+/// The result message of an action.
 fn act(peer: &mut Peer, query: &str) -> String {
     message(&get(peer, &format!("/index.html?{query}")))
 }
@@ -94,7 +94,7 @@ fn rows(html: &str) -> Vec<Row> {
         .collect()
 }
 
-/// Process ids, uptimes and dates are told from each other by their words only.
+/// Process ids, uptimes and dates are distinguished by their words only.
 fn without_numbers(text: &str) -> String {
     let mut masked = String::new();
     for character in text.chars() {
@@ -403,7 +403,7 @@ fn curl_can_use_the_pages() {
     let page = curl(&["-L", "-d", "processname=cat", "-d", "action=start", "http://localhost/index.html"]);
     assert!(page.contains(">Process cat started</div>"), "{page}");
     assert!(curl(&["-I", "http://localhost/"]).starts_with("HTTP/1.1 200 OK"));
-    // The log of a process goes on until its supervisor ends.
+    // The log of a process ends with its supervisor.
     let mut follow = sandbox.marked(Command::new("curl"));
     follow.args(["-sSN", "-o"]).arg(sandbox.path("followed")).arg("--unix-socket");
     follow.arg(sandbox.path("supervisor.sock")).arg("http://localhost/logtail/cat");

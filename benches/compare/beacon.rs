@@ -1,4 +1,4 @@
-//! How a program that was started tells that it runs: a line with its process id through a FIFO.
+//! How a started program reports that it runs: a line with its process id through a FIFO.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;

@@ -261,7 +261,8 @@ impl Peer {
         let Some(log) = &service.log else { return Ok(()) };
         fs::create_dir_all(log)?;
         let (logger, log) = (self.programs.last().ok_or("no logger")?.display(), log.display());
-        // Both keep all that is written: nothing is deleted, so that the sum of the sizes tells what arrived.
+        // Both keep everything that is written: nothing is deleted, so that the sum of the sizes is what
+        // arrived.
         match self.kind {
             Kind::Runit => {
                 fs::write(format!("{log}/config"), format!("s{LOG_BYTES_MAX}\nn0\n"))?;

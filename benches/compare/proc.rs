@@ -1,4 +1,4 @@
-//! What /proc tells about processes, and the end of all that this run started.
+//! Process information from /proc, and the end of all processes that this run started.
 
 use std::collections::HashMap;
 use std::fs;
@@ -138,7 +138,7 @@ pub(crate) fn kill_descendants() {
     }
 }
 
-/// Makes Ctrl-C and its like end the run without leaving anything behind.
+/// Makes Ctrl-C and similar signals end the run without leaving anything behind.
 pub(crate) fn clean_up_on_interrupt(dir: PathBuf) {
     if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) {
         thread::spawn(move || {

@@ -35,7 +35,7 @@ impl Table {
         self.notes.push(text);
     }
 
-    /// The row of ratio 1: the floor where there is one, else ourselves, else whoever is first.
+    /// The row of ratio 1: the floor if there is one, else ourselves, else the first.
     fn base(&self) -> Option<&Row> {
         let named = |name| self.rows.iter().find(|row| row.name.starts_with(name));
         named("floor").or_else(|| self.rows.iter().find(|row| row.name == "sv")).or(self.rows.first())

@@ -55,7 +55,7 @@ fn check_bounds(request: &Request) {
     assert!(request.method.len() + request.target.len() <= REQUEST_HEAD_BYTES_MAX);
 }
 
-/// An answer ends the connection exactly when the client was told so.
+/// An answer ends the connection exactly if it says so.
 fn check_answer(connection: &mut Connection, request: &Request) {
     let answer = connection.respond(&Response::ok("text/plain", "hello"), DATE);
     assert_eq!(connection.is_closing(), !request.keep_alive);
@@ -84,7 +84,7 @@ fn check_written(request: &Request) {
     assert_eq!(again.query.is_some(), request.query.is_some());
 }
 
-/// A reply as far as it goes, or what is wrong with it; what is behind its head is nobody's then.
+/// A reply as far as it is complete, or the error; input after its head belongs to no one then.
 type Reply = Result<(Option<ResponseHead>, Vec<u8>, bool, Result<(), BadResponse>), BadResponse>;
 
 fn reply(bytes: &[u8], piece: usize) -> Reply {

@@ -67,7 +67,7 @@ fn parsed(bytes: &[u8]) -> (Document, Result<(), SyntaxError>) {
     (document, outcome)
 }
 
-/// Names are there and tell one from the other, and no program makes more processes than it may.
+/// Names are not empty and distinct, and no program makes more processes than allowed.
 fn check_settings(settings: &Settings) {
     assert!(are_names(settings.groups.iter().map(|group| group.name.as_str())));
     for group in &settings.groups {

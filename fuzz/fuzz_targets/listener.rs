@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(converse(bytes, piece, any_will_do), whole, "pieces of {piece}");
 });
 
-/// What is heard between two events, and where it all ends.
+/// The output between two events, and the end of the protocol.
 fn converse(bytes: &[u8], piece: usize, any_will_do: bool) -> (Vec<Vec<Heard>>, ListenerState) {
     let mut listener = Listener::default();
     let (mut serial, mut given_back) = (0, 0);

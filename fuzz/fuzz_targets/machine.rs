@@ -1,4 +1,4 @@
-//! A machine with a configuration, a file beside it, two users and little else.
+//! A machine with a configuration, another file next to it, two users and little else.
 
 use std::io;
 use std::path::{Path, PathBuf};

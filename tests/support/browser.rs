@@ -1,4 +1,4 @@
-//! A browser without a window, told what to do through a pair of pipes.
+//! A headless browser, controlled through a pair of pipes.
 //!
 //! It is Chromium, and the language of the pipes is its DevTools protocol: JSON, each message ended by a
 //! zero byte. No driver is needed and no package: https://chromedevtools.github.io/devtools-protocol.
@@ -55,7 +55,7 @@ impl Browser {
         std::thread::spawn(move || {
             for message in BufReader::new(replies).split(0).map_while(Result::ok) {
                 let message: Value = serde_json::from_slice(&message).unwrap();
-                // The rest are events, which nobody waits for.
+                // The rest are events, which are ignored.
                 if message["id"].is_u64() && sender.send(message).is_err() {
                     return;
                 }

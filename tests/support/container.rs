@@ -193,7 +193,7 @@ static IMAGE: LazyLock<Option<String>> = LazyLock::new(|| {
     if there { Some(build(&sv?, &busybox?)) } else { None }
 });
 
-/// The same for whoever builds upon it.
+/// The same for images that are built upon it.
 pub fn image() -> Option<&'static str> {
     IMAGE.as_deref()
 }

@@ -286,7 +286,7 @@ impl Sandbox {
         if file.is_empty() { self.terminal() } else { file }
     }
 
-    /// All there is to tell about what happened, for the message of a failure.
+    /// Everything that is known about what happened, for the message of a failure.
     pub fn story(&self) -> String {
         format!("--- terminal\n{}--- log\n{}", self.terminal(), self.log())
     }
@@ -465,7 +465,7 @@ fn newest(folder: &Path) -> SystemTime {
     entries.map(|path| if path.is_dir() { newest(&path) } else { modified(&path) }).max().unwrap()
 }
 
-/// Whether a test may go on. What is missing skips it with one line, and fails it with `CI` set.
+/// Whether a test can run. A missing requirement skips it with one line, or fails it if `CI` is set.
 pub fn have(what: &str, there: bool) -> bool {
     if !there {
         assert!(std::env::var_os("CI").is_none(), "{what} is missing, and with CI set nothing may be");
@@ -475,7 +475,7 @@ pub fn have(what: &str, there: bool) -> bool {
     there
 }
 
-/// A port that nobody listened on a moment ago.
+/// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     let [port] = free_ports();
     port
@@ -511,7 +511,7 @@ fn client_command(config: &Path) -> Command {
     command
 }
 
-/// Copies a folder with all below it, but for what a run by hand left there.
+/// Copies a folder recursively, except for files that a manual run has left there.
 pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -87,7 +87,7 @@ fn masked_line(line: &str) -> String {
     format!("{line}\n")
 }
 
-/// A line that is a process id and nothing else. None is told as 0.
+/// A line that is only a process id. `None` is shown as 0.
 fn without_pid(line: &str) -> &str {
     if line != "0" && !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) {
         "<pid>"

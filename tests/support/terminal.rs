@@ -1,4 +1,4 @@
-//! A terminal with a program on it, and somebody who types.
+//! A terminal with a program, and typed input.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -54,7 +54,7 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Gives it another size, of which its program is told.
+    /// Resizes it, and notifies its program.
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.keyboard, size).unwrap();
@@ -69,7 +69,7 @@ impl Terminal {
         })
     }
 
-    /// Waits until the text appears behind what was waited for last, and gives what stands before it.
+    /// Waits until the text appears after the previously awaited text, and returns what precedes it.
     pub fn expect(&mut self, text: &str) -> String {
         self.expect_while(text, |_| ())
     }
@@ -132,7 +132,7 @@ impl Terminal {
     }
 }
 
-/// Written behind everything else, and taken off the screen again.
+/// Written after everything else, and removed from the screen again.
 const END: u8 = 0x1e;
 
 impl Terminal {
@@ -158,7 +158,7 @@ impl Drop for Terminal {
     }
 }
 
-/// The same command behind setsid(1), which makes the terminal its controlling one and becomes the command.
+/// The same command with setsid(1), which makes the terminal its controlling one and becomes the command.
 fn on_terminal(command: &Command, slave: &File) -> Command {
     let mut wrapped = Command::new("setsid");
     wrapped.env("TERM", "xterm").args(["--ctty"]).arg(command.get_program()).args(command.get_args());
@@ -176,7 +176,7 @@ fn on_terminal(command: &Command, slave: &File) -> Command {
     wrapped
 }
 
-/// Reads until nobody has the terminal open any more: until it is dropped.
+/// Reads until all copies of the terminal are closed.
 fn show(mut from: File, screen: Arc<Mutex<Vec<u8>>>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 8192];

@@ -26,7 +26,7 @@ const SLOW_READERS: usize = 50;
 const UNFINISHED: usize = 200;
 const LOG_BYTES: usize = 4 << 20;
 
-/// An attack by clients: it goes on until the flag is set.
+/// An attack by clients, which continues until the flag is set.
 type Clients = fn(&Path, &AtomicBool);
 
 struct Attack {

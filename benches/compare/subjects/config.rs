@@ -50,7 +50,7 @@ fn figures(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>
     Ok(vec![many, one, between((many, one)), between(to_expand), Some(each)])
 }
 
-/// From the start until somebody answers on the socket.
+/// From the start until the socket answers.
 fn first_answer(run: &Run<'_>, peer: &Peer, count: usize, options: &str) -> Outcome<f64> {
     let dir = run.folder()?;
     let services = Service::many(count, &SLEEPER, 1);

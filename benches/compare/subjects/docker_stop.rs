@@ -1,4 +1,4 @@
-//! How long does `docker stop` take where the program ends as soon as it is told to?
+//! How long does `docker stop` take if the program exits at once?
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     if let Some(took) = attempt("docker-stop", "floor", || repeat(rounds, floor)) {
         table.row("floor: killed at once", vec![took]);
     }
-    // Those that are not made to be told by TERM to stop what they supervise have no place here.
+    // Participants that do not stop their programs on TERM are excluded.
     for peer in run
         .peers
         .iter()
@@ -54,7 +54,7 @@ fn one(run: &Run<'_>, peer: &Peer, image: &Image) -> Outcome<f64> {
     image.stop(&dir, &folders(peer), &words, "60")
 }
 
-/// Where its programs are with all that belongs to them: for supervisord the environment, and the Python behind it.
+/// The folder of its programs with everything they need: for supervisord the environment and its Python.
 fn folders(peer: &Peer) -> Vec<PathBuf> {
     let pythons =
         peer.programs.iter().filter_map(|program| program.with_file_name("python3").canonicalize().ok());

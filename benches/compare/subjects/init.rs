@@ -9,7 +9,7 @@ use super::{Run, attempt, millis};
 use crate::Outcome;
 use crate::table::Table;
 
-/// Runs in one round: a single one is too short to be told from what else the machine does.
+/// Runs in one round: a single one is too short to be distinguished from other activity of the machine.
 const RUNS: u32 = 100;
 
 /// As little of a program as there is: a static one, where there is busybox.

@@ -190,7 +190,7 @@ impl Crowd {
         Ok(polled.iter().enumerate().filter_map(is_ready).collect())
     }
 
-    /// Reads once for a client; tells how long its answer has taken when that is all of it.
+    /// Reads once for a client; returns how long its answer has taken once it is complete.
     fn hear(&mut self, place: usize, buffer: &mut [u8]) -> Outcome<Option<Duration>> {
         let client = &mut self.clients[place];
         let hung_up = match client.stream.read(buffer) {

@@ -13,7 +13,7 @@ use crate::peers::{Peer, Seat, Service, log_size};
 use crate::table::{Table, median};
 use crate::{Outcome, chat, proc};
 
-/// Single lines are so much more work that fewer of them tell as much.
+/// Single lines are so much more work that fewer of them are as informative.
 const FEWER: u64 = 8;
 
 /// What one run gave.
@@ -53,7 +53,7 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
             [blocks.mib_per_sec, blocks.cpu_secs_per_mib * 1024.0, before, after, lines[0], lines[1]];
         Ok(figures.map(Some).to_vec())
     };
-    // The first to fill the machine's page cache pays for it: nobody's figure.
+    // The first run fills the page cache, so it is not counted.
     attempt("logs", "warm-up", || floor(run, bytes, chat::BLOCK));
     if let Some(figures) = attempt("logs", "floor", || both(&|bytes, at_once| floor(run, bytes, at_once))) {
         table.row("floor: cat", figures);

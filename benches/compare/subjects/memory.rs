@@ -66,7 +66,7 @@ pub(crate) fn settle() {
     thread::sleep(Duration::from_millis(2200));
 }
 
-/// Runs a client to its end. Supervisor's codes 3 and 4 tell states, not failures of the client.
+/// Runs a client to its end. Supervisor's codes 3 and 4 are states, not failures of the client.
 pub(crate) fn run_client(client: &mut Command) -> Outcome<()> {
     match client.status()?.code() {
         Some(0 | 3) => Ok(()),

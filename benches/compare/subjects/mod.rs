@@ -136,7 +136,7 @@ pub(crate) fn progress(subject: &str, who: &str) {
     eprintln!("{:4} s  {subject}: {who}", BEGAN.elapsed().as_secs());
 }
 
-/// Keeps a failure of one participant from spoiling the table: it is told, and its row stays out.
+/// Keeps a failure of one participant from spoiling the table: it is reported, and its row is left out.
 pub(crate) fn attempt<T>(subject: &str, who: &str, measure: impl FnOnce() -> Outcome<T>) -> Option<T> {
     progress(subject, who);
     let result = measure();

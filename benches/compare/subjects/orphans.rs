@@ -86,7 +86,7 @@ fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<(f64, bool)> {
 /// the parent: shells reap in passing.
 fn make_orphans(dir: &Path, beacon: &Path, count: usize) -> String {
     let (gate, beacon) = (dir.join("gate").display().to_string(), beacon.display());
-    // The gate is opened before the word is given: once its last writer is gone, opening would wait for ever.
+    // The gate is opened before the start signal: once its last writer is gone, opening would block forever.
     format!(
         "perl -e 'open(my $gate, \"<\", \"{gate}\") or die; for (1..{count}) {{ fork or exit }} print \"made\\n\"; \
 close(STDOUT); <$gate>' >{beacon}

@@ -92,7 +92,7 @@ fn by_client(run: &Run<'_>, peer: &Peer, count: usize, rounds: usize) -> Outcome
     }
 }
 
-/// A descriptor for each process: the kernel says when it ends, and nobody has to look again and again.
+/// A descriptor for each process: the kernel reports its exit without polling.
 fn watch(pids: &[u32]) -> Outcome<Vec<OwnedFd>> {
     let open = |pid: &u32| Ok(pidfd_open(raw(*pid).ok_or("no such process")?, PidfdFlags::empty())?);
     pids.iter().map(open).collect()
