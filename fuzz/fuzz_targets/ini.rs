@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use machine::{MAIN, Machine};
+use machine::{FuzzMachine, MAIN};
 use sv::config::document::Document;
 use sv::config::ini::{SyntaxError, parse};
 use sv::config::{Error, ErrorKind, Errors, PROCESSES_MAX, load};
@@ -17,7 +17,7 @@ use sv::inspect::{Examination, check};
 use sv::model::{GroupKind, Settings};
 
 fuzz_target!(|bytes: &[u8]| {
-    let machine = Machine::new(bytes);
+    let machine = FuzzMachine::new(bytes);
     check_document(machine.main());
     match load(Path::new(MAIN), &[], &machine) {
         Ok(settings) => check_settings(&settings),
@@ -82,13 +82,13 @@ fn are_names<'s>(mut names: impl Iterator<Item = &'s str>) -> bool {
     names.all(|name| !name.is_empty() && seen.insert(name))
 }
 
-fn check_errors(errors: &Errors, machine: &Machine) {
+fn check_errors(errors: &Errors, machine: &FuzzMachine) {
     assert!(!errors.0.is_empty() && !errors.to_string().is_empty());
     errors.0.iter().for_each(|error| check_place(error, machine));
 }
 
 /// Whatever is about a value has a line, and the line is there.
-fn check_place(error: &Error, machine: &Machine) {
+fn check_place(error: &Error, machine: &FuzzMachine) {
     assert!(!error.message.is_empty());
     if error.kind == ErrorKind::Value {
         assert!(error.file.is_some() && error.line.is_some() && error.section.is_some(), "{error:?}");
