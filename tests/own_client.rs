@@ -135,8 +135,8 @@ fn a_request_that_only_reads_is_given_up_when_the_server_is_silent() {
         )
     };
     for (words, asked_for, code) in [
-        (&["status"][..], "its version", 4),
-        (&["status", "--json"], "its version", 4),
+        (&["status"][..], "the state of all processes", 4),
+        (&["status", "--json"], "the state of all processes", 4),
         (&["pid"], "its version", 1),
         (&["avail"], "the configured processes", 1),
     ] {

@@ -299,9 +299,11 @@ impl Process {
         matches!(self.state, State::Exited { restart_at: Some(_) })
     }
 
-    /// Whether it is being stopped because its start takes too long or it is unhealthy, so that another start may follow.
+    /// Whether it is being stopped because its start takes too long, it is unhealthy or what it is bound to is down, so
+    /// that another start may follow.
     pub(super) fn stops_before_another_start(&self) -> bool {
-        let is_followed = self.start_timed_out || self.unhealthy_reason.is_some();
+        let is_followed =
+            self.start_timed_out || self.unhealthy_reason.is_some() || self.is_losing_its_binding;
         is_followed && matches!(self.state, State::Stopping { .. })
     }
 

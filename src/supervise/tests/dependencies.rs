@@ -270,6 +270,19 @@ fn what_is_bound_stops_with_it_and_starts_again_with_it() {
 }
 
 #[test]
+fn a_request_to_stop_beats_the_start_after_a_lost_binding() {
+    let mut story = story(vec![quick("web", &["db!"]), quick("db", &[])]).begun();
+    story.exits("db", 1);
+    story.told.clear();
+    story.stop("web", Wait::Yes);
+    story.exits("web", 0);
+    assert_eq!(story.told.last().unwrap(), "!reply 1 done");
+    assert_eq!(story.state("web"), ProcessState::Stopped);
+    story.pass(1.0);
+    assert_eq!(story.spawned(), ["db"]);
+}
+
+#[test]
 fn a_chain_that_is_bound_stops_from_its_end() {
     let mut story = story(vec![quick("c", &["b!"]), quick("b", &["a!"]), quick("a", &[])]).begun();
     story.told.clear();
