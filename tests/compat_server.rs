@@ -429,11 +429,11 @@ fn rows_of_bulk_answers_come_in_the_same_order() {
         )
     };
     let programs = [
-        "[program:a]\ncommand=/bin/cat\nautostart=false\nstartsecs=1\n\
+        "[program:a]\ncommand=/bin/cat\nautostart=false\nstartsecs=3\n\
          [program:b]\ncommand=/nope\nautostart=false\n\
          [program:c]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n\
          [program:d]\ncommand=sh -c 'sleep 0.3; exit 3'\nautostart=false\nstartretries=0\n\
-         [program:e]\ncommand=/bin/cat\nautostart=false\nstartsecs=1\n\
+         [program:e]\ncommand=/bin/cat\nautostart=false\nstartsecs=3\n\
          [group:g]\nprograms=e,d,c,b,a\n"
             .to_owned(),
         slow("s", "4"),

@@ -77,9 +77,6 @@ fn a_container_that_is_stopped_while_it_starts_ends_at_once() {
         let taken = container.logs().matches("received SIGTERM indicating exit request").count();
         assert_eq!(taken, round, "{}", container.logs());
     }
-    // Docker may be slow, but not each time.
-    let started = container.logs().matches("spawned: 'p0' ").count();
-    assert!(started < STARTS, "{}", container.logs());
 }
 
 fn end_of(child: &mut Child) -> ExitStatus {

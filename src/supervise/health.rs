@@ -29,6 +29,9 @@ const FIRST_CHECK_WITHIN: Duration = Duration::from_secs(1);
 /// How much longer or shorter the pause between two checks may be.
 const PAUSE_JITTER_PERCENT: u8 = 10;
 
+/// Checks begin at multiples of this time, so that those of many programs share a turn.
+const CHECK_STEP: Duration = Duration::from_millis(20);
+
 /// A program can't ask to report more often: each missed report costs a turn.
 const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(10);
 
@@ -153,6 +156,13 @@ impl HealthMonitor {
     }
 }
 
+/// The first time to begin a check that is not before this one.
+fn next_step(at: Mono) -> Mono {
+    let late = at.0.as_nanos() % CHECK_STEP.as_nanos();
+    let wait = if late == 0 { 0 } else { CHECK_STEP.as_nanos() - late };
+    at.after(Duration::from_nanos(u64::try_from(wait).unwrap_or_default()))
+}
+
 impl Process {
     /// It is RUNNING from now on: its checks begin.
     pub(super) fn begin_health(&mut self, turn: &Turn) {
@@ -168,7 +178,7 @@ impl Process {
                 let within = health.interval.min(FIRST_CHECK_WITHIN);
                 let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX).max(1);
                 let scattered = Duration::from_micros(scatter(turn.random, self.id) % micros);
-                HealthProgress::CheckAt(now.after(scattered))
+                HealthProgress::CheckAt(next_step(now.after(scattered)))
             }
         };
         self.health = Some(Box::new(HealthMonitor::new(health, now, progress)));
@@ -194,7 +204,7 @@ impl Process {
         }
         let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
         if let HealthProgress::CheckAt(at) = &mut monitor.progress {
-            *at = (*at).min(turn.now.mono.after(health.interval));
+            *at = (*at).min(next_step(turn.now.mono.after(health.interval)));
         }
         let ready_at = self.ready_at.unwrap_or(turn.now.mono);
         monitor.start_period_ends = monitor.start_period_ends.map(|_| ready_at.after(health.start_period));
@@ -250,7 +260,7 @@ impl Process {
             return;
         }
         let pause = with_jitter(health.interval, PAUSE_JITTER_PERCENT, scatter(turn.random, self.id));
-        monitor.progress = HealthProgress::CheckAt(turn.now.mono.after(pause));
+        monitor.progress = HealthProgress::CheckAt(next_step(turn.now.mono.after(pause)));
         let is_unchecked = matches!(&outcome, Err(failure) if failure.blame == Blame::Machine);
         let was_unchecked = std::mem::replace(&mut monitor.is_unchecked, is_unchecked);
         match outcome {
