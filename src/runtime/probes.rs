@@ -14,7 +14,7 @@ use super::{Shell, Source, Sources};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::{Mono, Probe, TaskId};
 use crate::supervise::{Input, ProbeFailure};
-use crate::sys::connect::{begin_to_connect, connection_outcome, send_without_waiting};
+use crate::sys::connect::{begin_to_connect, connection_outcome, early_outcome, send_without_waiting};
 use crate::sys::is_shortage;
 use crate::sys::names::HostNames;
 use crate::sys::output::read_ready;
@@ -123,6 +123,12 @@ impl Probes {
             Ok(connected) => connected,
             Err(error) => return Some(Err(failure(&error))),
         };
+        if matches!(target, Probe::Tcp { .. })
+            && others.is_empty()
+            && let Some(outcome) = early_outcome(&socket)
+        {
+            return Some(outcome.map_err(|error| failure(&error)));
+        }
         let http = match target {
             Probe::Unix(_) => return Some(Ok(())),
             Probe::Tcp { .. } | Probe::Exec(_) => None,

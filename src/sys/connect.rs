@@ -31,9 +31,20 @@ pub fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
 /// Why the connection failed. A socket that is connected to itself also counts as failed: the kernel can
 /// choose the very port that nobody listens on.
 pub fn connection_outcome(socket: impl AsFd) -> io::Result<()> {
-    sockopt::socket_error(&socket)??;
-    let is_own = Some(getsockname(&socket)?) == getpeername(&socket)?;
-    if is_own { Err(Errno::CONNREFUSED.into()) } else { Ok(()) }
+    early_outcome(socket).unwrap_or_else(|| Err(Errno::NOTCONN.into()))
+}
+
+/// The same, without waiting: `None` while it is not known. On the machine itself it usually is known at once.
+pub fn early_outcome(socket: impl AsFd) -> Option<io::Result<()>> {
+    let outcome = sockopt::socket_error(&socket).and_then(|outcome| outcome).and_then(|()| {
+        let peer = getpeername(&socket)?;
+        let is_own = Some(getsockname(&socket)?) == peer;
+        if is_own { Err(Errno::CONNREFUSED) } else { Ok(()) }
+    });
+    match outcome {
+        Err(Errno::NOTCONN) => None,
+        known => Some(known.map_err(io::Error::from)),
+    }
 }
 
 /// Sends as much as there is room for.
