@@ -27,7 +27,7 @@ enum PendingStart {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Autostarts {
     pending: VecDeque<PendingStart>,
-    /// When the last before them had theirs.
+    /// When the previous ones were started.
     at: Mono,
     /// How many may still start in this turn.
     slots: usize,

@@ -75,7 +75,7 @@ pub enum Effect {
         /// How far it reaches.
         target: KillTarget,
     },
-    /// Find who is left of the groups of these processes, whose leaders, with these pids, were reaped; answer
+    /// Find what is left of the groups of these processes, whose leaders, with these pids, were reaped; answer
     /// with [`Input::MembersFound`].
     FindMembers {
         /// In any order.
@@ -205,7 +205,7 @@ pub struct Effects {
     pub all: Vec<Effect>,
     /// What any pool asks for; of other events none are made.
     pub(super) asked_for: EventTypes,
-    /// What happened and is not told to pools yet.
+    /// Events that have not been given to pools yet.
     pub(super) news: Vec<Event>,
     /// Who came to an end by themselves and is not judged yet.
     pub(super) ended: Vec<ProcessId>,

@@ -1,6 +1,6 @@
 //! Why the supervisor ends, and with which status.
 //!
-//! A process that comes to its end by itself, never to start again unless somebody asks, is written
+//! A process that ends by itself and is not started again unless a client asks is written
 //! down while an input is handled and judged at the input's end: by its own `on_exit` or `on_fatal`,
 //! then by `on_idle`. The first verdict counts; what ends during a shutdown changes nothing about it.
 
@@ -60,7 +60,7 @@ impl Ending {
         }
     }
 
-    /// Whether somebody asked for it, as people ask Supervisor.
+    /// Whether a client or a signal asked for it.
     #[must_use]
     pub fn is_ordered(&self) -> bool {
         match self {

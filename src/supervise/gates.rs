@@ -1,7 +1,7 @@
 //! Starting in order of dependencies: a process that is to start waits until the conditions that it names hold.
 //!
 //! A waiting process is looked at when a condition that it waits for is gained or lost, at the end of the input
-//! that changed it. A required dependency that nobody has started yet is started; one that has failed
+//! that changed it. A required dependency that has not been started yet is started; one that has failed
 //! makes the dependent FATAL, until the condition holds after all.
 
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use crate::model::{LogLevel, ProcessId, ProcessState};
 /// On whose behalf a process waits: that decides which of its dependencies are started for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum StartedFor {
-    /// `autostart`, a restart: dependencies that nobody has asked for yet.
+    /// `autostart`, a restart: dependencies that have not been started yet.
     Configuration,
     /// A client: also those that were stopped or have failed.
     Request,
@@ -68,7 +68,7 @@ impl Process {
 }
 
 impl Supervisor {
-    /// At the end of an input: whoever waits for what has changed is started, stopped or has failed.
+    /// At the end of an input: processes that wait for what has changed are started, stopped or fail.
     pub(super) fn settle_conditions(&mut self, turn: &Turn, out: &mut Effects) {
         loop {
             self.note_changes(out);
@@ -149,7 +149,7 @@ impl Supervisor {
         self.answer_before_hook(turn, id, out);
     }
 
-    /// Starts what a process waits for and nobody has started.
+    /// Starts what a process waits for and has not been started.
     fn start_missing(&mut self, turn: &Turn, id: ProcessId, for_whom: StartedFor, out: &mut Effects) {
         for member in self.conditions.missing_members(id) {
             if !self.process(member).is_some_and(|process| process.is_started_for(for_whom)) {

@@ -132,7 +132,7 @@ impl Supervisor {
             && members.map(|process| &process.spec).eq(&spec.processes)
     }
 
-    /// A group that is to have sockets becomes active once it is known that they can be had.
+    /// A group that is to have sockets becomes active once they are bound.
     pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
         let spec = match self.configured.iter().find(|spec| spec.name == name) {
             None => return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name))),

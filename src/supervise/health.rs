@@ -406,7 +406,7 @@ impl Process {
         self.health.as_ref().is_none_or(|monitor| monitor.status == HealthStatus::Healthy)
     }
 
-    /// What clients are told of it; `None` while nothing is checked.
+    /// What clients see of it; `None` while nothing is checked.
     pub(super) fn health_info(&self) -> Option<HealthInfo> {
         let (health, monitor) = self.spec.health.as_ref().zip(self.health.as_ref())?;
         Some(HealthInfo { status: monitor.status, failure: monitor.failure_text(health) })

@@ -117,7 +117,7 @@ pub(super) struct HookRuns {
     pub(super) is_restarting: bool,
     /// Set while it stops.
     pub(super) stop_reason: Option<HookReason>,
-    /// The pid that it had last.
+    /// The pid of its last run.
     pub(super) last_pid: Option<Pid>,
     /// How often it has started again by itself since it was started last.
     pub(super) restarts: u32,

@@ -104,7 +104,7 @@ impl Process {
         self.run_hook(turn, (point, environment), (limit, give_up_after), out)
     }
 
-    /// It is about to start: by itself after an end, or because somebody wants it.
+    /// It is about to start: by itself after an end, or at a request.
     pub(super) fn note_start(&mut self, is_due_again: bool) {
         let hooks = &mut self.hooks;
         let is_restart = std::mem::take(&mut hooks.is_restarting) || is_due_again;

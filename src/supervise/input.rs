@@ -100,7 +100,7 @@ pub enum Input {
     SettingsRead {
         /// As asked.
         purpose: ReadFor,
-        /// The groups that are configured now, for a reread. `Err` tells what is wrong, a line for
+        /// The groups that are configured now, for a reread. `Err` says what is wrong, a line for
         /// each error.
         outcome: Result<Vec<GroupSpec>, String>,
     },
@@ -159,7 +159,7 @@ pub enum Input {
         /// Whether it was taken, all of it or nothing.
         outcome: Result<(), StdinError>,
     },
-    /// A process has written something that is told to listeners ([`Supervisor::asks_for`]).
+    /// A process has written something that listeners have subscribed to ([`Supervisor::asks_for`]).
     Wrote {
         /// Which one.
         process: ProcessId,
@@ -216,6 +216,6 @@ pub enum Input {
 pub enum ReadFor {
     /// To begin anew with it; without a ticket it was a signal that asked.
     Restart(Option<Ticket>),
-    /// To tell what changed.
+    /// To report what changed.
     Reread(Ticket),
 }

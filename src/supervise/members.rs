@@ -37,7 +37,7 @@ pub enum Members {
     None,
     /// These.
     Some(Vec<Pid>),
-    /// The group exists, but without /proc nobody can say whether there are only zombies in it.
+    /// The group exists, but without /proc it is unknown whether there are only zombies in it.
     Unknown,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct RemainingGroup {
 enum Phase {
     /// Its leader ended by itself.
     LeftAlone {
-        /// Whether somebody looked and there were members.
+        /// Whether a look has found members.
         is_known: bool,
     },
     /// It was asked to stop.
@@ -196,7 +196,7 @@ impl Process {
 }
 
 impl Supervisor {
-    /// An orphan was reaped, who may have been the last member of a group that a stop waits for.
+    /// An orphan was reaped that may have been the last member of a group that a stop waits for.
     pub(super) fn orphan_ended(&self, out: &mut Effects) {
         out.look_for_members |= self.awaits_members();
     }
@@ -212,7 +212,7 @@ impl Supervisor {
         self.next_look.map(|look| look.at)
     }
 
-    /// Looks for the members of all groups that somebody waits for, if it is time to.
+    /// Looks for the members of all groups that are waited for, if that is due.
     pub(super) fn look_for_members(&mut self, turn: &Turn, out: &mut Effects) {
         if out.look_for_members || self.look_deadline().is_some_and(|at| at <= turn.now.mono) {
             out.look_for_members = false;

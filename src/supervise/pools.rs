@@ -1,4 +1,4 @@
-//! Who is told of what happens: pools take events, and their listeners are sent them one at a time.
+//! Delivery of events: pools take them, and their listeners are sent them one at a time.
 //!
 //! What happens while an input is handled is collected in its order and handed to the pools at the
 //! input's end; then every listener that runs and waits is sent what its pool has waited with longest.
@@ -38,7 +38,7 @@ impl Group {
 }
 
 impl Supervisor {
-    /// Whether anybody is to be told of events of this type.
+    /// Whether any pool takes events of this type.
     #[must_use]
     pub fn asks_for(&self, event: EventType) -> bool {
         self.asked_for.cover(event)
@@ -69,7 +69,7 @@ impl Supervisor {
         out.asked_for = self.asked_for;
     }
 
-    /// A group is active, with its pool if it has one. At the start each is told to the pools of itself
+    /// A group is active, with its pool if it has one. At the start each is announced to the pools of itself
     /// and of those before it.
     pub(super) fn tell_added(&mut self, index: usize, out: &mut Effects) {
         self.publish_news(out);
@@ -81,7 +81,7 @@ impl Supervisor {
         }
     }
 
-    /// What is at the end of every input: all is told, and whoever can take an event is sent one.
+    /// At the end of every input: all events are given to pools, and each listener that can take one is sent one.
     pub(super) fn tell_listeners(&mut self, turn: &Turn, out: &mut Effects) {
         let nobody_asks = self.asked_for == EventTypes::default();
         if nobody_asks && self.ticks.deadline().is_none() {
@@ -187,7 +187,7 @@ impl Supervisor {
         }
     }
 
-    /// A process was reaped; if it was a listener its event is for another. Its end is told before.
+    /// A process was reaped; if it was a listener, its event goes to another one. Its end has been announced before.
     pub(super) fn listener_ended(&mut self, process: ProcessId, out: &mut Effects) {
         self.publish_news(out);
         if let Some(pool) = self.pool_of(process)

@@ -36,7 +36,7 @@ impl ProbeFailure {
 }
 
 impl Effects {
-    /// Begins a probe for a process, which is told of its outcome.
+    /// Begins a probe for a process, which is given its outcome.
     pub(super) fn begin_probe(&mut self, process: ProcessId, target: &Probe, timeout: Duration) -> TaskId {
         let probe = self.tasks.begin(process);
         self.push(match target {
@@ -53,7 +53,7 @@ impl Effects {
     }
 }
 
-/// What the end of a command means for its check. `None` for one that was cancelled, which nobody waits for.
+/// What the end of a command means for its check. `None` for one that was cancelled.
 pub(super) fn verdict(end: TaskEnd, output: &[u8], timeout: Duration) -> Option<Result<(), ProbeFailure>> {
     let text = match end {
         TaskEnd::Exited(ExitStatus::Exited(0)) => return Some(Ok(())),

@@ -243,7 +243,7 @@ impl Process {
         }
     }
 
-    /// Whether there is somebody who may read what is written to it: not once it is on its way out.
+    /// Whether it may read what is written to it: not once it is being stopped.
     pub(super) fn takes_stdin(&self) -> bool {
         match self.state {
             State::Running { .. } => true,
@@ -390,7 +390,7 @@ impl Process {
         }
     }
 
-    /// The state that it has come to, as listeners are told of it.
+    /// Its state, as listeners are sent it.
     fn change(&self, pid: i32) -> StateChange {
         let tries = self.failed_starts;
         match self.state {
@@ -412,7 +412,7 @@ impl Process {
         ProcessNames { process: self.spec.name.clone(), group: self.spec.group.clone() }
     }
 
-    /// What clients are told of it.
+    /// What clients see of it.
     pub(super) fn info(&self, turn: &Turn) -> ProcessInfo {
         let uptime = self.started.map_or(Duration::ZERO, |(at, _)| turn.now.mono.since(at));
         let [stdout, stderr] = self.log_targets();

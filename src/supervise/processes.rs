@@ -35,7 +35,7 @@ pub(super) struct Processes {
     with_members: BTreeSet<ProcessId>,
     /// While nothing may start, what would only start something has no deadline.
     may_start: bool,
-    /// What others may wait for has changed in these; not recorded while nobody waits for anything.
+    /// What others may wait for has changed in these; not recorded while nothing is waited for.
     changes: Vec<ConditionChange>,
     records_changes: bool,
 }

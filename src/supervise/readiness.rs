@@ -282,7 +282,7 @@ impl Supervisor {
         self.changed(turn, id, None, out);
     }
 
-    /// The outcome of a probe. One that was cancelled belongs to nobody.
+    /// The outcome of a probe. One that was cancelled belongs to no process.
     pub(super) fn probed(
         &mut self,
         turn: &Turn,

@@ -159,7 +159,7 @@ impl Process {
         Ok(if delay < UNSPACED_DELAY_MIN { at.max(started.after(RESTART_SPACING)) } else { at })
     }
 
-    /// The counter starts again: somebody has started or stopped it, or it has failed for good.
+    /// The counter starts again: the process was started or stopped by a request, or it has failed for good.
     pub(super) fn reset_restarts(&mut self) {
         self.restarts = RestartCounter::default();
     }

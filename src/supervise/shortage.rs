@@ -16,7 +16,7 @@ use crate::model::{LogLevel, ProcessId};
 /// The wait before the first new attempt; it doubles with each.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
-/// The longest wait. Whatever is short may be free again at any time, and nobody says when.
+/// The longest wait. What is short may be free again at any time, without notice.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// The wait after so many attempts in a row.

@@ -1,4 +1,4 @@
-//! Commands that write to the standard input of a process: who can take it is known here, how much of it
+//! Commands that write to the standard input of a process: which processes can take it is known here, how much of it
 //! there is room for is not.
 
 use serde::{Deserialize, Serialize};

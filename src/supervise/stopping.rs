@@ -136,7 +136,7 @@ impl Process {
         self.stop_under_way().is_some_and(|stop| stop.is_given_up)
     }
 
-    /// What clients are told of a process that was given up.
+    /// What clients see of a process that was given up.
     pub(super) fn given_up_text(&self) -> Option<String> {
         let pid = self.pid().filter(|_| self.is_given_up())?;
         Some(format!("{} (pid {pid}) does not end after SIGKILL", self.full_name()))
@@ -208,7 +208,7 @@ impl Process {
         }
     }
 
-    /// The outcome of a `Kill` effect. Returns the text of a failure that a client is to be told.
+    /// The outcome of a `Kill` effect. Returns the text of a failure for the client.
     pub(super) fn sent(&mut self, signal: Signal, outcome: SendOutcome, out: &mut Effects) -> Option<String> {
         let pid = self.pid()?;
         let name = &self.spec.name;

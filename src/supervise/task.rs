@@ -49,7 +49,7 @@ impl OpenTasks {
         TaskId(self.last)
     }
 
-    /// Whose it was; `None` if nobody waits for it any more.
+    /// Whose it was; `None` if it is not waited for any more.
     pub(super) fn end(&mut self, task: TaskId) -> Option<ProcessId> {
         self.owners.remove(&task)
     }

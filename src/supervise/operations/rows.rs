@@ -187,7 +187,7 @@ fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
         ProcessState::Unknown => {
             Err(Fault::about(FaultCode::Failed, format!("{asked_as} is in an unknown process state")))
         }
-        // A process that is stopping is not started; who waits learns that from its state.
+        // A process that is stopping is not started; the operation sees that by its state.
         ProcessState::Stopping | ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal => Ok(()),
     }
 }

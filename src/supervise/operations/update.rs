@@ -6,7 +6,7 @@
 //! started while the process that it replaces may be alive.
 //!
 //! While it goes on a leaving process can't be started, the group can't be removed and another update
-//! of it is refused. A process that can't be stopped stays as it is, and is told as failed.
+//! of it is refused. A process that can't be stopped stays as it is and is reported as failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -177,7 +177,7 @@ impl Supervisor {
         out.reply(ticket, Ok(Reply::Updated(rows)));
     }
 
-    /// The process that goes on, if it is an old one, and what is told of it.
+    /// The process that goes on, if it is an old one, and what is reported of it.
     fn meet(
         &mut self,
         turn: &Turn,
