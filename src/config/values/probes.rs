@@ -101,7 +101,9 @@ fn http(rest: &str, text: &str) -> Result<Probe, BadValue> {
     if path.contains(|c: char| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
         return Err(bad(text, "its path has characters that have to be percent-encoded"));
     }
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port_number(port).is_ok());
+    // `::1` and `[::1]` have none.
+    let has_port =
+        authority.rsplit_once(':').is_some_and(|(host, _)| host.ends_with(']') || !host.contains(':'));
     let (host, port) = match has_port {
         true => inet_address(authority),
         false => inet_address(&format!("{authority}:80")),
@@ -193,6 +195,9 @@ mod tests {
             ("unix:run/s", "the path has to be absolute", None),
             ("http:/x", "it is http://HOST:PORT/PATH", None),
             ("http:///x", "it is http://HOST:PORT/PATH", None),
+            ("http://h:99999/", "99999 is above upper bound (65535)", None),
+            ("http://h:http/", "not a valid integer: 'http'", None),
+            ("http://::1/x", "an IPv6 address stands in brackets, as in [::1]:9001: '::1'", None),
             ("http://u:p@h/", "it can not have a user name and password", None),
             ("http://h/a b", "its path has characters that have to be percent-encoded", None),
             (
