@@ -12,8 +12,9 @@ use super::children::Children;
 use super::clients::Clients;
 use super::fastcgi::{SharedSockets, try_sockets};
 use super::main_processes::MainProcesses;
+use super::notices::log_notices;
 use super::page_requests::PageRequests;
-use super::pidfile::PidFile;
+use super::pidfile::write_pid_file;
 use super::self_reports::SelfReports;
 use super::servers::{self, Opened, Servers};
 use super::task_table::Tasks;
@@ -21,7 +22,7 @@ use super::trace::Traces;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
 use crate::config;
 use crate::host::Host;
-use crate::model::{Address, DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
+use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
 use crate::output::{Destinations, Outputs, clean_auto_logs};
 use crate::rpc::Cache;
 use crate::supervise::{Identity, Supervisor};
@@ -32,7 +33,7 @@ use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, ensure_reaping, is_pid_1, own_pid};
 use crate::sys::signals::Signals;
 use crate::sys::users::{become_user, is_root, own_id};
-use crate::sys::{files, process, stderr};
+use crate::sys::{files, stderr};
 
 /// The exit status of the process that has started a daemon.
 const DONE: u8 = 0;
@@ -418,62 +419,4 @@ fn enter_supervision(
         all_stopped: None,
         cache: Cache::default(),
     })
-}
-
-/// Logs the notices of the configuration, then the addresses of the servers.
-pub(super) fn log_notices(shell: &mut Shell) {
-    let notices = std::mem::take(&mut shell.settings.notices);
-    shell.log_messages(notices);
-    let specs: Vec<_> = shell.settings.servers.clone();
-    for server in specs {
-        for namespace in shell.settings.namespaces.clone() {
-            shell.log(LogLevel::Info, &format!("RPC interface '{}' initialized", namespace.name));
-        }
-        if server.credentials.is_some() {
-            continue;
-        }
-        let section = &server.section;
-        if !shell.launch.foreground || !server.address.is_local() {
-            let text = format!("Server '{section}' running without any HTTP authentication checking");
-            shell.log(LogLevel::Critical, &text);
-        } else if let Some(clients) = local_clients(&server.address) {
-            let text = format!("[{section}] asks for no password: {clients}");
-            shell.log(LogLevel::Warn, &text);
-        }
-    }
-    let implicit = shell.servers.specs().find(|spec| spec.is_implicit).map(|spec| spec.address.url());
-    if let Some(url) = implicit {
-        shell.log(LogLevel::Debug, &format!("clients reach us at {url} (control_socket)"));
-    }
-}
-
-/// Which local users can use a server without a password, besides its owner, and a remedy.
-fn local_clients(address: &Address) -> Option<String> {
-    match address {
-        Address::Unix { mode, .. } if mode & 0o077 == 0 => None,
-        Address::Unix { path, .. } => Some(format!(
-            "every user who may open '{}' can run programs here; set username and password, or chmod=0700",
-            path.display()
-        )),
-        Address::Inet { .. } | Address::Abstract { .. } => Some(
-            "every local user can run programs here; set username and password, or use [unix_http_server]"
-                .to_owned(),
-        ),
-    }
-}
-
-/// COMPAT: a container's init, whose pid is well known, writes none unless `pidfile` is set.
-pub(super) fn write_pid_file(shell: &mut Shell) {
-    if shell.settings.daemon.pid_file_asked_for || !is_pid_1() {
-        let path = shell.settings.daemon.pid_file.clone();
-        match PidFile::write(&path, process::own_pid()) {
-            Ok(file) => shell.pid_file = Some(file),
-            Err(error) if shell.launch.foreground => {
-                let text = format!("cannot write the pid file '{}': {error}", path.display());
-                shell.log(LogLevel::Warn, &text);
-            }
-            Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
-        }
-    }
-    shell.log(LogLevel::Info, &format!("supervisord started with pid {}", process::own_pid()));
 }

@@ -1,12 +1,15 @@
 //! Children that were not reaped yet: their pids, groups and standard inputs. Their output is read by [`crate::output`].
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
 
 use super::Shell;
 use super::stdin::Stdin;
 use crate::model::{ChildId, Pid, ProcessId};
+use crate::supervise::NotSpawned;
 use crate::sys::groups::{LeaderFd, ProcessGroup};
+use crate::sys::is_shortage;
 
 #[derive(Debug)]
 struct Child {
@@ -105,4 +108,9 @@ impl Shell {
         self.file_checks.abandon();
         self.with_output(|output, context| output.abandon_hooks(context));
     }
+}
+
+/// A start that failed in a system call: the error determines who is to blame.
+pub(super) fn not_spawned(text: String, error: &io::Error) -> NotSpawned {
+    if is_shortage(error) { NotSpawned::for_shortage(text) } else { NotSpawned::from(text) }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shell;
+use super::children::not_spawned;
 use super::restart::read_settings;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
@@ -17,10 +18,10 @@ use crate::model::{ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessI
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
+use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
 use crate::sys::groups::{LeaderFd, members_of};
 use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
-use crate::sys::{errno_name, is_shortage};
 
 impl Shell {
     /// Sends an input to the core and performs all resulting effects.
@@ -294,9 +295,4 @@ fn no_fork(name: &str, error: &io::Error) -> NotSpawned {
 /// The report of a child that could not execute its program.
 pub(super) fn no_exec(name: &str, error: &io::Error) -> NotSpawned {
     not_spawned(format!("couldn't exec '{name}': {}", errno_name(error)), error)
-}
-
-/// A start that failed in a system call: the error determines who is to blame.
-pub(super) fn not_spawned(text: String, error: &io::Error) -> NotSpawned {
-    if is_shortage(error) { NotSpawned::for_shortage(text) } else { NotSpawned::from(text) }
 }

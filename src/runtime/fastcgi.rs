@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::Shell;
-use super::effects::not_spawned;
+use super::children::not_spawned;
 use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
 use crate::supervise::NotSpawned;
 use crate::sys::names::HostNames;

@@ -27,6 +27,7 @@ mod fastcgi;
 mod file_checks;
 mod implicit;
 mod main_processes;
+mod notices;
 mod orphans;
 mod page_requests;
 mod pidfile;
@@ -45,6 +46,7 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::Override;
 use crate::host::Host;
@@ -178,6 +180,9 @@ struct Shell {
 
 /// The maximum size of a read from a child or a client. A pipe holds no more unless it was enlarged.
 const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// Time for clients in a turn. It is checked between two requests, so a request that takes longer is completed.
+const WORK_PER_TURN: Duration = Duration::from_millis(5);
 
 /// Maps pending commands to connections.
 #[derive(Debug, Default)]

@@ -4,7 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Shell;
+use crate::model::LogLevel;
 use crate::sys::files::{read_file, write_file};
+use crate::sys::process::{is_pid_1, own_pid};
 
 /// A larger file is not ours.
 const PID_BYTES_MAX: u64 = 64;
@@ -35,4 +38,20 @@ impl Drop for PidFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// COMPAT: a container's init, whose pid is well known, writes none unless `pidfile` is set.
+pub(super) fn write_pid_file(shell: &mut Shell) {
+    if shell.settings.daemon.pid_file_asked_for || !is_pid_1() {
+        let path = shell.settings.daemon.pid_file.clone();
+        match PidFile::write(&path, own_pid()) {
+            Ok(file) => shell.pid_file = Some(file),
+            Err(error) if shell.launch.foreground => {
+                let text = format!("cannot write the pid file '{}': {error}", path.display());
+                shell.log(LogLevel::Warn, &text);
+            }
+            Err(_) => shell.log(LogLevel::Critical, &format!("could not write pidfile {}", path.display())),
+        }
+    }
+    shell.log(LogLevel::Info, &format!("supervisord started with pid {}", own_pid()));
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::activity::Activity;
-use super::boot::{log_notices, write_pid_file};
+use super::notices::log_notices;
+use super::pidfile::write_pid_file;
 use super::servers::open;
 use super::{Launch, Shell, implicit};
 use crate::config;

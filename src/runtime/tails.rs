@@ -3,8 +3,7 @@
 //! A reply ends with its log: when the group of the process is removed, with a restart, and when the
 //! supervisor exits. Its content comes from [`crate::output`].
 
-use super::Shell;
-use super::clients::WORK_PER_TURN;
+use super::{Shell, WORK_PER_TURN};
 use crate::http::{Request, Response, http_date};
 use crate::logs::{TRUNCATED, missed};
 use crate::model::{Channel, Command, Fault, LogOf, Namespec, Reply};

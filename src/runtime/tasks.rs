@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Shell;
-use super::effects::{make_runtime_folders, not_found, not_spawned};
+use super::children::not_spawned;
+use super::effects::{make_runtime_folders, not_found};
 use super::task_table::{Cancelled, EndedTask};
 use crate::config::resolve_command;
 use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, User};

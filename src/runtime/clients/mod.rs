@@ -24,7 +24,6 @@ use crate::sys::sockets::SocketStream;
 use crate::xmlrpc::Encoder;
 
 pub(super) use evict::Newcomer;
-pub(super) use serve::WORK_PER_TURN;
 use unsent::Unsent;
 
 /// Connections at one time. They use at most half of the descriptors; the rest is for children and logs.

@@ -14,13 +14,10 @@ use crate::http::{Response, http_date};
 use crate::model::Mono;
 use crate::rpc::Multicall;
 use crate::runtime::questions::Pending;
-use crate::runtime::{READ_BYTES_MAX, Shell, Source, door};
+use crate::runtime::{READ_BYTES_MAX, Shell, Source, WORK_PER_TURN, door};
 use crate::sys::poller::Interest;
 use crate::sys::sockets::SocketStream;
 use crate::xmlrpc::Encoder;
-
-/// Time for clients in a turn. It is checked between two requests, so a request that takes longer is completed.
-pub(in crate::runtime) const WORK_PER_TURN: Duration = Duration::from_millis(5);
 
 /// A reader of a large reply that is slower than this is disconnected.
 const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
