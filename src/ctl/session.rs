@@ -132,14 +132,18 @@ impl<'io> Session<'io> {
     /// The same, or `None` after an error message if no supervisor of our API version answers. If the server has our own
     /// method, its version is known, and one request is enough.
     pub(super) fn checked_process_info(&mut self) -> Result<Option<Value>, Failure> {
-        let answer = match self.own_process_info() {
-            Some(answer) => answer,
-            None if self.upcheck()? => self.call("supervisor.getAllProcessInfo", &[]),
-            None => return Ok(None),
-        };
-        match answer {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) => self.report_unusable(error).map(|()| None),
+        if let Some(answer) = self.own_process_info() {
+            return match answer {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) => self.report_unusable(error).map(|()| None),
+            };
+        }
+        if !self.upcheck()? {
+            return Ok(None);
+        }
+        match self.call("supervisor.getAllProcessInfo", &[]) {
+            Err(error @ CallError::TimedOut { .. }) => self.report_unusable(error).map(|()| None),
+            answer => Ok(Some(answer?)),
         }
     }
 

@@ -276,6 +276,9 @@ fn a_foreign_server_is_reported() {
     });
     assert!(said.starts_with("Sorry, supervisord responded but did not recognize"), "{said}");
     assert_eq!(code, 3);
+    // Once the version is known, a fault is one of the method.
+    let no_rows = vec![up(), ("getAllProcessInfo", Fault(1, "UNKNOWN_METHOD"))];
+    check("status", no_rows, "error: <class 'xmlrpc.client.Fault'>, <Fault 1: 'UNKNOWN_METHOD'>\n", 1);
 }
 
 #[test]
