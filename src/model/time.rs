@@ -49,3 +49,21 @@ pub struct Now {
     /// For display to people and clients.
     pub wall: Wall,
 }
+
+/// `60 seconds`, `1 second`, `0.5 seconds`.
+#[must_use]
+pub fn seconds_text(duration: Duration) -> String {
+    let secs = duration.as_secs_f64();
+    if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_words() {
+        let text = |millis| seconds_text(Duration::from_millis(millis));
+        assert_eq!([60_000, 1_000, 500].map(text), ["60 seconds", "1 second", "0.5 seconds"]);
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Shell;
 use super::probes::failure;
-use crate::model::{ChildId, ExitStatus, TaskId};
+use crate::model::{ChildId, ExitStatus, TaskId, seconds_text};
 use crate::supervise::{Input, ProbeFailure, TaskEnd};
 use crate::sys::file_lookup::{FileAnswer, file_outcome, look_for_file};
 
@@ -23,8 +23,8 @@ impl FileChecks {
             TaskEnd::Exited(ExitStatus::Exited(code)) => file_outcome(*code).map_err(|error| failure(&error)),
             TaskEnd::Exited(status) => Err(ProbeFailure::of_program(status.to_string())),
             TaskEnd::TimedOut => {
-                let secs = timeout.as_secs_f64();
-                Err(ProbeFailure::of_program(format!("the file system gave no answer for {secs} seconds")))
+                let time = seconds_text(timeout);
+                Err(ProbeFailure::of_program(format!("the file system gave no answer for {time}")))
             }
             TaskEnd::Cancelled | TaskEnd::NotRun(_) => Err(ProbeFailure::of_machine("it was not looked for")),
         })

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Shell, Source, Sources};
 use crate::http::client::{ResponseParser, encode_request};
-use crate::model::{Mono, Probe, TaskId};
+use crate::model::{Mono, Probe, TaskId, seconds_text};
 use crate::supervise::{Input, ProbeFailure};
 use crate::sys::connect::{begin_to_connect, connection_outcome, early_outcome, send_without_waiting};
 use crate::sys::is_shortage;
@@ -292,11 +292,9 @@ impl Shell {
 
     pub(super) fn end_overdue_probes(&mut self) {
         for probe in self.probes.take_overdue(self.now.mono) {
-            let timeout = self.probes.running.get(&probe).map_or(0.0, |it| it.timeout.as_secs_f64());
-            self.probe_is_over(
-                probe,
-                Err(ProbeFailure::of_program(format!("no answer after {timeout} seconds"))),
-            );
+            let timeout = self.probes.running.get(&probe).map_or(Duration::ZERO, |it| it.timeout);
+            let text = format!("no answer after {}", seconds_text(timeout));
+            self.probe_is_over(probe, Err(ProbeFailure::of_program(text)));
         }
     }
 

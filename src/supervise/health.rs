@@ -13,14 +13,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::life::Blame;
-use super::probing::{ProbeFailure, seconds_text};
+use super::probing::ProbeFailure;
 use super::process::{Process, State};
 use super::restart::{RestartRules, scatter, with_jitter};
 use super::{Effects, Turn};
 use crate::events::Event;
 use crate::model::{
     ChildId, EventType, ExitStatus, HealthCheck, HealthInfo, HealthSpec, HealthStatus, LogLevel, Mono,
-    OnUnhealthy, Pid, ProcessSpec, TaskId,
+    OnUnhealthy, Pid, ProcessSpec, TaskId, seconds_text,
 };
 
 /// The first check is made within this time, or within `health_interval` if that is shorter.

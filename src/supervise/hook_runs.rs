@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::NotSpawned;
 use super::ending::LastEnd;
 use super::life::Blame;
-use super::probing::seconds_text;
 use super::task::TaskEnd;
-use crate::model::{Environment, ExitStatus, Mono, Pid, TaskId};
+use crate::model::{Environment, ExitStatus, Mono, Pid, TaskId, seconds_text};
 
 /// Which hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

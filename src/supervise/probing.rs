@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::life::{Blame, NotSpawned};
 use super::task::{Task, TaskEnd};
 use super::{Effect, Effects};
-use crate::model::{ChildId, ExitStatus, Probe, ProcessId, TaskId};
+use crate::model::{ChildId, ExitStatus, Probe, ProcessId, TaskId, seconds_text};
 
 /// Characters of the output of a command that go into the reason why a check fails.
 const OUTPUT_CHARS_MAX: usize = 200;
@@ -70,12 +70,6 @@ pub(super) fn verdict(end: TaskEnd, output: &[u8], timeout: Duration) -> Option<
     Some(Err(ProbeFailure::of_program(text)))
 }
 
-/// `60 seconds`, `1 second`, `0.5 seconds`.
-pub(super) fn seconds_text(duration: Duration) -> String {
-    let secs = duration.as_secs_f64();
-    if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,11 +86,5 @@ mod tests {
         assert_eq!(verdict(TaskEnd::Cancelled, ""), None);
         let short = TaskEnd::NotRun(NotSpawned::for_shortage("too many".to_owned()));
         assert_eq!(verdict(short, ""), Some(Err(ProbeFailure::of_machine("too many"))));
-    }
-
-    #[test]
-    fn durations_have_words() {
-        let text = |millis| seconds_text(Duration::from_millis(millis));
-        assert_eq!([60_000, 1_000, 500].map(text), ["60 seconds", "1 second", "0.5 seconds"]);
     }
 }

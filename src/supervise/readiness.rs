@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::probing::{ProbeFailure, seconds_text, verdict};
+use super::probing::{ProbeFailure, verdict};
 use super::process::{Process, State, Until, seconds};
 use super::task::TaskEnd;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
     ChildId, LogLevel, Mono, Pid, Probe, ProcessId, ProcessSpec, ProgramType, ReadyCheck, TaskId,
+    seconds_text,
 };
 
 /// The pause after the first probe that failed; it doubles with each.

@@ -6,7 +6,9 @@ use tz::DateTime;
 
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::{Reading, Remark};
-use crate::model::{HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec};
+use crate::model::{
+    HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec, seconds_text,
+};
 
 /// Options that belong to an optional part of the specification.
 struct OptionPart {
@@ -119,10 +121,10 @@ fn warn_of_early_timeout(reading: &mut Reading<'_>, program: &SectionProcesses<'
     let Some(timeout) = spec.start_timeout().filter(|_| needs_start_secs) else { return };
     if u64::try_from(spec.start_secs).is_ok_and(|secs| timeout < Duration::from_secs(secs)) {
         let text = format!(
-            "[{}] is never ready: ready waits for startsecs={}, and ready_timeout ends the start after {} seconds",
+            "[{}] is never ready: ready waits for startsecs={}, and ready_timeout ends the start after {}",
             program.section.name,
             spec.start_secs,
-            timeout.as_secs_f64()
+            seconds_text(timeout)
         );
         with_options(reading, program.section, program.kind(), |options| {
             Advice::new(text).report(options, "ready");
@@ -155,7 +157,7 @@ fn delays(policy: &RestartDelays) -> String {
     };
     let end = match &policy.limit {
         Some(limit) => {
-            format!("gives up after {} ends in {} seconds", limit.ends, limit.within.as_secs_f64())
+            format!("gives up after {} ends in {}", limit.ends, seconds_text(limit.within))
         }
         None => "restart_limit does not end it".to_owned(),
     };

@@ -113,6 +113,10 @@ impl Operations {
         self.open.insert(id, operation);
     }
 
+    fn ids_of(&self, is_meant: impl Fn(&Operation) -> bool) -> Vec<OperationId> {
+        self.open.iter().filter(|(_, operation)| is_meant(operation)).map(|(id, _)| *id).collect()
+    }
+
     /// Takes an operation out, whatever it still waits for.
     fn close(&mut self, id: OperationId) -> Option<Operation> {
         let operation = self.open.remove(&id)?;
@@ -227,25 +231,23 @@ impl Supervisor {
 
     /// The client of a request does not wait for it any more. A rolling restart ends; all others are completed.
     pub(super) fn cancelled(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
-        let is_meant = |operation: &Operation| {
+        let rolling = self.operations.ids_of(|operation| {
             operation.ticket == ticket && matches!(operation.kind, OperationKind::RollingRestart(_))
-        };
-        let open = self.operations.open.iter();
-        let ids: Vec<_> = open.filter(|(_, it)| is_meant(it)).map(|(id, _)| *id).collect();
-        ids.into_iter().for_each(|id| self.end_rolling(turn, id, "it was cancelled", out));
+        });
+        rolling.into_iter().for_each(|id| self.end_rolling(turn, id, "it was cancelled", out));
     }
 
     /// The supervisor stops: what would start something again is refused. Commands that wait for processes are
     /// answered by what becomes of these.
     pub(super) fn cancel_operations(&mut self, out: &mut Effects) {
-        let is_cancelled = |operation: &Operation| match operation.kind {
+        let cancelled = self.operations.ids_of(|operation| match operation.kind {
             OperationKind::Command(_) => false,
             OperationKind::Update(_) | OperationKind::RollingRestart(_) => true,
-        };
-        let open = self.operations.open.iter();
-        let ids: Vec<_> = open.filter(|(_, it)| is_cancelled(it)).map(|(id, _)| *id).collect();
-        for operation in ids.into_iter().filter_map(|id| self.operations.close(id)).collect::<Vec<_>>() {
-            out.reply(operation.ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+        });
+        for id in cancelled {
+            if let Some(operation) = self.operations.close(id) {
+                out.reply(operation.ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+            }
         }
     }
 }
