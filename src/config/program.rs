@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, ProgramType, User};
+use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, ProgramType, User, WrittenAt};
 
 use super::binding::{bind_process, bind_program};
 use super::dependent_startup;
@@ -68,7 +68,8 @@ pub(super) fn processes<'a>(
 /// The common part of all processes, whose options can't use `process_num`, and the options that are read for
 /// each process.
 fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> (ProcessSpec, Vec<&'static OptionDoc>) {
-    let mut spec = ProcessSpec { group: group.to_owned(), ..ProcessSpec::default() };
+    let defined_at = WrittenAt(options.describe_section());
+    let mut spec = ProcessSpec { group: group.to_owned(), defined_at, ..ProcessSpec::default() };
     let of_process = bind_program(options, &mut spec);
     spec.kill_as_group = kill_as_group(options, spec.stop_as_group);
     spec.log_form = log_form(options);

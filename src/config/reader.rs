@@ -217,6 +217,11 @@ impl<'r, 'a> SectionReader<'r, 'a> {
         self.reading.document.describe(place)
     }
 
+    /// The position of the section, for messages.
+    pub(crate) fn describe_section(&self) -> String {
+        self.reading.document.describe(self.section.place)
+    }
+
     fn has_placeholders(&self, text: &str) -> bool {
         variables_in(text).iter().any(|name| self.reading.machine.is_placeholder(name))
     }

@@ -2,13 +2,14 @@
 //! a [`Fault`].
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExitStatus, HealthInfo, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState, Signal,
-    SupervisorState,
+    EventLogPart, ExitStatus, HealthInfo, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState,
+    RunCounters, Signal, SupervisorState, Transition,
 };
 
 /// Identifies a command until it is answered. Counts up and is never reused.
@@ -79,6 +80,15 @@ pub enum Command {
     GetAllProcessInfo,
     /// The same with the last exit of each, which Supervisor's clients don't get.
     GetAllProcessDetails,
+    /// One process with its configuration and its history.
+    GetProcessDetails(Namespec),
+    /// The entries of the event log after the one with this serial; 0 is from the oldest one.
+    GetEvents {
+        /// The serial.
+        after: u64,
+        /// How many at most.
+        limit: usize,
+    },
     /// Start a process or, with a whole-group namespec, its group.
     StartProcess(Namespec, Wait),
     /// Start the processes of a group that are not running.
@@ -150,7 +160,11 @@ impl Command {
     pub fn has_long_reply(&self) -> bool {
         matches!(
             self,
-            Self::ReadLog(..) | Self::GetAllProcessInfo | Self::GetAllProcessDetails | Self::GetAllConfigInfo
+            Self::ReadLog(..)
+                | Self::GetAllProcessInfo
+                | Self::GetAllProcessDetails
+                | Self::GetAllConfigInfo
+                | Self::GetEvents { .. }
         )
     }
 }
@@ -304,6 +318,23 @@ pub struct ProcessInfo {
     pub pid: i32,
     /// The protocol state of a running listener; `None` for a program.
     pub listener: Option<ListenerState>,
+    /// Unix time in milliseconds of its last transition; `None` before the first.
+    pub since_ms: Option<i64>,
+    /// Unix time in milliseconds of the next start that is planned: the next try or the next scheduled run.
+    pub next_start_ms: Option<i64>,
+    /// What was counted of it.
+    pub counters: RunCounters,
+}
+
+/// Everything about a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessDetails {
+    /// Its state.
+    pub info: ProcessInfo,
+    /// What it is configured to be.
+    pub spec: Arc<ProcessSpec>,
+    /// Its last transitions, the oldest first.
+    pub history: Vec<Transition>,
 }
 
 /// The configuration of one process.
@@ -336,6 +367,10 @@ pub enum Reply {
     AllInfo(Vec<ProcessInfo>),
     /// Many processes, with their last exits.
     AllDetails(Vec<ProcessInfo>),
+    /// One process with its configuration and its history.
+    Details(Box<ProcessDetails>),
+    /// A part of the event log.
+    Events(EventLogPart),
     /// Names of groups that a new configuration adds, changes and removes.
     Changes {
         /// Configured and not active.

@@ -8,6 +8,7 @@ mod command;
 mod dependency;
 mod event;
 pub mod graph;
+mod history;
 mod hooks;
 mod notification;
 pub mod options;
@@ -24,11 +25,12 @@ mod time;
 
 pub use child::{ChildId, TaskId};
 pub use command::{
-    BatchLimits, BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessInfo,
-    Reading, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
+    BatchLimits, BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessDetails,
+    ProcessInfo, Reading, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
+pub use history::{EventLogPart, Happening, LoggedEvent, RunCounters, Transition};
 pub use hooks::Hooks;
 pub use notification::Notification;
 pub use principal::Principal;

@@ -1,5 +1,7 @@
 //! The sender of a request.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::UserId;
@@ -18,4 +20,21 @@ pub enum Principal {
     },
     /// The sender of a signal, already checked by the kernel: root or our own user.
     Signal,
+}
+
+impl fmt::Display for Principal {
+    /// `a client of [unix_http_server] (uid 0)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal => f.write_str("a signal"),
+            Self::Client { server, uid, username } => {
+                write!(f, "a client of [{server}]")?;
+                match (username, uid) {
+                    (Some(username), _) => write!(f, " (user {username})"),
+                    (None, Some(uid)) => write!(f, " (uid {uid})"),
+                    (None, None) => Ok(()),
+                }
+            }
+        }
+    }
 }

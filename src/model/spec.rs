@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, Dependency, HealthSpec, Hooks, OnEnd, PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec,
-    Signal, StandIn,
+    Signal, StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -266,6 +266,8 @@ pub struct ProcessSpec {
     pub runtime_directories: Vec<PathBuf>,
     /// `schedule`
     pub schedule: Option<Box<ScheduleSpec>>,
+    /// Where its section begins.
+    pub defined_at: WrittenAt,
 }
 
 /// The default time limit for becoming ready.
@@ -334,6 +336,7 @@ impl Default for ProcessSpec {
             hooks: None,
             runtime_directories: Vec::new(),
             schedule: None,
+            defined_at: WrittenAt::default(),
         }
     }
 }

@@ -10,14 +10,15 @@ use crate::xmlrpc::{Encoder, Value};
 #[must_use]
 pub fn answer(reply: Reply) -> Value {
     match reply {
-        // No method requests a log to follow.
-        Reply::Done | Reply::Log(_) => true.into(),
+        // No method requests a log to follow or the event log.
+        Reply::Done | Reply::Log(_) | Reply::Events(_) => true.into(),
         Reply::Text(text) => text.into(),
         Reply::Names(names) => Value::Array(names.into_iter().map(Value::from).collect()),
         Reply::State(state) => supervisor_state(state),
         Reply::Pid(pid) => pid.into(),
         Reply::Info(info) => process_info(&info),
         Reply::AllInfo(infos) => Value::Array(infos.iter().map(process_info).collect()),
+        Reply::Details(details) => process_details(&details.info),
         Reply::AllDetails(infos) => Value::Array(infos.iter().map(process_details).collect()),
         Reply::Changes { added, changed, removed } => changes([&added, &changed, &removed]),
         Reply::Tail { text, offset, overflow } => {

@@ -1,5 +1,7 @@
 //! What becomes of each command.
 
+use std::sync::Arc;
+
 use super::gates::waiting_text;
 use super::operations::{Form, Goal, Row};
 use super::process::Process;
@@ -7,8 +9,8 @@ use super::stop_order::StopReason;
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
-    Command, EventType, Fault, FaultCode, Namespec, ProcessId, ProcessInfo, ProcessState, Reply,
-    SignalRequest, Ticket, Wait,
+    Command, EventType, Fault, FaultCode, Namespec, ProcessDetails, ProcessId, ProcessInfo, ProcessState,
+    Reply, SignalRequest, Ticket, Wait,
 };
 
 impl Supervisor {
@@ -40,6 +42,10 @@ impl Supervisor {
             }
             Command::GetAllProcessDetails => {
                 out.reply(ticket, Ok(Reply::AllDetails(self.all_process_info(turn))));
+            }
+            Command::GetProcessDetails(name) => out.reply(ticket, self.process_details(turn, &name)),
+            Command::GetEvents { after, limit } => {
+                out.reply(ticket, Ok(Reply::Events(self.events_after(after, limit))));
             }
             Command::StartProcess(name, wait) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.start_one(turn, ticket, id, &name, wait, out),
@@ -107,6 +113,16 @@ impl Supervisor {
             }
             Found::Group(_) => Err(bad_name(name)),
         }
+    }
+
+    fn process_details(&self, turn: &Turn, name: &Namespec) -> Result<Reply, Fault> {
+        let Found::Process(id) = self.find(name)? else { return Err(bad_name(name)) };
+        let process = self.process(id).ok_or_else(|| bad_name(name))?;
+        let mut info = self.info(turn, process);
+        info.listener = self.listener_states().get(&id).copied();
+        let history = process.history.transitions().cloned().collect();
+        let details = ProcessDetails { info, spec: Arc::clone(&process.spec), history };
+        Ok(Reply::Details(Box::new(details)))
     }
 
     pub(super) fn info(&self, turn: &Turn, process: &Process) -> ProcessInfo {

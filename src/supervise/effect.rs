@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::gates::ToLookAt;
+use super::history::Unrecorded;
 use super::task::OpenTasks;
 use super::{AfterStop, KillTarget, ReadFor, Task};
 use crate::events::Event;
@@ -207,6 +208,10 @@ pub struct Effects {
     pub(super) asked_for: EventTypes,
     /// Events that have not been given to pools yet.
     pub(super) news: Vec<Event>,
+    /// What is to be recorded in the histories and the event log.
+    pub(super) unrecorded: Vec<Unrecorded>,
+    /// The sender of the command that is being handled, for the history.
+    pub(super) requester: Option<String>,
     /// Who came to an end by themselves and is not judged yet.
     pub(super) ended: Vec<ProcessId>,
     /// Processes that a change of another may concern.

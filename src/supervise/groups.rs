@@ -9,8 +9,8 @@ use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Event, Pool};
 use crate::model::{
-    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, ProcessId, ProcessSpec, Reply,
-    Ticket,
+    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, Happening, LogTarget, ProcessId,
+    ProcessSpec, Reply, Ticket,
 };
 
 /// A group that is active: its processes are found by their ids.
@@ -156,6 +156,7 @@ impl Supervisor {
         self.rebuild_conditions();
         self.ask_again(out);
         self.tell_added(self.groups.len() - 1, out);
+        out.record(Happening::GroupAdded(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
         let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
         self.introduce(turn, &by_priority.unwrap_or_default(), out);
@@ -176,6 +177,7 @@ impl Supervisor {
         }
         self.rebuild_conditions();
         self.ask_again(out);
+        out.record(Happening::GroupRemoved(name.to_owned()));
         out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
     }

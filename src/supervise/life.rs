@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::desired::RunTarget;
 use super::ending::LastEnd;
 use super::gates::StartedFor;
+use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::restart::{AfterFailure, RESTART_SPACING, RestartRules};
 use super::{Effect, Effects, Turn};
@@ -135,6 +136,8 @@ impl Process {
         let until = Until::after_spawn(&self.spec, turn.now.mono);
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
+        let is_restart = self.hooks.start_reason == HookReason::Restart;
+        self.history.counters.restarts += u64::from(is_restart);
         out.push(Effect::Spawn { process: self.id });
     }
 
@@ -159,6 +162,7 @@ impl Process {
         match (&mut self.state, outcome) {
             (State::Starting { pid: current @ None, .. }, Ok(pid)) => {
                 *current = Some(pid);
+                self.history.counters.starts += 1;
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
                 self.time_passed(turn, out);
             }
@@ -226,6 +230,7 @@ impl Process {
         let (pid, stop) = (self.pid(), self.stop_under_way());
         let leader = self.leader.take().or(pid);
         let is_stopped = matches!(self.state, State::Stopping { .. });
+        self.history.counters.count_end(status, self.expects(status));
         self.note_end(turn, pid, status);
         self.leader_ended(turn, status, out);
         if !is_stopped {
@@ -353,6 +358,7 @@ impl Process {
     }
 
     pub(super) fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
+        self.history.counters.failed_starts += 1;
         self.short_attempts = 0;
         let AfterFailure { failed_starts, delay, gives_up } =
             RestartRules::of(&self.spec).after_failed_start(self.failed_starts);

@@ -28,6 +28,7 @@ mod ending;
 mod gates;
 mod groups;
 mod health;
+mod history;
 mod hook_runs;
 mod hooks;
 mod input;
@@ -60,13 +61,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, Ticks};
 use crate::model::{
-    EventType, EventTypes, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, Mono, Namespec, Now, Pid,
-    ProcessId, ProcessSpec, Rules, SupervisorState,
+    EventType, EventTypes, Fault, FaultCode, GroupSpec, Happening, LogLevel, LogTarget, Mono, Namespec, Now,
+    Pid, ProcessId, ProcessSpec, Rules, SupervisorState,
 };
 
 pub use background::Orphan;
 pub use effect::{Effect, Effects};
 pub use ending::{Ending, Failed};
+pub use history::{EVENTS_KEPT, TRANSITIONS_KEPT};
 pub use input::{Input, ReadFor};
 pub use life::{Blame, NotSpawned};
 pub use members::Members;
@@ -81,6 +83,7 @@ use autostart::Autostarts;
 use commands::Found;
 use conditions::Conditions;
 use groups::{Group, Groups};
+use history::EventLog;
 use members::NextLook;
 use operations::Operations;
 use process::{AutoLogs, Process};
@@ -141,6 +144,9 @@ pub struct Supervisor {
     next_process: u64,
     /// The number of the next event.
     next_event: u64,
+    event_log: EventLog,
+    /// The sender of the last command, until an input that does not follow from it.
+    requester: Option<String>,
 }
 
 impl Supervisor {
@@ -168,6 +174,8 @@ impl Supervisor {
             tasks: OpenTasks::default(),
             next_process: 1,
             next_event: 0,
+            event_log: EventLog::default(),
+            requester: None,
         };
         for group in groups {
             supervisor.add_group(group);
@@ -196,6 +204,7 @@ impl Supervisor {
         (next.next_process, next.next_event) = (self.next_process, self.next_event);
         next.randomness = Randomness::seeded(self.randomness.last());
         next.tasks = self.tasks.successor();
+        next.event_log = self.event_log.clone();
         next.configured.clone_from(&groups);
         for group in groups {
             next.add_group(group);
@@ -260,7 +269,9 @@ impl Supervisor {
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
         let tasks = std::mem::take(&mut self.tasks);
-        let mut out = Effects { asked_for: self.asked_for, tasks, ..Effects::default() };
+        self.note_requester(&input);
+        let requester = self.requester.clone();
+        let mut out = Effects { asked_for: self.asked_for, tasks, requester, ..Effects::default() };
         let random = self.randomness.draw();
         let turn = Turn { now, restarts_allowed: self.allows_starts(), random };
         // One start may lead to the next, all in one turn.
@@ -354,6 +365,7 @@ impl Supervisor {
         self.settle_conditions(&turn, &mut out);
         self.tell_listeners(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
+        self.record_events(&turn, &mut out);
         self.tasks = std::mem::take(&mut out.tasks);
         out
     }
@@ -361,6 +373,7 @@ impl Supervisor {
     /// COMPAT: inside a group Supervisor ignores the processes' own priorities here.
     fn begin(&mut self, turn: &Turn, out: &mut Effects) {
         self.ask_again(out);
+        out.record(Happening::Supervisor(self.state()));
         for index in 0..self.groups.len() {
             self.tell_added(index, out);
         }

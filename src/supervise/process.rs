@@ -33,6 +33,7 @@ use super::desired::Desired;
 use super::ending::LastEnd;
 use super::gates::StartedFor;
 use super::health::HealthMonitor;
+use super::history::ProcessHistory;
 use super::hook_runs::HookRuns;
 use super::members::RemainingGroup;
 use super::processes::Indexed;
@@ -177,6 +178,23 @@ pub(super) struct Process {
     pub(super) spawn_error: String,
     /// What the program has reported for people to read, in this run.
     pub(super) reported_status: String,
+    pub(super) history: ProcessHistory,
+}
+
+impl State {
+    /// What clients see.
+    pub(super) fn process_state(&self) -> ProcessState {
+        match self {
+            Self::Stopped => ProcessState::Stopped,
+            Self::Waiting { .. } | Self::Starting { .. } => ProcessState::Starting,
+            Self::Running { .. } => ProcessState::Running,
+            Self::Backoff { .. } => ProcessState::Backoff,
+            Self::Stopping { .. } => ProcessState::Stopping,
+            Self::Exited { .. } => ProcessState::Exited,
+            Self::Fatal => ProcessState::Fatal,
+            Self::Unknown { .. } => ProcessState::Unknown,
+        }
+    }
 }
 
 impl Process {
@@ -215,20 +233,12 @@ impl Process {
             indexed: Indexed::default(),
             spawn_error: String::new(),
             reported_status: String::new(),
+            history: ProcessHistory::default(),
         }
     }
 
     pub(super) fn state(&self) -> ProcessState {
-        match self.state {
-            State::Stopped => ProcessState::Stopped,
-            State::Waiting { .. } | State::Starting { .. } => ProcessState::Starting,
-            State::Running { .. } => ProcessState::Running,
-            State::Backoff { .. } => ProcessState::Backoff,
-            State::Stopping { .. } => ProcessState::Stopping,
-            State::Exited { .. } => ProcessState::Exited,
-            State::Fatal => ProcessState::Fatal,
-            State::Unknown { .. } => ProcessState::Unknown,
-        }
+        self.state.process_state()
     }
 
     pub(super) fn pid(&self) -> Option<Pid> {
@@ -372,6 +382,7 @@ impl Process {
         self.leave_hook_of_state(out);
         let pid_before = self.pid();
         let left = std::mem::replace(&mut self.state, state);
+        self.note_transition(&left, pid_before, out);
         if let State::Starting { until: Until::Ready { readiness, .. }, .. } = left {
             readiness.cancel(out);
         }
@@ -443,11 +454,34 @@ impl Process {
             stderr_log_file: log_file(&stderr),
             pid: self.pid().map_or(0, |pid| pid.0),
             listener: None,
+            since_ms: self.history.since().map(|at| at.unix_ms),
+            next_start_ms: self.next_start_ms(turn),
+            counters: self.history.counters,
         }
     }
 }
 
 impl Process {
+    /// When it is started next without a request: the next try or the next scheduled run.
+    fn next_start_ms(&self, turn: &Turn) -> Option<i64> {
+        let retry_at = match self.state {
+            State::Backoff { retry_at } => Some(retry_at),
+            State::Exited { restart_at } => restart_at,
+            State::Stopped
+            | State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Fatal
+            | State::Unknown { .. } => None,
+        };
+        let retry = retry_at.map(|at| {
+            let wait = at.since(turn.now.mono).as_millis();
+            turn.now.wall.unix_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
+        });
+        retry.or_else(|| self.next_run_ms())
+    }
+
     /// What is known of its state beyond Supervisor's words.
     fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
         let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::ConditionState;
+use super::history::ProcessHistory;
 use super::process::Process;
 use crate::model::{Mono, ProcessId};
 
@@ -65,6 +66,11 @@ impl Processes {
         self.by_name.insert(at, id);
         self.all.insert(id, Box::new(process));
         self.update_index(id);
+    }
+
+    /// The history of a process. It is part of no index.
+    pub(super) fn history_mut(&mut self, id: ProcessId) -> Option<&mut ProcessHistory> {
+        self.all.get_mut(&id).map(|process| &mut process.history)
     }
 
     pub(super) fn remove(&mut self, id: ProcessId) {

@@ -69,6 +69,11 @@ impl Process {
         self.timetable.next.is_some()
     }
 
+    /// Unix time in milliseconds of the next run.
+    pub(super) fn next_run_ms(&self) -> Option<i64> {
+        self.timetable.next.map(|run| run.starts_at_ms)
+    }
+
     /// When the schedule wants to be looked at.
     pub(super) fn schedule_deadline(&self) -> Option<Mono> {
         let run = self.timetable.next?;

@@ -12,6 +12,7 @@ mod configuration;
 mod dependencies;
 mod ending;
 mod health;
+mod history;
 mod hooks;
 mod information;
 mod lifecycle;

@@ -112,7 +112,7 @@ fn every_option_means_the_same_in_each_language_and_as_a_variable() {
 /// Ensures that `update` does not miss a field.
 #[test]
 fn every_field_of_a_specification_has_a_row() {
-    const NO_OPTIONS: [&str; 5] = ["group", "program", "inherits_stdio", "stand_in", "socket"];
+    const NO_OPTIONS: [&str; 6] = ["group", "program", "inherits_stdio", "stand_in", "socket", "defined_at"];
     let base = of_ini("command=a");
     let fields_of = |spec: &ProcessSpec| -> Vec<(String, String)> {
         let text = format!("{spec:#?}");

@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::super::difference::{Difference, Takes};
 use super::super::groups::Group;
+use super::super::history::ProcessHistory;
 use super::super::process::{Process, State, Until, seconds};
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
 use super::{Goal, OperationKind, Operations};
 use crate::model::{
-    Fault, FaultCode, GroupSpec, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket, UpdateRow,
-    Updated, Wait,
+    Fault, FaultCode, GroupSpec, Happening, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket,
+    UpdateRow, Updated, Wait,
 };
 
 /// What becomes of a process that is configured.
@@ -154,12 +155,15 @@ impl Supervisor {
             |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.clone(), outcome };
         let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for (process, fate) in spec.processes.iter().zip(fates) {
+            let history = self.take_history_of_replaced(&fate);
             let (kept, outcome) = self.meet(turn, fate, out);
-            members.push(kept.unwrap_or_else(|| {
+            let id = kept.unwrap_or_else(|| {
                 let id = self.add_process(process, spec.priority);
                 entered.push(id);
                 id
-            }));
+            });
+            self.inherit_history(history, id);
+            members.push(id);
             rows.push(row(&process.name, outcome));
         }
         for id in removed {
@@ -174,7 +178,15 @@ impl Supervisor {
         self.rebuild_conditions();
         self.sort_by_priority(&mut entered);
         self.introduce(turn, &entered, out);
+        out.record(Happening::GroupUpdated(spec.name));
         out.reply(ticket, Ok(Reply::Updated(rows)));
+    }
+
+    fn take_history_of_replaced(&mut self, fate: &Fate) -> Option<ProcessHistory> {
+        match fate {
+            Fate::Replaced(id) => self.processes.history_mut(*id).map(std::mem::take),
+            Fate::Stays(..) | Fate::Added => None,
+        }
     }
 
     /// The process that goes on, if it is an old one, and what is reported of it.

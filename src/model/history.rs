@@ -1,0 +1,110 @@
+//! What has happened: the transitions and counts of one process, and the event log of the whole supervisor.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ExitStatus, HealthStatus, Pid, ProcessState, SupervisorState, Wall};
+
+/// A change of the state of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The serial of its [`LoggedEvent`].
+    pub serial: u64,
+    /// When it happened.
+    pub at: Wall,
+    /// The state before.
+    pub from: ProcessState,
+    /// The state after. The same as before if a process is spawned that has waited for others: both are STARTING.
+    pub to: ProcessState,
+    /// The process that is or was running.
+    pub pid: Option<Pid>,
+    /// How that process ended, if its end is the cause.
+    pub exit: Option<ExitStatus>,
+    /// One line for people.
+    pub reason: Cow<'static, str>,
+}
+
+/// What has been counted since a process was added to the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunCounters {
+    /// Times it was spawned.
+    pub starts: u64,
+    /// Starts that followed an end or a failed start without a request.
+    pub restarts: u64,
+    /// Starts that did not lead to RUNNING or, for a oneshot, to an expected end.
+    pub failed_starts: u64,
+    /// Exits with one of its `exitcodes`.
+    pub exits_expected: u64,
+    /// Exits with another code.
+    pub exits_unexpected: u64,
+    /// Ends by a signal, also by ours.
+    pub exits_by_signal: u64,
+}
+
+impl RunCounters {
+    /// Counts an end.
+    pub fn count_end(&mut self, status: ExitStatus, is_expected: bool) {
+        let counter = match status {
+            ExitStatus::Signaled { .. } => &mut self.exits_by_signal,
+            _ if is_expected => &mut self.exits_expected,
+            _ => &mut self.exits_unexpected,
+        };
+        *counter = counter.saturating_add(1);
+    }
+}
+
+/// An entry of the supervisor's event log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    /// Counts up by one, from 1. A restart of the supervisor in the same process goes on counting.
+    pub serial: u64,
+    /// When it happened.
+    pub at: Wall,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What an entry of the event log says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happening {
+    /// A process has changed its state.
+    Process {
+        /// Its group.
+        group: String,
+        /// Its name.
+        name: String,
+        /// The change; serial and time are those of the entry.
+        transition: Transition,
+    },
+    /// The result of a health check is another one than before.
+    Health {
+        /// Its group.
+        group: String,
+        /// Its name.
+        name: String,
+        /// The new status.
+        status: HealthStatus,
+        /// Why the check failed.
+        failure: Option<String>,
+    },
+    /// A group was added.
+    GroupAdded(String),
+    /// A group was removed.
+    GroupRemoved(String),
+    /// A group was made as it is configured.
+    GroupUpdated(String),
+    /// The supervisor has entered this state.
+    Supervisor(SupervisorState),
+}
+
+/// A part of the event log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventLogPart {
+    /// In ascending order of their serials.
+    pub events: Vec<LoggedEvent>,
+    /// The serial of the newest event of the log, 0 if there was none yet.
+    pub newest: u64,
+    /// Whether events before these were requested and are no longer kept.
+    pub has_gap: bool,
+}

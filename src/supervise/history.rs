@@ -1,0 +1,249 @@
+//! The history of each process and the event log of the supervisor.
+//!
+//! Transitions are collected while an input is handled and recorded at its end, with the time of the turn and the
+//! next serial.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::hook_runs::HookReason;
+use super::process::{Process, State, Until};
+use super::{Effects, Input, Supervisor, Turn};
+use crate::model::{
+    EventLogPart, ExitStatus, Happening, LoggedEvent, Pid, ProcessId, ProcessSpec, ProcessState, RunCounters,
+    Transition, Wall,
+};
+
+/// Transitions kept of each process.
+pub const TRANSITIONS_KEPT: usize = 64;
+
+/// Entries kept of the event log.
+pub const EVENTS_KEPT: usize = 1024;
+
+/// A reason is cut to this length. Texts of programs and of checks can be part of it.
+const REASON_CHARS_MAX: usize = 300;
+
+/// What has happened to one process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct ProcessHistory {
+    transitions: VecDeque<Transition>,
+    pub(super) counters: RunCounters,
+}
+
+impl ProcessHistory {
+    fn record(&mut self, transition: Transition) {
+        if self.transitions.len() >= TRANSITIONS_KEPT {
+            self.transitions.pop_front();
+        }
+        self.transitions.push_back(transition);
+    }
+
+    /// When it entered its state.
+    pub(super) fn since(&self) -> Option<Wall> {
+        self.transitions.back().map(|last| last.at)
+    }
+
+    pub(super) fn transitions(&self) -> impl Iterator<Item = &Transition> {
+        self.transitions.iter()
+    }
+}
+
+/// The last events of the whole supervisor.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct EventLog {
+    kept: VecDeque<LoggedEvent>,
+    newest: u64,
+}
+
+impl EventLog {
+    fn record(&mut self, at: Wall, what: impl FnOnce(u64) -> Happening) -> u64 {
+        self.newest += 1;
+        if self.kept.len() >= EVENTS_KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(LoggedEvent { serial: self.newest, at, what: what(self.newest) });
+        self.newest
+    }
+
+    fn after(&self, serial: u64, limit: usize) -> EventLogPart {
+        let oldest = self.kept.front().map_or(self.newest + 1, |event| event.serial);
+        let skipped = usize::try_from((serial + 1).saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let events = self.kept.iter().skip(skipped).take(limit).cloned().collect();
+        EventLogPart { events, newest: self.newest, has_gap: serial + 1 < oldest }
+    }
+}
+
+/// Something that has happened while an input was handled and is not recorded yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Unrecorded {
+    Transition { process: ProcessId, spec: Arc<ProcessSpec>, change: StateTransition },
+    Other(Happening),
+}
+
+/// A transition without its serial and time.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StateTransition {
+    from: ProcessState,
+    to: ProcessState,
+    pid: Option<Pid>,
+    exit: Option<ExitStatus>,
+    reason: Cow<'static, str>,
+}
+
+impl Effects {
+    /// Adds an entry to the event log.
+    pub(super) fn record(&mut self, what: Happening) {
+        self.unrecorded.push(Unrecorded::Other(what));
+    }
+}
+
+impl Supervisor {
+    /// The entries of the event log after this serial, so many at most.
+    #[must_use]
+    pub fn events_after(&self, serial: u64, limit: usize) -> EventLogPart {
+        self.event_log.after(serial, limit)
+    }
+
+    /// The serial of the newest entry of the event log.
+    #[must_use]
+    pub fn newest_event(&self) -> u64 {
+        self.event_log.newest
+    }
+
+    /// The outcomes of effects that a command has led to come before any other input.
+    pub(super) fn note_requester(&mut self, input: &Input) {
+        match input {
+            Input::Command { principal, .. } => self.requester = Some(principal.to_string()),
+            Input::Checked { .. }
+            | Input::Spawned { .. }
+            | Input::Sent { .. }
+            | Input::AutoLogsMade { .. } => {}
+            _ => self.requester = None,
+        }
+    }
+
+    /// Gives everything that has happened in this turn its serial.
+    pub(super) fn record_events(&mut self, turn: &Turn, out: &mut Effects) {
+        let at = turn.now.wall;
+        for event in std::mem::take(&mut out.unrecorded) {
+            match event {
+                Unrecorded::Other(what) => {
+                    self.event_log.record(at, |_| what);
+                }
+                Unrecorded::Transition { process, spec, change } => {
+                    let StateTransition { from, to, pid, exit, reason } = change;
+                    let mut recorded = Transition { serial: 0, at, from, to, pid, exit, reason };
+                    self.event_log.record(at, |serial| {
+                        recorded.serial = serial;
+                        let (group, name) = (spec.group.clone(), spec.name.clone());
+                        Happening::Process { group, name, transition: recorded.clone() }
+                    });
+                    if let Some(process) = self.processes.history_mut(process) {
+                        process.record(recorded);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A process takes the place of another one of the same name, with its history.
+    pub(super) fn inherit_history(&mut self, old: Option<ProcessHistory>, new: ProcessId) {
+        if let (Some(old), Some(history)) = (old, self.processes.history_mut(new)) {
+            *history = old;
+        }
+    }
+}
+
+impl Process {
+    /// Notes that it has just left a state for its present one.
+    pub(super) fn note_transition(&self, left: &State, pid_before: Option<Pid>, out: &mut Effects) {
+        if std::mem::discriminant(left) == std::mem::discriminant(&self.state) {
+            return;
+        }
+        let to = self.state();
+        let is_end = matches!(to, ProcessState::Stopped | ProcessState::Exited | ProcessState::Backoff)
+            && pid_before.is_some();
+        let exit = self.ended.map(|(_, status)| status).filter(|_| is_end);
+        let mut reason = self.reason_of_transition(left, exit, out.requester.as_deref());
+        if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
+            reason.to_mut().truncate(end);
+        }
+        let (from, pid) = (left.process_state(), self.pid().or(pid_before));
+        let change = StateTransition { from, to, pid, exit, reason };
+        let spec = Arc::clone(&self.spec);
+        out.unrecorded.push(Unrecorded::Transition { process: self.id, spec, change });
+    }
+
+    fn reason_of_transition(
+        &self,
+        left: &State,
+        exit: Option<ExitStatus>,
+        requester: Option<&str>,
+    ) -> Cow<'static, str> {
+        let by = |what: &'static str| match requester {
+            Some(requester) => Cow::Owned(format!("{what} by {requester}")),
+            None => Cow::Borrowed(what),
+        };
+        match &self.state {
+            State::Waiting { .. } => "waiting for its dependencies".into(),
+            State::Starting { .. } => match self.hooks.start_reason {
+                HookReason::Restart if matches!(left, State::Backoff { .. }) => "next attempt".into(),
+                HookReason::Restart => "restarted".into(),
+                _ => by("started"),
+            },
+            State::Running { .. } => match left {
+                State::Starting { until: Until::Ready { .. }, .. } => "ready".into(),
+                _ => format!("up for {} s (startsecs)", self.spec.start_secs.max(0)).into(),
+            },
+            State::Backoff { .. } => self.spawn_error.clone().into(),
+            State::Stopping { .. } => match self.hooks.stop_reason.unwrap_or(HookReason::Stop) {
+                HookReason::Shutdown => "the supervisor is shutting down".into(),
+                HookReason::Update => "its configuration has changed".into(),
+                HookReason::Unhealthy => self.unhealthy_reason.clone().unwrap_or_default().into(),
+                HookReason::Crash => self.spawn_error.clone().into(),
+                HookReason::Restart if self.is_losing_its_binding => {
+                    "what it is bound to is not up any more".into()
+                }
+                HookReason::Restart | HookReason::Start | HookReason::Exit => {
+                    "stopped to be restarted".into()
+                }
+                HookReason::Stop => by("stopped"),
+            },
+            State::Exited { .. } => match exit {
+                Some(status) if self.expects(status) => format!("{status} (expected)").into(),
+                Some(status) => format!("{status} (not expected)").into(),
+                None => "".into(),
+            },
+            State::Stopped => exit.map_or_else(|| by("stopped"), |status| status.to_string().into()),
+            State::Fatal if self.spawn_error.is_empty() => "given up".into(),
+            State::Fatal => self.spawn_error.clone().into(),
+            State::Unknown { .. } => "it could not be sent a signal".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SupervisorState;
+
+    #[test]
+    fn the_event_log_is_bounded_and_says_what_is_missing() {
+        let mut log = EventLog::default();
+        assert_eq!(log.after(0, 10), EventLogPart::default());
+        let count = EVENTS_KEPT as u64 + 3;
+        for _ in 0..count {
+            log.record(Wall::default(), |_| Happening::Supervisor(SupervisorState::Running));
+        }
+        let serials = |part: &EventLogPart| part.events.iter().map(|it| it.serial).collect::<Vec<_>>();
+        let part = log.after(count - 2, 10);
+        assert_eq!((serials(&part), part.newest, part.has_gap), (vec![count - 1, count], count, false));
+        let part = log.after(0, 2);
+        assert_eq!((serials(&part), part.has_gap), (vec![4, 5], true));
+        assert!(!log.after(3, 1).has_gap);
+        assert_eq!(log.after(count + 7, 5).events, []);
+    }
+}
