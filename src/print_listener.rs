@@ -1,12 +1,12 @@
 //! The listener of a Python package that prints what programs write (supervisor-stdout and its like), built
-//! in: it takes events one after the other. What is printed is up to the pool's result handler, which sees
+//! in: it accepts events one at a time. What is printed is up to the pool's result handler, which sees
 //! the event itself, so every answer is `OK`.
 
 use std::io::{self, BufRead, Write};
 
 use crate::model::EventLength;
 
-/// A header line is no longer: it has seven short fields.
+/// The maximum length of a header line, which has seven short fields.
 const HEADER_BYTES_MAX: u64 = 64 * 1024;
 
 /// Answers events on standard input until there are no more. The exit code is 0 at the end of input, else 1.
@@ -25,13 +25,13 @@ fn answer(input: &mut impl BufRead, output: &mut impl Write, length: EventLength
     u8::from(ended.is_err())
 }
 
-/// False when input is at its end.
+/// Returns false at the end of input.
 fn answer_one(input: &mut impl BufRead, output: &mut impl Write, length: EventLength) -> io::Result<bool> {
     output.write_all(b"READY\n")?;
     output.flush()?;
     let mut header = Vec::new();
     io::Read::take(&mut *input, HEADER_BYTES_MAX).read_until(b'\n', &mut header)?;
-    // The rest of the last character of the payload before, which was counted with its first byte.
+    // The rest of the previous payload's last character, which was counted with its first byte.
     let rest = header.iter().take_while(|byte| continues(**byte)).count();
     let header = &header[rest..];
     if header.is_empty() {
@@ -69,7 +69,7 @@ fn skip(input: &mut impl BufRead, mut left: usize, length: EventLength) -> io::R
     Ok(())
 }
 
-/// Whether a byte is not the first of its character in UTF-8.
+/// Whether a byte continues a UTF-8 character.
 fn continues(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
@@ -103,7 +103,7 @@ mod tests {
             assert_eq!(event.len() - event.find('\n').unwrap(), 8);
             let expected = (0, "READY\nRESULT 2\nOKREADY\nRESULT 2\nOKREADY\n".to_owned());
             assert_eq!(answers_to(&event.repeat(2), length), expected);
-            // It ends in a character of several bytes.
+            // It ends in a multi-byte character.
             let count = count - 1;
             let event = format!("ver:3.0 len:{count}\na\u{e4}\u{20ac}");
             assert_eq!(answers_to(&event.repeat(2), length), expected);

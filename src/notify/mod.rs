@@ -1,8 +1,8 @@
-//! Messages of systemd's notify protocol, as sd_notify(3) and the messages of the service manager have them: bytes of
+//! Messages of systemd's notify protocol, as described in sd_notify(3) and implemented by systemd: bytes of
 //! a datagram in, assignments out, without I/O.
 //!
-//! What a program may send is not limited to what a supervisor knows, so unknown and invalid assignments are passed
-//! over one by one. A message that systemd refuses as a whole is refused here, too.
+//! A program may send more than a supervisor understands, so unknown and invalid assignments are skipped
+//! individually. A message that systemd rejects as a whole is rejected here, too.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use crate::model::{Notification, Pid};
 /// The longest message: PIPE_BUF, as with systemd.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
 
-/// What a datagram is.
+/// The content of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// `BARRIER=1`: the sender waits until the descriptor that it has sent along is closed.
     Barrier,
-    /// Assignments in the order in which they were written, each kind once: the first counts.
+    /// Assignments in the order in which they were written. Of each kind only the first counts.
     Notifications(Vec<Notification>),
 }
 
 impl Message {
-    /// Reads a datagram that came with so many descriptors. `None` is a message that systemd refuses: it is too
+    /// Parses a datagram that came with this many descriptors. Returns `None` for what systemd rejects: a message that is too
     /// long, contains a NUL byte, or is a barrier with other assignments or another number of descriptors.
     #[must_use]
     pub fn parse(datagram: &[u8], descriptors: usize) -> Option<Self> {
-        // One NUL byte at the end is the end of a string of C.
+        // A NUL byte at the end terminates a C string.
         let text = datagram.strip_suffix(b"\0").unwrap_or(datagram);
         if datagram.len() > MESSAGE_BYTES_MAX || text.contains(&0) {
             return None;
@@ -47,7 +47,7 @@ impl Message {
     }
 }
 
-/// `None` for what is unknown or invalid.
+/// `None` for an unknown or invalid assignment.
 fn assignment(line: &[u8]) -> Option<Notification> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
     match (name, value) {

@@ -1,7 +1,7 @@
-//! Texts in Python's forms: values as its `repr` writes them, and words as its `shlex` splits them.
+//! Text in Python's formats: values as `repr` writes them, and words as `shlex` splits them.
 //!
-//! Supervisor's messages carry values in the first form, and people grep for them. Its options are split by the
-//! second. This is the one place for both.
+//! Supervisor's messages contain values in the format of `repr`, and people grep for them. Its options are split by
+//! `shlex`. Both are implemented only here.
 
 mod words;
 
@@ -13,7 +13,7 @@ pub fn quote(text: &str) -> String {
     quoted(text, |c| !is_printable(c))
 }
 
-/// The same with everything that is not ASCII escaped: Python's `ascii()`.
+/// The same with all non-ASCII characters escaped, as by Python's `ascii()`.
 #[must_use]
 pub fn quote_ascii(text: &str) -> String {
     quoted(text, |c| !c.is_ascii() || !is_printable(c))
@@ -46,8 +46,8 @@ fn escape(c: char) -> String {
     }
 }
 
-/// Rust's own idea of printable comes close enough; both follow the Unicode tables. It escapes a
-/// combining mark that has nothing to combine with, so it gets something.
+/// Rust's definition of printable is close enough; both follow the Unicode tables. Rust also escapes a
+/// combining mark without a base character, so it gets one.
 fn is_printable(c: char) -> bool {
     match c {
         ' '..='~' => true,
@@ -55,7 +55,7 @@ fn is_printable(c: char) -> bool {
     }
 }
 
-/// `b'bytes'` as Python shows them.
+/// `b'bytes'` as Python prints them.
 #[must_use]
 pub fn quote_bytes(bytes: &[u8]) -> String {
     let mark = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };

@@ -1,8 +1,8 @@
-//! Words with quotes: the POSIX half of Python's `shlex`, by which `command=` and `environment=` are split.
+//! Words with quotes: the POSIX mode of Python's `shlex`, which splits `command=` and `environment=`.
 //!
-//! Both are one grammar but for two things: `environment=` knows a comment (`#`) and breaks words at
+//! Both use the same grammar with two differences: `environment=` has comments (`#`) and breaks words at
 //! punctuation, `command=` does neither. Python's rules are not a shell's (a backslash before a
-//! newline keeps the newline, nothing is expanded), so no shell-words crate would do.
+//! newline keeps the newline, nothing is expanded), so a shell-words crate is not suitable.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::str::Chars;
 /// Why a text could not be split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitError {
-    /// A quotation mark has no partner.
+    /// A quotation mark is not closed.
     NoClosingQuotation,
     /// The text ends in a backslash.
     NoEscapedCharacter,
@@ -37,7 +37,7 @@ pub fn split_command(text: &str) -> Result<Vec<String>, SplitError> {
     Ok(split(text, Grammar::Command)?.into_iter().map(|word| word.text.into_owned()).collect())
 }
 
-/// The other way round: a text that [`split_command`] takes apart into just these words.
+/// The inverse: a text that [`split_command`] splits into exactly these words.
 pub fn join_words(words: &[impl AsRef<str>]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| quoted(word.as_ref())).collect();
     quoted.join(" ")
@@ -56,12 +56,12 @@ pub fn split_pairs(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     split(text, Grammar::Pairs)
 }
 
-/// The same in the older mode of `shlex`, which Supervisor 4.3.0 is content with: a quotation is a
-/// word of its own and ends at the next mark of its kind, nothing is escaped, marks inside a bare
-/// word stay, and all marks at both ends of a word go.
+/// The same in the non-POSIX mode of `shlex`, which Supervisor 4.3.0 also accepts: a quotation is a
+/// separate word and ends at the next mark of its kind, nothing is escaped, marks inside a bare
+/// word are kept, and all marks at both ends of a word are removed.
 pub fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     let mut splitter = Splitter { chars: text.chars(), grammar: Grammar::PairsOfOld };
-    // Names and values have a few letters each: there is hardly ever need for more room.
+    // Names and values have a few characters each, so this capacity is rarely exceeded.
     let mut words = Vec::with_capacity(text.len() / 4);
     while let Some(word) = splitter.next_word_of_old()? {
         words.push(word);
@@ -69,10 +69,10 @@ pub fn split_pairs_of_old(text: &str) -> Result<Vec<Word<'_>>, SplitError> {
     Ok(words)
 }
 
-/// A word with its quotes taken off.
+/// A word without its quotes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Word<'t> {
-    /// Without its quotes.
+    /// The text without quotes.
     pub text: Cow<'t, str>,
     /// A single character that can't be part of a bare word, outside of quotes.
     pub is_sign: bool,
@@ -115,7 +115,7 @@ impl<'t> Splitter<'t> {
         self.next_if(|c| part_of_word(grammar, c))
     }
 
-    /// What was passed since `rest` was the rest.
+    /// The text consumed since the remaining text was `rest`.
     fn passed_of(&self, rest: &'t str) -> &'t str {
         &rest[..rest.len() - self.chars.as_str().len()]
     }
@@ -155,7 +155,7 @@ impl<'t> Splitter<'t> {
         Ok(Some(Word { text: text.into(), is_sign: false }))
     }
 
-    /// White space, and in `environment=` whatever lies between `#` and the end of its line.
+    /// Skips white space, and in `environment=` everything from `#` to the end of the line.
     fn skip_gap(&mut self) {
         while let Some(c) = self.peek() {
             if c == '#' && self.grammar != Grammar::Command {
@@ -177,7 +177,7 @@ impl<'t> Splitter<'t> {
         }
     }
 
-    /// Here a backslash escapes a quotation mark or itself and stays where it is before all else.
+    /// Here a backslash escapes a quotation mark or itself, and is kept before any other character.
     fn double_quoted(&mut self, text: &mut String) -> Result<(), SplitError> {
         loop {
             match self.chars.next().ok_or(SplitError::NoClosingQuotation)? {
@@ -196,7 +196,7 @@ impl<'t> Splitter<'t> {
     }
 }
 
-/// Python's list is narrower than Unicode's, and so is this.
+/// As in Python, the list is narrower than Unicode's.
 fn is_gap(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }

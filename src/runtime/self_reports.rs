@@ -37,7 +37,7 @@ const WATCHDOG_VARIABLE: &str = "WATCHDOG_USEC";
 /// The process that is to report.
 pub(super) const WATCHDOG_PID_VARIABLE: &CStr = c"WATCHDOG_PID";
 
-/// What one process reports through.
+/// The channels through which one process reports.
 #[derive(Debug, Default)]
 pub(super) struct SelfReport {
     notify: Option<NotifySocket>,
@@ -129,7 +129,7 @@ impl SelfReports {
         watched
     }
 
-    /// The process is gone.
+    /// Closes the channels of a process that is gone.
     fn remove(&mut self, process: ProcessId, sources: &mut Sources) {
         if let Some(report) = self.live.remove(&process) {
             sources.remove(report.token);

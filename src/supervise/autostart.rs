@@ -1,8 +1,8 @@
-//! New processes: their AUTO logs are made, and those with `autostart` are started, a bounded number at a time.
+//! New processes: creates their AUTO logs and starts those with `autostart`, a bounded number at a time.
 //!
-//! With a thousand programs this takes a while, and a request to end that comes meanwhile must not wait for it.
-//! So the rest follows with the next [`super::Input::TimePassed`], which is due at once, and a shutdown forgets
-//! it. The shell serves no clients until all are started, so none can see or change a half-started configuration.
+//! With a thousand programs this takes a while, and a shutdown request that arrives meanwhile must not wait for it.
+//! So the rest follows with the next [`super::Input::TimePassed`], which is due at once, and a shutdown drops
+//! them. The shell serves no clients until all are started, so none can see or change a half-started configuration.
 
 use std::collections::VecDeque;
 
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{LogTarget, Mono, ProcessId};
 
-/// Processes started in one turn, beside those that clients start.
+/// Processes started in one turn, apart from those that clients start.
 pub(super) const AUTOSTARTS_PER_TURN: usize = 32;
 
-/// A process whose turn to start has not come yet.
+/// A process that is queued to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum PendingStart {
-    /// It is new: its AUTO logs are to be made, and it starts if it has `autostart`.
+    /// It is new: its AUTO logs have to be created, and it starts if it has `autostart`.
     New(ProcessId),
-    /// What it waited for holds.
+    /// The conditions that it waited for hold.
     Released(ProcessId),
 }
 
-/// Those whose turn has not come yet, in order.
+/// The queued processes, in order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Autostarts {
     pending: VecDeque<PendingStart>,
@@ -44,7 +44,7 @@ impl Autostarts {
         (!self.pending.is_empty()).then_some(self.at)
     }
 
-    /// Another turn begins.
+    /// Begins another turn.
     pub(super) fn renew_slots(&mut self) {
         self.slots = AUTOSTARTS_PER_TURN;
     }
@@ -56,34 +56,34 @@ impl Autostarts {
         is_free
     }
 
-    /// It starts with the next turn, if what it waited for still holds then.
+    /// Starts it with the next turn, if the conditions that it waited for still hold then.
     pub(super) fn add_released(&mut self, id: ProcessId) {
         if !self.pending.contains(&PendingStart::Released(id)) {
             self.pending.push_back(PendingStart::Released(id));
         }
     }
 
-    /// The supervisor stops, so they are not needed any more.
+    /// Drops the queue, because the supervisor stops.
     pub(super) fn clear(&mut self) {
         self.pending.clear();
     }
 }
 
 impl Supervisor {
-    /// Whether there are new processes whose turn to start has not come yet.
+    /// Whether new processes are still queued.
     #[must_use]
     pub fn has_pending_starts(&self) -> bool {
         self.autostarts.deadline().is_some()
     }
 
-    /// Makes the AUTO logs of new processes and starts those that start by themselves, in this order, now or once
-    /// it is their turn.
+    /// Creates the AUTO logs of new processes and starts those with `autostart`, in this order, now or in a
+    /// later turn.
     pub(super) fn introduce(&mut self, turn: &Turn, processes: &[ProcessId], out: &mut Effects) {
         self.autostarts.pending.extend(processes.iter().copied().map(PendingStart::New));
         self.start_pending(turn, out);
     }
 
-    /// Continues with the next of them. When there are none left it may turn out that nothing runs.
+    /// Continues with the next ones. When none are left, the supervisor may turn out to be idle.
     pub(super) fn go_on_starting(&mut self, turn: &Turn, out: &mut Effects) {
         if self.has_pending_starts() {
             self.start_pending(turn, out);
@@ -100,14 +100,14 @@ impl Supervisor {
                     self.introduce_one(id, out);
                     self.with(id, |process| process.autostart(turn, out));
                 }
-                // Takes its slot once its gate is found open.
+                // It takes its slot when its gate opens.
                 Some(PendingStart::Released(id)) => out.to_look_at.push_back(id),
                 None => break,
             }
         }
     }
 
-    /// Makes the AUTO logs of a new process, once.
+    /// Creates the AUTO logs of a new process, once.
     pub(super) fn introduce_one(&mut self, id: ProcessId, out: &mut Effects) {
         self.with(id, |process| {
             if std::mem::replace(&mut process.is_introduced, true) {

@@ -1,7 +1,7 @@
-//! Programs that end at once with status 0 because they have gone on in the background.
+//! Programs that exit at once with status 0 because they daemonize.
 //!
-//! Such a start fails, and the next finds its port taken. As the subreaper or PID 1 we have adopted what was
-//! left, so the shell can look for it, and log and status can say what has happened.
+//! Such a start fails, and the next finds its port taken. As the subreaper or PID 1 we have adopted the
+//! daemon, so the shell can find it, and the log and the status can explain what happened.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use super::restart::RESTART_SPACING;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{ExitStatus, LogLevel, Pid, ProcessId, ProcessState, ProgramType};
 
-/// What has been up for so long is not kept from running.
+/// A program that has been up for this long evidently runs.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// A process that we have adopted since a program was started, and that lives.
+/// A living process that we have adopted since a program was started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphan {
     /// Its pid.
     pub pid: Pid,
     /// Its process group.
     pub group: Pid,
-    /// Group and name that its environment has of us; `None` if that can't be read, or has been overwritten.
+    /// Group and name that we put into its environment; `None` if that can't be read or has been overwritten.
     pub started_as: Option<(String, String)>,
     /// Whether its executable has the name of the program's.
     pub has_programs_name: bool,
-    /// How the program is kept in the foreground, if that is known.
+    /// How to keep the program in the foreground, if known.
     pub foreground_form: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Background {
 }
 
 impl Process {
-    /// It has ended by itself, and is to be started again or has failed to start.
+    /// It ended by itself, and starts again or has failed to start.
     pub(super) fn look_for_background(
         &self,
         turn: &Turn,
@@ -67,7 +67,7 @@ impl Process {
     /// The outcome of `LookForOrphans`.
     pub(super) fn orphans_found(&mut self, leader: Pid, orphans: &[Orphan], out: &mut Effects) {
         let Some(orphan) = orphans.iter().find(|orphan| self.is_its_own(leader, orphan)) else {
-            // Nothing has taken the place of the one that has ended.
+            // It has not been started again meanwhile.
             self.background.take_if(|it| it.pid == leader);
             return;
         };
@@ -80,13 +80,13 @@ impl Process {
         }
     }
 
-    /// Whether what it has left in the background may be in its way: some try for longer than `startsecs` to get a
-    /// port that is taken.
+    /// Whether its process in the background may block it: some programs try for longer than `startsecs` to bind a
+    /// port that is in use.
     pub(super) fn may_be_kept_from_running(&self, uptime: Duration) -> bool {
         self.state() != ProcessState::Running || uptime < SETTLED
     }
 
-    /// What there is to know about its end beyond Supervisor's words.
+    /// What is known about its end beyond Supervisor's text.
     pub(super) fn hint(&self) -> Option<String> {
         let Background { pid, foreground_form } = self.background.as_ref()?;
         let form = foreground_form.as_ref().map_or_else(String::new, |form| format!(" ({form})"));
@@ -95,7 +95,7 @@ impl Process {
 }
 
 impl Supervisor {
-    /// An orphan has ended. What forks twice leaves its first child for a moment, and then its second.
+    /// An orphan has ended. A double fork leaves the first child for a moment, and then the second.
     pub(super) fn look_again(&mut self, ended: Pid, turn: &Turn, out: &mut Effects) {
         let Some(process) = self.in_background.remove(&ended).and_then(|id| self.process(id)) else { return };
         let Some((started, _)) = process.started else { return };

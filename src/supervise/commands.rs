@@ -1,4 +1,4 @@
-//! What becomes of each command.
+//! How each command is handled.
 
 use std::sync::Arc;
 
@@ -164,7 +164,7 @@ impl Supervisor {
         out.push(Effect::Check { process: id });
     }
 
-    /// All are spawned before any is waited for; what runs already is passed over in silence.
+    /// All are spawned before any is awaited; processes that already run are skipped without a row.
     fn start_many(
         &mut self,
         turn: &Turn,
@@ -265,7 +265,7 @@ impl Supervisor {
         }
     }
 
-    /// A signal that doesn't exist is no fault of the whole command but of each row.
+    /// An unknown signal is a fault of each row, not of the whole command.
     fn refuse_signal(&self, members: &[ProcessId], text: &str) -> Reply {
         let refused = |process: &Process| process.bulk_row(Err(Fault::about(FaultCode::BadSignal, text)));
         Reply::Bulk(members.iter().filter_map(|id| self.process(*id)).map(refused).collect())
@@ -290,8 +290,8 @@ impl Supervisor {
         self.process(id).is_some_and(|process| process.state().is_signallable() && process.pid().is_some())
     }
 
-    /// Also one that has ended, or is being stopped, and is to be started again, by its restart policy or its
-    /// schedule: it stays down then.
+    /// Includes a process that has ended or is being stopped and would be started again by its restart policy or
+    /// its schedule: it then stays down.
     pub(super) fn can_stop(&self, id: ProcessId) -> bool {
         let will_run = |process: &Process| {
             process.will_restart() || process.stops_before_another_start() || process.has_next_run()
@@ -313,7 +313,7 @@ impl Supervisor {
     }
 }
 
-/// Whether the answer may wait for processes. Signals and texts are taken at once.
+/// Whether the answer may wait for processes. Signals and texts are handled at once.
 fn may_wait(command: &Command) -> bool {
     use Command::{
         RestartRolling, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses, StopProcess,

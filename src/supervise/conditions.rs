@@ -1,4 +1,4 @@
-//! Conditions: what each process holds for those that wait for it, and how many of each prerequisite hold it.
+//! Conditions: which ones each process meets for its dependents, and how many members of each prerequisite meet it.
 //!
 //! A [`ConditionState`] is derived from the state of a process and kept in the index of all processes. Whenever one
 //! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
@@ -17,7 +17,7 @@ use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
 /// Dependents looked at for the answer about one process: a thousand processes may each have a thousand of them.
 const DEPENDENTS_SHOWN_MAX: usize = 64;
 
-/// What of a process matters to others.
+/// The part of a process's state that matters to other processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ConditionState {
     is_started: bool,
@@ -27,9 +27,9 @@ pub(super) struct ConditionState {
     has_exited: bool,
     /// FATAL, or EXITED without a restart: it changes nothing by itself any more.
     has_ended: bool,
-    /// Nothing of it runs or is about to.
+    /// Nothing of it runs or is about to run.
     is_down: bool,
-    /// It is up, and is stopping or to be stopped.
+    /// It is up, and is stopping or about to be stopped.
     is_going_down: bool,
 }
 
@@ -53,12 +53,12 @@ impl ConditionState {
     }
 }
 
-/// How the members of a prerequisite stand.
+/// Counts of the members of a prerequisite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Tally {
     /// Members that do not hold the condition.
     missing: usize,
-    /// Of these, the ones that may come to hold it without a request.
+    /// Of these, the ones that may still meet it without a request.
     coming: usize,
     /// Of these, the ones that have failed.
     failed: usize,
@@ -94,14 +94,14 @@ pub(super) enum Gate {
     },
 }
 
-/// The graph of the active processes and how its prerequisites stand.
+/// The graph of the active processes, with the counts of its prerequisites.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Conditions {
     graph: Graph,
     /// The processes of the nodes.
     ids: Vec<ProcessId>,
     nodes: BTreeMap<ProcessId, usize>,
-    /// Names that no active process has: such a group was removed.
+    /// Names that no active process has, because their group was removed.
     unknown: Vec<Unknown>,
     tallies: Vec<Tally>,
     /// Of each node.
@@ -111,7 +111,7 @@ pub(super) struct Conditions {
     is_blocking: Vec<bool>,
     /// Of each prerequisite, its dependents that are blocking.
     blocking: Vec<usize>,
-    /// It was just made, so any process may wait for something else now.
+    /// The graph was just built, so any process may wait for something else now.
     is_new: bool,
 }
 
@@ -163,7 +163,7 @@ impl Conditions {
         }
     }
 
-    /// Returns the nodes that nothing keeps from stopping any more. A node that is not up passes on what its
+    /// Returns the nodes whose stop no longer has to wait. A node that is not up passes on what its
     /// dependents require: a job that is done still orders the two processes on either side of it.
     fn update_blocking(&mut self, changed: usize) -> Vec<usize> {
         let (mut queue, mut freed) = (vec![changed], Vec::new());
@@ -188,7 +188,7 @@ impl Conditions {
         freed
     }
 
-    /// Takes a change into account; returns the processes that it may concern.
+    /// Records a change; returns the processes that it may affect.
     pub(super) fn changed(
         &mut self,
         id: ProcessId,
@@ -209,7 +209,7 @@ impl Conditions {
         concerned.into_iter().map(|node| self.ids[node]).collect()
     }
 
-    /// What the tally of each prerequisite says that a node is a member of.
+    /// The state of each prerequisite that a node is a member of.
     fn facts(&self, node: usize) -> Vec<(usize, (bool, bool, bool))> {
         let memberships = self.graph.memberships(node).iter();
         memberships.map(|prerequisite| (*prerequisite, self.tallies[*prerequisite].says())).collect()
@@ -239,7 +239,7 @@ impl Conditions {
         self.unknown.iter().any(|unknown| unknown.node == node)
     }
 
-    /// What a process waits for, in the words of its configuration: `db (ready)`, `cache (started)`.
+    /// What a process waits for, as its configuration writes it: `db (ready)`, `cache (started)`.
     pub(super) fn waiting_for(&self, id: ProcessId, spec: &ProcessSpec) -> Vec<String> {
         let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
         let needs = self.graph.needs(node).iter().filter(|need| self.is_waited_for(**need));
@@ -259,7 +259,7 @@ impl Conditions {
         needs.iter().any(|need| need.is_binding && self.tallies[need.prerequisite].missing > 0)
     }
 
-    /// The processes that a waiting process needs and that do not hold their conditions.
+    /// The processes that a waiting process needs and that do not meet their conditions.
     pub(super) fn missing_members(&self, id: ProcessId) -> Vec<ProcessId> {
         let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
         let needs = self.graph.needs(node).iter().filter(|need| !need.is_optional);
@@ -284,7 +284,7 @@ impl Conditions {
         nodes.into_iter().map(|node| self.ids[*node])
     }
 
-    /// Whether a process that is to stop has to wait for dependents that are going down, direct ones or others.
+    /// Whether the stop of a process has to wait for direct or indirect dependents that are going down.
     pub(super) fn has_dependents_going_down(&self, id: ProcessId) -> bool {
         let Some(&node) = self.nodes.get(&id) else { return false };
         self.graph.memberships(node).iter().any(|prerequisite| self.blocking[*prerequisite] > 0)
@@ -321,7 +321,7 @@ impl Process {
 }
 
 impl Supervisor {
-    /// To be called whenever processes were added, removed or changed in place.
+    /// Must be called whenever processes are added, removed or changed in place.
     pub(super) fn rebuild_conditions(&mut self) {
         if self.conditions.is_empty() && self.processes.iter().all(|process| process.spec.is_independent()) {
             return;
@@ -338,7 +338,7 @@ impl Supervisor {
         self.processes.record_changes(!self.conditions.is_empty());
     }
 
-    /// Takes what has changed into account; the processes that it may concern are looked at.
+    /// Records what has changed and queues the processes that it may affect.
     pub(super) fn note_changes(&mut self, out: &mut Effects) {
         if std::mem::take(&mut self.conditions.is_new) {
             let waits = |process: &&Process| {
@@ -356,7 +356,7 @@ impl Supervisor {
 
 #[cfg(test)]
 impl Supervisor {
-    /// What is counted as things change is what a count of all gives.
+    /// Asserts that the incremental counts equal a full count.
     pub(super) fn assert_conditions_are_in_step(&self) {
         let counted = Conditions::of(self.processes.iter());
         assert_eq!(self.conditions.tallies, counted.tallies, "{:?}", self.conditions.graph);

@@ -1,4 +1,4 @@
-//! The words behind a state in `status`, as Supervisor says them.
+//! The description after the state in `status`, in Supervisor's words.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn days_and_time(uptime: Duration) -> String {
     format!("{days}{hours}:{minutes:02}:{secs:02}")
 }
 
-/// `Nov 20 04:11 PM`, in the local time that was in force then; `None` beyond the calendar.
+/// `Nov 20 04:11 PM`, in the local time in effect then; `None` for a time outside the calendar's range.
 pub(super) fn month_day_and_time(when: Wall) -> Option<String> {
     let local = when.unix_secs().checked_add(i64::from(when.utc_offset_secs))?;
     let local = UtcDateTime::from_timespec(local, 0).ok()?;
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn running_tells_pid_and_uptime() {
+    fn running_shows_pid_and_uptime() {
         for (secs, text) in [
             (0, "pid 42, uptime 0:00:00"),
             (3_661, "pid 42, uptime 1:01:01"),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn stopped_tells_the_local_time_of_the_end() {
+    fn stopped_shows_the_local_time_of_the_end() {
         let at = |unix_secs: i64, utc_offset_secs| Some(Wall { unix_ms: unix_secs * 1000, utc_offset_secs });
         for (ended, text) in [
             (at(1_795_190_400, 0), "Nov 20 04:00 PM"),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_tell_their_cause_and_the_rest_nothing() {
+    fn failures_show_their_cause_and_other_states_nothing() {
         check(ProcessState::Fatal, 0, "can't find command 'x'", None, "can't find command 'x'");
         check(ProcessState::Backoff, 0, "", None, "unknown error (try \"tail web\")");
         for state in [ProcessState::Starting, ProcessState::Stopping, ProcessState::Unknown] {

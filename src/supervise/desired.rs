@@ -1,21 +1,21 @@
-//! What a process is meant to do, apart from what it does.
+//! The desired state of a process, apart from its actual state.
 //!
 //! The configuration, clients and dependent processes set the target; the state machine works towards it. A
-//! program that has exited and is not restarted keeps its target: nothing is left to be done for it.
+//! program that has exited and is not restarted keeps its target: nothing remains to be done for it.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a process is meant to be.
+/// The desired state of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum RunTarget {
     /// Not running.
     #[default]
     Down,
-    /// Running, and restarted as its restart policy says.
+    /// Running, and restarted according to its restart policy.
     Up,
 }
 
-/// Who has set a target.
+/// What set a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum TargetOrigin {
     /// `autostart`, or nothing at all yet.

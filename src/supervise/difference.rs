@@ -1,13 +1,13 @@
 //! What differs between two specifications of one process, and what `update` does about it.
 //!
-//! A change of what a child was started with, or of its pipes, takes a restart. Everything else that the supervisor
-//! looks at when something happens to the child is used in its new form from now on. Which is which stands in the
+//! A change of what a child was started with, or of its pipes, requires a restart. Everything else that the supervisor
+//! consults when something happens to the child takes effect immediately. Which case applies is specified in the
 //! row of each option.
 
 use crate::model::ProcessSpec;
 use crate::model::options::{OnUpdate, differences};
 
-/// What it takes for a change to be in force. The greater includes the lesser.
+/// What a change requires to take effect. The greater includes the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Takes {
     /// The new specification replaces the old one; the process stays.
@@ -35,7 +35,7 @@ impl Difference {
         self.0.iter().map(|(_, takes)| *takes).max()
     }
 
-    /// Those that take this, for a line of the log.
+    /// The options that require this, for a log line.
     pub(super) fn options(&self, takes: Takes) -> String {
         let options = self.0.iter().filter(|row| row.1 == takes).map(|(option, _)| *option);
         options.collect::<Vec<_>>().join(", ")
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_change_that_takes_a_restart_is_enough() {
+    fn one_change_that_requires_a_restart_is_enough() {
         let old = spec("web");
         assert_eq!(Difference::between(&old, &old).takes(), None);
         let mut new = ProcessSpec { priority: 1, start_secs: 5, ..old.clone() };

@@ -76,13 +76,13 @@ pub enum Effect {
         /// How far it reaches.
         target: KillTarget,
     },
-    /// Find what is left of the groups of these processes, whose leaders, with these pids, were reaped; answer
+    /// Find the remaining members of the groups of these processes, whose leaders, with these pids, were reaped; answer
     /// with [`Input::MembersFound`].
     FindMembers {
         /// In any order.
         groups: Vec<(ProcessId, Pid)>,
     },
-    /// Send a signal to what is left of a group whose leader was reaped, if the group is still the same.
+    /// Send a signal to the remaining members of a group whose leader was reaped, if the group is still the same.
     KillMembers {
         /// Which process.
         process: ProcessId,
@@ -91,12 +91,12 @@ pub enum Effect {
         /// What to send.
         signal: Signal,
     },
-    /// The group of this process is of no interest any more.
+    /// Forget the group of this process.
     ForgetMembers {
         /// Which process.
         process: ProcessId,
     },
-    /// See what we have adopted since a program was started; answer with [`Input::OrphansFound`].
+    /// Find the processes that we have adopted since a program was started; answer with [`Input::OrphansFound`].
     LookForOrphans {
         /// Which program.
         process: ProcessId,
@@ -115,12 +115,12 @@ pub enum Effect {
     /// Read the configuration again; answer with [`Input::SettingsRead`]. What is read for a
     /// restart is kept for [`Effect::AllStopped`].
     ReadSettings {
-        /// To be handed back.
+        /// Returned with the answer.
         purpose: ReadFor,
     },
     /// Read from a log; answer with [`Input::LogRead`].
     ReadLog {
-        /// To be handed back.
+        /// Returned with the answer.
         ticket: Ticket,
         /// Whose log; `None` is the supervisor's own.
         of: Option<(ProcessId, Channel)>,
@@ -129,7 +129,7 @@ pub enum Effect {
     },
     /// Empty the supervisor's own log; answer with [`Input::LogRead`].
     ClearLog {
-        /// To be handed back.
+        /// Returned with the answer.
         ticket: Ticket,
     },
     /// Empty both logs of a process; answer with [`Input::LogsCleared`].
@@ -137,7 +137,7 @@ pub enum Effect {
         /// Whose.
         process: ProcessId,
     },
-    /// Write to the standard input of a process that has a pid, now or when it reads; answer with
+    /// Write to the standard input of a process that has a pid, now or once it reads; answer with
     /// [`Input::StdinTaken`].
     WriteStdin {
         /// Whose.
@@ -145,17 +145,17 @@ pub enum Effect {
         /// What.
         text: String,
     },
-    /// Write an event to the standard input of a listener, now or when it reads; answer with
+    /// Write an event to the standard input of a listener, now or once it reads; answer with
     /// [`Input::EventSent`].
     SendEvent {
         /// To whom.
         process: ProcessId,
-        /// To be handed back.
+        /// Returned with the answer.
         serial: u64,
         /// Header and payload.
         bytes: Vec<u8>,
     },
-    /// Write lines to our standard output or standard error, where they may be dropped if nobody reads them.
+    /// Write lines to our standard output or standard error, where they may be dropped if nothing reads them.
     Print {
         /// Which of the two.
         channel: Channel,
@@ -167,21 +167,21 @@ pub enum Effect {
         /// Which process.
         process: ProcessId,
     },
-    /// Rotate the logs of the process, if it is alive, as its specification says by now.
+    /// Apply the log limits of the current specification to the process, if it is alive.
     ApplyLogLimits {
         /// Whose.
         process: ProcessId,
     },
     /// See whether sockets could be made for a group; answer with [`Input::SocketsTried`].
     TrySockets {
-        /// To be handed back.
+        /// Returned with the answer.
         ticket: Ticket,
-        /// To be handed back.
+        /// Returned with the answer.
         group: String,
         /// Those that its processes name.
         sockets: Vec<Arc<SocketSpec>>,
     },
-    /// The process is no more: what is kept of it alone can go.
+    /// Free everything that is kept for this process alone: it no longer exists.
     Forget {
         /// Which process.
         process: ProcessId,
@@ -190,21 +190,21 @@ pub enum Effect {
     ReopenLogs,
     /// A line for the activity log.
     Log {
-        /// How loud.
+        /// Its level.
         level: LogLevel,
         /// Without a line end.
         text: String,
     },
-    /// The last process is gone, as was asked.
+    /// The last process is gone, as requested.
     AllStopped(AfterStop),
 }
 
-/// Effects in the order in which they are to be carried out.
+/// Effects in the order in which the shell performs them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Effects {
     /// All of them.
     pub all: Vec<Effect>,
-    /// What any pool asks for; of other events none are made.
+    /// The event types that any pool subscribes to; no other events are created.
     pub(super) asked_for: EventTypes,
     /// Events that have not been given to pools yet.
     pub(super) news: Vec<Event>,
@@ -212,15 +212,15 @@ pub struct Effects {
     pub(super) unrecorded: Vec<Unrecorded>,
     /// The sender of the command that is being handled, for the history.
     pub(super) requester: Option<String>,
-    /// Who came to an end by themselves and is not judged yet.
+    /// Processes that ended by themselves and for which `on_exit` or `on_fatal` has not been applied yet.
     pub(super) ended: Vec<ProcessId>,
-    /// Processes that a change of another may concern.
+    /// Processes that a change of another process may affect.
     pub(super) to_look_at: ToLookAt,
     /// Processes that have just lost a condition that they are bound to.
     pub(super) to_unbind: Vec<ProcessId>,
     /// Whether there may be nothing left to do.
     pub(super) may_be_idle: bool,
-    /// Whether members of groups whose leaders are dead are to be looked for.
+    /// Whether to look for members of groups whose leaders are dead.
     pub(super) look_for_members: bool,
     /// Those of the supervisor while an input is handled.
     pub(super) tasks: OpenTasks,

@@ -1,8 +1,8 @@
 //! Why the supervisor ends, and with which status.
 //!
-//! A process that ends by itself and is not started again unless a client asks is written
-//! down while an input is handled and judged at the input's end: by its own `on_exit` or `on_fatal`,
-//! then by `on_idle`. The first verdict counts; what ends during a shutdown changes nothing about it.
+//! A process that ends by itself and is not started again unless a client asks is recorded
+//! while an input is handled. At the input's end its own `on_exit` or `on_fatal` is applied,
+//! then `on_idle`. The first reason to end counts; processes that end during a shutdown do not change it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{ExitStatus, GroupKind, LogLevel, Namespec, OnEnd, OnIdle, ProcessId, Signal};
 
-/// The status of a container whose program has failed without a status that says so.
+/// The exit status after a program that failed without a status of its own.
 const FAILED: u8 = 1;
 
 /// Why the supervisor ends.
@@ -21,7 +21,7 @@ const FAILED: u8 = 1;
 pub enum Ending {
     /// A signal asked for it.
     Signal(Signal),
-    /// A client did.
+    /// A client asked for it.
     Client,
     /// A program with `on_exit=shutdown` has ended.
     Exited {
@@ -38,14 +38,14 @@ pub enum Ending {
     Idle(Option<Failed>),
 }
 
-/// A program that did not do what it was started for.
+/// A program that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// As in [`Ending::Exited`].
     pub process: String,
-    /// What its end comes to as an exit status, never 0.
+    /// Its end as an exit status, never 0.
     pub status: u8,
-    /// What is known of it.
+    /// What is known about it.
     pub why: String,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Failed {
     }
 }
 
-/// How a process came to its last end, or why it never began.
+/// How a process last ended, or why it could not start.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum LastEnd {
     Ended(ExitStatus),
@@ -111,7 +111,7 @@ impl Process {
         Namespec::join(&self.spec.group, &self.spec.name)
     }
 
-    /// What its end asks for.
+    /// What its end requests of the supervisor.
     fn verdict(&self) -> Option<Ending> {
         match self.state {
             State::Exited { .. } if self.spec.on_exit == OnEnd::Shutdown => {
@@ -166,7 +166,7 @@ impl Process {
 }
 
 impl Supervisor {
-    /// At the end of an input: whether what ended in it ends the supervisor too.
+    /// At the end of an input: ends the supervisor if a process that ended requires it.
     pub(super) fn judge_ends(&mut self, turn: &Turn, out: &mut Effects) {
         let ended = std::mem::take(&mut out.ended);
         let may_be_idle = std::mem::take(&mut out.may_be_idle) || !ended.is_empty();
@@ -181,7 +181,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether `on_idle=exit` has come true. Listeners wait for ever, so they do not count.
+    /// Whether `on_idle=exit` applies now. Listeners never end by themselves, so they do not count.
     fn is_idle(&self) -> bool {
         let is_busy =
             |process: &Process| process.is_unstopped() || process.will_restart() || process.has_next_run();

@@ -25,14 +25,14 @@ pub(super) enum StartedFor {
 }
 
 impl Process {
-    /// Enters WAITING, which clients see as STARTING. Whether the gate is open is for the supervisor to see.
+    /// Enters WAITING, which clients see as STARTING. The supervisor checks whether the gate is open.
     pub(super) fn wait(&mut self, for_whom: StartedFor, out: &mut Effects) {
         self.begin_attempt(out);
         self.enter(State::Waiting { pulls: Some(for_whom) }, out);
         out.to_look_at.push_back(self.id);
     }
 
-    /// A dependency of it has failed.
+    /// One of its dependencies has failed.
     fn fail_for_dependency(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         self.has_failed_dependency = true;
         out.log(LogLevel::Warn, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
@@ -43,7 +43,7 @@ impl Process {
         out.ended.push(self.id);
     }
 
-    /// A condition that it is bound to is lost. Returns whether it has to be stopped.
+    /// Handles the loss of a condition that it is bound to. Returns whether it has to be stopped.
     fn lose_binding(&mut self, out: &mut Effects) -> bool {
         match self.state {
             State::Starting { pid: Some(_), .. } | State::Running { .. } => {
@@ -75,7 +75,7 @@ impl Supervisor {
             if let Some(id) = out.to_look_at.pop_front() {
                 self.look_at(turn, id, out);
             } else if let Some(id) = out.to_unbind.pop() {
-                // By now all that is bound to it is known to go down, too.
+                // By now everything bound to it is known to be going down, too.
                 self.stop_after_dependents(turn, id, StopReason::LostBinding, out);
             } else {
                 return;
@@ -135,7 +135,7 @@ impl Supervisor {
         }
     }
 
-    /// The gate of a process is open: it is spawned, now or with the next turn.
+    /// Spawns a process whose gate is open, now or with the next turn.
     fn start_released(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
         if !self.autostarts.take_slot() {
             return self.autostarts.add_released(id);
@@ -161,7 +161,7 @@ impl Supervisor {
         }
     }
 
-    /// The reason why a member of a prerequisite can't come to hold the condition any more.
+    /// The reason why a member of a prerequisite can no longer meet the condition.
     fn failure_of(&self, prerequisite: usize) -> String {
         let failed = self.conditions.failed_member(prerequisite).and_then(|id| self.process(id));
         let Some(process) = failed else { return String::new() };
@@ -211,5 +211,5 @@ pub(super) fn waiting_text(waiting_for: &[String]) -> String {
     format!("waiting for {}", waiting_for.join(", "))
 }
 
-/// Processes to look at, in the order in which something that concerns them changed.
+/// Processes to check, in the order in which something that affects them changed.
 pub(super) type ToLookAt = VecDeque<ProcessId>;

@@ -1,4 +1,4 @@
-//! Which groups there are: those that are active and those that are configured.
+//! The active groups and the configured groups.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Supervisor {
         id
     }
 
-    /// COMPAT: Supervisor leaves a log out of the comparison when one side of it is AUTO.
+    /// COMPAT: Supervisor leaves a log out of the comparison if it is AUTO on either side.
     pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
         self.configured = groups;
         let active = |name: &str| self.groups.named(name);
@@ -124,7 +124,7 @@ impl Supervisor {
         out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
     }
 
-    /// Whether a group became active with just this configuration.
+    /// Whether a group became active with exactly this configuration.
     fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
         let members = group.members.iter().filter_map(|id| self.process(*id));
         group.priority == spec.priority
@@ -132,7 +132,7 @@ impl Supervisor {
             && members.map(|process| &process.spec).eq(&spec.processes)
     }
 
-    /// A group that is to have sockets becomes active once they are bound.
+    /// A group with sockets becomes active once they are bound.
     pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
         let spec = match self.configured.iter().find(|spec| spec.name == name) {
             None => return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name))),
@@ -155,7 +155,7 @@ impl Supervisor {
         self.add_group(spec);
         self.rebuild_conditions();
         self.ask_again(out);
-        self.tell_added(self.groups.len() - 1, out);
+        self.publish_group_added(self.groups.len() - 1, out);
         out.record(Happening::GroupAdded(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
         let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
@@ -191,14 +191,14 @@ impl Supervisor {
         out.push(Effect::Forget { process });
     }
 
-    /// By process name alone; those of one name in the order of the configuration.
+    /// Sorted by process name alone; processes of one name are in the order of the configuration.
     pub(super) fn all_config(&self) -> Reply {
         let mut infos: Vec<_> = self.configured.iter().flat_map(|group| self.config_of(group)).collect();
         infos.sort_by(|a, b| a.process.name.cmp(&b.process.name));
         Reply::AllConfig(infos)
     }
 
-    /// An AUTO log goes by its name where the group is active and so has one.
+    /// An AUTO log is shown by its file name if the group is active and so has one.
     fn config_of(&self, spec: &GroupSpec) -> impl Iterator<Item = ConfigInfo> {
         let active = self.groups.named(&spec.name);
         spec.processes.iter().map(move |process| {
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// Every process that is there is found by its name, and nothing else is.
+    /// Asserts that exactly the existing processes are found by name.
     fn check_names(supervisor: &Supervisor) {
         for process in supervisor.processes.iter() {
             let name = Namespec::split(&format!("{}:{}", process.spec.group, process.spec.name));

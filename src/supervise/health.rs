@@ -1,12 +1,12 @@
-//! Health checks (`health`): whether a process that runs does its work, and what follows if it does not.
+//! Health checks (`health`): whether a running process does its work, and what follows if it does not.
 //!
 //! A [`HealthMonitor`] exists while its process is RUNNING, so its deadline and a check that is under way are dropped
 //! with that state. It makes one check at a time: the first within a second of readiness, the next `health_interval`
-//! after the end of the one before. Both are scattered, so that many programs that started at one time are not
-//! checked at one time. With `health=notify` the program reports by itself, and an interval without a report is a
+//! after the end of the previous one. Both are spread, so that many programs that started together are not
+//! checked together. With `health=notify` the program reports by itself, and an interval without a report is a
 //! failed check.
 //!
-//! A check that could not be made because the machine is short of something says nothing about the program.
+//! A check that could not be made because the machine is short of resources says nothing about the program.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::model::{
 /// The first check is made within this time, or within `health_interval` if that is shorter.
 const FIRST_CHECK_WITHIN: Duration = Duration::from_secs(1);
 
-/// How much longer or shorter the pause between two checks may be.
+/// The jitter of the pause between two checks.
 const PAUSE_JITTER_PERCENT: u8 = 10;
 
 /// Checks begin at multiples of this time, so that those of many programs share a turn.
@@ -35,14 +35,14 @@ const CHECK_STEP: Duration = Duration::from_millis(20);
 /// A program can't ask to report more often: each missed report costs a turn.
 const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(10);
 
-/// If we look at a deadline for a report so much later, we were stopped ourselves, and probably the program with us.
+/// If we handle a deadline for a report this late, we were stopped ourselves, and probably the program with us.
 const STOPPED_OURSELVES: Duration = Duration::from_secs(1);
 
-/// What is known of the health of a process that runs.
+/// What is known about the health of a running process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct HealthMonitor {
     status: HealthStatus,
-    /// When `health_start_period` is over, in which failures do not count. The first success ends it.
+    /// When `health_start_period`, in which failures do not count, is over. The first success ends it.
     start_period_ends: Option<Mono>,
     failures_in_row: u32,
     successes_in_row: u32,
@@ -60,7 +60,7 @@ enum HealthProgress {
         probe: TaskId,
         timeout: Duration,
     },
-    /// The program is to report again by then.
+    /// The deadline for the program's next report.
     ReportBy {
         at: Mono,
         interval: Duration,
@@ -69,15 +69,15 @@ enum HealthProgress {
     Over,
 }
 
-/// What the outcome of a check has changed.
+/// What the outcome of a check changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HealthChange {
     Nothing,
-    /// It failed, and may fail more often before that matters.
+    /// It failed, but not often enough yet to be unhealthy.
     CheckFailed,
     BecameHealthy,
     BecameUnhealthy,
-    /// It failed once more.
+    /// It failed again.
     StaysUnhealthy,
 }
 
@@ -101,7 +101,7 @@ impl HealthMonitor {
         }
     }
 
-    /// The process does not run any more.
+    /// The process no longer runs.
     pub(super) fn cancel(&self, out: &mut Effects) {
         if let HealthProgress::Checking { probe, .. } = self.progress {
             out.cancel_task(ChildId::Probe(probe));
@@ -164,7 +164,7 @@ fn next_step(at: Mono) -> Mono {
 }
 
 impl Process {
-    /// It is RUNNING from now on: its checks begin.
+    /// Begins the checks of a process that has become RUNNING.
     pub(super) fn begin_health(&mut self, turn: &Turn) {
         let now = turn.now.mono;
         let Some(health) = &self.spec.health else { return };
@@ -184,13 +184,13 @@ impl Process {
         self.health = Some(Box::new(HealthMonitor::new(health, now, progress)));
     }
 
-    /// It is about to be spawned: how often it has to report in this run, as its environment says.
+    /// Sets how often a process that is about to be spawned has to report in this run, as its environment says.
     pub(super) fn choose_report_interval(&mut self) {
         let health = self.spec.health.as_ref().filter(|health| health.check == HealthCheck::Notify);
         self.report_interval = health.map(|health| health.interval);
     }
 
-    /// Its specification was changed while it runs. What is known stays known unless something else is checked.
+    /// Applies a changed specification to a running process. Its health stays known unless the check is another one.
     pub(super) fn health_updated(&mut self, turn: &Turn, old: &ProcessSpec, out: &mut Effects) {
         let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
         if check(old) != check(&self.spec) {
@@ -239,7 +239,7 @@ impl Process {
         }
     }
 
-    /// How long the check of its health may take that is under way.
+    /// The time limit of the health check that is under way.
     pub(super) fn health_timeout(&self) -> Option<Duration> {
         match self.health.as_ref()?.progress {
             HealthProgress::Checking { timeout, .. } => Some(timeout),
@@ -247,7 +247,7 @@ impl Process {
         }
     }
 
-    /// The outcome of a probe, if it is a check of its health.
+    /// Handles the outcome of a probe if it is a health check of this process.
     pub(super) fn health_checked(
         &mut self,
         turn: &Turn,
@@ -281,12 +281,12 @@ impl Process {
         }
     }
 
-    /// `WATCHDOG_USEC=`: it wants to report so often from now on.
+    /// `WATCHDOG_USEC=`: sets the interval of reports from now on.
     pub(super) fn chose_report_interval(&mut self, turn: &Turn, interval: Duration) {
         self.expect_next_report(turn, Some(interval.max(REPORT_INTERVAL_MIN)));
     }
 
-    /// `WATCHDOG=trigger`: as if as many checks had failed as it takes.
+    /// `WATCHDOG=trigger`: makes it unhealthy, as if enough checks had failed.
     pub(super) fn reported_unhealthy(&mut self, turn: &Turn, out: &mut Effects) {
         if !self.expect_next_report(turn, None) {
             return;
@@ -298,7 +298,7 @@ impl Process {
         }
     }
 
-    /// Counts the time until the next report from now on. False if it is not to report.
+    /// Restarts the time until the next report. False if it does not have to report.
     fn expect_next_report(&mut self, turn: &Turn, other: Option<Duration>) -> bool {
         let Some(monitor) = &mut self.health else { return false };
         let HealthProgress::ReportBy { interval, .. } = monitor.progress else { return false };
@@ -348,7 +348,7 @@ impl Process {
         self.act_on_unhealthy(turn, reason, out);
     }
 
-    /// A restart is a stop, after which the restart policy decides. What is bound to it stops before it.
+    /// A restart is a stop, after which the restart policy decides. Processes bound to it stop first.
     fn act_on_unhealthy(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
         if !turn.restarts_allowed {
@@ -368,7 +368,7 @@ impl Process {
         }
     }
 
-    /// It was stopped because it was unhealthy. That is never an expected end, whatever its exit status.
+    /// Handles the end of a process that was stopped as unhealthy: never an expected end, whatever its exit status.
     pub(super) fn ended_unhealthy(
         &mut self,
         turn: &Turn,
@@ -390,23 +390,23 @@ impl Process {
         RestartRules::of(&self.spec).restarts_after_exit(false)
     }
 
-    /// Whether it is to be stopped, at once or after what is bound to it.
+    /// Whether it has to be stopped, at once or after the processes bound to it.
     pub(super) fn is_to_stop_unhealthy(&self) -> bool {
         self.health.as_ref().is_some_and(|monitor| monitor.progress == HealthProgress::Over)
     }
 
-    /// Whether the supervisor is to end because of it.
+    /// Whether the supervisor has to end because of it.
     pub(super) fn ends_supervisor_unhealthy(&self) -> bool {
         let shuts_down = |health: &HealthSpec| health.on_unhealthy == OnUnhealthy::Shutdown;
         self.unhealthy_reason.is_some() && self.spec.health.as_deref().is_some_and(shuts_down)
     }
 
-    /// Without a check that can be made, a process that runs counts as healthy.
+    /// A running process without a check that can be made counts as healthy.
     pub(super) fn is_healthy(&self) -> bool {
         self.health.as_ref().is_none_or(|monitor| monitor.status == HealthStatus::Healthy)
     }
 
-    /// What clients see of it; `None` while nothing is checked.
+    /// Its health as clients see it; `None` while nothing is checked.
     pub(super) fn health_info(&self) -> Option<HealthInfo> {
         let (health, monitor) = self.spec.health.as_ref().zip(self.health.as_ref())?;
         Some(HealthInfo { status: monitor.status, failure: monitor.failure_text(health) })

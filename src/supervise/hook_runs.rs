@@ -1,4 +1,4 @@
-//! What is known of the hooks of one process: those that run, those that are due, and how they end.
+//! The hooks of one process: those that run, those that are due, and how they end.
 
 use std::time::Duration;
 
@@ -35,10 +35,10 @@ impl HookPoint {
 /// Why a process starts or ends: SV_REASON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum HookReason {
-    /// It was started by a client, the configuration, a dependent or its schedule.
+    /// A client, the configuration, a dependent or its schedule started it.
     #[default]
     Start,
-    /// It starts again by itself, or is stopped to do so.
+    /// The supervisor restarts it by itself, or stops it to do so.
     Restart,
     Stop,
     Shutdown,
@@ -66,20 +66,20 @@ impl HookReason {
     }
 }
 
-/// A hook that runs.
+/// A running hook.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct HookRun {
     pub(super) point: HookPoint,
     pub(super) task: TaskId,
     pub(super) limit: Duration,
-    /// Then it is killed if its end was not reported.
+    /// When it is abandoned if its end was not reported.
     pub(super) give_up_at: Mono,
 }
 
 /// A hook that runs after an end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum HookAfterEnd {
-    /// It runs as soon as nothing is in its way.
+    /// It runs as soon as nothing blocks it.
     Due {
         since: Mono,
         environment: Environment,
@@ -96,7 +96,7 @@ impl HookAfterEnd {
     }
 }
 
-/// The environment of one that is due, which is going to run now.
+/// Takes the environment of a due hook, which runs now.
 pub(super) fn take_due(hook: &mut Option<HookAfterEnd>) -> Option<Environment> {
     match hook.take_if(|hook| matches!(hook, HookAfterEnd::Due { .. }))? {
         HookAfterEnd::Due { environment, .. } => Some(environment),
@@ -104,7 +104,7 @@ pub(super) fn take_due(hook: &mut Option<HookAfterEnd>) -> Option<Environment> {
     }
 }
 
-/// The hooks of a process that run or are about to.
+/// The hooks of a process that run or are about to run.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct HookRuns {
     /// `pre_start`, `post_start` or `pre_stop`.
@@ -112,7 +112,7 @@ pub(super) struct HookRuns {
     pub(super) post_stop: Option<HookAfterEnd>,
     pub(super) on_failure: Option<HookAfterEnd>,
     pub(super) start_reason: HookReason,
-    /// It was stopped to be started again.
+    /// It was stopped in order to restart.
     pub(super) is_restarting: bool,
     /// Set while it stops.
     pub(super) stop_reason: Option<HookReason>,
@@ -120,9 +120,9 @@ pub(super) struct HookRuns {
     pub(super) last_pid: Option<Pid>,
     /// How often it has started again by itself since it was started last.
     pub(super) restarts: u32,
-    /// The supervisor ends, or begins again.
+    /// The supervisor ends or restarts.
     pub(super) is_shutting_down: bool,
-    /// The shutdown waits for no hook any more.
+    /// The shutdown no longer waits for hooks.
     pub(super) are_over: bool,
 }
 
@@ -132,7 +132,7 @@ impl HookRuns {
         self.of_state.into_iter().chain(after_end.into_iter().flatten().filter_map(HookAfterEnd::run))
     }
 
-    /// The one that matters most for what the process does next.
+    /// The hook that matters most for what the process does next.
     pub(super) fn shown(&self) -> Option<HookPoint> {
         self.all().next().map(|run| run.point)
     }

@@ -28,7 +28,7 @@ use crate::model::{ChildId, Environment, ExitStatus, LogLevel, Mono, Pid, Proces
 /// hangs.
 const STOP_SIGNAL_TIME: Duration = Duration::from_secs(2);
 
-/// How long to wait for the end of a hook beyond its time-out, for one that had to be queued or that SIGKILL does not
+/// How long to wait beyond the time-out for the end of a hook that had to be queued or that SIGKILL does not
 /// end.
 const GRACE_AFTER_TIMEOUT: Duration = GRACE_AFTER_KILL;
 
@@ -76,7 +76,7 @@ impl Process {
         environment
     }
 
-    /// Runs a hook that is configured. The shell kills it after `limit`; here it is given up after `give_up_after`.
+    /// Runs a configured hook. The shell kills it after `limit`; here it is abandoned after `give_up_after`.
     fn run_hook(
         &self,
         turn: &Turn,
@@ -104,7 +104,7 @@ impl Process {
         self.run_hook(turn, (point, environment), (limit, give_up_after), out)
     }
 
-    /// It is about to start: by itself after an end, or at a request.
+    /// Records that it is about to start: by itself after an end, or on request.
     pub(super) fn note_start(&mut self, is_due_again: bool) {
         let hooks = &mut self.hooks;
         let is_restart = std::mem::take(&mut hooks.is_restarting) || is_due_again;
@@ -112,17 +112,17 @@ impl Process {
         hooks.restarts = if is_restart { hooks.restarts.saturating_add(1) } else { 0 };
     }
 
-    /// It was stopped, and the start that follows is a restart.
+    /// Records that it was stopped and that the start that follows is a restart.
     pub(super) fn note_restart(&mut self) {
         self.hooks.is_restarting = true;
     }
 
-    /// It stops because the supervisor does.
+    /// Records that it stops because the supervisor does.
     pub(super) fn note_shutdown(&mut self) {
         self.hooks.is_shutting_down = true;
     }
 
-    /// Runs `pre_start`. Returns false if there is none, so that the process is to be spawned now.
+    /// Runs `pre_start`. Returns false if there is none, so that the process can be spawned now.
     pub(super) fn begin_pre_start(&mut self, turn: &Turn, out: &mut Effects) -> bool {
         if self.hook_command(HookPoint::PreStart).is_none() {
             return false;
@@ -138,7 +138,7 @@ impl Process {
         self.hooks.of_state.is_some_and(|run| run.point == HookPoint::PreStart)
     }
 
-    /// It has just become ready.
+    /// Runs `post_start` of a process that has just become ready.
     pub(super) fn begin_post_start(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
         if self.hook_command(HookPoint::PostStart).is_some() {
             let environment =
@@ -147,7 +147,7 @@ impl Process {
         }
     }
 
-    /// It is asked to stop. Runs `pre_stop`, after which the stop signal is sent; returns false if there is none, or
+    /// Runs `pre_stop`, after which the stop signal is sent. Returns false if there is none, or if
     /// the program has not become ready.
     pub(super) fn begin_pre_stop(&mut self, turn: &Turn, pid: Pid, stop: Stop, out: &mut Effects) -> bool {
         let reason = self.reason_of_stop();
@@ -185,7 +185,7 @@ impl Process {
         }
     }
 
-    /// It was reaped: `post_stop` is due, and keeps a restart waiting from now on.
+    /// Makes `post_stop` due after the process was reaped. A restart waits for it.
     pub(super) fn note_end(&mut self, turn: &Turn, pid: Option<Pid>, status: ExitStatus) {
         let by_itself = if self.expects(status) { HookReason::Exit } else { HookReason::Crash };
         let reason = self.hooks.stop_reason.take().unwrap_or(by_itself);
@@ -196,7 +196,7 @@ impl Process {
         }
     }
 
-    /// It has just become FATAL.
+    /// Makes `on_failure` due for a process that has just become FATAL.
     pub(super) fn note_failure(&mut self, turn: &Turn, out: &mut Effects) {
         if self.hook_command(HookPoint::OnFailure).is_none() {
             return;
@@ -215,7 +215,7 @@ impl Process {
         self.begin_due_hooks(turn, out);
     }
 
-    /// Starts what is due after an end and what nothing is in the way of any more.
+    /// Starts the hooks that are due after an end and that nothing blocks any more.
     pub(super) fn begin_due_hooks(&mut self, turn: &Turn, out: &mut Effects) {
         if !self.has_stopping_members()
             && let Some(environment) = take_due(&mut self.hooks.post_stop)
@@ -232,7 +232,7 @@ impl Process {
         }
     }
 
-    /// A start that waits for `post_stop` may follow.
+    /// Continues a start that waited for `post_stop`.
     fn look_at_if_complete(&self, out: &mut Effects) {
         if self.is_waiting() && !self.has_open_post_stop() {
             out.to_look_at.push_back(self.id);
@@ -244,7 +244,7 @@ impl Process {
         self.hooks.post_stop.is_some()
     }
 
-    /// Whether a shutdown waits for a hook of one that is down.
+    /// Whether a shutdown waits for a hook of a process that is down.
     pub(super) fn has_hooks_after_end(&self) -> bool {
         self.has_open_post_stop() || self.hooks.on_failure.is_some()
     }
@@ -269,7 +269,7 @@ impl Process {
         }
     }
 
-    /// It enters another state, or the same one again. What runs in this one is of no use any more.
+    /// Cancels the hooks of the current state: the process enters another state, or the same one again.
     pub(super) fn leave_hook_of_state(&mut self, out: &mut Effects) {
         if let Some(run) = self.hooks.of_state.take() {
             self.cancel_hook(run, out);
@@ -281,7 +281,7 @@ impl Process {
         out.cancel_task(ChildId::Hook(run.task));
     }
 
-    /// The shutdown is in a hurry, or the process is forgotten: kills the hooks that run and starts no more.
+    /// Kills the running hooks and starts no more: the shutdown is in a hurry, or the process is removed.
     pub(super) fn end_hooks(&mut self, out: &mut Effects) {
         self.hooks.are_over = true;
         for run in self.hooks.all().collect::<Vec<_>>() {
@@ -292,7 +292,7 @@ impl Process {
         self.hooks.of_state = None;
     }
 
-    /// The end of one of its hooks. Returns whether `pre_start` could not run because the machine is short of something.
+    /// Handles the end of a hook. Returns whether `pre_start` could not run because the machine is short of resources.
     fn hook_ended(&mut self, turn: &Turn, task: TaskId, end: HookEnd, out: &mut Effects) -> bool {
         let Some(run) = self.hooks.take(task) else { return false };
         let HookEnd { end, is_gate_open } = end;
@@ -325,7 +325,7 @@ impl Process {
             } else if is_gate_open {
                 self.spawn_program(turn, out);
             } else {
-                // What it depends on was up when the hook began.
+                // Its dependencies were up when the hook began.
                 self.wait(StartedFor::Configuration, out);
             }
             return false;
@@ -340,7 +340,7 @@ impl Process {
         false
     }
 
-    /// A process that is bound to a lost condition and has not been spawned yet waits for it again.
+    /// Makes a process that is bound to a lost condition and has not been spawned yet wait for it again.
     pub(super) fn wait_instead_of_pre_start(&mut self, out: &mut Effects) {
         if self.runs_pre_start() {
             self.wait(StartedFor::Configuration, out);
@@ -352,7 +352,7 @@ impl Process {
         self.hooks.shown().map(|point| format!("running {}", point.name()))
     }
 
-    /// The same for a state of which Supervisor has nothing to say. Of the others it is a hint.
+    /// The same for a state for which Supervisor has no description. For the others it is a hint.
     pub(super) fn hook_in_place_of_state(&self) -> Option<String> {
         self.hook_text().filter(|_| match self.state {
             State::Waiting { .. } | State::Starting { pid: None, .. } | State::Stopping { .. } => true,

@@ -1,4 +1,4 @@
-//! What the shell hands to the core.
+//! The inputs that the shell passes to the core.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub enum Input {
         /// What is asked.
         command: Command,
     },
-    /// The client of a request does not wait for it any more. A rolling restart ends early and is answered; all
+    /// The client of a request no longer waits for it. A rolling restart ends early and is answered; all
     /// other requests are completed.
     Cancelled {
         /// As in [`Input::Command`].
@@ -71,7 +71,7 @@ pub enum Input {
         /// How it ended.
         status: ExitStatus,
     },
-    /// A child was reaped that could not become its program because the machine is short of something.
+    /// A child was reaped that could not execute its program because the machine is short of resources.
     NotExecuted {
         /// Which process.
         process: ProcessId,
@@ -80,7 +80,7 @@ pub enum Input {
         /// What it was short of.
         failure: NotSpawned,
     },
-    /// A process that is none of ours was reaped: an orphan.
+    /// A process that we did not start was reaped: an orphan.
     OrphanEnded {
         /// Which process.
         pid: Pid,
@@ -100,8 +100,8 @@ pub enum Input {
     SettingsRead {
         /// As asked.
         purpose: ReadFor,
-        /// The groups that are configured now, for a reread. `Err` says what is wrong, a line for
-        /// each error.
+        /// The groups that are configured now, for a reread. `Err` lists the errors, one line for
+        /// each.
         outcome: Result<Vec<GroupSpec>, String>,
     },
     /// The outcome of [`Effect::ReadLog`].
@@ -129,9 +129,9 @@ pub enum Input {
     AutoLogsMade {
         /// Which process.
         process: ProcessId,
-        /// The file for its output, where it is to have one.
+        /// The file for its standard output, if it has one.
         stdout: Option<PathBuf>,
-        /// The file for its errors, where it is to have one.
+        /// The file for its standard error, if it has one.
         stderr: Option<PathBuf>,
     },
     /// The outcome of [`Effect::TrySockets`].
@@ -143,7 +143,7 @@ pub enum Input {
         /// What is wrong, a line for each socket.
         outcome: Result<(), String>,
     },
-    /// A listener has said something on its standard output.
+    /// A listener has written to its standard output.
     ListenerSaid {
         /// Which one.
         process: ProcessId,
@@ -184,7 +184,7 @@ pub enum Input {
         /// The last bytes that a probe or an exec wrote, standard output and standard error together.
         output: Vec<u8>,
     },
-    /// One of the checks of `ready` that are not probed holds: the program has said so, or has written it.
+    /// One of the checks of `ready` that are not probed holds: the program has reported or written it.
     ReadyReported {
         /// Which process.
         process: ProcessId,
@@ -200,21 +200,21 @@ pub enum Input {
         /// Why it has failed.
         outcome: Result<(), ProbeFailure>,
     },
-    /// A process reports something of itself by systemd's notify protocol. It was sent by its current run.
+    /// A process reports about itself by systemd's notify protocol. The report is from its current run.
     Notified {
         /// Which process.
         process: ProcessId,
         /// In the order in which they were written.
         notifications: Vec<Notification>,
     },
-    /// The deadline may have come.
+    /// The deadline may have passed.
     TimePassed,
 }
 
 /// Why the configuration is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadFor {
-    /// To begin anew with it; without a ticket it was a signal that asked.
+    /// To restart with it; without a ticket a signal requested it.
     Restart(Option<Ticket>),
     /// To report what changed.
     Reread(Ticket),

@@ -1,4 +1,4 @@
-//! How a process comes to life and how it ends: start, spawn, exit, back-off.
+//! How a process starts and ends: start, spawn, exit, backoff.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,30 +17,30 @@ pub(super) const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may
 /// Why there is no process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotSpawned {
-    /// Supervisor's words for it.
+    /// Supervisor's message for it.
     pub text: String,
-    /// A shell's status for it: 127 for a command that is not there, 126 for one that can't be executed.
+    /// The status that a shell uses for it: 127 for a missing command, 126 for one that can't be executed.
     pub status: u8,
-    /// Whose failure it is.
+    /// The cause: the program or the machine.
     pub blame: Blame,
 }
 
-/// Whose failure it is that a process could not be started.
+/// Whether the program or the machine is the reason why a process could not be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blame {
-    /// The program's, or that of its configuration: its starts are counted.
+    /// The program or its configuration: failed starts are counted.
     Program,
-    /// The machine's, which is short of descriptors, processes or memory.
+    /// The machine, which is short of descriptors, processes or memory.
     Machine,
 }
 
 impl NotSpawned {
-    /// The status of a command that is not there.
+    /// The status for a missing command.
     pub const NOT_FOUND: u8 = 127;
-    /// The status of one that is there.
+    /// The status for an existing command that can't be executed.
     pub const NOT_EXECUTABLE: u8 = 126;
 
-    /// The machine lacks what every program needs.
+    /// The machine lacks a resource that every program needs.
     #[must_use]
     pub fn for_shortage(text: String) -> Self {
         Self { text, status: Self::NOT_EXECUTABLE, blame: Blame::Machine }
@@ -48,7 +48,7 @@ impl NotSpawned {
 }
 
 impl From<String> for NotSpawned {
-    /// For whatever else is in the way of a start: a log, a socket.
+    /// For any other obstacle to a start, such as a log or a socket.
     fn from(text: String) -> Self {
         Self { text, status: Self::NOT_EXECUTABLE, blame: Blame::Program }
     }
@@ -66,7 +66,7 @@ impl Process {
         }
     }
 
-    /// A client asks for a start. What is still stopping is not started, so its target stays.
+    /// A client asks for a start. A process that is still stopping is not started, so its target stays.
     pub(super) fn start_requested(&mut self, turn: &Turn, out: &mut Effects) {
         if self.state() != ProcessState::Stopping {
             self.desired.request(RunTarget::Up);
@@ -76,7 +76,7 @@ impl Process {
         self.start_for(turn, StartedFor::Request, out);
     }
 
-    /// Starts it, if there is nothing of it running.
+    /// Starts it, unless something of it still runs.
     pub(super) fn start(&mut self, turn: &Turn, out: &mut Effects) {
         self.start_for(turn, StartedFor::Configuration, out);
     }
@@ -103,7 +103,7 @@ impl Process {
         }
     }
 
-    /// What was known of the last attempt is over.
+    /// Clears what was recorded about the last attempt.
     pub(super) fn begin_attempt(&mut self, out: &mut Effects) {
         self.clear_away_members(out);
         if !matches!(self.state, State::Backoff { .. }) {
@@ -151,7 +151,7 @@ impl Process {
         self.begin_health(turn);
     }
 
-    /// Whether it is started by itself, as it was before.
+    /// Whether an automatic start is due later (BACKOFF, or EXITED before a restart).
     fn is_due_again(&self) -> bool {
         matches!(self.state, State::Backoff { .. } | State::Exited { restart_at: Some(_) })
     }
@@ -175,7 +175,7 @@ impl Process {
                 self.last_end = Some(LastEnd::NotSpawned(status));
                 self.back_off(turn, out);
             }
-            // A stop was requested before its spawn was over, so it is stopped as soon as it is there.
+            // A stop was requested before the spawn completed, so the process is stopped as soon as it exists.
             (
                 State::Stopped
                 | State::Waiting { .. }
@@ -202,7 +202,7 @@ impl Process {
         }
     }
 
-    /// It was reaped before it became its program, which it was kept from by a shortage.
+    /// Handles a child that was reaped before it executed its program, because of a shortage.
     pub(super) fn not_executed(
         &mut self,
         turn: &Turn,
@@ -225,7 +225,7 @@ impl Process {
         }
     }
 
-    /// It was reaped.
+    /// Handles the end of the reaped process.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let (pid, stop) = (self.pid(), self.stop_under_way());
         let leader = self.leader.take().or(pid);
@@ -259,7 +259,7 @@ impl Process {
                 out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
                 self.back_off(turn, out);
             }
-            // An exit that is noticed together with the end of `startsecs` is one from RUNNING.
+            // An exit noticed in the same turn as the end of `startsecs` is an exit from RUNNING.
             State::Starting { pid: Some(pid), .. } => {
                 let pid = *pid;
                 self.become_ready(turn, pid, out);
@@ -280,7 +280,7 @@ impl Process {
         }
     }
 
-    /// It starts again if a target was set for it meanwhile, or still holds.
+    /// Starts it again if its target is up.
     fn ended_by_request(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let level = if self.expects(status) { LogLevel::Info } else { LogLevel::Warn };
         out.log(level, format!("stopped: {} ({status})", self.spec.name));

@@ -1,4 +1,4 @@
-//! Commands about logs: whose they are is known here, what is in them is not.
+//! Commands about logs: the core knows whose they are, but not their contents.
 
 use super::commands::{Found, bad_name};
 use super::operations::{Form, Goal, Row};
@@ -37,7 +37,7 @@ impl Supervisor {
         }
     }
 
-    /// COMPAT: Supervisor takes them one at a tick.
+    /// COMPAT: Supervisor handles one of them in each tick.
     pub(super) fn clear_all_logs(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
         let members = self.by_priority();
         let rows = self.rows(&members, Goal::Cleared);

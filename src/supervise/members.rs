@@ -1,12 +1,12 @@
 //! Members of a process group that outlive their leader.
 //!
-//! With `stopasgroup` or `killasgroup` a stop ends the whole group. The members that are left when the leader
-//! was reaped keep the time that the stop gave them, then they are killed. A stop waits for them, but not
-//! for ever: what SIGKILL does not end within a grace period is given up, with one log line that names the
-//! pids. Zombies are not members, as nothing can be done about them. Members of a leader that ended by
-//! itself are left alone, as by Supervisor, until everything is stopped.
+//! With `stopasgroup` or `killasgroup` a stop ends the whole group. The members that remain when the leader
+//! is reaped keep the time that the stop gave them, then they are killed. A stop waits for them, but not
+//! forever: members that SIGKILL does not end within a grace period are abandoned, with one log line that names the
+//! pids. Zombies do not count as members, as nothing can be done about them. Members of a leader that ended by
+//! itself are left alone until everything is stopped, as by Supervisor.
 //!
-//! The kernel does not give the number of a group to another process while the group has members. So it is
+//! The kernel does not reuse the number of a group as a pid while the group has members. So the number is
 //! forgotten when no member is left, when another program of ours is started with this pid, and when the
 //! process is started again.
 //! COMPAT: Supervisor never sends anything to a group whose leader is dead.
@@ -27,13 +27,13 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 const LOOK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
 
-/// How many pids the line about members that were given up names.
+/// How many pids the log line about abandoned members names.
 const PIDS_NAMED_MAX: usize = 10;
 
 /// What was found in a process group. Zombies do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Members {
-    /// Nobody.
+    /// None.
     None,
     /// These.
     Some(Vec<Pid>),
@@ -65,7 +65,7 @@ pub(super) struct RemainingGroup {
 enum Phase {
     /// Its leader ended by itself.
     LeftAlone {
-        /// Whether a look has found members.
+        /// Whether a search has found members.
         is_known: bool,
     },
     /// It was asked to stop.
@@ -114,7 +114,7 @@ impl Process {
         }
     }
 
-    /// The process is started again: members that a stop has not ended yet must not be in its way.
+    /// The process is started again: members that a stop has not ended yet must not block it.
     pub(super) fn clear_away_members(&mut self, out: &mut Effects) {
         if self.has_stopping_members() {
             self.signal_members(Signal::KILL, out);
@@ -131,7 +131,7 @@ impl Process {
         }
     }
 
-    /// Kills them, and gives up what is left of them after this grace period.
+    /// Kills them, and abandons those that are left after this grace period.
     pub(super) fn kill_members(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
         let Some(RemainingGroup { phase, .. }) = &mut self.remaining else { return };
         let latest = turn.now.mono.after(grace);
@@ -146,7 +146,7 @@ impl Process {
         out.look_for_members = true;
     }
 
-    /// Acts on the deadline of members. Whether there are any to be given up is for a last look to say.
+    /// Acts on the deadline of members. A last search decides whether any have to be abandoned.
     pub(super) fn members_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         match self.remaining.map(|group| group.phase) {
             Some(Phase::Stopping { kill_at }) if turn.now.mono >= kill_at => {
@@ -201,7 +201,7 @@ impl Supervisor {
         out.look_for_members |= self.awaits_members();
     }
 
-    /// At the end of an input: members have to be looked for, in this turn.
+    /// Whether members have to be looked for at the end of this input.
     pub(super) fn schedule_look(&mut self, turn: &Turn, out: &mut Effects) {
         if std::mem::take(&mut out.look_for_members) {
             self.next_look = Some(NextLook { at: turn.now.mono, pause: LOOK_AGAIN_AFTER });
@@ -212,7 +212,7 @@ impl Supervisor {
         self.next_look.map(|look| look.at)
     }
 
-    /// Looks for the members of all groups that are waited for, if that is due.
+    /// Looks for the members of all awaited groups, if that is due.
     pub(super) fn look_for_members(&mut self, turn: &Turn, out: &mut Effects) {
         if out.look_for_members || self.look_deadline().is_some_and(|at| at <= turn.now.mono) {
             out.look_for_members = false;
@@ -240,7 +240,7 @@ impl Supervisor {
         self.processes.with_members().any(Process::has_stopping_members)
     }
 
-    /// A program was started with this pid, so no group of this number is left of any other.
+    /// Forgets any other group with this number: a program was started with this pid.
     pub(super) fn forget_group(&mut self, turn: &Turn, number: Pid, out: &mut Effects) {
         let taken = |process: &&Process| process.remaining.is_some_and(|group| group.leader == number);
         let ids: Vec<_> = self.processes.with_members().filter(taken).map(|process| process.id).collect();

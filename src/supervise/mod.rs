@@ -1,8 +1,8 @@
 //! The rules of supervision: inputs in, effects out.
 //!
-//! [`Supervisor::handle`] is given the time of the turn and one [`Input`], and answers with
-//! [`Effect`]s for the shell to carry out in order. It reads no clock, no descriptor, no
-//! environment and no global, so years of uptime are tested in milliseconds and a recorded list
+//! [`Supervisor::handle`] takes the time of the turn and one [`Input`], and returns
+//! [`Effect`]s for the shell to perform in order. It reads no clock, no descriptor, no
+//! environment and no global state, so years of uptime are tested in milliseconds and a recorded list
 //! of inputs replays any incident.
 //!
 //! Invariants:
@@ -11,10 +11,10 @@
 //!   any other is given.
 //! * Every command is answered by exactly one `Reply` effect, if only when the supervisor ends.
 //! * With no deadline ([`Supervisor::deadline`] is `None`) nothing will happen until something
-//!   comes in from outside: the shell may sleep for ever.
-//! * A process id is never used twice, not even by the supervisor that succeeds this one.
+//!   comes in from outside: the shell may sleep indefinitely.
+//! * A process id is never used twice, not even by the supervisor that takes over after a restart.
 //! * Inputs, effects and the whole state can be serialized, and [`Supervisor::handle`] is the only place that
-//!   inputs enter and effects leave. A supervisor that was written and read again decides the same.
+//!   inputs enter and effects leave. A supervisor restored from its serialized state makes the same decisions.
 
 mod autostart;
 mod background;
@@ -99,11 +99,11 @@ pub(crate) struct Turn {
     now: Now,
     /// False while stopping: nothing starts on its own then.
     restarts_allowed: bool,
-    /// Another for each turn.
+    /// A different number in each turn.
     random: u64,
 }
 
-/// What clients may ask of the supervisor's identity.
+/// The supervisor's identity, as clients see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// `identifier`
@@ -112,7 +112,7 @@ pub struct Identity {
     pub pid: i32,
 }
 
-/// The whole supervisor: its groups, its state, and what it is asked to do.
+/// The whole supervisor: its groups, its state and its open requests.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Supervisor {
     identity: Identity,
@@ -126,18 +126,18 @@ pub struct Supervisor {
     autostarts: Autostarts,
     /// When to look for members of groups whose leaders are dead.
     next_look: Option<NextLook>,
-    /// What processes hold for those that wait for them.
+    /// The conditions that processes meet for their dependents.
     conditions: Conditions,
     /// Stops that wait for dependents to be gone.
     deferred_stops: BTreeMap<ProcessId, StopReason>,
     operations: Operations,
     shortage: Shortage,
     randomness: Randomness,
-    /// What processes have left there and was not reaped yet.
+    /// Processes that programs left in the background and that were not reaped yet.
     in_background: BTreeMap<Pid, ProcessId>,
     /// Which of the groups have pools.
     pools: Vec<usize>,
-    /// What any pool asks for.
+    /// The event types that any pool subscribes to.
     asked_for: EventTypes,
     ticks: Ticks,
     tasks: OpenTasks,
@@ -190,14 +190,14 @@ impl Supervisor {
         Self { rules, ..self }
     }
 
-    /// The same with a seed for all that is random.
+    /// The same with a seed for everything random.
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { randomness: Randomness::seeded(seed), ..self }
     }
 
-    /// The supervisor that takes over after a restart. With everything stopped no question is
-    /// open any more; process ids and the numbers of events go on counting.
+    /// The supervisor that takes over after a restart. With everything stopped no request is
+    /// open any more; process ids and event serials continue.
     #[must_use]
     pub fn succeed(&self, identity: Identity, groups: Vec<GroupSpec>) -> Self {
         let mut next = Self::new(identity, Vec::new());
@@ -213,18 +213,18 @@ impl Supervisor {
         next
     }
 
-    /// What a process was configured to be, or `None` if there is no such process.
+    /// The specification of a process, or `None` if there is no such process.
     #[must_use]
     pub fn spec(&self, process: ProcessId) -> Option<&ProcessSpec> {
         self.process(process).map(|process| &*process.spec)
     }
 
-    /// What all processes were configured to be.
+    /// The specifications of all processes.
     pub fn specs(&self) -> impl Iterator<Item = &ProcessSpec> {
         self.processes.iter().map(|process| &*process.spec)
     }
 
-    /// How many processes there have been so far: another number once one was added.
+    /// How many processes there have been so far: changes whenever one is added.
     #[must_use]
     pub fn processes_made(&self) -> u64 {
         self.next_process
@@ -265,7 +265,7 @@ impl Supervisor {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Takes one input and says what is to be done.
+    /// Handles one input and returns what the shell has to do.
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
         let tasks = std::mem::take(&mut self.tasks);
@@ -361,9 +361,9 @@ impl Supervisor {
         self.settle_conditions(&turn, &mut out);
         self.judge_ends(&turn, &mut out);
         self.advance_shutdown(&turn, &mut out);
-        // What has stopped just now may have been in the way of others.
+        // A process that has just stopped may have blocked others.
         self.settle_conditions(&turn, &mut out);
-        self.tell_listeners(&turn, &mut out);
+        self.deliver_events(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
         self.record_events(&turn, &mut out);
         self.tasks = std::mem::take(&mut out.tasks);
@@ -375,7 +375,7 @@ impl Supervisor {
         self.ask_again(out);
         out.record(Happening::Supervisor(self.state()));
         for index in 0..self.groups.len() {
-            self.tell_added(index, out);
+            self.publish_group_added(index, out);
         }
         out.announce(EventType::SupervisorStateChangeRunning, || Event::SupervisorRunning);
         let all = self.by_priority();
@@ -408,7 +408,7 @@ impl Supervisor {
         members
     }
 
-    /// By their own priorities; those of one priority keep their order.
+    /// Sorted by their own priorities; processes of equal priority keep their order.
     fn sort_by_priority(&self, members: &mut [ProcessId]) {
         members.sort_by_key(|id| self.process(*id).map_or(0, |process| process.spec.priority));
     }

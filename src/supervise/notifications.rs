@@ -1,4 +1,4 @@
-//! What programs report of themselves by systemd's notify protocol.
+//! What programs report about themselves by systemd's notify protocol.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{Effects, Turn};
 use crate::model::{LogLevel, Notification, Pid};
 
 impl Process {
-    /// Takes a report of the program. What an earlier run has left is not reported here, so it is about this one.
+    /// Handles a report of the program. The shell drops reports of earlier runs, so it is about this one.
     pub(super) fn notified(&mut self, turn: &Turn, notification: Notification, out: &mut Effects) {
         let Some(pid) = self.pid() else { return };
         let name = &self.spec.name;
@@ -40,7 +40,7 @@ impl Process {
         }
     }
 
-    /// Another process is the program from now on: one that descends from it, or the one that was started again.
+    /// Changes the main process: to a descendant of the program, or back to the process that was started.
     fn follow(&mut self, pid: Pid, main: Pid, out: &mut Effects) {
         match &mut self.state {
             State::Starting { pid: Some(current), .. }
@@ -61,7 +61,7 @@ impl Process {
         );
     }
 
-    /// A start or a stop that is under way has at least this much time from now on; a stop no more than
+    /// Gives a start or a stop that is under way at least this much time from now on; a stop no more than
     /// `STOP_EXTENSION_MAX` in all. The time of a shutdown is not extended.
     fn extend_timeout(&mut self, turn: &Turn, duration: Duration) {
         let at = turn.now.mono.after(duration);

@@ -1,8 +1,8 @@
-//! Delivery of events: pools take them, and their listeners are sent them one at a time.
+//! Delivery of events: pools queue them and send them to their listeners one at a time.
 //!
-//! What happens while an input is handled is collected in its order and handed to the pools at the
-//! input's end; then every listener that runs and waits is sent what its pool has waited with longest.
-//! Without a pool that asks for it no event is made at all.
+//! Events that occur while an input is handled are collected in order and passed to the pools at the
+//! input's end; then every listener that runs and is ready gets the oldest event of its pool.
+//! An event that no pool subscribes to is not created.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 impl Effects {
-    /// Something has happened that listeners may have asked for.
+    /// Records an event that listeners may have subscribed to.
     pub(super) fn announce(&mut self, event: EventType, make: impl FnOnce() -> Event) {
         if self.asked_for.cover(event) {
             self.news.push(make());
@@ -26,7 +26,7 @@ impl Effects {
 }
 
 impl Group {
-    /// It is of this kind from now on. A pool that goes on being one keeps what waits in it.
+    /// Changes the kind of a group. A group that remains a pool keeps its queued events.
     pub(super) fn take_kind(&mut self, kind: GroupKind) {
         self.kind = kind;
         match (kind, &mut self.pool) {
@@ -44,13 +44,13 @@ impl Supervisor {
         self.asked_for.cover(event)
     }
 
-    /// Whether the standard output of a process is its half of a conversation with us.
+    /// Whether the standard output of a process carries the listener protocol.
     #[must_use]
     pub fn is_listener(&self, process: ProcessId) -> bool {
         self.groups_with_pools().any(|group| group.members.contains(&process))
     }
 
-    /// How far the conversation with each listener has come that was started.
+    /// The protocol state of each listener that was started.
     pub(super) fn listener_states(&self) -> BTreeMap<ProcessId, ListenerState> {
         let pools = self.groups_with_pools().filter_map(|group| group.pool.as_deref());
         pools.flat_map(Pool::states).collect()
@@ -60,7 +60,7 @@ impl Supervisor {
         self.pools.iter().filter_map(|index| self.groups.get(*index))
     }
 
-    /// To be called whenever there are other pools, or they ask for something else.
+    /// Must be called whenever pools or their subscriptions change.
     pub(super) fn ask_again(&mut self, out: &mut Effects) {
         let has_pool = |(index, group): (usize, &Group)| group.pool.is_some().then_some(index);
         self.pools = self.groups.iter().enumerate().filter_map(has_pool).collect();
@@ -69,9 +69,9 @@ impl Supervisor {
         out.asked_for = self.asked_for;
     }
 
-    /// A group is active, with its pool if it has one. At the start each is announced to the pools of itself
-    /// and of those before it.
-    pub(super) fn tell_added(&mut self, index: usize, out: &mut Effects) {
+    /// Announces an active group, with its pool if it has one. At start-up each group is announced to its own pool
+    /// and to those of the groups before it.
+    pub(super) fn publish_group_added(&mut self, index: usize, out: &mut Effects) {
         self.publish_news(out);
         if let Some(group) = self.groups.get(index)
             && self.asks_for(EventType::ProcessGroupAdded)
@@ -81,8 +81,8 @@ impl Supervisor {
         }
     }
 
-    /// At the end of every input: all events are given to pools, and each listener that can take one is sent one.
-    pub(super) fn tell_listeners(&mut self, turn: &Turn, out: &mut Effects) {
+    /// At the end of every input: passes all events to pools, and sends one to each listener that can take one.
+    pub(super) fn deliver_events(&mut self, turn: &Turn, out: &mut Effects) {
         let nobody_asks = self.asked_for == EventTypes::default();
         if nobody_asks && self.ticks.deadline().is_none() {
             return;
@@ -100,7 +100,7 @@ impl Supervisor {
         self.dispatch(out);
     }
 
-    /// When a pool has something to do by itself.
+    /// The next time at which a pool has something to do without input.
     pub(super) fn pools_deadline(&self) -> Option<Mono> {
         if self.asked_for == EventTypes::default() {
             return None;
@@ -108,14 +108,14 @@ impl Supervisor {
         self.groups_with_pools().filter_map(|group| group.pool.as_ref()?.deadline()).min()
     }
 
-    /// What has happened so far goes to the pools.
+    /// Passes the events so far to the pools.
     pub(super) fn publish_news(&mut self, out: &mut Effects) {
         for event in std::mem::take(&mut out.news) {
             self.publish(event, self.groups.len());
         }
     }
 
-    /// To the pools among the first so many groups. The event has its number as soon as one takes it.
+    /// Passes an event to the pools among the first `groups` groups. It gets its serial when a pool accepts it.
     fn publish(&mut self, event: Event, groups: usize) {
         let (kind, event) = (event.event_type(), Arc::new(event));
         let mut is_taken = false;
@@ -132,7 +132,7 @@ impl Supervisor {
         self.next_event += u64::from(is_taken);
     }
 
-    /// The first of a pool that runs and waits gets the oldest event, the next the next.
+    /// Sends the oldest events of a pool to its ready listeners, in order.
     fn dispatch(&mut self, out: &mut Effects) {
         let (processes, server) = (&self.processes, &self.identity.identifier);
         for &index in &self.pools {
@@ -146,8 +146,8 @@ impl Supervisor {
         }
     }
 
-    /// The outcome of `SendEvent`. An event that could not be brought to a listener is for another; that
-    /// listener gets no more, as it would not get them either.
+    /// The outcome of `SendEvent`. An event that could not be delivered goes to another listener; the failed
+    /// listener gets no more events, as they could not be delivered either.
     pub(super) fn event_sent(
         &mut self,
         process: ProcessId,
@@ -179,7 +179,7 @@ impl Supervisor {
         }
     }
 
-    /// A process was started; if it is a listener a conversation with it begins.
+    /// A process was started; if it is a listener, its protocol state begins.
     pub(super) fn listener_began(&mut self, process: ProcessId) {
         let is_its = |group: &Group| group.members.contains(&process);
         if let Some(pool) = self.find_pool(is_its) {
@@ -197,7 +197,7 @@ impl Supervisor {
         }
     }
 
-    /// A listener has said something on its standard output.
+    /// A listener has written to its standard output.
     pub(super) fn listener_said(&mut self, process: ProcessId, bytes: &[u8], turn: &Turn, out: &mut Effects) {
         let name = self.name_of(process);
         let Some(pool) = self.pool_of(process) else { return };
@@ -205,7 +205,7 @@ impl Supervisor {
             if let Heard::Rejected(_) = heard {
                 log_refusal(pool, turn, &name, out);
             }
-            tell_heard(&name, &heard, out);
+            log_heard(&name, &heard, out);
             match heard {
                 Heard::Rejected(delivery) | Heard::BadResult(_, delivery) => put_back(pool, delivery, out),
                 Heard::Processed(delivery) => {
@@ -219,13 +219,13 @@ impl Supervisor {
         }
     }
 
-    /// Whether this is a listener that runs and has events to deal with.
+    /// Whether this is a running listener that still has queued or unanswered events.
     pub(super) fn is_owed_events(&self, process: ProcessId) -> bool {
         let mut pools = self.groups_with_pools().filter_map(|group| group.pool.as_ref());
         is_running(&self.processes, process) && pools.any(|pool| pool.is_owed(process))
     }
 
-    /// A process has written something that listeners have asked for.
+    /// A process has written something that listeners have subscribed to.
     pub(super) fn wrote(
         &self,
         process: ProcessId,
@@ -270,14 +270,14 @@ fn put_back(pool: &mut Pool, delivery: Delivery, out: &mut Effects) {
     pool.put_back(delivery);
 }
 
-/// COMPAT: Supervisor has a line for each event. Here there is one line a second.
+/// COMPAT: Supervisor logs a line for each event. Here there is one line a second.
 fn log_discarded(pool: &str, discarded: Discarded, out: &mut Effects) {
     let Discarded { count, serial } = discarded;
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     out.log(LogLevel::Error, format!("pool {pool} event buffer overflowed, discarding event {serial}{more}"));
 }
 
-/// COMPAT: Supervisor has a line for each refusal, and sends the event again at once.
+/// COMPAT: Supervisor logs a line for each refusal, and sends the event again at once.
 fn log_refusal(pool: &mut Pool, turn: &Turn, listener: &str, out: &mut Effects) {
     match pool.refused(turn.now.mono) {
         Some(RefusalNews::First) => out.log(LogLevel::Warn, format!("{listener}: event was rejected")),
@@ -298,7 +298,7 @@ fn log_end_of_refusals(pool: &mut Pool, out: &mut Effects) {
     }
 }
 
-fn tell_heard(name: &str, heard: &Heard, out: &mut Effects) {
+fn log_heard(name: &str, heard: &Heard, out: &mut Effects) {
     use ListenerState::{Acknowledged, Busy, Ready, Unknown};
     let (from, to) = match heard {
         Heard::Ready => (Acknowledged, Ready),

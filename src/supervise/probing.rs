@@ -9,7 +9,7 @@ use super::task::{Task, TaskEnd};
 use super::{Effect, Effects};
 use crate::model::{ChildId, ExitStatus, Probe, ProcessId, TaskId, seconds_text};
 
-/// Characters of the output of a command that go into the reason why a check fails.
+/// The maximum number of characters of a command's output in the reason why a check fails.
 const OUTPUT_CHARS_MAX: usize = 200;
 
 /// Why a probe has failed.
@@ -17,18 +17,18 @@ const OUTPUT_CHARS_MAX: usize = 200;
 pub struct ProbeFailure {
     /// `connection refused`
     pub text: String,
-    /// Whose failure it is. One of the machine says nothing about the program.
+    /// Whether the program or the machine failed. A failure of the machine says nothing about the program.
     pub blame: Blame,
 }
 
 impl ProbeFailure {
-    /// The program has not answered, or not as it should.
+    /// The program has not answered, or not correctly.
     #[must_use]
     pub fn of_program(text: impl Into<String>) -> Self {
         Self { text: text.into(), blame: Blame::Program }
     }
 
-    /// The probe could not be made, because the machine is short of something.
+    /// The probe could not be made because the machine is short of resources.
     #[must_use]
     pub fn of_machine(text: impl Into<String>) -> Self {
         Self { text: text.into(), blame: Blame::Machine }
@@ -36,7 +36,7 @@ impl ProbeFailure {
 }
 
 impl Effects {
-    /// Begins a probe for a process, which is given its outcome.
+    /// Begins a probe for a process, which receives the outcome.
     pub(super) fn begin_probe(&mut self, process: ProcessId, target: &Probe, timeout: Duration) -> TaskId {
         let probe = self.tasks.begin(process);
         self.push(match target {

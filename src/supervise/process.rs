@@ -18,8 +18,8 @@
 //! from STARTING to EXITED.
 //!
 //! A state carries its data and its deadline, so leaving the state drops the deadline: there are
-//! no timers to cancel. Each method answers one input in every state by name; there is no
-//! catch-all arm, so a new state or input is a build error wherever it has to be thought of.
+//! no timers to cancel. Each method handles one input and names every state; there is no
+//! catch-all arm, so a new state is a build error wherever it has to be considered.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ use crate::model::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum State {
     Stopped,
-    /// It is to start once the conditions that it waits for hold. `pulls` is set until what it needs was started.
+    /// It starts once the conditions that it waits for hold. `pulls` is set until its dependencies were started.
     Waiting {
         pulls: Option<StartedFor>,
     },
@@ -69,7 +69,7 @@ pub(super) enum State {
         pid: Pid,
         stop: Stop,
     },
-    /// `restart_at` is set while an automatic restart is held back by `RESTART_SPACING`.
+    /// `restart_at` is set while an automatic restart is delayed by `RESTART_SPACING`.
     Exited {
         restart_at: Option<Mono>,
     },
@@ -80,7 +80,7 @@ pub(super) enum State {
     },
 }
 
-/// What makes a process that starts RUNNING.
+/// The condition under which a starting process becomes RUNNING.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Until {
     /// It has stayed up for `startsecs`.
@@ -128,55 +128,55 @@ pub(super) struct Process {
     pub(super) stop_rank: i64,
     /// Its AUTO logs were made, and its `autostart` was considered.
     pub(super) is_introduced: bool,
-    /// The last state that listeners were sent.
+    /// The last state that was sent to listeners.
     announced: ProcessState,
-    /// It stops because a condition that it is bound to is lost, and starts again with it.
+    /// It stops because a condition that it is bound to is lost, and starts again when that holds again.
     pub(super) is_losing_its_binding: bool,
     /// It is FATAL only because a process that it needs has failed.
     pub(super) has_failed_dependency: bool,
-    /// Set once they are made.
+    /// Set once they are created.
     pub(super) auto_logs: AutoLogs,
     pub(super) desired: Desired,
     pub(super) timetable: Timetable,
     pub(super) hooks: HookRuns,
     pub(super) state: State,
-    /// An update waits for its end: it is not started any more.
+    /// An update waits for its end: it is not started again.
     pub(super) leaving: bool,
-    /// What it has left there and still lives.
+    /// The process that it left in the background and that still lives.
     pub(super) background: Option<Background>,
-    /// Starts in a row that failed because the machine was short of something: not counted as failed.
+    /// Consecutive starts that failed because the machine was short of resources: not counted as failed.
     pub(super) short_attempts: u32,
     /// It is being stopped because its start takes too long: its end is that of a failed start.
     pub(super) start_timed_out: bool,
-    /// Failed starts in a row.
+    /// Consecutive failed starts.
     pub(super) failed_starts: i64,
-    /// What `restart_*` counts.
+    /// The counter of `restart_*`.
     pub(super) restarts: RestartCounter,
     /// When it became ready; `None` from each spawn until then.
     pub(super) ready_at: Option<Mono>,
-    /// What was started, and leads its group, where the program has named another main process.
+    /// The started process, which leads its group, if the program has named another main process.
     pub(super) leader: Option<Pid>,
-    /// While it runs and its health is checked.
+    /// Set while it runs and its health is checked.
     pub(super) health: Option<Box<HealthMonitor>>,
     /// With `health=notify`: how often it has to report in this run.
     pub(super) report_interval: Option<Duration>,
-    /// Why this run was found unhealthy, if something was done about that.
+    /// Why this run was found unhealthy, if that had consequences.
     pub(super) unhealthy_reason: Option<String>,
     pub(super) started: Option<(Mono, Wall)>,
     /// When and how its process ended last. A later start leaves it as it is.
     pub(super) ended: Option<(Wall, ExitStatus)>,
-    /// As Supervisor reports it: `None` again from the next start on, and after one that failed.
+    /// As Supervisor reports it: `None` again from the next start on, and after a failed start.
     pub(super) exit_status: Option<ExitStatus>,
-    /// Of the last try, also when that counts as none.
+    /// Of the last attempt, even if that does not count as a failed start.
     pub(super) last_end: Option<LastEnd>,
-    /// Its group, once it is dead itself and while members may be left.
+    /// Its group, once the leader is dead and while members may remain.
     pub(super) remaining: Option<RemainingGroup>,
     /// A `Spawn` effect is not answered yet, whatever the state.
     pub(super) is_spawning: bool,
-    /// What the index of all processes holds of this one.
+    /// The entry of this process in the index of all processes.
     pub(super) indexed: Indexed,
     pub(super) spawn_error: String,
-    /// What the program has reported for people to read, in this run.
+    /// The status text that the program has reported in this run.
     pub(super) reported_status: String,
     pub(super) history: ProcessHistory,
 }
@@ -253,7 +253,7 @@ impl Process {
         }
     }
 
-    /// Whether it may read what is written to it: not once it is being stopped.
+    /// Whether text may be written to its standard input: not once it is being stopped.
     pub(super) fn takes_stdin(&self) -> bool {
         match self.state {
             State::Running { .. } => true,
@@ -271,7 +271,7 @@ impl Process {
         &self.spawn_error
     }
 
-    /// Standard output, standard error. An AUTO log that could not be made is none.
+    /// Standard output, standard error. An AUTO log that could not be created counts as no log.
     pub(super) fn log_targets(&self) -> [LogTarget; 2] {
         let AutoLogs { stdout, stderr } = &self.auto_logs;
         [(&self.spec.stdout, stdout), (&self.spec.stderr, stderr)].map(|(stream, auto)| {
@@ -283,7 +283,7 @@ impl Process {
         })
     }
 
-    /// Whether anything of this process is there or about to be.
+    /// Whether anything of this process exists or is about to.
     pub(super) fn is_unstopped(&self) -> bool {
         !self.state().is_stopped()
             || self.has_stopping_members()
@@ -291,7 +291,7 @@ impl Process {
             || self.has_open_post_stop()
     }
 
-    /// Whether this process has to be waited for before the supervisor may end, or an update go on.
+    /// Whether the supervisor has to wait for this process before it ends, or before an update continues.
     pub(super) fn is_pending(&self) -> bool {
         (self.is_unstopped() || self.has_hooks_after_end()) && !self.is_given_up()
     }
@@ -304,7 +304,7 @@ impl Process {
         matches!(self.state, State::Waiting { .. })
     }
 
-    /// Whether it has ended and is about to be started again by itself.
+    /// Whether it has ended and is about to be restarted automatically.
     pub(super) fn will_restart(&self) -> bool {
         matches!(self.state, State::Exited { restart_at: Some(_) })
     }
@@ -317,7 +317,7 @@ impl Process {
         is_followed && matches!(self.state, State::Stopping { .. })
     }
 
-    /// When `time_passed` wants to be called. What would only start something has no deadline
+    /// When `time_passed` has to be called. What would only start something has no deadline
     /// while nothing may start.
     pub(super) fn deadline(&self, restarts_allowed: bool) -> Option<Mono> {
         let own = match &self.state {
@@ -376,7 +376,7 @@ impl Process {
         }
     }
 
-    /// The one way into another state, so that listeners learn of each. They are sent nothing of a process that
+    /// The only way to change the state, so that listeners see every change. They get no event for a process that
     /// waits, as it was not spawned.
     pub(super) fn enter(&mut self, state: State, out: &mut Effects) {
         self.leave_hook_of_state(out);
@@ -401,7 +401,7 @@ impl Process {
         }
     }
 
-    /// Its state, as listeners are sent it.
+    /// Its state in events.
     fn change(&self, pid: i32) -> StateChange {
         let tries = self.failed_starts;
         match self.state {
@@ -418,12 +418,12 @@ impl Process {
         }
     }
 
-    /// By which listeners know it.
+    /// Its identity in events.
     pub(super) fn names(&self) -> ProcessNames {
         ProcessNames { process: self.spec.name.clone(), group: self.spec.group.clone() }
     }
 
-    /// What clients see of it.
+    /// Its information for clients.
     pub(super) fn info(&self, turn: &Turn) -> ProcessInfo {
         let uptime = self.started.map_or(Duration::ZERO, |(at, _)| turn.now.mono.since(at));
         let [stdout, stderr] = self.log_targets();
@@ -482,7 +482,7 @@ impl Process {
         retry.or_else(|| self.next_run_ms())
     }
 
-    /// What is known of its state beyond Supervisor's words.
+    /// What is known about its state beyond Supervisor's text.
     fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
         let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));
         let hook = self.hook_text().filter(|_| self.hook_in_place_of_state().is_none());
@@ -492,7 +492,7 @@ impl Process {
     }
 }
 
-/// Supervisor lets times be negative; they count as none.
+/// Supervisor accepts negative times; they count as zero.
 pub(super) fn seconds(secs: i64) -> Duration {
     Duration::from_secs(u64::try_from(secs).unwrap_or(0))
 }

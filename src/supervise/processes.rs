@@ -1,7 +1,7 @@
-//! All processes, with an index of what would take a walk over all of them to find out: which deadlines
+//! All processes, with an index that avoids walking over all of them: which deadlines
 //! are next, which priorities still have processes to wait for, and which process has a name.
 //!
-//! A process is changed through [`Processes::with`] alone, which keeps the index in step.
+//! A process is changed only through [`Processes::with`], which keeps the index consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::history::ProcessHistory;
 use super::process::Process;
 use crate::model::{Mono, ProcessId};
 
-/// What the index holds of one process.
+/// The index entry of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Indexed {
     deadline: Option<Mono>,
@@ -36,12 +36,12 @@ pub(super) struct Processes {
     with_members: BTreeSet<ProcessId>,
     /// While nothing may start, what would only start something has no deadline.
     may_start: bool,
-    /// What others may wait for has changed in these; not recorded while nothing is waited for.
+    /// Processes whose conditions for others have changed; not recorded while no process depends on another.
     changes: Vec<ConditionChange>,
     records_changes: bool,
 }
 
-/// A process with what it was to others and what it is now.
+/// A process with its old and new conditions for others.
 type ConditionChange = (ProcessId, ConditionState, ConditionState);
 
 impl Default for Processes {
@@ -114,7 +114,7 @@ impl Processes {
         Some(result)
     }
 
-    /// From now on nothing starts, and what is left of groups is waited for.
+    /// From now on nothing starts, and the remaining members of groups are awaited.
     pub(super) fn forbid_starts(&mut self) {
         self.may_start = false;
         let ids: Vec<_> = self.all.keys().copied().collect();
@@ -125,7 +125,7 @@ impl Processes {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Those whose deadline has come, in the order of their ids.
+    /// Processes whose deadline has passed, in the order of their ids.
     pub(super) fn due(&self, now: Mono) -> Vec<ProcessId> {
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
         let mut ids: Vec<_> = due.map(|(_, id)| *id).collect();
@@ -139,7 +139,7 @@ impl Processes {
         self.changes.clear();
     }
 
-    /// What has changed since the last call.
+    /// The changes since the last call.
     pub(super) fn take_changes(&mut self) -> Vec<ConditionChange> {
         std::mem::take(&mut self.changes)
     }
@@ -149,7 +149,7 @@ impl Processes {
         self.pending.last_key_value().map(|(priority, _)| *priority)
     }
 
-    /// Those whose groups may have outlived them.
+    /// Processes whose groups may have outlived them.
     pub(super) fn with_members(&self) -> impl Iterator<Item = &Process> {
         self.with_members.iter().filter_map(|id| self.get(*id))
     }

@@ -1,9 +1,9 @@
-//! Explicit readiness (`ready`): checks that all have to hold before a process that starts is RUNNING, and the
+//! Explicit readiness (`ready`): checks that all have to hold before a starting process is RUNNING, and the
 //! time that a start may take (`ready_timeout`).
 //!
 //! Some checks are reported ([`super::Input::ReadyReported`]): the program says that it is ready. The others are
-//! probed: at once after the spawn, then with growing pauses up to `ready_interval`, and not any more once the check
-//! holds or the process has left STARTING. No check is probed twice at one time, and a process has at most one
+//! probed: at once after the spawn, then with growing pauses up to `ready_interval`, until the check
+//! holds or the process has left STARTING. Probes of one check never overlap, and a process has at most one
 //! command running as a probe.
 
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::model::{
     seconds_text,
 };
 
-/// The pause after the first probe that failed; it doubles with each.
+/// The pause after the first failed probe; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The checks of a process that starts.
+/// The checks of a starting process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Readiness {
     checks: Vec<OpenCheck>,
@@ -45,17 +45,17 @@ struct OpenCheck {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum CheckProgress {
     Holds,
-    /// It holds when the process has lived until then.
+    /// It holds once the process has been alive until then.
     HoldsAt(Mono),
-    /// It is going to be reported.
+    /// The program or its output reports it.
     Awaited,
-    /// It is probed then.
+    /// The time of the next probe.
     DueAt(Mono),
     Probing(TaskId),
 }
 
 impl Until {
-    /// What makes this process RUNNING if it is spawned now.
+    /// The condition under which this process becomes RUNNING if it is spawned now.
     pub(super) fn after_spawn(spec: &ProcessSpec, now: Mono) -> Self {
         let give_up_at = spec.start_timeout().map(|timeout| now.after(timeout));
         let up_at = now.after(seconds(spec.start_secs));
@@ -82,7 +82,7 @@ impl Readiness {
         self.checks.iter().filter_map(|check| check.deadline(may_run)).min()
     }
 
-    /// Begins the probes that are due. What holds by now has no deadline any more.
+    /// Begins the probes that are due. A check that holds has no deadline any more.
     fn time_passed(&mut self, process: ProcessId, now: Mono, out: &mut Effects) {
         let mut may_run = !self.runs_command();
         for check in &mut self.checks {
@@ -128,7 +128,7 @@ impl Readiness {
         self.checks.iter().find(|check| !check.holds(now))
     }
 
-    /// Why it is not ready: the name of the check is left out where there is only one.
+    /// Why it is not ready. The name of the check is omitted if there is only one.
     fn reason(&self, now: Mono) -> String {
         match self.open(now) {
             Some(check) if self.checks.len() == 1 => check.reason(),
@@ -214,14 +214,14 @@ impl OpenCheck {
     }
 }
 
-/// The pause after a probe, when so many have failed before it.
+/// The pause after a probe, by the number of failed probes before it.
 fn pause_after(failed_before: u32, interval: Duration) -> Duration {
     let factor = 1_u32.checked_shl(failed_before).unwrap_or(u32::MAX);
     FIRST_PAUSE.saturating_mul(factor).min(interval)
 }
 
 impl Process {
-    /// What is due of a start: probes, and its end if it takes too long.
+    /// Handles what is due of a start: probes, and its end if it takes too long.
     pub(super) fn start_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         let now = turn.now.mono;
         let (id, State::Starting { pid: Some(pid), until }) = (self.id, &mut self.state) else { return };
@@ -242,7 +242,7 @@ impl Process {
         self.begin_stopping(turn, pid, out);
     }
 
-    /// A check of this run holds, as the program has said.
+    /// A check of this run holds, as the program has reported.
     fn ready_reported(&mut self, turn: &Turn, pid: Pid, check: usize, out: &mut Effects) {
         if let State::Starting { pid: Some(current), until: Until::Ready { readiness, .. } } = &mut self.state
             && (*current == pid || self.leader == Some(pid))
@@ -283,7 +283,7 @@ impl Supervisor {
         self.changed(turn, id, None, out);
     }
 
-    /// The outcome of a probe. One that was cancelled belongs to no process.
+    /// The outcome of a probe. A cancelled one belongs to no process.
     pub(super) fn probed(
         &mut self,
         turn: &Turn,

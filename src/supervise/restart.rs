@@ -1,8 +1,8 @@
 //! The restart policy: whether a process that has ended or could not be started is started again, and when.
 //!
 //! [`RestartRules`] are Supervisor's rules. With any `restart_*` option the delays are those of [`RestartDelays`]
-//! instead, counted by one [`RestartCounter`] for exits and failed starts. `restart_limit` takes the place of
-//! `startretries`, which limits failed starts as long as there is none.
+//! instead, with one [`RestartCounter`] for exits and failed starts. `restart_limit` replaces
+//! `startretries`, which limits failed starts only without it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use super::Turn;
 use super::process::{Process, State, seconds};
 use crate::model::{AutoRestart, Mono, OnEnd, ProcessId, ProcessSpec, RestartDelays, StartRetries};
 
-/// The least time between two automatic starts from EXITED. A program with `startsecs=0` that
+/// The minimum time between two automatic starts from EXITED. A program with `startsecs=0` that
 /// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
-/// loop has the same effect. One that has lived longer is started again at once.
+/// loop has the same effect. A program that ran for longer is restarted at once.
 pub const RESTART_SPACING: Duration = Duration::from_secs(1);
 
-/// Failed starts are counted no further than this, so that the wait between two of them, which
-/// grows by a second each time, stays a number however many retries are allowed.
+/// Failed starts are counted up to this limit, so that the wait between two of them, which
+/// grows by a second each time, does not overflow however many retries are allowed.
 const FAILED_STARTS_MAX: i64 = 86_400;
 
 /// The longest wait in seconds with `startretries=forever`: what the program waits for may come at any time.
 const BACKOFF_MAX_FOREVER: i64 = 60;
 
-/// A restart with a shorter delay than this keeps to [`RESTART_SPACING`] too.
+/// A restart with a shorter delay than this is also subject to [`RESTART_SPACING`].
 const UNSPACED_DELAY_MIN: Duration = Duration::from_millis(100);
 
 /// What follows a failed start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AfterFailure {
-    /// Failed starts in a row, this one included.
+    /// Consecutive failed starts, including this one.
     pub(super) failed_starts: i64,
     /// The wait before the next attempt.
     pub(super) delay: Duration,
@@ -80,7 +80,7 @@ impl RestartRules {
     }
 }
 
-/// What `restart_*` counts of one process.
+/// What `restart_*` counts for one process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct RestartCounter {
     /// Restarts since it was last up, and ready, for `restart_reset_after`.
@@ -119,14 +119,14 @@ impl Randomness {
         self.0
     }
 
-    /// What a turn draws its random numbers from.
+    /// The number from which a turn derives its random numbers.
     pub(super) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.0
     }
 }
 
-/// A number that looks random, the same for the same number and process: the finalizer of splitmix64.
+/// A pseudo-random number, determined by a number and a process: the finalizer of splitmix64.
 pub(super) fn scatter(number: u64, process: ProcessId) -> u64 {
     let mut mixed = number ^ process.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -134,7 +134,7 @@ pub(super) fn scatter(number: u64, process: ProcessId) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Longer or shorter by up to so many percent.
+/// Lengthens or shortens a delay by up to this many percent.
 pub(super) fn with_jitter(delay: Duration, percent: u8, random: u64) -> Duration {
     // From -1000 to 1000.
     let thousandths = i32::try_from(random % 2001).unwrap_or(1000) - 1000;
@@ -143,7 +143,7 @@ pub(super) fn with_jitter(delay: Duration, percent: u8, random: u64) -> Duration
 }
 
 impl Process {
-    /// When the restart after this end is due: by `restart_*`, or by Supervisor's rules where none of these is set.
+    /// When the restart after this end is due: by `restart_*`, or by Supervisor's rules if none of these is set.
     /// `Err` says why there is none.
     pub(super) fn next_restart(&mut self, turn: &Turn, by_rules: Mono) -> Result<Mono, String> {
         let spec = Arc::clone(&self.spec);
@@ -159,12 +159,12 @@ impl Process {
         Ok(if delay < UNSPACED_DELAY_MIN { at.max(started.after(RESTART_SPACING)) } else { at })
     }
 
-    /// The counter starts again: the process was started or stopped by a request, or it has failed for good.
+    /// Resets the counter: the process was started or stopped on request, or it has failed for good.
     pub(super) fn reset_restarts(&mut self) {
         self.restarts = RestartCounter::default();
     }
 
-    /// The next try, of a process with a policy that waits for one: `retry in 4 s (3rd)`.
+    /// The next attempt of a process with a restart policy: `retry in 4 s (3rd)`.
     pub(super) fn retry_text(&self, now: Mono) -> Option<String> {
         let at = match self.state {
             State::Backoff { retry_at } => retry_at,

@@ -1,12 +1,12 @@
-//! Scheduled runs: when the next one starts, and what happens when the one before is not over.
+//! Scheduled runs: when the next one starts, and what happens if the previous one is not over.
 //!
 //! The next run is computed from the last instant, in UTC, so a run is neither repeated nor lost when local time
-//! changes. While a run is pending the wall clock is read at least once a minute. One that was set back, or that is
-//! past a run by more than a minute, makes no run, and the next is computed from the new time; `schedule_catch_up`
-//! makes up one for those that were missed.
+//! changes. While a run is pending the wall clock is read at least once a minute. A clock that was set back, or that is
+//! past a run by more than a minute, starts no run, and the next is computed from the new time; `schedule_catch_up`
+//! makes up one run for all that were missed.
 //!
 //! A scheduled program is a job: it does not start with the supervisor, an exit ends the run whatever its code, and
-//! what has failed for good is tried again with the next run. `stop` pauses the schedule until the next `start`.
+//! a job that has failed for good is tried again with the next run. `stop` pauses the schedule until the next `start`.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::restart::scatter;
 use super::{Effects, Turn};
 use crate::model::{LogLevel, Mono, Now, Overlap, ProcessId, ProcessState, Wall};
 
-/// How long a clock that was set may go unnoticed; a run that is later than this was missed.
+/// How long a change of the clock may go unnoticed; a run that is later than this was missed.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A run that has not started yet.
@@ -39,7 +39,7 @@ impl PendingRun {
         Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(LOOK_EVERY)
     }
 
-    /// Whether the wall clock was set back since it was last read, by more than a clock is corrected by.
+    /// Whether the wall clock was set back since it was last read, by more than an ordinary correction.
     fn is_set_back(self, now: Now) -> bool {
         let elapsed = millis(now.mono.since(self.seen.mono));
         let expected = self.seen.wall.unix_ms.saturating_add(elapsed);
@@ -51,12 +51,12 @@ impl PendingRun {
     }
 }
 
-/// The runs of a process to come.
+/// The future runs of a process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Timetable {
     /// `None` without a schedule and while it is paused.
     next: Option<PendingRun>,
-    /// A run was due while the one before was not over, and starts after it.
+    /// A run was due while the previous one was not over, and starts after it.
     is_queued: bool,
 }
 
@@ -74,7 +74,7 @@ impl Process {
         self.timetable.next.map(|run| run.starts_at_ms)
     }
 
-    /// When the schedule wants to be looked at.
+    /// When the schedule has to be checked next.
     pub(super) fn schedule_deadline(&self) -> Option<Mono> {
         let run = self.timetable.next?;
         let is_due = self.timetable.is_queued && self.is_between_runs();
@@ -97,7 +97,7 @@ impl Process {
         self.timetable = Timetable::default();
     }
 
-    /// The schedule was changed in place: what was planned by the old one is void.
+    /// Drops what the old schedule planned: the schedule was changed in place.
     pub(super) fn schedule_changed(&mut self, turn: &Turn, out: &mut Effects) {
         self.timetable = Timetable::default();
         self.resume_schedule(turn, out);
@@ -132,7 +132,7 @@ impl Process {
             self.timetable.next = Some(run);
             return;
         }
-        // Computed from the instant of the run, so that a small correction of the clock repeats none.
+        // Computed from the instant of the run, so that a small correction of the clock does not repeat it.
         self.plan_run(turn, secs.max(run.at), out);
         let catches_up = self.spec.schedule.as_ref().is_some_and(|schedule| schedule.catch_up);
         if run.is_missed(now) && !catches_up {
@@ -165,7 +165,7 @@ impl Process {
         match self.state {
             State::Starting { pid: Some(pid), .. } | State::Running { pid } => {
                 out.log(LogLevel::Info, text);
-                // What was stopped without a request starts again by itself.
+                // A process that was stopped without a request starts again by itself.
                 self.desired.target = RunTarget::Up;
                 self.begin_stopping(turn, pid, out);
             }

@@ -1,7 +1,7 @@
 //! Starts that fail because the machine is short of descriptors, processes or memory.
 //!
-//! That is not the program's failure: it counts for nothing (`startretries`), never ends in FATAL, and is
-//! tried again for as long as it lasts. The log has one line when it begins and one when it is over,
+//! That is not the program's failure: it does not count (`startretries`), never ends in FATAL, and is
+//! retried for as long as the shortage lasts. The log has one line when it begins and one when it is over,
 //! however many programs wait.
 
 use std::collections::BTreeSet;
@@ -13,19 +13,19 @@ use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{LogLevel, ProcessId};
 
-/// The wait before the first new attempt; it doubles with each.
+/// The wait before the first new attempt; it doubles with each further one.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
-/// The longest wait. What is short may be free again at any time, without notice.
+/// The longest wait. The resource may become available at any time, without notice.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// The wait after so many attempts in a row.
+/// The wait after this many consecutive attempts.
 fn retry_after(attempts: u32) -> Duration {
     let doubled = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
     RETRY_MIN.saturating_mul(doubled).min(RETRY_MAX)
 }
 
-/// A shortage that lasts, from the first start that failed to the last that was made up for.
+/// A current shortage, from the first failed start until all of these have been retried.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Shortage {
     waiting: BTreeSet<ProcessId>,
@@ -33,7 +33,7 @@ pub(super) struct Shortage {
 }
 
 impl Process {
-    /// It could not be started, through no fault of its own.
+    /// It could not be started because of a shortage.
     ///
     /// COMPAT: Supervisor counts it as a failed start, and the program is FATAL after `startretries`.
     pub(super) fn wait_out_shortage(&mut self, turn: &Turn, text: String, out: &mut Effects) {
@@ -43,14 +43,14 @@ impl Process {
         self.enter(State::Backoff { retry_at }, out);
     }
 
-    /// Also while it is just being tried again.
+    /// True also during a new attempt.
     fn waits_out_shortage(&self) -> bool {
         self.short_attempts > 0 && matches!(self.state, State::Backoff { .. } | State::Starting { .. })
     }
 }
 
 impl Supervisor {
-    /// A start has failed for want of something.
+    /// A start has failed because of a shortage.
     pub(super) fn shortage_met(&mut self, id: ProcessId, out: &mut Effects) {
         let Some(process) = self.process(id).filter(|process| process.waits_out_shortage()) else { return };
         if self.shortage.waiting.is_empty() {
@@ -64,7 +64,7 @@ impl Supervisor {
         self.shortage.failed += 1;
     }
 
-    /// To be called when a process may have ceased to wait: it was started, stopped or removed.
+    /// Must be called when a process may no longer wait: it was started, stopped or removed.
     pub(super) fn check_shortage(&mut self, id: ProcessId, out: &mut Effects) {
         let waits = self.process(id).is_some_and(Process::waits_out_shortage);
         if !waits && self.shortage.waiting.remove(&id) && self.shortage.waiting.is_empty() {

@@ -1,4 +1,4 @@
-//! Requests to end or to restart the supervisor, and what they make of its state.
+//! Requests to end or to restart the supervisor, and how they change its state.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +13,12 @@ use crate::model::{
 pub enum AfterStop {
     /// The supervisor ends, for this reason.
     End(Ending),
-    /// It begins anew with the settings that were read.
+    /// It restarts with the settings that were read.
     Restart,
 }
 
-/// Whether the supervisor is to end. What is done about it is an operation
-/// ([`Shutdown`](super::operations)); this outlives it.
+/// Whether the supervisor has to end. The steps are an operation
+/// ([`Shutdown`](super::operations)); this state outlives it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ShutdownState {
     NotRequested,
@@ -40,7 +40,7 @@ impl ShutdownState {
 }
 
 impl Supervisor {
-    /// False once it is to end: nothing starts by itself then, and clients are refused.
+    /// False once a shutdown has begun: nothing starts by itself then, and clients are refused.
     pub(super) fn allows_starts(&self) -> bool {
         matches!(self.shutdown_state, ShutdownState::NotRequested)
     }
@@ -68,7 +68,7 @@ impl Supervisor {
         self.begin_stopping(turn, AfterStop::End(ending), out);
     }
 
-    /// What was read is good, or it is not and nothing changes.
+    /// Restarts if the settings are valid; otherwise nothing changes.
     pub(super) fn settings_read(
         &mut self,
         turn: &Turn,

@@ -1,4 +1,4 @@
-//! Signals that the supervisor itself is sent.
+//! Signals sent to the supervisor itself.
 
 use super::commands::Found;
 use super::{Effect, Effects, ReadFor, Supervisor, Turn};
@@ -35,7 +35,7 @@ impl Supervisor {
         }
     }
 
-    /// Those of the named processes that have a pid get it too.
+    /// Forwards it to those of the named processes that have a pid.
     fn forward(&self, signal: Signal, names: &[String], out: &mut Effects) {
         out.log(LogLevel::Info, format!("received {signal}, forwarding it to {}", names.join(", ")));
         for name in names {

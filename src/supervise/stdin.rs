@@ -1,5 +1,5 @@
-//! Commands that write to the standard input of a process: which processes can take it is known here, how much of it
-//! there is room for is not.
+//! Commands that write to the standard input of a process: the core knows which processes can take it, the shell knows
+//! how much fits into the pipe and the buffer.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use super::operations::{Form, Goal, Row};
 use super::{Effect, Effects, Process, Supervisor, Turn};
 use crate::model::{Fault, FaultCode, Namespec, ProcessId, Ticket};
 
-/// Why a text was not taken.
+/// Why a text was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StdinError {
-    /// The process has closed its end, or has none.
+    /// The process has closed its standard input, or has none.
     Closed,
-    /// It has not read what was sent to it before, and no more is kept for it.
+    /// It has not read what was sent before, and the buffer is full.
     Full,
 }
 
@@ -39,7 +39,7 @@ impl Supervisor {
         out.push(Effect::WriteStdin { process, text });
     }
 
-    /// COMPAT: Supervisor keeps whatever is sent, and answers with an internal error once the pipe is full.
+    /// COMPAT: Supervisor buffers whatever is sent, and answers with an internal error once the pipe is full.
     pub(super) fn stdin_taken(
         &mut self,
         turn: &Turn,

@@ -1,4 +1,4 @@
-//! Stopping in order of dependencies: what others depend on stops after them.
+//! Stopping in order of dependencies: a process stops after its dependents.
 //!
 //! A stop that has to wait is deferred until the last dependent that is going down is gone. Dependents that are
 //! not asked to stop do not count: `stop db` alone stops db alone.
@@ -55,7 +55,7 @@ impl Supervisor {
         }
     }
 
-    /// Something has changed for a process: a stop of it that was deferred may be due.
+    /// Continues a deferred stop of a process after a change.
     pub(super) fn stop_if_deferred(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
         if self.deferred_stops.is_empty() || self.has_to_wait_with_its_stop(id) {
             return;
@@ -75,7 +75,7 @@ impl Supervisor {
                 self.changed(turn, id, None, out);
             }
             StopReason::Shutdown => {
-                self.with(id, |process| process.retire(turn, out));
+                self.with(id, |process| process.stop_for_shutdown(turn, out));
                 self.settle_changed(turn, id, out);
             }
         }

@@ -1,4 +1,4 @@
-//! How a process is stopped, and how it is sent signals.
+//! Stopping processes and sending them signals.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::model::{LogLevel, Mono, Pid, Signal};
 /// How often `waiting for x to stop` is repeated while a client waits.
 const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// A stop takes at least so long before it kills, also with `stopwaitsecs=0`.
+/// The minimum time before a stop sends SIGKILL, even with `stopwaitsecs=0`.
 const KILL_AFTER_MIN: Duration = Duration::from_millis(10);
 
 /// How long a process may take to end after SIGKILL. The kernel ends most at once; one with much memory takes
-/// its time, and one in an uninterruptible sleep (state D) may never end. Then it is given up.
+/// longer, and one in an uninterruptible sleep (state D) may never end. Then it is abandoned.
 pub(super) const GRACE_AFTER_KILL: Duration = Duration::from_secs(10);
 
-/// The same once `shutdown_timeout` is over or a shutdown was asked for again.
+/// The same once `shutdown_timeout` is over or a shutdown was requested again.
 pub(super) const GRACE_AFTER_KILL_IN_A_HURRY: Duration = Duration::from_secs(1);
 
 /// How much longer than `stopwaitsecs` a stop may take because the program asks for time (`EXTEND_TIMEOUT_USEC`).
@@ -36,18 +36,18 @@ pub(super) struct Stop {
     pub(super) give_up_at: Option<Mono>,
     /// Set while a client waits for the end.
     report_at: Option<Mono>,
-    /// It did not end after SIGKILL, and nothing waits for it any more.
+    /// It did not end after SIGKILL and is abandoned: nothing waits for it any more.
     is_given_up: bool,
 }
 
 impl Stop {
-    /// A stop that kills at this time.
+    /// A stop that sends SIGKILL at this time.
     fn killing_at(kill_at: Mono) -> Self {
         let latest_kill_at = kill_at.after(STOP_EXTENSION_MAX);
         Self { kill_at, latest_kill_at, give_up_at: None, report_at: None, is_given_up: false }
     }
 
-    /// The program needs at least until then. A stop that has sent SIGKILL is not extended.
+    /// Extends the stop to this time. A stop that has sent SIGKILL is not extended.
     pub(super) fn extend_to(&mut self, at: Mono) {
         if self.give_up_at.is_none() {
             self.kill_at = self.kill_at.max(at.min(self.latest_kill_at));
@@ -81,14 +81,14 @@ pub type SendOutcome = Result<(), SendError>;
 /// Why a signal could not be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SendError {
-    /// ESRCH: it has just ended on its own; its exit is on the way.
+    /// ESRCH: it has just ended on its own and will be reaped soon.
     Gone(String),
     /// Anything else, such as EPERM.
     Failed(String),
 }
 
 impl Process {
-    /// A request to stop: asked politely first.
+    /// A request to stop: the stop signal comes before SIGKILL.
     pub(super) fn stop(&mut self, turn: &Turn, out: &mut Effects) {
         self.desired.request(RunTarget::Down);
         self.reset_restarts();
@@ -110,7 +110,7 @@ impl Process {
         }
     }
 
-    /// Asks it to stop without a request to stay down: as its target stays, it starts again after that.
+    /// Stops it without a request to stay down: it keeps its target and starts again afterwards.
     pub(super) fn stop_for_restart(&mut self, turn: &Turn, out: &mut Effects) {
         if let State::Starting { pid: Some(pid), .. } | State::Running { pid } = self.state {
             self.begin_stopping(turn, pid, out);
@@ -131,19 +131,19 @@ impl Process {
         }
     }
 
-    /// Whether SIGKILL did not end it, so that nothing waits for it any more.
+    /// Whether it was abandoned because SIGKILL did not end it.
     pub(super) fn is_given_up(&self) -> bool {
         self.stop_under_way().is_some_and(|stop| stop.is_given_up)
     }
 
-    /// What clients see of a process that was given up.
+    /// What clients see of a process that was abandoned.
     pub(super) fn given_up_text(&self) -> Option<String> {
         let pid = self.pid().filter(|_| self.is_given_up())?;
         Some(format!("{} (pid {pid}) does not end after SIGKILL", self.full_name()))
     }
 
-    /// The supervisor ends: as `stop`, but a process that waits for another try has failed.
-    pub(super) fn retire(&mut self, turn: &Turn, out: &mut Effects) {
+    /// Stops it because the supervisor ends: as `stop`, but a process that waits for another attempt has failed.
+    pub(super) fn stop_for_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
         self.note_shutdown();
         self.stop_members(turn, out);
         match self.state {
@@ -162,8 +162,8 @@ impl Process {
         }
     }
 
-    /// A shutdown was asked for again: what was asked to stop before is killed, the others are asked now.
-    pub(super) fn hasten(&mut self, turn: &Turn, out: &mut Effects) {
+    /// A shutdown was requested again: kills it if it was already asked to stop, otherwise asks it now.
+    pub(super) fn kill_or_stop(&mut self, turn: &Turn, out: &mut Effects) {
         self.end_hooks(out);
         if self.has_stopping_members() {
             self.kill_members(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
@@ -177,11 +177,11 @@ impl Process {
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Fatal
-            | State::Unknown { .. } => self.retire(turn, out),
+            | State::Unknown { .. } => self.stop_for_shutdown(turn, out),
         }
     }
 
-    /// The time for the shutdown is over: what has a pid is killed, whether it was asked to stop or not.
+    /// The time for the shutdown is over: kills it if it has a pid, whether it was asked to stop or not.
     pub(super) fn kill_now(&mut self, turn: &Turn, out: &mut Effects) {
         self.end_hooks(out);
         self.kill_members(turn, GRACE_AFTER_KILL_IN_A_HURRY, out);
@@ -195,11 +195,11 @@ impl Process {
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Fatal
-            | State::Unknown { .. } => self.retire(turn, out),
+            | State::Unknown { .. } => self.stop_for_shutdown(turn, out),
         }
     }
 
-    /// A signal that is not meant to end it. Goes to the process, never to its group.
+    /// Sends a signal that is not part of a stop. Goes to the process, never to its group.
     pub(super) fn signal(&self, signal: Signal, out: &mut Effects) {
         if let Some(pid) = self.pid() {
             let name = &self.spec.name;
@@ -236,7 +236,7 @@ impl Process {
         }
     }
 
-    /// A client waits for the end of this process: the log says so now and then.
+    /// Logs at intervals that a client waits for the end of this process.
     pub(super) fn report_stopping(&mut self, turn: &Turn, out: &mut Effects) {
         if let State::Stopping { stop: Stop { report_at: report_at @ None, .. }, .. } = &mut self.state {
             *report_at = Some(turn.now.mono);
@@ -244,7 +244,7 @@ impl Process {
         }
     }
 
-    /// Acts on what is due of a stop that is under way.
+    /// Performs the next step of a stop when it is due.
     pub(super) fn stop_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         let (now, name) = (turn.now.mono, &self.spec.name);
         let State::Stopping { pid, stop } = &mut self.state else { return };
@@ -277,7 +277,7 @@ impl Process {
         }
     }
 
-    /// Kills it, unless that was done before, and gives it up after this grace period.
+    /// Kills it, unless that was done before, and abandons it after this grace period.
     fn kill(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
         let Some(pid) = self.pid() else { return };
         let now = turn.now.mono;
@@ -296,7 +296,7 @@ impl Process {
         }
     }
 
-    /// What it is asked to stop with, at once or after `pre_stop`.
+    /// Sends the stop signal, at once or after `pre_stop`.
     pub(super) fn send_stop_signal(&mut self, out: &mut Effects) {
         if let State::Stopping { pid, stop } = self.state {
             let target = KillTarget::group_if(self.spec.stop_as_group);

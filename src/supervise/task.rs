@@ -11,9 +11,9 @@ use crate::model::{ChildId, Environment, ExitStatus, ProcessId, TaskId};
 /// A command to run with the user, environment, directory and umask of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// Whose user, environment, directory and umask it has.
+    /// The process whose user, environment, directory and umask it has.
     pub process: ProcessId,
-    /// Not yet split: split and looked up in PATH like the command of a program.
+    /// The command line: split and looked up in PATH like the command of a program.
     pub command: String,
     /// Variables besides those of the process, which they override.
     pub environment: Environment,
@@ -34,7 +34,7 @@ pub enum TaskEnd {
     NotRun(NotSpawned),
 }
 
-/// Tasks and probes that are under way, with the processes that they are for.
+/// Tasks and probes that are under way, with their processes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct OpenTasks {
     last: u64,
@@ -42,14 +42,14 @@ pub(super) struct OpenTasks {
 }
 
 impl OpenTasks {
-    /// An id for another one.
+    /// Allocates an id for a new one.
     pub(super) fn begin(&mut self, process: ProcessId) -> TaskId {
         self.last += 1;
         self.owners.insert(TaskId(self.last), process);
         TaskId(self.last)
     }
 
-    /// Whose it was; `None` if it is not waited for any more.
+    /// Removes one and returns its process; `None` if it was removed before.
     pub(super) fn end(&mut self, task: TaskId) -> Option<ProcessId> {
         self.owners.remove(&task)
     }
@@ -63,14 +63,14 @@ impl OpenTasks {
         self.owners.keys().copied()
     }
 
-    /// None is under way, and no id is used again.
+    /// For the supervisor that takes over: without open tasks, but it never reuses an id.
     pub(super) fn successor(&self) -> Self {
         Self { last: self.last, owners: BTreeMap::new() }
     }
 }
 
 impl Effects {
-    /// Its end will not be waited for.
+    /// Cancels a task; its end is no longer awaited.
     pub(super) fn cancel_task(&mut self, child: ChildId) {
         match child {
             ChildId::Probe(task) | ChildId::Hook(task) | ChildId::Exec(task) => {

@@ -1,8 +1,8 @@
-//! Stories of supervision, told without a clock and without a fork.
+//! Scenarios of supervision, run without a clock and without a fork.
 //!
-//! A [`Story`] plays the shell: spawns succeed with pids 101, 102, …, signals arrive, commands
-//! can be found, unless a test says otherwise. What the supervisor did is told by its log lines,
-//! the effects in between written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
+//! A [`Scenario`] plays the shell: spawns succeed with pids 101, 102, …, signals arrive, commands
+//! can be found, unless a test says otherwise. Its log holds the log lines of the supervisor and
+//! the effects between them, written as `!spawn web`, `!kill web SIGTERM`, `!reply 1 …`.
 
 mod autostart;
 mod background;
@@ -67,19 +67,19 @@ fn group(name: &str, processes: impl IntoIterator<Item = ProcessSpec>) -> GroupS
     GroupSpec { name: name.to_owned(), priority: 999, kind: GroupKind::Group, processes: owned.collect() }
 }
 
-struct Story {
+struct Scenario {
     supervisor: Supervisor,
     now: Now,
     pids: i32,
-    told: Vec<String>,
-    /// Whether debug lines are told too.
+    log: Vec<String>,
+    /// Whether debug lines are recorded too.
     verbose: bool,
     spawn_errors: VecDeque<&'static str>,
-    /// Whether the next starts fail because the machine is short of something.
+    /// Whether the next starts fail because the machine is short of resources.
     is_short: bool,
-    /// What was adopted.
+    /// The orphans that the shell reports as adopted.
     orphans: Vec<Orphan>,
-    /// Probes that are under way, commands among them.
+    /// Probes that are under way, including commands.
     probes: Vec<TaskId>,
     /// Hooks that run, with their processes and names.
     hooks: Vec<(TaskId, ProcessId, String)>,
@@ -90,32 +90,32 @@ struct Story {
     broken_settings: Option<&'static str>,
     socket_error: Option<&'static str>,
     event_error: Option<StdinError>,
-    /// What the configuration file holds by now.
+    /// The current content of the configuration file.
     next_groups: Vec<GroupSpec>,
     tickets: u64,
-    /// What the kernel would know of, by group and name.
+    /// Processes that are alive, by group and name.
     alive: BTreeMap<ProcessId, (String, String)>,
-    /// The pids that these have.
+    /// Their pids.
     pids_in_use: BTreeMap<ProcessId, Pid>,
-    /// Who is left of every group whose leader is dead.
+    /// The remaining members of every group whose leader is dead.
     members: Members,
-    /// Whose groups were looked at.
+    /// How often groups were searched for members.
     looks: u32,
     /// By how much the wall clock was set.
     clock_step_ms: i64,
-    /// With `Some`, every so often the supervisor is replaced by what its serialized state gives. Counts inputs.
+    /// Counts inputs. With `Some`, the supervisor is regularly replaced by its serialized and restored state.
     round_trips: Option<u32>,
 }
 
-/// Every so many inputs of a story with round trips.
+/// Inputs between two round trips.
 const ROUND_TRIP_EVERY: u32 = 25;
 
-/// What a value becomes when it is written and read again.
+/// Serializes a value and restores it.
 fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-impl Story {
+impl Scenario {
     fn of(groups: Vec<GroupSpec>) -> Self {
         let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
         let supervisor = Supervisor::new(identity, groups);
@@ -123,7 +123,7 @@ impl Story {
             supervisor,
             now: Now::default(),
             pids: 100,
-            told: Vec::new(),
+            log: Vec::new(),
             verbose: false,
             spawn_errors: VecDeque::new(),
             is_short: false,
@@ -153,23 +153,23 @@ impl Story {
         Self::of(vec![alone(999, web)])
     }
 
-    fn begun(mut self) -> Self {
+    fn begin(mut self) -> Self {
         self.input(Input::Begin);
         self
     }
 
-    /// Begun, and past every `startsecs`; what was told so far is forgotten.
+    /// Begins, passes every `startsecs`, and clears the log.
     fn running(self) -> Self {
-        let mut story = self.begun();
-        story.pass(2.0);
-        story.told.clear();
-        story
+        let mut scenario = self.begin();
+        scenario.pass(2.0);
+        scenario.log.clear();
+        scenario
     }
 
     fn input(&mut self, input: Input) {
         let mut effects = VecDeque::from(self.handle(input));
         while let Some(effect) = effects.pop_front() {
-            if let Some(answer) = self.carry_out(effect) {
+            if let Some(answer) = self.perform(effect) {
                 effects.extend(self.handle(answer));
             }
         }
@@ -186,11 +186,11 @@ impl Story {
         effects
     }
 
-    /// What others depend on is asked to stop after them, unless nothing waits any more.
+    /// Asserts that a process is asked to stop only after its dependents, unless a hurried shutdown ignores the order.
     fn check_stop_order(&mut self, effect: &Effect) {
         let stopped = match effect {
             Effect::Kill { process, signal: Signal::TERM, .. } => {
-                // What began with `pre_stop` was looked at then.
+                // A stop that began with `pre_stop` was checked then.
                 (!self.pre_stops.remove(process)).then_some(process)
             }
             Effect::RunTask { task: Task { process, environment, .. }, .. } => {
@@ -201,11 +201,11 @@ impl Story {
         };
         if let Some(process) = stopped.filter(|_| !self.supervisor.is_hurried()) {
             let is_early = self.supervisor.conditions.has_dependents_going_down(*process);
-            assert!(!is_early, "{process:?} stops before its dependents: {:?}", self.told);
+            assert!(!is_early, "{process:?} stops before its dependents: {:?}", self.log);
         }
     }
 
-    /// A supervisor that was written and read again decides the same, and goes on from there.
+    /// Asserts now and then that a restored supervisor makes the same decisions, and continues with it.
     fn decide(&mut self, input: Input) -> Vec<Effect> {
         let Some(inputs) = &mut self.round_trips else {
             return self.supervisor.handle(self.now, input).all;
@@ -231,12 +231,12 @@ impl Story {
             self.at(at.max(self.now.mono));
             self.input(Input::TimePassed);
             wakes += 1;
-            assert!(wakes < 1_000, "a busy loop: {:?}", self.told);
+            assert!(wakes < 1_000, "a busy loop: {:?}", self.log);
         }
         self.at(end);
     }
 
-    /// What is due at once, as the shell does at the end of each turn.
+    /// Handles what is due at once, as the shell does at the end of each turn.
     fn finish_turn(&mut self) {
         if self.supervisor.look_deadline().is_some_and(|at| at <= self.now.mono) {
             self.input(Input::TimePassed);
@@ -253,11 +253,11 @@ impl Story {
         known.map(|it| it.id).unwrap()
     }
 
-    fn ends(&mut self, name: &str, status: ExitStatus) {
-        self.end(self.id(name), status);
+    fn end(&mut self, name: &str, status: ExitStatus) {
+        self.end_id(self.id(name), status);
     }
 
-    fn end(&mut self, process: ProcessId, status: ExitStatus) {
+    fn end_id(&mut self, process: ProcessId, status: ExitStatus) {
         self.alive.remove(&process);
         self.pre_stops.remove(&process);
         self.pids_in_use.remove(&process);
@@ -265,8 +265,8 @@ impl Story {
         self.finish_turn();
     }
 
-    fn exits(&mut self, name: &str, code: u8) {
-        self.ends(name, ExitStatus::Exited(code));
+    fn exit(&mut self, name: &str, code: u8) {
+        self.end(name, ExitStatus::Exited(code));
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -290,10 +290,10 @@ impl Story {
         self.supervisor.process(self.id(name)).unwrap().state()
     }
 
-    /// What was told since the last time.
+    /// Asserts what was logged since the last call, and clears the log.
     #[track_caller]
-    fn tells(&mut self, expected: &[&str]) {
-        assert_eq!(std::mem::take(&mut self.told), expected);
+    fn expect_log(&mut self, expected: &[&str]) {
+        assert_eq!(std::mem::take(&mut self.log), expected);
     }
 }
 
@@ -301,32 +301,32 @@ const KILLED: ExitStatus = ExitStatus::Signaled { signal: Signal::KILL, core_dum
 const SUCCESS_LINE: &str =
     "INFO success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)";
 
-/// What is configured by now, as a reread would find it.
-fn configure(story: &mut Story, groups: Vec<GroupSpec>) {
-    story.next_groups = groups;
-    story.ask(Command::ReloadConfig);
-    story.told.clear();
+/// Changes the configuration and rereads it.
+fn configure(scenario: &mut Scenario, groups: Vec<GroupSpec>) {
+    scenario.next_groups = groups;
+    scenario.ask(Command::ReloadConfig);
+    scenario.log.clear();
 }
 
-fn update(story: &mut Story, name: &str) {
-    story.ask(Command::UpdateProcessGroup(name.to_owned()));
+fn update(scenario: &mut Scenario, name: &str) {
+    scenario.ask(Command::UpdateProcessGroup(name.to_owned()));
 }
 
-fn end_of(rules: Rules, groups: Vec<GroupSpec>) -> Story {
-    let mut story = Story::of(groups);
-    story.supervisor = story.supervisor.under(rules);
-    story
+fn end_of(rules: Rules, groups: Vec<GroupSpec>) -> Scenario {
+    let mut scenario = Scenario::of(groups);
+    scenario.supervisor = scenario.supervisor.under(rules);
+    scenario
 }
 
 const IDLE_ENDS: fn() -> Rules = || Rules { on_idle: OnIdle::Exit, ..Rules::default() };
 
-fn hint(story: &Story) -> Option<String> {
-    let turn = Turn { now: story.now, restarts_allowed: true, random: 0 };
-    story.supervisor.processes.get(story.id("web")).unwrap().info(&turn).hint
+fn hint(scenario: &Scenario) -> Option<String> {
+    let turn = Turn { now: scenario.now, restarts_allowed: true, random: 0 };
+    scenario.supervisor.processes.get(scenario.id("web")).unwrap().info(&turn).hint
 }
 
-fn three_levels() -> Story {
-    Story::of(vec![
+fn three_levels() -> Scenario {
+    Scenario::of(vec![
         alone(1, spec("db")),
         alone(5, spec("app")),
         alone(5, spec("worker")),

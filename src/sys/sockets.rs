@@ -31,7 +31,7 @@ pub enum ListenError {
     NotASocket,
     /// The owner can't be set.
     Owner(UserId, Option<UserId>),
-    /// An error of the kernel.
+    /// An error from the kernel.
     System(io::Error),
 }
 
@@ -282,7 +282,7 @@ impl Peer {
     /// Of a connected unix socket.
     ///
     /// # Errors
-    /// What getsockopt(2) says.
+    /// The errors of getsockopt(2).
     #[expect(unsafe_code, reason = "rustix can't hold the pid 0 of another namespace, nix lacks the feature")]
     pub fn of(stream: &UnixStream) -> io::Result<Self> {
         let mut found = nix::libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
@@ -306,15 +306,15 @@ impl Peer {
 }
 
 impl SocketStream {
-    /// Sends as much of these pieces as is taken, without a SIGPIPE when the other end is gone.
+    /// Sends as much of these pieces as the socket accepts, without a SIGPIPE when the other end is gone.
     ///
     /// # Errors
-    /// What sendmsg(2) returns.
+    /// The errors of sendmsg(2).
     pub fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(sendmsg(self, pieces, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
     }
 
-    /// Who is at the other end, as Supervisor calls it: `127.0.0.1:56606`, and `localhost:0` for a unix
+    /// The address of the other end in Supervisor's form: `127.0.0.1:56606`, and `localhost:0` for a unix
     /// socket.
     #[must_use]
     pub fn peer(&self) -> String {
@@ -345,7 +345,7 @@ impl io::Read for SocketStream {
     }
 }
 
-/// Whether a stale socket was removed. What is alive or no socket at all is an error.
+/// Whether a stale socket was removed. A live socket, or a file of another kind, is an error.
 fn clear_the_way(path: &Path) -> Result<bool, ListenError> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(false);
@@ -375,13 +375,13 @@ fn temporary_name(path: &Path) -> Result<PathBuf, ListenError> {
     others.into_iter().find(|other| fs::symlink_metadata(other).is_err()).ok_or(error)
 }
 
-/// Only ECONNREFUSED proves that nobody listens: a socket that can't be connected to, or a datagram socket,
+/// Only ECONNREFUSED proves that no process listens: a socket that can't be connected to, or a datagram socket,
 /// counts as used. So does one with a full backlog; connecting does not wait for it.
 fn is_listened_on(path: &Path) -> bool {
     connect_without_waiting(path).err().is_none_or(|error| error.kind() != io::ErrorKind::ConnectionRefused)
 }
 
-/// Removes a socket that nobody listens on any more.
+/// Removes a socket on which no process listens any more.
 pub fn remove_if_abandoned(path: &Path) {
     if super::files::is_socket(path) && !is_listened_on(path) {
         let _ = fs::remove_file(path);
@@ -443,7 +443,7 @@ mod tests {
         assert!(matches!(ListeningSocket::unix(&path, 0o700, None, || ()), Err(ListenError::InUse)));
         let ListeningSocket::Unix(socket, ..) = &listener else { unreachable!() };
         let left = socket.try_clone().unwrap();
-        // As after a crash: nobody listens, but the file remains.
+        // As after a crash: no process listens, but the file remains.
         std::mem::forget(listener);
         drop(left);
         let other = Folder::new("sockets-stale2");

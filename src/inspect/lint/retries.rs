@@ -5,7 +5,7 @@ use super::{Advice, SectionProcesses, with_options};
 use crate::config::Reading;
 use crate::model::StartRetries;
 
-/// So many waits, each a second longer than the one before, take years.
+/// This many waits, each a second longer than the previous one, take years.
 const ENDLESS: i64 = 10_000;
 
 /// Checks only values in files, once for each section.

@@ -1,11 +1,11 @@
-//! Operations: what is asked for and takes more than one input to complete.
+//! Operations: requests that take more than one input to complete.
 //!
 //! A command that waits for processes, an update, a rolling restart and the shutdown are operations. A step of an
-//! operation asks processes for something and waits for them. When it waits for none any more the operation goes on or
+//! operation requests something of processes and waits for them. When it waits for none any more, it continues or
 //! ends ([`Supervisor::advance`]), with a result for each process.
 //!
 //! An index leads from a process to the operations that wait for it, so a change of a process costs as much as the
-//! operations that it concerns, however many others are open.
+//! operations that it affects, however many others are open.
 
 mod rolling;
 mod rows;
@@ -26,7 +26,7 @@ pub(super) use rows::{Form, Goal, Outcome, Row};
 use shutdown::Shutdown;
 use update::Update;
 
-/// Operations of clients that are open at one time. Far more than there are connections; but one that asks and
+/// Maximum number of open operations of clients. Far more than there are connections; but a client that asks and
 /// closes its connection leaves an operation behind.
 pub(super) const OPERATIONS_MAX: usize = 4_096;
 
@@ -39,19 +39,19 @@ struct OperationId(u64);
 enum OperationKind {
     /// An answer.
     Command(Form),
-    /// The successors of the processes that are gone by then.
+    /// The successors of the removed processes are added.
     Update(Box<Update>),
-    /// The next batch, unless there is none or one has failed.
+    /// The next batch starts, unless there is none or one has failed.
     RollingRestart(RollingRestart),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Operation {
-    /// Who is answered at the end.
+    /// The request that is answered at the end.
     ticket: Ticket,
     began_at: Mono,
     kind: OperationKind,
-    /// What the step under way waits for, with the place of each row in the answer.
+    /// The rows that the current step waits for, with the place of each in the answer.
     awaited: BTreeMap<ProcessId, (usize, Row)>,
     settled: Vec<SettledRow>,
 }
@@ -65,21 +65,21 @@ impl Operation {
     }
 }
 
-/// All that are open.
+/// All open operations.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Operations {
     last: u64,
     open: BTreeMap<OperationId, Operation>,
     /// Which of them wait for a process, the oldest first.
     by_process: BTreeMap<ProcessId, Vec<OperationId>>,
-    /// It has no ticket, and nothing is left to be done after it.
+    /// The shutdown, which has no ticket and is the last operation.
     shutdown: Option<Shutdown>,
     /// Of those that are open and have one.
     deadlines: BTreeSet<(Mono, OperationId)>,
 }
 
 impl Operations {
-    /// Whether no more may begin.
+    /// Whether no more operations may begin.
     pub(super) fn is_full(&self) -> bool {
         self.open.len() >= OPERATIONS_MAX
     }
@@ -103,7 +103,7 @@ impl Operations {
         id
     }
 
-    /// The operation waits for these from now on.
+    /// Makes the operation wait for these from now on.
     fn begin_step(&mut self, id: OperationId, mut operation: Operation, rows: Vec<Row>) {
         for row in &rows {
             self.by_process.entry(row.process).or_default().push(id);
@@ -117,7 +117,7 @@ impl Operations {
         self.open.iter().filter(|(_, operation)| is_meant(operation)).map(|(id, _)| *id).collect()
     }
 
-    /// Takes an operation out, whatever it still waits for.
+    /// Removes an operation, whatever it still waits for.
     fn close(&mut self, id: OperationId) -> Option<Operation> {
         let operation = self.open.remove(&id)?;
         if let Some(at) = operation.deadline() {
@@ -177,19 +177,19 @@ impl Supervisor {
         self.operations.open(turn, ticket, OperationKind::Command(form), rows);
     }
 
-    /// To be called whenever a process may have changed: settles what waits for it. `failure` is the text of a
+    /// Must be called whenever a process may have changed: settles what waits for it. `failure` is the text of a
     /// signal that could not be sent just now.
     pub(super) fn changed(&mut self, turn: &Turn, id: ProcessId, failure: Option<&str>, out: &mut Effects) {
         self.check_shortage(id, out);
         self.settle_rows(turn, id, |row, process| row.outcome(process, failure), out);
     }
 
-    /// The same while nothing starts any more, when the end of a shortage is of no interest.
+    /// The same during a shutdown, when the end of a shortage does not matter.
     pub(super) fn settle_changed(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
         self.settle_rows(turn, id, |row, process| row.outcome(process, None), out);
     }
 
-    /// A process is removed: nothing that waits for it comes true any more.
+    /// A process is removed: settles whatever waits for it.
     pub(super) fn settle_forgotten(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) {
         let gone = |row: &mut Row, _: &Process| {
             Some(Err(Fault::about(FaultCode::AbnormalTermination, row.asked_as.clone())))
@@ -211,7 +211,7 @@ impl Supervisor {
         }
     }
 
-    /// A step is complete: the operation goes on or ends.
+    /// A step is complete: the operation continues or ends.
     fn advance(&mut self, turn: &Turn, id: OperationId, out: &mut Effects) {
         let Some(operation) = self.operations.close(id) else { return };
         match operation.kind {
@@ -229,7 +229,7 @@ impl Supervisor {
         }
     }
 
-    /// The client of a request does not wait for it any more. A rolling restart ends; all others are completed.
+    /// The client of a request no longer waits for it. A rolling restart ends; all others are completed.
     pub(super) fn cancelled(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
         let rolling = self.operations.ids_of(|operation| {
             operation.ticket == ticket && matches!(operation.kind, OperationKind::RollingRestart(_))
@@ -237,8 +237,8 @@ impl Supervisor {
         rolling.into_iter().for_each(|id| self.end_rolling(turn, id, "it was cancelled", out));
     }
 
-    /// The supervisor stops: what would start something again is refused. Commands that wait for processes are
-    /// answered by what becomes of these.
+    /// The supervisor stops: refuses operations that would start something. Commands that wait for processes are
+    /// answered according to the outcome of these.
     pub(super) fn cancel_operations(&mut self, out: &mut Effects) {
         let cancelled = self.operations.ids_of(|operation| match operation.kind {
             OperationKind::Command(_) => false,
@@ -254,8 +254,8 @@ impl Supervisor {
 
 #[cfg(test)]
 impl Supervisor {
-    /// How many operations of clients are open. Each waits for something that has no outcome yet, and the
-    /// indexes lead to just these.
+    /// Returns the number of open operations of clients. Asserts that each waits for something without an outcome,
+    /// and that the indexes lead to exactly these.
     pub(super) fn check_operations(&self) -> usize {
         let Operations { open, by_process, deadlines, .. } = &self.operations;
         let indexed: Vec<_> =

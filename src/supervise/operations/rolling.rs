@@ -1,8 +1,8 @@
-//! A rolling restart: so many processes at a time, the next ones when those before them are RUNNING. With `ready`
-//! that means that they are ready.
+//! A rolling restart: a batch of processes at a time, the next batch when the previous one is RUNNING. With `ready`
+//! that means that its processes are ready.
 //!
-//! It ends at the first failure, so a change that keeps programs from starting takes no more than one batch down.
-//! What it has stopped it starts again, also when it is cancelled or its time is up.
+//! It ends at the first failure, so a change that keeps programs from starting takes down at most one batch.
+//! It starts the processes that it has stopped again, even if it is cancelled or times out.
 
 use std::collections::VecDeque;
 
@@ -19,12 +19,12 @@ use crate::model::{
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RollingRestart {
-    /// Those whose turn has not come, the next first.
+    /// The processes of later batches, the next first.
     pending: VecDeque<ProcessId>,
     batch_size: usize,
-    /// Those that are being restarted and have no result yet.
+    /// The processes that are being restarted and have no result yet.
     batch: Vec<ProcessId>,
-    /// What the batch is asked to do.
+    /// The current phase of the batch.
     step: BatchStep,
     give_up_at: Option<Mono>,
     results: Vec<BulkRow>,
@@ -41,7 +41,7 @@ impl RollingRestart {
         self.give_up_at
     }
 
-    /// Takes the outcomes of a step. A stop that succeeded is not a result yet.
+    /// Records the outcomes of a step. A successful stop is not a result yet.
     fn collect(&mut self, settled: Vec<SettledRow>) {
         let is_start = self.step == BatchStep::Start;
         for settled in settled.into_iter().filter(|it| is_start || it.row.outcome.is_err()) {
@@ -146,7 +146,7 @@ impl Supervisor {
         rows
     }
 
-    /// `why` is the reason for what has no result.
+    /// `why` is the reason for processes without a result.
     fn answer_rolling(&self, operation: Operation, why: &str, out: &mut Effects) {
         let Operation { kind: OperationKind::RollingRestart(mut rolling), ticket, .. } = operation else {
             return;
@@ -159,7 +159,7 @@ impl Supervisor {
         out.reply(ticket, Ok(Reply::Bulk(rolling.results)));
     }
 
-    /// It ends early. What it has stopped, or is stopping, starts again.
+    /// Ends it early. Processes that it has stopped or is stopping start again.
     pub(super) fn end_rolling(&mut self, turn: &Turn, id: OperationId, why: &str, out: &mut Effects) {
         let Some(mut operation) = self.operations.close(id) else { return };
         let Operation { kind: OperationKind::RollingRestart(rolling), settled, .. } = &mut operation else {

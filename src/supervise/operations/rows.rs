@@ -1,8 +1,8 @@
-//! What an operation waits for of each process, and how its outcomes become an answer.
+//! What an operation waits for in each process, and how the outcomes become an answer.
 //!
-//! The rows of an answer come in the order in which Supervisor gives them. It goes through the rows that are
-//! open every 50 ms at most, in the order of the request, and appends those that are settled by then. So what
-//! is settled at once comes first, and rows that are settled within one interval keep the order of the request.
+//! The rows of an answer are in Supervisor's order. Supervisor goes through the rows that are
+//! open every 50 ms at most, in the order of the request, and appends those that are settled by then. So rows that
+//! are settled at once come first, and rows that are settled within one interval keep the order of the request.
 
 use std::time::Duration;
 
@@ -20,27 +20,27 @@ const INTERVAL: Duration = Duration::from_millis(50);
 pub(in crate::supervise) enum Goal {
     /// The command is being looked up; a start follows.
     Checked(Wait),
-    /// The process is to run.
+    /// The process has to run.
     Started(Wait),
-    /// The process is to be gone.
+    /// The process has to be gone.
     Stopped(Wait),
-    /// A signal is to be sent.
+    /// A signal has to be sent.
     Signalled,
-    /// Its logs are to be emptied.
+    /// Its logs have to be emptied.
     Cleared,
-    /// A text is to be taken for its standard input.
+    /// A text has to be accepted for its standard input.
     Written,
-    /// It is to be gone, and all that a stop of it waits for.
+    /// It has to be gone, together with everything that a stop of it waits for.
     Gone,
 }
 
-/// What became of a row.
+/// The outcome of a row.
 pub(in crate::supervise) type Outcome = Result<(), Fault>;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::supervise) struct Row {
     pub(in crate::supervise) process: ProcessId,
-    /// What the client called it: the detail of faults.
+    /// The name that the client used: the detail of faults.
     pub(in crate::supervise) asked_as: String,
     pub(in crate::supervise) goal: Goal,
 }
@@ -105,7 +105,7 @@ impl Row {
                 Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))
             }
             (Goal::Gone, _) => (!process.is_pending()).then_some(Ok(())),
-            // COMPAT: Supervisor's client waits for ever.
+            // COMPAT: Supervisor's client waits forever.
             (Goal::Stopped(_), _) => {
                 process.given_up_text().map(|text| Err(Fault::about(FaultCode::Failed, text)))
             }
@@ -114,7 +114,7 @@ impl Row {
 }
 
 impl Supervisor {
-    /// The outcome of sending a signal, which settles the rows that asked for no more than that.
+    /// The outcome of sending a signal, which settles the rows that requested only that.
     pub(in crate::supervise) fn sent(
         &mut self,
         turn: &Turn,
@@ -173,10 +173,10 @@ impl Supervisor {
     }
 }
 
-/// Whether a start request is taken at all.
+/// Whether a start request is accepted at all.
 fn may_start(process: &Process, asked_as: &str) -> Result<(), Fault> {
     match process.state() {
-        // As one that is stopping; every client has words for this code.
+        // As for a process that is stopping: every client has a message for this code.
         _ if process.leaving => Err(Fault::about(
             FaultCode::AbnormalTermination,
             format!("{asked_as} is leaving, its group is being updated"),

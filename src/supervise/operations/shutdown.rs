@@ -4,15 +4,15 @@
 //! begins the moment the last process of this one is gone.
 //! COMPAT: Supervisor stops strictly one group after the other and waits up to a second after each.
 //!
-//! That second is when its listeners learn how the others ended. Here listeners whose turn has come to stop
-//! get time for the events that they have not dealt with: a second in all, whatever their priorities.
+//! During that second its listeners receive the last events of the others. Here listeners that are next to stop
+//! get time for their queued and unanswered events: a second in total, whatever their priorities.
 //!
-//! Every shutdown ends. `shutdown_timeout` bounds all of it: when it is over, whatever is left is killed,
-//! whatever its priority. So does a request that is repeated, if not within a second: several programs send
-//! SIGTERM twice at once. What does not end after SIGKILL is given up.
+//! Every shutdown ends. `shutdown_timeout` bounds all of it: when it is over, everything that is left is killed,
+//! whatever its priority. A repeated request has the same effect, except within a second, because several programs send
+//! SIGTERM twice in succession. A process that does not end after SIGKILL is abandoned.
 //!
 //! Unlike other operations it has no rows: it waits until no process of a rank is pending, which `Processes` counts,
-//! because a process that was gone may have to be waited for once more (one whose state was unknown ends, and leaves
+//! because a process that was gone may have to be awaited again (one whose state was unknown ends, and leaves
 //! members of its group behind).
 
 use std::collections::BTreeMap;
@@ -29,21 +29,21 @@ use crate::model::{LogLevel, Mono, ProcessId, Signal};
 /// How often `waiting for a, b to die` is repeated.
 const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
 
-/// How long a shutdown waits in all for listeners that have not dealt with their events.
+/// How long a shutdown waits in total for listeners with queued or unanswered events.
 const LISTENERS_GRACE: Duration = Duration::from_secs(1);
 
-/// A request to end that comes sooner after the last one is the same request.
+/// A shutdown request that arrives sooner after the last one counts as the same request.
 const REQUEST_SPACING: Duration = Duration::from_secs(1);
 
 /// A shutdown that is under way.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Shutdown {
-    /// When it was asked for, for the last time.
+    /// When it was last requested.
     requested_at: Mono,
-    /// It was asked for again: no order is kept and no listener is waited for.
+    /// It was requested again: it keeps no order and waits for no listener.
     is_hurried: bool,
     report_at: Mono,
-    /// `shutdown_timeout`; `None` if there is none, or it is over.
+    /// The end of `shutdown_timeout`; `None` if there is none or it is over.
     kill_at: Option<Mono>,
     /// All processes by their rank, each in the order in which they stop.
     levels: BTreeMap<i64, Vec<ProcessId>>,
@@ -63,11 +63,11 @@ impl Shutdown {
     }
 }
 
-/// Listeners of the current priority that are not asked to stop yet, as they have events to deal with.
+/// Listeners of the current priority that are not asked to stop yet, as they have queued or unanswered events.
 #[derive(Debug, Serialize, Deserialize)]
 struct BusyListeners {
     ids: Vec<ProcessId>,
-    /// While there are any.
+    /// Set while there are any.
     waiting_since: Option<Mono>,
     time_left: Duration,
 }
@@ -77,7 +77,7 @@ impl BusyListeners {
         self.waiting_since.map(|since| since.after(self.time_left))
     }
 
-    /// Waits for these only, as long as there is time left.
+    /// Keeps waiting for these only, while there is time left.
     fn wait_for(&mut self, now: Mono, ids: Vec<ProcessId>) {
         if let Some(since) = self.waiting_since.take() {
             self.time_left = self.time_left.saturating_sub(now.since(since));
@@ -88,7 +88,7 @@ impl BusyListeners {
 }
 
 impl Operations {
-    /// It was asked for once more, when that changed what follows it.
+    /// Records another request that changed what follows the shutdown.
     pub(in crate::supervise) fn shutdown_requested(&mut self, turn: &Turn) {
         if let Some(shutdown) = &mut self.shutdown {
             shutdown.requested_at = turn.now.mono;
@@ -113,7 +113,7 @@ impl Supervisor {
         self.report_shutdown(turn, out);
     }
 
-    /// It was asked for again: what was asked to stop is killed, all that is left is asked at once.
+    /// It was requested again: kills what was asked to stop, and asks everything else at once.
     pub(in crate::supervise) fn hurry_shutdown(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
         let Some(shutdown) = &mut self.operations.shutdown else { return };
         if turn.now.mono < shutdown.requested_at.after(REQUEST_SPACING) {
@@ -123,7 +123,7 @@ impl Supervisor {
         shutdown.requested_at = turn.now.mono;
         shutdown.is_hurried = true;
         for id in shutdown.all() {
-            self.with(id, |process| process.hasten(turn, out));
+            self.with(id, |process| process.kill_or_stop(turn, out));
             self.settle_changed(turn, id, out);
         }
         self.advance_shutdown(turn, out);
@@ -154,7 +154,7 @@ impl Supervisor {
                 shutdown.levels.get(&level).cloned().unwrap_or_default()
             };
             self.stop_level(turn, members, out);
-            // A level of nothing but processes that waited for another try is done at once.
+            // A rank whose processes all waited for another attempt is done at once.
             if self.processes.highest_pending_rank() == Some(level) {
                 return;
             }
@@ -170,7 +170,7 @@ impl Supervisor {
         }
     }
 
-    /// Asks these to stop, but for listeners that still get time for their events.
+    /// Asks these to stop, except for listeners that still get time for their events.
     fn stop_level(&mut self, turn: &Turn, members: Vec<ProcessId>, out: &mut Effects) {
         if members.is_empty() {
             return;
@@ -185,7 +185,7 @@ impl Supervisor {
         self.stop_in_order(turn, &asked, StopReason::Shutdown, out);
     }
 
-    /// A leader has ended by itself. Members of its group are stopped now if its turn has come already.
+    /// A leader has ended by itself. Stops the members of its group now if its rank is stopping already.
     pub(in crate::supervise) fn stop_members_in_shutdown(
         &mut self,
         turn: &Turn,
@@ -239,7 +239,7 @@ impl Supervisor {
 
 #[cfg(test)]
 impl Supervisor {
-    /// Whether no order is kept any more.
+    /// Whether the stop order is no longer kept.
     pub(in crate::supervise) fn is_hurried(&self) -> bool {
         self.operations.shutdown.as_ref().is_some_and(|shutdown| shutdown.is_hurried)
     }

@@ -1,11 +1,11 @@
-//! An update: an active group becomes what is configured, and nothing is restarted that need not be.
+//! An update: an active group takes its configured form, and only processes that need it are restarted.
 //!
-//! What can be applied in place is, at once. Processes that need a restart or are configured no more
-//! leave: they are stopped as they were configured until now, all at the same time. When the last of
-//! them is gone their successors and whatever is new are entered together, by priority. So nothing is
+//! Changes that need no restart are applied at once. Processes that need one or are no longer configured
+//! leave: they are stopped by their old configuration, all at the same time. When the last of
+//! them is gone, their successors and new processes are added together, by priority. So nothing is
 //! started while the process that it replaces may be alive.
 //!
-//! While it goes on a leaving process can't be started, the group can't be removed and another update
+//! Meanwhile a leaving process can't be started, the group can't be removed and another update
 //! of it is refused. A process that can't be stopped stays as it is and is reported as failed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,21 +25,21 @@ use crate::model::{
     UpdateRow, Updated, Wait,
 };
 
-/// What becomes of a process that is configured.
+/// How a configured process is updated.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Fate {
     Stays(ProcessId, Updated),
-    /// This one leaves, and another of its name is entered.
+    /// This one leaves, and another of its name is added.
     Replaced(ProcessId),
     Added,
 }
 
-/// An update whose leaving processes are not all gone. There is one a group at most.
+/// An update whose leaving processes are not all gone. There is at most one for each group.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Update {
     /// As it was configured at the time of the request.
     spec: GroupSpec,
-    /// Of each process in `spec`, in its order.
+    /// For each process in `spec`, in its order.
     fates: Vec<Fate>,
     removed: Vec<ProcessId>,
 }
@@ -140,7 +140,7 @@ impl Supervisor {
                     self.changed(turn, id, None, out);
                 }
                 Fate::Replaced(id) => {
-                    self.with(id, |process| process.tell_replaced(spec, out));
+                    self.with(id, |process| process.log_replacement(spec, out));
                 }
                 Fate::Stays(..) | Fate::Added => {}
             }
@@ -148,7 +148,7 @@ impl Supervisor {
         self.rebuild_conditions();
     }
 
-    /// All that leave are gone.
+    /// All leaving processes are gone.
     pub(super) fn finish_update(&mut self, turn: &Turn, ticket: Ticket, update: Update, out: &mut Effects) {
         let Update { spec, fates, removed } = update;
         let row =
@@ -189,7 +189,7 @@ impl Supervisor {
         }
     }
 
-    /// The process that goes on, if it is an old one, and what is reported of it.
+    /// The process that continues, if it is an old one, and what is reported about it.
     fn meet(
         &mut self,
         turn: &Turn,
@@ -206,7 +206,7 @@ impl Supervisor {
         }
     }
 
-    /// Forgets a process that has left, unless it may still be there.
+    /// Removes a process that has left, unless it may still be alive.
     fn release(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) -> Result<(), Fault> {
         let why = self.process(id).and_then(|process| match process.state() {
             ProcessState::Unknown => Some(format!("{} is in an unknown process state", process.full_name())),
@@ -223,9 +223,9 @@ impl Supervisor {
 }
 
 impl Process {
-    /// Settings of which none needs a restart. `startsecs` counts from the start, whenever it was
-    /// changed; a stop that is under way keeps its deadline. One that has not been started yet is,
-    /// if it is one that starts by itself now.
+    /// Applies settings of which none needs a restart. `startsecs` counts from the start, whenever it was
+    /// changed; a stop that is under way keeps its deadline. A process that has never been started is started
+    /// if it now has `autostart`.
     fn apply(&mut self, turn: &Turn, spec: &Arc<ProcessSpec>, out: &mut Effects) {
         let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
         out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
@@ -245,7 +245,7 @@ impl Process {
         self.autostart(turn, out);
     }
 
-    fn tell_replaced(&self, spec: &ProcessSpec, out: &mut Effects) {
+    fn log_replacement(&self, spec: &ProcessSpec, out: &mut Effects) {
         let options = Difference::between(&self.spec, spec).options(Takes::Restart);
         let options = if options.is_empty() { "kind of its group".to_owned() } else { options };
         out.log(LogLevel::Info, format!("updating: '{}' is replaced ({options})", spec.name));

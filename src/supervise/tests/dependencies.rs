@@ -1,4 +1,4 @@
-//! Stories of programs that depend on each other.
+//! Programs that depend on each other.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn quick(name: &str, depends_on: &[&str]) -> ProcessSpec {
     }
 }
 
-/// The same that runs a second after its spawn.
+/// The same, but RUNNING a second after its spawn.
 fn slow(name: &str, depends_on: &[&str]) -> ProcessSpec {
     ProcessSpec { start_secs: 1, ..quick(name, depends_on) }
 }
@@ -30,21 +30,21 @@ fn job(name: &str, depends_on: &[&str]) -> ProcessSpec {
     ProcessSpec { autorestart: AutoRestart::Never, ..quick(name, depends_on) }
 }
 
-fn story(programs: Vec<ProcessSpec>) -> Story {
-    Story::of(programs.into_iter().map(|it| alone(it.priority, it)).collect())
+fn scenario(programs: Vec<ProcessSpec>) -> Scenario {
+    Scenario::of(programs.into_iter().map(|it| alone(it.priority, it)).collect())
 }
 
-impl Story {
-    /// Who was spawned since the last time, in order.
-    fn spawned(&mut self) -> Vec<String> {
-        let told = std::mem::take(&mut self.told);
-        told.iter().filter_map(|line| line.strip_prefix("!spawn ")).map(str::to_owned).collect()
+impl Scenario {
+    /// The processes spawned since the last call, in order.
+    fn take_spawned(&mut self) -> Vec<String> {
+        let lines = std::mem::take(&mut self.log);
+        lines.iter().filter_map(|line| line.strip_prefix("!spawn ")).map(str::to_owned).collect()
     }
 
-    /// Who was sent a signal since the last time, in order.
-    fn signalled(&mut self) -> Vec<String> {
-        let told = std::mem::take(&mut self.told);
-        let names = told.iter().filter_map(|line| line.strip_prefix("!kill "));
+    /// The processes signalled since the last call, in order.
+    fn take_signalled(&mut self) -> Vec<String> {
+        let lines = std::mem::take(&mut self.log);
+        let names = lines.iter().filter_map(|line| line.strip_prefix("!kill "));
         names.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
     }
 
@@ -57,37 +57,41 @@ impl Story {
 
 #[test]
 fn a_program_starts_once_what_it_depends_on_is_ready() {
-    let mut story = story(vec![slow("web", &["db"]), slow("db", &[])]).begun();
-    assert_eq!(story.state("web"), ProcessState::Starting);
-    assert_eq!(story.description("web"), "waiting for db (ready)");
-    story.tells(&["!spawn db", "INFO web: waiting for db (ready)", "INFO spawned: 'db' with pid 101"]);
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["web"]);
-    story.pass(1.0);
-    assert_eq!(story.state("web"), ProcessState::Running);
-    assert_eq!(story.supervisor.deadline(), None);
+    let mut scenario = scenario(vec![slow("web", &["db"]), slow("db", &[])]).begin();
+    assert_eq!(scenario.state("web"), ProcessState::Starting);
+    assert_eq!(scenario.description("web"), "waiting for db (ready)");
+    scenario.expect_log(&[
+        "!spawn db",
+        "INFO web: waiting for db (ready)",
+        "INFO spawned: 'db' with pid 101",
+    ]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["web"]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.state("web"), ProcessState::Running);
+    assert_eq!(scenario.supervisor.deadline(), None);
 }
 
 #[test]
-fn a_condition_of_its_own_is_waited_for() {
+fn the_condition_of_each_dependency_is_awaited() {
     let programs = || vec![quick("web", &["db=started"]), slow("db", &[])];
-    assert_eq!(story(programs()).begun().spawned(), ["db", "web"]);
-    let mut story = story(vec![quick("web", &["migrate=done"]), job("migrate", &[])]).begun();
-    assert_eq!(story.spawned(), ["migrate"]);
-    story.exits("migrate", 0);
-    assert_eq!(story.spawned(), ["web"]);
+    assert_eq!(scenario(programs()).begin().take_spawned(), ["db", "web"]);
+    let mut scenario = scenario(vec![quick("web", &["migrate=done"]), job("migrate", &[])]).begin();
+    assert_eq!(scenario.take_spawned(), ["migrate"]);
+    scenario.exit("migrate", 0);
+    assert_eq!(scenario.take_spawned(), ["web"]);
 }
 
 #[test]
 fn a_chain_starts_one_after_the_other_and_stops_in_reverse() {
-    let mut story = story(vec![quick("c", &["b"]), quick("b", &["a"]), quick("a", &[])]).begun();
-    assert_eq!(story.spawned(), ["a", "b", "c"]);
-    story.ask(Command::StopAllProcesses(Wait::Yes));
+    let mut scenario = scenario(vec![quick("c", &["b"]), quick("b", &["a"]), quick("a", &[])]).begin();
+    assert_eq!(scenario.take_spawned(), ["a", "b", "c"]);
+    scenario.ask(Command::StopAllProcesses(Wait::Yes));
     for name in ["c", "b", "a"] {
-        assert_eq!(story.signalled(), [name]);
-        story.exits(name, 0);
+        assert_eq!(scenario.take_signalled(), [name]);
+        scenario.exit(name, 0);
     }
-    assert_eq!(story.told.last().unwrap(), "!reply 1 c:ok,b:ok,a:ok");
+    assert_eq!(scenario.log.last().unwrap(), "!reply 1 c:ok,b:ok,a:ok");
 }
 
 #[test]
@@ -96,106 +100,107 @@ fn a_shutdown_stops_dependents_first_whatever_their_priorities() {
     let first = ProcessSpec { priority: 1, ..quick("web", &["db"]) };
     let last = ProcessSpec { priority: 900, ..quick("db", &[]) };
     let alone_in_between = ProcessSpec { priority: 500, ..quick("other", &[]) };
-    let mut story = story(vec![first, last, alone_in_between]).begun();
-    story.told.clear();
-    story.signal(Signal::TERM);
+    let mut scenario = scenario(vec![first, last, alone_in_between]).begin();
+    scenario.log.clear();
+    scenario.signal(Signal::TERM);
     for name in ["web", "db", "other"] {
-        assert_eq!(story.signalled(), [name]);
-        story.exits(name, 0);
+        assert_eq!(scenario.take_signalled(), [name]);
+        scenario.exit(name, 0);
     }
-    assert!(story.told.contains(&"!stopped End".to_owned()), "{:?}", story.told);
+    assert!(scenario.log.contains(&"!stopped End".to_owned()), "{:?}", scenario.log);
 }
 
 #[test]
-fn a_second_request_to_end_waits_for_no_order() {
-    let mut story = story(vec![quick("web", &["db"]), quick("db", &[])]).begun();
-    story.told.clear();
-    story.signal(Signal::TERM);
-    assert_eq!(story.signalled(), ["web"]);
-    story.pass(1.5);
-    story.told.clear();
-    story.signal(Signal::TERM);
-    let mut names = story.signalled();
+fn a_second_shutdown_request_ignores_the_stop_order() {
+    let mut scenario = scenario(vec![quick("web", &["db"]), quick("db", &[])]).begin();
+    scenario.log.clear();
+    scenario.signal(Signal::TERM);
+    assert_eq!(scenario.take_signalled(), ["web"]);
+    scenario.pass(1.5);
+    scenario.log.clear();
+    scenario.signal(Signal::TERM);
+    let mut names = scenario.take_signalled();
     names.sort();
     assert_eq!(names, ["db", "web"]);
 }
 
 #[test]
 fn a_dependency_alone_can_be_stopped_alone() {
-    let mut story = story(vec![quick("web", &["db"]), quick("db", &[])]).begun();
-    story.told.clear();
-    story.stop("db", Wait::Yes);
-    assert_eq!(story.signalled(), ["db"]);
-    story.exits("db", 0);
-    assert_eq!(story.told.last().unwrap(), "!reply 1 done");
-    assert_eq!(story.state("web"), ProcessState::Running);
+    let mut scenario = scenario(vec![quick("web", &["db"]), quick("db", &[])]).begin();
+    scenario.log.clear();
+    scenario.stop("db", Wait::Yes);
+    assert_eq!(scenario.take_signalled(), ["db"]);
+    scenario.exit("db", 0);
+    assert_eq!(scenario.log.last().unwrap(), "!reply 1 done");
+    assert_eq!(scenario.state("web"), ProcessState::Running);
 }
 
 #[test]
-fn a_start_brings_up_what_it_needs() {
+fn a_start_also_starts_required_dependencies() {
     let off = |it: ProcessSpec| ProcessSpec { autostart: false, ..it };
-    let mut story =
-        story(vec![off(slow("web", &["cache"])), off(slow("cache", &["db"])), off(slow("db", &[]))]).begun();
-    assert_eq!(story.spawned(), [] as [&str; 0]);
-    story.start("web", Wait::Yes);
-    assert_eq!(story.spawned(), ["db"]);
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["cache"]);
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["web"]);
-    story.pass(1.0);
-    assert_eq!(story.told.last().unwrap(), "!reply 1 done");
+    let mut scenario =
+        scenario(vec![off(slow("web", &["cache"])), off(slow("cache", &["db"])), off(slow("db", &[]))])
+            .begin();
+    assert_eq!(scenario.take_spawned(), [] as [&str; 0]);
+    scenario.start("web", Wait::Yes);
+    assert_eq!(scenario.take_spawned(), ["db"]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["cache"]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["web"]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.log.last().unwrap(), "!reply 1 done");
 }
 
 #[test]
-fn autostart_leaves_alone_what_was_stopped_by_hand() {
-    let mut story = story(vec![quick("web", &["db"]), quick("db", &[])]).begun();
-    story.stop("db", Wait::No);
-    story.exits("db", 0);
-    story.told.clear();
-    // It lost its condition and goes on; once it has ended it waits.
-    story.exits("web", 1);
-    assert_eq!(story.state("web"), ProcessState::Exited, "the restart is spaced");
-    story.pass(1.0);
-    assert_eq!(story.description("web"), "waiting for db (ready)");
-    assert_eq!(story.spawned(), [] as [&str; 0]);
-    story.start("db", Wait::No);
-    assert_eq!(story.spawned(), ["db", "web"]);
+fn autostart_does_not_start_dependencies_that_were_stopped_manually() {
+    let mut scenario = scenario(vec![quick("web", &["db"]), quick("db", &[])]).begin();
+    scenario.stop("db", Wait::No);
+    scenario.exit("db", 0);
+    scenario.log.clear();
+    // Its condition was lost and it continues; once it ends, it waits.
+    scenario.exit("web", 1);
+    assert_eq!(scenario.state("web"), ProcessState::Exited, "the restart is spaced");
+    scenario.pass(1.0);
+    assert_eq!(scenario.description("web"), "waiting for db (ready)");
+    assert_eq!(scenario.take_spawned(), [] as [&str; 0]);
+    scenario.start("db", Wait::No);
+    assert_eq!(scenario.take_spawned(), ["db", "web"]);
 }
 
 #[test]
-fn a_stop_of_what_waits_is_done_at_once() {
-    let mut story = story(vec![quick("web", &["db"]), slow("db", &[])]).begun();
-    story.told.clear();
-    story.stop("web", Wait::Yes);
-    story.tells(&["!reply 1 done"]);
-    assert_eq!(story.state("web"), ProcessState::Stopped);
-    story.pass(5.0);
-    assert_eq!(story.spawned(), [] as [&str; 0]);
+fn a_stop_of_a_waiting_process_completes_at_once() {
+    let mut scenario = scenario(vec![quick("web", &["db"]), slow("db", &[])]).begin();
+    scenario.log.clear();
+    scenario.stop("web", Wait::Yes);
+    scenario.expect_log(&["!reply 1 done"]);
+    assert_eq!(scenario.state("web"), ProcessState::Stopped);
+    scenario.pass(5.0);
+    assert_eq!(scenario.take_spawned(), [] as [&str; 0]);
 }
 
 #[test]
-fn a_failed_dependency_fails_its_dependents_until_it_holds_after_all() {
+fn a_failed_dependency_fails_its_dependents_until_its_condition_holds() {
     let db = ProcessSpec { start_retries: StartRetries::Times(0), ..slow("db", &[]) };
-    let mut story = story(vec![quick("app", &["web"]), quick("web", &["db"]), db]).begun();
-    story.told.clear();
-    story.exits("db", 1);
-    assert_eq!(story.state("web"), ProcessState::Fatal);
-    assert_eq!(story.state("app"), ProcessState::Fatal);
-    assert_eq!(story.description("web"), "db is FATAL: Exited too quickly (process log may have details)");
+    let mut scenario = scenario(vec![quick("app", &["web"]), quick("web", &["db"]), db]).begin();
+    scenario.log.clear();
+    scenario.exit("db", 1);
+    assert_eq!(scenario.state("web"), ProcessState::Fatal);
+    assert_eq!(scenario.state("app"), ProcessState::Fatal);
+    assert_eq!(scenario.description("web"), "db is FATAL: Exited too quickly (process log may have details)");
     assert!(
-        story.description("app").starts_with("web is FATAL: db is FATAL"),
+        scenario.description("app").starts_with("web is FATAL: db is FATAL"),
         "{}",
-        story.description("app")
+        scenario.description("app")
     );
-    story.told.clear();
-    story.start("db", Wait::No);
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["db", "web", "app"]);
+    scenario.log.clear();
+    scenario.start("db", Wait::No);
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["db", "web", "app"]);
 }
 
 #[test]
-fn the_reason_names_the_process_that_has_failed_and_not_one_that_is_done() {
+fn the_reason_names_the_failed_process_and_not_one_that_is_done() {
     let worker = |number: u32| ProcessSpec {
         program: "worker".to_owned(),
         start_secs: 1,
@@ -203,140 +208,141 @@ fn the_reason_names_the_process_that_has_failed_and_not_one_that_is_done() {
         ..job(&format!("worker_{number}"), &[])
     };
     let workers = group("workers", [worker(0), worker(1)]);
-    let mut story = Story::of(vec![workers, alone(999, quick("web", &["worker=done"]))]).begun();
-    story.pass(1.0);
-    story.exits("worker_0", 0);
-    assert_eq!(story.description("web"), "waiting for worker (done)");
-    story.exits("worker_1", 1);
-    assert_eq!(story.description("web"), "workers:worker_1 is EXITED: exit status 1");
+    let mut scenario = Scenario::of(vec![workers, alone(999, quick("web", &["worker=done"]))]).begin();
+    scenario.pass(1.0);
+    scenario.exit("worker_0", 0);
+    assert_eq!(scenario.description("web"), "waiting for worker (done)");
+    scenario.exit("worker_1", 1);
+    assert_eq!(scenario.description("web"), "workers:worker_1 is EXITED: exit status 1");
 }
 
 #[test]
-fn a_start_with_a_failed_dependency_tries_that_again() {
+fn a_start_retries_a_failed_dependency() {
     let db = ProcessSpec { start_retries: StartRetries::Times(0), ..slow("db", &[]) };
-    let mut story = story(vec![quick("web", &["db"]), db]).begun();
-    story.exits("db", 1);
-    story.told.clear();
-    story.start("web", Wait::Yes);
-    assert_eq!(story.spawned(), ["db"]);
-    story.exits("db", 1);
-    assert_eq!(story.told.last().unwrap(), "!reply 1 SPAWN_ERROR: web");
+    let mut scenario = scenario(vec![quick("web", &["db"]), db]).begin();
+    scenario.exit("db", 1);
+    scenario.log.clear();
+    scenario.start("web", Wait::Yes);
+    assert_eq!(scenario.take_spawned(), ["db"]);
+    scenario.exit("db", 1);
+    assert_eq!(scenario.log.last().unwrap(), "!reply 1 SPAWN_ERROR: web");
 }
 
 #[test]
-fn a_dependency_that_backs_off_keeps_waiting() {
-    let mut story = story(vec![quick("web", &["db"]), slow("db", &[])]).begun();
-    story.exits("db", 1);
-    assert_eq!(story.state("web"), ProcessState::Starting);
-    story.pass(2.0);
-    assert_eq!(story.state("web"), ProcessState::Running);
+fn dependents_keep_waiting_while_a_dependency_backs_off() {
+    let mut scenario = scenario(vec![quick("web", &["db"]), slow("db", &[])]).begin();
+    scenario.exit("db", 1);
+    assert_eq!(scenario.state("web"), ProcessState::Starting);
+    scenario.pass(2.0);
+    assert_eq!(scenario.state("web"), ProcessState::Running);
 }
 
 #[test]
-fn an_optional_dependency_is_forgotten_once_it_can_not_hold() {
+fn an_optional_dependency_is_ignored_once_its_condition_cannot_hold() {
     let off = ProcessSpec { autostart: false, ..slow("off", &[]) };
     let failing = ProcessSpec { start_retries: StartRetries::Times(0), ..slow("failing", &[]) };
-    let mut story =
-        story(vec![quick("web", &["off?", "failing?", "slow?"]), off, failing, slow("slow", &[])]).begun();
-    assert_eq!(story.spawned(), ["failing", "slow"]);
-    assert_eq!(story.description("web"), "waiting for failing (ready), slow (ready)");
-    story.exits("failing", 1);
-    assert_eq!(story.description("web"), "waiting for slow (ready)");
-    story.stop("slow", Wait::No);
-    story.exits("slow", 0);
-    assert!(story.spawned().contains(&"web".to_owned()));
+    let mut scenario =
+        scenario(vec![quick("web", &["off?", "failing?", "slow?"]), off, failing, slow("slow", &[])]).begin();
+    assert_eq!(scenario.take_spawned(), ["failing", "slow"]);
+    assert_eq!(scenario.description("web"), "waiting for failing (ready), slow (ready)");
+    scenario.exit("failing", 1);
+    assert_eq!(scenario.description("web"), "waiting for slow (ready)");
+    scenario.stop("slow", Wait::No);
+    scenario.exit("slow", 0);
+    assert!(scenario.take_spawned().contains(&"web".to_owned()));
 }
 
 #[test]
-fn what_is_bound_stops_with_it_and_starts_again_with_it() {
-    let mut story = story(vec![quick("web", &["db!"]), quick("db", &[])]).begun();
-    story.told.clear();
+fn a_bound_process_stops_and_starts_with_its_dependency() {
+    let mut scenario = scenario(vec![quick("web", &["db!"]), quick("db", &[])]).begin();
+    scenario.log.clear();
     // A crash of db.
-    story.exits("db", 1);
-    assert_eq!(story.signalled(), ["web"]);
-    story.exits("web", 0);
-    assert_eq!(story.description("web"), "waiting for db (ready)");
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["db", "web"]);
-    // A stop of db: the one that is bound to it goes first.
-    story.stop("db", Wait::Yes);
-    assert_eq!(story.signalled(), ["web"]);
-    story.exits("web", 0);
-    assert_eq!(story.signalled(), ["db"]);
-    story.exits("db", 0);
-    assert_eq!(story.told.last().unwrap(), "!reply 1 done");
-    story.start("db", Wait::Yes);
-    assert_eq!(story.spawned(), ["db", "web"]);
+    scenario.exit("db", 1);
+    assert_eq!(scenario.take_signalled(), ["web"]);
+    scenario.exit("web", 0);
+    assert_eq!(scenario.description("web"), "waiting for db (ready)");
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["db", "web"]);
+    // A stop of db: the process bound to it stops first.
+    scenario.stop("db", Wait::Yes);
+    assert_eq!(scenario.take_signalled(), ["web"]);
+    scenario.exit("web", 0);
+    assert_eq!(scenario.take_signalled(), ["db"]);
+    scenario.exit("db", 0);
+    assert_eq!(scenario.log.last().unwrap(), "!reply 1 done");
+    scenario.start("db", Wait::Yes);
+    assert_eq!(scenario.take_spawned(), ["db", "web"]);
 }
 
 #[test]
 fn a_request_to_stop_beats_the_start_after_a_lost_binding() {
-    let mut story = story(vec![quick("web", &["db!"]), quick("db", &[])]).begun();
-    story.exits("db", 1);
-    story.told.clear();
-    story.stop("web", Wait::Yes);
-    story.exits("web", 0);
-    assert_eq!(story.told.last().unwrap(), "!reply 1 done");
-    assert_eq!(story.state("web"), ProcessState::Stopped);
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["db"]);
+    let mut scenario = scenario(vec![quick("web", &["db!"]), quick("db", &[])]).begin();
+    scenario.exit("db", 1);
+    scenario.log.clear();
+    scenario.stop("web", Wait::Yes);
+    scenario.exit("web", 0);
+    assert_eq!(scenario.log.last().unwrap(), "!reply 1 done");
+    assert_eq!(scenario.state("web"), ProcessState::Stopped);
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["db"]);
 }
 
 #[test]
 fn a_chain_that_is_bound_stops_from_its_end() {
-    let mut story = story(vec![quick("c", &["b!"]), quick("b", &["a!"]), quick("a", &[])]).begun();
-    story.told.clear();
-    story.exits("a", 1);
+    let mut scenario = scenario(vec![quick("c", &["b!"]), quick("b", &["a!"]), quick("a", &[])]).begin();
+    scenario.log.clear();
+    scenario.exit("a", 1);
     for name in ["c", "b"] {
-        assert_eq!(story.signalled(), [name]);
-        story.exits(name, 0);
+        assert_eq!(scenario.take_signalled(), [name]);
+        scenario.exit(name, 0);
     }
-    story.pass(1.0);
-    assert_eq!(story.spawned(), ["a", "b", "c"]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.take_spawned(), ["a", "b", "c"]);
 }
 
 #[test]
-fn a_job_that_is_done_still_stands_between_two_that_stop() {
-    let mut story =
-        story(vec![quick("web", &["migrate=done"]), job("migrate", &["db"]), quick("db", &[])]).begun();
-    story.exits("migrate", 0);
-    story.told.clear();
-    story.signal(Signal::TERM);
+fn a_finished_job_still_orders_the_stops_around_it() {
+    let mut scenario =
+        scenario(vec![quick("web", &["migrate=done"]), job("migrate", &["db"]), quick("db", &[])]).begin();
+    scenario.exit("migrate", 0);
+    scenario.log.clear();
+    scenario.signal(Signal::TERM);
     for name in ["web", "db"] {
-        assert_eq!(story.signalled(), [name]);
-        story.exits(name, 0);
+        assert_eq!(scenario.take_signalled(), [name]);
+        scenario.exit(name, 0);
     }
-    assert!(story.told.contains(&"!stopped End".to_owned()), "{:?}", story.told);
+    assert!(scenario.log.contains(&"!stopped End".to_owned()), "{:?}", scenario.log);
 }
 
 #[test]
-fn a_program_is_all_of_its_processes() {
+fn a_dependency_on_a_program_covers_all_its_processes() {
     let worker =
         |number: u32| ProcessSpec { program: "worker".to_owned(), ..slow(&format!("worker_{number}"), &[]) };
     let workers = group("workers", [worker(0), worker(1)]);
     for (name, is_all) in [("worker", true), ("workers:*", true), ("workers:worker_1", false)] {
-        let mut story = Story::of(vec![workers.clone(), alone(999, quick("web", &[name]))]).begun();
-        story.exits("worker_0", 1);
-        story.told.clear();
-        story.pass(1.0);
+        let mut scenario = Scenario::of(vec![workers.clone(), alone(999, quick("web", &[name]))]).begin();
+        scenario.exit("worker_0", 1);
+        scenario.log.clear();
+        scenario.pass(1.0);
         let expected: &[&str] = if is_all { &["worker_0"] } else { &["worker_0", "web"] };
-        let mut spawned = story.spawned();
+        let mut spawned = scenario.take_spawned();
         spawned.sort_by_key(|name| name == "web");
         assert_eq!(spawned, expected, "{name}");
-        story.pass(1.0);
-        assert_eq!(story.state("web"), ProcessState::Running, "{name}");
+        scenario.pass(1.0);
+        assert_eq!(scenario.state("web"), ProcessState::Running, "{name}");
     }
 }
 
 #[test]
-fn listeners_are_sent_nothing_of_a_process_that_waits() {
+fn listeners_get_no_events_for_a_waiting_process() {
     let pool = listeners::pool("pool", &[EventType::ProcessState], &["l"], 100);
-    let mut story = Story::of(vec![pool, alone(1, quick("web", &["db"])), alone(2, slow("db", &[]))]).begun();
-    story.stop("web", Wait::No);
-    story.start("web", Wait::No);
-    story.pass(1.0);
-    let told = story.takes_all("l");
-    let of_web: Vec<_> = told.iter().filter(|line| line.contains("processname:web ")).collect();
+    let mut scenario =
+        Scenario::of(vec![pool, alone(1, quick("web", &["db"])), alone(2, slow("db", &[]))]).begin();
+    scenario.stop("web", Wait::No);
+    scenario.start("web", Wait::No);
+    scenario.pass(1.0);
+    let lines = scenario.take_all_events("l");
+    let of_web: Vec<_> = lines.iter().filter(|line| line.contains("processname:web ")).collect();
     assert_eq!(
         of_web,
         [
@@ -347,38 +353,38 @@ fn listeners_are_sent_nothing_of_a_process_that_waits() {
 }
 
 #[test]
-fn a_dependency_that_is_removed_is_waited_for() {
-    let mut story = story(vec![quick("web", &["db"]), quick("db", &[])]).begun();
-    story.next_groups = vec![alone(999, quick("web", &["db"])), alone(999, quick("db", &[]))];
+fn a_removed_dependency_is_awaited() {
+    let mut scenario = scenario(vec![quick("web", &["db"]), quick("db", &[])]).begin();
+    scenario.next_groups = vec![alone(999, quick("web", &["db"])), alone(999, quick("db", &[]))];
     for name in ["web", "db"] {
-        story.stop(name, Wait::No);
-        story.exits(name, 0);
+        scenario.stop(name, Wait::No);
+        scenario.exit(name, 0);
     }
-    story.ask(Command::RemoveProcessGroup("db".to_owned()));
-    story.told.clear();
-    story.start("web", Wait::No);
-    assert_eq!(story.description("web"), "waiting for db (not active)");
-    story.ask(Command::AddProcessGroup("db".to_owned()));
-    assert_eq!(story.spawned(), ["db", "web"]);
+    scenario.ask(Command::RemoveProcessGroup("db".to_owned()));
+    scenario.log.clear();
+    scenario.start("web", Wait::No);
+    assert_eq!(scenario.description("web"), "waiting for db (not active)");
+    scenario.ask(Command::AddProcessGroup("db".to_owned()));
+    assert_eq!(scenario.take_spawned(), ["db", "web"]);
 }
 
 #[test]
 fn a_thousand_dependents_start_a_bounded_number_at_a_time() {
     let mut programs = vec![slow("db", &[])];
     programs.extend((0..1000).map(|number| quick(&format!("web{number}"), &["db"])));
-    let mut story = story(programs).begun();
-    while story.supervisor.has_pending_starts() {
-        story.input(Input::TimePassed);
+    let mut scenario = scenario(programs).begin();
+    while scenario.supervisor.has_pending_starts() {
+        scenario.input(Input::TimePassed);
     }
-    story.told.clear();
-    story.at(story.now.mono.after(Duration::from_secs(1)));
-    story.input(Input::TimePassed);
-    assert!(story.spawned().len() <= super::super::autostart::AUTOSTARTS_PER_TURN);
+    scenario.log.clear();
+    scenario.at(scenario.now.mono.after(Duration::from_secs(1)));
+    scenario.input(Input::TimePassed);
+    assert!(scenario.take_spawned().len() <= super::super::autostart::AUTOSTARTS_PER_TURN);
     let mut turns = 0;
-    while story.supervisor.has_pending_starts() {
-        story.input(Input::TimePassed);
+    while scenario.supervisor.has_pending_starts() {
+        scenario.input(Input::TimePassed);
         turns += 1;
         assert!(turns < 1000);
     }
-    assert!((0..1000).all(|number| story.state(&format!("web{number}")) == ProcessState::Running));
+    assert!((0..1000).all(|number| scenario.state(&format!("web{number}")) == ProcessState::Running));
 }

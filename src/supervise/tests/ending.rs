@@ -1,50 +1,50 @@
-//! What ends the supervisor, with which status, and what signals do.
+//! What ends the supervisor and with which status, and how it handles signals.
 
 use super::*;
 
 #[test]
-fn a_program_that_matters_ends_everything_with_its_status() {
+fn a_program_with_on_exit_shutdown_ends_the_supervisor_with_its_status() {
     for (status, expected) in [
         (ExitStatus::Exited(0), "!stopped 0: web ended: exit status 0"),
         (ExitStatus::Exited(3), "!stopped 3: web ended: exit status 3"),
         (KILLED, "!stopped 137: web ended: terminated by SIGKILL"),
     ] {
         let web = ProcessSpec { on_exit: OnEnd::Shutdown, autorestart: AutoRestart::Always, ..spec("web") };
-        let mut story = Story::of(vec![alone(1, spec("db")), alone(999, web)]).running();
-        story.ends("web", status);
-        assert_eq!(story.told.last().unwrap(), "INFO waiting for db to die");
-        story.told.clear();
-        story.exits("db", 0);
-        story.tells(&["INFO stopped: db (exit status 0)", expected]);
+        let mut scenario = Scenario::of(vec![alone(1, spec("db")), alone(999, web)]).running();
+        scenario.end("web", status);
+        assert_eq!(scenario.log.last().unwrap(), "INFO waiting for db to die");
+        scenario.log.clear();
+        scenario.exit("db", 0);
+        scenario.expect_log(&["INFO stopped: db (exit status 0)", expected]);
     }
 }
 
 #[test]
 fn a_stop_by_request_ends_nothing_and_changes_no_status() {
-    let mut story = Story::one(|web| web.on_exit = OnEnd::Shutdown).running();
-    story.stop("web", Wait::No);
-    story.exits("web", 3);
-    assert_eq!(story.supervisor.state(), SupervisorState::Running);
-    story.start("web", Wait::No);
-    story.pass(2.0);
-    story.signal(Signal::TERM);
-    story.exits("web", 3);
-    assert_eq!(story.told.last().unwrap(), "!stopped End");
+    let mut scenario = Scenario::one(|web| web.on_exit = OnEnd::Shutdown).running();
+    scenario.stop("web", Wait::No);
+    scenario.exit("web", 3);
+    assert_eq!(scenario.supervisor.state(), SupervisorState::Running);
+    scenario.start("web", Wait::No);
+    scenario.pass(2.0);
+    scenario.signal(Signal::TERM);
+    scenario.exit("web", 3);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped End");
 }
 
 #[test]
-fn too_quick_an_exit_is_a_failed_start_and_on_fatal_decides() {
-    let mut story = Story::one(|web| {
+fn an_exit_before_startsecs_is_a_failed_start_and_on_fatal_decides() {
+    let mut scenario = Scenario::one(|web| {
         (web.on_exit, web.on_fatal) = (OnEnd::Shutdown, OnEnd::Shutdown);
         web.start_retries = StartRetries::Times(1);
     })
-    .begun();
-    story.exits("web", 4);
-    assert_eq!(story.supervisor.state(), SupervisorState::Running);
-    story.pass(1.0);
-    story.told.clear();
-    story.exits("web", 5);
-    story.tells(&[
+    .begin();
+    scenario.exit("web", 4);
+    assert_eq!(scenario.supervisor.state(), SupervisorState::Running);
+    scenario.pass(1.0);
+    scenario.log.clear();
+    scenario.exit("web", 5);
+    scenario.expect_log(&[
         "WARN exited: web (exit status 5; not expected)",
         "INFO gave up: web entered FATAL state, too many start retries too quickly",
         "WARN web failed: exit status 5, too quickly to count as started; shutting down",
@@ -54,51 +54,51 @@ fn too_quick_an_exit_is_a_failed_start_and_on_fatal_decides() {
 
 #[test]
 fn a_failure_never_ends_with_status_0() {
-    let mut story =
-        Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, StartRetries::Times(0)))
-            .begun();
-    story.exits("web", 0);
-    assert!(story.told.last().unwrap().starts_with("!stopped 1: "), "{:?}", story.told);
+    let mut scenario =
+        Scenario::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, StartRetries::Times(0)))
+            .begin();
+    scenario.exit("web", 0);
+    assert!(scenario.log.last().unwrap().starts_with("!stopped 1: "), "{:?}", scenario.log);
 }
 
 #[test]
-fn what_can_not_be_spawned_ends_with_a_shells_status() {
-    let mut story =
-        Story::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, StartRetries::Times(0)));
-    story.spawn_errors.push_back("command at '/x' is not executable");
-    let mut story = story.begun();
-    story.told.drain(..3);
-    story.tells(&[
+fn a_failed_spawn_ends_with_the_status_a_shell_would_use() {
+    let mut scenario =
+        Scenario::one(|web| (web.on_fatal, web.start_retries) = (OnEnd::Shutdown, StartRetries::Times(0)));
+    scenario.spawn_errors.push_back("command at '/x' is not executable");
+    let mut scenario = scenario.begin();
+    scenario.log.drain(..3);
+    scenario.expect_log(&[
         "WARN web failed: command at '/x' is not executable; shutting down",
         "!stopped 126: web failed: command at '/x' is not executable",
     ]);
 }
 
 #[test]
-fn an_idle_supervisor_ends_when_told_so() {
+fn on_idle_exit_ends_an_idle_supervisor() {
     let never = |name: &str| ProcessSpec { autorestart: AutoRestart::Never, ..spec(name) };
-    let mut story = end_of(IDLE_ENDS(), vec![alone(1, never("a")), group("g", [never("b")])]).running();
-    story.exits("a", 0);
-    assert_eq!(story.supervisor.state(), SupervisorState::Running);
-    story.exits("b", 0);
-    assert_eq!(story.told.last().unwrap(), "!stopped 0: no program is left, all ended as expected");
+    let mut scenario = end_of(IDLE_ENDS(), vec![alone(1, never("a")), group("g", [never("b")])]).running();
+    scenario.exit("a", 0);
+    assert_eq!(scenario.supervisor.state(), SupervisorState::Running);
+    scenario.exit("b", 0);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped 0: no program is left, all ended as expected");
 
-    let mut story = end_of(IDLE_ENDS(), vec![alone(1, never("a")), group("g", [never("b")])]).running();
-    story.exits("b", 6);
-    story.exits("a", 0);
-    assert_eq!(story.told.last().unwrap(), "!stopped 6: no program is left, and g:b failed: exit status 6");
+    let mut scenario = end_of(IDLE_ENDS(), vec![alone(1, never("a")), group("g", [never("b")])]).running();
+    scenario.exit("b", 6);
+    scenario.exit("a", 0);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped 6: no program is left, and g:b failed: exit status 6");
 }
 
 #[test]
-fn what_is_restarted_or_was_stopped_by_hand_is_not_idle() {
-    let mut story = end_of(IDLE_ENDS(), vec![alone(999, spec("web"))]).running();
-    story.exits("web", 1);
-    assert_eq!(story.state("web"), ProcessState::Starting);
-    story.pass(2.0);
-    story.stop("web", Wait::No);
-    story.exits("web", 0);
+fn a_pending_restart_or_a_manual_stop_is_not_idle() {
+    let mut scenario = end_of(IDLE_ENDS(), vec![alone(999, spec("web"))]).running();
+    scenario.exit("web", 1);
+    assert_eq!(scenario.state("web"), ProcessState::Starting);
+    scenario.pass(2.0);
+    scenario.stop("web", Wait::No);
+    scenario.exit("web", 0);
     assert_eq!(
-        (story.state("web"), story.supervisor.state()),
+        (scenario.state("web"), scenario.supervisor.state()),
         (ProcessState::Stopped, SupervisorState::Running)
     );
 }
@@ -106,25 +106,25 @@ fn what_is_restarted_or_was_stopped_by_hand_is_not_idle() {
 #[test]
 fn with_nothing_to_start_an_idle_supervisor_ends_at_once() {
     let by_hand = ProcessSpec { autostart: false, ..spec("web") };
-    let mut story = end_of(IDLE_ENDS(), vec![alone(999, by_hand)]).begun();
-    assert!(story.told.last().unwrap().starts_with("!stopped 0: "), "{:?}", story.told);
-    story.told.clear();
-    let mut story = Story::of(Vec::new()).begun();
-    story.tells(&[]);
+    let mut scenario = end_of(IDLE_ENDS(), vec![alone(999, by_hand)]).begin();
+    assert!(scenario.log.last().unwrap().starts_with("!stopped 0: "), "{:?}", scenario.log);
+    scenario.log.clear();
+    let mut scenario = Scenario::of(Vec::new()).begin();
+    scenario.expect_log(&[]);
 }
 
 #[test]
 fn an_end_during_a_shutdown_does_not_change_its_reason() {
     let vital = |name: &str| ProcessSpec { on_exit: OnEnd::Shutdown, ..spec(name) };
-    let mut story = Story::of(vec![alone(1, vital("db")), alone(999, vital("web"))]).running();
-    story.exits("web", 3);
-    story.exits("db", 9);
-    assert_eq!(story.told.last().unwrap(), "!stopped 3: web ended: exit status 3");
-    let mut story = Story::of(vec![alone(1, vital("db")), alone(999, vital("web"))]).running();
-    story.signal(Signal::TERM);
-    story.exits("db", 9);
-    story.exits("web", 3);
-    assert_eq!(story.told.last().unwrap(), "!stopped End");
+    let mut scenario = Scenario::of(vec![alone(1, vital("db")), alone(999, vital("web"))]).running();
+    scenario.exit("web", 3);
+    scenario.exit("db", 9);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped 3: web ended: exit status 3");
+    let mut scenario = Scenario::of(vec![alone(1, vital("db")), alone(999, vital("web"))]).running();
+    scenario.signal(Signal::TERM);
+    scenario.exit("db", 9);
+    scenario.exit("web", 3);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped End");
 }
 
 #[test]
@@ -137,19 +137,19 @@ fn signals_do_what_the_rules_say() {
         (Signal(37), SignalAction::Shutdown),
     ]);
     let groups = vec![alone(999, spec("web")), group("g", [spec("a"), spec("b")])];
-    let mut story = end_of(Rules { signals, ..Rules::default() }, groups).running();
-    story.exits("b", 0);
-    story.told.clear();
+    let mut scenario = end_of(Rules { signals, ..Rules::default() }, groups).running();
+    scenario.exit("b", 0);
+    scenario.log.clear();
     for signal in [Signal::TERM, Signal::USR1, Signal::HUP] {
-        story.signal(signal);
+        scenario.signal(signal);
     }
-    story.tells(&[
+    scenario.expect_log(&[
         "INFO received SIGUSR1, forwarding it to g:*, web:web, gone:*",
         "!kill a SIGUSR1",
         "!kill web SIGUSR1",
         "INFO received SIGHUP indicating log reopen request",
         "!reopen",
     ]);
-    story.signal(Signal(37));
-    assert_eq!(story.told[0], "WARN received signal 37 indicating exit request");
+    scenario.signal(Signal(37));
+    assert_eq!(scenario.log[0], "WARN received signal 37 indicating exit request");
 }

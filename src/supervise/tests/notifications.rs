@@ -1,9 +1,9 @@
-//! Stories of what programs report of themselves.
+//! What programs report about themselves.
 
 use super::*;
 
-impl Story {
-    pub(super) fn notifies(&mut self, notifications: &[Notification]) {
+impl Scenario {
+    pub(super) fn notify(&mut self, notifications: &[Notification]) {
         let process = self.id("web");
         self.input(Input::Notified { process, notifications: notifications.to_vec() });
     }
@@ -20,130 +20,130 @@ fn status(text: &str) -> Notification {
 
 #[test]
 fn a_status_is_shown_while_the_run_that_reported_it_lives() {
-    let mut story = Story::one(|_| ()).running();
-    assert_eq!(story.status(), None);
-    story.notifies(&[
+    let mut scenario = Scenario::one(|_| ()).running();
+    assert_eq!(scenario.status(), None);
+    scenario.notify(&[
         status("3 of 4"),
         Notification::Reloading,
         Notification::Stopping,
         Notification::Errno(2),
     ]);
-    story.tells(&[
+    scenario.expect_log(&[
         "INFO web (pid 101) is reloading",
         "INFO web (pid 101) is stopping by itself",
         "INFO web (pid 101) reports error 2",
     ]);
-    assert_eq!(story.status().as_deref(), Some("3 of 4"));
-    story.notifies(&[status("")]);
-    assert_eq!(story.status(), None);
-    story.notifies(&[status("last")]);
-    story.exits("web", 1);
-    story.tells(&[
+    assert_eq!(scenario.status().as_deref(), Some("3 of 4"));
+    scenario.notify(&[status("")]);
+    assert_eq!(scenario.status(), None);
+    scenario.notify(&[status("last")]);
+    scenario.exit("web", 1);
+    scenario.expect_log(&[
         "WARN exited: web (exit status 1; not expected)",
         "!spawn web",
         "INFO spawned: 'web' with pid 102",
     ]);
-    assert_eq!(story.status(), None, "of another run");
-    story.stop("web", Wait::No);
-    story.exits("web", 0);
-    story.told.clear();
-    story.notifies(&[status("late"), Notification::Reloading]);
-    story.tells(&[]);
-    assert_eq!(story.status(), None);
+    assert_eq!(scenario.status(), None, "of another run");
+    scenario.stop("web", Wait::No);
+    scenario.exit("web", 0);
+    scenario.log.clear();
+    scenario.notify(&[status("late"), Notification::Reloading]);
+    scenario.expect_log(&[]);
+    assert_eq!(scenario.status(), None);
 }
 
 #[test]
 fn a_stop_is_extended_and_never_shortened() {
-    let mut story = Story::one(|web| web.stop_wait_secs = 5).running();
-    story.stop("web", Wait::No);
-    story.told.clear();
-    story.notifies(&[Notification::ExtendTimeout(Duration::from_secs(1))]);
-    story.pass(4.0);
-    story.notifies(&[Notification::ExtendTimeout(Duration::from_secs(20))]);
-    story.pass(19.0);
-    story.tells(&[]);
-    story.pass(1.0);
-    story.tells(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
+    let mut scenario = Scenario::one(|web| web.stop_wait_secs = 5).running();
+    scenario.stop("web", Wait::No);
+    scenario.log.clear();
+    scenario.notify(&[Notification::ExtendTimeout(Duration::from_secs(1))]);
+    scenario.pass(4.0);
+    scenario.notify(&[Notification::ExtendTimeout(Duration::from_secs(20))]);
+    scenario.pass(19.0);
+    scenario.expect_log(&[]);
+    scenario.pass(1.0);
+    scenario.expect_log(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
 }
 
-/// Whatever it asks for, once or again and again.
+/// Whatever time it requests, once or repeatedly.
 #[test]
 fn a_stop_is_not_extended_without_bound() {
     let hour = Duration::from_secs(3600);
     for (asks_for, every_secs) in [(Duration::MAX, 3604.0), (hour, 1800.0)] {
-        let mut story = Story::one(|web| web.stop_wait_secs = 5).running();
-        story.stop("web", Wait::No);
-        story.told.clear();
+        let mut scenario = Scenario::one(|web| web.stop_wait_secs = 5).running();
+        scenario.stop("web", Wait::No);
+        scenario.log.clear();
         let mut left_secs: f64 = 3604.0;
         while left_secs > 0.0 {
-            story.notifies(&[Notification::ExtendTimeout(asks_for)]);
+            scenario.notify(&[Notification::ExtendTimeout(asks_for)]);
             let pause = left_secs.min(every_secs);
-            story.pass(pause);
+            scenario.pass(pause);
             left_secs -= pause;
         }
-        story.notifies(&[Notification::ExtendTimeout(asks_for)]);
-        story.tells(&[]);
-        story.pass(1.0);
-        story.tells(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
-        story.notifies(&[Notification::ExtendTimeout(asks_for)]);
-        story.pass(10.0);
-        story.tells(&["CRIT giving up 'web' (101), which does not end after SIGKILL"]);
+        scenario.notify(&[Notification::ExtendTimeout(asks_for)]);
+        scenario.expect_log(&[]);
+        scenario.pass(1.0);
+        scenario.expect_log(&["WARN killing 'web' (101) with SIGKILL", "!kill web SIGKILL"]);
+        scenario.notify(&[Notification::ExtendTimeout(asks_for)]);
+        scenario.pass(10.0);
+        scenario.expect_log(&["CRIT giving up 'web' (101), which does not end after SIGKILL"]);
     }
 }
 
 #[test]
-fn a_start_is_extended_from_the_report_on() {
-    let mut story = Story::one(|web| {
+fn a_start_is_extended_from_the_time_of_the_report() {
+    let mut scenario = Scenario::one(|web| {
         web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
         web.ready_timeout = Some(Duration::from_secs(5));
     })
-    .begun();
-    story.told.clear();
-    story.pass(4.0);
-    story.notifies(&[Notification::ExtendTimeout(Duration::from_secs(10))]);
-    story.pass(9.0);
-    story.tells(&[]);
-    story.pass(1.0);
-    assert_eq!(story.state("web"), ProcessState::Stopping);
+    .begin();
+    scenario.log.clear();
+    scenario.pass(4.0);
+    scenario.notify(&[Notification::ExtendTimeout(Duration::from_secs(10))]);
+    scenario.pass(9.0);
+    scenario.expect_log(&[]);
+    scenario.pass(1.0);
+    assert_eq!(scenario.state("web"), ProcessState::Stopping);
 }
 
 #[test]
 fn a_reset_forgets_failed_starts() {
-    let mut story = Story::one(|web| web.start_retries = StartRetries::Times(1)).begun();
-    story.exits("web", 1);
-    story.pass(1.0);
-    story.notifies(&[Notification::RestartReset]);
-    story.exits("web", 1);
-    assert_eq!(story.state("web"), ProcessState::Backoff, "it would have been the last");
+    let mut scenario = Scenario::one(|web| web.start_retries = StartRetries::Times(1)).begin();
+    scenario.exit("web", 1);
+    scenario.pass(1.0);
+    scenario.notify(&[Notification::RestartReset]);
+    scenario.exit("web", 1);
+    assert_eq!(scenario.state("web"), ProcessState::Backoff, "it would have been the last");
 }
 
 #[test]
 fn the_main_process_is_the_program_and_the_leader_may_take_over_again() {
-    let mut story = Story::one(|web| web.kill_as_group = true).running();
-    story.notifies(&[Notification::MainPid(Pid(777))]);
-    story.tells(&["INFO web (pid 101) has pid 777 as its main process now"]);
-    assert_eq!(story.description("web"), "pid 777, uptime 0:00:02");
-    story.notifies(&[Notification::MainPid(Pid(101))]);
-    assert_eq!(story.description("web"), "pid 101, uptime 0:00:02");
-    story.notifies(&[Notification::MainPid(Pid(778))]);
-    story.told.clear();
-    // Those who are left are members of the group that the first process has led.
-    story.stop("web", Wait::Yes);
-    story.members = Members::Some(vec![Pid(4000)]);
-    story.exits("web", 0);
-    story.pass(10.0);
-    assert!(story.told.contains(&"!kill web SIGKILL members of 101".to_owned()), "{:?}", story.told);
+    let mut scenario = Scenario::one(|web| web.kill_as_group = true).running();
+    scenario.notify(&[Notification::MainPid(Pid(777))]);
+    scenario.expect_log(&["INFO web (pid 101) has pid 777 as its main process now"]);
+    assert_eq!(scenario.description("web"), "pid 777, uptime 0:00:02");
+    scenario.notify(&[Notification::MainPid(Pid(101))]);
+    assert_eq!(scenario.description("web"), "pid 101, uptime 0:00:02");
+    scenario.notify(&[Notification::MainPid(Pid(778))]);
+    scenario.log.clear();
+    // The remaining processes are members of the group that the first process led.
+    scenario.stop("web", Wait::Yes);
+    scenario.members = Members::Some(vec![Pid(4000)]);
+    scenario.exit("web", 0);
+    scenario.pass(10.0);
+    assert!(scenario.log.contains(&"!kill web SIGKILL members of 101".to_owned()), "{:?}", scenario.log);
 }
 
 #[test]
 fn a_main_process_reports_readiness_for_its_program() {
-    let mut story = Story::one(|web| {
+    let mut scenario = Scenario::one(|web| {
         web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
     })
-    .begun();
-    story.notifies(&[Notification::MainPid(Pid(777))]);
-    story.input(Input::ReadyReported { process: story.id("web"), pid: Pid(101), check: 0 });
-    assert_eq!(story.description("web"), "pid 777, uptime 0:00:00");
+    .begin();
+    scenario.notify(&[Notification::MainPid(Pid(777))]);
+    scenario.input(Input::ReadyReported { process: scenario.id("web"), pid: Pid(101), check: 0 });
+    assert_eq!(scenario.description("web"), "pid 777, uptime 0:00:00");
 }
 
 #[test]
@@ -156,13 +156,13 @@ fn a_reset_forgets_restarts_and_the_ends_before() {
         limit,
         ..RestartDelays::default()
     };
-    let mut story = Story::one(|web| web.restart_policy = Some(policy.into())).running();
+    let mut scenario = Scenario::one(|web| web.restart_policy = Some(policy.into())).running();
     for _ in 0..3 {
-        story.exits("web", 1);
-        let retry = story.supervisor.process(story.id("web")).unwrap().retry_text(story.now.mono);
+        scenario.exit("web", 1);
+        let retry = scenario.supervisor.process(scenario.id("web")).unwrap().retry_text(scenario.now.mono);
         assert_eq!(retry.as_deref(), Some("retry in 2 s (1st)"));
-        story.pass(4.0);
-        story.notifies(&[Notification::RestartReset]);
+        scenario.pass(4.0);
+        scenario.notify(&[Notification::RestartReset]);
     }
-    assert_eq!(story.state("web"), ProcessState::Running);
+    assert_eq!(scenario.state("web"), ProcessState::Running);
 }

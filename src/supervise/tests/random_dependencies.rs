@@ -1,5 +1,5 @@
-//! Any graph of dependencies and anything that happens to its processes: whoever waits is started or has failed,
-//! nothing stops before its dependents, what is counted is in step, and every shutdown ends.
+//! Random graphs of dependencies and random inputs: a process that waits is started or fails,
+//! nothing stops before its dependents, the counts stay correct, and every shutdown ends.
 
 use super::super::conditions::Gate;
 use super::super::process::State;
@@ -11,7 +11,7 @@ const PROGRAMS: u64 = 7;
 /// Three programs in four are alone, the others in a group. Each depends on some of those before it.
 fn graph(random: &mut Random) -> Vec<GroupSpec> {
     let mut specs: Vec<ProcessSpec> = (0..PROGRAMS).map(|number| program(number, random)).collect();
-    // Chance may ask for conditions that a configuration could not ask for: they just never hold.
+    // This may name conditions that a configuration would reject: they never hold.
     specs.retain(|_| !random.one_in(12));
     let (grouped, alone_ones): (Vec<_>, Vec<_>) = specs.into_iter().partition(|_| random.one_in(4));
     let mut groups: Vec<_> = alone_ones.into_iter().map(|it| alone(it.priority, it)).collect();
@@ -51,39 +51,39 @@ fn program(number: u64, random: &mut Random) -> ProcessSpec {
         autorestart: random.of(&[AutoRestart::Never, AutoRestart::Unexpected, AutoRestart::Always]).unwrap(),
         start_secs: random.below(2) as i64,
         start_retries: StartRetries::Times(random.below(2) as i64),
-        hooks: random.one_in(3).then(|| hooks::hooked(|_| ()).hooks).flatten(),
+        hooks: random.one_in(3).then(|| hooks::with_hooks(|_| ()).hooks).flatten(),
         ..spec(&name(number))
     }
 }
 
-fn happen(story: &mut Story, random: &mut Random) {
+fn random_input(scenario: &mut Scenario, random: &mut Random) {
     let any = name(random.below(PROGRAMS));
-    let process = story.supervisor.processes.iter().find(|it| it.spec.name == any);
+    let process = scenario.supervisor.processes.iter().find(|it| it.spec.name == any);
     let full_name = process.map(|it| it.full_name());
     match random.below(25) {
         20..=23 => {
-            let Some(probe) = random.of(&story.probes) else { return };
-            story.probes.retain(|it| *it != probe);
+            let Some(probe) = random.of(&scenario.probes) else { return };
+            scenario.probes.retain(|it| *it != probe);
             let refused = || Err(ProbeFailure::of_program("connection refused"));
             let outcome = if random.one_in(3) { refused() } else { Ok(()) };
-            story.input(Input::Probed { probe, outcome });
+            scenario.input(Input::Probed { probe, outcome });
         }
-        0 => story.ask(Command::StartAllProcesses(Wait::Yes)),
-        1 => story.ask(Command::StopAllProcesses(Wait::Yes)),
-        2 | 3 => full_name.into_iter().for_each(|name| story.start(&name, Wait::Yes)),
-        4 | 5 => full_name.into_iter().for_each(|name| story.stop(&name, Wait::Yes)),
-        6 | 7 => story.pass(random.below(2_500) as f64 / 1000.0),
-        8 => story.spawn_errors.extend(random.one_in(2).then_some("no")),
+        0 => scenario.ask(Command::StartAllProcesses(Wait::Yes)),
+        1 => scenario.ask(Command::StopAllProcesses(Wait::Yes)),
+        2 | 3 => full_name.into_iter().for_each(|name| scenario.start(&name, Wait::Yes)),
+        4 | 5 => full_name.into_iter().for_each(|name| scenario.stop(&name, Wait::Yes)),
+        6 | 7 => scenario.pass(random.below(2_500) as f64 / 1000.0),
+        8 => scenario.spawn_errors.extend(random.one_in(2).then_some("no")),
         24 => {
             let limits = BatchLimits { size: 1, timeout: None };
-            story.ask(Command::RestartRolling(Namespec::split("g:*"), limits));
+            scenario.ask(Command::RestartRolling(Namespec::split("g:*"), limits));
         }
         9 if random.one_in(2) => {
-            story.next_groups = graph(random);
-            story.ask(Command::ReloadConfig);
+            scenario.next_groups = graph(random);
+            scenario.ask(Command::ReloadConfig);
         }
         9 | 10 => {
-            let groups: Vec<_> = story.supervisor.configured.iter().map(|it| it.name.clone()).collect();
+            let groups: Vec<_> = scenario.supervisor.configured.iter().map(|it| it.name.clone()).collect();
             if let Some(name) = random.of(&groups) {
                 let commands = [
                     Command::UpdateProcessGroup(name.clone()),
@@ -91,26 +91,26 @@ fn happen(story: &mut Story, random: &mut Random) {
                     Command::AddProcessGroup(name.clone()),
                     Command::RemoveProcessGroup(name),
                 ];
-                story.ask(random.of(&commands).unwrap());
+                scenario.ask(random.of(&commands).unwrap());
             }
         }
-        16..=19 if !story.hooks.is_empty() => {
+        16..=19 if !scenario.hooks.is_empty() => {
             let code = u8::from(random.one_in(3));
-            story.hook_ends(TaskEnd::Exited(ExitStatus::Exited(code)));
+            scenario.end_hook(TaskEnd::Exited(ExitStatus::Exited(code)));
         }
         _ => {
-            let alive: Vec<_> = story.alive.keys().copied().collect();
+            let alive: Vec<_> = scenario.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {
                 let status = [ExitStatus::Exited(0), ExitStatus::Exited(1), KILLED][random.below(3) as usize];
-                story.end(process, status);
+                scenario.end_id(process, status);
             }
         }
     }
 }
 
-/// Those that wait have something to wait for, and stops that wait have dependents that are going down.
-fn check_nobody_is_forgotten(story: &Story) {
-    let supervisor = &story.supervisor;
+/// Asserts that waiting processes have something to wait for, and deferred stops have dependents that are going down.
+fn check_nobody_is_forgotten(scenario: &Scenario) {
+    let supervisor = &scenario.supervisor;
     supervisor.assert_conditions_are_in_step();
     supervisor.check_operations();
     if !supervisor.allows_starts() || supervisor.has_pending_starts() {
@@ -129,7 +129,7 @@ fn check_nobody_is_forgotten(story: &Story) {
                     Gate::Open,
                     "{} is not started: {}",
                     process.spec.name,
-                    story.told.join("\n")
+                    scenario.log.join("\n")
                 );
             }
             _ => {}
@@ -140,44 +140,44 @@ fn check_nobody_is_forgotten(story: &Story) {
     }
 }
 
-fn live(seed: u64) {
+fn check_seed(seed: u64) {
     let mut random = Random::new(seed);
-    let mut story = Story::of(graph(&mut random));
-    story.round_trips = Some(0);
-    let mut story = story.begun();
-    check_nobody_is_forgotten(&story);
+    let mut scenario = Scenario::of(graph(&mut random));
+    scenario.round_trips = Some(0);
+    let mut scenario = scenario.begin();
+    check_nobody_is_forgotten(&scenario);
     for _ in 0..60 {
-        happen(&mut story, &mut random);
-        check_nobody_is_forgotten(&story);
+        random_input(&mut scenario, &mut random);
+        check_nobody_is_forgotten(&scenario);
     }
-    story.signal(Signal::TERM);
+    scenario.signal(Signal::TERM);
     let mut turns = 0;
-    while story.supervisor.state() == SupervisorState::Shutdown
-        && !story.told.iter().any(|it| it == "!stopped End")
+    while scenario.supervisor.state() == SupervisorState::Shutdown
+        && !scenario.log.iter().any(|it| it == "!stopped End")
     {
         let stopping = |id: &&ProcessId| {
-            story.supervisor.process(**id).is_some_and(|it| it.state() == ProcessState::Stopping)
+            scenario.supervisor.process(**id).is_some_and(|it| it.state() == ProcessState::Stopping)
         };
-        let next = story.alive.keys().find(stopping).copied();
+        let next = scenario.alive.keys().find(stopping).copied();
         match next {
-            Some(next) => story.end(next, ExitStatus::Exited(0)),
-            None if !story.hooks.is_empty() => story.hook_ends(TaskEnd::Exited(ExitStatus::Exited(0))),
-            None => panic!("seed {seed}: nothing stops\n{}", story.told.join("\n")),
+            Some(next) => scenario.end_id(next, ExitStatus::Exited(0)),
+            None if !scenario.hooks.is_empty() => scenario.end_hook(TaskEnd::Exited(ExitStatus::Exited(0))),
+            None => panic!("seed {seed}: nothing stops\n{}", scenario.log.join("\n")),
         }
-        story.supervisor.assert_conditions_are_in_step();
+        scenario.supervisor.assert_conditions_are_in_step();
         turns += 1;
         assert!(turns < 100, "seed {seed}: the shutdown does not end");
     }
-    assert!(story.alive.is_empty(), "seed {seed}");
-    assert_eq!(story.supervisor.check_operations(), 0, "seed {seed}: an operation is left open");
-    let replies = story.told.iter().filter(|line| line.starts_with("!reply")).count() as u64;
-    assert_eq!(replies, story.tickets, "seed {seed}: every question is answered once");
+    assert!(scenario.alive.is_empty(), "seed {seed}");
+    assert_eq!(scenario.supervisor.check_operations(), 0, "seed {seed}: an operation is left open");
+    let replies = scenario.log.iter().filter(|line| line.starts_with("!reply")).count() as u64;
+    assert_eq!(replies, scenario.tickets, "seed {seed}: every question is answered once");
 }
 
 #[test]
-fn any_graph_starts_and_stops_in_order_whatever_happens() {
+fn random_graphs_start_and_stop_in_order() {
     let mut seeds = Random::new(0x9e37_79b9_7f4a_7c15);
     for _ in 0..400 {
-        live(seeds.below(u64::MAX));
+        check_seed(seeds.below(u64::MAX));
     }
 }

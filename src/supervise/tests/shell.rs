@@ -1,20 +1,20 @@
-//! How a story carries out effects, as the shell would.
+//! How a scenario performs effects, as the shell would.
 
 use super::*;
 
-impl Story {
-    pub(super) fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+impl Scenario {
+    pub(super) fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Log { level: LogLevel::Debug | LogLevel::Blather, .. } if !self.verbose => None,
             Effect::Log { level, text } => {
-                self.told.push(format!("{} {text}", level.tag()));
+                self.log.push(format!("{} {text}", level.tag()));
                 None
             }
             Effect::RunTask { child, task } => {
                 match child {
-                    ChildId::Hook(hook) => self.hook_begins(hook, task),
+                    ChildId::Hook(hook) => self.begin_hook(hook, task),
                     ChildId::Probe(probe) => {
-                        self.told.push(format!("!run {child:?} {}", task.command));
+                        self.log.push(format!("!run {child:?} {}", task.command));
                         self.probes.push(probe);
                     }
                     ChildId::Exec(_) | ChildId::Process(_) => panic!("{child:?}"),
@@ -22,11 +22,11 @@ impl Story {
                 None
             }
             Effect::Probe { probe, target, .. } => {
-                self.told.push(format!("!probe {target}"));
+                self.log.push(format!("!probe {target}"));
                 self.probes.push(probe);
                 None
             }
-            // The shell may answer it at once, and the story does when a test says so.
+            // The shell may answer at once; here a test decides when.
             Effect::CheckFile { probe, .. } => {
                 self.probes.push(probe);
                 None
@@ -34,13 +34,13 @@ impl Story {
             Effect::CancelTask { child } => {
                 self.probes.retain(|probe| child != ChildId::Probe(*probe));
                 self.hooks.retain(|(hook, ..)| child != ChildId::Hook(*hook));
-                self.told.push(format!("!cancel {child:?}"));
+                self.log.push(format!("!cancel {child:?}"));
                 None
             }
             Effect::Spawn { process } => {
                 let spec = self.supervisor.spec(process).unwrap();
                 let name = (spec.group.clone(), spec.name.clone());
-                self.told.push(format!("!spawn {}", name.1));
+                self.log.push(format!("!spawn {}", name.1));
                 let of_it = self.hooks.iter().filter(|(_, whose, _)| *whose == process);
                 let mut in_its_way = of_it.filter(|(.., hook)| hook != "on_failure");
                 assert!(in_its_way.next().is_none(), "{name:?} starts while a hook runs: {:?}", self.hooks);
@@ -69,7 +69,7 @@ impl Story {
             Effect::Kill { process, signal, target, .. } => {
                 let whole = if target == KillTarget::Group { " group" } else { "" };
                 let name = &self.supervisor.spec(process).unwrap().name;
-                self.told.push(format!("!kill {name} {signal}{whole}"));
+                self.log.push(format!("!kill {name} {signal}{whole}"));
                 let outcome = self.send_error.clone().map_or(Ok(()), Err);
                 Some(Input::Sent { process, signal, outcome })
             }
@@ -80,7 +80,7 @@ impl Story {
             }
             Effect::KillMembers { process, leader, signal } => {
                 let name = &self.supervisor.spec(process).unwrap().name;
-                self.told.push(format!("!kill {name} {signal} members of {leader}"));
+                self.log.push(format!("!kill {name} {signal} members of {leader}"));
                 None
             }
             Effect::ForgetMembers { .. } => None,
@@ -88,7 +88,7 @@ impl Story {
                 Some(Input::OrphansFound { process, leader, orphans: self.orphans.clone() })
             }
             Effect::Reply { ticket, result } => {
-                let told = match result {
+                let lines = match result {
                     Ok(Reply::Bulk(rows)) => {
                         let row = |row: &BulkRow| match &row.outcome {
                             Ok(()) => format!("{}:ok", row.name),
@@ -107,7 +107,7 @@ impl Story {
                     Ok(other) => format!("{other:?}"),
                     Err(fault) => fault.to_string(),
                 };
-                self.told.push(format!("!reply {} {told}", ticket.0));
+                self.log.push(format!("!reply {} {lines}", ticket.0));
                 None
             }
             Effect::ReadSettings { purpose } => {
@@ -124,7 +124,7 @@ impl Story {
             }
             Effect::WriteStdin { process, text } => {
                 let name = &self.supervisor.spec(process).unwrap().name;
-                self.told.push(format!("!write {name} {text}"));
+                self.log.push(format!("!write {name} {text}"));
                 let outcome = self.send_error.as_ref().map_or(Ok(()), |error| match error {
                     SendError::Gone(_) => Err(StdinError::Closed),
                     SendError::Failed(_) => Err(StdinError::Full),
@@ -134,7 +134,7 @@ impl Story {
             Effect::SendEvent { process, serial, bytes } => {
                 let name = &self.supervisor.spec(process).unwrap().name;
                 let text = String::from_utf8(bytes).unwrap();
-                self.told.push(format!(
+                self.log.push(format!(
                     "!event {name} {}",
                     text.strip_prefix("ver:3.0 server:supervisor ").unwrap()
                 ));
@@ -146,27 +146,27 @@ impl Story {
             }
             Effect::ApplyLogLimits { process } => {
                 let spec = self.supervisor.spec(process).unwrap();
-                self.told.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));
+                self.log.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));
                 None
             }
             Effect::TrySockets { ticket, group, sockets } => {
                 let urls: Vec<_> = sockets.iter().map(|socket| socket.url()).collect();
-                self.told.push(format!("!try {}", urls.join(" ")));
+                self.log.push(format!("!try {}", urls.join(" ")));
                 let outcome = self.socket_error.map_or(Ok(()), |text| Err(text.to_owned()));
                 Some(Input::SocketsTried { ticket, group, outcome })
             }
             Effect::Print { channel, bytes } => {
                 let text = String::from_utf8(bytes).unwrap();
-                self.told.push(format!("!print to {}: {text}", channel.name()));
+                self.log.push(format!("!print to {}: {text}", channel.name()));
                 None
             }
             Effect::Forget { .. } => None,
             Effect::ReopenLogs => {
-                self.told.push("!reopen".to_owned());
+                self.log.push("!reopen".to_owned());
                 None
             }
             Effect::AllStopped(then) => {
-                self.told.push(match then {
+                self.log.push(match then {
                     AfterStop::End(ending) if ending.is_ordered() => "!stopped End".to_owned(),
                     AfterStop::End(ending) => format!("!stopped {}: {ending}", ending.status()),
                     AfterStop::Restart => "!stopped Restart".to_owned(),

@@ -3,10 +3,10 @@
 use super::*;
 
 #[test]
-fn shuts_down_by_descending_priority_side_by_side_within_one() {
-    let mut story = three_levels();
-    story.signal(Signal::TERM);
-    story.tells(
+fn a_shutdown_goes_by_descending_priority_and_in_parallel_within_one() {
+    let mut scenario = three_levels();
+    scenario.signal(Signal::TERM);
+    scenario.expect_log(
         &[
             "WARN received SIGTERM indicating exit request",
             "!kill web SIGTERM",
@@ -14,39 +14,39 @@ fn shuts_down_by_descending_priority_side_by_side_within_one() {
         ]
         .map(|line| line),
     );
-    story.exits("web", 0);
-    story.tells(&["INFO stopped: web (exit status 0)", "!kill worker SIGTERM", "!kill app SIGTERM"]);
-    story.exits("app", 0);
-    story.pass(3.1);
-    story.tells(&["INFO stopped: app (exit status 0)", "INFO waiting for db, worker to die"]);
-    story.exits("worker", 0);
-    story.tells(&["INFO stopped: worker (exit status 0)", "!kill db SIGTERM"]);
-    story.exits("db", 0);
-    story.tells(&["INFO stopped: db (exit status 0)", "!stopped End"]);
-    story.pass(3600.0);
-    story.tells(&[]);
+    scenario.exit("web", 0);
+    scenario.expect_log(&["INFO stopped: web (exit status 0)", "!kill worker SIGTERM", "!kill app SIGTERM"]);
+    scenario.exit("app", 0);
+    scenario.pass(3.1);
+    scenario.expect_log(&["INFO stopped: app (exit status 0)", "INFO waiting for db, worker to die"]);
+    scenario.exit("worker", 0);
+    scenario.expect_log(&["INFO stopped: worker (exit status 0)", "!kill db SIGTERM"]);
+    scenario.exit("db", 0);
+    scenario.expect_log(&["INFO stopped: db (exit status 0)", "!stopped End"]);
+    scenario.pass(3600.0);
+    scenario.expect_log(&[]);
 }
 
 #[test]
 fn a_group_of_negative_priority_starts_first_and_stops_last() {
-    let mut story = Story::of(vec![alone(999, spec("web")), alone(-1, spec("pool"))]).begun();
-    story.told.retain(|line| line.starts_with("!spawn"));
-    story.tells(&["!spawn pool", "!spawn web"]);
-    story.pass(2.0);
-    story.signal(Signal::TERM);
-    story.exits("web", 0);
-    story.told.retain(|line| line.starts_with("!kill"));
-    story.tells(&["!kill web SIGTERM", "!kill pool SIGTERM"]);
+    let mut scenario = Scenario::of(vec![alone(999, spec("web")), alone(-1, spec("pool"))]).begin();
+    scenario.log.retain(|line| line.starts_with("!spawn"));
+    scenario.expect_log(&["!spawn pool", "!spawn web"]);
+    scenario.pass(2.0);
+    scenario.signal(Signal::TERM);
+    scenario.exit("web", 0);
+    scenario.log.retain(|line| line.starts_with("!kill"));
+    scenario.expect_log(&["!kill web SIGTERM", "!kill pool SIGTERM"]);
 }
 
 #[test]
-fn a_second_request_hastens_the_shutdown() {
-    let mut story = three_levels();
-    story.signal(Signal::TERM);
-    story.pass(1.0);
-    story.told.clear();
-    story.signal(Signal::INT);
-    story.tells(&[
+fn a_second_request_kills_what_was_asked_to_stop() {
+    let mut scenario = three_levels();
+    scenario.signal(Signal::TERM);
+    scenario.pass(1.0);
+    scenario.log.clear();
+    scenario.signal(Signal::INT);
+    scenario.expect_log(&[
         "WARN received SIGINT indicating exit request",
         "!kill web SIGKILL",
         "!kill worker SIGTERM",
@@ -54,50 +54,50 @@ fn a_second_request_hastens_the_shutdown() {
         "!kill db SIGTERM",
     ]);
     // The same request, sent twice.
-    story.signal(Signal::INT);
-    story.tells(&["WARN received SIGINT indicating exit request"]);
-    story.pass(0.9);
-    story.signal(Signal::INT);
-    story.tells(&["WARN received SIGINT indicating exit request"]);
-    story.ends("web", KILLED);
-    story.pass(0.1);
-    story.signal(Signal::INT);
-    let kills = story.told.iter().filter(|line| line.ends_with("SIGKILL")).count();
-    assert_eq!(kills, 3, "{:?}", story.told);
+    scenario.signal(Signal::INT);
+    scenario.expect_log(&["WARN received SIGINT indicating exit request"]);
+    scenario.pass(0.9);
+    scenario.signal(Signal::INT);
+    scenario.expect_log(&["WARN received SIGINT indicating exit request"]);
+    scenario.end("web", KILLED);
+    scenario.pass(0.1);
+    scenario.signal(Signal::INT);
+    let kills = scenario.log.iter().filter(|line| line.ends_with("SIGKILL")).count();
+    assert_eq!(kills, 3, "{:?}", scenario.log);
 }
 
 #[test]
-fn while_it_stops_nothing_starts_and_every_command_is_refused() {
+fn during_a_shutdown_nothing_starts_and_every_command_is_refused() {
     let retrying = ProcessSpec { start_retries: StartRetries::Times(50), ..spec("retrying") };
-    let mut story = Story::of(vec![alone(1, retrying), alone(9, spec("web"))]).running();
-    story.exits("retrying", 0);
-    story.start("retrying", Wait::Yes);
-    story.exits("retrying", 1);
-    story.told.clear();
-    story.signal(Signal::TERM);
-    story.pass(9.0);
-    assert!(!story.told.iter().any(|line| line.starts_with("!spawn")), "{:?}", story.told);
-    story.told.clear();
+    let mut scenario = Scenario::of(vec![alone(1, retrying), alone(9, spec("web"))]).running();
+    scenario.exit("retrying", 0);
+    scenario.start("retrying", Wait::Yes);
+    scenario.exit("retrying", 1);
+    scenario.log.clear();
+    scenario.signal(Signal::TERM);
+    scenario.pass(9.0);
+    assert!(!scenario.log.iter().any(|line| line.starts_with("!spawn")), "{:?}", scenario.log);
+    scenario.log.clear();
     for command in [Command::GetPid, Command::Shutdown, Command::StartAllProcesses(Wait::No)] {
-        story.ask(command);
+        scenario.ask(command);
     }
-    story.tells(&["!reply 2 SHUTDOWN_STATE", "!reply 3 SHUTDOWN_STATE", "!reply 4 SHUTDOWN_STATE"]);
-    story.exits("web", 1);
-    story.tells(&["WARN stopped: web (exit status 1)", "!stopped End"]);
-    assert_eq!(story.state("retrying"), ProcessState::Fatal);
+    scenario.expect_log(&["!reply 2 SHUTDOWN_STATE", "!reply 3 SHUTDOWN_STATE", "!reply 4 SHUTDOWN_STATE"]);
+    scenario.exit("web", 1);
+    scenario.expect_log(&["WARN stopped: web (exit status 1)", "!stopped End"]);
+    assert_eq!(scenario.state("retrying"), ProcessState::Fatal);
 }
 
 #[test]
 fn waiting_clients_are_answered_before_the_end() {
-    let mut story = Story::of(vec![alone(9, spec("web")), alone(9, spec("late"))]).running();
-    story.stop("web", Wait::Yes);
-    story.exits("late", 0);
-    story.start("late", Wait::Yes);
-    story.ask(Command::Shutdown);
-    story.exits("late", 0);
-    story.exits("web", 0);
-    story.told.retain(|line| line.starts_with('!'));
-    story.tells(&[
+    let mut scenario = Scenario::of(vec![alone(9, spec("web")), alone(9, spec("late"))]).running();
+    scenario.stop("web", Wait::Yes);
+    scenario.exit("late", 0);
+    scenario.start("late", Wait::Yes);
+    scenario.ask(Command::Shutdown);
+    scenario.exit("late", 0);
+    scenario.exit("web", 0);
+    scenario.log.retain(|line| line.starts_with('!'));
+    scenario.expect_log(&[
         "!kill web SIGTERM",
         "!spawn late",
         "!reply 3 done",
@@ -110,17 +110,17 @@ fn waiting_clients_are_answered_before_the_end() {
 
 #[test]
 fn nothing_to_stop_ends_at_once() {
-    let mut story = Story::one(|web| web.autostart = false).begun();
-    story.signal(Signal::QUIT);
-    story.tells(&["WARN received SIGQUIT indicating exit request", "!stopped End"]);
+    let mut scenario = Scenario::one(|web| web.autostart = false).begin();
+    scenario.signal(Signal::QUIT);
+    scenario.expect_log(&["WARN received SIGQUIT indicating exit request", "!stopped End"]);
 }
 
 #[test]
 fn hup_restarts_everything_once_the_new_settings_are_good() {
-    let mut story = Story::one(|_| ()).running();
-    story.signal(Signal::HUP);
-    story.exits("web", 0);
-    story.tells(&[
+    let mut scenario = Scenario::one(|_| ()).running();
+    scenario.signal(Signal::HUP);
+    scenario.exit("web", 0);
+    scenario.expect_log(&[
         "WARN received SIGHUP indicating restart request",
         "!kill web SIGTERM",
         "INFO waiting for web to die",
@@ -130,31 +130,31 @@ fn hup_restarts_everything_once_the_new_settings_are_good() {
 }
 
 #[test]
-fn hup_with_broken_settings_leaves_all_as_it_was() {
-    let mut story = Story::one(|_| ()).running();
-    story.broken_settings = Some("bad one\nbad two");
-    story.signal(Signal::HUP);
+fn hup_with_broken_settings_changes_nothing() {
+    let mut scenario = Scenario::one(|_| ()).running();
+    scenario.broken_settings = Some("bad one\nbad two");
+    scenario.signal(Signal::HUP);
     let refused = "ERRO restart refused: the configuration has errors, all goes on as before";
-    story.tells(&[
+    scenario.expect_log(&[
         "WARN received SIGHUP indicating restart request",
         "ERRO bad one",
         "ERRO bad two",
         refused,
     ]);
-    assert_eq!(story.state("web"), ProcessState::Running);
-    story.ask(Command::Restart);
-    assert_eq!(story.told[0], "!reply 1 CANT_REREAD: bad one\nbad two");
+    assert_eq!(scenario.state("web"), ProcessState::Running);
+    scenario.ask(Command::Restart);
+    assert_eq!(scenario.log[0], "!reply 1 CANT_REREAD: bad one\nbad two");
 }
 
 #[test]
 fn term_turns_a_restart_into_a_shutdown_and_hup_then_is_ignored() {
-    let mut story = Story::one(|_| ()).running();
-    story.signal(Signal::HUP);
-    story.signal(Signal::TERM);
-    story.told.clear();
-    story.signal(Signal::HUP);
-    story.exits("web", 0);
-    story.tells(&[
+    let mut scenario = Scenario::one(|_| ()).running();
+    scenario.signal(Signal::HUP);
+    scenario.signal(Signal::TERM);
+    scenario.log.clear();
+    scenario.signal(Signal::HUP);
+    scenario.exit("web", 0);
+    scenario.expect_log(&[
         "WARN ignored SIGHUP indicating restart request (shutdown in progress)",
         "INFO stopped: web (exit status 0)",
         "!stopped End",
@@ -163,27 +163,27 @@ fn term_turns_a_restart_into_a_shutdown_and_hup_then_is_ignored() {
 
 #[test]
 fn ids_are_not_used_again_after_a_restart() {
-    let story = Story::one(|_| ()).running();
-    let old = story.id("web");
+    let scenario = Scenario::one(|_| ()).running();
+    let old = scenario.id("web");
     let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
-    let next = story.supervisor.succeed(identity, vec![alone(999, spec("web"))]);
+    let next = scenario.supervisor.succeed(identity, vec![alone(999, spec("web"))]);
     assert!(next.spec(old).is_none());
 }
 
 #[test]
-fn a_bound_shutdown_kills_what_is_left_whoevers_turn_it_is() {
+fn shutdown_timeout_kills_what_is_left_whatever_its_priority() {
     let rules = Rules { shutdown_timeout_secs: Some(4), ..Rules::default() };
-    let mut story = end_of(rules, vec![alone(1, spec("db")), alone(999, spec("web"))]).running();
-    story.signal(Signal::TERM);
-    story.pass(3.9);
-    story.told.clear();
-    story.pass(0.2);
-    story.tells(&[
+    let mut scenario = end_of(rules, vec![alone(1, spec("db")), alone(999, spec("web"))]).running();
+    scenario.signal(Signal::TERM);
+    scenario.pass(3.9);
+    scenario.log.clear();
+    scenario.pass(0.2);
+    scenario.expect_log(&[
         "WARN shutdown_timeout is over: killing what is left",
         "!kill web SIGKILL",
         "!kill db SIGKILL",
     ]);
-    story.ends("db", KILLED);
-    story.ends("web", KILLED);
-    assert_eq!(story.told.last().unwrap(), "!stopped End");
+    scenario.end("db", KILLED);
+    scenario.end("web", KILLED);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped End");
 }
