@@ -300,7 +300,6 @@ const PLAIN_FOLDERS: &[&str] = &[
     "src/python",
     "src/rpc",
     "src/runtime",
-    "src/supervise",
     "src/sys",
     "src/web",
     "src/xmlrpc",

@@ -140,19 +140,19 @@ impl Process {
 
     /// `None` if it did not fail, or is not at its end.
     fn failure(&self) -> Option<Failed> {
-        let told = |why: String| {
+        let failed = |why: String| {
             let status = self.last_end.map_or(FAILED, LastEnd::for_shell).max(FAILED);
             Some(Failed { process: self.full_name(), status, why })
         };
         match self.state {
-            State::Fatal => told(match self.last_end {
+            State::Fatal => failed(match self.last_end {
                 Some(LastEnd::Ended(status)) if self.spawn_error == EXITED_TOO_QUICKLY => {
                     format!("{status}, too quickly to count as started")
                 }
                 Some(LastEnd::Ended(_) | LastEnd::NotSpawned(_)) | None => self.spawn_error.clone(),
             }),
             State::Exited { .. } => {
-                self.exit_status.filter(|&status| !self.expects(status)).and_then(|it| told(it.to_string()))
+                self.exit_status.filter(|&status| !self.expects(status)).and_then(|it| failed(it.to_string()))
             }
             State::Stopped
             | State::Waiting { .. }
