@@ -394,7 +394,8 @@ fn idle_connections_are_closed_for_a_child_when_descriptors_run_out() {
 fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     let programs = "[program:many]\ncommand=/bin/cat\nautostart=false\nnumprocs=400\n\
         process_name=a-rather-long-name-so-that-the-answer-is-large-%(process_num)03d\n";
-    let sandbox = Sandbox::with_programs(programs).start();
+    let head = HEAD.replace("[supervisord]\n", "[supervisord]\nclient_timeout=2\n");
+    let sandbox = Sandbox::new(&format!("{head}{programs}")).start();
     let mut silent = Peer::unix(&sandbox);
     // Asks for more than a socket holds, again and again, and reads no more than its beginning.
     let mut unresponsive = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap().with_timeout();
@@ -402,9 +403,9 @@ fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     // Its time begins when its reply does, and has to be over before that of the slow one.
     let mut heard = vec![0];
     unresponsive.read_exact(&mut heard).unwrap();
-    // Sends a byte for each second without data.
+    // Sends a byte now and then: its request would take longer than it may.
     let mut slow = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
-    slow.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let (request, since) = (call("supervisor.getPID", &[]), Instant::now());
     for byte in request {
         _ = slow.write_all(&[byte]);
@@ -413,9 +414,8 @@ fn a_slow_request_times_out_and_an_idle_connection_does_not() {
             Ok(0) | Err(_) => break,
             Ok(_) => panic!("an answer to half a request"),
         }
-        assert!(since.elapsed() < Duration::from_secs(70), "it is listened to without end");
     }
-    assert!(since.elapsed() > Duration::from_secs(58), "it was cut off after {:?}", since.elapsed());
+    assert!(since.elapsed() >= Duration::from_secs(2), "it was cut off after {:?}", since.elapsed());
     let resident = resident_kib(sandbox.supervisor_pid());
     assert!(resident < 16 * 1024, "{resident} KiB");
     // By now the connection of the slow reader is closed early.

@@ -9,7 +9,6 @@
 //! [`Action::Print`]. Values are validated only if that needs no knowledge of the configuration; the flags of
 //! `supervisord` are passed to the `config` module as overrides, including their spelling, since its table of
 //! options has their types.
-//! included, since its table of options knows their types.
 
 mod actions;
 mod client;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::{ControlSocket, DaemonSettings, Environment, LogLevel, Rules};
 
@@ -54,6 +55,7 @@ pub(super) fn daemon<'a>(
         strip_ansi: options.boolean("strip_ansi"),
         log_defaults: log_defaults(&mut options),
         control_socket: control_socket(&mut options),
+        client_timeout: client_timeout(&mut options),
         identifier: options.value("identifier", identifier).unwrap_or_default(),
         strict,
         rules: rules(&mut options),
@@ -85,6 +87,9 @@ pub(crate) fn environment<'a>(
     let from_files = env_files(&mut options);
     overlaid(from_files, options.pairs("environment"))
 }
+
+/// The shortest `client_timeout`.
+const CLIENT_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 /// The value of `logfile` that means syslog.
 const SYSLOG: &str = "syslog";
@@ -134,6 +139,10 @@ pub(super) fn control_socket(options: &mut SectionReader<'_, '_>) -> ControlSock
     options.value("control_socket", convert).unwrap_or_default()
 }
 
+fn client_timeout(options: &mut SectionReader<'_, '_>) -> Duration {
+    options.value("client_timeout", |text| values::seconds(text, CLIENT_TIMEOUT_MIN)).unwrap_or_default()
+}
+
 /// COMPAT: Supervisor accepts spaces too, and then sends event headers that no listener can parse.
 fn identifier(text: &str) -> Result<String, String> {
     if text.contains(is_space) {
@@ -176,6 +185,7 @@ mod tests {
             log_defaults: LogDefaults::default(),
             strict: false,
             control_socket: ControlSocket::Auto,
+            client_timeout: Duration::from_secs(60),
             identifier: "supervisor".to_owned(),
             rules: Rules::default(),
             environment: Environment::new(),
@@ -188,7 +198,7 @@ mod tests {
         let text = "[supervisord]\nlogfile=~/x.log\nlogfile_maxbytes=0\nlogfile_backups=0\nloglevel=BLATHER\n\
             pidfile=/tmp/x.pid\numask=002\nnodaemon=true\nsilent=on\nminfds=-5\nminprocs=7\nnocleanup=1\n\
             childlogdir=/var/log\nuser=33\ndirectory=~\nstrip_ansi=yes\nlog_format=JSON\n\
-            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\ncontrol_socket=%(here)s/c.sock\non_idle=exit\nshutdown_timeout=25\nidentifier=me%(here)s\n\
+            log_timestamp=no\nlog_ring_bytes=1MB\nstrict=on\ncontrol_socket=%(here)s/c.sock\nclient_timeout=2.5\non_idle=exit\nshutdown_timeout=25\nidentifier=me%(here)s\n\
             environment=HOST=\"%(host_node_name)s\"";
         let daemon = load_text(text).unwrap().daemon;
         let user = daemon.user.clone();
@@ -219,6 +229,7 @@ mod tests {
             },
             strict: true,
             control_socket: ControlSocket::At("/etc/c.sock".into()),
+            client_timeout: Duration::from_millis(2500),
             identifier: "me/etc".to_owned(),
             rules: Rules { on_idle: OnIdle::Exit, shutdown_timeout_secs: Some(25), signals: BTreeMap::new() },
             environment: vec![("HOST".to_owned(), "node1".to_owned())],
@@ -241,6 +252,7 @@ mod tests {
             ("minfds=x", "not a valid integer: 'x'"),
             ("on_idle=exist", "'exist' is neither wait nor exit (did you mean 'exit'?)"),
             ("shutdown_timeout=0", "not a number of seconds above 0: '0'"),
+            ("client_timeout=0.5", "0.5 is below lower bound (1)"),
             ("nodaemon=", "not a valid boolean value: ''"),
             ("log_format=xml", "bad log format 'xml': it is raw, prefix or json"),
             ("log_ring_bytes=17MB", "17825792 is above upper bound (16777216)"),

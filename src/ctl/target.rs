@@ -8,7 +8,6 @@
 //! A supervisor that listens at a configured address is contacted there. One that does not, but was started
 //! with the same configuration, is contacted at its control socket; another supervisor is not, as an explicit
 //! address names one supervisor.
-//! is named names one supervisor.
 
 use std::path::{Path, PathBuf};
 

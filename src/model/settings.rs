@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,9 @@ pub struct DaemonSettings {
     pub log_defaults: LogDefaults,
     /// `control_socket`: the socket without a server section.
     pub control_socket: ControlSocket,
+    /// `client_timeout`: how long a request may take to arrive once it has begun, how long it may wait for room, and
+    /// how long a client may take nothing of its reply.
+    pub client_timeout: Duration,
     /// `identifier`
     pub identifier: String,
     /// `strict`: unknown sections and options were errors.

@@ -32,6 +32,11 @@ impl Pending {
 const USUAL_NAMESPACE: &str = "supervisor";
 
 impl Shell {
+    /// When a client has to have made progress.
+    fn client_deadline(&self) -> Mono {
+        self.now.mono.after(self.settings.daemon.client_timeout)
+    }
+
     /// Answers an admitted request, or starts to.
     pub(super) fn handle_request(&mut self, token: u64, request: Request) {
         self.trace_request(token, &request);
@@ -48,7 +53,7 @@ impl Shell {
             path if path.starts_with("/mainlogtail") => {
                 self.ask_for_log(token, &request, Some(LogOf::Supervisor))
             }
-            _ => self.clients.line_up(token, Pending::Page(request), self.now.mono),
+            _ => self.clients.line_up(token, Pending::Page(request), self.client_deadline()),
         }
     }
 
@@ -84,7 +89,7 @@ impl Shell {
         self.trace_call(token, &call.method);
         match rpc::ask(&call.method, &call.params, &self.namespaces(token)) {
             Ok(asked) if may_be_long(&asked) => {
-                self.clients.line_up(token, Pending::Call(asked), self.now.mono);
+                self.clients.line_up(token, Pending::Call(asked), self.client_deadline());
             }
             asked => self.begin_call(token, asked),
         }

@@ -130,6 +130,7 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("childlogdir", Directory, Unset("/tmp"), "where AUTO logs go; default: $TMPDIR or /tmp"),
     row("on_idle", Word(&["wait", "exit"]), Is("wait"), "exit: end when no program runs or will; sv only"),
     row("shutdown_timeout", Integer, Unset("25"), "seconds until a stop kills all; default: none; sv only"),
+    row("client_timeout", Seconds, Is("60"), "what a client may take to send or to read; sv only"),
     row("signal_*", SignalAction, Unset("shutdown"), "or reload, reopen, ignore, forward:NAME; sv only"),
     row(
         "control_socket",

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{CLIENT_TIMEOUT, Client, Clients};
+use super::{Client, Clients};
 use crate::http::Response;
 use crate::model::Mono;
 use crate::runtime::Shell;
@@ -49,11 +49,11 @@ impl Clients {
         holders.min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, _)| token)
     }
 
-    /// Puts a connection whose request may have a long reply at the end of the line.
-    pub(in crate::runtime) fn line_up(&mut self, token: u64, pending: Pending, now: Mono) {
+    /// Puts a connection whose request may have a long reply at the end of the line, where it waits until then.
+    pub(in crate::runtime) fn line_up(&mut self, token: u64, pending: Pending, until: Mono) {
         if let Some(client) = self.by_token.get_mut(&token) {
             client.pending = Some(pending);
-            client.deadline = Some(now.after(CLIENT_TIMEOUT));
+            client.deadline = Some(until);
             self.line.push_back(token);
         }
     }

@@ -13,7 +13,6 @@ mod serve;
 mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use super::questions::Pending;
 use crate::http::Connection;
@@ -28,9 +27,6 @@ use unsent::Unsent;
 
 /// Connections at one time. They use at most half of the descriptors; the rest is for children and logs.
 pub(super) const CLIENTS_MAX: usize = 1024;
-
-/// How long a request may take to arrive once it has begun, and how long a client may take nothing of its reply.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One connection.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::{CLIENT_TIMEOUT, Client, Newcomer};
+use super::{Client, Newcomer};
 use crate::http::{Response, http_date};
 use crate::model::Mono;
 use crate::rpc::Multicall;
@@ -131,7 +131,7 @@ impl Shell {
 
     /// Advances a client as far as possible now, by one request at most.
     pub(in crate::runtime) fn serve(&mut self, token: u64) {
-        let mut was_served = false;
+        let (mut was_served, timeout) = (false, self.settings.daemon.client_timeout);
         loop {
             if !self.send(token) {
                 return self.drop_client(token);
@@ -187,7 +187,7 @@ impl Shell {
                 Ok(None) => {
                     if let Some(interim) = client.http.take_interim() {
                         client.unsent.push(interim);
-                        client.answer_by = self.now.mono.after(CLIENT_TIMEOUT);
+                        client.answer_by = self.now.mono.after(timeout);
                         continue;
                     }
                     break;
@@ -208,7 +208,8 @@ impl Shell {
         self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);
         self.clients.held_bytes += held_bytes;
         if !client.lingers {
-            let until = client.deadline.unwrap_or_else(|| self.now.mono.after(CLIENT_TIMEOUT));
+            let timeout = self.settings.daemon.client_timeout;
+            let until = client.deadline.unwrap_or_else(|| self.now.mono.after(timeout));
             client.deadline = client.is_busy().then_some(until);
         }
         let wanted = client.wants();
@@ -222,6 +223,7 @@ impl Shell {
 
     /// False if the client is gone.
     fn send(&mut self, token: u64) -> bool {
+        let timeout = self.settings.daemon.client_timeout;
         let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
         while !client.unsent.is_empty() {
             let pieces: Vec<_> = client.unsent.next().collect();
@@ -231,7 +233,7 @@ impl Shell {
                     client.unsent.advance(count);
                     // Not the time when the turn began: making the reply may have taken most of it.
                     client.last_used = self.clock.now().mono;
-                    client.deadline = Some(self.now.mono.after(CLIENT_TIMEOUT).min(client.answer_by));
+                    client.deadline = Some(self.now.mono.after(timeout).min(client.answer_by));
                     if client.unsent.is_empty() {
                         client.deadline = None;
                     }
@@ -259,14 +261,15 @@ impl Shell {
 
     pub(in crate::runtime) fn respond(&mut self, token: u64, response: Response) {
         let date = http_date(self.now.wall.unix_secs());
+        let timeout = self.settings.daemon.client_timeout;
         let traced = self.traces.is_any().then(|| response.clone());
         if let Some(client) = self.clients.by_token.get_mut(&token) {
             for part in client.http.respond_in_parts(response, &date) {
                 client.unsent.push(part);
             }
             let bytes = client.unsent.bytes();
-            client.deadline = Some(self.now.mono.after(CLIENT_TIMEOUT));
-            client.answer_by = self.now.mono.after(reply_timeout(bytes));
+            client.deadline = Some(self.now.mono.after(timeout));
+            client.answer_by = self.now.mono.after(timeout + sending_time(bytes));
             if let Some(response) = traced {
                 self.trace_answer(token, &response, bytes);
             }
@@ -294,9 +297,9 @@ impl Shell {
     }
 }
 
-/// How long sending a reply of so many bytes may take in total.
-fn reply_timeout(bytes: usize) -> Duration {
-    CLIENT_TIMEOUT + Duration::from_secs((bytes / ANSWER_BYTES_PER_SEC_LEAST) as u64)
+/// How long sending a reply of so many bytes may take in total, beyond `client_timeout`.
+fn sending_time(bytes: usize) -> Duration {
+    Duration::from_secs((bytes / ANSWER_BYTES_PER_SEC_LEAST) as u64)
 }
 
 fn begin_lingering(client: &mut Client) {
