@@ -1,8 +1,9 @@
 //! The machine we run on, as the configuration sees it: files, environment, users.
 //!
-//! State that can change (the user database, the environment) is read once, when this is created; a restart
-//! reads it again, and a spawn does so for users.
+//! State that can change (the environment, the user database) is read once, when this is created or first asked for
+//! it; a restart reads it again, and a spawn does so for users.
 
+use std::cell::OnceCell;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -45,7 +46,8 @@ enum WaitsFor {
 pub struct Host {
     environment: Vec<(String, String)>,
     environment_os: Vec<(OsString, OsString)>,
-    users: Users,
+    /// Most commands of a client ask for none.
+    users: OnceCell<Users>,
     waits_for: WaitsFor,
     /// Whether missing folders for logs, sockets and the pid file are created.
     makes_folders: bool,
@@ -61,7 +63,7 @@ impl Host {
         Self {
             environment,
             environment_os,
-            users: Users::read(),
+            users: OnceCell::new(),
             waits_for: WaitsFor::Anything,
             makes_folders: false,
         }
@@ -95,8 +97,14 @@ impl Host {
     /// The user with its current entries in /etc/passwd and /etc/group, which are read again if they have
     /// changed. A user that was removed is returned unchanged.
     pub fn user_now(&mut self, user: &Arc<User>) -> Arc<User> {
-        self.users.refresh();
-        self.users.again(user).filter(|now| *now != **user).map_or_else(|| Arc::clone(user), Arc::new)
+        if let Some(users) = self.users.get_mut() {
+            users.refresh();
+        }
+        self.users().again(user).filter(|now| *now != **user).map_or_else(|| Arc::clone(user), Arc::new)
+    }
+
+    fn users(&self) -> &Users {
+        self.users.get_or_init(Users::read)
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
@@ -211,10 +219,10 @@ impl Machine for Host {
 
     fn home_dir(&self, user: Option<&str>) -> Option<PathBuf> {
         match user {
-            Some(name) => self.users.home(name),
+            Some(name) => self.users().home(name),
             None => match self.variable("HOME") {
                 Some(home) => Some(PathBuf::from(home)),
-                None => self.users.home_by_id(nix::unistd::getuid().as_raw()),
+                None => self.users().home_by_id(nix::unistd::getuid().as_raw()),
             },
         }
     }
@@ -232,19 +240,19 @@ impl Machine for Host {
     }
 
     fn user_by_name(&self, name: &str) -> Option<User> {
-        self.users.by_name(name)
+        self.users().by_name(name)
     }
 
     fn user_by_id(&self, uid: UserId) -> Option<User> {
-        self.users.by_id(uid)
+        self.users().by_id(uid)
     }
 
     fn group_id(&self, name: &str) -> Option<UserId> {
-        self.users.group_id(name)
+        self.users().group_id(name)
     }
 
     fn group_exists(&self, gid: UserId) -> bool {
-        self.users.group_exists(gid)
+        self.users().group_exists(gid)
     }
 }
 

@@ -17,7 +17,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::client::is_url;
 use super::daemon::FLAGS;
 use super::{
-    ACTIONS, Action, COMPLETE, ClientOptions, Face, Inspect, InspectOptions, RunOptions, completions, init,
+    ACTIONS, Action, COMPLETE, ClientAction, ClientOptions, Face, Inspect, InspectOptions, RunOptions,
+    completions, init,
 };
 use crate::config::{Language, Override};
 
@@ -100,10 +101,26 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Actio
     if is_pid_1 && let Some(action) = parse_as_init(&argv0, &args) {
         return action;
     }
+    if let Some(matches) = matched_by_part(&args) {
+        return chosen(argv0, &matches);
+    }
     match command().try_get_matches_from(with_name("sv", &args)) {
         Ok(matches) => chosen(argv0, &matches),
         Err(error) => printed(&error, is_pid_1),
     }
+}
+
+/// Matches with a grammar that has only the subcommands whose names are among the words, since building the grammar of
+/// all of them takes longer than most requests. The subcommand is the first word that is neither an option nor the value
+/// of one, so a line that the part accepts means the same to the whole. Everything else, help included, is left to the
+/// whole, which knows all names for its messages.
+fn matched_by_part(args: &[OsString]) -> Option<ArgMatches> {
+    let is_among = |name: &str| args.iter().any(|arg| arg == name);
+    let own = SUBCOMMANDS.iter().filter(|(name, _)| is_among(name)).map(|(_, grammar)| grammar());
+    let actions = ACTIONS.iter().filter(|it| is_among(it.name) || it.with_wildcards().is_some_and(is_among));
+    let part =
+        Command::new("sv").disable_help_subcommand(true).subcommands(own.chain(actions.map(action_command)));
+    ConnectionArgs::augment_args(part).try_get_matches_from(with_name("sv", args)).ok()
 }
 
 /// For `docker run IMAGE bash` with sv as the entry point: another command was meant. Otherwise a word that
@@ -272,22 +289,33 @@ fn command() -> Command {
         .after_long_help(format!("{AFTER_LONG}\n\n{}\n\n{EXIT_CODES}", init::HELP))
         .subcommand_value_name("ACTION")
         .subcommand_help_heading("Actions")
-        .subcommand(run_command(Some(file_arg())))
-        .subcommand(check_command())
-        .subcommand(config_command())
-        .subcommand(sample_command())
-        .subcommand(pidproxy_command())
-        .subcommand(completions_command());
+        .subcommands(SUBCOMMANDS.iter().map(|(_, grammar)| grammar()));
     ConnectionArgs::augment_args(command).subcommands(ACTIONS.iter().map(|action| {
-        Command::new(action.name)
+        action_command(action)
             .about(action.about)
             .hide(action.is_for_shell())
-            .aliases(action.with_wildcards())
             .help_template(ACTION_HELP)
             .before_help(action.forms().trim_end().to_owned())
             .after_long_help(EXIT_CODES)
-            .defer(with_arguments)
     }))
+}
+
+/// The name of a subcommand, and its grammar.
+type Subcommand = (&'static str, fn() -> Command);
+
+/// All subcommands but the client's actions.
+const SUBCOMMANDS: [Subcommand; 6] = [
+    ("run", || run_command(Some(file_arg()))),
+    ("check", check_command),
+    ("config", config_command),
+    ("sample", sample_command),
+    ("pidproxy", pidproxy_command),
+    ("completions", completions_command),
+];
+
+/// An action as far as it is needed to match a line.
+fn action_command(action: &ClientAction) -> Command {
+    Command::new(action.name).aliases(action.with_wildcards()).defer(with_arguments)
 }
 
 /// The arguments of an action. Added only to the one that is used: those of all actions cost a third of a `status`.
@@ -698,6 +726,27 @@ mod tests {
             let example = text.find("  sv stop web 'worker:*'").unwrap();
             let options = text.find("Options:").unwrap();
             assert!(forms < example && example < options, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_grammar_accepts_lines_of_the_client() {
+        let part = |line: &[&str]| matched_by_part(&line.iter().map(OsString::from).collect::<Vec<_>>());
+        for line in [
+            &[][..],
+            &["-c", "stop", "status", "start"],
+            &["mstop", "run"],
+            &["run", "-n"],
+            &["tail", "-f", "a"],
+        ] {
+            assert!(part(line).is_some(), "{line:?}");
+        }
+        for line in [&["help", "stop"][..], &["stop", "-h"], &["--version"], &["stat"], &["statu", "status"]]
+        {
+            assert!(part(line).is_none(), "{line:?}");
+        }
+        for (name, grammar) in SUBCOMMANDS {
+            assert_eq!(grammar().get_name(), name);
         }
     }
 

@@ -370,9 +370,7 @@ fn enter_supervision(
     let mut poller = Poller::new()?;
     poller.wait(Some(Duration::ZERO)).map(drop).map_err(|error| refused("wait for events", &error))?;
     let mut sources = Sources::default();
-    for descriptor in signals.descriptors() {
-        poller.add(descriptor, sources.add(Source::Signals), Interest { read: true, write: false })?;
-    }
+    poller.add(signals.descriptor(), sources.add(Source::Signals), Interest { read: true, write: false })?;
     let mut servers = Servers::default();
     for opened in opened {
         servers.add(opened, &poller, &mut sources);

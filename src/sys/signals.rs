@@ -39,36 +39,56 @@ const REALTIME: std::ops::RangeInclusive<i32> = 32..=64;
 /// The rest is read the next time.
 const READ_AT_ONCE: usize = 8;
 
-/// Delivers handled signals through descriptors. Several of one kind between two reads are merged, except for
-/// those that the libc rejects.
+/// Delivers handled signals through a descriptor. Several of one kind between two reads are merged, except for
+/// real-time signals.
+///
+/// They stay blocked and are read from a signalfd: no handler interrupts what we do, however many children end
+/// meanwhile. Only where a sandbox has no signalfd there are handlers, by `signal-hook`.
 #[derive(Debug)]
-pub struct Signals {
-    delivery: SignalDelivery<UnixStream, SignalOnly>,
-    refused: ReservedSignals,
+pub enum Signals {
+    /// Read from a signalfd.
+    Blocked(BlockedSignals),
+    /// Caught by handlers.
+    Caught(SignalDelivery<UnixStream, SignalOnly>),
 }
 
 impl Signals {
     /// Takes over all signals that can be handled: none of them ends the process any more.
     ///
     /// # Errors
-    /// The errors of socketpair(2) and sigaction(2).
+    /// The errors of socketpair(2) and sigaction(2), where there is no signalfd.
     pub fn take_over() -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        write.set_nonblocking(true)?;
-        let handled = HANDLED.map(|signal| signal.0);
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, handled)?;
+        let signals = match kernel_signals::descriptor() {
+            Ok(descriptor) => {
+                let mut signals = BlockedSignals { descriptor, set: 0 };
+                HANDLED.into_iter().try_for_each(|signal| signals.add(signal))?;
+                // An inherited SIG_IGN would leave nothing of a child to wait for.
+                kernel_signals::default(libc::SIGCHLD);
+                Self::Blocked(signals)
+            }
+            Err(_) => {
+                let (read, write) = UnixStream::pair()?;
+                read.set_nonblocking(true)?;
+                write.set_nonblocking(true)?;
+                let handled = HANDLED.map(|signal| signal.0);
+                Self::Caught(SignalDelivery::with_pipe(read, write, SignalOnly, handled)?)
+            }
+        };
         IGNORED.into_iter().chain(REALTIME).for_each(kernel_signals::ignore);
-        Ok(Self { delivery, refused: ReservedSignals::new() })
+        Ok(signals)
     }
 
-    /// Unblocks the signals that were held back since the start ([`super::startup`]). Inherited blocked
-    /// signals are unblocked too: a supervisor that does not receive SIGCHLD reaps nothing.
+    /// Unblocks the signals that were held back since the start ([`super::startup`]), except for those that are read
+    /// while they are blocked. Inherited blocked signals are unblocked too.
     ///
     /// # Errors
     /// The error of rt_sigprocmask(2).
     pub fn unblock(&self) -> io::Result<()> {
-        block(self.refused.set).map(drop)
+        let blocked = match self {
+            Self::Blocked(signals) => signals.set,
+            Self::Caught(_) => 0,
+        };
+        block(blocked).map(drop)
     }
 
     /// Delivers these signals too, whatever their previous action.
@@ -76,59 +96,54 @@ impl Signals {
     /// # Errors
     /// If a signal can't be handled.
     pub fn deliver(&mut self, signals: impl IntoIterator<Item = Signal>) -> io::Result<()> {
-        let handle = self.delivery.handle();
-        signals.into_iter().try_for_each(|signal| match handle.add_signal(signal.0) {
-            Ok(()) => Ok(()),
-            Err(error) if !REALTIME.contains(&signal.0) => {
-                Err(io::Error::other(format!("{signal} can not be handled here: {error}")))
-            }
-            Err(_) => self.refused.add(signal),
+        signals.into_iter().try_for_each(|signal| {
+            let added = match self {
+                Self::Blocked(signals) => signals.add(signal),
+                // A libc reserves some: 34 is one of musl's.
+                Self::Caught(delivery) => delivery.handle().add_signal(signal.0),
+            };
+            added.map_err(|error| io::Error::other(format!("{signal} can not be handled here: {error}")))
         })
     }
 
     /// The signals since the last call.
     pub fn pending(&mut self) -> impl Iterator<Item = Signal> + use<> {
-        self.delivery.pending().map(Signal).chain(self.refused.read())
+        let (read, caught) = match self {
+            Self::Blocked(signals) => (Some(signals.read()), None),
+            Self::Caught(delivery) => (None, Some(delivery.pending().map(Signal))),
+        };
+        read.into_iter().flatten().chain(caught.into_iter().flatten())
     }
 
-    /// The descriptors that are readable after a signal.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [self.delivery.get_read().as_fd()]
-            .into_iter()
-            .chain(self.refused.descriptor.as_ref().map(AsFd::as_fd))
+    /// The descriptor that is readable after a signal.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Blocked(signals) => signals.descriptor.as_fd(),
+            Self::Caught(delivery) => delivery.get_read().as_fd(),
+        }
     }
 }
 
-/// Signals that the libc, and `signal-hook` with it, does not allow handlers for: 34 is one of musl's. They
-/// are blocked and read from a descriptor, and also ignored, so that they are harmless if they are ever
-/// unblocked.
+/// Signals that are blocked and read from a descriptor. A blocked signal is kept whatever its disposition, which is left
+/// as it is: ignoring a signal would drop one that has arrived during the start.
 #[derive(Debug)]
-struct ReservedSignals {
-    /// `None` only if a sandbox rejects it.
-    descriptor: Option<OwnedFd>,
+pub struct BlockedSignals {
+    descriptor: OwnedFd,
     set: u64,
 }
 
-impl ReservedSignals {
-    fn new() -> Self {
-        Self { descriptor: kernel_signals::descriptor().ok(), set: 0 }
-    }
-
+impl BlockedSignals {
     fn add(&mut self, signal: Signal) -> io::Result<()> {
-        let Some(descriptor) = &self.descriptor else {
-            return Err(io::Error::other(format!("{signal} can not be handled here: there is no signalfd")));
-        };
         self.set |= bit(signal);
         // Nothing comes through in between.
         let before = block(ALL)?;
-        block(before | self.set)?;
-        kernel_signals::read_from(descriptor, self.set)
+        kernel_signals::read_from(&self.descriptor, self.set)?;
+        block(before | self.set).map(drop)
     }
 
     fn read(&self) -> impl Iterator<Item = Signal> + use<> {
         let mut buffer = [0_u8; READ_AT_ONCE * size_of::<libc::signalfd_siginfo>()];
-        let count =
-            self.descriptor.as_ref().and_then(|fd| rustix::io::read(fd, &mut buffer).ok()).unwrap_or(0);
+        let count = rustix::io::read(&self.descriptor, &mut buffer).unwrap_or(0);
         let reported = buffer[..count].chunks_exact(size_of::<libc::signalfd_siginfo>());
         // A record begins with the signal's number: signalfd(2).
         let numbers: Vec<i32> = reported

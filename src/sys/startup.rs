@@ -2,7 +2,8 @@
 //!
 //! The kernel drops a signal to PID 1 that has no handler, unless it is blocked: a blocked signal is kept,
 //! whatever its disposition. So all signals are blocked before anything else is done. An action that takes
-//! over signals unblocks them when its handlers are installed; any other restores the inherited mask.
+//! over signals unblocks them once it can receive them, or reads them while they are blocked; any other restores
+//! the inherited mask.
 //!
 //! Before `main` the C library relocates the program, page by page, which takes a millisecond on a busy
 //! machine. On x86-64 the entry point of the executable is therefore ours: it makes one system call and
