@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::Shell;
 use super::children::not_spawned;
-use super::restart::read_settings;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
 use crate::host::Host;
@@ -69,8 +68,7 @@ impl Shell {
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
                 self.host = Host::look_as_supervisor();
-                let outcome = read_settings(&self.config_file, &self.launch, &self.host)
-                    .and_then(|settings| self.take_settings(purpose, settings));
+                let outcome = self.read_settings_for(&purpose);
                 return Some(Input::SettingsRead { purpose, outcome });
             }
             Effect::ReadLog { ticket, of, reading } => {

@@ -396,7 +396,8 @@ impl Supervisor {
                     | Goal::Signalled
                     | Goal::Cleared
                     | Goal::Written
-                    | Goal::Gone => false,
+                    | Goal::Gone
+                    | Goal::Holds(_) => false,
                 };
                 is_done.then_some(Ok(()))
             };
