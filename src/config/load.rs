@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::model::{Address, ControlSocket, Environment, ServerSpec, Settings};
 
 use super::daemon::{control_socket, daemon, environment};
-use super::document::{Document, Entry, Language, Written};
+use super::document::{Document, Language};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
@@ -43,26 +43,8 @@ pub fn load_with_command(
     command: &[String],
     machine: &dyn Machine,
 ) -> Result<Settings, Errors> {
-    load_scaled(path, overrides, command, None, machine)
-}
-
-/// Like [`load_with_command`], with another number of processes for a program, whatever the configuration says.
-///
-/// # Errors
-///
-/// All errors in the configuration, also those that come from the other number.
-pub fn load_scaled(
-    path: &Path,
-    overrides: &[Override],
-    command: &[String],
-    numprocs: Option<(&str, u32)>,
-    machine: &dyn Machine,
-) -> Result<Settings, Errors> {
-    let change = |document: &mut Document| {
-        numprocs.into_iter().for_each(|(program, number)| set_numprocs(document, program, number));
-    };
     let Examined { settings, findings, .. } =
-        examine_changed(path, overrides, command, machine, Completeness::Whole, change, |_, _| ());
+        examine(path, overrides, command, machine, Completeness::Whole, |_, _| ());
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -98,24 +80,10 @@ pub(crate) fn examine(
     extent: Completeness,
     look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
 ) -> Examined {
-    examine_changed(path, overrides, command, machine, extent, |_| (), look)
-}
-
-/// The same after `change` was made to the document.
-fn examine_changed(
-    path: &Path,
-    overrides: &[Override],
-    command: &[String],
-    machine: &dyn Machine,
-    extent: Completeness,
-    change: impl FnOnce(&mut Document),
-    look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
-) -> Examined {
     let host_node_name = machine.host_node_name();
     let inherited = Names::default().with_variables(machine.environment());
     let read = read_all(path, machine, &host_node_name, &inherited).and_then(|(mut document, findings)| {
         main_command::add_main(&mut document, command)?;
-        change(&mut document);
         Ok((document, findings))
     });
     let (mut document, findings) = match read {
@@ -140,24 +108,6 @@ fn examine_changed(
     look(&mut reading, settings.as_ref());
     let findings = reading.into_findings().without_repetitions();
     Examined { settings, document: Some(document), findings, is_fragment }
-}
-
-/// Sets `numprocs` of a program of any kind.
-fn set_numprocs(document: &mut Document, program: &str, number: u32) {
-    let is_of_program = |name: &str| {
-        SectionKind::of(name).is_some_and(|(kind, instance)| {
-            use SectionKind::{EventListener, FcgiProgram, Program};
-            matches!(kind, Program | FcgiProgram | EventListener) && instance == program
-        })
-    };
-    let names: Vec<_> =
-        document.sections().iter().map(|it| it.name.clone()).filter(|name| is_of_program(name)).collect();
-    for name in names {
-        let place = document.add_command_line();
-        let section = document.open(&name, place);
-        let value = Written::Text(number.to_string());
-        document.section_mut(section).push(Entry { key: "numprocs".into(), value, place });
-    }
 }
 
 /// Files in `conf.d` have programs and leave `[supervisord]` to the file that includes them.

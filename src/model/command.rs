@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EventLogPart, ExitStatus, GraphInfo, GroupDifference, HealthInfo, ListenerState, LogLevel, ProcessId,
-    ProcessSpec, ProcessState, RunCounters, Signal, SupervisorState, Transition, WaitCondition, Waited,
+    EventLogPart, ExitStatus, HealthInfo, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState,
+    RunCounters, Signal, SupervisorState, Transition,
 };
 
 /// Identifies a command until it is answered. Counts up and is never reused.
@@ -104,26 +104,6 @@ pub enum Command {
     /// Restart a process or, with a whole-group namespec, its group: some at a time, the next ones when those
     /// before them run. It ends at the first that fails.
     RestartRolling(Namespec, BatchLimits),
-    /// Wait until all these processes hold a condition, or one of them can't any more.
-    WaitFor {
-        /// Processes and whole groups.
-        names: Vec<Namespec>,
-        /// What they are to hold.
-        condition: WaitCondition,
-        /// `None` means no limit.
-        timeout: Option<Duration>,
-    },
-    /// Give a program another number of processes, until its configuration is applied again.
-    Scale {
-        /// The program.
-        program: String,
-        /// How many processes it is to have.
-        processes: u32,
-    },
-    /// What an update would do, by a configuration that is read again and not kept.
-    GetDiff,
-    /// Who depends on whom.
-    GetGraph,
     /// Send a signal to a process (never to its process group) or to each of a group.
     SignalProcess(Namespec, SignalRequest),
     /// Send a signal to each running process of a group.
@@ -185,8 +165,6 @@ impl Command {
                 | Self::GetAllProcessDetails
                 | Self::GetAllConfigInfo
                 | Self::GetEvents { .. }
-                | Self::GetDiff
-                | Self::GetGraph
         )
     }
 }
@@ -420,12 +398,6 @@ pub enum Reply {
     /// The result for each process of an updated group: first the configured ones in order, then the removed
     /// ones.
     Updated(Vec<UpdateRow>),
-    /// How a wait has ended.
-    Waited(Waited),
-    /// What an update would change.
-    Differences(Vec<GroupDifference>),
-    /// Who depends on whom.
-    Graph(GraphInfo),
 }
 
 /// Supervisor's fault codes.

@@ -11,7 +11,6 @@ pub mod graph;
 mod history;
 mod hooks;
 mod notification;
-mod operate;
 pub mod options;
 mod principal;
 mod probe;
@@ -34,10 +33,6 @@ pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, Resu
 pub use history::{EventLogPart, Happening, LoggedEvent, RunCounters, Transition};
 pub use hooks::Hooks;
 pub use notification::Notification;
-pub use operate::{
-    ConfigChange, GraphEdge, GraphInfo, GroupDifference, ProcessDifference, UpdateAction, WaitCondition,
-    WaitRow, Waited,
-};
 pub use principal::Principal;
 pub use probe::{
     HealthCheck, HealthInfo, HealthSpec, HealthStatus, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck,

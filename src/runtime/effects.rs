@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Shell;
 use super::children::not_spawned;
+use super::restart::read_settings;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
 use crate::host::Host;
@@ -68,7 +69,8 @@ impl Shell {
             Effect::ReadSettings { purpose } => {
                 // Users may have been added since.
                 self.host = Host::look_as_supervisor();
-                let outcome = self.read_settings_for(&purpose);
+                let outcome = read_settings(&self.config_file, &self.launch, &self.host)
+                    .and_then(|settings| self.take_settings(purpose, settings));
                 return Some(Input::SettingsRead { purpose, outcome });
             }
             Effect::ReadLog { ticket, of, reading } => {

@@ -12,36 +12,12 @@ use crate::host::Host;
 use crate::model::{GroupSpec, LogLevel, Settings};
 use crate::output::clean_auto_logs;
 use crate::rpc::Cache;
-use crate::supervise::{Identity, Input, ReadFor, has_program};
+use crate::supervise::{Identity, Input, ReadFor};
 use crate::sys::process::own_pid;
 
-/// The group of a program in both readings. A program without processes is found by the name of its group, and one
-/// that is in several groups can't be scaled.
-fn group_of(program: &str, readings: [Vec<GroupSpec>; 2]) -> Result<Vec<GroupSpec>, String> {
-    let has_it = |group: &&GroupSpec| has_program(group, program) || group.name == program;
-    let mut names: Vec<_> =
-        readings.iter().flatten().filter(has_it).map(|group| group.name.clone()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let [name] = names.as_slice() else {
-        return match names.is_empty() {
-            true => Ok(Vec::new()),
-            false => Err(format!("'{program}' is in several groups: {}", names.join(", "))),
-        };
-    };
-    let of_it = |groups: Vec<GroupSpec>| groups.into_iter().find(|group| group.name == *name);
-    Ok(readings.into_iter().filter_map(of_it).collect())
-}
-
-/// Reads the configuration again, with another number of processes for a program. The error has one line for each
-/// problem.
-fn read_with_numprocs(
-    file: &Path,
-    launch: &Launch,
-    numprocs: Option<(&str, u32)>,
-    host: &Host,
-) -> Result<Settings, String> {
-    config::load_scaled(file, &launch.overrides, &launch.command, numprocs, host)
+/// Reads the configuration again. The error has one line for each problem.
+pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result<Settings, String> {
+    config::load_with_command(file, &launch.overrides, &launch.command, host)
         .map_err(|errors| errors.to_string())
 }
 
@@ -51,17 +27,12 @@ impl Shell {
     /// COMPAT: Supervisor applies some more to what is spawned later, and the level only to the output of
     /// children.
     /// children alone.
-    pub(super) fn read_settings_for(&mut self, purpose: &ReadFor) -> Result<Vec<GroupSpec>, String> {
-        let read = |numprocs| read_with_numprocs(&self.config_file, &self.launch, numprocs, &self.host);
-        if let ReadFor::Scale { program, processes, present, .. } = purpose {
-            let numbers = [*present, Some(*processes)];
-            let readings = numbers.map(|number| read(number.map(|number| (program.as_str(), number))));
-            let [now, then] = readings;
-            return group_of(program, [now?.groups, then?.groups]);
-        }
-        let settings = read(None)?;
+    pub(super) fn take_settings(
+        &mut self,
+        purpose: ReadFor,
+        settings: Settings,
+    ) -> Result<Vec<GroupSpec>, String> {
         match purpose {
-            ReadFor::Diff(_) | ReadFor::Scale { .. } => Ok(settings.groups),
             ReadFor::Restart(_) => {
                 self.try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets))?;
                 self.next_settings = Some(settings);

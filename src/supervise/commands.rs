@@ -70,12 +70,6 @@ impl Supervisor {
             Command::RestartRolling(name, limits) => {
                 self.restart_rolling(turn, ticket, (&name, limits), out);
             }
-            Command::WaitFor { names, condition, timeout } => {
-                self.wait_for(turn, ticket, (&names, condition, timeout), out);
-            }
-            Command::Scale { program, processes } => self.ask_to_scale(ticket, program, processes, out),
-            Command::GetDiff => out.push(Effect::ReadSettings { purpose: ReadFor::Diff(ticket) }),
-            Command::GetGraph => out.reply(ticket, Ok(Reply::Graph(self.graph_info()))),
             Command::SignalProcess(name, signal) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.signal_one(turn, ticket, id, &name, signal, out),
                 Ok(Found::Group(members)) => self.signal_many(turn, ticket, members, signal, out),
@@ -95,7 +89,7 @@ impl Supervisor {
             Command::Restart => out.push(Effect::ReadSettings { purpose: ReadFor::Restart(Some(ticket)) }),
             Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),
             Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
-            Command::RemoveProcessGroup(name) => self.remove_active(turn, ticket, &name, out),
+            Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
             Command::UpdateProcessGroup(name) => self.update_group(turn, ticket, &name, out),
             Command::ReadLog(log, reading) => self.read_log(ticket, log, reading, out),
             Command::FollowLog(log) => out.reply(ticket, self.log_to_follow(&log)),
@@ -322,8 +316,8 @@ impl Supervisor {
 /// Whether the answer may wait for processes. Signals and texts are handled at once.
 fn may_wait(command: &Command) -> bool {
     use Command::{
-        RestartRolling, Scale, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses,
-        StopProcess, StopProcessGroup, UpdateProcessGroup, WaitFor,
+        RestartRolling, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses, StopProcess,
+        StopProcessGroup, UpdateProcessGroup,
     };
     matches!(
         command,
@@ -335,8 +329,6 @@ fn may_wait(command: &Command) -> bool {
             | StopAllProcesses(_)
             | UpdateProcessGroup(_)
             | RestartRolling(..)
-            | Scale { .. }
-            | WaitFor { .. }
     )
 }
 

@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::RunTarget;
 use super::process::{Process, State};
-use super::processes::Processes;
 use super::{Effects, Supervisor};
 use crate::model::graph::{Graph, Need, Unknown};
-use crate::model::{Condition, ExitStatus, GraphEdge, ProcessId, ProcessSpec};
+use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
 
 /// Dependents looked at for the answer about one process: a thousand processes may each have a thousand of them.
 const DEPENDENTS_SHOWN_MAX: usize = 64;
@@ -35,10 +34,6 @@ pub(super) struct ConditionState {
 }
 
 impl ConditionState {
-    pub(super) fn is_done(self) -> bool {
-        self.is_done
-    }
-
     fn holds(self, condition: Condition) -> bool {
         match condition {
             Condition::Started => self.is_started,
@@ -255,43 +250,6 @@ impl Conditions {
         let unknown = unknown.filter_map(|unknown| spec.dependencies().nth(unknown.entry));
         let unknown = unknown.map(|(dependency, _)| format!("{} (not active)", dependency.name));
         known.chain(unknown).collect()
-    }
-
-    /// Who depends on whom, so many edges at most.
-    pub(super) fn edges(&self, processes: &Processes, most: usize) -> (Vec<GraphEdge>, bool) {
-        let name = |node: usize| {
-            self.ids.get(node).and_then(|id| processes.get(*id)).map(Process::full_name).unwrap_or_default()
-        };
-        let known = (0..self.ids.len()).flat_map(|node| {
-            let needs = self.graph.needs(node).iter();
-            needs.flat_map(move |need| {
-                let prerequisite = &self.graph.prerequisites()[need.prerequisite];
-                prerequisite.members.iter().map(move |member| GraphEdge {
-                    from: name(node),
-                    to: name(*member),
-                    condition: prerequisite.condition,
-                    is_optional: need.is_optional,
-                    is_binding: need.is_binding,
-                    holds: self.states[*member].holds(prerequisite.condition),
-                })
-            })
-        });
-        let unknown = self.unknown.iter().filter_map(|unknown| {
-            let process = processes.get(*self.ids.get(unknown.node)?)?;
-            let (dependency, is_binding) = process.spec.dependencies().nth(unknown.entry)?;
-            Some(GraphEdge {
-                from: process.full_name(),
-                to: dependency.name.clone(),
-                condition: dependency.condition.unwrap_or(Condition::Ready),
-                is_optional: false,
-                is_binding,
-                holds: false,
-            })
-        });
-        let mut edges: Vec<_> = known.chain(unknown).take(most + 1).collect();
-        let is_cut_off = edges.len() > most;
-        edges.truncate(most);
-        (edges, is_cut_off)
     }
 
     /// Whether the configuration binds a process to a condition that is lost.

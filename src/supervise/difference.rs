@@ -35,11 +35,6 @@ impl Difference {
         self.0.iter().map(|(_, takes)| *takes).max()
     }
 
-    /// All of them.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(option, _)| *option)
-    }
-
     /// The options that require this, for a log line.
     pub(super) fn options(&self, takes: Takes) -> String {
         let options = self.0.iter().filter(|row| row.1 == takes).map(|(option, _)| *option);

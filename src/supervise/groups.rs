@@ -111,7 +111,6 @@ impl Supervisor {
     /// COMPAT: Supervisor leaves a log out of the comparison if it is AUTO on either side.
     pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
         self.configured = groups;
-        self.forget_scaling(out);
         let active = |name: &str| self.groups.named(name);
         let names = |wanted: &dyn Fn(&GroupSpec) -> bool| -> Vec<String> {
             self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
@@ -126,7 +125,7 @@ impl Supervisor {
     }
 
     /// Whether a group became active with exactly this configuration.
-    pub(super) fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
+    fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
         let members = group.members.iter().filter_map(|id| self.process(*id));
         group.priority == spec.priority
             && group.kind == spec.kind
@@ -163,7 +162,7 @@ impl Supervisor {
         self.introduce(turn, &by_priority.unwrap_or_default(), out);
     }
 
-    pub(super) fn remove_active(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
+    pub(super) fn remove_active(&mut self, ticket: Ticket, name: &str, out: &mut Effects) {
         let Some(group) = self.groups.named(name) else {
             return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
         };
@@ -174,7 +173,6 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
         }
         for id in self.groups.remove(name).map(|group| group.members).unwrap_or_default() {
-            self.settle_forgotten(turn, id, out);
             self.forget(id, out);
         }
         self.rebuild_conditions();
@@ -223,7 +221,7 @@ mod tests {
     use super::super::tests::spec;
     use super::super::{Identity, Supervisor};
     use super::*;
-    use crate::model::{Namespec, Now};
+    use crate::model::Namespec;
 
     fn group(name: &str, processes: &[&str]) -> GroupSpec {
         let processes = processes.iter().map(|process| {
@@ -258,8 +256,7 @@ mod tests {
         check_names(&supervisor);
         for name in ["z", "a", "m", "k"] {
             let mut out = Effects::default();
-            let turn = Turn { now: Now::default(), restarts_allowed: true, random: 0 };
-            supervisor.remove_active(&turn, Ticket(1), name, &mut out);
+            supervisor.remove_active(Ticket(1), name, &mut out);
             assert!(supervisor.groups.named(name).is_none());
             check_names(&supervisor);
             supervisor.add_group(group(name, &["y", "x"]));

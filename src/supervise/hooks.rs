@@ -396,8 +396,7 @@ impl Supervisor {
                     | Goal::Signalled
                     | Goal::Cleared
                     | Goal::Written
-                    | Goal::Gone
-                    | Goal::Holds(_) => false,
+                    | Goal::Gone => false,
                 };
                 is_done.then_some(Ok(()))
             };

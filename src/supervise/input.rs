@@ -212,24 +212,10 @@ pub enum Input {
 }
 
 /// Why the configuration is read again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadFor {
     /// To restart with it; without a ticket a signal requested it.
     Restart(Option<Ticket>),
     /// To report what changed.
     Reread(Ticket),
-    /// To report what an update would do. Nothing of it is kept.
-    Diff(Ticket),
-    /// To give a program another number of processes. The outcome is its group twice: with the present number and
-    /// with the other one.
-    Scale {
-        /// Who asks.
-        ticket: Ticket,
-        /// The program.
-        program: String,
-        /// The other number.
-        processes: u32,
-        /// The present number; `None` is the one of the configuration.
-        present: Option<u32>,
-    },
 }

@@ -79,15 +79,7 @@ impl Supervisor {
         let cant_reread = |text: &String| Err(Fault::about(FaultCode::CantReread, text.clone()));
         match (purpose, outcome) {
             (ReadFor::Reread(ticket), Ok(groups)) => self.reread(ticket, groups, out),
-            (ReadFor::Diff(ticket), Ok(groups)) => {
-                out.reply(ticket, Ok(Reply::Differences(self.differences(&groups))));
-            }
-            (ReadFor::Scale { ticket, program, processes, .. }, Ok(groups)) => {
-                self.scale(turn, ticket, (program, processes), groups, out);
-            }
-            (ReadFor::Reread(ticket) | ReadFor::Diff(ticket) | ReadFor::Scale { ticket, .. }, Err(text)) => {
-                out.reply(ticket, cant_reread(&text))
-            }
+            (ReadFor::Reread(ticket), Err(text)) => out.reply(ticket, cant_reread(&text)),
             (ReadFor::Restart(ticket), outcome) => {
                 if let Some(ticket) = ticket {
                     out.reply(ticket, outcome.as_ref().map_or_else(cant_reread, |_| Ok(Reply::Done)));

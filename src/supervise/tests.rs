@@ -18,7 +18,6 @@ mod information;
 mod lifecycle;
 mod listeners;
 mod notifications;
-mod operate;
 mod operations;
 mod random;
 mod random_dependencies;

@@ -75,8 +75,6 @@ pub(super) struct Clients {
     queued: BTreeSet<u64>,
     /// Connections whose request may have a long reply; the next one first.
     line: VecDeque<u64>,
-    /// Commands whose clients are gone, which the core does not know yet.
-    cancelled: Vec<Ticket>,
     /// The memory that all connections hold.
     held_bytes: usize,
 }
@@ -91,7 +89,6 @@ impl Clients {
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
             line: VecDeque::new(),
-            cancelled: Vec::new(),
             held_bytes: 0,
         }
     }
@@ -141,7 +138,7 @@ impl Clients {
 
     /// Whether any connection has work.
     pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_empty() || !self.cancelled.is_empty() || self.line_due() == Some(Mono::default())
+        !self.queue.is_empty() || self.line_due() == Some(Mono::default())
     }
 
     fn next_in_queue(&mut self) -> Option<u64> {

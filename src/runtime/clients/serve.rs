@@ -15,7 +15,6 @@ use crate::model::Mono;
 use crate::rpc::Multicall;
 use crate::runtime::questions::Pending;
 use crate::runtime::{READ_BYTES_MAX, Shell, Source, WORK_PER_TURN, door};
-use crate::supervise::Input;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::SocketStream;
 use crate::xmlrpc::Encoder;
@@ -69,16 +68,7 @@ impl Shell {
             let continues = self.page_requests.leave(token);
             if let Some(ticket) = client.ticket.filter(|_| !continues) {
                 self.tickets.take(ticket);
-                self.clients.cancelled.push(ticket);
             }
-        }
-    }
-
-    /// Reports to the core which commands have lost their clients. Not when a client is dropped: that may be while an
-    /// effect is carried out.
-    fn report_cancelled(&mut self) {
-        for ticket in std::mem::take(&mut self.clients.cancelled) {
-            self.feed(Input::Cancelled { ticket });
         }
     }
 
@@ -95,7 +85,6 @@ impl Shell {
     pub(in crate::runtime) fn serve_clients(&mut self) {
         self.serve_queue();
         self.serve_line();
-        self.report_cancelled();
     }
 
     fn serve_queue(&mut self) {

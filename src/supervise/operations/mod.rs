@@ -11,7 +11,6 @@ mod rolling;
 mod rows;
 mod shutdown;
 mod update;
-mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +25,6 @@ use rows::SettledRow;
 pub(super) use rows::{Form, Goal, Outcome, Row};
 use shutdown::Shutdown;
 use update::Update;
-use wait::WaitFor;
 
 /// Maximum number of open operations of clients. Far more than there are connections; but a client that asks and
 /// closes its connection leaves an operation behind.
@@ -45,8 +43,6 @@ enum OperationKind {
     Update(Box<Update>),
     /// The next batch starts, unless there is none or one has failed.
     RollingRestart(RollingRestart),
-    /// It is answered if all processes still hold their condition. One that can't hold it any more ends it earlier.
-    Wait(WaitFor),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +60,6 @@ impl Operation {
     fn deadline(&self) -> Option<Mono> {
         match &self.kind {
             OperationKind::RollingRestart(rolling) => rolling.deadline(),
-            OperationKind::Wait(wait) => wait.deadline(),
             OperationKind::Command(_) | OperationKind::Update(_) => None,
         }
     }
@@ -122,10 +117,6 @@ impl Operations {
         self.open.iter().filter(|(_, operation)| is_meant(operation)).map(|(id, _)| *id).collect()
     }
 
-    fn close_if(&mut self, id: OperationId, is_meant: impl Fn(&Operation) -> bool) -> Option<Operation> {
-        self.open.get(&id).is_some_and(is_meant).then(|| self.close(id)).flatten()
-    }
-
     /// Removes an operation, whatever it still waits for.
     fn close(&mut self, id: OperationId) -> Option<Operation> {
         let operation = self.open.remove(&id)?;
@@ -157,10 +148,9 @@ impl Operations {
             let Some((place, row)) = operation.awaited.get_mut(&process.id) else { return false };
             let Some(outcome) = outcome(row) else { return true };
             let elapsed = now.since(operation.began_at);
-            let ends = outcome.is_err() && matches!(operation.kind, OperationKind::Wait(_));
             operation.settled.push(SettledRow::new(elapsed, *place, process, outcome));
             operation.awaited.remove(&process.id);
-            complete.extend((ends || operation.awaited.is_empty()).then_some(*id));
+            complete.extend(operation.awaited.is_empty().then_some(*id));
             false
         });
         if ids.is_empty() {
@@ -228,7 +218,6 @@ impl Supervisor {
             OperationKind::Command(form) => out.reply(operation.ticket, form.answer(operation.settled)),
             OperationKind::Update(update) => self.finish_update(turn, operation.ticket, *update, out),
             OperationKind::RollingRestart(_) => self.advance_rolling(turn, id, operation, out),
-            OperationKind::Wait(_) => self.advance_wait(id, operation, out),
         }
     }
 
@@ -237,25 +226,23 @@ impl Supervisor {
         let due = self.operations.deadlines.iter().take_while(|(at, _)| *at <= turn.now.mono);
         for id in due.map(|(_, id)| *id).collect::<Vec<_>>() {
             self.end_rolling(turn, id, "its time is up", out);
-            self.end_wait(id, out);
         }
     }
 
     /// The client of a request no longer waits for it. A rolling restart ends; all others are completed.
     pub(super) fn cancelled(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
-        for id in self.operations.ids_of(|operation| operation.ticket == ticket) {
-            self.end_rolling(turn, id, "it was cancelled", out);
-            self.end_wait(id, out);
-        }
+        let rolling = self.operations.ids_of(|operation| {
+            operation.ticket == ticket && matches!(operation.kind, OperationKind::RollingRestart(_))
+        });
+        rolling.into_iter().for_each(|id| self.end_rolling(turn, id, "it was cancelled", out));
     }
 
     /// The supervisor stops: refuses operations that would start something. Commands that wait for processes are
     /// answered according to the outcome of these.
     pub(super) fn cancel_operations(&mut self, out: &mut Effects) {
-        let cancelled = self.operations.ids_of(|operation| match &operation.kind {
+        let cancelled = self.operations.ids_of(|operation| match operation.kind {
             OperationKind::Command(_) => false,
             OperationKind::Update(_) | OperationKind::RollingRestart(_) => true,
-            OperationKind::Wait(wait) => !wait.ends_in_a_shutdown(),
         });
         for id in cancelled {
             if let Some(operation) = self.operations.close(id) {

@@ -161,8 +161,7 @@ impl Supervisor {
 
     /// Ends it early. Processes that it has stopped or is stopping start again.
     pub(super) fn end_rolling(&mut self, turn: &Turn, id: OperationId, why: &str, out: &mut Effects) {
-        let is_rolling = |it: &Operation| matches!(it.kind, OperationKind::RollingRestart(_));
-        let Some(mut operation) = self.operations.close_if(id, is_rolling) else { return };
+        let Some(mut operation) = self.operations.close(id) else { return };
         let Operation { kind: OperationKind::RollingRestart(rolling), settled, .. } = &mut operation else {
             return;
         };

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::process::Process;
 use super::super::{Effects, Supervisor, Turn};
-use super::wait::WaitStanding;
-use crate::model::{BulkRow, Fault, FaultCode, ProcessId, ProcessState, Reply, Wait, WaitCondition};
+use crate::model::{BulkRow, Fault, FaultCode, ProcessId, ProcessState, Reply, Wait};
 
 /// How often Supervisor goes through the open rows of a request.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -33,8 +32,6 @@ pub(in crate::supervise) enum Goal {
     Written,
     /// It has to be gone, together with everything that a stop of it waits for.
     Gone,
-    /// The process is to hold this.
-    Holds(WaitCondition),
 }
 
 /// The outcome of a row.
@@ -108,11 +105,6 @@ impl Row {
                 Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))
             }
             (Goal::Gone, _) => (!process.is_pending()).then_some(Ok(())),
-            (Goal::Holds(condition), _) => match process.standing(condition) {
-                WaitStanding::Holds => Some(Ok(())),
-                WaitStanding::MayHold => None,
-                WaitStanding::Never => refused(FaultCode::AbnormalTermination, &self.asked_as),
-            },
             // COMPAT: Supervisor's client waits forever.
             (Goal::Stopped(_), _) => {
                 process.given_up_text().map(|text| Err(Fault::about(FaultCode::Failed, text)))

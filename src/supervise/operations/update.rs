@@ -76,7 +76,7 @@ impl Operations {
     fn updates(&self) -> impl Iterator<Item = &Update> {
         self.open.values().filter_map(|operation| match &operation.kind {
             OperationKind::Update(update) => Some(&**update),
-            OperationKind::Command(_) | OperationKind::RollingRestart(_) | OperationKind::Wait(_) => None,
+            OperationKind::Command(_) | OperationKind::RollingRestart(_) => None,
         })
     }
 }
@@ -108,17 +108,13 @@ impl Supervisor {
         self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
     }
 
-    pub(in crate::supervise) fn is_updating(&self, group: &str) -> bool {
-        self.operations.updates().any(|update| update.spec.name == group)
-    }
-
     fn plan_update(&self, name: &str) -> Result<Update, Fault> {
         let group = self.groups.named(name);
         let spec = self.configured.iter().find(|spec| spec.name == name);
         let (Some(group), Some(spec)) = (group, spec) else {
             return Err(Fault::about(FaultCode::BadName, name));
         };
-        if self.is_updating(name) {
+        if self.operations.updates().any(|update| update.spec.name == name) {
             return Err(Fault::about(FaultCode::Failed, format!("an update of {name} is under way")));
         }
         let members: Vec<_> = group.members.iter().filter_map(|id| self.process(*id)).collect();

@@ -187,7 +187,7 @@ fn answer_random_check(scenario: &mut Scenario, random: &mut Random) {
 fn random_input(scenario: &mut Scenario, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
     let name = ["db", "g", "p", "job", "web"][random.below(5) as usize];
     let process = if name == "g" || name == "p" { "g:app" } else { name };
-    match random.below(29) {
+    match random.below(27) {
         0 => scenario.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => scenario.ask(Command::StopAllProcesses(Wait::Yes)),
         2 => scenario.start(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
@@ -226,35 +226,12 @@ fn random_input(scenario: &mut Scenario, random: &mut Random, versions: &[Vec<Gr
         15..=17 => answer_random_check(scenario, random),
         22..=24 => end_random_hook(scenario, random),
         25 | 26 => restart_rolling(scenario, random, name),
-        27 => wait_for(scenario, random, name),
-        28 => scale_or_ask(scenario, random),
         _ => {
             let alive: Vec<_> = scenario.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {
                 let status = [ExitStatus::Exited(random.below(3) as u8), KILLED][random.below(2) as usize];
                 scenario.end_id(process, status);
             }
-        }
-    }
-}
-
-/// Waits for a process or a group.
-fn wait_for(scenario: &mut Scenario, random: &mut Random, group: &str) {
-    let (_, condition) = random.of(&WaitCondition::WORDS).unwrap();
-    let timeout = random.of(&[None, Some(Duration::from_secs(3))]).unwrap();
-    let names = vec![Namespec::split(&format!("{group}:*")), Namespec::split("db:*")];
-    scenario.ask(Command::WaitFor { names, condition, timeout });
-}
-
-/// Gives a program another number of processes, or asks for something that changes nothing.
-fn scale_or_ask(scenario: &mut Scenario, random: &mut Random) {
-    match random.below(3) {
-        0 => scenario.ask(Command::GetGraph),
-        1 => scenario.ask(Command::GetDiff),
-        _ => {
-            let processes = random.below(4) as u32;
-            scenario.next_groups.clear();
-            scenario.ask(Command::Scale { program: "quick".to_owned(), processes });
         }
     }
 }

@@ -104,8 +104,6 @@ impl Scenario {
                         rows.iter().map(row).collect::<Vec<_>>().join(",")
                     }
                     Ok(Reply::Done) => "done".to_owned(),
-                    Ok(Reply::Waited(waited)) => waited_text(&waited),
-                    Ok(Reply::Differences(groups)) => differences_text(&groups),
                     Ok(other) => format!("{other:?}"),
                     Err(fault) => fault.to_string(),
                 };
@@ -113,12 +111,7 @@ impl Scenario {
                 None
             }
             Effect::ReadSettings { purpose } => {
-                let groups = || match &purpose {
-                    ReadFor::Scale { program, processes, .. } => {
-                        Ok(self.scaled_readings(program, *processes))
-                    }
-                    _ => Ok(self.next_groups.clone()),
-                };
+                let groups = || Ok(self.next_groups.clone());
                 let outcome = self.broken_settings.map_or_else(groups, |text| Err(text.to_owned()));
                 Some(Input::SettingsRead { purpose, outcome })
             }
@@ -182,45 +175,4 @@ impl Scenario {
             }
         }
     }
-}
-
-impl Scenario {
-    /// The group of a program as it is configured, or as `next_groups` says, and with another number of processes.
-    fn scaled_readings(&self, program: &str, processes: u32) -> Vec<GroupSpec> {
-        let groups = self.next_groups.iter().chain(&self.supervisor.configured);
-        let Some(present) = groups.clone().find(|group| has_program(group, program)).cloned() else {
-            return Vec::new();
-        };
-        let is_of_program = |it: &&Arc<ProcessSpec>| it.program == program;
-        let first = present.processes.iter().find(is_of_program).unwrap().clone();
-        let others = present.processes.iter().filter(|it| it.program != program).cloned();
-        let scaled = (0..processes).map(|at| {
-            let name = format!("{program}_{at}");
-            let known = present.processes.iter().find(|it| it.name == name).cloned();
-            known.unwrap_or_else(|| ProcessSpec { name, ..ProcessSpec::clone(&first) }.into())
-        });
-        let scaled = GroupSpec { processes: others.chain(scaled).collect(), ..present.clone() };
-        vec![present, scaled]
-    }
-}
-
-fn waited_text(waited: &Waited) -> String {
-    let (word, rows) = match waited {
-        Waited::Held(rows) => ("held", rows),
-        Waited::Impossible(rows) => ("impossible", rows),
-        Waited::TimedOut(rows) => ("timed out", rows),
-    };
-    let texts: Vec<_> = rows.iter().map(|row| row.text.as_str()).collect();
-    format!("{word}: {}", texts.join("; "))
-}
-
-fn differences_text(groups: &[GroupDifference]) -> String {
-    let process = |it: &ProcessDifference| {
-        format!("{} {} {} ({})", it.name, it.change.word(), it.action.word(), it.options.join(","))
-    };
-    let group = |it: &GroupDifference| {
-        let processes: Vec<_> = it.processes.iter().map(process).collect();
-        format!("{} {}: {}", it.group, it.change.word(), processes.join("; "))
-    };
-    groups.iter().map(group).collect::<Vec<_>>().join(" | ")
 }
