@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use support::wire::{Peer, Wire, call, cpu_ticks, get_pid, post, raw, resident_kib};
-use support::{HEAD, Sandbox, free_port, free_ports};
+use support::{HEAD, Sandbox, TIMEOUT, free_port, free_ports};
 use sv::xmlrpc::{Value, encode_call};
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
@@ -407,14 +407,20 @@ fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     let mut slow = UnixStream::connect(sandbox.path("supervisor.sock")).unwrap();
     slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let (request, since) = (call("supervisor.getPID", &[]), Instant::now());
+    let mut is_cut_off = false;
     for byte in request {
         _ = slow.write_all(&[byte]);
         match slow.read(&mut [0]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Ok(0) | Err(_) => break,
+            Ok(0) | Err(_) => {
+                is_cut_off = true;
+                break;
+            }
             Ok(_) => panic!("an answer to half a request"),
         }
+        assert!(since.elapsed() < TIMEOUT, "it is listened to without end");
     }
+    assert!(is_cut_off, "the whole request was taken");
     assert!(since.elapsed() >= Duration::from_secs(2), "it was cut off after {:?}", since.elapsed());
     let resident = resident_kib(sandbox.supervisor_pid());
     assert!(resident < 16 * 1024, "{resident} KiB");

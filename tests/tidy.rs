@@ -300,6 +300,7 @@ const PLAIN_FOLDERS: &[&str] = &[
     "src/python",
     "src/rpc",
     "src/runtime",
+    "src/supervise",
     "src/sys",
     "src/web",
     "src/xmlrpc",

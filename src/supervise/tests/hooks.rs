@@ -1,5 +1,6 @@
 //! Hooks.
 
+use super::dependencies::dependency;
 use super::*;
 
 /// A program with all hooks, whose restarts come at once.
@@ -286,7 +287,7 @@ fn a_restart_waits_for_post_stop() {
     scenario.log.clear();
     scenario.end_hook(FAILED);
     assert_eq!(scenario.log[..2], ["WARN web: post_stop failed: exit status 3", "!spawn web"]);
-    // A hook that never ends is abandoned.
+    // A hook that never ends is given up.
     scenario.exit("web", 1);
     scenario.log.clear();
     scenario.pass(15.0);
@@ -513,12 +514,7 @@ fn a_job_that_is_due_again_waits_for_post_stop() {
 
 #[test]
 fn a_lost_binding_cancels_pre_start() {
-    let bound = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let bound = dependency("db");
     let web = ProcessSpec { restart_with: vec![bound], ..only("pre_start") };
     let db = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Never, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(2, web)]).begin();
@@ -534,12 +530,7 @@ fn a_lost_binding_cancels_pre_start() {
 
 #[test]
 fn a_dependency_lost_during_pre_start_is_awaited_again() {
-    let on_db = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let on_db = dependency("db");
     let web = ProcessSpec { depends_on: vec![on_db], ..only("pre_start") };
     let db = ProcessSpec { start_secs: 2, autorestart: AutoRestart::Always, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(1, web)]).begin();
@@ -555,12 +546,7 @@ fn a_dependency_lost_during_pre_start_is_awaited_again() {
 
 #[test]
 fn dependencies_stop_after_post_stop_of_their_dependents() {
-    let on_db = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let on_db = dependency("db");
     let web = ProcessSpec { depends_on: vec![on_db], ..only("post_stop") };
     let db = ProcessSpec { start_secs: 0, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(1, web)]).begin();

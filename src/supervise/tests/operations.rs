@@ -1,16 +1,12 @@
 //! Operations: requests that take more than one input.
 
 use super::super::operations::OPERATIONS_MAX;
+use super::dependencies::dependency;
 use super::*;
 
 /// `web` needs `db`, so `db` stops after it.
 fn web_needs_db() -> Scenario {
-    let db = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let db = dependency("db");
     let web = ProcessSpec { depends_on: vec![db], ..spec("web") };
     Scenario::of(vec![alone(1, spec("db")), alone(1, web)]).running()
 }

@@ -1,5 +1,6 @@
 //! Programs that report or show when they are ready, and jobs that end.
 
+use super::dependencies::dependency;
 use super::*;
 
 fn ready(checks: &[ReadyCheck]) -> Scenario {
@@ -223,12 +224,7 @@ fn a_late_outcome_is_ignored() {
 fn a_dependent_waits_until_it_is_ready() {
     let readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
     let db = ProcessSpec { readiness, ..spec("db") };
-    let needs_db = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let needs_db = dependency("db");
     let web = ProcessSpec { depends_on: vec![needs_db], ..spec("web") };
     let mut scenario = Scenario::of(vec![alone(1, web), alone(1, db)]).begin();
     scenario.pass(30.0);

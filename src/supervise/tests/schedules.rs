@@ -1,5 +1,6 @@
 //! Scheduled runs: when they start, overlap, are paused, missed and changed.
 
+use super::dependencies::dependency;
 use super::*;
 
 /// A program with a schedule, as the configuration specifies it.
@@ -184,12 +185,7 @@ fn a_shutdown_starts_no_run() {
 
 #[test]
 fn a_lost_binding_ends_the_run_and_not_the_schedule() {
-    let bound = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let bound = dependency("db");
     let job = ProcessSpec { restart_with: vec![bound], ..job("@every 60s", |_| ()) };
     let db = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Never, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(2, job)]);
