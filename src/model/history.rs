@@ -62,12 +62,12 @@ pub struct LoggedEvent {
     /// When it happened.
     pub at: Wall,
     /// What happened.
-    pub what: Happening,
+    pub kind: LoggedEventKind,
 }
 
-/// What an entry of the event log says.
+/// What happened, in an entry of the event log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Happening {
+pub enum LoggedEventKind {
     /// A process has changed its state.
     Process {
         /// Its group.
@@ -77,7 +77,7 @@ pub enum Happening {
         /// The change; serial and time are those of the entry.
         transition: Transition,
     },
-    /// The result of a health check is another one than before.
+    /// The health of a process has changed.
     Health {
         /// Its group.
         group: String,
@@ -92,7 +92,7 @@ pub enum Happening {
     GroupAdded(String),
     /// A group was removed.
     GroupRemoved(String),
-    /// A group was made as it is configured.
+    /// A group was updated to its configuration.
     GroupUpdated(String),
     /// The supervisor has entered this state.
     Supervisor(SupervisorState),

@@ -30,7 +30,7 @@ pub use command::{
 };
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
-pub use history::{EventLogPart, Happening, LoggedEvent, RunCounters, Transition};
+pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;
 pub use notification::Notification;
 pub use principal::Principal;

@@ -12,8 +12,8 @@ use super::task::OpenTasks;
 use super::{AfterStop, KillTarget, ReadFor, Task};
 use crate::events::Event;
 use crate::model::{
-    Channel, ChildId, EventTypes, Fault, LogLevel, Pid, Probe, ProcessId, Reading, Reply, Signal, SocketSpec,
-    TaskId, Ticket,
+    Channel, ChildId, EventTypes, Fault, LogLevel, Pid, Principal, Probe, ProcessId, Reading, Reply, Signal,
+    SocketSpec, TaskId, Ticket,
 };
 
 #[cfg(doc)]
@@ -211,7 +211,7 @@ pub struct Effects {
     /// What is to be recorded in the histories and the event log.
     pub(super) unrecorded: Vec<Unrecorded>,
     /// The sender of the command that is being handled, for the history.
-    pub(super) requester: Option<String>,
+    pub(super) requester: Option<Principal>,
     /// Processes that ended by themselves and for which `on_exit` or `on_fatal` has not been applied yet.
     pub(super) ended: Vec<ProcessId>,
     /// Processes that a change of another process may affect.

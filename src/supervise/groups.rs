@@ -9,7 +9,7 @@ use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Event, Pool};
 use crate::model::{
-    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, Happening, LogTarget, ProcessId,
+    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, LoggedEventKind, ProcessId,
     ProcessSpec, Reply, Ticket,
 };
 
@@ -156,7 +156,7 @@ impl Supervisor {
         self.rebuild_conditions();
         self.ask_again(out);
         self.publish_group_added(self.groups.len() - 1, out);
-        out.record(Happening::GroupAdded(name.to_owned()));
+        out.record(LoggedEventKind::GroupAdded(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
         let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
         self.introduce(turn, &by_priority.unwrap_or_default(), out);
@@ -177,7 +177,7 @@ impl Supervisor {
         }
         self.rebuild_conditions();
         self.ask_again(out);
-        out.record(Happening::GroupRemoved(name.to_owned()));
+        out.record(LoggedEventKind::GroupRemoved(name.to_owned()));
         out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));
         out.reply(ticket, Ok(Reply::Done));
     }

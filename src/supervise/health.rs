@@ -19,8 +19,8 @@ use super::restart::{RestartRules, scatter, with_jitter};
 use super::{Effects, Turn};
 use crate::events::Event;
 use crate::model::{
-    ChildId, EventType, ExitStatus, Happening, HealthCheck, HealthInfo, HealthSpec, HealthStatus, LogLevel,
-    Mono, OnUnhealthy, Pid, ProcessSpec, TaskId, seconds_text,
+    ChildId, EventType, ExitStatus, HealthCheck, HealthInfo, HealthSpec, HealthStatus, LogLevel,
+    LoggedEventKind, Mono, OnUnhealthy, Pid, ProcessSpec, TaskId, seconds_text,
 };
 
 /// The first check is made within this time, or within `health_interval` if that is shorter.
@@ -436,7 +436,7 @@ impl Process {
         let pid = self.pid().map_or(0, |Pid(pid)| pid);
         let status = if failure.is_none() { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
         let (group, name) = (self.spec.group.clone(), self.spec.name.clone());
-        out.record(Happening::Health { group, name, status, failure: failure.clone() });
+        out.record(LoggedEventKind::Health { group, name, status, failure: failure.clone() });
         out.announce(event, || Event::Health { names: self.names(), pid, failure });
     }
 

@@ -13,8 +13,8 @@ use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::{Effects, Input, Supervisor, Turn};
 use crate::model::{
-    EventLogPart, ExitStatus, Happening, LoggedEvent, Pid, ProcessId, ProcessSpec, ProcessState, RunCounters,
-    Transition, Wall,
+    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Pid, Principal, ProcessId, ProcessSpec,
+    ProcessState, RunCounters, Transition, Wall,
 };
 
 /// Transitions kept of each process.
@@ -59,20 +59,22 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    fn record(&mut self, at: Wall, what: impl FnOnce(u64) -> Happening) -> u64 {
+    fn record(&mut self, at: Wall, kind: impl FnOnce(u64) -> LoggedEventKind) -> u64 {
         self.newest += 1;
         if self.kept.len() >= EVENTS_KEPT {
             self.kept.pop_front();
         }
-        self.kept.push_back(LoggedEvent { serial: self.newest, at, what: what(self.newest) });
+        self.kept.push_back(LoggedEvent { serial: self.newest, at, kind: kind(self.newest) });
         self.newest
     }
 
+    /// A client may name any serial.
     fn after(&self, serial: u64, limit: usize) -> EventLogPart {
         let oldest = self.kept.front().map_or(self.newest + 1, |event| event.serial);
-        let skipped = usize::try_from((serial + 1).saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let first = serial.saturating_add(1);
+        let skipped = usize::try_from(first.saturating_sub(oldest)).unwrap_or(usize::MAX);
         let events = self.kept.iter().skip(skipped).take(limit).cloned().collect();
-        EventLogPart { events, newest: self.newest, has_gap: serial + 1 < oldest }
+        EventLogPart { events, newest: self.newest, has_gap: first < oldest }
     }
 }
 
@@ -80,7 +82,7 @@ impl EventLog {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Unrecorded {
     Transition { process: ProcessId, spec: Arc<ProcessSpec>, change: StateTransition },
-    Other(Happening),
+    Other(LoggedEventKind),
 }
 
 /// A transition without its serial and time.
@@ -95,8 +97,8 @@ pub(super) struct StateTransition {
 
 impl Effects {
     /// Adds an entry to the event log.
-    pub(super) fn record(&mut self, what: Happening) {
-        self.unrecorded.push(Unrecorded::Other(what));
+    pub(super) fn record(&mut self, kind: LoggedEventKind) {
+        self.unrecorded.push(Unrecorded::Other(kind));
     }
 }
 
@@ -113,16 +115,19 @@ impl Supervisor {
         self.event_log.newest
     }
 
-    /// The outcomes of effects that a command has led to come before any other input.
-    pub(super) fn note_requester(&mut self, input: &Input) {
-        match input {
-            Input::Command { principal, .. } => self.requester = Some(principal.to_string()),
-            Input::Checked { .. }
-            | Input::Spawned { .. }
-            | Input::Sent { .. }
-            | Input::AutoLogsMade { .. } => {}
-            _ => self.requester = None,
-        }
+    /// The sender of the command that this input follows from. The outcomes of the effects of a command come before any
+    /// other input.
+    pub(super) fn take_requester(&mut self, input: &Input) -> Option<Principal> {
+        let requester = self.requester.take();
+        requester.filter(|_| {
+            matches!(
+                input,
+                Input::Checked { .. }
+                    | Input::Spawned { .. }
+                    | Input::Sent { .. }
+                    | Input::AutoLogsMade { .. }
+            )
+        })
     }
 
     /// Gives everything that has happened in this turn its serial.
@@ -130,8 +135,8 @@ impl Supervisor {
         let at = turn.now.wall;
         for event in std::mem::take(&mut out.unrecorded) {
             match event {
-                Unrecorded::Other(what) => {
-                    self.event_log.record(at, |_| what);
+                Unrecorded::Other(kind) => {
+                    self.event_log.record(at, |_| kind);
                 }
                 Unrecorded::Transition { process, spec, change } => {
                     let StateTransition { from, to, pid, exit, reason } = change;
@@ -139,7 +144,7 @@ impl Supervisor {
                     self.event_log.record(at, |serial| {
                         recorded.serial = serial;
                         let (group, name) = (spec.group.clone(), spec.name.clone());
-                        Happening::Process { group, name, transition: recorded.clone() }
+                        LoggedEventKind::Process { group, name, transition: recorded.clone() }
                     });
                     if let Some(process) = self.processes.history_mut(process) {
                         process.record(recorded);
@@ -167,7 +172,7 @@ impl Process {
         let is_end = matches!(to, ProcessState::Stopped | ProcessState::Exited | ProcessState::Backoff)
             && pid_before.is_some();
         let exit = self.ended.map(|(_, status)| status).filter(|_| is_end);
-        let mut reason = self.reason_of_transition(left, exit, out.requester.as_deref());
+        let mut reason = self.reason_of_transition(left, exit, out.requester.as_ref());
         if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
             reason.to_mut().truncate(end);
         }
@@ -181,7 +186,7 @@ impl Process {
         &self,
         left: &State,
         exit: Option<ExitStatus>,
-        requester: Option<&str>,
+        requester: Option<&Principal>,
     ) -> Cow<'static, str> {
         let by = |what: &'static str| match requester {
             Some(requester) => Cow::Owned(format!("{what} by {requester}")),
@@ -205,7 +210,7 @@ impl Process {
                 HookReason::Unhealthy => self.unhealthy_reason.clone().unwrap_or_default().into(),
                 HookReason::Crash => self.spawn_error.clone().into(),
                 HookReason::Restart if self.is_losing_its_binding => {
-                    "what it is bound to is not up any more".into()
+                    "a process it is bound to is no longer up".into()
                 }
                 HookReason::Restart | HookReason::Start | HookReason::Exit => {
                     "stopped to be restarted".into()
@@ -220,7 +225,7 @@ impl Process {
             State::Stopped => exit.map_or_else(|| by("stopped"), |status| status.to_string().into()),
             State::Fatal if self.spawn_error.is_empty() => "given up".into(),
             State::Fatal => self.spawn_error.clone().into(),
-            State::Unknown { .. } => "it could not be sent a signal".into(),
+            State::Unknown { .. } => "a signal could not be sent to it".into(),
         }
     }
 }
@@ -236,7 +241,7 @@ mod tests {
         assert_eq!(log.after(0, 10), EventLogPart::default());
         let count = EVENTS_KEPT as u64 + 3;
         for _ in 0..count {
-            log.record(Wall::default(), |_| Happening::Supervisor(SupervisorState::Running));
+            log.record(Wall::default(), |_| LoggedEventKind::Supervisor(SupervisorState::Running));
         }
         let serials = |part: &EventLogPart| part.events.iter().map(|it| it.serial).collect::<Vec<_>>();
         let part = log.after(count - 2, 10);
@@ -244,6 +249,9 @@ mod tests {
         let part = log.after(0, 2);
         assert_eq!((serials(&part), part.has_gap), (vec![4, 5], true));
         assert!(!log.after(3, 1).has_gap);
-        assert_eq!(log.after(count + 7, 5).events, []);
+        for serial in [count + 7, u64::MAX] {
+            let part = log.after(serial, 5);
+            assert_eq!((part.events, part.has_gap), (vec![], false));
+        }
     }
 }

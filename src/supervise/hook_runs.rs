@@ -72,7 +72,7 @@ pub(super) struct HookRun {
     pub(super) point: HookPoint,
     pub(super) task: TaskId,
     pub(super) limit: Duration,
-    /// When it is abandoned if its end was not reported.
+    /// When it is given up if its end was not reported.
     pub(super) give_up_at: Mono,
 }
 

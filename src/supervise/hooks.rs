@@ -76,7 +76,7 @@ impl Process {
         environment
     }
 
-    /// Runs a configured hook. The shell kills it after `limit`; here it is abandoned after `give_up_after`.
+    /// Runs a configured hook. The shell kills it after `limit`; here it is given up after `give_up_after`.
     fn run_hook(
         &self,
         turn: &Turn,

@@ -2,7 +2,7 @@
 //!
 //! With `stopasgroup` or `killasgroup` a stop ends the whole group. The members that remain when the leader
 //! is reaped keep the time that the stop gave them, then they are killed. A stop waits for them, but not
-//! forever: members that SIGKILL does not end within a grace period are abandoned, with one log line that names the
+//! forever: members that SIGKILL does not end within a grace period are given up, with one log line that names the
 //! pids. Zombies do not count as members, as nothing can be done about them. Members of a leader that ended by
 //! itself are left alone until everything is stopped, as by Supervisor.
 //!
@@ -27,7 +27,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 const LOOK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
 
-/// How many pids the log line about abandoned members names.
+/// How many pids the log line about members that were given up names.
 const PIDS_NAMED_MAX: usize = 10;
 
 /// What was found in a process group. Zombies do not count.
@@ -131,7 +131,7 @@ impl Process {
         }
     }
 
-    /// Kills them, and abandons those that are left after this grace period.
+    /// Kills them, and gives up those that are left after this grace period.
     pub(super) fn kill_members(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
         let Some(RemainingGroup { phase, .. }) = &mut self.remaining else { return };
         let latest = turn.now.mono.after(grace);
@@ -146,7 +146,7 @@ impl Process {
         out.look_for_members = true;
     }
 
-    /// Acts on the deadline of members. A last search decides whether any have to be abandoned.
+    /// Acts on the deadline of members. A last search decides whether any have to be given up.
     pub(super) fn members_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         match self.remaining.map(|group| group.phase) {
             Some(Phase::Stopping { kill_at }) if turn.now.mono >= kill_at => {

@@ -61,8 +61,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, Ticks};
 use crate::model::{
-    EventType, EventTypes, Fault, FaultCode, GroupSpec, Happening, LogLevel, LogTarget, Mono, Namespec, Now,
-    Pid, ProcessId, ProcessSpec, Rules, SupervisorState,
+    EventType, EventTypes, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, LoggedEventKind, Mono, Namespec,
+    Now, Pid, Principal, ProcessId, ProcessSpec, Rules, SupervisorState,
 };
 
 pub use background::Orphan;
@@ -146,7 +146,7 @@ pub struct Supervisor {
     next_event: u64,
     event_log: EventLog,
     /// The sender of the last command, until an input that does not follow from it.
-    requester: Option<String>,
+    requester: Option<Principal>,
 }
 
 impl Supervisor {
@@ -269,8 +269,7 @@ impl Supervisor {
     #[must_use]
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
         let tasks = std::mem::take(&mut self.tasks);
-        self.note_requester(&input);
-        let requester = self.requester.clone();
+        let requester = self.take_requester(&input);
         let mut out = Effects { asked_for: self.asked_for, tasks, requester, ..Effects::default() };
         let random = self.randomness.draw();
         let turn = Turn { now, restarts_allowed: self.allows_starts(), random };
@@ -281,7 +280,8 @@ impl Supervisor {
         match input {
             Input::Begin => self.begin(&turn, &mut out),
             Input::Signal { principal: _, signal } => self.signalled(&turn, signal, &mut out),
-            Input::Command { principal: _, ticket, command } => {
+            Input::Command { principal, ticket, command } => {
+                out.requester = Some(principal);
                 self.command(&turn, ticket, command, &mut out)
             }
             Input::Cancelled { ticket } => self.cancelled(&turn, ticket, &mut out),
@@ -366,6 +366,7 @@ impl Supervisor {
         self.deliver_events(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
         self.record_events(&turn, &mut out);
+        self.requester = out.requester.take();
         self.tasks = std::mem::take(&mut out.tasks);
         out
     }
@@ -373,7 +374,7 @@ impl Supervisor {
     /// COMPAT: inside a group Supervisor ignores the processes' own priorities here.
     fn begin(&mut self, turn: &Turn, out: &mut Effects) {
         self.ask_again(out);
-        out.record(Happening::Supervisor(self.state()));
+        out.record(LoggedEventKind::Supervisor(self.state()));
         for index in 0..self.groups.len() {
             self.publish_group_added(index, out);
         }

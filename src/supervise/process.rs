@@ -464,18 +464,7 @@ impl Process {
 impl Process {
     /// When it is started next without a request: the next try or the next scheduled run.
     fn next_start_ms(&self, turn: &Turn) -> Option<i64> {
-        let retry_at = match self.state {
-            State::Backoff { retry_at } => Some(retry_at),
-            State::Exited { restart_at } => restart_at,
-            State::Stopped
-            | State::Waiting { .. }
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Stopping { .. }
-            | State::Fatal
-            | State::Unknown { .. } => None,
-        };
-        let retry = retry_at.map(|at| {
+        let retry = self.retry_at().map(|at| {
             let wait = at.since(turn.now.mono).as_millis();
             turn.now.wall.unix_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
         });

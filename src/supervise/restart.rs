@@ -164,19 +164,24 @@ impl Process {
         self.restarts = RestartCounter::default();
     }
 
-    /// The next attempt of a process with a restart policy: `retry in 4 s (3rd)`.
-    pub(super) fn retry_text(&self, now: Mono) -> Option<String> {
-        let at = match self.state {
-            State::Backoff { retry_at } => retry_at,
-            State::Exited { restart_at } => restart_at?,
+    /// When the next attempt or restart is due.
+    pub(super) fn retry_at(&self) -> Option<Mono> {
+        match self.state {
+            State::Backoff { retry_at } => Some(retry_at),
+            State::Exited { restart_at } => restart_at,
             State::Stopped
             | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
             | State::Fatal
-            | State::Unknown { .. } => return None,
-        };
+            | State::Unknown { .. } => None,
+        }
+    }
+
+    /// The next attempt of a process with a restart policy: `retry in 4 s (3rd)`.
+    pub(super) fn retry_text(&self, now: Mono) -> Option<String> {
+        let at = self.retry_at()?;
         // A shortage is not counted.
         if self.spec.restart_policy.is_none() || self.restarts.in_row == 0 {
             return None;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
-    EventType, Fault, FaultCode, GroupSpec, Happening, LogLevel, Reply, Signal, SupervisorState,
+    EventType, Fault, FaultCode, GroupSpec, LogLevel, LoggedEventKind, Reply, Signal, SupervisorState,
 };
 
 /// What follows when everything is stopped.
@@ -94,7 +94,7 @@ impl Supervisor {
 
     fn begin_stopping(&mut self, turn: &Turn, then: AfterStop, out: &mut Effects) {
         self.shutdown_state = ShutdownState::Stopping(then);
-        out.record(Happening::Supervisor(self.state()));
+        out.record(LoggedEventKind::Supervisor(self.state()));
         self.processes.forbid_starts();
         self.autostarts.clear();
         out.announce(EventType::SupervisorStateChangeStopping, || Event::SupervisorStopping);

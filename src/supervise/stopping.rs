@@ -16,7 +16,7 @@ const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
 const KILL_AFTER_MIN: Duration = Duration::from_millis(10);
 
 /// How long a process may take to end after SIGKILL. The kernel ends most at once; one with much memory takes
-/// longer, and one in an uninterruptible sleep (state D) may never end. Then it is abandoned.
+/// longer, and one in an uninterruptible sleep (state D) may never end. Then it is given up.
 pub(super) const GRACE_AFTER_KILL: Duration = Duration::from_secs(10);
 
 /// The same once `shutdown_timeout` is over or a shutdown was requested again.
@@ -36,7 +36,7 @@ pub(super) struct Stop {
     pub(super) give_up_at: Option<Mono>,
     /// Set while a client waits for the end.
     report_at: Option<Mono>,
-    /// It did not end after SIGKILL and is abandoned: nothing waits for it any more.
+    /// It did not end after SIGKILL and is given up: nothing waits for it any more.
     is_given_up: bool,
 }
 
@@ -131,12 +131,12 @@ impl Process {
         }
     }
 
-    /// Whether it was abandoned because SIGKILL did not end it.
+    /// Whether it was given up because SIGKILL did not end it.
     pub(super) fn is_given_up(&self) -> bool {
         self.stop_under_way().is_some_and(|stop| stop.is_given_up)
     }
 
-    /// What clients see of a process that was abandoned.
+    /// What clients see of a process that was given up.
     pub(super) fn given_up_text(&self) -> Option<String> {
         let pid = self.pid().filter(|_| self.is_given_up())?;
         Some(format!("{} (pid {pid}) does not end after SIGKILL", self.full_name()))
@@ -277,7 +277,7 @@ impl Process {
         }
     }
 
-    /// Kills it, unless that was done before, and abandons it after this grace period.
+    /// Kills it, unless that was done before, and gives it up after this grace period.
     fn kill(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
         let Some(pid) = self.pid() else { return };
         let now = turn.now.mono;

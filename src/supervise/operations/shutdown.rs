@@ -9,7 +9,7 @@
 //!
 //! Every shutdown ends. `shutdown_timeout` bounds all of it: when it is over, everything that is left is killed,
 //! whatever its priority. A repeated request has the same effect, except within a second, because several programs send
-//! SIGTERM twice in succession. A process that does not end after SIGKILL is abandoned.
+//! SIGTERM twice in succession. A process that does not end after SIGKILL is given up.
 //!
 //! Unlike other operations it has no rows: it waits until no process of a rank is pending, which `Processes` counts,
 //! because a process that was gone may have to be awaited again (one whose state was unknown ends, and leaves

@@ -21,8 +21,8 @@ use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
 use super::{Goal, OperationKind, Operations};
 use crate::model::{
-    Fault, FaultCode, GroupSpec, Happening, LogLevel, ProcessId, ProcessSpec, ProcessState, Reply, Ticket,
-    UpdateRow, Updated, Wait,
+    Fault, FaultCode, GroupSpec, LogLevel, LoggedEventKind, ProcessId, ProcessSpec, ProcessState, Reply,
+    Ticket, UpdateRow, Updated, Wait,
 };
 
 /// How a configured process is updated.
@@ -178,7 +178,7 @@ impl Supervisor {
         self.rebuild_conditions();
         self.sort_by_priority(&mut entered);
         self.introduce(turn, &entered, out);
-        out.record(Happening::GroupUpdated(spec.name));
+        out.record(LoggedEventKind::GroupUpdated(spec.name));
         out.reply(ticket, Ok(Reply::Updated(rows)));
     }
 

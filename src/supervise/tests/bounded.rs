@@ -85,7 +85,7 @@ fn a_new_start_forgets_members_of_a_dead_leader() {
 }
 
 #[test]
-fn members_that_survive_sigkill_are_abandoned() {
+fn members_that_survive_sigkill_are_given_up() {
     let mut scenario = Scenario::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
     scenario.members = Members::Some((201..=212).map(Pid).collect());
     scenario.stop("web", Wait::Yes);
@@ -105,7 +105,7 @@ fn members_that_survive_sigkill_are_abandoned() {
 }
 
 #[test]
-fn without_proc_possible_zombies_are_abandoned_after_a_timeout() {
+fn without_proc_possible_zombies_are_given_up_after_a_timeout() {
     let mut scenario = Scenario::one(|web| (web.stop_as_group, web.kill_as_group) = (true, true)).running();
     scenario.members = Members::Unknown;
     scenario.stop("web", Wait::Yes);
@@ -116,7 +116,7 @@ fn without_proc_possible_zombies_are_abandoned_after_a_timeout() {
 }
 
 #[test]
-fn a_second_request_abandons_remaining_group_members() {
+fn a_second_request_gives_up_remaining_group_members() {
     let mut scenario = Scenario::one(|web| (web.kill_as_group, web.stop_wait_secs) = (true, 3600)).running();
     scenario.members = Members::Some(vec![Pid(4000)]);
     scenario.signal(Signal::TERM);

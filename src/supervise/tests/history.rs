@@ -1,5 +1,6 @@
 //! The history of a process and the event log.
 
+use super::dependencies::dependency;
 use super::*;
 use crate::supervise::history::{EVENTS_KEPT, TRANSITIONS_KEPT};
 
@@ -58,8 +59,8 @@ fn a_shutdown_is_the_reason_of_its_stops() {
     let events = scenario.supervisor.events_after(0, usize::MAX).events;
     let states: Vec<_> = events
         .iter()
-        .filter_map(|event| match event.what {
-            Happening::Supervisor(state) => Some(state),
+        .filter_map(|event| match event.kind {
+            LoggedEventKind::Supervisor(state) => Some(state),
             _ => None,
         })
         .collect();
@@ -68,12 +69,7 @@ fn a_shutdown_is_the_reason_of_its_stops() {
 
 #[test]
 fn what_waits_says_so_and_then_starts() {
-    let db = Dependency {
-        name: "db".to_owned(),
-        condition: None,
-        is_optional: false,
-        place: WrittenAt::default(),
-    };
+    let db = dependency("db");
     let web = ProcessSpec { depends_on: vec![db], ..spec("web") };
     let scenario = Scenario::of(vec![alone(1, spec("db")), alone(2, web)]).running();
     let expected = ["STOPPED STARTING: waiting for its dependencies", "STARTING STARTING: started"];

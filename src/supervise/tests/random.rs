@@ -7,7 +7,7 @@ use super::*;
 /// two hooks that hang for each of the priorities, and the time for listeners.
 const SHUTDOWN_SECS_MAX: f64 = 5.0 * (STOP_WAIT_SECS as f64 + 10.0 + 2.0 * HOOK_SECS_MAX) + 1.0;
 
-/// `hook_timeout`, and the time after which a hook is abandoned.
+/// `hook_timeout`, and the time after which a hook is given up.
 const HOOK_SECS_MAX: f64 = 5.0 + 10.0;
 
 const STOP_WAIT_SECS: i64 = 10;
