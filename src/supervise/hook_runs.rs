@@ -118,7 +118,7 @@ pub(super) struct HookRuns {
     pub(super) stop_reason: Option<HookReason>,
     /// The pid of its last run.
     pub(super) last_pid: Option<Pid>,
-    /// How often it has started again by itself since it was started last.
+    /// SV_RESTARTS: how often it has started again by itself since it was last started, or its counts were reset.
     pub(super) restarts: u32,
     /// The supervisor ends or restarts.
     pub(super) is_shutting_down: bool,

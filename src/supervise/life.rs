@@ -231,6 +231,7 @@ impl Process {
         let leader = self.leader.take().or(pid);
         let is_stopped = matches!(self.state, State::Stopping { .. });
         self.history.counters.count_end(status, self.expects(status));
+        self.reset_restarts_after_long_run(turn);
         self.note_end(turn, pid, status);
         self.leader_ended(turn, status, out);
         if !is_stopped {

@@ -30,6 +30,7 @@ impl Process {
                 );
                 self.failed_starts = 0;
                 self.reset_restarts();
+                self.hooks.restarts = 0;
             }
             Notification::MainPid(main) => self.follow(pid, main, out),
             Notification::Watchdog => self.reported_alive(turn, out),

@@ -92,10 +92,7 @@ pub(super) struct RestartCounter {
 impl RestartCounter {
     /// Counts an end or a failed start. Returns the delay before the restart, without jitter, or `None` once
     /// `restart_limit` is reached.
-    fn count(&mut self, now: Mono, ready_at: Option<Mono>, policy: &RestartDelays) -> Option<Duration> {
-        if ready_at.is_some_and(|at| now.since(at) >= policy.reset_after) {
-            self.in_row = 0;
-        }
+    fn count(&mut self, now: Mono, policy: &RestartDelays) -> Option<Duration> {
         let delay = policy.delay_before(self.in_row);
         self.in_row = self.in_row.saturating_add(1);
         let Some(limit) = policy.limit else { return Some(delay) };
@@ -149,7 +146,7 @@ impl Process {
         let spec = Arc::clone(&self.spec);
         let Some(policy) = &spec.restart_policy else { return Ok(by_rules) };
         let now = turn.now.mono;
-        let Some(delay) = self.restarts.count(now, self.ready_at, policy) else {
+        let Some(delay) = self.restarts.count(now, policy) else {
             let limit = policy.limit.map_or((0, 0.0), |limit| (limit.ends, limit.within.as_secs_f64()));
             return Err(format!("ended {} times in {} seconds (restart_limit)", limit.0, limit.1));
         };
@@ -157,6 +154,16 @@ impl Process {
         let at = now.after(with_jitter(delay, policy.jitter_percent, random));
         let started = self.started.map_or(now, |(at, _)| at);
         Ok(if delay < UNSPACED_DELAY_MIN { at.max(started.after(RESTART_SPACING)) } else { at })
+    }
+
+    /// Handles the end of a run that may have lasted for `restart_reset_after`: its restarts are counted from zero
+    /// again, also for hooks.
+    pub(super) fn reset_restarts_after_long_run(&mut self, turn: &Turn) {
+        let Some(policy) = &self.spec.restart_policy else { return };
+        if self.ready_at.is_some_and(|at| turn.now.mono.since(at) >= policy.reset_after) {
+            self.restarts.in_row = 0;
+            self.hooks.restarts = 0;
+        }
     }
 
     /// Resets the counter: the process was started or stopped on request, or it has failed for good.

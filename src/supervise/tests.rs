@@ -83,6 +83,8 @@ struct Scenario {
     probes: Vec<TaskId>,
     /// Hooks that run, with their processes and names.
     hooks: Vec<(TaskId, ProcessId, String)>,
+    /// SV_RESTARTS of the hook that was run last.
+    hook_restarts: String,
     /// Processes whose `pre_stop` has begun, before their stop signal.
     pre_stops: BTreeSet<ProcessId>,
     send_error: Option<SendError>,
@@ -130,6 +132,7 @@ impl Scenario {
             orphans: Vec::new(),
             probes: Vec::new(),
             hooks: Vec::new(),
+            hook_restarts: String::new(),
             pre_stops: BTreeSet::new(),
             send_error: None,
             check_fault: None,

@@ -60,6 +60,7 @@ impl Scenario {
         let details = details.iter().filter_map(|(word, name)| Some(format!(" {word} {}", value(name)?)));
         let (name, details) = (value("SV_NAME").unwrap(), details.collect::<String>());
         self.log.push(format!("!{point} {name} ({reason}{details})"));
+        self.hook_restarts = value("SV_RESTARTS").unwrap();
         self.hooks.push((hook, task.process, point));
     }
 
@@ -592,12 +593,64 @@ fn restarts_are_counted_for_hooks() {
         scenario.exit("web", 1);
     }
     assert_eq!(scenario.log.last().map(String::as_str), Some("!pre_start web (restart)"));
-    let environment = |scenario: &Scenario| {
-        let process = scenario.supervisor.process(scenario.id("web")).unwrap();
-        serde_json::to_value(process).unwrap()["hooks"]["restarts"].clone()
-    };
-    assert_eq!(environment(&scenario), 2);
+    assert_eq!(scenario.hook_restarts, "2");
     scenario.stop("web", Wait::No);
     scenario.start("web", Wait::No);
-    assert_eq!(environment(&scenario), 0);
+    assert_eq!(scenario.hook_restarts, "0");
+}
+
+impl Scenario {
+    /// SV_RESTARTS in `post_stop` after a run of this many seconds.
+    fn restarts_after_run(&mut self, secs: f64) -> String {
+        self.pass(secs);
+        self.exit("web", 1);
+        self.end_hook(DONE);
+        self.pass(2.0);
+        assert_eq!(self.state("web"), ProcessState::Running);
+        self.hook_restarts.clone()
+    }
+}
+
+#[test]
+fn a_reset_by_the_program_counts_restarts_for_hooks_from_zero() {
+    let mut scenario = web(only("post_stop")).begin();
+    assert_eq!([1.0, 1.0].map(|secs| scenario.restarts_after_run(secs)), ["0", "1"]);
+    scenario.notify(&[Notification::RestartReset]);
+    assert_eq!([1.0, 1.0].map(|secs| scenario.restarts_after_run(secs)), ["0", "1"]);
+}
+
+#[test]
+fn a_run_of_restart_reset_after_counts_restarts_for_hooks_from_zero() {
+    let runs = [20.0, 8.0, 8.0, 20.0, 8.0];
+    for (is_set, expected) in [(true, ["0", "1", "2", "0", "1"]), (false, ["0", "1", "2", "3", "4"])] {
+        let policy = RestartDelays {
+            reset_after: Duration::from_secs(15),
+            delay_max: Duration::from_secs(1),
+            ..RestartDelays::default()
+        };
+        let restart_policy = is_set.then(|| policy.into());
+        let mut scenario = web(ProcessSpec { restart_policy, ..only("post_stop") }).begin();
+        assert_eq!(runs.map(|secs| scenario.restarts_after_run(secs)), expected);
+    }
+}
+
+/// An earlier run does not count.
+#[test]
+fn a_pre_start_that_fails_after_a_long_run_does_not_reset_the_delays() {
+    let policy = RestartDelays { jitter_percent: 0, ..RestartDelays::default() };
+    let mut scenario = web(ProcessSpec {
+        restart_policy: Some(policy.into()),
+        start_retries: StartRetries::Forever,
+        ..only("pre_start")
+    })
+    .begin();
+    scenario.end_hook(DONE);
+    scenario.pass(100.0);
+    scenario.exit("web", 1);
+    scenario.pass(1.0);
+    for expected in ["retry in 1 s (2nd)", "retry in 2 s (3rd)"] {
+        scenario.end_hook(FAILED);
+        assert_eq!(scenario.hint("web").as_deref(), Some(expected));
+        scenario.pass(2.0);
+    }
 }
