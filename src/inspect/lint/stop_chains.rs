@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::SectionProcesses;
-use super::stopping::{Bound, report};
+use super::stopping::{Bound, StopTime, report};
 use crate::config::Reading;
 use crate::model::graph::Graph;
 use crate::model::{ProcessSpec, ProgramType};
@@ -36,7 +36,7 @@ struct Chain {
 pub(super) fn lint(
     reading: &mut Reading<'_>,
     (programs, graph): (&[SectionProcesses<'_, '_>], &Graph),
-    set: &HashMap<usize, i64>,
+    set: &HashMap<usize, StopTime>,
     bound: Bound,
 ) {
     let stops = StopGraph::of(programs, graph, set);
@@ -57,6 +57,8 @@ pub(super) fn lint(
     let Some(last) = order.last().filter(|_| sum > bound.secs) else { return };
     let each: Vec<_> = order.iter().map(|node| stops.secs[*node].to_string()).collect();
     let names: Vec<_> = order.iter().map(|node| stops.specs[*node].program.as_str()).collect();
+    let time = |node: &usize| set.get(&stops.program_of[*node]);
+    let has_post_stop = order.iter().filter_map(time).any(|time| time.post_stop_secs > 0);
     let has_chain = levels.iter().any(|level| level.len() > 1);
     let who = match (has_chain, levels.len()) {
         (false, _) => "priorities stop one after the other".to_owned(),
@@ -64,16 +66,19 @@ pub(super) fn lint(
         (true, _) => format!("{} stop one after the other, by priority and by dependency", names.join(", ")),
     };
     let text = format!(
-        "{who}, which may take {} = {sum} seconds: more than the {} {}",
+        "{who}, which may take {} = {sum} seconds{}: more than the {} {}",
         each.join(" + "),
+        if has_post_stop { " with post_stop" } else { "" },
         bound.secs,
         bound.limit
     );
-    report(reading, &programs[stops.program_of[*last]], text);
+    let last = stops.program_of[*last];
+    let option = set.get(&last).map_or("stopwaitsecs", |time| time.option());
+    report(reading, &programs[last], option, text);
 }
 
 impl<'s, 'g> StopGraph<'s, 'g> {
-    fn of(programs: &[SectionProcesses<'s, '_>], graph: &'g Graph, set: &HashMap<usize, i64>) -> Self {
+    fn of(programs: &[SectionProcesses<'s, '_>], graph: &'g Graph, set: &HashMap<usize, StopTime>) -> Self {
         let mut specs: Vec<&'s ProcessSpec> = Vec::new();
         let (mut program_of, mut ranks, mut secs) = (Vec::new(), Vec::new(), Vec::new());
         for (index, program) in programs.iter().enumerate() {
@@ -83,7 +88,7 @@ impl<'s, 'g> StopGraph<'s, 'g> {
                 ranks.push(program.group.priority);
                 // A completed oneshot has nothing to stop, and while it runs its dependents do not run.
                 let is_job = spec.program_type == ProgramType::Oneshot;
-                secs.push(set.get(&index).filter(|_| !is_job).copied().unwrap_or(0).max(0));
+                secs.push(set.get(&index).filter(|_| !is_job).map_or(0, |time| time.secs()));
             }
         }
         graph.raise_ranks(&mut ranks);
@@ -142,6 +147,13 @@ mod tests {
         );
         assert_eq!(chain("stopwaitsecs=3"), [] as [&str; 0]);
         assert_eq!(chain(""), [] as [&str; 0], "only what was written counts");
+        assert_eq!(
+            chain("hook_timeout=4\npost_stop=b"),
+            [format!(
+                "12: web, app, db stop one after the other, as one depends on the next, which may take 4 + 3 + 4 = 11 \
+                 seconds with post_stop: {BOUND}"
+            )]
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::{Advice, SectionProcesses, stop_chains, with_options};
-use crate::config::Reading;
 use crate::config::options::SectionKind;
+use crate::config::{Reading, SectionReader};
 use crate::model::Settings;
 use crate::model::graph::Graph;
 
@@ -38,6 +38,68 @@ impl Bound {
     }
 }
 
+/// The seconds that a program sets itself for its stop.
+#[derive(Clone, Copy)]
+pub(super) struct StopTime {
+    /// `stopwaitsecs`, which includes `pre_stop`.
+    wait_secs: i64,
+    /// `hook_timeout` of a `post_stop`, which follows.
+    pub(super) post_stop_secs: i64,
+}
+
+impl StopTime {
+    /// `None` if the program sets neither.
+    fn of(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>) -> Option<Self> {
+        let process = program.processes.first()?;
+        let is_set = |options: &mut SectionReader<'_, '_>| {
+            (options.is_set("stopwaitsecs"), options.is_set("hook_timeout"))
+        };
+        let (sets_wait, sets_timeout) = with_options(reading, program.section, program.kind(), is_set)?;
+        let post_stop = process.hooks.as_ref().filter(|hooks| sets_timeout && hooks.post_stop.is_some());
+        let post_stop_secs = post_stop.map(|hooks| hooks.timeout.as_secs_f64().ceil() as i64);
+        (sets_wait || post_stop_secs.is_some()).then(|| Self {
+            wait_secs: if sets_wait { process.stop_wait_secs.max(0) } else { 0 },
+            post_stop_secs: post_stop_secs.unwrap_or(0),
+        })
+    }
+
+    pub(super) fn secs(self) -> i64 {
+        self.wait_secs.saturating_add(self.post_stop_secs)
+    }
+
+    /// Why it is beyond the limit, and the option to change.
+    fn excess(self, section: &str, bound: Bound) -> Option<(String, &'static str)> {
+        let Self { wait_secs, post_stop_secs } = self;
+        let Bound { secs, limit } = bound;
+        if wait_secs > secs {
+            let text =
+                format!("stopwaitsecs={wait_secs} of [{section}] is more than the {secs} seconds {limit}");
+            return Some((text, "stopwaitsecs"));
+        }
+        if self.secs() <= secs {
+            return None;
+        }
+        let text = if wait_secs == 0 {
+            format!(
+                "post_stop of [{section}] with hook_timeout={post_stop_secs} may take more than the {secs} seconds \
+                 {limit}"
+            )
+        } else {
+            format!(
+                "the stop of [{section}] with its post_stop may take {wait_secs} + {post_stop_secs} = {} seconds \
+                 (stopwaitsecs, hook_timeout): more than the {secs} {limit}",
+                self.secs()
+            )
+        };
+        Some((text, "hook_timeout"))
+    }
+
+    /// The option to which a finding about several programs belongs.
+    pub(super) fn option(self) -> &'static str {
+        if self.wait_secs > 0 { "stopwaitsecs" } else { "hook_timeout" }
+    }
+}
+
 /// Checks only values in files: every program has the default, and most stop at once.
 pub(super) fn lint(
     reading: &mut Reading<'_>,
@@ -46,39 +108,34 @@ pub(super) fn lint(
     grace_secs: Option<i64>,
 ) {
     let Some(bound) = Bound::of(reading, settings, grace_secs) else { return };
-    let set: HashMap<usize, i64> = programs
+    let set: HashMap<usize, StopTime> = programs
         .iter()
         .enumerate()
-        .filter_map(|(index, program)| Some((index, wait_secs(reading, program)?)))
+        .filter_map(|(index, program)| Some((index, StopTime::of(reading, program)?)))
         .collect();
     let mut is_beyond = false;
     for (index, program) in programs.iter().enumerate() {
-        let Some(&secs) = set.get(&index).filter(|secs| **secs > bound.secs) else { continue };
-        let section = &program.section.name;
-        let text = format!(
-            "stopwaitsecs={secs} of [{section}] is more than the {} seconds {}",
-            bound.secs, bound.limit
-        );
-        report(reading, program, text);
-        is_beyond = true;
+        let time = set.get(&index);
+        if let Some((text, option)) = time.and_then(|time| time.excess(&program.section.name, bound)) {
+            report(reading, program, option, text);
+            is_beyond = true;
+        }
     }
     if !is_beyond {
         stop_chains::lint(reading, (programs, graph), &set, bound);
     }
 }
 
-/// Reports a finding about a program's `stopwaitsecs`.
-pub(super) fn report(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, text: String) {
+/// Reports a finding about the time for which a program may stop.
+pub(super) fn report(
+    reading: &mut Reading<'_>,
+    program: &SectionProcesses<'_, '_>,
+    option: &str,
+    text: String,
+) {
     with_options(reading, program.section, program.kind(), |options| {
-        Advice::new(text).report(options, "stopwaitsecs");
+        Advice::new(text).report(options, option);
     });
-}
-
-/// `stopwaitsecs`, if the program sets it itself.
-fn wait_secs(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>) -> Option<i64> {
-    let is_set =
-        with_options(reading, program.section, program.kind(), |options| options.is_set("stopwaitsecs"));
-    program.processes.first().filter(|_| is_set == Some(true)).map(|process| process.stop_wait_secs)
 }
 
 #[cfg(test)]
@@ -133,5 +190,30 @@ mod tests {
               container is given to stop (--grace)"
             ]
         );
+    }
+
+    #[test]
+    fn post_stop_follows_with_its_own_time() {
+        let check = |lines: &str| warnings_in(&format!("[program:p]\ncommand=a\n{lines}\npost_stop=b\n"));
+        let limit = "that a container is given to stop (--grace)";
+        assert_eq!(
+            check("stopwaitsecs=6\nhook_timeout=4.5"),
+            [format!(
+                "5: the stop of [program:p] with its post_stop may take 6 + 5 = 11 seconds (stopwaitsecs, hook_timeout): \
+                 more than the 10 {limit}"
+            )]
+        );
+        assert_eq!(
+            check("hook_timeout=11"),
+            [format!(
+                "4: post_stop of [program:p] with hook_timeout=11 may take more than the 10 seconds {limit}"
+            )]
+        );
+        let none: [String; 0] = [];
+        for lines in ["stopwaitsecs=6\nhook_timeout=4", "stopwaitsecs=6", "hook_timeout=10"] {
+            assert_eq!(check(lines), none, "{lines}");
+        }
+        let other_hook = "[program:p]\ncommand=a\nstopwaitsecs=10\nhook_timeout=9\npre_stop=b\n";
+        assert_eq!(warnings_in(other_hook), none, "pre_stop runs within stopwaitsecs");
     }
 }
