@@ -400,6 +400,7 @@ fn enter_supervision(
         tasks: Tasks::default(),
         probes: super::probes::Probes::default(),
         file_checks: super::file_checks::FileChecks::default(),
+        start_budget: super::task_table::StartBudget::of_turn(),
         self_reports: SelfReports::default(),
         main_processes: MainProcesses::default(),
         sockets: SharedSockets::default(),

@@ -43,7 +43,7 @@ impl Shell {
             }
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),
-            Effect::CheckFile { probe, path, timeout } => return self.check_file(probe, &path, timeout),
+            Effect::CheckFile { probe, path, timeout } => return self.check_file(probe, path, timeout),
             Effect::Probe { probe, target, timeout } => return self.run_probe(probe, target, timeout),
             Effect::Check { process } => {
                 return Some(Input::Checked { process, outcome: self.check(process) });

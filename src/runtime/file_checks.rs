@@ -1,14 +1,16 @@
 //! `ready=file:`: whether a file exists, without waiting for a file system that does not answer.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Shell;
 use super::probes::failure;
+use super::task_table::QueuedTask;
 use crate::model::{ChildId, ExitStatus, TaskId, seconds_text};
 use crate::supervise::{Input, ProbeFailure, TaskEnd};
-use crate::sys::file_lookup::{FileAnswer, file_outcome, look_for_file};
+use crate::sys::file_lookup::{FileAnswer, file_outcome, known_outcome, look_for_file};
 
 /// Checks that a child makes, each with its time. The table of tasks has them too: it bounds them and kills those
 /// whose time is up.
@@ -30,29 +32,43 @@ impl FileChecks {
         })
     }
 
-    /// Nobody waits for their outcomes any more.
+    /// Their outcomes are no longer needed.
     pub(super) fn abandon(&mut self) {
         self.0.clear();
     }
 }
 
 impl Shell {
-    /// Looks for a file. What is returned is the outcome, if it is known at once.
-    pub(super) fn check_file(&mut self, probe: TaskId, path: &Path, timeout: Duration) -> Option<Input> {
+    /// Looks for a file; if that takes a child and there is no room for one, it is queued. Returns the outcome, if it
+    /// is known at once.
+    pub(super) fn check_file(&mut self, probe: TaskId, path: PathBuf, timeout: Duration) -> Option<Input> {
         let child = ChildId::Probe(probe);
-        let outcome = match look_for_file(path, self.tasks.has_room(child)) {
-            Ok(FileAnswer::Known(known)) => known.map_err(|error| failure(&error)),
+        if self.tasks.may_start(child) {
+            return self.look_for_file(child, &path, timeout);
+        }
+        match known_outcome(&path) {
+            Some(known) => Some(probed(probe, known)),
+            None => self.queue_task(child, QueuedTask::FileCheck { path, timeout }),
+        }
+    }
+
+    /// Looks for a file, with a child if need be.
+    pub(super) fn look_for_file(&mut self, child: ChildId, path: &Path, timeout: Duration) -> Option<Input> {
+        let ChildId::Probe(probe) = child else { return None };
+        match look_for_file(path) {
+            Ok(FileAnswer::Known(known)) => Some(probed(probe, known)),
             Ok(FileAnswer::AskedBy(pid)) => {
                 self.children.add_task(pid, child);
                 let deadline = Some(self.now.mono.after(timeout));
                 self.tasks.add(child, pid, deadline, None, (&self.poller, &mut self.sources));
                 self.file_checks.0.insert(probe, timeout);
-                return None;
+                None
             }
-            // Too many children that look for something, or no further process.
-            Err(error) => Err(ProbeFailure::of_machine(format!("it can't be looked for: {error}"))),
-        };
-        Some(Input::Probed { probe, outcome })
+            Err(error) => {
+                let text = format!("it can't be looked for: {error}");
+                Some(Input::Probed { probe, outcome: Err(ProbeFailure::of_machine(text)) })
+            }
+        }
     }
 
     /// What the end of a task is for the core.
@@ -64,4 +80,8 @@ impl Shell {
         }
         Input::TaskEnded { child, end, output }
     }
+}
+
+fn probed(probe: TaskId, found: io::Result<()>) -> Input {
+    Input::Probed { probe, outcome: found.map_err(|error| failure(&error)) }
 }

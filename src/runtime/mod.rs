@@ -70,7 +70,7 @@ use pidfile::PidFile;
 use probes::Probes;
 use self_reports::SelfReports;
 use servers::Servers;
-use task_table::Tasks;
+use task_table::{StartBudget, Tasks};
 use trace::Traces;
 
 pub use boot::run;
@@ -157,6 +157,7 @@ struct Shell {
     tasks: Tasks,
     probes: Probes,
     file_checks: FileChecks,
+    start_budget: StartBudget,
     self_reports: SelfReports,
     main_processes: MainProcesses,
     sockets: SharedSockets,

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use super::task_table::StartBudget;
 use super::{Shell, Source, Sources};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::{Mono, Probe, TaskId, seconds_text};
@@ -79,6 +80,21 @@ impl Probes {
 
     fn has_room(&self) -> bool {
         self.running.len() < CONNECTIONS_MAX
+    }
+
+    /// Whether a queued probe may be started.
+    pub(super) fn has_startable(&self) -> bool {
+        self.has_room() && !self.queued.is_empty()
+    }
+
+    /// Whether a new probe may be started now, instead of after those that are queued.
+    fn may_start(&self, budget: &mut StartBudget) -> bool {
+        self.has_room() && self.queued.is_empty() && budget.take()
+    }
+
+    /// Takes the oldest queued probe if it may be started in this turn.
+    fn dequeue(&mut self, budget: &mut StartBudget) -> Option<(TaskId, (Probe, Duration))> {
+        (self.has_startable() && budget.take()).then(|| self.queued.pop_first())?
     }
 
     /// Queues a probe; the error is why it can't be queued.
@@ -270,7 +286,7 @@ fn reason(error: &io::Error) -> String {
 impl Shell {
     /// Starts a probe, or queues it. Returns the result of one that is over at once.
     pub(super) fn run_probe(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Option<Input> {
-        if !self.probes.has_room() {
+        if !self.probes.may_start(&mut self.start_budget) {
             let refused = self.probes.queue(probe, target, timeout).err()?;
             return Some(Input::Probed { probe, outcome: Err(refused) });
         }
@@ -298,18 +314,14 @@ impl Shell {
         }
     }
 
-    /// Queued probes take its place.
     fn probe_is_over(&mut self, probe: TaskId, outcome: Result<(), ProbeFailure>) {
         self.probes.remove(probe, &mut self.sources);
         self.feed(Input::Probed { probe, outcome });
-        self.start_queued_probes();
     }
 
-    /// Starts queued probes; to be called when there may be room.
+    /// Starts queued probes, as many as this turn allows.
     pub(super) fn start_queued_probes(&mut self) {
-        while self.probes.has_room()
-            && let Some((probe, (target, timeout))) = self.probes.queued.pop_first()
-        {
+        while let Some((probe, (target, timeout))) = self.probes.dequeue(&mut self.start_budget) {
             if let Some(input) = self.start_probe(probe, &target, timeout) {
                 self.feed(input);
             }
@@ -353,6 +365,24 @@ mod tests {
         let mut queue = |number| probes.queue(TaskId(number), target(), Duration::ZERO);
         assert!((0..QUEUED_MAX as u64).all(|number| queue(number).is_ok()));
         assert_eq!(queue(u64::MAX), Err(ProbeFailure::of_machine("too many probes are queued")));
+    }
+
+    /// Also when each result is known at once, so that there is always room.
+    #[test]
+    fn a_turn_starts_a_bounded_number_of_queued_probes_the_oldest_first() {
+        let mut probes = Probes::default();
+        let per_turn = StartBudget::of_turn().left() as u64;
+        for number in 0..per_turn + 10 {
+            probes.queue(TaskId(number), Probe::Unix("/none".into()), Duration::ZERO).unwrap();
+        }
+        let mut started = Vec::new();
+        for left in [10, 0] {
+            let mut budget = StartBudget::of_turn();
+            started.extend(std::iter::from_fn(|| probes.dequeue(&mut budget)).map(|(probe, _)| probe.0));
+            assert_eq!(probes.queued.len(), left);
+            assert_eq!((probes.has_startable(), probes.may_start(&mut budget)), (left > 0, left == 0));
+        }
+        assert_eq!(started, (0..per_turn + 10).collect::<Vec<_>>());
     }
 
     #[test]

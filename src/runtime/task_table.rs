@@ -6,8 +6,9 @@
 //! outlive a task can't keep its pipe open: the captured output is closed when the task is reaped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Source, Sources};
 use crate::model::{ChildId, Mono, Pid, Signal, TaskId};
@@ -36,6 +37,43 @@ const CAPTURED_BYTES_MAX: usize = 4096;
 /// unless it was enlarged.
 const DRAINED_BYTES_MAX: usize = 64 * 1024;
 
+/// The maximum number of probes and queued tasks that are started in one turn. Many of them are over at once, so
+/// the bounds of what runs do not bound a turn.
+const STARTS_PER_TURN: usize = 64;
+
+/// How many more probes and queued tasks may be started in this turn.
+#[derive(Debug)]
+pub(super) struct StartBudget(usize);
+
+impl StartBudget {
+    pub(super) fn of_turn() -> Self {
+        Self(STARTS_PER_TURN)
+    }
+
+    /// False if nothing is left.
+    pub(super) fn take(&mut self) -> bool {
+        let rest = self.0.checked_sub(1);
+        self.0 = rest.unwrap_or(0);
+        rest.is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        self.0
+    }
+}
+
+/// A task that waits until another one of its kind has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum QueuedTask {
+    Command(Task),
+    /// A check that needs a child to look for a file.
+    FileCheck {
+        path: PathBuf,
+        timeout: Duration,
+    },
+}
+
 /// The maximum number of running tasks of this kind.
 fn most_running(child: ChildId) -> usize {
     match child {
@@ -45,11 +83,6 @@ fn most_running(child: ChildId) -> usize {
         // Not a task, so this is never used.
         ChildId::Process(_) => 0,
     }
-}
-
-/// The range of ids of a kind.
-fn of_kind(kind: fn(TaskId) -> ChildId) -> RangeInclusive<ChildId> {
-    kind(TaskId(0))..=kind(TaskId(u64::MAX))
 }
 
 /// The last bytes of the output of a task.
@@ -132,18 +165,29 @@ pub(super) struct Tasks {
     /// The deadlines of running tasks.
     deadlines: BTreeSet<(Mono, ChildId)>,
     /// By kind, the oldest first, as ids count up.
-    queued: BTreeMap<ChildId, Task>,
+    queued: BTreeMap<ChildId, QueuedTask>,
 }
 
 impl Tasks {
     /// Whether another task of this kind may run now.
-    pub(super) fn has_room(&self, child: ChildId) -> bool {
+    fn has_room(&self, child: ChildId) -> bool {
         let is_of_kind = |other: &&ChildId| std::mem::discriminant(*other) == std::mem::discriminant(&child);
         self.running.keys().filter(is_of_kind).count() < most_running(child)
     }
 
+    /// Whether a new task may run now, instead of after those of its kind that are queued.
+    pub(super) fn may_start(&self, child: ChildId) -> bool {
+        let is_first = match child {
+            ChildId::Probe(_) => self.oldest(ChildId::Probe).is_none(),
+            ChildId::Hook(_) => self.oldest(ChildId::Hook).is_none(),
+            ChildId::Exec(_) => self.oldest(ChildId::Exec).is_none(),
+            ChildId::Process(_) => false,
+        };
+        is_first && self.has_room(child)
+    }
+
     /// Queues a task; returns it if the queue is full.
-    pub(super) fn queue(&mut self, child: ChildId, task: Task) -> Result<(), Task> {
+    pub(super) fn queue(&mut self, child: ChildId, task: QueuedTask) -> Result<(), QueuedTask> {
         if self.queued.len() >= QUEUED_MAX {
             return Err(task);
         }
@@ -151,12 +195,25 @@ impl Tasks {
         Ok(())
     }
 
-    /// Takes the oldest queued task of a kind that has room. The cost does not depend on the length of the
-    /// queue.
-    pub(super) fn dequeue(&mut self) -> Option<(ChildId, Task)> {
-        let kinds = [of_kind(ChildId::Hook), of_kind(ChildId::Exec), of_kind(ChildId::Probe)];
-        let oldest = kinds.into_iter().filter_map(|kind| Some(*self.queued.range(kind).next()?.0));
-        let next = oldest.into_iter().find(|child| self.has_room(*child))?;
+    /// The oldest queued task of a kind.
+    fn oldest(&self, kind: fn(TaskId) -> ChildId) -> Option<ChildId> {
+        Some(*self.queued.range(kind(TaskId(0))..=kind(TaskId(u64::MAX))).next()?.0)
+    }
+
+    /// The oldest queued task of a kind that has room. The cost does not depend on the length of the queue.
+    fn next_startable(&self) -> Option<ChildId> {
+        let kinds: [fn(TaskId) -> ChildId; 3] = [ChildId::Hook, ChildId::Exec, ChildId::Probe];
+        let oldest = kinds.into_iter().filter_map(|kind| self.oldest(kind));
+        oldest.into_iter().find(|child| self.has_room(*child))
+    }
+
+    pub(super) fn has_startable(&self) -> bool {
+        self.next_startable().is_some()
+    }
+
+    /// Takes a queued task that may be started in this turn.
+    pub(super) fn dequeue(&mut self, budget: &mut StartBudget) -> Option<(ChildId, QueuedTask)> {
+        let next = self.next_startable().filter(|_| budget.take())?;
         self.queued.remove_entry(&next)
     }
 
@@ -265,7 +322,6 @@ impl RunningTask {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::Duration;
 
     use nix::sys::wait::{WaitStatus, waitpid};
 
@@ -320,8 +376,9 @@ mod tests {
         }
     }
 
-    fn task() -> Task {
-        Task { process: ProcessId(1), command: "true".into(), environment: Vec::new(), timeout: None }
+    fn task() -> QueuedTask {
+        let (process, command) = (ProcessId(1), "true".into());
+        QueuedTask::Command(Task { process, command, environment: Vec::new(), timeout: None })
     }
 
     #[test]
@@ -381,15 +438,34 @@ mod tests {
         assert!(!fixture.tasks.has_room(probe) && fixture.tasks.has_room(hook));
         fixture.tasks.queue(probe, task()).unwrap();
         fixture.tasks.queue(hook, task()).unwrap();
+        assert!(!fixture.tasks.may_start(ChildId::Hook(TaskId(1002))), "after the queued one");
         // Queued tasks of one kind don't block other kinds.
-        assert_eq!(fixture.tasks.dequeue().map(|(child, _)| child), Some(hook));
-        assert_eq!(fixture.tasks.dequeue(), None);
+        let budget = &mut StartBudget::of_turn();
+        assert_eq!(fixture.tasks.dequeue(budget).map(|(child, _)| child), Some(hook));
+        assert_eq!(fixture.tasks.dequeue(budget), None);
+        assert!(fixture.tasks.may_start(hook) && !fixture.tasks.has_startable());
         for number in 1..QUEUED_MAX as u64 {
             fixture.tasks.queue(ChildId::Probe(TaskId(2000 + number)), task()).unwrap();
         }
         assert_eq!(fixture.tasks.queue(probe, task()), Err(task()));
         fixture.tasks.abandon(&mut fixture.sources);
-        assert_eq!(fixture.tasks.dequeue(), None);
+        assert!(!fixture.tasks.has_startable());
         waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap();
+    }
+
+    #[test]
+    fn a_turn_starts_a_bounded_number_of_queued_tasks_the_oldest_first() {
+        let mut tasks = Tasks::default();
+        for number in (0..STARTS_PER_TURN as u64 + 10).rev() {
+            tasks.queue(ChildId::Hook(TaskId(number)), task()).unwrap();
+        }
+        let mut started = Vec::new();
+        for left in [10, 0] {
+            let mut budget = StartBudget::of_turn();
+            started.extend(std::iter::from_fn(|| tasks.dequeue(&mut budget)).map(|(child, _)| child));
+            assert_eq!((tasks.queued.len(), tasks.has_startable()), (left, left > 0));
+        }
+        let ids = (0..STARTS_PER_TURN as u64 + 10).map(|number| ChildId::Hook(TaskId(number)));
+        assert_eq!(started, ids.collect::<Vec<_>>());
     }
 }

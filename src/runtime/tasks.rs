@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Shell;
 use super::children::not_spawned;
 use super::effects::{make_runtime_folders, not_found};
-use super::task_table::{Cancelled, EndedTask};
+use super::task_table::{Cancelled, EndedTask, QueuedTask};
 use crate::config::resolve_command;
 use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, User};
 use crate::output::Wanted;
@@ -19,12 +19,33 @@ use crate::sys::spawn_failures;
 impl Shell {
     /// Starts a task, or queues it. Returns the end of one that can't be started.
     pub(super) fn run_task(&mut self, child: ChildId, task: Task) -> Option<Input> {
-        if !self.tasks.has_room(child) {
-            let refused = self.tasks.queue(child, task).err()?;
-            let text = format!("cannot run {}: too many tasks are queued", refused.command);
-            return Some(not_run(child, NotSpawned::for_shortage(text)));
+        if !self.tasks.may_start(child) {
+            return self.queue_task(child, QueuedTask::Command(task));
         }
         self.start_task(child, &task).err().map(|failure| not_run(child, failure))
+    }
+
+    /// Queues a task. Returns the outcome if the queue is full.
+    pub(super) fn queue_task(&mut self, child: ChildId, task: QueuedTask) -> Option<Input> {
+        let what = match self.tasks.queue(child, task).err()? {
+            QueuedTask::Command(task) => format!("run {}", task.command),
+            QueuedTask::FileCheck { path, .. } => format!("look for '{}'", path.display()),
+        };
+        let text = format!("cannot {what}: too many tasks are queued");
+        Some(not_run(child, NotSpawned::for_shortage(text)))
+    }
+
+    /// Starts queued tasks, as many as this turn allows.
+    pub(super) fn start_queued_tasks(&mut self) {
+        while let Some((child, task)) = self.tasks.dequeue(&mut self.start_budget) {
+            let outcome = match task {
+                QueuedTask::Command(task) => {
+                    self.start_task(child, &task).err().map(|failure| not_run(child, failure))
+                }
+                QueuedTask::FileCheck { path, timeout } => self.look_for_file(child, &path, timeout),
+            };
+            outcome.into_iter().for_each(|input| self.feed(input));
+        }
     }
 
     /// Kills a task. Returns the end of one that was still queued.
@@ -42,7 +63,7 @@ impl Shell {
         }
     }
 
-    /// A task was reaped: its output is read before its end is reported, and queued ones take its place.
+    /// A task was reaped: its output is read before its end is reported.
     pub(super) fn task_ended(&mut self, child: ChildId, pid: Pid, status: ExitStatus) {
         self.with_output(|output, context| output.drain_dead(child, context));
         let end = match spawn_failures::take(pid) {
@@ -54,11 +75,6 @@ impl Shell {
         if let Some(EndedTask { end, output }) = self.tasks.end(child, end, &mut self.buffer, watch) {
             let input = self.task_outcome(child, end, output);
             self.feed(input);
-        }
-        while let Some((next, task)) = self.tasks.dequeue() {
-            if let Err(failure) = self.start_task(next, &task) {
-                self.feed(not_run(next, failure));
-            }
         }
     }
 

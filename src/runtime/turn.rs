@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effects::no_exec;
+use super::task_table::StartBudget;
 use super::{Shell, Source};
 use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
 use crate::output::Outputs;
@@ -66,7 +67,8 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.more_to_reap || self.clients.has_work() || self.output.has_due_followers() {
+        let has_startable = self.tasks.has_startable() || self.probes.has_startable();
+        if has_startable || self.more_to_reap || self.clients.has_work() || self.output.has_due_followers() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -90,6 +92,7 @@ impl Shell {
     /// Handles signals, dead children, output, and what is due. Clients are served after that, in `flush`.
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
+        self.start_budget = StartBudget::of_turn();
         self.output.begin_turn(self.now);
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
         if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
@@ -115,10 +118,11 @@ impl Shell {
             }
         }
         self.end_overdue_probes();
+        self.start_queued_tasks();
+        self.start_queued_probes();
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.feed(Input::TimePassed);
         }
-        self.start_queued_probes();
         for (source, it) in &sources {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),

@@ -28,14 +28,10 @@ pub enum FileAnswer {
 /// Looks for a file, following symbolic links.
 ///
 /// # Errors
-/// The path contains a NUL byte, or what fork(2) returns: EAGAIN, ENOMEM. EAGAIN as well where a child is needed and
-/// `may_fork` is false.
-pub fn look_for_file(path: &Path, may_fork: bool) -> io::Result<FileAnswer> {
-    if let Some(known) = cached(path) {
+/// The path contains a NUL byte, or what fork(2) returns: EAGAIN, ENOMEM.
+pub fn look_for_file(path: &Path) -> io::Result<FileAnswer> {
+    if let Some(known) = known_outcome(path) {
         return Ok(FileAnswer::Known(known));
-    }
-    if !may_fork {
-        return Err(Errno::AGAIN.into());
     }
     let path = CString::new(path.as_os_str().as_bytes())?;
     // A signal that reaches the child would be reported to us.
@@ -47,8 +43,9 @@ pub fn look_for_file(path: &Path, may_fork: bool) -> io::Result<FileAnswer> {
     Ok(FileAnswer::AskedBy(pid))
 }
 
-/// `None` if the cache has no answer, or the kernel can't be asked for it: before Linux 5.12, or in a sandbox.
-fn cached(path: &Path) -> Option<io::Result<()>> {
+/// Whether a file exists, from the kernel's cache. `None` if that has no answer, or can't be read: before Linux 5.12, or
+/// in a sandbox.
+pub fn known_outcome(path: &Path) -> Option<io::Result<()>> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
         Ok(_) => Some(Ok(())),
@@ -108,11 +105,11 @@ mod tests {
         ] {
             let errno = |outcome: io::Result<()>| outcome.err().and_then(|error| error.raw_os_error());
             assert_eq!(errno(asked(&path)), expected, "{path:?}");
-            if let Some(known) = cached(&path) {
+            if let Some(known) = known_outcome(&path) {
                 assert_eq!(errno(known), expected, "{path:?}");
             }
         }
-        assert!(look_for_file(Path::new("/a\0b"), true).is_err());
+        assert!(look_for_file(Path::new("/a\0b")).is_err());
     }
 
     #[test]
