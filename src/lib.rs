@@ -7,7 +7,7 @@
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`launch`], [`events`], [`logs`], [`http`], [`notify`],
 //!   [`xmlrpc`], [`sys`]
-//! * layer 2: [`config`], [`supervise`], [`control_socket`], [`rpc`], [`web`], [`output`]
+//! * layer 2: [`config`], [`supervise`], [`control_socket`], [`rpc`], [`web`], [`output`], [`metrics`]
 //! * layer 3: [`host`], [`cli`]
 //! * layer 4: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
 //!   [`print_listener`], [`init`] (of one command)
@@ -23,6 +23,7 @@ pub mod init;
 pub mod inspect;
 pub mod launch;
 pub mod logs;
+pub mod metrics;
 pub mod model;
 pub mod notify;
 pub mod output;

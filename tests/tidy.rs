@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("control_socket", &["model", "sys"]),
     ("rpc", &["model", "xmlrpc"]),
     ("web", &["http", "model"]),
+    ("metrics", &["model"]),
     ("cli", &["config", "model", "python"]),
     ("output", &["events", "logs", "model", "python", "sys"]),
     // Layer 3: they act.
@@ -41,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "launch",
             "logs",
+            "metrics",
             "model",
             "notify",
             "output",
@@ -294,6 +296,7 @@ const PLAIN_FOLDERS: &[&str] = &[
     "src/init",
     "src/launch",
     "src/logs",
+    "src/metrics",
     "src/model",
     "src/notify",
     "src/output",

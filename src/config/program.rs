@@ -113,10 +113,11 @@ fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
     }
 }
 
-/// A scheduled run is started at once and is over when it exits: a failed run is repeated by the schedule.
+/// A scheduled program does not start with the supervisor. Its run is started at once and is over when it exits: a
+/// failed run is repeated by the schedule.
 fn make_job_of_schedule(spec: &mut ProcessSpec) {
     if spec.schedule.is_some() {
-        (spec.start_secs, spec.autorestart) = (0, AutoRestart::Never);
+        (spec.autostart, spec.start_secs, spec.autorestart) = (false, 0, AutoRestart::Never);
     }
 }
 

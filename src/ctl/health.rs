@@ -19,7 +19,7 @@ use super::exit;
 use super::failure::{CallError, Outcome};
 use super::session::Session;
 use super::wildcard;
-use crate::model::{Namespec, ProcessState};
+use crate::model::{HealthFacts, Namespec, ProcessState};
 
 /// The time limit for one answer of the supervisor. Probes have timeouts of their own, and some runtimes
 /// don't kill a probe that exceeds them.
@@ -84,23 +84,20 @@ fn look(session: &mut Session, names: &[&str]) -> Result<HealthReport, CallError
     Ok(HealthReport { problem: None, processes: processes.collect(), unknown })
 }
 
+/// By the rules that the supervisor's own `/healthz` follows too.
 fn is_well(row: &HealthRow, expected: Option<&Expectation>, is_asked_for: bool) -> bool {
-    match row.process.state {
-        Some(ProcessState::Running) => !row.is_cut_off && !row.process.is_unhealthy(),
-        Some(ProcessState::Exited) => match expected {
+    let facts = HealthFacts {
+        state: row.process.state,
+        is_cut_off: row.is_cut_off,
+        is_unhealthy: row.process.is_unhealthy(),
+        ended_as_expected: match expected {
             Some(expected) => expected.exit_codes.contains(&row.exit_status),
             None => row.exit_status == 0,
         },
-        // A process that has never been started, although it starts automatically, is not ready yet.
-        Some(ProcessState::Stopped) => {
-            !is_asked_for && (row.was_started || !expected.is_some_and(|expected| expected.autostart))
-        }
-        Some(ProcessState::Stopping) => !is_asked_for,
-        Some(
-            ProcessState::Starting | ProcessState::Backoff | ProcessState::Fatal | ProcessState::Unknown,
-        )
-        | None => false,
-    }
+        was_started: row.was_started,
+        autostart: expected.is_some_and(|expected| expected.autostart),
+    };
+    facts.is_healthy(is_asked_for)
 }
 
 impl HealthReport {
@@ -153,31 +150,13 @@ mod tests {
     use crate::model::{HealthInfo, HealthStatus};
 
     #[test]
-    fn healthy_is_what_runs_has_finished_or_is_stopped_on_purpose() {
-        use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
-        // State, exit status, whether it was ever started: healthy among all, healthy by name.
-        for (state, exit_status, was_started, among_all, by_name) in [
-            (Some(Running), 0, true, true, true),
-            (Some(Starting), 0, true, false, false),
-            (Some(Backoff), 0, true, false, false),
-            (Some(Fatal), 0, true, false, false),
-            (Some(Unknown), 0, true, false, false),
-            (None, 0, true, false, false),
-            (Some(Exited), 2, true, true, true),
-            (Some(Exited), 0, true, false, false),
-            (Some(Exited), -1, true, false, false),
-            (Some(Stopping), 0, true, true, false),
-            (Some(Stopped), 0, true, true, false),
-            (Some(Stopped), 0, false, false, false),
-        ] {
-            let process = ProcessRow { state, ..ProcessRow::named("g", "x") };
-            let row = HealthRow { process, exit_status, was_started, is_cut_off: false };
-            let expected =
-                Expectation { namespec: "g:x".to_owned(), autostart: true, exit_codes: vec![2, 3] };
-            let found = [false, true].map(|is_asked_for| is_well(&row, Some(&expected), is_asked_for));
-            assert_eq!(found, [among_all, by_name], "{row:?}");
-            let row = HealthRow { is_cut_off: true, ..row };
-            assert!(state != Some(Running) || !is_well(&row, Some(&expected), false));
+    fn an_exit_is_well_with_one_of_the_exit_codes_or_0_if_they_are_unknown() {
+        let expected = Expectation { namespec: "g:x".to_owned(), autostart: true, exit_codes: vec![2, 3] };
+        for (exit_status, known, unknown) in [(2, true, false), (0, false, true), (-1, false, false)] {
+            let process = ProcessRow { state: Some(ProcessState::Exited), ..ProcessRow::named("g", "x") };
+            let row = HealthRow { process, exit_status, was_started: true, is_cut_off: false };
+            let found = [Some(&expected), None].map(|expected| is_well(&row, expected, false));
+            assert_eq!(found, [known, unknown], "{row:?}");
         }
     }
 

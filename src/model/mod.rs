@@ -19,6 +19,7 @@ mod rules;
 mod schedule;
 mod settings;
 mod signal;
+mod snapshot;
 mod spec;
 mod state;
 mod time;
@@ -45,6 +46,7 @@ pub use settings::{
     RpcInterface, ServerSpec, Settings, SocketOwner,
 };
 pub use signal::Signal;
+pub use snapshot::{HealthFacts, LogCounters, ProcessSnapshot, ProcessUsage, SupervisorSnapshot};
 pub use spec::{
     AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, ProgramType,
     SocketSpec, StartRetries, StreamSpec, User, UserId,

@@ -129,6 +129,11 @@ impl BufferedOutput {
         self.pending.len() >= PENDING_BYTES_MAX
     }
 
+    /// Bytes that could not be written so far.
+    pub(super) fn lost_bytes(&self) -> u64 {
+        self.loss.bytes_so_far()
+    }
+
     pub(super) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }

@@ -183,6 +183,11 @@ impl Destinations {
         self.all.get(&id).is_some_and(BufferedOutput::is_full)
     }
 
+    /// Bytes that could not be written to a destination so far.
+    pub(super) fn lost_bytes(&self, id: DestinationId) -> u64 {
+        self.all.get(&id).map_or(0, BufferedOutput::lost_bytes)
+    }
+
     /// Whether children that write to any of them have to wait.
     pub(super) fn is_any_full(&self) -> bool {
         self.syslog.is_full() || self.all.values().any(BufferedOutput::is_full)

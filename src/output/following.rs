@@ -61,13 +61,17 @@ impl Outputs {
     /// All processes are gone.
     pub fn forget_all(&mut self) {
         self.forgotten.extend(self.rings.processes());
+        self.counters.clear();
     }
 
     /// Frees the rings of processes that are gone and that no client follows.
     pub fn free_rings(&mut self) {
-        let Self { forgotten, rings, followers, unopened, .. } = self;
+        let Self { forgotten, rings, followers, unopened, counters, .. } = self;
         for process in &*forgotten {
             unopened.remove(process);
+            for id in StreamId::both(*process) {
+                counters.remove(&id);
+            }
         }
         forgotten.retain(|&process| {
             let ids = StreamId::both(process);

@@ -51,6 +51,11 @@ impl LogFile {
         &self.path
     }
 
+    /// Bytes that could not be written so far.
+    pub(super) fn lost_bytes(&self) -> u64 {
+        self.loss.bytes_so_far()
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }

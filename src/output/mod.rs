@@ -41,13 +41,15 @@ mod warning;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::logs::{LABEL_WIDTH_MAX, OWN_LABEL, OwnForm};
-use crate::model::{Channel, ChildId, LogFormat, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec};
+use crate::model::{
+    Channel, ChildId, LogCounters, LogFormat, LogTarget, Mono, Now, Pid, ProcessId, ProcessSpec,
+};
 use crate::sys::poller::Poller;
 
 use followers::Followers;
@@ -78,6 +80,8 @@ pub struct Outputs {
     streams: Streams,
     tokens: Tokens,
     rings: Rings,
+    /// Of all processes that were started and still exist.
+    counters: BTreeMap<StreamId, LogCounters>,
     followers: Followers,
     /// Holds formatted lines until they are written.
     formatted: Vec<u8>,
@@ -109,6 +113,7 @@ impl Outputs {
             streams: Streams::new(open_files_max),
             tokens: Tokens::default(),
             rings: Rings::default(),
+            counters: BTreeMap::new(),
             followers: Followers::default(),
             formatted: Vec::new(),
             forgotten: Vec::new(),
@@ -186,6 +191,7 @@ impl Outputs {
                 outlet.close(&mut self.destinations);
                 continue;
             };
+            self.counters.entry(id).or_default();
             let token = self.tokens.add(Watched::Stream);
             let whose = (child, id, pid, spec.name.clone());
             let mut stream = Stream::new(whose, (fd, token), (outlet, purpose), strip_ansi);
@@ -268,6 +274,12 @@ impl Outputs {
     /// Writes lines to our standard output or standard error.
     pub fn print(&mut self, channel: Channel, lines: &[u8]) -> Option<Report> {
         self.destinations.write_lines(channel, lines).map(Report::from)
+    }
+
+    /// What a process has written to standard output and standard error, in all its runs.
+    #[must_use]
+    pub fn counters(&self, process: ProcessId) -> [LogCounters; 2] {
+        StreamId::both(process).map(|id| self.counters.get(&id).copied().unwrap_or_default())
     }
 
     /// When [`Outputs::wake`] has something to do.

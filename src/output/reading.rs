@@ -9,7 +9,7 @@ use super::report::Report;
 use super::stream::{ReadOutcome, Stream};
 use super::tokens::Watched;
 use crate::logs::{Piece, conversation_echo, output_echo};
-use crate::model::{ChildId, LogLevel, Pid};
+use crate::model::{ChildId, LogCounters, LogLevel, Pid};
 use crate::python::quote;
 use crate::sys::poller::Poller;
 
@@ -169,11 +169,18 @@ impl Outputs {
 
     /// A chunk is written to where it goes, and reported as far as it is for others.
     fn take_chunk(&mut self, token: u64, bytes: &[u8], echoes: bool, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, formatted, .. } = self;
+        let Self { streams, destinations, rings, followers, formatted, counters, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
+        let lost_before = stream.outlet.sink().lost_bytes(destinations);
         let mut targets = Targets { destinations, rings, followers, formatted };
         for piece in stream.pieces(bytes) {
             take_piece(stream, &piece, echoes, &mut targets, reports);
+        }
+        // A process that is gone is not counted, although others may still hold its streams open.
+        if let Some(LogCounters { written, dropped }) = counters.get_mut(&stream.id) {
+            *written = written.saturating_add(bytes.len() as u64);
+            let lost = stream.outlet.sink().lost_bytes(targets.destinations).saturating_sub(lost_before);
+            *dropped = dropped.saturating_add(lost);
         }
         if stream.is_conversation() {
             take_conversation(stream, bytes, echoes, reports);

@@ -125,6 +125,16 @@ impl Sink {
         }
     }
 
+    /// Bytes that could not be written so far, those of other writers to the same place included.
+    pub(super) fn lost_bytes(&self, destinations: &Destinations) -> u64 {
+        match self {
+            Self::Nowhere => 0,
+            Self::File(id) => destinations.files.get(*id).map_or(0, LogFile::lost_bytes),
+            Self::Destination(id) => destinations.lost_bytes(*id),
+            Self::Unopened(unopened) => unopened.lost,
+        }
+    }
+
     /// Whether children that write here have to wait.
     pub(super) fn is_full(&self, destinations: &Destinations) -> bool {
         match self {

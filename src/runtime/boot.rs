@@ -19,9 +19,11 @@ use super::self_reports::SelfReports;
 use super::servers::{self, Opened, Servers};
 use super::task_table::Tasks;
 use super::trace::Traces;
+use super::usage::UsageCache;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
 use crate::config;
 use crate::host::Host;
+use crate::metrics::Histogram;
 use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
 use crate::output::{Destinations, Outputs, clean_auto_logs};
 use crate::rpc::Cache;
@@ -412,6 +414,8 @@ fn enter_supervision(
         page_requests: PageRequests::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
+        usage: UsageCache::default(),
+        spawn_times: Histogram::default(),
         pid_file: None,
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
         more_to_reap: false,

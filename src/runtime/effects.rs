@@ -39,7 +39,10 @@ impl Shell {
         match effect {
             Effect::Log { level, text } => self.log(level, &text),
             Effect::Spawn { process } => {
-                return Some(Input::Spawned { process, outcome: self.spawn(process) });
+                let before = self.clock.now().mono;
+                let outcome = self.spawn(process);
+                self.spawn_times.observe(self.clock.now().mono.since(before));
+                return Some(Input::Spawned { process, outcome });
             }
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),

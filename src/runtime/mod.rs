@@ -26,7 +26,9 @@ mod exit_report;
 mod fastcgi;
 mod file_checks;
 mod implicit;
+mod long_reply;
 mod main_processes;
+mod monitoring;
 mod notices;
 mod orphans;
 mod page_requests;
@@ -43,6 +45,7 @@ mod task_table;
 mod tasks;
 mod trace;
 mod turn;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -50,6 +53,7 @@ use std::time::Duration;
 
 use crate::config::Override;
 use crate::host::Host;
+use crate::metrics::Histogram;
 use crate::model::{ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, TaskId, Ticket, Wall};
 use crate::output::{Outputs, ReadContext, Report, is_output_token};
 use crate::rpc::Cache;
@@ -72,6 +76,7 @@ use self_reports::SelfReports;
 use servers::Servers;
 use task_table::{StartBudget, Tasks};
 use trace::Traces;
+use usage::UsageCache;
 
 pub use boot::run;
 
@@ -169,6 +174,9 @@ struct Shell {
     page_requests: PageRequests,
     tickets: Tickets,
     traces: Traces,
+    usage: UsageCache,
+    /// How long the spawns of processes took.
+    spawn_times: Histogram,
     pid_file: Option<PidFile>,
     /// One buffer for all: data is passed on before the next read.
     buffer: Box<[u8]>,

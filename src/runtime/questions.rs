@@ -1,11 +1,13 @@
 //! Requests of clients: requests to commands, replies to responses.
 //!
 //! A pending command is identified by a ticket of the core. A multicall ([`crate::rpc::Multicall`]) sends one
-//! command after the other, and one per turn. So does a page.
+//! command after the other, and one per turn. So does a page. Monitoring (`monitoring.rs`) sends none.
 
 use super::Shell;
+use super::long_reply::LongReply;
 use super::tails::process_log;
 use crate::http::{Request, Response, Sender};
+use crate::metrics::{MetricsFormat, MonitoringPath};
 use crate::model::{Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Reply, SupervisorState, Ticket};
 use crate::rpc::{self, Asked, Multicall};
 use crate::xmlrpc::{DecodeError, Value, decode_call};
@@ -15,6 +17,7 @@ use crate::xmlrpc::{DecodeError, Value, decode_call};
 pub(super) enum Pending {
     Call(Asked),
     Page(Request),
+    Metrics(MetricsFormat),
 }
 
 impl Pending {
@@ -22,7 +25,7 @@ impl Pending {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Call(Asked::Many(calls)) => calls.held_bytes(),
-            Self::Call(_) => 0,
+            Self::Call(_) | Self::Metrics(_) => 0,
             Self::Page(request) => request.body.capacity(),
         }
     }
@@ -33,7 +36,7 @@ const USUAL_NAMESPACE: &str = "supervisor";
 
 impl Shell {
     /// When a client has to have made progress.
-    fn client_deadline(&self) -> Mono {
+    pub(super) fn client_deadline(&self) -> Mono {
         self.now.mono.after(self.settings.daemon.client_timeout)
     }
 
@@ -44,6 +47,9 @@ impl Shell {
             self.clients.get(token).is_some_and(|client| self.servers.spec(client.server).is_some());
         if !is_served {
             return self.respond(token, Response::unauthorized());
+        }
+        if let Some(path) = MonitoringPath::of(&request.path) {
+            return self.monitoring_request(token, &request, path);
         }
         match request.path.as_str() {
             path if path.starts_with("/RPC2") => self.call(token, &request),
@@ -62,6 +68,7 @@ impl Shell {
         match pending {
             Pending::Call(asked) => self.begin_call(token, Ok(asked)),
             Pending::Page(request) => self.page_request(token, &request),
+            Pending::Metrics(format) => self.begin_metrics(token, format),
         }
     }
 
@@ -157,7 +164,7 @@ impl Shell {
     /// Encodes the reply to a client, which is sent once it is complete.
     fn encode_reply(&mut self, token: u64, until: Mono) {
         while let Some(reply) = self.clients.get_mut(token).and_then(|client| client.reply.as_mut()) {
-            if reply.encode_slice() {
+            if reply.encode_slice(&mut self.usage, self.now.mono) {
                 return self.send_reply(token);
             }
             if self.is_over(until) {
@@ -168,7 +175,7 @@ impl Shell {
 
     fn send_reply(&mut self, token: u64) {
         if let Some(reply) = self.clients.get_mut(token).and_then(|client| client.reply.take()) {
-            self.respond(token, xml(reply.finish()));
+            self.respond(token, reply.finish());
         }
     }
 
@@ -203,7 +210,7 @@ impl Shell {
         }
         let mut reply = rpc::body(outcome);
         let is_complete = reply.encode_slice();
-        client.reply = Some(reply);
+        client.reply = Some(LongReply::Xml(reply));
         if is_complete {
             self.send_reply(token);
         } else {
@@ -238,6 +245,6 @@ fn may_be_long(asked: &Asked) -> bool {
     }
 }
 
-fn xml(body: Vec<u8>) -> Response {
+pub(super) fn xml(body: Vec<u8>) -> Response {
     Response::ok("text/xml", body)
 }

@@ -406,6 +406,11 @@ impl Process {
         self.health.as_ref().is_none_or(|monitor| monitor.status == HealthStatus::Healthy)
     }
 
+    /// `None` while nothing is checked.
+    pub(super) fn health_status(&self) -> Option<HealthStatus> {
+        self.health.as_ref().map(|monitor| monitor.status)
+    }
+
     /// Its health as clients see it; `None` while nothing is checked.
     pub(super) fn health_info(&self) -> Option<HealthInfo> {
         let (health, monitor) = self.spec.health.as_ref().zip(self.health.as_ref())?;

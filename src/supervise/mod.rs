@@ -47,6 +47,7 @@ mod schedule;
 mod shortage;
 mod shutdown;
 mod signals;
+mod snapshot;
 mod stdin;
 mod stop_order;
 mod stopping;
@@ -91,6 +92,7 @@ use processes::Processes;
 use restart::Randomness;
 use shortage::Shortage;
 use shutdown::ShutdownState;
+use snapshot::SupervisorCounters;
 use stop_order::StopReason;
 use task::OpenTasks;
 
@@ -145,6 +147,7 @@ pub struct Supervisor {
     /// The number of the next event.
     next_event: u64,
     event_log: EventLog,
+    counters: SupervisorCounters,
     /// The sender of the last command, until an input that does not follow from it.
     requester: Option<Principal>,
 }
@@ -175,6 +178,7 @@ impl Supervisor {
             next_process: 1,
             next_event: 0,
             event_log: EventLog::default(),
+            counters: SupervisorCounters::default(),
             requester: None,
         };
         for group in groups {
@@ -205,6 +209,7 @@ impl Supervisor {
         next.randomness = Randomness::seeded(self.randomness.last());
         next.tasks = self.tasks.successor();
         next.event_log = self.event_log.clone();
+        next.counters = self.counters.clone();
         next.configured.clone_from(&groups);
         for group in groups {
             next.add_group(group);
@@ -316,6 +321,7 @@ impl Supervisor {
             }
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
+                self.counters.orphans_reaped += 1;
                 self.orphan_ended(&mut out);
                 self.look_again(pid, &turn, &mut out);
             }

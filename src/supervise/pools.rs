@@ -94,6 +94,7 @@ impl Supervisor {
                 continue;
             };
             if let Some(discarded) = pool.pass(turn.now.mono) {
+                self.counters.events_dropped += discarded.count;
                 log_discarded(pool.name(), discarded, out);
             }
         }

@@ -107,6 +107,11 @@ impl Processes {
         self.all.values().map(|process| &**process)
     }
 
+    /// By group and name.
+    pub(super) fn sorted(&self) -> impl Iterator<Item = &Process> {
+        self.by_name.iter().filter_map(|id| self.get(*id))
+    }
+
     /// The one way to change a process.
     pub(super) fn with<T>(&mut self, id: ProcessId, change: impl FnOnce(&mut Process) -> T) -> Option<T> {
         let result = change(self.all.get_mut(&id)?);

@@ -76,6 +76,7 @@ impl Supervisor {
         outcome: Result<Vec<GroupSpec>, String>,
         out: &mut Effects,
     ) {
+        self.counters.note_reload(turn.now.wall, outcome.is_ok());
         let cant_reread = |text: &String| Err(Fault::about(FaultCode::CantReread, text.clone()));
         match (purpose, outcome) {
             (ReadFor::Reread(ticket), Ok(groups)) => self.reread(ticket, groups, out),

@@ -16,7 +16,7 @@ pub const CHILDREN_MAX: usize = 1024;
 pub const ENVIRON_BYTES_MAX: u64 = 128 * 1024;
 
 /// Clock ticks per second in /proc: the same on all architectures that Rust supports.
-const TICKS_PER_SEC: u64 = 100;
+pub(super) const TICKS_PER_SEC: u64 = 100;
 
 /// A process that is not a zombie.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ pub mod output;
 mod own_pid;
 pub mod poller;
 pub mod process;
+pub mod process_usage;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod signals;

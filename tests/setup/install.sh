@@ -37,6 +37,7 @@ needed=(
     "musl-gcc musl-tools"
     "systemd-notify systemd"
     "s6-log s6"
+    "prometheus prometheus"
 )
 
 give_up() {
@@ -61,6 +62,8 @@ missing_packages() {
     fi
     # The broker of the example with celery, and its client.
     [ -e /usr/lib/python3/dist-packages/redis ] || echo python3-redis
+    # A strict parser of OpenMetrics.
+    [ -e /usr/lib/python3/dist-packages/prometheus_client ] || echo python3-prometheus-client
     # The client of the example with PostgreSQL.
     [ -e /usr/lib/python3/dist-packages/psycopg2 ] || echo python3-psycopg2
     # Programs that report readiness to systemd; their names have a version.

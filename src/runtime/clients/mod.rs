@@ -14,13 +14,13 @@ mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::long_reply::LongReply;
 use super::questions::Pending;
 use crate::http::Connection;
 use crate::model::{Mono, Principal, Ticket, UserId};
 use crate::rpc::Multicall;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::SocketStream;
-use crate::xmlrpc::Encoder;
 
 pub(super) use evict::Newcomer;
 use unsent::Unsent;
@@ -51,7 +51,7 @@ pub(super) struct Client {
     /// Its multicall, whose calls are made one after another.
     pub(super) calls: Option<Multicall>,
     /// The reply that is being encoded.
-    pub(super) reply: Option<Encoder>,
+    pub(super) reply: Option<LongReply>,
     /// Its request that waits for its turn to have a long reply.
     pub(super) pending: Option<Pending>,
     /// Whether the writing half is shut down; input is read and dropped.

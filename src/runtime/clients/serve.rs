@@ -13,11 +13,11 @@ use super::{Client, Newcomer};
 use crate::http::{Response, http_date};
 use crate::model::Mono;
 use crate::rpc::Multicall;
+use crate::runtime::long_reply::LongReply;
 use crate::runtime::questions::Pending;
 use crate::runtime::{READ_BYTES_MAX, Shell, Source, WORK_PER_TURN, door};
 use crate::sys::poller::Interest;
 use crate::sys::sockets::SocketStream;
-use crate::xmlrpc::Encoder;
 
 /// A reader of a large reply that is slower than this is disconnected.
 const ANSWER_BYTES_PER_SEC_LEAST: usize = 16 * 1024;
@@ -202,7 +202,7 @@ impl Shell {
     fn settle(&mut self, token: u64) {
         let Some(client) = self.clients.by_token.get_mut(&token) else { return };
         let asked = client.calls.as_ref().map_or(0, Multicall::held_bytes)
-            + client.reply.as_ref().map_or(0, Encoder::held_bytes)
+            + client.reply.as_ref().map_or(0, LongReply::held_bytes)
             + client.pending.as_ref().map_or(0, Pending::held_bytes);
         let held_bytes = client.http.held_bytes() + client.unsent.held_bytes() + asked;
         self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);

@@ -1,0 +1,41 @@
+//! Replies that are encoded in slices, within the time for clients of each turn.
+
+use super::questions::xml;
+use super::usage::UsageCache;
+use crate::http::Response;
+use crate::model::Mono;
+use crate::xmlrpc::Encoder;
+
+use super::monitoring::MetricsReply;
+
+/// A reply that is being encoded.
+#[derive(Debug)]
+pub(super) enum LongReply {
+    Xml(Encoder),
+    Metrics(Box<MetricsReply>),
+}
+
+impl LongReply {
+    /// Encodes a slice. True once everything is encoded.
+    pub(super) fn encode_slice(&mut self, usage: &mut UsageCache, now: Mono) -> bool {
+        match self {
+            Self::Xml(reply) => reply.encode_slice(),
+            Self::Metrics(reply) => reply.encode_slice(usage, now),
+        }
+    }
+
+    /// The approximate memory that it uses.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Xml(reply) => reply.held_bytes(),
+            Self::Metrics(reply) => reply.held_bytes(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Response {
+        match self {
+            Self::Xml(reply) => xml(reply.finish()),
+            Self::Metrics(reply) => reply.finish(),
+        }
+    }
+}
