@@ -254,7 +254,7 @@ fn pages_of_other_sites_change_nothing() {
     }
     let stop = call("supervisor.stopAllProcesses", &[]);
     let stop = String::from_utf8(stop).unwrap().replace("Host:", "Origin: http://evil.example\r\nHost:");
-    peer.gets(stop, "HTTP/1.1 403 Forbidden");
+    Peer::tcp(port).gets(stop, "HTTP/1.1 403 Forbidden");
     let program = post("User-Agent: Mozilla/5.0 (so it says)\r\n", &encode_call("supervisor.getPID", &[]));
     peer.gets(program, "HTTP/1.1 200 OK");
     assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));

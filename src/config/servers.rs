@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Address, Credentials, ServerSpec};
+use crate::model::{Address, Credentials, Role, ServerAccess, ServerSpec, UserId};
 
 use super::document::Written;
 use super::error::Error;
@@ -12,6 +12,7 @@ use super::options::SectionKind;
 use super::reader::SectionReader;
 use super::reading::{Reading, Remark, Spot};
 use super::values;
+use crate::python::quote;
 
 /// The default permissions of a socket.
 pub(super) const SOCKET_MODE: u32 = 0o700;
@@ -35,7 +36,8 @@ pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<Serve
 /// COMPAT: Supervisor has one line for all servers without a password; with `strict` it is an error.
 pub(super) fn report_open_servers(reading: &mut Reading<'_>, servers: &[ServerSpec], is_strict: bool) {
     let open = servers.iter().filter(|it| it.credentials.is_none() && !it.address.is_local());
-    for ServerSpec { section, address, .. } in open {
+    for ServerSpec { section, address, access, .. } in open {
+        let Some(can) = access.role.exposes() else { continue };
         let (Some(section), Address::Inet { host, port }) = (reading.document.section(section), address)
         else {
             continue;
@@ -49,7 +51,7 @@ pub(super) fn report_open_servers(reading: &mut Reading<'_>, servers: &[ServerSp
             _ => format!("{host}:{port}"),
         };
         let message = format!(
-            "[{}] asks for no password: whoever reaches {shown} can run programs here; set username and \
+            "[{}] asks for no password: whoever reaches {shown} {can} here; set username and \
              password, or listen on 127.0.0.1 only",
             section.name
         );
@@ -67,7 +69,60 @@ pub(super) fn report_open_servers(reading: &mut Reading<'_>, servers: &[ServerSp
 fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Option<ServerSpec> {
     let section = options.section.name.clone();
     let credentials = credentials(options);
-    address.map(|address| ServerSpec { section, address, credentials, is_implicit: false })
+    let address = address?;
+    let access = access(options, &address);
+    Some(ServerSpec { section, address, credentials, access, is_implicit: false })
+}
+
+/// What clients may do, and by which host names they may call a TCP server.
+fn access(options: &mut SectionReader<'_, '_>, address: &Address) -> ServerAccess {
+    let (by_user, hosts) = match address {
+        Address::Inet { host, .. } => (Vec::new(), hosts(options, host)),
+        Address::Unix { .. } | Address::Abstract { .. } => (roles_by_user(options), Vec::new()),
+    };
+    let role = options.value("role", role).unwrap_or_default();
+    ServerAccess { role, by_user, reads_logs: options.boolean("read_logs"), hosts }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    let refusal = || values::word(Role::NAMES, text).err().unwrap_or_default();
+    Role::from_name(text).ok_or_else(refusal)
+}
+
+/// A number needs no entry in /etc/passwd, since a client may be from another container. A name does: passing it over
+/// would give its user the role of everybody.
+fn roles_by_user(options: &mut SectionReader<'_, '_>) -> Vec<(UserId, Role)> {
+    let machine = options.machine();
+    let mut found: Vec<(UserId, Role)> = Vec::new();
+    for (user, name) in options.pairs("role_uid") {
+        let uid = user.parse().or_else(|_| values::user(&user, machine).map(|user| user.uid));
+        let entry = uid.and_then(|uid| match found.iter().any(|(known, _)| *known == uid) {
+            true => Err(format!("uid {uid} has two roles")),
+            false => Ok((uid, role(&name)?)),
+        });
+        found.extend(options.checked("role_uid", entry));
+    }
+    found
+}
+
+/// The name of this machine, the one that the server listens on, and those of `allowed_hosts`.
+fn hosts(options: &mut SectionReader<'_, '_>, listens_on: &str) -> Vec<String> {
+    let mut hosts = vec![options.reading.host_node_name.to_owned(), listens_on.to_owned()];
+    for host in options.items("allowed_hosts", values::list) {
+        let is_name = host == "*" || !host.is_empty() && !host.contains(['*', ':', '/', '@']);
+        let checked = if is_name {
+            Ok(host.trim_end_matches('.').to_owned())
+        } else {
+            Err(format!(
+                "{} is not a host name: write sv.example.com, .example.com for all names below it, or * for any",
+                quote(&host)
+            ))
+        };
+        hosts.extend(options.checked("allowed_hosts", checked));
+    }
+    hosts.retain(|host| !host.is_empty());
+    hosts.iter_mut().for_each(|host| host.make_ascii_lowercase());
+    hosts
 }
 
 fn inet(options: &mut SectionReader<'_, '_>) -> Option<Address> {
@@ -122,8 +177,22 @@ fn credentials(options: &mut SectionReader<'_, '_>) -> Option<Credentials> {
 mod tests {
     use crate::model::{Password, SocketOwner};
 
-    use super::super::fake::{errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN_TOML, errors_in, load_text, notices_in};
+    use super::super::load;
     use super::*;
+
+    /// What a server without options grants.
+    fn access_to(address: &Address) -> ServerAccess {
+        let hosts = match address {
+            Address::Inet { host, .. } => ["node1", host].map(str::to_owned).into_iter().collect(),
+            Address::Unix { .. } | Address::Abstract { .. } => Vec::new(),
+        };
+        let hosts: Vec<String> = hosts;
+        ServerAccess {
+            hosts: hosts.into_iter().filter(|host| !host.is_empty()).collect(),
+            ..ServerAccess::default()
+        }
+    }
 
     #[test]
     fn inet_opens_before_unix() {
@@ -144,6 +213,7 @@ mod tests {
         ];
         let expected = expected.map(|(section, address, credentials)| ServerSpec {
             section: section.to_owned(),
+            access: access_to(&address),
             address,
             credentials,
             is_implicit: false,
@@ -160,6 +230,28 @@ mod tests {
             ("inet_http_server:x", "", "section [inet_http_server:x] has no port value"),
             ("unix_http_server", "file=x\nchmod=99", "Invalid chmod value 99"),
             ("unix_http_server", "file=x\nchown=nope", "Invalid sockchown value nope"),
+            ("unix_http_server", "file=x\nrole=root", "'root' is none of metrics, read, operate or admin"),
+            ("unix_http_server", "file=x\nrole_uid=0", "Unexpected end of key/value pairs in value '0'"),
+            ("unix_http_server", "file=x\nrole_uid=nope=read", "Invalid user name nope"),
+            ("unix_http_server", "file=x\nrole_uid=-1=read", "Invalid user id -1"),
+            ("unix_http_server", "file=x\nrole_uid=0=", "Unexpected end of key/value pairs in value '0='"),
+            (
+                "unix_http_server",
+                "file=x\nrole_uid=0=all",
+                "'all' is none of metrics, read, operate or admin",
+            ),
+            ("unix_http_server", "file=x\nrole_uid=www=read,33=admin", "uid 33 has two roles"),
+            ("unix_http_server", "file=x\nread_logs=perhaps", "not a valid boolean value: 'perhaps'"),
+            (
+                "inet_http_server",
+                "port=1\nallowed_hosts=a:1",
+                "'a:1' is not a host name: write sv.example.com",
+            ),
+            (
+                "inet_http_server",
+                "port=1\nallowed_hosts=*.b",
+                "'*.b' is not a host name: write sv.example.com",
+            ),
             ("inet_http_server", "port=foo", "not a valid port number: 'foo'"),
             ("inet_http_server", "port=:70000", "70000 is above upper bound (65535)"),
             ("inet_http_server", "port=1\nusername=u", incomplete),
@@ -172,8 +264,29 @@ mod tests {
             ),
         ] {
             let found = errors_in(&format!("[supervisord]\n[{section}]\n{line}"));
-            let (start, end) = (format!("{message} in section '{section}'"), found.len());
-            assert!(found[0].starts_with(&start) && end == 1, "{line}: {found:?}");
+            let place = format!(" in section '{section}'");
+            let is_it = found[0].starts_with(message) && found[0].contains(&place);
+            assert!(is_it && found.len() == 1, "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn servers_grant_roles() {
+        let ini = "[supervisord]\n[unix_http_server]\nfile=x\nrole=read\nrole_uid= 0=admin, www = operate, 70000=metrics\n\
+            read_logs=false\n[inet_http_server]\nport=Here.Example.com:1\nrole=operate\n\
+            allowed_hosts=SV.example.com., .example.org,*\n";
+        let toml = "[supervisord]\n[unix_http_server]\nfile = 'x'\nrole = 'read'\nread_logs = false\n\
+            role_uid = { 0 = 'admin', www = 'operate', 70000 = 'metrics' }\n[inet_http_server]\n\
+            port = 'here.example.com:1'\nrole = 'operate'\nallowed_hosts = ['sv.example.com', '.example.org', '*']\n";
+        let of_toml = load(Path::new(MAIN_TOML), &[], &Fake::new().file(MAIN_TOML, toml)).unwrap();
+        for settings in [load_text(ini).unwrap(), of_toml] {
+            let [inet, unix] = [0, 1].map(|nth| settings.servers[nth].access.clone());
+            let by_user = vec![(0, Role::Admin), (33, Role::Operate), (70_000, Role::Metrics)];
+            let expected = ServerAccess { role: Role::Read, by_user, reads_logs: false, hosts: Vec::new() };
+            assert_eq!(unix, expected);
+            let hosts =
+                ["node1", "here.example.com", "sv.example.com", ".example.org", "*"].map(str::to_owned);
+            assert_eq!(inet, ServerAccess { hosts: hosts.to_vec(), ..ServerAccess::of(Role::Operate) });
         }
     }
 
@@ -184,6 +297,7 @@ mod tests {
             "[inet_http_server]\nport=localhost:1",
             "[inet_http_server]\nport=[::1]:1",
             "[inet_http_server]\nport=*:1\nusername=u\npassword=p",
+            "[inet_http_server]\nport=*:1\nrole=metrics",
             "[unix_http_server]\nfile=x\nchmod=0777",
         ] {
             let text = format!("[supervisord]\nstrict=true\n{server}\n");
@@ -207,6 +321,10 @@ mod tests {
             assert!(shown.len() == 1 && shown[0].contains(&expected), "{port}: {shown:?}");
             let errors = errors_in(&strict);
             assert!(errors.len() == 1 && errors[0].starts_with(&expected), "{port}: {errors:?}");
+        }
+        for (role, can) in [("read", "can see processes"), ("operate", "can stop programs")] {
+            let shown = notices_in(&format!("[supervisord]\n[inet_http_server]\nport=1\nrole={role}\n"));
+            assert!(shown[0].contains(&format!("whoever reaches *:1 {can} here; set username")), "{shown:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use super::endpoint::NoEndpoint;
+use crate::model::FaultCode;
 use crate::python::quote;
 
 /// A failed call.
@@ -89,6 +90,11 @@ impl CallError {
                  password= in [supervisorctl]"
                     .to_owned()
             }
+            Self::Refused(403, _) => {
+                "the server forbids it: its role does not include this, or it does not know its own host name in the \
+                 URL (allowed_hosts)"
+                    .to_owned()
+            }
             Self::Refused(status, reason) => {
                 format!("the server refused the request: {status} {reason}. Is it a supervisor?")
             }
@@ -106,6 +112,11 @@ impl CallError {
             _ => None,
         }
     }
+}
+
+/// Whether a fault is about the client's role. Its number is that of FAILED.
+pub(super) fn is_forbidden(text: &str) -> bool {
+    text.starts_with(FaultCode::Forbidden.name())
 }
 
 /// A fault in plain words: its text without the fault's name, or a sentence that replaces it.
@@ -204,6 +215,11 @@ mod tests {
             (30, "FAILED: update of web is under way", "update of web is under way"),
             (92, "CANT_REREAD: line 7: no colon", "cannot read the configuration: line 7: no colon"),
             (21, "NOT_EXECUTABLE: /bin/x: y", "/bin/x: y"),
+            (
+                30,
+                "FORBIDDEN: the role read may not x: that needs admin",
+                "the role read may not x: that needs admin",
+            ),
             (99, "what: ever", "what: ever"),
         ] {
             assert_eq!(plain_fault(code, text), plain);

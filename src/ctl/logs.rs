@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use super::answers;
 use super::exit;
-use super::failure::{CallError, Outcome, fault};
+use super::failure::{CallError, Outcome, fault, is_forbidden};
 use super::follow::{Follow, log_of, wait};
 use super::session::Session;
 use crate::model::Signal;
@@ -110,6 +110,9 @@ fn show(session: &mut Session, method: &str, name: Option<&str>, bytes: i32) -> 
             let text = answers::plain_text(&text)?;
             session.say(text);
             return Ok(());
+        }
+        Err(CallError::Fault(code, text)) if session.is_sv() && is_forbidden(&text) => {
+            return Err(CallError::Fault(code, text).into());
         }
         Err(CallError::Fault(fault::NO_FILE, _)) => "no log file",
         Err(CallError::Fault(fault::FAILED, _)) => "unknown error reading log",

@@ -6,7 +6,7 @@
 use super::answers::{self, BulkRow};
 use super::exit;
 use super::explain;
-use super::failure::{CallError, Failure, Outcome, fault, plain_fault};
+use super::failure::{CallError, Failure, Outcome, fault, is_forbidden, plain_fault};
 use super::session::Session;
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
@@ -275,7 +275,7 @@ impl Verb {
         }
         let words = self.problems.iter().find(|(code, _)| *code == row.status).map(|(_, words)| *words);
         match words {
-            Some(words) if words != FAULT_TEXT => {
+            Some(words) if words != FAULT_TEXT && !(session.is_sv() && is_forbidden(&row.description)) => {
                 let is_unknown = row.status == fault::BAD_NAME;
                 let suggestion = if is_unknown { session.suggestion(&name) } else { String::new() };
                 Ok(format!("{name}: ERROR ({words}{suggestion})"))

@@ -25,6 +25,7 @@ mod connection;
 mod date;
 mod form;
 mod headers;
+mod host;
 mod request;
 mod response;
 mod sender;
@@ -39,6 +40,7 @@ pub use connection::{
 pub use date::{http_date, http_date_secs};
 pub use form::form_fields;
 pub use headers::Headers;
+pub use host::has_trusted_host;
 pub use request::{Request, Version};
 pub use response::Response;
 pub use sender::{Sender, is_browser};

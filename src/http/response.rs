@@ -37,15 +37,23 @@ impl Response {
     /// A page about a status. Its style is inline, since a client without access can't load files.
     #[must_use]
     pub fn error(status: u16) -> Self {
+        Self::explained(
+            status,
+            match status {
+                400 => "<p>The server does not understand this request.</p>\n",
+                401 => {
+                    "<p>A user name and a password are needed, as the supervisor's configuration has them.</p>\n"
+                }
+                404 => "<p>There is nothing here.</p>\n",
+                _ => "",
+            },
+        )
+    }
+
+    /// Like [`Response::error`], with a text of its own, which is HTML.
+    #[must_use]
+    pub fn explained(status: u16, sentence: &str) -> Self {
         let title = format!("{status} {}", reason(status));
-        let sentence = match status {
-            400 => "<p>The server does not understand this request.</p>\n",
-            401 => {
-                "<p>A user name and a password are needed, as the supervisor's configuration has them.</p>\n"
-            }
-            404 => "<p>There is nothing here.</p>\n",
-            _ => "",
-        };
         let page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EventLogPart, ExitStatus, HealthInfo, ListenerState, LogLevel, ProcessId, ProcessSpec, ProcessState,
-    RunCounters, Signal, SupervisorState, Transition,
+    EventLogPart, ExitStatus, HealthInfo, ListenerState, LogLevel, Permission, ProcessId, ProcessSpec,
+    ProcessState, Role, RunCounters, Signal, SupervisorState, Transition,
 };
 
 /// Identifies a command until it is answered. Counts up and is never reused.
@@ -170,6 +170,52 @@ impl Command {
 }
 
 impl Command {
+    /// The least role of a client that may send it.
+    ///
+    /// Operating is what a program is made for: being started, stopped, signalled. What decides which programs there
+    /// are and what they are fed (configuration, standard input, events) needs admin, as does what would hide traces:
+    /// emptying the supervisor's own log and writing to it.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        let (role, what) = match self {
+            Self::GetIdentification
+            | Self::GetGroupNames
+            | Self::GetState
+            | Self::GetPid
+            | Self::GetProcessInfo(_)
+            | Self::GetAllProcessInfo
+            | Self::GetAllProcessDetails
+            | Self::GetProcessDetails(_)
+            | Self::GetEvents { .. }
+            | Self::GetAllConfigInfo => (Role::Read, "see anything"),
+            Self::ReadLog(..) | Self::FollowLog(_) => return Permission::LOG,
+            Self::StartProcess(..) | Self::StartProcessGroup(..) | Self::StartAllProcesses(_) => {
+                (Role::Operate, "start processes")
+            }
+            Self::StopProcess(..) | Self::StopProcessGroup(..) | Self::StopAllProcesses(_) => {
+                (Role::Operate, "stop processes")
+            }
+            Self::RestartRolling(..) => (Role::Operate, "restart processes"),
+            Self::SignalProcess(..) | Self::SignalProcessGroup(..) | Self::SignalAllProcesses(_) => {
+                (Role::Operate, "send signals")
+            }
+            Self::ClearProcessLogs(_) | Self::ClearAllProcessLogs => {
+                (Role::Operate, "clear logs of processes")
+            }
+            Self::ClearLog => (Role::Admin, "clear the supervisor's own log"),
+            Self::WriteLog(..) => (Role::Admin, "write to the supervisor's own log"),
+            Self::ReloadConfig => (Role::Admin, "reread the configuration"),
+            Self::AddProcessGroup(_) | Self::RemoveProcessGroup(_) | Self::UpdateProcessGroup(_) => {
+                (Role::Admin, "add, remove or update groups")
+            }
+            Self::SendStdin(..) => (Role::Admin, "write to the standard input of a process"),
+            Self::SendRemoteEvent { .. } => (Role::Admin, "send events"),
+            Self::Shutdown => (Role::Admin, "shut down the supervisor"),
+            Self::Restart => (Role::Admin, "restart the supervisor"),
+        };
+        Permission::of(role, what)
+    }
+
     /// Whether it is accepted while the supervisor shuts down or restarts.
     #[must_use]
     pub fn is_taken_in_any_state(&self) -> bool {
@@ -421,6 +467,8 @@ pub enum FaultCode {
     AlreadyAdded = 90,
     StillRunning = 91,
     CantReread = 92,
+    /// The client's role does not allow it. Supervisor has no such fault: [`FaultCode::number`].
+    Forbidden = 403,
 }
 
 impl FaultCode {
@@ -445,6 +493,19 @@ impl FaultCode {
             Self::AlreadyAdded => "ALREADY_ADDED",
             Self::StillRunning => "STILL_RUNNING",
             Self::CantReread => "CANT_REREAD",
+            Self::Forbidden => "FORBIDDEN",
+        }
+    }
+
+    /// The number in XML-RPC.
+    ///
+    /// COMPAT: FORBIDDEN has the number of FAILED. Supervisor's client stops with an exception at numbers that it
+    /// does not know; of FAILED it prints the text.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Forbidden => Self::Failed as i32,
+            known => known as i32,
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod options;
 mod principal;
 mod probe;
 mod restart;
+mod role;
 mod rules;
 mod schedule;
 mod settings;
@@ -39,6 +40,7 @@ pub use probe::{
     HealthCheck, HealthInfo, HealthSpec, HealthStatus, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck,
 };
 pub use restart::{RestartDelays, RestartLimit};
+pub use role::{Grant, Permission, Role, ServerAccess};
 pub use rules::{OnEnd, OnIdle, Rules, SignalAction};
 pub use schedule::{Overlap, Schedule, ScheduleSpec, Zone};
 pub use settings::{

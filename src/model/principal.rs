@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::UserId;
+use super::{Grant, UserId};
 
 /// The sender of a [`super::Command`] or a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Principal {
         uid: Option<UserId>,
         /// The user name, if the server requires authentication.
         username: Option<String>,
+        /// What the server grants it.
+        grant: Grant,
     },
     /// The sender of a signal, already checked by the kernel: root or our own user.
     Signal,
@@ -27,7 +29,7 @@ impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal => f.write_str("a signal"),
-            Self::Client { server, uid, username } => {
+            Self::Client { server, uid, username, grant: _ } => {
                 write!(f, "a client of [{server}]")?;
                 match (username, uid) {
                     (Some(username), _) => write!(f, " (user {username})"),

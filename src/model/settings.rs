@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, GroupSpec, LogForm, LogFormat, Rules, User, UserId};
+use super::{Environment, GroupSpec, LogForm, LogFormat, Rules, ServerAccess, User, UserId};
 
 /// The severity of an activity log line: Supervisor's seven levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -240,6 +240,8 @@ pub struct ServerSpec {
     pub address: Address,
     /// `None` accepts every client that can connect.
     pub credentials: Option<Credentials>,
+    /// What its clients may do.
+    pub access: ServerAccess,
     /// It has no server section. Children don't get its address, and it offers the supervisor's methods
     /// regardless of `[rpcinterface:x]` sections.
     pub is_implicit: bool,
@@ -249,7 +251,13 @@ impl ServerSpec {
     /// A server without a section.
     #[must_use]
     pub fn implicit(address: Address) -> Self {
-        Self { section: "supervisord".to_owned(), address, credentials: None, is_implicit: true }
+        Self {
+            section: "supervisord".to_owned(),
+            address,
+            credentials: None,
+            access: ServerAccess::default(),
+            is_implicit: true,
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub fn answer(reply: Reply) -> Value {
 pub fn body(outcome: Result<Value, Fault>) -> Encoder {
     match outcome {
         Ok(value) => Encoder::response(value),
-        Err(fault) => Encoder::fault(fault.code as i32, &fault.to_string()),
+        Err(fault) => Encoder::fault(fault.code.number(), &fault.to_string()),
     }
 }
 
@@ -194,7 +194,7 @@ fn update_row(UpdateRow { name, group, outcome }: &UpdateRow) -> Value {
 fn status_row(name: &str, group: &str, outcome: Result<&str, &Fault>) -> Value {
     let (status, description) = match outcome {
         Ok(done) => (SUCCESS, done.to_owned()),
-        Err(fault) => (fault.code as i32, fault.to_string()),
+        Err(fault) => (fault.code.number(), fault.to_string()),
     };
     Value::members([
         ("name", name.into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::arguments::Arguments;
-use crate::model::{Fault, FaultCode};
+use crate::model::{Fault, FaultCode, Permission, Role};
 use crate::xmlrpc::Value;
 
 /// The maximum size of keys and values together.
@@ -27,6 +27,17 @@ pub enum CacheCall {
 }
 
 impl CacheCall {
+    /// What it requires of the client: what other programs read from the cache, only an admin may change.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        match self {
+            Self::Keys | Self::Count | Self::Fetch(_) => Permission::of(Role::Read, "see anything"),
+            Self::Store(..) | Self::Delete(_) | Self::Clear => {
+                Permission::of(Role::Admin, "change the cache")
+            }
+        }
+    }
+
     pub(super) fn store(given: &Arguments<'_>) -> Result<Self, Fault> {
         Ok(Self::Store(key(given)?, given.any(1).clone()))
     }

@@ -24,7 +24,7 @@ mod packages;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Command, Fault, FaultCode, Namespace};
+use crate::model::{Command, Fault, FaultCode, Namespace, Permission, Role};
 use crate::xmlrpc::Value;
 
 use arguments::Arguments;
@@ -50,6 +50,20 @@ pub enum Asked {
     Cache(CacheCall),
     /// Several calls, to be performed one after the other.
     Many(Multicall),
+}
+
+impl Asked {
+    /// What it requires of the client.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        match self {
+            Self::Command(command) => command.permission(),
+            Self::Answer(_) | Self::AnswerUnlessStopping(_) => Permission::of(Role::Read, "see anything"),
+            Self::Cache(call) => call.permission(),
+            // Each of them has its own.
+            Self::Many(_) => Permission::of(Role::Metrics, "make several calls"),
+        }
+    }
 }
 
 /// Resolves a call of `method` with these namespaces.

@@ -64,7 +64,7 @@ impl Multicall {
     /// Adds the result of the call.
     pub fn answered(&mut self, outcome: Result<Value, Fault>) {
         let result = outcome.unwrap_or_else(|fault| {
-            let code = fault.code as i32;
+            let code = fault.code.number();
             Value::members([("faultCode", code.into()), ("faultString", fault.to_string().into())])
         });
         self.results.push(result);

@@ -1,5 +1,8 @@
 //! Tests of every method of the table, with valid and invalid parameters.
 
+use std::collections::BTreeMap;
+
+use super::methods::Kind;
 use super::*;
 use crate::model::{
     AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogLevel, LogOf, LogTarget,
@@ -31,6 +34,49 @@ fn fault(code: FaultCode) -> Result<Asked, Fault> {
 /// The text of the fault of a call.
 fn refusal(method: &str, params: &[Value]) -> String {
     ask_supervisor(method, params).unwrap_err().to_string()
+}
+
+/// The documentation has one row for each method: `| `supervisor.getState` | read |`.
+#[test]
+fn every_method_has_the_role_that_is_documented() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/roles.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let documented: BTreeMap<&str, &str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+        .filter(|(method, _)| method.contains('.'))
+        .collect();
+    let namespaces = [
+        Namespace::of_supervisor("supervisor"),
+        Namespace { name: "cache".to_owned(), interface: RpcInterface::Cache },
+        Namespace { name: "laforge".to_owned(), interface: RpcInterface::LaForge },
+        Namespace { name: "twiddler".to_owned(), interface: RpcInterface::Twiddler },
+    ];
+    let catalogue = Catalogue::new(&namespaces);
+    let methods = catalogue.list();
+    let methods: Vec<&str> = methods.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for method in &methods {
+        let params = catalogue.find(method).unwrap().params.iter().filter(|param| !param.optional);
+        let params: Vec<Value> = params
+            .map(|param| match param.kind {
+                Kind::Int => 0.into(),
+                Kind::Array => Value::Array(Vec::new()),
+                Kind::Boolean => true.into(),
+                Kind::String | Kind::Struct if param.doc.starts_with("A method") => {
+                    "system.listMethods".into()
+                }
+                Kind::String | Kind::Struct => "TERM".into(),
+            })
+            .collect();
+        let permission = ask(method, &params, &namespaces).unwrap().permission();
+        assert_eq!(documented.get(method), Some(&permission.role.name()), "{method} in docs/roles.md");
+        assert_eq!(
+            permission.is_log,
+            ["read", "tail"].iter().any(|it| method.contains(&format!(".{it}"))),
+            "{method}"
+        );
+    }
+    assert_eq!(methods.len(), documented.len(), "docs/roles.md has methods that do not exist");
 }
 
 #[test]

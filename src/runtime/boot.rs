@@ -416,6 +416,7 @@ fn enter_supervision(
         traces: Traces::default(),
         usage: UsageCache::default(),
         spawn_times: Histogram::default(),
+        refusals: super::refusals::RefusalLog::default(),
         pid_file: None,
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
         more_to_reap: false,

@@ -2,12 +2,18 @@
 //! into the core.
 //!
 //! A request is authorised when its head is complete: before its body is read and before anything is done for
-//! it. The sender is a [`Principal`], which every command then carries.
+//! it. The sender is a [`Principal`], which every command then carries, with what its server grants it. A command that
+//! needs more is answered here with the fault FORBIDDEN, wherever it comes from.
 
 use super::Shell;
 use crate::control_socket;
-use crate::http::{Request, Response, Secret, authenticate};
-use crate::model::{Address, Command, Password, Principal, ServerSpec, Signal, Ticket, UserId};
+use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host};
+use crate::metrics::MonitoringPath;
+use crate::model::{
+    Address, Command, Fault, FaultCode, LogLevel, Password, Permission, Principal, Role, ServerSpec, Signal,
+    Ticket, UserId,
+};
+use crate::python::quote;
 use crate::supervise::Input;
 use crate::sys::sockets::{Peer, SocketStream};
 
@@ -41,8 +47,37 @@ fn principal(server: &ServerSpec, uid: Option<UserId>, head: &Request) -> Option
             is_authentic.then(|| Some(required.username.clone()))?
         }
     };
-    Some(Principal::Client { server: server.section.clone(), uid, username })
+    let grant = server.access.grant(uid);
+    Some(Principal::Client { server: server.section.clone(), uid, username, grant })
 }
+
+/// What a path requires. Metrics and probes are part of every role. The calls of XML-RPC have their own needs, and are answered with faults.
+fn permission_for(path: &str) -> Permission {
+    let is_open = MonitoringPath::of(path).is_some() || path.starts_with("/RPC2");
+    Permission::of(if is_open { Role::Metrics } else { Role::Read }, "see anything but metrics")
+}
+
+/// Whether a request may come from a page that a browser takes for one of ours: the owner of a domain can let its
+/// name mean our address. A browser does not send our password to such a page. Metrics are scraped by any name.
+///
+/// COMPAT: Supervisor accepts any host.
+fn is_rebound(server: &ServerSpec, head: &Request) -> bool {
+    let is_guarded = server.address.is_unix() || server.credentials.is_some();
+    let is_about_metrics = MonitoringPath::of(&head.path).is_some();
+    !is_guarded && !is_about_metrics && !has_trusted_host(head, &server.access.hosts)
+}
+
+/// Whether a page of another site had a browser send a request to an API. Pages decide about theirs: they may ask the
+/// user.
+///
+/// COMPAT: Supervisor accepts such calls.
+fn is_forged(head: &Request) -> bool {
+    let is_api = head.path.starts_with("/RPC2") || head.path.starts_with("/api/");
+    is_api && !["GET", "HEAD"].contains(&head.method.as_str()) && Sender::of(head) == Sender::ForeignPage
+}
+
+/// Characters shown of a host name that a client has sent.
+const HOST_CHARS_SHOWN: usize = 100;
 
 impl Shell {
     /// Authorises a request by its head. A rejected request, or one to a removed server, is answered here.
@@ -50,20 +85,62 @@ impl Shell {
         let Some(client) = self.clients.get_mut(token) else { return false };
         let server = self.servers.spec(client.server);
         client.principal = server.and_then(|server| principal(server, client.uid, head));
-        let is_admitted = client.principal.is_some();
-        if !is_admitted {
-            self.trace_request(token, head);
-            self.respond(token, Response::unauthorized());
-        }
-        is_admitted
+        let refusal = match (server, client.principal.clone()) {
+            (Some(server), Some(_)) if is_rebound(server, head) => {
+                let host: String =
+                    head.header("host").unwrap_or_default().chars().take(HOST_CHARS_SHOWN).collect();
+                let text = format!(
+                    "a request to [{}] for the host {}: add it to allowed_hosts there, or set username and password",
+                    server.section,
+                    quote(&host)
+                );
+                self.log_refusal(&text);
+                Response::explained(403, UNKNOWN_HOST)
+            }
+            (Some(_), Some(_)) if is_forged(head) => {
+                self.log_refusal("an XML-RPC call that a page of another site had a browser send");
+                Response::error(403)
+            }
+            (Some(_), Some(principal)) => match self.permit(&principal, permission_for(&head.path)) {
+                Ok(()) => return true,
+                Err(fault) => forbidden(&fault),
+            },
+            _ => Response::unauthorized(),
+        };
+        self.trace_request(token, head);
+        self.respond(token, refusal.closing());
+        false
     }
 
-    /// Sends the command of a client to the core.
+    /// Whether a client may ask for something. The fault says what would be enough, and the log who has asked.
+    pub(super) fn permit(&mut self, principal: &Principal, permission: Permission) -> Result<(), Fault> {
+        let Principal::Client { grant, .. } = principal else { return Ok(()) };
+        let Err(least) = grant.covers(permission) else { return Ok(()) };
+        let text = format!(
+            "the role {} may not {}: that needs {}",
+            grant.role.name(),
+            permission.what,
+            least.name()
+        );
+        self.log_refusal(&format!("{principal}: {text}"));
+        Err(Fault::about(FaultCode::Forbidden, text))
+    }
+
+    fn log_refusal(&mut self, text: &str) {
+        if let Some(line) = self.refusals.line(self.now.mono, text) {
+            self.log(LogLevel::Warn, &line);
+        }
+    }
+
+    /// Sends the command of a client to the core, if its role includes it.
     pub(super) fn command(&mut self, token: u64, ticket: Ticket, principal: Principal, command: Command) {
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = Some(ticket);
         }
-        self.feed(Input::Command { principal, ticket, command });
+        match self.permit(&principal, command.permission()) {
+            Ok(()) => self.feed(Input::Command { principal, ticket, command }),
+            Err(fault) => self.answer(ticket, Err(fault)),
+        }
     }
 
     /// Sends a signal to the core.
@@ -72,18 +149,35 @@ impl Shell {
     }
 }
 
+/// The text of status 403 for a host that is not ours.
+const UNKNOWN_HOST: &str = "<p>The supervisor does not know itself by the host name of this address, so another site may \
+    be behind the request. If the name is right, it belongs to <code>allowed_hosts</code> of the server in the \
+    supervisor's configuration.</p>\n";
+
+/// The page about a fault FORBIDDEN. Its text is our own.
+pub(super) fn forbidden(fault: &Fault) -> Response {
+    Response::explained(403, &format!("<p>{fault}</p>\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use super::*;
     use crate::http::Connection;
-    use crate::model::Credentials;
+    use crate::model::{Credentials, Grant, ServerAccess};
 
     fn server(credentials: Option<Password>) -> ServerSpec {
         let address = Address::Unix { path: PathBuf::from("/run/x.sock"), mode: 0o700, owner: None };
         let credentials = credentials.map(|password| Credentials { username: "me".to_owned(), password });
-        ServerSpec { section: "unix_http_server".to_owned(), address, credentials, is_implicit: false }
+        let access = ServerAccess::default();
+        ServerSpec {
+            section: "unix_http_server".to_owned(),
+            address,
+            credentials,
+            access,
+            is_implicit: false,
+        }
     }
 
     fn head(authorization: &str) -> Request {
@@ -97,7 +191,12 @@ mod tests {
         let plain = || Some(Password::Plain("secret".to_owned()));
         let client = |username: Option<&str>| {
             let username = username.map(str::to_owned);
-            Some(Principal::Client { server: "unix_http_server".to_owned(), uid: Some(7), username })
+            Some(Principal::Client {
+                server: "unix_http_server".to_owned(),
+                uid: Some(7),
+                username,
+                grant: Grant::default(),
+            })
         };
         // me:secret, you:secret
         let (right, wrong) = ("Authorization: Basic bWU6c2VjcmV0", "Authorization: Basic eW91OnNlY3JldA==");

@@ -36,6 +36,7 @@ mod pidfile;
 mod probes;
 mod questions;
 mod reading;
+mod refusals;
 mod restart;
 mod self_reports;
 mod servers;
@@ -72,6 +73,7 @@ use main_processes::MainProcesses;
 use page_requests::PageRequests;
 use pidfile::PidFile;
 use probes::Probes;
+use refusals::RefusalLog;
 use self_reports::SelfReports;
 use servers::Servers;
 use task_table::{StartBudget, Tasks};
@@ -177,6 +179,7 @@ struct Shell {
     usage: UsageCache,
     /// How long the spawns of processes took.
     spawn_times: Histogram,
+    refusals: RefusalLog,
     pid_file: Option<PidFile>,
     /// One buffer for all: data is passed on before the next read.
     buffer: Box<[u8]>,

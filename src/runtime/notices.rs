@@ -1,7 +1,7 @@
 //! What is logged at each start of how clients reach us, and who else can.
 
 use super::Shell;
-use crate::model::{Address, LogLevel};
+use crate::model::{Address, LogLevel, ServerSpec};
 
 /// Logs the notices of the configuration, then the addresses of the servers.
 pub(super) fn log_notices(shell: &mut Shell) {
@@ -12,14 +12,16 @@ pub(super) fn log_notices(shell: &mut Shell) {
         for namespace in shell.settings.namespaces.clone() {
             shell.log(LogLevel::Info, &format!("RPC interface '{}' initialized", namespace.name));
         }
-        if server.credentials.is_some() {
+        // COMPAT: as `sv`, metrics for anybody are not worth a line.
+        let is_open = server.access.role.exposes().is_some() || !shell.launch.foreground;
+        if server.credentials.is_some() || !is_open {
             continue;
         }
         let section = &server.section;
         if !shell.launch.foreground || !server.address.is_local() {
             let text = format!("Server '{section}' running without any HTTP authentication checking");
             shell.log(LogLevel::Critical, &text);
-        } else if let Some(clients) = local_clients(&server.address) {
+        } else if let Some(clients) = local_clients(&server) {
             let text = format!("[{section}] asks for no password: {clients}");
             shell.log(LogLevel::Warn, &text);
         }
@@ -31,16 +33,16 @@ pub(super) fn log_notices(shell: &mut Shell) {
 }
 
 /// Which local users can use a server without a password, besides its owner, and a remedy.
-fn local_clients(address: &Address) -> Option<String> {
-    match address {
+fn local_clients(server: &ServerSpec) -> Option<String> {
+    let can = server.access.role.exposes()?;
+    match &server.address {
         Address::Unix { mode, .. } if mode & 0o077 == 0 => None,
         Address::Unix { path, .. } => Some(format!(
-            "every user who may open '{}' can run programs here; set username and password, or chmod=0700",
+            "every user who may open '{}' {can} here; set username and password, or chmod=0700",
             path.display()
         )),
-        Address::Inet { .. } | Address::Abstract { .. } => Some(
-            "every local user can run programs here; set username and password, or use [unix_http_server]"
-                .to_owned(),
-        ),
+        Address::Inet { .. } | Address::Abstract { .. } => {
+            Some(format!("every local user {can} here; set username and password, or use [unix_http_server]"))
+        }
     }
 }

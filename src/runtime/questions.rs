@@ -6,7 +6,7 @@
 use super::Shell;
 use super::long_reply::LongReply;
 use super::tails::process_log;
-use crate::http::{Request, Response, Sender};
+use crate::http::{Request, Response};
 use crate::metrics::{MetricsFormat, MonitoringPath};
 use crate::model::{Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Reply, SupervisorState, Ticket};
 use crate::rpc::{self, Asked, Multicall};
@@ -72,17 +72,9 @@ impl Shell {
         }
     }
 
-    /// COMPAT: Supervisor accepts calls that a page of another site makes a browser send.
     fn call(&mut self, token: u64, request: &Request) {
         if request.method != "POST" {
             return self.respond(token, Response::error(400));
-        }
-        if Sender::of(request) == Sender::ForeignPage {
-            self.log(
-                LogLevel::Warn,
-                "refused an XML-RPC call that a page of another site had a browser send",
-            );
-            return self.respond(token, Response::error(403));
         }
         let call = match decode_call(&request.body) {
             Ok(call) => call,
@@ -121,6 +113,12 @@ impl Shell {
     /// The result of a call, if it is known without the core. Otherwise the core is asked, and answers by
     /// [`Shell::answer`], now or later.
     fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
+        let principal = self.clients.principal(token)?;
+        let asked = match asked {
+            // The core's commands are checked on their way to it.
+            Ok(Asked::Command(_)) | Err(_) => asked,
+            Ok(asked) => self.permit(&principal, asked.permission()).map(|()| asked),
+        };
         match asked {
             Ok(Asked::AnswerUnlessStopping(_) | Asked::Cache(_))
                 if self.core.state() != SupervisorState::Running =>
@@ -130,7 +128,6 @@ impl Shell {
             Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
             Ok(Asked::Cache(call)) => Some(self.cache.answer(call)),
             Ok(Asked::Command(command)) => {
-                let principal = self.clients.principal(token)?;
                 let ticket = self.tickets.give(token);
                 self.command(token, ticket, principal, command);
                 None

@@ -3,10 +3,11 @@
 //! A reply ends with its log: when the group of the process is removed, with a restart, and when the
 //! supervisor exits. Its content comes from [`crate::output`].
 
+use super::door::forbidden;
 use super::{Shell, WORK_PER_TURN};
 use crate::http::{Request, Response, http_date};
 use crate::logs::{TRUNCATED, missed};
-use crate::model::{Channel, Command, Fault, LogOf, Namespec, Reply};
+use crate::model::{Channel, Command, Fault, FaultCode, LogOf, Namespec, Reply};
 use crate::output::{FollowedPiece, Follower, StreamId};
 
 /// The process and the stream in the path of a request: `/logtail/NAME`, `/logtail/NAME/stderr`. As in
@@ -45,6 +46,9 @@ impl Shell {
                     self.output.follower(StreamId { process, channel }, self.log_path(process, channel));
                 // Supervisor sends this header, which is for nginx, only with the logs of processes.
                 (follower, &[("X-Accel-Buffering", "no")])
+            }
+            Err(fault) if fault.code == FaultCode::Forbidden => {
+                return self.respond(token, forbidden(&fault));
             }
             Ok(_) | Err(_) => (None, &[]),
         };

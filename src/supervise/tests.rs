@@ -50,7 +50,8 @@ pub(super) fn spec(name: &str) -> ProcessSpec {
 
 /// Any client.
 pub(super) fn client() -> Principal {
-    Principal::Client { server: "unix_http_server".to_owned(), uid: Some(0), username: None }
+    let (server, grant) = ("unix_http_server".to_owned(), Grant::default());
+    Principal::Client { server, uid: Some(0), username: None, grant }
 }
 
 fn alone(priority: i64, process: ProcessSpec) -> GroupSpec {

@@ -173,7 +173,7 @@ fn why_not_started(fault: &Fault) -> String {
 }
 
 pub(super) fn unexpected(fault: &Fault) -> String {
-    format!("unexpected rpc fault [{}] {fault}", fault.code as i32)
+    format!("unexpected rpc fault [{}] {fault}", fault.code.number())
 }
 
 /// Local time in the form of ctime(3): `Sun Nov  6 08:49:37 1994`.

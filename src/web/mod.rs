@@ -20,7 +20,7 @@ mod pages;
 mod tests;
 
 use crate::http::{Request, Response, Sender, form_fields, is_browser, percent_encode};
-use crate::model::{Command, Fault, Reply, Wall};
+use crate::model::{Command, Fault, FaultCode, Reply, Wall};
 
 use action::{Action, Progress};
 use pages::Tail;
@@ -150,6 +150,11 @@ impl PageRequest {
     #[must_use]
     pub fn into_response(self, wall: Wall) -> Response {
         let Self { purpose, progress } = self;
+        if let Some(Err(fault)) = &progress.last
+            && fault.code == FaultCode::Forbidden
+        {
+            return pages::forbidden(&fault.to_string());
+        }
         match purpose {
             PagePurpose::ShowStatus { message } => match progress.last {
                 Some(Ok(Reply::AllInfo(processes))) => pages::status(&processes, message.as_deref()),

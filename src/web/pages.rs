@@ -302,6 +302,12 @@ pub(super) fn bad_request(text: &str) -> Response {
     page(400, "400 Bad Request", &body)
 }
 
+/// The client's role does not include what it has asked for.
+pub(super) fn forbidden(text: &str) -> Response {
+    let body = format!("<h1>403 Forbidden</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
+    page(403, "403 Forbidden", &body)
+}
+
 const BACK: &str = "<p><a href=\"index.html\">Supervisor Status</a></p>\n";
 
 /// Nothing was done, since a foreign page may have caused the request; a button performs it.

@@ -250,6 +250,7 @@ fn value(value: ValueType) -> String {
         ValueType::Address => "host:port",
         ValueType::Url => "URL",
         ValueType::Pairs => "variables",
+        ValueType::Roles => "users with roles",
         ValueType::List => "list",
         ValueType::Globs => "patterns",
         ValueType::Command => "command",

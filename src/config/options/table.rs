@@ -4,6 +4,7 @@ use super::DefaultValue::{Is, Required, Unset};
 use super::Naming::{Optional, Required as Named, Single};
 use super::ValueType::*;
 use super::{DefaultValue, OptionDoc, SectionDoc, SectionKind, ValueType};
+use crate::model::Role;
 use crate::model::options::{PROGRAM, joined};
 
 /// All sections, in the order in which the sample shows them.
@@ -104,12 +105,27 @@ const UNIX_HTTP_SERVER: &[OptionDoc] = &[
     row("chown", Owner, Unset("root:root"), "owner of the socket, user or user:group"),
     row("username", Text, Unset("admin"), "asked of clients; default: nothing is"),
     row("password", Secret, Unset("change-me"), "in the clear, or {SHA} and the SHA-1 of it in hex"),
+    ROLE,
+    row("role_uid", Roles, Unset("0=admin,1000=read"), "role of these users instead; sv only"),
+    READ_LOGS,
 ];
+
+const ROLE: OptionDoc = row(
+    "role",
+    Word(Role::NAMES),
+    Is("admin"),
+    "what clients may do: metrics, read, operate, admin; sv only",
+);
+const READ_LOGS: OptionDoc =
+    row("read_logs", Boolean, Is("true"), "whether the roles read and operate include logs; sv only");
 
 const INET_HTTP_SERVER: &[OptionDoc] = &[
     row("port", Address, Required("127.0.0.1:9001"), "host:port, or *:port for all addresses"),
     row("username", Text, Unset("admin"), "asked of clients; default: nothing is"),
     row("password", Secret, Unset("change-me"), "in the clear, or {SHA} and the SHA-1 of it in hex"),
+    ROLE,
+    READ_LOGS,
+    row("allowed_hosts", List, Unset("sv.example.com"), "names that it has where no password is; sv only"),
 ];
 
 const SUPERVISORD: &[OptionDoc] = &[

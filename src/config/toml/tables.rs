@@ -1,7 +1,8 @@
 //! Second stage: tables to sections.
 //!
 //! The table of options determines what a TOML table is: `[supervisord]` is a section, `[program.web]` is one
-//! section per program, `[unix_http_server]` is a section that may contain others. A table below a section is
+//! section per program, `[unix_http_server]` is a section that may contain others, except where an option of its own has
+//! that name (`role_uid`). A table below a section is
 //! the value of an option (`[program.web.environment]`) or, if there is no such option, a prefix of dotted
 //! keys: `[rpcinterface.x]` may contain `supervisor.rpcinterface_factory = "…"`.
 
@@ -9,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::super::document::{Document, Entry, Misplaced, Place};
-use super::super::options::{Naming, OptionDoc, SectionKind, TABLE, option_of};
+use super::super::options::{Naming, OptionDoc, SectionKind, TABLE, ValueType, option_of};
 use super::lines::TomlLines;
 use super::types::{WrongType, written};
 use crate::python::quote;
@@ -72,10 +73,13 @@ impl Layout<'_> {
     /// A table that contains a section per subtable, and may be a section itself.
     fn parts(&mut self, name: &str, value: &TomlValue<'_>, table: &DeTable<'_>) {
         let mut own = Vec::new();
+        let options = SectionKind::of(name).map_or(&[][..], |(kind, _)| kind.options());
         for (key, part) in table {
             let full_name = || format!("{name}:{}", key.get_ref());
             match part.get_ref() {
-                DeValue::Table(inner) => self.section(full_name(), part, inner.iter()),
+                DeValue::Table(inner) if !is_table(option_of(options, key.get_ref())) => {
+                    self.section(full_name(), part, inner.iter())
+                }
                 DeValue::Array(array) if is_of_tables(array) => self.misplace_array(full_name(), part),
                 _ => own.push((key, part)),
             }
@@ -180,6 +184,11 @@ fn has_parts(name: &str) -> bool {
         Some(section) => section.naming != Naming::Single,
         None => SectionKind::of(name).is_none(),
     }
+}
+
+/// Whether an option's value is a table.
+fn is_table(option: Option<&OptionDoc>) -> bool {
+    option.is_some_and(|option| option.value == ValueType::Roles)
 }
 
 fn is_of_tables(array: &DeArray<'_>) -> bool {

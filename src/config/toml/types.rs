@@ -59,7 +59,7 @@ impl NativeType {
             | ValueType::Dependencies
             | ValueType::Checks => Self::Texts,
             ValueType::ExitCodes => Self::Integers,
-            ValueType::Pairs => Self::Table,
+            ValueType::Pairs | ValueType::Roles => Self::Table,
             ValueType::Text
             | ValueType::Secret
             | ValueType::Word(_)

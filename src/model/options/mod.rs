@@ -59,6 +59,8 @@ pub enum ValueType {
     Url,
     /// `A=1,B="x y"`
     Pairs,
+    /// `root=admin,1000=read`
+    Roles,
     /// `a,b,c`
     List,
     /// Globs separated by spaces.

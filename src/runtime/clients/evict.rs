@@ -134,7 +134,7 @@ mod tests {
 
     use super::super::CLIENTS_MAX;
     use super::*;
-    use crate::model::{Principal, Ticket};
+    use crate::model::{Grant, Principal, Ticket};
     use crate::sys::sockets::SocketStream;
 
     /// Connections by token, with the other ends of their sockets.
@@ -174,7 +174,8 @@ mod tests {
     }
 
     fn principal() -> Option<Principal> {
-        Some(Principal::Client { server: "inet_http_server".to_owned(), uid: None, username: None })
+        let (server, grant) = ("inet_http_server".to_owned(), Grant::default());
+        Some(Principal::Client { server, uid: None, username: None, grant })
     }
 
     /// Unauthorised (1, 2), authorised and idle over TCP (3, 4), idle over a unix socket (5, 6), and waiting for a
