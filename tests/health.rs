@@ -128,7 +128,7 @@ fn as_sv_only_lost_sockets_are_logged() {
 #[test]
 fn a_command_runs_as_its_program_and_its_last_line_is_the_reason() {
     let lines = "directory=%(here)s\nenvironment=FLAG=\"flag\"\nautorestart=false\n\
-                 health=exec:sh -c 'test -e \"$FLAG\" || { echo no $FLAG here; exit 3; }'";
+                 health=exec:sh -c 'test -e \"$FLAG\" || { echo looking; echo no $FLAG here; exit 3; }'";
     let sandbox = Sandbox::with_programs(&checked("web", lines));
     sandbox.write("flag", "");
     let mut sandbox = sandbox.start();
@@ -139,6 +139,7 @@ fn a_command_runs_as_its_program_and_its_last_line_is_the_reason() {
     sandbox.wait_state("web", "FATAL");
     let status = sandbox.ctl(&["status", "web"]).stdout;
     assert!(status.contains(&format!("unhealthy: {why}")), "autorestart=false: {status}");
+    assert_eq!(json(&sandbox, "web")["check_output"], "looking\nno flag here");
 }
 
 #[test]

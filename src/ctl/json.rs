@@ -15,6 +15,7 @@
 //!   it does not wait;
 //! * `health`: `starting`, `healthy` or `unhealthy`, null without a health check; `health_failure`: why the
 //!   last check failed, null if it did not;
+//! * `check_output`: what the command of the last failed check of health or readiness has printed, null if nothing;
 //! * `status`: the status that the program reports by systemd's notify protocol;
 //! * `stdout_logfile`, `stderr_logfile`: null for none.
 
@@ -37,7 +38,7 @@ fn process(row: &Value) -> Json {
     let uptime = pid.and(number("now").zip(started_at)).map(|(now, start)| (now - start).max(0));
     let waiting_for = row.get("waiting_for").and_then(Value::as_array);
     let waiting_for = waiting_for.map(|texts| texts.iter().filter_map(Value::as_str).collect::<Vec<_>>());
-    let members: [(&str, Json); 18] = [
+    let members: [(&str, Json); 19] = [
         ("name", text("name").into()),
         ("group", text("group").into()),
         ("state", text("statename").into()),
@@ -53,6 +54,7 @@ fn process(row: &Value) -> Json {
         ("waiting_for", waiting_for.into()),
         ("health", text("health").into()),
         ("health_failure", text("health_failure").into()),
+        ("check_output", text("check_output").into()),
         ("status", text("status").into()),
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
@@ -93,6 +95,7 @@ mod tests {
             ("waiting_for", vec![Value::from("db (ready)")].into()),
             ("health", "unhealthy".into()),
             ("health_failure", "3 of 3 checks failed: no".into()),
+            ("check_output", "no".into()),
             ("spawnerr", "".into()),
             ("stdout_logfile", "/l".into()),
             ("stderr_logfile", "".into()),
@@ -103,12 +106,12 @@ mod tests {
             ("last_term_signal", "SIGKILL".into()),
             ("ended_as_expected", false.into()),
         ]);
-        let expected = "[\n{\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\
+        let expected = "[\n{\"check_output\":\"no\",\"description\":\"pid 7, uptime 0:00:09\",\"exit_status\":null,\"group\":\"g\",\
             \"health\":\"unhealthy\",\"health_failure\":\"3 of 3 checks failed: no\",\"hint\":null,\
             \"name\":\"a\\\"b\u{e9}\",\"pid\":7,\"spawn_error\":null,\"started_at\":1000,\"state\":\"RUNNING\",\
             \"status\":null,\"stderr_logfile\":null,\"stdout_logfile\":\"/l\",\"stopped_at\":null,\"term_signal\":null,\
             \"uptime_secs\":9,\"waiting_for\":[\"db (ready)\"]},\n\
-            {\"description\":null,\"exit_status\":null,\"group\":null,\"health\":null,\"health_failure\":null,\"hint\":null,\"name\":null,\"pid\":null,\
+            {\"check_output\":null,\"description\":null,\"exit_status\":null,\"group\":null,\"health\":null,\"health_failure\":null,\"hint\":null,\"name\":null,\"pid\":null,\
             \"spawn_error\":null,\"started_at\":null,\"state\":null,\"status\":null,\"stderr_logfile\":null,\
             \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null,\"waiting_for\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);

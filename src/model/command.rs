@@ -350,6 +350,9 @@ pub struct ProcessInfo {
     pub reported_status: Option<String>,
     /// The result of its health check; `None` without one, and while it does not run.
     pub health: Option<HealthInfo>,
+    /// The last bytes that the command of its last failed check of health or readiness has printed; empty if there were
+    /// none. Kept after it was restarted or has failed, until a check succeeds.
+    pub check_output: String,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// The last exit of its process; kept while it runs again and after a failed start.

@@ -73,6 +73,9 @@ fn process_details(info: &ProcessInfo) -> Value {
         details.push(("health", health.status.name().into()));
         details.extend(health.failure.as_ref().map(|failure| ("health_failure", failure.as_str().into())));
     }
+    if !info.check_output.is_empty() {
+        details.push(("check_output", info.check_output.as_str().into()));
+    }
     details.push(("ended_as_expected", info.ended_as_expected.into()));
     details.extend(info.listener.map(|state| ("listenerstate", state.name().into())));
     members(details)

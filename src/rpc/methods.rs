@@ -373,7 +373,8 @@ pub(super) const SV: &[Method] = &[
               never ended; ended_as_expected, whether the last end was an exit with one of its exitcodes; hint, \
               what else is known about a start that failed; status, what the program reports by the STATUS of systemd's \
               notify protocol; health, which is starting, healthy or unhealthy, and health_failure, why the last check \
-              failed, both left out if it is not checked; waiting_for, the conditions that are missing before it \
+              failed, both left out if it is not checked; check_output, what the command of the last failed check has printed, \
+              left out if nothing; waiting_for, the conditions that are missing before it \
               is spawned, and needed_by, processes that run and depend on it, both left out if there are none; of \
               a listener that runs listenerstate, which is UNKNOWN \
               once it has broken the protocol and is sent no more events.",

@@ -194,6 +194,7 @@ impl Process {
     pub(super) fn health_updated(&mut self, turn: &Turn, old: &ProcessSpec, out: &mut Effects) {
         let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
         if check(old) != check(&self.spec) {
+            self.check_output.clear();
             if let Some(monitor) = self.health.take() {
                 monitor.cancel(out);
             }

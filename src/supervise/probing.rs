@@ -5,12 +5,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::life::{Blame, NotSpawned};
+use super::process::Process;
 use super::task::{Task, TaskEnd};
 use super::{Effect, Effects};
 use crate::model::{ChildId, ExitStatus, Probe, ProcessId, TaskId, seconds_text};
 
 /// The maximum number of characters of a command's output in the reason why a check fails.
 const OUTPUT_CHARS_MAX: usize = 200;
+
+/// The maximum number of bytes kept of the output of a failed check, the last ones.
+const CHECK_OUTPUT_BYTES_MAX: usize = 2048;
 
 /// Why a probe has failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,27 @@ impl Effects {
     }
 }
 
+impl Process {
+    /// Keeps what the command of a check has printed if the check has failed.
+    pub(super) fn note_check_output(&mut self, outcome: &Result<(), ProbeFailure>, output: &[u8]) {
+        match outcome {
+            Ok(()) => self.check_output.clear(),
+            Err(ProbeFailure { blame: Blame::Program, .. }) => self.check_output = end_of_text(output),
+            Err(ProbeFailure { blame: Blame::Machine, .. }) => {}
+        }
+    }
+}
+
+/// The last [`CHECK_OUTPUT_BYTES_MAX`] bytes as text, from the start of a character.
+fn end_of_text(output: &[u8]) -> String {
+    let start = output.len().saturating_sub(CHECK_OUTPUT_BYTES_MAX);
+    let text = String::from_utf8_lossy(&output[start..]);
+    let text = if start == 0 { &text } else { text.trim_start_matches(char::REPLACEMENT_CHARACTER) };
+    // A replacement takes up to three bytes for one.
+    let surplus = text.len().saturating_sub(CHECK_OUTPUT_BYTES_MAX);
+    text[text.ceil_char_boundary(surplus)..].trim_end().to_owned()
+}
+
 /// What the end of a command means for its check. `None` for one that was cancelled.
 pub(super) fn verdict(end: TaskEnd, output: &[u8], timeout: Duration) -> Option<Result<(), ProbeFailure>> {
     let text = match end {
@@ -86,5 +111,14 @@ mod tests {
         assert_eq!(verdict(TaskEnd::Cancelled, ""), None);
         let short = TaskEnd::NotRun(NotSpawned::for_shortage("too many".to_owned()));
         assert_eq!(verdict(short, ""), Some(Err(ProbeFailure::of_machine("too many"))));
+    }
+
+    #[test]
+    fn the_end_of_the_output_is_kept_as_text() {
+        assert_eq!(end_of_text(b"a\xff b\n\n"), "a\u{fffd} b");
+        let long = format!("{}é{}\n", "x".repeat(10), "y".repeat(CHECK_OUTPUT_BYTES_MAX - 2));
+        assert_eq!(end_of_text(long.as_bytes()), "y".repeat(CHECK_OUTPUT_BYTES_MAX - 2));
+        let binary = end_of_text(&[0xff; 5000]);
+        assert!(binary.len() <= CHECK_OUTPUT_BYTES_MAX, "{}", binary.len());
     }
 }

@@ -178,6 +178,8 @@ pub(super) struct Process {
     pub(super) spawn_error: String,
     /// The status text that the program has reported in this run.
     pub(super) reported_status: String,
+    /// What the command of its last failed check has printed, at the end. A check that succeeds clears it.
+    pub(super) check_output: String,
     pub(super) history: ProcessHistory,
 }
 
@@ -233,6 +235,7 @@ impl Process {
             indexed: Indexed::default(),
             spawn_error: String::new(),
             reported_status: String::new(),
+            check_output: String::new(),
             history: ProcessHistory::default(),
         }
     }
@@ -447,6 +450,7 @@ impl Process {
             reported_status: Some(self.reported_status.clone())
                 .filter(|status| !status.is_empty() && self.pid().is_some()),
             health: self.health_info(),
+            check_output: self.check_output.clone(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.ended.map(|(_, status)| status),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),

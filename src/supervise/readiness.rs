@@ -310,7 +310,12 @@ impl Supervisor {
     ) {
         match child {
             ChildId::Probe(probe) => match verdict(end, output, self.timeout_of(probe, out)) {
-                Some(outcome) => self.probed(turn, probe, outcome, out),
+                Some(outcome) => {
+                    if let Some(id) = out.tasks.owner(probe) {
+                        self.with(id, |process| process.note_check_output(&outcome, output));
+                    }
+                    self.probed(turn, probe, outcome, out);
+                }
                 None => drop(out.tasks.end(probe)),
             },
             ChildId::Hook(hook) => self.hook_ended(turn, hook, end, out),

@@ -84,6 +84,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         waiting_for: Vec::new(),
         needed_by: Vec::new(),
         reported_status: None,
+        check_output: String::new(),
         health: None,
         exit_status: 0,
         last_exit: None,

@@ -523,3 +523,32 @@ fn hooks_receive_the_unhealthy_reason() {
     scenario.end_hook(done);
     assert_eq!(scenario.log.last().unwrap(), "!on_failure web (unhealthy pid 101 code 0)");
 }
+
+#[test]
+fn the_output_of_a_failed_check_is_kept_until_a_check_succeeds() {
+    let command = |command: &str| Probe::Exec(command.to_owned());
+    let mut scenario = scenario(|web, health| {
+        *health = HealthSpec { retries: 1, ..HealthSpec::new(HealthCheck::Probe(command("health"))) };
+        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Probe(command("ready"))])));
+    });
+    let output = |scenario: &Scenario| {
+        let turn = Turn { now: scenario.now, restarts_allowed: true, random: 0 };
+        scenario.supervisor.process(scenario.id("web")).unwrap().info(&turn).check_output
+    };
+    let exited = |code| TaskEnd::Exited(ExitStatus::Exited(code));
+    assert_eq!(output(&scenario), "");
+    scenario.end_probe_command(exited(1));
+    assert_eq!(output(&scenario), "no response", "of readiness");
+    scenario.begin_check();
+    scenario.end_probe_command(exited(0));
+    assert_eq!((scenario.state("web"), output(&scenario)), (ProcessState::Running, String::new()));
+    scenario.begin_check();
+    scenario.end_probe_command(exited(1));
+    scenario.exit("web", 0);
+    scenario.pass(1.0);
+    assert_eq!(scenario.description("web"), "not ready yet: exec:ready: no answer yet");
+    assert_eq!(output(&scenario), "no response", "after the restart");
+    let short = TaskEnd::NotRun(NotSpawned::for_shortage("too many open files".to_owned()));
+    scenario.end_probe_command(short);
+    assert_eq!(output(&scenario), "no response", "nothing is known about the program");
+}
