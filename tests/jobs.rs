@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
@@ -160,6 +161,51 @@ fn a_schedule_has_a_time_zone_and_is_changed_in_place() {
     sandbox.replace("supervisord.conf", "schedule=0 3 * * *", "schedule=@every 1s\nschedule_jitter=1");
     assert!(sandbox.program("sv").args(["update", "-c", &config]).output().unwrap().status.success());
     wait_runs(&mut sandbox, 1);
+}
+
+/// The library that gives a program another wall clock, where the binary under test can load one.
+fn faketime() -> Option<String> {
+    // The name of the dynamic linker is near the start of a program that has one.
+    let is_dynamic = fs::read(support::binary()).unwrap()[..4096].windows(4).any(|bytes| bytes == b"/ld-");
+    if !is_dynamic {
+        _ = writeln!(std::io::stderr(), "skipped: a static binary loads no library that sets its clock");
+        return None;
+    }
+    let library = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    have("libfaketime", fs::exists(&library).unwrap()).then_some(library)
+}
+
+#[test]
+fn a_run_that_was_missed_is_made_up_with_schedule_catch_up() {
+    let Some(library) = faketime() else { return };
+    let job = |name: &str, options: &str| scheduled(name, "true", &format!("schedule=@every 1s\n{options}"));
+    let programs = job("plain", "priority=1") + &job("made_up", "priority=2\nschedule_catch_up=true");
+    let sandbox = Sandbox::with_programs(&programs);
+    sandbox.write("clock", "+0");
+    let clock = sandbox.path("clock").display().to_string();
+    let mut sandbox = sandbox
+        .env("LD_PRELOAD", &library)
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    // Also those that are skipped because the last is not over.
+    let due =
+        |sandbox: &Sandbox, name: &str| sandbox.log().matches(&format!("{name}: scheduled run")).count();
+    sandbox.wait("a run of each", |it| (due(it, "plain") >= 1 && due(it, "made_up") >= 1).then_some(()));
+    // For thousands of missed runs there is one.
+    sandbox.write("clock", "+2h");
+    sandbox.wait_log("plain: a scheduled run was missed, and is not made up");
+    // Both are due together and the plain one comes first, so it is never behind otherwise.
+    sandbox
+        .wait("one more run of the other", |it| (due(it, "made_up") == due(it, "plain") + 1).then_some(()));
+    assert!(!sandbox.log().contains("made_up: a scheduled run was missed"), "{}", sandbox.log());
+    // The library leaves what its processes share.
+    let pid = sandbox.supervisor_pid().as_raw_nonzero();
+    drop(sandbox);
+    for name in ["faketime_shm_", "sem.faketime_sem_"] {
+        _ = fs::remove_file(format!("/dev/shm/{name}{pid}"));
+    }
 }
 
 #[test]

@@ -66,6 +66,8 @@ missing_packages() {
     [ -e /usr/lib/python3/dist-packages/prometheus_client ] || echo python3-prometheus-client
     # The client of the example with PostgreSQL.
     [ -e /usr/lib/python3/dist-packages/psycopg2 ] || echo python3-psycopg2
+    # A library by which a test sets the clock of a program.
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo libfaketime
     # Programs that report readiness to systemd; their names have a version.
     compgen -G '/usr/sbin/php-fpm*' >/dev/null || echo php-fpm
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo postgresql
