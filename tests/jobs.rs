@@ -245,7 +245,7 @@ fn the_examples_of_the_page_are_sound() {
         return;
     }
     let all = blocks();
-    assert_eq!(all.len(), 3);
+    assert_eq!(all.len(), 4);
     for block in all {
         // A program that is not here.
         let sandbox = Sandbox::with_programs(&block.replace("/usr/local/bin/backup", "true"));
@@ -258,7 +258,7 @@ fn the_examples_of_the_page_are_sound() {
 
 #[test]
 fn the_hooks_of_the_page_do_what_it_says() {
-    let [_, _, hooks] = <[String; 3]>::try_from(blocks()).unwrap();
+    let [_, _, hooks, _] = <[String; 4]>::try_from(blocks()).unwrap();
     let options = "stdout_logfile=%(here)s/out\n[program:job]\ncommand=false\nstartretries=0\n";
     let on_failure = hooks.lines().find(|line| line.starts_with("on_failure")).unwrap();
     let mut sandbox =
