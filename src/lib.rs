@@ -7,11 +7,13 @@
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`launch`], [`events`], [`logs`], [`http`], [`notify`],
 //!   [`xmlrpc`], [`sys`]
-//! * layer 2: [`config`], [`supervise`], [`control_socket`], [`rpc`], [`web`], [`output`], [`metrics`]
+//! * layer 2: [`config`], [`supervise`], [`control_socket`], [`rpc`], [`web`], [`api`], [`metrics`],
+//!   [`output`]
 //! * layer 3: [`host`], [`cli`]
 //! * layer 4: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
 //!   [`print_listener`], [`init`] (of one command)
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod control_socket;

@@ -29,12 +29,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rpc", &["model", "xmlrpc"]),
     ("web", &["http", "model"]),
     ("metrics", &["model"]),
+    ("api", &["http", "logs", "model"]),
     ("cli", &["config", "model", "python"]),
     ("output", &["events", "logs", "model", "python", "sys"]),
     // Layer 3: they act.
     (
         "runtime",
         &[
+            "api",
             "config",
             "control_socket",
             "events",
@@ -289,6 +291,7 @@ const BANNED_WORDS: &[&str] = &[
 const PLAIN_FOLDERS: &[&str] = &[
     "benches",
     "fuzz/fuzz_targets",
+    "src/api",
     "src/cli",
     "src/config",
     "src/events",

@@ -79,7 +79,6 @@ fn framing(request: &Request) -> Result<Framing, Rejection> {
     let lengths: Vec<&str> = request.headers.all("content-length").collect();
     let codings: Vec<&str> = request.headers.all("transfer-encoding").collect();
     match (lengths.as_slice(), codings.as_slice()) {
-        ([], []) if request.method == "POST" => Err(Rejection::LengthRequired),
         ([], []) => Ok(Framing::Length(0)),
         ([length], []) => body_length(length).map(Framing::Length),
         ([], [_]) if request.version == Version::Http10 => Err(Rejection::Malformed),

@@ -37,8 +37,6 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub enum Rejection {
     /// Not HTTP/1.x, or with an ambiguous end.
     Malformed,
-    /// A POST without a length.
-    LengthRequired,
     /// More than [`BODY_BYTES_MAX`].
     BodyTooLarge,
     /// More than [`REQUEST_HEAD_BYTES_MAX`] or [`HEADERS_MAX`].
@@ -60,7 +58,6 @@ impl Rejection {
     fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
-            Self::LengthRequired => 411,
             Self::BodyTooLarge => 413,
             Self::HeadTooLarge => 431,
             Self::UnknownCoding => 501,
@@ -72,7 +69,6 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "malformed request",
-            Self::LengthRequired => "POST without a length",
             Self::BodyTooLarge => "request body too large",
             Self::HeadTooLarge => "request head too large",
             Self::UnknownCoding => "unknown transfer coding",

@@ -2,7 +2,7 @@
 //!
 //! `httparse` parses the head. This module adds what a server needs: one request at a time, bodies by length
 //! or in chunks, and a bound on all buffers. It does no I/O and reads no clock, and it knows no paths, and
-//! methods only for framing (a POST must have a body, the reply to a HEAD must not).
+//! methods only for framing (the reply to a HEAD must not have a body).
 //!
 //! The owner of a [`Connection`]:
 //!

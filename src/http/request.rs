@@ -56,6 +56,12 @@ impl Request {
         Some(Self { method, target, path, query, version, headers, body: Vec::new(), keep_alive })
     }
 
+    /// Whether it has a body, possibly an empty one. Without a length there is none (RFC 9112, 6.3).
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        ["content-length", "transfer-encoding"].iter().any(|name| self.header(name).is_some())
+    }
+
     /// The first value of this header field.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

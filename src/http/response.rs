@@ -66,7 +66,13 @@ impl Response {
     /// Status 401. Supervisor announces a close here and then keeps the connection open; we close it.
     #[must_use]
     pub fn unauthorized() -> Self {
-        Self::error(401).header("WWW-Authenticate", "Basic realm=\"default\"").closing()
+        Self::error(401).challenging().closing()
+    }
+
+    /// Asks for a user name and a password.
+    #[must_use]
+    pub fn challenging(self) -> Self {
+        self.header("WWW-Authenticate", "Basic realm=\"default\"")
     }
 
     /// Adds a header field. Line breaks in its value become blanks, so that it stays one field.
@@ -157,6 +163,7 @@ impl Response {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        202 => "Accepted",
         301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",
@@ -167,8 +174,10 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        409 => "Conflict",
         411 => "Length Required",
         413 => "Content Too Large",
+        422 => "Unprocessable Content",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",

@@ -77,7 +77,6 @@ fn invalid_requests_are_rejected() {
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), Rejection::Malformed),
         ("GET / HTTP/1.1\r\nX : y\r\n\r\n".to_owned(), Rejection::Malformed),
         ("GET / HTTP/1.1\r\nX: y\r\n folded\r\n\r\n".to_owned(), Rejection::Malformed),
-        ("POST / HTTP/1.1\r\n\r\n".to_owned(), Rejection::LengthRequired),
         (post("Content-Length: "), Rejection::Malformed),
         (post("Content-Length: five"), Rejection::Malformed),
         (post("Content-Length: +5"), Rejection::Malformed),
@@ -110,7 +109,6 @@ fn invalid_requests_are_rejected() {
 fn a_rejection_has_its_status_and_ends_the_connection() {
     for (rejection, line) in [
         (Rejection::Malformed, "HTTP/1.1 400 Bad Request"),
-        (Rejection::LengthRequired, "HTTP/1.1 411 Length Required"),
         (Rejection::BodyTooLarge, "HTTP/1.1 413 Content Too Large"),
         (Rejection::HeadTooLarge, "HTTP/1.1 431 Request Header Fields Too Large"),
         (Rejection::UnknownCoding, "HTTP/1.1 501 Not Implemented"),

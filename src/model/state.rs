@@ -37,6 +37,18 @@ pub enum ProcessState {
 }
 
 impl ProcessState {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Stopped,
+        Self::Starting,
+        Self::Running,
+        Self::Backoff,
+        Self::Stopping,
+        Self::Exited,
+        Self::Fatal,
+        Self::Unknown,
+    ];
+
     /// The number for clients.
     #[must_use]
     pub fn code(self) -> i32 {
@@ -61,17 +73,7 @@ impl ProcessState {
     /// The state with this code, or `None`: used by the client to decode an answer.
     #[must_use]
     pub fn from_code(code: i64) -> Option<Self> {
-        let all = [
-            Self::Stopped,
-            Self::Starting,
-            Self::Running,
-            Self::Backoff,
-            Self::Stopping,
-            Self::Exited,
-            Self::Fatal,
-            Self::Unknown,
-        ];
-        all.into_iter().find(|state| i64::from(state.code()) == code)
+        Self::ALL.into_iter().find(|state| i64::from(state.code()) == code)
     }
 
     /// Nothing runs, and nothing will start by itself.

@@ -6,6 +6,7 @@
 //! needs more is answered here with the fault FORBIDDEN, wherever it comes from.
 
 use super::Shell;
+use crate::api::{self, is_api};
 use crate::control_socket;
 use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host};
 use crate::metrics::MonitoringPath;
@@ -72,8 +73,8 @@ fn is_rebound(server: &ServerSpec, head: &Request) -> bool {
 ///
 /// COMPAT: Supervisor accepts such calls.
 fn is_forged(head: &Request) -> bool {
-    let is_api = head.path.starts_with("/RPC2") || head.path.starts_with("/api/");
-    is_api && !["GET", "HEAD"].contains(&head.method.as_str()) && Sender::of(head) == Sender::ForeignPage
+    let is_call = head.path.starts_with("/RPC2") || is_api(&head.path);
+    is_call && !["GET", "HEAD"].contains(&head.method.as_str()) && Sender::of(head) == Sender::ForeignPage
 }
 
 /// Characters shown of a host name that a client has sent.
@@ -95,16 +96,28 @@ impl Shell {
                     quote(&host)
                 );
                 self.log_refusal(&text);
-                Response::explained(403, UNKNOWN_HOST)
+                match is_api(&head.path) {
+                    true => api::forbidden(Fault::about(
+                        FaultCode::Forbidden,
+                        "this host name is not in allowed_hosts of the server",
+                    )),
+                    false => Response::explained(403, UNKNOWN_HOST),
+                }
             }
             (Some(_), Some(_)) if is_forged(head) => {
-                self.log_refusal("an XML-RPC call that a page of another site had a browser send");
-                Response::error(403)
+                let text = "a call that a page of another site had a browser send";
+                self.log_refusal(text);
+                match is_api(&head.path) {
+                    true => api::forbidden(Fault::about(FaultCode::Forbidden, text)),
+                    false => Response::error(403),
+                }
             }
             (Some(_), Some(principal)) => match self.permit(&principal, permission_for(&head.path)) {
                 Ok(()) => return true,
+                Err(fault) if is_api(&head.path) => api::forbidden(fault),
                 Err(fault) => forbidden(&fault),
             },
+            _ if is_api(&head.path) => api::unauthorized(),
             _ => Response::unauthorized(),
         };
         self.trace_request(token, head);

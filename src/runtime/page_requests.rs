@@ -1,11 +1,14 @@
-//! Requests for web pages that send commands to the core, one after the other.
+//! Requests for web pages and of the JSON API, which send commands to the core, one after the other.
 
 use std::collections::BTreeMap;
 
 use super::Shell;
 use super::clients::CLIENTS_MAX;
-use crate::http::Request;
-use crate::model::{Fault, Principal, Reply, Ticket};
+use super::questions::Pending;
+use crate::api::{self, ApiAnswer, ApiCall, ServerFacts};
+use crate::config::Machine;
+use crate::http::{Request, Response};
+use crate::model::{Command, Fault, Principal, Reply, Ticket};
 use crate::web::{self, Answer, PageRequest};
 
 /// The requests that wait for an answer of the core, by ticket.
@@ -17,9 +20,39 @@ pub(super) struct PageRequests {
     by_client: BTreeMap<u64, Waiting>,
 }
 
+/// A request that takes several commands.
+#[derive(Debug)]
+enum Visit {
+    Page(PageRequest),
+    Api(Box<ApiCall>),
+}
+
+impl Visit {
+    fn next(&mut self) -> Option<Command> {
+        match self {
+            Self::Page(page) => page.next(),
+            Self::Api(call) => call.next(),
+        }
+    }
+
+    fn answered(&mut self, outcome: Result<Reply, Fault>) {
+        match self {
+            Self::Page(page) => page.answered(outcome),
+            Self::Api(call) => call.answered(outcome),
+        }
+    }
+
+    fn outlives_its_client(&self) -> bool {
+        match self {
+            Self::Page(page) => page.outlives_its_client(),
+            Self::Api(_) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Waiting {
-    page_request: PageRequest,
+    visit: Visit,
     /// The sender.
     principal: Principal,
     /// The ticket of its pending command.
@@ -35,15 +68,14 @@ impl PageRequests {
     ) -> Result<(), Result<Reply, Fault>> {
         let Some(waiting) = self.by_client.get_mut(&client) else { return Err(outcome) };
         waiting.ticket = None;
-        waiting.page_request.answered(outcome);
+        waiting.visit.answered(outcome);
         Ok(())
     }
 
     /// The client has disconnected. Returns whether its request continues.
     pub(super) fn leave(&mut self, client: u64) -> bool {
         let room = self.by_client.len() <= CLIENTS_MAX;
-        let continues =
-            self.by_client.get(&client).is_some_and(|it| room && it.page_request.outlives_its_client());
+        let continues = self.by_client.get(&client).is_some_and(|it| room && it.visit.outlives_its_client());
         if !continues {
             self.by_client.remove(&client);
         }
@@ -56,12 +88,29 @@ impl Shell {
     pub(super) fn page_request(&mut self, token: u64, request: &Request) {
         match web::ask(request, self.began.unix_secs()) {
             Answer::Now(response) => self.respond(token, response),
-            Answer::Later(page_request) => {
-                let Some(principal) = self.clients.principal(token) else { return };
-                self.page_requests.by_client.insert(token, Waiting { page_request, principal, ticket: None });
-                self.continue_page_request(token);
-            }
+            Answer::Later(page) => self.begin_visit(token, Visit::Page(page)),
         }
+    }
+
+    /// Answers a request of the API, starts to, or has it wait in line.
+    pub(super) fn api_request(&mut self, token: u64, request: &Request) {
+        match api::ask(request) {
+            ApiAnswer::Now(response) => self.respond(token, response),
+            ApiAnswer::Later(call) if call.has_long_reply() => {
+                self.clients.line_up(token, Pending::Api(call), self.client_deadline());
+            }
+            ApiAnswer::Later(call) => self.begin_api_call(token, call),
+        }
+    }
+
+    pub(super) fn begin_api_call(&mut self, token: u64, call: Box<ApiCall>) {
+        self.begin_visit(token, Visit::Api(call));
+    }
+
+    fn begin_visit(&mut self, token: u64, visit: Visit) {
+        let Some(principal) = self.clients.principal(token) else { return };
+        self.page_requests.by_client.insert(token, Waiting { visit, principal, ticket: None });
+        self.continue_page_request(token);
     }
 
     /// Sends the next command of a page request; after the last one the client is answered, if it is still
@@ -69,14 +118,34 @@ impl Shell {
     pub(super) fn continue_page_request(&mut self, token: u64) {
         let waiting = self.page_requests.by_client.get_mut(&token).filter(|waiting| waiting.ticket.is_none());
         let Some(waiting) = waiting else { return };
-        if let Some(command) = waiting.page_request.next() {
+        if let Some(command) = waiting.visit.next() {
             let ticket = self.tickets.give(token);
             waiting.ticket = Some(ticket);
             let principal = waiting.principal.clone();
             return self.command(token, ticket, principal, command);
         }
-        if let Some(Waiting { page_request, .. }) = self.page_requests.by_client.remove(&token) {
-            self.respond(token, page_request.into_response(self.now.wall));
+        if let Some(Waiting { visit, .. }) = self.page_requests.by_client.remove(&token) {
+            let response = self.response_of(visit);
+            self.respond(token, response);
+        }
+    }
+
+    fn response_of(&self, visit: Visit) -> Response {
+        match visit {
+            Visit::Page(page) => page.into_response(self.now.wall),
+            Visit::Api(call) => call.into_response(&self.facts()),
+        }
+    }
+
+    fn facts(&self) -> ServerFacts {
+        ServerFacts {
+            now: self.now.wall,
+            newest_event: self.core.newest_event(),
+            identifier: self.settings.daemon.identifier.clone(),
+            host: self.host.host_node_name(),
+            pid: std::process::id(),
+            state: self.core.state(),
+            began: self.began,
         }
     }
 }

@@ -6,6 +6,7 @@
 use super::Shell;
 use super::long_reply::LongReply;
 use super::tails::process_log;
+use crate::api::{ApiCall, is_api};
 use crate::http::{Request, Response};
 use crate::metrics::{MetricsFormat, MonitoringPath};
 use crate::model::{Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Reply, SupervisorState, Ticket};
@@ -18,6 +19,7 @@ pub(super) enum Pending {
     Call(Asked),
     Page(Request),
     Metrics(MetricsFormat),
+    Api(Box<ApiCall>),
 }
 
 impl Pending {
@@ -25,7 +27,7 @@ impl Pending {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Call(Asked::Many(calls)) => calls.held_bytes(),
-            Self::Call(_) | Self::Metrics(_) => 0,
+            Self::Call(_) | Self::Metrics(_) | Self::Api(_) => 0,
             Self::Page(request) => request.body.capacity(),
         }
     }
@@ -51,6 +53,10 @@ impl Shell {
         if let Some(path) = MonitoringPath::of(&request.path) {
             return self.monitoring_request(token, &request, path);
         }
+        // As Supervisor does; a POST of the API needs no body.
+        if request.method == "POST" && !request.has_body() && !is_api(&request.path) {
+            return self.respond(token, Response::error(411).closing());
+        }
         match request.path.as_str() {
             path if path.starts_with("/RPC2") => self.call(token, &request),
             path if path.starts_with("/logtail") => {
@@ -59,6 +65,7 @@ impl Shell {
             path if path.starts_with("/mainlogtail") => {
                 self.ask_for_log(token, &request, Some(LogOf::Supervisor))
             }
+            path if is_api(path) => self.api_request(token, &request),
             _ => self.clients.line_up(token, Pending::Page(request), self.client_deadline()),
         }
     }
@@ -69,6 +76,7 @@ impl Shell {
             Pending::Call(asked) => self.begin_call(token, Ok(asked)),
             Pending::Page(request) => self.page_request(token, &request),
             Pending::Metrics(format) => self.begin_metrics(token, format),
+            Pending::Api(call) => self.begin_api_call(token, call),
         }
     }
 

@@ -1,0 +1,96 @@
+//! Errors: an HTTP status with `{"error":{"code":10,"name":"BAD_NAME","message":"BAD_NAME: nope"}}`.
+//!
+//! Code, name and message are XML-RPC's. The code is null for errors that only HTTP has.
+
+use serde::Serialize;
+
+use super::json;
+use crate::http::Response;
+use crate::model::{Fault, FaultCode};
+
+/// Why a request is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ApiError {
+    status: u16,
+    code: Option<i32>,
+    name: &'static str,
+    message: String,
+    /// The methods that the path has, if it lacks the requested one.
+    allow: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorView<'a>,
+}
+
+/// An error in a body.
+#[derive(Serialize)]
+struct ErrorView<'a> {
+    code: Option<i32>,
+    name: &'static str,
+    message: &'a str,
+}
+
+impl ApiError {
+    fn new(status: u16, name: &'static str, message: String) -> Self {
+        Self { status, code: None, name, message, allow: None }
+    }
+
+    pub(super) fn not_found(path: &str) -> Self {
+        Self::new(404, "NOT_FOUND", format!("NOT_FOUND: {path}"))
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let needed = "a user name and a password are needed, as the supervisor's configuration has them";
+        Self::new(401, "UNAUTHORIZED", format!("UNAUTHORIZED: {needed}"))
+    }
+
+    pub(super) fn bad_request(why: &str) -> Self {
+        Self::new(400, "BAD_REQUEST", format!("BAD_REQUEST: {why}"))
+    }
+
+    pub(super) fn method_not_allowed(method: &str, methods: &[&str]) -> Self {
+        let error = Self::new(405, "METHOD_NOT_ALLOWED", format!("METHOD_NOT_ALLOWED: {method}"));
+        Self { allow: Some(methods.join(", ")), ..error }
+    }
+
+    pub(super) fn response(&self) -> Response {
+        let error = ErrorView { code: self.code, name: self.name, message: &self.message };
+        let response = json(self.status, &ErrorBody { error });
+        match &self.allow {
+            Some(methods) => response.header("Allow", methods),
+            None => response,
+        }
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let name = fault.code.name();
+        Self { code: Some(fault.code as i32), ..Self::new(status(fault.code), name, fault.to_string()) }
+    }
+}
+
+/// The HTTP status that says most about a fault.
+fn status(code: FaultCode) -> u16 {
+    match code {
+        FaultCode::IncorrectParameters
+        | FaultCode::BadArguments
+        | FaultCode::BadSignal
+        | FaultCode::SignatureUnsupported => 400,
+        FaultCode::Forbidden => 403,
+        FaultCode::UnknownMethod | FaultCode::BadName => 404,
+        FaultCode::AlreadyStarted
+        | FaultCode::NotRunning
+        | FaultCode::AlreadyAdded
+        | FaultCode::StillRunning => 409,
+        FaultCode::NoFile
+        | FaultCode::NotExecutable
+        | FaultCode::Failed
+        | FaultCode::AbnormalTermination
+        | FaultCode::SpawnError
+        | FaultCode::CantReread => 422,
+        FaultCode::ShutdownState => 503,
+    }
+}

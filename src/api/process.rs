@@ -1,0 +1,334 @@
+//! Processes: their state, their configuration and their history.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::call::ServerFacts;
+use super::error::ApiError;
+use super::query::Query;
+use super::{json, utc};
+use crate::http::Response;
+use crate::model::{
+    AutoRestart, Dependency, ExitStatus, HealthCheck, HealthInfo, HealthStatus, Namespec, ProcessDetails,
+    ProcessInfo, ProcessSpec, ProcessState, ProgramType, RunCounters, Signal, StartRetries, Transition,
+    WrittenAt,
+};
+
+/// Which processes are listed: those that match everything that is given.
+#[derive(Debug, Default)]
+pub(super) struct ProcessFilter {
+    /// Group and name.
+    name: Option<(String, String)>,
+    group: Option<String>,
+    states: Option<Vec<ProcessState>>,
+}
+
+impl ProcessFilter {
+    pub(super) fn of(query: &Query) -> Result<Self, ApiError> {
+        let name = query.text("name").map(|name| {
+            let (group, name) = name.split_once(':').unwrap_or((name, name));
+            (group.to_owned(), name.to_owned())
+        });
+        let states = query.text("state").map(|words| words.split(',').map(state).collect()).transpose()?;
+        Ok(Self { name, group: query.text("group").map(str::to_owned), states })
+    }
+
+    fn matches(&self, info: &ProcessInfo) -> bool {
+        self.name.as_ref().is_none_or(|(group, name)| (group, name) == (&info.group, &info.name))
+            && self.group.as_ref().is_none_or(|group| *group == info.group)
+            && self.states.as_ref().is_none_or(|states| states.contains(&info.state))
+    }
+}
+
+fn state(word: &str) -> Result<ProcessState, ApiError> {
+    let all = ProcessState::ALL.into_iter();
+    let mut named = all.filter(|state| state.name().eq_ignore_ascii_case(word));
+    named.next().ok_or_else(|| ApiError::bad_request(&format!("there is no state '{word}'")))
+}
+
+#[derive(Serialize)]
+struct ProcessesView<'a> {
+    now_at: String,
+    newest_event: u64,
+    summary: SummaryView,
+    processes: Vec<ProcessView<'a>>,
+}
+
+#[derive(Serialize)]
+struct SummaryView {
+    total: usize,
+    by_state: BTreeMap<&'static str, usize>,
+    unhealthy: usize,
+}
+
+/// All processes that a filter matches, with a summary of them.
+pub(super) fn list(infos: &[ProcessInfo], filter: &ProcessFilter, facts: &ServerFacts) -> Response {
+    let listed = infos.iter().filter(|info| filter.matches(info));
+    let mut summary = SummaryView { total: 0, by_state: BTreeMap::new(), unhealthy: 0 };
+    let processes = listed.inspect(|info| {
+        summary.total += 1;
+        *summary.by_state.entry(info.state.name()).or_default() += 1;
+        summary.unhealthy += usize::from(is_unhealthy(info));
+    });
+    let processes = processes.map(ProcessView::of).collect();
+    let ServerFacts { now, newest_event, .. } = facts;
+    let view = ProcessesView { now_at: utc(now.unix_ms), newest_event: *newest_event, summary, processes };
+    json(200, &view)
+}
+
+fn is_unhealthy(info: &ProcessInfo) -> bool {
+    info.health.as_ref().is_some_and(|health| health.status == HealthStatus::Unhealthy)
+}
+
+#[derive(Serialize)]
+struct DetailsView<'a> {
+    now_at: String,
+    newest_event: u64,
+    process: ProcessView<'a>,
+    config: ConfigView<'a>,
+    history: Vec<TransitionView<'a>>,
+}
+
+/// One process with its configuration and its history.
+pub(super) fn details(details: &ProcessDetails, facts: &ServerFacts) -> Response {
+    let view = DetailsView {
+        now_at: utc(facts.now.unix_ms),
+        newest_event: facts.newest_event,
+        process: ProcessView::of(&details.info),
+        config: ConfigView::of(&details.spec),
+        history: details.history.iter().map(TransitionView::of).collect(),
+    };
+    json(200, &view)
+}
+
+/// A process.
+#[derive(Serialize)]
+struct ProcessView<'a> {
+    full_name: String,
+    group: &'a str,
+    name: &'a str,
+    state: &'static str,
+    description: &'a str,
+    pid: Option<i32>,
+    since_at: Option<String>,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    uptime_secs: Option<i64>,
+    next_start_at: Option<String>,
+    spawn_error: Option<&'a str>,
+    hint: Option<&'a str>,
+    waiting_for: &'a [String],
+    needed_by: &'a [String],
+    status: Option<&'a str>,
+    health: Option<HealthView<'a>>,
+    last_end: Option<EndView>,
+    counters: RunCounters,
+    listener_state: Option<&'static str>,
+    logs: LogsView<'a>,
+}
+
+#[derive(Serialize)]
+struct HealthView<'a> {
+    status: &'static str,
+    failure: Option<&'a str>,
+}
+
+/// How a process has ended: by an exit or a signal, or in a way that has no name.
+#[derive(Serialize)]
+struct EndView {
+    exit_code: Option<u8>,
+    signal: Option<String>,
+    /// Left out of a transition, whose state says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<bool>,
+}
+
+/// The paths of its logs.
+#[derive(Serialize)]
+struct LogsView<'a> {
+    stdout: Option<&'a str>,
+    stderr: Option<&'a str>,
+}
+
+impl<'a> ProcessView<'a> {
+    fn of(info: &'a ProcessInfo) -> Self {
+        let pid = Some(info.pid).filter(|pid| *pid != 0);
+        let time =
+            |secs: i64| Some(secs).filter(|secs| *secs != 0).map(|secs| utc(secs.saturating_mul(1000)));
+        Self {
+            full_name: Namespec::join(&info.group, &info.name),
+            group: &info.group,
+            name: &info.name,
+            state: info.state.name(),
+            description: &info.description,
+            pid,
+            since_at: info.since_ms.map(utc),
+            started_at: time(info.start),
+            ended_at: time(info.stop),
+            // A clock that was set back makes it zero rather than negative.
+            uptime_secs: pid.filter(|_| info.start != 0).map(|_| (info.now - info.start).max(0)),
+            next_start_at: info.next_start_ms.map(utc),
+            spawn_error: some_text(&info.spawn_error),
+            hint: info.hint.as_deref(),
+            waiting_for: &info.waiting_for,
+            needed_by: &info.needed_by,
+            status: info.reported_status.as_deref(),
+            health: info.health.as_ref().map(HealthView::of),
+            last_end: info.last_exit.map(|exit| EndView::of(exit, Some(info.ended_as_expected))),
+            counters: info.counters,
+            listener_state: info.listener.map(|state| state.name()),
+            logs: LogsView {
+                stdout: some_text(&info.stdout_log_file),
+                stderr: some_text(&info.stderr_log_file),
+            },
+        }
+    }
+}
+
+fn some_text(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+impl<'a> HealthView<'a> {
+    fn of(health: &'a HealthInfo) -> Self {
+        Self { status: health.status.name(), failure: health.failure.as_deref() }
+    }
+}
+
+impl EndView {
+    fn of(exit: ExitStatus, expected: Option<bool>) -> Self {
+        let (exit_code, signal) = match exit {
+            ExitStatus::Exited(code) => (Some(code), None),
+            ExitStatus::Signaled { signal, .. } => (None, Some(signal.to_string())),
+            ExitStatus::Unknown(_) => (None, None),
+        };
+        Self { exit_code, signal, expected }
+    }
+}
+
+/// A change of its state.
+#[derive(Serialize)]
+struct TransitionView<'a> {
+    serial: u64,
+    at: String,
+    from: &'static str,
+    to: &'static str,
+    pid: Option<i32>,
+    end: Option<EndView>,
+    reason: &'a str,
+}
+
+impl<'a> TransitionView<'a> {
+    fn of(transition: &'a Transition) -> Self {
+        Self {
+            serial: transition.serial,
+            at: utc(transition.at.unix_ms),
+            from: transition.from.name(),
+            to: transition.to.name(),
+            pid: transition.pid.map(|pid| pid.0),
+            end: transition.exit.map(|exit| EndView::of(exit, None)),
+            reason: &transition.reason,
+        }
+    }
+}
+
+/// The configuration of a process, by the names of its options.
+#[derive(Serialize)]
+struct ConfigView<'a> {
+    command: &'a str,
+    directory: Option<String>,
+    user: Option<&'a str>,
+    r#type: &'static str,
+    autostart: bool,
+    /// `true`, `false` or `unexpected`.
+    autorestart: &'static str,
+    priority: i64,
+    startsecs: i64,
+    /// Null is `forever`.
+    startretries: Option<i64>,
+    exitcodes: &'a [i32],
+    stopsignal: String,
+    stopwaitsecs: i64,
+    depends_on: Vec<DependencyView<'a>>,
+    restart_with: Vec<DependencyView<'a>>,
+    ready: Vec<String>,
+    health: Option<String>,
+    schedule: Option<&'a str>,
+    defined_at: Option<PlaceView<'a>>,
+}
+
+#[derive(Serialize)]
+struct DependencyView<'a> {
+    on: &'a str,
+    /// Null is the default: `done` for a oneshot, otherwise `ready`.
+    condition: Option<String>,
+    optional: bool,
+}
+
+#[derive(Serialize)]
+struct PlaceView<'a> {
+    file: &'a str,
+    line: u64,
+}
+
+impl<'a> ConfigView<'a> {
+    fn of(spec: &'a ProcessSpec) -> Self {
+        Self {
+            command: &spec.command,
+            directory: spec.directory.as_ref().map(|path| path.display().to_string()),
+            user: spec.user.as_ref().map(|user| user.name.as_str()),
+            r#type: match spec.program_type {
+                ProgramType::Daemon => "daemon",
+                ProgramType::Oneshot => "oneshot",
+            },
+            autostart: spec.autostart,
+            autorestart: match spec.autorestart {
+                AutoRestart::Never => "false",
+                AutoRestart::Unexpected => "unexpected",
+                AutoRestart::Always => "true",
+            },
+            priority: spec.priority,
+            startsecs: spec.start_secs,
+            startretries: match spec.start_retries {
+                StartRetries::Times(times) => Some(times),
+                StartRetries::Forever => None,
+            },
+            exitcodes: &spec.exit_codes,
+            stopsignal: bare_name(spec.stop_signal),
+            stopwaitsecs: spec.stop_wait_secs,
+            depends_on: spec.depends_on.iter().map(DependencyView::of).collect(),
+            restart_with: spec.restart_with.iter().map(DependencyView::of).collect(),
+            ready: spec.readiness.iter().flat_map(|it| &it.checks).map(ToString::to_string).collect(),
+            health: spec.health.as_ref().map(|health| match &health.check {
+                HealthCheck::Notify => "notify".to_owned(),
+                HealthCheck::Probe(probe) => probe.to_string(),
+            }),
+            schedule: spec.schedule.as_ref().map(|schedule| schedule.text.as_str()),
+            defined_at: PlaceView::of(&spec.defined_at),
+        }
+    }
+}
+
+/// `TERM`, or the number of a signal without a name.
+fn bare_name(signal: Signal) -> String {
+    match signal.to_string().strip_prefix("SIG") {
+        Some(name) => name.to_owned(),
+        None => signal.0.to_string(),
+    }
+}
+
+impl<'a> DependencyView<'a> {
+    fn of(dependency: &'a Dependency) -> Self {
+        let condition = dependency.condition.map(|condition| condition.to_string());
+        Self { on: &dependency.name, condition, optional: dependency.is_optional }
+    }
+}
+
+impl<'a> PlaceView<'a> {
+    /// `None` for what no file defines.
+    fn of(WrittenAt(place): &'a WrittenAt) -> Option<Self> {
+        let (file, line) = place.rsplit_once(':')?;
+        Some(Self { file, line: line.parse().ok()? })
+    }
+}
