@@ -116,9 +116,9 @@ fn is_of_programs(option: &str) -> bool {
 }
 
 #[test]
-fn the_example_of_the_readme_is_sound() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, rest) = readme.split_once("```toml\n").unwrap();
+fn the_example_of_the_page_is_sound() {
+    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let (_, rest) = page.split_once("```toml\n").unwrap();
     let sandbox = toml_sandbox(rest.split_once("```").unwrap().0);
     let settings = settings(&sandbox.path("supervisord.toml"));
     let site = &settings.groups[0];

@@ -442,18 +442,3 @@ fn option_of(line: &str) -> Option<&str> {
     let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
     (is_name && !rest.contains("sv only") && name != "event_length").then_some(name)
 }
-
-/// Links in what is read most lead somewhere.
-#[test]
-fn the_readme_links_to_files_that_are_there() {
-    let readme = read("README.md");
-    let anchor = |heading: &str| format!("#{}", heading.to_lowercase().replace(' ', "-"));
-    let anchors: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
-    for link in readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-        let is_there = || match link.strip_prefix('#') {
-            Some(_) => anchors.iter().any(|anchor| anchor == link),
-            None => Path::new(&root()).join(link).exists(),
-        };
-        assert!(link.contains("://") || is_there(), "{link}");
-    }
-}

@@ -445,6 +445,95 @@ fn the_changelog_begins_with_unreleased_or_this_version() {
     );
 }
 
+/// What the README may have: it says what `sv` is and where to read on.
+const README_LINES_MAX: usize = 150;
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read(&root().join("README.md")).lines().count();
+    assert!(lines <= README_LINES_MAX, "README.md has {lines} lines: move something to a page in docs");
+}
+
+/// The documents whose links are checked, relative to the root.
+fn documents() -> Vec<String> {
+    let top = ["README.md", "COMPAT.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md"];
+    let inside = ["docs", "examples"].into_iter().flat_map(|folder| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        entries.map(move |entry| format!("{folder}/{}", entry.unwrap().file_name().display()))
+    });
+    let files = inside.map(|path| match root().join(&path).is_dir() {
+        true => format!("{path}/README.md"),
+        false => path,
+    });
+    let mut all: Vec<String> = top.map(str::to_owned).into_iter().chain(files).collect();
+    all.retain(|path| path.ends_with(".md") && root().join(path).exists());
+    all.sort();
+    all
+}
+
+/// A document without its code: blocks between fences, indented blocks, and what is between backticks.
+fn prose(text: &str) -> String {
+    let mut is_code = false;
+    let lines = text.lines().filter(|line| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence && !line.starts_with("    ")
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    // Code in a line of text may continue in the next line, but not in the next paragraph.
+    let outside = text.split("\n\n").map(|paragraph| paragraph.split('`').step_by(2).collect::<String>());
+    outside.collect::<Vec<_>>().join("\n")
+}
+
+/// The anchors of the headings of a document, in the form that GitHub and mdBook give them.
+fn anchors(text: &str) -> Vec<String> {
+    let mut is_code = false;
+    let headings = text.lines().filter(|line| {
+        is_code ^= line.starts_with("```");
+        !is_code && line.starts_with('#')
+    });
+    let anchor = |heading: &str| -> String {
+        let name = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = name.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    let (mut links, mut wrong) = (0, Vec::new());
+    for document in documents() {
+        let path = root().join(&document);
+        let prose = prose(&read(&path));
+        for link in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let is_there = target.exists()
+                && (anchor.is_empty() || anchors(&read(&target)).iter().any(|known| known == anchor));
+            if !is_there {
+                wrong.push(format!("{document}: {link}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && links > 100, "of {links} links these lead nowhere:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_summary_lists_every_document() {
+    let summary = read(&root().join("docs/SUMMARY.md"));
+    let missing = documents().into_iter().filter(|document| {
+        let link = document.strip_prefix("docs/").map_or(format!("../{document}"), str::to_owned);
+        link != "SUMMARY.md" && !summary.contains(&format!("]({link})"))
+    });
+    let missing: Vec<String> = missing.collect();
+    assert!(missing.is_empty(), "not in docs/SUMMARY.md: {}", missing.join(", "));
+}
+
 /// Sources include texts from outside `src`, and the image is built from what its Dockerfile copies.
 #[test]
 fn the_dockerfile_copies_what_sources_include() {

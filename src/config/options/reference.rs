@@ -154,7 +154,7 @@ fn the_reference_is_up_to_date() {
 const HEAD: &str = "\
 # Options
 
-Generated from the table in the source, as `sv sample` is; the README says more about each.
+Generated from the same table as `sv sample`. [Configuration](configuration.md) describes the forms in which options are written.
 
 `sv update` applies a change in one of these ways: *applied*: the running process has it at once; *next start*: the
 process keeps running, and has it from its next start on; *restarted*: the process is stopped and started again.

@@ -1,0 +1,214 @@
+//! The documents match the binary: their configurations are accepted, and their commands exist.
+//!
+//! A block that begins with ```` ```ini ```` or ```` ```toml ```` is a configuration, or sections of one, and `sv check` has no
+//! complaint about it. One that is wrong on purpose, or is not for `sv`, begins with ```` ```ini,ignore ````.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+mod support;
+use support::{Sandbox, binary};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents for users: their paths from the root, and their texts.
+fn documents() -> Vec<(String, String)> {
+    let files = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        entries.map(|entry| format!("{folder}/{}", entry.unwrap().file_name().display())).collect()
+    };
+    let mut paths = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
+    paths.extend(files("docs"));
+    paths.extend(files("examples").into_iter().map(|folder| format!("{folder}/README.md")));
+    paths.retain(|path| path.ends_with(".md") && root().join(path).exists());
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
+}
+
+/// A fenced block, or one that is indented: the number of its first line, what it is, and its lines.
+struct Block<'t> {
+    line: usize,
+    info: &'t str,
+    lines: Vec<&'t str>,
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    let mut is_fenced = false;
+    for (number, line) in text.lines().enumerate() {
+        if let Some(info) = line.trim_start().strip_prefix("```") {
+            is_fenced = !is_fenced;
+            if is_fenced {
+                blocks.push(Block { line: number + 2, info, lines: Vec::new() });
+            }
+        } else if is_fenced {
+            blocks.last_mut().unwrap().lines.push(line);
+        } else if let Some(code) = line.strip_prefix("    ") {
+            blocks.push(Block { line: number + 1, info: "indented", lines: vec![code] });
+        }
+    }
+    blocks
+}
+
+#[test]
+fn configurations_in_documents_are_accepted() {
+    let mut checked = 0;
+    let mut wrong = Vec::new();
+    for (document, text) in documents() {
+        for block in blocks(&text) {
+            let name = match block.info {
+                "ini" => "example.conf",
+                "toml" => "example.toml",
+                _ => continue,
+            };
+            checked += 1;
+            let sandbox = Sandbox::new("");
+            let text = block.lines.join("\n");
+            // Programs alone are read as a file of conf.d, whose dependencies may be elsewhere.
+            let is_own = |line: &str| line == "[supervisord]" || line.starts_with("[program");
+            let is_whole = block.lines.iter().any(|line| is_own(line) || line.starts_with("[eventlistener"));
+            let header = if is_whole { "" } else { "[supervisord]\n" };
+            sandbox.write(name, &format!("{header}{text}"));
+            // For those that include others.
+            fs::create_dir(sandbox.path("conf.d")).unwrap();
+            sandbox.write("conf.d/more.conf", "");
+            sandbox.write("conf.d/more.toml", "");
+            let mut check = sandbox.program("sv");
+            let output =
+                check.args(["check", "--strict", "--image=no"]).arg(sandbox.path(name)).output().unwrap();
+            if output.status.code() != Some(0) {
+                let found = [output.stdout, output.stderr].concat();
+                wrong.push(format!("{document}:{}: {}", block.line, String::from_utf8_lossy(&found)));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && checked > 15, "of {checked} configurations:\n{}", wrong.join("\n"));
+}
+
+/// The output of the binary for this command line, as a set of words: actions and flags.
+fn words_of(arguments: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(binary()).args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.split(|c| !is_part(c)).map(str::to_owned).collect()
+}
+
+/// The names of the actions that `sv help` lists.
+fn actions() -> BTreeSet<String> {
+    let output = Command::new(binary()).arg("help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, list) = text.split_once("\nActions:\n").unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// The words of a command line after `sv`, up to what ends the command: `None` if the line does not run `sv`.
+fn arguments(line: &str) -> Option<Vec<&str>> {
+    let mut words = line.split_whitespace().skip_while(|word| *word == "$");
+    let runs_sv = |word: &str| {
+        let word = word.trim_start_matches(['$', '<', '(']);
+        word == "sv" || word.ends_with("/sv")
+    };
+    let first = words.clone().find(|word| !word.contains('='))?;
+    // Other programs take the path of `sv` as an argument.
+    if !runs_sv(first) && !["docker", "kubectl", "source", "kill"].contains(&first) {
+        return None;
+    }
+    words.find(|word| runs_sv(word))?;
+    let ends = |word: &&str| ["|", "#", "&&", ";", ">", "<", "2>"].contains(word);
+    Some(words.take_while(|word| !ends(word)).map(|word| word.trim_end_matches([')', ';'])).collect())
+}
+
+/// The command lines of a document, each with its line number: in blocks, between backticks, and as lists of words.
+fn command_lines(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for block in blocks(text) {
+        for (number, line) in block.lines.iter().enumerate() {
+            let is_command = line.starts_with("$ ") || block.info == "indented" || block.info == "sh";
+            if is_command {
+                found.push((block.line + number, (*line).to_owned()));
+            }
+        }
+    }
+    for (number, line) in text.lines().enumerate() {
+        let spans = line.split('`').skip(1).step_by(2);
+        // `sv ends with status 7` is a message, and `sv  | INFO …` a line of a log.
+        let is_command = |span: &&str| {
+            span.starts_with("sv ") && !span.starts_with("sv ends") && !span.starts_with("sv  ")
+        };
+        found.extend(spans.filter(is_command).map(|span| (number + 1, span.to_owned())));
+        if let Some((_, rest)) = line.split_once("[\"/sv\"")
+            && let Some((list, _)) = rest.split_once(']')
+        {
+            let words = list.split(',').map(|word| word.trim().trim_matches('"'));
+            found.push((number + 1, format!("sv{}", words.collect::<Vec<_>>().join(" "))));
+        }
+    }
+    found
+}
+
+#[test]
+fn commands_in_documents_exist() {
+    /// Options of all actions that take a value, in short and long forms.
+    const WITH_VALUE: [&str; 9] =
+        ["-c", "-s", "-u", "-p", "-r", "-e", "--configuration", "--serverurl", "--request-timeout"];
+    let actions = actions();
+    let general = words_of(&["--help"]);
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for (document, text) in documents() {
+        for (number, line) in command_lines(&text) {
+            let Some(words) = arguments(&line) else { continue };
+            checked += 1;
+            let mut flags = Vec::new();
+            let mut action = None;
+            let mut words = words.into_iter();
+            while let Some(word) = words.next() {
+                if word == "--" {
+                    break;
+                } else if word.starts_with('-') {
+                    flags.push(word.split('=').next().unwrap());
+                    if action.is_none() && WITH_VALUE.contains(&word) {
+                        words.next();
+                    }
+                } else if action.is_none() {
+                    action = Some(word);
+                }
+            }
+            // A placeholder stands for any action.
+            let action = action.filter(|word| !word.starts_with(['…', '[']) && *word != "ACTION");
+            if let Some(action) = action
+                && !actions.contains(action)
+            {
+                wrong.push(format!("{document}:{number}: no action '{action}': {line}"));
+                continue;
+            }
+            let known = action.map_or_else(|| general.clone(), |action| words_of(&["help", action]));
+            let is_number = |flag: &str| flag[1..].chars().all(|c| c.is_ascii_digit());
+            let unknown = flags
+                .iter()
+                .filter(|flag| !known.contains(**flag) && !general.contains(**flag) && !is_number(flag));
+            wrong.extend(unknown.map(|flag| format!("{document}:{number}: no option '{flag}': {line}")));
+        }
+    }
+    assert!(wrong.is_empty() && checked > 100, "of {checked} commands:\n{}", wrong.join("\n"));
+}
+
+/// Without this, a change of the rules above could leave nothing to check.
+#[test]
+fn a_command_that_does_not_exist_is_found() {
+    assert_eq!(arguments("$ A=1 /sv -c x frobnicate # all"), Some(vec!["-c", "x", "frobnicate"]));
+    assert_eq!(arguments("docker exec web /sv status | head"), Some(vec!["status"]));
+    assert_eq!(arguments("source <(sv completions bash)"), Some(vec!["completions", "bash"]));
+    assert_eq!(arguments("ln -s /sv /usr/bin/supervisorctl"), None);
+    let text =
+        "Use `sv one`.\n\n    sv two\n\n```console\n$ sv three\nsv prints\n```\nCMD [\"/sv\", \"four\"]\n";
+    let found: Vec<String> = command_lines(text).into_iter().map(|(_, line)| line).collect();
+    assert_eq!(found, ["sv two", "$ sv three", "sv one", "sv four"]);
+    assert!(!actions().contains("frobnicate") && actions().contains("status"));
+    assert!(Path::new(&root()).join("README.md").exists());
+}
