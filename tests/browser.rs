@@ -120,6 +120,23 @@ fn a_log_on_standard_error_is_shown_and_an_empty_one_has_no_box() {
     browser.wait_for(color, "rgb(179, 22, 27)");
 }
 
+#[test]
+fn a_name_that_others_can_own_leads_to_no_page() {
+    let Some((mut browser, sandbox, url)) = visit() else { return };
+    let (rebound, before) = (url.replace("127.0.0.1", "rebound.example"), sandbox.pid("cat"));
+    for target in ["", "tail.html?processname=cat", "index.html?action=stopall", "logtail/cat"] {
+        browser.open(&format!("{rebound}{target}"));
+        browser.wait_for("document.querySelector('h1')?.innerText", "403 Forbidden");
+    }
+    // To the browser this is a call of a page to its own site.
+    let call = String::from_utf8(encode_call("supervisor.stopProcess", &["cat".into()])).unwrap();
+    let fetch = format!("fetch('RPC2', {{method: 'POST', body: {call:?}}}).then(answer => answer.status)");
+    browser.wait_for(&fetch, "403");
+    assert_eq!(sandbox.pid("cat"), before);
+    browser.open(&url.replace("127.0.0.1", "localhost"));
+    browser.wait_for("document.querySelector('h1')?.innerText", "Supervisor Status");
+}
+
 /// The address of a page with this text, on a server of its own.
 fn elsewhere(html: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

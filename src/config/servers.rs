@@ -177,7 +177,7 @@ fn credentials(options: &mut SectionReader<'_, '_>) -> Option<Credentials> {
 mod tests {
     use crate::model::{Password, SocketOwner};
 
-    use super::super::fake::{Fake, MAIN_TOML, errors_in, load_text, notices_in};
+    use super::super::fake::{Fake, MAIN, MAIN_TOML, errors_in, load_text, notices_in};
     use super::super::load;
     use super::*;
 
@@ -279,7 +279,16 @@ mod tests {
             role_uid = { 0 = 'admin', www = 'operate', 70000 = 'metrics' }\n[inet_http_server]\n\
             port = 'here.example.com:1'\nrole = 'operate'\nallowed_hosts = ['sv.example.com', '.example.org', '*']\n";
         let of_toml = load(Path::new(MAIN_TOML), &[], &Fake::new().file(MAIN_TOML, toml)).unwrap();
-        for settings in [load_text(ini).unwrap(), of_toml] {
+        let bare = "[supervisord]\n[unix_http_server]\nfile=x\n[inet_http_server]\nport=here.example.com:1\n";
+        let machine = Fake::new()
+            .file(MAIN, bare)
+            .variable("SV_UNIX_HTTP_SERVER_ROLE", "read")
+            .variable("SV_UNIX_HTTP_SERVER_ROLE_UID", "0=admin,www=operate,70000=metrics")
+            .variable("SV_UNIX_HTTP_SERVER_READ_LOGS", "false")
+            .variable("SV_INET_HTTP_SERVER_ROLE", "operate")
+            .variable("SV_INET_HTTP_SERVER_ALLOWED_HOSTS", "sv.example.com,.example.org,*");
+        let of_variables = load(Path::new(MAIN), &[], &machine).unwrap();
+        for settings in [load_text(ini).unwrap(), of_toml, of_variables] {
             let [inet, unix] = [0, 1].map(|nth| settings.servers[nth].access.clone());
             let by_user = vec![(0, Role::Admin), (33, Role::Operate), (70_000, Role::Metrics)];
             let expected = ServerAccess { role: Role::Read, by_user, reads_logs: false, hosts: Vec::new() };

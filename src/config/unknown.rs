@@ -107,8 +107,13 @@ fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec
 }
 
 /// Sections whose options are often found in others.
-const COMMON_SECTIONS: [SectionKind; 4] =
-    [SectionKind::Program, SectionKind::EventListener, SectionKind::Supervisord, SectionKind::InetHttpServer];
+const COMMON_SECTIONS: [SectionKind; 5] = [
+    SectionKind::Program,
+    SectionKind::EventListener,
+    SectionKind::Supervisord,
+    SectionKind::InetHttpServer,
+    SectionKind::UnixHttpServer,
+];
 
 fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
     if dependent_startup::OPTIONS.contains(&key) {
@@ -122,6 +127,7 @@ fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
         SectionKind::Program => "[program:x]",
         SectionKind::EventListener => "[eventlistener:x]",
         SectionKind::InetHttpServer => "[inet_http_server]",
+        SectionKind::UnixHttpServer => "[unix_http_server]",
         _ => "[supervisord]",
     };
     Some(format!(": it is an option of {header}"))

@@ -52,7 +52,8 @@ fn principal(server: &ServerSpec, uid: Option<UserId>, head: &Request) -> Option
     Some(Principal::Client { server: server.section.clone(), uid, username, grant })
 }
 
-/// What a path requires. Metrics and probes are part of every role. The calls of XML-RPC have their own needs, and are answered with faults.
+/// What a path requires. Every role includes metrics and probes. The calls of XML-RPC have permissions of their own, and
+/// are answered with faults.
 fn permission_for(path: &str) -> Permission {
     let is_open = MonitoringPath::of(path).is_some() || path.starts_with("/RPC2");
     Permission::of(if is_open { Role::Metrics } else { Role::Read }, "see anything but metrics")
@@ -105,11 +106,14 @@ impl Shell {
                 }
             }
             (Some(_), Some(_)) if is_forged(head) => {
-                let text = "a call that a page of another site had a browser send";
-                self.log_refusal(text);
-                match is_api(&head.path) {
-                    true => api::forbidden(Fault::about(FaultCode::Forbidden, text)),
-                    false => Response::error(403),
+                let is_api = is_api(&head.path);
+                let what = if is_api { "a call of the API" } else { "an XML-RPC call" };
+                let text = format!("{what} that a page of another site had a browser send");
+                self.log_refusal(&text);
+                if is_api {
+                    api::forbidden(Fault::about(FaultCode::Forbidden, text))
+                } else {
+                    Response::error(403)
                 }
             }
             (Some(_), Some(principal)) => match self.permit(&principal, permission_for(&head.path)) {

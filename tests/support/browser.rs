@@ -45,6 +45,8 @@ impl Browser {
             .arg(program)
             .args(["--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-dev-shm-usage", "--no-first-run", "about:blank"])
+            // What the owner of a domain does who wants a browser to use a server on this machine.
+            .arg("--host-resolver-rules=MAP rebound.example 127.0.0.1")
             .arg(format!("--user-data-dir={}", folder.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

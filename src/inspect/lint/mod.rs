@@ -14,7 +14,7 @@
 //!   others;
 //! * `repeated`: options that a file sets twice;
 //! * `retries`: numbers of retries that mean forever;
-//! * `servers`: servers open to anyone;
+//! * `servers`: servers open to anyone, and options about access that have no effect;
 //! * `sections`: sections that lack their counterpart, or that nothing reads.
 
 mod files;
