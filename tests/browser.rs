@@ -181,3 +181,19 @@ fn a_browser_does_nothing_for_pages_of_other_sites() {
     browser.wait_for(MESSAGE, "Process cat stopped");
     sandbox.wait_state("cat", "STOPPED");
 }
+
+#[test]
+fn the_page_of_a_process_needs_no_scripts() {
+    let Some((mut browser, _sandbox, url)) = visit() else { return };
+    browser.open(&format!("{url}tail.html?processname=cat"));
+    browser.click("#buttons a[href^=process]");
+    browser.wait_for("document.querySelector('h1')?.innerText", "cat");
+    browser.wait_for("document.querySelector('.statusrunning')?.innerText", "running");
+    browser.wait_for("document.querySelector('dd')?.innerText", "/bin/cat");
+    browser.wait_for(
+        "document.querySelector('tbody tr:last-child td:nth-child(2)')?.innerText",
+        "STOPPED \u{2192} STARTING",
+    );
+    browser.click("#buttons li:last-child a");
+    browser.wait_for("document.querySelector('h1')?.innerText", "Supervisor Status");
+}

@@ -16,11 +16,12 @@ mod action;
 mod files;
 mod html;
 mod pages;
+mod process_page;
 #[cfg(test)]
 mod tests;
 
 use crate::http::{Request, Response, Sender, form_fields, is_browser, percent_encode};
-use crate::model::{Command, Fault, FaultCode, Reply, Wall};
+use crate::model::{Command, Fault, FaultCode, Namespec, Reply, Wall};
 
 use action::{Action, Progress};
 use pages::Tail;
@@ -51,6 +52,7 @@ pub struct PageRequest {
 enum PagePurpose {
     ShowStatus { message: Option<String> },
     ShowTail(Tail),
+    ShowProcess(String),
     Act(Action),
 }
 
@@ -67,6 +69,10 @@ pub fn ask(request: &Request, unix_secs: i64) -> Answer {
             field(request, "processname"),
             field(request, "limit").as_deref(),
         )))),
+        "process.html" => match field(request, "processname") {
+            Some(name) => Answer::Later(PageRequest::new(PagePurpose::ShowProcess(name))),
+            None => Answer::Now(pages::bad_request("The process is missing: processname.")),
+        },
         "ok.html" => Answer::Now(Response::ok("text/plain", "OK")),
         path => Answer::Now(files::answer(path, request, unix_secs)),
     }
@@ -126,7 +132,8 @@ impl PageRequest {
             (PagePurpose::Act(action), _) => action.command(&self.progress),
             (PagePurpose::ShowStatus { .. }, 0) => Some(Command::GetAllProcessInfo),
             (PagePurpose::ShowTail(tail), asked) => tail.command(asked),
-            (PagePurpose::ShowStatus { .. }, _) => None,
+            (PagePurpose::ShowProcess(name), 0) => Some(Command::GetProcessDetails(Namespec::split(name))),
+            (PagePurpose::ShowStatus { .. } | PagePurpose::ShowProcess(_), _) => None,
         }?;
         self.progress.asked += 1;
         Some(command)
@@ -161,6 +168,11 @@ impl PageRequest {
                 _ => pages::stopping(message.as_deref()),
             },
             PagePurpose::ShowTail(tail) => tail.page(progress.asked, progress.last),
+            PagePurpose::ShowProcess(name) => match progress.last {
+                Some(Ok(Reply::Details(details))) => process_page::page(&details),
+                Some(Err(fault)) if fault.code == FaultCode::BadName => process_page::unknown(&name),
+                _ => pages::stopping(None),
+            },
             PagePurpose::Act(action) => redirect(&action.message(&progress, wall)),
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn uncached(response: Response) -> Response {
         .header("Referrer-Policy", "same-origin")
 }
 
-fn page(status: u16, title: &str, body: &str) -> Response {
+pub(super) fn page(status: u16, title: &str, body: &str) -> Response {
     guarded(Response::new(status).body("text/html;charset=utf-8", document(title, body)))
 }
 
@@ -66,10 +66,13 @@ fn status_body(message: Option<&str>, content: &str) -> String {
         let (mark, role) = if is_error(text) { (ERROR, "alert") } else { ("", "status") };
         format!("<div class=\"status_msg\" role=\"{role}\"{mark}>{}</div>\n", escape(text))
     });
+    format!("<h1>Supervisor Status</h1>\n{message}<main>\n{content}</main>\n{}", footer())
+}
+
+pub(super) fn footer() -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
-        "<h1>Supervisor Status</h1>\n{message}<main>\n{content}</main>\n\
-         <footer id=\"footer\">sv {version}, compatible with Supervisor <span>{SUPERVISOR_VERSION}</span></footer>\n"
+        "<footer id=\"footer\">sv {version}, compatible with Supervisor <span>{SUPERVISOR_VERSION}</span></footer>\n"
     )
 }
 
@@ -122,7 +125,7 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     )
 }
 
-fn class_of(state: ProcessState) -> &'static str {
+pub(super) fn class_of(state: ProcessState) -> &'static str {
     match state {
         ProcessState::Running => "statusrunning",
         ProcessState::Fatal | ProcessState::Backoff => "statuserror",
@@ -236,7 +239,8 @@ impl Tail {
         let refresh = button(&tail(self.bytes), "Refresh");
         let more = (self.bytes < TAIL_BYTES_MAX)
             .then(|| button(&tail(self.bytes.saturating_mul(MORE_TIMES).min(TAIL_BYTES_MAX)), "Show More"));
-        format!("<ul id=\"buttons\">\n{refresh}{}{back}</ul>\n", more.unwrap_or_default())
+        let details = button(&format!("process.html?processname={process}"), "Process");
+        format!("<ul id=\"buttons\">\n{refresh}{}{details}{back}</ul>\n", more.unwrap_or_default())
     }
 
     /// An empty log shows a sentence instead of an empty box. (Its element is present, since scripts look for
@@ -292,7 +296,11 @@ pub(super) fn question(action: &str, label: &str, warning: &str) -> Response {
 
 /// Page not found. Like all status pages it names no character set.
 pub(super) fn not_found() -> Response {
-    let body = format!("<h1>404 Not Found</h1>\n<main><p>There is no such page.</p>\n{BACK}</main>\n");
+    not_found_because("There is no such page.")
+}
+
+pub(super) fn not_found_because(text: &str) -> Response {
+    let body = format!("<h1>404 Not Found</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
     guarded(Response::new(404).body("text/html", document("404 Not Found", &body)))
 }
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
-    BulkRow, Channel, FaultCode, HealthInfo, HealthStatus, LogOf, Namespec, ProcessInfo, ProcessState,
-    Reading, Wait,
+    BulkRow, Channel, FaultCode, HealthInfo, HealthStatus, LogOf, Namespec, Pid, ProcessDetails, ProcessInfo,
+    ProcessSpec, ProcessState, Reading, Transition, Wait,
 };
 
 const BEGAN: i64 = 784_111_777;
@@ -115,6 +115,7 @@ fn paths_lead_to_pages_files_and_nowhere() {
         ("GET /ok.html", "200 OK"),
         ("GET /stylesheets/supervisor.css", "200 OK"),
         ("GET /images/icon.svg", "200 OK"),
+        ("GET /process.html", "400 Bad Request"),
         ("GET /stylesheets", "404 Not Found"),
         ("GET /stylesheets/", "404 Not Found"),
         ("GET /stylesheets/../../x", "404 Not Found"),
@@ -476,6 +477,41 @@ fn the_tail_page_shows_whole_lines_of_both_streams_and_the_way_back() {
     // A single line has no later line start.
     let page = shown(text(&"\u{e4}".repeat(513)), text(""));
     assert!(page.contains(&format!("<pre>{}</pre>", "\u{e4}".repeat(512))), "{page}");
+}
+
+#[test]
+fn the_page_of_a_process_shows_its_state_configuration_and_history() {
+    let transition = Transition {
+        serial: 7,
+        at: WALL,
+        from: ProcessState::Starting,
+        to: ProcessState::Fatal,
+        pid: Some(Pid(12)),
+        exit: None,
+        reason: "<gave up>".into(),
+    };
+    let info = ProcessInfo { hint: Some("try 'x'".into()), ..info("g", "<w>", ProcessState::Fatal) };
+    let spec = ProcessSpec { command: "/bin/<w> --x".to_owned(), ..ProcessSpec::default() };
+    let details = ProcessDetails { info, spec: spec.into(), history: vec![transition] };
+    let outcomes = [Ok(Reply::Details(Box::new(details)))];
+    let (commands, page) = run("GET /process.html?processname=g:%3Cw%3E", &outcomes);
+    assert_eq!(commands, [Command::GetProcessDetails(Namespec::split("g:<w>"))]);
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    for part in [
+        "<title>g:&lt;w&gt;</title>",
+        "<span class=\"statuserror\">fatal</span>",
+        "<p>try &#39;x&#39;</p>",
+        "<dt>Command</dt><dd>/bin/&lt;w&gt; --x</dd>",
+        "<td>Sun Nov  6 09:49:37 1994</td><td>STARTING \u{2192} FATAL</td><td>12</td><td>&lt;gave up&gt;</td>",
+        "<a href=\"tail.html?processname=g%3A%3Cw%3E\">Logs</a>",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let (_, page) = run("GET /process.html?processname=%3Cb%3E", &[fault(FaultCode::BadName)]);
+    assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"), "{page}");
+    assert!(page.contains("No such process named &lt;b&gt;"), "{page}");
+    let (_, page) = run("GET /process.html?processname=web", &[fault(FaultCode::ShutdownState)]);
+    assert!(page.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{page}");
 }
 
 #[test]

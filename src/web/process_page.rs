@@ -1,0 +1,85 @@
+//! The page of one process: its state, why it is in it, its configuration and its history.
+
+use crate::http::{Response, percent_encode};
+use crate::model::{Namespec, ProcessDetails, ProcessInfo, ProcessSpec, Transition};
+
+use super::action::ctime;
+use super::html::escape;
+use super::pages::{class_of, footer, not_found_because, page as page_of};
+
+pub(super) fn page(details: &ProcessDetails) -> Response {
+    let ProcessDetails { info, spec, history } = details;
+    let name = Namespec::join(&info.group, &info.name);
+    let (shown, encoded) = (escape(&name), percent_encode(&name));
+    let state = info.state.name().to_lowercase();
+    let reasons: String = reasons(info).iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
+    let facts: String = facts(spec).iter().map(fact).collect();
+    let rows: String = history.iter().rev().map(row).collect();
+    let button =
+        |href: &str, label| format!("<li class=\"action-button\"><a href=\"{href}\">{label}</a></li>\n");
+    let body = format!(
+        "<h1>{shown}</h1>\n<ul id=\"buttons\">\n{}{}{}</ul>\n<main>\n\
+         <p><span class=\"{}\">{state}</span> {}</p>\n{reasons}\
+         <h2>Configuration</h2>\n<dl>\n{facts}</dl>\n\
+         <h2>History</h2>\n<table>\n<thead>\n<tr><th scope=\"col\">Time</th><th scope=\"col\">Change</th>\
+         <th scope=\"col\">Pid</th><th scope=\"col\">Reason</th></tr>\n</thead>\n<tbody>\n{rows}</tbody>\n</table>\n\
+         </main>\n{}",
+        button(&format!("process.html?processname={encoded}"), "Refresh"),
+        button(&format!("tail.html?processname={encoded}"), "Logs"),
+        button("index.html", "Supervisor Status"),
+        class_of(info.state),
+        escape(&info.description),
+        footer(),
+    );
+    page_of(200, &name, &body)
+}
+
+/// The page of a process that does not exist, or not any more.
+pub(super) fn unknown(name: &str) -> Response {
+    not_found_because(&format!("No such process named {name}"))
+}
+
+/// What explains the state beyond its description.
+fn reasons(info: &ProcessInfo) -> Vec<String> {
+    let health = info.health.as_ref().map(|health| format!("Health: {health}"));
+    let end = info.last_exit.map(|status| format!("Last end: {status}"));
+    let needed = (!info.needed_by.is_empty()).then(|| format!("Needed by: {}", info.needed_by.join(", ")));
+    let counters = info.counters;
+    let starts = format!(
+        "Starts: {}, automatic ones: {}, failed ones: {}",
+        counters.starts, counters.restarts, counters.failed_starts
+    );
+    [info.hint.clone(), info.reported_status.clone(), health, end, needed, Some(starts)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn facts(spec: &ProcessSpec) -> Vec<(&'static str, String)> {
+    let on: Vec<_> = spec.dependencies().map(|(dependency, _)| dependency.name.as_str()).collect();
+    let directory = spec.directory.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let user = spec.user.as_ref().map(|user| user.name.clone()).unwrap_or_default();
+    let mut facts = vec![
+        ("Command", spec.command.clone()),
+        ("Directory", directory),
+        ("User", user),
+        ("Depends on", on.join(", ")),
+        ("Defined at", spec.defined_at.to_string()),
+    ];
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}
+
+fn fact((name, value): &(&str, String)) -> String {
+    format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value))
+}
+
+fn row(transition: &Transition) -> String {
+    let Transition { at, from, to, pid, reason, .. } = transition;
+    let pid = pid.map(|pid| pid.to_string()).unwrap_or_default();
+    format!(
+        "<tr><td>{}</td><td>{from} \u{2192} {to}</td><td>{pid}</td><td>{}</td></tr>\n",
+        ctime(*at),
+        escape(reason)
+    )
+}
