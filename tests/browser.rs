@@ -172,7 +172,7 @@ fn a_browser_does_nothing_for_pages_of_other_sites() {
         "fetch('{url}RPC2', {{method: 'POST', mode: 'no-cors', body: call}}).then(answer => answer.type)"
     );
     browser.wait_for(&fetch, "opaque");
-    sandbox.wait_log("refused an XML-RPC call");
+    sandbox.wait_log("refused a call");
     browser.click("a");
     browser.wait_for("document.querySelector('h1')?.innerText", "403 Forbidden");
     assert_eq!(sandbox.pid("cat"), before);

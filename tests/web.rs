@@ -258,7 +258,7 @@ fn pages_of_other_sites_change_nothing() {
     let program = post("User-Agent: Mozilla/5.0 (so it says)\r\n", &encode_call("supervisor.getPID", &[]));
     peer.gets(program, "HTTP/1.1 200 OK");
     assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
-    sandbox.wait_log("WARN refused an XML-RPC call");
+    sandbox.wait_log("WARN refused a call");
     for (fields, is_browser) in [
         ("Referer: http://localhost/index.html\r\nUser-Agent: Mozilla/5.0\r\n", true),
         ("Sec-Fetch-Site: same-origin\r\nOrigin: https://proxy\r\n", true),
