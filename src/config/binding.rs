@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::options::{BadValue, Field, FieldBinding, Lands, OptionDoc, PROGRAM, Per};
-use crate::model::{ProcessSpec, Schedule, WrittenAt};
+use crate::model::{CapabilityNames, LimitOption, LimitsSpec, ProcessSpec, Schedule, WrittenAt};
 use crate::python::quote;
 
 use super::ini::trim;
@@ -80,8 +80,27 @@ fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, 
             let machine = options.machine();
             put(spec, field, options.value(name, |text| values::zone(text, machine)));
         }
+        Lands::Limit(option) => limit(options, name, option, spec),
         Lands::Own(..) => {}
     }
+}
+
+/// Sets an attribute; what is set to its default is unset.
+fn limit(options: &mut SectionReader<'_, '_>, name: &str, option: LimitOption, spec: &mut ProcessSpec) {
+    let mut limits = spec.limits.take().unwrap_or_default();
+    if option == LimitOption::Capabilities {
+        limits.capabilities = Some(CapabilityNames::default());
+        for item in options.items(name, values::list) {
+            if let Err(bad) = values::limit(&mut limits, option, &item) {
+                options.error_in_part(name, bad, Some(item));
+            }
+        }
+    } else if let Some(text) = options.text(name)
+        && let Err(bad) = values::limit(&mut limits, option, &text)
+    {
+        options.error_in_part(name, bad, None);
+    }
+    spec.limits = Some(limits).filter(|limits| **limits != LimitsSpec::default());
 }
 
 /// Reads a single value; an error may carry a suggestion.

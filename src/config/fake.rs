@@ -111,6 +111,7 @@ fn users() -> [User; 2] {
         uid: id,
         gid: id,
         groups: groups.to_vec(),
+        has_own_group: false,
     };
     [user("root", 0, &[0]), user("www", 33, &[33, 100])]
 }

@@ -73,5 +73,5 @@ pub(crate) use load::{Completeness, Examined, examine};
 pub(crate) use pairs::overlaid;
 pub(crate) use reader::SectionReader;
 pub(crate) use reading::{Findings, Reading, Remark, Spot};
-pub(crate) use values::absolute;
+pub(crate) use values::{absolute, cpus};
 pub(crate) use variables::apply as apply_variables;

@@ -43,11 +43,17 @@ fn is_likely(name: &str) -> bool {
 }
 
 fn nobody(name: String, uid: UserId) -> User {
-    User { name, uid, gid: PLACEHOLDER_ID, groups: vec![PLACEHOLDER_ID] }
+    let gid = PLACEHOLDER_ID;
+    User { name, uid, gid, groups: vec![gid], has_own_group: false }
 }
 
 impl Machine for CompleteMachine<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // What the kernel says about this machine and this process.
+        let is_of_kernel = path.starts_with("/proc") || path.starts_with("/sys");
+        if is_of_kernel && path != self.main {
+            return Ok(Vec::new());
+        }
         match self.here.read(path) {
             Err(_) if path != self.main => Ok(Vec::new()),
             read => read,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::model::{LogLevel, Settings};
+use crate::model::{LimitOption, LogLevel, Settings};
 use crate::python::quote;
 
 use super::complete_machine::{CompleteMachine, variables_needed};
@@ -101,7 +101,7 @@ pub fn check(
     for finding in &mut report.findings {
         if !everywhere.contains(&finding.key()) {
             let is_made = makes_folders && finding.is_about_a_missing_folder();
-            finding.is_of_this_machine(examination.is_image && !is_made);
+            finding.is_of_this_machine(examination.is_image && !is_made && !finding.is_about_rights());
             if is_made && examination.is_image {
                 finding.message.push_str("; as PID 1 sv makes it");
             }
@@ -240,6 +240,12 @@ impl Finding {
             let path = path.trim_end_matches(" does not exist");
             self.message = format!("the folder of {} does not exist", quote(path));
         }
+    }
+
+    /// Whether it is about what this process may set. An image does not say that, but the command that runs it.
+    fn is_about_rights(&self) -> bool {
+        self.severity == Severity::Warning
+            && LimitOption::ALL.iter().any(|option| self.option.as_deref() == Some(option.name()))
     }
 
     /// Whether it is a folder that a container's init creates.

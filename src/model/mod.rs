@@ -10,6 +10,7 @@ mod event;
 pub mod graph;
 mod history;
 mod hooks;
+mod limits;
 mod notification;
 pub mod options;
 mod principal;
@@ -34,6 +35,7 @@ pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;
+pub use limits::{CapabilityNames, IoPriority, LimitOption, LimitsSpec, ResourceBounds};
 pub use notification::Notification;
 pub use principal::Principal;
 pub use probe::{

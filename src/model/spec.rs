@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Dependency, HealthSpec, Hooks, OnEnd, PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec,
-    Signal, StandIn, WrittenAt,
+    Address, Dependency, HealthSpec, Hooks, LimitsSpec, OnEnd, PoolSpec, ReadinessSpec, RestartDelays,
+    ScheduleSpec, Signal, StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -28,6 +28,18 @@ pub struct User {
     pub gid: UserId,
     /// Supplementary groups, the primary one included.
     pub groups: Vec<UserId>,
+    /// Whether the configuration names the primary group (`user:group`), instead of the user database.
+    pub has_own_group: bool,
+}
+
+impl User {
+    /// The same user with another primary group. Groups that it is a member of stay.
+    #[must_use]
+    pub fn with_group(self, gid: UserId) -> Self {
+        let others = self.groups.iter().copied().filter(|&group| group != gid && group != self.gid);
+        let groups = [gid].into_iter().chain(others).collect();
+        Self { gid, groups, has_own_group: true, ..self }
+    }
 }
 
 /// How many failed starts after the first are allowed before a program is given up.
@@ -266,6 +278,8 @@ pub struct ProcessSpec {
     pub runtime_directories: Vec<PathBuf>,
     /// `schedule`
     pub schedule: Option<Box<ScheduleSpec>>,
+    /// `rlimit_*`, `nice`, `capabilities` and the like
+    pub limits: Option<Box<LimitsSpec>>,
     /// Where its section begins.
     pub defined_at: WrittenAt,
 }
@@ -336,6 +350,7 @@ impl Default for ProcessSpec {
             hooks: None,
             runtime_directories: Vec::new(),
             schedule: None,
+            limits: None,
             defined_at: WrittenAt::default(),
         }
     }

@@ -14,10 +14,13 @@ use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
 use crate::host::Host;
 use crate::launch::{self, Executable};
-use crate::model::{ChildId, Fault, FaultCode, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User};
+use crate::model::{
+    ChildId, Fault, FaultCode, LimitOption, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User,
+};
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
+use crate::sys::attributes::apply_in_place;
 use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
 use crate::sys::groups::{LeaderFd, members_of};
@@ -97,6 +100,7 @@ impl Shell {
                 return Some(Input::AutoLogsMade { process, stdout, stderr });
             }
             Effect::ApplyLogLimits { process } => self.apply_log_options(process),
+            Effect::ApplyLimits { process, pid, options } => self.apply_limits(process, pid, &options),
             Effect::TrySockets { ticket, group, sockets } => {
                 let outcome = self.try_sockets(sockets.iter());
                 return Some(Input::SocketsTried { ticket, group, outcome });
@@ -150,6 +154,16 @@ impl Shell {
         let Some(spec) = self.core.spec(process) else { return };
         let reports = self.output.apply_options(process, spec);
         self.handle_reports(reports);
+    }
+
+    fn apply_limits(&mut self, process: ProcessId, pid: Pid, options: &[LimitOption]) {
+        let Some(spec) = self.core.spec(process) else { return };
+        let (limits, name) = (spec.limits.as_deref(), &spec.name);
+        let warning = |(option, error): (LimitOption, io::Error)| {
+            format!("cannot apply {} to '{name}': {error}; its next start applies it", option.name())
+        };
+        let warnings: Vec<_> = apply_in_place(pid, limits, options).into_iter().map(warning).collect();
+        warnings.iter().for_each(|warning| self.log(LogLevel::Warn, warning));
     }
 
     fn check(&self, process: ProcessId) -> Result<(), Fault> {
@@ -240,7 +254,8 @@ impl Shell {
         if self_report.has_watchdog() {
             program = program.with_own_pid(WATCHDOG_PID_VARIABLE);
         }
-        Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
+        let attributes = Attributes::new(spec.directory.as_deref(), spec.umask, user)?;
+        Ok((program, attributes.with_limits(spec.limits.as_deref())))
     }
 
     pub(super) fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {

@@ -137,7 +137,7 @@ impl Shell {
         let nul_byte = |_| format!("cannot run {}: it contains a NUL byte", quote(command));
         let program = Program::new(&executable.file, &executable.argv, environment).map_err(nul_byte)?;
         let attributes = Attributes::new(spec.directory.as_deref(), spec.umask, user).map_err(nul_byte)?;
-        Ok((program, attributes))
+        Ok((program, attributes.with_limits(spec.limits.as_deref())))
     }
 }
 

@@ -200,8 +200,12 @@ impl Shell {
         }
         self.drain_dead(process);
         self.end_self_reports(process);
-        let shortage = spawn_failures::take(pid).filter(SpawnFailure::is_shortage);
-        self.feed(match shortage {
+        let is_reported = |failure: &SpawnFailure| failure.is_shortage() || failure.is_of_limit();
+        let failure = spawn_failures::take(pid).filter(is_reported);
+        self.feed(match failure {
+            Some(failure) if failure.is_of_limit() => {
+                Input::NotExecuted { process, status, failure: failure.to_string().into() }
+            }
             Some(SpawnFailure { error, .. }) => {
                 let name = self.core.spec(process).map_or("", |spec| &spec.name);
                 Input::NotExecuted { process, status, failure: no_exec(name, &error) }

@@ -12,8 +12,8 @@ use super::task::OpenTasks;
 use super::{AfterStop, KillTarget, ReadFor, Task};
 use crate::events::Event;
 use crate::model::{
-    Channel, ChildId, EventTypes, Fault, LogLevel, Pid, Principal, Probe, ProcessId, Reading, Reply, Signal,
-    SocketSpec, TaskId, Ticket,
+    Channel, ChildId, EventTypes, Fault, LimitOption, LogLevel, Pid, Principal, Probe, ProcessId, Reading,
+    Reply, Signal, SocketSpec, TaskId, Ticket,
 };
 
 #[cfg(doc)]
@@ -171,6 +171,15 @@ pub enum Effect {
     ApplyLogLimits {
         /// Whose.
         process: ProcessId,
+    },
+    /// Change these attributes of a process that runs to what its current specification says. What fails is logged.
+    ApplyLimits {
+        /// Whose.
+        process: ProcessId,
+        /// Its pid.
+        pid: Pid,
+        /// Those that were changed.
+        options: Vec<LimitOption>,
     },
     /// See whether sockets could be made for a group; answer with [`Input::SocketsTried`].
     TrySockets {

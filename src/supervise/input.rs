@@ -71,13 +71,14 @@ pub enum Input {
         /// How it ended.
         status: ExitStatus,
     },
-    /// A child was reaped that could not execute its program because the machine is short of resources.
+    /// A child was reaped that could not execute its program because the machine is short of resources, or as one of
+    /// its limits could not be applied.
     NotExecuted {
         /// Which process.
         process: ProcessId,
         /// How the child ended.
         status: ExitStatus,
-        /// What it was short of.
+        /// What it was short of, or which option failed.
         failure: NotSpawned,
     },
     /// A process that we did not start was reaped: an orphan.

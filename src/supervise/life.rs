@@ -169,11 +169,8 @@ impl Process {
             (State::Starting { .. }, Err(NotSpawned { text, blame: Blame::Machine, .. })) => {
                 self.wait_out_shortage(turn, text, out);
             }
-            (State::Starting { .. }, Err(NotSpawned { text, status, blame: Blame::Program })) => {
-                out.log(LogLevel::Info, format!("spawnerr: {text}"));
-                self.spawn_error = text;
-                self.last_end = Some(LastEnd::NotSpawned(status));
-                self.back_off(turn, out);
+            (State::Starting { .. }, Err(failure @ NotSpawned { blame: Blame::Program, .. })) => {
+                self.could_not_start(turn, failure, out);
             }
             // A stop was requested before the spawn completed, so the process is stopped as soon as it exists.
             (
@@ -202,7 +199,15 @@ impl Process {
         }
     }
 
-    /// Handles a child that was reaped before it executed its program, because of a shortage.
+    fn could_not_start(&mut self, turn: &Turn, failure: NotSpawned, out: &mut Effects) {
+        let NotSpawned { text, status, .. } = failure;
+        out.log(LogLevel::Info, format!("spawnerr: {text}"));
+        self.spawn_error = text;
+        self.last_end = Some(LastEnd::NotSpawned(status));
+        self.back_off(turn, out);
+    }
+
+    /// Handles a child that was reaped before it executed its program.
     pub(super) fn not_executed(
         &mut self,
         turn: &Turn,
@@ -213,7 +218,10 @@ impl Process {
         match self.state {
             State::Starting { .. } | State::Running { .. } => {
                 self.ended = Some((turn.now.wall, status));
-                self.wait_out_shortage(turn, failure.text, out);
+                match failure.blame {
+                    Blame::Machine => self.wait_out_shortage(turn, failure.text, out),
+                    Blame::Program => self.could_not_start(turn, failure, out),
+                }
             }
             State::Stopped
             | State::Waiting { .. }

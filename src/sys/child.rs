@@ -16,6 +16,7 @@ use nix::unistd::{Pid, chdir, getpid, setpgid, setsid};
 use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
+use super::attributes::{ChildLimits, NotApplied};
 use super::spawn::{Assignment, Attributes, ChildDescriptors, Membership, Program, ReportExecError};
 use super::spawn_failures::{self, Step};
 use super::users::become_user;
@@ -90,11 +91,18 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
         let _ = tcsetpgrp(io::stdin(), getpgrp());
     }
     default_signals();
+    let limits = attributes.limits.as_deref();
+    if let Some(Err(failure)) = limits.map(ChildLimits::apply_before_user) {
+        return report(failure);
+    }
     if let Some(user) = &attributes.user
         && let Err(refused) = become_user(user)
     {
         spawn_failures::leave(Step::User, refused.errno);
         return say(format_args!("supervisor: couldn't setuid to {}: {}\n", user.uid, refused.text));
+    }
+    if let Some(Err(failure)) = limits.map(ChildLimits::apply_after_user) {
+        return report(failure);
     }
     if let Some(directory) = &attributes.directory
         && let Err(errno) = chdir(directory.as_c_str())
@@ -108,6 +116,11 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
     let errno = exec(program);
     spawn_failures::leave(Step::Exec, errno);
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
+}
+
+fn report(NotApplied { option, errno }: NotApplied) {
+    spawn_failures::leave(Step::Limit(option), errno);
+    say(format_args!("supervisor: couldn't apply {}: {errno:?}\n", option.name()));
 }
 
 /// Duplicates a descriptor to its number. The copy is not close-on-exec.

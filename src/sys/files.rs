@@ -382,6 +382,7 @@ mod tests {
             uid: uid + 1,
             gid: gid + 1,
             groups: groups.to_vec(),
+            has_own_group: false,
         };
         for (folder_mode, mode, groups, expected) in [
             (0o755, 0o644, &[][..], [false, false]),

@@ -4,6 +4,7 @@
 //! leave notes (`spawn_failures`). Errors are returned as the `io::Error` of the kernel. Every descriptor
 //! created here is close-on-exec.
 
+pub mod attributes;
 mod child;
 pub mod children;
 pub mod clock;

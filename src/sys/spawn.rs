@@ -15,9 +15,10 @@ use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_setfl};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::attributes::ChildLimits;
 use super::own_pid::OwnPid;
 use super::{child, clone, kernel_signals, spawn_failures, users};
-use crate::model::{Pid, User};
+use crate::model::{LimitsSpec, Pid, User};
 
 /// A program ready for exec. Everything that the child needs is allocated here, since the child must not
 /// allocate.
@@ -90,6 +91,7 @@ pub struct Attributes {
     pub(super) directory: Option<CString>,
     pub(super) umask: Option<u32>,
     pub(super) user: Option<Arc<User>>,
+    pub(super) limits: Option<Box<ChildLimits>>,
 }
 
 impl Attributes {
@@ -101,12 +103,20 @@ impl Attributes {
         user: Option<Arc<User>>,
     ) -> Result<Self, NulError> {
         let directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
-        Ok(Self { directory, umask, user })
+        Ok(Self { directory, umask, user, limits: None })
+    }
+
+    /// Adds limits, priorities and privileges.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<&LimitsSpec>) -> Self {
+        Self { limits: limits.map(|limits| Box::new(ChildLimits::new(limits.clone()))), ..self }
     }
 
     /// Whether the child may share our memory until exec, see [`clone`].
     fn allow_shared_memory(&self) -> bool {
-        self.directory.is_none() && self.user.as_ref().is_none_or(|user| user.uid == users::own_id())
+        self.directory.is_none()
+            && self.user.as_ref().is_none_or(|user| users::is_ours(user))
+            && self.limits.as_ref().is_none_or(|limits| limits.allow_shared_memory())
     }
 }
 

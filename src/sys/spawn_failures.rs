@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 
-use crate::model::Pid;
+use crate::model::{LimitOption, Pid};
 
 /// The number of notes in the page. Two children whose pids share a slot at the same time lose a note, no
 /// more.
@@ -23,10 +23,11 @@ static NOTES: OnceLock<Option<&'static [AtomicU64; SLOTS]>> = OnceLock::new();
 
 /// The steps of a child before exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
 pub enum Step {
     /// Duplicating its descriptors.
-    Descriptors = 1,
+    Descriptors,
+    /// Applying this option.
+    Limit(LimitOption),
     /// Switching to its user.
     User,
     /// Changing to its directory.
@@ -36,12 +37,28 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 4] = [Self::Descriptors, Self::User, Self::Directory, Self::Exec];
+    const PLAIN: [Self; 4] = [Self::Descriptors, Self::User, Self::Directory, Self::Exec];
+
+    fn all() -> impl Iterator<Item = Self> {
+        Self::PLAIN.into_iter().chain(LimitOption::ALL.into_iter().map(Self::Limit))
+    }
+
+    /// Its number in a note, never 0.
+    const fn code(self) -> u64 {
+        match self {
+            Self::Descriptors => 1,
+            Self::User => 2,
+            Self::Directory => 3,
+            Self::Exec => 4,
+            Self::Limit(option) => 5 + option as u64,
+        }
+    }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Limit(option) => return write!(f, "cannot apply {}", option.name()),
             Self::Descriptors => "cannot set up its descriptors",
             Self::User => "cannot become its user",
             Self::Directory => "cannot change to its directory",
@@ -61,11 +78,25 @@ pub struct SpawnFailure {
 
 impl fmt::Display for SpawnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.step, self.error)
+        let Step::Limit(option) = self.step else { return write!(f, "{}: {}", self.step, self.error) };
+        let errno = Errno::from_raw(self.error.raw_os_error().unwrap_or(0));
+        write!(f, "{}: {}", self.step, errno.desc())?;
+        match option.capability() {
+            Some(needed) if matches!(errno, Errno::EPERM | Errno::EACCES) => {
+                write!(f, " (it needs {needed})")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl SpawnFailure {
+    /// Whether an option could not be applied.
+    #[must_use]
+    pub fn is_of_limit(&self) -> bool {
+        matches!(self.step, Step::Limit(_))
+    }
+
     /// Whether the machine is short of processes or memory, so that the program is not to blame.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
@@ -107,7 +138,7 @@ fn slot(pid: i32) -> Option<&'static AtomicU64> {
 /// The pid in the upper half, then the step and the errno, which is less than 4,096.
 fn note(pid: i32, step: Step, errno: i32) -> u64 {
     let errno = u64::from(errno.cast_unsigned() & 0xffff);
-    (u64::from(pid.cast_unsigned()) << 32) | (u64::from(step as u16) << 16) | errno
+    (u64::from(pid.cast_unsigned()) << 32) | (step.code() << 16) | errno
 }
 
 /// Called by the child: it must not allocate or block.
@@ -124,7 +155,7 @@ pub fn take(pid: Pid) -> Option<SpawnFailure> {
     let slot = slot(pid.0)?;
     let found = slot.load(Ordering::Acquire);
     let errno = i32::try_from(found & 0xffff).ok()?;
-    let step = Step::ALL.into_iter().find(|step| note(pid.0, *step, errno) == found)?;
+    let step = Step::all().find(|step| note(pid.0, *step, errno) == found)?;
     slot.store(0, Ordering::Release);
     Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
 }
@@ -143,6 +174,35 @@ mod tests {
         let failure = take(own).unwrap();
         assert_eq!((failure.step, failure.error.raw_os_error()), (Step::Directory, Some(libc::ENOENT)));
         assert!(take(own).is_none());
+    }
+
+    #[test]
+    fn limits_are_named_with_what_they_need() {
+        prepare();
+        let own = Pid(nix::unistd::getpid().as_raw());
+        for option in LimitOption::ALL {
+            leave(Step::Limit(option), Errno::EPERM);
+            assert_eq!(take(own).map(|failure| failure.step), Some(Step::Limit(option)));
+        }
+        let shown = |option, errno| {
+            let error = io::Error::from_raw_os_error(errno);
+            SpawnFailure { step: Step::Limit(option), error }.to_string()
+        };
+        for (option, errno, expected) in [
+            (
+                LimitOption::OomScoreAdj,
+                libc::EACCES,
+                "cannot apply oom_score_adj: Permission denied (it needs CAP_SYS_RESOURCE)",
+            ),
+            (LimitOption::CpuAffinity, libc::EINVAL, "cannot apply cpu_affinity: Invalid argument"),
+            (
+                LimitOption::NoNewPrivileges,
+                libc::EPERM,
+                "cannot apply no_new_privileges: Operation not permitted",
+            ),
+        ] {
+            assert_eq!(shown(option, errno), expected);
+        }
     }
 
     #[test]

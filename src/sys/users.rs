@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, getuid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, getgid, getuid, setgid, setgroups, setuid};
 
 use super::files::read_file;
 use crate::model::{User, UserId};
@@ -73,7 +73,9 @@ impl Users {
     /// The same user with its current groups; `None` if it was removed.
     #[must_use]
     pub fn again(&self, user: &User) -> Option<User> {
-        self.by_name(&user.name).filter(|found| found.uid == user.uid).or_else(|| self.by_id(user.uid))
+        let named = self.by_name(&user.name).filter(|found| found.uid == user.uid);
+        let found = named.or_else(|| self.by_id(user.uid))?;
+        Some(if user.has_own_group { found.with_group(user.gid) } else { found })
     }
 
     fn read_from(passwd: &Path, group: &Path) -> Self {
@@ -127,7 +129,8 @@ impl Users {
         let is_member = |members: &str| members.split(',').any(|member| member == account.name);
         let others = self.groups().filter(|&(_, gid, members)| is_member(members) && gid != account.gid);
         let groups = [account.gid].into_iter().chain(others.map(|(_, gid, _)| gid)).collect();
-        User { name: account.name.to_owned(), uid: account.uid, gid: account.gid, groups }
+        let Account { name, uid, gid, .. } = *account;
+        User { name: name.to_owned(), uid, gid, groups, has_own_group: false }
     }
 
     fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
@@ -161,7 +164,7 @@ pub struct UserRefused {
 /// # Errors
 /// The step that failed.
 pub fn become_user(user: &User) -> Result<(), UserRefused> {
-    if getuid() == Uid::from_raw(user.uid) {
+    if is_ours(user) {
         return Ok(());
     }
     let refused = |text| move |errno| UserRefused { text, errno };
@@ -176,6 +179,12 @@ pub fn become_user(user: &User) -> Result<(), UserRefused> {
     setgroups(&groups[..count]).map_err(refused("Could not set groups of effective user"))?;
     setgid(Gid::from_raw(user.gid)).map_err(refused("Could not set group id of effective user"))?;
     setuid(Uid::from_raw(user.uid)).map_err(refused("Could not set user id of effective user"))
+}
+
+/// Whether this is our own user, so that there is nothing to switch to.
+pub(super) fn is_ours(user: &User) -> bool {
+    let has_group = || !user.has_own_group || getgid() == Gid::from_raw(user.gid);
+    getuid() == Uid::from_raw(user.uid) && has_group()
 }
 
 /// Our user name; our number if the database has no entry.
@@ -237,6 +246,7 @@ mod tests {
         let configured = now.by_name("www").unwrap();
         now.group.push_str("extra:x:50:www\n");
         assert_eq!(now.again(&configured).unwrap().groups, [33, 998, 50]);
+        assert_eq!(now.again(&configured.clone().with_group(44)).unwrap().groups, [44, 998, 50]);
         // The number counts, as in Supervisor: the name may have been given to another user since.
         now.passwd = now.passwd.replace("www:x:33:33", "web:x:33:33").replace("root:x:0", "www:x:0");
         assert_eq!(now.again(&configured).unwrap().name, "web");

@@ -245,7 +245,7 @@ fn value(value: ValueType) -> String {
         ValueType::Path => "path",
         ValueType::ControlSocket => "path, `auto` or `none`",
         ValueType::Directory => "directory",
-        ValueType::User => "user",
+        ValueType::User => "user or user:group",
         ValueType::Owner => "user or user:group",
         ValueType::Address => "host:port",
         ValueType::Url => "URL",
@@ -264,6 +264,9 @@ fn value(value: ValueType) -> String {
         ValueType::Checks => "checks, a line each",
         ValueType::Schedule => "schedule",
         ValueType::Zone => "time zone",
+        ValueType::Rlimit => "soft:hard, or one for both; or `unlimited`",
+        ValueType::IoPriority => "class, or class:priority",
+        ValueType::Cpus => "list of CPUs",
     };
     text.to_owned()
 }

@@ -51,14 +51,15 @@ impl NativeType {
             | ValueType::User
             | ValueType::Owner
             | ValueType::Address
-            | ValueType::Percent => Self::Number,
+            | ValueType::Percent
+            | ValueType::Rlimit => Self::Number,
             ValueType::List
             | ValueType::Globs
             | ValueType::Command
             | ValueType::Files
             | ValueType::Dependencies
             | ValueType::Checks => Self::Texts,
-            ValueType::ExitCodes => Self::Integers,
+            ValueType::ExitCodes | ValueType::Cpus => Self::Integers,
             ValueType::Pairs | ValueType::Roles => Self::Table,
             ValueType::Text
             | ValueType::Secret
@@ -74,7 +75,8 @@ impl NativeType {
             | ValueType::RestartLimit
             | ValueType::Check
             | ValueType::Schedule
-            | ValueType::Zone => Self::Nothing,
+            | ValueType::Zone
+            | ValueType::IoPriority => Self::Nothing,
         }
     }
 

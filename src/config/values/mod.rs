@@ -7,6 +7,7 @@
 mod address;
 mod dependencies;
 mod durations;
+mod limits;
 mod numbers;
 mod paths;
 mod probes;
@@ -16,6 +17,8 @@ mod vocabulary;
 pub(super) use address::{inet_address, port_number};
 pub(super) use dependencies::dependency;
 pub(super) use durations::{count, local_zone, percent, restart_limit, seconds, zone};
+pub(crate) use limits::cpus;
+pub(super) use limits::limit;
 pub(super) use numbers::{decimal_digit, exit_codes, integer, octal, size};
 pub(crate) use paths::absolute;
 pub(super) use paths::{existing_directory, in_existing, normal_path, parent_of};

@@ -5,8 +5,24 @@ use crate::model::{SocketOwner, User, UserId};
 use super::super::machine::Machine;
 use super::numbers::number;
 
-/// A user that the machine knows, or ourselves.
+/// `user` or `user:group`.
+///
+/// Supervisor has no `user:group`. As numbers these need no entries in the databases: images often have none.
 pub(crate) fn user(text: &str, machine: &dyn Machine) -> Result<User, String> {
+    let Some((user_text, group_text)) = text.split_once(':') else { return known_user(text, machine) };
+    let gid = match number(group_text) {
+        Some(number) => UserId::try_from(number).map_err(|_| format!("Invalid group id {group_text}"))?,
+        None => machine.group_id(group_text).ok_or_else(|| format!("Invalid group name {group_text}"))?,
+    };
+    let found = known_user(user_text, machine).or_else(|error| {
+        let uid = number(user_text).and_then(|number| UserId::try_from(number).ok()).ok_or(error)?;
+        Ok::<_, String>(nameless(uid, gid))
+    });
+    Ok(found?.with_group(gid))
+}
+
+/// A user that the machine knows, or ourselves.
+fn known_user(text: &str, machine: &dyn Machine) -> Result<User, String> {
     match number(text) {
         Some(number) => UserId::try_from(number)
             .ok()
@@ -25,8 +41,11 @@ const ROOT: UserId = 0;
 /// runs containers with a number that has no entry.
 fn ourselves(uid: UserId, machine: &dyn Machine) -> Option<User> {
     let gid = machine.effective_group();
-    let user = || User { name: uid.to_string(), uid, gid, groups: vec![gid] };
-    (uid == machine.effective_user()).then(user)
+    (uid == machine.effective_user()).then(|| nameless(uid, gid))
+}
+
+fn nameless(uid: UserId, gid: UserId) -> User {
+    User { name: uid.to_string(), uid, gid, groups: vec![gid], has_own_group: false }
 }
 
 /// `user` or `user:group`.
@@ -68,6 +87,33 @@ mod tests {
             ("-1", "Invalid user id -1"),
         ] {
             assert_eq!(user(text, &machine), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_group_replaces_the_primary_one() {
+        let machine = Fake::new();
+        for (text, uid, groups) in [
+            ("www:adm", 33, vec![4, 100]),
+            ("33:4", 33, vec![4, 100]),
+            ("www:100", 33, vec![100]),
+            ("root:adm", 0, vec![4]),
+            ("1000:1000", 1000, vec![1000]),
+        ] {
+            let found = user(text, &machine).unwrap();
+            assert_eq!((found.uid, found.gid, &found.groups), (uid, groups[0], &groups), "{text}");
+            assert!(found.has_own_group);
+        }
+        for (text, expected) in [
+            ("www:", "Invalid group name "),
+            ("www:nope", "Invalid group name nope"),
+            ("www:-1", "Invalid group id -1"),
+            ("nope:adm", "Invalid user name nope"),
+            ("-1:4", "Invalid user id -1"),
+            ("", "Invalid user name "),
+            (":4", "Invalid user name "),
+        ] {
+            assert_eq!(user(text, &machine), Err(expected.to_owned()), "{text}");
         }
     }
 

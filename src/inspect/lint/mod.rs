@@ -12,6 +12,7 @@
 //! * `priorities`: priorities that contradict dependencies;
 //! * `lifecycle`: options of readiness, health, restarts and schedules that have no effect, and the effect of the
 //!   others;
+//! * `limits`: limits and privileges that we have no right to set;
 //! * `repeated`: options that a file sets twice;
 //! * `retries`: numbers of retries that mean forever;
 //! * `servers`: servers open to anyone, and options about access that have no effect;
@@ -19,6 +20,7 @@
 
 mod files;
 mod lifecycle;
+mod limits;
 mod logs;
 mod priorities;
 mod programs;
@@ -56,6 +58,7 @@ pub(super) fn lint(reading: &mut Reading<'_>, settings: &Settings, examination: 
     stopping::lint(reading, settings, (&programs, &graph), examination.grace_secs);
     priorities::lint(reading, &programs, &graph);
     lifecycle::lint(reading, &programs, examination.now);
+    limits::lint(reading, settings, &programs);
     servers::lint(reading, settings);
     sections::lint(reading, settings);
     repeated::lint(reading);

@@ -8,6 +8,7 @@
 #[macro_use]
 mod fields;
 mod lifecycle;
+mod limits;
 mod program;
 
 use std::fmt;
@@ -18,8 +19,8 @@ use std::time::Duration;
 pub use program::{PROGRAM, differences};
 
 use super::{
-    AutoRestart, Dependency, HealthCheck, ProcessSpec, ReadyCheck, RestartLimit, Schedule, Signal,
-    StartRetries, User, Zone,
+    AutoRestart, Dependency, HealthCheck, LimitOption, LimitsSpec, ProcessSpec, ReadyCheck, RestartLimit,
+    Schedule, Signal, StartRetries, User, Zone,
 };
 
 /// The type of an option's value.
@@ -87,6 +88,12 @@ pub enum ValueType {
     Schedule,
     /// A name such as `Europe/Berlin`
     Zone,
+    /// `1024:65536`, `unlimited`
+    Rlimit,
+    /// `idle`, `best-effort:7`
+    IoPriority,
+    /// `0-3,7`
+    Cpus,
 }
 
 /// The default of an option.
@@ -194,6 +201,8 @@ pub enum Lands {
     /// With its text.
     Schedule(Field<(Schedule, String)>),
     Zone(Field<Zone>),
+    /// One of [`LimitsSpec`].
+    Limit(LimitOption),
     /// A separate reader sets the field.
     Own(ValueType, Field<()>),
 }
@@ -222,6 +231,14 @@ impl Lands {
             Self::Health(_) => ValueType::Check,
             Self::Schedule(_) => ValueType::Schedule,
             Self::Zone(_) => ValueType::Zone,
+            Self::Limit(option) => match option {
+                LimitOption::Nice | LimitOption::OomScoreAdj => ValueType::Integer,
+                LimitOption::Ionice => ValueType::IoPriority,
+                LimitOption::CpuAffinity => ValueType::Cpus,
+                LimitOption::NoNewPrivileges => ValueType::Boolean,
+                LimitOption::Capabilities => ValueType::List,
+                _ => ValueType::Rlimit,
+            },
             Self::Own(value, _) => *value,
         }
     }
@@ -250,6 +267,9 @@ impl Lands {
             Self::Health(field) => field.is_same,
             Self::Schedule(field) => field.is_same,
             Self::Zone(field) => field.is_same,
+            Self::Limit(option) => {
+                return LimitsSpec::is_same(*option, old.limits.as_deref(), new.limits.as_deref());
+            }
             Self::Own(_, field) => field.is_same,
         };
         is_same(old, new)

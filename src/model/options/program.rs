@@ -5,13 +5,15 @@ use super::OnUpdate::{InPlace, Restart};
 use super::Per::{Process, Program};
 use super::fields::{beside, row};
 use super::lifecycle::LIFECYCLE;
+use super::limits::LIMITS;
 use super::{Field, Lands, OnUpdate, OptionDoc, ValueType, joined};
 use crate::model::{OnEnd, ProcessSpec};
 
 /// All options of a program, in the order of the sample.
 pub const PROGRAM: &[OptionDoc] = &ALL;
 
-const ALL: [OptionDoc; BASIC.len() + LIFECYCLE.len()] = joined(BASIC, LIFECYCLE);
+const WITH_LIFECYCLE: [OptionDoc; BASIC.len() + LIFECYCLE.len()] = joined(BASIC, LIFECYCLE);
+const ALL: [OptionDoc; WITH_LIFECYCLE.len() + LIMITS.len()] = joined(&WITH_LIFECYCLE, LIMITS);
 
 const ON_END: &[&str] = &["ignore", "shutdown"];
 
@@ -153,7 +155,7 @@ const BASIC: &[OptionDoc] = &[
         Unset("root"),
         (Program, Restart),
         "www",
-        "user to run as; default: ours",
+        "user to run as, or user:group; default: ours",
     ),
     beside(
         "set_user_environment",

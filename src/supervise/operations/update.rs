@@ -21,8 +21,8 @@ use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
 use super::{Goal, OperationKind, Operations};
 use crate::model::{
-    Fault, FaultCode, GroupSpec, LogLevel, LoggedEventKind, ProcessId, ProcessSpec, ProcessState, Reply,
-    Ticket, UpdateRow, Updated, Wait,
+    Fault, FaultCode, GroupSpec, LimitsSpec, LogLevel, LoggedEventKind, ProcessId, ProcessSpec, ProcessState,
+    Reply, Ticket, UpdateRow, Updated, Wait,
 };
 
 /// How a configured process is updated.
@@ -241,6 +241,10 @@ impl Process {
             *at = started.after(seconds(spec.start_secs));
         }
         out.push(Effect::ApplyLogLimits { process: self.id });
+        let options = LimitsSpec::changes_in_place(old.limits.as_deref(), spec.limits.as_deref());
+        if let Some(pid) = self.pid().filter(|_| !options.is_empty()) {
+            out.push(Effect::ApplyLimits { process: self.id, pid, options });
+        }
         self.time_passed(turn, out);
         self.autostart(turn, out);
     }

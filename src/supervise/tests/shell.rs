@@ -144,6 +144,12 @@ impl Scenario {
                 let path = |channel: &str| Some(PathBuf::from(format!("/auto/{}-{channel}", process.0)));
                 Some(Input::AutoLogsMade { process, stdout: path("out"), stderr: path("err") })
             }
+            Effect::ApplyLimits { process, pid, options } => {
+                let name = &self.supervisor.spec(process).unwrap().name;
+                let options: Vec<_> = options.iter().map(|option| option.name()).collect();
+                self.log.push(format!("!apply {} to {name} ({pid})", options.join(", ")));
+                None
+            }
             Effect::ApplyLogLimits { process } => {
                 let spec = self.supervisor.spec(process).unwrap();
                 self.log.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));

@@ -63,3 +63,28 @@ fn a_stopped_process_does_not_wait_for_the_end_of_a_shortage() {
     scenario.pass(100.0);
     scenario.expect_log(&[]);
 }
+
+#[test]
+fn a_limit_that_could_not_be_applied_is_a_failed_start() {
+    let mut scenario = Scenario::one(|spec| spec.start_retries = StartRetries::Times(1)).begin();
+    let process = scenario.id("web");
+    let fail = |scenario: &mut Scenario| {
+        let failure = NotSpawned::from("cannot apply nice: Permission denied".to_owned());
+        scenario.alive.remove(&process);
+        scenario.input(Input::NotExecuted { process, status: ExitStatus::Exited(127), failure });
+    };
+    scenario.log.clear();
+    fail(&mut scenario);
+    scenario.expect_log(&["INFO spawnerr: cannot apply nice: Permission denied"]);
+    assert_eq!(scenario.state("web"), ProcessState::Backoff);
+    scenario.pass(1.0);
+    scenario.log.clear();
+    fail(&mut scenario);
+    scenario.expect_log(&[
+        "INFO spawnerr: cannot apply nice: Permission denied",
+        "INFO gave up: web entered FATAL state, too many start retries too quickly",
+    ]);
+    let turn = Turn { now: scenario.now, restarts_allowed: true, random: 0 };
+    let info = scenario.supervisor.process(process).unwrap().info(&turn);
+    assert_eq!(info.description, "cannot apply nice: Permission denied");
+}

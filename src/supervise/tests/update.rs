@@ -38,6 +38,30 @@ fn changes_without_a_restart_apply_to_the_running_process() {
 }
 
 #[test]
+fn changed_limits_are_applied_to_a_process_that_runs() {
+    let nice = |nice| {
+        let limits = LimitsSpec { nice, oom_score_adj: Some(1), ..LimitsSpec::default() };
+        ProcessSpec { limits: Some(Box::new(limits)), ..spec("web") }
+    };
+    let mut scenario = Scenario::one(|web| *web = nice(None)).running();
+    configure(&mut scenario, vec![alone(999, nice(Some(5)))]);
+    update(&mut scenario, "web");
+    scenario.expect_log(&[
+        "INFO updated: 'web' in place (nice)",
+        "!limits web 52428800",
+        "!apply nice to web (101)",
+        "!reply 2 web:applied",
+    ]);
+    // Without a process there is nothing to change.
+    scenario.stop("web", Wait::No);
+    scenario.exit("web", 0);
+    scenario.log.clear();
+    configure(&mut scenario, vec![alone(999, spec("web"))]);
+    update(&mut scenario, "web");
+    assert!(!scenario.log.iter().any(|line| line.starts_with("!apply")), "{:?}", scenario.log);
+}
+
+#[test]
 fn a_changed_group_priority_applies_at_once() {
     let mut scenario = three_levels();
     configure(&mut scenario, vec![alone(99, spec("db"))]);

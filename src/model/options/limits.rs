@@ -1,0 +1,65 @@
+//! Options for limits, priorities, CPUs and privileges of a program, which Supervisor does not have.
+
+use super::DefaultValue::{Is, Unset};
+use super::OnUpdate::{InPlace, Restart};
+use super::Per::Process;
+use super::fields::row;
+use super::{DefaultValue, Lands, OptionDoc};
+use crate::model::LimitOption;
+
+/// One of these options. What `update` does follows from the option.
+const fn limit(
+    option: LimitOption,
+    default: DefaultValue,
+    test: &'static str,
+    doc: &'static str,
+) -> OptionDoc {
+    let update = if option.applies_in_place() { InPlace } else { Restart };
+    row(option.name(), Lands::Limit(option), default, (Process, update), test, doc)
+}
+
+/// In the order of the sample.
+pub(super) const LIMITS: &[OptionDoc] = &[
+    limit(
+        LimitOption::RlimitAs,
+        Unset("2GB"),
+        "1GB:2GB",
+        "address space; SOFT:HARD, or one value for both; sv only",
+    ),
+    limit(LimitOption::RlimitCore, Unset("0"), "unlimited", "size of a core file; sv only"),
+    limit(LimitOption::RlimitCpu, Unset("3600"), "60:unlimited", "seconds of CPU time; sv only"),
+    limit(LimitOption::RlimitData, Unset("1GB"), "1GB", "data segment; sv only"),
+    limit(LimitOption::RlimitFsize, Unset("1GB"), "1GB", "size of a file that it writes; sv only"),
+    limit(LimitOption::RlimitLocks, Unset("1024"), "9", "file locks; no effect since Linux 2.6; sv only"),
+    limit(LimitOption::RlimitMemlock, Unset("64MB"), "64KB", "memory that it may lock; sv only"),
+    limit(LimitOption::RlimitMsgqueue, Unset("800KB"), "9", "POSIX message queues; sv only"),
+    limit(LimitOption::RlimitNice, Unset("20"), "20:40", "lowest nice it may take: 20 minus this; sv only"),
+    limit(LimitOption::RlimitNofile, Unset("1024:65536"), "9:99", "open descriptors; sv only"),
+    limit(LimitOption::RlimitNproc, Unset("1024"), "99", "processes of its user; sv only"),
+    limit(LimitOption::RlimitRss, Unset("1GB"), "1GB", "resident memory; no effect since Linux 2.6; sv only"),
+    limit(LimitOption::RlimitRtprio, Unset("0"), "9", "real-time priority; sv only"),
+    limit(LimitOption::RlimitRttime, Unset("200000"), "9", "microseconds of real-time CPU; sv only"),
+    limit(LimitOption::RlimitSigpending, Unset("1024"), "9", "queued signals of its user; sv only"),
+    limit(LimitOption::RlimitStack, Unset("8MB"), "8MB:unlimited", "stack; sv only"),
+    limit(LimitOption::Nice, Unset("5"), "-5", "scheduling priority, -20 (highest) to 19; sv only"),
+    limit(
+        LimitOption::Ionice,
+        Unset("best-effort:7"),
+        "idle",
+        "idle, best-effort[:0-7] or realtime[:0-7]; sv only",
+    ),
+    limit(LimitOption::OomScoreAdj, Unset("500"), "-9", "-1000 (never killed) to 1000 (first); sv only"),
+    limit(LimitOption::CpuAffinity, Unset("0-3,7"), "0,1", "CPUs that it may use; sv only"),
+    limit(
+        LimitOption::NoNewPrivileges,
+        Is("false"),
+        "true",
+        "no privileges by setuid or file capabilities; sv only",
+    ),
+    limit(
+        LimitOption::Capabilities,
+        Unset("CAP_NET_BIND_SERVICE"),
+        "CAP_KILL",
+        "the only ones it has, as any user; empty: none; sv only",
+    ),
+];
