@@ -317,10 +317,11 @@ fn examples_and_the_sample_are_clean() {
     let sample = sv(&sandbox, &["sample"]).stdout;
     assert_eq!(checked(&sample, &[]).code, Some(0), "{:?}", checked(&sample, &[]));
     // The listener has a program whose command is not there.
-    let examples: [(&str, &[&str]); 8] = [
+    let examples: [(&str, &[&str]); 9] = [
         ("quickstart", &[]),
         ("job", &[]),
         ("schedules", &[]),
+        ("monitoring", &["/usr/bin/python3"]),
         ("nginx-redis", &["/usr/sbin/nginx", "/usr/bin/redis-server"]),
         ("nginx-php", &["/usr/sbin/nginx", "/usr/bin/php-cgi"]),
         ("nginx-php-fpm", &["/usr/sbin/nginx"]),

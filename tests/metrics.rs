@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
-use support::wire::{Answer, Peer};
+use support::wire::{Answer, Peer, call};
 use support::{Sandbox, free_port, free_ports, have};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -393,6 +393,84 @@ fn a_server_with_a_password_asks_for_it_here_too() {
         Peer::tcp(port).gets(request("GET", path, ""), "HTTP/1.1 401 Unauthorized");
         // u:p
         Peer::tcp(port).gets(request("GET", path, "Authorization: Basic dTpw\r\n"), "HTTP/1.1 200 OK");
+    }
+    drop(sandbox);
+}
+
+#[test]
+fn a_probe_server_serves_nothing_else() {
+    let port = free_port();
+    let programs = format!(
+        "[program:web]\ncommand=sh -c 'echo url=$SUPERVISOR_SERVER_URL; exec sleep 1000'\n\
+         stdout_logfile=%(here)s/web.log\n[probe_http_server]\nport=*:{port}\n"
+    );
+    let mut sandbox = Sandbox::with_programs(&programs).start();
+    sandbox.wait_state("web", "RUNNING");
+    for path in ["/metrics", "/livez", "/readyz", "/healthz", "/readyz?verbose"] {
+        // By any name, as Prometheus may know it by one.
+        let request = format!("GET {path} HTTP/1.1\r\nHost: sv.example.com\r\n\r\n");
+        Peer::tcp(port).gets(request, "HTTP/1.1 200 OK");
+    }
+    assert!(body(&Peer::tcp(port).send(request("GET", "/metrics", "")).answer()).contains("name=\"web\""));
+    for path in [
+        "/",
+        "/index.html",
+        "/index.html?action=stopall",
+        "/tail.html?processname=web",
+        "/ok.html",
+        "/stylesheets/supervisor.css",
+        "/logtail/web/stdout",
+        "/mainlogtail",
+        "/RPC2",
+        "/api/v1",
+        "/api/v1/processes",
+        "/metrics/",
+        "/metrics/../RPC2",
+        "/Metrics",
+        "//livez",
+        "http://localhost/RPC2",
+    ] {
+        let answer = Peer::tcp(port).gets(request("GET", path, ""), "HTTP/1.1 404 Not Found");
+        assert_eq!(answer.field("Connection"), Some("close"), "{path}");
+    }
+    Peer::tcp(port).gets(call("supervisor.stopAllProcesses", &[]), "HTTP/1.1 404 Not Found");
+    // Refused before the body is read.
+    let post = "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
+    Peer::tcp(port).gets(post, "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(sandbox.state("web").as_deref(), Some("RUNNING"));
+    // Nobody is sent there.
+    let url = format!("url=unix://{}\n", sandbox.path("supervisor.sock").display());
+    sandbox.wait_file("web.log", &url);
+    assert!(!sandbox.log().contains("probe_http_server"), "{}", sandbox.log());
+    // It is opened and closed by a restart in the same process.
+    sandbox.replace("supervisord.conf", &format!("[probe_http_server]\nport=*:{port}\n"), "");
+    sandbox.ctl(&["reload"]);
+    sandbox.wait("its end", |_| std::net::TcpStream::connect(("127.0.0.1", port)).is_err().then_some(()));
+}
+
+#[test]
+fn a_probe_server_needs_a_port_of_its_own() {
+    let mut sandbox = Sandbox::with_programs("[probe_http_server:k8s]\n");
+    let text = String::from_utf8(sandbox.run_to_end().stdout).unwrap();
+    assert!(text.contains("section [probe_http_server:k8s] has no port value"), "{text}");
+    let port = free_port();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let mut sandbox = Sandbox::with_programs(&format!("[probe_http_server]\nport=127.0.0.1:{port}\n"));
+    let text = String::from_utf8(sandbox.run_to_end().stdout).unwrap();
+    assert!(text.contains(&format!("cannot listen on '127.0.0.1:{port}'")), "{text}");
+    drop(taken);
+}
+
+#[test]
+fn a_role_for_metrics_includes_nothing_else() {
+    let port = free_port();
+    let sandbox =
+        Sandbox::with_programs(&format!("[inet_http_server]\nport=127.0.0.1:{port}\nrole=metrics\n")).start();
+    for path in ["/metrics", "/livez", "/readyz", "/healthz"] {
+        Peer::tcp(port).gets(request("GET", path, ""), "HTTP/1.1 200 OK");
+    }
+    for path in ["/", "/logtail/web", "/mainlogtail"] {
+        Peer::tcp(port).gets(request("GET", path, ""), "HTTP/1.1 403 Forbidden");
     }
     drop(sandbox);
 }

@@ -15,7 +15,7 @@ use super::options::SectionKind;
 use super::plugins::namespaces;
 use super::reader::{Override, SectionReader};
 use super::reading::{Findings, Reading};
-use super::servers::{SOCKET_MODE, report_open_servers, servers};
+use super::servers::{SOCKET_MODE, probe_servers, report_open_servers, servers};
 use super::signals::signals;
 use super::sources::read_all;
 use super::unknown;
@@ -149,6 +149,7 @@ fn settings(
     let signals = section.map(|section| signals(reading, section, inherited, &groups));
     let servers = servers(reading, &names);
     report_open_servers(reading, &servers, is_strict);
+    let probe_servers = probe_servers(reading, &names);
     unknown::report(reading, is_strict);
     if is_strict {
         reading.reject_unused_variables();
@@ -157,7 +158,15 @@ fn settings(
     if let Some((daemon, signals)) = daemon.as_mut().zip(signals) {
         daemon.rules.signals = signals;
     }
-    daemon.map(|daemon| Settings { daemon, servers, namespaces, groups, variables, notices: Vec::new() })
+    daemon.map(|daemon| Settings {
+        daemon,
+        servers,
+        probe_servers,
+        namespaces,
+        groups,
+        variables,
+        notices: Vec::new(),
+    })
 }
 
 /// Reads only the control servers of a configuration, for a client that needs an address. A path in

@@ -1,4 +1,4 @@
-//! `[unix_http_server]` and `[inet_http_server]`: the addresses and credentials of the control servers.
+//! `[unix_http_server]`, `[inet_http_server]` and `[probe_http_server]`: the addresses and credentials of servers.
 
 use std::path::Path;
 
@@ -27,6 +27,17 @@ pub(super) fn servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<Serve
                 if kind == SectionKind::InetHttpServer { inet(&mut options) } else { unix(&mut options) };
             found.extend(server(&mut options, address));
         }
+    }
+    found
+}
+
+/// Reads the servers for metrics and probes.
+pub(super) fn probe_servers(reading: &mut Reading<'_>, names: &Names<'_>) -> Vec<ServerSpec> {
+    let mut found = Vec::new();
+    for (section, _) in reading.sections_of(SectionKind::ProbeHttpServer) {
+        let mut options = SectionReader::new(reading, section, SectionKind::ProbeHttpServer, names);
+        let name = options.section.name.clone();
+        found.extend(inet(&mut options).map(|address| ServerSpec::for_probes(name, address)));
     }
     found
 }
@@ -71,7 +82,7 @@ fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Opti
     let credentials = credentials(options);
     let address = address?;
     let access = access(options, &address);
-    Some(ServerSpec { section, address, credentials, access, is_implicit: false })
+    Some(ServerSpec { section, address, credentials, access, is_implicit: false, is_for_probes: false })
 }
 
 /// What clients may do, and by which host names they may call a TCP server.
@@ -217,6 +228,7 @@ mod tests {
             address,
             credentials,
             is_implicit: false,
+            is_for_probes: false,
         });
         assert_eq!(load_text(text).unwrap().servers, expected);
     }

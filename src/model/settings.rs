@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, GroupSpec, LogForm, LogFormat, Rules, ServerAccess, User, UserId};
+use super::{Environment, GroupSpec, LogForm, LogFormat, Role, Rules, ServerAccess, User, UserId};
 
 /// The severity of an activity log line: Supervisor's seven levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -245,6 +245,8 @@ pub struct ServerSpec {
     /// It has no server section. Children don't get its address, and it offers the supervisor's methods
     /// regardless of `[rpcinterface:x]` sections.
     pub is_implicit: bool,
+    /// It serves metrics and probes, and nothing else.
+    pub is_for_probes: bool,
 }
 
 impl ServerSpec {
@@ -257,7 +259,15 @@ impl ServerSpec {
             credentials: None,
             access: ServerAccess::default(),
             is_implicit: true,
+            is_for_probes: false,
         }
+    }
+
+    /// A server of a `[probe_http_server]`, which asks for no password.
+    #[must_use]
+    pub fn for_probes(section: String, address: Address) -> Self {
+        let access = ServerAccess::of(Role::Metrics);
+        Self { section, address, credentials: None, access, is_implicit: false, is_for_probes: true }
     }
 }
 
@@ -298,6 +308,8 @@ pub struct Settings {
     pub daemon: DaemonSettings,
     /// In the order in which they are opened: inet first, then unix.
     pub servers: Vec<ServerSpec>,
+    /// The servers for metrics and probes, which are opened after them. Neither children nor clients use them.
+    pub probe_servers: Vec<ServerSpec>,
     /// The configured XML-RPC namespaces.
     pub namespaces: Vec<Namespace>,
     /// By ascending priority, then name.

@@ -302,7 +302,8 @@ fn open_servers(
     names: &mut HostNames,
 ) -> Result<Vec<Opened>, StartErrors> {
     let mut opened = Vec::new();
-    for spec in std::mem::take(&mut settings.servers) {
+    let control = std::mem::take(&mut settings.servers);
+    for spec in control.into_iter().chain(std::mem::take(&mut settings.probe_servers)) {
         match servers::open(&spec, names, |path| stderr::print(format!("Unlinking stale socket {path}\n"))) {
             Ok(server) => opened.push(server),
             Err(refusal) if refusal.is_by_file_system() && does_without(settings) => {
@@ -313,7 +314,7 @@ fn open_servers(
             }
             Err(refusal) => return Err(vec![refusal.text(launch.foreground)]),
         }
-        settings.servers.push(spec);
+        if spec.is_for_probes { &mut settings.probe_servers } else { &mut settings.servers }.push(spec);
     }
     Ok(opened)
 }

@@ -6,6 +6,7 @@
 //! needs more is answered here with the fault FORBIDDEN, wherever it comes from.
 
 use super::Shell;
+use super::monitoring::{not_allowed, reads};
 use crate::api::{self, is_api};
 use crate::control_socket;
 use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host};
@@ -75,7 +76,7 @@ fn is_rebound(server: &ServerSpec, head: &Request) -> bool {
 /// COMPAT: Supervisor accepts such calls.
 fn is_forged(head: &Request) -> bool {
     let is_call = head.path.starts_with("/RPC2") || is_api(&head.path);
-    is_call && !["GET", "HEAD"].contains(&head.method.as_str()) && Sender::of(head) == Sender::ForeignPage
+    is_call && !reads(head) && Sender::of(head) == Sender::ForeignPage
 }
 
 /// Characters shown of a host name that a client has sent.
@@ -88,6 +89,11 @@ impl Shell {
         let server = self.servers.spec(client.server);
         client.principal = server.and_then(|server| principal(server, client.uid, head));
         let refusal = match (server, client.principal.clone()) {
+            // Not worth a line: it can be open to everybody.
+            (Some(server), Some(_)) if server.is_for_probes && MonitoringPath::of(&head.path).is_none() => {
+                Response::error(404)
+            }
+            (Some(server), Some(_)) if server.is_for_probes && !reads(head) => not_allowed(),
             (Some(server), Some(_)) if is_rebound(server, head) => {
                 let host: String =
                     head.header("host").unwrap_or_default().chars().take(HOST_CHARS_SHOWN).collect();
@@ -194,6 +200,7 @@ mod tests {
             credentials,
             access,
             is_implicit: false,
+            is_for_probes: false,
         }
     }
 

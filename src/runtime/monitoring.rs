@@ -48,10 +48,20 @@ impl MetricsReply {
     }
 }
 
+/// Whether a request has a method that only reads.
+pub(super) fn reads(request: &Request) -> bool {
+    ["GET", "HEAD"].contains(&request.method.as_str())
+}
+
+/// The response to any other method.
+pub(super) fn not_allowed() -> Response {
+    Response::error(405).header("Allow", "GET, HEAD")
+}
+
 impl Shell {
     pub(super) fn monitoring_request(&mut self, token: u64, request: &Request, path: MonitoringPath) {
-        if !["GET", "HEAD"].contains(&request.method.as_str()) {
-            return self.respond(token, Response::error(405).header("Allow", "GET, HEAD"));
+        if !reads(request) {
+            return self.respond(token, not_allowed());
         }
         let answer = match path {
             MonitoringPath::Metrics => {

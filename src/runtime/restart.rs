@@ -86,8 +86,8 @@ impl Shell {
 
     /// An unchanged server keeps its socket and its clients.
     fn replace_servers(&mut self, settings: &Settings) {
-        let wanted = &settings.servers;
-        self.servers.retain(|spec| spec.is_implicit || wanted.contains(spec), &mut self.sources);
+        let wanted: Vec<_> = settings.servers.iter().chain(&settings.probe_servers).collect();
+        self.servers.retain(|spec| spec.is_implicit || wanted.contains(&spec), &mut self.sources);
         // Restores the socket files of servers that remain.
         self.restore_socket_files(true);
         for spec in wanted {

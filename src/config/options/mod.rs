@@ -27,6 +27,8 @@ pub enum SectionKind {
     UnixHttpServer,
     /// `[inet_http_server]` or `[inet_http_server:x]`
     InetHttpServer,
+    /// `[probe_http_server]` or `[probe_http_server:x]`
+    ProbeHttpServer,
     /// `[supervisord]`
     Supervisord,
     /// `[rpcinterface:x]`
@@ -99,6 +101,7 @@ impl SectionKind {
             Self::Program | Self::FcgiProgram => true,
             Self::UnixHttpServer
             | Self::InetHttpServer
+            | Self::ProbeHttpServer
             | Self::Supervisord
             | Self::RpcInterface
             | Self::Supervisorctl

@@ -24,6 +24,13 @@ pub const TABLE: &[SectionDoc] = &[
         options: INET_HTTP_SERVER,
     },
     SectionDoc {
+        kind: SectionKind::ProbeHttpServer,
+        name: "probe_http_server",
+        naming: Optional,
+        doc: "Metrics and probes on a TCP port, and nothing else, without a password; sv only.",
+        options: PROBE_HTTP_SERVER,
+    },
+    SectionDoc {
         kind: SectionKind::Supervisord,
         name: "supervisord",
         naming: Single,
@@ -127,6 +134,9 @@ const INET_HTTP_SERVER: &[OptionDoc] = &[
     READ_LOGS,
     row("allowed_hosts", List, Unset("sv.example.com"), "names that it has where no password is; sv only"),
 ];
+
+const PROBE_HTTP_SERVER: &[OptionDoc] =
+    &[row("port", Address, Required("*:9002"), "host:port, or *:port for all addresses; sv only")];
 
 const SUPERVISORD: &[OptionDoc] = &[
     row("logfile", Path, Is("supervisord.log"), "activity log"),
