@@ -471,6 +471,14 @@ fn documents() -> Vec<String> {
     all
 }
 
+#[test]
+fn no_document_has_marks_of_a_merge() {
+    for document in documents() {
+        let is_mark = |line: &&str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+        assert_eq!(read(&root().join(&document)).lines().find(is_mark), None, "{document}");
+    }
+}
+
 /// A document without its code: blocks between fences, indented blocks, and what is between backticks.
 fn prose(text: &str) -> String {
     let mut is_code = false;
