@@ -212,3 +212,19 @@ fn a_command_that_does_not_exist_is_found() {
     assert!(!actions().contains("frobnicate") && actions().contains("status"));
     assert!(Path::new(&root()).join("README.md").exists());
 }
+
+#[test]
+fn manual_pages_are_formatted_without_warnings() {
+    let is_there = Command::new("groff").arg("--version").output().is_ok();
+    if !support::have("groff", is_there) {
+        return;
+    }
+    let pages: Vec<PathBuf> =
+        fs::read_dir(root().join("docs/man")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(pages.len(), 4);
+    for page in pages {
+        let output = Command::new("groff").args(["-man", "-ww", "-z"]).arg(&page).output().unwrap();
+        let warnings = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && warnings.is_empty(), "{}: {warnings}", page.display());
+    }
+}

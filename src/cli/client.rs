@@ -101,7 +101,7 @@ pub(super) fn is_url(text: &str) -> bool {
     is_scheme && !place.is_empty() && place != "//"
 }
 
-fn help(argv0: &str) -> String {
+pub(super) fn help(argv0: &str) -> String {
     format!(
         "supervisorctl -- control applications run by supervisord from the command line.\n\
          \n\

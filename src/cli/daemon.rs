@@ -121,7 +121,7 @@ fn overriding(option: &'static str, one: &Given<DaemonKey>) -> Override {
     Override { option, value, spelled: one.spelled.clone() }
 }
 
-fn help(argv0: &str) -> String {
+pub(super) fn help(argv0: &str) -> String {
     let mut text = format!(
         "supervisord -- run a set of applications as daemons.\n\
          \n\

@@ -16,6 +16,8 @@ mod completions;
 mod daemon;
 mod getopt;
 mod init;
+#[cfg(test)]
+mod manual;
 mod sv;
 
 use std::ffi::{OsStr, OsString};

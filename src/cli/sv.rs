@@ -280,7 +280,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (speaks Supervisor 4.
 /// What an action does, its usage, and then everything else.
 const ACTION_HELP: &str = "{about-with-newline}\nUsage:\n{before-help}{all-args}{after-help}";
 
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let command = Command::new("sv")
         .version(VERSION)
         .about("Supervise processes: a container's init, a daemon, and the client of both")
@@ -507,7 +507,7 @@ Exit codes:
 const AFTER: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
 
-const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes of the client's actions (with several problems the last one counts):
   0  done; a start of what runs and a stop of what doesn't count as done
   1  it failed, or there is no such process; health: something is not well

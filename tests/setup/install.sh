@@ -37,6 +37,7 @@ needed=(
     "musl-gcc musl-tools"
     "systemd-notify systemd"
     "s6-log s6"
+    "groff groff-base"
     "prometheus prometheus"
 )
 

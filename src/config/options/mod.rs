@@ -4,7 +4,7 @@
 //! of programs are rows of [`crate::model::options::PROGRAM`].
 
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 mod sample;
 mod suggest;
 mod table;

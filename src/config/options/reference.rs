@@ -14,7 +14,7 @@ use crate::model::options::{FieldBinding, OnUpdate, OptionDoc, PROGRAM, differen
 use crate::model::{ProcessSpec, Settings};
 
 /// If set, the reference is written instead of compared.
-const WRITE: &str = "SV_TEST_WRITE_REFERENCE";
+pub(crate) const WRITE: &str = "SV_TEST_WRITE_REFERENCE";
 
 /// The programs that the row of `depends_on` names, and the one under test.
 const INI: &str = "[supervisord]\n[program:db]\ncommand=a\n[program:migrate]\ncommand=a\n[program:cache]\ncommand=a\n\
@@ -223,7 +223,7 @@ fn defaults_of_the_table_are_those_of_the_specification() {
     }
 }
 
-fn value(value: ValueType) -> String {
+pub(crate) fn value(value: ValueType) -> String {
     let text = match value {
         ValueType::Word(words) => {
             return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
