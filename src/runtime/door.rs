@@ -112,14 +112,11 @@ impl Shell {
                 }
             }
             (Some(_), Some(_)) if is_forged(head) => {
-                let is_api = is_api(&head.path);
-                let what = if is_api { "a call of the API" } else { "an XML-RPC call" };
-                let text = format!("{what} that a page of another site had a browser send");
-                self.log_refusal(&text);
-                if is_api {
-                    api::forbidden(Fault::about(FaultCode::Forbidden, text))
-                } else {
-                    Response::error(403)
+                let text = "a call that a page of another site had a browser send";
+                self.log_refusal(text);
+                match is_api(&head.path) {
+                    true => api::forbidden(Fault::about(FaultCode::Forbidden, text)),
+                    false => Response::error(403),
                 }
             }
             (Some(_), Some(principal)) => match self.permit(&principal, permission_for(&head.path)) {
