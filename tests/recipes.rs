@@ -433,7 +433,7 @@ fn row(option: &str) -> String {
 
 /// Sections that Supervisor does not have, or in which it has no options of its own.
 fn is_ours(kind: &str) -> bool {
-    matches!(kind, "program-default" | "ctlplugin")
+    matches!(kind, "program-default" | "probe_http_server" | "ctlplugin")
 }
 
 /// The name of an option of Supervisor's in a line of the sample.
