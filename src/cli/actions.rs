@@ -23,7 +23,7 @@ impl ClientAction {
     /// Whether Supervisor's client does not have it: then only `sv` has it.
     #[must_use]
     pub fn is_for_sv(&self) -> bool {
-        matches!(self.name, "health" | "logs")
+        matches!(self.name, "health" | "is-running" | "logs" | "ps" | "why")
     }
 
     /// The usage as `sv`, for its help: all forms with their meanings, and an example.
@@ -62,14 +62,17 @@ impl ClientAction {
             "clear" => "sv clear web",
             "fg" => "sv fg console",
             "health" => "HEALTHCHECK CMD [\"sv\", \"health\"]",
+            "is-running" => "sv is-running web && echo yes",
             "logs" => "sv logs -f -n 50 web 'worker:*'",
             "pid" => "kill -USR1 $(sv pid web)",
+            "ps" => "sv ps --sort state",
             "restart" => "sv restart web 'worker:*'",
             "signal" => "sv signal HUP nginx",
             "start" => "sv start web 'worker:*'",
             "status" => "sv status --json | jq -r '.[] | select(.state != \"RUNNING\") | .name'",
             "stop" => "sv stop web 'worker:*'",
             "tail" => "sv tail -f web stderr",
+            "why" => "sv why web",
             _ => "",
         }
     }
@@ -117,7 +120,7 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
 ];
 
 /// All actions, in alphabetical order.
-pub const ACTIONS: [ClientAction; 23] = [
+pub const ACTIONS: [ClientAction; 26] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
@@ -150,6 +153,11 @@ pub const ACTIONS: [ClientAction; 23] = [
                 health --json [...]\tPrint a JSON object\n",
     },
     ClientAction {
+        name: "is-running",
+        about: "Check whether a process is RUNNING, for scripts",
+        topic: "is-running <name>\tExit with 0 if it is RUNNING, with 1 if not, with 2 after any error; print nothing\n",
+    },
+    ClientAction {
         name: "logs",
         about: "Show the logs of processes side by side",
         topic: "logs <name>\t\tShow the last 10 lines of a process, stdout and stderr\n\
@@ -177,6 +185,14 @@ pub const ACTIONS: [ClientAction; 23] = [
         topic: "pid\t\t\tShow the process id of the supervisor.\n\
                 pid <name>\t\tShow the process id of one process.\n\
                 pid all\t\t\tShow the process ids of all processes, one a line.\n",
+    },
+    ClientAction {
+        name: "ps",
+        about: "Show processes with restarts, last end, CPU, memory and health",
+        topic: "ps\t\t\tShow all processes as a table for people\n\
+                ps <name> [...]\tShow these processes or groups\n\
+                ps --sort KEY\t\tBy name, state (trouble first), cpu, mem, restarts or uptime\n\
+                ps --json [...]\tPrint a JSON array with an object for each process\n",
     },
     ClientAction { name: "quit", about: "Leave the shell", topic: "quit\tLeave the shell.\n" },
     ClientAction {
@@ -261,6 +277,12 @@ pub const ACTIONS: [ClientAction; 23] = [
         name: "version",
         about: "Show the version of the supervisor that answers",
         topic: "version\t\t\tShow the version of the supervisor that answers\n",
+    },
+    ClientAction {
+        name: "why",
+        about: "Explain the state of a process: its history, last end and output",
+        topic: "why <name>\t\tShow what is known about a process, and its last lines\n\
+                why --json <name>\tPrint a JSON object\n",
     },
 ];
 

@@ -326,10 +326,18 @@ fn with_arguments(action: Command) -> Command {
     ConnectionArgs::augment_args(action).args(options).arg(words.hide(true))
 }
 
+const SORT_HELP: &str = "name, state (trouble first), cpu, mem, restarts or uptime";
+
 /// What only `sv`'s form of an action has; the client reads them as words.
 fn options_of(action: &str) -> Vec<Arg> {
     let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let valued = |name, value, help| Arg::new(name).long(name).value_name(value).help(help);
     match action {
+        "ps" => vec![
+            valued("sort", "KEY", SORT_HELP),
+            flag("json", "Print a JSON array with an object for each process"),
+        ],
+        "why" => vec![flag("json", "Print a JSON object")],
         "status" => vec![flag("json", "Print a JSON array with an object for each process")],
         "health" => vec![flag("json", "Print a JSON object")],
         "logs" => vec![
@@ -515,7 +523,8 @@ Exit codes of the client's actions (with several problems the last one counts):
   3  status: a process shown is STOPPED, EXITED, FATAL or UNKNOWN; else: the server lacks the methods
   4  status: no answer, or no such process; else: the connection was refused
   5  the server speaks another version of the interface
-  7  nothing runs: no such socket, the program ended at once, or it had no process";
+  7  nothing runs: no such socket, the program ended at once, or it had no process
+  is-running: 1 it is not RUNNING, 2 any error";
 
 const AFTER_LONG: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one.

@@ -1,4 +1,7 @@
-//! The supervisor's answers as rows: outside this file no action inspects a [`Value`].
+//! The supervisor's answers as rows: outside this file no action inspects a [`Value`]. Documents of the JSON
+//! API are inspected where they are shown.
+
+use serde_json::Value as Json;
 
 use super::failure::CallError;
 use crate::model::{HealthInfo, HealthStatus, ListenerState, Namespec, ProcessState};
@@ -134,6 +137,30 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
         reported_status: value.get("status").and_then(Value::as_str).map(str::to_owned),
         pid: number(value, "pid")?,
     })
+}
+
+/// A process of the JSON API.
+pub(super) fn api_process(row: &Json) -> ProcessRow {
+    let text = |value: &Json| value.as_str().map(str::to_owned);
+    let state = ProcessState::named(row["state"].as_str().unwrap_or_default());
+    let health = HealthStatus::named(row["health"]["status"].as_str().unwrap_or_default());
+    ProcessRow {
+        group: text(&row["group"]).unwrap_or_default(),
+        name: text(&row["name"]).unwrap_or_default(),
+        state,
+        is_done: state == Some(ProcessState::Exited) && row["last_end"]["expected"] == true,
+        state_name: text(&row["state"]).unwrap_or_default(),
+        description: text(&row["description"]).unwrap_or_default(),
+        hint: text(&row["hint"]),
+        health: health.map(|status| HealthInfo { status, failure: text(&row["health"]["failure"]) }),
+        reported_status: text(&row["status"]),
+        pid: row["pid"].as_i64().unwrap_or(0),
+    }
+}
+
+/// `processes` of the JSON API.
+pub(super) fn api_processes(document: &Json) -> Vec<ProcessRow> {
+    document["processes"].as_array().into_iter().flatten().map(api_process).collect()
 }
 
 fn health_of(value: &Value) -> Option<HealthInfo> {

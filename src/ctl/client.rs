@@ -10,6 +10,9 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+
+use super::api;
 use super::endpoint::{Endpoint, Stream};
 use super::failure::CallError;
 use super::follow::{Follow, wait};
@@ -25,6 +28,16 @@ const REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The size of a read.
 const READ_BYTES: usize = 64 * 1024;
+
+/// A request of one of the two interfaces.
+enum HttpRequest<'r> {
+    /// A document of the JSON API.
+    Get { target: &'r str },
+    /// A call by XML-RPC.
+    Post { body: &'r [u8] },
+}
+
+use HttpRequest::{Get, Post};
 
 /// A client of a supervisor.
 pub(super) struct Client {
@@ -106,6 +119,25 @@ impl Client {
 
     /// Calls a method and waits for its result.
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
+        let body = encode_call(method, params);
+        let waits_for = waiting::described(method, params);
+        let reply = self.exchange(Post { body: &body }, waiting::asked_for(method), waits_for)?;
+        result(reply)
+    }
+
+    /// Requests a document of the JSON API; `asked_for` describes it for messages.
+    pub(super) fn get(&mut self, target: &str, asked_for: &'static str) -> Result<Json, CallError> {
+        let reply = self.exchange(Get { target }, Some(asked_for), None)?;
+        api::document(reply)
+    }
+
+    /// Sends a request and waits for the reply.
+    fn exchange(
+        &mut self,
+        request: HttpRequest<'_>,
+        asked_for: Option<&'static str>,
+        waits_for: Option<String>,
+    ) -> Result<ResponseParser, CallError> {
         let mut endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
         let mut stream = match self.idle.take() {
             Some(stream) if stream.is_quiet() => stream,
@@ -118,13 +150,14 @@ impl Client {
             }
             .map_err(|error| CallError::Connect(self.url.clone(), error))?,
         };
-        let asked_for = waiting::asked_for(method);
         let timeout = self.timeout.or_else(|| self.reading_timeout.filter(|_| asked_for.is_some()));
         stream.set_timeout(timeout).map_err(CallError::Broken)?;
-        let body = encode_call(method, params);
-        let request =
-            encode_request("POST", "/RPC2", &endpoint.host(), self.credentials(), Some("text/xml"), &body);
-        let wait = waiting::described(method, params).map(|what| {
+        let (host, credentials) = (endpoint.host(), self.credentials());
+        let request = match request {
+            Get { target } => encode_request("GET", target, &host, credentials, None, b""),
+            Post { body } => encode_request("POST", "/RPC2", &host, credentials, Some("text/xml"), body),
+        };
+        let wait = waits_for.map(|what| {
             let sign = if self.shows_waits { ProgressLine::of(what) } else { None };
             ReplyWait::new(sign, self.is_interruptible)
         });
@@ -142,7 +175,7 @@ impl Client {
         if reply.is_reusable() {
             self.idle = Some(stream);
         }
-        result(reply)
+        Ok(reply)
     }
 
     /// Switches to the control socket of the same supervisor, if it has one.
@@ -154,11 +187,11 @@ impl Client {
         found.is_some()
     }
 
-    /// Follows a log at a path of the server, over a separate connection.
-    pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
-        match Follow::open(&self.url, path, self.credentials()) {
+    /// Reads an endless document of the server, over a separate connection.
+    pub(super) fn follow(&mut self, target: &str) -> Result<Follow, CallError> {
+        match Follow::open(&self.url, target, self.credentials()) {
             Err(CallError::Connect(_, error)) if is_absence(&error) && self.switch_to_fallback() => {
-                Follow::open(&self.url, path, self.credentials())
+                Follow::open(&self.url, target, self.credentials())
             }
             opened => opened,
         }

@@ -59,11 +59,12 @@ fn expected(before: &str) -> CompletionKind {
     let words: Vec<&str> = before.split_whitespace().collect();
     match words[..] {
         [] | ["help"] => CompletionKind::Action,
+        [.., "--sort"] => CompletionKind::Nothing,
         ["add" | "remove" | "update", ..] => CompletionKind::Group,
         ["signal"] => CompletionKind::Signal,
         [
-            "clear" | "fg" | "health" | "logs" | "pid" | "restart" | "signal" | "start" | "status" | "stop"
-            | "tail",
+            "clear" | "fg" | "health" | "is-running" | "logs" | "pid" | "ps" | "restart" | "signal" | "start"
+            | "status" | "stop" | "tail" | "why",
             ..,
         ] => CompletionKind::Process,
         _ => CompletionKind::Nothing,

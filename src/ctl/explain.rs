@@ -3,18 +3,39 @@
 //!
 //! They go to standard error, so that standard output is the same as that of Supervisor's client.
 
+use super::ends;
 use super::failure::{Failure, Outcome, fault};
+use super::screen::{harmless, shortened};
 use super::session::Session;
+use super::why::last_lines;
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
 
-/// Up to three lines for each process that could not be started: its state with the reason, its last exit,
-/// and the location of its output.
+/// The lines of output shown of a process.
+const OUTPUT_LINES: usize = 2;
+
+/// A longer line of output is shortened to this many columns.
+const LINE_WIDTH_MAX: usize = 160;
+
+/// Up to three lines for each process that could not be started: its state with the reason and its last end, and the
+/// last lines of its output or where to find more.
 pub(super) fn failed_starts(session: &mut Session) -> Outcome {
     let failed = session.take_results(&[fault::SPAWN_ERROR, fault::ABNORMAL_TERMINATION]);
     for row in details(session, &failed)? {
-        for line in why(&row) {
-            session.warn(line);
+        let (line, has_ended) = why(&row);
+        session.warn(line);
+        if !has_ended {
+            continue;
+        }
+        let name = full_name(&row);
+        match last_lines(session, &name, OUTPUT_LINES) {
+            Some((channel, lines)) => {
+                for line in lines {
+                    let line = harmless(&line);
+                    session.warn(format_args!("  {channel}: {}", shortened(&line, LINE_WIDTH_MAX)));
+                }
+            }
+            None => session.warn(format_args!("  'sv why {name}' shows more")),
         }
     }
     Ok(())
@@ -56,21 +77,18 @@ fn texts<'v>(row: &'v Value, member: &str) -> Vec<&'v str> {
     values.iter().filter_map(Value::as_str).collect()
 }
 
-fn why(row: &Value) -> Vec<String> {
+/// The first line, and whether the process has ever ended.
+fn why(row: &Value) -> (String, bool) {
     let name = full_name(row);
     let hint = Some(text(row, "hint")).filter(|hint| !hint.is_empty());
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-    let mut lines =
-        vec![format!("  {name} is {}: {}{hint}", text(row, "statename"), text(row, "description"))];
-    let status =
-        row.get("last_exit_status").and_then(Value::as_int).map(|code| format!("exit status {code}"));
+    let status = row.get("last_exit_status").and_then(Value::as_int).map(ends::exit_status);
     let signal = Some(text(row, "last_term_signal")).filter(|signal| !signal.is_empty());
-    let Some(end) = status.or_else(|| signal.map(|signal| format!("terminated by {signal}"))) else {
-        return lines;
-    };
-    lines.push(format!("  its last end: {end}"));
-    lines.push(format!("  'sv logs {name}' shows its output"));
-    lines
+    let end = status.or_else(|| signal.map(|signal| format!("terminated by {signal}")));
+    let has_ended = end.is_some();
+    let end = end.map_or_else(String::new, |end| format!("; its last end: {end}"));
+    let line = format!("  {name} is {}: {}{end}{hint}", text(row, "statename"), text(row, "description"));
+    (harmless(&line).into_owned(), has_ended)
 }
 
 /// `web still runs and depends on db`, `web, api and worker still run and depend on db`.
@@ -107,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_start_is_explained_in_up_to_three_lines() {
+    fn a_failed_start_is_explained_by_its_reason_and_its_end() {
         let row = |end: (&'static str, Value)| {
             Value::members([
                 ("name", "web".into()),
@@ -118,12 +136,13 @@ mod tests {
             ])
         };
         let first = "  g:web is FATAL: db is FATAL: can't find command 'x'";
-        assert_eq!(why(&row(("stop", 0.into()))), [first]);
-        let expected = [first, "  its last end: exit status 3", "  'sv logs g:web' shows its output"];
-        assert_eq!(why(&row(("last_exit_status", 3.into()))), expected);
-        assert_eq!(
-            why(&row(("last_term_signal", "SIGKILL".into())))[1],
-            "  its last end: terminated by SIGKILL"
-        );
+        assert_eq!(why(&row(("stop", 0.into()))), (first.to_owned(), false));
+        for (end, words) in [
+            (("last_exit_status", 3.into()), "exit status 3"),
+            (("last_exit_status", 127.into()), "exit status 127 (command not found)"),
+            (("last_term_signal", "SIGKILL".into()), "terminated by SIGKILL"),
+        ] {
+            assert_eq!(why(&row(end)), (format!("{first}; its last end: {words}"), true));
+        }
     }
 }

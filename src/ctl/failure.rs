@@ -32,6 +32,10 @@ pub(super) enum CallError {
     Refused(u16, String),
     /// A fault of the supervisor: code and text.
     Fault(i64, String),
+    /// The server has no JSON API.
+    NoApi,
+    /// The JSON API refuses the request, with a text that is not a fault of XML-RPC.
+    Rejected(String),
 }
 
 /// The fault codes as clients know them: `FaultCode`'s numbers.
@@ -99,9 +103,12 @@ impl CallError {
                 format!("the server refused the request: {status} {reason}. Is it a supervisor?")
             }
             Self::Fault(code, text) => plain_fault(*code, text),
-            Self::Interrupted | Self::TimedOut { .. } | Self::Broken(_) | Self::InvalidReply(_) => {
-                self.to_string()
-            }
+            Self::Interrupted
+            | Self::TimedOut { .. }
+            | Self::Broken(_)
+            | Self::InvalidReply(_)
+            | Self::NoApi
+            | Self::Rejected(_) => self.to_string(),
         }
     }
 
@@ -158,6 +165,10 @@ impl fmt::Display for CallError {
                 f,
                 "<class 'xmlrpc.client.ProtocolError'>, <ProtocolError for 127.0.0.1/RPC2: {status} {reason}>"
             ),
+            Self::NoApi => f.write_str(
+                "the server has no JSON API: it is Supervisor, or an older sv. 'sv version' shows which",
+            ),
+            Self::Rejected(text) => f.write_str(text),
             Self::Fault(code, text) => {
                 write!(f, "<class 'xmlrpc.client.Fault'>, <Fault {code}: {}>", quote(text))
             }

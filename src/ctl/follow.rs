@@ -1,4 +1,4 @@
-//! A log that is read while it grows: one request with an endless reply.
+//! A document that is read while it grows: one request with an endless reply.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,7 +17,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// The maximum of buffered reply data: one read and an incomplete chunk.
 const REPLY_BYTES_MAX: usize = 2 * READ_BYTES;
 
-/// An open connection to a growing log.
+/// An open connection to a growing document: a log, or a stream of events.
 pub(super) struct Follow {
     stream: Stream,
     reply: ResponseParser,
@@ -25,16 +25,20 @@ pub(super) struct Follow {
 
 /// The server's path of a process log.
 pub(super) fn log_of(namespec: &str, channel: &str) -> String {
-    format!("/logtail/{namespec}/{channel}")
+    let path = format!("/logtail/{namespec}/{channel}");
+    path.split('/').map(percent_encode).collect::<Vec<_>>().join("/")
 }
 
 impl Follow {
-    /// Sends the request without waiting for the reply.
-    pub(super) fn open(url: &str, path: &str, credentials: Option<(&str, &str)>) -> Result<Self, CallError> {
+    /// Sends the request without waiting for the reply. The target is encoded.
+    pub(super) fn open(
+        url: &str,
+        target: &str,
+        credentials: Option<(&str, &str)>,
+    ) -> Result<Self, CallError> {
         let endpoint = Endpoint::parse(url).map_err(CallError::Address)?;
         let mut stream = endpoint.connect().map_err(|error| CallError::Connect(url.to_owned(), error))?;
-        let target: Vec<String> = path.split('/').map(percent_encode).collect();
-        let request = encode_request("GET", &target.join("/"), &endpoint.host(), credentials, None, b"");
+        let request = encode_request("GET", target, &endpoint.host(), credentials, None, b"");
         stream.write_all(&request).map_err(CallError::Broken)?;
         Ok(Self { stream, reply: ResponseParser::new(REPLY_BYTES_MAX) })
     }

@@ -26,7 +26,12 @@ use crate::xmlrpc::Value;
 
 /// The rows of `getAllProcessInfo`, as text that ends in a newline.
 pub(super) fn processes<'r>(rows: impl Iterator<Item = &'r Value>) -> String {
-    let objects: Vec<String> = rows.map(|row| process(row).to_string()).collect();
+    array(rows.map(process))
+}
+
+/// An array with each object on a line of its own, as text that ends in a newline.
+pub(super) fn array(objects: impl Iterator<Item = Json>) -> String {
+    let objects: Vec<String> = objects.map(|object| object.to_string()).collect();
     if objects.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", objects.join(",\n")) }
 }
 

@@ -5,24 +5,26 @@
 //! would show a Python exception have our own text.
 //!
 //! * `target`: chooses the server by command line, configuration, environment;
-//! * `endpoint`, `client`, `follow`: connections, calls, and logs that are read while they grow;
+//! * `endpoint`, `client`, `api`, `follow`: connections, calls, documents, and logs that are read while they grow;
 //! * `session`: the shared state of actions; `input`: typed input; `answers`: results as rows; `failure`,
 //!   `exit`: how actions end;
-//! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`: name patterns;
-//!   `json`: rows for programs;
-//! * `status`, `health`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions
-//!   by subject;
+//! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`, `selection`: name patterns and
+//!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`: texts for terminals;
+//! * `status`, `ps`, `why`, `health`, `is_running`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`:
+//!   the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
-//! The client knows a supervisor only by its XML-RPC interface.
+//! The client knows a supervisor only by its XML-RPC interface and, for actions that only `sv` has, by its JSON API.
 
 mod answers;
+mod api;
 mod ask;
 mod client;
 mod completion;
 mod daemon;
 mod editor;
 mod endpoint;
+mod ends;
 mod exit;
 mod explain;
 mod failure;
@@ -32,11 +34,15 @@ mod groups;
 mod health;
 mod help;
 mod input;
+mod is_running;
 mod journal;
 mod json;
 mod logs;
 mod perform;
 mod process;
+mod ps;
+mod screen;
+mod selection;
 mod session;
 mod shell;
 mod status;
@@ -45,7 +51,9 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod why;
 mod wildcard;
+mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;

@@ -2,7 +2,10 @@
 
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
-use super::{completion, daemon, exit, foreground, groups, health, help, journal, logs, process, status};
+use super::{
+    completion, daemon, exit, foreground, groups, health, help, is_running, journal, logs, process, ps,
+    status, why,
+};
 use crate::cli::{COMPLETE, ClientAction};
 use crate::config::ClientPlugin;
 
@@ -16,8 +19,8 @@ pub(super) enum Then {
 /// An action, with the text after its name.
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
-/// `complete`, `health` and `logs` exist only in `sv`.
-const TABLE: [(&str, Perform); 23] = [
+/// Some exist only in `sv`: [`is_for_sv`].
+const TABLE: [(&str, Perform); 26] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
@@ -25,10 +28,12 @@ const TABLE: [(&str, Perform); 23] = [
     ("fg", foreground::fg),
     ("health", health::health),
     ("help", help::help),
+    (IS_RUNNING, is_running::is_running),
     ("logs", journal::logs),
     ("maintail", logs::maintail),
     ("open", daemon::open),
     ("pid", status::pid),
+    ("ps", ps::ps),
     ("reload", daemon::reload),
     ("remove", groups::remove),
     ("reread", groups::reread),
@@ -41,6 +46,7 @@ const TABLE: [(&str, Perform); 23] = [
     ("tail", logs::tail),
     ("update", groups::update),
     ("version", status::version),
+    ("why", why::why),
 ];
 
 /// Performs one line. Errors are printed and set the exit code.
@@ -99,8 +105,16 @@ fn asked_with_mark(line: &str) -> String {
     }
 }
 
+/// The only name with a hyphen.
+const IS_RUNNING: &str = "is-running";
+
 /// The action name ends at the first character that a name can't contain: `tail-f` is `tail` with `-f`.
 fn split(line: &str) -> (&str, &str) {
+    if let Some(arg) =
+        line.strip_prefix(IS_RUNNING).filter(|arg| !arg.starts_with(|c: char| !c.is_whitespace()))
+    {
+        return (IS_RUNNING, arg.trim());
+    }
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (word, arg) = line.split_at(line.find(|c| !is_name(c)).unwrap_or(line.len()));
     (word, arg.trim())
@@ -145,6 +159,9 @@ mod tests {
             ("status", "status", ""),
             ("start  a b", "start", "a b"),
             ("tail-f x", "tail", "-f x"),
+            ("is-running web", "is-running", "web"),
+            ("is-running", "is-running", ""),
+            ("is-runningweb", "is", "-runningweb"),
             ("!ls", "", "!ls"),
             ("", "", ""),
         ] {

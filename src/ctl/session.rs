@@ -8,6 +8,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use super::answers::{self, ProcessRow};
 use super::ask;
 use super::client::Client;
@@ -119,6 +121,12 @@ impl<'io> Session<'io> {
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         self.flush();
         self.client.call(method, params)
+    }
+
+    /// Requests a document of the JSON API; `asked_for` describes it for messages.
+    pub(super) fn get(&mut self, target: &str, asked_for: &'static str) -> Result<Json, CallError> {
+        self.flush();
+        self.client.get(target, asked_for)
     }
 
     /// All processes; as `sv` with their last exit, if the server has that method.

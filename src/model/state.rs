@@ -76,6 +76,12 @@ impl ProcessState {
         Self::ALL.into_iter().find(|state| i64::from(state.code()) == code)
     }
 
+    /// The state of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// Nothing runs, and nothing will start by itself.
     #[must_use]
     pub fn is_stopped(self) -> bool {

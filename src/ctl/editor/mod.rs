@@ -17,24 +17,20 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::process::{Signal as RawSignal, kill_current_process_group};
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
-};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use unicode_width::UnicodeWidthStr;
 
 use super::completion;
 use super::follow::wait;
 use super::help::columns;
+use super::screen;
 use super::session::Session;
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 pub(super) use history::History;
 use keys::Key;
 use line::EditedLine;
-
-/// For terminals that don't report their width.
-const COLUMNS_DEFAULT: usize = 80;
 
 /// The result of editing.
 #[derive(Debug, PartialEq, Eq)]
@@ -177,7 +173,7 @@ impl Edit<'_, '_> {
 
     fn draw(&self, session: &mut Session<'_>) {
         let prompt_columns = self.prompt.width();
-        let (shown, cursor) = self.line.view(columns_of_terminal().saturating_sub(prompt_columns + 1));
+        let (shown, cursor) = self.line.view(screen::columns().saturating_sub(prompt_columns + 1));
         let column = prompt_columns + cursor;
         session.print(&format!("\r{}{shown}\x1b[K\r\x1b[{column}C", self.prompt));
         session.flush();
@@ -201,13 +197,6 @@ fn common_start(words: &[String]) -> &str {
     let ends = first.char_indices().map(|(at, c)| at + c.len_utf8());
     let end = ends.take_while(|end| is_common(*end)).last().unwrap_or(0);
     &first[..end]
-}
-
-fn columns_of_terminal() -> usize {
-    match tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        _ => COLUMNS_DEFAULT,
-    }
 }
 
 /// Puts a terminal into raw mode until this is dropped.

@@ -17,9 +17,9 @@ use super::answers::{self, ProcessRow};
 use super::exit;
 use super::failure::{CallError, Outcome, fault, plain_fault};
 use super::follow::{Follow, log_of, wait};
+use super::selection;
 use super::session::Session;
-use super::wildcard;
-use crate::model::{Namespec, Signal};
+use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
 use lines::{PrefixedLines, StreamOverlap};
@@ -63,7 +63,8 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
         return Ok(());
     }
     let rows = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
-    let chosen = chosen(session, &rows, &wanted);
+    let chosen = selection::named(session, &rows, &wanted.names);
+    let chosen: Vec<_> = chosen.into_iter().map(|at| &rows[at]).collect();
     let mut sources = sources(&chosen, &wanted, session.has_colors());
     let mut shown = Vec::new();
     for source in &mut sources {
@@ -71,27 +72,6 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
     }
     report_missing_logs(session, &sources, &shown, &wanted);
     if wanted.follows && !sources.is_empty() { follow(session, sources) } else { Ok(()) }
-}
-
-/// The selected processes, each once; reports names that match none.
-fn chosen<'r>(session: &mut Session, rows: &'r [ProcessRow], wanted: &JournalOptions) -> Vec<&'r ProcessRow> {
-    let names = wildcard::expand(&wanted.names, rows);
-    let mut chosen: Vec<&ProcessRow> = Vec::new();
-    for name in &names {
-        let spec = Namespec::split(name);
-        let mut found = rows.iter().filter(|row| name == "all" || row.is_meant_by(&spec)).peekable();
-        if found.peek().is_none() && name != "all" {
-            let suggestion = session.suggestion(name);
-            session.warn(answers::unknown(&spec, &suggestion));
-            session.fail(exit::GENERIC);
-        }
-        for row in found {
-            if !chosen.iter().any(|other| std::ptr::eq(*other, row)) {
-                chosen.push(row);
-            }
-        }
-    }
-    chosen
 }
 
 fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> Vec<JournalSource> {

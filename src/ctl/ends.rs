@@ -1,0 +1,75 @@
+//! How processes end and change their states, in words.
+
+use serde_json::Value as Json;
+
+use super::screen::harmless;
+use crate::model::Signal;
+
+/// `exit 3`, `SIGKILL`, for a column. `None` if there was no end.
+pub(super) fn short(end: &Json) -> Option<String> {
+    match end["exit_code"].as_i64() {
+        Some(code) => Some(format!("exit {code}")),
+        None => end["signal"].as_str().map(str::to_owned),
+    }
+}
+
+/// `exit status 127 (command not found)`, `terminated by SIGKILL`. `None` if there was no end.
+pub(super) fn in_words(end: &Json) -> Option<String> {
+    match end["exit_code"].as_i64() {
+        Some(code) => Some(exit_status(code)),
+        None => end["signal"].as_str().map(|signal| format!("terminated by {signal}")),
+    }
+}
+
+/// An exit status with its meaning, where shells have given it one.
+pub(super) fn exit_status(code: i64) -> String {
+    let meaning = match code {
+        126 => " (the command can't be executed)".to_owned(),
+        127 => " (command not found)".to_owned(),
+        129..=192 => match Signal::from_number(code - 128) {
+            Some(signal) => format!(" (128+{}: a command was terminated by {signal})", code - 128),
+            None => String::new(),
+        },
+        _ => String::new(),
+    };
+    format!("exit status {code}{meaning}")
+}
+
+/// A change of state of a process: `RUNNING -> EXITED, pid 12, exit status 1: reason`.
+pub(super) fn transition(change: &Json) -> String {
+    let text = |member: &str| harmless(change[member].as_str().unwrap_or_default()).into_owned();
+    let pid = change["pid"].as_i64().map_or_else(String::new, |pid| format!(", pid {pid}"));
+    let end = in_words(&change["end"]).map_or_else(String::new, |end| format!(", {end}"));
+    let reason = text("reason");
+    let separator = if reason.is_empty() { "" } else { ": " };
+    format!("{} -> {}{pid}{end}{separator}{reason}", text("from"), text("to"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ends_are_shown_short_and_in_words() {
+        for (end, shown, words) in [
+            (json!(null), None, None),
+            (json!({"exit_code": 0, "signal": null}), Some("exit 0"), Some("exit status 0")),
+            (
+                json!({"exit_code": 127, "signal": null}),
+                Some("exit 127"),
+                Some("exit status 127 (command not found)"),
+            ),
+            (
+                json!({"exit_code": 137, "signal": null}),
+                Some("exit 137"),
+                Some("exit status 137 (128+9: a command was terminated by SIGKILL)"),
+            ),
+            (json!({"exit_code": 128, "signal": null}), Some("exit 128"), Some("exit status 128")),
+            (json!({"exit_code": null, "signal": "SIGSEGV"}), Some("SIGSEGV"), Some("terminated by SIGSEGV")),
+        ] {
+            assert_eq!((short(&end).as_deref(), in_words(&end).as_deref()), (shown, words));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `sv ps`: a table of processes for people.
+//!
+//! The supervisor is asked once. CPU time and memory are read from /proc by us.
+//!
+//! `--json` prints an array with one object per process, one per line: those of the JSON API's `/api/v1/processes`, with
+//! `cpu_percent` (of one processor, over the life of the process) and `resident_bytes`, null if unknown.
+
+mod table;
+mod usage;
+
+use std::time::Instant;
+
+use serde_json::Value as Json;
+
+use super::answers;
+use super::ends;
+use super::failure::{CallError, Outcome};
+use super::json;
+use super::screen;
+use super::selection;
+use super::session::Session;
+use super::words::{ActionOptions, ActionWords, refuse};
+use table::{ShownProcess, SortKey};
+use usage::measure;
+
+const OPTIONS: ActionOptions = ActionOptions { action: "ps", flags: &[("--json", "")], valued: &["--sort"] };
+
+/// `ps [--json] [--sort KEY] [NAME...]`
+pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
+    let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
+    let Some(key) = sort_key(words.value("--sort").unwrap_or("name")) else {
+        let keys = SortKey::ALL.map(|(name, _)| name).join(", ");
+        refuse(session, "ps", &format!("Error: --sort is one of {keys}"));
+        return Ok(());
+    };
+    let view = TableSource::requested(session, &words)?;
+    let rows = view.measured(session, key);
+    if words.has("--json") {
+        session.print(&json::array(rows.iter().map(|row| view.object(row))));
+    } else if !rows.is_empty() || words.names.is_empty() {
+        for line in table::lines(&rows, screen::columns(), |row| session.paint(row)) {
+            session.say(line);
+        }
+        session.say(table::summary(&rows));
+    }
+    Ok(())
+}
+
+fn sort_key(word: &str) -> Option<SortKey> {
+    SortKey::ALL.iter().find(|(name, _)| *name == word).map(|(_, key)| *key)
+}
+
+/// What the supervisor has answered.
+struct TableSource {
+    /// The objects of the selected processes.
+    objects: Vec<Json>,
+    at: Instant,
+}
+
+impl TableSource {
+    fn requested(session: &mut Session, words: &ActionWords<'_>) -> Result<Self, CallError> {
+        let mut document = session.get("/api/v1/processes", "the state of all processes")?;
+        let at = Instant::now();
+        let rows = answers::api_processes(&document);
+        let chosen = selection::named(session, &rows, &words.names);
+        let objects = chosen.into_iter().map(|at| document["processes"][at].take()).collect();
+        Ok(Self { objects, at })
+    }
+
+    /// The rows as of now, with CPU and memory, in this order.
+    fn measured(&self, session: &mut Session, key: SortKey) -> Vec<ShownProcess> {
+        let since = self.at.elapsed().as_secs_f64();
+        let mut rows: Vec<_> = self.objects.iter().map(|object| shown(object, since)).collect();
+        measure(session, &mut rows);
+        key.sort(&mut rows);
+        rows
+    }
+
+    /// The object of a row, with what we have measured.
+    fn object(&self, row: &ShownProcess) -> Json {
+        let is_same = |object: &&Json| {
+            object["group"] == row.process.group.as_str() && object["name"] == row.process.name.as_str()
+        };
+        let mut object = self.objects.iter().find(is_same).cloned().unwrap_or_default();
+        object["cpu_percent"] = row.cpu_percent.map(|percent| (percent * 10.0).round() / 10.0).into();
+        object["resident_bytes"] = row.resident_bytes.into();
+        object
+    }
+}
+
+/// A row, this many seconds after the answer.
+fn shown(object: &Json, since: f64) -> ShownProcess {
+    ShownProcess {
+        process: answers::api_process(object),
+        uptime_secs: object["uptime_secs"].as_f64().map(|secs| secs + since),
+        restarts: object["counters"]["restarts"].as_u64().unwrap_or(0),
+        last_end: ends::short(&object["last_end"]),
+        cpu_percent: None,
+        resident_bytes: None,
+    }
+}

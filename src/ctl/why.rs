@@ -1,0 +1,233 @@
+//! `sv why`: what is known about one process, and the end of its output.
+//!
+//! With `--json` it prints the object of the JSON API's `/api/v1/processes/NAME` with `output`: `channel` and `lines`,
+//! or null without a log.
+
+use serde_json::{Value as Json, json};
+use tz::UtcDateTime;
+
+use super::answers;
+use super::api::process_path;
+use super::ends;
+use super::exit;
+use super::failure::{CallError, Outcome, fault};
+use super::screen::{duration, harmless};
+use super::session::Session;
+use super::words::{ActionOptions, refuse};
+use crate::model::Namespec;
+use crate::xmlrpc::Value;
+
+/// How much of a log is read, and how many lines of it are shown.
+const OUTPUT_BYTES: i64 = 8 * 1024;
+const OUTPUT_LINES: usize = 10;
+
+/// How many transitions are shown.
+const TRANSITIONS_SHOWN: usize = 10;
+
+/// The width of the labels.
+const LABEL_WIDTH: usize = 14;
+
+const OPTIONS: ActionOptions = ActionOptions { action: "why", flags: &[("--json", "")], valued: &[] };
+
+/// `why [--json] NAME`
+pub(super) fn why(session: &mut Session, arg: &str) -> Outcome {
+    let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
+    let [name] = words.names[..] else {
+        refuse(session, "why", "Error: why requires one process name");
+        return Ok(());
+    };
+    let mut document = match session.get(&process_path(name), "the state of a process") {
+        Ok(document) => document,
+        Err(CallError::Fault(fault::BAD_NAME, _)) => {
+            let suggestion = session.suggestion(name);
+            session.warn(answers::unknown(&Namespec::split(name), &suggestion));
+            session.fail(exit::GENERIC);
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let full_name = document["process"]["full_name"].as_str().unwrap_or(name).to_owned();
+    let output = last_lines(session, &full_name, OUTPUT_LINES);
+    if words.has("--json") {
+        document["output"] =
+            output.map_or(Json::Null, |(channel, lines)| json!({"channel": channel, "lines": lines}));
+        session.say(document);
+        return Ok(());
+    }
+    let row = answers::api_process(&document["process"]);
+    let paint = session.paint(&row);
+    for line in report(&document, paint) {
+        session.say(line);
+    }
+    if let Some((channel, lines)) = output {
+        session.say(format_args!("last lines of {channel}:"));
+        lines.iter().for_each(|line| session.say(format_args!("  {}", harmless(line))));
+    }
+    Ok(())
+}
+
+/// The last lines of the standard error of a process, or of its standard output if only that has a log with text.
+/// `None` without a log, or if it can't be read.
+pub(super) fn last_lines(
+    session: &mut Session,
+    full_name: &str,
+    count: usize,
+) -> Option<(&'static str, Vec<String>)> {
+    let methods =
+        [("stderr", "supervisor.readProcessStderrLog"), ("stdout", "supervisor.readProcessStdoutLog")];
+    methods.into_iter().find_map(|(channel, method)| {
+        let params = [full_name.into(), Value::Int(-OUTPUT_BYTES), Value::Int(0)];
+        let text = session.call(method, &params).ok()?;
+        let lines: Vec<&str> = text.as_str()?.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines = &lines[lines.len().saturating_sub(count)..];
+        (!lines.is_empty()).then(|| (channel, lines.iter().map(|line| (*line).to_owned()).collect()))
+    })
+}
+
+/// Everything but the output, as lines.
+fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
+    let (process, config) = (&document["process"], &document["config"]);
+    let ago = |time: &Json| Some(duration(secs_between(time, &document["now_at"])?));
+    let text = |value: &Json| value.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
+    let texts = |value: &Json| {
+        let texts: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    };
+    let since = ago(&process["since_at"]).map_or_else(String::new, |age| {
+        format!(" for {age}, since {}", process["since_at"].as_str().unwrap_or_default())
+    });
+    let (name, state) = (text(&process["full_name"]), text(&process["state"]));
+    let name = name.unwrap_or_default();
+    let mut lines = vec![format!("{} is {on}{}{off}{since}", harmless(&name), state.unwrap_or_default())];
+    let counters = &process["counters"];
+    let count = |member: &str| counters[member].as_u64().unwrap_or(0);
+    let next = secs_between(&document["now_at"], &process["next_start_at"]);
+    let retries = config["startretries"].as_u64().map(|retries| format!("; startretries={retries}"));
+    let end = ends::in_words(&process["last_end"]).map(|end| {
+        let expected = if process["last_end"]["expected"] == true { ", as expected" } else { "" };
+        let when = ago(&process["ended_at"]).map_or_else(String::new, |age| format!(", {age} ago"));
+        format!("{end}{expected}{when}")
+    });
+    let health = text(&process["health"]["status"]).map(|status| {
+        let failure = text(&process["health"]["failure"]);
+        format!("{status}{}", failure.map_or_else(String::new, |failure| format!(": {failure}")))
+    });
+    let starts = format!(
+        "{} ({} restarts, {} failed{})",
+        count("starts"),
+        count("restarts"),
+        count("failed_starts"),
+        retries.unwrap_or_default()
+    );
+    let ends = format!(
+        "{} expected, {} unexpected, {} by a signal",
+        count("exits_expected"),
+        count("exits_unexpected"),
+        count("exits_by_signal")
+    );
+    let defined_at =
+        text(&config["defined_at"]["file"]).map(|file| format!("{file}:{}", config["defined_at"]["line"]));
+    for (label, value) in [
+        ("description", text(&process["description"])),
+        (
+            "spawn error",
+            text(&process["spawn_error"]).filter(|_| process["spawn_error"] != process["description"]),
+        ),
+        ("hint", text(&process["hint"])),
+        ("waits for", texts(&process["waiting_for"])),
+        ("needed by", texts(&process["needed_by"])),
+        ("next start", next.map(|secs| format!("in {}", duration(secs)))),
+        ("last end", end),
+        ("health", health),
+        ("status", text(&process["status"])),
+        ("starts", Some(starts)),
+        ("ends", Some(ends)),
+        ("command", text(&config["command"])),
+        ("defined at", defined_at),
+    ] {
+        if let Some(value) = value {
+            lines.push(format!("{:<LABEL_WIDTH$}{}", format!("{label}:"), harmless(&value)));
+        }
+    }
+    let history = document["history"].as_array().map_or(&[][..], Vec::as_slice);
+    if !history.is_empty() {
+        lines.push("history:".to_owned());
+    }
+    for entry in &history[history.len().saturating_sub(TRANSITIONS_SHOWN)..] {
+        let at = entry["at"].as_str().unwrap_or_default();
+        lines.push(format!("  {}  {}", harmless(at), ends::transition(entry)));
+    }
+    lines
+}
+
+/// Whole seconds between two times of the API; `None` unless both are there and in this order. A clock that was set
+/// back makes it 0.
+fn secs_between(from: &Json, to: &Json) -> Option<u64> {
+    let [from, to] = [from, to].map(|time| unix_secs(time.as_str()?));
+    u64::try_from((to? - from?).max(0)).ok()
+}
+
+/// `2026-11-29T03:07:29.123Z` in seconds since 1970.
+fn unix_secs(text: &str) -> Option<i64> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u8>().ok();
+    let year = text.get(0..4)?.parse().ok()?;
+    let (month, day) = (number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    UtcDateTime::new(year, month, day, hour, minute, second, 0).ok().map(|time| time.unix_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_compared() {
+        for (from, to, secs) in [
+            ("2026-11-29T03:07:29.999Z", "2026-11-29T03:08:30.000Z", Some(61)),
+            ("2026-11-29T03:07:29.123Z", "2026-11-29T03:07:00.000Z", Some(0)),
+            ("2024-02-28T23:59:59.000Z", "2024-03-01T00:00:00.000Z", Some(86_401)),
+            ("", "2026-11-29T03:07:00.000Z", None),
+            ("2026-11-29T03:07:00.000Z", "yesterday, at midnight", None),
+        ] {
+            assert_eq!(secs_between(&from.into(), &to.into()), secs, "{from}");
+        }
+        assert_eq!(secs_between(&Json::Null, &"2026-11-29T03:07:00.000Z".into()), None);
+    }
+
+    #[test]
+    fn a_process_that_fails_is_explained() {
+        let document = json!({
+            "now_at": "2026-11-29T03:07:30.000Z",
+            "process": {
+                "full_name": "g:web", "state": "BACKOFF", "description": "Exited too quickly",
+                "since_at": "2026-11-29T03:07:29.123Z", "ended_at": "2026-11-29T03:07:29.000Z",
+                "next_start_at": "2026-11-29T03:07:34.000Z", "spawn_error": "Exited too quickly", "hint": null,
+                "waiting_for": [], "needed_by": ["api", "job"], "status": null,
+                "health": {"status": "unhealthy", "failure": "1 of 3 checks failed: \u{1b}[31mno"},
+                "last_end": {"exit_code": 127, "signal": null, "expected": false},
+                "counters": {"starts": 3, "restarts": 2, "failed_starts": 3, "exits_expected": 0,
+                    "exits_unexpected": 3, "exits_by_signal": 0}
+            },
+            "config": {"command": "web --port 80", "startretries": 3,
+                "defined_at": {"file": "/etc/x.conf", "line": 3}},
+            "history": [{"serial": 7, "at": "2026-11-29T03:07:29.123Z", "from": "STARTING", "to": "BACKOFF",
+                "pid": 12, "end": {"exit_code": 127, "signal": null}, "reason": "too quick"}]
+        });
+        let expected = "\
+            g:web is <BACKOFF> for 1s, since 2026-11-29T03:07:29.123Z\n\
+            description:  Exited too quickly\n\
+            needed by:    api, job\n\
+            next start:   in 4s\n\
+            last end:     exit status 127 (command not found), 1s ago\n\
+            health:       unhealthy: 1 of 3 checks failed: \\u{1b}[31mno\n\
+            starts:       3 (2 restarts, 3 failed; startretries=3)\n\
+            ends:         0 expected, 3 unexpected, 0 by a signal\n\
+            command:      web --port 80\n\
+            defined at:   /etc/x.conf:3\n\
+            history:\n  \
+              2026-11-29T03:07:29.123Z  STARTING -> BACKOFF, pid 12, exit status 127 (command not found): too quick";
+        assert_eq!(report(&document, ("<", ">")).join("\n"), expected);
+        // A server that knows less is no problem.
+        assert_eq!(report(&json!({}), ("", ""))[0], " is ");
+    }
+}

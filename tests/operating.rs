@@ -1,0 +1,226 @@
+//! What only `sv` has for people who operate processes: tables, explanations, and exit codes for scripts.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::process::{Command, Output};
+
+use serde_json::Value as Json;
+use support::terminal::Terminal;
+use support::{Sandbox, binary};
+use unicode_width::UnicodeWidthStr;
+
+/// `sv WORDS` against the server of the sandbox.
+fn sv(sandbox: &Sandbox, words: &[&str]) -> Command {
+    let mut command = sandbox.marked(Command::new(binary()));
+    command.arg("-c").arg(sandbox.config()).args(words);
+    command
+}
+
+/// Standard output, standard error and the exit code.
+fn reported(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+fn run(sandbox: &Sandbox, words: &[&str]) -> (String, String, Option<i32>) {
+    reported(&sv(sandbox, words).output().unwrap())
+}
+
+/// Programs in several states, and one whose name is long.
+const PROGRAMS: &str = "\
+[program:web]
+command=/bin/sh -c 'while :; do :; done'
+startsecs=0
+[program:killed]
+command=/bin/sh -c 'kill -9 $$'
+startsecs=0
+autorestart=false
+[program:fails]
+command=/bin/sh -c 'echo begun; echo one >&2; echo two >&2; echo thr\u{202e}ee >&2; exit 127'
+startretries=0
+autostart=false
+[program:off]
+command=/bin/cat
+autostart=false
+[program:worker_that_has_a_name_of_more_than_sixty_columns_and_ends_in_17]
+command=/bin/cat
+startsecs=0
+[program:<b>\u{6771}&\u{202e}x]
+command=/bin/cat
+startsecs=0
+";
+
+fn started() -> Sandbox {
+    let mut sandbox = Sandbox::with_programs(PROGRAMS).start();
+    sandbox.wait_state("killed", "EXITED");
+    sandbox.wait_state("web", "RUNNING");
+    sandbox
+}
+
+/// The cells of the row that begins with this name.
+fn cells<'t>(table: &'t str, name: &str) -> Vec<&'t str> {
+    let row = table.lines().find(|line| line.split_whitespace().next() == Some(name));
+    row.unwrap_or_else(|| panic!("no {name} in {table}")).split_whitespace().collect()
+}
+
+#[test]
+fn ps_shows_states_ends_cpu_and_memory() {
+    let mut sandbox = started();
+    let (table, err, code) = run(&sandbox, &["ps"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert_eq!(
+        cells(&table, "NAME"),
+        ["NAME", "STATE", "PID", "UPTIME", "RESTARTS", "LAST-END", "CPU", "MEM", "HEALTH"]
+    );
+    assert_eq!(cells(&table, "killed"), ["killed", "EXITED", "-", "-", "0", "SIGKILL", "-", "-", "-"]);
+    assert_eq!(cells(&table, "off"), ["off", "STOPPED", "-", "-", "0", "-", "-", "-", "-"]);
+    let pid = sandbox.pid("web").unwrap().to_string();
+    let web = cells(&table, "web");
+    assert_eq!(web[..3], ["web", "RUNNING", &pid]);
+    assert!(web[7].ends_with(['K', 'M']), "{table}");
+    assert!(table.ends_with("6 processes: 1 EXITED, 3 RUNNING, 2 STOPPED\n"), "{table}");
+    for line in table.lines() {
+        assert!(line.width() <= 80 && !line.contains(['\x1b', '\u{202e}']), "{line:?}");
+    }
+    assert!(table.contains("<b>\u{6771}&\\u{202e}x"), "{table}");
+    // A process that is never idle uses CPU time.
+    sandbox.wait("CPU time", |sandbox| {
+        let (table, ..) = run(sandbox, &["ps", "web"]);
+        assert_eq!(table.lines().count(), 3, "{table}");
+        (!matches!(cells(&table, "web")[6], "-" | "0.0%")).then_some(())
+    });
+    let (table, ..) = run(&sandbox, &["ps", "--sort", "state"]);
+    assert!(table.lines().nth(1).unwrap().starts_with("killed "), "{table}");
+    let (table, err, code) = run(&sandbox, &["ps", "off", "of"]);
+    assert!(table.ends_with("\n1 process: 1 STOPPED\n"), "{table}");
+    assert_eq!((err.as_str(), code), ("of: ERROR (no such process, did you mean 'off'?)\n", Some(1)));
+    let (usage, _, code) = run(&sandbox, &["ps", "--sort", "beauty"]);
+    let why = "Error: --sort is one of name, state, cpu, mem, restarts, uptime\n";
+    assert!(usage.starts_with(why) && usage.contains("ps --sort KEY"), "{usage}");
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn ps_prints_objects_of_the_api_with_cpu_and_memory() {
+    let sandbox = started();
+    let (text, err, code) = run(&sandbox, &["ps", "--json", "web", "off"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    let rows: Vec<Json> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let [web, off] = &rows[..] else { panic!("{text}") };
+    assert_eq!((&web["full_name"], &web["state"]), (&"web".into(), &"RUNNING".into()));
+    assert!(web["resident_bytes"].as_u64().unwrap() > 4096, "{web}");
+    assert_eq!((&off["cpu_percent"], &off["resident_bytes"]), (&Json::Null, &Json::Null));
+    // Each object has a line of its own.
+    assert_eq!(text.lines().count(), 4, "{text}");
+}
+
+#[test]
+fn ps_makes_one_request() {
+    let sandbox = Sandbox::with_programs(PROGRAMS);
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nloglevel=trace\n");
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("web", "RUNNING");
+    let before = sandbox.log().len();
+    let (table, ..) = run(&sandbox, &["ps"]);
+    assert_ne!(cells(&table, "web")[7], "-", "{table}");
+    let log = sandbox.log().split_off(before);
+    let requests: Vec<_> = log.lines().filter(|line| line.contains("HTTP") || line.contains("GET")).collect();
+    assert_eq!(requests.len(), 1, "{log}");
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let sandbox = started();
+    let mut terminal = Terminal::start(sv(&sandbox, &["ps"]).env("TERM", "xterm").env_remove("NO_COLOR"));
+    terminal.wait_exit();
+    let shown = terminal.shown();
+    for (name, color, state) in [("killed", 31, "EXITED "), ("web", 32, "RUNNING")] {
+        let row = shown.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(row.contains(&format!("\x1b[{color}m{state}\x1b[0m")), "{row:?}");
+    }
+    for (variable, value) in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let mut terminal = Terminal::start(sv(&sandbox, &["ps"]).env("TERM", "xterm").env(variable, value));
+        terminal.wait_exit();
+        assert!(!terminal.shown().contains('\x1b'), "{variable}={value}: {:?}", terminal.shown());
+    }
+}
+
+#[test]
+fn why_shows_all_that_is_known_of_a_process() {
+    let mut sandbox = started();
+    sandbox.ctl(&["start", "fails"]);
+    sandbox.wait_state("fails", "FATAL");
+    let (text, err, code) = run(&sandbox, &["why", "fails"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    let config = sandbox.config().display().to_string();
+    for part in [
+        "fails is FATAL for ",
+        "\ndescription:  Exited too quickly (process log may have details)\n",
+        "\nlast end:     exit status 127 (command not found), ",
+        "\nstarts:       1 (0 restarts, 1 failed; startretries=0)\n",
+        "\nends:         0 expected, 1 unexpected, 0 by a signal\n",
+        "\ncommand:      /bin/sh -c ",
+        &format!("\ndefined at:   {config}:"),
+        "\nhistory:\n  ",
+        "  STOPPED -> STARTING: started by a client",
+        "\nlast lines of stderr:\n  one\n  two\n  thr\\u{202e}ee\n",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let (text, ..) = run(&sandbox, &["why", "--json", "fails"]);
+    let object: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!(object["process"]["state"], "FATAL");
+    assert_eq!(object["output"]["channel"], "stderr");
+    assert_eq!(object["output"]["lines"][1], "two");
+    let (out, err, code) = run(&sandbox, &["why", "fail"]);
+    let expected = "fail: ERROR (no such process, did you mean 'fails'?)\n";
+    assert_eq!((out.as_str(), err.as_str(), code), ("", expected, Some(1)));
+}
+
+#[test]
+fn a_failed_start_says_why_in_three_lines() {
+    let mut sandbox = started();
+    let (out, err, code) = run(&sandbox, &["start", "fails"]);
+    assert_eq!((out.as_str(), code), ("fails: ERROR (spawn error)\n", Some(7)));
+    let lines: Vec<_> = err.lines().collect();
+    let [reason, output @ ..] = &lines[..] else { panic!("{err}") };
+    assert!(reason.starts_with("  fails is "), "{err}");
+    assert!(reason.ends_with("; its last end: exit status 127 (command not found)"), "{err}");
+    assert_eq!(output, ["  stderr: two", "  stderr: thr\\u{202e}ee"]);
+    sandbox.wait_state("fails", "FATAL");
+    // Supervisor's client says what Supervisor's says.
+    let mut ctl = sandbox.program("supervisorctl");
+    let output = ctl.arg("-c").arg(sandbox.config()).args(["start", "fails"]).output().unwrap();
+    assert_eq!(reported(&output), (out, String::new(), Some(7)));
+}
+
+#[test]
+fn is_running_answers_by_its_exit_code() {
+    let mut sandbox = started();
+    let silent = |code| (String::new(), String::new(), Some(code));
+    assert_eq!(run(&sandbox, &["is-running", "web"]), silent(0));
+    assert_eq!(run(&sandbox, &["is-running", "off"]), silent(1));
+    let (out, err, code) = run(&sandbox, &["is-running", "nope"]);
+    assert_eq!((out.as_str(), code), ("", Some(2)));
+    assert_eq!(err, "error: there is no process or group 'nope'\n");
+    assert_eq!(run(&sandbox, &["is-running"]).2, Some(2));
+    sandbox.ctl(&["shutdown"]);
+    sandbox.wait_exit();
+    let (out, err, code) = run(&sandbox, &["is-running", "web"]);
+    assert_eq!((out.as_str(), code), ("", Some(2)));
+    assert!(err.starts_with("error: cannot reach unix://"), "{err}");
+}
+
+#[test]
+fn supervisors_client_does_not_have_these_actions() {
+    let sandbox = started();
+    for action in ["ps", "why web", "is-running web"] {
+        let mut ctl = sandbox.program("supervisorctl");
+        let words = action.split(' ');
+        let output = ctl.arg("-c").arg(sandbox.config()).args(words).output().unwrap();
+        let expected = (format!("*** Unknown syntax: {action}\n"), String::new(), Some(1));
+        assert_eq!(reported(&output), expected);
+    }
+}
