@@ -4,8 +4,10 @@
 
 mod support;
 
-use std::process::{Command, Output};
+use std::fs::File;
+use std::process::{Child, Command, Output};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 use support::terminal::Terminal;
 use support::{Sandbox, binary};
@@ -223,4 +225,79 @@ fn supervisors_client_does_not_have_these_actions() {
         let expected = (format!("*** Unknown syntax: {action}\n"), String::new(), Some(1));
         assert_eq!(reported(&output), expected);
     }
+}
+
+/// A client that runs in the background, with its output in a file.
+fn spawn(sandbox: &Sandbox, words: &[&str], out: &str) -> Child {
+    let file = |name: &str| File::create(sandbox.path(name)).unwrap();
+    let mut command = sv(sandbox, words);
+    command.stdout(file(out)).stderr(file(&format!("{out}.err"))).spawn().unwrap()
+}
+
+fn exit_code(sandbox: &mut Sandbox, child: &mut Child) -> Option<i32> {
+    sandbox.wait("the client to end", |_| child.try_wait().unwrap()).code()
+}
+
+fn interrupt(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+}
+
+#[test]
+fn a_rolling_restart_ends_at_the_first_failure() {
+    let command = "/bin/sh -c 'echo sorry >&2; test ! -e %(here)s/fail || exit 3; exec cat'";
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:web]\ncommand={command}\nnumprocs=3\nprocess_name=%(program_name)s_%(process_num)d\n\
+         startretries=0\n"
+    ))
+    .start();
+    for at in 0..3 {
+        sandbox.wait_state(&format!("web:web_{at}"), "RUNNING");
+    }
+    let pids = |sandbox: &Sandbox| [0, 1, 2].map(|at| sandbox.pid(&format!("web:web_{at}")));
+    let before = pids(&sandbox);
+    let done = "web:web_0: restarted\nweb:web_1: restarted\nweb:web_2: restarted\n";
+    let words = ["restart", "--rolling", "--max-unavailable", "2", "web:*"];
+    assert_eq!(run(&sandbox, &words), (done.to_owned(), String::new(), Some(0)));
+    let after = pids(&sandbox);
+    for (before, after) in before.iter().zip(&after) {
+        assert!(before != after && after.is_some(), "{before:?} {after:?}");
+    }
+    sandbox.write("fail", "");
+    let (out, err, code) = run(&sandbox, &["restart", "--rolling", "all"]);
+    assert!(out.starts_with("web:web_0: ERROR (spawn error)\nweb:web_1: ERROR ("), "{out}");
+    assert!(err.contains("its last end: exit status 3\n  stderr: sorry\n"), "{err}");
+    assert_ne!(code, Some(0));
+    assert_eq!(pids(&sandbox)[1..], after[1..]);
+    let (out, _, code) = run(&sandbox, &["restart", "--rolling", "wbe:*"]);
+    assert_eq!((out.as_str(), code), ("wbe: ERROR (no such group, did you mean 'web:*'?)\n", Some(1)));
+    for words in [&["restart", "--rolling"][..], &["restart", "--max-unavailable", "2", "web:*"]] {
+        assert_eq!(run(&sandbox, words).2, Some(2), "{words:?}");
+    }
+}
+
+#[test]
+fn logs_are_shown_of_all_and_searched() {
+    let program = |name: &str| {
+        format!(
+            "[program:{name}]\nstartsecs=0\nstdout_logfile=%(here)s/{name}.log\n\
+             command=/bin/sh -c 'echo E1 {name}; echo fine; echo E2 {name}; \
+             while ! test -e %(here)s/go; do sleep 0.01; done; echo no; echo twice; exec cat'\n"
+        )
+    };
+    let mut sandbox = Sandbox::with_programs(&[program("a"), program("b")].concat()).start();
+    sandbox.wait_file("a.log", "E2");
+    sandbox.wait_file("b.log", "E2");
+    let all = "a | E1 a\na | fine\na | E2 a\nb | E1 b\nb | fine\nb | E2 b\n";
+    assert_eq!(run(&sandbox, &["logs"]).0, all);
+    assert_eq!(run(&sandbox, &["logs", "--grep", "^E[0-9] b"]).0, "b | E1 b\nb | E2 b\n");
+    assert_eq!(run(&sandbox, &["logs", "-n1", "--grep", "^E"]).0, "a | E2 a\nb | E2 b\n");
+    let mut child = spawn(&sandbox, &["logs", "-f", "--grep", "twice|E2", "a"], "logs");
+    sandbox.wait_file("logs", "E2");
+    sandbox.write("go", "");
+    sandbox.wait_file("logs", "twice");
+    interrupt(&child);
+    assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
+    assert_eq!(sandbox.file("logs"), "a | E2 a\na | twice\n");
+    assert_eq!(run(&sandbox, &["logs", "--grep", "["]).2, Some(2));
 }

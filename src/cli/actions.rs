@@ -81,6 +81,7 @@ impl ClientAction {
     #[must_use]
     pub fn topic_of_sv(&self) -> &'static str {
         match self.name {
+            "restart" => "restart --rolling <gname>:*\tRestart the next one when the one before is ready\n",
             "status" => "status --json [...]\tPrint a JSON array with an object for each process\n",
             _ => "",
         }
@@ -160,10 +161,12 @@ pub const ACTIONS: [ClientAction; 26] = [
     ClientAction {
         name: "logs",
         about: "Show the logs of processes side by side",
-        topic: "logs <name>\t\tShow the last 10 lines of a process, stdout and stderr\n\
+        topic: "logs\t\t\tShow the last 10 lines of each process\n\
+                logs <name>\t\tShow the last 10 lines of a process, stdout and stderr\n\
                 logs -n 50 <name>\tShow its last 50 *lines*\n\
                 logs --stderr <name>\tShow its stderr only (or --stdout)\n\
                 logs -f <name> <name>\tFollow several processes or groups (Ctrl-C to leave)\n\
+                logs --grep RE [...]\tOnly lines that match a regular expression\n\
                 logs -f all\t\tFollow all processes\n",
     },
     ClientAction {

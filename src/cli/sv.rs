@@ -337,6 +337,10 @@ fn options_of(action: &str) -> Vec<Arg> {
             valued("sort", "KEY", SORT_HELP),
             flag("json", "Print a JSON array with an object for each process"),
         ],
+        "restart" => vec![
+            flag("rolling", "Restart the next process when the one before is ready"),
+            valued("max-unavailable", "N", "How many processes --rolling restarts at a time [default: 1]"),
+        ],
         "why" => vec![flag("json", "Print a JSON object")],
         "status" => vec![flag("json", "Print a JSON array with an object for each process")],
         "health" => vec![flag("json", "Print a JSON object")],
@@ -347,6 +351,7 @@ fn options_of(action: &str) -> Vec<Arg> {
                 .long("lines")
                 .value_name("LINES")
                 .help("How many lines to show of what is there [default: 10]"),
+            valued("grep", "RE", "Only lines that match this regular expression"),
             flag("stdout", "Standard output only"),
             flag("stderr", "Standard error only"),
         ],
@@ -360,6 +365,11 @@ fn options_given(action: &str, matches: &ArgMatches) -> Vec<String> {
         let name = option.get_id().as_str();
         match option.get_action() {
             ArgAction::SetTrue => matches.get_flag(name).then(|| format!("--{name}")),
+            // Words are separated by blanks from here on, and a pattern can do without.
+            _ if name == "grep" => matches.get_one::<String>(name).map(|pattern| {
+                let pattern = pattern.replace("\\ ", " ").replace(' ', "\\x20").replace('\t', "\\t");
+                format!("--{name}={pattern}")
+            }),
             _ => matches.get_one::<String>(name).map(|value| format!("--{name}={value}")),
         }
     });
@@ -596,6 +606,7 @@ mod tests {
                 &["logs", "-fn5", "web", "--stderr", "-c", "f", "cron"],
                 "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
             ),
+            (&["logs", "--grep", "a b"], "client \"\"  [\"logs\", \"--grep=a\\\\x20b\"]"),
             (&["health", "web", "--json"], "client \"\"  [\"health\", \"--json\", \"web\"]"),
             (&["mstop", "work:*"], "client \"\"  [\"stop\", \"work:*\"]"),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),

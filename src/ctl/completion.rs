@@ -59,7 +59,7 @@ fn expected(before: &str) -> CompletionKind {
     let words: Vec<&str> = before.split_whitespace().collect();
     match words[..] {
         [] | ["help"] => CompletionKind::Action,
-        [.., "--sort"] => CompletionKind::Nothing,
+        [.., "--sort" | "--grep" | "--max-unavailable"] => CompletionKind::Nothing,
         ["add" | "remove" | "update", ..] => CompletionKind::Group,
         ["signal"] => CompletionKind::Signal,
         [

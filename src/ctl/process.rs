@@ -8,6 +8,7 @@ use super::exit;
 use super::explain;
 use super::failure::{CallError, Failure, Outcome, fault, is_forbidden, plain_fault};
 use super::session::Session;
+use super::words::{ActionOptions, ActionWords, refuse};
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
 
@@ -45,6 +46,9 @@ const START: Verb = Verb {
     harmless: fault::ALREADY_STARTED,
     no_group: exit::INVALID_ARGS,
 };
+
+/// Both at once, in the supervisor.
+const ROLLING: Verb = Verb { done: "restarted", harmless: fault::DONE, no_group: exit::GENERIC, ..START };
 
 const SIGNAL_PROBLEMS: &[(i64, &str)] = &[
     (fault::BAD_NAME, "no such process"),
@@ -102,8 +106,15 @@ pub(super) fn stop(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
+const RESTART_OPTIONS: ActionOptions =
+    ActionOptions { action: "restart", flags: &[("--rolling", "")], valued: &["--max-unavailable"] };
+
 /// `restart NAME...`: stops all, then starts all. As `sv` an unknown name is reported once.
 pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
+    if session.is_sv() && words(arg).iter().any(|word| word.starts_with("--")) {
+        let Some(words) = RESTART_OPTIONS.parse(session, arg) else { return Ok(()) };
+        return restart_rolling(session, &words);
+    }
     if !session.upcheck()? || !has_names(session, "restart", arg, exit::GENERIC) {
         return Ok(());
     }
@@ -118,6 +129,53 @@ pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
         START.carry_out(session, &known, None)?;
     }
     Ok(())
+}
+
+/// `restart --rolling [--max-unavailable N] NAME...`: ends at the first failure.
+fn restart_rolling(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
+    let at_a_time = words.value("--max-unavailable").map_or(Ok(1), str::parse::<i64>);
+    let Some(at_a_time) = at_a_time.ok().filter(|number| *number > 0) else {
+        refuse(session, "restart", "Error: --max-unavailable is a number of processes, at least 1");
+        return Ok(());
+    };
+    if !words.has("--rolling") {
+        refuse(session, "restart", "Error: --max-unavailable requires --rolling");
+        return Ok(());
+    }
+    if !session.upcheck()? || !has_names(session, "restart", &words.names.join(" "), exit::INVALID_ARGS) {
+        return Ok(());
+    }
+    for name in groups_for_all(session, &words.names)? {
+        let is_done = match session.call("sv.restartRolling", &[name.as_str().into(), Value::Int(at_a_time)])
+        {
+            Ok(rows) => {
+                let rows = answers::bulk(&rows)?;
+                ROLLING.print_rows(session, &rows)?;
+                rows.iter().all(|row| row.status == fault::DONE)
+            }
+            Err(CallError::Fault(fault::BAD_NAME, _)) => {
+                let suggestion = session.suggestion(&name);
+                session.complain(answers::unknown(&Namespec::split(&name), &suggestion));
+                false
+            }
+            Err(other) => return Err(other.into()),
+        };
+        if !is_done {
+            break;
+        }
+    }
+    explain::failed_starts(session)
+}
+
+/// The names, with all groups in place of `all`.
+fn groups_for_all(session: &mut Session, names: &[&str]) -> Result<Vec<String>, CallError> {
+    if !names.contains(&"all") {
+        return session.expanded(names);
+    }
+    let rows = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
+    let mut groups: Vec<String> = rows.iter().map(|row| format!("{}:*", row.group)).collect();
+    groups.dedup();
+    Ok(groups)
 }
 
 /// `clear NAME...`

@@ -33,7 +33,7 @@ fn is_harmful(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// At most this many columns of a text, with `…` in place of its middle.
+/// At most this many columns of a text, at least one, with `…` in place of its middle.
 pub(super) fn shortened(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return text.into();

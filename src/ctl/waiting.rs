@@ -21,6 +21,7 @@ pub(super) fn described(method: &str, params: &[Value]) -> Option<String> {
         "supervisor.stopProcess" => ("stop", ""),
         "supervisor.startProcessGroup" => ("start", ":*"),
         "supervisor.stopProcessGroup" => ("stop", ":*"),
+        "sv.restartRolling" => ("restart", ""),
         "sv.updateProcessGroup" => ("be as configured", ":*"),
         "supervisor.startAllProcesses" => return Some("waiting for all to start".to_owned()),
         "supervisor.stopAllProcesses" => return Some("waiting for all to stop".to_owned()),

@@ -1,6 +1,6 @@
 //! The table of methods.
 
-use crate::model::{Channel, Command, Fault, LogOf, SUPERVISOR_VERSION};
+use crate::model::{BatchLimits, Channel, Command, Fault, LogOf, SUPERVISOR_VERSION};
 use crate::xmlrpc::Value;
 
 use super::arguments::Arguments;
@@ -90,6 +90,12 @@ const LENGTH: Param = Param {
     kind: Kind::Int,
     name: "length",
     doc: "How much to read, in bytes; 0 is all there is",
+    optional: false,
+};
+const MAX_UNAVAILABLE: Param = Param {
+    kind: Kind::Int,
+    name: "max_unavailable",
+    doc: "How many processes are restarted at a time, at least one",
     optional: false,
 };
 const CHARS: Param =
@@ -388,6 +394,18 @@ pub(super) const SV: &[Method] = &[
         params: &[],
         returns: (Kind::String, "The version"),
         means: Meaning::Constant(env!("CARGO_PKG_VERSION")),
+    },
+    Method {
+        names: &["restartRolling"],
+        doc: "Stops and starts a process or all of a group, some processes at a time: the next ones when those before \
+          them run, and are ready. Ends at the first failure; a process that was stopped is started again then. Answers \
+          when all of it is done.",
+        params: &[PROCESS_OR_GROUP, MAX_UNAVAILABLE],
+        returns: ROWS,
+        means: Meaning::Command(|given| {
+            let size = usize::try_from(given.number(1)?).unwrap_or(1);
+            Ok(Command::RestartRolling(given.namespec(0)?, BatchLimits { size, timeout: None }))
+        }),
     },
     Method {
         names: &["updateProcessGroup"],

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::methods::Kind;
 use super::*;
 use crate::model::{
-    AutoRestart, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogLevel, LogOf, LogTarget,
-    Namespace, Namespec, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, RpcInterface, Signal,
-    StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
+    AutoRestart, BatchLimits, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogLevel, LogOf,
+    LogTarget, Namespace, Namespec, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, RpcInterface,
+    Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
@@ -148,6 +148,11 @@ fn every_method_means_its_command() {
     }
     let asked = ask_supervisor("sv.updateProcessGroup", &["g".into()]);
     assert_eq!(asked, Ok(Asked::Command(Command::UpdateProcessGroup("g".to_owned()))));
+    for (number, size) in [(2, 2), (-1, 1)] {
+        let asked = ask_supervisor("sv.restartRolling", &[name(), Value::Int(number)]);
+        let limits = BatchLimits { size, timeout: None };
+        assert_eq!(asked, Ok(Asked::Command(Command::RestartRolling(spec(), limits))));
+    }
     let asked = ask_supervisor("sv.getAllProcessInfo", &[]);
     assert_eq!(asked, Ok(Asked::Command(Command::GetAllProcessDetails)));
     for (method, text) in [("getAPIVersion", "3.0"), ("getVersion", "3.0"), ("getSupervisorVersion", "4.3.0")]
@@ -193,6 +198,7 @@ fn every_method_counts_its_parameters() {
         ("supervisor.restart", 0, 0),
         ("sv.getAllProcessInfo", 0, 0),
         ("sv.getVersion", 0, 0),
+        ("sv.restartRolling", 2, 2),
         ("sv.updateProcessGroup", 1, 1),
         ("system.listMethods", 0, 0),
         ("system.methodHelp", 1, 1),
@@ -374,7 +380,7 @@ fn methods_are_listed_in_order_with_their_older_names() {
     assert_eq!(text(listed(&[Namespace::of_supervisor("system")])), system);
     let names = text(listed(&[Namespace::of_supervisor("supervisor")]));
     assert!(names.is_sorted());
-    assert_eq!((names.len(), names[0].as_str()), (44, "supervisor.addProcessGroup"));
+    assert_eq!((names.len(), names[0].as_str()), (45, "supervisor.addProcessGroup"));
     assert!(names.iter().any(|name| name == "supervisor.getVersion"));
 }
 

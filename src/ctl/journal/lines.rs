@@ -1,6 +1,8 @@
 //! Splits the bytes of a log into lines with a name in front, and finds where a stream continues the text
 //! that was read.
 
+use regex_lite::Regex;
+
 /// A longer line is split, with the name in front of each part.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -10,13 +12,15 @@ const STREAM_HEAD_BYTES: usize = 1024;
 /// The lines of a channel; an incomplete line is kept until its end.
 pub(super) struct PrefixedLines {
     prefix: Vec<u8>,
+    /// Lines that do not match are left out.
+    pattern: Option<Regex>,
     begun: Vec<u8>,
 }
 
 impl PrefixedLines {
     /// Adds this prefix to each line.
-    pub(super) fn with_prefix(prefix: &str) -> Self {
-        Self { prefix: prefix.as_bytes().to_vec(), begun: Vec::new() }
+    pub(super) fn with_prefix(prefix: &str, pattern: Option<Regex>) -> Self {
+        Self { prefix: prefix.as_bytes().to_vec(), pattern, begun: Vec::new() }
     }
 
     /// The lines that these bytes complete.
@@ -44,8 +48,17 @@ impl PrefixedLines {
 
     fn end(&mut self) -> Vec<u8> {
         let line = std::mem::take(&mut self.begun);
+        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&String::from_utf8_lossy(&line))) {
+            return Vec::new();
+        }
         [self.prefix.as_slice(), &line, b"\n"].concat()
     }
+}
+
+/// The lines that match.
+pub(super) fn matching(text: &str, pattern: Option<&Regex>) -> String {
+    let Some(pattern) = pattern else { return text.to_owned() };
+    text.split_inclusive('\n').filter(|line| pattern.is_match(line.trim_end_matches('\n'))).collect()
 }
 
 /// The last `lines` lines of a log, including an incomplete one.
@@ -111,7 +124,7 @@ mod tests {
 
     #[test]
     fn only_whole_lines_are_let_out() {
-        let mut lines = PrefixedLines::with_prefix("web | ");
+        let mut lines = PrefixedLines::with_prefix("web | ", None);
         assert_eq!(text(lines.take(b"one\ntw")), "web | one\n");
         assert_eq!(text(lines.take(b"o\n\nthr")), "web | two\nweb | \n");
         assert_eq!(text(lines.rest()), "web | thr\n");
@@ -119,6 +132,17 @@ mod tests {
         let long = "x".repeat(LINE_BYTES_MAX);
         assert_eq!(text(lines.take(long.as_bytes())), "");
         assert_eq!(text(lines.take(b"yz\n")), format!("web | {long}\nweb | yz\n"));
+    }
+
+    #[test]
+    fn only_lines_that_match_are_let_out() {
+        let pattern = Regex::new("^(E|x)\\d$").unwrap();
+        assert_eq!(matching("E1\nE12\nx3\n", Some(&pattern)), "E1\nx3\n");
+        assert_eq!(matching("E12\nE1", Some(&pattern)), "E1");
+        let mut lines = PrefixedLines::with_prefix("web | ", Some(pattern));
+        assert_eq!(text(lines.take(b"E1\nE12\nx")), "web | E1\n");
+        assert_eq!(text(lines.take(b"3\n\xff\nE4")), "web | x3\n");
+        assert_eq!(text(lines.rest()), "web | E4\n");
     }
 
     #[test]

@@ -49,7 +49,7 @@ struct JournalSource {
     stream: Option<Follow>,
 }
 
-/// `logs [-f] [-n LINES] [--stdout|--stderr] NAME...`
+/// `logs [-f] [-n LINES] [--grep RE] [--stdout|--stderr] [NAME...]`
 pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
     let wanted = match JournalOptions::parse(arg) {
         Ok(wanted) => wanted,
@@ -86,7 +86,7 @@ fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> V
         wanted.channels.iter().map(move |channel| JournalSource {
             namespec: namespec.clone(),
             channel,
-            lines: PrefixedLines::with_prefix(&prefix),
+            lines: PrefixedLines::with_prefix(&prefix, wanted.pattern.clone()),
             overlap: StreamOverlap::default(),
             stream: None,
         })
@@ -100,7 +100,7 @@ fn show_end(
     source: &mut JournalSource,
     wanted: &JournalOptions,
 ) -> Result<bool, CallError> {
-    let end = match end_of_log(session, source, wanted.lines) {
+    let end = match end_of_log(session, source, wanted) {
         Ok(text) => text,
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(false),
         Err(CallError::Fault(code, text)) => {
@@ -113,7 +113,8 @@ fn show_end(
         Err(other) => return Err(other),
     };
     source.overlap = StreamOverlap::at_end_of(end.as_bytes());
-    let mut text = source.lines.take(lines::last(end.as_bytes(), wanted.lines));
+    let matching = lines::matching(&end, wanted.pattern.as_ref());
+    let mut text = source.lines.take(lines::last(matching.as_bytes(), wanted.lines));
     // An incomplete line may be continued by what follows.
     if !wanted.follows {
         text.extend(source.lines.rest());
@@ -124,7 +125,11 @@ fn show_end(
 }
 
 /// An end of the log that has this number of lines, if there are that many within bounds.
-fn end_of_log(session: &mut Session, source: &JournalSource, lines: usize) -> Result<String, CallError> {
+fn end_of_log(
+    session: &mut Session,
+    source: &JournalSource,
+    wanted: &JournalOptions,
+) -> Result<String, CallError> {
     let method = match source.channel {
         "stderr" => "supervisor.readProcessStderrLog",
         _ => "supervisor.readProcessStdoutLog",
@@ -134,7 +139,8 @@ fn end_of_log(session: &mut Session, source: &JournalSource, lines: usize) -> Re
         let offset = Value::Int(-i64::try_from(window).unwrap_or(i64::MAX));
         let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
         let text = answers::plain_text(&session.call(method, &params)?)?;
-        let has_all = text.len() < window || text.matches('\n').count() > lines;
+        let matching = lines::matching(&text, wanted.pattern.as_ref()).matches('\n').count();
+        let has_all = text.len() < window || matching > wanted.lines;
         if has_all || window >= WINDOW_BYTES_MAX {
             return Ok(text);
         }

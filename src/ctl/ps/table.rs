@@ -153,11 +153,11 @@ impl TableLayout {
     }
 
     fn line(&self, cells: &[String; COLUMNS], (on, off): (&str, &str)) -> String {
-        let mut line = padded(&shortened(&cells[0], self.widths[0]), self.widths[0], false);
-        if self.widths[0] + self.gap + self.widths[1] > self.limit {
+        if self.widths[0] == 0 {
             // Not even two columns fit.
-            return shortened(&line, self.limit).trim_end().to_owned();
+            return shortened(&cells[0], self.limit).trim_end().to_owned();
         }
+        let mut line = padded(&shortened(&cells[0], self.widths[0]), self.widths[0], false);
         for column in (1..COLUMNS).filter(|column| self.is_shown[*column]) {
             let is_number = matches!(column, 2..=4 | 6 | 7);
             let cell = padded(&cells[column], self.widths[column], is_number);
@@ -272,7 +272,7 @@ mod tests {
                 assert!(!line.contains(['\x1b', '\u{202e}']), "{line}");
             }
         }
-        assert!(plain(&rows, 80).contains("worke\u{2026}n_17"), "{}", plain(&rows, 80));
+        assert!(plain(&rows, 80).contains("worker_tha\u{2026}nds_in_17"), "{}", plain(&rows, 80));
         assert!(plain(&rows, 140).contains(long));
     }
 
