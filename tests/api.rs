@@ -4,10 +4,13 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use support::wire::{Answer, Peer};
+use support::wire::{Answer, Peer, resident_kib};
 use support::{HEAD, Sandbox, free_ports};
 
 const PROGRAMS: &str = "\
@@ -69,6 +72,79 @@ fn is_time(value: &Json) -> bool {
     let shape: String =
         value.as_str().unwrap().chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     shape == "0000-00-00T00:00:00.000Z"
+}
+
+/// A stream of server-sent events.
+struct Events {
+    peer: Peer,
+    text: String,
+}
+
+/// One of them: id, event and data.
+type Event = (Option<u64>, String, Json);
+
+impl Events {
+    fn follow(mut peer: Peer, path: &str, fields: &str) -> Self {
+        let head = peer.send(format!("GET /api/v1{path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n")).head();
+        assert_eq!(head[0], "HTTP/1.1 200 OK", "{path}");
+        assert!(head.iter().any(|field| field == "Content-Type: text/event-stream"), "{head:?}");
+        Self { peer, text: String::new() }
+    }
+
+    /// The next event; `None` at the end of the stream.
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((frame, rest)) = self.text.split_once("\n\n") {
+                let event = parse(frame);
+                self.text = rest.to_owned();
+                match event {
+                    Some(event) => return Some(event),
+                    None => continue,
+                }
+            }
+            let chunk = self.chunk()?;
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// The next chunk; `None` after the last, and if the connection ends without one.
+    fn chunk(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let ahead = &mut self.peer.ahead;
+            if let Some(line) = ahead.windows(2).position(|window| window == b"\r\n") {
+                let size = usize::from_str_radix(std::str::from_utf8(&ahead[..line]).unwrap(), 16).unwrap();
+                if ahead.len() >= line + 2 + size + 2 {
+                    let chunk: Vec<u8> = ahead.drain(..line + 2 + size + 2).collect();
+                    return (size > 0).then(|| chunk[line + 2..line + 2 + size].to_vec());
+                }
+            }
+            if !self.peer.read_more() {
+                return None;
+            }
+        }
+    }
+
+    /// The events up to one with this text in its data.
+    fn up_to(&mut self, text: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        while !events.last().is_some_and(|(_, _, data): &Event| data.to_string().contains(text)) {
+            events.push(self.next().unwrap_or_else(|| panic!("the stream ends before {text}: {events:?}")));
+        }
+        events
+    }
+}
+
+/// `None` for a comment.
+fn parse(frame: &str) -> Option<Event> {
+    let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let data = serde_json::from_str(field("data")?).unwrap_or_else(|error| panic!("{error}: {frame}"));
+    Some((field("id").map(|id| id.parse().unwrap()), field("event").unwrap_or("message").to_owned(), data))
+}
+
+/// What a process went through.
+fn states(events: &[Event], name: &str) -> Vec<String> {
+    let of_process = events.iter().filter(|(_, _, data)| data["full_name"] == json!(name));
+    of_process.map(|(_, _, data)| data["to"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A supervisor whose processes have reached their states.
@@ -276,4 +352,265 @@ fn who_may_not_ask_learns_so_in_json() {
     }
     let authorized = format!("{get}Host: x\r\nAuthorization: Basic bWU6c2VjcmV0\r\n\r\n");
     assert_eq!(Peer::tcp(port).send(authorized).answer().line, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn events_are_listed_by_their_serials() {
+    let sandbox = started();
+    let mut peer = Peer::unix(&sandbox);
+    let all = get(&mut peer, "/events");
+    assert_eq!(members(&all), ["events", "missed", "newest"]);
+    let events = all["events"].as_array().unwrap();
+    let serials: Vec<_> = events.iter().map(|event| event["serial"].as_u64().unwrap()).collect();
+    assert_eq!(serials, (1..=all["newest"].as_u64().unwrap()).collect::<Vec<_>>());
+    assert_eq!(all["missed"], json!(false));
+    let job = events.iter().rfind(|event| event["full_name"] == json!("job")).unwrap();
+    let every = ["at", "end", "from", "full_name", "group", "kind", "name", "pid", "reason", "serial", "to"];
+    assert_eq!(members(job), every);
+    assert_eq!(
+        (&job["kind"], &job["from"], &job["to"]),
+        (&json!("process"), &json!("BACKOFF"), &json!("FATAL"))
+    );
+
+    let some = get(&mut peer, "/events?after=2&limit=2");
+    let serials: Vec<_> = some["events"].as_array().unwrap().iter().map(|it| &it["serial"]).collect();
+    assert_eq!(serials, [&json!(3), &json!(4)]);
+    // A serial of another run: everything is new.
+    let beyond = get(&mut peer, "/events?after=4000000000");
+    assert_eq!((&beyond["missed"], &beyond["events"]), (&json!(true), &all["events"]));
+
+    sandbox.replace("supervisord.conf", ", ghost?\nstopsignal=INT\n[program:ghost]", "\n[program:other]");
+    assert!(sandbox.ctl(&["update"]).success);
+    let after = format!("/events?after={}", all["newest"]);
+    let changes = get(&mut peer, &after);
+    let changes: Vec<_> =
+        changes["events"].as_array().unwrap().iter().filter(|it| it["kind"] == "group").collect();
+    let change = |event: &Json| (event["group"].clone(), event["change"].clone());
+    let mut changes: Vec<_> =
+        changes.into_iter().map(change).map(|(group, change)| format!("{group} {change}")).collect();
+    changes.sort();
+    assert_eq!(changes, ["\"cat\" \"updated\"", "\"ghost\" \"removed\"", "\"other\" \"added\""]);
+    for (query, name) in
+        [("after=-1", "BAD_REQUEST"), ("after=x", "BAD_REQUEST"), ("follow=yes", "BAD_REQUEST")]
+    {
+        let (status, body) = ask(&mut peer, &format!("GET /api/v1/events?{query}"));
+        assert_eq!((status.as_str(), &body["error"]["name"]), ("400 Bad Request", &json!(name)), "{query}");
+    }
+}
+
+#[test]
+fn followed_events_come_as_they_happen_and_resume_without_a_gap() {
+    let sandbox = started();
+    let mut live = Events::follow(Peer::unix(&sandbox), "/events?follow=true", "");
+    assert!(sandbox.ctl(&["restart", "cat"]).success);
+    let events = live.up_to("\"to\":\"RUNNING\"");
+    // It waits for its dependency before it is spawned.
+    assert_eq!(states(&events, "cat"), ["STOPPING", "STOPPED", "STARTING", "STARTING", "RUNNING"]);
+    for (id, event, data) in &events {
+        assert_eq!((json!(id), event.as_str()), (data["serial"].clone(), "process"));
+    }
+    drop(live);
+    assert!(sandbox.ctl(&["stop", "cat"]).success);
+    // The header of a browser that comes back wins over the address that it opened first.
+    let last = events.last().unwrap().0.unwrap();
+    let back = format!("Last-Event-ID: {last}\r\n");
+    let mut again = Events::follow(Peer::unix(&sandbox), "/events?follow=true&after=1", &back);
+    let missed = again.up_to("\"to\":\"STOPPED\"");
+    assert_eq!(missed[0].0, Some(last + 1));
+    assert_eq!(states(&missed, "cat"), ["STOPPING", "STOPPED"]);
+    // From the beginning.
+    let mut all = Events::follow(Peer::unix(&sandbox), "/events?follow=true&after=0", "");
+    let (id, event, _) = all.next().unwrap();
+    assert_eq!((id, event.as_str()), (Some(1), "supervisor"));
+    // A serial of another run.
+    let mut foreign = Events::follow(Peer::unix(&sandbox), "/events?follow=true&after=99999", "");
+    let (id, event, data) = foreign.next().unwrap();
+    assert_eq!((id, event.as_str(), data), (None, "gap", json!({"after": 99999, "oldest": 1})));
+    assert_eq!(foreign.next().unwrap().0, Some(1));
+}
+
+#[test]
+fn a_stream_of_events_lasts_until_the_end() {
+    let mut sandbox = started();
+    let mut live = Events::follow(Peer::unix(&sandbox), "/events?follow=true", "");
+    assert!(sandbox.ctl(&["shutdown"]).success);
+    let events: Vec<_> = std::iter::from_fn(|| live.next()).collect();
+    assert_eq!(events[0].2["state"], json!("SHUTDOWN"), "{events:?}");
+    assert_eq!(states(&events, "cat"), ["STOPPING", "STOPPED"]);
+    sandbox.wait_exit();
+}
+
+/// More events than the log keeps and a socket holds.
+fn flood(sandbox: &Sandbox, enough: impl Fn(u64) -> bool) {
+    let mut peer = Peer::unix(sandbox);
+    let newest = |peer: &mut Peer| get(peer, "")["newest_event"].as_u64().unwrap();
+    let first = newest(&mut peer);
+    while !enough(newest(&mut peer) - first) {
+        for method in ["supervisor.startProcessGroup", "supervisor.stopProcessGroup"] {
+            peer.call(method, &["crowd".into()]).unwrap();
+        }
+    }
+}
+
+const CROWD: &str = "[program:crowd]\ncommand=/bin/sleep 1000\nprocess_name=%(process_num)d\nnumprocs=50\nstartsecs=0\nautostart=false\n";
+
+#[test]
+fn a_reader_that_is_too_slow_is_disconnected_and_learns_what_it_has_missed() {
+    let sandbox = Sandbox::with_programs(CROWD).start();
+    let mut slow = Events::follow(Peer::unix(&sandbox), "/events?follow=true", "");
+    flood(&sandbox, |events| events > 5000);
+    let mut last = 0;
+    while let Some((id, ..)) = slow.next() {
+        let id = id.unwrap();
+        assert!(last == 0 || id == last + 1, "{id} after {last}");
+        last = id;
+    }
+    let back = format!("Last-Event-ID: {last}\r\n");
+    let mut again = Events::follow(Peer::unix(&sandbox), "/events?follow=true", &back);
+    let (id, event, data) = again.next().unwrap();
+    assert_eq!((id, event.as_str(), &data["after"]), (None, "gap", &json!(last)));
+    assert_eq!(again.next().unwrap().0.map(Json::from), Some(data["oldest"].clone()));
+}
+
+#[test]
+fn two_hundred_streams_cost_little() {
+    let sandbox = Sandbox::with_programs(CROWD).start();
+    flood(&sandbox, |events| events > 1200);
+    let pid = sandbox.supervisor_pid();
+    let before = resident_kib(pid);
+    let mut streams: Vec<_> =
+        (0..200).map(|_| Events::follow(Peer::unix(&sandbox), "/events?follow=true", "")).collect();
+    let grown = resident_kib(pid).saturating_sub(before);
+    assert!(grown < 1024, "200 streams cost {grown} KiB");
+    assert!(sandbox.ctl(&["start", "crowd:7"]).success);
+    for stream in &mut streams {
+        assert_eq!(states(&stream.up_to("\"to\":\"RUNNING\""), "crowd:7"), ["STARTING", "RUNNING"]);
+    }
+}
+
+const LOGS: &str = "\
+[program:talks]
+command=/usr/bin/perl -e '$| = 1; binmode(STDOUT); open(F, \"<\", \"fifo\"); while (sysread(F, my $b, 65536)) { print $b }'
+startsecs=0
+stdout_logfile=%(here)s/talks.log
+stderr_logfile=NONE
+[program:ring]
+command=/bin/sh -c 'echo of the ring; exec sleep 1000'
+startsecs=0
+stdout_logfile=/dev/stdout
+[program:off]
+command=/bin/cat
+autostart=false
+stdout_logfile=%(here)s/off.log
+";
+
+/// Appends to the log of `talks`, as the program does.
+fn say(sandbox: &mut Sandbox, bytes: &[u8]) {
+    let path = sandbox.path("talks.log");
+    let size = || std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    let expected = size() + bytes.len() as u64;
+    std::fs::OpenOptions::new().write(true).open(sandbox.path("fifo")).unwrap().write_all(bytes).unwrap();
+    sandbox.wait("the log to be written", |_| (size() >= expected).then_some(()));
+}
+
+fn with_logs() -> (Sandbox, File) {
+    let sandbox = Sandbox::with_programs(LOGS);
+    assert!(std::process::Command::new("mkfifo").arg(sandbox.path("fifo")).status().unwrap().success());
+    // With a writer the FIFO does not end between two texts.
+    let keep = File::options().read(true).write(true).open(sandbox.path("fifo")).unwrap();
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("talks", "RUNNING");
+    sandbox.wait_terminal("of the ring");
+    (sandbox, keep)
+}
+
+#[test]
+fn logs_are_read_by_offsets_of_whole_characters() {
+    let (mut sandbox, _keep) = with_logs();
+    say(&mut sandbox, "one €\ntwo\n".as_bytes());
+    let mut peer = Peer::unix(&sandbox);
+    for (query, expected) in [
+        ("", json!({"text": "one €\ntwo\n", "offset": 12, "overflow": false})),
+        ("?bytes=4", json!({"text": "two\n", "offset": 12, "overflow": true})),
+        // In the middle of the euro sign.
+        ("?bytes=6", json!({"text": "\ntwo\n", "offset": 12, "overflow": true})),
+        ("?offset=0&length=6", json!({"text": "one ", "offset": 4, "overflow": false})),
+        ("?offset=4&length=3", json!({"text": "€", "offset": 7, "overflow": false})),
+        ("?offset=7", json!({"text": "\ntwo\n", "offset": 12, "overflow": false})),
+        ("?offset=99", json!({"text": "", "offset": 12, "overflow": false})),
+    ] {
+        assert_eq!(get(&mut peer, &format!("/processes/talks/logs/stdout{query}")), expected, "{query}");
+    }
+    let ring = get(&mut peer, "/processes/ring/logs/stdout");
+    assert_eq!(ring, json!({"text": "of the ring\n", "offset": 12, "overflow": false}));
+    assert!(get(&mut peer, "/log")["text"].as_str().unwrap().contains("spawned: 'talks'"));
+    for (path, status, name) in [
+        ("processes/off/logs/stdout", "422 Unprocessable Content", "NO_FILE"),
+        ("processes/nope/logs/stdout", "404 Not Found", "BAD_NAME"),
+        ("processes/nope/logs/stdout?follow=true", "404 Not Found", "BAD_NAME"),
+        ("processes/off/logs/stdout?follow=true", "422 Unprocessable Content", "NO_FILE"),
+        ("processes/talks/logs/stdin", "404 Not Found", "NOT_FOUND"),
+        ("processes/talks/logs/stdout?length=3", "400 Bad Request", "BAD_REQUEST"),
+        ("processes/talks/logs/stdout?offset=1&bytes=3", "400 Bad Request", "BAD_REQUEST"),
+        ("processes/talks/logs/stdout?offset=-1", "400 Bad Request", "BAD_REQUEST"),
+    ] {
+        let (line, body) = ask(&mut peer, &format!("GET /api/v1/{path}"));
+        assert_eq!((line.as_str(), &body["error"]["name"]), (status, &json!(name)), "{path}");
+    }
+}
+
+#[test]
+fn a_followed_log_resumes_at_its_offset_and_ends_with_its_process() {
+    let (mut sandbox, _keep) = with_logs();
+    say(&mut sandbox, "first line\n".as_bytes());
+    let path = "/processes/talks/logs/stdout?follow=true";
+    let mut live = Events::follow(Peer::unix(&sandbox), &format!("{path}&bytes=5"), "");
+    assert_eq!(live.next().unwrap(), (Some(11), "message".to_owned(), json!({"text": "line\n"})));
+    // The second half of a character comes later.
+    say(&mut sandbox, b"a \xe2\x82");
+    assert_eq!(live.next().unwrap().2, json!({"text": "a "}));
+    say(&mut sandbox, b"\xac \"q\" \x1b[1m\xff\n");
+    let (id, _, data) = live.next().unwrap();
+    assert_eq!((id, data), (Some(27), json!({"text": "€ \"q\" \u{1b}[1m\u{fffd}\n"})));
+    drop(live);
+    say(&mut sandbox, b"missed\n");
+    let mut again = Events::follow(Peer::unix(&sandbox), path, "Last-Event-ID: 27\r\n");
+    assert_eq!(again.next().unwrap().2, json!({"text": "missed\n"}));
+    let mut from = Events::follow(Peer::unix(&sandbox), &format!("{path}&offset=6"), "");
+    assert!(from.next().unwrap().2["text"].as_str().unwrap().starts_with("line\n"));
+
+    // A line of a mebibyte, with control characters.
+    say(&mut sandbox, &[b"\x01".repeat(1 << 20), b"\nend".to_vec()].concat());
+    let pieces: String =
+        again.up_to("end").iter().map(|(_, _, data)| data["text"].as_str().unwrap()).collect();
+    assert_eq!(pieces, format!("{}\nend", "\u{1}".repeat(1 << 20)));
+    let mut peer = Peer::unix(&sandbox);
+    let tail = get(&mut peer, "/processes/talks/logs/stdout?bytes=4000000");
+    assert!(tail["text"].as_str().unwrap().len() > 1 << 20);
+
+    sandbox.write("talks.log", "");
+    say(&mut sandbox, b"new\n");
+    assert_eq!(again.next().unwrap(), (Some(0), "gap".to_owned(), json!({"missed_bytes": null})));
+    assert_eq!(again.next().unwrap().2, json!({"text": "new\n"}));
+    assert!(sandbox.ctl(&["stop", "talks"]).success && sandbox.ctl(&["remove", "talks"]).success);
+    assert_eq!(again.next().unwrap(), (None, "end".to_owned(), json!({})));
+    assert_eq!(again.next(), None);
+}
+
+#[test]
+fn nothing_happens_between_two_events() {
+    let mut sandbox = started();
+    let pid = sandbox.supervisor_pid();
+    let sleeps = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        line.trim().parse::<u64>().unwrap()
+    };
+    let mut streams: Vec<_> =
+        (0..20).map(|_| Events::follow(Peer::unix(&sandbox), "/events?follow=true&after=0", "")).collect();
+    streams.iter_mut().for_each(|stream| drop(stream.up_to("\"to\":\"FATAL\"")));
+    let (before, since) = (sleeps(), Instant::now());
+    sandbox.wait("two seconds", |_| (since.elapsed() > Duration::from_secs(2)).then_some(()));
+    // The way back to sleep from what was there to be done before, and one comment for all streams.
+    assert!(sleeps() - before <= 3, "{} wake-ups", sleeps() - before);
 }

@@ -8,8 +8,11 @@ use super::process::{self, ProcessFilter};
 use super::query::Query;
 use super::route::Route;
 use super::utc;
+use super::{event, log};
 use crate::http::Response;
-use crate::model::{Command, Fault, FaultCode, Namespec, Reply, SUPERVISOR_VERSION, SupervisorState, Wall};
+use crate::model::{
+    Command, Fault, FaultCode, LogOf, Namespec, Reading, Reply, SUPERVISOR_VERSION, SupervisorState, Wall,
+};
 
 /// What responses say of the supervisor itself.
 #[derive(Clone, Debug)]
@@ -45,7 +48,17 @@ enum ApiPurpose {
     ShowServer,
     ListProcesses(ProcessFilter),
     ShowProcess(Namespec),
+    ReadLog(LogOf, Reading),
+    ListEvents {
+        after: u64,
+        limit: usize,
+        /// The log does not go that far: it is that of another run, so all of it is new.
+        is_beyond: bool,
+    },
 }
+
+/// How many events are listed if nothing else is asked for.
+const EVENTS_DEFAULT: u64 = 1024;
 
 #[derive(Serialize)]
 struct ServerView<'a> {
@@ -66,6 +79,13 @@ impl ApiCall {
             Route::Server => ApiPurpose::ShowServer,
             Route::Processes => ApiPurpose::ListProcesses(ProcessFilter::of(query)?),
             Route::Process(name) => ApiPurpose::ShowProcess(Namespec::split(&name)),
+            Route::Log(log) => ApiPurpose::ReadLog(log, log::reading(query)?),
+            Route::Events => ApiPurpose::ListEvents {
+                after: query.number("after")?.unwrap_or(0),
+                limit: usize::try_from(query.number("limit")?.unwrap_or(EVENTS_DEFAULT))
+                    .unwrap_or(usize::MAX),
+                is_beyond: false,
+            },
         };
         Ok(Self { purpose, asked: 0, last: None })
     }
@@ -90,12 +110,24 @@ impl ApiCall {
             (ApiPurpose::ShowServer, 0) => Some(Command::GetState),
             (ApiPurpose::ListProcesses(_), 0) => Some(Command::GetAllProcessDetails),
             (ApiPurpose::ShowProcess(name), 0) => Some(Command::GetProcessDetails(name.clone())),
+            (ApiPurpose::ReadLog(log, reading), 0) => Some(Command::ReadLog(log.clone(), *reading)),
+            (ApiPurpose::ListEvents { after, limit, .. }, 0) => {
+                Some(Command::GetEvents { after: *after, limit: *limit })
+            }
+            (ApiPurpose::ListEvents { limit, is_beyond: true, .. }, 1) => {
+                Some(Command::GetEvents { after: 0, limit: *limit })
+            }
             _ => None,
         }
     }
 
     /// Adds the result of the command.
     pub fn answered(&mut self, outcome: Result<Reply, Fault>) {
+        if let (ApiPurpose::ListEvents { after, is_beyond, .. }, Ok(Reply::Events(part))) =
+            (&mut self.purpose, &outcome)
+        {
+            *is_beyond |= *after > part.newest;
+        }
         self.last = Some(outcome);
     }
 
@@ -115,10 +147,20 @@ impl ApiCall {
             (ApiPurpose::ShowProcess(_), Some(Ok(Reply::Details(details)))) => {
                 Ok(process::details(&details, facts))
             }
-            // No command has such a reply.
-            (ApiPurpose::ListProcesses(_) | ApiPurpose::ShowProcess(_), _) => {
-                Err(ApiError::from(Fault::bare(FaultCode::Failed)))
+            (ApiPurpose::ReadLog(..), Some(Ok(Reply::Tail { text, offset, overflow }))) => {
+                Ok(log::piece(&text, offset, overflow))
             }
+            (ApiPurpose::ListEvents { is_beyond, .. }, Some(Ok(Reply::Events(part)))) => {
+                Ok(event::list(&part, is_beyond || part.has_gap))
+            }
+            // No command has such a reply.
+            (
+                ApiPurpose::ListProcesses(_)
+                | ApiPurpose::ShowProcess(_)
+                | ApiPurpose::ReadLog(..)
+                | ApiPurpose::ListEvents { .. },
+                _,
+            ) => Err(ApiError::from(Fault::bare(FaultCode::Failed))),
         };
         response.unwrap_or_else(|error| error.response())
     }

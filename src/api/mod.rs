@@ -15,20 +15,25 @@
 
 mod call;
 mod error;
+mod event;
+mod log;
 mod process;
 mod query;
 mod route;
+mod stream;
 
 use serde::Serialize;
 
 pub use call::{ApiCall, ServerFacts};
 use error::ApiError;
-use query::Query;
+pub use event::event_frames;
+use query::{Query, number};
 use route::Route;
+pub use stream::{KEEP_ALIVE, LogPiece, log_frame, stream_head};
 
 use crate::http::{Request, Response};
-use crate::logs::rfc3339;
-use crate::model::{Fault, Wall};
+use crate::logs::{FollowFrom, rfc3339};
+use crate::model::{Fault, LogOf, Wall};
 
 /// The first answer to a request.
 #[derive(Debug)]
@@ -37,6 +42,10 @@ pub enum ApiAnswer {
     Now(Response),
     /// It needs commands to the supervisor.
     Later(Box<ApiCall>),
+    /// The client follows a log.
+    FollowLog(LogOf, FollowFrom),
+    /// The client follows the event log, after this serial or from now on.
+    FollowEvents(Option<u64>),
 }
 
 /// Whether a path belongs to the API, whatever its version.
@@ -48,19 +57,33 @@ pub fn is_api(path: &str) -> bool {
 /// Handles a request for a path of the API.
 #[must_use]
 pub fn ask(request: &Request) -> ApiAnswer {
-    match answer(request) {
-        Ok(call) => ApiAnswer::Later(Box::new(call)),
-        Err(error) => ApiAnswer::Now(error.response()),
-    }
+    answer(request).unwrap_or_else(|error| ApiAnswer::Now(error.response()))
 }
 
-fn answer(request: &Request) -> Result<ApiCall, ApiError> {
+fn answer(request: &Request) -> Result<ApiAnswer, ApiError> {
     let route = Route::of(&request.path).ok_or_else(|| ApiError::not_found(&request.path))?;
     if !route.methods().contains(&request.method.as_str()) {
         return Err(ApiError::method_not_allowed(&request.method, route.methods()));
     }
     let query = Query::of(request, route.parameters())?;
-    ApiCall::new(route, &query)
+    if query.flag("follow")? {
+        return follow(request, route, &query);
+    }
+    ApiCall::new(route, &query).map(|call| ApiAnswer::Later(Box::new(call)))
+}
+
+/// A client that comes back sends the id of the last event that it has got.
+fn follow(request: &Request, route: Route, query: &Query) -> Result<ApiAnswer, ApiError> {
+    let no_number = || ApiError::bad_request("Last-Event-ID is not a number");
+    let last_id = request.header("last-event-id").map(|id| number(id).ok_or_else(no_number)).transpose()?;
+    Ok(match route {
+        _ if request.method == "HEAD" => ApiAnswer::Now(stream_head()),
+        Route::Log(log) => ApiAnswer::FollowLog(log, log::follow_from(query, last_id)?),
+        _ => {
+            query.exclude("limit", "follow")?;
+            ApiAnswer::FollowEvents(last_id.or(query.number("after")?))
+        }
+    })
 }
 
 /// The response to a client without valid credentials.
@@ -69,9 +92,9 @@ pub fn unauthorized() -> Response {
     ApiError::unauthorized().response().challenging()
 }
 
-/// The response to a client that may not do what it asks for.
+/// The response to a request that is refused or has failed.
 #[must_use]
-pub fn forbidden(fault: Fault) -> Response {
+pub fn fault(fault: Fault) -> Response {
     ApiError::from(fault).response()
 }
 

@@ -136,7 +136,7 @@ struct HealthView<'a> {
 
 /// How a process has ended: by an exit or a signal, or in a way that has no name.
 #[derive(Serialize)]
-struct EndView {
+pub(super) struct EndView {
     exit_code: Option<u8>,
     signal: Option<String>,
     /// Left out of a transition, whose state says it.
@@ -197,7 +197,7 @@ impl<'a> HealthView<'a> {
 }
 
 impl EndView {
-    fn of(exit: ExitStatus, expected: Option<bool>) -> Self {
+    pub(super) fn of(exit: ExitStatus, expected: Option<bool>) -> Self {
         let (exit_code, signal) = match exit {
             ExitStatus::Exited(code) => (Some(code), None),
             ExitStatus::Signaled { signal, .. } => (None, Some(signal.to_string())),

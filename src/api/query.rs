@@ -23,7 +23,42 @@ impl Query {
         Ok(Self(given))
     }
 
+    /// A number without a sign.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        number(text).map(Some).ok_or_else(|| ApiError::bad_request(&format!("'{name}' is not a number")))
+    }
+
+    /// One parameter has no meaning together with another one.
+    pub(super) fn exclude(&self, name: &str, other: &str) -> Result<(), ApiError> {
+        match self.text(name) {
+            Some(_) => Err(ApiError::bad_request(&format!("'{name}' has no meaning with '{other}' here"))),
+            None => Ok(()),
+        }
+    }
+
+    /// One parameter has a meaning only with another one, which is not given.
+    pub(super) fn require(&self, name: &str, other: &str) -> Result<(), ApiError> {
+        match self.text(name) {
+            Some(_) => Err(ApiError::bad_request(&format!("'{name}' needs '{other}'"))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.text(name) {
+            Some("true") => Ok(true),
+            Some("false") | None => Ok(false),
+            Some(_) => Err(ApiError::bad_request(&format!("'{name}' is neither true nor false"))),
+        }
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// Digits only: a plus sign is a blank in a query.
+pub(super) fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,5 +1,7 @@
 //! What the paths of the API stand for.
 
+use crate::model::{Channel, LogOf, Namespec};
+
 /// What a path stands for. Names are percent-decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
@@ -7,6 +9,8 @@ pub(super) enum Route {
     Server,
     Processes,
     Process(String),
+    Log(LogOf),
+    Events,
 }
 
 impl Route {
@@ -18,14 +22,24 @@ impl Route {
             [""] => Self::Server,
             ["", "processes"] => Self::Processes,
             ["", "processes", name] if !name.is_empty() => Self::Process(name.to_owned()),
+            ["", "processes", name, "logs", "stdout"] => Self::process_log(name, Channel::Stdout),
+            ["", "processes", name, "logs", "stderr"] => Self::process_log(name, Channel::Stderr),
+            ["", "log"] => Self::Log(LogOf::Supervisor),
+            ["", "events"] => Self::Events,
             _ => return None,
         })
+    }
+
+    fn process_log(name: &str, channel: Channel) -> Self {
+        Self::Log(LogOf::Process(Namespec::split(name), channel))
     }
 
     /// The methods that it has.
     pub(super) fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Server | Self::Processes | Self::Process(_) => &["GET", "HEAD"],
+            Self::Server | Self::Processes | Self::Process(_) | Self::Log(_) | Self::Events => {
+                &["GET", "HEAD"]
+            }
         }
     }
 
@@ -33,6 +47,8 @@ impl Route {
     pub(super) fn parameters(&self) -> &'static [&'static str] {
         match self {
             Self::Processes => &["name", "group", "state"],
+            Self::Log(_) => &["offset", "length", "bytes", "follow"],
+            Self::Events => &["after", "limit", "follow"],
             Self::Server | Self::Process(_) => &[],
         }
     }
@@ -52,6 +68,11 @@ mod tests {
             ("/api/v1/processes/", Some(Route::Processes)),
             ("/api/v1/processes/web", process("web")),
             ("/api/v1/processes/g:web", process("g:web")),
+            ("/api/v1/processes/g:web/logs/stderr", Some(Route::process_log("g:web", Channel::Stderr))),
+            ("/api/v1/log", Some(Route::Log(LogOf::Supervisor))),
+            ("/api/v1/events", Some(Route::Events)),
+            ("/api/v1/processes/web/logs", None),
+            ("/api/v1/processes/web/logs/stdin", None),
             ("/api/v1/processes//", None),
             ("/api/v1//processes", None),
             ("/api/v1x", None),

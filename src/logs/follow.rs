@@ -15,10 +15,26 @@ pub fn missed(bytes: u64) -> String {
 /// A character has three bytes that are not its first, at most.
 const CONTINUATION_BYTES_MAX: usize = 3;
 
-/// The position to begin at in a log of this size.
-#[must_use]
-pub fn follow_from(size: u64) -> u64 {
-    size.saturating_sub(FOLLOWED_BYTES_FIRST)
+/// Where a client begins to follow a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowFrom {
+    /// So many bytes before its end.
+    Last(u64),
+    /// At an offset; at the beginning if the log is shorter.
+    Offset(u64),
+}
+
+impl FollowFrom {
+    /// The position in a log of this size, and whether it may be in the middle of a character.
+    #[must_use]
+    pub fn position(self, size: u64) -> (u64, bool) {
+        let position = match self {
+            Self::Last(bytes) => size.saturating_sub(bytes),
+            Self::Offset(offset) if offset <= size => return (offset, false),
+            Self::Offset(_) => 0,
+        };
+        (position, position > 0)
+    }
 }
 
 /// How many bytes at the beginning belong to a character that begins before them.
@@ -43,6 +59,17 @@ pub fn whole_characters(bytes: &[u8]) -> usize {
     }
 }
 
+/// The same, except that it is nothing if an incomplete character is all there is.
+#[must_use]
+pub fn complete_characters(bytes: &[u8]) -> usize {
+    let is_incomplete =
+        |first: u8| bytes.len() < character_len(first) && bytes[1..].iter().all(|&it| is_continuation(it));
+    match bytes.first() {
+        Some(&first) if is_incomplete(first) => 0,
+        Some(_) | None => whole_characters(bytes),
+    }
+}
+
 fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
@@ -62,9 +89,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn begins_near_the_end() {
-        for (size, from) in [(0, 0), (1024, 0), (1025, 1), (u64::MAX, u64::MAX - 1024)] {
-            assert_eq!(follow_from(size), from);
+    fn begins_near_the_end_or_where_it_is_asked_to() {
+        use FollowFrom::{Last, Offset};
+        for (from, size, position) in [
+            (Last(1024), 0, (0, false)),
+            (Last(1024), 1024, (0, false)),
+            (Last(1024), 1025, (1, true)),
+            (Last(1024), u64::MAX, (u64::MAX - 1024, true)),
+            (Last(0), 5, (5, true)),
+            (Offset(0), 5, (0, false)),
+            (Offset(5), 5, (5, false)),
+            (Offset(6), 5, (0, false)),
+        ] {
+            assert_eq!(from.position(size), position, "{from:?} {size}");
+        }
+    }
+
+    #[test]
+    fn an_incomplete_character_alone_is_held_back() {
+        for (bytes, complete) in [
+            (&b""[..], 0),
+            (b"abc", 3),
+            (b"\xc3", 0),
+            (b"\xe2\x82", 0),
+            (b"\xf0\x9f\x98", 0),
+            (b"x\xe2\x82", 1),
+            ("\u{20ac}".as_bytes(), 3),
+            // Not the beginning of a character.
+            (b"\x80", 1),
+            (b"\xff", 1),
+            (b"\xc3x", 2),
+        ] {
+            assert_eq!(complete_characters(bytes), complete, "{bytes:?}");
         }
     }
 

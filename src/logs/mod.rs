@@ -23,7 +23,10 @@ mod window;
 pub use ansi::AnsiStripper;
 pub use capture::{Capture, Piece};
 pub use echo::{conversation_echo, output_echo};
-pub use follow::{FOLLOWED_BYTES_FIRST, TRUNCATED, cut_off_before, follow_from, missed, whole_characters};
+pub use follow::{
+    FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, complete_characters, cut_off_before, missed,
+    whole_characters,
+};
 pub use json::Speaker;
 pub use line::activity_line_head;
 pub use lines::{LINE_BYTES_MAX, LinePiece, Lines, WholeLines};

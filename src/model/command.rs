@@ -219,7 +219,7 @@ impl Command {
     /// Whether it is accepted while the supervisor shuts down or restarts.
     #[must_use]
     pub fn is_taken_in_any_state(&self) -> bool {
-        matches!(self, Self::SendRemoteEvent { .. } | Self::FollowLog(_))
+        matches!(self, Self::SendRemoteEvent { .. } | Self::FollowLog(_) | Self::GetEvents { .. })
     }
 }
 
@@ -267,6 +267,14 @@ pub enum Reading {
         offset: i64,
         /// In bytes.
         length: i64,
+    },
+    /// Whole characters, by our own rules: from an offset or, without one, the last ones. The reply is a
+    /// [`Reply::Tail`] with the exact offset of what comes next.
+    Piece {
+        /// In bytes.
+        offset: Option<u64>,
+        /// In bytes, at most.
+        length: u64,
     },
 }
 

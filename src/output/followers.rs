@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::ids::StreamId;
 use super::logfile::LogFile;
 use super::rings::Rings;
-use crate::logs::{Window, cut_off_before, follow_from, whole_characters};
+use crate::logs::{FollowFrom, Window, complete_characters, cut_off_before, whole_characters};
 use crate::model::ProcessId;
 use crate::sys::files::open_to_read;
 
@@ -34,6 +34,8 @@ pub struct Follower {
     is_cut: bool,
     /// The log has ended: nothing more is written to it.
     is_over: bool,
+    /// An incomplete character at the end waits for its rest.
+    is_text: bool,
 }
 
 /// What is followed.
@@ -57,20 +59,29 @@ pub enum FollowedPiece {
 }
 
 impl Follower {
-    /// A follower of a file, beginning near its end; `process` is `None` for our own log.
+    /// A follower of a file; `process` is `None` for our own log.
     ///
     /// # Errors
     /// What opening it says.
-    pub(super) fn open(process: Option<ProcessId>, path: PathBuf) -> io::Result<Self> {
+    pub(super) fn open(process: Option<ProcessId>, path: PathBuf, from: FollowFrom) -> io::Result<Self> {
         let file = open_to_read(&path)?;
         let size = file.metadata()?.len();
-        Ok(Self::new(process, Followed::File { path, file }, (0, size)))
+        Ok(Self::new(process, Followed::File { path, file }, from.position(size)))
     }
 
-    /// A follower of a ring, beginning near its end.
-    pub(super) fn of_ring(process: Option<ProcessId>, id: StreamId, rings: &Rings) -> Option<Self> {
+    /// A follower of a ring.
+    pub(super) fn of_ring(
+        process: Option<ProcessId>,
+        id: StreamId,
+        rings: &Rings,
+        from: FollowFrom,
+    ) -> Option<Self> {
         let ring = rings.get(id)?;
-        Some(Self::new(process, Followed::Ring(id), (ring.start(), ring.size())))
+        let (mut position, is_cut) = from.position(ring.size());
+        if matches!(from, FollowFrom::Last(_)) {
+            position = position.max(ring.start());
+        }
+        Some(Self::new(process, Followed::Ring(id), (position, is_cut)))
     }
 
     /// When the file was last written to, in seconds since the epoch; `None` for a ring.
@@ -82,10 +93,14 @@ impl Follower {
         }
     }
 
-    /// Begins near the end of a log that goes from its start to its size.
-    fn new(process: Option<ProcessId>, log: Followed, (start, size): (u64, u64)) -> Self {
-        let position = follow_from(size).max(start);
-        Self { process, log, position, is_cut: position > 0, is_over: false }
+    fn new(process: Option<ProcessId>, log: Followed, (position, is_cut): (u64, bool)) -> Self {
+        Self { process, log, position, is_cut, is_over: false, is_text: false }
+    }
+
+    /// The same for a client that reads text: no piece ends in the middle of a character.
+    #[must_use]
+    pub fn for_text(self) -> Self {
+        Self { is_text: true, ..self }
     }
 
     /// What comes next; `None` if there is nothing yet.
@@ -114,7 +129,9 @@ impl Follower {
 
     fn read(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<usize> {
         let mut count = self.log.read(buffer, self.position, rings)?;
-        if count == buffer.len() {
+        if self.is_text && !self.is_over {
+            count = complete_characters(&buffer[..count]);
+        } else if count == buffer.len() {
             count = whole_characters(buffer);
         }
         self.position += count as u64;
@@ -223,6 +240,11 @@ impl Followers {
         }
     }
 
+    /// How far a client has read its log.
+    pub(super) fn position(&self, client: u64) -> Option<u64> {
+        self.by_client.get(&client).map(|tail| tail.position)
+    }
+
     /// Whether a client follows the ring of a stream.
     pub(super) fn follows(&self, id: StreamId) -> bool {
         self.by_stream.contains_key(&id)
@@ -299,10 +321,11 @@ mod tests {
     use crate::sys::scratch::Folder;
 
     const CLIENT: u64 = 5;
+    const NEAR_END: FollowFrom = FollowFrom::Last(1024);
 
     fn follow(path: &Path) -> Followers {
         let mut followers = Followers::default();
-        followers.add(CLIENT, Follower::open(Some(ProcessId(1)), path.to_owned()).unwrap());
+        followers.add(CLIENT, Follower::open(Some(ProcessId(1)), path.to_owned(), NEAR_END).unwrap());
         followers
     }
 
@@ -358,12 +381,28 @@ mod tests {
     }
 
     #[test]
+    fn a_client_begins_at_its_offset_and_text_is_never_cut_in_a_character() {
+        let folder = Folder::new("followers-text");
+        let path = folder.join("x.log");
+        fs::write(&path, "one\ntwo \u{20ac}".as_bytes().split_last().unwrap().1).unwrap();
+        let mut followers = Followers::default();
+        let follower = Follower::open(None, path.clone(), FollowFrom::Offset(4)).unwrap().for_text();
+        followers.add(CLIENT, follower);
+        assert_eq!(read_all(&mut followers, &Rings::default()), "two ");
+        assert_eq!(followers.position(CLIENT), Some(8));
+        let mut file = File::options().append(true).open(&path).unwrap();
+        io::Write::write_all(&mut file, b"\xacx").unwrap();
+        assert_eq!(read_all(&mut followers, &Rings::default()), "\u{20ac}x");
+        assert_eq!(followers.position(CLIENT), Some(12));
+    }
+
+    #[test]
     fn a_client_too_slow_for_a_ring_learns_how_much_it_missed() {
         let id = StreamId::both(ProcessId(1))[0];
         let (mut followers, mut rings) = (Followers::default(), Rings::default());
         rings.limit(id, 8);
         rings.push(id, b"123");
-        followers.add(CLIENT, Follower::of_ring(Some(ProcessId(1)), id, &rings).unwrap());
+        followers.add(CLIENT, Follower::of_ring(Some(ProcessId(1)), id, &rings, NEAR_END).unwrap());
         assert_eq!(read_all(&mut followers, &rings), "123");
         rings.push(id, b"4567890abcdef");
         assert_eq!(read_all(&mut followers, &rings), "[5 missed]90abcdef");

@@ -7,7 +7,7 @@ use super::Outputs;
 use super::followers::{FollowedPiece, Follower};
 use super::ids::{OWN_LOG, StreamId};
 use super::paths::resolve_links;
-use crate::logs::{PathTarget, Ring};
+use crate::logs::{FollowFrom, PathTarget, Ring};
 use crate::model::ProcessId;
 use crate::sys::files::empty_file;
 
@@ -87,13 +87,13 @@ impl Outputs {
     ///
     /// COMPAT: Supervisor cannot follow a log that is not a regular file.
     #[must_use]
-    pub fn follower(&self, id: StreamId, path: Option<PathBuf>) -> Option<Follower> {
-        if let Some(follower) = Follower::of_ring(Some(id.process), id, &self.rings) {
+    pub fn follower(&self, id: StreamId, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {
+        if let Some(follower) = Follower::of_ring(Some(id.process), id, &self.rings, from) {
             return Some(follower);
         }
         let path = path?;
         match resolve_links(&path) {
-            PathTarget::Path => Follower::open(Some(id.process), path).ok(),
+            PathTarget::Path => Follower::open(Some(id.process), path, from).ok(),
             // What is written there is not announced under this path.
             PathTarget::Descriptor(_) => None,
         }
@@ -101,9 +101,9 @@ impl Outputs {
 
     /// A follower of our own log, as [`Outputs::follower`].
     #[must_use]
-    pub fn follower_of_own_log(&self, path: Option<PathBuf>) -> Option<Follower> {
-        let of_ring = Follower::of_ring(None, OWN_LOG, &self.rings);
-        of_ring.or_else(|| Follower::open(None, path?).ok())
+    pub fn follower_of_own_log(&self, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {
+        let of_ring = Follower::of_ring(None, OWN_LOG, &self.rings, from);
+        of_ring.or_else(|| Follower::open(None, path?, from).ok())
     }
 
     /// A client begins to follow a log.
@@ -119,6 +119,12 @@ impl Outputs {
     /// What comes next for a client; `None` if there is nothing now.
     pub fn next_piece(&mut self, client: u64, buffer: &mut [u8]) -> Option<FollowedPiece> {
         self.followers.next(client, buffer, &self.rings)
+    }
+
+    /// How far a client has read the log that it follows.
+    #[must_use]
+    pub fn followed_to(&self, client: u64) -> Option<u64> {
+        self.followers.position(client)
     }
 
     /// Whether any client follows a log.

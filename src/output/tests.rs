@@ -259,7 +259,7 @@ fn a_follower_reads_a_log_through_its_rotation() {
     (spec.stdout.bytes_max, spec.stdout.backups) = (8, 2);
     let mut stdout = fixture.start(1, &spec, Wanted::Output);
     let id = StreamId { process: ProcessId(1), channel: Channel::Stdout };
-    let follower = fixture.output.follower(id, Some(path.clone())).unwrap();
+    let follower = fixture.output.follower(id, Some(path.clone()), FollowFrom::Last(1024)).unwrap();
     fixture.output.follow(7, follower);
     for (line, files) in [("one\n", 1), ("two..\n", 2), ("three\n", 2), ("4\n", 3)] {
         stdout.write_all(line.as_bytes()).unwrap();
@@ -284,7 +284,7 @@ fn the_ring_of_a_process_is_freed_when_no_client_follows_it() {
     stdout.write_all(b"one\n").unwrap();
     fixture.turn();
     let id = StreamId { process: ProcessId(1), channel: Channel::Stdout };
-    let follower = fixture.output.follower(id, None).unwrap();
+    let follower = fixture.output.follower(id, None, FollowFrom::Last(1024)).unwrap();
     fixture.output.follow(7, follower);
     fixture.output.forget(ProcessId(1));
     fixture.output.free_rings();

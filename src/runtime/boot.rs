@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::children::Children;
 use super::clients::Clients;
+use super::event_streams::EventStreams;
 use super::fastcgi::{SharedSockets, try_sockets};
 use super::main_processes::MainProcesses;
 use super::notices::log_notices;
@@ -413,6 +414,7 @@ fn enter_supervision(
         servers,
         clients: Clients::new(open_files_max()),
         page_requests: PageRequests::default(),
+        event_streams: EventStreams::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
         usage: UsageCache::default(),

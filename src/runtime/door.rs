@@ -104,7 +104,7 @@ impl Shell {
                 );
                 self.log_refusal(&text);
                 match is_api(&head.path) {
-                    true => api::forbidden(Fault::about(
+                    true => api::fault(Fault::about(
                         FaultCode::Forbidden,
                         "this host name is not in allowed_hosts of the server",
                     )),
@@ -115,13 +115,13 @@ impl Shell {
                 let text = "a call that a page of another site had a browser send";
                 self.log_refusal(text);
                 match is_api(&head.path) {
-                    true => api::forbidden(Fault::about(FaultCode::Forbidden, text)),
+                    true => api::fault(Fault::about(FaultCode::Forbidden, text)),
                     false => Response::error(403),
                 }
             }
             (Some(_), Some(principal)) => match self.permit(&principal, permission_for(&head.path)) {
                 Ok(()) => return true,
-                Err(fault) if is_api(&head.path) => api::forbidden(fault),
+                Err(fault) if is_api(&head.path) => api::fault(fault),
                 Err(fault) => forbidden(&fault),
             },
             _ if is_api(&head.path) => api::unauthorized(),

@@ -22,6 +22,7 @@ mod children;
 mod clients;
 mod door;
 mod effects;
+mod event_streams;
 mod exit_report;
 mod fastcgi;
 mod file_checks;
@@ -67,6 +68,7 @@ use crate::sys::signals::Signals;
 use activity::Activity;
 use children::Children;
 use clients::Clients;
+use event_streams::EventStreams;
 use fastcgi::SharedSockets;
 use file_checks::FileChecks;
 use main_processes::MainProcesses;
@@ -174,6 +176,7 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     page_requests: PageRequests,
+    event_streams: EventStreams,
     tickets: Tickets,
     traces: Traces,
     usage: UsageCache,
@@ -278,6 +281,10 @@ impl Shell {
     fn deadline(&self) -> Option<Mono> {
         let tasks =
             [self.tasks.deadline(), self.probes.deadline(), self.output.deadline(), self.core.deadline()];
-        [self.clients.deadline(), self.servers.deadline()].into_iter().chain(tasks).flatten().min()
+        [self.clients.deadline(), self.servers.deadline(), self.event_streams.deadline()]
+            .into_iter()
+            .chain(tasks)
+            .flatten()
+            .min()
     }
 }

@@ -100,6 +100,8 @@ impl Shell {
                 self.clients.line_up(token, Pending::Api(call), self.client_deadline());
             }
             ApiAnswer::Later(call) => self.begin_api_call(token, call),
+            ApiAnswer::FollowLog(log, from) => self.ask_to_follow_log(token, log, from),
+            ApiAnswer::FollowEvents(after) => self.ask_to_follow_events(token, after),
         }
     }
 

@@ -226,14 +226,14 @@ impl Shell {
     /// The answer to a command, if its client is still connected.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
-        let mut awaits_log = false;
+        let mut awaited = None;
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = None;
             client.last_used = self.now.mono;
-            awaits_log = std::mem::take(&mut client.awaits_log);
+            awaited = client.awaits.take();
         }
-        if awaits_log {
-            self.follow(token, result);
+        if let Some(stream) = awaited {
+            self.begin_awaited(token, stream, result);
         } else if let Err(result) = self.page_requests.answered(token, result) {
             self.take_outcome(token, result.map(rpc::answer));
         }

@@ -5,7 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::Shell;
-use crate::logs::{Ring, Window, read_window, tail_window};
+use crate::logs::{
+    Ring, WINDOW_BYTES_MAX, Window, cut_off_before, read_window, tail_window, whole_characters,
+};
 use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
 use crate::output::{OWN_LOG, StreamId};
 use crate::sys::files::open_to_read;
@@ -27,7 +29,8 @@ impl Shell {
         };
         match (existing(path), reading) {
             (Ok(path), Reading::Range { offset, length }) => read_range(&path, offset, length),
-            (Err(fault), Reading::Range { .. }) => Err(fault),
+            (Ok(path), Reading::Piece { offset, length }) => read_piece(&path, offset, length),
+            (Err(fault), Reading::Range { .. } | Reading::Piece { .. }) => Err(fault),
             (Ok(path), Reading::Tail { offset, length }) => Ok(read_tail(&path, offset, length)),
             (Err(_), Reading::Tail { .. }) => Ok(nothing_at(0)),
         }
@@ -91,6 +94,10 @@ fn read_ring(ring: &Ring, reading: Reading) -> Result<Reply, Fault> {
             let (window, overflow) = tail_window(size, offset, length);
             Ok(Reply::Tail { text: text(window), offset: size, overflow })
         }
+        Reading::Piece { offset, length } => {
+            let window = piece_window((ring.start(), size), offset, length);
+            Ok(piece(&ring.read(window), window.start, offset))
+        }
     }
 }
 
@@ -108,6 +115,29 @@ fn read_tail(path: &Path, offset: i64, length: i64) -> Reply {
         .map_or_else(|_| nothing_at(offset), |text| Reply::Tail { text, offset: size, overflow })
 }
 
+fn read_piece(path: &Path, offset: Option<u64>, length: u64) -> Result<Reply, Fault> {
+    let failed = |_| Fault::bare(FaultCode::Failed);
+    let (file, size) = open_regular(path).map_err(failed)?;
+    let window = piece_window((0, size), offset, length);
+    let bytes = read_bytes(file, window).map_err(failed)?;
+    Ok(piece(&bytes, window.start, offset))
+}
+
+/// The part of a log, which goes from its start to its size, that is read. An offset beyond its end is its end.
+fn piece_window((start, size): (u64, u64), offset: Option<u64>, length: u64) -> Window {
+    let length = length.min(WINDOW_BYTES_MAX);
+    let first = offset.unwrap_or(size.saturating_sub(length)).max(start).min(size);
+    Window { start: first, bytes: length.min(size - first) }
+}
+
+/// What was read from `start` on, in whole characters. It has overflowed if something before it was left out.
+fn piece(bytes: &[u8], start: u64, offset: Option<u64>) -> Reply {
+    let cut_off = if offset.is_none() && start > 0 { cut_off_before(bytes) } else { 0 };
+    let end = whole_characters(bytes).max(cut_off);
+    let text = String::from_utf8_lossy(&bytes[cut_off..end]).into_owned();
+    Reply::Tail { text, offset: start + end as u64, overflow: start > offset.unwrap_or(0) }
+}
+
 fn nothing_at(offset: i64) -> Reply {
     Reply::Tail { text: String::new(), offset: u64::try_from(offset).unwrap_or(0), overflow: false }
 }
@@ -118,11 +148,16 @@ fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-/// Invalid UTF-8, or a truncated character, is replaced.
-fn read(mut file: File, window: Window) -> io::Result<String> {
+fn read_bytes(mut file: File, window: Window) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(window.start))?;
     let mut bytes = Vec::new();
     file.take(window.bytes).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Invalid UTF-8, or a truncated character, is replaced.
+fn read(file: File, window: Window) -> io::Result<String> {
+    let bytes = read_bytes(file, window)?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

@@ -4,9 +4,10 @@
 //! supervisor exits. Its content comes from [`crate::output`].
 
 use super::door::forbidden;
+use super::event_streams::AwaitedStream;
 use super::{Shell, WORK_PER_TURN};
 use crate::http::{Request, Response, http_date};
-use crate::logs::{TRUNCATED, missed};
+use crate::logs::{FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, missed};
 use crate::model::{Channel, Command, Fault, FaultCode, LogOf, Namespec, Reply};
 use crate::output::{FollowedPiece, Follower, StreamId};
 
@@ -26,35 +27,39 @@ impl Shell {
             return self.respond(token, Response::error(400));
         }
         let Some(log) = log else { return self.respond(token, Response::error(404)) };
-        let Some(principal) = self.clients.principal(token) else { return };
-        if let Some(client) = self.clients.get_mut(token) {
-            client.awaits_log = true;
-        }
-        let ticket = self.tickets.give(token);
-        self.command(token, ticket, principal, Command::FollowLog(log));
+        self.ask_for_stream(token, AwaitedStream::Tail, Command::FollowLog(log));
     }
 
     /// Begins to stream the requested log to a client.
     pub(super) fn follow(&mut self, token: u64, found: Result<Reply, Fault>) {
-        let (follower, fields): (_, &[_]) = match found {
-            Ok(Reply::Log(None)) => {
-                self.flush_activity();
-                (self.output.follower_of_own_log(self.settings.daemon.log_file.clone()), &[])
-            }
-            Ok(Reply::Log(Some((process, channel)))) => {
-                let follower =
-                    self.output.follower(StreamId { process, channel }, self.log_path(process, channel));
-                // Supervisor sends this header, which is for nginx, only with the logs of processes.
-                (follower, &[("X-Accel-Buffering", "no")])
-            }
+        let reply = match found {
+            Ok(reply) => reply,
             Err(fault) if fault.code == FaultCode::Forbidden => {
                 return self.respond(token, forbidden(&fault));
             }
-            Ok(_) | Err(_) => (None, &[]),
+            Err(_) => return self.respond(token, Response::error(404)),
         };
-        match follower {
+        // Supervisor sends this header, which is for nginx, only with the logs of processes.
+        let is_of_process = matches!(reply, Reply::Log(Some(_)));
+        let fields: &[_] = if is_of_process { &[("X-Accel-Buffering", "no")] } else { &[] };
+        match self.follower(reply, FollowFrom::Last(FOLLOWED_BYTES_FIRST)) {
             Some(follower) => self.begin_following(token, follower, fields),
             None => self.respond(token, Response::error(404)),
+        }
+    }
+
+    /// A follower of the log that the core has found.
+    pub(super) fn follower(&mut self, found: Reply, from: FollowFrom) -> Option<Follower> {
+        match found {
+            Reply::Log(None) => {
+                self.flush_activity();
+                self.output.follower_of_own_log(self.settings.daemon.log_file.clone(), from)
+            }
+            Reply::Log(Some((process, channel))) => {
+                let path = self.log_path(process, channel);
+                self.output.follower(StreamId { process, channel }, path, from)
+            }
+            _ => None,
         }
     }
 
@@ -70,8 +75,19 @@ impl Shell {
         self.begin_stream(token, &head);
     }
 
-    /// Sends a client the next piece of the log that it follows. False if there is nothing now.
+    /// A client whose stream has more is served again later.
+    pub(super) fn put_off(&mut self, token: u64) {
+        match self.event_streams.contains(token) {
+            true => self.event_streams.put_off(token),
+            false => self.output.put_off(token),
+        }
+    }
+
+    /// Sends a client the next piece of the stream that it follows. False if there is nothing now.
     pub(super) fn add_piece(&mut self, token: u64) -> bool {
+        if self.clients.get(token).is_some_and(|client| client.is_event_stream) {
+            return self.add_events(token);
+        }
         match self.output.next_piece(token, &mut self.buffer) {
             None => return false,
             Some(FollowedPiece::Bytes(count)) => self.clients.stream(token, &self.buffer[..count]),

@@ -68,7 +68,12 @@ impl Shell {
 
     fn timeout(&self) -> Option<Duration> {
         let has_startable = self.tasks.has_startable() || self.probes.has_startable();
-        if has_startable || self.more_to_reap || self.clients.has_work() || self.output.has_due_followers() {
+        if has_startable
+            || self.more_to_reap
+            || self.clients.has_work()
+            || self.output.has_due_followers()
+            || self.event_streams.is_due()
+        {
             return Some(Duration::ZERO);
         }
         let now = self.clock.now().mono;
@@ -140,6 +145,7 @@ impl Shell {
         self.tasks.kill_overdue(self.now.mono);
         self.with_output(|output, _| output.wake());
         self.close_overdue_clients();
+        self.keep_event_streams_alive();
         self.servers.wake(self.now.mono, &self.poller);
         if self.servers.take_check_due(self.now.mono) {
             self.restore_socket_files(false);
@@ -156,6 +162,7 @@ impl Shell {
         self.handle_reports(warning);
         self.flush_activity();
         self.serve_followers();
+        self.serve_event_streams();
         self.output.free_rings();
         // Clients whose log has ended may have sent another request.
         self.flush_activity();
@@ -221,6 +228,7 @@ impl Shell {
     /// Everything supervised has stopped; other processes and readers get some time.
     fn end(&mut self) {
         self.end_followers();
+        self.end_event_streams();
         self.abandon_tasks();
         // Clients are no longer served, and descriptors that are not handled must not wake us.
         self.drop_clients();

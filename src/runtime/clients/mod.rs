@@ -14,6 +14,7 @@ mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::event_streams::AwaitedStream;
 use super::long_reply::LongReply;
 use super::questions::Pending;
 use crate::http::Connection;
@@ -46,8 +47,10 @@ pub(super) struct Client {
     is_readable: bool,
     /// Its command that the core has not answered yet.
     pub(super) ticket: Option<Ticket>,
-    /// Whether that command is for a log to follow.
-    pub(super) awaits_log: bool,
+    /// The stream that this command is for.
+    pub(super) awaits: Option<AwaitedStream>,
+    /// Whether its stream is one of server-sent events.
+    pub(super) is_event_stream: bool,
     /// Its multicall, whose calls are made one after another.
     pub(super) calls: Option<Multicall>,
     /// The reply that is being encoded.
@@ -161,7 +164,8 @@ impl Client {
             interest: Interest { read: true, write: false },
             is_readable: false,
             ticket: None,
-            awaits_log: false,
+            awaits: None,
+            is_event_stream: false,
             calls: None,
             reply: None,
             pending: None,
@@ -180,6 +184,11 @@ impl Client {
                 || self.http.wants_input() && self.unsent.is_empty(),
             write: !self.unsent.is_empty(),
         }
+    }
+
+    /// Whether it has not taken yet what it was sent.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
     /// Whether its reply is being worked on.

@@ -53,10 +53,11 @@ impl Shell {
         tokens.into_iter().for_each(|token| self.drop_client(token));
     }
 
-    pub(super) fn drop_client(&mut self, token: u64) {
+    pub(in crate::runtime) fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
         self.traces.remove(token);
         self.output.unfollow(token);
+        self.event_streams.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.clients.held_bytes -= client.held_bytes;
             if client.pending.is_some() {
@@ -150,7 +151,7 @@ impl Shell {
             }
             if client.http.is_streaming() {
                 if was_served {
-                    self.output.put_off(token);
+                    self.put_off(token);
                     break;
                 }
                 was_served = true;
