@@ -37,7 +37,85 @@ startretries=0
 /// Sends a request without a body and reads the answer, which is JSON.
 fn ask(peer: &mut Peer, request: &str) -> (String, Json) {
     let answer = peer.send(format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n")).answer();
-    (status(&answer), body(&answer))
+    let (status, body) = (status(&answer), body(&answer));
+    let (method, target) = request.split_once(' ').unwrap();
+    let path = target.split('?').next().unwrap().strip_prefix("/api/v1").unwrap_or("/nope");
+    Document::new().check(method, path, &status, &body);
+    (status, body)
+}
+
+/// The description of the API, which every answer has to match.
+struct Document(Json);
+
+impl Document {
+    fn new() -> Self {
+        Self(serde_json::from_str(include_str!("../src/api/openapi.json")).unwrap())
+    }
+
+    fn check(&self, method: &str, path: &str, status: &str, body: &Json) {
+        let path = if path.is_empty() { "/" } else { path };
+        let matches = |template: &str| {
+            let (template, path): (Vec<_>, Vec<_>) =
+                (template.split('/').collect(), path.split('/').collect());
+            let is_same = |(a, b): (&&str, &&str)| a == b || *a == "{name}";
+            template.len() == path.len() && template.iter().zip(&path).all(is_same)
+        };
+        let found = self.0["paths"].as_object().unwrap().iter().find(|(template, _)| matches(template));
+        let operation = found.map(|(_, item)| &item[method.to_lowercase()]).filter(|it| it.is_object());
+        let Some(operation) = operation else {
+            assert!(
+                ["404 Not Found", "405 Method Not Allowed"].contains(&status),
+                "{method} {path}: {status}"
+            );
+            return self.validate(&json!({"$ref": "#/components/schemas/Error"}), body, path);
+        };
+        let response = &operation["responses"][status.split(' ').next().unwrap()];
+        let response =
+            if response.is_null() { &self.0["components"]["responses"]["Error"] } else { response };
+        self.validate(&response["content"]["application/json"]["schema"], body, path);
+    }
+
+    /// As much of JSON Schema as the document needs. A member that it does not describe is an error too.
+    fn validate(&self, schema: &Json, value: &Json, place: &str) {
+        if let Some(pointer) = schema["$ref"].as_str() {
+            return self.validate(self.0.pointer(&pointer[1..]).unwrap(), value, place);
+        }
+        if let Some(choices) = schema["oneOf"].as_array() {
+            if !value.is_null() {
+                self.validate(&choices[0], value, place);
+            }
+            return;
+        }
+        let kind = match value {
+            Json::Null => "null",
+            Json::Bool(_) => "boolean",
+            Json::Number(number) if number.is_f64() => "number",
+            Json::Number(_) => "integer",
+            Json::String(_) => "string",
+            Json::Array(_) => "array",
+            Json::Object(_) => "object",
+        };
+        let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+        let is_of_type =
+            types.contains(&json!(kind)) || kind == "integer" && types.contains(&json!("number"));
+        assert!(is_of_type, "{place}: {value} is no {}", schema["type"]);
+        let words = schema["enum"].as_array();
+        assert!(words.is_none_or(|words| words.contains(value)), "{place}: {value} is none of {words:?}");
+        if let Some(array) = value.as_array() {
+            array.iter().for_each(|it| self.validate(&schema["items"], it, place));
+        }
+        for name in schema["required"].as_array().unwrap_or(&Vec::new()) {
+            assert!(value.get(name.as_str().unwrap()).is_some(), "{place}: {name} is missing");
+        }
+        for (name, member) in value.as_object().unwrap_or(&serde_json::Map::new()) {
+            let place = format!("{place}.{name}");
+            match (&schema["properties"][name], &schema["additionalProperties"]) {
+                (Json::Null, Json::Null) if schema.get("properties").is_none() => {}
+                (Json::Null, other) => self.validate(other, member, &place),
+                (described, _) => self.validate(described, member, &place),
+            }
+        }
+    }
 }
 
 /// `200 OK`
@@ -613,4 +691,298 @@ fn nothing_happens_between_two_events() {
     sandbox.wait("two seconds", |_| (since.elapsed() > Duration::from_secs(2)).then_some(()));
     // The way back to sleep from what was there to be done before, and one comment for all streams.
     assert!(sleeps() - before <= 3, "{} wake-ups", sleeps() - before);
+}
+
+const ACTED_ON: &str = "\
+[program:cat]
+command=/bin/cat
+startsecs=0
+[program:web]
+command=/bin/sleep 1000
+process_name=%(process_num)d
+numprocs=2
+startsecs=0
+[program:slow]
+command=/bin/sh -c 'trap \"\" TERM; echo up; while :; do sleep 1000; done'
+startsecs=0
+autostart=false
+stopwaitsecs=3600
+stdout_logfile=%(here)s/slow.log
+[program:ghost]
+command=/nonexistent/ghost
+autostart=false
+[program:hup]
+command=/bin/sh -c 'trap \"echo hup\" HUP; echo ready; while :; do sleep 1000 & wait $!; done'
+startsecs=0
+stopasgroup=true
+stdout_logfile=%(here)s/hup.log
+";
+
+fn post(peer: &mut Peer, path: &str) -> (String, Json) {
+    ask(peer, &format!("POST /api/v1{path}"))
+}
+
+fn done(results: &[(&str, &str)]) -> Json {
+    let rows = results.iter().map(|(group, name)| {
+        let full_name = if group == name { (*group).to_owned() } else { format!("{group}:{name}") };
+        json!({"full_name": full_name, "group": group, "name": name, "error": null})
+    });
+    Json::Array(rows.collect())
+}
+
+fn pid_of(peer: &mut Peer, name: &str) -> Json {
+    get(peer, &format!("/processes/{name}"))["process"]["pid"].clone()
+}
+
+#[test]
+fn processes_are_started_stopped_and_restarted() {
+    let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
+    sandbox.wait_file("hup.log", "ready");
+    let mut peer = Peer::unix(&sandbox);
+    let cat = done(&[("cat", "cat")]);
+    for (path, status, body) in [
+        ("cat/stop?wait=30", "200 OK", json!({"completed": true, "results": cat})),
+        ("cat/start?wait=30", "200 OK", json!({"completed": true, "results": cat})),
+        ("cat/restart?wait=30", "200 OK", json!({"completed": true, "results": cat})),
+        (
+            "web:*/stop?wait=30",
+            "200 OK",
+            json!({"completed": true, "results": done(&[("web", "1"), ("web", "0")])}),
+        ),
+        (
+            "web:*/start?wait=30",
+            "200 OK",
+            json!({"completed": true, "results": done(&[("web", "0"), ("web", "1")])}),
+        ),
+        ("cat/stop", "202 Accepted", json!({"completed": false, "results": cat})),
+    ] {
+        let before = pid_of(&mut peer, "cat");
+        let (line, mut answer) = post(&mut peer, &format!("/processes/{path}"));
+        // Those of a group are finished in any order.
+        if path.starts_with("web") {
+            let by_name = |row: &Json| row["name"].as_str().unwrap().to_owned();
+            answer["results"].as_array_mut().unwrap().sort_by_key(by_name);
+            let mut body = body;
+            body["results"].as_array_mut().unwrap().sort_by_key(by_name);
+            assert_eq!((line.as_str(), answer), (status, body), "{path}");
+        } else {
+            assert_eq!((line.as_str(), answer), (status, body), "{path}");
+            // Without waiting it may still be there.
+            assert!(!path.contains("wait") || pid_of(&mut peer, "cat") != before, "{path}");
+        }
+    }
+    sandbox.wait_state("cat", "STOPPED");
+    assert_eq!(post(&mut peer, "/processes/cat/start").0, "202 Accepted");
+    sandbox.wait_state("cat", "RUNNING");
+    for (path, status, name) in [
+        ("cat/start", "409 Conflict", "ALREADY_STARTED"),
+        ("ghost/stop", "409 Conflict", "NOT_RUNNING"),
+        ("ghost/start", "422 Unprocessable Content", "NO_FILE"),
+        ("ghost/restart", "422 Unprocessable Content", "NO_FILE"),
+        ("nope/start", "404 Not Found", "BAD_NAME"),
+        ("nope/restart?wait=1", "404 Not Found", "BAD_NAME"),
+        ("cat/nope", "404 Not Found", "NOT_FOUND"),
+        ("cat/start?wait=3601", "400 Bad Request", "BAD_REQUEST"),
+        ("cat/start?wait=1.5", "400 Bad Request", "BAD_REQUEST"),
+        ("cat/start?signal=HUP", "400 Bad Request", "BAD_REQUEST"),
+    ] {
+        let (line, body) = post(&mut peer, &format!("/processes/{path}"));
+        assert_eq!((line.as_str(), &body["error"]["name"]), (status, &json!(name)), "{path}: {body}");
+    }
+    let (line, body) = ask(&mut peer, "GET /api/v1/processes/cat/start");
+    assert_eq!(
+        (line.as_str(), &body["error"]["name"]),
+        ("405 Method Not Allowed", &json!("METHOD_NOT_ALLOWED"))
+    );
+}
+
+#[test]
+fn a_client_that_has_waited_long_enough_is_answered_and_its_action_goes_on() {
+    let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
+    let mut peer = Peer::unix(&sandbox);
+    assert_eq!(post(&mut peer, "/processes/slow/start?wait=30").0, "200 OK");
+    sandbox.wait_file("slow.log", "up");
+    let unfinished = ("202 Accepted".to_owned(), json!({"completed": false, "results": []}));
+    assert_eq!(post(&mut peer, "/processes/slow/restart?wait=1"), unfinished);
+    // The connection is free for other requests.
+    let slow = get(&mut peer, "/processes/slow")["process"].clone();
+    assert_eq!(slow["state"], json!("STOPPING"));
+    let kill = |peer: &mut Peer| assert_eq!(post(peer, "/processes/slow/signal?signal=KILL").0, "200 OK");
+    kill(&mut peer);
+    sandbox.wait_state("slow", "RUNNING");
+    assert_ne!(pid_of(&mut peer, "slow"), slow["pid"]);
+
+    // All of them, without waiting and without the connection.
+    sandbox.wait("the shell to ignore SIGTERM", |sandbox| {
+        (sandbox.file("slow.log") == "up\nup\n").then_some(())
+    });
+    let web = pid_of(&mut peer, "web:0");
+    assert_eq!(post(&mut Peer::unix(&sandbox), "/processes/*/restart"), unfinished);
+    sandbox.wait_state("cat", "STOPPED");
+    kill(&mut peer);
+    sandbox.wait_state("web:0", "RUNNING");
+    sandbox.wait_state("slow", "RUNNING");
+    assert_ne!(pid_of(&mut peer, "web:0"), web);
+}
+
+#[test]
+fn a_restart_is_completed_for_a_client_that_has_gone() {
+    let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
+    let mut peer = Peer::unix(&sandbox);
+    assert_eq!(post(&mut peer, "/processes/slow/start?wait=30").0, "200 OK");
+    sandbox.wait_file("slow.log", "up");
+    for name in ["slow", "*"] {
+        let before = pid_of(&mut peer, "slow");
+        let mut gone = Peer::unix(&sandbox);
+        gone.send(format!("POST /api/v1/processes/{name}/restart?wait=60 HTTP/1.1\r\n\r\n"));
+        sandbox.wait_state("slow", "STOPPING");
+        drop(gone);
+        assert_eq!(post(&mut peer, "/processes/slow/signal?signal=KILL").0, "200 OK");
+        sandbox.wait_state("slow", "RUNNING");
+        assert_ne!(pid_of(&mut peer, "slow"), before, "{name}");
+        let lines = if name == "*" { 3 } else { 2 };
+        sandbox
+            .wait("SIGTERM to be ignored", |it| (it.file("slow.log").lines().count() == lines).then_some(()));
+    }
+}
+
+#[test]
+fn signals_and_logs_are_handled() {
+    let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
+    sandbox.wait_file("hup.log", "ready");
+    let mut peer = Peer::unix(&sandbox);
+    let finished = json!({"completed": true, "results": done(&[("hup", "hup")])});
+    assert_eq!(
+        post(&mut peer, "/processes/hup/signal?signal=SIGHUP"),
+        ("200 OK".to_owned(), finished.clone())
+    );
+    sandbox.wait_file("hup.log", "hup");
+    assert_eq!(post(&mut peer, "/processes/hup/clear_logs"), ("200 OK".to_owned(), finished));
+    assert_eq!(sandbox.file("hup.log"), "");
+    for (body, status) in [
+        ("{\"signal\":\"hup\"}", "200 OK"),
+        ("{\"signal\":1}", "200 OK"),
+        ("{\"signal\":\"NOPE\"}", "400 Bad Request"),
+        ("{\"signal\":null}", "400 Bad Request"),
+        ("{\"signal\":", "400 Bad Request"),
+        ("[]", "400 Bad Request"),
+        ("\u{1}\"<", "400 Bad Request"),
+        ("", "400 Bad Request"),
+    ] {
+        let length = body.len();
+        let request =
+            format!("POST /api/v1/processes/hup/signal HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}");
+        assert_eq!(self::status(&peer.send(request).answer()), status, "{body}");
+    }
+    let (line, body) = post(&mut peer, "/processes/ghost/signal?signal=HUP");
+    assert_eq!((line.as_str(), &body["error"]["name"]), ("409 Conflict", &json!("NOT_RUNNING")));
+    let (line, body) = post(&mut peer, "/processes/*/clear_logs");
+    assert_eq!((line.as_str(), body["results"].as_array().unwrap().len()), ("200 OK", 6));
+}
+
+#[test]
+fn the_configuration_is_shown_reread_and_applied() {
+    let sandbox = Sandbox::with_programs(ACTED_ON).start();
+    let mut peer = Peer::unix(&sandbox);
+    let config = get(&mut peer, "/config");
+    assert_eq!(names(&config), ["web:0", "web:1", "cat", "ghost", "hup", "slow"]);
+    let web = &config["processes"][0];
+    assert_eq!(members(web), ["config", "full_name", "group", "group_priority", "in_use", "name"]);
+    assert_eq!((&web["in_use"], &web["config"]["command"]), (&json!(true), &json!("/bin/sleep 1000")));
+
+    let unchanged = ("200 OK".to_owned(), json!({"added": [], "changed": [], "removed": []}));
+    assert_eq!(post(&mut peer, "/reread"), unchanged);
+    sandbox.replace("supervisord.conf", "[program:ghost]", "[program:spirit]");
+    sandbox.replace("supervisord.conf", "numprocs=2", "numprocs=1");
+    let changes = json!({"added": ["spirit"], "changed": ["web"], "removed": ["ghost"]});
+    assert_eq!(post(&mut peer, "/reread"), ("200 OK".to_owned(), changes));
+    let row = |group: &str, name: Json, full_name: &str, outcome: &str| json!({"group": group, "name": name, "full_name": full_name, "outcome": outcome, "error": null});
+    let web = [row("web", json!("0"), "web:0", "unchanged"), row("web", json!("1"), "web:1", "removed")];
+    assert_eq!(post(&mut peer, "/update?group=web"), ("200 OK".to_owned(), json!({"results": web})));
+    let others =
+        [row("ghost", Json::Null, "ghost:*", "removed"), row("spirit", Json::Null, "spirit:*", "added")];
+    assert_eq!(post(&mut peer, "/update"), ("200 OK".to_owned(), json!({"results": others})));
+    assert_eq!(post(&mut peer, "/update"), ("200 OK".to_owned(), json!({"results": []})));
+    let (line, body) = post(&mut peer, "/update?group=nope");
+    assert_eq!((line.as_str(), &body["error"]["name"]), ("404 Not Found", &json!("BAD_NAME")));
+    assert_eq!(names(&get(&mut peer, "/processes")), ["cat", "hup", "slow", "spirit", "web:0"]);
+
+    sandbox.replace("supervisord.conf", "numprocs=1", "numprocs=one");
+    for path in ["/reread", "/update", "/restart"] {
+        let (line, body) = post(&mut peer, path);
+        let error = (&body["error"]["code"], &body["error"]["name"]);
+        assert_eq!(
+            (line.as_str(), error),
+            ("422 Unprocessable Content", (&json!(92), &json!("CANT_REREAD"))),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn the_graph_says_who_depends_on_whom() {
+    let sandbox = started();
+    let graph = get(&mut Peer::unix(&sandbox), "/graph");
+    let nodes: Vec<_> =
+        graph["nodes"].as_array().unwrap().iter().map(|it| it["full_name"].as_str().unwrap()).collect();
+    assert_eq!(nodes, ["cat", "ghost", "job", "web:web_00", "web:web_01"]);
+    let edge = |to: &str, condition: &str, optional: bool, holds: bool| json!({"from": "cat", "to": to, "condition": condition, "optional": optional, "kind": "depends_on", "holds": holds});
+    let edges = [
+        edge("web:web_00", "started", false, true),
+        edge("web:web_01", "started", false, true),
+        edge("ghost", "ready", true, false),
+    ];
+    assert_eq!((&graph["edges"], &graph["truncated"]), (&json!(edges), &json!(false)));
+}
+
+#[test]
+fn the_description_is_served() {
+    let sandbox = Sandbox::with_programs("").start();
+    let served = get(&mut Peer::unix(&sandbox), "/openapi.json");
+    assert_eq!((&served["openapi"], &served), (&json!("3.1.0"), &Document::new().0));
+}
+
+#[test]
+fn resources_are_read_of_the_processes_that_run() {
+    let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let mut peer = Peer::unix(&sandbox);
+    let resources = get(&mut peer, "/resources");
+    assert_eq!(names(&resources), ["cat", "hup", "web:0", "web:1"]);
+    assert!(is_time(&resources["now_at"]));
+    for process in resources["processes"].as_array().unwrap() {
+        assert_eq!(members(process), ["cpu_secs", "full_name", "pid", "resident_bytes"]);
+        assert!(
+            process["resident_bytes"].as_u64().unwrap() > 4096 && process["cpu_secs"].is_f64(),
+            "{process}"
+        );
+    }
+    assert_eq!(resources["processes"][0]["pid"], pid_of(&mut peer, "cat"));
+}
+
+#[test]
+fn the_supervisor_is_restarted_and_shut_down() {
+    let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
+    let mut peer = Peer::unix(&sandbox);
+    let before = pid_of(&mut peer, "cat");
+    assert_eq!(post(&mut peer, "/restart"), ("202 Accepted".to_owned(), json!({"state": "RESTARTING"})));
+    sandbox.wait("cat to be another", |it| {
+        (pid_of_if_answered(it).is_some_and(|pid| pid != before)).then_some(())
+    });
+    let mut peer = Peer::unix(&sandbox);
+    assert_eq!(post(&mut peer, "/processes/slow/start?wait=30").0, "200 OK");
+    sandbox.wait_file("slow.log", "up");
+    assert_eq!(post(&mut peer, "/shutdown"), ("202 Accepted".to_owned(), json!({"state": "SHUTDOWN"})));
+    assert_eq!(get(&mut peer, "")["state"], json!("SHUTDOWN"));
+    // What has happened can still be seen.
+    assert_eq!(get(&mut peer, "/events")["missed"], json!(false));
+    let (line, body) = post(&mut peer, "/processes/cat/start");
+    assert_eq!(
+        (line.as_str(), &body["error"]["name"]),
+        ("503 Service Unavailable", &json!("SHUTDOWN_STATE"))
+    );
+}
+
+fn pid_of_if_answered(sandbox: &Sandbox) -> Option<Json> {
+    sandbox.pid("cat").map(|pid| json!(pid.as_raw_nonzero().get()))
 }

@@ -1,15 +1,19 @@
 //! A request in progress: the commands that it takes, and the response.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::action::{self, ActionCall, UpdateCall};
 use super::error::ApiError;
 use super::json;
 use super::process::{self, ProcessFilter};
 use super::query::Query;
+use super::resources::MeasuredProcess;
 use super::route::Route;
 use super::utc;
-use super::{event, log};
-use crate::http::Response;
+use super::{event, graph, log};
+use crate::http::{Request, Response};
 use crate::model::{
     Command, Fault, FaultCode, LogOf, Namespec, Reading, Reply, SUPERVISOR_VERSION, SupervisorState, Wall,
 };
@@ -33,6 +37,15 @@ pub struct ServerFacts {
     pub began: Wall,
 }
 
+/// What a client gets.
+#[derive(Debug)]
+pub enum ApiOutcome {
+    /// This response.
+    Response(Response),
+    /// A response with the resources of these processes, which are to be measured.
+    Measure(Vec<MeasuredProcess>),
+}
+
 /// A request that needs commands.
 #[derive(Debug)]
 pub struct ApiCall {
@@ -49,6 +62,15 @@ enum ApiPurpose {
     ListProcesses(ProcessFilter),
     ShowProcess(Namespec),
     ReadLog(LogOf, Reading),
+    ShowConfiguration,
+    ShowGraph,
+    ShowDocument,
+    ShowResources,
+    Act(ActionCall),
+    Reread,
+    Update(UpdateCall),
+    /// Shut down or restart.
+    End(Command),
     ListEvents {
         after: u64,
         limit: usize,
@@ -74,11 +96,20 @@ struct ServerView<'a> {
 }
 
 impl ApiCall {
-    pub(super) fn new(route: Route, query: &Query) -> Result<Self, ApiError> {
+    pub(super) fn new(route: Route, query: &Query, request: &Request) -> Result<Self, ApiError> {
         let purpose = match route {
             Route::Server => ApiPurpose::ShowServer,
             Route::Processes => ApiPurpose::ListProcesses(ProcessFilter::of(query)?),
             Route::Process(name) => ApiPurpose::ShowProcess(Namespec::split(&name)),
+            Route::Act(action, name) => ApiPurpose::Act(ActionCall::of(action, &name, query, request)?),
+            Route::Configuration => ApiPurpose::ShowConfiguration,
+            Route::Graph => ApiPurpose::ShowGraph,
+            Route::Document => ApiPurpose::ShowDocument,
+            Route::Resources => ApiPurpose::ShowResources,
+            Route::Reread => ApiPurpose::Reread,
+            Route::Update => ApiPurpose::Update(UpdateCall::of(query)),
+            Route::Shutdown => ApiPurpose::End(Command::Shutdown),
+            Route::Restart => ApiPurpose::End(Command::Restart),
             Route::Log(log) => ApiPurpose::ReadLog(log, log::reading(query)?),
             Route::Events => ApiPurpose::ListEvents {
                 after: query.number("after")?.unwrap_or(0),
@@ -101,6 +132,9 @@ impl ApiCall {
     #[expect(clippy::should_implement_trait, reason = "what is next depends on answers")]
     pub fn next(&mut self) -> Option<Command> {
         let command = self.command()?;
+        if let ApiPurpose::Update(update) = &mut self.purpose {
+            update.begin_step();
+        }
         self.asked += 1;
         Some(command)
     }
@@ -110,6 +144,13 @@ impl ApiCall {
             (ApiPurpose::ShowServer, 0) => Some(Command::GetState),
             (ApiPurpose::ListProcesses(_), 0) => Some(Command::GetAllProcessDetails),
             (ApiPurpose::ShowProcess(name), 0) => Some(Command::GetProcessDetails(name.clone())),
+            (ApiPurpose::ShowConfiguration, 0) => Some(Command::GetAllConfigInfo),
+            (ApiPurpose::ShowGraph, 0) => Some(Command::GetGraph),
+            (ApiPurpose::ShowResources, 0) => Some(Command::GetAllProcessInfo),
+            (ApiPurpose::Act(action), asked) => action.command(asked),
+            (ApiPurpose::Reread, 0) => Some(Command::ReloadConfig),
+            (ApiPurpose::Update(update), asked) => update.command(asked),
+            (ApiPurpose::End(command), 0) => Some(command.clone()),
             (ApiPurpose::ReadLog(log, reading), 0) => Some(Command::ReadLog(log.clone(), *reading)),
             (ApiPurpose::ListEvents { after, limit, .. }, 0) => {
                 Some(Command::GetEvents { after: *after, limit: *limit })
@@ -123,47 +164,103 @@ impl ApiCall {
 
     /// Adds the result of the command.
     pub fn answered(&mut self, outcome: Result<Reply, Fault>) {
-        if let (ApiPurpose::ListEvents { after, is_beyond, .. }, Ok(Reply::Events(part))) =
-            (&mut self.purpose, &outcome)
-        {
-            *is_beyond |= *after > part.newest;
+        match (&mut self.purpose, &outcome) {
+            (ApiPurpose::ListEvents { after, is_beyond, .. }, Ok(Reply::Events(part))) => {
+                *is_beyond |= *after > part.newest;
+            }
+            (ApiPurpose::Act(action), _) => return action.answered(outcome),
+            (ApiPurpose::Update(update), _) => return update.answered(outcome),
+            _ => {}
         }
         self.last = Some(outcome);
     }
 
-    /// The response to the client.
+    /// How long its client waits for the response, if it goes on after that.
     #[must_use]
-    pub fn into_response(self, facts: &ServerFacts) -> Response {
-        let response = match (self.purpose, self.last) {
-            // Its state is worth most while everything else is refused because of it.
-            (ApiPurpose::ShowServer, Some(Err(Fault { code: FaultCode::ShutdownState, .. }))) => {
-                Ok(server(facts))
-            }
-            (_, Some(Err(fault))) => Err(ApiError::from(fault)),
-            (ApiPurpose::ShowServer, _) => Ok(server(facts)),
-            (ApiPurpose::ListProcesses(filter), Some(Ok(Reply::AllDetails(infos)))) => {
-                Ok(process::list(&infos, &filter, facts))
-            }
-            (ApiPurpose::ShowProcess(_), Some(Ok(Reply::Details(details)))) => {
-                Ok(process::details(&details, facts))
-            }
-            (ApiPurpose::ReadLog(..), Some(Ok(Reply::Tail { text, offset, overflow }))) => {
-                Ok(log::piece(&text, offset, overflow))
-            }
-            (ApiPurpose::ListEvents { is_beyond, .. }, Some(Ok(Reply::Events(part)))) => {
-                Ok(event::list(&part, is_beyond || part.has_gap))
-            }
-            // No command has such a reply.
-            (
-                ApiPurpose::ListProcesses(_)
-                | ApiPurpose::ShowProcess(_)
-                | ApiPurpose::ReadLog(..)
-                | ApiPurpose::ListEvents { .. },
-                _,
-            ) => Err(ApiError::from(Fault::bare(FaultCode::Failed))),
-        };
-        response.unwrap_or_else(|error| error.response())
+    pub fn wait(&self) -> Option<Duration> {
+        match &self.purpose {
+            ApiPurpose::Act(action) => Some(action.wait()),
+            _ => None,
+        }
     }
+
+    /// The response to a client that has waited long enough.
+    #[must_use]
+    pub fn unfinished_response(&self) -> Response {
+        action::unfinished()
+    }
+
+    /// Whether to continue even if the client has disconnected.
+    #[must_use]
+    pub fn outlives_its_client(&self) -> bool {
+        match &self.purpose {
+            ApiPurpose::Act(action) => action.outlives_its_client(),
+            // Half of an update is neither the old nor the new configuration.
+            ApiPurpose::Update(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What the client gets after the last command.
+    #[must_use]
+    pub fn outcome(self, facts: &ServerFacts) -> ApiOutcome {
+        match (self.purpose, self.last) {
+            (ApiPurpose::ShowResources, Some(Ok(Reply::AllInfo(infos)))) => {
+                ApiOutcome::Measure(infos.iter().filter_map(MeasuredProcess::of).collect())
+            }
+            (purpose, last) => {
+                let response = response(purpose, last, facts);
+                ApiOutcome::Response(response.unwrap_or_else(ApiError::response))
+            }
+        }
+    }
+}
+
+fn response(
+    purpose: ApiPurpose,
+    last: Option<Result<Reply, Fault>>,
+    facts: &ServerFacts,
+) -> Result<Response, ApiError> {
+    match (purpose, last) {
+        (ApiPurpose::Act(action), _) => action.response(),
+        (ApiPurpose::Update(update), _) => update.response(),
+        // Its state is worth most while everything else is refused because of it.
+        (ApiPurpose::ShowServer, Some(Err(Fault { code: FaultCode::ShutdownState, .. }))) => {
+            Ok(server(facts))
+        }
+        (_, Some(Err(fault))) => Err(ApiError::from(fault)),
+        (ApiPurpose::ShowServer, _) => Ok(server(facts)),
+        (ApiPurpose::ListProcesses(filter), Some(Ok(Reply::AllDetails(infos)))) => {
+            Ok(process::list(&infos, &filter, facts))
+        }
+        (ApiPurpose::ShowProcess(_), Some(Ok(Reply::Details(details)))) => {
+            Ok(process::details(&details, facts))
+        }
+        (ApiPurpose::ShowConfiguration, Some(Ok(Reply::AllConfig(infos)))) => {
+            Ok(process::configuration(&infos))
+        }
+        (ApiPurpose::ShowGraph, Some(Ok(Reply::Graph(graph)))) => Ok(graph::graph(&graph)),
+        (ApiPurpose::ShowDocument, _) => Ok(document()),
+        (ApiPurpose::Reread, Some(Ok(Reply::Changes { added, changed, removed }))) => {
+            Ok(action::changes([&added, &changed, &removed]))
+        }
+        (ApiPurpose::End(_), Some(Ok(_))) => Ok(action::ending(facts.state)),
+        (ApiPurpose::ReadLog(..), Some(Ok(Reply::Tail { text, offset, overflow }))) => {
+            Ok(log::piece(&text, offset, overflow))
+        }
+        (ApiPurpose::ListEvents { is_beyond, .. }, Some(Ok(Reply::Events(part)))) => {
+            Ok(event::list(&part, is_beyond || part.has_gap))
+        }
+        // No command has such a reply.
+        _ => Err(ApiError::from(Fault::bare(FaultCode::Failed))),
+    }
+}
+
+/// The description of the API, in OpenAPI 3.1.
+const DOCUMENT: &str = include_str!("openapi.json");
+
+fn document() -> Response {
+    Response::ok("application/json", DOCUMENT).header("Cache-Control", "no-store")
 }
 
 fn server(facts: &ServerFacts) -> Response {

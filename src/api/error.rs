@@ -9,32 +9,36 @@ use crate::http::Response;
 use crate::model::{Fault, FaultCode};
 
 /// Why a request is not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct ApiError {
     status: u16,
-    code: Option<i32>,
-    name: &'static str,
-    message: String,
+    view: ErrorView,
     /// The methods that the path has, if it lacks the requested one.
     allow: Option<String>,
 }
 
 #[derive(Serialize)]
-struct ErrorBody<'a> {
-    error: ErrorView<'a>,
+struct ErrorBody {
+    error: ErrorView,
 }
 
 /// An error in a body.
-#[derive(Serialize)]
-struct ErrorView<'a> {
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorView {
     code: Option<i32>,
     name: &'static str,
-    message: &'a str,
+    message: String,
+}
+
+impl ErrorView {
+    pub(super) fn of(fault: &Fault) -> Self {
+        Self { code: Some(fault.code as i32), name: fault.code.name(), message: fault.to_string() }
+    }
 }
 
 impl ApiError {
     fn new(status: u16, name: &'static str, message: String) -> Self {
-        Self { status, code: None, name, message, allow: None }
+        Self { status, view: ErrorView { code: None, name, message }, allow: None }
     }
 
     pub(super) fn not_found(path: &str) -> Self {
@@ -55,11 +59,10 @@ impl ApiError {
         Self { allow: Some(methods.join(", ")), ..error }
     }
 
-    pub(super) fn response(&self) -> Response {
-        let error = ErrorView { code: self.code, name: self.name, message: &self.message };
-        let response = json(self.status, &ErrorBody { error });
-        match &self.allow {
-            Some(methods) => response.header("Allow", methods),
+    pub(super) fn response(self) -> Response {
+        let response = json(self.status, &ErrorBody { error: self.view });
+        match self.allow {
+            Some(methods) => response.header("Allow", &methods),
             None => response,
         }
     }
@@ -67,8 +70,7 @@ impl ApiError {
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        let name = fault.code.name();
-        Self { code: Some(fault.code as i32), ..Self::new(status(fault.code), name, fault.to_string()) }
+        Self { status: status(fault.code), view: ErrorView::of(&fault), allow: None }
     }
 }
 

@@ -13,21 +13,26 @@
 //! * An unknown parameter is an error, as ignoring a filter would do something else than was asked for.
 //! * What changes something is a POST, which no page of another site can make a browser send.
 
+mod action;
 mod call;
 mod error;
 mod event;
+mod graph;
 mod log;
 mod process;
 mod query;
+mod resources;
 mod route;
 mod stream;
 
 use serde::Serialize;
 
-pub use call::{ApiCall, ServerFacts};
+pub use action::WAIT_SECS_MAX;
+pub use call::{ApiCall, ApiOutcome, ServerFacts};
 use error::ApiError;
 pub use event::event_frames;
 use query::{Query, number};
+pub use resources::{MeasuredProcess, resources};
 use route::Route;
 pub use stream::{KEEP_ALIVE, LogPiece, log_frame, stream_head};
 
@@ -69,7 +74,7 @@ fn answer(request: &Request) -> Result<ApiAnswer, ApiError> {
     if query.flag("follow")? {
         return follow(request, route, &query);
     }
-    ApiCall::new(route, &query).map(|call| ApiAnswer::Later(Box::new(call)))
+    ApiCall::new(route, &query, request).map(|call| ApiAnswer::Later(Box::new(call)))
 }
 
 /// A client that comes back sends the id of the last event that it has got.

@@ -10,9 +10,9 @@ use super::query::Query;
 use super::{json, utc};
 use crate::http::Response;
 use crate::model::{
-    AutoRestart, Dependency, ExitStatus, HealthCheck, HealthInfo, HealthStatus, Namespec, ProcessDetails,
-    ProcessInfo, ProcessSpec, ProcessState, ProgramType, RunCounters, Signal, StartRetries, Transition,
-    WrittenAt,
+    AutoRestart, ConfigInfo, Dependency, ExitStatus, HealthCheck, HealthInfo, HealthStatus, Namespec,
+    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, RunCounters, Signal, StartRetries,
+    Transition, WrittenAt,
 };
 
 /// Which processes are listed: those that match everything that is given.
@@ -134,6 +134,34 @@ struct HealthView<'a> {
     failure: Option<&'a str>,
 }
 
+/// Every configured process.
+pub(super) fn configuration(infos: &[ConfigInfo]) -> Response {
+    let processes = infos.iter().map(|ConfigInfo { group_priority, in_use, process }| ConfiguredView {
+        full_name: Namespec::join(&process.group, &process.name),
+        group: &process.group,
+        name: &process.name,
+        in_use: *in_use,
+        group_priority: *group_priority,
+        config: ConfigView::of(process),
+    });
+    json(200, &ConfigurationView { processes: processes.collect() })
+}
+
+#[derive(Serialize)]
+struct ConfigurationView<'a> {
+    processes: Vec<ConfiguredView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConfiguredView<'a> {
+    full_name: String,
+    group: &'a str,
+    name: &'a str,
+    in_use: bool,
+    group_priority: i64,
+    config: ConfigView<'a>,
+}
+
 /// How a process has ended: by an exit or a signal, or in a way that has no name.
 #[derive(Serialize)]
 pub(super) struct EndView {
@@ -235,7 +263,7 @@ impl<'a> TransitionView<'a> {
 
 /// The configuration of a process, by the names of its options.
 #[derive(Serialize)]
-struct ConfigView<'a> {
+pub(super) struct ConfigView<'a> {
     command: &'a str,
     directory: Option<String>,
     user: Option<&'a str>,
@@ -273,7 +301,7 @@ struct PlaceView<'a> {
 }
 
 impl<'a> ConfigView<'a> {
-    fn of(spec: &'a ProcessSpec) -> Self {
+    pub(super) fn of(spec: &'a ProcessSpec) -> Self {
         Self {
             command: &spec.command,
             directory: spec.directory.as_ref().map(|path| path.display().to_string()),

@@ -1,5 +1,6 @@
 //! What the paths of the API stand for.
 
+use super::action::ProcessAction;
 use crate::model::{Channel, LogOf, Namespec};
 
 /// What a path stands for. Names are percent-decoded.
@@ -9,8 +10,18 @@ pub(super) enum Route {
     Server,
     Processes,
     Process(String),
+    Act(ProcessAction, String),
     Log(LogOf),
     Events,
+    Configuration,
+    Graph,
+    Resources,
+    /// The description of the API.
+    Document,
+    Reread,
+    Update,
+    Shutdown,
+    Restart,
 }
 
 impl Route {
@@ -24,6 +35,17 @@ impl Route {
             ["", "processes", name] if !name.is_empty() => Self::Process(name.to_owned()),
             ["", "processes", name, "logs", "stdout"] => Self::process_log(name, Channel::Stdout),
             ["", "processes", name, "logs", "stderr"] => Self::process_log(name, Channel::Stderr),
+            ["", "processes", name, action] if !name.is_empty() => {
+                Self::Act(ProcessAction::named(action)?, name.to_owned())
+            }
+            ["", "config"] => Self::Configuration,
+            ["", "graph"] => Self::Graph,
+            ["", "resources"] => Self::Resources,
+            ["", "openapi.json"] => Self::Document,
+            ["", "reread"] => Self::Reread,
+            ["", "update"] => Self::Update,
+            ["", "shutdown"] => Self::Shutdown,
+            ["", "restart"] => Self::Restart,
             ["", "log"] => Self::Log(LogOf::Supervisor),
             ["", "events"] => Self::Events,
             _ => return None,
@@ -37,9 +59,16 @@ impl Route {
     /// The methods that it has.
     pub(super) fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Server | Self::Processes | Self::Process(_) | Self::Log(_) | Self::Events => {
-                &["GET", "HEAD"]
-            }
+            Self::Server
+            | Self::Processes
+            | Self::Process(_)
+            | Self::Log(_)
+            | Self::Events
+            | Self::Configuration
+            | Self::Graph
+            | Self::Document
+            | Self::Resources => &["GET", "HEAD"],
+            Self::Act(..) | Self::Reread | Self::Update | Self::Shutdown | Self::Restart => &["POST"],
         }
     }
 
@@ -49,7 +78,18 @@ impl Route {
             Self::Processes => &["name", "group", "state"],
             Self::Log(_) => &["offset", "length", "bytes", "follow"],
             Self::Events => &["after", "limit", "follow"],
-            Self::Server | Self::Process(_) => &[],
+            Self::Act(ProcessAction::Signal, _) => &["wait", "signal"],
+            Self::Act(..) => &["wait"],
+            Self::Update => &["group"],
+            Self::Server
+            | Self::Process(_)
+            | Self::Configuration
+            | Self::Graph
+            | Self::Document
+            | Self::Resources
+            | Self::Reread
+            | Self::Shutdown
+            | Self::Restart => &[],
         }
     }
 }
@@ -57,6 +97,44 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every variant has a number, and so a path below.
+    fn number(route: &Route) -> usize {
+        match route {
+            Route::Server => 0,
+            Route::Processes => 1,
+            Route::Process(_) => 2,
+            Route::Act(..) => 3,
+            Route::Log(_) => 4,
+            Route::Events => 5,
+            Route::Configuration => 6,
+            Route::Graph => 7,
+            Route::Resources => 8,
+            Route::Document => 9,
+            Route::Reread => 10,
+            Route::Update => 11,
+            Route::Shutdown => 12,
+            Route::Restart => 13,
+        }
+    }
+
+    #[test]
+    fn the_description_has_every_path_with_its_methods_and_parameters() {
+        let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+        let mut described = std::collections::BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let route = Route::of(&format!("/api/v1{}", path.replace("{name}", "x"))).unwrap();
+            described.insert(number(&route));
+            let method = route.methods()[0].to_lowercase();
+            let parameters = item[&method]["parameters"].as_array().cloned().unwrap_or_default();
+            let mut names: Vec<_> = parameters.iter().map(|it| it["name"].as_str().unwrap()).collect();
+            names.sort_unstable();
+            let mut expected = route.parameters().to_vec();
+            expected.sort_unstable();
+            assert_eq!(names, expected, "{path}");
+        }
+        assert!((0..=13).eq(described), "a path is missing");
+    }
 
     #[test]
     fn paths_have_a_meaning_or_none() {
@@ -77,6 +155,9 @@ mod tests {
             ("/api/v1//processes", None),
             ("/api/v1x", None),
             ("/api/v1/processes/web/nope", None),
+            ("/api/v1/processes/*/start", Some(Route::Act(ProcessAction::Start, "*".to_owned()))),
+            ("/api/v1/processes/a/clear_logs", Some(Route::Act(ProcessAction::ClearLogs, "a".to_owned()))),
+            ("/api/v1/processes//start", None),
             ("/api/v2/processes", None),
             ("/api", None),
             ("/API/v1", None),

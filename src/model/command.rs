@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::ProcessGraph;
 use super::{
     EventLogPart, ExitStatus, HealthInfo, ListenerState, LogLevel, Permission, ProcessId, ProcessSpec,
     ProcessState, Role, RunCounters, Signal, SupervisorState, Transition,
@@ -120,6 +121,8 @@ pub enum Command {
     UpdateProcessGroup(String),
     /// Every configured process, active or not.
     GetAllConfigInfo,
+    /// Which active process depends on which.
+    GetGraph,
     /// Bytes of a log.
     ReadLog(LogOf, Reading),
     /// Find a log in order to follow it. Accepted in any state.
@@ -164,6 +167,7 @@ impl Command {
                 | Self::GetAllProcessInfo
                 | Self::GetAllProcessDetails
                 | Self::GetAllConfigInfo
+                | Self::GetGraph
                 | Self::GetEvents { .. }
         )
     }
@@ -187,6 +191,7 @@ impl Command {
             | Self::GetAllProcessDetails
             | Self::GetProcessDetails(_)
             | Self::GetEvents { .. }
+            | Self::GetGraph
             | Self::GetAllConfigInfo => (Role::Read, "see anything"),
             Self::ReadLog(..) | Self::FollowLog(_) => return Permission::LOG,
             Self::StartProcess(..) | Self::StartProcessGroup(..) | Self::StartAllProcesses(_) => {
@@ -450,6 +455,8 @@ pub enum Reply {
     Log(Option<(ProcessId, Channel)>),
     /// The configuration of all processes.
     AllConfig(Vec<ConfigInfo>),
+    /// Which process depends on which.
+    Graph(ProcessGraph),
     /// The rows of a bulk command, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
     /// The result for each process of an updated group: first the configured ones in order, then the removed

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Dependency, Namespec, ProcessSpec, ProgramType};
+use super::{Condition, Dependency, Namespec, ProcessSpec, ProcessState, ProgramType};
 
 /// Processes that are waited for together, and the condition that each of them has to hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,45 @@ pub struct Unknown {
     pub node: usize,
     /// Position in its dependencies.
     pub entry: usize,
+}
+
+/// The dependencies between the active processes, for clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessGraph {
+    /// By group name and process name.
+    pub nodes: Vec<ProcessNode>,
+    /// By the process that depends on others.
+    pub edges: Vec<ProcessEdge>,
+    /// Whether there are more edges.
+    pub is_truncated: bool,
+}
+
+/// A process of a [`ProcessGraph`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessNode {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: ProcessState,
+}
+
+/// A process depends on another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessEdge {
+    /// The position of the process that depends.
+    pub from: usize,
+    /// The position of the one that it depends on.
+    pub to: usize,
+    /// What it waits for.
+    pub condition: Condition,
+    /// As in [`super::Dependency`].
+    pub is_optional: bool,
+    /// It is an entry of `restart_with`.
+    pub is_binding: bool,
+    /// Whether the condition holds.
+    pub holds: bool,
 }
 
 /// A step of a cycle: this node waits for the next one because of this entry.

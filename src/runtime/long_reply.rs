@@ -1,7 +1,7 @@
 //! Replies that are encoded in slices, within the time for clients of each turn.
 
 use super::questions::xml;
-use super::usage::UsageCache;
+use super::usage::{ResourcesReply, UsageCache};
 use crate::http::Response;
 use crate::model::Mono;
 use crate::xmlrpc::Encoder;
@@ -13,6 +13,7 @@ use super::monitoring::MetricsReply;
 pub(super) enum LongReply {
     Xml(Encoder),
     Metrics(Box<MetricsReply>),
+    Resources(ResourcesReply),
 }
 
 impl LongReply {
@@ -21,6 +22,7 @@ impl LongReply {
         match self {
             Self::Xml(reply) => reply.encode_slice(),
             Self::Metrics(reply) => reply.encode_slice(usage, now),
+            Self::Resources(reply) => reply.read_slice(usage, now),
         }
     }
 
@@ -29,6 +31,7 @@ impl LongReply {
         match self {
             Self::Xml(reply) => reply.held_bytes(),
             Self::Metrics(reply) => reply.held_bytes(),
+            Self::Resources(reply) => reply.held_bytes(),
         }
     }
 
@@ -36,6 +39,7 @@ impl LongReply {
         match self {
             Self::Xml(reply) => xml(reply.finish()),
             Self::Metrics(reply) => reply.finish(),
+            Self::Resources(reply) => reply.finish(),
         }
     }
 }

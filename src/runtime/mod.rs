@@ -141,6 +141,12 @@ impl Sources {
     fn remove(&mut self, token: u64) {
         self.by_token.remove(&token);
     }
+
+    /// A token of no source, for a request that goes on without its connection.
+    fn reserve(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
 }
 
 /// The state of the running supervisor.
@@ -213,6 +219,11 @@ impl Tickets {
         Ticket(self.last)
     }
 
+    /// The answer belongs to another token from now on.
+    fn redirect(&mut self, ticket: Ticket, client: u64) {
+        self.by_ticket.insert(ticket, client);
+    }
+
     fn take(&mut self, ticket: Ticket) -> Option<u64> {
         self.by_ticket.remove(&ticket)
     }
@@ -281,10 +292,15 @@ impl Shell {
     fn deadline(&self) -> Option<Mono> {
         let tasks =
             [self.tasks.deadline(), self.probes.deadline(), self.output.deadline(), self.core.deadline()];
-        [self.clients.deadline(), self.servers.deadline(), self.event_streams.deadline()]
-            .into_iter()
-            .chain(tasks)
-            .flatten()
-            .min()
+        [
+            self.clients.deadline(),
+            self.servers.deadline(),
+            self.event_streams.deadline(),
+            self.page_requests.deadline(),
+        ]
+        .into_iter()
+        .chain(tasks)
+        .flatten()
+        .min()
     }
 }

@@ -4,15 +4,12 @@
 use super::Shell;
 use super::long_reply::LongReply;
 use super::questions::Pending;
-use super::usage::UsageCache;
+use super::usage::{PROCESSES_READ_AT_ONCE, UsageCache};
 use crate::http::{Request, Response};
 use crate::metrics::{
     Exposition, Measurements, MetricsFormat, MonitoringPath, ProbeAnswer, ProcessMeasurements,
 };
 use crate::model::{LogCounters, Mono, ProcessSnapshot};
-
-/// Processes whose CPU time and memory are read at a time: about half a millisecond.
-const PROCESSES_READ_AT_ONCE: usize = 32;
 
 /// Metrics that are being measured, and then encoded.
 #[derive(Debug)]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::Shell;
 use super::clients::CLIENTS_MAX;
+use super::long_reply::LongReply;
 use super::questions::Pending;
-use crate::api::{self, ApiAnswer, ApiCall, ServerFacts};
+use super::usage::ResourcesReply;
+use crate::api::{self, ApiAnswer, ApiCall, ApiOutcome, ServerFacts};
 use crate::config::Machine;
-use crate::http::{Request, Response};
-use crate::model::{Command, Fault, Principal, Reply, Ticket};
+use crate::http::Request;
+use crate::model::{Command, Fault, Mono, Principal, Reply, Ticket};
 use crate::web::{self, Answer, PageRequest};
 
 /// The requests that wait for an answer of the core, by ticket.
@@ -45,7 +47,7 @@ impl Visit {
     fn outlives_its_client(&self) -> bool {
         match self {
             Self::Page(page) => page.outlives_its_client(),
-            Self::Api(_) => false,
+            Self::Api(call) => call.outlives_its_client(),
         }
     }
 }
@@ -57,6 +59,8 @@ struct Waiting {
     principal: Principal,
     /// The ticket of its pending command.
     ticket: Option<Ticket>,
+    /// When its client is answered even if it is not complete.
+    answer_by: Option<Mono>,
 }
 
 impl PageRequests {
@@ -72,9 +76,25 @@ impl PageRequests {
         Ok(())
     }
 
+    /// When the next client has waited long enough.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.by_client.values().filter_map(|waiting| waiting.answer_by).min()
+    }
+
+    fn wait_for_completion(&mut self, client: u64) {
+        if let Some(waiting) = self.by_client.get_mut(&client) {
+            waiting.answer_by = None;
+        }
+    }
+
+    /// Whether there is room for another request that goes on without its connection.
+    fn has_room(&self) -> bool {
+        self.by_client.len() <= CLIENTS_MAX
+    }
+
     /// The client has disconnected. Returns whether its request continues.
     pub(super) fn leave(&mut self, client: u64) -> bool {
-        let room = self.by_client.len() <= CLIENTS_MAX;
+        let room = self.has_room();
         let continues = self.by_client.get(&client).is_some_and(|it| room && it.visit.outlives_its_client());
         if !continues {
             self.by_client.remove(&client);
@@ -111,7 +131,12 @@ impl Shell {
 
     fn begin_visit(&mut self, token: u64, visit: Visit) {
         let Some(principal) = self.clients.principal(token) else { return };
-        self.page_requests.by_client.insert(token, Waiting { visit, principal, ticket: None });
+        let answer_by = match &visit {
+            Visit::Page(_) => None,
+            Visit::Api(call) => call.wait().map(|wait| self.now.mono.after(wait)),
+        };
+        let waiting = Waiting { visit, principal, ticket: None, answer_by };
+        self.page_requests.by_client.insert(token, waiting);
         self.continue_page_request(token);
     }
 
@@ -124,19 +149,60 @@ impl Shell {
             let ticket = self.tickets.give(token);
             waiting.ticket = Some(ticket);
             let principal = waiting.principal.clone();
-            return self.command(token, ticket, principal, command);
+            self.command(token, ticket, principal, command);
+            return self.answer_if_overdue(token);
         }
-        if let Some(Waiting { visit, .. }) = self.page_requests.by_client.remove(&token) {
-            let response = self.response_of(visit);
-            self.respond(token, response);
+        match self.page_requests.by_client.remove(&token).map(|waiting| waiting.visit) {
+            Some(Visit::Page(page)) => self.respond(token, page.into_response(self.now.wall)),
+            Some(Visit::Api(call)) => match call.outcome(&self.facts()) {
+                ApiOutcome::Response(response) => self.respond(token, response),
+                ApiOutcome::Measure(processes) => {
+                    self.usage.forget_stale(self.now.mono);
+                    let reply = ResourcesReply::new(processes, self.now.wall);
+                    if let Some(client) = self.clients.get_mut(token) {
+                        client.reply = Some(LongReply::Resources(reply));
+                        self.clients.enqueue(token);
+                    }
+                }
+            },
+            None => {}
         }
     }
 
-    fn response_of(&self, visit: Visit) -> Response {
-        match visit {
-            Visit::Page(page) => page.into_response(self.now.wall),
-            Visit::Api(call) => call.into_response(&self.facts()),
+    /// Answers the clients that have waited long enough.
+    pub(super) fn answer_overdue_visits(&mut self) {
+        if self.page_requests.deadline().is_some_and(|at| at <= self.now.mono) {
+            let tokens: Vec<u64> = self.page_requests.by_client.keys().copied().collect();
+            tokens.into_iter().for_each(|token| self.answer_if_overdue(token));
         }
+    }
+
+    /// Answers a client that has waited long enough for its command. The command continues, and what has to follow it
+    /// does so without the connection.
+    fn answer_if_overdue(&mut self, token: u64) {
+        let is_over = |waiting: &Waiting| waiting.answer_by.is_some_and(|at| at <= self.now.mono);
+        let waiting = self.page_requests.by_client.get(&token).filter(|waiting| is_over(waiting));
+        let Some(Waiting { visit: Visit::Api(call), ticket: Some(ticket), .. }) = waiting else { return };
+        let (response, ticket) = (call.unfinished_response(), *ticket);
+        if !call.outlives_its_client() {
+            self.page_requests.by_client.remove(&token);
+            self.tickets.take(ticket);
+        } else if self.page_requests.has_room() {
+            let own_token = self.sources.reserve();
+            self.tickets.redirect(ticket, own_token);
+            if let Some(waiting) = self.page_requests.by_client.remove(&token) {
+                let waiting = Waiting { answer_by: None, ..waiting };
+                self.page_requests.by_client.insert(own_token, waiting);
+            }
+        } else {
+            // Then its client waits until it is complete.
+            return self.page_requests.wait_for_completion(token);
+        }
+        if let Some(client) = self.clients.get_mut(token) {
+            client.ticket = None;
+        }
+        self.respond(token, response);
+        self.clients.enqueue(token);
     }
 
     fn facts(&self) -> ServerFacts {

@@ -146,6 +146,7 @@ impl Shell {
         self.with_output(|output, _| output.wake());
         self.close_overdue_clients();
         self.keep_event_streams_alive();
+        self.answer_overdue_visits();
         self.servers.wake(self.now.mono, &self.poller);
         if self.servers.take_check_due(self.now.mono) {
             self.restore_socket_files(false);

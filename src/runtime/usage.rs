@@ -3,11 +3,49 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Mono, Pid, ProcessUsage};
+use crate::api::{MeasuredProcess, resources};
+use crate::http::Response;
+use crate::model::{Mono, Pid, ProcessUsage, Wall};
 use crate::sys::process_usage::process_usage;
 
 /// How long a value is used before it is read again.
 const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// Processes that are read at a time: about half a millisecond.
+pub(super) const PROCESSES_READ_AT_ONCE: usize = 32;
+
+/// A response with the resources of processes, which are being read.
+#[derive(Debug)]
+pub(super) struct ResourcesReply {
+    processes: Vec<MeasuredProcess>,
+    /// How many of them were read.
+    read: usize,
+    now: Wall,
+}
+
+impl ResourcesReply {
+    pub(super) fn new(processes: Vec<MeasuredProcess>, now: Wall) -> Self {
+        Self { processes, read: 0, now }
+    }
+
+    /// Reads some processes. True after the last one.
+    pub(super) fn read_slice(&mut self, usage: &mut UsageCache, now: Mono) -> bool {
+        for process in self.processes.iter_mut().skip(self.read).take(PROCESSES_READ_AT_ONCE) {
+            process.usage = usage.usage(process.pid, now);
+            self.read += 1;
+        }
+        self.read >= self.processes.len()
+    }
+
+    /// The approximate memory that it uses.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.processes.capacity() * size_of::<MeasuredProcess>()
+    }
+
+    pub(super) fn finish(&self) -> Response {
+        resources(&self.processes, self.now)
+    }
+}
 
 /// What was read in the last second: each process is read at most once in this time, however many clients ask.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use super::process::Process;
 use super::stop_order::StopReason;
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
+use crate::model::graph::{ProcessGraph, ProcessNode};
 use crate::model::{
     Command, EventType, Fault, FaultCode, Namespec, ProcessDetails, ProcessId, ProcessInfo, ProcessState,
     Reply, SignalRequest, Ticket, Wait,
@@ -47,6 +48,7 @@ impl Supervisor {
             Command::GetEvents { after, limit } => {
                 out.reply(ticket, Ok(Reply::Events(self.events_after(after, limit))));
             }
+            Command::GetGraph => out.reply(ticket, Ok(Reply::Graph(self.process_graph()))),
             Command::StartProcess(name, wait) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.start_one(turn, ticket, id, &name, wait, out),
                 Ok(Found::Group(members)) => self.start_many(turn, ticket, members, wait, out),
@@ -136,6 +138,19 @@ impl Supervisor {
         info.needed_by =
             dependents.filter(|dependent| dependent.pid().is_some()).map(Process::full_name).collect();
         info
+    }
+
+    fn process_graph(&self) -> ProcessGraph {
+        let mut processes: Vec<_> = self.processes.iter().collect();
+        processes.sort_by(|a, b| (&a.spec.group, &a.spec.name).cmp(&(&b.spec.group, &b.spec.name)));
+        let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
+        let (edges, is_truncated) = self.conditions.edges(&ids);
+        let nodes = processes.into_iter().map(|process| ProcessNode {
+            group: process.spec.group.clone(),
+            name: process.spec.name.clone(),
+            state: process.state(),
+        });
+        ProcessGraph { nodes: nodes.collect(), edges, is_truncated }
     }
 
     /// By group name, then process name, byte by byte.

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::desired::RunTarget;
 use super::process::{Process, State};
 use super::{Effects, Supervisor};
-use crate::model::graph::{Graph, Need, Unknown};
+use crate::model::graph::{Graph, Need, Prerequisite, ProcessEdge, Unknown};
 use crate::model::{Condition, ExitStatus, ProcessId, ProcessSpec};
 
 /// Dependents looked at for the answer about one process: a thousand processes may each have a thousand of them.
 const DEPENDENTS_SHOWN_MAX: usize = 64;
+
+/// Edges of the graph for clients: between two programs with a thousand processes each there are a million.
+const EDGES_MAX: usize = 16_384;
 
 /// The part of a process's state that matters to other processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +154,29 @@ impl Conditions {
 
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// Which of these processes depends on which, and whether there are more than [`EDGES_MAX`] such edges.
+    pub(super) fn edges(&self, processes: &[ProcessId]) -> (Vec<ProcessEdge>, bool) {
+        let positions: BTreeMap<_, _> = processes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let position = |node: usize| positions.get(self.ids.get(node)?).copied();
+        let mut edges = Vec::new();
+        let nodes = processes.iter().enumerate().filter_map(|(at, id)| Some((at, *self.nodes.get(id)?)));
+        for (from, node) in nodes {
+            for need in self.graph.needs(node) {
+                let Prerequisite { condition, members, .. } = &self.graph.prerequisites()[need.prerequisite];
+                for &member in members {
+                    if edges.len() >= EDGES_MAX {
+                        return (edges, true);
+                    }
+                    let (holds, condition) = (self.states[member].holds(*condition), *condition);
+                    let Need { is_optional, is_binding, .. } = *need;
+                    let edge = |to| ProcessEdge { from, to, condition, is_optional, is_binding, holds };
+                    edges.extend(position(member).map(edge));
+                }
+            }
+        }
+        (edges, false)
     }
 
     fn count(&mut self, node: usize, state: ConditionState, apply: fn(&mut usize)) {

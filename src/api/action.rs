@@ -1,0 +1,345 @@
+//! What a client can have done: to processes, to groups, and to the supervisor itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::error::{ApiError, ErrorView};
+use super::json;
+use super::query::Query;
+use crate::http::{Request, Response};
+use crate::model::{
+    BatchLimits, BulkRow, Command, Fault, FaultCode, Namespec, Reply, Signal, SignalRequest, SupervisorState,
+    UpdateRow, Updated, Wait,
+};
+
+/// The longest that a client can wait for the completion of an action, in seconds.
+pub const WAIT_SECS_MAX: u64 = 3600;
+
+/// What to do with processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProcessAction {
+    Start,
+    Stop,
+    Restart,
+    Signal,
+    ClearLogs,
+}
+
+impl ProcessAction {
+    /// The action of this name in a path.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "start" => Self::Start,
+            "stop" => Self::Stop,
+            "restart" => Self::Restart,
+            "signal" => Self::Signal,
+            "clear_logs" => Self::ClearLogs,
+            _ => return None,
+        })
+    }
+}
+
+/// An action on a process, a group or all processes.
+#[derive(Debug)]
+pub(super) struct ActionCall {
+    action: ProcessAction,
+    /// `None` is all processes.
+    target: Option<Namespec>,
+    /// Of a signal.
+    signal: SignalRequest,
+    /// How long the client waits for completion; `None` if it does not.
+    wait: Option<Duration>,
+    /// The results so far.
+    rows: Vec<BulkRow>,
+    fault: Option<Fault>,
+}
+
+impl ActionCall {
+    pub(super) fn of(
+        action: ProcessAction,
+        name: &str,
+        query: &Query,
+        request: &Request,
+    ) -> Result<Self, ApiError> {
+        let wait = query.number("wait")?;
+        if wait.is_some_and(|secs| secs > WAIT_SECS_MAX) {
+            return Err(ApiError::bad_request(&format!("'wait' is at most {WAIT_SECS_MAX}")));
+        }
+        let signal = match action {
+            ProcessAction::Signal => signal(query, request)?,
+            _ => Err(String::new()),
+        };
+        let target = (name != "*").then(|| Namespec::split(name));
+        let wait = wait.map(Duration::from_secs);
+        Ok(Self { action, target, signal, wait, rows: Vec::new(), fault: None })
+    }
+
+    /// How long the client waits.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait.unwrap_or_default()
+    }
+
+    /// The next command after so many.
+    pub(super) fn command(&self, asked: usize) -> Option<Command> {
+        let wait = if self.wait.is_some() { Wait::Yes } else { Wait::No };
+        let limits = BatchLimits { size: usize::MAX, timeout: None };
+        Some(match (self.action, self.target.clone(), asked) {
+            (ProcessAction::Start, None, 0) => Command::StartAllProcesses(wait),
+            (ProcessAction::Start, Some(name), 0) => Command::StartProcess(name, wait),
+            (ProcessAction::Stop, None, 0) => Command::StopAllProcesses(wait),
+            (ProcessAction::Stop, Some(name), 0) => Command::StopProcess(name, wait),
+            // All of them at one time. What is down is started, as it is by every restart.
+            (ProcessAction::Restart, Some(name), 0) => Command::RestartRolling(name, limits),
+            (ProcessAction::Restart, None, 0) => Command::StopAllProcesses(Wait::Yes),
+            (ProcessAction::Restart, None, 1) if self.fault.is_none() => {
+                Command::StartAllProcesses(Wait::Yes)
+            }
+            (ProcessAction::Signal, None, 0) => Command::SignalAllProcesses(self.signal.clone()),
+            (ProcessAction::Signal, Some(name), 0) => Command::SignalProcess(name, self.signal.clone()),
+            (ProcessAction::ClearLogs, None, 0) => Command::ClearAllProcessLogs,
+            (ProcessAction::ClearLogs, Some(name), 0) => Command::ClearProcessLogs(name),
+            _ => return None,
+        })
+    }
+
+    /// Whether it has to go on without its client: a restart must not end after the stop.
+    pub(super) fn outlives_its_client(&self) -> bool {
+        self.action == ProcessAction::Restart && self.target.is_none()
+    }
+
+    pub(super) fn answered(&mut self, outcome: Result<Reply, Fault>) {
+        match outcome {
+            Ok(Reply::Bulk(rows)) => {
+                // The stops of a restart are no results, except those that have failed.
+                self.rows.retain(|row| row.outcome.is_err());
+                self.rows.extend(rows);
+            }
+            Ok(_) => {
+                let name = self.target.as_ref().map(|name| (name.group.clone(), name.process.clone()));
+                if let Some((group, Some(name))) = name {
+                    self.rows = vec![BulkRow { name, group, outcome: Ok(()) }];
+                }
+            }
+            Err(fault) => self.fault = Some(fault),
+        }
+    }
+
+    /// The response after the last command. The failure of a single process is that of the request.
+    pub(super) fn response(self) -> Result<Response, ApiError> {
+        let is_single = self.target.is_some_and(|name| name.process.is_some());
+        let failed = self.rows.iter().find_map(|row| row.outcome.as_ref().err()).filter(|_| is_single);
+        if let Some(fault) = self.fault.as_ref().or(failed) {
+            return Err(ApiError::from(fault.clone()));
+        }
+        let is_instant = matches!(self.action, ProcessAction::Signal | ProcessAction::ClearLogs);
+        Ok(results(is_instant || self.wait.is_some(), &self.rows))
+    }
+}
+
+/// The response to a client whose action goes on.
+pub(super) fn unfinished() -> Response {
+    results(false, &[])
+}
+
+#[derive(Serialize)]
+struct ResultsView<'a> {
+    completed: bool,
+    results: Vec<ResultView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ResultView<'a> {
+    full_name: String,
+    group: &'a str,
+    name: &'a str,
+    error: Option<ErrorView>,
+}
+
+fn results(completed: bool, rows: &[BulkRow]) -> Response {
+    let results = rows.iter().map(|BulkRow { name, group, outcome }| ResultView {
+        full_name: Namespec::join(group, name),
+        group,
+        name,
+        error: outcome.as_ref().err().map(ErrorView::of),
+    });
+    json(if completed { 200 } else { 202 }, &ResultsView { completed, results: results.collect() })
+}
+
+/// A signal by name or number, in the query or in the body: `{"signal":"HUP"}`.
+fn signal(query: &Query, request: &Request) -> Result<SignalRequest, ApiError> {
+    let invalid = || ApiError::bad_request("the body is not like {\"signal\":\"HUP\"}");
+    let given = match query.text("signal") {
+        Some(text) => text.to_owned(),
+        None if request.body.is_empty() => {
+            return Err(ApiError::bad_request("the parameter 'signal' is missing"));
+        }
+        None => {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).map_err(|_| invalid())?;
+            match &body["signal"] {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Number(number) => number.to_string(),
+                _ => return Err(invalid()),
+            }
+        }
+    };
+    Ok(Signal::from_any(&given).ok_or(given))
+}
+
+/// A reread: the groups that the configuration changes.
+#[derive(Serialize)]
+struct ChangesView<'a> {
+    added: &'a [String],
+    changed: &'a [String],
+    removed: &'a [String],
+}
+
+pub(super) fn changes([added, changed, removed]: [&[String]; 3]) -> Response {
+    json(200, &ChangesView { added, changed, removed })
+}
+
+#[derive(Serialize)]
+struct StateView {
+    state: &'static str,
+}
+
+/// The supervisor is about to end or to restart.
+pub(super) fn ending(state: SupervisorState) -> Response {
+    json(202, &StateView { state: state.name() })
+}
+
+/// An update: the configuration is read, and then applied group by group, as `sv update` does.
+#[derive(Debug, Default)]
+pub(super) struct UpdateCall {
+    /// `None` is every group that has changed.
+    group: Option<String>,
+    /// What is to be done with groups, the next first.
+    steps: VecDeque<(UpdateStep, String)>,
+    /// What is being done.
+    current: Option<(UpdateStep, String)>,
+    results: Vec<UpdateResult>,
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UpdateStep {
+    Stop,
+    Remove,
+    Update,
+    Add,
+}
+
+#[derive(Debug)]
+struct UpdateResult {
+    group: String,
+    /// `None` is the whole group.
+    name: Option<String>,
+    outcome: Result<Updated, Fault>,
+}
+
+impl UpdateCall {
+    pub(super) fn of(query: &Query) -> Self {
+        Self { group: query.text("group").map(str::to_owned), ..Self::default() }
+    }
+
+    pub(super) fn command(&self, asked: usize) -> Option<Command> {
+        if asked == 0 {
+            return Some(Command::ReloadConfig);
+        }
+        let (step, group) = self.steps.front()?;
+        let group = group.clone();
+        Some(match step {
+            UpdateStep::Stop => Command::StopProcessGroup(group, Wait::Yes),
+            UpdateStep::Remove => Command::RemoveProcessGroup(group),
+            UpdateStep::Update => Command::UpdateProcessGroup(group),
+            UpdateStep::Add => Command::AddProcessGroup(group),
+        })
+    }
+
+    /// The command was sent.
+    pub(super) fn begin_step(&mut self) {
+        self.current = self.steps.pop_front();
+    }
+
+    pub(super) fn answered(&mut self, outcome: Result<Reply, Fault>) {
+        let Some((step, group)) = self.current.take() else { return self.plan(outcome) };
+        match (step, outcome) {
+            (UpdateStep::Update, Ok(Reply::Updated(rows))) => {
+                self.results.extend(rows.into_iter().map(|UpdateRow { name, group, outcome }| {
+                    UpdateResult { group, name: Some(name), outcome }
+                }));
+            }
+            (UpdateStep::Stop, Ok(_)) => self.steps.push_front((UpdateStep::Remove, group)),
+            (UpdateStep::Remove, Ok(_)) => self.add_result(group, Ok(Updated::Removed)),
+            (UpdateStep::Add | UpdateStep::Update, Ok(_)) => self.add_result(group, Ok(Updated::Added)),
+            (_, Err(fault)) => self.add_result(group, Err(fault)),
+        }
+    }
+
+    fn add_result(&mut self, group: String, outcome: Result<Updated, Fault>) {
+        self.results.push(UpdateResult { group, name: None, outcome });
+    }
+
+    /// The configuration was read. A group that has not changed is updated only if it is named, to report that.
+    fn plan(&mut self, outcome: Result<Reply, Fault>) {
+        let (added, changed, removed) = match outcome {
+            Ok(Reply::Changes { added, changed, removed }) => (added, changed, removed),
+            Ok(_) => return self.fault = Some(Fault::bare(FaultCode::Failed)),
+            Err(fault) => return self.fault = Some(fault),
+        };
+        for (step, groups) in
+            [(UpdateStep::Stop, removed), (UpdateStep::Update, changed), (UpdateStep::Add, added)]
+        {
+            let wanted = |group: &String| self.group.as_ref().is_none_or(|it| it == group);
+            self.steps.extend(groups.into_iter().filter(wanted).map(|group| (step, group)));
+        }
+        if let Some(group) = self.group.as_ref().filter(|_| self.steps.is_empty()) {
+            self.steps.push_back((UpdateStep::Update, group.clone()));
+        }
+    }
+
+    /// The response after the last command. That a named group can't be updated is the failure of the request.
+    pub(super) fn response(self) -> Result<Response, ApiError> {
+        if let Some(fault) = self.fault {
+            return Err(ApiError::from(fault));
+        }
+        if let ([UpdateResult { name: None, outcome: Err(fault), .. }], Some(_)) =
+            (self.results.as_slice(), &self.group)
+        {
+            return Err(ApiError::from(fault.clone()));
+        }
+        Ok(json(200, &UpdatesView { results: self.results.iter().map(UpdateView::of).collect() }))
+    }
+}
+
+#[derive(Serialize)]
+struct UpdatesView<'a> {
+    results: Vec<UpdateView<'a>>,
+}
+
+#[derive(Serialize)]
+struct UpdateView<'a> {
+    group: &'a str,
+    name: Option<&'a str>,
+    full_name: String,
+    outcome: Option<&'static str>,
+    error: Option<ErrorView>,
+}
+
+impl<'a> UpdateView<'a> {
+    fn of(result: &'a UpdateResult) -> Self {
+        let UpdateResult { group, name, outcome } = result;
+        let full_name = match name {
+            Some(name) => Namespec::join(group, name),
+            None => format!("{group}:*"),
+        };
+        Self {
+            group,
+            name: name.as_deref(),
+            full_name,
+            outcome: outcome.as_ref().ok().map(|updated| updated.name()),
+            error: outcome.as_ref().err().map(ErrorView::of),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The CPU time and memory of processes.
+
+use serde::Serialize;
+
+use super::{json, utc};
+use crate::http::Response;
+use crate::model::{Namespec, Pid, ProcessInfo, ProcessUsage, Wall};
+
+/// A process that is measured, and what it uses.
+#[derive(Debug)]
+pub struct MeasuredProcess {
+    full_name: String,
+    /// Its process.
+    pub pid: Pid,
+    /// `None` if that cannot be read, or was not yet.
+    pub usage: Option<ProcessUsage>,
+}
+
+impl MeasuredProcess {
+    /// `None` for one that does not run.
+    pub(super) fn of(info: &ProcessInfo) -> Option<Self> {
+        let full_name = Namespec::join(&info.group, &info.name);
+        (info.pid > 0).then_some(Self { full_name, pid: Pid(info.pid), usage: None })
+    }
+}
+
+#[derive(Serialize)]
+struct ResourcesView<'a> {
+    now_at: String,
+    processes: Vec<UsageView<'a>>,
+}
+
+#[derive(Serialize)]
+struct UsageView<'a> {
+    full_name: &'a str,
+    pid: i32,
+    cpu_secs: Option<f64>,
+    resident_bytes: Option<u64>,
+}
+
+/// The response with the resources of these processes.
+#[must_use]
+pub fn resources(processes: &[MeasuredProcess], now: Wall) -> Response {
+    let processes = processes.iter().map(|process| UsageView {
+        full_name: &process.full_name,
+        pid: process.pid.0,
+        cpu_secs: process.usage.map(|usage| usage.cpu.as_secs_f64()),
+        resident_bytes: process.usage.map(|usage| usage.resident_bytes),
+    });
+    json(200, &ResourcesView { now_at: utc(now.unix_ms), processes: processes.collect() })
+}
