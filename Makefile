@@ -7,7 +7,7 @@ IMAGE ?= sv
 PREBUILT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build static setup test check fuzz bench quickstart image clean
+.PHONY: help build static setup test check fuzz bench docs quickstart image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -40,6 +40,9 @@ bench: ## compare with the supervisors installed (ARGS="--quick --only boot"; AR
 	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \
 		[ -n "$$SV_REFERENCE_BIN" ] || [ ! -x "$$reference/supervisord" ] || export SV_REFERENCE_BIN="$$reference"; \
 		SV_STATIC_BIN="$$bin" cargo bench --locked --bench compare -- $(ARGS)
+
+docs: ## build the documents as a book (mdBook) and print its path
+	@docs/book.sh
 
 quickstart: build ## run three different programs in the foreground
 	@echo "In a second terminal:  $(TARGET_DIR)/release/sv -c $(CONF) status"

@@ -269,6 +269,18 @@ fn read_documents(paths: &[PathBuf]) -> Option<Output> {
 }
 
 #[test]
+fn the_pod_of_the_page_on_containers_is_valid() {
+    let page = read("docs/containers.md");
+    let pod = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = Folder::new("page");
+    let path = folder.0.join("pod.yaml");
+    fs::write(&path, pod).unwrap();
+    // `restartPolicyRules` came with 1.34.
+    let Some(output) = read_documents(&["--youngest".into(), path]) else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_manifest_that_the_api_would_not_take_is_refused() {
     let folder = Folder::new("manifest");
     for (right, wrong, reported) in [
