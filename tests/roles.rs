@@ -283,9 +283,12 @@ fn without_a_password_a_server_answers_to_its_own_names_only() {
     }
     // A page of evil.com after its name has come to mean our address.
     let same_origin = "Origin: http://evil.com:9001\r\nSec-Fetch-Site: same-origin\r\n";
-    for fields in ["", same_origin] {
+    for fields in [same_origin, "Accept-Language: en\r\n", "User-Agent: Mozilla/5.0 (X11)\r\n"] {
         assert_eq!(status(open, "evil.com:9001", fields), "HTTP/1.1 403 Forbidden");
     }
+    // Python's client, which knows the server by a name that the server does not know.
+    let program = "User-Agent: Python-xmlrpc/3.11\r\nAccept-Encoding: gzip\r\n";
+    assert_eq!(status(open, "app.internal.example.com:9001", program), "HTTP/1.1 200 OK");
     sandbox.wait_log("refused a request to [inet_http_server] for the host 'evil.com:9001'");
     assert_eq!(status(guarded, "evil.com:9001", credentials), "HTTP/1.1 200 OK");
     assert_eq!(status(guarded, "evil.com:9001", ""), "HTTP/1.1 401 Unauthorized");

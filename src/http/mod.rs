@@ -43,5 +43,5 @@ pub use headers::Headers;
 pub use host::has_trusted_host;
 pub use request::{Request, Version};
 pub use response::Response;
-pub use sender::{Sender, is_browser};
+pub use sender::{Sender, is_browser, may_be_a_page};
 pub use target::percent_encode;

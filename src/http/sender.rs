@@ -56,6 +56,13 @@ pub fn is_browser(request: &Request) -> bool {
     is_named || request.header("sec-fetch-site").is_some()
 }
 
+/// Whether the request may have been sent by a script of a page. Every browser says which languages it prefers, and
+/// a script can't prevent that, whatever it calls itself.
+#[must_use]
+pub fn may_be_a_page(request: &Request) -> bool {
+    is_browser(request) || ["accept-language", "origin"].iter().any(|name| request.header(name).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Connection;

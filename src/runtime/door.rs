@@ -9,7 +9,7 @@ use super::Shell;
 use super::monitoring::{not_allowed, reads};
 use crate::api::{self, is_api};
 use crate::control_socket;
-use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host};
+use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host, may_be_a_page};
 use crate::metrics::MonitoringPath;
 use crate::model::{
     Address, Command, Fault, FaultCode, LogLevel, Password, Permission, Principal, Role, ServerSpec, Signal,
@@ -61,13 +61,14 @@ fn permission_for(path: &str) -> Permission {
 }
 
 /// Whether a request may come from a page that a browser takes for one of ours: the owner of a domain can let its
-/// name mean our address. A browser does not send our password to such a page. Metrics are scraped by any name.
+/// name mean our address. A browser does not send our password to such a page. Programs have no pages, and metrics are
+/// scraped by any name.
 ///
 /// COMPAT: Supervisor accepts any host.
 fn is_rebound(server: &ServerSpec, head: &Request) -> bool {
     let is_guarded = server.address.is_unix() || server.credentials.is_some();
     let is_about_metrics = MonitoringPath::of(&head.path).is_some();
-    !is_guarded && !is_about_metrics && !has_trusted_host(head, &server.access.hosts)
+    !is_guarded && !is_about_metrics && may_be_a_page(head) && !has_trusted_host(head, &server.access.hosts)
 }
 
 /// Whether a page of another site had a browser send a request to an API. Pages decide about theirs: they may ask the
