@@ -346,7 +346,7 @@ fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
     for name in ["chatty", "flaky", "stubborn"] {
         sandbox.wait_state(name, "RUNNING");
     }
-    sandbox.wait_file("run/chatty.log", "temper=chatty");
+    sandbox.wait_file("run/chatty.log", "program=chatty");
     sandbox.wait_terminal("flaky: up with pid");
 
     sandbox.wait_log("exited: flaky (exit status 3; not expected)");
@@ -361,7 +361,7 @@ fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
         "stubborn has two seconds: {:?}",
         began.elapsed()
     );
-    sandbox.wait_terminal("stubborn: I heard TERM and stay");
+    sandbox.wait_terminal("stubborn: ignoring TERM");
     sandbox.wait_log("stopped: stubborn (terminated by SIGKILL)");
     assert_eq!(sandbox.ctl(&["start", "stubborn"]).stdout, "stubborn: started\n");
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One part of a job: works for a moment and ends with the status that FAIL has for it.
+# One part of a job: works for a moment, and fails with status 3 if FAIL is its number.
 echo "part $1 of $2 begins"
 sleep 1
 if [ "$1" = "$FAIL" ]; then

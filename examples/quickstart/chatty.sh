@@ -8,7 +8,7 @@ while :; do
     line=0
     while [ "$line" -lt 20 ]; do
         line=$((line + 1))
-        echo "turn=$turn line=$line temper=chatty text='the quick brown fox jumps over the lazy dog'"
+        echo "turn=$turn line=$line program=chatty text='the quick brown fox jumps over the lazy dog'"
     done
     [ $((turn % 50)) -ne 0 ] || echo "chatty: $turn turns so far" >&2
     sleep 0.2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Works for FLAKY_SECONDS, then crashes: exit code 3 at first, SIGSEGV the next time, and so on.
-# FLAKY_STATE names the file in which it remembers how it fell over last.
+# Runs for FLAKY_SECONDS, then crashes: with exit code 3 at first, by SIGSEGV the next time, and so on.
+# FLAKY_STATE names the file that records how it crashed last.
 seconds=${FLAKY_SECONDS:-8}
 state=${FLAKY_STATE:-/dev/null}
 

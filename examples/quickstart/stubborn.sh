@@ -1,6 +1,6 @@
 #!/bin/sh
-# Hears TERM, says so, and goes on. Only SIGKILL ends it.
-trap 'echo "stubborn: I heard TERM and stay"' TERM
+# Prints a line on TERM and keeps running. Only SIGKILL ends it.
+trap 'echo "stubborn: ignoring TERM"' TERM
 
 echo "stubborn: up with pid $$"
 while :; do

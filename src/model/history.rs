@@ -57,7 +57,7 @@ impl RunCounters {
 /// An entry of the supervisor's event log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedEvent {
-    /// Counts up by one, from 1. A restart of the supervisor in the same process goes on counting.
+    /// Counts up by one, from 1. A restart of the supervisor in the same process continues the count.
     pub serial: u64,
     /// When it happened.
     pub at: Wall,

@@ -127,51 +127,51 @@ pub(super) const ROWS: (Kind, &str) =
 pub(super) const SUPERVISOR: &[Method] = &[
     Method {
         names: &["getAPIVersion", "getVersion"],
-        doc: "Tells the version of this API.",
+        doc: "Returns the version of this API.",
         params: &[],
         returns: (Kind::String, "The version"),
         means: Meaning::Constant(API_VERSION),
     },
     Method {
         names: &["getSupervisorVersion"],
-        doc: "Tells the version of Supervisor whose behaviour this server has.",
+        doc: "Returns the version of Supervisor whose behaviour this server has.",
         params: &[],
         returns: (Kind::String, "The version"),
         means: Meaning::Constant(SUPERVISOR_VERSION),
     },
     Method {
         names: &["getIdentification"],
-        doc: "Tells the configured identifier of this supervisor.",
+        doc: "Returns the configured identifier of this supervisor.",
         params: &[],
         returns: (Kind::String, "The identifier"),
         means: Meaning::Command(|_| Ok(Command::GetIdentification)),
     },
     Method {
         names: &["getState"],
-        doc: "Tells the supervisor's own state.",
+        doc: "Returns the supervisor's own state.",
         params: &[],
         returns: (Kind::Struct, "Its statecode and statename"),
         means: Meaning::Command(|_| Ok(Command::GetState)),
     },
     Method {
         names: &["getPID"],
-        doc: "Tells the supervisor's process id.",
+        doc: "Returns the supervisor's process id.",
         params: &[],
         returns: (Kind::Int, "The process id"),
         means: Meaning::Command(|_| Ok(Command::GetPid)),
     },
     Method {
         names: &["getProcessInfo"],
-        doc: "Tells what is known of a process.",
+        doc: "Returns information about a process.",
         params: &[PROCESS],
         returns: (Kind::Struct, "State, process id, times, log files and more"),
         means: Meaning::Command(|given| Ok(Command::GetProcessInfo(given.namespec(0)?))),
     },
     Method {
         names: &["getAllProcessInfo"],
-        doc: "Tells what is known of every process.",
+        doc: "Returns information about all processes.",
         params: &[],
-        returns: (Kind::Array, "For each process what getProcessInfo tells"),
+        returns: (Kind::Array, "For each process what getProcessInfo returns"),
         means: Meaning::Command(|_| Ok(Command::GetAllProcessInfo)),
     },
     Method {
@@ -239,7 +239,7 @@ pub(super) const SUPERVISOR: &[Method] = &[
     },
     Method {
         names: &["reloadConfig"],
-        doc: "Reads the configuration again and tells which groups it adds, changes and removes. \
+        doc: "Reads the configuration again and returns which groups it adds, changes and removes. \
               Nothing is started or stopped.",
         params: &[],
         returns: (Kind::Array, "One array of three arrays of names: added, changed, removed"),
@@ -261,7 +261,7 @@ pub(super) const SUPERVISOR: &[Method] = &[
     },
     Method {
         names: &["getAllConfigInfo"],
-        doc: "Tells how every process is configured, whether its group is active or not.",
+        doc: "Returns how every process is configured, whether its group is active or not.",
         params: &[],
         returns: (Kind::Array, "A struct for each process"),
         means: Meaning::Command(|_| Ok(Command::GetAllConfigInfo)),
@@ -363,7 +363,7 @@ pub(super) const SUPERVISOR: &[Method] = &[
     },
     Method {
         names: &["restart"],
-        doc: "Stops all processes, reads the configuration again and starts anew.",
+        doc: "Stops all processes, reads the configuration again and starts again.",
         params: &[],
         returns: DONE,
         means: Meaning::Command(|_| Ok(Command::Restart)),
@@ -427,28 +427,28 @@ pub(super) const SV: &[Method] = &[
 pub(super) const SYSTEM: &[Method] = &[
     Method {
         names: &["listMethods"],
-        doc: "Tells the names of all methods.",
+        doc: "Returns the names of all methods.",
         params: &[],
         returns: (Kind::Array, "The names in order"),
         means: Meaning::Introspection(|_, catalogue| Ok(catalogue.list())),
     },
     Method {
         names: &["methodHelp"],
-        doc: "Tells what a method does, takes and returns.",
+        doc: "Returns what a method does, takes and returns.",
         params: &[METHOD],
         returns: (Kind::String, "The text"),
         means: Meaning::Introspection(|given, catalogue| catalogue.help(given.text(0)?)),
     },
     Method {
         names: &["methodSignature"],
-        doc: "Tells the types of a method's result and parameters.",
+        doc: "Returns the types of a method's result and parameters.",
         params: &[METHOD],
         returns: (Kind::Array, "The type of the result, then those of the parameters"),
         means: Meaning::Introspection(|given, catalogue| catalogue.signature(given.text(0)?)),
     },
     Method {
         names: &["multicall"],
-        doc: "Makes several calls, one after the other, and tells what became of each.",
+        doc: "Makes several calls, one after the other, and returns the result of each.",
         params: &[CALLS],
         returns: (Kind::Array, "For each call its result, or a struct of faultCode and faultString"),
         means: Meaning::Calls,

@@ -85,7 +85,7 @@ pub struct ProcessFd(OwnedFd);
 
 impl ProcessFd {
     /// For the process that has this pid now. `None` if there is none, the kernel has no pidfds, or there is no
-    /// descriptor to be had.
+    /// descriptor available.
     #[must_use]
     pub fn open(pid: Pid) -> Option<Self> {
         pidfd_open(RawPid::from_raw(pid.0)?, PidfdFlags::empty()).ok().map(Self)

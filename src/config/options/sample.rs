@@ -25,7 +25,7 @@ const INI_INTRODUCTION: &str = "\
 ; A line that starts with a semicolon is a comment. So is the rest of a line from a semicolon on
 ; that follows a space: write \"a;b\", never \"a ;b\", in a value.
 ; %(ENV_HOME)s in a value stands for the environment variable HOME, %% for a percent sign,
-; and a value goes on in the next line when that is indented.
+; and a value continues on the next line if that is indented.
 ; Options behind a semicolon show their defaults or, where there is none, an example.
 ";
 
@@ -42,7 +42,7 @@ const TOML_INTRODUCTION: &str = "\
 const FORMS: [(&str, &str); 3] = [
     (":NAME]", ".NAME]"),
     ("A=\"1\",B=\"2\"", "{ A = \"1\", B = \"2\" }"),
-    ("patterns, parted by spaces or lines", "patterns"),
+    ("patterns, separated by spaces or line breaks", "patterns"),
 ];
 
 /// The column of the remark after an option.

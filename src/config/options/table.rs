@@ -20,7 +20,7 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::InetHttpServer,
         name: "inet_http_server",
         naming: Optional,
-        doc: "The control server on a TCP port: whoever can connect can run programs, so set a password.",
+        doc: "The control server on a TCP port. Anyone who can connect can run programs, so set a password.",
         options: INET_HTTP_SERVER,
     },
     SectionDoc {
@@ -34,7 +34,7 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::Supervisord,
         name: "supervisord",
         naming: Single,
-        doc: "The supervisor itself. This section has to be there, if only as a header.",
+        doc: "The supervisor itself. This section is required, even if it is empty.",
         options: SUPERVISORD,
     },
     SectionDoc {
@@ -62,7 +62,7 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::ProgramDefault,
         name: "program-default",
         naming: Single,
-        doc: "What holds for all programs that don't say otherwise; sv only, Supervisor passes it over.",
+        doc: "Defaults for all programs, which their own sections override; sv only, Supervisor ignores it.",
         options: PROGRAM,
     },
     SectionDoc {
@@ -76,14 +76,14 @@ pub const TABLE: &[SectionDoc] = &[
         kind: SectionKind::FcgiProgram,
         name: "fcgi-program",
         naming: Named,
-        doc: "A program that takes connections itself, from a socket that is made for it: FastCGI and its like.",
+        doc: "A program that accepts connections on a socket that the supervisor creates for it, such as FastCGI.",
         options: &FCGI_PROGRAM,
     },
     SectionDoc {
         kind: SectionKind::EventListener,
         name: "eventlistener",
         naming: Named,
-        doc: "A pool of programs to be told of events; its own priority is -1 unless set.",
+        doc: "A pool of programs that receive events; its own priority is -1 unless set.",
         options: &EVENT_LISTENER,
     },
     SectionDoc {
@@ -110,8 +110,8 @@ const UNIX_HTTP_SERVER: &[OptionDoc] = &[
     row("file", Path, Required("/tmp/supervisor.sock"), "path of the socket"),
     row("chmod", Octal, Is("0700"), "permissions of the socket"),
     row("chown", Owner, Unset("root:root"), "owner of the socket, user or user:group"),
-    row("username", Text, Unset("admin"), "asked of clients; default: nothing is"),
-    row("password", Secret, Unset("change-me"), "in the clear, or {SHA} and the SHA-1 of it in hex"),
+    row("username", Text, Unset("admin"), "required of clients; default: none"),
+    row("password", Secret, Unset("change-me"), "plain text, or {SHA} and its SHA-1 in hex"),
     ROLE,
     row("role_uid", Roles, Unset("0=admin,1000=read"), "role of these users instead; sv only"),
     READ_LOGS,
@@ -128,8 +128,8 @@ const READ_LOGS: OptionDoc =
 
 const INET_HTTP_SERVER: &[OptionDoc] = &[
     row("port", Address, Required("127.0.0.1:9001"), "host:port, or *:port for all addresses"),
-    row("username", Text, Unset("admin"), "asked of clients; default: nothing is"),
-    row("password", Secret, Unset("change-me"), "in the clear, or {SHA} and the SHA-1 of it in hex"),
+    row("username", Text, Unset("admin"), "required of clients; default: none"),
+    row("password", Secret, Unset("change-me"), "plain text, or {SHA} and its SHA-1 in hex"),
     ROLE,
     READ_LOGS,
     row("allowed_hosts", List, Unset("sv.example.com"), "names that it has where no password is; sv only"),
@@ -143,20 +143,30 @@ const SUPERVISORD: &[OptionDoc] = &[
     row("logfile_maxbytes", Size, Is("50MB"), "size at which it is rotated; 0: never"),
     row("logfile_backups", Integer, Is("10"), "rotated files to keep; 0: none"),
     row("loglevel", LogLevel, Is("info"), "critical, error, warn, info, debug, trace or blather"),
-    row("pidfile", Path, Is("supervisord.pid"), "file that holds our process id"),
+    row("pidfile", Path, Is("supervisord.pid"), "file for our process id"),
     row("nodaemon", Boolean, Is("false"), "stay in the foreground"),
     row("silent", Boolean, Is("false"), "no activity log on stdout in the foreground"),
-    row("minfds", Integer, Is("1024"), "file descriptors to be had"),
-    row("minprocs", Integer, Is("200"), "processes to be had"),
+    row("minfds", Integer, Is("1024"), "file descriptors that must be available"),
+    row("minprocs", Integer, Is("200"), "processes that must be available"),
     row("umask", Octal, Unset("022"), "file mode mask; 022 when daemonizing"),
-    row("user", User, Unset("root"), "user to become; default: whoever started us"),
+    row("user", User, Unset("root"), "user to switch to; default: the one that started us"),
     row("identifier", Text, Is("supervisor"), "name of this supervisor among others"),
-    row("directory", Directory, Unset("/tmp"), "where to go when daemonizing"),
+    row("directory", Directory, Unset("/tmp"), "working directory when daemonizing"),
     row("nocleanup", Boolean, Is("false"), "keep the AUTO logs of an earlier run"),
-    row("childlogdir", Directory, Unset("/tmp"), "where AUTO logs go; default: $TMPDIR or /tmp"),
-    row("on_idle", Word(&["wait", "exit"]), Is("wait"), "exit: end when no program runs or will; sv only"),
-    row("shutdown_timeout", Integer, Unset("25"), "seconds until a stop kills all; default: none; sv only"),
-    row("client_timeout", Seconds, Is("60"), "what a client may take to send or to read; sv only"),
+    row("childlogdir", Directory, Unset("/tmp"), "directory of AUTO logs; default: $TMPDIR or /tmp"),
+    row(
+        "on_idle",
+        Word(&["wait", "exit"]),
+        Is("wait"),
+        "exit: end when no program runs or will run; sv only",
+    ),
+    row(
+        "shutdown_timeout",
+        Integer,
+        Unset("25"),
+        "seconds until a shutdown kills all; default: none; sv only",
+    ),
+    row("client_timeout", Seconds, Is("60"), "seconds for a client to send or to read; sv only"),
     row("signal_*", SignalAction, Unset("shutdown"), "or reload, reopen, ignore, forward:NAME; sv only"),
     row(
         "control_socket",
@@ -165,12 +175,17 @@ const SUPERVISORD: &[OptionDoc] = &[
         "or none, or a path; auto: where sv looks for it; sv only",
     ),
     row("environment", Pairs, Is(""), "variables for all programs: A=\"1\",B=\"2\""),
-    row("env_file", Files, Unset("-/run/app.env"), "files of variables for all; -: may be missing; sv only"),
-    row("strip_ansi", Boolean, Is("false"), "take terminal colours out of programs' logs"),
-    row("log_format", LogFormat, Is("raw"), "of programs' output: raw, prefix or json; sv only"),
+    row(
+        "env_file",
+        Files,
+        Unset("-/run/app.env"),
+        "files of variables for all programs; -: optional; sv only",
+    ),
+    row("strip_ansi", Boolean, Is("false"), "remove terminal colors from programs' logs"),
+    row("log_format", LogFormat, Is("raw"), "format of programs' output: raw, prefix or json; sv only"),
     row("log_timestamp", Boolean, Unset("true"), "time in prefix and json; default: in json; sv only"),
-    row("log_ring_bytes", Size, Is("64KB"), "kept for tail where no file is; 0: none; sv only"),
-    row("strict", Boolean, Is("false"), "refuse what is unknown, idle or open to all; sv only"),
+    row("log_ring_bytes", Size, Is("64KB"), "kept for tail if there is no file; 0: none; sv only"),
+    row("strict", Boolean, Is("false"), "reject what is unknown, unused or open to all; sv only"),
     row("profile_options", Text, Unset("cumulative,calls"), "has no effect"),
 ];
 
@@ -183,10 +198,10 @@ const RPC_INTERFACE: &[OptionDoc] = &[row(
 
 const SUPERVISORCTL: &[OptionDoc] = &[
     row("serverurl", Url, Is("http://localhost:9001"), "unix:///path or http://host:port"),
-    row("username", Text, Unset("admin"), "what the server asks for"),
-    row("password", Secret, Unset("change-me"), "the same, in the clear"),
-    row("prompt", Text, Is("supervisor"), "in front of the > of the shell"),
-    row("history_file", Path, Unset("~/.sv_history"), "keeps the lines typed; default: none"),
+    row("username", Text, Unset("admin"), "user name for the server"),
+    row("password", Secret, Unset("change-me"), "password for the server, plain text"),
+    row("prompt", Text, Is("supervisor"), "prompt of the shell, before its >"),
+    row("history_file", Path, Unset("~/.sv_history"), "file for the lines typed; default: none"),
 ];
 
 const SOCKET: &[OptionDoc] = &[
@@ -196,7 +211,12 @@ const SOCKET: &[OptionDoc] = &[
         Required("unix:///tmp/php.sock"),
         "unix:///path or tcp://host:port; it is their stdin",
     ),
-    row("socket_owner", Owner, Unset("root:root"), "of a unix socket, user or user:group; default: as user"),
+    row(
+        "socket_owner",
+        Owner,
+        Unset("root:root"),
+        "owner of a unix socket, user or user:group; default: as user",
+    ),
     row("socket_mode", Octal, Unset("0700"), "permissions of a unix socket; default: 0700"),
     row("socket_backlog", Integer, Is("4096"), "connections that may wait; the kernel has its own limit"),
 ];
@@ -204,7 +224,7 @@ const SOCKET: &[OptionDoc] = &[
 const FCGI_PROGRAM: [OptionDoc; SOCKET.len() + PROGRAM.len()] = joined(SOCKET, PROGRAM);
 
 const POOL: &[OptionDoc] = &[
-    row("events", List, Required("PROCESS_STATE,TICK_60"), "types of events to be told of"),
+    row("events", List, Required("PROCESS_STATE,TICK_60"), "types of events to receive"),
     row("buffer_size", Integer, Is("10"), "events that may wait for a listener"),
     row(
         "result_handler",
@@ -223,4 +243,4 @@ const GROUP: &[OptionDoc] = &[
 ];
 
 const INCLUDE: &[OptionDoc] =
-    &[row("files", Globs, Required("conf.d/*.ini"), "patterns, parted by spaces or lines")];
+    &[row("files", Globs, Required("conf.d/*.ini"), "patterns, separated by spaces or line breaks")];

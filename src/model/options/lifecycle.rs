@@ -23,7 +23,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("daemon"),
         (Process, Restart),
         "oneshot",
-        "oneshot: a job that ends, and is done once it has; sv only",
+        "oneshot: a job that runs to completion; sv only",
     ),
     row(
         "depends_on",
@@ -31,7 +31,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is(""),
         (Process, InPlace),
         "db, migrate=done, cache?",
-        "what to wait for: db, cache=started, api?; sv only",
+        "programs to wait for: db, cache=started, api?; sv only",
     ),
     row(
         "restart_with",
@@ -39,7 +39,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is(""),
         (Process, InPlace),
         "db",
-        "stop when these stop, start when they are up; sv only",
+        "stop when these stop, start when they are ready; sv only",
     ),
     row(
         "ready",
@@ -70,7 +70,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("60"),
         (Process, NextStart),
         "5",
-        "seconds to be ready in; 0: any; default: 60 with ready; sv only",
+        "seconds to become ready; 0: no limit; default: 60 with ready; sv only",
     ),
     row(
         "ready_interval",
@@ -78,7 +78,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("1"),
         (Process, NextStart),
         "0.5",
-        "longest pause between two checks of ready; sv only",
+        "longest pause between two readiness checks; sv only",
     ),
     row(
         "health",
@@ -100,7 +100,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("10"),
         (Process, InPlace),
         "2.5",
-        "seconds between two checks; sv only",
+        "seconds between two health checks; sv only",
     ),
     row(
         "health_timeout",
@@ -108,7 +108,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("5"),
         (Process, InPlace),
         "1",
-        "seconds that a check may take; sv only",
+        "time limit of a health check in seconds; sv only",
     ),
     row(
         "health_retries",
@@ -132,7 +132,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("0"),
         (Process, InPlace),
         "30",
-        "seconds from ready on in which failures don't count; sv only",
+        "seconds after ready in which failures do not count; sv only",
     ),
     row(
         "on_unhealthy",
@@ -175,7 +175,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("30"),
         (Process, InPlace),
         "60",
-        "seconds up after which delays start again; default: 30; sv only",
+        "seconds of uptime that reset the delays; default: 30; sv only",
     ),
     row(
         "restart_limit",
@@ -183,7 +183,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("10/60"),
         (Process, InPlace),
         "5/30",
-        "ends/seconds: gives up after so many in that time; sv only",
+        "ends/seconds: give up after this many in this time; sv only",
     ),
     row(
         "pre_start",
@@ -191,7 +191,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("/bin/true"),
         (Process, NextStart),
         "/bin/true",
-        "run before each start, which fails if it fails; sv only",
+        "run before each start, which fails if this fails; sv only",
     ),
     row(
         "post_start",
@@ -199,7 +199,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("/bin/true"),
         (Process, NextStart),
         "/bin/true",
-        "run once it is ready; sv only",
+        "run once the program is ready; sv only",
     ),
     row(
         "pre_stop",
@@ -207,7 +207,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("/bin/true"),
         (Process, InPlace),
         "/bin/true",
-        "run before it is stopped, within stopwaitsecs; sv only",
+        "run before the stop signal, within stopwaitsecs; sv only",
     ),
     row(
         "post_stop",
@@ -215,7 +215,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("/bin/true"),
         (Process, InPlace),
         "/bin/true",
-        "run after each end; sv only",
+        "run after the program has ended; sv only",
     ),
     row(
         "on_failure",
@@ -223,7 +223,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("/bin/true"),
         (Process, InPlace),
         "/bin/true",
-        "run when it is given up; sv only",
+        "run when the program becomes FATAL; sv only",
     ),
     row(
         "hook_timeout",
@@ -231,7 +231,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("10"),
         (Process, InPlace),
         "5",
-        "seconds that a hook may take; sv only",
+        "time limit of a hook in seconds; sv only",
     ),
     row(
         "runtime_directory",
@@ -239,7 +239,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is(""),
         (Process, NextStart),
         "/run/php,/run/web",
-        "folders to make for it before each start: /run/php; sv only",
+        "directories to create before each start: /run/php; sv only",
     ),
     row(
         "schedule",
@@ -261,7 +261,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("UTC"),
         (Process, InPlace),
         "Europe/Berlin",
-        "time zone of schedule; default: TZ or that of the machine; sv only",
+        "time zone of the schedule; default: TZ or the machine's; sv only",
     ),
     row(
         "schedule_overlap",
@@ -272,7 +272,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("skip"),
         (Process, InPlace),
         "queue",
-        "when the last run still runs: skip, queue or restart; sv only",
+        "if the last run is not over: skip, queue or restart; sv only",
     ),
     row(
         "schedule_jitter",
@@ -280,7 +280,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("0"),
         (Process, InPlace),
         "30",
-        "start up to so many seconds later; sv only",
+        "start up to this many seconds later; sv only",
     ),
     row(
         "schedule_catch_up",
@@ -288,6 +288,6 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("false"),
         (Process, InPlace),
         "true",
-        "run once for runs that were missed; sv only",
+        "make up for missed runs with one run; sv only",
     ),
 ];

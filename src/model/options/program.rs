@@ -33,7 +33,7 @@ const BASIC: &[OptionDoc] = &[
         Is("%(program_name)s"),
         (Process, Restart),
         "other",
-        "needs %(process_num) if numprocs is above 1",
+        "name; needs %(process_num) if numprocs is above 1",
     ),
     beside("numprocs", ValueType::Integer, Is("1"), "processes to run"),
     beside("numprocs_start", ValueType::Integer, Is("0"), "process_num of the first"),
@@ -43,7 +43,7 @@ const BASIC: &[OptionDoc] = &[
         Unset("/tmp"),
         (Process, Restart),
         "/srv",
-        "where it runs; default: where we do",
+        "working directory; default: ours",
     ),
     row(
         "umask",
@@ -75,7 +75,7 @@ const BASIC: &[OptionDoc] = &[
         Is("1"),
         (Program, InPlace),
         "9",
-        "seconds it must live to count as running",
+        "seconds it must stay up to count as running",
     ),
     row(
         "startretries",
@@ -107,7 +107,7 @@ const BASIC: &[OptionDoc] = &[
         Is("TERM"),
         (Program, InPlace),
         "INT",
-        "signal that asks it to stop",
+        "signal that requests its stop",
     ),
     row(
         "stopwaitsecs",
@@ -123,7 +123,7 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Program, InPlace),
         "true",
-        "stop its whole process group",
+        "send the stop signal to its whole process group",
     ),
     row(
         "killasgroup",
@@ -131,7 +131,7 @@ const BASIC: &[OptionDoc] = &[
         Unset("false"),
         (Program, InPlace),
         "true",
-        "kill its whole process group; default: as stopasgroup",
+        "send SIGKILL to the whole group; default: as stopasgroup",
     ),
     row(
         "on_exit",
@@ -139,7 +139,7 @@ const BASIC: &[OptionDoc] = &[
         Is("ignore"),
         (Program, InPlace),
         "shutdown",
-        "shutdown: end with it, with its status; sv only",
+        "shutdown: shut down when it exits, with its status; sv only",
     ),
     row(
         "on_fatal",
@@ -147,7 +147,7 @@ const BASIC: &[OptionDoc] = &[
         Is("ignore"),
         (Program, InPlace),
         "shutdown",
-        "shutdown: end when it can't be started; sv only",
+        "shutdown: shut down when it is FATAL; sv only",
     ),
     row(
         "user",
@@ -161,7 +161,7 @@ const BASIC: &[OptionDoc] = &[
         "set_user_environment",
         ValueType::Boolean,
         Is("false"),
-        "HOME, USER and LOGNAME of its user; sv only",
+        "set HOME, USER and LOGNAME of its user; sv only",
     ),
     row(
         "redirect_stderr",
@@ -169,7 +169,7 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Program, Restart),
         "true",
-        "stderr goes where stdout goes",
+        "write stderr to the log of stdout",
     ),
     row(
         "stdout_logfile",
@@ -177,7 +177,7 @@ const BASIC: &[OptionDoc] = &[
         Is("AUTO"),
         (Process, Restart),
         "NONE",
-        "path, AUTO (a name of our own) or NONE",
+        "path, AUTO (a generated name) or NONE",
     ),
     row(
         "stdout_logfile_maxbytes",
@@ -209,7 +209,7 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Program, Restart),
         "true",
-        "tell listeners what it writes",
+        "send its output to listeners as events",
     ),
     row(
         "stdout_syslog",
@@ -217,7 +217,7 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Process, Restart),
         "true",
-        "send it to syslog",
+        "send its output to syslog",
     ),
     row(
         "stderr_logfile",
@@ -225,7 +225,7 @@ const BASIC: &[OptionDoc] = &[
         Is("AUTO"),
         (Process, Restart),
         "NONE",
-        "path, AUTO (a name of our own) or NONE",
+        "path, AUTO (a generated name) or NONE",
     ),
     row(
         "stderr_logfile_maxbytes",
@@ -257,7 +257,7 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Program, Restart),
         "true",
-        "tell listeners what it writes",
+        "send its output to listeners as events",
     ),
     row(
         "stderr_syslog",
@@ -265,7 +265,7 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Process, Restart),
         "true",
-        "send it to syslog",
+        "send its output to syslog",
     ),
     row(
         "log_format",
@@ -273,7 +273,7 @@ const BASIC: &[OptionDoc] = &[
         Unset("raw"),
         (Program, InPlace),
         "prefix",
-        "raw, prefix or json; default: of [supervisord]; sv only",
+        "raw, prefix or json; default: that of [supervisord]; sv only",
     ),
     row(
         "log_timestamp",
@@ -281,7 +281,7 @@ const BASIC: &[OptionDoc] = &[
         Unset("true"),
         (Program, InPlace),
         "true",
-        "default: of [supervisord]; sv only",
+        "default: that of [supervisord]; sv only",
     ),
     row(
         "log_ring_bytes",
@@ -289,7 +289,7 @@ const BASIC: &[OptionDoc] = &[
         Unset("64KB"),
         (Program, InPlace),
         "9",
-        "default: of [supervisord]; sv only",
+        "default: that of [supervisord]; sv only",
     ),
     row(
         "environment",
@@ -297,13 +297,13 @@ const BASIC: &[OptionDoc] = &[
         Is(""),
         (Process, Restart),
         "A=\"1\"",
-        "variables for it: A=\"1\",B=\"2\"",
+        "variables for the program: A=\"1\",B=\"2\"",
     ),
     beside(
         "env_file",
         ValueType::Files,
         Unset("-/run/web.env"),
-        "files of variables for it; -: may be missing; sv only",
+        "files of variables for the program; -: optional; sv only",
     ),
     row(
         "serverurl",
@@ -313,7 +313,7 @@ const BASIC: &[OptionDoc] = &[
         "unix:///run/sv.sock",
         "value of SUPERVISOR_SERVER_URL",
     ),
-    beside("enabled", ValueType::Boolean, Is("true"), "leave it out when false; sv only"),
+    beside("enabled", ValueType::Boolean, Is("true"), "false: ignore the section; sv only"),
 ];
 
 /// Compares one field.
