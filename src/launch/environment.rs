@@ -1,5 +1,6 @@
 //! The environment of a child.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
@@ -11,30 +12,37 @@ const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 /// would report the readiness of the whole supervisor.
 const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
+/// The variables of a child. What is not made for it is borrowed, as a start has dozens of inherited ones.
+pub type ChildEnvironment<'a> = BTreeMap<Cow<'a, OsStr>, Cow<'a, OsStr>>;
+
 /// `inherited` without our own configuration variables, overridden by the variables that describe the
 /// supervisor to a child, overridden by the configured environment. `server_url` is that of the supervisor,
 /// if it has one.
 #[must_use]
-pub fn child_environment(
-    inherited: &[(OsString, OsString)],
+pub fn child_environment<'a>(
+    inherited: &'a [(OsString, OsString)],
     configuring: &[String],
-    spec: &ProcessSpec,
+    spec: &'a ProcessSpec,
     server_url: Option<String>,
-) -> BTreeMap<OsString, OsString> {
-    let mut all: BTreeMap<_, _> = inherited.iter().cloned().collect();
+) -> ChildEnvironment<'a> {
+    let borrowed = |text: &'a str| Cow::Borrowed(OsStr::new(text));
+    let mut all: ChildEnvironment<'a> = inherited
+        .iter()
+        .map(|(name, value)| (Cow::Borrowed(name.as_os_str()), Cow::Borrowed(value.as_os_str())))
+        .collect();
     for variable in configuring.iter().map(String::as_str).chain(NOTIFY_VARIABLES) {
         all.remove(OsStr::new(variable));
     }
-    let mut set = |name: &str, value: &str| all.insert(OsString::from(name), OsString::from(value));
-    set("SUPERVISOR_ENABLED", "1");
-    set("SUPERVISOR_PROCESS_NAME", &spec.name);
-    set("SUPERVISOR_GROUP_NAME", &spec.group);
+    let mut set = |name, value| all.insert(borrowed(name), value);
+    set("SUPERVISOR_ENABLED", borrowed("1"));
+    set("SUPERVISOR_PROCESS_NAME", borrowed(&spec.name));
+    set("SUPERVISOR_GROUP_NAME", borrowed(&spec.group));
     match spec.server_url.clone().or(server_url) {
-        Some(url) if !url.is_empty() => drop(set(SERVER_URL, &url)),
+        Some(url) if !url.is_empty() => drop(set(SERVER_URL, Cow::Owned(url.into()))),
         // COMPAT: an inherited value would be that of an outer supervisor.
         Some(_) | None => drop(all.remove(OsStr::new(SERVER_URL))),
     }
-    all.extend(spec.environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
+    all.extend(spec.environment.iter().map(|(name, value)| (borrowed(name), borrowed(value))));
     all
 }
 
@@ -55,7 +63,7 @@ mod tests {
         ProcessSpec { name: "p".into(), group: "g".into(), ..ProcessSpec::default() }
     }
 
-    fn text(environment: BTreeMap<OsString, OsString>) -> String {
+    fn text(environment: ChildEnvironment<'_>) -> String {
         let entries = environment.into_iter();
         let entries = entries.map(|(name, value)| format!("{}={}", name.display(), value.display()));
         entries.collect::<Vec<_>>().join(" ")

@@ -6,5 +6,5 @@
 mod environment;
 mod resolve;
 
-pub use environment::{child_environment, server_url};
+pub use environment::{ChildEnvironment, child_environment, server_url};
 pub use resolve::{Executable, FileLookup, resolve_command, search_path};

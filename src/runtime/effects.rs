@@ -1,7 +1,7 @@
 //! Performs the effects of the core.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{NulError, OsStr, OsString};
+use std::ffi::{NulError, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::restart::read_settings;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
 use crate::host::Host;
-use crate::launch::{self, Executable};
+use crate::launch::{self, ChildEnvironment, Executable};
 use crate::model::{
     ChildId, Fault, FaultCode, LimitOption, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User,
 };
@@ -246,7 +246,7 @@ impl Shell {
         self_report: &SelfReport,
     ) -> Result<(Program, Attributes), NulError> {
         let mut environment = self.environment(spec);
-        environment.extend(self_report.variables());
+        environment.extend(self_report.variables().map(|(name, value)| (name.into(), value.into())));
         if self_report.has_watchdog() {
             environment.remove(OsStr::from_bytes(WATCHDOG_PID_VARIABLE.to_bytes()));
         }
@@ -258,7 +258,7 @@ impl Shell {
         Ok((program, attributes.with_limits(spec.limits.as_deref())))
     }
 
-    pub(super) fn environment(&self, spec: &ProcessSpec) -> BTreeMap<OsString, OsString> {
+    pub(super) fn environment<'a>(&'a self, spec: &'a ProcessSpec) -> ChildEnvironment<'a> {
         let servers = self.settings.servers.iter().map(|server| &server.address);
         let url = launch::server_url(servers);
         launch::child_environment(self.host.environment_os(), &self.settings.variables, spec, url)

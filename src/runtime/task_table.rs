@@ -266,7 +266,9 @@ impl Tasks {
         {
             drained += count;
         }
-        poller.remove(captured.pipe.as_fd());
+        if !captured.ended {
+            poller.remove(captured.pipe.as_fd());
+        }
         sources.remove(captured.token);
         Some(EndedTask { end, output: captured.tail })
     }

@@ -1,5 +1,6 @@
 //! Running tasks: commands for a supervised process, with its user, environment, directory and umask.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -133,7 +134,8 @@ impl Shell {
         let command = &task.command;
         let executable = resolve_command(command, &spec.environment, &self.host).map_err(not_found)?;
         let mut environment = self.environment(spec);
-        environment.extend(task.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        let of_task = task.environment.iter();
+        environment.extend(of_task.map(|(name, value)| (OsStr::new(name).into(), OsStr::new(value).into())));
         let nul_byte = |_| format!("cannot run {}: it contains a NUL byte", quote(command));
         let program = Program::new(&executable.file, &executable.argv, environment).map_err(nul_byte)?;
         let attributes = Attributes::new(spec.directory.as_deref(), spec.umask, user).map_err(nul_byte)?;

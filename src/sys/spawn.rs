@@ -27,8 +27,9 @@ pub struct Program {
     /// Tried in order.
     pub(super) files: Vec<CString>,
     pub(super) argv0: CString,
-    /// Owns the strings that `argv` and `envp` point to.
-    _strings: Vec<CString>,
+    /// The strings that `argv` and `envp` point to, each with a NUL byte at its end. In one buffer, as a start would
+    /// otherwise allocate several times for each variable.
+    _strings: Vec<u8>,
     pub(super) own_pid: Option<OwnPid>,
     pub(super) argv: Vec<*const c_char>,
     pub(super) envp: Vec<*const c_char>,
@@ -44,21 +45,34 @@ impl Program {
         argv: &[A],
         environment: impl IntoIterator<Item = (E, E)>,
     ) -> Result<Self, NulError> {
-        let mut strings = Vec::new();
+        let (mut strings, mut starts) = (Vec::new(), Vec::new());
+        let mut add = |parts: [&[u8]; 3]| -> Result<(), NulError> {
+            starts.push(strings.len());
+            for part in parts {
+                if part.contains(&0) {
+                    CString::new(part)?;
+                }
+                strings.extend_from_slice(part);
+            }
+            strings.push(0);
+            Ok(())
+        };
         for argument in argv {
-            strings.push(CString::new(argument.as_ref().as_bytes())?);
+            add([argument.as_ref().as_bytes(), b"", b""])?;
         }
         for (name, value) in environment {
-            strings.push(CString::new([name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()].concat())?);
+            add([name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()])?;
         }
-        let pointers = |strings: &[CString]| -> Vec<*const c_char> {
-            strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+        let start: *const c_char = strings.as_ptr().cast();
+        let pointers = |starts: &[usize]| -> Vec<*const c_char> {
+            starts.iter().map(|at| start.wrapping_add(*at)).chain([ptr::null()]).collect()
         };
+        let argv0 = argv.first().map_or(OsStr::new(""), AsRef::as_ref);
         Ok(Self {
             files: vec![CString::new(file.as_os_str().as_bytes())?],
-            argv0: strings.first().cloned().unwrap_or_default(),
-            argv: pointers(&strings[..argv.len()]),
-            envp: pointers(&strings[argv.len()..]),
+            argv0: CString::new(argv0.as_bytes())?,
+            argv: pointers(&starts[..argv.len()]),
+            envp: pointers(&starts[argv.len()..]),
             _strings: strings,
             own_pid: None,
         })
