@@ -1,5 +1,5 @@
-//! The web pages in a real browser: links are pressed, and what the browser tells of where a request comes
-//! from decides whether anything is done.
+//! The web pages in a real browser that runs no scripts: links are pressed, and what the browser tells of where a
+//! request comes from decides whether anything is done.
 
 #![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers included")]
 
@@ -25,7 +25,8 @@ fn visit() -> Option<(Browser, Sandbox, String)> {
     let config = format!("{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\n{PROGRAMS}");
     let mut sandbox = Sandbox::new(&config).start();
     sandbox.wait_state("cat", "RUNNING");
-    let browser = Browser::start(&program?, &sandbox.path("browser"));
+    let mut browser = Browser::start(&program?, &sandbox.path("browser"));
+    browser.disable_scripts();
     Some((browser, sandbox, format!("http://127.0.0.1:{port}/")))
 }
 
@@ -164,12 +165,12 @@ fn a_browser_does_nothing_for_pages_of_other_sites() {
     let call = String::from_utf8(encode_call("supervisor.stopProcess", &["cat".into()])).unwrap();
     let page = elsewhere(format!(
         "<a href='{url}index.html?processname=cat&action=stop'>a picture of a cat</a>\
-         <img src='{url}index.html?processname=cat&action=stop'><script>const call = {call:?};</script>"
+         <img src='{url}index.html?processname=cat&action=stop'>"
     ));
     browser.open(&page);
     // What a script can send without being asked for leave, and whose answer it does not get to see.
     let fetch = format!(
-        "fetch('{url}RPC2', {{method: 'POST', mode: 'no-cors', body: call}}).then(answer => answer.type)"
+        "fetch('{url}RPC2', {{method: 'POST', mode: 'no-cors', body: {call:?}}}).then(answer => answer.type)"
     );
     browser.wait_for(&fetch, "opaque");
     sandbox.wait_log("refused a call");

@@ -18,15 +18,17 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// The common frame of all pages.
-pub(super) fn document(title: &str, body: &str) -> String {
+/// The common frame of all pages. A script, by its path, may replace the body.
+pub(super) fn document(title: &str, script: Option<&str>, body: &str) -> String {
     let title = escape(title);
+    let script =
+        script.map(|path| format!("<script type=\"module\" src=\"{path}\"></script>\n")).unwrap_or_default();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <link href=\"stylesheets/supervisor.css\" rel=\"stylesheet\">\n\
-         <link href=\"images/icon.svg\" rel=\"icon\" type=\"image/svg+xml\">\n</head>\n<body>\n{body}</body>\n</html>\n"
+         <link href=\"images/icon.svg\" rel=\"icon\" type=\"image/svg+xml\">\n{script}</head>\n<body>\n{body}</body>\n</html>\n"
     )
 }
 
@@ -41,6 +43,8 @@ mod tests {
             "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;amp;\u{fffd}\n"
         );
         assert_eq!(escape("w\u{e4}b \u{1f512}"), "w\u{e4}b \u{1f512}");
-        assert!(document("</title><script>", "").contains("<title>&lt;/title&gt;&lt;script&gt;</title>"));
+        assert!(
+            document("</title><script>", None, "").contains("<title>&lt;/title&gt;&lt;script&gt;</title>")
+        );
     }
 }

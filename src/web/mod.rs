@@ -5,7 +5,9 @@
 //! passes back the results, and when there are no more commands gets the [`Response`].
 //!
 //! Paths, link targets, classes, columns and messages are Supervisor's, since scripts read them. Sentences,
-//! markup and style are our own: no JavaScript, no external resources, readable on a phone and in the dark.
+//! markup and style are our own: no external resources, readable on a phone and in the dark. The status page and the
+//! page of a process work without JavaScript. Where it runs, the scripts in `js` replace them by pages that follow
+//! the JSON API; the markup that the server sends stays as it is, for programs that read it.
 //!
 //! Links perform actions, and any page can contain such a link. So a request that changes something is
 //! checked for its sender ([`Sender`]), and a request from a foreign page is not performed but shown, with a

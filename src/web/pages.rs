@@ -16,9 +16,9 @@ const TAIL_BYTES_LEAST: i64 = 1024;
 /// The factor by which the next page shows more of a log.
 const MORE_TIMES: i64 = 16;
 
-/// No external resources, no scripts, and no embedding in foreign frames.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'self'";
+/// No external resources, nothing inline, and no embedding in foreign frames.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
 /// Disables caching.
 pub(super) fn uncached(response: Response) -> Response {
@@ -31,7 +31,12 @@ pub(super) fn uncached(response: Response) -> Response {
 }
 
 pub(super) fn page(status: u16, title: &str, body: &str) -> Response {
-    guarded(Response::new(status).body("text/html;charset=utf-8", document(title, body)))
+    guarded(Response::new(status).body("text/html;charset=utf-8", document(title, None, body)))
+}
+
+/// A page that a script replaces where scripts run.
+pub(super) fn live_page(title: &str, script: &str, body: &str) -> Response {
+    guarded(Response::new(200).body("text/html;charset=utf-8", document(title, Some(script), body)))
 }
 
 fn guarded(response: Response) -> Response {
@@ -51,7 +56,7 @@ pub(super) fn status(processes: &[ProcessInfo], message: Option<&str>) -> Respon
              <th class=\"action\" scope=\"col\">Action</th></tr>\n</thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
         )
     };
-    page(200, "Supervisor Status", &status_body(message, &format!("{buttons}{table}")))
+    live_page("Supervisor Status", "js/status.js", &status_body(message, &format!("{buttons}{table}")))
 }
 
 /// The status page of a supervisor that is shutting down.
@@ -301,7 +306,7 @@ pub(super) fn not_found() -> Response {
 
 pub(super) fn not_found_because(text: &str) -> Response {
     let body = format!("<h1>404 Not Found</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
-    guarded(Response::new(404).body("text/html", document("404 Not Found", &body)))
+    guarded(Response::new(404).body("text/html", document("404 Not Found", None, &body)))
 }
 
 /// An invalid request: nothing was done.

@@ -5,8 +5,9 @@ use crate::model::{Namespec, ProcessDetails, ProcessInfo, ProcessSpec, Transitio
 
 use super::action::ctime;
 use super::html::escape;
-use super::pages::{class_of, footer, not_found_because, page as page_of};
+use super::pages::{class_of, footer, live_page, not_found_because};
 
+/// The page without scripts. With them it is replaced by one that is live.
 pub(super) fn page(details: &ProcessDetails) -> Response {
     let ProcessDetails { info, spec, history } = details;
     let name = Namespec::join(&info.group, &info.name);
@@ -31,7 +32,7 @@ pub(super) fn page(details: &ProcessDetails) -> Response {
         escape(&info.description),
         footer(),
     );
-    page_of(200, &name, &body)
+    live_page(&name, "js/process.js", &body)
 }
 
 /// The page of a process that does not exist, or not any more.

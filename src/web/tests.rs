@@ -115,6 +115,9 @@ fn paths_lead_to_pages_files_and_nowhere() {
         ("GET /ok.html", "200 OK"),
         ("GET /stylesheets/supervisor.css", "200 OK"),
         ("GET /images/icon.svg", "200 OK"),
+        ("GET /js/status.js", "200 OK"),
+        ("GET /js/", "404 Not Found"),
+        ("GET /js/nope.js", "404 Not Found"),
         ("GET /process.html", "400 Bad Request"),
         ("GET /stylesheets", "404 Not Found"),
         ("GET /stylesheets/", "404 Not Found"),
@@ -133,6 +136,25 @@ fn paths_lead_to_pages_files_and_nowhere() {
         let posted = asked(&request(&format!("POST {path}"), "", "a=b"));
         assert_eq!(posted, Answer::Now(Response::error(400)));
     }
+}
+
+/// Every module that a script imports is served, with a type that browsers execute.
+#[test]
+fn scripts_find_their_modules() {
+    let mut pending = vec!["status.js".to_owned(), "process.js".to_owned()];
+    let mut seen = Vec::new();
+    while let Some(name) = pending.pop() {
+        let file = now(&format!("GET /js/{name}"));
+        assert!(file.contains("\r\nContent-Type: text/javascript\r\n"), "{name}: {file}");
+        assert!(file.contains("\r\nX-Content-Type-Options: nosniff\r\n"), "{name}: {file}");
+        let imports = file.split(" from \"./").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        pending.extend(imports.filter(|import| !seen.contains(import)));
+        for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style="] {
+            assert!(!file.contains(markup), "{name} uses {markup}");
+        }
+        seen.push(name);
+    }
+    assert!(seen.contains(&"view.js".to_owned()), "{seen:?}");
 }
 
 #[test]
@@ -224,10 +246,13 @@ fn pages_are_never_kept_and_take_nothing_from_elsewhere() {
     assert!(page.contains("default-src 'none'") && page.contains("frame-ancestors 'self'"), "{page}");
     assert!(page.contains("No programs to manage") && !page.contains("<table"), "{page}");
     assert!(page.contains("<span>4.3.0</span>"), "{page}");
-    for foreign in ["<script", "http://", "https://", "//", "onclick", "http-equiv"] {
-        let body = page.split("\r\n\r\n").nth(1).unwrap();
+    assert!(page.contains("script-src 'self'; connect-src 'self'") && !page.contains("unsafe"), "{page}");
+    let body = page.split("\r\n\r\n").nth(1).unwrap();
+    for foreign in ["http://", "https://", "//", "onclick", "http-equiv", "style="] {
         assert!(!body.contains(foreign), "{foreign} in {body}");
     }
+    let script = "<script type=\"module\" src=\"js/status.js\"></script>";
+    assert_eq!((body.matches("<script").count(), body.matches(script).count()), (1, 1), "{body}");
 }
 
 #[test]
@@ -504,6 +529,7 @@ fn the_page_of_a_process_shows_its_state_configuration_and_history() {
         "<dt>Command</dt><dd>/bin/&lt;w&gt; --x</dd>",
         "<td>Sun Nov  6 09:49:37 1994</td><td>STARTING \u{2192} FATAL</td><td>12</td><td>&lt;gave up&gt;</td>",
         "<a href=\"tail.html?processname=g%3A%3Cw%3E\">Logs</a>",
+        "src=\"js/process.js\"",
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }

@@ -11,6 +11,8 @@ SDNOTIFY_VERSION=0.3.2
 superlance="${SV_SUPERLANCE_BIN:-target/superlance/bin}"
 KUBERNETES_VALIDATE_VERSION=1.37.0
 kubernetes="${SV_KUBERNETES_BIN:-target/kubernetes/bin}"
+AXE_PLAYWRIGHT_VERSION=0.1.8
+axe="${SV_AXE:-target/axe}"
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -131,6 +133,13 @@ if ! "$superlance/python" -c 'import sdnotify' 2>/dev/null; then
     echo "setup: installing sdnotify $SDNOTIFY_VERSION, which reports readiness, beside superlance"
     "$superlance/pip" install --quiet "sdnotify==$SDNOTIFY_VERSION" \
         || give_up "cannot install sdnotify: a test with it will skip"
+fi
+
+# Only the script in it is used, which runs in the page.
+if [ ! -e "$axe/axe_playwright_python/axe.min.js" ]; then
+    echo "setup: unpacking axe-playwright-python $AXE_PLAYWRIGHT_VERSION, which brings axe-core, into $axe"
+    "$superlance/pip" install --quiet --no-deps --target "$axe" "axe-playwright-python==$AXE_PLAYWRIGHT_VERSION" \
+        || give_up "cannot have axe-core: the accessibility of pages will not be checked"
 fi
 
 if [ ! -x "$kubernetes/kubernetes-validate" ]; then

@@ -77,6 +77,43 @@ impl Browser {
         assert_eq!(outcome["errorText"], Value::Null, "{url}");
     }
 
+    /// From here on the scripts of pages don't run. What tests evaluate still does.
+    pub fn disable_scripts(&mut self) {
+        self.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+    }
+
+    /// Has each page that is opened from here on record violations of its Content-Security-Policy.
+    pub fn record_violations(&mut self) {
+        self.call("Page.enable", json!({}));
+        let source = "globalThis.violations = []; document.addEventListener('securitypolicyviolation', \
+                      event => violations.push(`${event.violatedDirective} ${event.blockedURI}`))";
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": source}));
+    }
+
+    /// Gives the window this size in pixels, and the person this preference of colors.
+    pub fn resize(&mut self, width: u32, height: u32, scheme: &str) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    /// Presses a key, by its name in the DOM.
+    pub fn key(&mut self, key: &str) {
+        let text = match key {
+            "Enter" => "\r",
+            key if key.chars().count() == 1 => key,
+            _ => "",
+        };
+        // What the browser itself does about a key, such as closing a dialog, it does by its code.
+        let code = if key == "Escape" { 27 } else { 0 };
+        for kind in ["keyDown", "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            let event = json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
     /// Presses on the first element that fits.
     pub fn click(&mut self, selector: &str) {
         self.wait_for(

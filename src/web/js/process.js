@@ -1,0 +1,249 @@
+// The page of one process: why it is as it is, its logs live, its dependencies and its history.
+
+import { followEvents, get, pathOf } from "./api.js";
+import { LogView, Search } from "./log.js";
+import { around, draw } from "./graph.js";
+import {
+  actOn, button, clock, duration, el, ending, explain, isTyping, nameOf, secondsSince, setClock, setText, showKeys,
+  stateMark, takeOver, visible,
+} from "./view.js";
+
+const KEYS = [
+  ["/", "search in the logs"],
+  ["n N", "next and previous hit"],
+  ["p", "pause the logs, or go on"],
+  ["w", "wrap long lines, or not"],
+  ["s t r", "start, stop or restart"],
+  ["Esc", "back to all processes"],
+  ["?", "this help"],
+];
+
+const name = new URLSearchParams(location.search).get("processname");
+const mark = stateMark();
+const subtitle = el("p", { class: "subtitle" });
+const why = el("ul", { class: "why" });
+const graphPlace = el("div", { class: "scroll" });
+const facts = el("dl");
+const historyRows = el("tbody");
+const logs = ["stdout", "stderr"].map((channel) => new LogView(name, channel, { stdout: "Standard output", stderr: "Standard error" }[channel]));
+
+let about = {};
+let current = null;
+let neighbours = new Map();
+
+// Why
+
+/** Sentences that explain the state, most important first. */
+function reasons({ process, history }) {
+  const { state, health, last_end: end, counters } = process;
+  const last = history.at(-1);
+  const since = process.since_at ? ` since ${clock(process.since_at)} (${duration(secondsSince(process.since_at))})` : "";
+  const list = [`${state}${since}${last ? `: ${last.reason}` : ""}`];
+  const detail = explain(process);
+  if (detail && !(last && detail === last.reason)) list.push(detail);
+  if (health && !detail.includes(health.failure)) list.push(`Health: ${health.status}${health.failure ? `; ${health.failure}` : ""}`);
+  if (end) list.push(`Last end: ${ending(end)}, ${end.expected ? "expected" : "not expected"}${process.ended_at ? `, ${clock(process.ended_at)}` : ""}`);
+  if (process.needed_by.length) list.push(`Needed by ${process.needed_by.join(", ")}`);
+  const counted = {
+    Starts: counters.starts, "automatic ones": counters.restarts, "failed ones": counters.failed_starts,
+    "unexpected exits": counters.exits_unexpected, "ends by a signal": counters.exits_by_signal,
+  };
+  list.push(Object.entries(counted).filter(([, count]) => count).map(([word, count]) => `${word}: ${count}`).join(", "));
+  return list.filter(Boolean).map(visible);
+}
+
+function fact(label, value) {
+  if (value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length)) return [];
+  const text = Array.isArray(value) ? value.map(entry).join(", ") : value === true ? "yes" : value === false ? "no" : String(value);
+  return [el("dt", {}, label), el("dd", {}, nameOf(text))];
+}
+
+const entry = (value) => (value.on ? `${value.on} (${value.condition}${value.optional ? ", optional" : ""})` : String(value));
+
+function showFacts({ process, config }) {
+  const at = config.defined_at;
+  facts.replaceChildren(
+    ...fact("Command", config.command),
+    ...fact("Directory", config.directory),
+    ...fact("User", config.user),
+    ...fact("Type", config.type),
+    ...fact("Schedule", config.schedule),
+    ...fact("Autostart", config.autostart),
+    ...fact("Autorestart", config.autorestart),
+    ...fact("Ready", config.ready),
+    ...fact("Health check", config.health),
+    ...fact("Depends on", config.depends_on),
+    ...fact("Restarts with", config.restart_with),
+    ...fact("Stop", `${config.stopsignal}, killed after ${config.stopwaitsecs} s`),
+    ...fact("Output log", process.logs.stdout),
+    ...fact("Error log", process.logs.stderr),
+    ...fact("Defined at", at && `${at.file}:${at.line}`),
+  );
+}
+
+function showHistory({ history }) {
+  const row = ({ at, from, to, pid, end, reason }) =>
+    el(
+      "tr",
+      {},
+      el("td", {}, el("time", { datetime: at }, clock(at))),
+      el("td", {}, `${from} \u2192 ${to}`),
+      el("td", {}, pid ?? "", end ? ` ${ending(end)}` : ""),
+      el("td", {}, nameOf(reason)),
+    );
+  historyRows.replaceChildren(...history.toReversed().map(row));
+}
+
+// Page
+
+const controls = Object.fromEntries(
+  Object.entries({ start: "Start", restart: "Restart", stop: "Stop", clear_logs: "Clear logs" }).map(([action, label]) => [
+    action,
+    button(label, () => act(action)),
+  ]),
+);
+
+const back = el("a", { href: "index.html" }, "All processes");
+
+const header = el(
+  "header",
+  { class: "top" },
+  el("div", {}, el("nav", { class: "subtitle", "aria-label": "Back" }, back), el("h1", {}, nameOf(name), " ", mark.node), subtitle),
+  el("div", { class: "tools" }, el("span", { class: "pulse" }), el("fieldset", { class: "tools" }, ...Object.values(controls)), button("?", () => showKeys(KEYS), { "aria-label": "Keyboard help", class: "help" })),
+);
+
+const hitCount = el("span", { class: "count", role: "status" });
+const search = new Search(logs, (at, all) => setText(hitCount, box.value ? `${at} of ${all}` : ""));
+const box = el("input", {
+  type: "search", placeholder: "Search", "aria-label": "Search in the logs", "aria-keyshortcuts": "/", autocomplete: "off",
+  oninput: () => search.look(box.value),
+  onkeydown: (event) => event.key === "Enter" && search.step(event.shiftKey ? -1 : 1),
+});
+const toggle = (label, change) => {
+  const node = button(label, () => {
+    const isOn = node.getAttribute("aria-pressed") !== "true";
+    node.setAttribute("aria-pressed", isOn);
+    change(isOn);
+  }, { "aria-pressed": "false" });
+  return node;
+};
+const pause = toggle("Pause", (isOn) => logs.forEach((log) => log.pause(isOn)));
+const wrap = toggle("Wrap", (isOn) => logBox.classList.toggle("wrap", isOn));
+const logBox = el("div", { class: "logs" }, ...logs.map(({ node }) => node));
+
+const card = (title, ...children) => el("section", { class: "card" }, el("h2", {}, title), ...children);
+
+const dependencies = card("Dependencies", graphPlace);
+const content = el(
+  "div",
+  { class: "cards" },
+  card("Why", why),
+  dependencies,
+  el(
+    "section",
+    { class: "card wide", id: "logs" },
+    el("div", { class: "bar" }, el("h2", {}, "Logs"), el("div", { class: "find" }, box, hitCount, button("\u2191", () => search.step(-1), { "aria-label": "Previous hit" }), button("\u2193", () => search.step(1), { "aria-label": "Next hit" }), pause, wrap)),
+    logBox,
+  ),
+  card("Configuration", facts),
+  card(
+    "History",
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "History" },
+      el("table", { class: "history" }, el("thead", {}, el("tr", {}, ...["Time", "Change", "Process", "Reason"].map((it) => el("th", { scope: "col" }, it)))), historyRows)),
+  ),
+);
+
+// Actions
+
+async function act(action) {
+  const control = controls[action];
+  if (control.hidden || control.matches(":disabled")) return;
+  control.disabled = true;
+  await actOn(name, control.textContent, action);
+  control.disabled = false;
+}
+
+function typed(event) {
+  if (event.key === "Escape" && !event.target.closest("dialog")) {
+    if (event.target !== box) back.click();
+    box.blur();
+    return;
+  }
+  if (isTyping(event)) return;
+  const keys = {
+    "/": () => box.focus(), "?": () => showKeys(KEYS), n: () => search.step(1), N: () => search.step(-1),
+    p: () => pause.click(), w: () => wrap.click(), s: () => act("start"), t: () => act("stop"), r: () => act("restart"),
+  };
+  if (keys[event.key]) {
+    event.preventDefault();
+    keys[event.key]();
+  }
+}
+
+// Data
+
+async function loadProcess() {
+  current = await get(pathOf(name));
+  setClock(current.now_at);
+  const { process } = current;
+  mark.show(process);
+  const isUp = ["RUNNING", "STARTING", "BACKOFF"].includes(process.state);
+  controls.start.hidden = isUp || process.state === "STOPPING";
+  controls.restart.hidden = !isUp;
+  controls.stop.hidden = !isUp;
+  document.title = visible(`${name} \u2013 ${process.state} \u2013 ${about.identifier} @ ${about.host}`);
+  showHistory(current);
+  showFacts(current);
+  tick();
+  return current.newest_event;
+}
+
+function tick() {
+  if (!current) return;
+  const list = reasons(current);
+  if (why.childElementCount !== list.length) why.replaceChildren(...list.map(() => el("li")));
+  for (const [at, text] of list.entries()) setText(why.children[at], text);
+}
+
+async function loadGraph() {
+  const graph = await get("/graph").catch(() => ({ nodes: [], edges: [] }));
+  const picture = draw(graph, name);
+  neighbours = around(graph, name);
+  dependencies.hidden = picture === null;
+  graphPlace.replaceChildren(...(picture ? [picture] : []));
+  const own = picture?.querySelector(".current rect");
+  if (own) graphPlace.scrollLeft = own.x.baseVal.value - graphPlace.clientWidth / 2 + own.width.baseVal.value / 2;
+}
+
+async function load() {
+  about = await get("");
+  setText(subtitle, visible(`${about.identifier} @ ${about.host}`));
+  loadGraph();
+  return loadProcess();
+}
+
+let isDue = false;
+
+/** Fetches what has changed, once for all events that come meanwhile. */
+function refresh() {
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(async () => {
+    isDue = false;
+    await Promise.all([loadProcess(), neighbours.size > 1 && loadGraph()]).catch(() => {});
+  });
+}
+
+try {
+  const after = await load();
+  const setLive = takeOver(header, content);
+  document.addEventListener("keydown", typed);
+  followEvents({ after, load, take: (event) => (!event.full_name || neighbours.has(event.full_name)) && refresh(), show: setLive });
+  setInterval(tick, 1_000);
+  const opened = await Promise.all(logs.map((log) => log.open()));
+  // A process whose error output goes to its standard output has only one log.
+  if (opened[0] && !opened[1]) logs[1].node.hidden = true;
+  if (location.hash === "#logs") document.getElementById("logs").scrollIntoView();
+} catch {
+  // Without the API the page stays as the server has sent it.
+}

@@ -1,0 +1,379 @@
+//! The live pages in a real browser, on the JSON API of the real binary.
+
+#![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers included")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Signal, kill_process};
+use support::browser::{self, Browser};
+use support::wire::Peer;
+use support::{HEAD, Sandbox, free_port, have};
+use sv::xmlrpc::Value;
+
+const CAT: &str = "command=/bin/cat\nstartsecs=0\n";
+
+/// A browser and a supervisor with these programs and its pages at this address; `None` without a browser.
+fn visit(programs: &str) -> Option<(Browser, Sandbox, String)> {
+    let program = browser::program();
+    if !have("chromium", program.is_some()) {
+        return None;
+    }
+    let port = free_port();
+    let server = format!("[inet_http_server]\nport=127.0.0.1:{port}\n");
+    let sandbox = Sandbox::new(&format!("{HEAD}{server}{programs}")).start();
+    let mut browser = Browser::start(&program?, &sandbox.path("browser"));
+    browser.record_violations();
+    Some((browser, sandbox, format!("http://127.0.0.1:{port}/")))
+}
+
+/// The row of a process, by its full name.
+fn row(name: &str) -> String {
+    format!("[...document.querySelectorAll('.section .row')].find(node => node.row.name === {name:?})")
+}
+
+/// Rows out of sight are not rendered, so this is not their `innerText`.
+fn wait_cell(browser: &mut Browser, name: &str, cell: &str, text: &str) {
+    browser.wait_for(&format!("{}?.querySelector('.{cell}')?.textContent", row(name)), text);
+}
+
+/// Presses the button of an action in the row of a process.
+fn press(browser: &mut Browser, name: &str, action: &str) {
+    let button = format!("{}?.querySelector('[data-action={action}]:enabled:not([hidden])')", row(name));
+    browser.wait_for(&format!("{button} && ({button}.click(), true)"), "true");
+}
+
+/// Presses the button with this label, of those that are visible.
+fn press_label(browser: &mut Browser, within: &str, label: &str) {
+    let button = format!(
+        "[...document.querySelectorAll('{within} button')].find(it => it.innerText === {label:?} && it.checkVisibility())"
+    );
+    browser.wait_for(&format!("{button} && ({button}.click(), true)"), "true");
+}
+
+/// Writes to the standard input of a program, which repeats it.
+fn send(sandbox: &Sandbox, name: &str, text: &str) {
+    let params = [Value::from(name), Value::from(text)];
+    assert_eq!(Peer::unix(sandbox).call("supervisor.sendProcessStdin", &params), Ok(Value::from(true)));
+}
+
+fn no_violations(browser: &mut Browser) {
+    assert_eq!(browser.value("violations.join()").as_deref(), Some(""));
+}
+
+#[test]
+fn rows_change_when_processes_do() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
+    sandbox.wait_state("cat", "RUNNING");
+    browser.open(&url);
+    wait_cell(&mut browser, "cat", "status", "running");
+    // It would be gone after a reload.
+    browser.value("globalThis.isSamePage = true");
+    kill_process(sandbox.pid("cat").unwrap(), Signal::KILL).unwrap();
+    wait_cell(&mut browser, "cat", "end", "SIGKILL");
+    wait_cell(&mut browser, "cat", "restarts", "1");
+    wait_cell(&mut browser, "cat", "status", "running");
+    assert!(sandbox.ctl(&["stop", "cat"]).success);
+    wait_cell(&mut browser, "cat", "status", "stopped");
+    browser.wait_for("document.title.split('\u{2013} ')[1]", "0 running, 0 in trouble");
+    // A program that is added appears, and one that is removed goes.
+    let added = sandbox.file("supervisord.conf").replace("[program:cat]", "[program:dog]");
+    sandbox.write("supervisord.conf", &added);
+    assert!(sandbox.ctl(&["update"]).success);
+    wait_cell(&mut browser, "dog", "status", "running");
+    browser.wait_for(&format!("{} === undefined", row("cat")), "true");
+    browser.wait_for("globalThis.isSamePage", "true");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn buttons_act_and_failures_are_reported() {
+    let programs = format!("[program:cat]\n{CAT}[program:broken]\ncommand=/nonexistent\nautostart=false\n");
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("cat", "RUNNING");
+    let first = sandbox.pid("cat");
+    browser.open(&url);
+    press(&mut browser, "cat", "restart");
+    sandbox.wait("a restart", |sandbox| sandbox.pid("cat").filter(|pid| Some(*pid) != first));
+    press(&mut browser, "cat", "stop");
+    wait_cell(&mut browser, "cat", "status", "stopped");
+    sandbox.wait_state("cat", "STOPPED");
+    press(&mut browser, "cat", "start");
+    sandbox.wait_state("cat", "RUNNING");
+    wait_cell(&mut browser, "cat", "status", "running");
+    press(&mut browser, "broken", "start");
+    browser
+        .wait_for("document.querySelector('[role=alert]')?.innerText.startsWith('Start broken: ')", "true");
+    browser.click("[role=alert] button");
+    browser.wait_for("document.querySelector('[role=alert]')", "null");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn what_hurts_is_confirmed() {
+    let programs =
+        format!("[program:cat]\n{CAT}[program:web]\n{CAT}numprocs=2\nprocess_name=web_%(process_num)s\n");
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("web:web_1", "RUNNING");
+    browser.open(&url);
+    let group = "[...document.querySelectorAll('.heading')].find(it => it.innerText.startsWith('web'))";
+    let stop = format!("{group}?.querySelector('[aria-label=\"Stop group web\"]')");
+    browser.wait_for(&format!("{stop} && ({stop}.click(), true)"), "true");
+    browser.wait_for("document.querySelector('dialog p').innerText", "This stops 2 processes of the group.");
+    // The harmless answer has the focus.
+    browser.wait_for("document.activeElement.innerText", "Cancel");
+    browser.key("Enter");
+    browser.wait_for("document.querySelector('dialog')", "null");
+    assert_eq!(sandbox.state("web:web_1").as_deref(), Some("RUNNING"));
+    browser.wait_for(&format!("{stop} && ({stop}.click(), true)"), "true");
+    press_label(&mut browser, "dialog", "Stop");
+    sandbox.wait_state("web:web_0", "STOPPED");
+    sandbox.wait_state("web:web_1", "STOPPED");
+    assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
+    browser.click("summary");
+    press_label(&mut browser, ".menu", "Stop all\u{2026}");
+    press_label(&mut browser, "dialog", "Stop all");
+    sandbox.wait_state("cat", "STOPPED");
+    browser.click("summary");
+    press_label(&mut browser, ".menu", "Shut down\u{2026}");
+    press_label(&mut browser, "dialog", "Shut down");
+    assert!(sandbox.wait_exit().success());
+    browser.wait_for(
+        "document.querySelector('.notice').innerText.startsWith('Connection to the supervisor lost')",
+        "true",
+    );
+    browser.wait_for("document.querySelector('.section button').matches(':disabled')", "true");
+}
+
+#[test]
+fn a_page_recovers_when_the_supervisor_is_back() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
+    browser.open(&url);
+    wait_cell(&mut browser, "cat", "status", "running");
+    browser.value("globalThis.isSamePage = true");
+    sandbox.signal(Signal::TERM);
+    sandbox.wait_exit();
+    browser.wait_for("document.body.classList.contains('offline')", "true");
+    let config = sandbox.file("supervisord.conf").replace("[program:cat]", "[program:dog]");
+    sandbox.write("supervisord.conf", &config);
+    sandbox.spawn();
+    wait_cell(&mut browser, "dog", "status", "running");
+    browser.wait_for("document.body.classList.contains('offline')", "false");
+    browser.wait_for("globalThis.isSamePage", "true");
+}
+
+#[test]
+fn filters_order_and_keys_find_a_process() {
+    let programs = format!(
+        "[program:a]\n{CAT}[program:b]\n{CAT}autostart=false\n\
+         [program:z]\ncommand=/bin/false\nstartsecs=0\nautorestart=false\n"
+    );
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("z", "EXITED");
+    browser.open(&url);
+    let names = "[...document.querySelectorAll('.section .row')].map(node => node.row.name).join()";
+    // An unexpected end is trouble, and comes first.
+    browser.wait_for(names, "z,a,b");
+    browser
+        .wait_for("document.querySelector('[data-heading=trouble] .title').innerText", "Needs attention 1");
+    browser.key("/");
+    browser.key("b");
+    browser.wait_for(names, "b");
+    browser.key("Escape");
+    browser.wait_for(names, "z,a,b");
+    browser.click("[data-state=RUNNING]");
+    browser.wait_for(names, "a");
+    browser.wait_for("location.hash", "#state=RUNNING");
+    // The filter outlives a reload.
+    browser.value("globalThis.isOldPage = true");
+    browser.value("location.reload()");
+    browser.wait_for(&format!("globalThis.isOldPage ? '' : {names}"), "a");
+    browser.key("Escape");
+    browser.wait_for(names, "z,a,b");
+    browser.key("j");
+    browser.key("j");
+    browser.key("t");
+    sandbox.wait_state("a", "STOPPED");
+    wait_cell(&mut browser, "a", "status", "stopped");
+    browser.wait_for(&format!("{}?.getAttribute('aria-busy')", row("a")), "false");
+    browser.key("s");
+    sandbox.wait_state("a", "RUNNING");
+    browser.key("?");
+    browser.wait_for("document.querySelector('dialog h2').innerText", "Keyboard");
+    browser.key("Escape");
+    browser.wait_for("document.querySelector('dialog')", "null");
+    browser.key("Enter");
+    browser.wait_for("location.pathname + location.search", "/process.html?processname=a");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn the_logs_of_a_process_are_followed_and_searched() {
+    let programs = format!(
+        "[program:says]\nstartsecs=0\n\
+         command=/bin/sh -c 'printf \"one <b>two</b> \\033[31mred\\033[0m \"; exec cat'\n\
+         [program:both]\nstartsecs=0\n\
+         command=/bin/sh -c 'echo out; echo error >&2; exec cat'\ndepends_on=says\n"
+    );
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("both", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=says"));
+    let lines =
+        "[...document.querySelectorAll('.lines')[0].children].map(line => line.textContent).join('|')";
+    browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    send(&sandbox, "says", "\u{202e}x\nhalf");
+    browser.wait_for(lines, "one <b>two</b> red \u{fffd}x|half");
+    send(&sandbox, "says", " a line\none more\n");
+    browser.wait_for(lines, "one <b>two</b> red \u{fffd}x|half a line|one more");
+    browser.wait_for("document.querySelectorAll('.lines b').length", "0");
+    browser.key("/");
+    for key in ["o", "n", "e"] {
+        browser.key(key);
+    }
+    browser.wait_for("document.querySelector('.find .count').innerText", "2 of 2");
+    browser.wait_for("CSS.highlights.get('hits').size", "2");
+    browser.key("Enter");
+    browser.wait_for("document.querySelector('.find .count').innerText", "1 of 2");
+    browser.key("Escape");
+    browser.key("p");
+    send(&sandbox, "says", "later\n");
+    browser.wait_for("document.querySelector('.log .count').innerText", "paused, 1 new");
+    browser.key("p");
+    browser.wait_for(&format!("{lines}.endsWith('|later')"), "true");
+    // A long line does no harm, and the number of lines is bounded.
+    let long = "x".repeat(100_000);
+    send(&sandbox, "says", &format!("{long}\n{}", "l\n".repeat(6_000)));
+    browser.wait_for("document.querySelectorAll('.lines')[0].childElementCount", "5000");
+    no_violations(&mut browser);
+    browser.open(&format!("{url}process.html?processname=both"));
+    browser.wait_for("document.querySelectorAll('.lines')[0]?.innerText", "out");
+    browser.wait_for("document.querySelectorAll('.lines')[1]?.innerText", "error");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn the_page_of_a_process_shows_why_it_is_in_its_state() {
+    let programs = format!("[program:db]\n{CAT}[program:web]\n{CAT}depends_on=db\n");
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("web", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=web"));
+    browser.wait_for("document.querySelector('.why li')?.innerText.startsWith('RUNNING since ')", "true");
+    browser.wait_for("document.querySelector('dd')?.innerText", "/bin/cat");
+    assert!(sandbox.ctl(&["stop", "web"]).success);
+    browser.wait_for("document.querySelector('.why li')?.innerText.startsWith('STOPPED since ')", "true");
+    let change = "document.querySelector('.history tbody td:nth-child(2)').innerText";
+    browser.wait_for(change, "STOPPING \u{2192} STOPPED");
+    press_label(&mut browser, ".tools", "Start");
+    sandbox.wait_state("web", "RUNNING");
+    browser.wait_for("document.querySelector('h1 .state').innerText", "running");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn names_are_text_whatever_is_in_them() {
+    let name = "w\u{f6}rk<b>&\"\u{202e}'\u{1f512}";
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:{name}]\n{CAT}")) else { return };
+    sandbox.wait_state(name, "RUNNING");
+    browser.open(&url);
+    let shown = name.replace('\u{202e}', "\u{fffd}");
+    wait_cell(&mut browser, name, "name", &shown);
+    press(&mut browser, name, "stop");
+    sandbox.wait_state(name, "STOPPED");
+    wait_cell(&mut browser, name, "status", "stopped");
+    let link = format!("{}?.querySelector('.name a')", row(name));
+    browser.wait_for(&format!("{link} && ({link}.click(), true)"), "true");
+    browser.wait_for("document.querySelector('h1 bdi')?.innerText", &shown);
+    browser.wait_for("document.querySelectorAll('h1 b, .name b').length", "0");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn of_a_thousand_rows_only_those_that_change_are_touched() {
+    let many = "[program:many]\ncommand=/bin/cat\nstartsecs=0\nautostart=false\nnumprocs=1000\n\
+                process_name=p%(process_num)04d\n";
+    let Some((mut browser, sandbox, url)) = visit(many) else { return };
+    browser.open(&url);
+    browser.wait_for("document.querySelectorAll('.section .row').length", "1000");
+    browser.value(
+        "(globalThis.touched = new Set(), new MutationObserver(changes => {
+             for (const {target} of changes) {
+                 const row = (target.closest ? target : target.parentElement).closest('.section .row');
+                 if (row) touched.add(row.row.name);
+             }
+         }).observe(document.querySelector('.list'),
+             {subtree: true, childList: true, characterData: true, attributes: true}))",
+    );
+    assert!(sandbox.ctl(&["start", "many:p0500"]).success);
+    wait_cell(&mut browser, "many:p0500", "status", "running");
+    browser.wait_for("[...touched].join()", "many:p0500");
+    browser.key("/");
+    for key in "p0999".chars() {
+        browser.key(&key.to_string());
+    }
+    browser.wait_for("document.querySelectorAll('.section .row').length", "1");
+}
+
+/// axe-core, as a package for Python brings it.
+fn axe() -> Option<PathBuf> {
+    let folder = std::env::var_os("SV_AXE").map_or_else(|| PathBuf::from("target/axe"), PathBuf::from);
+    let path = folder.join("axe_playwright_python/axe.min.js");
+    have("axe-core", path.exists()).then_some(path)
+}
+
+fn axe_finds_nothing(browser: &mut Browser, axe: &Path) {
+    let source = fs::read_to_string(axe).unwrap();
+    browser.value(&format!("(() => {{ {source} }})()"));
+    let findings = "axe.run().then(({violations}) => violations.map(({id, nodes}) => `${id}: ${nodes[0].html}`).join('; '))";
+    assert_eq!(browser.value(findings).as_deref(), Some(""));
+}
+
+#[test]
+fn pages_fit_every_screen_and_are_accessible() {
+    let programs = format!(
+        "[program:db]\n{CAT}[program:web]\n{CAT}depends_on=db\nnumprocs=3\nprocess_name=a_web_server_with_a_long_name_%(process_num)s\n\
+         [program:broken]\ncommand=/nonexistent/with/a/long/path/that/does/not/fit\nstartretries=0\n\
+         [program:once]\ncommand=/bin/false\nstartsecs=0\nautorestart=false\n"
+    );
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    let axe = axe();
+    sandbox.wait_state("broken", "FATAL");
+    let pages = [
+        "",
+        "process.html?processname=web:a_web_server_with_a_long_name_1",
+        "process.html?processname=broken",
+    ];
+    for page in pages {
+        browser.open(&format!("{url}{page}"));
+        browser.wait_for("document.querySelector('.live .content, .live .cards') !== null", "true");
+        browser.wait_for("document.querySelectorAll('.section .row').length === 6 || document.querySelector('dd') !== null", "true");
+        for (width, height, scheme) in [(1280, 800, "light"), (768, 1024, "dark"), (390, 844, "light")] {
+            browser.resize(width, height, scheme);
+            let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            browser.wait_for(overflow, "0");
+            if let Some(axe) = &axe {
+                axe_finds_nothing(&mut browser, axe);
+            }
+        }
+        no_violations(&mut browser);
+    }
+}
+
+#[test]
+fn the_page_of_a_process_shows_what_it_depends_on() {
+    let programs = format!(
+        "[program:db]\n{CAT}[program:web]\n{CAT}depends_on=db\n\
+         [program:late]\n{CAT}depends_on=web, off\n[program:off]\n{CAT}autostart=false\n"
+    );
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("web", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=web"));
+    let nodes =
+        "[...document.querySelectorAll('.graph a')].map(node => node.getAttribute('aria-label')).join('; ')";
+    browser.wait_for(&format!("{nodes}.startsWith('db, running; web, running; late, ')"), "true");
+    // It is live.
+    assert!(sandbox.ctl(&["stop", "web"]).success);
+    browser.wait_for(&format!("{nodes}.startsWith('db, running; web, stopped; late, ')"), "true");
+    no_violations(&mut browser);
+}
