@@ -355,6 +355,22 @@ fn without_proc_the_oom_score_alone_is_refused() {
     assert_eq!((nice(pid).as_str(), open_files(pid)[1].as_str()), ("2", "64"));
 }
 
+#[test]
+fn a_program_whose_descendants_use_too_much_memory_is_restarted() {
+    // The memory is that of a child.
+    let hog = "sh -c 'perl -e \"\\$x = q(a) x 100_000_000; sleep 1000\" & wait'";
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:hog]\ncommand={hog}\nstartsecs=0\nstopasgroup=true\nmemory_limit=50MB\nmemory_interval=1\n\
+         [program:web]\ncommand=sleep 1000\nstartsecs=0\nmemory_limit=50MB\nmemory_interval=1\n"
+    ))
+    .start();
+    sandbox.wait_log(" MB of memory in use, memory_limit is 50 MB; restarting it");
+    sandbox.wait("another run", |sandbox| {
+        (sandbox.log().matches("INFO spawned: 'hog'").count() > 1).then_some(())
+    });
+    assert_eq!(sandbox.log().matches("INFO spawned: 'web'").count(), 1);
+}
+
 /// A read-only root, another user, no capabilities at all.
 #[test]
 fn a_restricted_container_applies_what_needs_no_privilege() {

@@ -1,7 +1,11 @@
 //! Attributes of a program that its child applies to itself before it executes the program: resource limits,
 //! priorities, CPUs and privileges.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use super::OnUnhealthy;
 
 /// An option of [`LimitsSpec`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -219,6 +223,25 @@ impl CapabilityNames {
         let is_in = |number: usize| self.0 & (1 << number) != 0;
         let names = CAPABILITIES.iter().enumerate().filter(|(number, _)| is_in(*number));
         names.map(|(_, name)| format!("CAP_{name}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `memory_limit` and related options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryLimitSpec {
+    /// `memory_limit`: of the program and its descendants.
+    pub bytes: u64,
+    /// `on_memory_limit`; never [`OnUnhealthy::Ignore`].
+    pub on_limit: OnUnhealthy,
+    /// `memory_interval`: from one measurement to the next.
+    pub interval: Duration,
+}
+
+impl MemoryLimitSpec {
+    /// With the defaults of the related options.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
+        Self { bytes, on_limit: OnUnhealthy::Restart, interval: Duration::from_secs(10) }
     }
 }
 

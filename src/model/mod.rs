@@ -35,7 +35,7 @@ pub use dependency::{Condition, Dependency, WrittenAt};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;
-pub use limits::{CapabilityNames, IoPriority, LimitOption, LimitsSpec, ResourceBounds};
+pub use limits::{CapabilityNames, IoPriority, LimitOption, LimitsSpec, MemoryLimitSpec, ResourceBounds};
 pub use notification::Notification;
 pub use principal::Principal;
 pub use probe::{

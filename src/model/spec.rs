@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Dependency, HealthSpec, Hooks, LimitsSpec, OnEnd, PoolSpec, ReadinessSpec, RestartDelays,
-    ScheduleSpec, Signal, StandIn, WrittenAt,
+    Address, Dependency, HealthSpec, Hooks, LimitsSpec, MemoryLimitSpec, OnEnd, PoolSpec, ReadinessSpec,
+    RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -280,6 +280,8 @@ pub struct ProcessSpec {
     pub schedule: Option<Box<ScheduleSpec>>,
     /// `rlimit_*`, `nice`, `capabilities` and the like
     pub limits: Option<Box<LimitsSpec>>,
+    /// `memory_limit`
+    pub memory_limit: Option<Box<MemoryLimitSpec>>,
     /// Where its section begins.
     pub defined_at: WrittenAt,
 }
@@ -351,6 +353,7 @@ impl Default for ProcessSpec {
             runtime_directories: Vec::new(),
             schedule: None,
             limits: None,
+            memory_limit: None,
             defined_at: WrittenAt::default(),
         }
     }

@@ -10,6 +10,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::*;
 use crate::events::OutputKind;
+use crate::logs::FollowFrom;
 use crate::model::{LogLevel, StreamSpec};
 use crate::sys::scratch::Folder;
 

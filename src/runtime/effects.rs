@@ -24,6 +24,7 @@ use crate::sys::attributes::apply_in_place;
 use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
 use crate::sys::groups::{LeaderFd, members_of};
+use crate::sys::process_usage::tree_memory;
 use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
 
 impl Shell {
@@ -100,6 +101,9 @@ impl Shell {
                 return Some(Input::AutoLogsMade { process, stdout, stderr });
             }
             Effect::ApplyLogLimits { process } => self.apply_log_options(process),
+            Effect::MeasureMemory { process, pid } => {
+                return Some(Input::MemoryMeasured { process, bytes: tree_memory(pid) });
+            }
             Effect::ApplyLimits { process, pid, options } => self.apply_limits(process, pid, &options),
             Effect::TrySockets { ticket, group, sockets } => {
                 let outcome = self.try_sockets(sockets.iter());

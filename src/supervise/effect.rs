@@ -181,6 +181,13 @@ pub enum Effect {
         /// Those that were changed.
         options: Vec<LimitOption>,
     },
+    /// Measure the memory of a process and its descendants; answer with [`Input::MemoryMeasured`].
+    MeasureMemory {
+        /// Whose.
+        process: ProcessId,
+        /// Its pid.
+        pid: Pid,
+    },
     /// See whether sockets could be made for a group; answer with [`Input::SocketsTried`].
     TrySockets {
         /// Returned with the answer.

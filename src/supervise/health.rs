@@ -157,7 +157,7 @@ impl HealthMonitor {
 }
 
 /// The first time to begin a check that is not before this one.
-fn next_step(at: Mono) -> Mono {
+pub(super) fn next_step(at: Mono) -> Mono {
     let late = at.0.as_nanos() % CHECK_STEP.as_nanos();
     let wait = if late == 0 { 0 } else { CHECK_STEP.as_nanos() - late };
     at.after(Duration::from_nanos(u64::try_from(wait).unwrap_or_default()))
@@ -387,19 +387,22 @@ impl Process {
         }
     }
 
-    fn restarts_unhealthy(&self) -> bool {
+    pub(super) fn restarts_unhealthy(&self) -> bool {
         RestartRules::of(&self.spec).restarts_after_exit(false)
     }
 
     /// Whether it has to be stopped, at once or after the processes bound to it.
     pub(super) fn is_to_stop_unhealthy(&self) -> bool {
         self.health.as_ref().is_some_and(|monitor| monitor.progress == HealthProgress::Over)
+            || self.memory_verdict() == Some(OnUnhealthy::Restart)
     }
 
     /// Whether the supervisor has to end because of it.
     pub(super) fn ends_supervisor_unhealthy(&self) -> bool {
         let shuts_down = |health: &HealthSpec| health.on_unhealthy == OnUnhealthy::Shutdown;
-        self.unhealthy_reason.is_some() && self.spec.health.as_deref().is_some_and(shuts_down)
+        self.unhealthy_reason.is_some()
+            && (self.spec.health.as_deref().is_some_and(shuts_down)
+                || self.memory_verdict() == Some(OnUnhealthy::Shutdown))
     }
 
     /// A running process without a check that can be made counts as healthy.

@@ -81,6 +81,13 @@ pub enum Input {
         /// What it was short of, or which option failed.
         failure: NotSpawned,
     },
+    /// The outcome of [`Effect::MeasureMemory`].
+    MemoryMeasured {
+        /// Which process.
+        process: ProcessId,
+        /// Of the process and its descendants; `None` if that is not known.
+        bytes: Option<u64>,
+    },
     /// A process that we did not start was reaped: an orphan.
     OrphanEnded {
         /// Which process.

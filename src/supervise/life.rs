@@ -149,6 +149,7 @@ impl Process {
         self.enter(State::Running { pid }, out);
         self.announce_ready(out);
         self.begin_health(turn);
+        self.begin_memory_watch(turn);
     }
 
     /// Whether an automatic start is due later (BACKOFF, or EXITED before a restart).

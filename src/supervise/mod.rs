@@ -35,6 +35,7 @@ mod input;
 mod life;
 mod logs;
 mod members;
+mod memory;
 mod notifications;
 mod operations;
 mod pools;
@@ -311,6 +312,10 @@ impl Supervisor {
                 self.with(process, |process| process.ended(&turn, status, &mut out));
                 self.stop_members_in_shutdown(&turn, process, &mut out);
                 self.listener_ended(process, &mut out);
+                self.changed(&turn, process, None, &mut out);
+            }
+            Input::MemoryMeasured { process, bytes } => {
+                self.with(process, |process| process.memory_measured(&turn, bytes, &mut out));
                 self.changed(&turn, process, None, &mut out);
             }
             Input::NotExecuted { process, status, failure } => {

@@ -36,6 +36,7 @@ use super::health::HealthMonitor;
 use super::history::ProcessHistory;
 use super::hook_runs::HookRuns;
 use super::members::RemainingGroup;
+use super::memory::MemoryWatch;
 use super::processes::Indexed;
 use super::readiness::Readiness;
 use super::restart::RestartCounter;
@@ -158,6 +159,8 @@ pub(super) struct Process {
     pub(super) leader: Option<Pid>,
     /// Set while it runs and its health is checked.
     pub(super) health: Option<Box<HealthMonitor>>,
+    /// Set while it runs and has a `memory_limit`.
+    pub(super) memory: Option<MemoryWatch>,
     /// With `health=notify`: how often it has to report in this run.
     pub(super) report_interval: Option<Duration>,
     /// Why this run was found unhealthy, if that had consequences.
@@ -224,6 +227,7 @@ impl Process {
             ready_at: None,
             leader: None,
             health: None,
+            memory: None,
             report_interval: None,
             unhealthy_reason: None,
             started: None,
@@ -337,7 +341,8 @@ impl Process {
         };
         let next_run = self.schedule_deadline().filter(|_| restarts_allowed);
         let check = self.health_deadline().filter(|_| restarts_allowed);
-        let deadlines = [own, self.members_deadline(), next_run, self.hooks_deadline(), check];
+        let memory = self.memory_deadline().filter(|_| restarts_allowed);
+        let deadlines = [own, self.members_deadline(), next_run, self.hooks_deadline(), check, memory];
         deadlines.into_iter().flatten().min()
     }
 
@@ -369,7 +374,10 @@ impl Process {
                 self.start(turn, out)
             }
             State::Stopping { .. } => self.stop_time_passed(turn, out),
-            State::Running { .. } => self.health_time_passed(turn, out),
+            State::Running { .. } => {
+                self.health_time_passed(turn, out);
+                self.memory_time_passed(turn, out);
+            }
             State::Backoff { .. }
             | State::Exited { .. }
             | State::Stopped
@@ -389,6 +397,7 @@ impl Process {
         if let State::Starting { until: Until::Ready { readiness, .. }, .. } = left {
             readiness.cancel(out);
         }
+        self.memory.take_if(|_| !matches!(self.state, State::Running { .. }));
         if let Some(monitor) = self.health.take_if(|_| !matches!(self.state, State::Running { .. })) {
             monitor.cancel(out);
         }

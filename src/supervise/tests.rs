@@ -17,6 +17,7 @@ mod hooks;
 mod information;
 mod lifecycle;
 mod listeners;
+mod memory;
 mod notifications;
 mod operations;
 mod random;
@@ -78,6 +79,8 @@ struct Scenario {
     spawn_errors: VecDeque<&'static str>,
     /// Whether the next starts fail because the machine is short of resources.
     is_short: bool,
+    /// What the next measurements find.
+    memory_bytes: Option<u64>,
     /// The orphans that the shell reports as adopted.
     orphans: Vec<Orphan>,
     /// Probes that are under way, including commands.
@@ -130,6 +133,7 @@ impl Scenario {
             verbose: false,
             spawn_errors: VecDeque::new(),
             is_short: false,
+            memory_bytes: None,
             orphans: Vec::new(),
             probes: Vec::new(),
             hooks: Vec::new(),

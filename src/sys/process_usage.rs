@@ -20,6 +20,39 @@ pub fn process_usage(pid: Pid) -> Option<ProcessUsage> {
     usage_in(buffer.get(..count)?, page_bytes())
 }
 
+/// The maximum number of processes of one program that are measured.
+const MEASURED_MAX: usize = 1024;
+
+/// The memory of a process and its descendants, in bytes; `None` if there is no such process, or no /proc.
+///
+/// What processes share by files and shared memory, as those that were forked from one do, counts once: the largest share.
+#[must_use]
+pub fn tree_memory(root: Pid) -> Option<u64> {
+    let (mut own, mut shared) = resident_pages(root)?;
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        next += 1;
+        for child in super::children::children_of(pid) {
+            if found.len() < MEASURED_MAX {
+                let (child_own, child_shared) = resident_pages(child).unwrap_or_default();
+                own += child_own;
+                shared = shared.max(child_shared);
+                found.push(child);
+            }
+        }
+    }
+    Some((own + shared).saturating_mul(page_bytes()))
+}
+
+/// Those of the process alone, and those of files and shared memory. See proc_pid_statm(5).
+fn resident_pages(pid: Pid) -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut fields = text.split_ascii_whitespace().skip(1).map(|field| field.parse::<u64>().ok());
+    let (resident, shared) = (fields.next()??, fields.next()??);
+    Some((resident.saturating_sub(shared), shared))
+}
+
 fn page_bytes() -> u64 {
     // SAFETY: sysconf(3) takes a number and touches no memory of ours.
     #[expect(unsafe_code, reason = "rustix and nix have it behind features that nothing else needs")]
@@ -40,6 +73,8 @@ fn usage_in(stat: &[u8], page_bytes: u64) -> Option<ProcessUsage> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+
     use super::*;
 
     #[test]
@@ -50,6 +85,28 @@ mod tests {
         for cut in [&b""[..], b"14 (a", b"14 (a) S 1 14", &stat[..40]] {
             assert_eq!(usage_in(cut, 4096), None);
         }
+    }
+
+    #[test]
+    fn descendants_count_with_their_own_memory() {
+        let own = Pid(crate::sys::process::own_pid());
+        let script = "sh -c 'echo; exec sleep 1000' & wait";
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", script])
+            .process_group(0)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The grandchild is there once it has written.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let root = Pid(child.id().cast_signed());
+        let (alone, shared) = resident_pages(root).unwrap();
+        let tree = tree_memory(root).unwrap();
+        assert!(tree > (alone + shared) * page_bytes(), "{tree}");
+        crate::sys::process::send_signal(root, crate::model::Signal::KILL, true).unwrap();
+        child.wait().unwrap();
+        assert_eq!(tree_memory(root), None);
+        assert!(tree_memory(own).is_some());
     }
 
     #[test]

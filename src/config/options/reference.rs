@@ -38,11 +38,13 @@ fn of_ini(lines: &str) -> ProcessSpec {
 }
 
 /// Options that an option requires: options of an optional part need the option that enables the part.
-const REQUIRED_OPTIONS: [(&str, &[(&str, &str)]); 6] = [
+const REQUIRED_OPTIONS: [(&str, &[(&str, &str)]); 8] = [
     ("command", &[]),
     ("ready_interval", &[("command", "a"), ("ready", "notify")]),
     ("health_", &[("command", "a"), ("health", "tcp:80")]),
     ("on_unhealthy", &[("command", "a"), ("health", "tcp:80")]),
+    ("on_memory_limit", &[("command", "a"), ("memory_limit", "1GB")]),
+    ("memory_interval", &[("command", "a"), ("memory_limit", "1GB")]),
     ("hook_timeout", &[("command", "a"), ("pre_start", "/bin/true")]),
     ("schedule_", &[("command", "a"), ("schedule", "@daily")]),
 ];

@@ -19,7 +19,7 @@ struct OptionPart {
     is_idle: fn(&ProcessSpec) -> bool,
 }
 
-const OPTION_PARTS: [OptionPart; 10] = [
+const OPTION_PARTS: [OptionPart; 11] = [
     OptionPart {
         options: &[
             "health_interval",
@@ -51,6 +51,11 @@ const OPTION_PARTS: [OptionPart; 10] = [
         options: &["ready_timeout"],
         reason: "without ready or type=oneshot",
         is_idle: |spec| spec.readiness.is_none() && spec.program_type == ProgramType::Daemon,
+    },
+    OptionPart {
+        options: &["on_memory_limit", "memory_interval"],
+        reason: "without memory_limit",
+        is_idle: |spec| spec.memory_limit.is_none(),
     },
     OptionPart { options: &["hook_timeout"], reason: "without a hook", is_idle: |spec| spec.hooks.is_none() },
     OptionPart {

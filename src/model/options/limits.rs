@@ -4,8 +4,10 @@ use super::DefaultValue::{Is, Unset};
 use super::OnUpdate::{InPlace, Restart};
 use super::Per::Process;
 use super::fields::row;
-use super::{DefaultValue, Lands, OptionDoc};
-use crate::model::LimitOption;
+use std::time::Duration;
+
+use super::{DefaultValue, Field, Lands, OptionDoc};
+use crate::model::{LimitOption, MemoryLimitSpec, OnUnhealthy, ProcessSpec};
 
 /// One of these options. What `update` does follows from the option.
 const fn limit(
@@ -17,6 +19,9 @@ const fn limit(
     let update = if option.applies_in_place() { InPlace } else { Restart };
     row(option.name(), Lands::Limit(option), default, (Process, update), test, doc)
 }
+
+/// More frequent measurements would cost more than they tell.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// In the order of the sample.
 pub(super) const LIMITS: &[OptionDoc] = &[
@@ -61,5 +66,41 @@ pub(super) const LIMITS: &[OptionDoc] = &[
         Unset("CAP_NET_BIND_SERVICE"),
         "CAP_KILL",
         "the only ones it has, as any user; empty: none; sv only",
+    ),
+    row(
+        "memory_limit",
+        Lands::Size(Field {
+            set: |spec, bytes| {
+                let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes > 0);
+                spec.memory_limit = bytes.map(|bytes| Box::new(MemoryLimitSpec::new(bytes)));
+            },
+            is_same: |old, new| {
+                let bytes = |spec: &ProcessSpec| spec.memory_limit.as_ref().map(|limit| limit.bytes);
+                bytes(old) == bytes(new)
+            },
+        }),
+        Unset("300MB"),
+        (Process, InPlace),
+        "1GB",
+        "memory of it and its descendants that it may use for long; 0: any; sv only",
+    ),
+    row(
+        "on_memory_limit",
+        Lands::Word(
+            &["restart", "shutdown"],
+            part!(memory_limit.on_limit: OnUnhealthy::Restart, OnUnhealthy::Shutdown),
+        ),
+        Is("restart"),
+        (Process, InPlace),
+        "shutdown",
+        "restart it, or shutdown everything; sv only",
+    ),
+    row(
+        "memory_interval",
+        Lands::Seconds(LEAST_INTERVAL, part!(memory_limit.interval)),
+        Is("10"),
+        (Process, InPlace),
+        "5",
+        "seconds between two measurements, of which three in a row count; sv only",
     ),
 ];

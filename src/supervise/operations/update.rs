@@ -232,6 +232,7 @@ impl Process {
         let is_rescheduled = self.spec.schedule != spec.schedule;
         let old = std::mem::replace(&mut self.spec, Arc::clone(spec));
         self.health_updated(turn, &old, out);
+        self.memory_limit_updated(turn, &old);
         if is_rescheduled {
             self.schedule_changed(turn, out);
         }

@@ -150,6 +150,9 @@ impl Scenario {
                 self.log.push(format!("!apply {} to {name} ({pid})", options.join(", ")));
                 None
             }
+            Effect::MeasureMemory { process, pid: _ } => {
+                Some(Input::MemoryMeasured { process, bytes: self.memory_bytes })
+            }
             Effect::ApplyLogLimits { process } => {
                 let spec = self.supervisor.spec(process).unwrap();
                 self.log.push(format!("!limits {} {}", spec.name, spec.stdout.bytes_max));
