@@ -218,7 +218,7 @@ fn is_running_answers_by_its_exit_code() {
 #[test]
 fn supervisors_client_does_not_have_these_actions() {
     let sandbox = started();
-    for action in ["ps", "why web", "is-running web"] {
+    for action in ["ps", "why web", "is-running web", "wait web", "events", "graph", "top"] {
         let mut ctl = sandbox.program("supervisorctl");
         let words = action.split(' ');
         let output = ctl.arg("-c").arg(sandbox.config()).args(words).output().unwrap();
@@ -241,6 +241,131 @@ fn exit_code(sandbox: &mut Sandbox, child: &mut Child) -> Option<i32> {
 fn interrupt(child: &Child) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
+}
+
+#[test]
+fn ps_is_redrawn_when_an_event_arrives() {
+    let sandbox = started();
+    let mut terminal = Terminal::start(sv(&sandbox, &["ps", "-w"]).env("TERM", "xterm").env("NO_COLOR", "1"));
+    terminal.expect("6 processes: 1 EXITED, 3 RUNNING, 2 STOPPED");
+    sandbox.ctl(&["start", "off"]);
+    // Without an event the states would never be requested again.
+    terminal.expect("\x1b[H6 processes: 1 EXITED, 4 RUNNING, 1 STOPPED\x1b[K\r\nNAME");
+    terminal.type_in("\x03");
+    assert_eq!(terminal.wait_exit().code(), Some(0));
+    let mut terminal = Terminal::start(sv(&sandbox, &["top"]).env("TERM", "dumb"));
+    terminal.expect("\r\nweb ");
+    terminal.type_in("\x03");
+    assert_eq!(terminal.wait_exit().code(), Some(0));
+    assert!(!terminal.shown().contains('\x1b'), "{:?}", terminal.shown());
+    assert_eq!(run(&sandbox, &["ps", "-w", "--json"]).2, Some(2));
+}
+
+#[test]
+fn events_are_shown_as_kept_and_as_they_happen() {
+    let mut sandbox = started();
+    let (text, err, code) = run(&sandbox, &["events"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(text.contains("  killed RUNNING -> EXITED, pid "), "{text}");
+    assert!(text.contains(", terminated by SIGKILL: "), "{text}");
+    let (text, ..) = run(&sandbox, &["events", "--json"]);
+    let events: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = events.last().unwrap()["serial"].as_u64().unwrap();
+    let since = |serial: u64| run(&sandbox, &["events", "--since", &serial.to_string()]).0.lines().count();
+    assert_eq!((since(last - 1), since(last)), (1, 0));
+    let mut child = spawn(&sandbox, &["events", "-f", "--since", &(last - 1).to_string()], "events");
+    sandbox.wait_file("events", &format!("{last}  "));
+    sandbox.ctl(&["start", "off"]);
+    sandbox.wait_file("events", "  off STARTING -> RUNNING, pid ");
+    interrupt(&child);
+    assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
+    let serials = |text: &str| -> Vec<u64> {
+        text.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let followed = serials(&sandbox.file("events"));
+    assert_eq!(followed, (last..last + followed.len() as u64).collect::<Vec<_>>());
+    assert_eq!(run(&sandbox, &["events", "--since", "x"]).2, Some(2));
+}
+
+#[test]
+fn wait_ends_when_the_condition_holds_or_can_not_hold_any_more() {
+    let mut sandbox = started();
+    let silent = |code| (String::new(), String::new(), Some(code));
+    assert_eq!(run(&sandbox, &["wait", "web"]), silent(0));
+    assert_eq!(run(&sandbox, &["wait", "killed", "off", "--for", "stopped"]), silent(0));
+    let (out, err, code) = run(&sandbox, &["wait", "web", "killed", "--for", "ready"]);
+    assert_eq!((out.as_str(), code), ("", Some(1)));
+    assert!(err.starts_with("killed is EXITED: "), "{err}");
+    let (out, err, code) = run(&sandbox, &["wait", "off", "web", "--timeout", "0.1"]);
+    assert_eq!((out.as_str(), err.as_str(), code), ("", "timed out: off is STOPPED\n", Some(124)));
+    for (words, code) in [
+        (&["wait", "nope"][..], 2),
+        (&["wait"], 2),
+        (&["wait", "web", "--for", "luck"], 2),
+        (&["wait", "web", "--timeout", "-1"], 2),
+    ] {
+        assert_eq!(run(&sandbox, words).2, Some(code), "{words:?}");
+    }
+    // Whichever is first, the wait or what it waits for.
+    for (condition, action, name, code) in
+        [("running", "start", "off", 0), ("stopped", "stop", "off", 0), ("healthy", "start", "fails", 1)]
+    {
+        let mut child = spawn(&sandbox, &["wait", name, "--for", condition, "--timeout", "60"], "wait");
+        sandbox.ctl(&[action, name]);
+        assert_eq!(exit_code(&mut sandbox, &mut child), Some(code), "{}", sandbox.file("wait.err"));
+    }
+    let mut child = spawn(&sandbox, &["wait", "off", "--timeout", "60"], "wait");
+    sandbox.ctl(&["shutdown"]);
+    assert_eq!(exit_code(&mut sandbox, &mut child), Some(2));
+}
+
+#[test]
+fn wait_sees_a_restart_and_a_job_that_is_done() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:job]\ncommand=/bin/sh -c 'while ! test -e %(here)s/go; do sleep 0.01; done'\ntype=oneshot\n\
+         [program:again]\ncommand=/bin/sh -c 'test -e %(here)s/once && exec cat; >%(here)s/once; sleep 2'\n\
+         autorestart=true\n",
+    )
+    .start();
+    let mut child = spawn(&sandbox, &["wait", "job", "--for", "done", "--timeout", "60"], "wait");
+    sandbox.write("go", "");
+    assert_eq!(exit_code(&mut sandbox, &mut child), Some(0), "{}", sandbox.file("wait.err"));
+    // Its end does not end a wait, since it is started again.
+    sandbox.wait_log("exited: again");
+    assert_eq!(run(&sandbox, &["wait", "again", "job", "--timeout", "60"]).2, Some(1));
+    assert_eq!(run(&sandbox, &["wait", "again", "--timeout", "60"]).2, Some(0));
+}
+
+const DEPENDENT: &str = "\
+[program:db]
+command=/bin/cat
+startsecs=0
+[program:web]
+command=/bin/cat
+startsecs=0
+depends_on=db
+restart_with=db=started
+[program:\"<b>]
+command=/bin/cat
+startsecs=0
+depends_on=web=started?
+";
+
+#[test]
+fn the_graph_is_shown_in_three_languages() {
+    let mut sandbox = Sandbox::with_programs(DEPENDENT).start();
+    sandbox.wait_state("\"<b>", "RUNNING");
+    let (text, err, code) = run(&sandbox, &["graph"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(text.contains("web  RUNNING\n  depends on db (ready)\n  restarts with db (started)\n"), "{text}");
+    let (text, ..) = run(&sandbox, &["graph", "--dot"]);
+    assert!(
+        text.starts_with("digraph supervisor {\n") && text.contains("[label=\"\\\"<b>\\nRUNNING\"]"),
+        "{text}"
+    );
+    let (text, ..) = run(&sandbox, &["graph", "--mermaid"]);
+    assert!(text.starts_with("flowchart LR\n") && text.contains("[\"#34;#60;b#62;<br/>RUNNING\"]"), "{text}");
+    assert_eq!(run(&sandbox, &["graph", "--dot", "--mermaid"]).2, Some(2));
 }
 
 #[test]

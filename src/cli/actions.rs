@@ -23,7 +23,10 @@ impl ClientAction {
     /// Whether Supervisor's client does not have it: then only `sv` has it.
     #[must_use]
     pub fn is_for_sv(&self) -> bool {
-        matches!(self.name, "health" | "is-running" | "logs" | "ps" | "why")
+        matches!(
+            self.name,
+            "events" | "graph" | "health" | "is-running" | "logs" | "ps" | "top" | "wait" | "why"
+        )
     }
 
     /// The usage as `sv`, for its help: all forms with their meanings, and an example.
@@ -60,7 +63,9 @@ impl ClientAction {
     fn example(&self) -> &'static str {
         match self.name {
             "clear" => "sv clear web",
+            "events" => "sv events -f --json | jq -r 'select(.to == \"FATAL\") | .full_name'",
             "fg" => "sv fg console",
+            "graph" => "sv graph --dot | dot -Tsvg > graph.svg",
             "health" => "HEALTHCHECK CMD [\"sv\", \"health\"]",
             "is-running" => "sv is-running web && echo yes",
             "logs" => "sv logs -f -n 50 web 'worker:*'",
@@ -72,6 +77,7 @@ impl ClientAction {
             "status" => "sv status --json | jq -r '.[] | select(.state != \"RUNNING\") | .name'",
             "stop" => "sv stop web 'worker:*'",
             "tail" => "sv tail -f web stderr",
+            "wait" => "sv wait db cache --for healthy --timeout 30 && ./migrate",
             "why" => "sv why web",
             _ => "",
         }
@@ -121,7 +127,7 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
 ];
 
 /// All actions, in alphabetical order.
-pub const ACTIONS: [ClientAction; 26] = [
+pub const ACTIONS: [ClientAction; 30] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
@@ -139,12 +145,28 @@ pub const ACTIONS: [ClientAction; 26] = [
                 clear <name> <name>\tEmpty the log files of several processes\n\
                 clear all\t\tEmpty the log files of all processes\n",
     },
+    ClientAction {
+        name: "events",
+        about: "Show what has happened to processes, and what happens",
+        topic: "events\t\t\tShow the events that the supervisor has kept, the oldest first\n\
+                events --since 120\tShow those after the event with this serial\n\
+                events -f\t\tShow new events as they happen (Ctrl-C to leave)\n\
+                events -f --since 0\tShow those that were kept, then new ones\n\
+                events --json [...]\tPrint a JSON object for each event, one a line\n",
+    },
     ClientAction { name: "exit", about: "Leave the shell", topic: "exit\tLeave the shell.\n" },
     ClientAction {
         name: "fg",
         about: "Talk to a process: see its output, type its input",
         topic: "fg <process>\tSee the output of a process and type its input\n\
                 \t\tCtrl-C to leave it\n",
+    },
+    ClientAction {
+        name: "graph",
+        about: "Show what depends on what",
+        topic: "graph\t\tShow each process with what it depends on, and whether that holds\n\
+                graph --dot\tThe same for Graphviz\n\
+                graph --mermaid\tThe same for Mermaid\n",
     },
     ClientAction {
         name: "health",
@@ -195,6 +217,7 @@ pub const ACTIONS: [ClientAction; 26] = [
         topic: "ps\t\t\tShow all processes as a table for people\n\
                 ps <name> [...]\tShow these processes or groups\n\
                 ps --sort KEY\t\tBy name, state (trouble first), cpu, mem, restarts or uptime\n\
+                ps -w\t\t\tRefresh the table in place (Ctrl-C to leave)\n\
                 ps --json [...]\tPrint a JSON array with an object for each process\n",
     },
     ClientAction { name: "quit", about: "Leave the shell", topic: "quit\tLeave the shell.\n" },
@@ -270,6 +293,13 @@ pub const ACTIONS: [ClientAction; 26] = [
                 tail <name> stderr\tShow the last 1600 *bytes* of its stderr\n",
     },
     ClientAction {
+        name: "top",
+        about: "Show processes by their use of the CPU, refreshed in place",
+        topic: "top\t\t\tShow all processes, the busiest first (Ctrl-C to leave)\n\
+                top <name> [...]\tShow these processes or groups\n\
+                top --sort KEY\t\tBy another key of ps\n",
+    },
+    ClientAction {
         name: "update",
         about: "Read the configuration and apply it: add, remove and restart what changed",
         topic: "update\t\t\tRead the configuration; add, remove and restart what changed\n\
@@ -280,6 +310,13 @@ pub const ACTIONS: [ClientAction; 26] = [
         name: "version",
         about: "Show the version of the supervisor that answers",
         topic: "version\t\t\tShow the version of the supervisor that answers\n",
+    },
+    ClientAction {
+        name: "wait",
+        about: "Wait until processes run, are healthy, are done or are stopped",
+        topic: "wait <name> [...]\tWait until these processes or groups are RUNNING\n\
+                wait <name> --for WHAT\tWait until running, ready, healthy, done or stopped\n\
+                wait <name> --timeout 5\tGive up after that many seconds\n",
     },
     ClientAction {
         name: "why",

@@ -333,13 +333,25 @@ fn options_of(action: &str) -> Vec<Arg> {
     let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let valued = |name, value, help| Arg::new(name).long(name).value_name(value).help(help);
     match action {
+        "events" => vec![
+            flag("follow", "Keep showing new events, until Ctrl-C").short('f'),
+            flag("json", "Print a JSON object for each event, one a line"),
+            valued("since", "SERIAL", "Only the events after this one"),
+        ],
+        "graph" => vec![flag("dot", "For Graphviz"), flag("mermaid", "For Mermaid")],
         "ps" => vec![
+            flag("watch", "Refresh the table in place, until Ctrl-C").short('w'),
             valued("sort", "KEY", SORT_HELP),
             flag("json", "Print a JSON array with an object for each process"),
         ],
         "restart" => vec![
             flag("rolling", "Restart the next process when the one before is ready"),
             valued("max-unavailable", "N", "How many processes --rolling restarts at a time [default: 1]"),
+        ],
+        "top" => vec![valued("sort", "KEY", SORT_HELP)],
+        "wait" => vec![
+            valued("for", "WHAT", "running, ready, healthy, done or stopped [default: running]"),
+            valued("timeout", "SECONDS", "When to give up, with exit code 124 [default: never]"),
         ],
         "why" => vec![flag("json", "Print a JSON object")],
         "status" => vec![flag("json", "Print a JSON array with an object for each process")],
@@ -534,7 +546,8 @@ Exit codes of the client's actions (with several problems the last one counts):
   4  status: no answer, or no such process; else: the connection was refused
   5  the server speaks another version of the interface
   7  nothing runs: no such socket, the program ended at once, or it had no process
-  is-running: 1 it is not RUNNING, 2 any error";
+  is-running: 1 it is not RUNNING, 2 any error
+  wait: 1 it can't come true any more, 2 any error, 124 the time is over";
 
 const AFTER_LONG: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one.

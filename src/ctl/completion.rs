@@ -59,12 +59,15 @@ fn expected(before: &str) -> CompletionKind {
     let words: Vec<&str> = before.split_whitespace().collect();
     match words[..] {
         [] | ["help"] => CompletionKind::Action,
-        [.., "--sort" | "--grep" | "--max-unavailable"] => CompletionKind::Nothing,
+        [
+            ..,
+            "--sort" | "--for" | "--timeout" | "--grep" | "--max-unavailable" | "--lines" | "-n" | "--since",
+        ] => CompletionKind::Nothing,
         ["add" | "remove" | "update", ..] => CompletionKind::Group,
         ["signal"] => CompletionKind::Signal,
         [
             "clear" | "fg" | "health" | "is-running" | "logs" | "pid" | "ps" | "restart" | "signal" | "start"
-            | "status" | "stop" | "tail" | "why",
+            | "status" | "stop" | "tail" | "top" | "wait" | "why",
             ..,
         ] => CompletionKind::Process,
         _ => CompletionKind::Nothing,

@@ -79,18 +79,34 @@ impl AsFd for Follow {
 /// `BrokenPipe` if the reader of our standard output is gone, else the error of poll(2).
 pub(super) fn wait(inputs: &[BorrowedFd<'_>], at_most: Option<Duration>) -> io::Result<Vec<bool>> {
     let stdout = io::stdout();
-    let mut watched: Vec<PollFd<'_>> =
-        inputs.iter().map(|input| PollFd::from_borrowed_fd(*input, PollFlags::IN)).collect();
     // Without a requested event: a closed reader is reported in any case.
-    watched.push(PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty()));
+    let output = PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty());
+    let mut ready = polled(inputs, Some(output), at_most)?;
+    if ready.pop() == Some(true) {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    Ok(ready)
+}
+
+/// Waits until one of them is readable, or for a time limit, whether or not somebody reads our standard output.
+///
+/// # Errors
+/// The error of poll(2).
+pub(super) fn readable(inputs: &[BorrowedFd<'_>], at_most: Option<Duration>) -> io::Result<Vec<bool>> {
+    polled(inputs, None, at_most)
+}
+
+fn polled<'fd>(
+    inputs: &[BorrowedFd<'fd>],
+    output: Option<PollFd<'fd>>,
+    at_most: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let inputs = inputs.iter().map(|input| PollFd::from_borrowed_fd(*input, PollFlags::IN));
+    let mut watched: Vec<PollFd<'_>> = inputs.chain(output).collect();
     let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
     match poll(&mut watched, at_most.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut ready: Vec<bool> = watched.iter().map(|one| !one.revents().is_empty()).collect();
-    if ready.pop() == Some(true) {
-        return Err(io::ErrorKind::BrokenPipe.into());
-    }
-    Ok(ready)
+    Ok(watched.iter().map(|one| !one.revents().is_empty()).collect())
 }

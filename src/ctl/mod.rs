@@ -5,13 +5,14 @@
 //! would show a Python exception have our own text.
 //!
 //! * `target`: chooses the server by command line, configuration, environment;
-//! * `endpoint`, `client`, `api`, `follow`: connections, calls, documents, and logs that are read while they grow;
+//! * `endpoint`, `client`, `api`, `follow`, `event_stream`: connections, calls, documents, and logs and events that are read
+//!   while they grow;
 //! * `session`: the shared state of actions; `input`: typed input; `answers`: results as rows; `failure`,
 //!   `exit`: how actions end;
 //! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`, `selection`: name patterns and
 //!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`: texts for terminals;
-//! * `status`, `ps`, `why`, `health`, `is_running`, `process`, `groups`, `logs`, `journal`, `foreground`, `daemon`, `help`:
-//!   the actions by subject;
+//! * `status`, `ps`, `why`, `events`, `graph`, `health`, `is_running`, `await_state`, `process`, `groups`, `logs`, `journal`,
+//!   `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! The client knows a supervisor only by its XML-RPC interface and, for actions that only `sv` has, by its JSON API.
@@ -19,17 +20,21 @@
 mod answers;
 mod api;
 mod ask;
+mod await_state;
 mod client;
 mod completion;
 mod daemon;
 mod editor;
 mod endpoint;
 mod ends;
+mod event_stream;
+mod events;
 mod exit;
 mod explain;
 mod failure;
 mod follow;
 mod foreground;
+mod graph;
 mod groups;
 mod health;
 mod help;

@@ -3,8 +3,8 @@
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
 use super::{
-    completion, daemon, exit, foreground, groups, health, help, is_running, journal, logs, process, ps,
-    status, why,
+    await_state, completion, daemon, events, exit, foreground, graph, groups, health, help, is_running,
+    journal, logs, process, ps, status, why,
 };
 use crate::cli::{COMPLETE, ClientAction};
 use crate::config::ClientPlugin;
@@ -20,12 +20,14 @@ pub(super) enum Then {
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
 /// Some exist only in `sv`: [`is_for_sv`].
-const TABLE: [(&str, Perform); 26] = [
+const TABLE: [(&str, Perform); 30] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
     (COMPLETE, completion::answer),
+    ("events", events::events),
     ("fg", foreground::fg),
+    ("graph", graph::graph),
     ("health", health::health),
     ("help", help::help),
     (IS_RUNNING, is_running::is_running),
@@ -44,8 +46,10 @@ const TABLE: [(&str, Perform); 26] = [
     ("status", status::status),
     ("stop", process::stop),
     ("tail", logs::tail),
+    ("top", ps::top),
     ("update", groups::update),
     ("version", status::version),
+    ("wait", await_state::wait_for),
     ("why", why::why),
 ];
 

@@ -6,11 +6,20 @@ use std::io;
 use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The width of the terminal on standard output; 80 where it is unknown.
-pub(super) fn columns() -> usize {
+/// The size of a terminal in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ScreenSize {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+/// The size of the terminal on standard output; 24 by 80 where it is unknown.
+pub(super) fn size() -> ScreenSize {
     match tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        _ => 80,
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            ScreenSize { rows: size.ws_row.into(), columns: size.ws_col.into() }
+        }
+        _ => ScreenSize { rows: 24, columns: 80 },
     }
 }
 

@@ -6,13 +6,21 @@ use super::session::Session;
 use super::wildcard;
 use crate::model::Namespec;
 
-/// The positions of the named processes, each once; of all without names. A name that means none is reported on standard error, and sets the exit
+/// The selected processes.
+pub(super) struct Selected {
+    /// Their positions among all, each once.
+    pub(super) positions: Vec<usize>,
+    /// Whether every name means one.
+    pub(super) is_complete: bool,
+}
+
+/// The named processes, or all without names. A name that means none is reported on standard error, and sets the exit
 /// code.
-pub(super) fn named(session: &mut Session, rows: &[ProcessRow], names: &[&str]) -> Vec<usize> {
+pub(super) fn named(session: &mut Session, rows: &[ProcessRow], names: &[&str]) -> Selected {
     if names.is_empty() {
-        return (0..rows.len()).collect();
+        return Selected { positions: (0..rows.len()).collect(), is_complete: true };
     }
-    let mut chosen = Vec::new();
+    let (mut chosen, mut is_complete) = (Vec::new(), true);
     for name in wildcard::expand(names, rows) {
         let spec = Namespec::split(&name);
         let is_meant = |row: &ProcessRow| name == "all" || row.is_meant_by(&spec);
@@ -21,8 +29,9 @@ pub(super) fn named(session: &mut Session, rows: &[ProcessRow], names: &[&str]) 
             let suggestion = session.suggestion(&name);
             session.warn(answers::unknown(&spec, &suggestion));
             session.fail(exit::GENERIC);
+            is_complete = false;
         }
         chosen.extend(found.into_iter().filter(|at| !chosen.contains(at)).collect::<Vec<_>>());
     }
-    chosen
+    Selected { positions: chosen, is_complete }
 }

@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use super::answers::{self, ProcessRow};
 use super::ask;
 use super::client::Client;
+use super::event_stream::EventStream;
 use super::exit;
 use super::failure::{CallError, Failure, fault};
 use super::follow::Follow;
@@ -45,6 +46,8 @@ pub(super) struct Session<'io> {
     asks: bool,
     /// Whether states are shown in colour.
     colors: bool,
+    /// Whether a terminal supports escape sequences.
+    escapes: bool,
     /// Whether we are `sv`, which may print and do more than Supervisor's client.
     is_sv: bool,
     /// The processes that Tab completion has requested since the last command.
@@ -70,6 +73,7 @@ impl<'io> Session<'io> {
             exit_code: 0,
             asks,
             colors: false,
+            escapes: true,
             is_sv: false,
             known: None,
             results: Vec::new(),
@@ -86,6 +90,7 @@ impl<'io> Session<'io> {
     /// Disables escape sequences, for a terminal that does not support them.
     pub(super) fn disable_escapes(&mut self) {
         self.colors = false;
+        self.escapes = false;
         self.client.hide_waits();
     }
 
@@ -127,6 +132,13 @@ impl<'io> Session<'io> {
     pub(super) fn get(&mut self, target: &str, asked_for: &'static str) -> Result<Json, CallError> {
         self.flush();
         self.client.get(target, asked_for)
+    }
+
+    /// Follows the events after this one, or from now on.
+    pub(super) fn follow_events(&mut self, after: Option<u64>) -> Result<EventStream, CallError> {
+        let after = after.map_or_else(String::new, |serial| format!("&after={serial}"));
+        let target = format!("/api/v1/events?follow=true{after}");
+        Ok(EventStream::of(self.client.follow(&target)?))
     }
 
     /// All processes; as `sv` with their last exit, if the server has that method.
@@ -467,6 +479,11 @@ impl<'io> Session<'io> {
     /// Sets the user name and password.
     pub(super) fn log_in(&mut self, username: String, password: String) {
         self.client.log_in(username, password);
+    }
+
+    /// Whether the terminal, if there is one, supports escape sequences.
+    pub(super) fn has_escapes(&self) -> bool {
+        self.escapes
     }
 
     /// Whether colours are enabled.

@@ -173,7 +173,7 @@ impl Edit<'_, '_> {
 
     fn draw(&self, session: &mut Session<'_>) {
         let prompt_columns = self.prompt.width();
-        let (shown, cursor) = self.line.view(screen::columns().saturating_sub(prompt_columns + 1));
+        let (shown, cursor) = self.line.view(screen::size().columns.saturating_sub(prompt_columns + 1));
         let column = prompt_columns + cursor;
         session.print(&format!("\r{}{shown}\x1b[K\r\x1b[{column}C", self.prompt));
         session.flush();

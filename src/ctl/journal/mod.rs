@@ -63,8 +63,8 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
         return Ok(());
     }
     let rows = answers::processes(&session.call("supervisor.getAllProcessInfo", &[])?)?;
-    let chosen = selection::named(session, &rows, &wanted.names);
-    let chosen: Vec<_> = chosen.into_iter().map(|at| &rows[at]).collect();
+    let selected = selection::named(session, &rows, &wanted.names);
+    let chosen: Vec<_> = selected.positions.into_iter().map(|at| &rows[at]).collect();
     let mut sources = sources(&chosen, &wanted, session.has_colors());
     let mut shown = Vec::new();
     for source in &mut sources {

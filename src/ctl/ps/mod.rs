@@ -1,12 +1,14 @@
-//! `sv ps`: a table of processes for people.
+//! `sv ps` and `sv top`: a table of processes for people, once or refreshed in place.
 //!
-//! The supervisor is asked once. CPU time and memory are read from /proc by us.
+//! The supervisor is asked once, and again only when an event says that something has changed. CPU time and memory
+//! are read from /proc by us.
 //!
 //! `--json` prints an array with one object per process, one per line: those of the JSON API's `/api/v1/processes`, with
 //! `cpu_percent` (of one processor, over the life of the process) and `resident_bytes`, null if unknown.
 
 mod table;
 mod usage;
+mod watch;
 
 use std::time::Instant;
 
@@ -21,11 +23,14 @@ use super::selection;
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords, refuse};
 use table::{ShownProcess, SortKey};
-use usage::measure;
+use usage::UsageMeter;
+pub(super) use watch::top;
+use watch::watch;
 
-const OPTIONS: ActionOptions = ActionOptions { action: "ps", flags: &[("--json", "")], valued: &["--sort"] };
+const OPTIONS: ActionOptions =
+    ActionOptions { action: "ps", flags: &[("--watch", "-w"), ("--json", "")], valued: &["--sort"] };
 
-/// `ps [--json] [--sort KEY] [NAME...]`
+/// `ps [-w] [--json] [--sort KEY] [NAME...]`
 pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
     let Some(key) = sort_key(words.value("--sort").unwrap_or("name")) else {
@@ -33,15 +38,25 @@ pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
         refuse(session, "ps", &format!("Error: --sort is one of {keys}"));
         return Ok(());
     };
-    let view = TableSource::requested(session, &words)?;
-    let rows = view.measured(session, key);
-    if words.has("--json") {
-        session.print(&json::array(rows.iter().map(|row| view.object(row))));
-    } else if !rows.is_empty() || words.names.is_empty() {
-        for line in table::lines(&rows, screen::columns(), |row| session.paint(row)) {
-            session.say(line);
+    match (words.has("--watch"), words.has("--json")) {
+        (true, true) => refuse(session, "ps", "Error: --watch can't be combined with --json"),
+        (true, false) => return watch(session, &words, key),
+        (false, true) => {
+            let view = TableSource::requested(session, &words)?;
+            let rows = view.measured(session, key, &mut UsageMeter::default());
+            session.print(&json::array(rows.iter().map(|row| view.object(row))));
         }
-        session.say(table::summary(&rows));
+        (false, false) => {
+            let view = TableSource::requested(session, &words)?;
+            let rows = view.measured(session, key, &mut UsageMeter::default());
+            if rows.is_empty() && !words.names.is_empty() {
+                return Ok(());
+            }
+            for line in table::lines(&rows, screen::size().columns, |row| session.paint(row)) {
+                session.say(line);
+            }
+            session.say(table::summary(&rows));
+        }
     }
     Ok(())
 }
@@ -54,6 +69,7 @@ fn sort_key(word: &str) -> Option<SortKey> {
 struct TableSource {
     /// The objects of the selected processes.
     objects: Vec<Json>,
+    newest_event: u64,
     at: Instant,
 }
 
@@ -62,16 +78,16 @@ impl TableSource {
         let mut document = session.get("/api/v1/processes", "the state of all processes")?;
         let at = Instant::now();
         let rows = answers::api_processes(&document);
-        let chosen = selection::named(session, &rows, &words.names);
+        let chosen = selection::named(session, &rows, &words.names).positions;
         let objects = chosen.into_iter().map(|at| document["processes"][at].take()).collect();
-        Ok(Self { objects, at })
+        Ok(Self { objects, newest_event: document["newest_event"].as_u64().unwrap_or(0), at })
     }
 
     /// The rows as of now, with CPU and memory, in this order.
-    fn measured(&self, session: &mut Session, key: SortKey) -> Vec<ShownProcess> {
+    fn measured(&self, session: &mut Session, key: SortKey, meter: &mut UsageMeter) -> Vec<ShownProcess> {
         let since = self.at.elapsed().as_secs_f64();
         let mut rows: Vec<_> = self.objects.iter().map(|object| shown(object, since)).collect();
-        measure(session, &mut rows);
+        meter.measure(session, &mut rows);
         key.sort(&mut rows);
         rows
     }

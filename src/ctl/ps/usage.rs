@@ -1,6 +1,7 @@
 //! CPU time and memory of processes, read from our own /proc as far as it is that of the supervisor.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::Value as Json;
 
@@ -14,23 +15,45 @@ use crate::sys::process_usage::process_usage;
 /// before the fork, and rounds. A process of another namespace with the same id differs by more.
 const AGE_TOLERANCE_SECS: f64 = 2.0;
 
-/// Fills in CPU and memory. The share of the CPU is that of the whole life of a process.
-///
-/// The supervisor is asked only if none of the processes is found here: then it runs in another namespace or on another
-/// machine. Without an answer the columns stay empty.
-pub(super) fn measure(session: &mut Session, rows: &mut [ShownProcess]) {
-    let mut found: BTreeMap<i64, FoundUsage> = rows.iter().filter_map(local).collect();
-    if found.is_empty() && rows.iter().any(|row| row.process.pid > 0) {
-        let document = session.get("/api/v1/resources", "the use of CPU and memory").unwrap_or_default();
-        let processes = document["processes"].as_array().into_iter().flatten();
-        found = processes.filter_map(remote).collect();
-    }
-    for row in rows {
-        let Some(usage) = found.get(&row.process.pid) else { continue };
-        let during = usage.age_secs.or(row.uptime_secs).unwrap_or_default();
-        row.resident_bytes = Some(usage.resident_bytes);
-        // Ticks of 10 ms say nothing about a shorter time.
-        row.cpu_percent = (during >= 0.1).then(|| usage.cpu_secs / during * 100.0);
+/// The CPU time of a process at a time.
+struct CpuSample {
+    at: Instant,
+    cpu_secs: f64,
+}
+
+/// Measures again and again.
+#[derive(Default)]
+pub(super) struct UsageMeter {
+    /// By the id of the process.
+    before: BTreeMap<i64, CpuSample>,
+}
+
+impl UsageMeter {
+    /// Fills in CPU and memory. The share of the CPU is that since the previous measurement, or that of the whole life of
+    /// a process.
+    ///
+    /// The supervisor is asked only if none of the processes is found here: then it runs in another namespace or on
+    /// another machine. Without an answer the columns stay empty.
+    pub(super) fn measure(&mut self, session: &mut Session, rows: &mut [ShownProcess]) {
+        let mut found: BTreeMap<i64, FoundUsage> = rows.iter().filter_map(local).collect();
+        if found.is_empty() && rows.iter().any(|row| row.process.pid > 0) {
+            let document = session.get("/api/v1/resources", "the use of CPU and memory").unwrap_or_default();
+            let processes = document["processes"].as_array().into_iter().flatten();
+            found = processes.filter_map(remote).collect();
+        }
+        let at = Instant::now();
+        for row in rows {
+            let Some(usage) = found.get(&row.process.pid) else { continue };
+            let (used, during) = match self.before.get(&row.process.pid) {
+                Some(before) => (usage.cpu_secs - before.cpu_secs, (at - before.at).as_secs_f64()),
+                None => (usage.cpu_secs, usage.age_secs.or(row.uptime_secs).unwrap_or_default()),
+            };
+            row.resident_bytes = Some(usage.resident_bytes);
+            // Ticks of 10 ms say nothing about a shorter time.
+            row.cpu_percent = (during >= 0.1).then(|| (used / during * 100.0).max(0.0));
+        }
+        let samples = found.into_iter().map(|(pid, usage)| (pid, CpuSample { at, cpu_secs: usage.cpu_secs }));
+        self.before = samples.collect();
     }
 }
 
