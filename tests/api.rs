@@ -7,11 +7,12 @@ mod support;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use support::wire::{Answer, Peer, resident_kib};
-use support::{HEAD, Sandbox, free_ports};
+use support::{HEAD, Sandbox, free_port, free_ports, have};
 
 const PROGRAMS: &str = "\
 [program:web]
@@ -985,4 +986,33 @@ fn the_supervisor_is_restarted_and_shut_down() {
 
 fn pid_of_if_answered(sandbox: &Sandbox) -> Option<Json> {
     sandbox.pid("cat").map(|pid| json!(pid.as_raw_nonzero().get()))
+}
+
+/// Requests made from the description, valid and invalid ones. Every answer has to match it.
+#[test]
+fn schemathesis_finds_nothing() {
+    let folder = std::env::var_os("SV_SCHEMATHESIS_BIN").map(PathBuf::from);
+    let folder =
+        folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemathesis/bin"));
+    let program = folder.join("schemathesis");
+    if !have("schemathesis", program.exists()) {
+        return;
+    }
+    let port = free_port();
+    let server = format!("[inet_http_server]\nport=127.0.0.1:{port}\n");
+    let sandbox = Sandbox::new(&format!("{HEAD}{server}{PROGRAMS}")).start();
+    let output = sandbox
+        .marked(std::process::Command::new(program))
+        .arg("run")
+        .arg(format!("http://127.0.0.1:{port}/api/v1/openapi.json"))
+        // They would end the supervisor, or the programs and connections in the middle of a request.
+        .args(["--exclude-path", "/shutdown", "--exclude-path", "/restart"])
+        .args(["--phases", "coverage,fuzzing", "--max-examples", "10", "--generation-deterministic"])
+        // Parameters that exclude each other, and signals that do not exist, match the description and are refused.
+        .args(["--exclude-checks", "positive_data_acceptance", "--request-timeout", "5"])
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}\n{}", sandbox.story());
+    assert!(report.contains("Test cases:"), "{report}");
 }

@@ -58,7 +58,11 @@ impl Query {
     }
 }
 
+/// The largest integer that every reader of JSON can represent.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
+
 /// Digits only: a plus sign is a blank in a query.
 pub(super) fn number(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| is_plain && *number <= NUMBER_MAX)
 }

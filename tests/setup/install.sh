@@ -13,6 +13,8 @@ KUBERNETES_VALIDATE_VERSION=1.37.0
 kubernetes="${SV_KUBERNETES_BIN:-target/kubernetes/bin}"
 AXE_PLAYWRIGHT_VERSION=0.1.8
 axe="${SV_AXE:-target/axe}"
+SCHEMATHESIS_VERSION=4.32.5
+schemathesis="${SV_SCHEMATHESIS_BIN:-target/schemathesis/bin}"
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -79,7 +81,8 @@ missing_packages() {
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
         echo busybox-static
     fi
-    if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ] && [ -x "$kubernetes/kubernetes-validate" ]; } \
+    if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ] && [ -x "$kubernetes/kubernetes-validate" ] \
+        && [ -x "$schemathesis/schemathesis" ]; } \
         && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
@@ -147,6 +150,13 @@ if [ ! -x "$kubernetes/kubernetes-validate" ]; then
     { python3 -m venv target/kubernetes && target/kubernetes/bin/pip install --quiet \
         "kubernetes-validate==$KUBERNETES_VALIDATE_VERSION"; } \
         || give_up "cannot install kubernetes-validate: tests of the manifests will skip"
+fi
+
+if [ ! -x "$schemathesis/schemathesis" ]; then
+    echo "setup: installing schemathesis $SCHEMATHESIS_VERSION, which tests the API by its description, into target/schemathesis"
+    { python3 -m venv target/schemathesis && target/schemathesis/bin/pip install --quiet \
+        "schemathesis==$SCHEMATHESIS_VERSION"; } \
+        || give_up "cannot install schemathesis: a test of the API will skip"
 fi
 
 tests/setup/bases.sh || give_up "cannot make base images of Debian's packages: tests of the recipes will skip"
