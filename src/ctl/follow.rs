@@ -25,7 +25,11 @@ pub(super) struct Follow {
 
 /// The server's path of a process log.
 pub(super) fn log_of(namespec: &str, channel: &str) -> String {
-    let path = format!("/logtail/{namespec}/{channel}");
+    format!("/logtail/{namespec}/{channel}")
+}
+
+/// The path as the target of a request.
+pub(super) fn encoded(path: &str) -> String {
     path.split('/').map(percent_encode).collect::<Vec<_>>().join("/")
 }
 

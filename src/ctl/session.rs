@@ -16,7 +16,7 @@ use super::client::Client;
 use super::event_stream::EventStream;
 use super::exit;
 use super::failure::{CallError, Failure, fault};
-use super::follow::Follow;
+use super::follow::{Follow, encoded};
 use super::input::Input;
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
@@ -215,7 +215,7 @@ impl<'io> Session<'io> {
     /// Follows a log of the server.
     pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
         self.flush();
-        self.client.follow(path)
+        self.client.follow(&encoded(path))
     }
 
     /// The URL of the server.
