@@ -415,11 +415,13 @@ fn who_may_not_ask_learns_so_in_json() {
     let sandbox = Sandbox::new(&format!("{HEAD}{servers}")).start();
     let metrics = || Peer::of(UnixStream::connect(sandbox.path("metrics.sock")).unwrap());
     let foreign = "Host: localhost\r\nOrigin: http://evil.example\r\n";
+    // Only a browser can be tricked by a host name.
+    let rebound = "Host: evil.example\r\nUser-Agent: Mozilla/5.0\r\n";
     let get = "GET /api/v1 HTTP/1.1\r\n";
     for (mut peer, request, line, name) in [
         (Peer::tcp(port), format!("{get}Host: x\r\n"), "401 Unauthorized", "UNAUTHORIZED"),
         (metrics(), format!("{get}Host: x\r\n"), "403 Forbidden", "FORBIDDEN"),
-        (Peer::tcp(open), format!("{get}Host: evil.example\r\n"), "403 Forbidden", "FORBIDDEN"),
+        (Peer::tcp(open), format!("{get}{rebound}"), "403 Forbidden", "FORBIDDEN"),
         (Peer::unix(&sandbox), format!("POST /api/v1 HTTP/1.1\r\n{foreign}"), "403 Forbidden", "FORBIDDEN"),
     ] {
         let answer = peer.send(format!("{request}\r\n")).answer();
