@@ -211,13 +211,11 @@ fn filters_order_and_keys_find_a_process() {
 
 #[test]
 fn the_logs_of_a_process_are_followed_and_searched() {
-    let programs = format!(
-        "[program:says]\nstartsecs=0\n\
+    let programs = "[program:says]\nstartsecs=0\n\
          command=/bin/sh -c 'printf \"one <b>two</b> \\033[31mred\\033[0m \"; exec cat'\n\
          [program:both]\nstartsecs=0\n\
-         command=/bin/sh -c 'echo out; echo error >&2; exec cat'\ndepends_on=says\n"
-    );
-    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+         command=/bin/sh -c 'echo out; echo error >&2; exec cat'\ndepends_on=says\n";
+    let Some((mut browser, mut sandbox, url)) = visit(programs) else { return };
     sandbox.wait_state("both", "RUNNING");
     browser.open(&format!("{url}process.html?processname=says"));
     let lines =

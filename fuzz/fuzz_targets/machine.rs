@@ -56,7 +56,7 @@ pub fn lines(bytes: &[u8]) -> usize {
 }
 
 fn user(name: &str, uid: UserId) -> User {
-    User { name: name.to_owned(), uid, gid: uid, groups: vec![uid] }
+    User { name: name.to_owned(), uid, gid: uid, groups: vec![uid], has_own_group: false }
 }
 
 impl Machine for FuzzMachine {
