@@ -331,7 +331,7 @@ fn sockets_in(folder: &Path) -> Vec<(SocketAddress, String)> {
     let named = entries
         .filter_map(|entry| Some((SocketAddress::File(entry.path()), entry.file_name().into_string().ok()?)));
     let mut sockets: Vec<_> = named.filter(|(_, name)| name.ends_with(ENDING)).collect();
-    sockets.sort();
+    sockets.sort_unstable();
     sockets
 }
 
@@ -344,7 +344,7 @@ fn abstract_sockets() -> Vec<(SocketAddress, String)> {
     }
     let list = String::from_utf8_lossy(&list);
     let mut sockets: Vec<_> = list.lines().filter_map(abstract_socket).collect();
-    sockets.sort();
+    sockets.sort_unstable();
     sockets.dedup();
     sockets
 }

@@ -198,7 +198,7 @@ impl Machine for Host {
         let mut found: Vec<_> =
             found.filter_map(Result::ok).filter(|path| finds(Path::new(&pattern), path)).collect();
         // As texts: compared by components, `a/x` would come before `a-b/x`.
-        found.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+        found.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
         found
     }
 

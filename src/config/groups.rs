@@ -45,7 +45,7 @@ pub(super) fn groups(
     maker.make_pools(&listeners);
     let Maker { found, waiting, disabled, .. } = maker;
     let mut found: Vec<_> = found.into_values().map(|(_, group)| group).collect();
-    found.sort_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
+    found.sort_unstable_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
     check_dependencies(reading, names, &found, &waiting, &disabled);
     found
 }

@@ -306,7 +306,7 @@ impl Verb {
     fn print_rows(&self, session: &mut Session, rows: &[BulkRow]) -> Outcome {
         let mut rows: Vec<_> = rows.iter().collect();
         if session.is_sv() {
-            rows.sort_by_key(|row| (&row.group, &row.name));
+            rows.sort_unstable_by_key(|row| (&row.group, &row.name));
         }
         rows.into_iter().try_for_each(|row| self.print(session, row))
     }

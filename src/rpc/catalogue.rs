@@ -57,7 +57,7 @@ impl<'a> Catalogue<'a> {
             names.map(|name| format!("{namespace}.{name}")).collect()
         };
         let mut full_names: Vec<String> = namespaces.flat_map(names_in).collect();
-        full_names.sort();
+        full_names.sort_unstable();
         full_names.dedup();
         Value::Array(full_names.into_iter().map(Value::from).collect())
     }

@@ -142,7 +142,7 @@ impl Supervisor {
 
     fn process_graph(&self) -> ProcessGraph {
         let mut processes: Vec<_> = self.processes.iter().collect();
-        processes.sort_by(|a, b| (&a.spec.group, &a.spec.name).cmp(&(&b.spec.group, &b.spec.name)));
+        processes.sort_unstable_by(|a, b| (&a.spec.group, &a.spec.name).cmp(&(&b.spec.group, &b.spec.name)));
         let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
         let (edges, is_truncated) = self.conditions.edges(&ids);
         let nodes = processes.into_iter().map(|process| ProcessNode {
@@ -161,7 +161,7 @@ impl Supervisor {
             ..self.info(turn, process)
         };
         let mut all: Vec<_> = self.processes.iter().map(info).collect();
-        all.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
+        all.sort_unstable_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
         all
     }
 

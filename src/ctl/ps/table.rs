@@ -58,14 +58,14 @@ impl SortKey {
     pub(super) fn sort(self, rows: &mut [ShownProcess]) {
         // Tenths are shown: smaller differences would only make the rows change places.
         let tenths = |number: Option<f64>| number.map(|number| (number * 10.0) as u64);
-        match self {
-            Self::Name => {}
-            Self::State => rows.sort_by_key(|row| severity(&row.process)),
-            Self::Cpu => rows.sort_by_key(|row| Reverse(tenths(row.cpu_percent))),
-            Self::Memory => rows.sort_by_key(|row| Reverse(row.resident_bytes)),
-            Self::Restarts => rows.sort_by_key(|row| Reverse(row.restarts)),
-            Self::Uptime => rows.sort_by_key(|row| Reverse(tenths(row.uptime_secs))),
-        }
+        rows.sort_by_key(|row| match self {
+            Self::Name => (0, None),
+            Self::State => (severity(&row.process), None),
+            Self::Cpu => (0, Some(Reverse(tenths(row.cpu_percent)))),
+            Self::Memory => (0, Some(Reverse(row.resident_bytes))),
+            Self::Restarts => (0, Some(Reverse(Some(row.restarts)))),
+            Self::Uptime => (0, Some(Reverse(tenths(row.uptime_secs)))),
+        });
     }
 }
 

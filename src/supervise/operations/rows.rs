@@ -72,7 +72,7 @@ pub(in crate::supervise) enum Form {
 
 impl Form {
     pub(super) fn answer(self, mut settled: Vec<SettledRow>) -> Result<Reply, Fault> {
-        settled.sort_by_key(|it| (it.interval, it.place));
+        settled.sort_unstable_by_key(|it| (it.interval, it.place));
         let mut rows = settled.into_iter().map(|it| it.row);
         match self {
             Self::One => rows.next().map_or(Ok(()), |row| row.outcome).map(|()| Reply::Done),
