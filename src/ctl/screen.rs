@@ -1,7 +1,7 @@
 //! What fits on a terminal, and what may be written to it.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, IsTerminal};
 
 use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -21,6 +21,12 @@ pub(super) fn size() -> ScreenSize {
         }
         _ => ScreenSize { rows: 24, columns: 80 },
     }
+}
+
+/// The columns that a table may have: without a limit if standard output is not a terminal, since whatever reads it
+/// wants names as they are.
+pub(super) fn table_columns() -> usize {
+    if io::stdout().is_terminal() { size().columns } else { usize::MAX }
 }
 
 /// A text in which nothing changes the terminal or the order of the text: control characters, and those that

@@ -52,7 +52,7 @@ pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
             if rows.is_empty() && !words.names.is_empty() {
                 return Ok(());
             }
-            for line in table::lines(&rows, screen::size().columns, |row| session.paint(row)) {
+            for line in table::lines(&rows, screen::table_columns(), |row| session.paint(row)) {
                 session.say(line);
             }
             session.say(table::summary(&rows));
