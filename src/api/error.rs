@@ -32,7 +32,9 @@ pub(super) struct ErrorView {
 
 impl ErrorView {
     pub(super) fn of(fault: &Fault) -> Self {
-        Self { code: Some(fault.code as i32), name: fault.code.name(), message: fault.to_string() }
+        // Among XML-RPC's codes it has that of another fault.
+        let code = (fault.code != FaultCode::Forbidden).then(|| fault.code.number());
+        Self { code, name: fault.code.name(), message: fault.to_string() }
     }
 }
 
