@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
-use support::wire::{Peer, call, get_pid, peak_resident_kib, raw, resident_kib};
+use support::wire::{Peer, anonymous_kib, call, get_pid, peak_resident_kib, raw};
 use support::{HEAD, Sandbox, TIMEOUT, free_port};
 use sv::xmlrpc::Value;
 
@@ -55,10 +55,10 @@ fn a_request_without_the_password_is_refused_at_its_head() {
         peer.gets(head, "HTTP/1.1 401 Unauthorized");
         assert!(peer.ends());
     }
-    let before = resident_kib(sandbox.supervisor_pid());
+    let before = anonymous_kib(sandbox.supervisor_pid());
     let connect = |_| unfinished(TcpStream::connect(("127.0.0.1", port)).unwrap(), "");
     let open: Vec<_> = (0..CONNECTIONS).map(connect).collect();
-    let after = resident_kib(sandbox.supervisor_pid());
+    let after = anonymous_kib(sandbox.supervisor_pid());
     assert!(after < before + 4 * 1024, "{before} KiB became {after}");
     drop(open);
     sandbox.wait_ready();
@@ -81,7 +81,7 @@ fn unfinished_requests_of_all_clients_share_a_budget() {
             Box::new(unfinished(wire, ""))
         });
     }
-    let resident = resident_kib(sandbox.supervisor_pid());
+    let resident = anonymous_kib(sandbox.supervisor_pid());
     assert!(resident < RESIDENT_KIB_MAX, "{resident} KiB");
     // Evicted clients got an error, and a client with a small request is never evicted.
     assert!(answered(open.swap_remove(0), "HTTP/1.1 503 Service Unavailable"));
@@ -115,7 +115,7 @@ fn replies_that_are_not_read_share_a_budget() {
         assert!(Peer::tcp(port).call("supervisor.getState", &[]).is_ok());
     }
     sandbox.wait("the replies to be dropped", |sandbox| {
-        (resident_kib(sandbox.supervisor_pid()) < 40 * 1024).then_some(())
+        (anonymous_kib(sandbox.supervisor_pid()) < 40 * 1024).then_some(())
     });
     assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
     drop(open);

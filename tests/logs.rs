@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
-use support::wire::{Peer, resident_kib};
+use support::wire::{Peer, anonymous_kib};
 use support::{Sandbox, have};
 use sv::logs::AnsiStripper;
 use sv::xmlrpc::Value;
@@ -839,7 +839,7 @@ fn rings_are_freed_with_their_process_even_while_something_is_due() {
             };
             (all.len() == 6 && (0..5).all(is_full)).then_some(())
         });
-        resident_kib(supervisor)
+        anonymous_kib(supervisor)
     };
     let first = settle(&mut sandbox);
     for round in 0..12 {

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
-use support::wire::{Peer, Wire, call, cpu_ticks, get_pid, post, raw, resident_kib};
+use support::wire::{Peer, Wire, anonymous_kib, call, cpu_ticks, get_pid, post, raw};
 use support::{HEAD, Sandbox, TIMEOUT, free_port, free_ports};
 use sv::xmlrpc::{Value, encode_call};
 
@@ -314,8 +314,8 @@ fn when_there_are_too_many_the_one_idle_for_longest_makes_room() {
     }
     assert_eq!(peers[0].call("supervisor.stopProcess", &["slow".into()]), Ok(true.into()));
     assert!(waiting.answer().value().is_err());
-    let resident = resident_kib(sandbox.supervisor_pid());
-    assert!(resident < 16 * 1024, "{resident} KiB for a thousand connections");
+    let kept = anonymous_kib(sandbox.supervisor_pid());
+    assert!(kept < 8 * 1024, "{kept} KiB for a thousand connections");
 }
 
 #[test]
@@ -422,8 +422,8 @@ fn a_slow_request_times_out_and_an_idle_connection_does_not() {
     }
     assert!(is_cut_off, "the whole request was taken");
     assert!(since.elapsed() >= Duration::from_secs(2), "it was cut off after {:?}", since.elapsed());
-    let resident = resident_kib(sandbox.supervisor_pid());
-    assert!(resident < 16 * 1024, "{resident} KiB");
+    let kept = anonymous_kib(sandbox.supervisor_pid());
+    assert!(kept < 8 * 1024, "{kept} KiB");
     // By now the connection of the slow reader is closed early.
     unresponsive.read_to_end(&mut heard).unwrap();
     let answers = heard.windows(15).filter(|window| window == b"HTTP/1.1 200 OK").count();
@@ -553,8 +553,8 @@ fn a_thousand_slow_clients_and_an_endless_body_do_not_delay_others() {
     _ = endless.set_read_timeout(Some(Duration::from_secs(5)));
     _ = endless.read_to_end(&mut last);
     assert!(is_cut_off || last.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&last));
-    let resident = resident_kib(supervisor);
-    assert!(resident < 16 * 1024, "{resident} KiB");
+    let kept = anonymous_kib(supervisor);
+    assert!(kept < 8 * 1024, "{kept} KiB");
 }
 
 /// supervisor_cache, mr.laforge and supervisor_twiddler, as the clients of these packages call them.

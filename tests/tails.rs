@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
-use support::wire::{Peer, resident_kib};
+use support::wire::{Peer, anonymous_kib};
 use support::{Sandbox, peers};
 use sv::xmlrpc::Value;
 
@@ -353,8 +353,8 @@ fn a_slow_follower_delays_no_other_and_misses_nothing() {
     let go = ["chatty".into(), Value::from("go\n")];
     assert!(peer.call("supervisor.sendProcessStdin", &go).is_ok());
     sandbox.wait_state("chatty", "EXITED");
-    let resident = resident_kib(sandbox.supervisor_pid());
-    assert!(resident < 16 * 1024, "{resident} KiB");
+    let kept = anonymous_kib(sandbox.supervisor_pid());
+    assert!(kept < 8 * 1024, "{kept} KiB");
     let mut follower = slow.remove(0);
     let mut heard = 0;
     while heard < 67_108_864 + 4 {

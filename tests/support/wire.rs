@@ -163,8 +163,9 @@ pub fn ticks_of(stat: &str) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-pub fn resident_kib(pid: Pid) -> u64 {
-    kib_of(pid, "VmRSS:")
+/// Without the pages of the binary, which in a debug build are many and say nothing about what is kept.
+pub fn anonymous_kib(pid: Pid) -> u64 {
+    kib_of(pid, "RssAnon:")
 }
 
 /// The most that it has been.
