@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use support::wire::{Answer, Peer, resident_kib};
+use support::wire::{Answer, Peer, anonymous_kib};
 use support::{HEAD, Sandbox, free_port, free_ports, have};
 
 const PROGRAMS: &str = "\
@@ -417,12 +417,20 @@ fn who_may_not_ask_learns_so_in_json() {
     let foreign = "Host: localhost\r\nOrigin: http://evil.example\r\n";
     // Only a browser can be tricked by a host name.
     let rebound = "Host: evil.example\r\nUser-Agent: Mozilla/5.0\r\n";
+    let silent = "Host: localhost\r\nUser-Agent: Mozilla/5.0\r\n";
     let get = "GET /api/v1 HTTP/1.1\r\n";
     for (mut peer, request, line, name) in [
         (Peer::tcp(port), format!("{get}Host: x\r\n"), "401 Unauthorized", "UNAUTHORIZED"),
         (metrics(), format!("{get}Host: x\r\n"), "403 Forbidden", "FORBIDDEN"),
         (Peer::tcp(open), format!("{get}{rebound}"), "403 Forbidden", "FORBIDDEN"),
         (Peer::unix(&sandbox), format!("POST /api/v1 HTTP/1.1\r\n{foreign}"), "403 Forbidden", "FORBIDDEN"),
+        // A browser that does not say which page it is for.
+        (
+            Peer::unix(&sandbox),
+            format!("POST /api/v1/shutdown HTTP/1.1\r\n{silent}"),
+            "403 Forbidden",
+            "FORBIDDEN",
+        ),
     ] {
         let answer = peer.send(format!("{request}\r\n")).answer();
         assert_eq!(status(&answer), line, "{request}");
@@ -522,6 +530,25 @@ fn a_stream_of_events_lasts_until_the_end() {
     sandbox.wait_exit();
 }
 
+#[test]
+fn a_stream_of_events_ends_with_the_password_that_opened_it() {
+    let port = free_port();
+    let server = format!("[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n");
+    let mut sandbox =
+        Sandbox::new(&format!("{HEAD}{server}[program:cat]\ncommand=/bin/cat\nstartsecs=0\n")).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let authorization = "Authorization: Basic bWU6c2VjcmV0\r\n";
+    let mut outsider = Events::follow(Peer::tcp(port), "/events?follow=true", authorization);
+    let mut local = Events::follow(Peer::unix(&sandbox), "/events?follow=true", "");
+    sandbox.replace("supervisord.conf", "password=secret", "password=other");
+    assert!(sandbox.ctl(&["reload"]).success);
+    // Up to the restart it may see what happens.
+    while outsider.next().is_some() {}
+    // The stream of a server that has not changed goes on.
+    let is_running = |(_, _, data): (Option<u64>, String, Json)| data["to"] == json!("RUNNING");
+    assert!(std::iter::from_fn(|| local.next()).any(is_running));
+}
+
 /// More events than the log keeps and a socket holds.
 fn flood(sandbox: &Sandbox, enough: impl Fn(u64) -> bool) {
     let mut peer = Peer::unix(sandbox);
@@ -559,10 +586,10 @@ fn two_hundred_streams_cost_little() {
     let sandbox = Sandbox::with_programs(CROWD).start();
     flood(&sandbox, |events| events > 1200);
     let pid = sandbox.supervisor_pid();
-    let before = resident_kib(pid);
+    let before = anonymous_kib(pid);
     let mut streams: Vec<_> =
         (0..200).map(|_| Events::follow(Peer::unix(&sandbox), "/events?follow=true", "")).collect();
-    let grown = resident_kib(pid).saturating_sub(before);
+    let grown = anonymous_kib(pid).saturating_sub(before);
     assert!(grown < 1024, "200 streams cost {grown} KiB");
     assert!(sandbox.ctl(&["start", "crowd:7"]).success);
     for stream in &mut streams {

@@ -71,13 +71,17 @@ fn is_rebound(server: &ServerSpec, head: &Request) -> bool {
     !is_guarded && !is_about_metrics && may_be_a_page(head) && !has_trusted_host(head, &server.access.hosts)
 }
 
-/// Whether a page of another site had a browser send a request to an API. Pages decide about theirs: they may ask the
-/// user.
+/// Whether a page of another site had a browser send a request to an API, or may have: browsers say where requests of our
+/// own pages come from. Pages decide about theirs: they may ask the user. Some clients of XML-RPC call themselves Mozilla.
 ///
 /// COMPAT: Supervisor accepts such calls.
 fn is_forged(head: &Request) -> bool {
-    let is_call = head.path.starts_with("/RPC2") || is_api(&head.path);
-    is_call && !reads(head) && Sender::of(head) == Sender::ForeignPage
+    let is_refused = |sender| match sender {
+        Sender::ForeignPage => is_api(&head.path) || head.path.starts_with("/RPC2"),
+        Sender::SilentBrowser => is_api(&head.path),
+        Sender::OwnPage | Sender::Program => false,
+    };
+    !reads(head) && is_refused(Sender::of(head))
 }
 
 /// Characters shown of a host name that a client has sent.

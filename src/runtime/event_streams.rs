@@ -54,9 +54,6 @@ impl EventStreams {
     pub(super) fn remove(&mut self, client: u64) {
         self.by_client.remove(&client);
         self.due.remove(&client);
-        if self.by_client.is_empty() {
-            self.keep_alive_at = None;
-        }
     }
 
     pub(super) fn contains(&self, client: u64) -> bool {
@@ -120,7 +117,6 @@ impl Shell {
             (AwaitedStream::Events(after), Ok(_)) => {
                 let streams = &mut self.event_streams;
                 streams.by_client.insert(token, after.unwrap_or(self.core.newest_event()));
-                streams.keep_alive_at.get_or_insert(self.now.mono.after(KEEP_ALIVE_INTERVAL));
                 self.begin_event_stream(token);
             }
         }
@@ -130,6 +126,7 @@ impl Shell {
         if let Some(client) = self.clients.get_mut(token) {
             client.is_event_stream = true;
         }
+        self.event_streams.keep_alive_at.get_or_insert(self.now.mono.after(KEEP_ALIVE_INTERVAL));
         self.begin_stream(token, &stream_head());
     }
 
@@ -207,14 +204,25 @@ impl Shell {
         if self.event_streams.keep_alive_at.is_none_or(|at| at > now) {
             return;
         }
-        self.event_streams.keep_alive_at = Some(now.after(KEEP_ALIVE_INTERVAL));
-        let tokens: Vec<u64> = self.event_streams.by_client.keys().copied().collect();
+        let tokens = self.clients.event_streams();
+        self.event_streams.keep_alive_at = (!tokens.is_empty()).then(|| now.after(KEEP_ALIVE_INTERVAL));
         for token in tokens {
             let Some(client) = self.clients.get(token) else { continue };
             if !client.is_behind() {
                 self.clients.stream(token, KEEP_ALIVE);
                 self.serve(token);
             } else if now.since(client.last_used) >= KEEP_ALIVE_INTERVAL {
+                self.drop_client(token);
+            }
+        }
+    }
+
+    /// Disconnects the followers of events whose server is gone, or was replaced because it asks for another password or
+    /// grants another role. Those of logs were ended with all followers.
+    pub(super) fn drop_streams_of_closed_servers(&mut self) {
+        for token in self.clients.event_streams() {
+            let server = self.clients.get(token).map(|client| client.server);
+            if server.is_some_and(|server| self.servers.spec(server).is_none()) {
                 self.drop_client(token);
             }
         }

@@ -100,6 +100,7 @@ impl Shell {
             }
         }
         self.replace_implicit_server(settings);
+        self.drop_streams_of_closed_servers();
     }
 
     /// The socket without a section is kept while it is wanted.

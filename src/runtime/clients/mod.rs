@@ -125,6 +125,12 @@ impl Clients {
         }
     }
 
+    /// The clients that are sent server-sent events.
+    pub(super) fn event_streams(&self) -> Vec<u64> {
+        let is_followed = |client: &Client| client.is_event_stream && client.http.is_streaming();
+        self.by_token.iter().filter(|(_, client)| is_followed(client)).map(|(&token, _)| token).collect()
+    }
+
     /// Ends the stream of a client.
     pub(super) fn end_stream(&mut self, token: u64) {
         if let Some(client) = self.by_token.get_mut(&token) {
