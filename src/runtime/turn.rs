@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::effects::no_exec;
 use super::task_table::StartBudget;
 use super::{Shell, Source};
-use crate::model::{ChildId, ExitStatus, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState};
+use crate::model::{
+    ChildId, ExitStatus, LimitOption, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState,
+};
 use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::poller::Ready;
@@ -209,7 +211,11 @@ impl Shell {
         self.drain_dead(process);
         self.end_self_reports(process);
         let is_reported = |failure: &SpawnFailure| failure.is_shortage() || failure.is_of_limit();
-        let failure = spawn_failures::take(pid).filter(is_reported);
+        let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
+        let has_process_limit = limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
+        let failure = spawn_failures::take(pid)
+            .map(|failure| if has_process_limit { failure.with_process_limit() } else { failure })
+            .filter(is_reported);
         self.feed(match failure {
             Some(failure) if failure.is_of_limit() => {
                 Input::NotExecuted { process, status, failure: failure.to_string().into() }

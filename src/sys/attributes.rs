@@ -113,7 +113,8 @@ fn limit_capabilities(kept: u64) -> rustix::io::Result<()> {
             Ok(true) if kept & capability.bits() == 0 => remove_capability_from_bounding_set(capability)?,
             Ok(_) => {}
             // Beyond the last one of this kernel.
-            Err(_) => break,
+            Err(rustix::io::Errno::INVAL) if number > 0 => break,
+            Err(error) => return Err(error),
         }
     }
     set_keep_capabilities(true)

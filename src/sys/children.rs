@@ -42,14 +42,17 @@ pub fn children() -> Vec<Pid> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Pid)).take(CHILDREN_MAX).collect()
 }
 
-/// The children of any process, of all its threads. Empty if the kernel does not provide the list.
-pub(super) fn children_of(pid: Pid) -> Vec<Pid> {
+/// The children of any process, of as many of its threads as are left to read, which it counts down. Empty if the kernel
+/// does not provide the list.
+pub(super) fn children_of(pid: Pid, threads_left: &mut usize) -> Vec<Pid> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let threads = threads.take(*threads_left);
     let of_thread = |thread: fs::DirEntry| {
+        *threads_left -= 1;
         let text = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
         text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Pid)).collect::<Vec<_>>()
     };
-    threads.take(CHILDREN_MAX).flat_map(of_thread).take(CHILDREN_MAX).collect()
+    threads.flat_map(of_thread).take(CHILDREN_MAX).collect()
 }
 
 /// The properties of a live process.

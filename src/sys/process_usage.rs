@@ -23,6 +23,9 @@ pub fn process_usage(pid: Pid) -> Option<ProcessUsage> {
 /// The maximum number of processes of one program that are measured.
 const MEASURED_MAX: usize = 1024;
 
+/// The maximum number of their threads that are asked for children.
+const THREADS_READ_MAX: usize = 4096;
+
 /// The memory of a process and its descendants, in bytes; `None` if there is no such process, or no /proc.
 ///
 /// What processes share by files and shared memory, as those that were forked from one do, counts once: the largest share.
@@ -30,11 +33,12 @@ const MEASURED_MAX: usize = 1024;
 pub fn tree_memory(root: Pid) -> Option<u64> {
     let (mut own, mut shared) = resident_pages(root)?;
     let mut found = vec![root];
-    let mut next = 0;
-    while let Some(pid) = found.get(next).copied() {
+    let (mut next, mut threads_left) = (0, THREADS_READ_MAX);
+    while let Some(pid) = found.get(next).copied().filter(|_| found.len() < MEASURED_MAX) {
         next += 1;
-        for child in super::children::children_of(pid) {
-            if found.len() < MEASURED_MAX {
+        for child in super::children::children_of(pid, &mut threads_left) {
+            // One whose parent thread ends while we look may be listed twice.
+            if found.len() < MEASURED_MAX && !found.contains(&child) {
                 let (child_own, child_shared) = resident_pages(child).unwrap_or_default();
                 own += child_own;
                 shared = shared.max(child_shared);

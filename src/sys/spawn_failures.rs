@@ -97,6 +97,14 @@ impl SpawnFailure {
         matches!(self.step, Step::Limit(_))
     }
 
+    /// The failure of a program that has `rlimit_nproc`: exec fails if its user had that many processes when it took the
+    /// identity of that user, which is no shortage of the machine.
+    #[must_use]
+    pub fn with_process_limit(self) -> Self {
+        let is_of_exec = self.step == Step::Exec && self.error.raw_os_error() == Some(Errno::EAGAIN as i32);
+        if is_of_exec { Self { step: Step::Limit(LimitOption::RlimitNproc), ..self } } else { self }
+    }
+
     /// Whether the machine is short of processes or memory, so that the program is not to blame.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
@@ -203,6 +211,14 @@ mod tests {
         ] {
             assert_eq!(shown(option, errno), expected);
         }
+    }
+
+    #[test]
+    fn a_program_with_too_many_processes_of_its_user_is_to_blame() {
+        let failure = |step, errno| SpawnFailure { step, error: io::Error::from_raw_os_error(errno) };
+        let of_limit = |step, errno| failure(step, errno).with_process_limit().is_of_limit();
+        assert!(of_limit(Step::Exec, libc::EAGAIN));
+        assert!(!of_limit(Step::Exec, libc::ENOMEM) && !of_limit(Step::User, libc::EAGAIN));
     }
 
     #[test]
