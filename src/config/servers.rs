@@ -106,7 +106,10 @@ fn roles_by_user(options: &mut SectionReader<'_, '_>) -> Vec<(UserId, Role)> {
     let machine = options.machine();
     let mut found: Vec<(UserId, Role)> = Vec::new();
     for (user, name) in options.pairs("role_uid") {
-        let uid = user.parse().or_else(|_| values::user(&user, machine).map(|user| user.uid));
+        let uid = match user.contains(':') {
+            true => Err(format!("a user without a group is expected, not {}", quote(&user))),
+            false => user.parse().or_else(|_| values::user(&user, machine).map(|user| user.uid)),
+        };
         let entry = uid.and_then(|uid| match found.iter().any(|(known, _)| *known == uid) {
             true => Err(format!("uid {uid} has two roles")),
             false => Ok((uid, role(&name)?)),
@@ -246,6 +249,11 @@ mod tests {
             ("unix_http_server", "file=x\nrole_uid=0", "Unexpected end of key/value pairs in value '0'"),
             ("unix_http_server", "file=x\nrole_uid=nope=read", "Invalid user name nope"),
             ("unix_http_server", "file=x\nrole_uid=-1=read", "Invalid user id -1"),
+            (
+                "unix_http_server",
+                "file=x\nrole_uid=www:www=read",
+                "a user without a group is expected, not 'www:www'",
+            ),
             ("unix_http_server", "file=x\nrole_uid=0=", "Unexpected end of key/value pairs in value '0='"),
             (
                 "unix_http_server",
