@@ -64,8 +64,12 @@ export function whileVisible(start, stop) {
   document.addEventListener("visibilitychange", look);
   // A page that comes back from the browser's cache has lost its streams.
   addEventListener("pageshow", ({ persisted }) => persisted && start());
-  start();
-  look();
+  if (document.hidden) {
+    // Opened in the background: a browser has six connections for all pages of a server.
+    runs = false;
+  } else {
+    start();
+  }
 }
 
 /**

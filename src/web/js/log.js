@@ -64,7 +64,9 @@ export class LogView {
       };
       source.addEventListener("gap", ({ data }) => this.take(gapLine(JSON.parse(data).missed_bytes)));
       source.addEventListener("end", () => {
+        // The next stream begins with the end of the log, which is shown already.
         offset = "";
+        this.clear();
         retry("ended");
       });
       source.onerror = () => retry("connection lost");
