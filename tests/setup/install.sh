@@ -162,7 +162,7 @@ fi
 tests/setup/bases.sh || give_up "cannot make base images of Debian's packages: tests of the recipes will skip"
 
 unpack_source() {
-    target/superlance/bin/pip download --quiet --no-deps --no-binary supervisor --dest target/download \
+    "$superlance/pip" download --quiet --no-deps --no-binary supervisor --dest target/download \
         "supervisor==$SUPERVISOR_VERSION" \
         && mkdir -p target/supervisor-source \
         && tar --strip-components=1 -xzf "target/download/supervisor-$SUPERVISOR_VERSION.tar.gz" -C target/supervisor-source
