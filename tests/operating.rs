@@ -4,31 +4,11 @@
 
 mod support;
 
-use std::fs::File;
-use std::process::{Child, Command, Output};
-
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
+use support::Sandbox;
+use support::client::{exit_code, interrupt, reported, run, silent, spawn, sv};
 use support::terminal::Terminal;
-use support::{Sandbox, binary};
 use unicode_width::UnicodeWidthStr;
-
-/// `sv WORDS` against the server of the sandbox.
-fn sv(sandbox: &Sandbox, words: &[&str]) -> Command {
-    let mut command = sandbox.marked(Command::new(binary()));
-    command.arg("-c").arg(sandbox.config()).args(words);
-    command
-}
-
-/// Standard output, standard error and the exit code.
-fn reported(output: &Output) -> (String, String, Option<i32>) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr), output.status.code())
-}
-
-fn run(sandbox: &Sandbox, words: &[&str]) -> (String, String, Option<i32>) {
-    reported(&sv(sandbox, words).output().unwrap())
-}
 
 /// Programs in several states, and one whose name is long.
 const PROGRAMS: &str = "\
@@ -207,7 +187,6 @@ fn a_failed_start_says_why_in_three_lines() {
 #[test]
 fn is_running_answers_by_its_exit_code() {
     let mut sandbox = started();
-    let silent = |code| (String::new(), String::new(), Some(code));
     assert_eq!(run(&sandbox, &["is-running", "web"]), silent(0));
     assert_eq!(run(&sandbox, &["is-running", "off"]), silent(1));
     let (out, err, code) = run(&sandbox, &["is-running", "nope"]);
@@ -224,29 +203,15 @@ fn is_running_answers_by_its_exit_code() {
 #[test]
 fn supervisors_client_does_not_have_these_actions() {
     let sandbox = started();
-    for action in ["ps", "why web", "is-running web", "wait web", "events", "graph", "top"] {
+    for action in
+        ["ps", "why web", "is-running web", "wait web", "events", "graph", "top", "diff", "scale a=1"]
+    {
         let mut ctl = sandbox.program("supervisorctl");
         let words = action.split(' ');
         let output = ctl.arg("-c").arg(sandbox.config()).args(words).output().unwrap();
         let expected = (format!("*** Unknown syntax: {action}\n"), String::new(), Some(1));
         assert_eq!(reported(&output), expected);
     }
-}
-
-/// A client that runs in the background, with its output in a file.
-fn spawn(sandbox: &Sandbox, words: &[&str], out: &str) -> Child {
-    let file = |name: &str| File::create(sandbox.path(name)).unwrap();
-    let mut command = sv(sandbox, words);
-    command.stdout(file(out)).stderr(file(&format!("{out}.err"))).spawn().unwrap()
-}
-
-fn exit_code(sandbox: &mut Sandbox, child: &mut Child) -> Option<i32> {
-    sandbox.wait("the client to end", |_| child.try_wait().unwrap()).code()
-}
-
-fn interrupt(child: &Child) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
 }
 
 #[test]
@@ -296,7 +261,6 @@ fn events_are_shown_as_kept_and_as_they_happen() {
 #[test]
 fn wait_ends_when_the_condition_holds_or_can_not_hold_any_more() {
     let mut sandbox = started();
-    let silent = |code| (String::new(), String::new(), Some(code));
     assert_eq!(run(&sandbox, &["wait", "web"]), silent(0));
     assert_eq!(run(&sandbox, &["wait", "killed", "off", "--for", "stopped"]), silent(0));
     let (out, err, code) = run(&sandbox, &["wait", "web", "killed", "--for", "ready"]);
@@ -431,4 +395,109 @@ fn logs_are_shown_of_all_and_searched() {
     assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
     assert_eq!(sandbox.file("logs"), "a | E2 a\na | twice\n");
     assert_eq!(run(&sandbox, &["logs", "--grep", "["]).2, Some(2));
+}
+
+/// `web` with this many processes, whose command says `version`.
+fn web(numprocs: u32, version: u32) -> String {
+    format!(
+        "[program:web]\ncommand=/bin/sh -c ': v{version}; exec cat'\nnumprocs={numprocs}\nstartsecs=0\n\
+         process_name=%(program_name)s_%(process_num)d\n[program:one]\ncommand=/bin/cat\nstartsecs=0\n"
+    )
+}
+
+/// Writes other programs into the configuration.
+fn reconfigure(sandbox: &Sandbox, programs: &str) {
+    sandbox.write("supervisord.conf", &format!("{}{programs}", support::HEAD));
+}
+
+fn scaled(sandbox: &Sandbox, words: &[&str]) -> (String, String, Option<i32>) {
+    run(sandbox, &[&["scale"], words].concat())
+}
+
+#[test]
+fn diff_shows_what_an_update_would_do_and_does_none_of_it() {
+    let mut sandbox = Sandbox::with_programs(&web(2, 1)).start();
+    sandbox.wait_state("web:web_1", "RUNNING");
+    assert_eq!(run(&sandbox, &["diff"]), silent(0));
+    assert_eq!(run(&sandbox, &["diff", "--json"]).0, "{\"groups\":[]}\n");
+    let pid = sandbox.pid("web:web_0");
+    let changed =
+        web(3, 2).replace("numprocs=3\n", "numprocs=3\npriority=5\n").replace("program:one", "program:two");
+    reconfigure(&sandbox, &changed);
+    let expected = "\
+~ web:web_0  restart  command (restart), priority (in place)
+~ web:web_1  restart  command (restart), priority (in place)
++ web:web_2  start
++ two        start
+- one        stop
+";
+    assert_eq!(run(&sandbox, &["diff"]), (expected.to_owned(), String::new(), Some(1)));
+    let two = "+ two  start\n".to_owned();
+    assert_eq!(run(&sandbox, &["diff", "two"]), (two.clone(), String::new(), Some(1)));
+    let unknown = "error: there is no group 'tow'\n";
+    assert_eq!(run(&sandbox, &["diff", "two", "tow"]), (two, unknown.to_owned(), Some(2)));
+    let (text, ..) = run(&sandbox, &["diff", "--json"]);
+    let document: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["groups"][0]["processes"][0]["options"][0]["effect"], "restart");
+    // Nothing of it was kept.
+    let (_, err, code) = run(&sandbox, &["add", "two"]);
+    assert_eq!((err.as_str(), code), ("", Some(1)));
+    assert_eq!(sandbox.pid("web:web_0"), pid);
+    reconfigure(&sandbox, "[program:x]\n");
+    let (out, err, code) = run(&sandbox, &["diff"]);
+    assert_eq!((out.as_str(), code), ("", Some(2)));
+    assert!(err.starts_with("error: cannot read the configuration: ") && err.contains("program:x"), "{err}");
+    reconfigure(&sandbox, &changed);
+    run(&sandbox, &["update"]);
+    assert_eq!(run(&sandbox, &["diff"]), silent(0));
+}
+
+#[test]
+fn scale_changes_the_number_of_processes_until_the_configuration_is_applied() {
+    let mut sandbox = Sandbox::with_programs(&web(2, 1)).start();
+    sandbox.wait_state("web:web_1", "RUNNING");
+    let kept = sandbox.pid("web:web_0");
+    let done = |text: &str| (text.to_owned(), String::new(), Some(0));
+    assert_eq!(scaled(&sandbox, &["web=4"]), done("web:web_2: added\nweb:web_3: added\nweb: 4 processes\n"));
+    assert_eq!(scaled(&sandbox, &["web=4"]), done("web: 4 processes\n"));
+    assert_eq!(
+        scaled(&sandbox, &["web=1", "one=0"]).0,
+        "web:web_1: removed\nweb:web_2: removed\nweb:web_3: removed\n\
+        web: 1 process\none: removed\none: 0 processes\n"
+    );
+    assert_eq!(scaled(&sandbox, &["one=1"]), done("one: added\none: 1 process\n"));
+    assert_eq!(sandbox.pid("web:web_0"), kept);
+    // The configuration is unchanged, and says otherwise.
+    assert_eq!(run(&sandbox, &["diff"]), ("+ web:web_1  start\n".to_owned(), String::new(), Some(1)));
+    for (words, out, code) in [
+        (&["one=2"][..], "one: ERROR (cannot read the configuration: %(process_num) must be present", 1),
+        (&["web=10001"], "web: ERROR (cannot read the configuration: 10001 is above upper bound (10000)", 1),
+        (&["wbe=2", "web=1"], "wbe: ERROR (no such program, did you mean 'web'?)\nweb: 1 process\n", 1),
+        (&["web"], "Error: bad argument web: it has to be PROGRAM=NUMBER\n", 2),
+        (&[], "Error: scale requires PROGRAM=NUMBER\n", 2),
+    ] {
+        let (text, err, found) = scaled(&sandbox, words);
+        assert!(text.starts_with(out) && err.is_empty(), "{words:?}: {text}{err}");
+        assert_eq!(found, Some(code), "{words:?}");
+    }
+    let (text, ..) = scaled(&sandbox, &["--json", "web=2", "nope=1"]);
+    let rows: Json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!((&rows[0]["processes"], &rows[0]["error"]), (&2.into(), &Json::Null));
+    assert_eq!(rows[0]["results"][1]["outcome"], "added");
+    assert_eq!((&rows[1]["results"], &rows[1]["error"]), (&Json::Null, &"no such program".into()));
+    assert_eq!(scaled(&sandbox, &["web=3"]).2, Some(0));
+    // An update applies what is configured.
+    assert_eq!(run(&sandbox, &["reread"]).0, "web: changed\n");
+    assert!(run(&sandbox, &["update"]).0.contains("web:web_2: removed\n"));
+    assert_eq!(sandbox.pid("web:web_0"), kept);
+    // So does a restart of everything.
+    assert_eq!(scaled(&sandbox, &["web=1"]).2, Some(0));
+    assert_eq!(run(&sandbox, &["reload"]).2, Some(0));
+    sandbox.wait_state("web:web_1", "RUNNING");
+    assert_eq!(run(&sandbox, &["diff"]), silent(0));
+    reconfigure(&sandbox, &web(2, 2));
+    let (text, _, code) = scaled(&sandbox, &["web=3"]);
+    let expected =
+        "web: ERROR (the configuration of web has changed: apply it first, with 'sv update web')\n";
+    assert_eq!((text.as_str(), code), (expected, Some(1)));
 }

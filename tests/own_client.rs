@@ -5,25 +5,13 @@
 mod support;
 
 use std::os::unix::net::UnixListener;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value as Json;
 
+use support::client::{reported, sv};
 use support::terminal::Terminal;
 use support::{Sandbox, binary};
-
-/// `sv WORDS` against the server of the sandbox.
-fn sv(sandbox: &Sandbox, words: &[&str]) -> Command {
-    let mut command = sandbox.marked(Command::new(binary()));
-    command.arg("-c").arg(sandbox.config()).args(words);
-    command
-}
-
-/// Standard output, standard error and the exit code.
-fn reported(output: &Output) -> (String, String, Option<i32>) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr), output.status.code())
-}
 
 fn row(sandbox: &Sandbox, name: &str) -> Json {
     let output = sv(sandbox, &["status", "--json", name]).output().unwrap();

@@ -238,6 +238,21 @@ struct UpdateResult {
     outcome: Result<Updated, Fault>,
 }
 
+impl UpdateResult {
+    fn of(UpdateRow { name, group, outcome }: UpdateRow) -> Self {
+        Self { group, name: Some(name), outcome }
+    }
+}
+
+/// The processes of a group that was updated.
+pub(super) fn updated(rows: Vec<UpdateRow>) -> Response {
+    update_results(&rows.into_iter().map(UpdateResult::of).collect::<Vec<_>>())
+}
+
+fn update_results(results: &[UpdateResult]) -> Response {
+    json(200, &UpdatesView { results: results.iter().map(UpdateView::of).collect() })
+}
+
 impl UpdateCall {
     pub(super) fn of(query: &Query) -> Self {
         Self { group: query.text("group").map(str::to_owned), ..Self::default() }
@@ -266,9 +281,7 @@ impl UpdateCall {
         let Some((step, group)) = self.current.take() else { return self.plan(outcome) };
         match (step, outcome) {
             (UpdateStep::Update, Ok(Reply::Updated(rows))) => {
-                self.results.extend(rows.into_iter().map(|UpdateRow { name, group, outcome }| {
-                    UpdateResult { group, name: Some(name), outcome }
-                }));
+                self.results.extend(rows.into_iter().map(UpdateResult::of));
             }
             (UpdateStep::Stop, Ok(_)) => self.steps.push_front((UpdateStep::Remove, group)),
             (UpdateStep::Remove, Ok(_)) => self.add_result(group, Ok(Updated::Removed)),
@@ -309,7 +322,7 @@ impl UpdateCall {
         {
             return Err(ApiError::from(fault.clone()));
         }
-        Ok(json(200, &UpdatesView { results: self.results.iter().map(UpdateView::of).collect() }))
+        Ok(update_results(&self.results))
     }
 }
 

@@ -12,7 +12,7 @@ use super::query::Query;
 use super::resources::MeasuredProcess;
 use super::route::Route;
 use super::utc;
-use super::{event, graph, log};
+use super::{diff, event, graph, log};
 use crate::http::{Request, Response};
 use crate::model::{
     Command, Fault, FaultCode, LogOf, Namespec, Reading, Reply, SUPERVISOR_VERSION, SupervisorState, Wall,
@@ -64,11 +64,16 @@ enum ApiPurpose {
     ReadLog(LogOf, Reading),
     ShowConfiguration,
     ShowGraph,
+    ShowDiff,
     ShowDocument,
     ShowResources,
     Act(ActionCall),
     Reread,
     Update(UpdateCall),
+    Scale {
+        program: String,
+        processes: u32,
+    },
     /// Shut down or restart.
     End(Command),
     ListEvents {
@@ -104,6 +109,8 @@ impl ApiCall {
             Route::Act(action, name) => ApiPurpose::Act(ActionCall::of(action, &name, query, request)?),
             Route::Configuration => ApiPurpose::ShowConfiguration,
             Route::Graph => ApiPurpose::ShowGraph,
+            Route::Diff => ApiPurpose::ShowDiff,
+            Route::Scale(program) => ApiPurpose::Scale { program, processes: processes(query)? },
             Route::Document => ApiPurpose::ShowDocument,
             Route::Resources => ApiPurpose::ShowResources,
             Route::Reread => ApiPurpose::Reread,
@@ -146,6 +153,10 @@ impl ApiCall {
             (ApiPurpose::ShowProcess(name), 0) => Some(Command::GetProcessDetails(name.clone())),
             (ApiPurpose::ShowConfiguration, 0) => Some(Command::GetAllConfigInfo),
             (ApiPurpose::ShowGraph, 0) => Some(Command::GetGraph),
+            (ApiPurpose::ShowDiff, 0) => Some(Command::GetDiff),
+            (ApiPurpose::Scale { program, processes }, 0) => {
+                Some(Command::Scale { program: program.clone(), processes: *processes })
+            }
             (ApiPurpose::ShowResources, 0) => Some(Command::GetAllProcessInfo),
             (ApiPurpose::Act(action), asked) => action.command(asked),
             (ApiPurpose::Reread, 0) => Some(Command::ReloadConfig),
@@ -240,6 +251,8 @@ fn response(
             Ok(process::configuration(&infos))
         }
         (ApiPurpose::ShowGraph, Some(Ok(Reply::Graph(graph)))) => Ok(graph::graph(&graph)),
+        (ApiPurpose::ShowDiff, Some(Ok(Reply::Differences(groups)))) => Ok(diff::diff(&groups)),
+        (ApiPurpose::Scale { .. }, Some(Ok(Reply::Updated(rows)))) => Ok(action::updated(rows)),
         (ApiPurpose::ShowDocument, _) => Ok(document()),
         (ApiPurpose::Reread, Some(Ok(Reply::Changes { added, changed, removed }))) => {
             Ok(action::changes([&added, &changed, &removed]))
@@ -254,6 +267,14 @@ fn response(
         // No command has such a reply.
         _ => Err(ApiError::from(Fault::bare(FaultCode::Failed))),
     }
+}
+
+/// What a program is scaled to.
+fn processes(query: &Query) -> Result<u32, ApiError> {
+    let number = query
+        .number("processes")?
+        .ok_or_else(|| ApiError::bad_request("the parameter 'processes' is missing"))?;
+    u32::try_from(number).map_err(|_| ApiError::bad_request("'processes' is too large"))
 }
 
 /// The description of the API, in OpenAPI 3.1.

@@ -15,6 +15,7 @@
 
 mod action;
 mod call;
+mod diff;
 mod error;
 mod event;
 mod graph;

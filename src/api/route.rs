@@ -15,11 +15,14 @@ pub(super) enum Route {
     Events,
     Configuration,
     Graph,
+    Diff,
     Resources,
     /// The description of the API.
     Document,
     Reread,
     Update,
+    /// The number of processes of a program.
+    Scale(String),
     Shutdown,
     Restart,
 }
@@ -40,6 +43,8 @@ impl Route {
             }
             ["", "config"] => Self::Configuration,
             ["", "graph"] => Self::Graph,
+            ["", "diff"] => Self::Diff,
+            ["", "programs", name, "scale"] if !name.is_empty() => Self::Scale(name.to_owned()),
             ["", "resources"] => Self::Resources,
             ["", "openapi.json"] => Self::Document,
             ["", "reread"] => Self::Reread,
@@ -66,9 +71,12 @@ impl Route {
             | Self::Events
             | Self::Configuration
             | Self::Graph
+            | Self::Diff
             | Self::Document
             | Self::Resources => &["GET", "HEAD"],
-            Self::Act(..) | Self::Reread | Self::Update | Self::Shutdown | Self::Restart => &["POST"],
+            Self::Act(..) | Self::Reread | Self::Update | Self::Scale(_) | Self::Shutdown | Self::Restart => {
+                &["POST"]
+            }
         }
     }
 
@@ -81,10 +89,12 @@ impl Route {
             Self::Act(ProcessAction::Signal, _) => &["wait", "signal"],
             Self::Act(..) => &["wait"],
             Self::Update => &["group"],
+            Self::Scale(_) => &["processes"],
             Self::Server
             | Self::Process(_)
             | Self::Configuration
             | Self::Graph
+            | Self::Diff
             | Self::Document
             | Self::Resources
             | Self::Reread
@@ -115,6 +125,8 @@ mod tests {
             Route::Update => 11,
             Route::Shutdown => 12,
             Route::Restart => 13,
+            Route::Diff => 14,
+            Route::Scale(_) => 15,
         }
     }
 
@@ -133,7 +145,7 @@ mod tests {
             expected.sort_unstable();
             assert_eq!(names, expected, "{path}");
         }
-        assert!((0..=13).eq(described), "a path is missing");
+        assert!((0..=15).eq(described), "a path is missing");
     }
 
     #[test]
@@ -158,6 +170,9 @@ mod tests {
             ("/api/v1/processes/*/start", Some(Route::Act(ProcessAction::Start, "*".to_owned()))),
             ("/api/v1/processes/a/clear_logs", Some(Route::Act(ProcessAction::ClearLogs, "a".to_owned()))),
             ("/api/v1/processes//start", None),
+            ("/api/v1/programs/web/scale", Some(Route::Scale("web".to_owned()))),
+            ("/api/v1/programs//scale", None),
+            ("/api/v1/programs/web", None),
             ("/api/v2/processes", None),
             ("/api", None),
             ("/API/v1", None),

@@ -25,7 +25,17 @@ impl ClientAction {
     pub fn is_for_sv(&self) -> bool {
         matches!(
             self.name,
-            "events" | "graph" | "health" | "is-running" | "logs" | "ps" | "top" | "wait" | "why"
+            "diff"
+                | "events"
+                | "graph"
+                | "health"
+                | "is-running"
+                | "logs"
+                | "ps"
+                | "scale"
+                | "top"
+                | "wait"
+                | "why"
         )
     }
 
@@ -63,6 +73,7 @@ impl ClientAction {
     fn example(&self) -> &'static str {
         match self.name {
             "clear" => "sv clear web",
+            "diff" => "sv diff && echo 'up to date'",
             "events" => "sv events -f --json | jq -r 'select(.to == \"FATAL\") | .full_name'",
             "fg" => "sv fg console",
             "graph" => "sv graph --dot | dot -Tsvg > graph.svg",
@@ -72,6 +83,7 @@ impl ClientAction {
             "pid" => "kill -USR1 $(sv pid web)",
             "ps" => "sv ps --sort state",
             "restart" => "sv restart web 'worker:*'",
+            "scale" => "sv scale web=5 worker=2",
             "signal" => "sv signal HUP nginx",
             "start" => "sv start web 'worker:*'",
             "status" => "sv status --json | jq -r '.[] | select(.state != \"RUNNING\") | .name'",
@@ -117,7 +129,8 @@ const WILDCARDS: [(&str, &str); 4] =
     [("mrestart", "restart"), ("mstart", "start"), ("mstatus", "status"), ("mstop", "stop")];
 
 /// Supervisor's placeholders of arguments, and those of `sv`.
-const PLACEHOLDERS: [(&str, &str); 6] = [
+const PLACEHOLDERS: [(&str, &str); 7] = [
+    ("<program>", "PROGRAM"),
     ("<signal name>", "SIGNAL"),
     ("<gname>", "GROUP"),
     ("<name>", "NAME"),
@@ -127,7 +140,7 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
 ];
 
 /// All actions, in alphabetical order.
-pub const ACTIONS: [ClientAction; 30] = [
+pub const ACTIONS: [ClientAction; 32] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
@@ -144,6 +157,13 @@ pub const ACTIONS: [ClientAction; 30] = [
         topic: "clear <name>\t\tEmpty the log files of a process\n\
                 clear <name> <name>\tEmpty the log files of several processes\n\
                 clear all\t\tEmpty the log files of all processes\n",
+    },
+    ClientAction {
+        name: "diff",
+        about: "Show what update would do, without doing it",
+        topic: "diff\t\t\tShow each process that update would change, and why; exit with 1 if there are any\n\
+                diff <gname> [...]\tThe same for these groups only\n\
+                diff --json [...]\tPrint a JSON object\n",
     },
     ClientAction {
         name: "events",
@@ -244,6 +264,14 @@ pub const ACTIONS: [ClientAction; 30] = [
                 restart <name> <name>\tStop and start several processes or groups\n\
                 restart all\t\tStop and start all processes\n\
                 Note: the configuration is not read again. See reread and update for that.\n",
+    },
+    ClientAction {
+        name: "scale",
+        about: "Run another number of processes of a program",
+        topic: "scale <program>=5\tStart or stop processes until the program has 5\n\
+                scale <program>=5 [...]\tThe same for several programs\n\
+                scale --json [...]\tPrint a JSON array with an object for each program\n\
+                Note: the number lasts until the configuration is applied again, by update or reload.\n",
     },
     ClientAction {
         name: "shutdown",

@@ -338,6 +338,8 @@ fn options_of(action: &str) -> Vec<Arg> {
             flag("json", "Print a JSON object for each event, one a line"),
             valued("since", "SERIAL", "Only the events after this one"),
         ],
+        "diff" => vec![flag("json", "Print a JSON object")],
+        "scale" => vec![flag("json", "Print a JSON array with an object for each program")],
         "graph" => vec![flag("dot", "For Graphviz"), flag("mermaid", "For Mermaid")],
         "ps" => vec![
             flag("watch", "Refresh the table in place, until Ctrl-C").short('w'),
@@ -546,6 +548,7 @@ Exit codes of the client's actions (with several problems the last one counts):
   4  status: no answer, or no such process; else: the connection was refused
   5  the server speaks another version of the interface
   7  nothing runs: no such socket, the program ended at once, or it had no process
+  diff: 1 update would change something, 2 any error
   is-running: 1 it is not RUNNING, 2 any error
   wait: 1 it can't come true any more, 2 any error, 124 the time is over";
 

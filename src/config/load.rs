@@ -1,11 +1,12 @@
 //! Loads a configuration: from a path to settings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::model::{Address, ControlSocket, Environment, ServerSpec, Settings};
 
 use super::daemon::{control_socket, daemon, environment};
-use super::document::{Document, Language};
+use super::document::{Document, Entry, Language, Written};
 use super::error::{Error, ErrorKind, Errors};
 use super::expand::Names;
 use super::groups::groups;
@@ -43,8 +44,24 @@ pub fn load_with_command(
     command: &[String],
     machine: &dyn Machine,
 ) -> Result<Settings, Errors> {
+    load_scaled(path, overrides, command, &BTreeMap::new(), machine)
+}
+
+/// Like [`load_with_command`], with other numbers of processes for some programs, whatever the configuration says.
+///
+/// # Errors
+///
+/// All errors in the configuration, also those that come from the other numbers.
+pub fn load_scaled(
+    path: &Path,
+    overrides: &[Override],
+    command: &[String],
+    numprocs: &BTreeMap<String, u32>,
+    machine: &dyn Machine,
+) -> Result<Settings, Errors> {
+    let change = |document: &mut Document| set_numprocs(document, numprocs);
     let Examined { settings, findings, .. } =
-        examine(path, overrides, command, machine, Completeness::Whole, |_, _| ());
+        examine_changed(path, overrides, command, machine, Completeness::Whole, &change, |_, _| ());
     let Findings { errors, remarks } = findings;
     let notices = remarks.into_iter().map(|remark| remark.notice).collect();
     settings.map(|settings| Settings { notices, ..settings }).ok_or(Errors(errors))
@@ -80,10 +97,24 @@ pub(crate) fn examine(
     extent: Completeness,
     look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
 ) -> Examined {
+    examine_changed(path, overrides, command, machine, extent, &|_| (), look)
+}
+
+/// The same after `change` was made to the document.
+fn examine_changed(
+    path: &Path,
+    overrides: &[Override],
+    command: &[String],
+    machine: &dyn Machine,
+    extent: Completeness,
+    change: &dyn Fn(&mut Document),
+    look: impl FnOnce(&mut Reading<'_>, Option<&Settings>),
+) -> Examined {
     let host_node_name = machine.host_node_name();
     let inherited = Names::default().with_variables(machine.environment());
     let read = read_all(path, machine, &host_node_name, &inherited).and_then(|(mut document, findings)| {
         main_command::add_main(&mut document, command)?;
+        change(&mut document);
         Ok((document, findings))
     });
     let (mut document, findings) = match read {
@@ -108,6 +139,23 @@ pub(crate) fn examine(
     look(&mut reading, settings.as_ref());
     let findings = reading.into_findings().without_repetitions();
     Examined { settings, document: Some(document), findings, is_fragment }
+}
+
+/// Sets `numprocs` of programs of any kind.
+fn set_numprocs(document: &mut Document, numprocs: &BTreeMap<String, u32>) {
+    use SectionKind::{EventListener, FcgiProgram, Program};
+    let number_of = |name: &str| {
+        let (kind, instance) = SectionKind::of(name)?;
+        numprocs.get(instance).filter(|_| matches!(kind, Program | FcgiProgram | EventListener))
+    };
+    let names: Vec<_> = document.sections().iter().map(|section| section.name.clone()).collect();
+    for name in names {
+        let Some(number) = number_of(&name) else { continue };
+        let place = document.add_command_line();
+        let section = document.open(&name, place);
+        let value = Written::Text(number.to_string());
+        document.section_mut(section).push(Entry { key: "numprocs".into(), value, place });
+    }
 }
 
 /// Files in `conf.d` have programs and leave `[supervisord]` to the file that includes them.

@@ -33,11 +33,13 @@ const READ_BYTES: usize = 64 * 1024;
 enum HttpRequest<'r> {
     /// A document of the JSON API.
     Get { target: &'r str },
+    /// An action of the JSON API.
+    Act { target: &'r str },
     /// A call by XML-RPC.
-    Post { body: &'r [u8] },
+    Call { body: &'r [u8] },
 }
 
-use HttpRequest::{Get, Post};
+use HttpRequest::{Act, Call, Get};
 
 /// A client of a supervisor.
 pub(super) struct Client {
@@ -121,13 +123,19 @@ impl Client {
     pub(super) fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, CallError> {
         let body = encode_call(method, params);
         let waits_for = waiting::described(method, params);
-        let reply = self.exchange(Post { body: &body }, waiting::asked_for(method), waits_for)?;
+        let reply = self.exchange(Call { body: &body }, waiting::asked_for(method), waits_for)?;
         result(reply)
     }
 
     /// Requests a document of the JSON API; `asked_for` describes it for messages.
     pub(super) fn get(&mut self, target: &str, asked_for: &'static str) -> Result<Json, CallError> {
         let reply = self.exchange(Get { target }, Some(asked_for), None)?;
+        api::document(reply)
+    }
+
+    /// Performs an action of the JSON API, however long it takes; `waits_for` describes it for the progress line.
+    pub(super) fn post(&mut self, target: &str, waits_for: String) -> Result<Json, CallError> {
+        let reply = self.exchange(Act { target }, None, Some(waits_for))?;
         api::document(reply)
     }
 
@@ -155,7 +163,8 @@ impl Client {
         let (host, credentials) = (endpoint.host(), self.credentials());
         let request = match request {
             Get { target } => encode_request("GET", target, &host, credentials, None, b""),
-            Post { body } => encode_request("POST", "/RPC2", &host, credentials, Some("text/xml"), body),
+            Act { target } => encode_request("POST", target, &host, credentials, None, b""),
+            Call { body } => encode_request("POST", "/RPC2", &host, credentials, Some("text/xml"), body),
         };
         let wait = waits_for.map(|what| {
             let sign = if self.shows_waits { ProgressLine::of(what) } else { None };

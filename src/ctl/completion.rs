@@ -21,6 +21,8 @@ enum CompletionKind {
     Action,
     Group,
     Process,
+    /// A program, followed by its number of processes. Clients know programs as groups only.
+    Program,
     Signal,
     Nothing,
 }
@@ -35,6 +37,9 @@ pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
     let candidates = match expected(before) {
         CompletionKind::Action => actions(session.is_sv()),
         CompletionKind::Group => groups(session.known_processes()),
+        CompletionKind::Program => {
+            groups(session.known_processes()).into_iter().map(|group| group + "=").collect()
+        }
         CompletionKind::Process => processes(session.known_processes(), word),
         CompletionKind::Signal => Signal::names().map(str::to_owned).collect(),
         CompletionKind::Nothing => Vec::new(),
@@ -63,7 +68,8 @@ fn expected(before: &str) -> CompletionKind {
             ..,
             "--sort" | "--for" | "--timeout" | "--grep" | "--max-unavailable" | "--lines" | "-n" | "--since",
         ] => CompletionKind::Nothing,
-        ["add" | "remove" | "update", ..] => CompletionKind::Group,
+        ["add" | "diff" | "remove" | "update", ..] => CompletionKind::Group,
+        ["scale", ..] => CompletionKind::Program,
         ["signal"] => CompletionKind::Signal,
         [
             "clear" | "fg" | "health" | "is-running" | "logs" | "pid" | "ps" | "restart" | "signal" | "start"
@@ -125,6 +131,7 @@ mod tests {
             ("signal ", CompletionKind::Signal),
             ("signal HUP ", CompletionKind::Process),
             ("update ", CompletionKind::Group),
+            ("scale a=1 ", CompletionKind::Program),
             ("version ", CompletionKind::Nothing),
             ("nope ", CompletionKind::Nothing),
         ] {

@@ -11,8 +11,8 @@
 //!   `exit`: how actions end;
 //! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`, `selection`: name patterns and
 //!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`: texts for terminals;
-//! * `status`, `ps`, `why`, `events`, `graph`, `health`, `is_running`, `await_state`, `process`, `groups`, `logs`, `journal`,
-//!   `foreground`, `daemon`, `help`: the actions by subject;
+//! * `status`, `ps`, `why`, `events`, `graph`, `diff`, `health`, `is_running`, `await_state`, `process`, `groups`, `scale`,
+//!   `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! The client knows a supervisor only by its XML-RPC interface and, for actions that only `sv` has, by its JSON API.
@@ -24,6 +24,7 @@ mod await_state;
 mod client;
 mod completion;
 mod daemon;
+mod diff;
 mod editor;
 mod endpoint;
 mod ends;
@@ -46,6 +47,7 @@ mod logs;
 mod perform;
 mod process;
 mod ps;
+mod scale;
 mod screen;
 mod selection;
 mod session;

@@ -3,8 +3,8 @@
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
 use super::{
-    await_state, completion, daemon, events, exit, foreground, graph, groups, health, help, is_running,
-    journal, logs, process, ps, status, why,
+    await_state, completion, daemon, diff, events, exit, foreground, graph, groups, health, help, is_running,
+    journal, logs, process, ps, scale, status, why,
 };
 use crate::cli::{COMPLETE, ClientAction};
 use crate::config::ClientPlugin;
@@ -20,11 +20,12 @@ pub(super) enum Then {
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
 /// Some exist only in `sv`: [`is_for_sv`].
-const TABLE: [(&str, Perform); 30] = [
+const TABLE: [(&str, Perform); 32] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
     (COMPLETE, completion::answer),
+    ("diff", diff::diff),
     ("events", events::events),
     ("fg", foreground::fg),
     ("graph", graph::graph),
@@ -40,6 +41,7 @@ const TABLE: [(&str, Perform); 30] = [
     ("remove", groups::remove),
     ("reread", groups::reread),
     ("restart", process::restart),
+    ("scale", scale::scale),
     ("shutdown", daemon::shutdown),
     ("signal", process::signal),
     ("start", process::start),

@@ -134,6 +134,12 @@ impl<'io> Session<'io> {
         self.client.get(target, asked_for)
     }
 
+    /// Performs an action of the JSON API; `waits_for` describes it for the progress line.
+    pub(super) fn post(&mut self, target: &str, waits_for: String) -> Result<Json, CallError> {
+        self.flush();
+        self.client.post(target, waits_for)
+    }
+
     /// Follows the events after this one, or from now on.
     pub(super) fn follow_events(&mut self, after: Option<u64>) -> Result<EventStream, CallError> {
         let after = after.map_or_else(String::new, |serial| format!("&after={serial}"));

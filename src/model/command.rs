@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::graph::ProcessGraph;
 use super::{
-    EventLogPart, ExitStatus, HealthInfo, ListenerState, LogLevel, Permission, ProcessId, ProcessSpec,
-    ProcessState, Role, RunCounters, Signal, SupervisorState, Transition,
+    EventLogPart, ExitStatus, GroupDifference, HealthInfo, ListenerState, LogLevel, Permission, ProcessId,
+    ProcessSpec, ProcessState, Role, RunCounters, Signal, SupervisorState, Transition,
 };
 
 /// Identifies a command until it is answered. Counts up and is never reused.
@@ -113,6 +113,15 @@ pub enum Command {
     SignalAllProcesses(SignalRequest),
     /// Read the configuration again and return the differences, without applying them.
     ReloadConfig,
+    /// What an update would do, according to a configuration that is read for this and not kept.
+    GetDiff,
+    /// Give a program another number of processes, until its configuration is applied again.
+    Scale {
+        /// The program.
+        program: String,
+        /// How many processes it is to have.
+        processes: u32,
+    },
     /// Activate a configured group; its programs with `autostart` start.
     AddProcessGroup(String),
     /// Deactivate a group without running processes.
@@ -168,6 +177,7 @@ impl Command {
                 | Self::GetAllProcessDetails
                 | Self::GetAllConfigInfo
                 | Self::GetGraph
+                | Self::GetDiff
                 | Self::GetEvents { .. }
         )
     }
@@ -209,7 +219,8 @@ impl Command {
             }
             Self::ClearLog => (Role::Admin, "clear the supervisor's own log"),
             Self::WriteLog(..) => (Role::Admin, "write to the supervisor's own log"),
-            Self::ReloadConfig => (Role::Admin, "reread the configuration"),
+            Self::ReloadConfig | Self::GetDiff => (Role::Admin, "reread the configuration"),
+            Self::Scale { .. } => (Role::Admin, "scale programs"),
             Self::AddProcessGroup(_) | Self::RemoveProcessGroup(_) | Self::UpdateProcessGroup(_) => {
                 (Role::Admin, "add, remove or update groups")
             }
@@ -457,6 +468,8 @@ pub enum Reply {
     AllConfig(Vec<ConfigInfo>),
     /// Which process depends on which.
     Graph(ProcessGraph),
+    /// What an update would change, in the order of the configuration; removed groups come last.
+    Differences(Vec<GroupDifference>),
     /// The rows of a bulk command, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
     /// The result for each process of an updated group: first the configured ones in order, then the removed

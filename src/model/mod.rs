@@ -6,6 +6,7 @@
 mod child;
 mod command;
 mod dependency;
+mod difference;
 mod event;
 pub mod graph;
 mod history;
@@ -32,6 +33,7 @@ pub use command::{
     ProcessInfo, Reading, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use dependency::{Condition, Dependency, WrittenAt};
+pub use difference::{ConfigChange, GroupDifference, ProcessDifference, UpdateAction};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;

@@ -10,8 +10,10 @@ use crate::xmlrpc::{Encoder, Value};
 #[must_use]
 pub fn answer(reply: Reply) -> Value {
     match reply {
-        // No method requests a log to follow, the event log or the graph.
-        Reply::Done | Reply::Log(_) | Reply::Events(_) | Reply::Graph(_) => true.into(),
+        // No method requests a log to follow, or what only the JSON API has.
+        Reply::Done | Reply::Log(_) | Reply::Events(_) | Reply::Graph(_) | Reply::Differences(_) => {
+            true.into()
+        }
         Reply::Text(text) => text.into(),
         Reply::Names(names) => Value::Array(names.into_iter().map(Value::from).collect()),
         Reply::State(state) => supervisor_state(state),

@@ -9,10 +9,8 @@ use std::sync::Arc;
 
 use super::Shell;
 use super::children::not_spawned;
-use super::restart::read_settings;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
-use crate::host::Host;
 use crate::launch::{self, ChildEnvironment, Executable};
 use crate::model::{
     ChildId, Fault, FaultCode, LimitOption, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User,
@@ -74,10 +72,7 @@ impl Shell {
             }
             Effect::Reply { ticket, result } => self.answer(ticket, result),
             Effect::ReadSettings { purpose } => {
-                // Users may have been added since.
-                self.host = Host::look_as_supervisor();
-                let outcome = read_settings(&self.config_file, &self.launch, &self.host)
-                    .and_then(|settings| self.take_settings(purpose, settings));
+                let outcome = self.read_settings_for(&purpose);
                 return Some(Input::SettingsRead { purpose, outcome });
             }
             Effect::ReadLog { ticket, of, reading } => {

@@ -1,38 +1,40 @@
 //! Restarting in the same process: everything is stopped, and new settings take effect.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use super::activity::Activity;
 use super::notices::log_notices;
 use super::pidfile::write_pid_file;
 use super::servers::open;
-use super::{Launch, Shell, implicit};
+use super::{Shell, implicit};
 use crate::config;
 use crate::host::Host;
 use crate::model::{GroupSpec, LogLevel, Settings};
 use crate::output::clean_auto_logs;
 use crate::rpc::Cache;
-use crate::supervise::{Identity, Input, ReadFor};
+use crate::supervise::{Identity, Input, ReadFor, group_of_program};
 use crate::sys::process::own_pid;
 
-/// Reads the configuration again. The error has one line for each problem.
-pub(super) fn read_settings(file: &Path, launch: &Launch, host: &Host) -> Result<Settings, String> {
-    config::load_with_command(file, &launch.overrides, &launch.command, host)
-        .map_err(|errors| errors.to_string())
-}
-
 impl Shell {
-    /// Keeps new settings for a restart, if their sockets can be opened; the groups of a reread are for the
-    /// core. Of `[supervisord]` a reread applies `loglevel`, and `environment` as a part of the groups.
+    /// Reads the configuration again, and returns the groups that the core needs. The error has one line for each
+    /// problem.
+    ///
+    /// New settings are kept for a restart, if their sockets can be opened. Of `[supervisord]` a reread applies
+    /// `loglevel`, and `environment` as a part of the groups.
     /// COMPAT: Supervisor applies some more to what is spawned later, and the level only to the output of
     /// children.
-    /// children alone.
-    pub(super) fn take_settings(
-        &mut self,
-        purpose: ReadFor,
-        settings: Settings,
-    ) -> Result<Vec<GroupSpec>, String> {
+    pub(super) fn read_settings_for(&mut self, purpose: &ReadFor) -> Result<Vec<GroupSpec>, String> {
+        // Users may have been added since.
+        self.host = Host::look_as_supervisor();
+        if let ReadFor::Scale { program, processes, present, .. } = purpose {
+            let mut wanted = present.clone();
+            wanted.insert(program.clone(), *processes);
+            let readings = [self.read_settings(present)?.groups, self.read_settings(&wanted)?.groups];
+            return group_of_program(program, readings);
+        }
+        let settings = self.read_settings(&BTreeMap::new())?;
         match purpose {
+            ReadFor::Diff(_) | ReadFor::Scale { .. } => Ok(settings.groups),
             ReadFor::Restart(_) => {
                 self.try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets))?;
                 self.next_settings = Some(settings);
@@ -44,6 +46,13 @@ impl Shell {
                 Ok(settings.groups)
             }
         }
+    }
+
+    /// With other numbers of processes for some programs.
+    fn read_settings(&self, numprocs: &BTreeMap<String, u32>) -> Result<Settings, String> {
+        let (overrides, command) = (&self.launch.overrides, &self.launch.command);
+        config::load_scaled(&self.config_file, overrides, command, numprocs, &self.host)
+            .map_err(|errors| errors.to_string())
     }
 
     /// Nothing in here ends the supervisor: resources that are no longer available are reported and skipped.

@@ -90,6 +90,8 @@ impl Supervisor {
             }
             Command::Restart => out.push(Effect::ReadSettings { purpose: ReadFor::Restart(Some(ticket)) }),
             Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),
+            Command::GetDiff => out.push(Effect::ReadSettings { purpose: ReadFor::Diff(ticket) }),
+            Command::Scale { program, processes } => self.ask_to_scale(ticket, program, processes, out),
             Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
             Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
             Command::UpdateProcessGroup(name) => self.update_group(turn, ticket, &name, out),
@@ -331,8 +333,8 @@ impl Supervisor {
 /// Whether the answer may wait for processes. Signals and texts are handled at once.
 fn may_wait(command: &Command) -> bool {
     use Command::{
-        RestartRolling, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses, StopProcess,
-        StopProcessGroup, UpdateProcessGroup,
+        RestartRolling, Scale, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses,
+        StopProcess, StopProcessGroup, UpdateProcessGroup,
     };
     matches!(
         command,
@@ -344,6 +346,7 @@ fn may_wait(command: &Command) -> bool {
             | StopAllProcesses(_)
             | UpdateProcessGroup(_)
             | RestartRolling(..)
+            | Scale { .. }
     )
 }
 

@@ -16,28 +16,38 @@ pub(super) enum Takes {
     Restart,
 }
 
-/// The options that differ, by their names in a configuration.
+impl Takes {
+    fn of(update: OnUpdate) -> Self {
+        match update {
+            OnUpdate::InPlace | OnUpdate::NextStart => Self::InPlace,
+            OnUpdate::Restart => Self::Restart,
+        }
+    }
+}
+
+/// The options that differ, by their names in a configuration, and how a change of each takes effect.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Difference(Vec<(&'static str, Takes)>);
+pub(super) struct Difference(Vec<(&'static str, OnUpdate)>);
 
 impl Difference {
     /// What has to change for `old` to become `new`, another specification of the same process.
     pub(super) fn between(old: &ProcessSpec, new: &ProcessSpec) -> Self {
-        let takes = |update| match update {
-            OnUpdate::InPlace | OnUpdate::NextStart => Takes::InPlace,
-            OnUpdate::Restart => Takes::Restart,
-        };
-        Self(differences(old, new).map(|(option, update)| (option, takes(update))).collect())
+        Self(differences(old, new).collect())
     }
 
     /// `None` when nothing differs.
     pub(super) fn takes(&self) -> Option<Takes> {
-        self.0.iter().map(|(_, takes)| *takes).max()
+        self.0.iter().map(|(_, update)| Takes::of(*update)).max()
+    }
+
+    /// All options that differ.
+    pub(super) fn into_options(self) -> Vec<(&'static str, OnUpdate)> {
+        self.0
     }
 
     /// The options that require this, for a log line.
     pub(super) fn options(&self, takes: Takes) -> String {
-        let options = self.0.iter().filter(|row| row.1 == takes).map(|(option, _)| *option);
+        let options = self.0.iter().filter(|row| Takes::of(row.1) == takes).map(|(option, _)| *option);
         options.collect::<Vec<_>>().join(", ")
     }
 }

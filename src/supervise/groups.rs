@@ -111,6 +111,7 @@ impl Supervisor {
     /// COMPAT: Supervisor leaves a log out of the comparison if it is AUTO on either side.
     pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
         self.configured = groups;
+        self.forget_scaling(out);
         let active = |name: &str| self.groups.named(name);
         let names = |wanted: &dyn Fn(&GroupSpec) -> bool| -> Vec<String> {
             self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
@@ -125,7 +126,7 @@ impl Supervisor {
     }
 
     /// Whether a group became active with exactly this configuration.
-    fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
+    pub(super) fn is_as_configured(&self, group: &Group, spec: &GroupSpec) -> bool {
         let members = group.members.iter().filter_map(|id| self.process(*id));
         group.priority == spec.priority
             && group.kind == spec.kind

@@ -1,5 +1,6 @@
 //! The inputs that the shell passes to the core.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -220,10 +221,24 @@ pub enum Input {
 }
 
 /// Why the configuration is read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadFor {
     /// To restart with it; without a ticket a signal requested it.
     Restart(Option<Ticket>),
     /// To report what changed.
     Reread(Ticket),
+    /// To report what an update would do.
+    Diff(Ticket),
+    /// To give a program another number of processes. The outcome is its group twice: with the present numbers and with
+    /// the other one.
+    Scale {
+        /// Who asked.
+        ticket: Ticket,
+        /// The program.
+        program: String,
+        /// How many processes it is to have.
+        processes: u32,
+        /// The numbers of programs that are scaled now.
+        present: BTreeMap<String, u32>,
+    },
 }

@@ -39,11 +39,13 @@ mod memory;
 mod notifications;
 mod operations;
 mod pools;
+mod preview;
 mod probing;
 mod process;
 mod processes;
 mod readiness;
 mod restart;
+mod scaling;
 mod schedule;
 mod shortage;
 mod shutdown;
@@ -76,6 +78,7 @@ pub use life::{Blame, NotSpawned};
 pub use members::Members;
 pub use probing::ProbeFailure;
 pub use restart::RESTART_SPACING;
+pub use scaling::group_of_program;
 pub use shutdown::AfterStop;
 pub use stdin::StdinError;
 pub use stopping::{KillTarget, SendError, SendOutcome};
@@ -123,6 +126,8 @@ pub struct Supervisor {
     shutdown_state: ShutdownState,
     /// As it was read last, active or not.
     configured: Vec<GroupSpec>,
+    /// Programs that have another number of processes than configured, at a client's request.
+    scaled: BTreeMap<String, u32>,
     /// In the order in which they were added.
     groups: Groups,
     processes: Processes,
@@ -162,6 +167,7 @@ impl Supervisor {
             rules: Rules::default(),
             shutdown_state: ShutdownState::NotRequested,
             configured: groups.clone(),
+            scaled: BTreeMap::new(),
             groups: Groups::default(),
             processes: Processes::default(),
             autostarts: Autostarts::default(),

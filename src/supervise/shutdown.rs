@@ -76,11 +76,21 @@ impl Supervisor {
         outcome: Result<Vec<GroupSpec>, String>,
         out: &mut Effects,
     ) {
-        self.counters.note_reload(turn.now.wall, outcome.is_ok());
+        if matches!(purpose, ReadFor::Restart(_) | ReadFor::Reread(_)) {
+            self.counters.note_reload(turn.now.wall, outcome.is_ok());
+        }
         let cant_reread = |text: &String| Err(Fault::about(FaultCode::CantReread, text.clone()));
         match (purpose, outcome) {
             (ReadFor::Reread(ticket), Ok(groups)) => self.reread(ticket, groups, out),
-            (ReadFor::Reread(ticket), Err(text)) => out.reply(ticket, cant_reread(&text)),
+            (ReadFor::Diff(ticket), Ok(groups)) => {
+                out.reply(ticket, Ok(Reply::Differences(self.differences(&groups))));
+            }
+            (ReadFor::Scale { ticket, program, processes, .. }, Ok(readings)) => {
+                self.scale(turn, ticket, (program, processes), readings, out);
+            }
+            (ReadFor::Reread(ticket) | ReadFor::Diff(ticket) | ReadFor::Scale { ticket, .. }, Err(text)) => {
+                out.reply(ticket, cant_reread(&text))
+            }
             (ReadFor::Restart(ticket), outcome) => {
                 if let Some(ticket) = ticket {
                     out.reply(ticket, outcome.as_ref().map_or_else(cant_reread, |_| Ok(Reply::Done)));

@@ -9,6 +9,7 @@ mod background;
 mod bounded;
 mod commands;
 mod configuration;
+mod configured;
 mod dependencies;
 mod ending;
 mod health;

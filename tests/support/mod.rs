@@ -16,6 +16,7 @@
 )]
 
 pub mod browser;
+pub mod client;
 pub mod container;
 pub mod peers;
 pub mod terminal;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use program::{PROGRAM, differences};
+use serde::{Deserialize, Serialize};
 
 use super::{
     AutoRestart, Dependency, HealthCheck, LimitOption, LimitsSpec, ProcessSpec, ReadyCheck, RestartLimit,
@@ -162,7 +163,7 @@ impl BadValue {
 }
 
 /// What `update` does with a change. A greater value includes the lesser ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OnUpdate {
     /// The new value is applied at once.
     InPlace,
@@ -170,6 +171,18 @@ pub enum OnUpdate {
     NextStart,
     /// The process is stopped and started again.
     Restart,
+}
+
+impl OnUpdate {
+    /// The word for clients.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InPlace => "in_place",
+            Self::NextStart => "next_start",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// The field that stores a value, by the type of the value.

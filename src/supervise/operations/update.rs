@@ -108,13 +108,18 @@ impl Supervisor {
         self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
     }
 
+    /// Whether an update of the group is under way.
+    pub(in crate::supervise) fn is_updating(&self, group: &str) -> bool {
+        self.operations.updates().any(|update| update.spec.name == group)
+    }
+
     fn plan_update(&self, name: &str) -> Result<Update, Fault> {
         let group = self.groups.named(name);
         let spec = self.configured.iter().find(|spec| spec.name == name);
         let (Some(group), Some(spec)) = (group, spec) else {
             return Err(Fault::about(FaultCode::BadName, name));
         };
-        if self.operations.updates().any(|update| update.spec.name == name) {
+        if self.is_updating(name) {
             return Err(Fault::about(FaultCode::Failed, format!("an update of {name} is under way")));
         }
         let members: Vec<_> = group.members.iter().filter_map(|id| self.process(*id)).collect();

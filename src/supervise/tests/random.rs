@@ -187,7 +187,7 @@ fn answer_random_check(scenario: &mut Scenario, random: &mut Random) {
 fn random_input(scenario: &mut Scenario, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
     let name = ["db", "g", "p", "job", "web"][random.below(5) as usize];
     let process = if name == "g" || name == "p" { "g:app" } else { name };
-    match random.below(27) {
+    match random.below(29) {
         0 => scenario.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => scenario.ask(Command::StopAllProcesses(Wait::Yes)),
         2 => scenario.start(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
@@ -226,6 +226,8 @@ fn random_input(scenario: &mut Scenario, random: &mut Random, versions: &[Vec<Gr
         15..=17 => answer_random_check(scenario, random),
         22..=24 => end_random_hook(scenario, random),
         25 | 26 => restart_rolling(scenario, random, name),
+        27 => scenario.ask(Command::GetDiff),
+        28 => scenario.ask(Command::Scale { program: "quick".to_owned(), processes: random.below(4) as u32 }),
         _ => {
             let alive: Vec<_> = scenario.alive.keys().copied().collect();
             if let Some(process) = random.of(&alive) {

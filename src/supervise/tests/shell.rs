@@ -104,6 +104,7 @@ impl Scenario {
                         rows.iter().map(row).collect::<Vec<_>>().join(",")
                     }
                     Ok(Reply::Done) => "done".to_owned(),
+                    Ok(Reply::Differences(groups)) => differences_text(&groups),
                     Ok(other) => format!("{other:?}"),
                     Err(fault) => fault.to_string(),
                 };
@@ -111,7 +112,12 @@ impl Scenario {
                 None
             }
             Effect::ReadSettings { purpose } => {
-                let groups = || Ok(self.next_groups.clone());
+                let groups = || match &purpose {
+                    ReadFor::Scale { program, processes, .. } => {
+                        Ok(self.scaled_readings(program, *processes))
+                    }
+                    _ => Ok(self.next_groups.clone()),
+                };
                 let outcome = self.broken_settings.map_or_else(groups, |text| Err(text.to_owned()));
                 Some(Input::SettingsRead { purpose, outcome })
             }
@@ -184,4 +190,36 @@ impl Scenario {
             }
         }
     }
+}
+
+impl Scenario {
+    /// The group of a program as it is configured, or as `next_groups` says, and with another number of processes.
+    fn scaled_readings(&self, program: &str, processes: u32) -> Vec<GroupSpec> {
+        let is_of_program = |it: &&Arc<ProcessSpec>| it.program == program;
+        let mut groups = self.next_groups.iter().chain(&self.supervisor.configured);
+        let present = groups.find(|group| group.processes.iter().any(|it| is_of_program(&it)));
+        let Some(present) = present.cloned() else { return Vec::new() };
+        let first = present.processes.iter().find(is_of_program).unwrap().clone();
+        let others = present.processes.iter().filter(|it| it.program != program).cloned();
+        let scaled = (0..processes).map(|at| {
+            let name = format!("{program}_{at}");
+            let known = present.processes.iter().find(|it| it.name == name).cloned();
+            known.unwrap_or_else(|| ProcessSpec { name, ..ProcessSpec::clone(&first) }.into())
+        });
+        let scaled = GroupSpec { processes: others.chain(scaled).collect(), ..present.clone() };
+        vec![present, scaled]
+    }
+}
+
+fn differences_text(groups: &[GroupDifference]) -> String {
+    let process = |it: &ProcessDifference| {
+        let options = it.options.iter().map(|(option, update)| format!("{option}:{}", update.name()));
+        let options = options.collect::<Vec<_>>().join(",");
+        format!("{} {} {} ({options})", it.name, it.change.name(), it.action.name())
+    };
+    let group = |it: &GroupDifference| {
+        let processes: Vec<_> = it.processes.iter().map(process).collect();
+        format!("{} {}: {}", it.group, it.change.name(), processes.join("; "))
+    };
+    groups.iter().map(group).collect::<Vec<_>>().join(" | ")
 }

@@ -1,0 +1,57 @@
+//! What an update would do.
+
+use serde::Serialize;
+
+use super::json;
+use crate::http::Response;
+use crate::model::{GroupDifference, Namespec, ProcessDifference};
+
+#[derive(Serialize)]
+struct DiffView<'a> {
+    groups: Vec<GroupDiffView<'a>>,
+}
+
+#[derive(Serialize)]
+struct GroupDiffView<'a> {
+    group: &'a str,
+    change: &'static str,
+    processes: Vec<ProcessDiffView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProcessDiffView<'a> {
+    full_name: String,
+    group: &'a str,
+    name: &'a str,
+    change: &'static str,
+    action: &'static str,
+    options: Vec<OptionDiffView<'a>>,
+}
+
+#[derive(Serialize)]
+struct OptionDiffView<'a> {
+    name: &'a str,
+    effect: &'static str,
+}
+
+pub(super) fn diff(groups: &[GroupDifference]) -> Response {
+    json(200, &DiffView { groups: groups.iter().map(group_view).collect() })
+}
+
+fn group_view(GroupDifference { group, change, processes }: &GroupDifference) -> GroupDiffView<'_> {
+    let process = |process| process_view(group, process);
+    GroupDiffView { group, change: change.name(), processes: processes.iter().map(process).collect() }
+}
+
+fn process_view<'a>(group: &'a str, process: &'a ProcessDifference) -> ProcessDiffView<'a> {
+    let ProcessDifference { name, change, action, options } = process;
+    let options = options.iter().map(|(name, update)| OptionDiffView { name, effect: update.name() });
+    ProcessDiffView {
+        full_name: Namespec::join(group, name),
+        group,
+        name,
+        change: change.name(),
+        action: action.name(),
+        options: options.collect(),
+    }
+}
