@@ -43,6 +43,7 @@ needed=(
     "s6-log s6"
     "groff groff-base"
     "prometheus prometheus"
+    "qemu-system-x86_64 qemu-system-x86"
 )
 
 give_up() {
@@ -158,6 +159,8 @@ if [ ! -x "$schemathesis/schemathesis" ]; then
         "schemathesis==$SCHEMATHESIS_VERSION"; } \
         || give_up "cannot install schemathesis: a test of the API will skip"
 fi
+
+tests/setup/kernel.sh || give_up "cannot have a kernel for virtual machines: their tests will skip"
 
 tests/setup/bases.sh || give_up "cannot make base images of Debian's packages: tests of the recipes will skip"
 

@@ -224,7 +224,7 @@ fn forget_images_of_ended_runs() {
     }
 }
 
-fn static_busybox() -> Option<PathBuf> {
+pub fn static_busybox() -> Option<PathBuf> {
     let paths = ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from);
     let busybox = paths.into_iter().find(|path| path.exists())?;
     // ldd fails for what is not dynamically linked.

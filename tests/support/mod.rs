@@ -20,6 +20,7 @@ pub mod client;
 pub mod container;
 pub mod peers;
 pub mod terminal;
+pub mod vm;
 pub mod wire;
 
 use std::ffi::OsString;
