@@ -4,6 +4,10 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+use rustix::process::Signal;
 use serde_json::Value as Json;
 use support::Sandbox;
 use support::client::{exit_code, interrupt, reported, run, silent, spawn, sv};
@@ -193,6 +197,8 @@ fn is_running_answers_by_its_exit_code() {
     assert_eq!((out.as_str(), code), ("", Some(2)));
     assert_eq!(err, "error: there is no process or group 'nope'\n");
     assert_eq!(run(&sandbox, &["is-running"]).2, Some(2));
+    let err = run(&sandbox, &["is-running", "a\x1b[2Jb"]).1;
+    assert_eq!(err, "error: there is no process or group 'a\\u{1b}[2Jb'\n");
     sandbox.ctl(&["shutdown"]);
     sandbox.wait_exit();
     let (out, err, code) = run(&sandbox, &["is-running", "web"]);
@@ -230,6 +236,16 @@ fn ps_is_redrawn_when_an_event_arrives() {
     assert_eq!(terminal.wait_exit().code(), Some(0));
     assert!(!terminal.shown().contains('\x1b'), "{:?}", terminal.shown());
     assert_eq!(run(&sandbox, &["ps", "-w", "--json"]).2, Some(2));
+    let (usage, _, code) = run(&sandbox, &["top", "--sort", "beauty"]);
+    assert!(
+        usage.starts_with("Error: --sort is one of name, ") && usage.contains("top --sort KEY"),
+        "{usage}"
+    );
+    assert_eq!(code, Some(2));
+    for words in [["top", "of"].as_slice(), &["ps", "-w", "off", "of"]] {
+        let unknown = "of: ERROR (no such process, did you mean 'off'?)\n";
+        assert_eq!(run(&sandbox, words), (String::new(), unknown.to_owned(), Some(1)));
+    }
 }
 
 #[test]
@@ -287,6 +303,49 @@ fn wait_ends_when_the_condition_holds_or_can_not_hold_any_more() {
     let mut child = spawn(&sandbox, &["wait", "off", "--timeout", "60"], "wait");
     sandbox.ctl(&["shutdown"]);
     assert_eq!(exit_code(&mut sandbox, &mut child), Some(2));
+}
+
+#[test]
+fn wait_gives_up_a_silent_server_when_its_time_is_over() {
+    let sandbox = started();
+    let before = Instant::now();
+    sandbox.signal(Signal::STOP);
+    let (out, err, code) = run(&sandbox, &["wait", "web", "--timeout", "0.5"]);
+    sandbox.signal(Signal::CONT);
+    assert_eq!((out.as_str(), code), ("", Some(124)), "{err}");
+    assert!(err.starts_with("timed out: cannot reach unix://"), "{err}");
+    // A request alone would be given up after 30 seconds.
+    assert!(before.elapsed() < Duration::from_secs(20));
+    // So is a connection, if others fill the queue of the server.
+    sandbox.signal(Signal::STOP);
+    let address = SocketAddrUnix::new(sandbox.path("supervisor.sock")).unwrap();
+    let flags = SocketFlags::NONBLOCK;
+    let connect = || {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::connect(&socket, &address).map(|()| socket)
+    };
+    let waiting: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+    let (_, err, code) = run(&sandbox, &["wait", "web", "--timeout", "0.5"]);
+    sandbox.signal(Signal::CONT);
+    assert_eq!(code, Some(124), "{} waiting: {err}", waiting.len());
+}
+
+#[test]
+fn ctrl_c_ends_a_wait_and_not_the_shell() {
+    let sandbox = Sandbox::with_programs(PROGRAMS);
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nloglevel=trace\n");
+    let mut sandbox = sandbox.start();
+    let mut terminal = Terminal::start(sv(&sandbox, &[]).env("TERM", "xterm"));
+    terminal.expect("supervisor> ");
+    terminal.type_in("wait off\r");
+    // The stream of events is the sign that it waits.
+    sandbox.wait_log("/api/v1/events");
+    terminal.type_in("\x03");
+    terminal.expect("supervisor> ");
+    terminal.type_in("pid off\r");
+    terminal.expect("0\r\n");
+    terminal.type_in("exit\r");
+    assert_eq!(terminal.wait_exit().code(), Some(0));
 }
 
 #[test]
@@ -395,6 +454,24 @@ fn logs_are_shown_of_all_and_searched() {
     assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
     assert_eq!(sandbox.file("logs"), "a | E2 a\na | twice\n");
     assert_eq!(run(&sandbox, &["logs", "--grep", "["]).2, Some(2));
+}
+
+#[test]
+fn a_line_that_is_not_complete_is_searched_when_it_is() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:a]\nstartsecs=0\nstdout_logfile=%(here)s/a.log\n\
+         command=/bin/sh -c 'echo first; printf tw; while ! test -e %(here)s/go; do sleep 0.01; done; \
+         echo ice; exec cat'\n",
+    )
+    .start();
+    sandbox.wait_file("a.log", "first\ntw");
+    let mut child = spawn(&sandbox, &["logs", "-f", "--grep", "^twice|first"], "logs");
+    sandbox.wait_file("logs", "first");
+    sandbox.write("go", "");
+    sandbox.wait_file("logs", "twice");
+    interrupt(&child);
+    assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
+    assert_eq!(sandbox.file("logs"), "a | first\na | twice\n");
 }
 
 /// `web` with this many processes, whose command says `version`.

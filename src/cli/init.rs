@@ -171,7 +171,7 @@ const DUMB_INIT: [Opt<InitKey>; 5] = [
 const A_SIGNAL: &str = "a signal: TERM, SIGTERM, RTMIN+3 or 15";
 const AN_EXIT_CODE: &str = "an exit code from 0 to 255";
 const EXIT_CODES: &str = "an exit code from 0 to 255, or two as in 143:0";
-const A_REWRITE: &str = "two signals as in TERM:QUIT or 15:3, with 0 for none behind the colon";
+const A_REWRITE: &str = "two signals as in TERM:QUIT or 15:3, with 0 for none after the colon";
 
 fn read<T>(one: &Given<InitKey>, reader: impl Fn(&str) -> Option<T>, what: &str) -> Result<T, String> {
     let (spelled, shown) = (&one.spelled, one.value.to_string_lossy());
@@ -206,7 +206,7 @@ pub(super) fn parse(args: &[OsString]) -> Option<Action> {
     let mut options = InitOptions::new(Face::Sv);
     options.command = command[1..].to_vec();
     if options.command.is_empty() {
-        return Some(misused("there is no command behind --"));
+        return Some(misused("there is no command after --"));
     }
     let taken = given.iter().try_for_each(|one| options.take(one));
     Some(taken.map_or_else(|why| misused(&why), |()| Action::Init(options)))
@@ -229,8 +229,8 @@ Init options, for one command: sv [INIT OPTIONS] -- COMMAND [ARGUMENT]...
   -r, --rewrite FROM:TO      Send the signal TO in place of FROM, or nothing if TO is 0 (may be repeated)
   -p, --parent-death SIGNAL  Get this signal, and pass it on, when our parent ends
   -s, --subreaper            Fail if orphans can't be adopted, where we are not PID 1
-  -w, --warn                 Tell of each orphan that was reaped
-  -v, --verbose              Tell what happens (-vv: all that happens)
+  -w, --warn                 Report each orphan that is reaped
+  -v, --verbose              Report what happens (-vv: in detail)
 Every signal that can be caught is passed on; zombies are reaped; the command gets the terminal. The exit
 code is that of the command: 128 and the signal that ended it, 126 if it can't be executed, 127 if it
 is not found. As tini or dumb-init their options and environment variables apply.";
@@ -322,7 +322,7 @@ fn tini_usage(argv0: &str) -> String {
          \x20 -h: Show this text and exit.\n\
          \x20 -s: Fail if orphans can't be adopted, where this is not PID 1.\n\
          \x20 -p SIGNAL: Get SIGNAL, and pass it on, when the parent ends.\n\
-         \x20 -v: Tell more of what happens (up to 3 times).\n\
+         \x20 -v: Report more of what happens (up to 3 times).\n\
          \x20 -w: Warn of each orphan that was reaped.\n\
          \x20 -g: Send signals to the program's process group.\n\
          \x20 -e EXIT_CODE: Exit with 0 where the program exits with EXIT_CODE (may be repeated).\n\
@@ -350,7 +350,7 @@ fn dumb_init_usage(argv0: &str) -> String {
          \x20  -c, --single-child   Send signals to the command alone; it leads no session.\n\
          \x20  -r, --rewrite s:r    Send signal r in place of signal s, or nothing if r is 0.\n\
          \x20                       This option can be specified multiple times.\n\
-         \x20  -v, --verbose        Tell on standard error what happens.\n\
+         \x20  -v, --verbose        Report on standard error what happens.\n\
          \x20  -h, --help           Print this help message and exit.\n\
          \x20  -V, --version        Print the current version and exit.\n\
          \n\
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn usage_errors_have_one_line() {
         for (argv0, line, expected) in [
-            ("sv", "--", "2 err error: there is no command behind --"),
+            ("sv", "--", "2 err error: there is no command after --"),
             (
                 "sv",
                 "-e 256 -- ls",
@@ -456,7 +456,7 @@ mod tests {
             (
                 "dumb-init",
                 "-r 15 ls",
-                "1 err dumb-init: -r takes two signals as in TERM:QUIT or 15:3, with 0 for none behind the colon, not '15'",
+                "1 err dumb-init: -r takes two signals as in TERM:QUIT or 15:3, with 0 for none after the colon, not '15'",
             ),
             ("dumb-init", "", "1 err Usage: dumb-init [option] program [args]"),
         ] {

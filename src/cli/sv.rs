@@ -441,7 +441,7 @@ fn config_command() -> Command {
         .about("Show the effective configuration: each value, and where it comes from")
         .after_help(CONFIG)
         .args([file_arg(), config_arg(), json_arg(), expand, changed, checked_command_arg()])
-        .next_help_heading("What `sv run` would be told")
+        .next_help_heading("Options of `sv run`")
         .args(flags())
         .arg(strict_arg())
 }
@@ -527,22 +527,22 @@ Exit codes:
   2  there are errors, and `sv run` would refuse it";
 
 const CONFIG: &str = "\
-Values are shown as they were written, each with its origin behind it: a file and line, an environment
-variable, a flag, or the default. The output is a configuration that `sv run` takes. Passwords are not shown:
-in their place stands the variable that sets them. Nor is what a file holds that an SV_..._FILE names. With --expand it is for reading only: percent signs are not
-doubled.
+Values are shown as they were written, each followed by its origin: a file and line, an environment
+variable, a flag, or the default. The output is a configuration that `sv run` takes. Passwords are not
+shown, but the variables that set them are; nor is the content of a file that an SV_..._FILE names. With
+--expand the output is for reading only: percent signs are not doubled.
 
 Exit codes:
-  0  it is shown
-  2  it has errors, which are told on stderr as by `sv check`";
+  0  the configuration is shown
+  2  it has errors, which are printed on stderr as by `sv check`";
 
 const AFTER: &str = "\
-Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` tells more.";
+Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one; `sv --help` has more.";
 
 pub(super) const EXIT_CODES: &str = "\
 Exit codes of the client's actions (with several problems the last one counts):
-  0  done; a start of what runs and a stop of what doesn't count as done
-  1  it failed, or there is no such process; health: something is not well
+  0  done; starting what runs and stopping what does not run count as done
+  1  it failed, or there is no such process; health: not healthy
   2  wrong use: the command line, the configuration, `start` without a name or of an unknown group
   3  status: a process shown is STOPPED, EXITED, FATAL or UNKNOWN; else: the server lacks the methods
   4  status: no answer, or no such process; else: the connection was refused
@@ -550,7 +550,7 @@ Exit codes of the client's actions (with several problems the last one counts):
   7  nothing runs: no such socket, the program ended at once, or it had no process
   diff: 1 update would change something, 2 any error
   is-running: 1 it is not RUNNING, 2 any error
-  wait: 1 it can't come true any more, 2 any error, 124 the time is over";
+  wait: 1 it can no longer come true, 2 any error, 124 the timeout has passed";
 
 const AFTER_LONG: &str = "\
 Without an action: the shell, or `run` as PID 1. `sv help ACTION` explains one.

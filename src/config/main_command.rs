@@ -44,7 +44,7 @@ pub(super) fn add_main(document: &mut Document, command: &[String]) -> Result<()
     }
     if let Some((name, place)) = namesake(document) {
         let message = format!(
-            "the command behind -- is the program '{NAME}', and so is [{name}] ({}): give that another name",
+            "the command after -- is the program '{NAME}', and so is [{name}] ({}): give that another name",
             document.describe(place)
         );
         return Err(Error::new(ErrorKind::CommandLine, message).into());
@@ -128,7 +128,7 @@ mod tests {
         {
             let text = format!("[supervisord]\n[{section}]\ncommand=a\n");
             let expected = format!(
-                "the command behind -- is the program 'main', and so is [{section}] (/etc/x.conf:2): give that \
+                "the command after -- is the program 'main', and so is [{section}] (/etc/x.conf:2): give that \
                  another name"
             );
             let error = loaded(&text, &["a"]).unwrap_err();

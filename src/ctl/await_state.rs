@@ -11,14 +11,15 @@ use serde_json::Value as Json;
 
 use super::answers::{self, ProcessRow};
 use super::exit;
-use super::failure::{CallError, Outcome};
+use super::failure::{CallError, Failure, Outcome};
 use super::follow::readable;
 use super::is_running::error_is_2;
 use super::screen::harmless;
 use super::selection;
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords, refuse};
-use crate::model::{HealthInfo, HealthStatus, ProcessState};
+use crate::model::{HealthInfo, HealthStatus, ProcessState, Signal};
+use crate::sys::interrupts::HeldInterrupts;
 
 /// What `wait` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +88,32 @@ pub(super) fn wait_for(session: &mut Session, arg: &str) -> Outcome {
         (Some(condition), timeout) => {
             let timeout = timeout.and_then(Result::ok).and_then(Result::ok);
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            session.set_deadline(deadline);
             let ended = until(session, &words, condition, deadline);
-            return error_is_2(session, ended);
+            session.set_deadline(None);
+            return report_end(session, ended, deadline);
         }
     }
     Ok(())
+}
+
+/// A request that takes longer than the time that is left has timed out, like the wait.
+fn report_end(session: &mut Session, ended: Outcome, deadline: Option<Instant>) -> Outcome {
+    match ended {
+        Err(Failure::Call(error @ (CallError::TimedOut { .. } | CallError::Connect(..))))
+            if is_over(deadline) =>
+        {
+            let text = session.plain(&error);
+            session.warn(format_args!("timed out: {text}"));
+            session.fail(exit::TIMED_OUT);
+            Ok(())
+        }
+        ended => error_is_2(session, ended),
+    }
+}
+
+fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 fn until(
@@ -100,6 +122,8 @@ fn until(
     condition: AwaitedCondition,
     deadline: Option<Instant>,
 ) -> Outcome {
+    // In a shell, Ctrl-C ends the wait and not the shell.
+    let interrupts = session.is_interruptible().then(|| HeldInterrupts::back(&[Signal::INT])).transpose()?;
     loop {
         let Some((mut processes, newest)) = requested(session, words)? else { return Ok(()) };
         if processes.iter().all(|process| condition.holds(&process.row)) {
@@ -113,7 +137,7 @@ fn until(
             session.fail(exit::GENERIC);
             return Ok(());
         }
-        match follow(session, &mut processes, newest, condition, deadline)? {
+        match follow(session, (&mut processes, newest), condition, deadline, interrupts.as_ref())? {
             FollowEnd::Holds => return Ok(()),
             FollowEnd::TimedOut => {
                 for process in processes.iter().filter(|process| !condition.holds(&process.row)) {
@@ -124,6 +148,11 @@ fn until(
                     )));
                 }
                 session.fail(exit::TIMED_OUT);
+                return Ok(());
+            }
+            FollowEnd::Interrupted => {
+                session.say("");
+                session.fail(exit::GENERIC);
                 return Ok(());
             }
             FollowEnd::AskAgain => {}
@@ -154,24 +183,32 @@ fn requested(
 enum FollowEnd {
     Holds,
     TimedOut,
+    Interrupted,
     AskAgain,
 }
 
 fn follow(
     session: &mut Session,
-    processes: &mut [WatchedProcess],
-    newest: u64,
+    (processes, newest): (&mut [WatchedProcess], u64),
     condition: AwaitedCondition,
     deadline: Option<Instant>,
-) -> Result<FollowEnd, CallError> {
+    interrupts: Option<&HeldInterrupts>,
+) -> Result<FollowEnd, Failure> {
     let mut stream = session.follow_events(Some(newest))?;
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let is_ready = readable(&[stream.as_fd()], left).is_ok_and(|ready| ready.contains(&true));
-        if !is_ready && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Ok(FollowEnd::TimedOut);
+        let left = stream.silence_left().min(left.unwrap_or(Duration::MAX));
+        let watched: Vec<_> =
+            std::iter::once(stream.as_fd()).chain(interrupts.map(HeldInterrupts::as_fd)).collect();
+        let ready = readable(&watched, Some(left))?;
+        if interrupts.is_some_and(HeldInterrupts::take) {
+            return Ok(FollowEnd::Interrupted);
         }
-        if !is_ready {
+        if ready.first() != Some(&true) {
+            if is_over(deadline) {
+                return Ok(FollowEnd::TimedOut);
+            }
+            stream.check_silence()?;
             continue;
         }
         let Some(events) = stream.read()? else { return Ok(FollowEnd::AskAgain) };

@@ -52,6 +52,8 @@ pub(super) struct Client {
     timeout: Option<Duration>,
     /// The time limit for replies to read-only requests.
     reading_timeout: Option<Duration>,
+    /// When requests are given up, whatever else limits them.
+    deadline: Option<Instant>,
     /// Whether Ctrl-C cancels a wait and does not end us.
     is_interruptible: bool,
     /// Whether standard error supports escape sequences, if it is a terminal.
@@ -70,6 +72,7 @@ impl Client {
             fallback: None,
             timeout: None,
             reading_timeout: None,
+            deadline: None,
             is_interruptible: false,
             shows_waits: true,
             idle: None,
@@ -101,6 +104,16 @@ impl Client {
     /// Sets the time limit for replies to read-only requests.
     pub(super) fn set_reading_timeout(&mut self, timeout: Option<Duration>) {
         self.reading_timeout = timeout;
+    }
+
+    /// Sets when requests are given up, whatever else limits them.
+    pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Whether Ctrl-C cancels a wait and does not end us.
+    pub(super) fn is_interruptible(&self) -> bool {
+        self.is_interruptible
     }
 
     /// Makes Ctrl-C cancel a wait and not end us.
@@ -149,17 +162,19 @@ impl Client {
         let mut endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
         let mut stream = match self.idle.take() {
             Some(stream) if stream.is_quiet() => stream,
-            _ => match endpoint.connect() {
+            _ => match endpoint.connect(self.left()) {
                 Err(error) if is_absence(&error) && self.switch_to_fallback() => {
                     endpoint = Endpoint::parse(&self.url).map_err(CallError::Address)?;
-                    endpoint.connect()
+                    endpoint.connect(self.left())
                 }
                 connected => connected,
             }
             .map_err(|error| CallError::Connect(self.url.clone(), error))?,
         };
         let timeout = self.timeout.or_else(|| self.reading_timeout.filter(|_| asked_for.is_some()));
-        stream.set_timeout(timeout).map_err(CallError::Broken)?;
+        let deadline = self.deadline;
+        let limit = move || sooner(timeout, time_left(deadline));
+        stream.set_timeout(limit()).map_err(CallError::Broken)?;
         let (host, credentials) = (endpoint.host(), self.credentials());
         let request = match request {
             Get { target } => encode_request("GET", target, &host, credentials, None, b""),
@@ -170,7 +185,7 @@ impl Client {
             let sign = if self.shows_waits { ProgressLine::of(what) } else { None };
             ReplyWait::new(sign, self.is_interruptible)
         });
-        let failed = |error: io::Error| match timeout {
+        let failed = |error: io::Error| match limit() {
             Some(after) if error.kind() == io::ErrorKind::WouldBlock => {
                 CallError::TimedOut { asked_for: asked_for.unwrap_or("an answer"), after }
             }
@@ -180,7 +195,7 @@ impl Client {
         if let Some(wait) = wait {
             wait.until_it_comes(&stream)?;
         }
-        let reply = read_reply(&mut stream, failed)?;
+        let reply = read_reply(&mut stream, &limit, failed)?;
         if reply.is_reusable() {
             self.idle = Some(stream);
         }
@@ -198,12 +213,16 @@ impl Client {
 
     /// Reads an endless document of the server, over a separate connection.
     pub(super) fn follow(&mut self, target: &str) -> Result<Follow, CallError> {
-        match Follow::open(&self.url, target, self.credentials()) {
+        match Follow::open(&self.url, target, self.credentials(), self.left()) {
             Err(CallError::Connect(_, error)) if is_absence(&error) && self.switch_to_fallback() => {
-                Follow::open(&self.url, target, self.credentials())
+                Follow::open(&self.url, target, self.credentials(), self.left())
             }
             opened => opened,
         }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        time_left(self.deadline)
     }
 
     /// Whether the client has a user name.
@@ -232,6 +251,16 @@ impl Fallback {
         let wanted = Wanted { config: Some(&self.config), is_config_named: true };
         Some(control_socket::find(wanted, self.runtime_dir.as_deref()).address?.url())
     }
+}
+
+/// Never zero, which means no limit to a socket.
+fn time_left(deadline: Option<Instant>) -> Option<Duration> {
+    let left = deadline?.saturating_duration_since(Instant::now());
+    Some(left.max(Duration::from_millis(1)))
+}
+
+fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -273,6 +302,7 @@ impl ReplyWait {
 
 fn read_reply(
     stream: &mut Stream,
+    limit: &dyn Fn() -> Option<Duration>,
     failed: impl Fn(io::Error) -> CallError,
 ) -> Result<ResponseParser, CallError> {
     let mut reply = ResponseParser::new(REPLY_BYTES_MAX);
@@ -285,7 +315,10 @@ fn read_reply(
                 reply.end_of_input().map_err(nonsense)?;
                 break;
             }
-            Ok(count) => reply.feed(&buffer[..count]).map_err(nonsense)?,
+            Ok(count) => {
+                reply.feed(&buffer[..count]).map_err(nonsense)?;
+                stream.set_timeout(limit()).map_err(CallError::Broken)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(failed(error)),
         }

@@ -100,14 +100,15 @@ impl Endpoint {
         }
     }
 
-    /// Opens a connection, trying every address of a host name.
+    /// Opens a connection, trying every address of a host name, each for at most this long.
     ///
     /// # Errors
     /// Why the last attempt failed.
-    pub(super) fn connect(&self) -> io::Result<Stream> {
+    pub(super) fn connect(&self, at_most: Option<Duration>) -> io::Result<Stream> {
+        let timeout = at_most.map_or(CONNECT_TIMEOUT, |limit| limit.min(CONNECT_TIMEOUT));
         match self {
             Self::Unix(path) => {
-                let stream = connect_unix(&SocketAddrUnix::new(path)?)?;
+                let stream = connect_unix(&SocketAddrUnix::new(path)?, timeout)?;
                 if control_socket::is_default_path(path) {
                     control_socket::check_supervisor(&stream)?;
                 }
@@ -115,11 +116,11 @@ impl Endpoint {
             }
             // Any user may listen at such a name.
             Self::Abstract(name) => {
-                let stream = connect_unix(&SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+                let stream = connect_unix(&SocketAddrUnix::new_abstract_name(name.as_bytes())?, timeout)?;
                 control_socket::check_supervisor(&stream)?;
                 Ok(Stream::Unix(stream))
             }
-            Self::Inet { host, port } => connect_any((host.as_str(), *port).to_socket_addrs()?),
+            Self::Inet { host, port } => connect_any((host.as_str(), *port).to_socket_addrs()?, timeout),
         }
     }
 }
@@ -133,18 +134,18 @@ fn split_port(place: &str) -> (&str, &str) {
 }
 
 /// The standard library has no timeout for this.
-fn connect_unix(address: &SocketAddrUnix) -> io::Result<UnixStream> {
+fn connect_unix(address: &SocketAddrUnix, timeout: Duration) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(timeout))?;
     connect(&socket, address)?;
     set_socket_timeout(&socket, Timeout::Send, None)?;
     Ok(socket.into())
 }
 
-fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Stream> {
+fn connect_any(addresses: impl Iterator<Item = SocketAddr>, timeout: Duration) -> io::Result<Stream> {
     let mut problem = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+        match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 // A call is one small write and a wait for its answer.
                 stream.set_nodelay(true)?;

@@ -1,6 +1,7 @@
 //! The stream of the supervisor's events: server-sent events of the JSON API.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -10,20 +11,42 @@ use super::follow::Follow;
 /// The maximum size of an event: its texts are bounded by the server.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
+/// How long a server may be silent. It sends something every 15 seconds, so this one is stopped, or the connection is
+/// broken.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
 /// The stream of the supervisor's events.
 pub(super) struct EventStream {
     follow: Follow,
+    heard_at: Instant,
     parser: EventParser,
 }
 
 impl EventStream {
     /// Of an endless document.
     pub(super) fn of(follow: Follow) -> Self {
-        Self { follow, parser: EventParser::default() }
+        Self { follow, heard_at: Instant::now(), parser: EventParser::default() }
+    }
+
+    /// How long to wait for data, at most.
+    pub(super) fn silence_left(&self) -> Duration {
+        SILENCE_MAX.saturating_sub(self.heard_at.elapsed())
+    }
+
+    /// To be called when there is no data.
+    ///
+    /// # Errors
+    /// The server has been silent for too long.
+    pub(super) fn check_silence(&self) -> Result<(), CallError> {
+        match self.silence_left().is_zero() {
+            true => Err(CallError::TimedOut { asked_for: "events", after: SILENCE_MAX }),
+            false => Ok(()),
+        }
     }
 
     /// Waits for data, and returns the events that are complete by then; `None` when the stream has ended.
     pub(super) fn read(&mut self) -> Result<Option<Vec<StreamedEvent>>, CallError> {
+        self.heard_at = Instant::now();
         match self.follow.read() {
             Ok(Some(bytes)) => self.parser.feed(&bytes).map(Some),
             Ok(None) => Ok(None),

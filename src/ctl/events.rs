@@ -66,7 +66,10 @@ fn follow(session: &mut Session, since: Option<u64>, format: fn(&Json) -> String
     let mut stream = session.follow_events(since)?;
     let mut last = None;
     loop {
-        let Ok(ready) = wait(&[interrupts.as_fd(), stream.as_fd()], None) else { return Ok(()) };
+        let silence_left = stream.silence_left();
+        let Ok(ready) = wait(&[interrupts.as_fd(), stream.as_fd()], Some(silence_left)) else {
+            return Ok(());
+        };
         if interrupts.take() {
             if io::stdout().is_terminal() {
                 session.say("");
@@ -74,6 +77,7 @@ fn follow(session: &mut Session, since: Option<u64>, format: fn(&Json) -> String
             return Ok(());
         }
         if ready.get(1) != Some(&true) {
+            stream.check_silence()?;
             continue;
         }
         let Some(events) = stream.read()? else {

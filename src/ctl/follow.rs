@@ -39,9 +39,11 @@ impl Follow {
         url: &str,
         target: &str,
         credentials: Option<(&str, &str)>,
+        at_most: Option<Duration>,
     ) -> Result<Self, CallError> {
         let endpoint = Endpoint::parse(url).map_err(CallError::Address)?;
-        let mut stream = endpoint.connect().map_err(|error| CallError::Connect(url.to_owned(), error))?;
+        let mut stream =
+            endpoint.connect(at_most).map_err(|error| CallError::Connect(url.to_owned(), error))?;
         let request = encode_request("GET", target, &endpoint.host(), credentials, None, b"");
         stream.write_all(&request).map_err(CallError::Broken)?;
         Ok(Self { stream, reply: ResponseParser::new(REPLY_BYTES_MAX) })

@@ -42,6 +42,11 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
+/// The same for a text of several lines.
+pub(super) fn harmless_lines(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+}
+
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -101,6 +106,7 @@ mod tests {
             ("\u{feff}\u{200b}x\u{2028}", "\\u{feff}\\u{200b}x\\u{2028}"),
         ] {
             assert_eq!(harmless(text), shown);
+            assert_eq!(harmless_lines(&format!("{text}\r\nnext")).lines().last(), Some("next"));
         }
     }
 

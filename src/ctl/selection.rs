@@ -17,21 +17,34 @@ pub(super) struct Selected {
 /// The named processes, or all without names. A name that means none is reported on standard error, and sets the exit
 /// code.
 pub(super) fn named(session: &mut Session, rows: &[ProcessRow], names: &[&str]) -> Selected {
-    if names.is_empty() {
-        return Selected { positions: (0..rows.len()).collect(), is_complete: true };
+    let mut unknown = Vec::new();
+    let positions = select(rows, names, |name| unknown.push(name));
+    for name in &unknown {
+        let suggestion = session.suggestion(name);
+        session.warn(answers::unknown(&Namespec::split(name), &suggestion));
+        session.fail(exit::GENERIC);
     }
-    let (mut chosen, mut is_complete) = (Vec::new(), true);
+    Selected { positions, is_complete: unknown.is_empty() }
+}
+
+/// The positions of the named processes that exist, or of all without names.
+pub(super) fn existing(rows: &[ProcessRow], names: &[&str]) -> Vec<usize> {
+    select(rows, names, drop)
+}
+
+fn select(rows: &[ProcessRow], names: &[&str], mut report: impl FnMut(String)) -> Vec<usize> {
+    if names.is_empty() {
+        return (0..rows.len()).collect();
+    }
+    let mut chosen = Vec::new();
     for name in wildcard::expand(names, rows) {
         let spec = Namespec::split(&name);
         let is_meant = |row: &ProcessRow| name == "all" || row.is_meant_by(&spec);
         let found: Vec<usize> = (0..rows.len()).filter(|at| is_meant(&rows[*at])).collect();
         if found.is_empty() && name != "all" {
-            let suggestion = session.suggestion(&name);
-            session.warn(answers::unknown(&spec, &suggestion));
-            session.fail(exit::GENERIC);
-            is_complete = false;
+            report(name);
         }
         chosen.extend(found.into_iter().filter(|at| !chosen.contains(at)).collect::<Vec<_>>());
     }
-    Selected { positions: chosen, is_complete }
+    chosen
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -18,6 +18,7 @@ use super::exit;
 use super::failure::{CallError, Failure, fault};
 use super::follow::{Follow, encoded};
 use super::input::Input;
+use super::screen::harmless_lines;
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
 use crate::config::{ClientPlugin, did_you_mean};
@@ -385,6 +386,16 @@ impl<'io> Session<'io> {
         self.client.set_reading_timeout(timeout);
     }
 
+    /// Sets when requests are given up, whatever else limits them.
+    pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.client.set_deadline(deadline);
+    }
+
+    /// Whether Ctrl-C cancels a wait and does not end us.
+    pub(super) fn is_interruptible(&self) -> bool {
+        self.client.is_interruptible()
+    }
+
     /// Makes Ctrl-C cancel a wait and not end us.
     pub(super) fn set_interruptible(&mut self) {
         self.client.set_interruptible();
@@ -404,15 +415,16 @@ impl<'io> Session<'io> {
         self.warn(format_args!("error: {text}"));
     }
 
-    /// An error in plain words.
+    /// An error in plain words, harmless for a terminal.
     pub(super) fn plain(&self, error: &CallError) -> String {
-        match error {
+        let text = match error {
             CallError::Connect(..) | CallError::TimedOut { .. } => self.unreachable(error),
             CallError::Refused(401, _) if self.client.has_credentials() => {
                 "the server does not accept this user name and password".to_owned()
             }
             other => other.plain(),
-        }
+        };
+        harmless_lines(&text)
     }
 
     /// `, did you mean 'web:*'?` for an unknown name. Empty in Supervisor's client.

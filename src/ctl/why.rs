@@ -94,11 +94,11 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
         (!texts.is_empty()).then(|| texts.join(", "))
     };
     let since = ago(&process["since_at"]).map_or_else(String::new, |age| {
-        format!(" for {age}, since {}", process["since_at"].as_str().unwrap_or_default())
+        format!(" for {age}, since {}", harmless(process["since_at"].as_str().unwrap_or_default()))
     });
     let (name, state) = (text(&process["full_name"]), text(&process["state"]));
-    let name = name.unwrap_or_default();
-    let mut lines = vec![format!("{} is {on}{}{off}{since}", harmless(&name), state.unwrap_or_default())];
+    let (name, state) = (name.unwrap_or_default(), state.unwrap_or_default());
+    let mut lines = vec![format!("{} is {on}{}{off}{since}", harmless(&name), harmless(&state))];
     let counters = &process["counters"];
     let count = |member: &str| counters[member].as_u64().unwrap_or(0);
     let next = secs_between(&document["now_at"], &process["next_start_at"]);
@@ -227,6 +227,8 @@ mod tests {
             history:\n  \
               2026-11-29T03:07:29.123Z  STARTING -> BACKOFF, pid 12, exit status 127 (command not found): too quick";
         assert_eq!(report(&document, ("<", ">")).join("\n"), expected);
+        let hostile = json!({"process": {"full_name": "a\u{1b}", "state": "b\u{1b}"}});
+        assert_eq!(report(&hostile, ("", ""))[0], "a\\u{1b} is b\\u{1b}");
         // A server that knows less is no problem.
         assert_eq!(report(&json!({}), ("", ""))[0], " is ");
     }

@@ -113,8 +113,12 @@ fn show_end(
         Err(other) => return Err(other),
     };
     source.overlap = StreamOverlap::at_end_of(end.as_bytes());
-    let matching = lines::matching(&end, wanted.pattern.as_ref());
+    // An incomplete line is matched when it is complete.
+    let complete = if wanted.follows { end.rfind('\n').map_or(0, |at| at + 1) } else { end.len() };
+    let (complete, begun) = end.split_at(complete);
+    let matching = lines::matching(complete, wanted.pattern.as_ref());
     let mut text = source.lines.take(lines::last(matching.as_bytes(), wanted.lines));
+    text.extend(source.lines.take(begun.as_bytes()));
     // An incomplete line may be continued by what follows.
     if !wanted.follows {
         text.extend(source.lines.rest());

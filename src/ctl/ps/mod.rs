@@ -33,11 +33,7 @@ const OPTIONS: ActionOptions =
 /// `ps [-w] [--json] [--sort KEY] [NAME...]`
 pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
-    let Some(key) = sort_key(words.value("--sort").unwrap_or("name")) else {
-        let keys = SortKey::ALL.map(|(name, _)| name).join(", ");
-        refuse(session, "ps", &format!("Error: --sort is one of {keys}"));
-        return Ok(());
-    };
+    let Some(key) = sort_key(session, "ps", &words, SortKey::Name) else { return Ok(()) };
     match (words.has("--watch"), words.has("--json")) {
         (true, true) => refuse(session, "ps", "Error: --watch can't be combined with --json"),
         (true, false) => return watch(session, &words, key),
@@ -49,7 +45,7 @@ pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
         (false, false) => {
             let view = TableSource::requested(session, &words)?;
             let rows = view.measured(session, key, &mut UsageMeter::default());
-            if rows.is_empty() && !words.names.is_empty() {
+            if rows.is_empty() && !view.is_complete {
                 return Ok(());
             }
             for line in table::lines(&rows, screen::table_columns(), |row| session.paint(row)) {
@@ -61,8 +57,20 @@ pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-fn sort_key(word: &str) -> Option<SortKey> {
-    SortKey::ALL.iter().find(|(name, _)| *name == word).map(|(_, key)| *key)
+/// The key of `--sort`. Refuses an unknown one.
+fn sort_key(
+    session: &mut Session,
+    action: &str,
+    words: &ActionWords<'_>,
+    default: SortKey,
+) -> Option<SortKey> {
+    let Some(word) = words.value("--sort") else { return Some(default) };
+    let found = SortKey::ALL.iter().find(|(name, _)| *name == word).map(|(_, key)| *key);
+    if found.is_none() {
+        let keys = SortKey::ALL.map(|(name, _)| name).join(", ");
+        refuse(session, action, &format!("Error: --sort is one of {keys}"));
+    }
+    found
 }
 
 /// What the supervisor has answered.
@@ -71,16 +79,38 @@ struct TableSource {
     objects: Vec<Json>,
     newest_event: u64,
     at: Instant,
+    /// Whether every name means a process.
+    is_complete: bool,
 }
 
 impl TableSource {
+    /// Reports names that mean no process.
     fn requested(session: &mut Session, words: &ActionWords<'_>) -> Result<Self, CallError> {
+        let mut is_complete = true;
+        Self::request(session, |session, rows| {
+            let selected = selection::named(session, rows, &words.names);
+            is_complete = selected.is_complete;
+            selected.positions
+        })
+        .map(|source| Self { is_complete, ..source })
+    }
+
+    /// As they are now. Processes that are gone leave the table.
+    fn again(session: &mut Session, words: &ActionWords<'_>) -> Result<Self, CallError> {
+        Self::request(session, |_, rows| selection::existing(rows, &words.names))
+    }
+
+    fn request(
+        session: &mut Session,
+        select: impl FnOnce(&mut Session<'_>, &[answers::ProcessRow]) -> Vec<usize>,
+    ) -> Result<Self, CallError> {
         let mut document = session.get("/api/v1/processes", "the state of all processes")?;
         let at = Instant::now();
         let rows = answers::api_processes(&document);
-        let chosen = selection::named(session, &rows, &words.names).positions;
+        let chosen = select(session, &rows);
         let objects = chosen.into_iter().map(|at| document["processes"][at].take()).collect();
-        Ok(Self { objects, newest_event: document["newest_event"].as_u64().unwrap_or(0), at })
+        let newest_event = document["newest_event"].as_u64().unwrap_or(0);
+        Ok(Self { objects, newest_event, at, is_complete: true })
     }
 
     /// The rows as of now, with CPU and memory, in this order.

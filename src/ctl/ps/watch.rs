@@ -26,7 +26,7 @@ const REQUEST_INTERVAL: Duration = Duration::from_millis(250);
 pub(in crate::ctl) fn top(session: &mut Session, arg: &str) -> Outcome {
     let options = ActionOptions { action: "top", flags: &[], valued: &["--sort"] };
     let Some(words) = options.parse(session, arg) else { return Ok(()) };
-    let key = words.value("--sort").and_then(sort_key).unwrap_or(SortKey::Cpu);
+    let Some(key) = sort_key(session, "top", &words, SortKey::Cpu) else { return Ok(()) };
     watch(session, &words, key)
 }
 
@@ -35,6 +35,10 @@ pub(super) fn watch(session: &mut Session, words: &ActionWords<'_>, key: SortKey
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let mut meter = UsageMeter::default();
     let mut view = TableSource::requested(session, words)?;
+    // A message would be overwritten by the table.
+    if !view.is_complete {
+        return Ok(());
+    }
     let mut stream: Option<EventStream> = None;
     loop {
         let rows = view.measured(session, key, &mut meter);
@@ -66,12 +70,15 @@ pub(super) fn watch(session: &mut Session, words: &ActionWords<'_>, key: SortKey
                     None => (stream, is_outdated) = (None, true),
                 }
             }
+            if let Some(open) = stream.as_ref().filter(|_| ready.get(1) != Some(&true)) {
+                open.check_silence()?;
+            }
             if Instant::now() >= until {
                 break;
             }
         }
         if is_outdated {
-            view = TableSource::requested(session, words)?;
+            view = TableSource::again(session, words)?;
         }
     }
 }
