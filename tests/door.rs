@@ -41,6 +41,7 @@ const TARGETS: &[&str] = &[
     "/api/v1/processes/cat/stop",
     "/api/v1/processes/*/restart",
     "/api/v1/graph",
+    "/api/v1/processes/cat/launch",
     "/api/v1/diff",
     "/api/v1/programs/cat/scale?processes=0",
     "/api/v1/resources",

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
@@ -209,9 +211,18 @@ fn is_running_answers_by_its_exit_code() {
 #[test]
 fn supervisors_client_does_not_have_these_actions() {
     let sandbox = started();
-    for action in
-        ["ps", "why web", "is-running web", "wait web", "events", "graph", "top", "diff", "scale a=1"]
-    {
+    for action in [
+        "ps",
+        "why web",
+        "is-running web",
+        "wait web",
+        "events",
+        "graph",
+        "top",
+        "diff",
+        "scale a=1",
+        "exec a b",
+    ] {
         let mut ctl = sandbox.program("supervisorctl");
         let words = action.split(' ');
         let output = ctl.arg("-c").arg(sandbox.config()).args(words).output().unwrap();
@@ -577,4 +588,84 @@ fn scale_changes_the_number_of_processes_until_the_configuration_is_applied() {
     let expected =
         "web: ERROR (the configuration of web has changed: apply it first, with 'sv update web')\n";
     assert_eq!((text.as_str(), code), (expected, Some(1)));
+}
+
+#[test]
+fn exec_runs_a_command_as_the_program_is_run() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=/bin/cat\nstartsecs=0\ndirectory=%(here)s\numask=027\nrlimit_nofile=99:100\nnice=3\n\
+         environment=SECRET=\"a b\",PATH=\"/usr/bin:/bin\"\n\
+         [program:off]\ncommand=/bin/cat\nautostart=false\n",
+    )
+    .start();
+    sandbox.wait_state("web", "RUNNING");
+    let here = sandbox.dir().canonicalize().unwrap().display().to_string();
+    let script = "echo $SUPERVISOR_PROCESS_NAME $SECRET; pwd; umask; ulimit -n; nice; exit 7";
+    let expected = format!("web a b\n{here}\n0027\n99\n3\n");
+    assert_eq!(run(&sandbox, &["exec", "web", "--", "sh", "-c", script]), (expected, String::new(), Some(7)));
+    // Words are kept as they are, with and without `--`, also those that look like options of ours.
+    let (out, ..) = run(&sandbox, &["exec", "off", "printf", "<%s>", "a  b", "-c", "", "it's \"x\"\n"]);
+    assert_eq!(out, "<a  b><-c><><it's \"x\"\n>");
+    // It is the same process: signals reach the command, and its end by a signal is ours.
+    let output = sv(&sandbox, &["exec", "web", "sh", "-c", "kill -9 $$"]).output().unwrap();
+    assert_eq!(output.status.signal(), Some(9));
+    for (words, code, err) in [
+        (&["exec", "nope", "ls"][..], 125, "error: there is no process or group 'nope'\n"),
+        (&["exec", "web", "nope\x1b"], 127, "error: cannot find command 'nope\\u{1b}'\n"),
+        (
+            &["exec", "web", "/etc/passwd"],
+            126,
+            "error: cannot run '/etc/passwd': Permission denied (os error 13)\n",
+        ),
+    ] {
+        assert_eq!(run(&sandbox, words), (String::new(), err.to_owned(), Some(code)), "{words:?}");
+    }
+    assert_eq!(run(&sandbox, &["exec"]).2, Some(125));
+    sandbox.ctl(&["shutdown"]);
+    sandbox.wait_exit();
+    assert_eq!(run(&sandbox, &["exec", "web", "true"]).2, Some(125));
+}
+
+#[test]
+fn exec_has_the_terminal_and_runs_a_shell_without_a_command() {
+    let sandbox = started();
+    let mut terminal = Terminal::start(sv(&sandbox, &["exec", "web"]).env("TERM", "dumb").env("PS1", "$ "));
+    terminal.type_in("test -t 0 && echo on a $((1+1)) terminal; exit 3\r");
+    terminal.expect("on a 2 terminal");
+    assert_eq!(terminal.wait_exit().code(), Some(3));
+    // The shell of the client goes on.
+    let mut terminal = Terminal::start(sv(&sandbox, &[]).env("TERM", "dumb"));
+    terminal.expect("supervisor> ");
+    terminal.type_in("exec web true\r");
+    terminal.expect("run 'sv exec web' outside of this shell");
+    terminal.type_in("exit\r");
+    assert_eq!(terminal.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn exec_becomes_the_user_of_the_program_and_is_refused_elsewhere() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let config = "[program:web]\ncommand=/bin/cat\nstartsecs=0\nuser=daemon\n\
+        [unix_http_server:less]\nfile=%(here)s/less.sock\nrole=operate\n";
+    let mut sandbox = Sandbox::with_programs(config).start();
+    sandbox.wait_state("web", "RUNNING");
+    let (out, err, code) = run(&sandbox, &["exec", "web", "id", "-un"]);
+    assert_eq!((out.as_str(), err.as_str(), code), ("daemon\n", "", Some(0)));
+    let less = format!("unix://{}", sandbox.path("less.sock").display());
+    let (_, err, code) = run(&sandbox, &["-s", &less, "exec", "web", "id"]);
+    let forbidden = "error: the role operate may not see the environment of programs: that needs admin\n";
+    assert_eq!((err.as_str(), code), (forbidden, Some(125)));
+    // Another mount namespace has other files.
+    let client = sv(&sandbox, &["exec", "web", "id"]);
+    let mut apart = sandbox.marked(Command::new("unshare"));
+    apart.arg("--mount").arg(client.get_program()).args(client.get_args());
+    let output = apart.output();
+    let is_there = output.as_ref().is_ok_and(|it| !String::from_utf8_lossy(&it.stderr).contains("unshare"));
+    if support::have("unshare(1) and the right to use it", is_there) {
+        let (out, err, code) = reported(&output.unwrap());
+        assert_eq!((out.as_str(), code), ("", Some(125)));
+        assert!(err.contains("the supervisor runs elsewhere (other mnt)."), "{err}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A request in progress: the commands that it takes, and the response.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -15,7 +16,8 @@ use super::utc;
 use super::{diff, event, graph, log};
 use crate::http::{Request, Response};
 use crate::model::{
-    Command, Fault, FaultCode, LogOf, Namespec, Reading, Reply, SUPERVISOR_VERSION, SupervisorState, Wall,
+    Command, Fault, FaultCode, LaunchContext, LogOf, Namespec, ProcessSpec, Reading, Reply,
+    SUPERVISOR_VERSION, SupervisorState, Wall,
 };
 
 /// What responses say of the supervisor itself.
@@ -44,6 +46,8 @@ pub enum ApiOutcome {
     Response(Response),
     /// A response with the resources of these processes, which are to be measured.
     Measure(Vec<MeasuredProcess>),
+    /// A response with what the program of this process is started with ([`launch`]).
+    Launch(Arc<ProcessSpec>),
 }
 
 /// A request that needs commands.
@@ -61,6 +65,7 @@ enum ApiPurpose {
     ShowServer,
     ListProcesses(ProcessFilter),
     ShowProcess(Namespec),
+    ShowLaunch(Namespec),
     ReadLog(LogOf, Reading),
     ShowConfiguration,
     ShowGraph,
@@ -106,6 +111,7 @@ impl ApiCall {
             Route::Server => ApiPurpose::ShowServer,
             Route::Processes => ApiPurpose::ListProcesses(ProcessFilter::of(query)?),
             Route::Process(name) => ApiPurpose::ShowProcess(Namespec::split(&name)),
+            Route::Launch(name) => ApiPurpose::ShowLaunch(Namespec::split(&name)),
             Route::Act(action, name) => ApiPurpose::Act(ActionCall::of(action, &name, query, request)?),
             Route::Configuration => ApiPurpose::ShowConfiguration,
             Route::Graph => ApiPurpose::ShowGraph,
@@ -151,6 +157,7 @@ impl ApiCall {
             (ApiPurpose::ShowServer, 0) => Some(Command::GetState),
             (ApiPurpose::ListProcesses(_), 0) => Some(Command::GetAllProcessDetails),
             (ApiPurpose::ShowProcess(name), 0) => Some(Command::GetProcessDetails(name.clone())),
+            (ApiPurpose::ShowLaunch(name), 0) => Some(Command::GetLaunch(name.clone())),
             (ApiPurpose::ShowConfiguration, 0) => Some(Command::GetAllConfigInfo),
             (ApiPurpose::ShowGraph, 0) => Some(Command::GetGraph),
             (ApiPurpose::ShowDiff, 0) => Some(Command::GetDiff),
@@ -219,12 +226,21 @@ impl ApiCall {
             (ApiPurpose::ShowResources, Some(Ok(Reply::AllInfo(infos)))) => {
                 ApiOutcome::Measure(infos.iter().filter_map(MeasuredProcess::of).collect())
             }
+            (ApiPurpose::ShowLaunch(_), Some(Ok(Reply::Details(details)))) => {
+                ApiOutcome::Launch(details.spec)
+            }
             (purpose, last) => {
                 let response = response(purpose, last, facts);
                 ApiOutcome::Response(response.unwrap_or_else(ApiError::response))
             }
         }
     }
+}
+
+/// What a program is started with.
+#[must_use]
+pub fn launch(context: &LaunchContext) -> Response {
+    json(200, context)
 }
 
 fn response(

@@ -29,7 +29,7 @@ mod stream;
 use serde::Serialize;
 
 pub use action::WAIT_SECS_MAX;
-pub use call::{ApiCall, ApiOutcome, ServerFacts};
+pub use call::{ApiCall, ApiOutcome, ServerFacts, launch};
 use error::ApiError;
 pub use event::event_frames;
 use query::{Query, number};

@@ -10,6 +10,8 @@ pub(super) enum Route {
     Server,
     Processes,
     Process(String),
+    /// What its program is started with.
+    Launch(String),
     Act(ProcessAction, String),
     Log(LogOf),
     Events,
@@ -38,6 +40,7 @@ impl Route {
             ["", "processes", name] if !name.is_empty() => Self::Process(name.to_owned()),
             ["", "processes", name, "logs", "stdout"] => Self::process_log(name, Channel::Stdout),
             ["", "processes", name, "logs", "stderr"] => Self::process_log(name, Channel::Stderr),
+            ["", "processes", name, "launch"] if !name.is_empty() => Self::Launch(name.to_owned()),
             ["", "processes", name, action] if !name.is_empty() => {
                 Self::Act(ProcessAction::named(action)?, name.to_owned())
             }
@@ -67,6 +70,7 @@ impl Route {
             Self::Server
             | Self::Processes
             | Self::Process(_)
+            | Self::Launch(_)
             | Self::Log(_)
             | Self::Events
             | Self::Configuration
@@ -92,6 +96,7 @@ impl Route {
             Self::Scale(_) => &["processes"],
             Self::Server
             | Self::Process(_)
+            | Self::Launch(_)
             | Self::Configuration
             | Self::Graph
             | Self::Diff
@@ -127,6 +132,7 @@ mod tests {
             Route::Restart => 13,
             Route::Diff => 14,
             Route::Scale(_) => 15,
+            Route::Launch(_) => 16,
         }
     }
 
@@ -145,7 +151,7 @@ mod tests {
             expected.sort_unstable();
             assert_eq!(names, expected, "{path}");
         }
-        assert!((0..=15).eq(described), "a path is missing");
+        assert!((0..=16).eq(described), "a path is missing");
     }
 
     #[test]

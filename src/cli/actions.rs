@@ -27,6 +27,7 @@ impl ClientAction {
             self.name,
             "diff"
                 | "events"
+                | "exec"
                 | "graph"
                 | "health"
                 | "is-running"
@@ -75,6 +76,7 @@ impl ClientAction {
             "clear" => "sv clear web",
             "diff" => "sv diff && echo 'up to date'",
             "events" => "sv events -f --json | jq -r 'select(.to == \"FATAL\") | .full_name'",
+            "exec" => "sv exec web -- env",
             "fg" => "sv fg console",
             "graph" => "sv graph --dot | dot -Tsvg > graph.svg",
             "health" => "HEALTHCHECK CMD [\"sv\", \"health\"]",
@@ -140,7 +142,7 @@ const PLACEHOLDERS: [(&str, &str); 7] = [
 ];
 
 /// All actions, in alphabetical order.
-pub const ACTIONS: [ClientAction; 32] = [
+pub const ACTIONS: [ClientAction; 33] = [
     ClientAction {
         name: "add",
         about: "Start groups that are configured but not active",
@@ -173,6 +175,12 @@ pub const ACTIONS: [ClientAction; 32] = [
                 events -f\t\tShow new events as they happen (Ctrl-C to leave)\n\
                 events -f --since 0\tShow those that were kept, then new ones\n\
                 events --json [...]\tPrint a JSON object for each event, one a line\n",
+    },
+    ClientAction {
+        name: "exec",
+        about: "Run a command with the user, environment, directory and limits of a program",
+        topic: "exec <name> -- COMMAND ARG...\tRun a command on this terminal; its exit status is ours\n\
+                exec <name>\tRun a shell\n",
     },
     ClientAction { name: "exit", about: "Leave the shell", topic: "exit\tLeave the shell.\n" },
     ClientAction {

@@ -21,6 +21,7 @@ use super::{
     completions, init,
 };
 use crate::config::{Language, Override};
+use crate::python::join_words;
 
 // How to find and reach the supervisor: before or after the action. (A doc comment here would become the
 // description of every command that has these options.)
@@ -170,6 +171,9 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
         Some((action, inner)) => {
             let arguments = inner.get_many::<String>("words").into_iter().flatten().cloned();
             let options = options_given(action, inner);
+            let arguments: Vec<String> = arguments.collect();
+            // From here on words are separated by blanks.
+            let arguments = if action == EXEC { vec![join_words(&arguments)] } else { arguments };
             let words = std::iter::once(action.to_owned()).chain(options).chain(arguments).collect();
             Action::Client(connection(inner).or(connection(matches)).into_client(argv0, words))
         }
@@ -313,6 +317,9 @@ const SUBCOMMANDS: [Subcommand; 6] = [
     ("completions", completions_command),
 ];
 
+/// The action whose arguments are a command.
+const EXEC: &str = "exec";
+
 /// An action as far as it is needed to match a line.
 fn action_command(action: &ClientAction) -> Command {
     Command::new(action.name).aliases(action.with_wildcards()).defer(with_arguments)
@@ -323,6 +330,7 @@ fn with_arguments(action: Command) -> Command {
     let options = options_of(action.get_name());
     // Without options of its own an action has words that only look like some: `signal -9`.
     let words = words("ARGUMENT", ValueParser::string()).allow_hyphen_values(options.is_empty());
+    let words = words.trailing_var_arg(action.get_name() == EXEC);
     ConnectionArgs::augment_args(action).args(options).arg(words.hide(true))
 }
 
@@ -549,6 +557,7 @@ Exit codes of the client's actions (with several problems the last one counts):
   5  the server speaks another version of the interface
   7  nothing runs: no such socket, the program ended at once, or it had no process
   diff: 1 update would change something, 2 any error
+  exec: that of the command; 125 any error of sv, 126 it can't be executed, 127 it is not found
   is-running: 1 it is not RUNNING, 2 any error
   wait: 1 it can no longer come true, 2 any error, 124 the timeout has passed";
 
@@ -623,6 +632,11 @@ mod tests {
                 "client \"f\"  [\"logs\", \"--follow\", \"--lines=5\", \"--stderr\", \"web\", \"cron\"]",
             ),
             (&["logs", "--grep", "a b"], "client \"\"  [\"logs\", \"--grep=a\\\\x20b\"]"),
+            (
+                &["exec", "-c", "f", "web", "--", "sh", "-c", "a  b"],
+                "client \"f\"  [\"exec\", \"web -- sh -c 'a  b'\"]",
+            ),
+            (&["exec", "web", "ls", "-c", "-h"], "client \"\"  [\"exec\", \"web ls -c -h\"]"),
             (&["health", "web", "--json"], "client \"\"  [\"health\", \"--json\", \"web\"]"),
             (&["mstop", "work:*"], "client \"\"  [\"stop\", \"work:*\"]"),
             (&["-i", "shutdown"], "client \"\"  asking [\"shutdown\"]"),

@@ -70,6 +70,7 @@ fn expected(before: &str) -> CompletionKind {
         ] => CompletionKind::Nothing,
         ["add" | "diff" | "remove" | "update", ..] => CompletionKind::Group,
         ["scale", ..] => CompletionKind::Program,
+        ["exec"] => CompletionKind::Process,
         ["signal"] => CompletionKind::Signal,
         [
             "clear" | "fg" | "health" | "is-running" | "logs" | "pid" | "ps" | "restart" | "signal" | "start"

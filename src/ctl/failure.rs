@@ -107,8 +107,8 @@ impl CallError {
             | Self::TimedOut { .. }
             | Self::Broken(_)
             | Self::InvalidReply(_)
-            | Self::NoApi
-            | Self::Rejected(_) => self.to_string(),
+            | Self::NoApi => self.to_string(),
+            Self::Rejected(text) => plain_fault(fault::FAILED, text),
         }
     }
 

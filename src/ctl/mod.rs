@@ -12,7 +12,7 @@
 //! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`, `selection`: name patterns and
 //!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`: texts for terminals;
 //! * `status`, `ps`, `why`, `events`, `graph`, `diff`, `health`, `is_running`, `await_state`, `process`, `groups`, `scale`,
-//!   `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
+//!   `exec`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
 //!
 //! The client knows a supervisor only by its XML-RPC interface and, for actions that only `sv` has, by its JSON API.
@@ -30,6 +30,7 @@ mod endpoint;
 mod ends;
 mod event_stream;
 mod events;
+mod exec;
 mod exit;
 mod explain;
 mod failure;
@@ -105,6 +106,7 @@ pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
         session.set_reading_timeout(options.request_timeout);
     }
     if options.words.is_empty() {
+        session.act_as_shell();
         shell::converse(&mut session, &prompt, editor);
         return stdout::status(0, session.written());
     }

@@ -3,8 +3,8 @@
 use super::failure::{CallError, Failure, Outcome};
 use super::session::Session;
 use super::{
-    await_state, completion, daemon, diff, events, exit, foreground, graph, groups, health, help, is_running,
-    journal, logs, process, ps, scale, status, why,
+    await_state, completion, daemon, diff, events, exec, exit, foreground, graph, groups, health, help,
+    is_running, journal, logs, process, ps, scale, status, why,
 };
 use crate::cli::{COMPLETE, ClientAction};
 use crate::config::ClientPlugin;
@@ -20,13 +20,14 @@ pub(super) enum Then {
 type Perform = fn(&mut Session<'_>, &str) -> Outcome;
 
 /// Some exist only in `sv`: [`is_for_sv`].
-const TABLE: [(&str, Perform); 32] = [
+const TABLE: [(&str, Perform); 33] = [
     ("add", groups::add),
     ("avail", status::avail),
     ("clear", process::clear),
     (COMPLETE, completion::answer),
     ("diff", diff::diff),
     ("events", events::events),
+    ("exec", exec::exec),
     ("fg", foreground::fg),
     ("graph", graph::graph),
     ("health", health::health),

@@ -51,6 +51,8 @@ pub(super) struct Session<'io> {
     escapes: bool,
     /// Whether we are `sv`, which may print and do more than Supervisor's client.
     is_sv: bool,
+    /// Whether more actions may follow this one.
+    is_shell: bool,
     /// The processes that Tab completion has requested since the last command.
     known: Option<Vec<ProcessRow>>,
     /// The processes of this command with the status of each.
@@ -76,6 +78,7 @@ impl<'io> Session<'io> {
             colors: false,
             escapes: true,
             is_sv: false,
+            is_shell: false,
             known: None,
             results: Vec::new(),
             origin: None,
@@ -99,6 +102,16 @@ impl<'io> Session<'io> {
     pub(super) fn act_as_sv(&mut self, origin: &'io dyn Fn() -> String) {
         self.is_sv = true;
         self.origin = Some(origin);
+    }
+
+    /// Performs more than one action.
+    pub(super) fn act_as_shell(&mut self) {
+        self.is_shell = true;
+    }
+
+    /// Whether more actions may follow this one.
+    pub(super) fn is_shell(&self) -> bool {
+        self.is_shell
     }
 
     /// Sets how to look up the plug-ins in the configuration.

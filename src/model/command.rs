@@ -83,6 +83,8 @@ pub enum Command {
     GetAllProcessDetails,
     /// One process with its configuration and its history.
     GetProcessDetails(Namespec),
+    /// One process with all that its program is started with, secrets included.
+    GetLaunch(Namespec),
     /// The entries of the event log after the one with this serial; 0 is from the oldest one.
     GetEvents {
         /// The serial.
@@ -220,6 +222,7 @@ impl Command {
             Self::ClearLog => (Role::Admin, "clear the supervisor's own log"),
             Self::WriteLog(..) => (Role::Admin, "write to the supervisor's own log"),
             Self::ReloadConfig | Self::GetDiff => (Role::Admin, "reread the configuration"),
+            Self::GetLaunch(_) => (Role::Admin, "see the environment of programs"),
             Self::Scale { .. } => (Role::Admin, "scale programs"),
             Self::AddProcessGroup(_) | Self::RemoveProcessGroup(_) | Self::UpdateProcessGroup(_) => {
                 (Role::Admin, "add, remove or update groups")

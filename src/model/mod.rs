@@ -11,6 +11,7 @@ mod event;
 pub mod graph;
 mod history;
 mod hooks;
+mod launch;
 mod limits;
 mod notification;
 pub mod options;
@@ -37,6 +38,7 @@ pub use difference::{ConfigChange, GroupDifference, ProcessDifference, UpdateAct
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;
+pub use launch::LaunchContext;
 pub use limits::{CapabilityNames, IoPriority, LimitOption, LimitsSpec, MemoryLimitSpec, ResourceBounds};
 pub use notification::Notification;
 pub use principal::Principal;

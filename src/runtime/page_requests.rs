@@ -10,7 +10,11 @@ use super::usage::ResourcesReply;
 use crate::api::{self, ApiAnswer, ApiCall, ApiOutcome, ServerFacts};
 use crate::config::Machine;
 use crate::http::Request;
-use crate::model::{Command, Fault, Mono, Principal, Reply, Ticket};
+use crate::model::{
+    Command, Fault, LaunchContext, Mono, Namespec, Principal, ProcessSpec, Reply, Ticket, User,
+};
+use crate::sys::isolation::own_isolation;
+use crate::sys::users::own_user;
 use crate::web::{self, Answer, PageRequest};
 
 /// The requests that wait for an answer of the core, by ticket.
@@ -156,6 +160,10 @@ impl Shell {
             Some(Visit::Page(page)) => self.respond(token, page.into_response(self.now.wall)),
             Some(Visit::Api(call)) => match call.outcome(&self.facts()) {
                 ApiOutcome::Response(response) => self.respond(token, response),
+                ApiOutcome::Launch(spec) => {
+                    let context = self.launch_context(&spec);
+                    self.respond(token, api::launch(&context));
+                }
                 ApiOutcome::Measure(processes) => {
                     self.usage.forget_stale(self.now.mono);
                     let reply = ResourcesReply::new(processes, self.now.wall);
@@ -166,6 +174,28 @@ impl Shell {
                 }
             },
             None => {}
+        }
+    }
+
+    /// What a client needs to run a command as a program's own.
+    fn launch_context(&mut self, spec: &ProcessSpec) -> LaunchContext {
+        let user = spec.user.as_ref().map(|user| User::clone(&self.host.user_now(user)));
+        let (mut environment, mut omitted) = (Vec::new(), Vec::new());
+        for (name, value) in self.environment(spec) {
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => environment.push((name.to_owned(), value.to_owned())),
+                _ => omitted.push(name.to_string_lossy().into_owned()),
+            }
+        }
+        LaunchContext {
+            full_name: Namespec::join(&spec.group, &spec.name),
+            environment,
+            omitted,
+            directory: spec.directory.clone().or_else(|| std::env::current_dir().ok()),
+            umask: spec.umask,
+            user: user.unwrap_or_else(own_user),
+            limits: spec.limits.as_deref().cloned(),
+            isolation: own_isolation(),
         }
     }
 

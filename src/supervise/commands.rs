@@ -44,7 +44,9 @@ impl Supervisor {
             Command::GetAllProcessDetails => {
                 out.reply(ticket, Ok(Reply::AllDetails(self.all_process_info(turn))));
             }
-            Command::GetProcessDetails(name) => out.reply(ticket, self.process_details(turn, &name)),
+            Command::GetProcessDetails(name) | Command::GetLaunch(name) => {
+                out.reply(ticket, self.process_details(turn, &name))
+            }
             Command::GetEvents { after, limit } => {
                 out.reply(ticket, Ok(Reply::Events(self.events_after(after, limit))));
             }

@@ -19,8 +19,9 @@ use rustix::termios::tcsetpgrp;
 use super::attributes::{ChildLimits, NotApplied};
 use super::spawn::{Assignment, Attributes, ChildDescriptors, Membership, Program, ReportExecError};
 use super::spawn_failures::{self, Step};
-use super::users::become_user;
+use super::users::{UserRefused, become_user};
 use super::{file_lookup, kernel_signals};
+use crate::model::User;
 
 /// Exit status of a child that could not become its program.
 pub(super) const NOT_SPAWNED: i32 = 127;
@@ -91,36 +92,81 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
         let _ = tcsetpgrp(io::stdin(), getpgrp());
     }
     default_signals();
-    let limits = attributes.limits.as_deref();
-    if let Some(Err(failure)) = limits.map(ChildLimits::apply_before_user) {
-        return report(failure);
-    }
-    if let Some(user) = &attributes.user
-        && let Err(refused) = become_user(user)
-    {
-        spawn_failures::leave(Step::User, refused.errno);
-        return say(format_args!("supervisor: couldn't setuid to {}: {}\n", user.uid, refused.text));
-    }
-    if let Some(Err(failure)) = limits.map(ChildLimits::apply_after_user) {
-        return report(failure);
-    }
-    if let Some(directory) = &attributes.directory
-        && let Err(errno) = chdir(directory.as_c_str())
-    {
-        spawn_failures::leave(Step::Directory, errno);
-        return say(format_args!("supervisor: couldn't chdir to {}: {errno:?}\n", Bytes(directory)));
-    }
-    if let Some(mask) = attributes.umask {
-        umask(Mode::from_bits_truncate(mask));
+    if let Err(refusal) = apply(attributes) {
+        spawn_failures::leave(refusal.step(), refusal.errno());
+        return refusal.say();
     }
     let errno = exec(program);
     spawn_failures::leave(Step::Exec, errno);
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
 }
 
-fn report(NotApplied { option, errno }: NotApplied) {
-    spawn_failures::leave(Step::Limit(option), errno);
-    say(format_args!("supervisor: couldn't apply {}: {errno:?}\n", option.name()));
+/// An attribute that could not be applied.
+enum AttributeRefusal<'a> {
+    Limit(NotApplied),
+    User(&'a User, UserRefused),
+    Directory(&'a CStr, Errno),
+}
+
+impl AttributeRefusal<'_> {
+    fn step(&self) -> Step {
+        match self {
+            Self::Limit(refused) => Step::Limit(refused.option),
+            Self::User(..) => Step::User,
+            Self::Directory(..) => Step::Directory,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Limit(NotApplied { errno, .. })
+            | Self::User(_, UserRefused { errno, .. })
+            | Self::Directory(_, errno) => *errno,
+        }
+    }
+
+    /// In Supervisor's words, as far as it has any.
+    fn say(&self) {
+        match self {
+            Self::Limit(NotApplied { option, errno }) => {
+                say(format_args!("supervisor: couldn't apply {}: {errno:?}\n", option.name()));
+            }
+            Self::User(user, refused) => {
+                say(format_args!("supervisor: couldn't setuid to {}: {}\n", user.uid, refused.text));
+            }
+            Self::Directory(directory, errno) => {
+                say(format_args!("supervisor: couldn't chdir to {}: {errno:?}\n", Bytes(directory)));
+            }
+        }
+    }
+}
+
+/// In the order of privileges.
+fn apply(attributes: &Attributes) -> Result<(), AttributeRefusal<'_>> {
+    let limits = attributes.limits.as_deref();
+    limits.map_or(Ok(()), ChildLimits::apply_before_user).map_err(AttributeRefusal::Limit)?;
+    if let Some(user) = &attributes.user {
+        become_user(user).map_err(|refused| AttributeRefusal::User(user, refused))?;
+    }
+    limits.map_or(Ok(()), ChildLimits::apply_after_user).map_err(AttributeRefusal::Limit)?;
+    if let Some(directory) = &attributes.directory {
+        chdir(directory.as_c_str()).map_err(|errno| AttributeRefusal::Directory(directory, errno))?;
+    }
+    if let Some(mask) = attributes.umask {
+        umask(Mode::from_bits_truncate(mask));
+    }
+    Ok(())
+}
+
+/// For a process that becomes the program itself. Returns only on failure.
+pub(super) fn become_in_place(program: &Program, attributes: &Attributes) -> (Step, Errno) {
+    match apply(attributes) {
+        Ok(()) => {
+            default_signals();
+            (Step::Exec, exec(program))
+        }
+        Err(refusal) => (refusal.step(), refusal.errno()),
+    }
 }
 
 /// Duplicates a descriptor to its number. The copy is not close-on-exec.

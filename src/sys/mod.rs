@@ -14,6 +14,7 @@ pub mod file_lookup;
 pub mod files;
 pub mod groups;
 pub mod interrupts;
+pub mod isolation;
 mod kernel_signals;
 pub mod limits;
 pub mod names;

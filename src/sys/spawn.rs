@@ -17,6 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::attributes::ChildLimits;
 use super::own_pid::OwnPid;
+use super::spawn_failures::SpawnFailure;
 use super::{child, clone, kernel_signals, spawn_failures, users};
 use crate::model::{LimitsSpec, Pid, User};
 
@@ -386,6 +387,14 @@ pub fn spawn_in_place(
     report: &ReportExecError<'_>,
 ) -> io::Result<Pid> {
     clone::with_copied_memory(&|| child::run_in_place(program, membership, report))
+}
+
+/// Becomes the program, in our own place: our process id, process group and standard descriptors are the program's.
+/// Returns only on failure, after which attributes may have been applied.
+#[must_use]
+pub fn become_program(program: &Program, attributes: &Attributes) -> SpawnFailure {
+    let (step, errno) = child::become_in_place(program, attributes);
+    SpawnFailure { step, error: errno.into() }
 }
 
 /// Both sides of a fork do this: whichever runs first, the group is there before anybody can signal it.

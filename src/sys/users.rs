@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, getgid, getuid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, getgid, getgroups, getuid, setgid, setgroups, setuid};
 
 use super::files::read_file;
 use crate::model::{User, UserId};
@@ -192,6 +192,13 @@ pub(super) fn is_ours(user: &User) -> bool {
 pub fn own_name() -> String {
     let uid = own_id();
     Users::read().by_id(uid).map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// Our own user, with our groups.
+#[must_use]
+pub fn own_user() -> User {
+    let groups = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
+    User { name: own_name(), uid: own_id(), gid: getgid().as_raw(), groups, has_own_group: false }
 }
 
 /// Our user id.
