@@ -103,6 +103,32 @@ pub fn open(
     }
 }
 
+/// The process id of a supervisor of our user that listens where [`open`] would for this configuration.
+///
+/// One with another root directory is not meant: containers that share a runtime directory may all have a configuration at
+/// this path.
+#[must_use]
+pub fn running_supervisor(config: &Path, runtime_dir: Option<&Path>) -> Option<Pid> {
+    let user = own_id();
+    let names = [false, true].map(|is_init| file_name(config, is_init));
+    let folders: Vec<PathBuf> = bases(runtime_dir).iter().map(|base| folder_in(base, user)).collect();
+    let files = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    let listening = files.filter_map(|path| connect_without_waiting(&path).ok());
+    let abstract_names = names.iter().map(|name| abstract_name(user, name));
+    let listening =
+        listening.chain(abstract_names.filter_map(|name| connect_to_name_without_waiting(&name).ok()));
+    listening.filter_map(|stream| Peer::of(&stream).ok()).find_map(|Peer { user: owner, pid }| {
+        pid.filter(|pid| owner == user && pid.0.cast_unsigned() != std::process::id() && has_our_root(*pid))
+    })
+}
+
+/// Not if that can't be found out, as across user namespaces.
+fn has_our_root(pid: Pid) -> bool {
+    let root = |path: &str| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let ours = root("/");
+    ours.is_some() && root(&format!("/proc/{pid}/root/")) == ours
+}
+
 /// Whether [`open`] may have created this address.
 #[must_use]
 pub fn is_default(address: &Address) -> bool {

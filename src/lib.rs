@@ -11,7 +11,7 @@
 //!   [`output`]
 //! * layer 3: [`host`], [`cli`]
 //! * layer 4: [`runtime`] (the supervisor), [`ctl`] (the client), [`inspect`], [`pidproxy`],
-//!   [`print_listener`], [`init`] (of one command)
+//!   [`print_listener`], [`init`] (of one command), [`scaffold`] (`sv init`)
 
 pub mod api;
 pub mod cli;
@@ -34,6 +34,7 @@ pub mod print_listener;
 pub mod python;
 pub mod rpc;
 pub mod runtime;
+pub mod scaffold;
 pub mod supervise;
 pub mod sys;
 pub mod web;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use sv::cli::{self, Action, Face};
 use sv::host::Host;
 use sv::runtime::Launch;
-use sv::{config, ctl, init, inspect, pidproxy, print_listener, runtime, sys};
+use sv::{config, ctl, init, inspect, pidproxy, print_listener, runtime, scaffold, sys};
 
 fn main() -> ExitCode {
     // Before anything else: a signal that comes from here on waits until somebody is ready for it.
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Action::Init(options) => init::run(options),
         Action::Pidproxy { pid_file, command } => pidproxy::run(&pid_file, &command),
         Action::PrintListener(length) => print_listener::run(length),
+        Action::Scaffold(options) => scaffold::run(&options),
         Action::Sample(language) => sys::stdout::print(&config::sample(language), 0),
         Action::Print { text, code, to_stderr: false } => sys::stdout::print(&text, code),
         Action::Print { text, code, to_stderr: true } => {

@@ -61,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pidproxy", &["model", "sys"]),
     ("print_listener", &["model"]),
     ("init", &["cli", "model", "sys"]),
+    ("scaffold", &["cli", "config", "python", "sys"]),
 ];
 
 /// `main.rs` blocks signals, matches on an action and does nothing else.

@@ -84,6 +84,8 @@ pub enum Action {
     Inspect(InspectOptions),
     /// Print the sample configuration.
     Sample(Language),
+    /// Write a first configuration.
+    Scaffold(ScaffoldOptions),
     /// Print a text (help, a version, a usage error) and exit.
     Print {
         /// Ends in a newline.
@@ -105,6 +107,7 @@ impl Action {
             | Self::Inspect(_)
             | Self::PrintListener(_)
             | Self::Sample(_)
+            | Self::Scaffold(_)
             | Self::Print { .. } => false,
         }
     }
@@ -169,6 +172,17 @@ pub enum Inspect {
         /// Omit defaults.
         changed: bool,
     },
+}
+
+/// The options of `sv init`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScaffoldOptions {
+    /// A Procfile or Dockerfile; searched for in the current directory if absent.
+    pub source: Option<PathBuf>,
+    /// The file to write; `-` is standard output, and absent is the usual name in the current directory.
+    pub output: Option<PathBuf>,
+    /// TOML instead of INI; a name that ends in `.toml` implies it.
+    pub toml: bool,
 }
 
 /// The options of a client.

@@ -18,7 +18,7 @@ use super::client::is_url;
 use super::daemon::FLAGS;
 use super::{
     ACTIONS, Action, COMPLETE, ClientAction, ClientOptions, Face, Inspect, InspectOptions, RunOptions,
-    completions, init,
+    ScaffoldOptions, completions, init,
 };
 use crate::config::{Language, Override};
 use crate::python::join_words;
@@ -124,14 +124,21 @@ fn matched_by_part(args: &[OsString]) -> Option<ArgMatches> {
     ConnectionArgs::augment_args(part).try_get_matches_from(with_name("sv", args)).ok()
 }
 
-/// For `docker run IMAGE bash` with sv as the entry point: another command was meant. Otherwise a word that
-/// is similar to an action was meant as that action.
+/// For `docker run IMAGE bash` with sv as the entry point: another command was meant, and what follows the image are
+/// our arguments. Otherwise a word that is similar to an action was meant as that action.
 fn tip(error: &clap::Error, is_pid_1: bool) -> Option<String> {
     if !is_pid_1 && error.get(ContextKind::SuggestedSubcommand).is_some() {
         return None;
     }
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    Some(format!("\n  tip: to run '{word}' with sv as its init: sv -- {word}\n"))
+    Some(if is_pid_1 {
+        format!(
+            "\n  tip: to run '{word}' instead of the programs: docker run -it IMAGE -- {word}\n  \
+             tip: to run it beside them: docker exec -it CONTAINER {word}\n"
+        )
+    } else {
+        format!("\n  tip: to run '{word}' with sv as its init: sv -- {word}\n")
+    })
 }
 
 /// As PID 1, options without a subcommand, or nothing, are those of `run`.
@@ -165,6 +172,7 @@ fn chosen(argv0: String, matches: &ArgMatches) -> Action {
             let config = options.config.or(connection(matches).config);
             Action::Inspect(InspectOptions { config, ..options })
         }
+        Some(("init", scaffold)) => Action::Scaffold(scaffold_options(scaffold)),
         Some(("sample", sample)) => Action::Sample(sample_language(sample)),
         Some(("pidproxy", proxy)) => pidproxy(proxy),
         Some(("completions", asked)) => completions(&argv0, asked),
@@ -233,6 +241,11 @@ fn strict(matches: &ArgMatches) -> Vec<Override> {
     let is_strict = matches.get_flag("strict");
     let strict = Override { option: "strict", value: "true".to_owned(), spelled: "--strict".to_owned() };
     is_strict.then_some(strict).into_iter().collect()
+}
+
+fn scaffold_options(matches: &ArgMatches) -> ScaffoldOptions {
+    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    ScaffoldOptions { source: path("source"), output: path("output"), toml: matches.get_flag("toml") }
 }
 
 fn sample_language(matches: &ArgMatches) -> Language {
@@ -308,7 +321,8 @@ pub(super) fn command() -> Command {
 type Subcommand = (&'static str, fn() -> Command);
 
 /// All subcommands but the client's actions.
-const SUBCOMMANDS: [Subcommand; 6] = [
+const SUBCOMMANDS: [Subcommand; 7] = [
+    ("init", scaffold_command),
     ("run", || run_command(Some(file_arg()))),
     ("check", check_command),
     ("config", config_command),
@@ -493,9 +507,29 @@ fn flags() -> impl Iterator<Item = Arg> {
 }
 
 fn sample_command() -> Command {
-    Command::new("sample")
-        .about("Print a sample configuration")
-        .arg(Arg::new("toml").long("toml").action(ArgAction::SetTrue).help("In TOML instead of INI"))
+    Command::new("sample").about("Print a sample configuration").arg(toml_arg())
+}
+
+fn toml_arg() -> Arg {
+    Arg::new("toml").long("toml").action(ArgAction::SetTrue).help("In TOML instead of INI")
+}
+
+fn scaffold_command() -> Command {
+    let path = |name| Arg::new(name).value_name("FILE").value_parser(ValueParser::path_buf());
+    let output = path("output").short('o').long("output");
+    Command::new("init")
+        .about("Write a first configuration, from a Procfile, a Dockerfile or questions")
+        .after_help(SCAFFOLD)
+        .arg(
+            path("source")
+                .help("A Procfile or Dockerfile [searched for here if absent; else commands are asked for]"),
+        )
+        .arg(
+            output.help(
+                "The file to write; - is standard output [default: supervisord.conf or supervisord.toml]",
+            ),
+        )
+        .arg(toml_arg())
 }
 
 fn pidproxy_command() -> Command {
@@ -521,6 +555,15 @@ The configuration is searched for as etc/supervisord.conf and supervisord.conf b
 the binary, supervisord.conf and etc/supervisord.conf here, /etc/supervisord.conf and
 /etc/supervisor/supervisord.conf; and where there is none, as supervisord.toml in the same places. A
 file whose name ends in .toml is read as TOML. As `sv run`, and as PID 1, we stay in the foreground.";
+
+const SCAFFOLD: &str = "\
+A Procfile has a line `NAME: COMMAND` for each program; one called release runs once before the others.
+Of a Dockerfile, ENTRYPOINT and CMD of the last stage are one program; an init such as tini is left out.
+The configuration has comments with the options that are often added. No file is overwritten.
+
+Exit codes:
+  0  it is written
+  2  nothing is written: the file exists, or the source is missing or wrong";
 
 const CHECK: &str = "\
 Errors come first, then warnings (likely mistakes), then notes; each with its file and line, the line
@@ -607,6 +650,9 @@ mod tests {
                 format!("{:?} {config:?} {json}{}{words}", options.what, flags.collect::<String>())
             }
             Action::Sample(language) => format!("sample {language:?}"),
+            Action::Scaffold(ScaffoldOptions { source, output, toml }) => {
+                format!("init {:?} {:?} {toml}", source.unwrap_or_default(), output.unwrap_or_default())
+            }
             Action::Print { code, to_stderr, text } => {
                 let first = text.lines().next().unwrap_or_default();
                 format!("print {code} {} {first}", if to_stderr { "err" } else { "out" })
@@ -672,6 +718,8 @@ mod tests {
                 &["config", "--expand", "--changed", "--json", "--strict", "-n"],
                 "Values { expand: true, changed: true } \"\" true nodaemon=true strict=true",
             ),
+            (&["init"], "init \"\" \"\" false"),
+            (&["init", "Procfile", "--toml", "-o", "-"], "init \"Procfile\" \"-\" true"),
             (&["sample"], "sample Ini"),
             (&["sample", "--toml"], "sample Toml"),
             (
@@ -747,10 +795,15 @@ mod tests {
     #[test]
     fn an_unknown_action_may_be_a_command() {
         for is_pid_1 in [false, true] {
+            let tip = if is_pid_1 {
+                "\n  tip: to run 'bash' instead of the programs: docker run -it IMAGE -- bash\n"
+            } else {
+                "\n  tip: to run 'bash' with sv as its init: sv -- bash\n"
+            };
             let Action::Print { text, .. } = parsed(&["bash", "-c", "ls"], is_pid_1) else { panic!() };
-            assert!(text.contains("\n  tip: to run 'bash' with sv as its init: sv -- bash\n"), "{text}");
+            assert!(text.contains(tip), "{text}");
             let Action::Print { text, .. } = parsed(&["stat"], is_pid_1) else { panic!() };
-            assert_eq!(text.contains("sv -- stat"), is_pid_1, "{text}");
+            assert_eq!(text.contains("-- stat"), is_pid_1, "{text}");
             let Action::Print { text, .. } = parsed(&["run", "--nope"], is_pid_1) else { panic!() };
             assert!(!text.contains("as its init"), "{text}");
         }

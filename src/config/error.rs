@@ -44,6 +44,8 @@ pub struct Error {
     pub part: Option<String>,
     /// What was probably meant instead.
     pub suggestion: Option<String>,
+    /// What to do about it, which Supervisor's words don't say.
+    pub remedy: Option<&'static str>,
     /// For a file that can't be parsed: its bad lines, from 1, and what is wrong with each.
     pub bad_lines: Vec<(usize, Cow<'static, str>)>,
 }
@@ -71,6 +73,7 @@ impl Error {
             value: None,
             part: None,
             suggestion: None,
+            remedy: None,
             bad_lines: Vec::new(),
         }
     }
@@ -78,6 +81,15 @@ impl Error {
     /// An error about a whole file.
     pub(super) fn about_file(kind: ErrorKind, file: &Path, message: String) -> Self {
         Self { file: Some(file.to_owned()), ..Self::new(kind, message) }
+    }
+
+    /// The message as `sv`: with the remedy.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        match self.remedy {
+            Some(remedy) => format!("{self}: {remedy}"),
+            None => self.to_string(),
+        }
     }
 
     /// Whether the message itself does not contain the place, so that it is appended.
@@ -115,6 +127,12 @@ impl std::error::Error for Error {}
 pub struct Errors(pub Vec<Error>);
 
 impl Errors {
+    /// All messages as `sv`, one per line.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        self.0.iter().map(Error::plain).collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether the only error is that a section is missing, so that defaults can be used.
     #[must_use]
     pub fn is_missing_section(&self) -> bool {

@@ -62,7 +62,7 @@ pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
 pub use plugins::{ClientPlugin, client_plugins};
 pub use program::PROCESSES_MAX;
 pub use reader::Override;
-pub use search::{find, search_paths};
+pub use search::{SUPERVISORD_CONF, SUPERVISORD_TOML, find, search_paths};
 pub use sources::{INCLUDED_FILES_MAX, TOML_BYTES_MAX};
 
 // Used by `inspect` to lint a configuration and to show it.

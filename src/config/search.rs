@@ -5,6 +5,12 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, ErrorKind, Errors};
 use super::machine::Machine;
 
+/// The name of a configuration.
+pub const SUPERVISORD_CONF: &str = "supervisord.conf";
+
+/// The same in TOML.
+pub const SUPERVISORD_TOML: &str = "supervisord.toml";
+
 /// The paths that are searched, in order: next to the folder of the program, in the current directory, in
 /// `/etc`. If none has a `supervisord.conf`, the same paths are searched for a `supervisord.toml`, so that an
 /// existing `supervisord.conf` takes precedence, as in Supervisor.
@@ -23,8 +29,11 @@ pub fn search_paths(argv0: &str, current_dir: &Path) -> Vec<PathBuf> {
         "/etc/supervisor".into(),
     ];
     let in_all = |name| folders.iter().map(move |folder| current_dir.join(folder).join(name));
-    in_all("supervisord.conf").chain(in_all("supervisord.toml")).collect()
+    in_all(SUPERVISORD_CONF).chain(in_all(SUPERVISORD_TOML)).collect()
 }
+
+/// What `sv` adds to the message.
+const REMEDY: &str = "`sv init` writes a first one";
 
 /// The first file of [`search_paths`] that exists.
 ///
@@ -42,7 +51,7 @@ pub fn find(argv0: &str, machine: &dyn Machine) -> Result<PathBuf, Errors> {
          different path",
         searched.join(", ")
     );
-    Err(Error::new(ErrorKind::File, message).into())
+    Err(Error { remedy: Some(REMEDY), ..Error::new(ErrorKind::File, message) }.into())
 }
 
 #[cfg(test)]

@@ -30,11 +30,26 @@ pub const INCLUDED_FILES_MAX: usize = 10_000;
 pub(super) fn read_main(path: &Path, machine: &dyn Machine) -> Result<Document, Errors> {
     let mut document = Document::default();
     let bytes = machine.read(path).map_err(|error| {
-        let message = match error.kind() {
-            io::ErrorKind::NotFound => format!("could not find config file {}", path.display()),
-            _ => format!("could not read config file {}: {error}", path.display()),
+        let shown = path.display();
+        let (message, remedy) = match error.kind() {
+            io::ErrorKind::NotFound => (
+                format!("could not find config file {shown}"),
+                Some("check the path, or let `sv init` write a first configuration"),
+            ),
+            kind => {
+                let remedy = match kind {
+                    _ if machine.is_dir(path) => {
+                        Some("name a file in it, or one that includes them: [include] files=*.conf")
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        Some("run as root or as its owner, or let this user read it")
+                    }
+                    _ => None,
+                };
+                (format!("could not read config file {shown}: {error}"), remedy)
+            }
         };
-        Error::about_file(ErrorKind::File, path, message)
+        Error { remedy, ..Error::about_file(ErrorKind::File, path, message) }
     })?;
     add(&mut document, path, &bytes, machine)?;
     Ok(document)

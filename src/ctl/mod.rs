@@ -9,6 +9,7 @@
 //!   while they grow;
 //! * `session`: the shared state of actions; `input`: typed input; `answers`: results as rows; `failure`,
 //!   `exit`: how actions end;
+//! * `first_steps`: what to do where no supervisor runs yet;
 //! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`, `selection`: name patterns and
 //!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`: texts for terminals;
 //! * `status`, `ps`, `why`, `events`, `graph`, `diff`, `health`, `is_running`, `await_state`, `process`, `groups`, `scale`,
@@ -34,6 +35,7 @@ mod exec;
 mod exit;
 mod explain;
 mod failure;
+mod first_steps;
 mod follow;
 mod foreground;
 mod graph;
@@ -87,6 +89,7 @@ pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
             return if asks_for_health(options) { exit::GENERIC } else { exit::INVALID_ARGS };
         }
     };
+    let first_steps = first_steps::of(options, &target);
     let Target { url, username, password, prompt, history_file, origin, fallback } = target;
     let origin = || origin.remark(machine);
     let mut client = Client::new(url, username, password);
@@ -106,6 +109,10 @@ pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
         session.set_reading_timeout(options.request_timeout);
     }
     if options.words.is_empty() {
+        if let Some(text) = first_steps.filter(|_| editor.is_some() && !session.reaches_a_server()) {
+            session.warn(text);
+            return exit::NOT_RUNNING;
+        }
         session.act_as_shell();
         shell::converse(&mut session, &prompt, editor);
         return stdout::status(0, session.written());

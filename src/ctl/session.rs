@@ -333,6 +333,12 @@ impl<'io> Session<'io> {
         !arg.is_empty()
     }
 
+    /// Whether something listens at the address.
+    pub(super) fn reaches_a_server(&mut self) -> bool {
+        let answer = self.call("supervisor.getVersion", &[]);
+        answer.err().and_then(|error| error.connect_kind()).is_none()
+    }
+
     /// Whether a supervisor of our API version answers; prints an error if not.
     pub(super) fn upcheck(&mut self) -> Result<bool, Failure> {
         match self.call("supervisor.getVersion", &[]) {

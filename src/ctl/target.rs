@@ -288,7 +288,7 @@ fn by_environment(machine: &dyn Machine) -> Option<(String, UrlOrigin)> {
 
 fn describe(errors: &Errors, options: &ClientOptions) -> String {
     match options.face {
-        Face::Sv => format!("error: {errors}\n"),
+        Face::Sv => format!("error: {}\n", errors.plain()),
         _ => format!("Error: {errors}\nFor help, use {} -h\n", options.argv0),
     }
 }
@@ -542,6 +542,6 @@ mod tests {
             assert!(found.ends_with("\nFor help, use /bin/supervisorctl -h\n"), "{found}");
         }
         let found = chosen(Face::Sv, &["-c", "/nope"], Some(WITHOUT_SECTION));
-        assert_eq!(found, "error: could not find config file /nope\n");
+        assert!(found.starts_with("error: could not find config file /nope: check the path"), "{found}");
     }
 }

@@ -196,7 +196,8 @@ impl Finding {
     /// Several for a file that can't be parsed: one for each bad line.
     fn of_error(error: Error) -> Vec<Self> {
         let Error { kind: _, message, section, file, line, variable, option, value, .. } = error;
-        let Error { part, suggestion, bad_lines, .. } = error;
+        let Error { part, suggestion, bad_lines, remedy, .. } = error;
+        let message = remedy.map_or(message.clone(), |remedy| format!("{message}: {remedy}"));
         let severity = Severity::Error;
         let whole =
             Self { severity, message, suggestion, file, line, variable, section, option, value, part };

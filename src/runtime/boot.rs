@@ -22,7 +22,7 @@ use super::task_table::Tasks;
 use super::trace::Traces;
 use super::usage::UsageCache;
 use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
-use crate::config;
+use crate::config::{self, Machine};
 use crate::host::Host;
 use crate::metrics::Histogram;
 use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
@@ -134,8 +134,16 @@ fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings,
                 "cannot supervise '{shown}': add a [supervisord] section, which may be empty"
             )];
         }
-        each(&errors)
+        each(launch, &errors)
     })?;
+    // COMPAT: as `sv`, as it is probably not what was wanted.
+    if launch.foreground && settings.groups.is_empty() {
+        let text = format!(
+            "{} has no programs: add [program:NAME] with a command, or [include] with files, and then `sv update`",
+            config_file.display()
+        );
+        settings.notices.push(Notice { level: LogLevel::Warn, text });
+    }
     become_configured_user(launch, &mut settings)?;
     raise_limits(&mut settings)?;
     if let Some(mask) = settings.daemon.umask {
@@ -149,8 +157,25 @@ fn ident(argv0: &str) -> &str {
     argv0.rsplit('/').next().unwrap_or(argv0)
 }
 
-fn each(errors: &config::Errors) -> StartErrors {
-    errors.0.iter().map(ToString::to_string).collect()
+/// COMPAT: as `sv` with a remedy.
+fn each(launch: &Launch, errors: &config::Errors) -> StartErrors {
+    let shown = |error: &config::Error| if launch.foreground { error.plain() } else { error.to_string() };
+    errors.0.iter().map(shown).collect()
+}
+
+/// That no configuration was found, and what to do: in a container nothing can be written first.
+fn no_configuration(launch: &Launch, host: &Host) -> String {
+    let paths = config::search_paths(&launch.argv0, &host.current_dir());
+    let mut folders: Vec<_> =
+        paths.iter().filter_map(|path| path.parent()).map(|it| it.display().to_string()).collect();
+    folders.truncate(folders.len() / 2);
+    folders.dedup();
+    let remedy = if is_pid_1() {
+        "copy one to /etc/supervisord.conf in the image, name one with -c FILE, or run a single command with -- COMMAND"
+    } else {
+        "name one with `sv run FILE`, or let `sv init` write a first one"
+    };
+    format!("no supervisord.conf or supervisord.toml in {}: {remedy}", folders.join(", "))
 }
 
 fn one(what: &str, error: &io::Error) -> StartErrors {
@@ -174,7 +199,9 @@ fn find_config(launch: &Launch, host: &Host) -> Result<PathBuf, StartErrors> {
                      specifying an absolute path to a configuration file for improved security.\n",
                 );
             }
-            config::find(&launch.argv0, host).map_err(|errors| each(&errors))
+            config::find(&launch.argv0, host).map_err(|errors| {
+                if launch.foreground { vec![no_configuration(launch, host)] } else { each(launch, &errors) }
+            })
         }
     };
     // Resolved once: a restart finds it after we have changed our directory.
@@ -328,6 +355,13 @@ fn open_implicit_server(
     names: &mut HostNames,
 ) -> Result<Option<Opened>, StartErrors> {
     let request = implicit::wanted(launch, settings, settings.servers.iter());
+    if let Some(pid) = implicit::running_supervisor(&request, config_file, host) {
+        let shown = launch.config.as_deref().unwrap_or(config_file).display();
+        return Err(vec![format!(
+            "a supervisor with pid {pid} runs this configuration already: `sv -c {shown} status` asks it, and \
+             `sv -c {shown} shutdown` ends it. To run another one, set control_socket=PATH in its [supervisord]"
+        )]);
+    }
     match implicit::open(&request, config_file, host, names) {
         Ok(opened) => Ok(opened),
         // An explicitly configured path must exist as a socket.

@@ -14,7 +14,7 @@ use super::servers::{self, Opened};
 use crate::config::Machine;
 use crate::control_socket::{self, RUNTIME_DIR_VARIABLE};
 use crate::host::Host;
-use crate::model::{Address, ControlSocket, ServerSpec, Settings};
+use crate::model::{Address, ControlSocket, Pid, ServerSpec, Settings};
 use crate::sys::names::HostNames;
 use crate::sys::process::is_pid_1;
 
@@ -61,6 +61,19 @@ pub(super) fn wanted<'a>(
     }
 }
 
+/// The supervisor whose socket would be at the same place, since it runs the same configuration.
+pub(super) fn running_supervisor(wish: &WantedSocket, config_file: &Path, host: &Host) -> Option<Pid> {
+    if *wish != WantedSocket::Anywhere {
+        return None;
+    }
+    control_socket::running_supervisor(config_file, runtime_dir(host))
+}
+
+fn runtime_dir(host: &Host) -> Option<&Path> {
+    let variable = host.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
+    variable.map(|(_, value)| Path::new(value))
+}
+
 /// Opens it. The error is one line.
 pub(super) fn open(
     wish: &WantedSocket,
@@ -74,12 +87,8 @@ pub(super) fn open(
             let spec = ServerSpec::implicit(Address::Unix { path: path.clone(), mode: MODE, owner: None });
             servers::open(&spec, names, |_| ()).map(Some).map_err(|refusal| refusal.text(true))
         }
-        WantedSocket::Anywhere => {
-            let runtime_dir = host.environment().iter().find(|(name, _)| name == RUNTIME_DIR_VARIABLE);
-            let runtime_dir = runtime_dir.map(|(_, value)| Path::new(value));
-            control_socket::open(config_file, is_pid_1(), runtime_dir)
-                .map(|(address, listener)| Some(Opened { spec: ServerSpec::implicit(address), listener }))
-                .map_err(|refusals| format!("cannot make a control socket: {}", refusals.join("; ")))
-        }
+        WantedSocket::Anywhere => control_socket::open(config_file, is_pid_1(), runtime_dir(host))
+            .map(|(address, listener)| Some(Opened { spec: ServerSpec::implicit(address), listener }))
+            .map_err(|refusals| format!("cannot make a control socket: {}", refusals.join("; "))),
     }
 }

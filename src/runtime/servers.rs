@@ -87,8 +87,13 @@ impl Refusal {
 
     /// One line: in plain words as `sv`, and in Supervisor's as `supervisord`.
     pub(super) fn text(&self, is_sv: bool) -> String {
-        let Self { place, error, .. } = self;
-        if is_sv {
+        let Self { place, error, is_file } = self;
+        if is_sv && *is_file && matches!(error, ListenError::InUse) {
+            format!(
+                "cannot listen on '{place}': another program listens there. If it is a supervisor, `sv -s unix://{place} \
+                 status` asks it and `sv -s unix://{place} shutdown` ends it; else choose another path"
+            )
+        } else if is_sv {
             format!("cannot listen on '{place}': {}", cause(error))
         } else {
             cannot_listen(place, error)
