@@ -182,7 +182,9 @@ fn lines_that_can_not_be_parsed_are_reported_one_by_one() {
     );
     let sandbox = Sandbox::new("");
     let missing = sv(&sandbox, &["check", "nope.conf"]);
-    assert_reported(&missing, 2, &["error: could not find config file nope.conf", "1 error"]);
+    let remedy = "check the path, or let `sv init` write a first configuration";
+    let expected = format!("error: could not find config file nope.conf: {remedy}");
+    assert_reported(&missing, 2, &[&expected, "1 error"]);
     let empty = sv(&sandbox, &["check"]);
     assert!(empty.stdout.contains(".ini file does not include supervisord section"), "{empty:?}");
 }
@@ -317,14 +319,17 @@ fn examples_and_the_sample_are_clean() {
     let sample = sv(&sandbox, &["sample"]).stdout;
     assert_eq!(checked(&sample, &[]).code, Some(0), "{:?}", checked(&sample, &[]));
     // The listener has a program whose command is not there.
-    let examples: [(&str, &[&str]); 9] = [
+    let examples: [(&str, &[&str]); 12] = [
         ("quickstart", &[]),
         ("job", &[]),
         ("schedules", &[]),
         ("monitoring", &["/usr/bin/python3"]),
         ("nginx-redis", &["/usr/sbin/nginx", "/usr/bin/redis-server"]),
         ("nginx-php", &["/usr/sbin/nginx", "/usr/bin/php-cgi"]),
-        ("nginx-php-fpm", &["/usr/sbin/nginx"]),
+        ("nginx-php-fpm", &["/usr/sbin/nginx", "/usr/bin/php"]),
+        ("node-nginx", &["/usr/sbin/nginx", "/usr/bin/node"]),
+        ("php-worker", &["/usr/bin/redis-server", "/usr/bin/php"]),
+        ("sshd", &["/usr/sbin/sshd"]),
         ("celery", &["/usr/bin/redis-server", "/usr/bin/celery", "/usr/bin/gunicorn"]),
         ("web-postgres", &["/usr/bin/gunicorn"]),
     ];

@@ -6,12 +6,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 mod support;
-use support::{Sandbox, free_port, have};
+use support::{Sandbox, free_port, free_ports, have};
 
 #[test]
 fn nginx_serves_a_page_and_redis_restarts_after_kill_9() {
@@ -101,10 +101,12 @@ fn nginx_starts_when_php_fpm_reports_ready() {
         have("php-fpm", false);
         return;
     };
-    if !have("nginx", Path::new("/usr/sbin/nginx").exists()) {
+    let installed = |path: &str| Path::new(path).exists();
+    if !have("nginx", installed("/usr/sbin/nginx")) || !have("php-cli", installed("/usr/bin/php")) {
         return;
     }
     let sandbox = Sandbox::from_example("nginx-php-fpm").env("PHP_FPM", &fpm.display().to_string());
+    sandbox.replace("supervisord.conf", "*/5 * * * *", "@every 1s");
     let port = free_port();
     for file in ["nginx.conf", "supervisord.conf"] {
         sandbox.replace(file, "127.0.0.1:8080", &format!("127.0.0.1:{port}"));
@@ -127,6 +129,23 @@ fn nginx_starts_when_php_fpm_reports_ready() {
     );
     // Its socket is made in a folder that a fresh machine lacks.
     assert!(sandbox.path("run/php/fpm.sock").exists());
+
+    sandbox.wait_file("run/cleanup.log", "removed 0 files\n");
+    std::fs::create_dir(sandbox.path("run/cache")).unwrap();
+    let old = std::fs::File::create(sandbox.path("run/cache/old")).unwrap();
+    old.set_modified(SystemTime::now() - Duration::from_secs(100_000)).unwrap();
+    sandbox.wait_file("run/cleanup.log", "removed 1 files\n");
+
+    // A worker that is killed is replaced by its master, and php-fpm itself stays.
+    // Of a page in chunks.
+    let worker = |page: &str| page.rsplit("pid ").next()?.split_whitespace().next()?.parse::<i32>().ok();
+    let (master, killed) = (sandbox.pid("php-fpm").unwrap(), worker(&page).unwrap());
+    kill_process(Pid::from_raw(killed).unwrap(), Signal::KILL).unwrap();
+    sandbox.wait("a page by another worker", |_| {
+        let page = fetch(port).filter(|page| page.starts_with("HTTP/1.1 200 OK"))?;
+        worker(&page).filter(|pid| *pid != killed)
+    });
+    assert_eq!(sandbox.pid("php-fpm"), Some(master));
 
     sandbox.signal(Signal::TERM);
     assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
@@ -292,6 +311,17 @@ fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
     sandbox.wait_terminal("worker:worker_0 | worker: Warm shutdown (MainProcess)");
     sandbox.wait("a worker to add them again", added);
 
+    // The workers reconnect to the next redis.
+    for name in ["redis", "worker:worker_1"] {
+        let first = sandbox.pid(name).unwrap();
+        kill_process(first, Signal::KILL).unwrap();
+        sandbox.wait(&format!("{name} to have another pid"), |sandbox| {
+            sandbox.pid(name).filter(|pid| *pid != first)
+        });
+        sandbox.wait_state(name, "RUNNING");
+        sandbox.wait(&format!("a worker to add numbers after {name} was killed"), added);
+    }
+
     sandbox.signal(Signal::TERM);
     assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
     let log = sandbox.log();
@@ -302,6 +332,201 @@ fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
             &["stopped: web (exit status 0)", &format!("stopped: {name} "), "stopped: redis "],
         );
     }
+}
+
+/// A sandbox of the queue workers, if everything for it is there.
+fn php_worker() -> Option<Sandbox> {
+    let installed = |path: &str| Path::new(path).exists();
+    let has_all =
+        have("php-cli", installed("/usr/bin/php")) && have("redis", installed("/usr/bin/redis-server"));
+    has_all.then(|| Sandbox::from_example("php-worker"))
+}
+
+const WORKERS: [&str; 2] = ["worker:worker_0", "worker:worker_1"];
+
+#[test]
+fn queue_workers_finish_their_jobs_and_none_is_lost_by_a_kill() {
+    let Some(sandbox) = php_worker() else { return };
+    let mut sandbox = sandbox.start();
+    for name in WORKERS {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let jobs = |sandbox: &Sandbox, job: &str| redis(sandbox, &["LPUSH", "jobs", job]);
+    let done = |sandbox: &Sandbox, result: &str| {
+        redis(sandbox, &["LPOS", "done", result]).starts_with(|c: char| c.is_ascii_digit()).then_some(())
+    };
+    jobs(&sandbox, "2+3");
+    sandbox.wait("a job to be done", |sandbox| done(sandbox, "2+3: 5"));
+
+    // `artisan queue:restart`
+    let before = WORKERS.map(|name| sandbox.pid(name).unwrap());
+    redis(&sandbox, &["SET", "restart", "now"]);
+    for (name, first) in WORKERS.iter().zip(before) {
+        sandbox.wait("another worker", |sandbox| sandbox.pid(name).filter(|pid| *pid != first));
+        sandbox.wait_state(name, "RUNNING");
+    }
+    for name in ["worker_0", "worker_1"] {
+        sandbox.wait_log(&format!("exited: {name} (exit status 0; expected)"));
+    }
+
+    // A job of one second survives a kill of its worker: the next of that name does it.
+    jobs(&sandbox, "1");
+    sandbox.wait_terminal("| begins 1\n");
+    let name = WORKERS.into_iter().find(|name| sandbox.terminal().contains(&format!("{name} | begins 1\n")));
+    let first = sandbox.pid(name.unwrap()).unwrap();
+    kill_process(first, Signal::KILL).unwrap();
+    sandbox.wait("the job to be done by another worker", |sandbox| done(sandbox, "1: waited"));
+    assert_ne!(sandbox.pid(name.unwrap()), Some(first));
+    assert_eq!(sandbox.terminal().matches("| begins 1\n").count(), 2, "{}", sandbox.story());
+
+    // A stop lets it be finished.
+    jobs(&sandbox, "2");
+    sandbox.wait_terminal("| begins 2\n");
+    sandbox.ctl(&["stop", "worker:*"]);
+    assert!(done(&sandbox, "2: waited").is_some(), "{}", sandbox.story());
+    for name in ["worker_0", "worker_1"] {
+        assert!(sandbox.log().contains(&format!("stopped: {name} (exit status 0)")), "{}", sandbox.log());
+    }
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+}
+
+#[test]
+fn queue_workers_are_replaced_after_their_time() {
+    let Some(sandbox) = php_worker() else { return };
+    let mut sandbox = sandbox.env("MAX_SECONDS", "2").start();
+    for name in ["worker_0", "worker_1"] {
+        let ended = format!("exited: {name} (exit status 0; expected)");
+        sandbox
+            .wait("two to have ended", |sandbox| (sandbox.log().matches(&ended).count() >= 2).then_some(()));
+    }
+    assert!(!sandbox.log().contains("FATAL") && !sandbox.log().contains("too quickly"), "{}", sandbox.log());
+}
+
+/// An answer of redis, without the form of its protocol: for texts and numbers.
+fn redis(sandbox: &Sandbox, words: &[&str]) -> String {
+    let socket = sandbox.path("run/redis.sock");
+    let output = Command::new("/usr/bin/redis-cli").arg("-s").arg(socket).args(words).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn node_answers_behind_nginx_while_one_of_two_is_killed() {
+    let installed = |path: &str| Path::new(path).exists();
+    if !have("nginx", installed("/usr/sbin/nginx")) || !have("nodejs", installed("/usr/bin/node")) {
+        return;
+    }
+    let sandbox = Sandbox::from_example("node-nginx");
+    let port = free_port();
+    for file in ["nginx.conf", "supervisord.conf"] {
+        sandbox.replace(file, "127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    }
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("nginx", "RUNNING");
+    let page = |sandbox: &Sandbox| {
+        let page = fetch(port).unwrap_or_default();
+        assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}\n{}", sandbox.story());
+        page
+    };
+    for name in ["app_0", "app_1"] {
+        sandbox.wait(&format!("{name} to answer"), |sandbox| {
+            page(sandbox).contains(&format!("node at work: {name}, pid")).then_some(())
+        });
+    }
+    let first = sandbox.pid("app:app_0").unwrap();
+    kill_process(first, Signal::KILL).unwrap();
+    let second = sandbox.wait("app_0 to have another pid, and a page at any time", |sandbox| {
+        page(sandbox);
+        sandbox.pid("app:app_0").filter(|pid| *pid != first)
+    });
+    let answer = format!("app_0, pid {}\n", second.as_raw_nonzero());
+    sandbox.wait("the new one to answer", |sandbox| page(sandbox).contains(&answer).then_some(()));
+
+    let restarted = sandbox.ctl(&["restart", "--rolling", "app:*"]);
+    assert!(restarted.success, "{restarted:?}");
+    page(&sandbox);
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+    for name in ["app_0", "app_1"] {
+        assert_in_order(
+            &sandbox.log(),
+            &["stopped: nginx (exit status 0)", &format!("stopped: {name} (exit status 0)")],
+        );
+    }
+}
+
+#[test]
+fn a_user_logs_in_by_a_key_and_asks_for_the_status_beside_the_application() {
+    let installed = |path: &str| Path::new(path).exists();
+    if !have("openssh-server", installed("/usr/sbin/sshd")) || !have("ssh", installed("/usr/bin/ssh")) {
+        return;
+    }
+    let [ssh, http] = free_ports();
+    let mut sandbox = Sandbox::from_example("sshd");
+    if !rustix::process::geteuid().is_root() {
+        sandbox = sandbox.env("SSHD_DIRECTORY", "%(here)s/run/sshd");
+    }
+    sandbox.replace("sshd_config", "2222", &ssh.to_string());
+    sandbox.replace("supervisord.conf", "127.0.0.1:2222", &format!("127.0.0.1:{ssh}"));
+    sandbox.replace("supervisord.conf", "127.0.0.1 8000", &format!("127.0.0.1 {http}"));
+    sandbox.replace("supervisord.conf", "127.0.0.1:8000", &format!("127.0.0.1:{http}"));
+    // Anyone may write to /tmp.
+    sandbox.replace("sshd_config", "StrictModes yes", "StrictModes no");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(sandbox.path("run/authorized_keys.private"))
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::rename(sandbox.path("run/authorized_keys.private.pub"), sandbox.path("run/authorized_keys"))
+        .unwrap();
+    let mut sandbox = sandbox.start();
+    for name in ["sshd", "app"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    assert_in_order(&sandbox.log(), &["exited: host-key (exit status 0; expected)", "spawned: 'sshd'"]);
+    assert!(fetch(http).is_some_and(|page| page.starts_with("HTTP/1.0 200 OK")), "{}", sandbox.story());
+    let login = |sandbox: &Sandbox| {
+        let remote = format!("{} -c {} status", support::binary().display(), sandbox.config().display());
+        let known = format!("UserKnownHostsFile={}", sandbox.path("run/known_hosts").display());
+        let output = Command::new("/usr/bin/ssh")
+            .args([
+                "-F",
+                "none",
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "StrictHostKeyChecking=accept-new",
+                "-o",
+                &known,
+            ])
+            .args(["-p", &ssh.to_string(), "-i"])
+            .arg(sandbox.path("run/authorized_keys.private"))
+            .args(["127.0.0.1", &remote])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (said, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (status, error) = login(&sandbox);
+    assert!(
+        status.contains("\nsshd                             RUNNING"),
+        "{status}{error}\n{}",
+        sandbox.story()
+    );
+
+    let first = sandbox.pid("sshd").unwrap();
+    kill_process(first, Signal::KILL).unwrap();
+    sandbox.wait("sshd to have another pid", |sandbox| sandbox.pid("sshd").filter(|pid| *pid != first));
+    sandbox.wait_state("sshd", "RUNNING");
+    // The host has the same key, or else the client would refuse to connect.
+    let (status, error) = login(&sandbox);
+    assert!(
+        status.contains("\napp  ") || status.starts_with("app  "),
+        "{status}{error}\n{}",
+        sandbox.story()
+    );
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
 }
 
 #[test]
