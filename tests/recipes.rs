@@ -163,6 +163,60 @@ fn the_recipes_build_check_their_configuration_and_become_healthy() {
     }
 }
 
+/// Programs as Debian's own package has them, in conf.d, without [supervisord].
+const DEBIAN_PROGRAMS: &str = "[program:web]\ncommand=/app/web\nuser=www-data\nautorestart=true\n\
+    stderr_logfile=/var/log/web.err.log\nstdout_logfile=/var/log/web.out.log\n";
+
+#[test]
+fn an_image_with_debians_supervisor_runs_with_two_lines_more() {
+    let Some(sv) = image() else { return };
+    let bases = std::env::var_os("SV_BASES").map_or_else(|| root().join("target/bases"), PathBuf::from);
+    let archives = ["debian.tar", "supervisor.tar"].map(|name| bases.join(name));
+    if !archives.iter().all(|path| have(&format!("the base {}", path.display()), path.exists())) {
+        return;
+    }
+    let run = format!("sv-test-{}", std::process::id());
+    let debian = Image(format!("{run}-debian"));
+    assert!(docker(&["import", archives[0].to_str().unwrap(), &debian.0]).success());
+    let folder = Folder::new("drop-in");
+    fs::copy(&archives[1], folder.0.join("supervisor.tar")).unwrap();
+    APPS[0].make(&folder.0.join("web"));
+    fs::write(folder.0.join("web.conf"), DEBIAN_PROGRAMS).unwrap();
+    let dockerfile = format!(
+        "FROM {}\nADD supervisor.tar /\nCOPY web.conf /etc/supervisor/conf.d/web.conf\nCOPY web /app/web\n\
+         CMD [\"/usr/bin/supervisord\", \"-n\", \"-c\", \"/etc/supervisor/supervisord.conf\"]\n",
+        debian.0
+    );
+    fs::write(folder.0.join("Dockerfile"), dockerfile).unwrap();
+    let build = |tag: &str, options: &[&str], context: &str| {
+        let line = [&["build", "-q", "--no-cache", "--force-rm", "-t", tag], options, &[context]].concat();
+        let built = docker(&line);
+        assert!(built.success(), "{}{}", built.stdout, built.stderr);
+        Image(tag.to_owned())
+    };
+    let yours = build(&format!("{run}-yours"), &[], folder.path());
+    let recipes = root().join("docker/recipes");
+    let recipe = recipes.join("drop-in.Dockerfile");
+    let (sv, base) = (format!("SV={sv}"), format!("BASE={}", yours.0));
+    let options = ["-f", recipe.to_str().unwrap(), "--build-arg", &sv, "--build-arg", &base];
+    let ours = build(&format!("{run}-ours"), &options, recipes.to_str().unwrap());
+
+    let container = Container::of_image(&ours.0, &[], &[]);
+    container.start();
+    container.wait("web to be RUNNING", || {
+        container
+            .exec(&["/sv", "status"])
+            .stdout
+            .starts_with("web                              RUNNING   pid ")
+            .then_some(())
+    });
+    assert_eq!(container.exec(&["cat", "/var/log/web.out.log"]).stdout, "at work\n");
+    let check = container.exec(&["/sv", "check", "--strict"]);
+    assert_eq!(check.code, Some(0), "{}{}", check.stdout, check.stderr);
+    assert!(docker(&["stop", "-t", "60", &container.name]).success());
+    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0", "{}", container.logs());
+}
+
 /// A project of the compose file, with the images of this run; it goes when this goes.
 struct Project {
     name: String,

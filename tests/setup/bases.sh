@@ -4,6 +4,7 @@
 #
 #   debian      the essential packages, installed and configured, without documentation: as debian:*-slim
 #   distroless  glibc, certificates, time zones and users, and no shell: as the distroless base image
+#   supervisor  the files of Debian's own package of Supervisor, without Python: what an image with it has in addition
 #   alpine      busybox and the loader of musl, which is Alpine's libc; none of its packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -55,6 +56,14 @@ if [ ! -f "$bases/distroless.tar" ]; then
     cat "$work"/distroless/usr/share/ca-certificates/mozilla/*.crt >"$work/distroless/etc/ssl/certs/ca-certificates.crt"
     rm -rf "$work"/distroless/usr/share/{doc,man,lintian}
     pack distroless
+fi
+
+if [ ! -f "$bases/supervisor.tar" ]; then
+    echo "setup: making $bases/supervisor.tar"
+    unpack supervisor supervisor
+    # /lib is a link in the image that it is added to.
+    rm -rf "$work"/supervisor/{lib,usr/lib,usr/share}
+    pack supervisor
 fi
 
 if [ ! -f "$bases/alpine.tar" ]; then
