@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sv::cli::{self, Action};
+
 mod support;
 use support::{Sandbox, binary};
 
@@ -22,7 +24,9 @@ fn documents() -> Vec<(String, String)> {
         let entries = fs::read_dir(root().join(folder)).unwrap();
         entries.map(|entry| format!("{folder}/{}", entry.unwrap().file_name().display())).collect()
     };
-    let mut paths = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
+    let mut paths = ["README.md", "CHANGELOG.md", "COMPAT.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .map(str::to_owned)
+        .to_vec();
     paths.extend(files("docs"));
     paths.extend(files("examples").into_iter().map(|folder| format!("{folder}/README.md")));
     paths.retain(|path| path.ends_with(".md") && root().join(path).exists());
@@ -139,7 +143,8 @@ fn command_lines(text: &str) -> Vec<(usize, String)> {
         let spans = line.split('`').skip(1).step_by(2);
         // `sv ends with status 7` is a message, and `sv  | INFO …` a line of a log.
         let is_command = |span: &&str| {
-            span.starts_with("sv ") && !span.starts_with("sv ends") && !span.starts_with("sv  ")
+            let rest = span.strip_prefix("sv ").unwrap_or(" ");
+            !rest.starts_with("ends") && !rest.starts_with(|c: char| c == ' ' || c.is_ascii_digit())
         };
         found.extend(spans.filter(is_command).map(|span| (number + 1, span.to_owned())));
         if let Some((_, rest)) = line.split_once("[\"/sv\"")
@@ -196,6 +201,121 @@ fn commands_in_documents_exist() {
         }
     }
     assert!(wrong.is_empty() && checked > 100, "of {checked} commands:\n{}", wrong.join("\n"));
+}
+
+/// The words of a line as a shell splits them; `None` for a line that needs a shell.
+fn shell_words(line: &str) -> Option<Vec<String>> {
+    let line = line.trim_start_matches("$ ").split(" #").next().unwrap_or_default();
+    // Placeholders are not words, and quotations may contain anything.
+    if line.contains(['|', '&', ';', '<', '>', '$', '(', '…', '[', '{', '`']) {
+        return None;
+    }
+    sv::python::split_command(line).ok()
+}
+
+/// Every option has its value, every argument its place: what the existence of names does not show.
+#[test]
+fn command_lines_in_documents_are_accepted() {
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for (document, text) in documents() {
+        for (number, line) in command_lines(&text) {
+            let Some(words) = shell_words(&line) else { continue };
+            let words: Vec<&String> = words.iter().skip_while(|word| is_variable(word)).collect();
+            let runs_sv = words.first().is_some_and(|word| *word == "sv" || word.ends_with("/sv"));
+            if !runs_sv || words.iter().any(|word| *word == "ACTION") {
+                continue;
+            }
+            checked += 1;
+            // A number stands for a placeholder, which may be one.
+            // In an image, the command follows from CMD.
+            let cmd = words.last().is_some_and(|word| *word == "--").then(|| "web".into());
+            let words = words.iter().map(|word| match word.as_str() {
+                "SECONDS" | "N" | "SERIAL" => "5".into(),
+                word => std::ffi::OsString::from(word),
+            });
+            let action = cli::parse(words.chain(cmd).collect(), false);
+            if let Action::Print { text, to_stderr: true, .. } = action {
+                wrong.push(format!("{document}:{number}: {line}: {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && checked > 100, "of {checked} command lines:\n{}", wrong.join("\n"));
+}
+
+fn is_variable(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+}
+
+/// Numbers, and the dates and blanks around them, differ in each run.
+fn without_numbers(text: &str) -> Vec<String> {
+    let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let lines = text.lines().filter(|line| !line.is_empty() && *line != "…");
+    let word = |word: &str| {
+        let is_date = word.contains(|c: char| c.is_ascii_digit()) && !word.contains('_');
+        let is_date = is_date || months.contains(word) && word.len() == 3 || word == "AM" || word == "PM";
+        (!is_date).then(|| word.to_owned())
+    };
+    lines.map(|line| line.split_whitespace().filter_map(word).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The page that everybody reads first: its configuration is run, and each command prints what the page shows.
+#[test]
+fn the_session_of_the_first_page_is_as_shown() {
+    if !support::have("python3", Command::new("python3").arg("--version").output().is_ok()) {
+        return;
+    }
+    let text = fs::read_to_string(root().join("docs/getting-started.md")).unwrap();
+    let blocks = blocks(&text);
+    let config = blocks.iter().find(|block| block.info == "ini").unwrap().lines.join("\n");
+    let port = support::free_port().to_string();
+    // Beside the supervisors of other tests: by its own socket.
+    let mut sandbox = Sandbox::new(&config.replace("8099", &port));
+    let mut procfile = Sandbox::new("");
+    fs::remove_file(procfile.config()).unwrap();
+    let (mut compared, mut is_running) = (0, false);
+    for block in blocks.iter().filter(|block| block.info == "console") {
+        let session = block.lines.join("\n");
+        for step in session.split("$ ").skip(1) {
+            let (line, shown) = step.split_once('\n').unwrap_or((step, ""));
+            let at =
+                if is_running || line.contains("supervisord.conf") { &mut sandbox } else { &mut procfile };
+            if let Some(file) = line.strip_prefix("cat ") {
+                at.write(file, shown);
+                continue;
+            }
+            let words = sv::python::split_command(line).unwrap();
+            if words[1] == "run" {
+                sandbox.spawn_as({
+                    let mut command = sandbox.program("sv");
+                    command.args(&words[1..]);
+                    command
+                });
+                for name in ["web", "worker:worker_00", "worker:worker_01"] {
+                    sandbox.wait_state(name, "RUNNING");
+                }
+                is_running = true;
+                for line in without_numbers(shown).iter().filter(|line| !line.contains("Serving HTTP")) {
+                    assert!(
+                        without_numbers(&sandbox.terminal()).contains(line),
+                        "{line}: {}",
+                        sandbox.terminal()
+                    );
+                }
+                continue;
+            }
+            if words[1] == "reread" {
+                sandbox.replace("supervisord.conf", "sleep 5", "sleep 6");
+            }
+            let at = if is_running || line.contains("supervisord.conf") { &sandbox } else { &procfile };
+            let output = at.program("sv").args(&words[1..]).output().unwrap();
+            let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert_eq!(without_numbers(&printed), without_numbers(shown), "{line}: {printed}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 8, "{compared} commands were compared");
+    sandbox.signal(rustix::process::Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
 }
 
 /// Without this, a change of the rules above could leave nothing to check.
