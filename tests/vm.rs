@@ -3,10 +3,99 @@
 
 mod support;
 
-use support::vm::run_suite;
+use std::collections::BTreeSet;
+use std::fs;
+
+use support::vm::{EndedMachine, run_suite};
+
+/// The machine ends because the driver asks for it, with this exit status of PID 1.
+#[track_caller]
+fn passes(suite: &str, exit_status: i32) {
+    let Some(machine) = run_suite(suite) else { return };
+    assert_eq!(machine.exit_status, Some(exit_status), "{}", machine.console);
+}
 
 #[test]
 fn pid1() {
-    let Some(machine) = run_suite("pid1") else { return };
-    assert_eq!(machine.exit_status, Some(0));
+    passes("pid1", 0);
+}
+
+/// A program ends it, and the kernel reports the exit status of that program.
+#[test]
+fn limits() {
+    passes("limits", 7);
+}
+
+#[test]
+fn oom() {
+    passes("oom", 0);
+}
+
+#[test]
+fn exhaustion() {
+    passes("exhaustion", 0);
+}
+
+#[test]
+fn no_proc() {
+    passes("no_proc", 0);
+}
+
+#[test]
+fn no_dev() {
+    passes("no_dev", 0);
+}
+
+#[test]
+fn read_only() {
+    passes("read_only", 0);
+}
+
+#[test]
+fn ctrl_alt_del() {
+    let Some(machine) = run_suite("ctrl_alt_del") else { return };
+    assert_eq!(machine.exit_status, Some(0), "{}", machine.console);
+    in_order(
+        &machine,
+        &[
+            "received SIGINT",
+            "stopped: prio30 (",
+            "stopped: prio20 (",
+            "stopped: prio10 (",
+            "stopped: driver (",
+            "the orphan has got TERM",
+            "sv ends with status 0: ",
+            "Attempted to kill init!",
+        ],
+    );
+}
+
+#[test]
+fn second_term() {
+    let Some(machine) = run_suite("second_term") else { return };
+    assert_eq!(machine.exit_status, Some(0), "{}", machine.console);
+    in_order(&machine, &["waiting for driver, stubborn to die", "stopped: stubborn (terminated by SIGKILL)"]);
+}
+
+/// Asserts that the console has these texts, one after the other.
+#[track_caller]
+fn in_order(machine: &EndedMachine, texts: &[&str]) {
+    let mut rest = machine.console.as_str();
+    for text in texts {
+        let Some((_, after)) = rest.split_once(text) else {
+            panic!("no {text:?} where it is expected in {}", machine.console);
+        };
+        rest = after;
+    }
+}
+
+#[test]
+fn every_suite_has_a_test() {
+    let suites = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/suites")).unwrap();
+    let names: BTreeSet<String> =
+        suites.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let this = include_str!("vm.rs");
+    for name in names {
+        assert!(this.contains(&format!("#[test]\nfn {name}()")), "no test {name} in tests/vm.rs");
+    }
 }

@@ -5,18 +5,20 @@ exec 3>/dev/ttyS1
 . /vm/lib.sh
 . /vm/suite.sh
 
+# Runs a function, and writes what it was doing if it fails.
+attempt() {
+    (set -eux; "$1") >/scratch/output 2>&1 </dev/console && return
+    { tail -n 40 /scratch/output; echo "the log:"; tail -n 20 "$LOG"; } | sed 's/^/    /' >&3
+    echo "not ok $1" >&3
+    return 1
+}
+
 for scenario in $(sed -n 's/^\(test_[a-z0-9_]*\)() {$/\1/p' /vm/suite.sh); do
-    (set -eux; "$scenario") >/run/output 2>&1 </dev/null
-    if [ $? -eq 0 ]; then
-        echo "ok $scenario" >&3
-    else
-        { tail -n 40 /run/output; echo "the log:"; tail -n 20 /var/log/sv.log; } | sed 's/^/    /' >&3
-        echo "not ok $scenario" >&3
-    fi
-    rm -f /etc/sv.d/*
-    sv update >/dev/null 2>&1
+    attempt "$scenario" && echo "ok $scenario" >&3
+    rm -f "$PROGRAMS"/*
+    sv update >/scratch/update 2>&1
+    # Only lines of its own are for the next one to find.
+    : >"$LOG"
 done
-echo "done" >&3
-finish
-# What has been written reaches the port before the machine ends, as the driver is stopped before `sv` exits.
-exec sleep 1000
+attempt finish && echo "ok finish" >&3 || sv shutdown
+exec sleep 100000

@@ -14,15 +14,15 @@ root:x:0:
 www-data:x:33:
 nogroup:x:65534:
 EOF
-# Not on the console as well: emulated, it is slow.
 cat >/etc/supervisord.conf <<EOF
 [supervisord]
-logfile=/var/log/sv.log
-silent=true
+logfile=$LOG
 $(supervisor_options)
 
+; The first to be started and the last to be stopped.
 [program:driver]
 command=/bin/sh /vm/driver.sh
+priority=0
 autorestart=false
 startsecs=0
 stopwaitsecs=1
@@ -30,7 +30,9 @@ stdout_logfile=/dev/console
 redirect_stderr=true
 
 [include]
-files=/etc/sv.d/*.conf
+files=$PROGRAMS/*.conf
 EOF
+mount -t tmpfs tmpfs /scratch
+mkdir "$PROGRAMS"
 prepare
 exec /sv run -c /etc/supervisord.conf

@@ -1,10 +1,29 @@
 # What scenarios and suites use. A scenario runs with `set -eux`, so that a command that fails is a scenario that fails,
-# and the last lines of its trace are shown.
+# and the end of its trace is shown.
 
-# A suite may define these again.
+# A file system of its own, which is only for the tests.
+PROGRAMS=/scratch/sv.d
+LOG=/scratch/sv.log
+
+# A suite may define these three again.
 
 # Before `sv` is started.
 prepare() {
+    mount_all
+}
+
+# More lines of [supervisord].
+supervisor_options() {
+    # Emulated, the console is slow.
+    echo "silent=true"
+}
+
+# After the last scenario: must end the machine.
+finish() {
+    sv shutdown
+}
+
+mount_all() {
     mount -t proc proc /proc
     mount -t sysfs sysfs /sys
     mount -t devtmpfs devtmpfs /dev
@@ -14,19 +33,9 @@ prepare() {
     ip link set lo up
 }
 
-# More lines of [supervisord].
-supervisor_options() {
-    :
-}
-
-# After the last scenario: must end the machine.
-finish() {
-    sv shutdown
-}
-
-# Adds a program with the options on standard input, and starts it.
+# Adds a program with the options on standard input and starts it, or updates it.
 program() {
-    { echo "[program:$1]"; cat; } >"/etc/sv.d/$1.conf"
+    { echo "[program:$1]"; cat; } >"$PROGRAMS/$1.conf"
     sv update
 }
 
@@ -35,6 +44,7 @@ fail() {
     exit 1
 }
 
+# Compares what was found with what was expected.
 is() {
     [ "$1" = "$2" ] || fail "found '$1', expected '$2'"
 }
@@ -46,9 +56,9 @@ contains() {
     esac
 }
 
-# Waits until a command line succeeds. It runs in a shell of its own, so that its attempts are not in the trace.
+# Waits until a command line succeeds, for a minute or WAIT_SECS. It runs in a shell of its own, so that its attempts are not in the trace.
 wait_for() {
-    /vm/wait_for.sh "$1" || fail "waited in vain for: $1"
+    WAIT_SECS="${WAIT_SECS:-60}" /vm/wait_for.sh "$1" || fail "waited in vain for: $1"
 }
 
 wait_state() {
@@ -56,7 +66,7 @@ wait_state() {
 }
 
 wait_log() {
-    wait_for "grep -q '$1' /var/log/sv.log"
+    wait_for "grep -q '$1' $LOG"
 }
 
 # The process id of a program.

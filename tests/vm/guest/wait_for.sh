@@ -1,9 +1,8 @@
 #!/bin/sh
-# Tries a command line until it succeeds, for at most 40 seconds; then its last output is shown.
-tries=0
-until output="$(eval "$1" 2>&1)"; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 400 ]; then
+# Tries a command line until it succeeds, for at most WAIT_SECS; then shows its last output.
+deadline=$(($(date +%s) + WAIT_SECS))
+until output="$(timeout 10 sh -c "$1" 2>&1)"; do
+    if [ "$(date +%s)" -ge "$deadline" ]; then
         echo "$output"
         exit 1
     fi

@@ -1,0 +1,51 @@
+# Nothing mounted: no /proc, no /sys, no cgroups, and of /dev only what the kernel itself needs.
+
+prepare() {
+    mknod /dev/ttyS1 c 4 65
+}
+
+test_supervises() {
+    program web <<'EOF'
+command=sleep 1000
+EOF
+    wait_state web RUNNING
+    first="$(pid web)"
+    kill -KILL "$first"
+    wait_for "[ \"\$(sv pid web)\" != $first ] && sv status web | grep -q RUNNING"
+    is "$(sv stop web)" "web: stopped"
+    is "$(sv pid)" 1
+}
+
+test_a_group_is_stopped() {
+    program group <<'EOF'
+command=/bin/sh -c 'sh -c "trap : TERM; echo \$\$ >/run/member; while :; do sleep 0.1; done" & wait'
+stopasgroup=true
+killasgroup=true
+stopwaitsecs=1
+EOF
+    wait_for '[ -s /run/member ]'
+    sv stop group
+    wait_for '! kill -0 $(cat /run/member)'
+}
+
+test_limits_work_or_are_named() {
+    program web <<'EOF'
+command=/bin/sh -c 'ulimit -n >/run/limits; exec sleep 1000'
+rlimit_nofile=64:64
+nice=-1
+ionice=idle
+cpu_affinity=0
+memory_limit=100MB
+capabilities=
+no_new_privileges=true
+EOF
+    program oom <<'EOF'
+command=sleep 1000
+oom_score_adj=500
+startretries=0
+EOF
+    wait_state web RUNNING
+    wait_for 'grep -x 64 /run/limits'
+    wait_state oom FATAL
+    contains "$(sv status oom || true)" "cannot apply oom_score_adj: No such file or directory"
+}
