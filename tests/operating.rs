@@ -669,3 +669,60 @@ fn exec_becomes_the_user_of_the_program_and_is_refused_elsewhere() {
         assert!(err.contains("the supervisor runs elsewhere (other mnt)."), "{err}");
     }
 }
+
+#[test]
+fn logs_are_shown_with_their_times_and_since_a_time() {
+    let program = |name: &str, options: &str, script: &str| {
+        format!(
+            "[program:{name}]\nstartsecs=0\nstdout_logfile=%(here)s/{name}.log\n{options}\
+             command=/bin/sh -c '{script}; while ! test -e %(here)s/go; do sleep 0.01; done; echo late; exec cat'\n"
+        )
+    };
+    let own = "echo 2020-01-01T01:00:00+01:00 old; echo of old; echo $(date -u +%%FT%%TZ) new; echo of new";
+    let programs = [
+        program("json", "log_format=json\n", "echo one"),
+        program("own", "", own),
+        program("raw", "", "echo without"),
+        program("prefix", "log_format=prefix\nlog_timestamp=true\n", "echo two"),
+    ];
+    let mut sandbox = Sandbox::with_programs(&programs.concat()).start();
+    for (log, text) in
+        [("json.log", "one"), ("own.log", "of new"), ("raw.log", "without"), ("prefix.log", "two")]
+    {
+        sandbox.wait_file(log, text);
+    }
+    let shown = |words: &[&str]| run(&sandbox, &[&["logs", "--stdout"], words].concat());
+    let (out, err, code) = shown(&["--since", "1h", "own", "json"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    let lines: Vec<_> = out.lines().collect();
+    let [new, of_new, one] = &lines[..] else { panic!("{out}") };
+    assert!(new.starts_with("own  | 20") && new.ends_with("Z new"), "{out}");
+    assert_eq!(*of_new, "own  | of new");
+    assert!(one.starts_with("json | {\"time\":\"") && one.contains("\"message\":\"one\""), "{out}");
+    assert_eq!(shown(&["--since", "2019-12-31T00:00:00Z", "-n", "3", "own"]).0.lines().count(), 3);
+    let (out, ..) = shown(&["-t", "own", "-n", "4"]);
+    let old = "own | 2020-01-01T00:00:00.000Z old\nown | 2020-01-01T00:00:00.000Z of old\nown | 20";
+    assert!(out.starts_with(old), "{out}");
+    let (out, ..) = shown(&["-t", "prefix"]);
+    assert!(out.starts_with("prefix | 20") && out.ends_with("Z prefix | two\n"), "{out}");
+    // What is not known is said, with the options that help.
+    let hint = "raw: its stdout log has no times: a log file has them with log_format=json, or with \
+        log_format=prefix and log_timestamp=true\n";
+    assert_eq!(shown(&["--since", "1h", "raw"]), (String::new(), hint.to_owned(), Some(1)));
+    let dash = format!("raw | -{} without\n", " ".repeat(23));
+    assert_eq!(shown(&["-t", "raw"]), (dash, hint.to_owned(), Some(0)));
+    let (out, ..) = shown(&["--json", "raw"]);
+    let object: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&object["full_name"], &object["at"], &object["text"]),
+        (&"raw".into(), &Json::Null, &"without".into())
+    );
+    assert_eq!(shown(&["--since", "soon"]).2, Some(2));
+    // What is followed has the time of its arrival.
+    let mut child = spawn(&sandbox, &["logs", "-f", "-t", "-n0", "raw"], "logs");
+    sandbox.wait_file("logs.err", "no times");
+    sandbox.write("go", "");
+    sandbox.wait_file("logs", "Z late\n");
+    interrupt(&child);
+    assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
+}

@@ -217,6 +217,9 @@ pub const ACTIONS: [ClientAction; 33] = [
                 logs --stderr <name>\tShow its stderr only (or --stdout)\n\
                 logs -f <name> <name>\tFollow several processes or groups (Ctrl-C to leave)\n\
                 logs --grep RE [...]\tOnly lines that match a regular expression\n\
+                logs --since 10m [...]\tOnly lines of the last 10 minutes, if the log has times\n\
+                logs -t [...]\t\tShow when each line was written\n\
+                logs --json [...]\tPrint a JSON object for each line\n\
                 logs -f all\t\tFollow all processes\n",
     },
     ClientAction {

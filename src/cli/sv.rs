@@ -386,8 +386,11 @@ fn options_of(action: &str) -> Vec<Arg> {
                 .short('n')
                 .long("lines")
                 .value_name("LINES")
-                .help("How many lines to show of what is there [default: 10]"),
+                .help("How many of the existing lines to show [default: 10; all with --since]"),
+            valued("since", "TIME", "Only lines since then: 90s, 10m, 2h or 1d ago, or 2026-11-29T03:07:29Z"),
             valued("grep", "RE", "Only lines that match this regular expression"),
+            flag("timestamps", "Show when each line was written").short('t'),
+            flag("json", "Print a JSON object for each line"),
             flag("stdout", "Standard output only"),
             flag("stderr", "Standard error only"),
         ],

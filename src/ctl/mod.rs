@@ -11,7 +11,7 @@
 //!   `exit`: how actions end;
 //! * `first_steps`: what to do where no supervisor runs yet;
 //! * `waiting`: the progress line; `suggest`: suggestions for unknown names; `wildcard`, `selection`: name patterns and
-//!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`: texts for terminals;
+//!   what they mean; `words`: options; `json`: rows for programs; `screen`, `ends`, `times`: texts for terminals;
 //! * `status`, `ps`, `why`, `events`, `graph`, `diff`, `health`, `is_running`, `await_state`, `process`, `groups`, `scale`,
 //!   `exec`, `logs`, `journal`, `foreground`, `daemon`, `help`: the actions by subject;
 //! * `perform`, `shell`, `editor`, `completion`: from keys to lines to actions.
@@ -60,6 +60,7 @@ mod suggest;
 mod target;
 #[cfg(test)]
 mod tests;
+mod times;
 mod waiting;
 mod why;
 mod wildcard;

@@ -4,7 +4,6 @@
 //! or null without a log.
 
 use serde_json::{Value as Json, json};
-use tz::UtcDateTime;
 
 use super::answers;
 use super::api::process_path;
@@ -13,6 +12,7 @@ use super::exit;
 use super::failure::{CallError, Outcome, fault};
 use super::screen::{duration, harmless};
 use super::session::Session;
+use super::times;
 use super::words::{ActionOptions, refuse};
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
@@ -160,20 +160,10 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
     lines
 }
 
-/// Whole seconds between two times of the API; `None` unless both are there and in this order. A clock that was set
-/// back makes it 0.
+/// Whole seconds between two times of the API; `None` unless both are there. A clock that was set back makes it 0.
 fn secs_between(from: &Json, to: &Json) -> Option<u64> {
-    let [from, to] = [from, to].map(|time| unix_secs(time.as_str()?));
-    u64::try_from((to? - from?).max(0)).ok()
-}
-
-/// `2026-11-29T03:07:29.123Z` in seconds since 1970.
-fn unix_secs(text: &str) -> Option<i64> {
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u8>().ok();
-    let year = text.get(0..4)?.parse().ok()?;
-    let (month, day) = (number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    UtcDateTime::new(year, month, day, hour, minute, second, 0).ok().map(|time| time.unix_time())
+    let [from, to] = [from, to].map(|time| times::unix_ms(time.as_str()?));
+    u64::try_from((to?.div_euclid(1000) - from?.div_euclid(1000)).max(0)).ok()
 }
 
 #[cfg(test)]

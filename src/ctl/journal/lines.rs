@@ -2,6 +2,9 @@
 //! that was read.
 
 use regex_lite::Regex;
+use serde_json::json;
+
+use super::super::times;
 
 /// A longer line is split, with the name in front of each part.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -9,67 +12,96 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// The server begins a stream at most this far before the end of the log.
 const STREAM_HEAD_BYTES: usize = 1024;
 
+/// How a line is shown.
+pub(super) enum LineStyle {
+    /// After this text.
+    Prefixed(Vec<u8>),
+    /// After this text and the time.
+    Timed(Vec<u8>),
+    /// As an object with these names of the process and the channel.
+    Json(String, &'static str),
+}
+
 /// The lines of a channel; an incomplete line is kept until its end.
-pub(super) struct PrefixedLines {
-    prefix: Vec<u8>,
+pub(super) struct JournalLines {
+    style: LineStyle,
     /// Lines that do not match are left out.
     pattern: Option<Regex>,
     begun: Vec<u8>,
 }
 
-impl PrefixedLines {
-    /// Adds this prefix to each line.
-    pub(super) fn with_prefix(prefix: &str, pattern: Option<Regex>) -> Self {
-        Self { prefix: prefix.as_bytes().to_vec(), pattern, begun: Vec::new() }
+impl JournalLines {
+    /// Shows lines in this style.
+    pub(super) fn new(style: LineStyle, pattern: Option<Regex>) -> Self {
+        Self { style, pattern, begun: Vec::new() }
     }
 
-    /// The lines that these bytes complete.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// The lines that these bytes complete, which have arrived now.
+    pub(super) fn take(&mut self, bytes: &[u8], now_ms: i64) -> Vec<u8> {
         let mut text = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.begun.extend_from_slice(piece);
             while self.begun.len() > LINE_BYTES_MAX {
                 let rest = self.begun.split_off(LINE_BYTES_MAX);
-                text.extend(self.rest());
+                text.extend(self.rest(now_ms));
                 self.begun = rest;
             }
             if self.begun.ends_with(b"\n") {
                 self.begun.pop();
-                text.extend(self.end());
+                text.extend(self.end(now_ms));
             }
         }
         text
     }
 
     /// An incomplete line that will not be continued, if there is one.
-    pub(super) fn rest(&mut self) -> Vec<u8> {
-        if self.begun.is_empty() { Vec::new() } else { self.end() }
+    pub(super) fn rest(&mut self, now_ms: i64) -> Vec<u8> {
+        if self.begun.is_empty() { Vec::new() } else { self.end(now_ms) }
     }
 
-    fn end(&mut self) -> Vec<u8> {
+    fn end(&mut self, now_ms: i64) -> Vec<u8> {
         let line = std::mem::take(&mut self.begun);
-        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&String::from_utf8_lossy(&line))) {
+        let text = String::from_utf8_lossy(&line);
+        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&text)) {
             return Vec::new();
         }
-        [self.prefix.as_slice(), &line, b"\n"].concat()
+        // The time of its arrival if the line has none.
+        self.shown(&line, times::of_line(&text).or(Some(now_ms)))
+    }
+
+    /// A line without its newline, which was written then. A longer one is split.
+    pub(super) fn shown(&self, line: &[u8], at: Option<i64>) -> Vec<u8> {
+        let parts = line.chunks(LINE_BYTES_MAX).chain(line.is_empty().then_some(&[][..]));
+        parts.flat_map(|part| self.part(part, at)).collect()
+    }
+
+    fn part(&self, line: &[u8], at: Option<i64>) -> Vec<u8> {
+        match &self.style {
+            LineStyle::Prefixed(prefix) => [prefix.as_slice(), line, b"\n"].concat(),
+            LineStyle::Timed(prefix) => {
+                let time = at.map_or_else(|| format!("{:<24}", "-"), times::utc);
+                let line =
+                    std::str::from_utf8(line).map_or(line, |text| times::without_time(text).as_bytes());
+                [prefix.as_slice(), time.as_bytes(), b" ", line, b"\n"].concat()
+            }
+            LineStyle::Json(full_name, channel) => {
+                let (text, at) = (String::from_utf8_lossy(line), at.map(times::utc));
+                format!("{}\n", json!({"full_name": full_name, "channel": channel, "at": at, "text": text}))
+                    .into_bytes()
+            }
+        }
     }
 }
 
-/// The lines that match.
-pub(super) fn matching(text: &str, pattern: Option<&Regex>) -> String {
-    let Some(pattern) = pattern else { return text.to_owned() };
-    text.split_inclusive('\n').filter(|line| pattern.is_match(line.trim_end_matches('\n'))).collect()
-}
-
-/// The last `lines` lines of a log, including an incomplete one.
-pub(super) fn last(text: &[u8], lines: usize) -> &[u8] {
-    let body = text.strip_suffix(b"\n").unwrap_or(text);
-    if lines == 0 {
-        return &[];
-    }
-    let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-    let start = breaks.map(|(at, _)| at + 1).nth(lines - 1).unwrap_or(0);
-    &text[start..]
+/// The lines of a log that has been written already, each with its time if that is known. A line without a time belongs
+/// to the one before, as in a stack trace.
+pub(super) fn timed(text: &str) -> impl Iterator<Item = (Option<i64>, &str)> {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let lines = body.split('\n').filter(move |_| !text.is_empty());
+    lines.scan(None, |at, line| {
+        *at = times::of_line(line).or(*at);
+        Some((*at, line))
+    })
 }
 
 /// Finds the overlap of the text that was read and the stream.
@@ -122,41 +154,52 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
+    fn prefixed(pattern: Option<Regex>) -> JournalLines {
+        JournalLines::new(LineStyle::Prefixed(b"web | ".to_vec()), pattern)
+    }
+
     #[test]
     fn only_whole_lines_are_let_out() {
-        let mut lines = PrefixedLines::with_prefix("web | ", None);
-        assert_eq!(text(lines.take(b"one\ntw")), "web | one\n");
-        assert_eq!(text(lines.take(b"o\n\nthr")), "web | two\nweb | \n");
-        assert_eq!(text(lines.rest()), "web | thr\n");
-        assert_eq!(text(lines.rest()), "");
+        let mut lines = prefixed(None);
+        assert_eq!(text(lines.take(b"one\ntw", 0)), "web | one\n");
+        assert_eq!(text(lines.take(b"o\n\nthr", 0)), "web | two\nweb | \n");
+        assert_eq!(text(lines.rest(0)), "web | thr\n");
+        assert_eq!(text(lines.rest(0)), "");
         let long = "x".repeat(LINE_BYTES_MAX);
-        assert_eq!(text(lines.take(long.as_bytes())), "");
-        assert_eq!(text(lines.take(b"yz\n")), format!("web | {long}\nweb | yz\n"));
+        assert_eq!(text(lines.take(long.as_bytes(), 0)), "");
+        assert_eq!(text(lines.take(b"yz\n", 0)), format!("web | {long}\nweb | yz\n"));
+        assert_eq!(
+            text(lines.shown(format!("{long}yz").as_bytes(), None)),
+            format!("web | {long}\nweb | yz\n")
+        );
     }
 
     #[test]
     fn only_lines_that_match_are_let_out() {
-        let pattern = Regex::new("^(E|x)\\d$").unwrap();
-        assert_eq!(matching("E1\nE12\nx3\n", Some(&pattern)), "E1\nx3\n");
-        assert_eq!(matching("E12\nE1", Some(&pattern)), "E1");
-        let mut lines = PrefixedLines::with_prefix("web | ", Some(pattern));
-        assert_eq!(text(lines.take(b"E1\nE12\nx")), "web | E1\n");
-        assert_eq!(text(lines.take(b"3\n\xff\nE4")), "web | x3\n");
-        assert_eq!(text(lines.rest()), "web | E4\n");
+        let mut lines = prefixed(Some(Regex::new("^(E|x)\\d$").unwrap()));
+        assert_eq!(text(lines.take(b"E1\nE12\nx", 0)), "web | E1\n");
+        assert_eq!(text(lines.take(b"3\n\xff\nE4", 0)), "web | x3\n");
+        assert_eq!(text(lines.rest(0)), "web | E4\n");
     }
 
     #[test]
-    fn the_last_lines_are_counted_from_the_end() {
-        for (log, lines, expected) in [
-            ("a\nb\nc\n", 2, "b\nc\n"),
-            ("a\nb\nc", 2, "b\nc"),
-            ("a\nb\n", 5, "a\nb\n"),
-            ("a\n\n", 1, "\n"),
-            ("", 3, ""),
-            ("a\n", 0, ""),
-        ] {
-            assert_eq!(last(log.as_bytes(), lines), expected.as_bytes(), "{log:?} {lines}");
-        }
+    fn lines_have_the_time_that_is_known_of_them() {
+        let log = "a\n1970-01-01T00:00:01Z b\n  at c\n\n{\"time\":\"1970-01-01T00:00:02Z\"}\n";
+        let expected =
+            [(None, "a"), (Some(1000), "1970-01-01T00:00:01Z b"), (Some(1000), "  at c"), (Some(1000), "")];
+        assert_eq!(timed(log).take(4).collect::<Vec<_>>(), expected);
+        assert_eq!(timed(log).last().unwrap().0, Some(2000));
+        assert_eq!((timed("").count(), timed("a").count(), timed("\n").count()), (0, 1, 1));
+        let mut lines = JournalLines::new(LineStyle::Timed(b"web | ".to_vec()), None);
+        // The time of arrival where a line has none.
+        assert_eq!(
+            text(lines.take(b"a\n1970-01-01T00:00:01Z b\n", 7)),
+            "web | 1970-01-01T00:00:00.007Z a\nweb | 1970-01-01T00:00:01.000Z b\n"
+        );
+        assert_eq!(text(lines.shown(b"x", None)), format!("web | -{} x\n", " ".repeat(23)));
+        let lines = JournalLines::new(LineStyle::Json("g:web".to_owned(), "stdout"), None);
+        let expected = "{\"at\":null,\"channel\":\"stdout\",\"full_name\":\"g:web\",\"text\":\"x\"}\n";
+        assert_eq!(text(lines.shown(b"x", None)), expected);
     }
 
     #[test]

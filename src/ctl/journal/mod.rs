@@ -1,6 +1,7 @@
 //! `sv logs`: the logs of several processes combined, each line preceded by the name of the process.
 //!
-//! Existing text is shown process by process, since logs contain no times. New text is shown as it arrives,
+//! Existing text is shown process by process, since not every log has times. A line has one if it begins with it, or is an
+//! object with a `time`, as in logs of `log_format=json` or `log_timestamp=true`. New text is shown as it arrives,
 //! in whole lines. A stream of the server begins a little before the end of its log; the part that was
 //! already shown is recognised by its text.
 
@@ -9,7 +10,7 @@ mod options;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -17,12 +18,13 @@ use super::answers::{self, ProcessRow};
 use super::exit;
 use super::failure::{CallError, Outcome, fault, plain_fault};
 use super::follow::{Follow, log_of, wait};
+use super::screen::harmless;
 use super::selection;
 use super::session::Session;
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
-use lines::{PrefixedLines, StreamOverlap};
+use lines::{JournalLines, LineStyle, StreamOverlap};
 use options::JournalOptions;
 
 /// The size of the first request for the end of a log; each further request is eight times larger.
@@ -44,14 +46,14 @@ const COLORS: [&str; 6] = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b
 struct JournalSource {
     namespec: String,
     channel: &'static str,
-    lines: PrefixedLines,
+    lines: JournalLines,
     overlap: StreamOverlap,
     stream: Option<Follow>,
 }
 
-/// `logs [-f] [-n LINES] [--grep RE] [--stdout|--stderr] [NAME...]`
+/// `logs [-f] [-n LINES] [--since TIME] [--grep RE] [-t] [--json] [--stdout|--stderr] [NAME...]`
 pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
-    let wanted = match JournalOptions::parse(arg) {
+    let wanted = match JournalOptions::parse(arg, now_ms()) {
         Ok(wanted) => wanted,
         Err(why) => {
             session.misused("logs", &why);
@@ -82,11 +84,18 @@ fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> V
     let of_one = |(namespec, color): (String, &&str)| {
         let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
         let padding = " ".repeat(width.saturating_sub(namespec.width()));
-        let prefix = format!("{on}{namespec}{padding} |{off} ");
+        let prefix = format!("{on}{namespec}{padding} |{off} ").into_bytes();
         wanted.channels.iter().map(move |channel| JournalSource {
             namespec: namespec.clone(),
             channel,
-            lines: PrefixedLines::with_prefix(&prefix, wanted.pattern.clone()),
+            lines: JournalLines::new(
+                match (wanted.is_json, wanted.has_times) {
+                    (true, _) => LineStyle::Json(namespec.clone(), channel),
+                    (false, true) => LineStyle::Timed(prefix.clone()),
+                    (false, false) => LineStyle::Prefixed(prefix.clone()),
+                },
+                wanted.pattern.clone(),
+            ),
             overlap: StreamOverlap::default(),
             stream: None,
         })
@@ -116,13 +125,13 @@ fn show_end(
     // An incomplete line is matched when it is complete.
     let complete = if wanted.follows { end.rfind('\n').map_or(0, |at| at + 1) } else { end.len() };
     let (complete, begun) = end.split_at(complete);
-    let matching = lines::matching(complete, wanted.pattern.as_ref());
-    let mut text = source.lines.take(lines::last(matching.as_bytes(), wanted.lines));
-    text.extend(source.lines.take(begun.as_bytes()));
-    // An incomplete line may be continued by what follows.
-    if !wanted.follows {
-        text.extend(source.lines.rest());
+    report_missing_times(session, source, complete, wanted);
+    let shown: Vec<_> = lines::timed(complete).filter(|line| wanted.includes(line)).collect();
+    let mut text = Vec::new();
+    for (at, line) in &shown[shown.len().saturating_sub(wanted.lines)..] {
+        text.extend(source.lines.shown(line.as_bytes(), *at));
     }
+    text.extend(source.lines.take(begun.as_bytes(), now_ms()));
     // A closed output is noticed when we follow; otherwise we are done anyway.
     let _ = session.pass_on(&text);
     Ok(true)
@@ -143,13 +152,41 @@ fn end_of_log(
         let offset = Value::Int(-i64::try_from(window).unwrap_or(i64::MAX));
         let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
         let text = answers::plain_text(&session.call(method, &params)?)?;
-        let matching = lines::matching(&text, wanted.pattern.as_ref()).matches('\n').count();
-        let has_all = text.len() < window || matching > wanted.lines;
+        // The first line may have lost its beginning.
+        let included = lines::timed(&text).skip(1).filter(|line| wanted.includes(line)).count();
+        let is_old_enough = wanted.since.is_some_and(|since| {
+            lines::timed(&text).find_map(|(at, _)| at).is_some_and(|first| first < since)
+        });
+        let has_all = text.len() < window || included > wanted.lines || is_old_enough;
         if has_all || window >= WINDOW_BYTES_MAX {
             return Ok(text);
         }
         window = (window * 8).min(WINDOW_BYTES_MAX);
     }
+}
+
+/// The times of lines were asked for, and none is known.
+fn report_missing_times(session: &mut Session, source: &JournalSource, text: &str, wanted: &JournalOptions) {
+    let is_asked = wanted.since.is_some() || wanted.has_times;
+    let has_times = lines::timed(text).any(|(at, _)| at.is_some());
+    if text.is_empty() || !is_asked || has_times {
+        return;
+    }
+    let JournalSource { namespec, channel, .. } = source;
+    let text = format!(
+        "{namespec}: its {channel} log has no times: a log file has them with log_format=json, or with log_format=prefix \
+         and log_timestamp=true"
+    );
+    session.warn(harmless(&text));
+    if wanted.since.is_some() {
+        session.fail(exit::GENERIC);
+    }
+}
+
+/// Now, in milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Not having a log is normal for some processes, but worth a message if the process was named.
@@ -202,7 +239,7 @@ fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
         }
     }
     for source in &mut sources {
-        let rest = source.lines.rest();
+        let rest = source.lines.rest(now_ms());
         let _ = session.pass_on(&rest);
     }
     Ok(())
@@ -222,6 +259,6 @@ impl JournalSource {
         if is_late || self.stream.is_none() {
             bytes.extend(self.overlap.close());
         }
-        self.lines.take(&bytes)
+        self.lines.take(&bytes, now_ms())
     }
 }

@@ -2,6 +2,8 @@
 
 use regex_lite::{Regex, RegexBuilder};
 
+use super::super::times;
+
 /// As in tail(1).
 const LINES: usize = 10;
 
@@ -19,6 +21,12 @@ pub(super) struct JournalOptions<'w> {
     pub(super) follows: bool,
     pub(super) lines: usize,
     pub(super) channels: Vec<&'static str>,
+    /// Only lines that were written since then, in milliseconds since 1970.
+    pub(super) since: Option<i64>,
+    /// Whether the time of each line is shown.
+    pub(super) has_times: bool,
+    /// Whether lines are objects.
+    pub(super) is_json: bool,
     /// Only lines that match.
     pub(super) pattern: Option<Regex>,
     /// Never empty.
@@ -30,25 +38,41 @@ impl<'w> JournalOptions<'w> {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(super) fn parse(words: &'w str) -> Result<Self, String> {
-        let (channels, names) = (Vec::new(), Vec::new());
-        let mut wanted = Self { follows: false, lines: LINES, channels, pattern: None, names };
+    pub(super) fn parse(words: &'w str, now_ms: i64) -> Result<Self, String> {
+        let mut wanted = Self {
+            follows: false,
+            lines: LINES,
+            channels: Vec::new(),
+            since: None,
+            has_times: false,
+            is_json: false,
+            pattern: None,
+            names: Vec::new(),
+        };
+        let mut lines = None;
         let mut words = words.split_whitespace();
         while let Some(word) = words.next() {
             match word {
                 "-f" | "--follow" => wanted.follows = true,
-                "-n" | "--lines" => wanted.lines = number(words.next().unwrap_or_default())?,
+                "-n" | "--lines" => lines = Some(number(words.next().unwrap_or_default())?),
+                "-t" | "--timestamps" => wanted.has_times = true,
+                "--json" => wanted.is_json = true,
+                "--since" => wanted.since = Some(since(words.next().unwrap_or_default(), now_ms)?),
+                _ if word.starts_with("--since=") => {
+                    wanted.since = Some(since(&word["--since=".len()..], now_ms)?);
+                }
                 "--grep" => wanted.pattern = Some(pattern(words.next().unwrap_or_default())?),
                 "--stdout" => wanted.channels.push(CHANNELS[0]),
                 "--stderr" => wanted.channels.push(CHANNELS[1]),
                 _ if word.starts_with("--grep=") => wanted.pattern = Some(pattern(&word["--grep=".len()..])?),
                 _ => match word.strip_prefix("--lines=").or(word.strip_prefix("-n")) {
-                    Some(lines) => wanted.lines = number(lines)?,
+                    Some(text) => lines = Some(number(text)?),
                     None if word.starts_with('-') => return Err(format!("Error: bad argument {word}")),
                     None => wanted.names.push(word),
                 },
             }
         }
+        wanted.lines = lines.unwrap_or(if wanted.since.is_some() { LINES_MAX } else { LINES });
         if wanted.channels.is_empty() {
             wanted.channels = CHANNELS.to_vec();
         }
@@ -59,9 +83,35 @@ impl<'w> JournalOptions<'w> {
     }
 }
 
+impl JournalOptions<'_> {
+    /// Whether a line that was written then is shown.
+    pub(super) fn includes(&self, (at, line): &(Option<i64>, &str)) -> bool {
+        self.since.is_none_or(|since| at.is_some_and(|at| at >= since))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))
+    }
+}
+
 fn pattern(text: &str) -> Result<Regex, String> {
     let pattern = RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
     pattern.map_err(|error| format!("Error: bad pattern '{text}': {error}"))
+}
+
+/// `90s`, `10m`, `2h`, `1d` before now, or a time.
+fn since(text: &str, now_ms: i64) -> Result<i64, String> {
+    let ago = || {
+        let at = text.find(|c: char| !c.is_ascii_digit())?;
+        let secs = match &text[at..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number: i64 = text[..at].parse().ok()?;
+        now_ms.checked_sub(number.checked_mul(secs * 1000)?)
+    };
+    let bad = || format!("Error: bad time '{text}': give 90s, 10m, 2h, 1d or 2026-11-29T03:07:29Z");
+    times::unix_ms(text).or_else(ago).ok_or_else(bad)
 }
 
 fn number(text: &str) -> Result<usize, String> {
@@ -84,14 +134,26 @@ mod tests {
             ("", false, 10, both, &["all"]),
             ("-f", true, 10, both, &["all"]),
         ] {
-            let wanted = JournalOptions::parse(words).unwrap();
+            let wanted = JournalOptions::parse(words, 0).unwrap();
             assert_eq!((wanted.follows, wanted.lines), (follows, lines), "{words}");
             assert_eq!((wanted.channels.as_slice(), wanted.names.as_slice()), (channels, names), "{words}");
             assert!(wanted.pattern.is_none());
         }
         for words in ["--grep ^E[0-9]+ web", "web --grep=^E[0-9]+"] {
-            let pattern = JournalOptions::parse(words).unwrap().pattern.unwrap();
+            let pattern = JournalOptions::parse(words, 0).unwrap().pattern.unwrap();
             assert_eq!(pattern.as_str(), "^E[0-9]+");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_duration_before_now_or_a_point() {
+        for (words, since, lines) in [
+            ("--since 10m", 400_000, LINES_MAX),
+            ("--since=2h web -n 3", -6_200_000, 3),
+            ("--since 1970-01-01T00:00:01Z -t", 1000, LINES_MAX),
+        ] {
+            let wanted = JournalOptions::parse(words, 1_000_000).unwrap();
+            assert_eq!((wanted.since, wanted.lines), (Some(since), lines), "{words}");
         }
     }
 
@@ -103,8 +165,11 @@ mod tests {
             ("-n -3 web", "Error: bad number of lines '-3' (0 to 1000000)"),
             ("--lines=1000001 web", "Error: bad number of lines '1000001' (0 to 1000000)"),
             ("--grep [", "Error: bad pattern '[': "),
+            ("--since yesterday", "Error: bad time 'yesterday': give "),
+            ("--since", "Error: bad time '': give "),
+            ("--since 10", "Error: bad time '10': give "),
         ] {
-            let error = JournalOptions::parse(words).unwrap_err();
+            let error = JournalOptions::parse(words, 0).unwrap_err();
             assert!(error.starts_with(why), "{words}: {error}");
         }
     }
