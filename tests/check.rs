@@ -319,10 +319,11 @@ fn examples_and_the_sample_are_clean() {
     let sample = sv(&sandbox, &["sample"]).stdout;
     assert_eq!(checked(&sample, &[]).code, Some(0), "{:?}", checked(&sample, &[]));
     // The listener has a program whose command is not there.
-    let examples: [(&str, &[&str]); 12] = [
+    let examples: [(&str, &[&str]); 13] = [
         ("quickstart", &[]),
         ("job", &[]),
         ("schedules", &[]),
+        ("noisy-neighbour", &[]),
         ("monitoring", &["/usr/bin/python3"]),
         ("nginx-redis", &["/usr/sbin/nginx", "/usr/bin/redis-server"]),
         ("nginx-php", &["/usr/sbin/nginx", "/usr/bin/php-cgi"]),

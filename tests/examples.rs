@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::process::{Pid, Signal, kill_process};
 
 mod support;
-use support::{Sandbox, free_port, free_ports, have};
+use support::{Sandbox, descendants, free_port, free_ports, have};
 
 #[test]
 fn nginx_serves_a_page_and_redis_restarts_after_kill_9() {
@@ -236,6 +236,31 @@ fn a_migration_that_fails_keeps_the_page_down_until_it_succeeds() {
         sandbox.wait_state(name, "RUNNING");
     }
     assert!(fetch_path(port, "/4/5").unwrap().ends_with("\r\n\r\n9\n"));
+    sandbox.signal(Signal::TERM);
+    assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+}
+
+/// By its cgroup where there are controllers, else by `memory_limit`.
+#[test]
+fn a_noisy_neighbour_is_held_and_leaves_nothing() {
+    let mut sandbox = Sandbox::from_example("noisy-neighbour").start();
+    sandbox.wait_state("page", "RUNNING");
+    let page = sandbox.pid("page").unwrap();
+    sandbox.wait("the report to be ended", |sandbox| {
+        let log = sandbox.log();
+        let is_ended = log.contains("memory_limit is 64 MB; restarting it")
+            || log.contains("exited: report (terminated by SIGKILL, out of memory");
+        is_ended.then_some(())
+    });
+    sandbox.wait("the report to run again", |sandbox| {
+        (sandbox.log().matches("spawned: 'report'").count() > 1).then_some(())
+    });
+    assert!(sandbox.ctl(&["stop", "report"]).success);
+    let supervisor = sandbox.supervisor_pid().as_raw_nonzero().get().cast_unsigned();
+    sandbox.wait("nothing of the report to be left", |_| {
+        (descendants(supervisor) == [page.as_raw_nonzero().get().cast_unsigned()]).then_some(())
+    });
+    assert_eq!(sandbox.pid("page"), Some(page));
     sandbox.signal(Signal::TERM);
     assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
 }

@@ -310,7 +310,7 @@ fn an_update_that_cannot_be_applied_is_a_warning_and_kept_for_the_next_start() {
     if !is_root() {
         return;
     }
-    let with = |options: &str| format!("{HEAD}[program:web]\ncommand=sleep 1000\nstartsecs=0\n{options}\n");
+    let with = |options: &str| format!("{HEAD}[program:web]\ncommand=sleep 1000\nstartsecs=1\n{options}\n");
     let mut sandbox = without_capabilities(Sandbox::new(&with(""))).start();
     sandbox.wait_state("web", "RUNNING");
     let pid = sandbox.pid("web");

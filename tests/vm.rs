@@ -99,3 +99,18 @@ fn every_suite_has_a_test() {
         assert!(this.contains(&format!("#[test]\nfn {name}()")), "no test {name} in tests/vm.rs");
     }
 }
+
+#[test]
+fn cgroups() {
+    passes("cgroups", 0);
+}
+
+#[test]
+fn cgroup_ends() {
+    passes("cgroup_ends", 0);
+}
+
+#[test]
+fn cgroups_read_only() {
+    passes("cgroups_read_only", 0);
+}

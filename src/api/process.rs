@@ -167,6 +167,8 @@ struct ConfiguredView<'a> {
 pub(super) struct EndView {
     exit_code: Option<u8>,
     signal: Option<String>,
+    /// The kernel killed it, as memory was short.
+    out_of_memory: bool,
     /// Left out of a transition, whose state says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<bool>,
@@ -226,12 +228,12 @@ impl<'a> HealthView<'a> {
 
 impl EndView {
     pub(super) fn of(exit: ExitStatus, expected: Option<bool>) -> Self {
-        let (exit_code, signal) = match exit {
-            ExitStatus::Exited(code) => (Some(code), None),
-            ExitStatus::Signaled { signal, .. } => (None, Some(signal.to_string())),
-            ExitStatus::Unknown(_) => (None, None),
+        let exit_code = match exit {
+            ExitStatus::Exited(code) => Some(code),
+            ExitStatus::Signaled { .. } | ExitStatus::OomKilled | ExitStatus::Unknown(_) => None,
         };
-        Self { exit_code, signal, expected }
+        let signal = exit.signal().map(|signal| signal.to_string());
+        Self { exit_code, signal, out_of_memory: exit == ExitStatus::OomKilled, expected }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::Signal;
 pub(super) fn short(end: &Json) -> Option<String> {
     match end["exit_code"].as_i64() {
         Some(code) => Some(format!("exit {code}")),
+        None if end["out_of_memory"] == true => Some("OOM kill".to_owned()),
         None => end["signal"].as_str().map(|signal| harmless(signal).into_owned()),
     }
 }
@@ -17,7 +18,10 @@ pub(super) fn short(end: &Json) -> Option<String> {
 pub(super) fn in_words(end: &Json) -> Option<String> {
     match end["exit_code"].as_i64() {
         Some(code) => Some(exit_status(code)),
-        None => end["signal"].as_str().map(|signal| format!("terminated by {}", harmless(signal))),
+        None => end["signal"].as_str().map(|signal| {
+            let cause = if end["out_of_memory"] == true { ", out of memory" } else { "" };
+            format!("terminated by {}{cause}", harmless(signal))
+        }),
     }
 }
 
@@ -68,6 +72,11 @@ mod tests {
             ),
             (json!({"exit_code": 128, "signal": null}), Some("exit 128"), Some("exit status 128")),
             (json!({"signal": "\x1b["}), Some("\\u{1b}["), Some("terminated by \\u{1b}[")),
+            (
+                json!({"exit_code": null, "signal": "SIGKILL", "out_of_memory": true}),
+                Some("OOM kill"),
+                Some("terminated by SIGKILL, out of memory"),
+            ),
             (json!({"exit_code": null, "signal": "SIGSEGV"}), Some("SIGSEGV"), Some("terminated by SIGSEGV")),
         ] {
             assert_eq!((short(&end).as_deref(), in_words(&end).as_deref()), (shown, words));

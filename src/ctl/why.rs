@@ -119,8 +119,12 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
         count("failed_starts"),
         retries.unwrap_or_default()
     );
+    let by_oom = match count("exits_by_oom") {
+        0 => String::new(),
+        count => format!(", {count} out of memory"),
+    };
     let ends = format!(
-        "{} expected, {} unexpected, {} by a signal",
+        "{} expected, {} unexpected, {} by a signal{by_oom}",
         count("exits_expected"),
         count("exits_unexpected"),
         count("exits_by_signal")

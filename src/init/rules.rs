@@ -6,9 +6,6 @@ use crate::model::{ExitStatus, Signal};
 /// The exit code if the kernel reported neither a code nor a signal.
 const UNKNOWN: u8 = 1;
 
-/// The offset that shells add to the signal that killed a command.
-const SIGNALED: i32 = 128;
-
 /// The reaction to one signal, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct SignalStep {
@@ -83,7 +80,7 @@ impl SignalRules {
     pub(super) fn exit_code(&self, status: ExitStatus) -> u8 {
         let code = match status {
             ExitStatus::Exited(code) => code,
-            ExitStatus::Signaled { signal, .. } => u8::try_from(SIGNALED + signal.0).unwrap_or(UNKNOWN),
+            ExitStatus::Signaled { .. } | ExitStatus::OomKilled => status.for_shell(),
             ExitStatus::Unknown(_) => UNKNOWN,
         };
         self.exit_codes.iter().rev().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)

@@ -176,13 +176,14 @@ pub(super) const FAMILIES: &[Family] = &[
     Family {
         name: "sv_process_exits_total",
         kind: MetricType::Counter,
-        help: "Ends of the process: expected (one of its exitcodes), unexpected (another code), or by a signal.",
+        help: "Ends of the process: expected (one of its exitcodes), unexpected (another code), by a signal, or by the OOM killer.",
         samples: Samples::OfProcess(|process, out| {
             let counters = &process.snapshot.counters;
             for (kind, count) in [
                 ("expected", counters.exits_expected),
                 ("unexpected", counters.exits_unexpected),
                 ("signal", counters.exits_by_signal),
+                ("oom", counters.exits_by_oom),
             ] {
                 out.labelled(("kind", kind), count);
             }

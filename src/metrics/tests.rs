@@ -66,6 +66,7 @@ fn running() -> ProcessMeasurements {
             exits_expected: 1,
             exits_unexpected: 0,
             exits_by_signal: 1,
+            exits_by_oom: 0,
         },
         ..process("web", "web_00", ProcessState::Running)
     };
@@ -120,6 +121,7 @@ sv_process_failed_starts_total{WEB} 2
 sv_process_exits_total{WEB,kind=\"expected\"} 1
 sv_process_exits_total{WEB,kind=\"unexpected\"} 0
 sv_process_exits_total{WEB,kind=\"signal\"} 1
+sv_process_exits_total{WEB,kind=\"oom\"} 0
 sv_process_last_exit_code{WEB} 137
 sv_process_cpu_seconds_total{WEB} 1.25
 sv_process_resident_memory_bytes{WEB} 8192

@@ -38,14 +38,18 @@ pub struct RunCounters {
     pub exits_expected: u64,
     /// Exits with another code.
     pub exits_unexpected: u64,
-    /// Ends by a signal, also by ours.
+    /// Ends by a signal, also by ours, without those of the next counter.
     pub exits_by_signal: u64,
+    /// Kills by the kernel because memory was short.
+    #[serde(default)]
+    pub exits_by_oom: u64,
 }
 
 impl RunCounters {
     /// Counts an end.
     pub fn count_end(&mut self, status: ExitStatus, is_expected: bool) {
         let counter = match status {
+            ExitStatus::OomKilled => &mut self.exits_by_oom,
             ExitStatus::Signaled { .. } => &mut self.exits_by_signal,
             _ if is_expected => &mut self.exits_expected,
             _ => &mut self.exits_unexpected,

@@ -34,11 +34,16 @@ pub enum LimitOption {
     CpuAffinity,
     NoNewPrivileges,
     Capabilities,
+    Cgroup,
+    CgroupMemoryMax,
+    CgroupMemoryHigh,
+    CgroupCpuMax,
+    CgroupPidsMax,
 }
 
 impl LimitOption {
     /// All of them, each at the index of its number.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::RlimitAs,
         Self::RlimitCore,
         Self::RlimitCpu,
@@ -61,6 +66,11 @@ impl LimitOption {
         Self::CpuAffinity,
         Self::NoNewPrivileges,
         Self::Capabilities,
+        Self::Cgroup,
+        Self::CgroupMemoryMax,
+        Self::CgroupMemoryHigh,
+        Self::CgroupCpuMax,
+        Self::CgroupPidsMax,
     ];
 
     /// Its key in a configuration.
@@ -89,6 +99,11 @@ impl LimitOption {
             Self::CpuAffinity => "cpu_affinity",
             Self::NoNewPrivileges => "no_new_privileges",
             Self::Capabilities => "capabilities",
+            Self::Cgroup => "cgroup",
+            Self::CgroupMemoryMax => "cgroup_memory_max",
+            Self::CgroupMemoryHigh => "cgroup_memory_high",
+            Self::CgroupCpuMax => "cgroup_cpu_max",
+            Self::CgroupPidsMax => "cgroup_pids_max",
         }
     }
 
@@ -114,10 +129,16 @@ impl LimitOption {
         )
     }
 
+    /// Whether it belongs to the program's cgroup rather than to each of its processes.
+    #[must_use]
+    pub fn is_of_cgroup(self) -> bool {
+        self >= Self::Cgroup
+    }
+
     /// Whether it can be changed for a process that runs.
     #[must_use]
     pub const fn applies_in_place(self) -> bool {
-        !matches!(self, Self::NoNewPrivileges | Self::Capabilities)
+        !matches!(self, Self::NoNewPrivileges | Self::Capabilities | Self::Cgroup)
     }
 
     /// The capability whose lack is the usual reason for EPERM or EACCES.
@@ -125,7 +146,12 @@ impl LimitOption {
     pub fn capability(self) -> Option<&'static str> {
         match self {
             Self::Nice | Self::Ionice | Self::CpuAffinity => Some("CAP_SYS_NICE"),
-            Self::NoNewPrivileges => None,
+            Self::NoNewPrivileges
+            | Self::Cgroup
+            | Self::CgroupMemoryMax
+            | Self::CgroupMemoryHigh
+            | Self::CgroupCpuMax
+            | Self::CgroupPidsMax => None,
             // The bounding set is dropped before the other sets are changed.
             Self::Capabilities => Some("CAP_SETPCAP"),
             _ => Some("CAP_SYS_RESOURCE"),
@@ -226,6 +252,63 @@ impl CapabilityNames {
     }
 }
 
+/// Whether a program runs in a cgroup of its own (`cgroup`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CgroupMode {
+    /// If an option needs one, and where the kernel lets us make one.
+    #[default]
+    Auto,
+    /// Always; without one it does not start.
+    Required,
+    /// Never.
+    Off,
+}
+
+/// The cgroup of a program. A limit that is `None` is not set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupSpec {
+    /// `cgroup`
+    pub mode: CgroupMode,
+    /// `cgroup_memory_max`, in bytes
+    pub memory_max: Option<u64>,
+    /// `cgroup_memory_high`, in bytes
+    pub memory_high: Option<u64>,
+    /// `cgroup_cpu_max`, in percent of one CPU
+    pub cpu_max: Option<u32>,
+    /// `cgroup_pids_max`
+    pub pids_max: Option<u32>,
+}
+
+impl CgroupSpec {
+    /// The limit of this option.
+    #[must_use]
+    pub fn limit(&self, option: LimitOption) -> Option<u64> {
+        match option {
+            LimitOption::CgroupMemoryMax => self.memory_max,
+            LimitOption::CgroupMemoryHigh => self.memory_high,
+            LimitOption::CgroupCpuMax => self.cpu_max.map(u64::from),
+            LimitOption::CgroupPidsMax => self.pids_max.map(u64::from),
+            _ => None,
+        }
+    }
+
+    /// The limits that are set.
+    pub fn limits(&self) -> impl Iterator<Item = (LimitOption, u64)> + '_ {
+        let options = LimitOption::ALL.into_iter().filter(|option| option.is_of_cgroup());
+        options.filter_map(|option| Some((option, self.limit(option)?)))
+    }
+
+    /// Whether the program should have a cgroup. `is_tree_killed` is its `kill_tree`.
+    #[must_use]
+    pub fn wants_cgroup(&self, is_tree_killed: bool) -> bool {
+        match self.mode {
+            CgroupMode::Auto => is_tree_killed || self.limits().next().is_some(),
+            CgroupMode::Required => true,
+            CgroupMode::Off => false,
+        }
+    }
+}
+
 /// `memory_limit` and related options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryLimitSpec {
@@ -262,6 +345,8 @@ pub struct LimitsSpec {
     pub no_new_privileges: bool,
     /// `capabilities`; `None` leaves them as they are.
     pub capabilities: Option<CapabilityNames>,
+    /// `cgroup` and `cgroup_*`
+    pub cgroup: CgroupSpec,
 }
 
 impl LimitsSpec {
@@ -296,6 +381,8 @@ impl LimitsSpec {
             LimitOption::CpuAffinity => old.cpus == new.cpus,
             LimitOption::NoNewPrivileges => old.no_new_privileges == new.no_new_privileges,
             LimitOption::Capabilities => old.capabilities == new.capabilities,
+            LimitOption::Cgroup => old.cgroup.mode == new.cgroup.mode,
+            _ if option.is_of_cgroup() => old.cgroup.limit(option) == new.cgroup.limit(option),
             _ => old.resource(option) == new.resource(option),
         }
     }

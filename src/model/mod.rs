@@ -39,7 +39,10 @@ pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, Resu
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;
 pub use launch::LaunchContext;
-pub use limits::{CapabilityNames, IoPriority, LimitOption, LimitsSpec, MemoryLimitSpec, ResourceBounds};
+pub use limits::{
+    CapabilityNames, CgroupMode, CgroupSpec, IoPriority, LimitOption, LimitsSpec, MemoryLimitSpec,
+    ResourceBounds,
+};
 pub use notification::Notification;
 pub use principal::Principal;
 pub use probe::{

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Dependency, HealthSpec, Hooks, LimitsSpec, MemoryLimitSpec, OnEnd, PoolSpec, ReadinessSpec,
-    RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
+    Address, CgroupSpec, Dependency, HealthSpec, Hooks, LimitsSpec, MemoryLimitSpec, OnEnd, PoolSpec,
+    ReadinessSpec, RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -233,6 +233,8 @@ pub struct ProcessSpec {
     pub stop_as_group: bool,
     /// `killasgroup`: SIGKILL goes to the process group.
     pub kill_as_group: bool,
+    /// `kill_tree`: nothing that it has started outlives it.
+    pub kill_tree: bool,
     /// `on_exit`: the effect of its exit on the supervisor.
     pub on_exit: OnEnd,
     /// `on_fatal`: the same if it can't be started.
@@ -296,6 +298,13 @@ impl ProcessSpec {
         waits.chain(self.restart_with.iter().map(|dependency| (dependency, true)))
     }
 
+    /// Its cgroup, unless it runs in ours.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<CgroupSpec> {
+        let cgroup = self.limits.as_ref().map_or_else(CgroupSpec::default, |limits| limits.cgroup);
+        cgroup.wants_cgroup(self.kill_tree).then_some(cgroup)
+    }
+
     /// Whether it has no dependencies.
     #[must_use]
     pub fn is_independent(&self) -> bool {
@@ -330,6 +339,7 @@ impl Default for ProcessSpec {
             stop_wait_secs: 10,
             stop_as_group: false,
             kill_as_group: false,
+            kill_tree: false,
             on_exit: OnEnd::Ignore,
             on_fatal: OnEnd::Ignore,
             user: None,

@@ -182,6 +182,8 @@ pub enum ExitStatus {
         /// Whether a core was dumped.
         core_dumped: bool,
     },
+    /// The kernel killed it with SIGKILL because memory was short.
+    OomKilled,
     /// A raw wait status that is neither; a PID 1 must handle any.
     Unknown(i32),
 }
@@ -192,7 +194,7 @@ impl ExitStatus {
     pub fn code(self) -> i32 {
         match self {
             Self::Exited(code) => i32::from(code),
-            Self::Signaled { .. } | Self::Unknown(_) => -1,
+            Self::Signaled { .. } | Self::OomKilled | Self::Unknown(_) => -1,
         }
     }
 
@@ -202,7 +204,24 @@ impl ExitStatus {
         match self {
             Self::Exited(code) => code,
             Self::Signaled { signal, .. } => u8::try_from(128 + signal.0).unwrap_or(u8::MAX),
+            Self::OomKilled => Self::killed().for_shell(),
             Self::Unknown(_) => u8::MAX,
+        }
+    }
+
+    /// By SIGKILL.
+    #[must_use]
+    pub const fn killed() -> Self {
+        Self::Signaled { signal: Signal::KILL, core_dumped: false }
+    }
+
+    /// The signal that killed it.
+    #[must_use]
+    pub fn signal(self) -> Option<Signal> {
+        match self {
+            Self::Signaled { signal, .. } => Some(signal),
+            Self::OomKilled => Some(Signal::KILL),
+            Self::Exited(_) | Self::Unknown(_) => None,
         }
     }
 }
@@ -215,6 +234,8 @@ impl fmt::Display for ExitStatus {
             Self::Signaled { signal, core_dumped } => {
                 write!(f, "terminated by {signal}{}", if *core_dumped { " (core dumped)" } else { "" })
             }
+            // COMPAT: Supervisor does not know the cause.
+            Self::OomKilled => write!(f, "{}, out of memory", Self::killed()),
             Self::Unknown(raw) => write!(f, "unknown termination cause {raw:#06x}"),
         }
     }
@@ -256,6 +277,7 @@ mod tests {
             (signaled(15, false), "terminated by SIGTERM", -1, 143),
             (signaled(11, true), "terminated by SIGSEGV (core dumped)", -1, 139),
             (signaled(37, false), "terminated by signal 37", -1, 165),
+            (ExitStatus::OomKilled, "terminated by SIGKILL, out of memory", -1, 137),
             (ExitStatus::Unknown(0x137f), "unknown termination cause 0x137f", -1, 255),
         ] {
             let reported = (status.to_string(), status.code(), status.for_shell());

@@ -54,10 +54,11 @@ fn process_details(info: &ProcessInfo) -> Value {
     let mut details = process_members(info);
     match info.last_exit {
         Some(ExitStatus::Exited(code)) => details.push(("last_exit_status", i32::from(code).into())),
-        Some(ExitStatus::Signaled { signal, .. }) => {
-            details.push(("last_term_signal", signal.to_string().into()));
+        Some(status) => {
+            let signal = status.signal().map(|signal| ("last_term_signal", signal.to_string().into()));
+            details.extend(signal);
         }
-        Some(ExitStatus::Unknown(_)) | None => {}
+        None => {}
     }
     if let Some(hint) = &info.hint {
         details.push(("hint", hint.as_str().into()));

@@ -19,10 +19,10 @@ use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
 use crate::sys::attributes::apply_in_place;
+use crate::sys::cgroup::Cgroup;
 use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
-use crate::sys::groups::{LeaderFd, members_of};
-use crate::sys::process_usage::tree_memory;
+use crate::sys::groups::{GroupTable, LeaderFd, members_of};
 use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
 
 impl Shell {
@@ -64,7 +64,11 @@ impl Shell {
             Effect::FindMembers { groups } => return Some(Input::MembersFound(self.find_members(&groups))),
             Effect::KillMembers { process, leader, signal } => {
                 // Remaining members are found by the search that follows.
-                let _ = self.children.group(process, leader).signal(signal);
+                if self.has_tree(process) {
+                    self.signal_tree(process, leader, &[], signal);
+                } else {
+                    let _ = self.children.group(process, leader).signal(signal);
+                }
             }
             Effect::ForgetMembers { process } => self.children.forget_group(process),
             Effect::LookForOrphans { process, leader, age } => {
@@ -97,7 +101,10 @@ impl Shell {
             }
             Effect::ApplyLogLimits { process } => self.apply_log_options(process),
             Effect::MeasureMemory { process, pid } => {
-                return Some(Input::MemoryMeasured { process, bytes: tree_memory(pid) });
+                match self.cgroups.of(process).and_then(Cgroup::memory) {
+                    bytes @ Some(_) => return Some(Input::MemoryMeasured { process, pid, bytes }),
+                    None => self.measurements.add(process, pid),
+                }
             }
             Effect::ApplyLimits { process, pid, options } => self.apply_limits(process, pid, &options),
             Effect::TrySockets { ticket, group, sockets } => {
@@ -108,7 +115,11 @@ impl Shell {
                 let report = self.output.print(channel, &bytes);
                 self.handle_reports(report);
             }
-            Effect::Forget { process } => self.output.forget(process),
+            Effect::Forget { process } => {
+                self.output.forget(process);
+                self.cgroups.forget(process);
+                self.tree_marks.forget(process);
+            }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
         }
@@ -117,12 +128,17 @@ impl Shell {
 
     /// The remaining members of these groups. One search serves all that are not empty.
     fn find_members(&self, groups: &[(ProcessId, Pid)]) -> Vec<(ProcessId, Members)> {
-        let is_left =
-            |(process, leader): &&(ProcessId, Pid)| !self.children.group(*process, *leader).is_empty();
+        let is_left = |(process, leader): &&(ProcessId, Pid)| {
+            !self.has_tree(*process) && !self.children.group(*process, *leader).is_empty()
+        };
         let left: BTreeMap<ProcessId, Pid> = groups.iter().filter(is_left).copied().collect();
         let numbers: Vec<Pid> = left.values().copied().collect();
         let found = if numbers.is_empty() { Some(Vec::new()) } else { members_of(&numbers) };
-        let members = |process: ProcessId| {
+        let mut table = None;
+        let mut members = |process: ProcessId| {
+            if self.has_tree(process) {
+                return self.tree_members(process, &mut table);
+            }
             let (Some(leader), Some(found)) = (left.get(&process), &found) else {
                 return if left.contains_key(&process) { Members::Unknown } else { Members::None };
             };
@@ -156,12 +172,19 @@ impl Shell {
     }
 
     fn apply_limits(&mut self, process: ProcessId, pid: Pid, options: &[LimitOption]) {
+        let (of_cgroup, options): (Vec<_>, Vec<_>) = options.iter().partition(|option| option.is_of_cgroup());
+        self.apply_cgroup_limits(process, &of_cgroup);
         let Some(spec) = self.core.spec(process) else { return };
         let (limits, name) = (spec.limits.as_deref(), &spec.name);
         let warning = |(option, error): (LimitOption, io::Error)| {
             format!("cannot apply {} to '{name}': {error}; its next start applies it", option.name())
         };
-        let warnings: Vec<_> = apply_in_place(pid, limits, options).into_iter().map(warning).collect();
+        let groups = self.groups_of_turn.get_or_insert_with(GroupTable::read).as_ref();
+        // This one is the mark of its tree.
+        let is_mark = |option: &LimitOption| spec.kill_tree && *option == LimitOption::RlimitLocks;
+        let options: Vec<_> = options.into_iter().filter(|option| !is_mark(option)).collect();
+        let warnings: Vec<_> =
+            apply_in_place(pid, groups, limits, &options).into_iter().map(warning).collect();
         warnings.iter().for_each(|warning| self.log(LogLevel::Warn, warning));
     }
 
@@ -186,6 +209,8 @@ impl Shell {
 
     fn start(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
         self.measure_names();
+        let cgroup = self.cgroup_to_enter(process)?;
+        let marked_limits = self.marked_limits(process, cgroup.is_some());
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
@@ -207,7 +232,11 @@ impl Shell {
         let wanted = if is_listener { Wanted::Conversation } else { Wanted::Output };
         let manner = (wanted, self.settings.daemon.strict);
         let outlets = self.output.open(spec, manner, targets).map_err(|error| no_pipes(name, &error))?;
-        let (pid, ends) = match spawn(&program, &attributes, pipes) {
+        let attributes = match &marked_limits {
+            Some(limits) => attributes.with_limits(Some(limits)),
+            None => attributes,
+        };
+        let (pid, ends) = match spawn(&program, &attributes.within(cgroup), pipes) {
             Ok(started) => started,
             Err(error) => {
                 let text = no_fork(name, &error);
@@ -216,7 +245,7 @@ impl Shell {
             }
         };
         // The whole group may have to be killed after its leader has died.
-        let handle = if spec.kill_as_group { LeaderFd::open(pid) } else { None };
+        let handle = if spec.kill_as_group || spec.kill_tree { LeaderFd::open(pid) } else { None };
         self.children.lead_group(process, handle);
         self.children.add(process, pid, ends.stdin);
         let watch = (&self.poller, &mut self.sources);

@@ -115,7 +115,7 @@ impl Shell {
         true
     }
 
-    /// Sends a signal to a process, and with [`KillTarget::Group`] to its group.
+    /// Sends a signal to a process, and to its group or to everything it has started.
     pub(super) fn send_to(
         &self,
         process: ProcessId,
@@ -127,10 +127,18 @@ impl Shell {
             return match target {
                 KillTarget::Process => crate::sys::process::send_signal(pid, signal, false),
                 KillTarget::Group => signal_with_leader(pid, signal),
+                KillTarget::Tree => {
+                    let sent = signal_with_leader(pid, signal);
+                    self.signal_tree(process, pid, &[pid], signal);
+                    sent
+                }
             };
         };
         let sent = main.handle.signal(signal);
-        if target == KillTarget::Group {
+        if target == KillTarget::Tree {
+            self.signal_tree(process, main.leader, &[main.leader, pid], signal);
+        }
+        if target != KillTarget::Process {
             // The group is the leader's; nobody may be left in it.
             let _ = if self.children.has_pid(main.leader) {
                 signal_with_leader(main.leader, signal)

@@ -18,6 +18,7 @@
 
 mod activity;
 mod boot;
+mod cgroups;
 mod children;
 mod clients;
 mod door;
@@ -29,6 +30,7 @@ mod file_checks;
 mod implicit;
 mod long_reply;
 mod main_processes;
+mod measurements;
 mod monitoring;
 mod notices;
 mod orphans;
@@ -46,6 +48,7 @@ mod tails;
 mod task_table;
 mod tasks;
 mod trace;
+mod trees;
 mod turn;
 mod usage;
 
@@ -61,17 +64,20 @@ use crate::output::{Outputs, ReadContext, Report, is_output_token};
 use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Input, Supervisor};
 use crate::sys::clock::Clock;
+use crate::sys::groups::GroupTable;
 use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
 
 use activity::Activity;
+use cgroups::Cgroups;
 use children::Children;
 use clients::Clients;
 use event_streams::EventStreams;
 use fastcgi::SharedSockets;
 use file_checks::FileChecks;
 use main_processes::MainProcesses;
+use measurements::MemoryQueue;
 use page_requests::PageRequests;
 use pidfile::PidFile;
 use probes::Probes;
@@ -80,6 +86,7 @@ use self_reports::SelfReports;
 use servers::Servers;
 use task_table::{StartBudget, Tasks};
 use trace::Traces;
+use trees::TreeMarks;
 use usage::UsageCache;
 
 pub use boot::run;
@@ -169,6 +176,11 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    cgroups: Cgroups,
+    tree_marks: TreeMarks,
+    measurements: MemoryQueue,
+    /// Process groups as they are in this turn, if a change has needed them.
+    groups_of_turn: Option<Option<GroupTable>>,
     tasks: Tasks,
     probes: Probes,
     file_checks: FileChecks,

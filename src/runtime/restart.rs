@@ -74,6 +74,8 @@ impl Shell {
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         self.children.forget_groups();
+        self.cgroups.forget_processes();
+        self.tree_marks.forget_all();
         self.abandon_tasks();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         self.remember_own_log();
@@ -81,6 +83,7 @@ impl Shell {
         log_notices(self);
         self.pid_file = None;
         write_pid_file(self);
+        self.prepare_cgroups();
         self.feed(Input::Begin);
     }
 

@@ -64,6 +64,7 @@ impl Shell {
     fn begin(&mut self) {
         self.take_signals();
         if self.core.state() == SupervisorState::Running {
+            self.prepare_cgroups();
             self.feed(Input::Begin);
         }
     }
@@ -72,6 +73,7 @@ impl Shell {
         let has_startable = self.tasks.has_startable() || self.probes.has_startable();
         if has_startable
             || self.more_to_reap
+            || self.measurements.is_due()
             || self.clients.has_work()
             || self.output.has_due_followers()
             || self.event_streams.is_due()
@@ -100,6 +102,7 @@ impl Shell {
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
         self.start_budget = StartBudget::of_turn();
+        self.groups_of_turn = None;
         self.output.begin_turn(self.now);
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
         if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
@@ -130,6 +133,7 @@ impl Shell {
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.feed(Input::TimePassed);
         }
+        self.go_on_measuring();
         for (source, it) in &sources {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
@@ -197,7 +201,12 @@ impl Shell {
             match self.children.take_pid(pid) {
                 Some(ChildId::Process(process)) => self.child_ended(process, pid, status),
                 Some(task) => self.task_ended(task, pid, status),
-                None => self.feed(Input::OrphanEnded { pid, status }),
+                None if self.limit_writer_ended(pid, status) => {}
+                None => {
+                    self.feed(Input::OrphanEnded { pid, status });
+                    let children = &self.children;
+                    self.cgroups.remove_empty(|process| children.is_live(process));
+                }
             }
         }
         self.more_to_reap = true;
@@ -210,6 +219,7 @@ impl Shell {
         }
         self.drain_dead(process);
         self.end_self_reports(process);
+        let has_oom_kill = self.leave_cgroup(process, status);
         let is_reported = |failure: &SpawnFailure| failure.is_shortage() || failure.is_of_limit();
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
         let has_process_limit = limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
@@ -224,7 +234,7 @@ impl Shell {
                 let name = self.core.spec(process).map_or("", |spec| &spec.name);
                 Input::NotExecuted { process, status, failure: no_exec(name, &error) }
             }
-            None => Input::Ended { process, status },
+            None => Input::Ended { process, status, has_oom_kill },
         });
         self.servers.descriptor_is_free();
         if !self.children.is_live(process) {
@@ -244,6 +254,7 @@ impl Shell {
         if is_pid_1() {
             self.sweep_orphans();
         }
+        self.cgroups.end();
         self.with_output(Outputs::close_held);
         self.let_readers_finish();
     }

@@ -181,7 +181,8 @@ pub enum Effect {
         /// Those that were changed.
         options: Vec<LimitOption>,
     },
-    /// Measure the memory of a process and its descendants; answer with [`Input::MemoryMeasured`].
+    /// Measure the memory of a process and its descendants, which may take some turns; answer with
+    /// [`Input::MemoryMeasured`]. One that waits already is not begun again.
     MeasureMemory {
         /// Whose.
         process: ProcessId,

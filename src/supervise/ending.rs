@@ -95,18 +95,26 @@ pub(super) enum LastEnd {
     Ended(ExitStatus),
     /// With the status that a shell has for it, 126 or 127.
     NotSpawned(u8),
+    /// The child has ended before it was the program: it could not apply an option, or the machine was short.
+    NotExecuted(u8),
 }
 
 impl LastEnd {
     fn for_shell(self) -> u8 {
         match self {
             Self::Ended(status) => status.for_shell(),
-            Self::NotSpawned(status) => status,
+            Self::NotSpawned(status) | Self::NotExecuted(status) => status,
         }
     }
 }
 
 impl Process {
+    /// How its program ended last; `None` if there was no program in the last attempt.
+    pub(super) fn last_exit(&self) -> Option<ExitStatus> {
+        let is_of_program = !matches!(self.last_end, Some(LastEnd::NotExecuted(_)));
+        self.ended.filter(|_| is_of_program).map(|(_, status)| status)
+    }
+
     pub(super) fn full_name(&self) -> String {
         Namespec::join(&self.spec.group, &self.spec.name)
     }
@@ -149,7 +157,9 @@ impl Process {
                 Some(LastEnd::Ended(status)) if self.spawn_error == EXITED_TOO_QUICKLY => {
                     format!("{status}, too quickly to count as started")
                 }
-                Some(LastEnd::Ended(_) | LastEnd::NotSpawned(_)) | None => self.spawn_error.clone(),
+                Some(LastEnd::Ended(_) | LastEnd::NotSpawned(_) | LastEnd::NotExecuted(_)) | None => {
+                    self.spawn_error.clone()
+                }
             }),
             State::Exited { .. } => {
                 self.exit_status.filter(|&status| !self.expects(status)).and_then(|it| failed(it.to_string()))

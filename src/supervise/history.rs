@@ -171,7 +171,7 @@ impl Process {
         let to = self.state();
         let is_end = matches!(to, ProcessState::Stopped | ProcessState::Exited | ProcessState::Backoff)
             && pid_before.is_some();
-        let exit = self.ended.map(|(_, status)| status).filter(|_| is_end);
+        let exit = self.last_exit().filter(|_| is_end);
         let mut reason = self.reason_of_transition(left, exit, out.requester.as_ref());
         if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
             reason.to_mut().truncate(end);

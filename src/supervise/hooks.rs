@@ -70,8 +70,12 @@ impl Process {
         }
         match status {
             Some(ExitStatus::Exited(code)) => set("SV_EXIT_CODE", code.to_string()),
-            Some(ExitStatus::Signaled { signal, .. }) => set("SV_EXIT_SIGNAL", signal.to_string()),
-            Some(ExitStatus::Unknown(_)) | None => {}
+            Some(status) => {
+                if let Some(signal) = status.signal() {
+                    set("SV_EXIT_SIGNAL", signal.to_string());
+                }
+            }
+            None => {}
         }
         environment
     }
@@ -203,7 +207,7 @@ impl Process {
         }
         let status = match self.last_end {
             Some(LastEnd::Ended(status)) => Some(status),
-            Some(LastEnd::NotSpawned(_)) | None => None,
+            Some(LastEnd::NotSpawned(_) | LastEnd::NotExecuted(_)) | None => None,
         };
         let pid = self.hooks.last_pid.filter(|_| status.is_some());
         let reason = if self.unhealthy_reason.is_some() { HookReason::Unhealthy } else { HookReason::Crash };

@@ -71,6 +71,8 @@ pub enum Input {
         process: ProcessId,
         /// How it ended.
         status: ExitStatus,
+        /// Whether the OOM killer has killed something of its cgroup or, if it has none of its own, of the container.
+        has_oom_kill: bool,
     },
     /// A child was reaped that could not execute its program because the machine is short of resources, or as one of
     /// its limits could not be applied.
@@ -86,6 +88,8 @@ pub enum Input {
     MemoryMeasured {
         /// Which process.
         process: ProcessId,
+        /// Of the run that was measured.
+        pid: Pid,
         /// Of the process and its descendants; `None` if that is not known.
         bytes: Option<u64>,
     },

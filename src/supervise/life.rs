@@ -136,6 +136,7 @@ impl Process {
         let until = Until::after_spawn(&self.spec, turn.now.mono);
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
+        self.is_killed_by_us = false;
         let is_restart = self.hooks.start_reason == HookReason::Restart;
         self.history.counters.restarts += u64::from(is_restart);
         out.push(Effect::Spawn { process: self.id });
@@ -171,7 +172,7 @@ impl Process {
                 self.wait_out_shortage(turn, text, out);
             }
             (State::Starting { .. }, Err(failure @ NotSpawned { blame: Blame::Program, .. })) => {
-                self.could_not_start(turn, failure, out);
+                self.could_not_start(turn, failure, LastEnd::NotSpawned, out);
             }
             // A stop was requested before the spawn completed, so the process is stopped as soon as it exists.
             (
@@ -200,11 +201,17 @@ impl Process {
         }
     }
 
-    fn could_not_start(&mut self, turn: &Turn, failure: NotSpawned, out: &mut Effects) {
+    fn could_not_start(
+        &mut self,
+        turn: &Turn,
+        failure: NotSpawned,
+        end: fn(u8) -> LastEnd,
+        out: &mut Effects,
+    ) {
         let NotSpawned { text, status, .. } = failure;
         out.log(LogLevel::Info, format!("spawnerr: {text}"));
         self.spawn_error = text;
-        self.last_end = Some(LastEnd::NotSpawned(status));
+        self.last_end = Some(end(status));
         self.back_off(turn, out);
     }
 
@@ -217,11 +224,21 @@ impl Process {
         out: &mut Effects,
     ) {
         match self.state {
+            // With startsecs=0 it counts as started, so its end is that of a program.
+            State::Running { .. } if failure.blame == Blame::Program => {
+                out.log(LogLevel::Info, format!("spawnerr: {}", failure.text));
+                self.ended(turn, status, out);
+                if matches!(self.state, State::Exited { .. } | State::Fatal) {
+                    self.spawn_error = failure.text;
+                    self.last_end = Some(LastEnd::NotExecuted(failure.status));
+                }
+            }
             State::Starting { .. } | State::Running { .. } => {
                 self.ended = Some((turn.now.wall, status));
+                self.last_end = Some(LastEnd::NotExecuted(failure.status));
                 match failure.blame {
                     Blame::Machine => self.wait_out_shortage(turn, failure.text, out),
-                    Blame::Program => self.could_not_start(turn, failure, out),
+                    Blame::Program => self.could_not_start(turn, failure, LastEnd::NotExecuted, out),
                 }
             }
             State::Stopped
@@ -234,6 +251,12 @@ impl Process {
         }
     }
 
+    /// An end by SIGKILL is that of the OOM killer if it has killed something and we have not sent the signal.
+    pub(super) fn with_cause(&self, status: ExitStatus, has_oom_kill: bool) -> ExitStatus {
+        let is_oom = has_oom_kill && !self.is_killed_by_us && status == ExitStatus::killed();
+        if is_oom { ExitStatus::OomKilled } else { status }
+    }
+
     /// Handles the end of the reaped process.
     pub(super) fn ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
         let (pid, stop) = (self.pid(), self.stop_under_way());
@@ -242,6 +265,7 @@ impl Process {
         self.history.counters.count_end(status, self.expects(status));
         self.reset_restarts_after_long_run(turn);
         self.note_end(turn, pid, status);
+        self.leave_tree(turn, leader, stop);
         self.leader_ended(turn, status, out);
         if !is_stopped {
             self.look_for_background(turn, leader, status, out);

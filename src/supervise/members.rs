@@ -1,5 +1,7 @@
 //! Members of a process group that outlive their leader.
 //!
+//! With `kill_tree` everything that a program has started counts as its group: it ends whenever the leader has ended.
+//!
 //! With `stopasgroup` or `killasgroup` a stop ends the whole group. The members that remain when the leader
 //! is reaped keep the time that the stop gave them, then they are killed. A stop waits for them, but not
 //! forever: members that SIGKILL does not end within a grace period are given up, with one log line that names the
@@ -26,6 +28,9 @@ use crate::model::{LogLevel, Mono, Pid, ProcessId, Signal};
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 const LOOK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
+
+/// How long to wait for more orphans to end before looking again: a search may have to read all of /proc.
+const LOOK_AFTER_ORPHAN: Duration = Duration::from_millis(5);
 
 /// How many pids the log line about members that were given up names.
 const PIDS_NAMED_MAX: usize = 10;
@@ -77,6 +82,16 @@ enum Phase {
     },
 }
 
+impl Phase {
+    /// What is left of a stop when the leader is gone.
+    fn of_stop(stop: Stop) -> Self {
+        match stop.give_up_at {
+            Some(give_up_at) => Self::Killed { give_up_at },
+            None => Self::Stopping { kill_at: stop.kill_at },
+        }
+    }
+}
+
 /// When to look for members again.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct NextLook {
@@ -85,18 +100,40 @@ pub(super) struct NextLook {
 }
 
 impl Process {
+    /// With `kill_tree` everything that the program has started has to end now, whyever the program has ended. Called before
+    /// a restart that follows at once, which kills what is left.
+    pub(super) fn leave_tree(&mut self, turn: &Turn, leader: Option<Pid>, stop: Option<Stop>) {
+        let Some(leader) = leader.filter(|_| self.spec.kill_tree) else { return };
+        let phase = match stop {
+            None => Phase::Stopping { kill_at: turn.now.mono.after(seconds(self.spec.stop_wait_secs)) },
+            Some(stop) => Phase::of_stop(stop),
+        };
+        self.remaining = Some(RemainingGroup { leader, phase });
+    }
+
+    fn end_tree(&self, out: &mut Effects) {
+        match self.remaining.map(|group| group.phase) {
+            Some(Phase::Stopping { .. }) => self.signal_members(self.spec.stop_signal, out),
+            Some(Phase::Killed { .. }) => self.signal_members(Signal::KILL, out),
+            Some(Phase::LeftAlone { .. }) | None => return,
+        }
+        out.look_for_members = true;
+    }
+
     /// The leader, with this pid, was reaped; `stop` is the stop that was under way.
     pub(super) fn leave_members(&mut self, leader: Option<Pid>, stop: Option<Stop>, out: &mut Effects) {
         if self.is_starting() {
             return;
+        }
+        if self.spec.kill_tree {
+            return self.end_tree(out);
         }
         let Some(leader) = leader.filter(|_| self.spec.kill_as_group) else {
             return out.push(Effect::ForgetMembers { process: self.id });
         };
         let phase = match stop {
             None => Phase::LeftAlone { is_known: false },
-            Some(Stop { give_up_at: Some(give_up_at), .. }) => Phase::Killed { give_up_at },
-            Some(Stop { kill_at, .. }) => Phase::Stopping { kill_at },
+            Some(stop) => Phase::of_stop(stop),
         };
         self.remaining = Some(RemainingGroup { leader, phase });
         out.look_for_members = true;
@@ -140,7 +177,7 @@ impl Process {
             return;
         }
         *phase = Phase::Killed { give_up_at: latest };
-        let text = format!("killing what is left of the group of '{}' with SIGKILL", self.spec.name);
+        let text = format!("killing what is left of {} with SIGKILL", self.remains());
         out.log(LogLevel::Warn, text);
         self.signal_members(Signal::KILL, out);
         out.look_for_members = true;
@@ -185,20 +222,30 @@ impl Process {
             _ if *found == Members::None => self.forget_members(out),
             Phase::LeftAlone { is_known } => *is_known = true,
             Phase::Killed { give_up_at } if turn.now.mono >= *give_up_at => {
-                let name = &self.spec.name;
-                let text = format!("giving up what is left of the group of '{name}' after SIGKILL: {found}");
+                let text = format!("giving up what is left of {} after SIGKILL: {found}", self.remains());
                 out.log(LogLevel::Warn, text);
                 self.forget_members(out);
             }
+            // What was forked while the others were killed.
+            Phase::Killed { .. } if self.spec.kill_tree => self.signal_members(Signal::KILL, out),
             Phase::Stopping { .. } | Phase::Killed { .. } => {}
         }
+    }
+
+    fn remains(&self) -> String {
+        let whole = if self.spec.kill_tree { "process tree" } else { "group" };
+        format!("the {whole} of '{}'", self.spec.name)
     }
 }
 
 impl Supervisor {
     /// An orphan was reaped that may have been the last member of a group that a stop waits for.
-    pub(super) fn orphan_ended(&self, out: &mut Effects) {
-        out.look_for_members |= self.awaits_members();
+    pub(super) fn orphan_ended(&mut self, turn: &Turn) {
+        if self.awaits_members() {
+            let soon = turn.now.mono.after(LOOK_AFTER_ORPHAN);
+            let at = self.next_look.map_or(soon, |look| look.at.min(soon));
+            self.next_look = Some(NextLook { at, pause: LOOK_AGAIN_AFTER });
+        }
     }
 
     /// Whether members have to be looked for at the end of this input.
@@ -242,7 +289,10 @@ impl Supervisor {
 
     /// Forgets any other group with this number: a program was started with this pid.
     pub(super) fn forget_group(&mut self, turn: &Turn, number: Pid, out: &mut Effects) {
-        let taken = |process: &&Process| process.remaining.is_some_and(|group| group.leader == number);
+        // A tree is not known by that number.
+        let taken = |process: &&Process| {
+            process.remaining.is_some_and(|group| group.leader == number) && !process.spec.kill_tree
+        };
         let ids: Vec<_> = self.processes.with_members().filter(taken).map(|process| process.id).collect();
         for id in ids {
             self.with(id, |process| process.forget_members(out));

@@ -8,7 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::health::next_step;
 use super::process::{Process, State};
 use super::{Effect, Effects, Turn};
-use crate::model::{LogLevel, Mono, OnUnhealthy, ProcessSpec};
+use crate::model::{LogLevel, Mono, OnUnhealthy, Pid, ProcessSpec};
+
+/// `412 MB`, `512 KB`, `100 bytes`
+fn size_text(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{} KB", bytes >> 10),
+        _ => format!("{} MB", bytes >> 20),
+    }
+}
 
 /// How many measurements in a row above the limit have a consequence.
 const ABOVE_MAX: u8 = 3;
@@ -56,8 +65,16 @@ impl Process {
         }
     }
 
-    /// What the process and its descendants use, in bytes; `None` if that is not known.
-    pub(super) fn memory_measured(&mut self, turn: &Turn, bytes: Option<u64>, out: &mut Effects) {
+    /// What the process with this pid and its descendants use, in bytes; `None` if that is not known.
+    pub(super) fn memory_measured(
+        &mut self,
+        turn: &Turn,
+        (pid, bytes): (Pid, Option<u64>),
+        out: &mut Effects,
+    ) {
+        if self.pid() != Some(pid) {
+            return;
+        }
         let (Some(limit), Some(watch)) = (&self.spec.memory_limit, &mut self.memory) else { return };
         let Some(bytes) = bytes.filter(|bytes| *bytes > limit.bytes) else {
             watch.above = 0;
@@ -68,7 +85,8 @@ impl Process {
         }
         watch.above = watch.above.saturating_add(1);
         let name = &self.spec.name;
-        let text = format!("{} MB of memory in use, memory_limit is {} MB", bytes >> 20, limit.bytes >> 20);
+        let text =
+            format!("{} of memory in use, memory_limit is {}", size_text(bytes), size_text(limit.bytes));
         if watch.above < ABOVE_MAX {
             let count = watch.above;
             return out.log(LogLevel::Info, format!("{name}: {text} ({count} of {ABOVE_MAX} measurements)"));

@@ -314,14 +314,17 @@ impl Supervisor {
                 let failure = self.with(process, |process| process.sent(signal, outcome, &mut out)).flatten();
                 self.sent(&turn, process, failure, &mut out);
             }
-            Input::Ended { process, status } => {
-                self.with(process, |process| process.ended(&turn, status, &mut out));
+            Input::Ended { process, status, has_oom_kill } => {
+                self.with(process, |process| {
+                    let status = process.with_cause(status, has_oom_kill);
+                    process.ended(&turn, status, &mut out);
+                });
                 self.stop_members_in_shutdown(&turn, process, &mut out);
                 self.listener_ended(process, &mut out);
                 self.changed(&turn, process, None, &mut out);
             }
-            Input::MemoryMeasured { process, bytes } => {
-                self.with(process, |process| process.memory_measured(&turn, bytes, &mut out));
+            Input::MemoryMeasured { process, pid, bytes } => {
+                self.with(process, |process| process.memory_measured(&turn, (pid, bytes), &mut out));
                 self.changed(&turn, process, None, &mut out);
             }
             Input::NotExecuted { process, status, failure } => {
@@ -333,7 +336,7 @@ impl Supervisor {
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
                 self.counters.orphans_reaped += 1;
-                self.orphan_ended(&mut out);
+                self.orphan_ended(&turn);
                 self.look_again(pid, &turn, &mut out);
             }
             Input::OrphansFound { process, leader, orphans } => {

@@ -176,6 +176,8 @@ pub(super) struct Process {
     pub(super) remaining: Option<RemainingGroup>,
     /// A `Spawn` effect is not answered yet, whatever the state.
     pub(super) is_spawning: bool,
+    /// SIGKILL was sent to it in this run.
+    pub(super) is_killed_by_us: bool,
     /// The entry of this process in the index of all processes.
     pub(super) indexed: Indexed,
     pub(super) spawn_error: String,
@@ -236,6 +238,7 @@ impl Process {
             last_end: None,
             remaining: None,
             is_spawning: false,
+            is_killed_by_us: false,
             indexed: Indexed::default(),
             spawn_error: String::new(),
             reported_status: String::new(),
@@ -461,7 +464,7 @@ impl Process {
             health: self.health_info(),
             check_output: self.check_output.clone(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
-            last_exit: self.ended.map(|(_, status)| status),
+            last_exit: self.last_exit(),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),
             stdout_log_file: log_file(&stdout),
             stderr_log_file: log_file(&stderr),

@@ -65,7 +65,7 @@ impl Process {
             pid: self.pid(),
             started: self.started.map(|(_, at)| at),
             exit_status: self.exit_status,
-            last_exit: self.ended.map(|(_, status)| status),
+            last_exit: self.last_exit(),
             ended_as_expected: self.exit_status.is_some_and(|status| self.expects(status)),
             health: self.health_status(),
             listener,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::desired::RunTarget;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
-use crate::model::{LogLevel, Mono, Pid, Signal};
+use crate::model::{LogLevel, Mono, Pid, ProcessSpec, Signal};
 
 /// How often `waiting for x to stop` is repeated while a client waits.
 const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -67,11 +67,18 @@ pub enum KillTarget {
     Process,
     /// Its process group, and the process itself if it has left that.
     Group,
+    /// Its group and everything else that it has started.
+    Tree,
 }
 
 impl KillTarget {
     fn group_if(is_group: bool) -> Self {
         if is_group { Self::Group } else { Self::Process }
+    }
+
+    /// How far SIGKILL reaches.
+    fn of_kill(spec: &ProcessSpec) -> Self {
+        if spec.kill_tree { Self::Tree } else { Self::group_if(spec.kill_as_group) }
     }
 }
 
@@ -214,7 +221,10 @@ impl Process {
         let name = &self.spec.name;
         let stopping = matches!(self.state, State::Stopping { .. });
         match outcome {
-            Ok(()) => None,
+            Ok(()) => {
+                self.is_killed_by_us |= signal == Signal::KILL;
+                None
+            }
             Err(SendError::Gone(cause)) => {
                 let when = if stopping { "just" } else { "just now" };
                 let text = format!(
@@ -286,7 +296,7 @@ impl Process {
         match stop.give_up_at {
             None => {
                 let stop = Stop { give_up_at: Some(latest), ..stop };
-                let target = KillTarget::group_if(self.spec.kill_as_group);
+                let target = KillTarget::of_kill(&self.spec);
                 self.send_to_end_it((pid, target), stop, Signal::KILL, out);
             }
             Some(at) => {
@@ -314,6 +324,7 @@ impl Process {
         let whole = match target {
             KillTarget::Process => "",
             KillTarget::Group => "process group ",
+            KillTarget::Tree => "process tree ",
         };
         let name = &self.spec.name;
         out.log(LogLevel::Debug, format!("killing {name} (pid {pid}) {whole}with signal {signal}"));

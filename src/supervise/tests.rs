@@ -188,7 +188,9 @@ impl Scenario {
         let effects = self.decide(input);
         for effect in &effects {
             self.check_stop_order(effect);
-            if let Effect::KillMembers { leader, .. } = effect {
+            if let Effect::KillMembers { leader, process, .. } = effect
+                && self.supervisor.spec(*process).is_some_and(|spec| !spec.kill_tree)
+            {
                 assert!(!self.pids_in_use.values().any(|pid| pid == leader), "{leader} is another's by now");
             }
         }
@@ -270,7 +272,7 @@ impl Scenario {
         self.alive.remove(&process);
         self.pre_stops.remove(&process);
         self.pids_in_use.remove(&process);
-        self.input(Input::Ended { process, status });
+        self.input(Input::Ended { process, status, has_oom_kill: false });
         self.finish_turn();
     }
 

@@ -21,7 +21,7 @@ use rustix::thread::{
     sched_setaffinity, set_capabilities, set_keep_capabilities, set_no_new_privs,
 };
 
-use super::groups::members_of;
+use super::groups::GroupTable;
 use crate::model::{IoPriority, LimitOption, LimitsSpec, Pid, ResourceBounds};
 
 /// The maximum number of threads that a change of a running process reaches.
@@ -156,7 +156,12 @@ fn resource(option: LimitOption) -> Option<Resource> {
         | LimitOption::OomScoreAdj
         | LimitOption::CpuAffinity
         | LimitOption::NoNewPrivileges
-        | LimitOption::Capabilities => return None,
+        | LimitOption::Capabilities
+        | LimitOption::Cgroup
+        | LimitOption::CgroupMemoryMax
+        | LimitOption::CgroupMemoryHigh
+        | LimitOption::CgroupCpuMax
+        | LimitOption::CgroupPidsMax => return None,
     })
 }
 
@@ -202,16 +207,17 @@ fn own_io_priority() -> rustix::io::Result<i32> {
 }
 
 /// Changes these attributes of a process that runs, of all processes in the group that it leads, and of
-/// their threads. An option that is not set takes the value that a child inherits from us. Returns what
+/// their threads. `groups` is `None` if the members are not known. An option that is not set takes the value that a child inherits from us. Returns what
 /// failed, each option once.
 #[must_use]
 pub fn apply_in_place(
     leader: Pid,
+    groups: Option<&GroupTable>,
     limits: Option<&LimitsSpec>,
     options: &[LimitOption],
 ) -> Vec<(LimitOption, io::Error)> {
-    let group = members_of(&[leader]).unwrap_or_default();
-    let processes: BTreeSet<i32> = group.into_iter().map(|(_, pid)| pid.0).chain([leader.0]).collect();
+    let group = groups.map_or(&[][..], |groups| groups.members(leader));
+    let processes: BTreeSet<i32> = group.iter().map(|pid| pid.0).chain([leader.0]).collect();
     let threads: Vec<i32> = processes.iter().flat_map(|pid| threads_of(*pid)).take(THREADS_MAX).collect();
     let unset = LimitsSpec::default();
     let change = Change { processes, threads, limits: limits.unwrap_or(&unset) };
@@ -297,17 +303,21 @@ mod tests {
             ..LimitsSpec::default()
         };
         let options = [LimitOption::Nice, LimitOption::RlimitNofile];
-        assert!(apply_in_place(pid, Some(&limits), &options).is_empty());
+        let groups = GroupTable::read();
+        assert!(apply_in_place(pid, groups.as_ref(), Some(&limits), &options).is_empty());
         assert_eq!(getpriority_process(RawPid::from_raw(pid.0)), Ok(7));
         let found = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
         let line = found.lines().find(|line| line.starts_with("Max open files")).unwrap();
         assert_eq!(line.split_whitespace().collect::<Vec<_>>()[3..5], ["11", "12"]);
         // A user may not lower it, which is the only thing that can fail here.
-        let failed = apply_in_place(pid, None, &[LimitOption::Nice]);
+        let failed = apply_in_place(pid, None, None, &[LimitOption::Nice]);
         let nice = getpriority_process(RawPid::from_raw(pid.0)).unwrap();
         assert_eq!(failed.is_empty(), nice == getpriority_process(None).unwrap(), "{failed:?}");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(apply_in_place(pid, Some(&limits), &options).is_empty(), "what has ended is not an error");
+        assert!(
+            apply_in_place(pid, None, Some(&limits), &options).is_empty(),
+            "what has ended is not an error"
+        );
     }
 }

@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -21,7 +21,7 @@ use super::spawn::{Assignment, Attributes, ChildDescriptors, Membership, Program
 use super::spawn_failures::{self, Step};
 use super::users::{UserRefused, become_user};
 use super::{file_lookup, kernel_signals};
-use crate::model::User;
+use crate::model::{LimitOption, User};
 
 /// Exit status of a child that could not become its program.
 pub(super) const NOT_SPAWNED: i32 = 127;
@@ -54,6 +54,13 @@ pub(super) fn look_for_file(path: &CStr) -> ! {
     exit(file_lookup::status_of(rustix::fs::stat(path).map(drop)))
 }
 
+/// Ends with the errno of writing to a file, or 0. The kernel may take long to do what is written.
+pub(super) fn write_and_exit(file: &impl AsFd, bytes: &[u8]) -> ! {
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    default_signals();
+    exit(file_lookup::status_of(rustix::io::write(file, bytes).map(drop)))
+}
+
 /// Done on this side of fork, so that the program can't run before it. Only taking the terminal can fail for a child
 /// that was just forked, and then it runs without.
 fn join(membership: Membership) {
@@ -83,6 +90,8 @@ pub(super) fn exit(status: i32) -> ! {
 fn become_program(program: &Program, attributes: &Attributes, descriptors: &ChildDescriptors) {
     // In Supervisor's order: later failures find their standard error in place.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    // Before its descriptor is replaced, and before anything is charged to ours. 0 is the writer.
+    let entered = attributes.cgroup.as_ref().map_or(Ok(1), |entrance| rustix::io::write(entrance, b"0"));
     if let Err(errno) = descriptors.assignments.iter().try_for_each(assign) {
         return spawn_failures::leave(Step::Descriptors, errno);
     }
@@ -92,7 +101,12 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
         let _ = tcsetpgrp(io::stdin(), getpgrp());
     }
     default_signals();
-    if let Err(refusal) = apply(attributes) {
+    let entered = entered.map_err(|error| NotApplied {
+        option: LimitOption::Cgroup,
+        errno: Errno::from_raw(error.raw_os_error()),
+    });
+    let applied = entered.map_err(AttributeRefusal::Limit).and_then(|_| apply(attributes));
+    if let Err(refusal) = applied {
         spawn_failures::leave(refusal.step(), refusal.errno());
         return refusal.say();
     }

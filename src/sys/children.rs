@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::proc_stat::{ProcStat, TICKS_PER_SEC};
 use crate::model::Pid;
 
 /// The maximum number of children that are examined; there may be more.
@@ -14,9 +15,6 @@ pub const CHILDREN_MAX: usize = 1024;
 
 /// The maximum size of an environment that is read.
 pub const ENVIRON_BYTES_MAX: u64 = 128 * 1024;
-
-/// Clock ticks per second in /proc: the same on all architectures that Rust supports.
-pub(super) const TICKS_PER_SEC: u64 = 100;
 
 /// A process that is not a zombie.
 #[derive(Debug)]
@@ -58,8 +56,9 @@ pub(super) fn children_of(pid: Pid, threads_left: &mut usize) -> Vec<Pid> {
 /// The properties of a live process.
 #[must_use]
 pub fn look_at(pid: Pid) -> Option<Found> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    found(&stat, since_boot())
+    let stat = ProcStat::read(pid).ok().filter(|stat| !stat.is_zombie())?;
+    let began = Duration::from_millis(stat.start_ticks.saturating_mul(1000 / TICKS_PER_SEC));
+    Some(Found { group: stat.group, age: since_boot().saturating_sub(began), name: stat.name })
 }
 
 /// The maximum number of generations between a process and an ancestor.
@@ -78,28 +77,19 @@ pub fn is_child(pid: Pid) -> bool {
     parent(pid) == Some(Pid(super::process::own_pid()))
 }
 
+/// Whether a process has no parent in our pid namespace, as after `docker exec`. The kernel's own threads do not count.
+#[must_use]
+pub fn entered_namespace(pid: Pid) -> bool {
+    const KTHREADD: Pid = Pid(2);
+    pid != KTHREADD && parent(pid) == Some(Pid(0))
+}
+
 fn parent(pid: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after) = stat.rsplit_once(") ")?;
-    after.split_whitespace().nth(1)?.parse().ok().map(Pid)
+    ProcStat::read(pid).ok().map(|stat| stat.parent)
 }
 
 fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
-}
-
-/// See proc_pid_stat(5). The name is in parentheses and may contain anything, including parentheses.
-fn found(stat: &str, now: Duration) -> Option<Found> {
-    let (before, after) = stat.rsplit_once(") ")?;
-    let (_, name) = before.split_once('(')?;
-    let mut fields = after.split_whitespace();
-    if fields.next()? == "Z" {
-        return None;
-    }
-    let group = Pid(fields.nth(1)?.parse().ok()?);
-    let ticks: u64 = fields.nth(16)?.parse().ok()?;
-    let began = Duration::from_millis(ticks.saturating_mul(1000 / TICKS_PER_SEC));
-    Some(Found { group, age: now.saturating_sub(began), name: name.to_owned() })
 }
 
 /// The values of these variables when a process was executed; `None` if access is denied, or if the process
@@ -132,15 +122,6 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!is_descendant(pid, own), "it is gone");
-    }
-
-    #[test]
-    fn a_process_is_read_from_its_stat_whatever_its_name_holds() {
-        let fields = "1 14 14 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 250 9";
-        let found = |state: &str| found(&format!("14 (a) b) {state} {fields}"), Duration::from_secs(4));
-        let it = found("S").unwrap();
-        assert_eq!((it.group, it.age, it.name.as_str()), (Pid(14), Duration::from_millis(1500), "a) b"));
-        assert!(found("Z").is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! empty the number may be used for another process, and a signal sent by number could hit an unrelated one.
 //! A pidfd of the leader keeps identifying the group that it led, even after the leader was reaped.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,6 +13,7 @@ use nix::errno::Errno;
 use nix::libc;
 use rustix::process::{Pid as RawPid, PidfdFlags, getpid, pidfd_open};
 
+use super::proc_stat::ProcStat;
 use super::process::send_signal;
 use crate::model::{Pid, Signal};
 
@@ -120,46 +122,64 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
 }
 
-/// The processes in these groups that are not zombies, each with its group's number. `None` if they can't be
-/// determined: without /proc, or if it shows another pid namespace.
-#[must_use]
-pub fn members_of(groups: &[Pid]) -> Option<Vec<(Pid, Pid)>> {
+/// All processes, zombies included, as /proc lists them. `None` without /proc, if it shows another pid namespace, or if there
+/// are more than `SEARCHED_MAX`.
+pub(super) fn all_pids() -> Option<Vec<Pid>> {
     let own = fs::read_link("/proc/self").ok()?;
     if own.to_str()?.parse() != Ok(getpid().as_raw_nonzero().get()) {
         return None;
     }
-    let pids =
-        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut members = Vec::new();
-    for (searched, number) in pids.enumerate() {
-        if searched >= SEARCHED_MAX {
-            return None;
+    let names = fs::read_dir("/proc").ok()?.flatten();
+    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid));
+    let pids: Vec<_> = pids.take(SEARCHED_MAX + 1).collect();
+    (pids.len() <= SEARCHED_MAX).then_some(pids)
+}
+
+/// The processes in these groups that are not zombies, each with its group's number. `None` if they can't be
+/// determined: as with [`all_pids`].
+#[must_use]
+pub fn members_of(groups: &[Pid]) -> Option<Vec<(Pid, Pid)>> {
+    let members = all_pids()?.into_iter().filter_map(|pid| {
+        let group = group_of(pid).ok().filter(|group| groups.contains(group))?;
+        (!has_exited(pid)).then_some((group, pid))
+    });
+    Some(members.collect())
+}
+
+/// All processes by their groups, zombies included.
+#[derive(Debug)]
+pub struct GroupTable(BTreeMap<Pid, Vec<Pid>>);
+
+impl GroupTable {
+    /// Those of this moment; `None` as with [`members_of`].
+    #[must_use]
+    pub fn read() -> Option<Self> {
+        let mut groups: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
+        for pid in all_pids()? {
+            if let Ok(group) = group_of(pid) {
+                groups.entry(group).or_default().push(pid);
+            }
         }
-        let pid = Pid(number);
-        if let Ok(group) = group_of(pid)
-            && groups.contains(&group)
-            && !is_zombie(pid)
-        {
-            members.push((group, pid));
-        }
+        Some(Self(groups))
     }
-    Some(members)
+
+    /// The members of a group.
+    #[must_use]
+    pub fn members(&self, group: Pid) -> &[Pid] {
+        self.0.get(&group).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Does not use rustix, which rejects 0 as a result. 0 is returned for a process whose group leader is
 /// outside of our pid namespace.
-fn group_of(pid: Pid) -> Result<Pid, Errno> {
+pub(super) fn group_of(pid: Pid) -> Result<Pid, Errno> {
     nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).map(|group| Pid(group.as_raw()))
 }
 
 /// Whether the process has exited, reaped or not.
-fn is_zombie(pid: Pid) -> bool {
-    match fs::read(format!("/proc/{pid}/stat")) {
-        // The name, which may hold anything, ends with the last parenthesis; the state is next.
-        Ok(stat) => match stat.rsplit(|byte| *byte == b')').next() {
-            Some([b' ', state, ..]) => matches!(state, b'Z' | b'X' | b'x'),
-            _ => false,
-        },
+fn has_exited(pid: Pid) -> bool {
+    match ProcStat::read(pid) {
+        Ok(stat) => stat.is_zombie(),
         Err(error) => matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)),
     }
 }

@@ -5,6 +5,7 @@
 //! created here is close-on-exec.
 
 pub mod attributes;
+pub mod cgroup;
 mod child;
 pub mod children;
 pub mod clock;
@@ -22,7 +23,9 @@ pub mod notify_socket;
 pub mod output;
 mod own_pid;
 pub mod poller;
+mod proc_stat;
 pub mod process;
+pub mod process_tree;
 pub mod process_usage;
 #[cfg(test)]
 pub(crate) mod scratch;

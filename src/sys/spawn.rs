@@ -107,6 +107,8 @@ pub struct Attributes {
     pub(super) umask: Option<u32>,
     pub(super) user: Option<Arc<User>>,
     pub(super) limits: Option<Box<ChildLimits>>,
+    /// The entrance of the cgroup that the child moves to.
+    pub(super) cgroup: Option<OwnedFd>,
 }
 
 impl Attributes {
@@ -118,7 +120,7 @@ impl Attributes {
         user: Option<Arc<User>>,
     ) -> Result<Self, NulError> {
         let directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
-        Ok(Self { directory, umask, user, limits: None })
+        Ok(Self { directory, umask, user, limits: None, cgroup: None })
     }
 
     /// Adds limits, priorities and privileges.
@@ -127,9 +129,16 @@ impl Attributes {
         Self { limits: limits.map(|limits| Box::new(ChildLimits::new(limits.clone()))), ..self }
     }
 
-    /// Whether the child may share our memory until exec, see [`clone`].
+    /// Adds the entrance of a cgroup.
+    #[must_use]
+    pub fn within(self, cgroup: Option<OwnedFd>) -> Self {
+        Self { cgroup, ..self }
+    }
+
+    /// Whether the child may share our memory until exec, see [`clone`]. Moving to a cgroup may take some milliseconds.
     fn allow_shared_memory(&self) -> bool {
         self.directory.is_none()
+            && self.cgroup.is_none()
             && self.user.as_ref().is_none_or(|user| users::is_ours(user))
             && self.limits.as_ref().is_none_or(|limits| limits.allow_shared_memory())
     }

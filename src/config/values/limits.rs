@@ -3,13 +3,18 @@
 use super::super::ini::trim;
 use super::super::options::nearest;
 use super::BadValue;
+use super::durations::count;
 use super::numbers::{integer, size};
-use super::vocabulary::boolean;
-use crate::model::{CapabilityNames, IoPriority, LimitOption, LimitsSpec, ResourceBounds};
+use super::vocabulary::{boolean, word};
+use crate::model::options::CGROUP_MODES;
+use crate::model::{CapabilityNames, CgroupMode, IoPriority, LimitOption, LimitsSpec, ResourceBounds};
 use crate::python::quote;
 
 /// The highest number of a CPU.
 const CPU_MAX: u16 = 1023;
+
+/// All of the CPUs that a machine may have.
+const CPU_PERCENT_MAX: u32 = (CPU_MAX as u32 + 1) * 100;
 
 /// The lowest priority within a class of `ionice`.
 const IO_PRIORITY_MAX: u8 = 7;
@@ -26,9 +31,43 @@ pub(crate) fn limit(limits: &mut LimitsSpec, option: LimitOption, text: &str) ->
         LimitOption::CpuAffinity => limits.cpus = cpus(text).map_err(BadValue::new)?,
         LimitOption::NoNewPrivileges => limits.no_new_privileges = boolean(text).map_err(BadValue::new)?,
         LimitOption::Capabilities => capability(limits.capabilities.get_or_insert_default(), text)?,
+        LimitOption::Cgroup => {
+            let index = word(CGROUP_MODES, text).map_err(BadValue::new)?;
+            limits.cgroup.mode = [CgroupMode::Auto, CgroupMode::Required, CgroupMode::Off][index];
+        }
+        LimitOption::CgroupMemoryMax => limits.cgroup.memory_max = or_max(text, bytes)?,
+        LimitOption::CgroupMemoryHigh => limits.cgroup.memory_high = or_max(text, bytes)?,
+        LimitOption::CgroupCpuMax => limits.cgroup.cpu_max = or_max(text, cpu_percentage)?,
+        LimitOption::CgroupPidsMax => limits.cgroup.pids_max = or_max(text, count)?,
         _ => limits.set_resource(option, bounds(option, text)?),
     }
     Ok(())
+}
+
+/// A limit of a cgroup; `max`, the kernel's word, is none.
+fn or_max<T>(text: &str, convert: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, BadValue> {
+    if trim(text) == "max" {
+        return Ok(None);
+    }
+    convert(text).map(Some).map_err(|message| BadValue {
+        message: format!("{message} (or max)"),
+        suggestion: matches!(text, "unlimited" | "infinity" | "none" | "-1").then(|| "max".to_owned()),
+    })
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let bytes = u64::try_from(size(text)?).ok().filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| format!("not a number of bytes above 0: {}", quote(text)))
+}
+
+/// `150%`, or `150` without the sign.
+fn cpu_percentage(text: &str) -> Result<u32, String> {
+    let bare = trim(text);
+    let number = integer(bare.strip_suffix('%').unwrap_or(bare)).ok();
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| (1..=CPU_PERCENT_MAX).contains(number)).ok_or_else(|| {
+        format!("not a percentage from 1% to {CPU_PERCENT_MAX}%, where 100% are one CPU: {}", quote(text))
+    })
 }
 
 /// `1024:65536`, `unlimited`, `64MB`.

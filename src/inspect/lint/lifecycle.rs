@@ -7,7 +7,7 @@ use tz::DateTime;
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::{Reading, Remark};
 use crate::model::{
-    HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec, seconds_text,
+    CgroupMode, HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec, seconds_text,
 };
 
 /// Options that belong to an optional part of the specification.
@@ -19,7 +19,7 @@ struct OptionPart {
     is_idle: fn(&ProcessSpec) -> bool,
 }
 
-const OPTION_PARTS: [OptionPart; 11] = [
+const OPTION_PARTS: [OptionPart; 12] = [
     OptionPart {
         options: &[
             "health_interval",
@@ -56,6 +56,11 @@ const OPTION_PARTS: [OptionPart; 11] = [
         options: &["on_memory_limit", "memory_interval"],
         reason: "without memory_limit",
         is_idle: |spec| spec.memory_limit.is_none(),
+    },
+    OptionPart {
+        options: &["cgroup_memory_max", "cgroup_memory_high", "cgroup_cpu_max", "cgroup_pids_max"],
+        reason: "with cgroup=off",
+        is_idle: |spec| spec.limits.as_ref().is_some_and(|limits| limits.cgroup.mode == CgroupMode::Off),
     },
     OptionPart { options: &["hook_timeout"], reason: "without a hook", is_idle: |spec| spec.hooks.is_none() },
     OptionPart {

@@ -1,7 +1,7 @@
 //! Options for limits, priorities, CPUs and privileges of a program, which Supervisor does not have.
 
 use super::DefaultValue::{Is, Unset};
-use super::OnUpdate::{InPlace, Restart};
+use super::OnUpdate::{InPlace, NextStart, Restart};
 use super::Per::Process;
 use super::fields::row;
 use std::time::Duration;
@@ -16,7 +16,11 @@ const fn limit(
     test: &'static str,
     doc: &'static str,
 ) -> OptionDoc {
-    let update = if option.applies_in_place() { InPlace } else { Restart };
+    let update = match option {
+        LimitOption::Cgroup => NextStart,
+        _ if option.applies_in_place() => InPlace,
+        _ => Restart,
+    };
     row(option.name(), Lands::Limit(option), default, (Process, update), test, doc)
 }
 
@@ -66,6 +70,26 @@ pub(super) const LIMITS: &[OptionDoc] = &[
         Unset("CAP_NET_BIND_SERVICE"),
         "CAP_KILL",
         "the only ones it has, as any user; empty: none; sv only",
+    ),
+    limit(
+        LimitOption::Cgroup,
+        Is("auto"),
+        "required",
+        "a cgroup of its own: auto where an option needs one; sv only",
+    ),
+    limit(LimitOption::CgroupMemoryMax, Unset("512MB"), "1GB", "memory of its cgroup, or max; sv only"),
+    limit(
+        LimitOption::CgroupMemoryHigh,
+        Unset("400MB"),
+        "1GB",
+        "memory above which its cgroup is slowed down, or max; sv only",
+    ),
+    limit(LimitOption::CgroupCpuMax, Unset("50%"), "150%", "share of one CPU, 200% are two; or max; sv only"),
+    limit(
+        LimitOption::CgroupPidsMax,
+        Unset("100"),
+        "64",
+        "processes and threads of its cgroup, or max; sv only",
     ),
     row(
         "memory_limit",

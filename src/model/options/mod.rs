@@ -220,6 +220,9 @@ pub enum Lands {
     Own(ValueType, Field<()>),
 }
 
+/// The values of `cgroup`, in the order of [`super::CgroupMode`].
+pub const CGROUP_MODES: &[&str] = &["auto", "required", "off"];
+
 impl Lands {
     const fn value(&self) -> ValueType {
         match self {
@@ -250,6 +253,10 @@ impl Lands {
                 LimitOption::CpuAffinity => ValueType::Cpus,
                 LimitOption::NoNewPrivileges => ValueType::Boolean,
                 LimitOption::Capabilities => ValueType::List,
+                LimitOption::Cgroup => ValueType::Word(CGROUP_MODES),
+                LimitOption::CgroupMemoryMax | LimitOption::CgroupMemoryHigh => ValueType::Size,
+                LimitOption::CgroupCpuMax => ValueType::Percent,
+                LimitOption::CgroupPidsMax => ValueType::Count,
                 _ => ValueType::Rlimit,
             },
             Self::Own(value, _) => *value,

@@ -134,6 +134,14 @@ const BASIC: &[OptionDoc] = &[
         "send SIGKILL to the whole group; default: as stopasgroup",
     ),
     row(
+        "kill_tree",
+        Lands::Boolean(field!(kill_tree)),
+        Is("false"),
+        (Program, InPlace),
+        "true",
+        "when it has ended, end everything it has started, in any session; sv only",
+    ),
+    row(
         "on_exit",
         Lands::Word(ON_END, word!(on_exit: OnEnd::Ignore, OnEnd::Shutdown)),
         Is("ignore"),

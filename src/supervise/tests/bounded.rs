@@ -8,7 +8,8 @@ const MEMBER: fn() -> Members = || Members::Some(vec![Pid(4000)]);
 impl Scenario {
     pub(super) fn end_orphan(&mut self) {
         self.input(Input::OrphanEnded { pid: Pid(4000), status: ExitStatus::Exited(0) });
-        self.finish_turn();
+        // Others may end at the same time.
+        self.pass(0.005);
     }
 }
 
@@ -281,4 +282,81 @@ fn a_shutdown_waits_for_what_is_being_spawned() {
     assert_eq!(scenario.log.last().unwrap(), "!kill web SIGTERM");
     scenario.exit("web", 0);
     assert!(scenario.log.last().unwrap().starts_with("!stopped 126"), "{:?}", scenario.log);
+}
+
+#[test]
+fn a_tree_is_asked_to_stop_when_its_leader_has_ended() {
+    let mut scenario = Scenario::one(|web| (web.kill_tree, web.stop_wait_secs) = (true, 5)).running();
+    scenario.members = MEMBER();
+    scenario.stop("web", Wait::Yes);
+    scenario.pass(1.0);
+    scenario.exit("web", 0);
+    scenario.expect_log(&[
+        "!kill web SIGTERM",
+        "INFO waiting for web to stop",
+        "INFO stopped: web (exit status 0)",
+        "!kill web SIGTERM members of 101",
+    ]);
+    scenario.pass(3.9);
+    scenario.expect_log(&[]);
+    scenario.pass(0.2);
+    assert_eq!(
+        scenario.log[..2],
+        [
+            "WARN killing what is left of the process tree of 'web' with SIGKILL",
+            "!kill web SIGKILL members of 101"
+        ]
+    );
+    // What is found later is killed, too.
+    assert_eq!(scenario.log.last().unwrap(), "!kill web SIGKILL members of 101");
+    scenario.members = Members::None;
+    scenario.log.clear();
+    scenario.end_orphan();
+    scenario.expect_log(&["INFO reaped unknown pid 4000 (exit status 0)", "!reply 1 done"]);
+    assert_eq!(scenario.supervisor.deadline(), None);
+}
+
+#[test]
+fn a_tree_is_killed_with_its_leader_when_the_stop_times_out() {
+    let mut scenario = Scenario::one(|web| (web.kill_tree, web.stop_wait_secs) = (true, 5)).running();
+    scenario.members = MEMBER();
+    scenario.stop("web", Wait::No);
+    scenario.pass(5.0);
+    scenario.end("web", ExitStatus::killed());
+    scenario.expect_log(&[
+        "!kill web SIGTERM",
+        "!reply 1 done",
+        "WARN killing 'web' (101) with SIGKILL",
+        "!kill web SIGKILL tree",
+        "WARN stopped: web (terminated by SIGKILL)",
+        "!kill web SIGKILL members of 101",
+        "!kill web SIGKILL members of 101",
+    ]);
+}
+
+#[test]
+fn a_tree_ends_with_a_program_that_ends_by_itself() {
+    let mut scenario =
+        Scenario::one(|web| (web.kill_tree, web.autorestart) = (true, AutoRestart::Never)).running();
+    scenario.members = MEMBER();
+    scenario.exit("web", 0);
+    scenario.expect_log(&["INFO exited: web (exit status 0; expected)", "!kill web SIGTERM members of 101"]);
+    scenario.pass(10.0);
+    assert!(scenario.log.contains(&"!kill web SIGKILL members of 101".to_owned()), "{:?}", scenario.log);
+}
+
+#[test]
+fn a_tree_is_killed_before_a_restart_that_follows_at_once() {
+    let mut scenario =
+        Scenario::one(|web| (web.kill_tree, web.autorestart) = (true, AutoRestart::Always)).running();
+    scenario.members = MEMBER();
+    scenario.exit("web", 3);
+    scenario.expect_log(&[
+        "WARN exited: web (exit status 3; not expected)",
+        "!kill web SIGKILL members of 101",
+        "!spawn web",
+        "INFO spawned: 'web' with pid 102",
+    ]);
+    scenario.pass(60.0);
+    assert!(!scenario.log.iter().any(|line| line.contains("members of")), "{:?}", scenario.log);
 }

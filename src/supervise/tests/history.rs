@@ -46,6 +46,7 @@ fn transitions_have_their_reasons() {
         exits_expected: 0,
         exits_unexpected: 2,
         exits_by_signal: 1,
+        exits_by_oom: 0,
     };
     assert_eq!(counters(&scenario, "web"), expected);
 }

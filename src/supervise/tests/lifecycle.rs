@@ -198,3 +198,64 @@ fn a_stop_during_backoff_completes_at_once_and_resets_the_failures() {
     scenario.exit("web", 1);
     assert_eq!(scenario.state("web"), ProcessState::Backoff);
 }
+
+#[test]
+fn an_end_is_out_of_memory_if_the_killer_was_there_and_we_were_not() {
+    let end = |scenario: &mut Scenario, status, has_oom_kill| {
+        let process = scenario.id("web");
+        scenario.alive.remove(&process);
+        scenario.pids_in_use.remove(&process);
+        scenario.log.clear();
+        scenario.input(Input::Ended { process, status, has_oom_kill });
+        scenario.log[0].clone()
+    };
+    let (killed, term) =
+        (ExitStatus::killed(), ExitStatus::Signaled { signal: Signal::TERM, core_dumped: false });
+    for (status, has_oom_kill, expected) in [
+        (killed, true, "terminated by SIGKILL, out of memory"),
+        (killed, false, "terminated by SIGKILL"),
+        (term, true, "terminated by SIGTERM"),
+        (ExitStatus::Exited(1), true, "exit status 1"),
+    ] {
+        let mut scenario = Scenario::one(|web| web.autorestart = AutoRestart::Never).running();
+        let line = end(&mut scenario, status, has_oom_kill);
+        assert_eq!(line, format!("WARN exited: web ({expected}; not expected)"));
+    }
+    let mut scenario =
+        Scenario::one(|web| (web.autorestart, web.stop_wait_secs) = (AutoRestart::Never, 1)).running();
+    scenario.stop("web", Wait::No);
+    scenario.pass(1.0);
+    assert_eq!(end(&mut scenario, killed, true), "WARN stopped: web (terminated by SIGKILL)");
+}
+
+#[test]
+fn an_option_that_cannot_be_applied_ends_a_program_without_startsecs_by_its_restart_policy() {
+    for (autorestart, expected) in
+        [(AutoRestart::Never, ProcessState::Exited), (AutoRestart::Always, ProcessState::Running)]
+    {
+        let mut scenario = Scenario::one(|web| (web.start_secs, web.autorestart) = (0, autorestart)).begin();
+        let process = scenario.id("web");
+        scenario.alive.remove(&process);
+        scenario.pids_in_use.remove(&process);
+        let failure = NotSpawned::from("cannot apply nice: Operation not permitted".to_owned());
+        scenario.log.clear();
+        scenario.input(Input::NotExecuted { process, status: ExitStatus::Exited(127), failure });
+        assert_eq!(
+            scenario.log[..2],
+            [
+                "INFO spawnerr: cannot apply nice: Operation not permitted",
+                "WARN exited: web (exit status 127; not expected)"
+            ]
+        );
+        scenario.pass(3.0);
+        assert_eq!(scenario.state("web"), expected);
+        let turn = Turn { now: scenario.now, restarts_allowed: true, random: 0 };
+        let info = scenario.supervisor.process(process).unwrap().info(&turn);
+        if expected == ProcessState::Exited {
+            assert_eq!(
+                (info.last_exit, info.spawn_error.as_str()),
+                (None, "cannot apply nice: Operation not permitted")
+            );
+        }
+    }
+}

@@ -106,3 +106,21 @@ fn an_update_changes_or_ends_the_measurements() {
     update(&mut scenario, "web");
     assert_eq!(scenario.supervisor.deadline(), None);
 }
+
+#[test]
+fn a_measurement_of_an_earlier_run_does_not_count() {
+    let mut scenario = limited(|_, _| ());
+    let process = scenario.id("web");
+    for _ in 0..3 {
+        scenario.input(Input::MemoryMeasured { process, pid: Pid(7), bytes: Some(500 * MB) });
+    }
+    scenario.expect_log(&[]);
+}
+
+#[test]
+fn small_amounts_are_shown_in_smaller_units() {
+    let mut scenario = limited(|_, limit| limit.bytes = 1_000_000);
+    scenario.memory_bytes = Some(1_020_000);
+    scenario.pass(10.02);
+    scenario.expect_log(&["INFO web: 996 KB of memory in use, memory_limit is 976 KB (1 of 3 measurements)"]);
+}

@@ -67,7 +67,11 @@ impl Scenario {
                 Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
             }
             Effect::Kill { process, signal, target, .. } => {
-                let whole = if target == KillTarget::Group { " group" } else { "" };
+                let whole = match target {
+                    KillTarget::Process => "",
+                    KillTarget::Group => " group",
+                    KillTarget::Tree => " tree",
+                };
                 let name = &self.supervisor.spec(process).unwrap().name;
                 self.log.push(format!("!kill {name} {signal}{whole}"));
                 let outcome = self.send_error.clone().map_or(Ok(()), Err);
@@ -156,8 +160,8 @@ impl Scenario {
                 self.log.push(format!("!apply {} to {name} ({pid})", options.join(", ")));
                 None
             }
-            Effect::MeasureMemory { process, pid: _ } => {
-                Some(Input::MemoryMeasured { process, bytes: self.memory_bytes })
+            Effect::MeasureMemory { process, pid } => {
+                Some(Input::MemoryMeasured { process, pid, bytes: self.memory_bytes })
             }
             Effect::ApplyLogLimits { process } => {
                 let spec = self.supervisor.spec(process).unwrap();

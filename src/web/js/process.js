@@ -46,7 +46,7 @@ function reasons({ process, history }) {
   if (process.needed_by.length) list.push(`Needed by ${process.needed_by.join(", ")}`);
   const counted = {
     Starts: counters.starts, "automatic ones": counters.restarts, "failed ones": counters.failed_starts,
-    "unexpected exits": counters.exits_unexpected, "ends by a signal": counters.exits_by_signal,
+    "unexpected exits": counters.exits_unexpected, "ends by a signal": counters.exits_by_signal, "out of memory": counters.exits_by_oom,
   };
   list.push(Object.entries(counted).filter(([, count]) => count).map(([word, count]) => `${word}: ${count}`).join(", "));
   return list.filter(Boolean).map(visible);

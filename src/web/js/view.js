@@ -75,7 +75,7 @@ export function bytes(count) {
 }
 
 /** `exit 1` or `SIGKILL`. */
-export const ending = (end) => (end ? (end.signal ?? `exit ${end.exit_code}`) : "");
+export const ending = (end) => (end ? (end.out_of_memory ? "OOM kill" : end.signal ?? `exit ${end.exit_code}`) : "");
 
 // What a stop sends, as a rule.
 const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"];

@@ -33,6 +33,30 @@ mount_all() {
     ip link set lo up
 }
 
+# Instead of `prepare`: in a cgroup that stands for a container with this much memory.
+prepare_in_container() {
+    mount_all
+    echo "+memory +cpu +pids" >/sys/fs/cgroup/cgroup.subtree_control
+    mkdir /sys/fs/cgroup/container
+    echo "$1" >/sys/fs/cgroup/container/memory.max
+    echo 0 >/sys/fs/cgroup/container/cgroup.procs
+}
+
+# The folder of the cgroups of `sv` in there.
+ours() {
+    echo /sys/fs/cgroup/container/sv-*
+}
+
+# A file of a program's cgroup.
+of() {
+    cat "$(ours)/p-$1/$2"
+}
+
+# Whether a process is in the cgroup of a program.
+is_in() {
+    contains "$(cat "/proc/$2/cgroup")" "/p-$1"
+}
+
 # Adds a program with the options on standard input and starts it, or updates it.
 program() {
     { echo "[program:$1]"; cat; } >"$PROGRAMS/$1.conf"

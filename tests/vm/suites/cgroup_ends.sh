@@ -1,0 +1,92 @@
+# The ends of programs in cgroups: out of memory, and with everything that they have started.
+
+prepare() {
+    prepare_in_container 200M
+}
+
+test_a_program_above_memory_max_has_ended_out_of_memory() {
+    program hog <<EOF
+command=dd if=/dev/zero of=/dev/null bs=60M
+startsecs=0
+autorestart=false
+cgroup_memory_max=20MB
+EOF
+    wait_log "exited: hog (terminated by SIGKILL, out of memory; not expected)"
+    contains "$(sv why hog)" "last end:     terminated by SIGKILL, out of memory"
+    contains "$(sv why hog)" "1 out of memory"
+    contains "$(sv ps hog)" "OOM kill"
+}
+
+test_a_kill_by_hand_is_not_out_of_memory() {
+    program hand <<EOF
+command=sleep 1000
+autorestart=false
+cgroup_memory_max=20MB
+EOF
+    wait_state hand RUNNING
+    kill -9 "$(pid hand)"
+    wait_log "exited: hand (terminated by SIGKILL; not expected)"
+}
+
+test_a_killed_child_is_reported_when_the_program_ends() {
+    program parent <<EOF
+command=sh -c 'dd if=/dev/zero of=/dev/null bs=60M; exit 3'
+startsecs=0
+autorestart=false
+cgroup_memory_max=20MB
+EOF
+    wait_log "parent: the OOM killer has killed 1 of its processes"
+    wait_log "exited: parent (exit status 3; not expected)"
+}
+
+test_a_program_without_a_cgroup_has_ended_out_of_the_memory_of_the_container() {
+    program greedy <<EOF
+command=dd if=/dev/zero of=/dev/null bs=230M
+startsecs=0
+autorestart=false
+oom_score_adj=1000
+EOF
+    wait_log "exited: greedy (terminated by SIGKILL, out of memory; not expected)"
+}
+
+test_pids_max_stops_forks() {
+    program forks <<EOF
+command=sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait'
+cgroup_pids_max=4
+autorestart=false
+startsecs=0
+EOF
+    wait_for "grep -q 'max [1-9]' $(ours)/p-forks/pids.events || grep -q 'exited: forks' $LOG"
+}
+
+test_kill_tree_ends_what_has_left_for_a_session_of_its_own() {
+    program legacy <<EOF
+command=sh -c '(setsid sh -c "trap : TERM; sleep 2001 & while :; do wait; done" &) ; exec sleep 2002'
+kill_tree=true
+stopwaitsecs=1
+EOF
+    wait_state legacy RUNNING
+    wait_for "pgrep -f 'sleep 2001'"
+    is_in legacy "$(pgrep -f -o 'sleep 2001')"
+    sv stop legacy
+    is "$(pgrep -f 'sleep 200[12]' || true)" ""
+    [ ! -e "$(ours)/p-legacy" ]
+}
+
+test_what_is_left_without_kill_tree_keeps_its_cgroup() {
+    program daemon <<EOF
+command=sh -c 'setsid sleep 3001 & exec sleep 1000'
+cgroup_pids_max=10
+EOF
+    wait_state daemon RUNNING
+    sv stop daemon
+    left="$(pgrep -f 'sleep 3001')"
+    is_in daemon "$left"
+    sv start daemon
+    is_in daemon "$left"
+    is_in daemon "$(pid daemon)"
+    sv stop daemon
+    pkill -f 'sleep 3001'
+    wait_for "[ ! -e $(ours)/p-daemon ]"
+}
+
