@@ -123,8 +123,7 @@ fn roles_by_user(options: &mut SectionReader<'_, '_>) -> Vec<(UserId, Role)> {
 fn hosts(options: &mut SectionReader<'_, '_>, listens_on: &str) -> Vec<String> {
     let mut hosts = vec![options.reading.host_node_name.to_owned(), listens_on.to_owned()];
     for host in options.items("allowed_hosts", values::list) {
-        let is_name = host == "*" || !host.is_empty() && !host.contains(['*', ':', '/', '@']);
-        let checked = if is_name {
+        let checked = if host == "*" || is_host_name(&host) {
             Ok(host.trim_end_matches('.').to_owned())
         } else {
             Err(format!(
@@ -137,6 +136,14 @@ fn hosts(options: &mut SectionReader<'_, '_>, listens_on: &str) -> Vec<String> {
     hosts.retain(|host| !host.is_empty());
     hosts.iter_mut().for_each(|host| host.make_ascii_lowercase());
     hosts
+}
+
+/// Whether a text is a host name, or a dot and a host name. Browsers send only ASCII.
+fn is_host_name(text: &str) -> bool {
+    let name = text.strip_prefix('.').unwrap_or(text);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
+    labels.all(|label| !label.is_empty() && label.bytes().all(is_part))
 }
 
 fn inet(options: &mut SectionReader<'_, '_>) -> Option<Address> {
@@ -272,6 +279,11 @@ mod tests {
                 "port=1\nallowed_hosts=*.b",
                 "'*.b' is not a host name: write sv.example.com",
             ),
+            ("inet_http_server", "port=1\nallowed_hosts=a,.", "'.' is not a host name: write sv.example.com"),
+            ("inet_http_server", "port=1\nallowed_hosts=a..b", "'a..b' is not a host name"),
+            ("inet_http_server", "port=1\nallowed_hosts=..b", "'..b' is not a host name"),
+            ("inet_http_server", "port=1\nallowed_hosts=a b", "'a b' is not a host name"),
+            ("inet_http_server", "port=1\nallowed_hosts=w\u{f6}rk", "'w\u{f6}rk' is not a host name"),
             ("inet_http_server", "port=foo", "not a valid port number: 'foo'"),
             ("inet_http_server", "port=:70000", "70000 is above upper bound (65535)"),
             ("inet_http_server", "port=1\nusername=u", incomplete),
