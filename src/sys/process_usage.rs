@@ -88,7 +88,10 @@ mod tests {
     use super::*;
 
     fn tree_memory(root: Pid) -> Option<u64> {
-        let mut measurement = TreeMeasurement::begin(root)?;
+        completed(TreeMeasurement::begin(root)?)
+    }
+
+    fn completed(mut measurement: TreeMeasurement) -> Option<u64> {
         std::iter::from_fn(|| Some(measurement.advance())).find_map(|bytes| bytes)
     }
 
@@ -107,7 +110,16 @@ mod tests {
         let root = Pid(child.id().cast_signed());
         let (alone, shared) = resident_pages(root).unwrap();
         let tree = tree_memory(root).unwrap();
-        assert!(tree > (alone + shared) * page_bytes(), "{tree}");
+        let root_bytes = (alone + shared) * page_bytes();
+        assert!(tree > root_bytes, "{tree}");
+        // Beyond the bounds no thread is asked for children, and no process measured.
+        let begun = || TreeMeasurement::begin(root).unwrap();
+        assert_eq!(completed(TreeMeasurement { threads_left: 0, ..begun() }), Some(root_bytes));
+        let full = TreeMeasurement { found: vec![root; MEASURED_MAX], ..begun() };
+        assert_eq!(completed(full), Some(root_bytes));
+        let mut almost_full = TreeMeasurement { found: vec![root; MEASURED_MAX - 1], ..begun() };
+        while almost_full.advance().is_none() {}
+        assert_eq!((almost_full.found.len(), almost_full.asked), (MEASURED_MAX, 1));
         crate::sys::process::send_signal(root, crate::model::Signal::KILL, true).unwrap();
         child.wait().unwrap();
         assert_eq!(tree_memory(root), None);
