@@ -71,8 +71,11 @@ impl Document {
             return self.validate(&json!({"$ref": "#/components/schemas/Error"}), body, path);
         };
         let response = &operation["responses"][status.split(' ').next().unwrap()];
-        let response =
-            if response.is_null() { &self.0["components"]["responses"]["Error"] } else { response };
+        let response = match response["$ref"].as_str() {
+            Some(pointer) => self.0.pointer(&pointer[1..]).unwrap(),
+            None if response.is_null() => &self.0["components"]["responses"]["Error"],
+            None => response,
+        };
         self.validate(&response["content"]["application/json"]["schema"], body, path);
     }
 
@@ -244,12 +247,15 @@ fn the_supervisor_and_its_processes_are_described() {
     assert_eq!(server["supervisor_version"], json!("4.3.0"));
     assert!(is_time(&server["started_at"]) && is_time(&server["now_at"]), "{server}");
     assert!(server["newest_event"].as_u64().unwrap() > 5, "{server}");
+    let all = json!({"role": "admin", "read_logs": true, "operate": true, "administer": true});
+    assert_eq!(server["permissions"], all);
 
     let list = get(&mut peer, "/processes");
     assert_eq!(names(&list), ["cat", "ghost", "job", "web:web_00", "web:web_01"]);
     let summary = json!({"total": 5, "by_state": {"RUNNING": 3, "STOPPED": 1, "FATAL": 1}, "unhealthy": 0});
     assert_eq!(list["summary"], summary);
     let every = [
+        "check_output",
         "counters",
         "description",
         "ended_at",
@@ -440,8 +446,38 @@ fn who_may_not_ask_learns_so_in_json() {
         assert_eq!(answer.field("WWW-Authenticate"), challenge, "{request}");
         assert!(peer.ends(), "{request}");
     }
+    for (head, line, name) in [
+        ("Content-Length: 99999999", "413 Content Too Large", "CONTENT_TOO_LARGE"),
+        ("Transfer-Encoding: gzip", "501 Not Implemented", "NOT_IMPLEMENTED"),
+        ("Transfer-Encoding: chunked\r\n\r\nnope", "400 Bad Request", "BAD_REQUEST"),
+    ] {
+        let request =
+            format!("POST /api/v1/processes/x/signal HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n");
+        let answer = Peer::unix(&sandbox).send(request).answer();
+        assert_eq!(
+            (status(&answer).as_str(), &body(&answer)["error"]["name"]),
+            (line, &json!(name)),
+            "{head}"
+        );
+    }
     let authorized = format!("{get}Host: x\r\nAuthorization: Basic bWU6c2VjcmV0\r\n\r\n");
     assert_eq!(Peer::tcp(port).send(authorized).answer().line, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn a_request_to_a_server_that_is_gone_is_refused_in_json() {
+    let port = free_port();
+    let server = format!("[inet_http_server]\nport=127.0.0.1:{port}\n");
+    let mut sandbox = Sandbox::new(&format!("{HEAD}{server}")).start();
+    let body_of = |text: &str| text.to_owned();
+    let mut peer = Peer::tcp(port);
+    peer.send(body_of("POST /api/v1/processes/x/signal HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"));
+    sandbox.replace("supervisord.conf", &server, "");
+    assert!(sandbox.ctl(&["reload"]).success);
+    sandbox.wait("the port to be closed", |_| std::net::TcpStream::connect(("127.0.0.1", port)).err());
+    let answer = peer.send(body_of("\"a\": 1}\n")).answer();
+    assert_eq!(status(&answer), "401 Unauthorized");
+    assert_eq!(body(&answer)["error"]["name"], json!("UNAUTHORIZED"));
 }
 
 #[test]
@@ -695,7 +731,7 @@ fn a_followed_log_resumes_at_its_offset_and_ends_with_its_process() {
     assert_eq!(pieces, format!("{}\nend", "\u{1}".repeat(1 << 20)));
     let mut peer = Peer::unix(&sandbox);
     let tail = get(&mut peer, "/processes/talks/logs/stdout?bytes=4000000");
-    assert!(tail["text"].as_str().unwrap().len() > 1 << 20);
+    assert_eq!((tail["text"].as_str().unwrap().len(), &tail["overflow"]), (1 << 20, &json!(true)));
 
     sandbox.write("talks.log", "");
     say(&mut sandbox, b"new\n");
@@ -704,6 +740,81 @@ fn a_followed_log_resumes_at_its_offset_and_ends_with_its_process() {
     assert!(sandbox.ctl(&["stop", "talks"]).success && sandbox.ctl(&["remove", "talks"]).success);
     assert_eq!(again.next().unwrap(), (None, "end".to_owned(), json!({})));
     assert_eq!(again.next(), None);
+}
+
+#[test]
+fn the_events_and_both_logs_of_a_process_come_in_one_stream() {
+    let (mut sandbox, _keep) = with_logs();
+    say(&mut sandbox, "one €\ntwo\n".as_bytes());
+    let path = "/processes/talks/follow?after=0";
+    let mut live = Events::follow(Peer::unix(&sandbox), &format!("{path}&bytes=4"), "");
+    assert_eq!(live.next().unwrap(), (None, "logs".to_owned(), json!({"stdout": true, "stderr": false})));
+    let events = live.up_to("two");
+    assert_eq!(events[0].1, "supervisor");
+    assert_eq!(states(&events, "talks"), ["STARTING", "RUNNING"]);
+    let last = events.last().unwrap();
+    assert_eq!(*last, (None, "stdout".to_owned(), json!({"offset": 12, "text": "two\n"})));
+    // What comes later is sent at once, of either kind.
+    say(&mut sandbox, b"three\n");
+    assert_eq!(live.next().unwrap().2, json!({"offset": 18, "text": "three\n"}));
+    assert!(sandbox.ctl(&["start", "off"]).success);
+    assert_eq!(states(&live.up_to("RUNNING"), "off"), ["STARTING", "RUNNING"]);
+    let newest = get(&mut Peer::unix(&sandbox), "")["newest_event"].clone();
+    let again = format!("/processes/talks/follow?after={newest}&stdout=12&stderr=0");
+    let mut again = Events::follow(Peer::unix(&sandbox), &again, "");
+    assert_eq!(
+        (again.next().unwrap().1.as_str(), again.next().unwrap().2["offset"].clone()),
+        ("logs", json!(18))
+    );
+    sandbox.write("talks.log", "");
+    say(&mut sandbox, b"new\n");
+    let gap = (None, "stdout".to_owned(), json!({"offset": 0, "missed_bytes": null}));
+    assert_eq!((again.next().unwrap(), again.next().unwrap().2["text"].clone()), (gap, json!("new\n")));
+    assert!(sandbox.ctl(&["stop", "talks"]).success && sandbox.ctl(&["remove", "talks"]).success);
+    for mut stream in [live, again] {
+        let events: Vec<_> = std::iter::from_fn(|| stream.next()).collect();
+        assert_eq!(*events.last().unwrap(), (None, "end".to_owned(), json!({})));
+    }
+    for (query, status, name) in [
+        ("talks/follow", "404 Not Found", "BAD_NAME"),
+        ("off/follow?stdout=x", "400 Bad Request", "BAD_REQUEST"),
+        ("off/follow?follow=true", "400 Bad Request", "BAD_REQUEST"),
+    ] {
+        let (line, body) = ask(&mut Peer::unix(&sandbox), &format!("GET /api/v1/processes/{query}"));
+        assert_eq!((line.as_str(), &body["error"]["name"]), (status, &json!(name)), "{query}");
+    }
+}
+
+/// Without it, proxies close a connection on which nothing happens.
+#[test]
+fn every_stream_is_kept_alive() {
+    let (mut sandbox, _keep) = with_logs();
+    let newest = get(&mut Peer::unix(&sandbox), "")["newest_event"].clone();
+    let paths = [
+        format!("/events?follow=true&after={newest}"),
+        "/processes/talks/logs/stdout?follow=true".to_owned(),
+        format!("/processes/talks/follow?after={newest}"),
+    ];
+    let mut streams = paths.map(|path| Events::follow(Peer::unix(&sandbox), &path, ""));
+    assert_eq!(streams[2].next().unwrap().1, "logs");
+    for stream in &mut streams {
+        assert_eq!(stream.chunk().as_deref(), Some(&b":\n\n"[..]));
+    }
+    // They go on after that.
+    say(&mut sandbox, b"more\n");
+    assert_eq!(streams[1].next().unwrap().2, json!({"text": "more\n"}));
+}
+
+#[test]
+fn lists_of_many_processes_are_complete() {
+    let many =
+        "[program:many]\ncommand=/bin/cat\nautostart=false\nnumprocs=2000\nprocess_name=%(process_num)04d\n";
+    let sandbox = Sandbox::with_programs(many).start();
+    let mut peer = Peer::unix(&sandbox);
+    let list = get(&mut peer, "/processes");
+    assert_eq!((names(&list).len(), &list["summary"]["total"]), (2000, &json!(2000)));
+    assert_eq!(get(&mut peer, "/graph")["nodes"].as_array().unwrap().len(), 2000);
+    assert_eq!(names(&get(&mut peer, "/config")).len(), 2000);
 }
 
 #[test]
@@ -1016,6 +1127,47 @@ fn the_supervisor_is_restarted_and_shut_down() {
 
 fn pid_of_if_answered(sandbox: &Sandbox) -> Option<Json> {
     sandbox.pid("cat").map(|pid| json!(pid.as_raw_nonzero().get()))
+}
+
+/// A client that openapi-python-client makes of the served description.
+#[test]
+fn a_generated_client_works() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var_os("SV_OPENAPI_CLIENT_BIN").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| root.join("target/openapi-client/bin"));
+    let generator = folder.join("openapi-python-client");
+    if !have("openapi-python-client", generator.exists()) {
+        return;
+    }
+    let port = free_port();
+    let server = format!("[inet_http_server]\nport=127.0.0.1:{port}\n");
+    let mut sandbox = Sandbox::new(&format!("{HEAD}{server}{PROGRAMS}")).start();
+    sandbox.wait_state("web:web_01", "RUNNING");
+    let document =
+        Peer::tcp(port).gets("GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK");
+    std::fs::write(sandbox.path("openapi.json"), document.body).unwrap();
+    // It would format what it has made by programs that may not be there.
+    sandbox.write("generator.yaml", "post_hooks: []\n");
+    let output = sandbox
+        .marked(std::process::Command::new(generator))
+        .args(["generate", "--meta", "none", "--path"])
+        .arg(sandbox.path("openapi.json"))
+        .arg("--config")
+        .arg(sandbox.path("generator.yaml"))
+        .arg("--output-path")
+        .arg(sandbox.path("sv_client"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let output = sandbox
+        .marked(std::process::Command::new(folder.join("python")))
+        .arg(root.join("tests/openapi_client/use.py"))
+        .arg(format!("http://127.0.0.1:{port}/api/v1"))
+        .env("PYTHONPATH", sandbox.path(""))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && output.stdout == b"done\n", "{text}\n{}", sandbox.story());
 }
 
 /// Requests made from the description, valid and invalid ones. Every answer has to match it.

@@ -90,6 +90,39 @@ fn unfinished_requests_of_all_clients_share_a_budget() {
 }
 
 #[test]
+fn a_restart_is_completed_for_a_client_that_is_refused_meanwhile() {
+    let slow = "[program:slow]\ncommand=/bin/sh -c 'trap \"\" TERM; echo up; while :; do sleep 1000; done'\n\
+        startsecs=0\nstopwaitsecs=3600\nstdout_logfile=%(here)s/slow.log\n";
+    let (mut sandbox, port) = with_port("", slow);
+    sandbox.wait_file("slow.log", "up");
+    let before = sandbox.pid("slow").unwrap();
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
+    // What follows the request is read ahead and held.
+    let head = "POST /api/v1/processes/*/restart?wait=3600 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    client.write_all(&[head.as_bytes(), &[b'x'; 48 * 1024]].concat()).unwrap();
+    sandbox.wait_state("slow", "STOPPING");
+    let path = sandbox.path("supervisor.sock");
+    // Connections over TCP yield before these.
+    let open: Vec<_> = (0..20)
+        .map(|_| {
+            let wire = UnixStream::connect(&path).unwrap();
+            wire.set_write_timeout(Some(TIMEOUT)).unwrap();
+            unfinished(wire, "")
+        })
+        .collect();
+    let mut refusal = String::new();
+    client.read_to_string(&mut refusal).unwrap();
+    assert!(refusal.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refusal}");
+    assert!(refusal.contains("\r\n\r\n{\"error\":{\"code\":null,\"name\":\"UNAVAILABLE\","), "{refusal}");
+    drop(open);
+    kill_process(before, Signal::KILL).unwrap();
+    sandbox
+        .wait("the second half of the restart", |sandbox| sandbox.pid("slow").filter(|pid| *pid != before));
+    sandbox.wait_state("slow", "RUNNING");
+}
+
+#[test]
 fn a_text_of_more_than_a_mebibyte_is_taken_for_a_child() {
     let count = "[program:count]\ncommand=/bin/sh -c 'head -c 1100000 | wc -c > %(here)s/count; exec cat'\nstartsecs=0\n";
     let mut sandbox = Sandbox::with_programs(count).start();

@@ -48,7 +48,7 @@ fn press(browser: &mut Browser, name: &str, action: &str) {
 /// Presses the button with this label, of those that are visible.
 fn press_label(browser: &mut Browser, within: &str, label: &str) {
     let button = format!(
-        "[...document.querySelectorAll('{within} button')].find(it => it.innerText === {label:?} && it.checkVisibility())"
+        "[...document.querySelectorAll('{within} button:enabled')].find(it => it.innerText === {label:?} && it.checkVisibility())"
     );
     browser.wait_for(&format!("{button} && ({button}.click(), true)"), "true");
 }
@@ -218,9 +218,9 @@ fn the_logs_of_a_process_are_followed_and_searched() {
     let Some((mut browser, mut sandbox, url)) = visit(programs) else { return };
     sandbox.wait_state("both", "RUNNING");
     browser.open(&format!("{url}process.html?processname=says"));
-    let lines =
-        "[...document.querySelectorAll('.lines')[0].children].map(line => line.textContent).join('|')";
+    let lines = FIRST_LINES;
     browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    assert!(temporary_files(&sandbox) > 0, "the browser keeps its files elsewhere");
     send(&sandbox, "says", "\u{202e}x\nhalf");
     browser.wait_for(lines, "one <b>two</b> red \u{fffd}x|half");
     send(&sandbox, "says", " a line\none more\n");
@@ -249,6 +249,232 @@ fn the_logs_of_a_process_are_followed_and_searched() {
     browser.wait_for("document.querySelectorAll('.lines')[0]?.innerText", "out");
     browser.wait_for("document.querySelectorAll('.lines')[1]?.innerText", "error");
     no_violations(&mut browser);
+}
+
+/// Folders that Chromium does not remove when it is killed.
+fn temporary_files(sandbox: &Sandbox) -> usize {
+    let entries = fs::read_dir(sandbox.path("browser/tmp")).unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("hromium")).count()
+}
+
+const FIRST_LINES: &str =
+    "[...document.querySelectorAll('.lines')[0].children].map(line => line.textContent).join('|')";
+
+/// Writes what it reads, with line breaks where that has tildes and carriage returns where it has at signs.
+const PROGRESS: &str =
+    "[program:bar]\ncommand=/usr/bin/perl -pe 'BEGIN { $| = 1 } chomp; tr/~@/\\n\\r/'\nstartsecs=0\n";
+
+#[test]
+fn a_progress_bar_does_not_stop_at_the_bound_of_a_line() {
+    let Some((mut browser, mut sandbox, url)) = visit(PROGRESS) else { return };
+    sandbox.wait_state("bar", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=bar"));
+    browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    for part in 0..20 {
+        let steps: String = (0..100).map(|step| format!("@{} of 2000 blocks", part * 100 + step)).collect();
+        send(&sandbox, "bar", &format!("{steps}\n"));
+    }
+    browser.wait_for(FIRST_LINES, "1999 of 2000 blocks");
+    // The end of a line in two pieces, a line that begins again after that bound, and an empty one.
+    send(&sandbox, "bar", "@\n");
+    send(&sandbox, "bar", &format!("~{}@\n", "x".repeat(5_000)));
+    send(&sandbox, "bar", "short@~~last~\n");
+    browser.wait_for(FIRST_LINES, "1999 of 2000 blocks|short||last");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn a_search_keeps_up_with_a_log_that_does_not_pause() {
+    let busy = "[program:busy]\nstartsecs=0\n\
+        command=/usr/bin/perl -e '$| = 1; while (1) { print \"line $n of many\\n\"; $n++; select(undef, undef, undef, 0.02) }'\n";
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("{busy}[program:says]\n{CAT}")) else {
+        return;
+    };
+    sandbox.wait_state("busy", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=busy"));
+    browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    browser.key("/");
+    for key in ["m", "a", "n", "y"] {
+        browser.key(key);
+    }
+    // The number of hits grows while lines come.
+    let hits = "Number(document.querySelector('.find .count').innerText.split(' of ')[1])";
+    browser.wait_for(&format!("(globalThis.first ??= {hits}) > 0"), "true");
+    browser.wait_for(&format!("{hits} > first + 10"), "true");
+    // Hits beyond the bound are not collected.
+    browser.open(&format!("{url}process.html?processname=says"));
+    browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    send(&sandbox, "says", &format!("{}\n", "ab ".repeat(1_000)).repeat(100));
+    browser.wait_for("document.querySelectorAll('.lines')[0].childElementCount", "100");
+    browser.key("/");
+    browser.key("a");
+    browser.wait_for("document.querySelector('.find .count').innerText.endsWith('+')", "true");
+    browser.wait_for("CSS.highlights.get('hits').size < 1100", "true");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn many_windows_of_one_browser_are_live() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:says]\n{CAT}")) else { return };
+    sandbox.wait_state("says", "RUNNING");
+    // A browser has six connections to a server, and a page that is to be seen holds one of them.
+    let windows: Vec<_> = (0..5).map(|_| browser.open_window()).collect();
+    for window in &windows {
+        browser.turn_to(window);
+        browser.open(&format!("{url}process.html?processname=says"));
+    }
+    for window in &windows {
+        browser.turn_to(window);
+        browser.wait_for("document.querySelector('.log .count')?.innerText", "live");
+        browser.wait_for("document.hidden", "false");
+    }
+    send(&sandbox, "says", "to all\n");
+    assert!(sandbox.ctl(&["stop", "says"]).success);
+    for window in &windows {
+        browser.turn_to(window);
+        browser.wait_for(FIRST_LINES, "to all");
+        browser.wait_for("document.querySelector('h1 .state').innerText", "stopped");
+    }
+}
+
+/// Counts the streams that a page has opened and not closed.
+const COUNT_STREAMS: &str = "globalThis.streams = 0;
+    globalThis.EventSource = class extends EventSource {
+        constructor(...words) { super(...words); streams += 1; }
+        close() { streams -= this.readyState === 2 ? 0 : 1; super.close(); }
+    };";
+
+#[test]
+fn a_page_in_the_background_has_no_stream() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:says]\n{CAT}")) else { return };
+    sandbox.wait_state("says", "RUNNING");
+    browser.run_first(&format!(
+        "{COUNT_STREAMS} globalThis.isHidden = true;
+         Object.defineProperty(Document.prototype, 'hidden', {{get: () => isHidden}});"
+    ));
+    let turn = |is_hidden: bool| {
+        format!("(isHidden = {is_hidden}, document.dispatchEvent(new Event('visibilitychange')))")
+    };
+    for page in ["", "process.html?processname=says"] {
+        browser.open(&format!("{url}{page}"));
+        browser.wait_for("document.body?.classList.contains('live') && document.readyState", "complete");
+        browser.wait_for("new Promise(done => setTimeout(() => done(streams), 500))", "0");
+        browser.value(&turn(false));
+        browser.wait_for("streams", "1");
+        // It is given up after a while.
+        browser.value(&turn(true));
+        browser.wait_for("streams", "0");
+        browser.value(&turn(false));
+        browser.wait_for("streams", "1");
+    }
+}
+
+#[test]
+fn a_log_that_goes_on_after_its_end_is_shown_once() {
+    let says = format!("[program:says]\n{CAT}stdout_logfile=%(here)s/says.log\n");
+    let Some((mut browser, mut sandbox, url)) = visit(&says) else { return };
+    sandbox.wait_state("says", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=says"));
+    browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    send(&sandbox, "says", "before\n");
+    browser.wait_for(FIRST_LINES, "before");
+    browser.value("globalThis.isSamePage = true");
+    // Logs end with a restart in the same process.
+    let first = sandbox.pid("says").unwrap();
+    assert!(sandbox.ctl(&["reload"]).success);
+    sandbox.wait("another process", |sandbox| sandbox.pid("says").filter(|pid| *pid != first));
+    send(&sandbox, "says", "after\n");
+    browser.wait_for(&format!("{FIRST_LINES}.endsWith('after')"), "true");
+    browser.wait_for(FIRST_LINES, "before|after");
+    // And with the supervisor.
+    sandbox.signal(Signal::TERM);
+    sandbox.wait_exit();
+    browser.wait_for("document.body.classList.contains('offline')", "true");
+    sandbox.spawn();
+    sandbox.wait_state("says", "RUNNING");
+    send(&sandbox, "says", "again\n");
+    browser.wait_for(&format!("{FIRST_LINES}.endsWith('again')"), "true");
+    browser.wait_for(&format!("{FIRST_LINES} + isSamePage"), "before|after|againtrue");
+}
+
+#[test]
+fn a_page_asks_no_more_often_than_it_can_show() {
+    let programs = format!("[program:says]\n{CAT}[program:other]\n{CAT}");
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("says", "RUNNING");
+    browser.run_first("performance.setResourceTimingBufferSize(10000)");
+    let requests =
+        "performance.getEntriesByType('resource').filter(it => it.name.includes('/processes')).length";
+    for (page, least_ms) in [("", 100), ("process.html?processname=says", 250)] {
+        browser.open(&format!("{url}{page}"));
+        browser.wait_for("document.querySelector('.state')?.innerText", "running");
+        browser.value(&format!("globalThis.begun = [performance.now(), {requests}]"));
+        for _ in 0..40 {
+            assert!(sandbox.ctl(&["restart", "says"]).success);
+        }
+        let rate = format!("({requests} - begun[1]) / ((performance.now() - begun[0]) / {least_ms} + 2)");
+        let rate: f64 = browser.value(&rate).unwrap().parse().unwrap();
+        assert!(rate > 0.0 && rate <= 1.0, "{page}: {rate} requests in {least_ms} ms");
+    }
+}
+
+#[test]
+fn a_request_without_an_answer_ends() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
+    sandbox.wait_state("cat", "RUNNING");
+    browser.open(&format!("{url}process.html?processname=cat"));
+    browser.wait_for("document.querySelector('.log .count').innerText", "live");
+    sandbox.signal(Signal::STOP);
+    press_label(&mut browser, ".tools", "Clear logs");
+    press_label(&mut browser, "dialog", "Clear");
+    browser.wait_for(
+        "document.querySelector('[role=alert] p')?.innerText",
+        "Clear logs cat: The supervisor does not answer",
+    );
+    sandbox.signal(Signal::CONT);
+    press_label(&mut browser, ".tools", "Stop");
+    sandbox.wait_state("cat", "STOPPED");
+}
+
+#[test]
+fn what_the_role_does_not_include_is_not_offered() {
+    if !have("chromium", browser::program().is_some()) {
+        return;
+    }
+    let port = free_port();
+    let server = format!("[inet_http_server]\nport=127.0.0.1:{port}\nrole=read\nread_logs=false\n");
+    let group = format!("[program:web]\n{CAT}numprocs=2\nprocess_name=web_%(process_num)s\n");
+    let mut sandbox = Sandbox::new(&format!("{HEAD}{server}[program:cat]\n{CAT}{group}")).start();
+    sandbox.wait_state("web:web_1", "RUNNING");
+    let mut browser = Browser::start(&browser::program().unwrap(), &sandbox.path("browser"));
+    browser.record_violations();
+    let url = format!("http://127.0.0.1:{port}/");
+    let offered =
+        "[...document.querySelectorAll('button, summary, .actions a')].filter(it => it.checkVisibility())
+        .map(it => it.innerText).filter(it => !/^\\d|^\\?$/.test(it)).join()";
+    browser.open(&url);
+    wait_cell(&mut browser, "cat", "status", "running");
+    browser.wait_for(offered, "");
+    // Nor by its key.
+    browser.key("j");
+    browser.key("t");
+    browser.open(&format!("{url}process.html?processname=cat"));
+    browser.wait_for("document.querySelector('h1 .state')?.innerText", "running");
+    browser.wait_for(offered, "");
+    browser.wait_for("document.querySelector('#logs').checkVisibility()", "false");
+    browser.key("t");
+    // It is live all the same.
+    let first = sandbox.pid("cat").unwrap();
+    kill_process(first, Signal::KILL).unwrap();
+    sandbox.wait("another process", |sandbox| sandbox.pid("cat").filter(|pid| *pid != first));
+    browser.wait_for("document.querySelector('.why').innerText.includes('automatic ones: 1')", "true");
+    browser.wait_for("document.querySelectorAll('[role=alert]').length", "0");
+    no_violations(&mut browser);
+    // With another role, after a restart, it is offered.
+    sandbox.replace("supervisord.conf", "role=read\nread_logs=false", "role=operate");
+    assert!(sandbox.ctl(&["reload"]).success);
+    browser.wait_for("document.querySelector('#logs').checkVisibility()", "true");
+    browser.wait_for(offered, "Restart,Stop,Clear logs,\u{2191},\u{2193},Pause,Wrap");
 }
 
 #[test]
@@ -285,6 +511,27 @@ fn names_are_text_whatever_is_in_them() {
     browser.wait_for("document.querySelector('h1 bdi')?.innerText", &shown);
     browser.wait_for("document.querySelectorAll('h1 b, .name b').length", "0");
     no_violations(&mut browser);
+}
+
+#[test]
+fn names_are_one_segment_of_an_address_whatever_is_in_them() {
+    let names = ["a%2Fb", "q?x=y&z", "h#i", "p+q", "..", "\\;"];
+    let programs: String = names.iter().map(|name| format!("[program:{name}]\n{CAT}")).collect();
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    for name in names {
+        sandbox.wait_state(name, "RUNNING");
+        browser.open(&url);
+        let link = format!("{}?.querySelector('.name a')", row(name));
+        browser.wait_for(&format!("{link} && ({link}.click(), true)"), "true");
+        browser.wait_for("document.querySelector('h1 bdi')?.innerText", name);
+        browser.wait_for("document.querySelector('.log .count').innerText", "live");
+        send(&sandbox, name, "hello\n");
+        browser.wait_for(FIRST_LINES, "hello");
+        press_label(&mut browser, ".tools", "Stop");
+        sandbox.wait_state(name, "STOPPED");
+        browser.wait_for("document.querySelector('h1 .state').innerText", "stopped");
+        no_violations(&mut browser);
+    }
 }
 
 #[test]

@@ -156,6 +156,50 @@ fn the_users_of_a_socket_have_their_own_roles_and_logs_can_be_kept_from_all_but_
 }
 
 #[test]
+fn what_checks_print_is_shown_only_with_logs() {
+    let checks = "[program:sick]\ncommand=/bin/cat\nstartsecs=0\nhealth_interval=0.1\nhealth_retries=1\n\
+        health=exec:/bin/sh -c 'echo top-$((6*7)); exit 3'\n\
+        [program:unready]\ncommand=/bin/cat\nready=exec:/bin/sh -c 'echo top-$((6*7)); exit 3'\nready_timeout=1\nstartretries=0\n";
+    let servers: String = [("open", "role=read"), ("closed", "role=operate\nread_logs=false")]
+        .map(|(name, options)| format!("[unix_http_server:{name}]\nfile=%(here)s/{name}.sock\n{options}\n"))
+        .concat();
+    let mut sandbox = Sandbox::new(&format!("{HEAD}{servers}{checks}")).start();
+    let texts = |sandbox: &Sandbox, socket: &str| {
+        let peer = || Peer::of(UnixStream::connect(sandbox.path(socket)).unwrap());
+        let targets = [
+            "/api/v1/processes",
+            "/api/v1/processes/sick",
+            "/api/v1/processes?name=unready",
+            "/api/v1/events",
+            "/",
+            "/process.html?processname=sick",
+        ];
+        let mut texts: Vec<String> = targets
+            .iter()
+            .map(|target| String::from_utf8(peer().gets(get(target), "HTTP/1.1 200 OK").body).unwrap())
+            .collect();
+        for method in ["supervisor.getAllProcessInfo", "sv.getAllProcessInfo"] {
+            texts.push(format!("{:?}", peer().call(method, &[]).unwrap()));
+        }
+        texts
+    };
+    let says = |texts: &[String]| texts.iter().filter(|text| text.contains("top-42")).count();
+    // While one of them is not ready, and after it was given up.
+    sandbox.wait("both checks to fail", |sandbox| {
+        let texts = texts(sandbox, "open.sock");
+        (texts[2].contains("exit status 3: top-42") && texts[0].contains("\"unhealthy\"")).then_some(())
+    });
+    assert!(says(&texts(&sandbox, "open.sock")) >= 6);
+    assert_eq!(says(&texts(&sandbox, "closed.sock")), 0);
+    sandbox.wait_state("unready", "FATAL");
+    let closed = texts(&sandbox, "closed.sock");
+    assert_eq!(says(&closed), 0, "{closed:?}");
+    assert!(closed[0].contains("exit status 3"), "{}", closed[0]);
+    sandbox.wait_log("sick is unhealthy: exit status 3: top-42");
+    sandbox.wait_log("unready is not ready after 1 second: exit status 3: top-42; stopping it");
+}
+
+#[test]
 fn each_call_of_a_multicall_has_its_own_fault() {
     let sandbox = with_server("role=read");
     let calls = ["supervisor.getState", "supervisor.shutdown", "supervisor.getPID"]
@@ -179,6 +223,28 @@ fn the_page_says_what_the_role_lacks() {
         "{text}"
     );
     assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
+    // Supervisor's scripts find each link at its position.
+    for (options, operates, reads_logs) in
+        [("role=operate\nread_logs=false", true, false), ("role=read", false, true), ("", true, true)]
+    {
+        let sandbox = with_server(options);
+        let server = peer(&sandbox).gets(get("/api/v1"), "HTTP/1.1 200 OK");
+        let server: serde_json::Value = serde_json::from_slice(&server.body).unwrap();
+        let permissions = &server["permissions"];
+        assert_eq!(
+            (&permissions["operate"], &permissions["read_logs"]),
+            (&operates.into(), &reads_logs.into())
+        );
+        assert_eq!(permissions["administer"], serde_json::Value::from(options.is_empty()));
+        let page = String::from_utf8(peer(&sandbox).gets(get("/"), "HTTP/1.1 200 OK").body).unwrap();
+        assert_eq!(page.contains("action=stopall"), operates, "{options}");
+        assert_eq!(page.contains("action=stop\""), operates, "{options}");
+        assert_eq!(page.contains("action=clearlog"), operates, "{options}");
+        assert_eq!(page.contains("tail.html") && page.contains("logtail/cat"), reads_logs, "{options}");
+        assert_eq!(page.matches("</li>").count(), if operates { 8 } else { 6 }, "{page}");
+        let page = peer(&sandbox).gets(get("/process.html?processname=cat"), "HTTP/1.1 200 OK");
+        assert_eq!(String::from_utf8(page.body).unwrap().contains("tail.html"), reads_logs, "{options}");
+    }
     let sandbox = with_server("role=metrics");
     for target in ["/metrics", "/livez"] {
         peer(&sandbox).gets(get(target), "HTTP/1.1 200 OK");

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::error::{ApiError, ErrorView};
 use super::json;
+use super::list::{ListReply, NoHead, encoded};
 use super::query::Query;
 use crate::http::{Request, Response};
 use crate::model::{
@@ -127,26 +128,25 @@ impl ActionCall {
     }
 
     /// The response after the last command. The failure of a single process is that of the request.
-    pub(super) fn response(self) -> Result<Response, ApiError> {
+    pub(super) fn response(self) -> Result<ListReply, ApiError> {
         let is_single = self.target.is_some_and(|name| name.process.is_some());
         let failed = self.rows.iter().find_map(|row| row.outcome.as_ref().err()).filter(|_| is_single);
         if let Some(fault) = self.fault.as_ref().or(failed) {
             return Err(ApiError::from(fault.clone()));
         }
         let is_instant = matches!(self.action, ProcessAction::Signal | ProcessAction::ClearLogs);
-        Ok(results(is_instant || self.wait.is_some(), &self.rows))
+        Ok(results(is_instant || self.wait.is_some(), self.rows))
     }
 }
 
 /// The response to a client whose action goes on.
 pub(super) fn unfinished() -> Response {
-    results(false, &[])
+    results(false, Vec::new()).finish()
 }
 
 #[derive(Serialize)]
-struct ResultsView<'a> {
+struct ResultsHead {
     completed: bool,
-    results: Vec<ResultView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -157,14 +157,16 @@ struct ResultView<'a> {
     error: Option<ErrorView>,
 }
 
-fn results(completed: bool, rows: &[BulkRow]) -> Response {
-    let results = rows.iter().map(|BulkRow { name, group, outcome }| ResultView {
-        full_name: Namespec::join(group, name),
-        group,
-        name,
-        error: outcome.as_ref().err().map(ErrorView::of),
-    });
-    json(if completed { 200 } else { 202 }, &ResultsView { completed, results: results.collect() })
+fn results(completed: bool, rows: Vec<BulkRow>) -> ListReply {
+    let reply = ListReply::new(&ResultsHead { completed }).with_status(if completed { 200 } else { 202 });
+    reply.list("results", rows, |BulkRow { name, group, outcome }| {
+        encoded(&ResultView {
+            full_name: Namespec::join(group, name),
+            group,
+            name,
+            error: outcome.as_ref().err().map(ErrorView::of),
+        })
+    })
 }
 
 /// A signal by name or number, in the query or in the body: `{"signal":"HUP"}`.
@@ -245,12 +247,12 @@ impl UpdateResult {
 }
 
 /// The processes of a group that was updated.
-pub(super) fn updated(rows: Vec<UpdateRow>) -> Response {
-    update_results(&rows.into_iter().map(UpdateResult::of).collect::<Vec<_>>())
+pub(super) fn updated(rows: Vec<UpdateRow>) -> ListReply {
+    update_results(rows.into_iter().map(UpdateResult::of).collect())
 }
 
-fn update_results(results: &[UpdateResult]) -> Response {
-    json(200, &UpdatesView { results: results.iter().map(UpdateView::of).collect() })
+fn update_results(results: Vec<UpdateResult>) -> ListReply {
+    ListReply::new(&NoHead {}).list("results", results, |result| encoded(&UpdateView::of(result)))
 }
 
 impl UpdateCall {
@@ -313,7 +315,7 @@ impl UpdateCall {
     }
 
     /// The response after the last command. That a named group can't be updated is the failure of the request.
-    pub(super) fn response(self) -> Result<Response, ApiError> {
+    pub(super) fn response(self) -> Result<ListReply, ApiError> {
         if let Some(fault) = self.fault {
             return Err(ApiError::from(fault));
         }
@@ -322,13 +324,8 @@ impl UpdateCall {
         {
             return Err(ApiError::from(fault.clone()));
         }
-        Ok(update_results(&self.results))
+        Ok(update_results(self.results))
     }
-}
-
-#[derive(Serialize)]
-struct UpdatesView<'a> {
-    results: Vec<UpdateView<'a>>,
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::action::{self, ActionCall, UpdateCall};
 use super::error::ApiError;
 use super::json;
+use super::list::ListReply;
 use super::process::{self, ProcessFilter};
 use super::query::Query;
 use super::resources::MeasuredProcess;
@@ -16,13 +17,15 @@ use super::utc;
 use super::{diff, event, graph, log};
 use crate::http::{Request, Response};
 use crate::model::{
-    Command, Fault, FaultCode, LaunchContext, LogOf, Namespec, ProcessSpec, Reading, Reply,
+    Command, Fault, FaultCode, Grant, LaunchContext, LogOf, Namespec, ProcessSpec, Reading, Reply, Role,
     SUPERVISOR_VERSION, SupervisorState, Wall,
 };
 
 /// What responses say of the supervisor itself.
 #[derive(Clone, Debug)]
 pub struct ServerFacts {
+    /// What the client may do.
+    pub grant: Grant,
     /// The time of the response.
     pub now: Wall,
     /// The serial of the newest entry of the event log.
@@ -44,6 +47,8 @@ pub struct ServerFacts {
 pub enum ApiOutcome {
     /// This response.
     Response(Response),
+    /// A response that is encoded in slices.
+    List(ListReply),
     /// A response with the resources of these processes, which are to be measured.
     Measure(Vec<MeasuredProcess>),
     /// A response with what the program of this process is started with ([`launch`]).
@@ -103,11 +108,34 @@ struct ServerView<'a> {
     started_at: String,
     now_at: String,
     newest_event: u64,
+    permissions: PermissionsView,
+}
+
+/// What the client may do, beyond seeing states and configuration.
+#[derive(Serialize)]
+struct PermissionsView {
+    role: &'static str,
+    read_logs: bool,
+    operate: bool,
+    administer: bool,
+}
+
+impl PermissionsView {
+    fn of(grant: Grant) -> Self {
+        Self {
+            role: grant.role.name(),
+            read_logs: grant.includes_logs(),
+            operate: grant.operates(),
+            administer: grant.role == Role::Admin,
+        }
+    }
 }
 
 impl ApiCall {
     pub(super) fn new(route: Route, query: &Query, request: &Request) -> Result<Self, ApiError> {
         let purpose = match route {
+            // A stream needs no call.
+            Route::Follow(_) => return Err(ApiError::not_found(&request.path)),
             Route::Server => ApiPurpose::ShowServer,
             Route::Processes => ApiPurpose::ListProcesses(ProcessFilter::of(query)?),
             Route::Process(name) => ApiPurpose::ShowProcess(Namespec::split(&name)),
@@ -155,7 +183,7 @@ impl ApiCall {
     fn command(&self) -> Option<Command> {
         match (&self.purpose, self.asked) {
             (ApiPurpose::ShowServer, 0) => Some(Command::GetState),
-            (ApiPurpose::ListProcesses(_), 0) => Some(Command::GetAllProcessDetails),
+            (ApiPurpose::ListProcesses(filter), 0) => Some(filter.command()),
             (ApiPurpose::ShowProcess(name), 0) => Some(Command::GetProcessDetails(name.clone())),
             (ApiPurpose::ShowLaunch(name), 0) => Some(Command::GetLaunch(name.clone())),
             (ApiPurpose::ShowConfiguration, 0) => Some(Command::GetAllConfigInfo),
@@ -230,8 +258,7 @@ impl ApiCall {
                 ApiOutcome::Launch(details.spec)
             }
             (purpose, last) => {
-                let response = response(purpose, last, facts);
-                ApiOutcome::Response(response.unwrap_or_else(ApiError::response))
+                outcome(purpose, last, facts).unwrap_or_else(|error| ApiOutcome::Response(error.response()))
             }
         }
     }
@@ -243,46 +270,45 @@ pub fn launch(context: &LaunchContext) -> Response {
     json(200, context)
 }
 
-fn response(
+fn outcome(
     purpose: ApiPurpose,
     last: Option<Result<Reply, Fault>>,
     facts: &ServerFacts,
-) -> Result<Response, ApiError> {
-    match (purpose, last) {
-        (ApiPurpose::Act(action), _) => action.response(),
-        (ApiPurpose::Update(update), _) => update.response(),
-        // Its state is worth most while everything else is refused because of it.
-        (ApiPurpose::ShowServer, Some(Err(Fault { code: FaultCode::ShutdownState, .. }))) => {
-            Ok(server(facts))
-        }
-        (_, Some(Err(fault))) => Err(ApiError::from(fault)),
-        (ApiPurpose::ShowServer, _) => Ok(server(facts)),
-        (ApiPurpose::ListProcesses(filter), Some(Ok(Reply::AllDetails(infos)))) => {
-            Ok(process::list(&infos, &filter, facts))
-        }
-        (ApiPurpose::ShowProcess(_), Some(Ok(Reply::Details(details)))) => {
-            Ok(process::details(&details, facts))
+) -> Result<ApiOutcome, ApiError> {
+    use ApiOutcome::List;
+    let response = match (purpose, last) {
+        (ApiPurpose::Act(action), _) => return action.response().map(List),
+        (ApiPurpose::Update(update), _) => return update.response().map(List),
+        (ApiPurpose::ListProcesses(filter), Some(outcome)) => {
+            return Ok(List(process::list(ProcessFilter::found(outcome)?, &filter, facts)));
         }
         (ApiPurpose::ShowConfiguration, Some(Ok(Reply::AllConfig(infos)))) => {
-            Ok(process::configuration(&infos))
+            return Ok(List(process::configuration(infos)));
         }
-        (ApiPurpose::ShowGraph, Some(Ok(Reply::Graph(graph)))) => Ok(graph::graph(&graph)),
-        (ApiPurpose::ShowDiff, Some(Ok(Reply::Differences(groups)))) => Ok(diff::diff(&groups)),
-        (ApiPurpose::Scale { .. }, Some(Ok(Reply::Updated(rows)))) => Ok(action::updated(rows)),
-        (ApiPurpose::ShowDocument, _) => Ok(document()),
-        (ApiPurpose::Reread, Some(Ok(Reply::Changes { added, changed, removed }))) => {
-            Ok(action::changes([&added, &changed, &removed]))
-        }
-        (ApiPurpose::End(_), Some(Ok(_))) => Ok(action::ending(facts.state)),
-        (ApiPurpose::ReadLog(..), Some(Ok(Reply::Tail { text, offset, overflow }))) => {
-            Ok(log::piece(&text, offset, overflow))
-        }
+        (ApiPurpose::ShowGraph, Some(Ok(Reply::Graph(graph)))) => return Ok(List(graph::graph(graph))),
+        (ApiPurpose::ShowDiff, Some(Ok(Reply::Differences(groups)))) => return Ok(List(diff::diff(groups))),
+        (ApiPurpose::Scale { .. }, Some(Ok(Reply::Updated(rows)))) => return Ok(List(action::updated(rows))),
         (ApiPurpose::ListEvents { is_beyond, .. }, Some(Ok(Reply::Events(part)))) => {
-            Ok(event::list(&part, is_beyond || part.has_gap))
+            let missed = is_beyond || part.has_gap;
+            return Ok(List(event::list(part, missed)));
+        }
+        // Its state is worth most while everything else is refused because of it.
+        (ApiPurpose::ShowServer, Some(Err(Fault { code: FaultCode::ShutdownState, .. }))) => server(facts),
+        (_, Some(Err(fault))) => return Err(ApiError::from(fault)),
+        (ApiPurpose::ShowServer, _) => server(facts),
+        (ApiPurpose::ShowProcess(_), Some(Ok(Reply::Details(details)))) => process::details(&details, facts),
+        (ApiPurpose::ShowDocument, _) => document(),
+        (ApiPurpose::Reread, Some(Ok(Reply::Changes { added, changed, removed }))) => {
+            action::changes([&added, &changed, &removed])
+        }
+        (ApiPurpose::End(_), Some(Ok(_))) => action::ending(facts.state),
+        (ApiPurpose::ReadLog(..), Some(Ok(Reply::Tail { text, offset, overflow }))) => {
+            log::piece(&text, offset, overflow)
         }
         // No command has such a reply.
-        _ => Err(ApiError::from(Fault::bare(FaultCode::Failed))),
-    }
+        _ => return Err(ApiError::from(Fault::bare(FaultCode::Failed))),
+    };
+    Ok(ApiOutcome::Response(response))
 }
 
 /// What a program is scaled to.
@@ -301,7 +327,7 @@ fn document() -> Response {
 }
 
 fn server(facts: &ServerFacts) -> Response {
-    let ServerFacts { now, newest_event, identifier, host, pid, state, began } = facts;
+    let ServerFacts { grant, now, newest_event, identifier, host, pid, state, began } = facts;
     let view = ServerView {
         version: env!("CARGO_PKG_VERSION"),
         supervisor_version: SUPERVISOR_VERSION,
@@ -312,6 +338,7 @@ fn server(facts: &ServerFacts) -> Response {
         started_at: utc(began.unix_ms),
         now_at: utc(now.unix_ms),
         newest_event: *newest_event,
+        permissions: PermissionsView::of(*grant),
     };
     json(200, &view)
 }

@@ -2,14 +2,8 @@
 
 use serde::Serialize;
 
-use super::json;
-use crate::http::Response;
+use super::list::{ListReply, NoHead, encoded};
 use crate::model::{GroupDifference, Namespec, ProcessDifference};
-
-#[derive(Serialize)]
-struct DiffView<'a> {
-    groups: Vec<GroupDiffView<'a>>,
-}
 
 #[derive(Serialize)]
 struct GroupDiffView<'a> {
@@ -34,8 +28,8 @@ struct OptionDiffView<'a> {
     effect: &'static str,
 }
 
-pub(super) fn diff(groups: &[GroupDifference]) -> Response {
-    json(200, &DiffView { groups: groups.iter().map(group_view).collect() })
+pub(super) fn diff(groups: Vec<GroupDifference>) -> ListReply {
+    ListReply::new(&NoHead {}).list("groups", groups, |group| encoded(&group_view(group)))
 }
 
 fn group_view(GroupDifference { group, change, processes }: &GroupDifference) -> GroupDiffView<'_> {

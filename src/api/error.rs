@@ -39,17 +39,12 @@ impl ErrorView {
 }
 
 impl ApiError {
-    fn new(status: u16, name: &'static str, message: String) -> Self {
+    pub(super) fn new(status: u16, name: &'static str, message: String) -> Self {
         Self { status, view: ErrorView { code: None, name, message }, allow: None }
     }
 
     pub(super) fn not_found(path: &str) -> Self {
         Self::new(404, "NOT_FOUND", format!("NOT_FOUND: {path}"))
-    }
-
-    pub(super) fn unauthorized() -> Self {
-        let needed = "a user name and a password are needed, as the supervisor's configuration has them";
-        Self::new(401, "UNAUTHORIZED", format!("UNAUTHORIZED: {needed}"))
     }
 
     pub(super) fn bad_request(why: &str) -> Self {

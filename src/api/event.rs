@@ -2,15 +2,14 @@
 
 use serde::Serialize;
 
+use super::list::{ListReply, encoded};
 use super::process::EndView;
 use super::stream::frame;
-use super::{json, utc};
-use crate::http::Response;
+use super::utc;
 use crate::model::{EventLogPart, LoggedEvent, LoggedEventKind, Namespec};
 
 #[derive(Serialize)]
-struct EventsView<'a> {
-    events: Vec<EventView<'a>>,
+struct EventsHead {
     newest: u64,
     missed: bool,
 }
@@ -108,9 +107,10 @@ fn kind(event: &LoggedEvent) -> &'static str {
 }
 
 /// The entries after a serial; `missed` is whether there were others in between.
-pub(super) fn list(part: &EventLogPart, missed: bool) -> Response {
-    let events = part.events.iter().map(EventView::of).collect();
-    json(200, &EventsView { events, newest: part.newest, missed })
+pub(super) fn list(part: EventLogPart, missed: bool) -> ListReply {
+    let EventLogPart { events, newest, .. } = part;
+    ListReply::new(&EventsHead { newest, missed })
+        .list("events", events, |event| encoded(&EventView::of(event)))
 }
 
 #[derive(Serialize)]

@@ -2,15 +2,12 @@
 
 use serde::Serialize;
 
-use super::json;
-use crate::http::Response;
+use super::list::{ListReply, encoded};
 use crate::model::Namespec;
 use crate::model::graph::ProcessGraph;
 
 #[derive(Serialize)]
-struct GraphView<'a> {
-    nodes: Vec<NodeView<'a>>,
-    edges: Vec<EdgeView<'a>>,
+struct GraphHead {
     truncated: bool,
 }
 
@@ -32,24 +29,28 @@ struct EdgeView<'a> {
     holds: bool,
 }
 
-pub(super) fn graph(graph: &ProcessGraph) -> Response {
-    let full_names: Vec<_> = graph.nodes.iter().map(|node| Namespec::join(&node.group, &node.name)).collect();
-    let nodes = graph.nodes.iter().zip(&full_names).map(|(node, full_name)| NodeView {
-        full_name,
-        group: &node.group,
-        name: &node.name,
-        state: node.state.name(),
-    });
-    let edges = graph.edges.iter().filter_map(|edge| {
-        Some(EdgeView {
-            from: full_names.get(edge.from)?,
-            to: full_names.get(edge.to)?,
-            condition: edge.condition.to_string(),
-            optional: edge.is_optional,
-            kind: if edge.is_binding { "restart_with" } else { "depends_on" },
-            holds: edge.holds,
+pub(super) fn graph(graph: ProcessGraph) -> ListReply {
+    let ProcessGraph { nodes, mut edges, is_truncated } = graph;
+    let full_names: Vec<_> = nodes.iter().map(|node| Namespec::join(&node.group, &node.name)).collect();
+    edges.retain(|edge| edge.from.max(edge.to) < full_names.len());
+    ListReply::new(&GraphHead { truncated: is_truncated })
+        .list("nodes", nodes, |node| {
+            encoded(&NodeView {
+                full_name: &Namespec::join(&node.group, &node.name),
+                group: &node.group,
+                name: &node.name,
+                state: node.state.name(),
+            })
         })
-    });
-    let view = GraphView { nodes: nodes.collect(), edges: edges.collect(), truncated: graph.is_truncated };
-    json(200, &view)
+        .list("edges", edges, move |edge| {
+            let name_of = |at: usize| full_names.get(at).map_or("", String::as_str);
+            encoded(&EdgeView {
+                from: name_of(edge.from),
+                to: name_of(edge.to),
+                condition: edge.condition.to_string(),
+                optional: edge.is_optional,
+                kind: if edge.is_binding { "restart_with" } else { "depends_on" },
+                holds: edge.holds,
+            })
+        })
 }

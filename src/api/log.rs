@@ -12,6 +12,9 @@ use crate::model::Reading;
 /// How much is read if nothing else is asked for.
 const BYTES_DEFAULT: u64 = 16 * 1024;
 
+/// The maximum that is read at a time: a client continues from the offset that it gets. Each byte may take six in JSON.
+pub const LOG_BYTES_MAX: u64 = 1024 * 1024;
+
 /// The part of a log that is asked for.
 pub(super) fn reading(query: &Query) -> Result<Reading, ApiError> {
     let offset = query.number("offset")?;
@@ -19,7 +22,7 @@ pub(super) fn reading(query: &Query) -> Result<Reading, ApiError> {
         Some(_) => query.exclude("bytes", "offset").and_then(|()| query.number("length")),
         None => query.require("length", "offset").and_then(|()| query.number("bytes")),
     };
-    Ok(Reading::Piece { offset, length: length?.unwrap_or(BYTES_DEFAULT) })
+    Ok(Reading::Piece { offset, length: length?.unwrap_or(BYTES_DEFAULT).min(LOG_BYTES_MAX) })
 }
 
 /// Where a client begins to follow a log.
@@ -31,6 +34,12 @@ pub(super) fn follow_from(query: &Query, last_id: Option<u64>) -> Result<FollowF
     }
     let bytes = query.number("bytes")?.unwrap_or(BYTES_DEFAULT);
     Ok(last_id.or(offset).map_or(FollowFrom::Last(bytes), FollowFrom::Offset))
+}
+
+/// Where a client begins to follow the log of a channel, beside others: the parameter of its name is the offset.
+pub(super) fn follow_channel(query: &Query, channel: &str) -> Result<FollowFrom, ApiError> {
+    let bytes = query.number("bytes")?.unwrap_or(BYTES_DEFAULT);
+    Ok(query.number(channel)?.map_or(FollowFrom::Last(bytes), FollowFrom::Offset))
 }
 
 #[derive(Serialize)]

@@ -19,6 +19,7 @@ mod diff;
 mod error;
 mod event;
 mod graph;
+mod list;
 mod log;
 mod process;
 mod query;
@@ -32,14 +33,16 @@ pub use action::WAIT_SECS_MAX;
 pub use call::{ApiCall, ApiOutcome, ServerFacts, launch};
 use error::ApiError;
 pub use event::event_frames;
+pub use list::ListReply;
+pub use log::LOG_BYTES_MAX;
 use query::{Query, number};
 pub use resources::{MeasuredProcess, resources};
 use route::Route;
-pub use stream::{KEEP_ALIVE, LogPiece, log_frame, stream_head};
+pub use stream::{KEEP_ALIVE, LogPiece, log_frame, logs_frame, stream_head};
 
 use crate::http::{Request, Response};
 use crate::logs::{FollowFrom, rfc3339};
-use crate::model::{Fault, LogOf, Wall};
+use crate::model::{Fault, LogOf, Namespec, Wall};
 
 /// The first answer to a request.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub enum ApiAnswer {
     FollowLog(LogOf, FollowFrom),
     /// The client follows the event log, after this serial or from now on.
     FollowEvents(Option<u64>),
+    /// The client follows the event log in the same way, and both logs of a process.
+    FollowProcess(Namespec, Option<u64>, [FollowFrom; 2]),
 }
 
 /// Whether a path belongs to the API, whatever its version.
@@ -67,11 +72,14 @@ pub fn ask(request: &Request) -> ApiAnswer {
 }
 
 fn answer(request: &Request) -> Result<ApiAnswer, ApiError> {
-    let route = Route::of(&request.path).ok_or_else(|| ApiError::not_found(&request.path))?;
+    let route = Route::of(&request.segments()).ok_or_else(|| ApiError::not_found(&request.path))?;
     if !route.methods().contains(&request.method.as_str()) {
         return Err(ApiError::method_not_allowed(&request.method, route.methods()));
     }
     let query = Query::of(request, route.parameters())?;
+    if let Route::Follow(name) = &route {
+        return follow_process(request, name, &query);
+    }
     if query.flag("follow")? {
         return follow(request, route, &query);
     }
@@ -92,28 +100,73 @@ fn follow(request: &Request, route: Route, query: &Query) -> Result<ApiAnswer, A
     })
 }
 
-/// The response to a client without valid credentials.
-#[must_use]
-pub fn unauthorized() -> Response {
-    ApiError::unauthorized().response().challenging()
+/// A client that comes back says by parameters where: its stream has no ids, as it has three positions.
+fn follow_process(request: &Request, name: &str, query: &Query) -> Result<ApiAnswer, ApiError> {
+    let after = query.number("after")?;
+    let from = [log::follow_channel(query, "stdout")?, log::follow_channel(query, "stderr")?];
+    Ok(match request.method.as_str() {
+        "HEAD" => ApiAnswer::Now(stream_head()),
+        _ => ApiAnswer::FollowProcess(Namespec::split(name), after, from),
+    })
 }
 
-/// The response to a request that is refused or has failed.
+/// The response to a request that is refused for a reason that only HTTP has.
+#[must_use]
+pub fn refusal(status: u16, name: &'static str, message: String) -> Response {
+    ApiError::new(status, name, message).response()
+}
+
+/// The response to a request that has failed.
 #[must_use]
 pub fn fault(fault: Fault) -> Response {
     ApiError::from(fault).response()
 }
 
-/// A response with a JSON body, which no cache keeps.
+/// A response with a JSON body.
 fn json(status: u16, body: &impl Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(body) => Response::new(status).body("application/json", body).header("Cache-Control", "no-store"),
-        // Only a map with keys other than texts can't be encoded, and there is none.
-        Err(_) => Response::error(500),
-    }
+    no_store(status, list::encoded(body))
+}
+
+/// A response with a body of JSON, which no cache keeps.
+fn no_store(status: u16, body: Vec<u8>) -> Response {
+    Response::new(status).body("application/json", body).header("Cache-Control", "no-store")
 }
 
 /// `2026-11-29T03:07:29.123Z`
 fn utc(unix_ms: i64) -> String {
     rfc3339(Wall { unix_ms, utc_offset_secs: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Connection;
+    use crate::model::{Command, LogOf, Reading};
+
+    fn first_command(target: &str) -> Command {
+        let mut connection = Connection::new();
+        connection.feed(format!("GET /api/v1{target} HTTP/1.1\r\n\r\n").as_bytes());
+        match ask(&connection.next_request().unwrap().unwrap()) {
+            ApiAnswer::Later(mut call) => call.next().unwrap(),
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_process_is_looked_up_by_its_name_rather_than_listed() {
+        let command = first_command("/processes?name=web:a&state=RUNNING");
+        assert_eq!(command, Command::GetProcessDetails(Namespec::split("web:a")));
+        assert!(!command.has_long_reply());
+        assert_eq!(first_command("/processes?group=web"), Command::GetAllProcessDetails);
+    }
+
+    #[test]
+    fn what_is_read_of_a_log_is_bounded() {
+        for (query, offset) in
+            [("?bytes=9007199254740991", None), ("?offset=5&length=9007199254740991", Some(5))]
+        {
+            let reading = Reading::Piece { offset, length: LOG_BYTES_MAX };
+            assert_eq!(first_command(&format!("/log{query}")), Command::ReadLog(LogOf::Supervisor, reading));
+        }
+    }
 }

@@ -1,42 +1,60 @@
 //! Processes: their state, their configuration and their history.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::call::ServerFacts;
 use super::error::ApiError;
+use super::list::{ListReply, NoHead, encoded};
 use super::query::Query;
 use super::{json, utc};
 use crate::http::Response;
 use crate::model::{
-    AutoRestart, ConfigInfo, Dependency, ExitStatus, HealthCheck, HealthInfo, HealthStatus, Namespec,
-    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, RunCounters, Signal, StartRetries,
-    Transition, WrittenAt,
+    AutoRestart, Command, ConfigInfo, Dependency, ExitStatus, Fault, FaultCode, HealthCheck, HealthInfo,
+    HealthStatus, Namespec, ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, Reply,
+    RunCounters, Signal, StartRetries, Transition, WrittenAt,
 };
 
-/// Which processes are listed: those that match everything that is given.
+/// Which processes are listed: those that match everything that is given. By a name there is one at most, which is
+/// looked up.
 #[derive(Debug, Default)]
 pub(super) struct ProcessFilter {
-    /// Group and name.
-    name: Option<(String, String)>,
+    name: Option<Namespec>,
     group: Option<String>,
     states: Option<Vec<ProcessState>>,
 }
 
 impl ProcessFilter {
     pub(super) fn of(query: &Query) -> Result<Self, ApiError> {
-        let name = query.text("name").map(|name| {
-            let (group, name) = name.split_once(':').unwrap_or((name, name));
-            (group.to_owned(), name.to_owned())
-        });
         let states = query.text("state").map(|words| words.split(',').map(state).collect()).transpose()?;
-        Ok(Self { name, group: query.text("group").map(str::to_owned), states })
+        Ok(Self {
+            name: query.text("name").map(Namespec::split),
+            group: query.text("group").map(str::to_owned),
+            states,
+        })
+    }
+
+    /// The command that lists at least those that match.
+    pub(super) fn command(&self) -> Command {
+        self.name.clone().map_or(Command::GetAllProcessDetails, Command::GetProcessDetails)
+    }
+
+    /// Those that its command has found.
+    pub(super) fn found(outcome: Result<Reply, Fault>) -> Result<Vec<ProcessInfo>, Fault> {
+        match outcome {
+            Ok(Reply::AllDetails(infos)) => Ok(infos),
+            Ok(Reply::Details(details)) => Ok(vec![details.info]),
+            // A filter that nothing matches.
+            Err(fault) if fault.code == FaultCode::BadName => Ok(Vec::new()),
+            Ok(_) => Err(Fault::bare(FaultCode::Failed)),
+            Err(fault) => Err(fault),
+        }
     }
 
     fn matches(&self, info: &ProcessInfo) -> bool {
-        self.name.as_ref().is_none_or(|(group, name)| (group, name) == (&info.group, &info.name))
-            && self.group.as_ref().is_none_or(|group| *group == info.group)
+        self.group.as_ref().is_none_or(|group| *group == info.group)
             && self.states.as_ref().is_none_or(|states| states.contains(&info.state))
     }
 }
@@ -48,11 +66,10 @@ fn state(word: &str) -> Result<ProcessState, ApiError> {
 }
 
 #[derive(Serialize)]
-struct ProcessesView<'a> {
+struct ProcessesHead {
     now_at: String,
     newest_event: u64,
     summary: SummaryView,
-    processes: Vec<ProcessView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -63,18 +80,16 @@ struct SummaryView {
 }
 
 /// All processes that a filter matches, with a summary of them.
-pub(super) fn list(infos: &[ProcessInfo], filter: &ProcessFilter, facts: &ServerFacts) -> Response {
-    let listed = infos.iter().filter(|info| filter.matches(info));
-    let mut summary = SummaryView { total: 0, by_state: BTreeMap::new(), unhealthy: 0 };
-    let processes = listed.inspect(|info| {
-        summary.total += 1;
+pub(super) fn list(mut infos: Vec<ProcessInfo>, filter: &ProcessFilter, facts: &ServerFacts) -> ListReply {
+    infos.retain(|info| filter.matches(info));
+    let mut summary = SummaryView { total: infos.len(), by_state: BTreeMap::new(), unhealthy: 0 };
+    for info in &infos {
         *summary.by_state.entry(info.state.name()).or_default() += 1;
         summary.unhealthy += usize::from(is_unhealthy(info));
-    });
-    let processes = processes.map(ProcessView::of).collect();
+    }
     let ServerFacts { now, newest_event, .. } = facts;
-    let view = ProcessesView { now_at: utc(now.unix_ms), newest_event: *newest_event, summary, processes };
-    json(200, &view)
+    let head = ProcessesHead { now_at: utc(now.unix_ms), newest_event: *newest_event, summary };
+    ListReply::new(&head).list("processes", infos, |info| encoded(&ProcessView::of(info)))
 }
 
 fn is_unhealthy(info: &ProcessInfo) -> bool {
@@ -109,7 +124,7 @@ struct ProcessView<'a> {
     group: &'a str,
     name: &'a str,
     state: &'static str,
-    description: &'a str,
+    description: Cow<'a, str>,
     pid: Option<i32>,
     since_at: Option<String>,
     started_at: Option<String>,
@@ -121,7 +136,8 @@ struct ProcessView<'a> {
     waiting_for: &'a [String],
     needed_by: &'a [String],
     status: Option<&'a str>,
-    health: Option<HealthView<'a>>,
+    health: Option<HealthView>,
+    check_output: Option<&'a str>,
     last_end: Option<EndView>,
     counters: RunCounters,
     listener_state: Option<&'static str>,
@@ -129,27 +145,23 @@ struct ProcessView<'a> {
 }
 
 #[derive(Serialize)]
-struct HealthView<'a> {
+struct HealthView {
     status: &'static str,
-    failure: Option<&'a str>,
+    failure: Option<String>,
 }
 
 /// Every configured process.
-pub(super) fn configuration(infos: &[ConfigInfo]) -> Response {
-    let processes = infos.iter().map(|ConfigInfo { group_priority, in_use, process }| ConfiguredView {
-        full_name: Namespec::join(&process.group, &process.name),
-        group: &process.group,
-        name: &process.name,
-        in_use: *in_use,
-        group_priority: *group_priority,
-        config: ConfigView::of(process),
-    });
-    json(200, &ConfigurationView { processes: processes.collect() })
-}
-
-#[derive(Serialize)]
-struct ConfigurationView<'a> {
-    processes: Vec<ConfiguredView<'a>>,
+pub(super) fn configuration(infos: Vec<ConfigInfo>) -> ListReply {
+    ListReply::new(&NoHead {}).list("processes", infos, |ConfigInfo { group_priority, in_use, process }| {
+        encoded(&ConfiguredView {
+            full_name: Namespec::join(&process.group, &process.name),
+            group: &process.group,
+            name: &process.name,
+            in_use: *in_use,
+            group_priority: *group_priority,
+            config: ConfigView::of(process),
+        })
+    })
 }
 
 #[derive(Serialize)]
@@ -191,7 +203,7 @@ impl<'a> ProcessView<'a> {
             group: &info.group,
             name: &info.name,
             state: info.state.name(),
-            description: &info.description,
+            description: info.shown_description(),
             pid,
             since_at: info.since_ms.map(utc),
             started_at: time(info.start),
@@ -204,7 +216,8 @@ impl<'a> ProcessView<'a> {
             waiting_for: &info.waiting_for,
             needed_by: &info.needed_by,
             status: info.reported_status.as_deref(),
-            health: info.health.as_ref().map(HealthView::of),
+            health: info.shown_health().map(HealthView::of),
+            check_output: some_text(&info.check_output),
             last_end: info.last_exit.map(|exit| EndView::of(exit, Some(info.ended_as_expected))),
             counters: info.counters,
             listener_state: info.listener.map(|state| state.name()),
@@ -220,9 +233,9 @@ fn some_text(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-impl<'a> HealthView<'a> {
-    fn of(health: &'a HealthInfo) -> Self {
-        Self { status: health.status.name(), failure: health.failure.as_deref() }
+impl HealthView {
+    fn of(health: HealthInfo) -> Self {
+        Self { status: health.status.name(), failure: health.failure }
     }
 }
 

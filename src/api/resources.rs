@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{json, utc};
-use crate::http::Response;
+use super::list::{ListReply, encoded};
+use super::utc;
 use crate::model::{Namespec, Pid, ProcessInfo, ProcessUsage, Wall};
 
 /// A process that is measured, and what it uses.
@@ -25,9 +25,8 @@ impl MeasuredProcess {
 }
 
 #[derive(Serialize)]
-struct ResourcesView<'a> {
+struct ResourcesHead {
     now_at: String,
-    processes: Vec<UsageView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -40,12 +39,13 @@ struct UsageView<'a> {
 
 /// The response with the resources of these processes.
 #[must_use]
-pub fn resources(processes: &[MeasuredProcess], now: Wall) -> Response {
-    let processes = processes.iter().map(|process| UsageView {
-        full_name: &process.full_name,
-        pid: process.pid.0,
-        cpu_secs: process.usage.map(|usage| usage.cpu.as_secs_f64()),
-        resident_bytes: process.usage.map(|usage| usage.resident_bytes),
-    });
-    json(200, &ResourcesView { now_at: utc(now.unix_ms), processes: processes.collect() })
+pub fn resources(processes: Vec<MeasuredProcess>, now: Wall) -> ListReply {
+    ListReply::new(&ResourcesHead { now_at: utc(now.unix_ms) }).list("processes", processes, |process| {
+        encoded(&UsageView {
+            full_name: &process.full_name,
+            pid: process.pid.0,
+            cpu_secs: process.usage.map(|usage| usage.cpu.as_secs_f64()),
+            resident_bytes: process.usage.map(|usage| usage.resident_bytes),
+        })
+    })
 }

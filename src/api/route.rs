@@ -14,6 +14,8 @@ pub(super) enum Route {
     Launch(String),
     Act(ProcessAction, String),
     Log(LogOf),
+    /// Events and the logs of a process in one stream.
+    Follow(String),
     Events,
     Configuration,
     Graph,
@@ -30,32 +32,33 @@ pub(super) enum Route {
 }
 
 impl Route {
-    pub(super) fn of(path: &str) -> Option<Self> {
-        let path = path.strip_prefix("/api/v1")?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let segments: Vec<&str> = path.split('/').collect();
-        Some(match segments[..] {
-            [""] => Self::Server,
-            ["", "processes"] => Self::Processes,
-            ["", "processes", name] if !name.is_empty() => Self::Process(name.to_owned()),
-            ["", "processes", name, "logs", "stdout"] => Self::process_log(name, Channel::Stdout),
-            ["", "processes", name, "logs", "stderr"] => Self::process_log(name, Channel::Stderr),
-            ["", "processes", name, "launch"] if !name.is_empty() => Self::Launch(name.to_owned()),
-            ["", "processes", name, action] if !name.is_empty() => {
-                Self::Act(ProcessAction::named(action)?, name.to_owned())
-            }
-            ["", "config"] => Self::Configuration,
-            ["", "graph"] => Self::Graph,
-            ["", "diff"] => Self::Diff,
-            ["", "programs", name, "scale"] if !name.is_empty() => Self::Scale(name.to_owned()),
-            ["", "resources"] => Self::Resources,
-            ["", "openapi.json"] => Self::Document,
-            ["", "reread"] => Self::Reread,
-            ["", "update"] => Self::Update,
-            ["", "shutdown"] => Self::Shutdown,
-            ["", "restart"] => Self::Restart,
-            ["", "log"] => Self::Log(LogOf::Supervisor),
-            ["", "events"] => Self::Events,
+    /// The one with the path of these segments, of which the first is what precedes the first slash.
+    pub(super) fn of(segments: &[String]) -> Option<Self> {
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let ["", "api", "v1", rest @ ..] = segments.as_slice() else { return None };
+        // A slash at the end makes no difference.
+        Some(match rest.strip_suffix(&[""]).unwrap_or(rest) {
+            [] => Self::Server,
+            ["processes"] => Self::Processes,
+            ["processes", "", ..] => return None,
+            ["processes", name] => Self::Process((*name).to_owned()),
+            ["processes", name, "logs", "stdout"] => Self::process_log(name, Channel::Stdout),
+            ["processes", name, "logs", "stderr"] => Self::process_log(name, Channel::Stderr),
+            ["processes", name, "follow"] => Self::Follow((*name).to_owned()),
+            ["processes", name, "launch"] => Self::Launch((*name).to_owned()),
+            ["processes", name, action] => Self::Act(ProcessAction::named(action)?, (*name).to_owned()),
+            ["config"] => Self::Configuration,
+            ["graph"] => Self::Graph,
+            ["diff"] => Self::Diff,
+            ["programs", name, "scale"] if !name.is_empty() => Self::Scale((*name).to_owned()),
+            ["resources"] => Self::Resources,
+            ["openapi.json"] => Self::Document,
+            ["reread"] => Self::Reread,
+            ["update"] => Self::Update,
+            ["shutdown"] => Self::Shutdown,
+            ["restart"] => Self::Restart,
+            ["log"] => Self::Log(LogOf::Supervisor),
+            ["events"] => Self::Events,
             _ => return None,
         })
     }
@@ -72,6 +75,7 @@ impl Route {
             | Self::Process(_)
             | Self::Launch(_)
             | Self::Log(_)
+            | Self::Follow(_)
             | Self::Events
             | Self::Configuration
             | Self::Graph
@@ -89,6 +93,7 @@ impl Route {
         match self {
             Self::Processes => &["name", "group", "state"],
             Self::Log(_) => &["offset", "length", "bytes", "follow"],
+            Self::Follow(_) => &["after", "stdout", "stderr", "bytes"],
             Self::Events => &["after", "limit", "follow"],
             Self::Act(ProcessAction::Signal, _) => &["wait", "signal"],
             Self::Act(..) => &["wait"],
@@ -112,6 +117,13 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Connection;
+
+    fn route_of(path: &str) -> Option<Route> {
+        let mut connection = Connection::new();
+        connection.feed(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
+        Route::of(&connection.next_request().unwrap().unwrap().segments())
+    }
 
     /// Every variant has a number, and so a path below.
     fn number(route: &Route) -> usize {
@@ -133,6 +145,7 @@ mod tests {
             Route::Diff => 14,
             Route::Scale(_) => 15,
             Route::Launch(_) => 16,
+            Route::Follow(_) => 17,
         }
     }
 
@@ -141,17 +154,22 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
         let mut described = std::collections::BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
-            let route = Route::of(&format!("/api/v1{}", path.replace("{name}", "x"))).unwrap();
+            let route = route_of(&format!("/api/v1{}", path.replace("{name}", "x"))).unwrap();
             described.insert(number(&route));
             let method = route.methods()[0].to_lowercase();
             let parameters = item[&method]["parameters"].as_array().cloned().unwrap_or_default();
-            let mut names: Vec<_> = parameters.iter().map(|it| it["name"].as_str().unwrap()).collect();
+            let resolved = |parameter: &serde_json::Value| match parameter["$ref"].as_str() {
+                Some(pointer) => document.pointer(&pointer[1..]).unwrap()["name"].clone(),
+                None => parameter["name"].clone(),
+            };
+            let names: Vec<_> = parameters.iter().map(resolved).collect();
+            let mut names: Vec<_> = names.iter().map(|name| name.as_str().unwrap()).collect();
             names.sort_unstable();
             let mut expected = route.parameters().to_vec();
             expected.sort_unstable();
             assert_eq!(names, expected, "{path}");
         }
-        assert!((0..=16).eq(described), "a path is missing");
+        assert!((0..=17).eq(described), "a path is missing");
     }
 
     #[test]
@@ -164,6 +182,13 @@ mod tests {
             ("/api/v1/processes/", Some(Route::Processes)),
             ("/api/v1/processes/web", process("web")),
             ("/api/v1/processes/g:web", process("g:web")),
+            ("/api/v1/processes/g%3Aweb", process("g:web")),
+            // An encoded slash is part of the name, and is decoded once.
+            ("/api/v1/processes/a%2Fb", process("a/b")),
+            ("/api/v1/processes/a%252Fb", process("a%2Fb")),
+            ("/api/v1/processes/a%3Fb%23c", process("a?b#c")),
+            ("/api/v1/processes/web%2Fstart", process("web/start")),
+            ("/api/v1%2Fprocesses", None),
             ("/api/v1/processes/g:web/logs/stderr", Some(Route::process_log("g:web", Channel::Stderr))),
             ("/api/v1/log", Some(Route::Log(LogOf::Supervisor))),
             ("/api/v1/events", Some(Route::Events)),
@@ -183,7 +208,7 @@ mod tests {
             ("/api", None),
             ("/API/v1", None),
         ] {
-            assert_eq!(Route::of(path), route, "{path}");
+            assert_eq!(route_of(path), route, "{path}");
         }
     }
 }

@@ -14,6 +14,8 @@ enum Framing {
     /// This many bytes are still missing.
     Length(usize),
     Chunked(Chunked),
+    /// There is no telling, or it is too large. The head may still be worth an answer of its own.
+    Rejected(Rejection),
 }
 
 /// The buffer of a body grows by at least this, and at most doubles.
@@ -30,16 +32,17 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(request: Request) -> Result<Self, Rejection> {
-        let framing = framing(&request)?;
+    pub(super) fn new(request: Request) -> Self {
+        let framing = framing(&request).unwrap_or_else(Framing::Rejected);
         let awaits_continue =
             request.version == Version::Http11 && request.headers.lists("expect", "100-continue");
-        Ok(Self { request, framing, awaits_continue, is_new: true })
+        Self { request, framing, awaits_continue, is_new: true }
     }
 
     /// Moves the bytes of the body from the input; true once it is complete.
     pub(super) fn read_body(&mut self, input: &mut Vec<u8>) -> Result<bool, Rejection> {
         match &mut self.framing {
+            Framing::Rejected(rejection) => Err(*rejection),
             Framing::Length(missing) => {
                 let body = &mut self.request.body;
                 let here = input.len().min(*missing);

@@ -46,16 +46,12 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The last response.
+    /// The status of the last response.
     ///
     /// The client may still be sending: closing a socket with unread bytes can discard the response. The
     /// owner should shut down its writing half first.
     #[must_use]
-    pub fn response(self) -> Response {
-        Response::error(self.status()).closing()
-    }
-
-    fn status(self) -> u16 {
+    pub fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
             Self::BodyTooLarge => 413,
@@ -156,7 +152,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`Connection::next_request`].
+    /// If the input is not a valid head. Nothing more is read from this connection then. That its body is not accepted is an
+    /// error of [`Connection::next_request`].
     pub fn next_head(&mut self) -> Result<Option<&Request>, Rejection> {
         if matches!(self.stage, Stage::Head) {
             match self.read_head() {
@@ -337,7 +334,7 @@ impl Connection {
         };
         let request = Request::from_head(&head).ok_or(Rejection::Malformed)?;
         self.input.drain(..head_len);
-        Pending::new(request).map(Some)
+        Ok(Some(Pending::new(request)))
     }
 }
 

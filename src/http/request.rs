@@ -1,7 +1,7 @@
 //! Requests.
 
 use super::Headers;
-use super::target::Target;
+use super::target::{Target, segments};
 
 /// The supported versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,12 @@ impl Request {
     #[must_use]
     pub fn has_body(&self) -> bool {
         ["content-length", "transfer-encoding"].iter().any(|name| self.header(name).is_some())
+    }
+
+    /// The segments of the target's path, each percent-decoded. The first one is empty.
+    #[must_use]
+    pub fn segments(&self) -> Vec<String> {
+        segments(&self.target)
     }
 
     /// The first value of this header field.

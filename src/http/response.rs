@@ -41,9 +41,6 @@ impl Response {
             status,
             match status {
                 400 => "<p>The server does not understand this request.</p>\n",
-                401 => {
-                    "<p>A user name and a password are needed, as the supervisor's configuration has them.</p>\n"
-                }
                 404 => "<p>There is nothing here.</p>\n",
                 _ => "",
             },
@@ -61,12 +58,6 @@ impl Response {
              <body><h1>{title}</h1>\n{sentence}</body></html>\n"
         );
         Self::new(status).body("text/html", page)
-    }
-
-    /// Status 401. Supervisor announces a close here and then keeps the connection open; we close it.
-    #[must_use]
-    pub fn unauthorized() -> Self {
-        Self::error(401).challenging().closing()
     }
 
     /// Asks for a user name and a password.
@@ -227,16 +218,6 @@ mod tests {
             text(Response::error(599).encode_all(true, Version::Http11, DATE))
                 .starts_with("HTTP/1.1 599 Unknown\r\n")
         );
-    }
-
-    #[test]
-    fn unauthorized_clients_get_401_and_are_disconnected() {
-        let page = text(Response::unauthorized().encode_all(true, Version::Http11, DATE));
-        assert!(page.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
-        // The style is inline, since a client without access gets no files.
-        assert!(page.contains("<style>") && page.contains("<p>A user name and a password are needed"));
-        assert!(page.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n"));
-        assert!(page.contains("\r\nConnection: close\r\n"));
     }
 
     #[test]

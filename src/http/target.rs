@@ -12,19 +12,24 @@ impl Target {
     /// Parses a target. For `http://host/path`, which only proxies send, only the path counts, as RFC 9112
     /// (3.2.2) requires.
     pub(super) fn parse(target: &str) -> Self {
-        let resource = match target.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains('/') => {
-                rest.find('/').map_or("/", |slash| &rest[slash..])
-            }
-            _ => target,
-        };
-        let resource = resource.split('#').next().unwrap_or_default();
-        let (path, query) = match resource.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (resource, None),
-        };
-        Self { path: percent_decode(path), query }
+        let (path, query) = split(target);
+        Self { path: percent_decode(path), query: query.map(str::to_owned) }
     }
+}
+
+/// The path and the query of a target, as sent.
+fn split(target: &str) -> (&str, Option<&str>) {
+    let resource = match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]),
+        _ => target,
+    };
+    let resource = resource.split('#').next().unwrap_or_default();
+    resource.split_once('?').map_or((resource, None), |(path, query)| (path, Some(query)))
+}
+
+/// The segments of a target's path, each percent-decoded: a slash that is encoded is part of a name.
+pub(super) fn segments(target: &str) -> Vec<String> {
+    split(target).0.split('/').map(percent_decode).collect()
 }
 
 /// `%41` to `A`. A percent sign without two hex digits is kept; bytes that are not UTF-8 become U+FFFD.

@@ -114,7 +114,8 @@ fn a_rejection_has_its_status_and_ends_the_connection() {
         (Rejection::UnknownCoding, "HTTP/1.1 501 Not Implemented"),
     ] {
         let mut connection = after("nonsense\r\n");
-        let answer = String::from_utf8(connection.respond(&rejection.response(), DATE)).unwrap();
+        let answer =
+            String::from_utf8(connection.respond(&Response::error(rejection.status()), DATE)).unwrap();
         assert!(answer.starts_with(line) && answer.contains("\r\nConnection: close\r\n"), "{answer}");
     }
 }
@@ -166,7 +167,7 @@ fn the_client_decides_whether_the_connection_is_kept() {
         assert_eq!(answer.contains("Connection: Keep-Alive"), goes_on && version == "1.0");
     }
     let mut client = after("GET / HTTP/1.1\r\n\r\n");
-    let _ = client.respond(&Response::unauthorized(), DATE);
+    let _ = client.respond(&Response::error(401).closing(), DATE);
     assert!(client.is_closing());
 }
 

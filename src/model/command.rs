@@ -1,6 +1,7 @@
 //! The interface of the supervisor: every client, signal and page sends a [`Command`] and gets a [`Reply`] or
 //! a [`Fault`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::graph::ProcessGraph;
 use super::{
     EventLogPart, ExitStatus, GroupDifference, HealthInfo, ListenerState, LogLevel, Permission, ProcessId,
-    ProcessSpec, ProcessState, Role, RunCounters, Signal, SupervisorState, Transition,
+    ProcessSpec, ProcessState, Role, RunCounters, Signal, SupervisorState, Transition, with_last_line,
 };
 
 /// Identifies a command until it is answered. Counts up and is never reused.
@@ -380,6 +381,8 @@ pub struct ProcessInfo {
     /// The last bytes that the command of its last failed check of health or readiness has printed; empty if there were
     /// none. Kept after it was restarted or has failed, until a check succeeds.
     pub check_output: String,
+    /// Whether `description` says that a check by a command has failed.
+    pub lacks_command_check: bool,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// The last exit of its process; kept while it runs again and after a failed start.
@@ -400,6 +403,25 @@ pub struct ProcessInfo {
     pub next_start_ms: Option<i64>,
     /// What was counted of it.
     pub counters: RunCounters,
+}
+
+impl ProcessInfo {
+    /// Its description as it is shown, with what the command of a failed check has printed.
+    #[must_use]
+    pub fn shown_description(&self) -> Cow<'_, str> {
+        match self.lacks_command_check {
+            true => with_last_line(&self.description, &self.check_output).into(),
+            false => self.description.as_str().into(),
+        }
+    }
+
+    /// Its health as it is shown, with what the command of its check has printed.
+    #[must_use]
+    pub fn shown_health(&self) -> Option<HealthInfo> {
+        let HealthInfo { status, failure } = self.health.as_ref()?;
+        let failure = failure.as_ref().map(|failure| with_last_line(failure, &self.check_output));
+        Some(HealthInfo { status: *status, failure })
+    }
 }
 
 /// Everything about a process.
@@ -478,6 +500,22 @@ pub enum Reply {
     /// The result for each process of an updated group: first the configured ones in order, then the removed
     /// ones.
     Updated(Vec<UpdateRow>),
+}
+
+impl Reply {
+    /// The reply for a client that may not read logs: without what checks have printed.
+    #[must_use]
+    pub fn without_output(mut self) -> Self {
+        match &mut self {
+            Self::Info(info) => info.check_output.clear(),
+            Self::AllInfo(infos) | Self::AllDetails(infos) => {
+                infos.iter_mut().for_each(|info| info.check_output.clear());
+            }
+            Self::Details(details) => details.info.check_output.clear(),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// Supervisor's fault codes.

@@ -47,6 +47,7 @@ pub use notification::Notification;
 pub use principal::Principal;
 pub use probe::{
     HealthCheck, HealthInfo, HealthSpec, HealthStatus, OnUnhealthy, Probe, ReadinessSpec, ReadyCheck,
+    with_last_line,
 };
 pub use restart::{RestartDelays, RestartLimit};
 pub use role::{Grant, Permission, Role, ServerAccess};

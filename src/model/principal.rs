@@ -24,6 +24,17 @@ pub enum Principal {
     Signal,
 }
 
+impl Principal {
+    /// What it may do: whoever may send signals may do everything.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        match self {
+            Self::Client { grant, .. } => *grant,
+            Self::Signal => Grant::default(),
+        }
+    }
+}
+
 impl fmt::Display for Principal {
     /// `a client of [unix_http_server] (uid 0)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -165,6 +165,17 @@ pub struct HealthInfo {
     pub failure: Option<String>,
 }
 
+/// The maximum number of characters of a command's output beside the reason why a check fails.
+const OUTPUT_CHARS_MAX: usize = 200;
+
+/// A reason why a check fails with the last line that its command has printed: `exit status 1: no response`.
+#[must_use]
+pub fn with_last_line(reason: &str, output: &str) -> String {
+    let line = output.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    let line = line.map(|line| line.chars().take(OUTPUT_CHARS_MAX).collect::<String>());
+    line.map_or_else(|| reason.to_owned(), |line| format!("{reason}: {line}"))
+}
+
 /// `health: starting`, `healthy, but 1 of 3 checks failed: …`, `unhealthy: 3 of 3 checks failed: connection refused`
 impl fmt::Display for HealthInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -99,6 +99,18 @@ impl Grant {
         let least = if permission.is_log && !self.reads_logs { Role::Admin } else { permission.role };
         if self.role >= least { Ok(()) } else { Err(least) }
     }
+
+    /// Whether logs are included.
+    #[must_use]
+    pub fn includes_logs(self) -> bool {
+        self.covers(Permission::LOG).is_ok()
+    }
+
+    /// Whether starting, stopping and emptying logs is.
+    #[must_use]
+    pub fn operates(self) -> bool {
+        self.role >= Role::Operate
+    }
 }
 
 /// What a server grants its clients, and by which names they may call it.
@@ -165,7 +177,9 @@ mod tests {
             (Operate, false, stop, Ok(())),
             (Admin, false, Permission::LOG, Ok(())),
         ] {
-            assert_eq!(Grant { role, reads_logs }.covers(permission), expected, "{role:?} {permission:?}");
+            let grant = Grant { role, reads_logs };
+            assert_eq!(grant.covers(permission), expected, "{role:?} {permission:?}");
+            assert_eq!(grant.operates(), grant.covers(stop).is_ok(), "{role:?}");
         }
     }
 

@@ -15,18 +15,17 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::ids::StreamId;
+use super::ids::{OWN_LOG, StreamId};
 use super::logfile::LogFile;
 use super::rings::Rings;
 use crate::logs::{FollowFrom, Window, complete_characters, cut_off_before, whole_characters};
-use crate::model::ProcessId;
+use crate::model::{Channel, ProcessId};
 use crate::sys::files::open_to_read;
 
 /// A client that follows a log.
 #[derive(Debug)]
 pub struct Follower {
-    /// `None` for our own log.
-    process: Option<ProcessId>,
+    id: StreamId,
     log: Followed,
     /// How far it was read.
     position: u64,
@@ -41,8 +40,23 @@ pub struct Follower {
 /// What is followed.
 #[derive(Debug)]
 enum Followed {
-    File { path: PathBuf, file: File },
-    Ring(StreamId),
+    File {
+        path: PathBuf,
+        file: File,
+    },
+    /// The ring of the stream.
+    Ring,
+}
+
+/// What comes next for a client, of one of its logs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FollowedPart {
+    /// The channel of that log; of our own it means nothing.
+    pub channel: Channel,
+    /// What comes next.
+    pub piece: FollowedPiece,
+    /// Where the log goes on after it.
+    pub offset: u64,
 }
 
 /// What comes next for a client that follows a log.
@@ -59,29 +73,24 @@ pub enum FollowedPiece {
 }
 
 impl Follower {
-    /// A follower of a file; `process` is `None` for our own log.
+    /// A follower of the file of a stream.
     ///
     /// # Errors
     /// What opening it says.
-    pub(super) fn open(process: Option<ProcessId>, path: PathBuf, from: FollowFrom) -> io::Result<Self> {
+    pub(super) fn open(id: StreamId, path: PathBuf, from: FollowFrom) -> io::Result<Self> {
         let file = open_to_read(&path)?;
         let size = file.metadata()?.len();
-        Ok(Self::new(process, Followed::File { path, file }, from.position(size)))
+        Ok(Self::new(id, Followed::File { path, file }, from.position(size)))
     }
 
     /// A follower of a ring.
-    pub(super) fn of_ring(
-        process: Option<ProcessId>,
-        id: StreamId,
-        rings: &Rings,
-        from: FollowFrom,
-    ) -> Option<Self> {
+    pub(super) fn of_ring(id: StreamId, rings: &Rings, from: FollowFrom) -> Option<Self> {
         let ring = rings.get(id)?;
         let (mut position, is_cut) = from.position(ring.size());
         if matches!(from, FollowFrom::Last(_)) {
             position = position.max(ring.start());
         }
-        Some(Self::new(process, Followed::Ring(id), (position, is_cut)))
+        Some(Self::new(id, Followed::Ring, (position, is_cut)))
     }
 
     /// When the file was last written to, in seconds since the epoch; `None` for a ring.
@@ -89,12 +98,12 @@ impl Follower {
     pub fn modified_secs(&self) -> Option<i64> {
         match &self.log {
             Followed::File { file, .. } => Some(file.metadata().map_or(0, |metadata| metadata.mtime())),
-            Followed::Ring(_) => None,
+            Followed::Ring => None,
         }
     }
 
-    fn new(process: Option<ProcessId>, log: Followed, (position, is_cut): (u64, bool)) -> Self {
-        Self { process, log, position, is_cut, is_over: false, is_text: false }
+    fn new(id: StreamId, log: Followed, (position, is_cut): (u64, bool)) -> Self {
+        Self { id, log, position, is_cut, is_over: false, is_text: false }
     }
 
     /// The same for a client that reads text: no piece ends in the middle of a character.
@@ -105,7 +114,7 @@ impl Follower {
 
     /// What comes next; `None` if there is nothing yet.
     fn next(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<Option<FollowedPiece>> {
-        let (start, size) = self.log.extent(rings)?;
+        let (start, size) = self.log.extent(self.id, rings)?;
         if size < self.position {
             self.position = 0;
             return Ok(Some(FollowedPiece::Truncated));
@@ -128,7 +137,7 @@ impl Follower {
     }
 
     fn read(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<usize> {
-        let mut count = self.log.read(buffer, self.position, rings)?;
+        let mut count = self.log.read(buffer, self.position, (self.id, rings))?;
         if self.is_text && !self.is_over {
             count = complete_characters(&buffer[..count]);
         } else if count == buffer.len() {
@@ -163,21 +172,21 @@ impl Follower {
 
 impl Followed {
     /// Where it begins and ends. A ring that was removed is an error.
-    fn extent(&self, rings: &Rings) -> io::Result<(u64, u64)> {
+    fn extent(&self, id: StreamId, rings: &Rings) -> io::Result<(u64, u64)> {
         match self {
             Self::File { file, .. } => Ok((0, file.metadata()?.len())),
-            Self::Ring(id) => {
-                let ring = rings.get(*id).ok_or(io::ErrorKind::NotFound)?;
+            Self::Ring => {
+                let ring = rings.get(id).ok_or(io::ErrorKind::NotFound)?;
                 Ok((ring.start(), ring.size()))
             }
         }
     }
 
-    fn read(&self, buffer: &mut [u8], position: u64, rings: &Rings) -> io::Result<usize> {
+    fn read(&self, buffer: &mut [u8], position: u64, (id, rings): (StreamId, &Rings)) -> io::Result<usize> {
         match self {
             Self::File { file, .. } => file.read_at(buffer, position),
-            Self::Ring(id) => {
-                let ring = rings.get(*id).ok_or(io::ErrorKind::NotFound)?;
+            Self::Ring => {
+                let ring = rings.get(id).ok_or(io::ErrorKind::NotFound)?;
                 let bytes = ring.read(Window { start: position, bytes: buffer.len() as u64 });
                 buffer[..bytes.len()].copy_from_slice(&bytes);
                 Ok(bytes.len())
@@ -186,34 +195,34 @@ impl Followed {
     }
 }
 
-/// All clients that follow a log, by the tokens of their connections.
+/// All clients that follow logs, by the tokens of their connections.
 #[derive(Debug, Default)]
 pub(super) struct Followers {
-    by_client: BTreeMap<u64, Follower>,
+    by_client: BTreeMap<u64, Vec<Follower>>,
     by_path: BTreeMap<PathBuf, BTreeSet<u64>>,
     by_stream: BTreeMap<StreamId, BTreeSet<u64>>,
     /// Those for which there may be something.
     due: BTreeSet<u64>,
-    /// The next round begins after this one.
-    last_served: u64,
 }
 
 impl Followers {
+    /// A client follows another log.
     pub(super) fn add(&mut self, client: u64, tail: Follower) {
         match &tail.log {
             Followed::File { path, .. } => self.by_path.entry(path.clone()).or_default().insert(client),
-            Followed::Ring(id) => self.by_stream.entry(*id).or_default().insert(client),
+            Followed::Ring => self.by_stream.entry(tail.id).or_default().insert(client),
         };
-        self.by_client.insert(client, tail);
+        self.by_client.entry(client).or_default().push(tail);
     }
 
     /// Removes a client; it need not follow anything.
     pub(super) fn remove(&mut self, client: u64) {
         self.due.remove(&client);
-        let Some(tail) = self.by_client.remove(&client) else { return };
-        match tail.log {
-            Followed::File { path, .. } => remove_from(&mut self.by_path, &path, client),
-            Followed::Ring(id) => remove_from(&mut self.by_stream, &id, client),
+        for tail in self.by_client.remove(&client).unwrap_or_default() {
+            match tail.log {
+                Followed::File { path, .. } => remove_from(&mut self.by_path, &path, client),
+                Followed::Ring => remove_from(&mut self.by_stream, &tail.id, client),
+            }
         }
     }
 
@@ -240,11 +249,6 @@ impl Followers {
         }
     }
 
-    /// How far a client has read its log.
-    pub(super) fn position(&self, client: u64) -> Option<u64> {
-        self.by_client.get(&client).map(|tail| tail.position)
-    }
-
     /// Whether a client follows the ring of a stream.
     pub(super) fn follows(&self, id: StreamId) -> bool {
         self.by_stream.contains_key(&id)
@@ -265,40 +269,41 @@ impl Followers {
         !self.due.is_empty()
     }
 
-    /// Those that are due, from the one after that which was served last.
-    pub(super) fn take_due(&mut self) -> Vec<u64> {
-        let mut due: Vec<u64> = std::mem::take(&mut self.due).into_iter().collect();
-        let next = due.partition_point(|token| *token <= self.last_served);
-        due.rotate_left(next);
-        due
+    /// Those that are due.
+    pub(super) fn take_due(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.due)
     }
 
-    /// A client is due, or due again.
-    pub(super) fn set_due(&mut self, client: u64) {
-        self.due.insert(client);
-    }
-
-    /// A client is served now: the next round begins after it.
-    pub(super) fn begin_serving(&mut self, client: u64) {
-        self.last_served = client;
+    /// Whether a client follows any log.
+    pub(super) fn contains(&self, client: u64) -> bool {
+        self.by_client.contains_key(&client)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.by_client.is_empty()
     }
 
-    /// What comes next for a client. A log that cannot be read any more has ended.
-    pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], rings: &Rings) -> Option<FollowedPiece> {
-        let tail = self.by_client.get_mut(&client)?;
-        tail.next(buffer, rings).unwrap_or(Some(FollowedPiece::End))
+    /// What comes next for a client. Its logs take turns; one that cannot be read any more has ended.
+    pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], rings: &Rings) -> Option<FollowedPart> {
+        let tails = self.by_client.get_mut(&client)?;
+        for _ in 0..tails.len() {
+            tails.rotate_left(1);
+            let tail = tails.last_mut()?;
+            if let Some(piece) = tail.next(buffer, rings).unwrap_or(Some(FollowedPiece::End)) {
+                return Some(FollowedPart { channel: tail.id.channel, piece, offset: tail.position });
+            }
+        }
+        None
     }
 
     /// Logs that are over end with what is in them. Our own log belongs to no process.
     pub(super) fn end_where(&mut self, is_over: impl Fn(Option<ProcessId>) -> bool) {
-        for (&client, tail) in &mut self.by_client {
-            if !tail.is_over && is_over(tail.process) {
-                tail.is_over = true;
-                self.due.insert(client);
+        for (&client, tails) in &mut self.by_client {
+            for tail in tails.iter_mut().filter(|tail| !tail.is_over) {
+                if is_over(Some(tail.id.process).filter(|_| tail.id != OWN_LOG)) {
+                    tail.is_over = true;
+                    self.due.insert(client);
+                }
             }
         }
     }
@@ -321,19 +326,20 @@ mod tests {
     use crate::sys::scratch::Folder;
 
     const CLIENT: u64 = 5;
+    const STDOUT: StreamId = StreamId { process: ProcessId(1), channel: Channel::Stdout };
     const NEAR_END: FollowFrom = FollowFrom::Last(1024);
 
     fn follow(path: &Path) -> Followers {
         let mut followers = Followers::default();
-        followers.add(CLIENT, Follower::open(Some(ProcessId(1)), path.to_owned(), NEAR_END).unwrap());
+        followers.add(CLIENT, Follower::open(STDOUT, path.to_owned(), NEAR_END).unwrap());
         followers
     }
 
     /// All that there is now, with what is not text in brackets.
     fn read_all(followers: &mut Followers, rings: &Rings) -> String {
         let (mut text, mut buffer) = (String::new(), [0; 8]);
-        while let Some(piece) = followers.next(CLIENT, &mut buffer, rings) {
-            match piece {
+        while let Some(part) = followers.next(CLIENT, &mut buffer, rings) {
+            match part.piece {
                 FollowedPiece::Bytes(count) => text += std::str::from_utf8(&buffer[..count]).unwrap(),
                 FollowedPiece::Truncated => text += "[truncated]",
                 FollowedPiece::Missed(bytes) => text += &format!("[{bytes} missed]"),
@@ -386,23 +392,45 @@ mod tests {
         let path = folder.join("x.log");
         fs::write(&path, "one\ntwo \u{20ac}".as_bytes().split_last().unwrap().1).unwrap();
         let mut followers = Followers::default();
-        let follower = Follower::open(None, path.clone(), FollowFrom::Offset(4)).unwrap().for_text();
+        let follower = Follower::open(OWN_LOG, path.clone(), FollowFrom::Offset(4)).unwrap().for_text();
         followers.add(CLIENT, follower);
-        assert_eq!(read_all(&mut followers, &Rings::default()), "two ");
-        assert_eq!(followers.position(CLIENT), Some(8));
+        let mut buffer = [0; 8];
+        let mut next = || followers.next(CLIENT, &mut buffer, &Rings::default());
+        let part = |count, offset| {
+            let piece = FollowedPiece::Bytes(count);
+            Some(FollowedPart { channel: Channel::Stdout, piece, offset })
+        };
+        assert_eq!((next(), next()), (part(4, 8), None));
         let mut file = File::options().append(true).open(&path).unwrap();
         io::Write::write_all(&mut file, b"\xacx").unwrap();
-        assert_eq!(read_all(&mut followers, &Rings::default()), "\u{20ac}x");
-        assert_eq!(followers.position(CLIENT), Some(12));
+        assert_eq!((next(), next()), (part(4, 12), None));
+        assert_eq!(buffer[..4], *"\u{20ac}x".as_bytes());
+    }
+
+    #[test]
+    fn the_logs_of_a_client_take_turns() {
+        let [stdout, stderr] = StreamId::both(ProcessId(1));
+        let (mut followers, mut rings) = (Followers::default(), Rings::default());
+        for id in [stdout, stderr] {
+            rings.limit(id, 100);
+            rings.push(id, &[b'x'; 20]);
+            followers.add(CLIENT, Follower::of_ring(id, &rings, FollowFrom::Offset(0)).unwrap());
+        }
+        let mut buffer = [0; 8];
+        let parts = std::iter::from_fn(|| followers.next(CLIENT, &mut buffer, &rings));
+        let parts: Vec<_> = parts.map(|part| (part.channel, part.offset)).collect();
+        let turns = [8, 16, 20].into_iter().flat_map(|to| [(Channel::Stdout, to), (Channel::Stderr, to)]);
+        assert_eq!(parts, turns.collect::<Vec<_>>());
+        followers.remove(CLIENT);
+        assert!(followers.is_empty() && followers.by_stream.is_empty());
     }
 
     #[test]
     fn a_client_too_slow_for_a_ring_learns_how_much_it_missed() {
-        let id = StreamId::both(ProcessId(1))[0];
-        let (mut followers, mut rings) = (Followers::default(), Rings::default());
+        let (id, mut followers, mut rings) = (STDOUT, Followers::default(), Rings::default());
         rings.limit(id, 8);
         rings.push(id, b"123");
-        followers.add(CLIENT, Follower::of_ring(Some(ProcessId(1)), id, &rings, NEAR_END).unwrap());
+        followers.add(CLIENT, Follower::of_ring(id, &rings, NEAR_END).unwrap());
         assert_eq!(read_all(&mut followers, &rings), "123");
         rings.push(id, b"4567890abcdef");
         assert_eq!(read_all(&mut followers, &rings), "[5 missed]90abcdef");
@@ -420,11 +448,11 @@ mod tests {
         followers.rings_changed(ProcessId(1));
         assert!(!followers.is_due());
         followers.written(&path);
-        assert_eq!((followers.take_due(), followers.is_due()), (vec![CLIENT], false));
+        assert_eq!((followers.take_due(), followers.is_due()), ([CLIENT].into(), false));
         followers.end_where(|process| process == Some(ProcessId(1)));
         assert_eq!(
             (followers.take_due(), read_all(&mut followers, &Rings::default())),
-            (vec![CLIENT], "[end]".into())
+            ([CLIENT].into(), "[end]".into())
         );
         followers.remove(CLIENT);
         followers.written(&path);

@@ -1,10 +1,11 @@
 //! What clients read: rings, and the logs that they follow.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Outputs;
-use super::followers::{FollowedPiece, Follower};
+use super::followers::{FollowedPart, Follower};
 use super::ids::{OWN_LOG, StreamId};
 use super::paths::resolve_links;
 use crate::logs::{FollowFrom, PathTarget, Ring};
@@ -88,12 +89,12 @@ impl Outputs {
     /// COMPAT: Supervisor cannot follow a log that is not a regular file.
     #[must_use]
     pub fn follower(&self, id: StreamId, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {
-        if let Some(follower) = Follower::of_ring(Some(id.process), id, &self.rings, from) {
+        if let Some(follower) = Follower::of_ring(id, &self.rings, from) {
             return Some(follower);
         }
         let path = path?;
         match resolve_links(&path) {
-            PathTarget::Path => Follower::open(Some(id.process), path, from).ok(),
+            PathTarget::Path => Follower::open(id, path, from).ok(),
             // What is written there is not announced under this path.
             PathTarget::Descriptor(_) => None,
         }
@@ -102,11 +103,11 @@ impl Outputs {
     /// A follower of our own log, as [`Outputs::follower`].
     #[must_use]
     pub fn follower_of_own_log(&self, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {
-        let of_ring = Follower::of_ring(None, OWN_LOG, &self.rings, from);
-        of_ring.or_else(|| Follower::open(None, path?, from).ok())
+        let of_ring = Follower::of_ring(OWN_LOG, &self.rings, from);
+        of_ring.or_else(|| Follower::open(OWN_LOG, path?, from).ok())
     }
 
-    /// A client begins to follow a log.
+    /// A client begins to follow a log, beside others that it follows.
     pub fn follow(&mut self, client: u64, follower: Follower) {
         self.followers.add(client, follower);
     }
@@ -117,14 +118,14 @@ impl Outputs {
     }
 
     /// What comes next for a client; `None` if there is nothing now.
-    pub fn next_piece(&mut self, client: u64, buffer: &mut [u8]) -> Option<FollowedPiece> {
+    pub fn next_piece(&mut self, client: u64, buffer: &mut [u8]) -> Option<FollowedPart> {
         self.followers.next(client, buffer, &self.rings)
     }
 
-    /// How far a client has read the log that it follows.
+    /// Whether a client follows a log.
     #[must_use]
-    pub fn followed_to(&self, client: u64) -> Option<u64> {
-        self.followers.position(client)
+    pub fn is_followed_by(&self, client: u64) -> bool {
+        self.followers.contains(client)
     }
 
     /// Whether any client follows a log.
@@ -139,19 +140,9 @@ impl Outputs {
         self.followers.is_due()
     }
 
-    /// The clients for which there may be something, in the order in which they are served.
-    pub fn take_due_followers(&mut self) -> Vec<u64> {
+    /// The clients for which there may be something.
+    pub fn take_due_followers(&mut self) -> BTreeSet<u64> {
         self.followers.take_due()
-    }
-
-    /// A client is served now: the next round begins after it.
-    pub fn begin_serving(&mut self, client: u64) {
-        self.followers.begin_serving(client);
-    }
-
-    /// A client is due again.
-    pub fn put_off(&mut self, client: u64) {
-        self.followers.set_due(client);
     }
 
     /// Followers of logs that are over end with what is in them. Our own log belongs to no process.

@@ -64,7 +64,7 @@ use tokens::{Tokens, Watched};
 
 pub use autologs::{clean_auto_logs, make_auto_logs};
 pub use destinations::Destinations;
-pub use followers::{FollowedPiece, Follower};
+pub use followers::{FollowedPart, FollowedPiece, Follower};
 pub use ids::{DestinationId, FileId, OURSELVES, OWN_LOG, StreamId, WriterId};
 pub use outlets::{Outlets, Wanted};
 pub use reading::ReadContext;

@@ -97,7 +97,9 @@ impl Fixture {
     /// All that there is for a client that follows a log.
     fn read(&mut self, client: u64) -> String {
         let mut text = Vec::new();
-        while let Some(FollowedPiece::Bytes(count)) = self.output.next_piece(client, &mut self.buffer) {
+        while let Some(FollowedPart { piece: FollowedPiece::Bytes(count), .. }) =
+            self.output.next_piece(client, &mut self.buffer)
+        {
             text.extend_from_slice(&self.buffer[..count]);
         }
         String::from_utf8(text).unwrap()
@@ -265,7 +267,7 @@ fn a_follower_reads_a_log_through_its_rotation() {
     for (line, files) in [("one\n", 1), ("two..\n", 2), ("three\n", 2), ("4\n", 3)] {
         stdout.write_all(line.as_bytes()).unwrap();
         fixture.turn();
-        assert_eq!(fixture.output.take_due_followers(), [7]);
+        assert_eq!(fixture.output.take_due_followers(), [7].into());
         assert_eq!(
             (fixture.read(7).as_str(), fs::read_dir(path.parent().unwrap()).unwrap().count()),
             (line, files)

@@ -72,9 +72,9 @@ fn process_details(info: &ProcessInfo) -> Value {
     if let Some(status) = &info.reported_status {
         details.push(("status", status.as_str().into()));
     }
-    if let Some(health) = &info.health {
+    if let Some(health) = info.shown_health() {
         details.push(("health", health.status.name().into()));
-        details.extend(health.failure.as_ref().map(|failure| ("health_failure", failure.as_str().into())));
+        details.extend(health.failure.map(|failure| ("health_failure", failure.into())));
     }
     if !info.check_output.is_empty() {
         details.push(("check_output", info.check_output.as_str().into()));
@@ -105,7 +105,7 @@ fn process_members(info: &ProcessInfo) -> Vec<(&'static str, Value)> {
         ("stdout_logfile", text(&info.stdout_log_file)),
         ("stderr_logfile", text(&info.stderr_log_file)),
         ("pid", info.pid.into()),
-        ("description", text(&info.description)),
+        ("description", info.shown_description().as_ref().into()),
     ]
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::children::Children;
 use super::clients::Clients;
-use super::event_streams::EventStreams;
 use super::fastcgi::{SharedSockets, try_sockets};
 use super::main_processes::MainProcesses;
 use super::notices::log_notices;
@@ -18,6 +17,7 @@ use super::page_requests::PageRequests;
 use super::pidfile::write_pid_file;
 use super::self_reports::SelfReports;
 use super::servers::{self, Opened, Servers};
+use super::streams::ClientStreams;
 use super::task_table::Tasks;
 use super::trace::Traces;
 use super::usage::UsageCache;
@@ -452,7 +452,7 @@ fn enter_supervision(
         servers,
         clients: Clients::new(open_files_max()),
         page_requests: PageRequests::default(),
-        event_streams: EventStreams::default(),
+        streams: ClientStreams::default(),
         tickets: Tickets::default(),
         traces: Traces::default(),
         usage: UsageCache::default(),

@@ -6,8 +6,9 @@
 //! needs more is answered here with the fault FORBIDDEN, wherever it comes from.
 
 use super::Shell;
-use super::monitoring::{not_allowed, reads};
-use crate::api::{self, is_api};
+use super::monitoring::reads;
+use super::refusals::{RefusalFormat, RequestRefusal};
+use crate::api::is_api;
 use crate::control_socket;
 use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host, may_be_a_page};
 use crate::metrics::MonitoringPath;
@@ -92,13 +93,16 @@ impl Shell {
     pub(super) fn admit(&mut self, token: u64, head: &Request) -> bool {
         let Some(client) = self.clients.get_mut(token) else { return false };
         let server = self.servers.spec(client.server);
+        client.refusal_format = RefusalFormat::of(&head.path);
         client.principal = server.and_then(|server| principal(server, client.uid, head));
         let refusal = match (server, client.principal.clone()) {
             // Not worth a line: it can be open to everybody.
             (Some(server), Some(_)) if server.is_for_probes && MonitoringPath::of(&head.path).is_none() => {
-                Response::error(404)
+                RequestRefusal::not_found()
             }
-            (Some(server), Some(_)) if server.is_for_probes && !reads(head) => not_allowed(),
+            (Some(server), Some(_)) if server.is_for_probes && !reads(head) => {
+                RequestRefusal::method_not_allowed()
+            }
             (Some(server), Some(_)) if is_rebound(server, head) => {
                 let host: String =
                     head.header("host").unwrap_or_default().chars().take(HOST_CHARS_SHOWN).collect();
@@ -108,32 +112,21 @@ impl Shell {
                     quote(&host)
                 );
                 self.log_refusal(&text);
-                match is_api(&head.path) {
-                    true => api::fault(Fault::about(
-                        FaultCode::Forbidden,
-                        "this host name is not in allowed_hosts of the server",
-                    )),
-                    false => Response::explained(403, UNKNOWN_HOST),
-                }
+                RequestRefusal::forbidden(UNKNOWN_HOST)
             }
             (Some(_), Some(_)) if is_forged(head) => {
                 let text = "a call that a page of another site had a browser send";
                 self.log_refusal(text);
-                match is_api(&head.path) {
-                    true => api::fault(Fault::about(FaultCode::Forbidden, text)),
-                    false => Response::error(403),
-                }
+                RequestRefusal::forbidden(text)
             }
             (Some(_), Some(principal)) => match self.permit(&principal, permission_for(&head.path)) {
                 Ok(()) => return true,
-                Err(fault) if is_api(&head.path) => api::fault(fault),
-                Err(fault) => forbidden(&fault),
+                Err(fault) => RequestRefusal::forbidden(fault.detail.unwrap_or_default()),
             },
-            _ if is_api(&head.path) => api::unauthorized(),
-            _ => Response::unauthorized(),
+            _ => RequestRefusal::unauthorized(),
         };
         self.trace_request(token, head);
-        self.respond(token, refusal.closing());
+        self.respond_with_refusal(token, refusal);
         false
     }
 
@@ -174,10 +167,9 @@ impl Shell {
     }
 }
 
-/// The text of status 403 for a host that is not ours.
-const UNKNOWN_HOST: &str = "<p>The supervisor does not know itself by the host name of this address, so another site may \
-    be behind the request. If the name is right, it belongs to <code>allowed_hosts</code> of the server in the \
-    supervisor's configuration.</p>\n";
+/// Why a request for a host that is not ours is refused.
+const UNKNOWN_HOST: &str = "the supervisor does not know itself by the host name of this address, so another site may be \
+    behind the request; if the name is right, add it to allowed_hosts of the server in the supervisor's configuration";
 
 /// The page about a fault FORBIDDEN. Its text is our own.
 pub(super) fn forbidden(fault: &Fault) -> Response {

@@ -2,6 +2,7 @@
 
 use super::questions::xml;
 use super::usage::{ResourcesReply, UsageCache};
+use crate::api::ListReply;
 use crate::http::Response;
 use crate::model::Mono;
 use crate::xmlrpc::Encoder;
@@ -12,6 +13,7 @@ use super::monitoring::MetricsReply;
 #[derive(Debug)]
 pub(super) enum LongReply {
     Xml(Encoder),
+    List(ListReply),
     Metrics(Box<MetricsReply>),
     Resources(ResourcesReply),
 }
@@ -21,8 +23,9 @@ impl LongReply {
     pub(super) fn encode_slice(&mut self, usage: &mut UsageCache, now: Mono) -> bool {
         match self {
             Self::Xml(reply) => reply.encode_slice(),
+            Self::List(reply) => reply.encode_slice(),
             Self::Metrics(reply) => reply.encode_slice(usage, now),
-            Self::Resources(reply) => reply.read_slice(usage, now),
+            Self::Resources(reply) => reply.encode_slice(usage, now),
         }
     }
 
@@ -30,6 +33,7 @@ impl LongReply {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Xml(reply) => reply.held_bytes(),
+            Self::List(reply) => reply.held_bytes(),
             Self::Metrics(reply) => reply.held_bytes(),
             Self::Resources(reply) => reply.held_bytes(),
         }
@@ -38,6 +42,7 @@ impl LongReply {
     pub(super) fn finish(self) -> Response {
         match self {
             Self::Xml(reply) => xml(reply.finish()),
+            Self::List(reply) => reply.finish(),
             Self::Metrics(reply) => reply.finish(),
             Self::Resources(reply) => reply.finish(),
         }

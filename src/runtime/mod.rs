@@ -23,7 +23,6 @@ mod children;
 mod clients;
 mod door;
 mod effects;
-mod event_streams;
 mod exit_report;
 mod fastcgi;
 mod file_checks;
@@ -44,6 +43,7 @@ mod restart;
 mod self_reports;
 mod servers;
 mod stdin;
+mod streams;
 mod tails;
 mod task_table;
 mod tasks;
@@ -73,7 +73,6 @@ use activity::Activity;
 use cgroups::Cgroups;
 use children::Children;
 use clients::Clients;
-use event_streams::EventStreams;
 use fastcgi::SharedSockets;
 use file_checks::FileChecks;
 use main_processes::MainProcesses;
@@ -84,6 +83,7 @@ use probes::Probes;
 use refusals::RefusalLog;
 use self_reports::SelfReports;
 use servers::Servers;
+use streams::ClientStreams;
 use task_table::{StartBudget, Tasks};
 use trace::Traces;
 use trees::TreeMarks;
@@ -194,7 +194,7 @@ struct Shell {
     servers: Servers,
     clients: Clients,
     page_requests: PageRequests,
-    event_streams: EventStreams,
+    streams: ClientStreams,
     tickets: Tickets,
     traces: Traces,
     usage: UsageCache,
@@ -307,7 +307,7 @@ impl Shell {
         [
             self.clients.deadline(),
             self.servers.deadline(),
-            self.event_streams.deadline(),
+            self.streams.deadline(),
             self.page_requests.deadline(),
         ]
         .into_iter()

@@ -4,6 +4,7 @@
 use super::Shell;
 use super::long_reply::LongReply;
 use super::questions::Pending;
+use super::refusals::RequestRefusal;
 use super::usage::{PROCESSES_READ_AT_ONCE, UsageCache};
 use crate::http::{Request, Response};
 use crate::metrics::{
@@ -50,15 +51,10 @@ pub(super) fn reads(request: &Request) -> bool {
     ["GET", "HEAD"].contains(&request.method.as_str())
 }
 
-/// The response to any other method.
-pub(super) fn not_allowed() -> Response {
-    Response::error(405).header("Allow", "GET, HEAD")
-}
-
 impl Shell {
     pub(super) fn monitoring_request(&mut self, token: u64, request: &Request, path: MonitoringPath) {
         if !reads(request) {
-            return self.respond(token, not_allowed());
+            return self.respond_with_refusal(token, RequestRefusal::method_not_allowed());
         }
         let answer = match path {
             MonitoringPath::Metrics => {
@@ -89,9 +85,6 @@ impl Shell {
         let measured = Measurements { supervisor, began: self.began, spawn_times: self.spawn_times.clone() };
         let exposition = Exposition::new(measured, unmeasured.len(), format);
         let reply = MetricsReply { format, unmeasured: unmeasured.into_iter(), exposition };
-        if let Some(client) = self.clients.get_mut(token) {
-            client.reply = Some(LongReply::Metrics(Box::new(reply)));
-            self.clients.enqueue(token);
-        }
+        self.begin_reply(token, LongReply::Metrics(Box::new(reply)));
     }
 }

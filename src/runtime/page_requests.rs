@@ -6,12 +6,14 @@ use super::Shell;
 use super::clients::CLIENTS_MAX;
 use super::long_reply::LongReply;
 use super::questions::Pending;
+use super::streams::AwaitedStream;
 use super::usage::ResourcesReply;
 use crate::api::{self, ApiAnswer, ApiCall, ApiOutcome, ServerFacts};
 use crate::config::Machine;
 use crate::http::Request;
 use crate::model::{
-    Command, Fault, LaunchContext, Mono, Namespec, Principal, ProcessSpec, Reply, Ticket, User,
+    Channel, Command, Fault, Grant, LaunchContext, LogOf, Mono, Namespec, Principal, ProcessSpec, Reply,
+    Ticket, User,
 };
 use crate::sys::isolation::own_isolation;
 use crate::sys::users::own_user;
@@ -95,19 +97,30 @@ impl PageRequests {
     fn has_room(&self) -> bool {
         self.by_client.len() <= CLIENTS_MAX
     }
-
-    /// The client has disconnected. Returns whether its request continues.
-    pub(super) fn leave(&mut self, client: u64) -> bool {
-        let room = self.has_room();
-        let continues = self.by_client.get(&client).is_some_and(|it| room && it.visit.outlives_its_client());
-        if !continues {
-            self.by_client.remove(&client);
-        }
-        continues
-    }
 }
 
 impl Shell {
+    /// A client has gone, or is refused an answer. Its command is ignored, unless more has to follow it.
+    pub(super) fn abandon_request(&mut self, token: u64, ticket: Option<Ticket>) {
+        let has_room = self.page_requests.has_room();
+        match self.page_requests.by_client.remove(&token) {
+            Some(waiting) if has_room && waiting.visit.outlives_its_client() => self.detach(waiting),
+            _ => {
+                ticket.and_then(|ticket| self.tickets.take(ticket));
+            }
+        }
+    }
+
+    /// A request goes on without a connection.
+    fn detach(&mut self, waiting: Waiting) {
+        let own_token = self.sources.reserve();
+        if let Some(ticket) = waiting.ticket {
+            self.tickets.redirect(ticket, own_token);
+        }
+        self.page_requests.by_client.insert(own_token, Waiting { answer_by: None, ..waiting });
+        self.clients.enqueue(own_token);
+    }
+
     /// Answers a request for a page, or starts to.
     pub(super) fn page_request(&mut self, token: u64, request: &Request) {
         match web::ask(request, self.began.unix_secs()) {
@@ -126,6 +139,10 @@ impl Shell {
             ApiAnswer::Later(call) => self.begin_api_call(token, call),
             ApiAnswer::FollowLog(log, from) => self.ask_to_follow_log(token, log, from),
             ApiAnswer::FollowEvents(after) => self.ask_to_follow_events(token, after),
+            ApiAnswer::FollowProcess(name, after, from) => {
+                let command = Command::FollowLog(LogOf::Process(name, Channel::Stdout));
+                self.ask_for_stream(token, AwaitedStream::Process(after, from), command);
+            }
         }
     }
 
@@ -156,24 +173,25 @@ impl Shell {
             self.command(token, ticket, principal, command);
             return self.answer_if_overdue(token);
         }
-        match self.page_requests.by_client.remove(&token).map(|waiting| waiting.visit) {
-            Some(Visit::Page(page)) => self.respond(token, page.into_response(self.now.wall)),
-            Some(Visit::Api(call)) => match call.outcome(&self.facts()) {
+        let Some(Waiting { visit, principal, .. }) = self.page_requests.by_client.remove(&token) else {
+            return;
+        };
+        let grant = principal.grant();
+        match visit {
+            Visit::Page(page) => self.respond(token, page.into_response(self.now.wall, grant)),
+            Visit::Api(call) => match call.outcome(&self.facts(grant)) {
                 ApiOutcome::Response(response) => self.respond(token, response),
                 ApiOutcome::Launch(spec) => {
                     let context = self.launch_context(&spec);
                     self.respond(token, api::launch(&context));
                 }
+                ApiOutcome::List(reply) => self.begin_reply(token, LongReply::List(reply)),
                 ApiOutcome::Measure(processes) => {
                     self.usage.forget_stale(self.now.mono);
                     let reply = ResourcesReply::new(processes, self.now.wall);
-                    if let Some(client) = self.clients.get_mut(token) {
-                        client.reply = Some(LongReply::Resources(reply));
-                        self.clients.enqueue(token);
-                    }
+                    self.begin_reply(token, LongReply::Resources(reply));
                 }
             },
-            None => {}
         }
     }
 
@@ -214,20 +232,11 @@ impl Shell {
         let waiting = self.page_requests.by_client.get(&token).filter(|waiting| is_over(waiting));
         let Some(Waiting { visit: Visit::Api(call), ticket: Some(ticket), .. }) = waiting else { return };
         let (response, ticket) = (call.unfinished_response(), *ticket);
-        if !call.outlives_its_client() {
-            self.page_requests.by_client.remove(&token);
-            self.tickets.take(ticket);
-        } else if self.page_requests.has_room() {
-            let own_token = self.sources.reserve();
-            self.tickets.redirect(ticket, own_token);
-            if let Some(waiting) = self.page_requests.by_client.remove(&token) {
-                let waiting = Waiting { answer_by: None, ..waiting };
-                self.page_requests.by_client.insert(own_token, waiting);
-            }
-        } else {
+        if call.outlives_its_client() && !self.page_requests.has_room() {
             // Then its client waits until it is complete.
             return self.page_requests.wait_for_completion(token);
         }
+        self.abandon_request(token, Some(ticket));
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = None;
         }
@@ -235,8 +244,9 @@ impl Shell {
         self.clients.enqueue(token);
     }
 
-    fn facts(&self) -> ServerFacts {
+    fn facts(&self, grant: Grant) -> ServerFacts {
         ServerFacts {
+            grant,
             now: self.now.wall,
             newest_event: self.core.newest_event(),
             identifier: self.settings.daemon.identifier.clone(),

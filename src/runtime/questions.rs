@@ -5,6 +5,7 @@
 
 use super::Shell;
 use super::long_reply::LongReply;
+use super::refusals::RequestRefusal;
 use super::tails::process_log;
 use crate::api::{ApiCall, is_api};
 use crate::http::{Request, Response};
@@ -48,7 +49,7 @@ impl Shell {
         let is_served =
             self.clients.get(token).is_some_and(|client| self.servers.spec(client.server).is_some());
         if !is_served {
-            return self.respond(token, Response::unauthorized());
+            return self.respond_with_refusal(token, RequestRefusal::unauthorized());
         }
         if let Some(path) = MonitoringPath::of(&request.path) {
             return self.monitoring_request(token, &request, path);
@@ -213,9 +214,14 @@ impl Shell {
         if let Some(calls) = &mut client.calls {
             return calls.answered(outcome);
         }
-        let mut reply = rpc::body(outcome);
-        let is_complete = reply.encode_slice();
-        client.reply = Some(LongReply::Xml(reply));
+        self.begin_reply(token, LongReply::Xml(rpc::body(outcome)));
+    }
+
+    /// Encodes the first slice of a reply, and sends it if that is all.
+    pub(super) fn begin_reply(&mut self, token: u64, mut reply: LongReply) {
+        let Some(client) = self.clients.get_mut(token) else { return };
+        let is_complete = reply.encode_slice(&mut self.usage, self.now.mono);
+        client.reply = Some(reply);
         if is_complete {
             self.send_reply(token);
         } else {
@@ -226,6 +232,8 @@ impl Shell {
     /// The answer to a command, if its client is still connected.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
+        let may_see_output = self.clients.principal(token).is_none_or(|it| it.grant().includes_logs());
+        let result = if may_see_output { result } else { result.map(Reply::without_output) };
         let mut awaited = None;
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = None;

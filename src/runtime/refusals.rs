@@ -1,8 +1,106 @@
-//! How many lines the activity log gets about requests that are refused: a client can repeat them without end.
+//! Requests that are refused: the response, in the format of what was asked for, and how many lines the activity log
+//! gets about them, since a client can repeat them without end.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::api::{self, is_api};
+use crate::http::{Rejection, Response};
+use crate::metrics::MonitoringPath;
 use crate::model::Mono;
+
+/// The format of a response about a request that is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RefusalFormat {
+    /// HTML, for pages and for XML-RPC, whose clients read only the status.
+    #[default]
+    Page,
+    /// An error of the JSON API.
+    Json,
+    /// Plain text, for metrics and probes.
+    Text,
+}
+
+impl RefusalFormat {
+    /// The format for what is below a path.
+    pub(super) fn of(path: &str) -> Self {
+        match MonitoringPath::of(path) {
+            Some(_) => Self::Text,
+            None if is_api(path) => Self::Json,
+            None => Self::Page,
+        }
+    }
+}
+
+/// Why a request is refused before anything is done for it. The text is our own.
+#[derive(Debug)]
+pub(super) struct RequestRefusal {
+    status: u16,
+    name: &'static str,
+    text: Cow<'static, str>,
+}
+
+impl RequestRefusal {
+    fn new(status: u16, name: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, name, text: text.into() }
+    }
+
+    /// The client has no valid credentials, or its server is gone.
+    pub(super) fn unauthorized() -> Self {
+        let needed = "a user name and a password are needed, as the supervisor's configuration has them";
+        Self::new(401, "UNAUTHORIZED", needed)
+    }
+
+    pub(super) fn forbidden(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(403, "FORBIDDEN", text)
+    }
+
+    /// The server has no such path.
+    pub(super) fn not_found() -> Self {
+        Self::new(404, "NOT_FOUND", "this server has only metrics and probes")
+    }
+
+    /// What only reads has no such method.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are")
+    }
+
+    /// Other connections hold too much memory.
+    pub(super) fn unavailable() -> Self {
+        Self::new(503, "UNAVAILABLE", "too many requests and replies are under way; try again")
+    }
+
+    /// The last response of its connection.
+    pub(super) fn response(self, format: RefusalFormat) -> Response {
+        let Self { status, name, text } = self;
+        let message = format!("{name}: {text}");
+        let response = match format {
+            RefusalFormat::Page => Response::explained(status, &format!("<p>{message}</p>\n")),
+            RefusalFormat::Json => api::refusal(status, name, message),
+            RefusalFormat::Text => Response::new(status)
+                .body("text/plain; charset=utf-8", message + "\n")
+                .header("X-Content-Type-Options", "nosniff"),
+        };
+        match status {
+            401 => response.challenging(),
+            405 => response.header("Allow", "GET, HEAD"),
+            _ => response,
+        }
+        .closing()
+    }
+}
+
+impl From<Rejection> for RequestRefusal {
+    fn from(rejection: Rejection) -> Self {
+        let name = match rejection {
+            Rejection::Malformed => "BAD_REQUEST",
+            Rejection::BodyTooLarge => "CONTENT_TOO_LARGE",
+            Rejection::HeadTooLarge => "HEADER_TOO_LARGE",
+            Rejection::UnknownCoding => "NOT_IMPLEMENTED",
+        };
+        Self::new(rejection.status(), name, rejection.to_string())
+    }
+}
 
 /// Lines in a [`REFUSAL_WINDOW`]; what is refused beyond that is counted.
 const REFUSAL_LINES_MAX: u32 = 10;
@@ -39,6 +137,40 @@ impl RefusalLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Version;
+
+    #[test]
+    fn a_refusal_has_the_format_of_what_was_asked_for() {
+        use RefusalFormat::{Json, Page, Text};
+        for (path, format) in [
+            ("/api/v1/processes", Json),
+            ("/api", Json),
+            ("/apis", Page),
+            ("/metrics", Text),
+            ("/readyz", Text),
+            ("/readyz/", Page),
+            ("/RPC2", Page),
+            ("/", Page),
+        ] {
+            assert_eq!(RefusalFormat::of(path), format, "{path}");
+        }
+        let content = |format| {
+            let response = RequestRefusal::forbidden("no").response(format);
+            assert!(response.status == 403 && response.closes());
+            String::from_utf8(response.content().to_vec()).unwrap()
+        };
+        assert!(content(Page).contains("<h1>403 Forbidden</h1>\n<p>FORBIDDEN: no</p>"));
+        assert_eq!(content(Text), "FORBIDDEN: no\n");
+        let json = "{\"error\":{\"code\":null,\"name\":\"FORBIDDEN\",\"message\":\"FORBIDDEN: no\"}}";
+        assert_eq!(content(Json), json);
+        for format in [Json, Page, Text] {
+            let response = RequestRefusal::unauthorized().response(format);
+            let head = String::from_utf8(response.encode_head(true, Version::Http11, "now")).unwrap();
+            assert!(head.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{head}");
+            assert!(head.contains("\r\nWWW-Authenticate: Basic realm=\"default\"\r\n"), "{head}");
+            assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+        }
+    }
 
     #[test]
     fn refusals_beyond_the_bound_are_counted() {

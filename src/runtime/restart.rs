@@ -58,8 +58,7 @@ impl Shell {
     /// Nothing in here ends the supervisor: resources that are no longer available are reported and skipped.
     pub(super) fn restart_in_place(&mut self) {
         let Some(settings) = self.next_settings.take() else { return };
-        self.output.end_followers(|_| true);
-        self.serve_followers();
+        self.end_followers();
         self.output.forget_all();
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);

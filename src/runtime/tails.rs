@@ -1,15 +1,15 @@
-//! Clients that follow a log: endless answers to `/logtail/NAME/CHANNEL` and `/mainlogtail`.
+//! Requests of clients that follow a log as it is: `/logtail/NAME/CHANNEL` and `/mainlogtail`.
 //!
 //! A reply ends with its log: when the group of the process is removed, with a restart, and when the
-//! supervisor exits. Its content comes from [`crate::output`].
+//! supervisor exits. It is sent by [`super::streams`], and its content comes from [`crate::output`].
 
+use super::Shell;
 use super::door::forbidden;
-use super::event_streams::AwaitedStream;
-use super::{Shell, WORK_PER_TURN};
+use super::streams::AwaitedStream;
 use crate::http::{Request, Response, http_date};
-use crate::logs::{FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, missed};
+use crate::logs::{FOLLOWED_BYTES_FIRST, FollowFrom};
 use crate::model::{Channel, Command, Fault, FaultCode, LogOf, Namespec, Reply};
-use crate::output::{FollowedPiece, Follower, StreamId};
+use crate::output::{Follower, StreamId};
 
 /// The process and the stream in the path of a request: `/logtail/NAME`, `/logtail/NAME/stderr`. As in
 /// Supervisor, the first segment may be longer than the word.
@@ -73,59 +73,6 @@ impl Shell {
         }
         self.output.follow(token, follower);
         self.begin_stream(token, &head);
-    }
-
-    /// A client whose stream has more is served again later.
-    pub(super) fn put_off(&mut self, token: u64) {
-        match self.event_streams.contains(token) {
-            true => self.event_streams.put_off(token),
-            false => self.output.put_off(token),
-        }
-    }
-
-    /// Sends a client the next piece of the stream that it follows. False if there is nothing now.
-    pub(super) fn add_piece(&mut self, token: u64) -> bool {
-        if self.clients.get(token).is_some_and(|client| client.is_event_stream) {
-            return self.add_events(token);
-        }
-        match self.output.next_piece(token, &mut self.buffer) {
-            None => return false,
-            Some(FollowedPiece::Bytes(count)) => self.clients.stream(token, &self.buffer[..count]),
-            Some(FollowedPiece::Truncated) => self.clients.stream(token, TRUNCATED),
-            Some(FollowedPiece::Missed(bytes)) => self.clients.stream(token, missed(bytes).as_bytes()),
-            Some(FollowedPiece::End) => {
-                self.clients.end_stream(token);
-                self.output.unfollow(token);
-            }
-        }
-        true
-    }
-
-    /// Serves the clients whose logs were written to in this turn.
-    pub(super) fn serve_followers(&mut self) {
-        if !self.output.has_followers() {
-            return;
-        }
-        let core = &self.core;
-        self.output.end_followers(|process| process.is_some_and(|process| core.spec(process).is_none()));
-        let until = self.clock.now().mono.after(WORK_PER_TURN);
-        for token in self.output.take_due_followers() {
-            // The next turn continues with the others.
-            if self.is_over(until) {
-                self.output.put_off(token);
-                continue;
-            }
-            self.output.begin_serving(token);
-            self.serve(token);
-        }
-    }
-
-    /// The logs have ended: sends the rest to the clients that accept it at once.
-    pub(super) fn end_followers(&mut self) {
-        self.output.end_followers(|_| true);
-        while self.output.has_due_followers() {
-            self.serve_followers();
-        }
     }
 }
 

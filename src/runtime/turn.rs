@@ -76,7 +76,7 @@ impl Shell {
             || self.measurements.is_due()
             || self.clients.has_work()
             || self.output.has_due_followers()
-            || self.event_streams.is_due()
+            || self.streams.is_due()
         {
             return Some(Duration::ZERO);
         }
@@ -151,7 +151,7 @@ impl Shell {
         self.tasks.kill_overdue(self.now.mono);
         self.with_output(|output, _| output.wake());
         self.close_overdue_clients();
-        self.keep_event_streams_alive();
+        self.keep_streams_alive();
         self.answer_overdue_visits();
         self.servers.wake(self.now.mono, &self.poller);
         if self.servers.take_check_due(self.now.mono) {
@@ -168,8 +168,7 @@ impl Shell {
         let warning = self.output.take_syslog_warning();
         self.handle_reports(warning);
         self.flush_activity();
-        self.serve_followers();
-        self.serve_event_streams();
+        self.serve_streams();
         self.output.free_rings();
         // Clients whose log has ended may have sent another request.
         self.flush_activity();
@@ -244,8 +243,7 @@ impl Shell {
 
     /// Everything supervised has stopped; other processes and readers get some time.
     fn end(&mut self) {
-        self.end_followers();
-        self.end_event_streams();
+        self.end_streams();
         self.abandon_tasks();
         // Clients are no longer served, and descriptors that are not handled must not wake us.
         self.drop_clients();

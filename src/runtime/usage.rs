@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::{MeasuredProcess, resources};
+use crate::api::{ListReply, MeasuredProcess, resources};
 use crate::http::Response;
 use crate::model::{Mono, Pid, ProcessUsage, Wall};
 use crate::sys::process_usage::process_usage;
@@ -14,36 +14,53 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 /// Processes that are read at a time: about half a millisecond.
 pub(super) const PROCESSES_READ_AT_ONCE: usize = 32;
 
-/// A response with the resources of processes, which are being read.
+/// A response with the resources of processes: they are read, and then encoded.
 #[derive(Debug)]
-pub(super) struct ResourcesReply {
-    processes: Vec<MeasuredProcess>,
-    /// How many of them were read.
-    read: usize,
-    now: Wall,
+pub(super) enum ResourcesReply {
+    Reading {
+        processes: Vec<MeasuredProcess>,
+        /// How many of them were read.
+        read: usize,
+        now: Wall,
+    },
+    Encoding(ListReply),
 }
 
 impl ResourcesReply {
     pub(super) fn new(processes: Vec<MeasuredProcess>, now: Wall) -> Self {
-        Self { processes, read: 0, now }
+        Self::Reading { processes, read: 0, now }
     }
 
-    /// Reads some processes. True after the last one.
-    pub(super) fn read_slice(&mut self, usage: &mut UsageCache, now: Mono) -> bool {
-        for process in self.processes.iter_mut().skip(self.read).take(PROCESSES_READ_AT_ONCE) {
-            process.usage = usage.usage(process.pid, now);
-            self.read += 1;
+    /// Reads some processes or, after the last one, encodes a slice. True once everything is encoded.
+    pub(super) fn encode_slice(&mut self, usage: &mut UsageCache, at: Mono) -> bool {
+        match self {
+            Self::Encoding(reply) => reply.encode_slice(),
+            Self::Reading { processes, read, now } => {
+                for process in processes.iter_mut().skip(*read).take(PROCESSES_READ_AT_ONCE) {
+                    process.usage = usage.usage(process.pid, at);
+                    *read += 1;
+                }
+                if *read >= processes.len() {
+                    *self = Self::Encoding(resources(std::mem::take(processes), *now));
+                }
+                false
+            }
         }
-        self.read >= self.processes.len()
     }
 
     /// The approximate memory that it uses.
     pub(super) fn held_bytes(&self) -> usize {
-        self.processes.capacity() * size_of::<MeasuredProcess>()
+        match self {
+            Self::Reading { processes, .. } => processes.capacity() * size_of::<MeasuredProcess>(),
+            Self::Encoding(reply) => reply.held_bytes(),
+        }
     }
 
-    pub(super) fn finish(&self) -> Response {
-        resources(&self.processes, self.now)
+    pub(super) fn finish(self) -> Response {
+        match self {
+            Self::Reading { processes, now, .. } => resources(processes, now).finish(),
+            Self::Encoding(reply) => reply.finish(),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::{Effects, Turn};
 use crate::events::Event;
 use crate::model::{
     ChildId, EventType, ExitStatus, HealthCheck, HealthInfo, HealthSpec, HealthStatus, LogLevel,
-    LoggedEventKind, Mono, OnUnhealthy, Pid, ProcessSpec, TaskId, seconds_text,
+    LoggedEventKind, Mono, OnUnhealthy, Pid, ProcessSpec, TaskId, seconds_text, with_last_line,
 };
 
 /// The first check is made within this time, or within `health_interval` if that is shorter.
@@ -322,13 +322,13 @@ impl Process {
         let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
         let change = monitor.failed(turn.now.mono, reason, health);
         let text = monitor.failure_text(health).unwrap_or_default();
+        let log = |level, out: &mut Effects| {
+            let text = with_last_line(&text, &self.check_output);
+            out.log(level, format!("health of {}: {text}", self.spec.name));
+        };
         match change {
-            HealthChange::Nothing | HealthChange::BecameHealthy => {
-                out.log(LogLevel::Debug, format!("health of {}: {text}", self.spec.name));
-            }
-            HealthChange::CheckFailed => {
-                out.log(LogLevel::Info, format!("health of {}: {text}", self.spec.name));
-            }
+            HealthChange::Nothing | HealthChange::BecameHealthy => log(LogLevel::Debug, out),
+            HealthChange::CheckFailed => log(LogLevel::Info, out),
             HealthChange::BecameUnhealthy => self.became_unhealthy(turn, text, out),
             HealthChange::StaysUnhealthy => self.act_on_unhealthy(turn, format!("unhealthy: {text}"), out),
         }
@@ -343,7 +343,8 @@ impl Process {
             OnUnhealthy::Restart => "; stopping it",
             OnUnhealthy::Shutdown | OnUnhealthy::Ignore => "",
         };
-        out.log(LogLevel::Warn, format!("{name} is unhealthy: {failure}{consequence}"));
+        let printed = with_last_line(&failure, &self.check_output);
+        out.log(LogLevel::Warn, format!("{name} is unhealthy: {printed}{consequence}"));
         let reason = format!("unhealthy: {failure}");
         self.announce_health(Some(failure), out);
         self.act_on_unhealthy(turn, reason, out);
@@ -446,6 +447,7 @@ impl Process {
         let status = if failure.is_none() { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
         let (group, name) = (self.spec.group.clone(), self.spec.name.clone());
         out.record(LoggedEventKind::Health { group, name, status, failure: failure.clone() });
+        let failure = failure.map(|failure| with_last_line(&failure, &self.check_output));
         out.announce(event, || Event::Health { names: self.names(), pid, failure });
     }
 

@@ -10,9 +10,6 @@ use super::task::{Task, TaskEnd};
 use super::{Effect, Effects};
 use crate::model::{ChildId, ExitStatus, Probe, ProcessId, TaskId, seconds_text};
 
-/// The maximum number of characters of a command's output in the reason why a check fails.
-const OUTPUT_CHARS_MAX: usize = 200;
-
 /// The maximum number of bytes kept of the output of a failed check, the last ones.
 const CHECK_OUTPUT_BYTES_MAX: usize = 2048;
 
@@ -78,16 +75,12 @@ fn end_of_text(output: &[u8]) -> String {
     text[text.ceil_char_boundary(surplus)..].trim_end().to_owned()
 }
 
-/// What the end of a command means for its check. `None` for one that was cancelled.
-pub(super) fn verdict(end: TaskEnd, output: &[u8], timeout: Duration) -> Option<Result<(), ProbeFailure>> {
+/// What the end of a command means for its check. `None` for one that was cancelled. The reason has nothing of what the
+/// command has printed: clients without logs see it.
+pub(super) fn verdict(end: TaskEnd, timeout: Duration) -> Option<Result<(), ProbeFailure>> {
     let text = match end {
         TaskEnd::Exited(ExitStatus::Exited(0)) => return Some(Ok(())),
-        TaskEnd::Exited(status) => {
-            let output = String::from_utf8_lossy(output);
-            let line = output.lines().rev().map(str::trim).find(|line| !line.is_empty());
-            let line = line.map(|line| line.chars().take(OUTPUT_CHARS_MAX).collect::<String>());
-            line.map_or_else(|| status.to_string(), |line| format!("{status}: {line}"))
-        }
+        TaskEnd::Exited(status) => status.to_string(),
         TaskEnd::TimedOut => format!("no result after {}", seconds_text(timeout)),
         TaskEnd::NotRun(NotSpawned { text, blame, .. }) => return Some(Err(ProbeFailure { text, blame })),
         TaskEnd::Cancelled => return None,
@@ -100,17 +93,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_of_a_command_has_its_last_line() {
-        let verdict = |end, output: &str| verdict(end, output.as_bytes(), Duration::from_secs(5));
-        let exited = |code, output: &str| verdict(TaskEnd::Exited(ExitStatus::Exited(code)), output);
+    fn a_command_that_has_not_succeeded_is_the_reason() {
+        let verdict = |end| verdict(end, Duration::from_secs(5));
+        let exited = |code| verdict(TaskEnd::Exited(ExitStatus::Exited(code)));
         let failed = |text: &str| Some(Err(ProbeFailure::of_program(text)));
-        assert_eq!(exited(0, "no\n"), Some(Ok(())));
-        assert_eq!(exited(2, "a\nno response\n\n"), failed("exit status 2: no response"));
-        assert_eq!(exited(1, ""), failed("exit status 1"));
-        assert_eq!(verdict(TaskEnd::TimedOut, ""), failed("no result after 5 seconds"));
-        assert_eq!(verdict(TaskEnd::Cancelled, ""), None);
+        assert_eq!(exited(0), Some(Ok(())));
+        assert_eq!(exited(2), failed("exit status 2"));
+        assert_eq!(verdict(TaskEnd::TimedOut), failed("no result after 5 seconds"));
+        assert_eq!(verdict(TaskEnd::Cancelled), None);
         let short = TaskEnd::NotRun(NotSpawned::for_shortage("too many".to_owned()));
-        assert_eq!(verdict(short, ""), Some(Err(ProbeFailure::of_machine("too many"))));
+        assert_eq!(verdict(short), Some(Err(ProbeFailure::of_machine("too many"))));
     }
 
     #[test]

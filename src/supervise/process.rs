@@ -463,6 +463,7 @@ impl Process {
                 .filter(|status| !status.is_empty() && self.pid().is_some()),
             health: self.health_info(),
             check_output: self.check_output.clone(),
+            lacks_command_check: self.lacks_command_check(turn.now.mono),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.last_exit(),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),

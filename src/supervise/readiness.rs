@@ -16,7 +16,7 @@ use super::task::TaskEnd;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{
     ChildId, LogLevel, Mono, Pid, Probe, ProcessId, ProcessSpec, ProgramType, ReadyCheck, TaskId,
-    seconds_text,
+    seconds_text, with_last_line,
 };
 
 /// The pause after the first failed probe; it doubles with each further one.
@@ -226,18 +226,24 @@ impl Process {
         let now = turn.now.mono;
         let (id, State::Starting { pid: Some(pid), until }) = (self.id, &mut self.state) else { return };
         let pid = *pid;
-        let (lacks, reason) = match until {
+        let (lacks, reason, is_command) = match until {
             Until::Ready { give_up_at: Some(at), readiness } if now >= *at => {
-                ("ready", readiness.reason(now))
+                let is_command = readiness.open(now).is_some_and(|open| open.is_command());
+                ("ready", readiness.reason(now), is_command)
             }
-            Until::Done { give_up_at: Some(at) } if now >= *at => ("done", String::new()),
+            Until::Done { give_up_at: Some(at) } if now >= *at => ("done", String::new(), false),
             Until::Ready { readiness, .. } => return readiness.time_passed(id, now, out),
             Until::Done { .. } | Until::UpFor { .. } => return,
         };
         let elapsed = seconds_text(self.spec.start_timeout().unwrap_or_default());
         let separator = if reason.is_empty() { "" } else { ": " };
         self.spawn_error = format!("not {lacks} after {elapsed}{separator}{reason}");
-        out.log(LogLevel::Warn, format!("{} is {}; stopping it", self.spec.name, self.spawn_error));
+        let printed = if is_command {
+            with_last_line(&self.spawn_error, &self.check_output)
+        } else {
+            self.spawn_error.clone()
+        };
+        out.log(LogLevel::Warn, format!("{} is {printed}; stopping it", self.spec.name));
         self.start_timed_out = true;
         self.begin_stopping(turn, pid, out);
     }
@@ -261,12 +267,22 @@ impl Process {
         }
     }
 
-    /// What clients see of a process that is not ready; `None` if it is or has no explicit checks.
+    /// The check that a process lacks to be ready; `None` if it is or has no explicit checks.
+    fn lacking(&self, now: Mono) -> Option<&OpenCheck> {
+        match &self.state {
+            State::Starting { pid: Some(_), until: Until::Ready { readiness, .. } } => readiness.open(now),
+            _ => None,
+        }
+    }
+
+    /// Whether that is a command which has failed.
+    pub(super) fn lacks_command_check(&self, now: Mono) -> bool {
+        self.lacking(now).is_some_and(|open| open.is_command() && open.failure.is_some())
+    }
+
+    /// What clients see of a process that is not ready.
     pub(super) fn not_ready_text(&self, now: Mono) -> Option<String> {
-        let State::Starting { pid: Some(_), until: Until::Ready { readiness, .. } } = &self.state else {
-            return None;
-        };
-        let open = readiness.open(now)?;
+        let open = self.lacking(now)?;
         Some(format!("not ready yet: {}: {}", open.check, open.reason()))
     }
 }
@@ -309,7 +325,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         match child {
-            ChildId::Probe(probe) => match verdict(end, output, self.timeout_of(probe, out)) {
+            ChildId::Probe(probe) => match verdict(end, self.timeout_of(probe, out)) {
                 Some(outcome) => {
                     if let Some(id) = out.tasks.owner(probe) {
                         self.with(id, |process| process.note_check_output(&outcome, output));

@@ -23,7 +23,7 @@ mod process_page;
 mod tests;
 
 use crate::http::{Request, Response, Sender, form_fields, is_browser, percent_encode};
-use crate::model::{Command, Fault, FaultCode, Namespec, Reply, Wall};
+use crate::model::{Command, Fault, FaultCode, Grant, Namespec, Reply, Wall};
 
 use action::{Action, Progress};
 use pages::Tail;
@@ -155,9 +155,9 @@ impl PageRequest {
         matches!(self.purpose, PagePurpose::Act(Action::RestartAll | Action::Restart(_)))
     }
 
-    /// The response to the client.
+    /// The response to a client, with the links to what it may do.
     #[must_use]
-    pub fn into_response(self, wall: Wall) -> Response {
+    pub fn into_response(self, wall: Wall, grant: Grant) -> Response {
         let Self { purpose, progress } = self;
         if let Some(Err(fault)) = &progress.last
             && fault.code == FaultCode::Forbidden
@@ -166,12 +166,12 @@ impl PageRequest {
         }
         match purpose {
             PagePurpose::ShowStatus { message } => match progress.last {
-                Some(Ok(Reply::AllInfo(processes))) => pages::status(&processes, message.as_deref()),
+                Some(Ok(Reply::AllInfo(processes))) => pages::status(&processes, message.as_deref(), grant),
                 _ => pages::stopping(message.as_deref()),
             },
             PagePurpose::ShowTail(tail) => tail.page(progress.asked, progress.last),
             PagePurpose::ShowProcess(name) => match progress.last {
-                Some(Ok(Reply::Details(details))) => process_page::page(&details),
+                Some(Ok(Reply::Details(details))) => process_page::page(&details, grant),
                 Some(Err(fault)) if fault.code == FaultCode::BadName => process_page::unknown(&name),
                 _ => pages::stopping(None),
             },

@@ -2,7 +2,7 @@
 
 use crate::http::{Response, http_date, percent_encode};
 use crate::model::{
-    Channel, Command, Fault, FaultCode, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply,
+    Channel, Command, Fault, FaultCode, Grant, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply,
     SUPERVISOR_VERSION,
 };
 
@@ -44,12 +44,14 @@ fn guarded(response: Response) -> Response {
 }
 
 /// The status page.
-pub(super) fn status(processes: &[ProcessInfo], message: Option<&str>) -> Response {
-    let buttons = buttons(&[("refresh", "Refresh"), ("restartall", "Restart All"), ("stopall", "Stop All")]);
+pub(super) fn status(processes: &[ProcessInfo], message: Option<&str>, grant: Grant) -> Response {
+    let actions = [("refresh", "Refresh"), ("restartall", "Restart All"), ("stopall", "Stop All")];
+    let buttons = buttons(if grant.operates() { &actions } else { &actions[..1] });
     let table = if processes.is_empty() {
         "<p>No programs to manage</p>\n".to_owned()
     } else {
-        let rows: String = processes.iter().enumerate().map(|(at, info)| row(info, at % 2 == 1)).collect();
+        let rows: String =
+            processes.iter().enumerate().map(|(at, info)| row(info, at % 2 == 1, grant)).collect();
         format!(
             "<table>\n<thead>\n<tr><th class=\"state\" scope=\"col\">State</th>\
              <th class=\"desc\" scope=\"col\">Description</th><th class=\"name\" scope=\"col\">Name</th>\
@@ -98,22 +100,22 @@ fn buttons(actions: &[(&str, &str)]) -> String {
     format!("<ul id=\"buttons\">\n{}</ul>\n", items.collect::<String>())
 }
 
-fn row(info: &ProcessInfo, is_shaded: bool) -> String {
+fn row(info: &ProcessInfo, is_shaded: bool, grant: Grant) -> String {
     let name = Namespec::join(&info.group, &info.name);
     let (shown, encoded) = (escape(&name), percent_encode(&name));
     let shade = if is_shaded { " class=\"shade\"" } else { "" };
     let (class, state) = (class_of(info.state), info.state.name().to_lowercase());
     let more = info
-        .health
-        .as_ref()
-        .map(ToString::to_string)
+        .shown_health()
+        .map(|health| health.to_string())
         .into_iter()
         .chain(info.hint.clone())
         .chain(info.reported_status.clone());
     let more: String = more.map(|text| format!("; {text}")).collect();
-    let description = escape(&format!("{}{more}", info.description));
+    let description = escape(&format!("{}{more}", info.shown_description()));
     let links: String =
-        links_of(info.state, &encoded).iter().map(|link| item(link.as_ref(), &shown)).collect();
+        links_of(info.state, &encoded, grant).iter().map(|link| item(link.as_ref(), &shown)).collect();
+    let page = if grant.includes_logs() { "tail" } else { "process" };
     // Supervisor's classes don't distinguish these.
     let end = match (info.state, info.ended_as_expected) {
         (ProcessState::Exited, true) => " data-end=\"expected\"",
@@ -125,7 +127,7 @@ fn row(info: &ProcessInfo, is_shaded: bool) -> String {
     format!(
         "<tr{shade}{end}{health}>\n<td class=\"status\"><span class=\"{class}\">{state}</span></td>\n\
          <td><span>{description}</span></td>\n\
-         <td><a href=\"tail.html?processname={encoded}\" target=\"_blank\">{shown}</a></td>\n\
+         <td><a href=\"{page}.html?processname={encoded}\" target=\"_blank\">{shown}</a></td>\n\
          <td class=\"action\"><ul>\n{links}</ul></td>\n</tr>\n"
     )
 }
@@ -149,13 +151,17 @@ struct Link {
     is_apart: bool,
 }
 
-/// Five for each process, so that scripts find each at its position: `None` if an action does not apply.
-fn links_of(state: ProcessState, encoded: &str) -> [Option<Link>; 5] {
+/// Five for each process, so that scripts find each at its position: `None` if an action does not apply, or the client's
+/// role does not include it.
+fn links_of(state: ProcessState, encoded: &str, grant: Grant) -> [Option<Link>; 5] {
     let act = |label, action| {
         let href = format!("index.html?processname={encoded}&amp;action={action}");
-        Some(Link { label, href, is_apart: false })
+        grant.operates().then_some(Link { label, href, is_apart: false })
     };
-    let follow = |label, path| Some(Link { label, href: format!("logtail/{encoded}{path}"), is_apart: true });
+    let follow = |label, path| {
+        let href = format!("logtail/{encoded}{path}");
+        grant.includes_logs().then_some(Link { label, href, is_apart: true })
+    };
     let [first, second] = match state {
         ProcessState::Running => [act("Restart", "restart"), act("Stop", "stop")],
         ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal => [act("Start", "start"), None],

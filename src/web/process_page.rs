@@ -1,14 +1,14 @@
 //! The page of one process: its state, why it is in it, its configuration and its history.
 
 use crate::http::{Response, percent_encode};
-use crate::model::{Namespec, ProcessDetails, ProcessInfo, ProcessSpec, Transition};
+use crate::model::{Grant, Namespec, ProcessDetails, ProcessInfo, ProcessSpec, Transition};
 
 use super::action::ctime;
 use super::html::escape;
 use super::pages::{class_of, footer, live_page, not_found_because};
 
 /// The page without scripts. With them it is replaced by one that is live.
-pub(super) fn page(details: &ProcessDetails) -> Response {
+pub(super) fn page(details: &ProcessDetails, grant: Grant) -> Response {
     let ProcessDetails { info, spec, history } = details;
     let name = Namespec::join(&info.group, &info.name);
     let (shown, encoded) = (escape(&name), percent_encode(&name));
@@ -26,10 +26,14 @@ pub(super) fn page(details: &ProcessDetails) -> Response {
          <th scope=\"col\">Pid</th><th scope=\"col\">Reason</th></tr>\n</thead>\n<tbody>\n{rows}</tbody>\n</table>\n\
          </main>\n{}",
         button(&format!("process.html?processname={encoded}"), "Refresh"),
-        button(&format!("tail.html?processname={encoded}"), "Logs"),
+        if grant.includes_logs() {
+            button(&format!("tail.html?processname={encoded}"), "Logs")
+        } else {
+            String::new()
+        },
         button("index.html", "Supervisor Status"),
         class_of(info.state),
-        escape(&info.description),
+        escape(&info.shown_description()),
         footer(),
     );
     live_page(&name, "js/process.js", &body)
@@ -42,7 +46,7 @@ pub(super) fn unknown(name: &str) -> Response {
 
 /// What explains the state beyond its description.
 fn reasons(info: &ProcessInfo) -> Vec<String> {
-    let health = info.health.as_ref().map(|health| format!("Health: {health}"));
+    let health = info.shown_health().map(|health| format!("Health: {health}"));
     let end = info.last_exit.map(|status| format!("Last end: {status}"));
     let needed = (!info.needed_by.is_empty()).then(|| format!("Needed by: {}", info.needed_by.join(", ")));
     let counters = info.counters;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
-    BulkRow, Channel, FaultCode, HealthInfo, HealthStatus, LogOf, Namespec, Pid, ProcessDetails, ProcessInfo,
-    ProcessSpec, ProcessState, Reading, Transition, Wait,
+    BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, Namespec, Pid, ProcessDetails,
+    ProcessInfo, ProcessSpec, ProcessState, Reading, Transition, Wait,
 };
 
 const BEGAN: i64 = 784_111_777;
@@ -57,7 +57,7 @@ fn run(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String) 
         page_request.answered(outcomes.next().unwrap().clone());
     }
     assert_eq!(outcomes.next(), None, "{line}");
-    (commands, text(&page_request.into_response(WALL)))
+    (commands, text(&page_request.into_response(WALL, Grant::default())))
 }
 
 /// The message in the redirect of a response.
@@ -85,6 +85,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         needed_by: Vec::new(),
         reported_status: None,
         check_output: String::new(),
+        lacks_command_check: false,
         health: None,
         exit_status: 0,
         last_exit: None,
@@ -373,7 +374,7 @@ fn a_message_fits_in_a_url() {
     let Answer::Later(mut page_request) = asked(&posted) else { panic!("a stop has to be asked for") };
     page_request.next();
     page_request.answered(fault(FaultCode::BadName));
-    let listed = message(&text(&page_request.into_response(WALL)));
+    let listed = message(&text(&page_request.into_response(WALL, Grant::default())));
     assert!(listed.starts_with("No such process named \u{6f22}\u{6f22}") && listed.ends_with('\u{6f22}'));
     assert!((MESSAGE_BYTES_MAX - 2..=MESSAGE_BYTES_MAX).contains(&listed.len()), "{}", listed.len());
 }

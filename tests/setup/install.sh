@@ -15,6 +15,8 @@ AXE_PLAYWRIGHT_VERSION=0.1.8
 axe="${SV_AXE:-target/axe}"
 SCHEMATHESIS_VERSION=4.32.5
 schemathesis="${SV_SCHEMATHESIS_BIN:-target/schemathesis/bin}"
+OPENAPI_CLIENT_VERSION=0.29.1
+openapi_client="${SV_OPENAPI_CLIENT_BIN:-target/openapi-client/bin}"
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -87,7 +89,7 @@ missing_packages() {
         echo busybox-static
     fi
     if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ] && [ -x "$kubernetes/kubernetes-validate" ] \
-        && [ -x "$schemathesis/schemathesis" ]; } \
+        && [ -x "$schemathesis/schemathesis" ] && [ -x "$openapi_client/openapi-python-client" ]; } \
         && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
@@ -165,6 +167,13 @@ if [ ! -x "$schemathesis/schemathesis" ]; then
 fi
 
 tests/setup/kernel.sh || give_up "cannot have a kernel for virtual machines: their tests will skip"
+
+if [ ! -x "$openapi_client/openapi-python-client" ]; then
+    echo "setup: installing openapi-python-client $OPENAPI_CLIENT_VERSION, which makes a client of the API, into target/openapi-client"
+    { python3 -m venv target/openapi-client && target/openapi-client/bin/pip install --quiet \
+        "openapi-python-client==$OPENAPI_CLIENT_VERSION"; } \
+        || give_up "cannot install openapi-python-client: a test of the API will skip"
+fi
 
 tests/setup/bases.sh || give_up "cannot make base images of Debian's packages: tests of the recipes will skip"
 

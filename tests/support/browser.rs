@@ -26,7 +26,11 @@ pub fn program() -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// One page of a browser.
+/// A window of a browser, with one page.
+#[derive(Debug)]
+pub struct Window(String);
+
+/// A browser and one of its pages, which the calls are about.
 #[derive(Debug)]
 pub struct Browser {
     child: Child,
@@ -37,8 +41,10 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts it with an empty page. What it keeps, it keeps in this folder.
+    /// Starts it with an empty page. What it keeps, it keeps in this folder; it would leave its temporary files behind.
     pub fn start(program: &Path, folder: &Path) -> Self {
+        let temporary = folder.join("tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
         // It reads from descriptor 3 and writes to descriptor 4.
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh"])
@@ -48,6 +54,7 @@ impl Browser {
             // What the owner of a domain does who wants a browser to use a server on this machine.
             .arg("--host-resolver-rules=MAP rebound.example 127.0.0.1")
             .arg(format!("--user-data-dir={}", folder.display()))
+            .env("TMPDIR", &temporary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -64,11 +71,24 @@ impl Browser {
             }
         });
         let mut browser = Self { child, commands, replies: receiver, session: None, asked: 0 };
-        let page = browser.call("Target.createTarget", json!({"url": "about:blank"}));
-        let attach = json!({"targetId": page["targetId"], "flatten": true});
-        let session = browser.call("Target.attachToTarget", attach);
-        browser.session = Some(session["sessionId"].as_str().unwrap().to_owned());
+        browser.open_window();
         browser
+    }
+
+    /// Opens another window with an empty page. The calls are about it from here on.
+    pub fn open_window(&mut self) -> Window {
+        self.session = None;
+        let page = self.call("Target.createTarget", json!({"url": "about:blank", "newWindow": true}));
+        let attach = json!({"targetId": page["targetId"], "flatten": true});
+        let session = self.call("Target.attachToTarget", attach);
+        let window = Window(session["sessionId"].as_str().unwrap().to_owned());
+        self.turn_to(&window);
+        window
+    }
+
+    /// The calls are about this page from here on.
+    pub fn turn_to(&mut self, window: &Window) {
+        self.session = Some(window.0.clone());
     }
 
     /// Opens an address as if it had been typed.
@@ -84,9 +104,14 @@ impl Browser {
 
     /// Has each page that is opened from here on record violations of its Content-Security-Policy.
     pub fn record_violations(&mut self) {
-        self.call("Page.enable", json!({}));
         let source = "globalThis.violations = []; document.addEventListener('securitypolicyviolation', \
                       event => violations.push(`${event.violatedDirective} ${event.blockedURI}`))";
+        self.run_first(source);
+    }
+
+    /// Runs a script before those of each page that is opened from here on.
+    pub fn run_first(&mut self, source: &str) {
+        self.call("Page.enable", json!({}));
         self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": source}));
     }
 

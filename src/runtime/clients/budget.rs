@@ -11,10 +11,10 @@
 use std::time::Duration;
 
 use super::{Client, Clients};
-use crate::http::Response;
 use crate::model::Mono;
 use crate::runtime::Shell;
 use crate::runtime::questions::Pending;
+use crate::runtime::refusals::RequestRefusal;
 
 /// Requests and unread replies of all clients together, without the largest. Small enough for a container of 64 MiB.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -114,9 +114,9 @@ impl Shell {
         }
         client.calls = None;
         client.reply = None;
-        if let Some(ticket) = client.ticket.take() {
-            self.tickets.take(ticket);
-        }
+        client.awaits = None;
+        let ticket = client.ticket.take();
+        self.abandon_request(token, ticket);
         self.refuse(token);
         if self.clients.get(token).is_some_and(|client| client.held_bytes > SMALL_BYTES_MAX) {
             self.drop_client(token);
@@ -128,7 +128,7 @@ impl Shell {
         if self.clients.get_mut(token).is_some_and(|client| client.pending.take().is_some()) {
             self.clients.line.retain(|&it| it != token);
         }
-        self.respond(token, Response::error(503).closing());
+        self.respond_with_refusal(token, RequestRefusal::unavailable());
         self.serve(token);
     }
 }

@@ -14,9 +14,10 @@ mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::event_streams::AwaitedStream;
 use super::long_reply::LongReply;
 use super::questions::Pending;
+use super::refusals::RefusalFormat;
+use super::streams::{AwaitedStream, StreamForm};
 use crate::http::Connection;
 use crate::model::{Mono, Principal, Ticket, UserId};
 use crate::rpc::Multicall;
@@ -49,8 +50,10 @@ pub(super) struct Client {
     pub(super) ticket: Option<Ticket>,
     /// The stream that this command is for.
     pub(super) awaits: Option<AwaitedStream>,
-    /// Whether its stream is one of server-sent events.
-    pub(super) is_event_stream: bool,
+    /// The format in which its current request is refused.
+    pub(super) refusal_format: RefusalFormat,
+    /// The form of its stream.
+    pub(super) stream_form: StreamForm,
     /// Its multicall, whose calls are made one after another.
     pub(super) calls: Option<Multicall>,
     /// The reply that is being encoded.
@@ -127,7 +130,8 @@ impl Clients {
 
     /// The clients that are sent server-sent events.
     pub(super) fn event_streams(&self) -> Vec<u64> {
-        let is_followed = |client: &Client| client.is_event_stream && client.http.is_streaming();
+        let is_followed =
+            |client: &Client| client.stream_form != StreamForm::Tail && client.http.is_streaming();
         self.by_token.iter().filter(|(_, client)| is_followed(client)).map(|(&token, _)| token).collect()
     }
 
@@ -171,7 +175,8 @@ impl Client {
             is_readable: false,
             ticket: None,
             awaits: None,
-            is_event_stream: false,
+            refusal_format: RefusalFormat::default(),
+            stream_form: StreamForm::default(),
             calls: None,
             reply: None,
             pending: None,

@@ -15,6 +15,7 @@ use crate::model::Mono;
 use crate::rpc::Multicall;
 use crate::runtime::long_reply::LongReply;
 use crate::runtime::questions::Pending;
+use crate::runtime::refusals::RequestRefusal;
 use crate::runtime::{READ_BYTES_MAX, Shell, Source, WORK_PER_TURN, door};
 use crate::sys::poller::Interest;
 use crate::sys::sockets::SocketStream;
@@ -57,7 +58,7 @@ impl Shell {
         self.sources.remove(token);
         self.traces.remove(token);
         self.output.unfollow(token);
-        self.event_streams.remove(token);
+        self.streams.remove(token);
         if let Some(client) = self.clients.by_token.remove(&token) {
             self.clients.held_bytes -= client.held_bytes;
             if client.pending.is_some() {
@@ -65,11 +66,7 @@ impl Shell {
             }
             self.poller.remove(client.stream.as_fd());
             self.servers.descriptor_is_free();
-            // Its command continues without a reply, unless its page has more to do.
-            let continues = self.page_requests.leave(token);
-            if let Some(ticket) = client.ticket.filter(|_| !continues) {
-                self.tickets.take(ticket);
-            }
+            self.abandon_request(token, client.ticket);
         }
     }
 
@@ -151,7 +148,7 @@ impl Shell {
             }
             if client.http.is_streaming() {
                 if was_served {
-                    self.put_off(token);
+                    self.streams.put_off(token);
                     break;
                 }
                 was_served = true;
@@ -173,7 +170,7 @@ impl Shell {
                 }
                 Ok(None) => true,
                 Err(rejection) => {
-                    self.respond(token, rejection.response());
+                    self.respond_with_refusal(token, rejection.into());
                     continue;
                 }
             };
@@ -193,7 +190,7 @@ impl Shell {
                     }
                     break;
                 }
-                Err(rejection) => self.respond(token, rejection.response()),
+                Err(rejection) => self.respond_with_refusal(token, rejection.into()),
             }
         }
         self.settle(token);
@@ -275,6 +272,12 @@ impl Shell {
                 self.trace_answer(token, &response, bytes);
             }
         }
+    }
+
+    /// The last response of a connection.
+    pub(in crate::runtime) fn respond_with_refusal(&mut self, token: u64, refusal: RequestRefusal) {
+        let format = self.clients.get(token).map(|client| client.refusal_format);
+        self.respond(token, refusal.response(format.unwrap_or_default()));
     }
 
     /// Closes connections whose deadline has passed.

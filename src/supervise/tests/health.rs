@@ -247,7 +247,8 @@ fn checks_do_not_overlap_and_commands_have_a_timeout() {
     scenario.pass(100.0);
     scenario.expect_log(&[]);
     scenario.end_probe_command(TaskEnd::TimedOut);
-    scenario.expect_log(&["INFO health of web: 1 of 2 checks failed: no result after 30 seconds"]);
+    scenario
+        .expect_log(&["INFO health of web: 1 of 2 checks failed: no result after 30 seconds: no response"]);
     scenario.begin_check();
     scenario.end_probe_command(TaskEnd::Exited(ExitStatus::Exited(3)));
     scenario.expect_log(&[

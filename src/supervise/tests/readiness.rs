@@ -120,7 +120,7 @@ fn commands_run_one_at_a_time() {
     scenario.expect_log(&[]);
     scenario.end_probe_command(TaskEnd::Exited(ExitStatus::Exited(2)));
     scenario.expect_log(&["!run Probe(TaskId(2)) b"]);
-    assert_eq!(scenario.description("web"), "not ready yet: exec:a: exit status 2: no response");
+    assert_eq!(scenario.description("web"), "not ready yet: exec:a: exit status 2");
     scenario.end_probe_command(TaskEnd::Exited(ExitStatus::Exited(0)));
     scenario.pass(0.1);
     scenario.expect_log(&["!run Probe(TaskId(3)) a"]);

@@ -8,8 +8,11 @@ const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
 const POLL_MS = 5_000;
 
-// A browser has only six connections to a server for all of its tabs, so a hidden tab gives up its streams.
+// A browser has only six connections to a server for all of its tabs, so a page has one stream, and a hidden one gives it up.
 const HIDDEN_MS = 10_000;
+
+// Beyond what a request itself may wait for.
+const ANSWER_MS = 10_000;
 
 /** A request that failed; the message is for people. `status` is 0 if there was no answer. */
 export class Failure extends Error {
@@ -19,31 +22,57 @@ export class Failure extends Error {
   }
 }
 
-async function request(method, path) {
+async function request(method, path, waitSecs = 0) {
   let answer;
+  let body;
   try {
-    answer = await fetch(base + path, { method, cache: "no-store" });
-  } catch {
-    throw new Failure("The supervisor does not answer", 0);
+    answer = await fetch(base + path, { method, cache: "no-store", signal: AbortSignal.timeout(waitSecs * 1000 + ANSWER_MS) });
+    body = await answer.json();
+  } catch (error) {
+    // What is not JSON comes from a proxy.
+    if (!(error instanceof SyntaxError)) throw new Failure("The supervisor does not answer", 0);
   }
-  const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
   throw new Failure(body?.error?.message ?? `${answer.status} ${answer.statusText}`, answer.status);
 }
 
-/** The path of a process, or of `group:*` or `*`. */
-export const pathOf = (name) => `/processes/${encodeURIComponent(name)}`;
+/** The path of a process, or of `group:*` or `*`. Dots alone mean other paths, also if they are encoded. */
+export const pathOf = (name) => `/processes/${encodeURIComponent(/^\.\.?$/.test(name) ? `${name}:${name}` : name)}`;
 
 export const get = (path) => request("GET", path);
 
-/** Performs an action and returns the failures of single processes. What fails as a whole is thrown. */
-export async function act(path) {
-  const { results = [] } = await request("POST", path);
+/**
+ * Performs an action and returns the failures of single processes. What fails as a whole is thrown. With `waitSecs` the
+ * answer comes when it is complete, or after that time.
+ */
+export async function act(path, waitSecs) {
+  const { results = [] } = await request("POST", waitSecs ? `${path}?wait=${waitSecs}` : path, waitSecs);
   return results.filter(({ error }) => error).map(({ full_name, error }) => `${full_name}: ${error.message}`);
 }
 
-/** The stream of an address of the API. */
-export const stream = (path) => new EventSource(base + path);
+/**
+ * A function that has `run` run soon: not twice at one time, and not again before `intervalMs` have passed. Calls that come
+ * meanwhile lead to one more run.
+ */
+export function calmly(run, intervalMs) {
+  let isDue = false;
+  let isRunning = false;
+  let last = -intervalMs;
+  const schedule = () => setTimeout(start, Math.max(0, last + intervalMs - performance.now()));
+  async function start() {
+    isDue = false;
+    isRunning = true;
+    last = performance.now();
+    // The event stream finds out whether the supervisor is gone, and then everything is loaded again.
+    await Promise.resolve(run()).catch(() => {});
+    isRunning = false;
+    if (isDue) schedule();
+  }
+  return () => {
+    if (!isDue && !isRunning) schedule();
+    isDue = true;
+  };
+}
 
 /** Runs `start` now, `stop` once the page has been hidden for a while, and `start` again when it is looked at. */
 export function whileVisible(start, stop) {
@@ -62,24 +91,28 @@ export function whileVisible(start, stop) {
     }
   };
   document.addEventListener("visibilitychange", look);
-  // A page that comes back from the browser's cache has lost its streams.
+  // A page that was left may be kept for the way back, with its connections.
+  addEventListener("pagehide", stop);
   addEventListener("pageshow", ({ persisted }) => persisted && start());
   if (document.hidden) {
-    // Opened in the background: a browser has six connections for all pages of a server.
+    // Opened in the background.
     runs = false;
   } else {
     start();
   }
 }
 
+const eventsAfter = (serial) => `/events?follow=true&after=${serial}`;
+
 /**
  * Follows the event log.
  *
  * `load` fetches everything and returns the serial up to which it is current, as `after` is at first. `take` gets each
  * later event, and `show` learns whether the page is live. After a gap or a lost connection everything is loaded again, so the page
- * is right whatever was missed, even if it was a restart of the supervisor.
+ * is right whatever was missed, even if it was a restart of the supervisor. `pathAfter` is the path of a stream with more in it
+ * than events, for which `listen` adds its listeners.
  */
-export function followEvents({ after, load, take, show }) {
+export function followEvents({ after, load, take, show, pathAfter = eventsAfter, listen = () => {} }) {
   let source = null;
   let timer = 0;
   let pause = RETRY_MIN_MS;
@@ -113,7 +146,7 @@ export function followEvents({ after, load, take, show }) {
       const current = after ?? (await load());
       after = null;
       if (mine !== attempt) return;
-      source = stream(`/events?follow=true&after=${current}`);
+      source = new EventSource(base + pathAfter(current));
     } catch (failure) {
       if (mine === attempt) lose(failure);
       return;
@@ -124,6 +157,11 @@ export function followEvents({ after, load, take, show }) {
     };
     source.onerror = () => (source.readyState === EventSource.CLOSED ? poll() : lose());
     source.addEventListener("gap", start);
+    source.addEventListener("end", () => {
+      stop();
+      timer = setTimeout(start, RETRY_MIN_MS);
+    });
+    listen(source);
     for (const kind of KINDS) {
       source.addEventListener(kind, ({ data }) => take(JSON.parse(data)));
     }

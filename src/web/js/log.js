@@ -1,30 +1,34 @@
 // A log that is followed live, with a bounded number of lines, and search over several of them.
 
-import { get, pathOf, stream, whileVisible } from "./api.js";
+import { calmly } from "./api.js";
 import { el, setText, visible } from "./view.js";
 
 const LINES_MAX = 5_000;
 const LINE_CHARS_MAX = 4_000;
-const HITS_MAX = 2_000;
 
-// What is shown of the log as it was before.
-const BEGIN_BYTES = 65_536;
+// Hits in one log, the newest ones. How long a search takes until it lets the page do something else, and how often what has
+// come is searched.
+const HITS_MAX = 500;
+const SLICE_MS = 8;
+const SEARCH_EVERY_MS = 200;
 
 // Lines that come while the log is paused, as text.
 const HELD_CHARS_MAX = 1_048_576;
-
-const ENDED_RETRY_MS = 3_000;
 
 // Colors and cursor movements of terminals.
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
 /** One stream of a process. */
 export class LogView {
-  constructor(process, channel, label) {
-    this.process = process;
+  constructor(channel, label) {
     this.channel = channel;
+    // Where it goes on in the log.
+    this.offset = null;
+    this.isLive = false;
     this.isPaused = false;
     this.incoming = "";
+    // Lines in it.
+    this.waiting = 0;
     this.last = null;
     this.status = el("span", { class: "count" }, "connecting");
     this.lines = el("div", { class: "lines", tabindex: "0", role: "region", "aria-label": label });
@@ -32,51 +36,25 @@ export class LogView {
     this.onchange = () => {};
   }
 
-  /** Begins to follow. False if the process has no such log. */
-  async open() {
-    const path = `${pathOf(this.process)}/logs/${this.channel}`;
-    try {
-      await get(`${path}?bytes=1`);
-    } catch (failure) {
-      setText(this.status, failure.message);
-      return false;
-    }
-    let source = null;
-    let timer = 0;
-    let offset = "";
-    const stop = () => {
-      clearTimeout(timer);
-      source?.close();
-    };
-    const retry = (status) => {
-      stop();
-      setText(this.status, status);
-      timer = setTimeout(start, ENDED_RETRY_MS);
-    };
-    const start = () => {
-      stop();
-      const from = offset === "" ? `bytes=${BEGIN_BYTES}` : `offset=${offset}`;
-      source = stream(`${path}?follow=true&${from}`);
-      source.onopen = () => this.showStatus();
-      source.onmessage = ({ data, lastEventId }) => {
-        offset = lastEventId;
-        this.take(JSON.parse(data).text);
-      };
-      source.addEventListener("gap", ({ data }) => this.take(gapLine(JSON.parse(data).missed_bytes)));
-      source.addEventListener("end", () => {
-        // The next stream begins with the end of the log, which is shown already.
-        offset = "";
-        this.clear();
-        retry("ended");
-      });
-      source.onerror = () => retry("connection lost");
-    };
-    whileVisible(start, stop);
-    return true;
+  /** The parameter of the stream from which it goes on; none at first. */
+  get position() {
+    return this.offset === null ? "" : `&${this.channel}=${this.offset}`;
+  }
+
+  /** Takes what a stream has of it. The stream that follows one that has ended begins with what is shown already. */
+  listen(source) {
+    source.addEventListener(this.channel, ({ data }) => {
+      const { offset, text, missed_bytes: missed } = JSON.parse(data);
+      this.offset = offset;
+      this.take(text ?? gapLine(missed));
+    });
+    source.addEventListener("end", () => this.clear());
   }
 
   clear() {
+    this.offset = null;
     this.incoming = "";
+    this.waiting = 0;
     this.last = null;
     this.lines.replaceChildren();
     this.onchange();
@@ -89,12 +67,17 @@ export class LogView {
   }
 
   showStatus() {
-    const waiting = this.isPaused ? this.incoming.split("\n").length - 1 : 0;
-    setText(this.status, this.isPaused ? `paused, ${waiting} new` : "live");
+    setText(this.status, this.isPaused ? `paused, ${this.waiting} new` : this.isLive ? "live" : "not connected");
+  }
+
+  setLive(isLive) {
+    this.isLive = isLive;
+    this.showStatus();
   }
 
   take(text) {
     this.incoming = (this.incoming + text).slice(-HELD_CHARS_MAX);
+    this.waiting += text.split("\n").length - 1;
     if (this.isPaused) this.showStatus();
     else this.flushSoon();
   }
@@ -114,13 +97,16 @@ export class LogView {
     const followsEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
     const pieces = this.incoming.split("\n");
     this.incoming = "";
+    this.waiting = 0;
     const fragment = document.createDocumentFragment();
     const first = Math.max(0, pieces.length - LINES_MAX);
-    for (const [at, piece] of pieces.slice(first).entries()) {
-      if (at > 0 || first > 0) this.last = null;
-      if (piece === "") continue;
+    for (let at = first; at < pieces.length; at += 1) {
+      const piece = pieces[at];
+      if (at > 0) this.last = null;
+      // What follows the last line break is no line yet.
+      if (piece === "" && (this.last || at === pieces.length - 1)) continue;
       if (!this.last) {
-        this.last = { text: "", dropped: 0, node: el("div") };
+        this.last = { text: "", dropped: 0, returns: false, node: el("div") };
         fragment.append(this.last.node);
       }
       extend(this.last, piece);
@@ -137,16 +123,21 @@ const gapLine = (bytes) => (bytes === null ? "\n\u2026 the log begins again\n" :
 
 /** Adds text to a line, which does not become longer than can be shown quickly. */
 function extend(line, piece) {
+  let end = piece.length;
+  while (piece[end - 1] === "\r") end -= 1;
+  const text = piece.slice(0, end);
+  // A carriage return begins the line again, as progress bars do. One at the end may belong to the end of the line.
+  const again = text.lastIndexOf("\r") + 1;
+  if (again || (line.returns && text)) Object.assign(line, { text: "", dropped: 0, returns: false });
+  line.returns ||= end < piece.length;
   const room = LINE_CHARS_MAX - line.text.length;
-  line.text += piece.slice(0, room);
-  line.dropped += Math.max(0, piece.length - room);
-  // A carriage return begins the line again, as progress bars do.
-  const plain = line.text.replace(ESCAPES, "").replace(/\r+$/, "");
-  const shown = visible(plain.slice(plain.lastIndexOf("\r") + 1));
+  line.text += text.slice(again, again + room);
+  line.dropped += Math.max(0, text.length - again - room);
+  const shown = visible(line.text.replace(ESCAPES, ""));
   setText(line.node, line.dropped ? `${shown} \u2026 ${line.dropped} more characters` : shown);
 }
 
-/** Search in the lines of logs. `show` gets the number of the current hit, from 1, and of all. */
+/** Search in the lines of logs. `show` gets the number of the current hit, from 1, the number of all, and whether there are more. */
 export class Search {
   constructor(views, show) {
     this.views = views;
@@ -154,40 +145,40 @@ export class Search {
     this.query = "";
     this.hits = [];
     this.at = 0;
-    for (const view of views) view.onchange = () => this.query && this.findSoon();
+    const again = calmly(() => this.find(false), SEARCH_EVERY_MS);
+    for (const view of views) view.onchange = () => this.query && again();
   }
 
   look(query) {
     this.query = query.toLowerCase();
-    this.find();
-    this.at = this.hits.length - 1;
-    this.mark(true);
+    return this.find(true);
   }
 
-  findSoon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      const current = this.hits[this.at]?.startContainer;
-      this.find();
-      const again = this.hits.findIndex((hit) => hit.startContainer === current);
-      this.at = again < 0 ? this.hits.length - 1 : again;
-      this.mark(false);
-    }, 200);
-  }
-
-  find() {
+  /** Searches all lines; a new query begins at the newest hit. */
+  async find(isNew) {
     const { query } = this;
-    this.hits = [];
-    if (!query) return;
-    for (const line of this.views.flatMap(({ lines }) => [...lines.children])) {
-      const text = line.firstChild?.data.toLowerCase() ?? "";
-      for (let from = text.indexOf(query); from >= 0; from = text.indexOf(query, from + query.length)) {
-        const to = Math.min(from + query.length, line.firstChild.length);
-        this.hits.push(new StaticRange({ startContainer: line.firstChild, startOffset: from, endContainer: line.firstChild, endOffset: to }));
+    const hits = [];
+    let hasMore = false;
+    let until = performance.now() + SLICE_MS;
+    for (const { lines } of query ? this.views : []) {
+      const found = [];
+      for (let line = lines.lastChild; line && found.length < HITS_MAX; line = line.previousSibling) {
+        found.push(...hitsIn(line.firstChild, query).toReversed());
+        if (performance.now() > until) {
+          await new Promise((resolve) => setTimeout(resolve));
+          if (query !== this.query) return;
+          until = performance.now() + SLICE_MS;
+        }
       }
+      hits.push(...found.toReversed());
+      hasMore ||= found.length >= HITS_MAX;
     }
-    // The newest ones count.
-    this.hits = this.hits.slice(-HITS_MAX);
+    const current = isNew ? null : this.hits[this.at];
+    const again = hits.findIndex((hit) => hit.startContainer === current?.startContainer && hit.startOffset === current.startOffset);
+    this.hits = hits;
+    this.hasMore = hasMore;
+    this.at = again < 0 ? hits.length - 1 : again;
+    this.mark(isNew);
   }
 
   step(by) {
@@ -199,7 +190,7 @@ export class Search {
 
   mark(isScrolling) {
     const hit = this.hits[this.at];
-    this.show(hit ? this.at + 1 : 0, this.hits.length);
+    this.show(hit ? this.at + 1 : 0, this.hits.length, this.hasMore);
     document.querySelector(".lines .current")?.classList.remove("current");
     const line = hit?.startContainer.parentElement;
     line?.classList.add("current");
@@ -207,4 +198,15 @@ export class Search {
     // Highlights leave the lines as they are. Browsers without them still have the current line.
     if (globalThis.Highlight) CSS.highlights.set("hits", new Highlight(...this.hits));
   }
+}
+
+/** The places of a query in a text node, so many at most. */
+function hitsIn(node, query) {
+  const hits = [];
+  const text = node?.data.toLowerCase() ?? "";
+  for (let from = text.indexOf(query); from >= 0 && hits.length < HITS_MAX; from = text.indexOf(query, from + query.length)) {
+    const to = Math.min(from + query.length, node.length);
+    hits.push(new StaticRange({ startContainer: node, startOffset: from, endContainer: node, endOffset: to }));
+  }
+  return hits;
 }

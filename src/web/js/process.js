@@ -1,12 +1,17 @@
 // The page of one process: why it is as it is, its logs live, its dependencies and its history.
 
-import { followEvents, get, pathOf } from "./api.js";
+import { calmly, followEvents, get, pathOf } from "./api.js";
 import { LogView, Search } from "./log.js";
 import { around, draw } from "./graph.js";
 import {
-  actOn, button, clock, duration, el, ending, explain, isTyping, nameOf, secondsSince, setClock, setText, showKeys,
-  stateMark, takeOver, visible,
+  actOn, button, clock, duration, el, ending, explain, isTyping, isUsable, nameOf, secondsSince, setClock, setText,
+  showActions, showKeys, showPermissions, stateMark, takeOver, visible,
 } from "./view.js";
+
+const REFRESH_EVERY_MS = 250;
+
+// What is shown of a log as it was before.
+const LOG_BYTES = 65_536;
 
 const KEYS = [
   ["/", "search in the logs"],
@@ -25,7 +30,7 @@ const why = el("ul", { class: "why" });
 const graphPlace = el("div", { class: "scroll" });
 const facts = el("dl");
 const historyRows = el("tbody");
-const logs = ["stdout", "stderr"].map((channel) => new LogView(name, channel, { stdout: "Standard output", stderr: "Standard error" }[channel]));
+const logs = [new LogView("stdout", "Standard output"), new LogView("stderr", "Standard error")];
 
 let about = {};
 let current = null;
@@ -42,6 +47,7 @@ function reasons({ process, history }) {
   const detail = explain(process);
   if (detail && !(last && detail === last.reason)) list.push(detail);
   if (health && !detail.includes(health.failure)) list.push(`Health: ${health.status}${health.failure ? `; ${health.failure}` : ""}`);
+  if (process.check_output && !["RUNNING", "STOPPED"].includes(state)) list.push(`Its check has printed: ${process.check_output}`);
   if (end) list.push(`Last end: ${ending(end)}, ${end.expected ? "expected" : "not expected"}${process.ended_at ? `, ${clock(process.ended_at)}` : ""}`);
   if (process.needed_by.length) list.push(`Needed by ${process.needed_by.join(", ")}`);
   const counted = {
@@ -58,7 +64,12 @@ function fact(label, value) {
   return [el("dt", {}, label), el("dd", {}, nameOf(text))];
 }
 
-const entry = (value) => (value.on ? `${value.on} (${value.condition}${value.optional ? ", optional" : ""})` : String(value));
+/** A check, or a dependency with what is said of it. */
+function entry(value) {
+  if (!value.on) return String(value);
+  const words = [value.condition, value.optional && "optional"].filter(Boolean).join(", ");
+  return words ? `${value.on} (${words})` : value.on;
+}
 
 function showFacts({ process, config }) {
   const at = config.defined_at;
@@ -99,7 +110,7 @@ function showHistory({ history }) {
 const controls = Object.fromEntries(
   Object.entries({ start: "Start", restart: "Restart", stop: "Stop", clear_logs: "Clear logs" }).map(([action, label]) => [
     action,
-    button(label, () => act(action)),
+    button(label, () => act(action), { "data-needs": "operate" }),
   ]),
 );
 
@@ -113,7 +124,7 @@ const header = el(
 );
 
 const hitCount = el("span", { class: "count", role: "status" });
-const search = new Search(logs, (at, all) => setText(hitCount, box.value ? `${at} of ${all}` : ""));
+const search = new Search(logs, (at, all, hasMore) => setText(hitCount, box.value ? `${at} of ${all}${hasMore ? "+" : ""}` : ""));
 const box = el("input", {
   type: "search", placeholder: "Search", "aria-label": "Search in the logs", "aria-keyshortcuts": "/", autocomplete: "off",
   oninput: () => search.look(box.value),
@@ -129,6 +140,7 @@ const toggle = (label, change) => {
 };
 const pause = toggle("Pause", (isOn) => logs.forEach((log) => log.pause(isOn)));
 const wrap = toggle("Wrap", (isOn) => logBox.classList.toggle("wrap", isOn));
+const noLogs = el("p", { class: "empty" });
 const logBox = el("div", { class: "logs" }, ...logs.map(({ node }) => node));
 
 const card = (title, ...children) => el("section", { class: "card" }, el("h2", {}, title), ...children);
@@ -141,8 +153,9 @@ const content = el(
   dependencies,
   el(
     "section",
-    { class: "card wide", id: "logs" },
+    { class: "card wide", id: "logs", "data-needs": "read_logs" },
     el("div", { class: "bar" }, el("h2", {}, "Logs"), el("div", { class: "find" }, box, hitCount, button("\u2191", () => search.step(-1), { "aria-label": "Previous hit" }), button("\u2193", () => search.step(1), { "aria-label": "Next hit" }), pause, wrap)),
+    noLogs,
     logBox,
   ),
   card("Configuration", facts),
@@ -157,7 +170,7 @@ const content = el(
 
 async function act(action) {
   const control = controls[action];
-  if (control.hidden || control.matches(":disabled")) return;
+  if (!isUsable(control)) return;
   control.disabled = true;
   await actOn(name, control.textContent, action);
   control.disabled = false;
@@ -182,15 +195,18 @@ function typed(event) {
 
 // Data
 
+/** Shows the logs that the process has: one whose error output goes to its standard output has only one. */
+function showLogs(has) {
+  for (const log of logs) log.node.hidden = !has[log.channel];
+  setText(noLogs, logs.some(({ channel }) => has[channel]) ? "" : "Its output is not kept in a log.");
+}
+
 async function loadProcess() {
   current = await get(pathOf(name));
   setClock(current.now_at);
   const { process } = current;
   mark.show(process);
-  const isUp = ["RUNNING", "STARTING", "BACKOFF"].includes(process.state);
-  controls.start.hidden = isUp || process.state === "STOPPING";
-  controls.restart.hidden = !isUp;
-  controls.stop.hidden = !isUp;
+  showActions(controls, process);
   document.title = visible(`${name} \u2013 ${process.state} \u2013 ${about.identifier} @ ${about.host}`);
   showHistory(current);
   showFacts(current);
@@ -217,32 +233,36 @@ async function loadGraph() {
 
 async function load() {
   about = await get("");
+  showPermissions(about.permissions);
   setText(subtitle, visible(`${about.identifier} @ ${about.host}`));
   loadGraph();
   return loadProcess();
 }
 
-let isDue = false;
-
 /** Fetches what has changed, once for all events that come meanwhile. */
-function refresh() {
-  if (isDue) return;
-  isDue = true;
-  requestAnimationFrame(async () => {
-    isDue = false;
-    await Promise.all([loadProcess(), neighbours.size > 1 && loadGraph()]).catch(() => {});
-  });
-}
+const refresh = calmly(() => Promise.all([loadProcess(), neighbours.size > 1 && loadGraph()]), REFRESH_EVERY_MS);
 
 try {
   const after = await load();
   const setLive = takeOver(header, content);
   document.addEventListener("keydown", typed);
-  followEvents({ after, load, take: (event) => (!event.full_name || neighbours.has(event.full_name)) && refresh(), show: setLive });
+  followEvents({
+    after,
+    load,
+    take: (event) => (!event.full_name || neighbours.has(event.full_name)) && refresh(),
+    show: (isLive, failure) => {
+      setLive(isLive, failure);
+      for (const log of logs) log.setLive(isLive);
+    },
+    ...(about.permissions.read_logs && {
+      pathAfter: (serial) => `${pathOf(name)}/follow?bytes=${LOG_BYTES}&after=${serial}${logs.map(({ position }) => position).join("")}`,
+      listen: (source) => {
+        source.addEventListener("logs", ({ data }) => showLogs(JSON.parse(data)));
+        for (const log of logs) log.listen(source);
+      },
+    }),
+  });
   setInterval(tick, 1_000);
-  const opened = await Promise.all(logs.map((log) => log.open()));
-  // A process whose error output goes to its standard output has only one log.
-  if (opened[0] && !opened[1]) logs[1].node.hidden = true;
   if (location.hash === "#logs") document.getElementById("logs").scrollIntoView();
 } catch {
   // Without the API the page stays as the server has sent it.

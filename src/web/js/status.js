@@ -3,13 +3,14 @@
 // The server has sent a page of links that needs no script. If the API answers, this takes its place: the rows
 // follow the event log, and only what has changed is touched.
 
-import { Failure, act as perform, followEvents, get, whileVisible } from "./api.js";
+import { Failure, act as perform, calmly, followEvents, get, whileVisible } from "./api.js";
 import {
-  RANK_BACKOFF, RANK_FINE, actOn, attempt, button, bytes, confirmed, duration, el, ending, explain, isBadEnd, isTyping, nameOf,
-  pageOf, rankOf, report, secondsSince, setClock, setText, showKeys, stateMark, takeOver, visible,
+  RANK_BACKOFF, RANK_FINE, actOn, attempt, button, bytes, confirmed, duration, el, ending, explain, isBadEnd, isTyping, isUsable,
+  nameOf, pageOf, rankOf, report, secondsSince, setClock, setText, showActions, showKeys, showPermissions, stateMark, takeOver, visible,
 } from "./view.js";
 
 const RESOURCES_EVERY_MS = 5_000;
+const FETCH_EVERY_MS = 100;
 
 // So many single processes are fetched by name; for more of them the whole list is cheaper.
 const SINGLE_MAX = 6;
@@ -45,14 +46,14 @@ class Row {
     this.cells = Object.fromEntries(["detail", "uptime", "restarts", "end", "memory"].map((key) => [key, cell(key)]));
     const shown = visible(name);
     const act = (label, action, spoken = label) =>
-      el("button", { type: "button", "data-action": action, "aria-label": `${spoken} ${shown}` }, label);
+      el("button", { type: "button", "data-action": action, "data-needs": "operate", "aria-label": `${spoken} ${shown}` }, label);
     const start = act("Start", "start");
     const restart = act("Restart", "restart");
     const stop = act("Stop", "stop");
     const clear = act("Clear", "clear_logs", "Clear logs of");
     this.buttons = { start, restart, stop, clear_logs: clear };
     this.title = el("a", { href: pageOf(name) });
-    const logs = el("a", { href: `${pageOf(name)}#logs`, "aria-label": `Logs of ${shown}` }, "Logs");
+    const logs = el("a", { href: `${pageOf(name)}#logs`, "data-needs": "read_logs", "aria-label": `Logs of ${shown}` }, "Logs");
     const { detail, uptime, restarts, end, memory } = this.cells;
     this.node = el(
       "div",
@@ -77,10 +78,7 @@ class Row {
     const { last_end: end } = process;
     setText(this.cells.end, ending(end));
     this.cells.end.classList.toggle("bad", isBadEnd(end));
-    const isUp = ["RUNNING", "STARTING", "BACKOFF"].includes(process.state);
-    this.buttons.start.hidden = isUp || process.state === "STOPPING";
-    this.buttons.restart.hidden = !isUp;
-    this.buttons.stop.hidden = !isUp;
+    showActions(this.buttons, process);
     this.tick();
   }
 
@@ -106,7 +104,7 @@ class Row {
 
   async act(action) {
     const control = this.buttons[action];
-    if (control.hidden || control.matches(":disabled")) return;
+    if (!isUsable(control)) return;
     this.setBusy(true);
     await actOn(this.name, control.textContent, action);
     this.setBusy(false);
@@ -138,7 +136,7 @@ function section(key) {
   const group = key.startsWith("group ") ? key.slice(6) : null;
   const count = el("span", { class: "count" });
   const act = (label, action) =>
-    button(label, () => actOnGroup(group, label, action), { "aria-label": `${label} group ${visible(group)}` });
+    button(label, () => actOnGroup(group, label, action), { "data-needs": "operate", "aria-label": `${label} group ${visible(group)}` });
   const actions = group === null ? [] : [act("Start", "start"), act("Restart", "restart"), act("Stop", "stop")];
   const node = el(
     "div",
@@ -309,7 +307,7 @@ const subtitle = el("p", { class: "subtitle" });
 
 const menu = el(
   "details",
-  { class: "menu" },
+  { class: "menu", "data-needs": "operate" },
   el("summary", { class: "button" }, "Supervisor"),
   el(
     "fieldset",
@@ -317,9 +315,9 @@ const menu = el(
     button("Start all", () => actOnAll("Start", "start")),
     button("Restart all\u2026", () => actOnAll("Restart", "restart")),
     button("Stop all\u2026", () => actOnAll("Stop", "stop")),
-    el("hr"),
-    button("Restart supervisor\u2026", () => actOnSupervisor("Restart", "restart", "All programs stop, the configuration is read again, and they start again.")),
-    button("Shut down\u2026", () => actOnSupervisor("Shut down", "shutdown", "All programs stop, and then the supervisor exits. This page can't start it again.")),
+    el("hr", { "data-needs": "administer" }),
+    button("Restart supervisor\u2026", () => actOnSupervisor("Restart", "restart", "All programs stop, the configuration is read again, and they start again."), { "data-needs": "administer" }),
+    button("Shut down\u2026", () => actOnSupervisor("Shut down", "shutdown", "All programs stop, and then the supervisor exits. This page can't start it again."), { "data-needs": "administer" }),
   ),
 );
 
@@ -433,32 +431,23 @@ async function load() {
   const info = await get("");
   if (info.state !== "RUNNING") throw new Failure("the supervisor is shutting down or restarting", 503);
   about = info;
+  showPermissions(info.permissions);
   setText(identifier, visible(info.identifier));
   setText(subtitle, visible(`${info.host} \u00b7 sv ${info.version} \u00b7 pid ${info.pid}`));
   return loadAll();
 }
 
-let fetching = false;
-
 /** Fetches a process again, together with others that have changed meanwhile. */
 function refresh(name) {
   dirty.add(name);
-  if (!fetching) requestAnimationFrame(fetchDirty);
-  fetching = true;
+  fetchSoon();
 }
 
-async function fetchDirty() {
+const fetchSoon = calmly(() => {
   const names = [...dirty];
   dirty.clear();
-  try {
-    if (names.length > SINGLE_MAX || names.some((name) => !rows.has(name))) await loadAll();
-    else await fetchSome(names);
-  } catch {
-    // The event stream finds out whether the supervisor is gone, and then everything is loaded again.
-  }
-  fetching = false;
-  if (dirty.size) refresh(dirty.values().next().value);
-}
+  return names.length > SINGLE_MAX || names.some((name) => !rows.has(name)) ? loadAll() : fetchSome(names);
+}, FETCH_EVERY_MS);
 
 async function fetchSome(names) {
   const answers = await Promise.all(names.map((name) => get(`/processes?name=${encodeURIComponent(name)}`)));

@@ -32,6 +32,14 @@ const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 export const visible = (text) =>
   text.replace(UNSEEN, (mark) => (mark < " " ? String.fromCharCode(0x2400 + mark.charCodeAt(0)) : "\ufffd"));
 
+/** Has the stylesheet hide what the client's role does not include: elements with `data-needs`. */
+export function showPermissions(permissions) {
+  for (const needed of ["operate", "administer", "read_logs"]) document.body.classList.toggle(needed, permissions[needed]);
+}
+
+/** Whether a button can be pressed. Those of rows out of sight can. */
+export const isUsable = (control) => control.checkVisibility() && !control.matches(":disabled");
+
 /** A name of any script, which does not affect its surroundings. */
 export const nameOf = (text) => el("bdi", {}, visible(text));
 
@@ -96,7 +104,7 @@ export function rankOf({ state, health, last_end }) {
 }
 
 /** The word and the look of a state; the stylesheet gives each look a shape and a color. */
-export function lookOf(process) {
+function lookOf(process) {
   const { state, health } = process;
   if (state === "RUNNING" && health?.status === "unhealthy") return "unhealthy";
   if (state === "EXITED") return rankOf(process) === RANK_FINE ? "done" : "failed";
@@ -109,10 +117,21 @@ export function stateMark() {
   const node = el("span", { class: "state" }, el("span", { class: "mark", "aria-hidden": "true" }), word);
   const show = (process) => {
     node.dataset.look = lookOf(process);
-    setText(word, process.state === "RUNNING" && process.health ? process.health.status : process.state.toLowerCase());
+    const { state, health } = process;
+    // A check without a result yet is not the state STARTING.
+    const isChecked = state === "RUNNING" && health && health.status !== "starting";
+    setText(word, isChecked ? health.status : state.toLowerCase());
     node.title = process.state;
   };
   return { node, show };
+}
+
+/** Shows of the buttons of a process those that make sense in its state. */
+export function showActions({ start, restart, stop }, { state }) {
+  const isUp = ["RUNNING", "STARTING", "BACKOFF"].includes(state);
+  start.hidden = isUp || state === "STOPPING";
+  restart.hidden = !isUp;
+  stop.hidden = !isUp;
 }
 
 /** Where a process is in its life, beyond its state, in one line. */
@@ -187,9 +206,10 @@ const WAIT_SECS = 5;
 
 /** Performs an action on a process, on `group:*` or on `*`, and reports what failed. */
 export async function actOn(name, label, action) {
-  const what = `${label} ${visible(name)}`;
-  if (action !== "clear_logs") return attempt(what, () => act(`${pathOf(name)}/${action}?wait=${WAIT_SECS}`));
-  if (await confirmed(`Clear the logs of ${visible(name)}?`, "What is in its log files is lost.", "Clear")) await attempt(what, () => act(`${pathOf(name)}/${action}`));
+  const shown = visible(name);
+  const isLoss = action === "clear_logs";
+  if (isLoss && !(await confirmed(`Clear the logs of ${shown}?`, "What is in its log files is lost.", "Clear"))) return;
+  await attempt(`${label} ${shown}`, () => act(`${pathOf(name)}/${action}`, isLoss ? 0 : WAIT_SECS));
 }
 
 /** Runs something, and reports the failures that it returns or throws. */
@@ -221,6 +241,7 @@ export function takeOver(header, content) {
     document.body.classList.toggle("offline", !isLive);
     for (const it of document.querySelectorAll("fieldset")) it.disabled = !isLive;
     const why = failure?.status ? `: ${failure.message}` : "";
-    setText(notice, isLive ? "" : `Connection to the supervisor lost${why}. Trying again\u2026`);
+    const what = failure?.status === 404 ? "The process is gone" : "Connection to the supervisor lost";
+    setText(notice, isLive ? "" : `${what}${why}. Trying again\u2026`);
   };
 }

@@ -1,0 +1,160 @@
+//! Responses with lists, which are encoded in slices, so that the server can do other work in between.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::no_store;
+use crate::http::Response;
+
+/// The approximate number of bytes that one slice adds to a response: about half a millisecond.
+const SLICE_BYTES: usize = 64 * 1024;
+
+/// The items of a list, each encoded when it is asked for.
+type EncodedItems = Box<dyn Iterator<Item = Vec<u8>>>;
+
+/// A response that is being encoded: an object whose last members are lists of objects. What an item is made from is
+/// freed when it was encoded.
+pub struct ListReply {
+    status: u16,
+    /// The response so far.
+    body: Vec<u8>,
+    /// The lists that are not complete, by their names. The first one has begun.
+    lists: VecDeque<(&'static str, EncodedItems)>,
+    /// The approximate memory of what the items are made from; 0 once all are encoded.
+    source_bytes: usize,
+}
+
+impl ListReply {
+    /// A response with the members of an object, which may be none, before the lists.
+    pub(super) fn new(head: &impl Serialize) -> Self {
+        let mut body = encoded(head);
+        body.pop();
+        Self { status: 200, body, lists: VecDeque::new(), source_bytes: 0 }
+    }
+
+    pub(super) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Adds a list. `encode` makes an object of an item.
+    pub(super) fn list<T: 'static>(
+        mut self,
+        name: &'static str,
+        items: Vec<T>,
+        encode: impl Fn(&T) -> Vec<u8> + 'static,
+    ) -> Self {
+        // Their texts are about as large as they are.
+        self.source_bytes += 2 * items.capacity() * size_of::<T>();
+        self.lists.push_back((name, Box::new(items.into_iter().map(move |item| encode(&item)))));
+        if self.lists.len() == 1 {
+            self.begin_list();
+        }
+        self
+    }
+
+    /// Begins the first of the lists that are left. After the last one the response is complete.
+    fn begin_list(&mut self) {
+        let Some((name, _)) = self.lists.front() else { return self.body.push(b'}') };
+        let separator = if self.body.ends_with(b"{") { "" } else { "," };
+        self.body.extend_from_slice(format!("{separator}\"{name}\":[").as_bytes());
+    }
+
+    /// Encodes a slice. True once everything is encoded.
+    pub fn encode_slice(&mut self) -> bool {
+        let enough = self.body.len() + SLICE_BYTES;
+        while self.body.len() < enough {
+            let Some((_, items)) = self.lists.front_mut() else {
+                self.source_bytes = 0;
+                return true;
+            };
+            match items.next() {
+                Some(item) => {
+                    if !self.body.ends_with(b"[") {
+                        self.body.push(b',');
+                    }
+                    self.body.extend_from_slice(&item);
+                }
+                None => {
+                    self.body.push(b']');
+                    self.lists.pop_front();
+                    self.begin_list();
+                }
+            }
+        }
+        false
+    }
+
+    /// The approximate memory that it uses.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.body.capacity() + self.source_bytes
+    }
+
+    /// The response. What is not encoded yet is encoded now.
+    #[must_use]
+    pub fn finish(mut self) -> Response {
+        while !self.encode_slice() {}
+        no_store(self.status, self.body)
+    }
+}
+
+impl fmt::Debug for ListReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListReply").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// No members before the lists.
+#[derive(Serialize)]
+pub(super) struct NoHead {}
+
+/// An object as JSON.
+pub(super) fn encoded(view: &impl Serialize) -> Vec<u8> {
+    // Only a map with keys other than texts can't be encoded, and there is none.
+    serde_json::to_vec(view).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Item {
+        text: String,
+    }
+
+    fn item(text: &usize) -> Vec<u8> {
+        encoded(&Item { text: "x".repeat(*text) })
+    }
+
+    #[test]
+    fn lists_are_encoded_in_slices_and_are_valid_json() {
+        let body = |reply: ListReply| String::from_utf8(reply.finish().content().to_vec()).unwrap();
+        let head = Item { text: "head".to_owned() };
+        for (reply, expected) in [
+            (ListReply::new(&NoHead {}).list("a", vec![], item), r#"{"a":[]}"#),
+            (
+                ListReply::new(&head).list("a", vec![1, 0], item),
+                r#"{"text":"head","a":[{"text":"x"},{"text":""}]}"#,
+            ),
+            (
+                ListReply::new(&NoHead {}).list("a", vec![1], item).list("b", vec![2], item),
+                r#"{"a":[{"text":"x"}],"b":[{"text":"xx"}]}"#,
+            ),
+        ] {
+            assert_eq!(body(reply), expected);
+        }
+        let mut long = ListReply::new(&NoHead {}).list("a", vec![1000; 1000], item);
+        let before = long.held_bytes();
+        let mut slices = 1;
+        while !long.encode_slice() {
+            assert!(long.held_bytes() > before && slices < 20);
+            slices += 1;
+        }
+        assert!(slices > 10, "{slices}");
+        let parsed: serde_json::Value = serde_json::from_str(&body(long)).unwrap();
+        assert_eq!(parsed["a"].as_array().map(Vec::len), Some(1000));
+    }
+}
