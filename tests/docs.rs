@@ -6,8 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use sv::cli::{self, Action};
 
@@ -331,6 +334,85 @@ fn a_command_that_does_not_exist_is_found() {
     assert_eq!(found, ["sv two", "$ sv three", "sv one", "sv four"]);
     assert!(!actions().contains("frobnicate") && actions().contains("status"));
     assert!(Path::new(&root()).join("README.md").exists());
+}
+
+const PROGRAMS: &str = "\
+[program:web]
+command=/bin/sleep 1000
+startsecs=0
+[program:web_00]
+command=/bin/sleep 1000
+startsecs=0
+[group:web]
+programs=web,web_00
+";
+
+/// The requests of documents to the servers of a supervisor.
+#[test]
+fn requests_in_documents_are_answered() {
+    if !support::have("curl", Command::new("curl").arg("--version").output().is_ok()) {
+        return;
+    }
+    let [port, probes] = support::free_ports();
+    let servers = format!(
+        "[inet_http_server]\nport=127.0.0.1:{port}\nusername=admin\npassword=secret\n\
+         [probe_http_server]\nport=127.0.0.1:{probes}\n"
+    );
+    let mut sandbox = Sandbox::new(&format!("{}{servers}{PROGRAMS}", support::HEAD)).start();
+    sandbox.wait_state("web:web_00", "RUNNING");
+    let socket = sandbox.path("supervisor.sock").display().to_string();
+    let mut answered = 0;
+    for (document, text) in documents() {
+        for (number, line) in command_lines(&text) {
+            let line = line.strip_prefix("$ ").unwrap_or(&line);
+            let Some(words) = line.strip_prefix("curl ") else { continue };
+            // Others are of programs in examples.
+            if !["/run/supervisor.sock", "localhost:9001", "localhost:9002"]
+                .iter()
+                .any(|it| line.contains(it))
+            {
+                continue;
+            }
+            let words = words
+                .replace("/run/supervisor.sock", &socket)
+                .replace("localhost:9001", &format!("localhost:{port}"))
+                .replace("localhost:9002", &format!("localhost:{probes}"));
+            let place = format!("{document}:{number}: {line}");
+            let mut curl = sandbox.marked(Command::new("sh"));
+            curl.arg("-c").arg(format!("exec curl -sS --fail --max-time 30 {words}"));
+            if line.contains("follow=true") {
+                assert!(follows(&sandbox, curl), "{place}");
+            } else {
+                let output = curl.output().unwrap();
+                assert!(output.status.success(), "{place}: {output:?}");
+                if line.contains("/api/") {
+                    let body = serde_json::from_slice::<serde_json::Value>(&output.stdout);
+                    assert!(body.is_ok_and(|body| body.is_object()), "{place}: {output:?}");
+                }
+            }
+            answered += 1;
+        }
+    }
+    assert!(answered >= 7, "{answered} requests");
+}
+
+/// Whether a stream has an event after a restart, which is repeated until the stream has begun.
+fn follows(sandbox: &Sandbox, mut curl: Command) -> bool {
+    let mut stream = curl.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(stream.stdout.take().unwrap()).lines();
+    let (sender, events) = channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok).filter(|line| line == "event: process") {
+            _ = sender.send(line);
+        }
+    });
+    let has_event = (0..20).any(|_| {
+        assert!(sandbox.ctl(&["restart", "web:web"]).success);
+        events.recv_timeout(Duration::from_secs(1)).is_ok()
+    });
+    _ = stream.kill();
+    _ = stream.wait();
+    has_event
 }
 
 #[test]
