@@ -157,7 +157,7 @@ fn the_users_of_a_socket_have_their_own_roles_and_logs_can_be_kept_from_all_but_
 
 #[test]
 fn what_checks_print_is_shown_only_with_logs() {
-    let checks = "[program:sick]\ncommand=/bin/cat\nstartsecs=0\nhealth_interval=0.1\nhealth_retries=1\n\
+    let checks = "[program:sick]\ncommand=/bin/cat\nstartsecs=0\nhealth_interval=0.1\nhealth_retries=1\non_unhealthy=ignore\n\
         health=exec:/bin/sh -c 'echo top-$((6*7)); exit 3'\n\
         [program:unready]\ncommand=/bin/cat\nready=exec:/bin/sh -c 'echo top-$((6*7)); exit 3'\nready_timeout=1\nstartretries=0\n";
     let servers: String = [("open", "role=read"), ("closed", "role=operate\nread_logs=false")]
