@@ -291,10 +291,13 @@ fn the_supervisor_and_its_processes_are_described() {
         (&ghost["state"], &ghost["started_at"], &ghost["pid"]),
         (&json!("STOPPED"), &Json::Null, &Json::Null)
     );
-    assert_eq!(job["last_end"], json!({"exit_code": 3, "signal": null, "expected": false}));
+    assert_eq!(
+        job["last_end"],
+        json!({"exit_code": 3, "signal": null, "out_of_memory": false, "expected": false})
+    );
     assert_eq!(
         job["counters"],
-        json!({"starts": 1, "restarts": 0, "failed_starts": 1, "exits_expected": 0, "exits_unexpected": 1, "exits_by_signal": 0})
+        json!({"starts": 1, "restarts": 0, "failed_starts": 1, "exits_expected": 0, "exits_unexpected": 1, "exits_by_signal": 0, "exits_by_oom": 0})
     );
     assert!(job["logs"]["stdout"].as_str().unwrap().contains("job-stdout"), "{job}");
 }
@@ -352,7 +355,7 @@ fn a_process_has_its_configuration_and_its_history() {
     }
     let states: Vec<_> = history.iter().map(|it| it["to"].as_str().unwrap()).collect();
     assert_eq!(states, ["STARTING", "BACKOFF", "FATAL"], "{job}");
-    assert_eq!(history[1]["end"], json!({"exit_code": 3, "signal": null}), "{job}");
+    assert_eq!(history[1]["end"], json!({"exit_code": 3, "signal": null, "out_of_memory": false}), "{job}");
     let serials: Vec<_> = history.iter().map(|it| it["serial"].as_u64().unwrap()).collect();
     assert!(serials.is_sorted() && serials[2] <= job["newest_event"].as_u64().unwrap(), "{job}");
 }

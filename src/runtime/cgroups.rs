@@ -192,6 +192,11 @@ impl Shell {
         let failed = |why| WithoutEffect { option: LimitOption::Cgroup, why };
         self.set_up_cgroups().map_err(failed)?;
         let cgroup = self.cgroups.make(process, full_name)?;
+        let is_tree_killed = self.core.spec(process).is_some_and(|spec| spec.kill_tree);
+        // Of a predecessor of ours that has crashed.
+        if is_tree_killed && cgroup.is_populated() {
+            let _ = cgroup.kill();
+        }
         let entrance = cgroup.entrance().map_err(|error| failed(error.to_string()))?;
         let limits: Vec<_> = self
             .core

@@ -248,6 +248,33 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_cgroups_are_values_or_max() {
+        use LimitOption::{Cgroup, CgroupCpuMax, CgroupMemoryHigh, CgroupMemoryMax, CgroupPidsMax};
+        for (option, text, expected) in [
+            (CgroupMemoryMax, "1MB", Some(1 << 20)),
+            (CgroupMemoryHigh, "4096", Some(4096)),
+            (CgroupCpuMax, "150%", Some(150)),
+            (CgroupCpuMax, "50", Some(50)),
+            (CgroupPidsMax, "7", Some(7)),
+            (CgroupPidsMax, "max", None),
+            (CgroupMemoryMax, " max ", None),
+        ] {
+            assert_eq!(read(option, text).unwrap().cgroup.limit(option), expected, "{text}");
+        }
+        for (option, text, suggestion) in [
+            (CgroupMemoryMax, "0", None),
+            (CgroupMemoryMax, "unlimited", Some("max")),
+            (CgroupCpuMax, "0%", None),
+            (CgroupCpuMax, "-1", Some("max")),
+            (CgroupPidsMax, "0", None),
+            (Cgroup, "yes", None),
+        ] {
+            assert_eq!(read(option, text).unwrap_err().suggestion.as_deref(), suggestion, "{text}");
+        }
+        assert_eq!(read(Cgroup, "required").unwrap().cgroup.mode, CgroupMode::Required);
+    }
+
+    #[test]
     fn cpus_are_numbers_and_ranges() {
         for (text, expected) in [("0", vec![0]), ("2-4, 0,3", vec![0, 2, 3, 4]), ("1023", vec![1023])] {
             assert_eq!(cpus(text), Ok(expected), "{text}");

@@ -57,6 +57,11 @@ is_in() {
     contains "$(cat "/proc/$2/cgroup")" "/p-$1"
 }
 
+# The processes whose command line is this, one in each line.
+pids_of() {
+    ps | sed -n "s/^ *\([0-9]*\) .* $1\$/\1/p"
+}
+
 # Adds a program with the options on standard input and starts it, or updates it.
 program() {
     { echo "[program:$1]"; cat; } >"$PROGRAMS/$1.conf"

@@ -61,15 +61,15 @@ EOF
 
 test_kill_tree_ends_what_has_left_for_a_session_of_its_own() {
     program legacy <<EOF
-command=sh -c '(setsid sh -c "trap : TERM; sleep 2001 & while :; do wait; done" &) ; exec sleep 2002'
+command=sh -c '(setsid sh -c "trap : TERM; sleep 2001 & while :; do wait; done" &) && exec sleep 2002'
 kill_tree=true
 stopwaitsecs=1
 EOF
     wait_state legacy RUNNING
-    wait_for "pgrep -f 'sleep 2001'"
-    is_in legacy "$(pgrep -f -o 'sleep 2001')"
+    wait_for "ps | grep ' [s]leep 2001$'"
+    is_in legacy "$(pids_of 'sleep 2001')"
     sv stop legacy
-    is "$(pgrep -f 'sleep 200[12]' || true)" ""
+    is "$(pids_of 'sleep 200[12]')" ""
     [ ! -e "$(ours)/p-legacy" ]
 }
 
@@ -80,13 +80,33 @@ cgroup_pids_max=10
 EOF
     wait_state daemon RUNNING
     sv stop daemon
-    left="$(pgrep -f 'sleep 3001')"
+    left="$(pids_of 'sleep 3001')"
     is_in daemon "$left"
     sv start daemon
     is_in daemon "$left"
     is_in daemon "$(pid daemon)"
     sv stop daemon
-    pkill -f 'sleep 3001'
+    kill $(pids_of 'sleep 3001')
     wait_for "[ ! -e $(ours)/p-daemon ]"
 }
 
+
+test_a_successor_of_a_supervisor_that_has_crashed_ends_what_that_has_left() {
+    cat >/tmp/inner.conf <<'EOF'
+[supervisord]
+logfile=/tmp/inner.log
+[program:web]
+command=sh -c 'setsid sleep 4001 & exec sleep 4002'
+kill_tree=true
+EOF
+    program inner <<'EOF'
+command=/sv run -s -c /tmp/inner.conf
+EOF
+    wait_for "ps | grep ' [s]leep 4001$'"
+    first="$(pids_of 'sleep 4001')"
+    kill -9 "$(pid inner)"
+    wait_for "grep -c 'supervisord started' /tmp/inner.log | grep 2"
+    wait_for "[ ! -e /proc/$first ] && ps | grep ' [s]leep 4001$'"
+    sv stop inner
+    is "$(pids_of 'sleep 400[12]')" ""
+}

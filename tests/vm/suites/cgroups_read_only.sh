@@ -32,19 +32,19 @@ EOF
 
 test_kill_tree_follows_processes_without_a_cgroup() {
     program legacy <<EOF
-command=sh -c '(setsid env -i /bin/sh -c "trap : TERM; sleep 2001 & while :; do wait; done" &) ; exec sleep 2002'
+command=sh -c '(setsid env -i /bin/sh -c "trap : TERM; sleep 2001 & while :; do wait; done" &) && exec sleep 2002'
 user=nobody
 kill_tree=true
 stopwaitsecs=1
 EOF
     program other <<EOF
-command=sh -c '(setsid sleep 2003 &) ; exec sleep 2004'
+command=sh -c '(setsid sleep 2003 &) && exec sleep 2004'
 kill_tree=true
 EOF
     wait_state legacy RUNNING
     wait_state other RUNNING
-    wait_for "pgrep -f 'sleep 2001'"
+    wait_for "ps | grep ' [s]leep 2001$'"
     sv stop legacy
-    is "$(pgrep -f 'sleep 200[12]' || true)" ""
-    is "$(pgrep -f 'sleep 200[34]' | wc -l)" 2
+    is "$(pids_of 'sleep 200[12]')" ""
+    is "$(pids_of 'sleep 200[34]' | wc -l)" 2
 }
