@@ -8,17 +8,18 @@
 
 ARG RUST_IMAGE=rust:1-slim-bookworm
 
-FROM ${RUST_IMAGE} AS build
+# The compiler runs on the machine that builds, whatever the platform of the image is:
+#
+#     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/riscv64 .
+FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS build
 WORKDIR /src
-# The toolchain's musl target brings its own C start files and libc: no C compiler for musl is needed.
-RUN rustup target add "$(uname -m)-unknown-linux-musl"
 COPY Cargo.toml Cargo.lock LICENSE build.rs ./
 COPY src src
 # Cargo wants every target that the manifest names to be there, though only the binary is built.
 COPY benches benches
-RUN target="$(uname -m)-unknown-linux-musl" \
-    && cargo build --release --locked --bin sv --target "$target" \
-    && cp "target/$target/release/sv" /sv
+COPY tests/setup/static.sh tests/setup/
+ARG TARGETARCH
+RUN cp "$(tests/setup/static.sh "$TARGETARCH")" /sv
 
 FROM scratch
 COPY --from=build /sv /sv

@@ -1,30 +1,59 @@
 #!/usr/bin/env bash
 # Builds the static release binary and prints its path as the only line on standard output.
+#
+#   static.sh [ARCH]    x86_64, aarch64, armv7 or riscv64, or Docker's name for it; by default that of this machine
+#
+# Environment: PROFILE, a profile of Cargo.toml (release).
+#
+# It is linked with musl, for another architecture by the linker of the Rust toolchain, so no cross compiler is needed. It holds
+# no path of this machine: the same sources and toolchain give the same bytes in any folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-arch="$(uname -m)"
-target="$arch-unknown-linux-musl"
-target_dir="${CARGO_TARGET_DIR:-target}"
+arch="${1:-$(uname -m)}"
+case "$arch" in
+x86_64 | amd64) musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu gcc=x86_64-linux-gnu-gcc ;;
+aarch64 | arm64) musl=aarch64-unknown-linux-musl gnu=aarch64-unknown-linux-gnu gcc=aarch64-linux-gnu-gcc ;;
+armv7 | armv7l | arm | arm/v7) musl=armv7-unknown-linux-musleabihf gnu=armv7-unknown-linux-gnueabihf gcc=arm-linux-gnueabihf-gcc ;;
+riscv64) musl=riscv64gc-unknown-linux-musl gnu=riscv64gc-unknown-linux-gnu gcc=riscv64-linux-gnu-gcc ;;
+*) echo "unknown architecture '$arch': x86_64, aarch64, armv7 and riscv64 are known" >&2 && exit 2 ;;
+esac
+
+sysroot="$(rustc --print sysroot)"
 
 have_target() {
-    [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]
+    [ -d "$sysroot/lib/rustlib/$1/lib" ] || { command -v rustup >/dev/null && RUST_BACKTRACE=0 rustup target add "$1" >&2; }
 }
 
-if ! have_target "$target" && command -v rustup >/dev/null; then
-    rustup target add "$target" >&2 || true
-fi
-if ! have_target "$target"; then
+target="$musl"
+linker=rust-lld
+flags=()
+if ! have_target "$musl"; then
     # Linked with glibc's static archive instead: larger, but as self-contained, since users are looked up
     # in /etc/passwd and never through NSS.
-    target="$arch-unknown-linux-gnu"
-    export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static"
-    echo "the musl target cannot be had: building a static glibc binary instead" >&2
+    target="$gnu"
+    linker="$gcc"
+    flags+=(-C target-feature=+crt-static)
+    echo "the target $musl cannot be had: building a static glibc binary instead" >&2
+    have_target "$gnu"
+fi
+# This machine's own compiler links for its own architecture.
+if [[ $target != "$(uname -m)"-* ]]; then
+    variable="CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")_LINKER"
+    export "$variable=${!variable:-$linker}"
 fi
 
-cargo build --release --locked --bin sv --target "$target" >&2
-binary="$target_dir/$target/release/sv"
-case "$binary" in
-/*) echo "$binary" ;;
-*) echo "$PWD/$binary" ;;
-esac
+target_dir="$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)"
+# Of two prefixes that match, the last one counts.
+for mapping in "$PWD=/sv" "$target_dir=/target" "${CARGO_HOME:-$HOME/.cargo}=/cargo" \
+    "$sysroot/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')"; do
+    flags+=("--remap-path-prefix=$mapping")
+done
+# Separated like this, paths may contain spaces.
+read -ra others <<<"${RUSTFLAGS:-}"
+CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${others[*]+${others[*]}$'\x1f'}${flags[*]}")"
+export CARGO_ENCODED_RUSTFLAGS
+
+profile="${PROFILE:-release}"
+cargo build --profile "$profile" --locked --bin sv --target "$target" >&2
+echo "$target_dir/$target/${profile/#dev/debug}/sv"
