@@ -5,13 +5,17 @@ SETUP := tests/setup
 CONF ?= examples/quickstart/supervisord.conf
 IMAGE ?= sv
 PREBUILT ?=
+ARCH ?= $(shell uname -m)
+PREFIX ?= /usr/local
+DENY := $(or $(shell command -v cargo-deny),target/deny/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build static setup test check fuzz bench docs quickstart image clean
+.PHONY: help build static setup test check deny fuzz bench docs quickstart image install uninstall dist dist-check \
+	test-arch clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  make %-11s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 build: ## build for this machine's own libc
 	cargo build --release
@@ -31,7 +35,7 @@ check: ## check formatting and lints, of the fuzz targets too
 fuzz: ## fuzz every parser of untrusted input, FUZZ_SECS (10) for each target
 	@fuzz/run.sh
 
-test: setup check fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
+test: setup check deny fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
 		cargo test --locked --no-fail-fast
@@ -48,13 +52,37 @@ quickstart: build ## run three different programs in the foreground
 	@echo "In a second terminal:  $(TARGET_DIR)/release/sv -c $(CONF) status"
 	@exec $(TARGET_DIR)/release/sv run -c $(CONF)
 
-image: ## build the Docker image (PREBUILT=1: from the static binary built here, without pulling an image)
+image: ## build the Docker image (PLATFORM=linux/arm64; PREBUILT=1: of the static binary built here, without pulling an image)
 ifeq ($(PREBUILT),)
-	docker build -t $(IMAGE) .
+	docker build $(addprefix --platform=,$(PLATFORM)) -t $(IMAGE) .
 else
-	@bin="$$($(SETUP)/static.sh)" && context="$$(mktemp -d)" && trap 'rm -rf "$$context"' EXIT \
-		&& cp "$$bin" "$$context/sv" && docker build -t $(IMAGE) -f docker/prebuilt.Dockerfile "$$context"
+	@bin="$$($(SETUP)/static.sh $(PLATFORM:linux/%=%))" && context="$$(mktemp -d)" && trap 'rm -rf "$$context"' EXIT \
+		&& cp "$$bin" "$$context/sv" \
+		&& docker build $(addprefix --platform=,$(PLATFORM)) -t $(IMAGE) -f docker/prebuilt.Dockerfile "$$context"
 endif
+
+install: ## install below PREFIX (/usr/local); DESTDIR, BIN=a binary built before, NAMES="supervisord supervisorctl" for links
+	@bin="$(BIN)"; [ -n "$$bin" ] || bin="$$($(SETUP)/static.sh)"; PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" NAMES="$(NAMES)" \
+		packaging/install.sh install "$$bin"
+
+uninstall: ## remove what `make install` with the same PREFIX and DESTDIR has installed
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" packaging/install.sh uninstall
+
+dist: ## build tarballs and packages into target/dist (ARCHS="x86_64 aarch64 armv7 riscv64")
+	@packaging/dist.sh $(ARCHS)
+
+dist-check: ## build twice in different folders and compare the bytes (ARCHS="aarch64")
+	@packaging/reproduce.sh $(ARCHS)
+
+test-arch: ## run the core of the integration tests with the binary of ARCH, by qemu
+	@$(SETUP)/arch.sh "$(ARCH)"
+
+deny: ## check licenses and sources of all dependencies (cargo-deny), and known vulnerabilities with ADVISORIES=1
+	@if [ -x "$(DENY)" ] || [ -n "$$CI" ]; then \
+		"$(DENY)" --log-level error check $(if $(ADVISORIES),advisories) bans licenses sources; \
+	else \
+		echo "skipped: cargo-deny is missing (make setup)"; \
+	fi
 
 clean: ## remove all build results
 	cargo clean

