@@ -1081,6 +1081,41 @@ fn the_graph_says_who_depends_on_whom() {
 }
 
 #[test]
+fn a_program_is_scaled_and_the_difference_is_shown() {
+    let sandbox = started();
+    let mut peer = Peer::unix(&sandbox);
+    assert_eq!(get(&mut peer, "/diff"), json!({"groups": []}));
+    let (line, body) = post(&mut peer, "/programs/web/scale?processes=1");
+    assert_eq!(line, "200 OK");
+    let row = |name: &str, outcome: &str| json!({"full_name": format!("web:{name}"), "group": "web", "name": name, "outcome": outcome, "error": null});
+    assert_eq!(body, json!({"results": [row("web_00", "unchanged"), row("web_01", "removed")]}));
+    let process = json!({"full_name": "web:web_01", "group": "web", "name": "web_01", "change": "added", "action": "start", "options": []});
+    let group = json!({"group": "web", "change": "changed", "processes": [process]});
+    assert_eq!(get(&mut peer, "/diff"), json!({"groups": [group]}));
+    for (target, status, name) in [
+        ("/programs/web/scale", "400 Bad Request", "BAD_REQUEST"),
+        ("/programs/web/scale?processes=-1", "400 Bad Request", "BAD_REQUEST"),
+        ("/programs/web/scale?processes=5000000000", "400 Bad Request", "BAD_REQUEST"),
+        ("/programs/web/scale?processes=10001", "422 Unprocessable Content", "CANT_REREAD"),
+        ("/programs/nope/scale?processes=1", "404 Not Found", "BAD_NAME"),
+    ] {
+        let (line, body) = post(&mut peer, target);
+        assert_eq!((line.as_str(), &body["error"]["name"]), (status, &json!(name)), "{target}: {body}");
+    }
+}
+
+#[test]
+fn a_client_sees_what_a_program_is_started_with() {
+    let sandbox = started();
+    let launch = get(&mut Peer::unix(&sandbox), "/processes/web:web_00/launch");
+    let environment = launch["environment"].as_array().unwrap();
+    assert!(environment.contains(&json!(["SUPERVISOR_PROCESS_NAME", "web_00"])), "{launch}");
+    assert_eq!(launch["user"]["uid"], json!(rustix::process::getuid().as_raw()));
+    assert_eq!((&launch["full_name"], &launch["omitted"]), (&json!("web:web_00"), &json!([])));
+    assert_eq!(launch["isolation"].as_array().unwrap().len(), 8, "{launch}");
+}
+
+#[test]
 fn the_description_is_served() {
     let sandbox = Sandbox::with_programs("").start();
     let served = get(&mut Peer::unix(&sandbox), "/openapi.json");

@@ -164,8 +164,8 @@ pub const ACTIONS: [ClientAction; 33] = [
         name: "diff",
         about: "Show what update would do, without doing it",
         topic: "diff\t\t\tShow each process that update would change, and why; exit with 1 if there are any\n\
-                diff <gname> [...]\tThe same for these groups only\n\
-                diff --json [...]\tPrint a JSON object\n",
+                diff <gname>...\tThe same for these groups only\n\
+                diff --json\t\tPrint a JSON object\n",
     },
     ClientAction {
         name: "events",
@@ -179,7 +179,7 @@ pub const ACTIONS: [ClientAction; 33] = [
     ClientAction {
         name: "exec",
         about: "Run a command with the user, environment, directory and limits of a program",
-        topic: "exec <name> -- COMMAND ARG...\tRun a command on this terminal; its exit status is ours\n\
+        topic: "exec <name> -- COMMAND ARG...\tRun a command on this terminal; sv exits with its status\n\
                 exec <name>\tRun a shell\n",
     },
     ClientAction { name: "exit", about: "Leave the shell", topic: "exit\tLeave the shell.\n" },
@@ -280,8 +280,8 @@ pub const ACTIONS: [ClientAction; 33] = [
         name: "scale",
         about: "Run another number of processes of a program",
         topic: "scale <program>=5\tStart or stop processes until the program has 5\n\
-                scale <program>=5 [...]\tThe same for several programs\n\
-                scale --json [...]\tPrint a JSON array with an object for each program\n\
+                scale <program>=5 <program>=2\tThe same for several programs\n\
+                scale --json <program>=5\tPrint a JSON array with an object for each program\n\
                 Note: the number lasts until the configuration is applied again, by update or reload.\n",
     },
     ClientAction {

@@ -113,9 +113,10 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
         format!("{status}{}", failure.map_or_else(String::new, |failure| format!(": {failure}")))
     });
     let starts = format!(
-        "{} ({} restarts, {} failed{})",
+        "{} ({} restart{}, {} failed{})",
         count("starts"),
         count("restarts"),
+        if count("restarts") == 1 { "" } else { "s" },
         count("failed_starts"),
         retries.unwrap_or_default()
     );
