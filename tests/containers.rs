@@ -337,7 +337,7 @@ fn a_program_that_takes_all_memory_is_killed_and_started_again() {
         return;
     };
     container.start();
-    container.wait_log("exited: hog (terminated by SIGKILL; not expected)");
+    container.wait_log("exited: hog (terminated by SIGKILL, out of memory; not expected)");
     container
         .wait("another start", || (container.logs().matches("spawned: 'hog'").count() > 1).then_some(()));
     assert_eq!(container.logs().matches("spawned: 'sleeper'").count(), 1, "{}", container.logs());

@@ -174,8 +174,11 @@ impl Shell {
             self.cgroups.leave(process);
             return Err(NotSpawned::from(format!("cannot apply {}: {why}", option.name())));
         }
+        // kill_tree does without.
+        let has_limits = wanted.limits().next().is_some();
         let news: Vec<String> = failures
             .iter()
+            .filter(|_| has_limits)
             .filter(|failure| self.cgroups.is_news(failure.option))
             .map(WithoutEffect::warning)
             .collect();
