@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DENY := $(or $(shell command -v cargo-deny),target/deny/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build static setup test check deny fuzz bench docs quickstart image install uninstall dist dist-check \
+.PHONY: help build static setup test check deny fuzz bench bench-check docs quickstart image install uninstall dist dist-check \
 	test-arch clean
 
 help: ## list the targets
@@ -44,6 +44,9 @@ bench: ## compare with the supervisors installed (ARGS="--quick --only boot"; AR
 	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \
 		[ -n "$$SV_REFERENCE_BIN" ] || [ ! -x "$$reference/supervisord" ] || export SV_REFERENCE_BIN="$$reference"; \
 		SV_STATIC_BIN="$$bin" cargo bench --locked --bench compare -- $(ARGS)
+
+bench-check: ## fail if sv is 20 % slower than recorded, as a multiple of the bare floor (30 seconds)
+	@$(MAKE) --no-print-directory bench ARGS="--check --peer sv $(ARGS)"
 
 docs: ## build the documents as a book (mdBook) and print its path
 	@docs/book.sh

@@ -23,6 +23,16 @@ pub(crate) struct Arguments {
     /// Fewer rounds and smaller amounts: for a look, not for a figure
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Compare ratios to the floor with those in benches/ratios.txt, and fail if one is 20 % higher in three tries
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// With --check: record the ratios instead
+    #[arg(long, requires = "check")]
+    pub(crate) record: bool,
+    /// Also write the tables and a chart into docs/performance.md and docs/performance.svg; without --only, of what is
+    /// published there
+    #[arg(long)]
+    pub(crate) write: bool,
     /// Print one JSON document instead of tables
     #[arg(long)]
     pub(crate) json: bool,

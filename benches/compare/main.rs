@@ -15,6 +15,8 @@ mod beacon;
 mod chat;
 mod peers;
 mod proc;
+mod publish;
+mod regression;
 mod subjects;
 mod table;
 
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     proc::clean_up_on_interrupt(arguments.run_dir());
     let outcome = rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(Into::into)
-        .and_then(|()| subjects::run(&arguments));
+        .and_then(|()| if arguments.check { regression::run(&arguments) } else { subjects::run(&arguments) });
     proc::kill_descendants();
     report(outcome)
 }

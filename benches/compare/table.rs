@@ -9,14 +9,15 @@ pub(crate) struct Table {
     pub(crate) subject: &'static str,
     /// What was done, in a line.
     pub(crate) what: String,
-    columns: Vec<&'static str>,
-    rows: Vec<Row>,
-    notes: Vec<String>,
+    pub(crate) columns: Vec<&'static str>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) notes: Vec<String>,
 }
 
-struct Row {
-    name: &'static str,
-    figures: Vec<Option<f64>>,
+/// The figures of a participant.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) figures: Vec<Option<f64>>,
 }
 
 impl Table {
@@ -36,7 +37,7 @@ impl Table {
     }
 
     /// The row of ratio 1: the floor if there is one, else ourselves, else the first.
-    fn base(&self) -> Option<&Row> {
+    pub(crate) fn base(&self) -> Option<&Row> {
         let named = |name| self.rows.iter().find(|row| row.name.starts_with(name));
         named("floor").or_else(|| self.rows.iter().find(|row| row.name == "sv")).or(self.rows.first())
     }
@@ -120,7 +121,7 @@ fn cell(figure: Option<f64>, base: Option<f64>) -> String {
 }
 
 /// About three digits that count.
-fn rounded(figure: f64) -> String {
+pub(crate) fn rounded(figure: f64) -> String {
     match figure {
         0.0 => "0".to_owned(),
         figure if figure < 0.1 => format!("{figure:.4}"),

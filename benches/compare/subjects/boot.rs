@@ -46,7 +46,7 @@ pub(crate) fn repeat(rounds: usize, mut once: impl FnMut() -> Outcome<f64>) -> O
     Ok(median(times))
 }
 
-fn floor(run: &Run<'_>, count: usize) -> Outcome<f64> {
+pub(crate) fn floor(run: &Run<'_>, count: usize) -> Outcome<f64> {
     let mut beacon = Beacon::new(&run.folder()?)?;
     let began = Instant::now();
     // Kept until the end: the pipes belong to what is measured.
@@ -64,7 +64,7 @@ pub(crate) fn spawn(program: &Path) -> Outcome<Child> {
     Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
 }
 
-fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<f64> {
+pub(crate) fn one(run: &Run<'_>, peer: &Peer, count: usize) -> Outcome<f64> {
     let dir = run.folder()?;
     let mut beacon = Beacon::new(&dir)?;
     let services = Service::many(count, &[&beacon.script().display().to_string()], 0);

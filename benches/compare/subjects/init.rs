@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::boot::repeat;
 use super::{Run, attempt, millis};
 use crate::Outcome;
+use crate::peers::Peer;
 use crate::table::Table;
 
 /// Runs in one round: a single one is too short to be distinguished from other activity of the machine.
@@ -17,8 +18,7 @@ const NOTHING: [&[&str]; 2] = [&["/bin/busybox", "true"], &["/bin/true"]];
 
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let rounds = run.arguments.rounds(25);
-    let command =
-        NOTHING.into_iter().find(|words| Path::new(words[0]).exists()).ok_or("there is no /bin/true")?;
+    let command = nothing()?;
     let mut table = Table::new(
         "init",
         format!(
@@ -39,6 +39,22 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         }
     }
     Ok(table)
+}
+
+fn nothing() -> Outcome<&'static [&'static str]> {
+    Ok(NOTHING.into_iter().find(|words| Path::new(words[0]).exists()).ok_or("there is no /bin/true")?)
+}
+
+/// One round, for the guard of ratios.
+pub(crate) fn floor_round() -> Outcome<()> {
+    one(&nothing()?.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).map(|_| ())
+}
+
+/// The same with `sv` as the init.
+pub(crate) fn round(sv: &Peer) -> Outcome<()> {
+    let mut words = vec![sv.programs[0].display().to_string(), "--".to_owned()];
+    words.extend(nothing()?.iter().map(|word| (*word).to_owned()));
+    one(&words).map(|_| ())
 }
 
 fn one(words: &[String]) -> Outcome<f64> {

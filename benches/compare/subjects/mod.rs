@@ -1,14 +1,14 @@
 //! The subjects, each in a file of its own: one question, one table.
 
 mod attack;
-mod boot;
+pub(crate) mod boot;
 mod config;
 mod dependencies;
 mod docker_stop;
 mod idle;
-mod init;
+pub(crate) mod init;
 mod load;
-mod logs;
+pub(crate) mod logs;
 mod many;
 mod memory;
 mod orphans;
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use crate::arguments::Arguments;
 use crate::peers::{Peer, installed};
 use crate::table::Table;
-use crate::{Outcome, proc};
+use crate::{Outcome, proc, publish};
 
 /// How long a participant may take for anything before it is given up.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -81,7 +81,7 @@ const SUBJECTS: [Subject; 17] = [
 pub(crate) struct Run<'a> {
     pub(crate) arguments: &'a Arguments,
     pub(crate) peers: &'a [Peer],
-    dir: &'a Path,
+    pub(crate) dir: &'a Path,
 }
 
 impl Run<'_> {
@@ -110,12 +110,20 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     let mut tables = Vec::new();
     let mut outcome = Ok(());
     for (name, subject) in NAMES.iter().zip(SUBJECTS) {
-        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == name) {
+        let is_wanted = match arguments.only.as_slice() {
+            [] => !arguments.write || publish::SUBJECTS.contains(name),
+            only => only.iter().any(|only| only == name),
+        };
+        if !is_wanted {
             continue;
         }
         match subject(&run) {
-            Ok(table) if arguments.json => tables.push(table.json()),
-            Ok(table) => print!("{}", table.text()),
+            Ok(table) => {
+                if !arguments.json {
+                    print!("{}", table.text());
+                }
+                tables.push(table);
+            }
             Err(error) => {
                 eprintln!("{name}: {error}");
                 outcome = Err(format!("{name} could not be measured").into());
@@ -124,7 +132,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
         proc::kill_descendants();
     }
     if arguments.json {
+        let tables: Vec<String> = tables.iter().map(Table::json).collect();
         println!("{{\"subjects\":[{}]}}", tables.join(","));
+    }
+    if arguments.write && outcome.is_ok() {
+        publish::write(&tables, &peers, arguments.quick)?;
     }
     fs::remove_dir_all(&dir)?;
     outcome

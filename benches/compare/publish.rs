@@ -1,0 +1,138 @@
+//! Writes the figures of a run into docs/performance.md, and a chart beside it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use crate::Outcome;
+use crate::peers::Peer;
+use crate::table::{Table, rounded};
+
+/// The subjects that are published.
+pub(crate) const SUBJECTS: [&str; 8] =
+    ["memory", "init", "boot", "restart", "status", "stop", "idle", "logs"];
+
+/// What is between these lines of the page is replaced.
+const BEGIN: &str = "<!-- written by make bench -->";
+const END: &str = "<!-- end -->";
+
+/// Under the sentence about the machine.
+const QUICK: &str = "It was a quick run, with fewer rounds and smaller amounts.\n";
+
+/// Those in the chart: their first column, as a multiple of the floor.
+const IN_CHART: [&str; 3] = ["boot", "restart", "stop"];
+
+/// Replaces the tables of the page, and the chart.
+pub(crate) fn write(tables: &[Table], peers: &[Peer], is_quick: bool) -> Outcome<()> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page: PathBuf = docs.join("performance.md");
+    let text = fs::read_to_string(&page)?;
+    let (before, rest) = text.split_once(BEGIN).ok_or("docs/performance.md has no place for the tables")?;
+    let (_, after) = rest.split_once(END).ok_or("docs/performance.md has no place for the tables")?;
+    let mut made = machine(peers)?;
+    if is_quick {
+        made.push_str(QUICK);
+    }
+    for table in tables {
+        made.push_str(&markdown(table));
+    }
+    fs::write(page, format!("{before}{BEGIN}\n\n{made}\n{END}{after}"))?;
+    Ok(fs::write(docs.join("performance.svg"), chart(tables))?)
+}
+
+/// One sentence about the machine and one about who took part.
+fn machine(peers: &[Peer]) -> Outcome<String> {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unnamed CPU", |(_, model)| model.trim());
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown").to_owned();
+    let names: Vec<&str> = peers.iter().map(|peer| peer.kind.name()).collect();
+    Ok(format!(
+        "Measured on {} with {} cores of {model}, Linux {}, with a load of {load} from other programs at the end. \
+         Installed there: {}.\n",
+        output("date", &["-u", "+%F"])?,
+        thread::available_parallelism()?,
+        output("uname", &["-r"])?,
+        names.join(", ")
+    ))
+}
+
+fn output(program: &str, words: &[&str]) -> Outcome<String> {
+    Ok(String::from_utf8(Command::new(program).args(words).output()?.stdout)?.trim().to_owned())
+}
+
+fn markdown(table: &Table) -> String {
+    let mut text = format!("\n### {}\n\n{}.\n\n| | ", title(table.subject), sentence(&table.what));
+    text.push_str(&table.columns.join(" | "));
+    _ = writeln!(text, " |\n|---|{}", "---|".repeat(table.columns.len()));
+    let base = table.base().map(|row| row.figures.clone()).unwrap_or_default();
+    for row in &table.rows {
+        let cells = row.figures.iter().zip(&base).map(|(figure, base)| match (figure, base) {
+            (None, _) => "–".to_owned(),
+            (Some(figure), Some(base)) if *base > 0.0 && figure != base => {
+                format!("{} (×{})", rounded(*figure), rounded(figure / base))
+            }
+            (Some(figure), _) => rounded(*figure),
+        });
+        _ = writeln!(text, "| {} | {} |", row.name, cells.collect::<Vec<_>>().join(" | "));
+    }
+    for note in &table.notes {
+        _ = write!(text, "\n{}.\n", sentence(note));
+    }
+    text
+}
+
+fn title(subject: &str) -> String {
+    sentence(subject)
+}
+
+/// With a capital.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+const WIDTH: f64 = 760.0;
+const LABELS: f64 = 190.0;
+const BAR: f64 = 18.0;
+const GAP: f64 = 6.0;
+
+/// Bars on a logarithmic scale, since a restart after a second is a thousand times the floor.
+fn chart(tables: &[Table]) -> String {
+    let mut bars = String::new();
+    let mut y = 8.0;
+    let ratios = |table: &Table| -> Vec<(&'static str, f64)> {
+        let base = table.base().and_then(|row| row.figures.first().copied().flatten());
+        let rows = table.rows.iter().filter(|row| !row.name.starts_with("floor"));
+        rows.filter_map(|row| Some((row.name, row.figures.first().copied().flatten()? / base?))).collect()
+    };
+    let shown: Vec<&Table> = tables.iter().filter(|table| IN_CHART.contains(&table.subject)).collect();
+    let most = shown.iter().flat_map(|table| ratios(table)).map(|(_, ratio)| ratio).fold(10.0, f64::max);
+    for table in shown {
+        y += 16.0;
+        _ = writeln!(bars, "<text x=\"0\" y=\"{y}\" font-weight=\"bold\">{}</text>", title(table.subject));
+        y += 8.0;
+        for (name, ratio) in ratios(table) {
+            let width = (ratio.max(1.02).ln() / most.ln() * (WIDTH - LABELS - 90.0)).max(2.0);
+            let color = if name == "sv" { "#2b6cb0" } else { "#a0aec0" };
+            let middle = y + BAR * 0.75;
+            _ = writeln!(
+                bars,
+                "<text x=\"12\" y=\"{middle}\">{name}</text><rect x=\"{LABELS}\" y=\"{y}\" width=\"{width:.1}\" height=\"{BAR}\" \
+                 fill=\"{color}\"/><text x=\"{:.1}\" y=\"{middle}\">×{}</text>",
+                LABELS + width + 6.0,
+                rounded(ratio)
+            );
+            y += BAR + GAP;
+        }
+    }
+    let height = y + 8.0;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"13\" \
+         role=\"img\" aria-label=\"Multiples of the floor, on a logarithmic scale\">\n<rect width=\"{WIDTH}\" height=\"{height}\" \
+         fill=\"#fff\"/>\n{bars}</svg>\n"
+    )
+}
