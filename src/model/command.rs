@@ -381,8 +381,8 @@ pub struct ProcessInfo {
     /// The last bytes that the command of its last failed check of health or readiness has printed; empty if there were
     /// none. Kept after it was restarted or has failed, until a check succeeds.
     pub check_output: String,
-    /// Whether `description` says that a check by a command has failed.
-    pub lacks_command_check: bool,
+    /// Whether `description` is about the check that has printed this, if anything.
+    pub is_about_check: bool,
     /// The last exit code, -1 for a signal, 0 while it runs.
     pub exit_status: i32,
     /// The last exit of its process; kept while it runs again and after a failed start.
@@ -409,7 +409,7 @@ impl ProcessInfo {
     /// Its description as it is shown, with what the command of a failed check has printed.
     #[must_use]
     pub fn shown_description(&self) -> Cow<'_, str> {
-        match self.lacks_command_check {
+        match self.is_about_check {
             true => with_last_line(&self.description, &self.check_output).into(),
             false => self.description.as_str().into(),
         }

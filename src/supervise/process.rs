@@ -463,7 +463,7 @@ impl Process {
                 .filter(|status| !status.is_empty() && self.pid().is_some()),
             health: self.health_info(),
             check_output: self.check_output.clone(),
-            lacks_command_check: self.lacks_command_check(turn.now.mono),
+            is_about_check: self.lacks_command_check(turn.now.mono) || self.failed_by_check(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.last_exit(),
             ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),
@@ -486,6 +486,12 @@ impl Process {
             turn.now.wall.unix_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
         });
         retry.or_else(|| self.next_run_ms())
+    }
+
+    /// Whether a check of its health is why it has failed.
+    fn failed_by_check(&self) -> bool {
+        let has_failed = matches!(self.state(), ProcessState::Fatal | ProcessState::Backoff);
+        has_failed && self.unhealthy_reason.is_some()
     }
 
     /// What is known about its state beyond Supervisor's text.

@@ -85,7 +85,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         needed_by: Vec::new(),
         reported_status: None,
         check_output: String::new(),
-        lacks_command_check: false,
+        is_about_check: false,
         health: None,
         exit_status: 0,
         last_exit: None,
