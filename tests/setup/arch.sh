@@ -16,7 +16,7 @@ skip() {
 }
 command -v "$qemu" >/dev/null || skip "$qemu"
 
-targets=(supervision dependencies readiness hooks jobs ending update logs tails listeners notify init client protocol)
+targets=(supervision dependencies ending notify)
 if [ "${2:-}" = --smoke ]; then
     musl="$arch-unknown-linux-musl"
     [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ] || skip "the target $musl"
@@ -36,6 +36,7 @@ chmod 755 "$wrapper"
 beyond_qemu=(
     a_child_killed_by_a_real_time_signal_is_decoded
     a_full_process_table_is_waited_out
+    a_main_process_outlives_its_starter_and_its_exit_is_that_of_the_program
     a_program_that_daemonizes_is_distinguished_from_one_that_fails
     a_slow_reader_of_our_output_delays_no_other
     children_get_their_environment_directory_umask_and_nothing_else
