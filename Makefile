@@ -11,7 +11,7 @@ DENY := $(or $(shell command -v cargo-deny),target/deny/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
 .PHONY: help build static setup test check deny fuzz bench bench-check docs quickstart image install uninstall dist dist-check \
-	test-arch clean
+	test-arch vm-runtimes clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -39,6 +39,10 @@ test: setup check deny fuzz ## run everything: formatting, lints, fuzzing, and a
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
 		cargo test --locked --no-fail-fast
+
+vm-runtimes: ## try podman, crun and systemd in a virtual machine (about 10 minutes; the first time more, and as root)
+	@$(SETUP)/kernel.sh && $(SETUP)/runtimes.sh && bin="$$($(SETUP)/static.sh)" \
+		&& CI=1 SV_STATIC_BIN="$$bin" cargo test --locked --test vm -- --ignored
 
 bench: ## compare with the supervisors installed (ARGS="--quick --only boot"; ARGS=--help lists the options)
 	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \

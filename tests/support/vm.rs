@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -13,12 +14,16 @@ use super::container::static_busybox;
 use super::{have, static_binary};
 
 /// How long a machine may run. Booting takes five seconds on an idle machine, and many times that on a busy one.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(240);
+
+/// The same for one with systemd, podman and crun.
+const RUNTIMES_TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// How many of the last lines of the console a failed test shows.
 const CONSOLE_LINES_SHOWN: usize = 60;
 
-const MEMORY_MIB: u32 = 384;
+/// The parameters of the kernel in all machines. The emulated timer is late on a busy machine, which must not be a panic.
+const KERNEL_PARAMETERS: &str = "console=ttyS0 quiet panic=-1 no_timer_check";
 
 /// What a machine has left when it has ended.
 pub struct EndedMachine {
@@ -39,12 +44,93 @@ pub fn run_suite(name: &str) -> Option<EndedMachine> {
     if !there {
         return None;
     }
-    let suite = fs::read_to_string(folder().join("suites").join(format!("{name}.sh"))).unwrap();
+    let suite = suite_text(name);
     let folder = tempfolder(name);
     fs::write(folder.join("initramfs"), initramfs(&sv?, &busybox?, &suite)).unwrap();
-    let machine = Machine::start(folder, &kernel?);
-    let ended = machine.wait(&suite);
-    Some(ended)
+    let options = ["-m", "384", "-append", KERNEL_PARAMETERS, "-initrd", "initramfs"].map(str::to_owned);
+    Some(Machine::start(folder, &kernel?, &options).wait(&suite, TIMEOUT))
+}
+
+/// Runs the scenarios of the suite `runtimes` in a machine with the root file system that `tests/setup/runtimes.sh` makes. Its
+/// second disk is an archive with what is tested and the tests.
+pub fn run_runtimes() -> Option<EndedMachine> {
+    let (sv, busybox, kernel, root) =
+        (static_binary(), static_busybox(), kernel(), made("SV_VM_RUNTIMES", "runtimes.img"));
+    let there = have("qemu-system-x86_64", find_program("qemu-system-x86_64"))
+        && have("a static binary of these sources (make static)", sv.is_some())
+        && have("a static busybox", busybox.is_some())
+        && have("the kernel of Debian's cloud images", kernel.is_some())
+        && have("a root file system with podman (tests/setup/runtimes.sh)", root.is_some());
+    if !there {
+        return None;
+    }
+    let suite = suite_text("runtimes");
+    let folder = tempfolder("runtimes");
+    let files = folder.join("files");
+    copy_guest(&files.join("vm"), &suite);
+    fs::copy(sv.as_ref()?, files.join("sv")).unwrap();
+    fs::create_dir_all(files.join("scratch/sv.d")).unwrap();
+    fs::create_dir_all(files.join("usr/bin")).unwrap();
+    symlink("/sv", files.join("usr/bin/sv")).unwrap();
+    container_root(&folder.join("container"), &sv?, &busybox?);
+    archive(&folder.join("container"), &files.join("vm/image.tar"));
+    archive(&files, &folder.join("disk"));
+    let options = [
+        "-m".to_owned(),
+        "1536".to_owned(),
+        "-append".to_owned(),
+        format!("{KERNEL_PARAMETERS} root=/dev/nvme0n1 rw systemd.show_status=false"),
+        "-drive".to_owned(),
+        format!("file={},if=none,id=root,format=raw,snapshot=on", root?.display()),
+        "-drive".to_owned(),
+        "file=disk,if=none,id=files,format=raw,snapshot=on".to_owned(),
+        "-device".to_owned(),
+        "nvme,drive=root,serial=root".to_owned(),
+        "-device".to_owned(),
+        "nvme,drive=files,serial=files".to_owned(),
+    ];
+    Some(Machine::start(folder, &kernel?, &options).wait(&suite, RUNTIMES_TIMEOUT))
+}
+
+fn suite_text(name: &str) -> String {
+    fs::read_to_string(folder().join("suites").join(format!("{name}.sh"))).unwrap()
+}
+
+fn copy_guest(into: &Path, suite: &str) {
+    fs::create_dir_all(into).unwrap();
+    for entry in fs::read_dir(folder().join("guest")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), into.join(entry.file_name())).unwrap();
+    }
+    fs::write(into.join("suite.sh"), suite).unwrap();
+}
+
+/// The root of an image like that of `docker/pid1.Dockerfile`, with a program.
+fn container_root(root: &Path, sv: &Path, busybox: &Path) {
+    for folder in ["bin", "dev", "etc", "proc", "run", "sys", "tmp", "var/log"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::copy(sv, root.join("sv")).unwrap();
+    fs::copy(busybox, root.join("bin/busybox")).unwrap();
+    for applet in applets(busybox) {
+        symlink("busybox", root.join("bin").join(applet)).unwrap();
+    }
+    let config =
+        "[supervisord]\nlogfile=/dev/null\n[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\n";
+    fs::write(root.join("etc/supervisord.conf"), config).unwrap();
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n").unwrap();
+}
+
+/// All owned by root.
+fn archive(root: &Path, to: &Path) {
+    let made = Command::new("tar")
+        .args(["--owner=0", "--group=0", "-cf"])
+        .arg(to)
+        .arg("-C")
+        .arg(root)
+        .arg(".")
+        .status();
+    assert!(made.unwrap().success());
 }
 
 fn folder() -> PathBuf {
@@ -62,11 +148,21 @@ fn find_program(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(name).exists())
 }
 
-/// `SV_VM_KERNEL`, or where `make setup` unpacks it.
 fn kernel() -> Option<PathBuf> {
-    let unpacked = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/vm/vmlinuz");
-    let path = std::env::var_os("SV_VM_KERNEL").map_or_else(unpacked, PathBuf::from);
+    made("SV_VM_KERNEL", "vmlinuz")
+}
+
+/// What a variable names, or what the set-up has left in `target/vm`.
+fn made(variable: &str, file: &str) -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/vm").join(file);
+    let path = std::env::var_os(variable).map_or_else(default, PathBuf::from);
     path.exists().then_some(path)
+}
+
+fn applets(busybox: &Path) -> Vec<String> {
+    let listed = Command::new(busybox).arg("--list").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    listed.lines().filter(|applet| *applet != "busybox").map(str::to_owned).collect()
 }
 
 /// A running machine, which is killed and whose files are removed when this is dropped.
@@ -78,15 +174,14 @@ struct Machine {
 }
 
 impl Machine {
-    fn start(folder: PathBuf, kernel: &Path) -> Self {
+    fn start(folder: PathBuf, kernel: &Path, options: &[String]) -> Self {
         // Emulated even where there is /dev/kvm, so that it is the same everywhere: within other machines KVM may hang.
         let qemu = Command::new("qemu-system-x86_64")
-            .args(["-machine", "pc,accel=tcg", "-smp", "2", "-m", &MEMORY_MIB.to_string()])
-            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-append", "console=ttyS0 quiet panic=-1 no_timer_check", "-kernel"])
+            .args(["-machine", "pc,accel=tcg", "-smp", "2", "-nodefaults", "-no-user-config"])
+            .args(["-display", "none", "-no-reboot", "-kernel"])
             .arg(kernel)
-            .args(["-initrd", "initramfs", "-serial", "file:console", "-serial", "file:results"])
-            .args(["-monitor", "stdio"])
+            .args(["-serial", "file:console", "-serial", "file:results", "-monitor", "stdio"])
+            .args(options)
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -96,8 +191,8 @@ impl Machine {
         Self { qemu, folder, results_read: 0 }
     }
 
-    fn wait(mut self, suite: &str) -> EndedMachine {
-        let deadline = Instant::now() + BOOT_TIMEOUT;
+    fn wait(mut self, suite: &str, timeout: Duration) -> EndedMachine {
+        let deadline = Instant::now() + timeout;
         loop {
             // Asked first: after the end of qemu nothing is written any more.
             let ended = self.qemu.try_wait().unwrap();
@@ -108,7 +203,7 @@ impl Machine {
             }
             assert!(
                 Instant::now() < deadline,
-                "the machine has not ended in {BOOT_TIMEOUT:?}\nresults:\n{}\nconsole:\n{}",
+                "the machine has not ended in {timeout:?}\nresults:\n{}\nconsole:\n{}",
                 self.text("results"),
                 last_lines(&self.text("console"))
             );
@@ -184,8 +279,7 @@ fn initramfs(sv: &Path, busybox: &Path, suite: &str) -> Vec<u8> {
     archive.add("sv", 0o100_755, &fs::read(sv).unwrap());
     archive.add("bin/sv", 0o120_777, b"/sv");
     archive.add("bin/busybox", 0o100_755, &fs::read(busybox).unwrap());
-    let listed = Command::new(busybox).arg("--list").output().unwrap();
-    for applet in String::from_utf8(listed.stdout).unwrap().lines().filter(|applet| *applet != "busybox") {
+    for applet in applets(busybox) {
         archive.add(&format!("bin/{applet}"), 0o120_777, b"busybox");
     }
     for entry in fs::read_dir(folder().join("guest")).unwrap() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the scenarios of the suite, one after the other, and writes their results to the second serial port.
-export PATH=/bin
+export PATH=/bin:/sbin
 exec 3>/dev/ttyS1
 . /vm/lib.sh
 . /vm/suite.sh
