@@ -279,13 +279,13 @@ fn raise_limits(settings: &mut Settings) -> Result<(), StartErrors> {
     for (request, least, asked_for) in wishes {
         let RequestedLimit { name, option, .. } = request;
         match raise(request.limit, least) {
-            Ok(Raised::Enough) | Err(_) => {}
-            Ok(Raised::Now) => {
+            Raised::Enough => {}
+            Raised::Now => {
                 let text = format!("Increased {name} limit to {least}");
                 notices.push(Notice { level: LogLevel::Info, text });
             }
-            Ok(Raised::UpTo(hard)) if asked_for => return Err(vec![request.refused(least, hard)]),
-            Ok(Raised::UpTo(hard)) => {
+            Raised::UpTo(hard) if asked_for => return Err(vec![request.refused(least, hard)]),
+            Raised::UpTo(hard) => {
                 let text = format!("{name} is {hard}, which is less than the default {option} of {least}");
                 notices.push(Notice { level: LogLevel::Debug, text });
             }

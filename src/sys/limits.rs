@@ -1,8 +1,9 @@
 //! Resource limits.
 
-use std::io;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+/// More than any limit.
+const UNLIMITED: u64 = u64::MAX;
 
 /// A limit that the configuration can raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,34 +25,40 @@ pub enum Raised {
 }
 
 /// Raises the soft limit to at least `least`, and the hard one too if necessary and allowed.
-///
-/// # Errors
-/// The error of getrlimit(2).
-pub fn raise(limit: Limit, least: u64) -> io::Result<Raised> {
+#[must_use]
+pub fn raise(limit: Limit, least: u64) -> Raised {
     let resource = match limit {
-        Limit::OpenFiles => Resource::RLIMIT_NOFILE,
-        Limit::Processes => Resource::RLIMIT_NPROC,
+        Limit::OpenFiles => Resource::Nofile,
+        Limit::Processes => Resource::Nproc,
     };
-    let (soft, hard) = getrlimit(resource)?;
+    let (soft, hard) = bounds(resource);
     if soft >= least {
-        return Ok(Raised::Enough);
+        return Raised::Enough;
     }
-    if setrlimit(resource, least, hard.max(least)).is_ok() {
-        return Ok(Raised::Now);
+    let set = |soft, hard| setrlimit(resource, Rlimit { current: Some(soft), maximum: hard });
+    if set(least, (hard != UNLIMITED).then_some(hard.max(least))).is_ok() {
+        return Raised::Now;
     }
     // Without the right to raise the hard limit.
-    let _ = setrlimit(resource, hard, hard);
-    Ok(Raised::UpTo(hard))
+    let _ = set(hard, Some(hard));
+    Raised::UpTo(hard)
 }
 
 /// The current limit of open descriptors.
 #[must_use]
 pub fn open_files_max() -> u64 {
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
+    bounds(Resource::Nofile).0
 }
 
 /// The highest limit of open descriptors that we may set.
 #[must_use]
 pub fn open_files_max_ever() -> u64 {
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, hard)| soft.max(hard))
+    let (soft, hard) = bounds(Resource::Nofile);
+    soft.max(hard)
+}
+
+/// The soft and the hard limit.
+fn bounds(resource: Resource) -> (u64, u64) {
+    let Rlimit { current, maximum } = getrlimit(resource);
+    (current.unwrap_or(UNLIMITED), maximum.unwrap_or(UNLIMITED))
 }
