@@ -40,7 +40,7 @@ fn requests(bytes: &[u8], piece: usize) -> (Vec<Request>, Option<Rejection>) {
                 Ok(None) => break,
                 Err(rejection) => {
                     assert!(connection.is_closing() && !connection.wants_input());
-                    check_reply(&connection.respond(&rejection.response(), DATE));
+                    check_reply(&connection.respond(&Response::error(rejection.status()).closing(), DATE));
                     return (requests, Some(rejection));
                 }
             }
