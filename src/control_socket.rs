@@ -105,10 +105,12 @@ pub fn open(
 
 /// The process id of a supervisor of our user that listens where [`open`] would for this configuration.
 ///
-/// One with another root directory is not meant: containers that share a runtime directory may all have a configuration at
-/// this path.
+/// One with another root directory or another file at this path is not meant: containers and services that share a runtime
+/// directory may all have a configuration there. What comes by a pipe is another configuration each time.
 #[must_use]
 pub fn running_supervisor(config: &Path, runtime_dir: Option<&Path>) -> Option<Pid> {
+    let config = fs::canonicalize(config).ok().filter(|path| path.is_file())?;
+    let config = config.as_path();
     let user = own_id();
     let names = [false, true].map(|is_init| file_name(config, is_init));
     let folders: Vec<PathBuf> = bases(runtime_dir).iter().map(|base| folder_in(base, user)).collect();
@@ -118,15 +120,23 @@ pub fn running_supervisor(config: &Path, runtime_dir: Option<&Path>) -> Option<P
     let listening =
         listening.chain(abstract_names.filter_map(|name| connect_to_name_without_waiting(&name).ok()));
     listening.filter_map(|stream| Peer::of(&stream).ok()).find_map(|Peer { user: owner, pid }| {
-        pid.filter(|pid| owner == user && pid.0.cast_unsigned() != std::process::id() && has_our_root(*pid))
+        pid.filter(|pid| {
+            owner == user && pid.0.cast_unsigned() != std::process::id() && sees_our_file(*pid, config)
+        })
     })
 }
 
-/// Not if that can't be found out, as across user namespaces.
-fn has_our_root(pid: Pid) -> bool {
-    let root = |path: &str| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    let ours = root("/");
-    ours.is_some() && root(&format!("/proc/{pid}/root/")) == ours
+/// Whether a process has our root directory, and this file where we have it. Not if that can't be found out, as across user
+/// namespaces.
+fn sees_our_file(pid: Pid, file: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let root = PathBuf::from(format!("/proc/{pid}/root/"));
+    let is_same = |ours: &Path, theirs: &Path| {
+        let ours = identity(ours);
+        ours.is_some() && identity(theirs) == ours
+    };
+    let below = file.strip_prefix("/").unwrap_or(file);
+    is_same(Path::new("/"), &root) && is_same(file, &root.join(below))
 }
 
 /// Whether [`open`] may have created this address.

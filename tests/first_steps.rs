@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 
 mod support;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use support::terminal::Terminal;
 use support::{HEAD, Sandbox, binary, free_port, have};
 
@@ -230,6 +230,50 @@ fn a_configuration_without_programs_is_a_warning_with_the_next_step() {
     let output = sv(&sandbox, &["run", "-c", "supervisord.conf", "--", "true"]).output().unwrap();
     let (text, code) = reported(&output);
     assert!(!text.contains("has no programs") && code == Some(0), "{text}");
+}
+
+#[test]
+fn a_command_with_a_line_break_needs_toml() {
+    let sandbox = empty_folder();
+    sandbox.write("Dockerfile", "FROM debian\nCMD [\"sh\", \"-c\", \"set -e\\nexec sleep 1000\"]\n");
+    let (text, code) = run(&sandbox, &["init"]);
+    assert!(
+        text.contains("has a line break, which the INI format cannot express") && code == Some(2),
+        "{text}"
+    );
+    assert!(!sandbox.config().exists());
+    let (text, code) = run(&sandbox, &["init", "--toml"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_clean(&sandbox, "supervisord.toml");
+}
+
+/// The same path, and another configuration each time; and a server of its own makes an instance another one.
+#[test]
+fn other_instances_of_a_path_run_beside_the_first() {
+    let sandbox = empty_folder();
+    let program = "[program:a]\ncommand=sleep 1000\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+    let config = format!("[supervisord]\nlogfile=/dev/null\npidfile=NONE\n{program}");
+    let by_pipe = |text: &str| {
+        let (read, mut write) = std::io::pipe().unwrap();
+        write.write_all(text.as_bytes()).unwrap();
+        drop(write);
+        sv(&sandbox, &["run", "-c", "/dev/stdin"]).stdin(read).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    sandbox.write("shared.conf", &format!("{config}[inet_http_server]\nport=127.0.0.1:%(ENV_OWN_PORT)s\n"));
+    let with_port = || {
+        let mut command = sv(&sandbox, &["run", "-c", "shared.conf"]);
+        command.env("OWN_PORT", free_port().to_string()).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let mut instances = vec![by_pipe(&config), by_pipe(&config), with_port(), with_port()];
+    for instance in &mut instances {
+        let mut reader = BufReader::new(instance.stdout.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("spawned: 'a'") {
+            assert_ne!(reader.read_line(&mut text).unwrap(), 0, "{text}");
+        }
+        rustix::process::kill_process(Pid::from_child(instance), Signal::TERM).unwrap();
+        instance.wait().unwrap();
+    }
 }
 
 #[test]

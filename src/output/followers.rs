@@ -286,14 +286,20 @@ impl Followers {
     /// What comes next for a client. Its logs take turns; one that cannot be read any more has ended.
     pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], rings: &Rings) -> Option<FollowedPart> {
         let tails = self.by_client.get_mut(&client)?;
+        let mut end = None;
         for _ in 0..tails.len() {
             tails.rotate_left(1);
             let tail = tails.last_mut()?;
-            if let Some(piece) = tail.next(buffer, rings).unwrap_or(Some(FollowedPiece::End)) {
-                return Some(FollowedPart { channel: tail.id.channel, piece, offset: tail.position });
+            let piece = tail.next(buffer, rings).unwrap_or(Some(FollowedPiece::End));
+            let part = |piece| FollowedPart { channel: tail.id.channel, piece, offset: tail.position };
+            match piece {
+                None => {}
+                // The stream ends with it, so the rest of the other log comes first.
+                Some(FollowedPiece::End) => end = Some(part(FollowedPiece::End)),
+                Some(piece) => return Some(part(piece)),
             }
         }
-        None
+        end
     }
 
     /// Logs that are over end with what is in them. Our own log belongs to no process.
@@ -423,6 +429,19 @@ mod tests {
         assert_eq!(parts, turns.collect::<Vec<_>>());
         followers.remove(CLIENT);
         assert!(followers.is_empty() && followers.by_stream.is_empty());
+    }
+
+    #[test]
+    fn a_log_that_ends_waits_for_the_rest_of_the_other() {
+        let [stdout, stderr] = StreamId::both(ProcessId(1));
+        let (mut followers, mut rings) = (Followers::default(), Rings::default());
+        for (id, text) in [(stdout, ""), (stderr, "the last words")] {
+            rings.limit(id, 100);
+            rings.push(id, text.as_bytes());
+            followers.add(CLIENT, Follower::of_ring(id, &rings, FollowFrom::Offset(0)).unwrap());
+        }
+        followers.end_where(|_| true);
+        assert_eq!(read_all(&mut followers, &rings), "the last words[end]");
     }
 
     #[test]

@@ -355,7 +355,10 @@ fn open_implicit_server(
     names: &mut HostNames,
 ) -> Result<Option<Opened>, StartErrors> {
     let request = implicit::wanted(launch, settings, settings.servers.iter());
-    if let Some(pid) = implicit::running_supervisor(&request, config_file, host) {
+    // An instance with a server of its own is another one by that: the addresses of servers are exclusive.
+    let running =
+        settings.servers.is_empty().then(|| implicit::running_supervisor(&request, config_file, host));
+    if let Some(pid) = running.flatten() {
         let shown = launch.config.as_deref().unwrap_or(config_file).display();
         return Err(vec![format!(
             "a supervisor with pid {pid} runs this configuration already: `sv -c {shown} status` asks it, and \

@@ -303,12 +303,13 @@ impl Shell {
         self.serve_streams();
     }
 
-    /// Everything ends: sends the rest to the clients that accept it at once.
-    pub(super) fn end_streams(&mut self) {
+    /// Everything ends: sends the rest to the clients that accept it at once, until `until`.
+    pub(super) fn end_streams(&mut self, until: Mono) {
         self.streams.is_over = true;
         self.streams.due.extend(self.streams.events.keys());
         self.end_followers();
-        while self.streams.is_due() {
+        // A client that keeps up with a long log would get all of it.
+        while self.streams.is_due() && !self.is_over(until) {
             self.serve_streams();
         }
     }

@@ -243,7 +243,7 @@ impl Shell {
 
     /// Everything supervised has stopped; other processes and readers get some time.
     fn end(&mut self) {
-        self.end_streams();
+        self.end_streams(self.clock.now().mono.after(LAST_OUTPUT_TIMEOUT));
         self.abandon_tasks();
         // Clients are no longer served, and descriptors that are not handled must not wake us.
         self.drop_clients();

@@ -104,6 +104,14 @@ fn write_configuration(options: &ScaffoldOptions) -> Result<String, ScaffoldErro
             );
         }
     };
+    if let Some(program) = draft.programs.iter().find(|program| program.command.text().contains('\n'))
+        && language == Language::Ini
+    {
+        return failed(format!(
+            "the command of '{}' has a line break, which the INI format cannot express: use --toml",
+            program.name
+        ));
+    }
     let text = render::configuration(&draft, language, source.as_deref());
     let Some(path) = output else { return Ok(text) };
     create(&path, &text)?;

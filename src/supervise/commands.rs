@@ -96,7 +96,10 @@ impl Supervisor {
             Command::Scale { program, processes } => self.ask_to_scale(ticket, program, processes, out),
             Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
             Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
-            Command::UpdateProcessGroup(name) => self.update_group(turn, ticket, &name, out),
+            Command::UpdateProcessGroup(name) => {
+                self.forget_scaling(&name);
+                self.update_group(turn, ticket, &name, out);
+            }
             Command::ReadLog(log, reading) => self.read_log(ticket, log, reading, out),
             Command::FollowLog(log) => out.reply(ticket, self.log_to_follow(&log)),
             Command::ClearLog => out.push(Effect::ClearLog { ticket }),

@@ -111,7 +111,7 @@ impl Supervisor {
     /// COMPAT: Supervisor leaves a log out of the comparison if it is AUTO on either side.
     pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
         self.configured = groups;
-        self.forget_scaling(out);
+        self.report_scaling(out);
         let active = |name: &str| self.groups.named(name);
         let names = |wanted: &dyn Fn(&GroupSpec) -> bool| -> Vec<String> {
             self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
@@ -173,6 +173,7 @@ impl Supervisor {
         if group.members.iter().any(busy) {
             return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
         }
+        self.forget_scaling(name);
         for id in self.groups.remove(name).map(|group| group.members).unwrap_or_default() {
             self.forget(id, out);
         }

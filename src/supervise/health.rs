@@ -360,10 +360,12 @@ impl Process {
             OnUnhealthy::Restart => {
                 monitor.progress = HealthProgress::Over;
                 self.unhealthy_reason = Some(reason);
+                self.failed_check = true;
                 out.to_unbind.push(self.id);
             }
             OnUnhealthy::Shutdown => {
                 self.unhealthy_reason = Some(reason);
+                self.failed_check = true;
                 out.ended.push(self.id);
             }
             OnUnhealthy::Ignore => {}

@@ -116,6 +116,7 @@ impl Process {
         self.is_losing_its_binding = false;
         self.start_timed_out = false;
         self.unhealthy_reason = None;
+        self.failed_check = false;
         self.spawn_error.clear();
         self.reported_status.clear();
         self.exit_status = None;

@@ -165,6 +165,8 @@ pub(super) struct Process {
     pub(super) report_interval: Option<Duration>,
     /// Why this run was found unhealthy, if that had consequences.
     pub(super) unhealthy_reason: Option<String>,
+    /// Whether a command that checks it is why this run was given up.
+    pub(super) failed_check: bool,
     pub(super) started: Option<(Mono, Wall)>,
     /// When and how its process ended last. A later start leaves it as it is.
     pub(super) ended: Option<(Wall, ExitStatus)>,
@@ -232,6 +234,7 @@ impl Process {
             memory: None,
             report_interval: None,
             unhealthy_reason: None,
+            failed_check: false,
             started: None,
             ended: None,
             exit_status: None,
@@ -488,10 +491,9 @@ impl Process {
         retry.or_else(|| self.next_run_ms())
     }
 
-    /// Whether a check of its health is why it has failed.
+    /// Whether a check is why it has failed.
     fn failed_by_check(&self) -> bool {
-        let has_failed = matches!(self.state(), ProcessState::Fatal | ProcessState::Backoff);
-        has_failed && self.unhealthy_reason.is_some()
+        self.failed_check && matches!(self.state(), ProcessState::Fatal | ProcessState::Backoff)
     }
 
     /// What is known about its state beyond Supervisor's text.

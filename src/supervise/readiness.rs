@@ -245,6 +245,7 @@ impl Process {
         };
         out.log(LogLevel::Warn, format!("{} is {printed}; stopping it", self.spec.name));
         self.start_timed_out = true;
+        self.failed_check = is_command;
         self.begin_stopping(turn, pid, out);
     }
 

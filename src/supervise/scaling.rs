@@ -1,7 +1,7 @@
 //! Another number of processes for a program: an update of its group, whose configuration is read again with the
 //! other number.
 //!
-//! The configuration stays what counts: a reread reports the group as changed, and an update or a restart of
+//! The configuration stays what counts: a reread reports the group as changed, and an update of the group or a restart of
 //! everything gives the program the number that is configured. A group whose configuration has changed otherwise is
 //! refused, so that scaling restarts nothing.
 
@@ -60,18 +60,27 @@ impl Supervisor {
         self.update_group(turn, ticket, &name, out);
     }
 
-    /// The configuration was read to be applied: its numbers count again.
-    pub(super) fn forget_scaling(&mut self, out: &mut Effects) {
-        for (program, processes) in std::mem::take(&mut self.scaled) {
+    /// The configuration was read to be applied: an update gives each program its configured number.
+    pub(super) fn report_scaling(&self, out: &mut Effects) {
+        for (program, processes) in &self.scaled {
             let configured = self.configured.iter().flat_map(|group| &group.processes);
-            let configured = configured.filter(|process| process.program == program).count();
-            if usize::try_from(processes) != Ok(configured) {
+            let configured = configured.filter(|process| process.program == *program).count();
+            if usize::try_from(*processes) != Ok(configured) {
                 let text = format!(
                     "'{program}' was scaled to {processes} processes; an update gives it {configured}, as configured"
                 );
                 out.log(LogLevel::Info, text);
             }
         }
+    }
+
+    /// The group gets its configured numbers, or is removed.
+    pub(super) fn forget_scaling(&mut self, group: &str) {
+        let members = self.groups.named(group).into_iter().flat_map(|group| &group.members);
+        let programs: Vec<_> =
+            members.filter_map(|id| Some(self.process(*id)?.spec.program.clone())).collect();
+        // A program that was scaled to 0 is known by the name of its group.
+        self.scaled.retain(|program, _| program != group && !programs.contains(program));
     }
 }
 

@@ -54,6 +54,18 @@ fn the_configured_number_counts_again_after_a_reread() {
     ]);
 }
 
+/// A reread, or an update of other groups, changes nothing of the program.
+#[test]
+fn a_scaled_program_is_scaled_again_after_a_reread() {
+    let mut scenario = two_of_web();
+    scale(&mut scenario, 3);
+    scenario.next_groups = vec![web(2)];
+    scenario.ask(Command::ReloadConfig);
+    scale(&mut scenario, 4);
+    let reply = scenario.log.iter().rfind(|line| line.starts_with("!reply"));
+    assert_eq!(reply.unwrap(), "!reply 3 web_0:unchanged,web_1:unchanged,web_2:unchanged,web_3:added");
+}
+
 #[test]
 fn a_program_whose_configuration_has_changed_is_not_scaled() {
     let mut scenario = two_of_web();

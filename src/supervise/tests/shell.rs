@@ -117,8 +117,8 @@ impl Scenario {
             }
             Effect::ReadSettings { purpose } => {
                 let groups = || match &purpose {
-                    ReadFor::Scale { program, processes, .. } => {
-                        Ok(self.scaled_readings(program, *processes))
+                    ReadFor::Scale { program, processes, present, .. } => {
+                        Ok(self.scaled_readings(program, *processes, present))
                     }
                     _ => Ok(self.next_groups.clone()),
                 };
@@ -197,21 +197,29 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// The group of a program as it is configured, or as `next_groups` says, and with another number of processes.
-    fn scaled_readings(&self, program: &str, processes: u32) -> Vec<GroupSpec> {
+    /// The group of a program as it is configured, or as `next_groups` says, with its present and with another number of
+    /// processes.
+    fn scaled_readings(
+        &self,
+        program: &str,
+        processes: u32,
+        numbers: &BTreeMap<String, u32>,
+    ) -> Vec<GroupSpec> {
         let is_of_program = |it: &&Arc<ProcessSpec>| it.program == program;
         let mut groups = self.next_groups.iter().chain(&self.supervisor.configured);
         let present = groups.find(|group| group.processes.iter().any(|it| is_of_program(&it)));
         let Some(present) = present.cloned() else { return Vec::new() };
         let first = present.processes.iter().find(is_of_program).unwrap().clone();
         let others = present.processes.iter().filter(|it| it.program != program).cloned();
-        let scaled = (0..processes).map(|at| {
-            let name = format!("{program}_{at}");
-            let known = present.processes.iter().find(|it| it.name == name).cloned();
-            known.unwrap_or_else(|| ProcessSpec { name, ..ProcessSpec::clone(&first) }.into())
-        });
-        let scaled = GroupSpec { processes: others.chain(scaled).collect(), ..present.clone() };
-        vec![present, scaled]
+        let with = |number: u32| {
+            let scaled = (0..number).map(|at| {
+                let name = format!("{program}_{at}");
+                let known = present.processes.iter().find(|it| it.name == name).cloned();
+                known.unwrap_or_else(|| ProcessSpec { name, ..ProcessSpec::clone(&first) }.into())
+            });
+            GroupSpec { processes: others.clone().chain(scaled).collect(), ..present.clone() }
+        };
+        vec![numbers.get(program).map_or_else(|| present.clone(), |number| with(*number)), with(processes)]
     }
 }
 
