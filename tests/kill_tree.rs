@@ -7,10 +7,13 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
-use rustix::process::{Pid, Signal, kill_process};
-use support::Sandbox;
+use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
+use support::{Sandbox, binary, have};
 
 /// Forks a tree that depends on a seed: with groups and sessions of their own, double forks, parents that exit early, programs that are
 /// executed without an environment, and processes that ignore SIGTERM. All of them hold a pipe open. `+` is
@@ -178,4 +181,38 @@ fn a_crash_ends_the_tree_without_a_cgroup() {
 #[test]
 fn a_crash_ends_the_tree_by_its_cgroup_where_there_is_one() {
     check("", kill_leader);
+}
+
+/// There `kill_tree` is as `killasgroup`.
+#[test]
+fn without_proc_the_group_is_stopped_and_killed() {
+    const HIDE: &str = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+    let can_mount = || Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/proc"]).status();
+    if !getuid().is_root() || !have("unshare -m", can_mount().is_ok_and(|it| it.success())) {
+        return;
+    }
+    // What ignores the stop signal needs SIGKILL, the other one does not.
+    let program = |name: &str, first: &str| {
+        let script = format!("{first}sleep 1000 & echo $! > {name}.pid; trap - TERM; exec sleep 1000");
+        format!(
+            "[program:{name}]\ncommand=sh -c '{script}'\ndirectory=%(here)s\nkill_tree=true\nautorestart=false\n\
+             startsecs=0\nstopwaitsecs={}\n",
+            if first.is_empty() { 60 } else { 1 }
+        )
+    };
+    let programs = program("stopped", "") + &program("killed", "trap \"\" TERM; ");
+    let sandbox = Sandbox::with_programs(&programs);
+    let binary = binary();
+    let words = ["-m", "sh", "-c", HIDE, binary.to_str().unwrap(), "run"];
+    let mut sandbox = sandbox.run_by(Path::new("unshare"), "unshare", &words).start();
+    for name in ["stopped", "killed"] {
+        let pid =
+            sandbox.wait("a member", |sandbox| sandbox.file(&format!("{name}.pid")).trim().parse().ok());
+        sandbox.wait_state(name, "RUNNING");
+        let before = Instant::now();
+        assert!(sandbox.ctl(&["stop", name]).success, "{}", sandbox.story());
+        assert!(before.elapsed() < Duration::from_secs(8), "{}", sandbox.story());
+        let is_gone = || test_kill_process(Pid::from_raw(pid).unwrap()).is_err();
+        sandbox.wait("the member to be gone", |_| is_gone().then_some(()));
+    }
 }

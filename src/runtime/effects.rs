@@ -128,16 +128,19 @@ impl Shell {
 
     /// The remaining members of these groups. One search serves all that are not empty.
     fn find_members(&self, groups: &[(ProcessId, Pid)]) -> Vec<(ProcessId, Members)> {
+        let mut table = None;
+        let in_tree =
+            |(process, _): &(ProcessId, Pid)| Some((*process, self.tree_members(*process, &mut table)?));
+        let mut trees: BTreeMap<ProcessId, Members> = groups.iter().filter_map(in_tree).collect();
         let is_left = |(process, leader): &&(ProcessId, Pid)| {
-            !self.has_tree(*process) && !self.children.group(*process, *leader).is_empty()
+            !trees.contains_key(process) && !self.children.group(*process, *leader).is_empty()
         };
         let left: BTreeMap<ProcessId, Pid> = groups.iter().filter(is_left).copied().collect();
         let numbers: Vec<Pid> = left.values().copied().collect();
         let found = if numbers.is_empty() { Some(Vec::new()) } else { members_of(&numbers) };
-        let mut table = None;
         let mut members = |process: ProcessId| {
-            if self.has_tree(process) {
-                return self.tree_members(process, &mut table);
+            if let Some(found) = trees.remove(&process) {
+                return found;
             }
             let (Some(leader), Some(found)) = (left.get(&process), &found) else {
                 return if left.contains_key(&process) { Members::Unknown } else { Members::None };

@@ -48,25 +48,25 @@ impl Shell {
         TreeRoots { own, mark: self.tree_marks.0.get(&process).copied() }
     }
 
-    /// What is left of a tree whose leader is gone. `table` is read once for all processes.
+    /// What is left of a tree whose leader is gone. `None` if only its process group can be searched. `table` is read
+    /// once for all processes.
     pub(super) fn tree_members(
         &self,
         process: ProcessId,
         table: &mut Option<Option<ProcessTable>>,
-    ) -> Members {
+    ) -> Option<Members> {
+        if !self.has_tree(process) {
+            return None;
+        }
         let pids = match self.cgroups.of(process) {
-            Some(cgroup) => Some(if cgroup.is_populated() { cgroup.pids() } else { Vec::new() }),
+            Some(cgroup) if cgroup.is_populated() => cgroup.pids(),
+            Some(_) => Vec::new(),
             None => {
-                let table = table.get_or_insert_with(ProcessTable::read);
-                let is_known = |pid| self.children.has_pid(pid);
-                table.as_ref().map(|table| table.tree(self.roots(process, &[]), &is_known))
+                let table = table.get_or_insert_with(ProcessTable::read).as_ref()?;
+                table.tree(self.roots(process, &[]), &|pid| self.children.has_pid(pid))
             }
         };
-        match pids {
-            None => Members::Unknown,
-            Some(pids) if pids.is_empty() => Members::None,
-            Some(pids) => Members::Some(pids),
-        }
+        Some(if pids.is_empty() { Members::None } else { Members::Some(pids) })
     }
 
     /// Sends a signal to the tree of a process, except its own live processes. With `stopasgroup` the group of its
@@ -75,7 +75,12 @@ impl Shell {
         let has_it = self.core.spec(process).is_some_and(|spec: &ProcessSpec| spec.stop_as_group);
         let except = (has_it && signal != Signal::KILL).then_some(leader);
         let Some(cgroup) = self.cgroups.of(process) else {
-            return self.signal_marked_tree(process, own, signal, except);
+            let is_found = self.signal_marked_tree(process, own, signal, except);
+            // As with killasgroup. The group of a live leader has got the signal already.
+            if !is_found && own.is_empty() && except.is_none() {
+                let _ = self.children.group(process, leader).signal(signal);
+            }
+            return;
         };
         if signal == Signal::KILL && cgroup.kill().is_ok() {
             return;
@@ -90,17 +95,25 @@ impl Shell {
         }
     }
 
-    fn signal_marked_tree(&self, process: ProcessId, own: &[Pid], signal: Signal, except: Option<Pid>) {
+    /// False if processes can't be found.
+    fn signal_marked_tree(
+        &self,
+        process: ProcessId,
+        own: &[Pid],
+        signal: Signal,
+        except: Option<Pid>,
+    ) -> bool {
         let is_known = |pid| self.children.has_pid(pid);
         let roots = self.roots(process, own);
         if signal == Signal::KILL {
             return kill_tree(roots, &is_known);
         }
-        let Some(table) = ProcessTable::read() else { return };
+        let Some(table) = ProcessTable::read() else { return false };
         for pid in table.tree(roots, &is_known) {
             if except.is_none_or(|group| table.group(pid) != Some(group)) {
                 let _ = table.signal(pid, signal);
             }
         }
+        true
     }
 }

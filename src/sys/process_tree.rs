@@ -136,14 +136,15 @@ impl ProcessTable {
     }
 }
 
-/// Kills the tree of a program, and what it forks meanwhile.
-pub fn kill_tree(roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) {
+/// Kills the tree of a program, and what it forks meanwhile. False if processes can't be found, see
+/// [`ProcessTable::read`].
+pub fn kill_tree(roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) -> bool {
     let mut killed = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
-        let Some(table) = ProcessTable::read() else { return };
+        let Some(table) = ProcessTable::read() else { return false };
         let found = table.tree(roots, is_known);
         if found.iter().all(|pid| killed.contains(pid)) {
-            return;
+            return true;
         }
         for pid in found {
             if table.signal(pid, Signal::KILL).is_ok() {
@@ -151,6 +152,7 @@ pub fn kill_tree(roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) {
             }
         }
     }
+    true
 }
 
 /// Sends a signal to these processes as long as `is_one` holds for them, which is asked once their handles are open.
@@ -192,7 +194,7 @@ mod tests {
         assert_eq!(table.tree(roots, &|_| false), [below]);
         table.processes.get_mut(&below).unwrap().start_ticks += 1;
         assert_eq!(table.signal(below, Signal::KILL).unwrap_err().raw_os_error(), Some(Errno::ESRCH as i32));
-        kill_tree(roots, &|_| false);
+        assert!(kill_tree(roots, &|_| false));
         while ProcStat::read(below).is_ok_and(|stat| !stat.is_zombie()) {
             std::thread::yield_now();
         }
