@@ -16,7 +16,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use nix::errno::Errno;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::groups::{ProcessFd, all_pids, group_of};
 use super::proc_stat::ProcStat;
@@ -34,11 +34,14 @@ const MARK_MIN: u64 = 1 << 32;
 pub struct TreeMark(u64);
 
 impl TreeMark {
-    /// A mark that nothing else has. `None` if our own limit leaves no room for one.
+    /// A mark that nothing else has. `None` if our own limit leaves no room for one, or if this limit can't be set: a
+    /// sandbox such as gVisor answers EPERM.
     #[must_use]
     pub fn new() -> Option<Self> {
         // A nested supervisor has a mark, too, which limits ours.
-        let most = getrlimit(Resource::Locks).maximum.unwrap_or(1 << 62).min(1 << 62);
+        let ours = getrlimit(Resource::Locks);
+        let most = ours.maximum.unwrap_or(1 << 62).min(1 << 62);
+        setrlimit(Resource::Locks, ours).ok()?;
         let random = RandomState::new().hash_one(0);
         let room = most.checked_sub(MARK_MIN).filter(|room| *room > MARK_MIN)?;
         Some(Self(MARK_MIN + random % room))
