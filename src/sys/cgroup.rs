@@ -557,6 +557,22 @@ mod tests {
     }
 
     #[test]
+    fn a_child_that_writes_a_limit_keeps_nothing_else_open() {
+        let (mut file, target) = io::pipe().unwrap();
+        // Full, so that the write lasts until it is read.
+        rustix::io::ioctl_fionbio(&target, true).unwrap();
+        while rustix::io::write(&target, &[0; 4096]).is_ok() {}
+        rustix::io::ioctl_fionbio(&target, false).unwrap();
+        let (mut reader, other) = io::pipe().unwrap();
+        let pid = clone::with_copied_memory(&|| child::write_and_exit(&target, b"max")).unwrap();
+        drop((target, other));
+        assert_eq!(io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
+        io::copy(&mut file, &mut io::sink()).unwrap();
+        let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap();
+        assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+    }
+
+    #[test]
     fn counters_are_found_by_their_names() {
         let events = "low 0\noom 3\noom_kill 2\noom_group_kill 9\n";
         assert_eq!(

@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -58,6 +58,18 @@ pub(super) fn look_for_file(path: &CStr) -> ! {
 pub(super) fn write_and_exit(file: &impl AsFd, bytes: &[u8]) -> ! {
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     default_signals();
+    // Nothing else of ours stays open meanwhile: clients see the end of their connections, and the lock on our cgroup
+    // ends with us.
+    if let Err(errno) = assign(&Assignment { source: file.as_fd().as_raw_fd(), number: 0 }) {
+        exit(errno as i32);
+    }
+    // SAFETY: this process is a copy that uses descriptor 0 alone, which was just opened and stays open until its end.
+    // The call touches no memory.
+    #[expect(unsafe_code, reason = "close_range(2) has no wrapper, and a descriptor by its number")]
+    let file = unsafe {
+        libc::syscall(libc::SYS_close_range, 1, u32::MAX, 0);
+        BorrowedFd::borrow_raw(0)
+    };
     exit(file_lookup::status_of(rustix::io::write(file, bytes).map(drop)))
 }
 
