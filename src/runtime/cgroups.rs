@@ -174,6 +174,9 @@ impl Shell {
             self.cgroups.leave(process);
             return Err(NotSpawned::from(format!("cannot apply {}: {why}", option.name())));
         }
+        if prepared.is_err() {
+            self.cgroups.forget(process);
+        }
         // kill_tree does without.
         let has_limits = wanted.limits().next().is_some();
         let news: Vec<String> = failures

@@ -154,10 +154,10 @@ impl Hierarchy {
     /// # Errors
     /// EACCES, EROFS, EAGAIN beyond cgroup.max.descendants.
     pub fn program(&self, full_name: &str) -> io::Result<Cgroup> {
-        let path = self.folder.join(program_name(full_name));
-        let _ = fs::remove_dir(&path);
-        make(&path)?;
-        Ok(Cgroup { path })
+        let cgroup = Cgroup { path: self.folder.join(program_name(full_name)) };
+        let _ = cgroup.remove();
+        make(&cgroup.path)?;
+        Ok(cgroup)
     }
 
     /// The cgroup that we are in.
@@ -168,8 +168,8 @@ impl Hierarchy {
 
     /// Moves us back to where we were started, and removes our folder, unless other processes are left in it.
     pub fn leave(self) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten().take(NESTED_MAX) {
-            let _ = fs::remove_dir(entry.path());
+        for path in folders_in(&self.folder) {
+            let _ = Cgroup { path }.remove();
         }
         for (path, controller) in self.switched_on.iter().rev() {
             let _ = write(&path.join("cgroup.subtree_control"), &format!("-{}", controller.name()));
@@ -570,6 +570,24 @@ mod tests {
         io::copy(&mut file, &mut io::sink()).unwrap();
         let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap();
         assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+    }
+
+    #[test]
+    fn what_a_program_has_made_in_its_cgroup_is_removed_with_it() {
+        let base = super::super::scratch::Folder::new("cgroups");
+        let folder = base.join("sv-1");
+        let nested = |name: &str| fs::create_dir_all(folder.join(name).join("a/b"));
+        nested("p-web").unwrap();
+        fs::create_dir(folder.join(SUPERVISOR)).unwrap();
+        fs::write(base.join("cgroup.procs"), "").unwrap();
+        let lock = File::open(&folder).unwrap().into();
+        let hierarchy =
+            Hierarchy { base: base.join(""), folder: folder.clone(), lock, switched_on: Vec::new() };
+        let web = hierarchy.program("web").unwrap();
+        assert!(web.path == folder.join("p-web") && web.path.exists() && !web.path.join("a").exists());
+        nested("p-web").unwrap();
+        hierarchy.leave();
+        assert!(!folder.exists());
     }
 
     #[test]
