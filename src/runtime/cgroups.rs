@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use super::Shell;
+use super::trees::signal_cgroup;
 use crate::model::{
     CgroupMode, ExitStatus, LimitOption, LogLevel, Namespec, Pid, ProcessId, ProcessSpec, Signal,
 };
@@ -201,7 +202,7 @@ impl Shell {
         let is_tree_killed = self.core.spec(process).is_some_and(|spec| spec.kill_tree);
         // Of a predecessor of ours that has crashed.
         if is_tree_killed && cgroup.is_populated() {
-            let _ = cgroup.kill();
+            signal_cgroup(&cgroup, &[], Signal::KILL, None);
         }
         let entrance = cgroup.entrance().map_err(|error| failed(error.to_string()))?;
         let limits: Vec<_> = self

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Shell;
 use crate::model::{LimitOption, LimitsSpec, Pid, ProcessId, ProcessSpec, Signal};
 use crate::supervise::Members;
+use crate::sys::cgroup::Cgroup;
 use crate::sys::process_tree::{ProcessTable, TreeMark, TreeRoots, kill_tree, signal_all};
 
 /// How often the members of a cgroup are looked for again, where the kernel can't kill it as a whole.
@@ -23,6 +24,21 @@ impl TreeMarks {
     /// Forgets all, for the supervisor that takes over.
     pub(super) fn forget_all(&mut self) {
         self.0.clear();
+    }
+}
+
+/// Sends a signal to the processes of a cgroup, except `own` and those in the process group `except`.
+pub(super) fn signal_cgroup(cgroup: &Cgroup, own: &[Pid], signal: Signal, except: Option<Pid>) {
+    if signal == Signal::KILL && cgroup.kill().is_ok() {
+        return;
+    }
+    let rounds = if signal == Signal::KILL { ROUNDS_MAX } else { 1 };
+    for _ in 0..rounds {
+        let pids: Vec<_> = cgroup.pids().into_iter().filter(|pid| !own.contains(pid)).collect();
+        if pids.is_empty() {
+            return;
+        }
+        signal_all(&pids, signal, except, || cgroup.pids());
     }
 }
 
@@ -82,17 +98,7 @@ impl Shell {
             }
             return;
         };
-        if signal == Signal::KILL && cgroup.kill().is_ok() {
-            return;
-        }
-        let rounds = if signal == Signal::KILL { ROUNDS_MAX } else { 1 };
-        for _ in 0..rounds {
-            let pids: Vec<_> = cgroup.pids().into_iter().filter(|pid| !own.contains(pid)).collect();
-            if pids.is_empty() {
-                return;
-            }
-            signal_all(&pids, signal, except, || cgroup.pids());
-        }
+        signal_cgroup(cgroup, own, signal, except);
     }
 
     /// False if processes can't be found.

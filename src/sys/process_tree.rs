@@ -18,6 +18,7 @@ use std::io;
 use nix::errno::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use super::children::is_child;
 use super::groups::{ProcessFd, all_pids, group_of};
 use super::proc_stat::ProcStat;
 use super::process::{own_pid, send_signal};
@@ -159,14 +160,23 @@ pub fn kill_tree(roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) -> bool {
 }
 
 /// Sends a signal to these processes as long as `is_one` holds for them, which is asked once their handles are open.
-/// Those in the process group `except` get none.
+/// Those in the process group `except` get none, nor do others than our children where the kernel has no handles.
 pub fn signal_all(pids: &[Pid], signal: Signal, except: Option<Pid>, is_one: impl FnOnce() -> Vec<Pid>) {
-    let handles: Vec<_> = pids.iter().filter_map(|pid| Some((*pid, ProcessFd::open(*pid)?))).collect();
+    let handles: Vec<_> = pids.iter().map(|pid| (*pid, ProcessFd::open(*pid))).collect();
     let still: BTreeSet<Pid> = is_one().into_iter().collect();
     for (pid, handle) in handles {
         if still.contains(&pid) && except.is_none_or(|group| group_of(pid) != Ok(group)) {
-            let _ = handle.signal(signal);
+            let _ = signal_one(pid, handle.as_ref(), signal);
         }
+    }
+}
+
+/// Nobody but us can reap our children, so their numbers are no one else's.
+fn signal_one(pid: Pid, handle: Option<&ProcessFd>, signal: Signal) -> io::Result<()> {
+    match handle {
+        Some(handle) => handle.signal(signal),
+        None if is_child(pid) => send_signal(pid, signal, false),
+        None => Err(Errno::ESRCH.into()),
     }
 }
 
@@ -197,6 +207,9 @@ mod tests {
         assert_eq!(table.tree(roots, &|_| false), [below]);
         table.processes.get_mut(&below).unwrap().start_ticks += 1;
         assert_eq!(table.signal(below, Signal::KILL).unwrap_err().raw_os_error(), Some(Errno::ESRCH as i32));
+        // Without a handle only a child is safe to signal.
+        assert_eq!(signal_one(below, None, Signal(0)).unwrap_err().raw_os_error(), Some(Errno::ESRCH as i32));
+        signal_one(root, None, Signal(0)).unwrap();
         assert!(kill_tree(roots, &|_| false));
         while ProcStat::read(below).is_ok_and(|stat| !stat.is_zombie()) {
             std::thread::yield_now();
