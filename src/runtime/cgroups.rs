@@ -128,10 +128,11 @@ impl Cgroups {
         self.reported.clear();
     }
 
-    /// Removes cgroups in which something was left and ended since. To be called when an orphan was reaped.
+    /// Removes cgroups in which something was left and ended since. To be called when orphans were reaped.
     pub(super) fn remove_empty(&mut self, is_live: impl Fn(ProcessId) -> bool) {
-        self.by_process.retain(|process, it| is_live(*process) || it.cgroup.remove().is_err());
-        self.left.retain(|cgroup| cgroup.remove().is_err());
+        let is_kept = |cgroup: &Cgroup| cgroup.is_populated() || cgroup.remove().is_err();
+        self.by_process.retain(|process, it| is_live(*process) || is_kept(&it.cgroup));
+        self.left.retain(is_kept);
     }
 
     /// Removes everything at our end.

@@ -194,21 +194,27 @@ impl Shell {
 
     /// One SIGCHLD may stand for several children, and all must be reaped.
     fn reap_children(&mut self) {
-        self.more_to_reap = false;
+        self.more_to_reap = true;
+        let mut has_orphan = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
-            let Reaped::Child(pid, status) = reap() else { return };
+            let Reaped::Child(pid, status) = reap() else {
+                self.more_to_reap = false;
+                break;
+            };
             match self.children.take_pid(pid) {
                 Some(ChildId::Process(process)) => self.child_ended(process, pid, status),
                 Some(task) => self.task_ended(task, pid, status),
                 None if self.limit_writer_ended(pid, status) => {}
                 None => {
+                    has_orphan = true;
                     self.feed(Input::OrphanEnded { pid, status });
-                    let children = &self.children;
-                    self.cgroups.remove_empty(|process| children.is_live(process));
                 }
             }
         }
-        self.more_to_reap = true;
+        if has_orphan {
+            let children = &self.children;
+            self.cgroups.remove_empty(|process| children.is_live(process));
+        }
     }
 
     /// A shared socket is kept until it is clear that the process is not restarted at once.
