@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{AutoRestart, Environment, LogTarget, ProcessSpec, ProgramType, User, WrittenAt};
+use crate::model::{
+    AutoRestart, Environment, LimitOption, LogTarget, ProcessSpec, ProgramType, User, WrittenAt,
+};
 
 use super::binding::{bind_process, bind_program};
 use super::dependent_startup;
@@ -97,6 +99,7 @@ fn process(
     bind_process(&mut options, &prototype.of_process, &mut spec);
     dependent_startup::apply(&mut options, &mut spec);
     refuse_ready_job(&mut options, &spec);
+    refuse_limit_of_tree(&mut options, &spec);
     make_job_of_schedule(&mut spec);
     stream(&mut options, &STDOUT, &mut spec.stdout);
     stderr(&mut options, &mut spec);
@@ -110,6 +113,14 @@ fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
         let message =
             "a oneshot is up when it is done, so it can not have ready; ready_timeout limits its time";
         options.error("ready", message.to_owned());
+    }
+}
+
+/// The limit is the mark of the tree.
+fn refuse_limit_of_tree(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
+    let limits = spec.limits.as_deref();
+    if spec.kill_tree && limits.is_some_and(|it| it.resource(LimitOption::RlimitLocks).is_some()) {
+        options.error("rlimit_locks", "Cannot set kill_tree=true and rlimit_locks".to_owned());
     }
 }
 
@@ -378,6 +389,12 @@ mod tests {
         assert!(
             group[0].starts_with("Cannot set stopasgroup=true and killasgroup=false in section 'program:x'")
         );
+        let tree = errors_in(&format!("{HEAD}command=a\nkill_tree=1\nrlimit_locks=7"));
+        let place = "in section 'program:x' (file: '/etc/x.conf', line: 6, option: rlimit_locks)";
+        assert_eq!(tree, [format!("Cannot set kill_tree=true and rlimit_locks {place}")]);
+        for line in ["kill_tree=0\nrlimit_locks=7", "kill_tree=1\nrlimit_core=7"] {
+            one(line);
+        }
         let command = errors_in(HEAD);
         let expected = "program section program:x does not specify a command in section 'program:x' \
             (file: '/etc/x.conf', line: 3)";
