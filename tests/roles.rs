@@ -185,13 +185,16 @@ fn what_checks_print_is_shown_only_with_logs() {
     };
     let says = |texts: &[String]| texts.iter().filter(|text| text.contains("top-42")).count();
     // While one of them is not ready, and after it was given up.
-    sandbox.wait("both checks to fail", |sandbox| {
+    let open = sandbox.wait("both checks to fail", |sandbox| {
         let texts = texts(sandbox, "open.sock");
-        (texts[2].contains("exit status 3: top-42") && texts[0].contains("\"unhealthy\"")).then_some(())
+        (texts[2].contains("exit status 3: top-42") && texts[0].contains(r#""status":"unhealthy""#))
+            .then_some(texts)
     });
-    assert!(says(&texts(&sandbox, "open.sock")) >= 6);
+    assert!(says(&open) >= 6, "{open:?}");
     assert_eq!(says(&texts(&sandbox, "closed.sock")), 0);
     sandbox.wait_state("unready", "FATAL");
+    let open = texts(&sandbox, "open.sock");
+    assert!(says(&open) >= 6, "{open:?}");
     let closed = texts(&sandbox, "closed.sock");
     assert_eq!(says(&closed), 0, "{closed:?}");
     assert!(closed[0].contains("exit status 3"), "{}", closed[0]);
