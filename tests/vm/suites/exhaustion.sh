@@ -9,7 +9,7 @@ stdout_logfile=/small/chatty.log
 stdout_logfile_maxbytes=0
 EOF
     wait_log 'chatty.*No space left on device'
-    contains "$(sv status chatty)" RUNNING
+    wait_state chatty RUNNING
     : >/small/chatty.log
     touch /run/more
     wait_for 'grep -q again /small/chatty.log'

@@ -12,7 +12,7 @@ startsecs=0
 EOF
     WAIT_SECS=120 wait_for '[ "$(cat /proc/$(sv pid orphans)/comm)" = sleep ]'
     wait_for '! cat /proc/[0-9]*/status 2>/dev/null | grep -q "^State:.Z"'
-    contains "$(sv status orphans)" RUNNING
+    wait_state orphans RUNNING
 }
 
 # The kernel sends PID 1 only what it has a handler for, or what it blocks.
