@@ -47,36 +47,7 @@ pub(super) struct Cgroups {
     left: Vec<Cgroup>,
     writers: BTreeMap<Pid, LimitWriter>,
     container: OomCounter,
-    container_kills: OomKills,
-}
-
-/// The kills that the OOM killer's counter of the container has had. All children that are reaped in one turn are
-/// compared with the same count, so that each of several that were killed at once is told so.
-#[derive(Debug, Default)]
-struct OomKills {
-    /// At the end of the last turn in which a child was reaped.
-    before: u64,
-    now: u64,
-    is_read: bool,
-}
-
-impl OomKills {
-    fn begin_turn(&mut self) {
-        (self.before, self.is_read) = (self.now, false);
-    }
-
-    /// A child was reaped. The counter is read for the first one of a turn, so that an old kill of a grandchild is not
-    /// blamed on a later SIGKILL, and for those that may have been killed.
-    fn reaped(&mut self, is_killed: bool, read: impl FnOnce() -> Option<u64>) {
-        if is_killed || !self.is_read {
-            self.now = read().unwrap_or(self.now);
-            self.is_read = true;
-        }
-    }
-
-    fn have_risen(&self) -> bool {
-        self.now > self.before
-    }
+    container_oom_kills: u64,
 }
 
 /// Why an option has no effect.
@@ -103,18 +74,7 @@ impl Cgroups {
     /// Counts what the OOM killer kills in the cgroup that we are in from now on.
     pub(super) fn count_from_now(&mut self) {
         self.container = OomCounter::of_our_cgroup();
-        let now = self.container.read().unwrap_or(0);
-        self.container_kills = OomKills { before: now, now, is_read: false };
-    }
-
-    /// Children that are reaped from now on are looked at together.
-    pub(super) fn begin_reaping(&mut self) {
-        self.container_kills.begin_turn();
-    }
-
-    /// Any child of ours, or an orphan, was reaped.
-    pub(super) fn reaped(&mut self, status: ExitStatus) {
-        self.container_kills.reaped(is_by_kill(status), || self.container.read());
+        self.container_oom_kills = self.container.read().unwrap_or(0);
     }
 
     fn enable(&mut self, controller: Controller) -> Result<(), String> {
@@ -319,9 +279,9 @@ impl Shell {
     /// The process of a program was reaped: removes its cgroup if that is empty. Returns whether the OOM killer has
     /// killed something of it, or, without a cgroup of its own, something of the container.
     pub(super) fn leave_cgroup(&mut self, process: ProcessId, status: ExitStatus) -> bool {
-        let is_killed = is_by_kill(status);
+        let is_killed = matches!(status, ExitStatus::Signaled { signal: Signal::KILL, .. });
         let Some(own) = self.cgroups.by_process.get(&process) else {
-            return is_killed && self.cgroups.container_kills.have_risen();
+            return is_killed && self.container_has_oom_kill();
         };
         let kills = own.cgroup.oom_kills().unwrap_or(0).saturating_sub(own.oom_kills);
         if kills > 0 && !is_killed {
@@ -332,10 +292,13 @@ impl Shell {
         self.cgroups.leave(process);
         kills > 0
     }
-}
 
-fn is_by_kill(status: ExitStatus) -> bool {
-    matches!(status, ExitStatus::Signaled { signal: Signal::KILL, .. })
+    /// Whether the OOM killer has killed something in our cgroup since the last call.
+    fn container_has_oom_kill(&mut self) -> bool {
+        let kills = self.cgroups.container.read().unwrap_or(0);
+        let before = std::mem::replace(&mut self.cgroups.container_oom_kills, kills);
+        kills > before
+    }
 }
 
 impl WithoutEffect {
@@ -348,32 +311,5 @@ impl WithoutEffect {
             ),
             _ => format!("{} has no effect: {why} (cgroup=required makes that an error)", option.name()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_oom_kill_counts_for_one_turn() {
-        let mut kills = OomKills { before: 3, now: 3, is_read: false };
-        let mut reaped = |is_new_turn, is_killed, count| {
-            if is_new_turn {
-                kills.begin_turn();
-            }
-            kills.reaped(is_killed, || count);
-            kills.have_risen()
-        };
-        assert!(!reaped(true, true, Some(3)));
-        // Two at once, one of them after the counter was read for another.
-        assert!(!reaped(true, false, Some(3)));
-        assert!(reaped(false, true, Some(5)) && reaped(false, true, Some(5)));
-        assert!(!reaped(true, true, Some(5)));
-        // A grandchild, whose parent ends by itself.
-        reaped(true, false, Some(6));
-        assert!(!reaped(true, true, Some(6)));
-        // Unreadable for once.
-        assert!(!reaped(true, true, None) && !reaped(true, true, Some(6)) && reaped(true, true, Some(7)));
     }
 }

@@ -196,13 +196,11 @@ impl Shell {
     fn reap_children(&mut self) {
         self.more_to_reap = true;
         let mut has_orphan = false;
-        self.cgroups.begin_reaping();
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else {
                 self.more_to_reap = false;
                 break;
             };
-            self.cgroups.reaped(status);
             match self.children.take_pid(pid) {
                 Some(ChildId::Process(process)) => self.child_ended(process, pid, status),
                 Some(task) => self.task_ended(task, pid, status),
