@@ -189,6 +189,7 @@ fn lintian_has_no_complaint_about_the_debian_package() {
     let package = package(&sandbox, "deb.sh", &binary);
     let mut lintian = Command::new("lintian");
     lintian.args(["--allow-root", "--fail-on=error,warning", "--tag-display-limit=0"]);
+    lintian.env("TMPDIR", sandbox.dir());
     assert_eq!(output(lintian.arg(package)), "");
 }
 

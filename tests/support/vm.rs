@@ -238,7 +238,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         _ = self.qemu.kill();
         _ = self.qemu.wait();
-        fs::remove_dir_all(&self.folder).unwrap();
+        _ = fs::remove_dir_all(&self.folder);
     }
 }
 

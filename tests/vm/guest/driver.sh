@@ -7,7 +7,8 @@ exec 3>/dev/ttyS1
 
 # Runs a function, and writes what it was doing if it fails.
 attempt() {
-    (set -eux; "$1") >/scratch/output 2>&1 </dev/console && return
+    # In a shell of its own: a subshell whose status is tested ignores -e.
+    sh -eux -c '. /vm/lib.sh; . /vm/suite.sh; "$0"' "$1" >/scratch/output 2>&1 </dev/console && return
     { tail -n 40 /scratch/output; echo "the log:"; tail -n 20 "$LOG"; } | sed 's/^/    /' >&3
     echo "not ok $1" >&3
     return 1

@@ -98,6 +98,17 @@ wait_log() {
     wait_for "grep -q '$1' $LOG"
 }
 
+# Starts a program with a member of its group that ignores SIGTERM, whose pid is then in /run/member.
+start_group_that_ignores_term() {
+    program group <<'EOF'
+command=/bin/sh -c 'sh -c "trap : TERM; echo \$\$ >/run/member; while :; do sleep 0.1; done" & wait'
+stopasgroup=true
+killasgroup=true
+stopwaitsecs=1
+EOF
+    wait_for "[ -s /run/member ]"
+}
+
 # The process id of a program.
 pid() {
     sv pid "$1"

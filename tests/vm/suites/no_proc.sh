@@ -17,13 +17,7 @@ EOF
 }
 
 test_a_group_is_stopped() {
-    program group <<'EOF'
-command=/bin/sh -c 'sh -c "trap : TERM; echo \$\$ >/run/member; while :; do sleep 0.1; done" & wait'
-stopasgroup=true
-killasgroup=true
-stopwaitsecs=1
-EOF
-    wait_for '[ -s /run/member ]'
+    start_group_that_ignores_term
     sv stop group
     wait_for '! kill -0 $(cat /run/member)'
 }

@@ -35,13 +35,7 @@ EOF
 
 # The whole group, with a member that ignores SIGTERM.
 test_stopasgroup_ends_the_group() {
-    program group <<'EOF'
-command=/bin/sh -c 'sh -c "trap : TERM; echo \$\$ >/run/member; while :; do sleep 0.1; done" & wait'
-stopasgroup=true
-killasgroup=true
-stopwaitsecs=1
-EOF
-    wait_for '[ -s /run/member ]'
+    start_group_that_ignores_term
     member="$(cat /run/member)"
     sv stop group
     wait_for "[ ! -e /proc/$member ]"
