@@ -52,7 +52,7 @@ pub(super) struct Client {
     timeout: Option<Duration>,
     /// The time limit for replies to read-only requests.
     reading_timeout: Option<Duration>,
-    /// When requests are given up, whatever else limits them.
+    /// The deadline of all requests, in addition to their timeouts.
     deadline: Option<Instant>,
     /// Whether Ctrl-C cancels a wait and does not end us.
     is_interruptible: bool,
@@ -106,7 +106,7 @@ impl Client {
         self.reading_timeout = timeout;
     }
 
-    /// Sets when requests are given up, whatever else limits them.
+    /// Sets the deadline of all requests, in addition to their timeouts.
     pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
     }
@@ -175,6 +175,7 @@ impl Client {
         let deadline = self.deadline;
         let limit = move || sooner(timeout, time_left(deadline));
         stream.set_timeout(limit()).map_err(CallError::Broken)?;
+        let began = Instant::now();
         let (host, credentials) = (endpoint.host(), self.credentials());
         let request = match request {
             Get { target } => encode_request("GET", target, &host, credentials, None, b""),
@@ -186,7 +187,8 @@ impl Client {
             ReplyWait::new(sign, self.is_interruptible)
         });
         let failed = |error: io::Error| match limit() {
-            Some(after) if error.kind() == io::ErrorKind::WouldBlock => {
+            Some(_) if error.kind() == io::ErrorKind::WouldBlock => {
+                let after = timeout.unwrap_or(Duration::MAX).min(began.elapsed());
                 CallError::TimedOut { asked_for: asked_for.unwrap_or("an answer"), after }
             }
             _ => CallError::Broken(error),
@@ -253,7 +255,7 @@ impl Fallback {
     }
 }
 
-/// Never zero, which means no limit to a socket.
+/// Never zero: for a socket that means no timeout.
 fn time_left(deadline: Option<Instant>) -> Option<Duration> {
     let left = deadline?.saturating_duration_since(Instant::now());
     Some(left.max(Duration::from_millis(1)))

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::exit;
 use super::failure::Outcome;
 use super::is_running::error_is_2;
-use super::screen::{harmless, padded};
+use super::screen::{harmless, padded, shown};
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords};
 
@@ -62,24 +62,23 @@ fn show(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
 /// A line for each process, or for a group of which only settings of its own differ:
 /// `~ web:web_00  restart  command (restart), priority (in place)`.
 fn lines(groups: &[Json], colors: bool) -> Vec<String> {
-    let text = |value: &Json| harmless(value.as_str().unwrap_or_default()).into_owned();
     let mut rows: Vec<[String; 4]> = Vec::new();
     for group in groups {
         let processes = group["processes"].as_array().map(Vec::as_slice).unwrap_or_default();
         if processes.is_empty() {
             let what = if group["change"] == "changed" { "settings of the group" } else { "" };
-            let name = format!("{}:*", text(&group["group"]));
-            rows.push([text(&group["change"]), name, "in place".to_owned(), what.to_owned()]);
+            let name = format!("{}:*", shown(&group["group"]));
+            rows.push([shown(&group["change"]), name, "in place".to_owned(), what.to_owned()]);
         }
         for process in processes {
             let options = process["options"].as_array().into_iter().flatten();
             let options: Vec<String> = options
-                .map(|option| format!("{} ({})", text(&option["name"]), effect(&text(&option["effect"]))))
+                .map(|option| format!("{} ({})", shown(&option["name"]), effect(&shown(&option["effect"]))))
                 .collect();
             rows.push([
-                text(&process["change"]),
-                text(&process["full_name"]),
-                effect(&text(&process["action"])).to_owned(),
+                shown(&process["change"]),
+                shown(&process["full_name"]),
+                effect(&shown(&process["action"])).to_owned(),
                 options.join(", "),
             ]);
         }

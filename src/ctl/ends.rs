@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::screen::harmless;
+use super::screen::{harmless, shown};
 use crate::model::Signal;
 
 /// `exit 3`, `SIGKILL`, for a column. `None` if there was no end.
@@ -41,7 +41,7 @@ pub(super) fn exit_status(code: i64) -> String {
 
 /// A change of state of a process: `RUNNING -> EXITED, pid 12, exit status 1: reason`.
 pub(super) fn transition(change: &Json) -> String {
-    let text = |member: &str| harmless(change[member].as_str().unwrap_or_default()).into_owned();
+    let text = |member: &str| shown(&change[member]);
     let pid = change["pid"].as_i64().map_or_else(String::new, |pid| format!(", pid {pid}"));
     let end = in_words(&change["end"]).map_or_else(String::new, |end| format!(", {end}"));
     let reason = text("reason");

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::ends;
 use super::failure::{CallError, Outcome};
 use super::follow::wait;
-use super::screen::harmless;
+use super::screen::{harmless, shown};
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 use crate::model::Signal;
@@ -107,7 +107,7 @@ fn follow(session: &mut Session, since: Option<u64>, format: fn(&Json) -> String
 
 /// `7  2026-11-29T03:07:29.123Z  web STARTING -> RUNNING, pid 12: up for 1 s (startsecs)`
 fn line(event: &Json) -> String {
-    let text = |member: &str| harmless(event[member].as_str().unwrap_or_default()).into_owned();
+    let text = |member: &str| shown(&event[member]);
     let what = match event["kind"].as_str() {
         Some("process") => format!("{} {}", text("full_name"), ends::transition(event)),
         Some("health") => {

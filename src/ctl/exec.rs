@@ -11,6 +11,7 @@ use super::failure::{CallError, Failure, Outcome};
 use super::screen::harmless;
 use super::session::Session;
 use super::words::refuse;
+use crate::launch::search_path;
 use crate::model::LaunchContext;
 use crate::python::split_command;
 use crate::sys::isolation::{is_complete, own_isolation};
@@ -22,9 +23,6 @@ use crate::sys::users;
 const FAILED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
-
-/// The search path of a program without PATH.
-const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
 /// `exec NAME [--] [COMMAND [ARGUMENT]...]`: returns only after an error.
 pub(super) fn exec(session: &mut Session, arg: &str) -> Outcome {
@@ -133,8 +131,7 @@ fn files(command: &str, environment: &[(String, String)]) -> Vec<PathBuf> {
     if command.contains('/') {
         return vec![command.into()];
     }
-    let path = environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
-    path.unwrap_or(DEFAULT_PATH).split(':').map(|folder| Path::new(folder).join(command)).collect()
+    search_path(environment, &[]).split(':').map(|folder| Path::new(folder).join(command)).collect()
 }
 
 #[cfg(test)]

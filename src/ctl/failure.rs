@@ -157,7 +157,7 @@ impl fmt::Display for CallError {
             Self::TimedOut { asked_for, after } => write!(
                 f,
                 "asked for {asked_for}, it did not answer within {} s. It may be stopped or overloaded.",
-                after.as_secs()
+                (after.as_secs_f64() * 10.0).round() / 10.0
             ),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::InvalidReply(why) => write!(f, "cannot understand the server's reply: {why}"),

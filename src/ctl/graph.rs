@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::failure::Outcome;
-use super::screen::harmless;
+use super::screen::shown;
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 
@@ -50,7 +50,6 @@ struct DependencyGraph {
 
 impl DependencyGraph {
     fn of(document: &Json) -> Self {
-        let text = |value: &Json| harmless(value.as_str().unwrap_or_default()).into_owned();
         let nodes: Vec<_> = document["nodes"].as_array().into_iter().flatten().collect();
         let position = |name: &Json| nodes.iter().position(|node| node["full_name"] == *name);
         let edges = document["edges"].as_array().into_iter().flatten().filter_map(|edge| {
@@ -58,14 +57,14 @@ impl DependencyGraph {
             Some(DependencyEdge {
                 from: position(&edge["from"])?,
                 to: position(&edge["to"])?,
-                condition: format!("{}{optional}", text(&edge["condition"])),
+                condition: format!("{}{optional}", shown(&edge["condition"])),
                 is_binding: edge["kind"] == "restart_with",
                 holds: edge["holds"] == true,
             })
         });
         let edges = edges.collect();
         Self {
-            nodes: nodes.iter().map(|node| (text(&node["full_name"]), text(&node["state"]))).collect(),
+            nodes: nodes.iter().map(|node| (shown(&node["full_name"]), shown(&node["state"]))).collect(),
             edges,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
 use super::json;
-use super::screen::harmless;
+use super::screen::{harmless, shown};
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 use crate::http::percent_encode;
@@ -82,9 +82,8 @@ fn report(session: &mut Session, program: &str, number: u32, results: &Json, err
         }
         return;
     }
-    let text = |value: &Json| harmless(value.as_str().unwrap_or_default()).into_owned();
     for row in results.as_array().into_iter().flatten() {
-        let name = text(&row["full_name"]);
+        let name = shown(&row["full_name"]);
         match (row["outcome"].as_str(), row["error"]["message"].as_str()) {
             (Some("unchanged"), _) => {}
             (Some(outcome), _) => session.say(format_args!("{name}: {}", harmless(outcome))),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 
 use rustix::termios::tcgetwinsize;
+use serde_json::Value as Json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The size of a terminal in cells.
@@ -40,6 +41,11 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
         if is_harmful(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
     escaped.into()
+}
+
+/// The same for a text of a document; empty if it is none.
+pub(super) fn shown(value: &Json) -> String {
+    harmless(value.as_str().unwrap_or_default()).into_owned()
 }
 
 /// The same for a text of several lines.

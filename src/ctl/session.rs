@@ -405,7 +405,7 @@ impl<'io> Session<'io> {
         self.client.set_reading_timeout(timeout);
     }
 
-    /// Sets when requests are given up, whatever else limits them.
+    /// Sets the deadline of all requests, in addition to their timeouts.
     pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.client.set_deadline(deadline);
     }

@@ -3,6 +3,9 @@
 use serde_json::Value as Json;
 use tz::UtcDateTime;
 
+use crate::logs::rfc3339;
+use crate::model::Wall;
+
 /// The members of an object that say when it was written, in the order of preference.
 const TIME_MEMBERS: [&str; 4] = ["time", "timestamp", "@timestamp", "ts"];
 
@@ -17,17 +20,7 @@ pub(super) fn unix_ms(text: &str) -> Option<i64> {
 
 /// The time in UTC: `2026-11-29T03:07:29.123Z`.
 pub(super) fn utc(unix_ms: i64) -> String {
-    let Ok(at) = UtcDateTime::from_timespec(unix_ms.div_euclid(1000), 0) else { return String::new() };
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        at.month(),
-        at.month_day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        unix_ms.rem_euclid(1000)
-    )
+    rfc3339(Wall { unix_ms, utc_offset_secs: 0 })
 }
 
 /// When a line was written, if it says so: a time of RFC 3339 at its beginning, or in an object.

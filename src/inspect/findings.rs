@@ -197,7 +197,10 @@ impl Finding {
     fn of_error(error: Error) -> Vec<Self> {
         let Error { kind: _, message, section, file, line, variable, option, value, .. } = error;
         let Error { part, suggestion, bad_lines, remedy, .. } = error;
-        let message = remedy.map_or(message.clone(), |remedy| format!("{message}: {remedy}"));
+        let message = match remedy {
+            Some(remedy) => format!("{message}: {remedy}"),
+            None => message,
+        };
         let severity = Severity::Error;
         let whole =
             Self { severity, message, suggestion, file, line, variable, section, option, value, part };

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::options::BadValue;
+use super::time::parse_duration;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{CivilDate, CivilDateTime, CivilTime, Cron, CronDateTime, Resolution, Weekday};
@@ -107,7 +108,7 @@ impl Schedule {
         let bad =
             |message: &str, suggestion: Option<String>| BadValue { message: message.to_owned(), suggestion };
         if let Some(period) = text.strip_prefix("@every") {
-            let period = every(period.trim()).filter(|period| *period >= Duration::from_secs(1));
+            let period = parse_duration(period.trim()).filter(|period| *period >= Duration::from_secs(1));
             let wrong =
                 || bad("@every takes a duration of at least a second, such as 90s, 15m or 1h30m", None);
             return period.map(Self::Every).ok_or_else(wrong);
@@ -188,27 +189,6 @@ impl Zone {
             Self::File(data) => TimeZone::from_tz_data(data).ok(),
         }
     }
-}
-
-/// `90s`, `1h30m`.
-fn every(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut secs: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: u64 = rest[..digits].parse().ok()?;
-        let mut after = rest[digits..].chars();
-        let unit = match after.next()? {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        secs = secs.checked_add(number.checked_mul(unit)?)?;
-        rest = after.as_str();
-    }
-    Some(Duration::from_secs(secs))
 }
 
 /// The library's message in the format of ours.

@@ -57,6 +57,28 @@ pub fn seconds_text(duration: Duration) -> String {
     if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
 }
 
+/// `90s`, `10m`, `1h30m`, `1d`; zero for an empty text.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut secs: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: u64 = rest[..digits].parse().ok()?;
+        let mut after = rest[digits..].chars();
+        let unit = match after.next()? {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        secs = secs.checked_add(number.checked_mul(unit)?)?;
+        rest = after.as_str();
+    }
+    Some(Duration::from_secs(secs))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,7 +55,7 @@ pub struct FollowedPart {
     pub channel: Channel,
     /// What comes next.
     pub piece: FollowedPiece,
-    /// Where the log goes on after it.
+    /// Where the log continues after it.
     pub offset: u64,
 }
 

@@ -136,7 +136,7 @@ fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings,
         }
         each(launch, &errors)
     })?;
-    // COMPAT: as `sv`, as it is probably not what was wanted.
+    // COMPAT: `sv` warns, as it is probably a mistake.
     if launch.foreground && settings.groups.is_empty() {
         let text = format!(
             "{} has no programs: add [program:NAME] with a command, or [include] with files, and then `sv update`",
@@ -157,7 +157,7 @@ fn ident(argv0: &str) -> &str {
     argv0.rsplit('/').next().unwrap_or(argv0)
 }
 
-/// COMPAT: as `sv` with a remedy.
+/// COMPAT: `sv` appends the remedy.
 fn each(launch: &Launch, errors: &config::Errors) -> StartErrors {
     let shown = |error: &config::Error| if launch.foreground { error.plain() } else { error.to_string() };
     errors.0.iter().map(shown).collect()
@@ -166,9 +166,11 @@ fn each(launch: &Launch, errors: &config::Errors) -> StartErrors {
 /// That no configuration was found, and what to do: in a container nothing can be written first.
 fn no_configuration(launch: &Launch, host: &Host) -> String {
     let paths = config::search_paths(&launch.argv0, &host.current_dir());
-    let mut folders: Vec<_> =
-        paths.iter().filter_map(|path| path.parent()).map(|it| it.display().to_string()).collect();
-    folders.truncate(folders.len() / 2);
+    let mut folders: Vec<_> = paths
+        .iter()
+        .filter(|path| path.ends_with(config::SUPERVISORD_CONF))
+        .filter_map(|path| Some(path.parent()?.display().to_string()))
+        .collect();
     folders.dedup();
     let remedy = if is_pid_1() {
         "copy one to /etc/supervisord.conf in the image, name one with -c FILE, or run a single command with -- COMMAND"
@@ -355,7 +357,7 @@ fn open_implicit_server(
     names: &mut HostNames,
 ) -> Result<Option<Opened>, StartErrors> {
     let request = implicit::wanted(launch, settings, settings.servers.iter());
-    // An instance with a server of its own is another one by that: the addresses of servers are exclusive.
+    // With a server of its own it is another instance: the addresses of servers are exclusive.
     let running =
         settings.servers.is_empty().then(|| implicit::running_supervisor(&request, config_file, host));
     if let Some(pid) = running.flatten() {

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use super::Shell;
 use super::trees::signal_cgroup;
 use crate::model::{
-    CgroupMode, ExitStatus, LimitOption, LogLevel, Namespec, Pid, ProcessId, ProcessSpec, Signal,
+    CgroupMode, CgroupSpec, ExitStatus, LimitOption, LogLevel, Namespec, Pid, ProcessId, Signal,
 };
 use crate::supervise::NotSpawned;
 use crate::sys::cgroup::{Cgroup, Controller, Hierarchy, OomCounter};
@@ -24,6 +24,9 @@ struct ProcessCgroup {
     /// What the OOM killer had killed in it before the start: not 0 if something was left of an earlier run.
     oom_kills: u64,
 }
+
+/// The maximum number of children that set a limit at a time. The kernel may take long to free the memory.
+const LIMIT_WRITERS_MAX: usize = 64;
 
 /// A child of ours that sets a limit, as the kernel reclaims memory for it.
 #[derive(Debug)]
@@ -167,7 +170,8 @@ impl Shell {
             return Ok(None);
         };
         let full_name = Namespec::join(&spec.group, &spec.name);
-        let prepared = self.prepare_cgroup(process, &full_name);
+        let is_tree_killed = spec.kill_tree;
+        let prepared = self.prepare_cgroup(process, &full_name, (wanted, is_tree_killed));
         let failures = match &prepared {
             Ok((_, failures)) => failures.as_slice(),
             Err(failure) => std::slice::from_ref(failure),
@@ -179,7 +183,7 @@ impl Shell {
         if prepared.is_err() {
             self.cgroups.forget(process);
         }
-        // kill_tree does without.
+        // kill_tree also works without a cgroup.
         let has_limits = wanted.limits().next().is_some();
         let news: Vec<String> = failures
             .iter()
@@ -196,25 +200,18 @@ impl Shell {
         &mut self,
         process: ProcessId,
         full_name: &str,
+        (wanted, is_tree_killed): (CgroupSpec, bool),
     ) -> Result<(OwnedFd, Vec<WithoutEffect>), WithoutEffect> {
         let failed = |why| WithoutEffect { option: LimitOption::Cgroup, why };
         self.set_up_cgroups().map_err(failed)?;
         let cgroup = self.cgroups.make(process, full_name)?;
-        let is_tree_killed = self.core.spec(process).is_some_and(|spec| spec.kill_tree);
-        // Of a predecessor of ours that has crashed.
+        // Left by a predecessor of ours that has crashed.
         if is_tree_killed && cgroup.is_populated() {
             signal_cgroup(&cgroup, &[], Signal::KILL, None);
         }
         let entrance = cgroup.entrance().map_err(|error| failed(error.to_string()))?;
-        let limits: Vec<_> = self
-            .core
-            .spec(process)
-            .and_then(ProcessSpec::cgroup)
-            .iter()
-            .flat_map(|it| it.limits().collect::<Vec<_>>())
-            .collect();
-        let failures = limits
-            .into_iter()
+        let failures = wanted
+            .limits()
             .filter_map(|(option, value)| self.set_cgroup_limit(process, option, Some(value)).err())
             .collect();
         Ok((entrance, failures))
@@ -237,6 +234,9 @@ impl Shell {
             return Err(failed("it does not run in a cgroup of its own".to_owned()));
         };
         if cgroup.is_reclaimed_by(option, value) {
+            if self.cgroups.writers.len() >= LIMIT_WRITERS_MAX {
+                return Err(failed("too many limits are being applied".to_owned()));
+            }
             let writer =
                 cgroup.set_limit_by_child(option, value).map_err(|error| failed(error.to_string()))?;
             let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.clone());

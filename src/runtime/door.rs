@@ -168,8 +168,8 @@ impl Shell {
 }
 
 /// Why a request for a host that is not ours is refused.
-const UNKNOWN_HOST: &str = "the supervisor does not know itself by the host name of this address, so another site may be \
-    behind the request; if the name is right, add it to allowed_hosts of the server in the supervisor's configuration";
+const UNKNOWN_HOST: &str = "this host name is not in allowed_hosts of the server, so another site may be behind the \
+    request; if the name is right, add it there in the supervisor's configuration";
 
 /// The page about a fault FORBIDDEN. Its text is our own.
 pub(super) fn forbidden(fault: &Fault) -> Response {

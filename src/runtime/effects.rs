@@ -182,10 +182,13 @@ impl Shell {
         let warning = |(option, error): (LimitOption, io::Error)| {
             format!("cannot apply {} to '{name}': {error}; its next start applies it", option.name())
         };
-        let groups = self.groups_of_turn.get_or_insert_with(GroupTable::read).as_ref();
         // This one is the mark of its tree.
         let is_mark = |option: &LimitOption| spec.kill_tree && *option == LimitOption::RlimitLocks;
         let options: Vec<_> = options.into_iter().filter(|option| !is_mark(option)).collect();
+        if options.is_empty() {
+            return;
+        }
+        let groups = self.groups_of_turn.get_or_insert_with(GroupTable::read).as_ref();
         let warnings: Vec<_> =
             apply_in_place(pid, groups, limits, &options).into_iter().map(warning).collect();
         warnings.iter().for_each(|warning| self.log(LogLevel::Warn, warning));
@@ -235,11 +238,9 @@ impl Shell {
         let wanted = if is_listener { Wanted::Conversation } else { Wanted::Output };
         let manner = (wanted, self.settings.daemon.strict);
         let outlets = self.output.open(spec, manner, targets).map_err(|error| no_pipes(name, &error))?;
-        let attributes = match &marked_limits {
-            Some(limits) => attributes.with_limits(Some(limits)),
-            None => attributes,
-        };
-        let (pid, ends) = match spawn(&program, &attributes.within(cgroup), pipes) {
+        let limits = marked_limits.as_ref().or(spec.limits.as_deref());
+        let attributes = attributes.with_limits(limits).within(cgroup);
+        let (pid, ends) = match spawn(&program, &attributes, pipes) {
             Ok(started) => started,
             Err(error) => {
                 let text = no_fork(name, &error);
@@ -285,8 +286,7 @@ impl Shell {
         if self_report.has_watchdog() {
             program = program.with_own_pid(WATCHDOG_PID_VARIABLE);
         }
-        let attributes = Attributes::new(spec.directory.as_deref(), spec.umask, user)?;
-        Ok((program, attributes.with_limits(spec.limits.as_deref())))
+        Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
     }
 
     pub(super) fn environment<'a>(&'a self, spec: &'a ProcessSpec) -> ChildEnvironment<'a> {

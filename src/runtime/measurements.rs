@@ -11,7 +11,7 @@ use crate::sys::process_usage::TreeMeasurement;
 /// Time for measurements in a turn. It is looked at between two processes.
 const MEASURING_PER_TURN: Duration = Duration::from_millis(2);
 
-/// Measurements that were asked for: one of each process at most.
+/// Measurements that were asked for: one of each run of a process at most.
 #[derive(Debug, Default)]
 pub(super) struct MemoryQueue {
     queue: VecDeque<(ProcessId, Pid)>,
@@ -53,9 +53,12 @@ impl MemoryQueue {
 
 impl Shell {
     /// Measures until the time for it in this turn is over.
-    pub(super) fn go_on_measuring(&mut self) {
+    pub(super) fn continue_measuring(&mut self) {
+        if !self.measurements.is_due() {
+            return;
+        }
         let until = self.clock.now().mono.after(MEASURING_PER_TURN);
-        while self.measurements.is_due() && self.clock.now().mono < until {
+        while self.measurements.is_due() && !self.is_over(until) {
             if let Some((process, pid, bytes)) = self.measurements.step() {
                 self.feed(Input::MemoryMeasured { process, pid, bytes });
             }

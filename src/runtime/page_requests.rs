@@ -111,7 +111,7 @@ impl Shell {
         }
     }
 
-    /// A request goes on without a connection.
+    /// A request continues without a connection.
     fn detach(&mut self, waiting: Waiting) {
         let own_token = self.sources.reserve();
         if let Some(ticket) = waiting.ticket {

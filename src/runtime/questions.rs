@@ -10,7 +10,9 @@ use super::tails::process_log;
 use crate::api::{ApiCall, is_api};
 use crate::http::{Request, Response};
 use crate::metrics::{MetricsFormat, MonitoringPath};
-use crate::model::{Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Reply, SupervisorState, Ticket};
+use crate::model::{
+    Fault, FaultCode, LogLevel, LogOf, Mono, Namespace, Principal, Reply, SupervisorState, Ticket,
+};
 use crate::rpc::{self, Asked, Multicall};
 use crate::xmlrpc::{DecodeError, Value, decode_call};
 
@@ -232,7 +234,9 @@ impl Shell {
     /// The answer to a command, if its client is still connected.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
         let Some(token) = self.tickets.take(ticket) else { return };
-        let may_see_output = self.clients.principal(token).is_none_or(|it| it.grant().includes_logs());
+        let grant =
+            self.clients.get(token).and_then(|client| client.principal.as_ref()).map(Principal::grant);
+        let may_see_output = grant.is_none_or(|grant| grant.includes_logs());
         let result = if may_see_output { result } else { result.map(Reply::without_output) };
         let mut awaited = None;
         if let Some(client) = self.clients.get_mut(token) {

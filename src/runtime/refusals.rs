@@ -47,7 +47,7 @@ impl RequestRefusal {
 
     /// The client has no valid credentials, or its server is gone.
     pub(super) fn unauthorized() -> Self {
-        let needed = "a user name and a password are needed, as the supervisor's configuration has them";
+        let needed = "a user name and a password of the supervisor's configuration are needed";
         Self::new(401, "UNAUTHORIZED", needed)
     }
 
@@ -62,7 +62,7 @@ impl RequestRefusal {
 
     /// What only reads has no such method.
     pub(super) fn method_not_allowed() -> Self {
-        Self::new(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are")
+        Self::new(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are allowed")
     }
 
     /// Other connections hold too much memory.

@@ -26,21 +26,22 @@ impl Shell {
     pub(super) fn read_settings_for(&mut self, purpose: &ReadFor) -> Result<Vec<GroupSpec>, String> {
         // Users may have been added since.
         self.host = Host::look_as_supervisor();
-        if let ReadFor::Scale { program, processes, present, .. } = purpose {
-            let mut wanted = present.clone();
-            wanted.insert(program.clone(), *processes);
-            let readings = [self.read_settings(present)?.groups, self.read_settings(&wanted)?.groups];
-            return group_of_program(program, readings);
-        }
-        let settings = self.read_settings(&BTreeMap::new())?;
         match purpose {
-            ReadFor::Diff(_) | ReadFor::Scale { .. } => Ok(settings.groups),
+            ReadFor::Scale { program, processes, present, .. } => {
+                let mut wanted = present.clone();
+                wanted.insert(program.clone(), *processes);
+                let readings = [self.read_settings(present)?.groups, self.read_settings(&wanted)?.groups];
+                group_of_program(program, readings)
+            }
+            ReadFor::Diff(_) => Ok(self.read_settings(&BTreeMap::new())?.groups),
             ReadFor::Restart(_) => {
+                let settings = self.read_settings(&BTreeMap::new())?;
                 self.try_sockets(settings.groups.iter().flat_map(GroupSpec::sockets))?;
                 self.next_settings = Some(settings);
                 Ok(Vec::new())
             }
             ReadFor::Reread(_) => {
+                let settings = self.read_settings(&BTreeMap::new())?;
                 self.log_messages(settings.notices);
                 self.activity.set_level(settings.daemon.log_level);
                 Ok(settings.groups)

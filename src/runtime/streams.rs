@@ -245,6 +245,9 @@ impl Shell {
             self.streams.due.append(&mut self.output.take_due_followers());
         }
         self.streams.note_newest(self.core.newest_event());
+        if !self.streams.is_due() {
+            return;
+        }
         let until = self.clock.now().mono.after(WORK_PER_TURN);
         while let Some(token) = self.streams.next_due() {
             if self.is_too_slow(token) {

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Shell;
-use crate::model::{LimitOption, LimitsSpec, Pid, ProcessId, ProcessSpec, Signal};
+use crate::model::{LimitOption, LimitsSpec, Pid, ProcessId, Signal};
 use crate::supervise::Members;
 use crate::sys::cgroup::Cgroup;
-use crate::sys::process_tree::{ProcessTable, TreeMark, TreeRoots, kill_tree, signal_all};
-
-/// How often the members of a cgroup are looked for again, where the kernel can't kill it as a whole.
-const ROUNDS_MAX: usize = 8;
+use crate::sys::process_tree::{ProcessTable, ROUNDS_MAX, TreeMark, TreeRoots, kill_tree, signal_all};
 
 /// The marks of processes that have no cgroup of their own, from their first start on.
 #[derive(Debug, Default)]
@@ -88,8 +85,8 @@ impl Shell {
     /// Sends a signal to the tree of a process, except its own live processes. With `stopasgroup` the group of its
     /// leader has got the stop signal already.
     pub(super) fn signal_tree(&self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
-        let has_it = self.core.spec(process).is_some_and(|spec: &ProcessSpec| spec.stop_as_group);
-        let except = (has_it && signal != Signal::KILL).then_some(leader);
+        let has_got_it = self.core.spec(process).is_some_and(|spec| spec.stop_as_group);
+        let except = (has_got_it && signal != Signal::KILL).then_some(leader);
         let Some(cgroup) = self.cgroups.of(process) else {
             let is_found = self.signal_marked_tree(process, own, signal, except);
             // As with killasgroup. The group of a live leader has got the signal already.

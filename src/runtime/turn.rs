@@ -133,7 +133,7 @@ impl Shell {
         if self.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.feed(Input::TimePassed);
         }
-        self.go_on_measuring();
+        self.continue_measuring();
         for (source, it) in &sources {
             match source {
                 Source::Client => self.client_is_ready(it.token, it.readable),
@@ -227,9 +227,9 @@ impl Shell {
         let has_oom_kill = self.leave_cgroup(process, status);
         let is_reported = |failure: &SpawnFailure| failure.is_shortage() || failure.is_of_limit();
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
-        let has_process_limit = limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
+        let has_process_limit = || limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
         let failure = spawn_failures::take(pid)
-            .map(|failure| if has_process_limit { failure.with_process_limit() } else { failure })
+            .map(|failure| if has_process_limit() { failure.with_process_limit() } else { failure })
             .filter(is_reported);
         self.feed(match failure {
             Some(failure) if failure.is_of_limit() => {

@@ -53,7 +53,7 @@ pub(super) fn draft(text: &str, file: &str) -> Result<Draft, ScaffoldError> {
         let place = lines.first().copied().unwrap_or(0);
         return failed(format!(
             "{file}:{place} runs supervisord: sv reads its configuration as it is, so there is nothing to write. Copy sv \
-             into the image and replace the command by ENTRYPOINT [\"/sv\"]"
+             into the image and replace the command with ENTRYPOINT [\"/sv\"]"
         ));
     }
     let places: Vec<String> = lines.iter().map(ToString::to_string).collect();

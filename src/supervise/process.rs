@@ -165,7 +165,7 @@ pub(super) struct Process {
     pub(super) report_interval: Option<Duration>,
     /// Why this run was found unhealthy, if that had consequences.
     pub(super) unhealthy_reason: Option<String>,
-    /// Whether a command that checks it is why this run was given up.
+    /// Whether a failed check is why this run was given up.
     pub(super) failed_check: bool,
     pub(super) started: Option<(Mono, Wall)>,
     /// When and how its process ended last. A later start leaves it as it is.

@@ -17,7 +17,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         let is_known = self.scaled.contains_key(&program)
-            || self.configured.iter().any(|group| group.name == program || has_program(group, &program));
+            || self.configured.iter().any(|group| has_program(group, &program));
         if !is_known {
             return out.reply(ticket, Err(Fault::about(FaultCode::BadName, program)));
         }
@@ -91,7 +91,7 @@ impl Supervisor {
 ///
 /// The program is in several groups, so it is not clear which of them to scale.
 pub fn group_of_program(program: &str, readings: [Vec<GroupSpec>; 2]) -> Result<Vec<GroupSpec>, String> {
-    let has_it = |group: &&GroupSpec| has_program(group, program) || group.name == program;
+    let has_it = |group: &&GroupSpec| has_program(group, program);
     let mut names: Vec<_> =
         readings.iter().flatten().filter(has_it).map(|group| group.name.clone()).collect();
     names.sort_unstable();
@@ -106,6 +106,7 @@ pub fn group_of_program(program: &str, readings: [Vec<GroupSpec>; 2]) -> Result<
     Ok(readings.into_iter().filter_map(of_it).collect())
 }
 
+/// Whether a group has this program. One without processes is known by the name of its group.
 fn has_program(group: &GroupSpec, program: &str) -> bool {
-    group.processes.iter().any(|process| process.program == program)
+    group.name == program || group.processes.iter().any(|process| process.program == program)
 }

@@ -206,9 +206,9 @@ fn own_io_priority() -> rustix::io::Result<i32> {
         .ok_or_else(|| rustix::io::Errno::from_raw_os_error(Errno::last_raw()))
 }
 
-/// Changes these attributes of a process that runs, of all processes in the group that it leads, and of
-/// their threads. `groups` is `None` if the members are not known. An option that is not set takes the value that a child inherits from us. Returns what
-/// failed, each option once.
+/// Changes these attributes of a process that runs, of all processes in the group that it leads, and of their threads.
+/// `groups` is `None` if the members are not known. An option that is not set takes the value that a child inherits from
+/// us. Returns what failed, each option once.
 #[must_use]
 pub fn apply_in_place(
     leader: Pid,

@@ -24,7 +24,7 @@ use nix::libc;
 use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock};
 
 use super::files::read_file;
-use super::{child, clone, kernel_signals};
+use super::{child, clone};
 use crate::model::{LimitOption, Pid};
 
 /// What is read of a file of cgroupfs, and of a list of mounts.
@@ -160,12 +160,6 @@ impl Hierarchy {
         Ok(cgroup)
     }
 
-    /// The cgroup that we are in.
-    #[must_use]
-    pub fn own(&self) -> Cgroup {
-        Cgroup { path: self.folder.join(SUPERVISOR) }
-    }
-
     /// Moves us back to where we were started, and removes our folder, unless other processes are left in it.
     pub fn leave(self) {
         for path in folders_in(&self.folder) {
@@ -218,13 +212,7 @@ impl Cgroup {
         let file = to_write(&self.path.join(file))?;
         // Recent kernels would not reclaim at all.
         fcntl_setfl(&file, OFlags::empty())?;
-        // A signal that reaches the child would be reported to us.
-        let before = kernel_signals::block(kernel_signals::ALL)?;
-        let forked = clone::with_copied_memory(&|| child::write_and_exit(&file, text.as_bytes()));
-        kernel_signals::block(before)?;
-        let pid = forked?;
-        super::spawn::make_group_leader(pid);
-        Ok(pid)
+        clone::helper(&|| child::write_and_exit(&file, text.as_bytes()))
     }
 
     /// Whether setting this limit begins with reclaiming memory.
@@ -237,14 +225,18 @@ impl Cgroup {
     /// The processes in it and in cgroups below it.
     #[must_use]
     pub fn pids(&self) -> Vec<Pid> {
-        let (mut folders, mut pids, mut next) = (vec![self.path.clone()], Vec::new(), 0);
+        self.folders().iter().flat_map(|folder| pids_in(folder)).collect()
+    }
+
+    /// Its folder and those of the cgroups below it, each after its parent.
+    fn folders(&self) -> Vec<PathBuf> {
+        let (mut folders, mut next) = (vec![self.path.clone()], 0);
         while let Some(folder) = folders.get(next).cloned() {
             next += 1;
-            pids.extend(pids_in(&folder));
             let room = NESTED_MAX.saturating_sub(folders.len());
             folders.extend(folders_in(&folder).into_iter().take(room));
         }
-        pids
+        folders
     }
 
     /// Whether a process is in it or below it. Zombies do not count.
@@ -267,15 +259,7 @@ impl Cgroup {
     /// # Errors
     /// EBUSY.
     pub fn remove(&self) -> io::Result<()> {
-        // A program that has made cgroups of its own has the deepest ones last.
-        let mut folders = vec![self.path.clone()];
-        let mut next = 0;
-        while let Some(folder) = folders.get(next).cloned() {
-            next += 1;
-            let room = NESTED_MAX.saturating_sub(folders.len());
-            folders.extend(folders_in(&folder).into_iter().take(room));
-        }
-        folders.iter().rev().try_for_each(fs::remove_dir)
+        self.folders().iter().rev().try_for_each(fs::remove_dir)
     }
 
     /// The memory in use, in bytes, without page cache that was not used lately: what kubelet calls the working set.
@@ -389,12 +373,7 @@ fn own_cgroup() -> Result<PathBuf, String> {
 
 /// The same for a controller of version 1, by its name; version 2 has no name.
 fn own_cgroup_of(controller: &str) -> Result<PathBuf, String> {
-    let text = |path: &str| {
-        let bytes = read_file(Path::new(path), FILE_BYTES_MAX);
-        bytes
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .map_err(|error| format!("cannot read '{path}': {error}"))
-    };
+    let text = |path: &str| read(Path::new(path)).map_err(|error| format!("cannot read '{path}': {error}"));
     let (cgroups, mounts) = (text("/proc/self/cgroup")?, text("/proc/self/mountinfo")?);
     let path = cgroup_path(&cgroups, controller).ok_or("the kernel has no cgroups of version 2")?;
     let mut mounts = mounts.lines().filter_map(|line| cgroup_mount(line, controller)).peekable();

@@ -41,35 +41,35 @@ pub(super) fn run_in_place(program: &Program, membership: Membership, report: &R
     exit(i32::from(report(errno.into(), &mut StandardError)))
 }
 
-/// Ends with the errno of looking for a file, or 0. The file system may never answer, so nothing of ours stays open in
-/// this copy meanwhile. Without close_range(2) it does, until the child is killed.
+/// Ends with the errno of looking for a file, or 0. The file system may never answer.
 pub(super) fn look_for_file(path: &CStr) -> ! {
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     default_signals();
-    // SAFETY: this process is a copy that uses no descriptor, and the call touches no memory.
+    close_from(0);
+    exit(file_lookup::status_of(rustix::fs::stat(path).map(drop)))
+}
+
+/// Closes what a copy of us does not use, so that clients see the end of their connections and our locks end with us.
+/// Without close_range(2) it stays open until the copy ends.
+fn close_from(first: u32) {
+    // SAFETY: this process is a copy that uses no descriptor from this one on, and the call touches no memory.
     #[expect(unsafe_code, reason = "close_range(2) has no wrapper")]
     unsafe {
-        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        libc::syscall(libc::SYS_close_range, first, u32::MAX, 0);
     }
-    exit(file_lookup::status_of(rustix::fs::stat(path).map(drop)))
 }
 
 /// Ends with the errno of writing to a file, or 0. The kernel may take long to do what is written.
 pub(super) fn write_and_exit(file: &impl AsFd, bytes: &[u8]) -> ! {
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     default_signals();
-    // Nothing else of ours stays open meanwhile: clients see the end of their connections, and the lock on our cgroup
-    // ends with us.
     if let Err(errno) = assign(&Assignment { source: file.as_fd().as_raw_fd(), number: 0 }) {
         exit(errno as i32);
     }
-    // SAFETY: this process is a copy that uses descriptor 0 alone, which was just opened and stays open until its end.
-    // The call touches no memory.
-    #[expect(unsafe_code, reason = "close_range(2) has no wrapper, and a descriptor by its number")]
-    let file = unsafe {
-        libc::syscall(libc::SYS_close_range, 1, u32::MAX, 0);
-        BorrowedFd::borrow_raw(0)
-    };
+    close_from(1);
+    // SAFETY: descriptor 0 was just opened, and stays open until this process ends.
+    #[expect(unsafe_code, reason = "a descriptor by its number")]
+    let file = unsafe { BorrowedFd::borrow_raw(0) };
     exit(file_lookup::status_of(rustix::io::write(file, bytes).map(drop)))
 }
 

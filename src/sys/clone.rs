@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::libc::{self, c_int, c_void};
 use nix::unistd::{ForkResult, fork};
 
-use super::child;
+use super::{child, kernel_signals};
 use crate::model::Pid;
 
 /// The stack of a child within our memory; a page below it is not accessible.
@@ -74,6 +74,20 @@ pub(super) fn with_copied_memory(run: &dyn Fn()) -> io::Result<Pid> {
         }
         ForkResult::Parent { child } => Ok(Pid(child.as_raw())),
     }
+}
+
+/// Runs a function in a child that does slow work for us, in a process group of its own. The function does not return.
+///
+/// # Errors
+/// The error of fork(2): EAGAIN, ENOMEM.
+pub(super) fn helper(run: &dyn Fn()) -> io::Result<Pid> {
+    // A signal that reaches the child would be reported to us.
+    let before = kernel_signals::block(kernel_signals::ALL)?;
+    let forked = with_copied_memory(run);
+    kernel_signals::block(before)?;
+    let pid = forked?;
+    super::spawn::make_group_leader(pid);
+    Ok(pid)
 }
 
 /// Runs a function in a child that shares our memory, and returns when the child has executed a program or

@@ -13,7 +13,7 @@ use nix::libc;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use super::{child, clone, kernel_signals};
+use super::{child, clone};
 use crate::model::Pid;
 
 /// What is known at once.
@@ -34,13 +34,7 @@ pub fn look_for_file(path: &Path) -> io::Result<FileAnswer> {
         return Ok(FileAnswer::Known(known));
     }
     let path = CString::new(path.as_os_str().as_bytes())?;
-    // A signal that reaches the child would be reported to us.
-    let before = kernel_signals::block(kernel_signals::ALL)?;
-    let forked = clone::with_copied_memory(&|| child::look_for_file(&path));
-    kernel_signals::block(before)?;
-    let pid = forked?;
-    super::spawn::make_group_leader(pid);
-    Ok(FileAnswer::AskedBy(pid))
+    Ok(FileAnswer::AskedBy(clone::helper(&|| child::look_for_file(&path))?))
 }
 
 /// Whether a file exists, from the kernel's cache. `None` if that has no answer, or can't be read: before Linux 5.12, or

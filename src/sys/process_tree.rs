@@ -25,7 +25,7 @@ use super::process::{own_pid, send_signal};
 use crate::model::{Pid, ResourceBounds, Signal};
 
 /// How often we look again for what was forked while we were killing. What is left is found later.
-const ROUNDS_MAX: usize = 8;
+pub const ROUNDS_MAX: usize = 8;
 
 /// Marks are above it, and no real limit is.
 const MARK_MIN: u64 = 1 << 32;
@@ -123,20 +123,15 @@ impl ProcessTable {
     /// # Errors
     /// ESRCH, EPERM.
     pub fn signal(&self, pid: Pid, signal: Signal) -> io::Result<()> {
-        let gone = || io::Error::from(Errno::ESRCH);
-        let before = self.processes.get(&pid).ok_or_else(gone)?;
+        let before = self.processes.get(&pid).ok_or(Errno::ESRCH)?;
         let handle = ProcessFd::open(pid);
-        // A parent that has ended meanwhile makes the process our child.
-        let us = Pid(own_pid());
         let now = ProcStat::read(pid)?;
-        let is_same =
-            now.start_ticks == before.start_ticks && (now.parent == before.parent || now.parent == us);
-        match handle {
-            _ if !is_same => Err(gone()),
-            Some(handle) => handle.signal(signal),
-            None if now.parent == us => send_signal(pid, signal, false),
-            None => Err(gone()),
+        // A parent that has ended meanwhile makes the process our child.
+        let has_its_parent = now.parent == before.parent || now.parent == Pid(own_pid());
+        if now.start_ticks != before.start_ticks || !has_its_parent {
+            return Err(Errno::ESRCH.into());
         }
+        signal_one(pid, handle.as_ref(), signal)
     }
 }
 
@@ -159,11 +154,11 @@ pub fn kill_tree(roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) -> bool {
     true
 }
 
-/// Sends a signal to these processes as long as `is_one` holds for them, which is asked once their handles are open.
+/// Sends a signal to those of these processes that `look_again` still lists, which is called once their handles are open.
 /// Those in the process group `except` get none, nor do others than our children where the kernel has no handles.
-pub fn signal_all(pids: &[Pid], signal: Signal, except: Option<Pid>, is_one: impl FnOnce() -> Vec<Pid>) {
+pub fn signal_all(pids: &[Pid], signal: Signal, except: Option<Pid>, look_again: impl FnOnce() -> Vec<Pid>) {
     let handles: Vec<_> = pids.iter().map(|pid| (*pid, ProcessFd::open(*pid))).collect();
-    let still: BTreeSet<Pid> = is_one().into_iter().collect();
+    let still: BTreeSet<Pid> = look_again().into_iter().collect();
     for (pid, handle) in handles {
         if still.contains(&pid) && except.is_none_or(|group| group_of(pid) != Ok(group)) {
             let _ = signal_one(pid, handle.as_ref(), signal);

@@ -65,8 +65,12 @@ impl JournalLines {
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&text)) {
             return Vec::new();
         }
-        // The time of its arrival if the line has none.
-        self.shown(&line, times::of_line(&text).or(Some(now_ms)))
+        let at = match self.style {
+            LineStyle::Prefixed(_) => None,
+            // The time of its arrival if the line has none.
+            LineStyle::Timed(_) | LineStyle::Json(..) => times::of_line(&text).or(Some(now_ms)),
+        };
+        self.shown(&line, at)
     }
 
     /// A line without its newline, which was written then. A longer one is split.
@@ -94,12 +98,12 @@ impl JournalLines {
 }
 
 /// The lines of a log that has been written already, each with its time if that is known. A line without a time belongs
-/// to the one before, as in a stack trace.
-pub(super) fn timed(text: &str) -> impl Iterator<Item = (Option<i64>, &str)> {
+/// to the one before, as in a stack trace. Times are looked for only if they are needed.
+pub(super) fn timed(text: &str, needs_times: bool) -> impl Iterator<Item = (Option<i64>, &str)> {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let lines = body.split('\n').filter(move |_| !text.is_empty());
-    lines.scan(None, |at, line| {
-        *at = times::of_line(line).or(*at);
+    lines.scan(None, move |at, line| {
+        *at = needs_times.then(|| times::of_line(line)).flatten().or(*at);
         Some((*at, line))
     })
 }
@@ -187,9 +191,9 @@ mod tests {
         let log = "a\n1970-01-01T00:00:01Z b\n  at c\n\n{\"time\":\"1970-01-01T00:00:02Z\"}\n";
         let expected =
             [(None, "a"), (Some(1000), "1970-01-01T00:00:01Z b"), (Some(1000), "  at c"), (Some(1000), "")];
-        assert_eq!(timed(log).take(4).collect::<Vec<_>>(), expected);
-        assert_eq!(timed(log).last().unwrap().0, Some(2000));
-        assert_eq!((timed("").count(), timed("a").count(), timed("\n").count()), (0, 1, 1));
+        assert_eq!(timed(log, true).take(4).collect::<Vec<_>>(), expected);
+        assert_eq!(timed(log, true).last().unwrap().0, Some(2000));
+        assert_eq!((timed("", true).count(), timed("a", true).count(), timed("\n", true).count()), (0, 1, 1));
         let mut lines = JournalLines::new(LineStyle::Timed(b"web | ".to_vec()), None);
         // The time of arrival where a line has none.
         assert_eq!(

@@ -126,7 +126,8 @@ fn show_end(
     let complete = if wanted.follows { end.rfind('\n').map_or(0, |at| at + 1) } else { end.len() };
     let (complete, begun) = end.split_at(complete);
     report_missing_times(session, source, complete, wanted);
-    let shown: Vec<_> = lines::timed(complete).filter(|line| wanted.includes(line)).collect();
+    let shown: Vec<_> =
+        lines::timed(complete, wanted.needs_times()).filter(|line| wanted.includes(line)).collect();
     let mut text = Vec::new();
     for (at, line) in &shown[shown.len().saturating_sub(wanted.lines)..] {
         text.extend(source.lines.shown(line.as_bytes(), *at));
@@ -153,9 +154,10 @@ fn end_of_log(
         let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
         let text = answers::plain_text(&session.call(method, &params)?)?;
         // The first line may have lost its beginning.
-        let included = lines::timed(&text).skip(1).filter(|line| wanted.includes(line)).count();
+        let included =
+            lines::timed(&text, wanted.needs_times()).skip(1).filter(|line| wanted.includes(line)).count();
         let is_old_enough = wanted.since.is_some_and(|since| {
-            lines::timed(&text).find_map(|(at, _)| at).is_some_and(|first| first < since)
+            lines::timed(&text, true).find_map(|(at, _)| at).is_some_and(|first| first < since)
         });
         let has_all = text.len() < window || included > wanted.lines || is_old_enough;
         if has_all || window >= WINDOW_BYTES_MAX {
@@ -168,8 +170,7 @@ fn end_of_log(
 /// The times of lines were asked for, and none is known.
 fn report_missing_times(session: &mut Session, source: &JournalSource, text: &str, wanted: &JournalOptions) {
     let is_asked = wanted.since.is_some() || wanted.has_times;
-    let has_times = lines::timed(text).any(|(at, _)| at.is_some());
-    if text.is_empty() || !is_asked || has_times {
+    if text.is_empty() || !is_asked || lines::timed(text, true).any(|(at, _)| at.is_some()) {
         return;
     }
     let JournalSource { namespec, channel, .. } = source;

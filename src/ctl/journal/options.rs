@@ -3,6 +3,7 @@
 use regex_lite::{Regex, RegexBuilder};
 
 use super::super::times;
+use crate::model::parse_duration;
 
 /// As in tail(1).
 const LINES: usize = 10;
@@ -84,6 +85,11 @@ impl<'w> JournalOptions<'w> {
 }
 
 impl JournalOptions<'_> {
+    /// Whether the times of lines make a difference.
+    pub(super) fn needs_times(&self) -> bool {
+        self.since.is_some() || self.has_times || self.is_json
+    }
+
     /// Whether a line that was written then is shown.
     pub(super) fn includes(&self, (at, line): &(Option<i64>, &str)) -> bool {
         self.since.is_none_or(|since| at.is_some_and(|at| at >= since))
@@ -99,16 +105,8 @@ fn pattern(text: &str) -> Result<Regex, String> {
 /// `90s`, `10m`, `2h`, `1d` before now, or a time.
 fn since(text: &str, now_ms: i64) -> Result<i64, String> {
     let ago = || {
-        let at = text.find(|c: char| !c.is_ascii_digit())?;
-        let secs = match &text[at..] {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        let number: i64 = text[..at].parse().ok()?;
-        now_ms.checked_sub(number.checked_mul(secs * 1000)?)
+        let secs = parse_duration(text).filter(|_| !text.is_empty())?.as_secs();
+        now_ms.checked_sub(i64::try_from(secs).ok()?.checked_mul(1000)?)
     };
     let bad = || format!("Error: bad time '{text}': give 90s, 10m, 2h, 1d or 2026-11-29T03:07:29Z");
     times::unix_ms(text).or_else(ago).ok_or_else(bad)
