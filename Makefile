@@ -37,8 +37,7 @@ fuzz: ## fuzz every parser of untrusted input, FUZZ_SECS (10) for each target
 
 test: setup check deny fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
-		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" \
-		cargo test --locked --no-fail-fast
+		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" tests/run.sh
 
 vm-runtimes: ## try podman, crun and systemd in a virtual machine (about 10 minutes; the first time more, and as root)
 	@$(SETUP)/kernel.sh && $(SETUP)/runtimes.sh && bin="$$($(SETUP)/static.sh)" \
