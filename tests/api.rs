@@ -1092,6 +1092,18 @@ fn a_program_is_scaled_and_the_difference_is_shown() {
     let process = json!({"full_name": "web:web_01", "group": "web", "name": "web_01", "change": "added", "action": "start", "options": []});
     let group = json!({"group": "web", "change": "changed", "processes": [process]});
     assert_eq!(get(&mut peer, "/diff"), json!({"groups": [group]}));
+    sandbox.replace(
+        "supervisord.conf",
+        "[program:cat]\n",
+        "[program:cat]\npriority=5\nenvironment=TOKEN=\"secret\"\n",
+    );
+    let body = get(&mut peer, "/diff");
+    let options = json!([
+        {"name": "priority", "effect": "in_place", "old": "999", "new": "5"},
+        {"name": "environment", "effect": "restart", "old": null, "new": "TOKEN=..."},
+    ]);
+    assert_eq!(body["groups"][0]["processes"][0]["options"], options, "{body}");
+    assert!(!body.to_string().contains("secret"), "{body}");
     for (target, status, name) in [
         ("/programs/web/scale", "400 Bad Request", "BAD_REQUEST"),
         ("/programs/web/scale?processes=-1", "400 Bad Request", "BAD_REQUEST"),

@@ -173,6 +173,94 @@ fn why_shows_all_that_is_known_of_a_process() {
     assert_eq!((out.as_str(), err.as_str(), code), ("", expected, Some(1)));
 }
 
+/// Names and a command that are wider than a terminal, in wide characters too.
+const WIDE: &str = "\
+[program:a_name_that_is_longer_than_a_terminal_is_wide_and_that_would_not_fit_into_any_table_column]
+command=/bin/sh -c 'echo \u{6771}\u{4eac}\u{6771}\u{4eac} and words that go on and on, and a word \
+without-any-blank-in-it-that-is-wider-than-the-whole-terminal-and-has-to-be-broken-somewhere >&2; exit 3'
+startretries=0
+[program:\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}]
+command=/bin/cat
+depends_on=a_name_that_is_longer_than_a_terminal_is_wide_and_that_would_not_fit_into_any_table_column?
+";
+
+#[test]
+fn lines_are_as_wide_as_the_terminal_at_most_and_whole_in_a_pipe() {
+    let mut sandbox = Sandbox::with_programs(WIDE).start();
+    let name = WIDE.split(['[', ':', ']']).nth(2).unwrap();
+    sandbox.wait_state(name, "FATAL");
+    let program = "/bin/cat\n";
+    sandbox.replace("supervisord.conf", program, "/bin/cat -\nstopwaitsecs=3\n");
+    for words in
+        [&["why", "all"][..], &["events"], &["events", "-f", "--since", "0"], &["graph"], &["diff"], &["ps"]]
+    {
+        for (variable, value) in [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm")] {
+            let mut terminal =
+                Terminal::start(sv(&sandbox, words).env_remove("NO_COLOR").env(variable, value));
+            if words.contains(&"-f") {
+                terminal.expect("FATAL");
+                terminal.type_in("\x03");
+            }
+            terminal.wait_exit();
+            let shown = without_colors(&terminal.shown());
+            assert!(shown.lines().count() > 2, "{words:?}: {shown:?}");
+            for line in shown.lines() {
+                assert!(line.width() <= 80, "{words:?} {variable}={value}: {line:?} in {shown}");
+            }
+        }
+    }
+    // A record is a line, with all of it.
+    let (events, ..) = run(&sandbox, &["events"]);
+    assert!(events.lines().any(|line| line.contains(&format!("  {name} BACKOFF -> FATAL: "))), "{events}");
+    let (why, ..) = run(&sandbox, &["why", name]);
+    assert!(why.lines().any(|line| line.starts_with("command: ") && line.ends_with(" exit 3'")), "{why}");
+    assert!(why.contains("-has-to-be-broken-somewhere\n"), "{why}");
+    // What does not fit continues below the column that it is in.
+    let mut terminal = Terminal::start(sv(&sandbox, &["why", name]).env("NO_COLOR", "1"));
+    terminal.wait_exit();
+    let shown = terminal.shown().replace('\r', "");
+    let (_, after) = shown.split_once("\ncommand:      /bin/sh ").unwrap();
+    assert!(after.lines().nth(1).unwrap().starts_with("              "), "{shown}");
+    let transition = shown.lines().position(|line| line.contains(" -> BACKOFF")).unwrap();
+    let next = shown.lines().nth(transition + 1).unwrap();
+    assert!(next.starts_with(&" ".repeat(28)), "{shown}");
+}
+
+fn without_colors(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+#[test]
+fn why_explains_every_process_of_a_group_trouble_first() {
+    let programs = format!("{PROGRAMS}[group:both]\nprograms=web,fails\n");
+    let mut sandbox = Sandbox::with_programs(&programs).start();
+    sandbox.wait_state("both:web", "RUNNING");
+    sandbox.ctl(&["start", "both:fails"]);
+    sandbox.wait_state("both:fails", "FATAL");
+    let subjects = |text: &str| -> Vec<String> {
+        let blocks = text.split("\n\n").filter_map(|block| block.lines().next());
+        blocks.map(|line| line.split(" for ").next().unwrap().to_owned()).collect()
+    };
+    let (text, err, code) = run(&sandbox, &["why", "both:*"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert_eq!(subjects(&text), ["both:fails is FATAL", "both:web is RUNNING"], "{text}");
+    assert!(text.contains("\n\nboth:web is RUNNING"), "{text}");
+    let (text, ..) = run(&sandbox, &["why", "off", "both:w*", "off"]);
+    assert_eq!(subjects(&text), ["both:web is RUNNING", "off is STOPPED"], "{text}");
+    let (text, ..) = run(&sandbox, &["why", "--json", "both:*"]);
+    let objects: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!(objects[0]["process"]["full_name"], "both:fails");
+    assert_eq!(objects[0]["output"]["channel"], "stderr");
+    let (text, err, code) = run(&sandbox, &["why", "bth:*"]);
+    let expected = "bth: ERROR (no such group, did you mean 'both:*'?)\n";
+    assert_eq!((text.as_str(), err.as_str(), code), ("", expected, Some(1)));
+    let (text, err, code) = run(&sandbox, &["why", "web"]);
+    let expected = "web: ERROR (no such process, did you mean 'both:web'?)\n";
+    assert_eq!((text.as_str(), err.as_str(), code), ("", expected, Some(1)));
+}
+
 #[test]
 fn a_failed_start_says_why_in_three_lines() {
     let mut sandbox = started();
@@ -513,8 +601,12 @@ fn diff_shows_what_an_update_would_do_and_does_none_of_it() {
         web(3, 2).replace("numprocs=3\n", "numprocs=3\npriority=5\n").replace("program:one", "program:two");
     reconfigure(&sandbox, &changed);
     let expected = "\
-~ web:web_0  restart  command (restart), priority (in place)
-~ web:web_1  restart  command (restart), priority (in place)
+~ web:web_0  restart
+    command   restart   /bin/sh -c ': v1; exec cat' -> /bin/sh -c ': v2; exec cat'
+    priority  in place  999 -> 5
+~ web:web_1  restart
+    command   restart   /bin/sh -c ': v1; exec cat' -> /bin/sh -c ': v2; exec cat'
+    priority  in place  999 -> 5
 + web:web_2  start
 + two        start
 - one        stop

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::list::{ListReply, NoHead, encoded};
-use crate::model::{GroupDifference, Namespec, ProcessDifference};
+use crate::model::{GroupDifference, Namespec, OptionDifference, ProcessDifference};
 
 #[derive(Serialize)]
 struct GroupDiffView<'a> {
@@ -26,6 +26,8 @@ struct ProcessDiffView<'a> {
 struct OptionDiffView<'a> {
     name: &'a str,
     effect: &'static str,
+    old: Option<&'a str>,
+    new: Option<&'a str>,
 }
 
 pub(super) fn diff(groups: Vec<GroupDifference>) -> ListReply {
@@ -39,7 +41,12 @@ fn group_view(GroupDifference { group, change, processes }: &GroupDifference) ->
 
 fn process_view<'a>(group: &'a str, process: &'a ProcessDifference) -> ProcessDiffView<'a> {
     let ProcessDifference { name, change, action, options } = process;
-    let options = options.iter().map(|(name, update)| OptionDiffView { name, effect: update.name() });
+    let options = options.iter().map(|OptionDifference { name, update, old, new }| OptionDiffView {
+        name,
+        effect: update.name(),
+        old: old.as_deref(),
+        new: new.as_deref(),
+    });
     ProcessDiffView {
         full_name: Namespec::join(group, name),
         group,

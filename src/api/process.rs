@@ -12,9 +12,9 @@ use super::query::Query;
 use super::{json, utc};
 use crate::http::Response;
 use crate::model::{
-    AutoRestart, Command, ConfigInfo, Dependency, ExitStatus, Fault, FaultCode, HealthCheck, HealthInfo,
-    HealthStatus, Namespec, ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, Reply,
-    RunCounters, Signal, StartRetries, Transition, WrittenAt,
+    Command, ConfigInfo, Dependency, ExitStatus, Fault, FaultCode, HealthInfo, HealthStatus, Namespec,
+    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, Reply, RunCounters, StartRetries,
+    Transition, WrittenAt,
 };
 
 /// Which processes are listed: those that match everything that is given. By a name there is one at most, which is
@@ -326,11 +326,7 @@ impl<'a> ConfigView<'a> {
                 ProgramType::Oneshot => "oneshot",
             },
             autostart: spec.autostart,
-            autorestart: match spec.autorestart {
-                AutoRestart::Never => "false",
-                AutoRestart::Unexpected => "unexpected",
-                AutoRestart::Always => "true",
-            },
+            autorestart: spec.autorestart.name(),
             priority: spec.priority,
             startsecs: spec.start_secs,
             startretries: match spec.start_retries {
@@ -338,26 +334,15 @@ impl<'a> ConfigView<'a> {
                 StartRetries::Forever => None,
             },
             exitcodes: &spec.exit_codes,
-            stopsignal: bare_name(spec.stop_signal),
+            stopsignal: spec.stop_signal.bare_name(),
             stopwaitsecs: spec.stop_wait_secs,
             depends_on: spec.depends_on.iter().map(DependencyView::of).collect(),
             restart_with: spec.restart_with.iter().map(DependencyView::of).collect(),
             ready: spec.readiness.iter().flat_map(|it| &it.checks).map(ToString::to_string).collect(),
-            health: spec.health.as_ref().map(|health| match &health.check {
-                HealthCheck::Notify => "notify".to_owned(),
-                HealthCheck::Probe(probe) => probe.to_string(),
-            }),
+            health: spec.health.as_ref().map(|health| health.check.to_string()),
             schedule: spec.schedule.as_ref().map(|schedule| schedule.text.as_str()),
             defined_at: PlaceView::of(&spec.defined_at),
         }
-    }
-}
-
-/// `TERM`, or the number of a signal without a name.
-fn bare_name(signal: Signal) -> String {
-    match signal.to_string().strip_prefix("SIG") {
-        Some(name) => name.to_owned(),
-        None => signal.0.to_string(),
     }
 }
 

@@ -359,9 +359,11 @@ pub const ACTIONS: [ClientAction; 33] = [
     },
     ClientAction {
         name: "why",
-        about: "Explain the state of a process: its history, last end and output",
+        about: "Explain the state of processes: history, last end and output",
         topic: "why <name>\t\tShow what is known about a process, and its last lines\n\
-                why --json <name>\tPrint a JSON object\n",
+                why <gname>:*\t\tThe same for all processes of a group, those in trouble first\n\
+                why <name> <name>\tThe same for several processes or groups\n\
+                why --json <name>\tPrint a JSON object; an array for several\n",
     },
 ];
 

@@ -377,7 +377,7 @@ fn options_of(action: &str) -> Vec<Arg> {
             valued("for", "WHAT", "running, ready, healthy, done or stopped [default: running]"),
             valued("timeout", "SECONDS", "When to give up, with exit code 124 [default: never]"),
         ],
-        "why" => vec![flag("json", "Print a JSON object")],
+        "why" => vec![flag("json", "Print a JSON object, or an array for several processes")],
         "status" => vec![flag("json", "Print a JSON array with an object for each process")],
         "health" => vec![flag("json", "Print a JSON object")],
         "logs" => vec![

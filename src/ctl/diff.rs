@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::exit;
 use super::failure::Outcome;
 use super::is_running::error_is_2;
-use super::screen::{harmless, padded, shown};
+use super::screen::{harmless, padded, shortened, shown, table_columns, wrapped};
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords};
 
@@ -53,49 +53,88 @@ fn show(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
         return Ok(());
     }
     let colors = session.has_colors();
-    for line in lines(&groups, colors) {
+    for line in lines(&groups, colors, table_columns()) {
         session.say(line);
     }
     Ok(())
 }
 
-/// A line for each process, or for a group of which only settings of its own differ:
-/// `~ web:web_00  restart  command (restart), priority (in place)`.
-fn lines(groups: &[Json], colors: bool) -> Vec<String> {
-    let mut rows: Vec<[String; 4]> = Vec::new();
+/// A line for each process, or for a group of which only settings of its own differ, and one for each of its options, none
+/// wider than this: `~ web:web_00  restart`, `    command  restart  a -> b`.
+fn lines(groups: &[Json], colors: bool, width: usize) -> Vec<String> {
+    let mut rows: Vec<ShownDifference> = Vec::new();
     for group in groups {
         let processes = group["processes"].as_array().map(Vec::as_slice).unwrap_or_default();
         if processes.is_empty() {
-            let what = if group["change"] == "changed" { "settings of the group" } else { "" };
-            let name = format!("{}:*", shown(&group["group"]));
-            rows.push([shown(&group["change"]), name, "in place".to_owned(), what.to_owned()]);
+            let what =
+                if group["change"] == "changed" { "in place  settings of the group" } else { "in place" };
+            rows.push(ShownDifference {
+                change: shown(&group["change"]),
+                name: format!("{}:*", shown(&group["group"])),
+                action: what.to_owned(),
+                options: Vec::new(),
+            });
         }
-        for process in processes {
-            let options = process["options"].as_array().into_iter().flatten();
-            let options: Vec<String> = options
-                .map(|option| format!("{} ({})", shown(&option["name"]), effect(&shown(&option["effect"]))))
-                .collect();
-            rows.push([
-                shown(&process["change"]),
-                shown(&process["full_name"]),
-                effect(&shown(&process["action"])).to_owned(),
-                options.join(", "),
-            ]);
-        }
+        rows.extend(processes.iter().map(|process| ShownDifference {
+            change: shown(&process["change"]),
+            name: shown(&process["full_name"]),
+            action: effect(&shown(&process["action"])).to_owned(),
+            options: process["options"].as_array().into_iter().flatten().map(option).collect(),
+        }));
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
-    let (names, actions) = (width(1), width(2));
-    let line = |[change, name, action, options]: &[String; 4]| {
-        let (sign, color) = match change.as_str() {
+    let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| text.width()).max().unwrap_or(0);
+    let actions = widest(&mut rows.iter().map(|row| &row.action));
+    let names = widest(&mut rows.iter().map(|row| &row.name));
+    let names = names.min(width.saturating_sub(actions + SIGN_WIDTH + GAP.len())).max(1);
+    let options = || rows.iter().flat_map(|row| &row.options);
+    let columns = [0, 1].map(|column| widest(&mut options().map(|cells| &cells[column])));
+    let mut lines = Vec::new();
+    for row in &rows {
+        let (sign, color) = match row.change.as_str() {
             "added" => ("+", "\x1b[32m"),
             "removed" => ("-", "\x1b[31m"),
             _ => ("~", "\x1b[33m"),
         };
         let (on, off) = if colors { (color, "\x1b[0m") } else { ("", "") };
-        let (name, action) = (padded(name, names, false), padded(action, actions, false));
-        format!("{on}{sign}{off} {name}  {action}  {options}").trim_end().to_owned()
+        let name = padded(&shortened(&row.name, names), names, false);
+        lines.extend(wrapped(&format!("{on}{sign}{off} {name}{GAP}{}", row.action), width, SIGN_WIDTH));
+        for [option, effect, values] in &row.options {
+            let start = format!("{OPTION_INDENT}{}{GAP}", padded(option, columns[0], false));
+            let start = format!("{start}{}{GAP}", padded(effect, columns[1], false));
+            lines.extend(wrapped(format!("{start}{values}").trim_end(), width, start.width()));
+        }
+    }
+    lines
+}
+
+/// The sign of a change, and a blank.
+const SIGN_WIDTH: usize = 2;
+
+/// What separates two columns.
+const GAP: &str = "  ";
+
+const OPTION_INDENT: &str = "    ";
+
+/// A process or a group, as it is shown.
+struct ShownDifference {
+    change: String,
+    name: String,
+    action: String,
+    /// Name, effect, and values.
+    options: Vec<[String; 3]>,
+}
+
+/// `["command", "restart", "a -> b"]`
+fn option(option: &Json) -> [String; 3] {
+    let value = |member: &str| match option[member].as_str() {
+        None => "unset".to_owned(),
+        Some("") => "''".to_owned(),
+        Some(text) => harmless(text).into_owned(),
     };
-    rows.iter().map(line).collect()
+    // A server that knows less has no values.
+    let has_values = option["old"].is_string() || option["new"].is_string();
+    let values = if has_values { format!("{} -> {}", value("old"), value("new")) } else { String::new() };
+    [shown(&option["name"]), effect(&shown(&option["effect"])).to_owned(), values]
 }
 
 /// The API's words for people.
@@ -117,23 +156,34 @@ mod tests {
     #[test]
     fn every_difference_is_a_line() {
         let process = |name: &str, change: &str, action: &str, options: Json| json!({"full_name": name, "change": change, "action": action, "options": options});
-        let option = |name: &str, effect: &str| json!({"name": name, "effect": effect});
+        let option = |name: &str, effect: &str, old: Option<&str>, new: Option<&str>| json!({"name": name, "effect": effect, "old": old, "new": new});
         let groups = [
             json!({"group": "web", "change": "changed", "processes": [
-                process("web:web_0", "changed", "restart",
-                    json!([option("command", "restart"), option("nice", "in_place"), option("x", "next_start")])),
+                process("web:web_0", "changed", "restart", json!([
+                    option("command", "restart", Some("a\n1"), Some("b 2 and more")),
+                    option("nice", "in_place", None, Some("5")),
+                    option("umask", "next_start", Some(""), None),
+                    {"name": "x", "effect": "restart"},
+                ])),
                 process("web:w\x1b[2J", "removed", "stop", json!([])),
             ]}),
             json!({"group": "tuned", "change": "changed", "processes": []}),
             json!({"group": "new", "change": "added", "processes": [process("new", "added", "none", json!([]))]}),
         ];
         let expected = [
-            "~ web:web_0       restart     command (restart), nice (in place), x (next start)",
+            "~ web:web_0       restart",
+            "    command  restart     a\\n1 -> b 2 and more",
+            "    nice     in place    unset -> 5",
+            "    umask    next start  '' -> unset",
+            "    x        restart",
             "- web:w\\u{1b}[2J  stop",
-            "~ tuned:*         in place    settings of the group",
+            "~ tuned:*         in place  settings of the group",
             "+ new             stays down",
         ];
-        assert_eq!(lines(&groups, false), expected);
-        assert!(lines(&groups, true)[2].starts_with("\x1b[33m~\x1b[0m tuned:*  "));
+        assert_eq!(lines(&groups, false, usize::MAX), expected);
+        assert!(lines(&groups, true, 80)[6].starts_with("\x1b[33m~\x1b[0m tuned:*  "));
+        let narrow = lines(&groups, false, 36);
+        assert!(narrow.iter().all(|line| line.width() <= 36), "{narrow:?}");
+        assert_eq!(narrow[1..3], ["    command  restart     a\\n1 -> b 2", "                  and more"]);
     }
 }

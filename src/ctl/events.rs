@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::ends;
 use super::failure::{CallError, Outcome};
 use super::follow::wait;
-use super::screen::{harmless, shown};
+use super::screen::{harmless, shown, table_columns, wrapped};
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 use crate::model::Signal;
@@ -34,9 +34,9 @@ pub(super) fn events(session: &mut Session, arg: &str) -> Outcome {
             return Ok(());
         }
     };
-    let format = if words.has("--json") { Json::to_string } else { line };
+    let lines = if words.has("--json") { json_line } else { event_lines };
     if words.has("--follow") {
-        return follow(session, since, format);
+        return follow(session, since, lines);
     }
     let mut last = since.unwrap_or(0);
     loop {
@@ -47,7 +47,7 @@ pub(super) fn events(session: &mut Session, arg: &str) -> Outcome {
         let shown = page["events"].as_array().into_iter().flatten();
         let before = last;
         for event in shown {
-            session.say(format(event));
+            session.print(&lines(event));
             last = event["serial"].as_u64().unwrap_or(last);
         }
         if last == before || page["newest"].as_u64().is_none_or(|newest| newest <= last) {
@@ -61,7 +61,7 @@ fn report_gap(session: &mut Session) {
 }
 
 /// Until Ctrl-C, or until the server ends.
-fn follow(session: &mut Session, since: Option<u64>, format: fn(&Json) -> String) -> Outcome {
+fn follow(session: &mut Session, since: Option<u64>, lines: fn(&Json) -> String) -> Outcome {
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let mut stream = session.follow_events(since)?;
     let mut last = None;
@@ -97,7 +97,7 @@ fn follow(session: &mut Session, since: Option<u64>, format: fn(&Json) -> String
                 continue;
             }
             last = event.data["serial"].as_u64();
-            text.push_str(&format!("{}\n", format(&event.data)));
+            text.push_str(&lines(&event.data));
         }
         if session.pass_on(text.as_bytes()).is_err() {
             return Ok(());
@@ -105,8 +105,19 @@ fn follow(session: &mut Session, since: Option<u64>, format: fn(&Json) -> String
     }
 }
 
-/// `7  2026-11-29T03:07:29.123Z  web STARTING -> RUNNING, pid 12: up for 1 s (startsecs)`
-fn line(event: &Json) -> String {
+fn json_line(event: &Json) -> String {
+    format!("{event}\n")
+}
+
+/// For people: one line, or as many as the terminal needs.
+fn event_lines(event: &Json) -> String {
+    let (when, what) = line(event);
+    let lines = wrapped(&format!("{when}{what}"), table_columns(), when.len());
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// When, and what: `7  2026-11-29T03:07:29.123Z  `, `web STARTING -> RUNNING, pid 12: up for 1 s (startsecs)`
+fn line(event: &Json) -> (String, String) {
     let text = |member: &str| shown(&event[member]);
     let what = match event["kind"].as_str() {
         Some("process") => format!("{} {}", text("full_name"), ends::transition(event)),
@@ -119,7 +130,7 @@ fn line(event: &Json) -> String {
         Some("supervisor") => format!("the supervisor is {}", text("state")),
         _ => harmless(&event.to_string()).into_owned(),
     };
-    format!("{}  {}  {what}", event["serial"], text("at"))
+    (format!("{}  {}  ", event["serial"], text("at")), what)
 }
 
 #[cfg(test)]
@@ -155,7 +166,8 @@ mod tests {
                 "11  T  the supervisor is SHUTDOWN",
             ),
         ] {
-            assert_eq!(line(&event), expected);
+            let (when, what) = line(&event);
+            assert_eq!(when + &what, expected);
         }
     }
 }

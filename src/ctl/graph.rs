@@ -7,6 +7,9 @@ use super::screen::shown;
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 
+/// The blanks before what continues a line on a terminal.
+const INDENT: usize = 4;
+
 const OPTIONS: ActionOptions =
     ActionOptions { action: "graph", flags: &[("--dot", ""), ("--mermaid", "")], valued: &[] };
 
@@ -27,7 +30,12 @@ pub(super) fn graph(session: &mut Session, arg: &str) -> Outcome {
         (false, false) => plain,
     };
     let document = session.get("/api/v1/graph", "the dependencies")?;
-    session.print(&render(&DependencyGraph::of(&document)));
+    let text = render(&DependencyGraph::of(&document));
+    if words.has("--dot") || words.has("--mermaid") {
+        session.print(&text);
+    } else {
+        text.lines().for_each(|line| session.say_wrapped(line, INDENT));
+    }
     Ok(())
 }
 

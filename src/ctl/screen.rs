@@ -76,10 +76,55 @@ fn fitting(chars: impl Iterator<Item = char>, width: usize) -> Vec<char> {
     let mut used = 0;
     chars
         .take_while(|c| {
-            used += c.width().unwrap_or(0);
+            used += columns_of(*c);
             used <= width
         })
         .collect()
+}
+
+/// A line in as many lines as it takes for none to be wider than this, broken between words where there are some; those
+/// after the first are indented. Escape sequences for colours take no room.
+pub(super) fn wrapped(line: &str, width: usize, indent: usize) -> Vec<String> {
+    if line.width() <= width {
+        return vec![line.to_owned()];
+    }
+    let (width, indent) = (width.max(1), indent.min(width / 2));
+    let mut lines = Vec::new();
+    let mut current = String::new();
+    // The width of the current line, where it may be broken, and whether a word has begun in it.
+    let (mut used, mut word_at, mut has_word) = (0, None, false);
+    for (c, columns) in cells(line) {
+        while used + columns > width && has_word && c != ' ' {
+            let rest = current.split_off(word_at.unwrap_or(current.len()));
+            lines.push(current.trim_end().to_owned());
+            current = format!("{}{rest}", " ".repeat(indent));
+            used = indent + cells(&rest).map(|(_, columns)| columns).sum::<usize>();
+            (word_at, has_word) = (None, !rest.is_empty());
+        }
+        current.push(c);
+        used += columns;
+        has_word |= c != ' ';
+        if c == ' ' && has_word {
+            word_at = Some(current.len());
+        }
+    }
+    lines.push(current.trim_end().to_owned());
+    lines
+}
+
+/// Each character with its columns: none in an escape sequence for colours.
+fn cells(line: &str) -> impl Iterator<Item = (char, usize)> {
+    line.chars().scan(false, |is_escape, c| {
+        *is_escape |= c == '\x1b';
+        let columns = if *is_escape { 0 } else { columns_of(c) };
+        *is_escape &= c != 'm';
+        Some((c, columns))
+    })
+}
+
+/// The columns of a character, and never less: what makes the one before it an emoji widens it.
+fn columns_of(c: char) -> usize {
+    if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
 }
 
 /// The text, filled with blanks up to this many columns on the left or on the right.
@@ -130,6 +175,30 @@ mod tests {
             assert_eq!(short, expected);
             assert!(short.width() <= width, "{short}");
         }
+    }
+
+    #[test]
+    fn a_long_line_is_wrapped_between_words() {
+        for (line, width, indent, expected) in [
+            ("one two", 7, 2, &["one two"][..]),
+            ("one two three four", 9, 2, &["one two", "  three", "  four"]),
+            // Columns stay as they are, and a blank at the end of a line is left out.
+            ("  a   b", 6, 4, &["  a", "   b"]),
+            ("label:  some more words", 16, 8, &["label:  some", "        more", "        words"]),
+            // What has no blanks is broken anywhere, and two columns are not shared by two lines.
+            ("abcdefgh", 5, 2, &["abcde", "  fgh"]),
+            ("ab \u{6771}\u{4eac}\u{6771}", 5, 0, &["ab", "\u{6771}\u{4eac}", "\u{6771}"]),
+            ("\x1b[31mFATAL\x1b[0m now", 9, 2, &["\x1b[31mFATAL\x1b[0m now"]),
+            ("\x1b[31mFATAL\x1b[0m now", 7, 2, &["\x1b[31mFATAL\x1b[0m", "  now"]),
+            // The indentation leaves room for text.
+            ("x yyyyyy", 4, 10, &["x", "  yy", "  yy", "  yy"]),
+            ("ab", 0, 10, &["a", "b"]),
+        ] {
+            assert_eq!(wrapped(line, width, indent), expected, "{line} in {width}");
+        }
+        assert_eq!(wrapped(&"x ".repeat(100), usize::MAX, 4).len(), 1);
+        let hearts = wrapped(&"\u{2764}\u{fe0f}".repeat(9), 5, 0);
+        assert!(hearts.iter().all(|line| line.width() <= 5), "{hearts:?}");
     }
 
     #[test]

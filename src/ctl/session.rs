@@ -18,7 +18,7 @@ use super::exit;
 use super::failure::{CallError, Failure, fault};
 use super::follow::{Follow, encoded};
 use super::input::Input;
-use super::screen::harmless_lines;
+use super::screen::{self, harmless_lines};
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
 use crate::config::{ClientPlugin, did_you_mean};
@@ -252,6 +252,14 @@ impl<'io> Session<'io> {
     /// Prints a line.
     pub(super) fn say(&mut self, line: impl Display) {
         self.print(&format!("{line}\n"));
+    }
+
+    /// Prints a line that is as wide as the terminal at most: what does not fit continues on the next line, after this many
+    /// blanks. Not for a terminal, it stays one line.
+    pub(super) fn say_wrapped(&mut self, line: &str, indent: usize) {
+        for part in screen::wrapped(line, screen::table_columns(), indent) {
+            self.say(part);
+        }
     }
 
     /// Prints a text without a newline.

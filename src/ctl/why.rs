@@ -1,7 +1,7 @@
-//! `sv why`: what is known about one process, and the end of its output.
+//! `sv why`: what is known about processes, and the end of their output.
 //!
 //! With `--json` it prints the object of the JSON API's `/api/v1/processes/NAME` with `output`: `channel` and `lines`,
-//! or null without a log.
+//! or null without a log; an array of them for a group, a pattern or several names.
 
 use serde_json::{Value as Json, json};
 
@@ -10,9 +10,13 @@ use super::api::process_path;
 use super::ends;
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
-use super::screen::{duration, harmless};
+use super::json;
+use super::ps::severity;
+use super::screen::{duration, harmless, shortened, table_columns};
+use super::selection;
 use super::session::Session;
 use super::times;
+use super::wildcard::may_be_pattern;
 use super::words::{ActionOptions, refuse};
 use crate::model::Namespec;
 use crate::xmlrpc::Value;
@@ -27,43 +31,107 @@ const TRANSITIONS_SHOWN: usize = 10;
 /// The width of the labels.
 const LABEL_WIDTH: usize = 14;
 
+/// The blanks before what continues a line of output on a terminal.
+const OUTPUT_INDENT: usize = 4;
+
+/// The rows of a terminal that a line of output takes, about: a longer one loses its middle.
+const OUTPUT_ROWS_MAX: usize = 4;
+
 const OPTIONS: ActionOptions = ActionOptions { action: "why", flags: &[("--json", "")], valued: &[] };
 
-/// `why [--json] NAME`
+/// `why [--json] NAME...`: of several processes, those in trouble come first. A single one is a JSON object, and what may be
+/// several an array.
 pub(super) fn why(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
-    let [name] = words.names[..] else {
-        refuse(session, "why", "Error: why requires one process name");
-        return Ok(());
-    };
-    let mut document = match session.get(&process_path(name), "the state of a process") {
-        Ok(document) => document,
-        Err(CallError::Fault(fault::BAD_NAME, _)) => {
-            let suggestion = session.suggestion(name);
-            session.warn(answers::unknown(&Namespec::split(name), &suggestion));
-            session.fail(exit::GENERIC);
-            return Ok(());
+    let is_json = words.has("--json");
+    match words.names[..] {
+        [] => refuse(session, "why", "Error: why requires a process name"),
+        [name] if is_one(name) => match Explanation::of(session, name) {
+            Ok(explanation) if is_json => session.say(explanation.into_json()),
+            Ok(explanation) => explanation.print(session),
+            Err(CallError::Fault(fault::BAD_NAME, _)) => {
+                let suggestion = session.suggestion(name);
+                session.warn(answers::unknown(&Namespec::split(name), &suggestion));
+                session.fail(exit::GENERIC);
+            }
+            Err(error) => return Err(error.into()),
+        },
+        ref names => {
+            let explanations = explain_several(session, names)?;
+            if is_json {
+                session.print(&json::array(explanations.into_iter().map(Explanation::into_json)));
+                return Ok(());
+            }
+            for (at, explanation) in explanations.iter().enumerate() {
+                if at > 0 {
+                    session.say("");
+                }
+                explanation.print(session);
+            }
         }
-        Err(error) => return Err(error.into()),
-    };
-    let full_name = document["process"]["full_name"].as_str().unwrap_or(name).to_owned();
-    let output = last_lines(session, &full_name, OUTPUT_LINES);
-    if words.has("--json") {
-        document["output"] =
-            output.map_or(Json::Null, |(channel, lines)| json!({"channel": channel, "lines": lines}));
-        session.say(document);
-        return Ok(());
-    }
-    let row = answers::api_process(&document["process"]);
-    let paint = session.paint(&row);
-    for line in report(&document, paint) {
-        session.say(line);
-    }
-    if let Some((channel, lines)) = output {
-        session.say(format_args!("last lines of {channel}:"));
-        lines.iter().for_each(|line| session.say(format_args!("  {}", harmless(line))));
     }
     Ok(())
+}
+
+/// Whether a name means one process, and not a group or a pattern.
+fn is_one(name: &str) -> bool {
+    name != "all" && !may_be_pattern(name) && Namespec::split(name).process.is_some()
+}
+
+/// Each process that is meant, by the order of trouble. One that is gone meanwhile is left out.
+fn explain_several(session: &mut Session, names: &[&str]) -> Result<Vec<Explanation>, CallError> {
+    let document = session.get("/api/v1/processes", "the state of all processes")?;
+    let rows = answers::api_processes(&document);
+    let mut positions = selection::named(session, &rows, names).positions;
+    positions.sort_by_key(|at| rows.get(*at).map(severity));
+    let mut explanations = Vec::new();
+    for row in positions.into_iter().filter_map(|at| rows.get(at)) {
+        match Explanation::of(session, &row.namespec()) {
+            Ok(explanation) => explanations.push(explanation),
+            Err(CallError::Fault(fault::BAD_NAME, _)) => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(explanations)
+}
+
+/// What is known about a process.
+struct Explanation {
+    /// The API's object.
+    document: Json,
+    /// The last lines of a channel.
+    output: Option<(&'static str, Vec<String>)>,
+}
+
+impl Explanation {
+    fn of(session: &mut Session, name: &str) -> Result<Self, CallError> {
+        let document = session.get(&process_path(name), "the state of a process")?;
+        let full_name = document["process"]["full_name"].as_str().unwrap_or(name).to_owned();
+        let output = last_lines(session, &full_name, OUTPUT_LINES);
+        Ok(Self { document, output })
+    }
+
+    fn into_json(self) -> Json {
+        let Self { mut document, output } = self;
+        document["output"] =
+            output.map_or(Json::Null, |(channel, lines)| json!({"channel": channel, "lines": lines}));
+        document
+    }
+
+    fn print(&self, session: &mut Session) {
+        let paint = session.paint(&answers::api_process(&self.document["process"]));
+        for (line, indent) in report(&self.document, paint) {
+            session.say_wrapped(&line, indent);
+        }
+        if let Some((channel, lines)) = &self.output {
+            session.say(format_args!("last lines of {channel}:"));
+            let columns_max = table_columns().saturating_mul(OUTPUT_ROWS_MAX);
+            for line in lines {
+                let line = format!("  {}", harmless(line));
+                session.say_wrapped(&shortened(&line, columns_max), OUTPUT_INDENT);
+            }
+        }
+    }
 }
 
 /// The last lines of the standard error of a process, or of its standard output if only that has a log with text.
@@ -84,8 +152,8 @@ pub(super) fn last_lines(
     })
 }
 
-/// Everything but the output, as lines.
-fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
+/// Everything but the output, as lines, each with the column that continues it on a terminal.
+fn report(document: &Json, (on, off): (&str, &str)) -> Vec<(String, usize)> {
     let (process, config) = (&document["process"], &document["config"]);
     let ago = |time: &Json| Some(duration(secs_between(time, &document["now_at"])?));
     let text = |value: &Json| value.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
@@ -98,7 +166,8 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
     });
     let (name, state) = (text(&process["full_name"]), text(&process["state"]));
     let (name, state) = (name.unwrap_or_default(), state.unwrap_or_default());
-    let mut lines = vec![format!("{} is {on}{}{off}{since}", harmless(&name), harmless(&state))];
+    let mut lines =
+        vec![(format!("{} is {on}{}{off}{since}", harmless(&name), harmless(&state)), OUTPUT_INDENT)];
     let counters = &process["counters"];
     let count = |member: &str| counters[member].as_u64().unwrap_or(0);
     let next = secs_between(&document["now_at"], &process["next_start_at"]);
@@ -151,16 +220,18 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<String> {
         ("defined at", defined_at),
     ] {
         if let Some(value) = value {
-            lines.push(format!("{:<LABEL_WIDTH$}{}", format!("{label}:"), harmless(&value)));
+            let line = format!("{:<LABEL_WIDTH$}{}", format!("{label}:"), harmless(&value));
+            lines.push((line, LABEL_WIDTH));
         }
     }
     let history = document["history"].as_array().map_or(&[][..], Vec::as_slice);
     if !history.is_empty() {
-        lines.push("history:".to_owned());
+        lines.push(("history:".to_owned(), 0));
     }
     for entry in &history[history.len().saturating_sub(TRANSITIONS_SHOWN)..] {
         let at = entry["at"].as_str().unwrap_or_default();
-        lines.push(format!("  {}  {}", harmless(at), ends::transition(entry)));
+        let when = format!("  {}  ", harmless(at));
+        lines.push((format!("{when}{}", ends::transition(entry)), when.len()));
     }
     lines
 }
@@ -221,10 +292,11 @@ mod tests {
             defined at:   /etc/x.conf:3\n\
             history:\n  \
               2026-11-29T03:07:29.123Z  STARTING -> BACKOFF, pid 12, exit status 127 (command not found): too quick";
-        assert_eq!(report(&document, ("<", ">")).join("\n"), expected);
+        let lines: Vec<String> = report(&document, ("<", ">")).into_iter().map(|(line, _)| line).collect();
+        assert_eq!(lines.join("\n"), expected);
         let hostile = json!({"process": {"full_name": "a\u{1b}", "state": "b\u{1b}"}});
-        assert_eq!(report(&hostile, ("", ""))[0], "a\\u{1b} is b\\u{1b}");
+        assert_eq!(report(&hostile, ("", ""))[0].0, "a\\u{1b} is b\\u{1b}");
         // A server that knows less is no problem.
-        assert_eq!(report(&json!({}), ("", ""))[0], " is ");
+        assert_eq!(report(&json!({}), ("", ""))[0].0, " is ");
     }
 }

@@ -67,6 +67,15 @@ pub struct Dependency {
     pub place: WrittenAt,
 }
 
+/// As spelled in a configuration: `db`, `cache=started?`
+impl fmt::Display for Dependency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.condition.iter().try_for_each(|condition| write!(f, "={condition}"))?;
+        f.write_str(if self.is_optional { "?" } else { "" })
+    }
+}
+
 /// A position in the configuration: `/etc/x.conf:12`, or the name of a variable. All positions compare as
 /// equal, so that a line that has moved is not a change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

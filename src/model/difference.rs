@@ -74,7 +74,19 @@ pub struct ProcessDifference {
     pub change: ConfigChange,
     /// What the update would do with it.
     pub action: UpdateAction,
-    /// The options that differ, by their names in a configuration, and how a change of each takes effect. Only a changed
-    /// process has any.
-    pub options: Vec<(String, OnUpdate)>,
+    /// The options that differ. Only a changed process has any.
+    pub options: Vec<OptionDifference>,
+}
+
+/// An option with another value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptionDifference {
+    /// Its name in a configuration.
+    pub name: String,
+    /// How the change takes effect.
+    pub update: OnUpdate,
+    /// The value that is in use, as spelled in a configuration, without secrets; `None` if it is not set or has no text.
+    pub old: Option<String>,
+    /// The configured value.
+    pub new: Option<String>,
 }

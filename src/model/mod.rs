@@ -34,7 +34,7 @@ pub use command::{
     ProcessInfo, Reading, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use dependency::{Condition, Dependency, WrittenAt};
-pub use difference::{ConfigChange, GroupDifference, ProcessDifference, UpdateAction};
+pub use difference::{ConfigChange, GroupDifference, OptionDifference, ProcessDifference, UpdateAction};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;

@@ -204,6 +204,16 @@ impl fmt::Display for Probe {
 }
 
 /// As spelled in a configuration.
+impl fmt::Display for HealthCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Notify => f.write_str("notify"),
+            Self::Probe(probe) => probe.fmt(f),
+        }
+    }
+}
+
+/// As spelled in a configuration.
 impl fmt::Display for ReadyCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

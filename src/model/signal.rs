@@ -133,6 +133,15 @@ impl Signal {
     }
 }
 
+impl Signal {
+    /// `TERM`, or the number of a signal without a name: as spelled in a configuration.
+    #[must_use]
+    pub fn bare_name(self) -> String {
+        let name = NAMES.iter().find(|&&(_, number)| number == self.0);
+        name.map_or_else(|| self.0.to_string(), |(name, _)| (*name).to_owned())
+    }
+}
+
 impl fmt::Display for Signal {
     /// `SIGTERM`; a signal without a name of its own is `signal 40`, as Supervisor prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

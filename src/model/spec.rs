@@ -1,5 +1,6 @@
 //! The configuration of groups and their processes, with all values resolved.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +72,16 @@ impl StartRetries {
     }
 }
 
+/// As spelled in a configuration.
+impl fmt::Display for StartRetries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Times(times) => times.fmt(f),
+            Self::Forever => f.write_str("forever"),
+        }
+    }
+}
+
 impl From<i64> for StartRetries {
     fn from(times: i64) -> Self {
         Self::Times(times)
@@ -86,6 +97,18 @@ pub enum AutoRestart {
     Unexpected,
     /// After any exit.
     Always,
+}
+
+impl AutoRestart {
+    /// As spelled in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "false",
+            Self::Unexpected => "unexpected",
+            Self::Always => "true",
+        }
+    }
 }
 
 /// The kind of a program (`type`).
@@ -284,6 +307,8 @@ pub struct ProcessSpec {
     pub limits: Option<Box<LimitsSpec>>,
     /// `memory_limit`
     pub memory_limit: Option<Box<MemoryLimitSpec>>,
+    /// The options whose values come from files of secrets, and are not shown.
+    pub secret_options: Vec<String>,
     /// Where its section begins.
     pub defined_at: WrittenAt,
 }
@@ -364,6 +389,7 @@ impl Default for ProcessSpec {
             schedule: None,
             limits: None,
             memory_limit: None,
+            secret_options: Vec::new(),
             defined_at: WrittenAt::default(),
         }
     }

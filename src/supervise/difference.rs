@@ -40,11 +40,6 @@ impl Difference {
         self.0.iter().map(|(_, update)| Takes::of(*update)).max()
     }
 
-    /// All options that differ.
-    pub(super) fn into_options(self) -> Vec<(&'static str, OnUpdate)> {
-        self.0
-    }
-
     /// The options that require this, for a log line.
     pub(super) fn options(&self, takes: Takes) -> String {
         let options = self.0.iter().filter(|row| Takes::of(row.1) == takes).map(|(option, _)| *option);

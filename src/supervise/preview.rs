@@ -7,6 +7,7 @@ use super::desired::Desired;
 use super::difference::{Difference, Takes};
 use super::groups::Group;
 use super::process::Process;
+use crate::model::options::differing_values;
 use crate::model::{ConfigChange, GroupDifference, GroupSpec, ProcessDifference, ProcessSpec, UpdateAction};
 
 impl Supervisor {
@@ -83,7 +84,6 @@ fn changed(old: &Process, new: &ProcessSpec, is_other_kind: bool) -> Option<Proc
         (Takes::Restart, false, true) => UpdateAction::Start,
         (Takes::Restart, false, false) => UpdateAction::None,
     };
-    let options =
-        difference.into_options().into_iter().map(|(option, update)| (option.to_owned(), update)).collect();
+    let options = differing_values(&old.spec, new);
     Some(ProcessDifference { name: new.name.clone(), change: ConfigChange::Changed, action, options })
 }

@@ -10,7 +10,7 @@ use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::options::{FieldBinding, OnUpdate, OptionDoc, PROGRAM, differences};
+use crate::model::options::{FieldBinding, OnUpdate, OptionDoc, PROGRAM, differences, differing_values};
 use crate::model::{ProcessSpec, Settings};
 
 /// If set, the reference is written instead of compared.
@@ -93,6 +93,54 @@ fn every_option_sets_its_field_and_update_follows_its_row() {
     }
 }
 
+/// Spellings that a value is not shown in.
+const SHOWN_OTHERWISE: [(&str, &str); 3] =
+    [("umask", "077"), ("environment", "A=..."), ("schedule_timezone", "a zone file")];
+
+#[test]
+fn the_values_that_differ_are_spelled_as_in_a_configuration() {
+    for (option, binding, required) in fields() {
+        let name = option.name;
+        let [old, new] = [String::new(), format!("{name}={}", binding.test)].map(|line| {
+            of_ini(&format!("{}{line}", if name == "command" { "command=a\n".into() } else { ini(required) }))
+        });
+        let found = differing_values(&old, &new).into_iter().find(|it| it.name == name).unwrap();
+        let otherwise = SHOWN_OTHERWISE.iter().find(|(known, _)| *known == name);
+        let expected = otherwise.map_or(binding.test, |(_, shown)| shown);
+        assert_eq!(found.new.as_deref(), Some(expected), "{name}");
+        match option.default {
+            DefaultValue::Is("" | "%(program_name)s")
+            | DefaultValue::Unset(_)
+            | DefaultValue::Required(_) => {}
+            DefaultValue::Is(_) if matches!(name, "ready" | "cgroup" | "no_new_privileges" | "serverurl") => {
+            }
+            DefaultValue::Is(default) => assert_eq!(found.old.as_deref(), Some(default), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn the_values_of_variables_and_of_secret_files_do_not_differ_visibly() {
+    let machine = machine()
+        .file(MAIN, format!("{INI}command=a\nenvironment=KEPT=\"x\",TOKEN=\"geheim\",NEW=\"geheim\"\n"))
+        .variable("SV_PROGRAM_X_COMMAND_FILE", "/run/secret")
+        .file("/run/secret", "b --token geheim");
+    let new = process(load(Path::new(MAIN), &[], &machine).unwrap());
+    let old = of_ini("command=a\nenvironment=KEPT=\"x\",TOKEN=\"old\",GONE=\"old\"\n");
+    let values = |old, new| -> Vec<String> {
+        let differing = differing_values(old, new).into_iter();
+        differing.map(|it| format!("{}: {:?} -> {:?}", it.name, it.old, it.new)).collect()
+    };
+    assert_eq!(
+        values(&old, &new),
+        [
+            r#"command: Some("a") -> Some("...")"#,
+            r#"environment: Some("GONE=...,TOKEN=...") -> Some("NEW=...,TOKEN=...")"#
+        ]
+    );
+    assert_eq!(values(&new, &old)[0], r#"command: Some("...") -> Some("a")"#);
+}
+
 #[test]
 fn every_option_means_the_same_in_each_language_and_as_a_variable() {
     for (option, FieldBinding { test, .. }, required) in fields() {
@@ -114,7 +162,8 @@ fn every_option_means_the_same_in_each_language_and_as_a_variable() {
 /// Ensures that `update` does not miss a field.
 #[test]
 fn every_field_of_a_specification_has_a_row() {
-    const NO_OPTIONS: [&str; 6] = ["group", "program", "inherits_stdio", "stand_in", "socket", "defined_at"];
+    const NO_OPTIONS: [&str; 7] =
+        ["group", "program", "inherits_stdio", "stand_in", "socket", "secret_options", "defined_at"];
     let base = of_ini("command=a");
     let fields_of = |spec: &ProcessSpec| -> Vec<(String, String)> {
         let text = format!("{spec:#?}");

@@ -221,7 +221,7 @@ const SOCKET: &[OptionDoc] = &[
     row("socket_backlog", Integer, Is("4096"), "connections that may wait; the kernel has its own limit"),
 ];
 
-const FCGI_PROGRAM: [OptionDoc; SOCKET.len() + PROGRAM.len()] = joined(SOCKET, PROGRAM);
+static FCGI_PROGRAM: [OptionDoc; SOCKET.len() + PROGRAM.len()] = joined(SOCKET, PROGRAM);
 
 const POOL: &[OptionDoc] = &[
     row("events", List, Required("PROCESS_STATE,TICK_60"), "types of events to receive"),
@@ -235,7 +235,7 @@ const POOL: &[OptionDoc] = &[
     row("event_length", Text, Is("characters"), "what len counts, characters or bytes"),
 ];
 
-const EVENT_LISTENER: [OptionDoc; POOL.len() + PROGRAM.len()] = joined(POOL, PROGRAM);
+static EVENT_LISTENER: [OptionDoc; POOL.len() + PROGRAM.len()] = joined(POOL, PROGRAM);
 
 const GROUP: &[OptionDoc] = &[
     row("programs", List, Unset("web"), "names of the programs in it"),

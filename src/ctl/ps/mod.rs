@@ -22,6 +22,7 @@ use super::screen;
 use super::selection;
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords, refuse};
+pub(super) use table::severity;
 use table::{ShownProcess, SortKey};
 use usage::UsageMeter;
 pub(super) use watch::top;

@@ -7,6 +7,7 @@ use super::{DefaultValue, FieldBinding, Lands, OnUpdate, OptionDoc, Per, ValueTy
 macro_rules! field {
     ($($path:tt)+) => {
         Field {
+            get: |spec| Some(spec.$($path)+.clone()),
             set: |spec, value| spec.$($path)+ = value,
             is_same: |old, new| old.$($path)+ == new.$($path)+,
         }
@@ -17,6 +18,7 @@ macro_rules! field {
 macro_rules! word {
     ($path:ident: $($value:expr),+) => {
         Field {
+            get: |spec| [$($value),+].iter().position(|value| *value == spec.$path),
             set: |spec, index| spec.$path = [$($value),+][index],
             is_same: |old, new| old.$path == new.$path,
         }
@@ -27,6 +29,7 @@ macro_rules! word {
 macro_rules! part {
     ($part:ident.$field:ident) => {
         Field {
+            get: |spec| spec.$part.as_ref().map(|part| part.$field.clone()),
             set: |spec, value| {
                 if let Some(part) = &mut spec.$part {
                     part.$field = value;
@@ -40,6 +43,10 @@ macro_rules! part {
     };
     ($part:ident.$field:ident: $($value:expr),+) => {
         Field {
+            get: |spec| {
+                let part = spec.$part.as_ref()?;
+                [$($value),+].iter().position(|value| *value == part.$field)
+            },
             set: |spec, index| {
                 if let Some(part) = &mut spec.$part {
                     part.$field = [$($value),+][index];
@@ -53,15 +60,22 @@ macro_rules! part {
     };
 }
 
-/// A field of an optional part that any of its options creates.
+/// A field of an optional part that any of its options creates; `Some` if the field is optional itself.
 macro_rules! making {
-    ($part:ident.$field:ident, $into:expr) => {
+    ($part:ident.$field:ident $(, $some:ident)?) => {
         Field {
-            set: |spec, value| spec.$part.get_or_insert_default().$field = $into(value),
+            get: |spec| making!(@optional spec.$part.as_ref().map(|part| part.$field.clone()) $(, $some)?),
+            set: |spec, value| spec.$part.get_or_insert_default().$field = $($some)?(value),
             is_same: |old, new| {
                 old.$part.as_ref().map(|part| &part.$field) == new.$part.as_ref().map(|part| &part.$field)
             },
         }
+    };
+    (@optional $value:expr) => {
+        $value
+    };
+    (@optional $value:expr, Some) => {
+        $value.flatten()
     };
 }
 
@@ -69,6 +83,7 @@ macro_rules! making {
 macro_rules! hook {
     ($field:ident) => {
         Lands::Command(Field {
+            get: |spec| spec.hooks.as_ref().and_then(|hooks| hooks.$field.clone()),
             set: |spec, command| spec.hooks.get_or_insert_default().$field = Some(command),
             is_same: |old, new| {
                 let hook = |spec: &ProcessSpec| spec.hooks.as_ref().and_then(|hooks| hooks.$field.clone());
@@ -83,7 +98,8 @@ macro_rules! own {
     ($value:ident, $($path:tt)+) => {
         Lands::Own(
             ValueType::$value,
-            Field { set: |_, ()| (), is_same: |old, new| old.$($path)+ == new.$($path)+ },
+            Field { get: |_| None, set: |_, ()| (), is_same: |old, new| old.$($path)+ == new.$($path)+ },
+            |spec| OwnField::text(&spec.$($path)+),
         )
     };
 }

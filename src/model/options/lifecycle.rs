@@ -1,6 +1,5 @@
 //! Options that Supervisor does not have: dependencies, readiness, health, restarts, hooks and schedules.
 
-use std::convert::identity;
 use std::time::Duration;
 
 use super::DefaultValue::{Is, Unset};
@@ -44,6 +43,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "ready",
         Lands::Ready(Field {
+            get: |spec| spec.readiness.as_ref().map(|ready| ready.checks.clone()),
             set: |spec, checks| {
                 let is_default = checks.iter().all(|check| *check == ReadyCheck::StartSecs);
                 spec.readiness = (!is_default).then(|| Box::new(ReadinessSpec::new(checks)));
@@ -63,6 +63,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Lands::Seconds(
             Duration::ZERO,
             Field {
+                get: |spec| spec.ready_timeout,
                 set: |spec, timeout| spec.ready_timeout = Some(timeout),
                 is_same: |old, new| old.ready_timeout == new.ready_timeout,
             },
@@ -83,6 +84,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "health",
         Lands::Health(Field {
+            get: |spec| spec.health.as_ref().map(|health| health.check.clone()),
             set: |spec, check| spec.health = Some(Box::new(HealthSpec::new(check))),
             is_same: |old, new| {
                 let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
@@ -147,7 +149,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     ),
     row(
         "restart_delay",
-        Lands::Seconds(Duration::ZERO, making!(restart_policy.delay, identity)),
+        Lands::Seconds(Duration::ZERO, making!(restart_policy.delay)),
         Unset("0.5"),
         (Process, InPlace),
         "2",
@@ -155,7 +157,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     ),
     row(
         "restart_delay_max",
-        Lands::Seconds(Duration::ZERO, making!(restart_policy.delay_max, identity)),
+        Lands::Seconds(Duration::ZERO, making!(restart_policy.delay_max)),
         Unset("30"),
         (Process, InPlace),
         "60",
@@ -163,7 +165,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     ),
     row(
         "restart_jitter",
-        Lands::Percent(making!(restart_policy.jitter_percent, identity)),
+        Lands::Percent(making!(restart_policy.jitter_percent)),
         Unset("10%"),
         (Process, InPlace),
         "20%",
@@ -171,7 +173,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     ),
     row(
         "restart_reset_after",
-        Lands::Seconds(Duration::ZERO, making!(restart_policy.reset_after, identity)),
+        Lands::Seconds(Duration::ZERO, making!(restart_policy.reset_after)),
         Unset("30"),
         (Process, InPlace),
         "60",
@@ -244,6 +246,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "schedule",
         Lands::Schedule(Field {
+            get: |spec| spec.schedule.as_ref().map(|it| (it.when.clone(), it.text.clone())),
             set: |spec, (when, text)| spec.schedule = Some(Box::new(ScheduleSpec::new(when, text))),
             is_same: |old, new| {
                 let when = |spec: &ProcessSpec| spec.schedule.as_ref().map(|schedule| schedule.when.clone());

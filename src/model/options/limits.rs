@@ -94,6 +94,7 @@ pub(super) const LIMITS: &[OptionDoc] = &[
     row(
         "memory_limit",
         Lands::Size(Field {
+            get: |spec| spec.memory_limit.as_ref().and_then(|limit| i64::try_from(limit.bytes).ok()),
             set: |spec, bytes| {
                 let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes > 0);
                 spec.memory_limit = bytes.map(|bytes| Box::new(MemoryLimitSpec::new(bytes)));

@@ -10,13 +10,14 @@ mod fields;
 mod lifecycle;
 mod limits;
 mod program;
+mod text;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use program::{PROGRAM, differences};
+pub use program::{PROGRAM, differences, differing_values};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -217,7 +218,7 @@ pub enum Lands {
     /// One of [`LimitsSpec`].
     Limit(LimitOption),
     /// A separate reader sets the field.
-    Own(ValueType, Field<()>),
+    Own(ValueType, Field<()>, fn(&ProcessSpec) -> Option<String>),
 }
 
 /// The values of `cgroup`, in the order of [`super::CgroupMode`].
@@ -259,7 +260,7 @@ impl Lands {
                 LimitOption::CgroupPidsMax => ValueType::Count,
                 _ => ValueType::Rlimit,
             },
-            Self::Own(value, _) => *value,
+            Self::Own(value, ..) => *value,
         }
     }
 
@@ -290,7 +291,7 @@ impl Lands {
             Self::Limit(option) => {
                 return LimitsSpec::is_same(*option, old.limits.as_deref(), new.limits.as_deref());
             }
-            Self::Own(_, field) => field.is_same,
+            Self::Own(_, field, _) => field.is_same,
         };
         is_same(old, new)
     }
@@ -298,11 +299,17 @@ impl Lands {
 
 /// A field of [`ProcessSpec`], or of a part of it.
 pub struct Field<T: 'static> {
+    get: fn(&ProcessSpec) -> Option<T>,
     set: fn(&mut ProcessSpec, T),
     is_same: fn(&ProcessSpec, &ProcessSpec) -> bool,
 }
 
 impl<T> Field<T> {
+    /// The value; `None` if it belongs to a part that is not set.
+    fn get(&self, spec: &ProcessSpec) -> Option<T> {
+        (self.get)(spec)
+    }
+
     /// Sets the value.
     pub fn set(&self, spec: &mut ProcessSpec, value: T) {
         (self.set)(spec, value);

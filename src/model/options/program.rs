@@ -6,8 +6,9 @@ use super::Per::{Process, Program};
 use super::fields::{beside, row};
 use super::lifecycle::LIFECYCLE;
 use super::limits::LIMITS;
-use super::{Field, Lands, OnUpdate, OptionDoc, ValueType, joined};
-use crate::model::{OnEnd, ProcessSpec};
+use super::text::OwnField;
+use super::{Field, FieldBinding, Lands, OnUpdate, OptionDoc, ValueType, joined};
+use crate::model::{OnEnd, OptionDifference, ProcessSpec};
 
 /// All options of a program, in the order of the sample.
 pub const PROGRAM: &[OptionDoc] = &ALL;
@@ -338,11 +339,35 @@ const OTHERS: [(&str, IsSame); 4] = [
 /// The options whose values differ between two specifications of one process, and what `update` does about
 /// each.
 pub fn differences(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, OnUpdate)> {
+    let options = differing(old, new).map(|(name, binding)| (name, binding.update));
+    options.chain(differing_others(old, new))
+}
+
+/// The same with the old and the new values. Those that come from files of secrets are left out.
+pub fn differing_values(old: &ProcessSpec, new: &ProcessSpec) -> Vec<OptionDifference> {
+    let options = differing(old, new).map(|(name, binding)| {
+        let (mut old_text, mut new_text) = binding.field_ref.texts(old, new);
+        for (spec, text) in [(old, &mut old_text), (new, &mut new_text)] {
+            if spec.secret_options.iter().any(|secret| secret == name) {
+                *text = text.take().map(|_| "...".to_owned());
+            }
+        }
+        OptionDifference { name: name.to_owned(), update: binding.update, old: old_text, new: new_text }
+    });
+    let others = differing_others(old, new).map(|(name, update)| OptionDifference {
+        name: name.to_owned(),
+        update,
+        old: None,
+        new: None,
+    });
+    options.chain(others).collect()
+}
+
+fn differing(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, FieldBinding)> {
     let bindings = PROGRAM.iter().filter_map(|option| Some((option.name, option.binding?)));
-    let options = bindings
-        .filter(|(_, binding)| !binding.field_ref.is_same(old, new))
-        .map(|(name, binding)| (name, binding.update));
-    let others =
-        OTHERS.iter().filter(|(_, is_same)| !is_same(old, new)).map(|(name, _)| (*name, OnUpdate::Restart));
-    options.chain(others)
+    bindings.filter(|(_, binding)| !binding.field_ref.is_same(old, new))
+}
+
+fn differing_others(old: &ProcessSpec, new: &ProcessSpec) -> impl Iterator<Item = (&'static str, OnUpdate)> {
+    OTHERS.iter().filter(|(_, is_same)| !is_same(old, new)).map(|(name, _)| (*name, OnUpdate::Restart))
 }

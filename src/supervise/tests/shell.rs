@@ -225,7 +225,7 @@ impl Scenario {
 
 fn differences_text(groups: &[GroupDifference]) -> String {
     let process = |it: &ProcessDifference| {
-        let options = it.options.iter().map(|(option, update)| format!("{option}:{}", update.name()));
+        let options = it.options.iter().map(|it| format!("{}:{}", it.name, it.update.name()));
         let options = options.collect::<Vec<_>>().join(",");
         format!("{} {} {} ({options})", it.name, it.change.name(), it.action.name())
     };
