@@ -413,7 +413,7 @@ fn under_our_own_name_a_missing_section_has_its_remedy() {
     let sandbox = Sandbox::new("[program:web]\ncommand=/bin/cat\n");
     let reported = reported(sandbox.program("sv").args(["run", "-c"]).arg(sandbox.config()));
     assert_eq!(reported.code, Some(2), "{reported:?}");
-    assert!(reported.stderr.contains("': add a [supervisord] section, which may be empty\n"), "{reported:?}");
+    assert!(reported.stderr.contains("'): add [supervisord], which may be empty\n"), "{reported:?}");
 }
 
 #[test]

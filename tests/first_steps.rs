@@ -115,7 +115,7 @@ fn a_dockerfile_becomes_a_configuration_and_says_what_replaces_its_command() {
     for (words, file) in [(vec!["init"], "supervisord.conf"), (vec!["init", "--toml"], "supervisord.toml")] {
         let (text, code) = run(&sandbox, &words);
         assert_eq!(code, Some(0), "{text}");
-        assert!(text.contains("in Dockerfile, instead of line 4 and 6:\n"), "{text}");
+        assert!(text.contains("in Dockerfile, instead of lines 4 and 6:\n"), "{text}");
         assert!(text.contains("  ENTRYPOINT [\"/sv\"]\n"), "{text}");
         assert_clean(&sandbox, file);
         let (effective, _) = run(&sandbox, &["config", "--changed", file]);
@@ -168,7 +168,7 @@ fn no_file_is_overwritten() {
     for (source, content, why) in [
         ("Procfile.dev", "web\nb c: d\n", "Procfile.dev:1: 'web' has no colon\nerror: Procfile.dev:2: "),
         ("other", "FROM alpine\n", "'other' has no CMD and no ENTRYPOINT"),
-        ("Nofile", "", "cannot read 'Nofile': "),
+        ("Nofile", "", "(os error 2): name a Procfile or a Dockerfile"),
     ] {
         if source != "Nofile" {
             sandbox.write(source, content);
@@ -185,13 +185,15 @@ fn a_configuration_that_can_not_be_read_is_reported_with_the_next_step() {
     let sandbox = empty_folder();
     fs::create_dir(sandbox.path("folder")).unwrap();
     sandbox.write("empty.conf", "");
+    sandbox.write("typo.conf", "[supervisord]\n[program:a]\ncomand=sleep 1\n");
     sandbox.write("unreadable.conf", "[supervisord]\n");
     fs::set_permissions(sandbox.path("unreadable.conf"), fs::Permissions::from_mode(0o0)).unwrap();
     for (file, expected) in [
         ("nope.conf", "nope.conf: check the path, or let `sv init` write a first configuration\n"),
         ("folder", "folder: it is a directory and not a regular file: name a file in it"),
         ("unreadable.conf", "Permission denied (os error 13): run as root or as its owner"),
-        ("empty.conf", "empty.conf': add a [supervisord] section, which may be empty\n"),
+        ("empty.conf", "empty.conf'): add [supervisord], which may be empty\n"),
+        ("typo.conf", "\nFor details, use `sv check "),
     ] {
         let as_user = |mut command: Command| {
             if rustix::process::geteuid().is_root() {
@@ -210,6 +212,12 @@ fn a_configuration_that_can_not_be_read_is_reported_with_the_next_step() {
             "{text}"
         );
     }
+    let (text, _) = run(&sandbox, &["check", "typo.conf"]);
+    assert!(text.contains("did you mean 'command'?"), "{text}");
+    let (text, _) = run(&sandbox, &["check", "empty.conf"]);
+    assert!(text.contains("add [supervisord], which may be empty"), "{text}");
+    let (text, _) = run(&sandbox, &["run", "--", "true"]);
+    assert!(text.contains("or run the command alone with `sv -- COMMAND`"), "{text}");
     let (text, code) = run(&sandbox, &["run"]);
     assert!(text.contains("Error: no supervisord.conf or supervisord.toml in "), "{text}");
     assert!(text.contains(": name one with `sv run FILE`, or let `sv init` write a first one\n"), "{text}");

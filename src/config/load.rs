@@ -265,11 +265,9 @@ pub fn place_of(path: &Path, section: &str, option: &str, machine: &dyn Machine)
 }
 
 pub(super) fn missing_section(path: &Path, section: &str) -> Error {
-    Error::about_file(
-        ErrorKind::MissingSection,
-        path,
-        format!("{} file does not include {section} section", Language::of(path).ending()),
-    )
+    let message = format!("{} file does not include {section} section", Language::of(path).ending());
+    let remedy = (section == "supervisord").then_some("add [supervisord], which may be empty");
+    Error { remedy, ..Error::about_file(ErrorKind::MissingSection, path, message) }
 }
 
 #[cfg(test)]

@@ -127,14 +127,18 @@ fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
 fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings, StartErrors> {
     let settings = config::load_with_command(config_file, &launch.overrides, &launch.command, host);
     let mut settings = settings.map_err(|errors| {
-        // COMPAT: as `sv` the message contains the remedy.
-        if launch.foreground && errors.is_missing_section() {
-            let shown = config_file.display();
-            return vec![format!(
-                "cannot supervise '{shown}': add a [supervisord] section, which may be empty"
-            )];
+        let mut shown = each(launch, &errors);
+        let is_about_content = |error: &config::Error| {
+            !matches!(error.kind, config::ErrorKind::File | config::ErrorKind::CommandLine)
+        };
+        // COMPAT: `sv` names the command that shows the lines, and similar names for those that don't exist.
+        if launch.foreground
+            && errors.0.iter().all(is_about_content)
+            && let Some(last) = shown.last_mut()
+        {
+            last.push_str(&format!("\nFor details, use `sv check {}`", config_file.display()));
         }
-        each(launch, &errors)
+        shown
     })?;
     // COMPAT: `sv` warns, as it is probably a mistake.
     if launch.foreground && settings.groups.is_empty() {
@@ -174,8 +178,10 @@ fn no_configuration(launch: &Launch, host: &Host) -> String {
     folders.dedup();
     let remedy = if is_pid_1() {
         "copy one to /etc/supervisord.conf in the image, name one with -c FILE, or run a single command with -- COMMAND"
-    } else {
+    } else if launch.command.is_empty() {
         "name one with `sv run FILE`, or let `sv init` write a first one"
+    } else {
+        "name one with `sv run FILE -- COMMAND`, or run the command alone with `sv -- COMMAND`"
     };
     format!("no supervisord.conf or supervisord.toml in {}: {remedy}", folders.join(", "))
 }

@@ -66,7 +66,11 @@ pub(super) fn draft(text: &str, file: &str) -> Result<Draft, ScaffoldError> {
     };
     let is_other = |signal: &String| !STOP_SIGNALS.contains(&signal.as_str());
     let next_steps = vec![
-        format!("in {file}, instead of line {}:", places.join(" and ")),
+        format!(
+            "in {file}, instead of line{} {}:",
+            if places.len() > 1 { "s" } else { "" },
+            places.join(" and ")
+        ),
         "  COPY --from=sv /sv /sv".to_owned(),
         "  COPY supervisord.conf /etc/supervisord.conf".to_owned(),
         "  ENTRYPOINT [\"/sv\"]".to_owned(),

@@ -160,7 +160,9 @@ fn create(path: &Path, text: &str) -> Result<(), ScaffoldError> {
 
 fn draft_of(source: &Path, output: Option<&Path>) -> Result<Draft, ScaffoldError> {
     let shown = source.display().to_string();
-    let cannot = |why: &dyn fmt::Display| ScaffoldError(format!("cannot read '{shown}': {why}"));
+    let cannot = |why: &dyn fmt::Display| {
+        ScaffoldError(format!("cannot read '{shown}': {why}: name a Procfile or a Dockerfile"))
+    };
     let bytes = files::read_and_wait(source, SOURCE_BYTES_MAX).map_err(|error| cannot(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8"))?;
     if !is_procfile(source) {

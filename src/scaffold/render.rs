@@ -5,26 +5,16 @@ use std::path::Path;
 use super::{Draft, ProgramDraft};
 use crate::config::Language;
 
-/// Options that are often added to a program, as comments after the first one: option, value for INI, value for TOML, meaning.
-const OFTEN_ADDED: [(&str, &str, &str, &str); 8] = [
-    ("user", "www-data", "\"www-data\"", "run as this user, if sv runs as root"),
-    ("depends_on", "db", "\"db\"", "start when this program is ready, and stop before it"),
-    (
-        "ready",
-        "tcp:127.0.0.1:8000",
-        "\"tcp:127.0.0.1:8000\"",
-        "when it is ready: also http:, unix:, log:, notify, exec:",
-    ),
-    (
-        "health",
-        "http://127.0.0.1:8000/",
-        "\"http://127.0.0.1:8000/\"",
-        "restart it when this fails repeatedly",
-    ),
-    ("stopwaitsecs", "10", "10", "seconds between the stop signal and a kill"),
-    ("on_exit", "shutdown", "\"shutdown\"", "end the container with it"),
-    ("schedule", "0 3 * * *", "\"0 3 * * *\"", "run it on a schedule instead"),
-    ("numprocs", "4", "4", "run several; then also process_name=%(program_name)s_%(process_num)d"),
+/// Options that are often added to a program, as comments after the first one: option, value, meaning.
+const OFTEN_ADDED: [(&str, &str, &str); 8] = [
+    ("user", "www-data", "run as this user, if sv runs as root"),
+    ("depends_on", "db", "start when this program is ready, and stop before it"),
+    ("ready", "tcp:127.0.0.1:8000", "when it is ready: also http:, unix:, log:, notify, exec:"),
+    ("health", "http://127.0.0.1:8000/", "restart it when this fails repeatedly"),
+    ("stopwaitsecs", "10", "seconds between the stop signal and a kill"),
+    ("on_exit", "shutdown", "end the container with it"),
+    ("schedule", "0 3 * * *", "run it on a schedule instead"),
+    ("numprocs", "4", "run several; then also process_name=%(program_name)s_%(process_num)d"),
 ];
 
 /// Doubles percent signs, which would be expanded.
@@ -144,10 +134,13 @@ impl ConfigWriter {
 
     fn often_added(&mut self) {
         self.comment("Often added:");
-        for (option, ini, toml, meaning) in OFTEN_ADDED {
+        for (option, value, meaning) in OFTEN_ADDED {
+            // A number is not a string in TOML.
+            let is_number = value.parse::<u32>().is_ok();
             let assignment = match self.language {
-                Language::Ini => format!("{option}={ini}"),
-                Language::Toml => format!("{option} = {toml}"),
+                Language::Ini => format!("{option}={value}"),
+                Language::Toml if is_number => format!("{option} = {value}"),
+                Language::Toml => format!("{option} = {}", quoted(value)),
             };
             let mark = self.mark();
             self.text.push_str(&format!("{mark}{assignment:34} {mark} {meaning}\n"));
@@ -155,18 +148,10 @@ impl ConfigWriter {
     }
 }
 
-/// A basic string of TOML.
+/// A basic string of TOML: a string of JSON, except that it cannot contain DEL.
 fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    // A text is always a JSON string.
+    serde_json::to_string(text).unwrap_or_default().replace('\u{7f}', "\\u007F")
 }
 
 #[cfg(test)]
@@ -188,8 +173,7 @@ mod tests {
 
     #[test]
     fn a_configuration_means_what_its_source_says() {
-        let procfile =
-            "web: gunicorn -b :$PORT 'a b' --at 5%\nrelease: a ; b # c\nlast.one: echo \"it's ; \\\"\"\n";
+        let procfile = "web: gunicorn -b :$PORT 'a b' --at 5%\nrelease: a ; b # c\nlast.one: echo \"it's ; \\\"\"\ndel: a \u{1}\u{7f}é\n";
         let procfile = procfile::draft(procfile, "Procfile").unwrap();
         let dockerfile = "FROM a\nCMD [\"web\", \"a \\\"b\\\" ;c\", \"5%\"]\nSTOPSIGNAL SIGRTMIN+3\n";
         let dockerfile = dockerfile::draft(dockerfile, "Dockerfile").unwrap();
