@@ -394,6 +394,52 @@ fn errors_have_a_status_a_name_and_the_code_of_xml_rpc() {
 }
 
 #[test]
+fn head_of_a_stream_is_answered_as_get_without_the_stream() {
+    let port = free_port();
+    let server = format!("[inet_http_server:less]\nport=127.0.0.1:{port}\nrole=read\nread_logs=false\n");
+    let sandbox = Sandbox::new(&format!("{HEAD}{server}{PROGRAMS}")).start();
+    for path in [
+        "/events?follow=true",
+        "/log?follow=true",
+        "/processes/cat/logs/stdout?follow=true",
+        "/processes/cat/follow",
+    ] {
+        let head = Peer::unix(&sandbox).send(format!("GET /api/v1{path} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
+        let mut peer = Peer::unix(&sandbox);
+        let answer = peer.send(format!("HEAD /api/v1{path} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
+        let without_date = |head: &[String]| -> Vec<String> {
+            head.iter().filter(|field| !field.starts_with("Date: ")).cloned().collect()
+        };
+        assert_eq!(without_date(&answer), without_date(&head), "{path}");
+        assert_eq!(answer[0], "HTTP/1.1 200 OK");
+        assert!(answer.contains(&"Content-Type: text/event-stream".to_owned()), "{answer:?}");
+        // Nothing follows.
+        assert!(peer.ends(), "{path}: {:?}", peer.ahead);
+    }
+    let status = |mut peer: Peer, request: &str| {
+        peer.send(format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n")).head().remove(0)
+    };
+    for (path, line) in [
+        ("/processes/nope/follow", "HTTP/1.1 404 Not Found"),
+        ("/processes/nope/logs/stdout?follow=true", "HTTP/1.1 404 Not Found"),
+        ("/events?follow=true&after=x", "HTTP/1.1 400 Bad Request"),
+        ("/log?follow=true&length=1", "HTTP/1.1 400 Bad Request"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(
+                status(Peer::unix(&sandbox), &format!("{method} /api/v1{path}")),
+                line,
+                "{method} {path}"
+            );
+        }
+    }
+    for method in ["GET", "HEAD"] {
+        let answer = status(Peer::tcp(port), &format!("{method} /api/v1/processes/cat/follow"));
+        assert_eq!(answer, "HTTP/1.1 403 Forbidden", "{method}");
+    }
+}
+
+#[test]
 fn hostile_texts_are_valid_json() {
     let mut sandbox = Sandbox::with_programs(
         "[program:<b>\"&'é]\ncommand=/nonexistent/<script>\\\"é\nstartretries=0\n\

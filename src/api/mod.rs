@@ -78,7 +78,7 @@ fn answer(request: &Request) -> Result<ApiAnswer, ApiError> {
     }
     let query = Query::of(request, route.parameters())?;
     if let Route::Follow(name) = &route {
-        return follow_process(request, name, &query);
+        return follow_process(name, &query);
     }
     if query.flag("follow")? {
         return follow(request, route, &query);
@@ -91,7 +91,6 @@ fn follow(request: &Request, route: Route, query: &Query) -> Result<ApiAnswer, A
     let no_number = || ApiError::bad_request("Last-Event-ID is not a number");
     let last_id = request.header("last-event-id").map(|id| number(id).ok_or_else(no_number)).transpose()?;
     Ok(match route {
-        _ if request.method == "HEAD" => ApiAnswer::Now(stream_head()),
         Route::Log(log) => ApiAnswer::FollowLog(log, log::follow_from(query, last_id)?),
         _ => {
             query.exclude("limit", "follow")?;
@@ -101,13 +100,10 @@ fn follow(request: &Request, route: Route, query: &Query) -> Result<ApiAnswer, A
 }
 
 /// A client that comes back says by parameters where: its stream has no ids, as it has three positions.
-fn follow_process(request: &Request, name: &str, query: &Query) -> Result<ApiAnswer, ApiError> {
+fn follow_process(name: &str, query: &Query) -> Result<ApiAnswer, ApiError> {
     let after = query.number("after")?;
     let from = [log::follow_channel(query, "stdout")?, log::follow_channel(query, "stderr")?];
-    Ok(match request.method.as_str() {
-        "HEAD" => ApiAnswer::Now(stream_head()),
-        _ => ApiAnswer::FollowProcess(Namespec::split(name), after, from),
-    })
+    Ok(ApiAnswer::FollowProcess(Namespec::split(name), after, from))
 }
 
 /// The response to a request that is refused for a reason that only HTTP has.

@@ -219,14 +219,19 @@ impl Connection {
         [head, body]
     }
 
-    /// The head of a response that continues until [`Connection::end_stream`]. Further input is ignored.
+    /// The head of a response that continues until [`Connection::end_stream`]. Further input is ignored. To a HEAD request it
+    /// is the whole response, and the last one: [`Connection::is_streaming`] is false then.
     #[must_use]
     pub fn begin_stream(&mut self, response: &Response, date: &str) -> Vec<u8> {
-        let version = match self.stage {
-            Stage::Handed(manner) => manner.version,
-            _ => Version::Http11,
+        let (version, without_body) = match self.stage {
+            Stage::Handed(manner) => (manner.version, manner.without_body),
+            _ => (Version::Http11, false),
         };
-        self.stage = Stage::Streaming(version);
+        if without_body {
+            self.close();
+        } else {
+            self.stage = Stage::Streaming(version);
+        }
         self.input = Vec::new();
         response.encode_stream_head(version, date)
     }

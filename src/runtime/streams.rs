@@ -163,16 +163,22 @@ impl Shell {
             let follower = self.follower(Reply::Log(Some((process, channels[at]))), from[at]);
             follower.map(|follower| self.output.follow(token, follower.for_text())).is_some()
         });
-        self.begin_event_stream(token, StreamForm::ProcessEvents);
-        self.clients.stream(token, logs_frame(has).as_bytes());
+        if self.begin_event_stream(token, StreamForm::ProcessEvents) {
+            self.clients.stream(token, logs_frame(has).as_bytes());
+        }
     }
 
-    fn begin_event_stream(&mut self, token: u64, form: StreamForm) {
-        if let Some(client) = self.clients.get_mut(token) {
-            client.stream_form = form;
-        }
-        self.streams.keep_alive_at.get_or_insert(self.now.mono.after(KEEP_ALIVE_INTERVAL));
+    /// False if the head is all that the client gets, since that is what it has asked for.
+    fn begin_event_stream(&mut self, token: u64, form: StreamForm) -> bool {
         self.begin_stream(token, &stream_head());
+        let Some(client) = self.clients.get_mut(token).filter(|client| client.is_streaming()) else {
+            self.streams.remove(token);
+            self.output.unfollow(token);
+            return false;
+        };
+        client.stream_form = form;
+        self.streams.keep_alive_at.get_or_insert(self.now.mono.after(KEEP_ALIVE_INTERVAL));
+        true
     }
 
     /// Sends a client the next piece of its stream. False if there is nothing now.

@@ -197,6 +197,11 @@ impl Client {
         }
     }
 
+    /// Whether its response has begun and not ended.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.http.is_streaming()
+    }
+
     /// Whether it has not taken yet what it was sent.
     pub(super) fn is_behind(&self) -> bool {
         !self.unsent.is_empty()
