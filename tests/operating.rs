@@ -698,6 +698,18 @@ fn exec_runs_a_command_as_the_program_is_run() {
     // Words are kept as they are, with and without `--`, also those that look like options of ours.
     let (out, ..) = run(&sandbox, &["exec", "off", "printf", "<%s>", "a  b", "-c", "", "it's \"x\"\n"]);
     assert_eq!(out, "<a  b><-c><><it's \"x\"\n>");
+    // Signals that the client ignores, as below nohup(1), have their default actions, as for the program.
+    let ignoring = format!("trap '' HUP PIPE USR1; exec '{}' \"$@\"", support::binary().display());
+    let mut client = Command::new("sh");
+    client.args(["-c", &ignoring, "sh", "-c"]).arg(sandbox.config()).args([
+        "exec",
+        "web",
+        "grep",
+        "SigIgn",
+        "/proc/self/status",
+    ]);
+    let output = client.output().unwrap();
+    assert_eq!(reported(&output), ("SigIgn:\t0000000000000000\n".to_owned(), String::new(), Some(0)));
     // It is the same process: signals reach the command, and its end by a signal is ours.
     let output = sv(&sandbox, &["exec", "web", "sh", "-c", "kill -9 $$"]).output().unwrap();
     assert_eq!(output.status.signal(), Some(9));
@@ -785,6 +797,11 @@ fn logs_are_shown_with_their_times_and_since_a_time() {
     }
     let shown = |words: &[&str]| run(&sandbox, &[&["logs", "--stdout"], words].concat());
     let (out, err, code) = shown(&["--since", "1h", "own", "json"]);
+    assert_eq!(code, Some(0));
+    // One of them has no older lines than those that are shown.
+    assert!(err.starts_with("json: the log begins at 20") && err.ends_with("Z, later than asked\n"), "{err}");
+    assert_eq!(err.lines().count(), 1);
+    let (_, err, code) = shown(&["--since", "1h", "own"]);
     assert_eq!((err.as_str(), code), ("", Some(0)));
     let lines: Vec<_> = out.lines().collect();
     let [new, of_new, one] = &lines[..] else { panic!("{out}") };
@@ -817,4 +834,27 @@ fn logs_are_shown_with_their_times_and_since_a_time() {
     sandbox.wait_file("logs", "Z late\n");
     interrupt(&child);
     assert_eq!(exit_code(&mut sandbox, &mut child), Some(0));
+}
+
+#[test]
+fn a_log_of_which_only_the_end_is_searched_says_so() {
+    let line = |time: &str| format!("{time} {}", "x".repeat(979));
+    let begun =
+        (0..5000).map(|at| line(&format!("2026-01-01T{:02}:{:02}:00Z", at / 60 % 24, at % 60)) + "\n");
+    let sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=%(here)s/web.log\n",
+    );
+    sandbox.write("web.log", &begun.collect::<String>());
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("web", "RUNNING");
+    let since = |time: &str| run(&sandbox, &["logs", "--stdout", "--since", time, "web"]);
+    let (out, err, code) = since("2025-01-01T00:00:00Z");
+    assert_eq!((out.lines().count() > 4000, code), (true, Some(0)));
+    let start = "web: only the last 4 MiB of its stdout log were searched, which begin at 2026-01-01T";
+    assert!(err.starts_with(start) && err.lines().count() == 1, "{err}");
+    let (_, err, _) = run(&sandbox, &["logs", "--stdout", "--grep", "y", "web"]);
+    assert_eq!(err, "web: only the last 4 MiB of its stdout log were searched\n");
+    // Older lines are there, so nothing is missing.
+    let (_, err, code) = since("2026-01-01T23:59:00Z");
+    assert_eq!((err.as_str(), code), ("", Some(0)));
 }

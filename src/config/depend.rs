@@ -7,6 +7,7 @@ use super::expand::Names;
 use super::options::{SectionKind, nearest};
 use super::reader::SectionReader;
 use super::reading::Reading;
+use super::values::in_parentheses;
 use crate::model::graph::{CycleText, Graph, Prerequisite, Unknown};
 use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Namespec, ProcessSpec, ProgramType};
 
@@ -63,7 +64,11 @@ impl Check<'_, '_> {
         let is_group = self.specs.iter().any(|spec| spec.group == name);
         let programs = self.specs.iter().map(|spec| spec.program.as_str());
         let near = nearest(programs, name).filter(|near| *near != name);
-        let suggestion = if is_group { Some(format!("{name}:*")) } else { near.map(str::to_owned) };
+        let suggestion = match in_parentheses(name) {
+            Some(meant) => Some(meant),
+            None if is_group => Some(format!("{name}:*")),
+            None => near.map(str::to_owned),
+        };
         self.error(node, entry, format!("there is no program {name}"), suggestion);
     }
 
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_errors_with_a_suggestion() {
-        let text = "[program:web]\ncommand=a\ndepends_on=dbb, g\nrestart_with=nothing:x\n\
+        let text = "[program:web]\ncommand=a\ndepends_on=dbb, g, db(ready)\nrestart_with=nothing:x\n\
             [program:db]\ncommand=a\n[program:p]\ncommand=a\n[group:g]\nprograms=p\n";
         assert_eq!(
             errors(text),
@@ -136,6 +141,8 @@ mod tests {
                  line: 4, option: depends_on)",
                 "there is no program g (did you mean 'g:*'?) in section 'program:web' (file: '/etc/x.conf', \
                  line: 4, option: depends_on)",
+                "there is no program db(ready) (did you mean 'db=ready'?) in section 'program:web' (file: \
+                 '/etc/x.conf', line: 4, option: depends_on)",
                 "there is no program nothing:x in section 'program:web' (file: '/etc/x.conf', line: 5, option: \
                  restart_with)",
             ]

@@ -12,6 +12,7 @@ use super::screen::{harmless, shown};
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 use crate::http::percent_encode;
+use crate::model::counted;
 
 const OPTIONS: ActionOptions = ActionOptions { action: "scale", flags: &[("--json", "")], valued: &[] };
 
@@ -90,7 +91,7 @@ fn report(session: &mut Session, program: &str, number: u32, results: &Json, err
             (None, why) => session.say(format_args!("{name}: ERROR ({})", harmless(why.unwrap_or_default()))),
         }
     }
-    session.say(format_args!("{program}: {number} process{}", if number == 1 { "" } else { "es" }));
+    session.say(format_args!("{program}: {}", counted(number, "process", "processes")));
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub use spec::{
     SocketSpec, StartRetries, StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
-pub use time::{Mono, Now, Wall, parse_duration, seconds_text};
+pub use time::{Mono, Now, Wall, counted, parse_duration, seconds_text};
 
 /// The version of Supervisor that is reported to clients and scripts, whose behaviour this is.
 pub const SUPERVISOR_VERSION: &str = "4.3.0";

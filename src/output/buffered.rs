@@ -15,7 +15,7 @@ use super::logfile::LOG_MODE;
 use super::tokens::{Tokens, Watched};
 use super::warning::Warning;
 use crate::logs::Loss;
-use crate::model::Mono;
+use crate::model::{Mono, counted};
 use crate::sys::files::open_log;
 use crate::sys::output::Output;
 use crate::sys::poller::{Interest, Poller};
@@ -169,7 +169,10 @@ impl BufferedOutput {
         }
         if self.dropped_lines > 0 {
             let dropped = std::mem::take(&mut self.dropped_lines);
-            let note = note(&format!("{dropped} lines were dropped here, the reader was too slow"));
+            let note = note(&format!(
+                "{} dropped here, the reader was too slow",
+                counted(dropped, "line was", "lines were")
+            ));
             self.write(OURSELVES, &note, now);
         }
         self.write(OURSELVES, lines, now)
@@ -217,7 +220,8 @@ impl BufferedOutput {
 
     fn recovered(&mut self) -> Option<Warning> {
         let lost = self.loss.end()?;
-        Some(Warning { text: format!("{} can be written to again, {lost} bytes were lost", self.name) })
+        let lost = counted(lost, "byte was", "bytes were");
+        Some(Warning { text: format!("{} can be written to again, {lost} lost", self.name) })
     }
 
     /// Looks for a new reader at intervals. An inherited descriptor has only the one.

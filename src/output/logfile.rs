@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::warning::Warning;
 use crate::logs::{Loss, Rotation, Step};
-use crate::model::Mono;
+use crate::model::{Mono, counted};
 use crate::sys::files::{is_file_at, is_removed, is_same_file, open_log};
 
 /// Less the umask.
@@ -89,7 +89,8 @@ impl LogFile {
     fn recovered(&mut self) -> Option<Warning> {
         let lost = self.loss.end()?;
         let path = self.path.display();
-        Some(Warning { text: format!("log '{path}' can be written to again, {lost} bytes were lost") })
+        let lost = counted(lost, "byte was", "bytes were");
+        Some(Warning { text: format!("log '{path}' can be written to again, {lost} lost") })
     }
 
     pub(super) fn warning(&self, verb: &str, error: &io::Error) -> Warning {

@@ -9,7 +9,7 @@ use super::logfile::{LOG_MODE, LogFile};
 use super::paths::resolve_links;
 use super::warning::Warning;
 use crate::logs::PathTarget;
-use crate::model::{LogTarget, Mono, StreamSpec};
+use crate::model::{LogTarget, Mono, StreamSpec, counted};
 use crate::sys::files::{LogFileKind, is_fifo, is_same_file, open_log};
 use crate::sys::output::Output;
 
@@ -89,7 +89,8 @@ impl Sink {
         unopened.retry_at = destinations.now().mono.after(RETRY_INTERVAL);
         let sink = Self::open(&unopened.target, unopened.bytes_max, unopened.backups, destinations).ok()?;
         let (LogTarget::File(path), lost) = (&unopened.target, unopened.lost) else { return None };
-        let text = format!("log '{}' is open now, {lost} bytes were not written to it", path.display());
+        let lost = counted(lost, "byte was", "bytes were");
+        let text = format!("log '{}' is open now, {lost} not written to it", path.display());
         *self = sink;
         Some(Warning { text })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::api::{self, is_api};
 use crate::http::{Rejection, Response};
 use crate::metrics::MonitoringPath;
-use crate::model::Mono;
+use crate::model::{Mono, counted};
 
 /// The format of a response about a request that is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +129,10 @@ impl RefusalLog {
         self.lines += 1;
         Some(match std::mem::take(&mut self.omitted) {
             0 => format!("refused {text}"),
-            omitted => format!("refused {text} ({omitted} more refusals before it were not logged)"),
+            omitted => {
+                let omitted = counted(omitted, "more refusal before it was", "more refusals before it were");
+                format!("refused {text} ({omitted} not logged)")
+            }
         })
     }
 }

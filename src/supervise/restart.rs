@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Turn;
 use super::process::{Process, State, seconds};
-use crate::model::{AutoRestart, Mono, OnEnd, ProcessId, ProcessSpec, RestartDelays, StartRetries};
+use crate::model::{
+    AutoRestart, Mono, OnEnd, ProcessId, ProcessSpec, RestartDelays, StartRetries, counted, seconds_text,
+};
 
 /// The minimum time between two automatic starts from EXITED. A program with `startsecs=0` that
 /// ends at once would otherwise be forked thousands of times a second; Supervisor's one-second
@@ -147,8 +149,9 @@ impl Process {
         let Some(policy) = &spec.restart_policy else { return Ok(by_rules) };
         let now = turn.now.mono;
         let Some(delay) = self.restarts.count(now, policy) else {
-            let limit = policy.limit.map_or((0, 0.0), |limit| (limit.ends, limit.within.as_secs_f64()));
-            return Err(format!("ended {} times in {} seconds (restart_limit)", limit.0, limit.1));
+            let (ends, within) = policy.limit.map_or((0, Duration::ZERO), |limit| (limit.ends, limit.within));
+            let times = counted(ends, "time", "times");
+            return Err(format!("ended {times} in {} (restart_limit)", seconds_text(within)));
         };
         let random = scatter(turn.random, self.id);
         let at = now.after(with_jitter(delay, policy.jitter_percent, random));

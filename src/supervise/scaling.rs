@@ -6,7 +6,7 @@
 //! refused, so that scaling restarts nothing.
 
 use super::{Effect, Effects, ReadFor, Supervisor, Turn};
-use crate::model::{Fault, FaultCode, GroupSpec, LogLevel, Ticket};
+use crate::model::{Fault, FaultCode, GroupSpec, LogLevel, Ticket, counted};
 
 impl Supervisor {
     pub(super) fn ask_to_scale(
@@ -50,7 +50,11 @@ impl Supervisor {
             return out.reply(ticket, Err(Fault::about(FaultCode::Failed, text)));
         }
         let count = |group: &GroupSpec| group.processes.iter().filter(|it| it.program == program).count();
-        let text = format!("scaling '{program}' from {} to {} processes", count(&present), count(&scaled));
+        let text = format!(
+            "scaling '{program}' from {} to {}",
+            counted(count(&present), "process", "processes"),
+            count(&scaled)
+        );
         out.log(LogLevel::Info, text);
         match self.configured.iter_mut().find(|group| group.name == name) {
             Some(group) => *group = scaled,
@@ -67,7 +71,8 @@ impl Supervisor {
             let configured = configured.filter(|process| process.program == *program).count();
             if usize::try_from(*processes) != Ok(configured) {
                 let text = format!(
-                    "'{program}' was scaled to {processes} processes; an update gives it {configured}, as configured"
+                    "'{program}' was scaled to {}; an update gives it {configured}, as configured",
+                    counted(*processes, "process", "processes")
                 );
                 out.log(LogLevel::Info, text);
             }

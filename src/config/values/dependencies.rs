@@ -29,6 +29,12 @@ pub(crate) fn dependency(text: &str, place: &WrittenAt) -> Result<Dependency, Ba
     if name.is_empty() {
         return Err(BadValue::new(format!("not a valid dependency: {}: it names no process", quote(text))));
     }
+    if let Some(meant) = in_parentheses(name).filter(|_| name.contains(char::is_whitespace)) {
+        return Err(BadValue {
+            message: format!("not a valid dependency: {}: a condition is written after =", quote(text)),
+            suggestion: Some(if is_optional { format!("{meant}?") } else { meant }),
+        });
+    }
     if name.contains(char::is_whitespace) {
         return Err(BadValue {
             message: format!("not a valid dependency: {}: entries are separated by commas", quote(text)),
@@ -36,6 +42,16 @@ pub(crate) fn dependency(text: &str, place: &WrittenAt) -> Result<Dependency, Ba
         });
     }
     Ok(Dependency { name: name.to_owned(), condition, is_optional, place: place.clone() })
+}
+
+/// `db=ready` for `db (ready)`, which is how conditions are shown.
+pub(crate) fn in_parentheses(text: &str) -> Option<String> {
+    let (name, word) = text.strip_suffix(')')?.split_once('(')?;
+    let word = match condition(trim(word)) {
+        Ok(condition) => condition.to_string(),
+        Err(bad) => bad.suggestion?,
+    };
+    Some(format!("{}={word}", trim(name))).filter(|_| !trim(name).is_empty())
 }
 
 fn condition(word: &str) -> Result<Condition, BadValue> {
@@ -81,6 +97,11 @@ mod tests {
             ("?", "not a valid dependency: '?': it names no process", None),
             ("", "not a valid dependency: '': it names no process", None),
             ("a b", "not a valid dependency: 'a b': entries are separated by commas", Some("a,b")),
+            (
+                "db (ready)?",
+                "not a valid dependency: 'db (ready)?': a condition is written after =",
+                Some("db=ready?"),
+            ),
             (
                 "db=helthy",
                 "not a condition: 'helthy': it is started, ready, healthy or done",

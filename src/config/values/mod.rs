@@ -15,7 +15,7 @@ mod users;
 mod vocabulary;
 
 pub(super) use address::{inet_address, port_number};
-pub(super) use dependencies::dependency;
+pub(super) use dependencies::{dependency, in_parentheses};
 pub(super) use durations::{count, local_zone, percent, restart_limit, seconds, zone};
 pub(crate) use limits::cpus;
 pub(super) use limits::limit;

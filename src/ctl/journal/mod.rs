@@ -21,6 +21,7 @@ use super::follow::{Follow, log_of, wait};
 use super::screen::harmless;
 use super::selection;
 use super::session::Session;
+use super::times;
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
@@ -69,8 +70,16 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
     let chosen: Vec<_> = selected.positions.into_iter().map(|at| &rows[at]).collect();
     let mut sources = sources(&chosen, &wanted, session.has_colors());
     let mut shown = Vec::new();
+    let mut late_starts = Vec::new();
     for source in &mut sources {
-        shown.push(show_end(session, source, &wanted)?);
+        let end = show_end(session, source, &wanted)?;
+        shown.push(end.is_some());
+        if let Some(at) = end.and_then(|end| end.late_start) {
+            late_starts.push((source.namespec.clone(), at));
+        }
+    }
+    if let Some(line) = late_starts_text(&late_starts) {
+        session.warn(harmless(&line));
     }
     report_missing_logs(session, &sources, &shown, &wanted);
     if wanted.follows && !sources.is_empty() { follow(session, sources) } else { Ok(()) }
@@ -103,15 +112,21 @@ fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> V
     names.into_iter().zip(colors).flat_map(of_one).collect()
 }
 
-/// Shows the last existing lines; `false` if there is no log.
+/// What was found at the end of a log.
+struct LogEnd {
+    /// The time of its first line, if that is later than what was asked for.
+    late_start: Option<i64>,
+}
+
+/// Shows the last existing lines; `None` if there is no log.
 fn show_end(
     session: &mut Session,
     source: &mut JournalSource,
     wanted: &JournalOptions,
-) -> Result<bool, CallError> {
+) -> Result<Option<LogEnd>, CallError> {
     let end = match end_of_log(session, source, wanted) {
         Ok(text) => text,
-        Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(false),
+        Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(None),
         Err(CallError::Fault(code, text)) => {
             let (namespec, channel) = (&source.namespec, source.channel);
             let why = plain_fault(code, &text);
@@ -135,7 +150,39 @@ fn show_end(
     text.extend(source.lines.take(begun.as_bytes(), now_ms()));
     // A closed output is noticed when we follow; otherwise we are done anyway.
     let _ = session.pass_on(&text);
-    Ok(true)
+    let first = wanted.since.and_then(|since| {
+        let mut times = lines::timed(&end, true).filter_map(|(at, _)| at);
+        times.next().filter(|first| *first > since)
+    });
+    if end.len() < WINDOW_BYTES_MAX {
+        return Ok(Some(LogEnd { late_start: first }));
+    }
+    let may_have_more = wanted.pattern.is_some() && shown.len() < wanted.lines;
+    if first.is_some() || (wanted.since.is_none() && may_have_more) {
+        let JournalSource { namespec, channel, .. } = source;
+        let begin = first.map_or_else(String::new, |at| format!(", which begin at {}", times::utc(at)));
+        let text = format!(
+            "{namespec}: only the last {} MiB of its {channel} log were searched{begin}",
+            WINDOW_BYTES_MAX / (1024 * 1024)
+        );
+        session.warn(harmless(&text));
+    }
+    Ok(Some(LogEnd { late_start: None }))
+}
+
+/// That logs begin later than asked, in one line: earlier lines have been rotated away, or there were none.
+fn late_starts_text(late: &[(String, i64)]) -> Option<String> {
+    const NAMES_MAX: usize = 3;
+    let latest = times::utc(*late.iter().map(|(_, at)| at).max()?);
+    let mut names: Vec<&str> = late.iter().map(|(name, _)| name.as_str()).collect();
+    names.dedup();
+    let more = names.len().saturating_sub(NAMES_MAX);
+    names.truncate(NAMES_MAX);
+    let names = names.join(", ") + &if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(match late {
+        [_] => format!("{names}: the log begins at {latest}, later than asked"),
+        _ => format!("{names}: the logs begin later than asked, the last of them at {latest}"),
+    })
 }
 
 /// An end of the log that has this number of lines, if there are that many within bounds.
@@ -261,5 +308,34 @@ impl JournalSource {
             bytes.extend(self.overlap.close());
         }
         self.lines.take(&bytes, now_ms())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_that_begin_later_than_asked_are_one_line() {
+        let late = |names: &[&str]| -> Vec<(String, i64)> {
+            (1..).zip(names).map(|(at, name)| ((*name).to_owned(), at * 1000)).collect()
+        };
+        for (names, expected) in [
+            (&[][..], None),
+            (&["web"], Some("web: the log begins at 1970-01-01T00:00:01.000Z, later than asked")),
+            (
+                &["web", "web"],
+                Some("web: the logs begin later than asked, the last of them at 1970-01-01T00:00:02.000Z"),
+            ),
+            (
+                &["a", "b", "c", "d", "e"],
+                Some(
+                    "a, b, c and 2 more: the logs begin later than asked, the last of them at \
+                     1970-01-01T00:00:05.000Z",
+                ),
+            ),
+        ] {
+            assert_eq!(late_starts_text(&late(names)).as_deref(), expected);
+        }
     }
 }

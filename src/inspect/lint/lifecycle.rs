@@ -7,7 +7,8 @@ use tz::DateTime;
 use super::{Advice, SectionProcesses, with_options};
 use crate::config::{Reading, Remark};
 use crate::model::{
-    CgroupMode, HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec, seconds_text,
+    CgroupMode, HealthCheck, ProcessSpec, ProgramType, ReadyCheck, RestartDelays, ScheduleSpec, counted,
+    seconds_text,
 };
 
 /// Options that belong to an optional part of the specification.
@@ -167,11 +168,12 @@ fn delays(policy: &RestartDelays) -> String {
     };
     let end = match &policy.limit {
         Some(limit) => {
-            format!("gives up after {} ends in {}", limit.ends, seconds_text(limit.within))
+            format!("gives up after {} in {}", counted(limit.ends, "end", "ends"), seconds_text(limit.within))
         }
         None => "restart_limit does not end it".to_owned(),
     };
-    format!("restarts after {} seconds{jitter}; {end}", shown.join(", "))
+    let unit = if shown == ["1"] { "second" } else { "seconds" };
+    format!("restarts after {} {unit}{jitter}; {end}", shown.join(", "))
 }
 
 /// The next runs, in the time zone of the schedule.

@@ -9,7 +9,7 @@ use super::SectionProcesses;
 use super::stopping::{Bound, StopTime, report};
 use crate::config::Reading;
 use crate::model::graph::Graph;
-use crate::model::{ProcessSpec, ProgramType};
+use crate::model::{ProcessSpec, ProgramType, counted};
 
 /// The processes of all programs, and the order of their stops.
 struct StopGraph<'s, 'g> {
@@ -66,8 +66,9 @@ pub(super) fn lint(
         (true, _) => format!("{} stop one after the other, by priority and by dependency", names.join(", ")),
     };
     let text = format!(
-        "{who}, which may take {} = {sum} seconds{}: more than the {} {}",
+        "{who}, which may take {} = {}{}: more than the {} {}",
         each.join(" + "),
+        counted(sum, "second", "seconds"),
         if has_post_stop { " with post_stop" } else { "" },
         bound.secs,
         bound.limit

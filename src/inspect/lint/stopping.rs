@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::{Advice, SectionProcesses, stop_chains, with_options};
 use crate::config::options::SectionKind;
 use crate::config::{Reading, SectionReader};
-use crate::model::Settings;
 use crate::model::graph::Graph;
+use crate::model::{Settings, counted};
 
 /// The time limit for stopping.
 #[derive(Clone, Copy)]
@@ -18,6 +18,11 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// `10 seconds that a container is given to stop (--grace)`
+    fn text(self) -> String {
+        format!("{} {}", counted(self.secs, "second", "seconds"), self.limit)
+    }
+
     /// The smaller of both, or the known one; a `shutdown_timeout` that has no effect is reported.
     fn of(reading: &mut Reading<'_>, settings: &Settings, grace_secs: Option<i64>) -> Option<Self> {
         let grace =
@@ -28,8 +33,7 @@ impl Bound {
             return Some(Self { secs, limit: "after which shutdown_timeout kills what is left" });
         };
         if let Some(section) = reading.document.section("supervisord") {
-            let text =
-                format!("shutdown_timeout={secs} is more than the {} seconds {}", grace.secs, grace.limit);
+            let text = format!("shutdown_timeout={secs} is more than the {}", grace.text());
             with_options(reading, section, SectionKind::Supervisord, |options| {
                 Advice::new(text).report(options, "shutdown_timeout");
             });
@@ -71,9 +75,9 @@ impl StopTime {
     fn excess(self, section: &str, bound: Bound) -> Option<(String, &'static str)> {
         let Self { wait_secs, post_stop_secs } = self;
         let Bound { secs, limit } = bound;
+        let bound = bound.text();
         if wait_secs > secs {
-            let text =
-                format!("stopwaitsecs={wait_secs} of [{section}] is more than the {secs} seconds {limit}");
+            let text = format!("stopwaitsecs={wait_secs} of [{section}] is more than the {bound}");
             return Some((text, "stopwaitsecs"));
         }
         if self.secs() <= secs {
@@ -81,8 +85,7 @@ impl StopTime {
         }
         let text = if wait_secs == 0 {
             format!(
-                "post_stop of [{section}] with hook_timeout={post_stop_secs} may take more than the {secs} seconds \
-                 {limit}"
+                "post_stop of [{section}] with hook_timeout={post_stop_secs} may take more than the {bound}"
             )
         } else {
             format!(

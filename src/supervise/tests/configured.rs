@@ -21,7 +21,7 @@ fn a_program_is_scaled_by_an_update_of_its_group() {
     let mut scenario = two_of_web();
     scale(&mut scenario, 3);
     scenario.expect_log(&[
-        "INFO scaling 'web' from 2 to 3 processes",
+        "INFO scaling 'web' from 2 processes to 3",
         "!spawn web_2",
         "!reply 1 web_0:unchanged,web_1:unchanged,web_2:added",
         "INFO spawned: 'web_2' with pid 103",
@@ -46,7 +46,7 @@ fn the_configured_number_counts_again_after_a_reread() {
     scenario.ask(Command::ReloadConfig);
     update(&mut scenario, "web");
     scenario.expect_log(&[
-        "INFO 'web' was scaled to 1 processes; an update gives it 2, as configured",
+        "INFO 'web' was scaled to 1 process; an update gives it 2, as configured",
         "!reply 3 Changes { added: [], changed: [\"web\"], removed: [] }",
         "!spawn web_1",
         "!reply 4 web_0:unchanged,web_1:added",
