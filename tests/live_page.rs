@@ -164,6 +164,107 @@ fn a_page_recovers_when_the_supervisor_is_back() {
     browser.wait_for("globalThis.isSamePage", "true");
 }
 
+/// Has the pages find a silence of a quarter of a second as long as one of 45 seconds, and give up requests after half of one.
+const IMPATIENT: &str = "const wait = globalThis.setTimeout;
+    globalThis.setTimeout = (act, ms, ...more) => wait(act, ms === 45_000 ? 250 : ms, ...more);
+    const timeout = AbortSignal.timeout;
+    AbortSignal.timeout = ms => timeout.call(AbortSignal, Math.min(ms, 500));";
+
+#[test]
+fn a_server_that_has_become_silent_is_noticed() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
+    sandbox.wait_state("cat", "RUNNING");
+    browser.run_first(IMPATIENT);
+    for page in ["", "process.html?processname=cat"] {
+        browser.open(&format!("{url}{page}"));
+        browser.wait_for(
+            "document.body.className.includes('live') && !document.querySelector('.offline')",
+            "true",
+        );
+        sandbox.signal(Signal::STOP);
+        browser.wait_for("document.body.classList.contains('offline')", "true");
+        browser.wait_for(
+            "document.querySelector('.notice').innerText.startsWith('Connection to the supervisor lost')",
+            "true",
+        );
+        sandbox.signal(Signal::CONT);
+        browser.wait_for("document.body.classList.contains('offline')", "false");
+    }
+    no_violations(&mut browser);
+}
+
+#[test]
+fn events_that_a_stream_does_not_bring_are_found() {
+    let Some((mut browser, mut sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
+    sandbox.wait_state("cat", "RUNNING");
+    browser.run_first(IMPATIENT);
+    // As by a proxy that has lost the connection to the server, and not the one to the browser.
+    browser.run_first(
+        "globalThis.EventSource = class extends EventSource {
+            addEventListener(kind, act) { super.addEventListener(kind, event => globalThis.isDeaf || act(event)); }
+        };",
+    );
+    browser.open(&url);
+    wait_cell(&mut browser, "cat", "status", "running");
+    browser.wait_for("globalThis.isDeaf = true", "true");
+    assert!(sandbox.ctl(&["stop", "cat"]).success);
+    wait_cell(&mut browser, "cat", "status", "stopped");
+}
+
+#[test]
+fn a_change_that_could_not_be_fetched_is_fetched_later() {
+    let programs = format!("[program:cat]\n{CAT}[program:dog]\n{CAT}");
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("dog", "RUNNING");
+    browser.run_first(
+        "const ask = globalThis.fetch; globalThis.failures = 0; globalThis.failed = 0;
+        globalThis.fetch = (...request) => failures-- > 0 ? (failed += 1, Promise.reject(new TypeError())) : ask(...request);",
+    );
+    for (page, state) in [
+        ("", format!("{}?.querySelector('.status')?.textContent", row("cat"))),
+        ("process.html?processname=cat", "document.querySelector('h1 .state')?.innerText".to_owned()),
+    ] {
+        browser.open(&format!("{url}{page}"));
+        browser.wait_for(&state, "running");
+        browser.wait_for("document.querySelector('.offline')", "null");
+        browser.wait_for("failures = 2", "2");
+        assert!(sandbox.ctl(&["stop", "cat"]).success);
+        browser.wait_for("failed", "2");
+        browser.wait_for(&state, "stopped");
+        assert!(sandbox.ctl(&["start", "cat"]).success);
+        browser.wait_for(&state, "running");
+    }
+}
+
+#[test]
+fn a_page_whose_stream_is_refused_says_so_and_reads_the_logs() {
+    let program = "[program:cat]\ncommand=/bin/sh -c 'echo begun; exec cat'\nstartsecs=0\n";
+    let Some((mut browser, mut sandbox, url)) = visit(program) else { return };
+    sandbox.wait_state("cat", "RUNNING");
+    browser.run_first(
+        "const faster = globalThis.setTimeout;
+        globalThis.setTimeout = (act, ms, ...more) => faster(act, ms === 5_000 ? 100 : ms, ...more);
+        globalThis.EventSource = class extends EventSource {
+            constructor(url) { super(globalThis.isAllowed ? url : `${url}&refused=1`); }
+        };",
+    );
+    browser.open(&format!("{url}process.html?processname=cat"));
+    let status = "document.querySelector('.log .count')?.innerText";
+    browser.wait_for(status, "not live: read every few seconds");
+    browser.wait_for(FIRST_LINES, "begun");
+    send(&sandbox, "cat", "more\n");
+    browser.wait_for(FIRST_LINES, "begun|more");
+    assert!(sandbox.ctl(&["stop", "cat"]).success);
+    browser.wait_for("document.querySelector('h1 .state').innerText", "stopped");
+    assert!(sandbox.ctl(&["start", "cat"]).success);
+    sandbox.wait_state("cat", "RUNNING");
+    browser.wait_for("globalThis.isAllowed = true", "true");
+    browser.wait_for(status, "live");
+    send(&sandbox, "cat", "last\n");
+    browser.wait_for(&format!("{FIRST_LINES}.endsWith('more|begun|last')"), "true");
+    no_violations(&mut browser);
+}
+
 #[test]
 fn filters_order_and_keys_find_a_process() {
     let programs = format!(

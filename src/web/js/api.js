@@ -8,6 +8,9 @@ const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
 const POLL_MS = 5_000;
 
+// A stream sends nothing that a script sees while nothing happens, so a connection that is gone without a word looks the same.
+const SILENCE_MS = 45_000;
+
 // A browser has only six connections to a server for all of its tabs, so a page has one stream, and a hidden one gives it up.
 const HIDDEN_MS = 10_000;
 
@@ -52,19 +55,25 @@ export async function act(path, waitSecs) {
 
 /**
  * A function that has `run` run soon: not twice at one time, and not again before `intervalMs` have passed. Calls that come
- * meanwhile lead to one more run.
+ * meanwhile lead to one more run, and so does a failure, after a while.
  */
 export function calmly(run, intervalMs) {
   let isDue = false;
   let isRunning = false;
   let last = -intervalMs;
-  const schedule = () => setTimeout(start, Math.max(0, last + intervalMs - performance.now()));
+  let pause = 0;
+  const schedule = () => setTimeout(start, Math.max(pause, last + intervalMs - performance.now()));
   async function start() {
     isDue = false;
     isRunning = true;
     last = performance.now();
-    // The event stream finds out whether the supervisor is gone, and then everything is loaded again.
-    await Promise.resolve(run()).catch(() => {});
+    try {
+      await run();
+      pause = 0;
+    } catch {
+      pause = Math.min(Math.max(pause * 2, RETRY_MIN_MS), RETRY_MAX_MS);
+      isDue = true;
+    }
     isRunning = false;
     if (isDue) schedule();
   }
@@ -108,26 +117,29 @@ const eventsAfter = (serial) => `/events?follow=true&after=${serial}`;
  * Follows the event log.
  *
  * `load` fetches everything and returns the serial up to which it is current, as `after` is at first. `take` gets each
- * later event, and `show` learns whether the page is live. After a gap or a lost connection everything is loaded again, so the page
- * is right whatever was missed, even if it was a restart of the supervisor. `pathAfter` is the path of a stream with more in it
- * than events, for which `listen` adds its listeners.
+ * later event, and `show` learns whether the page is live, and whether by a stream. After a gap or a lost connection everything is
+ * loaded again, so the page is right whatever was missed, even if it was a restart of the supervisor. `pathAfter` is the path of a
+ * stream with more in it than events, for which `listen` adds its listeners.
  */
 export function followEvents({ after, load, take, show, pathAfter = eventsAfter, listen = () => {} }) {
   let source = null;
   let timer = 0;
   let pause = RETRY_MIN_MS;
   let attempt = 0;
+  let newest = 0;
+  let silence = 0;
 
   function stop() {
     attempt += 1;
     clearTimeout(timer);
+    clearTimeout(silence);
     source?.close();
     source = null;
   }
 
   function lose(failure) {
     stop();
-    show(false, failure);
+    show(false, { failure });
     timer = setTimeout(start, pause);
     pause = Math.min(pause * 2, RETRY_MAX_MS);
   }
@@ -135,8 +147,26 @@ export function followEvents({ after, load, take, show, pathAfter = eventsAfter,
   // Requests are answered and the stream is refused, as by some proxies.
   function poll() {
     stop();
-    show(true);
+    show(true, { isPolled: true });
     timer = setTimeout(start, POLL_MS);
+  }
+
+  /** Waits for the next event. After a long silence the supervisor is asked whether there were any. */
+  function listenOn() {
+    clearTimeout(silence);
+    silence = setTimeout(breakSilence, SILENCE_MS);
+  }
+
+  async function breakSilence() {
+    const mine = attempt;
+    try {
+      const { newest_event: last } = await get("");
+      if (mine !== attempt) return;
+      if (last === newest) listenOn();
+      else start();
+    } catch (failure) {
+      if (mine === attempt) lose(failure);
+    }
   }
 
   async function start() {
@@ -146,7 +176,9 @@ export function followEvents({ after, load, take, show, pathAfter = eventsAfter,
       const current = after ?? (await load());
       after = null;
       if (mine !== attempt) return;
+      newest = current;
       source = new EventSource(base + pathAfter(current));
+      listenOn();
     } catch (failure) {
       if (mine === attempt) lose(failure);
       return;
@@ -163,7 +195,12 @@ export function followEvents({ after, load, take, show, pathAfter = eventsAfter,
     });
     listen(source);
     for (const kind of KINDS) {
-      source.addEventListener(kind, ({ data }) => take(JSON.parse(data)));
+      source.addEventListener(kind, ({ data }) => {
+        const event = JSON.parse(data);
+        newest = event.serial;
+        listenOn();
+        take(event);
+      });
     }
   }
 

@@ -1,6 +1,6 @@
 // A log that is followed live, with a bounded number of lines, and search over several of them.
 
-import { calmly } from "./api.js";
+import { calmly, get } from "./api.js";
 import { el, setText, visible } from "./view.js";
 
 const LINES_MAX = 5_000;
@@ -25,6 +25,7 @@ export class LogView {
     // Where it goes on in the log.
     this.offset = null;
     this.isLive = false;
+    this.isPolled = false;
     this.isPaused = false;
     this.incoming = "";
     // Lines in it.
@@ -67,12 +68,28 @@ export class LogView {
   }
 
   showStatus() {
-    setText(this.status, this.isPaused ? `paused, ${this.waiting} new` : this.isLive ? "live" : "not connected");
+    const how = !this.isLive ? "not connected" : this.isPolled ? "not live: read every few seconds" : "live";
+    setText(this.status, this.isPaused ? `paused, ${this.waiting} new` : how);
   }
 
-  setLive(isLive) {
+  setLive(isLive, isPolled) {
     this.isLive = isLive;
+    this.isPolled = isPolled;
     this.showStatus();
+  }
+
+  /** Reads what has come, where streams are refused. Whether there is such a log. */
+  async read(path, bytesFirst) {
+    const from = this.offset === null ? `bytes=${bytesFirst}` : `offset=${this.offset}`;
+    try {
+      const { text, offset } = await get(`${path}/logs/${this.channel}?${from}`);
+      if (offset < this.offset) this.clear();
+      this.offset = offset;
+      if (text) this.take(text);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   take(text) {

@@ -35,6 +35,7 @@ const logs = [new LogView("stdout", "Standard output"), new LogView("stderr", "S
 let about = {};
 let current = null;
 let neighbours = new Map();
+let isPolled = false;
 
 // Why
 
@@ -234,6 +235,7 @@ async function loadGraph() {
 async function load() {
   about = await get("");
   showPermissions(about.permissions);
+  if (isPolled) showLogs(Object.fromEntries(await Promise.all(logs.map(async (log) => [log.channel, await log.read(pathOf(name), LOG_BYTES)]))));
   setText(subtitle, visible(`${about.identifier} @ ${about.host}`));
   loadGraph();
   return loadProcess();
@@ -250,9 +252,13 @@ try {
     after,
     load,
     take: (event) => (!event.full_name || neighbours.has(event.full_name)) && refresh(),
-    show: (isLive, failure) => {
-      setLive(isLive, failure);
-      for (const log of logs) log.setLive(isLive);
+    show: (isLive, how = {}) => {
+      const wasPolled = isPolled;
+      isPolled = Boolean(how.isPolled);
+      setLive(isLive, how);
+      for (const log of logs) log.setLive(isLive, isPolled);
+      // Now, and not only at the next attempt.
+      if (isPolled && !wasPolled) load().catch(() => {});
     },
     ...(about.permissions.read_logs && {
       pathAfter: (serial) => `${pathOf(name)}/follow?bytes=${LOG_BYTES}&after=${serial}${logs.map(({ position }) => position).join("")}`,

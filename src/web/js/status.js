@@ -443,10 +443,15 @@ function refresh(name) {
   fetchSoon();
 }
 
-const fetchSoon = calmly(() => {
+const fetchSoon = calmly(async () => {
   const names = [...dirty];
   dirty.clear();
-  return names.length > SINGLE_MAX || names.some((name) => !rows.has(name)) ? loadAll() : fetchSome(names);
+  try {
+    await (names.length > SINGLE_MAX || names.some((name) => !rows.has(name)) ? loadAll() : fetchSome(names));
+  } catch (failure) {
+    names.forEach((name) => dirty.add(name));
+    throw failure;
+  }
 }, FETCH_EVERY_MS);
 
 async function fetchSome(names) {

@@ -237,7 +237,7 @@ export function takeOver(header, content) {
   document.querySelector("h1").replaceWith(header);
   document.querySelector("#buttons:not(main #buttons)")?.remove();
   document.querySelector("main").replaceChildren(notice, el("fieldset", { class: "content" }, content));
-  return (isLive, failure) => {
+  return (isLive, { failure } = {}) => {
     document.body.classList.toggle("offline", !isLive);
     for (const it of document.querySelectorAll("fieldset")) it.disabled = !isLive;
     const why = failure?.status ? `: ${failure.message}` : "";
