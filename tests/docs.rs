@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -319,6 +321,211 @@ fn the_session_of_the_first_page_is_as_shown() {
     assert!(compared >= 8, "{compared} commands were compared");
     sandbox.signal(rustix::process::Signal::TERM);
     assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
+}
+
+/// Programs with the names that the pages use.
+const PAGE_PROGRAMS: &str = "\
+[program-default]
+startsecs=0
+[program:web]
+command=sh -c 'echo one; echo two >&2; exec sleep 1000'
+stdout_logfile=%(here)s/web.log
+log_format=prefix
+log_timestamp=true
+[program:worker]
+command=sleep 1000
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+[program:db]
+command=sleep 1000
+[program:cache]
+command=sleep 1000
+[program:api]
+command=sleep 1000
+process_name=%(program_name)s_%(process_num)d
+";
+
+/// What single pages have in addition.
+const MORE_OF_PAGES: [(&str, &str); 4] = [
+    ("docs/client.md", "[inet_http_server]\nport=127.0.0.1:9001\nusername=admin\npassword=secret\n"),
+    (
+        "docs/jobs.md",
+        "[program:migrate]\ntype=oneshot\ncommand=true\n[program:backup]\ncommand=true\nschedule=0 3 * * *\n",
+    ),
+    (
+        "docs/operating.md",
+        "[program:mail]\ncommand=sh -c 'echo maild: not found >&2; exit 127'\nstartsecs=1\nstartretries=0\n",
+    ),
+    (
+        "docs/troubleshooting.md",
+        "[program:port]\ncommand=sh -c 'echo OSError: [Errno 98] Address already in use >&2; exit 1'\nstartsecs=1\n\
+         startretries=0\n",
+    ),
+];
+
+/// Other files that commands name.
+const PAGE_FILES: [(&str, &str); 4] = [
+    ("services.conf", "[supervisord]\nlogfile=/dev/null\n[program:cache]\ncommand=sleep 1000\nstartsecs=0\n"),
+    (
+        "p.conf",
+        "[supervisord]\nlogfile=/dev/null\n[inet_http_server]\nport=127.0.0.1:8097\nusername=a\npassword=b\n",
+    ),
+    ("s.conf", "[supervisord]\n[unix_http_server]\nfile=/tmp/x.sock\n"),
+    (
+        "web.conf",
+        "[supervisord]\nnodaemon=true\n\n[program-default]\nstartsecs=5\n\n[program:web]\n\
+         command=gunicorn --bind=:$PORT app:app\nautorestrat=true\nautorestart=unexpected\n",
+    ),
+];
+
+/// Programs that are not those of `sv`, and need not be installed.
+const STAND_INS: [&str; 6] = ["bin/bundle", "bin/dot", "bin/gunicorn", "bin/php", "bin/web", "migrate"];
+
+/// Lines that are not run, by their start, and why.
+const NOT_RUN: [(&str, &str); 8] = [
+    ("docker ", "tests/container.rs and tests/recipes.rs run containers"),
+    ("exec /sv run", "tests/vm runs it as PID 1 of a machine"),
+    ("sv run -e", "a supervisor runs already, which other tests start with these flags"),
+    ("sv run -s", "as above"),
+    ("sv run --strict", "as above"),
+    ("sv run -- ", "as above"),
+    ("sv run FILE", "as above"),
+    ("sv -c p.conf", "the message of a second instance, which tests/first_steps.rs provokes"),
+];
+
+/// Lines that end with another status than 0, by their start.
+const STATUSES: [(&str, i32); 5] = [
+    ("sv start mail", 7),
+    ("sv status port", 3),
+    ("sv run p.conf", 2),
+    ("sv -c s.conf status", 4),
+    ("sv check web.conf", 1),
+];
+
+/// What a page prints after a line, without the numbers: compared where the page's own configuration is run here.
+fn shown_after(text: &str, line: &str) -> Option<Vec<String>> {
+    let block =
+        blocks(text).into_iter().find(|block| block.info == "console" && block.lines.contains(&line))?;
+    let after = block.lines.into_iter().skip_while(|it| *it != line).skip(1);
+    let shown: Vec<&str> = after.take_while(|it| !it.starts_with("$ ")).collect();
+    Some(without_numbers(&shown.join("\n")))
+}
+
+/// Every page but the first, whose session is compared above: each line in a block that runs `sv`, and each in a sentence or a
+/// table that has an argument. An action alone is only mentioned there.
+#[test]
+fn the_command_lines_of_each_page_are_run() {
+    let (mut run, mut wrong) = (0, Vec::new());
+    for (document, text) in documents() {
+        if !document.starts_with("docs/") || document == "docs/getting-started.md" {
+            continue;
+        }
+        let found = blocks(&text);
+        let in_blocks: BTreeSet<&str> = found.iter().flat_map(|block| block.lines.iter().copied()).collect();
+        let is_whole = |line: &str| {
+            !line.contains('…') && (in_blocks.contains(line) || line.split_whitespace().count() > 2)
+        };
+        let lines: Vec<(usize, String)> = command_lines(&text)
+            .into_iter()
+            .filter(|(_, line)| arguments(line).is_some() && is_whole(line))
+            .filter(|(_, line)| !NOT_RUN.iter().any(|(start, _)| line.starts_with(start)))
+            .collect();
+        if lines.is_empty() {
+            continue;
+        }
+        let page = Page::new(&document);
+        for (number, line) in lines {
+            let is_endless = line.contains(" -f") || line.contains("sv top") || line.contains(" -w");
+            let starts = |(start, _): &&(&str, i32)| line.trim_start_matches("$ ").starts_with(start);
+            let status = STATUSES.iter().find(starts).map_or(0, |(_, status)| *status);
+            let status = if is_endless { ENDED_BY_TIMEOUT } else { status };
+            let output = page.run(&line, if is_endless { "1" } else { "20" });
+            run += 1;
+            let printed =
+                String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+            if output.status.code() != Some(status) {
+                wrong.push(format!("{document}:{number}: {line}: {}: {printed}", output.status));
+            }
+            let is_compared =
+                ["docs/configuration.md", "docs/troubleshooting.md"].contains(&document.as_str());
+            if let Some(shown) = shown_after(&text, &line).filter(|_| is_compared && line != "$ sv update")
+                && shown != without_numbers(&printed)
+            {
+                wrong.push(format!("{document}:{number}: {line} prints:\n{printed}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && run > 50, "of {run} command lines:\n{}", wrong.join("\n"));
+}
+
+/// The exit status of timeout(1) when the time is over.
+const ENDED_BY_TIMEOUT: i32 = 124;
+
+/// A running supervisor with what the commands of a page need.
+struct Page {
+    sandbox: Sandbox,
+    /// What the lines contain, and what it is here.
+    places: [(&'static str, String); 11],
+    /// A port that is in use.
+    _listener: TcpListener,
+}
+
+impl Page {
+    fn new(document: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let in_use = listener.local_addr().unwrap();
+        let port = support::free_port();
+        let more = MORE_OF_PAGES.iter().find(|(page, _)| *page == document).map_or("", |(_, more)| more);
+        let more = more.replace("9001", &port.to_string());
+        let mut programs = PAGE_PROGRAMS.to_owned();
+        if document == "docs/operating.md" {
+            programs = programs.replace(
+                "[program:web]\n",
+                "[program:web]\nprocess_name=%(program_name)s_%(process_num)02d\n",
+            );
+        }
+        let sandbox = Sandbox::with_programs(&format!("{programs}{more}"));
+        let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut sandbox = sandbox.env("PATH", &path);
+        // Makes the folder, and the name in it.
+        _ = sandbox.program("sv");
+        for (name, text) in PAGE_FILES {
+            sandbox.write(name, &text.replace("127.0.0.1:8097", &in_use.to_string()));
+        }
+        for name in STAND_INS {
+            sandbox.write(name, "#!/bin/sh\nexec cat >/dev/null\n");
+            fs::set_permissions(sandbox.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        sandbox.spawn();
+        sandbox.wait_ready();
+        sandbox.wait_state("db", "RUNNING");
+        let socket = sandbox.path("supervisor.sock").display().to_string();
+        let word = str::to_owned;
+        let places = [
+            ("/run/supervisor.sock", socket),
+            ("127.0.0.1:9001", format!("127.0.0.1:{port}")),
+            (" NAME", word(" web")),
+            (" GROUP", word(" web")),
+            (" FILE", word(" services.conf")),
+            (" COMMAND", word(" true")),
+            (" CMD", word(" true")),
+            (" ACTION", word(" status")),
+            (" SECONDS", word(" 5")),
+            (" SERIAL", word(" 0")),
+            (" /usr/bin/web", word(" web")),
+        ];
+        Self { sandbox, places, _listener: listener }
+    }
+
+    /// Runs a line for at most this time, and then sends it what Ctrl-C does.
+    fn run(&self, line: &str, seconds: &str) -> std::process::Output {
+        let line = line.trim_start_matches("$ ").to_owned();
+        let line = self.places.iter().fold(line, |line, (place, here)| line.replace(place, here));
+        // It begins a command that follows.
+        let line = if line.ends_with(" --") { line + " true" } else { line };
+        let mut shell = self.sandbox.marked(Command::new("timeout"));
+        shell.args(["--signal=INT", seconds, "bash", "-c", &line]).stdin(Stdio::null()).output().unwrap()
+    }
 }
 
 /// Without this, a change of the rules above could leave nothing to check.

@@ -303,7 +303,10 @@ fn jobs_run_on_their_schedules_without_cron() {
 fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
     let installed = |module: &str| Path::new("/usr/lib/python3/dist-packages").join(module).exists();
     let gunicorn = Path::new("/usr/bin/gunicorn").exists();
-    if !have("celery", installed("celery") && installed("redis")) || !have("gunicorn", gunicorn) {
+    if !have("celery", installed("celery") && installed("redis"))
+        || !have("flask", installed("flask"))
+        || !have("gunicorn", gunicorn)
+    {
         return;
     }
     let sandbox = Sandbox::from_example("celery");

@@ -76,8 +76,9 @@ missing_packages() {
     if ! { is_there syslog-ng || is_there rsyslogd; }; then
         echo syslog-ng-core
     fi
-    # The broker of the example with celery, and its client.
+    # The client of the broker in the example with celery, and the framework of its page.
     [ -e /usr/lib/python3/dist-packages/redis ] || echo python3-redis
+    [ -e /usr/lib/python3/dist-packages/flask ] || echo python3-flask
     # A strict parser of OpenMetrics.
     [ -e /usr/lib/python3/dist-packages/prometheus_client ] || echo python3-prometheus-client
     # The client of the example with PostgreSQL.

@@ -206,6 +206,7 @@ const HEAD: &str = "\
 # Options
 
 Generated from the same table as `sv sample`. [Configuration](configuration.md) describes the forms in which options are written.
+All options exist since `sv` 0.1.0. Supervisor 4.3 ignores those marked *sv only*, and has all others.
 
 `sv update` applies a change in one of these ways: *applied*: the running process has it at once; *next start*: the
 process keeps running, and has it from its next start on; *restarted*: the process is stopped and started again.
