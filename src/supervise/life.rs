@@ -145,7 +145,7 @@ impl Process {
 
     /// It has started successfully.
     pub(super) fn become_ready(&mut self, turn: &Turn, pid: Pid, out: &mut Effects) {
-        self.failed_starts = 0;
+        self.failed_before_ready = std::mem::take(&mut self.failed_starts);
         self.short_attempts = 0;
         self.ready_at = Some(turn.now.mono);
         self.enter(State::Running { pid }, out);
@@ -225,16 +225,11 @@ impl Process {
         out: &mut Effects,
     ) {
         match self.state {
-            // With startsecs=0 it counts as started, so its end is that of a program.
-            State::Running { .. } if failure.blame == Blame::Program => {
-                out.log(LogLevel::Info, format!("spawnerr: {}", failure.text));
-                self.ended(turn, status, out);
-                if matches!(self.state, State::Exited { .. } | State::Fatal) {
-                    self.spawn_error = failure.text;
-                    self.last_end = Some(LastEnd::NotExecuted(failure.status));
-                }
-            }
             State::Starting { .. } | State::Running { .. } => {
+                // RUNNING with startsecs=0, which it should not have become.
+                if matches!(self.state, State::Running { .. }) {
+                    self.failed_starts = self.failed_before_ready;
+                }
                 self.ended = Some((turn.now.wall, status));
                 self.last_end = Some(LastEnd::NotExecuted(failure.status));
                 match failure.blame {

@@ -151,6 +151,8 @@ pub(super) struct Process {
     pub(super) start_timed_out: bool,
     /// Consecutive failed starts.
     pub(super) failed_starts: i64,
+    /// What that was when it became RUNNING.
+    pub(super) failed_before_ready: i64,
     /// The counter of `restart_*`.
     pub(super) restarts: RestartCounter,
     /// When it became ready; `None` from each spawn until then.
@@ -227,6 +229,7 @@ impl Process {
             short_attempts: 0,
             start_timed_out: false,
             failed_starts: 0,
+            failed_before_ready: 0,
             restarts: RestartCounter::default(),
             ready_at: None,
             leader: None,

@@ -229,33 +229,30 @@ fn an_end_is_out_of_memory_if_the_killer_was_there_and_we_were_not() {
 }
 
 #[test]
-fn an_option_that_cannot_be_applied_ends_a_program_without_startsecs_by_its_restart_policy() {
-    for (autorestart, expected) in
-        [(AutoRestart::Never, ProcessState::Exited), (AutoRestart::Always, ProcessState::Running)]
-    {
-        let mut scenario = Scenario::one(|web| (web.start_secs, web.autorestart) = (0, autorestart)).begin();
+fn an_option_that_cannot_be_applied_is_a_failed_start_without_startsecs_too() {
+    for autorestart in [AutoRestart::Never, AutoRestart::Unexpected, AutoRestart::Always] {
+        let mut scenario = Scenario::one(|web| {
+            (web.start_secs, web.start_retries, web.autorestart) = (0, StartRetries::Times(2), autorestart);
+        })
+        .begin();
         let process = scenario.id("web");
-        scenario.alive.remove(&process);
-        scenario.pids_in_use.remove(&process);
-        let failure = NotSpawned::from("cannot apply nice: Operation not permitted".to_owned());
-        scenario.log.clear();
-        scenario.input(Input::NotExecuted { process, status: ExitStatus::Exited(127), failure });
-        assert_eq!(
-            scenario.log[..2],
-            [
-                "INFO spawnerr: cannot apply nice: Operation not permitted",
-                "WARN exited: web (exit status 127; not expected)"
-            ]
-        );
-        scenario.pass(3.0);
-        assert_eq!(scenario.state("web"), expected);
+        for attempt in 1..=3 {
+            assert_eq!(scenario.state("web"), ProcessState::Running, "attempt {attempt}");
+            scenario.alive.remove(&process);
+            scenario.pids_in_use.remove(&process);
+            let failure = NotSpawned::from("cannot apply nice: Operation not permitted".to_owned());
+            scenario.log.clear();
+            scenario.input(Input::NotExecuted { process, status: ExitStatus::Exited(127), failure });
+            assert_eq!(scenario.log[0], "INFO spawnerr: cannot apply nice: Operation not permitted");
+            let expected = if attempt == 3 { ProcessState::Fatal } else { ProcessState::Backoff };
+            assert_eq!(scenario.state("web"), expected);
+            scenario.pass(f64::from(attempt) + 0.1);
+        }
         let turn = Turn { now: scenario.now, restarts_allowed: true, random: 0 };
         let info = scenario.supervisor.process(process).unwrap().info(&turn);
-        if expected == ProcessState::Exited {
-            assert_eq!(
-                (info.last_exit, info.spawn_error.as_str()),
-                (None, "cannot apply nice: Operation not permitted")
-            );
-        }
+        assert_eq!(
+            (info.last_exit, info.spawn_error.as_str()),
+            (None, "cannot apply nice: Operation not permitted")
+        );
     }
 }
