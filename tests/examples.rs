@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 mod support;
 use support::{Sandbox, descendants, free_port, free_ports, have};
@@ -146,6 +146,11 @@ fn nginx_starts_when_php_fpm_reports_ready() {
         worker(&page).filter(|pid| *pid != killed)
     });
     assert_eq!(sandbox.pid("php-fpm"), Some(master));
+
+    for name in ["php-fpm", "nginx"] {
+        assert_workers_end_with_their_master(&mut sandbox, name);
+        sandbox.wait("a page again", |_| fetch(port).filter(|page| page.starts_with("HTTP/1.1 200 OK")));
+    }
 
     sandbox.signal(Signal::TERM);
     assert_eq!(sandbox.wait_exit().code(), Some(0), "{}", sandbox.story());
@@ -338,6 +343,11 @@ fn celery_works_while_a_worker_is_restarted_and_redis_leaves_last() {
     );
     sandbox.wait_terminal("worker:worker_0 | worker: Warm shutdown (MainProcess)");
     sandbox.wait("a worker to add them again", added);
+    for name in ["worker:worker_0", "web"] {
+        assert_workers_end_with_their_master(&mut sandbox, name);
+        sandbox.wait_state(name, "RUNNING");
+    }
+    sandbox.wait("the next ones to add them", added);
 
     // The workers reconnect to the next redis.
     for name in ["redis", "worker:worker_1"] {
@@ -634,6 +644,22 @@ fn the_quickstart_runs_crashes_recovers_and_stops_in_order() {
             "stopped: chatty (exit status 0)",
         ],
     );
+}
+
+/// Kills the main process of a program alone.
+#[track_caller]
+fn assert_workers_end_with_their_master(sandbox: &mut Sandbox, name: &str) {
+    let master = sandbox.pid(name).unwrap();
+    let workers: Vec<Pid> = sandbox.wait("its workers", |_| {
+        let workers = descendants(master.as_raw_nonzero().get().cast_unsigned());
+        let workers = workers.into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
+        Some(workers.collect::<Vec<_>>()).filter(|workers| !workers.is_empty())
+    });
+    kill_process(master, Signal::KILL).unwrap();
+    sandbox.wait(&format!("another {name}"), |sandbox| sandbox.pid(name).filter(|pid| *pid != master));
+    for worker in workers {
+        sandbox.wait(&format!("the end of a worker of {name}"), |_| test_kill_process(worker).err());
+    }
 }
 
 /// Whatever stands in a folder under a name that starts like this.
