@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
-use support::{Sandbox, binary, have};
+use support::{HEAD, Sandbox, binary, have};
 
 /// Forks a tree that depends on a seed: with groups and sessions of their own, double forks, parents that exit early, programs that are
 /// executed without an environment, and processes that ignore SIGTERM. All of them hold a pipe open. `+` is
@@ -215,4 +215,81 @@ fn without_proc_the_group_is_stopped_and_killed() {
         let is_gone = || test_kill_process(Pid::from_raw(pid).unwrap()).is_err();
         sandbox.wait("the member to be gone", |_| is_gone().then_some(()));
     }
+}
+
+/// What a nested supervisor leaves behind has its own marks and those of the outer one.
+#[test]
+fn what_a_nested_supervisor_leaves_when_it_is_killed_is_ended_with_it() {
+    const INNER: &str = "[supervisord]\nlogfile=%(here)s/inner.log\n[program:web]\n\
+        command=sh -c '(setsid sleep 1000 & echo $! > daemon.pid) && exec sleep 1000'\n\
+        directory=%(here)s\nkill_tree=true\ncgroup=off\nstartsecs=0\n";
+    let binary = binary();
+    let sandbox = Sandbox::with_programs(&format!(
+        "[program:inner]\ncommand={} run -s -c %(here)s/inner.conf\nkill_tree=true\ncgroup=off\n\
+         autorestart=false\nstartsecs=0\nstopwaitsecs=5\n",
+        binary.display()
+    ));
+    sandbox.write("inner.conf", INNER);
+    let mut sandbox = sandbox.start();
+    let daemon = sandbox.wait("the daemon", |sandbox| sandbox.file("daemon.pid").trim().parse().ok());
+    let daemon = Pid::from_raw(daemon).unwrap();
+    // Without its parent it has been adopted by the inner one.
+    sandbox.wait("the daemon to be an orphan", |sandbox| {
+        let inner = sandbox.pid("inner")?.as_raw_nonzero().get();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.as_raw_nonzero())).ok()?;
+        (stat.rsplit(')').next()?.split_whitespace().nth(1)? == inner.to_string()).then_some(())
+    });
+    kill_process(sandbox.pid("inner").unwrap(), Signal::KILL).unwrap();
+    sandbox.wait("the daemon to be gone", |_| test_kill_process(daemon).is_err().then_some(()));
+}
+
+/// An `update` that sets it holds for the program that runs: for its descendants, as it has no mark.
+#[test]
+fn an_update_that_sets_it_reaches_descendants_of_the_running_program() {
+    let config = |options: &str| {
+        format!(
+            "{HEAD}[program:web]\ncommand=sh -c 'setsid sleep 1000 & echo $! > member.pid; trap \"\" TERM; while :; do sleep 1; done'\n\
+             directory=%(here)s\nstartsecs=0\ncgroup=off\n{options}"
+        )
+    };
+    let mut sandbox = Sandbox::new(&config("")).start();
+    let member = sandbox.wait("the member", |sandbox| sandbox.file("member.pid").trim().parse().ok());
+    let member = Pid::from_raw(member).unwrap();
+    let first = sandbox.pid("web");
+    sandbox.write("supervisord.conf", &config("kill_tree=true\nstopwaitsecs=1\n"));
+    assert!(sandbox.ctl(&["update"]).success);
+    assert_eq!(sandbox.pid("web"), first, "{}", sandbox.log());
+    // With its leader alive: the member is found as its descendant.
+    assert!(sandbox.ctl(&["stop", "web"]).success);
+    sandbox.wait("the member to be gone", |_| test_kill_process(member).is_err().then_some(()));
+}
+
+/// Reads of /proc, of which a search takes one for each process of the machine.
+fn reads_of(supervisor: i32) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{supervisor}/io")).unwrap();
+    io.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn programs_that_are_killed_together_are_searched_for_together() {
+    const PROGRAMS: usize = 40;
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:stubborn]\nprocess_name=%(process_num)d\nnumprocs={PROGRAMS}\n\
+         command=sh -c 'trap \"\" TERM; setsid sleep 1000 & exec sleep 1000'\n\
+         kill_tree=true\ncgroup=off\nstartsecs=0\nstopwaitsecs=1\n\
+         stdout_logfile=NONE\nstderr_logfile=NONE\n"
+    ))
+    .start();
+    let supervisor = sandbox.supervisor_pid().as_raw_nonzero().get();
+    let members = || support::descendants(supervisor.cast_unsigned()).len();
+    sandbox.wait("all processes", |_| (members() == 2 * PROGRAMS).then_some(()));
+    let before = reads_of(supervisor);
+    assert!(sandbox.ctl(&["stop", "stubborn:*"]).success, "{}", sandbox.story());
+    sandbox.wait("nothing to be left", |_| (members() == 0).then_some(()));
+    let reads = reads_of(supervisor) - before;
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes = processes.filter(|it| it.file_name().to_string_lossy().parse::<u32>().is_ok()).count();
+    // A search for each of them would be more than so many.
+    let searches = reads as usize / (processes + 2 * PROGRAMS);
+    assert!(searches < PROGRAMS, "{reads} reads, {processes} other processes");
 }

@@ -447,7 +447,7 @@ fn enter_supervision(
         signals,
         children: Children::default(),
         cgroups: super::cgroups::Cgroups::default(),
-        tree_marks: super::trees::TreeMarks::default(),
+        trees: super::trees::Trees::default(),
         measurements: super::measurements::MemoryQueue::default(),
         groups_of_turn: None,
         tasks: Tasks::default(),

@@ -1,21 +1,25 @@
 //! The cgroups of programs: made before a start, changed by an update, read at an end and removed when empty.
 //!
-//! Nothing is made before a program needs it. Where the kernel lets us make no cgroups, programs run without: that is
-//! one warning, or a failed start with `cgroup=required`.
+//! Nothing is made before a program needs it. Where the kernel lets us make no cgroups, or lets a program not enter its own,
+//! programs run without: that is one warning, or a failed start with `cgroup=required`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::Shell;
+use super::oom_kills::OomKills;
 use super::trees::signal_cgroup;
 use crate::model::{
-    CgroupMode, CgroupSpec, ExitStatus, LimitOption, LogLevel, Namespec, Pid, ProcessId, Signal,
+    CgroupMode, CgroupSpec, ExitStatus, LimitOption, LogLevel, Mono, Namespec, Pid, ProcessId, Signal,
 };
 use crate::supervise::NotSpawned;
-use crate::sys::cgroup::{Cgroup, Controller, Hierarchy, OomCounter};
+use crate::sys::cgroup::{Cgroup, Controller, Hierarchy};
 use crate::sys::children::{entered_namespace, is_descendant};
 use crate::sys::file_lookup::file_outcome;
-use crate::sys::process::{is_pid_1, own_pid};
+use crate::sys::process::{is_pid_1, own_pid, send_signal};
+use crate::sys::spawn::Entrance;
+use crate::sys::spawn_failures;
 
 /// The cgroup of a process, from its start until nothing is left in it.
 #[derive(Debug)]
@@ -28,12 +32,30 @@ struct ProcessCgroup {
 /// The maximum number of children that set a limit at a time. The kernel may take long to free the memory.
 const LIMIT_WRITERS_MAX: usize = 64;
 
+/// The pause between two looks at children that are entering their cgroups, which takes some milliseconds.
+const ENTRY_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long a child is expected to take for that.
+const ENTERS_WITHIN: Duration = Duration::from_secs(10);
+
 /// A child of ours that sets a limit, as the kernel reclaims memory for it.
 #[derive(Debug)]
 struct LimitWriter {
+    /// `None` once its cgroup is not that of a process any more.
+    process: Option<ProcessId>,
     /// The name of the process.
     name: String,
     option: LimitOption,
+    /// A newer value, which is set once this child has ended.
+    next: Option<Option<u64>>,
+}
+
+/// A child that goes on without a cgroup if it can't enter it.
+#[derive(Clone, Copy, Debug)]
+struct Entering {
+    process: ProcessId,
+    pid: Pid,
+    until: Mono,
 }
 
 /// All cgroups that we have made.
@@ -43,20 +65,23 @@ pub(super) struct Cgroups {
     hierarchy: Option<Result<Hierarchy, String>>,
     /// Those that were asked for.
     controllers: BTreeMap<Controller, Result<(), String>>,
-    /// Options that were reported as having no effect.
-    reported: BTreeSet<LimitOption>,
+    /// Options that were reported as having no effect, for all programs or for one.
+    reported: BTreeSet<(LimitOption, Option<ProcessId>)>,
     by_process: BTreeMap<ProcessId, ProcessCgroup>,
     /// Cgroups without their program, in which something was left.
     left: Vec<Cgroup>,
     writers: BTreeMap<Pid, LimitWriter>,
-    container: OomCounter,
-    container_oom_kills: u64,
+    entering: Vec<Entering>,
+    look_at_entries: Option<Mono>,
+    container: OomKills,
 }
 
 /// Why an option has no effect.
 struct WithoutEffect {
     option: LimitOption,
     why: String,
+    /// The only program that is affected.
+    process: Option<ProcessId>,
 }
 
 impl Cgroups {
@@ -76,8 +101,12 @@ impl Cgroups {
 
     /// Counts what the OOM killer kills in the cgroup that we are in from now on.
     pub(super) fn count_from_now(&mut self) {
-        self.container = OomCounter::of_our_cgroup();
-        self.container_oom_kills = self.container.read().unwrap_or(0);
+        self.container = OomKills::from_now();
+    }
+
+    /// Looks from time to time at what the OOM killer has killed.
+    pub(super) fn look_at_oom_kills(&mut self, now: Mono) {
+        self.container.look(now);
     }
 
     fn enable(&mut self, controller: Controller) -> Result<(), String> {
@@ -86,13 +115,12 @@ impl Cgroups {
     }
 
     fn make(&mut self, process: ProcessId, full_name: &str) -> Result<Cgroup, WithoutEffect> {
-        let failed = |why: String| WithoutEffect { option: LimitOption::Cgroup, why };
+        let failed = |why: String| WithoutEffect { option: LimitOption::Cgroup, why, process: Some(process) };
         let Some(Ok(hierarchy)) = &self.hierarchy else {
             return Err(failed("there are no cgroups".to_owned()));
         };
-        let cgroup = hierarchy
-            .program(full_name)
-            .map_err(|error| failed(format!("cannot make a cgroup for '{full_name}': {error}")))?;
+        let cgroup =
+            hierarchy.program(full_name).map_err(|error| failed(format!("cannot make it: {error}")))?;
         self.left.retain(|left| *left != cgroup);
         let oom_kills = cgroup.oom_kills().unwrap_or(0);
         self.by_process.insert(process, ProcessCgroup { cgroup: cgroup.clone(), oom_kills });
@@ -100,8 +128,32 @@ impl Cgroups {
     }
 
     /// Whether an option is reported for the first time.
-    fn is_news(&mut self, option: LimitOption) -> bool {
-        self.reported.insert(option)
+    fn is_news(&mut self, failure: &WithoutEffect) -> bool {
+        self.reported.insert((failure.option, failure.process))
+    }
+
+    /// A child was started that enters its cgroup if it can.
+    pub(super) fn expect_entry(&mut self, process: ProcessId, pid: Pid, now: Mono) {
+        self.entering.push(Entering { process, pid, until: now.after(ENTERS_WITHIN) });
+        self.look_at_entries = Some(now.after(ENTRY_LOOK_INTERVAL));
+    }
+
+    /// When to look at children that are entering their cgroups.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.look_at_entries
+    }
+
+    /// Has another value set by a child of ours that is still busy with an older one.
+    fn supersede(&mut self, process: ProcessId, option: LimitOption, value: Option<u64>) -> bool {
+        let busy = self
+            .writers
+            .iter_mut()
+            .find(|(_, writer)| writer.process == Some(process) && writer.option == option);
+        let Some((pid, writer)) = busy else { return false };
+        writer.next = Some(value);
+        // The kernel would go on to reclaim memory for the older one.
+        let _ = send_signal(*pid, Signal::KILL, false);
+        true
     }
 
     /// The cgroup of a process, also of a dead one that has left something in it.
@@ -126,6 +178,11 @@ impl Cgroups {
     pub(super) fn forget_processes(&mut self) {
         let processes: Vec<_> = self.by_process.keys().copied().collect();
         processes.into_iter().for_each(|process| self.forget(process));
+        for writer in self.writers.values_mut() {
+            (writer.process, writer.next) = (None, None);
+        }
+        self.entering.clear();
+        self.look_at_entries = None;
         self.hierarchy.take_if(|hierarchy| hierarchy.is_err());
         self.controllers.retain(|_, outcome| outcome.is_ok());
         self.reported.clear();
@@ -163,7 +220,7 @@ impl Shell {
     }
 
     /// The cgroup that a program is to be started in, with its limits; `None` if that is ours.
-    pub(super) fn cgroup_to_enter(&mut self, process: ProcessId) -> Result<Option<OwnedFd>, NotSpawned> {
+    pub(super) fn cgroup_to_enter(&mut self, process: ProcessId) -> Result<Option<Entrance>, NotSpawned> {
         let Some(spec) = self.core.spec(process) else { return Ok(None) };
         let Some(wanted) = spec.cgroup() else {
             self.cgroups.forget(process);
@@ -172,27 +229,70 @@ impl Shell {
         let full_name = Namespec::join(&spec.group, &spec.name);
         let is_tree_killed = spec.kill_tree;
         let prepared = self.prepare_cgroup(process, &full_name, (wanted, is_tree_killed));
-        let failures = match &prepared {
-            Ok((_, failures)) => failures.as_slice(),
-            Err(failure) => std::slice::from_ref(failure),
+        let (entrance, failures) = match prepared {
+            Ok((entrance, failures)) => (Some(entrance), failures),
+            Err(failure) => (None, vec![failure]),
         };
-        if let (CgroupMode::Required, Some(WithoutEffect { option, why })) = (wanted.mode, failures.first()) {
+        let is_required = wanted.mode == CgroupMode::Required;
+        if let Some(WithoutEffect { option, why, .. }) = failures.first().filter(|_| is_required) {
             self.cgroups.leave(process);
             return Err(NotSpawned::from(format!("cannot apply {}: {why}", option.name())));
         }
-        if prepared.is_err() {
+        if entrance.is_none() {
             self.cgroups.forget(process);
         }
+        failures.iter().for_each(|failure| self.report_without_effect(process, failure));
+        Ok(entrance.map(|file| Entrance { file, is_required }))
+    }
+
+    /// Logs that a program starts without a limit, once.
+    fn report_without_effect(&mut self, process: ProcessId, failure: &WithoutEffect) {
+        let Some(spec) = self.core.spec(process) else { return };
+        let (name, cgroup) = (spec.name.clone(), spec.cgroup().unwrap_or_default());
         // kill_tree also works without a cgroup.
-        let has_limits = wanted.limits().next().is_some();
-        let news: Vec<String> = failures
-            .iter()
-            .filter(|_| has_limits)
-            .filter(|failure| self.cgroups.is_news(failure.option))
-            .map(WithoutEffect::warning)
+        if cgroup.limits().next().is_some() && self.cgroups.is_news(failure) {
+            self.log(LogLevel::Warn, &failure.warning(&name));
+        }
+    }
+
+    /// Looks whether children have entered their cgroups, if that is due.
+    pub(super) fn look_at_entries(&mut self) {
+        if self.cgroups.look_at_entries.is_none_or(|at| at > self.now.mono) {
+            return;
+        }
+        let entering = std::mem::take(&mut self.cgroups.entering);
+        let left: Vec<_> = entering
+            .into_iter()
+            .filter(|it| !self.has_noted_entry(it.process, it.pid) && it.until > self.now.mono)
             .collect();
-        news.iter().for_each(|text| self.log(LogLevel::Warn, text));
-        Ok(prepared.ok().map(|(entrance, _)| entrance))
+        self.cgroups.look_at_entries = (!left.is_empty()).then(|| self.now.mono.after(ENTRY_LOOK_INTERVAL));
+        self.cgroups.entering = left;
+    }
+
+    /// A child was reaped: whether it has entered its cgroup is settled.
+    fn settle_entry(&mut self, process: ProcessId, pid: Pid) {
+        let before = self.cgroups.entering.len();
+        self.cgroups.entering.retain(|it| it.pid != pid);
+        if self.cgroups.entering.len() < before {
+            self.has_noted_entry(process, pid);
+        }
+    }
+
+    /// Whether a child has tried to enter its cgroup. If it could not, the process has none.
+    fn has_noted_entry(&mut self, process: ProcessId, pid: Pid) -> bool {
+        match spawn_failures::take_entry(pid) {
+            None => return false,
+            Some(Ok(())) => {
+                self.cgroups.reported.remove(&(LimitOption::Cgroup, Some(process)));
+            }
+            Some(Err(error)) => {
+                self.cgroups.forget(process);
+                let why = format!("cannot enter it: {error}");
+                let failure = WithoutEffect { option: LimitOption::Cgroup, why, process: Some(process) };
+                self.report_without_effect(process, &failure);
+            }
+        }
+        true
     }
 
     /// Makes the cgroup of a program and sets its limits. Returns those that could not be set.
@@ -202,14 +302,17 @@ impl Shell {
         full_name: &str,
         (wanted, is_tree_killed): (CgroupSpec, bool),
     ) -> Result<(OwnedFd, Vec<WithoutEffect>), WithoutEffect> {
-        let failed = |why| WithoutEffect { option: LimitOption::Cgroup, why };
-        self.set_up_cgroups().map_err(failed)?;
+        let of_all = |why| WithoutEffect { option: LimitOption::Cgroup, why, process: None };
+        self.set_up_cgroups().map_err(of_all)?;
         let cgroup = self.cgroups.make(process, full_name)?;
         // Left by a predecessor of ours that has crashed.
         if is_tree_killed && cgroup.is_populated() {
             signal_cgroup(&cgroup, &[], Signal::KILL, None);
         }
-        let entrance = cgroup.entrance().map_err(|error| failed(error.to_string()))?;
+        let entrance = cgroup.entrance().map_err(|error| WithoutEffect {
+            process: Some(process),
+            ..of_all(format!("cannot enter it: {error}"))
+        })?;
         let failures = wanted
             .limits()
             .filter_map(|(option, value)| self.set_cgroup_limit(process, option, Some(value)).err())
@@ -224,7 +327,10 @@ impl Shell {
         option: LimitOption,
         value: Option<u64>,
     ) -> Result<(), WithoutEffect> {
-        let failed = |why| WithoutEffect { option, why };
+        if self.cgroups.supersede(process, option, value) {
+            return Ok(());
+        }
+        let failed = |why| WithoutEffect { option, why, process: None };
         if let Some(controller) = Controller::of(option) {
             self.cgroups.enable(controller).map_err(|why| {
                 failed(format!("the cgroup controller '{}' is not available: {why}", controller.name()))
@@ -240,7 +346,9 @@ impl Shell {
             let writer =
                 cgroup.set_limit_by_child(option, value).map_err(|error| failed(error.to_string()))?;
             let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.clone());
-            self.cgroups.writers.insert(writer, LimitWriter { name, option });
+            self.cgroups
+                .writers
+                .insert(writer, LimitWriter { process: Some(process), name, option, next: None });
             return Ok(());
         }
         cgroup.set_limit(option, value).map_err(|error| failed(error.to_string()))
@@ -255,17 +363,35 @@ impl Shell {
             if value.is_none() && self.cgroups.of(process).is_none() {
                 continue;
             }
-            if let Err(WithoutEffect { option, why }) = self.set_cgroup_limit(process, *option, value) {
-                let option = option.name();
-                let text = format!("cannot apply {option} to '{name}': {why}; its next start applies it");
-                self.log(LogLevel::Warn, &text);
-            }
+            self.change_cgroup_limit(process, &name, *option, value);
+        }
+    }
+
+    /// Sets a limit of the cgroup of a process that runs.
+    fn change_cgroup_limit(
+        &mut self,
+        process: ProcessId,
+        name: &str,
+        option: LimitOption,
+        value: Option<u64>,
+    ) {
+        if let Err(WithoutEffect { option, why, .. }) = self.set_cgroup_limit(process, option, value) {
+            let option = option.name();
+            let text = format!("cannot apply {option} to '{name}': {why}; its next start applies it");
+            self.log(LogLevel::Warn, &text);
         }
     }
 
     /// A child was reaped. Returns whether it has set a limit.
     pub(super) fn limit_writer_ended(&mut self, pid: Pid, status: ExitStatus) -> bool {
-        let Some(LimitWriter { name, option }) = self.cgroups.writers.remove(&pid) else { return false };
+        let Some(writer) = self.cgroups.writers.remove(&pid) else { return false };
+        let LimitWriter { process, name, option, next } = writer;
+        if let Some(value) = next {
+            if let Some(process) = process.filter(|process| self.cgroups.of(*process).is_some()) {
+                self.change_cgroup_limit(process, &name, option, value);
+            }
+            return true;
+        }
         let outcome = match status {
             ExitStatus::Exited(code) => file_outcome(code).map_err(|error| error.to_string()),
             other => Err(other.to_string()),
@@ -278,12 +404,16 @@ impl Shell {
 
     /// The process of a program was reaped: removes its cgroup if that is empty. Returns whether the OOM killer has
     /// killed something of it, or, without a cgroup of its own, something of the container.
-    pub(super) fn leave_cgroup(&mut self, process: ProcessId, status: ExitStatus) -> bool {
+    pub(super) fn leave_cgroup(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) -> bool {
+        self.settle_entry(process, pid);
         let is_killed = matches!(status, ExitStatus::Signaled { signal: Signal::KILL, .. });
-        let Some(own) = self.cgroups.by_process.get(&process) else {
-            return is_killed && self.container_has_oom_kill();
+        let own = self.cgroups.by_process.get(&process);
+        let Some(kills) = own.and_then(ProcessCgroup::new_oom_kills) else {
+            self.cgroups.leave(process);
+            let is_by_others = is_killed && !self.core.is_killed_by_us(process);
+            return is_by_others && self.cgroups.container.explain(self.now.mono);
         };
-        let kills = own.cgroup.oom_kills().unwrap_or(0).saturating_sub(own.oom_kills);
+        self.cgroups.container.pass_over(kills, self.now.mono);
         if kills > 0 && !is_killed {
             let name = self.core.spec(process).map_or("", |spec| &spec.name);
             let text = format!("{name}: the OOM killer has killed {kills} of its processes");
@@ -292,19 +422,23 @@ impl Shell {
         self.cgroups.leave(process);
         kills > 0
     }
+}
 
-    /// Whether the OOM killer has killed something in our cgroup since the last call.
-    fn container_has_oom_kill(&mut self) -> bool {
-        let kills = self.cgroups.container.read().unwrap_or(0);
-        let before = std::mem::replace(&mut self.cgroups.container_oom_kills, kills);
-        kills > before
+impl ProcessCgroup {
+    /// What the OOM killer has killed in it since the start. `None` without a counter.
+    fn new_oom_kills(&self) -> Option<u64> {
+        Some(self.cgroup.oom_kills()?.saturating_sub(self.oom_kills))
     }
 }
 
 impl WithoutEffect {
-    fn warning(&self) -> String {
-        let Self { option, why } = self;
+    fn warning(&self, name: &str) -> String {
+        let Self { option, why, process } = self;
         match option {
+            LimitOption::Cgroup if process.is_some() => format!(
+                "'{name}' runs without a cgroup of its own: {why}; its options of cgroups have no effect \
+                 (cgroup=required makes that an error)"
+            ),
             LimitOption::Cgroup => format!(
                 "programs run without cgroups of their own: {why}; options of cgroups have no effect \
                  (cgroup=required makes that an error)"

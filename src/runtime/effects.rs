@@ -38,6 +38,9 @@ impl Shell {
 
     /// The result of an effect, if it is answered by an input.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        if self.trees.must_signal_before(&effect) {
+            self.signal_trees();
+        }
         match effect {
             Effect::Log { level, text } => self.log(level, &text),
             Effect::Spawn { process } => {
@@ -118,7 +121,7 @@ impl Shell {
             Effect::Forget { process } => {
                 self.output.forget(process);
                 self.cgroups.forget(process);
-                self.tree_marks.forget(process);
+                self.trees.forget(process);
             }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
@@ -216,7 +219,9 @@ impl Shell {
     fn start(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
         self.measure_names();
         let cgroup = self.cgroup_to_enter(process)?;
-        let marked_limits = self.marked_limits(process, cgroup.is_some());
+        let enters_surely = cgroup.as_ref().is_some_and(|entrance| entrance.is_required);
+        let may_stay_out = cgroup.is_some() && !enters_surely;
+        let marked_limits = self.marked_limits(process, enters_surely);
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
@@ -252,6 +257,9 @@ impl Shell {
         let handle = if spec.kill_as_group || spec.kill_tree { LeaderFd::open(pid) } else { None };
         self.children.lead_group(process, handle);
         self.children.add(process, pid, ends.stdin);
+        if may_stay_out {
+            self.cgroups.expect_entry(process, pid, self.now.mono);
+        }
         let watch = (&self.poller, &mut self.sources);
         let watched = self.self_reports.add((process, pid), self_report, watch);
         let outlets = (outlets, self.settings.daemon.strip_ansi);

@@ -117,7 +117,7 @@ impl Shell {
 
     /// Sends a signal to a process, and to its group or to everything it has started.
     pub(super) fn send_to(
-        &self,
+        &mut self,
         process: ProcessId,
         pid: Pid,
         signal: Signal,
@@ -127,23 +127,20 @@ impl Shell {
             return match target {
                 KillTarget::Process => crate::sys::process::send_signal(pid, signal, false),
                 KillTarget::Group => signal_with_leader(pid, signal),
-                KillTarget::Tree => {
-                    let sent = signal_with_leader(pid, signal);
-                    self.signal_tree(process, pid, &[pid], signal);
-                    sent
-                }
+                KillTarget::Tree => self.signal_tree_with_leader(process, pid, signal),
             };
         };
-        let sent = main.handle.signal(signal);
+        let leader = main.leader;
         if target == KillTarget::Tree {
-            self.signal_tree(process, main.leader, &[main.leader, pid], signal);
+            self.signal_tree(process, leader, &[leader, pid], signal);
         }
+        let sent = self.main_processes.get(process, pid).map_or(Ok(()), |main| main.handle.signal(signal));
         if target != KillTarget::Process {
             // The group is the leader's; nobody may be left in it.
-            let _ = if self.children.has_pid(main.leader) {
-                signal_with_leader(main.leader, signal)
+            let _ = if self.children.has_pid(leader) {
+                signal_with_leader(leader, signal)
             } else {
-                self.children.group(process, main.leader).signal(signal)
+                self.children.group(process, leader).signal(signal)
             };
         }
         sent

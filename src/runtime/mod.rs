@@ -32,6 +32,7 @@ mod main_processes;
 mod measurements;
 mod monitoring;
 mod notices;
+mod oom_kills;
 mod orphans;
 mod page_requests;
 mod pidfile;
@@ -86,7 +87,7 @@ use servers::Servers;
 use streams::ClientStreams;
 use task_table::{StartBudget, Tasks};
 use trace::Traces;
-use trees::TreeMarks;
+use trees::Trees;
 use usage::UsageCache;
 
 pub use boot::run;
@@ -177,7 +178,7 @@ struct Shell {
     signals: Signals,
     children: Children,
     cgroups: Cgroups,
-    tree_marks: TreeMarks,
+    trees: Trees,
     measurements: MemoryQueue,
     /// Process groups as they are in this turn, if a change has needed them.
     groups_of_turn: Option<Option<GroupTable>>,
@@ -309,6 +310,7 @@ impl Shell {
             self.servers.deadline(),
             self.streams.deadline(),
             self.page_requests.deadline(),
+            self.cgroups.deadline(),
         ]
         .into_iter()
         .chain(tasks)

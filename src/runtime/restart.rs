@@ -75,7 +75,7 @@ impl Shell {
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         self.children.forget_groups();
         self.cgroups.forget_processes();
-        self.tree_marks.forget_all();
+        self.trees.forget_all();
         self.abandon_tasks();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         self.remember_own_log();

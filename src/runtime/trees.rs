@@ -1,26 +1,57 @@
 //! `kill_tree`: signals to everything that a program has started, by its cgroup or else by its mark.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use super::Shell;
 use crate::model::{LimitOption, LimitsSpec, Pid, ProcessId, Signal};
-use crate::supervise::Members;
+use crate::supervise::{Effect, Members};
 use crate::sys::cgroup::Cgroup;
-use crate::sys::process_tree::{ProcessTable, ROUNDS_MAX, TreeMark, TreeRoots, kill_tree, signal_all};
+use crate::sys::groups::signal_with_leader;
+use crate::sys::process::send_signal;
+use crate::sys::process_tree::{
+    ProcessTable, ROUNDS_MAX, TreeMark, TreeRoots, TreeSignal, signal_all, signal_trees,
+};
 
-/// The marks of processes that have no cgroup of their own, from their first start on.
+/// A signal to a tree that is found by its mark.
+#[derive(Debug)]
+struct PendingSignal {
+    process: ProcessId,
+    leader: Pid,
+    to: TreeSignal,
+    /// Whether the leader gets it afterwards: the processes below it are known as its descendants until it has ended.
+    also_leader: bool,
+}
+
+/// Trees of processes that are found by their marks.
 #[derive(Debug, Default)]
-pub(super) struct TreeMarks(BTreeMap<ProcessId, TreeMark>);
+pub(super) struct Trees {
+    /// The marks of processes, from their first start on.
+    marks: BTreeMap<ProcessId, TreeMark>,
+    /// Sent together, as finding the processes takes a look at all of the machine.
+    pending: Vec<PendingSignal>,
+}
 
-impl TreeMarks {
+impl Trees {
     /// Forgets the mark of a process that is not started again.
     pub(super) fn forget(&mut self, process: ProcessId) {
-        self.0.remove(&process);
+        self.marks.remove(&process);
     }
 
     /// Forgets all, for the supervisor that takes over.
     pub(super) fn forget_all(&mut self) {
-        self.0.clear();
+        self.marks.clear();
+    }
+
+    /// Whether pending signals have to be sent before this: a new run must not get those for the run before.
+    pub(super) fn must_signal_before(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::Spawn { process } | Effect::ForgetMembers { process } | Effect::Forget { process } => {
+                self.pending.iter().any(|pending| pending.process == *process)
+            }
+            Effect::FindMembers { .. } => !self.pending.is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -40,12 +71,13 @@ pub(super) fn signal_cgroup(cgroup: &Cgroup, own: &[Pid], signal: Signal, except
 }
 
 impl Shell {
-    /// The limits of a program that is started now, with the mark of its tree if it needs one.
-    pub(super) fn marked_limits(&mut self, process: ProcessId, has_cgroup: bool) -> Option<LimitsSpec> {
-        let spec = self.core.spec(process).filter(|spec| spec.kill_tree && !has_cgroup)?;
-        let known = self.tree_marks.0.get(&process).copied();
+    /// The limits of a program that is started now, with the mark of its tree if it needs one: unless it runs in a cgroup
+    /// or not at all.
+    pub(super) fn marked_limits(&mut self, process: ProcessId, enters_cgroup: bool) -> Option<LimitsSpec> {
+        let spec = self.core.spec(process).filter(|spec| spec.kill_tree && !enters_cgroup)?;
+        let known = self.trees.marks.get(&process).copied();
         let mark = known.or_else(TreeMark::new)?;
-        self.tree_marks.0.insert(process, mark);
+        self.trees.marks.insert(process, mark);
         let mut limits = spec.limits.as_deref().cloned().unwrap_or_default();
         limits.set_resource(LimitOption::RlimitLocks, mark.bounds());
         Some(limits)
@@ -54,11 +86,11 @@ impl Shell {
     /// Whether the tree of a process can be found once its leader is gone.
     pub(super) fn has_tree(&self, process: ProcessId) -> bool {
         let is_killed = self.core.spec(process).is_some_and(|spec| spec.kill_tree);
-        is_killed && (self.cgroups.of(process).is_some() || self.tree_marks.0.contains_key(&process))
+        is_killed && (self.cgroups.of(process).is_some() || self.trees.marks.contains_key(&process))
     }
 
     fn roots<'r>(&self, process: ProcessId, own: &'r [Pid]) -> TreeRoots<'r> {
-        TreeRoots { own, mark: self.tree_marks.0.get(&process).copied() }
+        TreeRoots { own, mark: self.trees.marks.get(&process).copied() }
     }
 
     /// What is left of a tree whose leader is gone. `None` if only its process group can be searched. `table` is read
@@ -83,40 +115,55 @@ impl Shell {
     }
 
     /// Sends a signal to the tree of a process, except its own live processes. With `stopasgroup` the group of its
-    /// leader has got the stop signal already.
-    pub(super) fn signal_tree(&self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
+    /// leader has got the stop signal already. To be called before its own processes get SIGKILL. Without a cgroup the
+    /// signals are sent by [`Self::signal_trees`].
+    pub(super) fn signal_tree(&mut self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
         let has_got_it = self.core.spec(process).is_some_and(|spec| spec.stop_as_group);
         let except = (has_got_it && signal != Signal::KILL).then_some(leader);
-        let Some(cgroup) = self.cgroups.of(process) else {
-            let is_found = self.signal_marked_tree(process, own, signal, except);
-            // As with killasgroup. The group of a live leader has got the signal already.
-            if !is_found && own.is_empty() && except.is_none() {
-                let _ = self.children.group(process, leader).signal(signal);
-            }
-            return;
-        };
-        signal_cgroup(cgroup, own, signal, except);
+        if let Some(cgroup) = self.cgroups.of(process) {
+            return signal_cgroup(cgroup, own, signal, except);
+        }
+        let mark = self.trees.marks.get(&process).copied();
+        let to = TreeSignal { own: own.to_vec(), mark, signal, except };
+        self.trees.pending.push(PendingSignal { process, leader, to, also_leader: false });
+        if !own.is_empty() {
+            self.signal_trees();
+        }
     }
 
-    /// False if processes can't be found.
-    fn signal_marked_tree(
-        &self,
+    /// The same, and then to its leader, which is its only live process.
+    pub(super) fn signal_tree_with_leader(
+        &mut self,
         process: ProcessId,
-        own: &[Pid],
+        leader: Pid,
         signal: Signal,
-        except: Option<Pid>,
-    ) -> bool {
-        let is_known = |pid| self.children.has_pid(pid);
-        let roots = self.roots(process, own);
-        if signal == Signal::KILL {
-            return kill_tree(roots, &is_known);
+    ) -> io::Result<()> {
+        if self.cgroups.of(process).is_some() {
+            self.signal_tree(process, leader, &[leader], signal);
+            return signal_with_leader(leader, signal);
         }
-        let Some(table) = ProcessTable::read() else { return false };
-        for pid in table.tree(roots, &is_known) {
-            if except.is_none_or(|group| table.group(pid) != Some(group)) {
-                let _ = table.signal(pid, signal);
+        let mark = self.trees.marks.get(&process).copied();
+        let to = TreeSignal { own: vec![leader], mark, signal, except: None };
+        self.trees.pending.push(PendingSignal { process, leader, to, also_leader: true });
+        // It is not reaped before, so nothing else can go wrong later.
+        send_signal(leader, Signal(0), false)
+    }
+
+    /// Sends pending signals to trees. To be called before anything is reaped.
+    pub(super) fn signal_trees(&mut self) {
+        if self.trees.pending.is_empty() {
+            return;
+        }
+        let pending = std::mem::take(&mut self.trees.pending);
+        let signals = pending.iter().map(|it| &it.to).collect();
+        let are_found = signal_trees(signals, &|pid| self.children.has_pid(pid));
+        for PendingSignal { process, leader, to, also_leader } in &pending {
+            if *also_leader {
+                let _ = signal_with_leader(*leader, to.signal);
+            } else if !are_found && to.own.is_empty() && to.except.is_none() {
+                // As with killasgroup.
+                let _ = self.children.group(*process, *leader).signal(to.signal);
             }
         }
-        true
     }
 }

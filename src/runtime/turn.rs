@@ -53,6 +53,7 @@ impl Shell {
                 }
                 None => {}
             }
+            self.signal_trees();
             let ready = self.wait(self.timeout());
             self.turn(&ready);
         };
@@ -103,6 +104,7 @@ impl Shell {
         self.now = self.clock.now();
         self.start_budget = StartBudget::of_turn();
         self.groups_of_turn = None;
+        self.cgroups.look_at_oom_kills(self.now.mono);
         self.output.begin_turn(self.now);
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
         if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
@@ -127,6 +129,7 @@ impl Shell {
                 self.probe_is_ready(*probe);
             }
         }
+        self.look_at_entries();
         self.end_overdue_probes();
         self.start_queued_tasks();
         self.start_queued_probes();
@@ -194,6 +197,8 @@ impl Shell {
 
     /// One SIGCHLD may stand for several children, and all must be reaped.
     fn reap_children(&mut self) {
+        // They name processes that are not reaped yet.
+        self.signal_trees();
         self.more_to_reap = true;
         let mut has_orphan = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
@@ -224,7 +229,7 @@ impl Shell {
         }
         self.drain_dead(process);
         self.end_self_reports(process);
-        let has_oom_kill = self.leave_cgroup(process, status);
+        let has_oom_kill = self.leave_cgroup(process, pid, status);
         let is_reported = |failure: &SpawnFailure| failure.is_shortage() || failure.is_of_limit();
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
         let has_process_limit = || limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());

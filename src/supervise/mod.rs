@@ -231,6 +231,12 @@ impl Supervisor {
         self.process(process).map(|process| &*process.spec)
     }
 
+    /// Whether we have sent SIGKILL to a process in its present run.
+    #[must_use]
+    pub fn is_killed_by_us(&self, process: ProcessId) -> bool {
+        self.process(process).is_some_and(|process| process.is_killed_by_us)
+    }
+
     /// The specifications of all processes.
     pub fn specs(&self) -> impl Iterator<Item = &ProcessSpec> {
         self.processes.iter().map(|process| &*process.spec)

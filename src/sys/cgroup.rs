@@ -183,6 +183,12 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
+    /// Its folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file by which a child enters it: by writing `0`.
     ///
     /// # Errors
@@ -254,12 +260,15 @@ impl Cgroup {
         write(&self.path.join("cgroup.kill"), "1")
     }
 
-    /// Removes it, if nothing is left in it.
+    /// Removes it, if nothing is left in it. It may have been removed by somebody else.
     ///
     /// # Errors
     /// EBUSY.
     pub fn remove(&self) -> io::Result<()> {
-        self.folders().iter().rev().try_for_each(fs::remove_dir)
+        self.folders().iter().rev().try_for_each(|folder| match fs::remove_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 
     /// The memory in use, in bytes, without page cache that was not used lately: what kubelet calls the working set.
@@ -282,26 +291,47 @@ impl Cgroup {
     }
 }
 
-/// How many processes of the container the OOM killer has killed so far, by the counter of the cgroup that we are in, of
-/// either version. `None` if it can't be read, as in the root cgroup.
+/// How many processes of the container the OOM killer has killed so far: by the counter of the cgroup that we are in, of
+/// either version, or in the root cgroup by that of the machine.
 #[derive(Debug, Default)]
-pub struct OomCounter(Option<PathBuf>);
+pub struct OomCounter {
+    file: Option<PathBuf>,
+    counts_programs: bool,
+}
 
 impl OomCounter {
     /// That of our current cgroup, or of the one that we were started in if ours does not count.
     #[must_use]
     pub fn of_our_cgroup() -> Self {
         let own = own_cgroup().unwrap_or_default();
-        let v2 =
-            own.ancestors().take(GENERATIONS).map(|path| path.join("memory.events")).find(|it| it.exists());
-        let v1 = || Some(own_cgroup_of("memory").ok()?.join("memory.oom_control"));
-        Self(v2.or_else(v1))
+        let ancestors = || own.ancestors().take(GENERATIONS);
+        let leaf = own.join("memory.events");
+        if own.ends_with(SUPERVISOR) && leaf.exists() {
+            return Self { file: Some(leaf), counts_programs: false };
+        }
+        let v2 = ancestors().map(|path| path.join("memory.events")).find(|it| it.exists());
+        let v1 = || {
+            let file = own_cgroup_of("memory").ok()?.join("memory.oom_control");
+            file.exists().then_some(file)
+        };
+        // The counter of the machine may count what is not ours unless we are in the root cgroup, which alone has no
+        // such file, also in a namespace of cgroups.
+        let is_root =
+            |path: &Path| path.join("cgroup.procs").exists() && !path.join("cgroup.events").exists();
+        let machine = || ancestors().any(is_root).then(|| PathBuf::from("/proc/vmstat"));
+        Self { file: v2.or_else(v1).or_else(machine), counts_programs: true }
     }
 
-    /// Its present value.
+    /// Whether it also counts what is killed in cgroups of programs.
+    #[must_use]
+    pub fn counts_programs(&self) -> bool {
+        self.counts_programs
+    }
+
+    /// Its present value. `None` if it can't be read.
     #[must_use]
     pub fn read(&self) -> Option<u64> {
-        value_of(&read(self.0.as_ref()?).ok()?, "oom_kill")
+        value_of(&read(self.file.as_ref()?).ok()?, "oom_kill")
     }
 }
 
@@ -440,8 +470,11 @@ fn make(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// `0` is the writer itself.
-fn join(cgroup: &Path, pid: &str) -> io::Result<()> {
+/// Moves a process to a cgroup. `0` is the writer itself.
+///
+/// # Errors
+/// EACCES, EBUSY, ENOENT.
+pub fn join(cgroup: &Path, pid: &str) -> io::Result<()> {
     write(&cgroup.join("cgroup.procs"), pid)
 }
 

@@ -17,7 +17,9 @@ use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
 use super::attributes::{ChildLimits, NotApplied};
-use super::spawn::{Assignment, Attributes, ChildDescriptors, Membership, Program, ReportExecError};
+use super::spawn::{
+    Assignment, Attributes, ChildDescriptors, Entrance, Membership, Program, ReportExecError,
+};
 use super::spawn_failures::{self, Step};
 use super::users::{UserRefused, become_user};
 use super::{file_lookup, kernel_signals};
@@ -103,7 +105,7 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
     // In Supervisor's order: later failures find their standard error in place.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     // Before its descriptor is replaced, and before anything is charged to ours. 0 is the writer.
-    let entered = attributes.cgroup.as_ref().map_or(Ok(1), |entrance| rustix::io::write(entrance, b"0"));
+    let entered = attributes.cgroup.as_ref().map_or(Ok(()), enter_cgroup);
     if let Err(errno) = descriptors.assignments.iter().try_for_each(assign) {
         return spawn_failures::leave(Step::Descriptors, errno);
     }
@@ -113,11 +115,8 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
         let _ = tcsetpgrp(io::stdin(), getpgrp());
     }
     default_signals();
-    let entered = entered.map_err(|error| NotApplied {
-        option: LimitOption::Cgroup,
-        errno: Errno::from_raw(error.raw_os_error()),
-    });
-    let applied = entered.map_err(AttributeRefusal::Limit).and_then(|_| apply(attributes));
+    let entered = entered.map_err(|errno| NotApplied { option: LimitOption::Cgroup, errno });
+    let applied = entered.map_err(AttributeRefusal::Limit).and_then(|()| apply(attributes));
     if let Err(refusal) = applied {
         spawn_failures::leave(refusal.step(), refusal.errno());
         return refusal.say();
@@ -125,6 +124,17 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
     let errno = exec(program);
     spawn_failures::leave(Step::Exec, errno);
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
+}
+
+/// A failure that does not end the child is left as a note.
+fn enter_cgroup(entrance: &Entrance) -> Result<(), Errno> {
+    let written = rustix::io::write(&entrance.file, b"0");
+    let entered = written.map(drop).map_err(|error| Errno::from_raw(error.raw_os_error()));
+    if entrance.is_required {
+        return entered;
+    }
+    spawn_failures::leave(Step::Cgroup, entered.err().unwrap_or(Errno::UnknownErrno));
+    Ok(())
 }
 
 /// An attribute that could not be applied.

@@ -10,6 +10,7 @@
 //! handle of the kernel, after the process behind the handle was compared with the one that was found. Without such
 //! handles only our children get signals: the others become our children when their parents are gone.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -30,36 +31,44 @@ pub const ROUNDS_MAX: usize = 8;
 /// Marks are above it, and no real limit is.
 const MARK_MIN: u64 = 1 << 32;
 
+const MARK_MAX: u64 = 1 << 62;
+
 /// What marks a program and all its descendants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TreeMark(u64);
+pub struct TreeMark {
+    value: u64,
+    /// The hard limit: the mark of the supervisor itself if it is nested, so that whoever started it still finds what
+    /// it leaves behind.
+    hard: u64,
+}
 
 impl TreeMark {
     /// A mark that nothing else has. `None` if our own limit leaves no room for one, or if this limit can't be set: a
     /// sandbox such as gVisor answers EPERM.
     #[must_use]
     pub fn new() -> Option<Self> {
-        // A nested supervisor has a mark, too, which limits ours.
         let ours = getrlimit(Resource::Locks);
-        let most = ours.maximum.unwrap_or(1 << 62).min(1 << 62);
         setrlimit(Resource::Locks, ours).ok()?;
+        let most = ours.maximum.unwrap_or(MARK_MAX).min(MARK_MAX);
         let random = RandomState::new().hash_one(0);
         let room = most.checked_sub(MARK_MIN).filter(|room| *room > MARK_MIN)?;
-        Some(Self(MARK_MIN + random % room))
+        let value = MARK_MIN + random % room;
+        Some(Self { value, hard: ours.maximum.unwrap_or(value) })
     }
 
     /// The limit of the program.
     #[must_use]
     pub fn bounds(self) -> ResourceBounds {
-        ResourceBounds { soft: Some(self.0), hard: Some(self.0) }
+        ResourceBounds { soft: Some(self.value), hard: Some(self.hard) }
     }
+}
 
-    /// The hard limit may have been lowered, or the soft one.
-    fn is_on(self, pid: Pid) -> bool {
-        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
-        let line = limits.lines().find_map(|line| line.strip_prefix("Max file locks"));
-        line.is_some_and(|line| line.split_ascii_whitespace().take(2).any(|it| it.parse() == Ok(self.0)))
-    }
+/// RLIMIT_LOCKS of a process, soft and hard. Either may be a mark.
+fn marks_of(pid: Pid) -> [Option<u64>; 2] {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max file locks")).unwrap_or_default();
+    let mut values = line.split_ascii_whitespace().map(|value| value.parse().ok());
+    [values.next().flatten(), values.next().flatten()]
 }
 
 /// All processes at one moment.
@@ -67,6 +76,8 @@ impl TreeMark {
 pub struct ProcessTable {
     processes: BTreeMap<Pid, ProcStat>,
     children: BTreeMap<Pid, Vec<Pid>>,
+    /// The limits of our children that belong to nothing that we know, read when they are needed.
+    adopted: OnceCell<Vec<(Pid, [Option<u64>; 2])>>,
 }
 
 /// How the tree of a program is found.
@@ -89,15 +100,20 @@ impl ProcessTable {
                 processes.insert(pid, stat);
             }
         }
-        Some(Self { processes, children })
+        Some(Self { processes, children, adopted: OnceCell::new() })
     }
 
-    /// The live processes of a tree. `is_known` are our children that belong to something else.
+    /// The live processes of a tree. `is_known` are our children that belong to something else, the same for all trees.
     #[must_use]
     pub fn tree(&self, roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) -> Vec<Pid> {
         let us = Pid(own_pid());
-        let adopted = self.children.get(&us).into_iter().flatten().copied();
-        let marked = adopted.filter(|pid| !is_known(*pid) && roots.mark.is_some_and(|mark| mark.is_on(*pid)));
+        let adopted = self.adopted.get_or_init(|| {
+            let children = self.children.get(&us).into_iter().flatten().copied();
+            children.filter(|pid| !is_known(*pid)).map(|pid| (pid, marks_of(pid))).collect()
+        });
+        let mark = roots.mark.map(|mark| mark.value);
+        let is_marked = |marks: &[Option<u64>; 2]| mark.is_some() && marks.contains(&mark);
+        let marked = adopted.iter().filter(|(_, marks)| is_marked(marks)).map(|(pid, _)| *pid);
         let mut found: Vec<Pid> =
             roots.own.iter().copied().filter(|pid| self.processes.contains_key(pid)).collect();
         found.extend(marked);
@@ -135,20 +151,41 @@ impl ProcessTable {
     }
 }
 
-/// Kills the tree of a program, and what it forks meanwhile. False if processes can't be found, see
-/// [`ProcessTable::read`].
-pub fn kill_tree(roots: TreeRoots<'_>, is_known: &dyn Fn(Pid) -> bool) -> bool {
-    let mut killed = BTreeSet::new();
+/// A signal to the tree of a program.
+#[derive(Clone, Debug)]
+pub struct TreeSignal {
+    /// As [`TreeRoots::own`]. They get no signal.
+    pub own: Vec<Pid>,
+    /// As [`TreeRoots::mark`].
+    pub mark: Option<TreeMark>,
+    /// SIGKILL also reaches what is forked meanwhile.
+    pub signal: Signal,
+    /// The members of this process group get no signal.
+    pub except: Option<Pid>,
+}
+
+/// Sends signals to the trees of programs, with one look at all processes for all of them, and more of them for SIGKILL.
+/// False if processes can't be found, see [`ProcessTable::read`].
+pub fn signal_trees(mut signals: Vec<&TreeSignal>, is_known: &dyn Fn(Pid) -> bool) -> bool {
+    let mut signalled = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
         let Some(table) = ProcessTable::read() else { return false };
-        let found = table.tree(roots, is_known);
-        if found.iter().all(|pid| killed.contains(pid)) {
-            return true;
-        }
-        for pid in found {
-            if table.signal(pid, Signal::KILL).is_ok() {
-                killed.insert(pid);
+        signals.retain(|it| {
+            let roots = TreeRoots { own: &it.own, mark: it.mark };
+            let mut is_new = false;
+            for pid in table.tree(roots, is_known) {
+                let is_excepted = it.except.is_some_and(|group| table.group(pid) == Some(group));
+                if !is_excepted
+                    && !signalled.contains(&(pid, it.signal))
+                    && table.signal(pid, it.signal).is_ok()
+                {
+                    is_new |= signalled.insert((pid, it.signal));
+                }
             }
+            it.signal == Signal::KILL && is_new
+        });
+        if signals.is_empty() {
+            break;
         }
     }
     true
@@ -186,7 +223,7 @@ mod tests {
     fn marks_differ_and_leave_room_for_a_nested_supervisor() {
         let (one, other) = (TreeMark::new().unwrap(), TreeMark::new().unwrap());
         assert_ne!(one, other);
-        assert!(one.0 > MARK_MIN && !one.is_on(Pid(own_pid())));
+        assert!(one.value > MARK_MIN && !marks_of(Pid(own_pid())).contains(&Some(one.value)));
     }
 
     #[test]
@@ -205,7 +242,8 @@ mod tests {
         // Without a handle only a child is safe to signal.
         assert_eq!(signal_one(below, None, Signal(0)).unwrap_err().raw_os_error(), Some(Errno::ESRCH as i32));
         signal_one(root, None, Signal(0)).unwrap();
-        assert!(kill_tree(roots, &|_| false));
+        let kill = TreeSignal { own: vec![root], mark: None, signal: Signal::KILL, except: None };
+        assert!(signal_trees(vec![&kill], &|_| false));
         while ProcStat::read(below).is_ok_and(|stat| !stat.is_zombie()) {
             std::thread::yield_now();
         }

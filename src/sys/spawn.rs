@@ -107,8 +107,17 @@ pub struct Attributes {
     pub(super) umask: Option<u32>,
     pub(super) user: Option<Arc<User>>,
     pub(super) limits: Option<Box<ChildLimits>>,
-    /// The entrance of the cgroup that the child moves to.
-    pub(super) cgroup: Option<OwnedFd>,
+    /// The cgroup that the child moves to.
+    pub(super) cgroup: Option<Entrance>,
+}
+
+/// How a child enters a cgroup.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The file that it writes to.
+    pub file: OwnedFd,
+    /// Whether it ends if it can't. Otherwise it leaves a note, see [`spawn_failures::take_entry`].
+    pub is_required: bool,
 }
 
 impl Attributes {
@@ -131,7 +140,7 @@ impl Attributes {
 
     /// Adds the entrance of a cgroup.
     #[must_use]
-    pub fn within(self, cgroup: Option<OwnedFd>) -> Self {
+    pub fn within(self, cgroup: Option<Entrance>) -> Self {
         Self { cgroup, ..self }
     }
 

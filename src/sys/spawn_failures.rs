@@ -26,6 +26,8 @@ static NOTES: OnceLock<Option<&'static [AtomicU64; SLOTS]>> = OnceLock::new();
 pub enum Step {
     /// Duplicating its descriptors.
     Descriptors,
+    /// Entering its cgroup, which need not succeed. Noted in either case.
+    Cgroup,
     /// Applying this option.
     Limit(LimitOption),
     /// Switching to its user.
@@ -37,7 +39,7 @@ pub enum Step {
 }
 
 impl Step {
-    const PLAIN: [Self; 4] = [Self::Descriptors, Self::User, Self::Directory, Self::Exec];
+    const PLAIN: [Self; 5] = [Self::Descriptors, Self::User, Self::Directory, Self::Exec, Self::Cgroup];
 
     fn all() -> impl Iterator<Item = Self> {
         Self::PLAIN.into_iter().chain(LimitOption::ALL.into_iter().map(Self::Limit))
@@ -50,7 +52,8 @@ impl Step {
             Self::User => 2,
             Self::Directory => 3,
             Self::Exec => 4,
-            Self::Limit(option) => 5 + option as u64,
+            Self::Cgroup => 5,
+            Self::Limit(option) => 6 + option as u64,
         }
     }
 }
@@ -60,6 +63,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Limit(option) => return write!(f, "cannot apply {}", option.name()),
             Self::Descriptors => "cannot set up its descriptors",
+            Self::Cgroup => "cannot enter its cgroup",
             Self::User => "cannot become its user",
             Self::Directory => "cannot change to its directory",
             Self::Exec => "cannot execute its program",
@@ -157,6 +161,20 @@ pub(super) fn leave(step: Step, errno: Errno) {
     }
 }
 
+/// Whether a child has entered its cgroup. `None` if it has not tried yet, or if a later step has failed.
+#[must_use]
+pub fn take_entry(pid: Pid) -> Option<io::Result<()>> {
+    let slot = slot(pid.0)?;
+    let found = slot.load(Ordering::Acquire);
+    let errno = i32::try_from(found & 0xffff).ok()?;
+    if note(pid.0, Step::Cgroup, errno) != found {
+        return None;
+    }
+    // The child may be leaving another note.
+    slot.compare_exchange(found, 0, Ordering::AcqRel, Ordering::Acquire).ok()?;
+    Some(if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) })
+}
+
 /// Why a reaped child did not execute its program, if so.
 #[must_use]
 pub fn take(pid: Pid) -> Option<SpawnFailure> {
@@ -182,6 +200,11 @@ mod tests {
         let failure = take(own).unwrap();
         assert_eq!((failure.step, failure.error.raw_os_error()), (Step::Directory, Some(libc::ENOENT)));
         assert!(take(own).is_none());
+        leave(Step::Cgroup, Errno::EBUSY);
+        let refused = take_entry(own).unwrap().unwrap_err();
+        assert_eq!((refused.raw_os_error(), take_entry(own).is_none()), (Some(libc::EBUSY), true));
+        leave(Step::Cgroup, Errno::UnknownErrno);
+        assert!(take_entry(own).unwrap().is_ok() && take(own).is_none());
     }
 
     #[test]
