@@ -1,6 +1,6 @@
 //! `sv exec`: a command in the place of a program, with its user, environment, directory and limits.
 //!
-//! The client becomes the command, so the terminal, signals and the exit status are the command's. The supervisor only
+//! The client joins the cgroup of the program, if it may, and becomes the command, so the terminal, signals and the exit status are the command's. The supervisor only
 //! says what the program is started with. That has a meaning only where the supervisor runs: in its namespaces.
 
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use super::words::refuse;
 use crate::launch::search_path;
 use crate::model::LaunchContext;
 use crate::python::split_command;
+use crate::sys::cgroup::join;
 use crate::sys::isolation::{is_complete, own_isolation};
 use crate::sys::spawn::{Attributes, Program, become_program};
 use crate::sys::spawn_failures::Step;
@@ -76,6 +77,12 @@ fn run(session: &mut Session, context: &LaunchContext, command: &[String]) -> Ou
         session
             .warn(format_args!("note: the variable {} is left out: its value is not UTF-8", harmless(name)));
     }
+    if let Some(why) = join_cgroup(context) {
+        session.warn(format_args!(
+            "note: the command runs outside of the cgroup of {}: {why}",
+            harmless(&context.full_name)
+        ));
+    }
     let LaunchContext { environment, directory, umask, user, limits, .. } = context;
     let invalid = |_| std::io::Error::from(std::io::ErrorKind::InvalidInput);
     let mut files = files(&command[0], environment).into_iter();
@@ -99,6 +106,15 @@ fn run(session: &mut Session, context: &LaunchContext, command: &[String]) -> Ou
     session.warn(format_args!("error: {text}"));
     session.fail(code);
     Ok(())
+}
+
+/// Before the user changes. Returns why we are not in the cgroup of the program, if it has one or should have.
+fn join_cgroup(context: &LaunchContext) -> Option<String> {
+    if let Some(cgroup) = &context.cgroup {
+        return join(cgroup, "0").err().map(|error| error.to_string());
+    }
+    let has_limits = context.limits.as_ref().is_some_and(|limits| limits.cgroup.limits().next().is_some());
+    has_limits.then(|| "it has none at present".to_owned())
 }
 
 /// Why this is not the place or not the user to run it.
@@ -151,6 +167,7 @@ mod tests {
             umask: None,
             user,
             limits: None,
+            cgroup: None,
             isolation: own.clone(),
         };
         assert_eq!(obstacle(&context, &own, 0), None);

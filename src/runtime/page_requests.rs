@@ -197,6 +197,9 @@ impl Shell {
 
     /// What a client needs to run a command as a program's own.
     fn launch_context(&mut self, spec: &ProcessSpec) -> LaunchContext {
+        let full_name = Namespec::join(&spec.group, &spec.name);
+        let process = self.core.find_process(&Namespec::split(&full_name));
+        let cgroup = process.and_then(|process| self.cgroups.of(process)).map(|it| it.path().to_path_buf());
         let user = spec.user.as_ref().map(|user| User::clone(&self.host.user_now(user)));
         let (mut environment, mut omitted) = (Vec::new(), Vec::new());
         for (name, value) in self.environment(spec) {
@@ -206,13 +209,14 @@ impl Shell {
             }
         }
         LaunchContext {
-            full_name: Namespec::join(&spec.group, &spec.name),
+            full_name,
             environment,
             omitted,
             directory: spec.directory.clone().or_else(|| std::env::current_dir().ok()),
             umask: spec.umask,
             user: user.unwrap_or_else(own_user),
             limits: spec.limits.as_deref().cloned(),
+            cgroup,
             isolation: own_isolation(),
         }
     }
