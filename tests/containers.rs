@@ -450,6 +450,38 @@ fn in_a_shared_pid_namespace_it_reaps_only_its_own_orphans() {
 }
 
 #[test]
+fn kill_tree_hits_nothing_else_in_a_shared_pid_namespace() {
+    let script = "setsid sleep 88888 & echo $! >/run/theirs; exec sleep 100000";
+    let shell = ["--entrypoint", "/bin/sh", "--tmpfs", "/run"];
+    let Some(pause) = Container::create(&shell, &["-c", script]) else { return };
+    pause.start();
+    let is_alive = |container: &Container, file: &str| {
+        container.exec(&["sh", "-c", &format!("test -d /proc/$(cat /run/{file})")]).success()
+    };
+    let program = |name: &str, options: &str| {
+        format!(
+            "[program:{name}]\nstartsecs=0\n\
+             command=/bin/sh -c '(setsid sleep 77777 & echo $! >/run/{name}); exec sleep 100000'\n{options}\n"
+        )
+    };
+    let programs = program("whole", "kill_tree=true") + &program("plain", "");
+    for namespace in [format!("container:{}", pause.name), "host".to_owned()] {
+        let options = ["--pid", &namespace, "--tmpfs", "/run"];
+        let arguments = ["run", "-c", "/etc/supervisord.conf"];
+        let Some(container) = Container::configured(&options, &arguments, &in_run(&programs)) else { return };
+        container.start();
+        container.wait_ready();
+        for name in ["whole", "plain"] {
+            container.wait("its daemon", || is_alive(&container, name).then_some(()));
+        }
+        assert!(container.exec(&["/sv", "stop", "whole", "plain"]).success(), "{}", container.logs());
+        assert!(!is_alive(&container, "whole"), "{}", container.logs());
+        assert!(is_alive(&container, "plain"), "it has no kill_tree: {}", container.logs());
+        assert!(is_alive(&pause, "theirs") && pause.inspect("{{.State.Running}}") == "true");
+    }
+}
+
+#[test]
 fn a_thousand_orphans_that_live_do_not_hold_up_docker_stop() {
     let orphans = "[program:orphans]\nstartsecs=0\nautorestart=false\n\
         command=/bin/sh -c 'for i in $(seq 1000); do ( sleep 77777 & ); done; echo made >/run/made'\n";

@@ -4,6 +4,12 @@ prepare() {
     prepare_in_container 200M
 }
 
+supervisor_options() {
+    echo "silent=true"
+    echo "[probe_http_server]"
+    echo "port=9002"
+}
+
 test_a_program_above_memory_max_has_ended_out_of_memory() {
     program hog <<EOF
 command=dd if=/dev/zero of=/dev/null bs=60M
@@ -15,6 +21,34 @@ EOF
     contains "$(sv why hog)" "last end:     terminated by SIGKILL, out of memory"
     contains "$(sv why hog)" "1 out of memory"
     contains "$(sv ps hog)" "OOM kill"
+    contains "$(sv ps --json hog | tr -d ' \n')" '"out_of_memory":true'
+    contains "$(wget -qO - http://127.0.0.1:9002/metrics)" \
+        'sv_process_exits_total{group="hog",name="hog",kind="oom"} 1'
+}
+
+# It ends an inner supervisor, whose last words are the termination message.
+test_the_termination_message_names_an_oom_kill() {
+    cat >/tmp/inner.conf <<'EOF'
+[supervisord]
+logfile=/tmp/inner.log
+[program:hog]
+command=dd if=/dev/zero of=/dev/null bs=60M
+startsecs=0
+autorestart=false
+on_exit=shutdown
+cgroup_memory_max=20MB
+EOF
+    : >/dev/termination-log
+    program inner <<'EOF'
+command=/sv run -c /tmp/inner.conf
+startsecs=0
+autorestart=false
+cgroup_memory_max=150MB
+EOF
+    wait_log "exited: inner (exit status 137; not expected)"
+    is "$(cat /dev/termination-log)" \
+        "sv ends with status 137: hog ended: terminated by SIGKILL, out of memory"
+    rm /dev/termination-log
 }
 
 test_a_kill_by_hand_is_not_out_of_memory() {
@@ -49,6 +83,25 @@ EOF
     wait_log "exited: greedy (terminated by SIGKILL, out of memory; not expected)"
 }
 
+test_an_old_kill_of_a_grandchild_is_not_blamed_on_a_later_one_by_hand() {
+    program family <<EOF
+command=sh -c 'dd if=/dev/zero of=/dev/null bs=230M; exec sleep 1000'
+startsecs=0
+oom_score_adj=1000
+EOF
+    program hand <<EOF
+command=sleep 1000
+autorestart=false
+EOF
+    wait_state hand RUNNING
+    wait_for "ps | grep ' [s]leep 1000$' | grep -c . | grep 2"
+    killed="$(date +%s)"
+    # Each command lets the supervisor look at the counter, as anything does that happens to it.
+    wait_for "sv pid && [ \$(date +%s) -gt $((killed + 7)) ]"
+    kill -9 "$(pid hand)"
+    wait_log "exited: hand (terminated by SIGKILL; not expected)"
+}
+
 test_pids_max_stops_forks() {
     program forks <<EOF
 command=sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait'
@@ -71,6 +124,24 @@ EOF
     sv stop legacy
     is "$(pids_of 'sleep 200[12]')" ""
     [ ! -e "$(ours)/p-legacy" ]
+}
+
+# As before Linux 5.14.
+test_kill_tree_needs_no_cgroup_kill() {
+    program legacy <<EOF
+command=sh -c '(setsid sh -c "trap : TERM; sleep 2005 & while :; do wait; done" &) && exec sleep 2006'
+kill_tree=true
+stopwaitsecs=1
+EOF
+    wait_state legacy RUNNING
+    wait_for "ps | grep ' [s]leep 2005$'"
+    file="$(ours)/p-legacy/cgroup.kill"
+    # It cannot be written to.
+    mount --bind /proc/version "$file"
+    echo 1 >"$file" && fail "it can be written to"
+    sv stop legacy
+    is "$(pids_of 'sleep 200[56]')" ""
+    wait_for "[ ! -e $(ours)/p-legacy ]"
 }
 
 test_what_is_left_without_kill_tree_keeps_its_cgroup() {

@@ -67,6 +67,34 @@ EOF
     rm /tmp/big
 }
 
+# The kernel's file is hidden by a pipe that is full, so that a child that writes to it is busy until it is read.
+test_the_newest_limit_wins_over_one_that_keeps_the_kernel_busy() {
+    limit() {
+        program big <<EOF
+command=sh -c 'head -c 30000000 /dev/zero >/tmp/big; exec sleep 1000'
+cgroup_memory_max=100MB
+cgroup_memory_high=$1
+EOF
+    }
+    limit max
+    wait_for "[ \$(stat -c %s /tmp/big) = 30000000 ]"
+    mkfifo /tmp/high
+    sleep 1001 <>/tmp/high &
+    dd if=/dev/zero of=/tmp/high bs=65536 count=1
+    file="$(ours)/p-big/memory.high"
+    mount --bind /tmp/high "$file"
+    limit 10MB
+    limit 15MB
+    limit 20MB
+    dd if=/tmp/high of=/dev/null bs=65536 count=1
+    : >/tmp/values
+    wait_for "timeout 1 cat /tmp/high >>/tmp/values; grep -q 20971520 /tmp/values"
+    is "$(cat /tmp/values)" 20971520
+    umount "$file"
+    kill $(pids_of 'sleep 1001')
+    rm /tmp/big /tmp/high
+}
+
 test_memory_limit_measures_the_cgroup() {
     # What is in a tmpfs is memory of the cgroup, and not resident in any process.
     program leak <<EOF
@@ -94,4 +122,194 @@ command=sleep 1000
 cgroup=required
 EOF
     wait_for "grep -q . '$(ours)/p-%c3%a4%25%25b/cgroup.procs' || grep -q . '$(ours)/p-%c3%a4%25b/cgroup.procs'"
+}
+
+# The kernel lets nothing enter a cgroup that distributes controllers to others.
+test_a_cgroup_that_cannot_be_entered_is_one_warning() {
+    program busy <<EOF
+command=sleep 1000
+cgroup_pids_max=50
+startsecs=0
+EOF
+    wait_state busy RUNNING
+    sv stop busy
+    mkdir "$(ours)/p-busy" "$(ours)/p-busy/inner"
+    echo +pids >"$(ours)/p-busy/cgroup.subtree_control"
+    sleep 1002 &
+    echo $! >"$(ours)/p-busy/inner/cgroup.procs"
+    sv start busy
+    wait_log "WARN .busy. runs without a cgroup of its own: cannot enter it: .*busy"
+    contains "$(cat "/proc/$(pid busy)/cgroup")" /supervisor
+    sv restart busy
+    wait_state busy RUNNING
+    # Where it is required that is an error.
+    program busy <<EOF
+command=sleep 1000
+cgroup_pids_max=50
+cgroup=required
+startsecs=0
+startretries=0
+EOF
+    sv restart busy || true
+    wait_state busy FATAL
+    contains "$(sv status busy || true)" "cannot apply cgroup: "
+    is "$(grep -c "'busy' runs without a cgroup" $LOG)" 1
+    kill $(pids_of 'sleep 1002')
+}
+
+test_a_cgroup_that_cannot_be_made_is_one_warning() {
+    program first <<EOF
+command=sleep 1000
+cgroup_pids_max=50
+EOF
+    wait_state first RUNNING
+    echo 0 >"$(ours)/cgroup.max.descendants"
+    program second <<EOF
+command=sleep 1000
+cgroup_pids_max=50
+EOF
+    wait_state second RUNNING
+    wait_log "WARN .second. runs without a cgroup of its own: cannot make it: "
+    sv restart second
+    is "$(grep -c "'second' runs without a cgroup" $LOG)" 1
+    echo max >"$(ours)/cgroup.max.descendants"
+    sv restart second
+    is_in second "$(pid second)"
+}
+
+test_a_cgroup_that_somebody_else_has_removed_is_forgotten() {
+    program web <<EOF
+command=sh -c 'setsid sleep 1003 & exec sleep 1000'
+cgroup_pids_max=50
+EOF
+    wait_state web RUNNING
+    sv stop web
+    is_in web "$(pids_of 'sleep 1003')"
+    kill $(pids_of 'sleep 1003')
+    wait_for "rmdir $(ours)/p-web || [ ! -e $(ours)/p-web ]"
+    sv start web
+    is_in web "$(pid web)"
+    sv stop web
+    kill $(pids_of 'sleep 1003')
+    wait_for "[ ! -e $(ours)/p-web ]"
+}
+
+test_update_of_the_kind_of_cgroup_takes_the_next_start() {
+    program web <<EOF
+command=sleep 1000
+cgroup=off
+EOF
+    wait_state web RUNNING
+    before="$(pid web)"
+    program web <<EOF
+command=sleep 1000
+cgroup=required
+cgroup_pids_max=9
+EOF
+    is "$(pid web)" "$before"
+    wait_log "WARN cannot apply cgroup_pids_max to .web.: it does not run in a cgroup of its own; its next start applies it"
+    sv restart web
+    is_in web "$(pid web)"
+    is "$(of web pids.max)" 9
+}
+
+inner_config() {
+    cat >/tmp/inner.conf <<EOF
+[supervisord]
+logfile=/tmp/inner.log
+[unix_http_server]
+file=/tmp/inner.sock
+[program:web]
+command=sleep 1000
+cgroup_pids_max=$1
+[program:$2]
+command=sleep 1000
+kill_tree=true
+EOF
+}
+
+inner() {
+    sv -c /tmp/inner.conf "$@"
+}
+
+inner_is_in() {
+    wait_for "sv -c /tmp/inner.conf status $1 | grep RUNNING"
+    is_in "$1" "$(inner pid "$1")"
+}
+
+# An inner supervisor, as the driver of the tests is a program of the outer one.
+test_reload_makes_the_cgroups_of_programs_again() {
+    inner_config 7 first
+    program inner <<EOF
+command=/sv run -s -c /tmp/inner.conf
+cgroup_memory_max=150MB
+cgroup_cpu_max=100%
+cgroup_pids_max=100
+EOF
+    inner_is_in web
+    inner_is_in first
+    folder="$(echo "$(ours)"/p-inner/sv-*)"
+    is "$(cat "$folder/p-web/pids.max")" 7
+    before="$(inner pid web)"
+    inner_config 8 second
+    inner reload
+    inner_is_in second
+    inner_is_in web
+    is "$(echo "$(ours)"/p-inner/sv-*)" "$folder"
+    is "$(cat "$folder/p-web/pids.max")" 8
+    [ "$(inner pid web)" != "$before" ]
+    [ ! -e "$folder/p-first" ]
+    # An update changes the one that runs, and adds and removes programs.
+    before="$(inner pid web)"
+    inner_config 9 third
+    inner update
+    inner_is_in third
+    is "$(cat "$folder/p-web/pids.max")" 9
+    is "$(inner pid web)" "$before"
+    [ ! -e "$folder/p-second" ]
+    sv stop inner
+    [ ! -e "$(ours)/p-inner" ]
+}
+
+test_exec_joins_the_cgroup_of_the_program() {
+    program web <<EOF
+command=sleep 1000
+cgroup_pids_max=20
+nice=4
+EOF
+    wait_state web RUNNING
+    contains "$(sv exec web -- cat /proc/self/cgroup)" "/p-web"
+    is "$(sv exec web -- cut -d " " -f 19 /proc/self/stat)" 4
+    sv stop web
+    contains "$(sv exec web -- cat /proc/self/cgroup 2>&1)" \
+        "note: the command runs outside of the cgroup of web: it has none at present"
+}
+
+# Where the cgroup that we were started in has no controllers.
+test_without_a_controller_a_limit_is_one_warning_or_an_error() {
+    mkdir /sys/fs/cgroup/bare /sys/fs/cgroup/bare/below
+    cat >/tmp/bare.conf <<'EOF'
+[supervisord]
+logfile=/tmp/bare.log
+[unix_http_server]
+file=/tmp/bare.sock
+[program-default]
+command=sleep 1000
+startretries=0
+[program:one]
+cgroup_memory_max=50MB
+[program:two]
+cgroup_memory_max=50MB
+[program:strict]
+cgroup_memory_max=50MB
+cgroup=required
+EOF
+    program bare <<'EOF'
+command=sh -c 'echo 0 >/sys/fs/cgroup/bare/below/cgroup.procs; exec /sv run -s -c /tmp/bare.conf'
+EOF
+    wait_for "sv -c /tmp/bare.conf status one | grep RUNNING && sv -c /tmp/bare.conf status two | grep RUNNING"
+    wait_for "sv -c /tmp/bare.conf status strict | grep FATAL"
+    contains "$(sv -c /tmp/bare.conf status strict || true)" \
+        "cannot apply cgroup_memory_max: the cgroup controller 'memory' is not available"
+    is "$(grep -c "WARN cgroup_memory_max has no effect: the cgroup controller 'memory' is not available" /tmp/bare.log)" 1
 }

@@ -38,6 +38,34 @@ EOF
     contains "$(cat /run/web.log)" "Permission denied"
 }
 
+test_groups_umask_and_environment_together_with_privileges() {
+    program web <<'EOF'
+command=sh -c 'umask >/tmp/web.umask; echo "$HOME $USER $LOGNAME" >/tmp/web.env; exec sleep 1000'
+user=www-data
+set_user_environment=true
+umask=027
+capabilities=CAP_NET_BIND_SERVICE
+no_new_privileges=true
+nice=5
+rlimit_nofile=100:200
+kill_tree=true
+EOF
+    wait_state web RUNNING
+    is "$(cat /tmp/web.umask) $(cat /tmp/web.env)" "0027 /tmp www-data www-data"
+    is "$(status_field "$(pid web)" Groups)" "33 "
+    # Groups are looked up at each start.
+    echo "extra:x:77:www-data" >>/etc/group
+    sv restart web
+    pid="$(pid web)"
+    is "$(status_field "$pid" Groups)" "33 77 "
+    is "$(status_field "$pid" Gid | cut -f 1)" 33
+    is "$(status_field "$pid" CapEff)" 0000000000000400
+    is "$(status_field "$pid" CapAmb)" 0000000000000400
+    is "$(limit "$pid" "Max open files")" 100:200
+    is "$(nice_of "$pid")" 5
+    sed -i '/^extra:/d' /etc/group
+}
+
 test_limits_and_priorities_are_raised_above_our_own() {
     program web <<'EOF'
 command=sleep 1000
