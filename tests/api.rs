@@ -394,6 +394,37 @@ fn errors_have_a_status_a_name_and_the_code_of_xml_rpc() {
 }
 
 #[test]
+fn a_list_is_as_of_the_newest_event_that_it_names() {
+    let mut sandbox = started();
+    sandbox.wait_state("cat", "RUNNING");
+    let socket = sandbox.path("supervisor.sock");
+    let actor = std::thread::spawn(move || {
+        let mut peer = Peer::of(UnixStream::connect(socket).unwrap());
+        for _ in 0..100 {
+            for action in ["stop", "start"] {
+                let path = format!("/processes/cat/{action}?wait=10");
+                assert_eq!(post(&mut peer, &path).0, "200 OK");
+            }
+        }
+    });
+    let mut peer = Peer::unix(&sandbox);
+    let mut seen = Vec::new();
+    while !actor.is_finished() {
+        let list = get(&mut peer, "/processes?name=cat");
+        let state = list["processes"][0]["state"].as_str().unwrap().to_owned();
+        seen.push((list["newest_event"].as_u64().unwrap(), state));
+    }
+    actor.join().unwrap();
+    let log = get(&mut peer, "/events?limit=1024");
+    let changes: Vec<_> =
+        log["events"].as_array().unwrap().iter().filter(|it| it["full_name"] == "cat").collect();
+    for (newest, state) in seen {
+        let then = changes.iter().rfind(|change| change["serial"].as_u64().unwrap() <= newest).unwrap();
+        assert_eq!(then["to"], state.as_str(), "at {newest}");
+    }
+}
+
+#[test]
 fn head_of_a_stream_is_answered_as_get_without_the_stream() {
     let port = free_port();
     let server = format!("[inet_http_server:less]\nport=127.0.0.1:{port}\nrole=read\nread_logs=false\n");

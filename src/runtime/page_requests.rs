@@ -67,6 +67,8 @@ struct Waiting {
     ticket: Option<Ticket>,
     /// When its client is answered even if it is not complete.
     answer_by: Option<Mono>,
+    /// The newest event when its last command was answered: up to there what the client gets is current.
+    newest_event: Option<u64>,
 }
 
 impl PageRequests {
@@ -75,9 +77,11 @@ impl PageRequests {
         &mut self,
         client: u64,
         outcome: Result<Reply, Fault>,
+        newest_event: u64,
     ) -> Result<(), Result<Reply, Fault>> {
         let Some(waiting) = self.by_client.get_mut(&client) else { return Err(outcome) };
         waiting.ticket = None;
+        waiting.newest_event = Some(newest_event);
         waiting.visit.answered(outcome);
         Ok(())
     }
@@ -156,7 +160,7 @@ impl Shell {
             Visit::Page(_) => None,
             Visit::Api(call) => call.wait().map(|wait| self.now.mono.after(wait)),
         };
-        let waiting = Waiting { visit, principal, ticket: None, answer_by };
+        let waiting = Waiting { visit, principal, ticket: None, answer_by, newest_event: None };
         self.page_requests.by_client.insert(token, waiting);
         self.continue_page_request(token);
     }
@@ -173,13 +177,12 @@ impl Shell {
             self.command(token, ticket, principal, command);
             return self.answer_if_overdue(token);
         }
-        let Some(Waiting { visit, principal, .. }) = self.page_requests.by_client.remove(&token) else {
-            return;
-        };
+        let removed = self.page_requests.by_client.remove(&token);
+        let Some(Waiting { visit, principal, newest_event, .. }) = removed else { return };
         let grant = principal.grant();
         match visit {
             Visit::Page(page) => self.respond(token, page.into_response(self.now.wall, grant)),
-            Visit::Api(call) => match call.outcome(&self.facts(grant)) {
+            Visit::Api(call) => match call.outcome(&self.facts(grant, newest_event)) {
                 ApiOutcome::Response(response) => self.respond(token, response),
                 ApiOutcome::Launch(spec) => {
                     let context = self.launch_context(&spec);
@@ -248,11 +251,11 @@ impl Shell {
         self.clients.enqueue(token);
     }
 
-    fn facts(&self, grant: Grant) -> ServerFacts {
+    fn facts(&self, grant: Grant, newest_event: Option<u64>) -> ServerFacts {
         ServerFacts {
             grant,
             now: self.now.wall,
-            newest_event: self.core.newest_event(),
+            newest_event: newest_event.unwrap_or_else(|| self.core.newest_event()),
             identifier: self.settings.daemon.identifier.clone(),
             host: self.host.host_node_name(),
             pid: std::process::id(),

@@ -246,8 +246,11 @@ impl Shell {
         }
         if let Some(stream) = awaited {
             self.begin_awaited(token, stream, result);
-        } else if let Err(result) = self.page_requests.answered(token, result) {
-            self.take_outcome(token, result.map(rpc::answer));
+        } else {
+            let newest = self.core.newest_event();
+            if let Err(result) = self.page_requests.answered(token, result, newest) {
+                self.take_outcome(token, result.map(rpc::answer));
+            }
         }
         self.clients.enqueue(token);
     }
