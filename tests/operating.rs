@@ -353,7 +353,7 @@ fn events_are_shown_as_kept_and_as_they_happen() {
     let (text, err, code) = run(&sandbox, &["events"]);
     assert_eq!((err.as_str(), code), ("", Some(0)));
     assert!(text.contains("  killed RUNNING -> EXITED, pid "), "{text}");
-    assert!(text.contains(", terminated by SIGKILL: "), "{text}");
+    assert!(text.contains(": terminated by SIGKILL (not expected)"), "{text}");
     let (text, ..) = run(&sandbox, &["events", "--json"]);
     let events: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = events.last().unwrap()["serial"].as_u64().unwrap();
@@ -371,6 +371,10 @@ fn events_are_shown_as_kept_and_as_they_happen() {
     let followed = serials(&sandbox.file("events"));
     assert_eq!(followed, (last..last + followed.len() as u64).collect::<Vec<_>>());
     assert_eq!(run(&sandbox, &["events", "--since", "x"]).2, Some(2));
+    let (text, err, code) = run(&sandbox, &["events", "killed", "of"]);
+    assert!(text.lines().count() > 1 && text.lines().all(|line| line.contains("  killed ")), "{text}");
+    assert_eq!((err.as_str(), code), ("of: ERROR (no such process, did you mean 'off'?)\n", Some(1)));
+    assert_eq!(run(&sandbox, &["events", "-f", "nope"]).2, Some(1));
 }
 
 #[test]

@@ -91,6 +91,7 @@ impl ClientAction {
             "status" => "sv status --json | jq -r '.[] | select(.state != \"RUNNING\") | .name'",
             "stop" => "sv stop web 'worker:*'",
             "tail" => "sv tail -f web stderr",
+            "top" => "sv top --sort mem",
             "wait" => "sv wait db cache --for healthy --timeout 30 && ./migrate",
             "why" => "sv why web",
             _ => "",
@@ -174,6 +175,7 @@ pub const ACTIONS: [ClientAction; 33] = [
                 events --since 120\tShow those after the event with this serial\n\
                 events -f\t\tShow new events as they happen (Ctrl-C to leave)\n\
                 events -f --since 0\tShow those that were kept, then new ones\n\
+                events <name>\t\tShow those of a process or of several\n\
                 events --json [...]\tPrint a JSON object for each event, one a line\n",
     },
     ClientAction {

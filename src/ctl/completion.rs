@@ -73,8 +73,8 @@ fn expected(before: &str) -> CompletionKind {
         ["exec"] => CompletionKind::Process,
         ["signal"] => CompletionKind::Signal,
         [
-            "clear" | "fg" | "health" | "is-running" | "logs" | "pid" | "ps" | "restart" | "signal" | "start"
-            | "status" | "stop" | "tail" | "top" | "wait" | "why",
+            "clear" | "events" | "fg" | "health" | "is-running" | "logs" | "pid" | "ps" | "restart"
+            | "signal" | "start" | "status" | "stop" | "tail" | "top" | "wait" | "why",
             ..,
         ] => CompletionKind::Process,
         _ => CompletionKind::Nothing,

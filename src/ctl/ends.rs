@@ -43,8 +43,10 @@ pub(super) fn exit_status(code: i64) -> String {
 pub(super) fn transition(change: &Json) -> String {
     let text = |member: &str| shown(&change[member]);
     let pid = change["pid"].as_i64().map_or_else(String::new, |pid| format!(", pid {pid}"));
-    let end = in_words(&change["end"]).map_or_else(String::new, |end| format!(", {end}"));
     let reason = text("reason");
+    // Some reasons begin with the end.
+    let end = in_words(&change["end"]).filter(|end| !reason.starts_with(end.as_str()));
+    let end = end.map_or_else(String::new, |end| format!(", {end}"));
     let separator = if reason.is_empty() { "" } else { ": " };
     format!("{} -> {}{pid}{end}{separator}{reason}", text("from"), text("to"))
 }
@@ -54,6 +56,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_end_that_the_reason_begins_with_is_said_once() {
+        for (end, reason, expected) in [
+            (7, "exit status 7 (not expected)", "A -> B, pid 5: exit status 7 (not expected)"),
+            (0, "done", "A -> B, pid 5, exit status 0: done"),
+        ] {
+            let end = json!({"exit_code": end, "signal": null});
+            let change = json!({"from": "A", "to": "B", "pid": 5, "end": end, "reason": reason});
+            assert_eq!(transition(&change), expected);
+        }
+    }
 
     #[test]
     fn ends_are_shown_short_and_in_words() {

@@ -7,10 +7,12 @@ use std::os::fd::AsFd;
 
 use serde_json::Value as Json;
 
+use super::answers;
 use super::ends;
 use super::failure::{CallError, Outcome};
 use super::follow::wait;
 use super::screen::{harmless, shown, table_columns, wrapped};
+use super::selection;
 use super::session::Session;
 use super::words::{ActionOptions, refuse};
 use crate::model::Signal;
@@ -19,24 +21,18 @@ use crate::sys::interrupts::HeldInterrupts;
 const OPTIONS: ActionOptions =
     ActionOptions { action: "events", flags: &[("--follow", "-f"), ("--json", "")], valued: &["--since"] };
 
-/// `events [-f] [--json] [--since SERIAL]`
+/// `events [-f] [--json] [--since SERIAL] [NAME...]`
 pub(super) fn events(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
     let since = words.value("--since").map(str::parse::<u64>);
-    let since = match (since.transpose(), words.names.as_slice()) {
-        (Ok(since), []) => since,
-        (Ok(_), [word, ..]) => {
-            refuse(session, "events", &format!("Error: bad argument {word}"));
-            return Ok(());
-        }
-        (Err(_), _) => {
-            refuse(session, "events", "Error: --since requires the serial of an event");
-            return Ok(());
-        }
+    let Ok(since) = since.transpose() else {
+        refuse(session, "events", "Error: --since requires the serial of an event");
+        return Ok(());
     };
+    let Some(names) = known_names(session, &words.names)? else { return Ok(()) };
     let lines = if words.has("--json") { json_line } else { event_lines };
     if words.has("--follow") {
-        return follow(session, since, lines);
+        return follow(session, since, &names, lines);
     }
     let mut last = since.unwrap_or(0);
     loop {
@@ -47,7 +43,9 @@ pub(super) fn events(session: &mut Session, arg: &str) -> Outcome {
         let shown = page["events"].as_array().into_iter().flatten();
         let before = last;
         for event in shown {
-            session.print(&lines(event));
+            if is_wanted(event, &names) {
+                session.print(&lines(event));
+            }
             last = event["serial"].as_u64().unwrap_or(last);
         }
         if last == before || page["newest"].as_u64().is_none_or(|newest| newest <= last) {
@@ -56,12 +54,37 @@ pub(super) fn events(session: &mut Session, arg: &str) -> Outcome {
     }
 }
 
+/// The names that mean a process, or none for all; `None` if none of several does. The others are reported.
+fn known_names(session: &mut Session, names: &[&str]) -> Result<Option<Vec<String>>, CallError> {
+    if names.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let rows = answers::api_processes(&session.get("/api/v1/processes", "the names of all processes")?);
+    selection::named(session, &rows, names);
+    let is_known = |name: &&&str| **name == "all" || !selection::existing(&rows, &[**name]).is_empty();
+    let known: Vec<String> = names.iter().filter(is_known).map(|name| (*name).to_owned()).collect();
+    Ok((!known.is_empty()).then_some(known))
+}
+
+/// Whether an event is about what is named: a process, or a group as a whole.
+fn is_wanted(event: &Json, names: &[String]) -> bool {
+    let row = answers::api_process(event);
+    let is_meant =
+        |name: &String| !selection::existing(std::slice::from_ref(&row), &[name.as_str()]).is_empty();
+    names.is_empty() || !row.group.is_empty() && names.iter().any(is_meant)
+}
+
 fn report_gap(session: &mut Session) {
     session.warn("some events are missing here: they are no longer kept");
 }
 
 /// Until Ctrl-C, or until the server ends.
-fn follow(session: &mut Session, since: Option<u64>, lines: fn(&Json) -> String) -> Outcome {
+fn follow(
+    session: &mut Session,
+    since: Option<u64>,
+    names: &[String],
+    lines: fn(&Json) -> String,
+) -> Outcome {
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let mut stream = session.follow_events(since)?;
     let mut last = None;
@@ -97,7 +120,9 @@ fn follow(session: &mut Session, since: Option<u64>, lines: fn(&Json) -> String)
                 continue;
             }
             last = event.data["serial"].as_u64();
-            text.push_str(&lines(&event.data));
+            if is_wanted(&event.data, names) {
+                text.push_str(&lines(&event.data));
+            }
         }
         if session.pass_on(text.as_bytes()).is_err() {
             return Ok(());
@@ -138,6 +163,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn names_limit_events_to_processes_and_groups() {
+        let of_process = json!({"kind": "process", "full_name": "web:a", "group": "web", "name": "a"});
+        let of_group = json!({"kind": "group", "group": "web", "change": "added"});
+        let of_supervisor = json!({"kind": "supervisor", "state": "SHUTDOWN"});
+        for (names, wanted) in [
+            (&[][..], [true, true, true]),
+            (&["web:a"], [true, false, false]),
+            (&["w*:a", "x"], [true, false, false]),
+            (&["web:*"], [true, true, false]),
+            (&["all"], [true, true, false]),
+            (&["web:b"], [false, false, false]),
+        ] {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let events = [&of_process, &of_group, &of_supervisor];
+            assert_eq!(events.map(|event| is_wanted(event, &names)), wanted, "{names:?}");
+        }
+    }
 
     #[test]
     fn every_kind_of_event_is_one_line() {

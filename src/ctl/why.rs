@@ -224,6 +224,13 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<(String, usize)> {
             lines.push((line, LABEL_WIDTH));
         }
     }
+    if let Some(output) = text(&process["check_output"])
+        && !process["health"]["failure"].as_str().is_some_and(|failure| failure.contains(output.trim_end()))
+    {
+        lines.push(("output of the failed check:".to_owned(), 0));
+        let shown = output.lines().filter(|line| !line.trim().is_empty());
+        lines.extend(shown.map(|line| (format!("  {}", harmless(line)), OUTPUT_INDENT)));
+    }
     let history = document["history"].as_array().map_or(&[][..], Vec::as_slice);
     if !history.is_empty() {
         lines.push(("history:".to_owned(), 0));
@@ -270,6 +277,7 @@ mod tests {
                 "next_start_at": "2026-11-29T03:07:34.000Z", "spawn_error": "Exited too quickly", "hint": null,
                 "waiting_for": [], "needed_by": ["api", "job"], "status": null,
                 "health": {"status": "unhealthy", "failure": "1 of 3 checks failed: \u{1b}[31mno"},
+                "check_output": "\u{1b}[31mno\nand why\n",
                 "last_end": {"exit_code": 127, "signal": null, "expected": false},
                 "counters": {"starts": 3, "restarts": 2, "failed_starts": 3, "exits_expected": 0,
                     "exits_unexpected": 3, "exits_by_signal": 0}
@@ -290,6 +298,7 @@ mod tests {
             ends:         0 expected, 3 unexpected, 0 by a signal\n\
             command:      web --port 80\n\
             defined at:   /etc/x.conf:3\n\
+            output of the failed check:\n  \\u{1b}[31mno\n  and why\n\
             history:\n  \
               2026-11-29T03:07:29.123Z  STARTING -> BACKOFF, pid 12, exit status 127 (command not found): too quick";
         let lines: Vec<String> = report(&document, ("<", ">")).into_iter().map(|(line, _)| line).collect();
