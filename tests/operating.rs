@@ -281,12 +281,24 @@ fn a_failed_start_says_why_in_three_lines() {
 #[test]
 fn is_running_answers_by_its_exit_code() {
     let mut sandbox = started();
+    sandbox.replace(
+        "supervisord.conf",
+        "[program:web]",
+        "[program:one]\ncommand=cat\n[group:team]\nprograms=one\n[program:web]",
+    );
+    assert!(sandbox.ctl(&["update", "team"]).success);
     assert_eq!(run(&sandbox, &["is-running", "web"]), silent(0));
     assert_eq!(run(&sandbox, &["is-running", "off"]), silent(1));
     let (out, err, code) = run(&sandbox, &["is-running", "nope"]);
     assert_eq!((out.as_str(), code), ("", Some(2)));
     assert_eq!(err, "error: there is no process or group 'nope'\n");
     assert_eq!(run(&sandbox, &["is-running"]).2, Some(2));
+    // Of a group they need one process.
+    let err_of_group = "error: 'team' is a group: name a process of it, such as 'team:one'\n";
+    for (words, expected) in [(&["is-running", "team"][..], 2), (&["exec", "team", "true"], 125)] {
+        let (_, err, code) = run(&sandbox, words);
+        assert_eq!((err.as_str(), code), (err_of_group, Some(expected)), "{words:?}");
+    }
     let err = run(&sandbox, &["is-running", "a\x1b[2Jb"]).1;
     assert_eq!(err, "error: there is no process or group 'a\\u{1b}[2Jb'\n");
     sandbox.ctl(&["shutdown"]);

@@ -54,7 +54,7 @@ pub(super) fn exec(session: &mut Session, arg: &str) -> Outcome {
     let outcome = context.map_err(Failure::from).and_then(|context| run(session, &context, command));
     if let Err(failure) = outcome {
         let text = match failure {
-            Failure::Call(error) => session.plain(&error),
+            Failure::Call(error) => session.plain_for_process(name, &error),
             other => other.to_string(),
         };
         session.warn(format_args!("error: {text}"));

@@ -2,7 +2,7 @@
 
 use super::api::process_path;
 use super::exit;
-use super::failure::{CallError, Failure, Outcome};
+use super::failure::{CallError, Failure, Outcome, fault};
 use super::session::Session;
 use super::words::refuse;
 use crate::model::ProcessState;
@@ -18,7 +18,15 @@ pub(super) fn is_running(session: &mut Session, arg: &str) -> Outcome {
     if let Ok(false) = state {
         session.fail(exit::GENERIC);
     }
-    error_is_2(session, state.map(drop).map_err(Failure::from))
+    match state {
+        Err(error @ CallError::Fault(fault::BAD_NAME, _)) => {
+            let text = session.plain_for_process(name, &error);
+            session.warn(format_args!("error: {text}"));
+            session.fail(exit::INVALID_ARGS);
+            Ok(())
+        }
+        state => error_is_2(session, state.map(drop).map_err(Failure::from)),
+    }
 }
 
 /// Errors have an exit code of their own where 1 is an answer.

@@ -454,6 +454,22 @@ impl<'io> Session<'io> {
         harmless_lines(&text)
     }
 
+    /// The same for a command on one process: its name may be that of a group.
+    pub(super) fn plain_for_process(&mut self, name: &str, error: &CallError) -> String {
+        let first = match error {
+            CallError::Fault(fault::BAD_NAME, _) => {
+                self.known_processes().iter().find(|row| row.group == name).map(ProcessRow::namespec)
+            }
+            _ => None,
+        };
+        match first {
+            Some(first) => {
+                harmless_lines(&format!("'{name}' is a group: name a process of it, such as '{first}'"))
+            }
+            None => self.plain(error),
+        }
+    }
+
     /// `, did you mean 'web:*'?` for an unknown name. Empty in Supervisor's client.
     pub(super) fn suggestion(&mut self, name: &str) -> String {
         if !self.is_sv {
