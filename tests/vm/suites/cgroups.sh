@@ -104,6 +104,7 @@ memory_limit=20MB
 memory_interval=1
 EOF
     wait_log "leak: .* of memory in use, memory_limit is 20 MB; restarting it"
+    wait_log "stopped: leak (terminated by SIGTERM)"
     sv stop leak
     rm /tmp/leak
 }
@@ -184,14 +185,15 @@ cgroup_pids_max=50
 EOF
     wait_state web RUNNING
     sv stop web
-    is_in web "$(pids_of 'sleep 1003')"
-    kill $(pids_of 'sleep 1003')
-    wait_for "rmdir $(ours)/p-web || [ ! -e $(ours)/p-web ]"
-    sv start web
-    is_in web "$(pid web)"
-    sv stop web
-    kill $(pids_of 'sleep 1003')
+    left="$(pids_of 'sleep 1003')"
+    is_in web "$left"
+    echo "$left" >"$(ours)/supervisor/cgroup.procs"
+    rmdir "$(ours)/p-web"
+    # It is an orphan of the supervisor, which then looks for what is empty.
+    kill "$left"
+    wait_for "[ ! -e /proc/$left ]"
     wait_for "[ ! -e $(ours)/p-web ]"
+    contains "$(sv exec web -- true 2>&1)" "the cgroup of web: it has none at present"
 }
 
 test_update_of_the_kind_of_cgroup_takes_the_next_start() {
@@ -283,6 +285,63 @@ EOF
     sv stop web
     contains "$(sv exec web -- cat /proc/self/cgroup 2>&1)" \
         "note: the command runs outside of the cgroup of web: it has none at present"
+}
+
+# Only root may move itself there.
+test_exec_of_an_ordinary_user_runs_outside_of_the_cgroup() {
+    cat >/tmp/user.conf <<'EOF'
+[supervisord]
+logfile=/tmp/user.log
+[unix_http_server]
+file=/tmp/user.sock
+chmod=0777
+[program:web]
+command=sleep 1000
+user=nobody
+cgroup_pids_max=20
+EOF
+    program inner <<'EOF'
+command=/sv run -s -c /tmp/user.conf
+EOF
+    wait_for "sv -c /tmp/user.conf status web | grep RUNNING"
+    contains "$(sv -c /tmp/user.conf exec web -- cat /proc/self/cgroup)" /p-web
+    su -s /bin/sh nobody -c 'sv -c /tmp/user.conf exec web -- id -un' >/tmp/exec 2>&1
+    is "$(cat /tmp/exec)" "note: the command runs outside of the cgroup of web: Permission denied (os error 13)
+nobody"
+}
+
+# What needs privileges is applied while the child is root, the cgroup before everything else.
+test_everything_is_applied_to_a_program_of_an_ordinary_user() {
+    program web <<'EOF'
+command=sleep 1000
+user=nobody:www-data
+umask=077
+nice=-3
+ionice=realtime:2
+oom_score_adj=-300
+cpu_affinity=1
+rlimit_nofile=2000:1048576
+capabilities=CAP_NET_BIND_SERVICE
+no_new_privileges=true
+kill_tree=true
+cgroup=required
+cgroup_memory_max=50MB
+cgroup_pids_max=20
+EOF
+    wait_state web RUNNING
+    pid="$(pid web)"
+    field() {
+        sed -n "s/^$1:[[:space:]]*//p" "/proc/$pid/status"
+    }
+    is_in web "$pid"
+    is "$(of web pids.max) $(of web memory.max)" "20 52428800"
+    is "$(field Uid | cut -f 1) $(field Gid | cut -f 1) $(field Umask)" "65534 33 0077"
+    is "$(cut -d ' ' -f 19 "/proc/$pid/stat") $(cat "/proc/$pid/oom_score_adj")" "-3 -300"
+    is "$(ionice -p "$pid")" "realtime: prio 2"
+    is "$(field Cpus_allowed_list)" 1
+    is "$(field CapBnd) $(field CapAmb) $(field NoNewPrivs)" "0000000000000400 0000000000000400 1"
+    contains "$(grep 'Max open files' "/proc/$pid/limits")" " 2000 "
+    sv stop web
 }
 
 # Where the cgroup that we were started in has no controllers.

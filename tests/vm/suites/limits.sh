@@ -96,6 +96,7 @@ command=sleep 1000
 user=www-data
 nice=3
 rlimit_nofile=100:100
+rlimit_core=1MB
 cpu_affinity=0
 EOF
     wait_state web RUNNING
@@ -105,6 +106,8 @@ command=sleep 1000
 user=www-data
 nice=-3
 rlimit_nofile=200:300
+rlimit_core=2MB:unlimited
+rlimit_nproc=77
 cpu_affinity=1
 oom_score_adj=-100
 ionice=best-effort:1
@@ -112,6 +115,8 @@ EOF
     is "$(pid web)" "$pid"
     is "$(nice_of "$pid")" -3
     is "$(limit "$pid" "Max open files")" 200:300
+    is "$(limit "$pid" "Max core file size")" 2097152:unlimited
+    is "$(limit "$pid" "Max processes")" 77:77
     is "$(status_field "$pid" Cpus_allowed_list)" 1
     is "$(cat "/proc/$pid/oom_score_adj")" -100
     is "$(ionice -p "$pid")" "best-effort: prio 1"
@@ -189,6 +194,7 @@ cpu_affinity=0
 no_new_privileges=true
 capabilities=
 memory_limit=100MB
+kill_tree=true
 EOF
     program inner <<'EOF'
 command=/sv run -c /run/inner/sv.conf

@@ -43,3 +43,29 @@ EOF
     wait_state oom FATAL
     contains "$(sv status oom || true)" "cannot apply oom_score_adj: No such file or directory"
 }
+
+test_cgroups_are_one_warning_or_an_error() {
+    program one <<'EOF'
+command=sleep 1000
+cgroup_pids_max=5
+EOF
+    program two <<'EOF'
+command=/bin/sh -c 'sleep 1000 & echo $! >/run/two; exec sleep 1000'
+cgroup_memory_max=50MB
+kill_tree=true
+EOF
+    program strict <<'EOF'
+command=sleep 1000
+cgroup=required
+startretries=0
+EOF
+    wait_state one RUNNING
+    wait_state two RUNNING
+    wait_state strict FATAL
+    contains "$(sv status strict || true)" "cannot apply cgroup: cannot read '/proc/self/cgroup'"
+    is "$(grep -c "programs run without cgroups of their own: cannot read" $LOG)" 1
+    wait_for "[ -s /run/two ]"
+    # As killasgroup.
+    sv stop two
+    wait_for '! kill -0 $(cat /run/two)'
+}

@@ -42,7 +42,10 @@ oom_score_adj=-100
 capabilities=CAP_NET_BIND_SERVICE
 no_new_privileges=true
 memory_limit=100MB
+kill_tree=true
+cgroup_pids_max=20
 EOF
     wait_state web RUNNING
+    contains "$(cat "/proc/$(pid web)/cgroup")" /p-web
     is "$(cat "/proc/$(pid web)/oom_score_adj")" -100
 }
