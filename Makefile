@@ -39,9 +39,10 @@ test: setup check deny fuzz ## run everything: formatting, lints, fuzzing, and a
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" tests/run.sh
 
-vm-runtimes: ## try podman, crun and systemd in a virtual machine (about 10 minutes; the first time more, and as root)
+vm-runtimes: ## try podman, crun and systemd in a virtual machine (5 to 6 minutes; the first time 2 more, and as root)
 	@$(SETUP)/kernel.sh && $(SETUP)/runtimes.sh && bin="$$($(SETUP)/static.sh)" \
-		&& CI=1 SV_STATIC_BIN="$$bin" cargo test --locked --test vm -- --ignored
+		&& CI=1 SV_STATIC_BIN="$$bin" cargo test --locked --test vm -- --ignored \
+		&& echo "sv works with podman, crun and systemd"
 
 bench: ## compare with the supervisors installed (ARGS="--quick --only boot"; ARGS=--help lists the options)
 	@bin="$$($(SETUP)/static.sh || true)"; reference="$(CURDIR)/target/reference/bin"; \

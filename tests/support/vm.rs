@@ -2,9 +2,9 @@
 //!
 //! `tests/vm/README.md` describes what runs in a machine and how its results get out.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -74,6 +74,14 @@ pub fn run_runtimes() -> Option<EndedMachine> {
     symlink("/sv", files.join("usr/bin/sv")).unwrap();
     container_root(&folder.join("container"), &sv?, &busybox?);
     archive(&folder.join("container"), &files.join("vm/image.tar"));
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = fs::read_to_string(repository.join("packaging/sv.service")).unwrap();
+    fs::write(files.join("vm/sv.service"), unit.replace("@BINDIR@", "/usr/bin")).unwrap();
+    fs::create_dir(files.join("vm/kubernetes")).unwrap();
+    for manifest in ["web.yaml", "sidecar.yaml"] {
+        let from = repository.join("examples/kubernetes").join(manifest);
+        fs::copy(from, files.join("vm/kubernetes").join(manifest)).unwrap();
+    }
     archive(&files, &folder.join("disk"));
     let options = [
         "-m".to_owned(),
@@ -105,20 +113,48 @@ fn copy_guest(into: &Path, suite: &str) {
     fs::write(into.join("suite.sh"), suite).unwrap();
 }
 
+/// The configuration of the image: an orphan, and something to read for a second container.
+const CONTAINER_CONFIG: &str = r#"
+[supervisord]
+logfile=/dev/null
+[unix_http_server]
+file=/run/supervisor.sock
+[program:sleeper]
+command=/bin/sleep 100000
+startsecs=0
+[program:chatty]
+command=/bin/sh -c "while sleep 1; do echo a line of chatty; done"
+startsecs=0
+[program:parent]
+command=/bin/sh -c "sh -c 'sleep 100000 & echo $! >/run/orphan'; sleep 100000"
+startsecs=0
+"#;
+
 /// The root of an image like that of `docker/pid1.Dockerfile`, with a program.
 fn container_root(root: &Path, sv: &Path, busybox: &Path) {
-    for folder in ["bin", "dev", "etc", "proc", "run", "sys", "tmp", "var/log"] {
+    for folder in ["app", "bin", "dev", "etc", "proc", "run", "sys", "tmp", "var/log"] {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
+    // podman gives a file system in memory the mode of the image's folder, and Kubernetes makes it writable for all.
+    fs::set_permissions(root.join("run"), Permissions::from_mode(0o1777)).unwrap();
     fs::copy(sv, root.join("sv")).unwrap();
     fs::copy(busybox, root.join("bin/busybox")).unwrap();
     for applet in applets(busybox) {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
     }
-    let config =
-        "[supervisord]\nlogfile=/dev/null\n[program:sleeper]\ncommand=/bin/sleep 100000\nstartsecs=0\n";
-    fs::write(root.join("etc/supervisord.conf"), config).unwrap();
+    fs::write(root.join("etc/supervisord.conf"), CONTAINER_CONFIG).unwrap();
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n").unwrap();
+    // The programs of examples/kubernetes.
+    fs::write(root.join("app/index.html"), "hello from web\n").unwrap();
+    script(&root.join("app/web"), "exec httpd -f -p 8080 -h /app");
+    script(&root.join("app/worker"), "exec sleep 100000");
+    // podman runs an HTTP probe as `curl -f URL` in the container.
+    script(&root.join("bin/curl"), "exec wget -q -O /dev/null \"$2\"");
+}
+
+fn script(path: &Path, command: &str) {
+    fs::write(path, format!("#!/bin/sh\n{command}\n")).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// All owned by root.

@@ -87,7 +87,7 @@ contains() {
 
 # Waits until a command line succeeds, for a minute or WAIT_SECS. It runs in a shell of its own, so that its attempts are not in the trace.
 wait_for() {
-    WAIT_SECS="${WAIT_SECS:-60}" /vm/wait_for.sh "$1" || fail "waited in vain for: $1"
+    WAIT_SECS="${WAIT_SECS:-60}" WAIT_PAUSE="${WAIT_PAUSE:-0.1}" /vm/wait_for.sh "$1" || fail "waited in vain for: $1"
 }
 
 wait_state() {
