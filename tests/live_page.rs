@@ -342,7 +342,7 @@ fn the_logs_of_a_process_are_followed_and_searched() {
     browser.key("p");
     browser.wait_for(&format!("{lines}.endsWith('|later')"), "true");
     // A long line does no harm, and the number of lines is bounded.
-    let long = "x".repeat(100_000);
+    let long = "x".repeat(1_000_000);
     send(&sandbox, "says", &format!("{long}\n{}", "l\n".repeat(6_000)));
     browser.wait_for("document.querySelectorAll('.lines')[0].childElementCount", "5000");
     no_violations(&mut browser);

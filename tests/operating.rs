@@ -233,6 +233,45 @@ fn without_colors(text: &str) -> String {
 }
 
 #[test]
+fn hostile_names_and_output_do_no_harm_in_a_terminal() {
+    let name = "e\u{202e}vil<b>";
+    let script = "printf \"%%b\" \"\\033]0;title\\007\\342\\200\\256\" >&2; head -c 1048576 /dev/zero | tr \"\\0\" \"\\001\" >&2; exit 3";
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:{name}]\ncommand=/bin/sh -c '{script}'\nstartretries=0\n\
+         [program:needs]\ncommand=/bin/cat\ndepends_on={name}\n\
+         [program:says\u{2066}]\ncommand=/bin/sh -c 'echo hello; exec cat'\nstartsecs=0\n"
+    ))
+    .start();
+    sandbox.wait_state("needs", "FATAL");
+    for words in [
+        &["why", "all"][..],
+        &["ps"],
+        &["events"],
+        &["graph"],
+        &["wait", name],
+        &["wait", "needs"],
+        &["health"],
+        &["start", name],
+        &["logs", "--stdout"],
+        &["exec", name, "printf", "x\\ny\\n"],
+    ] {
+        let mut terminal = Terminal::start(sv(&sandbox, words).env("NO_COLOR", "1"));
+        terminal.wait_exit();
+        let shown = terminal.shown();
+        let lines = shown.lines().count();
+        assert!((1..200).contains(&lines), "{words:?}: {shown}");
+        // Supervisor's client says the name as it is.
+        let shown = if words[0] == "start" { shown.split_once('\n').unwrap().1.to_owned() } else { shown };
+        assert!(!shown.contains(['\x1b', '\u{202e}', '\u{2066}', '\u{1}', '\u{7}']), "{words:?}: {shown:?}");
+    }
+    let (why, ..) = run(&sandbox, &["why", name]);
+    assert!(
+        why.starts_with("e\\u{202e}vil<b> is FATAL") && why.contains("last lines of stderr:\n"),
+        "{why:.300}"
+    );
+}
+
+#[test]
 fn why_explains_every_process_of_a_group_trouble_first() {
     let programs = format!("{PROGRAMS}[group:both]\nprograms=web,fails\n");
     let mut sandbox = Sandbox::with_programs(&programs).start();

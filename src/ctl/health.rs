@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 use super::answers::{self, Expectation, HealthRow};
 use super::exit;
 use super::failure::{CallError, Outcome};
+use super::screen::{harmless, harmless_lines};
 use super::session::Session;
 use super::wildcard;
 use crate::model::{HealthFacts, Namespec, ProcessState};
@@ -125,7 +126,9 @@ impl HealthReport {
                 },
             }
         });
-        let lines = self.problem.iter().chain(&self.unknown).cloned().chain(sick);
+        let problem = self.problem.iter().map(|problem| harmless_lines(problem));
+        let lines = self.unknown.iter().cloned().chain(sick);
+        let lines = problem.chain(lines.map(|line| harmless(&line).into_owned()));
         lines.map(|line| format!("not healthy: {line}\n")).collect()
     }
 

@@ -87,13 +87,14 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
 
 fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> Vec<JournalSource> {
     let names: Vec<String> = rows.iter().map(|row| row.namespec()).collect();
-    let widths = names.iter().map(|name| name.width());
+    let widths = names.iter().map(|name| harmless(name).width());
     let width = widths.filter(|width| *width <= NAME_WIDTH_MAX).max().unwrap_or(0);
     let colors = COLORS.iter().cycle();
     let of_one = |(namespec, color): (String, &&str)| {
         let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
-        let padding = " ".repeat(width.saturating_sub(namespec.width()));
-        let prefix = format!("{on}{namespec}{padding} |{off} ").into_bytes();
+        let name = harmless(&namespec);
+        let padding = " ".repeat(width.saturating_sub(name.width()));
+        let prefix = format!("{on}{name}{padding} |{off} ").into_bytes();
         wanted.channels.iter().map(move |channel| JournalSource {
             namespec: namespec.clone(),
             channel,
@@ -130,7 +131,7 @@ fn show_end(
         Err(CallError::Fault(code, text)) => {
             let (namespec, channel) = (&source.namespec, source.channel);
             let why = plain_fault(code, &text);
-            session.warn(format_args!("{namespec}: ERROR (cannot read {channel}: {why})"));
+            session.warn(harmless(&format!("{namespec}: ERROR (cannot read {channel}: {why})")));
             session.fail(exit::GENERIC);
             String::new()
         }
@@ -250,7 +251,7 @@ fn report_missing_logs(
     let mut reported: Vec<&str> = Vec::new();
     for JournalSource { namespec, .. } in sources {
         if !wanted.names.contains(&"all") && !has_log(namespec) && !reported.contains(&namespec.as_str()) {
-            session.warn(format_args!("{namespec}: ERROR (no log file)"));
+            session.warn(format_args!("{}: ERROR (no log file)", harmless(namespec)));
             session.fail(exit::GENERIC);
             reported.push(namespec);
         }
