@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     pub(crate) record: bool,
     /// Also write the tables and a chart into docs/performance.md and docs/performance.svg; without --only, of what is
     /// published there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "check")]
     pub(crate) write: bool,
     /// Print one JSON document instead of tables
     #[arg(long)]

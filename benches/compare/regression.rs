@@ -136,7 +136,13 @@ impl Guarded {
                 break;
             }
         }
-        Ok(ours / floor)
+        // A kernel that counts in ticks may count none.
+        let ratio = ours / floor;
+        if ratio.is_normal() {
+            Ok(ratio)
+        } else {
+            Err(format!("{}: {ours} s of CPU time are no multiple of {floor} s", self.name).into())
+        }
     }
 }
 

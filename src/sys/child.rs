@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -54,10 +54,23 @@ pub(super) fn look_for_file(path: &CStr) -> ! {
 /// Closes what a copy of us does not use, so that clients see the end of their connections and our locks end with us.
 /// Without close_range(2) it stays open until the copy ends.
 fn close_from(first: u32) {
-    // SAFETY: this process is a copy that uses no descriptor from this one on, and the call touches no memory.
+    let _ = close_range(first, 0);
+}
+
+/// Calls close_range(2) for all descriptors from this number on. Only for numbers that nothing of this process uses.
+pub(super) fn close_range(first: u32, flags: u32) -> Result<(), Errno> {
+    // SAFETY: no owner of such a descriptor uses it again, as the callers ensure, and the call touches no memory.
     #[expect(unsafe_code, reason = "close_range(2) has no wrapper")]
-    unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, 0);
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) };
+    Errno::result(result).map(drop)
+}
+
+/// Replaces the table of descriptors, which is shared with the parent, by a copy of its part below `end`. If that fails,
+/// the child ends without a word: its standard error is the parent's.
+pub(super) fn copy_descriptors(end: RawFd) {
+    if let Err(errno) = close_range(end.cast_unsigned(), libc::CLOSE_RANGE_UNSHARE) {
+        spawn_failures::leave(Step::Descriptors, errno);
+        exit(NOT_SPAWNED);
     }
 }
 

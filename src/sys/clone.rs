@@ -7,7 +7,9 @@
 //! child that changes its user, its directory, its priority or its privileges gets a copy.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::ptr;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_void};
@@ -91,21 +93,39 @@ pub(super) fn helper(run: &dyn Fn()) -> io::Result<Pid> {
 }
 
 /// Runs a function in a child that shares our memory, and returns when the child has executed a program or
-/// exited. All signals must be blocked, and `run` must not change our memory except its own stack.
+/// exited. All signals must be blocked, and `run` must not change our memory except its own stack. The child has
+/// those of our descriptors whose numbers are below `end`, and may have the others.
 ///
 /// # Errors
 /// The error of clone(2): EAGAIN, ENOMEM.
-pub(super) fn within_our_memory(run: &dyn Fn()) -> io::Result<Pid> {
-    const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+pub(super) fn within_our_memory(end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
     let stack = Stack::new()?;
+    // A copy of a table with thousands of descriptors, which are closed one by one before exec, takes longer than all
+    // the rest. So the child starts with our table, and copies the part that it needs.
+    let copies_descriptors_itself = can_copy_descriptors();
+    let descriptors = if copies_descriptors_itself { libc::CLONE_FILES } else { 0 };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD | descriptors;
+    let run: &dyn Fn() = &|| {
+        if copies_descriptors_itself {
+            child::copy_descriptors(end);
+        }
+        run();
+    };
     let argument: *const &dyn Fn() = &raw const run;
     // SAFETY: the stack is as large as the child needs, grows down from its aligned top, and is used by nobody else:
     // CLONE_VFORK suspends us until the child has left our memory, so the stack and `run` outlive it. Dispositions,
-    // descriptors, directory and umask are the child's own, as CLONE_SIGHAND, CLONE_FILES and CLONE_FS are not given;
-    // what it shares is memory, of which functions of `child` change nothing but errno.
+    // directory and umask are the child's own, as CLONE_SIGHAND and CLONE_FS are not given, and so are descriptors before
+    // `run` changes any. What it shares is memory, of which functions of `child` change nothing but errno.
     #[expect(unsafe_code, reason = "vfork without its hazards for the stack")]
-    let pid = unsafe { libc::clone(enter, stack.top(), FLAGS, argument.cast_mut().cast()) };
+    let pid = unsafe { libc::clone(enter, stack.top(), flags, argument.cast_mut().cast()) };
     if pid < 0 { Err(Errno::last().into()) } else { Ok(Pid(pid)) }
+}
+
+/// Whether there is close_range(2), which Linux has since 5.9, with the flag that a child uses.
+fn can_copy_descriptors() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    // Closes nothing, as no descriptor has this number. With the flag, threads of a test would lose our descriptors.
+    *CAN.get_or_init(|| child::close_range(u32::MAX, 0).is_ok())
 }
 
 /// The child's first function. Its return value becomes the exit status, by _exit(2).

@@ -12,6 +12,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, access, accessat, open};
 use rustix::process::geteuid;
 
+use super::kept::kept;
 use super::limits::open_files_max_ever;
 use crate::model::{User, UserId};
 
@@ -32,7 +33,7 @@ pub enum LogFileKind {
 pub fn open_log(path: &Path, mode: u32) -> io::Result<(File, LogFileKind)> {
     let file = open_without_waiting(OpenOptions::new().append(true).create(true).mode(mode), path)?;
     let kind = if file.metadata()?.is_file() { LogFileKind::Regular } else { LogFileKind::Stream };
-    Ok((file, kind))
+    Ok((kept(file.into()).into(), kind))
 }
 
 /// Opens a path that a user or client has chosen. Never blocks, neither for the other end of a FIFO nor for a

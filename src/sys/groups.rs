@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::libc;
 use rustix::process::{Pid as RawPid, PidfdFlags, getpid, pidfd_open};
 
+use super::kept::kept;
 use super::proc_stat::ProcStat;
 use super::process::send_signal;
 use crate::model::{Pid, Signal};
@@ -36,7 +37,7 @@ impl LeaderFd {
     /// pidfds, or if no descriptor is available.
     #[must_use]
     pub fn open(leader: Pid) -> Option<Self> {
-        pidfd_open(RawPid::from_raw(leader.0)?, PidfdFlags::empty()).ok().map(Self)
+        pidfd_open(RawPid::from_raw(leader.0)?, PidfdFlags::empty()).ok().map(kept).map(Self)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod files;
 pub mod groups;
 pub mod interrupts;
 pub mod isolation;
+mod kept;
 mod kernel_signals;
 pub mod limits;
 pub mod names;

@@ -12,6 +12,7 @@ use nix::libc;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, socket_with};
 
+use super::kept::kept;
 use crate::model::{Pid, UserId};
 
 /// A worker that has dropped its privileges runs as a different user than its program: the reader checks the
@@ -116,7 +117,7 @@ impl NotifySocket {
         // Set before it has a name, so that every datagram has credentials.
         set_socket_passcred(&fd, true)?;
         bind(&fd, address)?;
-        Ok(fd)
+        Ok(kept(fd))
     }
 
     /// The value of NOTIFY_SOCKET for programs.

@@ -16,6 +16,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::attributes::ChildLimits;
+use super::kept::kept;
 use super::own_pid::OwnPid;
 use super::spawn_failures::SpawnFailure;
 use super::{child, clone, kernel_signals, spawn_failures, users};
@@ -196,6 +197,8 @@ pub(super) struct Assignment {
 pub(super) struct ChildDescriptors {
     /// No source has a number that is assigned.
     pub(super) assignments: Vec<Assignment>,
+    /// Above all numbers that it uses.
+    end: RawFd,
     /// Whether it becomes the foreground group of its terminal.
     pub(super) is_in_foreground: bool,
     /// The sources, kept open until the child has its copies.
@@ -235,8 +238,13 @@ impl Descriptors {
             fcntl_setfl(fd, OFlags::NONBLOCK)?;
         }
         let is_socket = matches!(stdin, Stdin::Socket(_));
+        let parent = ParentEnds {
+            stdin: stdin_write.map(kept),
+            stdout: Some(kept(stdout_read)),
+            stderr: stderr_read.map(kept),
+        };
         Ok(Self {
-            parent: ParentEnds { stdin: stdin_write, stdout: Some(stdout_read), stderr: stderr_read },
+            parent,
             child: vec![(stdin_read, 0), (stdout_write, 1), (stderr_write, 2)],
             // A socket is shared.
             pipes: if is_socket { vec![1, 2] } else { vec![0, 1, 2] },
@@ -274,12 +282,11 @@ impl Descriptors {
     ///
     /// # Errors
     /// EMFILE, ENFILE.
-    /// EMFILE, ENFILE.
     pub fn with_pipe(mut self, number: RawFd) -> io::Result<(Self, OwnedFd)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         fcntl_setfl(&read, OFlags::NONBLOCK)?;
         self.pipes.push(number);
-        Ok((self.with(write, number), read))
+        Ok((self.with(write, number), kept(read)))
     }
 
     /// Changes the owner of the pipes to the user. A program that opens /dev/stdout by its path opens the
@@ -302,7 +309,9 @@ impl Descriptors {
             assignments.push(Assignment { source: fd.as_raw_fd(), number });
             open.push(fd);
         }
-        let child = ChildDescriptors { assignments, is_in_foreground: self.is_in_foreground, _open: open };
+        let end = assignments.iter().map(|it| it.source.max(it.number)).fold(2, RawFd::max).saturating_add(1);
+        let is_in_foreground = self.is_in_foreground;
+        let child = ChildDescriptors { assignments, end, is_in_foreground, _open: open };
         Ok((self.parent, child))
     }
 }
@@ -325,14 +334,16 @@ pub fn spawn(
     spawn_failures::prepare();
     // A signal that reaches the child before it has reset our handlers would be reported to us.
     let before = kernel_signals::block(kernel_signals::ALL)?;
-    let forked = start(attributes.allow_shared_memory(), &|| child::run(program, attributes, &descriptors));
+    let run = || child::run(program, attributes, &descriptors);
+    let forked = start(attributes.allow_shared_memory().then_some(descriptors.end), &run);
     kernel_signals::block(before)?;
     Ok((forked?, parent))
 }
 
-fn start(shares_memory: bool, run: &dyn Fn()) -> io::Result<Pid> {
-    if shares_memory {
-        match clone::within_our_memory(run) {
+/// With `end`, the child may share our memory, and needs none of our descriptors from that number on.
+fn start(end: Option<RawFd>, run: &dyn Fn()) -> io::Result<Pid> {
+    if let Some(end) = end {
+        match clone::within_our_memory(end, run) {
             // A sandbox that only allows fork(2).
             Err(error) if is_refusal(&error) => {}
             started => return started,

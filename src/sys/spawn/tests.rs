@@ -124,6 +124,19 @@ fn child_has_the_descriptors_of_the_list_and_none_of_ours() {
     }
 }
 
+/// A child that shares our memory copies our table of descriptors up to the highest that it needs, so what we keep has to
+/// have higher numbers.
+#[test]
+fn what_is_kept_leaves_the_low_numbers_to_the_next_child() {
+    let child = Child::start(&["/bin/true"], &shared());
+    let ends = [&child.ends.stdin, &child.ends.stdout, &child.ends.stderr];
+    let numbers = ends.map(|end| end.as_ref().unwrap().as_raw_fd());
+    assert!(numbers.iter().all(|number| *number >= 64), "{numbers:?}");
+    let others = Descriptors::piped(Stdin::Pipe, false).unwrap();
+    assert!(others.child.iter().all(|(fd, _)| !numbers.contains(&fd.as_raw_fd())));
+    drop(child.output());
+}
+
 #[test]
 fn failed_step_is_reported_with_its_errno() {
     let nowhere = || Attributes::new(Some(Path::new("/nonexistent/folder")), None, None).unwrap();
