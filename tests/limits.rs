@@ -218,7 +218,10 @@ fn what_cannot_be_applied_fails_the_start_and_is_named() {
         })
         .collect();
     let hook = "startretries=0\npre_start=true\noom_score_adj=-900";
-    let mut sandbox = without_capabilities(sandbox(&format!("{programs}{}", reporter("hook", hook)))).start();
+    // Without startsecs it is RUNNING before its child fails.
+    let at_once = reporter("at_once", "nice=-5\nstartretries=1\nautorestart=unexpected\nuser=nobody");
+    let hook = reporter("hook", hook);
+    let mut sandbox = without_capabilities(sandbox(&format!("{programs}{hook}{at_once}"))).start();
     for (option, _, reason, errno) in CASES {
         sandbox.wait_state(option, "FATAL");
         let status = sandbox.ctl(&["status", option]).stdout;
@@ -230,6 +233,10 @@ fn what_cannot_be_applied_fails_the_start_and_is_named() {
         assert_eq!(written, format!("{line}supervisor: child process was not spawned\n"));
         assert!(sandbox.ctl(&["start", option]).stderr.contains(&expected));
     }
+    sandbox.wait_state("at_once", "FATAL");
+    assert_eq!(sandbox.log().matches("INFO spawned: 'at_once'").count(), 2, "{}", sandbox.log());
+    let status = sandbox.ctl(&["status", "at_once"]).stdout;
+    assert!(status.contains("cannot apply nice: Permission denied"), "{status}");
     sandbox.wait_state("hook", "FATAL");
     let status = sandbox.ctl(&["status", "hook"]).stdout;
     assert!(status.contains("pre_start failed: cannot apply oom_score_adj: "), "{status}");

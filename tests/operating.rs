@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -783,6 +784,19 @@ fn exec_runs_a_command_as_the_program_is_run() {
     sandbox.ctl(&["shutdown"]);
     sandbox.wait_exit();
     assert_eq!(run(&sandbox, &["exec", "web", "true"]).2, Some(125));
+}
+
+#[test]
+fn exec_runs_in_a_directory_that_is_not_utf8() {
+    const CHANGE: &str = "cd \"$(printf 'd\\377')\" && exec \"$0\" \"$@\"";
+    let sandbox = Sandbox::with_programs("[program:web]\ncommand=/bin/cat\nstartsecs=0\n");
+    std::fs::create_dir(sandbox.dir().join(std::ffi::OsStr::from_bytes(b"d\xff"))).unwrap();
+    let binary = support::binary();
+    let words = ["-c", CHANGE, binary.to_str().unwrap(), "run"];
+    let mut sandbox = sandbox.run_by(std::path::Path::new("sh"), "sh", &words).start();
+    sandbox.wait_state("web", "RUNNING");
+    let output = sv(&sandbox, &["exec", "web", "pwd"]).output().unwrap();
+    assert!(output.stdout.ends_with(b"/d\xff\n"), "{output:?}");
 }
 
 #[test]
