@@ -220,12 +220,28 @@ fn a_configuration_that_can_not_be_read_is_reported_with_the_next_step() {
     assert!(text.contains("or run the command alone with `sv -- COMMAND`"), "{text}");
     let (text, code) = run(&sandbox, &["run"]);
     assert!(text.contains("Error: no supervisord.conf or supervisord.toml in "), "{text}");
+    let (folders, _) = text.rsplit_once(": name one").unwrap();
+    assert_eq!(folders.matches(", /etc,").count(), 1, "each folder once: {text}");
     assert!(text.contains(": name one with `sv run FILE`, or let `sv init` write a first one\n"), "{text}");
     assert_eq!(code, Some(2));
     let (text, _) = run(&sandbox, &["check"]);
     assert!(text.contains("`sv init` writes a first one"), "{text}");
     let (text, code) = run(&sandbox, &["-c", "nope.conf", "status"]);
     assert!(text.contains("let `sv init` write a first configuration") && code == Some(2), "{text}");
+}
+
+/// As in a container without IPv6, where `localhost` has the address ::1 nevertheless.
+#[test]
+fn an_address_that_the_machine_does_not_have_is_one_where_no_supervisor_runs() {
+    let probe = Command::new("unshare").args(["--net", "true"]).output();
+    if !have("unshare --net", probe.is_ok_and(|output| output.status.success())) {
+        return;
+    }
+    let sandbox = empty_folder();
+    let mut command = sandbox.marked(Command::new("unshare"));
+    command.arg("--net").arg(binary()).args(["-s", "http://[::1]:9001", "status"]);
+    let (text, code) = reported(&command.output().unwrap());
+    assert!(text.contains("no such address here. Is sv running?") && code == Some(4), "{text}");
 }
 
 #[test]

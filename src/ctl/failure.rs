@@ -74,6 +74,8 @@ impl CallError {
             Self::Connect(_, error) => match error.kind() {
                 io::ErrorKind::NotFound => "no such file. Is sv running?".to_owned(),
                 io::ErrorKind::ConnectionRefused => "connection refused. Is sv running?".to_owned(),
+                // As for ::1 in a container without IPv6, which is tried after 127.0.0.1.
+                io::ErrorKind::AddrNotAvailable => "no such address here. Is sv running?".to_owned(),
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                     "it does not accept connections. It may be stopped or overloaded.".to_owned()
                 }

@@ -388,7 +388,9 @@ impl<'io> Session<'io> {
                  is enabled in the configuration file (see sample.conf).",
             );
             self.fail(exit::UNIMPLEMENTED);
-        } else if kind == Some(io::ErrorKind::ConnectionRefused) {
+        } else if kind == Some(io::ErrorKind::ConnectionRefused)
+            || kind == Some(io::ErrorKind::AddrNotAvailable) && self.is_sv
+        {
             self.report_unreachable(&error, "refused connection");
             self.fail(exit::NOT_PERMITTED);
         } else if kind == Some(io::ErrorKind::NotFound) {

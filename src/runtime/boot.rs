@@ -170,12 +170,13 @@ fn each(launch: &Launch, errors: &config::Errors) -> StartErrors {
 /// That no configuration was found, and what to do: in a container nothing can be written first.
 fn no_configuration(launch: &Launch, host: &Host) -> String {
     let paths = config::search_paths(&launch.argv0, &host.current_dir());
-    let mut folders: Vec<_> = paths
-        .iter()
-        .filter(|path| path.ends_with(config::SUPERVISORD_CONF))
-        .filter_map(|path| Some(path.parent()?.display().to_string()))
-        .collect();
-    folders.dedup();
+    let mut folders: Vec<String> = Vec::new();
+    for path in paths.iter().filter(|path| path.ends_with(config::SUPERVISORD_CONF)) {
+        let folder = path.parent().unwrap_or(path).display().to_string();
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
     let remedy = if is_pid_1() {
         "copy one to /etc/supervisord.conf in the image, name one with -c FILE, or run a single command with -- COMMAND"
     } else if launch.command.is_empty() {
