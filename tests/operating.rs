@@ -210,6 +210,13 @@ fn lines_are_as_wide_as_the_terminal_at_most_and_whole_in_a_pipe() {
             }
         }
     }
+    for words in [["ps", "all"], ["why", "all"], ["diff", "all"]] {
+        let mut terminal = Terminal::start_with_width(sv(&sandbox, &words).env("NO_COLOR", "1"), 30);
+        terminal.wait_exit();
+        for line in terminal.shown().lines() {
+            assert!(line.width() <= 30, "{words:?}: {line:?}");
+        }
+    }
     // A record is a line, with all of it.
     let (events, ..) = run(&sandbox, &["events"]);
     assert!(events.lines().any(|line| line.contains(&format!("  {name} BACKOFF -> FATAL: "))), "{events}");

@@ -109,9 +109,34 @@ impl EventParser {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixListener;
+
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_server_that_is_silent_for_too_long_is_an_error() {
+        let folder = std::env::temp_dir().join(format!("sv-silence-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let socket = folder.join("sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let url = format!("unix://{}", socket.display());
+        let mut stream = EventStream::of(Follow::open(&url, "/", None, None).unwrap());
+        let (mut server, _) = listener.accept().unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        stream.heard_at = Instant::now().checked_sub(Duration::from_secs(44)).unwrap();
+        assert!(stream.check_silence().is_ok() && stream.silence_left() <= Duration::from_secs(1));
+        stream.heard_at = Instant::now().checked_sub(SILENCE_MAX).unwrap();
+        assert!(stream.silence_left().is_zero());
+        let error = stream.check_silence().unwrap_err();
+        assert!(matches!(error, CallError::TimedOut { asked_for: "events", after } if after == SILENCE_MAX));
+        // A comment, such as the server sends every 15 seconds, is enough.
+        server.write_all(b"HTTP/1.0 200 OK\r\n\r\n:\n\n").unwrap();
+        assert_eq!(stream.read().unwrap(), Some(Vec::new()));
+        assert!(stream.check_silence().is_ok());
+    }
 
     #[test]
     fn events_are_parsed_however_they_are_split() {

@@ -31,10 +31,15 @@ pub struct Terminal {
 impl Terminal {
     /// Starts the command on a terminal of 80 columns. Its environment and folder are kept.
     pub fn start(command: &Command) -> Self {
+        Self::start_with_width(command, 80)
+    }
+
+    /// The same on a terminal of this width.
+    pub fn start_with_width(command: &Command, columns: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
-        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
         let slave = OpenOptions::new()
             .read(true)

@@ -31,6 +31,9 @@ use watch::watch;
 const OPTIONS: ActionOptions =
     ActionOptions { action: "ps", flags: &[("--watch", "-w"), ("--json", "")], valued: &["--sort"] };
 
+/// The blanks before what continues the summary on a narrow terminal.
+const SUMMARY_INDENT: usize = 2;
+
 /// `ps [-w] [--json] [--sort KEY] [NAME...]`
 pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
@@ -52,7 +55,7 @@ pub(super) fn ps(session: &mut Session, arg: &str) -> Outcome {
             for line in table::lines(&rows, screen::table_columns(), |row| session.paint(row)) {
                 session.say(line);
             }
-            session.say(table::summary(&rows));
+            session.say_wrapped(&table::summary(&rows), SUMMARY_INDENT);
         }
     }
     Ok(())
