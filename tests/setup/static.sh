@@ -36,6 +36,7 @@ if ! have_target "$musl"; then
     flags+=(-C target-feature=+crt-static)
     echo "the target $musl cannot be had: building a static glibc binary instead" >&2
     have_target "$gnu"
+    command -v "$gcc" >/dev/null || { echo "it takes '$gcc', which Debian has in the package gcc-${gcc%-gcc}" >&2 && exit 1; }
 fi
 # This machine's own compiler links for its own architecture.
 if [[ $target != "$(uname -m)"-* ]]; then
