@@ -38,6 +38,7 @@ needed=(
     "fish fish"
     "g++ g++"
     "curl curl"
+    "jq jq"
     "celery celery"
     "gunicorn gunicorn"
     "chromium chromium"
