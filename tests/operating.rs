@@ -244,15 +244,26 @@ fn without_colors(text: &str) -> String {
 fn hostile_names_and_output_do_no_harm_in_a_terminal() {
     let name = "e\u{202e}vil<b>";
     let script = "printf \"%%b\" \"\\033]0;title\\007\\342\\200\\256\" >&2; head -c 1048576 /dev/zero | tr \"\\0\" \"\\001\" >&2; exit 3";
-    let mut sandbox = Sandbox::with_programs(&format!(
+    let sandbox = Sandbox::with_programs(&format!(
         "[program:{name}]\ncommand=/bin/sh -c '{script}'\nstartretries=0\n\
          [program:needs]\ncommand=/bin/cat\ndepends_on={name}\n\
-         [program:says\u{2066}]\ncommand=/bin/sh -c 'echo hello; exec cat'\nstartsecs=0\n"
-    ))
-    .start();
+         [program:says\u{2066}]\ncommand=/bin/sh -c 'echo hello; exec cat'\nstartsecs=0\n\
+         [program:reports]\ncommand=/usr/bin/perl %(here)s/reports.pl\nready=notify\n"
+    ));
+    // The text of STATUS, by systemd's notify protocol.
+    sandbox.write(
+        "reports.pl",
+        "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{NOTIFY_SOCKET});\n\
+         $s->send(\"READY=1\\nSTATUS=half \\e[2J\\e]0;title\\a\\x01\\xe2\\x80\\xae\\xe2\\x81\\xa6 done\");\n\
+         sleep 1000\n",
+    );
+    let mut sandbox = sandbox.start();
+    sandbox.wait_state("reports", "RUNNING");
     sandbox.wait_state("needs", "FATAL");
     for words in [
         &["why", "all"][..],
+        &["why", "reports"],
+        &["status", "reports"],
         &["ps"],
         &["events"],
         &["graph"],
@@ -277,6 +288,10 @@ fn hostile_names_and_output_do_no_harm_in_a_terminal() {
         why.starts_with("e\\u{202e}vil<b> is FATAL") && why.contains("last lines of stderr:\n"),
         "{why:.300}"
     );
+    for words in [["why", "reports"], ["status", "reports"]] {
+        let (text, ..) = run(&sandbox, &words);
+        assert!(text.contains("half ") && text.contains(" done"), "{words:?}: {text}");
+    }
 }
 
 #[test]

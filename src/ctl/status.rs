@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::answers::{self, ConfigRow, ProcessRow};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
+use super::screen::harmless;
 use super::session::Session;
 use super::{json, wildcard};
 use crate::model::{Namespec, ProcessState};
@@ -77,8 +78,10 @@ fn show<'r>(session: &mut Session, rows: impl Iterator<Item = &'r ProcessRow>) {
         let (on, off) = session.paint(row);
         let health = row.health.as_ref().map(ToString::to_string);
         let more = health.iter().chain(&row.hint).chain(&row.reported_status);
-        let more: String = more.map(|text| format!("; {text}")).collect();
-        session.say(format_args!("{name}{padding}{on}{state}{off}{}{more}", row.description));
+        // Parts of these come from programs. (Supervisor's client prints descriptions as they are.)
+        let more: String = more.map(|text| format!("; {}", harmless(text))).collect();
+        let description = if is_sv { harmless(&row.description) } else { row.description.as_str().into() };
+        session.say(format_args!("{name}{padding}{on}{state}{off}{description}{more}"));
     }
 }
 
