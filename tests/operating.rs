@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::process::Signal;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use support::Sandbox;
 use support::client::{exit_code, interrupt, reported, run, silent, spawn, sv};
 use support::terminal::Terminal;
+use support::wire::Peer;
 use unicode_width::UnicodeWidthStr;
 
 /// Programs in several states, and one whose name is long.
@@ -571,7 +572,21 @@ fn the_graph_is_shown_in_three_languages() {
     );
     let (text, ..) = run(&sandbox, &["graph", "--mermaid"]);
     assert!(text.starts_with("flowchart LR\n") && text.contains("[\"#34;#60;b#62;<br/>RUNNING\"]"), "{text}");
-    assert_eq!(run(&sandbox, &["graph", "--dot", "--mermaid"]).2, Some(2));
+    let (text, err, code) = run(&sandbox, &["graph", "--json"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    let object: Json = serde_json::from_str(&text).unwrap();
+    let request = "GET /api/v1/graph HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = Peer::unix(&sandbox).gets(request, "HTTP/1.1 200 OK");
+    assert_eq!(object, serde_json::from_slice::<Json>(&answer.body).unwrap());
+    assert!(!object["edges"].as_array().unwrap().is_empty() && text.lines().count() == 1, "{text}");
+    for (words, why) in [
+        (["graph", "--dot", "--mermaid"], "Error: --dot can't be combined with --mermaid\n"),
+        (["graph", "--json", "--mermaid"], "Error: --mermaid can't be combined with --json\n"),
+    ] {
+        let (usage, _, code) = run(&sandbox, &words);
+        assert!(usage.starts_with(why), "{usage}");
+        assert_eq!(code, Some(2));
+    }
 }
 
 #[test]
@@ -602,9 +617,38 @@ fn a_rolling_restart_ends_at_the_first_failure() {
     assert_eq!(pids(&sandbox)[1..], after[1..]);
     let (out, _, code) = run(&sandbox, &["restart", "--rolling", "wbe:*"]);
     assert_eq!((out.as_str(), code), ("wbe: ERROR (no such group, did you mean 'web:*'?)\n", Some(1)));
-    for words in [&["restart", "--rolling"][..], &["restart", "--max-unavailable", "2", "web:*"]] {
+    for words in [
+        &["restart", "--rolling"][..],
+        &["restart", "--max-unavailable", "2", "web:*"],
+        &["restart", "--json", "web:*"],
+    ] {
         assert_eq!(run(&sandbox, words).2, Some(2), "{words:?}");
     }
+}
+
+#[test]
+fn a_rolling_restart_is_reported_in_json() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:web]\ncommand=/bin/sh -c 'test ! -e %(here)s/fail || exit 3; exec cat'\nstartretries=0\n\
+         [program:db]\ncommand=/bin/cat\n",
+    )
+    .start();
+    ["web", "db"].into_iter().for_each(|name| sandbox.wait_state(name, "RUNNING"));
+    let restart = |sandbox: &Sandbox, name: &str| -> (Json, Option<i32>) {
+        let (text, _, code) = run(sandbox, &["restart", "--rolling", "--json", "db", name]);
+        (serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")), code)
+    };
+    let row =
+        |name: &str, error: Json| json!({"full_name": name, "group": name, "name": name, "error": error});
+    let db = row("db", Json::Null);
+    let pid = sandbox.pid("web");
+    assert_eq!(restart(&sandbox, "web"), (json!([db, row("web", Json::Null)]), Some(0)));
+    assert_ne!(sandbox.pid("web"), pid);
+    sandbox.write("fail", "");
+    assert_eq!(restart(&sandbox, "web"), (json!([db, row("web", "spawn error".into())]), Some(7)));
+    let unknown = json!({"full_name": "wbe", "group": null, "name": null,
+        "error": "no such process, did you mean 'web'?"});
+    assert_eq!(restart(&sandbox, "wbe"), (json!([db, unknown]), Some(1)));
 }
 
 #[test]

@@ -51,9 +51,7 @@ impl ClientAction {
             let line = format!("  {form:<width$}  {meaning}");
             format!("{}\n", line.trim_end())
         });
-        let example = self.example();
-        let example = if example.is_empty() { String::new() } else { format!("\nExample:\n  {example}\n") };
-        format!("{}{example}", lines.collect::<String>())
+        format!("{}\nExample:\n  {}\n", lines.collect::<String>(), self.example())
     }
 
     /// Splits a line of the topic into a form and its meaning; continuations and remarks have no form.
@@ -73,25 +71,37 @@ impl ClientAction {
 
     fn example(&self) -> &'static str {
         match self.name {
+            "add" => "sv reread && sv add worker",
+            "avail" => "sv avail",
             "clear" => "sv clear web",
             "diff" => "sv diff && echo 'up to date'",
             "events" => "sv events -f --json | jq -r 'select(.to == \"FATAL\") | .full_name'",
             "exec" => "sv exec web -- env",
+            "exit" => "supervisor> exit",
             "fg" => "sv fg console",
             "graph" => "sv graph --dot | dot -Tsvg > graph.svg",
             "health" => "HEALTHCHECK CMD [\"sv\", \"health\"]",
             "is-running" => "sv is-running web && echo yes",
             "logs" => "sv logs -f -n 50 web 'worker:*'",
+            "maintail" => "sv maintail -f",
+            "open" => "supervisor> open unix:///run/other.sock",
             "pid" => "kill -USR1 $(sv pid web)",
             "ps" => "sv ps --sort state",
+            "quit" => "supervisor> quit",
+            "reload" => "sv reload",
+            "remove" => "sv stop 'worker:*' && sv remove worker",
+            "reread" => "sv reread && sv update",
             "restart" => "sv restart web 'worker:*'",
             "scale" => "sv scale web=5 worker=2",
+            "shutdown" => "sv shutdown",
             "signal" => "sv signal HUP nginx",
             "start" => "sv start web 'worker:*'",
             "status" => "sv status --json | jq -r '.[] | select(.state != \"RUNNING\") | .name'",
             "stop" => "sv stop web 'worker:*'",
             "tail" => "sv tail -f web stderr",
             "top" => "sv top --sort mem",
+            "update" => "sv update web",
+            "version" => "sv version",
             "wait" => "sv wait db cache --for healthy --timeout 30 && ./migrate",
             "why" => "sv why web",
             _ => "",
@@ -102,7 +112,10 @@ impl ClientAction {
     #[must_use]
     pub fn topic_of_sv(&self) -> &'static str {
         match self.name {
-            "restart" => "restart --rolling <gname>:*\tRestart the next one when the one before is ready\n",
+            "restart" => {
+                "restart --rolling <gname>:*\tRestart the next one when the one before is ready\n\
+                 restart --rolling --json <gname>:*\tPrint a JSON array with an object for each process\n"
+            }
             "status" => "status --json [...]\tPrint a JSON array with an object for each process\n",
             _ => "",
         }
@@ -196,7 +209,8 @@ pub const ACTIONS: [ClientAction; 33] = [
         about: "Show what depends on what",
         topic: "graph\t\tShow each process with what it depends on, and whether that holds\n\
                 graph --dot\tThe same for Graphviz\n\
-                graph --mermaid\tThe same for Mermaid\n",
+                graph --mermaid\tThe same for Mermaid\n\
+                graph --json\tPrint a JSON object\n",
     },
     ClientAction {
         name: "health",
@@ -387,6 +401,7 @@ mod tests {
         assert!(forms("fg").contains("\n              Ctrl-C to leave it\n"), "{}", forms("fg"));
         for action in ACTIONS {
             assert!(!action.forms().contains(['\t', '<']), "{}", action.forms());
+            assert!(action.example().contains(action.name), "{}", action.name);
         }
     }
 

@@ -362,7 +362,11 @@ fn options_of(action: &str) -> Vec<Arg> {
         ],
         "diff" => vec![flag("json", "Print a JSON object")],
         "scale" => vec![flag("json", "Print a JSON array with an object for each program")],
-        "graph" => vec![flag("dot", "For Graphviz"), flag("mermaid", "For Mermaid")],
+        "graph" => vec![
+            flag("dot", "For Graphviz"),
+            flag("mermaid", "For Mermaid"),
+            flag("json", "Print a JSON object"),
+        ],
         "ps" => vec![
             flag("watch", "Refresh the table in place, until Ctrl-C").short('w'),
             valued("sort", "KEY", SORT_HELP),
@@ -371,6 +375,7 @@ fn options_of(action: &str) -> Vec<Arg> {
         "restart" => vec![
             flag("rolling", "Restart the next process when the one before is ready"),
             valued("max-unavailable", "N", "How many processes --rolling restarts at a time [default: 1]"),
+            flag("json", "With --rolling: print a JSON array with an object for each process"),
         ],
         "top" => vec![valued("sort", "KEY", SORT_HELP)],
         "wait" => vec![
@@ -832,6 +837,26 @@ mod tests {
             let example = text.find("  sv stop web 'worker:*'").unwrap();
             let options = text.find("Options:").unwrap();
             assert!(forms < example && example < options, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_action_that_only_sv_has_prints_json_or_has_a_reason_not_to() {
+        const EXEMPT: [(&str, &str); 4] = [
+            ("exec", "the output is that of the command"),
+            ("is-running", "prints nothing; the exit code answers"),
+            ("top", "refreshes a table in place; ps has --json"),
+            ("wait", "prints nothing; the exit code answers"),
+        ];
+        // Of the actions that Supervisor has, these have a form of their own in `sv`. The output of the others is
+        // Supervisor's.
+        const EXTENDED: [&str; 2] = ["restart", "status"];
+        for action in &ACTIONS {
+            let has_json = options_of(action.name).iter().any(|option| option.get_id() == "json");
+            let is_exempt = EXEMPT.iter().any(|(name, _)| *name == action.name);
+            let is_ours = action.is_for_sv() || EXTENDED.contains(&action.name);
+            assert_eq!(has_json, is_ours && !is_exempt, "{}", action.name);
+            assert_eq!(has_json, action.forms().contains("--json"), "the help of {}", action.name);
         }
     }
 

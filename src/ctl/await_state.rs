@@ -21,6 +21,9 @@ use super::words::{ActionOptions, ActionWords, refuse};
 use crate::model::{HealthInfo, HealthStatus, ProcessState, Signal};
 use crate::sys::interrupts::HeldInterrupts;
 
+/// The values of `--for`.
+pub(super) const CONDITION_WORDS: [&str; 5] = ["running", "ready", "healthy", "done", "stopped"];
+
 /// What `wait` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AwaitedCondition {
@@ -81,7 +84,7 @@ pub(super) fn wait_for(session: &mut Session, arg: &str) -> Outcome {
     let timeout = words.value("--timeout").map(|text| text.parse().map(Duration::try_from_secs_f64));
     match (condition, timeout) {
         (None, _) => {
-            refuse(session, "wait", "Error: --for is one of running, ready, healthy, done, stopped");
+            refuse(session, "wait", &format!("Error: --for is one of {}", CONDITION_WORDS.join(", ")));
         }
         (_, Some(Err(_) | Ok(Err(_)))) => refuse(session, "wait", "Error: --timeout is a number of seconds"),
         _ if words.names.is_empty() => refuse(session, "wait", "Error: wait requires a process name"),
@@ -290,6 +293,7 @@ mod tests {
                 });
             assert_eq!(found.iter().collect::<String>(), expected, "{state}");
         }
+        assert!(CONDITION_WORDS.iter().all(|word| AwaitedCondition::named(word).is_some()));
         let restarting = WatchedProcess { will_restart: true, ..process(Exited) };
         assert!(!AwaitedCondition::Running.is_hopeless(&restarting));
         let mut done = process(Exited);

@@ -3,7 +3,9 @@
 //! The shell calls it for each Tab, and so do the completions of bash, zsh and fish.
 
 use super::answers::ProcessRow;
+use super::await_state::CONDITION_WORDS;
 use super::failure::Outcome;
+use super::ps::SORT_WORDS;
 use super::session::Session;
 use crate::cli::ACTIONS;
 use crate::model::Signal;
@@ -24,6 +26,8 @@ enum CompletionKind {
     /// A program, followed by its number of processes. Clients know programs as groups only.
     Program,
     Signal,
+    /// The value of an option.
+    Value(&'static [&'static str]),
     Nothing,
 }
 
@@ -42,6 +46,7 @@ pub(super) fn complete(session: &mut Session<'_>, text: &str) -> Completion {
         }
         CompletionKind::Process => processes(session.known_processes(), word),
         CompletionKind::Signal => Signal::names().map(str::to_owned).collect(),
+        CompletionKind::Value(words) => words.iter().map(|word| (*word).to_owned()).collect(),
         CompletionKind::Nothing => Vec::new(),
     };
     let candidates = candidates.into_iter().filter(|candidate| candidate.starts_with(word)).collect();
@@ -64,10 +69,11 @@ fn expected(before: &str) -> CompletionKind {
     let words: Vec<&str> = before.split_whitespace().collect();
     match words[..] {
         [] | ["help"] => CompletionKind::Action,
-        [
-            ..,
-            "--sort" | "--for" | "--timeout" | "--grep" | "--max-unavailable" | "--lines" | "-n" | "--since",
-        ] => CompletionKind::Nothing,
+        ["ps" | "top", .., "--sort"] => CompletionKind::Value(&SORT_WORDS),
+        ["wait", .., "--for"] => CompletionKind::Value(&CONDITION_WORDS),
+        [.., "--timeout" | "--grep" | "--max-unavailable" | "--lines" | "-n" | "--since"] => {
+            CompletionKind::Nothing
+        }
         ["add" | "diff" | "remove" | "update", ..] => CompletionKind::Group,
         ["scale", ..] => CompletionKind::Program,
         ["exec"] => CompletionKind::Process,
@@ -133,6 +139,11 @@ mod tests {
             ("signal HUP ", CompletionKind::Process),
             ("update ", CompletionKind::Group),
             ("scale a=1 ", CompletionKind::Program),
+            ("ps web --sort ", CompletionKind::Value(&SORT_WORDS)),
+            ("top --sort ", CompletionKind::Value(&SORT_WORDS)),
+            ("wait --for ", CompletionKind::Value(&CONDITION_WORDS)),
+            ("wait --for done ", CompletionKind::Process),
+            ("wait --timeout ", CompletionKind::Nothing),
             ("version ", CompletionKind::Nothing),
             ("nope ", CompletionKind::Nothing),
         ] {

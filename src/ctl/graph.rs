@@ -1,4 +1,6 @@
 //! `sv graph`: what depends on what, as text, for Graphviz or for Mermaid.
+//!
+//! With `--json` it prints the object of the JSON API's `/api/v1/graph`.
 
 use serde_json::Value as Json;
 
@@ -10,31 +12,38 @@ use super::words::{ActionOptions, refuse};
 /// The blanks before what continues a line on a terminal.
 const INDENT: usize = 4;
 
-const OPTIONS: ActionOptions =
-    ActionOptions { action: "graph", flags: &[("--dot", ""), ("--mermaid", "")], valued: &[] };
+/// Each is another form of the same.
+const FORMS: [(&str, &str); 3] = [("--dot", ""), ("--mermaid", ""), ("--json", "")];
 
-/// `graph [--dot|--mermaid]`
+const OPTIONS: ActionOptions = ActionOptions { action: "graph", flags: &FORMS, valued: &[] };
+
+/// `graph [--dot|--mermaid|--json]`
 pub(super) fn graph(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
-    let render = match (words.has("--dot"), words.has("--mermaid")) {
-        _ if !words.names.is_empty() => {
-            refuse(session, "graph", "Error: graph accepts no names");
+    if !words.names.is_empty() {
+        refuse(session, "graph", "Error: graph accepts no names");
+        return Ok(());
+    }
+    let form = match FORMS
+        .map(|(form, _)| form)
+        .into_iter()
+        .filter(|form| words.has(form))
+        .collect::<Vec<_>>()[..]
+    {
+        [] => None,
+        [form] => Some(form),
+        [form, other, ..] => {
+            refuse(session, "graph", &format!("Error: {form} can't be combined with {other}"));
             return Ok(());
         }
-        (true, true) => {
-            refuse(session, "graph", "Error: --dot can't be combined with --mermaid");
-            return Ok(());
-        }
-        (true, false) => dot,
-        (false, true) => mermaid,
-        (false, false) => plain,
     };
     let document = session.get("/api/v1/graph", "the dependencies")?;
-    let text = render(&DependencyGraph::of(&document));
-    if words.has("--dot") || words.has("--mermaid") {
-        session.print(&text);
-    } else {
-        text.lines().for_each(|line| session.say_wrapped(line, INDENT));
+    let graph = DependencyGraph::of(&document);
+    match form {
+        Some("--dot") => session.print(&dot(&graph)),
+        Some("--mermaid") => session.print(&mermaid(&graph)),
+        Some(_) => session.say(document),
+        None => plain(&graph).lines().for_each(|line| session.say_wrapped(line, INDENT)),
     }
     Ok(())
 }

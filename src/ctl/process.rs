@@ -3,10 +3,13 @@
 //! They share one structure: `all`, `GROUP:*` or names as arguments, one line for each process, and an exit
 //! code by its result. A [`Verb`] contains the methods and messages.
 
+use serde_json::{Value as Json, json};
+
 use super::answers::{self, BulkRow};
 use super::exit;
 use super::explain;
 use super::failure::{CallError, Failure, Outcome, fault, is_forbidden, plain_fault};
+use super::json;
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords, refuse};
 use crate::model::Namespec;
@@ -106,8 +109,11 @@ pub(super) fn stop(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-const RESTART_OPTIONS: ActionOptions =
-    ActionOptions { action: "restart", flags: &[("--rolling", "")], valued: &["--max-unavailable"] };
+const RESTART_OPTIONS: ActionOptions = ActionOptions {
+    action: "restart",
+    flags: &[("--rolling", ""), ("--json", "")],
+    valued: &["--max-unavailable"],
+};
 
 /// `restart NAME...`: stops all, then starts all. As `sv` an unknown name is reported once.
 pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
@@ -131,7 +137,10 @@ pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// `restart --rolling [--max-unavailable N] NAME...`: ends at the first failure.
+/// `restart --rolling [--max-unavailable N] [--json] NAME...`: ends at the first failure.
+///
+/// With `--json` it prints an array with one object per process: `full_name`, `group`, `name`, and `error`, null or why it
+/// has failed. For a name that means nothing `group` and `name` are null.
 fn restart_rolling(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
     let at_a_time = words.value("--max-unavailable").map_or(Ok(1), str::parse::<i64>);
     let Some(at_a_time) = at_a_time.ok().filter(|number| *number > 0) else {
@@ -139,32 +148,63 @@ fn restart_rolling(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
         return Ok(());
     };
     if !words.has("--rolling") {
-        refuse(session, "restart", "Error: --max-unavailable requires --rolling");
+        let option = if words.has("--json") { "--json" } else { "--max-unavailable" };
+        refuse(session, "restart", &format!("Error: {option} requires --rolling"));
         return Ok(());
     }
     if !session.upcheck()? || !has_names(session, "restart", &words.names.join(" "), exit::INVALID_ARGS) {
         return Ok(());
     }
-    for name in groups_for_all(session, &words.names)? {
-        let is_done = match session.call("sv.restartRolling", &[name.as_str().into(), Value::Int(at_a_time)])
-        {
-            Ok(rows) => {
+    let mut objects = words.has("--json").then(Vec::new);
+    let outcome = restart_in_turn(session, &words.names, at_a_time, &mut objects);
+    // Also those that were restarted before the connection was lost.
+    if let Some(objects) = objects {
+        session.print(&json::array(objects.into_iter()));
+    }
+    outcome?;
+    explain::failed_starts(session)
+}
+
+/// Adds to the objects, or prints lines if there are none to add to.
+fn restart_in_turn(
+    session: &mut Session,
+    names: &[&str],
+    at_a_time: i64,
+    objects: &mut Option<Vec<Json>>,
+) -> Outcome {
+    for name in groups_for_all(session, names)? {
+        let params = [name.as_str().into(), Value::Int(at_a_time)];
+        let is_done = match (session.call("sv.restartRolling", &params), &mut *objects) {
+            (Ok(rows), objects) => {
                 let rows = answers::bulk(&rows)?;
-                ROLLING.print_rows(session, &rows)?;
+                match objects {
+                    None => ROLLING.print_rows(session, &rows)?,
+                    Some(objects) => objects.extend(ROLLING.objects(session, &rows)),
+                }
                 rows.iter().all(|row| row.status == fault::DONE)
             }
-            Err(CallError::Fault(fault::BAD_NAME, _)) => {
-                let suggestion = session.suggestion(&name);
-                session.complain(answers::unknown(&Namespec::split(&name), &suggestion));
+            (Err(CallError::Fault(fault::BAD_NAME, _)), objects) => {
+                let (spec, suggestion) = (Namespec::split(&name), session.suggestion(&name));
+                match objects {
+                    None => session.say(answers::unknown(&spec, &suggestion)),
+                    Some(objects) => {
+                        let error = format!(
+                            "no such {}{suggestion}",
+                            if spec.process.is_none() { "group" } else { "process" }
+                        );
+                        objects.push(json!({"full_name": name, "group": null, "name": null, "error": error}));
+                    }
+                }
+                session.fail(exit::GENERIC);
                 false
             }
-            Err(other) => return Err(other.into()),
+            (Err(other), _) => return Err(other.into()),
         };
         if !is_done {
             break;
         }
     }
-    explain::failed_starts(session)
+    Ok(())
 }
 
 /// The names, with all groups in place of `all`.
@@ -304,21 +344,36 @@ impl Verb {
     /// COMPAT: as `sv` in the order of `status`; Supervisor's client prints them in the order of the answer,
     /// which is the order in which they finished.
     fn print_rows(&self, session: &mut Session, rows: &[BulkRow]) -> Outcome {
-        let mut rows: Vec<_> = rows.iter().collect();
         if session.is_sv() {
-            rows.sort_unstable_by_key(|row| (&row.group, &row.name));
+            return by_name(rows).into_iter().try_for_each(|row| self.print(session, row));
         }
-        rows.into_iter().try_for_each(|row| self.print(session, row))
+        rows.iter().try_for_each(|row| self.print(session, row))
+    }
+
+    /// The same for programs.
+    fn objects(&self, session: &mut Session, rows: &[BulkRow]) -> Vec<Json> {
+        let object = |row: &BulkRow| {
+            self.record(session, row);
+            let error = (row.status != fault::DONE).then(|| self.why(session, row));
+            let full_name = Namespec::join(&row.group, &row.name);
+            json!({"full_name": full_name, "group": row.group, "name": row.name, "error": error})
+        };
+        by_name(rows).into_iter().map(object).collect()
     }
 
     fn print(&self, session: &mut Session, row: &BulkRow) -> Outcome {
         let line = self.line(session, row)?;
         session.say(line);
+        self.record(session, row);
+        Ok(())
+    }
+
+    /// Keeps the result for the explanations that follow, and for the exit code.
+    fn record(&self, session: &mut Session, row: &BulkRow) {
         session.record(&row.group, &row.name, row.status);
         if row.status != fault::DONE && row.status != self.harmless {
             session.fail(exit_code(row.status));
         }
-        Ok(())
     }
 
     fn line(&self, session: &mut Session, row: &BulkRow) -> Result<String, Failure> {
@@ -326,25 +381,42 @@ impl Verb {
         if row.status == fault::DONE {
             return Ok(format!("{name}: {}", self.done));
         }
-        if session.is_sv()
-            && let Some(why) = why_not_runnable(row)
-        {
-            return Ok(format!("{name}: ERROR ({why}: check its command, and PATH)"));
+        if session.is_sv() {
+            return Ok(format!("{name}: ERROR ({})", self.why(session, row)));
         }
-        let words = self.problems.iter().find(|(code, _)| *code == row.status).map(|(_, words)| *words);
-        match words {
-            Some(words) if words != FAULT_TEXT && !(session.is_sv() && is_forbidden(&row.description)) => {
-                let is_unknown = row.status == fault::BAD_NAME;
-                let suggestion = if is_unknown { session.suggestion(&name) } else { String::new() };
-                Ok(format!("{name}: ERROR ({words}{suggestion})"))
-            }
-            _ if session.is_sv() => {
-                Ok(format!("{name}: ERROR ({})", plain_fault(row.status, &row.description)))
-            }
-            Some(_) => Ok(row.description.clone()),
+        match self.problem(row.status) {
+            Some(FAULT_TEXT) => Ok(row.description.clone()),
+            Some(words) => Ok(format!("{name}: ERROR ({words})")),
             None => Err(Failure::UnknownResult(row.status, name)),
         }
     }
+
+    /// The reason for a failure, as `sv` reports it.
+    fn why(&self, session: &mut Session, row: &BulkRow) -> String {
+        if let Some(why) = why_not_runnable(row) {
+            return format!("{why}: check its command, and PATH");
+        }
+        match self.problem(row.status) {
+            Some(words) if words != FAULT_TEXT && !is_forbidden(&row.description) => {
+                let name = Namespec::join(&row.group, &row.name);
+                let is_unknown = row.status == fault::BAD_NAME;
+                let suggestion = if is_unknown { session.suggestion(&name) } else { String::new() };
+                format!("{words}{suggestion}")
+            }
+            _ => plain_fault(row.status, &row.description),
+        }
+    }
+
+    fn problem(&self, status: i64) -> Option<&'static str> {
+        self.problems.iter().find(|(code, _)| *code == status).map(|(_, words)| *words)
+    }
+}
+
+/// In the order of `status`.
+fn by_name(rows: &[BulkRow]) -> Vec<&BulkRow> {
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_unstable_by_key(|row| (&row.group, &row.name));
+    rows
 }
 
 /// Which file can't be run and why, if the supervisor reports it: `can't find command '/bin/x'`.

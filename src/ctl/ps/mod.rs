@@ -22,7 +22,7 @@ use super::screen;
 use super::selection;
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords, refuse};
-pub(super) use table::severity;
+pub(super) use table::{SORT_WORDS, severity};
 use table::{ShownProcess, SortKey};
 use usage::UsageMeter;
 pub(super) use watch::top;
@@ -69,9 +69,9 @@ fn sort_key(
     default: SortKey,
 ) -> Option<SortKey> {
     let Some(word) = words.value("--sort") else { return Some(default) };
-    let found = SortKey::ALL.iter().find(|(name, _)| *name == word).map(|(_, key)| *key);
+    let found = SortKey::named(word);
     if found.is_none() {
-        let keys = SortKey::ALL.map(|(name, _)| name).join(", ");
+        let keys = SORT_WORDS.join(", ");
         refuse(session, action, &format!("Error: --sort is one of {keys}"));
     }
     found

@@ -32,6 +32,9 @@ pub(super) struct ShownProcess {
     pub(super) resident_bytes: Option<u64>,
 }
 
+/// The values of `--sort`.
+pub(in super::super) const SORT_WORDS: [&str; 6] = ["name", "state", "cpu", "mem", "restarts", "uptime"];
+
 /// The order of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SortKey {
@@ -44,15 +47,17 @@ pub(super) enum SortKey {
 }
 
 impl SortKey {
-    /// The words of `--sort`.
-    pub(super) const ALL: [(&'static str, Self); 6] = [
-        ("name", Self::Name),
-        ("state", Self::State),
-        ("cpu", Self::Cpu),
-        ("mem", Self::Memory),
-        ("restarts", Self::Restarts),
-        ("uptime", Self::Uptime),
-    ];
+    pub(super) fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "name" => Self::Name,
+            "state" => Self::State,
+            "cpu" => Self::Cpu,
+            "mem" => Self::Memory,
+            "restarts" => Self::Restarts,
+            "uptime" => Self::Uptime,
+            _ => return None,
+        })
+    }
 
     /// Sorts rows that are in the order of names: by numbers the largest comes first, by state trouble does.
     pub(super) fn sort(self, rows: &mut [ShownProcess]) {
@@ -300,10 +305,11 @@ mod tests {
             ("uptime", "web a done failed off z"),
         ] {
             let mut rows = rows();
-            SortKey::ALL.iter().find(|(name, _)| *name == key).unwrap().1.sort(&mut rows);
+            SortKey::named(key).unwrap().sort(&mut rows);
             let names: Vec<_> = rows.iter().map(|row| row.process.name.as_str()).collect();
             assert_eq!(names.join(" "), expected, "{key}");
         }
+        assert!(SORT_WORDS.iter().all(|word| SortKey::named(word).is_some()));
     }
 
     #[test]
