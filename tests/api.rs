@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use support::client::{exit_code, interrupt, spawn};
 use support::wire::{Answer, Peer, anonymous_kib};
 use support::{HEAD, Sandbox, free_port, free_ports, have};
 
@@ -897,22 +898,49 @@ fn lists_of_many_processes_are_complete() {
     assert_eq!(names(&get(&mut peer, "/config")).len(), 300);
 }
 
+/// How often the supervisor has gone to sleep.
+fn sleeps(sandbox: &Sandbox) -> u64 {
+    let pid = sandbox.supervisor_pid();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 #[test]
 fn nothing_happens_between_two_events() {
     let mut sandbox = started();
-    let pid = sandbox.supervisor_pid();
-    let sleeps = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
-        line.trim().parse::<u64>().unwrap()
-    };
     let mut streams: Vec<_> =
         (0..20).map(|_| Events::follow(Peer::unix(&sandbox), "/events?follow=true&after=0", "")).collect();
     streams.iter_mut().for_each(|stream| drop(stream.up_to("\"to\":\"FATAL\"")));
-    let (before, since) = (sleeps(), Instant::now());
+    let (before, since) = (sleeps(&sandbox), Instant::now());
     sandbox.wait("two seconds", |_| (since.elapsed() > Duration::from_secs(2)).then_some(()));
     // The way back to sleep from what was there to be done before, and one comment for all streams.
-    assert!(sleeps() - before <= 3, "{} wake-ups", sleeps() - before);
+    let wakes = sleeps(&sandbox) - before;
+    assert!(wakes <= 3, "{wakes} wake-ups");
+}
+
+#[test]
+fn clients_that_watch_cost_nothing_between_two_events() {
+    let mut sandbox = started();
+    let mut clients = [
+        (spawn(&sandbox, &["ps", "-w"], "table"), "table", "RUNNING"),
+        (spawn(&sandbox, &["events", "-f", "--since", "0"], "events"), "events", "FATAL"),
+    ];
+    for (_, out, text) in &clients {
+        sandbox.wait(&format!("{text} in {out}"), |sandbox| sandbox.file(out).contains(text).then_some(()));
+    }
+    // The table follows events only after it has been drawn once.
+    let tables = |sandbox: &Sandbox| sandbox.file("table").matches("NAME ").count();
+    let drawn = tables(&sandbox);
+    sandbox.wait("the next table", |sandbox| (tables(sandbox) > drawn).then_some(()));
+    let (before, drawn) = (sleeps(&sandbox), tables(&sandbox));
+    sandbox.wait("two more tables", |sandbox| (tables(sandbox) >= drawn + 2).then_some(()));
+    let wakes = sleeps(&sandbox) - before;
+    assert!(wakes <= 3, "{wakes} wake-ups");
+    for (client, ..) in &mut clients {
+        interrupt(client);
+        assert_eq!(exit_code(&mut sandbox, client), Some(0));
+    }
 }
 
 const ACTED_ON: &str = "\

@@ -43,23 +43,38 @@ fn is_forbidden(peer: &mut Peer, method: &str, params: &[Value]) -> bool {
     }
 }
 
-/// The rows of the table in docs/roles.md that concern methods which every server has.
-fn documented() -> Vec<(String, String)> {
+/// The roles, each of which includes those before it.
+const ROLES: [&str; 4] = ["metrics", "read", "operate", "admin"];
+
+fn rank(role: &str) -> usize {
+    ROLES.iter().position(|known| *known == role).unwrap()
+}
+
+/// The rows of the tables in docs/roles.md whose first cell begins with one of these.
+fn documented(beginnings: &[&str]) -> Vec<(String, String)> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/roles.md");
     let page = std::fs::read_to_string(page).unwrap();
     let rows =
         page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
-    let own = |(method, _): &(&str, &str)| {
-        ["supervisor.", "sv.", "system."].iter().any(|it| method.starts_with(it))
-    };
-    rows.filter(own).map(|(method, role)| (method.to_owned(), role.to_owned())).collect()
+    let is_meant = |(cell, _): &(&str, &str)| beginnings.iter().any(|it| cell.starts_with(it));
+    rows.filter(is_meant).map(|(cell, role)| (cell.to_owned(), role.to_owned())).collect()
+}
+
+/// The requests that the description of the API has: `GET /api/v1/processes`.
+fn described() -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_str(include_str!("../src/api/openapi.json")).unwrap();
+    let paths = document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().keys().filter(|key| *key != "parameters");
+        let path = path.trim_end_matches('/');
+        methods.map(move |method| format!("{} /api/v1{path}", method.to_uppercase()))
+    });
+    paths.collect()
 }
 
 #[test]
 fn every_method_is_refused_to_lesser_roles_and_has_no_effect() {
-    const ROLES: [&str; 4] = ["metrics", "read", "operate", "admin"];
-    let rank = |role: &str| ROLES.iter().position(|known| *known == role).unwrap();
-    let methods = documented();
+    // Methods that every server has.
+    let methods = documented(&["supervisor.", "sv.", "system."]);
     assert!(methods.len() > 40, "{methods:?}");
     for role in ["metrics", "read", "operate"] {
         let sandbox = with_server(&format!("role={role}"));
@@ -92,6 +107,51 @@ fn every_method_is_refused_to_lesser_roles_and_has_no_effect() {
         );
         assert!(sandbox.log().contains(&line), "{}", sandbox.story());
     }
+}
+
+#[test]
+fn every_request_of_the_api_is_refused_to_lesser_roles_only() {
+    let requests = documented(&["GET ", "POST "]);
+    let mut names: Vec<&String> = requests.iter().map(|(request, _)| request).collect();
+    names.sort_unstable();
+    let mut expected = described();
+    expected.sort_unstable();
+    assert_eq!(names, expected.iter().collect::<Vec<_>>(), "the table in docs/roles.md");
+    for role in ROLES {
+        let sandbox = with_server(&format!("role={role}"));
+        let pid = || Peer::unix(&sandbox).call("supervisor.getProcessInfo", &["cat".into()]).unwrap();
+        let before = pid().get("pid").cloned();
+        for (request, least) in &requests {
+            let ends = ["/v1/shutdown", "/v1/restart"].iter().any(|path| request.ends_with(path));
+            // The others need the supervisor of this role.
+            let own = (ends && role == "admin").then(|| with_server("role=admin"));
+            let parameters = match request.rsplit('/').next().unwrap() {
+                "signal" => "?signal=CONT",
+                "scale" => "?processes=1",
+                _ => "",
+            };
+            let target = request.replace("{name}", "cat") + parameters;
+            let message = format!("{target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            // Some answers are streams, so their heads have to do.
+            let line = peer(own.as_ref().unwrap_or(&sandbox)).send(message).head().remove(0);
+            let is_refused = line == "HTTP/1.1 403 Forbidden";
+            assert_eq!(is_refused, rank(role) < rank(least), "{role}: {request} needs {least}: {line}");
+        }
+        if rank(role) < rank("operate") {
+            assert_eq!(pid().get("pid").cloned(), before, "{role}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_of_the_api_names_the_role_that_is_needed() {
+    let sandbox = with_server("role=read");
+    let stop = "POST /api/v1/processes/cat/stop HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = peer(&sandbox).gets(stop, "HTTP/1.1 403 Forbidden");
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let text = "FORBIDDEN: the role read may not stop processes: that needs operate";
+    assert_eq!((&body["error"]["name"], &body["error"]["message"]), (&"FORBIDDEN".into(), &text.into()));
+    assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
 }
 
 #[test]

@@ -12,6 +12,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
+use serde_json::Value as Json;
+use support::wire::Peer;
 use support::{HEAD, Sandbox, binary};
 
 /// The lines of an update that went well.
@@ -55,6 +57,32 @@ fn changes_without_restart_apply_to_the_running_process() {
     assert_eq!(sandbox.pid("talker"), Some(pid));
     assert_eq!(sandbox.ctl(&["stop", "talker"]).stdout, "talker: stopped\n");
     assert_eq!((sandbox.file("int").as_str(), sandbox.file("term").as_str()), ("INT\n", ""));
+}
+
+#[test]
+fn an_update_in_place_keeps_the_history() {
+    let with = |options: &str| format!("[program:web]\ncommand=/bin/cat\nstartsecs=0\n{options}");
+    let mut sandbox = Sandbox::with_programs(&with("")).start();
+    running(&mut sandbox, "web");
+    sandbox.ctl(&["restart", "web"]);
+    let shown = |sandbox: &Sandbox| -> Json {
+        let request = "GET /api/v1/processes/web HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        serde_json::from_slice(&Peer::unix(sandbox).gets(request, "HTTP/1.1 200 OK").body).unwrap()
+    };
+    let history = |sandbox: &Sandbox| shown(sandbox)["history"].as_array().unwrap().clone();
+    let (before, counters) = (history(&sandbox), shown(&sandbox)["process"]["counters"].clone());
+    // Started, stopped, started again: each by way of a state.
+    assert_eq!(before.len(), 6, "{before:?}");
+    configure(&sandbox, &with("stopsignal=INT\n"));
+    assert_updated(&sandbox, &["web: applied without a restart", "web: updated process group"]);
+    assert_eq!(history(&sandbox), before);
+    assert_eq!(shown(&sandbox)["process"]["counters"], counters);
+    sandbox.ctl(&["stop", "web"]);
+    let after = history(&sandbox);
+    assert_eq!(after[..before.len()], before);
+    let states: Vec<_> = after[before.len()..].iter().map(|it| it["to"].as_str().unwrap()).collect();
+    assert_eq!(states, ["STOPPING", "STOPPED"]);
+    assert_eq!(after.last().unwrap()["end"]["signal"], "SIGINT");
 }
 
 #[test]
