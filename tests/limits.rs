@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -189,13 +190,14 @@ fn a_group_of_the_user_replaces_its_primary_one() {
 
 /// The same without the capabilities for resources and priorities.
 fn without_capabilities(sandbox: Sandbox) -> Sandbox {
-    let binary = binary();
     let set = "--bounding-set=-sys_resource,-sys_nice,-sys_admin,-setpcap";
-    sandbox.run_by(
-        Path::new("setpriv"),
-        "setpriv",
-        &["--inh-caps=-all", set, binary.to_str().unwrap(), "run"],
-    )
+    run_with_bounding_set(sandbox, set)
+}
+
+fn run_with_bounding_set(sandbox: Sandbox, set: &str) -> Sandbox {
+    let binary = binary();
+    let words = ["--inh-caps=-all", set, binary.to_str().unwrap(), "run"];
+    sandbox.run_by(Path::new("setpriv"), "setpriv", &words)
 }
 
 #[test]
@@ -240,6 +242,54 @@ fn what_cannot_be_applied_fails_the_start_and_is_named() {
     sandbox.wait_state("hook", "FATAL");
     let status = sandbox.ctl(&["status", "hook"]).stdout;
     assert!(status.contains("pre_start failed: cannot apply oom_score_adj: "), "{status}");
+}
+
+/// The child reports them in Supervisor's words, and clients of Supervisor see nothing else.
+#[test]
+fn a_user_and_a_directory_that_cannot_be_applied_are_named() {
+    if !is_root() {
+        return;
+    }
+    let cases = [
+        (
+            "user",
+            "user=www-data",
+            "cannot apply user: Operation not permitted (it needs root, with CAP_SETUID and CAP_SETGID)",
+            "couldn't setuid to 33: ",
+        ),
+        (
+            "directory",
+            "directory=/nonexistent",
+            "cannot apply directory: No such file or directory",
+            "couldn't chdir to /nonexistent: ENOENT",
+        ),
+    ];
+    let programs: String = cases
+        .iter()
+        .map(|(name, option, ..)| reporter(name, &format!("{option}\nstartsecs=1\nstartretries=0")))
+        .collect();
+    let at_once = reporter("at_once", "user=www-data\nautorestart=false");
+    let sandbox = sandbox(&format!("{programs}{at_once}"));
+    let mut sandbox = run_with_bounding_set(sandbox, "--bounding-set=-setuid,-setgid").start();
+    for (name, _, expected, written) in cases {
+        sandbox.wait_state(name, "FATAL");
+        let supervisors = "FATAL     Exited too quickly (process log may have details)";
+        let status = sandbox.ctl(&["status", name]).stdout;
+        assert!(status.ends_with(&format!("{supervisors}; {expected}\n")), "{status}");
+        assert!(sandbox.ctl(&["why", name]).stdout.contains(expected));
+        let json = sandbox.ctl(&["status", "--json", name]).stdout;
+        assert!(json.contains(&format!("\"spawn_error\":\"{expected}\"")), "{json}");
+        assert!(sandbox.log().contains(&format!("INFO spawnerr: {expected}\n")), "{}", sandbox.log());
+        assert!(sandbox.file(&format!("{name}.out")).contains(&format!("supervisor: {written}")));
+        let mut supervisorctl = Command::new(binary());
+        supervisorctl.arg0("supervisorctl").arg("-c").arg(sandbox.path("supervisord.conf"));
+        let output = supervisorctl.args(["status", name]).output().unwrap();
+        let status = String::from_utf8(output.stdout).unwrap();
+        assert!(status.ends_with(&format!("{supervisors}\n")), "{status}");
+    }
+    sandbox.wait_state("at_once", "EXITED");
+    let status = sandbox.ctl(&["status", "at_once"]).stdout;
+    assert!(status.contains("; cannot apply user: "), "{status}");
 }
 
 /// A line of /proc/PID/limits, with soft and hard limit.
@@ -376,6 +426,28 @@ fn a_program_whose_descendants_use_too_much_memory_is_restarted() {
         (sandbox.log().matches("INFO spawned: 'hog'").count() > 1).then_some(())
     });
     assert_eq!(sandbox.log().matches("INFO spawned: 'web'").count(), 1);
+}
+
+/// It is in a session of its own, and adopted by the supervisor.
+#[test]
+fn a_program_whose_daemon_uses_too_much_memory_is_restarted() {
+    const DAEMON: &str = "use POSIX; fork and exit; POSIX::setsid(); fork and exit; \
+        $x = q(a) x 60_000_000; sleep 20";
+    for options in ["", "kill_tree=true\n"] {
+        let sandbox = Sandbox::with_programs(&format!(
+            "[program:leader]\ncommand=sh -c 'perl daemon.pl; exec sleep 1000'\nstartsecs=0\n\
+             directory=%(here)s\nmemory_limit=30MB\nmemory_interval=1\n{options}\
+             [program:other]\ncommand=sleep 1000\nstartsecs=0\nmemory_limit=30MB\nmemory_interval=1\n"
+        ));
+        sandbox.write("daemon.pl", DAEMON);
+        let mut sandbox = sandbox.start();
+        sandbox.wait_log("leader: ");
+        sandbox.wait_log(" MB of memory in use, memory_limit is 30 MB; restarting it");
+        sandbox.wait("another run", |sandbox| {
+            (sandbox.log().matches("INFO spawned: 'leader'").count() > 1).then_some(())
+        });
+        assert_eq!(sandbox.log().matches("INFO spawned: 'other'").count(), 1);
+    }
 }
 
 /// A read-only root, another user, no capabilities at all.

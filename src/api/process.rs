@@ -211,7 +211,7 @@ impl<'a> ProcessView<'a> {
             // A clock that was set back makes it zero rather than negative.
             uptime_secs: pid.filter(|_| info.start != 0).map(|_| (info.now - info.start).max(0)),
             next_start_at: info.next_start_ms.map(utc),
-            spawn_error: some_text(&info.spawn_error),
+            spawn_error: some_text(info.shown_spawn_error()),
             hint: info.hint.as_deref(),
             waiting_for: &info.waiting_for,
             needed_by: &info.needed_by,

@@ -368,6 +368,8 @@ pub struct ProcessInfo {
     pub state: ProcessState,
     /// Why the last start failed or the last end was unexpected; empty if neither.
     pub spawn_error: String,
+    /// The step at which the last start failed, if it is one for which Supervisor has no other text than that of an end.
+    pub step_failure: Option<String>,
     /// Additional information of `sv` about a failed start.
     pub hint: Option<String>,
     /// What it waits for before it is spawned, as `db (ready)`; empty if it does not wait.
@@ -406,6 +408,12 @@ pub struct ProcessInfo {
 }
 
 impl ProcessInfo {
+    /// `spawn_error` as it is shown under our own name.
+    #[must_use]
+    pub fn shown_spawn_error(&self) -> &str {
+        self.step_failure.as_deref().unwrap_or(&self.spawn_error)
+    }
+
     /// Its description as it is shown, with what the command of a failed check has printed.
     #[must_use]
     pub fn shown_description(&self) -> Cow<'_, str> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CgroupSpec, Dependency, HealthSpec, Hooks, LimitsSpec, MemoryLimitSpec, OnEnd, PoolSpec,
-    ReadinessSpec, RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
+    Address, CgroupSpec, Dependency, HealthSpec, Hooks, LimitOption, LimitsSpec, MemoryLimitSpec, OnEnd,
+    PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -328,6 +328,14 @@ impl ProcessSpec {
     pub fn cgroup(&self) -> Option<CgroupSpec> {
         let cgroup = self.limits.as_ref().map_or_else(CgroupSpec::default, |limits| limits.cgroup);
         cgroup.wants_cgroup(self.kill_tree).then_some(cgroup)
+    }
+
+    /// Whether it is started with a mark by which its descendants are known: a value of RLIMIT_LOCKS.
+    #[must_use]
+    pub fn has_mark(&self) -> bool {
+        let has_own_value =
+            || self.limits.as_ref().is_some_and(|it| it.resource(LimitOption::RlimitLocks).is_some());
+        self.kill_tree || self.memory_limit.is_some() && !has_own_value()
     }
 
     /// Whether it has no dependencies.

@@ -52,6 +52,9 @@ fn process_info(info: &ProcessInfo) -> Value {
 /// The fields of Supervisor, and the last exit: members without a value are omitted.
 fn process_details(info: &ProcessInfo) -> Value {
     let mut details = process_members(info);
+    if let Some(error) = details.iter_mut().find(|(name, _)| *name == "spawnerr") {
+        error.1 = info.shown_spawn_error().into();
+    }
     match info.last_exit {
         Some(ExitStatus::Exited(code)) => details.push(("last_exit_status", i32::from(code).into())),
         Some(status) => {

@@ -394,6 +394,7 @@ fn info() -> ProcessInfo {
         now: 101,
         state: ProcessState::Running,
         spawn_error: String::new(),
+        step_failure: None,
         hint: None,
         since_ms: None,
         next_start_ms: None,

@@ -186,7 +186,7 @@ impl Shell {
             format!("cannot apply {} to '{name}': {error}; its next start applies it", option.name())
         };
         // This one is the mark of its tree.
-        let is_mark = |option: &LimitOption| spec.kill_tree && *option == LimitOption::RlimitLocks;
+        let is_mark = |option: &LimitOption| spec.has_mark() && *option == LimitOption::RlimitLocks;
         let options: Vec<_> = options.into_iter().filter(|option| !is_mark(option)).collect();
         if options.is_empty() {
             return;
@@ -221,6 +221,9 @@ impl Shell {
         let cgroup = self.cgroup_to_enter(process)?;
         let enters_surely = cgroup.as_ref().is_some_and(|entrance| entrance.is_required);
         let may_stay_out = cgroup.is_some() && !enters_surely;
+        if cgroup.is_none() {
+            self.report_missing_proc(process);
+        }
         let marked_limits = self.marked_limits(process, enters_surely);
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);

@@ -34,9 +34,12 @@ impl MemoryQueue {
     }
 
     /// Looks at one more process. Returns the result of a measurement that is complete with it.
-    fn step(&mut self) -> Option<(ProcessId, Pid, Option<u64>)> {
+    fn step(
+        &mut self,
+        begin: impl FnOnce(ProcessId, Pid) -> Option<TreeMeasurement>,
+    ) -> Option<(ProcessId, Pid, Option<u64>)> {
         let (process, pid) = *self.queue.front()?;
-        let bytes = match self.current.take().or_else(|| TreeMeasurement::begin(pid)) {
+        let bytes = match self.current.take().or_else(|| begin(process, pid)) {
             Some(mut measurement) => match measurement.advance() {
                 Some(bytes) => Some(bytes),
                 None => {
@@ -59,7 +62,12 @@ impl Shell {
         }
         let until = self.clock.now().mono.after(MEASURING_PER_TURN);
         while self.measurements.is_due() && !self.is_over(until) {
-            if let Some((process, pid, bytes)) = self.measurements.step() {
+            let (trees, children) = (&self.trees, &self.children);
+            let begin = |process, pid| {
+                let measurement = TreeMeasurement::begin(pid)?;
+                Some(measurement.with_adopted(trees.mark(process), &|child| children.has_pid(child)))
+            };
+            if let Some((process, pid, bytes)) = self.measurements.step(begin) {
                 self.feed(Input::MemoryMeasured { process, pid, bytes });
             }
         }
@@ -80,7 +88,7 @@ mod tests {
         }
         let mut results = Vec::new();
         while measurements.is_due() {
-            results.extend(measurements.step());
+            results.extend(measurements.step(|_, pid| TreeMeasurement::begin(pid)));
         }
         assert!(
             matches!(results[..], [(ProcessId(1), _, Some(1..)), (ProcessId(2), _, None)]),

@@ -1,13 +1,14 @@
-//! `kill_tree`: signals to everything that a program has started, by its cgroup or else by its mark.
+//! `kill_tree`: signals to everything that a program has started, by its cgroup or else by its mark. `memory_limit` without a
+//! cgroup needs the mark, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::Shell;
-use crate::model::{LimitOption, LimitsSpec, Pid, ProcessId, Signal};
+use crate::model::{LimitOption, LimitsSpec, LogLevel, Pid, ProcessId, Signal};
 use crate::supervise::{Effect, Members};
 use crate::sys::cgroup::Cgroup;
-use crate::sys::groups::signal_with_leader;
+use crate::sys::groups::{proc_obstacle, signal_with_leader};
 use crate::sys::process::send_signal;
 use crate::sys::process_tree::{
     ProcessTable, ROUNDS_MAX, TreeMark, TreeRoots, TreeSignal, signal_all, signal_trees,
@@ -30,12 +31,19 @@ pub(super) struct Trees {
     marks: BTreeMap<ProcessId, TreeMark>,
     /// Sent together, as finding the processes takes a look at all of the machine.
     pending: Vec<PendingSignal>,
+    /// Options that were reported as having no effect, or less, without /proc.
+    reported: BTreeSet<&'static str>,
 }
 
 impl Trees {
     /// Forgets the mark of a process that is not started again.
     pub(super) fn forget(&mut self, process: ProcessId) {
         self.marks.remove(&process);
+    }
+
+    /// The mark of a process that was started with one.
+    pub(super) fn mark(&self, process: ProcessId) -> Option<TreeMark> {
+        self.marks.get(&process).copied()
     }
 
     /// Forgets all, for the supervisor that takes over.
@@ -74,13 +82,30 @@ impl Shell {
     /// The limits of a program that is started now, with the mark of its tree if it needs one: unless it runs in a cgroup
     /// or not at all.
     pub(super) fn marked_limits(&mut self, process: ProcessId, enters_cgroup: bool) -> Option<LimitsSpec> {
-        let spec = self.core.spec(process).filter(|spec| spec.kill_tree && !enters_cgroup)?;
-        let known = self.trees.marks.get(&process).copied();
-        let mark = known.or_else(TreeMark::new)?;
+        let spec = self.core.spec(process).filter(|spec| spec.has_mark() && !enters_cgroup)?;
+        let mark = self.trees.mark(process).or_else(TreeMark::new)?;
         self.trees.marks.insert(process, mark);
         let mut limits = spec.limits.as_deref().cloned().unwrap_or_default();
         limits.set_resource(LimitOption::RlimitLocks, mark.bounds());
         Some(limits)
+    }
+
+    /// Logs once for each option that it needs /proc, for a program that is started without a cgroup.
+    pub(super) fn report_missing_proc(&mut self, process: ProcessId) {
+        let Some(spec) = self.core.spec(process) else { return };
+        let options = [
+            (spec.kill_tree, "kill_tree", "works only as killasgroup"),
+            (spec.memory_limit.is_some(), "memory_limit", "has no effect"),
+        ];
+        if !spec.kill_tree && spec.memory_limit.is_none() {
+            return;
+        }
+        let Some(why) = proc_obstacle() else { return };
+        for (is_set, option, consequence) in options {
+            if is_set && self.trees.reported.insert(option) {
+                self.log(LogLevel::Warn, &format!("{option} {consequence}: {why}"));
+            }
+        }
     }
 
     /// Whether the tree of a process can be found once its leader is gone.
@@ -90,7 +115,7 @@ impl Shell {
     }
 
     fn roots<'r>(&self, process: ProcessId, own: &'r [Pid]) -> TreeRoots<'r> {
-        TreeRoots { own, mark: self.trees.marks.get(&process).copied() }
+        TreeRoots { own, mark: self.trees.mark(process) }
     }
 
     /// What is left of a tree whose leader is gone. `None` if only its process group can be searched. `table` is read
@@ -123,7 +148,7 @@ impl Shell {
         if let Some(cgroup) = self.cgroups.of(process) {
             return signal_cgroup(cgroup, own, signal, except);
         }
-        let mark = self.trees.marks.get(&process).copied();
+        let mark = self.trees.mark(process);
         let to = TreeSignal { own: own.to_vec(), mark, signal, except };
         self.trees.pending.push(PendingSignal { process, leader, to, also_leader: false });
         if !own.is_empty() {
@@ -142,7 +167,7 @@ impl Shell {
             self.signal_tree(process, leader, &[leader], signal);
             return signal_with_leader(leader, signal);
         }
-        let mark = self.trees.marks.get(&process).copied();
+        let mark = self.trees.mark(process);
         let to = TreeSignal { own: vec![leader], mark, signal, except: None };
         self.trees.pending.push(PendingSignal { process, leader, to, also_leader: true });
         // It is not reaped before, so nothing else can go wrong later.

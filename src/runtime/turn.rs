@@ -230,22 +230,31 @@ impl Shell {
         self.drain_dead(process);
         self.end_self_reports(process);
         let has_oom_kill = self.leave_cgroup(process, pid, status);
-        let is_reported = |failure: &SpawnFailure| failure.is_shortage() || failure.is_of_limit();
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
         let has_process_limit = || limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
         let failure = spawn_failures::take(pid)
-            .map(|failure| if has_process_limit() { failure.with_process_limit() } else { failure })
-            .filter(is_reported);
-        self.feed(match failure {
+            .map(|failure| if has_process_limit() { failure.with_process_limit() } else { failure });
+        let input = match failure {
             Some(failure) if failure.is_of_limit() => {
                 Input::NotExecuted { process, status, failure: failure.to_string().into() }
             }
-            Some(SpawnFailure { error, .. }) => {
+            Some(failure) if failure.is_shortage() => {
                 let name = self.core.spec(process).map_or("", |spec| &spec.name);
-                Input::NotExecuted { process, status, failure: no_exec(name, &error) }
+                Input::NotExecuted { process, status, failure: no_exec(name, &failure.error) }
             }
-            None => Input::Ended { process, status, has_oom_kill },
-        });
+            // Supervisor takes the end of the child for that of the program.
+            failed => {
+                if let Some(failure) = failed.filter(SpawnFailure::ends_the_child) {
+                    let failure = failure.to_string();
+                    if self.launch.foreground {
+                        self.log(LogLevel::Info, &format!("spawnerr: {failure}"));
+                    }
+                    self.feed(Input::StepFailed { process, failure });
+                }
+                Input::Ended { process, status, has_oom_kill }
+            }
+        };
+        self.feed(input);
         self.servers.descriptor_is_free();
         if !self.children.is_live(process) {
             self.release_socket(process);

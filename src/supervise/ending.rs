@@ -154,6 +154,7 @@ impl Process {
         };
         match self.state {
             State::Fatal => failed(match self.last_end {
+                _ if self.step_failure.is_some() => self.failure_text().to_owned(),
                 Some(LastEnd::Ended(status)) if self.spawn_error == EXITED_TOO_QUICKLY => {
                     format!("{status}, too quickly to count as started")
                 }

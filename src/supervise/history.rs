@@ -203,12 +203,12 @@ impl Process {
                 State::Starting { until: Until::Ready { .. }, .. } => "ready".into(),
                 _ => format!("up for {} s (startsecs)", self.spec.start_secs.max(0)).into(),
             },
-            State::Backoff { .. } => self.spawn_error.clone().into(),
+            State::Backoff { .. } => self.failure_text().to_owned().into(),
             State::Stopping { .. } => match self.hooks.stop_reason.unwrap_or(HookReason::Stop) {
                 HookReason::Shutdown => "the supervisor is shutting down".into(),
                 HookReason::Update => "its configuration has changed".into(),
                 HookReason::Unhealthy => self.unhealthy_reason.clone().unwrap_or_default().into(),
-                HookReason::Crash => self.spawn_error.clone().into(),
+                HookReason::Crash => self.failure_text().to_owned().into(),
                 HookReason::Restart if self.is_losing_its_binding => {
                     "a process it is bound to is no longer up".into()
                 }
@@ -223,8 +223,8 @@ impl Process {
                 None => "".into(),
             },
             State::Stopped => exit.map_or_else(|| by("stopped"), |status| status.to_string().into()),
-            State::Fatal if self.spawn_error.is_empty() => "given up".into(),
-            State::Fatal => self.spawn_error.clone().into(),
+            State::Fatal if self.failure_text().is_empty() => "given up".into(),
+            State::Fatal => self.failure_text().to_owned().into(),
             State::Unknown { .. } => "a signal could not be sent to it".into(),
         }
     }

@@ -84,6 +84,13 @@ pub enum Input {
         /// What it was short of, or which option failed.
         failure: NotSpawned,
     },
+    /// A child could not become its program, in another way than those of [`Input::NotExecuted`]. Its end follows.
+    StepFailed {
+        /// Which process.
+        process: ProcessId,
+        /// Which step failed, and why.
+        failure: String,
+    },
     /// The outcome of [`Effect::MeasureMemory`].
     MemoryMeasured {
         /// Which process.

@@ -118,6 +118,7 @@ impl Process {
         self.unhealthy_reason = None;
         self.failed_check = false;
         self.spawn_error.clear();
+        self.step_failure = None;
         self.reported_status.clear();
         self.exit_status = None;
     }
@@ -214,6 +215,17 @@ impl Process {
         self.spawn_error = text;
         self.last_end = Some(end(status));
         self.back_off(turn, out);
+    }
+
+    /// Records why a child could not become its program. COMPAT: its end is handled, and described to clients of
+    /// Supervisor, as that of a program.
+    pub(super) fn step_failed(&mut self, failure: String) {
+        self.step_failure = Some(failure);
+    }
+
+    /// Why it could not be started, or why its last end was not expected.
+    pub(super) fn failure_text(&self) -> &str {
+        self.step_failure.as_deref().unwrap_or(&self.spawn_error)
     }
 
     /// Handles a child that was reaped before it executed its program.

@@ -339,6 +339,9 @@ impl Supervisor {
                 self.listener_ended(process, &mut out);
                 self.changed(&turn, process, None, &mut out);
             }
+            Input::StepFailed { process, failure } => {
+                self.with(process, |process| process.step_failed(failure));
+            }
             Input::OrphanEnded { pid, status } => {
                 out.log(LogLevel::Info, format!("reaped unknown pid {pid} ({status})"));
                 self.counters.orphans_reaped += 1;

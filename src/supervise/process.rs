@@ -185,6 +185,8 @@ pub(super) struct Process {
     /// The entry of this process in the index of all processes.
     pub(super) indexed: Indexed,
     pub(super) spawn_error: String,
+    /// The step at which the child of the last attempt could not become its program, where Supervisor reports only its end.
+    pub(super) step_failure: Option<String>,
     /// The status text that the program has reported in this run.
     pub(super) reported_status: String,
     /// What the command of its last failed check has printed, at the end. A check that succeeds clears it.
@@ -247,6 +249,7 @@ impl Process {
             is_killed_by_us: false,
             indexed: Indexed::default(),
             spawn_error: String::new(),
+            step_failure: None,
             reported_status: String::new(),
             check_output: String::new(),
             history: ProcessHistory::default(),
@@ -462,6 +465,7 @@ impl Process {
             now: turn.now.wall.unix_secs(),
             state: self.state(),
             spawn_error: self.spawn_error.clone(),
+            step_failure: self.step_failure.clone(),
             hint: self.hint_for_clients(turn, uptime),
             waiting_for: Vec::new(),
             needed_by: Vec::new(),
@@ -503,7 +507,8 @@ impl Process {
     fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
         let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));
         let hook = self.hook_text().filter(|_| self.hook_in_place_of_state().is_none());
-        let hints = [background, self.unhealthy_end_text(), self.retry_text(turn.now.mono), hook];
+        let step = self.step_failure.clone();
+        let hints = [step, background, self.unhealthy_end_text(), self.retry_text(turn.now.mono), hook];
         let hints: Vec<_> = hints.into_iter().flatten().collect();
         (!hints.is_empty()).then(|| hints.join("; "))
     }

@@ -11,11 +11,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use rustix::process::{Pid as RawPid, PidfdFlags, getpid, pidfd_open};
+use rustix::process::{Pid as RawPid, PidfdFlags, pidfd_open};
 
 use super::kept::kept;
 use super::proc_stat::ProcStat;
-use super::process::send_signal;
+use super::process::{own_pid, send_signal};
 use crate::model::{Pid, Signal};
 
 /// The maximum number of processes that a search examines. On a machine with more, the members of a group
@@ -123,11 +123,20 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
 }
 
+/// Why processes cannot be looked up in /proc, if so.
+#[must_use]
+pub fn proc_obstacle() -> Option<String> {
+    match fs::read_link("/proc/self") {
+        Err(error) => Some(format!("cannot read '/proc/self': {error}")),
+        Ok(own) if own.to_str().and_then(|own| own.parse().ok()) == Some(own_pid()) => None,
+        Ok(_) => Some("/proc shows another pid namespace".to_owned()),
+    }
+}
+
 /// All processes, zombies included, as /proc lists them. `None` without /proc, if it shows another pid namespace, or if there
 /// are more than `SEARCHED_MAX`.
 pub(super) fn all_pids() -> Option<Vec<Pid>> {
-    let own = fs::read_link("/proc/self").ok()?;
-    if own.to_str()?.parse() != Ok(getpid().as_raw_nonzero().get()) {
+    if proc_obstacle().is_some() {
         return None;
     }
     let names = fs::read_dir("/proc").ok()?.flatten();

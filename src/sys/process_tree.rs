@@ -56,6 +56,11 @@ impl TreeMark {
         Some(Self { value, hard: ours.maximum.unwrap_or(value) })
     }
 
+    /// Whether this process descends from the program.
+    pub(super) fn is_of(self, pid: Pid) -> bool {
+        marks_of(pid).contains(&Some(self.value))
+    }
+
     /// The limit of the program.
     #[must_use]
     pub fn bounds(self) -> ResourceBounds {

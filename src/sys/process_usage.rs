@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::libc;
 
 use super::proc_stat::{ProcStat, TICKS_PER_SEC};
+use super::process_tree::TreeMark;
 use crate::model::{Pid, ProcessUsage};
 
 /// What a process uses now; `None` if there is no such process, or no /proc.
@@ -21,12 +22,16 @@ const MEASURED_MAX: usize = 1024;
 /// The maximum number of their threads that are asked for children.
 const THREADS_READ_MAX: usize = 4096;
 
-/// The memory of a process and its descendants, which takes as many steps as there are processes.
+/// The memory of a process and its descendants, which takes as many steps as there are processes. Descendants that we have
+/// adopted are known by their mark.
 ///
 /// What processes share by files and shared memory, as those that were forked from one do, counts once: the largest share.
 #[derive(Debug)]
 pub struct TreeMeasurement {
     found: Vec<Pid>,
+    /// What we have adopted, of which nobody has looked for the mark yet.
+    adopted: Vec<Pid>,
+    mark: Option<TreeMark>,
     /// How many of them were asked for their children.
     asked: usize,
     threads_left: usize,
@@ -38,12 +43,36 @@ impl TreeMeasurement {
     /// `None` if there is no such process, or no /proc.
     #[must_use]
     pub fn begin(root: Pid) -> Option<Self> {
+        if super::groups::proc_obstacle().is_some() {
+            return None;
+        }
         let (own_pages, shared_pages) = resident_pages(root)?;
-        Some(Self { found: vec![root], asked: 0, threads_left: THREADS_READ_MAX, own_pages, shared_pages })
+        Some(Self {
+            found: vec![root],
+            adopted: Vec::new(),
+            mark: None,
+            asked: 0,
+            threads_left: THREADS_READ_MAX,
+            own_pages,
+            shared_pages,
+        })
     }
 
-    /// Adds the children of one more process. The result in bytes, once there are no others.
+    /// Also measures our children with this mark, except those that are known to be something else.
+    #[must_use]
+    pub fn with_adopted(self, mark: Option<TreeMark>, is_known: &dyn Fn(Pid) -> bool) -> Self {
+        let children = || super::children::children().into_iter().filter(|pid| !is_known(*pid)).collect();
+        Self { adopted: mark.map(|_| children()).unwrap_or_default(), mark, ..self }
+    }
+
+    /// Looks at one more process: for its mark, or for its children. The result in bytes, once there are no others.
     pub fn advance(&mut self) -> Option<u64> {
+        if let Some(pid) = self.adopted.pop() {
+            if self.mark.is_some_and(|mark| mark.is_of(pid)) {
+                self.add(pid);
+            }
+            return None;
+        }
         if let Some(pid) = self.found.get(self.asked).copied().filter(|_| self.found.len() < MEASURED_MAX) {
             self.asked += 1;
             for child in super::children::children_of(pid, &mut self.threads_left) {

@@ -64,8 +64,8 @@ impl fmt::Display for Step {
             Self::Limit(option) => return write!(f, "cannot apply {}", option.name()),
             Self::Descriptors => "cannot set up its descriptors",
             Self::Cgroup => "cannot enter its cgroup",
-            Self::User => "cannot become its user",
-            Self::Directory => "cannot change to its directory",
+            Self::User => "cannot apply user",
+            Self::Directory => "cannot apply directory",
             Self::Exec => "cannot execute its program",
         })
     }
@@ -82,10 +82,17 @@ pub struct SpawnFailure {
 
 impl fmt::Display for SpawnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Step::Limit(option) = self.step else { return write!(f, "{}: {}", self.step, self.error) };
+        let needed = match self.step {
+            Step::Limit(option) => option.capability(),
+            Step::User => Some("root, with CAP_SETUID and CAP_SETGID"),
+            Step::Directory => None,
+            Step::Descriptors | Step::Cgroup | Step::Exec => {
+                return write!(f, "{}: {}", self.step, self.error);
+            }
+        };
         let errno = Errno::from_raw(self.error.raw_os_error().unwrap_or(0));
         write!(f, "{}: {}", self.step, errno.desc())?;
-        match option.capability() {
+        match needed {
             Some(needed) if matches!(errno, Errno::EPERM | Errno::EACCES) => {
                 write!(f, " (it needs {needed})")
             }
@@ -99,6 +106,12 @@ impl SpawnFailure {
     #[must_use]
     pub fn is_of_limit(&self) -> bool {
         matches!(self.step, Step::Limit(_))
+    }
+
+    /// Whether the child cannot become its program after it.
+    #[must_use]
+    pub fn ends_the_child(&self) -> bool {
+        self.step != Step::Cgroup
     }
 
     /// The failure of a program that has `rlimit_nproc`: exec fails if its user had that many processes when it took the

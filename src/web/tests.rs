@@ -77,6 +77,7 @@ fn info(group: &str, name: &str, state: ProcessState) -> ProcessInfo {
         now: 0,
         state,
         spawn_error: String::new(),
+        step_failure: None,
         hint: None,
         since_ms: None,
         next_start_ms: None,

@@ -27,7 +27,7 @@ const fn limit(
 /// More frequent measurements would cost more than they tell.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// In the order of the sample.
+/// In the order of the sample. docs/limits.md has a row for each.
 pub(super) const LIMITS: &[OptionDoc] = &[
     limit(
         LimitOption::RlimitAs,
@@ -129,3 +129,29 @@ pub(super) const LIMITS: &[OptionDoc] = &[
         "seconds between two measurements, of which three in a row count; sv only",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_option_has_a_complete_row_in_the_document() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let header = "| option | value | needs | without it | `update` |\n";
+        let (_, table) = text.split_once(header).expect("the table of options");
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+            .collect();
+        let others = ["user", "kill_tree"];
+        for name in LIMITS.iter().map(|option| option.name).chain(others) {
+            let named = format!("`{name}`");
+            let mut of_option = rows.iter().filter(|row| row[0].split(", ").any(|it| it == named));
+            let row = of_option.next().unwrap_or_else(|| panic!("no row for {name}"));
+            assert!(row.len() == 5 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+            assert!(of_option.next().is_none(), "two rows for {name}");
+        }
+    }
+}
