@@ -506,5 +506,5 @@ fn is_ours(kind: &str) -> bool {
 fn option_of(line: &str) -> Option<&str> {
     let (name, rest) = line.split_once('=')?;
     let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
-    (is_name && !rest.contains("sv only") && name != "event_length").then_some(name)
+    (is_name && !rest.contains("sv only")).then_some(name)
 }

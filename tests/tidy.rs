@@ -278,7 +278,7 @@ fn a_type_name_is_used_once() {
     }
 }
 
-/// Words that made names hard to understand.
+/// Words that make names and sentences hard to understand.
 const BANNED_WORDS: &[&str] = &[
     "anew",
     "births",
@@ -378,6 +378,19 @@ fn identifiers_are_plain() {
             let banned = names.filter(is_banned);
             wrong.extend(banned.map(|name| format!("{}:{}: {name}", file.display(), number + 1)));
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn documents_are_plain() {
+    let mut wrong = Vec::new();
+    for document in documents() {
+        let prose = prose(&read(&root().join(&document))).to_lowercase();
+        let words = prose.split(|c: char| !c.is_alphanumeric());
+        wrong.extend(
+            words.filter(|word| BANNED_WORDS.contains(word)).map(|word| format!("{document}: {word}")),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -233,7 +233,7 @@ fn section_of(text: &mut String, section: &SectionDoc) {
             DefaultValue::Required(example) => format!("Required; for example {example}"),
         };
         let kind = value(option.value).replace('`', "");
-        item(text, &format!("{} = {kind}", option.name), option.doc);
+        item(text, &format!("{} = {kind}", option.name), &option.remark());
         _ = writeln!(text, ".br\n{}", escaped(&default));
     }
 }

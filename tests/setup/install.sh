@@ -50,6 +50,7 @@ needed=(
     "systemd-notify systemd"
     "s6-log s6"
     "groff groff-base"
+    "man man-db"
     "prometheus prometheus"
     "qemu-system-x86_64 qemu-system-x86"
     "qemu-aarch64-static qemu-user-static"

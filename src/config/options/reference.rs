@@ -10,7 +10,7 @@ use super::super::fake::{Fake, MAIN, MAIN_TOML};
 use super::super::load;
 use super::sample::toml_value;
 use super::{DefaultValue, Naming, SectionDoc, TABLE, ValueType};
-use crate::model::options::{FieldBinding, OnUpdate, OptionDoc, PROGRAM, differences, differing_values};
+use crate::model::options::{FieldBinding, OptionDoc, PROGRAM, differences, differing_values};
 use crate::model::{ProcessSpec, Settings};
 
 /// If set, the reference is written instead of compared.
@@ -206,11 +206,25 @@ const HEAD: &str = "\
 # Options
 
 Generated from the same table as `sv sample`. [Configuration](configuration.md) describes the forms in which options are written.
-All options exist since `sv` 0.1.0. Supervisor 4.3 ignores those marked *sv only*, and has all others.
 
-`sv update` applies a change in one of these ways: *applied*: the running process has it at once; *next start*: the
-process keeps running, and has it from its next start on; *restarted*: the process is stopped and started again.
-A program that `numprocs` or a group adds or removes is started or stopped.
+*since*: the version of `sv` that introduced the option, or `Supervisor` if Supervisor 4.3 has it. Supervisor ignores the others.
+
+*update*: what makes a change take effect.
+
+| | |
+|---|---|
+| applied | `sv update`; running processes are not restarted |
+| next start | `sv update`; a running process keeps the old value until its next start |
+| restarted | `sv update`; it stops the process and starts it again |
+| added or removed | `sv update`; it starts or stops the processes that the change adds or removes |
+| by its contents | `sv update` reads the files; each option in them is applied as its own row says |
+| reload | `sv reload` or SIGHUP, which stop all programs and restart the supervisor in the same process |
+| new start | only another start of the supervisor |
+| next client | the next start of the client |
+| no effect | nothing; the option is accepted for compatibility |
+
+What is *applied* or *restarted* in `[supervisord]` are the programs. The supervisor's own log takes `log_format`, `log_timestamp` and
+`log_ring_bytes` at a reload. `strict` applies to the next reading of the files, and to cgroups from a reload on.
 ";
 
 fn reference() -> String {
@@ -223,8 +237,7 @@ fn section(section: &SectionDoc) -> String {
         Naming::Required => format!("{}:NAME", section.name),
         Naming::Single | Naming::Optional => section.name.to_owned(),
     };
-    let is_program = section.name == "program";
-    let has_others = !is_program && section.options.len() >= PROGRAM.len();
+    let has_others = section.name != "program" && section.options.len() >= PROGRAM.len();
     let others = if has_others { "\n\nIt also takes the options of `[program:NAME]`." } else { "" };
     let mut text = format!("\n## [{name}]\n\n{}{others}\n", section.doc);
     let own = |option: &&OptionDoc| !has_others || !PROGRAM.iter().any(|known| known.name == option.name);
@@ -232,34 +245,63 @@ fn section(section: &SectionDoc) -> String {
     if own.peek().is_none() {
         return text;
     }
-    let update = if is_program { ("| update ", "---|") } else { ("", "") };
-    let _ =
-        write!(text, "\n| option | value | default | meaning {}|\n|---|---|---|---|{}\n", update.0, update.1);
+    text.push_str("\n| option | value | default | since | update | meaning |\n|---|---|---|---|---|---|\n");
     for option in own {
-        text.push_str(&row(option, is_program));
+        text.push_str(&row(option));
     }
     text
 }
 
-fn row(option: &OptionDoc, is_program: bool) -> String {
+fn row(option: &OptionDoc) -> String {
     let default = match option.default {
         DefaultValue::Is("") => "empty".to_owned(),
         DefaultValue::Is(value) => format!("`{value}`"),
         DefaultValue::Unset(example) => format!("not set; such as `{example}`"),
         DefaultValue::Required(example) => format!("required; such as `{example}`"),
     };
-    let update = option.binding.map(|binding| match binding.update {
-        OnUpdate::InPlace => "applied",
-        OnUpdate::NextStart => "next start",
-        OnUpdate::Restart => "restarted",
-    });
-    let update = if is_program { format!(" {} |", update.unwrap_or_default()) } else { String::new() };
-    format!(
-        "| `{}` | {} | {default} | {} |{update}\n",
-        option.name,
+    let cells = [
+        format!("`{}`", option.name),
         value(option.value),
-        option.doc.replace('|', "\\|")
-    )
+        default,
+        option.since.unwrap_or("Supervisor").to_owned(),
+        option.change.name().to_owned(),
+        option.doc.to_owned(),
+    ];
+    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
+}
+
+#[test]
+fn no_cell_of_the_reference_is_empty() {
+    let (mut rows, mut columns) = (0, 0);
+    for line in reference().lines().filter(|line| line.starts_with("| ")) {
+        let line = line.replace("\\|", "");
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        match cells[0] {
+            "" => columns = 0,
+            "option" => {
+                columns = cells.len();
+                assert_eq!(cells, ["option", "value", "default", "since", "update", "meaning"]);
+            }
+            _ if columns > 0 => {
+                rows += 1;
+                assert!(cells.len() == columns && cells.iter().all(|cell| !cell.is_empty()), "{line}");
+            }
+            _ => {}
+        }
+    }
+    let own = |section: &&SectionDoc| section.options.len() < PROGRAM.len() && !section.options.is_empty();
+    let others: usize = TABLE.iter().filter(own).map(|section| section.options.len()).sum();
+    assert!(rows >= PROGRAM.len() + others, "{rows} rows");
+}
+
+#[test]
+fn versions_of_options_are_released_or_this_one() {
+    let version = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().unwrap()).collect() };
+    for option in TABLE.iter().flat_map(|section| section.options) {
+        let since = option.since.unwrap_or("0.1.0");
+        assert!(version(since) <= version(env!("CARGO_PKG_VERSION")), "{}: {since}", option.name);
+        assert_eq!(version(since).len(), 3, "{}", option.name);
+    }
 }
 
 /// The table has defaults for people, and the types have defaults for the program; both must be equal.

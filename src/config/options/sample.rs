@@ -117,7 +117,7 @@ fn option_line(kind: SectionKind, option: &OptionDoc, language: Language) -> Str
             format!("{mark}{} = {}", toml_key(&option.example_key()), toml_value(option.value, value))
         }
     };
-    format!("{assignment:REMARK_COLUMN$} {comment} {}\n", doc(option.doc, language))
+    format!("{assignment:REMARK_COLUMN$} {comment} {}\n", doc(&option.remark(), language))
 }
 
 fn doc(text: &str, language: Language) -> String {
@@ -261,7 +261,11 @@ mod tests {
                 let assignment = format!("{} = ", toml_key(&key));
                 assert!(sample(Language::Toml).contains(&assignment), "{assignment}");
                 assert!(!option.doc.is_empty(), "{} says what it is for", option.name);
-                assert!(sample(Language::Ini).contains(&format!(" ; {}\n", option.doc)), "{}", option.name);
+                assert!(
+                    sample(Language::Ini).contains(&format!(" ; {}\n", option.remark())),
+                    "{}",
+                    option.name
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How rows refer to their fields. Macros generate the function that sets a field and the one that compares
 //! it.
 
-use super::{DefaultValue, FieldBinding, Lands, OnUpdate, OptionDoc, Per, ValueType};
+use super::{DefaultValue, FieldBinding, Lands, OnUpdate, OptionDoc, Per, TakesEffect, ValueType};
 
 /// A field of the specification.
 macro_rules! field {
@@ -117,17 +117,20 @@ pub(super) const fn row(
         name,
         value: field_ref.value(),
         default,
+        change: TakesEffect::Update(update),
+        since: None,
         doc,
         binding: Some(FieldBinding { field_ref, per, update, test }),
     }
 }
 
-/// An option that determines which processes exist.
+/// An option without a field of its own: it determines which processes exist, or the value of a field of another option.
 pub(super) const fn beside(
     name: &'static str,
     value: ValueType,
     default: DefaultValue,
+    change: TakesEffect,
     doc: &'static str,
 ) -> OptionDoc {
-    OptionDoc::new(name, value, default, doc)
+    OptionDoc::new(name, value, default, change, doc)
 }

@@ -22,24 +22,27 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("daemon"),
         (Process, Restart),
         "oneshot",
-        "oneshot: a job that runs to completion; sv only",
-    ),
+        "oneshot: a job that runs to completion",
+    )
+    .since("0.1.0"),
     row(
         "depends_on",
         Lands::Dependencies(field!(depends_on)),
         Is(""),
         (Process, InPlace),
         "db, migrate=done, cache?",
-        "programs to wait for: db, cache=started, api?; sv only",
-    ),
+        "programs to wait for: db, cache=started, api?",
+    )
+    .since("0.1.0"),
     row(
         "restart_with",
         Lands::Dependencies(field!(restart_with)),
         Is(""),
         (Process, InPlace),
         "db",
-        "stop when these stop, start when they are ready; sv only",
-    ),
+        "stop when these stop, start when they are ready",
+    )
+    .since("0.1.0"),
     row(
         "ready",
         Lands::Ready(Field {
@@ -56,8 +59,9 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("startsecs"),
         (Process, NextStart),
         "notify",
-        "or notify, fd:N, tcp:PORT, unix:, http:, exec:, file:, log:; sv only",
-    ),
+        "or notify, fd:N, tcp:PORT, unix:, http:, exec:, file:, log:",
+    )
+    .since("0.1.0"),
     row(
         "ready_timeout",
         Lands::Seconds(
@@ -71,16 +75,18 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("60"),
         (Process, NextStart),
         "5",
-        "seconds to become ready; 0: no limit; default: 60 with ready; sv only",
-    ),
+        "seconds to become ready; 0: no limit; default: 60 with ready",
+    )
+    .since("0.1.0"),
     row(
         "ready_interval",
         Lands::Seconds(LEAST_INTERVAL, part!(readiness.interval)),
         Is("1"),
         (Process, NextStart),
         "0.5",
-        "longest pause between two readiness checks; sv only",
-    ),
+        "longest pause between two readiness checks",
+    )
+    .since("0.1.0"),
     row(
         "health",
         Lands::Health(Field {
@@ -94,48 +100,54 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("tcp:8080"),
         (Process, InPlace),
         "exec:/bin/true",
-        "notify, tcp:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND; sv only",
-    ),
+        "notify, tcp:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND",
+    )
+    .since("0.1.0"),
     row(
         "health_interval",
         Lands::Seconds(LEAST_INTERVAL, part!(health.interval)),
         Is("10"),
         (Process, InPlace),
         "2.5",
-        "seconds between two health checks; sv only",
-    ),
+        "seconds between two health checks",
+    )
+    .since("0.1.0"),
     row(
         "health_timeout",
         Lands::Seconds(LEAST_INTERVAL, part!(health.timeout)),
         Is("5"),
         (Process, InPlace),
         "1",
-        "time limit of a health check in seconds; sv only",
-    ),
+        "time limit of a health check in seconds",
+    )
+    .since("0.1.0"),
     row(
         "health_retries",
         Lands::Count(part!(health.retries)),
         Unset("3"),
         (Process, InPlace),
         "2",
-        "failures in a row that make it unhealthy; default: 3, 1 with notify; sv only",
-    ),
+        "failures in a row that make it unhealthy; default: 3, 1 with notify",
+    )
+    .since("0.1.0"),
     row(
         "health_successes",
         Lands::Count(part!(health.successes)),
         Is("1"),
         (Process, InPlace),
         "2",
-        "successes in a row that make it healthy; sv only",
-    ),
+        "successes in a row that make it healthy",
+    )
+    .since("0.1.0"),
     row(
         "health_start_period",
         Lands::Seconds(Duration::ZERO, part!(health.start_period)),
         Is("0"),
         (Process, InPlace),
         "30",
-        "seconds after ready in which failures do not count; sv only",
-    ),
+        "seconds after ready in which failures do not count",
+    )
+    .since("0.1.0"),
     row(
         "on_unhealthy",
         Lands::Word(
@@ -145,104 +157,117 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("restart"),
         (Process, InPlace),
         "ignore",
-        "restart it, shutdown everything, or ignore it; sv only",
-    ),
+        "restart it, shutdown everything, or ignore it",
+    )
+    .since("0.1.0"),
     row(
         "restart_delay",
         Lands::Seconds(Duration::ZERO, making!(restart_policy.delay)),
         Unset("0.5"),
         (Process, InPlace),
         "2",
-        "seconds before the first restart, then doubled; sv only",
-    ),
+        "seconds before the first restart, then doubled",
+    )
+    .since("0.1.0"),
     row(
         "restart_delay_max",
         Lands::Seconds(Duration::ZERO, making!(restart_policy.delay_max)),
         Unset("30"),
         (Process, InPlace),
         "60",
-        "longest delay; default: 30 once a restart_* is set; sv only",
-    ),
+        "longest delay; default: 30 once a restart_* is set",
+    )
+    .since("0.1.0"),
     row(
         "restart_jitter",
         Lands::Percent(making!(restart_policy.jitter_percent)),
         Unset("10%"),
         (Process, InPlace),
         "20%",
-        "random part of a delay; default: 10% once a restart_* is set; sv only",
-    ),
+        "random part of a delay; default: 10% once a restart_* is set",
+    )
+    .since("0.1.0"),
     row(
         "restart_reset_after",
         Lands::Seconds(Duration::ZERO, making!(restart_policy.reset_after)),
         Unset("30"),
         (Process, InPlace),
         "60",
-        "seconds of uptime that reset the delays; default: 30; sv only",
-    ),
+        "seconds of uptime that reset the delays; default: 30",
+    )
+    .since("0.1.0"),
     row(
         "restart_limit",
         Lands::RestartLimit(making!(restart_policy.limit, Some)),
         Unset("10/60"),
         (Process, InPlace),
         "5/30",
-        "ends/seconds: give up after this many in this time; sv only",
-    ),
+        "ends/seconds: give up after this many in this time",
+    )
+    .since("0.1.0"),
     row(
         "pre_start",
         hook!(pre_start),
         Unset("/bin/true"),
         (Process, NextStart),
         "/bin/true",
-        "run before each start, which fails if this fails; sv only",
-    ),
+        "run before each start, which fails if this fails",
+    )
+    .since("0.1.0"),
     row(
         "post_start",
         hook!(post_start),
         Unset("/bin/true"),
         (Process, NextStart),
         "/bin/true",
-        "run once the program is ready; sv only",
-    ),
+        "run once the program is ready",
+    )
+    .since("0.1.0"),
     row(
         "pre_stop",
         hook!(pre_stop),
         Unset("/bin/true"),
         (Process, InPlace),
         "/bin/true",
-        "run before the stop signal, within stopwaitsecs; sv only",
-    ),
+        "run before the stop signal, within stopwaitsecs",
+    )
+    .since("0.1.0"),
     row(
         "post_stop",
         hook!(post_stop),
         Unset("/bin/true"),
         (Process, InPlace),
         "/bin/true",
-        "run after the program has ended; sv only",
-    ),
+        "run after the program has ended",
+    )
+    .since("0.1.0"),
     row(
         "on_failure",
         hook!(on_failure),
         Unset("/bin/true"),
         (Process, InPlace),
         "/bin/true",
-        "run when the program becomes FATAL; sv only",
-    ),
+        "run when the program becomes FATAL",
+    )
+    .since("0.1.0"),
     row(
         "hook_timeout",
         Lands::Seconds(LEAST_INTERVAL, part!(hooks.timeout)),
         Is("10"),
         (Process, InPlace),
         "5",
-        "time limit of a hook in seconds; sv only",
-    ),
+        "time limit of a hook in seconds",
+    )
+    .since("0.1.0"),
     row(
         "runtime_directory",
         Lands::Paths(field!(runtime_directories)),
         Is(""),
         (Process, NextStart),
         "/run/php,/run/web",
-        "directories to create before each start: /run/php; sv only",
-    ),
+        "directories to create before each start: /run/php",
+    )
+    .since("0.1.0"),
     row(
         "schedule",
         Lands::Schedule(Field {
@@ -256,16 +281,18 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Unset("*/15 * * * *"),
         (Process, InPlace),
         "@every 90s",
-        "when to run: five fields of cron, @daily, @every 90s; sv only",
-    ),
+        "when to run: five fields of cron, @daily, @every 90s",
+    )
+    .since("0.1.0"),
     row(
         "schedule_timezone",
         Lands::Zone(part!(schedule.zone)),
         Unset("UTC"),
         (Process, InPlace),
         "Europe/Berlin",
-        "time zone of the schedule; default: TZ or the machine's; sv only",
-    ),
+        "time zone of the schedule; default: TZ or the machine's",
+    )
+    .since("0.1.0"),
     row(
         "schedule_overlap",
         Lands::Word(
@@ -275,22 +302,25 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Is("skip"),
         (Process, InPlace),
         "queue",
-        "if the last run is not over: skip, queue or restart; sv only",
-    ),
+        "if the last run is not over: skip, queue or restart",
+    )
+    .since("0.1.0"),
     row(
         "schedule_jitter",
         Lands::Seconds(Duration::ZERO, part!(schedule.jitter)),
         Is("0"),
         (Process, InPlace),
         "30",
-        "start up to this many seconds later; sv only",
-    ),
+        "start up to this many seconds later",
+    )
+    .since("0.1.0"),
     row(
         "schedule_catch_up",
         Lands::Boolean(part!(schedule.catch_up)),
         Is("false"),
         (Process, InPlace),
         "true",
-        "make up for missed runs with one run; sv only",
-    ),
+        "make up for missed runs with one run",
+    )
+    .since("0.1.0"),
 ];

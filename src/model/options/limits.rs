@@ -21,7 +21,7 @@ const fn limit(
         _ if option.applies_in_place() => InPlace,
         _ => Restart,
     };
-    row(option.name(), Lands::Limit(option), default, (Process, update), test, doc)
+    row(option.name(), Lands::Limit(option), default, (Process, update), test, doc).since("0.1.0")
 }
 
 /// More frequent measurements would cost more than they tell.
@@ -29,68 +29,43 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// In the order of the sample. docs/limits.md has a row for each.
 pub(super) const LIMITS: &[OptionDoc] = &[
-    limit(
-        LimitOption::RlimitAs,
-        Unset("2GB"),
-        "1GB:2GB",
-        "address space; SOFT:HARD, or one value for both; sv only",
-    ),
-    limit(LimitOption::RlimitCore, Unset("0"), "unlimited", "size of a core file; sv only"),
-    limit(LimitOption::RlimitCpu, Unset("3600"), "60:unlimited", "seconds of CPU time; sv only"),
-    limit(LimitOption::RlimitData, Unset("1GB"), "1GB", "data segment; sv only"),
-    limit(LimitOption::RlimitFsize, Unset("1GB"), "1GB", "size of a file that it writes; sv only"),
-    limit(LimitOption::RlimitLocks, Unset("1024"), "9", "file locks; no effect since Linux 2.6; sv only"),
-    limit(LimitOption::RlimitMemlock, Unset("64MB"), "64KB", "memory that it may lock; sv only"),
-    limit(LimitOption::RlimitMsgqueue, Unset("800KB"), "9", "POSIX message queues; sv only"),
-    limit(LimitOption::RlimitNice, Unset("20"), "20:40", "lowest nice it may take: 20 minus this; sv only"),
-    limit(LimitOption::RlimitNofile, Unset("1024:65536"), "9:99", "open descriptors; sv only"),
-    limit(LimitOption::RlimitNproc, Unset("1024"), "99", "processes of its user; sv only"),
-    limit(LimitOption::RlimitRss, Unset("1GB"), "1GB", "resident memory; no effect since Linux 2.6; sv only"),
-    limit(LimitOption::RlimitRtprio, Unset("0"), "9", "real-time priority; sv only"),
-    limit(LimitOption::RlimitRttime, Unset("200000"), "9", "microseconds of real-time CPU; sv only"),
-    limit(LimitOption::RlimitSigpending, Unset("1024"), "9", "queued signals of its user; sv only"),
-    limit(LimitOption::RlimitStack, Unset("8MB"), "8MB:unlimited", "stack; sv only"),
-    limit(LimitOption::Nice, Unset("5"), "-5", "scheduling priority, -20 (highest) to 19; sv only"),
-    limit(
-        LimitOption::Ionice,
-        Unset("best-effort:7"),
-        "idle",
-        "idle, best-effort[:0-7] or realtime[:0-7]; sv only",
-    ),
-    limit(LimitOption::OomScoreAdj, Unset("500"), "-9", "-1000 (never killed) to 1000 (first); sv only"),
-    limit(LimitOption::CpuAffinity, Unset("0-3,7"), "0,1", "CPUs that it may use; sv only"),
-    limit(
-        LimitOption::NoNewPrivileges,
-        Is("false"),
-        "true",
-        "no privileges by setuid or file capabilities; sv only",
-    ),
+    limit(LimitOption::RlimitAs, Unset("2GB"), "1GB:2GB", "address space; SOFT:HARD, or one value for both"),
+    limit(LimitOption::RlimitCore, Unset("0"), "unlimited", "size of a core file"),
+    limit(LimitOption::RlimitCpu, Unset("3600"), "60:unlimited", "seconds of CPU time"),
+    limit(LimitOption::RlimitData, Unset("1GB"), "1GB", "data segment"),
+    limit(LimitOption::RlimitFsize, Unset("1GB"), "1GB", "size of a file that it writes"),
+    limit(LimitOption::RlimitLocks, Unset("1024"), "9", "file locks; no effect since Linux 2.6"),
+    limit(LimitOption::RlimitMemlock, Unset("64MB"), "64KB", "memory that it may lock"),
+    limit(LimitOption::RlimitMsgqueue, Unset("800KB"), "9", "POSIX message queues"),
+    limit(LimitOption::RlimitNice, Unset("20"), "20:40", "lowest nice it may take: 20 minus this"),
+    limit(LimitOption::RlimitNofile, Unset("1024:65536"), "9:99", "open descriptors"),
+    limit(LimitOption::RlimitNproc, Unset("1024"), "99", "processes of its user"),
+    limit(LimitOption::RlimitRss, Unset("1GB"), "1GB", "resident memory; no effect since Linux 2.6"),
+    limit(LimitOption::RlimitRtprio, Unset("0"), "9", "real-time priority"),
+    limit(LimitOption::RlimitRttime, Unset("200000"), "9", "microseconds of real-time CPU"),
+    limit(LimitOption::RlimitSigpending, Unset("1024"), "9", "queued signals of its user"),
+    limit(LimitOption::RlimitStack, Unset("8MB"), "8MB:unlimited", "stack"),
+    limit(LimitOption::Nice, Unset("5"), "-5", "scheduling priority, -20 (highest) to 19"),
+    limit(LimitOption::Ionice, Unset("best-effort:7"), "idle", "idle, best-effort[:0-7] or realtime[:0-7]"),
+    limit(LimitOption::OomScoreAdj, Unset("500"), "-9", "-1000 (never killed) to 1000 (first)"),
+    limit(LimitOption::CpuAffinity, Unset("0-3,7"), "0,1", "CPUs that it may use"),
+    limit(LimitOption::NoNewPrivileges, Is("false"), "true", "no privileges by setuid or file capabilities"),
     limit(
         LimitOption::Capabilities,
         Unset("CAP_NET_BIND_SERVICE"),
         "CAP_KILL",
-        "the only ones it has, as any user; empty: none; sv only",
+        "the only ones it has, as any user; empty: none",
     ),
-    limit(
-        LimitOption::Cgroup,
-        Is("auto"),
-        "required",
-        "a cgroup of its own: auto where an option needs one; sv only",
-    ),
-    limit(LimitOption::CgroupMemoryMax, Unset("512MB"), "1GB", "memory of its cgroup, or max; sv only"),
+    limit(LimitOption::Cgroup, Is("auto"), "required", "a cgroup of its own: auto where an option needs one"),
+    limit(LimitOption::CgroupMemoryMax, Unset("512MB"), "1GB", "memory of its cgroup, or max"),
     limit(
         LimitOption::CgroupMemoryHigh,
         Unset("400MB"),
         "1GB",
-        "memory above which its cgroup is slowed down, or max; sv only",
+        "memory above which its cgroup is slowed down, or max",
     ),
-    limit(LimitOption::CgroupCpuMax, Unset("50%"), "150%", "share of one CPU, 200% are two; or max; sv only"),
-    limit(
-        LimitOption::CgroupPidsMax,
-        Unset("100"),
-        "64",
-        "processes and threads of its cgroup, or max; sv only",
-    ),
+    limit(LimitOption::CgroupCpuMax, Unset("50%"), "150%", "share of one CPU, 200% are two; or max"),
+    limit(LimitOption::CgroupPidsMax, Unset("100"), "64", "processes and threads of its cgroup, or max"),
     row(
         "memory_limit",
         Lands::Size(Field {
@@ -107,8 +82,9 @@ pub(super) const LIMITS: &[OptionDoc] = &[
         Unset("300MB"),
         (Process, InPlace),
         "1GB",
-        "memory of it and its descendants that it may use for long; 0: any; sv only",
-    ),
+        "memory of it and its descendants that it may use for long; 0: any",
+    )
+    .since("0.1.0"),
     row(
         "on_memory_limit",
         Lands::Word(
@@ -118,16 +94,18 @@ pub(super) const LIMITS: &[OptionDoc] = &[
         Is("restart"),
         (Process, InPlace),
         "shutdown",
-        "restart it, or shutdown everything; sv only",
-    ),
+        "restart it, or shutdown everything",
+    )
+    .since("0.1.0"),
     row(
         "memory_interval",
         Lands::Seconds(LEAST_INTERVAL, part!(memory_limit.interval)),
         Is("10"),
         (Process, InPlace),
         "5",
-        "seconds between two measurements, of which three in a row count; sv only",
-    ),
+        "seconds between two measurements, of which three in a row count",
+    )
+    .since("0.1.0"),
 ];
 
 #[cfg(test)]

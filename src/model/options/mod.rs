@@ -118,10 +118,51 @@ pub struct OptionDoc {
     pub value: ValueType,
     /// Its default.
     pub default: DefaultValue,
+    /// What makes a change of it take effect.
+    pub change: TakesEffect,
+    /// The version of `sv` that introduced it; `None` for an option of Supervisor.
+    pub since: Option<&'static str>,
     /// Its purpose, in a few words.
     pub doc: &'static str,
     /// The field of [`ProcessSpec`] that stores the value, if there is one.
     pub binding: Option<FieldBinding>,
+}
+
+/// What makes a change of an option take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesEffect {
+    /// An update, like this.
+    Update(OnUpdate),
+    /// An update adds and removes processes.
+    Processes,
+    /// An update; each option in the files that it includes in its own way.
+    Contents,
+    /// A restart in place: `sv reload` or SIGHUP.
+    Reload,
+    /// Only another start of the supervisor.
+    NewStart,
+    /// Each client reads it when it starts.
+    NextClient,
+    /// Nothing: the option has no effect.
+    Never,
+}
+
+impl TakesEffect {
+    /// The word in the reference.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Update(OnUpdate::InPlace) => "applied",
+            Self::Update(OnUpdate::NextStart) => "next start",
+            Self::Update(OnUpdate::Restart) => "restarted",
+            Self::Processes => "added or removed",
+            Self::Contents => "by its contents",
+            Self::Reload => "reload",
+            Self::NewStart => "new start",
+            Self::NextClient => "next client",
+            Self::Never => "no effect",
+        }
+    }
 }
 
 /// How an option of a program is stored in its specification.
@@ -333,8 +374,28 @@ impl<T> fmt::Debug for Field<T> {
 impl OptionDoc {
     /// An option that is not a field of [`ProcessSpec`].
     #[must_use]
-    pub const fn new(name: &'static str, value: ValueType, default: DefaultValue, doc: &'static str) -> Self {
-        Self { name, value, default, doc, binding: None }
+    pub const fn new(
+        name: &'static str,
+        value: ValueType,
+        default: DefaultValue,
+        change: TakesEffect,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, value, default, change, since: None, doc, binding: None }
+    }
+
+    /// This option, introduced by this version of `sv`.
+    #[must_use]
+    pub(crate) const fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// Its purpose, and whether Supervisor lacks it.
+    #[must_use]
+    pub fn remark(&self) -> String {
+        let mark = if self.since.is_some() { "; sv only" } else { "" };
+        format!("{}{mark}", self.doc)
     }
 
     /// How often it is read, if it is an option of a program.

@@ -3,6 +3,7 @@
 use super::DefaultValue::{Is, Required, Unset};
 use super::OnUpdate::{InPlace, Restart};
 use super::Per::{Process, Program};
+use super::TakesEffect::{Processes, Update};
 use super::fields::{beside, row};
 use super::lifecycle::LIFECYCLE;
 use super::limits::LIMITS;
@@ -36,8 +37,8 @@ const BASIC: &[OptionDoc] = &[
         "other",
         "name; needs %(process_num) if numprocs is above 1",
     ),
-    beside("numprocs", ValueType::Integer, Is("1"), "processes to run"),
-    beside("numprocs_start", ValueType::Integer, Is("0"), "process_num of the first"),
+    beside("numprocs", ValueType::Integer, Is("1"), Processes, "processes to run"),
+    beside("numprocs_start", ValueType::Integer, Is("0"), Processes, "process_num of the first"),
     row(
         "directory",
         own!(Path, directory),
@@ -140,24 +141,27 @@ const BASIC: &[OptionDoc] = &[
         Is("false"),
         (Program, InPlace),
         "true",
-        "when it has ended, end everything it has started, in any session; sv only",
-    ),
+        "when it has ended, end everything it has started, in any session",
+    )
+    .since("0.1.0"),
     row(
         "on_exit",
         Lands::Word(ON_END, word!(on_exit: OnEnd::Ignore, OnEnd::Shutdown)),
         Is("ignore"),
         (Program, InPlace),
         "shutdown",
-        "shutdown: shut down when it exits, with its status; sv only",
-    ),
+        "shutdown: shut down when it exits, with its status",
+    )
+    .since("0.1.0"),
     row(
         "on_fatal",
         Lands::Word(ON_END, word!(on_fatal: OnEnd::Ignore, OnEnd::Shutdown)),
         Is("ignore"),
         (Program, InPlace),
         "shutdown",
-        "shutdown: shut down when it is FATAL; sv only",
-    ),
+        "shutdown: shut down when it is FATAL",
+    )
+    .since("0.1.0"),
     row(
         "user",
         Lands::User(field!(user)),
@@ -170,8 +174,10 @@ const BASIC: &[OptionDoc] = &[
         "set_user_environment",
         ValueType::Boolean,
         Is("false"),
-        "set HOME, USER and LOGNAME of its user; sv only",
-    ),
+        Update(Restart),
+        "set HOME, USER and LOGNAME of its user",
+    )
+    .since("0.1.0"),
     row(
         "redirect_stderr",
         Lands::Boolean(field!(redirect_stderr)),
@@ -282,24 +288,27 @@ const BASIC: &[OptionDoc] = &[
         Unset("raw"),
         (Program, InPlace),
         "prefix",
-        "raw, prefix or json; default: that of [supervisord]; sv only",
-    ),
+        "raw, prefix or json; default: that of [supervisord]",
+    )
+    .since("0.1.0"),
     row(
         "log_timestamp",
         own!(Boolean, log_form.timestamp),
         Unset("true"),
         (Program, InPlace),
         "true",
-        "default: that of [supervisord]; sv only",
-    ),
+        "default: that of [supervisord]",
+    )
+    .since("0.1.0"),
     row(
         "log_ring_bytes",
         own!(Size, log_form.ring_bytes),
         Unset("64KB"),
         (Program, InPlace),
         "9",
-        "default: that of [supervisord]; sv only",
-    ),
+        "default: that of [supervisord]",
+    )
+    .since("0.1.0"),
     row(
         "environment",
         own!(Pairs, environment),
@@ -312,8 +321,10 @@ const BASIC: &[OptionDoc] = &[
         "env_file",
         ValueType::Files,
         Unset("-/run/web.env"),
-        "files of variables for the program; -: optional; sv only",
-    ),
+        Update(Restart),
+        "files of variables for the program; -: optional",
+    )
+    .since("0.1.0"),
     row(
         "serverurl",
         own!(Url, server_url),
@@ -322,7 +333,7 @@ const BASIC: &[OptionDoc] = &[
         "unix:///run/sv.sock",
         "value of SUPERVISOR_SERVER_URL",
     ),
-    beside("enabled", ValueType::Boolean, Is("true"), "false: ignore the section; sv only"),
+    beside("enabled", ValueType::Boolean, Is("true"), Processes, "false: ignore the section").since("0.1.0"),
 ];
 
 /// Compares one field.
