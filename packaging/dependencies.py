@@ -2,9 +2,10 @@
 """Writes what the binary is made of, from `cargo metadata` and Cargo.lock, on standard output.
 
     dependencies.py licenses    the notices of all crates that are linked, for THIRD-PARTY-LICENSES
+    dependencies.py page        the list of all crates with their licences, for docs/licenses.md
     dependencies.py sbom        a bill of materials in JSON (CycloneDX 1.5), with the crates that only the build needs
 
-Both are the same for all architectures of a release. The time in the second is SOURCE_DATE_EPOCH.
+All are the same for all architectures of a release. The time in the last is SOURCE_DATE_EPOCH.
 """
 
 import datetime
@@ -110,6 +111,32 @@ def licenses(crates):
         print(f"\n{line}\n{', '.join(names)}\n{line}\n\n{text}")
 
 
+def page(crates):
+    def table(rows):
+        print("| name | version | license | source |\n|---|---|---|---|")
+        for row in rows:
+            print(f"| {' | '.join(row)} |")
+
+    def row(package):
+        return package["name"], package["version"], expression(package), package["repository"] or "crates.io"
+
+    print(
+        """# Licenses of the dependencies
+
+Written by `packaging/dependencies.py page` from `Cargo.lock`. The license of `sv` itself is @. `THIRD-PARTY-LICENSES` in a
+package has the texts, and `sv-VERSION.cdx.json` in a release is the bill of materials. `make deny` refuses dependencies with
+licenses that `deny.toml` does not list.
+
+## In the binary
+""".replace("@", expression(crates.packages[crates.root]))
+    )
+    table(map(row, crates.sorted(crates.linked)))
+    print("\nThese come with the compiler and are linked into every static binary:\n")
+    table((name, "that of the compiler", license, url) for name, license, url in RUNTIME)
+    print("\n## For the build only\n\nThey run at build time, and no part of them is in the binary.\n")
+    table(map(row, crates.sorted(crates.needed - crates.linked)))
+
+
 def sbom(crates):
     lock = (ROOT / "Cargo.lock").read_bytes()
     checksums = {
@@ -183,7 +210,7 @@ def sbom(crates):
 
 
 def main():
-    writers = {"licenses": licenses, "sbom": sbom}
+    writers = {"licenses": licenses, "page": page, "sbom": sbom}
     if len(sys.argv) != 2 or sys.argv[1] not in writers:
         sys.exit(__doc__)
     writers[sys.argv[1]](Crates(metadata()))

@@ -346,7 +346,8 @@ process_name=%(program_name)s_%(process_num)d
 ";
 
 /// What single pages have in addition.
-const MORE_OF_PAGES: [(&str, &str); 4] = [
+const MORE_OF_PAGES: [(&str, &str); 5] = [
+    ("README.md", "[program:nginx]\ncommand=sleep 1000\n"),
     ("docs/client.md", "[inet_http_server]\nport=127.0.0.1:9001\nusername=admin\npassword=secret\n"),
     (
         "docs/jobs.md",
@@ -381,17 +382,50 @@ const PAGE_FILES: [(&str, &str); 4] = [
 /// Programs that are not those of `sv`, and need not be installed.
 const STAND_INS: [&str; 6] = ["bin/bundle", "bin/dot", "bin/gunicorn", "bin/php", "bin/web", "migrate"];
 
-/// Lines that are not run, by their start, and why.
-const NOT_RUN: [(&str, &str); 8] = [
-    ("docker ", "tests/container.rs and tests/recipes.rs run containers"),
-    ("exec /sv run", "tests/vm runs it as PID 1 of a machine"),
-    ("sv run -e", "a supervisor runs already, which other tests start with these flags"),
-    ("sv run -s", "as above"),
-    ("sv run --strict", "as above"),
-    ("sv run -- ", "as above"),
-    ("sv run FILE", "as above"),
-    ("sv -c p.conf", "the message of a second instance, which tests/first_steps.rs provokes"),
+/// Lines that are not run here, by their start, and what covers each: a test, or a target of make. A start that is longer
+/// comes first.
+const NOT_RUN: &[(&str, &str)] = &[
+    ("apt ", "make setup"),
+    ("apt-get ", "a_debian_package_is_installed_upgraded_and_leaves_nothing_behind"),
+    ("cat Procfile", "the_session_of_the_first_page_is_as_shown"),
+    ("cp ", "a_user_logs_in_by_a_key_and_asks_for_the_status_beside_the_application"),
+    ("curl http://127.0.0.1:8000/", "celery_works_while_a_worker_is_restarted_and_redis_leaves_last"),
+    ("curl http://127.0.0.1:8080/", "nginx_gets_its_page_from_php_while_one_of_two_is_killed"),
+    ("curl ", "requests_in_documents_are_answered"),
+    ("docker buildx ", "the_release_workflow_is_valid"),
+    ("docker ", "finds_its_configuration_and_answers_with_the_right_exit_status"),
+    ("exec /sv run", "pid1"),
+    ("ln -s /sv ", "behaves_as_tini_and_dumb_init_do"),
+    ("make bench", "make bench-check"),
+    ("make check", "make test"),
+    ("make image", "the_image_is_the_binary_and_below_its_budget"),
+    ("make install", "uninstall_removes_what_install_has_installed"),
+    ("make quickstart", "the_quickstart_runs_crashes_recovers_and_stops_in_order"),
+    ("make static", "make test"),
+    ("make test", "make test"),
+    ("make uninstall", "uninstall_removes_what_install_has_installed"),
+    ("mount ", "pid1"),
+    ("redis-cli ", "queue_workers_finish_their_jobs_and_none_is_lost_by_a_kill"),
+    ("rpm ", "an_rpm_package_is_installed_and_removed"),
+    ("sha256sum ", "a_release_is_made_checked_and_unpacked"),
+    ("ssh ", "a_user_logs_in_by_a_key_and_asks_for_the_status_beside_the_application"),
+    ("sudo make install", "uninstall_removes_what_install_has_installed"),
+    ("sv -c p.conf", "a_second_instance_of_a_configuration_names_the_first"),
+    ("sv run --strict", "strict_is_a_flag_of_run_too"),
+    ("sv run -- ", "the_exit_status_is_that_of_the_table"),
+    ("sv run -e", "the_command_line_beats_the_file_and_stays_so_over_a_restart"),
+    ("sv run -s", "programs_run_with_a_main_command_that_has_our_descriptors"),
+    ("sv run FILE", "the_command_lines_of_each_page_are_run"),
+    ("systemctl ", "make vm-runtimes"),
+    ("tail ", "the_listener_reports_unexpected_exits"),
+    ("tar ", "a_release_is_made_checked_and_unpacked"),
 ];
+
+/// What covers a line that is not run.
+fn covered_by(line: &str) -> Option<&'static str> {
+    let line = line.trim_start_matches("$ ");
+    NOT_RUN.iter().find(|(start, _)| line.starts_with(start)).map(|(_, by)| *by)
+}
 
 /// Lines that end with another status than 0, by their start.
 const STATUSES: [(&str, i32); 5] = [
@@ -420,7 +454,8 @@ fn the_command_lines_of_each_page_are_run() {
     }
     let (mut run, mut wrong) = (0, Vec::new());
     for (document, text) in documents() {
-        if !document.starts_with("docs/") || document == "docs/getting-started.md" {
+        let is_page = document.starts_with("docs/") || document == "README.md";
+        if !is_page || document == "docs/getting-started.md" {
             continue;
         }
         let found = blocks(&text);
@@ -431,7 +466,7 @@ fn the_command_lines_of_each_page_are_run() {
         let lines: Vec<(usize, String)> = command_lines(&text)
             .into_iter()
             .filter(|(_, line)| arguments(line).is_some() && is_whole(line))
-            .filter(|(_, line)| !NOT_RUN.iter().any(|(start, _)| line.starts_with(start)))
+            .filter(|(_, line)| covered_by(line).is_none() && !line.contains("examples/"))
             .collect();
         if lines.is_empty() {
             continue;
@@ -526,9 +561,180 @@ impl Page {
         let line = self.places.iter().fold(line, |line, (place, here)| line.replace(place, here));
         // It begins a command that follows.
         let line = if line.ends_with(" --") { line + " true" } else { line };
-        let mut shell = self.sandbox.marked(Command::new("timeout"));
-        shell.args(["--signal=INT", seconds, "bash", "-c", &line]).stdin(Stdio::null()).output().unwrap()
+        run_in_shell(&self.sandbox, &line, seconds)
     }
+}
+
+fn run_in_shell(sandbox: &Sandbox, line: &str, seconds: &str) -> std::process::Output {
+    let mut shell = sandbox.marked(Command::new("timeout"));
+    shell.args(["--signal=INT", seconds, "bash", "-c", line]).stdin(Stdio::null()).output().unwrap()
+}
+
+/// The configuration of an example with programs of the same names that need nothing installed.
+fn with_stand_ins(config: &str) -> String {
+    const LEFT_OUT: [&str; 12] = [
+        "depends_on",
+        "exitcodes",
+        "health",
+        "on_exit",
+        "on_fatal",
+        "on_idle",
+        "post_",
+        "pre_",
+        "ready",
+        "restart_with",
+        "startsecs",
+        "type",
+    ];
+    let lines = config.lines().filter(|line| !LEFT_OUT.iter().any(|start| line.starts_with(start)));
+    let lines = lines.map(|line| if line.starts_with("command=") { "command=sleep 1000" } else { line });
+    let lines = lines.filter(|line| !line.starts_with("user="));
+    lines.map(|line| format!("{line}\n").replace("@every 30s", "@every 1s")).collect()
+}
+
+/// Runs the lines of a document that name the configuration of this example: their number, and what was wrong.
+fn run_lines_of_example(name: &str, document: &str, text: &str) -> (usize, Vec<String>) {
+    let config = format!("examples/{name}/supervisord.conf");
+    let lines: Vec<(usize, String)> = command_lines(text)
+        .into_iter()
+        .map(|(number, line)| (number, line.replace("target/release/sv", "sv").trim().to_owned()))
+        .filter(|(_, line)| line.contains(&config) && arguments(line).is_some())
+        .collect();
+    if lines.is_empty() {
+        return (0, Vec::new());
+    }
+    let sandbox = Sandbox::from_example(name);
+    let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut sandbox = sandbox.env("PATH", &path);
+    _ = sandbox.program("sv");
+    // It ends by itself, and consists of shell scripts.
+    let is_job = name == "job";
+    if !is_job {
+        sandbox.write("supervisord.conf", &with_stand_ins(&sandbox.file("supervisord.conf")));
+        sandbox.spawn();
+        sandbox.wait_ready();
+    }
+    let here = sandbox.config().display().to_string();
+    let mut wrong = Vec::new();
+    for (number, line) in &lines {
+        let command = line.replace(&config, &here);
+        let is_start = line.starts_with("sv run ");
+        if is_start && !is_job {
+            // It runs already; that its command line is accepted, another test shows.
+            continue;
+        }
+        if !is_job && !line.contains("shutdown") {
+            sandbox.wait("programs to have started", |sandbox| {
+                (!sandbox.ctl(&["status"]).stdout.contains("STARTING")).then_some(())
+            });
+        }
+        let is_endless = line.contains(" -f");
+        let output = run_in_shell(&sandbox, &command, if is_endless { "1" } else { "20" });
+        let code = output.status.code().unwrap_or(-1);
+        // Some programs are not started with the others, and `status` says that something does not run.
+        let is_expected = match line.as_str() {
+            line if is_endless => code == ENDED_BY_TIMEOUT && line.contains("logs"),
+            line if line.contains(" status") => code == 0 || code == 3,
+            _ => code == 0,
+        };
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        // `echo $?  # 3, of …`
+        let shown = line.split_once("echo $?").and_then(|(_, rest)| rest.trim().strip_prefix("# "));
+        let shown = shown.map(|shown| shown.chars().take_while(char::is_ascii_digit).collect::<String>());
+        if !is_expected || shown.is_some_and(|shown| printed.lines().last() != Some(&shown)) {
+            wrong.push(format!("{document}:{number}: {line}: {code}: {printed}{errors}"));
+        }
+    }
+    (lines.len(), wrong)
+}
+
+/// With stand-ins for the programs; tests/examples.rs runs the real ones.
+#[test]
+fn the_command_lines_of_each_example_are_run() {
+    let documents = documents();
+    let examples = documents.iter().filter_map(|(document, text)| match document.as_str() {
+        "README.md" => Some(("quickstart", document, text)),
+        path => Some((path.strip_prefix("examples/")?.strip_suffix("/README.md")?, document, text)),
+    });
+    let (mut run, mut wrong) = (0, Vec::new());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = examples
+            .map(|(name, document, text)| scope.spawn(move || run_lines_of_example(name, document, text)))
+            .collect();
+        for thread in threads {
+            let (lines, found) = thread.join().unwrap();
+            run += lines;
+            wrong.extend(found);
+        }
+    });
+    assert!(wrong.is_empty() && run > 40, "of {run} command lines:\n{}", wrong.join("\n"));
+}
+
+/// The command lines in blocks, with their numbers: those of a shell, those after a prompt, and indented ones. An indented
+/// block whose first line is neither `sv` nor of a known kind is output.
+fn lines_in_blocks(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut before = 0;
+    let (mut is_output, mut has_prompt, mut is_continued) = (false, false, false);
+    for block in blocks(text) {
+        let is_indented = block.info == "indented";
+        if !is_indented || block.line != before + 1 {
+            let first = block.lines.first().copied().unwrap_or_default();
+            has_prompt = block.info == "console" || is_indented && first.starts_with("$ ");
+            let is_known = arguments(first).is_some() || covered_by(first).is_some();
+            is_output = !is_known && !has_prompt && is_indented
+                || !["indented", "console", "sh"].contains(&block.info);
+            is_continued = false;
+        }
+        before = block.line;
+        for (number, line) in block.lines.iter().enumerate().filter(|_| !is_output) {
+            let is_rest = is_continued || line.starts_with([' ', '#', '}']) || line.is_empty();
+            is_continued = line.ends_with('\\');
+            if !is_rest && (!has_prompt || line.starts_with("$ ")) {
+                found.push((block.line + number, (*line).to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn each_command_line_is_run_or_another_test_covers_its_kind() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let has_target = |name: &str| makefile.lines().any(|line| line.starts_with(&format!("{name}:")));
+    let mut tests = String::new();
+    for entry in fs::read_dir(root().join("tests")).unwrap() {
+        tests += &fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+    }
+    for (start, by) in NOT_RUN {
+        let is_there = match by.strip_prefix("make ") {
+            Some(target) => has_target(target),
+            None => {
+                tests.contains(&format!("#[test]\nfn {by}()")) || tests.contains(&format!("\nfn {by}() {{"))
+            }
+        };
+        assert!(is_there, "'{start}': there is no {by}");
+    }
+    let (mut covered, mut wrong) = (BTreeSet::new(), Vec::new());
+    for (document, text) in documents() {
+        for (number, line) in lines_in_blocks(&text) {
+            let line = line.trim_start_matches("$ ");
+            let place = format!("{document}:{number}: {line}");
+            if let Some(target) = line.trim_start_matches("sudo ").strip_prefix("make ") {
+                let target = target.split_whitespace().find(|word| !word.contains('=')).unwrap();
+                if !has_target(target) {
+                    wrong.push(place.clone());
+                }
+            }
+            match covered_by(line) {
+                Some(_) => _ = covered.insert(line.split_whitespace().next().unwrap().to_owned()),
+                None if arguments(line).is_none() && !line.starts_with("if sv ") => wrong.push(place),
+                None => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty() && covered.len() > 12, "{covered:?}\n{}", wrong.join("\n"));
 }
 
 /// Without this, a change of the rules above could leave nothing to check.

@@ -269,3 +269,93 @@ fn the_bill_of_materials_names_every_package() {
     assert!(licenses.contains("\n  rustix ") && !licenses.contains("\n  clap_derive "));
     assert!(licenses.contains("Rich Felker"));
 }
+
+#[test]
+fn the_page_of_licenses_is_up_to_date() {
+    let written = packaging("dependencies.py").arg("page").output().unwrap();
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let path = root().join("docs/licenses.md");
+    assert!(
+        fs::read(&path).unwrap() == written.stdout,
+        "write docs/licenses.md again: packaging/dependencies.py page >docs/licenses.md"
+    );
+}
+
+/// The path of the static binary in the target directory that it was built in: there `dist.sh` has nothing to compile.
+fn target_of(binary: &Path) -> Option<&Path> {
+    let target = binary.ancestors().nth(3).filter(|target| target.join("CACHEDIR.TAG").exists())?;
+    let musl = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    binary.strip_prefix(target.join(musl)).ok().map(|_| target)
+}
+
+#[test]
+fn a_release_is_made_checked_and_unpacked() {
+    let Some(binary) = released() else { return };
+    let target = target_of(&binary);
+    if !have("the target directory of the static binary", target.is_some()) {
+        return;
+    }
+    let sandbox = Sandbox::new("");
+    let (dist, arch) = (sandbox.path("dist"), std::env::consts::ARCH);
+    let mut script = packaging("dist.sh");
+    output(script.arg(arch).env("DIST_DIR", &dist).env("CARGO_TARGET_DIR", target.unwrap()));
+
+    let name = format!("sv-{}-{arch}-linux", env!("CARGO_PKG_VERSION"));
+    let sums = fs::read_to_string(dist.join("SHA256SUMS")).unwrap();
+    let listed: BTreeSet<&str> = sums.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let made = files(&dist);
+    let others: BTreeSet<&str> =
+        made.iter().map(String::as_str).filter(|file| *file != "SHA256SUMS").collect();
+    assert_eq!(listed, others);
+    assert!(listed.contains(format!("{name}.tar.gz").as_str()), "{listed:?}");
+    let mut check = Command::new("sha256sum");
+    output(check.args(["--check", "--ignore-missing", "SHA256SUMS"]).current_dir(&dist));
+
+    let root = sandbox.path("local");
+    fs::create_dir(&root).unwrap();
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf").arg(dist.join(format!("{name}.tar.gz"))).arg("-C").arg(&root).arg("--strip-components=1");
+    output(&mut tar);
+    let printed = output(Command::new(root.join("bin/sv")).arg("--version"));
+    assert!(printed.starts_with(&format!("sv {}", env!("CARGO_PKG_VERSION"))), "{printed}");
+    assert!(root.join("share/doc/sv/THIRD-PARTY-LICENSES").exists());
+}
+
+/// GitHub reads it only when a tag is pushed.
+#[test]
+fn the_release_workflow_is_valid() {
+    let folder = std::env::var_os("SV_KUBERNETES_BIN");
+    let python = folder.map_or_else(|| root().join("target/kubernetes/bin"), PathBuf::from).join("python");
+    if !have("a reader of YAML, which comes with kubernetes-validate", python.exists()) {
+        return;
+    }
+    let mut reader = Command::new(python);
+    reader.arg("tests/kubernetes/to_json.py").arg(".github/workflows/release.yml").current_dir(root());
+    let workflow: Value = serde_json::from_str(&output(&mut reader)).unwrap();
+    let jobs = workflow[0]["jobs"].as_object().unwrap();
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut called = BTreeSet::new();
+    for (name, job) in jobs {
+        assert!(job["runs-on"].is_string() && job["timeout-minutes"].is_number(), "{name}");
+        let needs = job["needs"].as_array().map_or(&[][..], Vec::as_slice);
+        assert!(needs.iter().all(|needed| jobs.contains_key(needed.as_str().unwrap())), "{name}: {needs:?}");
+        let steps = job["steps"].as_array().unwrap();
+        assert_eq!(steps[0]["uses"], "actions/checkout@v4", "{name}");
+        for step in &steps[1..] {
+            let script = step["run"].as_str().unwrap_or_else(|| panic!("{name}: {step}"));
+            output(Command::new("bash").args(["-n", "-c", script]));
+            for line in script.lines() {
+                if let Some(words) = line.trim().strip_prefix("make ") {
+                    called.insert(words.split_whitespace().next().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    for target in &called {
+        assert!(makefile.contains(&format!("\n{target}:")), "there is no target '{target}'");
+    }
+    let expected = ["deny", "dist", "dist-check", "setup", "test-arch"].map(str::to_owned);
+    assert_eq!(called, BTreeSet::from(expected));
+    let archs = serde_json::json!(["x86_64", "aarch64", "armv7", "riscv64"]);
+    assert_eq!(jobs["test-arch"]["strategy"]["matrix"]["arch"], archs);
+}

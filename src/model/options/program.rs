@@ -15,7 +15,7 @@ use crate::model::{OnEnd, OptionDifference, ProcessSpec};
 pub const PROGRAM: &[OptionDoc] = &ALL;
 
 const WITH_LIFECYCLE: [OptionDoc; BASIC.len() + LIFECYCLE.len()] = joined(BASIC, LIFECYCLE);
-const ALL: [OptionDoc; WITH_LIFECYCLE.len() + LIMITS.len()] = joined(&WITH_LIFECYCLE, LIMITS);
+static ALL: [OptionDoc; WITH_LIFECYCLE.len() + LIMITS.len()] = joined(&WITH_LIFECYCLE, LIMITS);
 
 const ON_END: &[&str] = &["ignore", "shutdown"];
 
