@@ -2,8 +2,7 @@
 # Runs integration tests with the binary of another architecture, under qemu's user mode emulation. Only `sv` is emulated: the
 # tests and the supervised programs are those of this machine.
 #
-#   arch.sh ARCH            x86_64, aarch64, armv7 or riscv64, with the binary that is released
-#   arch.sh ARCH --smoke    a few tests with a binary that is built without optimisation
+#   arch.sh ARCH    x86_64, aarch64, armv7 or riscv64, with the binary that is released
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,14 +16,7 @@ skip() {
 command -v "$qemu" >/dev/null || skip "$qemu"
 
 targets=(supervision dependencies ending notify)
-if [ "${2:-}" = --smoke ]; then
-    musl="$arch-unknown-linux-musl"
-    [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ] || skip "the target $musl"
-    export PROFILE=dev
-    targets=(ending)
-fi
-# Without what a debugger needs; the tests themselves are built as always.
-binary="$(CARGO_PROFILE_DEV_DEBUG=0 tests/setup/static.sh "$arch")"
+binary="$(tests/setup/static.sh "$arch")"
 
 # Under the name of a link, as the name decides what the binary is.
 wrapper="$(dirname "$binary")/sv-by-qemu"

@@ -1,7 +1,6 @@
 //! Tests that check every row of the table, and the generated option reference in `docs/options.md`.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
