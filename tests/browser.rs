@@ -7,6 +7,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 
 use support::browser::{self, Browser};
 use support::{HEAD, Sandbox, free_port, have};
@@ -197,4 +198,26 @@ fn the_page_of_a_process_needs_no_scripts() {
     );
     browser.click("#buttons li:last-child a");
     browser.wait_for("document.querySelector('h1')?.innerText", "Supervisor Status");
+}
+
+#[test]
+fn pages_without_scripts_fit_every_screen() {
+    let Some((mut browser, _sandbox, url)) = visit() else { return };
+    for (name, page) in [
+        ("plain-list", ""),
+        ("plain-process", "process.html?processname=cat"),
+        ("plain-log", "tail.html?processname=cat"),
+    ] {
+        browser.open(&format!("{url}{page}"));
+        browser.wait_for("document.readyState + (document.querySelector('h1') !== null)", "completetrue");
+        for width in [1280, 768, 390] {
+            for scheme in ["light", "dark"] {
+                browser.resize(width, 800, scheme);
+                browser.wait_for("innerWidth", &width.to_string());
+                assert_eq!(browser.overflowing(), "", "{name} with {width} pixels");
+                let file = format!("pages/{name}-{width}-{scheme}.png");
+                browser.capture(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(file));
+            }
+        }
+    }
 }

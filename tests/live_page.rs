@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Signal, kill_process};
@@ -86,6 +87,57 @@ fn rows_change_when_processes_do() {
     browser.wait_for(&format!("{} === undefined", row("cat")), "true");
     browser.wait_for("globalThis.isSamePage", "true");
     no_violations(&mut browser);
+}
+
+#[test]
+fn health_and_memory_are_shown() {
+    let checked = |name, check| {
+        format!(
+            "[program:{name}]\n{CAT}health=exec:/bin/{check}\nhealth_interval=0.1\nhealth_retries=1\non_unhealthy=ignore\n"
+        )
+    };
+    let programs = format!("{}{}[program:plain]\n{CAT}", checked("well", "true"), checked("ill", "false"));
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("plain", "RUNNING");
+    browser.open(&url);
+    wait_cell(&mut browser, "well", "status", "healthy");
+    wait_cell(&mut browser, "ill", "status", "unhealthy");
+    wait_cell(&mut browser, "plain", "status", "running");
+    let heading = |name| format!("{}?.closest('.section').dataset.heading", row(name));
+    browser.wait_for(&heading("ill"), "trouble");
+    browser.wait_for(&heading("well"), "programs");
+    browser.wait_for(
+        &format!("{}.querySelector('.detail').textContent.startsWith('exit status 1; pid ')", row("ill")),
+        "true",
+    );
+    let memory = format!("{}?.querySelector('.memory')?.textContent", row("plain"));
+    browser.wait_for(&format!("/^\\d+(\\.\\d)? [KM]iB$/.test({memory})"), "true");
+    let shown = browser.value(&memory).unwrap();
+    let (number, unit) = shown.split_once(' ').unwrap();
+    let shown_kib = number.parse::<f64>().unwrap() * if unit == "MiB" { 1024.0 } else { 1.0 };
+    let pid = sandbox.pid("plain").unwrap().as_raw_nonzero();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let resident_kib: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!((0.5..2.0).contains(&(shown_kib / resident_kib)), "{shown}, and it is {resident_kib} KiB");
+    assert!(sandbox.ctl(&["stop", "plain"]).success);
+    browser.wait_for(&memory, "");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn titles_have_the_identifier_and_the_host() {
+    let Some((mut browser, sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
+    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nidentifier=shop\n");
+    assert!(sandbox.ctl(&["reload"]).success);
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let place = format!("shop @ {}", host.trim());
+    browser.open(&url);
+    browser.wait_for("document.title", &format!("{place} \u{2013} 1 running, 0 in trouble"));
+    browser.wait_for("document.querySelector('h1').innerText", "shop");
+    browser.open(&format!("{url}process.html?processname=cat"));
+    browser.wait_for("document.title", &format!("cat \u{2013} RUNNING \u{2013} {place}"));
+    browser.wait_for("document.querySelector('header > div > p').innerText", &place);
 }
 
 #[test]
@@ -615,6 +667,30 @@ fn names_are_text_whatever_is_in_them() {
 }
 
 #[test]
+fn a_status_that_a_program_reports_is_text_whatever_is_in_it() {
+    let program = "[program:says]\nready=notify\n\
+        command=/bin/sh -c 'echo $NOTIFY_SOCKET > %(here)s/socket; exec cat'\n";
+    let Some((mut browser, mut sandbox, url)) = visit(program) else { return };
+    sandbox.wait_file("socket", "\n");
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.connect(sandbox.file("socket").trim()).unwrap();
+    let hostile = "<img src=x onerror=\"globalThis.harm = 1\"><b>&amp;\u{1b}[31m\u{7}\u{9b}\u{202e}a\u{2066}b\u{200f}c\u{61c}d\u{200e}e";
+    let shown = "<img src=x onerror=\"globalThis.harm = 1\"><b>&amp; [31m  \u{fffd}a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e";
+    socket.send(format!("READY=1\nSTATUS={hostile}").as_bytes()).unwrap();
+    sandbox.wait_state("says", "RUNNING");
+    for (page, place) in
+        [("", ".section .row .detail"), ("process.html?processname=says", ".why li:nth-child(2)")]
+    {
+        browser.open(&format!("{url}{page}"));
+        let text = format!("document.querySelector('{place}')?.textContent.split('; pid ')[0]");
+        browser.wait_for(&text, shown);
+        browser.wait_for("document.querySelectorAll('main :is(img, .detail b, .why b)').length", "0");
+        browser.wait_for("typeof globalThis.harm", "undefined");
+        no_violations(&mut browser);
+    }
+}
+
+#[test]
 fn names_are_one_segment_of_an_address_whatever_is_in_them() {
     let names = ["a%2Fb", "q?x=y&z", "h#i", "p+q", "..", "\\;"];
     let programs: String = names.iter().map(|name| format!("[program:{name}]\n{CAT}")).collect();
@@ -637,16 +713,37 @@ fn names_are_one_segment_of_an_address_whatever_is_in_them() {
 
 #[test]
 fn of_a_thousand_rows_only_those_that_change_are_touched() {
-    let many = "[program:many]\ncommand=/bin/cat\nstartsecs=0\nautostart=false\nnumprocs=1000\n\
-                process_name=p%(process_num)04d\n";
-    let Some((mut browser, sandbox, url)) = visit(many) else { return };
+    let group = |name: &str, count| {
+        format!("[program:{name}]\n{CAT}autostart=false\nnumprocs={count}\nprocess_name=p%(process_num)04d\n")
+    };
+    let programs = group("many", 800) + &group("some", 200);
+    let Some((mut browser, sandbox, url)) = visit(&programs) else { return };
+    browser.resize(1280, 800, "light");
+    // Its scripts run in the process of this address.
+    browser.open(&format!("{url}images/icon.svg"));
+    browser.wait_for("document.readyState", "complete");
+    let mut before = browser.busy_secs();
+    let mut is_quick = |browser: &mut Browser, what: &str| {
+        let now = browser.busy_secs();
+        // Several times what it takes, and far below what it would take if each row had to do with all others.
+        assert!(now - before < 2.0, "{what} takes {} s", now - before);
+        before = now;
+    };
     browser.open(&url);
-    browser.wait_for("document.querySelectorAll('.section .row').length", "1000");
+    let rows = "document.querySelectorAll('.section .row')";
+    browser.wait_for(&format!("{rows}.length"), "1000");
+    is_quick(&mut browser, "loading");
+    let rendered = format!(
+        "[...{rows}].filter(it => it.firstChild.checkVisibility({{contentVisibilityAuto: true}})).length"
+    );
+    let rendered: u32 = browser.value(&rendered).unwrap().parse().unwrap();
+    assert!((10..100).contains(&rendered), "{rendered} rows are rendered");
     browser.value(
-        "(globalThis.touched = new Set(), new MutationObserver(changes => {
-             for (const {target} of changes) {
+        "(globalThis.touched = new Set(), globalThis.moves = 0, new MutationObserver(changes => {
+             for (const {target, addedNodes, removedNodes} of changes) {
                  const row = (target.closest ? target : target.parentElement).closest('.section .row');
                  if (row) touched.add(row.row.name);
+                 moves += [...addedNodes, ...removedNodes].filter(it => it.row).length;
              }
          }).observe(document.querySelector('.list'),
              {subtree: true, childList: true, characterData: true, attributes: true}))",
@@ -654,11 +751,30 @@ fn of_a_thousand_rows_only_those_that_change_are_touched() {
     assert!(sandbox.ctl(&["start", "many:p0500"]).success);
     wait_cell(&mut browser, "many:p0500", "status", "running");
     browser.wait_for("[...touched].join()", "many:p0500");
+    is_quick(&mut browser, "one change");
+    // Many at once.
+    assert!(sandbox.ctl(&["start", "some:*"]).success);
+    browser.wait_for("document.querySelector('[data-state=RUNNING] b').innerText", "201");
+    browser.wait_for(
+        "touched.size + [...touched].filter(it => !/^some:|^many:p0500$/.test(it)).join() + moves",
+        "2010",
+    );
+    is_quick(&mut browser, "200 changes");
     browser.key("/");
     for key in "p0999".chars() {
         browser.key(&key.to_string());
     }
-    browser.wait_for("document.querySelectorAll('.section .row').length", "1");
+    browser.wait_for(&format!("{rows}.length"), "0");
+    browser.key("Escape");
+    browser.wait_for(&format!("{rows}.length"), "1000");
+    browser.key("/");
+    for key in "p0799".chars() {
+        browser.key(&key.to_string());
+    }
+    browser.wait_for(&format!("{rows}.length"), "1");
+    // At most each row goes, comes back and goes.
+    browser.wait_for("moves <= 3000", "true");
+    is_quick(&mut browser, "filtering");
 }
 
 /// axe-core, as a package for Python brings it.
@@ -675,34 +791,113 @@ fn axe_finds_nothing(browser: &mut Browser, axe: &Path) {
     assert_eq!(browser.value(findings).as_deref(), Some(""));
 }
 
+/// Sizes of windows that people have.
+const SCREENS: [(&str, u32, u32); 3] = [("desktop", 1280, 800), ("tablet", 768, 1024), ("phone", 390, 844)];
+
+/// Where the pictures are, so that people can look at them.
+fn picture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pages/{name}.png"))
+}
+
+/// The first log shows its end.
+const LOG_END: &str =
+    "(it => it.scrollHeight - it.scrollTop - it.clientHeight < 2)(document.querySelector('.lines'))";
+
+/// The same of the menu and the help, which cover the page.
+fn covers_fit(browser: &mut Browser, axe: Option<&Path>, name: &str) {
+    for (what, open, close) in [("menu", "summary", "summary"), ("help", ".help", "dialog button")] {
+        let is_there = format!("document.querySelector('{open}') !== null");
+        if browser.value(&is_there).as_deref() != Some("true") {
+            continue;
+        }
+        browser.click(open);
+        assert_eq!(browser.overflowing(), "", "{what} of {name}");
+        if let Some(axe) = axe {
+            axe_finds_nothing(browser, axe);
+        }
+        browser.picture(&picture(&format!("{name}-{what}")));
+        browser.click(close);
+    }
+}
+
 #[test]
 fn pages_fit_every_screen_and_are_accessible() {
+    let long = format!("{}_without_an_end", "a_name".repeat(12));
     let programs = format!(
-        "[program:db]\n{CAT}[program:web]\n{CAT}depends_on=db\nnumprocs=3\nprocess_name=a_web_server_with_a_long_name_%(process_num)s\n\
+        "[program:db]\n{CAT}health=exec:/bin/true\nhealth_interval=0.1\n\
+         [program:web]\n{CAT}depends_on=db\nnumprocs=3\nprocess_name=a_web_server_with_a_long_name_%(process_num)s\n\
          [program:broken]\ncommand=/nonexistent/with/a/long/path/that/does/not/fit\nstartretries=0\n\
-         [program:once]\ncommand=/bin/false\nstartsecs=0\nautorestart=false\n"
+         [program:once]\ncommand=/bin/false\nstartsecs=0\nautorestart=false\n\
+         [program:{long}]\nstartsecs=0\n\
+         command=/bin/sh -c 'seq -f \"GET /orders/%%g 200 with a query that is wider than a phone\" 40; echo {} >&2; exec cat'\n\
+         depends_on=web\n",
+        "x".repeat(300)
     );
     let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
     let axe = axe();
     sandbox.wait_state("broken", "FATAL");
+    sandbox.wait_state(&long, "RUNNING");
     let pages = [
-        "",
-        "process.html?processname=web:a_web_server_with_a_long_name_1",
-        "process.html?processname=broken",
+        ("list", String::new()),
+        ("process", "process.html?processname=web:a_web_server_with_a_long_name_1".to_owned()),
+        ("broken", "process.html?processname=broken".to_owned()),
+        ("long", format!("process.html?processname={long}")),
     ];
-    for page in pages {
-        browser.open(&format!("{url}{page}"));
+    for (name, address) in pages {
+        browser.open(&format!("{url}{address}"));
         browser.wait_for("document.querySelector('.live .content, .live .cards') !== null", "true");
-        browser.wait_for("document.querySelectorAll('.section .row').length === 6 || document.querySelector('dd') !== null", "true");
-        for (width, height, scheme) in [(1280, 800, "light"), (768, 1024, "dark"), (390, 844, "light")] {
-            browser.resize(width, height, scheme);
-            let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            browser.wait_for(overflow, "0");
-            if let Some(axe) = &axe {
-                axe_finds_nothing(&mut browser, axe);
+        browser.wait_for("document.querySelectorAll('.section .memory:not(:empty)').length === 5 || document.querySelector('dd') !== null", "true");
+        if name == "long" {
+            browser.wait_for("document.querySelectorAll('.log')[1].innerText.endsWith('xxx')", "true");
+        }
+        for (screen, width, height) in SCREENS {
+            for scheme in ["light", "dark"] {
+                browser.resize(width, height, scheme);
+                browser.wait_for("innerWidth", &width.to_string());
+                assert_eq!(browser.overflowing(), "", "{name} on a {screen}");
+                if name == "long" {
+                    // A log that is followed stays at its end when the window changes.
+                    browser.wait_for(LOG_END, "true");
+                }
+                if let Some(axe) = &axe {
+                    axe_finds_nothing(&mut browser, axe);
+                }
+                browser.picture(&picture(&format!("{name}-{screen}-{scheme}")));
+                covers_fit(&mut browser, axe.as_deref(), &format!("{name}-{screen}-{scheme}"));
             }
         }
+        if name == "long" {
+            browser.key("w");
+            browser.wait_for("document.querySelector('.wrap') !== null", "true");
+            browser.wait_for(LOG_END, "true");
+            // The graph, which is wider than a phone, shows the process itself.
+            browser.open(&format!("{url}{address}"));
+            browser.wait_for(
+                "document.querySelector('.graph .current')?.getBoundingClientRect().right < innerWidth",
+                "true",
+            );
+        }
         no_violations(&mut browser);
+        // Names in the graph are cut to fit their boxes.
+        let right = |part| format!("it.querySelector('{part}').getBoundingClientRect().right");
+        let cut = format!(
+            "[...document.querySelectorAll('.graph a')].filter(it => {} > {})",
+            right(".name"),
+            right("rect")
+        );
+        browser.wait_for(&format!("{cut}.length"), "0");
+        // Nothing is loaded from elsewhere.
+        let resources = "performance.getEntriesByType('resource').map(({name}) => name)";
+        browser.wait_for(
+            &format!(
+                "{resources}.some(it => it.endsWith('.css')) && {resources}.some(it => it.endsWith('.js'))"
+            ),
+            "true",
+        );
+        browser.wait_for(
+            &format!("{resources}.filter(it => new URL(it).origin !== location.origin).join()"),
+            "",
+        );
     }
 }
 

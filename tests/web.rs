@@ -228,6 +228,29 @@ fn a_restart_continues_when_its_client_disconnects() {
     }
 }
 
+/// What pages may load and do.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+#[test]
+fn every_page_has_the_whole_policy() {
+    let sandbox = Sandbox::with_programs(CAT).start();
+    let mut peer = Peer::unix(&sandbox);
+    for (target, line) in [
+        ("/", "HTTP/1.1 200 OK"),
+        ("/index.html?action=stopall", "HTTP/1.1 200 OK"),
+        ("/process.html?processname=cat", "HTTP/1.1 200 OK"),
+        ("/process.html?processname=none", "HTTP/1.1 404 Not Found"),
+        ("/tail.html?processname=cat", "HTTP/1.1 200 OK"),
+        ("/none.html", "HTTP/1.1 404 Not Found"),
+    ] {
+        let browser = "Sec-Fetch-Site: same-origin\r\nUser-Agent: Mozilla/5.0\r\n";
+        let page = peer.gets(request(&format!("GET {target}"), browser), line);
+        assert_eq!(page.field("Content-Security-Policy"), Some(POLICY), "{target}: {page:?}");
+        assert_eq!(page.field("X-Content-Type-Options"), Some("nosniff"), "{target}");
+    }
+}
+
 #[test]
 fn pages_of_other_sites_change_nothing() {
     let port = free_port();
@@ -247,7 +270,7 @@ fn pages_of_other_sites_change_nothing() {
             let line = request(&format!("GET /?{query}"), fields);
             let page = peer.gets(line, "HTTP/1.1 403 Forbidden");
             assert!(text(&page).contains("<form action=\"index.html\" method=\"post\">"), "{page:?}");
-            assert!(page.field("Content-Security-Policy").unwrap().contains("frame-ancestors 'self'"));
+            assert_eq!(page.field("Content-Security-Policy"), Some(POLICY));
         }
         // Looking is free.
         peer.gets(request("GET /", fields), "HTTP/1.1 200 OK");

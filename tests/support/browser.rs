@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::TIMEOUT;
@@ -26,6 +28,23 @@ pub fn program() -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
+const OVERFLOWING: &str = "(() => {
+    const scrolls = it => ['auto', 'scroll'].includes(getComputedStyle(it).overflowX);
+    const isAbove = (it, fits) => it !== null && (fits(it) || isAbove(it.parentElement, fits));
+    // What only screen readers find.
+    const isUnseen = it => isAbove(it, above => getComputedStyle(above).clipPath === 'inset(50%)');
+    const isCut = it => getComputedStyle(it).textOverflow === 'ellipsis' && it.title !== '';
+    const isBeyond = it => {
+        const {left, right} = it.getBoundingClientRect();
+        return left < -0.5 || right > innerWidth + 0.5;
+    };
+    return [document.documentElement, ...document.querySelectorAll('body, body *')]
+        .filter(it => it.checkVisibility() && !isUnseen(it))
+        .filter(it => (it.clientWidth > 0 && it.scrollWidth > it.clientWidth && !isAbove(it, scrolls) && !isCut(it))
+            || (isBeyond(it) && !isAbove(it.parentElement, scrolls)))
+        .map(it => it.outerHTML.slice(0, 200)).join('; ');
+})()";
+
 /// A window of a browser, with one page.
 #[derive(Debug)]
 pub struct Window(String);
@@ -38,6 +57,8 @@ pub struct Browser {
     replies: Receiver<Value>,
     session: Option<String>,
     asked: u64,
+    /// Of the window, once it is resized.
+    size: (u32, u32),
 }
 
 impl Browser {
@@ -70,7 +91,8 @@ impl Browser {
                 }
             }
         });
-        let mut browser = Self { child, commands, replies: receiver, session: None, asked: 0 };
+        let mut browser =
+            Self { child, commands, replies: receiver, session: None, asked: 0, size: (1280, 800) };
         browser.open_window();
         browser
     }
@@ -117,10 +139,47 @@ impl Browser {
 
     /// Gives the window this size in pixels, and the person this preference of colors.
     pub fn resize(&mut self, width: u32, height: u32, scheme: &str) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.size = (width, height);
+        self.set_size(width, height);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    fn set_size(&mut self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.call("Emulation.setDeviceMetricsOverride", size);
+    }
+
+    /// Saves a picture of the whole page as a PNG file, as in a window that is as high as the page: one that is not does not
+    /// render all of it.
+    pub fn picture(&mut self, path: &Path) {
+        let (width, height) = self.size;
+        let whole = self.value("document.documentElement.scrollHeight").unwrap().parse().unwrap();
+        self.set_size(width, height.max(whole));
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
+        self.capture(path);
+        self.set_size(width, height);
+    }
+
+    /// Saves a picture of what is in the window as a PNG file.
+    pub fn capture(&mut self, path: &Path) {
+        let picture = self.call("Page.captureScreenshot", json!({}));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()).unwrap();
+    }
+
+    /// The beginnings of visible elements whose content is wider than they are, or that are beyond the window. What scrolls
+    /// may be wider, and so may what is cut with an ellipsis and has the whole text as its title.
+    pub fn overflowing(&mut self) -> String {
+        self.value(OVERFLOWING).expect("a page")
+    }
+
+    /// Seconds of processor time that the page has used, which don't depend on what else the machine does.
+    pub fn busy_secs(&mut self) -> f64 {
+        self.call("Performance.enable", json!({"timeDomain": "threadTicks"}));
+        let all = self.call("Performance.getMetrics", json!({}));
+        let metric = all["metrics"].as_array().unwrap().iter().find(|it| it["name"] == "TaskDuration");
+        metric.unwrap()["value"].as_f64().unwrap()
     }
 
     /// Presses a key, by its name in the DOM.

@@ -10,7 +10,11 @@ const GAP_Y = 12;
 // Processes shown side by side; there may be a thousand workers behind one database.
 const COLUMN_MAX = 8;
 const DEPTH_MAX = 8;
-const NAME_CHARS_MAX = 17;
+
+// The room for a name beside the edge of its box. Characters differ in width, so names are measured in the font of the stylesheet.
+const NAME_WIDTH = WIDTH - 20;
+const NAME_CHARS_MAX = 40;
+const pen = document.createElement("canvas").getContext("2d");
 
 function svg(tag, attributes, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -69,9 +73,22 @@ export function draw(graph, name) {
   return svg("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": label }, ...lines, ...boxes);
 }
 
+/** The end of a name, which tells it from its siblings, as far as there is room. */
+function fitted(name) {
+  pen.font = "600 12px system-ui, sans-serif";
+  const fits = (text) => pen.measureText(text).width <= NAME_WIDTH;
+  const end = [...name].slice(-NAME_CHARS_MAX);
+  let short = name.length > NAME_CHARS_MAX ? `\u2026${end.join("")}` : name;
+  while (end.length > 1 && !fits(short)) {
+    end.shift();
+    short = `\u2026${end.join("")}`;
+  }
+  return short;
+}
+
 function box({ full_name: name, state }, x, y, isCurrent) {
   const shown = visible(name);
-  const short = [...shown].length > NAME_CHARS_MAX ? `\u2026${[...shown].slice(1 - NAME_CHARS_MAX).join("")}` : shown;
+  const short = fitted(shown);
   const look = state.toLowerCase();
   return svg(
     "a",

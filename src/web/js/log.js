@@ -34,7 +34,18 @@ export class LogView {
     this.status = el("span", { class: "count" }, "connecting");
     this.lines = el("div", { class: "lines", tabindex: "0", role: "region", "aria-label": label });
     this.node = el("section", { class: "log" }, el("h3", {}, label, " ", this.status), this.lines);
+    // Whether it stays at its end, when lines are added and when its size changes: until somebody scrolls.
+    this.isAtEnd = true;
+    this.lines.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.lines;
+      this.isAtEnd = scrollHeight - scrollTop - clientHeight < 40;
+    });
+    new ResizeObserver(() => this.stay()).observe(this.lines);
     this.onchange = () => {};
+  }
+
+  stay() {
+    if (this.isAtEnd) this.lines.scrollTop = this.lines.scrollHeight;
   }
 
   /** The parameter of the stream from which it goes on; none at first. */
@@ -111,7 +122,6 @@ export class LogView {
   /** Adds what has come: the rest of the last line, and whole lines. */
   flush() {
     const { lines } = this;
-    const followsEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
     const pieces = this.incoming.split("\n");
     this.incoming = "";
     this.waiting = 0;
@@ -130,7 +140,7 @@ export class LogView {
     }
     lines.append(fragment);
     while (lines.childElementCount > LINES_MAX) lines.firstChild.remove();
-    if (followsEnd) lines.scrollTop = lines.scrollHeight;
+    this.stay();
     this.onchange();
   }
 }

@@ -55,7 +55,7 @@ function reasons({ process, history }) {
     Starts: counters.starts, "automatic ones": counters.restarts, "failed ones": counters.failed_starts,
     "unexpected exits": counters.exits_unexpected, "ends by a signal": counters.exits_by_signal, "out of memory": counters.exits_by_oom,
   };
-  list.push(Object.entries(counted).filter(([, count]) => count).map(([word, count]) => `${word}: ${count}`).join(", "));
+  list.push(Object.entries(counted).filter(([word, count]) => count || word === "Starts").map(([word, count]) => `${word}: ${count}`).join(", "));
   return list.filter(Boolean).map(visible);
 }
 
@@ -107,7 +107,7 @@ function showHistory({ history }) {
       {},
       el("td", {}, el("time", { datetime: at }, clock(at))),
       el("td", {}, `${from} \u2192 ${to}`),
-      el("td", {}, pid ?? "", end ? ` ${ending(end)}` : ""),
+      el("td", {}, pid ? `pid ${pid}` : "", end ? ` ${ending(end)}` : ""),
       el("td", {}, nameOf(reason)),
     );
   historyRows.replaceChildren(...history.toReversed().map(row));
@@ -147,7 +147,10 @@ const toggle = (label, change) => {
   return node;
 };
 const pause = toggle("Pause", (isOn) => logs.forEach((log) => log.pause(isOn)));
-const wrap = toggle("Wrap", (isOn) => logBox.classList.toggle("wrap", isOn));
+const wrap = toggle("Wrap", (isOn) => {
+  logBox.classList.toggle("wrap", isOn);
+  for (const log of logs) log.stay();
+});
 const noLogs = el("p", { class: "empty" });
 const logBox = el("div", { class: "logs" }, ...logs.map(({ node }) => node));
 
@@ -235,7 +238,12 @@ async function loadGraph() {
   neighbours = around(graph, name);
   dependencies.hidden = picture === null;
   graphPlace.replaceChildren(...(picture ? [picture] : []));
-  const own = picture?.querySelector(".current rect");
+  centerGraph();
+}
+
+/** Scrolls a graph that is wider than the screen to the process itself. */
+function centerGraph() {
+  const own = graphPlace.querySelector(".current rect");
   if (own) graphPlace.scrollLeft = own.x.baseVal.value - graphPlace.clientWidth / 2 + own.width.baseVal.value / 2;
 }
 
@@ -254,6 +262,8 @@ const refresh = calmly(() => Promise.all([loadProcess(), neighbours.size > 1 && 
 try {
   const after = await load();
   const setLive = takeOver(header, content);
+  // What is not in the document yet can't be scrolled.
+  centerGraph();
   document.addEventListener("keydown", typed);
   followEvents({
     after,

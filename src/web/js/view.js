@@ -21,12 +21,17 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Sets a property, and leaves the document alone if it has that value: to set an attribute again costs as much as to change it. */
+export function setProperty(node, name, value) {
+  if (node[name] !== value) node[name] = value;
+}
+
 /** A button with an action. */
 export const button = (label, act, attributes = {}) =>
   el("button", { type: "button", onclick: act, ...attributes }, label);
 
 // Control characters, and marks that change the direction of text that follows.
-const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
+const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** A text from outside, with characters that would not be seen replaced by symbols. */
 export const visible = (text) =>
@@ -116,12 +121,12 @@ export function stateMark() {
   const word = el("span");
   const node = el("span", { class: "state" }, el("span", { class: "mark", "aria-hidden": "true" }), word);
   const show = (process) => {
-    node.dataset.look = lookOf(process);
+    setProperty(node.dataset, "look", lookOf(process));
     const { state, health } = process;
     // A check without a result yet is not the state STARTING.
     const isChecked = state === "RUNNING" && health && health.status !== "starting";
     setText(word, isChecked ? health.status : state.toLowerCase());
-    node.title = process.state;
+    setProperty(node, "title", process.state);
   };
   return { node, show };
 }
@@ -129,9 +134,9 @@ export function stateMark() {
 /** Shows of the buttons of a process those that make sense in its state. */
 export function showActions({ start, restart, stop }, { state }) {
   const isUp = ["RUNNING", "STARTING", "BACKOFF"].includes(state);
-  start.hidden = isUp || state === "STOPPING";
-  restart.hidden = !isUp;
-  stop.hidden = !isUp;
+  setProperty(start, "hidden", isUp || state === "STOPPING");
+  setProperty(restart, "hidden", !isUp);
+  setProperty(stop, "hidden", !isUp);
 }
 
 /** Where a process is in its life, beyond its state, in one line. */
