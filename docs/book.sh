@@ -14,7 +14,7 @@ fi
 source=target/book-src
 rm -rf "$source"
 mkdir -p "$source"
-cp docs/*.md ./*.md "$source"
+cp docs/*.{md,png,svg} ./*.md "$source"
 cp -r examples "$source"
 sed -i -E 's#\]\(docs/#](#g; s#\]\(\.\./(examples|[A-Z]+\.md)#](\1#g' "$source"/*.md
 sed -i 's#](../../docs/#](../../#g' "$source"/examples/*/README.md
