@@ -248,9 +248,13 @@ fn a_migration_that_fails_keeps_the_page_down_until_it_succeeds() {
 /// By its cgroup where there are controllers, else by `memory_limit`.
 #[test]
 fn a_noisy_neighbour_is_held_and_leaves_nothing() {
-    let mut sandbox = Sandbox::from_example("noisy-neighbour").start();
+    let sandbox = Sandbox::from_example("noisy-neighbour");
+    let port = free_port();
+    sandbox.replace("supervisord.conf", "page.sh 8000", &format!("page.sh {port}"));
+    let mut sandbox = sandbox.start();
     sandbox.wait_state("page", "RUNNING");
     let page = sandbox.pid("page").unwrap();
+    sandbox.wait("the page", |_| fetch(port));
     sandbox.wait("the report to be ended", |sandbox| {
         let log = sandbox.log();
         let is_ended = log.contains("memory_limit is 64 MB; restarting it")
@@ -260,6 +264,7 @@ fn a_noisy_neighbour_is_held_and_leaves_nothing() {
     sandbox.wait("the report to run again", |sandbox| {
         (sandbox.log().matches("spawned: 'report'").count() > 1).then_some(())
     });
+    assert!(fetch(port).unwrap().contains("This page answers"));
     assert!(sandbox.ctl(&["stop", "report"]).success);
     let supervisor = sandbox.supervisor_pid().as_raw_nonzero().get().cast_unsigned();
     sandbox.wait("nothing of the report to be left", |_| {

@@ -287,6 +287,28 @@ EOF
         "note: the command runs outside of the cgroup of web: it has none at present"
 }
 
+test_the_example_of_a_noisy_neighbour_is_held() {
+    neighbours() {
+        sv -c /vm/noisy-neighbour/supervisord.conf "$@"
+    }
+    program neighbours <<'EOF'
+command=/sv run -s -c /vm/noisy-neighbour/supervisord.conf
+cgroup=required
+EOF
+    wait_for "sv -c /vm/noisy-neighbour/supervisord.conf status page | grep RUNNING"
+    wait_for "grep -q 'nr_throttled [1-9]' $(ours)/p-neighbours/sv-*/p-report/cpu.stat"
+    is "$(cat "$(ours)"/p-neighbours/sv-*/p-report/cpu.max)" "20000 100000"
+    is "$(cat "$(ours)"/p-neighbours/sv-*/p-report/memory.max)" 100663296
+    contains "$(timeout 20 wget -qO - http://127.0.0.1:8000/)" "This page answers"
+    page="$(neighbours pid page)"
+    wait_for "grep 'memory_limit is 64 MB; restarting it\|report (terminated by SIGKILL, out of memory' /vm/noisy-neighbour/run/supervisord.log"
+    contains "$(timeout 20 wget -qO - http://127.0.0.1:8000/)" "This page answers"
+    is "$(neighbours pid page)" "$page"
+    neighbours stop report
+    is "$(pids_of 'sleep 1000000')" ""
+    sv stop neighbours
+}
+
 # Only root may move itself there.
 test_exec_of_an_ordinary_user_runs_outside_of_the_cgroup() {
     cat >/tmp/user.conf <<'EOF'

@@ -209,6 +209,7 @@ EOF
     contains "$status" "cannot apply ionice: Operation not permitted"
     contains "$status" "cannot apply oom_score_adj: Permission denied"
     contains "$status" "cannot apply capabilities: Operation not permitted"
+    contains "$status" "cannot apply user: Operation not permitted"
     # In Supervisor's own words.
     contains "$(cat /run/inner/user.log)" "supervisor: couldn't setuid to 33: "
 }

@@ -39,6 +39,9 @@ oom_score_adj=500
 startretries=0
 EOF
     wait_state web RUNNING
+    wait_log "WARN memory_limit has no effect: cannot read .*/proc/self.*"
+    sv restart web
+    is "$(grep -c "WARN memory_limit" $LOG)" 1
     wait_for 'grep -x 64 /run/limits'
     wait_state oom FATAL
     contains "$(sv status oom || true)" "cannot apply oom_score_adj: No such file or directory"
@@ -63,6 +66,7 @@ EOF
     wait_state two RUNNING
     wait_state strict FATAL
     contains "$(sv status strict || true)" "cannot apply cgroup: cannot read '/proc/self/cgroup'"
+    is "$(grep -c "WARN kill_tree works only as killasgroup: cannot read .*/proc/self.*" $LOG)" 1
     is "$(grep -c "programs run without cgroups of their own: cannot read" $LOG)" 1
     wait_for "[ -s /run/two ]"
     # As killasgroup.
