@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
     /// With --check: record the ratios instead
     #[arg(long, requires = "check")]
     pub(crate) record: bool,
-    /// Also write the tables and a chart into docs/performance.md and docs/performance.svg; without --only, of what is
-    /// published there
+    /// Also write the tables and a chart into docs/performance.md and docs/performance.svg, and some figures into README.md;
+    /// without --only, of what is published there
     #[arg(long, conflicts_with = "check")]
     pub(crate) write: bool,
     /// Print one JSON document instead of tables

@@ -1,8 +1,8 @@
-//! Writes the figures of a run into docs/performance.md, and a chart beside it.
+//! Writes the figures of a run into docs/performance.md with a chart beside it, and some of them into the README.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -21,16 +21,58 @@ const END: &str = "<!-- end -->";
 /// Under the sentence about the machine.
 const QUICK: &str = "It was a quick run, with fewer rounds and smaller amounts.\n";
 
+/// A row of the table in the README.
+struct Chosen {
+    /// What was done, and with what.
+    label: &'static str,
+    subject: &'static str,
+    column: &'static str,
+    unit: &'static str,
+    /// What the floor is, where its figure is shown.
+    floor: &'static str,
+}
+
+const IN_README: [Chosen; 6] = [
+    Chosen {
+        label: "own memory with 10 programs (private dirty)",
+        subject: "memory",
+        column: "dirty 10",
+        unit: " KiB",
+        floor: "",
+    },
+    Chosen {
+        label: "start of 100 programs",
+        subject: "boot",
+        column: "ms",
+        unit: " ms",
+        floor: "bare `posix_spawn` loop",
+    },
+    Chosen {
+        label: "restart after `kill -9`",
+        subject: "restart",
+        column: "median ms",
+        unit: " ms",
+        floor: "bare loop",
+    },
+    Chosen { label: "stop of 100 programs", subject: "stop", column: "signal ms", unit: " ms", floor: "" },
+    Chosen { label: "`status` with 10 programs", subject: "status", column: "ms", unit: " ms", floor: "" },
+    Chosen {
+        label: "wake-ups in an idle minute",
+        subject: "idle",
+        column: "per minute",
+        unit: "",
+        floor: "",
+    },
+];
+
+const COLUMNS_OF_README: [&str; 5] = ["sv", "supervisord", "runit", "s6", "dinit"];
+
 /// Those in the chart: their first column, as a multiple of the floor.
 const IN_CHART: [&str; 3] = ["boot", "restart", "stop"];
 
 /// Replaces the tables of the page, and the chart.
 pub(crate) fn write(tables: &[Table], peers: &[Peer], is_quick: bool) -> Outcome<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let page: PathBuf = docs.join("performance.md");
-    let text = fs::read_to_string(&page)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("docs/performance.md has no place for the tables")?;
-    let (_, after) = rest.split_once(END).ok_or("docs/performance.md has no place for the tables")?;
     let mut made = machine(peers)?;
     if is_quick {
         made.push_str(QUICK);
@@ -38,8 +80,38 @@ pub(crate) fn write(tables: &[Table], peers: &[Peer], is_quick: bool) -> Outcome
     for table in tables {
         made.push_str(&markdown(table));
     }
-    fs::write(page, format!("{before}{BEGIN}\n\n{made}\n{END}{after}"))?;
+    replace(&docs.join("performance.md"), &made)?;
+    // The numbers of programs in the README are those of a whole run.
+    if !is_quick && let Some(table) = readme_table(tables) {
+        replace(&docs.join("../README.md"), &table)?;
+    }
     Ok(fs::write(docs.join("performance.svg"), chart(tables))?)
+}
+
+/// Replaces what a page has between the marks.
+fn replace(page: &Path, made: &str) -> Outcome<()> {
+    let text = fs::read_to_string(page)?;
+    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = parts.ok_or_else(|| format!("'{}' has no place for tables", page.display()))?;
+    Ok(fs::write(page, format!("{before}{BEGIN}\n\n{made}\n{END}{after}"))?)
+}
+
+/// `None` if a subject was not measured.
+fn readme_table(tables: &[Table]) -> Option<String> {
+    let mut text =
+        format!("| | {} |\n|---{}|\n", COLUMNS_OF_README.join(" | "), "|---".repeat(COLUMNS_OF_README.len()));
+    for Chosen { label, subject, column, unit, floor } in IN_README {
+        let table = tables.iter().find(|table| table.subject == subject)?;
+        let column = table.columns.iter().position(|name| *name == column)?;
+        let figure = |name: &str| table.rows.iter().find(|row| row.name == name)?.figures[column];
+        let of_floor = table.base().filter(|_| !floor.is_empty()).and_then(|row| row.figures[column]);
+        let of_floor =
+            of_floor.map_or_else(String::new, |took| format!(" ({floor}: {}{unit})", rounded(took)));
+        let cells = COLUMNS_OF_README
+            .map(|name| figure(name).map_or_else(|| "–".to_owned(), |figure| rounded(figure) + unit));
+        _ = writeln!(text, "| {label}{of_floor} | {} |", cells.join(" | "));
+    }
+    Some(text)
 }
 
 /// One sentence about the machine and one about who took part.
