@@ -16,8 +16,8 @@ mod support;
 use support::container::{Container, docker, image};
 use support::{Sandbox, binary, have, static_binary};
 
-/// What the image of the top Dockerfile may come to: it holds nothing but the binary.
-const IMAGE_BYTES_MAX: u64 = 4_200_000;
+/// What the image of the top Dockerfile may have beside the binary: links and folders.
+const BESIDE_BYTES_MAX: u64 = 16 * 1024;
 
 const MANIFESTS: [&str; 2] = ["examples/kubernetes/web.yaml", "examples/kubernetes/sidecar.yaml"];
 const COMPOSE: &str = "docker/recipes/compose.yaml";
@@ -52,7 +52,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn the_image_is_the_binary_and_below_its_budget() {
+fn the_image_is_little_more_than_the_binary() {
     let Some(sv) = static_binary() else {
         have("a static binary of these sources (make static)", false);
         return;
@@ -68,7 +68,8 @@ fn the_image_is_the_binary_and_below_its_budget() {
     let id = built.stdout.trim();
     let size: u64 = docker(&["inspect", "-f", "{{.Size}}", id]).stdout.trim().parse().unwrap();
     docker(&["rmi", id]);
-    assert!(size < IMAGE_BYTES_MAX, "{size} bytes");
+    let of_binary = fs::metadata(&sv).unwrap().len();
+    assert!(size <= of_binary + BESIDE_BYTES_MAX, "{size} bytes, the binary {of_binary}");
     // The one that compiles ends in the same image.
     let last_stage = |path| read(path).split("FROM scratch").last().unwrap().replace("--from=build /", "");
     assert_eq!(last_stage("Dockerfile"), last_stage("docker/prebuilt.Dockerfile"));

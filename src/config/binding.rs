@@ -45,8 +45,8 @@ pub(super) fn bind_process(
 
 /// If the option is not set or invalid, the field keeps its value.
 fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, spec: &mut ProcessSpec) {
-    if options.is_hidden(name) && !spec.secret_options.iter().any(|known| known == name) {
-        spec.secret_options.push(name.to_owned());
+    if options.is_hidden(name) {
+        spec.secret_options.add(name);
     }
     match binding.field_ref {
         Lands::Boolean(field) => put(spec, field, options.value(name, values::boolean)),

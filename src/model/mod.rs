@@ -61,7 +61,7 @@ pub use signal::Signal;
 pub use snapshot::{HealthFacts, LogCounters, ProcessSnapshot, ProcessUsage, SupervisorSnapshot};
 pub use spec::{
     AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, ProgramType,
-    SocketSpec, StartRetries, StreamSpec, User, UserId,
+    SecretOptions, SocketSpec, StartRetries, StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall, counted, parse_duration, seconds_text};

@@ -308,7 +308,7 @@ pub struct ProcessSpec {
     /// `memory_limit`
     pub memory_limit: Option<Box<MemoryLimitSpec>>,
     /// The options whose values come from files of secrets, and are not shown.
-    pub secret_options: Vec<String>,
+    pub secret_options: SecretOptions,
     /// Where its section begins.
     pub defined_at: WrittenAt,
 }
@@ -397,11 +397,39 @@ impl Default for ProcessSpec {
             schedule: None,
             limits: None,
             memory_limit: None,
-            secret_options: Vec::new(),
+            secret_options: SecretOptions::default(),
             defined_at: WrittenAt::default(),
         }
     }
 }
+
+/// Names of options whose values are not shown. All compare as equal, as a value that has moved to or from a file of secrets
+/// has not changed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SecretOptions(Vec<String>);
+
+impl SecretOptions {
+    /// Adds an option.
+    pub fn add(&mut self, name: &str) {
+        if !self.has(name) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    /// Whether the value of this option is not shown.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
+    }
+}
+
+impl PartialEq for SecretOptions {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for SecretOptions {}
 
 /// The kind of section that defines a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

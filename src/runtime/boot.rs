@@ -131,7 +131,7 @@ fn prepare(launch: &Launch, config_file: &Path, host: &Host) -> Result<Settings,
         let is_about_content = |error: &config::Error| {
             !matches!(error.kind, config::ErrorKind::File | config::ErrorKind::CommandLine)
         };
-        // COMPAT: `sv` names the command that shows the lines, and similar names for those that don't exist.
+        // COMPAT: under our own name we also say that `sv check` shows the lines, and suggests names for unknown ones.
         if launch.foreground
             && errors.0.iter().all(is_about_content)
             && let Some(last) = shown.last_mut()

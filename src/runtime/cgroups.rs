@@ -122,6 +122,10 @@ impl Cgroups {
         let cgroup =
             hierarchy.program(full_name).map_err(|error| failed(format!("cannot make it: {error}")))?;
         self.left.retain(|left| *left != cgroup);
+        // They set the limits of the one before.
+        for writer in self.writers.values_mut().filter(|writer| writer.process == Some(process)) {
+            (writer.process, writer.next) = (None, None);
+        }
         let oom_kills = cgroup.oom_kills().unwrap_or(0);
         self.by_process.insert(process, ProcessCgroup { cgroup: cgroup.clone(), oom_kills });
         Ok(cgroup)
@@ -135,7 +139,7 @@ impl Cgroups {
     /// A child was started that enters its cgroup if it can.
     pub(super) fn expect_entry(&mut self, process: ProcessId, pid: Pid, now: Mono) {
         self.entering.push(Entering { process, pid, until: now.after(ENTERS_WITHIN) });
-        self.look_at_entries = Some(now.after(ENTRY_LOOK_INTERVAL));
+        self.look_at_entries.get_or_insert(now.after(ENTRY_LOOK_INTERVAL));
     }
 
     /// When to look at children that are entering their cgroups.
@@ -172,6 +176,12 @@ impl Cgroups {
     pub(super) fn forget(&mut self, process: ProcessId) {
         let cgroup = self.by_process.remove(&process).map(|it| it.cgroup);
         self.left.extend(cgroup.filter(|cgroup| cgroup.remove().is_err()));
+    }
+
+    /// Forgets a process that is gone, also what was reported about it.
+    pub(super) fn forget_all_of(&mut self, process: ProcessId) {
+        self.forget(process);
+        self.reported.retain(|(_, of)| *of != Some(process));
     }
 
     /// Forgets the processes of the supervisor before a restart. What made cgroups impossible may be gone.
@@ -260,13 +270,13 @@ impl Shell {
         if self.cgroups.look_at_entries.is_none_or(|at| at > self.now.mono) {
             return;
         }
-        let entering = std::mem::take(&mut self.cgroups.entering);
-        let left: Vec<_> = entering
-            .into_iter()
-            .filter(|it| !self.has_noted_entry(it.process, it.pid) && it.until > self.now.mono)
-            .collect();
-        self.cgroups.look_at_entries = (!left.is_empty()).then(|| self.now.mono.after(ENTRY_LOOK_INTERVAL));
-        self.cgroups.entering = left;
+        for it in std::mem::take(&mut self.cgroups.entering) {
+            if !self.take_entry(it.process, it.pid) && it.until > self.now.mono {
+                self.cgroups.entering.push(it);
+            }
+        }
+        let is_over = self.cgroups.entering.is_empty();
+        self.cgroups.look_at_entries = (!is_over).then(|| self.now.mono.after(ENTRY_LOOK_INTERVAL));
     }
 
     /// A child was reaped: whether it has entered its cgroup is settled.
@@ -274,12 +284,13 @@ impl Shell {
         let before = self.cgroups.entering.len();
         self.cgroups.entering.retain(|it| it.pid != pid);
         if self.cgroups.entering.len() < before {
-            self.has_noted_entry(process, pid);
+            self.take_entry(process, pid);
         }
     }
 
-    /// Whether a child has tried to enter its cgroup. If it could not, the process has none.
-    fn has_noted_entry(&mut self, process: ProcessId, pid: Pid) -> bool {
+    /// Takes the note of a child that has tried to enter its cgroup; false if there is none yet. If the child could not
+    /// enter it, the process has none.
+    fn take_entry(&mut self, process: ProcessId, pid: Pid) -> bool {
         match spawn_failures::take_entry(pid) {
             None => return false,
             Some(Ok(())) => {

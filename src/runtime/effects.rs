@@ -120,7 +120,7 @@ impl Shell {
             }
             Effect::Forget { process } => {
                 self.output.forget(process);
-                self.cgroups.forget(process);
+                self.cgroups.forget_all_of(process);
                 self.trees.forget(process);
             }
             Effect::ReopenLogs => self.reopen_logs(),

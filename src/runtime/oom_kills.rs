@@ -1,8 +1,8 @@
 //! Kills of the OOM killer in the container, for the ends of programs without a counter of their own.
 //!
 //! The kernel counts a kill before the victim ends, and does not say whom it has killed. So an end by SIGKILL that we did not
-//! send is the kernel's if the counter has risen not long before. A rise that nobody has used by then was that of another
-//! process.
+//! send is the kernel's if a rise of the counter was noticed not long before. A rise that nobody has used by then was that of
+//! another process. While nothing happens we do not look, and date a rise by the next turn.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -45,6 +45,7 @@ impl OomKills {
 
     fn note(&mut self, count: Option<u64>, now: Mono) {
         self.look_after = Some(now.after(LOOK_INTERVAL));
+        self.unexplained.retain(|at| now.since(*at) < VICTIM_ENDS_WITHIN);
         let Some(count) = count else { return };
         let room = KILLS_MAX.saturating_sub(self.unexplained.len() as u64);
         let new = count.saturating_sub(self.count).min(room);
@@ -60,7 +61,6 @@ impl OomKills {
 
     fn explained_by(&mut self, count: Option<u64>, now: Mono) -> bool {
         self.note(count, now);
-        self.unexplained.retain(|at| now.since(*at) < VICTIM_ENDS_WITHIN);
         self.unexplained.pop_front().is_some()
     }
 
@@ -68,8 +68,9 @@ impl OomKills {
     pub(super) fn pass_over(&mut self, kills: u64, now: Mono) {
         if self.counter.counts_programs() {
             self.note(self.counter.read(), now);
-            let passed = kills.min(self.unexplained.len() as u64) as usize;
-            self.unexplained.drain(..passed);
+            // The newest: these were noticed last.
+            let left = (self.unexplained.len() as u64).saturating_sub(kills);
+            self.unexplained.truncate(left as usize);
         }
     }
 }
@@ -93,5 +94,8 @@ mod tests {
         // Unreadable for once, and less after a change of the cgroup.
         assert!(!kills.explained_by(None, at(8000)) && !kills.explained_by(Some(1), at(8000)));
         assert!(kills.explained_by(Some(2), at(8000)));
+        // Many that nobody used leave room for the next one.
+        kills.note(Some(1000), at(9000));
+        assert!(kills.explained_by(Some(1001), at(20_000)) && !kills.explained_by(Some(1001), at(20_000)));
     }
 }

@@ -161,7 +161,8 @@ fn create(path: &Path, text: &str) -> Result<(), ScaffoldError> {
 fn draft_of(source: &Path, output: Option<&Path>) -> Result<Draft, ScaffoldError> {
     let shown = source.display().to_string();
     let cannot = |why: &dyn fmt::Display| {
-        ScaffoldError(format!("cannot read '{shown}': {why}: name a Procfile or a Dockerfile"))
+        let help = if source.is_file() { "" } else { ": name a Procfile or a Dockerfile" };
+        ScaffoldError(format!("cannot read '{shown}': {why}{help}"))
     };
     let bytes = files::read_and_wait(source, SOURCE_BYTES_MAX).map_err(|error| cannot(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8"))?;

@@ -94,7 +94,7 @@ pub(super) fn helper(run: &dyn Fn()) -> io::Result<Pid> {
 
 /// Runs a function in a child that shares our memory, and returns when the child has executed a program or
 /// exited. All signals must be blocked, and `run` must not change our memory except its own stack. The child has
-/// those of our descriptors whose numbers are below `end`, and may have the others.
+/// those of our descriptors whose numbers are below `end`; the others it has until exec, or not at all.
 ///
 /// # Errors
 /// The error of clone(2): EAGAIN, ENOMEM.
@@ -121,11 +121,23 @@ pub(super) fn within_our_memory(end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
     if pid < 0 { Err(Errno::last().into()) } else { Ok(Pid(pid)) }
 }
 
-/// Whether there is close_range(2), which Linux has since 5.9, with the flag that a child uses.
+/// Whether a child can copy a part of our table of descriptors by close_range(2). Kernels before 6.11, unless the fix was
+/// added to them, may take numbers above that part for used in the copy, and the program would get numbers that are too
+/// high, or none.
 fn can_copy_descriptors() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     // Closes nothing, as no descriptor has this number. With the flag, threads of a test would lose our descriptors.
-    *CAN.get_or_init(|| child::close_range(u32::MAX, 0).is_ok())
+    *CAN.get_or_init(|| is_linux_since((6, 11)) && child::close_range(u32::MAX, 0).is_ok())
+}
+
+fn is_linux_since(version: (u32, u32)) -> bool {
+    let system = rustix::system::uname();
+    let mut numbers = system.release().to_bytes().split(|byte| !byte.is_ascii_digit()).map(|digits| {
+        digits
+            .iter()
+            .fold(0u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')))
+    });
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= version
 }
 
 /// The child's first function. Its return value becomes the exit status, by _exit(2).

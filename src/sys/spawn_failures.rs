@@ -125,7 +125,7 @@ impl SpawnFailure {
     /// Whether the machine is short of processes or memory, so that the program is not to blame.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
-        self.step == Step::Exec && super::is_shortage(&self.error)
+        matches!(self.step, Step::Exec | Step::Descriptors) && super::is_shortage(&self.error)
     }
 }
 
@@ -258,10 +258,11 @@ mod tests {
     }
 
     #[test]
-    fn only_exec_can_meet_a_shortage() {
+    fn exec_and_the_copy_of_descriptors_can_meet_a_shortage() {
         let is_shortage =
             |step, errno| SpawnFailure { step, error: io::Error::from_raw_os_error(errno) }.is_shortage();
         assert!(is_shortage(Step::Exec, libc::EAGAIN) && is_shortage(Step::Exec, libc::ENOMEM));
+        assert!(is_shortage(Step::Descriptors, libc::ENOMEM));
         assert!(!is_shortage(Step::Exec, libc::ENOENT) && !is_shortage(Step::User, libc::EAGAIN));
     }
 }

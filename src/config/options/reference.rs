@@ -138,6 +138,9 @@ fn the_values_of_variables_and_of_secret_files_do_not_differ_visibly() {
         ]
     );
     assert_eq!(values(&new, &old)[0], r#"command: Some("...") -> Some("a")"#);
+    let more = of_ini("command=a\nenvironment=KEPT=\"x\",NEW=\"x\"\n");
+    let less = of_ini("command=a\nenvironment=KEPT=\"x\"\n");
+    assert_eq!(values(&less, &more), [r#"environment: Some("") -> Some("NEW=...")"#]);
 }
 
 #[test]

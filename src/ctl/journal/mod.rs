@@ -151,7 +151,8 @@ fn show_end(
     text.extend(source.lines.take(begun.as_bytes(), now_ms()));
     // A closed output is noticed when we follow; otherwise we are done anyway.
     let _ = session.pass_on(&text);
-    let first = wanted.since.and_then(|since| {
+    // With enough lines, earlier ones were not asked for.
+    let first = wanted.since.filter(|_| shown.len() < wanted.lines).and_then(|since| {
         let mut times = lines::timed(&end, true).filter_map(|(at, _)| at);
         times.next().filter(|first| *first > since)
     });

@@ -128,7 +128,8 @@ impl OwnField for Arc<Environment> {
     }
 }
 
-/// `A=...,B=...`: the variables of one environment that the other lacks, or has with another value.
+/// `A=...,B=...`: the variables of one environment that the other lacks, or has with another value; `None` if it has no
+/// variables at all.
 fn variables(environment: &Environment, other: &Environment) -> Option<String> {
     let value = |of: &Environment, name: &str| {
         of.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
@@ -138,7 +139,7 @@ fn variables(environment: &Environment, other: &Environment) -> Option<String> {
     names.sort_unstable();
     names.dedup();
     let texts: Vec<String> = names.iter().map(|name| format!("{name}=...")).collect();
-    (!texts.is_empty()).then(|| texts.join(","))
+    (!environment.is_empty()).then(|| texts.join(","))
 }
 
 fn shown(value: Option<impl Display>) -> Option<String> {

@@ -147,6 +147,10 @@ impl Supervisor {
                 Fate::Replaced(id) => {
                     self.with(id, |process| process.log_replacement(spec, out));
                 }
+                // A value may come from a file of secrets by now.
+                Fate::Stays(id, Updated::Unchanged) => {
+                    self.with(id, |process| process.spec = Arc::clone(spec));
+                }
                 Fate::Stays(..) | Fate::Added => {}
             }
         }

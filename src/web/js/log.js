@@ -89,7 +89,7 @@ export class LogView {
     this.showStatus();
   }
 
-  /** Reads what has come, where streams are refused. Whether there is such a log. */
+  /** Reads what has come, where streams are refused. False if there is no such log; what fails otherwise is tried again. */
   async read(path, bytesFirst) {
     const from = this.offset === null ? `bytes=${bytesFirst}` : `offset=${this.offset}`;
     try {
@@ -98,8 +98,8 @@ export class LogView {
       this.offset = offset;
       if (text) this.take(text);
       return true;
-    } catch {
-      return false;
+    } catch (failure) {
+      return failure.status !== 404;
     }
   }
 

@@ -250,7 +250,7 @@ function centerGraph() {
 async function load() {
   about = await get("");
   showPermissions(about.permissions);
-  if (isPolled) showLogs(Object.fromEntries(await Promise.all(logs.map(async (log) => [log.channel, await log.read(pathOf(name), LOG_BYTES)]))));
+  if (isPolled && about.permissions.read_logs) showLogs(Object.fromEntries(await Promise.all(logs.map(async (log) => [log.channel, await log.read(pathOf(name), LOG_BYTES)]))));
   setText(subtitle, visible(`${about.identifier} @ ${about.host}`));
   loadGraph();
   return loadProcess();
