@@ -276,7 +276,10 @@ impl<'a> TransitionView<'a> {
     }
 }
 
-/// The configuration of a process, by the names of its options.
+/// What is shown of a value from a file of secrets.
+const HIDDEN: &str = "...";
+
+/// The configuration of a process, by the names of its options. Texts from files of secrets are not shown.
 #[derive(Serialize)]
 pub(super) struct ConfigView<'a> {
     command: &'a str,
@@ -317,9 +320,13 @@ struct PlaceView<'a> {
 
 impl<'a> ConfigView<'a> {
     pub(super) fn of(spec: &'a ProcessSpec) -> Self {
+        let is_hidden = |option| spec.secret_options.has(option);
+        let shown = |option, text: String| if is_hidden(option) { HIDDEN.to_owned() } else { text };
+        let directory = spec.directory.as_ref();
+        let ready = spec.readiness.iter().flat_map(|it| &it.checks);
         Self {
-            command: &spec.command,
-            directory: spec.directory.as_ref().map(|path| path.display().to_string()),
+            command: if is_hidden("command") { HIDDEN } else { &spec.command },
+            directory: directory.map(|path| shown("directory", path.display().to_string())),
             user: spec.user.as_ref().map(|user| user.name.as_str()),
             r#type: match spec.program_type {
                 ProgramType::Daemon => "daemon",
@@ -338,8 +345,8 @@ impl<'a> ConfigView<'a> {
             stopwaitsecs: spec.stop_wait_secs,
             depends_on: spec.depends_on.iter().map(DependencyView::of).collect(),
             restart_with: spec.restart_with.iter().map(DependencyView::of).collect(),
-            ready: spec.readiness.iter().flat_map(|it| &it.checks).map(ToString::to_string).collect(),
-            health: spec.health.as_ref().map(|health| health.check.to_string()),
+            ready: ready.map(|check| shown("ready", check.to_string())).collect(),
+            health: spec.health.as_ref().map(|health| shown("health", health.check.to_string())),
             schedule: spec.schedule.as_ref().map(|schedule| schedule.text.as_str()),
             defined_at: PlaceView::of(&spec.defined_at),
         }

@@ -120,11 +120,11 @@ fn the_values_that_differ_are_spelled_as_in_a_configuration() {
 
 #[test]
 fn the_values_of_variables_and_of_secret_files_do_not_differ_visibly() {
-    let machine = machine()
+    let of_secrets = machine()
         .file(MAIN, format!("{INI}command=a\nenvironment=KEPT=\"x\",TOKEN=\"geheim\",NEW=\"geheim\"\n"))
         .variable("SV_PROGRAM_X_COMMAND_FILE", "/run/secret")
         .file("/run/secret", "b --token geheim");
-    let new = process(load(Path::new(MAIN), &[], &machine).unwrap());
+    let new = process(load(Path::new(MAIN), &[], &of_secrets).unwrap());
     let old = of_ini("command=a\nenvironment=KEPT=\"x\",TOKEN=\"old\",GONE=\"old\"\n");
     let values = |old, new| -> Vec<String> {
         let differing = differing_values(old, new).into_iter();
@@ -138,6 +138,12 @@ fn the_values_of_variables_and_of_secret_files_do_not_differ_visibly() {
         ]
     );
     assert_eq!(values(&new, &old)[0], r#"command: Some("...") -> Some("a")"#);
+    let moved = machine()
+        .file(MAIN, format!("{INI}command=unused\n"))
+        .variable("SV_PROGRAM_X_COMMAND_FILE", "/run/secret")
+        .file("/run/secret", "a");
+    let moved = process(load(Path::new(MAIN), &[], &moved).unwrap());
+    assert_eq!(moved, of_ini("command=a\n"), "where a value comes from is no change");
     let more = of_ini("command=a\nenvironment=KEPT=\"x\",NEW=\"x\"\n");
     let less = of_ini("command=a\nenvironment=KEPT=\"x\"\n");
     assert_eq!(values(&less, &more), [r#"environment: Some("") -> Some("NEW=...")"#]);
