@@ -137,15 +137,21 @@ mod tests {
         // The grandchild is there once it has written.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let root = Pid(child.id().cast_signed());
-        let (alone, shared) = resident_pages(root).unwrap();
+        let root_bytes = || {
+            let (alone, shared) = resident_pages(root).unwrap();
+            (alone + shared) * page_bytes()
+        };
         let tree = tree_memory(root).unwrap();
-        let root_bytes = (alone + shared) * page_bytes();
-        assert!(tree > root_bytes, "{tree}");
+        assert!(tree > root_bytes(), "{tree}");
+        // The shell may still be on its way to `wait`, and take more in between.
+        let is_root_alone =
+            |measure: &dyn Fn() -> Option<u64>| (0..1000).any(|_| measure() == Some(root_bytes()));
         // Beyond the bounds no thread is asked for children, and no process measured.
         let begun = || TreeMeasurement::begin(root).unwrap();
-        assert_eq!(completed(TreeMeasurement { threads_left: 0, ..begun() }), Some(root_bytes));
-        let full = TreeMeasurement { found: vec![root; MEASURED_MAX], ..begun() };
-        assert_eq!(completed(full), Some(root_bytes));
+        assert!(is_root_alone(&|| completed(TreeMeasurement { threads_left: 0, ..begun() })));
+        assert!(is_root_alone(&|| {
+            completed(TreeMeasurement { found: vec![root; MEASURED_MAX], ..begun() })
+        }));
         let mut almost_full = TreeMeasurement { found: vec![root; MEASURED_MAX - 1], ..begun() };
         while almost_full.advance().is_none() {}
         assert_eq!((almost_full.found.len(), almost_full.asked), (MEASURED_MAX, 1));
