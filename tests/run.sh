@@ -32,5 +32,5 @@ others="$(for file in tests/*.rs; do basename "$file" .rs; done | grep -vxF "$(p
     echo --doc
 } | xargs -P "${TEST_JOBS:-$(($(nproc) + 1))}" -n 1 bash -c 'run "$@"' run
 
-failed="$(cd "$logs" && for log in *.failed; do [ ! -e "$log" ] || basename "$log" .failed; done)"
+failed="$(cd "$logs" && for log in *.failed; do [ ! -e "$log" ] || basename -- "$log" .failed; done)"
 [ -z "$failed" ] || { echo "tests: FAILED:" $failed && exit 1; }
