@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use support::client::{exit_code, interrupt, spawn};
-use support::wire::{Answer, Peer, anonymous_kib};
+use support::wire::{Answer, Peer, anonymous_kib, sleeps};
 use support::{HEAD, Sandbox, free_port, free_ports, have};
 
 const PROGRAMS: &str = "\
@@ -898,24 +898,16 @@ fn lists_of_many_processes_are_complete() {
     assert_eq!(names(&get(&mut peer, "/config")).len(), 300);
 }
 
-/// How often the supervisor has gone to sleep.
-fn sleeps(sandbox: &Sandbox) -> u64 {
-    let pid = sandbox.supervisor_pid();
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
-    line.trim().parse().unwrap()
-}
-
 #[test]
 fn nothing_happens_between_two_events() {
     let mut sandbox = started();
     let mut streams: Vec<_> =
         (0..20).map(|_| Events::follow(Peer::unix(&sandbox), "/events?follow=true&after=0", "")).collect();
     streams.iter_mut().for_each(|stream| drop(stream.up_to("\"to\":\"FATAL\"")));
-    let (before, since) = (sleeps(&sandbox), Instant::now());
+    let (before, since) = (sleeps(sandbox.supervisor_pid()), Instant::now());
     sandbox.wait("two seconds", |_| (since.elapsed() > Duration::from_secs(2)).then_some(()));
     // The way back to sleep from what was there to be done before, and one comment for all streams.
-    let wakes = sleeps(&sandbox) - before;
+    let wakes = sleeps(sandbox.supervisor_pid()) - before;
     assert!(wakes <= 3, "{wakes} wake-ups");
 }
 
@@ -936,9 +928,9 @@ fn clients_that_watch_cost_nothing_between_two_events() {
     };
     // The events follow after the first table.
     draw_again(&mut sandbox, 2);
-    let before = sleeps(&sandbox);
+    let before = sleeps(sandbox.supervisor_pid());
     draw_again(&mut sandbox, 2);
-    let wakes = sleeps(&sandbox) - before;
+    let wakes = sleeps(sandbox.supervisor_pid()) - before;
     assert!(wakes <= 3, "{wakes} wake-ups");
     for client in &mut clients {
         interrupt(client);

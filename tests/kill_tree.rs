@@ -235,9 +235,9 @@ fn what_a_nested_supervisor_leaves_when_it_is_killed_is_ended_with_it() {
     let daemon = Pid::from_raw(daemon).unwrap();
     // Without its parent it has been adopted by the inner one.
     sandbox.wait("the daemon to be an orphan", |sandbox| {
-        let inner = sandbox.pid("inner")?.as_raw_nonzero().get();
-        let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.as_raw_nonzero())).ok()?;
-        (stat.rsplit(')').next()?.split_whitespace().nth(1)? == inner.to_string()).then_some(())
+        let [inner, daemon] =
+            [sandbox.pid("inner")?, daemon].map(|pid| pid.as_raw_nonzero().get().cast_unsigned());
+        (support::parent(daemon)? == inner).then_some(())
     });
     kill_process(sandbox.pid("inner").unwrap(), Signal::KILL).unwrap();
     sandbox.wait("the daemon to be gone", |_| test_kill_process(daemon).is_err().then_some(()));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Signal, kill_process};
 use support::browser::{self, Browser};
-use support::wire::Peer;
+use support::wire::{Peer, resident_kib};
 use support::{HEAD, Sandbox, free_port, have};
 use sv::xmlrpc::Value;
 
@@ -115,10 +115,7 @@ fn health_and_memory_are_shown() {
     let shown = browser.value(&memory).unwrap();
     let (number, unit) = shown.split_once(' ').unwrap();
     let shown_kib = number.parse::<f64>().unwrap() * if unit == "MiB" { 1024.0 } else { 1.0 };
-    let pid = sandbox.pid("plain").unwrap().as_raw_nonzero();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let resident_kib: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    let resident_kib = resident_kib(sandbox.pid("plain").unwrap()) as f64;
     assert!((0.5..2.0).contains(&(shown_kib / resident_kib)), "{shown}, and it is {resident_kib} KiB");
     assert!(sandbox.ctl(&["stop", "plain"]).success);
     browser.wait_for(&memory, "");
@@ -127,9 +124,8 @@ fn health_and_memory_are_shown() {
 
 #[test]
 fn titles_have_the_identifier_and_the_host() {
-    let Some((mut browser, sandbox, url)) = visit(&format!("[program:cat]\n{CAT}")) else { return };
-    sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nidentifier=shop\n");
-    assert!(sandbox.ctl(&["reload"]).success);
+    let programs = format!("[program:cat]\n{CAT}[supervisord]\nidentifier=shop\n");
+    let Some((mut browser, _sandbox, url)) = visit(&programs) else { return };
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let place = format!("shop @ {}", host.trim());
     browser.open(&url);

@@ -9,8 +9,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
-use support::wire::{Peer, anonymous_kib};
+use rustix::process::Signal;
+use support::wire::{Peer, anonymous_kib, sleeps};
 use support::{Sandbox, peers};
 use sv::xmlrpc::Value;
 
@@ -313,13 +313,6 @@ fn a_stream_ends_with_its_group_and_with_a_restart() {
     let [reported, own] = followers.map(Follower::hears_out);
     assert_eq!(reported, "ready\nready\n");
     assert!(own.contains("stopped: echo"), "{own}");
-}
-
-/// Times that it went to sleep: what wakes it shows here.
-fn sleeps(pid: Pid) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
-    line.trim().parse().unwrap()
 }
 
 #[test]

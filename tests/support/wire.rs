@@ -168,13 +168,26 @@ pub fn anonymous_kib(pid: Pid) -> u64 {
     kib_of(pid, "RssAnon:")
 }
 
+/// With the pages of the binary.
+pub fn resident_kib(pid: Pid) -> u64 {
+    kib_of(pid, "VmRSS:")
+}
+
 /// The most that it has been.
 pub fn peak_resident_kib(pid: Pid) -> u64 {
     kib_of(pid, "VmHWM:")
 }
 
+/// How often it has gone to sleep: what wakes it shows here.
+pub fn sleeps(pid: Pid) -> u64 {
+    status_field(pid, "voluntary_ctxt_switches:").parse().unwrap()
+}
+
 fn kib_of(pid: Pid, field: &str) -> u64 {
+    status_field(pid, field).trim_end_matches(" kB").parse().unwrap()
+}
+
+fn status_field(pid: Pid, field: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim().to_owned()
 }
