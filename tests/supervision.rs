@@ -464,8 +464,8 @@ fn a_slow_reader_of_our_output_delays_no_other() {
     );
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nsilent=true\n");
     let (read, write) = std::io::pipe().unwrap();
-    let mut command = std::process::Command::new(support::binary());
-    command.args(["run", "-c"]).arg(sandbox.config()).stdout(write).current_dir(sandbox.dir());
+    let mut command = sandbox.marked(std::process::Command::new(support::binary()));
+    command.args(["run", "-c"]).arg(sandbox.config()).stdout(write);
     let mut supervisor = command.spawn().unwrap();
     drop(command);
     sandbox.wait("an answer", |sandbox| sandbox.ctl(&["pid"]).success.then_some(()));
@@ -594,7 +594,7 @@ fn a_full_process_table_is_waited_out() {
         command.args(["--reuid", &uid, "--clear-groups"]).arg(program).args(arguments);
         command
     };
-    let mut other = as_user(Path::new("sleep"), &["100000"]).spawn().unwrap();
+    let mut other = sandbox.marked(as_user(Path::new("sleep"), &["100000"])).spawn().unwrap();
     let other_status = format!("/proc/{}/status", other.id());
     sandbox.wait("the other process to have its user", |_| {
         fs::read_to_string(&other_status).unwrap().contains(&format!("Uid:\t{uid}")).then_some(())
@@ -618,7 +618,8 @@ fn a_child_that_may_not_execute_for_want_of_processes_waits() {
     let mut sandbox = Sandbox::with_programs(
         "[program:cat]\ncommand=/bin/cat\nuser=nobody\nstartretries=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
     );
-    let mut other = std::process::Command::new("setpriv")
+    let mut other = sandbox
+        .marked(std::process::Command::new("setpriv"))
         .args(["--reuid", "nobody", "--clear-groups", "sleep", "100000"])
         .spawn()
         .unwrap();
@@ -668,8 +669,8 @@ fn log_lines_are_in_the_time_zone_that_tz_names() {
 fn a_reader_that_goes_away_costs_nothing() {
     let mut sandbox = Sandbox::with_programs("[program:flood]\ncommand=yes\nstdout_logfile=/dev/stdout\n");
     let (read, write) = std::io::pipe().unwrap();
-    let mut command = std::process::Command::new(support::binary());
-    command.args(["run", "-c"]).arg(sandbox.config()).stdout(write).current_dir(sandbox.dir());
+    let mut command = sandbox.marked(std::process::Command::new(support::binary()));
+    command.args(["run", "-c"]).arg(sandbox.config()).stdout(write);
     let mut supervisor = command.stderr(std::process::Stdio::null()).spawn().unwrap();
     drop(command);
     sandbox.wait("an answer", |sandbox| sandbox.ctl(&["pid"]).success.then_some(()));
