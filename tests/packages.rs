@@ -281,7 +281,7 @@ fn the_page_of_licenses_is_up_to_date() {
     );
 }
 
-/// The path of the static binary in the target directory that it was built in: there `dist.sh` has nothing to compile.
+/// The target directory that the static binary was built in: with it `dist.sh` has nothing to compile.
 fn target_of(binary: &Path) -> Option<&Path> {
     let target = binary.ancestors().nth(3)?;
     let musl = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
