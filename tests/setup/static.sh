@@ -3,8 +3,6 @@
 #
 #   static.sh [ARCH]    x86_64, aarch64, armv7 or riscv64, or Docker's name for it; by default that of this machine
 #
-# Environment: PROFILE, a profile of Cargo.toml (release).
-#
 # It is linked with musl, for another architecture by the linker of the Rust toolchain, so no cross compiler is needed. It holds
 # no path of this machine: the same sources and toolchain give the same bytes in any folder.
 set -euo pipefail
@@ -55,6 +53,5 @@ read -ra others <<<"${RUSTFLAGS:-}"
 CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${others[*]+${others[*]}$'\x1f'}${flags[*]}")"
 export CARGO_ENCODED_RUSTFLAGS
 
-profile="${PROFILE:-release}"
-cargo build --profile "$profile" --locked --bin sv --target "$target" >&2
-echo "$target_dir/$target/${profile/#dev/debug}/sv"
+cargo build --release --locked --bin sv --target "$target" >&2
+echo "$target_dir/$target/release/sv"
