@@ -109,6 +109,29 @@ EOF
     wait_for "[ -s /run/member ]"
 }
 
+# Writes /tmp/NAME.conf for a supervisor below ours, with the programs on standard input.
+nested_configuration() {
+    {
+        cat <<EOF
+[supervisord]
+logfile=/tmp/$1.log
+[unix_http_server]
+file=/tmp/$1.sock
+[program-default]
+command=sleep 1000
+startretries=0
+EOF
+        cat
+    } >"/tmp/$1.conf"
+}
+
+# Waits until that supervisor runs `one` and `two`, and `strict` has failed for this reason.
+only_strict_fails() {
+    wait_for "sv -c /tmp/$1.conf status one | grep RUNNING && sv -c /tmp/$1.conf status two | grep RUNNING"
+    wait_for "sv -c /tmp/$1.conf status strict | grep FATAL"
+    contains "$(sv -c "/tmp/$1.conf" status strict || true)" "$2"
+}
+
 # The process id of a program.
 pid() {
     sv pid "$1"

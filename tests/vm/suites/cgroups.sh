@@ -369,14 +369,7 @@ EOF
 # Where the cgroup that we were started in has no controllers.
 test_without_a_controller_a_limit_is_one_warning_or_an_error() {
     mkdir /sys/fs/cgroup/bare /sys/fs/cgroup/bare/below
-    cat >/tmp/bare.conf <<'EOF'
-[supervisord]
-logfile=/tmp/bare.log
-[unix_http_server]
-file=/tmp/bare.sock
-[program-default]
-command=sleep 1000
-startretries=0
+    nested_configuration bare <<'EOF'
 [program:one]
 cgroup_memory_max=50MB
 [program:two]
@@ -388,9 +381,7 @@ EOF
     program bare <<'EOF'
 command=sh -c 'echo 0 >/sys/fs/cgroup/bare/below/cgroup.procs; exec /sv run -s -c /tmp/bare.conf'
 EOF
-    wait_for "sv -c /tmp/bare.conf status one | grep RUNNING && sv -c /tmp/bare.conf status two | grep RUNNING"
-    wait_for "sv -c /tmp/bare.conf status strict | grep FATAL"
-    contains "$(sv -c /tmp/bare.conf status strict || true)" \
+    only_strict_fails bare \
         "cannot apply cgroup_memory_max: the cgroup controller 'memory' is not available"
     is "$(grep -c "WARN cgroup_memory_max has no effect: the cgroup controller 'memory' is not available" /tmp/bare.log)" 1
 }

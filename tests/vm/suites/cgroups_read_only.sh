@@ -51,14 +51,7 @@ EOF
 
 # Only version 1 is mounted.
 test_version_1_is_one_warning() {
-    cat >/tmp/v1.conf <<'EOF'
-[supervisord]
-logfile=/tmp/v1.log
-[unix_http_server]
-file=/tmp/v1.sock
-[program-default]
-command=sleep 1000
-startretries=0
+    nested_configuration v1 <<'EOF'
 [program:one]
 cgroup_memory_max=50MB
 [program:two]
@@ -70,9 +63,7 @@ EOF
     program inner <<'EOF'
 command=unshare -m sh -c 'umount /sys/fs/cgroup && mount -t cgroup -o none,name=old old /sys/fs/cgroup && exec /sv run -s -c /tmp/v1.conf'
 EOF
-    wait_for "sv -c /tmp/v1.conf status one | grep RUNNING && sv -c /tmp/v1.conf status two | grep RUNNING"
-    wait_for "sv -c /tmp/v1.conf status strict | grep FATAL"
-    contains "$(sv -c /tmp/v1.conf status strict || true)" "cannot apply cgroup: no file system of cgroup version 2 is mounted"
+    only_strict_fails v1 "cannot apply cgroup: no file system of cgroup version 2 is mounted"
     is "$(grep -c WARN /tmp/v1.log)" 1
     contains "$(cat /tmp/v1.log)" "WARN programs run without cgroups of their own: no file system of cgroup version 2 is mounted"
 }
