@@ -12,9 +12,9 @@ use super::query::Query;
 use super::{json, utc};
 use crate::http::Response;
 use crate::model::{
-    Command, ConfigInfo, Dependency, ExitStatus, Fault, FaultCode, HealthInfo, HealthStatus, Namespec,
-    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, Reply, RunCounters, StartRetries,
-    Transition, WrittenAt,
+    Command, ConfigInfo, Dependency, ExitStatus, Fault, FaultCode, HIDDEN, HealthInfo, HealthStatus,
+    Namespec, ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, ProgramType, Reply, RunCounters,
+    StartRetries, Transition, WrittenAt,
 };
 
 /// Which processes are listed: those that match everything that is given. By a name there is one at most, which is
@@ -275,9 +275,6 @@ impl<'a> TransitionView<'a> {
         }
     }
 }
-
-/// What is shown of a value from a file of secrets.
-const HIDDEN: &str = "...";
 
 /// The configuration of a process, by the names of its options. Texts from files of secrets are not shown.
 #[derive(Serialize)]

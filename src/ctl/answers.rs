@@ -85,10 +85,14 @@ pub(super) struct Expectation {
 
 /// The message about an unknown name, with a suggestion.
 pub(super) fn unknown(spec: &Namespec, suggestion: &str) -> String {
-    match spec.process {
-        None => format!("{}: ERROR (no such group{suggestion})", spec.group),
-        Some(_) => format!("{}: ERROR (no such process{suggestion})", spec.text),
-    }
+    let name = if spec.process.is_none() { &spec.group } else { &spec.text };
+    format!("{name}: ERROR ({})", no_such(spec, suggestion))
+}
+
+/// That nothing has this name, with a suggestion.
+pub(super) fn no_such(spec: &Namespec, suggestion: &str) -> String {
+    let what = if spec.process.is_none() { "group" } else { "process" };
+    format!("no such {what}{suggestion}")
 }
 
 /// The result for one process of a command on several.

@@ -55,23 +55,22 @@ pub(super) fn events(session: &mut Session, arg: &str) -> Outcome {
 }
 
 /// The names that mean a process, or none for all; `None` if none of several does. The others are reported.
-fn known_names(session: &mut Session, names: &[&str]) -> Result<Option<Vec<String>>, CallError> {
+fn known_names<'n>(session: &mut Session, names: &[&'n str]) -> Result<Option<Vec<&'n str>>, CallError> {
     if names.is_empty() {
         return Ok(Some(Vec::new()));
     }
     let rows = answers::api_processes(&session.get("/api/v1/processes", "the names of all processes")?);
     selection::named(session, &rows, names);
-    let is_known = |name: &&&str| **name == "all" || !selection::existing(&rows, &[**name]).is_empty();
-    let known: Vec<String> = names.iter().filter(is_known).map(|name| (*name).to_owned()).collect();
+    let is_known = |name: &&str| *name == "all" || !selection::existing(&rows, &[name]).is_empty();
+    let known: Vec<&str> = names.iter().copied().filter(is_known).collect();
     Ok((!known.is_empty()).then_some(known))
 }
 
 /// Whether an event is about what is named: a process, or a group as a whole.
-fn is_wanted(event: &Json, names: &[String]) -> bool {
+fn is_wanted(event: &Json, names: &[&str]) -> bool {
     let row = answers::api_process(event);
-    let is_meant =
-        |name: &String| !selection::existing(std::slice::from_ref(&row), &[name.as_str()]).is_empty();
-    names.is_empty() || !row.group.is_empty() && names.iter().any(is_meant)
+    let is_meant = || !selection::existing(std::slice::from_ref(&row), names).is_empty();
+    names.is_empty() || !row.group.is_empty() && is_meant()
 }
 
 fn report_gap(session: &mut Session) {
@@ -79,12 +78,7 @@ fn report_gap(session: &mut Session) {
 }
 
 /// Until Ctrl-C, or until the server ends.
-fn follow(
-    session: &mut Session,
-    since: Option<u64>,
-    names: &[String],
-    lines: fn(&Json) -> String,
-) -> Outcome {
+fn follow(session: &mut Session, since: Option<u64>, names: &[&str], lines: fn(&Json) -> String) -> Outcome {
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let mut stream = session.follow_events(since)?;
     let mut last = None;
@@ -177,9 +171,8 @@ mod tests {
             (&["all"], [true, true, false]),
             (&["web:b"], [false, false, false]),
         ] {
-            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let events = [&of_process, &of_group, &of_supervisor];
-            assert_eq!(events.map(|event| is_wanted(event, &names)), wanted, "{names:?}");
+            assert_eq!(events.map(|event| is_wanted(event, names)), wanted, "{names:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! `sv exec`: a command in the place of a program, with its user, environment, directory and limits.
 //!
-//! The client joins the cgroup of the program, if it may, and becomes the command, so the terminal, signals and the exit status are the command's. The supervisor only
-//! says what the program is started with. That has a meaning only where the supervisor runs: in its namespaces.
+//! The client joins the cgroup of the program, if it may, and becomes the command, so the terminal, signals and the exit
+//! status are the command's. The supervisor only says what the program is started with. That has a meaning only where the
+//! supervisor runs: in its namespaces.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

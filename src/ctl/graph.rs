@@ -12,7 +12,7 @@ use super::words::{ActionOptions, refuse};
 /// The blanks before what continues a line on a terminal.
 const INDENT: usize = 4;
 
-/// Each is another form of the same.
+/// The output formats, of which at most one can be given.
 const FORMS: [(&str, &str); 3] = [("--dot", ""), ("--mermaid", ""), ("--json", "")];
 
 const OPTIONS: ActionOptions = ActionOptions { action: "graph", flags: &FORMS, valued: &[] };

@@ -188,10 +188,7 @@ fn restart_in_turn(
                 match objects {
                     None => session.say(answers::unknown(&spec, &suggestion)),
                     Some(objects) => {
-                        let error = format!(
-                            "no such {}{suggestion}",
-                            if spec.process.is_none() { "group" } else { "process" }
-                        );
+                        let error = answers::no_such(&spec, &suggestion);
                         objects.push(json!({"full_name": name, "group": null, "name": null, "error": error}));
                     }
                 }
@@ -350,7 +347,7 @@ impl Verb {
         rows.iter().try_for_each(|row| self.print(session, row))
     }
 
-    /// The same for programs.
+    /// The same as objects, for --json.
     fn objects(&self, session: &mut Session, rows: &[BulkRow]) -> Vec<Json> {
         let object = |row: &BulkRow| {
             self.record(session, row);

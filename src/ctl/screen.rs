@@ -122,7 +122,7 @@ fn cells(line: &str) -> impl Iterator<Item = (char, usize)> {
     })
 }
 
-/// The columns of a character, and never less: what makes the one before it an emoji widens it.
+/// The columns of a character, at most: U+FE0F counts as one, since it may widen the character before it.
 fn columns_of(c: char) -> usize {
     if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
 }

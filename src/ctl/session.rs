@@ -255,7 +255,7 @@ impl<'io> Session<'io> {
     }
 
     /// Prints a line that is as wide as the terminal at most: what does not fit continues on the next line, after this many
-    /// blanks. Not for a terminal, it stays one line.
+    /// blanks. If standard output is not a terminal, it stays one line.
     pub(super) fn say_wrapped(&mut self, line: &str, indent: usize) {
         for part in screen::wrapped(line, screen::table_columns(), indent) {
             self.say(part);

@@ -12,7 +12,7 @@ use super::exit;
 use super::failure::{CallError, Outcome, fault};
 use super::json;
 use super::ps::severity;
-use super::screen::{duration, harmless, shortened, table_columns};
+use super::screen::{duration, harmless, shortened, shown, table_columns};
 use super::selection;
 use super::session::Session;
 use super::times;
@@ -161,9 +161,8 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<(String, usize)> {
         let texts: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     };
-    let since = ago(&process["since_at"]).map_or_else(String::new, |age| {
-        format!(" for {age}, since {}", harmless(process["since_at"].as_str().unwrap_or_default()))
-    });
+    let since = ago(&process["since_at"])
+        .map_or_else(String::new, |age| format!(" for {age}, since {}", shown(&process["since_at"])));
     let (name, state) = (text(&process["full_name"]), text(&process["state"]));
     let (name, state) = (name.unwrap_or_default(), state.unwrap_or_default());
     let mut lines =
@@ -236,8 +235,7 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<(String, usize)> {
         lines.push(("history:".to_owned(), 0));
     }
     for entry in &history[history.len().saturating_sub(TRANSITIONS_SHOWN)..] {
-        let at = entry["at"].as_str().unwrap_or_default();
-        let when = format!("  {}  ", harmless(at));
+        let when = format!("  {}  ", shown(&entry["at"]));
         lines.push((format!("{when}{}", ends::transition(entry)), when.len()));
     }
     lines

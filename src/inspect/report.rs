@@ -4,6 +4,7 @@ use super::excerpt::{Excerpt, Texts, printable};
 use super::findings::{Finding, Report, Severity};
 use super::shown;
 use crate::config::{Machine, did_you_mean};
+use crate::model::counted;
 
 /// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,22 +98,16 @@ fn drawn(excerpt: Option<&Excerpt>, severity: Severity, style: Style) -> String 
 fn summary(report: &Report) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let mut parts = vec![if errors == 0 { "no errors".to_owned() } else { counted(errors, "error") }];
-    parts.extend((warnings > 0).then(|| counted(warnings, "warning")));
+    let mut parts =
+        vec![if errors == 0 { "no errors".to_owned() } else { counted(errors, "error", "errors") }];
+    parts.extend((warnings > 0).then(|| counted(warnings, "warning", "warnings")));
     let lacks = count(Severity::Here);
-    parts.extend((lacks > 0).then(|| format!("{} about this machine", counted(lacks, "note"))));
+    parts.extend((lacks > 0).then(|| format!("{} about this machine", counted(lacks, "note", "notes"))));
     if let Some(settings) = &report.settings {
-        let processes = settings.groups.iter().map(|group| group.processes.len()).sum();
-        let (processes, groups) = (process_count(processes), counted(settings.groups.len(), "group"));
+        let processes: usize = settings.groups.iter().map(|group| group.processes.len()).sum();
+        let (processes, groups) =
+            (counted(processes, "process", "processes"), counted(settings.groups.len(), "group", "groups"));
         parts.push(format!("{processes} in {groups}"));
     }
     parts.join(", ")
-}
-
-fn process_count(count: usize) -> String {
-    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -60,8 +60,8 @@ pub use settings::{
 pub use signal::Signal;
 pub use snapshot::{HealthFacts, LogCounters, ProcessSnapshot, ProcessUsage, SupervisorSnapshot};
 pub use spec::{
-    AutoRestart, Environment, GroupKind, GroupSpec, LogForm, LogFormat, LogTarget, ProcessSpec, ProgramType,
-    SecretOptions, SocketSpec, StartRetries, StreamSpec, User, UserId,
+    AutoRestart, Environment, GroupKind, GroupSpec, HIDDEN, LogForm, LogFormat, LogTarget, ProcessSpec,
+    ProgramType, SecretOptions, SocketSpec, StartRetries, StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
 pub use time::{Mono, Now, Wall, counted, parse_duration, seconds_text};

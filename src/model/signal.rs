@@ -131,22 +131,23 @@ impl Signal {
         let named = |n: i64| NAMES.iter().any(|&(_, known)| i64::from(known) == n);
         (number == 0 || named(number)).then(|| i32::try_from(number).ok().map(Self)).flatten()
     }
-}
 
-impl Signal {
     /// `TERM`, or the number of a signal without a name: as spelled in a configuration.
     #[must_use]
     pub fn bare_name(self) -> String {
-        let name = NAMES.iter().find(|&&(_, number)| number == self.0);
-        name.map_or_else(|| self.0.to_string(), |(name, _)| (*name).to_owned())
+        self.known_name().map_or_else(|| self.0.to_string(), str::to_owned)
+    }
+
+    fn known_name(self) -> Option<&'static str> {
+        NAMES.iter().find(|&&(_, number)| number == self.0).map(|&(name, _)| name)
     }
 }
 
 impl fmt::Display for Signal {
     /// `SIGTERM`; a signal without a name of its own is `signal 40`, as Supervisor prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NAMES.iter().find(|&&(_, number)| number == self.0) {
-            Some((name, _)) => write!(f, "SIG{name}"),
+        match self.known_name() {
+            Some(name) => write!(f, "SIG{name}"),
             None => write!(f, "signal {}", self.0),
         }
     }

@@ -403,6 +403,9 @@ impl Default for ProcessSpec {
     }
 }
 
+/// What is shown of a value from a file of secrets.
+pub const HIDDEN: &str = "...";
+
 /// Names of options whose values are not shown. All compare as equal, as a value that has moved to or from a file of secrets
 /// has not changed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

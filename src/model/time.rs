@@ -66,9 +66,12 @@ pub fn counted(count: impl Display, one: &str, many: &str) -> String {
     format!("{count} {what}")
 }
 
-/// `90s`, `10m`, `1h30m`, `1d`; zero for an empty text.
+/// `90s`, `10m`, `1h30m`, `1d`
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
+    if text.is_empty() {
+        return None;
+    }
     let mut rest = text;
     let mut secs: u64 = 0;
     while !rest.is_empty() {

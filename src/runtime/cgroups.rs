@@ -50,6 +50,13 @@ struct LimitWriter {
     next: Option<Option<u64>>,
 }
 
+impl LimitWriter {
+    /// Its cgroup is not that of the process any more.
+    fn detach(&mut self) {
+        (self.process, self.next) = (None, None);
+    }
+}
+
 /// A child that goes on without a cgroup if it can't enter it.
 #[derive(Clone, Copy, Debug)]
 struct Entering {
@@ -123,9 +130,10 @@ impl Cgroups {
             hierarchy.program(full_name).map_err(|error| failed(format!("cannot make it: {error}")))?;
         self.left.retain(|left| *left != cgroup);
         // They set the limits of the one before.
-        for writer in self.writers.values_mut().filter(|writer| writer.process == Some(process)) {
-            (writer.process, writer.next) = (None, None);
-        }
+        self.writers
+            .values_mut()
+            .filter(|writer| writer.process == Some(process))
+            .for_each(LimitWriter::detach);
         let oom_kills = cgroup.oom_kills().unwrap_or(0);
         self.by_process.insert(process, ProcessCgroup { cgroup: cgroup.clone(), oom_kills });
         Ok(cgroup)
@@ -188,9 +196,7 @@ impl Cgroups {
     pub(super) fn forget_processes(&mut self) {
         let processes: Vec<_> = self.by_process.keys().copied().collect();
         processes.into_iter().for_each(|process| self.forget(process));
-        for writer in self.writers.values_mut() {
-            (writer.process, writer.next) = (None, None);
-        }
+        self.writers.values_mut().for_each(LimitWriter::detach);
         self.entering.clear();
         self.look_at_entries = None;
         self.hierarchy.take_if(|hierarchy| hierarchy.is_err());

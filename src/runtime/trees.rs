@@ -97,7 +97,7 @@ impl Shell {
             (spec.kill_tree, "kill_tree", "works only as killasgroup"),
             (spec.memory_limit.is_some(), "memory_limit", "has no effect"),
         ];
-        if !spec.kill_tree && spec.memory_limit.is_none() {
+        if options.iter().all(|(is_set, ..)| !is_set) {
             return;
         }
         let Some(why) = proc_obstacle() else { return };

@@ -154,12 +154,11 @@ impl Process {
         };
         match self.state {
             State::Fatal => failed(match self.last_end {
-                _ if self.step_failure.is_some() => self.failure_text().to_owned(),
-                Some(LastEnd::Ended(status)) if self.spawn_error == EXITED_TOO_QUICKLY => {
+                Some(LastEnd::Ended(status)) if self.failure_text() == EXITED_TOO_QUICKLY => {
                     format!("{status}, too quickly to count as started")
                 }
                 Some(LastEnd::Ended(_) | LastEnd::NotSpawned(_) | LastEnd::NotExecuted(_)) | None => {
-                    self.spawn_error.clone()
+                    self.failure_text().to_owned()
                 }
             }),
             State::Exited { .. } => {

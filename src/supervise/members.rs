@@ -100,8 +100,8 @@ pub(super) struct NextLook {
 }
 
 impl Process {
-    /// With `kill_tree` everything that the program has started has to end now, for whatever reason the program has ended. Called before
-    /// a restart that follows at once, which kills what is left.
+    /// With `kill_tree` everything that the program has started has to end now, for whatever reason the program has ended.
+    /// Called before a restart that follows at once, which kills what is left.
     pub(super) fn leave_tree(&mut self, turn: &Turn, leader: Option<Pid>, stop: Option<Stop>) {
         let Some(leader) = leader.filter(|_| self.spec.kill_tree) else { return };
         let phase = match stop {

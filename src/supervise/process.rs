@@ -151,7 +151,7 @@ pub(super) struct Process {
     pub(super) start_timed_out: bool,
     /// Consecutive failed starts.
     pub(super) failed_starts: i64,
-    /// What that was when it became RUNNING.
+    /// `failed_starts` as it was before it became RUNNING.
     pub(super) failed_before_ready: i64,
     /// The counter of `restart_*`.
     pub(super) restarts: RestartCounter,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
-use crate::model::{LogLevel, ProcessId};
+use crate::model::{LogLevel, ProcessId, counted};
 
 /// The wait before the first new attempt; it doubles with each further one.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -69,8 +69,8 @@ impl Supervisor {
         let waits = self.process(id).is_some_and(Process::waits_out_shortage);
         if !waits && self.shortage.waiting.remove(&id) && self.shortage.waiting.is_empty() {
             let failed = std::mem::take(&mut self.shortage.failed);
-            let starts = if failed == 1 { "start" } else { "starts" };
-            out.log(LogLevel::Info, format!("the shortage is over, {failed} {starts} failed meanwhile"));
+            let starts = counted(failed, "start", "starts");
+            out.log(LogLevel::Info, format!("the shortage is over, {starts} failed meanwhile"));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! our memory, as with vfork(2) and posix_spawn(3), avoids both: we are suspended until it has executed its
 //! program or exited. This has two drawbacks: if the child blocks, we block too; and while a child with the
 //! credentials of another user runs in our memory, that user's processes may stop it, and us with it. So a
-//! child that changes its user, its directory, its priority or its privileges gets a copy.
+//! child that changes its user, its directory, its cgroup, its priority or its privileges gets a copy.
 
 use std::io;
 use std::os::fd::RawFd;

@@ -3,13 +3,11 @@
 use super::DefaultValue::{Is, Required, Unset};
 use super::Naming::{Optional, Required as Named, Single};
 use super::ValueType::*;
-use super::{DefaultValue, OptionDoc, SectionDoc, SectionKind, ValueType};
+use super::{OptionDoc, SectionDoc, SectionKind};
 use crate::model::Role;
 use crate::model::options::OnUpdate::{InPlace, Restart};
-use crate::model::options::TakesEffect::{
-    self, Contents, Never, NewStart, NextClient, Processes, Reload, Update,
-};
-use crate::model::options::{PROGRAM, joined};
+use crate::model::options::TakesEffect::{Contents, Never, NewStart, NextClient, Processes, Reload, Update};
+use crate::model::options::{PROGRAM, beside as row, joined};
 
 /// All sections, in the order in which the sample shows them.
 pub const TABLE: &[SectionDoc] = &[
@@ -105,16 +103,6 @@ pub const TABLE: &[SectionDoc] = &[
         options: INCLUDE,
     },
 ];
-
-const fn row(
-    name: &'static str,
-    value: ValueType,
-    default: DefaultValue,
-    change: TakesEffect,
-    doc: &'static str,
-) -> OptionDoc {
-    OptionDoc::new(name, value, default, change, doc)
-}
 
 const UNIX_HTTP_SERVER: &[OptionDoc] = &[
     row("file", Path, Required("/tmp/supervisor.sock"), Reload, "path of the socket"),

@@ -105,7 +105,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
 /// `90s`, `10m`, `2h`, `1d` before now, or a time.
 fn since(text: &str, now_ms: i64) -> Result<i64, String> {
     let ago = || {
-        let secs = parse_duration(text).filter(|_| !text.is_empty())?.as_secs();
+        let secs = parse_duration(text)?.as_secs();
         now_ms.checked_sub(i64::try_from(secs).ok()?.checked_mul(1000)?)
     };
     let bad = || format!("Error: bad time '{text}': give 90s, 10m, 2h, 1d or 2026-11-29T03:07:29Z");

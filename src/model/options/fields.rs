@@ -124,13 +124,14 @@ pub(super) const fn row(
     }
 }
 
-/// An option without a field of its own: it determines which processes exist, or the value of a field of another option.
-pub(super) const fn beside(
+/// An option without a field of its own in [`ProcessSpec`]: one of another section; or it determines which processes exist, or
+/// the value of a field of another option.
+pub(crate) const fn beside(
     name: &'static str,
     value: ValueType,
     default: DefaultValue,
     change: TakesEffect,
     doc: &'static str,
 ) -> OptionDoc {
-    OptionDoc::new(name, value, default, change, doc)
+    OptionDoc { name, value, default, change, since: None, doc, binding: None }
 }

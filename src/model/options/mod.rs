@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use fields::beside;
 pub use program::{PROGRAM, differences, differing_values};
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +136,7 @@ pub enum TakesEffect {
     Update(OnUpdate),
     /// An update adds and removes processes.
     Processes,
-    /// An update; each option in the files that it includes in its own way.
+    /// An update: each option in the included files takes effect in its own way.
     Contents,
     /// A restart in place: `sv reload` or SIGHUP.
     Reload,
@@ -372,18 +373,6 @@ impl<T> fmt::Debug for Field<T> {
 }
 
 impl OptionDoc {
-    /// An option that is not a field of [`ProcessSpec`].
-    #[must_use]
-    pub const fn new(
-        name: &'static str,
-        value: ValueType,
-        default: DefaultValue,
-        change: TakesEffect,
-        doc: &'static str,
-    ) -> Self {
-        Self { name, value, default, change, since: None, doc, binding: None }
-    }
-
     /// This option, introduced by this version of `sv`.
     #[must_use]
     pub(crate) const fn since(mut self, version: &'static str) -> Self {

@@ -9,7 +9,7 @@ use super::lifecycle::LIFECYCLE;
 use super::limits::LIMITS;
 use super::text::OwnField;
 use super::{Field, FieldBinding, Lands, OnUpdate, OptionDoc, ValueType, joined};
-use crate::model::{OnEnd, OptionDifference, ProcessSpec};
+use crate::model::{HIDDEN, OnEnd, OptionDifference, ProcessSpec};
 
 /// All options of a program, in the order of the sample.
 pub const PROGRAM: &[OptionDoc] = &ALL;
@@ -360,7 +360,7 @@ pub fn differing_values(old: &ProcessSpec, new: &ProcessSpec) -> Vec<OptionDiffe
         let (mut old_text, mut new_text) = binding.field_ref.texts(old, new);
         for (spec, text) in [(old, &mut old_text), (new, &mut new_text)] {
             if spec.secret_options.has(name) {
-                *text = text.take().map(|_| "...".to_owned());
+                *text = text.take().map(|_| HIDDEN.to_owned());
             }
         }
         OptionDifference { name: name.to_owned(), update: binding.update, old: old_text, new: new_text }

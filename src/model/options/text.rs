@@ -131,9 +131,9 @@ impl OwnField for Arc<Environment> {
 /// `A=...,B=...`: the variables of one environment that the other lacks, or has with another value; `None` if it has no
 /// variables at all.
 fn variables(environment: &Environment, other: &Environment) -> Option<String> {
-    let value = |of: &Environment, name: &str| {
-        of.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-    };
+    fn value<'e>(of: &'e Environment, name: &str) -> Option<&'e str> {
+        of.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
     let differs = |name: &&String| value(environment, name) != value(other, name);
     let mut names: Vec<&String> = environment.iter().map(|(name, _)| name).filter(differs).collect();
     names.sort_unstable();

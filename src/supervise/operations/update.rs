@@ -147,11 +147,11 @@ impl Supervisor {
                 Fate::Replaced(id) => {
                     self.with(id, |process| process.log_replacement(spec, out));
                 }
-                // A value may come from a file of secrets by now.
-                Fate::Stays(id, Updated::Unchanged) => {
+                // What is not compared may have changed: where it is written, and what comes from a file of secrets.
+                Fate::Stays(id, _) => {
                     self.with(id, |process| process.spec = Arc::clone(spec));
                 }
-                Fate::Stays(..) | Fate::Added => {}
+                Fate::Added => {}
             }
         }
         self.rebuild_conditions();
