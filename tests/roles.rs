@@ -149,7 +149,7 @@ fn a_refusal_of_the_api_names_the_role_that_is_needed() {
     let stop = "POST /api/v1/processes/cat/stop HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let answer = peer(&sandbox).gets(stop, "HTTP/1.1 403 Forbidden");
     let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-    let text = "FORBIDDEN: the role read may not stop processes: that needs operate";
+    let text = "the role read may not stop processes: that needs operate";
     assert_eq!((&body["error"]["name"], &body["error"]["message"]), (&"FORBIDDEN".into(), &text.into()));
     assert_eq!(sandbox.state("cat").as_deref(), Some("RUNNING"));
 }
@@ -424,6 +424,78 @@ fn without_a_password_a_server_answers_to_its_own_names_only() {
     // Whatever the name, this is not about metrics, which are scraped by any.
     let metrics = "GET /metrics HTTP/1.1\r\nHost: evil.com\r\n\r\n";
     assert_eq!(Peer::tcp(open).send(metrics).head()[0], "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn listed_hosts_count_with_a_password_too() {
+    let [listed, own] = free_ports();
+    let password = "username=me\npassword=secret\n";
+    let config = format!(
+        "{HEAD}[inet_http_server:listed]\nport=127.0.0.1:{listed}\nallowed_hosts=sv.example.com\n{password}\
+         [inet_http_server:own]\nport=127.0.0.1:{own}\nallowed_hosts=\n{password}{CAT}"
+    );
+    let mut sandbox = Sandbox::new(&config).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let line = |port, path: &str, host: &str, fields: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+        Peer::tcp(port).send(request).head()[0].clone()
+    };
+    let credentials = "Authorization: Basic bWU6c2VjcmV0\r\n";
+    let browser = format!("{credentials}User-Agent: Mozilla/5.0 (X11)\r\n");
+    for (port, host, status) in [
+        (listed, "sv.example.com", "200 OK"),
+        (listed, "SV.example.com:443", "200 OK"),
+        (listed, "localhost:9001", "200 OK"),
+        (listed, "evil.com", "403 Forbidden"),
+        (own, "sv.example.com", "403 Forbidden"),
+        (own, "127.0.0.1", "200 OK"),
+    ] {
+        for path in ["/", "/api/v1/processes", "/logtail/nope"] {
+            let is_missing = path.ends_with("nope") && status == "200 OK";
+            let status = if is_missing { "404 Not Found" } else { status };
+            assert_eq!(line(port, path, host, &browser), format!("HTTP/1.1 {status}"), "{path} {host}");
+        }
+        // Programs may use any name, and a role is asked for only once the password is right.
+        assert_eq!(line(port, "/", host, credentials), "HTTP/1.1 200 OK", "{host}");
+        assert_eq!(line(port, "/", host, ""), "HTTP/1.1 401 Unauthorized", "{host}");
+        assert_eq!(line(port, "/metrics", host, &browser), "HTTP/1.1 200 OK", "{host}");
+    }
+    // A browser does not ask its user for the password on such a page.
+    let answer =
+        Peer::tcp(listed).send("GET / HTTP/1.1\r\nHost: evil.com\r\nAccept-Language: en\r\n\r\n").answer();
+    assert_eq!((answer.line.as_str(), answer.field("WWW-Authenticate")), ("HTTP/1.1 403 Forbidden", None));
+    sandbox.wait_log("refused a request to [inet_http_server:listed] for the host 'evil.com': add it to allowed_hosts there");
+}
+
+#[test]
+fn a_malformed_host_is_a_bad_request() {
+    let [open, guarded, probes] = free_ports();
+    let config = format!(
+        "{HEAD}[inet_http_server]\nport=127.0.0.1:{open}\n\
+         [inet_http_server:guarded]\nport=127.0.0.1:{guarded}\nusername=me\npassword=secret\n\
+         [probe_http_server]\nport=127.0.0.1:{probes}\n{CAT}"
+    );
+    let sandbox = Sandbox::new(&config).start();
+    for port in [open, guarded, probes] {
+        for host in ["a b", "http://localhost", "me@localhost", "localhost:x", "[::1", "::1", "a\r\nHost: a"]
+        {
+            for path in ["/", "/metrics", "/api/v1/processes", "/RPC2"] {
+                let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+                Peer::tcp(port).gets(request, "HTTP/1.1 400 Bad Request");
+            }
+        }
+        for fields in ["", "Host:\r\n", "Host: my_app:9001\r\n", "Host: [::1]:9001\r\n"] {
+            let head = Peer::tcp(port).send(format!("GET /livez HTTP/1.1\r\n{fields}\r\n")).head();
+            let status = if port == guarded { "401 Unauthorized" } else { "200 OK" };
+            assert_eq!(head[0], format!("HTTP/1.1 {status}"), "{fields}");
+        }
+    }
+    let request = "GET /api/v1 HTTP/1.1\r\nHost: a b\r\n\r\n";
+    let answer = Peer::tcp(open).gets(request, "HTTP/1.1 400 Bad Request");
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(body["error"]["name"], "BAD_REQUEST");
+    // What reaches a unix socket has no name.
+    Peer::unix(&sandbox).gets("GET / HTTP/1.1\r\nHost: /run/sv.sock\r\n\r\n", "HTTP/1.1 200 OK");
 }
 
 #[test]

@@ -81,14 +81,14 @@ fn server(options: &mut SectionReader<'_, '_>, address: Option<Address>) -> Opti
     let section = options.section.name.clone();
     let credentials = credentials(options);
     let address = address?;
-    let access = access(options, &address);
+    let access = access(options, &address, credentials.is_some());
     Some(ServerSpec { section, address, credentials, access, is_implicit: false, is_for_probes: false })
 }
 
 /// What clients may do, and by which host names they may call a TCP server.
-fn access(options: &mut SectionReader<'_, '_>, address: &Address) -> ServerAccess {
+fn access(options: &mut SectionReader<'_, '_>, address: &Address, has_password: bool) -> ServerAccess {
     let (by_user, hosts) = match address {
-        Address::Inet { host, .. } => (Vec::new(), hosts(options, host)),
+        Address::Inet { host, .. } => (Vec::new(), hosts(options, host, has_password)),
         Address::Unix { .. } | Address::Abstract { .. } => (roles_by_user(options), Vec::new()),
     };
     let role = options.value("role", role).unwrap_or_default();
@@ -119,9 +119,13 @@ fn roles_by_user(options: &mut SectionReader<'_, '_>) -> Vec<(UserId, Role)> {
     found
 }
 
-/// The name of this machine, the one that the server listens on, and those of `allowed_hosts`.
-fn hosts(options: &mut SectionReader<'_, '_>, listens_on: &str) -> Vec<String> {
+/// The name of this machine, the one that the server listens on, and those of `allowed_hosts`. Unless that is set, a
+/// server with a password has any name: a browser keeps passwords by site, so it has none for a site of another name.
+fn hosts(options: &mut SectionReader<'_, '_>, listens_on: &str, has_password: bool) -> Vec<String> {
     let mut hosts = vec![options.reading.host_node_name.to_owned(), listens_on.to_owned()];
+    if has_password && !options.is_set("allowed_hosts") {
+        hosts.push("*".to_owned());
+    }
     for host in options.items("allowed_hosts", values::list) {
         let checked = if host == "*" || is_host_name(&host) {
             Ok(host.trim_end_matches('.').to_owned())
@@ -232,9 +236,14 @@ mod tests {
             ("unix_http_server:c", unix("/srv/x", 0o700, None), None),
             ("unix_http_server:d", unix("/home/www/s", 0o700, None), None),
         ];
+        let access = |address: &Address, has_password: bool| {
+            let mut access = access_to(address);
+            access.hosts.extend(has_password.then(|| "*".to_owned()));
+            access
+        };
         let expected = expected.map(|(section, address, credentials)| ServerSpec {
             section: section.to_owned(),
-            access: access_to(&address),
+            access: access(&address, credentials.is_some()),
             address,
             credentials,
             is_implicit: false,
@@ -300,6 +309,22 @@ mod tests {
             let is_it = found[0].starts_with(message) && found[0].contains(&place);
             assert!(is_it && found.len() == 1, "{line}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_password_means_any_host_unless_hosts_are_listed() {
+        let hosts = |lines: &str| {
+            let text = format!("[supervisord]\n[inet_http_server]\nport=127.0.0.1:1\n{lines}\n");
+            load_text(&text).unwrap().servers.remove(0).access.hosts
+        };
+        let password = "username=u\npassword=p\n";
+        assert_eq!(hosts(""), ["node1", "127.0.0.1"]);
+        assert_eq!(hosts(password), ["node1", "127.0.0.1", "*"]);
+        assert_eq!(
+            hosts(&format!("{password}allowed_hosts=a.example.com")),
+            ["node1", "127.0.0.1", "a.example.com"]
+        );
+        assert_eq!(hosts(&format!("{password}allowed_hosts=")), ["node1", "127.0.0.1"]);
     }
 
     #[test]

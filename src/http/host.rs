@@ -1,10 +1,10 @@
-//! Whether the host name of a request can be trusted: the guard against DNS rebinding.
+//! Whether the host of a request is well-formed, and whether its name can be trusted: the guard against DNS rebinding.
 //!
 //! The owner of a domain can let its name mean the address of another machine, even 127.0.0.1. To a browser, a page
 //! from there and a server here are then one site: the page's scripts read and send everything, and all that
 //! remains of the attack is the name in `Host`, which scripts can't set.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::Request;
 
@@ -14,6 +14,34 @@ use super::Request;
 #[must_use]
 pub fn has_trusted_host(request: &Request, names: &[String]) -> bool {
     request.headers.all("host").all(|host| is_trusted(host, names))
+}
+
+/// Whether a request names at most one host, and that as HTTP spells it (RFC 9110, 7.2): a name or an address, IPv6 in
+/// brackets, with or without a port. It may be empty, and clients of HTTP/1.0 leave it out.
+#[must_use]
+pub fn has_valid_host(request: &Request) -> bool {
+    let mut hosts = request.headers.all("host");
+    hosts.next().is_none_or(is_valid) && hosts.next().is_none()
+}
+
+fn is_valid(host: &str) -> bool {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if is_ipv6(address) => ("", port),
+            _ => return false,
+        },
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) && name.bytes().all(is_part)
+}
+
+/// With or without the zone of a link-local address.
+fn is_ipv6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, ""));
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    address.parse::<Ipv6Addr>().is_ok() && zone.bytes().all(is_part)
 }
 
 fn is_trusted(host: &str, names: &[String]) -> bool {
@@ -80,6 +108,53 @@ mod tests {
         let mut connection = Connection::new();
         connection.feed(b"GET / HTTP/1.0\r\n\r\n");
         assert!(has_trusted_host(&connection.next_request().unwrap().unwrap(), &[]));
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        let is_valid = |fields: &str| {
+            let mut connection = Connection::new();
+            connection.feed(format!("GET / HTTP/1.1\r\n{fields}\r\n").as_bytes());
+            has_valid_host(&connection.next_request().unwrap().unwrap())
+        };
+        for host in [
+            "",
+            "localhost",
+            "my_app:9001",
+            "sv.example.com.",
+            "a:",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:9001",
+            "[fe80::1%eth0]:9001",
+            "[fe80::1%25eth0]",
+            "xn--wrk-fna",
+        ] {
+            assert!(is_valid(&format!("Host: {host}\r\n")), "{host}");
+        }
+        for host in [
+            "a b",
+            "a/b",
+            "http://a",
+            "me@a",
+            "a:x",
+            "a:1:2",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[x]",
+            "a\\b",
+            "w\u{f6}rk",
+            "<b>",
+            "a\"",
+            "[::1%/]",
+            "a?b",
+            "a#b",
+        ] {
+            assert!(!is_valid(&format!("Host: {host}\r\n")), "{host}");
+        }
+        assert!(is_valid(""));
+        assert!(!is_valid("Host: a\r\nHost: a\r\n"), "which of them counts?");
     }
 
     #[test]

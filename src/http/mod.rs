@@ -40,7 +40,7 @@ pub use connection::{
 pub use date::{http_date, http_date_secs};
 pub use form::form_fields;
 pub use headers::Headers;
-pub use host::has_trusted_host;
+pub use host::{has_trusted_host, has_valid_host};
 pub use request::{Request, Version};
 pub use response::Response;
 pub use sender::{Sender, is_browser, may_be_a_page};

@@ -123,7 +123,8 @@ pub struct ServerAccess {
     /// `read_logs`
     pub reads_logs: bool,
     /// The host names of a TCP server, in lower case: that of this machine, the one that it listens on, and
-    /// `allowed_hosts`. `.example.com` means all names below it, `*` all names.
+    /// `allowed_hosts`, or `*` if that is not set and there is a password. `.example.com` means all names below it, `*` all
+    /// names.
     pub hosts: Vec<String>,
 }
 

@@ -10,7 +10,9 @@ use super::monitoring::reads;
 use super::refusals::{RefusalFormat, RequestRefusal};
 use crate::api::is_api;
 use crate::control_socket;
-use crate::http::{Request, Response, Secret, Sender, authenticate, has_trusted_host, may_be_a_page};
+use crate::http::{
+    Request, Response, Secret, Sender, authenticate, has_trusted_host, has_valid_host, may_be_a_page,
+};
 use crate::metrics::MonitoringPath;
 use crate::model::{
     Address, Command, Fault, FaultCode, LogLevel, Password, Permission, Principal, Role, ServerSpec, Signal,
@@ -62,14 +64,13 @@ fn permission_for(path: &str) -> Permission {
 }
 
 /// Whether a request may come from a page that a browser takes for one of ours: the owner of a domain can let its
-/// name mean our address. A browser does not send our password to such a page. Programs have no pages, and metrics are
-/// scraped by any name.
+/// name mean our address. Programs have no pages, and metrics are scraped by any name.
 ///
 /// COMPAT: Supervisor accepts any host.
 fn is_rebound(server: &ServerSpec, head: &Request) -> bool {
-    let is_guarded = server.address.is_unix() || server.credentials.is_some();
     let is_about_metrics = MonitoringPath::of(&head.path).is_some();
-    !is_guarded && !is_about_metrics && may_be_a_page(head) && !has_trusted_host(head, &server.access.hosts)
+    let is_guarded = !server.address.is_unix() && !is_about_metrics;
+    is_guarded && may_be_a_page(head) && !has_trusted_host(head, &server.access.hosts)
 }
 
 /// Whether a page of another site had a browser send a request to an API, or may have: browsers say where requests of our
@@ -96,6 +97,9 @@ impl Shell {
         client.refusal_format = RefusalFormat::of(&head.path);
         client.principal = server.and_then(|server| principal(server, client.uid, head));
         let refusal = match (server, client.principal.clone()) {
+            (Some(server), _) if !server.address.is_unix() && !has_valid_host(head) => {
+                RequestRefusal::malformed_host()
+            }
             // Not worth a line: it can be open to everybody.
             (Some(server), Some(_)) if server.is_for_probes && MonitoringPath::of(&head.path).is_none() => {
                 RequestRefusal::not_found()
@@ -103,11 +107,13 @@ impl Shell {
             (Some(server), Some(_)) if server.is_for_probes && !reads(head) => {
                 RequestRefusal::method_not_allowed()
             }
-            (Some(server), Some(_)) if is_rebound(server, head) => {
+            // Before the password: a page of that name would be what asks for it.
+            (Some(server), _) if is_rebound(server, head) => {
                 let host: String =
                     head.header("host").unwrap_or_default().chars().take(HOST_CHARS_SHOWN).collect();
+                let or = if server.credentials.is_none() { ", or set username and password" } else { "" };
                 let text = format!(
-                    "a request to [{}] for the host {}: add it to allowed_hosts there, or set username and password",
+                    "a request to [{}] for the host {}: add it to allowed_hosts there{or}",
                     server.section,
                     quote(&host)
                 );

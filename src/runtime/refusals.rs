@@ -55,6 +55,15 @@ impl RequestRefusal {
         Self::new(403, "FORBIDDEN", text)
     }
 
+    /// The host is no host, or is named twice.
+    pub(super) fn malformed_host() -> Self {
+        Self::new(
+            400,
+            "BAD_REQUEST",
+            "the field Host is not one host name or address, with or without a port",
+        )
+    }
+
     /// The server has no such path.
     pub(super) fn not_found() -> Self {
         Self::new(404, "NOT_FOUND", "this server has only metrics and probes")
@@ -73,12 +82,12 @@ impl RequestRefusal {
     /// The last response of its connection.
     pub(super) fn response(self, format: RefusalFormat) -> Response {
         let Self { status, name, text } = self;
-        let message = format!("{name}: {text}");
         let response = match format {
-            RefusalFormat::Page => Response::explained(status, &format!("<p>{message}</p>\n")),
-            RefusalFormat::Json => api::refusal(status, name, message),
+            RefusalFormat::Page => Response::explained(status, &format!("<p>{name}: {text}</p>\n")),
+            // It has the name in a member of its own.
+            RefusalFormat::Json => api::refusal(status, name, text.into_owned()),
             RefusalFormat::Text => Response::new(status)
-                .body("text/plain; charset=utf-8", message + "\n")
+                .body("text/plain; charset=utf-8", format!("{name}: {text}\n"))
                 .header("X-Content-Type-Options", "nosniff"),
         };
         match status {
@@ -164,7 +173,7 @@ mod tests {
         };
         assert!(content(Page).contains("<h1>403 Forbidden</h1>\n<p>FORBIDDEN: no</p>"));
         assert_eq!(content(Text), "FORBIDDEN: no\n");
-        let json = "{\"error\":{\"code\":null,\"name\":\"FORBIDDEN\",\"message\":\"FORBIDDEN: no\"}}";
+        let json = "{\"error\":{\"code\":null,\"name\":\"FORBIDDEN\",\"message\":\"no\"}}";
         assert_eq!(content(Json), json);
         for format in [Json, Page, Text] {
             let response = RequestRefusal::unauthorized().response(format);

@@ -128,8 +128,14 @@ const INET_HTTP_SERVER: &[OptionDoc] = &[
     row("password", Secret, Unset("change-me"), Reload, "plain text, or {SHA} and its SHA-1 in hex"),
     ROLE,
     READ_LOGS,
-    row("allowed_hosts", List, Unset("sv.example.com"), Reload, "names that it has where no password is")
-        .since("0.1.0"),
+    row(
+        "allowed_hosts",
+        List,
+        Unset("sv.example.com"),
+        Reload,
+        "host names for browsers; default: its own, and any with a password",
+    )
+    .since("0.1.0"),
 ];
 
 const PROBE_HTTP_SERVER: &[OptionDoc] =

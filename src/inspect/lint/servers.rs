@@ -32,8 +32,9 @@ fn idle_access(options: &mut SectionReader<'_, '_>, server: &ServerSpec) {
         let text = "read_logs=false has no effect: it is about the roles read and operate, and no client has one of them";
         Advice::new(text.to_owned()).report(options, "read_logs");
     }
-    if server.credentials.is_some() && options.is_set("allowed_hosts") {
-        let text = "allowed_hosts has no effect: with a password any host name is accepted";
+    let is_any = options.is_set("allowed_hosts") && access.hosts.iter().any(|host| host == "*");
+    if server.credentials.is_some() && is_any {
+        let text = "allowed_hosts=* has no effect: with a password any host name is accepted unless names are listed";
         Advice::new(text.to_owned()).report(options, "allowed_hosts");
     }
 }
@@ -93,9 +94,11 @@ mod tests {
             (format!("{inet}read_logs=false\nrole=operate\n"), None),
             (format!("{inet}allowed_hosts=a.example.com\n"), None),
             (
-                format!("{inet}allowed_hosts=a\nusername=u\npassword=p\n"),
-                Some("4: allowed_hosts has no effect"),
+                format!("{inet}allowed_hosts=*\nusername=u\npassword=p\n"),
+                Some("4: allowed_hosts=* has no effect"),
             ),
+            (format!("{inet}allowed_hosts=a\nusername=u\npassword=p\n"), None),
+            (format!("{inet}allowed_hosts=*\n"), None),
             (
                 format!("{inet}role_uid=0=read\n"),
                 Some(
