@@ -276,9 +276,11 @@ fn a_user_and_a_directory_that_cannot_be_applied_are_named() {
         let supervisors = "FATAL     Exited too quickly (process log may have details)";
         let status = sandbox.ctl(&["status", name]).stdout;
         assert!(status.ends_with(&format!("{supervisors}; {expected}\n")), "{status}");
-        assert!(sandbox.ctl(&["why", name]).stdout.contains(expected));
+        let why = sandbox.ctl(&["why", name]).stdout;
+        assert!(why.contains(&format!("\nspawn error:  {expected}\n")) && !why.contains("\nhint: "), "{why}");
         let json = sandbox.ctl(&["status", "--json", name]).stdout;
         assert!(json.contains(&format!("\"spawn_error\":\"{expected}\"")), "{json}");
+        assert!(json.contains("\"hint\":null,"), "{json}");
         assert!(sandbox.log().contains(&format!("INFO spawnerr: {expected}\n")), "{}", sandbox.log());
         assert!(sandbox.file(&format!("{name}.out")).contains(&format!("supervisor: {written}")));
         let mut supervisorctl = Command::new(binary());

@@ -119,6 +119,11 @@ fn health_and_memory_are_shown() {
     assert!((0.5..2.0).contains(&(shown_kib / resident_kib)), "{shown}, and it is {resident_kib} KiB");
     assert!(sandbox.ctl(&["stop", "plain"]).success);
     browser.wait_for(&memory, "");
+    browser.open(&format!("{url}process.html?processname=well"));
+    let memory = "/^Memory: \\d+(\\.\\d)? [KM]iB$/m.test(document.querySelector('.why')?.innerText)";
+    browser.wait_for(memory, "true");
+    assert!(sandbox.ctl(&["stop", "well"]).success);
+    browser.wait_for(memory, "false");
     no_violations(&mut browser);
 }
 
@@ -156,6 +161,21 @@ fn buttons_act_and_failures_are_reported() {
         .wait_for("document.querySelector('[role=alert]')?.innerText.startsWith('Start broken: ')", "true");
     browser.click("[role=alert] button");
     browser.wait_for("document.querySelector('[role=alert]')", "null");
+    no_violations(&mut browser);
+}
+
+#[test]
+fn why_a_start_has_failed_is_shown_once() {
+    let programs = format!("[program:lost]\n{CAT}directory=/nonexistent\nstartsecs=1\nstartretries=0\n");
+    let Some((mut browser, mut sandbox, url)) = visit(&programs) else { return };
+    sandbox.wait_state("lost", "FATAL");
+    browser.open(&url);
+    let expected = "cannot apply directory: No such file or directory";
+    wait_cell(&mut browser, "lost", "detail", expected);
+    browser.open(&format!("{url}process.html?processname=lost"));
+    browser.wait_for("document.querySelectorAll('.why li').length > 1", "true");
+    let why = browser.value("document.querySelector('.why').innerText").unwrap();
+    assert_eq!(why.matches(expected).count(), 1, "{why}");
     no_violations(&mut browser);
 }
 

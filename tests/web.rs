@@ -350,7 +350,12 @@ fn the_tail_page_shows_whatever_is_in_a_log() {
         (
             b"<b>\xff\x00w\xc3\xa4b&".to_vec(),
             "processname=odd",
-            "&lt;b&gt;\u{fffd}\u{fffd}w\u{e4}b&amp;".to_owned(),
+            "&lt;b&gt;\u{fffd}\u{2400}w\u{e4}b&amp;".to_owned(),
+        ),
+        (
+            "\x1b[1;31mred\x1b[m \u{202e}evil\u{2066}\x07\t1\r\n".into(),
+            "processname=odd",
+            "red \u{fffd}evil\u{fffd}\u{2407}\t1\r\n".to_owned(),
         ),
         (long.clone().into_bytes(), "processname=odd", long[..1024].to_owned()),
         (long.clone().into_bytes(), "processname=odd&limit=2000", long[..2000].to_owned()),

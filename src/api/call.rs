@@ -76,7 +76,8 @@ enum ApiPurpose {
     ShowGraph,
     ShowDiff,
     ShowDocument,
-    ShowResources,
+    /// Of one process, or of all that run.
+    ShowResources(Option<Namespec>),
     Act(ActionCall),
     Reread,
     Update(UpdateCall),
@@ -146,7 +147,7 @@ impl ApiCall {
             Route::Diff => ApiPurpose::ShowDiff,
             Route::Scale(program) => ApiPurpose::Scale { program, processes: processes(query)? },
             Route::Document => ApiPurpose::ShowDocument,
-            Route::Resources => ApiPurpose::ShowResources,
+            Route::Resources => ApiPurpose::ShowResources(query.text("name").map(Namespec::split)),
             Route::Reread => ApiPurpose::Reread,
             Route::Update => ApiPurpose::Update(UpdateCall::of(query)),
             Route::Shutdown => ApiPurpose::End(Command::Shutdown),
@@ -192,7 +193,8 @@ impl ApiCall {
             (ApiPurpose::Scale { program, processes }, 0) => {
                 Some(Command::Scale { program: program.clone(), processes: *processes })
             }
-            (ApiPurpose::ShowResources, 0) => Some(Command::GetAllProcessInfo),
+            (ApiPurpose::ShowResources(None), 0) => Some(Command::GetAllProcessInfo),
+            (ApiPurpose::ShowResources(Some(name)), 0) => Some(Command::GetProcessDetails(name.clone())),
             (ApiPurpose::Act(action), asked) => action.command(asked),
             (ApiPurpose::Reread, 0) => Some(Command::ReloadConfig),
             (ApiPurpose::Update(update), asked) => update.command(asked),
@@ -251,8 +253,15 @@ impl ApiCall {
     #[must_use]
     pub fn outcome(self, facts: &ServerFacts) -> ApiOutcome {
         match (self.purpose, self.last) {
-            (ApiPurpose::ShowResources, Some(Ok(Reply::AllInfo(infos)))) => {
+            (ApiPurpose::ShowResources(_), Some(Ok(Reply::AllInfo(infos)))) => {
                 ApiOutcome::Measure(infos.iter().filter_map(MeasuredProcess::of).collect())
+            }
+            (ApiPurpose::ShowResources(_), Some(Ok(Reply::Details(details)))) => {
+                ApiOutcome::Measure(MeasuredProcess::of(&details.info).into_iter().collect())
+            }
+            // As in a list of processes, a name that nothing has.
+            (ApiPurpose::ShowResources(_), Some(Err(fault))) if fault.code == FaultCode::BadName => {
+                ApiOutcome::Measure(Vec::new())
             }
             (ApiPurpose::ShowLaunch(_), Some(Ok(Reply::Details(details)))) => {
                 ApiOutcome::Launch(details.spec)

@@ -1,6 +1,7 @@
 //! Errors: an HTTP status with `{"error":{"code":10,"name":"BAD_NAME","message":"BAD_NAME: nope"}}`.
 //!
-//! Code, name and message are XML-RPC's. The code is null for errors that only HTTP has.
+//! Code, name and message are XML-RPC's. The code is null for errors that only HTTP has, and for a refusal: their message
+//! is a sentence that does not repeat the name.
 
 use serde::Serialize;
 
@@ -34,7 +35,8 @@ impl ErrorView {
     pub(super) fn of(fault: &Fault) -> Self {
         // Among XML-RPC's codes it has that of another fault.
         let code = (fault.code != FaultCode::Forbidden).then(|| fault.code.number());
-        Self { code, name: fault.code.name(), message: fault.to_string() }
+        let sentence = fault.detail.clone().filter(|_| code.is_none());
+        Self { code, name: fault.code.name(), message: sentence.unwrap_or_else(|| fault.to_string()) }
     }
 }
 
@@ -44,16 +46,18 @@ impl ApiError {
     }
 
     pub(super) fn not_found(path: &str) -> Self {
-        Self::new(404, "NOT_FOUND", format!("NOT_FOUND: {path}"))
+        Self::new(404, "NOT_FOUND", format!("there is no {path}"))
     }
 
     pub(super) fn bad_request(why: &str) -> Self {
-        Self::new(400, "BAD_REQUEST", format!("BAD_REQUEST: {why}"))
+        Self::new(400, "BAD_REQUEST", why.to_owned())
     }
 
     pub(super) fn method_not_allowed(method: &str, methods: &[&str]) -> Self {
-        let error = Self::new(405, "METHOD_NOT_ALLOWED", format!("METHOD_NOT_ALLOWED: {method}"));
-        Self { allow: Some(methods.join(", ")), ..error }
+        let methods = methods.join(", ");
+        let error =
+            Self::new(405, "METHOD_NOT_ALLOWED", format!("{method} is not allowed here, only {methods}"));
+        Self { allow: Some(methods), ..error }
     }
 
     pub(super) fn response(self) -> Response {

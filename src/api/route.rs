@@ -97,6 +97,7 @@ impl Route {
             Self::Events => &["after", "limit", "follow"],
             Self::Act(ProcessAction::Signal, _) => &["wait", "signal"],
             Self::Act(..) => &["wait"],
+            Self::Resources => &["name"],
             Self::Update => &["group"],
             Self::Scale(_) => &["processes"],
             Self::Server
@@ -106,7 +107,6 @@ impl Route {
             | Self::Graph
             | Self::Diff
             | Self::Document
-            | Self::Resources
             | Self::Reread
             | Self::Shutdown
             | Self::Restart => &[],

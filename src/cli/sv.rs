@@ -20,7 +20,7 @@ use super::{
     ACTIONS, Action, COMPLETE, ClientAction, ClientOptions, Face, Inspect, InspectOptions, RunOptions,
     ScaffoldOptions, completions, init,
 };
-use crate::config::{Language, Override};
+use crate::config::{Language, Override, similar};
 use crate::python::join_words;
 
 // How to find and reach the supervisor: before or after the action. (A doc comment here would become the
@@ -107,7 +107,7 @@ pub(super) fn parse(argv0: String, args: Vec<OsString>, is_pid_1: bool) -> Actio
     }
     match command().try_get_matches_from(with_name("sv", &args)) {
         Ok(matches) => chosen(argv0, &matches),
-        Err(error) => printed(&error, is_pid_1),
+        Err(error) => printed(&with_similar_actions(error), is_pid_1),
     }
 }
 
@@ -122,6 +122,37 @@ fn matched_by_part(args: &[OsString]) -> Option<ArgMatches> {
     let part =
         Command::new("sv").disable_help_subcommand(true).subcommands(own.chain(actions.map(action_command)));
     ConnectionArgs::augment_args(part).try_get_matches_from(with_name("sv", args)).ok()
+}
+
+/// How many actions are suggested in place of an unknown one.
+const SUGGESTED_MAX: usize = 3;
+
+/// The actions that were probably meant by a word: those that it begins, then those that differ in few letters. Aliases
+/// only if there are none.
+fn similar_actions(word: &str) -> Vec<String> {
+    let own = SUBCOMMANDS.iter().map(|(name, _)| *name);
+    let actions = ACTIONS.iter().filter(|action| !action.is_for_shell()).map(|action| action.name);
+    let names: Vec<&str> = own.chain(actions).collect();
+    let is_begun = |name: &&str| word.len() >= 3 && name.starts_with(word);
+    let mut found: Vec<&str> = names.iter().copied().filter(is_begun).collect();
+    found.extend(similar(names.iter().copied().filter(|name| !is_begun(name)), word));
+    if found.is_empty() {
+        found = similar(ACTIONS.iter().filter_map(ClientAction::with_wildcards), word);
+    }
+    found.into_iter().take(SUGGESTED_MAX).map(str::to_owned).collect()
+}
+
+/// Ranks what clap suggests for an unknown action, by another measure than clap's, which places `mstart` next to `statsu`.
+fn with_similar_actions(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        let found = similar_actions(word);
+        if found.is_empty() {
+            error.remove(ContextKind::SuggestedSubcommand);
+        } else {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(found));
+        }
+    }
+    error
 }
 
 /// For `docker run IMAGE bash` with sv as the entry point: another command was meant, and what follows the image are
@@ -815,6 +846,34 @@ mod tests {
             let Action::Print { text, .. } = parsed(&["run", "--nope"], is_pid_1) else { panic!() };
             assert!(!text.contains("as its init"), "{text}");
         }
+    }
+
+    #[test]
+    fn the_action_that_was_meant_is_suggested_first() {
+        for (word, expected) in [
+            ("statsu", &["status"][..]),
+            ("stauts", &["status"]),
+            ("Status", &["status"]),
+            ("strat", &["start"]),
+            ("stat", &["status", "start"]),
+            ("rest", &["restart"]),
+            ("resart", &["restart"]),
+            ("shutdwon", &["shutdown"]),
+            ("udpate", &["update"]),
+            ("lgos", &["logs"]),
+            ("tial", &["tail"]),
+            ("evnets", &["events"]),
+            ("comp", &["completions"]),
+            ("pss", &["ps"]),
+            ("mrestrat", &["restart"]),
+            ("bash", &[]),
+            ("x", &[]),
+            ("frobnicate", &[]),
+        ] {
+            assert_eq!(similar_actions(word), expected, "{word}");
+        }
+        let Action::Print { text, .. } = parsed(&["statsu"], false) else { panic!() };
+        assert!(text.contains("  tip: a similar subcommand exists: 'status'\n"), "{text}");
     }
 
     #[test]

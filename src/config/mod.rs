@@ -58,7 +58,7 @@ pub use error::{Error, ErrorKind, Errors, did_you_mean};
 pub use foreground::foreground_form;
 pub use load::{is_control_socket_off, load, load_scaled, load_servers, load_with_command, place_of};
 pub use machine::{FILE_BYTES_MAX, Machine};
-pub use options::{SUPERVISOR_SAMPLE, nearest, sample};
+pub use options::{SUPERVISOR_SAMPLE, nearest, sample, similar};
 pub use plugins::{ClientPlugin, client_plugins};
 pub use program::PROCESSES_MAX;
 pub use reader::Override;

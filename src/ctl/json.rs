@@ -55,7 +55,7 @@ fn process(row: &Value) -> Json {
         ("exit_status", exit_status(row).into()),
         ("term_signal", text("last_term_signal").into()),
         ("spawn_error", text("spawnerr").into()),
-        ("hint", text("hint").into()),
+        ("hint", text("hint").and_then(|hint| beyond(hint, text("spawnerr"))).into()),
         ("waiting_for", waiting_for.into()),
         ("health", text("health").into()),
         ("health_failure", text("health_failure").into()),
@@ -66,6 +66,15 @@ fn process(row: &Value) -> Json {
     ];
     let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
     Json::Object(members.collect::<Map<String, Json>>())
+}
+
+/// What a hint says beyond the error with which it begins.
+fn beyond<'t>(hint: &'t str, error: Option<&str>) -> Option<&'t str> {
+    match error.and_then(|error| hint.strip_prefix(error)) {
+        Some("") => None,
+        Some(rest) => rest.strip_prefix("; ").or(Some(hint)),
+        None => Some(hint),
+    }
 }
 
 /// The status of the last exit, if it has one. From a foreign server an exit is only certain if the process
@@ -121,6 +130,19 @@ mod tests {
             \"stdout_logfile\":null,\"stopped_at\":1,\"term_signal\":\"SIGKILL\",\"uptime_secs\":null,\"waiting_for\":null}\n]\n";
         assert_eq!(processes([running, ended].iter()), expected);
         assert_eq!(processes([].iter()), "[]\n");
+    }
+
+    #[test]
+    fn a_hint_does_not_repeat_the_error() {
+        for (hint, error, expected) in [
+            ("no x", Some("no x"), None),
+            ("no x; retry in 1 s", Some("no x"), Some("retry in 1 s")),
+            ("no xylophone", Some("no x"), Some("no xylophone")),
+            ("retry in 1 s", Some("no x"), Some("retry in 1 s")),
+            ("running post_start", None, Some("running post_start")),
+        ] {
+            assert_eq!(beyond(hint, error), expected, "{hint}");
+        }
     }
 
     #[test]

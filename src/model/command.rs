@@ -370,7 +370,7 @@ pub struct ProcessInfo {
     pub spawn_error: String,
     /// The step at which the last start failed, if it is one for which Supervisor has no other text than that of an end.
     pub step_failure: Option<String>,
-    /// Additional information of `sv` about a failed start.
+    /// What else is known about its state, beyond `step_failure`.
     pub hint: Option<String>,
     /// What it waits for before it is spawned, as `db (ready)`; empty if it does not wait.
     pub waiting_for: Vec<String>,
@@ -412,6 +412,15 @@ impl ProcessInfo {
     #[must_use]
     pub fn shown_spawn_error(&self) -> &str {
         self.step_failure.as_deref().unwrap_or(&self.spawn_error)
+    }
+
+    /// What is shown after Supervisor's description of its state: the step that has failed, and what else is known.
+    #[must_use]
+    pub fn shown_hint(&self) -> Option<String> {
+        match (&self.step_failure, &self.hint) {
+            (Some(step), Some(hint)) => Some(format!("{step}; {hint}")),
+            (step, hint) => step.clone().or_else(|| hint.clone()),
+        }
     }
 
     /// Its description as it is shown, with what the command of a failed check has printed.

@@ -63,9 +63,7 @@ fn process_details(info: &ProcessInfo) -> Value {
         }
         None => {}
     }
-    if let Some(hint) = &info.hint {
-        details.push(("hint", hint.as_str().into()));
-    }
+    details.extend(info.shown_hint().map(|hint| ("hint", hint.into())));
     for (member, names) in [("waiting_for", &info.waiting_for), ("needed_by", &info.needed_by)] {
         if !names.is_empty() {
             let names: Vec<_> = names.iter().map(|name| Value::from(name.as_str())).collect();

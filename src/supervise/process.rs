@@ -503,12 +503,11 @@ impl Process {
         self.failed_check && matches!(self.state(), ProcessState::Fatal | ProcessState::Backoff)
     }
 
-    /// What is known about its state beyond Supervisor's text.
+    /// What is known about its state beyond Supervisor's text and the step that has failed.
     fn hint_for_clients(&self, turn: &Turn, uptime: Duration) -> Option<String> {
         let background = self.hint().filter(|_| self.may_be_kept_from_running(uptime));
         let hook = self.hook_text().filter(|_| self.hook_in_place_of_state().is_none());
-        let step = self.step_failure.clone();
-        let hints = [step, background, self.unhealthy_end_text(), self.retry_text(turn.now.mono), hook];
+        let hints = [background, self.unhealthy_end_text(), self.retry_text(turn.now.mono), hook];
         let hints: Vec<_> = hints.into_iter().flatten().collect();
         (!hints.is_empty()).then(|| hints.join("; "))
     }

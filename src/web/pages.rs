@@ -8,7 +8,7 @@ use crate::model::{
 
 use super::TAIL_BYTES_MAX;
 use super::action::unexpected;
-use super::html::{document, escape};
+use super::html::{document, escape, readable, readable_log};
 
 /// The minimum and default size of a log on a page.
 const TAIL_BYTES_LEAST: i64 = 1024;
@@ -71,7 +71,7 @@ pub(super) fn stopping(message: Option<&str>) -> Response {
 fn status_body(message: Option<&str>, content: &str) -> String {
     let message = message.map_or(String::new(), |text| {
         let (mark, role) = if is_error(text) { (ERROR, "alert") } else { ("", "status") };
-        format!("<div class=\"status_msg\" role=\"{role}\"{mark}>{}</div>\n", escape(text))
+        format!("<div class=\"status_msg\" role=\"{role}\"{mark}>{}</div>\n", readable(text))
     });
     format!("<h1>Supervisor Status</h1>\n{message}<main>\n{content}</main>\n{}", footer())
 }
@@ -102,17 +102,17 @@ fn buttons(actions: &[(&str, &str)]) -> String {
 
 fn row(info: &ProcessInfo, is_shaded: bool, grant: Grant) -> String {
     let name = Namespec::join(&info.group, &info.name);
-    let (shown, encoded) = (escape(&name), percent_encode(&name));
+    let (shown, encoded) = (readable(&name), percent_encode(&name));
     let shade = if is_shaded { " class=\"shade\"" } else { "" };
     let (class, state) = (class_of(info.state), info.state.name().to_lowercase());
     let more = info
         .shown_health()
         .map(|health| health.to_string())
         .into_iter()
-        .chain(info.hint.clone())
+        .chain(info.shown_hint())
         .chain(info.reported_status.clone());
     let more: String = more.map(|text| format!("; {text}")).collect();
-    let description = escape(&format!("{}{more}", info.shown_description()));
+    let description = readable(&format!("{}{more}", info.shown_description()));
     let links: String =
         links_of(info.state, &encoded, grant).iter().map(|link| item(link.as_ref(), &shown)).collect();
     let page = if grant.includes_logs() { "tail" } else { "process" };
@@ -235,7 +235,7 @@ impl Tail {
             _ => String::new(),
         };
         let body =
-            format!("<h1>{}</h1>\n{}<main>\n{stdout}{stderr}</main>\n", escape(&title), self.buttons());
+            format!("<h1>{}</h1>\n{}<main>\n{stdout}{stderr}</main>\n", readable(&title), self.buttons());
         page(200, &title, &body)
     }
 
@@ -263,12 +263,12 @@ impl Tail {
             (false, true) => ("", "<p>Earlier output is not shown.</p>\n"),
             (false, false) => ("", ""),
         };
-        format!("<h2>{title}</h2>\n{empty}{omitted}<pre>{}</pre>\n", escape(shown))
+        format!("<h2>{title}</h2>\n{empty}{omitted}<pre>{}</pre>\n", readable_log(shown))
     }
 }
 
 fn failed(text: &str) -> String {
-    format!("<div{ERROR}><pre>{}</pre></div>\n", escape(text))
+    format!("<div{ERROR}><pre>{}</pre></div>\n", readable(text))
 }
 
 /// The requested end of a log, starting at the beginning of a line if possible. The text has one byte more if
@@ -291,7 +291,7 @@ fn last_lines(text: &str, bytes: i64) -> &str {
 
 /// The confirmation page of a browser for an action that stops everything.
 pub(super) fn question(action: &str, label: &str, warning: &str) -> Response {
-    let (shown, value) = (escape(label), escape(action));
+    let (shown, value) = (readable(label), escape(action));
     page(
         200,
         label,
@@ -311,19 +311,19 @@ pub(super) fn not_found() -> Response {
 }
 
 pub(super) fn not_found_because(text: &str) -> Response {
-    let body = format!("<h1>404 Not Found</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
+    let body = format!("<h1>404 Not Found</h1>\n<main><p>{}</p>\n{BACK}</main>\n", readable(text));
     guarded(Response::new(404).body("text/html", document("404 Not Found", None, &body)))
 }
 
 /// An invalid request: nothing was done.
 pub(super) fn bad_request(text: &str) -> Response {
-    let body = format!("<h1>400 Bad Request</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
+    let body = format!("<h1>400 Bad Request</h1>\n<main><p>{}</p>\n{BACK}</main>\n", readable(text));
     page(400, "400 Bad Request", &body)
 }
 
 /// The client's role does not include what it has asked for.
 pub(super) fn forbidden(text: &str) -> Response {
-    let body = format!("<h1>403 Forbidden</h1>\n<main><p>{}</p>\n{BACK}</main>\n", escape(text));
+    let body = format!("<h1>403 Forbidden</h1>\n<main><p>{}</p>\n{BACK}</main>\n", readable(text));
     page(403, "403 Forbidden", &body)
 }
 
@@ -331,16 +331,17 @@ const BACK: &str = "<p><a href=\"index.html\">Supervisor Status</a></p>\n";
 
 /// Nothing was done, since a foreign page may have caused the request; a button performs it.
 pub(super) fn refusal(action: &str, process: Option<&str>) -> Response {
-    let (shown, value) = (escape(action), escape(process.unwrap_or_default()));
+    let process = process.unwrap_or_default();
+    let (action, shown, value) = (escape(action), readable(process), escape(process));
     page(
         403,
         "403 Forbidden",
         &format!(
             "<h1>403 Forbidden</h1>\n<main>\n<p>Nothing was done: this request came from a page of another site, or \
              the browser did not tell where it came from.</p>\n\
-             <form action=\"index.html\" method=\"post\">\n<input type=\"hidden\" name=\"action\" value=\"{shown}\">\n\
+             <form action=\"index.html\" method=\"post\">\n<input type=\"hidden\" name=\"action\" value=\"{action}\">\n\
              <input type=\"hidden\" name=\"processname\" value=\"{value}\">\n\
-             <button>Do it: {shown} {value}</button>\n</form>\n\
+             <button>Do it: {action} {shown}</button>\n</form>\n\
              <p>If this comes back again and again, there is a proxy in between that has to pass on the host that it \
              was asked for, as <code>Host</code> or <code>X-Forwarded-Host</code>.</p>\n{BACK}</main>\n"
         ),

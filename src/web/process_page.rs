@@ -4,16 +4,16 @@ use crate::http::{Response, percent_encode};
 use crate::model::{Grant, Namespec, ProcessDetails, ProcessInfo, ProcessSpec, Transition};
 
 use super::action::ctime;
-use super::html::escape;
+use super::html::readable;
 use super::pages::{class_of, footer, live_page, not_found_because};
 
 /// The page without scripts. With them it is replaced by one that is live.
 pub(super) fn page(details: &ProcessDetails, grant: Grant) -> Response {
     let ProcessDetails { info, spec, history } = details;
     let name = Namespec::join(&info.group, &info.name);
-    let (shown, encoded) = (escape(&name), percent_encode(&name));
+    let (shown, encoded) = (readable(&name), percent_encode(&name));
     let state = info.state.name().to_lowercase();
-    let reasons: String = reasons(info).iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
+    let reasons: String = reasons(info).iter().map(|text| format!("<p>{}</p>\n", readable(text))).collect();
     let facts: String = facts(spec).iter().map(fact).collect();
     let rows: String = history.iter().rev().map(row).collect();
     let button =
@@ -33,7 +33,7 @@ pub(super) fn page(details: &ProcessDetails, grant: Grant) -> Response {
         },
         button("index.html", "Supervisor Status"),
         class_of(info.state),
-        escape(&info.shown_description()),
+        readable(&info.shown_description()),
         footer(),
     );
     live_page(&name, "js/process.js", &body)
@@ -54,7 +54,7 @@ fn reasons(info: &ProcessInfo) -> Vec<String> {
         "Starts: {}, automatic ones: {}, failed ones: {}",
         counters.starts, counters.restarts, counters.failed_starts
     );
-    [info.hint.clone(), info.reported_status.clone(), health, end, needed, Some(starts)]
+    [info.shown_hint(), info.reported_status.clone(), health, end, needed, Some(starts)]
         .into_iter()
         .flatten()
         .collect()
@@ -76,7 +76,7 @@ fn facts(spec: &ProcessSpec) -> Vec<(&'static str, String)> {
 }
 
 fn fact((name, value): &(&str, String)) -> String {
-    format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value))
+    format!("<dt>{name}</dt><dd>{}</dd>\n", readable(value))
 }
 
 fn row(transition: &Transition) -> String {
@@ -85,6 +85,6 @@ fn row(transition: &Transition) -> String {
     format!(
         "<tr><td>{}</td><td>{from} \u{2192} {to}</td><td>{pid}</td><td>{}</td></tr>\n",
         ctime(*at),
-        escape(reason)
+        readable(reason)
     )
 }

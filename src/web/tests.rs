@@ -507,6 +507,40 @@ fn the_tail_page_shows_whole_lines_of_both_streams_and_the_way_back() {
 }
 
 #[test]
+fn marks_that_would_not_be_seen_are_symbols_and_links_still_work() {
+    let odd = ProcessInfo {
+        reported_status: Some("\u{202e}ok\u{1b}[2J".into()),
+        hint: Some("\u{2067}why".into()),
+        ..info("g", "a\u{202e}b", ProcessState::Running)
+    };
+    let (encoded, shown) = ("g%3Aa%E2%80%AEb", "g:a\u{fffd}b");
+    let page = status_of(std::slice::from_ref(&odd));
+    let (tail, stop) =
+        (format!("tail.html?processname={encoded}"), format!("processname={encoded}&amp;action=stop"));
+    for part in [
+        format!("<a href=\"{tail}\" target=\"_blank\">{shown}</a>"),
+        format!("<a href=\"index.html?{stop}\" name=\"Stop\" aria-label=\"Stop {shown}\">"),
+        "; \u{fffd}why; \u{fffd}ok\u{241b}[2J</span>".to_owned(),
+    ] {
+        let part = part.as_str();
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let spec = ProcessSpec { command: "/bin/x \u{202e}y".to_owned(), ..ProcessSpec::default() };
+    let details = ProcessDetails { info: odd, spec: spec.into(), history: Vec::new() };
+    let outcomes = [Ok(Reply::Details(Box::new(details)))];
+    let (_, page) = run(&format!("GET /process.html?processname={encoded}"), &outcomes);
+    let title = format!("<title>{shown}</title>");
+    for part in [title.as_str(), "<dd>/bin/x \u{fffd}y</dd>", "<p>\u{fffd}ok\u{241b}[2J</p>"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains(['\u{202e}', '\u{2067}', '\u{1b}']), "{page}");
+    // What a button sends back is the name itself.
+    let refusal = pages::refusal("stop", Some("a\u{202e}b"));
+    let page = String::from_utf8(refusal.content().to_vec()).unwrap();
+    assert!(page.contains("value=\"a\u{202e}b\"") && page.contains("Do it: stop a\u{fffd}b"), "{page}");
+}
+
+#[test]
 fn the_page_of_a_process_shows_its_state_configuration_and_history() {
     let transition = Transition {
         serial: 7,

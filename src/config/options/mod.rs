@@ -10,8 +10,8 @@ mod suggest;
 mod table;
 
 pub use sample::{SUPERVISOR_SAMPLE, sample};
-pub use suggest::nearest;
 pub(super) use suggest::{meant, nearest_option, nearest_section};
+pub use suggest::{nearest, similar};
 pub use table::TABLE;
 
 pub use crate::model::options::{BadValue, DefaultValue, OptionDoc, Per, ValueType, option_of};

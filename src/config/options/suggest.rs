@@ -1,5 +1,7 @@
 //! Suggestions for misspelled names.
 
+use strsim::osa_distance;
+
 use super::{Naming, OptionDoc, SectionKind, TABLE, ValueType};
 use crate::model::Signal;
 use crate::python::{Word, split_pairs};
@@ -139,51 +141,27 @@ fn words(value_type: ValueType) -> Vec<&'static str> {
 /// The element of `known` that is most similar to `name`, if any is similar.
 #[must_use]
 pub fn nearest<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
+    similar(known, name).into_iter().next()
+}
+
+/// The elements of `known` that are most similar to `name`, if any is similar: few characters are missing, too many, wrong
+/// or in the place of their neighbour.
+#[must_use]
+pub fn similar<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Vec<&'k str> {
     if name.len() > NAME_BYTES_MAX {
-        return None;
+        return Vec::new();
     }
     let name = name.to_lowercase();
     // A single letter is not similar to anything.
     let slips_max = (1 + name.len() / 5).min(name.chars().count().saturating_sub(1));
-    let slips = |known: &str| distance(&known.to_lowercase(), &name);
-    let near = known.map(|known| (slips(known), known)).filter(|&(slips, _)| slips <= slips_max);
-    near.min_by_key(|&(slips, _)| slips).map(|(_, known)| known)
-}
-
-/// The number of characters to insert, drop, replace or swap with their neighbour to turn one text into the
-/// other.
-fn distance(left: &str, right: &str) -> usize {
-    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for i in 0..left.len() {
-        let mut row = vec![i + 1];
-        for j in 0..right.len() {
-            let replaced = last[j] + usize::from(left[i] != right[j]);
-            let mut least = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && left[i] == right[j - 1] && left[i - 1] == right[j] {
-                least = least.min(before_last[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[right.len()]
+    let slips: Vec<_> = known.map(|known| (osa_distance(&known.to_lowercase(), &name), known)).collect();
+    let least = slips.iter().map(|(slips, _)| *slips).min().filter(|least| *least <= slips_max);
+    slips.into_iter().filter(|(slips, _)| Some(*slips) == least).map(|(_, known)| known).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (left, right, expected) in
-            [("", "", 0), ("abc", "abc", 0), ("", "ab", 2), ("abc", "acb", 1), ("kitten", "sitting", 3)]
-        {
-            assert_eq!(distance(left, right), expected, "{left} {right}");
-            assert_eq!(distance(right, left), expected, "{right} {left}");
-        }
-    }
 
     #[test]
     fn misspellings_are_recognised_and_other_names_are_not() {

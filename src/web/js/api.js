@@ -7,6 +7,7 @@ const KINDS = ["process", "health", "group", "supervisor"];
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
 const POLL_MS = 5_000;
+const RESOURCES_EVERY_MS = 5_000;
 
 // A stream sends nothing that a script sees while nothing happens, so a connection that is gone without a word looks the same.
 const SILENCE_MS = 45_000;
@@ -109,6 +110,31 @@ export function whileVisible(start, stop) {
   } else {
     start();
   }
+}
+
+/** Does something now and again and again, while the page is visible. */
+export function everyWhile(intervalMs, act) {
+  let timer = 0;
+  whileVisible(
+    () => {
+      clearInterval(timer);
+      act();
+      timer = setInterval(act, intervalMs);
+    },
+    () => clearInterval(timer),
+  );
+}
+
+/** Has `take` get the memory of the processes that run, by their names, again and again while the page is visible. */
+export function followMemory(take, filter = "") {
+  let hasMemory = true;
+  everyWhile(RESOURCES_EVERY_MS, async () => {
+    if (!hasMemory) return;
+    const answer = await get(`/resources${filter}`).catch((failure) => failure);
+    // A server may not have it, and the client's role may not include it.
+    hasMemory = ![403, 404].includes(answer.status);
+    if (!(answer instanceof Failure)) take(new Map(answer.processes.map((it) => [it.full_name, it.resident_bytes])));
+  });
 }
 
 const eventsAfter = (serial) => `/events?follow=true&after=${serial}`;

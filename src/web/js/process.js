@@ -1,10 +1,10 @@
 // The page of one process: why it is as it is, its logs live, its dependencies and its history.
 
-import { calmly, followEvents, get, pathOf } from "./api.js";
+import { calmly, followEvents, followMemory, get, pathOf } from "./api.js";
 import { LogView, Search } from "./log.js";
 import { around, draw } from "./graph.js";
 import {
-  actOn, button, clock, duration, el, ending, explain, isTyping, isUsable, nameOf, secondsSince, setClock, setText,
+  actOn, button, bytes, clock, duration, el, ending, explain, isTyping, isUsable, nameOf, secondsSince, setClock, setText,
   showActions, showKeys, showPermissions, stateMark, takeOver, visible,
 } from "./view.js";
 
@@ -36,6 +36,7 @@ let about = {};
 let current = null;
 let neighbours = new Map();
 let isPolled = false;
+let memory = null;
 
 // Why
 
@@ -51,6 +52,7 @@ function reasons({ process, history }) {
   if (process.check_output && !["RUNNING", "STOPPED"].includes(state)) list.push(`Its check has printed: ${process.check_output}`);
   if (end) list.push(`Last end: ${ending(end)}${meaning(end)}, ${end.expected ? "expected" : "not expected"}${process.ended_at ? `, ${clock(process.ended_at)}` : ""}`);
   if (process.needed_by.length) list.push(`Needed by ${process.needed_by.join(", ")}`);
+  if (process.pid && memory !== null) list.push(`Memory: ${bytes(memory)}`);
   const counted = {
     Starts: counters.starts, "automatic ones": counters.restarts, "failed ones": counters.failed_starts,
     "unexpected exits": counters.exits_unexpected, "ends by a signal": counters.exits_by_signal, "out of memory": counters.exits_by_oom,
@@ -286,6 +288,13 @@ try {
     }),
   });
   setInterval(tick, 1_000);
+  followMemory(
+    (known) => {
+      [memory = null] = known.values();
+      tick();
+    },
+    `?name=${encodeURIComponent(name)}`,
+  );
   if (location.hash === "#logs") document.getElementById("logs").scrollIntoView();
 } catch {
   // Without the API the page stays as the server has sent it.

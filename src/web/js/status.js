@@ -3,13 +3,12 @@
 // The server has sent a page of links that needs no script. If the API answers, this takes its place: the rows
 // follow the event log, and only what has changed is touched.
 
-import { Failure, act as perform, calmly, followEvents, get, whileVisible } from "./api.js";
+import { Failure, act as perform, calmly, everyWhile, followEvents, followMemory, get } from "./api.js";
 import {
   RANK_BACKOFF, RANK_FINE, actOn, attempt, button, bytes, confirmed, duration, el, ending, explain, isBadEnd, isTyping, isUsable,
   nameOf, pageOf, rankOf, report, secondsSince, setClock, setText, showActions, showKeys, showPermissions, stateMark, takeOver, visible,
 } from "./view.js";
 
-const RESOURCES_EVERY_MS = 5_000;
 const FETCH_EVERY_MS = 100;
 
 // So many single processes are fetched by name; for more of them the whole list is cheaper.
@@ -461,29 +460,9 @@ async function fetchSome(names) {
   arrangeSoon();
 }
 
-let hasMemory = true;
-
-async function loadMemory() {
-  if (!hasMemory) return;
-  const answer = await get("/resources").catch((failure) => failure);
-  // A server may not have it, and the client's role may not include it.
-  hasMemory = ![403, 404].includes(answer.status);
-  if (answer instanceof Failure) return;
-  const known = new Map(answer.processes.map((it) => [it.full_name, it.resident_bytes]));
+function showMemory(known) {
   for (const row of rows.values()) row.showMemory(known.get(row.name) ?? null);
   if (wanted.sort === "memory") arrangeSoon();
-}
-
-function everyWhile(interval, act) {
-  let timer = 0;
-  whileVisible(
-    () => {
-      clearInterval(timer);
-      act();
-      timer = setInterval(act, interval);
-    },
-    () => clearInterval(timer),
-  );
 }
 
 // Start
@@ -511,7 +490,7 @@ try {
     show: setLive,
   });
   everyWhile(1_000, () => rows.forEach((row) => row.tick()));
-  everyWhile(RESOURCES_EVERY_MS, loadMemory);
+  followMemory(showMemory);
 } catch {
   // Without the API the page stays as the server has sent it.
 }
