@@ -9,8 +9,8 @@ use std::path::Path;
 use clap::{Arg, Command};
 
 use super::{ACTIONS, ClientAction, client, daemon, init, sv};
-use crate::config::options::reference::{WRITE, value};
-use crate::config::options::{DefaultValue, Naming, OptionDoc, SectionDoc, TABLE};
+use crate::config::options::reference::{WRITE, count, value};
+use crate::config::options::{DefaultValue, Naming, OptionDoc, SectionDoc, SectionKind, TABLE};
 
 #[test]
 fn manual_pages_are_up_to_date() {
@@ -218,9 +218,8 @@ fn section_of(text: &mut String, section: &SectionDoc) {
         Naming::Single | Naming::Optional => format!("[{}]", section.name),
     };
     _ = writeln!(text, ".SH {}\n{}", escaped(&name), escaped(section.doc));
-    let program =
-        TABLE.iter().find(|section| section.name == "program").map_or(&[][..], |program| program.options);
-    let has_others = section.name != "program" && section.options.len() >= program.len();
+    let program = SectionKind::Program.options();
+    let has_others = section.name != "program" && count(section.options) >= count(program);
     if has_others {
         text.push_str("It also takes the options of [program:NAME].\n");
     }

@@ -19,7 +19,7 @@ pub(super) fn bind_program(
     spec: &mut ProcessSpec,
 ) -> Vec<&'static OptionDoc> {
     let mut of_process = Vec::new();
-    for option in PROGRAM {
+    for option in PROGRAM.iter() {
         let Some(binding) = option.binding else { continue };
         match (options.is_set(option.name), binding.per) {
             (false, _) => {}

@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn no_variable_sets_an_option() {
         let mut machine = Fake::main("[supervisord]");
-        for option in SectionKind::Supervisord.options() {
+        for option in SectionKind::Supervisord.options().iter() {
             for prefix in ["", "SUPERVISOR_", "SUPERVISORD_"] {
                 machine = machine.variable(&format!("{prefix}{}", option.name.to_uppercase()), "1");
             }

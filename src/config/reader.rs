@@ -14,7 +14,7 @@ use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
 use super::expand::{ExpandError, Names, Value, expand, variables_in};
 use super::machine::Machine;
-use super::options::{BadValue, DefaultValue, OptionDoc, SectionKind, ValueType, meant, option_of};
+use super::options::{BadValue, DefaultValue, OptionDoc, OptionList, SectionKind, ValueType, meant};
 use super::pairs::{join_pairs, pairs, set};
 use super::reading::{Reading, Spot};
 use super::values;
@@ -41,7 +41,7 @@ pub(crate) struct SectionReader<'r, 'a> {
     pub(crate) section: &'a Section,
     /// The section with the defaults for this one: `[program-default]`.
     fallback: Option<&'a Section>,
-    options: &'static [OptionDoc],
+    options: OptionList,
     names: &'r Names<'r>,
     overrides: &'r [Override],
 }
@@ -404,7 +404,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     fn option(&self, name: &str) -> Option<&'static OptionDoc> {
-        option_of(self.options, name)
+        self.options.named(name)
     }
 
     fn default(&self, option: &str) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use super::dependent_startup;
 use super::document::{Entry, Place, Section, Written};
 use super::error::{Error, did_you_mean};
-use super::options::{OptionDoc, SectionKind, nearest_option, nearest_section, option_of};
+use super::options::{OptionList, SectionKind, nearest_option, nearest_section};
 use super::reading::{Reading, Remark, Spot};
 
 /// The maximum number of reports per file.
@@ -93,9 +93,9 @@ fn unknown_section(section: &Section) -> UnknownItem<'_> {
     UnknownItem { section, place: section.place, option: None, suggestion, why: None }
 }
 
-fn unknown_options<'a>(section: &'a Section, known: &'static [OptionDoc]) -> Vec<UnknownItem<'a>> {
+fn unknown_options<'a>(section: &'a Section, known: OptionList) -> Vec<UnknownItem<'a>> {
     let mut seen = HashSet::new();
-    let is_known = |key: &str| known.is_empty() || option_of(known, key).is_some();
+    let is_known = |key: &str| known.is_empty() || known.named(key).is_some();
     let unknown = section.entries().iter().filter(|entry| !is_known(&entry.key) && seen.insert(&*entry.key));
     let items = unknown.map(|entry| {
         let why = reason(&entry.key, known);
@@ -115,13 +115,13 @@ const COMMON_SECTIONS: [SectionKind; 5] = [
     SectionKind::UnixHttpServer,
 ];
 
-fn reason(key: &str, known: &[OptionDoc]) -> Option<String> {
+fn reason(key: &str, known: OptionList) -> Option<String> {
     if dependent_startup::OPTIONS.contains(&key) {
         return Some(": it needs the listener supervisord_dependent_startup, or write depends_on".to_owned());
     }
     // A section that accepts any key has no unknown options.
     let is_common =
-        |kind: &SectionKind| option_of(kind.options(), key).is_some_and(|option| option.family().is_none());
+        |kind: &SectionKind| kind.options().named(key).is_some_and(|option| option.family().is_none());
     let home = COMMON_SECTIONS.into_iter().find(is_common).filter(|_| !known.is_empty())?;
     let header = match home {
         SectionKind::Program => "[program:x]",

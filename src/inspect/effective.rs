@@ -13,7 +13,7 @@ use super::complete_machine::{CompleteMachine, variables_needed};
 use super::findings::{Finding, Report};
 use crate::config::document::{Document, Entry, Origin, Section};
 use crate::config::expand::{Names, Value};
-use crate::config::options::{OptionDoc, Per, SectionKind, ValueType, option_of};
+use crate::config::options::{OptionDoc, Per, SectionKind, ValueType};
 use crate::config::{
     Completeness, Examined, Findings, Machine, Override, Reading, SectionReader, apply_variables, env_files,
     environment, examine, overlaid,
@@ -265,7 +265,7 @@ fn unknown_keys(
     section: &Section,
     kind: SectionKind,
 ) -> Vec<EffectiveOption> {
-    let is_known = |key: &str| option_of(kind.options(), key).is_some();
+    let is_known = |key: &str| kind.options().named(key).is_some();
     let counts = |entry: &&Entry| {
         !is_known(&entry.key) && section.entry(&entry.key).is_some_and(|last| std::ptr::eq(last, *entry))
     };

@@ -10,7 +10,7 @@ use crate::python::quote;
 use super::complete_machine::{CompleteMachine, variables_needed};
 use super::lint::lint;
 use crate::config::document::{Document, Origin};
-use crate::config::options::{SectionKind, ValueType, option_of};
+use crate::config::options::{SectionKind, ValueType};
 use crate::config::{Completeness, Error, Errors, Examined, Machine, Override, Remark, Spot, examine};
 
 /// The severity of a finding, the worst first.
@@ -319,7 +319,7 @@ impl Finding {
 fn written(spot: &Spot, document: &Document) -> Option<String> {
     let (kind, _) = SectionKind::of(&spot.section)?;
     let key = spot.option.as_deref()?;
-    let option = option_of(kind.options(), key)?;
+    let option = kind.options().named(key)?;
     let section = document.section(&spot.section)?;
     let entry = document.entry(section, key).filter(|_| option.value != ValueType::Secret)?;
     entry.value.shown().map(std::borrow::Cow::into_owned)

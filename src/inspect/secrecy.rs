@@ -4,7 +4,7 @@
 //! anything named like a secret counts as one.
 
 use super::findings::{Finding, Report};
-use crate::config::options::{OptionDoc, SectionKind, ValueType, option_of};
+use crate::config::options::{OptionDoc, SectionKind, ValueType};
 
 /// Shown instead of a secret.
 pub(super) const HIDDEN: &str = "(hidden)";
@@ -36,7 +36,7 @@ pub(super) fn is_secret(finding: &Finding) -> bool {
 pub(super) fn known_option(finding: &Finding) -> Option<&'static OptionDoc> {
     let (kind, _) = SectionKind::of(finding.section.as_deref()?)?;
     let key = finding.option.as_deref()?;
-    option_of(kind.options(), key)
+    kind.options().named(key)
 }
 
 /// Removes secrets from the messages of a report: the variables of a program may contain anything, and names

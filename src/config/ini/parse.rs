@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr2;
 
 use super::super::document::{DEFAULTS, Document, Entry, Header, Place, Written};
-use super::super::options::{OptionDoc, SectionKind, option_of};
+use super::super::options::{OptionList, SectionKind};
 use super::characters::{NotText, decode, trim, trim_end};
 use super::lines::{Line, lines};
 
@@ -45,7 +45,7 @@ pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), S
         document,
         file,
         header: None,
-        options: &[],
+        options: OptionList::of(&[]),
         is_open: false,
         is_command: false,
         command_at: Place { source: file, line: 0 },
@@ -65,7 +65,7 @@ struct Parser<'d> {
     /// The section that options are added to.
     header: Option<Header>,
     /// The options that such a section has.
-    options: &'static [OptionDoc],
+    options: OptionList,
     /// Whether its last option may be continued.
     is_open: bool,
     /// The position of its last option, if that is a command.
@@ -107,7 +107,7 @@ impl Parser<'_> {
             name => self.document.open(name, Place { source: self.file, line }),
         };
         self.header = Some(header);
-        self.options = SectionKind::of(name).map_or(&[], |(kind, _)| kind.options());
+        self.options = SectionKind::of(name).map_or(OptionList::of(&[]), |(kind, _)| kind.options());
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {
@@ -133,7 +133,7 @@ impl Parser<'_> {
 
     /// The same few keys occur in every program, so known ones are not copied.
     fn key(&self, key: &str) -> Cow<'static, str> {
-        let known = option_of(self.options, key).map(|option| option.name).filter(|name| *name == key);
+        let known = self.options.named(key).map(|option| option.name).filter(|name| *name == key);
         known.map_or_else(|| Cow::Owned(key.to_lowercase()), Cow::Borrowed)
     }
 

@@ -14,7 +14,7 @@ pub(super) use suggest::{meant, nearest_option, nearest_section};
 pub use suggest::{nearest, similar};
 pub use table::TABLE;
 
-pub use crate::model::options::{BadValue, DefaultValue, OptionDoc, Per, ValueType, option_of};
+pub use crate::model::options::{BadValue, DefaultValue, OptionDoc, OptionList, Per, ValueType};
 
 use memchr::memchr;
 
@@ -74,7 +74,7 @@ pub struct SectionDoc {
     /// Its purpose, one sentence.
     pub doc: &'static str,
     /// Its options; empty if any key is accepted.
-    pub options: &'static [OptionDoc],
+    pub options: OptionList,
 }
 
 impl SectionKind {
@@ -115,8 +115,9 @@ impl SectionKind {
 
     /// The options of such a section.
     #[must_use]
-    pub fn options(self) -> &'static [OptionDoc] {
-        TABLE.iter().find(|section| section.kind == self).map_or(&[], |section| section.options)
+    pub fn options(self) -> OptionList {
+        let section = TABLE.iter().find(|section| section.kind == self);
+        section.map_or(OptionList::of(&[]), |section| section.options)
     }
 }
 

@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn shows_every_option() {
         for section in TABLE {
-            for option in section.options {
+            for option in section.options.iter() {
                 let key = option.example_key();
                 assert!(sample(Language::Ini).contains(&format!("{key}=")), "{key}");
                 let assignment = format!("{} = ", toml_key(&key));

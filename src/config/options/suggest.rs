@@ -2,7 +2,7 @@
 
 use strsim::osa_distance;
 
-use super::{Naming, OptionDoc, SectionKind, TABLE, ValueType};
+use super::{Naming, OptionDoc, OptionList, SectionKind, TABLE, ValueType};
 use crate::model::Signal;
 use crate::python::{Word, split_pairs};
 
@@ -10,7 +10,7 @@ use crate::python::{Word, split_pairs};
 const NAME_BYTES_MAX: usize = 64;
 
 /// The option that is most similar to `name`, if any is similar.
-pub(crate) fn nearest_option(options: &[OptionDoc], name: &str) -> Option<String> {
+pub(crate) fn nearest_option(options: OptionList, name: &str) -> Option<String> {
     let keys: Vec<_> = options.iter().flat_map(OptionDoc::keys).collect();
     nearest(keys.iter().map(String::as_str), name).map(str::to_owned)
 }

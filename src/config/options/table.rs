@@ -3,11 +3,11 @@
 use super::DefaultValue::{Is, Required, Unset};
 use super::Naming::{Optional, Required as Named, Single};
 use super::ValueType::*;
-use super::{OptionDoc, SectionDoc, SectionKind};
+use super::{OptionDoc, OptionList, SectionDoc, SectionKind};
 use crate::model::Role;
 use crate::model::options::OnUpdate::{InPlace, Restart};
 use crate::model::options::TakesEffect::{Contents, Never, NewStart, NextClient, Processes, Reload, Update};
-use crate::model::options::{PROGRAM, beside as row, joined};
+use crate::model::options::{PROGRAM, beside as row};
 
 /// All sections, in the order in which the sample shows them.
 pub const TABLE: &[SectionDoc] = &[
@@ -16,49 +16,49 @@ pub const TABLE: &[SectionDoc] = &[
         name: "unix_http_server",
         naming: Optional,
         doc: "The control server on a unix socket. More of them are [unix_http_server:NAME].",
-        options: UNIX_HTTP_SERVER,
+        options: OptionList::of(UNIX_HTTP_SERVER),
     },
     SectionDoc {
         kind: SectionKind::InetHttpServer,
         name: "inet_http_server",
         naming: Optional,
         doc: "The control server on a TCP port. Anyone who can connect can run programs, so set a password.",
-        options: INET_HTTP_SERVER,
+        options: OptionList::of(INET_HTTP_SERVER),
     },
     SectionDoc {
         kind: SectionKind::ProbeHttpServer,
         name: "probe_http_server",
         naming: Optional,
         doc: "Metrics and probes on a TCP port, and nothing else, without a password; sv only.",
-        options: PROBE_HTTP_SERVER,
+        options: OptionList::of(PROBE_HTTP_SERVER),
     },
     SectionDoc {
         kind: SectionKind::Supervisord,
         name: "supervisord",
         naming: Single,
         doc: "The supervisor itself. This section is required, even if it is empty.",
-        options: SUPERVISORD,
+        options: OptionList::of(SUPERVISORD),
     },
     SectionDoc {
         kind: SectionKind::RpcInterface,
         name: "rpcinterface",
         naming: Named,
         doc: "Needed for the control client and all other XML-RPC clients.",
-        options: RPC_INTERFACE,
+        options: OptionList::of(RPC_INTERFACE),
     },
     SectionDoc {
         kind: SectionKind::Supervisorctl,
         name: "supervisorctl",
         naming: Single,
         doc: "The control client.",
-        options: SUPERVISORCTL,
+        options: OptionList::of(SUPERVISORCTL),
     },
     SectionDoc {
         kind: SectionKind::CtlPlugin,
         name: "ctlplugin",
         naming: Named,
         doc: "A Python plug-in of the control client. supervisor-wildcards is built in; others can't be run.",
-        options: &[],
+        options: OptionList::of(&[]),
     },
     SectionDoc {
         kind: SectionKind::ProgramDefault,
@@ -79,28 +79,28 @@ pub const TABLE: &[SectionDoc] = &[
         name: "fcgi-program",
         naming: Named,
         doc: "A program that accepts connections on a socket that the supervisor creates for it, such as FastCGI.",
-        options: &FCGI_PROGRAM,
+        options: OptionList::with_those_of_programs(SOCKET),
     },
     SectionDoc {
         kind: SectionKind::EventListener,
         name: "eventlistener",
         naming: Named,
         doc: "A pool of programs that receive events; its own priority is -1 unless set.",
-        options: &EVENT_LISTENER,
+        options: OptionList::with_those_of_programs(POOL),
     },
     SectionDoc {
         kind: SectionKind::Group,
         name: "group",
         naming: Named,
         doc: "Programs that are started and stopped together.",
-        options: GROUP,
+        options: OptionList::of(GROUP),
     },
     SectionDoc {
         kind: SectionKind::Include,
         name: "include",
         naming: Single,
         doc: "More files to read. Relative patterns start at the directory of this file.",
-        options: INCLUDE,
+        options: OptionList::of(INCLUDE),
     },
 ];
 
@@ -260,8 +260,6 @@ const SOCKET: &[OptionDoc] = &[
     ),
 ];
 
-static FCGI_PROGRAM: [OptionDoc; SOCKET.len() + PROGRAM.len()] = joined(SOCKET, PROGRAM);
-
 const POOL: &[OptionDoc] = &[
     row("events", List, Required("PROCESS_STATE,TICK_60"), Update(Restart), "types of events to receive"),
     row("buffer_size", Integer, Is("10"), Update(Restart), "events that may wait for a listener"),
@@ -275,8 +273,6 @@ const POOL: &[OptionDoc] = &[
     row("event_length", Text, Is("characters"), Update(Restart), "what len counts, characters or bytes")
         .since("0.1.0"),
 ];
-
-static EVENT_LISTENER: [OptionDoc; POOL.len() + PROGRAM.len()] = joined(POOL, PROGRAM);
 
 const GROUP: &[OptionDoc] = &[
     row("programs", List, Unset("web"), Processes, "names of the programs in it"),

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::super::document::{Document, Entry, Misplaced, Place};
-use super::super::options::{Naming, OptionDoc, SectionKind, TABLE, ValueType, option_of};
+use super::super::options::{Naming, OptionDoc, OptionList, SectionKind, TABLE, ValueType};
 use super::lines::TomlLines;
 use super::types::{WrongType, written};
 use crate::python::quote;
@@ -73,11 +73,11 @@ impl Layout<'_> {
     /// A table that contains a section per subtable, and may be a section itself.
     fn parts(&mut self, name: &str, value: &TomlValue<'_>, table: &DeTable<'_>) {
         let mut own = Vec::new();
-        let options = SectionKind::of(name).map_or(&[][..], |(kind, _)| kind.options());
+        let options = SectionKind::of(name).map_or(OptionList::of(&[]), |(kind, _)| kind.options());
         for (key, part) in table {
             let full_name = || format!("{name}:{}", key.get_ref());
             match part.get_ref() {
-                DeValue::Table(inner) if !is_table(option_of(options, key.get_ref())) => {
+                DeValue::Table(inner) if !is_table(options.named(key.get_ref())) => {
                     self.section(full_name(), part, inner.iter())
                 }
                 DeValue::Array(array) if is_of_tables(array) => self.misplace_array(full_name(), part),
@@ -107,7 +107,7 @@ impl Layout<'_> {
             let message = format!("the name of a section can not hold control characters: {}", quote(&name));
             return self.misplace(start, None, None, message);
         }
-        let known = SectionKind::of(&name).map_or(&[][..], |(kind, _)| kind.options());
+        let known = SectionKind::of(&name).map_or(OptionList::of(&[]), |(kind, _)| kind.options());
         let mut found = OpenedSection { name, start, entries: Vec::new() };
         for (key, value) in options {
             self.entries(known, "", (key, value), &mut found.entries);
@@ -118,13 +118,13 @@ impl Layout<'_> {
     /// An option, or all options in a table that is not an option itself.
     fn entries(
         &self,
-        known: &'static [OptionDoc],
+        known: OptionList,
         path: &str,
         (key, value): (&TomlKey<'_>, &TomlValue<'_>),
         found: &mut Vec<(usize, Entry)>,
     ) {
         let name = format!("{path}{}", key.get_ref().to_lowercase());
-        let option = option_of(known, &name);
+        let option = known.named(&name);
         match value.get_ref() {
             DeValue::Table(inner)
                 if option.is_none() && !inner.is_empty() && name.len() <= PATH_BYTES_MAX =>

@@ -425,24 +425,45 @@ impl OptionDoc {
     }
 }
 
-/// The options of a section that also accepts those of another one.
-#[must_use]
-pub const fn joined<const N: usize>(own: &[OptionDoc], others: &[OptionDoc]) -> [OptionDoc; N] {
-    let mut all = [own[0]; N];
-    let mut at = 0;
-    while at < N {
-        all[at] = if at < own.len() { own[at] } else { others[at - own.len()] };
-        at += 1;
-    }
-    all
+/// The options of a section.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionList {
+    own: &'static [OptionDoc],
+    /// Those of programs, which several kinds of sections have, or none.
+    of_programs: &'static [&'static [OptionDoc]],
 }
 
-/// The option of a key, by itself or as a member of a family.
-///
-/// Every option of every program is looked up here, so the cheapest comparison comes first: lengths, then
-/// names. Few keys are in a family.
-#[must_use]
-pub fn option_of<'o>(options: &'o [OptionDoc], key: &str) -> Option<&'o OptionDoc> {
-    let named = options.iter().find(|option| option.name.len() == key.len() && option.name == key);
-    named.or_else(|| options.iter().find(|option| option.has_member(key)))
+impl OptionList {
+    /// These options.
+    #[must_use]
+    pub const fn of(own: &'static [OptionDoc]) -> Self {
+        Self { own, of_programs: &[] }
+    }
+
+    /// These options, and those of programs.
+    #[must_use]
+    pub const fn with_those_of_programs(own: &'static [OptionDoc]) -> Self {
+        Self { own, of_programs: program::PARTS }
+    }
+
+    /// In the order of the sample.
+    pub fn iter(self) -> impl Iterator<Item = &'static OptionDoc> {
+        self.own.iter().chain(self.of_programs.iter().copied().flatten())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.own.is_empty() && self.of_programs.is_empty()
+    }
+
+    /// The option of a key, by itself or as a member of a family.
+    ///
+    /// Every option of every program is looked up here, so the cheapest comparison comes first: lengths, then
+    /// names. Few keys are in a family.
+    #[must_use]
+    pub fn named(self, key: &str) -> Option<&'static OptionDoc> {
+        let named = self.iter().find(|option| option.name.len() == key.len() && option.name == key);
+        named.or_else(|| self.iter().find(|option| option.has_member(key)))
+    }
 }

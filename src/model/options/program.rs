@@ -8,14 +8,13 @@ use super::fields::{beside, row};
 use super::lifecycle::LIFECYCLE;
 use super::limits::LIMITS;
 use super::text::OwnField;
-use super::{Field, FieldBinding, Lands, OnUpdate, OptionDoc, ValueType, joined};
+use super::{Field, FieldBinding, Lands, OnUpdate, OptionDoc, OptionList, ValueType};
 use crate::model::{HIDDEN, OnEnd, OptionDifference, ProcessSpec};
 
 /// All options of a program, in the order of the sample.
-pub const PROGRAM: &[OptionDoc] = &ALL;
+pub const PROGRAM: OptionList = OptionList::with_those_of_programs(&[]);
 
-const WITH_LIFECYCLE: [OptionDoc; BASIC.len() + LIFECYCLE.len()] = joined(BASIC, LIFECYCLE);
-static ALL: [OptionDoc; WITH_LIFECYCLE.len() + LIMITS.len()] = joined(&WITH_LIFECYCLE, LIMITS);
+pub(super) const PARTS: &[&[OptionDoc]] = &[BASIC, LIFECYCLE, LIMITS];
 
 const ON_END: &[&str] = &["ignore", "shutdown"];
 
