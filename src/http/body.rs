@@ -49,7 +49,8 @@ impl Pending {
                 if body.capacity() - body.len() < here {
                     body.reserve_exact(here.max(body.len().max(GROWTH_BYTES_MIN)).min(*missing));
                 }
-                body.extend(input.drain(..here));
+                body.extend_from_slice(&input[..here]);
+                input.drain(..here);
                 *missing -= here;
                 Ok(*missing == 0)
             }

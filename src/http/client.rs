@@ -205,7 +205,8 @@ impl ResponseParser {
         if here > room {
             return Err(BadResponse::TooLarge);
         }
-        self.body.extend(self.input.drain(..here));
+        self.body.extend_from_slice(&self.input[..here]);
+        self.input.drain(..here);
         if let ReplyFraming::Length(left) = framing {
             *left -= here as u64;
         }

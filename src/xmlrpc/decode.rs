@@ -28,7 +28,7 @@ pub fn decode_call(xml: &[u8]) -> Result<Call, DecodeError> {
     document.open("methodCall")?;
     while let Some(tag) = document.child()? {
         match tag {
-            "methodName" => call.method = document.text()?,
+            "methodName" => call.method = document.text()?.into_owned(),
             "params" => call.params = params(&mut document)?,
             _ => return Err(DecodeError::Unexpected(tag)),
         }
@@ -94,11 +94,11 @@ fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError
     if depth > DEPTH_MAX {
         return Err(DecodeError::TooDeep);
     }
-    let mut bare = String::new();
+    let mut bare = Cow::Borrowed("");
     loop {
         match document.token()? {
-            Token::Text(piece) => bare.push_str(&piece),
-            Token::Close => return Ok(Value::String(bare)),
+            Token::Text(piece) => bare += piece,
+            Token::Close => return Ok(Value::String(bare.into_owned())),
             Token::Open(kind) if is_blank(&bare) => {
                 let value = typed(document, kind, depth)?;
                 document.close()?;
@@ -113,7 +113,7 @@ fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError
 /// The rest of the element for the type.
 fn typed(document: &mut Document<'_>, kind: &'static str, depth: usize) -> Result<Value, DecodeError> {
     match kind {
-        "string" => document.text().map(Value::String),
+        "string" => Ok(Value::String(document.text()?.into_owned())),
         "int" | "i4" | "i8" => parsed(document, kind).map(Value::Int),
         "double" => parsed(document, kind).map(Value::Double),
         // Supervisor takes `1` for true and anything else for false.
@@ -161,7 +161,7 @@ fn members(
             return Err(DecodeError::Unexpected(tag));
         }
         document.open("name")?;
-        let name = document.text()?;
+        let name = document.text()?.into_owned();
         document.open("value")?;
         members.push((name.into(), value(document, depth + 1)?));
         document.close()?;
