@@ -73,7 +73,7 @@ pub fn run(launch: Launch) -> u8 {
 type StartErrors = Vec<String>;
 
 /// `None` in the process that has started a daemon.
-fn boot(launch: Launch) -> Result<Option<Shell>, StartErrors> {
+fn boot(launch: Launch) -> Result<Option<Box<Shell>>, StartErrors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
     let inherited = files::inherited_descriptors();
     files::keep_inherited_descriptors_from_children();
@@ -412,7 +412,7 @@ fn enter_supervision(
     mut settings: Settings,
     (output, activity): (Outputs, Activity),
     (opened, names): (Vec<Opened>, HostNames),
-) -> io::Result<Shell> {
+) -> io::Result<Box<Shell>> {
     // A sandbox may deny essential system calls: better no supervisor than one that does nothing.
     ensure_reaping().map_err(|error| refused("wait for children", &error))?;
     let mut signals = Signals::take_over()?;
@@ -431,7 +431,7 @@ fn enter_supervision(
     }
     let identity = Identity { identifier: settings.daemon.identifier.clone(), pid: own_pid() };
     signals.unblock()?;
-    Ok(Shell {
+    Ok(Box::new(Shell {
         launch,
         config_file,
         host,
@@ -475,5 +475,5 @@ fn enter_supervision(
         more_to_reap: false,
         all_stopped: None,
         cache: Cache::default(),
-    })
+    }))
 }
