@@ -1,6 +1,7 @@
 //! What has happened: the transitions and counts of one process, and the event log of the whole supervisor.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +80,7 @@ pub enum LoggedEventKind {
         /// Its name.
         name: String,
         /// The change; serial and time are those of the entry.
-        transition: Transition,
+        transition: Arc<Transition>,
     },
     /// The health of a process has changed.
     Health {

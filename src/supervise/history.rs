@@ -29,12 +29,13 @@ const REASON_CHARS_MAX: usize = 300;
 /// What has happened to one process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct ProcessHistory {
-    transitions: VecDeque<Transition>,
+    /// The event log has the newest of them too.
+    transitions: VecDeque<Arc<Transition>>,
     pub(super) counters: RunCounters,
 }
 
 impl ProcessHistory {
-    fn record(&mut self, transition: Transition) {
+    fn record(&mut self, transition: Arc<Transition>) {
         if self.transitions.len() >= TRANSITIONS_KEPT {
             self.transitions.pop_front();
         }
@@ -47,7 +48,7 @@ impl ProcessHistory {
     }
 
     pub(super) fn transitions(&self) -> impl Iterator<Item = &Transition> {
-        self.transitions.iter()
+        self.transitions.iter().map(|transition| &**transition)
     }
 }
 
@@ -59,13 +60,16 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    fn record(&mut self, at: Wall, kind: impl FnOnce(u64) -> LoggedEventKind) -> u64 {
-        self.newest += 1;
+    fn next_serial(&self) -> u64 {
+        self.newest + 1
+    }
+
+    fn record(&mut self, at: Wall, kind: LoggedEventKind) {
+        self.newest = self.next_serial();
         if self.kept.len() >= EVENTS_KEPT {
             self.kept.pop_front();
         }
-        self.kept.push_back(LoggedEvent { serial: self.newest, at, kind: kind(self.newest) });
-        self.newest
+        self.kept.push_back(LoggedEvent { serial: self.newest, at, kind });
     }
 
     /// A client may name any serial.
@@ -135,20 +139,16 @@ impl Supervisor {
         let at = turn.now.wall;
         for event in std::mem::take(&mut out.unrecorded) {
             match event {
-                Unrecorded::Other(kind) => {
-                    self.event_log.record(at, |_| kind);
-                }
+                Unrecorded::Other(kind) => self.event_log.record(at, kind),
                 Unrecorded::Transition { process, spec, change } => {
                     let StateTransition { from, to, pid, exit, reason } = change;
-                    let mut recorded = Transition { serial: 0, at, from, to, pid, exit, reason };
-                    self.event_log.record(at, |serial| {
-                        recorded.serial = serial;
-                        let (group, name) = (spec.group.clone(), spec.name.clone());
-                        LoggedEventKind::Process { group, name, transition: recorded.clone() }
-                    });
-                    if let Some(process) = self.processes.history_mut(process) {
-                        process.record(recorded);
+                    let serial = self.event_log.next_serial();
+                    let transition = Arc::new(Transition { serial, at, from, to, pid, exit, reason });
+                    if let Some(history) = self.processes.history_mut(process) {
+                        history.record(Arc::clone(&transition));
                     }
+                    let (group, name) = (spec.group.clone(), spec.name.clone());
+                    self.event_log.record(at, LoggedEventKind::Process { group, name, transition });
                 }
             }
         }
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(log.after(0, 10), EventLogPart::default());
         let count = EVENTS_KEPT as u64 + 3;
         for _ in 0..count {
-            log.record(Wall::default(), |_| LoggedEventKind::Supervisor(SupervisorState::Running));
+            log.record(Wall::default(), LoggedEventKind::Supervisor(SupervisorState::Running));
         }
         let serials = |part: &EventLogPart| part.events.iter().map(|it| it.serial).collect::<Vec<_>>();
         let part = log.after(count - 2, 10);
